@@ -1,0 +1,16 @@
+/* A stretched key: what is computed once per key and shared by every handshake under it. */
+#ifndef SECFTP_PASSWORD_H
+#define SECFTP_PASSWORD_H
+
+#include <openssl/ec.h>
+
+#include "secftp.h"
+
+struct secftp_password {
+    EC_GROUP *group;
+    EC_POINT *client_mask; /* w·M */
+    EC_POINT *server_mask; /* w·N */
+    uint8_t secret[SECFTP_SECRET_BYTES];
+};
+
+#endif
