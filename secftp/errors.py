@@ -1,0 +1,196 @@
+"""Every exception secftp raises on purpose, and the exit code each one means.
+
+Everybody may import this module; it imports nobody. Each class also is the `OSError` (or `ValueError`) that a
+Python program expects for that failure, so `except FileNotFoundError` keeps working over the network. A message is
+one clear sentence; `hint` says what to do. Neither ever holds a key.
+"""
+
+from __future__ import annotations
+
+import enum
+
+
+class ExitCode(enum.IntEnum):
+    """What a process of ours returns to its shell. The list is documented and never renumbered."""
+
+    OK = 0
+    FAILED = 1
+    USAGE = 2
+    UNREACHABLE = 3
+    KEY = 4
+    TIMEOUT = 5
+    NOT_FOUND = 6
+    REFUSED = 7
+    EXISTS = 8
+    NO_SPACE = 9
+    CHECKSUM = 10
+    CONNECTION_LOST = 11
+    PROTOCOL = 12
+    LOCAL_FILE = 13
+    BROKEN_PIPE = 14
+    SERVER_FAILED = 15
+    INSTALLATION = 16
+    HUNG_UP = 129
+    INTERRUPTED = 130
+    TERMINATED = 143
+
+
+class SecftpError(Exception):
+    """The root of the tree: `str(error)` is one sentence for people, `hint` what to do about it."""
+
+    exit_code = ExitCode.FAILED
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class UsageError(SecftpError, ValueError):
+    """The caller asked for something that makes no sense (a port out of range, an unknown cipher)."""
+
+    exit_code = ExitCode.USAGE
+
+
+class InstallationError(SecftpError, ImportError):
+    """The built module is missing, libcrypto is too old or lacks an algorithm, or the self-test failed."""
+
+    exit_code = ExitCode.INSTALLATION
+
+
+class CoreError(SecftpError, RuntimeError):
+    """libcrypto or an allocation failed inside the core, or a dead object was used again."""
+
+    exit_code = ExitCode.FAILED
+
+
+# --- the key and the peer -------------------------------------------------------------------------------------------
+
+
+class KeyFormatError(SecftpError, ValueError):
+    """A key that can't be right: empty, a wrong check character, an unreadable or unsafe key file."""
+
+    exit_code = ExitCode.KEY
+
+
+class AuthenticationError(SecftpError, PermissionError):
+    """The peer did not prove the key: the key is wrong, or somebody changed what was sent."""
+
+    exit_code = ExitCode.KEY
+
+
+class HandshakeRefused(SecftpError, ConnectionError):
+    """The server said in clear that it will not talk (version, cipher, mode, busy); nobody vouches for that word."""
+
+    exit_code = ExitCode.REFUSED
+
+
+class ServerUnreachable(SecftpError, ConnectionError):
+    """No TCP connection could be made: unknown host, refused, no route."""
+
+    exit_code = ExitCode.UNREACHABLE
+
+
+class ConnectionLost(SecftpError, ConnectionError):
+    """The connection ended without an authenticated close; whatever was under way is incomplete."""
+
+    exit_code = ExitCode.CONNECTION_LOST
+
+
+class TransferTimeout(SecftpError, TimeoutError):
+    """The peer stayed silent, or could not be reached, for longer than the timeout."""
+
+    exit_code = ExitCode.TIMEOUT
+
+
+class ProtocolError(SecftpError, ConnectionError):
+    """The peer broke the protocol: a forged frame, an unknown type, a message in the wrong state."""
+
+    exit_code = ExitCode.PROTOCOL
+
+
+# --- files ----------------------------------------------------------------------------------------------------------
+
+
+class FileError(SecftpError, OSError):
+    """What is wrong with one file, here or at the server; the session itself goes on."""
+
+    exit_code = ExitCode.SERVER_FAILED
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        SecftpError.__init__(self, message, hint=hint)
+
+
+class NotFound(FileError, FileNotFoundError):
+    """No file of that name, or none that this peer may see."""
+
+    exit_code = ExitCode.NOT_FOUND
+
+
+class Forbidden(FileError, PermissionError):
+    """The file is there and may not be read or written so."""
+
+    exit_code = ExitCode.REFUSED
+
+
+class NameRefused(FileError, ValueError):
+    """A name that secftp never uses: empty, `.`, `..`, with a slash or NUL inside, too long, or reserved."""
+
+    exit_code = ExitCode.REFUSED
+
+
+class AlreadyExists(FileError, FileExistsError):
+    """The target is there and was not to be overwritten."""
+
+    exit_code = ExitCode.EXISTS
+
+
+class IsAFolder(FileError, IsADirectoryError):
+    """A folder where a file was meant."""
+
+    exit_code = ExitCode.REFUSED
+
+
+class NotAFolder(FileError, NotADirectoryError):
+    """A file where a folder was meant."""
+
+    exit_code = ExitCode.NOT_FOUND
+
+
+class NoSpace(FileError):
+    """The disk, the quota or the inodes are used up, or a limit of the server says so."""
+
+    exit_code = ExitCode.NO_SPACE
+
+
+class TooLarge(FileError):
+    """The file is larger than the file system or the server takes."""
+
+    exit_code = ExitCode.NO_SPACE
+
+
+class FileChanged(FileError):
+    """The source was changed while it was being sent, so what arrived is no version of it."""
+
+    exit_code = ExitCode.FAILED
+
+
+class ChecksumMismatch(FileError):
+    """The digest of what arrived is not the digest of what was sent; nothing was kept."""
+
+    exit_code = ExitCode.CHECKSUM
+
+
+class InputOutputError(FileError):
+    """The file system failed while reading or writing."""
+
+    exit_code = ExitCode.SERVER_FAILED
+
+
+class Cancelled(FileError, InterruptedError):
+    """The transfer was given up by the side that asked for it, or by a server that stops."""
+
+    exit_code = ExitCode.SERVER_FAILED

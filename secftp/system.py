@@ -1,0 +1,53 @@
+"""The two things the operating system offers and Python does not. The only user of ctypes.
+
+ctypes is loaded only when it is called for, since it costs a start-up more than a small transfer does. What must never
+happen here: that a call changes, for however short a time, what another thread would create.
+"""
+
+from __future__ import annotations
+
+import errno
+import functools
+import os
+import sys
+
+_LINUX_NOREPLACE = 1  # RENAME_NOREPLACE, linux/fs.h
+_DARWIN_EXCL = 4  # RENAME_EXCL, sys/stdio.h
+
+
+@functools.cache
+def process_umask() -> int:
+    """The process's file mode creation mask, as it was when this was first called.
+
+    POSIX can only read it by setting it, and a file made by another thread meanwhile would get the wrong mode. Linux
+    tells it in /proc (since 4.7). Elsewhere it is set for a moment, to the strictest value, so that such a file would
+    be too private rather than too open: call this once before threads start.
+    """
+    try:
+        with open("/proc/self/status", "rb") as status:
+            for line in status:
+                if line.startswith(b"Umask:"):
+                    return int(line.split()[1], 8)
+    except OSError:
+        pass
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
+def rename_noreplace(old: bytes, new: bytes, *, folder: int) -> None:
+    """Rename `old` to `new`, both in the folder held open as `folder`, unless `new` exists.
+
+    renameat2(RENAME_NOREPLACE) on Linux, renameatx_np(RENAME_EXCL) on macOS: one step, so nobody can come between.
+    Raises OSError: EEXIST when `new` is taken, ENOSYS or EINVAL when the system or the file system can't do it.
+    """
+    import ctypes
+
+    function, flag = ("renameatx_np", _DARWIN_EXCL) if sys.platform == "darwin" else ("renameat2", _LINUX_NOREPLACE)
+    rename = getattr(ctypes.CDLL(None, use_errno=True), function, None)
+    if rename is None:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+    rename.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p, ctypes.c_uint)
+    if rename(folder, old, folder, new, flag) != 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))

@@ -1,0 +1,139 @@
+"""Words for people: the one escape of foreign text, and sizes, rates and times in a readable form.
+
+Whatever a peer or a file system named passes `escape` before a terminal or a log line sees it; what must never happen
+is that one of its characters moves the cursor, starts a new line, hides or rearranges its neighbours by a control, or
+leaves no mark at all. The rule lists what may stay, not what must go: a character stays if Unicode calls it printable
+and it is drawn as something; everything else, and the backslash that introduces an escape, is written as an escape.
+So two names that differ never give the same text, and a control that Unicode adds tomorrow does not slip through.
+
+A stream that can't encode all of Unicode still needs `errors="backslashreplace"`; that is for whoever opens it.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+
+# Letters, marks and symbols by category, hence printable to Python, but drawn as nothing or as a blank
+# (Unicode's Default_Ignorable_Code_Point without the Cf that `str.isprintable` refuses already, and U+2800).
+_BLANK = frozenset(
+    chr(code)
+    for first, last in (
+        (0x034F, 0x034F),  # combining grapheme joiner
+        (0x115F, 0x1160),  # Hangul fillers
+        (0x17B4, 0x17B5),  # Khmer inherent vowels
+        (0x180B, 0x180F),  # Mongolian variation selectors
+        (0x2065, 0x2065),
+        (0x2800, 0x2800),  # the empty Braille pattern
+        (0x3164, 0x3164),  # Hangul filler
+        (0xFE00, 0xFE0F),  # variation selectors
+        (0xFFA0, 0xFFA0),  # half-width Hangul filler
+        (0xE0100, 0xE01EF),  # variation selectors, second part
+    )
+    for code in range(first, last + 1)
+)
+_SHORT = {"\\": r"\\", "\n": r"\n", "\r": r"\r", "\t": r"\t"}
+_PLAIN_ASCII = re.compile(r"[ -\[\]-~]*")
+_ONE_SIGN = re.compile(r"\\(?:x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8}|.)|.", re.DOTALL)
+_ELLIPSIS = "..."
+_SIZE_STEP = 1000
+_SIZE_UNITS = ("B", "kB", "MB", "GB", "TB", "PB", "EB")
+
+
+def escape(text: str | bytes) -> str:
+    r"""`text` with everything that is not plainly visible written as an escape; the result is printable only.
+
+    Bytes are read as UTF-8. A byte that is none becomes `\xNN`, and so does its stand-in from `os.fsdecode` (a lone
+    surrogate U+DC80-DCFF), so a name looks the same in either form. Other characters become `\n`, `\r`, `\t`, `\xNN`
+    (ASCII only), `\uNNNN` or `\UNNNNNNNN`, a backslash `\\`. No two byte strings give the same result.
+    """
+    if isinstance(text, bytes):
+        text = text.decode("utf-8", "surrogateescape")
+    if _PLAIN_ASCII.fullmatch(text):
+        return text
+    return "".join(_escape_character(character) for character in text)
+
+
+def shorten(text: str, limit: int) -> str:
+    """An escaped text cut to `limit` columns of a terminal (4 or more), with `...` in place of its middle.
+
+    An escape is kept or dropped as a whole, since half of one could be read as another text. East Asian wide
+    characters count as two columns. The end gets the larger share: that is where file names differ.
+    """
+    if limit <= len(_ELLIPSIS):
+        raise ValueError("a shortened text needs 4 columns or more")
+    # No character is wider than two columns.
+    if len(text) * 2 <= limit or (text.isascii() and len(text) <= limit):
+        return text
+    signs = _ONE_SIGN.findall(text)
+    if sum(map(_columns, signs)) <= limit:
+        return text
+    room = limit - len(_ELLIPSIS)
+    tail = _fitting(signs[::-1], room - room // 3)[::-1]
+    head = _fitting(signs, room - sum(map(_columns, tail)))
+    return "".join((*head, _ELLIPSIS, *tail))
+
+
+def format_size(size: int) -> str:
+    """A number of bytes in decimal units with one decimal: `999 B`, `1.2 MB`."""
+    if size < _SIZE_STEP:
+        return f"{size} B"
+    value = float(size)
+    for unit in _SIZE_UNITS:
+        # 999,950 would be printed as 1000.0 kB: what rounds up to the next unit belongs to the next unit.
+        if round(value, 1) < _SIZE_STEP or unit == _SIZE_UNITS[-1]:
+            break
+        value /= _SIZE_STEP
+    return f"{value:.1f} {unit}"
+
+
+def format_rate(bytes_per_second: float) -> str:
+    """A rate in decimal units: `1.2 MB/s`; `-` when it is not known (infinite, or not a number)."""
+    if not math.isfinite(bytes_per_second):
+        return "-"
+    return f"{format_size(round(bytes_per_second))}/s"
+
+
+def format_duration(seconds: float) -> str:
+    """A time in its two leading units: `0.4 s`, `12 s`, `3 min 05 s`, `2 h 07 min`, `3 d 04 h`; `-` if not known."""
+    if not math.isfinite(seconds):
+        return "-"
+    if round(seconds, 1) < 10:  # noqa: PLR2004 (one decimal up to two digits)
+        return f"{max(seconds, 0.0):.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes == 0:
+        return f"{rest} s"
+    hours, minutes = divmod(minutes, 60)
+    if hours == 0:
+        return f"{minutes} min {rest:02} s"
+    days, hours = divmod(hours, 24)
+    return f"{days} d {hours:02} h" if days else f"{hours} h {minutes:02} min"
+
+
+def _escape_character(character: str) -> str:
+    if short := _SHORT.get(character):
+        return short
+    if character.isprintable() and character not in _BLANK:
+        return character
+    code = ord(character)
+    if code < 0x80:  # noqa: PLR2004 (one byte in UTF-8: the character and the byte are the same thing)
+        return f"\\x{code:02x}"
+    if 0xDC80 <= code <= 0xDCFF:  # noqa: PLR2004 (what `surrogateescape` makes of a byte that is not UTF-8)
+        return f"\\x{code - 0xDC00:02x}"
+    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"  # noqa: PLR2004 (the Basic Multilingual Plane)
+
+
+def _columns(sign: str) -> int:
+    if len(sign) == 1 and unicodedata.east_asian_width(sign) in "WF":
+        return 2
+    return len(sign)
+
+
+def _fitting(signs: list[str], room: int) -> list[str]:
+    """The first of `signs` that together take `room` columns at the most."""
+    for index, sign in enumerate(signs):
+        room -= _columns(sign)
+        if room < 0:
+            return signs[:index]
+    return signs
