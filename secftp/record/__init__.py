@@ -1,0 +1,51 @@
+"""Records and secrets: what everybody above may know of the core."""
+
+from secftp.record.binding import libcrypto_version
+from secftp.record.frames import (
+    BATCH_BYTES,
+    BATCH_FRAMES,
+    FLAG_END,
+    PAYLOAD_MAX,
+    Frame,
+    Inbox,
+    Opener,
+    Outbox,
+    Sealer,
+)
+from secftp.record.secrets import (
+    CLIENT_FINISH_BYTES,
+    CLIENT_HELLO_BYTES,
+    NAME_BYTES,
+    REFUSAL_BYTES,
+    SECRET_BYTES,
+    SERVER_HELLO_BYTES,
+    ClientExchange,
+    Mode,
+    Password,
+    ServerExchange,
+    Suite,
+)
+
+__all__ = [
+    "BATCH_BYTES",
+    "BATCH_FRAMES",
+    "CLIENT_FINISH_BYTES",
+    "CLIENT_HELLO_BYTES",
+    "FLAG_END",
+    "NAME_BYTES",
+    "PAYLOAD_MAX",
+    "REFUSAL_BYTES",
+    "SECRET_BYTES",
+    "SERVER_HELLO_BYTES",
+    "ClientExchange",
+    "Frame",
+    "Inbox",
+    "Mode",
+    "Opener",
+    "Outbox",
+    "Password",
+    "Sealer",
+    "ServerExchange",
+    "Suite",
+    "libcrypto_version",
+]

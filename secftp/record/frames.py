@@ -1,0 +1,187 @@
+"""Batches of frames, sealed and opened in place: three buffers, no copy and no bytes object per frame.
+
+`Sealer` and `Opener` are one direction each. `Outbox` is where frames are put together before one call seals them all;
+`Inbox` is where received bytes are opened. Payloads are memoryviews into those buffers and are valid until the box is
+used again. A direction that failed stays dead, and neither class can be copied, pickled or used after a fork.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple
+
+from secftp.record import binding
+
+PAYLOAD_MAX: Final[int] = binding.lib.SECFTP_PAYLOAD_MAX
+PAYLOAD_OFFSET: Final[int] = binding.lib.SECFTP_PAYLOAD_OFFSET
+WIRE_MAX: Final[int] = binding.lib.SECFTP_WIRE_MAX
+FLAG_END: Final[int] = binding.lib.SECFTP_FLAG_END
+# One batch fills the lanes of the core with whole frames: 1 MiB of payload.
+BATCH_FRAMES: Final = 16
+BATCH_BYTES: Final = BATCH_FRAMES * PAYLOAD_MAX
+# Small frames in one batch; more would only make the array of descriptors larger.
+SMALL_FRAMES: Final = 1024
+
+# What an inbox takes beyond a batch while its owner is busy sending, so that a peer's requests never block both.
+SPARE_BYTES: Final = 512 * 1024
+
+
+class Frame(NamedTuple):
+    """A verified frame. `payload` is writable memory of the inbox, valid until its next use."""
+
+    type: int
+    flags: int
+    payload: memoryview
+
+
+class Sealer:
+    """The sending direction: numbers, keys and MACs are the core's."""
+
+    __slots__ = ("_pointer", "suite")
+
+    def __init__(self, pointer: Any, suite: int) -> None:
+        self._pointer = binding.ffi.gc(pointer, binding.lib.secftp_sealer_free)
+        self.suite = suite
+
+    def __reduce__(self) -> str:
+        raise TypeError("a sealing state can't be copied or pickled")
+
+
+class Opener:
+    """The receiving direction."""
+
+    __slots__ = ("_pointer",)
+
+    def __init__(self, pointer: Any) -> None:
+        self._pointer = binding.ffi.gc(pointer, binding.lib.secftp_opener_free)
+
+    def __reduce__(self) -> str:
+        raise TypeError("an opening state can't be copied or pickled")
+
+
+class Outbox:
+    """Frames of one direction on their way out: `add` small ones, or fill `slots` with a file's bytes; then `seal`."""
+
+    def __init__(self, sealer: Sealer, *, batch_frames: int = BATCH_FRAMES) -> None:
+        self._sealer = sealer
+        self._capacity = batch_frames * WIRE_MAX
+        self._buffer = bytearray(self._capacity)
+        self._view = memoryview(self._buffer)
+        self._memory = binding.ffi.from_buffer("uint8_t[]", self._buffer)
+        self._frames = binding.ffi.new("secftp_frame[]", SMALL_FRAMES)
+        self._written = binding.ffi.new("size_t *")
+        self._full_wire: int = binding.lib.secftp_wire_bytes(sealer.suite, PAYLOAD_MAX)
+        self._count = 0
+        self._end = 0
+
+    def __len__(self) -> int:
+        """Frames that wait to be sealed."""
+        return self._count
+
+    def add(self, kind: int, flags: int, payload: bytes | bytearray | memoryview) -> bool:
+        """Append a frame with a copy of the payload; False, and nothing done, when there is no room for it."""
+        size = len(payload)
+        wire = binding.lib.secftp_wire_bytes(self._sealer.suite, size)
+        if wire == 0:
+            raise ValueError("a payload has 65536 bytes at the most")
+        if self._end + wire > self._capacity or self._count == SMALL_FRAMES:
+            return False
+        start = self._end + PAYLOAD_OFFSET
+        self._view[start : start + size] = payload
+        self._append(kind, flags, size, wire)
+        return True
+
+    def slots(self) -> list[memoryview]:
+        """The payloads of as many whole frames as there is room for, in order, to be filled without a gap."""
+        room = min((self._capacity - self._end) // self._full_wire, SMALL_FRAMES - self._count)
+        starts = range(self._end + PAYLOAD_OFFSET, self._end + room * self._full_wire, self._full_wire)
+        return [self._view[start : start + PAYLOAD_MAX] for start in starts]
+
+    def fill(self, kind: int, size: int) -> None:
+        """Append the frames of the first `size` bytes of `slots()`, the last of them as short as it takes."""
+        whole, rest = divmod(size, PAYLOAD_MAX)
+        for _ in range(whole):
+            self._append(kind, 0, PAYLOAD_MAX, self._full_wire)
+        if rest:
+            self._append(kind, 0, rest, binding.lib.secftp_wire_bytes(self._sealer.suite, rest))
+
+    def seal(self) -> memoryview:
+        """Seal what was appended; the result is what goes on the wire, valid until the next append."""
+        binding.check(
+            binding.lib.secftp_seal(
+                self._sealer._pointer,  # noqa: SLF001
+                self._memory,
+                self._end,
+                self._frames,
+                self._count,
+                self._written,
+            )
+        )
+        self._count = self._end = 0
+        return self._view[: self._written[0]]
+
+    def _append(self, kind: int, flags: int, size: int, wire: int) -> None:
+        frame = self._frames[self._count]
+        frame.payload_bytes = size
+        frame.padding_bytes = 0
+        frame.type = kind
+        frame.flags = flags
+        self._count += 1
+        self._end += wire
+
+
+class Inbox:
+    """Bytes of one direction as they come in: receive into `room()`, tell `received(n)`, take the `frames()`."""
+
+    def __init__(self, opener: Opener, *, batch_frames: int = BATCH_FRAMES) -> None:
+        self._opener = opener
+        self._usual = (batch_frames + 1) * WIRE_MAX
+        self._buffer = bytearray(self._usual + SPARE_BYTES)
+        self._view = memoryview(self._buffer)
+        self._memory = binding.ffi.from_buffer("uint8_t[]", self._buffer)
+        self._opened = binding.ffi.new("secftp_opened[]", SMALL_FRAMES)
+        self._count = binding.ffi.new("size_t *")
+        self._consumed = binding.ffi.new("size_t *")
+        self._start = 0  # of what is not opened yet
+        self._end = 0  # of what was received
+
+    def room(self) -> memoryview:
+        """Where received bytes go. Ends the life of every payload handed out before: what is unopened moves down."""
+        if self._start:
+            waiting = self._end - self._start
+            self._view[:waiting] = self._view[self._start : self._end]
+            self._start, self._end = 0, waiting
+        return self._view[self._end : max(self._usual, self._end + WIRE_MAX)]
+
+    def spare(self) -> memoryview:
+        """Where bytes go that come while frames of this box are still in use; empty when there is no more room."""
+        return self._view[self._end :]
+
+    def received(self, count: int) -> None:
+        """`count` bytes now stand in what `room()` or `spare()` gave."""
+        self._end += count
+
+    def frames(self) -> list[Frame]:
+        """Every whole frame that stands there, verified; `AuthenticationError` when one does not verify."""
+        start = self._start
+        binding.check(
+            binding.lib.secftp_open(
+                self._opener._pointer,  # noqa: SLF001
+                self._memory + start,
+                self._end - start,
+                self._opened,
+                SMALL_FRAMES,
+                self._count,
+                self._consumed,
+            )
+        )
+        self._start += self._consumed[0]
+        view, opened = self._view, self._opened
+        return [
+            Frame(frame.type, frame.flags, view[start + frame.offset : start + frame.offset + frame.payload_bytes])
+            for frame in opened[0 : self._count[0]]
+        ]
+
+    @property
+    def unopened(self) -> int:
+        """Bytes that were received and belong to no whole frame yet."""
+        return self._end - self._start
