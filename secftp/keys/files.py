@@ -1,0 +1,202 @@
+"""Key files: read with suspicion, created whole, private and never over another file.
+
+A key file holds a text (all before one trailing newline) or, made by the key generator, one line with the stretched
+secret itself. A file that anybody else may read or may have made is refused: its key is no longer a secret, or never
+was ours. What must never happen: that a file which can't be used counts as "no key", that a part of a file's contents
+gets into a message, or that a key stands where a server would hand it out.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+import secrets
+import stat
+from typing import TYPE_CHECKING, TypeAlias
+
+from secftp.errors import AlreadyExists, KeyFormatError, NotFound
+from secftp.keys.key import Key
+from secftp.keys.text import SECRET_PREFIX
+from secftp.text import escape
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+StrPath: TypeAlias = "str | os.PathLike[str]"
+
+MAX_TEXT_BYTES = 65536
+_SECRET_BYTES = 32
+_LONGEST_NEWLINE = 2
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+# O_NONBLOCK: a FIFO must not hold us up before we see that it is one.
+_READ_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+_CREATE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+def read_key_file(path: StrPath) -> Key:
+    """The key in a file: a text of 1 to 65,536 bytes of UTF-8, or the generator's line `secftp-key-1 BASE64`.
+
+    Raises KeyFormatError when the file can't be read, is no regular file, belongs to somebody else than the user or
+    root, may be read or written by others (mode & 077), is empty, blank, too long, not UTF-8, or mistyped. A link is
+    followed (mounted secrets are links): the checks are made on the open file, so whoever set it gains nothing.
+    """
+    data = _read(path)
+    text = data.removesuffix(b"\n")
+    if text != data:
+        text = text.removesuffix(b"\r")
+    if len(text) > MAX_TEXT_BYTES:
+        raise KeyFormatError(f"The key file {_shown(path)} is longer than 64 KiB.", hint="Is it the right file?")
+    if text.startswith(SECRET_PREFIX.encode()):
+        return Key.from_secret(_parse_secret(path, text.removeprefix(SECRET_PREFIX.encode())))
+    decoded = _decode(text)
+    if decoded is None:
+        raise KeyFormatError(f"The key file {_shown(path)} is not UTF-8 text.", hint="Is it the right file?")
+    if all(character.isspace() or not character.isprintable() for character in decoded):
+        raise KeyFormatError(
+            f"The key file {_shown(path)} holds no key, only blanks or nothing at all.",
+            hint="Make one with: secftp keygen --file FILE",
+        )
+    return Key.from_text(decoded)
+
+
+def write_key_file(path: StrPath) -> None:
+    """Make a new random key and its file of mode 0600, which needs no stretching when it is read.
+
+    Raises AlreadyExists if anything has that name (it is never replaced), KeyFormatError if the file can't be made.
+    """
+    from secftp.record import Password
+
+    secret = base64.b64encode(Password.random().secret())
+    create_private(path, SECRET_PREFIX.encode() + secret + b"\n")
+
+
+def create_private(path: StrPath, data: bytes) -> None:
+    """Create a file of mode 0600 that appears with all of `data` or not at all; errors as `write_key_file`'s."""
+    folder = os.path.dirname(os.path.abspath(path))
+    temporary = os.path.join(folder, f".secftp-key-{secrets.token_hex(16)}")
+    try:
+        descriptor = os.open(temporary, _CREATE_FLAGS, 0o600)
+        try:
+            _fill(descriptor, data)
+            # A link, because a rename would replace what is there.
+            os.link(temporary, path)
+        finally:
+            os.unlink(temporary)
+        _sync_folder(folder)
+    except FileExistsError:
+        raise AlreadyExists(
+            f"{_shown(path)} is already there and is not replaced.", hint="Choose another name, or remove it first."
+        ) from None
+    except OSError as error:
+        raise KeyFormatError(f"The key file {_shown(path)} can't be made: {_reason(error)}.") from error
+
+
+def refuse_beneath(path: StrPath, root: StrPath) -> None:
+    """Raise KeyFormatError if `path` lies beneath the folder `root`, by its name or by where links lead.
+
+    A key there could be read by clients, or replaced by one that may write. `path` need not exist.
+    """
+    try:
+        served = os.stat(root)
+    except OSError as error:
+        raise NotFound(f"The folder {_shown(root)} can't be examined: {_reason(error)}.") from error
+    for place in (os.path.abspath(path), os.path.realpath(path)):
+        if any(_is_same(above, served) for above in _upwards(place)):
+            raise KeyFormatError(
+                f"The key file {_shown(path)} lies beneath the served folder.",
+                hint="Keep the key where clients can't get it.",
+            )
+
+
+def _read(path: StrPath) -> bytes:
+    """The file's bytes, a little more than the longest text at the most."""
+    try:
+        descriptor = os.open(path, _READ_FLAGS)
+        # No file object around it: for a folder, its constructor would fail and leave the descriptor open.
+        try:
+            _check_private(path, os.fstat(descriptor))
+            data = b""
+            while chunk := os.read(descriptor, MAX_TEXT_BYTES + _LONGEST_NEWLINE + 1 - len(data)):
+                data += chunk
+            return data
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise KeyFormatError(f"The key file {_shown(path)} can't be read: {_reason(error)}.") from error
+
+
+def _check_private(path: StrPath, status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise KeyFormatError(f"The key file {_shown(path)} is not a regular file.")
+    if status.st_uid not in (os.geteuid(), 0):
+        raise KeyFormatError(f"The key file {_shown(path)} belongs to another user.", hint="Copy it, and use the copy.")
+    if status.st_mode & _OTHERS:
+        raise KeyFormatError(
+            f"The key file {_shown(path)} is open to other users of this machine.", hint=f"chmod 600 {_shown(path)}"
+        )
+
+
+def _decode(text: bytes) -> str | None:
+    try:
+        return text.decode()
+    except UnicodeDecodeError:
+        # Nothing is raised in here: the decoder's exception would stay attached, and it carries the file's bytes.
+        return None
+
+
+def _parse_secret(path: StrPath, encoded: bytes) -> bytes:
+    try:
+        secret = base64.b64decode(encoded, validate=True)
+    except binascii.Error:
+        secret = b""
+    # Encoded again, because the decoder takes some bits of the last character as it likes.
+    if len(secret) != _SECRET_BYTES or base64.b64encode(secret) != encoded:
+        raise KeyFormatError(
+            f"The key file {_shown(path)} is damaged: its line is not one that the key generator writes.",
+            hint="Copy it again from where it was made.",
+        )
+    return secret
+
+
+def _fill(descriptor: int, data: bytes) -> None:
+    with open(descriptor, "wb") as file:
+        # An odd umask can take bits of the owner away.
+        os.fchmod(descriptor, 0o600)
+        file.write(data)
+        file.flush()
+        os.fsync(descriptor)
+
+
+def _sync_folder(folder: str) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _upwards(path: str) -> Iterator[str]:
+    """`path` and every folder above it."""
+    while True:
+        yield path
+        above = os.path.dirname(path)
+        if above == path:
+            return
+        path = above
+
+
+def _is_same(path: str, other: os.stat_result) -> bool:
+    try:
+        return os.path.samestat(os.stat(path), other)
+    except OSError:
+        return False
+
+
+def _shown(path: StrPath) -> str:
+    return escape(os.fsencode(path))
+
+
+def _reason(error: OSError) -> str:
+    # The system's words alone: str(error) would repeat the path, unescaped.
+    return (error.strerror or type(error).__name__).lower()

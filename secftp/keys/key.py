@@ -1,0 +1,70 @@
+"""A key as a user gave it, on its way to the handshake.
+
+The object exists so that a key's text never travels through the program as a string that somebody prints, logs,
+compares or pickles: it can only be turned into the core's stretched password, and after that even this object has
+forgotten it. An object stands for a given key, never for "no key".
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Final, NoReturn, final
+
+from secftp.errors import AuthenticationError, KeyFormatError
+from secftp.keys.text import normalise
+
+if TYPE_CHECKING:
+    from secftp.record import Password
+
+
+@final
+class Key:
+    """One key, from a text or from a key file's secret; it may be shared by threads. Two keys are never equal."""
+
+    __slots__ = ("_is_secret", "_lock", "_material", "_password")
+
+    def __init__(self, material: bytes, *, is_secret: bool) -> None:
+        self._material = material
+        self._is_secret: Final = is_secret
+        self._password: Password | None = None
+        self._lock: Final = threading.Lock()
+
+    @classmethod
+    def from_text(cls, text: str) -> Key:
+        """The key that a user typed or a file holds; raises KeyFormatError as `secftp.keys.text.normalise` does."""
+        return cls(normalise(text).encode(), is_secret=False)
+
+    @classmethod
+    def from_secret(cls, secret: bytes) -> Key:
+        """The key whose stretched form is known: `w` of docs/PROTOCOL.md, 32 bytes."""
+        return cls(secret, is_secret=True)
+
+    def password(self) -> Password:
+        """What the handshake takes. The first call stretches a text (scrypt, about 50 ms), later ones are free.
+
+        Raises KeyFormatError if a secret is out of its range.
+        """
+        with self._lock:
+            if self._password is None:
+                self._password = self._stretch()
+                self._material = b""
+            return self._password
+
+    def _stretch(self) -> Password:
+        # Here and not above: a program that only prints its help, or a typing error, needs no built core.
+        from secftp.record import Password
+
+        if not self._is_secret:
+            return Password.from_key(self._material)
+        try:
+            return Password.from_secret(self._material)
+        except AuthenticationError:
+            raise KeyFormatError(
+                "The key file is damaged: its secret is out of range.", hint="Copy it again from where it was made."
+            ) from None
+
+    def __repr__(self) -> str:
+        return "<secftp.keys.Key>"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a key can't be pickled or copied")
