@@ -1,0 +1,65 @@
+"""Between the error codes of the wire and the exceptions of `secftp.errors`.
+
+A code travels with a fixed text of ours, never with an exception's own sentence: that one may name a path of this
+machine. What arrives becomes an exception with our sentence for its code; the peer's own text must never stand in it.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from secftp import errors
+from secftp.messages.schema import ErrorCode
+
+
+class _Meaning(NamedTuple):
+    exception: type[errors.FileError]
+    text: str
+    hint: str = ""
+
+
+_MEANINGS: dict[ErrorCode, _Meaning] = {
+    ErrorCode.NOT_FOUND: _Meaning(errors.NotFound, "there is no such file"),
+    ErrorCode.FORBIDDEN: _Meaning(errors.Forbidden, "the server may not read or write it"),
+    ErrorCode.BAD_NAME: _Meaning(errors.NameRefused, "the server does not use such a name"),
+    ErrorCode.EXISTS: _Meaning(errors.AlreadyExists, "it exists already and was not to be overwritten"),
+    ErrorCode.IS_FOLDER: _Meaning(errors.IsAFolder, "it is a folder"),
+    ErrorCode.NOT_FOLDER: _Meaning(errors.NotAFolder, "a part of its path is not a folder"),
+    ErrorCode.NO_SPACE: _Meaning(errors.NoSpace, "no space is left on the server"),
+    ErrorCode.TOO_LARGE: _Meaning(errors.TooLarge, "it is larger than the server takes"),
+    ErrorCode.CHANGED: _Meaning(errors.FileChanged, "it was changed while it was being sent", "Try again."),
+    ErrorCode.CHECKSUM: _Meaning(
+        errors.ChecksumMismatch, "its checksum does not match; nothing was kept", "Try again."
+    ),
+    ErrorCode.IO_ERROR: _Meaning(errors.InputOutputError, "the file system failed", "The server's log says more."),
+    ErrorCode.READ_ONLY: _Meaning(errors.Forbidden, "the server is read-only"),
+    ErrorCode.UNSUPPORTED: _Meaning(errors.FileError, "the server can't do this"),
+    ErrorCode.CANCELLED: _Meaning(errors.Cancelled, "the transfer was cancelled"),
+    ErrorCode.STOPPING: _Meaning(errors.Cancelled, "the server is stopping", "Try again later."),
+    ErrorCode.LIMIT: _Meaning(errors.NoSpace, "a limit of the server was reached"),
+}
+
+# An exception that several codes mean is sent as the plainest of them.
+_CODES: dict[type[BaseException], ErrorCode] = {
+    **{meaning.exception: code for code, meaning in reversed(_MEANINGS.items())},
+    errors.FileError: ErrorCode.IO_ERROR,  # nothing more is known about it
+}
+
+
+def text_for(code: ErrorCode) -> str:
+    """Return the fixed text that goes with `code` in ERROR and ABORT: a clause of at most 200 characters."""
+    return _MEANINGS[code].text
+
+
+def code_for(error: BaseException) -> ErrorCode:
+    """Return the code that tells a peer of `error`: that of its nearest known class, else `io_error`."""
+    for kind in type(error).__mro__:
+        if kind in _CODES:
+            return _CODES[kind]
+    return ErrorCode.IO_ERROR
+
+
+def exception_for(code: ErrorCode, subject: str = "The file") -> errors.FileError:
+    """Return the exception that `code` means; `subject` opens its sentence and must be fit for a terminal."""
+    meaning = _MEANINGS[code]
+    return meaning.exception(f"{subject}: {meaning.text}.", hint=meaning.hint)

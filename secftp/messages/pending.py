@@ -1,0 +1,95 @@
+"""The requests that have been made and not yet answered, oldest first.
+
+This is what the two directions of a session know of each other, and all of it: a reply is legal only for the oldest
+request here, and only if it is of a kind that answers it. It holds at both ends, since both see the same messages.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+from secftp.errors import ProtocolError
+from secftp.messages.bounds import MAX_DRAIN, MAX_SIZE, MIN_REQUESTS
+from secftp.messages.schema import Error, File, Info, Ok, Read, Stat, Write
+
+if TYPE_CHECKING:
+    from secftp.messages.schema import Message
+
+ANSWERS: dict[type[Message], frozenset[type[Message]]] = {
+    Read: frozenset({File, Error}),
+    Write: frozenset({Ok, Error}),
+    Stat: frozenset({Info, Error}),
+}
+
+
+class Incoming:
+    """A file under way: `total` bytes so far, at most `limit`, exactly `announced` unless that is None."""
+
+    __slots__ = ("announced", "limit", "total", "whole")
+
+    def __init__(self, announced: int | None) -> None:
+        self.announced = announced
+        self.limit = MAX_SIZE if announced is None else announced
+        self.total = 0
+        self.whole = False  # its END has been seen
+
+    def refuse(self) -> None:
+        """Bound what may still come: the sender learns of the refusal only after the bytes that are in the pipe."""
+        self.limit = min(self.limit, self.total + MAX_DRAIN)
+
+
+class Unanswered:
+    """One request: its id, its kind, and the file that follows it if it is a WRITE."""
+
+    __slots__ = ("file", "id", "kind")
+
+    def __init__(self, request: Read | Write | Stat) -> None:
+        self.id = request.id
+        self.kind: type[Message] = type(request)
+        self.file = Incoming(request.size) if isinstance(request, Write) else None
+
+
+class Pending:
+    """The queue that the two `Receiver`s of one session share.
+
+    `limit` is how many requests may be unanswered; it starts at what every server grants, and WELCOME sets it. One
+    thread may follow each direction: requests enter on one side and leave on the other.
+    """
+
+    __slots__ = ("_queue", "limit")
+
+    def __init__(self) -> None:
+        self.limit = MIN_REQUESTS
+        self._queue: deque[Unanswered] = deque()
+
+    def __len__(self) -> int:
+        return len(self._queue)
+
+    @property
+    def full(self) -> bool:
+        """Whether one more request would break the limit."""
+        return len(self._queue) >= self.limit
+
+    def add(self, request: Read | Write | Stat) -> Unanswered:
+        """Enter a request. Raises `ProtocolError` if too many are unanswered."""
+        if self.full:
+            raise ProtocolError("More requests are unanswered than the server grants.")
+        entry = Unanswered(request)
+        self._queue.append(entry)
+        return entry
+
+    def match(self, reply: Ok | Error | File | Info) -> Unanswered:
+        """Return the request that `reply` answers, and leave it queued. Raises `ProtocolError` if it answers none."""
+        if not self._queue or self._queue[0].id != reply.id:
+            raise ProtocolError("A reply does not belong to the oldest unanswered request.")
+        entry = self._queue[0]
+        if type(reply) not in ANSWERS[entry.kind]:
+            raise ProtocolError("A reply is not of a kind that answers its request.")
+        if isinstance(reply, Ok) and not (entry.file and entry.file.whole):
+            raise ProtocolError("A file was confirmed before its end was sent.")
+        return entry
+
+    def pop(self) -> None:
+        """Remove the oldest request: its answer is complete."""
+        self._queue.popleft()
