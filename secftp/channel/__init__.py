@@ -1,0 +1,23 @@
+"""Connections: the only package that imports socket. What comes out of it is a verified session."""
+
+from secftp.channel.channel import IDLE_SECONDS, KEEPALIVE_SECONDS, Channel, DataRun, Received
+from secftp.channel.connect import Credentials, connect
+from secftp.channel.keepalive import Keepalive
+from secftp.channel.listen import Listener, Peer, accept_client, listen
+from secftp.channel.stream import Stream
+
+__all__ = [
+    "IDLE_SECONDS",
+    "KEEPALIVE_SECONDS",
+    "Channel",
+    "Credentials",
+    "DataRun",
+    "Keepalive",
+    "Listener",
+    "Peer",
+    "Received",
+    "Stream",
+    "accept_client",
+    "connect",
+    "listen",
+]

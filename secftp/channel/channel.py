@@ -1,0 +1,276 @@
+"""A verified session over one connection: messages in and out, a file's bytes without a copy.
+
+Both directions run through the state machine of `messages`, so neither side says what the other must refuse. While a
+send waits for the peer, what the peer says is taken in (up to a bound), so that two full buffers never block both.
+
+One thread uses a channel. `ping` alone may be called by another, and `interrupt`.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+
+from secftp.errors import AuthenticationError, ProtocolError
+from secftp.messages import Direction, Message, MessageType, Pending, Ping, Receiver, State, decode, encode
+from secftp.messages.schema import Bye, Cancel
+from secftp.record import PAYLOAD_MAX, Frame
+
+if TYPE_CHECKING:
+    from secftp.channel.stream import Stream
+    from secftp.handshake import Established
+
+IDLE_SECONDS: Final = 60.0
+KEEPALIVE_SECONDS: Final = 15.0
+_DATA: Final = int(MessageType.DATA)
+_OPPOSITE: Final = {Direction.TO_SERVER: Direction.TO_CLIENT, Direction.TO_CLIENT: Direction.TO_SERVER}
+
+
+class DataRun(NamedTuple):
+    """Consecutive DATA frames. The buffers are valid until the channel is asked for more."""
+
+    buffers: list[memoryview]
+    size: int
+
+
+Received: TypeAlias = Message | DataRun
+Fill: TypeAlias = Callable[[list[memoryview]], int]
+
+
+class Channel:
+    """One session. `outgoing` says which side this is: TO_SERVER for a client, TO_CLIENT for a server.
+
+    `timeout` is how many seconds the peer may give no sign of life while this side waits for it.
+    """
+
+    def __init__(
+        self, stream: Stream, established: Established, outgoing: Direction, *, timeout: float = IDLE_SECONDS
+    ) -> None:
+        self.timeout = timeout
+        self.last_sent = time.monotonic()
+        self._stream = stream
+        self._outbox, self._inbox = established.boxes()
+        self._prefix = established.reply  # CLIENT_FINISH travels with the first request
+        self._pending = Pending()
+        self._sending = Receiver(outgoing, self._pending, self.last_sent)
+        self._receiving = Receiver(_OPPOSITE[outgoing], self._pending, self.last_sent)
+        self._incoming = _OPPOSITE[outgoing]
+        self._frames: deque[Frame] = deque()
+        self._ended = False
+        self._lock = threading.Lock()
+
+    # --- sending ----------------------------------------------------------------------------------------------------
+
+    def send(self, message: Message) -> None:
+        """Queue a message; it leaves with `flush`, or when the batch is full."""
+        number, flags, payload = encode(message)
+        with self._lock:
+            self._sending.accept(message, time.monotonic())
+            if not self._outbox.add(number, flags, payload):
+                self._flush()
+                self._outbox.add(number, flags, payload)
+
+    def send_data(self, fill: Fill, limit: int) -> int:
+        """Let `fill` put up to `limit` bytes of a file into the next frames; how many it put there, 0 for its end.
+
+        `fill` gets the buffers in order and fills them without a gap. The batch leaves when it is full.
+        """
+        with self._lock:
+            slots = self._outbox.slots()
+            if not slots:
+                self._flush()
+                slots = self._outbox.slots()
+            count = fill(_bounded(slots, limit))
+            whole, rest = divmod(count, PAYLOAD_MAX)
+            for size in [PAYLOAD_MAX] * whole + [rest] * bool(rest):
+                self._sending.accept_data(size)
+            self._outbox.fill(_DATA, count)
+            if whole == len(slots):
+                self._flush()
+            return count
+
+    def flush(self) -> None:
+        """Send everything that is queued; returns when the system has taken it."""
+        with self._lock:
+            self._flush()
+
+    def ping(self) -> None:
+        """Give a sign of life if nothing was sent lately and nobody is sending; callable from another thread."""
+        if time.monotonic() - self.last_sent < KEEPALIVE_SECONDS or not self._lock.acquire(blocking=False):
+            return
+        try:
+            number, flags, payload = encode(Ping())
+            self._sending.accept(Ping(), time.monotonic())
+            if self._outbox.add(number, flags, payload):
+                self._flush(take_in=False)
+        finally:
+            self._lock.release()
+
+    def _flush(self, *, take_in: bool = True) -> None:
+        if not len(self._outbox) and not self._prefix:
+            return
+        wire = self._outbox.seal()
+        if self._prefix:
+            wire, self._prefix = memoryview(self._prefix + wire), b""
+        while True:
+            sent = self._stream.try_send(wire)
+            wire = wire[sent:]
+            if not wire:
+                break
+            spare = self._inbox.spare() if take_in and not self._ended else None
+            if self._stream.wait_to_send(self.timeout, or_receive=bool(spare)) and spare:
+                self._take(self._stream.try_receive(spare))
+        self.last_sent = time.monotonic()
+
+    # --- receiving --------------------------------------------------------------------------------------------------
+
+    def receive(self) -> Received:
+        """The next message, or the next run of a file's bytes. PINGs are taken in silence.
+
+        Raises `TransferTimeout` after `timeout` seconds without a sign of life, `ConnectionLost` when the connection
+        ends without an authenticated close, and `ProtocolError` or `AuthenticationError` for what must not be.
+        """
+        while True:
+            self._drop_pings()
+            if self._frames:
+                return self._next()
+            self._open()
+            while not self._frames:
+                if self._ended:
+                    self._receiving.end_of_stream()
+                    return Bye()
+                room = self._inbox.room()
+                count = self._stream.try_receive(room) if len(self._outbox) else None
+                if count is None:
+                    # The peer may be waiting for what is queued.
+                    self.flush()
+                    self._open()
+                    if self._frames:
+                        break  # came while the flush waited; nothing more need come
+                    count = self._stream.receive_into(self._inbox.room(), self.timeout)
+                self._take(count)
+                self._open()
+
+    def waiting(self) -> bool:
+        """Whether a message can be received without waiting. Costs one system call when there is none."""
+        if not self._frames:
+            self._look()
+        self._drop_pings()
+        return bool(self._frames) or self._ended
+
+    def cancelled(self, request: int) -> bool:
+        """Whether a CANCEL for this request waits among what was received; leaves everything where it is."""
+        self._look()
+        for frame in self._frames:
+            if frame.type == MessageType.CANCEL:
+                message = decode(frame.type, frame.flags, frame.payload, self._incoming)
+                if isinstance(message, Cancel) and message.id == request:
+                    return True
+        return False
+
+    def _look(self) -> None:
+        spare = self._inbox.spare()
+        if spare and not self._ended:
+            self._take(self._stream.try_receive(spare))
+            self._open()
+
+    def _take(self, count: int | None) -> None:
+        if count == 0:
+            self._ended = True
+        elif count is not None:
+            self._inbox.received(count)
+
+    def _open(self) -> None:
+        """Verify what stands in the inbox. A frame that fails ends the session without a word."""
+        try:
+            self._frames.extend(self._inbox.frames())
+        except AuthenticationError:
+            raise ProtocolError(
+                "What came does not verify: it was changed on the way, or does not belong to this session.",
+                hint="Try again; nothing of it was kept.",
+            ) from None
+
+    def _drop_pings(self) -> None:
+        while self._frames and self._frames[0].type == MessageType.PING:
+            self._accept(self._frames.popleft())
+
+    def _next(self) -> Received:
+        frame = self._frames[0]
+        if frame.type == _DATA:
+            return self._data_run()
+        return self._accept(self._frames.popleft())
+
+    def _accept(self, frame: Frame) -> Message:
+        try:
+            message = decode(*frame, self._incoming)
+        except ProtocolError:
+            self._receiving.refuse()  # no later frame may pass as if this one had not been there
+            raise
+        self._receiving.accept(message, time.monotonic())
+        return message
+
+    def _data_run(self) -> DataRun:
+        frames, buffers, size = self._frames, [], 0
+        while frames and frames[0].type == _DATA:
+            frame = frames.popleft()
+            if frame.flags:
+                self._accept(frame)  # which refuses it
+            length = len(frame.payload)
+            self._receiving.accept_data(length)
+            buffers.append(frame.payload)
+            size += length
+        return DataRun(buffers, size)
+
+    # --- the end ----------------------------------------------------------------------------------------------------
+
+    @property
+    def pending(self) -> Pending:
+        """The requests that are not answered yet."""
+        return self._pending
+
+    @property
+    def receiving_file(self) -> bool:
+        """Whether a file of the peer's is under way whose END or ABORT has not come yet."""
+        return self._receiving.state in (State.READING, State.WRITING)
+
+    def fileno(self) -> int:
+        """The connection's descriptor, to be polled together with others."""
+        return self._stream.fileno()
+
+    def close(self, goodbye: Bye | None = None) -> None:
+        """Say BYE if that is possible, without waiting for an answer, and close."""
+        try:
+            if goodbye is not None:
+                self.send(goodbye)
+                self.flush()
+        finally:
+            self._stream.close()
+
+    def linger(self, seconds: float) -> None:
+        """After the last send: take in and throw away what is under way, until the peer closes or time is up.
+
+        A close with unread bytes would reset the connection, and the reset could overtake our last message.
+        """
+        self._stream.finish_sending()
+        deadline = time.monotonic() + seconds
+        scratch = memoryview(bytearray(PAYLOAD_MAX))
+        try:
+            while (left := deadline - time.monotonic()) > 0 and self._stream.receive_into(scratch, left):
+                pass
+        except OSError:
+            pass  # lost or silent: there is nobody to wait for
+
+    def interrupt(self) -> None:
+        """End the connection from another thread."""
+        self._stream.interrupt()
+
+
+def _bounded(slots: list[memoryview], limit: int) -> list[memoryview]:
+    """The first `limit` bytes of the slots."""
+    whole, rest = divmod(limit, PAYLOAD_MAX)
+    if whole >= len(slots):
+        return slots
+    return slots[:whole] + [slots[whole][:rest]] * bool(rest)

@@ -1,0 +1,55 @@
+"""Signs of life for sessions whose own thread is busy elsewhere: a full pipe, a pager, a slow disk.
+
+One daemon thread serves any number of channels; it starts with the first and ends with the last.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from typing import TYPE_CHECKING
+
+from secftp.errors import SecftpError
+
+if TYPE_CHECKING:
+    from secftp.channel.channel import Channel
+
+CHECK_SECONDS = 5.0
+
+
+class Keepalive:
+    """Pings the channels in its care when they have sent nothing for a while."""
+
+    def __init__(self) -> None:
+        self._channels: set[Channel] = set()
+        self._lock = threading.Lock()
+        self._running: tuple[threading.Thread, threading.Event] | None = None
+
+    def watch(self, channel: Channel) -> None:
+        """Take a channel into care."""
+        with self._lock:
+            self._channels.add(channel)
+            if self._running is None:
+                stop = threading.Event()
+                thread = threading.Thread(target=self._run, args=(stop,), name="secftp-keepalive", daemon=True)
+                self._running = thread, stop
+                thread.start()
+
+    def forget(self, channel: Channel) -> None:
+        """Leave a channel alone from now on; ends the thread with the last one."""
+        with self._lock:
+            self._channels.discard(channel)
+            if self._channels or self._running is None:
+                return
+            (thread, stop), self._running = self._running, None
+        stop.set()
+        thread.join()
+
+    def _run(self, stop: threading.Event) -> None:
+        while not stop.wait(CHECK_SECONDS):
+            with self._lock:
+                channels = list(self._channels)
+            for channel in channels:
+                # A session that fails here is found lost by its own thread, which knows what to say about it.
+                with contextlib.suppress(SecftpError, OSError, ValueError):
+                    channel.ping()
