@@ -1,0 +1,27 @@
+"""Files: the only floor that opens what a peer or the user of a transfer names."""
+
+from secftp.storage.base import FileInfo, Path, Sink, Source, Store
+from secftp.storage.digest import ALGORITHMS, Digest, new_digest
+from secftp.storage.local import LocalStore
+from secftp.storage.names import RESERVED_PREFIX
+from secftp.storage.pipe import PipeSink, PipeSource
+from secftp.storage.sweep import sweep
+from secftp.storage.user import create_local_sink, open_local_source
+
+__all__ = [
+    "ALGORITHMS",
+    "RESERVED_PREFIX",
+    "Digest",
+    "FileInfo",
+    "LocalStore",
+    "Path",
+    "PipeSink",
+    "PipeSource",
+    "Sink",
+    "Source",
+    "Store",
+    "create_local_sink",
+    "new_digest",
+    "open_local_source",
+    "sweep",
+]

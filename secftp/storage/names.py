@@ -1,0 +1,45 @@
+"""Which names a store uses at all, decided by their bytes alone, before a file system sees any of them.
+
+The bounds of a path are the wire's; on top of them stands the one prefix that secftp keeps for itself. What must never
+happen: that a request can name an unfinished file, or that an unfinished file's name depends on what a peer sent.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING
+
+from secftp.errors import NameRefused
+from secftp.messages.paths import check_path
+
+if TYPE_CHECKING:
+    from secftp.storage.base import Path
+
+RESERVED_PREFIX = b".secftp-"
+_TEMPORARY_PREFIX = RESERVED_PREFIX + b"tmp-"
+_RANDOM_BYTES = 16
+_is_temporary = re.compile(re.escape(_TEMPORARY_PREFIX) + rb"[0-9a-f]{32}").fullmatch
+
+
+def check(path: Path) -> None:
+    """Raise `NameRefused` unless `path` is one the wire allows (`messages.check_path`) without a reserved name."""
+    check_path(path)
+    for name in path:
+        if name.startswith(RESERVED_PREFIX):
+            raise NameRefused("Names that begin with “.secftp-” are reserved.")
+
+
+def temporary_name() -> bytes:
+    """A new name for an unfinished file: 128 random bits, so nobody can take it first; 44 bytes."""
+    return _TEMPORARY_PREFIX + os.urandom(_RANDOM_BYTES).hex().encode()
+
+
+def is_temporary(name: bytes) -> bool:
+    """Whether `temporary_name` could have made `name`."""
+    return _is_temporary(name) is not None
+
+
+def shown(path: Path | str) -> str:
+    """The name for a message, as the peer or the user wrote it: not escaped, that is for whoever shows it."""
+    return path if isinstance(path, str) else b"/".join(path).decode("utf-8", "surrogateescape")

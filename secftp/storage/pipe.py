@@ -1,0 +1,161 @@
+"""Standard input and output, FIFOs and character devices: streams that can neither be read twice nor taken back.
+
+Whoever gives us a descriptor may have made it non-blocking, for all that share it (terminals, ssh): we wait then, and
+don't change it under the others. What must never happen: that a stream is said to be complete before close(2), asked on
+a copy of the descriptor, has had its chance to report a write that failed late.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import select
+import stat
+from typing import TYPE_CHECKING, TypeVar
+
+from secftp.errors import IsAFolder, UsageError
+from secftp.storage.base import FileInfo, Sink, Source
+from secftp.storage.failures import translated
+from secftp.storage.names import shown
+from secftp.storage.source import check_unchanged
+from secftp.storage.vectors import IOV_MAX, transfer_all
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+_T = TypeVar("_T")
+
+# What a pipe is asked to hold: a batch. The system's 64 KiB would be sixteen calls instead of one, and as many switches
+# between the processes at its ends.
+PIPE_BYTES = 1 << 20
+
+
+class PipeSource(Source):
+    """A descriptor that somebody else opened and closes, read from where it stands; `info.size` is None for a pipe.
+
+    For a regular file (a redirection) `info.size` is what lies between its position and its end, and nothing beyond is
+    read. One that says to be empty is read as a pipe, for the files of /proc all say so. `name` stands for the stream
+    in messages. Raises `IsAFolder`, `InputOutputError`.
+    """
+
+    __slots__ = ("_done", "_end", "_fd", "_name", "info")
+
+    def __init__(self, fd: int, name: str = "standard input") -> None:
+        self._fd = fd
+        self._name = name
+        self._done = 0
+        with translated(name):
+            status = os.fstat(fd)
+            if stat.S_ISDIR(status.st_mode):
+                raise IsAFolder(f"It is a folder: {name}")
+            self._end = status.st_size if stat.S_ISREG(status.st_mode) else 0
+            size = max(0, self._end - os.lseek(fd, 0, os.SEEK_CUR)) if self._end else None
+        _widen(fd)
+        self.info: FileInfo = FileInfo("file", size, status.st_mtime_ns, stat.S_IMODE(status.st_mode))
+
+    @property
+    def wait_descriptor(self) -> int | None:
+        """The descriptor, unless it is a regular file's."""
+        return None if self._end else self._fd
+
+    def readv(self, buffers: Sequence[memoryview], offset: int) -> int:
+        """As `Source.readv`, but it waits until anything is there and then gives that; 0 at the end.
+
+        `offset` is the number of bytes read so far; a stream has no other place (`UsageError`).
+        """
+        if offset != self._done:
+            raise UsageError("A stream can only be read on from where it stands.")
+        size = self.info.size
+        if size is not None and offset >= size:
+            return 0
+        with translated(self._name):
+            count = _waiting(self._fd, select.POLLIN, lambda: os.readv(self._fd, buffers[:IOV_MAX]))
+        if size is not None:
+            count = min(count, size - offset)
+        self._done += count
+        return count
+
+    def check_unchanged(self) -> None:
+        """Raise `FileChanged` as a file would, if it is one; what came through a pipe can't change."""
+        if self._end:
+            check_unchanged(self._fd, self._end, self.info.mtime_ns, self._name)
+
+    def close(self) -> None:
+        """Do nothing: the descriptor is its opener's."""
+
+
+class PipeSink(Sink):
+    """A descriptor written straight to: what is written is gone, and `abort` can only stop.
+
+    With `owned` the sink closes the descriptor in the end. `subject` stands for it in messages. A reader who went
+    away is a BrokenPipeError, as everywhere in Python.
+    """
+
+    __slots__ = ("_fd", "_open", "_owned", "_size", "_subject")
+
+    def __init__(self, fd: int, subject: str = "standard output", *, owned: bool = False) -> None:
+        self._fd = fd
+        self._subject = subject
+        self._owned = owned
+        self._open = True
+        self._size = 0
+        _widen(fd)
+
+    def writev(self, buffers: Sequence[memoryview]) -> None:
+        """As `Sink.writev`; waits as long as the reader does not read."""
+        self._require_open()
+        try:
+            with translated(self._subject):
+                self._size += transfer_all(self._write, buffers)
+        except BaseException:
+            self.abort()  # what is out is not what was given: nothing may follow it
+            raise
+
+    def _write(self, buffers: Sequence[memoryview], _done: int) -> int:
+        return _waiting(self._fd, select.POLLOUT, lambda: os.writev(self._fd, buffers))
+
+    def commit(self) -> FileInfo:
+        """Report the number of bytes written as `size`; errors as `writev`'s."""
+        self._require_open()
+        try:
+            with translated(self._subject):
+                status = os.fstat(self._fd)
+                os.close(os.dup(self._fd))
+        finally:
+            self.close()
+        return FileInfo("file", self._size, status.st_mtime_ns, stat.S_IMODE(status.st_mode))
+
+    def abort(self) -> None:
+        """Write nothing more; idempotent."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the descriptor if it is owned; idempotent."""
+        was_open, self._open = self._open, False
+        if was_open and self._owned:
+            with contextlib.suppress(OSError):  # `commit` has asked for its errors before
+                os.close(self._fd)
+
+    def _require_open(self) -> None:
+        if not self._open:
+            raise UsageError(f"The sink is closed: {shown(self._subject)}")
+
+
+def _widen(fd: int) -> None:
+    """Ask for a pipe that holds a batch; on what is no pipe, or where that can't be had, nothing happens."""
+    command = getattr(fcntl, "F_SETPIPE_SZ", None)
+    if command is not None:
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(fd, command, PIPE_BYTES)
+
+
+def _waiting(fd: int, event: int, call: Callable[[], _T]) -> _T:
+    """The result of `call`, made again whenever `fd` is non-blocking and not ready, after waiting for `event`."""
+    while True:
+        try:
+            return call()
+        except BlockingIOError:
+            waiter = select.poll()
+            waiter.register(fd, event)
+            waiter.poll()

@@ -1,0 +1,113 @@
+"""Files that the user of this process named: links in such names are the user's own business, and are followed.
+
+What must never happen: that a link is replaced by a file, that a link which the kernel itself would not follow is
+followed here (one that another user put into a folder like /tmp), or that a device or a FIFO is renamed over.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import TYPE_CHECKING
+
+from secftp.errors import AlreadyExists, IsAFolder, NameRefused, NotFound
+from secftp.storage.failures import not_regular, translated
+from secftp.storage.local import FOLDER_FLAGS
+from secftp.storage.pipe import PipeSink
+from secftp.storage.sink import FileSink
+from secftp.storage.source import OPEN_FLAGS, FileSource
+
+if TYPE_CHECKING:
+    from secftp.storage.base import Sink
+
+
+def open_local_source(path: str) -> FileSource:
+    """Open a regular file.
+
+    Raises `NotFound`, `NotAFolder`, `IsAFolder`, `Forbidden` (also for what is no regular file), `NameRefused`.
+    """
+    _check(path)
+    with translated(path):
+        fd = os.open(path, OPEN_FLAGS)
+    return FileSource(fd, path)
+
+
+def create_local_sink(
+    path: str,
+    *,
+    overwrite: bool = True,
+    mode: int | None = None,
+    mtime_ns: int | None = None,
+    size: int | None = None,
+) -> Sink:
+    """Begin a file that replaces whatever regular file has the name, in one step; options as `Store.create_sink`'s.
+
+    If the name is a link, the file it leads to is replaced and the link stays; one that leads nowhere is refused, as cp
+    does. A FIFO or a character device (`/dev/null`) is written straight to, as a `PipeSink`, and opening a FIFO waits
+    for its reader. With `overwrite=False` anything of that name, even a link, is `AlreadyExists`.
+
+    Raises also `NotFound` (the folder, too), `NotAFolder`, `IsAFolder`, `Forbidden`, `NoSpace`, `NameRefused`.
+    """
+    _check(path)
+    with translated(path):
+        place, status = path, _look(path)
+        if status is not None:
+            if not overwrite:
+                raise AlreadyExists(f"It already exists: {path}")
+            if stat.S_ISLNK(status.st_mode):
+                place, status = _follow(path)
+            if stat.S_ISDIR(status.st_mode):
+                raise IsAFolder(f"It is a folder: {path}")
+            if _is_stream(status):
+                return _open_special(place, path)
+        folder, name = os.path.split(place)
+        try:
+            fd = os.open(folder or ".", FOLDER_FLAGS)
+        except FileNotFoundError as error:
+            raise NotFound(f"No such folder: {folder}") from error
+    return FileSink(fd, os.fsencode(name), path, overwrite=overwrite, mode=mode, mtime_ns=mtime_ns, size=size)
+
+
+def _check(path: str) -> None:
+    if not path or "\0" in path:
+        raise NameRefused("A name is not empty and contains no NUL byte.")
+
+
+def _look(path: str) -> os.stat_result | None:
+    """What stands at `path`, None for nothing."""
+    try:
+        return os.lstat(path)
+    except FileNotFoundError as error:
+        if path.endswith("/"):
+            raise NotFound(f"No such folder: {path}") from error
+        return None
+
+
+def _follow(path: str) -> tuple[str, os.stat_result]:
+    """Where the link `path` leads in the end, and what is there."""
+    try:
+        # The kernel first: it refuses (EACCES) a link that another user set in a sticky folder, readlink does not.
+        status = os.stat(path)
+        return os.path.realpath(path, strict=True), status
+    except FileNotFoundError as error:
+        raise NotFound(f"A link that leads to nothing: {path}") from error
+
+
+def _open_special(place: str, path: str) -> PipeSink:
+    fd = os.open(place, os.O_WRONLY | os.O_NOCTTY | os.O_CLOEXEC)
+    try:
+        _require_stream(os.fstat(fd), path)
+    except BaseException:
+        os.close(fd)
+        raise
+    return PipeSink(fd, path, owned=True)
+
+
+def _is_stream(status: os.stat_result) -> bool:
+    return stat.S_ISFIFO(status.st_mode) or stat.S_ISCHR(status.st_mode)
+
+
+def _require_stream(status: os.stat_result, path: str) -> None:
+    # It was one a moment ago; what it is now must not be written in place.
+    if not _is_stream(status):
+        raise not_regular(path)
