@@ -1,0 +1,1 @@
+"""The server: `python -m secftp.server`, and `Server` for whoever embeds it."""
