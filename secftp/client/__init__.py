@@ -1,0 +1,1 @@
+"""The client: `python -m secftp.client`, also installed as `secftp`."""

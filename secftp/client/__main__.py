@@ -1,0 +1,112 @@
+"""`python -m secftp.client`, also installed as `secftp`: from arguments to an exit code.
+
+Whatever happens ends in one sentence and a documented code. What must never happen: a traceback, Python's own words
+about an exception at the end of the process, or a signal that leaves an unfinished file behind.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING, Final, NoReturn
+
+from secftp.client.terminal import STANDARD_OUTPUT, Terminal, discard
+from secftp.errors import ExitCode, InstallationError, SecftpError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
+
+_OBJECTS_AT_START: Final = 100_000
+_STOPPING: Final = {signal.SIGTERM: "Terminated", signal.SIGHUP: "Hung up"}
+
+
+class Stopped(KeyboardInterrupt):
+    """A signal asked this process to end; it takes the way that Ctrl-C takes, past all that must be cleaned up."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = signal.Signals(number)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the client, return its exit code. Without arguments it takes the process's, and the process for its own."""
+    terminal = Terminal()
+    if argv is None:
+        # Starting makes many objects and no garbage, so collecting before the first batch only takes time.
+        gc.set_threshold(_OBJECTS_AT_START)
+        _open_standard_descriptors()
+        _handle_signals(_stop)
+    try:
+        code = _run(sys.argv[1:] if argv is None else argv, terminal)
+    except Stopped as stop:
+        terminal.stopped(_STOPPING[stop.number])
+        code = 128 + stop.number
+    except KeyboardInterrupt:
+        terminal.stopped("Interrupted")
+        code = ExitCode.INTERRUPTED
+    if argv is None:
+        _ignore_signals()
+        gc.freeze()  # Python's last collection would look at everything once more, just before the system frees it
+    return int(code)
+
+
+def _run(arguments: list[str], terminal: Terminal) -> int:
+    """The exit code of everything but a signal."""
+    try:
+        return _do(arguments, terminal)
+    except SecftpError as problem:
+        terminal.complain(problem)
+        return problem.exit_code
+    except BrokenPipeError:
+        discard(STANDARD_OUTPUT)
+        terminal.reader_gone()
+        return ExitCode.BROKEN_PIPE
+    except Exception as problem:  # noqa: BLE001 - a mistake of ours shall not look like one of the user's
+        terminal.bug(problem)
+        return ExitCode.FAILED
+
+
+def _do(arguments: list[str], terminal: Terminal) -> int:
+    try:
+        from secftp.client.verbs import run
+
+        run(arguments, terminal)
+    except SystemExit as stop:  # argparse, after it has printed its help
+        return int(stop.code or 0)
+    except SecftpError:
+        raise
+    except ImportError as problem:
+        raise InstallationError(
+            f"A package that secftp needs can't be loaded: {problem.name}.", hint="Install secftp again with pip."
+        ) from None
+    return ExitCode.OK
+
+
+def _open_standard_descriptors() -> None:
+    """A closed one would be given to the next file that is opened, or to the connection."""
+    for stream in (sys.__stdin__, sys.__stdout__, sys.__stderr__):
+        if stream is None:
+            os.open(os.devnull, os.O_RDWR)
+
+
+def _handle_signals(handler: Callable[[int, FrameType | None], NoReturn]) -> None:
+    for number in _STOPPING:
+        if signal.getsignal(number) == signal.SIG_DFL:  # nohup has it ignored, and means it
+            signal.signal(number, handler)
+
+
+def _ignore_signals() -> None:
+    """All is said and cleaned up; an impatient second Ctrl-C would only make Python show where it was."""
+    for number in (signal.SIGINT, *_STOPPING):
+        signal.signal(number, signal.SIG_IGN)
+
+
+def _stop(number: int, _frame: FrameType | None) -> NoReturn:
+    raise Stopped(number)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

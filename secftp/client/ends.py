@@ -1,0 +1,147 @@
+"""The near end of a transfer: the file, pipe or terminal of whoever started it, as a source or a sink.
+
+It is told apart from the far end by what its failures mean: they are this machine's and get its exit code. A sink that
+is a terminal takes text only; what could move its cursor or do worse must never get there unasked.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from typing import TYPE_CHECKING, Final
+
+from secftp.client.terminal import STANDARD_OUTPUT, make_local
+from secftp.errors import FileError, UsageError
+from secftp.storage import PipeSink, PipeSource, Sink, Source, create_local_sink, open_local_source
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from types import TracebackType
+
+    from secftp.storage import FileInfo
+
+STANDARD_INPUT: Final = 0
+STREAM: Final = "-"
+
+# Everything that a terminal obeys rather than shows: C0 without tab and the ends of lines, DEL, C1, and C1 as single
+# bytes (what `surrogateescape` makes of them) for terminals that take them so.
+_CONTROL: Final = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\udc80-\udc9f]")
+
+
+def open_output(name: str | None, *, overwrite: bool) -> Sink:
+    """Where a file that is read goes: standard output for None and `-`, which also lets a terminal take anything.
+
+    Raises `UsageError` when there is no standard output, and what `create_local_sink` raises.
+    """
+    if name is not None and name != STREAM:
+        with _AtHome():
+            return _LocalSink(create_local_sink(name, overwrite=overwrite))
+    if sys.__stdout__ is None:
+        raise UsageError("Standard output is closed.", hint="Name a file with -o FILE.")
+    guard = _refuse_controls() if name is None and os.isatty(STANDARD_OUTPUT) else None
+    return _LocalSink(PipeSink(STANDARD_OUTPUT), guard)
+
+
+def open_input(name: str | None) -> Source:
+    """Where a file that is written comes from: standard input for None and `-`, for None no terminal.
+
+    Raises `UsageError` for that and when there is no standard input, and what `open_local_source` raises.
+    """
+    if name is not None and name != STREAM:
+        with _AtHome():
+            return _LocalSource(open_local_source(name))
+    if sys.__stdin__ is None:
+        raise UsageError("Standard input is closed.", hint="Name a file with -i FILE.")
+    if name is None and os.isatty(STANDARD_INPUT):
+        raise UsageError(
+            "Standard input is a terminal, and the file to send was not named.",
+            hint="Name it with -i FILE, or pipe something in; -i - takes what is typed.",
+        )
+    with _AtHome():
+        return _LocalSource(PipeSource(STANDARD_INPUT))
+
+
+class _AtHome:
+    """In its block, a file's failure is one of this machine's."""
+
+    __slots__ = ()
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, FileError):
+            make_local(error)
+
+
+class _LocalSink(Sink):
+    """A sink at this end; `guard` sees everything before it is written."""
+
+    __slots__ = ("_guard", "_sink")
+
+    def __init__(self, sink: Sink, guard: Callable[[Sequence[memoryview]], None] | None = None) -> None:
+        self._sink = sink
+        self._guard = guard
+
+    def writev(self, buffers: Sequence[memoryview]) -> None:
+        if self._guard is not None:
+            self._guard(buffers)
+        with _AtHome():
+            self._sink.writev(buffers)
+
+    def commit(self) -> FileInfo:
+        with _AtHome():
+            return self._sink.commit()
+
+    def abort(self) -> None:
+        self._sink.abort()
+
+    def close(self) -> None:
+        self._sink.close()
+
+
+class _LocalSource(Source):
+    """A source at this end."""
+
+    __slots__ = ("_source",)
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+
+    @property
+    def info(self) -> FileInfo:
+        return self._source.info
+
+    @property
+    def wait_descriptor(self) -> int | None:
+        return self._source.wait_descriptor
+
+    def readv(self, buffers: Sequence[memoryview], offset: int) -> int:
+        with _AtHome():
+            return self._source.readv(buffers, offset)
+
+    def check_unchanged(self) -> None:
+        with _AtHome():
+            self._source.check_unchanged()
+
+    def close(self) -> None:
+        self._source.close()
+
+
+def _refuse_controls() -> Callable[[Sequence[memoryview]], None]:
+    """A guard that raises `UsageError` for bytes that a terminal would obey; it knows text across batches."""
+    from codecs import getincrementaldecoder
+
+    decoder = getincrementaldecoder("utf-8")("surrogateescape")
+
+    def guard(buffers: Sequence[memoryview]) -> None:
+        if any(_CONTROL.search(decoder.decode(bytes(buffer))) for buffer in buffers):
+            raise UsageError(
+                "The file is not plain text, and standard output is a terminal.",
+                hint="Write it to a file with -o FILE or pass it on through a pipe; -o - shows it all the same.",
+            )
+
+    return guard

@@ -1,0 +1,88 @@
+"""`secftp read` and `secftp write`: one file, one way, one session.
+
+Everything that can be refused here is refused before the server hears of it: the name, the near end, the key.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+from typing import TYPE_CHECKING
+
+from secftp.channel import Credentials
+from secftp.client.ends import STREAM, open_input, open_output
+from secftp.client.key import choose_key
+from secftp.messages import Algorithm, check_path
+from secftp.record import Mode, Password, Suite
+from secftp.session import Session
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from secftp.client.options import TransferOptions
+    from secftp.client.terminal import Terminal
+    from secftp.keys import Key
+    from secftp.storage import Path
+
+
+def read(options: TransferOptions, terminal: Terminal) -> None:
+    """Fetch a file. Raises what `Session.open`, `Session.read`, `open_output` and `choose_key` raise."""
+    path, obtain = _prepare(options, terminal)
+    with open_output(options.local, overwrite=not options.no_clobber) as sink, _open(options, obtain) as session:
+        terminal.receiving()
+        # Text on a terminal is its own progress, and a bar would be written into it.
+        with terminal.progress(wanted=not _is_terminal(options, 1)) as progress:
+            received = session.read(path, sink, algorithm=Algorithm(options.checksum), progress=progress)
+    terminal.confirmed(received.digest)
+
+
+def write(options: TransferOptions, terminal: Terminal) -> None:
+    """Send a file. Raises what `Session.open`, `Session.write`, `open_input` and `choose_key` raise."""
+    path, obtain = _prepare(options, terminal)
+    with open_input(options.local) as source, _open(options, obtain) as session:
+        terminal.sending()
+        with terminal.progress(wanted=not _is_terminal(options, 0)) as progress:
+            sent = session.write(
+                path,
+                source,
+                algorithm=Algorithm(options.checksum),
+                overwrite=not options.no_clobber,
+                progress=progress,
+            )
+    terminal.confirmed(sent.digest)
+
+
+def wire_path(name: str) -> Path:
+    """The path on the wire of a name as it was typed; a slash at its beginning stands for the served folder itself.
+
+    Raises `NameRefused` for a name that no server takes.
+    """
+    path = tuple(os.fsencode(name).removeprefix(b"/").split(b"/"))
+    check_path(path)
+    return path
+
+
+def _prepare(options: TransferOptions, terminal: Terminal) -> tuple[Path, Callable[[], Key] | None]:
+    """What is to be asked for and under which key, and all that is said about it."""
+    path = wire_path(options.filename)
+    obtain = choose_key(options)
+    terminal.quiet = options.quiet
+    terminal.starting(options, keyed=obtain is not None)
+    if options.key is not None:
+        terminal.key_is_visible()
+    return path, obtain
+
+
+def _open(options: TransferOptions, obtain: Callable[[], Key] | None) -> Session:
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold the key
+    if obtain is None:
+        password, mode = Password.anonymous(), Mode.ANONYMOUS
+    else:
+        password, mode = obtain().password(), Mode.KEYED
+    place = options.place
+    credentials = Credentials(password, Suite[options.cipher.upper()], mode, place.name)
+    return Session.open(place.host, place.port, credentials, timeout=options.timeout)
+
+
+def _is_terminal(options: TransferOptions, descriptor: int) -> bool:
+    return options.local in (None, STREAM) and os.isatty(descriptor)

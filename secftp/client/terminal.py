@@ -1,0 +1,206 @@
+"""The client's words: everything that it ever shows to people is written here.
+
+The words of a transfer are the original's. All of it goes to standard error, since standard output carries files; only
+what was asked for by itself (help, versions, a new key) goes there. Text that came from elsewhere is escaped in here,
+at the last moment, whatever was done to it before. What must never happen: that a key is shown (none gets here but a
+new one), or that a terminal which can't be written to ends a transfer.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Final
+
+from secftp.client.progress import Bar
+from secftp.errors import (
+    AlreadyExists,
+    ConnectionLost,
+    ExitCode,
+    FileChanged,
+    FileError,
+    Forbidden,
+    InputOutputError,
+    IsAFolder,
+    KeyFormatError,
+    NameRefused,
+    NoSpace,
+    NotAFolder,
+    NotFound,
+    ProtocolError,
+    SecftpError,
+    TooLarge,
+    UsageError,
+)
+from secftp.text import escape
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from secftp.client.options import TransferOptions
+
+STANDARD_OUTPUT: Final = 1
+STANDARD_ERROR: Final = 2
+
+# For failures without a hint of their own: where they were met, nobody knew who asks and how.
+_HINTS: Final[dict[type[SecftpError], str]] = {
+    NotFound: "Names are relative to the folder that the server serves.",
+    NotAFolder: "Names are relative to the folder that the server serves.",
+    IsAFolder: "Name a file in it.",
+    AlreadyExists: "Choose another name; --no-clobber or the server itself keeps it from being replaced.",
+    NameRefused: "A name is one or more parts joined by '/', none of them '.' or '..'.",
+    Forbidden: "Ask whoever runs the server for the right to do this.",
+    NoSpace: "Ask whoever runs the server to make room.",
+    ConnectionLost: "Try again.",
+    ProtocolError: "Check that a current secftp runs at both ends.",
+    KeyFormatError: "Check where the key comes from.",
+    FileError: "Ask whoever runs the server; its log says more.",
+}
+_LOCAL_HINTS: Final[dict[type[SecftpError], str]] = {
+    NotFound: "Check the name of the local file, and that its folder exists.",
+    NotAFolder: "Check the name of the local file.",
+    IsAFolder: "Name a file in it.",
+    AlreadyExists: "Choose another name, or leave out --no-clobber.",
+    Forbidden: "Check the permissions of the file and its folder; a stream goes through a pipe, without -i.",
+    NoSpace: "Make room on this machine's disk.",
+    TooLarge: "Choose a file system that takes larger files.",
+    FileChanged: "Try again.",
+    FileError: "Check the disk of this machine.",
+}
+_SAME_CODE_AT_BOTH_ENDS: Final = (AlreadyExists, NoSpace, TooLarge, FileChanged)
+
+
+class Terminal:
+    """Whoever watches. `quiet` leaves nothing but errors."""
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self.quiet = quiet
+
+    def print(self, text: str) -> None:
+        """Write what was asked for to standard output; raises as `print_output` does."""
+        print_output(text + "\n")
+
+    def starting(self, options: TransferOptions, *, keyed: bool) -> None:
+        """Tell what was understood."""
+        self._say(
+            "Client starting. Arguments:\n"
+            f"  host: {escape(options.place.host)}\n"
+            f"  port: {options.place.port}\n"
+            f"  command: {options.verb}\n"
+            f"  filename: {escape(options.filename)}\n"
+            f"  cipher: {options.cipher}\n"
+            f"  key: {'(hidden)' if keyed else 'none (anonymous)'}"
+        )
+
+    def key_is_visible(self) -> None:
+        """Tell that a key on the command line is no secret on this machine."""
+        self._say("Note: other users of this machine can see a key on the command line; --key-file hides it.")
+
+    def receiving(self) -> None:
+        """Tell that the server has let us in and the file comes."""
+        self._say("Receiving file...")
+
+    def sending(self) -> None:
+        """Tell that the server has let us in and the file goes."""
+        self._say("Sending file...")
+
+    def confirmed(self, digest: bytes) -> None:
+        """Tell that the file stands, whole and verified."""
+        self._say(f"File confirmed, checksum: {digest.hex()}")
+
+    def key_file_made(self, path: str) -> None:
+        """Tell where the new key is."""
+        self._say(f"A new key is in {escape(path)}. Copy the file, in secret, to whoever shall have the key.")
+
+    def progress(self, *, wanted: bool) -> Bar:
+        """A bar to watch a transfer by; it stays hidden unless it is wanted and somebody can see it."""
+        return Bar(self._write, hidden=self.quiet or not wanted or not os.isatty(STANDARD_ERROR))
+
+    # --- how it ends --------------------------------------------------------------------------------------------------
+
+    def complain(self, problem: SecftpError) -> None:
+        """Tell what went wrong and what to do about it. Quiet or not, this is always shown."""
+        hint = problem.hint or _hint(problem, _HINTS)
+        self._write(f"secftp: {_guarded(str(problem))}\n" + (f"  hint: {_guarded(hint)}\n" if hint else ""))
+
+    def reader_gone(self) -> None:
+        """Tell that standard output has no reader any more."""
+        self._write("secftp: Whoever read the output went away before its end.\n")
+
+    def stopped(self, reason: str) -> None:
+        """Tell that somebody ended this process."""
+        self._write(f"secftp: {reason}.\n")
+
+    def bug(self, problem: Exception) -> None:
+        """Tell of an error that should not be possible. Its own text is not shown, for nobody knows what it holds."""
+        self._write(
+            f"secftp: Something went wrong that secftp did not foresee ({type(problem).__name__} {_origin(problem)}).\n"
+            "  hint: This is a mistake in secftp. Please report this line, and what you did.\n"
+        )
+
+    def _say(self, text: str) -> None:
+        if not self.quiet:
+            self._write(text + "\n")
+
+    def _write(self, text: str) -> None:
+        try:
+            sys.stderr.write(text)
+            sys.stderr.flush()
+        except (OSError, ValueError, AttributeError):
+            # A pipe without a reader, a closed stream, or none at all since the start.
+            self.quiet = True
+            discard(STANDARD_ERROR)
+
+
+def print_output(text: str) -> None:
+    """Write to standard output at once, while a failure can still be told.
+
+    A reader who is gone is a BrokenPipeError. Raises `UsageError` if it is closed, `InputOutputError` for all else.
+    """
+    if sys.stdout is None:
+        raise UsageError("Standard output is closed.", hint="Open it, or send it to a file.")
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        discard(STANDARD_OUTPUT)
+        reason = (error.strerror or type(error).__name__).lower()
+        problem = InputOutputError(f"Standard output can't be written: {reason}.")
+        make_local(problem)
+        raise problem from None
+
+
+def make_local(problem: FileError) -> None:
+    """Let a file's failure be one of this machine's, by its hint and its exit code."""
+    problem.hint = problem.hint or _hint(problem, _LOCAL_HINTS)
+    if not isinstance(problem, _SAME_CODE_AT_BOTH_ENDS):
+        problem.exit_code = ExitCode.LOCAL_FILE
+
+
+def discard(descriptor: int) -> None:
+    """Let what is written there from now on vanish, so that Python's own flush at the end finds nothing to report."""
+    null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+    if null != descriptor:
+        os.dup2(null, descriptor)
+        os.close(null)
+
+
+def _guarded(sentence: str) -> str:
+    """A sentence in which names stand, escaped or not: escaping, but not the backslashes of escapes that are there."""
+    return "\\".join(map(escape, sentence.split("\\")))
+
+
+def _hint(problem: SecftpError, hints: dict[type[SecftpError], str]) -> str:
+    return next((hints[kind] for kind in type(problem).__mro__ if kind in hints), "")
+
+
+def _origin(problem: Exception) -> str:
+    """Where an exception was raised: file and line."""
+    trace: TracebackType | None = problem.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is None:
+        return "nowhere"
+    return f"at {escape(os.path.basename(trace.tb_frame.f_code.co_filename))}:{trace.tb_lineno}"
