@@ -1,0 +1,68 @@
+# The front door. Works with GNU make 3.81 and newer; each goal sets up what it needs by itself.
+
+PYTHON_IN_VENV := .venv/bin/python
+# What belongs to the tests' own command line: make test ARGS="-k keys"
+ARGS :=
+
+# Two set-ups at once would build in one place.
+.NOTPARALLEL:
+.PHONY: help demo test check check-python check-c bench bench-core bench-handshakes report peers build clean
+.PHONY: setup setup-test setup-check setup-bench setup-report
+
+help: ## show this list
+	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{ printf "%-24s%s\n", $$1, $$2 }'
+
+demo: setup ## set up, then send real files both ways with every cipher and show a table
+	@$(PYTHON_IN_VENV) tools/demo.py
+
+test: setup-test ## set up, then run the whole test suite (ARGS="..." goes to pytest)
+	@$(PYTHON_IN_VENV) -m pytest $(ARGS)
+
+check: check-python check-c ## format, lint, types, and the C core under gcc and clang, warnings as errors
+
+check-python: setup-check
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+
+check-c: setup-check
+	tools/check_c.sh
+
+bench: setup-bench ## what each layer costs, from the cipher to the command line; two minutes (ARGS="--bench-1g")
+	@$(PYTHON_IN_VENV) -m pytest --benchmark-only $(ARGS)
+
+bench-core: setup-bench ## the C core beside the libcrypto under it
+	@$(PYTHON_IN_VENV) -m bench.core $(ARGS)
+
+bench-handshakes: setup-bench ## handshakes a second on one processor
+	@$(PYTHON_IN_VENV) -m bench.handshakes $(ARGS)
+
+report: setup-report ## measure, and write build/report/ with table and plots; takes some minutes
+	@$(PYTHON_IN_VENV) -m bench.report $(ARGS)
+
+peers: setup ## compare with scp, rsync, curl and others, installed where possible; takes some minutes
+	@$(PYTHON_IN_VENV) -m bench.peers $(ARGS)
+
+build: setup ## build the wheel into dist/
+	@$(PYTHON_IN_VENV) -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
+	@ls dist/*.whl
+
+clean: ## remove all that these commands made, the virtual environment included
+	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
+	rm -f secftp/_core.c secftp/_core*.so tests/seamed/_core_seamed*.so bench/native/_native*.so
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+setup:
+	@tools/setup.sh
+
+setup-test:
+	@tools/setup.sh test
+
+setup-check:
+	@tools/setup.sh test check
+
+setup-bench:
+	@tools/setup.sh bench
+
+setup-report:
+	@tools/setup.sh report
