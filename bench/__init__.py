@@ -1,0 +1,1 @@
+"""Benchmarks: the ladder (`pytest --benchmark-only`), the core beside libcrypto, handshakes, peers, and the report."""

@@ -1,0 +1,123 @@
+"""The other end of a socket pair, in a process of its own: `python -m bench.far_end plain|channel DESCRIPTOR`.
+
+It takes what comes, answers once all of it has come, and ends when the near end closes. `plain` knows no crypto at
+all; `channel` is a server's session without any files.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+from secftp.channel import Channel, DataRun, Stream, accept_client
+from secftp.errors import ConnectionLost
+from secftp.handshake import ClientHandshake
+from secftp.messages import Bye, Direction, End, Limits, Ok, Welcome, Write
+from secftp.record import BATCH_BYTES, SERVER_HELLO_BYTES, Mode, Password, Suite
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+COUNT_BYTES = 8  # what `plain` is told first: how many bytes will follow
+DONE = b"."
+PATIENCE_SECONDS = 60.0
+NO_DIGEST = bytes(16)
+
+
+@contextlib.contextmanager
+def far_end(kind: str) -> Iterator[socket.socket]:
+    """The near end of a pair whose other end is served by a process, for the length of a `with`."""
+    near, far = socket.socketpair()
+    with near:
+        with far:
+            command = [sys.executable, "-m", "bench.far_end", kind, str(far.fileno())]
+            process = subprocess.Popen(command, pass_fds=[far.fileno()])
+        try:
+            yield near
+        finally:
+            near.close()
+            try:
+                process.wait(PATIENCE_SECONDS)
+            finally:
+                process.kill()
+
+
+class PlainSender:
+    """Bytes through the pair as they are, in sends as large as a sealed batch."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._socket = sock
+        self._batch = memoryview(bytearray(BATCH_BYTES))
+
+    def move(self, size: int) -> None:
+        """Send so many bytes; returns when the far end has them."""
+        self._socket.sendall(size.to_bytes(COUNT_BYTES))
+        while size:
+            part = self._batch[:size]
+            self._socket.sendall(part)
+            size -= len(part)
+        assert self._socket.recv(len(DONE)) == DONE
+
+
+class ChannelSender:
+    """The same through a channel: sealed, opened, and held to the rules of the messages; no file and no digest."""
+
+    def __init__(self, sock: socket.socket, suite: Suite) -> None:
+        handshake = ClientHandshake(Password.anonymous(), suite, Mode.ANONYMOUS)
+        sock.sendall(handshake.hello)
+        established = handshake.receive(sock.recv(SERVER_HELLO_BYTES, socket.MSG_WAITALL))
+        assert established is not None
+        self._channel = Channel(Stream(sock), established, Direction.TO_SERVER, timeout=PATIENCE_SECONDS)
+        self._requests = 0
+
+    def move(self, size: int) -> None:
+        """Send a file of so many bytes, whatever stands in the buffers; returns when the far end has confirmed it."""
+        channel = self._channel
+        self._requests += 1
+        channel.send(Write(id=self._requests, path=(b"x",), size=size))
+        left = size
+        while left:
+            left -= channel.send_data(lambda slots: sum(map(len, slots)), left)
+        channel.send(End(size=size, digest=NO_DIGEST))
+        channel.flush()
+        while not isinstance(channel.receive(), Ok):
+            pass  # the server's welcome, the first time
+
+
+def serve_plain(sock: socket.socket) -> None:
+    """Count what comes."""
+    buffer = memoryview(bytearray(BATCH_BYTES))
+    while count := sock.recv(COUNT_BYTES, socket.MSG_WAITALL):
+        left = int.from_bytes(count)
+        while left and (came := sock.recv_into(buffer[:left])):
+            left -= came
+        sock.sendall(DONE)
+
+
+def serve_channel(sock: socket.socket) -> None:
+    """Confirm each file, and keep nothing of it."""
+    password = Password.anonymous()
+    channel = accept_client(Stream(sock), lambda _: password, challenged=lambda: None, timeout=PATIENCE_SECONDS)
+    limits = Limits(requests=16, keepalive=15, idle=60)
+    channel.send(Welcome(version=1, software="bench", capabilities=(), limits=limits))
+    channel.flush()
+    request = 0
+    with contextlib.suppress(ConnectionLost):
+        while not isinstance(message := channel.receive(), Bye):
+            match message:
+                case DataRun():
+                    pass
+                case Write():
+                    request = message.id
+                case End():
+                    channel.send(Ok(id=request, size=message.size))
+                    channel.flush()
+
+
+if __name__ == "__main__":
+    serve = {"plain": serve_plain, "channel": serve_channel}[sys.argv[1]]
+    with socket.socket(fileno=int(sys.argv[2])) as inherited:
+        serve(inherited)

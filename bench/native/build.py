@@ -1,0 +1,38 @@
+"""Builds the benchmarks' extension beside this file: `python -m bench.native.build`, from the top."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+
+from cffi import FFI
+
+import build_ffi
+
+HERE = Path(__file__).parent
+
+
+def builder() -> FFI:
+    """csrc/lanes.c and native.c alone, compiled as the product is."""
+    include_dirs, library_dirs = build_ffi.openssl_folders()
+    build_ffi.require_headers(include_dirs)
+    ffi = FFI()
+    ffi.cdef(build_ffi.declarations(HERE / "native.h"))
+    ffi.set_source(
+        "_native",
+        '#include "native.h"\n',
+        sources=[str(build_ffi.TOP / "csrc" / "lanes.c"), str(HERE / "native.c")],
+        include_dirs=[str(HERE), str(build_ffi.TOP / "csrc"), *include_dirs],
+        library_dirs=library_dirs,
+        libraries=["crypto"],
+        extra_compile_args=build_ffi.COMPILE_ARGS,
+    )
+    return ffi
+
+
+if __name__ == "__main__":
+    # Objects and a generated file are built elsewhere: nothing but the extension belongs beside the sources.
+    with tempfile.TemporaryDirectory() as scratch:
+        built = Path(builder().compile(tmpdir=scratch))
+        shutil.move(built, HERE / built.name)

@@ -1,0 +1,144 @@
+"""`python -m bench.peers`: the arguments, the order of things, and what is printed and kept in build/peers/."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+import time
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from bench.peers import machine, packages
+from bench.peers.failure import BenchError
+from bench.peers.field import field
+from bench.peers.folders import folders, make_source, parse_size, size_name
+from bench.peers.measure import measure
+from bench.peers.table import RATES_FROM, figures, table
+from bench.peers.targets import listing
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bench.peers.field import Field
+    from bench.peers.measure import Samples
+
+RESULTS = machine.TOP / "build" / "peers"
+DEFAULT_SIZES = (1 << 10, 1 << 30)
+SMALL_ROUNDS, LARGE_ROUNDS = 9, 5
+# Of measuring; installing what is missing and making the files comes to that.
+DEFAULT_SECONDS = 290
+MIB = 1 << 20
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The exit code."""
+    options = _options(arguments)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _stop_here)
+    try:
+        _compare(options)
+    except BenchError as failure:
+        print(f"peers: {failure}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("peers: Interrupted; all servers have been stopped.", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench.peers", description="Compare secftp with its peers.")
+    parser.add_argument(
+        "--size",
+        type=parse_size,
+        action="append",
+        metavar="SIZE",
+        help="repeatable (default: 1KiB and 1GiB)",
+    )
+    parser.add_argument(
+        "--rounds", type=int, metavar="N", help=f"default: {SMALL_ROUNDS}, {LARGE_ROUNDS} from 1 MiB on"
+    )
+    parser.add_argument(
+        "--seconds", type=float, default=DEFAULT_SECONDS, help="begin no round that would end later (default: 290)"
+    )
+    parser.add_argument("--no-install", action="store_true", help="measure what is here, and install nothing")
+    options = parser.parse_args(arguments)
+    options.size = sorted(set(options.size or DEFAULT_SIZES))
+    return options
+
+
+def _compare(options: argparse.Namespace) -> None:
+    if not options.no_install:
+        packages.install_missing()
+    left_out: dict[str, str] = {}
+
+    def leave_out(name: str, why: str) -> None:
+        if name not in left_out:
+            left_out[name] = why
+            _progress(f"left out: {name}: {why}")
+
+    end = time.monotonic() + options.seconds
+    with folders(max(options.size)) as places, field(places, leave_out) as everybody:
+        measured: dict[int, list[Samples]] = {}
+        for number, size in enumerate(options.size):
+            _progress(f"{size_name(size)}: warm-up, then rounds")
+            now = time.monotonic()
+            measured[size] = measure(
+                everybody.contenders(make_source(places.source, size)),
+                places.own / "client.log",
+                rounds=options.rounds or (LARGE_ROUNDS if size >= RATES_FROM else SMALL_ROUNDS),
+                deadline=now + (end - now) / (len(options.size) - number),
+                leave_out=leave_out,
+            )
+        _show(_text(measured, everybody, left_out), measured, left_out)
+
+
+def _text(measured: dict[int, list[Samples]], everybody: Field, left_out: dict[str, str]) -> str:
+    facts = machine.facts() | {name: said for name in packages.VERSIONS if (said := packages.version(name))}
+    peak = everybody.server_peak()
+    parts = [
+        *(table(size, samples) for size, samples in measured.items()),
+        listing([figures(size, samples) for size, samples in measured.items()]),
+        "Peak memory is that of the largest process of the client's side"
+        + (f"; of the secftp servers the larger one had {peak / MIB:.0f} MiB." if peak else "."),
+        "\n".join(f"Left out: {name}: {why}" for name, why in left_out.items()),
+        "\n".join(f"{name}: {value}" for name, value in facts.items()),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _show(text: str, measured: dict[int, list[Samples]], left_out: dict[str, str]) -> None:
+    print(text, flush=True)
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    (RESULTS / "peers.txt").write_text(text)
+    (RESULTS / "peers.json").write_text(json.dumps(_record(measured, left_out), indent=1) + "\n")
+    _progress("kept as build/peers/peers.txt and, with every round, peers.json")
+
+
+def _record(measured: dict[int, list[Samples]], left_out: dict[str, str]) -> dict[str, Any]:
+    rows = [
+        {
+            "program": item.contender.name,
+            "way": item.contender.way,
+            "bytes": size,
+            "seconds": item.seconds,
+            "peak_bytes": item.peak,
+        }
+        for size, samples in measured.items()
+        for item in samples
+    ]
+    return {"facts": machine.facts(), "left_out": left_out, "measured": rows}
+
+
+def _progress(text: str) -> None:
+    print(f"peers: {text}", file=sys.stderr, flush=True)
+
+
+def _stop_here(_number: int, _frame: object) -> NoReturn:
+    """SIGTERM and SIGHUP unwind like Ctrl-C: past all that takes a failure for one peer's, and through every `with`."""
+    raise SystemExit("peers: Stopped; all servers have been stopped.")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,182 @@
+"""Processes of ours: a client that is timed from start to end, and a server that is stopped whatever happens.
+
+Each child leads a session of its own, so that it has no terminal to ask on, and ending it ends all that it started in
+that session. What its servers fork into further sessions is found through the process tree before they are stopped.
+Nothing is ever ended by name. Output goes into files: no pipe can fill up, and no thread of ours takes time to read it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from bench.peers.failure import BenchError, reason
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+START_SECONDS = 20.0
+STOP_SECONDS = 10.0
+POLL_SECONDS = 0.02
+# How often a watched process is asked for its memory. Its kernel keeps the peak, so only the last moment can be missed.
+WATCH_SECONDS = 0.002
+# Settings of whoever runs this must not change what is measured; messages that are parsed are in English.
+ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith(("SECFTP_", "RSYNC_"))}
+ENVIRONMENT |= {"LC_ALL": "C.UTF-8"}
+
+
+class Run(NamedTuple):
+    """One run of a client: wall-clock seconds of the whole process, what it said, its largest process in bytes."""
+
+    seconds: float
+    output: str
+    peak: int | None
+
+
+def run(command: Sequence[str], log: Path, *, limit_seconds: float, watch: bool = False) -> Run:
+    """Run a client to its end; raises `BenchError` if it fails or takes longer than `limit_seconds`.
+
+    With `watch` its memory is followed, which takes processor time: not for a run whose seconds count.
+    """
+    with log.open("wb") as output:
+        start = time.perf_counter()
+        process = _start(command, output.fileno())
+        # Popen.wait with a timeout polls at intervals of up to 50 ms; without one it returns at once.
+        watchdog = threading.Timer(limit_seconds, _kill_session, [process])
+        watchdog.start()
+        try:
+            with _watched(process.pid) if watch else contextlib.nullcontext([0]) as peak:
+                process.wait()
+            seconds = time.perf_counter() - start
+        finally:
+            watchdog.cancel()
+            _kill_session(process)
+    said = log.read_text(errors="backslashreplace")
+    if process.returncode != 0:
+        late = f"it took longer than {limit_seconds:.0f} s" if seconds >= limit_seconds else reason(said)
+        raise BenchError(f"{Path(command[0]).name} ended with exit code {process.returncode}: {late}")
+    return Run(seconds, said, peak[0] or None)
+
+
+class Server:
+    """A server process that has said, or shown by accepting a connection, that it is ready."""
+
+    def __init__(self, process: subprocess.Popen[bytes], log: Path) -> None:
+        self._process = process
+        self._log = log
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return self._process.pid
+
+    def log(self) -> str:
+        """All that it has said so far."""
+        return self._log.read_text(errors="backslashreplace")
+
+    def peak(self) -> int | None:
+        """The most memory it has had so far, in bytes; None where the system does not tell."""
+        return peak_memory(self.pid)
+
+    def wait_until_ready(self, is_ready: Callable[[str], bool]) -> None:
+        """Return as soon as `is_ready` says so of the log; raises `BenchError`."""
+        end = time.monotonic() + START_SECONDS
+        while not is_ready(self.log()):
+            if self._process.poll() is not None or time.monotonic() > end:
+                raise BenchError(f"its server did not start: {reason(self.log())}")
+            time.sleep(POLL_SECONDS)
+
+    def stop(self) -> None:
+        """End it and all that it started: politely, then by force."""
+        family = [*descendants(self.pid), self.pid] if self._process.poll() is None else []
+        for pid in reversed(family):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+        try:
+            self._process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            for pid in [*descendants(self.pid), self.pid]:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            self._process.wait()
+        _kill_session(self._process)
+
+
+@contextlib.contextmanager
+def serving(command: Sequence[str], log: Path, is_ready: Callable[[str], bool]) -> Iterator[Server]:
+    """A server for the length of a `with`; raises `BenchError` if it does not start."""
+    with log.open("wb") as output:
+        server = Server(_start(command, output.fileno()), log)
+    try:
+        server.wait_until_ready(is_ready)
+        yield server
+    finally:
+        server.stop()
+
+
+def descendants(pid: int) -> list[int]:
+    """All living descendants of a process, parents first; none where the system does not tell."""
+    try:
+        children = [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []
+    return children + [lower for child in children for lower in descendants(child)]
+
+
+def peak_memory(pid: int) -> int | None:
+    """The most memory that a living process has had, in bytes (VmHWM, proc(5)); None if that can't be known."""
+    try:
+        return parse_peak(Path(f"/proc/{pid}/status").read_text())
+    except OSError:
+        return None
+
+
+def parse_peak(status: str) -> int | None:
+    """VmHWM of a /proc/PID/status, in bytes; None for a process that has no memory any more."""
+    found = re.search(r"^VmHWM:\s+(\d+) kB$", status, re.MULTILINE)
+    return int(found[1]) * 1024 if found else None
+
+
+def _start(command: Sequence[str], output: int) -> subprocess.Popen[bytes]:
+    try:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=ENVIRONMENT,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise BenchError(f"{command[0]} can't be run: {error.strerror}") from None
+
+
+def _kill_session(process: subprocess.Popen[bytes]) -> None:
+    # The group bears the id of the child that leads it; the kernel gives that id to nobody else while a member lives.
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def _watched(pid: int) -> Iterator[list[int]]:
+    """Follows a process and its descendants; the list's one number is the largest peak, in bytes."""
+    peak, over = [0], threading.Event()
+
+    def follow() -> None:
+        while not over.wait(WATCH_SECONDS):
+            peak[0] = max(peak[0], *(peak_memory(member) or 0 for member in [pid, *descendants(pid)]))
+
+    follower = threading.Thread(target=follow, daemon=True)
+    follower.start()
+    try:
+        yield peak
+    finally:
+        over.set()
+        follower.join()

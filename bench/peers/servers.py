@@ -1,0 +1,219 @@
+"""The servers of the peers, each on a free loopback port with settings, keys and logs of its own.
+
+Nothing of the machine's own configuration is read, and nothing of its running services is used or disturbed. All are
+context managers: leaving one stops its server. One that is not installed or does not start is a `BenchError`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from bench.peers import settings
+from bench.peers.failure import BenchError, reason
+from bench.peers.packages import find, missing
+from bench.peers.process import Server, serving
+from bench.peers.settings import LOOPBACK
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from bench.peers.folders import Folders
+
+LISTENING = re.compile(r"^!! \S+ Listening @ (\S+) on port (\d+)", re.MULTILINE)
+# A port can be taken by somebody else between our look and the server's start.
+ATTEMPTS = 3
+# sshd as root wants this empty folder; the package's own service makes it at each start of the machine.
+PRIVILEGE_SEPARATION = Path("/run/sshd")
+
+
+class Secftp(NamedTuple):
+    """A server of ours: `place` is its HOST:PORT."""
+
+    server: Server
+    place: str
+    key: Path
+
+
+class Ssh(NamedTuple):
+    """An sshd; `config` is what ssh needs to reach it as the host `peer`."""
+
+    server: Server
+    config: Path
+
+
+class Tls(NamedTuple):
+    """An nginx that serves the source folder; `certificate` is the one to trust."""
+
+    server: Server
+    port: int
+    certificate: Path
+
+
+def require(*programs: str) -> None:
+    """Raise `BenchError` if one of the programs is not here."""
+    absent = missing(programs)
+    if absent:
+        raise BenchError(f"{' and '.join(absent)} not installed")
+
+
+def path_of(program: str) -> str:
+    """Where the program is; raises `BenchError` if it is not here."""
+    require(program)
+    return find(program) or program
+
+
+@contextlib.contextmanager
+def secftp(root: Path, key: Path, log: Path) -> Iterator[Secftp]:
+    """Our server for one folder."""
+    command = [sys.executable, "-m", "secftp.server", "0", "--host", LOOPBACK, "--root", str(root), "--key-file"]
+    with serving([*command, str(key)], log, lambda said: bool(LISTENING.search(said))) as server:
+        found = LISTENING.search(server.log())
+        assert found is not None
+        yield Secftp(server, f"{found[1]}:{found[2]}", key)
+
+
+@contextlib.contextmanager
+def sshd(folders: Folders) -> Iterator[Ssh]:
+    """An sshd that lets in whoever runs this, by a key made for it."""
+    require("ssh", "sshd", "ssh-keygen")
+    host_key, user_key = folders.own / "host_key", folders.own / "user_key"
+    for key in (host_key, user_key):
+        _run(path_of("ssh-keygen"), "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", str(key))
+    config = folders.own / "ssh_config"
+
+    def command(port: int) -> list[str]:
+        known_hosts = folders.own / "known_hosts"
+        known_hosts.write_text(f"[{LOOPBACK}]:{port} {host_key.with_suffix('.pub').read_text()}")
+        config.write_text(settings.ssh(port, user_key, known_hosts))
+        file = folders.own / "sshd_config"
+        file.write_text(settings.sshd(port, host_key, user_key))
+        # sshd runs itself again for each connection, so it wants its absolute path.
+        return [path_of("sshd"), "-D", "-e", "-f", str(file)]
+
+    with (
+        _privilege_separation_folder(),
+        _on_a_free_port(command, folders.own / "sshd.log", "Server listening on ") as (server, _),
+    ):
+        yield Ssh(server, config)
+
+
+@contextlib.contextmanager
+def rsync_daemon(folders: Folders) -> Iterator[int]:
+    """An rsync daemon with the modules `source` and `target`, in clear and for everybody; yields its port."""
+
+    def command(port: int) -> list[str]:
+        file = folders.own / "rsyncd.conf"
+        file.write_text(settings.rsyncd(folders))
+        where = [f"--address={LOOPBACK}", f"--port={port}", f"--config={file}"]
+        return [path_of("rsync"), "--daemon", "--no-detach", *where]
+
+    with _on_a_free_port(command, folders.own / "rsyncd.log") as (_, port):
+        yield port
+
+
+@contextlib.contextmanager
+def nginx(folders: Folders) -> Iterator[Tls]:
+    """An nginx with TLS 1.3 alone and a certificate of its own."""
+    require("nginx", "openssl")
+    certificate, key = folders.own / "certificate.pem", folders.own / "certificate.key"
+    _run(
+        *(path_of("openssl"), "req", "-x509", "-noenc", "-days", "2", "-subj", "/CN=localhost"),
+        *("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-addext", f"subjectAltName=IP:{LOOPBACK}"),
+        *("-keyout", str(key), "-out", str(certificate)),
+    )
+
+    def command(port: int) -> list[str]:
+        file = folders.own / "nginx.conf"
+        file.write_text(settings.nginx(port, folders, certificate, key))
+        return [path_of("nginx"), "-e", "stderr", "-p", str(folders.own), "-c", str(file)]
+
+    with _on_a_free_port(command, folders.own / "nginx.log") as (server, port):
+        yield Tls(server, port, certificate)
+
+
+@contextlib.contextmanager
+def iperf3(folders: Folders) -> Iterator[int]:
+    """An iperf3 server; yields its port."""
+
+    def command(port: int) -> list[str]:
+        return [path_of("iperf3"), "--server", "--bind", LOOPBACK, "--port", str(port), "--forceflush"]
+
+    with _on_a_free_port(command, folders.own / "iperf3.log", "Server listening on ") as (_, port):
+        yield port
+
+
+@contextlib.contextmanager
+def mailbox(folders: Folders) -> Iterator[int]:
+    """A mailbox server, through which the two ends of magic-wormhole find each other; yields its port."""
+
+    def command(port: int) -> list[str]:
+        database = folders.own / f"mailbox-{port}.sqlite"
+        endpoint = f"tcp:{port}:interface={LOOPBACK}"
+        return [path_of("twist"), "wormhole-mailbox", f"--port={endpoint}", f"--channel-db={database}"]
+
+    with _on_a_free_port(command, folders.own / "mailbox.log") as (_, port):
+        yield port
+
+
+@contextlib.contextmanager
+def _on_a_free_port(
+    command: Callable[[int], list[str]], log: Path, ready: str | None = None
+) -> Iterator[tuple[Server, int]]:
+    """Start a server on a free port; ready when it says `ready`, or, without that, when it accepts a connection."""
+    with contextlib.ExitStack() as stack:
+        for attempt in range(1, ATTEMPTS + 1):
+            port = free_port()
+
+            def is_ready(said: str, port: int = port) -> bool:
+                return ready in said if ready else _accepts(port)
+
+            try:
+                server = stack.enter_context(serving(command(port), log, is_ready))
+            except BenchError:
+                if attempt == ATTEMPTS:
+                    raise
+            else:
+                break
+        yield server, port
+
+
+def free_port() -> int:
+    """A TCP port on which nobody listens."""
+    with socket.create_server((LOOPBACK, 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def _accepts(port: int) -> bool:
+    try:
+        socket.create_connection((LOOPBACK, port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+def _run(*command: str) -> None:
+    result = subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="backslashreplace", check=False
+    )
+    if result.returncode != 0:
+        raise BenchError(f"{Path(command[0]).name} failed: {reason(result.stderr)}")
+
+
+@contextlib.contextmanager
+def _privilege_separation_folder() -> Iterator[None]:
+    if os.geteuid() != 0 or PRIVILEGE_SEPARATION.exists():
+        yield
+        return
+    PRIVILEGE_SEPARATION.mkdir(mode=0o755)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            PRIVILEGE_SEPARATION.rmdir()

@@ -1,0 +1,80 @@
+"""The figures as text: one table a size, then the list of ratios that were asked for.
+
+Rates are decimal (1 MB is 10**6 bytes); a ratio above 1 in the table means faster than secftp with aes128 the same
+way. The machine's limits have no way of their own and are compared with writing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from bench.peers.folders import size_name
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from bench.peers.measure import Samples
+
+BASE = "secftp aes128"
+# Below this a rate says nothing: it is all start-up, and seconds are shown as milliseconds.
+RATES_FROM = 1 << 20
+WAYS = ("write", "read", "copy", "stream")
+HEADER = ("way", "program", "time", "min", "max", "MB/s", f"x {BASE}", "peak MiB")
+LEFT = 2
+
+
+class Figures(NamedTuple):
+    """Medians of one size, by program and way."""
+
+    size: int
+    seconds: Mapping[tuple[str, str], float]
+
+    def speed(self, fast: tuple[str, str], slow: tuple[str, str]) -> float | None:
+        """How many times as fast the first is as the second; None if one of them was not measured."""
+        if fast not in self.seconds or slow not in self.seconds:
+            return None
+        return self.seconds[slow] / self.seconds[fast]
+
+
+def figures(size: int, measured: Sequence[Samples]) -> Figures:
+    """The medians of what was measured with files of one size."""
+    return Figures(size, {(item.contender.name, item.contender.way): item.median for item in measured})
+
+
+def table(size: int, measured: Sequence[Samples]) -> str:
+    """All that was measured with files of one size, the fastest of each way first."""
+    medians = figures(size, measured)
+    ordered = sorted(measured, key=lambda item: (WAYS.index(item.contender.way), item.median))
+    rounds = len(measured[0].seconds) if measured else 0
+    title = f"{size_name(size)}, whole processes, median of {rounds} rounds in turn, source in page cache"
+    return f"{title}\n\n" + aligned([HEADER, *(_row(item, medians) for item in ordered)])
+
+
+def aligned(rows: Sequence[Sequence[str]], left: int = LEFT) -> str:
+    """Rows of equal length as lines; the first `left` columns are aligned to the left, the rest to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if number < left else cell.rjust(width)
+            for number, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    )
+
+
+def shown_time(seconds: float, size: int) -> str:
+    """Seconds with three digits, or milliseconds for files that are all start-up."""
+    return f"{seconds:.3f} s" if size >= RATES_FROM else f"{seconds * 1e3:.1f} ms"
+
+
+def _row(item: Samples, medians: Figures) -> tuple[str, ...]:
+    name, way, size = item.contender.name, item.contender.way, item.contender.size
+    ratio = medians.speed((name, way), (BASE, "read" if way == "read" else "write"))
+    return (
+        way,
+        name,
+        *(shown_time(seconds, size) for seconds in (item.median, min(item.seconds), max(item.seconds))),
+        f"{size / item.median / 1e6:.0f}" if size >= RATES_FROM else "-",
+        "-" if ratio is None else f"{ratio:.2f}",
+        "-" if item.peak is None else f"{item.peak / 2**20:.0f}",
+    )

@@ -1,0 +1,136 @@
+"""`python -m bench.report`: measures, writes build/report/, and renews the README's picture."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import shutil
+import signal
+import sys
+import time
+from typing import TYPE_CHECKING, NoReturn
+
+from bench.peers import commands, machine
+from bench.peers.commands import program_name
+from bench.peers.failure import BenchError
+from bench.peers.field import secftp_servers
+from bench.peers.folders import folders, make_source, parse_size, size_name
+from bench.peers.measure import measure
+from bench.report.page import page
+from bench.report.published import CIPHERS, SIZES, Place
+from bench.report.results import Results
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from bench.peers.commands import Contender
+
+FOLDER = machine.TOP / "build" / "report"
+PICTURES = machine.TOP / "docs" / "pictures"
+SMALL_ROUNDS, LARGE_ROUNDS = 21, 7
+LARGE_FROM = 1 << 26
+# Of measuring one size.
+SECONDS = 90.0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The exit code."""
+    options = _options(arguments)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _stop_here)
+    try:
+        _report(options.size, options.rounds)
+    except BenchError as failure:
+        print(f"report: {failure}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("report: Interrupted; the servers have been stopped.", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench.report", description="Measure secftp and draw the results.")
+    parser.add_argument(
+        "--size", type=parse_size, action="append", metavar="SIZE", help="such as 64MiB; repeatable; for trials"
+    )
+    parser.add_argument(
+        "--rounds", type=int, metavar="N", help=f"default: {SMALL_ROUNDS}, {LARGE_ROUNDS} for large files"
+    )
+    options = parser.parse_args(arguments)
+    options.size = sorted(set(options.size or SIZES))
+    return options
+
+
+def _report(sizes: list[int], rounds: int | None) -> None:
+    # Before minutes of measuring, not after them.
+    try:
+        from bench.report import documents, plots
+    except ImportError as problem:
+        raise BenchError(f"{problem.name} is missing; `make report` installs it.") from None
+    results = Results(_measure(sizes, rounds), machine.facts())
+    figures = {"seconds": plots.seconds_figure(results), "rates": plots.rates_figure(results)}
+    pictures = {name: documents.svg(figure) for name, figure in figures.items()}
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for name, figure in figures.items():
+        figure.savefig(FOLDER / f"{name}.png")
+        (FOLDER / f"{name}.svg").write_text(pictures[name], encoding="utf-8")
+    documents.write_pdf(FOLDER / "report.pdf", results, figures)
+    (FOLDER / "report.html").write_text(page(results, pictures), encoding="utf-8")
+    (FOLDER / "report.txt").write_text(documents.text(results), encoding="utf-8")
+    (FOLDER / "report.json").write_text(_record(results), encoding="utf-8")
+    if tuple(sizes) == SIZES:
+        for kind in ("png", "svg"):
+            shutil.copyfile(FOLDER / f"seconds.{kind}", PICTURES / f"report.{kind}")
+    print(documents.text(results), flush=True)
+    _progress("kept in build/report/: report.html, report.pdf, report.txt, report.json, pictures as PNG and SVG")
+
+
+def _measure(sizes: list[int], rounds: int | None) -> dict[Place, list[float]]:
+    """Seconds of every run, each size's ciphers and ways in turn."""
+    seconds: dict[Place, list[float]] = {}
+    with contextlib.ExitStack() as stack:
+        places = stack.enter_context(folders(max(sizes)))
+        sending, receiving = secftp_servers(stack, places)
+        for size in sizes:
+            _progress(f"{size_name(size)}: warm-up, then rounds")
+            source = make_source(places.source, size)
+            measured = measure(
+                list(_by_file(commands.secftp(sending, receiving, source, places))),
+                places.own / "client.log",
+                rounds=rounds or (LARGE_ROUNDS if size >= LARGE_FROM else SMALL_ROUNDS),
+                deadline=time.monotonic() + SECONDS,
+                leave_out=lambda _name, _why: None,  # secftp can't be left out
+            )
+            seconds |= {_place(item.contender): item.seconds for item in measured}
+    return seconds
+
+
+def _by_file(contenders: Iterable[Contender]) -> Iterator[Contender]:
+    """Without those that go through pipes."""
+    names = {program_name(cipher) for cipher in CIPHERS}
+    return (contender for contender in contenders if contender.name in names)
+
+
+def _place(contender: Contender) -> Place:
+    cipher = next(cipher for cipher in CIPHERS if program_name(cipher) == contender.name)
+    return Place(contender.size, contender.way, cipher)
+
+
+def _record(results: Results) -> str:
+    rows = [{**place._asdict(), "seconds": seconds} for place, seconds in results.seconds.items()]
+    return json.dumps({"facts": results.facts, "measured": rows}, indent=1) + "\n"
+
+
+def _progress(text: str) -> None:
+    print(f"report: {text}", file=sys.stderr, flush=True)
+
+
+def _stop_here(_number: int, _frame: object) -> NoReturn:
+    """SIGTERM and SIGHUP unwind like Ctrl-C: past all that takes a failure for one peer's, and through every `with`."""
+    raise SystemExit("report: Stopped; the servers have been stopped.")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,191 @@
+"""A ladder in which each rung adds one cost to the same bytes; the rung without crypto is the ceiling of those above.
+
+1 the cipher, 2 sealing and opening, 3 a plain socket pair, 4 a channel over a socket pair, 5 whole transfers over TCP,
+6 whole processes by the command line. From rung 3 on the other end is a process of its own.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from bench.far_end import ChannelSender, PlainSender, far_end
+from bench.native import Cipher, Frames
+from bench.pair import shake_hands
+from bench.peers.folders import TMPFS, file_name, make_source
+from bench.peers.process import run
+from bench.peers.servers import secftp
+from secftp.channel import Credentials
+from secftp.keys import read_key_file, write_key_file
+from secftp.record import BATCH_BYTES, PAYLOAD_MAX, Inbox, Mode, Outbox, Suite
+from secftp.session import Session
+from secftp.storage import create_local_sink, open_local_source
+
+TIMEOUT = 60.0
+DATA = 3  # docs/PROTOCOL.md, "Messages"
+LENGTH, WIRE_EXTRA = 4, 36  # what stands before a frame's ciphertext, and what a whole frame is longer than its payload
+OPENED_MAX = 1 << 26
+
+suites = pytest.mark.parametrize("suite", Suite, ids=lambda suite: suite.name.lower())
+bits = pytest.mark.parametrize("bits", [128, 256], ids=lambda bits: f"aes{bits}")
+
+
+def name(suite):
+    return suite.name.lower()
+
+
+# --- 1: the cipher ----------------------------------------------------------------------------------------------------
+
+
+def batch_of_frames(size):
+    """Frames as they stand on the wire, a batch at the most, and how often they make up `size`."""
+    payload, batch = min(size, PAYLOAD_MAX), min(size, BATCH_BYTES)
+    return Frames(batch // payload, payload, stride=payload + WIRE_EXTRA, first=LENGTH), size // batch
+
+
+@bits
+def test_libcrypto_cbc(measure, bits, size):
+    frames, times = batch_of_frames(size)
+    cbc = Cipher(f"AES-{bits}-CBC")
+    measure("1 cipher", f"aes{bits}, libcrypto's own CBC", lambda: [frames.cbc(cbc) for _ in range(times)])
+
+
+@bits
+def test_lanes(measure, bits, size):
+    frames, times = batch_of_frames(size)
+    ecb, cbc = Cipher(f"AES-{bits}-ECB"), Cipher(f"AES-{bits}-CBC")
+    measure("1 cipher", f"aes{bits}, in lanes", lambda: [frames.lanes(ecb, cbc) for _ in range(times)])
+
+
+# --- 2: sealing and opening -------------------------------------------------------------------------------------------
+
+
+def seal(outbox, size):
+    outbox.fill(DATA, size)
+    return outbox.seal()
+
+
+@suites
+def test_seal(measure, suite, size):
+    outbox = Outbox(shake_hands(suite)[0].sealer)
+    batch = min(size, BATCH_BYTES)
+    measure("2 seal", name(suite), lambda: [seal(outbox, batch) for _ in range(size // batch)])
+
+
+@suites
+def test_open(measure, suite, size):
+    if size > OPENED_MAX:
+        pytest.skip(f"what is opened has been sealed and kept before: {OPENED_MAX >> 20} MiB at the most")
+    client, server = shake_hands(suite)
+    outbox = Outbox(client.sealer)
+    inboxes = [Inbox(server.opener) for _ in range(size // min(size, BATCH_BYTES))]
+
+    def fill():
+        for inbox in inboxes:
+            wire = seal(outbox, min(size, BATCH_BYTES))
+            inbox.room()[: len(wire)] = wire
+            inbox.received(len(wire))
+
+    measure("2 open", name(suite), lambda: [inbox.frames() for inbox in inboxes], setup=fill)
+
+
+# --- 3 and 4: a socket pair without crypto, and a channel over one ----------------------------------------------------
+
+
+def test_plain_socket_pair(measure, size):
+    with far_end("plain") as near:
+        sender = PlainSender(near)
+        measure("3 socket pair", "no crypto", lambda: sender.move(size))
+
+
+@suites
+def test_channel(measure, suite, size):
+    with far_end("channel") as near:
+        sender = ChannelSender(near, suite)
+        measure("4 channel", name(suite), lambda: sender.move(size))
+
+
+# --- 5 and 6: whole transfers -----------------------------------------------------------------------------------------
+
+
+class Served:
+    """A server in a process of its own, the key to it, and a folder of files."""
+
+    def __init__(self, server, root, own):
+        self.root = root
+        self.own = own
+        self.key = server.key
+        self.place = server.place
+        self._files = {}
+
+    def session(self, suite):
+        host, _, port = self.place.rpartition(":")
+        password = read_key_file(self.key).password()
+        return Session.open(host, int(port), Credentials(password, suite, Mode.KEYED), timeout=TIMEOUT)
+
+    def file(self, size):
+        """A file of random bytes, served and in the page cache."""
+        if size not in self._files:
+            self._files[size] = make_source(self.root, size)
+        return self._files[size]
+
+
+@pytest.fixture(scope="module")
+def served():
+    with ExitStack() as stack:
+        place = TMPFS if TMPFS.is_dir() else None
+        folders = [
+            Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="secftp-bench-", dir=where))).resolve()
+            for where in (place, None)
+        ]
+        root, own = folders
+        key = own / "key"
+        write_key_file(key)
+        yield Served(stack.enter_context(secftp(root, key, own / "server.log")), root, own)
+
+
+@suites
+def test_write(measure, served, suite, size):
+    source, target = str(served.file(size)), (b"written",)
+
+    def write():
+        with open_local_source(source) as opened:
+            session.write(target, opened)
+
+    with served.session(suite) as session:
+        measure("5 whole transfer: write", name(suite), write)
+
+
+@suites
+def test_read(measure, served, suite, size):
+    source, target = served.file(size), str(served.root / "read")
+
+    def read():
+        with create_local_sink(target) as sink:
+            session.read((source.name.encode(),), sink)
+
+    with served.session(suite) as session:
+        measure("5 whole transfer: read", name(suite), read)
+
+
+def command(served, verb, option, local, remote, suite):
+    """A whole process of ours, from the command line to its end."""
+    client = [sys.executable, "-m", "secftp.client", verb, "-q", option, str(local), remote, served.place, name(suite)]
+    return lambda: run([*client, "--key-file", str(served.key)], served.own / "client.log", limit_seconds=TIMEOUT)
+
+
+@suites
+def test_write_by_command(measure, served, suite, size):
+    rung = "6 command line: write"
+    measure(rung, name(suite), command(served, "write", "-i", served.file(size), "written", suite))
+
+
+@suites
+def test_read_by_command(measure, served, suite, size):
+    rung, source = "6 command line: read", served.file(size)
+    measure(rung, name(suite), command(served, "read", "-o", served.root / "read", file_name(size), suite))
+    assert (served.root / "read").read_bytes() == source.read_bytes()
