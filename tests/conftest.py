@@ -1,0 +1,71 @@
+"""What holds for every test: none leaves a descriptor or a thread behind, and slow ones run only when asked for."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+
+import pytest
+
+_FD_FOLDER = "/proc/self/fd" if os.path.isdir("/proc/self/fd") else "/dev/fd"
+_THREAD_GRACE = 2.0  # seconds for a thread that was told to end, and is not joined, to do so
+
+
+def pytest_addoption(parser):
+    parser.addoption("--run-slow", action="store_true", help="run the tests marked slow, too")
+
+
+def pytest_collection_modifyitems(config, items):
+    if not config.getoption("--run-slow"):
+        for item in items:
+            if item.get_closest_marker("slow"):
+                item.add_marker(pytest.mark.skip(reason="slow; runs with --run-slow"))
+
+
+def _open_descriptors():
+    """Each open descriptor with what it is open on (a number alone may have been closed and taken again)."""
+    found = {}
+    for name in os.listdir(_FD_FOLDER):
+        try:
+            status = os.fstat(int(name))
+        except OSError:
+            continue  # the one the folder was listed with
+        found[int(name)] = (status.st_dev, status.st_ino)
+    return found
+
+
+def _describe(fd):
+    try:
+        return f"{fd} ({os.readlink(f'{_FD_FOLDER}/{fd}')})"
+    except OSError:
+        return str(fd)
+
+
+@pytest.fixture
+def within_five_seconds():
+    """Fail the test, rather than hang, if a call in it waits for what never comes."""
+
+    def give_up(*_):
+        pytest.fail("still waiting after five seconds")
+
+    before = signal.signal(signal.SIGALRM, give_up)
+    signal.alarm(5)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_leaks():
+    """Fail the test if, all its fixtures torn down, more descriptors or threads are there than before it."""
+    descriptors, threads = _open_descriptors(), set(threading.enumerate())
+    yield
+    deadline = time.monotonic() + _THREAD_GRACE
+    for thread in set(threading.enumerate()) - threads:
+        thread.join(max(0.0, deadline - time.monotonic()))
+    left = [f"thread {thread.name}" for thread in set(threading.enumerate()) - threads]
+    left += [f"descriptor {_describe(fd)}" for fd, _ in _open_descriptors().items() - descriptors.items()]
+    if left:
+        pytest.fail("left behind: " + ", ".join(sorted(left)), pytrace=False)

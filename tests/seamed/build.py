@@ -1,0 +1,29 @@
+"""Builds the tests' extension beside this file: `python -m tests.seamed.build`, from the top."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import build_ffi
+
+HERE = Path(__file__).parent
+
+if __name__ == "__main__":
+    builder = build_ffi.core_builder(
+        "_core_seamed",
+        seams="tests/seamed/seams.c",
+        declared=build_ffi.declarations(HERE / "seamed.h"),
+        included='#include "tests/seamed/seamed.h"\n',
+        base=f"{build_ffi.TOP}/",
+        include=(str(build_ffi.TOP),),
+    )
+    # Objects and a generated file are built elsewhere: nothing but the extension belongs beside the tests.
+    with tempfile.TemporaryDirectory() as scratch:
+        built = Path(builder.compile(tmpdir=scratch))
+        # In one step, and as a new file: another run may have the old one loaded.
+        beside = HERE / f"{built.name}.{os.getpid()}"
+        shutil.copy(built, beside)
+        beside.replace(HERE / built.name)

@@ -1,0 +1,297 @@
+"""The floors: who may import whom, and which capability is used in one place only (docs/ARCHITECTURE.md).
+
+Each rule is a function from source text to findings, so that it can be tried on a text that breaks it: a rule that
+finds nothing because it looks at nothing would be worse than none.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+TOP = Path(__file__).resolve().parent.parent
+PACKAGE = TOP / "secftp"
+ENTRIES = ("secftp.client", "secftp.server")
+
+# What each floor may import beside itself, of secftp. `secftp.storage` knows names by the rule of the messages.
+ANYBODY = {"secftp.errors", "secftp._version"}
+FLOORS = {
+    "secftp.errors": set(),
+    "secftp._version": set(),
+    "secftp.text": set(),
+    "secftp.system": set(),
+    "secftp.record": {"secftp._core"},
+    "secftp.messages": set(),
+    "secftp.handshake": {"secftp.record"},
+    "secftp.keys": {"secftp.record", "secftp.text"},
+    "secftp.storage": {"secftp.messages", "secftp.system"},
+    "secftp.channel": {"secftp.handshake", "secftp.messages", "secftp.record", "secftp.text"},
+    "secftp.transfer": {"secftp.channel", "secftp.messages", "secftp.storage", "secftp.text"},
+    "secftp.session": {"secftp.channel", "secftp.messages", "secftp.storage", "secftp.text", "secftp.transfer"},
+}
+# The entries see everything but each other, and so does the package itself: `python -m` would warn if it saw them.
+FLOORS |= {entry: set(FLOORS) for entry in (*ENTRIES, PACKAGE.name)}
+
+# Where a capability may be used: nowhere else.
+ONLY = {
+    "socket": ("secftp.channel",),
+    "_socket": (),
+    "socketserver": (),
+    "asyncio": (),
+    "ssl": (),
+    "ctypes": ("secftp.system",),
+    "_ctypes": (),
+    "secftp._core": ("secftp.record.binding",),
+    "pickle": (),
+    "subprocess": (),
+}
+# Who may open anything by name: beside storage, keys their own files, system /proc, the client the terminal, and both
+# programs the null device. What a user's transfer names is opened in storage alone.
+OPENERS = {"secftp.storage", "secftp.keys.files", "secftp.system"}
+DEVICES = {
+    "secftp.client.key": {"TERMINAL"},
+    "secftp.client.terminal": {"os.devnull"},
+    "secftp.client.__main__": {"os.devnull"},
+    "secftp.server.__main__": {"os.devnull"},
+}
+OPENING = {"open", "io.open", "os.open", "os.fdopen", "codecs.open"}
+OPENING_MODULES = {"tempfile", "shutil", "pathlib", "mmap", "fileinput"}
+
+
+def module_name(path, top=TOP):
+    parts = path.relative_to(top).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def product():
+    """Every module of the product with its source."""
+    return {module_name(path): path.read_text() for path in sorted(PACKAGE.rglob("*.py"))}
+
+
+def is_in(module, place):
+    return module == place or module.startswith(place + ".")
+
+
+def floor_of(module):
+    """The floor a module stands on: the longest that its name begins with."""
+    floors = (floor for floor in FLOORS if module == floor or (floor != PACKAGE.name and is_in(module, floor)))
+    return max(floors, key=len, default=None)
+
+
+def imports(module, source, packages=()):
+    """Every module that a source imports, wherever in it: in functions, under TYPE_CHECKING, by name.
+
+    `from a import b` counts as an import of a.b, which is the same floor if b is no module.
+    """
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                above = module.split(".")[: len(module.split(".")) - node.level + (module in packages)]
+                base = ".".join([*above, *([base] if base else [])])
+            found += [f"{base}.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.Call) and dotted(node.func) in (
+            "__import__",
+            "import_module",
+            "importlib.import_module",
+        ):
+            named = node.args and isinstance(node.args[0], ast.Constant)
+            found.append(node.args[0].value if named else "a name that is computed")
+    return found
+
+
+def dotted(node):
+    """`a.b.c` of an expression that is one; else the empty text."""
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.Attribute) and (value := dotted(node.value)):
+        return f"{value}.{node.attr}"
+    return ""
+
+
+def packages():
+    return {module_name(path) for path in PACKAGE.rglob("__init__.py")}
+
+
+def upward_imports(module, source):
+    """Imports of secftp that do not point downwards."""
+    floor = floor_of(module)
+    if floor is None:
+        return [f"{module} stands on no floor"]
+    allowed = FLOORS[floor] | ANYBODY | {floor}
+    return [
+        f"{module} imports {imported}"
+        for imported in imports(module, source, packages())
+        if is_in(imported, "secftp") and not any(is_in(imported, place) for place in allowed if place != "secftp")
+    ]
+
+
+def misplaced_capabilities(module, source):
+    """Imports of what only one place may use."""
+    return [
+        f"{module} imports {imported}"
+        for imported in imports(module, source, packages())
+        for capability, places in ONLY.items()
+        if is_in(imported, capability) and not any(is_in(module, place) for place in places)
+    ]
+
+
+def opened_files(module, source):
+    """Calls that open something by name where nobody should."""
+    if any(is_in(module, opener) for opener in OPENERS):
+        return []
+    found = [
+        f"{module} imports {name}" for name in imports(module, source) if name.partition(".")[0] in OPENING_MODULES
+    ]
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Call) and dotted(node.func) in OPENING:
+            subject = dotted(node.args[0]) if node.args else ""
+            if subject not in DEVICES.get(module, ()):
+                found.append(f"{module}:{node.lineno} calls {dotted(node.func)}({subject or '...'})")
+    return found
+
+
+RULES = [upward_imports, misplaced_capabilities, opened_files]
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_the_product_keeps_the_rule(rule):
+    modules = product()
+    assert len(modules) > 40, "the product is not where it was looked for"
+    assert [finding for module, source in modules.items() for finding in rule(module, source)] == []
+
+
+@pytest.mark.parametrize(
+    ("rule", "module", "source"),
+    [
+        (upward_imports, "secftp.record.frames", "from secftp.handshake import wire"),
+        (upward_imports, "secftp.messages.state", "def f():\n    from secftp.record import Suite"),
+        (upward_imports, "secftp.messages.state", "if TYPE_CHECKING:\n    import secftp.channel.stream"),
+        (upward_imports, "secftp.storage.local", "from secftp import transfer"),
+        (upward_imports, "secftp.storage.local", "from ..channel import Channel"),
+        (upward_imports, "secftp.storage", "from ..channel import Channel"),
+        (upward_imports, "secftp.transfer.send", "from secftp.session import Session"),
+        (upward_imports, "secftp.session", "from secftp.client import ends"),
+        (upward_imports, "secftp.client.ends", "from secftp.server.log import Log"),
+        (upward_imports, "secftp.server.log", "import secftp.client.terminal"),
+        (upward_imports, "secftp.errors", "from secftp.text import escape"),
+        (upward_imports, "secftp", "from secftp.client import options"),
+        (upward_imports, "secftp.novelty", "import os"),
+        (upward_imports, "secftp.channel.stream", "__import__('secftp.session')"),
+        (upward_imports, "secftp.channel.stream", "importlib.import_module('secftp.session')"),
+        (upward_imports, "secftp.channel.stream", "from secftp._core import lib"),
+        (misplaced_capabilities, "secftp.server.server", "import socket"),
+        (misplaced_capabilities, "secftp.server.server", "def f():\n    from socket import create_server"),
+        (misplaced_capabilities, "secftp.channels", "import socket"),
+        (misplaced_capabilities, "secftp.channel.stream", "import _socket"),
+        (misplaced_capabilities, "secftp.storage.sink", "import ctypes.util"),
+        (misplaced_capabilities, "secftp.record.frames", "from secftp import _core"),
+        (misplaced_capabilities, "secftp.record.frames", "from secftp._core import lib"),
+        (opened_files, "secftp.session", "open('x')"),
+        (opened_files, "secftp.server.__main__", "with os.open(name, 0) as f:\n    pass"),
+        (opened_files, "secftp.server.__main__", "os.open(options.key_file, 0)"),
+        (opened_files, "secftp.client.key", "os.open(path, 0)"),
+        (opened_files, "secftp.keys.key", "open(path)"),
+        (opened_files, "secftp.client.ends", "from pathlib import Path"),
+        (opened_files, "secftp.client.ends", "import io\nio.open('x')"),
+    ],
+)
+def test_a_rule_finds_what_breaks_it(rule, module, source):
+    assert rule(module, source), "the rule looks at nothing"
+
+
+@pytest.mark.parametrize(
+    ("module", "source"),
+    [
+        ("secftp.client.verbs", "from secftp.session import Session\nfrom secftp.client import options"),
+        ("secftp.channel.connect", "import socket\nfrom secftp.errors import SecftpError"),
+        ("secftp.record.binding", "from secftp import _core"),
+        ("secftp.storage.local", "import os\nos.open(name, 0)\nfrom secftp import system"),
+        ("secftp.client.key", "import os\nos.open(TERMINAL, 0)"),
+        ("secftp.messages.codec", "from . import bounds"),
+    ],
+)
+def test_a_rule_lets_pass_what_keeps_it(module, source):
+    assert [finding for rule in RULES for finding in rule(module, source)] == []
+
+
+def test_every_floor_is_there():
+    """A floor that was renamed would take its rules along into nothing."""
+    modules = product()
+    places = {place for places in ONLY.values() for place in places} | OPENERS | set(DEVICES)
+    assert {floor for floor in {*FLOORS, *places} if floor != "secftp._core" and floor not in modules} == set()
+
+
+def test_the_floors_have_no_cycle():
+    done = set()
+    while len(done) < len(FLOORS):
+        free = {floor for floor in FLOORS if floor not in done and FLOORS[floor] - {"secftp._core"} <= done}
+        assert free, f"a cycle among {set(FLOORS) - done}"
+        done |= free
+
+
+# --- what is not Python, and what is not the product ------------------------------------------------------------------
+
+_OPENSSL = re.compile(r"#\s*include\s*[<\"]openssl/")
+
+
+def test_openssl_is_included_in_csrc_alone():
+    """Two other places, neither shipped: the tests' own seam, and what benchmarks measure the core beside."""
+    includers = {
+        str(path.relative_to(TOP))
+        for folder in ("csrc", "secftp", "tests", "tools", "bench")
+        for path in (TOP / folder).rglob("*.[ch]")
+        if _OPENSSL.search(path.read_text()) and "cffi" not in path.read_text()[:200]
+    }
+    assert {place for place in includers if not place.startswith("csrc/")} <= {
+        "tests/seamed/seams.c",
+        "bench/native/native.c",
+    }
+    assert any(place.startswith("csrc/") for place in includers)
+
+
+_SYSTEM_CALL = re.compile(r"\b(f?open|openat|f?printf|f?puts|read|write|send|recv|socket|system|execve?|getenv)\s*\(")
+_NO_CODE = re.compile(r"/\*.*?\*/|//[^\n]*|\"[^\"\n]*\"", re.DOTALL)
+
+
+def test_the_c_core_does_no_input_or_output():
+    sources = {path.name: path.read_text() for path in sorted((TOP / "csrc").glob("*.[ch]"))}
+    assert len(sources) > 5
+    found = {name: _SYSTEM_CALL.findall(_NO_CODE.sub("", source)) for name, source in sources.items()}
+    assert {name: calls for name, calls in found.items() if calls} == {}
+    assert _SYSTEM_CALL.findall("x = fopen (name);") == ["fopen"]
+
+
+def foreign_to_the_model(module, source):
+    """Imports of the product, or of a test that may use it."""
+    found = imports(module, source, {"tests.model"})
+    allowed = ("tests.model",)
+    return [
+        name
+        for name in found
+        if name.partition(".")[0] in ("secftp", "tests") and not any(is_in(name, place) for place in allowed)
+    ]
+
+
+def test_the_model_of_the_wire_never_sees_the_product():
+    paths = sorted((TOP / "tests" / "model").glob("*.py"))
+    assert len(paths) > 10
+    assert [found for path in paths for found in foreign_to_the_model(module_name(path), path.read_text())] == []
+    assert foreign_to_the_model("tests.model.aes", "def f():\n    from secftp import record")
+    assert foreign_to_the_model("tests.model.aes", "from tests import serving")
+    assert not foreign_to_the_model("tests.model.aes", "from tests.model import p256\nfrom . import rfc")
+
+
+def test_the_product_needs_nothing_of_the_tests():
+    assert [
+        (module, imported)
+        for module, source in product().items()
+        for imported in imports(module, source, packages())
+        if imported.partition(".")[0] in ("tests", "bench", "pytest", "tools", "build_ffi")
+    ] == []

@@ -1,0 +1,325 @@
+"""Messages against their bytes: one table of examples, read whole, cut anywhere, with more behind, and as views."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from secftp.errors import ProtocolError, UsageError
+from secftp.messages import (
+    Abort,
+    Algorithm,
+    Bye,
+    Cancel,
+    Data,
+    Direction,
+    End,
+    Error,
+    ErrorCode,
+    File,
+    Info,
+    Kind,
+    Limits,
+    Ok,
+    Ping,
+    Read,
+    Stat,
+    Welcome,
+    Write,
+    decode,
+    encode,
+)
+from secftp.messages.bounds import (
+    MAX_CAPABILITIES,
+    MAX_CAPABILITY,
+    MAX_CONTROL,
+    MAX_ID,
+    MAX_MODE,
+    MAX_REQUESTS,
+    MAX_SECONDS,
+    MAX_SIZE,
+    MAX_SOFTWARE,
+    MAX_TEXT,
+)
+from secftp.messages.schema import REGISTRY
+
+UP, DOWN = Direction.TO_SERVER, Direction.TO_CLIENT
+DIGEST = bytes(range(16))
+LIMITS = Limits(requests=64, keepalive=15, idle=60)
+
+# (message, direction, type, flags, payload). The payloads are written out by hand from docs/PROTOCOL.md.
+EXAMPLES = [
+    (
+        Welcome(version=1, software="secftp", capabilities=("ranges", "stat"), limits=LIMITS),
+        DOWN,
+        0x01,
+        0,
+        (
+            b"\x84\xa7version\x01\xa8software\xa6secftp\xaccapabilities\x92\xa6ranges\xa4stat"
+            b"\xa6limits\x83\xa8requests\x40\xa9keepalive\x0f\xa4idle\x3c"
+        ),
+    ),
+    (Ping(), UP, 0x02, 0, b""),
+    (Ping(), DOWN, 0x02, 0, b""),
+    (Data(b"abc"), UP, 0x03, 0, b"abc"),
+    (Data(b"abc"), DOWN, 0x03, 0, b"abc"),
+    (End(size=3, digest=DIGEST), UP, 0x04, 1, b"\x82\xa4size\x03\xa6digest\xc4\x10" + DIGEST),
+    (End(size=3, digest=DIGEST), DOWN, 0x04, 1, b"\x82\xa4size\x03\xa6digest\xc4\x10" + DIGEST),
+    (Abort(code=ErrorCode.CHANGED, text="no"), UP, 0x05, 0, b"\x82\xa4code\xa7changed\xa4text\xa2no"),
+    (Abort(code=ErrorCode.CHANGED), DOWN, 0x05, 0, b"\x82\xa4code\xa7changed\xa4text\xa0"),
+    (Bye(), UP, 0x06, 1, b"\x80"),
+    (Bye(code=ErrorCode.STOPPING), DOWN, 0x06, 1, b"\x81\xa4code\xa8stopping"),
+    (Cancel(id=7), UP, 0x0F, 0, b"\x81\xa2id\x07"),
+    (Read(id=1, path=(b"a", b"b")), UP, 0x10, 0, b"\x82\xa2id\x01\xa4path\x92\xc4\x01a\xc4\x01b"),
+    (
+        Read(id=1, path=(b"a",), offset=5, length=6, algorithm=Algorithm.SHA256),
+        UP,
+        0x10,
+        0,
+        b"\x85\xa2id\x01\xa4path\x91\xc4\x01a\xa6offset\x05\xa6length\x06\xa9algorithm\xa6sha256",
+    ),
+    (Write(id=2, path=(b"a",)), UP, 0x11, 0, b"\x82\xa2id\x02\xa4path\x91\xc4\x01a"),
+    (
+        Write(id=2, path=(b"a",), size=3, algorithm=Algorithm.MD5, overwrite=False, mode=0o644, mtime_ns=-1),
+        UP,
+        0x11,
+        0,
+        (
+            b"\x87\xa2id\x02\xa4path\x91\xc4\x01a\xa4size\x03\xa9algorithm\xa3md5\xa9overwrite\xc2\xa4mode\xcd\x01\xa4"
+            b"\xa8mtime_ns\xff"
+        ),
+    ),
+    (Stat(id=3, path=(b"\xff",)), UP, 0x12, 0, b"\x82\xa2id\x03\xa4path\x91\xc4\x01\xff"),
+    (Ok(id=2), DOWN, 0x20, 0, b"\x81\xa2id\x02"),
+    (Ok(id=2, size=3, digest=DIGEST), DOWN, 0x20, 0, b"\x83\xa2id\x02\xa4size\x03\xa6digest\xc4\x10" + DIGEST),
+    (
+        Error(id=2, code=ErrorCode.NOT_FOUND, text="é"),
+        DOWN,
+        0x21,
+        0,
+        b"\x83\xa2id\x02\xa4code\xa9not_found\xa4text\xa2\xc3\xa9",
+    ),
+    (
+        File(id=1, size=3, mtime_ns=10**18, mode=0o600),
+        DOWN,
+        0x22,
+        0,
+        b"\x84\xa2id\x01\xa4size\x03\xa8mtime_ns\xcf\x0d\xe0\xb6\xb3\xa7\x64\x00\x00\xa4mode\xcd\x01\x80",
+    ),
+    (
+        Info(id=3, kind=Kind.FOLDER, size=0, mtime_ns=0, mode=0o755),
+        DOWN,
+        0x24,
+        0,
+        b"\x85\xa2id\x03\xa4kind\xa6folder\xa4size\x00\xa8mtime_ns\x00\xa4mode\xcd\x01\xed",
+    ),
+]
+MAPS = [example for example in EXAMPLES if example[2] not in (0x02, 0x03)]
+
+
+def refused(number: int, flags: int, payload: bytes, direction: Direction) -> str:
+    """Decode what has to be refused, and see that neither the sentence nor its cause repeats any of it."""
+    with pytest.raises(ProtocolError) as caught:
+        decode(number, flags, payload, direction)
+    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__ or caught.value.__context__ is None
+    return str(caught.value)
+
+
+def test_every_type_has_an_example_in_each_direction():
+    assert {(entry.number, way) for entry in REGISTRY for way in entry.directions} == {
+        e[2:3] + e[1:2] for e in EXAMPLES
+    }
+
+
+@pytest.mark.parametrize(("message", "direction", "number", "flags", "payload"), EXAMPLES)
+def test_both_ways(message, direction, number, flags, payload):
+    assert encode(message) == (number, flags, payload)
+    for view in (payload, bytearray(payload), memoryview(b"?" + payload + b"?")[1:-1]):
+        assert decode(number, flags, view, direction) == message
+
+
+@pytest.mark.parametrize(("message", "direction", "number", "flags", "payload"), MAPS)
+def test_every_cut_and_any_trailing_byte_is_refused(message, direction, number, flags, payload):
+    for end in range(len(payload)):
+        refused(number, flags, payload[:end], direction)
+    for tail in range(256):
+        refused(number, flags, payload + bytes([tail]), direction)
+    refused(number, flags, payload + payload, direction)
+
+
+@pytest.mark.parametrize(("message", "direction", "number", "flags", "payload"), EXAMPLES)
+def test_the_flags_are_exact(message, direction, number, flags, payload):
+    for wrong in range(256):
+        if wrong != flags:
+            assert "flags" in refused(number, wrong, payload, direction)
+
+
+def test_a_type_goes_one_way_only():
+    for entry in REGISTRY:
+        for direction in set(Direction) - entry.directions:
+            example = next(e for e in EXAMPLES if e[2] == entry.number)
+            assert "does not travel" in refused(entry.number, entry.flags, example[4], direction)
+
+
+def test_unknown_and_reserved_types_are_refused():
+    unknown = set(range(256)) - {entry.number for entry in REGISTRY}
+    assert {0x00, 0x13, 0x14, 0x15, 0x16, 0x17, 0x23, 0xFF} <= unknown
+    for number in unknown:
+        for direction in Direction:
+            for payload in (b"", b"\x80", b"\x82\xa2id\x01\xa4path\x91\xc4\x01a"):
+                assert "unknown type" in refused(number, 0, payload, direction)
+
+
+@pytest.mark.parametrize(("message", "direction", "number", "flags", "payload"), MAPS)
+def test_unknown_fields_are_ignored(message, direction, number, flags, payload):
+    fields = msgspec.msgpack.decode(payload)
+    for value in (None, -1, 1.5, "x", b"\xff", [1, [2]], {"id": 1}, msgspec.msgpack.Ext(5, b"x")):
+        for extended in ({**fields, "later": value}, {"later": value, **fields}):
+            assert decode(number, flags, msgspec.msgpack.encode(extended), direction) == message
+
+
+@pytest.mark.parametrize(("message", "direction", "number", "flags", "payload"), MAPS)
+def test_a_field_given_twice_is_refused(message, direction, number, flags, payload):
+    pairs = [msgspec.msgpack.encode(k) + msgspec.msgpack.encode(v) for k, v in msgspec.msgpack.decode(payload).items()]
+    unknown = b"\xa5later\x01"
+    for again in [*pairs, unknown]:
+        body = pairs + ([again, again] if again is unknown else [again])
+        for head in (
+            bytes([0x80 | len(body)]),
+            b"\xde\x00" + bytes([len(body)]),
+            b"\xdf\x00\x00\x00" + bytes([len(body)]),
+        ):
+            assert "twice" in refused(number, flags, head + b"".join(body), direction)
+
+
+def test_a_field_given_twice_in_limits_is_refused():
+    payload = EXAMPLES[0][4].replace(b"\x83\xa8requests\x40", b"\x84\xa8requests\x40\xa8requests\x41")
+    assert "twice" in refused(0x01, 0, payload, DOWN)
+
+
+@pytest.mark.parametrize("head", [b"\x82", b"\xde\x00\x02", b"\xdf\x00\x00\x00\x02"])
+@pytest.mark.parametrize("number", [b"\x01", b"\xcc\x01", b"\xcf" + bytes(7) + b"\x01", b"\xd3" + bytes(7) + b"\x01"])
+def test_any_valid_spelling_of_messagepack_is_read(head, number):
+    for key in (b"\xa2id", b"\xd9\x02id", b"\xda\x00\x02id"):
+        payload = head + key + number + b"\xa4path\xdc\x00\x01\xc5\x00\x01a"
+        assert decode(0x12, 0, payload, UP) == Stat(id=1, path=(b"a",))
+
+
+@pytest.mark.parametrize("number", [e.number for e in REGISTRY if e.number not in (0x02, 0x03)])
+@pytest.mark.parametrize(
+    "payload", [b"", b"\x90", b"\x91\x01", b"\xc0", b"\x01", b"\xc4\x00", b"\xa0", b"\xc1", b"\xdf\xff\xff\xff\xff"]
+)
+def test_what_is_no_map_is_refused(number, payload):
+    entry = next(e for e in REGISTRY if e.number == number)
+    for direction in entry.directions:
+        assert "malformed" in refused(number, entry.flags, payload, direction)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"id": 1.0, "path": [b"a"]},
+        {"id": "1", "path": [b"a"]},
+        {"id": True, "path": [b"a"]},
+        {"id": None, "path": [b"a"]},
+        {"id": [1], "path": [b"a"]},
+        {"path": [b"a"]},
+        {"id": 1},
+        {"id": 1, "path": None},
+        {"id": 1, "path": b"a"},
+        {"id": 1, "path": {"a": b"a"}},
+        {"id": 1, "path": ["a"]},
+        {"id": 1, "path": [None]},
+        {"id": 1, "path": [[b"a"]]},
+        {"id": 1, "path": [b"a"], "size": 1.0},
+        {"id": 1, "path": [b"a"], "overwrite": 1},
+        {"id": 1, "path": [b"a"], "overwrite": None},
+        {"id": 1, "path": [b"a"], "algorithm": b"md5"},
+        {"id": 1, "path": [b"a"], "algorithm": "MD5"},
+        {"id": 1, "path": [b"a"], "algorithm": "crc32"},
+        {"id": 1, "path": [b"a"], "algorithm": None},
+        {"id": 1, "path": [b"a"], b"size": 1},
+        {"id": 1, "path": [b"a"], 5: 1},
+        {"id": 1, "path": [b"a"], None: 1},
+        {"id": msgspec.msgpack.Ext(-1, b"\0\0\0\1"), "path": [b"a"]},
+    ],
+)
+def test_a_field_of_another_type_is_refused(fields):
+    assert "malformed" in refused(0x11, 0, msgspec.msgpack.encode(fields), UP)
+
+
+def test_utf8_is_checked_and_not_repeated():
+    for broken in (b"\xff\xfe", b"\xc0\x80", b"\xed\xa0\x80", b"\x1b\x9b"):
+        payload = b"\x82\xa4code\xa7changed\xa4text" + bytes([0xA0 | len(broken)]) + broken
+        assert refused(0x05, 0, payload, UP) == "ABORT is malformed or outside the bounds of the protocol."
+
+
+@pytest.mark.parametrize("step", [b"\x91", b"\x81\xa1a", b"\x81\x91"])
+def test_deep_nesting_is_refused(step):
+    for depth in (2000, 16000 // len(step)):
+        refused(0x0F, 0, b"\x82\xa2id\x01\xa1x" + step * depth + b"\xc0", UP)
+
+
+def test_ping_has_no_payload_and_data_has_one():
+    refused(0x02, 0, b"\x80", UP)
+    refused(0x03, 0, b"", UP)
+    refused(0x03, 0, bytes(65537), UP)
+    assert decode(0x03, 0, bytes(65536), UP) == Data(bytes(65536))
+
+
+def test_data_is_never_copied():
+    buffer = bytearray(b"--payload--")
+    view = memoryview(buffer)[2:9]
+    message = decode(0x03, 0, view, UP)
+    assert isinstance(message, Data)
+    assert message.payload is view
+    assert encode(message)[2] is view
+
+
+def test_a_payload_is_bounded_before_it_is_parsed():
+    head = b"\x82\xa2id\x01\xa1x\xc5"
+    largest = head + (MAX_CONTROL - len(head) - 2).to_bytes(2) + bytes(MAX_CONTROL - len(head) - 2)
+    assert len(largest) == MAX_CONTROL
+    assert decode(0x0F, 0, largest, UP) == Cancel(id=1)
+    beyond = head + (MAX_CONTROL - len(head) - 1).to_bytes(2) + bytes(MAX_CONTROL - len(head) - 1)
+    assert "longer than 16384" in refused(0x0F, 0, beyond, UP)
+
+
+def test_the_largest_message_of_each_kind_fits():
+    text = "\U0001f512" * MAX_TEXT
+    path = tuple([b"x" * 255] * 15 + [b"y" * 255])
+    limits = Limits(requests=MAX_REQUESTS, keepalive=MAX_SECONDS, idle=MAX_SECONDS)
+    capabilities = ("\U0001f512" * MAX_CAPABILITY,) * MAX_CAPABILITIES
+    for message in (
+        Welcome(version=1, software="\U0001f512" * MAX_SOFTWARE, capabilities=capabilities, limits=limits),
+        Error(id=MAX_ID, code=ErrorCode.UNSUPPORTED, text=text),
+        Write(id=MAX_ID, path=path, size=MAX_SIZE, overwrite=False, mode=MAX_MODE, mtime_ns=MAX_SIZE),
+        Write(id=MAX_ID, path=(b"x" * 63,) * 64, size=MAX_SIZE),
+    ):
+        assert len(encode(message)[2]) <= MAX_CONTROL
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        Stat(id=0, path=(b"a",)),
+        Stat(id=2**32, path=(b"a",)),
+        Stat(id=2**70, path=(b"a",)),
+        Error(id=1, code=ErrorCode.LIMIT, text="x" * 201),
+        Error(id=1, code=ErrorCode.LIMIT, text="\udcff"),
+        Error(id=1, code="?"),  # type: ignore[arg-type]
+        End(size=-1, digest=DIGEST),
+        End(size=1, digest=b""),
+        Data(b""),
+        Data(bytes(65537)),
+    ],
+)
+def test_what_the_peer_would_refuse_is_not_sent(message):
+    with pytest.raises(UsageError):
+        encode(message)
+
+
+def test_messages_are_frozen():
+    with pytest.raises(AttributeError):
+        Cancel(id=1).id = 2  # type: ignore[misc]

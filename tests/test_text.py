@@ -1,0 +1,225 @@
+"""The escape of foreign text over every byte and every code point, and the readable forms of numbers."""
+
+from __future__ import annotations
+
+import ast
+import math
+import os
+import re
+import sys
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from secftp.text import escape, format_duration, format_rate, format_size, shorten
+
+DANGEROUS = {
+    "C0": range(0x20),
+    "DEL": [0x7F],
+    "C1, with the 8-bit CSI and OSC": range(0x80, 0xA0),
+    "no-break and other spaces": [0xA0, 0x1680, *range(0x2000, 0x200B), 0x202F, 0x205F, 0x3000],
+    "soft hyphen": [0xAD],
+    "bidi embeddings and overrides": range(0x202A, 0x202F),
+    "bidi isolates": range(0x2066, 0x206A),
+    "bidi marks": [0x200E, 0x200F, 0x061C],
+    "zero width": [0x200B, 0x200C, 0x200D, 0x2060, 0x180E],
+    "line and paragraph separators": [0x2028, 0x2029],
+    "byte-order mark": [0xFEFF],
+    "invisible operators": range(0x2061, 0x2066),
+    "annotations": range(0xFFF9, 0xFFFC),
+    "tags": [0xE0001, *range(0xE0020, 0xE0080)],
+    "variation selectors": [*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)],
+    "letters and marks without a shape": [0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2800, 0x3164, 0xFFA0],
+    "surrogates": range(0xD800, 0xE000),
+    "private use": [0xE000, 0xF8FF, 0xF0000, 0x10FFFD],
+    "noncharacters and unassigned": [0xFDD0, 0xFFFE, 0xFFFF, 0x0378, 0x10FFFF],
+}
+
+
+def test_plain_ascii_is_returned_as_it_is():
+    text = "".join(map(chr, range(0x20, 0x7F))).replace("\\", "")
+    assert escape(text) is text
+    assert escape(text.encode()) == text
+
+
+def test_readable_text_of_the_world_stays():
+    for text in ("Übergröße", "ключ", "日本語.txt", "naïve", "שלום", "🔑", "e\N{COMBINING ACUTE ACCENT}", ""):
+        assert escape(text) == text == escape(text.encode())
+
+
+@pytest.mark.parametrize("kind", DANGEROUS)
+def test_dangerous_characters_are_spelled_out(kind):
+    for code in DANGEROUS[kind]:
+        shown = escape(f"a{chr(code)}b")
+        assert shown.isascii()
+        assert shown.isprintable()
+        assert shown.startswith("a\\")
+        assert shown.endswith("b")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("\x1b[2J", r"\x1b[2J"),
+        ("a\nb\r\tc", r"a\nb\r\tc"),
+        ("\\x1b", r"\\x1b"),
+        ("\\", "\\\\"),
+        ("\x9b31m", r"\u009b31m"),
+        (b"\x9b31m", r"\x9b31m"),
+        (b"\xc3", r"\xc3"),
+        (b"\xc0\xaf", r"\xc0\xaf"),
+        (b"\xed\xa0\x80", r"\xed\xa0\x80"),
+        ("\ud800", r"\ud800"),
+        ("\udcff", r"\xff"),
+        ("evil\u202egpj.exe", r"evil\u202egpj.exe"),
+        ("\U000e0041", r"\U000e0041"),
+        ("\0", r"\x00"),
+    ],
+)
+def test_the_form_of_an_escape(text, shown):
+    assert escape(text) == shown
+
+
+def test_every_byte_alone_and_between_letters():
+    shown = [escape(bytes([byte])) for byte in range(256)]
+    assert len(set(shown)) == 256
+    for byte, text in enumerate(shown):
+        assert text.isprintable()
+        assert text.isascii()
+        assert escape(b"a" + bytes([byte]) + b"z") == f"a{text}z"
+
+
+def test_every_code_point_gives_printable_text_that_names_it_alone():
+    seen = set()
+    for code in range(sys.maxunicode + 1):
+        shown = escape(chr(code))
+        assert shown.isprintable()
+        assert unicodedata.category(shown[0])[0] not in "CZ" or shown == " "
+        seen.add(shown)
+    assert len(seen) == sys.maxunicode + 1
+
+
+def unescape(shown):
+    """What `escape` was given, as bytes: the inverse, written from its docstring."""
+
+    def one(match):
+        if character := {"\\": "\\", "n": "\n", "r": "\r", "t": "\t"}.get(match[1]):
+            return character
+        return chr(int(match[1][1:], 16) + (0xDC00 if match[1][0] == "x" and int(match[1][1:], 16) > 0x7F else 0))
+
+    text = re.sub(r"\\(x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8}|.)", one, shown)
+    return text.encode("utf-8", "surrogateescape")
+
+
+@given(st.binary(max_size=40))
+def test_an_escape_can_be_undone_so_no_two_names_look_alike(name):
+    shown = escape(name)
+    assert shown.isprintable()
+    assert shown == escape(os.fsdecode(name))
+    assert unescape(shown) == name
+
+
+@given(st.text(max_size=40))
+def test_text_can_be_recovered_too(text):
+    assert unescape(escape(text)) == text.encode()
+
+
+def test_escaped_text_is_one_line():
+    everything = "".join(map(chr, range(0x3000)))
+    assert len(escape(everything).splitlines()) == 1
+
+
+# --- shorten --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "limit", "shown"),
+    [
+        ("", 4, ""),
+        ("name", 4, "name"),
+        ("a-long-name.tar.gz", 18, "a-long-name.tar.gz"),
+        ("a-long-name.tar.gz", 12, "a-l...tar.gz"),
+        ("abcdef", 4, "...f"),
+        ("日本語日本語", 12, "日本語日本語"),
+        ("日本語日本語", 11, "日...日本語"),
+        ("日本語日本語", 10, "日...本語"),
+    ],
+)
+def test_shorten_keeps_both_ends(text, limit, shown):
+    assert shorten(text, limit) == shown
+
+
+@given(st.binary(max_size=60), st.integers(min_value=4, max_value=40))
+def test_shorten_keeps_to_the_limit_and_never_cuts_an_escape(name, limit):
+    shown = escape(name)
+    short = shorten(shown, limit)
+    assert len(short) <= limit
+    if short == shown:
+        return
+    head, _, tail = short.partition("...")
+    for part in (head, tail):
+        # A whole escape means the same when it is read again; half of one is a syntax error or another text.
+        ast.literal_eval('"' + part.replace('"', r"\"") + '"')
+
+
+def test_shorten_needs_room_for_more_than_the_dots():
+    with pytest.raises(ValueError, match="4 columns"):
+        shorten("abcdef", 3)
+
+
+# --- numbers --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("size", "shown"),
+    [
+        (0, "0 B"),
+        (1, "1 B"),
+        (999, "999 B"),
+        (1000, "1.0 kB"),
+        (1234567, "1.2 MB"),
+        (999_949, "999.9 kB"),
+        (999_950, "1.0 MB"),
+        (268_435_456, "268.4 MB"),
+        (5 * 10**9, "5.0 GB"),
+        (10**12, "1.0 TB"),
+        (10**15, "1.0 PB"),
+        (2**63 - 1, "9.2 EB"),
+        (10**22, "10000.0 EB"),
+    ],
+)
+def test_format_size(size, shown):
+    assert format_size(size) == shown
+
+
+@pytest.mark.parametrize(
+    ("rate", "shown"),
+    [(0.0, "0 B/s"), (999.6, "1.0 kB/s"), (1_234_567.8, "1.2 MB/s"), (math.inf, "-"), (math.nan, "-")],
+)
+def test_format_rate(rate, shown):
+    assert format_rate(rate) == shown
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [
+        (0, "0.0 s"),
+        (-0.01, "0.0 s"),
+        (0.44, "0.4 s"),
+        (9.94, "9.9 s"),
+        (9.96, "10 s"),
+        (59.4, "59 s"),
+        (59.6, "1 min 00 s"),
+        (185, "3 min 05 s"),
+        (3599.7, "1 h 00 min"),
+        (7620, "2 h 07 min"),
+        (86_399.9, "1 d 00 h"),
+        (3 * 86_400 + 4 * 3600 + 59, "3 d 04 h"),
+        (math.inf, "-"),
+        (math.nan, "-"),
+    ],
+)
+def test_format_duration(seconds, shown):
+    assert format_duration(seconds) == shown
