@@ -30,7 +30,7 @@ from secftp.messages import (
     Write,
 )
 from tests.command_line import SECRET, SECRET_KEY, ended, place, run, started
-from tests.serving import DEADLINE, HOST, fake_server, listing, server_process, serving, until
+from tests.serving import DEADLINE, HOST, FullStore, fake_server, listing, server_process, serving, until
 
 PATTERN = random.Random(4).randbytes(4 << 20)
 PIPES = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
@@ -309,6 +309,14 @@ def test_a_server_that_is_killed_while_it_is_written_to(home, root):
         result = ended(client)
     result.expect(ExitCode.CONNECTION_LOST)
     assert (root / "name").read_bytes() == b"old"
+
+
+def test_a_full_disk_at_the_server(home, root):
+    """The reason gets through although the client is still sending when it comes."""
+    with serving(root, key=SECRET_KEY, store=FullStore(root, 1 << 20)) as server:
+        result = run(home, "write", "name", place(server), "aes128", stdin=PATTERN)
+        result.expect(ExitCode.NO_SPACE, "no space is left on the server")
+    assert listing(root) == []
 
 
 # --- this end ---------------------------------------------------------------------------------------------------------

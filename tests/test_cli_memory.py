@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import sys
 
 import pytest
 
@@ -19,6 +20,16 @@ from tests.serving import DEADLINE, HOST, client_command, environment, listing, 
 SIZE = 1 << 30
 LIMIT = 64 << 20
 LINE = b"x" * 30 + bytes(range(0x30, 0x76))  # 100 bytes, and a newline: 101
+
+
+# A process's record begins with the memory of the one that started it, and pytest has a lot: so a small one does.
+_MEASURED = (
+    "import os, sys\n"
+    "child = os.spawnv(os.P_NOWAIT, sys.argv[2], sys.argv[2:])\n"
+    "_, status, usage = os.wait4(child, 0)\n"
+    "os.write(int(sys.argv[1]), str(usage.ru_maxrss).encode())\n"
+    "sys.exit(os.waitstatus_to_exitcode(status))\n"
+)
 
 
 def largest_so_far(pid):
@@ -38,19 +49,23 @@ def expected_checksum():
 
 
 def transfer(home, arguments, **streams):
-    """Run a client to its end; its standard error and the most memory it had."""
-    process = subprocess.Popen(client_command(*arguments), env=environment(home), stderr=subprocess.PIPE, **streams)
-    try:
-        errors = process.stderr.read().decode()  # to its end; a client says little
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    finally:
-        if process.returncode is None:
+    """Run a client to its end; its standard error and the most memory it had, in bytes."""
+    reader, writer = os.pipe()
+    command = [sys.executable, "-IS", "-c", _MEASURED, str(writer), *client_command(*arguments)]
+    with open(reader, encoding="ascii") as report:
+        try:
+            process = subprocess.Popen(
+                command, env=environment(home), stderr=subprocess.PIPE, pass_fds=[writer], **streams
+            )
+        finally:
+            os.close(writer)
+        try:
+            errors = process.communicate(timeout=DEADLINE)[1].decode()
+        finally:
             process.kill()
             process.wait()
-        process.stderr.close()
-    assert process.returncode == ExitCode.OK, errors
-    return errors, usage.ru_maxrss << 10
+        assert process.returncode == ExitCode.OK, errors
+        return errors, int(report.read()) << 10
 
 
 @pytest.fixture
