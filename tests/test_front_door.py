@@ -77,6 +77,7 @@ class Machine:
     def command(self, name, body):
         """A command of this machine: a shell script."""
         path = self.commands / name
+        path.unlink(missing_ok=True)  # it may be a link to the machine's own, which would be written through
         path.write_text(f"#!{self.commands}/bash\n{body}\n")
         path.chmod(0o755)
 

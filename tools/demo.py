@@ -166,9 +166,14 @@ def there_and_back(source: Path, place: str, cipher: str, key: Path, folder: Pat
             raise DemoError(f"{source.name} with {cipher}: what arrived is not what was sent.")
         other.unlink()
     size = source.stat().st_size
-    rates = (f"{size / seconds / 1e6:.1f}" for seconds in (write_seconds, read_seconds))
+    rates = (_rate(size / seconds / 1e6) for seconds in (write_seconds, read_seconds))
     shown_size = f"{size / 1e6:.1f} MB" if size >= 10**6 else f"{size / 1e3:.1f} kB"
     print(ROW.format(source.name, shown_size, cipher, *rates, write_checksum), flush=True)
+
+
+def _rate(megabytes: float) -> str:
+    """Three figures say something of a small file, whose time is its process's start, too."""
+    return f"{megabytes:.1f}" if megabytes >= 1 else f"{megabytes:.2g}"
 
 
 def make_large_file(path: Path) -> Path:
