@@ -20,6 +20,7 @@ from bench.peers.targets import listing
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from bench.peers.commands import Contender
     from bench.peers.field import Field
     from bench.peers.measure import Samples
 
@@ -62,6 +63,12 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--seconds", type=float, default=DEFAULT_SECONDS, help="begin no round that would end later (default: 290)"
     )
+    parser.add_argument(
+        "--only",
+        action="append",
+        metavar="TEXT",
+        help="repeatable: programs whose name begins so, for more rounds in the same time (default: all)",
+    )
     parser.add_argument("--no-install", action="store_true", help="measure what is here, and install nothing")
     options = parser.parse_args(arguments)
     options.size = sorted(set(options.size or DEFAULT_SIZES))
@@ -85,13 +92,17 @@ def _compare(options: argparse.Namespace) -> None:
             _progress(f"{size_name(size)}: warm-up, then rounds")
             now = time.monotonic()
             measured[size] = measure(
-                everybody.contenders(make_source(places.source, size)),
+                _chosen(everybody.contenders(make_source(places.source, size)), options.only),
                 places.own / "client.log",
                 rounds=options.rounds or (LARGE_ROUNDS if size >= RATES_FROM else SMALL_ROUNDS),
                 deadline=now + (end - now) / (len(options.size) - number),
                 leave_out=leave_out,
             )
         _show(_text(measured, everybody, left_out), measured, left_out)
+
+
+def _chosen(contenders: Sequence[Contender], only: list[str] | None) -> list[Contender]:
+    return [one for one in contenders if only is None or one.name.startswith(tuple(only))]
 
 
 def _text(measured: dict[int, list[Samples]], everybody: Field, left_out: dict[str, str]) -> str:

@@ -1,9 +1,10 @@
-"""Seconds and memory of contenders, in turn: A B C A B C ..., so that a slow minute of the machine is slow for all.
+"""Seconds and memory of contenders, in turn, so that a slow minute of the machine is slow for all.
 
 First a warm-up: each runs once, what arrived is compared with what was sent, its memory is followed, and whoever fails
-is left out with a reason. Then the rounds, each beginning with another contender, so that nobody always follows the
-same one. The target is removed before each run, outside the time. No round begins that would end after the deadline,
-but there are at least three.
+is left out with a reason. Then the rounds, each in an order of its own that is the same in every run. A fixed order
+would not do: a virtual machine gives memory that has been free for two seconds back to its host, and getting it back
+costs up to 2 s a GiB. With a fixed order it would hit the same contenders in every round. The target is removed before
+each run, outside the time. No round begins that would end after the deadline, but there are at least three.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import time
 from dataclasses import dataclass, field
+from random import Random
 from statistics import median
 from typing import TYPE_CHECKING
 
@@ -65,8 +67,7 @@ def measure(
         if number >= ROUNDS_MIN and start + longest > deadline:
             break
         competing = [samples for samples in competing if not samples.failed]
-        first = number * len(competing) // rounds
-        for samples in competing[first:] + competing[:first]:
+        for samples in Random(number).sample(competing, len(competing)):
             with _fair(samples, leave_out):
                 samples.seconds.append(seconds_of(samples.contender, once(samples.contender, log)))
         longest = max(longest, time.monotonic() - start)
