@@ -6,7 +6,7 @@ ARGS :=
 
 # Two set-ups at once would build in one place.
 .NOTPARALLEL:
-.PHONY: help demo test check check-python check-c bench bench-core bench-handshakes report peers build clean
+.PHONY: help demo test check check-python check-c bench bench-core bench-handshakes bench-clients report peers build clean
 .PHONY: setup setup-test setup-check setup-bench setup-report
 
 help: ## show this list
@@ -36,6 +36,9 @@ bench-core: setup-bench ## the C core beside the libcrypto under it
 
 bench-handshakes: setup-bench ## handshakes a second on one processor
 	@$(PYTHON_IN_VENV) -m bench.handshakes $(ARGS)
+
+bench-clients: setup-bench ## eight clients at once, and what a connection costs in memory
+	@$(PYTHON_IN_VENV) -m bench.clients $(ARGS)
 
 report: setup-report ## measure, and write build/report/ with table and plots; takes some minutes
 	@$(PYTHON_IN_VENV) -m bench.report $(ARGS)

@@ -20,6 +20,7 @@ GOALS = [
     "bench",
     "bench-core",
     "bench-handshakes",
+    "bench-clients",
     "report",
     "peers",
     "build",
