@@ -11,10 +11,10 @@ from typing import Any, Final, NamedTuple
 
 from secftp.client.parser import Parser
 from secftp.errors import UsageError
+from secftp.places import Place, parse_place
 
 CIPHERS: Final = ("none", "aes128", "aes256")
 CHECKSUMS: Final = ("xxh128", "sha256", "blake3", "md5")
-PORT_MAX: Final = 65535
 DEFAULT_TIMEOUT: Final = "60"
 
 # Every verb's options with a value: whoever looks for the verb among the arguments must not take a value for it.
@@ -22,18 +22,7 @@ VALUED: Final = frozenset(
     ("-i", "--input", "-o", "--output", "--checksum", "--file", "--key-file", "--name", "--timeout")
 )
 
-_NEVER_IN_HOSTS: Final = frozenset("/:@[]\\% ")
-_IPV6_SIGNS: Final = frozenset("0123456789ABCDEFabcdef:.")
-
 _POSITIONALS: Final = "<filename> <host>:<port> <cipher> [key]"
-
-
-class Place(NamedTuple):
-    """Which server, and which of its keys (empty: the one that everybody there has)."""
-
-    host: str
-    port: int
-    name: str
 
 
 class TransferOptions(NamedTuple):
@@ -106,39 +95,6 @@ def parse_keygen(arguments: list[str]) -> KeygenOptions:
     )
     _add(parser, "--file", "FILE", "make FILE, readable by you alone, with a new key; never replaces one")
     return KeygenOptions(**parser.parse(arguments))
-
-
-def parse_place(text: str) -> Place:
-    """`host:port` or `[IPv6]:port`, either after `name@`. The text is not repeated in the `UsageError`."""
-    name, at, address = text.rpartition("@")
-    host, colon, port = address.rpartition(":")
-    if not colon or not host or (at and not name):
-        raise _bad_place("The place of the server must be given as HOST:PORT.")
-    if host.startswith("[") and host.endswith("]"):
-        host = host[1:-1]
-        number, _, zone = host.partition("%")
-        if ":" not in number or not _IPV6_SIGNS.issuperset(number) or not _is_word(zone):
-            raise _bad_place("What stands in brackets is not an IPv6 address.")
-    elif ":" in host and "/" not in host:
-        raise _bad_place("An IPv6 address needs brackets.")
-    elif not _is_word(host):
-        raise _bad_place("The host has characters that no name or address of a host has.")
-    return Place(host, _port(port), name)
-
-
-def _bad_place(sentence: str) -> UsageError:
-    return UsageError(sentence, hint="For example example.org:8888, 192.0.2.7:8888 or '[2001:db8::7]:8888'.")
-
-
-def _is_word(text: str) -> bool:
-    return text.isprintable() and _NEVER_IN_HOSTS.isdisjoint(text)
-
-
-def _port(text: str) -> int:
-    digits = text.isascii() and text.isdigit() and len(text) <= len(str(PORT_MAX))
-    if not digits or not 1 <= int(text) <= PORT_MAX:
-        raise _bad_place(f"The port must be a number from 1 to {PORT_MAX}.")
-    return int(text)
 
 
 def _transfer_parser(verb: str, description: str, epilog: str, local: tuple[str, str], *, no_clobber: str) -> Parser:

@@ -1,0 +1,176 @@
+"""Where things are at the other end: `secftp://[name@]host[:port]/path` and its inverse, and the shorter `host:port`.
+
+By letter alone; nothing is looked up. A URL is what people type, so `?` and `#` are letters of a name (there are no
+queries), several slashes count as one, and `%2F` can never become one more. What must never happen: that a message
+repeats any of the text, since a key that landed in the wrong place would be shown with it; or that a path comes out
+which could mean another place than what was typed.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Final, NamedTuple, TypeAlias
+
+from secftp.errors import NameRefused, UsageError
+
+SCHEME: Final = "secftp://"
+DEFAULT_PORT: Final = 8888
+PORT_MAX: Final = 65535
+
+Path: TypeAlias = tuple[bytes, ...]
+
+_NEVER_IN_HOSTS: Final = frozenset("/:@[]\\% ")
+_IPV6_SIGNS: Final = frozenset("0123456789ABCDEFabcdef:.")
+_ESCAPE: Final = re.compile(rb"%([0-9A-Fa-f]{2})?")
+# RFC 3986's unreserved characters, and those of the rest that neither a shell nor a path segment minds.
+_PLAIN: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+,=:@")
+
+
+class Place(NamedTuple):
+    """Which server, and which of its keys (empty: the one that everybody there has)."""
+
+    host: str
+    port: int
+    name: str
+
+
+class Url(NamedTuple):
+    """A name at a server. `path` is `()` for the served folder itself, which always counts as `trailing_slash`."""
+
+    host: str
+    port: int
+    name: str
+    path: Path
+    trailing_slash: bool
+
+    @property
+    def place(self) -> Place:
+        """The server, without the path."""
+        return Place(self.host, self.port, self.name)
+
+
+def is_url(text: str) -> bool:
+    """Whether `text` claims to be one of our URLs; a local file of such a name is `./secftp:...`."""
+    return text[: len(SCHEME)].lower() == SCHEME
+
+
+def parse_url(text: str) -> Url:
+    """The parts of a URL, percent-decoded to bytes; `text` may hold surrogates as `os.fsdecode` makes them.
+
+    Raises `UsageError` for what is no such URL, `NameRefused` for a path with `.`, `..`, an escaped slash or NUL. The
+    bounds of a path (components and bytes) are the wire's, and checked where it is sent.
+    """
+    if not is_url(text):
+        raise _bad_url("The place at the server must be given as a URL.")
+    authority, _, path = text[len(SCHEME) :].partition("/")
+    userinfo, at, address = authority.rpartition("@")
+    if ":" in userinfo:
+        raise UsageError(
+            "A URL holds the name of a key and never the key itself.",
+            hint="Give the key with --key-file FILE or in SECFTP_KEY.",
+        )
+    if at and not userinfo:
+        raise _bad_url("The name of a key before “@” is empty.")
+    host, port = _parse_address(address)
+    parts = tuple(_decode(part) for part in os.fsencode(path).split(b"/") if part)
+    for part in parts:
+        _check_component(part)
+    return Url(host, port, _parse_name(userinfo), parts, not parts or path.endswith("/"))
+
+
+def format_url(url: Url) -> str:
+    """The URL that `parse_url` reads as `url`; plain ASCII, the port only if it is not the usual one."""
+    name = _encode(url.name.encode()).replace(":", "%3A").replace("@", "%40")
+    host = f"[{url.host.replace('%', '%25', 1)}]" if ":" in url.host else url.host
+    port = "" if url.port == DEFAULT_PORT else f":{url.port}"
+    path = "/".join(map(_encode, url.path))
+    slash = "/" if url.path and url.trailing_slash else ""
+    return f"{SCHEME}{name}{'@' if name else ''}{host}{port}/{path}{slash}"
+
+
+def parse_place(text: str) -> Place:
+    """`host:port` or `[IPv6]:port`, either after `name@`. The text is not repeated in the `UsageError`."""
+    name, at, address = text.rpartition("@")
+    host, colon, port = address.rpartition(":")
+    if not colon or not host or (at and not name):
+        raise _bad_place("The place of the server must be given as HOST:PORT.")
+    return Place(_parse_host(host), _parse_port(port), name)
+
+
+def _parse_address(address: str) -> tuple[str, int]:
+    """`host`, `host:port`, `[IPv6]` or `[IPv6]:port` of a URL."""
+    host, colon, port = address.rpartition(":")
+    if not colon or address.endswith("]"):
+        host, colon, port = address, "", ""
+    if not host:
+        raise _bad_url("The URL names no host.")
+    try:
+        return _parse_host(host), _parse_port(port) if port else DEFAULT_PORT
+    except UsageError as problem:
+        raise _bad_url(str(problem)) from None
+
+
+def _parse_host(host: str) -> str:
+    if host.startswith("[") and host.endswith("]"):
+        number, _, zone = host[1:-1].partition("%")
+        if len(zone) > len("25"):
+            zone = zone.removeprefix("25")  # RFC 6874 has the zone's own % escaped
+        if ":" not in number or not _IPV6_SIGNS.issuperset(number) or not _is_word(zone):
+            raise _bad_place("What stands in brackets is not an IPv6 address.")
+        return f"{number}%{zone}" if zone else number
+    if ":" in host and "/" not in host:
+        raise _bad_place("An IPv6 address needs brackets.")
+    if not _is_word(host):
+        raise _bad_place("The host has characters that no name or address of a host has.")
+    return host
+
+
+def _parse_port(text: str) -> int:
+    digits = text.isascii() and text.isdigit() and len(text) <= len(str(PORT_MAX))
+    if not digits or not 1 <= int(text) <= PORT_MAX:
+        raise _bad_place(f"The port must be a number from 1 to {PORT_MAX}.")
+    return int(text)
+
+
+def _parse_name(userinfo: str) -> str:
+    try:
+        return _decode(os.fsencode(userinfo)).decode()
+    except UnicodeDecodeError:
+        raise _bad_url("The name of a key before “@” is not text.") from None
+
+
+def _is_word(text: str) -> bool:
+    return text.isprintable() and _NEVER_IN_HOSTS.isdisjoint(text)
+
+
+def _check_component(part: bytes) -> None:
+    if part in (b".", b".."):
+        raise NameRefused("A path in a URL contains neither “.” nor “..”.", hint="Write the path without them.")
+    if b"/" in part or b"\0" in part:
+        raise NameRefused("A name contains neither a slash nor a NUL byte.", hint="Look for %2F and %00 in the URL.")
+
+
+def _decode(text: bytes) -> bytes:
+    def byte(match: re.Match[bytes]) -> bytes:
+        if match[1] is None:
+            raise UsageError(
+                "In a URL a percent sign is followed by two hexadecimal digits.", hint="Write %25 for the sign itself."
+            )
+        return bytes.fromhex(match[1].decode())
+
+    return _ESCAPE.sub(byte, text) if b"%" in text else text
+
+
+def _encode(part: bytes) -> str:
+    return "".join(chr(byte) if byte in _PLAIN else f"%{byte:02X}" for byte in part)
+
+
+def _bad_url(sentence: str) -> UsageError:
+    return UsageError(
+        sentence, hint="For example secftp://example.org/file or secftp://joe@[2001:db8::7]:8888/folder/."
+    )
+
+
+def _bad_place(sentence: str) -> UsageError:
+    return UsageError(sentence, hint="For example example.org:8888, 192.0.2.7:8888 or '[2001:db8::7]:8888'.")
