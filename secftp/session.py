@@ -35,8 +35,10 @@ from secftp.text import escape
 from secftp.transfer import Aborted, Interrupted, Progress, receive_file, send_file, unwatched
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import TracebackType
 
+    from secftp.messages import Kind, Listed
     from secftp.storage import Digest, Sink, Source
 
 _Reply = TypeVar("_Reply", bound=Message)
@@ -68,6 +70,9 @@ class Session:
         path: Path,
         sink: Sink,
         *,
+        offset: int = 0,
+        length: int | None = None,
+        prefix: bytes | None = None,
         algorithm: Algorithm = Algorithm.XXH128,
         progress: Progress = unwatched,
     ) -> Transferred:
@@ -97,6 +102,11 @@ class Session:
         *,
         algorithm: Algorithm = Algorithm.XXH128,
         overwrite: bool = True,
+        mode: int | None = None,
+        mtime_ns: int | None = None,
+        offset: int = 0,
+        prefix: bytes | None = None,
+        keep: bool = False,
         progress: Progress = unwatched,
     ) -> Transferred:
         """Send a source's bytes to a file; returns once it stands, verified, under its final name at the server."""
@@ -122,11 +132,41 @@ class Session:
             raise ChecksumMismatch(f"{_subject(path)}: the server confirmed another checksum than the one sent.")
         return Transferred(end.size, end.digest)
 
-    def stat(self, path: Path) -> Info:
+    def stat(self, path: Path, *, partial: bool = False) -> Info:
         """What stands under a name at the server."""
         self._channel.send(Stat(id=self._next_id(), path=path))
         self._channel.flush()
         return self._reply(Info, path)
+
+    def can(self, capability: str) -> bool:
+        """Whether the server said in WELCOME that it knows this; waits for WELCOME if that has not come yet."""
+        raise NotImplementedError
+
+    def list(self, path: Path, *, recursive: bool = False) -> Iterator[Listed]:
+        """What is in a folder (`()`: the served one), and with `recursive` in all folders beneath, as it comes in."""
+        raise NotImplementedError
+
+    def remove(self, path: Path, *, kind: Kind | None = None) -> None:
+        """Remove a file or an empty folder, and with `kind` only what is one."""
+        raise NotImplementedError
+
+    def rename(self, path: Path, to: Path, *, overwrite: bool = False) -> None:
+        """Give a file or folder another name; with `overwrite` a file may replace a file."""
+        raise NotImplementedError
+
+    def make_folder(self, path: Path, *, parents: bool = False, mode: int | None = None) -> None:
+        """Make a folder; with `parents` what is missing above it too, and one that is there already is fine."""
+        raise NotImplementedError
+
+    def set_attributes(self, path: Path, *, mode: int | None = None, mtime_ns: int | None = None) -> None:
+        """Set permissions and modification time of a file or folder (`()`: the served one)."""
+        raise NotImplementedError
+
+    def checksum(
+        self, path: Path, *, algorithm: Algorithm = Algorithm.XXH128, offset: int = 0, length: int | None = None
+    ) -> Transferred:
+        """The digest of a file, or of a part of it, computed by the server; and how many bytes went into it."""
+        raise NotImplementedError
 
     def close(self) -> None:
         """Say BYE and close."""

@@ -32,6 +32,7 @@ FLOORS = {
     "secftp.channel": {"secftp.handshake", "secftp.messages", "secftp.record", "secftp.text"},
     "secftp.transfer": {"secftp.channel", "secftp.messages", "secftp.storage", "secftp.text"},
     "secftp.session": {"secftp.channel", "secftp.messages", "secftp.storage", "secftp.text", "secftp.transfer"},
+    "secftp.copy": {"secftp.messages", "secftp.session", "secftp.storage", "secftp.text", "secftp.transfer"},
 }
 # The entries see everything but each other, and so does the package itself: `python -m` would warn if it saw them.
 FLOORS |= {entry: set(FLOORS) for entry in (*ENTRIES, PACKAGE.name)}
