@@ -10,7 +10,15 @@ import hmac
 from typing import TYPE_CHECKING, NamedTuple, Self, TypeVar
 
 from secftp.channel import Channel, Credentials, DataRun, Keepalive, connect
-from secftp.errors import ChecksumMismatch, ConnectionLost, FileError, NotFound, ProtocolError, SecftpError
+from secftp.errors import (
+    ChecksumMismatch,
+    ConnectionLost,
+    FileError,
+    HandshakeRefused,
+    NotFound,
+    ProtocolError,
+    SecftpError,
+)
 from secftp.messages import (
     Abort,
     Algorithm,
@@ -265,9 +273,11 @@ class Session:
                     return message
 
 
-def _farewell(message: Bye) -> ConnectionLost:
+def _farewell(message: Bye) -> ConnectionLost | HandshakeRefused:
     if message.code is ErrorCode.STOPPING:
         return ConnectionLost("The server is stopping and ended the session.", hint="Try again later.")
+    if message.code is ErrorCode.LIMIT:
+        return HandshakeRefused("The server has too many clients.", hint="Try again later.")
     return ConnectionLost("The server ended the session.", hint="Try again.")
 
 

@@ -12,7 +12,7 @@ from secftp.errors import AuthenticationError, ConnectionLost, HandshakeRefused,
 from secftp.handshake import HelloReceived, Status
 from secftp.messages import Bye, ErrorCode, text_for
 from secftp.record import Mode, Password
-from secftp.server.session import Context, ServerSession
+from secftp.server.session import Context, ServerSession, welcome
 
 if TYPE_CHECKING:
     from secftp.server.access import Access
@@ -40,10 +40,16 @@ class Registry:
             self._clients.add(client)
             return True
 
-    def admit(self, client: Client) -> bool:
-        """Count a client among the sessions, if there is room for one more."""
+    @property
+    def full(self) -> bool:
+        """Whether there is no room for one more session."""
         with self._lock:
-            if sum(other.admitted for other in self._clients) >= self._max_clients:
+            return self._sessions() >= self._max_clients
+
+    def admit(self, client: Client) -> bool:
+        """Count a client that has proved itself among the sessions, if there is still room for one more."""
+        with self._lock:
+            if self._sessions() >= self._max_clients:
                 return False
             client.admitted = True
             return True
@@ -57,6 +63,9 @@ class Registry:
         """Every connection there is now."""
         with self._lock:
             return list(self._clients)
+
+    def _sessions(self) -> int:
+        return sum(client.admitted for client in self._clients)
 
 
 class Flag:
@@ -111,7 +120,7 @@ class Client:
         try:
             channel = self._shake_hands()
             if channel is not None:
-                self._serve(channel)
+                self._admit(channel)
         except Exception as problem:  # noqa: BLE001 - one client's trouble must never end the server
             self._log.line(f"Internal error: {type(problem).__name__}")
         finally:
@@ -147,10 +156,22 @@ class Client:
         self._mode = hello.mode
         verdict = self._shared.access.decide(hello)
         if not isinstance(verdict, Status):
-            if not self._shared.registry.admit(self):
+            if self._shared.registry.full:
                 return Status.BUSY
             self._log.line("Sending challenge...")
         return verdict
+
+    def _admit(self, channel: Channel) -> None:
+        """Only now it takes a session's place: who can't prove the key keeps nobody out who can."""
+        if self._shared.registry.admit(self):
+            self._serve(channel)
+            return
+        self._log.line("Refused: busy.")
+        with contextlib.suppress(SecftpError, OSError):
+            channel.send(welcome())
+            channel.send(Bye(code=ErrorCode.LIMIT, text=text_for(ErrorCode.LIMIT)))
+            channel.flush()
+            channel.linger(LINGER_SECONDS)
 
     def _serve(self, channel: Channel) -> None:
         shared = self._shared

@@ -68,6 +68,16 @@ class Context(NamedTuple):
     hurry: Callable[[], bool]
 
 
+def welcome() -> Welcome:
+    """The first message to every client that has proved itself."""
+    return Welcome(
+        version=1,
+        software=f"secftp {__version__}",
+        capabilities=(CAPABILITY_RANGES, CAPABILITY_STAT),
+        limits=Limits(requests=REQUESTS_MAX, keepalive=int(KEEPALIVE_SECONDS), idle=int(IDLE_SECONDS)),
+    )
+
+
 class ServerSession:
     """Serves one channel until the client says BYE, the connection is lost, or the server stops."""
 
@@ -78,14 +88,7 @@ class ServerSession:
 
     def run(self) -> None:
         """Serve until the end; what ends a session out of order is raised."""
-        self._channel.send(
-            Welcome(
-                version=1,
-                software=f"secftp {__version__}",
-                capabilities=(CAPABILITY_RANGES, CAPABILITY_STAT),
-                limits=Limits(requests=REQUESTS_MAX, keepalive=int(KEEPALIVE_SECONDS), idle=int(IDLE_SECONDS)),
-            )
-        )
+        self._channel.send(welcome())
         while not self._stopping():
             # Answers gather while requests are waiting already, and leave together when there are none.
             message = self._channel.receive()
