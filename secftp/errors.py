@@ -160,6 +160,12 @@ class NotAFolder(FileError, NotADirectoryError):
     exit_code = ExitCode.NOT_FOUND
 
 
+class NotEmpty(FileError):
+    """A folder that was to be removed and has something in it."""
+
+    exit_code = ExitCode.REFUSED
+
+
 class NoSpace(FileError):
     """The disk, the quota or the inodes are used up, or a limit of the server says so."""
 

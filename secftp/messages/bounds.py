@@ -11,6 +11,7 @@ from typing import Annotated
 from msgspec import Meta
 
 MAX_DATA = 65536  # bytes of a file in one frame: all that a frame's payload can hold
+MAX_BULK = 65536  # bytes of the payload of a message that is about many files
 MAX_CONTROL = 16384  # bytes of any other payload
 MAX_SIZE = 2**63 - 1  # sizes and offsets: what off_t holds
 MAX_ID = 2**32 - 1
@@ -31,6 +32,9 @@ MAX_SECONDS = 86400
 
 PING_BURST = 30
 PING_RATE = 1.0  # a second
+MAX_ENTRIES = 4096  # of a listing, in one message
+MAX_MANY = 1024  # small files in one message
+MAX_SMALL = 32768  # bytes of a file that travels in one message with others
 MAX_DRAIN = 256 * 2**20  # bytes of a refused file that may still come before its end, enough for any pipe's content
 
 Id = Annotated[int, Meta(ge=1, le=MAX_ID)]
@@ -46,3 +50,5 @@ Capability = Annotated[str, Meta(min_length=1, max_length=MAX_CAPABILITY)]
 Capabilities = Annotated[tuple[Capability, ...], Meta(max_length=MAX_CAPABILITIES)]
 Component = Annotated[bytes, Meta(min_length=1, max_length=MAX_COMPONENT)]
 Path = Annotated[tuple[Component, ...], Meta(min_length=1, max_length=MAX_COMPONENTS)]
+FolderPath = Annotated[tuple[Component, ...], Meta(max_length=MAX_COMPONENTS)]  # () is the served folder itself
+SmallData = Annotated[bytes, Meta(max_length=MAX_SMALL)]

@@ -17,21 +17,26 @@ from typing import Any, NamedTuple
 import msgspec
 
 from secftp.errors import ProtocolError, UsageError
-from secftp.messages.bounds import MAX_CONTROL, MAX_DATA
+from secftp.messages.bounds import MAX_DATA
 from secftp.messages.schema import REGISTRY, Buffer, Data, Direction, Message, MessageType, Ping, Welcome
 
 _PING = Ping()
 
 
 class _Format(NamedTuple):
-    """How one type is read: its exact flags and its decoder; DATA and PING carry no map and have none."""
+    """How one type is read: exact flags, longest payload, and the decoder; DATA and PING carry no map and have none."""
 
     flags: int
+    longest: int
     decoder: msgspec.msgpack.Decoder[Any] | None
 
 
 _FORMATS: dict[int, _Format] = {
-    entry.number: _Format(entry.flags, None if entry.struct in (Data, Ping) else msgspec.msgpack.Decoder(entry.struct))
+    entry.number: _Format(
+        entry.flags,
+        entry.longest,
+        None if entry.struct in (Data, Ping) else msgspec.msgpack.Decoder(entry.struct),
+    )
     for entry in REGISTRY
 }
 _HEADS: dict[type[Message], tuple[MessageType, int]] = {entry.struct: (entry.number, entry.flags) for entry in REGISTRY}
@@ -52,7 +57,8 @@ def encode(message: Message) -> tuple[int, int, Buffer]:
     Raises `UsageError` if a field is not within the bounds of the protocol.
     """
     number, flags = _HEADS[type(message)]
-    decoder = _FORMATS[number].decoder
+    form = _FORMATS[number]
+    decoder = form.decoder
     if decoder is None:
         payload: Buffer = message.payload if isinstance(message, Data) else b""
         if isinstance(message, Data) and not 1 <= len(payload) <= MAX_DATA:
@@ -63,6 +69,8 @@ def encode(message: Message) -> tuple[int, int, Buffer]:
         decoder.decode(payload)
     except (TypeError, OverflowError, *_MALFORMED) as error:
         raise UsageError(f"A field of {number.name} is outside the bounds of the protocol.") from error
+    if len(payload) > form.longest:
+        raise UsageError(f"{number.name} would be longer than {form.longest} bytes.")
     return number, flags, payload
 
 
@@ -81,8 +89,8 @@ def decode(number: int, flags: int, payload: Buffer, direction: Direction) -> Me
         raise ProtocolError(f"{MessageType(number).name} arrived with the wrong flags.")
     if form.decoder is None:
         return _decode_bare(number, payload)
-    if len(payload) > MAX_CONTROL:
-        raise ProtocolError(f"{MessageType(number).name} is longer than {MAX_CONTROL} bytes.")
+    if len(payload) > form.longest:
+        raise ProtocolError(f"{MessageType(number).name} is longer than {form.longest} bytes.")
     return _decode_map(number, form.decoder, payload)
 
 

@@ -37,6 +37,7 @@ _MEANINGS: dict[ErrorCode, _Meaning] = {
     ErrorCode.CANCELLED: _Meaning(errors.Cancelled, "the transfer was cancelled"),
     ErrorCode.STOPPING: _Meaning(errors.Cancelled, "the server is stopping", "Try again later."),
     ErrorCode.LIMIT: _Meaning(errors.NoSpace, "a limit of the server was reached"),
+    ErrorCode.NOT_EMPTY: _Meaning(errors.NotEmpty, "the folder is not empty"),
 }
 
 # An exception that several codes mean is sent as the plainest of them.

@@ -31,3 +31,9 @@ def check_path(path: Sequence[bytes]) -> None:
         raise NameRefused("A path contains neither “.” nor “..”.")
     if b"" in path or max(map(len, path)) > MAX_COMPONENT:
         raise NameRefused(f"A name has 1 to {MAX_COMPONENT} bytes.")
+
+
+def check_folder_path(path: Sequence[bytes]) -> None:
+    """The same where `()` is good as well: the served folder itself."""
+    if path:
+        check_path(path)

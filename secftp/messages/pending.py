@@ -11,15 +11,42 @@ from typing import TYPE_CHECKING
 
 from secftp.errors import ProtocolError
 from secftp.messages.bounds import MAX_DRAIN, MAX_SIZE, MIN_REQUESTS
-from secftp.messages.schema import Error, File, Info, Ok, Read, Stat, Write
+from secftp.messages.schema import (
+    Entries,
+    Error,
+    File,
+    Files,
+    Info,
+    List,
+    MakeFolder,
+    Ok,
+    Read,
+    ReadMany,
+    Remove,
+    Rename,
+    Results,
+    SetAttributes,
+    Stat,
+    Sum,
+    Write,
+    WriteMany,
+)
 
 if TYPE_CHECKING:
-    from secftp.messages.schema import Message
+    from secftp.messages.schema import AnyRequest, Message, Reply
 
 ANSWERS: dict[type[Message], frozenset[type[Message]]] = {
     Read: frozenset({File, Error}),
     Write: frozenset({Ok, Error}),
     Stat: frozenset({Info, Error}),
+    List: frozenset({Entries, Error}),
+    Remove: frozenset({Ok, Error}),
+    Rename: frozenset({Ok, Error}),
+    MakeFolder: frozenset({Ok, Error}),
+    Sum: frozenset({Ok, Error}),
+    SetAttributes: frozenset({Ok, Error}),
+    ReadMany: frozenset({Files, Error}),
+    WriteMany: frozenset({Results, Error}),
 }
 
 
@@ -40,14 +67,39 @@ class Incoming:
 
 
 class Unanswered:
-    """One request: its id, its kind, and the file that follows it if it is a WRITE."""
+    """One request: its id, its kind, the file that follows it if it is a WRITE, and the small files to be answered."""
 
-    __slots__ = ("file", "id", "kind")
+    __slots__ = ("file", "files", "id", "kind")
 
-    def __init__(self, request: Read | Write | Stat) -> None:
+    def __init__(self, request: AnyRequest) -> None:
         self.id = request.id
         self.kind: type[Message] = type(request)
         self.file = Incoming(request.size) if isinstance(request, Write) else None
+        self.files = _count(request)
+
+    def take(self, reply: Reply) -> bool:
+        """Take in a reply that answers this; whether the answer is complete with it (a FILE's is at its END).
+
+        Raises `ProtocolError` for a reply about other files than were asked for.
+        """
+        match reply:
+            case File():
+                return False
+            case Entries():
+                return reply.last
+            case Files():
+                self.files -= len(reply.files)
+            case Results():
+                self.files -= len(reply.codes)
+            case Error():
+                if self.file is not None:
+                    self.file.refuse()  # what is left of it, if anything is, will be thrown away
+                return True
+            case _:
+                return True
+        if self.files < 0 or (self.files and isinstance(reply, Results)):
+            raise ProtocolError("A reply is not about as many files as its request.")
+        return not self.files
 
 
 class Pending:
@@ -71,7 +123,7 @@ class Pending:
         """Whether one more request would break the limit."""
         return len(self._queue) >= self.limit
 
-    def add(self, request: Read | Write | Stat) -> Unanswered:
+    def add(self, request: AnyRequest) -> Unanswered:
         """Enter a request. Raises `ProtocolError` if too many are unanswered."""
         if self.full:
             raise ProtocolError("More requests are unanswered than the server grants.")
@@ -79,17 +131,23 @@ class Pending:
         self._queue.append(entry)
         return entry
 
-    def match(self, reply: Ok | Error | File | Info) -> Unanswered:
+    def match(self, reply: Reply) -> Unanswered:
         """Return the request that `reply` answers, and leave it queued. Raises `ProtocolError` if it answers none."""
         if not self._queue or self._queue[0].id != reply.id:
             raise ProtocolError("A reply does not belong to the oldest unanswered request.")
         entry = self._queue[0]
         if type(reply) not in ANSWERS[entry.kind]:
             raise ProtocolError("A reply is not of a kind that answers its request.")
-        if isinstance(reply, Ok) and not (entry.file and entry.file.whole):
+        if isinstance(reply, Ok) and entry.file is not None and not entry.file.whole:
             raise ProtocolError("A file was confirmed before its end was sent.")
         return entry
 
     def pop(self) -> None:
         """Remove the oldest request: its answer is complete."""
         self._queue.popleft()
+
+
+def _count(request: AnyRequest) -> int:
+    if isinstance(request, ReadMany):
+        return len(request.paths)
+    return len(request.files) if isinstance(request, WriteMany) else 0

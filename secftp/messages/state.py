@@ -26,20 +26,32 @@ from secftp.messages.schema import (
     Data,
     Direction,
     End,
+    Entries,
     Error,
     File,
+    Files,
     Info,
+    List,
+    MakeFolder,
     Ok,
     Ping,
     Read,
+    ReadMany,
+    Remove,
+    Rename,
+    Request,
+    Results,
+    SetAttributes,
     Stat,
+    Sum,
     Welcome,
     Write,
+    WriteMany,
 )
 
 if TYPE_CHECKING:
     from secftp.messages.pending import Pending
-    from secftp.messages.schema import Message
+    from secftp.messages.schema import AnyRequest, Message, Reply
 
 
 class State(enum.Enum):
@@ -60,6 +72,14 @@ TRANSITIONS: dict[Direction, dict[State, dict[type[Message], State]]] = {
             Cancel: State.IDLE,
             Read: State.IDLE,
             Stat: State.IDLE,
+            List: State.IDLE,
+            Remove: State.IDLE,
+            Rename: State.IDLE,
+            MakeFolder: State.IDLE,
+            Sum: State.IDLE,
+            SetAttributes: State.IDLE,
+            ReadMany: State.IDLE,
+            WriteMany: State.IDLE,
             Write: State.WRITING,
             Bye: State.CLOSED,
         },
@@ -80,6 +100,9 @@ TRANSITIONS: dict[Direction, dict[State, dict[type[Message], State]]] = {
             Ok: State.IDLE,
             Error: State.IDLE,
             Info: State.IDLE,
+            Entries: State.IDLE,
+            Files: State.IDLE,
+            Results: State.IDLE,
             File: State.READING,
             Bye: State.CLOSED,
         },
@@ -170,11 +193,11 @@ class Receiver:
                     raise ProtocolError("PING came too often.")
             case Data(payload):
                 self.accept_data(len(payload))
-            case Read() | Write() | Stat():
+            case Request():
                 self._check_request(message)
             case Cancel():
                 self._check_cancel(message)
-            case Ok() | Error() | File() | Info():
+            case Ok() | Error() | File() | Info() | Entries() | Files() | Results():
                 self._check_reply(message)
             case End() | Abort():
                 self._check_end(message)
@@ -183,7 +206,7 @@ class Receiver:
             case Bye():
                 pass
 
-    def _check_request(self, request: Read | Write | Stat) -> None:
+    def _check_request(self, request: AnyRequest) -> None:
         if request.id <= self._last_id:
             raise ProtocolError("The ids of requests must rise.")
         self._last_id = request.id
@@ -196,14 +219,12 @@ class Receiver:
         if cancel.id > self._last_id or self._cancels > self._requests:
             raise ProtocolError("CANCEL belongs to no request.")
 
-    def _check_reply(self, reply: Ok | Error | File | Info) -> None:
-        entry = self._pending.match(reply)
+    def _check_reply(self, reply: Reply) -> None:
+        complete = self._pending.match(reply).take(reply)
         if isinstance(reply, File):
-            self._file = Incoming(reply.size)
-            return  # the request is answered by the END or ABORT of this file
-        if isinstance(reply, Error) and entry.file is not None:
-            entry.file.refuse()  # what is left of it, if anything is, will be thrown away
-        self._pending.pop()
+            self._file = Incoming(reply.size)  # the request is answered by the END or ABORT of this file
+        elif complete:
+            self._pending.pop()
 
     def _check_end(self, message: End | Abort) -> None:
         file = self._file
