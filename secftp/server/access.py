@@ -14,11 +14,17 @@ ALL_SUITES = frozenset(Suite)
 
 
 class Rights(NamedTuple):
-    """What a session may do."""
+    """What a session may do.
+
+    `read`: files and their sums. `write`: new files and folders, permissions and times. `list`: folders, and what stands
+    under a name. `delete`: remove, and rename together with `write`. `overwrite`: replace what is there.
+    """
 
     read: bool
     write: bool
     overwrite: bool
+    list: bool = True
+    delete: bool = True
 
 
 class Access:
@@ -56,4 +62,5 @@ class Access:
     def rights(self, mode: Mode) -> Rights:
         """What a client that has proved itself in this mode may do."""
         write = not self._read_only and (mode is Mode.KEYED or self._anonymous_write)
-        return Rights(read=True, write=write, overwrite=write and self._overwrite)
+        overwrite = write and self._overwrite
+        return Rights(read=True, write=write, overwrite=overwrite, list=True, delete=overwrite)

@@ -9,14 +9,32 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import TextIO
 
     from secftp.channel import Peer
+    from secftp.storage import Path
 
 LONGEST_TEXT: Final = 1024
+
+
+class Operation(NamedTuple):
+    """A request that is over, for programs: lines tell people of it in words.
+
+    `name` is that of the message in lower case (`read`, `writemany` counts as `write` for each file), `result` is `ok`
+    or the code of the error, `nbytes` what was moved, `to` the other path of a rename.
+    """
+
+    name: str
+    path: Path
+    result: str
+    seconds: float
+    nbytes: int = 0
+    digest: bytes | None = None
+    to: Path | None = None
 
 
 class Log:
@@ -42,6 +60,11 @@ class Log:
             except (OSError, ValueError):
                 return
 
+    def lines(self, texts: Iterable[str]) -> None:
+        """Write several lines that came together."""
+        for text in texts:
+            self.line(text)
+
     def session(self, number: int, peer: Peer) -> SessionLog:
         """The log of one client."""
         return SessionLog(self, f"  [{number} {peer.host}:{peer.port}]")
@@ -57,6 +80,13 @@ class SessionLog:
     def line(self, text: str) -> None:
         """Write one line of this client's."""
         self._log.line(_bounded(text) + self._suffix)
+
+    def lines(self, texts: Iterable[str]) -> None:
+        """Write several lines of this client's that came together."""
+        self._log.lines([_bounded(text) + self._suffix for text in texts])
+
+    def operations(self, done: Iterable[Operation]) -> None:
+        """Take note of requests that are over; the text form has told of them in lines."""
 
 
 def _printable(text: str) -> str:
