@@ -6,8 +6,8 @@ ARGS :=
 
 # Two set-ups at once would build in one place.
 .NOTPARALLEL:
-.PHONY: help demo test check check-python check-c bench bench-core bench-handshakes bench-clients report peers build clean
-.PHONY: setup setup-test setup-check setup-bench setup-report
+.PHONY: help demo test check check-python check-c bench bench-core bench-handshakes bench-clients report peers docs build clean
+.PHONY: setup setup-test setup-check setup-bench setup-report setup-docs
 
 help: ## show this list
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{ printf "%-24s%s\n", $$1, $$2 }'
@@ -46,6 +46,11 @@ report: setup-report ## measure, and write build/report/ with table and plots; t
 peers: setup ## compare with scp, rsync, curl and others, installed where possible; takes some minutes
 	@$(PYTHON_IN_VENV) -m bench.peers $(ARGS)
 
+docs: setup-docs ## build the documentation: build/docs/html/index.html, and the man pages in build/docs/man
+	@$(PYTHON_IN_VENV) -m sphinx -q -W --keep-going -b html docs build/docs/html
+	@$(PYTHON_IN_VENV) -m sphinx -q -W --keep-going -b man docs build/docs/man
+	@echo "build/docs/html/index.html"
+
 build: setup ## build the wheel into dist/
 	@$(PYTHON_IN_VENV) -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
 	@ls dist/*.whl
@@ -69,3 +74,6 @@ setup-bench:
 
 setup-report:
 	@tools/setup.sh report
+
+setup-docs:
+	@tools/setup.sh docs

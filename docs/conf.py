@@ -1,0 +1,37 @@
+"""How the documentation is built: `make docs`, with every warning an error."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE.parent), str(HERE / "extension")]
+
+from secftp._version import __version__  # noqa: E402 (the path is set above)
+
+project = "secftp"
+author = "the secftp authors"
+project_copyright = "2026, the secftp authors"
+version = release = __version__
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.viewcode", "command_line"]
+myst_enable_extensions = ["colon_fence", "deflist"]
+myst_heading_anchors = 4
+source_suffix = {".md": "markdown"}
+exclude_patterns = ["extension"]
+nitpicky = False
+
+autodoc_member_order = "bysource"
+autodoc_typehints = "signature"
+autodoc_default_options = {"members": True, "inherited-members": "RawIOBase,Exception,OSError,NamedTuple,tuple"}
+
+html_theme = "furo"
+html_title = f"secftp {__version__}"
+html_static_path: list[str] = []
+
+# The same pages that the site has are the manual of the two programs.
+man_pages = [
+    ("reference/secftp", "secftp", "encrypted file transfer under one shared key", author, 1),
+    ("reference/secftpd", "secftpd", "serve a folder to clients that know its key", author, 8),
+]
