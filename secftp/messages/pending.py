@@ -140,6 +140,8 @@ class Pending:
             raise ProtocolError("A reply is not of a kind that answers its request.")
         if isinstance(reply, Ok) and entry.file is not None and not entry.file.whole:
             raise ProtocolError("A file was confirmed before its end was sent.")
+        if isinstance(reply, Ok) and entry.kind is Sum and (reply.size is None or reply.digest is None):
+            raise ProtocolError("OK for a SUM lacks what was asked for.")
         return entry
 
     def pop(self) -> None:

@@ -20,6 +20,7 @@ from secftp.messages.bounds import MAX_DATA, PING_BURST, PING_RATE
 from secftp.messages.pending import Incoming
 from secftp.messages.rate import Allowance
 from secftp.messages.schema import (
+    NAMES,
     Abort,
     Bye,
     Cancel,
@@ -147,7 +148,7 @@ class Receiver:
         following = self._table[self.state].get(type(message))
         if following is None:
             self._fail()
-            raise ProtocolError(f"{type(message).__name__.upper()} is not allowed at this point.")
+            raise ProtocolError(f"{NAMES[type(message)]} is not allowed at this point.")
         try:
             self._check(message, now)
         except ProtocolError:
