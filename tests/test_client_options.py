@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
 import re
 
 import pytest
 
-from secftp.client import options, verbs
+from secftp.client import common, verbs
 from secftp.client.__main__ import main
 from secftp.client.options import Place, parse_keygen, parse_place, parse_read, parse_write
-from secftp.client.parser import HELP_COLUMNS, Parser
+from secftp.client.parser import HELP_COLUMNS
 from secftp.errors import NameRefused, UsageError
 
 SECRET = "hunter2-and-more"
@@ -112,7 +114,7 @@ def test_a_timeout_is_positive_and_ends(text):
         parse_read(["f", "h:1", "none", f"--timeout={text}"])
 
 
-@pytest.mark.parametrize("kind", options.CHECKSUMS)
+@pytest.mark.parametrize("kind", common.CHECKSUMS)
 def test_every_checksum(kind):
     assert parse_write(["f", "h:1", "none", "--checksum", kind]).checksum == kind
 
@@ -179,7 +181,7 @@ def test_options_never_show_a_key():
     [
         (["reed", "f"], "Did you mean read?"),
         (["wirte"], "Did you mean write?"),
-        (["xyzzy"], "The commands are read, write, keygen."),
+        (["xyzzy"], f"The commands are {', '.join(verbs.VERBS)}."),
         ([], "A command is missing."),
         (["read"], "filename, host:port, cipher"),
         (["read", "f", "h:1"], "Something is missing: cipher."),
@@ -221,26 +223,26 @@ def test_the_verb_is_found_between_options(arguments, place):
     assert verbs.find_verb(arguments) == place
 
 
-def test_every_option_with_a_value_is_known_to_the_search(monkeypatch):
-    parsers = []
-
-    def remember(parser, _arguments):
-        parsers.append(parser)
-        raise UsageError("Enough.")
-
-    monkeypatch.setattr(Parser, "parse", remember)
-    for verb in verbs.VERBS.values():
-        with pytest.raises(UsageError):
-            verb.parse([])
-    actions = [action for parser in parsers for action in parser._actions]
+def test_every_option_with_a_value_is_known_to_the_search():
+    actions = [action for verb in verbs.VERBS.values() for action in verb.parser()._actions]
     valued = {name for action in actions if action.nargs is None for name in action.option_strings}
-    assert valued == options.VALUED
+    assert valued == common.VALUED
+    plain = {name for action in actions if action.nargs == 0 for name in action.option_strings}
+    assert plain & valued == set(), "an option has a value for one verb and none for another"
+
+
+@pytest.mark.parametrize("verb", verbs.VERBS)
+def test_every_verb_finds_its_functions(verb):
+    assert verbs.VERBS[verb].parser().prog == f"secftp {verb}"
+    closures = [inspect.getclosurevars(late).nonlocals for late in verbs.VERBS[verb]]
+    for place in closures:
+        assert callable(getattr(importlib.import_module(f"secftp.client.{place['module']}"), place["function"]))
 
 
 def test_the_help_fits_one_screen(capfd):
     assert main(["--help"]) == 0
     lines = capfd.readouterr().out.splitlines()
-    assert len(lines) <= 24
+    assert len(lines) < 24  # and a line for the prompt
     assert max(map(len, lines)) < HELP_COLUMNS
     assert sum("secftp" in line for line in lines) > 5
 

@@ -207,7 +207,7 @@ def ending(monkeypatch, problem):
     def fail(_chosen, _terminal):
         raise problem
 
-    monkeypatch.setitem(verbs.VERBS, "keygen", verbs.Verb(lambda _arguments: None, fail))
+    monkeypatch.setitem(verbs.VERBS, "keygen", verbs.Verb(None, lambda _arguments: None, fail))
     return main(["keygen"])
 
 

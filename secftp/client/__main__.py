@@ -73,7 +73,7 @@ def _do(arguments: list[str], terminal: Terminal) -> int:
     try:
         from secftp.client.verbs import run
 
-        run(arguments, terminal)
+        return run(arguments, terminal)
     except SystemExit as stop:  # argparse, after it has printed its help
         return int(stop.code or 0)
     except SecftpError:
@@ -82,7 +82,6 @@ def _do(arguments: list[str], terminal: Terminal) -> int:
         raise InstallationError(
             f"A package that secftp needs can't be loaded: {problem.name}.", hint="Install secftp again with pip."
         ) from None
-    return ExitCode.OK
 
 
 def _open_standard_descriptors() -> None:

@@ -16,6 +16,7 @@ from secftp.text import escape
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from secftp.client.common import Connection
     from secftp.client.options import TransferOptions
     from secftp.keys import Key
 
@@ -25,7 +26,7 @@ TERMINAL: Final = "/dev/tty"
 MAX_LINE_BYTES: Final = 65536
 
 
-def choose_key(options: TransferOptions) -> Callable[[], Key] | None:
+def choose_key(options: Connection | TransferOptions) -> Callable[[], Key] | None:
     """The way to the key, which may lead past a person; None for an anonymous session.
 
     SECFTP_KEY is taken out of the environment in any case, as no child of ours needs it. Raises `UsageError` for the

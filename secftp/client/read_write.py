@@ -6,29 +6,23 @@ Everything that can be refused here is refused before the server hears of it: th
 from __future__ import annotations
 
 import os
-import resource
 from typing import TYPE_CHECKING
 
-from secftp.channel import Credentials
+from secftp.client.connect import Connector
 from secftp.client.ends import STREAM, open_input, open_output
 from secftp.client.key import choose_key
 from secftp.messages import Algorithm, check_path
-from secftp.record import Mode, Password, Suite
-from secftp.session import Session
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from secftp.client.options import TransferOptions
     from secftp.client.terminal import Terminal
-    from secftp.keys import Key
     from secftp.storage import Path
 
 
-def read(options: TransferOptions, terminal: Terminal) -> None:
+def run_read(options: TransferOptions, terminal: Terminal) -> None:
     """Fetch a file. Raises what `Session.open`, `Session.read`, `open_output` and `choose_key` raise."""
-    path, obtain = _prepare(options, terminal)
-    with open_output(options.local, overwrite=not options.no_clobber) as sink, _open(options, obtain) as session:
+    path, server = _prepare(options, terminal)
+    with open_output(options.local, overwrite=not options.no_clobber) as sink, server.open() as session:
         terminal.receiving()
         # Text on a terminal is its own progress, and a bar would be written into it.
         with terminal.progress(wanted=not _is_terminal(options, 1)) as progress:
@@ -36,10 +30,10 @@ def read(options: TransferOptions, terminal: Terminal) -> None:
     terminal.confirmed(received.digest)
 
 
-def write(options: TransferOptions, terminal: Terminal) -> None:
+def run_write(options: TransferOptions, terminal: Terminal) -> None:
     """Send a file. Raises what `Session.open`, `Session.write`, `open_input` and `choose_key` raise."""
-    path, obtain = _prepare(options, terminal)
-    with open_input(options.local) as source, _open(options, obtain) as session:
+    path, server = _prepare(options, terminal)
+    with open_input(options.local) as source, server.open() as session:
         terminal.sending()
         with terminal.progress(wanted=not _is_terminal(options, 0)) as progress:
             sent = session.write(
@@ -62,7 +56,7 @@ def wire_path(name: str) -> Path:
     return path
 
 
-def _prepare(options: TransferOptions, terminal: Terminal) -> tuple[Path, Callable[[], Key] | None]:
+def _prepare(options: TransferOptions, terminal: Terminal) -> tuple[Path, Connector]:
     """What is to be asked for and under which key, and all that is said about it."""
     path = wire_path(options.filename)
     obtain = choose_key(options)
@@ -70,18 +64,7 @@ def _prepare(options: TransferOptions, terminal: Terminal) -> tuple[Path, Callab
     terminal.starting(options, keyed=obtain is not None)
     if options.key is not None:
         terminal.key_is_visible()
-    return path, obtain
-
-
-def _open(options: TransferOptions, obtain: Callable[[], Key] | None) -> Session:
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold the key
-    if obtain is None:
-        password, mode = Password.anonymous(), Mode.ANONYMOUS
-    else:
-        password, mode = obtain().password(), Mode.KEYED
-    place = options.place
-    credentials = Credentials(password, Suite[options.cipher.upper()], mode, place.name)
-    return Session.open(place.host, place.port, credentials, timeout=options.timeout)
+    return path, Connector(options, obtain)
 
 
 def _is_terminal(options: TransferOptions, descriptor: int) -> bool:

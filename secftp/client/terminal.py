@@ -8,6 +8,7 @@ new one), or that a terminal which can't be written to ends a transfer.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from typing import TYPE_CHECKING, Final
@@ -35,6 +36,7 @@ from secftp.errors import (
 from secftp.text import escape
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import TracebackType
 
     from secftp.client.options import TransferOptions
@@ -123,6 +125,10 @@ class Terminal:
         hint = problem.hint or _hint(problem, _HINTS)
         self._write(f"secftp: {_guarded(str(problem))}\n" + (f"  hint: {_guarded(hint)}\n" if hint else ""))
 
+    def failed(self, problem: SecftpError) -> None:
+        """Tell of one failure among others, in a line."""
+        self._write(f"secftp: {_guarded(str(problem))}\n")
+
     def reader_gone(self) -> None:
         """Tell that standard output has no reader any more."""
         self._write("secftp: Whoever read the output went away before its end.\n")
@@ -159,9 +165,24 @@ def print_output(text: str) -> None:
     """
     if sys.stdout is None:
         raise UsageError("Standard output is closed.", hint="Open it, or send it to a file.")
-    try:
+    with _told():
         sys.stdout.write(text)
         sys.stdout.flush()
+
+
+def print_bytes(data: bytes) -> None:
+    """Write to standard output what is no text, such as names as they are; raises as `print_output` does."""
+    print_output("")
+    with _told():
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+
+
+@contextlib.contextmanager
+def _told() -> Iterator[None]:
+    """In its block a failure of standard output is a sentence; that nobody reads it stays a BrokenPipeError."""
+    try:
+        yield
     except BrokenPipeError:
         raise
     except OSError as error:

@@ -1,88 +1,95 @@
 """The verbs: which there are, which one a command line means, and the help that is about all of them.
 
-A verb is a parser and a function; a new one is one more line in `VERBS`. The functions load what they need only when
-they are called, so that help, a typing error and a new key cost no start of the core.
+A verb is a parser and a function; a new one is one more line in `VERBS`. Both are loaded only when they are called, so
+that help, a typing error and a new key cost no start of the core, and no verb pays for another.
 """
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from secftp._version import __version__
-from secftp.client import options
+from secftp.client.common import VALUED
 from secftp.client.parser import closest
 from secftp.errors import InstallationError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from secftp.client.parser import Parser
     from secftp.client.terminal import Terminal
 
 HELP: Final = """\
-usage: secftp <read|write> [options] <filename> <host>:<port> <cipher> [key]
-       secftp keygen [--file FILE]
+usage: secftp COMMAND [options] ...           secftp COMMAND --help tells more
 
-Encrypted file transfer under one shared key. Ciphers: none, aes128, aes256.
-  read    a file of the server's goes to standard output, or to a file with -o
-  write   standard input, or a file with -i, goes to a file of the server's
-  keygen  prints a new key, or makes a key file
+  get URL... [TARGET]   fetch files and folders; - is standard output
+  put FILE... URL       send files and folders; - is standard input
+  ls, stat, sum URL...  list folders, tell of one name, print checksums
+  rm, mkdir URL...      remove (-r), make folders (-p)
+  mv URL... URL         give another name, or move into a folder
+  verify LOCAL URL      compare a file or a folder, list what differs
+  read, write           NAME HOST:PORT CIPHER [KEY]: one file through a pipe
+  keygen, completion    a new key; a script for bash, zsh or fish
 
-  secftp write notes.txt host:8888 aes128 < notes.txt    (asks for the key)
-  secftp read notes.txt host:8888 aes128 --key-file KEY > copy.txt
-  tar c src | secftp write src.tar host:8888 aes256 --key-file KEY
-  secftp read photo.jpg '[2001:db8::7]:8888' none --no-key -o photo.jpg
-  secftp keygen --file ~/.secftp.key
+A URL is secftp://[name@]host[:port]/path, the port 8888 and --cipher aes256 if
+left out. The key comes from --key-file, SECFTP_KEY or a prompt.
 
-Each command has its own: secftp read --help. secftp --version tells versions.
-Exit codes: 0 done, 1 failed, 2 wrong usage, 3 unreachable, 4 key, 5 timeout,
-6 not found, 7 refused, 8 exists already, 9 no space, 10 checksum differs,
-11 connection lost, 12 protocol broken, 13 local file, 14 broken pipe,
-15 server failed, 16 installation, 128 and above: ended by a signal.
+  secftp put notes.txt photos secftp://host/backup/
+  secftp get --resume --retries 9 secftp://host/backup/huge.img .
+  pg_dump shop | secftp put - secftp://host/shop.sql
+  secftp write notes.txt host:8888 aes128 < notes.txt
+
+Exit codes: 0 done, 1 failed or differs, 2 wrong usage, 3 unreachable, 4 key,
+5 timeout, 6 not found, 7 refused, 8 exists already, 9 no space, 10 checksum,
+11 connection lost, 12 protocol, 13 local file, 14 broken pipe, 15 server
+failed, 16 installation, 129, 130, 143: ended by a signal (130: Ctrl-C).
 """
 
 
 class Verb(NamedTuple):
-    """How a verb's arguments are understood, and what it does with its options."""
+    """How a verb's arguments are understood, and what it does with its options: an exit code, None for 0."""
 
+    parser: Callable[[], Parser]
     parse: Callable[[list[str]], Any]
-    run: Callable[[Any, Terminal], None]
+    run: Callable[[Any, Terminal], int | None]
 
 
-def _read(chosen: options.TransferOptions, terminal: Terminal) -> None:
-    from secftp.client.read_write import read
-
-    read(chosen, terminal)
-
-
-def _write(chosen: options.TransferOptions, terminal: Terminal) -> None:
-    from secftp.client.read_write import write
-
-    write(chosen, terminal)
+def _verb(name: str, options: str, code: str) -> Verb:
+    """The verb whose functions are in two modules of this package: its command line, and what it does."""
+    return Verb(_late(options, f"{name}_parser"), _late(options, f"parse_{name}"), _late(code, f"run_{name}"))
 
 
-def _keygen(chosen: options.KeygenOptions, terminal: Terminal) -> None:
-    """A key for people on standard output, or one in a file."""
-    if chosen.file is None:
-        from secftp.keys import generate_key
+def _late(module: str, function: str) -> Callable[..., Any]:
+    def call(*arguments: Any) -> Any:
+        return getattr(import_module(f"secftp.client.{module}"), function)(*arguments)
 
-        terminal.print(generate_key())
-        return
-    from secftp.keys import write_key_file
-
-    write_key_file(chosen.file)
-    terminal.key_file_made(chosen.file)
+    return call
 
 
 VERBS: Final = {
-    "read": Verb(options.parse_read, _read),
-    "write": Verb(options.parse_write, _write),
-    "keygen": Verb(options.parse_keygen, _keygen),
+    name: _verb(name, options, code)
+    for name, options, code in (
+        ("get", "copy_options", "copy_files"),
+        ("put", "copy_options", "copy_files"),
+        ("ls", "remote_options", "listing"),
+        ("stat", "remote_options", "listing"),
+        ("rm", "remote_options", "change"),
+        ("mv", "remote_options", "change"),
+        ("mkdir", "remote_options", "change"),
+        ("sum", "remote_options", "sums"),
+        ("verify", "remote_options", "verify"),
+        ("read", "options", "read_write"),
+        ("write", "options", "read_write"),
+        ("keygen", "options", "keygen"),
+        ("completion", "remote_options", "completion"),
+    )
 }
 _LISTED: Final = f"The commands are {', '.join(VERBS)}."
 
 
-def run(arguments: list[str], terminal: Terminal) -> None:
-    """Do what a command line says; raises what the verb raises, and `UsageError` for a verb that there is not."""
+def run(arguments: list[str], terminal: Terminal) -> int:
+    """Do what a command line says and return the exit code; raises what the verb raises, and `UsageError`."""
     place = find_verb(arguments)
     before = arguments if place is None else arguments[:place]
     if "-h" in before or "--help" in before:
@@ -92,9 +99,10 @@ def run(arguments: list[str], terminal: Terminal) -> None:
     elif place is None:
         raise UsageError("A command is missing.", hint=f"{_LISTED} See secftp --help.")
     else:
-        verb = _verb(arguments[place])
+        verb = _find(arguments[place])
         chosen = verb.parse(arguments[:place] + arguments[place + 1 :])
-        verb.run(chosen, terminal)
+        return verb.run(chosen, terminal) or 0
+    return 0
 
 
 def find_verb(arguments: list[str]) -> int | None:
@@ -115,12 +123,12 @@ def find_verb(arguments: list[str]) -> int | None:
 def _wants_value(option: str) -> bool:
     """Whether the next argument belongs to this one: `--name`, or single letters of which the last has a value."""
     if option.startswith("--"):
-        return option in options.VALUED
-    valued = [f"-{letter}" in options.VALUED for letter in option[1:]]
+        return option in VALUED
+    valued = [f"-{letter}" in VALUED for letter in option[1:]]
     return any(valued) and valued.index(True) == len(valued) - 1
 
 
-def _verb(word: str) -> Verb:
+def _find(word: str) -> Verb:
     if word in VERBS:
         return VERBS[word]
     similar = closest(word, VERBS)

@@ -1,0 +1,148 @@
+"""`secftp rm`, `secftp mv` and `secftp mkdir`: names at the server that come, go and change.
+
+What must never happen: that `rm` without -r takes away a folder, or that anything is removed whose kind is not the one
+that was seen a moment ago.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from secftp.client.remote import Failures, opened, shown
+from secftp.errors import AlreadyExists, FileError, IsAFolder, NotAFolder, NotFound
+from secftp.messages import Kind, check_path, exception_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from secftp.client.remote_options import MakeOptions, MoveOptions, RemoveOptions
+    from secftp.client.terminal import Terminal
+    from secftp.places import Path, Url
+    from secftp.session import Session
+
+_WITH_R: Final = "Use -r to remove a folder with all that is in it."
+
+
+def run_rm(options: RemoveOptions, terminal: Terminal) -> None:
+    """Remove each URL's file or folder. Raises what the session raises."""
+    with (
+        Failures(terminal) as failures,
+        opened(options.connection, options.urls, terminal, quiet=options.quiet) as session,
+    ):
+        for url in options.urls:
+            try:
+                _remove(session, url, options, failures)
+            except NotFound as problem:
+                if not options.force:
+                    failures.add(problem)
+            except FileError as problem:
+                failures.add(problem)
+
+
+def run_mkdir(options: MakeOptions, terminal: Terminal) -> None:
+    """Make each URL's folder. Raises what the session raises."""
+    with (
+        Failures(terminal) as failures,
+        opened(options.connection, options.urls, terminal, quiet=options.quiet) as session,
+    ):
+        for url in options.urls:
+            with failures.collected():
+                if url.path:
+                    session.make_folder(url.path, parents=options.parents)
+                elif not options.parents:
+                    raise AlreadyExists("/: it exists already.", hint="That is the folder that the server serves.")
+
+
+def run_mv(options: MoveOptions, terminal: Terminal) -> None:
+    """Give each URL's file or folder its new name. Raises what the session raises."""
+    urls = (*options.sources, options.target)
+    with Failures(terminal) as failures, opened(options.connection, urls, terminal, quiet=options.quiet) as session:
+        into = _is_target_folder(session, options)
+        for url in options.sources:
+            with failures.collected():
+                to = (*options.target.path, url.path[-1]) if into else options.target.path
+                check_path(to)
+                if url.trailing_slash:
+                    _require_folder(session, url)
+                session.rename(url.path, to, overwrite=not options.no_clobber)
+
+
+# --- rm ---------------------------------------------------------------------------------------------------------------
+
+
+def _remove(session: Session, url: Url, options: RemoveOptions, failures: Failures) -> None:
+    if not options.recursive and not url.trailing_slash:
+        try:
+            session.remove(url.path, kind=Kind.FILE)
+        except IsAFolder:
+            raise IsAFolder(f"{shown(url.path)}: it is a folder.", hint=_WITH_R) from None
+        return
+    kind = session.stat(url.path).kind
+    if kind == Kind.FILE:
+        if url.trailing_slash:
+            raise NotAFolder(f"{shown(url.path)}: it is a file.", hint="Leave out the slash at its end.")
+        session.remove(url.path, kind=kind)
+    elif options.recursive:
+        _remove_folder(session, url.path, failures)
+    else:
+        raise IsAFolder(f"{shown(url.path)}: it is a folder.", hint=_WITH_R)
+
+
+def _remove_folder(session: Session, top: Path, failures: Failures) -> None:
+    """Remove a folder from the leaves on. In memory are the names of one folder at each level, never the whole tree."""
+    pending = [(top, _emptied(session, top, failures))]
+    while pending:
+        path, folders = pending[-1]
+        below = next(folders, None)
+        if below is not None:
+            pending.append((below, _emptied(session, below, failures)))
+            continue
+        pending.pop()
+        with failures.collected():
+            session.remove(path, kind=Kind.FOLDER)
+
+
+def _emptied(session: Session, path: Path, failures: Failures) -> Iterator[Path]:
+    """Remove the files of a folder, then name the folders in it."""
+    try:
+        entries = list(session.list(path))
+    except FileError as problem:
+        failures.add(problem)
+        return
+    for entry in entries:
+        name = (*path, *entry.path)
+        if entry.code is not None:
+            failures.add(exception_for(entry.code, shown(name)))
+        elif entry.kind != Kind.FOLDER:
+            with failures.collected():
+                session.remove(name, kind=Kind.FILE)
+    yield from [(*path, *entry.path) for entry in entries if entry.kind == Kind.FOLDER and entry.code is None]
+
+
+# --- mv ---------------------------------------------------------------------------------------------------------------
+
+
+def _is_target_folder(session: Session, options: MoveOptions) -> bool:
+    """Whether things go into the target. Raises `NotFound` and `NotAFolder` if they must and can't."""
+    target, several = options.target, len(options.sources) > 1
+    try:
+        is_folder = session.stat(target.path).kind == Kind.FOLDER
+    except NotFound:
+        if several or (target.trailing_slash and not _all_folders(options)):
+            raise NotFound(
+                f"{shown(target.path)}: there is no such folder.", hint="Make it first, with secftp mkdir."
+            ) from None
+        return False
+    if not is_folder and (several or target.trailing_slash):
+        raise NotAFolder(f"{shown(target.path)}: it is a file.", hint="Name a folder to move things into.")
+    return is_folder
+
+
+def _all_folders(options: MoveOptions) -> bool:
+    """Whether the sources are meant to be folders, so that `mv a/ b/` gives a folder a new name as mv does."""
+    return all(url.trailing_slash for url in options.sources)
+
+
+def _require_folder(session: Session, url: Url) -> None:
+    if session.stat(url.path).kind != Kind.FOLDER:
+        raise NotAFolder(f"{shown(url.path)}: it is a file.", hint="Leave out the slash at its end.")

@@ -1,0 +1,51 @@
+"""From the options of a command line to an open session, once or again and again.
+
+The key is obtained and stretched once, however often the connection is made anew. What must never happen: that a core
+dump of this process holds it.
+"""
+
+from __future__ import annotations
+
+import resource
+from typing import TYPE_CHECKING
+
+from secftp.channel import Credentials
+from secftp.client.key import choose_key
+from secftp.record import Mode, Password, Suite
+from secftp.session import Session
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from secftp.client.common import Connection
+    from secftp.client.options import TransferOptions
+    from secftp.keys import Key
+
+
+class Connector:
+    """The way to a server, to be gone as often as necessary."""
+
+    def __init__(self, options: Connection | TransferOptions, obtain: Callable[[], Key] | None) -> None:
+        self._options = options
+        self._obtain = obtain
+        self._credentials: Credentials | None = None
+
+    @classmethod
+    def choose(cls, options: Connection | TransferOptions) -> Connector:
+        """The way that the options say; raises as `choose_key` does."""
+        return cls(options, choose_key(options))
+
+    def open(self) -> Session:
+        """Connect and shake hands. Raises what `Session.open` and the way to the key raise."""
+        if self._credentials is None:
+            self._credentials = self._make_credentials()
+        place = self._options.place
+        return Session.open(place.host, place.port, self._credentials, timeout=self._options.timeout)
+
+    def _make_credentials(self) -> Credentials:
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold the key
+        options = self._options
+        suite = Suite[options.cipher.upper()]
+        if self._obtain is None:
+            return Credentials(Password.anonymous(), suite, Mode.ANONYMOUS, options.place.name)
+        return Credentials(self._obtain().password(), suite, Mode.KEYED, options.place.name)

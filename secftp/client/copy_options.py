@@ -1,0 +1,198 @@
+"""The command lines of `secftp get` and `secftp put`."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from typing import Any, Final, NamedTuple
+
+from secftp.client.common import (
+    CHECKSUMS,
+    Connection,
+    add_checksum,
+    add_connection,
+    add_option,
+    local_name,
+    one_of,
+    take_connection,
+)
+from secftp.client.parser import Parser
+from secftp.errors import UsageError
+from secftp.places import Url, is_url
+
+STREAM: Final = "-"
+PROGRESS: Final = ("auto", "json", "none")
+MAX_RETRIES: Final = 1_000_000
+
+_RATE: Final = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?)([KMG]?)", re.IGNORECASE)
+_FACTORS: Final = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9}
+
+_EPILOG: Final = """\
+The last argument is used as cp does: into a folder that is there, else as that
+name; with a slash at its end it is a folder.
+A URL is secftp://[name@]host[:port]/path, with port 8888 if left out; %20 is a
+blank, and likewise any byte that is hard to type.
+"""
+
+
+class How(NamedTuple):
+    """How files are copied; the fields of `secftp.copy.CopyOptions`, as far as words can say them.
+
+    `rate`: bytes a second, None for as fast as it goes. `include`, `exclude`: globs as bytes.
+    """
+
+    preserve: bool
+    follow: bool
+    include: tuple[bytes, ...]
+    exclude: tuple[bytes, ...]
+    dry_run: bool
+    overwrite: bool
+    update: bool
+    resume: bool
+    rate: int | None
+    checksum: str
+
+
+class GetOptions(NamedTuple):
+    """What to fetch and where to put it; `-` is standard output."""
+
+    connection: Connection
+    sources: tuple[Url, ...]
+    target: str
+    how: How
+    retries: int
+    progress: str
+    quiet: bool
+
+
+class PutOptions(NamedTuple):
+    """What to send and where it goes; `-` is standard input."""
+
+    connection: Connection
+    sources: tuple[str, ...]
+    target: Url
+    how: How
+    retries: int
+    progress: str
+    quiet: bool
+
+
+def get_parser() -> Parser:
+    """The command line of `secftp get`."""
+    parser = Parser(
+        "get",
+        usage="[options] URL... [TARGET]",
+        description="Fetch files and folders. Without TARGET they come into the folder you are in.",
+        epilog=f"{_EPILOG}\n"
+        "examples:\n"
+        "  secftp get secftp://host/notes.txt\n"
+        "  secftp get secftp://host/backup/data secftp://host/plan.pdf copies/\n"
+        "  secftp get secftp://host/data.tar - | tar x\n"
+        "  secftp get --resume --retries 20 secftp://host/huge.img /tmp/\n",
+    )
+    parser.add_argument(
+        "places", nargs="+", metavar="URL... [TARGET]", help="what to fetch; a local name, or - at the end"
+    )
+    _add_copying(parser, no_clobber="leave alone what is here already")
+    return parser
+
+
+def parse_get(arguments: list[str]) -> GetOptions:
+    """The options of `secftp get`; raises `UsageError`, and `NameRefused` for a path that is none."""
+    values = get_parser().parse(arguments)
+    places: list[str] = values.pop("places")
+    target = os.curdir
+    if not is_url(places[-1]) and len(places) > 1:
+        target = local_name(places.pop(), "get")
+    connection, urls = take_connection(values, places)
+    if target == STREAM and len(urls) > 1:
+        raise UsageError("Several files can't go to standard output.", hint="Name one of them, or a folder for all.")
+    return GetOptions(connection=connection, sources=tuple(urls), target=target, **_take_copying(values))
+
+
+def put_parser() -> Parser:
+    """The command line of `secftp put`."""
+    parser = Parser(
+        "put",
+        usage="[options] FILE... URL",
+        description="Send files and folders to a server.",
+        epilog=f"{_EPILOG}\n"
+        "examples:\n"
+        "  secftp put notes.txt secftp://host/\n"
+        "  secftp put --key-file KEY src docs secftp://joe@host:9000/backup/\n"
+        "  pg_dump shop | secftp put - secftp://host/backup/shop.sql\n"
+        "  secftp put --update --exclude '*.o' src secftp://host/backup\n",
+    )
+    parser.add_argument(
+        "places", nargs="+", metavar="FILE... URL", help="what to send, - for standard input; and where to"
+    )
+    _add_copying(parser, no_clobber="leave alone what the server has already")
+    return parser
+
+
+def parse_put(arguments: list[str]) -> PutOptions:
+    """The options of `secftp put`; raises `UsageError`, and `NameRefused` for a path that is none."""
+    values = put_parser().parse(arguments)
+    places: list[str] = values.pop("places")
+    if len(places) == 1:
+        raise UsageError("Something is missing: FILE or URL.", hint="See secftp put --help.")
+    connection, (target,) = take_connection(values, places[-1:])
+    sources = tuple(local_name(text, "put") for text in places[:-1])
+    if STREAM in sources and (len(sources) > 1 or target.trailing_slash):
+        raise UsageError(
+            "Standard input becomes one file, and needs a name for it.",
+            hint="For example secftp put - secftp://host/file.",
+        )
+    return PutOptions(connection=connection, sources=sources, target=target, **_take_copying(values))
+
+
+def _add_copying(parser: Parser, *, no_clobber: str) -> None:
+    add_option(parser, "--include", "GLOB", "copy only files that match; may be repeated", action="append")
+    add_option(parser, "--exclude", "GLOB", "leave out files and folders that match; may be repeated", action="append")
+    parser.add_argument("-n", "--no-clobber", action="store_true", help=no_clobber)
+    parser.add_argument("-u", "--update", action="store_true", help="leave alone what has the same size and time")
+    parser.add_argument("--resume", action="store_true", help="go on with what was broken off, after comparing it")
+    add_option(parser, "--retries", "N", "connect again up to N times if the connection is lost, and go on")
+    parser.add_argument("--follow", action="store_true", help="follow links; else they are left out, with a note")
+    parser.add_argument("--no-preserve", action="store_true", help="keep neither permissions nor times")
+    parser.add_argument("--dry-run", action="store_true", help="tell what would be copied, and copy nothing")
+    add_option(parser, "--limit", "RATE", "at most RATE bytes a second; K, M, G: thousands, millions, ...")
+    add_option(parser, "--progress", "KIND", "auto: a bar on a terminal (the default); json; none")
+    add_checksum(parser, CHECKSUMS[0])
+    add_connection(parser)
+    parser.set_defaults(progress=PROGRESS[0], retries="0", include=[], exclude=[])
+
+
+def _take_copying(values: dict[str, Any]) -> dict[str, Any]:
+    """What `get` and `put` have in common, from what is left of the values."""
+    progress = one_of(PROGRESS, values.pop("progress"), "--progress", "Leave it out if in doubt.")
+    retries, quiet = _count(values.pop("retries")), values.pop("quiet")
+    one_of(CHECKSUMS, values["checksum"], "--checksum", "Leave it out if in doubt.")
+    limit = values.pop("limit")
+    how = How(
+        preserve=not values.pop("no_preserve"),
+        overwrite=not values.pop("no_clobber"),
+        include=tuple(map(os.fsencode, values.pop("include"))),
+        exclude=tuple(map(os.fsencode, values.pop("exclude"))),
+        rate=None if limit is None else parse_rate(limit),
+        **values,
+    )
+    return {"how": how, "retries": retries, "progress": progress, "quiet": quiet}
+
+
+def parse_rate(text: str) -> int:
+    """Bytes a second of `500000`, `500K`, `1.5M` or `2G`, in steps of 1000. Raises `UsageError`."""
+    match = _RATE.fullmatch(text)
+    rate = math.floor(float(match[1]) * _FACTORS[match[2].upper()]) if match else 0
+    if rate < 1:
+        raise UsageError(
+            "--limit must be a number of bytes a second, at least 1.", hint="For example --limit 500K or --limit 2.5M."
+        )
+    return rate
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= len(str(MAX_RETRIES)) and int(text) <= MAX_RETRIES):
+        raise UsageError(f"--retries must be a number from 0 to {MAX_RETRIES}.", hint="For example --retries 10.")
+    return int(text)

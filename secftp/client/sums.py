@@ -1,0 +1,80 @@
+"""`secftp sum`: checksums that the server computes, in the format of sha256sum.
+
+A line is the checksum, two blanks and the name's bytes as they are, for only so does `sha256sum -c` find the file. As
+that format has it, a name with a newline, a carriage return or a backslash is escaped, and its line begins with a
+backslash. A terminal gets the name escaped like all others: nobody checks sums that were printed there.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Final
+
+from secftp.client.remote import Failures, opened, shown
+from secftp.client.terminal import STANDARD_OUTPUT, print_bytes
+from secftp.errors import FileError
+from secftp.messages import Algorithm, Kind, exception_for
+from secftp.text import escape
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from secftp.client.remote_options import SumOptions
+    from secftp.client.terminal import Terminal
+    from secftp.places import Path, Url
+    from secftp.session import Session
+
+_ESCAPES: Final = ((b"\\", rb"\\"), (b"\n", rb"\n"), (b"\r", rb"\r"))
+
+
+def run_sum(options: SumOptions, terminal: Terminal) -> None:
+    """Print a line for each file that the URLs name or hold. Raises what the session and printing raise."""
+    on_terminal = sys.stdout is not None and os.isatty(STANDARD_OUTPUT)
+    algorithm = Algorithm(options.checksum)
+    with (
+        Failures(terminal) as failures,
+        opened(options.connection, options.urls, terminal, quiet=options.quiet) as session,
+    ):
+        for url in options.urls:
+            with failures.collected():
+                for path in _files(session, url, failures):
+                    with failures.collected():
+                        digest = session.checksum((*url.path, *path), algorithm=algorithm).digest
+                        print_bytes(_line(digest, _name(url, path), on_terminal=on_terminal))
+
+
+def _files(session: Session, url: Url, failures: Failures) -> Iterator[Path]:
+    """The files of a URL by their paths beneath it; `()` for the URL's own. One folder's names are held at a time."""
+    if session.stat(url.path).kind == Kind.FILE:
+        yield ()
+        return
+    pending: list[Path] = [()]
+    while pending:
+        folder = pending.pop()
+        try:
+            entries = sorted(session.list((*url.path, *folder)), key=lambda entry: entry.path)
+        except FileError as problem:
+            failures.add(problem)
+            continue
+        for entry in entries:
+            path = (*folder, *entry.path)
+            if entry.code is not None:
+                failures.add(exception_for(entry.code, shown((*url.path, *path))))
+            elif entry.kind == Kind.FILE:
+                yield path
+        below = [(*folder, *entry.path) for entry in entries if entry.kind == Kind.FOLDER and entry.code is None]
+        pending += reversed(below)
+
+
+def _name(url: Url, path: Path) -> bytes:
+    return b"/".join((*url.path[-1:], *path))
+
+
+def _line(digest: bytes, name: bytes, *, on_terminal: bool) -> bytes:
+    if on_terminal:
+        return f"{digest.hex()}  {escape(name)}\n".encode("utf-8", "backslashreplace")
+    escaped = name
+    for sign, stands in _ESCAPES:
+        escaped = escaped.replace(sign, stands)
+    return (b"\\" if escaped != name else b"") + digest.hex().encode() + b"  " + escaped + b"\n"
