@@ -6,19 +6,29 @@ import json
 import re
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from secftp.messages import Direction, ErrorCode, State, decode, encode
-from secftp.messages.schema import REGISTRY, Limits
+from secftp.messages import Direction, ErrorCode, Listed, NewFile, SmallFile, State, Welcome, decode, encode
+from secftp.messages import vocabulary as words
+from secftp.messages.pending import ANSWERS
+from secftp.messages.schema import NAMES, REGISTRY, Limits
 from secftp.messages.state import INITIAL, TRANSITIONS
 from tests.model import frames, handshake, p256, schedule, spake2
 from tests.model.hkdf import extract, sha256
+from tests.serving import digest_of
 from tests.test_messages_codec import refused
 
 TOP = Path(__file__).parent.parent
 PAGE = (TOP / "docs" / "PROTOCOL.md").read_text(encoding="utf-8")
 UP, DOWN = Direction.TO_SERVER, Direction.TO_CLIENT
 WAYS = {"both": {UP, DOWN}, "client to server": {UP}, "server to client": {DOWN}}
+INNER = {
+    ("WELCOME", "limits"): Limits,
+    ("WRITEMANY", "files"): NewFile,
+    ("ENTRIES", "entries"): Listed,
+    ("FILES", "files"): SmallFile,
+}
 MAPS = [entry for entry in REGISTRY if entry.number not in (0x02, 0x03)]
 
 
@@ -43,11 +53,57 @@ def test_the_types():
 
 @pytest.mark.parametrize("entry", MAPS, ids=lambda entry: entry.number.name)
 def test_the_fields(entry):
-    listed = [r[0] for r in rows(section(f"{entry.number.name} (0x{entry.number:02x})", "###")) if r[0] != "Field"]
-    fields = list(entry.struct.__struct_fields__)
-    if "limits" in fields:
-        fields += [f"limits.{name}" for name in Limits.__struct_fields__]
+    listed = [
+        r[0]
+        for r in rows(section(f"{entry.number.name} (0x{entry.number:02x})", "###"))
+        if re.fullmatch(r"[a-z_.]+", r[0])
+    ]
+    fields = []
+    for name in entry.struct.__struct_fields__:
+        inner = INNER.get((entry.number.name, name))
+        fields += [name, *(f"{name}.{part}" for part in inner.__struct_fields__)] if inner else [name]
     assert listed == fields
+
+
+@pytest.mark.parametrize("entry", MAPS, ids=lambda entry: entry.number.name)
+def test_what_has_to_be_there(entry):
+    """Whether a field is required, and the plain defaults."""
+    for name, kind, *_ in rows(section(f"{entry.number.name} (0x{entry.number:02x})", "###")):
+        outer, _, part = name.partition(".")
+        struct = INNER[entry.number.name, outer] if part else entry.struct
+        if name == "Field" or struct in (Welcome, Limits):  # there everything is
+            continue
+        fields = {field.name: field for field in msgspec.structs.fields(struct)}
+        assert fields[part or outer].required == (", required" in kind), name
+        default = re.search(r", default (\S+)", kind)
+        if default:
+            value = fields[part or outer].default
+            expected = {"nil": None, "true": True, "false": False, "empty": (b"" if part == "data" else ()), "0": 0}
+            expected["16"] = bytes(16)
+            assert value == expected[default[1]], name
+
+
+def test_the_capabilities():
+    named = {r[0].strip("`") for r in rows(section("WELCOME (0x01)", "###")) if r[0].startswith("`")}
+    assert named == {value for name, value in vars(words).items() if name.startswith("CAPABILITY_")}
+    for name in named:
+        assert PAGE.count(f"`{name}`") >= 2, "where it is needed, and what it is"
+
+
+def test_the_longest_payloads():
+    (paragraph,) = [p for p in re.split(r"\n- |\n\n", section("8.")) if "65,536 bytes in" in p]
+    assert set(re.findall(r"[A-Z]{4,}", paragraph)) == {
+        entry.number.name for entry in REGISTRY if entry.longest == 65536
+    }
+    assert {entry.longest for entry in REGISTRY} == {16384, 65536}
+
+
+def test_the_answers():
+    table = {}
+    for asked, answered in (r[:2] for r in rows(section("10.2", "###")) if r[0] != "Request"):
+        for name in asked.split(", "):
+            table[name] = set(re.findall(r"[A-Z]{2,}", answered)) - {"DATA", "END", "ABORT"}
+    assert table == {NAMES[asked]: {NAMES[answer] for answer in answers} for asked, answers in ANSWERS.items()}
 
 
 def test_the_states():
@@ -55,7 +111,7 @@ def test_the_states():
     for text, direction in ((upward, UP), (downward, DOWN)):
         table = {r[0]: set(re.findall(r"(\w+): (\w+)", r[1])) for r in rows(text) if r[0] != "State"}
         expected = {
-            state.name: {(struct.__name__.upper(), following.name) for struct, following in row.items()}
+            state.name: {(NAMES[struct], following.name) for struct, following in row.items()}
             for state, row in TRANSITIONS[direction].items()
             if state is not State.FAILED  # closing is not a state of the page
         }
@@ -67,23 +123,39 @@ def test_the_codes():
     assert [r[0].strip("`") for r in rows(section("11.")) if r[0] != "Code"] == [code.value for code in ErrorCode]
 
 
-def test_reserved_types_are_unknown():
-    reserved = {int(r[0], 16): WAYS[r[2]] for r in rows(section("13.")) if r[0].startswith("0x")}
-    assert set(reserved) == {0x13, 0x14, 0x15, 0x16, 0x17, 0x23}
-    for number, ways in reserved.items():
-        for direction in ways:
+def test_types_for_later_are_unknown():
+    ranges = re.findall(r"(0x\w\w) to (0x\w\w)", section("13."))
+    later = {number for first, last in ranges for number in range(int(first, 16), int(last, 16) + 1)}
+    assert later == set(range(1, 0x80)) - {entry.number for entry in REGISTRY}
+    for number in later:
+        for direction in Direction:
             assert "unknown type" in refused(number, 0, b"\x80", direction)
 
 
 def test_the_bytes_of_the_messages():
     known = {entry.number.name: entry for entry in REGISTRY}
     examples = [r for r in rows(section("12.")) if r[0] in known]
-    assert [r[0] for r in examples] == ["READ", "WELCOME", "FILE", "DATA", "END", "BYE"]
+    assert {r[0] for r in examples} == set(known) - {"PING", "CANCEL", "ABORT", "ERROR", "SETATTR"}
     for name, head, payload in examples:
         number, flags = (int(part, 16) for part in head.split(","))
         raw = bytes.fromhex(payload.strip("`"))
         for direction in known[name].directions:
-            assert encode(decode(number, flags, raw, direction)) == (known[name].number, known[name].flags, raw)
+            message = decode(number, flags, raw, direction)
+            assert encode(message) == (known[name].number, known[name].flags, raw)
+            assert NAMES[type(message)] == name
+
+
+def test_the_digests_of_the_examples():
+    """Those a reader can compute: of the file, of its first five bytes, of the small ones."""
+    shown = "".join(r[2] for r in rows(section("12.")) if len(r) == 3)
+    for data, algorithm in [
+        (b"hello, world", "xxh128"),
+        (b"hello", "xxh128"),
+        (b"abc", "xxh128"),
+        (b"", "xxh128"),
+        (b"hello, world", "md5"),
+    ]:
+        assert digest_of(data, algorithm).hex() in shown
 
 
 def known_values(session) -> set[str]:
