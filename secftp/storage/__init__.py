@@ -1,7 +1,7 @@
 """Files: the only floor that opens what a peer or the user of a transfer names."""
 
 from secftp.storage.base import FileInfo, Path, Sink, Source, Store
-from secftp.storage.digest import ALGORITHMS, Digest, new_digest
+from secftp.storage.digest import ALGORITHMS, Digest, digester, new_digest
 from secftp.storage.local import LocalStore
 from secftp.storage.names import RESERVED_PREFIX
 from secftp.storage.pipe import PipeSink, PipeSource
@@ -21,6 +21,7 @@ __all__ = [
     "Source",
     "Store",
     "create_local_sink",
+    "digester",
     "new_digest",
     "open_local_source",
     "sweep",

@@ -27,6 +27,9 @@ class Digest(Protocol):
         ...
 
 
+# The same over bytes that are there already, in one call; what is not here goes the general way.
+_AT_ONCE: dict[str, tuple[str, str]] = {"xxh128": ("xxhash", "xxh3_128_digest")}
+
 # Names of the wire: (module, function, its arguments, the package's extra that brings it).
 _MAKERS: dict[str, tuple[str, str, dict[str, bool], str]] = {
     "xxh128": ("xxhash", "xxh3_128", {}, ""),  # canonical, that is big-endian, form
@@ -54,3 +57,19 @@ def new_digest(algorithm: str) -> Digest:
             f"The checksum {algorithm} needs a library that is not installed.", hint=f"pip install '{package}'"
         ) from error
     return make(**arguments)
+
+
+def digester(algorithm: str) -> Callable[[bytes | bytearray | memoryview], bytes]:
+    """The function from bytes to their checksum, for small files by the thousand; raises as `new_digest`."""
+    new_digest(algorithm)  # now, and not in the middle of a batch
+    if algorithm in _AT_ONCE:
+        module, function = _AT_ONCE[algorithm]
+        at_once: Callable[[bytes | bytearray | memoryview], bytes] = getattr(importlib.import_module(module), function)
+        return at_once
+
+    def digest(data: bytes | bytearray | memoryview) -> bytes:
+        made = new_digest(algorithm)
+        made.update(data)
+        return made.digest()
+
+    return digest

@@ -1,0 +1,17 @@
+"""A client's session with a server: requests and their answers, one at a time or many under way at once."""
+
+from secftp.session.answers import Listing, Reading, ReadingMany, Single, WritingMany
+from secftp.session.pipeline import Handler, Pipeline
+from secftp.session.session import Session, Transferred
+
+__all__ = [
+    "Handler",
+    "Listing",
+    "Pipeline",
+    "Reading",
+    "ReadingMany",
+    "Session",
+    "Single",
+    "Transferred",
+    "WritingMany",
+]

@@ -1,0 +1,231 @@
+"""What waits for an answer: a single message, a listing, a file.
+
+Each is a handler of the pipeline (see there) and keeps what came, or what went wrong, until somebody asks.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections import deque
+from typing import TYPE_CHECKING
+
+from secftp.channel import DataRun
+from secftp.errors import ChecksumMismatch, FileError, ProtocolError
+from secftp.messages import Abort, Algorithm, End, Entries, Error, ErrorCode, File, Files, Results, exception_for
+from secftp.storage import digester
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from secftp.channel import Received
+    from secftp.messages import Listed, Message, SmallFile
+    from secftp.storage import Digest, Sink
+    from secftp.transfer import Progress
+
+
+class Single:
+    """The answer that is one message: OK, INFO or ERROR."""
+
+    __slots__ = ("message",)
+
+    def __init__(self) -> None:
+        self.message: Message | None = None
+
+    @property
+    def complete(self) -> bool:
+        """Whether it has come."""
+        return self.message is not None
+
+    def __call__(self, received: Received) -> bool:
+        """Take the answer."""
+        assert not isinstance(received, DataRun)  # the state machine lets none through here
+        self.message = received
+        return True
+
+
+class Listing:
+    """The answer to LIST: entries, in parts. `entries` is a queue to be emptied by whoever reads the listing."""
+
+    __slots__ = ("_wanted", "complete", "entries", "error")
+
+    def __init__(self) -> None:
+        self.entries: deque[Listed] = deque()
+        self.complete = False
+        self.error: Error | None = None
+        self._wanted = True
+
+    def drop(self) -> None:
+        """Throw away what comes from now on."""
+        self._wanted = False
+        self.entries.clear()
+
+    def __call__(self, received: Received) -> bool:
+        """Take a part of the listing."""
+        if isinstance(received, Entries):
+            if self._wanted:
+                self.entries.extend(received.entries)
+            self.complete = received.last
+        elif isinstance(received, Error):
+            self.error = received
+            self.complete = True
+        else:
+            raise ProtocolError("The answer does not fit the request.")
+        return self.complete
+
+
+class Reading:
+    """The answer to READ: a file's bytes into a sink, hashed. Complete with `end` or `problem`; commits nothing.
+
+    `opened` is called with FILE and gives the sink, or raises the `FileError` for which the file is not wanted any
+    more. `stop` is called once when this end does not want the rest, which is thrown away as it comes.
+    """
+
+    __slots__ = ("_digest", "_done", "_opened", "_progress", "_sink", "_stop", "_subject", "_total", "end", "problem")
+
+    def __init__(
+        self,
+        opened: Callable[[File], Sink],
+        digest: Digest,
+        *,
+        subject: str,
+        stop: Callable[[], None],
+        progress: Progress,
+    ) -> None:
+        self.end: End | None = None
+        self.problem: FileError | None = None
+        self._opened = opened
+        self._digest = digest
+        self._subject = subject
+        self._stop = stop
+        self._progress = progress
+        self._sink: Sink | None = None
+        self._done = 0
+        self._total = 0
+
+    @property
+    def complete(self) -> bool:
+        """Whether all of it has come."""
+        return self.end is not None or self.problem is not None
+
+    def __call__(self, received: Received) -> bool:
+        """Take the next part."""
+        match received:
+            case DataRun():
+                self._write(received)
+                return False
+            case File():
+                self._begin(received)
+                return False
+            case End():
+                self._finish(received)
+            case Error() | Abort():
+                self.problem = self.problem or exception_for(received.code, self._subject)
+            case _:
+                raise ProtocolError("The answer does not fit the request.")
+        return True
+
+    def _begin(self, file: File) -> None:
+        self._total = file.size
+        try:
+            self._sink = self._opened(file)
+        except FileError as problem:
+            self._give_up(problem)
+        else:
+            self._progress(0, file.size)
+
+    def _write(self, run: DataRun) -> None:
+        if self.problem is not None or self._sink is None:
+            return
+        try:
+            self._sink.writev(run.buffers)
+        except FileError as problem:
+            self._give_up(problem)
+            return
+        for buffer in run.buffers:
+            self._digest.update(buffer)
+        self._done += run.size
+        self._progress(self._done, self._total)
+
+    def _finish(self, end: End) -> None:
+        if self.problem is not None:
+            return
+        if hmac.compare_digest(end.digest, self._digest.digest()):
+            self.end = end
+        else:
+            self.problem = mismatch(self._subject)
+
+    def _give_up(self, problem: FileError) -> None:
+        self.problem = problem
+        self._stop()
+
+
+class WritingMany:
+    """The answer to WRITEMANY: how each of the `count` files fared, in order; None: it stands under its final name."""
+
+    __slots__ = ("_count", "codes", "complete")
+
+    def __init__(self, count: int) -> None:
+        self.codes: tuple[ErrorCode | None, ...] = ()
+        self.complete = False
+        self._count = count
+
+    def __call__(self, received: Received) -> bool:
+        """Take the answer. An ERROR is one for each of the files."""
+        match received:
+            case Results(codes=codes):
+                self.codes = codes
+            case Error(code=code):
+                self.codes = (code,) * self._count
+            case _:
+                raise ProtocolError("The answer does not fit the request.")
+        self.complete = True
+        return True
+
+
+class ReadingMany:
+    """The answer to READMANY: each of the `count` files, verified, goes to `take` as it comes, in order.
+
+    `take` is called with the file's number from 0 on, the file, and why it is none: the server's code, or `checksum`
+    for one that does not have the digest that came with it. It must never fail for a file's sake.
+    """
+
+    __slots__ = ("_count", "_digest", "_next", "_take", "complete")
+
+    def __init__(
+        self, count: int, algorithm: Algorithm, take: Callable[[int, SmallFile | None, ErrorCode | None], object]
+    ) -> None:
+        self.complete = False
+        self._count = count
+        self._digest = digester(algorithm)
+        self._take = take
+        self._next = 0
+
+    def __call__(self, received: Received) -> bool:
+        """Take some of the files. An ERROR is one for each that has not come."""
+        take, number = self._take, self._next
+        match received:
+            case Files(files=files):
+                digest = self._digest
+                for file in files:
+                    code = file.code
+                    if code is None and not hmac.compare_digest(file.digest, digest(file.data)):
+                        code = ErrorCode.CHECKSUM
+                    take(number, file, code)
+                    number += 1
+            case Error(code=code):
+                for missing in range(number, self._count):
+                    take(missing, None, code)
+                number = self._count
+            case _:
+                raise ProtocolError("The answer does not fit the request.")
+        self._next = number
+        self.complete = number >= self._count
+        return self.complete
+
+
+def mismatch(subject: str) -> ChecksumMismatch:
+    """What arrived is not what was sent."""
+    return ChecksumMismatch(
+        f"{subject}: the checksum of what arrived is not that of what was sent; nothing was kept.",
+        hint="Try again; if it happens again, check the disks of both machines.",
+    )

@@ -1,0 +1,357 @@
+"""The simple calls of a client's session: one request, and its answer is waited for.
+
+They stand on the same pipeline as whoever has many requests under way, and may be mixed with those: an answer that is
+waited for takes in all that come before it. Words for people, exit codes and the choice of local files are the business
+of whoever calls this. What must never happen: that a file is taken for whole, here or at the server, before its digest
+has been compared.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hmac
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, Self, TypeVar
+
+from secftp.channel import connect
+from secftp.errors import ChecksumMismatch, ConnectionLost, FileError, NotFound, ProtocolError, SecftpError
+from secftp.messages import (
+    Algorithm,
+    Bye,
+    Error,
+    Info,
+    List,
+    MakeFolder,
+    Message,
+    Ok,
+    Read,
+    Remove,
+    Rename,
+    SetAttributes,
+    Stat,
+    Sum,
+    Write,
+    exception_for,
+)
+from secftp.messages.schema import (
+    CAPABILITY_CHANGE,
+    CAPABILITY_LIST,
+    CAPABILITY_MANY,
+    CAPABILITY_RANGES,
+    CAPABILITY_RESUME,
+    CAPABILITY_STAT,
+    CAPABILITY_SUM,
+)
+from secftp.session.answers import Listing, Reading, Single
+from secftp.session.pipeline import Pipeline
+from secftp.storage import Path, new_digest
+from secftp.text import escape
+from secftp.transfer import Progress, unwatched
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import TracebackType
+
+    from secftp.channel import Channel, Credentials, Received
+    from secftp.messages import End, Kind, Listed, Welcome
+    from secftp.storage import Digest, Sink, Source
+
+_Reply = TypeVar("_Reply", bound=Message)
+
+_MISSING: Final = {
+    CAPABILITY_RANGES: "send parts of files",
+    CAPABILITY_STAT: "tell what stands under a name",
+    CAPABILITY_LIST: "list folders",
+    CAPABILITY_CHANGE: "change names, folders and attributes",
+    CAPABILITY_SUM: "compute checksums",
+    CAPABILITY_RESUME: "go on with files that were broken off",
+    CAPABILITY_MANY: "take or send many files at once",
+}
+
+
+class Transferred(NamedTuple):
+    """What was moved, whole and verified at both ends: how many bytes, and the digest of the file."""
+
+    size: int
+    digest: bytes
+
+
+class Session:
+    """An open session. A context manager: left in order it says BYE, left by an exception it just closes.
+
+    Every call raises the `FileError` that the server has to say, which leaves the session in order, and what the
+    channel raises, which ends it. Not for two threads.
+    """
+
+    def __init__(self, channel: Channel) -> None:
+        self.pipeline = Pipeline(channel)
+        self._channel = channel
+
+    @classmethod
+    def open(cls, host: str, port: int, credentials: Credentials, *, timeout: float) -> Session:
+        """Connect and shake hands; see `secftp.channel.connect` for what can go wrong."""
+        return cls(connect(host, port, credentials, timeout=timeout))
+
+    @property
+    def welcome(self) -> Welcome | None:
+        """What the server said first; None until it has come."""
+        return self.pipeline.welcome
+
+    def can(self, capability: str) -> bool:
+        """Whether the server said in WELCOME that it knows this; waits for WELCOME if that has not come yet."""
+        return capability in self.pipeline.await_welcome().capabilities
+
+    def require(self, capability: str, path: Path = ()) -> None:
+        """Raise the `FileError` of a server that lacks what a request about `path` needs."""
+        if not self.can(capability):
+            what = _MISSING.get(capability, f"do this ({escape(capability)})")
+            raise FileError(f"{_subject(path)}: the server can't {what}.", hint="A newer server can.")
+
+    # --- files --------------------------------------------------------------------------------------------------------
+
+    def read(
+        self,
+        path: Path,
+        sink: Sink,
+        *,
+        offset: int = 0,
+        length: int | None = None,
+        prefix: Digest | None = None,
+        algorithm: Algorithm = Algorithm.XXH128,
+        progress: Progress = unwatched,
+    ) -> Transferred:
+        """Fetch a file, or the part of it that exists in a range, into a sink; that is committed once all is verified.
+
+        With `prefix`, a digest under way that has taken in the first `offset` bytes as the sink has them, the rest of
+        the file goes behind those if the server has the same there (else `ChecksumMismatch`), and the digest that is
+        returned is of the whole file; the size is of what was moved. Raises what the sink raises, too.
+        """
+        if prefix is not None:
+            self.require(CAPABILITY_RESUME, path)
+        elif offset or length is not None:
+            self.require(CAPABILITY_RANGES, path)
+        number = self.pipeline.next_id()
+        request = Read(
+            id=number,
+            path=path,
+            offset=offset,
+            length=length,
+            prefix=None if prefix is None else prefix.digest(),
+            algorithm=algorithm,
+        )
+        reading = Reading(
+            lambda _file: sink,
+            new_digest(algorithm) if prefix is None else prefix,
+            subject=_subject(path),
+            stop=lambda: self.pipeline.cancel(number),
+            progress=progress,
+        )
+        with self.pipeline.alive():
+            self._submit(request, reading)
+            if reading.end is None:
+                raise reading.problem or ProtocolError("The answer does not fit the request.")
+            sink.commit()
+        return Transferred(reading.end.size, reading.end.digest)
+
+    def write(
+        self,
+        path: Path,
+        source: Source,
+        *,
+        algorithm: Algorithm = Algorithm.XXH128,
+        overwrite: bool = True,
+        mode: int | None = None,
+        mtime_ns: int | None = None,
+        offset: int = 0,
+        prefix: Digest | None = None,
+        keep: bool = False,
+        progress: Progress = unwatched,
+    ) -> Transferred:
+        """Send a source's bytes to a file; returns once it stands, verified, under its final name at the server.
+
+        With `keep` the server keeps what has come if this is broken off. With `offset` and `prefix`, a digest under way
+        that has taken in the source's first `offset` bytes, the rest goes behind those that the server kept, if they
+        are the same (else `ChecksumMismatch`; `NotFound` if nothing is kept); the digest that is returned is of the
+        whole file, the size of what was moved. Raises what the source raises, too.
+        """
+        if keep or prefix is not None:
+            self.require(CAPABILITY_RESUME, path)
+        size = source.info.size
+        request = Write(
+            id=self.pipeline.next_id(),
+            path=path,
+            size=None if size is None else max(0, size - offset),
+            algorithm=algorithm,
+            overwrite=overwrite,
+            mode=mode,
+            mtime_ns=mtime_ns,
+            offset=offset,
+            prefix=None if prefix is None else prefix.digest(),
+            keep=keep,
+        )
+        with self.pipeline.alive():
+            end, ok = self._send(request, source, new_digest(algorithm) if prefix is None else prefix, progress)
+        if end is None:
+            raise ProtocolError("The server confirmed a file that was not sent whole.")
+        if ok.digest is not None and not hmac.compare_digest(ok.digest, end.digest):
+            raise ChecksumMismatch(f"{_subject(path)}: the server confirmed another checksum than the one sent.")
+        return Transferred(end.size, end.digest)
+
+    def _send(self, request: Write, source: Source, digest: Digest, progress: Progress) -> tuple[End | None, Ok]:
+        answer = Single()
+        end = None
+        try:
+            with self._unless_answered(answer):
+                end = self.pipeline.send_file(request, source, digest, answer, offset=request.offset, progress=progress)
+                self._await(answer)
+        except FileError:
+            # What is wrong is known; the answer is taken only so that the next request does not find it.
+            with contextlib.suppress(SecftpError):
+                self._await(answer)
+            raise
+        try:
+            return end, self._unwrap(answer, Ok, request.path)
+        except NotFound:
+            if request.prefix is not None:
+                raise NotFound(
+                    f"{_subject(request.path)}: the server has kept nothing of it.", hint="Send all of it."
+                ) from None
+            # The server speaks of a file that it can't find; here that can only be the folder around it.
+            raise NotFound(
+                f"{_subject(request.path)}: there is no such folder at the server.", hint="Make the folder there first."
+            ) from None
+
+    # --- what is there ------------------------------------------------------------------------------------------------
+
+    def stat(self, path: Path, *, partial: bool = False) -> Info:
+        """What stands under a name at the server (`()`: the served folder), or with `partial`, what is kept for it."""
+        self.require(CAPABILITY_RESUME if partial else CAPABILITY_STAT, path)
+        return self._ask(Stat(id=self.pipeline.next_id(), path=path, partial=partial), Info, path)
+
+    def list(self, path: Path, *, recursive: bool = False) -> Iterator[Listed]:
+        """What is in a folder (`()`: the served one), and with `recursive` in all folders beneath, as it comes in.
+
+        The request leaves with the first step, which also raises what is wrong with the folder itself. Whoever has
+        enough leaves the iterator; the server is told with the next request.
+        """
+        self.require(CAPABILITY_LIST, path)
+        listing = Listing()
+        number = self.pipeline.next_id()
+        try:
+            with self.pipeline.alive():
+                self.pipeline.submit(List(id=number, path=path, recursive=recursive), listing)
+                while True:
+                    while listing.entries:
+                        yield listing.entries.popleft()
+                    if listing.complete:
+                        break
+                    self.pipeline.step()
+        finally:
+            if not listing.complete:
+                listing.drop()
+                self.pipeline.give_up(number)
+        if listing.error is not None:
+            raise exception_for(listing.error.code, _subject(path))
+
+    def checksum(
+        self, path: Path, *, algorithm: Algorithm = Algorithm.XXH128, offset: int = 0, length: int | None = None
+    ) -> Transferred:
+        """The digest of a file, or of a part of it, computed by the server; and how many bytes went into it."""
+        self.require(CAPABILITY_SUM, path)
+        request = Sum(id=self.pipeline.next_id(), path=path, algorithm=algorithm, offset=offset, length=length)
+        with self.pipeline.alive():
+            ok = self._ask(request, Ok, path)
+        if ok.size is None or ok.digest is None:
+            raise ProtocolError("The answer does not fit the request.")
+        return Transferred(ok.size, ok.digest)
+
+    # --- changes ------------------------------------------------------------------------------------------------------
+
+    def remove(self, path: Path, *, kind: Kind | None = None) -> None:
+        """Remove a file or an empty folder, and with `kind` only what is one."""
+        self.require(CAPABILITY_CHANGE, path)
+        self._ask(Remove(id=self.pipeline.next_id(), path=path, kind=kind), Ok, path)
+
+    def rename(self, path: Path, to: Path, *, overwrite: bool = False) -> None:
+        """Give a file or folder another name; with `overwrite` a file may replace a file."""
+        self.require(CAPABILITY_CHANGE, path)
+        self._ask(Rename(id=self.pipeline.next_id(), path=path, to=to, overwrite=overwrite), Ok, path)
+
+    def make_folder(self, path: Path, *, parents: bool = False, mode: int | None = None) -> None:
+        """Make a folder; with `parents` what is missing above it too, and one that is there already is fine."""
+        self.require(CAPABILITY_CHANGE, path)
+        self._ask(MakeFolder(id=self.pipeline.next_id(), path=path, parents=parents, mode=mode), Ok, path)
+
+    def set_attributes(self, path: Path, *, mode: int | None = None, mtime_ns: int | None = None) -> None:
+        """Set permissions and modification time of a file or folder (`()`: the served one)."""
+        self.require(CAPABILITY_CHANGE, path)
+        self._ask(SetAttributes(id=self.pipeline.next_id(), path=path, mode=mode, mtime_ns=mtime_ns), Ok, path)
+
+    # --- the end ------------------------------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Say BYE and close."""
+        self._channel.close(Bye())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None or issubclass(kind, FileError):
+            self._say_bye()
+        else:
+            self._channel.close()
+
+    def _say_bye(self) -> None:
+        """The work is done and confirmed: a peer that is gone by now takes nothing from it."""
+        try:
+            self.close()
+        except (SecftpError, OSError):
+            self._channel.close()
+
+    # --- one request and its answer -----------------------------------------------------------------------------------
+
+    def _ask(self, request: Message, kind: type[_Reply], path: Path) -> _Reply:
+        answer = Single()
+        self._submit(request, answer)
+        return self._unwrap(answer, kind, path)
+
+    def _submit(self, request: Message, answer: _Answer) -> None:
+        with self._unless_answered(answer):
+            self.pipeline.submit(request, answer)
+            self._await(answer)
+
+    def _await(self, answer: _Answer) -> None:
+        while not answer.complete:
+            self.pipeline.step()
+
+    @contextlib.contextmanager
+    def _unless_answered(self, answer: _Answer) -> Iterator[None]:
+        """A connection that is lost once the answer is here takes nothing from it."""
+        try:
+            yield
+        except ConnectionLost:
+            if not answer.complete:
+                raise
+
+    def _unwrap(self, answer: Single, kind: type[_Reply], path: Path) -> _Reply:
+        message = answer.message
+        if isinstance(message, Error):
+            raise exception_for(message.code, _subject(path))
+        if not isinstance(message, kind):
+            raise ProtocolError("The answer does not fit the request.")
+        return message
+
+
+class _Answer(Protocol):
+    """A handler that knows whether all of its answer has come."""
+
+    @property
+    def complete(self) -> bool: ...
+
+    def __call__(self, received: Received, /) -> bool: ...
+
+
+def _subject(path: Path) -> str:
+    return escape(b"/".join(path)) or "/"
