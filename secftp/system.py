@@ -35,8 +35,8 @@ def process_umask() -> int:
     return mask
 
 
-def rename_noreplace(old: bytes, new: bytes, *, folder: int) -> None:
-    """Rename `old` to `new`, both in the folder held open as `folder`, unless `new` exists.
+def rename_noreplace(old: bytes, new: bytes, *, folder: int, to: int | None = None) -> None:
+    """Rename `old` in the folder held open as `folder` to `new` in the folder `to`, or the same, unless `new` exists.
 
     renameat2(RENAME_NOREPLACE) on Linux, renameatx_np(RENAME_EXCL) on macOS: one step, so nobody can come between.
     Raises OSError: EEXIST when `new` is taken, ENOSYS or EINVAL when the system or the file system can't do it.
@@ -48,6 +48,6 @@ def rename_noreplace(old: bytes, new: bytes, *, folder: int) -> None:
     if rename is None:
         raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
     rename.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p, ctypes.c_uint)
-    if rename(folder, old, folder, new, flag) != 0:
+    if rename(folder, old, folder if to is None else to, new, flag) != 0:
         code = ctypes.get_errno()
         raise OSError(code, os.strerror(code))

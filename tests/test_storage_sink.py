@@ -25,6 +25,7 @@ from secftp.errors import (
 )
 from secftp.storage import FileInfo, LocalStore
 from secftp.storage import sink as sink_module
+from secftp.storage import unfinished as unfinished_module
 from secftp.storage.vectors import IOV_MAX
 
 NAME = (b"f",)
@@ -335,6 +336,7 @@ def test_whichever_call_fails_the_target_is_the_old_file_or_the_new_one(tmp_path
         reported = None
         with monkeypatch.context() as patch:
             patch.setattr(sink_module, "os", fake)
+            patch.setattr(unfinished_module, "os", fake)
             try:
                 put(store, b"new", overwrite=overwrite, mtime_ns=1, size=2**20)
             except FileError as error:

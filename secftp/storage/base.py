@@ -1,4 +1,4 @@
-"""The small interface that every store has: open a source, create a sink, stat a name.
+"""The small interface that every store has: read, write and look at files, change what they are called.
 
 A server and the pump know stores only by this. A store gets names that a peer chose and must refuse by itself whatever
 `names.check` refuses; what must never happen in any of them is that a sink's bytes are seen under its name before
@@ -12,15 +12,20 @@ from __future__ import annotations
 
 import dataclasses
 import stat
-from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from types import TracebackType
     from typing import Self
 
-Path: TypeAlias = tuple[bytes, ...]
+    from secftp.errors import FileError
+    from secftp.storage.small import SmallFiles
+
+Path: TypeAlias = tuple[bytes, ...]  # of a file or a folder
+FolderPath: TypeAlias = Path  # the same, but () is the served folder itself
+Kind: TypeAlias = Literal["file", "folder"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -31,10 +36,22 @@ class FileInfo:
     `mode` the twelve permission bits.
     """
 
-    kind: Literal["file", "folder"]
+    kind: Kind
     size: int | None
     mtime_ns: int
     mode: int
+
+
+class Scanned(NamedTuple):
+    """One entry of a listing.
+
+    `path`: its names below the folder that was listed. `info` is None if it could not be looked at. A `problem` at a
+    folder says that it could not be entered, or not be listed to its end.
+    """
+
+    path: Path
+    info: FileInfo | None
+    problem: FileError | None = None
 
 
 def file_info(status: os.stat_result) -> FileInfo:
@@ -113,8 +130,25 @@ class Sink(_Closing, Protocol):
         """Throw away what was written; idempotent, nothing after a commit."""
         ...
 
+    def keep(self) -> None:
+        """End it as `abort` does, but keep what was written for `resume_sink`, if it was made with `keep`.
+
+        What can't be kept (nothing was written, another partial of the name has a writer, a stream) is thrown away.
+        """
+        self.abort()
+
     def close(self) -> None:
         """Abort it unless it was committed; idempotent."""
+        ...
+
+
+class ResumedSink(Sink, Protocol):
+    """A sink that begins with bytes of a partial; nothing of that is changed before the first `writev` or `commit`."""
+
+    __slots__ = ()
+
+    def readv(self, buffers: Sequence[memoryview], offset: int) -> int:
+        """As `Source.readv`, of the bytes that are there already: 0 at the offset it was resumed at."""
         ...
 
 
@@ -135,18 +169,87 @@ class Store(_Closing, Protocol):
         mode: int | None = None,
         mtime_ns: int | None = None,
         size: int | None = None,
+        keep: bool = False,
     ) -> Sink:
         """Begin a file in a folder that exists; raises as `open_source` does, and `AlreadyExists`, `NoSpace`.
 
         `mode`: permissions wished for, of which 0o777 without the umask is granted; None keeps those of the file that
         is replaced. `mtime_ns`: its modification time, None for now. `size`: how many bytes are expected; a file that
-        can't fit is refused at once, but nothing is reserved and nothing else follows from the number.
+        can't fit is refused at once, but nothing is reserved and nothing else follows from the number. `keep`: whether
+        `Sink.keep` may leave it as the partial of its name; what another transfer had left as that is given up.
         """
         ...
 
-    def stat(self, path: Path) -> FileInfo:
-        """What stands under a name; raises as `open_source` does, but a folder is an answer."""
+    def resume_sink(
+        self,
+        path: Path,
+        offset: int,
+        *,
+        keep: bool = True,
+        overwrite: bool = True,
+        mode: int | None = None,
+        mtime_ns: int | None = None,
+        size: int | None = None,
+    ) -> ResumedSink:
+        """Go on with the partial of a name, behind its first `offset` bytes; options as `create_sink`'s.
+
+        `size` is what is still to come. Raises as `create_sink` does, `NotFound` if there is no partial, `Forbidden` if
+        it is being written, `ChecksumMismatch` if it is shorter than `offset`.
+        """
         ...
+
+    def stat(self, path: FolderPath, *, partial: bool = False) -> FileInfo:
+        """What stands under a name; raises as `open_source` does, but a folder is an answer.
+
+        With `partial`, the partial that is kept for the name; its `mode` says nothing.
+        """
+        ...
+
+    def scan(self, path: FolderPath, *, recursive: bool = False) -> Iterator[Scanned]:
+        """List a folder, with `recursive` depth first, a folder before what is in it; the order is the system's.
+
+        A generator that is read as it goes, and that closes all it has opened when it is closed. Only files and folders
+        are in it. What is wrong with the folder itself is raised by its first step (or later, if the listing breaks
+        off); what is wrong with one below is a `problem`, at its entry, or at a second entry for the same folder where
+        it shows only while that is listed.
+        """
+        ...
+
+    def remove(self, path: Path, *, kind: Kind | None = None) -> None:
+        """Remove a file, or a folder with nothing in it but unfinished files that nobody writes.
+
+        With `kind`, only that. Raises `NotFound`, `IsAFolder`, `NotAFolder`, `NotEmpty`, `Forbidden`, `NameRefused`.
+        """
+        ...
+
+    def rename(self, path: Path, to: Path, *, overwrite: bool = False) -> None:
+        """Give a file or a folder another name, in one step.
+
+        With `overwrite` a file may replace a file; a folder never replaces anything, nor is it ever replaced. Raises
+        `NotFound` (the new name's folder, too), `AlreadyExists`, `IsAFolder`, `NotAFolder`, `Forbidden`, `NameRefused`.
+        """
+        ...
+
+    def make_folder(self, path: Path, *, parents: bool = False, mode: int | None = None) -> None:
+        """Make a folder; with `parents` those above it, too, and one that exists is fine.
+
+        `mode` is a wish as `create_sink`'s and holds for the last one, if it is made. Raises `AlreadyExists`,
+        `NotFound`, `NotAFolder`, `Forbidden`, `NoSpace`, `NameRefused`.
+        """
+        ...
+
+    def set_attributes(self, path: FolderPath, *, mode: int | None = None, mtime_ns: int | None = None) -> None:
+        """Set the permissions (a wish as `create_sink`'s), or the modification time, or both, of a file or a folder.
+
+        Raises `NotFound`, `NotAFolder`, `Forbidden`, `NameRefused`.
+        """
+        ...
+
+    def small_files(self) -> SmallFiles:
+        """The way to read and write many files that fit into memory; close it after a batch, before the store."""
+        from secftp.storage.small import SmallFiles
+
+        return SmallFiles(self)
 
     def close(self) -> None:
         """Give up the store, once no call on it is under way; its sources and sinks live on. Idempotent."""

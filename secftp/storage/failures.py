@@ -20,6 +20,7 @@ from secftp.errors import (
     NameRefused,
     NoSpace,
     NotAFolder,
+    NotEmpty,
     NotFound,
     TooLarge,
 )
@@ -37,10 +38,13 @@ _MEANINGS: dict[int, tuple[type[FileError], str]] = {
     errno.ENOTDIR: (NotAFolder, "It is not a folder"),
     errno.EISDIR: (IsAFolder, "It is a folder"),
     errno.EEXIST: (AlreadyExists, "It already exists"),
+    errno.ENOTEMPTY: (NotEmpty, "The folder is not empty"),
     errno.EACCES: (Forbidden, "Permission denied"),
     errno.EPERM: (Forbidden, "Permission denied"),
     errno.EROFS: (Forbidden, "Read-only file system"),
     errno.ETXTBSY: (Forbidden, "It is being executed"),
+    errno.EBUSY: (Forbidden, "It is in use by the system"),  # a mount point
+    errno.EXDEV: (Forbidden, "It can't be moved to another file system"),
     errno.ENXIO: (Forbidden, "It is not a regular file"),  # a socket, or a device without a driver
     errno.ENODEV: (Forbidden, "It is not a regular file"),
     errno.ENAMETOOLONG: (NameRefused, "Name too long for the file system"),

@@ -3,44 +3,46 @@
 The root is held by a descriptor since the start. A name is reached from there folder by folder, each opened relative to
 the one before and none through a link; then one call acts on the last name, relative to the last folder. What must
 never happen: that a path is checked and then used, that `..` or a link is resolved, that anything outside the root is
-opened, made, replaced, or told apart from what does not exist.
+opened, made, replaced, removed, or told apart from what does not exist.
 """
 
 from __future__ import annotations
 
-import errno
+import contextlib
 import os
-import stat
-from typing import TypeAlias
+from typing import TYPE_CHECKING
 
 from secftp import system
-from secftp.errors import NotAFolder, NotFound
-from secftp.storage.base import FileInfo, Path, Store, file_info
-from secftp.storage.failures import not_regular, translate, translated
-from secftp.storage.names import check, shown
-from secftp.storage.sink import FileSink
+from secftp.storage import change
+from secftp.storage.base import FileInfo, Store, file_info
+from secftp.storage.failures import translated
+from secftp.storage.folders import look, open_folder, open_folder_for, open_root
+from secftp.storage.names import check, check_folder
+from secftp.storage.scan import scan
+from secftp.storage.sink import FileSink, ResumedFileSink
+from secftp.storage.small import LocalSmallFiles
 from secftp.storage.source import FileSource, open_beneath
 from secftp.storage.sweep import Sweeper
+from secftp.storage.unfinished import look_at_partial
 
-StrOrBytesPath: TypeAlias = "str | bytes | os.PathLike[str] | os.PathLike[bytes]"
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
 
-# O_PATH, where there is one, needs no permission to list the folder and starts nothing in it (an automounter).
-FOLDER_FLAGS = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC
-_BELOW_FLAGS = FOLDER_FLAGS | os.O_NOFOLLOW
-# What O_DIRECTORY | O_NOFOLLOW says of a link: the first on Linux, the others on macOS and FreeBSD.
-_NO_FOLDER = frozenset({errno.ENOTDIR, errno.ELOOP, errno.EMLINK})
+    from secftp.storage.base import Kind, Path, Scanned
+    from secftp.storage.folders import StrOrBytesPath
 
 
 class LocalStore(Store):
     """The folder `root`, which may be named through links; with `sweep`, leftovers in it are removed in the background.
 
-    Raises `NotFound`, `NotAFolder`, `Forbidden` with a hint when the folder can't be used.
+    Links in it count as missing where something is looked for, and as no regular file (`Forbidden`) where they would be
+    replaced. Raises `NotFound`, `NotAFolder`, `Forbidden` with a hint when the folder can't be used.
     """
 
     def __init__(self, root: StrOrBytesPath, *, sweep: bool = False) -> None:
         system.process_umask()  # read before there are threads
         self._sweeper: Sweeper | None = None
-        self._root = _open_root(root)
+        self._root = open_root(root)
         try:
             if sweep:
                 self._sweeper = Sweeper(self._root)
@@ -50,12 +52,8 @@ class LocalStore(Store):
 
     def open_source(self, path: Path) -> FileSource:
         """As `Store.open_source`; `Forbidden` also for devices, FIFOs and sockets, `NotFound` for links."""
-        check(path)
-        folder = self._open_folder(path)
-        try:
+        with self._folder_of(path) as folder:
             return open_beneath(folder, path[-1], path)
-        finally:
-            self._leave(folder)
 
     def create_sink(
         self,
@@ -65,31 +63,84 @@ class LocalStore(Store):
         mode: int | None = None,
         mtime_ns: int | None = None,
         size: int | None = None,
+        keep: bool = False,
     ) -> FileSink:
         """As `Store.create_sink`; `Forbidden` if a link, or anything else that is no regular file, has the name."""
         check(path)
-        try:
-            folder = self._open_folder(path)
-        except NotFound as error:
-            raise NotFound(f"No such folder: {shown(path[:-1])}") from error
-        if folder == self._root:
-            # The sink may outlive the store.
-            with translated(path):
-                folder = os.dup(folder)
-        return FileSink(folder, path[-1], path, overwrite=overwrite, mode=mode, mtime_ns=mtime_ns, size=size)
+        folder = open_folder_for(self._root, path)  # the sink's, which may outlive the store
+        return FileSink(
+            folder, path[-1], path, overwrite=overwrite, mode=mode, mtime_ns=mtime_ns, size=size, keep=keep
+        )  # fmt: skip
 
-    def stat(self, path: Path) -> FileInfo:
-        """As `Store.stat`; `Forbidden` for devices, FIFOs and sockets, `NotFound` for links."""
+    def resume_sink(
+        self,
+        path: Path,
+        offset: int,
+        *,
+        keep: bool = True,
+        overwrite: bool = True,
+        mode: int | None = None,
+        mtime_ns: int | None = None,
+        size: int | None = None,
+    ) -> ResumedFileSink:
+        """As `Store.resume_sink`, and as `create_sink`."""
         check(path)
-        folder = self._open_folder(path)
+        folder = open_folder_for(self._root, path)
+        return ResumedFileSink(
+            folder, path[-1], path, offset, overwrite=overwrite, mode=mode, mtime_ns=mtime_ns, size=size, keep=keep
+        )  # fmt: skip
+
+    def stat(self, path: Path, *, partial: bool = False) -> FileInfo:
+        """As `Store.stat`; `Forbidden` for devices, FIFOs and sockets, `NotFound` for links."""
+        if not path and not partial:
+            with translated("."):
+                return file_info(os.fstat(self._root))
+        with self._folder_of(path) as folder:
+            return file_info(look_at_partial(folder, path, path[-1]) if partial else look(folder, path))
+
+    def scan(self, path: Path, *, recursive: bool = False) -> Iterator[Scanned]:
+        """As `Store.scan`."""
+        check_folder(path)
+        return scan(self._root, path, recursive=recursive)
+
+    def remove(self, path: Path, *, kind: Kind | None = None) -> None:
+        """As `Store.remove`."""
+        with self._folder_of(path) as folder:
+            change.remove(folder, path, kind)
+
+    def rename(self, path: Path, to: Path, *, overwrite: bool = False) -> None:
+        """As `Store.rename`; `Forbidden` also for a folder into itself, and for a new name that a link has."""
+        check(to)
+        with self._folder_of(path) as folder:
+            to_folder = open_folder_for(self._root, to)
+            try:
+                change.rename(folder, path, to_folder, to, overwrite=overwrite)
+            finally:
+                os.close(to_folder)
+
+    def make_folder(self, path: Path, *, parents: bool = False, mode: int | None = None) -> None:
+        """As `Store.make_folder`."""
+        check(path)
+        if parents:
+            change.make_folders(self._root, path, mode)
+            return
+        folder = open_folder_for(self._root, path)
         try:
-            with translated(path):
-                status = os.stat(path[-1], dir_fd=folder, follow_symlinks=False)
+            change.make_folder(folder, path, mode)
         finally:
-            self._leave(folder)
-        if stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode):
-            return file_info(status)
-        raise _missing(path) if stat.S_ISLNK(status.st_mode) else not_regular(path)
+            os.close(folder)
+
+    def set_attributes(self, path: Path, *, mode: int | None = None, mtime_ns: int | None = None) -> None:
+        """As `Store.set_attributes`; setgid and the like of a folder stay as they are."""
+        if not path:
+            change.set_attributes(self._root, path, mode, mtime_ns)
+            return
+        with self._folder_of(path) as folder:
+            change.set_attributes(folder, path, mode, mtime_ns)
+
+    def small_files(self) -> LocalSmallFiles:
+        """As `Store.small_files`."""
+        return LocalSmallFiles(self, lambda path: open_folder(self._root, path))
 
     def close(self) -> None:
         """As `Store.close`; a sweep under way is stopped and waited for."""
@@ -99,61 +150,12 @@ class LocalStore(Store):
         if root >= 0:
             os.close(root)
 
-    def _open_folder(self, path: Path) -> int:
-        """A descriptor of the folder that holds the last name of `path`; the root's own if there is but one name."""
-        folder = self._root
-        for depth in range(1, len(path)):
-            above = folder
-            try:
-                folder = os.open(path[depth - 1], _BELOW_FLAGS, dir_fd=above)
-            except OSError as error:
-                if error.errno in _NO_FOLDER:
-                    raise _obstacle(path, depth, above) from error
-                raise translate(error, path) from error
-            finally:
-                self._leave(above)
-        return folder
-
-    def _leave(self, folder: int) -> None:
-        if folder != self._root:
+    @contextlib.contextmanager
+    def _folder_of(self, path: Path) -> Generator[int, None, None]:
+        """The folder that holds the last name of `path`, for as long as the block lasts."""
+        check(path)
+        folder = open_folder(self._root, path)
+        try:
+            yield folder
+        finally:
             os.close(folder)
-
-
-def _open_root(root: StrOrBytesPath) -> int:
-    name = os.fsdecode(root)
-    try:
-        fd = os.open(root, FOLDER_FLAGS)
-    except FileNotFoundError as error:
-        raise NotFound(f"No such folder: {name}", hint="Make it first, or name another.") from error
-    except NotADirectoryError as error:
-        raise NotAFolder(f"It is not a folder: {name}", hint="Name the folder that holds the file.") from error
-    except OSError as error:
-        raise _unusable(error, name) from error
-    try:
-        # To be allowed to open a folder by O_PATH is not to be allowed to use what is in it.
-        os.close(os.open(".", _BELOW_FLAGS, dir_fd=fd))
-    except OSError as error:
-        os.close(fd)
-        raise _unusable(error, name) from error
-    return fd
-
-
-def _unusable(error: OSError, name: str) -> OSError:
-    failure = translate(error, name)
-    failure.hint = "The user this runs as needs to read and enter the folder, and to enter all above it."
-    return failure
-
-
-def _missing(path: Path) -> NotFound:
-    return NotFound(f"No such file: {shown(path)}")
-
-
-def _obstacle(path: Path, depth: int, above: int) -> NotFound | NotAFolder:
-    """The exception for a name that is no folder, `depth` names down: a link, which nobody is told of, or a file."""
-    try:
-        status = os.stat(path[depth - 1], dir_fd=above, follow_symlinks=False)
-    except OSError:
-        return _missing(path)  # it was there a moment ago
-    if stat.S_ISREG(status.st_mode):
-        return NotAFolder(f"It is not a folder: {shown(path[:depth])}")
-    return _missing(path)

@@ -1,7 +1,8 @@
 """Which names a store uses at all, decided by their bytes alone, before a file system sees any of them.
 
 The bounds of a path are the wire's; on top of them stands the one prefix that secftp keeps for itself. What must never
-happen: that a request can name an unfinished file, or that an unfinished file's name depends on what a peer sent.
+happen: that a request can name an unfinished file, or that an unfinished file's name holds what a peer sent: it is
+random, or, where it must be found again for a name, a hash of that.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
 
 RESERVED_PREFIX = b".secftp-"
 _TEMPORARY_PREFIX = RESERVED_PREFIX + b"tmp-"
-_RANDOM_BYTES = 16
+_PARTIAL_PREFIX = RESERVED_PREFIX + b"part-"
+_RANDOM_BYTES = _HASH_BYTES = 16
+_is_partial = re.compile(re.escape(_PARTIAL_PREFIX) + rb"[0-9a-f]{32}").fullmatch
 _is_temporary = re.compile(re.escape(_TEMPORARY_PREFIX) + rb"[0-9a-f]{32}").fullmatch
 
 
@@ -30,6 +33,12 @@ def check(path: Path) -> None:
             raise NameRefused("Names that begin with “.secftp-” are reserved.")
 
 
+def check_folder(path: Path) -> None:
+    """The same for a folder that is only looked at, which may be the root: `()`."""
+    if path:
+        check(path)
+
+
 def temporary_name() -> bytes:
     """A new name for an unfinished file: 128 random bits, so nobody can take it first; 44 bytes."""
     return _TEMPORARY_PREFIX + os.urandom(_RANDOM_BYTES).hex().encode()
@@ -38,6 +47,18 @@ def temporary_name() -> bytes:
 def is_temporary(name: bytes) -> bool:
     """Whether `temporary_name` could have made `name`."""
     return _is_temporary(name) is not None
+
+
+def partial_name(name: bytes) -> bytes:
+    """The name of the unfinished file that is kept for `name`, in the same folder: a hash of it; 45 bytes."""
+    import hashlib  # takes longer than a small transfer does, and only large ones are kept
+
+    return _PARTIAL_PREFIX + hashlib.blake2b(name, digest_size=_HASH_BYTES).hexdigest().encode()
+
+
+def is_partial(name: bytes) -> bool:
+    """Whether `partial_name` could have made `name`."""
+    return _is_partial(name) is not None
 
 
 def shown(path: Path | str) -> str:

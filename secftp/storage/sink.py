@@ -1,25 +1,33 @@
 """Regular files as sinks: written under a temporary name in the target's folder, renamed when whole.
 
-The temporary file is made exclusively, private (0600), and locked for as long as it is written, so that a sweep can
-tell it from one whose writer died. Permissions and time are set by descriptor before the rename, so the file is never
-seen with others. What must never happen: that the final name shows a part of a file, that a link is followed or
-replaced knowingly, that anything stays behind a failure, or that a peer's number makes us reserve disk.
+How the unfinished file is made and locked, `unfinished` tells. Permissions and time are set by descriptor before the
+rename, so the file is never seen with others. One that may be kept is written as the partial of its name from the
+start, so that even a writer who is killed leaves what he has. What must never happen: that the final name shows a part
+of a file, that a link is followed or replaced knowingly, that anything stays behind a failure, or that a peer's number
+makes us reserve disk.
 """
 
 from __future__ import annotations
 
-import contextlib
 import errno
-import fcntl
 import os
 import time
 from typing import TYPE_CHECKING
 
 from secftp import system
-from secftp.errors import AlreadyExists, InputOutputError, NoSpace, UsageError
-from secftp.storage.base import FileInfo, Sink, file_info
+from secftp.errors import AlreadyExists, ChecksumMismatch, InputOutputError, NoSpace, UsageError
+from secftp.storage.base import FileInfo, ResumedSink, Sink, file_info
 from secftp.storage.failures import require_regular, translated
-from secftp.storage.names import shown, temporary_name
+from secftp.storage.names import is_partial, shown
+from secftp.storage.unfinished import (
+    close_quietly,
+    create_partial,
+    create_temporary,
+    is_at,
+    make_partial,
+    open_partial,
+    remove_quietly,
+)
 from secftp.storage.vectors import transfer_all
 
 if TYPE_CHECKING:
@@ -27,12 +35,9 @@ if TYPE_CHECKING:
 
     from secftp.storage.base import Path
 
-_CREATE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-_PRIVATE = 0o600
 _PERMISSIONS = 0o777  # of what a peer asks for: no setuid, setgid, sticky
 _DEFAULT_MODE = 0o666
 _SIZE_WORTH_ASKING = 2**20  # smaller files learn from writing that there is no space; asking costs as much
-_ATTEMPTS = 16
 # What link(2) says where a file system (FAT, some network ones) or a policy has no hard links.
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
 
@@ -45,7 +50,8 @@ class FileSink(Sink):
     """
 
     __slots__ = (
-        "_fd", "_folder", "_mode", "_mtime_ns", "_name", "_overwrite", "_size", "_subject", "_temporary",
+        "_fd", "_folder", "_keep", "_mode", "_mtime_ns", "_name", "_overwrite", "_size", "_subject", "_temporary",
+        "_whole",
     )  # fmt: skip
 
     def __init__(
@@ -58,6 +64,7 @@ class FileSink(Sink):
         mode: int | None = None,
         mtime_ns: int | None = None,
         size: int | None = None,
+        keep: bool = False,
     ) -> None:
         self._folder = folder
         self._name = name
@@ -65,26 +72,37 @@ class FileSink(Sink):
         self._overwrite = overwrite
         self._mode = mode
         self._mtime_ns = mtime_ns
-        self._size = 0
+        self._keep = keep
+        self._size = 0  # of whole batches; a part of one may stand behind it
+        self._whole = True
         self._fd = -1
-        self._temporary: bytes | None = None
+        self._temporary: bytes | None = None  # what is to be removed or renamed
         try:
             with translated(subject):
                 self._refuse_early(size)
-                self._fd, self._temporary = _create_temporary(folder)
+                self._begin()
         except BaseException:
             self.close()
             raise
 
+    def _begin(self) -> None:
+        """Make the unfinished file."""
+        partial = create_partial(self._folder, self._name) if self._keep else None
+        self._fd, self._temporary = partial or create_temporary(self._folder)
+
     def writev(self, buffers: Sequence[memoryview]) -> None:
         """As `Sink.writev`: one pwritev for a batch, repeated if that was short."""
         self._require_open()
+        self._whole = False  # a part of the batch may stand in the file: it can't be completed any more
         try:
             with translated(self._subject):
                 self._size += transfer_all(self._write, buffers)
-        except BaseException:
-            self.abort()  # a part of the batch may stand in the file: it can't be completed any more
+        except BaseException as error:
+            # Whoever interrupts a program (Ctrl-C) wants to keep what he has; what fails must leave nothing.
+            if isinstance(error, Exception) or not self._keep:
+                self.abort()
             raise
+        self._whole = True
 
     def _write(self, buffers: Sequence[memoryview], done: int) -> int:
         count = os.pwritev(self._fd, buffers, self._size + done)
@@ -118,20 +136,34 @@ class FileSink(Sink):
         """Remove the temporary file; idempotent."""
         self.close()
 
+    def keep(self) -> None:
+        """As `Sink.keep`: only whole batches are kept."""
+        temporary = self._temporary
+        try:
+            if self._keep and temporary is not None and self._size:
+                if not self._whole:
+                    os.ftruncate(self._fd, self._size)
+                if is_partial(temporary) or make_partial(self._folder, temporary, self._name):
+                    self._temporary = None
+        except OSError:
+            pass
+        finally:
+            self.close()
+
     def close(self) -> None:
-        """As `Sink.close`. A temporary file that can't be removed is left for a sweep."""
+        """As `Sink.close`. An unfinished file that can't be removed is left for a sweep."""
         temporary, self._temporary = self._temporary, None
         fd, self._fd = self._fd, -1
         folder, self._folder = self._folder, -1
         if temporary is not None:
             # Before the descriptor goes, and the lock with it.
-            _remove(temporary, folder)
+            remove_quietly(temporary, folder)
         for descriptor in (fd, folder):
             if descriptor >= 0:
-                _close_quietly(descriptor)
+                close_quietly(descriptor)
 
     def _require_open(self) -> None:
-        if self._fd < 0:
+        if self._fd < 0 or not self._whole:
             raise UsageError(f"The sink is closed: {shown(self._subject)}")
 
     def _look_at_target(self) -> os.stat_result | None:
@@ -169,6 +201,7 @@ class FileSink(Sink):
         folder, temporary = self._folder, self._temporary
         assert temporary is not None
         try:
+            self._require_own(temporary)
             if self._overwrite:
                 os.rename(temporary, self._name, src_dir_fd=folder, dst_dir_fd=folder)
                 self._temporary = None
@@ -177,6 +210,75 @@ class FileSink(Sink):
                 self._temporary = None
         except FileNotFoundError as error:
             raise InputOutputError(f"The unfinished file was removed by somebody: {shown(self._subject)}") from error
+
+    def _require_own(self, temporary: bytes) -> None:
+        """Make sure of the file's own name, where it is no secret: somebody may have removed it and put another."""
+        if is_partial(temporary) and not is_at(self._fd, temporary, self._folder):
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+
+
+class ResumedFileSink(FileSink, ResumedSink):
+    """The partial of a name, to be gone on with behind its first `offset` bytes; options as `Store.resume_sink`'s."""
+
+    __slots__ = ("_offset", "_partial")
+
+    def __init__(
+        self,
+        folder: int,
+        name: bytes,
+        subject: Path | str,
+        offset: int,
+        *,
+        overwrite: bool = True,
+        mode: int | None = None,
+        mtime_ns: int | None = None,
+        size: int | None = None,
+        keep: bool = True,
+    ) -> None:
+        self._offset = offset
+        self._partial: bytes | None = None  # until something is changed
+        super().__init__(
+            folder, name, subject, overwrite=overwrite, mode=mode, mtime_ns=mtime_ns, size=size, keep=keep
+        )  # fmt: skip
+
+    def _begin(self) -> None:
+        self._fd, self._partial, size = open_partial(self._folder, self._subject, self._name)
+        if size < self._offset:
+            raise ChecksumMismatch(f"Less is kept than was said: {shown(self._subject)}")
+        self._size = self._offset
+
+    def readv(self, buffers: Sequence[memoryview], offset: int) -> int:
+        """As `ResumedSink.readv`."""
+        self._require_open()
+        wanted = self._offset - offset
+        if wanted <= 0:
+            return 0
+        fd = self._fd
+        with translated(self._subject):
+            count = transfer_all(lambda rest, done: os.preadv(fd, rest, offset + done), buffers, wanted)
+        return min(count, wanted)
+
+    def writev(self, buffers: Sequence[memoryview]) -> None:
+        """As `Sink.writev`; before the first bytes, what was behind the offset goes."""
+        self._cut()
+        super().writev(buffers)
+
+    def commit(self) -> FileInfo:
+        """As `Sink.commit`."""
+        self._cut()
+        return super().commit()
+
+    def _cut(self) -> None:
+        """Make the partial our own: from now on it is removed with the sink, unless it is kept."""
+        self._require_open()
+        if self._partial is not None:
+            self._temporary, self._partial = self._partial, None
+            try:
+                with translated(self._subject):
+                    os.ftruncate(self._fd, self._offset)
+            except BaseException:
+                self.abort()
+                raise
 
 
 def _link(old: bytes, new: bytes, folder: int) -> bool:
@@ -188,43 +290,3 @@ def _link(old: bytes, new: bytes, folder: int) -> bool:
             return False
         raise
     return True
-
-
-def _create_temporary(folder: int) -> tuple[int, bytes]:
-    """A new, locked, private file in `folder`: its descriptor and name."""
-    for _ in range(_ATTEMPTS):
-        name = temporary_name()
-        fd = os.open(name, _CREATE_FLAGS, _PRIVATE, dir_fd=folder)
-        held = False
-        try:
-            held = _hold(fd)
-        finally:
-            if not held:
-                _remove(name, folder)
-                _close_quietly(fd)
-        if held:
-            return fd, name
-    raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
-
-
-def _hold(fd: int) -> bool:
-    """Lock a new temporary file; False if a sweep came between its making and its locking, and removes it."""
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:
-        # A file system without locks: a sweep can't lock there either, and so removes nothing.
-        return True
-    return os.fstat(fd).st_nlink > 0
-
-
-def _remove(name: bytes, folder: int) -> None:
-    with contextlib.suppress(OSError):
-        os.unlink(name, dir_fd=folder)
-
-
-def _close_quietly(fd: int) -> None:
-    """Close what holds no data of worth any more: aborted, or asked for its errors before."""
-    with contextlib.suppress(OSError):
-        os.close(fd)

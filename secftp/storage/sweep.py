@@ -1,35 +1,35 @@
 """Removal of what writers left behind when they were killed.
 
-A writer holds a lock on its temporary file for as long as it lives, so whoever gets that lock knows that there is no
-writer any more; age says nothing. The lock is taken on a descriptor and the name compared with it afterwards, because
-the writer may have renamed the file in between. What must never happen: that a file is removed which somebody still
-writes, or which has got its final name, or that a link leads the sweep out of its folder.
+A writer holds a lock on its unfinished file for as long as it lives, so whoever gets that lock knows that there is no
+writer any more; age says nothing. Only a partial, which is there to be gone on with, is left a week of rest before it
+goes. What must never happen: that a file is removed which somebody still writes, or which has got its final name, or
+that a link leads the sweep out of its folder.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
-import stat
 import threading
+import time
 from typing import TYPE_CHECKING
 
 from secftp.messages.bounds import MAX_COMPONENTS
-from secftp.storage.names import is_temporary
+from secftp.storage.folders import LIST_FLAGS
+from secftp.storage.names import is_partial, is_temporary
+from secftp.storage.unfinished import remove_if_abandoned
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from secftp.storage.local import StrOrBytesPath
+    from secftp.storage.folders import StrOrBytesPath
 
-_ROOT_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-_FOLDER_FLAGS = _ROOT_FLAGS | os.O_NOFOLLOW
-_FILE_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_NOCTTY | os.O_CLOEXEC
+_ROOT_FLAGS = LIST_FLAGS & ~os.O_NOFOLLOW
+PARTIAL_NS = 7 * 24 * 3600 * 10**9  # how long after its last change a partial can still be gone on with
 
 
 def sweep(root: StrOrBytesPath | int, *, stop: threading.Event | None = None) -> int:
-    """Remove the temporary files of dead writers from the tree `root`, a path or a descriptor; return how many.
+    """Remove the unfinished files of dead writers from the tree `root`, a path or a descriptor; return how many.
 
     Only regular files that belong to this user and bear a name of ours are touched. What can't be read, locked or
     removed is left, and so is all below the depth that a name of the wire can reach. `stop` ends it early. Raises
@@ -84,31 +84,22 @@ def _sweep_folder(folder: int, levels: int, is_stopped: Callable[[], bool]) -> i
             # One bad entry (no permission, gone since) must not keep the others from being looked at.
             with contextlib.suppress(OSError):
                 name = os.fsencode(entry.name)
-                if is_temporary(name):
-                    removed += entry.is_file(follow_symlinks=False) and _remove_if_abandoned(name, folder)
+                if is_temporary(name) or is_partial(name):
+                    removed += _is_due(entry, name) and remove_if_abandoned(name, folder)
                 elif levels > 1 and entry.is_dir(follow_symlinks=False):
                     removed += _enter(name, folder, levels - 1, is_stopped)
     return removed
 
 
+def _is_due(entry: os.DirEntry[str], name: bytes) -> bool:
+    if not entry.is_file(follow_symlinks=False):
+        return False
+    return is_temporary(name) or time.time_ns() - entry.stat(follow_symlinks=False).st_mtime_ns > PARTIAL_NS
+
+
 def _enter(name: bytes, folder: int, levels: int, is_stopped: Callable[[], bool]) -> int:
-    fd = os.open(name, _FOLDER_FLAGS, dir_fd=folder)
+    fd = os.open(name, LIST_FLAGS, dir_fd=folder)
     try:
         return _sweep_folder(fd, levels, is_stopped)
-    finally:
-        os.close(fd)
-
-
-def _remove_if_abandoned(name: bytes, folder: int) -> bool:
-    """Remove a temporary file unless it has a writer, or is not what it seemed; raises OSError for "can't tell"."""
-    fd = os.open(name, _FILE_FLAGS, dir_fd=folder)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        held = os.fstat(fd)
-        named = os.stat(name, dir_fd=folder, follow_symlinks=False)
-        ours = stat.S_ISREG(held.st_mode) and held.st_uid == os.geteuid() and os.path.samestat(held, named)
-        if ours:
-            os.unlink(name, dir_fd=folder)
-        return ours
     finally:
         os.close(fd)

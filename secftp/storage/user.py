@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from secftp.errors import AlreadyExists, IsAFolder, NameRefused, NotFound
 from secftp.storage.failures import not_regular, translated
-from secftp.storage.local import FOLDER_FLAGS
+from secftp.storage.folders import FOLDER_FLAGS
 from secftp.storage.pipe import PipeSink
 from secftp.storage.sink import FileSink
 from secftp.storage.source import OPEN_FLAGS, FileSource

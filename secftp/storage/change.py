@@ -1,0 +1,204 @@
+"""Changes to what stands in folders, apart from bytes: removing, renaming, making, attributes.
+
+Each acts on the last name of a path, relative to the descriptor of the folder that holds it. A look before tells what
+to refuse and with which words; that nothing is followed and nothing replaced that must not be is up to the one call
+that acts, so whoever swaps the name in between gains nothing but that his own link or device is moved or removed. What
+must never happen: that a link is followed, that a folder replaces anything, or that a peer's mode brings setuid.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+from typing import TYPE_CHECKING
+
+from secftp import system
+from secftp.errors import AlreadyExists, Forbidden, IsAFolder, NotAFolder, NotEmpty, NotFound
+from secftp.storage.failures import not_regular, require_regular, translated
+from secftp.storage.folders import LIST_FLAGS, look, missing, open_below
+from secftp.storage.names import shown
+from secftp.storage.unfinished import is_unfinished, remove_if_abandoned
+
+if TYPE_CHECKING:
+    from secftp.storage.base import Kind, Path
+
+_PERMISSIONS = 0o777
+_ANY_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_NOCTTY | os.O_CLOEXEC
+# What renaming without replacing says where system or file system can't.
+_NO_NOREPLACE = frozenset({errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP})
+
+
+def remove(folder: int, path: Path, kind: Kind | None) -> None:
+    """As `Store.remove`."""
+    is_folder = stat.S_ISDIR(look(folder, path).st_mode)
+    if kind == "file" and is_folder:
+        raise IsAFolder(f"It is a folder: {shown(path)}")
+    if kind == "folder" and not is_folder:
+        raise NotAFolder(f"It is not a folder: {shown(path)}")
+    with translated(path):
+        if not is_folder:
+            os.unlink(path[-1], dir_fd=folder)
+            return
+        try:
+            os.rmdir(path[-1], dir_fd=folder)
+        except OSError as error:
+            if error.errno not in {errno.ENOTEMPTY, errno.EEXIST}:
+                raise
+            _remove_unfinished(folder, path)
+            os.rmdir(path[-1], dir_fd=folder)
+
+
+def _remove_unfinished(folder: int, path: Path) -> None:
+    """Empty a folder that holds nothing but unfinished files without writers; raises `NotEmpty` for any other."""
+    fd = open_below(folder, path, len(path), LIST_FLAGS)
+    try:
+        with os.scandir(fd) as entries:
+            if not all(is_unfinished(os.fsencode(entry.name)) for entry in entries):
+                raise NotEmpty(f"The folder is not empty: {shown(path)}")
+        with os.scandir(fd) as entries:
+            for entry in entries:
+                name = os.fsencode(entry.name)
+                try:
+                    removed = is_unfinished(name) and remove_if_abandoned(name, fd)
+                except FileNotFoundError:
+                    continue
+                except BlockingIOError:
+                    removed = False
+                if not removed:
+                    raise NotEmpty(f"Something is being written into the folder: {shown(path)}", hint="Try again.")
+    finally:
+        os.close(fd)
+
+
+def rename(folder: int, path: Path, to_folder: int, to: Path, *, overwrite: bool) -> None:
+    """As `Store.rename`; `Forbidden` also for a folder into itself, and where a link or the like has the new name."""
+    is_folder = stat.S_ISDIR(look(folder, path).st_mode)
+    if is_folder and to[: len(path)] == path != to:
+        raise Forbidden(f"A folder can't be moved into itself: {shown(path)}")
+    with translated(to):
+        taken = _look_at_target(to_folder, to)
+    if taken is not None and (is_folder or not overwrite):
+        raise AlreadyExists(f"It already exists: {shown(to)}")
+    if taken is not None:
+        require_regular(taken, to)
+    with translated(to):
+        try:
+            if overwrite and not is_folder:
+                os.rename(path[-1], to[-1], src_dir_fd=folder, dst_dir_fd=to_folder)
+            else:
+                _rename_to_free(folder, path[-1], to_folder, to[-1], is_folder=is_folder)
+        except FileNotFoundError as error:
+            raise missing(path) from error
+
+
+def _look_at_target(folder: int, to: Path) -> os.stat_result | None:
+    """What has the new name, None for nothing; raises `Forbidden` for links, devices, FIFOs and sockets."""
+    try:
+        status = os.stat(to[-1], dir_fd=folder, follow_symlinks=False)
+    except FileNotFoundError:
+        return None
+    if not stat.S_ISDIR(status.st_mode):
+        require_regular(status, to)
+    return status
+
+
+def _rename_to_free(folder: int, old: bytes, to_folder: int, new: bytes, *, is_folder: bool) -> None:
+    try:
+        system.rename_noreplace(old, new, folder=folder, to=to_folder)
+    except OSError as error:
+        if error.errno not in _NO_NOREPLACE:
+            raise
+    else:
+        return
+    if not is_folder:
+        os.link(old, new, src_dir_fd=folder, dst_dir_fd=to_folder, follow_symlinks=False)
+        os.unlink(old, dir_fd=folder)
+        return
+    os.mkdir(new, dir_fd=to_folder)  # taken, if at all, by us: all that a folder can replace is this empty one
+    try:
+        os.rename(old, new, src_dir_fd=folder, dst_dir_fd=to_folder)
+    except BaseException:
+        os.rmdir(new, dir_fd=to_folder)
+        raise
+
+
+def make_folder(folder: int, path: Path, mode: int | None) -> None:
+    """Make the last name of `path` in `folder`; raises `AlreadyExists` for whatever has it."""
+    with translated(path):
+        os.mkdir(path[-1], _PERMISSIONS if mode is None else mode & _PERMISSIONS, dir_fd=folder)
+
+
+def make_folders(root: int, path: Path, mode: int | None) -> None:
+    """Make each folder of `path` that is missing; raises `AlreadyExists` if the last is no folder."""
+    above = root
+    try:
+        for depth in range(1, len(path) + 1):
+            reached = _enter_or_make(above, path, depth, mode if depth == len(path) else None)
+            if above != root:
+                os.close(above)
+            above = reached
+    finally:
+        if above != root:
+            os.close(above)
+
+
+def _enter_or_make(above: int, path: Path, depth: int, mode: int | None) -> int:
+    is_last = depth == len(path)
+    while True:
+        if is_last:
+            # Made first: one that is made with no permission to enter it must not be entered.
+            try:
+                make_folder(above, path, mode)
+            except AlreadyExists:
+                status = look(above, path)
+                if not stat.S_ISDIR(status.st_mode):
+                    raise
+            return os.dup(above)
+        try:
+            return open_below(above, path, depth)
+        except NotFound as error:
+            if not isinstance(error.__cause__, FileNotFoundError):
+                raise
+        with contextlib.suppress(AlreadyExists):
+            make_folder(above, path[:depth], None)
+
+
+def set_attributes(folder: int, path: Path, mode: int | None, mtime_ns: int | None) -> None:
+    """As `Store.set_attributes`, of the last name of `path` in `folder`, or of that itself if `path` is `()`."""
+    name = path[-1] if path else b"."
+    with translated(path or "."):
+        if path:
+            look(folder, path)
+        try:
+            fd, place = os.open(name, _ANY_FLAGS, dir_fd=folder), None
+        except PermissionError:
+            fd, place = _open_unreadable(name, folder)
+        try:
+            _set(fd, place, path, mode, mtime_ns)
+        finally:
+            os.close(fd)
+
+
+def _open_unreadable(name: bytes, folder: int) -> tuple[int, str]:
+    """What belongs to us, but denies us its content: a descriptor that only names it, and the path of that one."""
+    flag = getattr(os, "O_PATH", None)
+    if flag is None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    fd = os.open(name, flag | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+    return fd, f"/proc/self/fd/{fd}"
+
+
+def _set(fd: int, place: str | None, path: Path, mode: int | None, mtime_ns: int | None) -> None:
+    status = os.fstat(fd)
+    target = fd if place is None else place
+    kept = 0
+    if stat.S_ISDIR(status.st_mode):
+        kept = stat.S_IMODE(status.st_mode) & ~_PERMISSIONS  # what its owner set up: setgid, sticky
+    elif not stat.S_ISREG(status.st_mode):
+        raise missing(path) if stat.S_ISLNK(status.st_mode) else not_regular(path)
+    if mtime_ns is not None:
+        os.utime(target, ns=(status.st_atime_ns, mtime_ns))
+    if mode is not None:
+        os.chmod(target, kept | (mode & _PERMISSIONS & ~system.process_umask()))

@@ -1,0 +1,136 @@
+"""Ways to a folder: from a root that is held by its descriptor, name by name, and through no link.
+
+Every walk starts at the root anew. To keep the last folder open would save a small file some 2 of its 40 microseconds,
+and to ask whether it still stands where it stood costs as much as opening it; not to ask would write into a folder
+that was renamed or removed meanwhile. What must never happen: that `..` or a link is resolved, or that a link is told
+apart from what does not exist.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from typing import TYPE_CHECKING, TypeAlias
+
+from secftp.errors import NotAFolder, NotFound
+from secftp.storage.failures import not_regular, translate, translated
+from secftp.storage.names import shown
+
+if TYPE_CHECKING:
+    from secftp.storage.base import Path
+
+StrOrBytesPath: TypeAlias = "str | bytes | os.PathLike[str] | os.PathLike[bytes]"
+
+# O_PATH, where there is one, needs no permission to list the folder and starts nothing in it (an automounter).
+FOLDER_FLAGS = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC
+BELOW_FLAGS = FOLDER_FLAGS | os.O_NOFOLLOW
+LIST_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+# What O_DIRECTORY | O_NOFOLLOW says of a link: the first on Linux, the others on macOS and FreeBSD.
+_NO_FOLDER = frozenset({errno.ENOTDIR, errno.ELOOP, errno.EMLINK})
+
+
+def open_root(root: StrOrBytesPath) -> int:
+    """Open the folder that a user named, maybe through links; raises with a hint if it is of no use."""
+    name = os.fsdecode(root)
+    try:
+        fd = os.open(root, FOLDER_FLAGS)
+    except FileNotFoundError as error:
+        raise NotFound(f"No such folder: {name}", hint="Make it first, or name another.") from error
+    except NotADirectoryError as error:
+        raise NotAFolder(f"It is not a folder: {name}", hint="Name the folder that holds the file.") from error
+    except OSError as error:
+        raise _unusable(error, name) from error
+    try:
+        # To be allowed to open a folder by O_PATH is not to be allowed to use what is in it.
+        os.close(os.open(".", BELOW_FLAGS, dir_fd=fd))
+    except OSError as error:
+        os.close(fd)
+        raise _unusable(error, name) from error
+    return fd
+
+
+def open_folder(root: int, path: Path) -> int:
+    """A new descriptor of the folder that holds the last name of `path`, to reach things in, not to list it.
+
+    Raises `NotFound` (for links, too), `NotAFolder`, `Forbidden`.
+    """
+    depth = len(path) - 1
+    if depth <= 0:
+        with translated(path):
+            return os.dup(root)
+    folder = open_below(root, path, 1)
+    for reached in range(2, depth + 1):
+        above = folder
+        try:
+            folder = open_below(above, path, reached)
+        finally:
+            os.close(above)
+    return folder
+
+
+def open_folder_for(root: int, path: Path) -> int:
+    """The same for a name that is to be made: here it is the folder that is missing."""
+    try:
+        return open_folder(root, path)
+    except NotFound as error:
+        raise NotFound(f"No such folder: {shown(path[:-1])}") from error
+
+
+def open_listed(root: int, path: Path) -> int:
+    """A new descriptor of the folder `path` itself, `()` being the root, that may be listed; raises as `open_folder`.
+
+    Also `NotAFolder` if it is a file.
+    """
+    if not path:
+        with translated("."):
+            return os.open(".", LIST_FLAGS, dir_fd=root)
+    above = open_folder(root, path)
+    try:
+        return open_below(above, path, len(path), LIST_FLAGS)
+    finally:
+        os.close(above)
+
+
+def open_below(above: int, path: Path, depth: int, flags: int = BELOW_FLAGS) -> int:
+    """Open the folder that is the `depth`th name of `path`, in `above`."""
+    try:
+        return os.open(path[depth - 1], flags, dir_fd=above)
+    except OSError as error:
+        if error.errno in _NO_FOLDER:
+            raise _obstacle(path, depth, above) from error
+        raise translate(error, path) from error
+
+
+def look(folder: int, path: Path) -> os.stat_result:
+    """What the last name of `path` is in its `folder`: a regular file or a folder.
+
+    Raises `NotFound` for a link as for nothing, `Forbidden` for devices, FIFOs and sockets.
+    """
+    with translated(path):
+        status = os.stat(path[-1], dir_fd=folder, follow_symlinks=False)
+    if stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode):
+        return status
+    raise missing(path) if stat.S_ISLNK(status.st_mode) else not_regular(path)
+
+
+def missing(path: Path) -> NotFound:
+    """The exception for a name that nothing has, or a link."""
+    return NotFound(f"No such file: {shown(path)}")
+
+
+def _unusable(error: OSError, name: str) -> OSError:
+    failure = translate(error, name)
+    failure.hint = "The user this runs as needs to read and enter the folder, and to enter all above it."
+    return failure
+
+
+def _obstacle(path: Path, depth: int, above: int) -> NotFound | NotAFolder:
+    """The exception for a name that is no folder, `depth` names down: a link, which nobody is told of, or a file."""
+    try:
+        status = os.stat(path[depth - 1], dir_fd=above, follow_symlinks=False)
+    except OSError:
+        return missing(path)  # it was there a moment ago
+    if stat.S_ISREG(status.st_mode):
+        return NotAFolder(f"It is not a folder: {shown(path[:depth])}")
+    return missing(path)
