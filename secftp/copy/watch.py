@@ -8,10 +8,12 @@ since the copy waits for it; what it raises ends the copy.
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from secftp.errors import FileError
+
+_Digest: TypeAlias = bytes  # a field of that name hides the type
 
 
 @dataclasses.dataclass(slots=True)
@@ -27,7 +29,7 @@ class Summary:
     skipped: int = 0
     failed: int = 0
     seconds: float = 0.0
-    digest: bytes | None = None
+    digest: _Digest | None = None
 
 
 class Watcher(Protocol):
@@ -37,7 +39,7 @@ class Watcher(Protocol):
         """So much is to be copied. Called when that is known, and again with less for what is skipped or fails."""
 
     def started(self, name: bytes, size: int, /) -> None:
-        """This file is under way now."""
+        """The file is under way now."""
 
     def moved(self, nbytes: int, /) -> None:
         """So many bytes more are through; negative when a file is started again."""
@@ -46,16 +48,16 @@ class Watcher(Protocol):
         """So many bytes of this file were there already, verified; `moved` does not tell of them."""
 
     def finished(self, name: bytes, size: int, digest: bytes | None, /) -> None:
-        """This file is complete under its final name; in a dry run it would be, and there is no digest."""
+        """The file is complete under its final name; in a dry run it would be, and there is no digest."""
 
     def skipped(self, name: bytes, reason: str, /) -> None:
-        """This file is left as it is, because the options say so; the reason is a clause, as `it exists already`."""
+        """The file is left as it is, because the options say so; the reason is a clause, as `it exists already`."""
 
     def note(self, name: bytes, text: str, /) -> None:
         """Something about this name that is no failure: a clause, as `a link, left out`."""
 
     def failed(self, name: bytes, error: FileError, /) -> None:
-        """This file, or folder, could not be copied; the rest goes on."""
+        """The file, or folder, could not be copied; the rest goes on."""
 
     def ended(self, summary: Summary, /) -> None:
         """The copy is over, in order or by an exception that follows (a lost connection, Ctrl-C)."""

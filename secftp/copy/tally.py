@@ -1,0 +1,70 @@
+"""What a copy has done: the summary, and the calls to whoever watches, so that both always say the same.
+
+A file is counted once: as complete, as skipped, or as failed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from secftp.copy.watch import Silent, Summary
+
+if TYPE_CHECKING:
+    from secftp.copy.watch import Watcher
+    from secftp.errors import FileError
+
+
+class Tally:
+    """Counts into `summary` and tells `watcher`."""
+
+    def __init__(self, summary: Summary, watcher: Watcher) -> None:
+        self.summary = summary
+        self.watcher = watcher
+        # To know the sizes beforehand takes time, which is not spent if nobody wants to be told.
+        self.wants_plan = getattr(type(watcher), "planned", None) is not Silent.planned
+        self._files = 0
+        self._bytes = 0
+        self._is_planned = False
+
+    # --- how much there is --------------------------------------------------------------------------------------------
+
+    def found(self, size: int) -> None:
+        """One file more that is to be copied."""
+        self._files += 1
+        self._bytes += size
+
+    def all_found(self) -> None:
+        """No more will come."""
+        if not self._is_planned:
+            self._is_planned = True
+            self.watcher.planned(self._files, self._bytes)
+
+    def _less(self, size: int) -> None:
+        self._files -= 1
+        self._bytes -= size
+        if self._is_planned:
+            self.watcher.planned(self._files, self._bytes)
+
+    # --- what became of it --------------------------------------------------------------------------------------------
+
+    def finished(self, name: bytes, size: int, digest: bytes | None, *, moved: int) -> None:
+        """A file of `size` bytes stands under its final name; `moved` of them came now."""
+        summary = self.summary
+        summary.files += 1
+        summary.bytes += moved
+        summary.digest = digest if summary.files == 1 else None
+        self.watcher.finished(name, size, digest)
+
+    def skipped(self, name: bytes, reason: str, *, planned: int | None) -> None:
+        """A file is left as it is. `planned`: its size if it had been found, None if it never was."""
+        self.summary.skipped += 1
+        self.watcher.skipped(name, reason)
+        if planned is not None:
+            self._less(planned)
+
+    def failed(self, name: bytes, error: FileError, *, planned: int | None = None) -> None:
+        """A file, or a folder, could not be copied; `planned` as before."""
+        self.summary.failed += 1
+        self.watcher.failed(name, error)
+        if planned is not None:
+            self._less(planned)
