@@ -5,6 +5,7 @@
 
 #include "bytes.h"
 #include "frames.h"
+#include "seams.h"
 #include "vector_state.h"
 
 /* The lengths that a suite can have; anything else is refused before a byte of the frame is waited for. */
@@ -71,7 +72,8 @@ static int read_header(const uint8_t *plain, size_t bytes, secftp_opened *frame)
 }
 
 /* To give the context a new IV costs as much as to decrypt 1 KiB. It chains on from the frame before instead, which
- * touches nothing but the first block: there the last block of that frame is taken out again and the IV put in. */
+ * touches nothing but the first block: there the last block of that frame is taken out again and the IV put in. The
+ * frame has verified, so its lengths and padding, which are looked at next, are no secret any more. */
 static int decrypt(direction *d, const uint8_t iv[FRAME_BLOCK_BYTES], uint8_t *data, size_t bytes) {
     uint8_t last[FRAME_BLOCK_BYTES];
     int written = 0;
@@ -84,6 +86,7 @@ static int decrypt(direction *d, const uint8_t iv[FRAME_BLOCK_BYTES], uint8_t *d
         data[i] ^= d->chain[i] ^ iv[i];
     }
     memcpy(d->chain, last, sizeof last);
+    seam_public(data, bytes);
     return SECFTP_OK;
 }
 

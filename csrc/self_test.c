@@ -142,7 +142,10 @@ static int test_frame(const uint8_t secret[32]) {
     if (status == SECFTP_OK && (count != 1 || consumed != sizeof wire || opened.type != frame.type)) {
         status = SECFTP_WRONG_ANSWER;
     }
-    if (status == SECFTP_OK && secftp_seal(sealer, wire, sizeof wire, &frame, 1, &written) == SECFTP_OK) {
+    if (status == SECFTP_OK) {
+        status = secftp_seal(sealer, wire, sizeof wire, &frame, 1, &written);
+    }
+    if (status == SECFTP_OK) {
         wire[written - 1] ^= 1;
         if (secftp_open(opener, wire, sizeof wire, &opened, 1, &count, &consumed) != SECFTP_REFUSED) {
             status = SECFTP_WRONG_ANSWER;

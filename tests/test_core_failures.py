@@ -127,3 +127,49 @@ def test_the_error_queue_is_left_as_it_was(seams, left):
     whole_session(Password.from_secret(W), Suite.AES256)
     assert lib.secftp_self_test() == lib.SECFTP_OK
     assert lib.seam_error_clear() == left
+
+
+# --- calls to libcrypto, one after another ----------------------------------------------------------------------------
+
+
+def session_with_keys(suite):
+    """A whole session, and every way to a password."""
+    whole_session(Password.from_secret(W), suite)
+    for make in (Password.anonymous, Password.random, lambda: Password.from_key(b"correct horse")):
+        make().secret()
+
+
+@pytest.mark.parametrize("shortened", [False, True], ids=["fails", "writes less"])
+@suites
+def test_every_call_to_libcrypto_fails_once(seams, suite, shortened, tell):
+    lib = seams.lib
+    failed = 0
+    for nth in itertools.count(1):
+        lib.seam_calls_arm(nth, shortened)
+        try:
+            session_with_keys(suite)
+            outcome = None
+        except (CoreError, AuthenticationError) as problem:
+            outcome = type(problem)
+            del problem
+        if lib.seam_calls_disarm():
+            break
+        assert outcome is not None, f"call {nth} failed and nobody noticed"
+        assert lib.seam_allocated() == 0
+        failed += 1
+    assert failed > 60
+    tell(f"calls to libcrypto that {'wrote less' if shortened else 'failed'}", failed)
+
+
+@pytest.mark.parametrize("shortened", [False, True], ids=["fails", "writes less"])
+def test_the_self_test_fails_with_every_call_to_libcrypto(seams, shortened):
+    lib = seams.lib
+    for nth in itertools.count(1):
+        lib.seam_calls_arm(nth, shortened)
+        status = lib.secftp_self_test()
+        if lib.seam_calls_disarm():
+            break
+        assert status not in (lib.SECFTP_OK, lib.SECFTP_MISUSE), f"call {nth} failed and nobody noticed"
+        assert lib.seam_allocated() == 0
+    assert nth > 60
+    assert status == lib.SECFTP_OK

@@ -12,6 +12,7 @@ import build_ffi
 HERE = Path(__file__).parent
 
 if __name__ == "__main__":
+    build_ffi.COMPILE_ARGS += ["-include", f"{HERE}/failing.h"]
     builder = build_ffi.core_builder(
         "_core_seamed",
         seams="tests/seamed/seams.c",

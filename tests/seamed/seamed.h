@@ -25,6 +25,12 @@ int seam_libcrypto_take_over(void);
 void seam_libcrypto_arm(long nth);
 long seam_libcrypto_disarm(void);
 
+/* From now on the nth call to libcrypto that can fail does, once; or with `shortened`, the first call from the nth on
+ * that says how much it wrote says one byte less. `disarm` returns how many calls there were since, or 0 if one
+ * failed. */
+void seam_calls_arm(long nth, int shortened);
+long seam_calls_disarm(void);
+
 int seam_new_pair(int suite, const uint8_t *secret, secftp_sealer **sealer, secftp_opener **opener);
 void seam_set_sequence(secftp_sealer *sealer, secftp_opener *opener, uint64_t sequence);
 void seam_disown(secftp_sealer *sealer); /* as if it had been made by another process */

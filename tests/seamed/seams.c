@@ -78,6 +78,11 @@ void seam_free(void *memory, size_t bytes) {
 
 unsigned seam_epoch_bits(void) { return epoch_bits; }
 
+void seam_public(const uint8_t *bytes, size_t count) {
+    (void)bytes;
+    (void)count;
+}
+
 enum { OUR_REASON = 77 };
 
 void seam_error_leave(void) { ERR_raise(ERR_LIB_USER, OUR_REASON); }
@@ -94,11 +99,54 @@ int seam_error_clear(void) {
     return others > 0 || ours > 1 ? 2 : ours;
 }
 
+static long calls_left = -1, calls_seen;
+static int calls_shortened, short_due;
+
+void seam_calls_arm(long nth, int shortened) {
+    calls_left = nth;
+    calls_seen = 0;
+    calls_shortened = shortened;
+    short_due = 0;
+}
+
+long seam_calls_disarm(void) {
+    long seen = calls_left == 0 && !short_due ? 0 : calls_seen;
+    calls_left = -1;
+    short_due = 0;
+    return seen;
+}
+
+int seam_call_fails(void) {
+    calls_seen++;
+    if (calls_left <= 0 || --calls_left > 0) {
+        return 0;
+    }
+    short_due = calls_shortened;
+    return !calls_shortened;
+}
+
+size_t seam_short(size_t written) {
+    size_t less = written - (written > 0 && short_due);
+    short_due = 0;
+    return less;
+}
+
+int seam_short_size(int good, size_t *written) {
+    *written = seam_short(*written);
+    return good;
+}
+
+int seam_short_int(int good, int *written) {
+    *written = (int)seam_short((size_t)*written);
+    return good;
+}
+
 /* Stands before libcrypto's function of this name for the core alone: both are linked into this extension. For a
  * context that decrypts, EVP_CipherUpdate is the same. */
+#undef EVP_DecryptUpdate
 int EVP_DecryptUpdate(EVP_CIPHER_CTX *context, unsigned char *out, int *written, const unsigned char *in, int bytes) {
     decryptions++;
-    return EVP_CipherUpdate(context, out, written, in, bytes);
+    return (EVP_CipherUpdate)(context, out, written, in, bytes);
 }
 
 unsigned long seam_decryptions(void) { return decryptions; }
