@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import resource
+import sys
+
 import msgspec
 import pytest
 
@@ -14,30 +17,47 @@ from secftp.messages import (
     Data,
     Direction,
     End,
+    Entries,
     Error,
     ErrorCode,
     File,
+    Files,
     Info,
     Kind,
     Limits,
+    List,
+    Listed,
+    MakeFolder,
+    NewFile,
     Ok,
     Ping,
     Read,
+    ReadMany,
+    Remove,
+    Rename,
+    Results,
+    SetAttributes,
+    SmallFile,
     Stat,
+    Sum,
     Welcome,
     Write,
+    WriteMany,
     decode,
     encode,
 )
 from secftp.messages.bounds import (
+    MAX_BULK,
     MAX_CAPABILITIES,
     MAX_CAPABILITY,
     MAX_CONTROL,
     MAX_ID,
+    MAX_MANY,
     MAX_MODE,
     MAX_REQUESTS,
     MAX_SECONDS,
     MAX_SIZE,
+    MAX_SMALL,
     MAX_SOFTWARE,
     MAX_TEXT,
 )
@@ -90,6 +110,128 @@ EXAMPLES = [
         ),
     ),
     (Stat(id=3, path=(b"\xff",)), UP, 0x12, 0, b"\x82\xa2id\x03\xa4path\x91\xc4\x01\xff"),
+    (
+        Read(id=1, path=(b"a",), offset=5, prefix=DIGEST),
+        UP,
+        0x10,
+        0,
+        b"\x84\xa2id\x01\xa4path\x91\xc4\x01a\xa6offset\x05\xa6prefix\xc4\x10" + DIGEST,
+    ),
+    (
+        Write(id=2, path=(b"a",), offset=300, prefix=DIGEST, keep=True),
+        UP,
+        0x11,
+        0,
+        b"\x85\xa2id\x02\xa4path\x91\xc4\x01a\xa6offset\xcd\x01\x2c\xa6prefix\xc4\x10" + DIGEST + b"\xa4keep\xc3",
+    ),
+    (Stat(id=3), UP, 0x12, 0, b"\x81\xa2id\x03"),
+    (
+        Stat(id=3, path=(b"a",), partial=True),
+        UP,
+        0x12,
+        0,
+        b"\x83\xa2id\x03\xa4path\x91\xc4\x01a\xa7partial\xc3",
+    ),
+    (List(id=3), UP, 0x13, 0, b"\x81\xa2id\x03"),
+    (
+        List(id=3, path=(b"a",), recursive=True),
+        UP,
+        0x13,
+        0,
+        b"\x83\xa2id\x03\xa4path\x91\xc4\x01a\xa9recursive\xc3",
+    ),
+    (
+        Remove(id=3, path=(b"a",), kind=Kind.FILE),
+        UP,
+        0x14,
+        0,
+        b"\x83\xa2id\x03\xa4path\x91\xc4\x01a\xa4kind\xa4file",
+    ),
+    (
+        Rename(id=3, path=(b"a",), to=(b"b", b"c"), overwrite=True),
+        UP,
+        0x15,
+        0,
+        b"\x84\xa2id\x03\xa4path\x91\xc4\x01a\xa2to\x92\xc4\x01b\xc4\x01c\xa9overwrite\xc3",
+    ),
+    (
+        MakeFolder(id=3, path=(b"a",), parents=True, mode=0o700),
+        UP,
+        0x16,
+        0,
+        b"\x84\xa2id\x03\xa4path\x91\xc4\x01a\xa7parents\xc3\xa4mode\xcd\x01\xc0",
+    ),
+    (
+        Sum(id=3, path=(b"a",), offset=1, length=2, algorithm=Algorithm.BLAKE3),
+        UP,
+        0x17,
+        0,
+        b"\x85\xa2id\x03\xa4path\x91\xc4\x01a\xa6offset\x01\xa6length\x02\xa9algorithm\xa6blake3",
+    ),
+    (
+        SetAttributes(id=3, path=(b"a",), mode=0, mtime_ns=-1),
+        UP,
+        0x18,
+        0,
+        b"\x84\xa2id\x03\xa4path\x91\xc4\x01a\xa4mode\x00\xa8mtime_ns\xff",
+    ),
+    (
+        ReadMany(id=3, paths=((b"a",), (b"b", b"c")), algorithm=Algorithm.MD5),
+        UP,
+        0x19,
+        0,
+        b"\x83\xa2id\x03\xa5paths\x92\x91\xc4\x01a\x92\xc4\x01b\xc4\x01c\xa9algorithm\xa3md5",
+    ),
+    (
+        WriteMany(
+            id=3, files=(NewFile((b"a",), b"xyz", DIGEST, 0o600, -1), NewFile((b"b",), b"", DIGEST)), overwrite=False
+        ),
+        UP,
+        0x1A,
+        0,
+        b"\x83\xa2id\x03\xa5files\x92"
+        b"\x95\x91\xc4\x01a\xc4\x03xyz\xc4\x10" + DIGEST + b"\xcd\x01\x80\xff"
+        b"\x95\x91\xc4\x01b\xc4\x00\xc4\x10" + DIGEST + b"\xc0\xc0"
+        b"\xa9overwrite\xc2",
+    ),
+    (
+        Entries(
+            id=3,
+            entries=(
+                Listed((b"a", b"b"), Kind.FILE, 3, -1, 0o600),
+                Listed((b"c",), None),
+                Listed((b"d",), Kind.FOLDER, 0, 1, 2, ErrorCode.FORBIDDEN),
+            ),
+            last=True,
+        ),
+        DOWN,
+        0x23,
+        0,
+        (
+            b"\x83\xa2id\x03\xa7entries\x93"
+            b"\x96\x92\xc4\x01a\xc4\x01b\xa4file\x03\xff\xcd\x01\x80\xc0"
+            b"\x96\x91\xc4\x01c\xc0\x00\x00\x00\xc0"
+            b"\x96\x91\xc4\x01d\xa6folder\x00\x01\x02\xa9forbidden"
+            b"\xa4last\xc3"
+        ),
+    ),
+    (Entries(id=3), DOWN, 0x23, 0, b"\x81\xa2id\x03"),
+    (
+        Files(id=3, files=(SmallFile(None, b"xyz", DIGEST, -1, 0o600), SmallFile(ErrorCode.TOO_LARGE))),
+        DOWN,
+        0x25,
+        0,
+        b"\x82\xa2id\x03\xa5files\x92"
+        b"\x95\xc0\xc4\x03xyz\xc4\x10" + DIGEST + b"\xff\xcd\x01\x80"
+        b"\x95\xa9too_large\xc4\x00\xc4\x10" + bytes(16) + b"\x00\x00",
+    ),
+    (
+        Results(id=3, codes=(None, ErrorCode.NOT_EMPTY, None)),
+        DOWN,
+        0x26,
+        0,
+        b"\x82\xa2id\x03\xa5codes\x93\xc0\xa9not_empty\xc0",
+    ),
     (Ok(id=2), DOWN, 0x20, 0, b"\x81\xa2id\x02"),
     (Ok(id=2, size=3, digest=DIGEST), DOWN, 0x20, 0, b"\x83\xa2id\x02\xa4size\x03\xa6digest\xc4\x10" + DIGEST),
     (
@@ -164,7 +306,7 @@ def test_a_type_goes_one_way_only():
 
 def test_unknown_and_reserved_types_are_refused():
     unknown = set(range(256)) - {entry.number for entry in REGISTRY}
-    assert {0x00, 0x13, 0x14, 0x15, 0x16, 0x17, 0x23, 0xFF} <= unknown
+    assert {0x00, 0x07, 0x0E, 0x1B, 0x1F, 0x27, 0x80, 0xFF} <= unknown
     for number in unknown:
         for direction in Direction:
             for payload in (b"", b"\x80", b"\x82\xa2id\x01\xa4path\x91\xc4\x01a"):
@@ -249,6 +391,101 @@ def test_a_field_of_another_type_is_refused(fields):
     assert "malformed" in refused(0x11, 0, msgspec.msgpack.encode(fields), UP)
 
 
+# --- arrays that stand for structures -------------------------------------------------------------------------------
+
+# Type, direction, the field, the shortest array that is whole, and what it means.
+SHORTEST = [
+    (0x1A, UP, "files", [[b"a"], b"x", DIGEST], NewFile((b"a",), b"x", DIGEST)),
+    (0x23, DOWN, "entries", [[b"a"], None], Listed((b"a",), None)),
+    (0x25, DOWN, "files", [None], SmallFile(None)),
+]
+arrays = pytest.mark.parametrize(("number", "direction", "field", "array", "meaning"), SHORTEST)
+
+
+@arrays
+def test_elements_may_be_left_out_from_the_end_and_more_are_ignored(number, direction, field, array, meaning):
+    whole = msgspec.msgpack.decode(msgspec.msgpack.encode(meaning))
+    assert len(whole) > len(array)
+    for end in range(len(array), len(whole) + 1):
+        for more in ([], [1], [{"a": [b"b"]}, None, "x"] if end == len(whole) else []):
+            said = [*whole[:end], *more] if end == len(whole) else whole[:end]
+            payload = msgspec.msgpack.encode({"id": 1, field: [said, said]})
+            assert getattr(decode(number, 0, payload, direction), field) == (meaning, meaning)
+
+
+@arrays
+def test_what_is_no_array_of_that_structure_is_refused(number, direction, field, array, meaning):
+    names = meaning.__struct_fields__
+    for wrong in (
+        array[:-1],
+        [],
+        dict(zip(names, array, strict=False)),
+        None,
+        1,
+        b"",
+        "",
+        [array],
+        [*array[:-1], [array[-1]]],
+    ):
+        for files in ([wrong], [array, wrong], [wrong, array]):
+            assert "malformed" in refused(number, 0, msgspec.msgpack.encode({"id": 1, field: files}), direction)
+    for not_many in (array, meaning, {"0": array}, None, 1, "x", b"x"):
+        if not_many != [None]:
+            assert "malformed" in refused(number, 0, msgspec.msgpack.encode({"id": 1, field: not_many}), direction)
+
+
+@pytest.mark.parametrize("count", [b"\xdc\xff\xff", b"\xdd\x00\xff\xff\xff", b"\xdd\xff\xff\xff\xff"])
+@pytest.mark.parametrize(
+    ("number", "direction", "before"),
+    [
+        (0x10, UP, b"\x82\xa2id\x01\xa4path"),
+        (0x19, UP, b"\x82\xa2id\x01\xa5paths"),
+        (0x19, UP, b"\x82\xa2id\x01\xa5paths\x91"),
+        (0x1A, UP, b"\x82\xa2id\x01\xa5files"),
+        (0x1A, UP, b"\x82\xa2id\x01\xa5files\x91\x91"),
+        (0x23, DOWN, b"\x82\xa2id\x01\xa7entries"),
+        (0x23, DOWN, b"\x82\xa2id\x01\xa7entries\x91\x91"),
+        (0x25, DOWN, b"\x82\xa2id\x01\xa5files"),
+        (0x26, DOWN, b"\x82\xa2id\x01\xa5codes"),
+        (0x26, DOWN, b"\x82\xa2id\x01\xa5later"),
+    ],
+)
+def test_an_announced_count_allocates_nothing(number, direction, before, count):
+    """Four thousand million elements are announced in five bytes; only what is there may cost anything."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for filling in (b"", b"\xc0" * 100, b"\x91\xc4\x01a" * 100):
+        assert "malformed" in refused(number, 0, before + count + filling, direction)
+    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - peak) * (1 if sys.platform == "darwin" else 1024)
+    assert grown < 64 << 20
+
+
+@pytest.mark.parametrize(("number", "direction", "field"), [(0x1A, UP, "files"), (0x23, DOWN, "entries")])
+def test_deep_nesting_in_large_messages_is_refused(number, direction, field):
+    head = b"\x82\xa2id\x01" + msgspec.msgpack.encode(field)
+    for step in (b"\x91", b"\x81\xa1a"):
+        refused(number, 0, head + step * ((65536 - len(head)) // len(step)), direction)
+        refused(number, 0, b"\x82\xa2id\x01\xa1x" + step * (65000 // len(step)) + b"\xc0", direction)
+
+
+BULK = {0x19, 0x1A, 0x23, 0x25}
+
+
+@pytest.mark.parametrize("number", [e.number for e in REGISTRY if e.number not in (0x02, 0x03)])
+def test_every_type_has_its_longest_payload(number):
+    """With an unknown field to fill it up: the bound is of the payload, not of what is understood of it."""
+    longest = 65536 if number in BULK else 16384
+    message, direction, _, flags, payload = next(e for e in EXAMPLES if e[2] == number)
+    head = bytes([payload[0] + 1]) + payload[1:] + b"\xa1x\xc6"
+    for size, good in ((longest, True), (longest + 1, False)):
+        filling = size - len(head) - 4
+        filled = head + filling.to_bytes(4) + bytes(filling)
+        assert len(filled) == size
+        if good:
+            assert decode(number, flags, filled, direction) == message
+        else:
+            assert f"longer than {longest}" in refused(number, flags, filled, direction)
+
+
 def test_utf8_is_checked_and_not_repeated():
     for broken in (b"\xff\xfe", b"\xc0\x80", b"\xed\xa0\x80", b"\x1b\x9b"):
         payload = b"\x82\xa4code\xa7changed\xa4text" + bytes([0xA0 | len(broken)]) + broken
@@ -296,8 +533,22 @@ def test_the_largest_message_of_each_kind_fits():
         Error(id=MAX_ID, code=ErrorCode.UNSUPPORTED, text=text),
         Write(id=MAX_ID, path=path, size=MAX_SIZE, overwrite=False, mode=MAX_MODE, mtime_ns=MAX_SIZE),
         Write(id=MAX_ID, path=(b"x" * 63,) * 64, size=MAX_SIZE),
+        Write(id=MAX_ID, path=path, size=MAX_SIZE, mode=MAX_MODE, offset=MAX_SIZE, prefix=bytes(32), keep=True),
+        Rename(id=MAX_ID, path=(b"x" * 63,) * 64, to=(b"y" * 63,) * 64, overwrite=True),
+        Results(id=MAX_ID, codes=(ErrorCode.UNSUPPORTED,) * MAX_MANY),
     ):
         assert len(encode(message)[2]) <= MAX_CONTROL
+    # Whoever fills a message with files needs to know that one file always fits, and one path.
+    for message in (
+        WriteMany(id=MAX_ID, files=(NewFile(path, bytes(MAX_SMALL), bytes(32), MAX_MODE, MAX_SIZE),), overwrite=False),
+        Files(id=MAX_ID, files=(SmallFile(None, bytes(MAX_SMALL), bytes(32), MAX_SIZE, MAX_MODE),)),
+        Files(id=MAX_ID, files=(SmallFile(ErrorCode.UNSUPPORTED),) * MAX_MANY),
+        ReadMany(id=MAX_ID, paths=((b"x" * 63,) * 64,) * 15, algorithm=Algorithm.XXH128),
+        Entries(
+            id=MAX_ID, entries=(Listed((b"x" * 63,) * 64, Kind.FOLDER, 0, MAX_SIZE, MAX_MODE, ErrorCode.UNSUPPORTED),)
+        ),
+    ):
+        assert len(encode(message)[2]) <= MAX_BULK
 
 
 @pytest.mark.parametrize(
@@ -313,6 +564,21 @@ def test_the_largest_message_of_each_kind_fits():
         End(size=1, digest=b""),
         Data(b""),
         Data(bytes(65537)),
+        ReadMany(id=1, paths=()),
+        ReadMany(id=1, paths=((b"a",),) * 1025),
+        ReadMany(id=1, paths=((b"x" * 63,) * 64,) * 16),
+        WriteMany(id=1, files=()),
+        WriteMany(id=1, files=(NewFile((b"a",), bytes(32769), DIGEST),)),
+        WriteMany(id=1, files=(NewFile((b"a",), b"", b"short"),)),
+        WriteMany(id=1, files=(NewFile((b"a",), bytes(32768), DIGEST),) * 2),
+        Entries(id=1, entries=(Listed((b"a",), "link"),)),  # type: ignore[arg-type]
+        Entries(id=1, entries=(Listed((b"a",), None),) * 4097),
+        Entries(id=1, entries=(Listed((b"x" * 255,), None),) * 300),
+        Files(id=1, files=()),
+        Files(id=1, files=(SmallFile(None, bytes(32769)),)),
+        Results(id=1, codes=()),
+        Results(id=1, codes=(None,) * 1025),
+        SetAttributes(id=1, mode=0o10000),
     ],
 )
 def test_what_the_peer_would_refuse_is_not_sent(message):

@@ -20,6 +20,7 @@ PLAIN = {
     ErrorCode.CHECKSUM: errors.ChecksumMismatch,
     ErrorCode.IO_ERROR: errors.InputOutputError,
     ErrorCode.CANCELLED: errors.Cancelled,
+    ErrorCode.NOT_EMPTY: errors.NotEmpty,
 }
 SHARED = {
     ErrorCode.READ_ONLY: errors.Forbidden,
@@ -39,7 +40,7 @@ def test_every_code_has_an_exception_and_a_text(code):
 
 
 def test_every_code_has_its_own_text():
-    assert len({text_for(code) for code in ErrorCode}) == len(ErrorCode) == 16
+    assert len({text_for(code) for code in ErrorCode}) == len(ErrorCode) == 17
 
 
 @pytest.mark.parametrize(("code", "kind"), PLAIN.items())

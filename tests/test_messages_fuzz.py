@@ -14,19 +14,30 @@ from secftp.messages import (
     Data,
     Direction,
     End,
+    Entries,
     Error,
     ErrorCode,
     File,
+    Files,
     Info,
     Kind,
+    List,
+    Listed,
+    NewFile,
     Ok,
     Pending,
     Ping,
     Read,
+    ReadMany,
     Receiver,
+    Rename,
+    Results,
+    SmallFile,
     Stat,
     State,
+    Sum,
     Write,
+    WriteMany,
     decode,
     encode,
 )
@@ -45,6 +56,7 @@ SCALARS = (
     | st.binary(max_size=260)
     | st.sampled_from([*ErrorCode, *Kind, "xxh128", "sha256", 0, 1, 2**32 - 1, 2**63 - 1])
 )
+IDS = st.integers(1, 6)
 VALUES = st.recursive(
     SCALARS,
     lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
@@ -93,24 +105,91 @@ def test_damaged_messages(example, data):
     try_decode(number, flags, bytes(damaged), direction)
 
 
+COMPONENTS = st.sampled_from([b"a", b"..", b".", b"", b"/", b"a/b", b"\0", b"x" * 255, b"x" * 256]) | st.binary(
+    max_size=8
+)
+PATHS = st.lists(COMPONENTS, max_size=3) | st.lists(st.just(b"x"), min_size=60, max_size=66)
+SIZES = st.sampled_from([0, 1, 2**63 - 1, 2**63, -1]) | st.integers(0, 2**63 - 1)
+MODES = st.sampled_from([0, 0o644, 0o7777, 0o10000]) | st.none()
+TIMES = st.integers(-(2**63), 2**64 - 1) | st.none()
+DIGESTS = st.sampled_from([bytes(16), bytes(32), bytes(15), bytes(33)])
+CODES = st.sampled_from([None, *ErrorCode, "other"])
+SMALLS = st.binary(max_size=20) | st.sampled_from([bytes(32768), bytes(32769)])
+# What stands in the arrays of the messages that are about many files: near the truth, with hostile parts, any length.
+ARRAYS = {
+    0x19: ("paths", PATHS),
+    0x1A: ("files", st.tuples(PATHS, SMALLS, DIGESTS, MODES, TIMES)),
+    0x23: ("entries", st.tuples(PATHS, st.sampled_from([None, *Kind, "link"]), SIZES, TIMES, MODES, CODES)),
+    0x25: ("files", st.tuples(CODES, SMALLS, DIGESTS, TIMES, MODES)),
+    0x26: ("codes", CODES),
+}
+WAYS = {0x19: Direction.TO_SERVER, 0x1A: Direction.TO_SERVER}
+
+
+@settings(max_examples=400, deadline=None, derandomize=True)
+@given(st.sampled_from(sorted(ARRAYS)), st.data())
+def test_hostile_arrays(number, data):
+    """Whatever passes keeps every rule: no path that is none, no count, size or code beyond its bound."""
+    name, element = ARRAYS[number]
+    elements = data.draw(st.lists(element, max_size=4))
+    if elements and number not in (0x19, 0x26):
+        cut = data.draw(st.integers(0, len(elements[-1])))
+        elements[-1] = elements[-1][:cut]
+    payload = msgspec.msgpack.encode({"id": data.draw(IDS), name: elements})
+    direction = WAYS.get(number, Direction.TO_CLIENT)
+    try_decode(number, 0, payload, direction)
+    try:
+        message = decode(number, 0, payload, direction)
+    except ProtocolError:
+        return
+    told = getattr(message, name)
+    assert len(told) == len(elements)
+    for path in told if name == "paths" else [t.path for t in told if isinstance(t, Listed | NewFile)]:
+        assert 1 <= len(path) <= 64
+        assert not any(c in (b"", b".", b"..") or b"/" in c or b"\0" in c or len(c) > 255 for c in path)
+    for file in told if name == "files" else ():
+        assert len(file.data) <= 32768
+        assert len(file.digest) in (16, 32)
+    for code in told if name == "codes" else ():
+        assert code in (None, *ErrorCode)
+
+
 # --- whole conversations against a plain model ----------------------------------------------------------------------
 
 PATH = (b"a",)
-IDS = st.integers(1, 6)
 SMALL = st.integers(0, 4)
 DIGEST = bytes(16)
-ASKED = {Read: {File, Error}, Write: {Ok, Error}, Stat: {Info, Error}}
+NEW = NewFile(PATH, b"", DIGEST)
+ASKED = {
+    Read: {File, Error},
+    Write: {Ok, Error},
+    Stat: {Info, Error},
+    List: {Entries, Error},
+    Rename: {Ok, Error},
+    Sum: {Ok, Error},
+    ReadMany: {Files, Error},
+    WriteMany: {Results, Error},
+}
 
 UPWARD = (
     st.builds(Read, id=IDS, path=st.just(PATH))
     | st.builds(Stat, id=IDS, path=st.just(PATH))
     | st.builds(Write, id=IDS, path=st.just(PATH), size=st.none() | SMALL)
+    | st.builds(List, id=IDS)
+    | st.builds(Rename, id=IDS, path=st.just(PATH), to=st.just(PATH))
+    | st.builds(Sum, id=IDS, path=st.just(PATH))
+    | st.builds(ReadMany, id=IDS, paths=st.lists(st.just(PATH), min_size=1, max_size=3).map(tuple))
+    | st.builds(WriteMany, id=IDS, files=st.lists(st.just(NEW), min_size=1, max_size=3).map(tuple))
     | st.builds(Cancel, id=IDS)
 )
 DOWNWARD = (
     st.builds(File, id=IDS, size=SMALL, mtime_ns=st.just(0), mode=st.just(0))
     | st.builds(Error, id=IDS, code=st.just(ErrorCode.LIMIT))
     | st.builds(Ok, id=IDS)
+    | st.builds(Ok, id=IDS, size=SMALL, digest=st.just(DIGEST))
+    | st.builds(Entries, id=IDS, entries=st.sampled_from([(), (Listed(PATH, None),)]), last=st.booleans())
+    | st.builds(Files, id=IDS, files=st.lists(st.just(SmallFile(None)), min_size=1, max_size=3).map(tuple))
+    | st.builds(Results, id=IDS, codes=st.lists(st.none(), min_size=1, max_size=3).map(tuple))
     | st.builds(Info, id=IDS, kind=st.just(Kind.FILE), size=SMALL, mtime_ns=st.just(0), mode=st.just(0))
 )
 EITHER = (
@@ -146,9 +225,26 @@ class Model:
                 opened = None
         return opened
 
+    def told(self, asked):
+        """All replies to this request so far."""
+        return [m for m in self.way(Direction.TO_CLIENT) if getattr(m, "id", None) == asked.id]
+
+    def answered(self, asked) -> bool:
+        replies = self.told(asked)
+        if any(isinstance(reply, Error) for reply in replies):
+            return True
+        match asked:
+            case List():
+                return any(reply.last for reply in replies)
+            case ReadMany():
+                return sum(len(reply.files) for reply in replies) == len(asked.paths)
+        return bool(replies)
+
+    def asked(self):
+        return [m for m in self.way(Direction.TO_SERVER) if type(m) in ASKED]
+
     def unanswered(self):
-        done = {m.id for m in self.way(Direction.TO_CLIENT) if isinstance(m, Ok | Error | Info | File)}
-        return [m for m in self.way(Direction.TO_SERVER) if isinstance(m, Read | Write | Stat) and m.id not in done]
+        return [m for m in self.asked() if not self.answered(m)]
 
     def ended(self, write) -> bool:
         sent = self.way(Direction.TO_SERVER)
@@ -157,7 +253,7 @@ class Model:
 
     def allows(self, direction, message) -> bool:  # noqa: PLR0911 - one return a rule
         opened = self.under_way(direction)
-        asked = [m for m in self.way(Direction.TO_SERVER) if isinstance(m, Read | Write | Stat)]
+        asked = self.asked()
         match message:
             case Ping():
                 return True
@@ -170,17 +266,24 @@ class Model:
             case Cancel(id=number):
                 cancels = [m for m in self.way(Direction.TO_SERVER) if isinstance(m, Cancel)]
                 return len(cancels) < len(asked) and number <= asked[-1].id
-            case Read() | Write() | Stat():
+            case _ if type(message) in ASKED:
                 return opened is None and (not asked or message.id > asked[-1].id)
         waiting = self.unanswered()
         if opened is not None or not waiting or waiting[0].id != message.id:
             return False
-        if isinstance(message, Ok) and not self.ended(waiting[0]):
+        first = waiting[0]
+        if isinstance(message, Ok) and isinstance(first, Write) and not self.ended(first):
             return False
-        return type(message) in ASKED[type(waiting[0])]
+        if isinstance(message, Ok) and isinstance(first, Sum) and message.digest is None:
+            return False
+        if isinstance(message, Files) and isinstance(first, ReadMany):
+            return sum(len(m.files) for m in [*self.told(first), message]) <= len(first.paths)
+        if isinstance(message, Results) and isinstance(first, WriteMany):
+            return len(message.codes) == len(first.files)
+        return type(message) in ASKED[type(first)]
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=500, deadline=None, derandomize=True)
 @given(st.lists(STEPS, max_size=30))
 def test_conversations(steps):
     """Refused steps are dropped from the conversation, so that it goes on and reaches deep states."""

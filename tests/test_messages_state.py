@@ -12,21 +12,35 @@ from secftp.messages import (
     Data,
     Direction,
     End,
+    Entries,
     Error,
     ErrorCode,
     File,
+    Files,
     Info,
     Kind,
     Limits,
+    List,
+    Listed,
+    MakeFolder,
+    NewFile,
     Ok,
     Pending,
     Ping,
     Read,
+    ReadMany,
     Receiver,
+    Remove,
+    Rename,
+    Results,
+    SetAttributes,
+    SmallFile,
     Stat,
     State,
+    Sum,
     Welcome,
     Write,
+    WriteMany,
     decode,
     encode,
 )
@@ -56,6 +70,28 @@ def end(size: int) -> End:
 
 
 ABORT = Abort(code=ErrorCode.CHANGED)
+NEW = NewFile(PATH, b"", DIGEST)
+LISTED = Listed(PATH, Kind.FILE)
+
+
+def read_many(number: int, count: int = 3) -> ReadMany:
+    return ReadMany(id=number, paths=(PATH,) * count)
+
+
+def write_many(number: int, count: int = 3) -> WriteMany:
+    return WriteMany(id=number, files=(NEW,) * count)
+
+
+def files(number: int, count: int = 3) -> Files:
+    return Files(id=number, files=(SmallFile(None), SmallFile(ErrorCode.NOT_FOUND), SmallFile(None))[:count])
+
+
+def results(number: int, count: int = 3) -> Results:
+    return Results(id=number, codes=(None, ErrorCode.EXISTS, None)[:count])
+
+
+def part(number: int, *, last: bool = False) -> Entries:
+    return Entries(id=number, entries=(LISTED,), last=last)
 
 
 def error(number: int) -> Error:
@@ -115,12 +151,30 @@ SAMPLES = {
     0x10: Read(id=9, path=PATH),
     0x11: Write(id=9, path=PATH),
     0x12: Stat(id=9, path=PATH),
+    0x13: List(id=9),
+    0x14: Remove(id=9, path=PATH),
+    0x15: Rename(id=9, path=PATH, to=PATH),
+    0x16: MakeFolder(id=9, path=PATH),
+    0x17: Sum(id=9, path=PATH),
+    0x18: SetAttributes(id=9),
+    0x19: read_many(9),
+    0x1A: write_many(9),
     0x20: Ok(id=2),
     0x21: error(2),
     0x22: file(2),
+    0x23: part(2),
     0x24: info(2),
+    0x25: files(2, 1),
+    0x26: results(2),
 }
-ASKS = {0x20: Write(id=2, path=PATH), 0x22: Read(id=2, path=PATH), 0x24: Stat(id=2, path=PATH)}
+ASKS = {
+    0x20: Write(id=2, path=PATH),
+    0x22: Read(id=2, path=PATH),
+    0x23: List(id=2),
+    0x24: Stat(id=2, path=PATH),
+    0x25: read_many(2),
+    0x26: write_many(2),
+}
 
 # The whole table of docs/PROTOCOL.md: what is legal, and where it leads. Everything else closes the connection.
 LEGAL = {
@@ -130,7 +184,7 @@ LEGAL = {
         0x0F: State.IDLE,
         0x10: State.IDLE,
         0x11: State.WRITING,
-        0x12: State.IDLE,
+        **dict.fromkeys(range(0x12, 0x1B), State.IDLE),
     },
     (UP, State.WRITING): {
         0x02: State.WRITING,
@@ -148,7 +202,7 @@ LEGAL = {
         0x20: State.IDLE,
         0x21: State.IDLE,
         0x22: State.READING,
-        0x24: State.IDLE,
+        **dict.fromkeys(range(0x23, 0x27), State.IDLE),
     },
     (DOWN, State.READING): {
         0x02: State.READING,
@@ -218,7 +272,7 @@ def test_every_state_type_and_direction(capsys):
                 with pytest.raises(ProtocolError):
                     receiver.accept_data(1)
     assert set(SAMPLES) == {entry.number for entry in REGISTRY}
-    assert (cells, legal) == (9 * 256, 22)
+    assert (cells, legal) == (9 * 256, 33)
     with capsys.disabled():
         print(f"\n[messages] state x type x direction: {cells} cells, {legal} legal, {cells - legal} refused")
 
@@ -228,6 +282,21 @@ def test_the_states_are_those_of_the_table():
         for state in State:
             known = (direction, state) in LEGAL
             assert known != ((direction, state) in {(UP, State.START), (UP, State.READING), (DOWN, State.WRITING)})
+
+
+ASKED = {
+    "READ": lambda number: Read(id=number, path=PATH),
+    "WRITE": lambda number: Write(id=number, path=PATH),
+    "STAT": lambda number: Stat(id=number, path=PATH),
+    "LIST": lambda number: List(id=number),
+    "REMOVE": lambda number: Remove(id=number, path=PATH),
+    "RENAME": lambda number: Rename(id=number, path=PATH, to=PATH),
+    "MKDIR": lambda number: MakeFolder(id=number, path=PATH),
+    "SUM": lambda number: Sum(id=number, path=PATH),
+    "SETATTR": lambda number: SetAttributes(id=number),
+    "READMANY": read_many,
+    "WRITEMANY": write_many,
+}
 
 
 # --- ids and replies ------------------------------------------------------------------------------------------------
@@ -240,9 +309,9 @@ def test_the_client_need_not_wait_for_welcome():
 
 
 @pytest.mark.parametrize("number", [5, 4, 1])
-@pytest.mark.parametrize("kind", [Read, Write, Stat])
-def test_ids_rise(kind, number):
-    Session().up(Stat(id=5, path=PATH)).refuses_up(kind(id=number, path=PATH))
+@pytest.mark.parametrize("make", ASKED.values(), ids=ASKED)
+def test_ids_rise(make, number):
+    Session().up(Stat(id=5, path=PATH)).refuses_up(make(number))
 
 
 def test_ids_may_leave_gaps():
@@ -270,12 +339,12 @@ def test_a_read_counts_until_its_file_is_over():
     session.up(Read(id=17, path=PATH))
 
 
-@pytest.mark.parametrize("reply", [file(2), error(2), info(2), Ok(id=2), error(3)])
+@pytest.mark.parametrize("reply", [file(2), error(2), info(2), Ok(id=2), error(3), part(2), files(2), results(2)])
 def test_replies_come_in_order(reply):
     Session().up(Read(id=1, path=PATH), Read(id=2, path=PATH)).refuses_down(reply)
 
 
-@pytest.mark.parametrize("reply", [file(1), error(1), info(1), Ok(id=1)])
+@pytest.mark.parametrize("reply", [file(1), error(1), info(1), Ok(id=1), part(1), files(1), results(1)])
 def test_a_reply_without_a_request(reply):
     Session().refuses_down(reply)
 
@@ -285,23 +354,105 @@ def test_a_request_is_answered_once(reply):
     Session().up(Stat(id=1, path=PATH)).down(info(1)).refuses_down(reply)
 
 
-@pytest.mark.parametrize(
-    ("asked", "good"),
-    [
-        (Read(id=1, path=PATH), {File, Error}),
-        (Write(id=1, path=PATH), {Ok, Error}),
-        (Stat(id=1, path=PATH), {Info, Error}),
-    ],
-)
-def test_a_reply_is_of_the_kind_that_was_asked(asked, good):
-    for reply in (file(1), error(1), info(1), Ok(id=1)):
-        session = Session().up(asked)
-        if isinstance(asked, Write):
+def reply_of_each_kind(number: int):
+    whole = Ok(id=number, size=0, digest=DIGEST)
+    return (file(number), error(number), info(number), whole, part(number), files(number), results(number))
+
+
+@pytest.mark.parametrize("asked", ASKED)
+def test_a_reply_is_of_the_kind_that_was_asked(asked):
+    answers = {"READ": File, "STAT": Info, "LIST": Entries, "READMANY": Files, "WRITEMANY": Results}
+    good = {answers.get(asked, Ok), Error}
+    for reply in reply_of_each_kind(1):
+        session = Session().up(ASKED[asked](1))
+        if asked == "WRITE":
             session.up(end(0))
         if type(reply) in good:
             session.down(reply)
         else:
             session.refuses_down(reply)
+
+
+# --- answers in parts -----------------------------------------------------------------------------------------------
+
+
+def test_a_listing_lasts_until_its_last_part():
+    session = Session().up(List(id=1), Stat(id=2, path=PATH)).down(part(1), Entries(id=1), Ping(), part(1))
+    assert len(session.pending) == 2
+    session.down(part(1, last=True), info(2))
+    assert len(session.pending) == 0
+
+
+@pytest.mark.parametrize("last", [Entries(id=1, last=True), part(1, last=True)])
+def test_nothing_comes_after_the_last_part_of_a_listing(last):
+    for more in (part(1), part(1, last=True), error(1)):
+        Session().up(List(id=1)).down(part(1), last).refuses_down(more)
+
+
+@pytest.mark.parametrize("other", [info(2), part(2), error(2), file(1), info(1), Ok(id=1), files(1), results(1)])
+def test_nothing_else_is_answered_within_a_listing(other):
+    Session().up(List(id=1), List(id=2)).down(part(1)).refuses_down(other)
+
+
+def test_a_listing_may_fail_at_its_beginning_and_later():
+    for parts in ([], [part(1)], [part(1), part(1)]):
+        session = Session().up(List(id=1), Stat(id=2, path=PATH)).down(*parts, error(1), info(2))
+        assert len(session.pending) == 0
+
+
+@pytest.mark.parametrize("counts", [[3], [1, 1, 1], [2, 1], [1, 2]])
+def test_small_files_come_until_there_is_one_for_each_path(counts):
+    session = Session().up(read_many(1), Stat(id=2, path=PATH))
+    for count in counts:
+        assert len(session.pending) == 2
+        session.down(files(1, count))
+    session.down(info(2))
+    assert len(session.pending) == 0
+
+
+@pytest.mark.parametrize(("asked", "counts"), [(1, [2]), (3, [2, 2]), (3, [3, 1]), (2, [1, 1, 1]), (2, [3])])
+def test_there_are_no_more_small_files_than_were_asked_for(asked, counts):
+    session = Session().up(read_many(1, asked))
+    *before, last = counts
+    for count in before:
+        session.down(files(1, count))
+    session.refuses_down(files(1, last))
+
+
+@pytest.mark.parametrize("other", [info(2), files(2), part(1), Ok(id=1), results(1)])
+def test_nothing_else_is_answered_within_small_files(other):
+    Session().up(read_many(1), read_many(2)).down(files(1, 1)).refuses_down(other)
+
+
+def test_small_files_may_be_broken_off():
+    for parts in ([], [files(1, 1)], [files(1, 2)]):
+        Session().up(read_many(1), Stat(id=2, path=PATH)).down(*parts, error(1), info(2))
+    Session().up(read_many(1)).down(files(1), Ping()).refuses_down(error(1))
+
+
+@pytest.mark.parametrize(("asked", "told"), [(1, 2), (2, 1), (3, 1), (1, 3), (2, 3)])
+def test_there_is_a_result_for_each_file(asked, told):
+    Session().up(write_many(1, asked)).refuses_down(results(1, told))
+
+
+def test_results_come_once():
+    for more in (results(1), results(1, 1), error(1)):
+        Session().up(write_many(1)).down(results(1)).refuses_down(more)
+
+
+@pytest.mark.parametrize("reply", [Ok(id=1), Ok(id=1, size=0), Ok(id=1, digest=DIGEST)])
+def test_a_sum_is_answered_with_size_and_digest(reply):
+    Session().up(Sum(id=1, path=PATH)).refuses_down(reply)
+    session = Session().up(Sum(id=1, path=PATH)).down(Ok(id=1, size=0, digest=DIGEST))
+    assert len(session.pending) == 0
+
+
+def test_a_resumed_write_announces_what_follows():
+    """The offset counts for no size: neither the bound on DATA nor END's."""
+    write = Write(id=1, path=PATH, size=3, offset=1000, prefix=DIGEST)
+    Session().up(write, Data(b"abc"), end(3)).down(Ok(id=1))
+    Session().up(write, Data(b"abc")).refuses_up(Data(b"d"))
+    Session().up(write, Data(b"abc")).refuses_up(end(1003))
 
 
 @pytest.mark.parametrize("last", [[], [Data(b"x")], [ABORT]])
@@ -412,6 +563,22 @@ def test_cancel_names_a_request_that_was_made():
     session.down(file(3), Abort(code=ErrorCode.CANCELLED))
     Session().refuses_up(Cancel(id=1))
     Session().up(Read(id=3, path=PATH)).refuses_up(Cancel(id=4))
+
+
+@pytest.mark.parametrize(
+    ("asked", "before"),
+    [
+        (List(id=1), []),
+        (List(id=1), [part(1)]),
+        (Sum(id=1, path=PATH), []),
+        (read_many(1), []),
+        (read_many(1), [files(1, 2)]),
+    ],
+)
+def test_cancel_ends_other_answers_with_an_error(asked, before):
+    session = Session().up(asked, Stat(id=2, path=PATH)).down(*before).up(Cancel(id=1))
+    session.down(Error(id=1, code=ErrorCode.CANCELLED), info(2))
+    assert len(session.pending) == 0
 
 
 def test_a_late_cancel_is_no_fault():
