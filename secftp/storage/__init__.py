@@ -1,13 +1,32 @@
-"""Files: the only floor that opens what a peer or the user of a transfer names."""
+"""Files: the only floor that opens what a peer or the user of a transfer names.
+
+A server reads and writes in a `LocalStore`: names in it come from a peer, and lead through no link. A client uses the
+same for the folder that it fetches a tree into, because there the names come from the server; so a link in that folder
+is not followed, and what would go through it fails. `outgoing` reads trees that are to be copied to a server.
+`open_local_source`, `create_local_sink`, `resume_local_sink`, `stat_local` and `make_local_folder` take what the user
+typed; `PipeSource` and `PipeSink` are the standard streams. `base` has the contracts.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from secftp.storage.base import FileInfo, FolderPath, Kind, Path, ResumedSink, Scanned, Sink, Source, Store
 from secftp.storage.digest import ALGORITHMS, Digest, digester, new_digest
-from secftp.storage.local import LocalStore
 from secftp.storage.names import RESERVED_PREFIX
 from secftp.storage.pipe import PipeSink, PipeSource
-from secftp.storage.small import SmallFiles
 from secftp.storage.sweep import sweep
-from secftp.storage.user import create_local_sink, open_local_source
+from secftp.storage.user import (
+    create_local_sink,
+    make_local_folder,
+    open_local_source,
+    resume_local_sink,
+    stat_local,
+)
+
+if TYPE_CHECKING:
+    from secftp.storage.local import LocalStore
+    from secftp.storage.small import SmallFiles
 
 __all__ = [
     "ALGORITHMS",
@@ -28,7 +47,21 @@ __all__ = [
     "Store",
     "create_local_sink",
     "digester",
+    "make_local_folder",
     "new_digest",
     "open_local_source",
+    "resume_local_sink",
+    "stat_local",
     "sweep",
 ]
+
+# What the transfer of one file does not need is loaded when it is asked for: start-up is part of speed.
+_LATER = {"LocalStore": "local", "SmallFiles": "small"}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(f"{__name__}.{_LATER[name]}"), name)

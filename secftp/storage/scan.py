@@ -8,10 +8,9 @@ file is told of, or that a folder with a million names in it takes the memory of
 
 from __future__ import annotations
 
-import contextlib
 import os
 import stat
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from secftp.errors import FileError, NameRefused
 from secftp.messages.bounds import MAX_COMPONENTS, MAX_PATH
@@ -29,41 +28,36 @@ _RESERVED = os.fsdecode(RESERVED_PREFIX)
 
 def scan(root: int, path: Path, *, recursive: bool) -> Generator[Scanned, None, None]:
     """As `Store.scan`, below the folder held open as `root`; `path` has been checked."""
-    level = _Level(open_listed(root, path), path, len(path))
-    if recursive:
-        yield from _deep(level)
-    else:
-        with contextlib.closing(level):
-            yield from level.entries(set_aside=False)
-            if level.problem is not None:
-                raise level.problem
-
-
-def _deep(top: _Level) -> Iterator[Scanned]:
-    levels = [top]
+    levels = [_Level(open_listed(root, path), path, len(path))]
     try:
         while levels:
             level = levels[-1]
-            yield from level.entries(set_aside=True)
+            yield from level.entries(set_aside=recursive)
             below = level.next_folder()
-            if below is None:
-                levels.pop().close()
-                if level.problem is not None:
-                    if not levels:
-                        raise level.problem
-                    yield Scanned(level.below, level.info, level.problem)
+            if below is not None:
+                entered = level.enter(below)
+                if isinstance(entered, Scanned):
+                    yield entered
+                else:
+                    levels.append(entered)
+                    yield Scanned(entered.below, below.info)
                 continue
-            name, info = below
-            try:
-                entered = level.enter(name, info)
-            except FileError as problem:
-                yield Scanned((*level.below, name), info, problem)
-            else:
-                levels.append(entered)
-                yield Scanned(entered.below, info)
+            levels.pop().close()
+            if level.problem is not None:
+                if not levels:
+                    raise level.problem
+                yield Scanned(level.below, level.info, level.problem)
     finally:
         for level in levels:
             level.close()
+
+
+class _Seen(NamedTuple):
+    """What is told of one name in a folder."""
+
+    name: bytes
+    info: FileInfo | None
+    is_folder: bool
 
 
 class _Listing(Protocol):
@@ -75,7 +69,10 @@ class _Listing(Protocol):
 
 
 class _Level:
-    """A folder that is being listed. Takes over its descriptor. `top`: how many names of `path` are above the scan."""
+    """A folder that is being listed. Takes over its descriptor.
+
+    `path` is how messages call it, and all but the first `top` of its names are below the folder that was asked for.
+    """
 
     def __init__(self, folder: int, path: Path, top: int, info: FileInfo | None = None) -> None:
         self.below = path[top:]
@@ -84,8 +81,7 @@ class _Level:
         self._folder = folder
         self._path = path
         self._top = top
-        self._room = MAX_PATH - sum(map(len, path)) - len(path)  # for a name and its separator
-        self._folders: list[tuple[bytes, FileInfo | None]] = []
+        self._folders: list[_Seen] = []
         self._listing: _Listing | None = None
         self._is_listed = False
 
@@ -93,37 +89,41 @@ class _Level:
         """What is in it; with `set_aside` its folders are remembered instead, and it pauses when those are many."""
         if self._is_listed:
             return
+        room = MAX_PATH - sum(map(len, self._path)) - len(self._path) - 1  # for a name
+        below = self.below
         try:
             if self._listing is None:
                 self._listing = os.scandir(self._folder)
             for entry in self._listing:
-                found = _look_at(entry)
-                if found is None:
+                seen = _look_at(entry)
+                if seen is None:
                     continue
-                name, info, is_folder = found
-                if len(name) >= self._room:
-                    self._cannot_tell()
-                elif is_folder and set_aside:
-                    self._folders.append((name, info))
+                if len(seen.name) > room:
+                    self.problem = NameRefused(f"Some names in it are too long: {shown(self._path)}")
+                elif seen.is_folder and set_aside:
+                    self._folders.append(seen)
                     if len(self._folders) >= _REMEMBERED:
                         return
                 else:
-                    yield Scanned((*self.below, name), info)
+                    yield Scanned((*below, seen.name), seen.info)
         except OSError as error:
             self.problem = translate(error, self._path or ".")
         self._is_listed = True
         self._close_listing()
 
-    def next_folder(self) -> tuple[bytes, FileInfo | None] | None:
+    def next_folder(self) -> _Seen | None:
         """The next folder in it to enter, None if none is remembered; then it is listed to its end."""
         return self._folders.pop() if self._folders else None
 
-    def enter(self, name: bytes, info: FileInfo | None) -> _Level:
-        """The folder `name` in it; raises what keeps it from being listed."""
-        path = (*self._path, name)
-        if len(path) >= MAX_COMPONENTS:
-            raise NameRefused(f"What is in it lies too deep to be named: {shown(path)}")
-        return _Level(open_below(self._folder, path, len(path), LIST_FLAGS), path, self._top, info)
+    def enter(self, seen: _Seen) -> _Level | Scanned:
+        """The folder in it, or an entry that says what keeps it from being listed."""
+        path = (*self._path, seen.name)
+        try:
+            if len(path) >= MAX_COMPONENTS:
+                raise NameRefused(f"What is in it lies too deep: {shown(path)}")
+            return _Level(open_below(self._folder, path, len(path), LIST_FLAGS), path, self._top, seen.info)
+        except FileError as problem:
+            return Scanned((*self.below, seen.name), seen.info, problem)
 
     def close(self) -> None:
         """Let go of it; idempotent."""
@@ -137,12 +137,9 @@ class _Level:
         if listing is not None:
             listing.close()
 
-    def _cannot_tell(self) -> None:
-        self.problem = NameRefused(f"Names in it are too long to be told of: {shown(self._path)}")
 
-
-def _look_at(entry: os.DirEntry[str]) -> tuple[bytes, FileInfo | None, bool] | None:
-    """Name, information, and whether it is a folder; None for what is not told of."""
+def _look_at(entry: os.DirEntry[str]) -> _Seen | None:
+    """What is told of an entry; None for nothing."""
     if entry.name.startswith(_RESERVED):
         return None
     try:
@@ -150,10 +147,19 @@ def _look_at(entry: os.DirEntry[str]) -> tuple[bytes, FileInfo | None, bool] | N
     except FileNotFoundError:
         return None
     except OSError:
-        # In a folder that may be listed but not entered, the listing itself knows what is a folder.
-        is_folder = entry.is_dir(follow_symlinks=False)
-        return (os.fsencode(entry.name), None, is_folder) if is_folder or entry.is_file(follow_symlinks=False) else None
-    is_folder = stat.S_ISDIR(status.st_mode)
-    if is_folder or stat.S_ISREG(status.st_mode):
-        return os.fsencode(entry.name), file_info(status), is_folder
+        return _by_listing_alone(entry)
+    if stat.S_ISREG(status.st_mode):
+        return _Seen(os.fsencode(entry.name), file_info(status), is_folder=False)
+    if stat.S_ISDIR(status.st_mode):
+        return _Seen(os.fsencode(entry.name), file_info(status), is_folder=True)
     return None
+
+
+def _by_listing_alone(entry: os.DirEntry[str]) -> _Seen | None:
+    """In a folder that may be listed but not entered: many file systems say in the listing what an entry is."""
+    try:
+        is_folder = entry.is_dir(follow_symlinks=False)
+        is_file = entry.is_file(follow_symlinks=False)
+    except OSError:
+        return None
+    return _Seen(os.fsencode(entry.name), None, is_folder=is_folder) if is_folder or is_file else None

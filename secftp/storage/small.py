@@ -33,6 +33,23 @@ _PERMISSIONS = 0o777
 _DEFAULT_MODE = 0o666
 
 
+def read_whole(fd: int, subject: Path, limit: int) -> tuple[FileInfo, bytes]:
+    """Read and close `fd`, as `SmallFiles.read`; raises OSError, too."""
+    try:
+        status = os.fstat(fd)
+        require_regular(status, subject)
+        size = status.st_size
+        if size > limit:
+            raise TooLarge(f"Too large to be read at once: {shown(subject)}")
+        data = os.read(fd, size) if size else b""
+        after = os.fstat(fd)
+    finally:
+        os.close(fd)
+    if len(data) != size or after.st_size < size or (after.st_size == size and after.st_mtime_ns != status.st_mtime_ns):
+        raise FileChanged(f"It changed while it was being read: {shown(subject)}", hint="Try again.")
+    return file_info(status), data
+
+
 class SmallFiles:
     """Reads and writes files of a store that fit into memory. A context manager; for one thread, and for one batch.
 
@@ -95,24 +112,7 @@ class LocalSmallFiles(SmallFiles):
         check(path)
         folder = self._go_to(path)
         with translated(path):
-            fd = os.open(path[-1], _READ_FLAGS, dir_fd=folder)
-            try:
-                status = os.fstat(fd)
-                require_regular(status, path)
-                size = status.st_size
-                if size > limit:
-                    raise TooLarge(f"Too large to be read at once: {shown(path)}")
-                data = os.read(fd, size) if size else b""
-                after = os.fstat(fd)
-            finally:
-                os.close(fd)
-        if (
-            len(data) != size
-            or after.st_size < size
-            or (after.st_size == size and after.st_mtime_ns != status.st_mtime_ns)
-        ):
-            raise FileChanged(f"It changed while it was being read: {shown(path)}", hint="Try again.")
-        return file_info(status), data
+            return read_whole(os.open(path[-1], _READ_FLAGS, dir_fd=folder), path, limit)
 
     def write(
         self,

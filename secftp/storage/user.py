@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from secftp.errors import AlreadyExists, IsAFolder, NameRefused, NotFound
-from secftp.storage.failures import not_regular, translated
+from secftp.storage.base import file_info
+from secftp.storage.failures import not_regular, require_regular, translated
 from secftp.storage.folders import FOLDER_FLAGS
 from secftp.storage.pipe import PipeSink
-from secftp.storage.sink import FileSink
+from secftp.storage.sink import FileSink, ResumedFileSink
 from secftp.storage.source import OPEN_FLAGS, FileSource
+from secftp.storage.unfinished import look_at_partial
 
 if TYPE_CHECKING:
-    from secftp.storage.base import Sink
+    from secftp.storage.base import FileInfo, Sink
 
 
 def open_local_source(path: str) -> FileSource:
@@ -32,6 +34,35 @@ def open_local_source(path: str) -> FileSource:
     return FileSource(fd, path)
 
 
+def stat_local(path: str, *, partial: bool = False) -> FileInfo:
+    """What the name leads to, a regular file or a folder; with `partial`, what is kept of the file it would make.
+
+    Raises as `open_local_source` does, but a folder is an answer.
+    """
+    _check(path)
+    with translated(path):
+        if partial:
+            place = _find(path, overwrite=True)
+            if not isinstance(place, _Place):
+                raise not_regular(path)
+            folder = place.open_folder()
+            try:
+                return file_info(look_at_partial(folder, path, place.name))
+            finally:
+                os.close(folder)
+        status = os.stat(path)
+        if not stat.S_ISDIR(status.st_mode):
+            require_regular(status, path)
+        return file_info(status)
+
+
+def make_local_folder(path: str, *, mode: int | None = None) -> None:
+    """Make a folder in one that exists; options and errors as `Store.make_folder`'s."""
+    _check(path)
+    with translated(path):
+        os.mkdir(path, 0o777 if mode is None else mode & 0o777)
+
+
 def create_local_sink(
     path: str,
     *,
@@ -39,6 +70,7 @@ def create_local_sink(
     mode: int | None = None,
     mtime_ns: int | None = None,
     size: int | None = None,
+    keep: bool = False,
 ) -> Sink:
     """Begin a file that replaces whatever regular file has the name, in one step; options as `Store.create_sink`'s.
 
@@ -50,22 +82,64 @@ def create_local_sink(
     """
     _check(path)
     with translated(path):
-        place, status = path, _look(path)
-        if status is not None:
-            if not overwrite:
-                raise AlreadyExists(f"It already exists: {path}")
-            if stat.S_ISLNK(status.st_mode):
-                place, status = _follow(path)
-            if stat.S_ISDIR(status.st_mode):
-                raise IsAFolder(f"It is a folder: {path}")
-            if _is_stream(status):
-                return _open_special(place, path)
-        folder, name = os.path.split(place)
+        place = _find(path, overwrite=overwrite)
+        if not isinstance(place, _Place):
+            return _open_special(place, path)
+        folder = place.open_folder()
+    return FileSink(
+        folder, place.name, path, overwrite=overwrite, mode=mode, mtime_ns=mtime_ns, size=size, keep=keep
+    )  # fmt: skip
+
+
+def resume_local_sink(
+    path: str,
+    offset: int,
+    *,
+    keep: bool = True,
+    overwrite: bool = True,
+    mode: int | None = None,
+    mtime_ns: int | None = None,
+    size: int | None = None,
+) -> ResumedFileSink:
+    """Go on with what is kept of a file; options as `Store.resume_sink`'s, errors as its and `create_local_sink`'s."""
+    _check(path)
+    with translated(path):
+        place = _find(path, overwrite=overwrite)
+        if not isinstance(place, _Place):
+            raise not_regular(path)
+        folder = place.open_folder()
+    return ResumedFileSink(
+        folder, place.name, path, offset, overwrite=overwrite, mode=mode, mtime_ns=mtime_ns, size=size, keep=keep
+    )  # fmt: skip
+
+
+class _Place(NamedTuple):
+    """Where a regular file stands, or is to stand: links are behind us."""
+
+    above: str
+    name: bytes
+
+    def open_folder(self) -> int:
         try:
-            fd = os.open(folder or ".", FOLDER_FLAGS)
+            return os.open(self.above or ".", FOLDER_FLAGS)
         except FileNotFoundError as error:
-            raise NotFound(f"No such folder: {folder}") from error
-    return FileSink(fd, os.fsencode(name), path, overwrite=overwrite, mode=mode, mtime_ns=mtime_ns, size=size)
+            raise NotFound(f"No such folder: {self.above}") from error
+
+
+def _find(path: str, *, overwrite: bool) -> _Place | str:
+    """The place of the regular file `path`; or a path where a FIFO or a character device is."""
+    place, status = path, _look(path)
+    if status is not None:
+        if not overwrite:
+            raise AlreadyExists(f"It already exists: {path}")
+        if stat.S_ISLNK(status.st_mode):
+            place, status = _follow(path)
+        if stat.S_ISDIR(status.st_mode):
+            raise IsAFolder(f"It is a folder: {path}")
+        if _is_stream(status):
+            return place
+    above, name = os.path.split(place)
+    return _Place(above, os.fsencode(name))
 
 
 def _check(path: str) -> None:
