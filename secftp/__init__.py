@@ -1,7 +1,17 @@
 """Encrypted file transfer under one shared key.
 
-The command lines are `secftp` (`python -m secftp.client`) and `secftpd` (`python -m secftp.server`). Every error this
-package raises on purpose is a `SecftpError`, and also the `OSError` that the failure is to Python.
+    import secftp
+
+    with secftp.connect("secftp://example.org", key_file="~/.secftp/key") as remote:
+        remote.put("photos", "backup")
+        remote.get("backup/notes.txt", "notes.txt")
+        print(remote.listdir("backup"))
+
+`connect` returns a `Remote`: everything that can be done with the files of a server. `Server` serves a folder from
+within a program. Every error this package raises on purpose is a `SecftpError`, and also the `OSError` or `ValueError`
+that the failure is to Python.
+
+The command lines are `secftp` (`python -m secftp.client`) and `secftpd` (`python -m secftp.server`).
 """
 
 from __future__ import annotations
@@ -36,12 +46,44 @@ from secftp.errors import (
     UsageError,
 )
 
+TYPE_CHECKING = False  # as of typing, which takes longer to import than all else here together
+if TYPE_CHECKING:
+    from secftp.api.client import Remote, connect
+    from secftp.api.copying import CopyIncomplete, CopyProgress
+    from secftp.api.entries import RemoteEntry, RemoteStat
+    from secftp.api.listing import Listing
+    from secftp.api.reader import RemoteReader
+    from secftp.api.server import Server
+    from secftp.api.writer import RemoteWriter
+    from secftp.copy import Summary
+    from secftp.keys import Key, generate_key
+
+# Whatever needs the core, the network or a file is imported when it is used: a command line that only prints its help
+# imports this module, too.
+_WHERE = {
+    "CopyIncomplete": "secftp.api.copying",
+    "CopyProgress": "secftp.api.copying",
+    "Key": "secftp.keys",
+    "Listing": "secftp.api.listing",
+    "Remote": "secftp.api.client",
+    "RemoteEntry": "secftp.api.entries",
+    "RemoteReader": "secftp.api.reader",
+    "RemoteStat": "secftp.api.entries",
+    "RemoteWriter": "secftp.api.writer",
+    "Server": "secftp.api.server",
+    "Summary": "secftp.copy",
+    "connect": "secftp.api.client",
+    "generate_key": "secftp.keys",
+}
+
 __all__ = [
     "AlreadyExists",
     "AuthenticationError",
     "Cancelled",
     "ChecksumMismatch",
     "ConnectionLost",
+    "CopyIncomplete",
+    "CopyProgress",
     "CoreError",
     "ExitCode",
     "FileChanged",
@@ -51,17 +93,44 @@ __all__ = [
     "InputOutputError",
     "InstallationError",
     "IsAFolder",
+    "Key",
     "KeyFormatError",
+    "Listing",
     "NameRefused",
     "NoSpace",
     "NotAFolder",
     "NotEmpty",
     "NotFound",
     "ProtocolError",
+    "Remote",
+    "RemoteEntry",
+    "RemoteReader",
+    "RemoteStat",
+    "RemoteWriter",
     "SecftpError",
+    "Server",
     "ServerUnreachable",
+    "Summary",
     "TooLarge",
     "TransferTimeout",
     "UsageError",
     "__version__",
+    "connect",
+    "generate_key",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """Import what is used for the first time."""
+    where = _WHERE.get(name)
+    if where is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value = globals()[name] = getattr(import_module(where), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    """Everything, imported or not."""
+    return sorted({*globals(), *__all__})

@@ -34,8 +34,27 @@ FLOORS = {
     "secftp.session": {"secftp.channel", "secftp.messages", "secftp.storage", "secftp.text", "secftp.transfer"},
     "secftp.copy": {"secftp.messages", "secftp.session", "secftp.storage", "secftp.text", "secftp.transfer"},
 }
-# The entries see everything but each other, and so does the package itself: `python -m` would warn if it saw them.
-FLOORS |= {entry: set(FLOORS) for entry in (*ENTRIES, PACKAGE.name)}
+# The entries see everything but each other and what is for other people's programs.
+FLOORS |= {entry: set(FLOORS) for entry in ENTRIES}
+# That stands beside them, and has the engine of secftpd in one place.
+FLOORS["secftp.api"] = {
+    f"secftp.{floor}"
+    for floor in (
+        "channel",
+        "copy",
+        "keys",
+        "messages",
+        "places",
+        "record",
+        "session",
+        "storage",
+        "text",
+        "transfer",
+    )
+}
+FLOORS["secftp.api.server"] = {*FLOORS["secftp.api"], "secftp.api", "secftp.server"}
+# The package itself sees everything but the entries: `python -m` would warn if it saw them.
+FLOORS[PACKAGE.name] = set(FLOORS) - set(ENTRIES)
 
 # Where a capability may be used: nowhere else.
 ONLY = {
@@ -184,6 +203,12 @@ def test_the_product_keeps_the_rule(rule):
         (upward_imports, "secftp.server.log", "import secftp.client.terminal"),
         (upward_imports, "secftp.errors", "from secftp.text import escape"),
         (upward_imports, "secftp", "from secftp.client import options"),
+        (upward_imports, "secftp.client.verbs", "from secftp.api.client import connect"),
+        (upward_imports, "secftp.server.server", "from secftp.api import server"),
+        (upward_imports, "secftp.api.client", "from secftp.server.server import Server"),
+        (upward_imports, "secftp.api.client", "from secftp.client import options"),
+        (upward_imports, "secftp.api.server", "from secftp.client import options"),
+        (upward_imports, "secftp.session", "from secftp.api.pool import Pool"),
         (upward_imports, "secftp.novelty", "import os"),
         (upward_imports, "secftp.channel.stream", "__import__('secftp.session')"),
         (upward_imports, "secftp.channel.stream", "importlib.import_module('secftp.session')"),
@@ -212,6 +237,7 @@ def test_a_rule_finds_what_breaks_it(rule, module, source):
     ("module", "source"),
     [
         ("secftp.client.verbs", "from secftp.session import Session\nfrom secftp.client import options"),
+        ("secftp.api.server", "from secftp.server.server import Server\nfrom secftp.api import credentials"),
         ("secftp.channel.connect", "import socket\nfrom secftp.errors import SecftpError"),
         ("secftp.record.binding", "from secftp import _core"),
         ("secftp.storage.local", "import os\nos.open(name, 0)\nfrom secftp import system"),

@@ -1,0 +1,96 @@
+"""Listings: from the server's answer to entries, a part at a time.
+
+What a folder of usual size holds is taken at once, so that the connection is free again before the first entry is
+looked at, however long the program takes with it. A larger one is streamed over a connection of its own, and memory
+stays bounded.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections import deque
+from itertools import islice
+from typing import TYPE_CHECKING, AnyStr, Final, Generic, Self
+
+from secftp.api.entries import RemoteEntry, RemoteStat
+from secftp.api.names import joined
+from secftp.messages import exception_for
+from secftp.text import escape
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import TracebackType
+
+    from secftp.api.pool import Pool
+    from secftp.errors import FileError
+    from secftp.messages import Info, Listed
+    from secftp.storage import Path
+
+AHEAD_ENTRIES: Final = 20_000
+
+
+class Listing(Generic[AnyStr]):
+    """An iterator over the entries of a folder, and a context manager that ends it early.
+
+    The order is the server's; with `recursive` a folder comes before what is in it.
+    """
+
+    def __init__(self, pool: Pool, path: Path, given: AnyStr, *, recursive: bool) -> None:
+        self._given: AnyStr = given
+        self._ahead: deque[Listed] = deque()
+        self._rest: Iterator[Listed] | None = None
+        self._keep: contextlib.ExitStack = contextlib.ExitStack()
+        with contextlib.ExitStack() as undo:
+            connection = undo.enter_context(pool.connection())
+            listed = connection.session.list(path, recursive=recursive)
+            self._ahead.extend(islice(listed, AHEAD_ENTRIES))
+            if len(self._ahead) == AHEAD_ENTRIES:
+                self._rest = listed
+                pool.prolong(connection)
+                self._keep = undo.pop_all()
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> RemoteEntry[AnyStr]:
+        if not self._ahead and self._rest is not None:
+            self._read_on(self._rest)
+        if not self._ahead:
+            raise StopIteration
+        return self._entry(self._ahead.popleft())
+
+    def close(self) -> None:
+        """Ask for no more; what is not listed yet never will be. Idempotent."""
+        self._ahead.clear()
+        self._rest = None
+        self._keep.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _read_on(self, rest: Iterator[Listed]) -> None:
+        try:
+            self._ahead.extend(islice(rest, AHEAD_ENTRIES))
+        except BaseException:
+            self.close()
+            raise
+        if len(self._ahead) < AHEAD_ENTRIES:
+            self._rest = None
+            self._keep.close()
+
+    def _entry(self, listed: Listed) -> RemoteEntry[AnyStr]:
+        path = joined(self._given, b"/".join(listed.path))
+        problem: FileError | None = None
+        if listed.code is not None:
+            problem = exception_for(listed.code, escape(path))
+        return RemoteEntry(path, stat_of(listed), problem)
+
+
+def stat_of(info: Info | Listed) -> RemoteStat:
+    """What the wire says of a file or folder, as a program sees it."""
+    return RemoteStat("folder" if info.kind == "folder" else "file", info.size, info.mtime_ns, info.mode)

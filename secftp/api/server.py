@@ -1,0 +1,207 @@
+"""A server inside a Python program: for tests, and for programs that want to hand out a folder for a while."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import threading
+from typing import TYPE_CHECKING, Final, Self
+
+from secftp.api.credentials import key_from, suite_for
+from secftp.channel import listen
+from secftp.errors import NotAFolder, NotFound, SecftpError, UsageError
+from secftp.keys import generate_key
+from secftp.places import Url, format_url
+from secftp.server.access import Access
+from secftp.server.log import Level, Log
+from secftp.server.server import DEFAULT_MAX_CLIENTS
+from secftp.server.server import Server as Engine
+from secftp.storage import LocalStore
+from secftp.text import escape
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from types import TracebackType
+
+    from secftp.api.credentials import Cipher
+    from secftp.api.names import LocalPath
+    from secftp.channel import Listener
+    from secftp.keys import Key
+
+_LOGGER: Final = logging.getLogger("secftp.server")
+# What a client of this machine calls a server that listens on all addresses.
+_REACHABLE: Final = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
+_ALL_CIPHERS: Final[tuple[Cipher, ...]] = ("none", "aes128", "aes256")
+
+
+class Server:
+    """Serves a folder from a thread of this process, from `start` (or the begin of a with block) until `stop`.
+
+    >>> with secftp.Server(folder) as server:
+    ...     with secftp.connect(server.url, key=server.key) as remote:
+    ...         remote.write_text("hello.txt", "Hello!")
+    ...         remote.listdir()
+    6
+    ['hello.txt']
+
+    `root` is the folder. `key` is a text or a `secftp.Key`; without one a new key is made, which `server.key` tells,
+    unless the server is `anonymous` (anybody may read) or takes `anonymous_write` (anybody may write, too).
+    `read_only` lets nobody write; `overwrite=False` lets nobody replace, rename over or remove what is there. `port` 0
+    picks a free one. `host` is an address of this machine, `""` for all of them; left out, nobody but this machine gets
+    in. `ciphers` are those that clients may use.
+
+    Nothing is printed: what the server would say goes to the logger `secftp.server` (level INFO), or line by line to
+    `log`, a callable that is called from any thread. Names in it are escaped, keys are never there.
+    """
+
+    def __init__(
+        self,
+        root: LocalPath,
+        key: str | Key | None = None,
+        *,
+        port: int = 0,
+        host: str = "127.0.0.1",
+        anonymous: bool = False,
+        anonymous_write: bool = False,
+        read_only: bool = False,
+        overwrite: bool = True,
+        max_clients: int = DEFAULT_MAX_CLIENTS,
+        ciphers: Iterable[Cipher] = _ALL_CIPHERS,
+        log: Callable[[str], object] | None = None,
+    ) -> None:
+        everybody = anonymous or anonymous_write
+        self._key = generate_key() if key is None and not everybody else key
+        self._root = os.fsdecode(root)
+        self._access = Access(
+            None if self._key is None else key_from(self._key),
+            suites=frozenset(map(suite_for, ciphers)),
+            anonymous=anonymous,
+            anonymous_write=anonymous_write,
+            read_only=read_only,
+            overwrite=overwrite,
+        )
+        self._host = host
+        self._port = port
+        self._max_clients = max_clients
+        self._log = _Forwarded(log)
+        self._running: tuple[Engine, threading.Thread] | None = None
+        self._lock = threading.Lock()
+        self._process = os.getpid()
+
+    @property
+    def key(self) -> str | Key | None:
+        """What a client has to give as its key: as it was given here, or the text of the one that was made.
+
+        None for a server that only takes clients without one (`secftp.connect(url, anonymous=True)`).
+        """
+        return self._key
+
+    @property
+    def port(self) -> int:
+        """The TCP port: as it was given, and the one that was picked once the server runs."""
+        return self._port
+
+    @property
+    def host(self) -> str:
+        """The address as it was given."""
+        return self._host
+
+    @property
+    def url(self) -> str:
+        """The URL of the served folder, for `secftp.connect` and the command line. Raises `UsageError` too early."""
+        if not self._port:
+            raise UsageError("The server was not started yet.", hint="Use it in a with block, or call start().")
+        host = _REACHABLE.get(self._host, self._host)
+        return format_url(Url(host, self._port, "", (), trailing_slash=True))
+
+    def start(self) -> Self:
+        """Listen; from now on clients are served.
+
+        Raises `NotFound` or `NotAFolder` for the folder, `UsageError` for a port or a host that can't be listened on,
+        and when the server runs already.
+        """
+        with self._lock:
+            if self._running is not None:
+                raise UsageError("The server runs already.")
+            self._process = os.getpid()
+            with contextlib.ExitStack() as undo:
+                store = undo.enter_context(contextlib.closing(self._open_store()))
+                engine = Engine(store, self._access, self._log, max_clients=self._max_clients)
+                listener = self._listen()
+                undo.callback(listener.close)
+
+                def run() -> None:
+                    with contextlib.closing(store):
+                        engine.serve(listener)
+
+                thread = threading.Thread(target=run, name="secftp-server", daemon=True)
+                port = listener.port
+                thread.start()
+                undo.pop_all()  # the thread closes them from now on
+                self._port, self._running = port, (engine, thread)
+        return self
+
+    def stop(self, *, hurry: bool = False) -> None:
+        """Take no more clients, give transfers five seconds to end, and return when the last client is gone.
+
+        With `hurry` transfers are broken off at once; none of them leaves half a file. Stopping twice does no harm.
+        """
+        with self._lock:
+            running, self._running = self._running, None
+        if running is None or self._process != os.getpid():
+            return  # a forked process has a copy of this object, and no server
+        engine, thread = running
+        engine.stop()
+        if hurry:
+            engine.stop()
+        thread.join()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop(hurry=kind is not None)
+
+    def __repr__(self) -> str:
+        state = "running" if self._running is not None else "stopped"
+        return f"<secftp.Server {state} at {self._host or '*'}:{self._port}>"
+
+    def _open_store(self) -> LocalStore:
+        if not os.path.isdir(self._root):
+            shown = escape(self._root)
+            if os.path.lexists(self._root):
+                raise NotAFolder(f"{shown} is no folder.")
+            raise NotFound(f"There is no folder {shown}.")
+        return LocalStore(self._root, sweep=True)
+
+    def _listen(self) -> Listener:
+        try:
+            return listen([self._host] if self._host else [], self._port)
+        except SecftpError:
+            raise
+        except OSError as problem:
+            raise UsageError(
+                f"Port {self._port} can't be listened on: {(problem.strerror or str(problem)).lower()}.",
+                hint="Give another port, or 0 to pick a free one.",
+            ) from None
+
+
+class _Forwarded(Log):
+    """The server's log as calls of somebody's function, or of the logger."""
+
+    def __init__(self, tell: Callable[[str], object] | None) -> None:
+        super().__init__()
+        self._tell = tell
+
+    def lines(self, texts: Iterable[str], level: Level = Level.INFO) -> None:
+        """Pass lines on; a function that fails never ends a transfer."""
+        for text in texts:
+            printable = "".join(sign if sign.isprintable() else "?" for sign in text)
+            with contextlib.suppress(Exception):
+                if self._tell is None:
+                    _LOGGER.log(level, "%s", printable)
+                else:
+                    self._tell(printable)

@@ -1,0 +1,283 @@
+"""What can be done with names at a server: look, list, make, move, remove. Nothing here touches a file's bytes."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, AnyStr, Final, TypeAlias, overload
+
+from secftp.api.listing import Listing, stat_of
+from secftp.api.names import file_path, folder_path, spelled
+from secftp.errors import AlreadyExists, FileError, NotAFolder, NotEmpty, NotFound, UsageError
+from secftp.messages import Algorithm, Kind
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Iterator
+
+    from secftp.api.entries import RemoteEntry, RemoteStat
+    from secftp.api.names import RemotePath
+    from secftp.api.pool import Pool
+    from secftp.storage import Path
+
+_PASSES: Final = 3
+
+_OnError: TypeAlias = "Callable[[FileError], object] | None"
+
+
+class RemoteTree:
+    """The names that a server serves. `Remote`, which is one, adds what is in the files."""
+
+    def __init__(self, pool: Pool, base: Path) -> None:
+        self._pool = pool
+        self._base = base
+
+    # --- looking ------------------------------------------------------------------------------------------------------
+
+    def stat(self, path: RemotePath = "") -> RemoteStat:
+        """What is known of a file or folder without reading it; raises `NotFound` (a FileNotFoundError).
+
+        >>> remote.stat("backup").is_dir()
+        True
+        """
+        with self._pool.session() as session:
+            return stat_of(session.stat(folder_path(path, self._base)))
+
+    def exists(self, path: RemotePath) -> bool:
+        """Whether there is a file or folder of that name. Any other trouble than its absence is raised."""
+        return self._look(path) is not None
+
+    def is_file(self, path: RemotePath) -> bool:
+        """Whether there is a file of that name."""
+        found = self._look(path)
+        return found is not None and found.is_file()
+
+    def is_dir(self, path: RemotePath) -> bool:
+        """Whether there is a folder of that name."""
+        found = self._look(path)
+        return found is not None and found.is_dir()
+
+    def checksum(
+        self, path: RemotePath, algorithm: str = "xxh128", *, offset: int = 0, length: int | None = None
+    ) -> str:
+        """The digest of a file, computed by the server, in hexadecimal digits.
+
+        `algorithm` is xxh128, sha256, blake3 or md5. With `offset` and `length` (bytes) of a part of it.
+
+        >>> remote.checksum("backup/a.bin", "sha256") == hashlib.sha256(remote.read_bytes("backup/a.bin")).hexdigest()
+        True
+        """
+        with self._pool.session() as session:
+            found = session.checksum(
+                file_path(path, self._base), algorithm=algorithm_for(algorithm), offset=offset, length=length
+            )
+        return found.digest.hex()
+
+    # --- listing ------------------------------------------------------------------------------------------------------
+
+    @overload
+    def scandir(self, path: bytes, *, recursive: bool = False) -> Listing[bytes]: ...
+    @overload
+    def scandir(self, path: str | os.PathLike[str] = "", *, recursive: bool = False) -> Listing[str]: ...
+    def scandir(
+        self, path: str | bytes | os.PathLike[str] = "", *, recursive: bool = False
+    ) -> Listing[str] | Listing[bytes]:
+        """The entries of a folder, in the server's order; with `recursive` of all folders in it, too.
+
+        Links and special files are not served, hence not listed. A folder's entry comes before those in it; one that
+        can't be looked into has a `problem`. `recursive` asks once for a whole tree, which `walk` does not.
+
+        >>> sorted(entry.name for entry in remote.scandir("backup") if entry.is_file())
+        ['a.bin', 'b.bin']
+        """
+        given = spelled(path)
+        found = folder_path(given, self._base)
+        if isinstance(given, bytes):
+            return Listing(self._pool, found, given, recursive=recursive)
+        return Listing(self._pool, found, given, recursive=recursive)
+
+    @overload
+    def listdir(self, path: bytes) -> list[bytes]: ...
+    @overload
+    def listdir(self, path: str | os.PathLike[str] = "") -> list[str]: ...
+    def listdir(self, path: str | bytes | os.PathLike[str] = "") -> list[str] | list[bytes]:
+        """The names in a folder, in the server's order.
+
+        >>> sorted(remote.listdir("backup"))
+        ['a.bin', 'b.bin', 'old']
+        """
+        if isinstance(path, bytes):
+            return [entry.name for entry in self.scandir(path)]
+        return [entry.name for entry in self.scandir(path)]
+
+    @overload
+    def walk(
+        self, top: bytes, *, topdown: bool = True, on_error: _OnError = None
+    ) -> Iterator[tuple[bytes, list[bytes], list[bytes]]]: ...
+    @overload
+    def walk(
+        self, top: str | os.PathLike[str] = "", *, topdown: bool = True, on_error: _OnError = None
+    ) -> Iterator[tuple[str, list[str], list[str]]]: ...
+    def walk(
+        self, top: str | bytes | os.PathLike[str] = "", *, topdown: bool = True, on_error: _OnError = None
+    ) -> Iterator[tuple[str, list[str], list[str]]] | Iterator[tuple[bytes, list[bytes], list[bytes]]]:
+        """A triple (folder, names of folders in it, names of files in it) for `top` and every folder beneath it.
+
+        As `os.walk`: top down, the list of folders may be changed to leave some out. A folder that can't be listed is
+        passed over, after `on_error` was told. Each folder is one request; `scandir(recursive=True)` is one for all.
+
+        >>> for folder, folders, files in remote.walk("backup"):
+        ...     print(folder, sorted(folders), sorted(files))
+        backup ['old'] ['a.bin', 'b.bin']
+        backup/old [] []
+        """
+        given = spelled(top)
+        if isinstance(given, bytes):
+            return self._walk(given, topdown, on_error)
+        return self._walk(given, topdown, on_error)
+
+    # --- changing -----------------------------------------------------------------------------------------------------
+
+    def mkdir(
+        self, path: RemotePath, *, parents: bool = False, exist_ok: bool = False, mode: int | None = None
+    ) -> None:
+        """Make a folder, and with `parents` those above it that are missing; as `pathlib.Path.mkdir`.
+
+        `mode`: permission bits wished for. Raises `NotFound` if the folder around it is missing, `AlreadyExists`
+        (a FileExistsError) if the name is taken, unless by a folder and `exist_ok`.
+        """
+        wanted = folder_path(path, self._base)
+        if not wanted:
+            if not exist_ok:
+                raise AlreadyExists("The served folder itself is always there.")
+            return
+        with self._pool.session() as session:
+            try:
+                try:
+                    session.make_folder(wanted, mode=mode)
+                except NotFound:
+                    if not parents or len(wanted) == 1:
+                        raise
+                    session.make_folder(wanted[:-1], parents=True)
+                    session.make_folder(wanted, mode=mode)
+            except AlreadyExists:
+                if not exist_ok or session.stat(wanted).kind != Kind.FOLDER:
+                    raise
+
+    def rename(self, path: RemotePath, to: RemotePath) -> None:
+        """Give a file or folder another name, in another folder if that is said; `AlreadyExists` if it is taken.
+
+        >>> remote.rename("backup/b.bin", "backup/c.bin")
+        >>> remote.exists("backup/b.bin")
+        False
+        """
+        self._rename(path, to, overwrite=False)
+
+    def replace(self, path: RemotePath, to: RemotePath) -> None:
+        """As `rename`, but a file that has the name already is replaced, in one step."""
+        self._rename(path, to, overwrite=True)
+
+    def remove(self, path: RemotePath) -> None:
+        """Remove a file. Raises `NotFound`, `IsAFolder` and, where nothing may be removed, `Forbidden`."""
+        with self._pool.session() as session:
+            session.remove(file_path(path, self._base), kind=Kind.FILE)
+
+    unlink = remove
+
+    def rmdir(self, path: RemotePath) -> None:
+        """Remove a folder that is empty. Raises `NotFound`, `NotAFolder`, `NotEmpty`."""
+        with self._pool.session() as session:
+            session.remove(file_path(path, self._base), kind=Kind.FOLDER)
+
+    def rmtree(self, path: RemotePath, *, missing_ok: bool = False) -> None:
+        """Remove a folder and everything in it. Raises `NotAFolder` for a file, and the first thing that goes wrong.
+
+        Links and special files, which are not served, are not removed: a folder that holds some stays (`NotEmpty`).
+        """
+        top = file_path(path, self._base)
+        try:
+            for left in reversed(range(_PASSES)):
+                try:
+                    self._remove_beneath(top)
+                    break
+                except NotEmpty:
+                    if not left:  # somebody else put something there, or a file system's listing was incomplete
+                        raise
+        except NotFound:
+            if not missing_ok:
+                raise
+
+    def chmod(self, path: RemotePath, mode: int) -> None:
+        """Set the permission bits of a file or folder, of which the server grants what its owner may have."""
+        with self._pool.session() as session:
+            session.set_attributes(folder_path(path, self._base), mode=mode)
+
+    def utime(self, path: RemotePath, mtime_ns: int) -> None:
+        """Set when a file or folder was last changed, in nanoseconds since 1970."""
+        with self._pool.session() as session:
+            session.set_attributes(folder_path(path, self._base), mtime_ns=mtime_ns)
+
+    # --- how ----------------------------------------------------------------------------------------------------------
+
+    def _look(self, path: RemotePath) -> RemoteStat | None:
+        try:
+            return self.stat(path)
+        except (NotFound, NotAFolder):
+            return None
+
+    def _rename(self, path: RemotePath, to: RemotePath, *, overwrite: bool) -> None:
+        with self._pool.session() as session:
+            session.rename(file_path(path, self._base), file_path(to, self._base), overwrite=overwrite)
+
+    def _walk(
+        self,
+        top: AnyStr,
+        topdown: bool,  # noqa: FBT001
+        on_error: _OnError,
+    ) -> Iterator[tuple[AnyStr, list[AnyStr], list[AnyStr]]]:
+        try:
+            listing = Listing(self._pool, folder_path(top, self._base), top, recursive=False)
+            entries: list[RemoteEntry[AnyStr]] = list(listing)
+        except FileError as problem:
+            if on_error is not None:
+                on_error(problem)
+            return
+        folders = [entry.name for entry in entries if entry.is_dir()]
+        files = [entry.name for entry in entries if not entry.is_dir()]
+        if topdown:
+            yield top, folders, files
+        for name in folders:
+            yield from self._walk(_beneath(top, name), topdown, on_error)
+        if not topdown:
+            yield top, folders, files
+
+    def _remove_beneath(self, top: Path) -> None:
+        """One pass: files as they are listed, and each folder when the listing has left it."""
+        inside: list[Path] = []
+        with (
+            self._pool.session(long=True) as session,
+            contextlib.closing(Listing(self._pool, top, b"/" + b"/".join(top), recursive=True)) as listing,
+        ):
+            for entry in listing:
+                path = folder_path(entry.path)
+                while inside and inside[-1] != path[: len(inside[-1])]:
+                    session.remove(inside.pop(), kind=Kind.FOLDER)
+                if entry.is_dir():
+                    inside.append(path)
+                else:
+                    session.remove(path, kind=Kind.FILE)
+            for path in reversed(inside):
+                session.remove(path, kind=Kind.FOLDER)
+            session.remove(top, kind=Kind.FOLDER)
+
+
+def algorithm_for(name: str) -> Algorithm:
+    """The digest of that name; raises `UsageError` for any other."""
+    try:
+        return Algorithm(name)
+    except ValueError:
+        raise UsageError(f"A checksum is one of {', '.join(Algorithm)}.") from None
+
+
+def _beneath(top: AnyStr, name: AnyStr) -> AnyStr:
+    slash: AnyStr = b"/" if isinstance(top, bytes) else "/"
+    return name if not top else top + name if top.endswith(slash) else top + slash + name
