@@ -42,11 +42,11 @@ def main(argv: list[str] | None = None) -> int:
     try:
         code = _run(sys.argv[1:] if argv is None else argv, terminal)
     except Stopped as stop:
-        terminal.stopped(_STOPPING[stop.number])
         code = 128 + stop.number
+        terminal.stopped(_STOPPING[stop.number], code)
     except KeyboardInterrupt:
-        terminal.stopped("Interrupted")
         code = ExitCode.INTERRUPTED
+        terminal.stopped("Interrupted", code)
     if argv is None:
         _ignore_signals()
         gc.freeze()  # Python's last collection would look at everything once more, just before the system frees it

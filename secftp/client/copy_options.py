@@ -108,7 +108,10 @@ def parse_get(arguments: list[str]) -> GetOptions:
     connection, urls = take_connection(values, places)
     if target == STREAM and len(urls) > 1:
         raise UsageError("Several files can't go to standard output.", hint="Name one of them, or a folder for all.")
-    return GetOptions(connection=connection, sources=tuple(urls), target=target, **_take_copying(values))
+    options = GetOptions(connection=connection, sources=tuple(urls), target=target, **_take_copying(values))
+    if target == STREAM:
+        _refuse_for_streams(options.how, no_clobber=not options.how.overwrite)
+    return options
 
 
 def put_parser() -> Parser:
@@ -144,7 +147,10 @@ def parse_put(arguments: list[str]) -> PutOptions:
             "Standard input becomes one file, and needs a name for it.",
             hint="For example secftp put - secftp://host/file.",
         )
-    return PutOptions(connection=connection, sources=sources, target=target, **_take_copying(values))
+    options = PutOptions(connection=connection, sources=sources, target=target, **_take_copying(values))
+    if STREAM in sources:
+        _refuse_for_streams(options.how)
+    return options
 
 
 def _add_copying(parser: Parser, *, no_clobber: str) -> None:
@@ -179,6 +185,21 @@ def _take_copying(values: dict[str, Any]) -> dict[str, Any]:
         **values,
     )
     return {"how": how, "retries": retries, "progress": progress, "quiet": quiet}
+
+
+def _refuse_for_streams(how: How, *, no_clobber: bool = False) -> None:
+    """Raise `UsageError` for what can only be done with files that have names."""
+    given = {
+        "--no-clobber": no_clobber,
+        "--update": how.update,
+        "--resume": how.resume,
+        "--dry-run": how.dry_run,
+        "--include": bool(how.include),
+        "--exclude": bool(how.exclude),
+    }
+    if any(given.values()):
+        option = next(name for name, is_given in given.items() if is_given)
+        raise UsageError(f"{option} is about files with names, and - is none.", hint="Leave it out.")
 
 
 def parse_rate(text: str) -> int:

@@ -23,23 +23,25 @@ if TYPE_CHECKING:
 
 STANDARD_INPUT: Final = 0
 STREAM: Final = "-"
+_SHOW_ANYWAY: Final = "Write it to a file with -o FILE or pass it on through a pipe; -o - shows it all the same."
 
 # Everything that a terminal obeys rather than shows: C0 without tab and the ends of lines, DEL, C1, and C1 as single
 # bytes (what `surrogateescape` makes of them) for terminals that take them so.
 _CONTROL: Final = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\udc80-\udc9f]")
 
 
-def open_output(name: str | None, *, overwrite: bool) -> Sink:
+def open_output(name: str | None, *, overwrite: bool, hint: str = _SHOW_ANYWAY) -> Sink:
     """Where a file that is read goes: standard output for None and `-`, which also lets a terminal take anything.
 
+    `hint` tells what else can be done with a file that a terminal does not get.
     Raises `UsageError` when there is no standard output, and what `create_local_sink` raises.
     """
     if name is not None and name != STREAM:
-        with _AtHome():
+        with at_home():
             return _LocalSink(create_local_sink(name, overwrite=overwrite))
     if sys.__stdout__ is None:
         raise UsageError("Standard output is closed.", hint="Name a file with -o FILE.")
-    guard = _refuse_controls() if name is None and os.isatty(STANDARD_OUTPUT) else None
+    guard = _refuse_controls(hint) if name is None and os.isatty(STANDARD_OUTPUT) else None
     return _LocalSink(PipeSink(STANDARD_OUTPUT), guard)
 
 
@@ -49,7 +51,7 @@ def open_input(name: str | None) -> Source:
     Raises `UsageError` for that and when there is no standard input, and what `open_local_source` raises.
     """
     if name is not None and name != STREAM:
-        with _AtHome():
+        with at_home():
             return _LocalSource(open_local_source(name))
     if sys.__stdin__ is None:
         raise UsageError("Standard input is closed.", hint="Name a file with -i FILE.")
@@ -58,11 +60,11 @@ def open_input(name: str | None) -> Source:
             "Standard input is a terminal, and the file to send was not named.",
             hint="Name it with -i FILE, or pipe something in; -i - takes what is typed.",
         )
-    with _AtHome():
+    with at_home():
         return _LocalSource(PipeSource(STANDARD_INPUT))
 
 
-class _AtHome:
+class at_home:  # noqa: N801 - it is used like a function
     """In its block, a file's failure is one of this machine's."""
 
     __slots__ = ()
@@ -89,11 +91,11 @@ class _LocalSink(Sink):
     def writev(self, buffers: Sequence[memoryview]) -> None:
         if self._guard is not None:
             self._guard(buffers)
-        with _AtHome():
+        with at_home():
             self._sink.writev(buffers)
 
     def commit(self) -> FileInfo:
-        with _AtHome():
+        with at_home():
             return self._sink.commit()
 
     def abort(self) -> None:
@@ -120,18 +122,18 @@ class _LocalSource(Source):
         return self._source.wait_descriptor
 
     def readv(self, buffers: Sequence[memoryview], offset: int) -> int:
-        with _AtHome():
+        with at_home():
             return self._source.readv(buffers, offset)
 
     def check_unchanged(self) -> None:
-        with _AtHome():
+        with at_home():
             self._source.check_unchanged()
 
     def close(self) -> None:
         self._source.close()
 
 
-def _refuse_controls() -> Callable[[Sequence[memoryview]], None]:
+def _refuse_controls(hint: str) -> Callable[[Sequence[memoryview]], None]:
     """A guard that raises `UsageError` for bytes that a terminal would obey; it knows text across batches."""
     from codecs import getincrementaldecoder
 
@@ -139,9 +141,6 @@ def _refuse_controls() -> Callable[[Sequence[memoryview]], None]:
 
     def guard(buffers: Sequence[memoryview]) -> None:
         if any(_CONTROL.search(decoder.decode(bytes(buffer))) for buffer in buffers):
-            raise UsageError(
-                "The file is not plain text, and standard output is a terminal.",
-                hint="Write it to a file with -o FILE or pass it on through a pipe; -o - shows it all the same.",
-            )
+            raise UsageError("The file is not plain text, and standard output is a terminal.", hint=hint)
 
     return guard

@@ -15,7 +15,7 @@ from secftp.messages import check_path
 from secftp.text import escape
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from types import TracebackType
 
     from secftp.client.common import Connection
@@ -33,12 +33,13 @@ class PartialFailure(SecftpError):
 class Failures:
     """What went wrong, name by name, in a `with` block whose end says how it all ended.
 
-    In order it raises the only failure, `PartialFailure` for several, and nothing if there was none.
+    In order it raises the only failure, `PartialFailure` for several, and nothing if there was none. `tell_one` tells
+    of one among several.
     """
 
-    def __init__(self, terminal: Terminal) -> None:
-        self._terminal = terminal
-        self._count = 0
+    def __init__(self, terminal: Terminal, tell_one: Callable[[FileError], None] | None = None) -> None:
+        self.count = 0
+        self._tell_one = tell_one or terminal.failed
         self._kept: FileError | None = None
 
     @contextlib.contextmanager
@@ -51,17 +52,17 @@ class Failures:
 
     def add(self, problem: FileError) -> None:
         """Take note. The first is kept back: it may stay the only one, and is then told with its hint."""
-        self._count += 1
-        if self._count == 1:
+        self.count += 1
+        if self.count == 1:
             self._kept = problem
         else:
             self.tell()
-            self._terminal.failed(problem)
+            self._tell_one(problem)
 
     def tell(self) -> None:
-        """Tell what was kept back."""
+        """Tell what was kept back, which then counts as one among others."""
         if self._kept is not None:
-            self._terminal.failed(self._kept)
+            self._tell_one(self._kept)
             self._kept = None
 
     def __enter__(self) -> Self:
@@ -70,11 +71,18 @@ class Failures:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if kind is None and self._kept is not None:
-            raise self._kept
+        if kind is None:
+            self.conclude()
         self.tell()
-        if kind is None and self._count:
-            raise PartialFailure(f"{self._count} failures, each told above.", hint="The rest was done.")
+
+    def conclude(self) -> None:
+        """Raise what there is to raise."""
+        kept, self._kept = self._kept, None
+        if kept is not None:
+            raise kept
+        if self.count:
+            number = "One failure, told above." if self.count == 1 else f"{self.count} failures, each told above."
+            raise PartialFailure(number, hint="The rest was done.")
 
 
 @contextlib.contextmanager

@@ -11,6 +11,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Final
 
+from secftp.client.checksums import checksums
 from secftp.client.remote import Failures, opened, shown
 from secftp.client.terminal import STANDARD_OUTPUT, print_bytes
 from secftp.errors import FileError
@@ -31,17 +32,30 @@ _ESCAPES: Final = ((b"\\", rb"\\"), (b"\n", rb"\n"), (b"\r", rb"\r"))
 def run_sum(options: SumOptions, terminal: Terminal) -> None:
     """Print a line for each file that the URLs name or hold. Raises what the session and printing raise."""
     on_terminal = sys.stdout is not None and os.isatty(STANDARD_OUTPUT)
-    algorithm = Algorithm(options.checksum)
     with (
         Failures(terminal) as failures,
         opened(options.connection, options.urls, terminal, quiet=options.quiet) as session,
     ):
+        for url, path, outcome in _outcomes(session, options, failures):
+            if isinstance(outcome, FileError):
+                failures.add(outcome)
+            else:
+                print_bytes(_line(outcome, _name(url, path), on_terminal=on_terminal))
+
+
+def _outcomes(
+    session: Session, options: SumOptions, failures: Failures
+) -> Iterator[tuple[Url, Path, bytes | FileError]]:
+    """Of each file: the URL it belongs to, its path beneath that, and its digest or what is wrong with it."""
+
+    def files() -> Iterator[tuple[tuple[Url, Path], Path]]:
         for url in options.urls:
             with failures.collected():
                 for path in _files(session, url, failures):
-                    with failures.collected():
-                        digest = session.checksum((*url.path, *path), algorithm=algorithm).digest
-                        print_bytes(_line(digest, _name(url, path), on_terminal=on_terminal))
+                    yield (url, path), (*url.path, *path)
+
+    for (url, path), outcome in checksums(session, files(), Algorithm(options.checksum)):
+        yield url, path, outcome
 
 
 def _files(session: Session, url: Url, failures: Failures) -> Iterator[Path]:

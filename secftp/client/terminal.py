@@ -33,12 +33,13 @@ from secftp.errors import (
     TooLarge,
     UsageError,
 )
-from secftp.text import escape
+from secftp.text import escape, format_duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import TracebackType
 
+    from secftp.client.as_json import Value
     from secftp.client.options import TransferOptions
 
 STANDARD_OUTPUT: Final = 1
@@ -73,10 +74,19 @@ _SAME_CODE_AT_BOTH_ENDS: Final = (AlreadyExists, NoSpace, TooLarge, FileChanged)
 
 
 class Terminal:
-    """Whoever watches. `quiet` leaves nothing but errors."""
+    """Whoever watches. `quiet` leaves nothing but errors.
+
+    `programs`: standard error is read by a program, and gets JSON. `arguments`: the command line, for those who repeat
+    it. `standing`: where an interrupted verb stands, and the command that goes on. `bar`: what is cleared away before
+    anything else is written.
+    """
 
     def __init__(self, *, quiet: bool = False) -> None:
         self.quiet = quiet
+        self.programs = False
+        self.arguments: list[str] = []
+        self.standing = ("", "")
+        self.bar: Bar | None = None
 
     def print(self, text: str) -> None:
         """Write what was asked for to standard output; raises as `print_output` does."""
@@ -84,7 +94,7 @@ class Terminal:
 
     def starting(self, options: TransferOptions, *, keyed: bool) -> None:
         """Tell what was understood."""
-        self._say(
+        self.say(
             "Client starting. Arguments:\n"
             f"  host: {escape(options.place.host)}\n"
             f"  port: {options.place.port}\n"
@@ -96,59 +106,44 @@ class Terminal:
 
     def key_is_visible(self) -> None:
         """Tell that a key on the command line is no secret on this machine."""
-        self._say("Note: other users of this machine can see a key on the command line; --key-file hides it.")
+        self.say("Note: other users of this machine can see a key on the command line; --key-file hides it.")
 
     def receiving(self) -> None:
         """Tell that the server has let us in and the file comes."""
-        self._say("Receiving file...")
+        self.say("Receiving file...")
 
     def sending(self) -> None:
         """Tell that the server has let us in and the file goes."""
-        self._say("Sending file...")
+        self.say("Sending file...")
 
     def confirmed(self, digest: bytes) -> None:
         """Tell that the file stands, whole and verified."""
-        self._say(f"File confirmed, checksum: {digest.hex()}")
+        self.say(f"File confirmed, checksum: {digest.hex()}")
 
     def key_file_made(self, path: str) -> None:
         """Tell where the new key is."""
-        self._say(f"A new key is in {escape(path)}. Copy the file, in secret, to whoever shall have the key.")
+        self.say(f"A new key is in {escape(path)}. Copy the file, in secret, to whoever shall have the key.")
+
+    def noted(self, text: str) -> None:
+        """Tell, in a line that is escaped already, of what is no failure."""
+        self.say(f"Note: {text}")
+
+    def retrying(self, problem: SecftpError, pause: float, attempt: int, attempts: int) -> None:
+        """Tell that the connection is going to be made anew."""
+        self.say(f"{_guarded(str(problem))} Trying again in {format_duration(pause)} ({attempt} of {attempts}).")
+
+    @property
+    def shows_bars(self) -> bool:
+        """Whether somebody could see a bar."""
+        return not self.quiet and not self.programs and os.isatty(STANDARD_ERROR)
 
     def progress(self, *, wanted: bool) -> Bar:
         """A bar to watch a transfer by; it stays hidden unless it is wanted and somebody can see it."""
-        return Bar(self._write, hidden=self.quiet or not wanted or not os.isatty(STANDARD_ERROR))
+        self.bar = Bar(self.draw, hidden=not wanted or not self.shows_bars)
+        return self.bar
 
-    # --- how it ends --------------------------------------------------------------------------------------------------
-
-    def complain(self, problem: SecftpError) -> None:
-        """Tell what went wrong and what to do about it. Quiet or not, this is always shown."""
-        hint = problem.hint or _hint(problem, _HINTS)
-        self._write(f"secftp: {_guarded(str(problem))}\n" + (f"  hint: {_guarded(hint)}\n" if hint else ""))
-
-    def failed(self, problem: SecftpError) -> None:
-        """Tell of one failure among others, in a line."""
-        self._write(f"secftp: {_guarded(str(problem))}\n")
-
-    def reader_gone(self) -> None:
-        """Tell that standard output has no reader any more."""
-        self._write("secftp: Whoever read the output went away before its end.\n")
-
-    def stopped(self, reason: str) -> None:
-        """Tell that somebody ended this process."""
-        self._write(f"secftp: {reason}.\n")
-
-    def bug(self, problem: Exception) -> None:
-        """Tell of an error that should not be possible. Its own text is not shown, for nobody knows what it holds."""
-        self._write(
-            f"secftp: Something went wrong that secftp did not foresee ({type(problem).__name__} {_origin(problem)}).\n"
-            "  hint: This is a mistake in secftp. Please report this line, and what you did.\n"
-        )
-
-    def _say(self, text: str) -> None:
-        if not self.quiet:
-            self._write(text + "\n")
-
-    def _write(self, text: str) -> None:
+    def draw(self, text: str) -> None:
+        """Write for a bar."""
         try:
             sys.stderr.write(text)
             sys.stderr.flush()
@@ -156,6 +151,68 @@ class Terminal:
             # A pipe without a reader, a closed stream, or none at all since the start.
             self.quiet = True
             discard(STANDARD_ERROR)
+
+    # --- how it ends --------------------------------------------------------------------------------------------------
+
+    def complain(self, problem: SecftpError) -> None:
+        """Tell what went wrong and what to do about it. Quiet or not, this is always shown."""
+        self._end(str(problem), problem.hint or _hint(problem, _HINTS), problem.exit_code)
+
+    def failed(self, problem: SecftpError) -> None:
+        """Tell of one failure among others, in a line."""
+        self._write(f"secftp: {_guarded(str(problem))}\n")
+
+    def reader_gone(self) -> None:
+        """Tell that standard output has no reader any more."""
+        self._end("Whoever read the output went away before its end.", "", ExitCode.BROKEN_PIPE)
+
+    def stopped(self, reason: str, code: int) -> None:
+        """Tell that somebody ended this process, and how to go on if there is a way."""
+        complete, command = self.standing
+        if self.programs:
+            self.event(
+                {"event": "interrupted", "reason": reason, "complete": complete, "resume": command, "exit_code": code}
+            )
+            return
+        self._write(f"secftp: {reason}.{' ' if complete else ''}{complete}\n")
+        if command:
+            self._write(f"  hint: To go on: {_guarded(command)}\n")
+
+    def bug(self, problem: Exception) -> None:
+        """Tell of an error that should not be possible. Its own text is not shown, for nobody knows what it holds."""
+        self._end(
+            f"Something went wrong that secftp did not foresee ({type(problem).__name__} {_origin(problem)}).",
+            "This is a mistake in secftp. Please report this line, and what you did.",
+            ExitCode.FAILED,
+        )
+
+    def event(self, fields: dict[str, Value]) -> None:
+        """Tell a program."""
+        from secftp.client.as_json import line
+
+        self._write(line(fields))
+
+    def say(self, text: str) -> None:
+        """Tell people, unless they want to hear nothing."""
+        if not self.quiet and not self.programs:
+            self._write(text + "\n")
+
+    def _end(self, sentence: str, hint: str, code: int) -> None:
+        """The last words."""
+        if self.programs:
+            fields: dict[str, Value] = {"event": "error", "message": _guarded(sentence), "hint": _guarded(hint)}
+            self.event(fields | {"exit_code": int(code)})
+        else:
+            self._write(f"secftp: {_guarded(sentence)}\n" + (f"  hint: {_guarded(hint)}\n" if hint else ""))
+
+    def clear(self) -> None:
+        """Take the bar away, if there is one, so that something else can be written."""
+        if self.bar is not None:
+            self.bar.clear()
+
+    def _write(self, text: str) -> None:
+        self.clear()
+        self.draw(text)
 
 
 def print_output(text: str) -> None:

@@ -43,7 +43,7 @@ left out. The key comes from --key-file, SECFTP_KEY or a prompt.
 Exit codes: 0 done, 1 failed or differs, 2 wrong usage, 3 unreachable, 4 key,
 5 timeout, 6 not found, 7 refused, 8 exists already, 9 no space, 10 checksum,
 11 connection lost, 12 protocol, 13 local file, 14 broken pipe, 15 server
-failed, 16 installation, 129, 130, 143: ended by a signal (130: Ctrl-C).
+failed, 16 installation, 128 and above: ended by a signal (130: Ctrl-C).
 """
 
 
@@ -100,6 +100,7 @@ def run(arguments: list[str], terminal: Terminal) -> int:
         raise UsageError("A command is missing.", hint=f"{_LISTED} See secftp --help.")
     else:
         verb = _find(arguments[place])
+        terminal.arguments = arguments
         chosen = verb.parse(arguments[:place] + arguments[place + 1 :])
         return verb.run(chosen, terminal) or 0
     return 0

@@ -1,0 +1,80 @@
+"""How far a copy is: the counts that whoever watches it needs, from what it tells."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from secftp.copy import Silent, Summary
+from secftp.text import format_size
+
+if TYPE_CHECKING:
+    from secftp.client.remote import Failures
+
+
+class Counts(Silent):
+    """A watcher that counts; what is to be shown, and where, is its subclasses' business.
+
+    `files`, `bytes`: planned; None and 0 unless a subclass asks for a plan, which takes time, and has got it.
+    `done_bytes` are through or were there already, `moved_bytes` went over the connection. `name`, `size`, `name_done`:
+    of the file that was started last.
+    """
+
+    def __init__(self) -> None:
+        self.files: int | None = None
+        self.bytes = 0
+        self.done_files = 0
+        self.done_bytes = 0
+        self.moved_bytes = 0
+        self.name = b""
+        self.size = 0
+        self.name_done = 0
+        self.reasons: dict[str, int] = {}
+        self.summary = Summary()
+
+    def started(self, name: bytes, size: int, /) -> None:
+        """Take note of the file that is under way."""
+        self.name, self.size, self.name_done = name, size, 0
+
+    def moved(self, nbytes: int, /) -> None:
+        """Count."""
+        self.moved_bytes += nbytes
+        self.done_bytes += nbytes
+        self.name_done += nbytes
+
+    def resumed(self, name: bytes, nbytes: int, /) -> None:
+        """Count what needs not be moved."""
+        self.done_bytes += nbytes
+        if name == self.name:
+            self.name_done += nbytes
+
+    def finished(self, _name: bytes, _size: int, _digest: bytes | None, /) -> None:
+        """Count a file."""
+        self.done_files += 1
+
+    def skipped(self, _name: bytes, reason: str, /) -> None:
+        """Count by reason; there are a handful of them."""
+        self.reasons[reason] = self.reasons.get(reason, 0) + 1
+
+    def ended(self, summary: Summary, /) -> None:
+        """Keep the summary."""
+        self.summary = summary
+
+    def conclude_failures(self, failures: Failures) -> None:
+        """Raise as `Failures.conclude`; a failure beside which something was done is one of a part."""
+        if self.summary.files or self.summary.skipped:
+            failures.tell()
+        failures.conclude()
+
+    def standing(self) -> str:
+        """What is complete, as a sentence."""
+        if self.files is None:
+            return f"{count(self.done_files)} complete." if self.done_files else "Nothing is complete yet."
+        of = f"{format_size(max(self.done_bytes, 0))} of {format_size(self.bytes)}"
+        if self.files == 1:
+            return "The file is complete." if self.done_files else f"The file is not complete ({of})."
+        return f"{self.done_files} of {self.files} files are complete ({of})."
+
+
+def count(files: int) -> str:
+    """`1 file`, `2 files`."""
+    return f"{files} {'file' if files == 1 else 'files'}"

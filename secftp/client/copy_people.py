@@ -1,0 +1,111 @@
+"""A copy as people see it: a bar on a terminal, a line for each note and failure, and a line at the end.
+
+What was skipped is counted and not listed, since with --update that may be nearly everything.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from secftp.client.copy_bar import CopyBar
+from secftp.client.copy_counts import Counts, count
+from secftp.client.remote import Failures
+from secftp.client.terminal import print_output
+from secftp.text import escape, format_duration, format_rate, format_size
+
+if TYPE_CHECKING:
+    from secftp.client.copy_options import How
+    from secftp.client.terminal import Terminal
+    from secftp.errors import FileError, SecftpError
+
+_BLOCK: Final = 500  # names of a dry run that are printed at once
+
+
+class People(Counts):
+    """A watcher that tells in lines."""
+
+    def __init__(self, terminal: Terminal, how: How, done: str) -> None:
+        super().__init__()
+        self._terminal = terminal
+        self._how = how
+        self._verb = done
+        self._failures = Failures(terminal)
+        self._names: list[str] = []
+
+    def finished(self, name: bytes, size: int, digest: bytes | None, /) -> None:
+        """Count; in a dry run this is what was asked for."""
+        super().finished(name, size, digest)
+        if self._how.dry_run:
+            self._names.append(f"{escape(name)}\n")
+            if len(self._names) >= _BLOCK:
+                self._print_names()
+
+    def note(self, name: bytes, text: str, /) -> None:
+        """Tell."""
+        self._terminal.noted(f"{escape(name)}: {text}.")
+
+    def failed(self, _name: bytes, error: FileError, /) -> None:
+        """Tell, or keep it for the end if it may be the only thing to tell."""
+        self._failures.add(error)
+
+    def retrying(self, problem: SecftpError, pause: float, attempt: int, attempts: int) -> None:
+        """Tell that the connection is going to be made anew."""
+        self._terminal.retrying(problem, pause, attempt, attempts)
+
+    def _print_names(self) -> None:
+        self._terminal.clear()
+        names, self._names = self._names, []
+        print_output("".join(names))
+
+    def conclude(self) -> None:
+        """The copy is over: tell what has been done, and raise as `Failures.conclude` does."""
+        self._print_names()
+        self._terminal.say(self.conclusion())
+        self.conclude_failures(self._failures)
+
+    def give_up(self) -> None:
+        """An exception ends the copy: tell what it does not tell."""
+        self._failures.tell()
+
+    def conclusion(self) -> str:
+        """What has been done, in a line."""
+        done = self.summary
+        words = f"{self._verb} {count(done.files)}, {format_size(done.bytes)}"
+        if done.seconds > 0 and not self._how.dry_run:
+            words += f" in {format_duration(done.seconds)} ({format_rate(done.bytes / done.seconds)})"
+        if done.digest is not None:
+            words += f", {self._how.checksum} {done.digest.hex()}"
+        words += "".join(f"; {number} skipped: {escape(reason)}" for reason, number in self.reasons.items())
+        return f"{words}."
+
+
+class PeopleAtTerminal(People):
+    """One with a bar."""
+
+    def __init__(self, terminal: Terminal, how: How, done: str) -> None:
+        super().__init__(terminal, how, done)
+        terminal.bar = self._bar = CopyBar(terminal.draw, self)
+
+    def planned(self, files: int, nbytes: int, /) -> None:
+        """Take note: the time left follows from it."""
+        self.files, self.bytes = files, nbytes
+
+    def started(self, name: bytes, size: int, /) -> None:
+        """Draw."""
+        super().started(name, size)
+        self._bar.look()
+
+    def moved(self, nbytes: int, /) -> None:
+        """Draw."""
+        super().moved(nbytes)
+        self._bar.look()
+
+    def conclude(self) -> None:
+        """Clear away, and then as ever."""
+        self._bar.clear()
+        super().conclude()
+
+    def give_up(self) -> None:
+        """Clear away, and then as ever."""
+        self._bar.clear()
+        super().give_up()

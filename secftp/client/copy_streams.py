@@ -1,0 +1,189 @@
+"""`secftp get URL -` and `secftp put - URL`: one file, through a pipe.
+
+What went into a pipe can't be taken back. So when a connection is lost, `get` goes on behind the bytes that are out, if
+the server still has the very same before them; what `put` has read can't be read again, so it tries anew only as long
+as nothing has been read.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING, Final
+
+from secftp.client.connect import Connector
+from secftp.client.copy_files import watch
+from secftp.client.ends import STANDARD_INPUT, STREAM, open_input, open_output
+from secftp.client.remote import shown
+from secftp.client.retry import Retries
+from secftp.client.terminal import STANDARD_OUTPUT
+from secftp.copy import Summary
+from secftp.copy.limit import RateLimit
+from secftp.errors import ChecksumMismatch, FileChanged, IsAFolder
+from secftp.messages import Algorithm
+from secftp.storage import Sink, Source, new_digest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from secftp.client.copy_files import Watching
+    from secftp.client.copy_options import GetOptions, PutOptions
+    from secftp.client.terminal import Terminal
+    from secftp.places import Path, Url
+    from secftp.session import Session, Transferred
+    from secftp.storage import Digest, FileInfo
+
+_NO_TERMINAL: Final = "Name a file instead of -, or pass it on through a pipe; through | cat it is shown all the same."
+
+
+def get_stream(options: GetOptions, terminal: Terminal) -> None:
+    """Fetch to standard output. Raises as `Session.open`, `Session.read`, `open_output` and `choose_key`."""
+    url = options.sources[0]
+    if url.trailing_slash:
+        raise IsAFolder(f"{shown(url.path)}: a folder can't go to standard output.")
+    # Text on a terminal is its own progress, and a bar would be written into it.
+    watching = watch(_without_bar(options, STANDARD_OUTPUT), terminal, "Fetched")
+    with open_output(None, overwrite=True, hint=_NO_TERMINAL) as near:
+        algorithm = Algorithm(options.how.checksum)
+        sink = _Delivered(near, watching, RateLimit(options.how.rate), algorithm if options.retries else None)
+
+        def work(session: Session) -> Transferred:
+            return _read_on(session, url.path, sink, algorithm, watching)
+
+        connector = Connector.choose(options.connection)
+        retries = Retries(options.retries, watching.retrying, lambda: sink.done)
+        _conclude(url, watching, lambda: retries.run(connector, work))
+
+
+def put_stream(options: PutOptions, terminal: Terminal) -> None:
+    """Send standard input. Raises as `Session.open`, `Session.write`, `open_input` and `choose_key`."""
+    url = options.target
+    watching = watch(_without_bar(options, STANDARD_INPUT), terminal, "Sent")
+    with open_input(STREAM) as near:
+        source = _Taken(near, watching, RateLimit(options.how.rate))
+
+        def work(session: Session) -> Transferred:
+            if near.info.size is not None:
+                watching.planned(1, near.info.size)
+            watching.started(url.path[-1], near.info.size or 0)
+            return session.write(
+                url.path, source, algorithm=Algorithm(options.how.checksum), overwrite=options.how.overwrite
+            )
+
+        connector = Connector.choose(options.connection)
+        retries = Retries(options.retries, watching.retrying, lambda: source.done, possible=lambda: not source.done)
+        _conclude(url, watching, lambda: retries.run(connector, work))
+
+
+def _without_bar(options: GetOptions | PutOptions, descriptor: int) -> GetOptions | PutOptions:
+    if options.progress == "auto" and os.isatty(descriptor):
+        return options._replace(progress="none")
+    return options
+
+
+def _conclude(url: Url, watching: Watching, copy: Callable[[], Transferred]) -> None:
+    began = time.monotonic()
+    try:
+        moved = copy()
+    except BaseException:
+        watching.give_up()
+        raise
+    watching.finished(url.path[-1], watching.moved_bytes, moved.digest)
+    seconds = time.monotonic() - began
+    watching.ended(Summary(files=1, bytes=watching.moved_bytes, seconds=seconds, digest=moved.digest))
+    watching.conclude()
+
+
+def _read_on(session: Session, path: Path, sink: _Delivered, algorithm: Algorithm, watching: Watching) -> Transferred:
+    """Fetch the file, or the rest of it; raises `FileChanged` if it is another one by now."""
+    begin = sink.done
+
+    def told(done: int, total: int | None, /) -> None:
+        if done == 0 and total is not None:
+            watching.planned(1, begin + total)
+            watching.started(path[-1], begin + total)
+            if begin:
+                watching.name_done = begin
+
+    try:
+        return session.read(path, sink, offset=begin, prefix=sink.go_on(), algorithm=algorithm, progress=told)
+    except ChecksumMismatch:
+        if not begin:
+            raise
+        raise FileChanged(
+            f"{shown(path)}: it is another file than it was before the connection was lost.",
+            hint="What is out already is of the older one. Begin again.",
+        ) from None
+
+
+class _Delivered(Sink):
+    """Standard output, and what is out: how many bytes, and with an `algorithm` their digest."""
+
+    __slots__ = ("_digest", "_hashing", "_limit", "_sink", "_watching", "done")
+
+    def __init__(self, sink: Sink, watching: Watching, limit: RateLimit, algorithm: Algorithm | None) -> None:
+        self.done = 0
+        self._sink = sink
+        self._watching = watching
+        self._limit = limit
+        self._digest = None if algorithm is None else new_digest(algorithm)
+        self._hashing = self._digest is not None
+
+    def go_on(self) -> Digest | None:
+        """The digest of what is out, if anything is, for a session that takes in all that follows."""
+        if not self.done:
+            return None
+        self._hashing = False
+        return self._digest
+
+    def writev(self, buffers: Sequence[memoryview]) -> None:
+        self._sink.writev(buffers)
+        size = sum(map(len, buffers))
+        if self._hashing and self._digest is not None:
+            for buffer in buffers:
+                self._digest.update(buffer)
+        self.done += size
+        self._watching.moved(size)
+        self._limit.spend(size)
+
+    def commit(self) -> FileInfo:
+        return self._sink.commit()
+
+    def abort(self) -> None:
+        self._sink.abort()
+
+    def close(self) -> None:
+        self._sink.close()
+
+
+class _Taken(Source):
+    """Standard input, and how many bytes of it have been read."""
+
+    __slots__ = ("_limit", "_source", "_watching", "done")
+
+    def __init__(self, source: Source, watching: Watching, limit: RateLimit) -> None:
+        self.done = 0
+        self._source = source
+        self._watching = watching
+        self._limit = limit
+
+    @property
+    def info(self) -> FileInfo:
+        return self._source.info
+
+    @property
+    def wait_descriptor(self) -> int | None:
+        return self._source.wait_descriptor
+
+    def readv(self, buffers: Sequence[memoryview], offset: int) -> int:
+        count = self._source.readv(buffers, offset)
+        self.done += count
+        self._watching.moved(count)
+        self._limit.spend(count)
+        return count
+
+    def check_unchanged(self) -> None:
+        self._source.check_unchanged()
+
+    def close(self) -> None:
+        self._source.close()

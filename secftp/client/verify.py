@@ -1,0 +1,238 @@
+"""`secftp verify`: whether what is here is what is at the server, name by name and by the checksums of contents.
+
+Each side computes the checksums of its own files, at the same time. Folders are compared one by one, so in memory are
+the names of one folder on either side and those of the folders that are still to come, never a whole tree. What is no
+file and no folder does not count, here as at the server.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from secftp.client.checksums import checksums
+from secftp.client.copy_counts import count
+from secftp.client.ends import at_home
+from secftp.client.remote import Failures, opened, shown
+from secftp.client.terminal import print_output
+from secftp.errors import ExitCode, FileError, NotAFolder, NotFound
+from secftp.messages import Algorithm, Kind, exception_for
+from secftp.storage import LocalStore, new_digest, open_local_source
+from secftp.text import escape, format_size
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from secftp.client.progress import Bar
+    from secftp.client.remote_options import VerifyOptions
+    from secftp.client.terminal import Terminal
+    from secftp.places import Path
+    from secftp.session import Session
+    from secftp.storage import Source
+
+_BATCH: Final = 1 << 20
+_FOLDER: Final = "folder"
+
+
+class _Entry(NamedTuple):
+    """What one side has under a name. `size` in bytes."""
+
+    kind: str
+    size: int
+
+
+class _Pair(NamedTuple):
+    """A file that both sides have, of one size; `path` is below what is compared."""
+
+    path: Path
+    size: int
+
+
+def run_verify(options: VerifyOptions, terminal: Terminal) -> int:
+    """Compare, print what differs, return the exit code. Raises what the session, storage and printing raise."""
+    with (
+        _open_here(options.local) as here,
+        Failures(terminal) as failures,
+        opened(options.connection, [options.url], terminal, quiet=options.quiet) as session,
+        terminal.progress(wanted=True) as bar,
+    ):
+        comparison = _Comparison(options, session, here, failures, bar)
+        comparison.run()
+    terminal.say(comparison.conclusion(failures.count))
+    return ExitCode.FAILED if comparison.differences else ExitCode.OK
+
+
+class _Here:
+    """The local side: a file or a folder."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.store: LocalStore | None = None
+        self._source: Source | None = None
+        try:
+            self.store = LocalStore(name)
+        except NotAFolder:
+            self._source = open_local_source(name)
+
+    @property
+    def entry(self) -> _Entry:
+        """What it is."""
+        if self._source is None:
+            return _Entry(_FOLDER, 0)
+        return _Entry("file", self._source.info.size or 0)
+
+    def open(self, path: Path) -> Source:
+        """A file of it, `()` being itself."""
+        if self.store is None:
+            assert self._source is not None  # one of the two is there
+            return self._source
+        return self.store.open_source(path)
+
+    def close(self) -> None:
+        """Give it up."""
+        for held in (self.store, self._source):
+            if held is not None:
+                held.close()
+
+
+@contextlib.contextmanager
+def _open_here(name: str) -> Iterator[_Here]:
+    with at_home():
+        here = _Here(name)
+    with contextlib.closing(here):
+        yield here
+
+
+class _Comparison:
+    """One run, and what it has found."""
+
+    def __init__(self, options: VerifyOptions, session: Session, here: _Here, failures: Failures, bar: Bar) -> None:
+        self.differences = 0
+        self._same = 0
+        self._bytes = 0
+        self._url = options.url
+        self._algorithm = Algorithm(options.checksum)
+        self._session = session
+        self._here = here
+        self._failures = failures
+        self._bar = bar
+
+    def run(self) -> None:
+        """Compare all there is. Raises what is wrong with the two places themselves."""
+        here, there = self._here.entry, self._stat()
+        if here.kind != there.kind:
+            self._tell_kinds((), here, there)
+            return
+        pairs = self._pairs_below() if here.kind == _FOLDER else self._pairs_of({(): here}, {(): there})
+        files = ((pair, (*self._url.path, *pair.path)) for pair in pairs)
+        for pair, outcome in checksums(self._session, files, self._algorithm):
+            if isinstance(outcome, FileError):
+                self._failures.add(outcome)
+                continue
+            with self._failures.collected():
+                self._compare(pair, outcome)
+
+    def conclusion(self, failures: int) -> str:
+        """What has been found, in a line."""
+        same = f"{count(self._same)} the same ({format_size(self._bytes)})"
+        if not self.differences and not failures:
+            return f"No difference: {same}."
+        return f"{self.differences} {'difference' if self.differences == 1 else 'differences'}, {same}."
+
+    def _stat(self) -> _Entry:
+        info = self._session.stat(self._url.path)
+        if self._url.trailing_slash and info.kind != Kind.FOLDER:
+            raise NotAFolder(f"{shown(self._url.path)}: it is a file.", hint="Leave out the slash at its end.")
+        return _Entry(str(info.kind), info.size)
+
+    # --- which files to compare ---------------------------------------------------------------------------------------
+
+    def _pairs_below(self) -> Iterator[_Pair]:
+        """The files that both sides have, folder by folder; what only one side has is told."""
+        pending: list[Path] = [()]
+        while pending:
+            folder = pending.pop()
+            try:
+                here, there = self._list_here(folder), self._list_there(folder)
+            except FileError as problem:
+                if not folder:
+                    raise
+                self._failures.add(problem)
+                continue
+            yield from self._pairs_of(here, there)
+            both = (path for path in here if path in there)
+            pending += sorted((path for path in both if here[path].kind == there[path].kind == _FOLDER), reverse=True)
+
+    def _pairs_of(self, here: dict[Path, _Entry], there: dict[Path, _Entry]) -> Iterator[_Pair]:
+        for path in sorted(here.keys() | there.keys()):
+            mine, other = here.get(path), there.get(path)
+            if other is None:
+                self._tell("missing there", path, mine)
+            elif mine is None:
+                self._tell("missing here", path, other)
+            elif mine.kind != other.kind:
+                self._tell_kinds(path, mine, other)
+            elif mine.kind != _FOLDER:
+                if mine.size == other.size:
+                    yield _Pair(path, mine.size)
+                else:
+                    self._tell("differs", path)
+
+    def _list_here(self, folder: Path) -> dict[Path, _Entry]:
+        store = self._here.store
+        assert store is not None  # only folders are listed
+        found = {}
+        with at_home():
+            for entry in store.scan(folder):
+                path = (*folder, *entry.path)
+                if entry.problem is not None or entry.info is None:
+                    self._failures.add(entry.problem or NotFound(f"{shown(path)}: it can't be looked at."))
+                else:
+                    found[path] = _Entry(entry.info.kind, entry.info.size or 0)
+        return found
+
+    def _list_there(self, folder: Path) -> dict[Path, _Entry]:
+        found = {}
+        for entry in self._session.list((*self._url.path, *folder)):
+            path = (*folder, *entry.path)
+            if entry.code is not None:
+                self._failures.add(exception_for(entry.code, shown((*self._url.path, *path))))
+            elif entry.kind is not None:
+                found[path] = _Entry(str(entry.kind), entry.size)
+        return found
+
+    # --- the comparison -----------------------------------------------------------------------------------------------
+
+    def _compare(self, pair: _Pair, there: bytes) -> None:
+        with at_home(), contextlib.closing(self._here.open(pair.path)) as source:
+            digest = self._digest(source)
+            source.check_unchanged()
+        if digest == there:
+            self._same += 1
+            self._bytes += pair.size
+        else:
+            self._tell("differs", pair.path)
+
+    def _digest(self, source: Source) -> bytes:
+        digest, buffer, offset = new_digest(self._algorithm), memoryview(bytearray(_BATCH)), 0
+        while read := source.readv([buffer], offset):
+            digest.update(buffer[:read])
+            offset += read
+            self._bar(self._bytes + offset, None)
+        return digest.digest()
+
+    # --- words --------------------------------------------------------------------------------------------------------
+
+    def _tell(self, what: str, path: Path, entry: _Entry | None = None) -> None:
+        self._tell_line(f"{what}: {self._name(path)}{'/' if entry is not None and entry.kind == _FOLDER else ''}")
+
+    def _tell_kinds(self, path: Path, here: _Entry, there: _Entry) -> None:
+        self._tell_line(f"kind differs: {self._name(path)} (a {here.kind} here, a {there.kind} there)")
+
+    def _tell_line(self, text: str) -> None:
+        self.differences += 1
+        self._bar.clear()
+        print_output(f"{text}\n")
+
+    def _name(self, path: Path) -> str:
+        return escape(b"/".join(path)) if path else escape(self._here.name)
