@@ -10,8 +10,12 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from secftp.storage import Source
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+
+    from secftp.storage import FileInfo
 
 _BURST_SECONDS = 0.25
 _NAP_SECONDS = 0.1
@@ -46,3 +50,38 @@ class RateLimit:
         while (left := self._paid_until - now) > 0:
             self._sleep(min(left, _NAP_SECONDS))
             now = self._clock()
+
+
+class Metered(Source):
+    """A source that gives so few bytes at once that a rate stays even; what it stands on is not closed with it."""
+
+    def __init__(self, source: Source, portion: int) -> None:
+        self._source = source
+        self._portion = portion
+
+    @property
+    def info(self) -> FileInfo:
+        """As `Source.info`."""
+        return self._source.info
+
+    @property
+    def wait_descriptor(self) -> int | None:
+        """As `Source.wait_descriptor`."""
+        return self._source.wait_descriptor
+
+    def readv(self, buffers: Sequence[memoryview], offset: int) -> int:
+        """As `Source.readv`, but fewer bytes mean nothing."""
+        left, some = self._portion, []
+        for buffer in buffers:
+            some.append(buffer[:left])
+            left -= len(some[-1])
+            if not left:
+                break
+        return self._source.readv(some, offset)
+
+    def check_unchanged(self) -> None:
+        """As `Source.check_unchanged`."""
+        self._source.check_unchanged()
+
+    def close(self) -> None:
+        """Nothing is its own."""

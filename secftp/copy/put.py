@@ -1,17 +1,43 @@
-"""Files and folders of this machine to a server."""
+"""Files and folders of this machine to a server.
+
+The sources are walked through step by step, only a little ahead of what is being sent; what was not confirmed when a
+connection is lost waits for the next one, in its order.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Final
 
+from secftp.copy.asking import Asking
+from secftp.copy.globs import Globs
+from secftp.copy.limit import RateLimit
 from secftp.copy.options import CopyOptions, Remote
+from secftp.copy.put_target import goals
+from secftp.copy.sending import Sending
+from secftp.copy.steps import steps_of
+from secftp.copy.tally import Tally
 from secftp.copy.watch import Silent, Summary
+from secftp.errors import FileError
+from secftp.storage.outgoing import What
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
+    from secftp.copy.steps import Goal, Step
     from secftp.copy.watch import Watcher
     from secftp.session import Session
+    from secftp.storage import Path
+
+_NOTES: Final = {
+    What.LINK: "a link, left out",
+    What.SPECIAL: "no regular file, left out",
+    What.RESERVED: "a name that secftp keeps for itself, left out",
+}
+# How many steps the walk may be ahead: of what has to be asked about first, and where the plan is to be known.
+_ASKED_AHEAD: Final = 512
+_PLANNED_AHEAD: Final = 65536
 
 
 class Put:
@@ -24,7 +50,13 @@ class Put:
         self._sources = sources
         self._target = target
         self._options = options or CopyOptions()
-        self._watcher: Watcher = watcher or Silent()
+        self._tally = Tally(self.summary, watcher or Silent())
+        self._globs = Globs(self._options.include, self._options.exclude)
+        self._limit = RateLimit(self._options.rate)
+        self._lost_folders: set[Path] = set()
+        self._steps: Iterator[Step] | None = None  # None before the first session, and after the last step
+        self._is_planned = False
+        self._queue: deque[Step] = deque()
 
     def run(self, session: Session) -> Summary:
         """Copy what is not copied yet.
@@ -32,7 +64,96 @@ class Put:
         What fails for one file or folder goes to `watcher.failed` and into the summary. Raised are what concerns the
         whole: `FileError` for a target that can't be, and what the session raises when the connection fails.
         """
-        raise NotImplementedError
+        began = time.monotonic()
+        try:
+            with session.pipeline.alive():
+                self._run(session)
+        finally:
+            self.summary.seconds += time.monotonic() - began
+            self._tally.watcher.ended(self.summary)
+        return self.summary
+
+    def _run(self, session: Session) -> None:
+        if not self._is_planned:
+            found, is_missing = goals(session, self._sources, self._target)
+            if is_missing and not self._options.dry_run:
+                session.make_folder(self._target.path, parents=True)
+            self._steps = self._walk(found)
+            self._is_planned = True
+        sending = Sending(session, self._options, self._tally, self._limit, self._lost_folders)
+        asking = Asking(session.pipeline, self._options, can_resume=sending.can_keep)
+        for waiting in self._queue:
+            asking.ask(waiting)
+        try:
+            self._send_all(sending, asking)
+        except BaseException:
+            self._queue.extendleft(reversed(sending.unconfirmed()))
+            raise
+        finally:
+            sending.close()
+
+    def _send_all(self, sending: Sending, asking: Asking) -> None:
+        while True:
+            while (step := self._next(asking)) is not None:
+                sending.current = step
+                self._take(step, sending, asking)
+                sending.current = None
+                sending.check()
+            sending.settle()
+            self._queue.extend(sending.repeated())
+            if not self._queue:
+                return
+
+    # --- steps --------------------------------------------------------------------------------------------------------
+
+    def _walk(self, found: list[Goal]) -> Iterator[Step]:
+        options = self._options
+        sizes = self._tally.wants_plan or options.update or options.resume or options.dry_run
+        for goal in found:
+            yield from steps_of(goal, self._globs, follow=options.follow, sizes=sizes)
+
+    def _next(self, asking: Asking) -> Step | None:
+        ahead = _PLANNED_AHEAD if self._tally.wants_plan else _ASKED_AHEAD if asking.needed else 1
+        while len(self._queue) < ahead and self._steps is not None:
+            step = next(self._steps, None)
+            if step is None:
+                self._steps = None
+                self._tally.all_found()
+                break
+            if step.what is What.FILE and step.info is not None and self._tally.wants_plan:
+                step.is_counted = True
+                self._tally.found(step.info.size or 0)
+            self._queue.append(step)
+            asking.ask(step)
+        return self._queue.popleft() if self._queue else None
+
+    def _take(self, step: Step, sending: Sending, asking: Asking) -> None:
+        match step.what:
+            case What.FILE:
+                self._file(step, sending, asking)
+            case What.FOLDER | What.LEFT:
+                if self._options.dry_run or not (step.path or step.origin.makes_top):
+                    return
+                if step.what is What.FOLDER:
+                    sending.folder(step)
+                elif self._options.preserve:
+                    sending.left(step)
+            case What.PROBLEM:
+                self._tally.failed(step.name, step.problem or FileError("It could not be read."))
+            case _:
+                text = "a link to a folder that it is in, left out" if self._options.follow else _NOTES[step.what]
+                self._tally.watcher.note(step.name, text if step.what is What.LINK else _NOTES[step.what])
+
+    def _file(self, step: Step, sending: Sending, asking: Asking) -> None:
+        size = (step.info.size or 0) if step.info is not None else 0
+        if reason := asking.reason_to_skip(step):
+            self._tally.skipped(step.name, reason, planned=size if step.is_counted else None)
+        elif self._options.dry_run:
+            if not step.is_counted:
+                self._tally.found(size)
+            self._tally.finished(step.name, size, None, moved=size)
+        else:
+            sending.file(step)
 
 
 def put(

@@ -39,6 +39,10 @@ class Tally:
             self._is_planned = True
             self.watcher.planned(self._files, self._bytes)
 
+    def left_out(self, size: int) -> None:
+        """A file is not copied because of something else that was told of."""
+        self._less(size)
+
     def _less(self, size: int) -> None:
         self._files -= 1
         self._bytes -= size

@@ -1,0 +1,69 @@
+"""What the server has already of a file, asked some way ahead of the sending, so that nobody waits for each answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from secftp.copy.options import KEEP_BYTES
+from secftp.copy.times import same_time
+from secftp.errors import FileError
+from secftp.messages import Error, Info, Stat
+from secftp.session.answers import Single
+from secftp.storage.outgoing import What
+
+if TYPE_CHECKING:
+    from secftp.copy.options import CopyOptions
+    from secftp.copy.steps import Step
+    from secftp.session.pipeline import Pipeline
+
+
+class Asking:
+    """The questions that one session's server is asked; none if the options need none."""
+
+    def __init__(self, pipeline: Pipeline, options: CopyOptions, *, can_resume: bool) -> None:
+        self._pipeline = pipeline
+        self._about_files = options.update or (options.dry_run and not options.overwrite)
+        self._about_partials = can_resume and not options.dry_run
+        self._options = options
+        self.needed = self._about_files or (self._about_partials and options.resume)
+
+    def ask(self, step: Step) -> None:
+        """Ask what has to be known before the step is taken."""
+        step.there = step.partial = None
+        if step.what is not What.FILE:
+            return
+        if self._about_files:
+            step.there = self._stat(step, partial=False)
+        is_worth_it = step.info is not None and (step.info.size or 0) >= KEEP_BYTES
+        if self._about_partials and is_worth_it and (self._options.resume or step.resume):
+            step.partial = self._stat(step, partial=True)
+
+    def _stat(self, step: Step, *, partial: bool) -> Single | None:
+        answer = Single()
+        try:
+            request = Stat(id=self._pipeline.next_id(), path=step.remote, partial=partial)
+        except FileError:
+            return None  # a name that is none; the sending will say so
+        self._pipeline.submit(request, answer)
+        return answer
+
+    def reason_to_skip(self, step: Step) -> str:
+        """Why a file is left as it is at the server; empty if it is not."""
+        if step.there is None:
+            return ""
+        while not step.there.complete:
+            self._pipeline.step()
+        there, info = step.there.message, step.info
+        if isinstance(there, Error) or not isinstance(there, Info):
+            return ""
+        if not self._options.overwrite:
+            return "it exists already"
+        if (
+            self._options.update
+            and info is not None
+            and there.kind == "file"
+            and there.size == info.size
+            and same_time(there.mtime_ns, info.mtime_ns)
+        ):
+            return "it has the same size and time"
+        return ""

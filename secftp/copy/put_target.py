@@ -1,0 +1,73 @@
+"""Where each source goes at the server, as cp would put it; one round trip finds that out."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Final
+
+from secftp.copy.steps import Goal
+from secftp.errors import FileError, Forbidden, NameRefused, NotAFolder, NotFound, UsageError
+from secftp.messages.schema import CAPABILITY_STAT
+from secftp.text import escape
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from secftp.copy.options import Remote
+    from secftp.session import Session
+
+_CONTENTS: Final = (b"", b".", b"..")
+
+
+def goals(session: Session, sources: Sequence[str], target: Remote) -> tuple[list[Goal], bool]:
+    """Where the sources go, in their order, and whether the target is a folder that has to be made first.
+
+    Raises `NotAFolder` and `NotFound` for a target that can't be.
+    """
+    if not sources:
+        raise UsageError("There is nothing to be put.")
+    kind = _kind(session, target)
+    needs_folder = target.trailing_slash or len(sources) > 1
+    subject = escape(b"/".join(target.path)) or "/"
+    if kind == "file" and needs_folder:
+        raise NotAFolder(f"{subject}: it is not a folder.", hint="Name a folder as the target.")
+    if kind is None and len(sources) > 1 and not target.trailing_slash:
+        raise NotFound(f"{subject}: there is no such folder at the server.", hint="With a slash at its end it is made.")
+    is_folder = kind == "folder" or needs_folder
+    found = []
+    for source in sources:
+        name = _name(source)
+        if not name:
+            found.append(Goal(source, target.path, name, makes_top=not is_folder))
+        elif is_folder:
+            found.append(Goal(source, (*target.path, name), name))
+        elif kind == "file" and os.path.isdir(source):
+            raise NotAFolder(f"{subject}: it is a file, and can't become a folder.", hint="Choose another name.")
+        else:
+            found.append(Goal(source, target.path, name))
+    return found, kind is None and needs_folder
+
+
+def _name(source: str) -> bytes:
+    """The last name of a source, empty for one that stands for what is in it."""
+    try:
+        name = os.path.basename(os.fsencode(source).rstrip(b"/"))
+    except UnicodeEncodeError:
+        raise NameRefused("A name holds a character that can't be encoded.") from None
+    return b"" if name in _CONTENTS else name
+
+
+def _kind(session: Session, target: Remote) -> str | None:
+    """What stands at the target; None for nothing, and where the server does not tell."""
+    if not target.path:
+        return "folder"
+    if not session.can(CAPABILITY_STAT):
+        return None
+    try:
+        return session.stat(target.path).kind
+    except NotFound:
+        return None
+    except Forbidden:
+        return "folder" if target.trailing_slash else None
+    except FileError as problem:
+        raise problem from None

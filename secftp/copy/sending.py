@@ -1,0 +1,358 @@
+"""Steps into requests, over one session: small files packed into messages, large ones one behind the other.
+
+Nothing here waits for an answer before it sends the next request. The server does what it is told in order, so a folder
+that was asked for before the files in it is there when they come, and its times are set after the last of them.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+from secftp.copy.limit import Metered
+from secftp.copy.options import KEEP_BYTES
+from secftp.copy.prefix import hash_prefix
+from secftp.copy.put_flights import AttributesFlight, BatchFlight, FileFlight, Flight, FolderFlight, Sent
+from secftp.copy.steps import Step
+from secftp.errors import ConnectionLost, FileError, NotFound, SecftpError
+from secftp.messages import Error, ErrorCode, Info, MakeFolder, NewFile, SetAttributes, Write, WriteMany, exception_for
+from secftp.messages.bounds import MAX_BULK, MAX_MANY, MAX_SMALL
+from secftp.messages.schema import CAPABILITY_MANY, CAPABILITY_RESUME
+from secftp.storage import new_digest
+from secftp.storage.digest import digester
+from secftp.storage.outgoing import SmallContent, What
+from secftp.text import escape
+
+if TYPE_CHECKING:
+    from secftp.copy.limit import RateLimit
+    from secftp.copy.options import CopyOptions
+    from secftp.copy.steps import Files
+    from secftp.copy.tally import Tally
+    from secftp.messages import Message
+    from secftp.session import Session
+    from secftp.storage import Path, Source
+
+# Of a message: its own map, and for each file its array, digest, mode, time and the heads of all that.
+_MESSAGE_BYTES: Final = 64
+_FILE_BYTES: Final = 80
+_ROOM: Final = MAX_BULK - _MESSAGE_BYTES
+_WAITING_FOLDERS: Final = 256  # whose times are to be set when the batch has left
+_FLUSH_BYTES: Final = 4 * MAX_BULK
+_OWN: Final = 0o700  # while it is being filled
+
+
+class Sending:
+    """What is sent over one session, for as long as that lasts.
+
+    `current` is the step that is being taken, until it is somewhere else where it can't be forgotten.
+    """
+
+    def __init__(
+        self, session: Session, options: CopyOptions, tally: Tally, limit: RateLimit, lost_folders: set[Path]
+    ) -> None:
+        self.options = options
+        self.tally = tally
+        self.lost_folders = lost_folders
+        self.current: Step | None = None
+        self._fatal: SecftpError | None = None
+        self._pipeline = session.pipeline
+        self._limit = limit
+        self._repeated: deque[Step] = deque()
+        self._flights: deque[Flight] = deque()
+        self._files: list[NewFile] = []
+        self._sent: list[Sent] = []
+        self._size = 0
+        self._unflushed = 0
+        self._left: deque[Step] = deque()
+        self._open: Files | None = None
+        self._small_limit = MAX_SMALL if session.can(CAPABILITY_MANY) else -1
+        self.can_keep = session.can(CAPABILITY_RESUME)
+        self._digest = digester(options.algorithm)
+
+    # --- one step -----------------------------------------------------------------------------------------------------
+
+    def folder(self, step: Step) -> None:
+        """Make a folder, unless that failed for one it is in."""
+        if self._is_lost(step):
+            return
+        mode = step.info.mode | _OWN if step.info is not None and self.options.preserve else None
+        try:
+            request = MakeFolder(
+                id=self._pipeline.next_id(), path=step.remote, parents=self.options.overwrite, mode=mode
+            )
+        except FileError as problem:
+            self.tally.failed(step.name, problem)
+            self.lost_folders.add(step.remote)
+            return
+        self._submit(request, FolderFlight(self, step))
+
+    def left(self, step: Step) -> None:
+        """Set a folder's permissions and time, once the files that were put into messages have left."""
+        self._left.append(step)
+        self.current = None
+        if not self._files or len(self._left) >= _WAITING_FOLDERS:
+            self.send_batch()
+
+    def file(self, step: Step) -> None:
+        """Send a file."""
+        if self._is_lost(step):
+            if step.is_counted:
+                self.tally.left_out(_size_of(step))
+            return
+        files = step.origin.files
+        if files is not self._open:
+            self.close()
+            self._open = files
+        try:
+            content = files.open(step.path, self._small_limit)
+        except FileError as problem:
+            self.tally.failed(step.name, problem, planned=_size_of(step) if step.is_counted else None)
+            return
+        if isinstance(content, SmallContent):
+            self._add(step, content)
+        else:
+            with content:
+                self._send(step, content)
+
+    def _is_lost(self, step: Step) -> bool:
+        if not self.lost_folders:
+            return False
+        path = step.remote
+        return any(path[:depth] in self.lost_folders for depth in range(len(path) + 1))
+
+    # --- small files --------------------------------------------------------------------------------------------------
+
+    def _add(self, step: Step, content: SmallContent) -> None:
+        mode: int | None
+        mtime_ns: int | None
+        mode, mtime_ns, data = content
+        if not self.options.preserve:
+            mode = mtime_ns = None
+        size, name, path = len(data), step.name, step.remote
+        if not step.is_counted:
+            step.is_counted = True
+            self.tally.found(size)
+        cost = _FILE_BYTES + size + sum(map(len, path)) + 3 * len(path)
+        if self._size + cost > _ROOM or len(self._files) == MAX_MANY:
+            self.send_batch()
+        digest = self._digest(data)
+        try:
+            self._files.append(NewFile(path, data, digest, mode, mtime_ns))
+        except FileError as problem:
+            self.tally.failed(name, problem, planned=size)
+            return
+        self._sent.append(Sent(step, name, size, digest))
+        self.current = None
+        self._size += cost
+        self.tally.watcher.started(name, size)
+
+    def send_batch(self) -> None:
+        """Send the small files that were gathered, then what had to wait for them."""
+        if self._files:
+            self._send_files()
+        while self._left:
+            step = self._left.popleft()
+            if not self._is_lost(step):
+                self._set_attributes(step)
+
+    def _send_files(self) -> None:
+        request = WriteMany(
+            id=self._pipeline.next_id(),
+            files=tuple(self._files),
+            algorithm=self.options.algorithm,
+            overwrite=self.options.overwrite,
+        )
+        flight, spent = BatchFlight(self, self._sent), sum(sent.size for sent in self._sent)
+        self._unflushed += self._size
+        self._files, self._sent, self._size = [], [], 0
+        self._submit(request, flight)
+        if self._unflushed >= _FLUSH_BYTES or self._limit.rate:
+            self._unflushed = 0
+            self._pipeline.flush()
+            self._pipeline.poll()
+        self._limit.spend(spent)
+
+    def _set_attributes(self, step: Step) -> None:
+        info, folder = step.info, step.folder
+        if info is None or (folder is not None and folder.is_taken):
+            return
+        request = SetAttributes(
+            id=self._pipeline.next_id(), path=step.remote, mode=info.mode & 0o777, mtime_ns=info.mtime_ns
+        )
+        self._submit(request, AttributesFlight(self, step))
+
+    # --- large files --------------------------------------------------------------------------------------------------
+
+    def _send(self, step: Step, source: Source) -> None:
+        info, name = source.info, step.name
+        size = info.size or 0
+        step.info = info
+        if not step.is_counted:
+            step.is_counted = True
+            self.tally.found(size)
+        digest = new_digest(self.options.algorithm)
+        try:
+            offset = self._resume(step, size)
+            if offset:
+                hash_prefix(source, digest, offset)
+            request = Write(
+                id=self._pipeline.next_id(),
+                path=step.remote,
+                size=size - offset,
+                algorithm=self.options.algorithm,
+                overwrite=self.options.overwrite,
+                mode=info.mode if self.options.preserve else None,
+                mtime_ns=info.mtime_ns if self.options.preserve else None,
+                offset=offset,
+                prefix=digest.digest() if offset else None,
+                keep=self.can_keep and size >= KEEP_BYTES,
+            )
+        except FileError as problem:
+            self.tally.failed(name, problem, planned=size)
+            return
+        flight = FileFlight(self, step, size, digest, offset)
+        self._begin(step, name, size, flight)
+        self._stream(request, source, flight)
+
+    def _begin(self, step: Step, name: bytes, size: int, flight: FileFlight) -> None:
+        if step.kept is not None:
+            flight.tell(flight.offset)
+            return
+        step.kept = step.told = flight.offset
+        self.tally.watcher.started(name, size)
+        if flight.offset:
+            self.tally.watcher.resumed(name, flight.offset)
+
+    def _stream(self, request: Write, source: Source, flight: FileFlight) -> None:
+        pipeline, limit = self._pipeline, self._limit
+        portion, before = limit.portion, 0
+
+        def paced(done: int, total: int | None, /) -> None:
+            nonlocal before
+            flight.progress(done, total)
+            pipeline.flush()
+            limit.spend(done - before)
+            before = done
+
+        self._flights.append(flight)
+        self.current = None
+        try:
+            pipeline.send_file(
+                request,
+                source if portion is None else Metered(source, portion),
+                flight.digest,
+                flight,
+                offset=flight.offset,
+                progress=flight.progress if portion is None else paced,
+            )
+        except FileError as problem:
+            flight.problem = problem  # the server's answer to the file that was broken off is still to come
+
+    def _resume(self, step: Step, size: int) -> int:
+        """How many bytes of a file the server has kept."""
+        if step.partial is None:
+            return 0
+        while not step.partial.complete:
+            self._pipeline.step()
+        kept = step.partial.message
+        step.partial = None
+        if not isinstance(kept, Info):
+            return 0
+        if kept.size > size:
+            self.tally.watcher.note(step.name, "it has changed since it was broken off, so it starts again")
+            return 0
+        return kept.size
+
+    # --- answers ------------------------------------------------------------------------------------------------------
+
+    def _submit(self, request: Message, flight: Flight) -> None:
+        self._flights.append(flight)
+        self.current = None
+        self._pipeline.submit(request, flight)
+
+    def landed(self, flight: Flight) -> None:
+        """As `Base.landed`."""
+        answer = flight.message
+        assert answer is not None
+        assert self._flights[0] is flight
+        if not isinstance(answer, Error):
+            flight.done(answer)
+        elif not self._ends(answer.code):
+            flight.refused(answer.code)
+        elif answer.code is ErrorCode.STOPPING:
+            return
+        self._flights.popleft()
+
+    def failed(self, step: Step, code: ErrorCode, *, size: int | None = None) -> None:
+        """As `Base.failed`."""
+        if self._ends(code):
+            if code is ErrorCode.STOPPING:
+                self.again(step)
+        elif self._is_lost(step):
+            self.tally.left_out(size or 0)
+        elif code is ErrorCode.EXISTS and not self.options.overwrite:
+            self.tally.skipped(step.name, "it exists already", planned=size)
+        else:
+            self.tally.failed(step.name, _problem(step, code), planned=size)
+
+    def again(self, step: Step) -> None:
+        """As `Base.again`; the folder it is in gets its time once more."""
+        self._repeated.append(step)
+        if step.folder is not None and self.options.preserve:
+            self._repeated.append(Step(What.LEFT, step.origin, step.folder.path, step.folder.info, None, step.folder))
+
+    def _ends(self, code: ErrorCode) -> bool:
+        """Whether this concerns more than one file."""
+        if code is ErrorCode.STOPPING:
+            self._fatal = ConnectionLost("The server is stopping.", hint="Try again later.")
+        elif code is ErrorCode.READ_ONLY:
+            self._fatal = exception_for(code, "Nothing can be put there")
+        else:
+            return False
+        return True
+
+    # --- the end ------------------------------------------------------------------------------------------------------
+
+    def settle(self) -> None:
+        """Send what was gathered and wait until all is answered."""
+        self.send_batch()
+        self._pipeline.settle()
+        self.check()
+
+    def check(self) -> None:
+        """Raise what ends the whole, if an answer said so."""
+        if self._fatal is not None:
+            raise self._fatal
+
+    def unconfirmed(self) -> list[Step]:
+        """What has to be done over another session, in order, if this one is lost."""
+        steps = [step for flight in self._flights for step in flight.steps]
+        steps += [sent.step for sent in self._sent]
+        if self.current is not None:
+            steps.append(self.current)
+        for step in steps:
+            step.resume = True
+        return [*steps, *self._left, *self.repeated()]
+
+    def repeated(self) -> list[Step]:
+        """What was put back into the queue since this was last asked for."""
+        steps = list(self._repeated)
+        self._repeated.clear()
+        return steps
+
+    def close(self) -> None:
+        """Let go of the sources' folders."""
+        if self._open is not None:
+            self._open.close()
+            self._open = None
+
+
+def _size_of(step: Step) -> int:
+    return (step.info.size or 0) if step.info is not None else 0
+
+
+def _problem(step: Step, code: ErrorCode) -> FileError:
+    name = escape(step.name)
+    if code is ErrorCode.NOT_FOUND:  # here that can only be the folder around it
+        return NotFound(f"{name}: there is no such folder at the server.", hint="Make the folder there first.")
+    return exception_for(code, name)
