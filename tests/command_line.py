@@ -9,8 +9,9 @@ import subprocess
 import sys
 import threading
 
-from secftp.keys import Key
-from tests.serving import DEADLINE, HOST, Lines, client_command, environment
+from secftp.client.__main__ import main
+from secftp.keys import Key, read_key_file, write_key_file
+from tests.serving import DEADLINE, HOST, Lines, client_command, environment, serving
 
 SECRET = "correct horse battery staple"
 SECRET_KEY = Key.from_text(SECRET)  # stretched once for all tests
@@ -76,6 +77,33 @@ def run(home, *arguments, stdin=b"", keyed=True, limit=None, **options):
         **options,
     )
     return Result(done.returncode, done.stdout or b"", done.stderr)
+
+
+class Client:
+    """The client, called in this process: quick, for what needs no process of its own. The server has its key."""
+
+    def __init__(self, server, capture, key_file):
+        self.server = server
+        self._capture = capture
+        self._key_file = os.fspath(key_file)
+
+    def url(self, path=""):
+        return f"secftp://{HOST}:{self.server.port}/{path}"
+
+    def __call__(self, verb, *arguments):
+        """Run a verb; an argument that begins with a slash and a slash is a path at the server."""
+        given = [self.url(word[2:]) if word.startswith("//") else word for word in map(os.fspath, arguments)]
+        code = main([verb, "--key-file", self._key_file, *given])
+        return Result(code, *self._capture.readouterr())
+
+
+@contextlib.contextmanager
+def client_and_server(folder, capture, **options):
+    """A `Client` and the server that it talks to, which serves `folder / "root"`; `capture` is pytest's capfdbinary."""
+    (folder / "root").mkdir()
+    write_key_file(folder / "key")
+    with serving(folder / "root", key=read_key_file(folder / "key"), **options) as server:
+        yield Client(server, capture, folder / "key")
 
 
 def place(server, host=HOST):

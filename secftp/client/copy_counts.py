@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from secftp.copy import Silent, Summary
@@ -15,8 +16,8 @@ class Counts(Silent):
     """A watcher that counts; what is to be shown, and where, is its subclasses' business.
 
     `files`, `bytes`: planned; None and 0 unless a subclass asks for a plan, which takes time, and has got it.
-    `done_bytes` are through or were there already, `moved_bytes` went over the connection. `name`, `size`, `name_done`:
-    of the file that was started last.
+    `done_bytes` are through or were there already, `moved_bytes` went over the connection since `began` (by the
+    monotonic clock). `name`, `size`, `name_done`: of the file that was started last.
     """
 
     def __init__(self) -> None:
@@ -25,6 +26,7 @@ class Counts(Silent):
         self.done_files = 0
         self.done_bytes = 0
         self.moved_bytes = 0
+        self.began = 0.0
         self.name = b""
         self.size = 0
         self.name_done = 0
@@ -33,6 +35,8 @@ class Counts(Silent):
 
     def started(self, name: bytes, size: int, /) -> None:
         """Take note of the file that is under way."""
+        if not self.began:
+            self.began = time.monotonic()
         self.name, self.size, self.name_done = name, size, 0
 
     def moved(self, nbytes: int, /) -> None:

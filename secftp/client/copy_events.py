@@ -47,8 +47,7 @@ class Programs(Counts):
         self._terminal = terminal
         self._how = how
         self._failures = Failures(terminal, tell_one=lambda _problem: None)
-        self._began = time.monotonic()
-        self._due = self._began + INTERVAL_SECONDS
+        self._due = time.monotonic() + INTERVAL_SECONDS
 
     def planned(self, files: int, nbytes: int, /) -> None:
         """Tell the first time; afterwards `progress` has it."""
@@ -68,7 +67,7 @@ class Programs(Counts):
         if now < self._due:
             return
         self._due = now + INTERVAL_SECONDS
-        rate = self.moved_bytes / (now - self._began)
+        rate = self.moved_bytes / (now - self.began)
         known = self.files is not None
         left = max(self.bytes - self.done_bytes, 0) / rate if known and rate > 0 else None
         self._tell(

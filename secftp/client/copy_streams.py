@@ -82,14 +82,13 @@ def _without_bar(options: GetOptions | PutOptions, descriptor: int) -> GetOption
 
 
 def _conclude(url: Url, watching: Watching, copy: Callable[[], Transferred]) -> None:
-    began = time.monotonic()
     try:
         moved = copy()
     except BaseException:
         watching.give_up()
         raise
     watching.finished(url.path[-1], watching.moved_bytes, moved.digest)
-    seconds = time.monotonic() - began
+    seconds = time.monotonic() - watching.began
     watching.ended(Summary(files=1, bytes=watching.moved_bytes, seconds=seconds, digest=moved.digest))
     watching.conclude()
 

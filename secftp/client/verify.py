@@ -15,7 +15,7 @@ from secftp.client.copy_counts import count
 from secftp.client.ends import at_home
 from secftp.client.remote import Failures, opened, shown
 from secftp.client.terminal import print_output
-from secftp.errors import ExitCode, FileError, NotAFolder, NotFound
+from secftp.errors import ExitCode, FileError, IsAFolder, NotAFolder, NotFound
 from secftp.messages import Algorithm, Kind, exception_for
 from secftp.storage import LocalStore, new_digest, open_local_source
 from secftp.text import escape, format_size
@@ -70,9 +70,9 @@ class _Here:
         self.store: LocalStore | None = None
         self._source: Source | None = None
         try:
-            self.store = LocalStore(name)
-        except NotAFolder:
             self._source = open_local_source(name)
+        except IsAFolder:
+            self.store = LocalStore(name)
 
     @property
     def entry(self) -> _Entry:
