@@ -1,0 +1,57 @@
+"""REMOVE, RENAME, MKDIR and SETATTR: each one call of the store's, answered by OK.
+
+Rights are asked for before the store is, so that a refusal tells nothing of what is there.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from secftp.messages import Kind, Ok
+from secftp.server.requests.desk import Outcome, name_of
+
+if TYPE_CHECKING:
+    from secftp.messages import MakeFolder, Remove, Rename, SetAttributes
+    from secftp.server.requests.desk import Desk
+    from secftp.storage.base import Kind as StoreKind
+
+_KINDS: dict[Kind | None, StoreKind | None] = {None: None, Kind.FILE: "file", Kind.FOLDER: "folder"}
+
+
+def remove(desk: Desk, request: Remove) -> Outcome:
+    """Take away a file or an empty folder."""
+    desk.log.line(f"Client requested to remove: {name_of(request.path)}")
+    desk.require("delete")
+    desk.store.remove(request.path, kind=_KINDS[request.kind])
+    return _done(desk, request.id, "Removed.")
+
+
+def rename(desk: Desk, request: Rename) -> Outcome:
+    """Give another name; the old one is gone and the new one there, so it takes the rights for both."""
+    desk.log.line(f"Client requested to rename: {name_of(request.path)} to: {name_of(request.to)}")
+    desk.require("write", "delete")
+    overwrite = request.overwrite and desk.rights.overwrite
+    desk.store.rename(request.path, request.to, overwrite=overwrite)
+    return _done(desk, request.id, "Renamed.")
+
+
+def make_folder(desk: Desk, request: MakeFolder) -> Outcome:
+    """Make a folder."""
+    desk.log.line(f"Client requested to make folder: {name_of(request.path)}")
+    desk.require("write")
+    desk.store.make_folder(request.path, parents=request.parents, mode=request.mode)
+    return _done(desk, request.id, "Folder made.")
+
+
+def set_attributes(desk: Desk, request: SetAttributes) -> Outcome:
+    """Set permissions and time of what is there, which is to replace a part of it."""
+    desk.log.line(f"Client requested to set attributes: {name_of(request.path)}")
+    desk.require("write", "overwrite")
+    desk.store.set_attributes(request.path, mode=request.mode, mtime_ns=request.mtime_ns)
+    return _done(desk, request.id, "Attributes set.")
+
+
+def _done(desk: Desk, request: int, line: str) -> Outcome:
+    desk.channel.send(Ok(id=request))
+    desk.log.line(line)
+    return Outcome()

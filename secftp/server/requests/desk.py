@@ -1,0 +1,141 @@
+"""What every request's handler has at hand, and the words in which it is told of.
+
+A request is answered once. A handler that can't do it raises the `FileError` that says why, and the answer to that is
+ERROR; what the error's own sentence says stays here, since it may name what no client should know.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from secftp.errors import FileError, InstallationError
+from secftp.messages import ErrorCode, code_for, text_for
+from secftp.storage import digester, new_digest
+from secftp.text import escape, format_rate, format_size
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from secftp.channel import Channel
+    from secftp.messages import Algorithm
+    from secftp.server.access import Rights
+    from secftp.server.log import SessionLog
+    from secftp.storage import Digest, Path, Store
+
+PROGRESS_SECONDS: Final = 5.0
+CHUNK_BYTES: Final = 2**20
+_CHANGING: Final = frozenset({"write", "overwrite", "delete"})
+
+
+class Refused(FileError):
+    """A request that the server itself refuses or breaks off, for a reason that no file has."""
+
+    def __init__(self, code: ErrorCode) -> None:
+        super().__init__(text_for(code))
+        self.code = code
+
+
+class Interrupted(Refused):
+    """A request that is broken off because the client wants no more of it, or the server stops."""
+
+
+class Outcome(NamedTuple):
+    """How a request ended: `code` None for well, `nbytes` how many bytes of files were moved, or read for a sum."""
+
+    nbytes: int = 0
+    digest: bytes | None = None
+    code: ErrorCode | None = None
+
+
+class Desk:
+    """One session's handlers' common ground. `hurry` says that the request under way is to be broken off."""
+
+    __slots__ = ("channel", "hurry", "log", "rights", "store")
+
+    def __init__(
+        self, channel: Channel, store: Store, rights: Rights, log: SessionLog, hurry: Callable[[], bool]
+    ) -> None:
+        self.channel = channel
+        self.store = store
+        self.rights = rights
+        self.log = log
+        self.hurry = hurry
+
+    def require(self, *rights: str) -> None:
+        """Raise `Refused` if this client lacks one of these rights, by their names in `Rights`."""
+        for right in rights:
+            if not getattr(self.rights, right):
+                reading = right not in _CHANGING or self.rights.write or self.rights.delete
+                raise Refused(ErrorCode.FORBIDDEN if reading else ErrorCode.READ_ONLY)
+
+    def check(self, request: int | None = None) -> None:
+        """Raise `Interrupted` if the server is in a hurry, or the client has cancelled this request."""
+        if self.hurry():
+            raise Interrupted(ErrorCode.STOPPING)
+        if request is not None and self.channel.cancelled(request):
+            raise Interrupted(ErrorCode.CANCELLED)
+
+
+def code_of(problem: FileError) -> ErrorCode:
+    """What a client is told of a failure."""
+    return problem.code if isinstance(problem, Refused) else code_for(problem)
+
+
+def name_of(path: Path) -> str:
+    """A path for a line of the log."""
+    return escape(b"/".join(path)) or "/"
+
+
+def begin_digest(algorithm: Algorithm) -> Digest:
+    """As `new_digest`; one that this installation lacks is `unsupported`."""
+    try:
+        return new_digest(algorithm)
+    except InstallationError:
+        raise Refused(ErrorCode.UNSUPPORTED) from None
+
+
+def begin_digester(algorithm: Algorithm) -> Callable[[bytes], bytes]:
+    """As `digester`, likewise."""
+    try:
+        return digester(algorithm)
+    except InstallationError:
+        raise Refused(ErrorCode.UNSUPPORTED) from None
+
+
+def hash_part(
+    readv: Callable[[Sequence[memoryview], int], int],
+    digest: Digest,
+    offset: int,
+    length: int,
+    *,
+    check: Callable[[int], None],
+) -> int:
+    """Hash up to `length` bytes from `offset` on; how many there were. `check` is told so before each chunk."""
+    done = 0
+    buffer = memoryview(bytearray(min(length, CHUNK_BYTES)))
+    while done < length:
+        check(done)
+        count = readv([buffer[: length - done]], offset + done)
+        if count == 0:
+            break
+        digest.update(buffer[:count])
+        done += count
+    return done
+
+
+class Reporter:
+    """Progress lines for files that take long; short ones have none."""
+
+    def __init__(self, log: SessionLog) -> None:
+        self._log = log
+        self._started = self._told = time.monotonic()
+
+    def __call__(self, done: int, total: int | None, /) -> None:
+        """Told after each batch; writes a line every few seconds."""
+        now = time.monotonic()
+        if now - self._told < PROGRESS_SECONDS:
+            return
+        self._told = now
+        part = f" of {format_size(total)} ({100 * done // total} %)" if total else ""
+        self._log.line(f"Processing... {format_size(done)}{part}, {format_rate(done / (now - self._started))}")

@@ -1,0 +1,88 @@
+"""STAT and LIST: what is there.
+
+A listing has no bound: it is read, sent and forgotten a message at a time, as fast as the client takes it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Final, cast
+
+from secftp.errors import NameRefused
+from secftp.messages import Entries, Info, Kind, Listed
+from secftp.messages.bounds import MAX_BULK, MAX_ENTRIES
+from secftp.server.requests.desk import Outcome, code_of, name_of
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from secftp.messages import List, Stat
+    from secftp.server.requests.desk import Desk
+    from secftp.storage.base import Scanned
+
+_ENVELOPE_BYTES: Final = 64  # of ENTRIES around its entries, at most
+_ENTRY_BYTES: Final = 64  # of an entry around its names, at most
+_NAME_BYTES: Final = 3  # of a name around its bytes, at most
+# So often, beside every message, it is looked for a CANCEL: a slow disk needs long for one.
+_CHECK_ENTRIES: Final = 256
+
+
+def stat(desk: Desk, request: Stat) -> Outcome:
+    """INFO."""
+    desk.log.line(f"Client asking about: {name_of(request.path)}")
+    # Whoever may read a file may know of it, and whoever may write one of what is kept of it.
+    if not desk.rights.read and not (request.partial and desk.rights.write):
+        desk.require("list")
+    info = desk.store.stat(request.path, partial=request.partial)
+    desk.channel.send(
+        Info(id=request.id, kind=Kind(info.kind), size=info.size or 0, mtime_ns=info.mtime_ns, mode=info.mode)
+    )
+    return Outcome()
+
+
+def list_folder(desk: Desk, request: List) -> Outcome:
+    """ENTRIES; a folder that fails when some have left is an ERROR behind them."""
+    desk.log.line(f"Client requesting listing: {name_of(request.path)}")
+    desk.require("list")
+    desk.check(request.id)
+    entries: list[Listed] = []
+    room = MAX_BULK - _ENVELOPE_BYTES
+    count = 0
+    scanned = cast("Generator[Scanned]", desk.store.scan(request.path, recursive=request.recursive))
+    with contextlib.closing(scanned):
+        for number, found in enumerate(scanned, 1):
+            if number % _CHECK_ENTRIES == 0:
+                desk.check(request.id)
+            listed = _listed(found)
+            if listed is None:
+                continue
+            size = _ENTRY_BYTES + sum(map(len, listed.path)) + _NAME_BYTES * len(listed.path)
+            if size > room or len(entries) == MAX_ENTRIES:
+                _send(desk, request, entries)
+                entries.clear()
+                room = MAX_BULK - _ENVELOPE_BYTES
+            entries.append(listed)
+            room -= size
+            count += 1
+    desk.channel.send(Entries(id=request.id, entries=tuple(entries), last=True))
+    desk.log.line(f"Listing sent, entries: {count}")
+    return Outcome()
+
+
+def _send(desk: Desk, request: List, entries: list[Listed]) -> None:
+    """A part leaves at once: what is found while the client reads it is worth more than a fuller batch."""
+    desk.channel.send(Entries(id=request.id, entries=tuple(entries)))
+    desk.channel.flush()
+    desk.check(request.id)
+
+
+def _listed(found: Scanned) -> Listed | None:
+    """What the client is told of an entry; None if its name can't be told at all."""
+    path, info = found.path, found.info
+    code = None if found.problem is None else code_of(found.problem)
+    try:
+        if info is None:
+            return Listed(path, None, code=code)
+        return Listed(path, Kind(info.kind), info.size or 0, info.mtime_ns, info.mode, code)
+    except NameRefused:
+        return None

@@ -1,0 +1,148 @@
+"""READMANY and WRITEMANY: small files by the hundred in one message, each with its own fate.
+
+This is where ten thousand files are taken or sent in the time of a few: per file there is the store's work, a digest, a
+line or two for people and a record for programs, and nothing else. What must never happen: that one file's failure
+keeps another from its turn, or that a file is written whose digest was not compared.
+"""
+
+from __future__ import annotations
+
+import hmac
+import time
+from typing import TYPE_CHECKING, Final
+
+from secftp.errors import ChecksumMismatch, FileError
+from secftp.messages import Error, ErrorCode, Files, Results, SmallFile, text_for
+from secftp.messages.bounds import MAX_BULK, MAX_SMALL
+from secftp.server.log import Operation
+from secftp.server.requests.desk import begin_digester, code_of, name_of
+
+if TYPE_CHECKING:
+    from secftp.messages import ReadMany, WriteMany
+    from secftp.server.requests.desk import Desk
+    from secftp.storage import Path
+
+_ROOM_BYTES: Final = MAX_BULK - 64  # for the files of one FILES; the rest is around them
+_FILE_BYTES: Final = 96  # of a file around its bytes, at most
+_CHECK_FILES: Final = 64
+
+
+class _Record:
+    """What was done, file by file, told of at once when it is over."""
+
+    __slots__ = ("_asked", "_done", "_lines", "_name", "_operations", "_since")
+
+    def __init__(self, name: str, asked: str, done: str) -> None:
+        self._name = name
+        self._asked = asked
+        self._done = done
+        self._lines: list[str] = []
+        self._operations: list[Operation] = []
+        self._since = time.perf_counter()
+
+    @property
+    def count(self) -> int:
+        """How many files are over."""
+        return len(self._operations)
+
+    def add(self, path: Path, code: ErrorCode | None, size: int, digest: bytes) -> None:
+        """One file is over."""
+        now = time.perf_counter()
+        if code is None:
+            self._lines += (f"{self._asked}{name_of(path)}", f"{self._done}{digest.hex()}")
+            self._operations.append(Operation(self._name, path, "ok", now - self._since, size, digest))
+        else:
+            self._lines += (f"{self._asked}{name_of(path)}", f"Refused: {text_for(code)}")
+            self._operations.append(Operation(self._name, path, code, now - self._since))
+        self._since = now
+
+    def tell(self, desk: Desk) -> None:
+        """All of it, to whoever watches."""
+        desk.log.lines(self._lines)
+        desk.log.operations(self._operations)
+
+
+def write_many(desk: Desk, request: WriteMany) -> None:
+    """RESULTS; ERROR only if none of the files may be written at all."""
+    record = _Record("write", "Client requested to write filename: ", "File confirmed, checksum: ")
+    try:
+        codes = _write_all(desk, request, record)
+    except FileError as problem:
+        code = code_of(problem)
+        desk.channel.send(Error(id=request.id, code=code, text=text_for(code)))
+        for file in request.files:
+            record.add(file.path, code, 0, b"")
+    else:
+        desk.channel.send(Results(id=request.id, codes=tuple(codes)))
+    finally:
+        record.tell(desk)
+
+
+def _write_all(desk: Desk, request: WriteMany, record: _Record) -> list[ErrorCode | None]:
+    """How each file fared; raises before the first of them alone."""
+    desk.require("write")
+    desk.check()
+    digest_of = begin_digester(request.algorithm)
+    overwrite = request.overwrite and desk.rights.overwrite
+    codes: list[ErrorCode | None] = []
+    with desk.store.small_files() as small:
+        for file in request.files:
+            data, code = file.data, None
+            try:
+                desk.check()
+                if not hmac.compare_digest(digest_of(data), file.digest):
+                    raise ChecksumMismatch("What arrived is not what was sent.")
+                small.write(file.path, memoryview(data), overwrite=overwrite, mode=file.mode, mtime_ns=file.mtime_ns)
+            except FileError as problem:
+                code = code_of(problem)
+            codes.append(code)
+            record.add(file.path, code, len(data), file.digest)
+    return codes
+
+
+def read_many(desk: Desk, request: ReadMany) -> None:
+    """FILES, as many as it takes; ERROR in place of those that are not sent any more."""
+    record = _Record("read", "Client requesting filename: ", "File sent, checksum: ")
+    files: list[SmallFile] = []
+    try:
+        _read_all(desk, request, record, files)
+    except FileError as problem:
+        _send_files(desk, request, files)
+        code = code_of(problem)
+        desk.channel.send(Error(id=request.id, code=code, text=text_for(code)))
+        for path in request.paths[record.count :]:
+            record.add(path, code, 0, b"")
+    finally:
+        record.tell(desk)
+
+
+def _read_all(desk: Desk, request: ReadMany, record: _Record, files: list[SmallFile]) -> None:
+    """Read and send; what is read and not sent yet is in `files`."""
+    desk.require("read")
+    digest_of = begin_digester(request.algorithm)
+    room = _ROOM_BYTES
+    with desk.store.small_files() as small:
+        for number, path in enumerate(request.paths):
+            if number % _CHECK_FILES == 0:
+                desk.check(request.id)
+            try:
+                info, data = small.read(path, MAX_SMALL)
+            except FileError as problem:
+                file = SmallFile(code_of(problem))
+            else:
+                file = SmallFile(None, data, digest_of(data), info.mtime_ns, info.mode)
+            size = _FILE_BYTES + len(file.data)
+            if size > room:
+                _send_files(desk, request, files)
+                desk.check(request.id)
+                room = _ROOM_BYTES
+            files.append(file)
+            room -= size
+            record.add(path, file.code, len(file.data), file.digest)
+    _send_files(desk, request, files)
+
+
+def _send_files(desk: Desk, request: ReadMany, files: list[SmallFile]) -> None:
+    if files:
+        desk.channel.send(Files(id=request.id, files=tuple(files)))
+        files.clear()

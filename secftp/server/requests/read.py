@@ -1,0 +1,98 @@
+"""READ and SUM: a file's bytes, or only what they add up to."""
+
+from __future__ import annotations
+
+import hmac
+from typing import TYPE_CHECKING
+
+from secftp.errors import ChecksumMismatch, FileChanged, FileError
+from secftp.messages import Abort, ErrorCode, File, Ok, text_for
+from secftp.server.requests.desk import Outcome, Reporter, begin_digest, code_of, hash_part, name_of
+from secftp.text import format_size
+from secftp.transfer import Interrupted, send_file
+
+if TYPE_CHECKING:
+    from secftp.messages import Read, Sum
+    from secftp.server.requests.desk import Desk
+    from secftp.storage import Digest, Source
+
+
+def read(desk: Desk, request: Read) -> Outcome:
+    """FILE, DATA and END; once FILE has left, a failure is an ABORT."""
+    desk.log.line(f"Client requesting filename: {name_of(request.path)}")
+    desk.require("read")
+    desk.check(request.id)
+    digest = begin_digest(request.algorithm)
+    with desk.store.open_source(request.path) as source:
+        if request.prefix is not None:
+            _compare(desk, request, source, digest, request.prefix)
+        size = _part(source, request)
+        desk.log.line(f"Processing... {format_size(size)}")
+        desk.channel.send(File(id=request.id, size=size, mtime_ns=source.info.mtime_ns, mode=source.info.mode))
+        reporter = Reporter(desk.log)
+        done = 0
+
+        def progress(moved: int, total: int | None, /) -> None:
+            nonlocal done
+            done = moved
+            reporter(moved, total)
+
+        try:
+            end = send_file(
+                desk.channel,
+                source,
+                digest,
+                offset=request.offset,
+                length=size,
+                interrupted=lambda: desk.hurry() or desk.channel.cancelled(request.id),
+                progress=progress,
+            )
+        except Interrupted:
+            return _abort(desk, ErrorCode.STOPPING if desk.hurry() else ErrorCode.CANCELLED, done)
+        except FileError as problem:
+            return _abort(desk, code_of(problem), done)
+    desk.log.line(f"File sent, checksum: {end.digest.hex()}")
+    desk.log.line("Finished sending file.")
+    return Outcome(end.size, end.digest)
+
+
+def sum_up(desk: Desk, request: Sum) -> Outcome:
+    """OK with the digest. It may take long; signs of life are given by the thread that watches the channel."""
+    desk.log.line(f"Client requesting checksum: {name_of(request.path)}")
+    desk.require("read")
+    desk.check(request.id)
+    digest = begin_digest(request.algorithm)
+    with desk.store.open_source(request.path) as source:
+        size = _part(source, request)
+        reporter = Reporter(desk.log)
+
+        def check(done: int) -> None:
+            desk.check(request.id)
+            reporter(done, size)
+
+        if hash_part(source.readv, digest, request.offset, size, check=check) < size:
+            raise FileChanged("It became shorter while it was being read.")
+        source.check_unchanged()
+    result = digest.digest()
+    desk.channel.send(Ok(id=request.id, size=size, digest=result))
+    desk.log.line(f"Checksum: {result.hex()}")
+    return Outcome(size, result)
+
+
+def _part(source: Source, request: Read | Sum) -> int:
+    """How many bytes of the file are in the range that is asked for."""
+    size = max(0, (source.info.size or 0) - request.offset)
+    return size if request.length is None else min(size, request.length)
+
+
+def _compare(desk: Desk, request: Read, source: Source, digest: Digest, prefix: bytes) -> None:
+    """Take in the bytes that the client says it has; it must have the same."""
+    count = hash_part(source.readv, digest, 0, request.offset, check=lambda _: desk.check(request.id))
+    if count < request.offset or not hmac.compare_digest(digest.digest(), prefix):
+        raise ChecksumMismatch("The client has other bytes at the beginning of the file.")
+
+
+def _abort(desk: Desk, code: ErrorCode, done: int) -> Outcome:
+    desk.channel.send(Abort(code=code, text=text_for(code)))
+    desk.log.line(f"Broken off: {text_for(code)}")
+    return Outcome(done, code=code)

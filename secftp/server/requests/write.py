@@ -1,0 +1,119 @@
+"""WRITE: a file from the client, confirmed once it stands under its final name.
+
+What must never happen: that a file appears before its digest has agreed, or that bytes which did not agree are kept for
+a later try.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hmac
+from typing import TYPE_CHECKING
+
+from secftp.errors import AlreadyExists, ChecksumMismatch, ConnectionLost, FileError, TransferTimeout
+from secftp.messages import ErrorCode, Ok
+from secftp.server.requests.desk import Interrupted, Outcome, Refused, Reporter, begin_digest, hash_part, name_of
+from secftp.transfer import Aborted, receive_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from secftp.messages import End, Write
+    from secftp.server.requests.desk import Desk
+    from secftp.storage import Digest, Path, ResumedSink, Sink
+
+# What a client may give a file up for although the bytes that came are good.
+_NOT_KEPT = frozenset({ErrorCode.CHANGED, ErrorCode.CHECKSUM})
+
+
+def write(desk: Desk, request: Write) -> Outcome:
+    """OK. After a failure the rest of the file is still on its way, and thrown away by whoever answers for it."""
+    desk.log.line(f"Client requested to write filename: {name_of(request.path)}")
+    try:
+        end = _receive(desk, request)
+    except Aborted:
+        raise Refused(ErrorCode.CANCELLED) from None
+    desk.channel.send(Ok(id=request.id, size=end.size, digest=end.digest))
+    desk.log.line(f"File confirmed, checksum: {end.digest.hex()}")
+    return Outcome(end.size, end.digest)
+
+
+def _receive(desk: Desk, request: Write) -> End:
+    desk.require("write")
+    if request.overwrite and not desk.rights.overwrite and _exists(desk, request.path):
+        raise AlreadyExists(f"{name_of(request.path)} exists already.")
+    digest = begin_digest(request.algorithm)
+    with _sink(desk, request, digest) as sink:
+        desk.log.line("Processing...")
+        report = Reporter(desk.log)
+
+        def progress(done: int, total: int | None, /) -> None:
+            desk.check()
+            report(done, total)
+
+        with _kept(request, sink):
+            end = receive_file(
+                desk.channel, sink, digest, total=request.size, subject=name_of(request.path), progress=progress
+            )
+        sink.commit()
+    return end
+
+
+@contextlib.contextmanager
+def _sink(desk: Desk, request: Write, digest: Digest) -> Iterator[Sink]:
+    """Where the bytes that come belong, and `digest` with what is there already."""
+    overwrite = request.overwrite and desk.rights.overwrite
+    if request.prefix is None:
+        with desk.store.create_sink(
+            request.path,
+            overwrite=overwrite,
+            mode=request.mode,
+            mtime_ns=request.mtime_ns,
+            size=request.size,
+            keep=request.keep,
+        ) as sink:
+            yield sink
+        return
+    with desk.store.resume_sink(
+        request.path,
+        request.offset,
+        keep=request.keep,
+        overwrite=overwrite,
+        mode=request.mode,
+        mtime_ns=request.mtime_ns,
+        size=request.size,
+    ) as resumed:
+        with _kept(request, resumed):
+            _compare(desk, request, resumed, digest, request.prefix)
+        yield resumed
+
+
+def _compare(desk: Desk, request: Write, sink: ResumedSink, digest: Digest, prefix: bytes) -> None:
+    """Take in the bytes that are there; the client must mean the same."""
+    count = hash_part(sink.readv, digest, 0, request.offset, check=lambda _: desk.check())
+    if count < request.offset or not hmac.compare_digest(digest.digest(), prefix):
+        raise ChecksumMismatch("What was kept of the file has other bytes.")
+
+
+@contextlib.contextmanager
+def _kept(request: Write, sink: Sink) -> Iterator[None]:
+    """In its block: what breaks a file off leaves what has come, if the client wants to go on with it some day."""
+    try:
+        yield
+    except (ConnectionLost, TransferTimeout, Interrupted):
+        if request.keep:
+            sink.keep()
+        raise
+    except Aborted as given_up:
+        if request.keep and given_up.code not in _NOT_KEPT:
+            sink.keep()
+        raise
+
+
+def _exists(desk: Desk, path: Path) -> bool:
+    """Early word for a client that would send a whole file in vain; the commit decides."""
+    try:
+        desk.store.stat(path)
+    except FileError:
+        return False
+    return True
