@@ -10,7 +10,6 @@ place where the store keeps it. Sources and sinks serve one thread at a time; a 
 
 from __future__ import annotations
 
-import dataclasses
 import stat
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeAlias
 
@@ -28,8 +27,7 @@ FolderPath: TypeAlias = Path  # the same, but () is the served folder itself
 Kind: TypeAlias = Literal["file", "folder"]
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class FileInfo:
+class FileInfo(NamedTuple):
     """What is known of a file without reading it.
 
     `size` in bytes, 0 for a folder, None for a stream whose end is not known; `mtime_ns` in nanoseconds since 1970;

@@ -140,7 +140,7 @@ class LocalStore(Store):
 
     def small_files(self) -> LocalSmallFiles:
         """As `Store.small_files`."""
-        return LocalSmallFiles(self, lambda path: open_folder(self._root, path))
+        return LocalSmallFiles(self, self._root)
 
     def close(self) -> None:
         """As `Store.close`; a sweep under way is stopped and waited for."""

@@ -44,6 +44,13 @@ def temporary_name() -> bytes:
     return _TEMPORARY_PREFIX + os.urandom(_RANDOM_BYTES).hex().encode()
 
 
+def temporary_names(count: int) -> list[bytes]:
+    """`count` of them, for a third of the time."""
+    bits = os.urandom(_RANDOM_BYTES * count).hex().encode()
+    size = 2 * _RANDOM_BYTES
+    return [_TEMPORARY_PREFIX + bits[at : at + size] for at in range(0, len(bits), size)]
+
+
 def is_temporary(name: bytes) -> bool:
     """Whether `temporary_name` could have made `name`."""
     return _is_temporary(name) is not None

@@ -205,7 +205,7 @@ class FileSink(Sink):
             if self._overwrite:
                 os.rename(temporary, self._name, src_dir_fd=folder, dst_dir_fd=folder)
                 self._temporary = None
-            elif not _link(temporary, self._name, folder):
+            elif not link(temporary, self._name, folder):
                 system.rename_noreplace(temporary, self._name, folder=folder)
                 self._temporary = None
         except FileNotFoundError as error:
@@ -281,7 +281,7 @@ class ResumedFileSink(FileSink, ResumedSink):
                 raise
 
 
-def _link(old: bytes, new: bytes, folder: int) -> bool:
+def link(old: bytes, new: bytes, folder: int) -> bool:
     """Make `new` a second name of `old`, never replacing; False where there are no hard links."""
     try:
         os.link(old, new, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=False)

@@ -4,21 +4,24 @@ What a sink and a source promise holds here too: a file appears whole or not at 
 are refused. It is cheaper because the bytes are there before the file is begun: one write, no time in which the writer
 could die with half of it, and so no lock. A sweep that takes such a file for a leftover, in the microseconds before it
 has its name, makes it go the long way. The last folder stays open between two files of it; whoever asks closes this
-after a batch, so that a folder which is renamed meanwhile takes in no more than the rest of that.
+after a batch, so that a folder which is renamed meanwhile takes in no more than the rest of that. Every microsecond
+counts ten thousandfold, so errors are translated without a context manager.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from secftp.errors import FileChanged, NotFound, TooLarge
+from secftp.errors import AlreadyExists, FileChanged, FileError, TooLarge
 from secftp.storage.base import FileInfo, file_info
-from secftp.storage.failures import require_regular, translated
-from secftp.storage.names import check, shown, temporary_name
+from secftp.storage.failures import require_regular, translate
+from secftp.storage.folders import open_folder, open_folder_for
+from secftp.storage.names import check, shown, temporary_names
+from secftp.storage.sink import link
 from secftp.storage.source import OPEN_FLAGS
+from secftp.storage.unfinished import CREATE_FLAGS, remove_quietly
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,10 +30,11 @@ if TYPE_CHECKING:
 
     from secftp.storage.base import Path, Store
 
-_CREATE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ_FLAGS = OPEN_FLAGS | os.O_NOFOLLOW
 _PERMISSIONS = 0o777
 _DEFAULT_MODE = 0o666
+_NAMES = 32  # temporary ones, made at a time
+_CAN_ASK = os.access in os.supports_follow_symlinks and os.access in os.supports_dir_fd
 
 
 def read_whole(fd: int, subject: Path, limit: int) -> tuple[FileInfo, bytes]:
@@ -99,20 +103,25 @@ class SmallFiles:
 
 
 class LocalSmallFiles(SmallFiles):
-    """The same for a local folder. `enter(path)` gives a new descriptor of the folder that holds `path`'s last name."""
+    """The same for the local folder that is held open as `root`, which `store` serves, too."""
 
-    def __init__(self, store: Store, enter: Callable[[Path], int]) -> None:
+    def __init__(self, store: Store, root: int) -> None:
         super().__init__(store)
-        self._enter = enter
+        self._root = root
         self._at: Path | None = None
         self._folder = -1
+        self._names: list[bytes] = []
 
     def read(self, path: Path, limit: int) -> tuple[FileInfo, bytes]:
         """As `SmallFiles.read`."""
         check(path)
-        folder = self._go_to(path)
-        with translated(path):
+        folder = self._folder if path[:-1] == self._at else self._go_to(path, open_folder)
+        try:
             return read_whole(os.open(path[-1], _READ_FLAGS, dir_fd=folder), path, limit)
+        except FileError:
+            raise
+        except OSError as error:
+            raise translate(error, path) from error
 
     def write(
         self,
@@ -124,28 +133,52 @@ class LocalSmallFiles(SmallFiles):
         mtime_ns: int | None = None,
     ) -> None:
         """As `SmallFiles.write`."""
-        if not overwrite:
-            super().write(path, data, overwrite=overwrite, mode=mode, mtime_ns=mtime_ns)
-            return
         check(path)
-        folder = self._go_to(path)
-        with translated(path):
+        folder = self._folder if path[:-1] == self._at else self._go_to(path, open_folder_for)
+        try:
             replaced = _look(path, folder)
-            temporary = temporary_name()
-            wished = _DEFAULT_MODE if mode is None else mode & _PERMISSIONS
-            fd = os.open(temporary, _CREATE_FLAGS, wished, dir_fd=folder)
-            try:
-                _fill(fd, data, replaced.st_mode & _PERMISSIONS if replaced and mode is None else None, mtime_ns)
-                os.rename(temporary, path[-1], src_dir_fd=folder, dst_dir_fd=folder)
-            except FileNotFoundError:
-                pass  # a sweep came between, or somebody who tidies up
-            except BaseException:
-                with contextlib.suppress(OSError):
-                    os.unlink(temporary, dir_fd=folder)
-                raise
+            if replaced is not None and not overwrite:
+                raise AlreadyExists(f"It already exists: {shown(path)}")
+            if mode is None and replaced is not None:
+                wishes = _Wishes(overwrite, replaced.st_mode & _PERMISSIONS, True, mtime_ns)
             else:
+                wishes = _Wishes(overwrite, _DEFAULT_MODE if mode is None else mode & _PERMISSIONS, False, mtime_ns)
+            if self._write(path[-1], folder, data, wishes):
                 return
+        except FileError:
+            raise
+        except OSError as error:
+            raise translate(error, path) from error
         super().write(path, data, overwrite=overwrite, mode=mode, mtime_ns=mtime_ns)
+
+    def _write(self, name: bytes, folder: int, data: memoryview, wishes: _Wishes) -> bool:
+        """Do it; False if it has to go the long way."""
+        temporary = self._names.pop() if self._names else self._new_name()
+        # Made with the final permissions, or less where the umask takes some: never more than they will be.
+        fd = os.open(temporary, CREATE_FLAGS, wishes.mode, dir_fd=folder)
+        try:
+            _fill(fd, data, wishes)
+            if wishes.overwrite:
+                os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+                return True
+            is_named = link(temporary, name, folder)
+        except FileNotFoundError:
+            return False  # a sweep came between, or somebody who tidies up
+        except BaseException:
+            remove_quietly(temporary, folder)
+            raise
+        remove_quietly(temporary, folder)
+        return is_named
+
+    def _new_name(self) -> bytes:
+        self._names = temporary_names(_NAMES)
+        return self._names.pop()
+
+    def _go_to(self, path: Path, enter: Callable[[int, Path], int]) -> int:
+        self.close()
+        self._folder = enter(self._root, path)
+        self._at = path[:-1]
+        return self._folder
 
     def close(self) -> None:
         """As `SmallFiles.close`."""
@@ -153,20 +186,21 @@ class LocalSmallFiles(SmallFiles):
         if folder >= 0:
             os.close(folder)
 
-    def _go_to(self, path: Path) -> int:
-        above = path[:-1]
-        if above != self._at:
-            self.close()
-            try:
-                self._folder = self._enter(path)
-            except NotFound as error:
-                raise NotFound(f"No such folder: {shown(above)}") from error
-            self._at = above
-        return self._folder
+
+class _Wishes(NamedTuple):
+    """What a file is to be; the permissions are exact if `exact`, else the umask takes its part of them."""
+
+    overwrite: bool
+    mode: int
+    exact: bool
+    mtime_ns: int | None
 
 
 def _look(path: Path, folder: int) -> os.stat_result | None:
     """What would be replaced; raises if that is anything but a regular file."""
+    # To ask whether anything is there before asking what costs a sixth of the exception for nothing.
+    if _CAN_ASK and not os.access(path[-1], os.F_OK, dir_fd=folder, follow_symlinks=False):
+        return None
     try:
         status = os.stat(path[-1], dir_fd=folder, follow_symlinks=False)
     except FileNotFoundError:
@@ -175,14 +209,14 @@ def _look(path: Path, folder: int) -> os.stat_result | None:
     return status
 
 
-def _fill(fd: int, data: memoryview, mode: int | None, mtime_ns: int | None) -> None:
+def _fill(fd: int, data: memoryview, wishes: _Wishes) -> None:
     """Write all of it and close it; close(2) is where a network file system reports a write that failed."""
     try:
         while data:
             data = data[os.write(fd, data) :]
-        if mode is not None:
-            os.fchmod(fd, mode)
-        if mtime_ns is not None:
-            os.utime(fd, ns=(time.time_ns(), mtime_ns))
+        if wishes.exact:
+            os.fchmod(fd, wishes.mode)
+        if wishes.mtime_ns is not None:
+            os.utime(fd, ns=(time.time_ns(), wishes.mtime_ns))
     finally:
         os.close(fd)
