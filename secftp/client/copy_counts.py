@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from secftp.client.terminal import make_local
 from secftp.copy import Silent, Summary
-from secftp.text import format_size
+from secftp.text import escape, format_size
 
 if TYPE_CHECKING:
-    from secftp.client.remote import Failures
+    from secftp.errors import FileError
 
 
 class Counts(Silent):
@@ -63,11 +64,23 @@ class Counts(Silent):
         """Keep the summary."""
         self.summary = summary
 
-    def conclude_failures(self, failures: Failures) -> None:
-        """Raise as `Failures.conclude`; a failure beside which something was done is one of a part."""
-        if self.summary.files or self.summary.skipped:
-            failures.tell()
-        failures.conclude()
+    def name_failure(self, name: bytes, error: FileError) -> FileError:
+        """The error with the whole name in its sentence, and this machine's exit code if it is one of its own.
+
+        What the server or the copy says of a file begins with its name; storage does not, and may know it by its last
+        part only.
+        """
+        shown = escape(name)
+        if not error.message.startswith(f"{shown}: "):
+            make_local(error)
+            if shown not in escape(error.message):
+                error.message = f"{shown}: {error.message}"
+        return error
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether something was done, so that a failure beside it is one of a part."""
+        return bool(self.summary.files or self.summary.skipped)
 
     def standing(self) -> str:
         """What is complete, as a sentence."""

@@ -100,7 +100,7 @@ class Programs(Counts):
 
     def failed(self, name: bytes, error: FileError, /) -> None:
         """Tell."""
-        self._failures.add(error)
+        self._failures.add(self.name_failure(name, error))
         self._tell("failed", name, message=str(error), exit_code=int(error.exit_code))
 
     def retrying(self, problem: SecftpError, pause: float, attempt: int, attempts: int) -> None:
@@ -124,7 +124,9 @@ class Programs(Counts):
             checksum=_hex(done.digest),
             algorithm=self._how.checksum,
         )
-        self.conclude_failures(self._failures)
+        if self.is_partial:
+            self._failures.tell()
+        self._failures.conclude()
 
     def give_up(self) -> None:
         """An exception ends the copy, and tells itself."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from secftp.errors import FileError, SecftpError
 
 _BLOCK: Final = 500  # names of a dry run that are printed at once
+_NOTABLE_SECONDS: Final = 0.1  # what is over sooner has no rate worth a name
 
 
 class People(Counts):
@@ -44,9 +45,9 @@ class People(Counts):
         """Tell."""
         self._terminal.noted(f"{escape(name)}: {text}.")
 
-    def failed(self, _name: bytes, error: FileError, /) -> None:
+    def failed(self, name: bytes, error: FileError, /) -> None:
         """Tell, or keep it for the end if it may be the only thing to tell."""
-        self._failures.add(error)
+        self._failures.add(self.name_failure(name, error))
 
     def retrying(self, problem: SecftpError, pause: float, attempt: int, attempts: int) -> None:
         """Tell that the connection is going to be made anew."""
@@ -60,8 +61,11 @@ class People(Counts):
     def conclude(self) -> None:
         """The copy is over: tell what has been done, and raise as `Failures.conclude` does."""
         self._print_names()
-        self._terminal.say(self.conclusion())
-        self.conclude_failures(self._failures)
+        if self.is_partial:
+            self._failures.tell()
+        if self.is_partial or not self._failures.count:
+            self._terminal.say(self.conclusion())
+        self._failures.conclude()
 
     def give_up(self) -> None:
         """An exception ends the copy: tell what it does not tell."""
@@ -70,13 +74,17 @@ class People(Counts):
     def conclusion(self) -> str:
         """What has been done, in a line."""
         done = self.summary
-        words = f"{self._verb} {count(done.files)}, {format_size(done.bytes)}"
-        if done.seconds > 0 and not self._how.dry_run:
-            words += f" in {format_duration(done.seconds)} ({format_rate(done.bytes / done.seconds)})"
+        words = [
+            f"{self._verb} {count(done.files)}, {format_size(done.bytes)}" if done.files else f"{self._verb} nothing"
+        ]
+        if done.files and done.seconds >= _NOTABLE_SECONDS and not self._how.dry_run:
+            words.append(f" in {format_duration(done.seconds)} ({format_rate(done.bytes / done.seconds)})")
         if done.digest is not None:
-            words += f", {self._how.checksum} {done.digest.hex()}"
-        words += "".join(f"; {number} skipped: {escape(reason)}" for reason, number in self.reasons.items())
-        return f"{words}."
+            words.append(f", {self._how.checksum} {done.digest.hex()}")
+        words += [f"; {number} skipped: {escape(reason)}" for reason, number in self.reasons.items()]
+        if done.failed:
+            words.append(f"; {done.failed} failed")
+        return f"{''.join(words)}."
 
 
 class PeopleAtTerminal(People):

@@ -58,7 +58,7 @@ def run_verify(options: VerifyOptions, terminal: Terminal) -> int:
     ):
         comparison = _Comparison(options, session, here, failures, bar)
         comparison.run()
-    terminal.say(comparison.conclusion(failures.count))
+        terminal.say(comparison.conclusion(failures.count))
     return ExitCode.FAILED if comparison.differences else ExitCode.OK
 
 
