@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import importlib
 import socket
 import threading
@@ -11,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from secftp.channel import Credentials, Listener, Stream, accept_client, connect, listen
+from secftp.channel import Credentials, Listener, Peer, Stream, accept_client, connect, listen
 from secftp.errors import (
     AuthenticationError,
     ConnectionLost,
@@ -31,6 +32,13 @@ HOST = "127.0.0.1"
 PASSWORD = Password.from_secret(bytes(31) + b"\x05")
 OTHER = Password.from_secret(bytes(31) + b"\x04")
 KEYED = Credentials(PASSWORD, Suite.AES128, Mode.KEYED)
+
+
+def taken(listener: Listener) -> tuple[Stream, Peer]:
+    """The next client; there must be one."""
+    listener.wait(SECONDS)
+    (found,) = listener.take()
+    return found
 
 
 class Accepted:
@@ -61,7 +69,7 @@ def serving(listener: Listener, verdict: Password | Status):
         accepted.challenges += 1
 
     def run() -> None:
-        stream, _ = listener.accept()
+        stream, _ = taken(listener)
         try:
             channel = accept_client(stream, decide, challenged=told, timeout=SECONDS)
             channel.send(WELCOME)
@@ -215,7 +223,7 @@ def test_a_server_that_trickles_is_a_timeout():
 @pytest.fixture
 def caller(listener):
     with socket.create_connection((HOST, listener.port)) as sock:
-        stream, _ = listener.accept()
+        stream, _ = taken(listener)
         with contextlib.closing(stream):
             yield sock, stream
 
@@ -234,8 +242,7 @@ def accept(stream: Stream, verdict: Password | Status = PASSWORD) -> int:
 @pytest.fixture
 def hasty(monkeypatch):
     """Handshakes of 0.1 s in all."""
-    # The package has a function of the module's name.
-    monkeypatch.setattr(importlib.import_module("secftp.channel.listen"), "HANDSHAKE_SECONDS", 0.1)
+    monkeypatch.setattr(importlib.import_module("secftp.channel.incoming"), "HANDSHAKE_SECONDS", 0.1)
 
 
 @pytest.mark.usefixtures("hasty")
@@ -322,7 +329,7 @@ def test_all_addresses_share_one_port():
         assert "0.0.0.0" in listener.bound
         assert listener.port > 0
         with socket.create_connection((HOST, listener.port)):
-            stream, peer = listener.accept()
+            stream, peer = taken(listener)
             stream.close()
         assert peer.host == HOST
 
@@ -333,12 +340,54 @@ def test_an_address_is_bound_once():
 
 
 def test_a_listener_is_woken(listener):
+    """Once for each time, and without a client or a stream to tell of."""
     listener.wake()
-    assert listener.accept() is None
+    assert listener.wait(SECONDS) == []
+    assert list(listener.take()) == []
+    assert listener.wait(0.01) == [], "it is over"
     with ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(listener.accept)
+        waiting = pool.submit(listener.wait)
         listener.wake()
-        assert waiting.result(SECONDS) is None
+        assert waiting.result(SECONDS) == []
+
+
+def test_a_watched_stream_is_told_of_until_it_is_forgotten(listener):
+    with socket.create_connection((HOST, listener.port)) as sock:
+        stream, _ = taken(listener)
+        with contextlib.closing(stream):
+            listener.watch(stream)
+            assert listener.wait(0.01) == []
+            sock.sendall(b"x")
+            assert listener.wait(SECONDS) == [stream.fileno()]
+            listener.forget(stream)
+            assert listener.wait(0.01) == []
+
+
+@pytest.mark.parametrize("code", [errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS], ids=errno.errorcode.get)
+def test_out_of_descriptors_or_memory_clients_wait_and_nothing_spins(listener, monkeypatch, code):
+    """The system's own accept fails so; the one with the spare descriptor is sent away, the others get their turn."""
+    accept = socket.socket.accept
+    failing = [True]
+
+    def exhausted(sock):
+        if failing[0]:
+            failing[0] = False
+            raise OSError(code, "")
+        return accept(sock)
+
+    monkeypatch.setattr(socket.socket, "accept", exhausted)
+    with socket.create_connection((HOST, listener.port)) as first, socket.create_connection((HOST, listener.port)):
+        first.settimeout(SECONDS)
+        listener.wait(SECONDS)
+        assert list(listener.take()) == []
+        assert listener.exhausted == 1
+        assert first.recv(1) == b"", "sent away"
+        began = time.monotonic()
+        while not (found := list(listener.take())):
+            listener.wait(SECONDS)
+        assert time.monotonic() - began >= 0.09
+        (stream, _) = found[0]
+        stream.close()
 
 
 def test_a_port_that_is_taken(listener):

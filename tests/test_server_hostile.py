@@ -531,7 +531,10 @@ def test_a_client_that_hangs_in_the_handshake_holds_up_nobody(tmp_path, sent):
 def test_a_handshake_has_ten_seconds_in_all(tmp_path):
     """Not ten seconds for each byte."""
     hello = _hello()
-    with serving(tmp_path, limits=ServerLimits(handshake_seconds=0.3)) as server, socket.create_connection((HOST, server.port), timeout=0.05) as sock:
+    with (
+        serving(tmp_path, limits=ServerLimits(handshake_seconds=0.3)) as server,
+        socket.create_connection((HOST, server.port), timeout=0.05) as sock,
+    ):
         sent = 0
 
         def cut():

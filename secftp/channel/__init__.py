@@ -2,8 +2,9 @@
 
 from secftp.channel.channel import IDLE_SECONDS, KEEPALIVE_SECONDS, Channel, DataRun, Received
 from secftp.channel.connect import Credentials, connect
+from secftp.channel.incoming import Incoming, accept_client
 from secftp.channel.keepalive import Keepalive
-from secftp.channel.listen import Listener, Peer, accept_client, listen
+from secftp.channel.listen import Listener, Peer, listen
 from secftp.channel.stream import Stream
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "Channel",
     "Credentials",
     "DataRun",
+    "Incoming",
     "Keepalive",
     "Listener",
     "Peer",

@@ -1,27 +1,31 @@
-"""The server's way to channels: listening sockets, and the handshake of one accepted connection."""
+"""Where a server waits: listening sockets, connections that have not become sessions yet, and a way to be woken.
+
+One loop owns a `Listener`; nothing in it blocks but `wait`. Running out of descriptors or memory must neither end that
+loop nor make it spin: it leaves clients where they are for a moment, and with the one descriptor it has kept for this
+it sends one away, so that those who come are not left in the dark.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import errno
 import os
-import select
+import selectors
 import socket
 import time
-from collections.abc import Callable
-from typing import NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple
 
-from secftp.channel.channel import Channel
 from secftp.channel.stream import Stream
-from secftp.errors import AuthenticationError, ConnectionLost, HandshakeRefused, TransferTimeout, UsageError
-from secftp.handshake import Established, HelloReceived, ServerHandshake, Status, Unacceptable
-from secftp.messages import Direction
-from secftp.record import CLIENT_HELLO_BYTES, Password
+from secftp.errors import UsageError
 
-HANDSHAKE_SECONDS = 10.0
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 BACKLOG = 1024
-# How long the accept loop rests when the process is out of descriptors: it neither dies nor spins.
+# How long no client is taken when the process is out of descriptors or memory.
 EXHAUSTED_SECONDS = 0.1
+# Connections taken from one socket before those that are there already get their turn.
+TAKEN_MAX = 32
 _EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 
@@ -33,15 +37,23 @@ class Peer(NamedTuple):
 
 
 class Listener:
-    """The sockets on which a server listens, IPv4 and IPv6, and a way to be woken."""
+    """The sockets on which a server listens, IPv4 and IPv6, and the streams it watches beside them.
+
+    `exhausted` counts how often a client could not be taken because descriptors or memory had run out.
+    """
 
     def __init__(self, sockets: list[socket.socket]) -> None:
+        self.exhausted = 0
         self._sockets = {sock.fileno(): sock for sock in sockets}
+        self._selector = selectors.DefaultSelector()
         self._wake_read, self._wake_write = os.pipe()
-        os.set_blocking(self._wake_write, False)  # a signal handler writes here
-        self._poll = select.poll()
+        for end in (self._wake_read, self._wake_write):
+            os.set_blocking(end, False)  # a signal handler writes here
+        self._spare = os.dup(self._wake_read)
+        self._knocking: list[int] = []
+        self._resting_until: float | None = None
         for descriptor in (*self._sockets, self._wake_read):
-            self._poll.register(descriptor, select.POLLIN)
+            self._selector.register(descriptor, selectors.EVENT_READ)
 
     @property
     def port(self) -> int:
@@ -53,31 +65,85 @@ class Listener:
         """The addresses they are bound to; `0.0.0.0` and `::` mean all."""
         return [str(sock.getsockname()[0]) for sock in self._sockets.values()]
 
-    def accept(self) -> tuple[Stream, Peer] | None:
-        """The next connection; None when it was woken, or when a connection was gone before it could be taken."""
-        for descriptor, _ in self._poll.poll():
-            if descriptor == self._wake_read:
-                return None
-            try:
-                sock, address = self._sockets[descriptor].accept()
-            except OSError as problem:
-                if problem.errno in _EXHAUSTED:
-                    time.sleep(EXHAUSTED_SECONDS)
-                return None
-            return Stream(sock), Peer(str(address[0]).removeprefix("::ffff:"), int(address[1]))
-        return None
+    def watch(self, stream: Stream) -> None:
+        """From now on `wait` tells when something has come on this stream."""
+        self._selector.register(stream.fileno(), selectors.EVENT_READ)
+
+    def forget(self, stream: Stream) -> None:
+        """Watch it no longer; to be called before it is closed."""
+        self._selector.unregister(stream.fileno())
+
+    def wait(self, timeout: float | None = None) -> list[int]:
+        """Wait for a client to `take`, for a watched stream, for `wake`, or for so many seconds.
+
+        The descriptors of the watched streams that have something, or have ended.
+        """
+        if self._resting_until is not None:
+            timeout = self._rest(timeout, self._resting_until)
+        ready = []
+        self._knocking = []
+        for key, _ in self._selector.select(timeout):
+            if key.fd == self._wake_read:
+                with contextlib.suppress(BlockingIOError):
+                    os.read(self._wake_read, 4096)
+            elif key.fd in self._sockets:
+                self._knocking.append(key.fd)
+            else:
+                ready.append(key.fd)
+        return ready
+
+    def take(self) -> Iterator[tuple[Stream, Peer]]:
+        """The clients that the last `wait` found, a bounded number of them; never waits."""
+        for descriptor in self._knocking:
+            for _ in range(TAKEN_MAX):
+                try:
+                    sock, address = self._sockets[descriptor].accept()
+                except OSError as problem:
+                    if problem.errno in _EXHAUSTED:
+                        self._give_way(self._sockets[descriptor])
+                        return
+                    break  # none is left, or one was gone before it could be taken
+                yield Stream(sock), Peer(str(address[0]).removeprefix("::ffff:"), int(address[1]))
 
     def wake(self) -> None:
-        """Let `accept` return; callable from another thread and from a signal handler."""
+        """Let `wait` return; callable from another thread and from a signal handler."""
         with contextlib.suppress(OSError):
             os.write(self._wake_write, b"\0")
 
     def close(self) -> None:
-        """Take no more connections."""
+        """Take no more connections; watched streams stay open."""
+        self._selector.close()
         for sock in self._sockets.values():
             sock.close()
-        os.close(self._wake_read)
-        os.close(self._wake_write)
+        for descriptor in (self._wake_read, self._wake_write, self._spare):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self._spare = -1
+
+    def _give_way(self, knocked: socket.socket) -> None:
+        """Out of descriptors or memory: send one client away, and let the others wait for a moment."""
+        self.exhausted += 1
+        self._knocking = []
+        if self._spare >= 0:
+            os.close(self._spare)
+            self._spare = -1
+            with contextlib.suppress(OSError):
+                knocked.accept()[0].close()
+        with contextlib.suppress(OSError):
+            self._spare = os.dup(self._wake_read)
+        self._resting_until = time.monotonic() + EXHAUSTED_SECONDS
+        for descriptor in self._sockets:
+            self._selector.unregister(descriptor)
+
+    def _rest(self, timeout: float | None, until: float) -> float | None:
+        """The timeout while no client is taken; at the end of that they are taken again."""
+        left = until - time.monotonic()
+        if left > 0:
+            return left if timeout is None else min(left, timeout)
+        self._resting_until = None
+        for descriptor in self._sockets:
+            self._selector.register(descriptor, selectors.EVENT_READ)
+        return timeout
 
 
 def listen(hosts: list[str], port: int) -> Listener:
@@ -129,51 +195,3 @@ def _has_ipv6() -> bool:
     except OSError:
         return False
     return True
-
-
-# What the server decides about a hello: the password it is answered with, or why it is not.
-Decide: TypeAlias = Callable[[HelloReceived], Password | Status]
-Tell: TypeAlias = Callable[[str], None]
-
-
-def accept_client(stream: Stream, decide: Decide, *, challenged: Callable[[], None], timeout: float) -> Channel:
-    """Run the handshake of one connection within 10 s in all; the channel of a client that proved itself.
-
-    `challenged` is called when the challenge has left: from then on the client knows whether its guess was right.
-    Raises `HandshakeRefused`, `AuthenticationError`, `ProtocolError`, `ConnectionLost` and `TransferTimeout`; closing
-    the stream is the caller's business.
-    """
-    deadline = time.monotonic() + HANDSHAKE_SECONDS
-    handshake = ServerHandshake()
-    event = _next_event(stream, handshake, deadline)
-    verdict = event.status if isinstance(event, Unacceptable) else decide(_hello(event))
-    if isinstance(verdict, Status):
-        stream.try_send(memoryview(handshake.refuse(verdict)))
-        raise HandshakeRefused(f"Refused: {verdict.name.lower()}.")
-    stream.try_send(memoryview(handshake.accept(verdict)))
-    challenged()
-    established = _next_event(stream, handshake, deadline)
-    if not isinstance(established, Established):
-        raise AuthenticationError("The client did not prove the key.")
-    return Channel(stream, established, Direction.TO_CLIENT, timeout=timeout)
-
-
-def _hello(event: HelloReceived | Established) -> HelloReceived:
-    assert isinstance(event, HelloReceived)  # nothing is established before a hello was accepted
-    return event
-
-
-def _next_event(
-    stream: Stream, handshake: ServerHandshake, deadline: float
-) -> HelloReceived | Unacceptable | Established:
-    event = handshake.receive(b"")
-    buffer = memoryview(bytearray(CLIENT_HELLO_BYTES))
-    while event is None:
-        left = deadline - time.monotonic()
-        if left <= 0:
-            raise TransferTimeout("The client did not finish the handshake in time.")
-        count = stream.receive_into(buffer, left)
-        if count == 0:
-            raise ConnectionLost("The client left during the handshake.")
-        event = handshake.receive(buffer[:count])
-    return event

@@ -1,14 +1,21 @@
-"""Who gets in, under which key, and what for. The decision falls between the hello and the challenge."""
+"""Who gets in, under which key, and what for. The decision falls between the hello and the challenge.
+
+What must never happen: that a name which is not among the keys can be told from a wrong key, in what is sent or in how
+long it takes; or that nobody's key opens anything.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from secftp.handshake import HelloReceived, Status
 from secftp.record import Mode, Password, Suite
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from secftp.keys import Key
+    from secftp.storage import Store
 
 ALL_SUITES = frozenset(Suite)
 
@@ -16,8 +23,8 @@ ALL_SUITES = frozenset(Suite)
 class Rights(NamedTuple):
     """What a session may do.
 
-    `read`: files and their sums. `write`: new files and folders, permissions and times. `list`: folders, and what stands
-    under a name. `delete`: remove, and rename together with `write`. `overwrite`: replace what is there.
+    `read`: files and their sums. `write`: new files and folders, permissions and times. `list`: folders, and what
+    stands under a name. `delete`: remove, and rename together with `write`. `overwrite`: replace what is there.
     """
 
     read: bool
@@ -27,8 +34,33 @@ class Rights(NamedTuple):
     delete: bool = True
 
 
+NO_RIGHTS: Final = Rights(read=False, write=False, overwrite=False, list=False, delete=False)
+
+
+class NamedKey(NamedTuple):
+    """A key that clients call by its name, what it opens, and where: a store of its own, or the server's (None)."""
+
+    password: Password
+    rights: Rights
+    store: Store | None = None
+
+
+class Grant(NamedTuple):
+    """What a client gets if it proves the password: decided at its hello, and kept for its session."""
+
+    password: Password
+    mode: Mode
+    rights: Rights
+    name: str = ""
+    store: Store | None = None
+
+
 class Access:
-    """The server's keys and rules. Without a key and without `anonymous` nobody gets in."""
+    """The server's keys and rules. Without a key and without `anonymous` nobody gets in.
+
+    `key` is the default one, for clients that give no name; `named` are the others. `read_only` and `overwrite=False`
+    hold for all of them.
+    """
 
     def __init__(
         self,
@@ -39,28 +71,36 @@ class Access:
         anonymous_write: bool = False,
         read_only: bool = False,
         overwrite: bool = True,
+        named: Mapping[str, NamedKey] | None = None,
     ) -> None:
-        self._default = key.password() if key is not None else None
-        # Answers for names that do not exist: the same steps, the same time, and no way to succeed.
-        self._nobody = Password.random()
-        self._everybody = Password.anonymous() if anonymous or anonymous_write else None
-        self._suites = suites
-        self._anonymous_write = anonymous_write
         self._read_only = read_only
         self._overwrite = overwrite
+        self._suites = suites
+        all_rights = Rights(read=True, write=True, overwrite=True)
+        self._grants = {
+            name: Grant(one.password, Mode.KEYED, self._bounded(one.rights), name, one.store)
+            for name, one in (named or {}).items()
+        }
+        if key is not None:
+            self._grants[""] = Grant(key.password(), Mode.KEYED, self._bounded(all_rights))
+        # Answers for names that do not exist: the same steps, the same time, and no way to succeed.
+        self._nobody = Grant(Password.random(), Mode.KEYED, NO_RIGHTS)
+        self._everybody: Grant | None = None
+        if anonymous or anonymous_write:
+            rights = all_rights if anonymous_write else Rights(read=True, write=False, overwrite=False, delete=False)
+            self._everybody = Grant(Password.anonymous(), Mode.ANONYMOUS, self._bounded(rights))
 
-    def decide(self, hello: HelloReceived) -> Password | Status:
-        """The password that answers a hello, or the status that refuses it."""
+    def decide(self, hello: HelloReceived) -> Grant | Status:
+        """What a client that proves itself after this hello gets, or the status that refuses it."""
         if hello.suite not in self._suites:
             return Status.SUITE
         if hello.mode is Mode.ANONYMOUS:
             return self._everybody or Status.MODE
-        if hello.name == "" and self._default is not None:
-            return self._default
-        return self._nobody
+        return self._nobody if hello.name is None else self._grants.get(hello.name, self._nobody)
 
-    def rights(self, mode: Mode) -> Rights:
-        """What a client that has proved itself in this mode may do."""
-        write = not self._read_only and (mode is Mode.KEYED or self._anonymous_write)
-        overwrite = write and self._overwrite
-        return Rights(read=True, write=write, overwrite=overwrite, list=True, delete=overwrite)
+    def _bounded(self, rights: Rights) -> Rights:
+        """These rights under the rules that hold for everybody; who may replace nothing may not remove it either."""
+        write = rights.write and not self._read_only
+        overwrite = rights.overwrite and write and self._overwrite
+        delete = rights.delete and not self._read_only and self._overwrite
+        return Rights(read=rights.read, write=write, overwrite=overwrite, list=rights.list, delete=delete)

@@ -1,4 +1,4 @@
-"""One connection and its thread: the handshake, the session, and the lines that tell of them."""
+"""One client that has proved itself, and its thread: the session, and the lines that tell of it."""
 
 from __future__ import annotations
 
@@ -7,65 +7,65 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from secftp.channel import IDLE_SECONDS, Channel, Keepalive, Peer, Stream, accept_client
-from secftp.errors import AuthenticationError, ConnectionLost, HandshakeRefused, SecftpError
-from secftp.handshake import HelloReceived, Status
-from secftp.messages import Bye, ErrorCode, text_for
-from secftp.record import Mode, Password
+from secftp.channel import Channel, Keepalive
+from secftp.errors import ConnectionLost, SecftpError, TransferTimeout
+from secftp.messages import Bye, Direction, ErrorCode, text_for
 from secftp.server.session import Context, ServerSession, welcome
 
 if TYPE_CHECKING:
-    from secftp.server.access import Access
-    from secftp.server.log import Log, SessionLog
+    from secftp.channel import Stream
+    from secftp.handshake import Established
+    from secftp.server.access import Access, Grant
+    from secftp.server.door import Visitor
+    from secftp.server.limits import Limits
+    from secftp.server.log import Log
     from secftp.storage import Store
 
 # How long a client that was told of the end may take to hang up.
 LINGER_SECONDS: Final = 1.0
+# Clients that have proved themselves and are told that there is no place: each has a thread for as long as that takes.
+TURNED_AWAY_MAX: Final = 64
 
 
 class Registry:
-    """The clients that are there, and how many of them have been let in."""
+    """The clients that are there, and how many of them have a session's place."""
 
-    def __init__(self, max_clients: int, pending_max: int) -> None:
+    def __init__(self, max_clients: int) -> None:
         self._max_clients = max_clients
-        self._max_connections = max_clients + pending_max
         self._lock = threading.Lock()
         self._clients: set[Client] = set()
-
-    def enter(self, client: Client) -> bool:
-        """Take in a new connection, if there is room for one more."""
-        with self._lock:
-            if len(self._clients) >= self._max_connections:
-                return False
-            self._clients.add(client)
-            return True
+        self._sessions = 0
 
     @property
     def full(self) -> bool:
         """Whether there is no room for one more session."""
         with self._lock:
-            return self._sessions() >= self._max_clients
+            return self._sessions >= self._max_clients
 
-    def admit(self, client: Client) -> bool:
-        """Count a client that has proved itself among the sessions, if there is still room for one more."""
+    def enter(self, client: Client) -> bool:
+        """Take in a client that has proved itself, with a session's place if there is one.
+
+        False if there is no room even for telling it that there is none.
+        """
         with self._lock:
-            if self._sessions() >= self._max_clients:
+            client.admitted = self._sessions < self._max_clients
+            if not client.admitted and len(self._clients) - self._sessions >= TURNED_AWAY_MAX:
                 return False
-            client.admitted = True
+            self._clients.add(client)
+            self._sessions += client.admitted
             return True
 
     def leave(self, client: Client) -> None:
-        """Forget a connection that is over."""
+        """Forget a client that is gone; once more does no harm."""
         with self._lock:
-            self._clients.discard(client)
+            if client in self._clients:
+                self._clients.remove(client)
+                self._sessions -= client.admitted
 
     def all(self) -> list[Client]:
-        """Every connection there is now."""
+        """Every client there is now."""
         with self._lock:
             return list(self._clients)
-
-    def _sessions(self) -> int:
-        return sum(client.admitted for client in self._clients)
 
 
 class Flag:
@@ -78,18 +78,23 @@ class Flag:
         """Raise the flag, for good."""
         self._is_set = True
 
+    def clear(self) -> None:
+        """Lower it."""
+        self._is_set = False
+
     def is_set(self) -> bool:
         """Whether it was raised."""
         return self._is_set
 
 
-@dataclass(frozen=True)
+@dataclass
 class Shared:
-    """What all clients of one server have in common."""
+    """What all clients of one server have in common. `access` alone changes: it holds from the next hello on."""
 
     store: Store
     access: Access
     log: Log
+    limits: Limits
     registry: Registry
     keepalive: Keepalive = field(default_factory=Keepalive)
     stopping: Flag = field(default_factory=Flag)
@@ -97,76 +102,62 @@ class Shared:
 
 
 class Client:
-    """One connection and its thread: the handshake, the session, the lines that tell of them."""
+    """One session and its thread. The door has let it in; whether there is a place for it, the registry knows."""
 
-    def __init__(self, shared: Shared, number: int, stream: Stream, peer: Peer) -> None:
-        self.stream = stream
+    def __init__(self, shared: Shared, visitor: Visitor, grant: Grant, established: Established) -> None:
+        self.stream: Stream = visitor.stream
         self.admitted = False
-        self.thread = threading.Thread(target=self._run, name=f"secftp-client-{number}", daemon=True)
+        self.store: Store = grant.store or shared.store
+        self.thread = threading.Thread(target=self._run, name="secftp-client", daemon=True)
         self._shared = shared
-        self._peer = peer
-        self._log: SessionLog = shared.log.session(number, peer)
+        self._log = visitor.log
+        self._grant = grant
+        self._established: Established | None = established
         self._session: ServerSession | None = None
-        self._mode = Mode.ANONYMOUS
+
+    @property
+    def busy(self) -> bool:
+        """Whether a request of its is being served now."""
+        session = self._session
+        return session is not None and session.busy
 
     def let_go(self) -> None:
         """From another thread: wake a session that waits for a request, so that it sees that the server stops."""
-        session = self._session
-        if session is None or not session.busy:
+        if not self.busy:
             self.stream.stop_receiving()
 
+    def limit(self, name: str, text: str) -> None:
+        """From another thread: a limit bit this client."""
+        self._log.limit(name, text)
+
     def _run(self) -> None:
-        self._log.line(f"Client connected: {self._peer.host}")
+        counter = self._shared.log.counter
+        if counter is not None and self.admitted:
+            counter.session(1)
         try:
-            channel = self._shake_hands()
-            if channel is not None:
-                self._admit(channel)
+            established, self._established = self._established, None
+            assert established is not None  # the thread runs once
+            channel = Channel(self.stream, established, Direction.TO_CLIENT, timeout=self._shared.limits.idle)
+            if self.admitted:
+                self._log.handshake("ok")
+                self._serve(channel)
+            else:
+                self._turn_away(channel)
         except Exception as problem:  # noqa: BLE001 - one client's trouble must never end the server
             self._log.line(f"Internal error: {type(problem).__name__}")
         finally:
             self.stream.close()
+            if counter is not None and self.admitted:
+                counter.session(-1)
+            self._log.event("disconnected")
             self._log.line("Done.")
             self._shared.registry.leave(self)  # last: a stopping server waits for no more than this
 
-    def _shake_hands(self) -> Channel | None:
-        challenged = False
-
-        def told() -> None:
-            nonlocal challenged
-            challenged = True
-
-        try:
-            channel = accept_client(self.stream, self._decide, challenged=told, timeout=IDLE_SECONDS)
-        except HandshakeRefused as problem:
-            self._log.line(str(problem))
-        except AuthenticationError:
-            self._log.line("Refused: the client did not prove the key.")
-        except ConnectionLost:
-            self._log.line("The client left at the challenge: a wrong key?" if challenged else "The client left.")
-        except SecftpError as problem:
-            self._log.line(f"Refused: {problem}")
-        else:
-            self._log.line("Received good response. Initializing communication.")
-            return channel
-        return None
-
-    def _decide(self, hello: HelloReceived) -> Password | Status:
-        self._log.line(f"Cipher: {hello.suite.name.lower()}")
-        self._log.line(f"IV: {hello.initialization_vector.hex()}")
-        self._mode = hello.mode
-        verdict = self._shared.access.decide(hello)
-        if not isinstance(verdict, Status):
-            if self._shared.registry.full:
-                return Status.BUSY
-            self._log.line("Sending challenge...")
-        return verdict
-
-    def _admit(self, channel: Channel) -> None:
-        """Only now it takes a session's place: who can't prove the key keeps nobody out who can."""
-        if self._shared.registry.admit(self):
-            self._serve(channel)
-            return
+    def _turn_away(self, channel: Channel) -> None:
+        """The last place was taken between its challenge and its proof: it is told so under its key."""
+        self._log.limit("clients", "There are as many sessions as may be; a client is sent away.")
         self._log.line("Refused: busy.")
+        self._log.handshake("busy")
         with contextlib.suppress(SecftpError, OSError):
             channel.send(welcome())
             channel.send(Bye(code=ErrorCode.LIMIT, text=text_for(ErrorCode.LIMIT)))
@@ -176,8 +167,8 @@ class Client:
     def _serve(self, channel: Channel) -> None:
         shared = self._shared
         stopping = shared.stopping.is_set
-        rights = shared.access.rights(self._mode)
-        self._session = ServerSession(channel, Context(shared.store, rights, self._log, stopping, shared.hurry.is_set))
+        context = Context(self.store, self._grant.rights, self._log, stopping, shared.hurry.is_set)
+        self._session = ServerSession(channel, context)
         shared.keepalive.watch(channel)
         try:
             self._session.run()
@@ -186,6 +177,10 @@ class Client:
             if not stopping() or self._session.busy:
                 self._log.line(str(problem))
                 return
+        except TransferTimeout as problem:
+            self._log.limit("idle", f"A client gave no sign of life for {channel.timeout:.0f} seconds.")
+            self._log.line(f"Session ended: {problem}")
+            return
         except SecftpError as problem:
             self._log.line(f"Session ended: {problem}")
             return

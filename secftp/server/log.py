@@ -1,15 +1,21 @@
-"""What the server tells whoever watches it, in the words and the form of the original: `!! 19:06:18: Listening @ ...`.
+"""What the server tells whoever watches it, in lines for people or in events for programs.
 
-Names from a peer come here escaped; a last guard sees to it that only printable signs get out. Keys never get here.
-A session's lines end with its number and its peer in brackets, so that many at once can be told apart.
+Lines have the words and the form of the original: `!! 19:06:18: Listening @ ...`. Events are one JSON object a line.
+Names from a peer come here escaped; a last guard sees to it that only printable signs get out. Keys never get here. A
+session's lines end with its number and its peer in brackets, so that many at once can be told apart. Neither may a
+client fill the disk with them: a limit that bites is told at most once in ten seconds, and clients that have proved
+nothing share a budget of lines.
 """
 
 from __future__ import annotations
 
+import enum
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+
+from secftp.server import as_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,6 +25,19 @@ if TYPE_CHECKING:
     from secftp.storage import Path
 
 LONGEST_TEXT: Final = 1024
+LIMIT_SECONDS: Final = 10.0
+# Lines about clients that have proved nothing: so many at once, and so many a second.
+UNPROVED_LINES: Final = 10_000
+UNPROVED_LINES_PER_SECOND: Final = 50.0
+
+
+class Level(enum.IntEnum):
+    """How much a line matters; a log leaves out what is below its own."""
+
+    DEBUG = 10
+    INFO = 20
+    WARNING = 30
+    ERROR = 40
 
 
 class Operation(NamedTuple):
@@ -37,16 +56,96 @@ class Operation(NamedTuple):
     to: Path | None = None
 
 
+class Counter(Protocol):
+    """Whoever counts what happens (`metrics`). Called from any thread, and never for long."""
+
+    def handshake(self, result: str) -> None:
+        """A connection has become a session (`ok`), or has not."""
+        ...
+
+    def session(self, change: int) -> None:
+        """There is one session more, or one less."""
+        ...
+
+    def operation(self, done: Operation, cipher: str) -> None:
+        """A request is over."""
+        ...
+
+    def limit(self, name: str) -> None:
+        """A limit bit."""
+        ...
+
+
 class Log:
-    """Lines on standard output, one at a time whichever thread they come from."""
+    """Lines on standard output or another stream, one at a time whichever thread they come from."""
 
-    def __init__(self, stream: TextIO | None = None) -> None:
+    def __init__(
+        self,
+        stream: TextIO | None = None,
+        *,
+        level: Level = Level.INFO,
+        json: bool = False,
+        counter: Counter | None = None,
+    ) -> None:
+        self.counter = counter
+        self.json = json
         self._stream = stream
+        self._level = level
         self._lock = threading.Lock()
+        self._limits = Seldom(LIMIT_SECONDS)
+        self._unproved = Budget(UNPROVED_LINES, UNPROVED_LINES_PER_SECOND)
 
-    def line(self, text: str) -> None:
+    def line(self, text: str, level: Level = Level.INFO) -> None:
         """Write one line. A log that can't be written never ends a transfer."""
-        stamped = f"!! {time.strftime('%H:%M:%S')}: {_printable(text)}\n"
+        self.lines((text,), level)
+
+    def lines(self, texts: Iterable[str], level: Level = Level.INFO) -> None:
+        """Write several lines that came together, at one go."""
+        if level < self._level:
+            return
+        if self.json:
+            name = level.name.lower()
+            self._write("".join(as_json.line(name, "message", {"text": _printable(text)}) for text in texts))
+        else:
+            stamp = time.strftime("%H:%M:%S")
+            self._write("".join([f"!! {stamp}: {_printable(text)}\n" for text in texts]))
+
+    def event(self, name: str, fields: dict[str, as_json.Value], level: Level = Level.INFO) -> None:
+        """Write an event for programs; the text form has told of it in lines."""
+        if self.json and level >= self._level:
+            self._write(as_json.line(level.name.lower(), name, fields))
+
+    def limit(self, name: str, text: str) -> None:
+        """Tell that a limit bit; of those with one name at most one line in ten seconds, which counts the others."""
+        if self.counter is not None:
+            self.counter.limit(name)
+        left_out = self._limits.ask(name)
+        if left_out is None:
+            return
+        more = f" (and {left_out} more since the last such line)" if left_out else ""
+        if self.json:
+            self.event("limit", {"limit": name, "text": _printable(text), "left_out": left_out}, Level.WARNING)
+        else:
+            self.line(_bounded(text) + more, Level.WARNING)
+
+    def session(self, number: int, peer: Peer) -> SessionLog:
+        """The log of one client."""
+        return SessionLog(self, number, peer)
+
+    def spend(self, lines: int) -> bool:
+        """Whether so many more lines may be written about clients that have proved nothing."""
+        if self._unproved.take(lines):
+            return True
+        self.limit("log", "Lines about clients that have not proved a key are left out: there are too many.")
+        return False
+
+    def reopen(self, stream: TextIO | None) -> TextIO | None:
+        """Write into another stream from now on; the one until now."""
+        with self._lock:
+            before, self._stream = self._stream, stream
+        return before
+
+    def _write(self, text: str) -> None:
         with self._lock:
             stream = self._stream or sys.stdout
             if stream is None:  # closed since the start of the process
@@ -54,39 +153,106 @@ class Log:
             try:
                 # Else a name that the locale can't encode would keep its line out of the log.
                 encoding = stream.encoding or "utf-8"
-                stamped = stamped.encode(encoding, "backslashreplace").decode(encoding)
-                stream.write(stamped)
+                stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
                 stream.flush()
             except (OSError, ValueError):
                 return
 
-    def lines(self, texts: Iterable[str]) -> None:
-        """Write several lines that came together."""
-        for text in texts:
-            self.line(text)
-
-    def session(self, number: int, peer: Peer) -> SessionLog:
-        """The log of one client."""
-        return SessionLog(self, f"  [{number} {peer.host}:{peer.port}]")
-
 
 class SessionLog:
-    """One client's lines."""
+    """One client's lines. `proved` says that it has proved a key (or that it needs none), `key` which, by its name."""
 
-    def __init__(self, log: Log, suffix: str) -> None:
+    def __init__(self, log: Log, number: int, peer: Peer) -> None:
+        self.proved = False
+        self.key = ""
+        self.cipher = ""
         self._log = log
-        self._suffix = suffix
+        self._number = number
+        self._peer = f"{peer.host}:{peer.port}"
+        self._suffix = f"  [{number} {self._peer}]"
 
-    def line(self, text: str) -> None:
+    def line(self, text: str, level: Level = Level.INFO) -> None:
         """Write one line of this client's."""
-        self._log.line(_bounded(text) + self._suffix)
+        self.lines((text,), level)
 
-    def lines(self, texts: Iterable[str]) -> None:
+    def lines(self, texts: Iterable[str], level: Level = Level.INFO) -> None:
         """Write several lines of this client's that came together."""
-        self._log.lines([_bounded(text) + self._suffix for text in texts])
+        if self._log.json:
+            level = Level.DEBUG  # they tell people what programs learn by events
+        bounded = [_bounded(text) + self._suffix for text in texts]
+        if self.proved or self._log.spend(len(bounded)):
+            self._log.lines(bounded, level)
+
+    def event(self, name: str, **fields: as_json.Value) -> None:
+        """Tell programs what has become of this client."""
+        if self._log.json and (self.proved or self._log.spend(1)):
+            self._log.event(name, self._fields() | fields)
+
+    def handshake(self, result: str) -> None:
+        """Its handshake is over: `ok`, or why not."""
+        if self._log.counter is not None:
+            self._log.counter.handshake(result)
+        self.event("handshake", cipher=self.cipher, result=result)
+
+    def limit(self, name: str, text: str) -> None:
+        """A limit bit this client."""
+        self._log.limit(name, _bounded(text) + self._suffix)
 
     def operations(self, done: Iterable[Operation]) -> None:
         """Take note of requests that are over; the text form has told of them in lines."""
+        counter = self._log.counter
+        if counter is None and not self._log.json:
+            return
+        for one in done:
+            if counter is not None:
+                counter.operation(one, self.cipher)
+            if self._log.json:
+                self._log.event("operation", self._fields() | as_json.operation(one))
+
+    def _fields(self) -> dict[str, as_json.Value]:
+        return {"session": self._number, "peer": self._peer, "name": self.key}
+
+
+class Seldom:
+    """Lets something of one name through once in so many seconds, and counts what it did not let through."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._told: dict[str, tuple[float, int]] = {}
+        self._lock = threading.Lock()
+
+    def ask(self, name: str) -> int | None:
+        """How many were left out since the last one, if this one may pass; else None. Names come from a short list."""
+        now = time.monotonic()
+        with self._lock:
+            last, left_out = self._told.get(name, (float("-inf"), 0))
+            if now - last < self._seconds:
+                self._told[name] = last, left_out + 1
+                return None
+            self._told[name] = now, 0
+            return left_out
+
+
+class Budget:
+    """So many at once, and so many a second after that."""
+
+    def __init__(self, most: float, per_second: float) -> None:
+        self._most = most
+        self._per_second = per_second
+        self._left = most
+        self._at = time.monotonic()
+        self._lock = threading.Lock()
+
+    def take(self, count: float) -> bool:
+        """Take so many, if there are."""
+        now = time.monotonic()
+        with self._lock:
+            self._left = min(self._most, self._left + (now - self._at) * self._per_second)
+            self._at = now
+            if self._left < count:
+                return False
+            self._left -= count
+            return True
 
 
 def _printable(text: str) -> str:

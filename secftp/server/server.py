@@ -1,6 +1,6 @@
 """The accept loop, and an orderly end.
 
-The server stops in steps: no new clients; idle sessions are told and transfers get a few seconds; those that are left
+The server stops in steps: no new clients; idle sessions are told and transfers get some seconds; those that are left
 are broken off with a word, and at last cut. Whatever was not complete by then is not there.
 """
 
@@ -9,13 +9,17 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
-from secftp.server.client import LINGER_SECONDS, Client, Registry, Shared
+from secftp.server.client import LINGER_SECONDS, Client, Flag, Registry, Shared
+from secftp.server.door import Door
+from secftp.server.limits import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from secftp.channel import Listener, Peer, Stream
+    from secftp.channel import Listener
+    from secftp.handshake import Established
     from secftp.server.access import Access
+    from secftp.server.door import Visitor
     from secftp.server.log import Log
     from secftp.storage import Store
 
@@ -24,28 +28,57 @@ GRACE_SECONDS: Final = 5.0
 HURRY_SECONDS: Final = 1.0
 # For a thread to notice that its connection was cut.
 JOIN_SECONDS: Final = 5.0
-# Connections beyond the sessions that may be in their handshake at once.
-PENDING_MAX: Final = 128
 DEFAULT_MAX_CLIENTS: Final = 256
 
 
 class Server:
-    """Serves one store to whoever gets in. `serve` runs until `stop` is called, from any thread or signal handler."""
+    """Serves one store to whoever gets in. `serve` runs until `stop` is called, from any thread or signal handler.
 
-    def __init__(self, store: Store, access: Access, log: Log, *, max_clients: int = DEFAULT_MAX_CLIENTS) -> None:
-        self._shared = Shared(store, access, log, Registry(max_clients, PENDING_MAX))
+    `limits` says what nobody gets more of; `max_clients` is the one of them that everybody wants to set, and counts
+    before it. `grace` is how many seconds a transfer may take to its end once the server stops. `on_hangup` is called
+    in the loop, after `hang_up`.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        access: Access,
+        log: Log,
+        *,
+        max_clients: int | None = None,
+        limits: Limits | None = None,
+        grace: float = GRACE_SECONDS,
+        on_hangup: Callable[[], None] | None = None,
+    ) -> None:
+        limits = limits or Limits()
+        self._limits = limits
+        registry = Registry(max_clients or limits.max_clients)
+        self._shared = Shared(store, access, log, limits, registry)
+        self._grace = grace
+        self._on_hangup = on_hangup
+        self._hung_up = Flag()
         self._listener: Listener | None = None
 
     def serve(self, listener: Listener) -> None:
         """Take clients until `stop`; returns when the last one is gone. Closes the listener."""
         self._listener = listener
-        number = 0
-        while not self._shared.stopping.is_set():
-            accepted = listener.accept()
-            if accepted is not None:
-                number += 1
-                self._start(number, *accepted)
+        shared = self._shared
+        door = Door(
+            listener,
+            self._limits,
+            shared.log,
+            access=lambda: shared.access,
+            full=lambda: shared.registry.full,
+            enter=self._enter,
+        )
+        while not shared.stopping.is_set():
+            door.turn()
+            if self._hung_up.is_set():
+                self._hung_up.clear()
+                if self._on_hangup is not None:
+                    self._on_hangup()
         self._listener = None
+        door.close()
         listener.close()
         self._wind_up()
 
@@ -54,27 +87,50 @@ class Server:
         if self._shared.stopping.is_set():
             self._shared.hurry.set()
         self._shared.stopping.set()
+        self._wake()
+
+    def hang_up(self) -> None:
+        """Have `on_hangup` called; from a signal handler."""
+        self._hung_up.set()
+        self._wake()
+
+    def admit_by(self, access: Access) -> None:
+        """Let these keys and rules hold from the next hello on; sessions under way keep what they were granted."""
+        self._shared.access = access
+
+    def stores_in_use(self) -> set[Store]:
+        """The stores of all sessions under way."""
+        return {client.store for client in self._shared.registry.all()}
+
+    def _wake(self) -> None:
         if (listener := self._listener) is not None:
             listener.wake()
 
-    def _start(self, number: int, stream: Stream, peer: Peer) -> None:
+    def _enter(self, visitor: Visitor, established: Established) -> None:
+        assert visitor.grant is not None  # it has proved what it was granted
+        client = Client(self._shared, visitor, visitor.grant, established)
         registry = self._shared.registry
-        client = Client(self._shared, number, stream, peer)
         if not registry.enter(client):
-            stream.close()
+            visitor.log.limit("clients", "There are as many sessions as may be; a client is sent away.")
+            visitor.log.line("Refused: busy.")
+            visitor.log.handshake("busy")
+            visitor.stream.close()
+            visitor.log.line("Done.")
             return
         try:
             client.thread.start()
-        except RuntimeError:  # no thread to be had: this one has to come again, the others go on
+        except (RuntimeError, MemoryError):  # this one has to come again, the others go on
             registry.leave(client)
-            stream.close()
-            self._shared.log.line("No thread could be started for a client; it was sent away.")
+            visitor.log.limit("threads", "No thread could be started for a client; it was sent away.")
+            visitor.log.handshake("busy")
+            visitor.stream.close()
+            visitor.log.line("Done.")
 
     def _wind_up(self) -> None:
         registry, hurry = self._shared.registry, self._shared.hurry
         for client in registry.all():
             client.let_go()
-        self._wait(GRACE_SECONDS, unless=hurry.is_set)
+        self._wait(self._grace, unless=hurry.is_set)
         hurry.set()
         self._wait(HURRY_SECONDS + LINGER_SECONDS)
         remaining = registry.all()

@@ -1,0 +1,37 @@
+"""What a server gives nobody more of. Each number is an option of the command line, with the same meaning."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from secftp.channel import IDLE_SECONDS
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """All of a server's limits; times in seconds, sizes in bytes, rates in bytes a second. None: no limit."""
+
+    # --- sessions ---
+    max_clients: int = 256
+    idle: float = IDLE_SECONDS  # without a byte from the client
+    min_rate: int | None = None  # a transfer slower than this, over `min_rate_seconds`, is cut
+    min_rate_seconds: float = 60.0
+    bandwidth: int | None = None  # of all sessions together, in each direction
+
+    # --- before there is a session ---
+    handshake_seconds: float = 10.0  # in all, from the first look at a connection
+    max_pending: int = 128  # in their handshake at once; then the oldest goes
+    max_pending_per_source: int = 16  # beyond it the connections of one address wait
+    max_waiting: int = 1024  # that wait, for that or for the delay after wrong keys
+    max_waiting_per_source: int = 64
+    waiting_seconds: float = 30.0  # a client that waited for so long has given up
+    free_guesses: int = 10  # wrong keys of one source that cost nothing
+    guess_delay: float = 5.0  # the longest delay; less than a client waits for an answer
+    guess_rate: float = 20.0  # wrong keys a second from everywhere together, after `guess_burst`
+    guess_burst: int = 256
+    forgiven_seconds: float = 60.0  # after so long a source has one wrong key less
+
+    # --- files ---
+    max_file_size: int | None = None
+    min_free: int | None = None  # bytes that stay free in the file system
+    min_free_files: int | None = None  # inodes, likewise
