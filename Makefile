@@ -6,8 +6,8 @@ ARGS :=
 
 # Two set-ups at once would build in one place.
 .NOTPARALLEL:
-.PHONY: help demo test check check-python check-c bench bench-core bench-handshakes bench-clients report peers docs build clean
-.PHONY: setup setup-test setup-check setup-bench setup-report setup-docs
+.PHONY: help demo test check check-python check-c sanitize bench bench-core bench-handshakes bench-clients report peers docs build clean
+.PHONY: setup setup-test setup-check setup-prove setup-bench setup-report setup-docs
 
 help: ## show this list
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{ printf "%-24s%s\n", $$1, $$2 }'
@@ -27,6 +27,9 @@ check-python: setup-check
 
 check-c: setup-check
 	tools/check_c.sh
+
+sanitize: setup-prove ## the core under ASan, UBSan, valgrind and gcc's analyzer, and how much the tests cover (ARGS="core")
+	@$(PYTHON_IN_VENV) -m tests.sanitize $(ARGS)
 
 bench: setup-bench ## what each layer costs, from the cipher to the command line; two minutes (ARGS="--bench-1g")
 	@$(PYTHON_IN_VENV) -m pytest --benchmark-only $(ARGS)
@@ -68,6 +71,9 @@ setup-test:
 
 setup-check:
 	@tools/setup.sh test check
+
+setup-prove:
+	@tools/setup.sh --tool valgrind --tool strace test prove
 
 setup-bench:
 	@tools/setup.sh bench

@@ -32,7 +32,15 @@ def test_a_dead_opener_stays_dead(seams, suite):
 @suites
 @pytest.mark.parametrize(
     "frame",
-    [Sealed(3, 2), Sealed(3, 0x80), Sealed(3, 0, b"", 65537), Sealed(3, 0, b"x", 65536), Sealed(3, 0, b"", 2**32 - 1)],
+    [
+        Sealed(3, 2),
+        Sealed(3, 0x80),
+        Sealed(3, 0, b"", 65537),
+        Sealed(3, 0, b"x", 65536),
+        Sealed(3, 0, b"", 2**32 - 1),
+        Sealed(3, 0, bytes(65537)),
+    ],
+    ids=lambda frame: f"{frame.flags}-{len(frame.payload)}-{frame.padding}",
 )
 def test_misuse_of_a_sealer_takes_no_number(seams, suite, frame):
     """What can't be sealed is refused before a number is taken, and so does no harm."""

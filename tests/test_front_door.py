@@ -17,12 +17,14 @@ GOALS = [
     "demo",
     "test",
     "check",
+    "sanitize",
     "bench",
     "bench-core",
     "bench-handshakes",
     "bench-clients",
     "report",
     "peers",
+    "docs",
     "build",
     "clean",
 ]
@@ -174,6 +176,20 @@ def test_without_root_and_without_a_terminal_nothing_is_installed(machine):
     assert result.returncode == 1
     assert "must not run" not in result.stderr
     assert result.stderr.splitlines()[-1].startswith("set-up: missing: a C compiler")
+
+
+def test_a_tool_that_is_missing_is_installed_or_asked_for(machine):
+    machine.command("cc", "exit 0")
+    machine.command("python3", "exit 0")
+    assert one_line(machine.set_up("--tool", "valgrind", "--tool", "cat")).endswith("sudo apt-get install valgrind")
+    log = machine.checkout / "log"
+    machine.command("id", "echo 0")
+    (machine.commands / "env").symlink_to(shutil.which("env"))
+    machine.command("apt-get", f'echo "$@" >>{log}; exit 1')
+    result = machine.set_up("--tool", "valgrind")
+    assert result.returncode == 1
+    assert log.read_text().splitlines()[-1].endswith(" valgrind")
+    assert "missing: valgrind." in result.stderr.splitlines()[-1]
 
 
 def test_what_is_ready_is_left_alone(machine):

@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
-# Makes .venv ready to run secftp from this checkout, and does nothing when it is: tools/setup.sh [EXTRA...]
+# Makes .venv ready to run secftp from this checkout, and does nothing when it is:
+# tools/setup.sh [--tool COMMAND]... [EXTRA...]
 #
 # Finds Python 3.11 or newer, a C compiler, Python's and OpenSSL's headers; installs what is missing with apt-get where
 # that is possible, and else says in one line what to install. Then `pip install -e .[EXTRA,...]`. A stamp in .venv
-# remembers what was built from which sources. Changes nothing outside the checkout but through apt-get.
+# remembers what was built from which sources. A --tool is a command that must be there besides (valgrind, strace); it
+# is installed likewise. Changes nothing outside the checkout but through apt-get.
 # Environment: PYTHON (which to use), CC, OPENSSL_DIR.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -143,6 +145,7 @@ apt_packages() {
         headers) echo "$(python_package "$python")-dev" ;;
         compiler) echo gcc libc6-dev ;;
         openssl) echo libssl-dev ;;
+        *) echo "$word" ;; # a tool: its package has its name
         esac
     done
 }
@@ -235,7 +238,30 @@ install() {
     printf '%s\n%s\n' "$(fingerprint)" "$extras" >"$STAMP"
 }
 
+lacking_tools() {
+    local tool
+    for tool in "$@"; do have "$tool" || echo "$tool"; done
+}
+
+require_tools() {
+    local lacking
+    lacking=$(lacking_tools "$@" | tr '\n' ' ')
+    [ -n "$lacking" ] || return 0
+    # shellcheck disable=SC2086 # one word a tool
+    install_with_apt "" $lacking || true
+    # shellcheck disable=SC2086
+    lacking=$(lacking_tools $lacking | tr '\n' ' ' | sed 's/ *$//')
+    [ -z "$lacking" ] || fail "missing: $lacking. Install with your system's packages, such as: sudo apt-get install $lacking"
+}
+
 main() {
+    local tools=""
+    while [ "${1:-}" = --tool ]; do
+        tools="$tools $2"
+        shift 2
+    done
+    # shellcheck disable=SC2086 # one word a tool
+    require_tools $tools
     is_ready "$@" && return
     require_system
     make_venv

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import tempfile
@@ -22,7 +23,9 @@ if __name__ == "__main__":
         include=(str(build_ffi.TOP),),
     )
     # Objects and a generated file are built elsewhere: nothing but the extension belongs beside the tests.
-    with tempfile.TemporaryDirectory() as scratch:
+    # Whoever looks into the objects afterwards (gcov) names a folder for them.
+    with contextlib.ExitStack() as stack:
+        scratch = os.environ.get("SEAMED_SCRATCH") or stack.enter_context(tempfile.TemporaryDirectory())
         built = Path(builder.compile(tmpdir=scratch))
         # In one step, and as a new file: another run may have the old one loaded.
         beside = HERE / f"{built.name}.{os.getpid()}"

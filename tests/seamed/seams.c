@@ -125,21 +125,27 @@ int seam_call_fails(void) {
     return !calls_shortened;
 }
 
-size_t seam_short(size_t written) {
+static size_t less_if_due(size_t written) {
     size_t less = written - (written > 0 && short_due);
     short_due = 0;
     return less;
 }
 
-int seam_short_size(int good, size_t *written) {
-    *written = seam_short(*written);
-    return good;
+int seam_result(int good) { return seam_call_fails() ? 0 : good; }
+
+int seam_result_size(int good, size_t *written) {
+    int result = seam_result(good);
+    *written = less_if_due(*written);
+    return result;
 }
 
-int seam_short_int(int good, int *written) {
-    *written = (int)seam_short((size_t)*written);
-    return good;
+int seam_result_int(int good, int *written) {
+    int result = seam_result(good);
+    *written = (int)less_if_due((size_t)*written);
+    return result;
 }
+
+size_t seam_result_bytes(size_t written) { return seam_call_fails() ? 0 : less_if_due(written); }
 
 /* Stands before libcrypto's function of this name for the core alone: both are linked into this extension. For a
  * context that decrypts, EVP_CipherUpdate is the same. */
