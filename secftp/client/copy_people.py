@@ -54,6 +54,8 @@ class People(Counts):
         self._terminal.retrying(problem, pause, attempt, attempts)
 
     def _print_names(self) -> None:
+        if not self._names:
+            return
         self._terminal.clear()
         names, self._names = self._names, []
         print_output("".join(names))
