@@ -40,7 +40,7 @@ def test_a_memory_sink_hands_out_what_came_behind_its_head():
     sink = MemorySink(b"01")
     sink.writev([memoryview(b"23"), memoryview(b"4")])
     assert sink.commit().size == len(sink) == 5
-    assert sink.data() == bytes(sink.view()) == b"01234"
+    assert sink.data() == b"01234"
     sink.abort()
     assert sink.data() == b""
 

@@ -135,7 +135,7 @@ def _persist(pool: Pool, copy: Put | Get, retries: int) -> Summary:
     pause = PAUSE_SECONDS
     while True:
         try:
-            return pool.ask(copy.run, long=True)
+            return pool.ask(lambda connection: copy.run(connection.session), long=True)
         except (ConnectionLost, ServerUnreachable, TransferTimeout):
             if retries <= 0 or pool.closed:
                 raise

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
     from secftp.api.names import RemotePath
-    from secftp.session import Session
+    from secftp.api.pool import Connection
     from secftp.transfer import Progress
 
     BytesDone: TypeAlias = Callable[[int, int | None], object]
@@ -43,12 +43,17 @@ class RemoteFiles(RemoteTree):
         wanted = file_path(path, self._base)
         watch = _watching(progress)
 
-        def read(session: Session) -> bytes:
+        def read(connection: Connection) -> bytes:
+            def moved(done: int, total: int | None, /) -> None:
+                if not done and (total or 0) > SHORT_BYTES:
+                    self._pool.prolong(connection)
+                watch(done, total)
+
             sink = MemorySink()
-            session.read(wanted, sink, offset=offset, length=length, progress=watch)
+            connection.session.read(wanted, sink, offset=offset, length=length, progress=moved)
             return sink.data()
 
-        return self._pool.ask(read, long=length is None or length > SHORT_BYTES)
+        return self._pool.ask(read)
 
     def write_bytes(
         self,
@@ -71,15 +76,16 @@ class RemoteFiles(RemoteTree):
         view = memoryview(data).cast("B")
         watch = _watching(progress)
 
-        def write(session: Session) -> int:
+        def write(connection: Connection) -> int:
             source = MemorySource(view)
+            session = connection.session
             return session.write(wanted, source, overwrite=overwrite, mode=permissions, progress=watch).size
 
         if overwrite:
             return self._pool.ask(write, long=len(view) > SHORT_BYTES)
         # Asked twice, it could find in its way what it wrote the first time.
-        with self._pool.session(long=len(view) > SHORT_BYTES) as session:
-            return write(session)
+        with self._pool.connection(long=len(view) > SHORT_BYTES) as connection:
+            return write(connection)
 
     def read_text(self, path: RemotePath, encoding: str = "utf-8", errors: str = "strict") -> str:
         """What is in a file, decoded; line ends stay as they are.

@@ -77,10 +77,6 @@ class MemorySink(Sink):
         """What came, without a copy."""
         return self._data.getvalue()
 
-    def view(self) -> memoryview:
-        """The same for parts of it."""
-        return self._data.getbuffer()
-
 
 class BufferSink(Sink):
     """A program's own buffer to be filled from its begin; more than it holds is a `ValueError`."""

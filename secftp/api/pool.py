@@ -110,7 +110,7 @@ class Pool:
         finally:
             self._give_back(connection, reusable=reusable and connection.is_settled())
 
-    def ask(self, question: Callable[[Session], _T], *, long: bool = False) -> _T:
+    def ask(self, question: Callable[[Connection], _T], *, long: bool = False) -> _T:
         """What a request comes to that changes nothing; asked once more if it met a connection that was gone by then.
 
         That happens where the end of an idle connection does not come through: a gateway that forgot it, a crash.
@@ -119,7 +119,7 @@ class Pool:
             used: Connection | None = None
             try:
                 with self.connection(long=long) as used:
-                    return question(used.session)
+                    return question(used)
             except ConnectionLost:
                 if used is None or not used.reused or self.closed:
                     raise

@@ -35,6 +35,7 @@ _SinkT = TypeVar("_SinkT", bound="Sink")
 # What is fetched around a read in a random place; doubled as long as reads follow one another, up to the second.
 LEAST_AHEAD: Final = 256 << 10
 MOST_AHEAD: Final = 8 << 20
+LEAST_PEEK: Final = 4096
 
 
 class RemoteReader(_Base):
@@ -53,7 +54,7 @@ class RemoteReader(_Base):
 
     def __init__(self, pool: Pool, path: Path, name: str | bytes) -> None:
         super().__init__()
-        info = pool.ask(lambda session: session.stat(path))
+        info = pool.ask(lambda connection: connection.session.stat(path))
         if info.kind == "folder":
             raise IsAFolder(f"{subject(path)}: it is a folder.")
         self.name = name
@@ -63,7 +64,7 @@ class RemoteReader(_Base):
         self._path = path
         self._version = info.mtime_ns
         self._position = 0
-        self._window = memoryview(b"")
+        self._window = b""
         self._start = 0  # where in the file the window begins
         self._ahead = LEAST_AHEAD
 
@@ -101,7 +102,7 @@ class RemoteReader(_Base):
         self._require_open()
         size = self._left() if size is None or size < 0 else min(size, self._left())
         if size - self._buffered() <= self._ahead:
-            return bytes(self._take(size))
+            return self._take(size)
         head = self._pending()
         sink = self._request(lambda: MemorySink(head), self._position + len(head), size - len(head))
         self._position += size
@@ -115,14 +116,31 @@ class RemoteReader(_Base):
         """Up to `size` bytes with at most one request, and none if some are there already."""
         self._require_open()
         have = self._buffered() or min(self._left(), self._ahead)
-        return bytes(self._take(have if size < 0 else min(size, have)))
+        return self._take(have if size < 0 else min(size, have))
 
-    def peek(self, _size: int = 0, /) -> bytes:
+    def peek(self, size: int = 0, /) -> bytes:
         """Some bytes from the position on, which does not move; empty at the end of the file alone."""
         self._require_open()
         if not self._buffered():
             self._fetch(self._position, 1)
-        return bytes(self._pending())
+        at = self._position - self._start
+        return self._window[at : at + max(size, LEAST_PEEK)]
+
+    # That of `io.IOBase` would copy all that is buffered for every line, and may exceed `size` (CPython 3.11 to 3.13).
+    def readline(self, size: int | None = -1, /) -> bytes:
+        """The next line with its end, `size` bytes at the most."""
+        self._require_open()
+        left = self._left() if size is None or size < 0 else min(size, self._left())
+        parts = []
+        while left:
+            if not self._buffered():
+                self._fetch(self._position, 1)
+            at = self._position - self._start
+            end = self._window.find(b"\n", at, at + left) + 1
+            parts.append(self._window[at : end or at + left])
+            self._position += len(parts[-1])
+            left = 0 if end else left - len(parts[-1])
+        return b"".join(parts)
 
     def readinto(self, buffer: WriteableBuffer, /) -> int:
         """Fill `buffer`, which is left short at the end of the file alone; the number of bytes."""
@@ -142,7 +160,7 @@ class RemoteReader(_Base):
 
     def close(self) -> None:
         """Forget it; the server need not be told."""
-        self._window = memoryview(b"")
+        self._window = b""
         super().close()
 
     def __repr__(self) -> str:
@@ -153,23 +171,24 @@ class RemoteReader(_Base):
     def _left(self) -> int:
         return max(0, self.size - self._position)
 
-    def _pending(self) -> memoryview:
-        """What of the window lies ahead of the position."""
-        inside = self._start <= self._position
-        return self._window[self._position - self._start :] if inside else memoryview(b"")
-
     def _buffered(self) -> int:
-        return len(self._pending())
+        """How much of the window lies ahead of the position."""
+        inside = self._start <= self._position
+        return max(0, self._start + len(self._window) - self._position) if inside else 0
 
-    def _take(self, size: int) -> memoryview:
+    def _pending(self) -> bytes:
+        """What of the window lies ahead of the position."""
+        return self._window[self._position - self._start :] if self._buffered() else b""
+
+    def _take(self, size: int) -> bytes:
         """The next bytes, so many of which there are, and the position behind them."""
-        head = self._pending()
-        if len(head) < size:
-            self._fetch(self._position + len(head), size - len(head))
-            tail = self._window[: size - len(head)]
-            data = memoryview(b"".join((head, tail))) if head else tail
+        if self._buffered() >= size:
+            at = self._position - self._start
+            data = self._window[at : at + size]
         else:
-            data = head[:size]
+            head = self._pending()
+            self._fetch(self._position + len(head), size - len(head))
+            data = head + self._window[: size - len(head)]
         self._position += size
         return data
 
@@ -178,12 +197,14 @@ class RemoteReader(_Base):
         follows = position == self._start + len(self._window)
         self._ahead = min(2 * self._ahead, MOST_AHEAD) if follows else LEAST_AHEAD
         length = min(max(size, self._ahead), self.size - position)
-        self._window = self._request(MemorySink, position, length).view() if length > 0 else memoryview(b"")
+        self._window = self._request(MemorySink, position, length).data() if length > 0 else b""
         self._start = position
 
     def _request(self, make_sink: Callable[[], _SinkT], offset: int, length: int) -> _SinkT:
         part = Part(self._path, offset, length, self._version)
-        return self._pool.ask(lambda session: read_part(session, part, make_sink))
+        return self._pool.ask(
+            lambda connection: read_part(connection.session, part, make_sink), long=length > MOST_AHEAD
+        )
 
     def _require_open(self) -> None:
         if self.closed:

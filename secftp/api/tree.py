@@ -39,8 +39,8 @@ class RemoteTree:
         >>> remote.stat("backup").is_dir()
         True
         """
-        with self._pool.session() as session:
-            return stat_of(session.stat(folder_path(path, self._base)))
+        wanted = folder_path(path, self._base)
+        return stat_of(self._pool.ask(lambda connection: connection.session.stat(wanted)))
 
     def exists(self, path: RemotePath) -> bool:
         """Whether there is a file or folder of that name. Any other trouble than its absence is raised."""
@@ -66,10 +66,11 @@ class RemoteTree:
         >>> remote.checksum("backup/a.bin", "sha256") == hashlib.sha256(remote.read_bytes("backup/a.bin")).hexdigest()
         True
         """
-        with self._pool.session() as session:
-            found = session.checksum(
-                file_path(path, self._base), algorithm=algorithm_for(algorithm), offset=offset, length=length
-            )
+        wanted, kind = file_path(path, self._base), algorithm_for(algorithm)
+        found = self._pool.ask(
+            lambda connection: connection.session.checksum(wanted, algorithm=kind, offset=offset, length=length),
+            long=True,
+        )
         return found.digest.hex()
 
     # --- listing ------------------------------------------------------------------------------------------------------

@@ -36,7 +36,7 @@ class Upload:
         self._failure: BaseException | None = None
         with contextlib.ExitStack() as undo:
             undo.callback(self._source.close)
-            pool.ask(lambda session: require_place(session, path, overwrite=overwrite))
+            pool.ask(lambda connection: require_place(connection.session, path, overwrite=overwrite))
             self._connection = undo.enter_context(pool.connection(long=True))
             keep = undo.pop_all()
         self._thread = threading.Thread(target=self._run, args=(keep,), name="secftp-upload", daemon=True)
