@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from secftp.storage.base import FileInfo, FolderPath, Kind, Path, ResumedSink, Scanned, Sink, Source, Store
+from secftp.storage.base import FileInfo, FolderPath, Kind, Path, ResumedSink, Room, Scanned, Sink, Source, Store
 from secftp.storage.digest import ALGORITHMS, Digest, digester, new_digest
 from secftp.storage.names import RESERVED_PREFIX
 from secftp.storage.pipe import PipeSink, PipeSource
@@ -40,6 +40,7 @@ __all__ = [
     "PipeSink",
     "PipeSource",
     "ResumedSink",
+    "Room",
     "Scanned",
     "Sink",
     "SmallFiles",

@@ -40,6 +40,13 @@ class FileInfo(NamedTuple):
     mode: int
 
 
+class Room(NamedTuple):
+    """What a file system has left: bytes, and files (inodes), None where those are not limited."""
+
+    nbytes: int
+    files: int | None
+
+
 class Scanned(NamedTuple):
     """One entry of a listing.
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from secftp import system
 from secftp.storage import change
-from secftp.storage.base import FileInfo, Store, file_info
+from secftp.storage.base import FileInfo, Room, Store, file_info
 from secftp.storage.failures import translated
 from secftp.storage.folders import look, open_folder, open_folder_for, open_root
 from secftp.storage.names import check, check_folder
@@ -32,6 +32,17 @@ if TYPE_CHECKING:
     from secftp.storage.folders import StrOrBytesPath
 
 
+class _Held:
+    """A folder that is open already, on its way to the store that takes it over."""
+
+    def __init__(self, folder: int) -> None:
+        self._folder = folder
+
+    def take(self) -> int:
+        """The descriptor, which is the taker's from now on."""
+        return self._folder
+
+
 class LocalStore(Store):
     """The folder `root`, which may be named through links; with `sweep`, leftovers in it are removed in the background.
 
@@ -39,10 +50,10 @@ class LocalStore(Store):
     replaced. Raises `NotFound`, `NotAFolder`, `Forbidden` with a hint when the folder can't be used.
     """
 
-    def __init__(self, root: StrOrBytesPath, *, sweep: bool = False) -> None:
+    def __init__(self, root: StrOrBytesPath | _Held, *, sweep: bool = False) -> None:
         system.process_umask()  # read before there are threads
         self._sweeper: Sweeper | None = None
-        self._root = open_root(root)
+        self._root = root.take() if isinstance(root, _Held) else open_root(root)
         try:
             if sweep:
                 self._sweeper = Sweeper(self._root)
@@ -141,6 +152,20 @@ class LocalStore(Store):
     def small_files(self) -> LocalSmallFiles:
         """As `Store.small_files`."""
         return LocalSmallFiles(self, self._root)
+
+    def beneath(self, path: Path) -> LocalStore:
+        """A folder of this store as one of its own, which the path leads to through no link; `()` is the same folder.
+
+        Raises `NotFound`, `NotAFolder`, `Forbidden`, `NameRefused`. Each of the two is closed on its own.
+        """
+        check_folder(path)
+        return LocalStore(_Held(open_folder(self._root, (*path, b"."))))
+
+    def room(self) -> Room:
+        """What the file system of this folder has left for the user that this runs as."""
+        with translated("."):
+            status = os.fstatvfs(self._root)
+        return Room(status.f_bavail * status.f_frsize, status.f_favail if status.f_files else None)
 
     def close(self) -> None:
         """As `Store.close`; a sweep under way is stopped and waited for."""

@@ -1,0 +1,217 @@
+"""A store whose files have a largest size, on a disk that is never filled to the brim.
+
+It stands before any other store and sees everything that writes: whole files, files that go on where they were broken
+off, small ones by the batch, and folders. Room is looked at before a file is begun and while it grows. What must never
+happen: that a file over the bound is begun, or grows beyond it, by whatever way it comes.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from secftp.errors import NoSpace, TooLarge
+from secftp.storage import ResumedSink, Sink, SmallFiles, Store
+from secftp.text import format_size
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from secftp.server.limits import Limits
+    from secftp.storage import FileInfo, Kind, Path, Room, Scanned, Source
+
+# How much of a file may come between two looks at what the disk has left.
+LOOK_BYTES: Final = 64 << 20
+
+
+class Quota:
+    """The bounds, and whom to tell when one bites: its name and a line."""
+
+    def __init__(self, limits: Limits, room: Callable[[], Room], tell: Callable[[str, str], None]) -> None:
+        self._max_file_size = limits.max_file_size
+        self._min_free = limits.min_free
+        self._min_free_files = limits.min_free_files
+        self._room = room
+        self._tell = tell
+
+    def check_size(self, size: int) -> None:
+        """Raise `TooLarge` for a file of so many bytes, or of that many and more."""
+        if self._max_file_size is not None and size > self._max_file_size:
+            most = format_size(self._max_file_size)
+            self._tell("max_file_size", f"A file is larger than a client may write: the limit is {most}.")
+            raise TooLarge(f"It is larger than this server takes ({most}).")
+
+    def check_room(self, size: int = 0) -> None:
+        """Raise `NoSpace` if so many bytes, and one file, would take of what is to stay free."""
+        if self._min_free is None and self._min_free_files is None:
+            return
+        room = self._room()
+        if self._min_free is not None and room.nbytes - size < self._min_free:
+            self._tell("min_free", f"The disk has {format_size(room.nbytes)} left: nothing more is written.")
+            raise NoSpace("The server keeps the rest of its disk free.")
+        if self._min_free_files is not None and room.files is not None and room.files - 1 < self._min_free_files:
+            self._tell("min_free_files", f"The disk has room for {room.files} files: nothing more is written.")
+            raise NoSpace("The server keeps the rest of its disk free.")
+
+
+class BoundedStore(Store):
+    """The store `inner` under a quota. Closing it closes that."""
+
+    def __init__(self, inner: Store, quota: Quota) -> None:
+        self._inner = inner
+        self._quota = quota
+
+    def open_source(self, path: Path) -> Source:
+        """As `Store.open_source`."""
+        return self._inner.open_source(path)
+
+    def create_sink(
+        self,
+        path: Path,
+        *,
+        overwrite: bool = True,
+        mode: int | None = None,
+        mtime_ns: int | None = None,
+        size: int | None = None,
+        keep: bool = False,
+    ) -> Sink:
+        """As `Store.create_sink`; also `TooLarge` and `NoSpace` for the quota."""
+        self._quota.check_size(size or 0)
+        self._quota.check_room(size or 0)
+        sink = self._inner.create_sink(
+            path, overwrite=overwrite, mode=mode, mtime_ns=mtime_ns, size=size, keep=keep
+        )  # fmt: skip
+        return BoundedSink(sink, self._quota, 0)
+
+    def resume_sink(
+        self,
+        path: Path,
+        offset: int,
+        *,
+        keep: bool = True,
+        overwrite: bool = True,
+        mode: int | None = None,
+        mtime_ns: int | None = None,
+        size: int | None = None,
+    ) -> ResumedSink:
+        """As `Store.resume_sink`; also `TooLarge` and `NoSpace` for the quota."""
+        self._quota.check_size(offset + (size or 0))
+        self._quota.check_room(size or 0)
+        sink = self._inner.resume_sink(
+            path, offset, keep=keep, overwrite=overwrite, mode=mode, mtime_ns=mtime_ns, size=size
+        )
+        return BoundedResumedSink(sink, self._quota, offset)
+
+    def small_files(self) -> SmallFiles:
+        """As `Store.small_files`."""
+        return _BoundedSmallFiles(self, self._inner.small_files(), self._quota)
+
+    def stat(self, path: Path, *, partial: bool = False) -> FileInfo:
+        """As `Store.stat`."""
+        return self._inner.stat(path, partial=partial)
+
+    def scan(self, path: Path, *, recursive: bool = False) -> Iterator[Scanned]:
+        """As `Store.scan`."""
+        return self._inner.scan(path, recursive=recursive)
+
+    def remove(self, path: Path, *, kind: Kind | None = None) -> None:
+        """As `Store.remove`."""
+        self._inner.remove(path, kind=kind)
+
+    def rename(self, path: Path, to: Path, *, overwrite: bool = False) -> None:
+        """As `Store.rename`."""
+        self._inner.rename(path, to, overwrite=overwrite)
+
+    def make_folder(self, path: Path, *, parents: bool = False, mode: int | None = None) -> None:
+        """As `Store.make_folder`; also `NoSpace` for the quota."""
+        self._quota.check_room()
+        self._inner.make_folder(path, parents=parents, mode=mode)
+
+    def set_attributes(self, path: Path, *, mode: int | None = None, mtime_ns: int | None = None) -> None:
+        """As `Store.set_attributes`."""
+        self._inner.set_attributes(path, mode=mode, mtime_ns=mtime_ns)
+
+    def close(self) -> None:
+        """As `Store.close`."""
+        self._inner.close()
+
+
+class BoundedSink(Sink):
+    """The sink `inner`, which ends when it grows beyond the quota. `size` bytes of the file are there already."""
+
+    def __init__(self, inner: Sink, quota: Quota, size: int) -> None:
+        self._inner = inner
+        self._quota = quota
+        self._size = size
+        self._looked_at = size
+
+    def writev(self, buffers: Sequence[memoryview]) -> None:
+        """As `Sink.writev`."""
+        self._size += sum(map(len, buffers))
+        try:
+            self._quota.check_size(self._size)
+            if self._size - self._looked_at >= LOOK_BYTES:
+                self._looked_at = self._size
+                self._quota.check_room()
+        except BaseException:
+            self._inner.abort()
+            raise
+        self._inner.writev(buffers)
+
+    def commit(self) -> FileInfo:
+        """As `Sink.commit`."""
+        return self._inner.commit()
+
+    def abort(self) -> None:
+        """As `Sink.abort`."""
+        self._inner.abort()
+
+    def keep(self) -> None:
+        """As `Sink.keep`."""
+        self._inner.keep()
+
+    def close(self) -> None:
+        """As `Sink.close`."""
+        self._inner.close()
+
+
+class BoundedResumedSink(BoundedSink, ResumedSink):
+    """The same for a sink that goes on with what is there already."""
+
+    def __init__(self, inner: ResumedSink, quota: Quota, size: int) -> None:
+        super().__init__(inner, quota, size)
+        self._resumed = inner
+
+    def readv(self, buffers: Sequence[memoryview], offset: int) -> int:
+        """As `ResumedSink.readv`."""
+        return self._resumed.readv(buffers, offset)
+
+
+class _BoundedSmallFiles(SmallFiles):
+    """Small files under a quota, on the way that the store inside has for them."""
+
+    def __init__(self, store: Store, inner: SmallFiles, quota: Quota) -> None:
+        super().__init__(store)
+        self._inner = inner
+        self._quota = quota
+
+    def read(self, path: Path, limit: int) -> tuple[FileInfo, bytes]:
+        """As `SmallFiles.read`."""
+        return self._inner.read(path, limit)
+
+    def write(
+        self,
+        path: Path,
+        data: memoryview,
+        *,
+        overwrite: bool = True,
+        mode: int | None = None,
+        mtime_ns: int | None = None,
+    ) -> None:
+        """As `SmallFiles.write`; also `TooLarge` and `NoSpace` for the quota."""
+        self._quota.check_size(len(data))
+        self._quota.check_room(len(data))
+        self._inner.write(path, data, overwrite=overwrite, mode=mode, mtime_ns=mtime_ns)
+
+    def close(self) -> None:
+        """As `SmallFiles.close`."""
+        self._inner.close()
