@@ -1,17 +1,39 @@
-"""Files and folders of a server to this machine."""
+"""Files and folders of a server to this machine.
+
+Folders are listed a little ahead of the files that are fetched, and made when they are found; each gets its permissions
+and time when everything in it is here. What had not come when a connection is lost waits for the next one.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Final
 
+from secftp.copy.get_target import Found, Target, look_at_sources, look_at_target, make_target
+from secftp.copy.globs import Globs
+from secftp.copy.limit import RateLimit
 from secftp.copy.options import CopyOptions, Remote
+from secftp.copy.places import ByName
+from secftp.copy.receiving import Receiving
+from secftp.copy.remote_tree import Folder, Item
+from secftp.copy.tally import Tally
+from secftp.copy.times import same_time
+from secftp.copy.walk import Walk
 from secftp.copy.watch import Silent, Summary
+from secftp.errors import AlreadyExists, FileError
+from secftp.storage import LocalStore
+from secftp.text import escape
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from secftp.copy.watch import Watcher
     from secftp.session import Session
+    from secftp.storage import Store
+
+_OWN: Final = 0o700  # of a folder while it is being filled
+_PLANNED_AHEAD: Final = 65536  # files that may wait, where the plan is to be known
 
 
 class Get:
@@ -24,7 +46,13 @@ class Get:
         self._sources = sources
         self._target = target
         self._options = options or CopyOptions()
-        self._watcher: Watcher = watcher or Silent()
+        self._tally = Tally(self.summary, watcher or Silent())
+        self._globs = Globs(self._options.include, self._options.exclude)
+        self._limit = RateLimit(self._options.rate)
+        self._walk: Walk | None = None
+        self._store: Store | None = None
+        self._queue: deque[Item] = deque()
+        self._place: Target | None = None  # None until it has been looked at
 
     def run(self, session: Session) -> Summary:
         """Copy what is not copied yet.
@@ -32,7 +60,140 @@ class Get:
         What fails for one file or folder goes to `watcher.failed` and into the summary. Raised are what concerns the
         whole: `FileError` for a target that can't be, and what the session raises when the connection fails.
         """
-        raise NotImplementedError
+        began = time.monotonic()
+        try:
+            with session.pipeline.alive():
+                self._run(session)
+        finally:
+            if self._store is not None:
+                self._store.close()
+                self._store = None
+            self.summary.seconds += time.monotonic() - began
+            self._tally.watcher.ended(self.summary)
+        return self.summary
+
+    def _run(self, session: Session) -> None:
+        if self._walk is None:
+            self._begin(session)
+        walk, target = self._walk, self._place
+        assert walk is not None
+        assert target is not None
+        if target.is_folder and (target.is_there or not self._options.dry_run):
+            self._store = LocalStore(target.name)
+        walk.use(session.pipeline)
+        receiving = Receiving(
+            session, self._store, self._options, self._tally, self._limit, lambda item: walk.done(item.folder)
+        )
+        try:
+            self._fetch_all(walk, receiving)
+        except BaseException:
+            self._queue.extendleft(reversed(receiving.break_off()))
+            raise
+
+    def _fetch_all(self, walk: Walk, receiving: Receiving) -> None:
+        while True:
+            while (item := self._next(walk, receiving)) is not None:
+                receiving.current = item
+                self._take(item, receiving)
+                receiving.current = None
+                receiving.check()
+            receiving.settle()
+            self._queue.extend(receiving.repeated())
+            if not self._queue:
+                return
+
+    def _next(self, walk: Walk, receiving: Receiving) -> Item | None:
+        ahead = _PLANNED_AHEAD if self._tally.wants_plan else 1
+        while len(self._queue) < ahead:
+            item = walk.next(receiving.send_batch)
+            if item is None:
+                self._tally.all_found()
+                break
+            item.is_counted = True
+            self._tally.found(item.size)
+            self._queue.append(item)
+        return self._queue.popleft() if self._queue else None
+
+    def _take(self, item: Item, receiving: Receiving) -> None:
+        try:
+            reason = self._reason_to_skip(item, receiving)
+        except FileError as problem:
+            receiving.failed(item, problem)
+            return
+        if reason:
+            self._tally.skipped(item.name, reason, planned=item.size)
+            receiving.done(item)
+        elif self._options.dry_run:
+            self._tally.finished(item.name, item.size, None, moved=item.size)
+            receiving.done(item)
+        else:
+            receiving.take(item)
+
+    def _reason_to_skip(self, item: Item, receiving: Receiving) -> str:
+        """Why what is here already is left as it is; empty if it is not."""
+        options = self._options
+        place = receiving.place_of(item) if options.update or not options.overwrite else None
+        there = place.look() if place is not None else None
+        if there is None:
+            return ""
+        if not options.overwrite:
+            return "it exists already"
+        is_same = there.kind == "file" and there.size == item.size and same_time(there.mtime_ns, item.mtime_ns)
+        return "it has the same size and time" if is_same else ""
+
+    # --- what goes where ----------------------------------------------------------------------------------------------
+
+    def _begin(self, session: Session) -> None:
+        """Look at sources and target, and make the target if it is to be a folder."""
+        sources = look_at_sources(session, self._sources)
+        target = look_at_target(self._target, sources)
+        if target.is_folder and not target.is_there and not self._options.dry_run:
+            make_target(
+                target.name, None if target.takes_names else _OWN | (sources[0].info.mode if sources[0].info else 0)
+            )
+        self._place = target
+        self._walk = Walk(self._tops(sources, target), self._globs, self._tally, self._opened, self._closed)
+
+    def _tops(self, sources: Sequence[Found], target: Target) -> Iterator[Folder | Item]:
+        for remote, info, problem in sources:
+            name = remote[-1] if remote else b""
+            if info is None:
+                self._tally.failed(name or b"/", problem or FileError("It could not be looked at."))
+            elif info.kind != "folder":
+                if self._globs.wants_file((name,)):
+                    place = None if target.is_folder else ByName(target.name)
+                    yield Item(Folder(remote[:-1], (), b""), name, info.size, info.mtime_ns, info.mode, place)
+            elif not name or self._globs.wants_folder((name,)):
+                folder = Folder(remote, (name,) if name and target.takes_names else (), name)
+                folder.mode, folder.mtime_ns = info.mode, info.mtime_ns
+                folder.sets = bool(folder.local) or not target.is_there
+                yield folder
+
+    def _opened(self, folder: Folder) -> bool:
+        """Make a folder that was found; whether it can be filled."""
+        if self._store is None or not folder.local:
+            return True
+        mode = folder.mode | _OWN if self._options.preserve else None
+        try:
+            try:
+                self._store.make_folder(folder.local, mode=mode)
+            except AlreadyExists:
+                if self._store.stat(folder.local).kind != "folder":
+                    raise AlreadyExists(f"{escape(folder.name)}: there is a file of that name.") from None
+                folder.sets = folder.sets and self._options.overwrite
+        except FileError as problem:
+            self._tally.failed(folder.name, problem)
+            return False
+        return True
+
+    def _closed(self, folder: Folder) -> None:
+        """Everything in a folder has been dealt with."""
+        if self._store is None or not folder.sets or not self._options.preserve:
+            return
+        try:
+            self._store.set_attributes(folder.local, mode=folder.mode, mtime_ns=folder.mtime_ns)
+        except FileError as problem:
+            self._tally.watcher.note(folder.name, f"its permissions and time could not be set: {problem}")
 
 
 def get(

@@ -33,6 +33,12 @@ class Tally:
         self._files += 1
         self._bytes += size
 
+    def found_another_size(self, more: int) -> None:
+        """A file that was found turns out to be larger, or smaller, by so many bytes."""
+        self._bytes += more
+        if self._is_planned:
+            self.watcher.planned(self._files, self._bytes)
+
     def all_found(self) -> None:
         """No more will come."""
         if not self._is_planned:

@@ -1,0 +1,94 @@
+"""Where a file of the server's is put on this machine.
+
+Either in a folder held open, by a name from the server, or by a name that the user typed. What must never happen: that
+a name of the first kind is used in the way of the second.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol, TypedDict
+
+from secftp.errors import FileError, NotAFolder, NotFound
+from secftp.storage import create_local_sink, resume_local_sink, stat_local
+
+if TYPE_CHECKING:
+    from secftp.storage import FileInfo, Path, ResumedSink, Sink, Store
+
+
+class HowToMake(TypedDict):
+    """The options of `Store.create_sink` and `Store.resume_sink`."""
+
+    overwrite: bool
+    mode: int | None
+    mtime_ns: int | None
+    size: int | None
+    keep: bool
+
+
+class Place(Protocol):
+    """One file's."""
+
+    def look(self, *, partial: bool = False) -> FileInfo | None:
+        """What is there, or what is kept for it; None for nothing. Raises what else is wrong with it."""
+        ...
+
+    def create(self, how: HowToMake) -> Sink:
+        """As `Store.create_sink`."""
+        ...
+
+    def resume(self, offset: int, how: HowToMake) -> ResumedSink:
+        """As `Store.resume_sink`."""
+        ...
+
+
+class InStore:
+    """Beneath the folder that the copy goes into; the path is the server's word, and the store refuses bad ones."""
+
+    __slots__ = ("_path", "_store")
+
+    def __init__(self, store: Store, path: Path) -> None:
+        self._store = store
+        self._path = path
+
+    def look(self, *, partial: bool = False) -> FileInfo | None:
+        """As `Place.look`."""
+        try:
+            return self._store.stat(self._path, partial=partial)
+        except (NotFound, NotAFolder):
+            return None
+
+    def create(self, how: HowToMake) -> Sink:
+        """As `Place.create`."""
+        return self._store.create_sink(self._path, **how)
+
+    def resume(self, offset: int, how: HowToMake) -> ResumedSink:
+        """As `Place.resume`."""
+        return self._store.resume_sink(self._path, offset, **how)
+
+
+class ByName:
+    """The user's own word; links in it are followed, and it may be a device."""
+
+    __slots__ = ("_name",)
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def look(self, *, partial: bool = False) -> FileInfo | None:
+        """As `Place.look`."""
+        try:
+            return stat_local(self._name, partial=partial)
+        except (NotFound, NotAFolder):
+            return None
+        except FileError:
+            if partial:
+                return None  # of a device nothing is kept
+            raise
+
+    def create(self, how: HowToMake) -> Sink:
+        """As `Place.create`."""
+        return create_local_sink(self._name, **how)
+
+    def resume(self, offset: int, how: HowToMake) -> ResumedSink:
+        """As `Place.resume`."""
+        return resume_local_sink(self._name, offset, **how)

@@ -1,0 +1,141 @@
+"""Trees at the server, listed a folder at a time, some of them ahead of what is being fetched.
+
+A folder's entries are used once all of them are here, so that a listing that was broken off can be asked for again;
+what waits to be used is kept packed if it is much, so that a folder with a million names takes some megabytes. Folders
+are gone through depth first, which keeps the number of those begun small. A folder is complete when everything in it
+is.
+
+Every name is the server's word: one that is no single name ends the session, and what the store does not take fails.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from secftp.errors import ProtocolError, TooLarge
+from secftp.messages import Listed
+from secftp.text import escape
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from secftp.copy.places import Place
+    from secftp.storage import Path
+
+_UNPACKED: Final = 8192  # entries of one folder
+_MOST_BYTES: Final = 2**28  # of one folder's entries, packed: 15 million and more with names of some length
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(tuple[Listed, ...]).decode
+
+
+class Folder:
+    """A folder that is being copied. `remote`: at the server; `local`: beneath the target; `name`: for people.
+
+    `below`: beneath the source that was named, for the globs. `waiting` counts what is missing until it is complete.
+    `sets`: whether it gets the server's permissions and time then.
+    """
+
+    __slots__ = (
+        "_packed", "_parts", "_size", "below", "local", "mode", "mtime_ns", "name", "parent", "remote", "sets",
+        "waiting",
+    )  # fmt: skip
+
+    def __init__(
+        self, remote: Path, local: Path, name: bytes, *, below: Path = (), parent: Folder | None = None
+    ) -> None:
+        self.remote = remote
+        self.local = local
+        self.name = name
+        self.below = below
+        self.parent = parent
+        self.mode = 0
+        self.mtime_ns = 0
+        self.sets = False
+        self.waiting = 0
+        self._parts: deque[tuple[Listed, ...] | bytes] = deque()
+        self._size = 0
+        self._packed = 0
+
+    def child(self, listed: Listed) -> Folder:
+        """A folder in it."""
+        last = listed.path[0]
+        folder = Folder(
+            (*self.remote, last), (*self.local, last), self.name_of(last), below=(*self.below, last), parent=self
+        )
+        folder.mode, folder.mtime_ns, folder.sets = listed.mode, listed.mtime_ns, True
+        return folder
+
+    def name_of(self, last: bytes) -> bytes:
+        """What people call something in it."""
+        return b"%b/%b" % (self.name, last) if self.name else last
+
+    # --- its entries --------------------------------------------------------------------------------------------------
+
+    def add(self, entries: tuple[Listed, ...]) -> None:
+        """Keep a part of its listing. Raises `ProtocolError` for one that is not of this folder's own entries."""
+        for entry in entries:
+            if len(entry.path) != 1:
+                raise ProtocolError("A listing holds what was not asked for.")
+        self._size += len(entries)
+        if self._size <= _UNPACKED:
+            self._parts.append(entries)
+            return
+        packed = zlib.compress(_encode(entries), 1)
+        self._packed += len(packed)
+        if self._packed > _MOST_BYTES:
+            raise TooLarge(f"{escape(self.name) or '/'}: the folder has more entries than can be kept in mind.")
+        self._parts.append(packed)
+
+    def forget(self) -> None:
+        """Throw away what was kept: the listing starts again, or is of no use."""
+        self._parts.clear()
+        self._size = self._packed = 0
+
+    def entries(self) -> Iterator[Listed]:
+        """Its entries, each once; they are forgotten as they are used."""
+        while self._parts:
+            part = self._parts.popleft()
+            yield from _decode(zlib.decompress(part)) if isinstance(part, bytes) else part
+
+
+class Item:
+    """A file that is to be fetched into a folder. `size`, `mtime_ns` and `mode` are what the listing said.
+
+    `place` is set if the user named it himself. `is_counted`, `kept`, `told` and `resume`: as of a `Step`.
+    """
+
+    __slots__ = ("folder", "is_counted", "kept", "last", "mode", "mtime_ns", "place", "resume", "size", "told")
+
+    def __init__(
+        self, folder: Folder, last: bytes, size: int, mtime_ns: int, mode: int, place: Place | None = None
+    ) -> None:
+        self.folder = folder
+        self.last = last
+        self.size = size
+        self.mtime_ns = mtime_ns
+        self.mode = mode
+        self.place = place
+        self.is_counted = False
+        self.resume = False
+        self.kept: int | None = None
+        self.told = 0
+
+    @property
+    def name(self) -> bytes:
+        """For people: hostile until it is escaped."""
+        return self.folder.name_of(self.last)
+
+    @property
+    def remote(self) -> Path:
+        """At the server."""
+        return (*self.folder.remote, self.last)
+
+    @property
+    def local(self) -> Path:
+        """Beneath the target."""
+        return (*self.folder.local, self.last)
