@@ -1,0 +1,367 @@
+"""A whole server: a tree in memory, and an answer to every request, as the page has it.
+
+Connections are served in threads of their own, one request after another; the tree has one lock. `stop` waits for all
+of them, and what was raised in them is raised there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import secrets
+import socket
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Self
+
+from tests.model import handshake, p256
+from tests.model.digest import digest
+from tests.model.failure import Refused
+from tests.model.handshake import CLIENT_FINISH, CLIENT_HELLO
+from tests.model.messages import DOWN
+from tests.model.schedule import Mode, Suite
+from tests.model.wire import Ended, Wire, receive_exactly
+
+if TYPE_CHECKING:
+    from tests.model.messages import Message
+
+Path = tuple[bytes, ...]
+ALL = ("ranges", "stat", "list", "change", "sum", "resume", "many")
+DEADLINE = 20.0
+
+
+class No(Exception):
+    """The request fails with this code."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+@dataclass
+class File:
+    data: bytes
+    mtime_ns: int = 10**18
+    mode: int = 0o644
+
+
+@dataclass
+class Folder:
+    mtime_ns: int = 10**18
+    mode: int = 0o755
+
+
+@dataclass
+class Tree:
+    """What is served. The folder `()` is always there."""
+
+    nodes: dict[Path, File | Folder] = field(default_factory=lambda: {(): Folder()})
+    partials: dict[Path, bytes] = field(default_factory=dict)
+
+    def get(self, path: Path) -> File | Folder:
+        for depth in range(len(path)):
+            if isinstance(self.nodes.get(path[:depth]), File):
+                raise No("not_folder")
+        if path not in self.nodes:
+            raise No("not_found")
+        return self.nodes[path]
+
+    def file(self, path: Path) -> File:
+        found = self.get(path)
+        if isinstance(found, Folder):
+            raise No("is_folder")
+        return found
+
+    def small(self, path: Path) -> File:
+        found = self.file(path)
+        if len(found.data) > 32768:
+            raise No("too_large")
+        return found
+
+    def folder(self, path: Path) -> Folder:
+        found = self.get(path)
+        if isinstance(found, File):
+            raise No("not_folder")
+        return found
+
+    def below(self, path: Path) -> list[Path]:
+        return [each for each in self.nodes if each[: len(path)] == path and each != path]
+
+    def put(self, path: Path, data: bytes, *, overwrite: bool, mode: int | None, mtime_ns: int | None) -> None:
+        self.folder(path[:-1])
+        old = self.nodes.get(path)
+        if isinstance(old, Folder):
+            raise No("is_folder")
+        if old is not None and not overwrite:
+            raise No("exists")
+        granted = mode & 0o777 if mode is not None else old.mode if old else 0o644
+        self.nodes[path] = File(data, 10**18 if mtime_ns is None else mtime_ns, granted)
+
+
+class Server:
+    def __init__(self, w: int, *, capabilities: tuple[str, ...] = ALL, requests: int = 64, seed: int = 0) -> None:
+        self.tree = Tree()
+        self.w = w
+        self.capabilities = capabilities
+        self.requests = requests
+        self.seed = seed
+        self.served: list[str] = []  # the names of all messages that came
+        self.cut_after: int | None = None  # end the next connection after so many DATA
+        self.failures: list[BaseException] = []
+        self._lock = threading.Lock()
+        self._threads: list[threading.Thread] = []
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        self._accepting = threading.Thread(target=self._accept, name="model server")
+        self._accepting.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        for thread in [self._accepting, *self._threads]:
+            thread.join(DEADLINE)
+            assert not thread.is_alive(), "the model hangs"
+        if self.failures:
+            raise self.failures[0]
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                sock, _ = self._listener.accept()
+            except OSError:
+                return
+            thread = threading.Thread(target=self._run, args=(sock,), name="model session")
+            self._threads.append(thread)
+            thread.start()
+
+    def _run(self, sock: socket.socket) -> None:
+        with sock:
+            sock.settimeout(DEADLINE)
+            try:
+                wire = self.shake(sock)
+            except (Refused, OSError):
+                return  # close; that client has another key, or has gone
+            try:
+                Session(self, wire).serve()
+            except (Ended, ConnectionError):
+                pass  # tests see at the other end what comes of that
+            except BaseException as failure:  # noqa: BLE001 - told at the end
+                self.failures.append(failure)
+
+    def shake(self, sock: socket.socket) -> Wire:
+        mine = handshake.Server(
+            keys={b"": self.w},
+            fallback_w=secrets.randbelow(p256.ORDER - 1) + 1,
+            server_rand=secrets.token_bytes(16),
+            y=secrets.randbelow(p256.ORDER - 1) + 1,
+            nonce=secrets.token_bytes(16),
+            modes=tuple(Mode),
+        )
+        hello = receive_exactly(sock, CLIENT_HELLO)
+        sock.sendall(mine.respond(hello))
+        keys = mine.verify(receive_exactly(sock, CLIENT_FINISH))
+        return Wire(sock, Suite(hello[7]), keys, DOWN, random.Random(self.seed))
+
+
+class Session:
+    def __init__(self, server: Server, wire: Wire) -> None:
+        self.server = server
+        self.tree = server.tree
+        self.wire = wire
+
+    def serve(self) -> None:
+        limits = {"requests": self.server.requests, "keepalive": 15, "idle": 60}
+        self.wire.send(
+            "WELCOME",
+            version=1,
+            software="a model",
+            capabilities=self.server.capabilities,
+            limits=limits,
+            later=[1, {}],
+        )
+        while True:
+            message = self.wire.receive()
+            self.server.served.append(message.name)
+            if message.name == "BYE":
+                self.wire.send("BYE")
+                self.wire.sock.shutdown(socket.SHUT_WR)
+                self.wire.drain()
+                return
+            if message.name != "CANCEL":
+                self.answer(message)
+
+    def answer(self, message: Message) -> None:
+        handler = getattr(self, message.name.lower())
+        try:
+            with self.server._lock if message.name != "WRITE" else contextlib.nullcontext():
+                replies = list(handler(message))
+        except No as no:
+            self.wire.send("ERROR", id=message.id, code=no.code, text="no")
+            return
+        for name, fields in replies:
+            payload = fields.pop("payload", b"")
+            about = {} if name in ("DATA", "END") else {"id": message.id}
+            self.wire.send(name, payload, **about, **fields)
+            if name == "DATA":
+                self.cut()
+
+    def cut(self) -> None:
+        """End the connection without a word, if it is time for that."""
+        if self.server.cut_after is not None:
+            self.server.cut_after -= 1
+            if self.server.cut_after <= 0:
+                self.server.cut_after = None
+                raise Ended(orderly=False)
+
+    # --- one handler a request: what it answers, as (name, fields) ----------------------------------------------------
+
+    Replies = "Iterator[tuple[str, dict[str, Any]]]"
+
+    def read(self, asked: Message) -> Replies:
+        file = self.tree.file(asked.path)
+        before = file.data[: asked.offset] if asked.prefix is not None else b""
+        if asked.prefix is not None and digest(asked.algorithm, before) != asked.prefix:
+            raise No("checksum")
+        data = part(file.data, asked)
+        yield "FILE", {"size": len(data), "mtime_ns": file.mtime_ns, "mode": file.mode}
+        for start in range(0, len(data), 4000):
+            yield "DATA", {"payload": data[start : start + 4000]}
+        yield "END", {"size": len(data), "digest": digest(asked.algorithm, before + data)}
+
+    def write(self, asked: Message) -> Replies:
+        before = b""
+        if asked.prefix is not None:
+            before = self.tree.partials.get(asked.path, b"")[: asked.offset]
+            if asked.path not in self.tree.partials or digest(asked.algorithm, before) != asked.prefix:
+                code = "checksum" if asked.path in self.tree.partials else "not_found"
+                self.wire.send("ERROR", id=asked.id, code=code)
+                self.wire.receive_file()
+                return
+        data, end = self.take(asked, before)
+        if end.name == "ABORT":
+            raise No("cancelled")
+        whole = digest(asked.algorithm, before + data)
+        if whole != end.digest:
+            raise No("checksum")
+        with self.server._lock:
+            self.tree.put(
+                asked.path, before + data, overwrite=asked.overwrite, mode=asked.mode, mtime_ns=asked.mtime_ns
+            )
+            self.tree.partials.pop(asked.path, None)
+        yield "OK", {"size": len(data), "digest": whole}
+
+    def take(self, asked: Message, before: bytes) -> tuple[bytes, Message]:
+        """The file that follows; what has come is kept if it breaks off and the client wishes it."""
+        data = bytearray()
+        try:
+            while (message := self.wire.receive()).name in ("DATA", "CANCEL"):
+                data += message.payload
+                if message.name == "DATA":
+                    self.cut()
+        except Ended:
+            if asked.keep:
+                self.tree.partials[asked.path] = before + bytes(data)
+            raise
+        if message.name == "ABORT" and asked.keep:
+            self.tree.partials[asked.path] = before + bytes(data)
+        return bytes(data), message
+
+    def stat(self, asked: Message) -> Replies:
+        if asked.partial:
+            if asked.path not in self.tree.partials:
+                raise No("not_found")
+            yield "INFO", info(File(self.tree.partials[asked.path]))
+        else:
+            yield "INFO", info(self.tree.get(asked.path))
+
+    def list(self, asked: Message) -> Replies:
+        """Two entries a message, so that every listing comes in parts."""
+        self.tree.folder(asked.path)
+        depth = len(asked.path)
+        found = sorted(p for p in self.tree.below(asked.path) if asked.recursive or len(p) == depth + 1)
+        entries = []
+        for path in found:
+            told = info(self.tree.nodes[path])
+            entries.append([path[depth:], *(told[name] for name in ("kind", "size", "mtime_ns", "mode"))])
+        for start in range(0, len(entries), 2):
+            yield "ENTRIES", {"entries": entries[start : start + 2]}
+        yield "ENTRIES", {"last": True}
+
+    def remove(self, asked: Message) -> Replies:
+        found = self.tree.get(asked.path)
+        if asked.kind == "file" and isinstance(found, Folder):
+            raise No("is_folder")
+        if asked.kind == "folder" and isinstance(found, File):
+            raise No("not_folder")
+        if self.tree.below(asked.path):
+            raise No("not_empty")
+        del self.tree.nodes[asked.path]
+        yield "OK", {}
+
+    def rename(self, asked: Message) -> Replies:
+        found = self.tree.get(asked.path)
+        self.tree.folder(asked.to[:-1])
+        there = self.tree.nodes.get(asked.to)
+        if there is not None and not (asked.overwrite and isinstance(found, File) and isinstance(there, File)):
+            raise No("exists")
+        for path in [asked.path, *self.tree.below(asked.path)]:
+            self.tree.nodes[asked.to + path[len(asked.path) :]] = self.tree.nodes.pop(path)
+        yield "OK", {}
+
+    def mkdir(self, asked: Message) -> Replies:
+        if asked.path in self.tree.nodes and not (asked.parents and isinstance(self.tree.nodes[asked.path], Folder)):
+            raise No("exists")
+        for depth in range(1 if asked.parents else len(asked.path), len(asked.path) + 1):
+            self.tree.folder(asked.path[: depth - 1])
+            self.tree.nodes.setdefault(asked.path[:depth], Folder())
+        yield "OK", {}
+
+    def sum(self, asked: Message) -> Replies:
+        data = part(self.tree.file(asked.path).data, asked)
+        yield "OK", {"size": len(data), "digest": digest(asked.algorithm, data)}
+
+    def setattr(self, asked: Message) -> Replies:
+        found = self.tree.get(asked.path)
+        if asked.mode is not None:
+            found.mode = asked.mode & 0o777
+        if asked.mtime_ns is not None:
+            found.mtime_ns = asked.mtime_ns
+        yield "OK", {}
+
+    def readmany(self, asked: Message) -> Replies:
+        """One file a message."""
+        for path in asked.paths:
+            try:
+                file = self.tree.small(path)
+            except No as no:
+                yield "FILES", {"files": [[no.code]]}
+            else:
+                told = [None, file.data, digest(asked.algorithm, file.data), file.mtime_ns, file.mode]
+                yield "FILES", {"files": [told]}
+
+    def writemany(self, asked: Message) -> Replies:
+        codes: list[str | None] = []
+        for file in asked.files:
+            wishes = {"overwrite": asked.overwrite, "mode": file["mode"], "mtime_ns": file["mtime_ns"]}
+            good = digest(asked.algorithm, file["data"]) == file["digest"]
+            codes.append(None if good else "checksum")
+            if good:
+                try:
+                    self.tree.put(file["path"], file["data"], **wishes)
+                except No as no:
+                    codes[-1] = no.code
+        yield "RESULTS", {"codes": codes}
+
+
+def part(data: bytes, asked: Message) -> bytes:
+    end = None if asked.length is None else asked.offset + asked.length
+    return data[asked.offset : end]
+
+
+def info(node: File | Folder) -> dict[str, Any]:
+    kind, size = ("file", len(node.data)) if isinstance(node, File) else ("folder", 0)
+    return {"kind": kind, "size": size, "mtime_ns": node.mtime_ns, "mode": node.mode}
