@@ -64,7 +64,7 @@ def _remove_unfinished(folder: int, path: Path) -> None:
                     removed = is_unfinished(name) and remove_if_abandoned(name, fd)
                 except FileNotFoundError:
                     continue
-                except BlockingIOError:
+                except OSError:
                     removed = False
                 if not removed:
                     raise NotEmpty(f"Something is being written into the folder: {shown(path)}", hint="Try again.")
@@ -131,38 +131,40 @@ def make_folder(folder: int, path: Path, mode: int | None) -> None:
 
 
 def make_folders(root: int, path: Path, mode: int | None) -> None:
-    """Make each folder of `path` that is missing; raises `AlreadyExists` if the last is no folder."""
+    """Make each folder of `path` that is missing; raises `AlreadyExists` if the last name is no folder's."""
     above = root
     try:
-        for depth in range(1, len(path) + 1):
-            reached = _enter_or_make(above, path, depth, mode if depth == len(path) else None)
+        for depth in range(1, len(path)):
+            below = _enter_or_make(above, path, depth)
             if above != root:
                 os.close(above)
-            above = reached
+            above = below
+        # Not entered: it may be made without the permission for that.
+        try:
+            make_folder(above, path, mode)
+        except AlreadyExists:
+            if not _is_folder(above, path[-1]):
+                raise
     finally:
         if above != root:
             os.close(above)
 
 
-def _enter_or_make(above: int, path: Path, depth: int, mode: int | None) -> int:
-    is_last = depth == len(path)
+def _enter_or_make(above: int, path: Path, depth: int) -> int:
     while True:
-        if is_last:
-            # Made first: one that is made with no permission to enter it must not be entered.
-            try:
-                make_folder(above, path, mode)
-            except AlreadyExists:
-                status = look(above, path)
-                if not stat.S_ISDIR(status.st_mode):
-                    raise
-            return os.dup(above)
         try:
             return open_below(above, path, depth)
         except NotFound as error:
             if not isinstance(error.__cause__, FileNotFoundError):
-                raise
+                raise  # a link
         with contextlib.suppress(AlreadyExists):
             make_folder(above, path[:depth], None)
+
+
+def _is_folder(folder: int, name: bytes) -> bool:
+    with contextlib.suppress(OSError):
+        return stat.S_ISDIR(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode)
+    return False
 
 
 def set_attributes(folder: int, path: Path, mode: int | None, mtime_ns: int | None) -> None:
