@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from secftp.storage.base import Scanned
 
 _ENVELOPE_BYTES: Final = 64  # of ENTRIES around its entries, at most
-_ENTRY_BYTES: Final = 64  # of an entry around its names, at most
-_NAME_BYTES: Final = 3  # of a name around its bytes, at most
+_ENTRY_BYTES: Final = 44  # of an entry around its names, at most
+_NAME_BYTES: Final = 2  # of a name around its bytes
 # So often, beside every message, it is looked for a CANCEL: a slow disk needs long for one.
 _CHECK_ENTRIES: Final = 256
 

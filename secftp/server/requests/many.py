@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from secftp.storage import Path
 
 _ROOM_BYTES: Final = MAX_BULK - 64  # for the files of one FILES; the rest is around them
-_FILE_BYTES: Final = 96  # of a file around its bytes, at most
+_FILE_BYTES: Final = 64  # of a file around its bytes, at most
 _CHECK_FILES: Final = 64
 
 
