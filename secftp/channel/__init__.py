@@ -5,6 +5,7 @@ from secftp.channel.connect import Credentials, connect
 from secftp.channel.incoming import Incoming, accept_client
 from secftp.channel.keepalive import Keepalive
 from secftp.channel.listen import Listener, Peer, listen
+from secftp.channel.paced import Pace, PacedStream
 from secftp.channel.stream import Stream
 
 __all__ = [
@@ -16,6 +17,8 @@ __all__ = [
     "Incoming",
     "Keepalive",
     "Listener",
+    "Pace",
+    "PacedStream",
     "Peer",
     "Received",
     "Stream",

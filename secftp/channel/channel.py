@@ -236,6 +236,11 @@ class Channel:
         """Whether a file of the peer's is under way whose END or ABORT has not come yet."""
         return self._receiving.state in (State.READING, State.WRITING)
 
+    @property
+    def moving_file(self) -> bool:
+        """Whether a file is under way in either direction; for another thread that looks on."""
+        return self.receiving_file or self._sending.state in (State.READING, State.WRITING)
+
     def fileno(self) -> int:
         """The connection's descriptor, to be polled together with others."""
         return self._stream.fileno()

@@ -15,11 +15,13 @@ import socket
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from secftp.channel.stream import Stream
+from secftp.channel.paced import Pace, PacedStream
 from secftp.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from secftp.channel.stream import Stream
 
 BACKLOG = 1024
 # How long no client is taken when the process is out of descriptors or memory.
@@ -39,11 +41,13 @@ class Peer(NamedTuple):
 class Listener:
     """The sockets on which a server listens, IPv4 and IPv6, and the streams it watches beside them.
 
-    `exhausted` counts how often a client could not be taken because descriptors or memory had run out.
+    `exhausted` counts how often a client could not be taken because descriptors or memory had run out. `pace` is that
+    of all who are taken.
     """
 
     def __init__(self, sockets: list[socket.socket]) -> None:
         self.exhausted = 0
+        self.pace = Pace()
         self._sockets = {sock.fileno(): sock for sock in sockets}
         self._selector = selectors.DefaultSelector()
         self._wake_read, self._wake_write = os.pipe()
@@ -92,7 +96,7 @@ class Listener:
                 ready.append(key.fd)
         return ready
 
-    def take(self) -> Iterator[tuple[Stream, Peer]]:
+    def take(self) -> Iterator[tuple[PacedStream, Peer]]:
         """The clients that the last `wait` found, a bounded number of them; never waits."""
         for descriptor in self._knocking:
             for _ in range(TAKEN_MAX):
@@ -103,7 +107,7 @@ class Listener:
                         self._give_way(self._sockets[descriptor])
                         return
                     break  # none is left, or one was gone before it could be taken
-                yield Stream(sock), Peer(str(address[0]).removeprefix("::ffff:"), int(address[1]))
+                yield PacedStream(sock, self.pace), Peer(str(address[0]).removeprefix("::ffff:"), int(address[1]))
 
     def wake(self) -> None:
         """Let `wait` return; callable from another thread and from a signal handler."""

@@ -15,6 +15,7 @@ from secftp.channel.stream import Stream
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Callable
 
 # A session's wait is as many slices as there are sessions; never longer than this, so that a peer hears of it again.
 WAIT_SECONDS: Final = 10.0
@@ -43,12 +44,15 @@ class Bucket:
 
 
 class Pace:
-    """A server's bandwidth: `rate` bytes a second in each direction, None for as fast as it goes."""
+    """A server's bandwidth: `rate` bytes a second in each direction, None for as fast as it goes.
 
-    def __init__(self, rate: int | None) -> None:
+    `tell` is called whenever somebody has to wait for it.
+    """
+
+    def __init__(self, rate: int | None = None, tell: Callable[[], None] = lambda: None) -> None:
         self.receiving = None if rate is None else Bucket(rate)
         self.sending = None if rate is None else Bucket(rate)
-        self.waited = False  # whether anybody ever had to
+        self.tell = tell
 
 
 class PacedStream(Stream):
@@ -80,5 +84,5 @@ class PacedStream(Stream):
             return
         wait = bucket.take(count)
         if wait > 0:
-            self._pace.waited = True
+            self._pace.tell()
             time.sleep(min(wait, WAIT_SECONDS))

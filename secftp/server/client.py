@@ -13,7 +13,7 @@ from secftp.messages import Bye, Direction, ErrorCode, text_for
 from secftp.server.session import Context, ServerSession, welcome
 
 if TYPE_CHECKING:
-    from secftp.channel import Stream
+    from secftp.channel import PacedStream
     from secftp.handshake import Established
     from secftp.server.access import Access, Grant
     from secftp.server.door import Visitor
@@ -105,7 +105,7 @@ class Client:
     """One session and its thread. The door has let it in; whether there is a place for it, the registry knows."""
 
     def __init__(self, shared: Shared, visitor: Visitor, grant: Grant, established: Established) -> None:
-        self.stream: Stream = visitor.stream
+        self.stream: PacedStream = visitor.stream
         self.admitted = False
         self.store: Store = grant.store or shared.store
         self.thread = threading.Thread(target=self._run, name="secftp-client", daemon=True)
@@ -114,6 +114,13 @@ class Client:
         self._grant = grant
         self._established: Established | None = established
         self._session: ServerSession | None = None
+        self._channel: Channel | None = None
+
+    @property
+    def moving_file(self) -> bool:
+        """Whether a file is on its way to the client or from it now."""
+        channel = self._channel
+        return channel is not None and channel.moving_file
 
     @property
     def busy(self) -> bool:
@@ -159,7 +166,7 @@ class Client:
         self._log.line("Refused: busy.")
         self._log.handshake("busy")
         with contextlib.suppress(SecftpError, OSError):
-            channel.send(welcome())
+            channel.send(welcome(channel.timeout))
             channel.send(Bye(code=ErrorCode.LIMIT, text=text_for(ErrorCode.LIMIT)))
             channel.flush()
             channel.linger(LINGER_SECONDS)
@@ -168,7 +175,7 @@ class Client:
         shared = self._shared
         stopping = shared.stopping.is_set
         context = Context(self.store, self._grant.rights, self._log, stopping, shared.hurry.is_set)
-        self._session = ServerSession(channel, context)
+        self._session, self._channel = ServerSession(channel, context), channel
         shared.keepalive.watch(channel)
         try:
             self._session.run()

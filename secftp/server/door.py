@@ -28,7 +28,7 @@ from secftp.server.guesses import Guesses, source_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from secftp.channel import Listener, Peer, Stream
+    from secftp.channel import Listener, PacedStream, Peer
     from secftp.handshake import Unacceptable
     from secftp.server.access import Access, Grant
     from secftp.server.limits import Limits
@@ -41,9 +41,10 @@ TICK_SECONDS: Final = 0.05
 class Visitor:
     """One connection before it is a session."""
 
-    __slots__ = ("arrived", "deadline", "grant", "incoming", "log", "source")
+    __slots__ = ("_stream", "arrived", "deadline", "grant", "incoming", "log", "source")
 
-    def __init__(self, stream: Stream, source: str, log: SessionLog, now: float) -> None:
+    def __init__(self, stream: PacedStream, source: str, log: SessionLog, now: float) -> None:
+        self._stream = stream
         self.incoming = Incoming(stream)
         self.source = source
         self.log = log
@@ -52,9 +53,9 @@ class Visitor:
         self.grant: Grant | None = None  # what it has been challenged for, or is to be
 
     @property
-    def stream(self) -> Stream:
+    def stream(self) -> PacedStream:
         """Its connection."""
-        return self.incoming.stream
+        return self._stream
 
 
 class Waiting:
@@ -146,7 +147,7 @@ class Door:
 
     # --- coming and going -------------------------------------------------------------------------------------------
 
-    def _arrive(self, stream: Stream, peer: Peer) -> None:
+    def _arrive(self, stream: PacedStream, peer: Peer) -> None:
         self._number += 1
         log = self._log.session(self._number, peer)
         log.line(f"Client connected: {peer.host}")

@@ -9,9 +9,11 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
+from secftp.channel import Pace
 from secftp.server.client import LINGER_SECONDS, Client, Flag, Registry, Shared
 from secftp.server.door import Door
 from secftp.server.limits import Limits
+from secftp.server.watch import SlowWatch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,16 +73,22 @@ class Server:
             full=lambda: shared.registry.full,
             enter=self._enter,
         )
-        while not shared.stopping.is_set():
+        if self._limits.bandwidth is not None:
+            listener.pace = Pace(self._limits.bandwidth, self._tell_of_bandwidth)
+        with SlowWatch(self._limits, shared.registry.all):
+            self._take_clients(door)
+        self._listener = None
+        door.close()
+        listener.close()
+        self._wind_up()
+
+    def _take_clients(self, door: Door) -> None:
+        while not self._shared.stopping.is_set():
             door.turn()
             if self._hung_up.is_set():
                 self._hung_up.clear()
                 if self._on_hangup is not None:
                     self._on_hangup()
-        self._listener = None
-        door.close()
-        listener.close()
-        self._wind_up()
 
     def stop(self) -> None:
         """Begin the end; a second call ends it without waiting for transfers."""
@@ -101,6 +109,9 @@ class Server:
     def stores_in_use(self) -> set[Store]:
         """The stores of all sessions under way."""
         return {client.store for client in self._shared.registry.all()}
+
+    def _tell_of_bandwidth(self) -> None:
+        self._shared.log.limit("bandwidth", "The bandwidth is used up: transfers are slowed down.")
 
     def _wake(self) -> None:
         if (listener := self._listener) is not None:

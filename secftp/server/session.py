@@ -55,13 +55,13 @@ class Context(NamedTuple):
     hurry: Callable[[], bool]
 
 
-def welcome() -> Welcome:
-    """The first message to every client that has proved itself."""
+def welcome(idle: float = IDLE_SECONDS) -> Welcome:
+    """The first message to every client that has proved itself; `idle`: how many seconds it may be silent."""
     return Welcome(
         version=1,
         software=f"secftp {__version__}",
         capabilities=_CAPABILITIES,
-        limits=Limits(requests=REQUESTS_MAX, keepalive=int(KEEPALIVE_SECONDS), idle=int(IDLE_SECONDS)),
+        limits=Limits(requests=REQUESTS_MAX, keepalive=int(KEEPALIVE_SECONDS), idle=int(idle)),
     )
 
 
@@ -76,7 +76,7 @@ class ServerSession:
 
     def run(self) -> None:
         """Serve until the end; what ends a session out of order is raised."""
-        self._channel.send(welcome())
+        self._channel.send(welcome(self._channel.timeout))
         while not self._stopping():
             # Answers gather while requests are waiting already, and leave together when there are none.
             message = self._channel.receive()
