@@ -143,7 +143,7 @@ class FileSink(Sink):
             if self._keep and temporary is not None and self._size:
                 if not self._whole:
                     os.ftruncate(self._fd, self._size)
-                if is_partial(temporary) or make_partial(self._folder, temporary, self._name):
+                if is_partial(temporary) or make_partial(self._fd, self._folder, temporary, self._name):
                     self._temporary = None
         except OSError:
             pass

@@ -128,10 +128,11 @@ def _require_partial(status: os.stat_result, path: Path | str) -> os.stat_result
     return status
 
 
-def make_partial(folder: int, temporary: bytes, target: bytes) -> bool:
-    """Make a file of a random name, locked by the caller, the partial of `target`; whether that was possible."""
+def make_partial(fd: int, folder: int, temporary: bytes, target: bytes) -> bool:
+    """Make a file of a random name, open as `fd`, the partial of `target`; whether that was possible."""
     name = partial_name(target)
     with contextlib.suppress(OSError):
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)  # held already, unless there are no locks
         # Never renamed over: a writer could come between, and would then give this file his target's name.
         _make_way(name, folder)
         system.rename_noreplace(temporary, name, folder=folder)
