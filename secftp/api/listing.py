@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, AnyStr, Final, Generic, Self
 
 from secftp.api.entries import RemoteEntry, RemoteStat
 from secftp.api.names import joined
+from secftp.errors import ConnectionLost
 from secftp.messages import exception_for
 from secftp.text import escape
 
@@ -36,25 +37,38 @@ class Listing(Generic[AnyStr]):
     """
 
     def __init__(self, pool: Pool, path: Path, given: AnyStr, *, recursive: bool) -> None:
+        self._pool = pool
         self._given: AnyStr = given
         self._ahead: deque[Listed] = deque()
         self._rest: Iterator[Listed] | None = None
         self._keep: contextlib.ExitStack = contextlib.ExitStack()
+        while not self._begin(path, recursive=recursive):
+            pass
+
+    def _begin(self, path: Path, *, recursive: bool) -> bool:
+        """Take what may be taken at once; false if that met a connection which was gone by then (`Pool.ask`)."""
+        pool = self._pool
         with contextlib.ExitStack() as undo:
             connection = undo.enter_context(pool.connection())
             listed = connection.session.list(path, recursive=recursive)
-            self._ahead.extend(islice(listed, AHEAD_ENTRIES))
+            try:
+                self._ahead.extend(islice(listed, AHEAD_ENTRIES))
+            except ConnectionLost:
+                if not connection.reused or self._ahead or pool.closed:
+                    raise
+                return False
             if len(self._ahead) == AHEAD_ENTRIES:
                 self._rest = listed
                 pool.prolong(connection)
                 self._keep = undo.pop_all()
+        return True
 
     def __iter__(self) -> Self:
         return self
 
     def __next__(self) -> RemoteEntry[AnyStr]:
         if not self._ahead and self._rest is not None:
-            self._read_on(self._rest)
+            self._read_on()
         if not self._ahead:
             raise StopIteration
         return self._entry(self._ahead.popleft())
@@ -73,9 +87,11 @@ class Listing(Generic[AnyStr]):
     ) -> None:
         self.close()
 
-    def _read_on(self, rest: Iterator[Listed]) -> None:
+    def _read_on(self) -> None:
         try:
-            self._ahead.extend(islice(rest, AHEAD_ENTRIES))
+            self._pool.require_open()
+            # No name of its own for the rest: a traceback would hold it, and what it holds.
+            self._ahead.extend(islice(self._rest or (), AHEAD_ENTRIES))
         except BaseException:
             self.close()
             raise

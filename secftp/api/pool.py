@@ -133,7 +133,7 @@ class Pool:
     def begin_work(self, thread: threading.Thread) -> None:
         """Start a thread that uses a connection of this pool; `close` waits for its end."""
         with self._changed:
-            self._require_open()
+            self.require_open()
             self._workers = {worker for worker in self._workers if worker.is_alive()}
             thread.start()
             self._workers.add(thread)
@@ -142,7 +142,12 @@ class Pool:
         """Wait before something is tried again; raises `UsageError` as soon as the pool is closed."""
         with self._changed:
             self._changed.wait_for(lambda: self.closed, seconds)
-            self._require_open()
+            self.require_open()
+
+    def require_open(self) -> None:
+        """Raise `UsageError` once it is closed."""
+        if self.closed:
+            raise _closed()
 
     def close(self) -> None:
         """Say goodbye on idle connections, break off those in use, wait for our own threads. Idempotent."""
@@ -170,7 +175,7 @@ class Pool:
         try:
             with self._changed:
                 while True:
-                    self._require_open()
+                    self.require_open()
                     if connection := self._find_idle(stale):
                         connection.long = long
                         self._busy.add(connection)
@@ -236,10 +241,6 @@ class Pool:
             self._changed.notify()
         if not keep:
             connection.close(politely=reusable)
-
-    def _require_open(self) -> None:
-        if self.closed:
-            raise _closed()
 
 
 def _closed() -> UsageError:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING, AnyStr, Final, TypeAlias, overload
 
 from secftp.api.listing import Listing, stat_of
 from secftp.api.names import file_path, folder_path, spelled
+from secftp.api.removal import remove_tree
 from secftp.errors import AlreadyExists, FileError, NotAFolder, NotEmpty, NotFound, UsageError
 from secftp.messages import Algorithm, Kind
 
@@ -85,7 +85,8 @@ class RemoteTree:
         """The entries of a folder, in the server's order; with `recursive` of all folders in it, too.
 
         Links and special files are not served, hence not listed. A folder's entry comes before those in it; one that
-        can't be looked into has a `problem`. `recursive` asks once for a whole tree, which `walk` does not.
+        can't be looked into has a `problem`, and may come a second time for that. `recursive` asks once for a whole
+        tree, which `walk` does not.
 
         >>> sorted(entry.name for entry in remote.scandir("backup") if entry.is_file())
         ['a.bin', 'b.bin']
@@ -198,7 +199,7 @@ class RemoteTree:
         try:
             for left in reversed(range(_PASSES)):
                 try:
-                    self._remove_beneath(top)
+                    remove_tree(self._pool, top)
                     break
                 except NotEmpty:
                     if not left:  # somebody else put something there, or a file system's listing was incomplete
@@ -250,25 +251,6 @@ class RemoteTree:
             yield from self._walk(_beneath(top, name), topdown, on_error)
         if not topdown:
             yield top, folders, files
-
-    def _remove_beneath(self, top: Path) -> None:
-        """One pass: files as they are listed, and each folder when the listing has left it."""
-        inside: list[Path] = []
-        with (
-            self._pool.session(long=True) as session,
-            contextlib.closing(Listing(self._pool, top, b"/" + b"/".join(top), recursive=True)) as listing,
-        ):
-            for entry in listing:
-                path = folder_path(entry.path)
-                while inside and inside[-1] != path[: len(inside[-1])]:
-                    session.remove(inside.pop(), kind=Kind.FOLDER)
-                if entry.is_dir():
-                    inside.append(path)
-                else:
-                    session.remove(path, kind=Kind.FILE)
-            for path in reversed(inside):
-                session.remove(path, kind=Kind.FOLDER)
-            session.remove(top, kind=Kind.FOLDER)
 
 
 def algorithm_for(name: str) -> Algorithm:
