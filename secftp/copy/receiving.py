@@ -182,7 +182,8 @@ class Receiving:
     def _submit(self, request: Message, flight: BatchFlight | FileFlight) -> None:
         self._flights.append(flight)
         self._under_way += flight.count
-        self.current = None
+        if isinstance(flight, FileFlight):  # the others are of items that were taken before the current one
+            self.current = None
         self._pipeline.submit(request, flight)
 
     # --- what became of it --------------------------------------------------------------------------------------------

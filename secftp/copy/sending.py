@@ -267,7 +267,8 @@ class Sending:
 
     def _submit(self, request: Message, flight: Flight) -> None:
         self._flights.append(flight)
-        self.current = None
+        if isinstance(flight, FolderFlight):  # the others are of steps that were taken before the current one
+            self.current = None
         self._pipeline.submit(request, flight)
 
     def landed(self, flight: Flight) -> None:
