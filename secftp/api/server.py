@@ -158,7 +158,7 @@ class Server:
         thread.join()
 
     def __enter__(self) -> Self:
-        return self.start()
+        return self if self._running is not None else self.start()
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
