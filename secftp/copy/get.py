@@ -171,7 +171,7 @@ class Get:
 
     def _opened(self, folder: Folder) -> bool:
         """Make a folder that was found; whether it can be filled."""
-        if self._store is None or not folder.local:
+        if self._store is None or not folder.local or self._options.dry_run:
             return True
         mode = folder.mode | _OWN if self._options.preserve else None
         try:
@@ -188,7 +188,7 @@ class Get:
 
     def _closed(self, folder: Folder) -> None:
         """Everything in a folder has been dealt with."""
-        if self._store is None or not folder.sets or not self._options.preserve:
+        if self._store is None or not folder.sets or not self._options.preserve or self._options.dry_run:
             return
         try:
             self._store.set_attributes(folder.local, mode=folder.mode, mtime_ns=folder.mtime_ns)
