@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from secftp.copy.options import CopyOptions
     from secftp.copy.remote_tree import Item
     from secftp.copy.tally import Tally
-    from secftp.messages import Message
     from secftp.session import Session
     from secftp.storage import Digest, Path, ResumedSink, Sink, SmallFiles, Store
 
@@ -114,7 +113,9 @@ class Receiving:
             flight = BatchFlight(self, self._batch)
             self._batch, self._paths = [], []
             self._batch_bytes = self._request_bytes = 0
-            self._submit(request, flight)
+            self._flights.append(flight)
+            self._under_way += flight.count
+            self._pipeline.submit(request, flight)
         self._pipeline.flush()
 
     def _ask(self, item: Item) -> None:
@@ -144,7 +145,10 @@ class Receiving:
         flight = FileFlight(
             self, item, digest, make, lambda: self._pipeline.cancel(number), offset=offset, resumed=resumed
         )
-        self._submit(request, flight)
+        self._flights.append(flight)
+        self._under_way += 1
+        self.current = None
+        self._pipeline.submit(request, flight)
 
     def _resume(self, item: Item, digest: Digest) -> tuple[int, ResumedSink | None]:
         """The partial of a file, hashed; how many bytes that are, and the sink that goes on with it."""
@@ -178,13 +182,6 @@ class Receiving:
             size=size,
             keep=item.size >= KEEP_BYTES,
         )
-
-    def _submit(self, request: Message, flight: BatchFlight | FileFlight) -> None:
-        self._flights.append(flight)
-        self._under_way += flight.count
-        if isinstance(flight, FileFlight):  # the others are of items that were taken before the current one
-            self.current = None
-        self._pipeline.submit(request, flight)
 
     # --- what became of it --------------------------------------------------------------------------------------------
 

@@ -9,16 +9,13 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
-from secftp.copy.limit import Metered
-from secftp.copy.options import KEEP_BYTES
-from secftp.copy.prefix import hash_prefix
-from secftp.copy.put_flights import AttributesFlight, BatchFlight, FileFlight, Flight, FolderFlight, Sent
+from secftp.copy.put_flights import AttributesFlight, BatchFlight, Flight, FolderFlight, Sent
+from secftp.copy.put_large import send_large
 from secftp.copy.steps import Step
 from secftp.errors import ConnectionLost, FileError, NotFound, SecftpError
-from secftp.messages import Error, ErrorCode, Info, MakeFolder, NewFile, SetAttributes, Write, WriteMany, exception_for
+from secftp.messages import Error, ErrorCode, MakeFolder, NewFile, SetAttributes, WriteMany, exception_for
 from secftp.messages.bounds import MAX_BULK, MAX_MANY, MAX_SMALL
 from secftp.messages.schema import CAPABILITY_MANY, CAPABILITY_RESUME
-from secftp.storage import new_digest
 from secftp.storage.digest import digester
 from secftp.storage.outgoing import SmallContent, What
 from secftp.text import escape
@@ -30,7 +27,7 @@ if TYPE_CHECKING:
     from secftp.copy.tally import Tally
     from secftp.messages import Message
     from secftp.session import Session
-    from secftp.storage import Path, Source
+    from secftp.storage import Path
 
 # Of a message: its own map, and for each file its array, digest, mode, time and the heads of all that.
 _MESSAGE_BYTES: Final = 64
@@ -44,7 +41,8 @@ _OWN: Final = 0o700  # while it is being filled
 class Sending:
     """What is sent over one session, for as long as that lasts.
 
-    `current` is the step that is being taken, until it is somewhere else where it can't be forgotten.
+    `current` is the step that is being taken, until it is somewhere else where it can't be forgotten: while it is, the
+    steps before it may be sent.
     """
 
     def __init__(
@@ -55,8 +53,8 @@ class Sending:
         self.lost_folders = lost_folders
         self.current: Step | None = None
         self._fatal: SecftpError | None = None
-        self._pipeline = session.pipeline
-        self._limit = limit
+        self.pipeline = session.pipeline
+        self.limit = limit
         self._repeated: deque[Step] = deque()
         self._flights: deque[Flight] = deque()
         self._files: list[NewFile] = []
@@ -78,13 +76,15 @@ class Sending:
         mode = step.info.mode | _OWN if step.info is not None and self.options.preserve else None
         try:
             request = MakeFolder(
-                id=self._pipeline.next_id(), path=step.remote, parents=self.options.overwrite, mode=mode
+                id=self.pipeline.next_id(), path=step.remote, parents=self.options.overwrite, mode=mode
             )
         except FileError as problem:
             self.tally.failed(step.name, problem)
             self.lost_folders.add(step.remote)
             return
-        self._submit(request, FolderFlight(self, step))
+        flight = FolderFlight(self, step)
+        self.depart(flight)
+        self.pipeline.submit(request, flight)
 
     def left(self, step: Step) -> None:
         """Set a folder's permissions and time, once the files that were put into messages have left."""
@@ -111,8 +111,11 @@ class Sending:
         if isinstance(content, SmallContent):
             self._add(step, content)
         else:
+            if not step.is_counted:
+                step.is_counted = True
+                self.tally.found(content.info.size or 0)
             with content:
-                self._send(step, content)
+                send_large(self, step, content)
 
     def _is_lost(self, step: Step) -> bool:
         if not self.lost_folders:
@@ -157,7 +160,7 @@ class Sending:
 
     def _send_files(self) -> None:
         request = WriteMany(
-            id=self._pipeline.next_id(),
+            id=self.pipeline.next_id(),
             files=tuple(self._files),
             algorithm=self.options.algorithm,
             overwrite=self.options.overwrite,
@@ -166,110 +169,31 @@ class Sending:
         self._unflushed += self._size
         self._files, self._sent, self._size = [], [], 0
         self._submit(request, flight)
-        if self._unflushed >= _FLUSH_BYTES or self._limit.rate:
+        if self._unflushed >= _FLUSH_BYTES or self.limit.rate:
             self._unflushed = 0
-            self._pipeline.flush()
-            self._pipeline.poll()
-        self._limit.spend(spent)
+            self.pipeline.flush()
+            self.pipeline.poll()
+        self.limit.spend(spent)
 
     def _set_attributes(self, step: Step) -> None:
         info, folder = step.info, step.folder
         if info is None or (folder is not None and folder.is_taken):
             return
         request = SetAttributes(
-            id=self._pipeline.next_id(), path=step.remote, mode=info.mode & 0o777, mtime_ns=info.mtime_ns
+            id=self.pipeline.next_id(), path=step.remote, mode=info.mode & 0o777, mtime_ns=info.mtime_ns
         )
         self._submit(request, AttributesFlight(self, step))
-
-    # --- large files --------------------------------------------------------------------------------------------------
-
-    def _send(self, step: Step, source: Source) -> None:
-        info, name = source.info, step.name
-        size = info.size or 0
-        step.info = info
-        if not step.is_counted:
-            step.is_counted = True
-            self.tally.found(size)
-        digest = new_digest(self.options.algorithm)
-        try:
-            offset = self._resume(step, size)
-            if offset:
-                hash_prefix(source, digest, offset)
-            request = Write(
-                id=self._pipeline.next_id(),
-                path=step.remote,
-                size=size - offset,
-                algorithm=self.options.algorithm,
-                overwrite=self.options.overwrite,
-                mode=info.mode if self.options.preserve else None,
-                mtime_ns=info.mtime_ns if self.options.preserve else None,
-                offset=offset,
-                prefix=digest.digest() if offset else None,
-                keep=self.can_keep and size >= KEEP_BYTES,
-            )
-        except FileError as problem:
-            self.tally.failed(name, problem, planned=size)
-            return
-        flight = FileFlight(self, step, size, digest, offset)
-        self._begin(step, name, size, flight)
-        self._stream(request, source, flight)
-
-    def _begin(self, step: Step, name: bytes, size: int, flight: FileFlight) -> None:
-        if step.kept is not None:
-            flight.tell(flight.offset)
-            return
-        step.kept = step.told = flight.offset
-        self.tally.watcher.started(name, size)
-        if flight.offset:
-            self.tally.watcher.resumed(name, flight.offset)
-
-    def _stream(self, request: Write, source: Source, flight: FileFlight) -> None:
-        pipeline, limit = self._pipeline, self._limit
-        portion, before = limit.portion, 0
-
-        def paced(done: int, total: int | None, /) -> None:
-            nonlocal before
-            flight.progress(done, total)
-            pipeline.flush()
-            limit.spend(done - before)
-            before = done
-
-        self._flights.append(flight)
-        self.current = None
-        try:
-            pipeline.send_file(
-                request,
-                source if portion is None else Metered(source, portion),
-                flight.digest,
-                flight,
-                offset=flight.offset,
-                progress=flight.progress if portion is None else paced,
-            )
-        except FileError as problem:
-            flight.problem = problem  # the server's answer to the file that was broken off is still to come
-
-    def _resume(self, step: Step, size: int) -> int:
-        """How many bytes of a file the server has kept."""
-        if step.partial is None:
-            return 0
-        while not step.partial.complete:
-            self._pipeline.step()
-        kept = step.partial.message
-        step.partial = None
-        if not isinstance(kept, Info):
-            return 0
-        if kept.size > size:
-            self.tally.watcher.note(step.name, "it has changed since it was broken off, so it starts again")
-            return 0
-        return kept.size
 
     # --- answers ------------------------------------------------------------------------------------------------------
 
     def _submit(self, request: Message, flight: Flight) -> None:
         self._flights.append(flight)
-        if isinstance(flight, FolderFlight):  # the others are of steps that were taken before the current one
-            self.current = None
-        self._pipeline.submit(request, flight)
+        self.pipeline.submit(request, flight)
+
+    def depart(self, flight: Flight) -> None:
+        """The current step's request is about to be made."""
+        self._flights.append(flight)
+        self.current = None
 
     def landed(self, flight: Flight) -> None:
         """As `Base.landed`."""
@@ -317,7 +241,7 @@ class Sending:
     def settle(self) -> None:
         """Send what was gathered and wait until all is answered."""
         self.send_batch()
-        self._pipeline.settle()
+        self.pipeline.settle()
         self.check()
 
     def check(self) -> None:
