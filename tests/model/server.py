@@ -96,6 +96,7 @@ class Tree:
             raise No("exists")
         granted = mode & 0o777 if mode is not None else old.mode if old else 0o644
         self.nodes[path] = File(data, 10**18 if mtime_ns is None else mtime_ns, granted)
+        self.partials.pop(path, None)
 
 
 class Server:
@@ -106,6 +107,7 @@ class Server:
         self.requests = requests
         self.seed = seed
         self.served: list[str] = []  # the names of all messages that came
+        self.moved = 0  # bytes of all DATA, both ways
         self.cut_after: int | None = None  # end the next connection after so many DATA
         self.failures: list[BaseException] = []
         self._lock = threading.Lock()
@@ -188,8 +190,9 @@ class Session:
             self.server.served.append(message.name)
             if message.name == "BYE":
                 self.wire.send("BYE")
-                self.wire.sock.shutdown(socket.SHUT_WR)
-                self.wire.drain()
+                with contextlib.suppress(OSError):  # a client that has gone already
+                    self.wire.sock.shutdown(socket.SHUT_WR)
+                    self.wire.drain()
                 return
             if message.name != "CANCEL":
                 self.answer(message)
@@ -207,10 +210,11 @@ class Session:
             about = {} if name in ("DATA", "END") else {"id": message.id}
             self.wire.send(name, payload, **about, **fields)
             if name == "DATA":
-                self.cut()
+                self.passed(payload)
 
-    def cut(self) -> None:
-        """End the connection without a word, if it is time for that."""
+    def passed(self, payload: bytes) -> None:
+        """One DATA has been sent or received: end the connection without a word, if it is time for that."""
+        self.server.moved += len(payload)
         if self.server.cut_after is not None:
             self.server.cut_after -= 1
             if self.server.cut_after <= 0:
@@ -251,7 +255,6 @@ class Session:
             self.tree.put(
                 asked.path, before + data, overwrite=asked.overwrite, mode=asked.mode, mtime_ns=asked.mtime_ns
             )
-            self.tree.partials.pop(asked.path, None)
         yield "OK", {"size": len(data), "digest": whole}
 
     def take(self, asked: Message, before: bytes) -> tuple[bytes, Message]:
@@ -261,7 +264,7 @@ class Session:
             while (message := self.wire.receive()).name in ("DATA", "CANCEL"):
                 data += message.payload
                 if message.name == "DATA":
-                    self.cut()
+                    self.passed(message.payload)
         except Ended:
             if asked.keep:
                 self.tree.partials[asked.path] = before + bytes(data)
