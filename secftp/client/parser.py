@@ -39,10 +39,7 @@ class Parser(argparse.ArgumentParser):
         values, extra = self.parse_known_intermixed_args(_disguise_operands(arguments))
         if extra:
             raise self._surplus(extra)
-        return {
-            name: value.removeprefix(_DISGUISE) if isinstance(value, str) else value
-            for name, value in vars(values).items()
-        }
+        return {name: _undisguised(value) for name, value in vars(values).items()}
 
     def print_help(self, _file: object = None) -> None:
         """Print it to standard output, with a failure told as all of them are."""
@@ -98,3 +95,9 @@ def _disguise_operands(arguments: list[str]) -> list[str]:
         return arguments
     place = arguments.index("--")
     return arguments[:place] + [_DISGUISE + argument for argument in arguments[place + 1 :]]
+
+
+def _undisguised(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_undisguised(each) for each in value]
+    return value.removeprefix(_DISGUISE) if isinstance(value, str) else value
