@@ -210,7 +210,7 @@ class Interrupting(LocalStore):
     action = staticmethod(lambda: None)
 
     def small_files(self):
-        return _Stopping(super().small_files(), self.after, lambda: self.action())
+        return _Stopping(super().small_files(), self.after, self.action)
 
 
 def test_a_server_in_a_hurry_says_which_are_written(tmp_path):

@@ -74,13 +74,15 @@ class Listing:
 
 
 class Reading:
-    """The answer to READ: a file's bytes into a sink, hashed. Complete with `end` or `problem`; commits nothing.
+    """The answer to READ: a file's bytes into a sink, hashed; `end` or `problem` once it is complete. Commits nothing.
 
     `opened` is called with FILE and gives the sink, or raises the `FileError` for which the file is not wanted any
     more. `stop` is called once when this end does not want the rest, which is thrown away as it comes.
     """
 
-    __slots__ = ("_digest", "_done", "_opened", "_progress", "_sink", "_stop", "_subject", "_total", "end", "problem")
+    __slots__ = (
+        "_digest", "_done", "_opened", "_progress", "_sink", "_stop", "_subject", "_total", "complete", "end", "problem",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -91,6 +93,7 @@ class Reading:
         stop: Callable[[], None],
         progress: Progress,
     ) -> None:
+        self.complete = False
         self.end: End | None = None
         self.problem: FileError | None = None
         self._opened = opened
@@ -101,11 +104,6 @@ class Reading:
         self._sink: Sink | None = None
         self._done = 0
         self._total = 0
-
-    @property
-    def complete(self) -> bool:
-        """Whether all of it has come."""
-        return self.end is not None or self.problem is not None
 
     def __call__(self, received: Received) -> bool:
         """Take the next part."""
@@ -122,6 +120,7 @@ class Reading:
                 self.problem = self.problem or exception_for(received.code, self._subject)
             case _:
                 raise ProtocolError("The answer does not fit the request.")
+        self.complete = True
         return True
 
     def _begin(self, file: File) -> None:
