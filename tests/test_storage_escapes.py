@@ -13,11 +13,31 @@ import time
 
 import pytest
 
-from secftp.errors import FileError, Forbidden, IsAFolder, NotAFolder, NotFound
+from secftp.errors import AlreadyExists, FileError, Forbidden, IsAFolder, NameRefused, NotAFolder, NotFound
 from secftp.storage import LocalStore
 
 SECRET = b"what lies outside of the root"
 MISSING = (b"missing",)
+REFUSED = [
+    (b"..",),
+    (b".",),
+    (b"folder", b".."),
+    (b"..", b"outside", b"secret"),
+    (b"folder", b"..", b"file"),
+    (b"../outside/secret",),
+    (b"/etc/passwd",),
+    (b"", b"etc", b"passwd"),
+    (b"folder", b"", b"secret"),
+    (b"folder//secret",),
+    (b"file\0",),
+    (b"folder", b"secret\0x"),
+    (b"a" * 256,),
+    (b"d",) * 65,
+    (b"a" * 255,) * 16 + (b"x",),
+    (b".secftp-tmp-" + b"0" * 32,),
+    (b"folder", b".secftp-part-" + b"0" * 32),
+    (b".secftp-", b"x"),
+]
 
 
 @pytest.fixture
@@ -74,16 +94,52 @@ def snapshot(*folders):
                 elif entry.is_file():
                     with open(entry.path, "rb") as file:
                         content = file.read()
-                found[entry.path] = (inode.st_ino, inode.st_mode, content)
+                found[entry.path] = (inode.st_ino, inode.st_mode, inode.st_mtime_ns, content)
     return found
 
 
-CALLS = {
+def small(store):
+    return contextlib.closing(store.small_files())
+
+
+def read_small(store, path):
+    with small(store) as files:
+        files.read(path, 100)
+
+
+def write_small(store, path, **options):
+    with small(store) as files:
+        files.write(path, memoryview(b"written"), **options)
+
+
+# What each call may do where a name is no file and no folder, or a link: look for it, or (by a name that is to be new)
+# make it.
+LOOKING = {
     "read": lambda store, path: store.open_source(path),
+    "small read": read_small,
+    "stat": lambda store, path: store.stat(path),
+    "scan": lambda store, path: list(store.scan(path)),
+    "scan all": lambda store, path: list(store.scan(path, recursive=True)),
+    "remove": lambda store, path: store.remove(path),
+    "remove a folder": lambda store, path: store.remove(path, kind="folder"),
+    "rename": lambda store, path: store.rename(path, (b"taken-by-rename",), overwrite=True),
+    "rename to a free name": lambda store, path: store.rename(path, (b"taken-by-rename",)),
+    "set attributes": lambda store, path: store.set_attributes(path, mode=0o777, mtime_ns=1),
+}
+MAKING = {
     "write": lambda store, path: store.create_sink(path),
     "write new": lambda store, path: store.create_sink(path, overwrite=False),
-    "stat": lambda store, path: store.stat(path),
+    "write kept": lambda store, path: store.create_sink(path, keep=True),
+    "resume": lambda store, path: store.resume_sink(path, 0),
+    "small write": write_small,
+    "small write new": lambda store, path: write_small(store, path, overwrite=False),
+    "rename to": lambda store, path: store.rename((b"file",), path, overwrite=True),
+    "rename to new": lambda store, path: store.rename((b"file",), path),
+    "rename a folder to": lambda store, path: store.rename((b"folder",), path),
+    "make folder": lambda store, path: store.make_folder(path),
+    "make folders": lambda store, path: store.make_folder(path, parents=True),
 }
+CALLS = {**LOOKING, **MAKING, "partial": lambda store, path: store.stat(path, partial=True)}
 
 
 def links(root):
@@ -99,9 +155,10 @@ def test_a_link_is_no_way_whatever_it_leads_to(world, call):
             for rest in ((b"secret",), (b"new",), (b"folder", b"secret"), (b"outside", b"secret"), (b"etc", b"passwd")):
                 with pytest.raises(NotFound) as caught:
                     CALLS[call](store, (link, *rest))
-                with pytest.raises(NotFound) as missing:
-                    CALLS[call](store, (*MISSING, *rest))
-                assert str(caught.value).replace(os.fsdecode(link), "missing") == str(missing.value)
+                if call != "make folders":  # which would make what is missing
+                    with pytest.raises(NotFound) as missing:
+                        CALLS[call](store, (*MISSING, *rest))
+                    assert str(caught.value).replace(os.fsdecode(link), "missing") == str(missing.value)
     assert snapshot(root, outside) == before
 
 
@@ -111,38 +168,99 @@ def test_a_link_is_no_file_whatever_it_leads_to(world, call):
     before = snapshot(root, outside)
     with LocalStore(root) as store:
         for link in links(root):
-            if call in {"read", "stat"}:
+            if call in MAKING:
+                with pytest.raises(FileError) as caught:
+                    CALLS[call](store, (link,))
+                assert caught.type is (AlreadyExists if call.startswith("make") else Forbidden)
+            else:
                 with pytest.raises(NotFound) as caught:
                     CALLS[call](store, (link,))
                 with pytest.raises(NotFound) as missing:
                     CALLS[call](store, MISSING)
                 assert str(caught.value).replace(os.fsdecode(link), "missing") == str(missing.value)
-            else:
-                with pytest.raises(FileError) as caught:
-                    CALLS[call](store, (link,))
-                assert caught.type is Forbidden
     assert snapshot(root, outside) == before
 
 
 @pytest.mark.parametrize("call", CALLS)
-@pytest.mark.parametrize("name", [b"fifo", b"socket", b"device", b"device-block"])
-def test_special_files_are_refused_without_waiting(world, call, name, within_five_seconds):
+def test_special_files_are_refused_without_waiting(world, call, within_five_seconds):
     root, outside = world
-    if not os.path.lexists(root / os.fsdecode(name)):
-        pytest.skip("devices can only be made by root; FIFO and socket take the same way")
     before = snapshot(root, outside)
     with LocalStore(root) as store:
-        with pytest.raises(Forbidden):
-            CALLS[call](store, (name,))
-        with pytest.raises((NotFound, NotAFolder)):
-            CALLS[call](store, (name, b"x"))
+        for name in special_files(root):
+            with pytest.raises(REFUSED_AS.get(call, Forbidden)):
+                CALLS[call](store, (name,))
+            with pytest.raises((NotFound, NotAFolder)):
+                CALLS[call](store, (name, b"x"))
     assert snapshot(root, outside) == before
+
+
+def special_files(root):
+    """Those that there are: devices can only be made by root."""
+    return [
+        name for name in (b"fifo", b"socket", b"device", b"device-block") if os.path.lexists(root / os.fsdecode(name))
+    ]
+
+
+# What is no folder is no folder, whatever else it is; and what no transfer left is no partial.
+REFUSED_AS = {
+    "scan": NotFound,
+    "scan all": NotFound,
+    "partial": NotFound,
+    "make folder": AlreadyExists,
+    "make folders": AlreadyExists,
+}
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_a_name_that_is_none_is_refused(world, call):
+    root, outside = world
+    before = snapshot(root, outside)
+    with LocalStore(root) as store:
+        for path in REFUSED:
+            with pytest.raises(NameRefused):
+                CALLS[call](store, path)
+    assert snapshot(root, outside) == before
+
+
+@pytest.mark.parametrize("name", [b"a" * 255, b"\xff\xfe\x80", b"new\nline", b"\x1b[2J", b" ", b"-rf", b"...", b"..a"])
+def test_any_other_name_is_a_name(world, name):
+    root, outside = world
+    before = snapshot(outside)
+    with LocalStore(root) as store:
+        store.make_folder((name,))
+        path = (name, name)
+        write_small(store, path)
+        with store.create_sink(path, keep=True) as sink:
+            sink.writev([memoryview(b"kept")])
+            sink.keep()
+        assert store.stat(path, partial=True).size == 4
+        with store.resume_sink(path, 4) as sink:
+            sink.commit()
+        store.set_attributes(path, mode=0o600)
+        assert [entry.path for entry in store.scan((name,), recursive=True)] == [(name,)]
+        with store.open_source(path) as source:
+            assert source.info.size == 4
+        store.rename(path, (name, b"other"))
+        store.rename((name, b"other"), path)
+        store.remove(path)
+        store.remove((name,))
+        assert store.stat(()).kind == "folder"
+    assert snapshot(outside) == before
 
 
 def test_a_folder_is_no_file(world):
     root, _ = world
     with LocalStore(root) as store:
-        for call in ("read", "write", "write new"):
+        for call in (
+            "read",
+            "small read",
+            "write",
+            "write new",
+            "write kept",
+            "resume",
+            "small write",
+            "small write new",
+        ):
             with pytest.raises(IsAFolder, match=r"^It is a folder: folder$"):
                 CALLS[call](store, (b"folder",))
         assert store.stat((b"folder",)).kind == "folder"
@@ -205,47 +323,133 @@ def attacker(root, *pairs):
             process.kill()
 
 
+class Raced:
+    """A folder that takes turns with a link to one outside, and each call with what it may do to what is in there."""
+
+    def __init__(self, store, root):
+        self.store = store
+        self.number = 0
+        self.inside = os.open(root / "folder", os.O_RDONLY | os.O_DIRECTORY)  # it, wherever it is now
+
+    def close(self):
+        os.close(self.inside)
+
+    def prepare(self):
+        """What the calls of a round need, in the folder itself."""
+        self.number += 1
+        for name in ("victim", "renamed", "mode"):
+            os.close(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, dir_fd=self.inside))
+        with contextlib.suppress(FileExistsError):
+            os.mkdir("sub", dir_fd=self.inside)
+
+    def read(self):
+        for path in ((b"folder", b"secret"), (b"target",)):
+            with self.store.open_source(path) as source:
+                buffer = bytearray(100)
+                count = source.readv([memoryview(buffer)], 0)
+                assert buffer[:count] in (b"inside", b"written")
+
+    def small_read(self):
+        for path in ((b"target",), (b"folder", b"secret")):
+            with small(self.store) as files:
+                assert files.read(path, 100)[1] in (b"inside", b"written")
+
+    def stat(self):
+        for path in ((b"folder", b"secret"), (b"target",)):
+            assert self.store.stat(path).size != len(SECRET)
+
+    def scan(self):
+        assert (b"only-outside",) not in [entry.path for entry in self.store.scan((b"folder",), recursive=True)]
+
+    def scan_all(self):
+        found = {entry.path: entry for entry in self.store.scan((), recursive=True)}
+        assert not [path for path in found if path[-1] == b"only-outside"]
+        problem = found[b"folder",].problem  # or it is not even there, which counts as refused, too
+        if problem is not None:
+            raise problem
+        assert [path for path in found if path[0] == b"folder"][1:]
+
+    def write(self):
+        self._write(self.store.create_sink((b"folder", b"secret")))
+
+    def write_new(self):
+        self._write(self.store.create_sink((b"folder", b"new-%d" % self.number), overwrite=False))
+
+    def keep_and_resume(self):
+        with self.store.create_sink((b"folder", b"kept"), keep=True) as sink:
+            sink.writev([memoryview(b"writ")])
+            sink.keep()
+        assert self.store.stat((b"folder", b"kept"), partial=True).size == 4
+        with self.store.resume_sink((b"folder", b"kept"), 4) as sink:
+            sink.writev([memoryview(b"ten")])
+            sink.commit()
+
+    def small_write(self):
+        write_small(self.store, (b"folder", b"secret"))
+
+    def small_write_new(self):
+        write_small(self.store, (b"folder", b"small-%d" % self.number), overwrite=False)
+
+    def remove(self):
+        self.store.remove((b"folder", b"victim"))
+
+    def remove_folder(self):
+        self.store.remove((b"folder", b"sub"), kind="folder")
+
+    def rename(self):
+        self.store.rename((b"folder", b"renamed"), (b"got",), overwrite=True)
+
+    def rename_into(self):
+        write_small(self.store, (b"mine",))
+        self.store.rename((b"mine",), (b"folder", b"secret"), overwrite=True)
+
+    def rename_new(self):
+        write_small(self.store, (b"mine",))
+        self.store.rename((b"mine",), (b"folder", b"moved-%d" % self.number))
+
+    def make_folder(self):
+        self.store.make_folder((b"folder", b"made-%d" % self.number))
+
+    def make_folders(self):
+        self.store.make_folder((b"folder", b"deep-%d" % self.number, b"deeper"), parents=True)
+
+    def set_attributes(self):
+        for path in ((b"folder", b"secret"), (b"folder", b"mode"), (b"target",), (b"folder",)):
+            self.store.set_attributes(path, mode=0o700, mtime_ns=self.number)
+
+    @staticmethod
+    def _write(sink):
+        with sink:
+            sink.writev([memoryview(b"written")])
+            sink.commit()
+
+
+RACED = [name for name in vars(Raced) if not name.startswith("_") and name not in ("close", "prepare")]
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="the attacker exchanges two names in one step, which is Linux's")
 def test_a_racing_attacker_gets_nothing_out_and_nothing_in(world):
     root, outside = world
+    for name in ("victim", "renamed", "mode", "only-outside"):
+        (outside / name).write_bytes(SECRET)
+    (outside / "sub").mkdir()
     (root / "evil-folder").symlink_to(outside)
     (root / "target").write_bytes(b"inside")
     (root / "evil").symlink_to(outside / "secret")
     before = snapshot(outside)
-    outcomes = dict.fromkeys(itertools.product(("read", "write", "write new", "stat"), (True, False)), 0)
-
-    def attempt(call, path):
-        try:
-            run(call, path)
-        except (NotFound, Forbidden):
-            outcomes[call, False] += 1
-        else:
-            outcomes[call, True] += 1
-
-    def run(call, path):
-        if call == "stat":
-            assert store.stat(path).size != len(SECRET)
-            return
-        if call == "read":
-            with store.open_source(path) as source:
-                buffer = bytearray(100)
-                count = source.readv([memoryview(buffer)], 0)
-                assert buffer[:count] in (b"inside", b"written")
-            return
-        with store.create_sink(path, overwrite=call == "write") as sink:
-            sink.writev([memoryview(b"written")])
-            sink.commit()
-
-    with LocalStore(root) as store, attacker(root, "folder=evil-folder", "target=evil"):
-        deadline = time.monotonic() + 2
-        for number in itertools.count():
-            for path in ((b"folder", b"secret"), (b"target",)):
-                attempt("read", path)
-                attempt("stat", path)
-            attempt("write", (b"folder", b"secret"))
-            attempt("write new", (b"folder", b"new-%d" % number))
-            if time.monotonic() > deadline or (number > 1000 and all(outcomes.values())):
-                break
+    outcomes = dict.fromkeys(itertools.product(RACED, (True, False)), 0)
+    pairs = ("folder=evil-folder", "target=evil")
+    with LocalStore(root) as store, contextlib.closing(Raced(store, root)) as raced, attacker(root, *pairs):
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline and not (raced.number > 150 and all(outcomes.values())):
+            raced.prepare()
+            for name in RACED:
+                try:
+                    getattr(raced, name)()
+                except (NotFound, Forbidden, KeyError):
+                    outcomes[name, False] += 1
+                else:
+                    outcomes[name, True] += 1
     assert snapshot(outside) == before
     assert all(outcomes.values()), f"the race was not one: {outcomes}"
     assert not [name for name in snapshot(root) if "tmp-" in name]
@@ -260,15 +464,18 @@ def test_an_attacker_racing_for_the_last_name_never_has_his_link_followed(world)
     committed = refused = 0
     with LocalStore(root) as store, attacker(root, "target=evil"):
         deadline = time.monotonic() + 2
-        while time.monotonic() < deadline and not (committed > 100 and refused > 100):
+        while time.monotonic() < deadline and not (committed > 50 and refused > 50):
             # A commit right between its look and its rename replaces the link itself, so he sets it anew.
             (root / "link").symlink_to(outside / "secret")
             os.rename(root / "link", root / "evil")
-            for _ in range(20):
+            for number in range(20):
                 try:
-                    with store.create_sink((b"target",)) as sink:
-                        sink.writev([memoryview(b"written")])
-                        sink.commit()
+                    if number % 2:
+                        write_small(store, (b"target",))
+                    else:
+                        with store.create_sink((b"target",)) as sink:
+                            sink.writev([memoryview(b"written")])
+                            sink.commit()
                     committed += 1
                 except Forbidden:
                     refused += 1
