@@ -185,7 +185,7 @@ def test_a_listing_that_breaks_off_says_so_behind_its_entries():
     with fake_server(play) as port, session(port) as client:
         listed = client.list((b"folder",))
         assert next(listed).path == (b"a",)
-        with pytest.raises(Forbidden, match="^folder: "):
+        with pytest.raises(Forbidden, match=r"^folder: "):
             next(listed)
 
 

@@ -81,7 +81,8 @@ class Reading:
     """
 
     __slots__ = (
-        "_digest", "_done", "_opened", "_progress", "_sink", "_stop", "_subject", "_total", "complete", "end", "problem",
+        "_digest", "_done", "_opened", "_progress", "_sink", "_stop", "_subject", "_total",
+        "complete", "end", "problem",
     )  # fmt: skip
 
     def __init__(
