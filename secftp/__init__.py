@@ -2,7 +2,7 @@
 
     import secftp
 
-    with secftp.connect("secftp://example.org", key_file="~/.secftp/key") as remote:
+    with secftp.connect("secftp://example.org", key_file="/home/joe/.secftp.key") as remote:
         remote.put("photos", "backup")
         remote.get("backup/notes.txt", "notes.txt")
         print(remote.listdir("backup"))

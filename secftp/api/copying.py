@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from secftp.copy import Silent
 from secftp.errors import ConnectionLost, ExitCode, FileError, ServerUnreachable, TransferTimeout
-from secftp.text import escape
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from secftp.api.pool import Pool
+    from secftp.api.pool import Connection, Pool
     from secftp.copy import Get, Put, Summary
 
     OnProgress: TypeAlias = Callable[["CopyProgress"], object]
@@ -53,9 +52,9 @@ class CopyIncomplete(FileError):
     exit_code = ExitCode.FAILED
 
     def __init__(self, failures: tuple[tuple[str, FileError], ...], summary: Summary) -> None:
-        name, first = failures[0]
-        more = f" and {summary.failed - 1} more" if summary.failed > 1 else ""
-        super().__init__(f"{escape(name)}{more} could not be copied: {first}", hint=first.hint)
+        _, first = failures[0]
+        super().__init__(f"{summary.failed} could not be copied, {summary.files} were: {first}", hint=first.hint)
+        self.args = failures, summary  # from which it is made again where it was pickled
         self.failures = failures
         self.summary = summary
 
@@ -65,6 +64,7 @@ class Report(Silent):
 
     def __init__(self, progress: OnProgress | None, on_error: OnError | None, on_skip: OnSkip | None) -> None:
         self.failures: list[tuple[str, FileError]] = []
+        self.begun = False  # whether anything has come through
         self._progress = progress
         self._on_error = on_error
         self._on_skip = on_skip
@@ -82,6 +82,7 @@ class Report(Silent):
 
     def moved(self, nbytes: int, /) -> None:
         """Tell of bytes."""
+        self.begun = True
         self._bytes += nbytes
         self._tell()
 
@@ -92,6 +93,7 @@ class Report(Silent):
 
     def finished(self, name: bytes, _size: int, _digest: bytes | None, /) -> None:
         """Tell of a file."""
+        self.begun = True
         self._path = name
         self._files += 1
         self._tell()
@@ -123,7 +125,7 @@ def run(pool: Pool, copy: Put | Get, report: Report, retries: int) -> Summary:
 
     Raises what concerns the whole, the error of a copy that was but one file, `CopyIncomplete` for others.
     """
-    summary = _persist(pool, copy, retries)
+    summary = _persist(pool, copy, report, retries)
     if report.failures:
         if summary.failed == 1 and not summary.files and not summary.skipped:
             raise report.failures[0][1]
@@ -131,12 +133,16 @@ def run(pool: Pool, copy: Put | Get, report: Report, retries: int) -> Summary:
     return summary
 
 
-def _persist(pool: Pool, copy: Put | Get, retries: int) -> Summary:
+def _persist(pool: Pool, copy: Put | Get, report: Report, retries: int) -> Summary:
     pause = PAUSE_SECONDS
     while True:
+        used: Connection | None = None
         try:
-            return pool.ask(lambda connection: copy.run(connection.session), long=True)
+            with pool.connection(long=True) as used:
+                return copy.run(used.session)
         except (ConnectionLost, ServerUnreachable, TransferTimeout):
+            if used is not None and used.reused and not report.begun and not pool.closed:
+                continue  # it was gone before, as in `Pool.ask`
             if retries <= 0 or pool.closed:
                 raise
         retries -= 1

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Self
 from secftp.api.credentials import key_from, suite_for
 from secftp.channel import listen
 from secftp.errors import NotAFolder, NotFound, SecftpError, UsageError
-from secftp.keys import generate_key
+from secftp.keys import generate_key, read_key_file, refuse_beneath
 from secftp.places import Url, format_url
 from secftp.server.access import Access
 from secftp.server.log import Level, Log
@@ -45,8 +45,9 @@ class Server:
     6
     ['hello.txt']
 
-    `root` is the folder. `key` is a text or a `secftp.Key`; without one a new key is made, which `server.key` tells,
-    unless the server is `anonymous` (anybody may read) or takes `anonymous_write` (anybody may write, too).
+    `root` is the folder. `key` is a text or a `secftp.Key`, `key_file` the name of a file that holds one; without
+    either a new key is made, which `server.key` tells, unless the server is `anonymous` (anybody may read) or takes
+    `anonymous_write` (anybody may write, too).
     `read_only` lets nobody write; `overwrite=False` lets nobody replace, rename over or remove what is there. `port` 0
     picks a free one. `host` is an address of this machine, `""` for all of them; left out, nobody but this machine gets
     in. `ciphers` are those that clients may use.
@@ -60,6 +61,7 @@ class Server:
         root: LocalPath,
         key: str | Key | None = None,
         *,
+        key_file: LocalPath | None = None,
         port: int = 0,
         host: str = "127.0.0.1",
         anonymous: bool = False,
@@ -70,9 +72,8 @@ class Server:
         ciphers: Iterable[Cipher] = _ALL_CIPHERS,
         log: Callable[[str], object] | None = None,
     ) -> None:
-        everybody = anonymous or anonymous_write
-        self._key = generate_key() if key is None and not everybody else key
         self._root = os.fsdecode(root)
+        self._key = self._choose_key(key, key_file, everybody=anonymous or anonymous_write)
         self._access = Access(
             None if self._key is None else key_from(self._key),
             suites=frozenset(map(suite_for, ciphers)),
@@ -168,6 +169,15 @@ class Server:
     def __repr__(self) -> str:
         state = "running" if self._running is not None else "stopped"
         return f"<secftp.Server {state} at {self._host or '*'}:{self._port}>"
+
+    def _choose_key(self, key: str | Key | None, key_file: LocalPath | None, *, everybody: bool) -> str | Key | None:
+        if key_file is not None:
+            if key is not None:
+                raise UsageError("A key and a key file were both given.", hint="Give one of them.")
+            name = os.fsdecode(key_file)
+            refuse_beneath(name, self._root)
+            return read_key_file(name)
+        return generate_key() if key is None and not everybody else key
 
     def _open_store(self) -> LocalStore:
         if not os.path.isdir(self._root):
