@@ -457,7 +457,7 @@ def test_server_and_a_partial_of_another_file(home):
 def test_server_that_loses_the_connection(home, verb):
     """Cut within the file; with retries the client goes on where it was, and what comes of it is the whole file."""
     with Server(W) as server:
-        server.cut_after = 40
+        server.cut_after = 5
         if verb == "put":
             (home / "a").write_bytes(LARGE)
             run(home, "put", "-q", "--retries", "3", "--cipher", "none", "a", url(server)).succeed()
