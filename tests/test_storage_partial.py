@@ -439,6 +439,22 @@ def test_whoever_comes_between_the_making_and_the_locking(tmp_path, store, monke
     assert os.listdir(tmp_path) == ["f"]
 
 
+def test_a_file_that_got_its_name_between_the_opening_and_the_locking_is_not_gone_on_with(tmp_path, store, monkeypatch):
+    real = fcntl.flock
+    with store.create_sink(NAME, keep=True) as sink:
+        sink.writev(views(b"whole"))
+
+        def flock(fd, how):
+            monkeypatch.setattr(fcntl, "flock", real)
+            sink.commit()
+            real(fd, how)
+
+        monkeypatch.setattr(fcntl, "flock", flock)
+        with pytest.raises(NotFound, match=r"^Nothing is kept of: f$"):
+            store.resume_sink(NAME, 2)
+    assert contents(tmp_path) == {"f": b"whole"}
+
+
 def test_a_writer_that_is_swept_again_and_again_takes_a_random_name(tmp_path, store, monkeypatch):
     real = fcntl.flock
 
