@@ -1,23 +1,6 @@
 """A copy as programs see it: one JSON object a line on standard error, and nothing else there.
 
-Each has an `event`, and by that:
-
-    planned      files, bytes: what is to be copied, as soon as it is known
-    started      name, size: a file is under way
-    resumed      name, bytes: so much of it was there already, verified
-    progress     files, bytes, rate, seconds_left, and files_planned, bytes_planned (null: not known yet);
-                 twice a second at most
-    finished     name, size, checksum (null in a dry run): complete, under its final name
-    skipped      name, reason
-    note         name, text
-    failed       name, message, exit_code: the rest goes on
-    retrying     message, attempt, attempts, pause (seconds)
-    ended        files, bytes, skipped, failed, seconds, checksum and algorithm (of the one file that was copied)
-    interrupted  reason, complete, resume (the command that goes on), exit_code
-    error        message, hint, exit_code: why secftp failed, its last line
-
-Sizes are bytes; `rate` is bytes a second. A name that is not UTF-8 is shown escaped, and stands as it is in
-`name_base64`.
+The events and their fields stand in `copy_options.EVENTS`, which is part of the help; fields are only ever added.
 """
 
 from __future__ import annotations

@@ -34,6 +34,24 @@ name; with a slash at its end it is a folder.
 A URL is secftp://[name@]host[:port]/path, with port 8888 if left out; %20 is a
 blank, and likewise any byte that is hard to type.
 """
+EVENTS: Final = """\
+With --progress json each line on standard error is an object, with an event:
+  planned      files, bytes: all that is to be copied
+  started      name, size
+  resumed      name, bytes: so much was there already, verified
+  progress     files, bytes, files_planned, bytes_planned, rate, seconds_left;
+               null is what nobody knows yet; twice a second at most
+  finished     name, size, checksum: complete, under its final name
+  skipped      name, reason
+  note         name, text
+  failed       name, message, exit_code: the rest goes on
+  retrying     message, attempt, attempts, pause
+  ended        files, bytes, skipped, failed, seconds, checksum, algorithm
+  interrupted  reason, complete, resume, exit_code: resume is the command
+  error        message, hint, exit_code: the last line of a failure
+Sizes are in bytes, times in seconds. A name that is not UTF-8 is escaped, and
+its bytes stand in name_base64.
+"""
 
 
 class How(NamedTuple):
@@ -89,7 +107,8 @@ def get_parser() -> Parser:
         "  secftp get secftp://host/notes.txt\n"
         "  secftp get secftp://host/backup/data secftp://host/plan.pdf copies/\n"
         "  secftp get secftp://host/data.tar - | tar x\n"
-        "  secftp get --resume --retries 20 secftp://host/huge.img /tmp/\n",
+        "  secftp get --resume --retries 20 secftp://host/huge.img /tmp/\n"
+        f"\n{EVENTS}",
     )
     parser.add_argument(
         "places", nargs="+", metavar="URL... [TARGET]", help="what to fetch; a local name, or - at the end"
@@ -125,7 +144,8 @@ def put_parser() -> Parser:
         "  secftp put notes.txt secftp://host/\n"
         "  secftp put --key-file KEY src docs secftp://joe@host:9000/backup/\n"
         "  pg_dump shop | secftp put - secftp://host/backup/shop.sql\n"
-        "  secftp put --update --exclude '*.o' src secftp://host/backup\n",
+        "  secftp put --update --exclude '*.o' src secftp://host/backup\n"
+        f"\n{EVENTS}",
     )
     parser.add_argument(
         "places", nargs="+", metavar="FILE... URL", help="what to send, - for standard input; and where to"
