@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 from secftp.copy.options import KEEP_BYTES
 from secftp.copy.times import same_time
 from secftp.errors import FileError
-from secftp.messages import Error, Info, Stat
+from secftp.messages import Info, Stat
 from secftp.session.answers import Single
 from secftp.storage.outgoing import What
 
 if TYPE_CHECKING:
     from secftp.copy.options import CopyOptions
     from secftp.copy.steps import Step
+    from secftp.messages import Message
     from secftp.session.pipeline import Pipeline
 
 
@@ -23,13 +24,16 @@ class Asking:
     def __init__(self, pipeline: Pipeline, options: CopyOptions, *, can_resume: bool) -> None:
         self._pipeline = pipeline
         self._about_files = options.update or (options.dry_run and not options.overwrite)
+        self._about_folders = not options.overwrite and not options.dry_run
         self._about_partials = can_resume and not options.dry_run
         self._options = options
-        self.needed = self._about_files or (self._about_partials and options.resume)
+        self.needed = self._about_files or self._about_folders or (self._about_partials and options.resume)
 
     def ask(self, step: Step) -> None:
         """Ask what has to be known before the step is taken."""
         step.there = step.partial = None
+        if step.what is What.FOLDER and self._about_folders:
+            step.there = self._stat(step, partial=False)
         if step.what is not What.FILE:
             return
         if self._about_files:
@@ -47,14 +51,22 @@ class Asking:
         self._pipeline.submit(request, answer)
         return answer
 
-    def reason_to_skip(self, step: Step) -> str:
-        """Why a file is left as it is at the server; empty if it is not."""
+    def is_taken(self, step: Step) -> bool:
+        """Whether a folder is there already and is to be left as it is."""
+        there = self._answer(step)
+        return self._about_folders and isinstance(there, Info) and there.kind == "folder"
+
+    def _answer(self, step: Step) -> Message | None:
         if step.there is None:
-            return ""
+            return None
         while not step.there.complete:
             self._pipeline.step()
-        there, info = step.there.message, step.info
-        if isinstance(there, Error) or not isinstance(there, Info):
+        return step.there.message
+
+    def reason_to_skip(self, step: Step) -> str:
+        """Why a file is left as it is at the server; empty if it is not."""
+        there, info = self._answer(step), step.info
+        if not isinstance(there, Info):
             return ""
         if not self._options.overwrite:
             return "it exists already"

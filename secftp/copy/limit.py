@@ -1,8 +1,8 @@
 """No more than so many bytes a second, over all files of a copy.
 
-A token bucket: what was not used may be used later, but no more of it than a quarter of a second's worth, so that the
-rate holds over any second. Whoever moved bytes waits here until they are paid for; that nothing is sent meanwhile is
-what keeps the other side's buffers from running ahead.
+A token bucket: what was not used may be used later, but no more of it than a second's worth, so that no pause of the
+other side is made up for by a burst. Whoever moved bytes waits here until they are paid for; that nothing is sent
+meanwhile is what keeps the other side's buffers from running ahead.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     from secftp.storage import FileInfo
 
-_BURST_SECONDS = 0.25
+_BURST_SECONDS = 1.0
+_PORTION_SECONDS = 0.25
 _NAP_SECONDS = 0.1
 
 
@@ -39,7 +40,7 @@ class RateLimit:
     @property
     def portion(self) -> int | None:
         """How many bytes should be moved at once at the most, for an even flow; None for any number."""
-        return None if self.rate is None else max(1, int(self.rate * _BURST_SECONDS))
+        return None if self.rate is None else max(1, int(self.rate * _PORTION_SECONDS))
 
     def spend(self, nbytes: int) -> None:
         """Account for bytes that were moved; returns when they are paid for."""

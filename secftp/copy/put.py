@@ -135,6 +135,7 @@ class Put:
                 if self._options.dry_run or not (step.path or step.origin.makes_top):
                     return
                 if step.what is What.FOLDER:
+                    step.is_taken = asking.is_taken(step)
                     sending.folder(step)
                 elif self._options.preserve:
                     sending.left(step)

@@ -92,9 +92,6 @@ class FolderFlight(Flight):
 
     def refused(self, code: ErrorCode) -> None:
         """As `Flight.refused`."""
-        if code is ErrorCode.EXISTS and not self.base.options.overwrite:
-            self._step.is_taken = True
-            return
         super().refused(code)
         self.base.lost_folders.add(self._step.remote)
 

@@ -71,13 +71,11 @@ class Sending:
 
     def folder(self, step: Step) -> None:
         """Make a folder, unless that failed for one it is in."""
-        if self._is_lost(step):
+        if step.is_taken or self._is_lost(step):
             return
         mode = step.info.mode | _OWN if step.info is not None and self.options.preserve else None
         try:
-            request = MakeFolder(
-                id=self.pipeline.next_id(), path=step.remote, parents=self.options.overwrite, mode=mode
-            )
+            request = MakeFolder(id=self.pipeline.next_id(), path=step.remote, parents=True, mode=mode)
         except FileError as problem:
             self.tally.failed(step.name, problem)
             self.lost_folders.add(step.remote)
@@ -214,7 +212,8 @@ class Sending:
             if code is ErrorCode.STOPPING:
                 self.again(step)
         elif self._is_lost(step):
-            self.tally.left_out(size or 0)
+            if size is not None:  # else it is a folder in that folder
+                self.tally.left_out(size)
         elif code is ErrorCode.EXISTS and not self.options.overwrite:
             self.tally.skipped(step.name, "it exists already", planned=size)
         else:

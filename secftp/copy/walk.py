@@ -53,7 +53,7 @@ class Walk:
     def use(self, pipeline: Pipeline) -> None:
         """Go on over this session."""
         self._pipeline = pipeline
-        for folder in self._under_way:
+        for folder in list(self._under_way):
             folder.forget()
             self._ask(folder)
 
