@@ -3,10 +3,12 @@
 PYTHON_IN_VENV := .venv/bin/python
 # What belongs to the tests' own command line: make test ARGS="-k keys"
 ARGS :=
+# For each target of make fuzz.
+SECONDS := 10
 
 # Two set-ups at once would build in one place.
 .NOTPARALLEL:
-.PHONY: help demo test check check-python check-c sanitize bench bench-core bench-handshakes bench-clients report peers docs build clean
+.PHONY: help demo test check check-python check-c sanitize fuzz bench bench-core bench-handshakes bench-clients report peers docs build clean
 .PHONY: setup setup-test setup-check setup-prove setup-bench setup-report setup-docs
 
 help: ## show this list
@@ -30,6 +32,9 @@ check-c: setup-check
 
 sanitize: setup-prove ## the core under ASan, UBSan, valgrind and gcc's analyzer, and how much the tests cover (ARGS="core")
 	@$(PYTHON_IN_VENV) -m tests.sanitize $(ARGS)
+
+fuzz: setup-prove ## every parser and both peers under libFuzzer, SECONDS=10 for each target
+	@$(PYTHON_IN_VENV) -m tests.fuzz --seconds $(SECONDS) $(ARGS)
 
 bench: setup-bench ## what each layer costs, from the cipher to the command line; two minutes (ARGS="--bench-1g")
 	@$(PYTHON_IN_VENV) -m pytest --benchmark-only $(ARGS)

@@ -18,6 +18,7 @@ GOALS = [
     "test",
     "check",
     "sanitize",
+    "fuzz",
     "bench",
     "bench-core",
     "bench-handshakes",

@@ -1,0 +1,143 @@
+"""Makes the seeds of every target: `python -m tests.fuzz.seeds`. What is made from randomness is made from none."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from secftp.messages import Direction
+from secftp.record import Suite
+from tests.fuzz.peers import END
+from tests.seamed.product import STORY, Seams
+from tests.test_messages_codec import EXAMPLES
+
+CORPUS = Path(__file__).parent / "corpus"
+
+
+def keep(target: str, *inputs: bytes) -> None:
+    folder = CORPUS / target
+    folder.mkdir(parents=True, exist_ok=True)
+    for data in inputs:
+        (folder / hashlib.sha1(data).hexdigest()[:16]).write_bytes(data)
+
+
+def handshakes() -> None:
+    """The recordings of tests/seamed/product.py, whose draws the native targets make, too."""
+    seams = Seams()
+    import pytest
+
+    from secftp.record import binding
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(binding, "lib", seams.lib)
+        patch.setattr(binding, "ffi", seams.ffi)
+        for suite in Suite:
+            for mode in (0, 1):
+                recording = seams.record(suite, STORY, STORY[:1], mode)
+                keep("hello", recording.client_hello)
+                keep(
+                    "py-hello", b"\0" + recording.client_hello, b"\7" + recording.client_hello + recording.client_finish
+                )
+                keep("py-reply", bytes([suite, 0]) + recording.server_hello, bytes([suite, 9]) + recording.server_hello)
+                if mode:
+                    keep("reply", bytes([suite]) + recording.server_hello)
+                    keep("finish", bytes([suite]) + recording.client_finish)
+    keep("py-hello", b"\0GET / HTTP/1.1\r\n", b"\1SECFTP\2", b"\0SECFTP\1\3\1" + bytes(116))
+    for status in range(6):
+        keep("py-reply", b"\1\0SECFTP\1" + bytes([status]) + bytes(4))
+
+
+def frames() -> None:
+    """Plaintexts with their padding, as frames.c reads them: good ones, and ones that break a rule each."""
+    plain = {
+        "empty": (0).to_bytes(4) + b"\3\0\0\0",
+        "payload": (5).to_bytes(4) + b"\3\0\0\0hello",
+        "zeros": (2).to_bytes(4) + b"\3\0\0\0hi\0\0\0",
+        "end": (0).to_bytes(4) + b"\4\1\0\0",
+        "too much": (9).to_bytes(4) + b"\3\0\0\0hello",
+        "flags": (0).to_bytes(4) + b"\3\2\0\0",
+        "reserved": (0).to_bytes(4) + b"\3\0\1\0",
+        "not zeros": (2).to_bytes(4) + b"\3\0\0\0hi\0\1\0",
+        "long": (300).to_bytes(4) + b"\3\0\0\0" + bytes(range(256)) + bytes(44),
+    }
+    padded = {name: text + bytes([16 - len(text) % 16]) * (16 - len(text) % 16) for name, text in plain.items()}
+    good = ("empty", "payload", "zeros", "long", "end")
+    for suite in Suite:
+        table = padded if suite else plain
+        for step in (0, 1, 13):
+            stream = b"".join(len(table[name]).to_bytes(2) + table[name] for name in good)
+            for damage in (0, 1, 5, 9, 2, 3):
+                keep("frames", bytes([suite, damage, step]) + stream)
+            for text in table.values():
+                keep("frames", bytes([suite, 0, step]) + len(text).to_bytes(2) + text)
+        keep("frames", bytes([suite, 3, 0]) + (7).to_bytes(2) + bytes(7))
+    keep("frames", bytes([1, 0, 0]) + (16).to_bytes(2) + b"\x10" * 16, bytes([1, 0, 0]) + (16).to_bytes(2) + bytes(16))
+
+
+def messages() -> None:
+    conversation = dict.fromkeys(Direction, b"")
+    for _message, direction, number, flags, payload in EXAMPLES:
+        bits = flags | (2 if direction is Direction.TO_SERVER else 0)
+        keep("py-message", bytes([number, bits]) + payload)
+        if len(payload) < 256:
+            conversation[direction] += bytes([number, bits, len(payload)]) + payload
+            keep("py-server", bytes([1, number & 0x3F, len(payload)]) + payload)
+            keep("py-client", bytes([1, number & 0x3F, len(payload)]) + payload)
+    keep("py-conversation", *conversation.values(), b"".join(conversation.values()))
+    keep("py-conversation", conversation[Direction.TO_CLIENT][:90] + conversation[Direction.TO_SERVER])
+
+
+def sessions() -> None:
+    """Each legal request by itself and with what belongs to it; each legal answer."""
+    for which in range(16):
+        for suite in Suite:
+            keep("py-server", bytes([suite, 0x40 + which, 0, 0x80, 3]) + b"abc" + bytes([0xA0, 2]) + b"xy")
+        keep("py-server", bytes([2, 0x40 + which, 9]) + b"folder/ab" + bytes([END, 0, 0x41, 1, 3, 6, 0]))
+        keep(
+            "py-server",
+            bytes([0, 0x42, 2]) + b"ab" + bytes([0x80, 1]) + b"x" + bytes([0x40 + which, 1, 0, 0xF0, 3]) + b"xyz",
+        )
+    for which in range(0x40, 0xA0):
+        keep("py-client", bytes([which % 18, which, 2]) + b"ab" + bytes([0xA0, 1]) + b"x" + bytes([0xB0, 2]) + b"xx")
+    keep("py-client", bytes([0, 0x40, 0, 0xF0, 5]) + b"bytes")
+
+
+def texts() -> None:
+    keep("py-path", b"a", b"a\xffb", b"..", b".", b"a\xff..\xffb", b"a/b", b"\0", b".secftp-x", b"x" * 255, b"x" * 256)
+    keep("py-path", b"\xff".join([b"a"] * 64), b"\xff".join([b"a"] * 65), b"\xff", b"")
+    keep(
+        "py-url",
+        b"secftp://example.org/file",
+        b"secftp://joe@[2001:db8::7]:8888/folder/",
+        b"secftp://h/a%2Fb",
+        b"secftp://h/%00",
+        b"secftp://h/../x",
+        b"secftp://k:ey@h/",
+        b"SECFTP://h:0/",
+        b"host:99999",
+        b"[fe80::1%25eth0]:1",
+        b"secftp://h/\xff\xfe%zz",
+        "secftp://ü@host/ä//b/".encode(),
+    )
+    generated = b"0M9XT-2AB7C-34DEF-56GHJ-78KMN-4R"
+    keys = (b"correct horse", generated, generated.replace(b"-", b"").lower(), "schlüssel".encode(), b" \t ", b"\xff")
+    keep("py-keytext", *keys)
+    keep(
+        "py-keyfile",
+        *(key + b"\n" for key in keys),
+        b"",
+        b"secftp-key-1 " + b"A" * 43 + b"=\n",
+        b"k\r\n",
+        b"\xef\xbb\xbfk",
+    )
+    keep("py-shown", b"plain", b"\x1b[31m", "\u202ename\u200b".encode(), b"\x9b\xff\\", "ä\u2028".encode())
+
+
+if __name__ == "__main__":
+    handshakes()
+    frames()
+    messages()
+    sessions()
+    texts()
+    for folder in sorted(CORPUS.iterdir()):
+        print(f"{folder.name:18} {sum(1 for _ in folder.iterdir())}")
