@@ -105,7 +105,7 @@ class Get:
     def _next(self, walk: Walk, receiving: Receiving) -> Item | None:
         ahead = _PLANNED_AHEAD if self._tally.wants_plan else 1
         while len(self._queue) < ahead:
-            item = walk.next(receiving.send_batch)
+            item = walk.next(receiving.before_waiting)
             if item is None:
                 self._tally.all_found()
                 break

@@ -118,6 +118,11 @@ class Receiving:
             self._pipeline.submit(request, flight)
         self._pipeline.flush()
 
+    def before_waiting(self) -> None:
+        """See to it that the server has something to do; while it has, more is gathered."""
+        if not self._under_way:
+            self.send_batch()
+
     def _ask(self, item: Item) -> None:
         digest = new_digest(self.options.algorithm)
         number = self._pipeline.next_id()
@@ -206,7 +211,9 @@ class Receiving:
             self._fatal = ConnectionLost("The server is stopping.", hint="Try again later.")
             self.again(item)
         elif code is ErrorCode.TOO_LARGE and item.size <= self._small_limit:
-            item.size = self._small_limit + 1  # it has grown; how large it is now will be told
+            # It has grown; how large it is now will be told.
+            self.tally.found_another_size(self._small_limit + 1 - item.size)
+            item.size = self._small_limit + 1
             self.again(item)
         else:
             self.failed(item, exception_for(code, escape(item.name)))
