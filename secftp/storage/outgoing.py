@@ -285,6 +285,8 @@ def read_or_keep(fd: int, subject: Path | str, limit: int) -> SmallContent | Fil
             return FileSource(kept, subject)
         data = os.read(fd, size) if size else b""
         after = os.fstat(fd)
+    except FileError:
+        raise  # it is an OSError, too, and says already what is wrong
     except OSError as problem:
         raise translate(problem, subject) from problem
     finally:
