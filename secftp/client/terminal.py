@@ -64,7 +64,7 @@ _LOCAL_HINTS: Final[dict[type[SecftpError], str]] = {
     NotAFolder: "Check the name of the local file.",
     IsAFolder: "Name a file in it.",
     AlreadyExists: "Choose another name, or leave out --no-clobber.",
-    Forbidden: "Check the permissions of the file and its folder; a stream goes through a pipe, without -i.",
+    Forbidden: "Check the permissions of the file and its folder; a stream goes through a pipe.",
     NoSpace: "Make room on this machine's disk.",
     TooLarge: "Choose a file system that takes larger files.",
     FileChanged: "Try again.",
