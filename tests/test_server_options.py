@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 
 import pytest
 
 from secftp.errors import ExitCode, UsageError
+from secftp.server.limits import Limits
 from secftp.server.options import CIPHERS, parse
 
 
@@ -16,14 +18,24 @@ def test_the_least_that_can_be_said():
         "port": 8888,
         "key": None,
         "key_file": None,
+        "key_fd": None,
+        "keys": None,
         "root": ".",
         "hosts": [],
         "ciphers": CIPHERS,
         "read_only": False,
         "no_overwrite": False,
-        "max_clients": 256,
         "anonymous": False,
         "anonymous_write": False,
+        "limits": Limits(),
+        "grace": 5.0,
+        "user": None,
+        "log_format": "text",
+        "log_file": None,
+        "log_level": "info",
+        "metrics": None,
+        "config": None,
+        "check_config": False,
     }
 
 
@@ -53,7 +65,7 @@ def test_everything_that_can_be_said():
     assert options.ciphers == ("aes256", "aes128")
     assert options.read_only
     assert options.no_overwrite
-    assert options.max_clients == 7
+    assert options.limits.max_clients == 7
     assert options.anonymous
     assert options.anonymous_write
 
@@ -83,6 +95,90 @@ def test_what_is_no_port(text):
 @pytest.mark.parametrize(("text", "port"), [("0", 0), ("1", 1), ("65535", 65535), ("00080", 80)])
 def test_what_is_a_port(text, port):
     assert parse([text]).port == port
+
+
+# Each limit with what may stand on a command line, and what that means.
+LIMITS = {
+    "max_clients": ("7", 7),
+    "idle": ("120", 120.0),
+    "min_rate": ("1k", 1000),
+    "bandwidth": ("5MiB", 5 << 20),
+    "handshake_seconds": ("2.5", 2.5),
+    "max_pending": ("9", 9),
+    "max_pending_per_source": ("3", 3),
+    "max_waiting": ("10", 10),
+    "max_waiting_per_source": ("4", 4),
+    "free_guesses": ("0", 0),
+    "guess_delay": ("1", 1.0),
+    "guess_rate": ("50", 50),
+    "max_file_size": ("2GiB", 2 << 30),
+    "min_free": ("100M", 100_000_000),
+    "min_free_files": ("1000", 1000),
+}
+# What only whoever embeds a server, and tests, have a reason to change.
+INTERNAL = {"min_rate_seconds", "waiting_seconds", "guess_burst", "forgiven_seconds"}
+
+
+@pytest.mark.parametrize("name", LIMITS)
+def test_each_limit_is_an_option(name):
+    text, value = LIMITS[name]
+    option = "--" + name.replace("_", "-")
+    assert parse(["1", option, text]).limits == dataclasses.replace(Limits(), **{name: value})
+    assert parse(["1"]).limits == Limits()
+
+
+def test_no_limit_lacks_its_option():
+    assert {field.name for field in dataclasses.fields(Limits)} == set(LIMITS) | INTERNAL
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("1", 1),
+        ("500", 500),
+        ("500B", 500),
+        ("20k", 20_000),
+        ("20kB", 20_000),
+        ("20KiB", 20_480),
+        ("5M", 5_000_000),
+        ("1GiB", 1 << 30),
+        ("1t", 10**12),
+        ("7TiB", 7 << 40),
+    ],
+)
+def test_what_is_a_size(text, size):
+    assert parse(["1", "--min-free", text]).limits.min_free == size
+
+
+@pytest.mark.parametrize("text", ["", "0", "-1", "k", "1.5M", "1 M", "1P", "1ki b", "9" * 400, "10000000TiB", "٣"])
+def test_what_is_no_size(text):
+    with pytest.raises(UsageError, match="a size above 0"):
+        parse(["1", "--min-free", text])
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "", "x", "1e3", "inf", "nan", "86401"])
+def test_what_is_no_time(text):
+    with pytest.raises(UsageError, match="seconds above 0"):
+        parse(["1", "--grace", text])
+
+
+def test_a_session_may_be_silent_for_longer_than_a_sign_of_life_takes():
+    with pytest.raises(UsageError, match="every 15"):
+        parse(["1", "--idle", "15"])
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [(":9100", ("127.0.0.1", 9100)), ("0.0.0.0:1", ("0.0.0.0", 1)), ("[::1]:9100", ("::1", 9100))],
+)
+def test_where_metrics_are_served(text, address):
+    assert parse(["1", "--metrics", text]).metrics == address
+
+
+@pytest.mark.parametrize("text", ["", "9100", "host:", "host:x", "host:65536"])
+def test_where_metrics_can_not_be_served(text):
+    with pytest.raises(UsageError, match="HOST:PORT"):
+        parse(["1", "--metrics", text])
 
 
 @pytest.mark.parametrize(
@@ -119,6 +215,11 @@ def test_what_is_no_number_of_clients(text):
         ["sesame"],
         ["1", "--ciphers", "sesame"],
         ["1", "--max-clients", "sesame"],
+        ["1", "--log-format", "sesame"],
+        ["1", "--log-level", "sesame"],
+        ["1", "--idle", "sesame"],
+        ["1", "--metrics", "sesame"],
+        ["1", "--key-fd", "sesame"],
     ],
     ids=" ".join,
 )
@@ -147,7 +248,9 @@ def test_help_names_every_option_and_every_exit_code_that_the_server_has(capsys)
     with pytest.raises(SystemExit):
         parse(["--help"])
     shown = capsys.readouterr().out
-    for name in vars(parse(["1"])):
+    for name in [*vars(parse(["1"])), *LIMITS]:
+        if name == "limits":
+            continue
         option = {"port": "port", "key": "key", "hosts": "--host"}.get(name, "--" + name.replace("_", "-"))
         assert option in shown
     for code in (ExitCode.OK, ExitCode.FAILED, ExitCode.USAGE, ExitCode.KEY, ExitCode.NOT_FOUND, ExitCode.INSTALLATION):

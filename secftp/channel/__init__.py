@@ -6,6 +6,7 @@ from secftp.channel.incoming import Incoming, accept_client
 from secftp.channel.keepalive import Keepalive
 from secftp.channel.listen import Listener, Peer, listen
 from secftp.channel.paced import Pace, PacedStream
+from secftp.channel.service import inherited, notify
 from secftp.channel.stream import Stream
 
 __all__ = [
@@ -24,5 +25,7 @@ __all__ = [
     "Stream",
     "accept_client",
     "connect",
+    "inherited",
     "listen",
+    "notify",
 ]

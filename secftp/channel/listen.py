@@ -115,14 +115,16 @@ class Listener:
             os.write(self._wake_write, b"\0")
 
     def close(self) -> None:
-        """Take no more connections; watched streams stay open."""
+        """Take no more connections; watched streams stay open. Closing twice does no harm."""
+        if self._wake_read < 0:
+            return
         self._selector.close()
         for sock in self._sockets.values():
             sock.close()
         for descriptor in (self._wake_read, self._wake_write, self._spare):
             if descriptor >= 0:
                 os.close(descriptor)
-        self._spare = -1
+        self._wake_read = self._wake_write = self._spare = -1
 
     def _give_way(self, knocked: socket.socket) -> None:
         """Out of descriptors or memory: send one client away, and let the others wait for a moment."""

@@ -1,6 +1,12 @@
 """Keys: their text, their files, new ones. No network; the stretching is the core's."""
 
-from secftp.keys.files import read_key_file, refuse_beneath, write_key_file
+from secftp.keys.files import (
+    read_key_descriptor,
+    read_key_file,
+    read_trusted,
+    refuse_beneath,
+    write_key_file,
+)
 from secftp.keys.generate import generate_key
 from secftp.keys.key import Key
 from secftp.keys.state import RememberedKey, load_or_create
@@ -10,7 +16,9 @@ __all__ = [
     "RememberedKey",
     "generate_key",
     "load_or_create",
+    "read_key_descriptor",
     "read_key_file",
+    "read_trusted",
     "refuse_beneath",
     "write_key_file",
 ]

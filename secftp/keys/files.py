@@ -26,35 +26,71 @@ if TYPE_CHECKING:
 StrPath: TypeAlias = "str | os.PathLike[str]"
 
 MAX_TEXT_BYTES = 65536
+MAX_FILE_BYTES = 1 << 20
 _SECRET_BYTES = 32
 _LONGEST_NEWLINE = 2
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
+# A credential of systemd's: others' rights are those of an access control list, of which the group's bits are the mask.
+_CREDENTIAL = stat.S_IWGRP | stat.S_IRWXO
 # O_NONBLOCK: a FIFO must not hold us up before we see that it is one.
 _READ_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _CREATE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-def read_key_file(path: StrPath) -> Key:
+def read_key_file(path: StrPath, *, credential: bool = False) -> Key:
     """The key in a file: a text of 1 to 65,536 bytes of UTF-8, or the generator's line `secftp-key-1 BASE64`.
 
     Raises KeyFormatError when the file can't be read, is no regular file, belongs to somebody else than the user or
     root, may be read or written by others (mode & 077), is empty, blank, too long, not UTF-8, or mistyped. A link is
     followed (mounted secrets are links): the checks are made on the open file, so whoever set it gains nothing.
+    `credential`: it is one of those that systemd hands to a service, which its group may be allowed to read.
     """
-    data = _read(path)
+    limit = MAX_TEXT_BYTES + _LONGEST_NEWLINE + 1
+    data = _read(path, f"The key file {_shown(path)}", limit, _CREDENTIAL if credential else _OTHERS)
+    return _key_of(data, f"The key file {_shown(path)}")
+
+
+def read_key_descriptor(descriptor: int) -> Key:
+    """The key that comes out of an open descriptor, a pipe for example, as a key file has it; closes that.
+
+    Raises KeyFormatError as `read_key_file` does.
+    """
+    subject = f"The key of descriptor {descriptor}"
+    data = b""
+    try:
+        with open(descriptor, "rb", buffering=0) as file:
+            while chunk := file.read(MAX_TEXT_BYTES + _LONGEST_NEWLINE + 1 - len(data)):
+                data += chunk
+    except OSError as error:
+        raise KeyFormatError(f"{subject} can't be read: {_reason(error)}.") from error
+    return _key_of(data, subject)
+
+
+def read_trusted(path: StrPath, subject: str, *, private: bool = True) -> bytes:
+    """A file of the operator's, up to 1 MiB, that nobody else may write, nor read if it is `private`.
+
+    Raises KeyFormatError as `read_key_file` does; `subject` begins its sentences.
+    """
+    data = _read(path, subject, MAX_FILE_BYTES + 1, _OTHERS if private else stat.S_IWGRP | stat.S_IWOTH)
+    if len(data) > MAX_FILE_BYTES:
+        raise KeyFormatError(f"{subject} is longer than 1 MiB.", hint="Is it the right file?")
+    return data
+
+
+def _key_of(data: bytes, subject: str) -> Key:
     text = data.removesuffix(b"\n")
     if text != data:
         text = text.removesuffix(b"\r")
     if len(text) > MAX_TEXT_BYTES:
-        raise KeyFormatError(f"The key file {_shown(path)} is longer than 64 KiB.", hint="Is it the right file?")
+        raise KeyFormatError(f"{subject} is longer than 64 KiB.", hint="Is it the right file?")
     if text.startswith(SECRET_PREFIX.encode()):
-        return Key.from_secret(_parse_secret(path, text.removeprefix(SECRET_PREFIX.encode())))
+        return Key.from_secret(_parse_secret(subject, text.removeprefix(SECRET_PREFIX.encode())))
     decoded = _decode(text)
     if decoded is None:
-        raise KeyFormatError(f"The key file {_shown(path)} is not UTF-8 text.", hint="Is it the right file?")
+        raise KeyFormatError(f"{subject} is not UTF-8 text.", hint="Is it the right file?")
     if all(character.isspace() or not character.isprintable() for character in decoded):
         raise KeyFormatError(
-            f"The key file {_shown(path)} holds no key, only blanks or nothing at all.",
+            f"{subject} holds no key, only blanks or nothing at all.",
             hint="Make one with: secftp keygen --file FILE",
         )
     return Key.from_text(decoded)
@@ -92,10 +128,10 @@ def create_private(path: StrPath, data: bytes) -> None:
         raise KeyFormatError(f"The key file {_shown(path)} can't be made: {_reason(error)}.") from error
 
 
-def refuse_beneath(path: StrPath, root: StrPath) -> None:
+def refuse_beneath(path: StrPath, root: StrPath, what: str = "key file") -> None:
     """Raise KeyFormatError if `path` lies beneath the folder `root`, by its name or by where links lead.
 
-    A key there could be read by clients, or replaced by one that may write. `path` need not exist.
+    A key there could be read by clients, or replaced by one that may write. `path` need not exist. `what` it is.
     """
     try:
         served = os.stat(root)
@@ -104,37 +140,35 @@ def refuse_beneath(path: StrPath, root: StrPath) -> None:
     for place in (os.path.abspath(path), os.path.realpath(path)):
         if any(_is_same(above, served) for above in _upwards(place)):
             raise KeyFormatError(
-                f"The key file {_shown(path)} lies beneath the served folder.",
-                hint="Keep the key where clients can't get it.",
+                f"The {what} {_shown(path)} lies beneath the served folder.",
+                hint="Keep it where clients can't get it.",
             )
 
 
-def _read(path: StrPath) -> bytes:
-    """The file's bytes, a little more than the longest text at the most."""
+def _read(path: StrPath, subject: str, limit: int, forbidden: int) -> bytes:
+    """The file's bytes, `limit` at the most; `forbidden` are the permissions that it must not give."""
     try:
         descriptor = os.open(path, _READ_FLAGS)
         # No file object around it: for a folder, its constructor would fail and leave the descriptor open.
         try:
-            _check_private(path, os.fstat(descriptor))
+            _check_private(path, subject, os.fstat(descriptor), forbidden)
             data = b""
-            while chunk := os.read(descriptor, MAX_TEXT_BYTES + _LONGEST_NEWLINE + 1 - len(data)):
+            while chunk := os.read(descriptor, limit - len(data)):
                 data += chunk
             return data
         finally:
             os.close(descriptor)
     except OSError as error:
-        raise KeyFormatError(f"The key file {_shown(path)} can't be read: {_reason(error)}.") from error
+        raise KeyFormatError(f"{subject} can't be read: {_reason(error)}.") from error
 
 
-def _check_private(path: StrPath, status: os.stat_result) -> None:
+def _check_private(path: StrPath, subject: str, status: os.stat_result, forbidden: int) -> None:
     if not stat.S_ISREG(status.st_mode):
-        raise KeyFormatError(f"The key file {_shown(path)} is not a regular file.")
+        raise KeyFormatError(f"{subject} is not a regular file.")
     if status.st_uid not in (os.geteuid(), 0):
-        raise KeyFormatError(f"The key file {_shown(path)} belongs to another user.", hint="Copy it, and use the copy.")
-    if status.st_mode & _OTHERS:
-        raise KeyFormatError(
-            f"The key file {_shown(path)} is open to other users of this machine.", hint=f"chmod 600 {_shown(path)}"
-        )
+        raise KeyFormatError(f"{subject} belongs to another user.", hint="Copy it, and use the copy.")
+    if status.st_mode & forbidden:
+        raise KeyFormatError(f"{subject} is open to other users of this machine.", hint=f"chmod 600 {_shown(path)}")
 
 
 def _decode(text: bytes) -> str | None:
@@ -145,7 +179,7 @@ def _decode(text: bytes) -> str | None:
         return None
 
 
-def _parse_secret(path: StrPath, encoded: bytes) -> bytes:
+def _parse_secret(subject: str, encoded: bytes) -> bytes:
     try:
         secret = base64.b64decode(encoded, validate=True)
     except binascii.Error:
@@ -153,7 +187,7 @@ def _parse_secret(path: StrPath, encoded: bytes) -> bytes:
     # Encoded again, because the decoder takes some bits of the last character as it likes.
     if len(secret) != _SECRET_BYTES or base64.b64encode(secret) != encoded:
         raise KeyFormatError(
-            f"The key file {_shown(path)} is damaged: its line is not one that the key generator writes.",
+            f"{subject} is damaged: its line is not one that the key generator writes.",
             hint="Copy it again from where it was made.",
         )
     return secret

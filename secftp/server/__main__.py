@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import resource
-import signal
 import sys
 from typing import TYPE_CHECKING, Final
 
@@ -14,7 +13,6 @@ from secftp.text import escape
 
 if TYPE_CHECKING:
     from secftp.channel import Listener
-    from secftp.keys import Key
     from secftp.server.log import Log
     from secftp.server.options import ServerOptions
 
@@ -52,76 +50,36 @@ def _run(arguments: list[str]) -> int:
 
     options = parse(arguments)
     try:
-        from secftp.record import Suite
-        from secftp.server.access import Access
-        from secftp.server.log import Log
-        from secftp.server.server import Server
-        from secftp.storage import LocalStore
+        from secftp.server.running import check, run
     except InstallationError:
         raise
     except ImportError as problem:
         raise InstallationError(
             f"A package that secftp needs is missing: {problem.name}.", hint="Install secftp again with pip."
         ) from None
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold the keys
-    sys.setswitchinterval(SWITCH_SECONDS)
-    log = Log()
-    key = _choose_key(options, log)
-    with contextlib.closing(LocalStore(options.root, sweep=True)) as store:
-        access = Access(
-            key,
-            suites=frozenset(Suite[name.upper()] for name in options.ciphers),
-            anonymous=options.anonymous,
-            anonymous_write=options.anonymous_write,
-            read_only=options.read_only,
-            overwrite=not options.no_overwrite,
-        )
-        server = Server(store, access, log, max_clients=options.max_clients)
-        listener = _listen(options)
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: server.stop())
-        _announce(listener, options, log)
-        server.serve(listener)
-        for number in (signal.SIGINT, signal.SIGTERM):
-            # One that comes now changes nothing any more, and must not make of this end a death by a signal.
-            signal.signal(number, signal.SIG_IGN)
-    log.line("Stopped.")
-    return int(ExitCode.OK)
-
-
-def _choose_key(options: ServerOptions, log: Log) -> Key | None:
-    """The key that was given, or one of our own; None for a server that is for everybody."""
-    from secftp.keys import Key, load_or_create, read_key_file, refuse_beneath
-
+    _prepare_process()
     _require_folder(options.root)
-    environment = os.environ.pop("SECFTP_KEY", None)  # no child of ours needs it
     if options.key is not None:
         print(
             "secftpd: Other users of this machine can see a key on the command line; --key-file hides it.",
             file=sys.stderr,
         )
-        return Key.from_text(options.key)
-    if options.key_file is not None:
-        refuse_beneath(options.key_file, options.root)
-        return read_key_file(options.key_file)
-    if environment is not None:
-        return Key.from_text(environment)
-    if options.anonymous or options.anonymous_write:
-        return None
-    if sys.stdout is not None and sys.stdout.isatty():
-        return _new_key(log)
-    remembered = load_or_create(options.root)
-    log.line(f"Key: in the file {escape(os.fsencode(remembered.path))}")
-    return remembered.key
+    if options.check_config:
+        check(options)
+        print("The configuration is in order.")
+        return int(ExitCode.OK)
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(contextlib.closing(_listen(options)))
+        run(options, listener, _announce)
+    return int(ExitCode.OK)
 
 
-def _new_key(log: Log) -> Key:
-    """A key that this terminal alone gets to see, once."""
-    from secftp.keys import Key, generate_key
-
-    text = generate_key()
-    log.line(f"Key: {text}")
-    return Key.from_text(text)
+def _prepare_process() -> None:
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold the keys
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    sys.setswitchinterval(SWITCH_SECONDS)
 
 
 def _require_folder(root: str) -> None:
@@ -136,8 +94,12 @@ def _require_folder(root: str) -> None:
 
 
 def _listen(options: ServerOptions) -> Listener:
-    from secftp.channel import listen
+    from secftp.channel import inherited, listen
 
+    if (found := inherited()) is not None:
+        return found
+    if options.port is None:
+        raise UsageError("The port is missing.", hint="The sockets that LISTEN_FDS speaks of are another process's.")
     try:
         return listen(options.hosts, options.port)
     except OSError as problem:

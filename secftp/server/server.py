@@ -61,8 +61,11 @@ class Server:
         self._hung_up = Flag()
         self._listener: Listener | None = None
 
-    def serve(self, listener: Listener) -> None:
-        """Take clients until `stop`; returns when the last one is gone. Closes the listener."""
+    def serve(self, listener: Listener, *, on_stop: Callable[[], None] = lambda: None) -> None:
+        """Take clients until `stop`; returns when the last one is gone. Closes the listener.
+
+        `on_stop` is called in between: no client is taken any more, and transfers are waited for.
+        """
         self._listener = listener
         shared = self._shared
         door = Door(
@@ -80,6 +83,7 @@ class Server:
         self._listener = None
         door.close()
         listener.close()
+        on_stop()
         self._wind_up()
 
     def _take_clients(self, door: Door) -> None:

@@ -1,0 +1,49 @@
+"""What a service manager hands over and wants to know, as systemd defines it (sd_listen_fds(3), sd_notify(3))."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+from typing import Final
+
+from secftp.channel.listen import BACKLOG, Listener
+from secftp.errors import UsageError
+
+FIRST_DESCRIPTOR: Final = 3
+_VARIABLES: Final = ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES")
+
+
+def inherited() -> Listener | None:
+    """The sockets that this process was started with, None if there are none; raises `UsageError` for other things.
+
+    They are taken out of the environment, so that no child takes them for its own.
+    """
+    pid, count, _ = (os.environ.pop(name, "") for name in _VARIABLES)
+    if pid != str(os.getpid()) or not count.isdigit() or int(count) == 0:
+        return None
+    sockets: list[socket.socket] = []
+    try:
+        for descriptor in range(FIRST_DESCRIPTOR, FIRST_DESCRIPTOR + int(count)):
+            os.set_inheritable(descriptor, False)
+            sock = socket.socket(fileno=descriptor)
+            sockets.append(sock)
+            sock.listen(BACKLOG)  # which a socket that is no stream refuses
+            sock.setblocking(False)
+    except OSError:
+        for sock in sockets:
+            sock.detach()
+        raise UsageError(
+            "What was handed over at the start is no listening TCP socket.", hint="Look at the unit's ListenStream=."
+        ) from None
+    return Listener(sockets)
+
+
+def notify(*states: str) -> None:
+    """Tell the service manager, if there is one: `READY=1`, `STOPPING=1`, `STATUS=...`. Never fails, never waits."""
+    place = os.environ.get("NOTIFY_SOCKET", "")
+    if not place.startswith(("/", "@")):
+        return
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+        sock.setblocking(False)
+        sock.sendto("\n".join(states).encode(), "\0" + place[1:] if place.startswith("@") else place)

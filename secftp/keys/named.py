@@ -1,0 +1,127 @@
+"""A file of named keys: for each name its key, a folder of its own beneath the served one, and what it may do.
+
+    [backup]
+    key-file = "backup.key"         # beside this file; or key = "..." in it
+    rights = ["read", "write", "list"]
+
+    [scans]
+    key-file = "scans.key"
+    folder = "incoming/scans"
+    rights = "drop-box"
+
+It is read with the suspicion of a key file, and understood whole or not at all: a word in it that is not known might
+have been meant to take a right away. Nothing in here may put a key, or a line of the file, into a message.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from secftp.errors import KeyFormatError, SecftpError
+from secftp.keys.files import read_key_file, read_trusted
+from secftp.keys.key import Key
+from secftp.text import escape
+
+if TYPE_CHECKING:
+    from secftp.keys.files import StrPath
+
+RIGHTS: Final = ("read", "write", "list", "delete", "overwrite")
+PRESETS: Final = {
+    "read-only": frozenset({"read", "list"}),
+    "drop-box": frozenset({"write"}),
+    "add-only": frozenset({"read", "write", "list"}),
+    "full": frozenset(RIGHTS),
+}
+NAME_BYTES: Final = 32
+_FIELDS: Final = frozenset({"key", "key-file", "folder", "rights"})
+
+
+class KeyEntry(NamedTuple):
+    """One named key. `folder` is beneath the served one, name by name; () is that itself."""
+
+    key: Key
+    folder: tuple[bytes, ...]
+    rights: frozenset[str]
+
+
+def read_keys(path: StrPath) -> dict[str, KeyEntry]:
+    """The keys of a file, by name; raises KeyFormatError for a file or an entry that can't be right."""
+    subject = f"The file of keys {escape(os.fsencode(path))}"
+    table = _parse(read_trusted(path, subject))
+    if isinstance(table, str):
+        raise KeyFormatError(f"{subject} can't be understood{table}.", hint="It is TOML: [name], key-file = ...")
+    if not table:
+        raise KeyFormatError(f"{subject} holds no key.", hint='Begin with: [name]\\nkey-file = "name.key"')
+    return {name: _entry(_Place(f"{subject}, [{escape(name)}]", path), name, value) for name, value in table.items()}
+
+
+class _Place(NamedTuple):
+    """Where in which file something stands."""
+
+    subject: str
+    path: StrPath
+
+    def fail(self, problem: str, hint: str = "") -> KeyFormatError:
+        return KeyFormatError(f"{self.subject}: {problem}.", hint=hint)
+
+
+def _parse(data: bytes) -> dict[str, object] | str:
+    """The table, or where it can't be understood. Nothing is raised in here: what is would carry the file along."""
+    try:
+        return tomllib.loads(data.decode())
+    except UnicodeDecodeError:
+        return ": it is not UTF-8 text"
+    except tomllib.TOMLDecodeError as problem:
+        _, found, place = str(problem).rpartition("(at line ")
+        return f" at line {place.partition(',')[0]}" if found and place[:1].isdigit() else ""
+
+
+def _entry(place: _Place, name: str, value: object) -> KeyEntry:
+    raw = name.encode("utf-8", "surrogateescape")
+    if not 0 < len(raw) <= NAME_BYTES or b"\0" in raw:
+        raise place.fail(f"a name has 1 to {NAME_BYTES} bytes")
+    if not isinstance(value, dict):
+        raise place.fail("each name is a table of its own", hint=f"Write [{escape(name)}] above what belongs to it.")
+    if unknown := sorted(set(value) - _FIELDS):
+        # The word may be a key whose name was forgotten.
+        raise place.fail(f"{len(unknown)} of its fields are unknown", hint=f"Known are: {', '.join(sorted(_FIELDS))}.")
+    return KeyEntry(_key(place, value), _folder(place, value.get("folder", ".")), _rights(place, value.get("rights")))
+
+
+def _key(place: _Place, fields: dict[str, object]) -> Key:
+    text, file = fields.get("key"), fields.get("key-file")
+    if (text is None) == (file is None):
+        raise place.fail("it needs one of key and key-file")
+    problem: SecftpError
+    try:
+        if isinstance(text, str):
+            return Key.from_text(text)
+        if isinstance(file, str):
+            return read_key_file(os.path.join(os.path.dirname(os.path.abspath(place.path)), file))
+    except KeyFormatError as failure:
+        problem = failure
+    else:
+        raise place.fail("key and key-file are texts in quotes")
+    raise KeyFormatError(f"{place.subject}: {problem.message}", hint=problem.hint)
+
+
+def _folder(place: _Place, value: object) -> tuple[bytes, ...]:
+    if not isinstance(value, str) or "\0" in value:
+        raise place.fail("folder is a text in quotes")
+    parts = [part for part in value.split("/") if part not in ("", ".")]
+    if value.startswith("/") or ".." in parts:
+        raise place.fail("folder is beneath the served one", hint="Leave out the slash at its beginning, and any dots.")
+    return tuple(os.fsencode(part) for part in parts)
+
+
+def _rights(place: _Place, value: object) -> frozenset[str]:
+    if isinstance(value, str) and value in PRESETS:
+        return PRESETS[value]
+    if isinstance(value, list) and value and set(value) <= set(RIGHTS):
+        return frozenset(value)
+    raise place.fail(
+        "rights are missing or not understood",
+        hint=f"A list of {', '.join(RIGHTS)}, or one of {', '.join(PRESETS)}.",
+    )

@@ -1,0 +1,151 @@
+"""Where a server's keys come from, at its start and again whenever it is told to read them anew.
+
+What must never happen: that a file which can't be used leaves the server without the keys it had, or with half of the
+new ones; or that a key is generated where somebody decided on keys, or on none.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from typing import TYPE_CHECKING, Final
+
+from secftp.errors import FileError, KeyFormatError
+from secftp.keys import (
+    Key,
+    generate_key,
+    load_or_create,
+    read_key_descriptor,
+    read_key_file,
+    refuse_beneath,
+)
+from secftp.record import Suite
+from secftp.server.access import Access, NamedKey, Rights
+from secftp.text import escape
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from secftp.server.log import Log
+    from secftp.server.options import ServerOptions
+    from secftp.storage import LocalStore, Store
+
+VARIABLE: Final = "SECFTP_KEY"
+CREDENTIAL: Final = "secftp.key"
+
+
+class Keyring:
+    """The keys that the options name. `bounded` makes of a folder's store what sessions get to see."""
+
+    def __init__(
+        self, options: ServerOptions, log: Log, root: LocalStore, bounded: Callable[[LocalStore], Store]
+    ) -> None:
+        self._options = options
+        self._log = log
+        self._root = root
+        self._bounded = bounded
+        self._stores: list[Store] = []
+        self._retired: list[Store] = []
+        self._default = self._choose_default()
+
+    def load(self) -> Access:
+        """Read all keys (a key that was given in another way than by a file stays); raises and keeps what there was."""
+        options = self._options
+        with contextlib.ExitStack() as undo:
+            stores: list[Store] = []
+            named = self._named(stores, undo)
+            access = Access(
+                self._default(),
+                suites=frozenset(Suite[name.upper()] for name in options.ciphers),
+                anonymous=options.anonymous,
+                anonymous_write=options.anonymous_write,
+                read_only=options.read_only,
+                overwrite=not options.no_overwrite,
+                named=named,
+            )
+            undo.pop_all()
+        self._retired += self._stores
+        self._stores = stores
+        return access
+
+    def retire(self, in_use: set[Store]) -> None:
+        """Close the stores of earlier keys that no session uses."""
+        for store in [store for store in self._retired if store not in in_use]:
+            self._retired.remove(store)
+            store.close()
+
+    def close(self) -> None:
+        """Close all stores."""
+        for store in (*self._stores, *self._retired):
+            store.close()
+
+    def _named(self, stores: list[Store], undo: contextlib.ExitStack) -> dict[str, NamedKey]:
+        path = self._options.keys
+        if path is None:
+            return {}
+        from secftp.keys.named import read_keys
+
+        refuse_beneath(path, self._options.root, "file of keys")
+        found: dict[str, NamedKey] = {}
+        for name, entry in read_keys(path).items():
+            store: Store | None = None
+            if entry.folder:
+                store = undo.enter_context(contextlib.closing(self._folder(name, entry.folder)))
+                stores.append(store)
+            rights = Rights(**{right: right in entry.rights for right in Rights._fields})
+            found[name] = NamedKey(entry.key.password(), rights, store)
+        return found
+
+    def _folder(self, name: str, folder: tuple[bytes, ...]) -> Store:
+        try:
+            return self._bounded(self._root.beneath(folder))
+        except FileError as problem:
+            shown = escape(b"/".join(folder))
+            raise KeyFormatError(
+                f"The folder {shown} of the key {escape(name)} can't be used: {escape(str(problem))}.",
+                hint="It has to be beneath the served folder, and no link may lead to it.",
+            ) from None
+
+    def _choose_default(self) -> Callable[[], Key | None]:
+        """The way to the key of clients that give no name; what is no file is read here, once."""
+        options = self._options
+        environment = os.environ.pop(VARIABLE, None)  # no child of ours needs it
+        text = options.key
+        if text is None and options.key_fd is None and options.key_file is None:
+            text = environment
+        if text is not None:
+            return _always(Key.from_text(text))
+        if options.key_fd is not None:
+            return _always(read_key_descriptor(options.key_fd))
+        if options.key_file is not None:
+            return self._file(options.key_file)
+        if (credential := _credential()) is not None:
+            return self._file(credential, credential=True)
+        wanted = options.keys is None and not options.anonymous and not options.anonymous_write
+        return _always(self._own() if wanted else None)
+
+    def _file(self, path: str, *, credential: bool = False) -> Callable[[], Key | None]:
+        refuse_beneath(path, self._options.root)
+        return lambda: read_key_file(path, credential=credential)
+
+    def _own(self) -> Key:
+        """A key that this terminal alone gets to see, once; without a terminal the one that is remembered."""
+        if sys.stdout is not None and sys.stdout.isatty() and self._options.log_file is None:
+            text = generate_key()
+            self._log.line(f"Key: {text}")
+            return Key.from_text(text)
+        remembered = load_or_create(self._options.root)
+        self._log.line(f"Key: in the file {escape(os.fsencode(remembered.path))}")
+        return remembered.key
+
+
+def _always(key: Key | None) -> Callable[[], Key | None]:
+    return lambda: key
+
+
+def _credential() -> str | None:
+    """The key that systemd hands to a service (`LoadCredential=secftp.key:...`), if there is one."""
+    folder = os.environ.get("CREDENTIALS_DIRECTORY")
+    path = os.path.join(folder, CREDENTIAL) if folder else None
+    return path if path is not None and os.path.lexists(path) else None
