@@ -15,9 +15,11 @@ from secftp.errors import (
     Forbidden,
     HandshakeRefused,
     IsAFolder,
+    NameRefused,
     NoSpace,
     NotFound,
     ProtocolError,
+    UsageError,
 )
 from secftp.messages import (
     Abort,
@@ -170,6 +172,19 @@ def test_a_listing_that_is_left_is_cancelled():
         listed.close()
         assert client.stat(()).id == 2
     assert heard == [Cancel(id=1), Stat(id=2)]
+
+
+def test_a_name_that_is_none_is_refused_here_and_the_session_goes_on(tmp_path):
+    with serving(tmp_path) as server, server.session() as client:
+        for call in (client.list, client.stat, client.checksum, client.remove, client.make_folder):
+            for path in ((b"..",), (b"a/b",), (b"a",) * 65):
+                with pytest.raises(NameRefused):
+                    list(call(path))
+        with pytest.raises(UsageError):
+            client.set_attributes((), mode=0o10000)
+        assert client.stat(()).kind == Kind.FOLDER
+        assert list(client.list(())) == []
+        put(client, b"name", b"contents")
 
 
 def test_a_listing_that_breaks_off_says_so_behind_its_entries():

@@ -236,9 +236,9 @@ class Session:
         self.require(CAPABILITY_LIST, path)
         listing = Listing()
         number = self.pipeline.next_id()
+        self.pipeline.submit(List(id=number, path=path, recursive=recursive), listing)
         try:
             with self.pipeline.alive():
-                self.pipeline.submit(List(id=number, path=path, recursive=recursive), listing)
                 while True:
                     while listing.entries:
                         yield listing.entries.popleft()
