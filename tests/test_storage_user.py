@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 import threading
 
 import pytest
@@ -20,7 +21,7 @@ from secftp.errors import (
     NotFound,
     UsageError,
 )
-from secftp.storage import PipeSink, PipeSource, create_local_sink
+from secftp.storage import PipeSink, PipeSource, create_local_sink, make_local_folder, stat_local
 from secftp.storage import user as user_module
 
 
@@ -272,3 +273,42 @@ def test_a_redirected_folder_is_none(tmp_path):
             PipeSource(fd)
     finally:
         os.close(fd)
+
+
+# --- what stands where, and folders ---------------------------------------------------------------------------------
+
+
+def test_what_a_name_leads_to(tmp_path):
+    (tmp_path / "f").write_bytes(b"content")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to("f")
+    (tmp_path / "link-folder").symlink_to("folder")
+    (tmp_path / "link-nowhere").symlink_to("nothing")
+    os.mkfifo(tmp_path / "fifo")
+    assert stat_local(str(tmp_path / "f")) == stat_local(str(tmp_path / "link"))
+    assert stat_local(str(tmp_path / "f")).size == 7
+    for name in ("folder", "link-folder", "folder/", "."):
+        assert stat_local(str(tmp_path / name)).kind == "folder"
+    for name, error in (
+        ("missing", NotFound),
+        ("link-nowhere", NotFound),
+        ("f/x", NotAFolder),
+        ("fifo", Forbidden),
+        ("\0", NameRefused),
+    ):
+        with pytest.raises(error):
+            stat_local(str(tmp_path / name))
+    with pytest.raises(NameRefused):
+        stat_local("")
+
+
+def test_a_folder_is_made_where_the_user_says(tmp_path):
+    make_local_folder(str(tmp_path / "a"))
+    make_local_folder(str(tmp_path / "a" / "b"), mode=0o7700)
+    assert stat.S_IMODE(os.stat(tmp_path / "a" / "b").st_mode) == 0o700
+    (tmp_path / "link").symlink_to("a")
+    make_local_folder(str(tmp_path / "link" / "c"))
+    assert sorted(os.listdir(tmp_path / "a")) == ["b", "c"]
+    for name, error in (("a", AlreadyExists), ("link", AlreadyExists), ("x/y", NotFound), ("\0", NameRefused)):
+        with pytest.raises(error):
+            make_local_folder(str(tmp_path / name))
