@@ -13,9 +13,10 @@ import pytest
 
 from secftp.client import retry
 from secftp.errors import ExitCode
+from secftp.keys import write_key_file
 from tests.command_line import client_and_server, ended, started, terminal
 from tests.cutting import cutting
-from tests.serving import DEADLINE, HOST, digest_of, environment, listing
+from tests.serving import DEADLINE, HOST, digest_of, environment, listing, server_process
 
 PATTERN = random.Random(5).randbytes(6_000_001)
 LARGE = 6_000_001
@@ -508,3 +509,54 @@ def test_the_key_is_asked_for_once(here, tmp_path):
         screen.hang_up()
     assert screen.text.count("Key for ") == 1
     assert tree(tmp_path / "root") == {b"name": PATTERN}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_server_that_is_killed_and_started_again(here, tmp_path, way):
+    """The client waits for it, and goes on with what it had."""
+    root = tmp_path / "root"
+    root.mkdir()
+    source, target = (here, root) if way == "put" else (root, here)
+    fill(source, {"top/large": PATTERN * 6, "top/small": b"1"})  # more than the sockets in between hold
+    write_key_file(tmp_path / "key")
+    serve = ("--root", root, "--key-file", tmp_path / "key")
+    with server_process(here, "0", *serve) as server:
+        port = server.port
+        url = f"secftp://{HOST}:{port}/"
+        places = ["top", url] if way == "put" else [f"{url}top", "."]
+        command = [
+            way,
+            "--limit",
+            "30M",
+            "--retries",
+            "60",
+            "--progress",
+            "json",
+            "--key-file",
+            tmp_path / "key",
+            *places,
+        ]
+        with started(here, *command, keyed=False, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL) as process:
+            events = map(json.loads, process.stderr)
+            assert any(event["event"] == "progress" for event in events)
+            server.signal(signal.SIGKILL)
+            server.wait()
+            with server_process(here, str(port), *serve):
+                rest = [event["event"] for event in events]
+                assert process.wait(DEADLINE) == ExitCode.OK
+    assert "retrying" in rest
+    assert rest[-1] == "ended"
+    assert tree(target) == tree(source)
+
+
+def test_ctrl_c_while_it_waits_to_try_again(here, tmp_path):
+    with cutting(0) as proxy:
+        pass
+    fill(here, {"name": b"1"})
+    url = f"secftp://{HOST}:{proxy.port}/name"
+    with started(here, "put", "--retries", "9", "name", url, stderr=subprocess.PIPE) as process:
+        assert b"Trying again" in process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        result = ended(process)
+    assert result.code == ExitCode.INTERRUPTED
+    assert result.errors.startswith("secftp: Interrupted. Nothing is complete yet.\n  hint: To go on: ")
