@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hmac
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from secftp.channel import DataRun
 from secftp.errors import ChecksumMismatch, FileError, ProtocolError
@@ -21,6 +21,15 @@ if TYPE_CHECKING:
     from secftp.messages import Listed, Message, SmallFile
     from secftp.storage import Digest, Sink
     from secftp.transfer import Progress
+
+
+class Answer(Protocol):
+    """A handler that knows whether all of its answer has come."""
+
+    @property
+    def complete(self) -> bool: ...
+
+    def __call__(self, received: Received, /) -> bool: ...
 
 
 class Single:

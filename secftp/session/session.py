@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import hmac
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, Self, TypeVar
 
 from secftp.channel import connect
 from secftp.errors import ChecksumMismatch, ConnectionLost, FileError, NotFound, ProtocolError, SecftpError
@@ -35,13 +35,13 @@ from secftp.messages import (
 from secftp.messages.schema import (
     CAPABILITY_CHANGE,
     CAPABILITY_LIST,
-    CAPABILITY_MANY,
     CAPABILITY_RANGES,
     CAPABILITY_RESUME,
     CAPABILITY_STAT,
     CAPABILITY_SUM,
 )
 from secftp.session.answers import Listing, Reading, Single
+from secftp.session.capabilities import lacks
 from secftp.session.pipeline import Pipeline
 from secftp.storage import Path, new_digest
 from secftp.text import escape
@@ -51,21 +51,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import TracebackType
 
-    from secftp.channel import Channel, Credentials, Received
+    from secftp.channel import Channel, Credentials
     from secftp.messages import End, Kind, Listed, Welcome
+    from secftp.session.answers import Answer
     from secftp.storage import Digest, Sink, Source
 
 _Reply = TypeVar("_Reply", bound=Message)
-
-_MISSING: Final = {
-    CAPABILITY_RANGES: "send parts of files",
-    CAPABILITY_STAT: "tell what stands under a name",
-    CAPABILITY_LIST: "list folders",
-    CAPABILITY_CHANGE: "change names, folders and attributes",
-    CAPABILITY_SUM: "compute checksums",
-    CAPABILITY_RESUME: "go on with files that were broken off",
-    CAPABILITY_MANY: "take or send many files at once",
-}
 
 
 class Transferred(NamedTuple):
@@ -103,8 +94,7 @@ class Session:
     def require(self, capability: str, path: Path = ()) -> None:
         """Raise the `FileError` of a server that lacks what a request about `path` needs."""
         if not self.can(capability):
-            what = _MISSING.get(capability, f"do this ({escape(capability)})")
-            raise FileError(f"{_subject(path)}: the server can't {what}.", hint="A newer server can.")
+            raise lacks(capability, _subject(path))
 
     # --- files --------------------------------------------------------------------------------------------------------
 
@@ -317,17 +307,17 @@ class Session:
         self._submit(request, answer)
         return self._unwrap(answer, kind, path)
 
-    def _submit(self, request: Message, answer: _Answer) -> None:
+    def _submit(self, request: Message, answer: Answer) -> None:
         with self._unless_answered(answer):
             self.pipeline.submit(request, answer)
             self._await(answer)
 
-    def _await(self, answer: _Answer) -> None:
+    def _await(self, answer: Answer) -> None:
         while not answer.complete:
             self.pipeline.step()
 
     @contextlib.contextmanager
-    def _unless_answered(self, answer: _Answer) -> Iterator[None]:
+    def _unless_answered(self, answer: Answer) -> Iterator[None]:
         """A connection that is lost once the answer is here takes nothing from it."""
         try:
             yield
@@ -342,15 +332,6 @@ class Session:
         if not isinstance(message, kind):
             raise ProtocolError("The answer does not fit the request.")
         return message
-
-
-class _Answer(Protocol):
-    """A handler that knows whether all of its answer has come."""
-
-    @property
-    def complete(self) -> bool: ...
-
-    def __call__(self, received: Received, /) -> bool: ...
 
 
 def _subject(path: Path) -> str:

@@ -1,0 +1,33 @@
+"""What a server may lack, and how that is said: an older one is told from one that refuses."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from secftp.errors import FileError
+from secftp.messages.schema import (
+    CAPABILITY_CHANGE,
+    CAPABILITY_LIST,
+    CAPABILITY_MANY,
+    CAPABILITY_RANGES,
+    CAPABILITY_RESUME,
+    CAPABILITY_STAT,
+    CAPABILITY_SUM,
+)
+from secftp.text import escape
+
+_MISSING: Final = {
+    CAPABILITY_RANGES: "send parts of files",
+    CAPABILITY_STAT: "tell what stands under a name",
+    CAPABILITY_LIST: "list folders",
+    CAPABILITY_CHANGE: "change names, folders and attributes",
+    CAPABILITY_SUM: "compute checksums",
+    CAPABILITY_RESUME: "go on with files that were broken off",
+    CAPABILITY_MANY: "take or send many files at once",
+}
+
+
+def lacks(capability: str, subject: str) -> FileError:
+    """The failure of a request that needs what the server did not name in WELCOME."""
+    what = _MISSING.get(capability, f"do this ({escape(capability)})")
+    return FileError(f"{subject}: the server can't {what}.", hint="A newer server can.")
