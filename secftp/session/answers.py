@@ -27,9 +27,13 @@ class Answer(Protocol):
     """A handler that knows whether all of its answer has come."""
 
     @property
-    def complete(self) -> bool: ...
+    def complete(self) -> bool:
+        """Whether all of it has come."""
+        ...
 
-    def __call__(self, received: Received, /) -> bool: ...
+    def __call__(self, received: Received, /) -> bool:
+        """Take the next part; returns whether it was the last."""
+        ...
 
 
 class Single:
