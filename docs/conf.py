@@ -24,7 +24,10 @@ nitpicky = False
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
-autodoc_default_options = {"members": True, "inherited-members": "RawIOBase,Exception,OSError,NamedTuple,tuple,IntEnum,int"}
+autodoc_default_options = {
+    "members": True,
+    "inherited-members": "RawIOBase,Exception,OSError,NamedTuple,tuple,IntEnum,int",
+}
 
 html_theme = "furo"
 html_title = f"secftp {__version__}"

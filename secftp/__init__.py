@@ -120,15 +120,17 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> object:
-    """Import what is used for the first time."""
-    where = _WHERE.get(name)
-    if where is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
+if not TYPE_CHECKING:  # else every name that is none would be an object to a type checker
 
-    value = globals()[name] = getattr(import_module(where), name)
-    return value
+    def __getattr__(name: str) -> object:
+        """Import what is used for the first time."""
+        where = _WHERE.get(name)
+        if where is None:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib import import_module
+
+        value = globals()[name] = getattr(import_module(where), name)
+        return value
 
 
 def __dir__() -> list[str]:
