@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from secftp.client import in_flight
 from secftp.client import listing as listing_verb
 from secftp.errors import ExitCode
 from tests.command_line import client_and_server
@@ -161,6 +162,14 @@ def test_a_folder_needs_r(secftp, root):
     assert "a/b/c" in listing(root)
     secftp("rm", "-r", "//a").succeed()
     assert listing(root) == ["e"]
+
+
+@pytest.mark.parametrize("window", [2, in_flight.WINDOW])
+def test_many_are_removed(secftp, root, window, monkeypatch):
+    monkeypatch.setattr(in_flight, "WINDOW", window)
+    fill(root, *(f"top/{number % 5}/{number % 3}/{number}" for number in range(300)), "top/empty/")
+    secftp("rm", "-r", "//top").succeed()
+    assert listing(root) == []
 
 
 def test_a_slash_means_a_folder(secftp, root):

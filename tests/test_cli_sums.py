@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-from secftp.client import checksums
+from secftp.client import in_flight, verify
 from secftp.errors import ExitCode
 from tests.command_line import client_and_server
 from tests.serving import digest_of
@@ -109,10 +109,11 @@ def test_what_is_the_same(secftp, here, root):
     assert secftp("verify", "-q", here / "b", "//b/").succeed().errors == ""
 
 
-@pytest.mark.parametrize("window", [2, checksums.WINDOW])
+@pytest.mark.parametrize("window", [2, in_flight.WINDOW])
 @pytest.mark.parametrize("kind", ["xxh128", "sha256", "blake3", "md5"])
 def test_what_differs_is_listed(secftp, here, root, kind, window, monkeypatch):
-    monkeypatch.setattr(checksums, "WINDOW", window)
+    monkeypatch.setattr(in_flight, "WINDOW", window)
+    monkeypatch.setattr(verify, "_SORTED", window)
     both(here, root, {f"same/{number}": b"%d" % number for number in range(5)})
     fill(here, {"b/d/e": b"333", "x": b"", "new/y": b"", "kind/": b"", "longer": b"12", b"bad\xff": b"1"})
     fill(root, {"b/d/e": b"334", "w": b"", "old/z/": b"", "kind": b"", "longer": b"123", b"bad\xff": b"2"})
@@ -164,8 +165,6 @@ def test_links_do_not_count(secftp, here, root):
 
 
 def test_a_file_that_vanishes_is_a_failure_and_the_rest_is_compared(secftp, here, root, monkeypatch):
-    from secftp.client import verify
-
     both(here, root)
     opened = verify._Here.open
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from secftp.client.in_flight import removals
 from secftp.client.remote import Failures, opened, shown
 from secftp.errors import AlreadyExists, FileError, IsAFolder, NotAFolder, NotFound
 from secftp.messages import Kind, check_path, exception_for
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     from secftp.client.remote_options import MakeOptions, MoveOptions, RemoveOptions
     from secftp.client.terminal import Terminal
@@ -89,34 +90,38 @@ def _remove(session: Session, url: Url, options: RemoveOptions, failures: Failur
 
 
 def _remove_folder(session: Session, top: Path, failures: Failures) -> None:
-    """Remove a folder from the leaves on. In memory are the names of one folder at each level, never the whole tree."""
-    pending = [(top, _emptied(session, top, failures))]
-    while pending:
-        path, folders = pending[-1]
-        below = next(folders, None)
-        if below is not None:
-            pending.append((below, _emptied(session, below, failures)))
-            continue
-        pending.pop()
-        with failures.collected():
-            session.remove(path, kind=Kind.FOLDER)
-
-
-def _emptied(session: Session, path: Path, failures: Failures) -> Iterator[Path]:
-    """Remove the files of a folder, then name the folders in it."""
-    try:
-        entries = list(session.list(path))
-    except FileError as problem:
+    for problem in removals(session, _from_the_leaves_on(session, top, failures)):
         failures.add(problem)
-        return
-    for entry in entries:
-        name = (*path, *entry.path)
-        if entry.code is not None:
-            failures.add(exception_for(entry.code, shown(name)))
-        elif entry.kind != Kind.FOLDER:
-            with failures.collected():
-                session.remove(name, kind=Kind.FILE)
-    yield from [(*path, *entry.path) for entry in entries if entry.kind == Kind.FOLDER and entry.code is None]
+
+
+def _from_the_leaves_on(session: Session, top: Path, failures: Failures) -> Iterator[tuple[Path, Kind]]:
+    """A folder and all beneath, each before what it is in. In memory are the names of one folder at each level."""
+    folders = yield from _files_of(session, top, failures)
+    pending = [(top, folders)]
+    while pending:
+        path, below = pending[-1]
+        name = next(below, None)
+        if name is None:
+            pending.pop()
+            yield path, Kind.FOLDER
+        else:
+            folders = yield from _files_of(session, (*path, name), failures)
+            pending.append(((*path, name), folders))
+
+
+def _files_of(session: Session, path: Path, failures: Failures) -> Generator[tuple[Path, Kind], None, Iterator[bytes]]:
+    """The files of a folder; returns the names of the folders in it."""
+    files: list[bytes] = []
+    folders: list[bytes] = []
+    with failures.collected():
+        for entry in session.list(path):
+            if entry.code is not None:
+                failures.add(exception_for(entry.code, shown((*path, *entry.path))))
+            else:
+                (folders if entry.kind == Kind.FOLDER else files).append(entry.path[0])
+    for name in files:
+        yield (*path, name), Kind.FILE
+    return iter(folders)
 
 
 # --- mv ---------------------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Final
 
-from secftp.client.checksums import checksums
+from secftp.client.in_flight import checksums
 from secftp.client.remote import Failures, opened, shown
 from secftp.client.terminal import STANDARD_OUTPUT, print_bytes
 from secftp.errors import FileError
@@ -66,19 +66,17 @@ def _files(session: Session, url: Url, failures: Failures) -> Iterator[Path]:
     pending: list[Path] = [()]
     while pending:
         folder = pending.pop()
-        try:
-            entries = sorted(session.list((*url.path, *folder)), key=lambda entry: entry.path)
-        except FileError as problem:
-            failures.add(problem)
-            continue
-        for entry in entries:
-            path = (*folder, *entry.path)
-            if entry.code is not None:
-                failures.add(exception_for(entry.code, shown((*url.path, *path))))
-            elif entry.kind == Kind.FILE:
-                yield path
-        below = [(*folder, *entry.path) for entry in entries if entry.kind == Kind.FOLDER and entry.code is None]
-        pending += reversed(below)
+        files: list[bytes] = []
+        folders: list[bytes] = []
+        with failures.collected():
+            for entry in session.list((*url.path, *folder)):
+                if entry.code is not None:
+                    failures.add(exception_for(entry.code, shown((*url.path, *folder, *entry.path))))
+                elif entry.kind is not None:
+                    (files if entry.kind == Kind.FILE else folders).append(entry.path[0])
+        for name in sorted(files):
+            yield (*folder, name)
+        pending += [(*folder, name) for name in sorted(folders, reverse=True)]
 
 
 def _name(url: Url, path: Path) -> bytes:

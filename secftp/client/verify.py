@@ -1,18 +1,19 @@
 """`secftp verify`: whether what is here is what is at the server, name by name and by the checksums of contents.
 
 Each side computes the checksums of its own files, at the same time. Folders are compared one by one, so in memory are
-the names of one folder on either side and those of the folders that are still to come, never a whole tree. What is no
-file and no folder does not count, here as at the server.
+the names that one folder has at the server and those of the folders that are still to come, never a whole tree. What is
+no file and no folder does not count, here as at the server.
 """
 
 from __future__ import annotations
 
 import contextlib
+import itertools
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from secftp.client.checksums import checksums
 from secftp.client.copy_counts import count
 from secftp.client.ends import at_home
+from secftp.client.in_flight import checksums
 from secftp.client.remote import Failures, opened, shown
 from secftp.client.terminal import print_output
 from secftp.errors import ExitCode, FileError, IsAFolder, NotAFolder, NotFound
@@ -21,7 +22,7 @@ from secftp.storage import LocalStore, new_digest, open_local_source
 from secftp.text import escape, format_size
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     from secftp.client.progress import Bar
     from secftp.client.remote_options import VerifyOptions
@@ -31,14 +32,8 @@ if TYPE_CHECKING:
     from secftp.storage import Source
 
 _BATCH: Final = 1 << 20
-_FOLDER: Final = "folder"
-
-
-class _Entry(NamedTuple):
-    """What one side has under a name. `size` in bytes."""
-
-    kind: str
-    size: int
+_FOLDER: Final = -1  # in place of a size
+_SORTED: Final = 100_000
 
 
 class _Pair(NamedTuple):
@@ -75,11 +70,9 @@ class _Here:
             self.store = LocalStore(name)
 
     @property
-    def entry(self) -> _Entry:
-        """What it is."""
-        if self._source is None:
-            return _Entry(_FOLDER, 0)
-        return _Entry("file", self._source.info.size or 0)
+    def size(self) -> int:
+        """Of the file."""
+        return _FOLDER if self._source is None else self._source.info.size or 0
 
     def open(self, path: Path) -> Source:
         """A file of it, `()` being itself."""
@@ -119,11 +112,14 @@ class _Comparison:
 
     def run(self) -> None:
         """Compare all there is. Raises what is wrong with the two places themselves."""
-        here, there = self._here.entry, self._stat()
-        if here.kind != there.kind:
+        here, there = self._here.size, self._stat()
+        if (here < 0) != (there < 0):
             self._tell_kinds((), here, there)
             return
-        pairs = self._pairs_below() if here.kind == _FOLDER else self._pairs_of({(): here}, {(): there})
+        if here >= 0 and here != there:
+            self._tell("differs", ())
+            return
+        pairs = self._pairs_below() if here < 0 else iter([_Pair((), here)])
         files = ((pair, (*self._url.path, *pair.path)) for pair in pairs)
         for pair, outcome in checksums(self._session, files, self._algorithm):
             if isinstance(outcome, FileError):
@@ -139,11 +135,11 @@ class _Comparison:
             return f"No difference: {same}."
         return f"{self.differences} {'difference' if self.differences == 1 else 'differences'}, {same}."
 
-    def _stat(self) -> _Entry:
+    def _stat(self) -> int:
         info = self._session.stat(self._url.path)
         if self._url.trailing_slash and info.kind != Kind.FOLDER:
             raise NotAFolder(f"{shown(self._url.path)}: it is a file.", hint="Leave out the slash at its end.")
-        return _Entry(str(info.kind), info.size)
+        return _FOLDER if info.kind == Kind.FOLDER else info.size
 
     # --- which files to compare ---------------------------------------------------------------------------------------
 
@@ -153,52 +149,59 @@ class _Comparison:
         while pending:
             folder = pending.pop()
             try:
-                here, there = self._list_here(folder), self._list_there(folder)
+                there = self._list_there(folder)
+                both = yield from self._pairs_in(folder, there)
             except FileError as problem:
                 if not folder:
                     raise
                 self._failures.add(problem)
-                continue
-            yield from self._pairs_of(here, there)
-            both = (path for path in here if path in there)
-            pending += sorted((path for path in both if here[path].kind == there[path].kind == _FOLDER), reverse=True)
+            else:
+                pending += [(*folder, name) for name in sorted(both, reverse=True)]
 
-    def _pairs_of(self, here: dict[Path, _Entry], there: dict[Path, _Entry]) -> Iterator[_Pair]:
-        for path in sorted(here.keys() | there.keys()):
-            mine, other = here.get(path), there.get(path)
+    def _pairs_in(self, folder: Path, there: dict[bytes, int]) -> Generator[_Pair, None, list[bytes]]:
+        """The files of one folder that both sides have; returns the folders in it that both have."""
+        both = []
+        for name, mine in self._list_here(folder):
+            path, other = (*folder, name), there.pop(name, None)
             if other is None:
                 self._tell("missing there", path, mine)
-            elif mine is None:
-                self._tell("missing here", path, other)
-            elif mine.kind != other.kind:
+            elif (mine < 0) != (other < 0):
                 self._tell_kinds(path, mine, other)
-            elif mine.kind != _FOLDER:
-                if mine.size == other.size:
-                    yield _Pair(path, mine.size)
-                else:
-                    self._tell("differs", path)
+            elif mine < 0:
+                both.append(name)
+            elif mine == other:
+                yield _Pair(path, mine)
+            else:
+                self._tell("differs", path)
+        for name in sorted(there):
+            self._tell("missing here", (*folder, name), there[name])
+        return both
 
-    def _list_here(self, folder: Path) -> dict[Path, _Entry]:
+    def _list_here(self, folder: Path) -> Iterator[tuple[bytes, int]]:
+        """What is in a folder here, by name and size, sorted unless it is too much for that."""
+        listing = self._scan_here(folder)
+        first = sorted(itertools.islice(listing, _SORTED))
+        return itertools.chain(first, listing)
+
+    def _scan_here(self, folder: Path) -> Iterator[tuple[bytes, int]]:
         store = self._here.store
         assert store is not None  # only folders are listed
-        found = {}
         with at_home():
             for entry in store.scan(folder):
-                path = (*folder, *entry.path)
-                if entry.problem is not None or entry.info is None:
-                    self._failures.add(entry.problem or NotFound(f"{shown(path)}: it can't be looked at."))
+                if entry.problem is None and entry.info is not None:
+                    yield entry.path[0], _FOLDER if entry.info.kind == "folder" else entry.info.size or 0
                 else:
-                    found[path] = _Entry(entry.info.kind, entry.info.size or 0)
-        return found
+                    name = shown((*folder, *entry.path))
+                    self._failures.add(entry.problem or NotFound(f"{name}: it can't be looked at."))
 
-    def _list_there(self, folder: Path) -> dict[Path, _Entry]:
+    def _list_there(self, folder: Path) -> dict[bytes, int]:
+        """What is in a folder at the server, by name and size."""
         found = {}
         for entry in self._session.list((*self._url.path, *folder)):
-            path = (*folder, *entry.path)
             if entry.code is not None:
-                self._failures.add(exception_for(entry.code, shown((*self._url.path, *path))))
+                self._failures.add(exception_for(entry.code, shown((*self._url.path, *folder, *entry.path))))
             elif entry.kind is not None:
-                found[path] = _Entry(str(entry.kind), entry.size)
+                found[entry.path[0]] = _FOLDER if entry.kind == Kind.FOLDER else entry.size
         return found
 
     # --- the comparison -----------------------------------------------------------------------------------------------
@@ -223,11 +226,12 @@ class _Comparison:
 
     # --- words --------------------------------------------------------------------------------------------------------
 
-    def _tell(self, what: str, path: Path, entry: _Entry | None = None) -> None:
-        self._tell_line(f"{what}: {self._name(path)}{'/' if entry is not None and entry.kind == _FOLDER else ''}")
+    def _tell(self, what: str, path: Path, size: int = 0) -> None:
+        self._tell_line(f"{what}: {self._name(path)}{'/' if size < 0 else ''}")
 
-    def _tell_kinds(self, path: Path, here: _Entry, there: _Entry) -> None:
-        self._tell_line(f"kind differs: {self._name(path)} (a {here.kind} here, a {there.kind} there)")
+    def _tell_kinds(self, path: Path, here: int, there: int) -> None:
+        kinds = ("a folder here, a file there", "a file here, a folder there")
+        self._tell_line(f"kind differs: {self._name(path)} ({kinds[here > there]})")
 
     def _tell_line(self, text: str) -> None:
         self.differences += 1
