@@ -588,13 +588,10 @@ def test_whichever_call_fails_the_target_is_the_old_file_or_the_new_one(tmp_path
 def test_partials_are_swept_a_week_after_their_last_change(tmp_path, store):
     (tmp_path / "a").mkdir()
     week = 7 * 24 * 3600
-    for path, age in (
-        ((b"young",), week - 60),
-        ((b"old",), week + 60),
-        ((b"a", b"old"), week + 60),
-        ((b"held",), 2 * week),
-    ):
+    ages = {(b"young",): week - 60, (b"old",): week + 60, (b"a", b"old"): week + 60, (b"held",): 2 * week}
+    for path in ages:
         keep(store, b"x", path)
+    for path, age in ages.items():
         place = os.path.join(os.fsencode(tmp_path), *path[:-1], partial_name(path[-1]))
         os.utime(place, (time.time() - age, time.time() - age))
     with store.resume_sink((b"held",), 1) as held:
@@ -602,6 +599,18 @@ def test_partials_are_swept_a_week_after_their_last_change(tmp_path, store):
         held.commit()
     assert sorted(os.listdir(tmp_path)) == sorted(["a", "held", partial_name(b"young").decode()])
     assert os.listdir(tmp_path / "a") == []
+
+
+def test_whoever_leaves_one_takes_the_old_ones_of_the_folder_away(tmp_path, store):
+    (tmp_path / "a").mkdir()
+    for path in ((b"old",), (b"young",), (b"a", b"old")):
+        keep(store, b"x", path)
+    for place in (tmp_path, tmp_path / "a"):
+        os.utime(place / partial_name(b"old").decode(), (0, 0))
+    (tmp_path / temporary_name().decode()).write_bytes(b"a dead writer's")
+    keep(store, b"x")
+    assert sorted(os.listdir(tmp_path)) == sorted(["a", partial_name(b"young").decode(), PARTIAL])
+    assert os.listdir(tmp_path / "a") == [partial_name(b"old").decode()]
 
 
 def test_only_names_of_ours_are_swept_however_old(tmp_path):

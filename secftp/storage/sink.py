@@ -19,6 +19,7 @@ from secftp.errors import AlreadyExists, ChecksumMismatch, InputOutputError, NoS
 from secftp.storage.base import FileInfo, ResumedSink, Sink, file_info
 from secftp.storage.failures import require_regular, translated
 from secftp.storage.names import is_partial, shown
+from secftp.storage.sweep import sweep
 from secftp.storage.unfinished import (
     close_quietly,
     create_partial,
@@ -145,6 +146,8 @@ class FileSink(Sink):
                     os.ftruncate(self._fd, self._size)
                 if is_partial(temporary) or make_partial(self._fd, self._folder, temporary, self._name):
                     self._temporary = None
+                    # Where a client works, no server ever sweeps: so whoever leaves one takes the old ones away.
+                    sweep(self._folder, levels=1)
         except OSError:
             pass
         finally:

@@ -28,9 +28,10 @@ _ROOT_FLAGS = LIST_FLAGS & ~os.O_NOFOLLOW
 PARTIAL_NS = 7 * 24 * 3600 * 10**9  # how long after its last change a partial can still be gone on with
 
 
-def sweep(root: StrOrBytesPath | int, *, stop: threading.Event | None = None) -> int:
+def sweep(root: StrOrBytesPath | int, *, levels: int = MAX_COMPONENTS, stop: threading.Event | None = None) -> int:
     """Remove the unfinished files of dead writers from the tree `root`, a path or a descriptor; return how many.
 
+    `levels`: how many levels of folders are looked at, 1 for `root` alone.
     Only regular files that belong to this user and bear a name of ours are touched. What can't be read, locked or
     removed is left, and so is all below the depth that a name of the wire can reach. `stop` ends it early. Raises
     OSError only if `root` can't be opened or listed.
@@ -38,7 +39,7 @@ def sweep(root: StrOrBytesPath | int, *, stop: threading.Event | None = None) ->
     is_stopped = stop.is_set if stop is not None else bool
     fd = os.open(".", _ROOT_FLAGS, dir_fd=root) if isinstance(root, int) else os.open(root, _ROOT_FLAGS)
     try:
-        return _sweep_folder(fd, MAX_COMPONENTS, is_stopped)
+        return _sweep_folder(fd, levels, is_stopped)
     finally:
         os.close(fd)
 
