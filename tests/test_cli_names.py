@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import subprocess
 import time
 
 import pytest
@@ -12,10 +13,24 @@ import pytest
 from secftp.client import in_flight
 from secftp.client import listing as listing_verb
 from secftp.errors import ExitCode
-from tests.command_line import client_and_server
-from tests.serving import listing
+from secftp.text import escape
+from tests.command_line import client_and_server, started, terminal
+from tests.serving import DEADLINE, listing
 
-ODD = [b"bad\xff", b"new\nline", b"\x1b[2J", b"back\\slash", b"x" * 255, "umläut".encode(), b"-r", b" "]
+BIDI = "right\u202eleft\u200bnothing\u00adsoft\x85line".encode()
+ODD = [
+    BIDI,
+    bytes(range(1, 47)) + bytes(range(48, 128)),
+    bytes(range(128, 256)),
+    b"bad\xff",
+    b"new\nline",
+    b"\x1b[2J",
+    b"back\\slash",
+    b"x" * 255,
+    "umläut".encode(),
+    b"-r",
+    b" ",
+]
 MOMENT = 1_700_000_000_123_456_789
 
 
@@ -68,15 +83,10 @@ def test_several_listings_have_heads(secftp, root):
 @pytest.mark.parametrize("name", ODD)
 def test_names_are_escaped_for_people_and_exact_for_programs(secftp, root, name):
     fill(root, name)
-    shown = secftp("ls", "//").succeed(secftp_shown(name) + b"\n")
+    shown = secftp("ls", "//").succeed(f"{escape(name)}\n".encode())
     assert shown.output.decode().removesuffix("\n").isprintable()
     (row,) = map(json.loads, secftp("ls", "--json", "//").output.splitlines())
     assert exact(row) == name
-
-
-def secftp_shown(name):
-    short = {b"\n": rb"\n", b"\\": rb"\\", b"\xff": rb"\xff", b"\x1b": rb"\x1b"}
-    return b"".join(short.get(bytes([byte]), bytes([byte])) for byte in name)
 
 
 def exact(row):
@@ -269,6 +279,29 @@ def test_folders_that_can_not_be_made(secftp, root):
     secftp("mkdir", "//").expect(ExitCode.EXISTS)
     secftp("mkdir", "//.secftp-x").expect(ExitCode.REFUSED)
     assert listing(root) == ["file", "folder"]
+
+
+@pytest.mark.parametrize("verb", ["ls", "stat", "sum", "verify"])
+def test_a_terminal_sees_no_control_of_a_names(secftp, root, tmp_path, verb):
+    fill(root, *ODD)
+    given = [tmp_path / "home"] if verb == "verify" else []
+    (tmp_path / "home").mkdir()
+    urls = [secftp.url()] if verb != "stat" else [secftp.url("".join(f"%{byte:02x}" for byte in name)) for name in ODD]
+    with (
+        terminal() as (slave, screen),
+        started(
+            tmp_path,
+            *(verb, "--key-file", tmp_path / "key", *given, *urls),
+            keyed=False,
+            stdin=subprocess.DEVNULL,
+            stdout=slave,
+            stderr=slave,
+        ) as process,
+    ):
+        assert process.wait(DEADLINE) == (ExitCode.FAILED if verb == "verify" else ExitCode.OK)
+        screen.hang_up()
+        screen.wait_for(r"\\u202e")
+        assert screen.text.replace("\r\n", "").isprintable()
 
 
 # --- all of them ------------------------------------------------------------------------------------------------------

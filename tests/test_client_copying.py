@@ -139,6 +139,19 @@ def test_a_copy_of_several_has_one_for_the_file_and_one_for_the_whole(bar):
     assert screen.lines == ["", ""]
 
 
+def test_the_time_before_the_first_answer_is_no_rate(bar):
+    bar, screen, clock, counts = bar
+    counts.files, counts.bytes = 1, GB
+    for _ in range(10):
+        clock.now += 1.0
+        bar.look()
+    assert re.search(r" -  - left$", screen.lines[0])
+    clock.now += 1.0
+    counts.moved(GB // 2)
+    bar.look()
+    assert re.search(r" 4\d\.\d MB/s  1\d s left$", screen.lines[0])
+
+
 def test_it_is_drawn_as_seldom_as_the_other(bar):
     bar, screen, clock, counts = bar
     counts.files, counts.bytes = 2, GB
@@ -300,6 +313,7 @@ def test_what_stands():
 def test_events_are_the_documented_ones(capfd, monkeypatch):
     monkeypatch.setattr(copy_events, "INTERVAL_SECONDS", 0.0)
     terminal = Terminal()
+    terminal.programs = True
     watcher = Programs(terminal, how())
     watcher.planned(2, 10)
     watcher.planned(1, 6)

@@ -52,7 +52,8 @@ class CopyBar(Bar):
             return
         self._due = now + INTERVAL_SECONDS
         counts = self._counts
-        self._follow_rate(now, counts.moved_bytes)
+        if counts.moved_bytes > 0:  # before the first answer there is no rate, not one of 0
+            self._follow_rate(now, counts.moved_bytes)
         if not progress._in_foreground():  # noqa: SLF001 - its own subclass
             return
         columns = progress._columns()  # noqa: SLF001

@@ -26,7 +26,6 @@ class Programs(Counts):
 
     def __init__(self, terminal: Terminal, how: How) -> None:
         super().__init__()
-        terminal.programs = True
         self._terminal = terminal
         self._how = how
         self._failures = Failures(terminal, tell_one=lambda _problem: None)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 def run_get(options: GetOptions, terminal: Terminal) -> None:
     """Fetch. Raises what `Session.open`, `Get.run` and `choose_key` raise, and `PartialFailure`."""
+    terminal.quiet, terminal.programs = options.quiet, options.progress == "json"
     _check(options.sources)
     if options.target == STREAM:
         from secftp.client.copy_streams import get_stream
@@ -45,6 +46,7 @@ def run_get(options: GetOptions, terminal: Terminal) -> None:
 
 def run_put(options: PutOptions, terminal: Terminal) -> None:
     """Send. Raises what `Session.open`, `Put.run` and `choose_key` raise, and `PartialFailure`."""
+    terminal.quiet, terminal.programs = options.quiet, options.progress == "json"
     _check([options.target])
     if STREAM in options.sources:
         from secftp.client.copy_streams import put_stream
@@ -60,8 +62,7 @@ def run_put(options: PutOptions, terminal: Terminal) -> None:
 
 def watch(options: GetOptions | PutOptions, terminal: Terminal, done: str) -> Watching:
     """Whoever was asked to watch; `done` begins what is said at the end."""
-    terminal.quiet = options.quiet
-    if options.progress == "json":
+    if terminal.programs:
         from secftp.client.copy_events import Programs
 
         return Programs(terminal, options.how)
