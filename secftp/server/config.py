@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import os
 import tomllib
-from typing import Any, Final
+from typing import Final
 
 from secftp.errors import KeyFormatError, UsageError
 from secftp.keys import read_trusted
@@ -26,8 +26,8 @@ _NEVER: Final = frozenset({"help", "version", "config", "check-config", "key"})
 _PATHS: Final = frozenset({"root", "key-file", "keys", "log-file"})
 
 
-def read_config(path: str) -> dict[str, Any]:
-    """What the file says, under the names of `ServerOptions`' parser; raises `UsageError`."""
+def read_config(path: str) -> list[str]:
+    """What the file says, as a command line would say it; raises `UsageError`."""
     subject = f"The configuration {escape(os.fsencode(path))}"
     try:
         data = read_trusted(path, subject, private=False)
@@ -41,9 +41,10 @@ def read_config(path: str) -> dict[str, Any]:
     folder = os.path.dirname(os.path.abspath(path))
     arguments = [argument for name, value in table.items() for argument in _arguments(subject, folder, name, value)]
     try:
-        return vars(make_parser(only_given=True).parse_intermixed_args(arguments))
+        make_parser().parse_args(arguments)
     except UsageError as problem:
         raise UsageError(f"{subject}: {problem.message}", hint=problem.hint) from None
+    return arguments
 
 
 def _arguments(subject: str, folder: str, name: str, value: object) -> list[str]:

@@ -55,12 +55,12 @@ class ServerOptions:
 
 def parse(arguments: list[str]) -> ServerOptions:
     """Options from the arguments; raises `UsageError`. Prints and exits for --help and --version alone."""
-    given = vars(make_parser(only_given=True).parse_intermixed_args(arguments))
+    given = find_given(arguments)
     configured: dict[str, Any] = {}
     if (path := given.get("config")) is not None:
         from secftp.server.config import read_config
 
-        configured = read_config(path)
+        configured = find_given(read_config(path))
     _check_keys(given)
     _check_keys(configured)
     if any(name in given for name in _DEFAULT_KEYS) or "SECFTP_KEY" in os.environ:
@@ -71,6 +71,12 @@ def parse(arguments: list[str]) -> ServerOptions:
     values["hosts"] = values.pop("host")
     limits = Limits(**{name: values.pop(name) for name in list(values) if name in _LIMITS})
     return ServerOptions(**values, limits=limits)
+
+
+def find_given(arguments: list[str]) -> dict[str, Any]:
+    """What these arguments say, without what holds by itself."""
+    values = vars(make_parser(only_given=True).parse_intermixed_args(arguments))
+    return {name: value for name, value in values.items() if name not in ("port", "key") or value is not None}
 
 
 def _check_keys(values: dict[str, Any]) -> None:

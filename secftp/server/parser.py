@@ -57,7 +57,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def make_parser(*, only_given: bool = False) -> Parser:
-    """The parser; with `only_given` what it finds has no defaults in it."""
+    """The parser; with `only_given` options that were not given are missing from what it finds."""
     parser = Parser(
         prog="secftpd",
         description="Serve the files of a folder to clients that know its key, encrypted.",
@@ -74,7 +74,8 @@ def make_parser(*, only_given: bool = False) -> Parser:
         add(parser)
     if only_given:
         for action in parser._actions:  # noqa: SLF001 - argparse has no other way to find out what was given
-            action.default = argparse.SUPPRESS
+            if action.option_strings:
+                action.default = argparse.SUPPRESS
     return parser
 
 

@@ -88,11 +88,12 @@ class Server:
 
     def _take_clients(self, door: Door) -> None:
         while not self._shared.stopping.is_set():
-            door.turn()
+            # Before the wait: a signal that came before there was a listener has woken nobody.
             if self._hung_up.is_set():
                 self._hung_up.clear()
                 if self._on_hangup is not None:
                     self._on_hangup()
+            door.turn()
 
     def stop(self) -> None:
         """Begin the end; a second call ends it without waiting for transfers."""
