@@ -100,12 +100,16 @@ class Tree:
 
 
 class Server:
-    def __init__(self, w: int, *, capabilities: tuple[str, ...] = ALL, requests: int = 64, seed: int = 0) -> None:
+    def __init__(
+        self, w: int, *, capabilities: tuple[str, ...] = ALL, requests: int = 64, seed: int = 0, text: str = "no"
+    ) -> None:
         self.tree = Tree()
         self.w = w
         self.capabilities = capabilities
         self.requests = requests
         self.seed = seed
+        self.text = text  # stands in all that it says
+        self.refuse: str | None = None  # the code that answers every READ
         self.served: list[str] = []  # the names of all messages that came
         self.moved = 0  # bytes of all DATA, both ways
         self.cut_after: int | None = None  # end the next connection after so many DATA
@@ -180,7 +184,7 @@ class Session:
         self.wire.send(
             "WELCOME",
             version=1,
-            software="a model",
+            software=self.server.text,
             capabilities=self.server.capabilities,
             limits=limits,
             later=[1, {}],
@@ -189,7 +193,7 @@ class Session:
             message = self.wire.receive()
             self.server.served.append(message.name)
             if message.name == "BYE":
-                self.wire.send("BYE")
+                self.wire.send("BYE", text=self.server.text)
                 with contextlib.suppress(OSError):  # a client that has gone already
                     self.wire.sock.shutdown(socket.SHUT_WR)
                     self.wire.drain()
@@ -203,7 +207,7 @@ class Session:
             with self.server._lock if message.name != "WRITE" else contextlib.nullcontext():
                 replies = list(handler(message))
         except No as no:
-            self.wire.send("ERROR", id=message.id, code=no.code, text="no")
+            self.wire.send("ERROR", id=message.id, code=no.code, text=self.server.text)
             return
         for name, fields in replies:
             payload = fields.pop("payload", b"")
@@ -226,6 +230,8 @@ class Session:
     Replies = "Iterator[tuple[str, dict[str, Any]]]"
 
     def read(self, asked: Message) -> Replies:
+        if self.server.refuse is not None:
+            raise No(self.server.refuse)
         file = self.tree.file(asked.path)
         before = file.data[: asked.offset] if asked.prefix is not None else b""
         if asked.prefix is not None and digest(asked.algorithm, before) != asked.prefix:
