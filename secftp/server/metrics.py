@@ -22,12 +22,13 @@ _SECONDS: Final = (0.001, 0.01, 0.1, 1.0, 10.0, 100.0, 1000.0)
 
 
 class Metrics:
-    """Implements `log.Counter`."""
+    """Implements `log.Counter`; `port` is where it is served."""
 
     def __init__(self) -> None:
         from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
         self.registry = registry = CollectorRegistry()
+        self.port = 0
         self._sessions = Gauge("secftp_sessions", "Sessions under way.", registry=registry)
         self._handshakes = Counter(
             "secftp_handshakes", "Connections by what became of them.", ["result"], registry=registry
@@ -82,6 +83,7 @@ def serve_metrics(host: str, port: int) -> Iterator[Metrics]:
             f"The address for metrics can't be used: {(problem.strerror or str(problem)).lower()}.",
             hint="Give another: --metrics 127.0.0.1:9100",
         ) from None
+    metrics.port = server.server_port
     try:
         yield metrics
     finally:

@@ -70,16 +70,19 @@ def run(options: ServerOptions, listener: Listener, announce: Callable[[Listener
 
 
 def _open_log(options: ServerOptions, stack: contextlib.ExitStack) -> Log:
-    counter = None
+    counter, where = None, None
     if options.metrics is not None and not options.check_config:
         from secftp.server.metrics import serve_metrics
 
         counter = stack.enter_context(serve_metrics(*options.metrics))
+        where = f"Metrics @ {options.metrics[0]} on port {counter.port}"
     level = Level[options.log_level.upper()]
     log = Log(level=level, json=options.log_format == "json", counter=counter)
     if options.log_file is not None:
         log.reopen(open_log(options.log_file, options.root))
         stack.callback(_close_log, log)
+    if where is not None:
+        log.line(where)
     return log
 
 
