@@ -39,7 +39,8 @@ class Asking:
         if self._about_files:
             step.there = self._stat(step, partial=False)
         is_worth_it = step.info is not None and (step.info.size or 0) >= KEEP_BYTES
-        if self._about_partials and is_worth_it and (self._options.resume or step.resume):
+        is_wanted = self._options.resume if step.resume is None else step.resume
+        if self._about_partials and is_worth_it and is_wanted:
             step.partial = self._stat(step, partial=True)
 
     def _stat(self, step: Step, *, partial: bool) -> Single | None:

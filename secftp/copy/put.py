@@ -78,7 +78,8 @@ class Put:
             found, is_missing = goals(session, self._sources, self._target)
             if is_missing and not self._options.dry_run:
                 session.make_folder(self._target.path, parents=True)
-            self._steps = self._walk(found)
+            sizes = self._tally.wants_plan or self._options.update or self._options.resume or self._options.dry_run
+            self._steps = _walk(found, self._globs, follow=self._options.follow, sizes=sizes)
             self._is_planned = True
         sending = Sending(session, self._options, self._tally, self._limit, self._lost_folders)
         asking = Asking(session.pipeline, self._options, can_resume=sending.can_keep)
@@ -105,12 +106,6 @@ class Put:
                 return
 
     # --- steps --------------------------------------------------------------------------------------------------------
-
-    def _walk(self, found: list[Goal]) -> Iterator[Step]:
-        options = self._options
-        sizes = self._tally.wants_plan or options.update or options.resume or options.dry_run
-        for goal in found:
-            yield from steps_of(goal, self._globs, follow=options.follow, sizes=sizes)
 
     def _next(self, asking: Asking) -> Step | None:
         ahead = _PLANNED_AHEAD if self._tally.wants_plan else _ASKED_AHEAD if asking.needed else 1
@@ -155,6 +150,12 @@ class Put:
             self._tally.finished(step.name, size, None, moved=size)
         else:
             sending.file(step)
+
+
+def _walk(found: list[Goal], globs: Globs, *, follow: bool, sizes: bool) -> Iterator[Step]:
+    """All steps of all sources. It knows nothing of its copy, so that what it has open goes with that."""
+    for goal in found:
+        yield from steps_of(goal, globs, follow=follow, sizes=sizes)
 
 
 def put(

@@ -158,7 +158,7 @@ class Receiving:
     def _resume(self, item: Item, digest: Digest) -> tuple[int, ResumedSink | None]:
         """The partial of a file, hashed; how many bytes that are, and the sink that goes on with it."""
         place = self.place_of(item)
-        is_wanted = self._can_resume and (item.resume or self.options.resume)
+        is_wanted = self._can_resume and (self.options.resume if item.resume is None else item.resume)
         if place is None or not is_wanted or item.size < KEEP_BYTES:
             return 0, None
         try:

@@ -121,7 +121,7 @@ class Item:
         self.mode = mode
         self.place = place
         self.is_counted = False
-        self.resume = False
+        self.resume: bool | None = None
         self.kept: int | None = None
         self.told = 0
 

@@ -54,7 +54,8 @@ class Step:
     """One thing to do. `path`: below its origin; `folder`: the step that made the folder it is in.
 
     Of a file: `is_counted` says that the plan knows of it, `kept` what a partial held when it was first begun (None
-    before that), `told` how far the watcher knows it to be. `resume`: look for a partial. `there` and `partial` are
+    before that), `told` how far the watcher knows it to be. `resume`: whether to look for a partial, None for as the
+    options say. `there` and `partial` are
     what the server says of the file and of its partial, when it has been asked. Of a folder: `is_taken` says that it
     was there before and is left as it is.
     """
@@ -81,7 +82,7 @@ class Step:
         self.folder = folder
         self.is_counted = False
         self.is_taken = False
-        self.resume = False
+        self.resume: bool | None = None
         self.kept: int | None = None
         self.told = 0
         self.there: Single | None = None

@@ -6,6 +6,7 @@ each request is answered is told in `requests`.
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from secftp._version import __version__
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from secftp.storage import Store
 
 REQUESTS_MAX: Final = 1024
+_ANSWER_SECONDS: Final = 0.1
 _CAPABILITIES: Final = (
     CAPABILITY_RANGES,
     CAPABILITY_STAT,
@@ -78,7 +80,10 @@ class ServerSession:
         """Serve until the end; what ends a session out of order is raised."""
         self._channel.send(welcome(self._channel.timeout))
         while not self._stopping():
-            # Answers gather while requests are waiting already, and leave together when there are none.
+            # Answers gather while requests are waiting already, and leave together when there are none; but no client
+            # that sends one file behind the other learns only at the end what has become of the first.
+            if time.monotonic() - self._channel.last_sent > _ANSWER_SECONDS:
+                self._channel.flush()
             message = self._channel.receive()
             if isinstance(message, Bye):
                 return
