@@ -16,7 +16,7 @@ from secftp.errors import ExitCode
 from secftp.keys import write_key_file
 from tests.command_line import client_and_server, ended, started, terminal
 from tests.cutting import cutting
-from tests.serving import DEADLINE, HOST, digest_of, environment, listing, server_process
+from tests.serving import DEADLINE, HOST, client_command, digest_of, environment, listing, server_process
 
 PATTERN = random.Random(5).randbytes(6_000_001)
 LARGE = 6_000_001
@@ -390,6 +390,22 @@ def test_what_can_not_go_through_a_stream(secftp, here, root):
         secftp("get", option, "//folder/a", "-").expect(ExitCode.USAGE, f"{option.partition('=')[0]} is about files")
 
 
+def test_a_stream_that_is_closed(secftp, here):
+    for redirected, places in (("<&-", ["-", url_of(secftp, "x")]), (">&-", [url_of(secftp, "x"), "-"])):
+        verb = "put" if places[0] == "-" else "get"
+        command = client_command(verb, *options(secftp), *places)
+        done = subprocess.run(
+            ["sh", "-c", f'exec "$@" {redirected}', "sh", *command],
+            cwd=here,
+            env=environment(here),
+            stderr=subprocess.PIPE,
+            timeout=DEADLINE,
+            check=False,
+        )
+        assert done.returncode == ExitCode.USAGE
+        assert re.fullmatch(rb"secftp: Standard \w+ is closed\.\n  hint: Name a file instead of -.*\n", done.stderr)
+
+
 def test_a_limit_holds_for_streams(secftp, here, root):
     import time
 
@@ -478,6 +494,21 @@ def test_other_signals_end_it_the_same_way(secftp, here, root, number):
     assert lines[-1]["event"] == "interrupted"
     assert lines[-1]["exit_code"] == 128 + number
     assert " put --resume " in lines[-1]["resume"]
+
+
+def test_ctrl_c_at_the_prompt_for_the_key_says_no_more_than_that(here):
+    with (
+        terminal() as (slave, screen),
+        started(
+            here, "put", "a", f"secftp://{HOST}:1/", keyed=False, controlling=slave, stdin=slave, stderr=slave
+        ) as process,
+    ):
+        screen.wait_for("Key for ")
+        screen.type("\x03")
+        assert process.wait(DEADLINE) == ExitCode.INTERRUPTED
+        screen.hang_up()
+    assert "secftp: Interrupted.\r\n" in screen.text
+    assert "hint" not in screen.text
 
 
 def test_the_key_is_asked_for_once(here, tmp_path):

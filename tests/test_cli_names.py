@@ -13,6 +13,8 @@ import pytest
 from secftp.client import in_flight
 from secftp.client import listing as listing_verb
 from secftp.errors import ExitCode
+from secftp.messages import ErrorCode, Kind, Listed
+from secftp.session import Session
 from secftp.text import escape
 from tests.command_line import client_and_server, started, terminal
 from tests.serving import DEADLINE, listing
@@ -124,6 +126,41 @@ def test_a_folder_that_can_not_be_entered_is_told(secftp, root):
         os.chmod(root / "closed", 0o700)
     assert (result.code, result.output) == (ExitCode.REFUSED, b"closed/\nopen/\nopen/y\n")
     assert "closed: " in result.complaint
+
+
+UNKNOWN = [
+    Listed((b"top",), Kind.FOLDER, 0, MOMENT, 0o755),
+    Listed((b"top",), None, code=ErrorCode.FORBIDDEN),  # it broke off while it was listed
+    Listed((b"lost",), None, code=ErrorCode.IO_ERROR),
+    Listed((b"file",), Kind.FILE, 8, MOMENT, 0o644),
+]
+
+
+@pytest.mark.parametrize(
+    ("verb", "code", "output"),
+    [("ls", ExitCode.FAILED, b"file\ntop/\n"), ("sum", ExitCode.FAILED, None), ("rm", ExitCode.FAILED, b"")],
+)
+def test_what_the_server_could_not_look_at_is_a_failure(secftp, root, monkeypatch, verb, code, output):
+    fill(root, "x/file", "x/top/")
+    monkeypatch.setattr(Session, "list", lambda _, path, **__: iter(UNKNOWN if path == (b"x",) else []))
+    result = secftp(verb, *(["-r"] if verb == "rm" else []), "//x")
+    assert result.code == code
+    assert result.output == output or output is None
+    told = set(re.findall(r"^secftp: x/(\w+): the ", result.errors, re.MULTILINE))
+    assert told == {"top", "lost"}
+    assert listing(root) == ([] if verb == "rm" else ["x", "x/file", "x/top"])
+
+
+def test_unknown_kinds_for_programs(secftp, root, monkeypatch):
+    fill(root, "x/")
+    monkeypatch.setattr(Session, "list", lambda *_, **__: iter(UNKNOWN))
+    rows = list(map(json.loads, secftp("ls", "--json", "//x").output.splitlines()))
+    assert [(row["path"], row["kind"], row.get("problem")) for row in rows] == [
+        ("file", "file", None),
+        ("lost", None, "io_error"),
+        ("top", "folder", None),
+        ("top", None, "forbidden"),
+    ]
 
 
 def test_what_is_not_there(secftp, root):

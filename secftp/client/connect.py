@@ -35,6 +35,11 @@ class Connector:
         """The way that the options say; raises as `choose_key` does."""
         return cls(options, choose_key(options))
 
+    @property
+    def has_key(self) -> bool:
+        """Whether a first connection was tried, for which the key had to be there."""
+        return self._credentials is not None
+
     def open(self) -> Session:
         """Connect and shake hands. Raises what `Session.open` and the way to the key raise."""
         if self._credentials is None:

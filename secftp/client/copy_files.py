@@ -89,11 +89,13 @@ def _check(urls: Iterable[Url]) -> None:
 
 def _run(options: GetOptions | PutOptions, copy: Get | Put, watching: Watching, terminal: Terminal) -> None:
     retries = Retries(options.retries, watching.retrying, lambda: watching.moved_bytes + watching.done_files)
+    connector = Connector.choose(options.connection)
     try:
-        retries.run(Connector.choose(options.connection), copy.run)
+        retries.run(connector, copy.run)
     except KeyboardInterrupt:
         watching.give_up()
-        terminal.standing = (watching.standing(), _way_on(options.how, watching, terminal))
+        if connector.has_key and not options.how.dry_run:
+            terminal.standing = (watching.standing(), _way_on(options.how, watching, terminal))
         raise
     except (ConnectionLost, ServerUnreachable, TransferTimeout) as problem:
         watching.give_up()

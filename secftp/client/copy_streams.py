@@ -59,7 +59,7 @@ def put_stream(options: PutOptions, terminal: Terminal) -> None:
     """Send standard input. Raises as `Session.open`, `Session.write`, `open_input` and `choose_key`."""
     url = options.target
     watching = watch(_without_bar(options, STANDARD_INPUT), terminal, "Sent")
-    with open_input(STREAM) as near:
+    with open_input(STREAM, hint="Name a file instead of -.") as near:
         source = _Taken(near, watching, RateLimit(options.how.rate))
 
         def work(session: Session) -> Transferred:

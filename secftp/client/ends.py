@@ -40,21 +40,22 @@ def open_output(name: str | None, *, overwrite: bool, hint: str = _SHOW_ANYWAY) 
         with at_home():
             return _LocalSink(create_local_sink(name, overwrite=overwrite))
     if sys.__stdout__ is None:
-        raise UsageError("Standard output is closed.", hint="Name a file with -o FILE.")
+        raise UsageError("Standard output is closed.", hint=hint)
     guard = _refuse_controls(hint) if name is None and os.isatty(STANDARD_OUTPUT) else None
     return _LocalSink(PipeSink(STANDARD_OUTPUT), guard)
 
 
-def open_input(name: str | None) -> Source:
+def open_input(name: str | None, *, hint: str = "Name a file with -i FILE.") -> Source:
     """Where a file that is written comes from: standard input for None and `-`, for None no terminal.
 
+    `hint` tells where else it can come from.
     Raises `UsageError` for that and when there is no standard input, and what `open_local_source` raises.
     """
     if name is not None and name != STREAM:
         with at_home():
             return _LocalSource(open_local_source(name))
     if sys.__stdin__ is None:
-        raise UsageError("Standard input is closed.", hint="Name a file with -i FILE.")
+        raise UsageError("Standard input is closed.", hint=hint)
     if name is None and os.isatty(STANDARD_INPUT):
         raise UsageError(
             "Standard input is a terminal, and the file to send was not named.",

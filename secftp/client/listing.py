@@ -33,10 +33,14 @@ _LAST_YEAR: Final = 9999
 
 
 class Row(NamedTuple):
-    """One name with what is known of it; `code` tells why a folder's contents are missing. `size` in bytes."""
+    """One name with what is known of it; `size` in bytes.
+
+    `code` tells why a folder's contents are missing, maybe in a second row for the folder, or why nothing is known of
+    the name; in both of these rows `kind` is None.
+    """
 
     path: Path
-    kind: str
+    kind: str | None
     size: int
     mtime_ns: int
     mode: int
@@ -76,13 +80,16 @@ def _list(session: Session, url: Url, options: ListOptions, failures: Failures, 
     if head is not None:
         print_output(f"{head}{shown(url.path)}:\n")
     rows = (
-        Row(listed.path, str(listed.kind), listed.size, listed.mtime_ns, listed.mode, listed.code)
+        Row(listed.path, listed.kind and str(listed.kind), listed.size, listed.mtime_ns, listed.mode, listed.code)
         for listed in session.list(url.path, recursive=options.recursive)
     )
     first, rest = _sorted_beginning(rows)
     width = max((len(str(row.size)) for row in first), default=1)
     for block in _blocks(itertools.chain(first, rest)):
-        lines = [json_line(row) if options.json else _line(row, long=options.long, width=width) for row in block]
+        if options.json:
+            lines = [json_line(row) for row in block]
+        else:
+            lines = [_line(row, long=options.long, width=width) for row in block if row.kind is not None]
         print_output("".join(lines))
         for row in block:
             if row.code is not None:
@@ -101,7 +108,7 @@ def _sorted_beginning(rows: Iterator[Row]) -> tuple[list[Row], Iterator[Row]]:
     first = list(itertools.islice(rows, SORTED_ENTRIES))
     more = next(rows, None)
     if more is None:
-        first.sort()
+        first.sort(key=lambda row: row.path)
         return first, iter(())
     return first, itertools.chain([more], rows)
 

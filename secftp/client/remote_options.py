@@ -97,8 +97,9 @@ def ls_parser() -> Parser:
         description="List folders at a server. The name of a folder ends with a slash.",
         epilog="Names are escaped (\\n, \\xNN) where a terminal would obey them. With --json each\n"
         "line is an object: path, kind (file or folder), size, mtime_ns, mtime, mode, and\n"
-        "problem where a folder could not be entered. If a path is not UTF-8, its bytes\n"
-        "stand in path_base64, and path has what can be shown of them.\n\n"
+        "problem where a folder could not be listed or, with a kind of null, nothing is\n"
+        "known of a name. If a path is not UTF-8, its bytes stand in path_base64, and\n"
+        "path has what can be shown of them.\n\n"
         "examples:\n"
         "  secftp ls secftp://host/\n"
         "  secftp ls -l -R --key-file KEY secftp://host/backup\n"
