@@ -65,6 +65,14 @@ def test_this_machine_has_addresses_that_can_be_bound():
         listen([address], 0).close()
 
 
+def test_where_nobody_may_look_at_the_interfaces_it_tells_what_it_is_bound_to(monkeypatch):
+    def forbidden():
+        raise PermissionError
+
+    monkeypatch.setattr("psutil.net_if_addrs", forbidden)
+    assert reachable_addresses(["0.0.0.0", "::"]) == ["0.0.0.0", "::"]
+
+
 def test_a_listener_has_one_port_on_all_its_addresses():
     listener = listen(["127.0.0.1", "::1"], 0)
     try:

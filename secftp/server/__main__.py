@@ -75,10 +75,11 @@ def _run(arguments: list[str]) -> int:
 
 
 def _prepare_process() -> None:
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold the keys
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with contextlib.suppress(OSError, ValueError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    # A core dump would hold the keys; every connection is a descriptor.
+    for limit, value in ((resource.RLIMIT_CORE, 0), (resource.RLIMIT_NOFILE, most)):
+        with contextlib.suppress(OSError, ValueError):  # a sandbox may forbid it, and has limits of its own then
+            resource.setrlimit(limit, (value, most if value else 0))
     sys.setswitchinterval(SWITCH_SECONDS)
 
 

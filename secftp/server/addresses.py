@@ -14,16 +14,20 @@ def reachable_addresses(bound: list[str]) -> list[str]:
     found: list[str] = []
     for address in bound:
         ip = ipaddress.ip_address(address.partition("%")[0])
-        found += _of_this_machine(ip.version) if ip.is_unspecified else [address]
+        found += _of_this_machine(ip.version, address) if ip.is_unspecified else [address]
     unique = list(dict.fromkeys(found))
     return unique or ["127.0.0.1" if any("." in address for address in bound) else "::1"]
 
 
-def _of_this_machine(version: int) -> list[str]:
+def _of_this_machine(version: int, wildcard: str) -> list[str]:
     import psutil
 
     addresses = []
-    for entries in psutil.net_if_addrs().values():
+    try:
+        interfaces = psutil.net_if_addrs()
+    except OSError:
+        return [wildcard]  # a sandbox may not look at the machine's interfaces; listening needs no such look
+    for entries in interfaces.values():
         for entry in entries:
             try:
                 ip = ipaddress.ip_address(entry.address.partition("%")[0])
