@@ -126,7 +126,7 @@ ARRAYS = {
 WAYS = {0x19: Direction.TO_SERVER, 0x1A: Direction.TO_SERVER}
 
 
-@settings(max_examples=400, deadline=None, derandomize=True)
+@settings(max_examples=250, deadline=None, derandomize=True)
 @given(st.sampled_from(sorted(ARRAYS)), st.data())
 def test_hostile_arrays(number, data):
     """Whatever passes keeps every rule: no path that is none, no count, size or code beyond its bound."""

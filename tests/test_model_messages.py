@@ -84,7 +84,7 @@ def test_bounds(number, flags, direction, fields, name, good, bad):
         assert both(number, flags, msgspec.msgpack.encode({**fields, name: value}), direction) is None
 
 
-MANY = settings(max_examples=400, deadline=None, derandomize=True)
+MANY = settings(max_examples=200, deadline=None, derandomize=True)
 
 
 @MANY
