@@ -53,10 +53,12 @@ class Outcome(enum.StrEnum):
 class Attempt:
     """One connection and its handshake. It never blocks: `ready` is called whenever the socket is."""
 
-    def __init__(self, address: tuple[str, int], password: Password) -> None:
+    def __init__(self, address: tuple[str, int], password: Password, source: str | None = None) -> None:
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         self.socket.setblocking(False)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if source is not None:
+            self.socket.bind((source, 0))
         self.socket.connect_ex(address)
         self._handshake: ClientHandshake | None = ClientHandshake(password, Suite.AES128, Mode.KEYED)
 
@@ -186,7 +188,9 @@ def measure(seconds: float, in_flight: int) -> None:
         )
         write_key_file(own / "key")
         with pinned() as where:
-            served = stack.enter_context(secftp(root, own / "key", own / "server.log"))
+            # Else what is measured with a wrong key is the delay after too many of them.
+            unpunished = ("--free-guesses", "999999999", "--guess-rate", "999999999")
+            served = stack.enter_context(secftp(root, own / "key", own / "server.log", *unpunished))
         print(f"server: {where}; {in_flight} connections in flight, {seconds:g} s each\n")
         host, _, port = served.place.rpartition(":")
         right, wrong = read_key_file(own / "key").password(), Password.random()

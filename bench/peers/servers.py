@@ -70,10 +70,10 @@ def path_of(program: str) -> str:
 
 
 @contextlib.contextmanager
-def secftp(root: Path, key: Path, log: Path) -> Iterator[Secftp]:
-    """Our server for one folder."""
+def secftp(root: Path, key: Path, log: Path, *more: str) -> Iterator[Secftp]:
+    """Our server for one folder; `more` are further options of its command line."""
     command = [sys.executable, "-m", "secftp.server", "0", "--host", LOOPBACK, "--root", str(root), "--key-file"]
-    with serving([*command, str(key)], log, lambda said: bool(LISTENING.search(said))) as server:
+    with serving([*command, str(key), *more], log, lambda said: bool(LISTENING.search(said))) as server:
         found = LISTENING.search(server.log())
         assert found is not None
         yield Secftp(server, f"{found[1]}:{found[2]}", key)
