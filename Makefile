@@ -8,7 +8,7 @@ SECONDS := 10
 
 # Two set-ups at once would build in one place.
 .NOTPARALLEL:
-.PHONY: help demo test check check-python check-c sanitize fuzz bench bench-core bench-handshakes bench-clients report peers docs build clean
+.PHONY: help demo test check check-python check-c sanitize fuzz bench bench-core bench-handshakes bench-load bench-clients report peers docs build clean
 .PHONY: setup setup-test setup-check setup-prove setup-bench setup-report setup-docs
 
 help: ## show this list
@@ -44,6 +44,9 @@ bench-core: setup-bench ## the C core beside the libcrypto under it
 
 bench-handshakes: setup-bench ## handshakes a second on one processor
 	@$(PYTHON_IN_VENV) -m bench.handshakes $(ARGS)
+
+bench-load: setup-bench ## what a server holds after 100,000 handshakes, and who gets in past 1,000 stalled connections
+	@$(PYTHON_IN_VENV) -m bench.load $(ARGS)
 
 bench-clients: setup-bench ## eight clients at once, and what a connection costs in memory
 	@$(PYTHON_IN_VENV) -m bench.clients $(ARGS)
