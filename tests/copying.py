@@ -125,6 +125,6 @@ def run_broken(server, copy, cut):
             with session(proxy.port) as broken:
                 copy.run(broken)
         except OSError as error:
-            failure = error
+            failure = error.with_traceback(None)  # which would keep the copy, and what it has open
     server.done(count + 1)
     return failure
