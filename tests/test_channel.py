@@ -10,6 +10,7 @@ import time
 import pytest
 
 from secftp.channel import IDLE_SECONDS, KEEPALIVE_SECONDS, Channel, Keepalive, Stream, channel, keepalive
+from secftp.channel.paced import Pace, PacedStream
 from secftp.errors import ConnectionLost, CoreError, ProtocolError, TransferTimeout
 from secftp.messages import (
     Abort,
@@ -349,6 +350,54 @@ def test_queued_messages_leave_with_a_ping(ends):
     server.last_sent -= IDLE_SECONDS
     server.ping()
     assert peer.hear(2) == [encode(WELCOME), PING]
+
+
+def stuff(channel: Channel) -> int:
+    """Fill a channel's way out until not one byte more fits; how many it took."""
+    count = 0
+    while sent := channel._stream.try_send(memoryview(bytes(4096))):
+        count += sent
+    return count
+
+
+def test_a_ping_never_waits_for_a_peer_that_takes_nothing(ends):
+    """The thread that pings has all other sessions to care for. What does not fit leaves before what comes next."""
+    server, peer = ends.server_of_bare(small=True, timeout=1.0)
+    server.send(WELCOME)
+    server.flush()
+    peer.hear(1)
+    count = stuff(server)
+    for _ in range(3):
+        server.last_sent -= IDLE_SECONDS
+        server.ping()  # waited for a second, and raised TransferTimeout
+    while count:
+        count -= len(peer.sock.recv(count))
+    server.ping()
+    assert peer.hear(1) == [PING]
+    server.send(Bye())
+    server.flush()
+    assert peer.hear(1) == [encode(Bye())]
+
+
+def test_a_ping_that_did_not_fit_whole_is_no_gap(ends, monkeypatch):
+    server, peer = ends.server_of_bare()
+    server.send(WELCOME)
+    server.flush()
+    peer.hear(1)
+    server.last_sent -= IDLE_SECONDS
+    monkeypatch.setattr(server._stream, "send_at_once", lambda view: server._stream.try_send(view[:7]), raising=False)
+    server.ping()
+    server.send(Bye())
+    server.flush()
+    assert peer.hear(2) == [PING, encode(Bye())]
+
+
+def test_a_ping_never_pauses_for_a_bandwidth(ends, monkeypatch):
+    mine, _ = ends.sockets()
+    monkeypatch.setattr(time, "sleep", lambda _: pytest.fail("the thread that pings everybody pauses for one"))
+    stream = PacedStream(mine, Pace(1))
+    assert stream.send_at_once(memoryview(bytes(4096))) == 4096
+    assert stream.moved == 4096
 
 
 class Pinged:

@@ -53,7 +53,7 @@ class Channel:
         self.last_sent = time.monotonic()
         self._stream = stream
         self._outbox, self._inbox = established.boxes()
-        self._prefix = established.reply  # CLIENT_FINISH travels with the first request
+        self._unsent = established.reply  # sealed already; CLIENT_FINISH travels with the first request
         self._pending = Pending()
         self._sending = Receiver(outgoing, self._pending, self.last_sent)
         self._receiving = Receiver(_OPPOSITE[outgoing], self._pending, self.last_sent)
@@ -98,29 +98,38 @@ class Channel:
             self._flush()
 
     def ping(self) -> None:
-        """Give a sign of life if nothing was sent lately and nobody is sending; callable from another thread."""
-        if time.monotonic() - self.last_sent < KEEPALIVE_SECONDS or not self._lock.acquire(blocking=False):
+        """Give a sign of life if nothing was sent lately and nobody is sending; callable from another thread.
+
+        Never waits, since that thread has other channels to care for: what does not fit leaves with the next flush.
+        """
+        now = time.monotonic()
+        if now - self.last_sent < KEEPALIVE_SECONDS or not self._lock.acquire(blocking=False):
             return
         try:
-            number, flags, payload = encode(Ping())
-            self._sending.accept(Ping(), time.monotonic())
-            if self._outbox.add(number, flags, payload):
-                self._flush(take_in=False)
+            if not self._unsent:  # else the peer takes nothing, and there is enough for it
+                number, flags, payload = encode(Ping())
+                self._sending.accept(Ping(), now)
+                self._outbox.add(number, flags, payload)  # if there is no room, what is there is a sign of life
+                self._unsent = bytes(self._outbox.seal())
+            sent = self._stream.send_at_once(memoryview(self._unsent))
+            self._unsent = self._unsent[sent:]
+            if sent:
+                self.last_sent = now
         finally:
             self._lock.release()
 
-    def _flush(self, *, take_in: bool = True) -> None:
-        if not len(self._outbox) and not self._prefix:
+    def _flush(self) -> None:
+        if not len(self._outbox) and not self._unsent:
             return
         wire = self._outbox.seal()
-        if self._prefix:
-            wire, self._prefix = memoryview(self._prefix + wire), b""
+        if self._unsent:
+            wire, self._unsent = memoryview(self._unsent + wire), b""
         while True:
             sent = self._stream.try_send(wire)
             wire = wire[sent:]
             if not wire:
                 break
-            spare = self._inbox.spare() if take_in and not self._ended else None
+            spare = None if self._ended else self._inbox.spare()
             if self._stream.wait_to_send(self.timeout, or_receive=bool(spare)) and spare:
                 self._take(self._stream.try_receive(spare))
         self.last_sent = time.monotonic()

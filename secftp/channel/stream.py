@@ -67,6 +67,10 @@ class Stream:
         except OSError as problem:
             raise lost(problem) from None
 
+    def send_at_once(self, view: memoryview) -> int:
+        """As `try_send`, without a pause behind it where the stream has a pace."""
+        return self.try_send(view)
+
     def wait_to_send(self, timeout: float, *, or_receive: bool) -> bool:
         """Wait until there is room, or until something came; whether it came. `TransferTimeout` after the timeout."""
         poller = self._poll_both if or_receive else self._poll_out
