@@ -425,7 +425,7 @@ def test_ctrl_c_tells_how_to_go_on_and_that_goes_on(secftp, here, root, way):
     fill(source / "top", {"large": PATTERN, "small": b"1"})
     url = url_of(secftp, "top" if way == "get" else "")
     places = ["top", url] if way == "put" else [url, "."]
-    command = [way, "--limit", "4M", *options(secftp), *places]
+    command = [way, "--limit", "1M", *options(secftp), *places]
     with (
         terminal() as (slave, screen),
         started(here, *command, keyed=False, controlling=slave, stdin=slave, stdout=slave, stderr=slave) as process,
@@ -438,7 +438,7 @@ def test_ctrl_c_tells_how_to_go_on_and_that_goes_on(secftp, here, root, way):
         assert process.wait(DEADLINE) == ExitCode.INTERRUPTED
         screen.hang_up()
     secftp.server.done(1)
-    words = shown[2].replace("--limit 4M", "")
+    words = shown[2].replace("--limit 1M", "")
     assert f"{way} --resume --update " in words
     script = f"{words} --progress json"
     path = os.path.dirname(os.path.abspath(subprocess.sys.executable))
@@ -483,7 +483,7 @@ def test_a_terminal_gets_no_binary(secftp, here, root):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_other_signals_end_it_the_same_way(secftp, here, root, number):
     fill(here, {"name": PATTERN})
-    command = ["put", "--limit", "2M", "--progress", "json", *options(secftp), "name", url_of(secftp, "")]
+    command = ["put", "--limit", "1M", "--progress", "json", *options(secftp), "name", url_of(secftp, "")]
     with started(here, *command, keyed=False, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL) as process:
         lines = []
         for line in process.stderr:
@@ -558,7 +558,7 @@ def test_a_server_that_is_killed_and_started_again(here, tmp_path, way):
         command = [
             way,
             "--limit",
-            "30M",
+            "12M",
             "--retries",
             "60",
             "--progress",
