@@ -8,6 +8,7 @@ one clear sentence; `hint` says what to do. Neither ever holds a key.
 from __future__ import annotations
 
 import enum
+import errno
 
 
 class ExitCode(enum.IntEnum):
@@ -119,63 +120,74 @@ class FileError(SecftpError, OSError):
     """What is wrong with one file, here or at the server; the session itself goes on."""
 
     exit_code = ExitCode.SERVER_FAILED
+    _errno: int | None = None  # what the system would have said
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         SecftpError.__init__(self, message, hint=hint)
+        self.errno = self._errno
 
 
 class NotFound(FileError, FileNotFoundError):
     """No file of that name, or none that this peer may see."""
 
     exit_code = ExitCode.NOT_FOUND
+    _errno = errno.ENOENT
 
 
 class Forbidden(FileError, PermissionError):
     """The file is there and may not be read or written so."""
 
     exit_code = ExitCode.REFUSED
+    _errno = errno.EACCES
 
 
 class NameRefused(FileError, ValueError):
     """A name that secftp never uses: empty, `.`, `..`, with a slash or NUL inside, too long, or reserved."""
 
     exit_code = ExitCode.REFUSED
+    _errno = errno.EINVAL
 
 
 class AlreadyExists(FileError, FileExistsError):
     """The target is there and was not to be overwritten."""
 
     exit_code = ExitCode.EXISTS
+    _errno = errno.EEXIST
 
 
 class IsAFolder(FileError, IsADirectoryError):
     """A folder where a file was meant."""
 
     exit_code = ExitCode.REFUSED
+    _errno = errno.EISDIR
 
 
 class NotAFolder(FileError, NotADirectoryError):
     """A file where a folder was meant."""
 
     exit_code = ExitCode.NOT_FOUND
+    _errno = errno.ENOTDIR
 
 
 class NotEmpty(FileError):
     """A folder that was to be removed and has something in it."""
 
     exit_code = ExitCode.REFUSED
+    _errno = errno.ENOTEMPTY
 
 
 class NoSpace(FileError):
     """The disk, the quota or the inodes are used up, or a limit of the server says so."""
 
     exit_code = ExitCode.NO_SPACE
+    _errno = errno.ENOSPC
 
 
 class TooLarge(FileError):
     """The file is larger than the file system or the server takes."""
 
     exit_code = ExitCode.NO_SPACE
+    _errno = errno.EFBIG
 
 
 class FileChanged(FileError):
@@ -194,9 +206,11 @@ class InputOutputError(FileError):
     """The file system failed while reading or writing."""
 
     exit_code = ExitCode.SERVER_FAILED
+    _errno = errno.EIO
 
 
 class Cancelled(FileError, InterruptedError):
     """The transfer was given up by the side that asked for it, or by a server that stops."""
 
     exit_code = ExitCode.SERVER_FAILED
+    _errno = errno.EINTR

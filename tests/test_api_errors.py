@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import pickle
 import socket
 
@@ -36,6 +37,27 @@ EXPECTED = {
     ErrorCode.LIMIT: (secftp.NoSpace, OSError),
     ErrorCode.NOT_EMPTY: (secftp.NotEmpty, OSError),
 }
+
+
+def test_the_number_of_the_system_is_there_for_those_who_look_at_it():
+    for kind, number in [
+        (secftp.NotFound, errno.ENOENT),
+        (secftp.Forbidden, errno.EACCES),
+        (secftp.NameRefused, errno.EINVAL),
+        (secftp.AlreadyExists, errno.EEXIST),
+        (secftp.IsAFolder, errno.EISDIR),
+        (secftp.NotAFolder, errno.ENOTDIR),
+        (secftp.NotEmpty, errno.ENOTEMPTY),
+        (secftp.NoSpace, errno.ENOSPC),
+        (secftp.TooLarge, errno.EFBIG),
+        (secftp.InputOutputError, errno.EIO),
+        (secftp.Cancelled, errno.EINTR),
+        (secftp.FileError, None),
+    ]:
+        problem = pickle.loads(pickle.dumps(kind("A sentence.")))
+        assert problem.errno == number
+        assert str(problem) == "A sentence."
+        assert number is None or isinstance(problem, type(OSError(number, ""))), "another class than the system's"
 
 
 def test_no_code_of_the_wire_is_forgotten():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import subprocess
 import sys
 import threading
 import warnings
@@ -184,6 +185,17 @@ def test_what_it_says_goes_to_a_callable_or_to_the_logger(root, caplog):
         with secftp.Server(root, KEY) as server, secftp.connect(server.url, KEY) as remote:
             remote.write_bytes("100%s\n", b"")
         assert any(r"100%s\n" in message for message in caplog.messages)
+
+
+def test_no_line_is_printed_where_nobody_has_set_up_logging(tmp_path):
+    program = """
+import secftp
+server = secftp.Server(".", "a key of this test")
+for level in (10, 20, 30, 40):
+    server._log.lines(["a line"], level)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, cwd=tmp_path)
+    assert (done.stdout, done.stderr) == (b"", b"")
 
 
 def test_a_log_that_fails_ends_no_transfer(root):

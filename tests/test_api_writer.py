@@ -8,6 +8,8 @@ import gc
 import io
 import os
 import pickle
+import subprocess
+import sys
 import threading
 import warnings
 import zipfile
@@ -243,6 +245,27 @@ def test_after_an_abort_the_connection_is_used_again(served):
             file.write(BIG)
             file.abort()
     assert sum("Client connected" in line for line in served.lines) <= 2
+
+
+@pytest.mark.parametrize(
+    "end", ["pass", "sys.exit()", "raise KeyboardInterrupt", "circle = [file]; circle += [circle]"]
+)
+def test_an_interpreter_that_ends_writes_nothing_and_does_not_hang(served, before, end):
+    text = "a key of this test"
+    program = f"""
+import secftp, sys
+remote = secftp.connect({served.server.url!r}, key_file=sys.argv[1])
+file = remote.open("file", "wb")
+file.write(bytes(3 << 20))
+{end}
+"""
+    key_file = served.root.parent / "key"
+    key_file.touch(0o600)
+    key_file.write_text(text)
+    served.server.stop()
+    with secftp.Server(served.root, text, port=served.server.port):
+        subprocess.run([sys.executable, "-c", program, key_file], timeout=DEADLINE, check=False, stderr=subprocess.PIPE)
+        as_before(served, before)
 
 
 # --- what the server says ---------------------------------------------------------------------------------------------

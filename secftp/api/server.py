@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from secftp.keys import Key
 
 _LOGGER: Final = logging.getLogger("secftp.server")
+_LOGGER.addHandler(logging.NullHandler())  # where nobody has set up logging, warnings would go to standard error
 # What a client of this machine calls a server that listens on all addresses.
 _REACHABLE: Final = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
 _ALL_CIPHERS: Final[tuple[Cipher, ...]] = ("none", "aes128", "aes256")

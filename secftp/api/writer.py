@@ -133,17 +133,16 @@ class RemoteWriter(_Base):
             self._commit(self._upload)
 
     def __del__(self) -> None:
-        self._dealloc_warn(self)
+        self._dealloc_warn(self, stacklevel=3)
 
-    def _dealloc_warn(self, forgotten: object) -> None:
+    def _dealloc_warn(self, forgotten: object, stacklevel: int = 2) -> None:
         """What `io.TextIOWrapper` and `io.BufferedWriter` call before they close, if they were forgotten themselves."""
         upload, self._upload = self._upload, None
         if upload is not None:
             upload.give_up()
             super().close()
-            warnings.warn(
-                f"{self.name!r} was never closed; it was not written.", ResourceWarning, stacklevel=2, source=forgotten
-            )
+            text = f"{self.name!r} was never closed; it was not written."
+            warnings.warn(text, ResourceWarning, stacklevel=stacklevel, source=forgotten)
 
     def __repr__(self) -> str:
         return f"<secftp.RemoteWriter {self.name!r}{' closed' if self.closed else ''}>"
