@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import io
+import json
 import re
 import sys
 import threading
@@ -10,7 +12,7 @@ import threading
 import pytest
 
 from secftp.channel import Peer
-from secftp.server.log import LONGEST_TEXT, Log
+from secftp.server.log import LONGEST_TEXT, UNPROVED_LINES, Level, Log, Operation
 from tests.serving import Lines
 
 STAMPED = r"!! (?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d: "
@@ -115,3 +117,150 @@ def test_lines_of_many_threads_never_mix():
     for number in range(8):
         mine = [line for line in lines if line.endswith(f"  [{number} 192.0.2.7:4711]")]
         assert [int(re.match(rf"{STAMPED}{number} (\d+) x{{100}}  ", line)[1]) for line in mine] == list(range(200))
+
+
+# --- levels, limits, programs -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("least", list(Level), ids=lambda level: level.name)
+def test_what_is_below_the_level_is_left_out(least):
+    stream = io.StringIO()
+    log = Log(stream, level=least)
+    for level in Level:
+        log.line(level.name, level)
+    told = re.findall(f"{STAMPED}([A-Z]+)\n", stream.getvalue())
+    assert told == [level.name for level in Level if level >= least]
+
+
+def test_lines_that_come_together_are_written_at_one_go():
+    class Counting(io.StringIO):
+        writes = 0
+
+        def write(self, text):
+            Counting.writes += 1
+            return super().write(text)
+
+    stream = Counting()
+    Log(stream).session(1, PEER).lines(f"line {number}" for number in range(100))
+    assert Counting.writes == 1
+    assert len(stream.getvalue().splitlines()) == 100
+
+
+class _Clock:
+    """A monotonic clock that goes when it is told to."""
+
+    def __init__(self, monkeypatch):
+        self.now = 1000.0
+        monkeypatch.setattr("secftp.server.log.time.monotonic", lambda: self.now)
+
+
+def test_a_limit_is_told_once_in_ten_seconds_and_those_between_are_counted(monkeypatch):
+    clock = _Clock(monkeypatch)
+    stream = io.StringIO()
+    log = Log(stream)
+    for _ in range(1000):
+        log.limit("pending", "Too many.")
+    log.limit("other", "Another.")
+    clock.now += 9.9
+    log.session(3, PEER).limit("pending", "Too many.")
+    clock.now += 0.2
+    log.session(3, PEER).limit("pending", "Too many.")
+    told = [line.split(": ", 1)[1] for line in stream.getvalue().splitlines()]
+    assert told == [
+        "Too many.",
+        "Another.",
+        "Too many.  [3 192.0.2.7:4711] (and 1000 more since the last such line)",
+    ]
+
+
+def test_clients_that_have_proved_nothing_can_not_fill_the_disk(monkeypatch):
+    clock = _Clock(monkeypatch)
+    stream = io.StringIO()
+    log = Log(stream)
+    for number in range(UNPROVED_LINES + 5000):
+        log.session(number, PEER).line("Client connected: 192.0.2.7")
+    assert stream.getvalue().count("Client connected") == UNPROVED_LINES
+    assert stream.getvalue().count("are left out: there are too many") == 1
+    proved = log.session(1, PEER)
+    proved.proved = True
+    proved.line("Client requesting filename: x")
+    log.line("The server's own")
+    assert "filename: x" in stream.getvalue()
+    assert "The server's own" in stream.getvalue()
+    clock.now += 1
+    for number in range(1000):
+        log.session(number, PEER).line("Client connected: 192.0.2.7")
+    assert stream.getvalue().count("Client connected") == UNPROVED_LINES + 50
+
+
+class _Counter:
+    def __init__(self):
+        self.seen = []
+
+    def __getattr__(self, name):
+        return lambda *what: self.seen.append((name, *what))
+
+
+def test_whoever_counts_gets_all_of_it_whatever_is_left_out_of_the_log(monkeypatch):
+    _Clock(monkeypatch)
+    counter = _Counter()
+    log = Log(io.StringIO(), level=Level.ERROR, counter=counter)
+    one = log.session(1, PEER)
+    one.cipher = "aes256"
+    done = Operation("read", (b"x",), "ok", 0.1, 5)
+    one.handshake("ok")
+    one.operations([done, done])
+    for _ in range(3):
+        log.limit("pending", "Too many.")
+    assert counter.seen == [("handshake", "ok"), *[("operation", done, "aes256")] * 2, *[("limit", "pending")] * 3]
+
+
+def _events(stream):
+    return [json.loads(line) for line in stream.getvalue().splitlines()]
+
+
+def test_for_programs_each_line_is_an_object_in_ascii():
+    stream = io.StringIO()
+    log = Log(stream, json=True)
+    log.lines(["ä\u202e", "second\n"])
+    log.limit("pending", "Too many.")
+    one = log.session(12, PEER)
+    one.line("for people")
+    one.event("connected")
+    one.key = "me"
+    one.operations([Operation("rename", (b"a", b"\xff"), "ok", 0.1234567, to=(b"b", "ä".encode()))])
+    assert stream.getvalue().isascii()
+    found = _events(stream)
+    assert [(event["level"], event["event"]) for event in found] == [
+        ("info", "message"),
+        ("info", "message"),
+        ("warning", "limit"),
+        ("info", "connected"),
+        ("info", "operation"),
+    ]
+    assert [event.get("text") for event in found[:3]] == ["ä?", "second?", "Too many."]
+    assert found[2]["left_out"] == 0
+    mine = {"session": 12, "peer": "192.0.2.7:4711"}
+    assert found[3].items() >= (mine | {"name": ""}).items()
+    assert found[4].items() >= (mine | {"name": "me", "operation": "rename", "path": r"a/\xff"}).items()
+    assert (found[4]["path_base64"], found[4]["to"], found[4]["seconds"]) == ("YS//", "b/ä", 0.123457)
+    assert "checksum" not in found[4]
+
+
+@pytest.mark.parametrize("hostile", [bytes(range(256)), "\u202e\u2028\u200b\ud800".encode("utf-8", "surrogatepass")])
+def test_no_path_breaks_out_of_its_object(hostile):
+    stream = io.StringIO()
+    Log(stream, json=True).session(1, PEER).operations([Operation("read", (hostile,), "ok", 0.0)])
+    (event,) = _events(stream)
+    assert stream.getvalue()[:-1].isprintable()
+    path = event.get("path_base64")
+    assert (base64.b64decode(path) if path else event["path"].encode()) == hostile
+
+
+def test_a_log_goes_on_in_another_stream():
+    first, second = io.StringIO(), io.StringIO()
+    log = Log(first)
+    log.line("one")
+    assert log.reopen(second) is first
+    log.line("two")
+    assert ("one" in first.getvalue(), "two" in first.getvalue(), "two" in second.getvalue()) == (True, False, True)
