@@ -17,7 +17,7 @@ import time
 
 import pytest
 
-from secftp.errors import AuthenticationError, ConnectionLost, HandshakeRefused
+from secftp.errors import AuthenticationError, ConnectionLost, CoreError, HandshakeRefused, SecftpError
 from secftp.handshake import ClientHandshake
 from secftp.messages import Bye, ErrorCode, Read, Stat, Write, encode
 from secftp.record import Suite
@@ -414,6 +414,28 @@ def test_without_a_thread_a_client_is_sent_away_and_the_others_go_on(tmp_path, m
             assert get(client, b"name") == b"contents"
         works(server)
         assert len(lines(server, "No thread could be started for a client; it was sent away.")) == 1
+
+
+@pytest.mark.parametrize("place", ["Incoming.advance", "Incoming.challenge", "Listener.watch"])
+@pytest.mark.parametrize("failure", [MemoryError, OSError, CoreError("Failed.")], ids=["memory", "system", "core"])
+def test_what_fails_for_one_client_ends_that_one_alone(tmp_path, monkeypatch, place, failure):
+    kind, _, name = place.partition(".")
+    owner = getattr(sys.modules["secftp.channel"], kind)
+    real, failing = getattr(owner, name), [True]
+
+    def fail_once(*arguments):
+        if failing:
+            failing.clear()
+            raise failure
+        return real(*arguments)
+
+    monkeypatch.setattr(owner, name, fail_once)
+    with serving(tmp_path) as server:
+        with pytest.raises(SecftpError):
+            session(server.port)
+        server.log.wait_for("Internal error: ")
+        server.done(1)
+        works(server)
 
 
 # --- a crowd ----------------------------------------------------------------------------------------------------------

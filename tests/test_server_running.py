@@ -20,6 +20,7 @@ import pytest
 from secftp.errors import AuthenticationError, ExitCode, NotFound
 from secftp.keys import Key, write_key_file
 from secftp.messages import End, ErrorCode, Ok, Write, encode
+from secftp.server.limits import Limits
 from tests.serving import (
     DEADLINE,
     HOST,
@@ -490,6 +491,58 @@ def test_a_check_finds_what_a_start_would(home, root, key):
 def test_without_a_port_it_does_not_start(home, root):
     code, _, errors = run(home, "--root", root, "--anonymous")
     assert (code, "The port is missing." in errors) == (ExitCode.USAGE, True)
+
+
+# --- descriptors ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has all of 127.0.0.0/8 as its own")
+def test_with_few_descriptors_silent_connections_take_none_that_a_session_needs(home, root):
+    command = server_command("0", "--host", HOST, "--root", root, "--anonymous-write", "--max-clients", "4")
+    process = subprocess.Popen(
+        ["sh", "-c", 'ulimit -n 110; exec "$@"', "sh", *command],
+        env=environment(home),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    with contextlib.ExitStack() as stack:
+        stack.callback(process.stdout.close)
+        stack.callback(process.wait)
+        stack.callback(process.kill)
+        port = next(int(found[1]) for line in process.stdout if (found := re.search(r"on port (\d+)$", line)))
+        reader = threading.Thread(target=process.stdout.read)
+        reader.start()
+        stack.callback(lambda: (process.terminate(), reader.join()))
+        with session(port, None) as client:
+            put(client, b"name", b"contents")
+            for number in range(150):
+                stack.enter_context(
+                    socket.create_connection(
+                        (HOST, port), timeout=DEADLINE, source_address=(f"127.2.0.{number + 1}", 0)
+                    )
+                )
+            for number in range(20):
+                put(client, b"%d" % number, b"contents")
+                assert get(client, b"name") == b"contents"
+            with session(port, None) as other:
+                assert get(other, b"name") == b"contents"
+        assert psutil.Process(process.pid).num_fds() < 110
+
+
+def test_limits_fit_the_descriptors_there_are(monkeypatch):
+    import resource
+
+    for most, pending, waiting in [
+        (1 << 20, 128, 1024),
+        (1024, 16, 16),
+        (2000, 128, 288),
+        (resource.RLIM_INFINITY, 128, 1024),
+    ]:
+        monkeypatch.setattr(resource, "getrlimit", lambda _, most=most: (most, most))
+        fitting = Limits().within_descriptors()
+        assert (fitting.max_pending, fitting.max_waiting, fitting.max_clients) == (pending, waiting, 256)
 
 
 # --- users ------------------------------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from collections import Counter, deque
 from typing import TYPE_CHECKING, Final
 
 from secftp.channel import Incoming
-from secftp.errors import AuthenticationError, ConnectionLost, SecftpError
+from secftp.errors import AuthenticationError, ConnectionLost, ProtocolError, SecftpError
 from secftp.handshake import Established, HelloReceived, Status
 from secftp.record import Mode
 from secftp.server.guesses import Guesses, source_of
@@ -132,7 +132,7 @@ class Door:
         ready = self._listener.wait(self._timeout(time.monotonic()))
         for descriptor in ready:
             if (visitor := self._pending.get(descriptor)) is not None:
-                self._advance(visitor)
+                self._guarded(visitor, self._advance)
         for stream, peer in self._listener.take():
             self._arrive(stream, peer)
         if self._listener.exhausted != self._exhausted:
@@ -154,7 +154,7 @@ class Door:
         log.event("connected")
         visitor = Visitor(stream, source_of(peer.host), log, time.monotonic())
         if self._pending_of[visitor.source] < self._limits.max_pending_per_source:
-            self._begin(visitor)
+            self._guarded(visitor, self._begin)
         elif self._may_wait(visitor):
             log.limit("source", "Its address has too many handshakes under way; this one waits for its turn.")
             self._waiting.add(visitor)
@@ -170,9 +170,9 @@ class Door:
             oldest.log.limit("pending", "Too many handshakes are under way: the oldest one goes.")
             oldest.log.line("Refused: busy.")
             self._leave(oldest, "busy")
+        self._listener.watch(visitor.stream)
         self._pending[visitor.stream.fileno()] = visitor
         self._pending_of[visitor.source] += 1
-        self._listener.watch(visitor.stream)
         self._advance(visitor)
 
     def _stop_pending(self, visitor: Visitor) -> None:
@@ -204,20 +204,24 @@ class Door:
 
     def _advance(self, visitor: Visitor) -> None:
         """Take what has come from a pending one, whatever it is."""
-        challenged = visitor.grant is not None
+        event = visitor.incoming.advance()
+        if isinstance(event, Established):
+            self._prove(visitor, event)
+        elif event is not None:
+            self._decide(visitor, event)
+
+    def _guarded(self, visitor: Visitor, step: Callable[[Visitor], None]) -> None:
+        """Take a step with one; whatever goes wrong in it is the end of this one alone."""
         try:
-            event = visitor.incoming.advance()
-            if isinstance(event, Established):
-                self._prove(visitor, event)
-            elif event is not None:
-                self._decide(visitor, event)
+            step(visitor)
         except AuthenticationError:
             visitor.log.line("Refused: the client did not prove the key.")
             self._leave(visitor, "wrong_key")
         except ConnectionLost:
+            challenged = visitor.grant is not None
             visitor.log.line("The client left at the challenge: a wrong key?" if challenged else "The client left.")
             self._leave(visitor, "wrong_key" if challenged else "left")
-        except SecftpError as problem:
+        except ProtocolError as problem:
             visitor.log.line(f"Refused: {problem}")
             self._leave(visitor, "protocol")
         except Exception as problem:  # noqa: BLE001 - one client's trouble must never end the server
@@ -247,8 +251,8 @@ class Door:
 
     def _challenge(self, visitor: Visitor, grant: Grant) -> None:
         visitor.log.line("Sending challenge...")
-        visitor.grant = grant
         visitor.incoming.challenge(grant.password)
+        visitor.grant = grant
         if grant.mode is not Mode.ANONYMOUS:
             self._guesses.charge(visitor.source, time.monotonic())
 
@@ -298,30 +302,21 @@ class Door:
                 self._leave(visitor, "timeout")
         for source in self._waiting.sources():
             while self._waiting.count(source) and self._pending_of[source] < self._limits.max_pending_per_source:
-                self._begin(self._waiting.next(source))
+                self._guarded(self._waiting.next(source), self._begin)
         self._answer_delayed(now)
 
     def _answer_delayed(self, now: float) -> None:
         """Those first whose source has guessed least, so that who guesses much keeps the budget from nobody else."""
         for source in sorted(self._delayed.sources(), key=lambda source: self._guesses.count(source, now)):
             while self._delayed.count(source) and self._guesses.due(source, now) <= now:
-                visitor = self._delayed.next(source)
-                visitor.deadline += now
-                grant, visitor.grant = visitor.grant, None
-                assert grant is not None
-                self._resume(visitor, grant)
+                self._guarded(self._delayed.next(source), self._resume)
 
-    def _resume(self, visitor: Visitor, grant: Grant) -> None:
-        try:
-            self._challenge(visitor, grant)
-        except AuthenticationError:
-            visitor.log.line("Refused: the client did not prove the key.")
-            self._leave(visitor, "protocol")
-        except ConnectionLost:
-            visitor.log.line("The client left.")
-            self._leave(visitor, "left")
-        else:
-            self._become_pending(visitor)
+    def _resume(self, visitor: Visitor) -> None:
+        grant, visitor.grant = visitor.grant, None
+        assert grant is not None  # else it would not have been delayed
+        visitor.deadline += time.monotonic()
+        self._challenge(visitor, grant)
+        self._become_pending(visitor)
 
     def _timeout(self, now: float) -> float | None:
         """How long nothing need be done of itself."""

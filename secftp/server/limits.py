@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
+import resource
 from dataclasses import dataclass
+from typing import Final
 
 from secftp.channel import IDLE_SECONDS
+
+# What a process has open beside its clients, and a session beside its connection (folders, files, a listing's depth).
+OWN_DESCRIPTORS: Final = 48
+SESSION_DESCRIPTORS: Final = 6
+LEAST: Final = 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,3 +43,14 @@ class Limits:
     max_file_size: int | None = None
     min_free: int | None = None  # bytes that stay free in the file system
     min_free_files: int | None = None  # inodes, likewise
+
+    def within_descriptors(self) -> Limits:
+        """These limits, with no more connections before their proof than leave sessions the descriptors they need."""
+        most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if most == resource.RLIM_INFINITY:
+            return self
+        left = most - OWN_DESCRIPTORS - SESSION_DESCRIPTORS * self.max_clients
+        pending = min(self.max_pending, max(LEAST, left // 2))
+        return dataclasses.replace(
+            self, max_pending=pending, max_waiting=min(self.max_waiting, max(LEAST, left - pending))
+        )

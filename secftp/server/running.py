@@ -52,7 +52,8 @@ def run(options: ServerOptions, listener: Listener, announce: Callable[[Listener
         keyring = stack.enter_context(contextlib.closing(Keyring(options, log, root, bounded)))
         access = keyring.load()
         again = Again(options, log, keyring)
-        server = Server(bounded(root), access, log, limits=options.limits, grace=options.grace, on_hangup=again)
+        limits = options.limits.within_descriptors()
+        server = Server(bounded(root), access, log, limits=limits, grace=options.grace, on_hangup=again)
         again.server = server
         stack.callback(again.wait)
         for number in _STOP:
