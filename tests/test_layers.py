@@ -32,7 +32,14 @@ FLOORS = {
     "secftp.channel": {"secftp.handshake", "secftp.messages", "secftp.record", "secftp.text"},
     "secftp.transfer": {"secftp.channel", "secftp.messages", "secftp.storage", "secftp.text"},
     "secftp.session": {"secftp.channel", "secftp.messages", "secftp.storage", "secftp.text", "secftp.transfer"},
-    "secftp.copy": {"secftp.messages", "secftp.session", "secftp.storage", "secftp.text", "secftp.transfer"},
+    "secftp.copy": {
+        "secftp.channel",
+        "secftp.messages",
+        "secftp.session",
+        "secftp.storage",
+        "secftp.text",
+        "secftp.transfer",
+    },
 }
 # The entries see everything but each other and what is for other people's programs.
 FLOORS |= {entry: set(FLOORS) for entry in ENTRIES}
