@@ -89,6 +89,10 @@ class HandshakeRefused(SecftpError, ConnectionError):
     exit_code = ExitCode.REFUSED
 
 
+class ServerBusy(HandshakeRefused):
+    """The server has as many clients as it takes; it is worth trying again."""
+
+
 class ServerUnreachable(SecftpError, ConnectionError):
     """No TCP connection could be made: unknown host, refused, no route."""
 

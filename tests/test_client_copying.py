@@ -31,6 +31,7 @@ from secftp.errors import (
     HandshakeRefused,
     NotFound,
     ProtocolError,
+    ServerBusy,
     ServerUnreachable,
     TransferTimeout,
 )
@@ -422,7 +423,7 @@ class Trial:
         return self.retries.run(self.connector, self.connector.work)
 
 
-@pytest.mark.parametrize("kind", [ConnectionLost, ServerUnreachable, TransferTimeout])
+@pytest.mark.parametrize("kind", [ConnectionLost, ServerBusy, ServerUnreachable, TransferTimeout])
 def test_a_lost_connection_is_made_again(kind):
     trial = Trial(3)
     assert trial.run(kind("Lost."), kind("Lost."), None) == "done"

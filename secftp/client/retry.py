@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
-from secftp.errors import ConnectionLost, SecftpError, ServerUnreachable, TransferTimeout
+from secftp.errors import ConnectionLost, SecftpError, ServerBusy, ServerUnreachable, TransferTimeout
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,7 +57,7 @@ class Retries:
             try:
                 with connector.open() as session:
                     return work(session)
-            except (ConnectionLost, ServerUnreachable, TransferTimeout) as problem:
+            except (ConnectionLost, ServerBusy, ServerUnreachable, TransferTimeout) as problem:
                 attempt += 1
                 if attempt > self._attempts or not self._possible():
                     raise

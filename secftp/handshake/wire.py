@@ -12,7 +12,7 @@ from __future__ import annotations
 import enum
 from typing import Final, NamedTuple
 
-from secftp.errors import HandshakeRefused, ProtocolError, UsageError
+from secftp.errors import HandshakeRefused, ProtocolError, ServerBusy, UsageError
 from secftp.record import NAME_BYTES, Inbox, Opener, Outbox, Sealer
 
 MAGIC: Final = b"SECFTP"
@@ -53,7 +53,8 @@ def refusal(status: int) -> HandshakeRefused:
         message, hint = _REFUSALS[Status(status)]
     except (ValueError, KeyError):
         message, hint = "The server refused, for a reason that this release does not know.", "Update secftp."
-    return HandshakeRefused(message, hint=hint)
+    kind = ServerBusy if status == Status.BUSY else HandshakeRefused
+    return kind(message, hint=hint)
 
 
 class Established(NamedTuple):
