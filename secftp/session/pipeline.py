@@ -13,7 +13,7 @@ from collections import deque
 from typing import TYPE_CHECKING, TypeAlias
 
 from secftp.channel import Keepalive
-from secftp.errors import ConnectionLost, FileError, HandshakeRefused, ProtocolError
+from secftp.errors import ConnectionLost, FileError, ProtocolError, ServerBusy
 from secftp.messages import Abort, Bye, Cancel, ErrorCode, Welcome, code_for, text_for
 from secftp.transfer import Interrupted, Progress, send_file
 
@@ -194,9 +194,9 @@ class _LastWords:
             self._pipeline.poll()
 
 
-def _farewell(message: Bye) -> ConnectionLost | HandshakeRefused:
+def _farewell(message: Bye) -> ConnectionLost | ServerBusy:
     if message.code is ErrorCode.STOPPING:
         return ConnectionLost("The server is stopping and ended the session.", hint="Try again later.")
     if message.code is ErrorCode.LIMIT:
-        return HandshakeRefused("The server has too many clients.", hint="Try again later.")
+        return ServerBusy("The server has too many clients.", hint="Try again later.")
     return ConnectionLost("The server ended the session.", hint="Try again.")
