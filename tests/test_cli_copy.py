@@ -13,7 +13,7 @@ import pytest
 
 from secftp.client import retry
 from secftp.errors import ExitCode
-from secftp.keys import write_key_file
+from secftp.keys import read_key_file, write_key_file
 from tests.command_line import client_and_server, ended, started, terminal
 from tests.cutting import cutting
 from tests.serving import DEADLINE, HOST, client_command, digest_of, environment, listing, server_process
@@ -328,6 +328,24 @@ def test_without_luck_it_says_how_to_go_on(secftp, here, root, way):
         result = secftp(way, "--retries", "2", *(["name", url] if way == "put" else [url]))
     assert result.code == ExitCode.CONNECTION_LOST
     assert re.search(rf"To go on: \S+.* {way} --resume .*{re.escape(url)}\n\Z", result.errors)
+
+
+def test_a_busy_server_is_waited_for(here, root, tmp_path, capfdbinary, monkeypatch):
+    """Such as one that does not know yet that the session before this one was lost."""
+    fill(here, {"name": b"1"})
+    with client_and_server(tmp_path, capfdbinary, max_clients=1) as client:
+        before = client.server.session(key=read_key_file(tmp_path / "key"))
+        before.stat(())
+
+        def pause(*_):
+            before.close()
+            client.server.done(1)
+            return 0
+
+        monkeypatch.setattr(retry.Retries, "_pause", pause)
+        result = client("put", "--retries", "1", "name", "//").succeed()
+    assert result.errors.startswith("The server has too many clients. Trying again in 0.0 s (1 of 1).\n")
+    assert tree(root) == {b"name": b"1"}
 
 
 @pytest.mark.usefixtures("quickly")
