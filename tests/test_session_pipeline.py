@@ -6,6 +6,7 @@ import random
 import threading
 
 import pytest
+from msgspec.structs import replace
 
 from secftp.errors import ConnectionLost, FileError, NotFound, ProtocolError
 from secftp.messages import (
@@ -36,7 +37,7 @@ from secftp.messages import (
 from secftp.session import Listing, Pipeline, Reading, ReadingMany, Single, WritingMany
 from secftp.storage import new_digest
 from secftp.transfer import unwatched
-from tests.channels import WELCOME, ends, together
+from tests.channels import WELCOME, ends, receive_bytes, send_bytes, together
 from tests.serving import MemorySink, MemorySource, digest_of, fake_server, serving, session
 
 __all__ = ["ends"]
@@ -398,3 +399,65 @@ def test_signs_of_life_are_given_as_long_as_somebody_wants_them(ends):
             assert len(running()) == 1
         assert len(running()) == 1
     assert running() == []
+
+
+# --- large answers one way, and much the other way ------------------------------------------------------------------
+
+MUCH = 4 << 20  # more than the buffers of two channels take in while both send; those of the sockets are small here
+
+
+def send_a_file(pipeline, number):
+    digest, answer = new_digest("xxh128"), Single()
+    write = Write(id=number, path=(b"up",), size=MUCH)
+    assert pipeline.send_file(write, MemorySource(bytes(MUCH)), digest, answer, progress=unwatched) is not None
+    return answer
+
+
+def ask_much(pipeline, number):
+    answers = [Single() for _ in range(MUCH // 4000)]
+    for place, answer in enumerate(answers):
+        pipeline.submit(Stat(id=number + place, path=(*(b"n" * 200,) * 20,)), answer)
+    return answers[-1]
+
+
+@pytest.mark.parametrize("much", [send_a_file, ask_much])
+def test_a_large_answer_never_meets_as_much_that_is_sent(ends, much):
+    """Each end would wait for the other to read, until both took the connection for dead."""
+    client, server = ends.channels(small=True, timeout=5.0)
+    pipeline = Pipeline(client)
+    server.send(replace(WELCOME, limits=replace(WELCOME.limits, requests=2000)))
+    server.flush()
+    pipeline.await_welcome()
+
+    def ask():
+        sink = MemorySink()
+        reading = Reading(lambda _: sink, new_digest("xxh128"), subject="x", stop=lambda: None, progress=unwatched)
+        pipeline.submit(Read(id=pipeline.next_id(), path=(b"big",)), reading)
+        pipeline.flush()
+        last = much(pipeline, pipeline.next_id())
+        pipeline.settle()
+        assert reading.end is not None
+        return type(last.message)
+
+    def answer():
+        begin = server.receive()
+        server.send(File(id=begin.id, size=MUCH, mtime_ns=0, mode=0))
+        send_bytes(server, bytes(MUCH))
+        server.send(End(size=MUCH, digest=digest_of(bytes(MUCH))))
+        server.flush()
+        while True:
+            match server.receive():
+                case Write(id=number):
+                    received, end = receive_bytes(server)
+                    server.send(Ok(id=number, size=len(received), digest=end.digest))
+                    server.flush()
+                    return
+                case Stat(id=number):
+                    server.send(info(number))
+                    if not server.waiting():
+                        server.flush()
+                    if number == 1 + MUCH // 4000:
+                        return
+
+    said, _ = together(ask, answer)
+    assert said in (Ok, Info)

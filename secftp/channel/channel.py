@@ -64,14 +64,15 @@ class Channel:
 
     # --- sending ----------------------------------------------------------------------------------------------------
 
-    def send(self, message: Message) -> None:
-        """Queue a message; it leaves with `flush`, or when the batch is full."""
+    def send(self, message: Message) -> int:
+        """Queue a message; it leaves with `flush`, or when the batch is full. Its size: bytes of the payload."""
         number, flags, payload = encode(message)
         with self._lock:
             self._sending.accept(message, time.monotonic())
             if not self._outbox.add(number, flags, payload):
                 self._flush()
                 self._outbox.add(number, flags, payload)
+        return len(payload)
 
     def send_data(self, fill: Fill, limit: int) -> int:
         """Let `fill` put up to `limit` bytes of a file into the next frames; how many it put there, 0 for its end.

@@ -10,11 +10,23 @@ from __future__ import annotations
 
 import contextlib
 from collections import deque
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from secftp.channel import Keepalive
 from secftp.errors import ConnectionLost, FileError, ProtocolError, ServerBusy
-from secftp.messages import Abort, Bye, Cancel, ErrorCode, Welcome, code_for, text_for
+from secftp.messages import (
+    Abort,
+    Bye,
+    Cancel,
+    ErrorCode,
+    List,
+    Read,
+    ReadMany,
+    Welcome,
+    code_for,
+    text_for,
+)
+from secftp.messages.bounds import MAX_BULK
 from secftp.transfer import Interrupted, Progress, send_file
 
 if TYPE_CHECKING:
@@ -27,6 +39,19 @@ if TYPE_CHECKING:
 
 Handler: TypeAlias = "Callable[[Received], bool]"
 
+# A server that sends such an answer takes in no more than its buffers hold, and so does this end while it sends: bytes
+# of requests that it surely has room for may be sent meanwhile.
+_BULKY: Final = (Read, ReadMany, List)
+_BEHIND_BULKY_BYTES: Final = 4 * MAX_BULK
+
+
+class _UnderWay(NamedTuple):
+    """A request without its answer; `is_bulky`: that can be large."""
+
+    handler: Handler
+    nbytes: int
+    is_bulky: bool
+
 
 class Pipeline:
     """The requests of one session. Not for two threads."""
@@ -34,7 +59,9 @@ class Pipeline:
     def __init__(self, channel: Channel) -> None:
         self.channel = channel
         self.welcome: Welcome | None = None
-        self._handlers: deque[Handler] = deque()
+        self._under_way: deque[_UnderWay] = deque()
+        self._nbytes = 0  # of these requests
+        self._bulky = 0  # of them
         self._unwanted: list[int] = []
         self._over = False
         self._last_id = 0
@@ -44,7 +71,7 @@ class Pipeline:
     @property
     def unanswered(self) -> int:
         """How many requests have no complete answer yet."""
-        return len(self._handlers)
+        return len(self._under_way)
 
     def next_id(self) -> int:
         """The id of a new request, which must be submitted next."""
@@ -56,12 +83,15 @@ class Pipeline:
 
         A handler is called with the answer, and returns whether that is complete; an ERROR is a complete answer.
         """
-        while self.channel.pending.full:
+        while self.channel.pending.full or (self._bulky and self._nbytes > _BEHIND_BULKY_BYTES):
             self.step()
         with self._hearing():
             self._cancel_unwanted()
-            self.channel.send(request)
-        self._handlers.append(handler)
+            nbytes = self.channel.send(request)
+        is_bulky = isinstance(request, _BULKY)
+        self._under_way.append(_UnderWay(handler, nbytes, is_bulky))
+        self._nbytes += nbytes
+        self._bulky += is_bulky
 
     def step(self) -> None:
         """Wait for the next part of an answer and hand it to whom it is for. Sends first what is queued, if it waits.
@@ -81,7 +111,7 @@ class Pipeline:
 
     def settle(self) -> None:
         """Wait until every request is answered."""
-        while self._handlers:
+        while self._under_way:
             self.step()
 
     def poll(self) -> None:
@@ -129,8 +159,11 @@ class Pipeline:
         """Submit a WRITE with its file, `request.size` bytes from `offset` on; does not wait for the answer.
 
         None when the server answered before all was sent, with the file broken off. When the source fails, the file is
-        broken off too, and the `FileError` raised; the answer still comes.
+        broken off too, and the `FileError` raised; the answer still comes. Waits first for answers that can be large:
+        with those in one direction and a file in the other, each end would wait for the other to read.
         """
+        while self._bulky:
+            self.step()
         self.submit(request, answer)
 
         def answered() -> bool:
@@ -166,10 +199,12 @@ class Pipeline:
         elif isinstance(received, Bye):
             self._over = True
             raise _farewell(received)
-        elif not self._handlers:
+        elif not self._under_way:
             raise ProtocolError("Something came that nobody asked for.")
-        elif self._handlers[0](received):
-            self._handlers.popleft()
+        elif self._under_way[0].handler(received):
+            _, nbytes, is_bulky = self._under_way.popleft()
+            self._nbytes -= nbytes
+            self._bulky -= is_bulky
 
     def _hearing(self) -> _LastWords:
         return _LastWords(self)
