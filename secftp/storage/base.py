@@ -26,12 +26,14 @@ Path: TypeAlias = tuple[bytes, ...]  # of a file or a folder
 FolderPath: TypeAlias = Path  # the same, but () is the served folder itself
 Kind: TypeAlias = Literal["file", "folder"]
 
+_LATEST = 2**63 - 1  # nanoseconds: the year 2262
+
 
 class FileInfo(NamedTuple):
     """What is known of a file without reading it.
 
-    `size` in bytes, 0 for a folder, None for a stream whose end is not known; `mtime_ns` in nanoseconds since 1970;
-    `mode` the twelve permission bits.
+    `size` in bytes, 0 for a folder, None for a stream whose end is not known; `mtime_ns` in nanoseconds since 1970, as
+    `mtime_of`; `mode` the twelve permission bits.
     """
 
     kind: Kind
@@ -63,8 +65,16 @@ def file_info(status: os.stat_result) -> FileInfo:
     """The `FileInfo` of a regular file or a folder."""
     mode = status.st_mode
     if stat.S_ISDIR(mode):
-        return FileInfo("folder", 0, status.st_mtime_ns, stat.S_IMODE(mode))
-    return FileInfo("file", status.st_size, status.st_mtime_ns, stat.S_IMODE(mode))
+        return FileInfo("folder", 0, mtime_of(status), stat.S_IMODE(mode))
+    return FileInfo("file", status.st_size, mtime_of(status), stat.S_IMODE(mode))
+
+
+def mtime_of(status: os.stat_result) -> int:
+    """The modification time; of one that no 64 bits of nanoseconds can say, and file systems can, the nearest."""
+    mtime_ns = status.st_mtime_ns
+    if -_LATEST <= mtime_ns <= _LATEST:
+        return mtime_ns
+    return _LATEST if mtime_ns > 0 else -_LATEST
 
 
 class _Closing(Protocol):

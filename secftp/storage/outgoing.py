@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from secftp.errors import FileChanged, FileError, NameRefused
 from secftp.messages.bounds import MAX_COMPONENTS, MAX_PATH
-from secftp.storage.base import FileInfo, Path, file_info
+from secftp.storage.base import FileInfo, Path, file_info, mtime_of
 from secftp.storage.failures import translate, translated
 from secftp.storage.folders import BELOW_FLAGS, FOLDER_FLAGS, LIST_FLAGS
 from secftp.storage.names import RESERVED_PREFIX, shown
@@ -295,4 +295,4 @@ def read_or_keep(fd: int, subject: Path | str, limit: int) -> SmallContent | Fil
     left = after.st_size
     if len(data) != size or left < size or (left == size and after.st_mtime_ns != status.st_mtime_ns):
         raise FileChanged(f"It changed while it was being read: {shown(subject)}", hint="Try again.")
-    return SmallContent(stat.S_IMODE(status.st_mode), status.st_mtime_ns, data)
+    return SmallContent(stat.S_IMODE(status.st_mode), mtime_of(status), data)

@@ -15,7 +15,7 @@ import stat
 from typing import TYPE_CHECKING, TypeVar
 
 from secftp.errors import IsAFolder, UsageError
-from secftp.storage.base import FileInfo, Sink, Source
+from secftp.storage.base import FileInfo, Sink, Source, mtime_of
 from secftp.storage.failures import translated
 from secftp.storage.names import shown
 from secftp.storage.source import check_unchanged
@@ -52,7 +52,7 @@ class PipeSource(Source):
             self._end = status.st_size if stat.S_ISREG(status.st_mode) else 0
             size = max(0, self._end - os.lseek(fd, 0, os.SEEK_CUR)) if self._end else None
         _widen(fd)
-        self.info: FileInfo = FileInfo("file", size, status.st_mtime_ns, stat.S_IMODE(status.st_mode))
+        self.info: FileInfo = FileInfo("file", size, mtime_of(status), stat.S_IMODE(status.st_mode))
 
     @property
     def wait_descriptor(self) -> int | None:
@@ -124,7 +124,7 @@ class PipeSink(Sink):
                 os.close(os.dup(self._fd))
         finally:
             self.close()
-        return FileInfo("file", self._size, status.st_mtime_ns, stat.S_IMODE(status.st_mode))
+        return FileInfo("file", self._size, mtime_of(status), stat.S_IMODE(status.st_mode))
 
     def abort(self) -> None:
         """Write nothing more; idempotent."""

@@ -11,7 +11,7 @@ import os
 from typing import TYPE_CHECKING
 
 from secftp.errors import FileChanged
-from secftp.storage.base import FileInfo, Source, file_info
+from secftp.storage.base import FileInfo, Source, file_info, mtime_of
 from secftp.storage.failures import require_regular, translated
 from secftp.storage.names import shown
 from secftp.storage.vectors import transfer_all
@@ -77,7 +77,7 @@ def check_unchanged(fd: int, size: int, mtime_ns: int, subject: Path | str) -> N
     """Raise `FileChanged` if the regular file `fd` is shorter than `size`, or as long with another `mtime_ns`."""
     with translated(subject):
         status = os.fstat(fd)
-    if status.st_size < size or (status.st_size == size and status.st_mtime_ns != mtime_ns):
+    if status.st_size < size or (status.st_size == size and mtime_of(status) != mtime_ns):
         raise FileChanged(f"It changed while it was being read: {shown(subject)}", hint="Try again.")
 
 

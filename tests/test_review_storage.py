@@ -1,0 +1,42 @@
+"""What a file system may hold and a message may not: nothing of it keeps anybody from the rest."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from secftp.messages.bounds import MAX_SIZE
+from secftp.storage import LocalStore, open_local_source, stat_local
+from secftp.storage.outgoing import OutgoingTree
+from tests.serving import get, serving
+
+
+@pytest.fixture
+def far(tmp_path):
+    """A folder with a file of the year 4308, for which 64 bits of nanoseconds are not enough, and one of today."""
+    for name in (b"far", b"near"):
+        tmp_path.joinpath(name.decode()).write_bytes(name)
+    os.utime(tmp_path / "far", ns=(0, 2**66))
+    if (tmp_path / "far").stat().st_mtime_ns < 2**63:
+        pytest.skip("this file system has no such times")
+    return tmp_path
+
+
+def test_a_time_beyond_all_bounds_does_not_end_a_session(far):
+    with serving(far) as running, running.session() as client:
+        assert client.stat((b"far",)).mtime_ns == MAX_SIZE
+        assert {entry.path[0]: entry.mtime_ns for entry in client.list(())}[b"far"] == MAX_SIZE
+        assert get(client, b"far") == b"far"
+        assert get(client, b"near") == b"near"
+
+
+def test_a_file_with_such_a_time_has_not_changed(far):
+    with LocalStore(far) as store, store.small_files() as small:
+        info, data = small.read((b"far",), 100)
+        assert (info.mtime_ns, data) == (MAX_SIZE, b"far")
+    with open_local_source(str(far / "far")) as source:
+        source.check_unchanged()
+        assert source.info.mtime_ns == stat_local(str(far / "far")).mtime_ns == MAX_SIZE
+    with OutgoingTree(str(far)) as tree:
+        assert tree.open((b"far",), 100).mtime_ns == MAX_SIZE
