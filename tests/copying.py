@@ -117,7 +117,8 @@ def contents(top):
 
 
 def run_broken(server, copy, cut):
-    """Run a copy over a connection that is cut after so many bytes; what it raised, once the server is through."""
+    """Run a copy over a connection that is cut after so many bytes; the class of what it raised, once the server is
+    through with it."""
     count = server.log.text.count(": Done.")
     failure = None
     with cutting(server.port, cut) as proxy:
@@ -125,6 +126,6 @@ def run_broken(server, copy, cut):
             with session(proxy.port) as broken:
                 copy.run(broken)
         except OSError as error:
-            failure = error.with_traceback(None)  # which would keep the copy, and what it has open
+            failure = type(error)  # not itself: it would keep the copy alive, and what that has open
     server.done(count + 1)
     return failure

@@ -367,3 +367,11 @@ def test_the_rate_is_kept_over_files_of_every_size(server, client, target):
     summary = get(client, [SRC], target, CopyOptions(rate=1_500_000))
     assert summary.bytes == 1_800_000
     assert summary.seconds >= 0.2
+
+
+def test_two_sources_of_one_name_do_not_replace_each_other(server, client, target):
+    make(server.root, {b"a/f": b"first", b"b/f": b"second", b"a/d/x": b"1", b"b/d/y": b"2"})
+    sources = [Remote((b"a", b"f")), Remote((b"b", b"f")), Remote((b"a", b"d")), Remote((b"b", b"d"))]
+    summary = get(client, sources, target)
+    assert (summary.files, summary.failed) == (3, 1)
+    assert contents(target) == {b"f": b"first", b"d/x": b"1", b"d/y": b"2"}

@@ -340,3 +340,45 @@ def test_every_code_a_server_may_give_is_understood(tmp_path):
         summary = Put([source], Remote(()), None, told).run(client)
     assert (summary.files, summary.failed) == (0, len(codes))
     assert all(str(error).startswith("src/") for _, error in told.of("failed"))
+
+
+def test_a_server_that_stops_is_asked_again_for_everything_it_refused(tmp_path, target):
+    """Each request is refused, in both directions, because the server is stopping; the next does them in order."""
+    source = make(tmp_path / "src", {b"d/%d" % number: b"1" for number in range(3)} | {b"large": bytes(40_000)})
+    made = []
+
+    class Stopping(Script):
+        def answer(self, wire, message):
+            if isinstance(message, Stat):
+                return super().answer(wire, message)
+            if isinstance(message, Write):
+                wire.receive_file()
+            say(wire, Error(id=message.id, code=ErrorCode.STOPPING))
+            return True
+
+    class Ordered(Taking):
+        def answer(self, wire, message):
+            if isinstance(message, MakeFolder):
+                made.append(message.path)
+            elif isinstance(message, WriteMany):
+                assert all(new.path[:-1] in made for new in message.files)
+            elif isinstance(message, Write):
+                assert message.path[:-1] in made
+                say(wire, Ok(id=message.id, size=40_000, digest=wire.receive_file()[1].digest))
+                return True
+            return super().answer(wire, message)
+
+    told = Recorder()
+    copy = Put([source], Remote(()), None, told)
+    with fake_server(Stopping({})) as port, pytest.raises(ConnectionLost), session(port) as client:
+        copy.run(client)
+    with fake_server(Ordered()) as port, session(port) as client:
+        assert copy.run(client).files == 4
+    assert sorted(made) == [(b"src",), (b"src", b"d")]
+    told_of_get = Recorder()
+    fetching = Get([SRC], target, None, told_of_get)
+    with fake_server(Stopping({})) as port, pytest.raises(ConnectionLost), session(port) as client:
+        fetching.run(client)
+    with fake_server(Script({(b"src",): [file(b"a"), file(b"b")]})) as port, session(port) as client:
+        assert fetching.run(client).files == 2
+    assert told.of("failed") == told_of_get.of("failed") == []

@@ -405,3 +405,28 @@ def test_the_rate_is_kept_over_files_of_every_size(tmp_path, client):
     summary = put(client, [top], ROOT, CopyOptions(rate=1_000_000))
     assert summary.bytes == 300_000
     assert summary.seconds >= 0.2
+
+
+def test_two_sources_of_one_name_do_not_replace_each_other(tmp_path, server, client):
+    top = make(tmp_path / "src", {b"a/f": b"first", b"b/f": b"second", b"a/d/x": b"1", b"b/d/y": b"2"})
+    told = Recorder()
+    sources = [f"{top}/a/f", f"{top}/b/f", f"{top}/a/d", f"{top}/b/d"]
+    summary = put(client, sources, ROOT, watcher=told)
+    assert (summary.files, summary.failed) == (3, 1)
+    assert contents(server.root) == {b"f": b"first", b"d/x": b"1", b"d/y": b"2"}
+
+
+def test_a_file_that_has_another_size_when_its_turn_comes_is_counted_with_that(tmp_path, server, client):
+    top = make(tmp_path / "src", {b"%d" % number: b"x" for number in range(3)} | {b"large": bytes(40_000)})
+
+    class Meddler(Recorder):
+        def planned(self, files, nbytes):
+            if not self.plans:
+                make(top, {b"0": b"longer", b"large": bytes(50_000)})
+            super().planned(files, nbytes)
+
+    told = Meddler()
+    summary = put(client, [top], ROOT, watcher=told)
+    assert told.plans[0] == (4, 40_003)
+    assert told.plans[-1] == (4, 50_008)
+    assert summary.bytes == told.bytes == 50_008

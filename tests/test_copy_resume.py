@@ -47,7 +47,7 @@ class Way:
             return copy.run(session)
 
     def break_off(self, copy, cut):
-        assert isinstance(run_broken(self.server, copy, cut), ConnectionLost)
+        assert run_broken(self.server, copy, cut) is ConnectionLost
 
     def partials(self):
         return [name for name in listing(self.target_top) if ".secftp-" in name]
@@ -166,7 +166,7 @@ def test_resuming_a_tree_asks_for_every_large_file_and_waits_for_none(way):
 def forest():
     """Files of every kind in folders of every kind."""
     return {
-        **{b"s%d/%d" % (number % 9, number): b"%d" % number * 300 for number in range(400)},
+        **{b"s%d/%d" % (number % 9, number): b"%d" % number * 300 for number in range(150)},
         **{b"m/%d" % number: os.urandom(60_000) for number in range(20)},
         b"large/1": os.urandom(3_000_000),
         b"large/2": os.urandom(3_000_000),
@@ -174,7 +174,7 @@ def forest():
     }
 
 
-@pytest.mark.parametrize("cut", [1_300, 30_000, 300_000, 1_500_000, 2_500_000, 5_000_000, 7_000_000])
+@pytest.mark.parametrize("cut", [1_300, 30_000, 800_000, 2_500_000, 6_000_000])
 def test_a_copy_goes_on_over_the_next_connection(way, cut):
     top = make(f"{way.source_top}/src", forest())
     for number, (folder, _, _) in enumerate(os.walk(top)):

@@ -17,7 +17,7 @@ from secftp.copy.options import CopyOptions, Remote
 from secftp.copy.places import ByName
 from secftp.copy.receiving import Receiving
 from secftp.copy.remote_tree import Folder, Item
-from secftp.copy.tally import Tally
+from secftp.copy.tally import Tally, twice
 from secftp.copy.times import same_time
 from secftp.copy.walk import Walk
 from secftp.copy.watch import Silent, Summary
@@ -109,7 +109,6 @@ class Get:
             if item is None:
                 self._tally.all_found()
                 break
-            item.is_counted = True
             self._tally.found(item.size)
             self._queue.append(item)
         return self._queue.popleft() if self._queue else None
@@ -155,12 +154,16 @@ class Get:
         self._walk = Walk(self._tops(sources, target), self._globs, self._tally, self._opened, self._closed)
 
     def _tops(self, sources: Sequence[Found], target: Target) -> Iterator[Folder | Item]:
+        taken = set()
         for remote, info, problem in sources:
             name = remote[-1] if remote else b""
             if info is None:
                 self._tally.failed(name or b"/", problem or FileError("It could not be looked at."))
             elif info.kind != "folder":
-                if self._globs.wants_file((name,)):
+                if name in taken:
+                    self._tally.failed(name, twice(name))
+                elif self._globs.wants_file((name,)):
+                    taken.add(name)
                     place = None if target.is_folder else ByName(target.name)
                     yield Item(Folder(remote[:-1], (), b""), name, info.size, info.mtime_ns, info.mode, place)
             elif not name or self._globs.wants_folder((name,)):

@@ -17,7 +17,7 @@ from secftp.copy.options import CopyOptions, Remote
 from secftp.copy.put_target import goals
 from secftp.copy.sending import Sending
 from secftp.copy.steps import steps_of
-from secftp.copy.tally import Tally
+from secftp.copy.tally import Tally, twice
 from secftp.copy.watch import Silent, Summary
 from secftp.errors import FileError
 from secftp.storage.outgoing import What
@@ -116,8 +116,8 @@ class Put:
                 self._tally.all_found()
                 break
             if step.what is What.FILE and step.info is not None and self._tally.wants_plan:
-                step.is_counted = True
-                self._tally.found(step.info.size or 0)
+                step.counted = step.info.size or 0
+                self._tally.found(step.counted)
             self._queue.append(step)
             asking.ask(step)
         return self._queue.popleft() if self._queue else None
@@ -143,9 +143,9 @@ class Put:
     def _file(self, step: Step, sending: Sending, asking: Asking) -> None:
         size = (step.info.size or 0) if step.info is not None else 0
         if reason := asking.reason_to_skip(step):
-            self._tally.skipped(step.name, reason, planned=size if step.is_counted else None)
+            self._tally.skipped(step.name, reason, planned=step.counted)
         elif self._options.dry_run:
-            if not step.is_counted:
+            if step.counted is None:
                 self._tally.found(size)
             self._tally.finished(step.name, size, None, moved=size)
         else:
@@ -154,8 +154,14 @@ class Put:
 
 def _walk(found: list[Goal], globs: Globs, *, follow: bool, sizes: bool) -> Iterator[Step]:
     """All steps of all sources. It knows nothing of its copy, so that what it has open goes with that."""
+    taken = set()
     for goal in found:
-        yield from steps_of(goal, globs, follow=follow, sizes=sizes)
+        for step in steps_of(goal, globs, follow=follow, sizes=sizes):
+            if step.what is What.FILE and not step.path:
+                if goal.target in taken:
+                    step.what, step.problem = What.PROBLEM, twice(goal.name)
+                taken.add(goal.target)
+            yield step
 
 
 def put(

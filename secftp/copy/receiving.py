@@ -198,7 +198,7 @@ class Receiving:
 
     def failed(self, item: Item, problem: FileError) -> None:
         """As `Base.failed`."""
-        planned = item.size if item.is_counted else None
+        planned = item.size
         if isinstance(problem, AlreadyExists) and not self.options.overwrite:
             self.tally.skipped(item.name, "it exists already", planned=planned)
         else:

@@ -106,10 +106,10 @@ class Folder:
 class Item:
     """A file that is to be fetched into a folder. `size`, `mtime_ns` and `mode` are what the listing said.
 
-    `place` is set if the user named it himself. `is_counted`, `kept`, `told` and `resume`: as of a `Step`.
+    `place` is set if the user named it himself. `kept`, `told` and `resume`: as of a `Step`.
     """
 
-    __slots__ = ("folder", "is_counted", "kept", "last", "mode", "mtime_ns", "place", "resume", "size", "told")
+    __slots__ = ("folder", "kept", "last", "mode", "mtime_ns", "place", "resume", "size", "told")
 
     def __init__(
         self, folder: Folder, last: bytes, size: int, mtime_ns: int, mode: int, place: Place | None = None
@@ -120,7 +120,6 @@ class Item:
         self.mtime_ns = mtime_ns
         self.mode = mode
         self.place = place
-        self.is_counted = False
         self.resume: bool | None = None
         self.kept: int | None = None
         self.told = 0

@@ -94,8 +94,8 @@ class Sending:
     def file(self, step: Step) -> None:
         """Send a file."""
         if self._is_lost(step):
-            if step.is_counted:
-                self.tally.left_out(_size_of(step))
+            if step.counted is not None:
+                self.tally.left_out(step.counted)
             return
         files = step.origin.files
         if files is not self._open:
@@ -104,16 +104,22 @@ class Sending:
         try:
             content = files.open(step.path, self._small_limit)
         except FileError as problem:
-            self.tally.failed(step.name, problem, planned=_size_of(step) if step.is_counted else None)
+            self.tally.failed(step.name, problem, planned=step.counted)
             return
         if isinstance(content, SmallContent):
             self._add(step, content)
         else:
-            if not step.is_counted:
-                step.is_counted = True
-                self.tally.found(content.info.size or 0)
+            self._count(step, content.info.size or 0)
             with content:
                 send_large(self, step, content)
+
+    def _count(self, step: Step, size: int) -> None:
+        """See to it that the plan has the file with the size that it has now."""
+        if step.counted is None:
+            self.tally.found(size)
+        elif step.counted != size:
+            self.tally.found_another_size(size - step.counted)
+        step.counted = size
 
     def _is_lost(self, step: Step) -> bool:
         if not self.lost_folders:
@@ -130,9 +136,7 @@ class Sending:
         if not self.options.preserve:
             mode = mtime_ns = None
         size, name, path = len(data), step.name, step.remote
-        if not step.is_counted:
-            step.is_counted = True
-            self.tally.found(size)
+        self._count(step, size)
         cost = _FILE_BYTES + size + sum(map(len, path)) + 3 * len(path)
         if self._size + cost > _ROOM or len(self._files) == MAX_MANY:
             self.send_batch()
@@ -203,7 +207,7 @@ class Sending:
         elif not self._ends(answer.code):
             flight.refused(answer.code)
         elif answer.code is ErrorCode.STOPPING:
-            return
+            self._repeated.extend(flight.steps)
         self._flights.popleft()
 
     def failed(self, step: Step, code: ErrorCode, *, size: int | None = None) -> None:
@@ -256,7 +260,7 @@ class Sending:
             steps.append(self.current)
         for step in steps:
             step.resume = True
-        return [*steps, *self._left, *self.repeated()]
+        return [*self.repeated(), *steps, *self._left]
 
     def repeated(self) -> list[Step]:
         """What was put back into the queue since this was last asked for."""
@@ -269,10 +273,6 @@ class Sending:
         if self._open is not None:
             self._open.close()
             self._open = None
-
-
-def _size_of(step: Step) -> int:
-    return (step.info.size or 0) if step.info is not None else 0
 
 
 def _problem(step: Step, code: ErrorCode) -> FileError:

@@ -53,15 +53,14 @@ class Origin:
 class Step:
     """One thing to do. `path`: below its origin; `folder`: the step that made the folder it is in.
 
-    Of a file: `is_counted` says that the plan knows of it, `kept` what a partial held when it was first begun (None
-    before that), `told` how far the watcher knows it to be. `resume`: whether to look for a partial, None for as the
-    options say. `there` and `partial` are
-    what the server says of the file and of its partial, when it has been asked. Of a folder: `is_taken` says that it
-    was there before and is left as it is.
+    Of a file: `counted` is the size that the plan has it with (None: not at all), `kept` what a partial held when it
+    was first begun (None before that), `told` how far the watcher knows it to be. `resume`: whether to look for a
+    partial, None for as the options say. `there` and `partial` are what the server says of the file and of its partial,
+    when it has been asked. Of a folder: `is_taken` says that it was there before and is left as it is.
     """
 
     __slots__ = (
-        "folder", "info", "is_counted", "is_taken", "kept", "origin", "partial", "path", "problem", "resume", "there",
+        "counted", "folder", "info", "is_taken", "kept", "origin", "partial", "path", "problem", "resume", "there",
         "told", "what",
     )  # fmt: skip
 
@@ -80,7 +79,7 @@ class Step:
         self.info = info
         self.problem = problem
         self.folder = folder
-        self.is_counted = False
+        self.counted: int | None = None
         self.is_taken = False
         self.resume: bool | None = None
         self.kept: int | None = None

@@ -8,6 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from secftp.copy.watch import Silent, Summary
+from secftp.errors import AlreadyExists
+from secftp.text import escape
 
 if TYPE_CHECKING:
     from secftp.copy.watch import Watcher
@@ -78,3 +80,8 @@ class Tally:
         self.watcher.failed(name, error)
         if planned is not None:
             self._less(planned)
+
+
+def twice(name: bytes) -> AlreadyExists:
+    """A second file of this name among the sources would replace the first."""
+    return AlreadyExists(f"{escape(name)}: another source has the same name, and was copied there.")
