@@ -8,7 +8,7 @@ SECONDS := 10
 
 # Two set-ups at once would build in one place.
 .NOTPARALLEL:
-.PHONY: help demo test check check-python check-c sanitize fuzz bench bench-core bench-handshakes bench-load bench-clients report peers docs build clean
+.PHONY: help demo test check check-python check-c sanitize fuzz mutants faults bench bench-core bench-handshakes bench-load bench-clients report peers docs build clean
 .PHONY: setup setup-test setup-check setup-prove setup-bench setup-report setup-docs
 
 help: ## show this list
@@ -35,6 +35,12 @@ sanitize: setup-prove ## the core under ASan, UBSan, valgrind and gcc's analyzer
 
 fuzz: setup-prove ## every parser and both peers under libFuzzer, SECONDS=10 for each target
 	@$(PYTHON_IN_VENV) -m tests.fuzz --seconds $(SECONDS) $(ARGS)
+
+mutants: setup-prove ## a hundred small patches to security decisions, each of which the tests must notice
+	@$(PYTHON_IN_VENV) -m tests.mutants $(ARGS)
+
+faults: setup-prove ## kill and error at every system call, cuts at every byte, a full disk, no memory
+	@$(PYTHON_IN_VENV) -m tests.faults $(ARGS)
 
 bench: setup-bench ## what each layer costs, from the cipher to the command line; two minutes (ARGS="--bench-1g")
 	@$(PYTHON_IN_VENV) -m pytest --benchmark-only $(ARGS)

@@ -6,9 +6,21 @@ import pytest
 
 from secftp.errors import AuthenticationError, CoreError
 from secftp.record import ClientExchange, Mode, Password, ServerExchange, Suite
+from tests.model import vectors
+from tests.model.failure import Failure
 from tests.seamed.product import C2S, CLIENT_DRAWS, SERVER_DRAWS, STORY, Sealed, W, flipped, seams
 
 __all__ = ["seams"]
+
+NAMED = vectors.load_named()
+IN_HEADER = {Failure.MAGIC, Failure.VERSION, Failure.STATUS, Failure.SUITE, Failure.MODE, Failure.RESERVED}
+
+REPLIES = [case for case in NAMED.handshakes if case.by == "client" and case.failure in IN_HEADER]
+
+
+def by_name(case) -> str:
+    return case.name
+
 
 suites = pytest.mark.parametrize("suite", Suite, ids=lambda suite: suite.name)
 
@@ -72,6 +84,16 @@ def test_sizes_out_of_bounds_have_no_wire(seams):
 def test_nothing_is_freed_where_nothing_is(seams):
     for kind in ("password", "client", "server", "sealer", "opener"):
         getattr(seams.lib, f"secftp_{kind}_free")(seams.ffi.NULL)
+
+
+@pytest.mark.parametrize("case", REPLIES, ids=by_name)
+def test_a_header_that_does_not_fit_is_refused_with_a_good_proof(seams, case):
+    """Whoever wrote these has the key, and the hashes are right for the changed bytes. Other layers are left out."""
+    mine = case.client
+    seams.draw(mine.client_iv, mine.x)
+    exchange = ClientExchange(Password.from_secret(mine.w), mine.suite, mine.mode, mine.name.ljust(32, b"\0"))
+    with pytest.raises(AuthenticationError):
+        exchange.finish(case.flights[1].received.ljust(141, b"\0")[:141])
 
 
 @suites

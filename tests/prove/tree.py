@@ -13,6 +13,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import build_ffi
+
 TOP = Path(__file__).resolve().parents[2]
 WORK = TOP / "build" / "prove"
 
@@ -55,6 +57,28 @@ class Tree:
             SEAMED_SCRATCH=str(objects / "seamed"),
             **(environment or {}),
         )
+        if done.returncode != 0:
+            sys.stderr.write(done.stdout + done.stderr)
+            done.check_returncode()
+
+    def rebuild(self, source: str, flags: list[str]) -> None:
+        """Build both cores again after one file of csrc was changed: that file, and the links. As `build` otherwise."""
+        include_dirs, library_dirs = build_ffi.openssl_folders()
+        for core, more, target in (
+            ("product", [], self.path / "secftp"),
+            ("seamed", ["-include", "tests/seamed/failing.h"], self.path / "tests" / "seamed"),
+        ):
+            objects = sorted((self.path / "objects" / core).rglob("*.o"))
+            (changed,) = [path for path in objects if str(path).endswith(f"/{Path(source).with_suffix('.o')}")]
+            (module,) = target.glob("_core*.so")
+            folders = [f"-I{folder}" for folder in (".", "csrc", *include_dirs)]
+            self._must(["gcc", *flags, "-fPIC", *more, *folders, "-c", source, "-o", str(changed)])
+            module.unlink()  # a new file: the old one may be loaded somewhere
+            links = [*(f"-L{folder}" for folder in library_dirs), "-lcrypto", "-o", str(module)]
+            self._must(["gcc", "-shared", *map(str, objects), *links])
+
+    def _must(self, command: list[str]) -> None:
+        done = self.run(command)
         if done.returncode != 0:
             sys.stderr.write(done.stdout + done.stderr)
             done.check_returncode()

@@ -1,0 +1,289 @@
+"""Kill and error injection, by strace: every system call that matters, the first, the second, ... to the last.
+
+An error that a process can't know of (a call that fails without a reason) is none of these: each call gets errors that
+its manual page names.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import tempfile
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from tests.faults.processes import Ended, Nursery, Strace
+from tests.faults.scenario import SCENARIOS, Place, Scenario
+from tests.serving import get, put, server_process, session, until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.prove import Figures
+    from tests.serving import ServerProcess
+
+# What fails, and how. EINTR is given to calls that are not restarted by the kernel with a signal handler in place.
+ERRORS = {
+    "openat": ("EMFILE", "ENOSPC", "EACCES", "ENOMEM", "EINTR"),
+    "write": ("EIO", "EINTR"),
+    "pwrite64": ("ENOSPC", "EIO", "EINTR"),
+    "pwritev": ("ENOSPC", "EIO", "EINTR", "EDQUOT"),
+    "pwritev2": ("ENOSPC", "EIO", "EINTR"),
+    "pread64": ("EIO",),
+    "preadv": ("EIO", "EINTR"),
+    "fsync": ("EIO", "ENOSPC"),
+    "fdatasync": ("EIO",),
+    "syncfs": ("EIO",),
+    "rename": ("EIO", "ENOSPC"),
+    "renameat": ("EIO", "ENOSPC"),
+    "renameat2": ("EIO", "ENOSPC", "EINVAL", "ENOSYS"),
+    "linkat": ("EIO", "EMLINK", "ENOSPC"),
+    "unlinkat": ("EIO", "EACCES"),
+    "unlink": ("EIO",),
+    "mkdirat": ("ENOSPC", "EIO"),
+    "ftruncate": ("EIO",),
+    "fallocate": ("ENOSPC", "EOPNOTSUPP"),
+    "fchmod": ("EPERM", "EIO"),
+    "utimensat": ("EPERM", "EIO"),
+    "newfstatat": ("EIO", "ENOMEM"),
+    "fstat": ("EIO",),
+    "flock": ("ENOLCK", "EINTR"),
+    "getdents64": ("EIO",),
+    "close": ("EIO",),
+    "sendto": ("ECONNRESET", "EPIPE", "EINTR", "ENOBUFS"),
+    "sendmsg": ("ECONNRESET", "EPIPE", "EINTR"),
+    "recvfrom": ("ECONNRESET", "EINTR", "ENOMEM"),
+    "accept4": ("EMFILE", "ECONNABORTED", "ENOBUFS"),
+    "connect": ("ECONNREFUSED", "ETIMEDOUT", "ENETUNREACH"),
+    "socket": ("EMFILE", "ENOBUFS"),
+    "setsockopt": ("ENOBUFS",),
+    "epoll_ctl": ("ENOMEM",),
+    "fcntl": ("EINVAL",),
+    "dup": ("EMFILE",),
+    "clone3": ("EAGAIN",),
+    "clone": ("EAGAIN",),
+}
+KILLED = (
+    *("openat", "write", "pwrite64", "pwritev", "pwritev2", "fsync", "fdatasync", "syncfs"),
+    *("rename", "renameat", "renameat2", "linkat", "unlinkat", "unlink", "mkdirat", "ftruncate", "fchmod", "utimensat"),
+    *("close", "sendto", "sendmsg", "recvfrom", "preadv", "getdents64"),
+)
+
+
+class Fault(NamedTuple):
+    """One call that goes wrong: `error` empty is SIGKILL before it is made."""
+
+    call: str
+    error: str
+    nth: int
+
+    @property
+    def expression(self) -> str:
+        what = f"error={self.error}" if self.error else "signal=SIGKILL"
+        return f"inject={self.call}:{what}:when={self.nth}"
+
+    def __str__(self) -> str:
+        return f"{self.call} #{self.nth} {self.error or 'killed'}"
+
+
+class Tally:
+    """Points tried, points that were not reached that time, and what was wrong."""
+
+    def __init__(self) -> None:
+        self.points: Counter[str] = Counter()
+        self.missed = 0
+        self.violations: list[str] = []
+
+    def wrong(self, where: str, what: str) -> None:
+        self.violations.append(f"{where}: {what}")
+        print(f"  VIOLATION {where}: {what}", flush=True)
+
+
+def everywhere(figures: Figures, names: list[str]) -> None:
+    """Each scenario, at either side, killed and with errors."""
+    for scenario in SCENARIOS:
+        if names and scenario.name not in names:
+            continue
+        for side in ("server", "client"):
+            tally = Tally()
+            with tempfile.TemporaryDirectory(prefix="secftp-faults-") as base, Nursery(Path(base)) as nursery:
+                Try(scenario, side, Place(Path(base)), nursery, tally).all()
+            figures.section(
+                f"{scenario.name}, {side}",
+                good=not tally.violations and tally.points.total() > 0,
+                points=tally.points.total(),
+                killed=tally.points["killed"],
+                errors=tally.points["error"],
+                not_reached=tally.missed,
+                violations=len(tally.violations),
+            )
+
+
+class Try:
+    """All faults of one scenario at one side."""
+
+    def __init__(self, scenario: Scenario, side: str, place: Place, nursery: Nursery, tally: Tally) -> None:
+        self.scenario = scenario
+        self.side = side
+        self.place = place
+        self.nursery = nursery
+        self.tally = tally
+        self.where = ""
+        self._seen = 0  # of the server's log
+
+    def all(self) -> None:
+        """Count the calls of a run without a fault, then let each fail."""
+        counts = self.count()
+        kills = [Fault(call, "", nth) for call in KILLED for nth in range(1, counts[call] + 1)]
+        errors = [
+            Fault(call, error, nth)
+            for call, kinds in ERRORS.items()
+            for nth in range(1, counts[call] + 1)
+            for error in kinds
+        ]
+        if self.side == "client":
+            with self.serving() as server:
+                for fault in (*kills, *errors):
+                    self.at_client(server, fault)
+            return
+        for fault in kills:
+            with self.serving() as server:
+                self.at_server(server, fault)
+        while errors:
+            # A server must outlive every error; one that did not is replaced, and told of.
+            with self.serving() as server:
+                while errors and server.process.poll() is None:
+                    self.at_server(server, errors.pop(0))
+
+    @contextlib.contextmanager
+    def serving(self, *, warm: bool = True) -> Iterator[ServerProcess]:
+        """A server that has served a session: what Python imports late is there. The folders are laid out before."""
+        if warm:
+            self.scenario.lay_out(self.place)
+        arguments = ["0", "--host", "127.0.0.1", "--root", self.place.served, "--key-file", self.place.key]
+        with server_process(self.place.base, *arguments) as server:
+            if warm:
+                self.nursery.client(self.prepared(server)).run()
+            self._seen = 0
+            yield server
+
+    def prepared(self, server: ServerProcess) -> list[str]:
+        """Everything as it was before; the command that is to be given."""
+        self.scenario.lay_out(self.place)
+        if self.scenario.prepare_online is not None:
+            self.scenario.prepare_online(self.place, server.port)
+            served = self.place.served
+            until(lambda: any(path.name.startswith(".secftp-part-") for path in served.iterdir()), "a partial is kept")
+        return self.scenario.command(self.place, server.port)
+
+    def run(self, server: ServerProcess, *expressions: str) -> tuple[Ended, Strace]:
+        """The command, with strace at one side."""
+        client = self.nursery.client(self.prepared(server))
+        pid = server.pid if self.side == "server" else client.pid
+        with Strace(pid, self.place.base / "strace", *expressions) as strace:
+            ended = client.run()
+            if self.side == "server":
+                # What the server does after the client's end belongs to it.
+                until(lambda: server.process.poll() is not None or self._is_done(server), "the session is over", 30)
+        return ended, strace
+
+    def _is_done(self, server: ServerProcess) -> bool:
+        fresh = server.log.text[self._seen :]
+        return fresh.count("Done.") >= max(1, fresh.count("Client connected"))
+
+    def count(self) -> Counter[str]:
+        """How often each call is made where nothing goes wrong."""
+        with self.serving() as server:
+            self._seen = len(server.log.text)
+            ended, strace = self.run(server, "trace=all")
+            assert ended.status == 0, ended.errors
+            assert self.scenario.look(self.place) == ([], True), self.scenario.look(self.place)
+        return strace.counts()
+
+    def inject(self, server: ServerProcess, fault: Fault) -> Ended | None:
+        """The command with this fault; None when the fault did not come: threads divide the calls as they like."""
+        self.where = f"{self.scenario.name}, {self.side}, {fault}"
+        self._seen = len(server.log.text)
+        ended, strace = self.run(server, f"trace={fault.call}", fault.expression)
+        if not strace.hit:
+            self.tally.missed += 1
+            return None
+        self.tally.points["error" if fault.error else "killed"] += 1
+        return ended
+
+    def wrong(self, what: str) -> None:
+        self.tally.wrong(self.where, what)
+
+    # --- at the server ------------------------------------------------------------------------------------------------
+
+    def at_server(self, server: ServerProcess, fault: Fault) -> None:
+        ended = self.inject(server, fault)
+        if ended is None:
+            return
+        self.check_client(ended)
+        if not fault.error:
+            until(lambda: server.process.poll() is not None, "the server is killed")
+            with self.serving(warm=False) as another:
+                self.check_again(another)
+        elif server.process.poll() is not None:
+            self.wrong(f"the server is gone: {server.errors.text[-300:]}")
+        else:
+            self.check_serves(server)
+
+    # --- at the client ------------------------------------------------------------------------------------------------
+
+    def at_client(self, server: ServerProcess, fault: Fault) -> None:
+        ended = self.inject(server, fault)
+        if ended is None:
+            return
+        if fault.error:
+            self.check_client(ended)
+        else:
+            if ended.status != -signal.SIGKILL:
+                self.wrong(f"ended with {ended.status}")
+            for what in self.scenario.look(self.place)[0]:
+                self.wrong(what)
+        self.check_again(server)
+        self.check_serves(server)
+
+    # --- what must be -------------------------------------------------------------------------------------------------
+
+    def check_client(self, ended: Ended) -> None:
+        """What is there against what the client said."""
+        wrong, all_new = self.scenario.look(self.place)
+        for what in wrong:
+            self.wrong(what)
+        if ended.status is None:
+            self.wrong("the client hangs")
+        elif ended.status == 0 and not all_new:
+            self.wrong("confirmed what is not there")
+        elif ended.status != 0 and not ended.errors.strip():
+            self.wrong(f"the client says nothing and ends with {ended.status}")
+        if "Traceback" in ended.errors:
+            self.wrong(f"a traceback: {ended.errors[-1500:]}")
+
+    def check_serves(self, server: ServerProcess) -> None:
+        """Others are served, nothing is left behind, nothing happened that nobody expected."""
+        with session(server.port) as other:
+            put(other, b"honest", b"honest" * 100)
+            if get(other, b"honest") != b"honest" * 100:
+                self.wrong("the server does not serve others any more")
+        self.check_leftovers()
+        fresh = server.log.text[self._seen :]
+        if "Traceback" in server.errors.text or "Internal error" in fresh:
+            self.wrong(f"unexpected: {server.errors.text[-1500:]}{fresh}")
+
+    def check_leftovers(self) -> None:
+        try:
+            until(lambda: not self.scenario.leftovers(self.place), "nothing is left", 5)
+        except AssertionError:
+            self.wrong(f"left behind: {self.scenario.leftovers(self.place)}")
+
+    def check_again(self, server: ServerProcess) -> None:
+        """The same command succeeds, and nothing unfinished is left."""
+        ended = self.nursery.client(self.scenario.command(self.place, server.port)).run()
+        wrong, all_new = self.scenario.look(self.place)
+        if ended.status != 0 or wrong or not all_new:
+            self.wrong(f"the command given again ended with {ended.status}: {wrong} {ended.errors[-500:]}")
+        self.check_leftovers()

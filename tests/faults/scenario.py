@@ -1,0 +1,171 @@
+"""What is going on when the fault comes: a command of the client's, what it finds, and what may be there afterwards.
+
+Each scenario lays out the two folders anew, so that every fault meets the same state.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from tests.serving import Hostile
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+OLD = b"the old file" * 40
+NEW = bytes(range(256)) * 40
+LARGE = bytes(range(251)) * 4000  # 1 MB: many frames
+KEPT = 400_000  # bytes of LARGE that a resume finds
+
+
+@dataclass
+class Place:
+    """The folders of one try: what the server serves, what the client has, and the key."""
+
+    base: Path
+    served: Path = field(init=False)
+    local: Path = field(init=False)
+    key: Path = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.served, self.local, self.key = self.base / "served", self.base / "local", self.base / "key"
+
+    def clear(self) -> None:
+        """Both folders empty; the server holds its own open, so that one stays."""
+        for folder in (self.served, self.local):
+            folder.mkdir(parents=True, exist_ok=True)
+            for path in folder.iterdir():
+                if path.is_dir():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink()
+        if not self.key.exists():
+            # w = 7, the key of tests.serving: no scrypt in every process.
+            import base64
+
+            secret = base64.b64encode(bytes(31) + b"\x07")
+            self.key.write_bytes(b"secftp-key-1 " + secret + b"\n")
+            self.key.chmod(0o600)
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """`targets` maps each file that is to appear (below the base) to what it may hold before, and will after."""
+
+    name: str
+    prepare: Callable[[Place], None]
+    command: Callable[[Place, int], list[str]]
+    targets: dict[str, tuple[bytes | None, bytes]]
+    prepare_online: Callable[[Place, int], None] | None = None
+
+    def lay_out(self, place: Place) -> None:
+        place.clear()
+        self.prepare(place)
+
+    def look(self, place: Place) -> tuple[list[str], bool]:
+        """What is wrong with the targets, and whether all of them are new."""
+        wrong, all_new = [], True
+        for name, (old, new) in self.targets.items():
+            path = place.base / name
+            found = path.read_bytes() if path.exists() else None
+            if found != new:
+                all_new = False
+                if found != old:
+                    size = "absent" if found is None else f"{len(found)} bytes of something else"
+                    wrong.append(f"{name} is {size}")
+        return wrong, all_new
+
+    def leftovers(self, place: Place) -> list[str]:
+        """Files of ours that are not finished; a partial that can be resumed is none."""
+        found = []
+        for folder, _, files in os.walk(place.base):
+            found += [os.path.join(folder, name) for name in files if name.startswith(".secftp-tmp-")]
+        return found
+
+
+def _client(place: Place, *words: str) -> list[str]:
+    return [words[0], "--key-file", str(place.key), "--quiet", "--timeout", "15", *words[1:]]
+
+
+def _url(port: int, path: str = "") -> str:
+    return f"secftp://127.0.0.1:{port}/{path}"
+
+
+def _new(place: Place) -> None:
+    (place.local / "new").write_bytes(NEW)
+
+
+def _overwrite(place: Place) -> None:
+    _new(place)
+    (place.served / "target").write_bytes(OLD)
+
+
+FOLDER = {"one": b"1" * 10, "two": b"2" * 5000, "empty": b"", "deep/three": NEW, "deep/large": LARGE[:200_000]}
+
+
+def _folder(place: Place) -> None:
+    for name, data in FOLDER.items():
+        path = place.local / "folder" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    (place.served / "folder").mkdir()
+    (place.served / "folder" / "one").write_bytes(OLD)
+
+
+def _resume(place: Place) -> None:
+    (place.local / "large").write_bytes(LARGE)
+
+
+def _break_off(_place: Place, port: int) -> None:
+    """A transfer that ends after KEPT bytes; the server keeps them for `large`."""
+    from secftp.messages import Write
+
+    with Hostile(port) as wire:
+        wire.welcome()
+        wire.send(Write(id=1, path=(b"large",), size=len(LARGE), keep=True))
+        wire.send_data(LARGE[:KEPT])
+        wire.flush()
+
+
+def _fetch(place: Place) -> None:
+    (place.served / "source").write_bytes(NEW)
+    (place.local / "target").write_bytes(OLD)
+
+
+SCENARIOS = [
+    Scenario(
+        "small write",
+        _new,
+        lambda place, port: _client(place, "put", str(place.local / "new"), _url(port, "target")),
+        {"served/target": (None, NEW)},
+    ),
+    Scenario(
+        "overwrite",
+        _overwrite,
+        lambda place, port: _client(place, "put", str(place.local / "new"), _url(port, "target")),
+        {"served/target": (OLD, NEW)},
+    ),
+    Scenario(
+        "folder put",
+        _folder,
+        lambda place, port: _client(place, "put", str(place.local / "folder"), _url(port)),
+        {f"served/folder/{name}": (OLD if name == "one" else None, data) for name, data in FOLDER.items()},
+    ),
+    Scenario(
+        "resume",
+        _resume,
+        lambda place, port: _client(place, "put", "--resume", str(place.local / "large"), _url(port, "large")),
+        {"served/large": (None, LARGE)},
+        _break_off,
+    ),
+    Scenario(
+        "fetch",
+        _fetch,
+        lambda place, port: _client(place, "get", _url(port, "source"), str(place.local / "target")),
+        {"local/target": (OLD, NEW)},
+    ),
+]

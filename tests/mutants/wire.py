@@ -1,0 +1,81 @@
+"""Mutants of the handshake, the messages, keys and texts in Python."""
+
+from __future__ import annotations
+
+from tests.mutants.mutant import Mutant, mutant
+
+HANDSHAKE = "tests/test_handshake.py"
+BOUNDS = "tests/test_messages_bounds.py"
+CODEC = "tests/test_messages_codec.py"
+STATE = "tests/test_messages_state.py"
+KEY_FILES = "tests/test_keys_files.py"
+KEY_TEXT = "tests/test_keys_text.py"
+TEXT = "tests/test_text.py"
+
+CLIENT = "secftp/handshake/client.py"
+SERVER = "secftp/handshake/server.py"
+WIRE = "secftp/handshake/wire.py"
+DECODER = "secftp/messages/codec.py"
+PATHS = "secftp/messages/paths.py"
+MACHINE = "secftp/messages/state.py"
+PENDING = "secftp/messages/pending.py"
+FILES = "secftp/keys/files.py"
+KEYS = "secftp/keys/text.py"
+
+MUTANTS = [
+    # --- the handshake ---
+    Mutant(
+        "bytes-before-the-finish",
+        (
+            (CLIENT, "if len(buffer) > SERVER_HELLO_BYTES:", "if len(buffer) < 0:"),
+            (CLIENT, "self._exchange.finish(bytes(buffer))", "self._exchange.finish(bytes(buffer[:SERVER_HELLO_BYTES]))"),
+        ),
+        (HANDSHAKE,),
+    ),
+    mutant("failed-client-goes-on", CLIENT, "        except BaseException:\n            self._over = True\n            raise\n", "        except BaseException:\n            raise\n", HANDSHAKE),
+    mutant("failed-server-goes-on", SERVER, "            return self._receive_finish(self._exchange)\n        except BaseException:\n            self._over = True\n", "            return self._receive_finish(self._exchange)\n        except BaseException:\n", HANDSHAKE),
+    mutant("refused-client-goes-on", SERVER, "        self._over = True\n        suite, mode", "        suite, mode", HANDSHAKE),
+    mutant("second-challenge", SERVER, "self._exchange is not None or ", "", HANDSHAKE),
+    mutant("reserved-bytes-in-a-hello", SERVER, "if any(buffer[RESERVED]):", "if False:", HANDSHAKE),
+    mutant("name-with-a-nul", WIRE, "    if b\"\\0\" in raw:\n        return None\n", "", HANDSHAKE),
+    mutant("frames-with-the-finish-lost", SERVER, "bytes(self._buffer[CLIENT_FINISH_BYTES:])", 'b""', HANDSHAKE),
+    mutant("refusal-shown-as-sent", WIRE, "    except (ValueError, KeyError):\n        message, hint", "    except KeyError:\n        message, hint", HANDSHAKE),
+    # --- messages ---
+    mutant("message-of-any-length", DECODER, "    if len(payload) > form.longest:\n        raise ProtocolError(", "    if len(payload) < 0:\n        raise ProtocolError(", BOUNDS, CODEC),
+    mutant("message-the-wrong-way", DECODER, "    if number not in _ALLOWED[direction]:", "    if number not in _FORMATS:", CODEC),
+    mutant("message-with-other-flags", DECODER, "    if flags != form.flags:", "    if flags < form.flags:", CODEC),
+    mutant("field-given-twice", DECODER, "        unique = len(fields) == _announced(payload)\n", "        unique = True\n", CODEC, "tests/test_messages_fuzz.py"),
+    mutant("ping-with-a-payload", DECODER, "        if len(payload):\n", "        if len(payload) < 0:\n", CODEC, BOUNDS),
+    mutant("parents-in-a-path", PATHS, 'if b"." in path or b".." in path:', 'if b"." in path:', BOUNDS, CODEC),
+    mutant("slash-in-a-name", PATHS, 'if joined.count(b"/") >= len(path) or b"\\0" in joined:', 'if b"\\0" in joined:', BOUNDS, CODEC),
+    mutant("nul-in-a-name", PATHS, ' or b"\\0" in joined:', ":", BOUNDS, CODEC),
+    mutant("name-of-256-bytes", PATHS, "max(map(len, path)) > MAX_COMPONENT", "max(map(len, path)) > MAX_COMPONENT + 1", BOUNDS, CODEC, "tests/test_storage_names.py"),
+    mutant("path-of-4097-bytes", PATHS, "if len(joined) + 1 > MAX_PATH:", "if len(joined) > MAX_PATH:", BOUNDS, CODEC),
+    mutant("path-of-65-names", "secftp/messages/bounds.py", "MAX_COMPONENTS = 64", "MAX_COMPONENTS = 65", BOUNDS, CODEC, "tests/test_messages_document.py"),
+    mutant("refused-direction-goes-on", MACHINE, "        self.state = State.FAILED\n", "", STATE),
+    mutant("more-data-than-announced", MACHINE, "            if total <= file.limit:\n", "            if total >= 0:\n", STATE),
+    mutant("empty-data", MACHINE, "0 < nbytes <= MAX_DATA", "0 <= nbytes <= MAX_DATA", STATE, BOUNDS),
+    mutant("end-of-another-size", MACHINE, "if message.size != file.total or ", "if ", STATE),
+    mutant("pings-without-end", MACHINE, "if not self._pings.take(now):", "if self._pings is None:", STATE),
+    mutant("ids-that-stay", MACHINE, "if request.id <= self._last_id:", "if request.id < self._last_id:", STATE),
+    mutant("cancels-without-end", MACHINE, " or self._cancels > self._requests", "", STATE),
+    mutant("one-request-too-many", PENDING, "return len(self._queue) >= self.limit", "return len(self._queue) > self.limit", STATE),
+    mutant("reply-to-another-request", PENDING, "if not self._queue or self._queue[0].id != reply.id:", "if not self._queue:", STATE),
+    mutant("reply-of-another-kind", PENDING, "if type(reply) not in ANSWERS[entry.kind]:", "if False:", STATE),
+    mutant("confirmed-before-its-end", PENDING, " and not entry.file.whole:", " and entry.file is None:", STATE),
+    mutant("cut-taken-for-a-close", MACHINE, "        if self.state is not State.CLOSED:\n", "        if self.state is State.START:\n", STATE),
+    mutant("welcome-twice", MACHINE, "            Ping: State.IDLE,\n            Ok: State.IDLE,", "            Ping: State.IDLE,\n            Welcome: State.IDLE,\n            Ok: State.IDLE,", STATE),
+    # --- keys ---
+    mutant("key-file-that-others-read", FILES, "    if status.st_mode & forbidden:\n", "    if status.st_mode & 0:\n", KEY_FILES),
+    mutant("key-file-of-somebody-else", FILES, "if status.st_uid not in (os.geteuid(), 0):", "if status.st_uid == -1:", KEY_FILES),
+    mutant("key-from-a-device", FILES, "if not stat.S_ISREG(status.st_mode):", "if stat.S_ISSOCK(status.st_mode):", KEY_FILES),
+    mutant("key-file-replaced", FILES, "os.link(temporary, path)", "os.replace(temporary, path); open(temporary, 'x').close()", KEY_FILES),
+    mutant("key-file-of-blanks", FILES, "    if all(character.isspace() or not character.isprintable() for character in decoded):\n", "    if decoded is None:\n", KEY_FILES),
+    mutant("damaged-key-file", FILES, "len(secret) != _SECRET_BYTES or base64.b64encode(secret) != encoded", "len(secret) != _SECRET_BYTES", KEY_FILES),
+    mutant("key-in-the-served-folder", FILES, "if any(_is_same(above, served) for above in _upwards(place)):", "if _is_same(place, served):", KEY_FILES),
+    mutant("check-character-ignored", KEYS, " or symbols[-1] != check_symbol(symbols[:-1])", "", KEY_TEXT),
+    mutant("empty-key-accepted", KEYS, "    if not text:\n", "    if text is None:\n", KEY_TEXT),
+    mutant("key-not-normalised", KEYS, 'return unicodedata.normalize("NFC", text)', "return text", KEY_TEXT),
+    # --- what people see ---
+    mutant("control-characters-shown", "secftp/text.py", '_PLAIN_ASCII = re.compile(r"[ -\\[\\]-~]*")', '_PLAIN_ASCII = re.compile(r"[\\x00-\\[\\]-~]*")', TEXT),
+]  # fmt: skip
