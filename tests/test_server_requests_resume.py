@@ -9,7 +9,7 @@ import pytest
 from secftp.errors import ChecksumMismatch, NotFound
 from secftp.messages import Abort, Cancel, End, Error, ErrorCode, File, Info, Ok, Read, Stat, Write, encode
 from secftp.storage import new_digest
-from tests.requests_at import served
+from tests.requests_at import ALL, served
 from tests.serving import MemorySink, MemorySource, digest_of, get, listing, put, serving
 
 DATA = random.Random(5).randbytes(3 * 2**20 + 12345)
@@ -119,6 +119,24 @@ def test_what_does_not_agree_is_not_joined(tmp_path, offset, prefix):
         assert client.write(NAME, MemorySource(DATA), keep=True) == (len(DATA), digest_of(DATA))
     assert (tmp_path / "name").read_bytes() == DATA
     assert listing(tmp_path) == ["name"]
+
+
+@pytest.mark.parametrize("may_read", [False, True])
+def test_whoever_may_not_read_has_one_guess_at_what_another_began(tmp_path, may_read):
+    """Else 256 tries a byte would tell what somebody had begun to put into a drop box."""
+    with served(tmp_path) as server:
+        broken_off(server, "close")
+    rights = ALL._replace(read=may_read, list=may_read)
+    with served(tmp_path, rights=rights) as server, server.session() as client:
+        assert client.stat(NAME, partial=True).size
+        with pytest.raises(ChecksumMismatch):
+            client.write(NAME, MemorySource(DATA), offset=1, prefix=begun(bytes([DATA[0] ^ 1])))
+        if may_read:
+            assert client.write(NAME, MemorySource(DATA), offset=1, prefix=begun(DATA[:1])).digest == digest_of(DATA)
+        else:
+            with pytest.raises(NotFound):
+                client.write(NAME, MemorySource(DATA), offset=1, prefix=begun(DATA[:1]))
+            assert listing(tmp_path) == []
 
 
 def test_without_a_partial_there_is_nothing_to_go_on_with(tmp_path):

@@ -92,6 +92,10 @@ def _compare(desk: Desk, request: Write, sink: ResumedSink, digest: Digest, pref
     """Take in the bytes that are there; the client must mean the same."""
     count = hash_part(sink.readv, digest, 0, request.offset, check=lambda _: desk.check())
     if count < request.offset or not hmac.compare_digest(digest.digest(), prefix):
+        if not desk.rights.read:
+            # Each try tells whether a guess is right, and somebody else may have begun the file: whoever may not read
+            # would find it out byte by byte. So there is one wrong guess, and the partial is gone.
+            sink.writev([])
         raise ChecksumMismatch("What was kept of the file has other bytes.")
 
 
