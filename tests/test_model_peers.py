@@ -260,6 +260,23 @@ def test_client_resumes_after_a_lost_connection(served, folder):
     assert (served.folder / "a").read_bytes() == DATA
 
 
+def test_client_is_told_at_once_of_a_partial_of_another_file(served, folder):
+    """Before it has sent anything of the rest; what is kept stays what it was."""
+    path = (folder, b"a")
+    with connected(served.port) as client:
+        client.ask("WRITE", path=path, keep=True)
+        client.wire.send_file(DATA[:4000])
+        client.wire.send("ABORT", code="cancelled")
+        with pytest.raises(Failed, match="cancelled"):
+            client.answer("OK")
+        client.ask("WRITE", path=path, offset=4000, prefix=digest("xxh128", DATA[1:4001]))
+        with pytest.raises(Failed, match="checksum"):
+            client.answer("OK")
+        client.wire.send("ABORT", code="cancelled")
+        assert client.stat(path, partial=True).size == 4000
+    assert "a" not in listing(served.folder)
+
+
 @suites
 def test_client_resumes_a_read(served, folder, suite):
     path = (folder, b"a")
@@ -468,6 +485,32 @@ def test_server_that_loses_the_connection(home, verb):
             assert (home / "a").read_bytes() == LARGE
         assert server.cut_after is None, "it was cut"
     assert listing(home) == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("lie", "words"),
+    [
+        ("END", ["get", "large"]),
+        ("FILES", ["get", "small"]),
+        ("OK", ["put", "new"]),
+        ("END", ["read", "large"]),
+        ("OK", ["write", "name"]),
+    ],
+)
+def test_server_whose_digests_are_wrong(home, lie, words):
+    """Off by one bit, in whatever message: the client says so, and nothing stands under the name."""
+    verb, name = words
+    (home / "new").write_bytes(LARGE)
+    with Server(W) as server:
+        server.lies = {lie}
+        server.tree.nodes |= {(b"large",): File(LARGE), (b"small",): File(HELLO)}
+        if verb in ("read", "write"):
+            result = run(home, verb, name, f"{HOST}:{server.port}", "none", stdin=HELLO)
+        else:
+            ends = [url(server, name), "."] if verb == "get" else [name, url(server)]
+            result = run(home, verb, "-q", "--cipher", "none", *ends)
+    assert result.code == 10, result.errors
+    assert listing(home) == ["new"]
 
 
 def test_server_and_a_client_with_another_key(home):

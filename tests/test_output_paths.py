@@ -18,6 +18,7 @@ import unicodedata
 import pytest
 
 from secftp.client.__main__ import main
+from secftp.text import escape
 from tests.command_line import SECRET, started, terminal
 from tests.model import schedule
 from tests.model.client import Client, Failed
@@ -292,5 +293,8 @@ def test_what_a_server_logs(logged, tell):
         else:
             assert re.match(rb"!! \d\d:\d\d:\d\d: ", line), line
     assert b"evil" not in told
+    if not told.startswith(b"{"):
+        for name in GROUPS:
+            assert f": {escape(name)}  [".encode() in told, "each name can be told from every other"
     check(logged.errors.text.encode(), "standard error")
     tell(f"requests of a client, in the log's {len(told)} bytes", count)

@@ -110,6 +110,7 @@ class Server:
         self.seed = seed
         self.text = text  # stands in all that it says
         self.refuse: str | None = None  # the code that answers every READ
+        self.lies: set[str] = set()  # names of messages in which a digest is off by one bit
         self.served: list[str] = []  # the names of all messages that came
         self.moved = 0  # bytes of all DATA, both ways
         self.cut_after: int | None = None  # end the next connection after so many DATA
@@ -211,6 +212,8 @@ class Session:
             return
         for name, fields in replies:
             payload = fields.pop("payload", b"")
+            if name in self.server.lies:
+                falsify(fields)
             about = {} if name in ("DATA", "END") else {"id": message.id}
             self.wire.send(name, payload, **about, **fields)
             if name == "DATA":
@@ -364,6 +367,14 @@ class Session:
                 except No as no:
                     codes[-1] = no.code
         yield "RESULTS", {"codes": codes}
+
+
+def falsify(fields: dict[str, Any]) -> None:
+    """Another digest than the right one."""
+    if "digest" in fields:
+        fields["digest"] = bytes([fields["digest"][0] ^ 1]) + fields["digest"][1:]
+    for file in fields.get("files", ()):
+        file[2] = bytes([file[2][0] ^ 1]) + file[2][1:]
 
 
 def part(data: bytes, asked: Message) -> bytes:
