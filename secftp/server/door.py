@@ -126,6 +126,7 @@ class Door:
         self._delayed = Waiting()
         self._number = 0
         self._exhausted = 0
+        self._next_tick = 0.0
 
     def turn(self) -> None:
         """Wait until something happens, or until it is time for something; and do what is to be done."""
@@ -138,7 +139,10 @@ class Door:
         if self._listener.exhausted != self._exhausted:
             self._exhausted = self._listener.exhausted
             self._log.limit("descriptors", "Out of descriptors or memory: a client was sent away, others wait.")
-        self._tick(time.monotonic())
+        now = time.monotonic()
+        if now >= self._next_tick:  # not at every turn: it looks at all who wait
+            self._next_tick = now + TICK_SECONDS
+            self._tick(now)
 
     def close(self) -> None:
         """Send away everybody who has not proved anything yet."""
@@ -324,4 +328,4 @@ class Door:
             return TICK_SECONDS
         if not self._pending:
             return None
-        return max(0.0, min(one.deadline for one in self._pending.values()) - now)
+        return max(self._next_tick, min(one.deadline for one in self._pending.values())) - now

@@ -15,8 +15,8 @@ PORT_MAX: Final = 65535
 DIGITS_MAX: Final = 9
 DEFAULTS: Final = Limits()
 GRACE_SECONDS: Final = 5.0
-# Signs of life come every 15 s; a server that waits for less would cut clients that are well.
-IDLE_MIN: Final = 20
+# Signs of life come every 15 s; a server that waits for less than two would cut clients that are well.
+IDLE_MIN: Final = 30
 SECONDS_MAX: Final = 86_400
 _UNITS: Final = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12} | {
     f"{unit}i": 1 << 10 * power for power, unit in enumerate("kmgt", 1)
