@@ -13,18 +13,22 @@ import stat
 import subprocess
 import sys
 import threading
+import types
 
 import psutil
 import pytest
 
-from secftp.errors import AuthenticationError, ExitCode, NotFound
+from secftp.errors import AuthenticationError, ExitCode, KeyFormatError, NotFound
 from secftp.keys import Key, write_key_file
-from secftp.messages import End, ErrorCode, Ok, Write, encode
+from secftp.messages import End, ErrorCode, File, Ok, Read, Write, encode
 from secftp.server.limits import Limits
+from secftp.server.log import Log
+from secftp.server.running import Again
 from tests.serving import (
     DEADLINE,
     HOST,
     Hostile,
+    Lines,
     digest_of,
     environment,
     get,
@@ -181,6 +185,17 @@ def test_the_file_of_keys_is_never_beneath_the_root(home, root, key):
     assert (code, "lies beneath the served folder" in errors) == (ExitCode.KEY, True)
 
 
+def test_no_key_file_of_a_named_key_s_is_beneath_the_root(home, root):
+    """A client could read it, or replace it."""
+    write_key_file(root / "key")
+    for place in (root / "key", "link"):
+        (home / "link").unlink(missing_ok=True)
+        (home / "link").symlink_to(root / "key")
+        write(home / "keys.toml", f'[me]\nkey-file = "{place}"\nrights = "full"\n')
+        code, _, errors = run(home, "0", "--root", root, "--keys", home / "keys.toml")
+        assert (code, "lies beneath the served folder" in errors) == (ExitCode.KEY, True)
+
+
 @pytest.mark.parametrize("folder", ["none", "link", "file", "link/below"])
 def test_a_folder_of_a_key_s_that_can_not_be_used_is_an_error_at_the_start(home, root, key, folder):
     (root / "file").write_bytes(b"")
@@ -230,7 +245,35 @@ def test_reading_keys_again_and_again_holds_no_descriptors(home, root, key):
         assert max(held[6:]) <= max(held[:6]), held
 
 
-@pytest.mark.parametrize("broken", ["", "[me", f'[me]\nkey = "{SECRET}"\nrights = "rite"\n', None])
+def test_a_handshake_under_way_at_sighup_becomes_a_session_like_any_other(home, root, key):
+    """It has been granted a folder that no session uses yet."""
+    (root / "in").mkdir()
+    (root / "in" / "name").write_bytes(b"contents")
+    write(home / "keys.toml", '[me]\nkey-file = "key"\nfolder = "in"\nrights = "full"\n')
+    with serve(home, root, "--keys", home / "keys.toml") as server, Hostile(server.port, key, name="me") as client:
+        server.signal(signal.SIGHUP)
+        server.log.wait_for(r"The keys were read again\.")
+        client.welcome()
+        client.send(Read(id=1, path=(b"name",)))
+        assert isinstance(client.receive(), File)
+
+
+def test_what_fails_in_an_unforeseen_way_at_sighup_keeps_no_later_one_from_being_heeded(monkeypatch):
+    failures = [ZeroDivisionError(), KeyFormatError("no key")]
+    keyring = types.SimpleNamespace(load=lambda: (_ for _ in ()).throw(failures.pop(0)))
+    lines = Lines()
+    again = Again(types.SimpleNamespace(log_file=None), Log(lines), keyring)
+    again.server = object()
+    for told in ("Internal error: ZeroDivisionError", "The keys stay as they are: no key"):
+        again()
+        again.wait()
+        lines.wait_for(told)
+
+
+@pytest.mark.parametrize(
+    "broken",
+    ["", "[me", f'[me]\nkey = "{SECRET}"\nrights = [["read"]]\n', f'[me]\nkey = "{SECRET}"\nrights = "rite"\n', None],
+)
 def test_a_broken_file_keeps_the_keys_there_were_and_says_so(home, root, key, broken):
     write(home / "keys.toml", '[me]\nkey-file = "key"\nrights = "full"\n')
     with serve(home, root, "--keys", home / "keys.toml") as server:
@@ -322,6 +365,37 @@ def test_a_log_file_that_is_none(home, root, kind):
     assert code in (ExitCode.USAGE, ExitCode.KEY)
     assert re.match(r"secftpd: The log file ", errors)
     assert not (home / "elsewhere").exists()
+
+
+def test_a_log_that_nobody_reads_holds_up_neither_clients_nor_the_end(home, root):
+    """Like `secftpd 8888 | less`, or a terminal that was stopped."""
+    reader, writer = os.pipe()
+    process = subprocess.Popen(
+        server_command("0", "--host", HOST, "--root", root, "--anonymous-write"),
+        stdin=subprocess.DEVNULL,
+        stdout=writer,
+        env=environment(home),
+        cwd=home,
+    )
+    os.close(writer)
+    try:
+        said = b""
+        while not (port := re.search(rb"on port (\d+)\n", said)):
+            said += os.read(reader, 1000)
+        for number in range(250):  # some 600 bytes of lines for each: more than a pipe holds
+            with session(int(port[1]), None) as client:
+                put(client, b"name", b"%d" % number)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(DEADLINE) == ExitCode.OK
+    finally:
+        process.kill()
+        process.wait()
+        rest = b""
+        while chunk := os.read(reader, 65536):
+            rest += chunk
+        os.close(reader)
+    assert (root / "name").read_bytes() == b"249"
+    assert rest.count(b"Done.") < 250, "the pipe held all of it: this test shows nothing"
 
 
 def events(text):
@@ -631,11 +705,14 @@ def test_it_takes_the_sockets_that_it_is_given(home, root):
     assert (root / "name").read_bytes() == b"contents"
 
 
-@pytest.mark.parametrize("kind", [socket.SOCK_DGRAM, "file"])
+@pytest.mark.parametrize("kind", [socket.SOCK_DGRAM, "file", "local"])
 def test_what_is_handed_over_and_is_no_listening_socket(home, root, kind):
     with contextlib.ExitStack() as stack:
         if kind == "file":
             handed = stack.enter_context(open(os.devnull, "rb"))
+        elif kind == "local":
+            handed = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
+            handed.bind(str(home / "socket"))
         else:
             handed = stack.enter_context(socket.socket(socket.AF_INET, kind))
         with activated(home, handed, "--root", root, "--anonymous") as process:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import socket
 from typing import Final
@@ -28,8 +29,7 @@ def inherited() -> Listener | None:
             os.set_inheritable(descriptor, False)
             sock = socket.socket(fileno=descriptor)
             sockets.append(sock)
-            sock.listen(BACKLOG)  # which a socket that is no stream refuses
-            sock.setblocking(False)
+            _listen_on(sock)
     except OSError:
         for sock in sockets:
             sock.detach()
@@ -37,6 +37,13 @@ def inherited() -> Listener | None:
             "What was handed over at the start is no listening TCP socket.", hint="Look at the unit's ListenStream=."
         ) from None
     return Listener(sockets)
+
+
+def _listen_on(sock: socket.socket) -> None:
+    if sock.family not in (socket.AF_INET, socket.AF_INET6):
+        raise OSError(errno.EAFNOSUPPORT, os.strerror(errno.EAFNOSUPPORT))  # its peers could not be told apart
+    sock.listen(BACKLOG)  # which a socket that is no stream refuses
+    sock.setblocking(False)
 
 
 def notify(*states: str) -> None:

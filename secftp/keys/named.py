@@ -39,11 +39,15 @@ _FIELDS: Final = frozenset({"key", "key-file", "folder", "rights"})
 
 
 class KeyEntry(NamedTuple):
-    """One named key. `folder` is beneath the served one, name by name; () is that itself."""
+    """One named key, and the file that it is in if it has one of its own.
+
+    `folder` is beneath the served one, name by name; () is that itself.
+    """
 
     key: Key
     folder: tuple[bytes, ...]
     rights: frozenset[str]
+    key_file: str | None = None
 
 
 def read_keys(path: StrPath) -> dict[str, KeyEntry]:
@@ -73,6 +77,8 @@ def _parse(data: bytes) -> dict[str, object] | str:
         return tomllib.loads(data.decode())
     except UnicodeDecodeError:
         return ": it is not UTF-8 text"
+    except RecursionError:
+        return ": it is nested too deep"
     except tomllib.TOMLDecodeError as problem:
         _, found, place = str(problem).rpartition("(at line ")
         return f" at line {place.partition(',')[0]}" if found and place[:1].isdigit() else ""
@@ -87,19 +93,22 @@ def _entry(place: _Place, name: str, value: object) -> KeyEntry:
     if unknown := sorted(set(value) - _FIELDS):
         # The word may be a key whose name was forgotten.
         raise place.fail(f"{len(unknown)} of its fields are unknown", hint=f"Known are: {', '.join(sorted(_FIELDS))}.")
-    return KeyEntry(_key(place, value), _folder(place, value.get("folder", ".")), _rights(place, value.get("rights")))
+    key, key_file = _key(place, value)
+    folder, rights = _folder(place, value.get("folder", ".")), _rights(place, value.get("rights"))
+    return KeyEntry(key, folder, rights, key_file)
 
 
-def _key(place: _Place, fields: dict[str, object]) -> Key:
+def _key(place: _Place, fields: dict[str, object]) -> tuple[Key, str | None]:
     text, file = fields.get("key"), fields.get("key-file")
     if (text is None) == (file is None):
         raise place.fail("it needs one of key and key-file")
     problem: SecftpError
     try:
         if isinstance(text, str):
-            return Key.from_text(text)
+            return Key.from_text(text), None
         if isinstance(file, str):
-            return read_key_file(os.path.join(os.path.dirname(os.path.abspath(place.path)), file))
+            file = os.path.join(os.path.dirname(os.path.abspath(place.path)), file)
+            return read_key_file(file), file
     except KeyFormatError as failure:
         problem = failure
     else:
@@ -119,7 +128,7 @@ def _folder(place: _Place, value: object) -> tuple[bytes, ...]:
 def _rights(place: _Place, value: object) -> frozenset[str]:
     if isinstance(value, str) and value in PRESETS:
         return PRESETS[value]
-    if isinstance(value, list) and value and set(value) <= set(RIGHTS):
+    if isinstance(value, list) and value and all(isinstance(one, str) and one in RIGHTS for one in value):
         return frozenset(value)
     raise place.fail(
         "rights are missing or not understood",

@@ -36,6 +36,8 @@ def read_config(path: str) -> list[str]:
         raise UsageError(problem.message, hint=problem.hint) from None
     except UnicodeDecodeError:
         raise UsageError(f"{subject} is not UTF-8 text.") from None
+    except RecursionError:
+        raise UsageError(f"{subject} is nested too deep.", hint="It is TOML.") from None
     except tomllib.TOMLDecodeError as problem:
         raise UsageError(f"{subject} can't be understood: {escape(str(problem))}.", hint="It is TOML.") from None
     folder = os.path.dirname(os.path.abspath(path))

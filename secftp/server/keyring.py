@@ -46,6 +46,7 @@ class Keyring:
         self._root = root
         self._bounded = bounded
         self._stores: list[Store] = []
+        self._replaced: list[Store] = []  # those of the keys before, which a handshake under way may have been granted
         self._retired: list[Store] = []
         self._default = self._choose_default()
 
@@ -65,19 +66,19 @@ class Keyring:
                 named=named,
             )
             undo.pop_all()
-        self._retired += self._stores
-        self._stores = stores
+        self._retired += self._replaced
+        self._replaced, self._stores = self._stores, stores
         return access
 
     def retire(self, in_use: set[Store]) -> None:
-        """Close the stores of earlier keys that no session uses."""
+        """Close the stores that no session uses of keys that were replaced before the last ones."""
         for store in [store for store in self._retired if store not in in_use]:
             self._retired.remove(store)
             store.close()
 
     def close(self) -> None:
         """Close all stores."""
-        for store in (*self._stores, *self._retired):
+        for store in (*self._stores, *self._replaced, *self._retired):
             store.close()
 
     def _named(self, stores: list[Store], undo: contextlib.ExitStack) -> dict[str, NamedKey]:
@@ -89,6 +90,8 @@ class Keyring:
         refuse_beneath(path, self._options.root, "file of keys")
         found: dict[str, NamedKey] = {}
         for name, entry in read_keys(path).items():
+            if entry.key_file is not None:
+                refuse_beneath(entry.key_file, self._options.root)
             store: Store | None = None
             if entry.folder:
                 store = undo.enter_context(contextlib.closing(self._folder(name, entry.folder)))

@@ -134,8 +134,11 @@ class Again:
 
     def _run(self) -> None:
         while self._goes_on():
-            self._reopen_log()
-            self._read_keys()
+            for step in (self._reopen_log, self._read_keys):
+                try:
+                    step()
+                except Exception as problem:  # noqa: BLE001 - else this thread would end, and no later signal be heeded
+                    self._log.line(f"Internal error: {type(problem).__name__}", Level.ERROR)
 
     def _goes_on(self) -> bool:
         with self._lock:
