@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import io
 import json
+import os
 import re
 import sys
 import threading
+import time
 
 import pytest
 
@@ -264,3 +266,25 @@ def test_a_log_goes_on_in_another_stream():
     assert log.reopen(second) is first
     log.line("two")
     assert ("one" in first.getvalue(), "two" in first.getvalue(), "two" in second.getvalue()) == (True, False, True)
+
+
+def test_lines_that_nobody_takes_are_lost_counted_and_told_of_and_nobody_waits_for_long():
+    reader, writer = os.pipe()
+    with open(reader, "rb", buffering=0) as pipe, open(writer, "w", encoding="utf-8") as stream:
+        log = Log(stream)
+        began = time.monotonic()
+        for number in range(1000):
+            log.line(f"line {number} " + "x" * 200)
+        assert time.monotonic() - began < 10, "one wait, and not one for each line"
+        os.set_blocking(reader, False)
+        said = b""
+        while chunk := pipe.read(65536):
+            said += chunk
+        log.line("the next")
+        said += pipe.read(65536)
+    lines = said.decode().splitlines()
+    assert all(re.match(STAMPED, line) for line in lines), "whole lines only"
+    kept = sum("line " in line for line in lines)
+    assert 0 < kept < 1000
+    assert lines[-2].endswith(": the next")
+    assert lines[-1].endswith(f": Before that {1000 - kept} lines were lost: nobody took them.")

@@ -10,12 +10,12 @@ nothing share a budget of lines.
 from __future__ import annotations
 
 import enum
-import sys
 import threading
 import time
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from secftp.server import as_json
+from secftp.server.outlet import Outlet
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -89,7 +89,7 @@ class Log:
     ) -> None:
         self.counter = counter
         self.json = json
-        self._stream = stream
+        self._outlet = Outlet(stream)
         self._level = level
         self._lock = threading.Lock()
         self._limits = Seldom(LIMIT_SECONDS)
@@ -103,12 +103,7 @@ class Log:
         """Write several lines that came together, at one go."""
         if level < self._level:
             return
-        if self.json:
-            name = level.name.lower()
-            self._write("".join(as_json.line(name, "message", {"text": _printable(text)}) for text in texts))
-        else:
-            stamp = time.strftime("%H:%M:%S")
-            self._write("".join([f"!! {stamp}: {_printable(text)}\n" for text in texts]))
+        self._write(self._formed(texts, level))
 
     def event(self, name: str, fields: dict[str, as_json.Value], level: Level = Level.INFO) -> None:
         """Write an event for programs; the text form has told of it in lines."""
@@ -142,21 +137,24 @@ class Log:
     def reopen(self, stream: TextIO | None) -> TextIO | None:
         """Write into another stream from now on; the one until now."""
         with self._lock:
-            before, self._stream = self._stream, stream
+            before, self._outlet = self._outlet.stream, Outlet(stream)
         return before
 
     def _write(self, text: str) -> None:
         with self._lock:
-            stream = self._stream or sys.stdout
-            if stream is None:  # closed since the start of the process
-                return
-            try:
-                # Else a name that the locale can't encode would keep its line out of the log.
-                encoding = stream.encoding or "utf-8"
-                stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
-                stream.flush()
-            except (OSError, ValueError):
-                return
+            lost = self._outlet.lost
+            self._outlet.write(text)
+            if lost and not self._outlet.lost:
+                self._outlet.write(
+                    self._formed([f"Before that {lost} lines were lost: nobody took them."], Level.WARNING)
+                )
+
+    def _formed(self, texts: Iterable[str], level: Level) -> str:
+        if self.json:
+            name = level.name.lower()
+            return "".join([as_json.line(name, "message", {"text": _printable(text)}) for text in texts])
+        stamp = time.strftime("%H:%M:%S")
+        return "".join([f"!! {stamp}: {_printable(text)}\n" for text in texts])
 
 
 class SessionLog:

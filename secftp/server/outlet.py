@@ -1,0 +1,82 @@
+"""Where a log's lines go: a stream that may be a pipe nobody reads, a stopped terminal, or closed.
+
+What must never happen: that whoever does not read the log holds up the server, or that a log which can't be written
+ends a transfer. So before each piece it is asked whether the stream takes it; if not, there is one wait, and from then
+on lines are thrown away, and counted, until it takes some again.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import stat
+import sys
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import TextIO
+
+# A pipe that can be written to takes so many bytes at once without waiting (POSIX: PIPE_BUF is 512 at least).
+PIECE_BYTES: Final = getattr(select, "PIPE_BUF", 512)
+PATIENCE_SECONDS: Final = 1.0
+
+
+class Outlet:
+    """One stream, standard output if none is given. For one thread at a time."""
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self.stream = stream
+        self.lost = 0  # lines thrown away since the last that were written
+        self._polled: tuple[TextIO, select.poll | None] | None = None
+
+    def write(self, text: str) -> None:
+        """Write whole lines, or throw away those that nobody takes."""
+        stream = self.stream or sys.stdout
+        if stream is None:  # closed since the start of the process
+            return
+        try:
+            # Else a name that the locale can't encode would keep its line out of the log.
+            encoding = stream.encoding or "utf-8"
+            text = text.encode(encoding, "backslashreplace").decode(encoding)
+            poller = self._poller(stream)
+            for piece in [text] if poller is None else _pieces(text):
+                if poller is not None and not poller.poll(0 if self.lost else PATIENCE_SECONDS * 1000):
+                    self.lost += piece.count("\n")
+                    continue
+                self.lost = 0
+                stream.write(piece)
+                stream.flush()
+        except (OSError, ValueError):
+            return
+
+    def _poller(self, stream: TextIO) -> select.poll | None:
+        """What tells whether the stream takes anything now; None for one that always does."""
+        if self._polled is None or self._polled[0] is not stream:
+            self._polled = stream, _make_poller(stream)
+        return self._polled[1]
+
+
+def _make_poller(stream: TextIO) -> select.poll | None:
+    try:
+        descriptor = stream.fileno()
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return None
+    except (OSError, ValueError, AttributeError):
+        return None  # no file at all
+    poller = select.poll()
+    poller.register(descriptor, select.POLLOUT)
+    return poller
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """As many whole lines at once as are taken without waiting; a line that is longer goes alone."""
+    piece, size = "", 0
+    for line in text.splitlines(keepends=True):
+        length = len(line.encode(errors="replace"))
+        if piece and size + length > PIECE_BYTES:
+            yield piece
+            piece, size = "", 0
+        piece, size = piece + line, size + length
+    if piece:
+        yield piece
