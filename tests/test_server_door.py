@@ -103,6 +103,15 @@ def test_beyond_the_pending_ones_the_oldest_goes(tmp_path):
 
 
 @elsewhere
+def test_who_has_said_hello_stays_longer_than_who_says_nothing(tmp_path):
+    """So a flood of silent connections pushes out none that is about to prove itself, however far away it is."""
+    with serving(tmp_path, limits=Limits(max_pending=4)) as server, server.hostile() as wire:
+        with stalled(server.port, 40, many) as socks:
+            until(lambda: len(gone(socks)) == 37, "all but three are pushed out")
+        wire.welcome()
+
+
+@elsewhere
 def test_a_source_s_further_connections_wait_without_a_thread_and_get_their_turn(tmp_path):
     before = threading.active_count()
     with serving(tmp_path, limits=Limits(free_guesses=100)) as server:

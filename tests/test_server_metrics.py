@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from secftp.errors import AuthenticationError, ExitCode, NotFound
+from secftp.errors import AuthenticationError, ExitCode, InstallationError, NotFound, UsageError
 from secftp.messages import ErrorCode
 from secftp.server.log import Operation
-from secftp.server.metrics import Metrics
+from secftp.server.metrics import Metrics, serve_metrics
 from tests.serving import HOST, WRONG_KEY, get, put, server_process, session
 
 RULES = Path(__file__).resolve().parent.parent / "contrib" / "prometheus" / "secftp.rules.yml"
@@ -87,6 +87,20 @@ def test_limits_and_results_are_the_ones_in_the_source():
     assert limits == LIMITS
     left = set(re.findall(r'_leave\(\w+, "(\w+)"', sources)) | set(re.findall(r'handshake\("(\w+)"\)', sources))
     assert left | {"wrong_key"} <= RESULTS
+
+
+def test_without_the_package_it_is_said_how_to_get_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "prometheus_client", None)
+    with pytest.raises(InstallationError, match="prometheus_client") as failure, serve_metrics(HOST, 0):
+        pass
+    assert "secftp[metrics]" in failure.value.hint
+
+
+def test_an_address_that_is_taken_is_a_mistake_in_usage():
+    with serve_metrics(HOST, 0) as metrics:
+        with pytest.raises(UsageError, match="already in use") as failure, serve_metrics(HOST, metrics.port):
+            pass
+        assert failure.value.hint
 
 
 def test_prometheus_reads_it_over_http(tmp_path):

@@ -3,7 +3,8 @@
 No client has a thread, a buffer of a session or a session's place before it has proved the key, so those that say
 nothing, or guess, keep out nobody who can prove it. A connection is in one of three states:
 
-    pending   its handshake is under way; it has some seconds in all. Beyond the bound the oldest one goes.
+    pending   its handshake is under way; it has some seconds in all. Beyond the bound the oldest one goes, of those
+              that have said nothing if there are any.
     waiting   its source has enough pending ones; it has its turn when one of those is through
     delayed   its hello is there, and too many wrong keys came from its source, or from everywhere
 
@@ -170,7 +171,9 @@ class Door:
 
     def _become_pending(self, visitor: Visitor) -> None:
         if len(self._pending) >= self._limits.max_pending:
-            oldest = next(iter(self._pending.values()))
+            # The oldest that has not even said hello, if there is one: who has is about to prove itself, or charged.
+            pending = self._pending.values()
+            oldest = next((one for one in pending if one.grant is None), None) or next(iter(pending))
             oldest.log.limit("pending", "Too many handshakes are under way: the oldest one goes.")
             oldest.log.line("Refused: busy.")
             self._leave(oldest, "busy")
