@@ -352,6 +352,20 @@ def test_queued_messages_leave_with_a_ping(ends):
     assert peer.hear(2) == [encode(WELCOME), PING]
 
 
+def test_small_frames_that_wait_take_no_more_memory_than_requests_may(ends):
+    """A peer could send 40,000 of them behind a request that takes long; each would be some objects of Python's."""
+    server, peer = ends.server_of_bare()
+    server.send(WELCOME)
+    server.flush()
+    stat = encode(Stat(id=1, path=PATH))
+    for _ in range(10):
+        peer.sock.sendall(peer.seal(*[stat] * 1000))
+        for _ in range(10):
+            assert not server.cancelled(1)
+    assert 4096 <= len(server._frames) < 4096 + 1024
+    assert isinstance(server.receive(), Stat)
+
+
 def stuff(channel: Channel) -> int:
     """Fill a channel's way out until not one byte more fits; how many it took."""
     count = 0

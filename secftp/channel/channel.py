@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 IDLE_SECONDS: Final = 60.0
 KEEPALIVE_SECONDS: Final = 15.0
+# Frames that wait opened while something else is going on: more than a peer may have requests under way, with a CANCEL
+# for each and some signs of life. What lies beyond stays as bytes, which take a tenth of the memory.
+_WAITING_MAX: Final = 4096
 _DATA: Final = int(MessageType.DATA)
 _OPPOSITE: Final = {Direction.TO_SERVER: Direction.TO_CLIENT, Direction.TO_CLIENT: Direction.TO_SERVER}
 
@@ -183,7 +186,7 @@ class Channel:
 
     def _look(self) -> None:
         spare = self._inbox.spare()
-        if spare and not self._ended:
+        if spare and not self._ended and len(self._frames) < _WAITING_MAX:
             self._take(self._stream.try_receive(spare))
             self._open()
 
