@@ -8,6 +8,7 @@ says. It insists on every rule of the page by itself: a peer that breaks one fai
 from __future__ import annotations
 
 import contextlib
+import os
 import random
 import socket
 
@@ -166,6 +167,41 @@ def test_client_changes(served, folder):
         client.do("REMOVE", path=(folder, b"x"))
     assert listing(served.folder) == ["c"]
     assert (served.folder / "c").read_bytes() == HELLO
+
+
+def test_client_is_told_of_links_and_fifos_as_the_page_has_it(served, folder):
+    """A link can't be told from nothing; nothing but a file is read or replaced."""
+    inside = served.folder
+    (inside / "a").write_bytes(HELLO)
+    (inside / "f").mkdir()
+    (inside / "link").symlink_to("a")
+    (inside / "f link").symlink_to("f")
+    os.mkfifo(inside / "fifo")
+    link, through, fifo = (folder, b"link"), (folder, b"f link", b"x"), (folder, b"fifo")
+    with connected(served.port) as client:
+        client.finish()
+        asked = [
+            (path, code, name, fields)
+            for path, code in ((link, "not_found"), (through, "not_found"), (fifo, "forbidden"))
+            for name, fields in (("READ", {}), ("STAT", {}), ("SUM", {}), ("REMOVE", {}), ("SETATTR", {"mode": 0}))
+        ]
+        asked += [
+            (path, code, "RENAME", {"to": (folder, b"b")}) for path, code in ((link, "not_found"), (fifo, "forbidden"))
+        ]
+        asked += [((folder, b"f"), "forbidden", "RENAME", {"to": (folder, b"f", b"g")})]
+        asked += [((folder, b"a"), "forbidden", "RENAME", {"to": to, "overwrite": True}) for to in (link, fifo)]
+        for path, code, name, fields in asked:
+            client.ask(name, path=path, **fields)
+            with pytest.raises(Failed, match=code):
+                client.answer("OK")
+        assert [file["code"] for file in client.read_many([link, through, fifo])] == [
+            "not_found",
+            "not_found",
+            "forbidden",
+        ]
+        assert client.write_many([(through, b""), (link, b""), (fifo, b"")]) == ("not_found", "forbidden", "forbidden")
+    assert listing(inside) == ["a", "f", "f link", "fifo", "link"]
+    assert (inside / "a").read_bytes() == HELLO
 
 
 @suites

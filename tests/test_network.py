@@ -110,7 +110,7 @@ def test_a_stalled_network_is_given_up(tmp_path, direction, after):
             began = time.monotonic()
             with pytest.raises((TransferTimeout, ConnectionLost)):
                 several_things(relay.port, Suite.AES128, BIG, timeout=0.4)
-            assert time.monotonic() - began < 5
+            assert time.monotonic() - began < DEADLINE / 2
         server.done(1)
     assert listing(tmp_path) == ["name"]
     assert (tmp_path / "name").read_bytes() in (OLD, BIG)
