@@ -6,6 +6,7 @@ import os
 
 import pytest
 
+from secftp.errors import InputOutputError
 from secftp.messages.bounds import MAX_SIZE
 from secftp.storage import LocalStore, open_local_source, stat_local
 from secftp.storage.outgoing import OutgoingTree
@@ -40,3 +41,18 @@ def test_a_file_with_such_a_time_has_not_changed(far):
         assert source.info.mtime_ns == stat_local(str(far / "far")).mtime_ns == MAX_SIZE
     with OutgoingTree(str(far)) as tree:
         assert tree.open((b"far",), 100).mtime_ns == MAX_SIZE
+
+
+@pytest.mark.parametrize("call", ["write", "pwritev"])
+def test_a_file_system_that_takes_nothing_and_says_nothing_is_an_error(tmp_path, monkeypatch, call):
+    """Some in user space do; a loop would go on for ever."""
+    tries = iter(range(3))
+    monkeypatch.setattr(os, call, lambda *_: 0 if next(tries, None) is not None else pytest.fail("it goes on and on"))
+    with LocalStore(tmp_path) as store, pytest.raises(InputOutputError):
+        if call == "write":
+            with store.small_files() as small:
+                small.write((b"name",), memoryview(b"contents"))
+        else:
+            with store.create_sink((b"name",)) as sink:
+                sink.writev([memoryview(b"contents")])
+    assert os.listdir(tmp_path) == []

@@ -10,6 +10,7 @@ counts ten thousandfold, so errors are translated without a context manager.
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from typing import TYPE_CHECKING, NamedTuple
@@ -213,7 +214,10 @@ def _fill(fd: int, data: memoryview, wishes: _Wishes) -> None:
     """Write all of it and close it; close(2) is where a network file system reports a write that failed."""
     try:
         while data:
-            data = data[os.write(fd, data) :]
+            count = os.write(fd, data)
+            if not count:
+                raise OSError(errno.EIO, os.strerror(errno.EIO))
+            data = data[count:]
         if wishes.exact:
             os.fchmod(fd, wishes.mode)
         if wishes.mtime_ns is not None:
