@@ -43,16 +43,22 @@ def test_a_file_with_such_a_time_has_not_changed(far):
         assert tree.open((b"far",), 100).mtime_ns == MAX_SIZE
 
 
-@pytest.mark.parametrize("call", ["write", "pwritev"])
-def test_a_file_system_that_takes_nothing_and_says_nothing_is_an_error(tmp_path, monkeypatch, call):
+def write_small(store):
+    with store.small_files() as small:
+        small.write((b"name",), memoryview(b"contents"))
+
+
+def write_large(store):
+    with store.create_sink((b"name",)) as sink:
+        sink.writev([memoryview(b"contents")])
+
+
+@pytest.mark.parametrize(("call", "write"), [("write", write_small), ("pwritev", write_large)])
+def test_a_file_system_that_takes_nothing_and_says_nothing_is_an_error(tmp_path, monkeypatch, call, write):
     """Some in user space do; a loop would go on for ever."""
     tries = iter(range(3))
     monkeypatch.setattr(os, call, lambda *_: 0 if next(tries, None) is not None else pytest.fail("it goes on and on"))
-    with LocalStore(tmp_path) as store, pytest.raises(InputOutputError):
-        if call == "write":
-            with store.small_files() as small:
-                small.write((b"name",), memoryview(b"contents"))
-        else:
-            with store.create_sink((b"name",)) as sink:
-                sink.writev([memoryview(b"contents")])
-    assert os.listdir(tmp_path) == []
+    with LocalStore(tmp_path) as store:
+        with pytest.raises(InputOutputError):
+            write(store)
+        assert os.listdir(tmp_path) == []
