@@ -76,8 +76,8 @@ ONLY = {
     "pickle": (),
     "subprocess": (),
 }
-# Who may open anything by name: beside storage, keys their own files, the server its log, system /proc, the client the terminal, and both
-# programs the null device. What a user's transfer names is opened in storage alone.
+# Who may open anything by name: beside storage, keys their own files, the server its log, system /proc, the client the
+# terminal, and both programs the null device. What a user's transfer names is opened in storage alone.
 OPENERS = {"secftp.storage", "secftp.keys.files", "secftp.server.log_file", "secftp.system"}
 DEVICES = {
     "secftp.client.key": {"TERMINAL"},
