@@ -8,8 +8,9 @@ SECONDS := 10
 
 # Two set-ups at once would build in one place.
 .NOTPARALLEL:
-.PHONY: help demo test check check-python check-c sanitize fuzz mutants faults bench bench-core bench-handshakes bench-load bench-clients report peers docs build clean
-.PHONY: setup setup-test setup-check setup-prove setup-bench setup-report setup-docs
+.PHONY: help demo test check check-python check-c sanitize fuzz mutants faults soak release-check
+.PHONY: bench bench-core bench-handshakes bench-load bench-clients report peers docs build clean
+.PHONY: setup setup-test setup-check setup-fuzz setup-prove setup-bench setup-report setup-docs
 
 help: ## show this list
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{ printf "%-24s%s\n", $$1, $$2 }'
@@ -33,7 +34,7 @@ check-c: setup-check
 sanitize: setup-prove ## the core under ASan, UBSan, valgrind and gcc's analyzer, and how much the tests cover (ARGS="core")
 	@$(PYTHON_IN_VENV) -m tests.sanitize $(ARGS)
 
-fuzz: setup-prove ## every parser and both peers under libFuzzer, SECONDS=10 for each target
+fuzz: setup-fuzz ## every parser and both peers under libFuzzer, SECONDS=10 for each target
 	@$(PYTHON_IN_VENV) -m tests.fuzz --seconds $(SECONDS) $(ARGS)
 
 mutants: setup-prove ## a hundred small patches to security decisions, each of which the tests must notice
@@ -41,6 +42,12 @@ mutants: setup-prove ## a hundred small patches to security decisions, each of w
 
 faults: setup-prove ## kill and error at every system call, cuts at every byte, a full disk, no memory
 	@$(PYTHON_IN_VENV) -m tests.faults $(ARGS)
+
+soak: setup-test ## 2,000 sessions, 64 at once (ARGS="--sessions 100000"): memory and descriptors stay flat
+	@$(PYTHON_IN_VENV) -m tests.soak $(ARGS)
+
+release-check: check setup-prove ## all of these, and their figures into docs/TESTING.md; half an hour and more
+	@$(PYTHON_IN_VENV) -m tests.prove $(ARGS)
 
 bench: setup-bench ## what each layer costs, from the cipher to the command line; two minutes (ARGS="--bench-1g")
 	@$(PYTHON_IN_VENV) -m pytest --benchmark-only $(ARGS)
@@ -88,6 +95,9 @@ setup-check:
 
 setup-prove:
 	@tools/setup.sh --tool valgrind --tool strace test prove
+
+setup-fuzz:
+	@tools/setup.sh test prove
 
 setup-bench:
 	@tools/setup.sh bench

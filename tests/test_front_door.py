@@ -21,6 +21,8 @@ GOALS = [
     "fuzz",
     "mutants",
     "faults",
+    "soak",
+    "release-check",
     "bench",
     "bench-core",
     "bench-handshakes",

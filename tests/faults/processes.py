@@ -34,13 +34,12 @@ for line in sys.stdin:
         pid = os.fork()
         if pid == 0:
             os.close(opener)
-            os.read(gate, 1)
-            os.close(gate)
             os.dup2(os.open(os.devnull, os.O_RDWR), 0)
             os.dup2(0, 1)
             os.dup2(os.open(order["errors"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), 2)
             sys.argv = ["secftp", *order["arguments"]]
             status = 70
+            os.read(gate, 1)
             try:
                 status = client.main()
             except SystemExit as stop:

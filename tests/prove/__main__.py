@@ -1,0 +1,56 @@
+"""`python -m tests.prove [--seconds N] [--sessions N]`: everything, and the figures into docs/TESTING.md.
+
+What `make release-check` runs, after `make check`. Each part is run even if another one found something. It takes half
+an hour and more on two cores.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import subprocess
+import sys
+
+from tests.prove import table
+from tests.prove.figures import Figures
+from tests.prove.tree import TOP
+
+
+def suite() -> int:
+    """The suite as it is, slow tests included; its closing line as figures."""
+    figures = Figures("test")
+    command = [sys.executable, "-m", "pytest", "-q", "--run-slow"]
+    with subprocess.Popen(command, cwd=TOP, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        last = ""
+        for line in process.stdout:
+            print(line, end="", flush=True)
+            last = line if re.search(r"\d+ passed", line) else last
+    counts = {word: int(number) for number, word in re.findall(r"(\d+) (passed|failed|skipped|error)", last)}
+    figures.section("the suite, slow tests included", good=process.returncode == 0, **counts)
+    return figures.close()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.prove", description=__doc__)
+    parser.add_argument("--seconds", type=int, default=60, metavar="N", help="for each fuzz target (default: 60)")
+    parser.add_argument("--sessions", type=int, default=10_000, metavar="N", help="of the soak (default: 10,000)")
+    options = parser.parse_args()
+    tools = {
+        "tests.sanitize": [],
+        "tests.fuzz": ["--seconds", str(options.seconds)],
+        "tests.mutants": [],
+        "tests.faults": [],
+        "tests.soak": ["--sessions", str(options.sessions)],
+    }
+    failed = ["tests"] if suite() else []
+    for tool, arguments in tools.items():
+        if subprocess.run([sys.executable, "-m", tool, *arguments], cwd=TOP, check=False).returncode:
+            failed.append(tool)
+    table.main()
+    print(f"release check: {'FAILED: ' + ', '.join(failed) if failed else 'nothing found'}")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
