@@ -99,7 +99,8 @@ def test_short_requests_wait_for_one_another_and_long_ones_for_nobody(served):
     gate.open()
     for thread in threads:
         thread.join(DEADLINE)
-    assert gate.most == module.SHORT_MAX
+    assert gate.most in (module.SHORT_MAX, module.SHORT_MAX + 1), "the long one's may be taken when it is idle"
+    assert connections(served) == module.SHORT_MAX + 1
 
 
 def test_a_connection_that_turns_out_to_last_gives_its_place_to_others(served, within_five_seconds):

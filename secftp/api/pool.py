@@ -1,6 +1,6 @@
 """The connections of one client: opened when they are needed, shared by its threads, dropped when they are stale.
 
-Each user of a connection has it alone. Short requests wait for one another when there are `SHORT_MAX` of them; what may
+Each user of a connection has it alone. Short requests open `SHORT_MAX` of them and then wait for one another; what may
 last (a file being written, a tree being copied) gets a connection of its own, so that it never holds up the others. The
 key was stretched once, so one more connection costs a round trip or two and no scrypt.
 
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 import threading
 import time
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -232,6 +233,8 @@ class Pool:
         return connection
 
     def _give_back(self, connection: Connection, *, reusable: bool) -> None:
+        if sys.is_finalizing():
+            return  # a thread that ended with the interpreter may have taken the lock along
         with self._changed:
             self._busy.discard(connection)
             keep = reusable and not self.closed and len(self._idle) < IDLE_MAX

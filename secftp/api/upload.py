@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 import threading
 from typing import TYPE_CHECKING, Final
 
@@ -63,12 +64,12 @@ class Upload:
 
     def give_up(self) -> None:
         """Nothing follows, and there is to be no file. Waits for nobody; idempotent."""
-        if self._process == os.getpid():
+        if self._is_alive():
             self._source.give_up()
 
     def wait(self) -> None:
         """After `give_up`: wait until the server knows, but not for long."""
-        if self._process != os.getpid():
+        if not self._is_alive():
             return
         self._thread.join(GIVE_UP_SECONDS)
         if self._thread.is_alive():
@@ -89,6 +90,14 @@ class Upload:
 
     def _outcome(self) -> BaseException:
         return self._failure or UsageError("The file was given up.")
+
+    def _is_alive(self) -> bool:
+        """Whether there still is a thread that could send.
+
+        Not in a forked process, nor when the interpreter ends: threads end there wherever they are, and with whatever
+        lock they hold. Their connection ends with the process, and the server throws away what it got.
+        """
+        return self._process == os.getpid() and not sys.is_finalizing()
 
     def _require_same_process(self) -> None:
         if self._process != os.getpid():
