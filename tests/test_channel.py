@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import select
 import socket
 import threading
 import time
@@ -45,6 +46,7 @@ from tests.channels import (
     send_bytes,
     together,
 )
+from tests.serving import until
 
 __all__ = ["ends"]
 
@@ -363,6 +365,33 @@ def test_small_frames_that_wait_take_no_more_memory_than_requests_may(ends):
         for _ in range(10):
             assert not server.cancelled(1)
     assert 4096 <= len(server._frames) < 4096 + 1024
+    assert isinstance(server.receive(), Stat)
+
+
+def test_a_peer_that_left_without_a_word_cancels_everything(ends):
+    server, peer = ends.server_of_bare()
+    server.send(WELCOME)
+    server.flush()
+    peer.say(Stat(id=1, path=PATH))
+    assert not server.cancelled(1)
+    peer.sock.shutdown(socket.SHUT_WR)
+    select.select([server], [], [], SECONDS)
+    with pytest.raises(ConnectionLost):
+        server.cancelled(1)
+
+
+@pytest.mark.parametrize("before", [1, 1500])
+def test_a_peer_that_left_with_a_word_still_gets_its_answer(ends, before):
+    server, peer = ends.server_of_bare()
+    server.send(WELCOME)
+    server.flush()
+    stat = encode(Stat(id=1, path=PATH))
+    for start in range(0, before, 1000):
+        peer.say(*[stat] * min(1000, before - start))
+    peer.say(Bye())
+    peer.sock.shutdown(socket.SHUT_WR)
+    until(lambda: server.cancelled(2) or server._ended, "the end has come")
+    assert not server.cancelled(2)
     assert isinstance(server.receive(), Stat)
 
 

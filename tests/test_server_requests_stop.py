@@ -84,6 +84,19 @@ def test_a_server_in_a_hurry_says_so_in_the_middle_of_anything(tmp_path, what):
     assert messages[-1] == Bye(code=ErrorCode.STOPPING, text="the server is stopping")
 
 
+@pytest.mark.parametrize("what", LONG)
+def test_for_a_client_that_has_left_nothing_long_goes_on(tmp_path, what):
+    """It would hold a session's place for hours, and one client could come again and again."""
+    with open(tmp_path / "huge", "wb") as file:
+        file.truncate(1 << 42)
+    with serving(tmp_path) as server:
+        with server.hostile() as wire:
+            wire.welcome()
+            wire.send(LONG[what])
+            server.log.wait_for("Client requesting")
+        server.done(1)
+
+
 @pytest.mark.parametrize("how", ["stop", "reset", "close"])
 def test_a_file_that_was_to_be_kept_is_kept_however_it_ends(tmp_path, how):
     with serving(tmp_path) as server, server.hostile() as wire:

@@ -175,19 +175,29 @@ class Channel:
         return bool(self._frames) or self._ended
 
     def cancelled(self, request: int) -> bool:
-        """Whether a CANCEL for this request waits among what was received; leaves everything where it is."""
+        """Whether a CANCEL for this request waits among what was received; leaves everything where it is.
+
+        Raises `ConnectionLost` when the peer has gone without a word: nobody waits for what takes long.
+        """
         self._look()
+        has_bye = False
         for frame in self._frames:
             if frame.type == MessageType.CANCEL:
                 message = decode(frame.type, frame.flags, frame.payload, self._incoming)
                 if isinstance(message, Cancel) and message.id == request:
                     return True
+            has_bye = has_bye or frame.type == MessageType.BYE
+        if self._ended and not has_bye and len(self._frames) < _WAITING_MAX:
+            self._receiving.end_of_stream()
         return False
 
     def _look(self) -> None:
         spare = self._inbox.spare()
         if spare and not self._ended and len(self._frames) < _WAITING_MAX:
             self._take(self._stream.try_receive(spare))
+        count = -1
+        while count < len(self._frames) < _WAITING_MAX:
+            count = len(self._frames)
             self._open()
 
     def _take(self, count: int | None) -> None:

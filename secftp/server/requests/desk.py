@@ -70,7 +70,10 @@ class Desk:
                 raise Refused(ErrorCode.FORBIDDEN if reading else ErrorCode.READ_ONLY)
 
     def check(self, request: int | None = None) -> None:
-        """Raise `Interrupted` if the server is in a hurry, or the client has cancelled this request."""
+        """Raise `Interrupted` if the server is in a hurry, or the client has cancelled this request.
+
+        With a request also what `Channel.cancelled` raises.
+        """
         if self.hurry():
             raise Interrupted(ErrorCode.STOPPING)
         if request is not None and self.channel.cancelled(request):
