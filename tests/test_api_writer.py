@@ -251,12 +251,12 @@ def test_after_an_abort_the_connection_is_used_again(served):
     assert sum("Client connected" in line for line in served.lines) <= 2
 
 
-# What a thread holds that ends with the interpreter, nobody ever gets.
+# What a thread holds when it ends with the interpreter, nobody ever gets.
 HOLD_THE_LOCK = """
 import threading
-changed, held = file._upload._source._changed, threading.Event()
-threading.Thread(target=lambda: (changed.acquire(), held.set(), threading.Event().wait()), daemon=True).start()
-held.wait()
+holder = threading.Thread(target=file._upload._source._changed.acquire)
+holder.start()
+holder.join()
 """
 
 
