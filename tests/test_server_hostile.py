@@ -513,7 +513,7 @@ def test_an_unknown_name_can_not_be_told_from_a_wrong_key(tmp_path):
 @pytest.mark.parametrize("sent", [0, 1, 124, 125])
 def test_a_client_that_hangs_in_the_handshake_holds_up_nobody(tmp_path, sent):
     hello = _hello()
-    with serving(tmp_path) as server:
+    with serving(tmp_path, limits=ServerLimits(free_guesses=100)) as server:
         hanging = [socket.create_connection((HOST, server.port), timeout=DEADLINE) for _ in range(15)]
         try:
             for sock in hanging:

@@ -62,6 +62,8 @@ def refused(port):
         socket.create_connection((HOST, port), timeout=DEADLINE).close()
     except ConnectionRefusedError:
         return True
+    except ConnectionResetError:
+        pass  # it was waiting to be taken at the very moment
     return False
 
 
