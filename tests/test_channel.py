@@ -422,6 +422,31 @@ def test_a_ping_never_waits_for_a_peer_that_takes_nothing(ends):
     assert peer.hear(1) == [encode(Bye())]
 
 
+@pytest.mark.parametrize("how", [KeyboardInterrupt, TransferTimeout])
+def test_a_send_that_was_interrupted_leaves_no_gap(ends, monkeypatch, how):
+    """Signs of life may follow before the session is given up: with a gap before them, the peer would take it for
+    forged, and keep nothing of a file that came until then."""
+    server, peer = ends.server_of_bare()
+    server.send(WELCOME)
+    server.flush()
+    peer.hear(1)
+
+    def interrupt(*_, **__):
+        raise how("enough")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(server._stream, "try_send", lambda view: Stream.try_send(server._stream, view[:9]))
+        patch.setattr(server._stream, "wait_to_send", interrupt)
+        server.send(Ping())
+        with pytest.raises(how):
+            server.flush()
+    server.last_sent -= IDLE_SECONDS
+    server.ping()
+    server.send(Bye())
+    server.flush()
+    assert peer.hear(2) == [PING, encode(Bye())]
+
+
 def test_a_ping_that_did_not_fit_whole_is_no_gap(ends, monkeypatch):
     server, peer = ends.server_of_bare()
     server.send(WELCOME)

@@ -128,15 +128,23 @@ class Channel:
         wire = self._outbox.seal()
         if self._unsent:
             wire, self._unsent = memoryview(self._unsent + wire), b""
-        while True:
-            sent = self._stream.try_send(wire)
-            wire = wire[sent:]
-            if not wire:
-                break
-            spare = None if self._ended else self._inbox.spare()
-            if self._stream.wait_to_send(self.timeout, or_receive=bool(spare)) and spare:
-                self._take(self._stream.try_receive(spare))
+        self._send(wire)
         self.last_sent = time.monotonic()
+
+    def _send(self, wire: memoryview) -> None:
+        """Send all of it. What an interruption (Ctrl-C, a timeout) leaves stays before what is sent next, if any is."""
+        try:
+            while True:
+                sent = self._stream.try_send(wire)
+                wire = wire[sent:]
+                if not wire:
+                    return
+                spare = None if self._ended else self._inbox.spare()
+                if self._stream.wait_to_send(self.timeout, or_receive=bool(spare)) and spare:
+                    self._take(self._stream.try_receive(spare))
+        except BaseException:
+            self._unsent = bytes(wire)
+            raise
 
     # --- receiving --------------------------------------------------------------------------------------------------
 
