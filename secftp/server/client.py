@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from secftp.channel import PacedStream
     from secftp.handshake import Established
     from secftp.server.access import Access, Grant
-    from secftp.server.door import Visitor
     from secftp.server.limits import Limits
     from secftp.server.log import Log
+    from secftp.server.visitors import Visitor
     from secftp.storage import Store
 
 # How long a client that was told of the end may take to hang up.

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from secftp.channel import Listener
     from secftp.handshake import Established
     from secftp.server.access import Access
-    from secftp.server.door import Visitor
     from secftp.server.log import Log
+    from secftp.server.visitors import Visitor
     from secftp.storage import Store
 
 GRACE_SECONDS: Final = 5.0
