@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from secftp.storage import Store
 
 REQUESTS_MAX: Final = 1024
-_ANSWER_SECONDS: Final = 0.1
+_ANSWER_SECONDS: Final = 0.01
 _CAPABILITIES: Final = (
     CAPABILITY_RANGES,
     CAPABILITY_STAT,
