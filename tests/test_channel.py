@@ -468,6 +468,34 @@ def test_a_ping_never_pauses_for_a_bandwidth(ends, monkeypatch):
     assert stream.moved == 4096
 
 
+@pytest.mark.parametrize("has_spoken", [True, False])
+def test_a_ping_leaves_while_a_slow_disk_is_read(ends, has_spoken):
+    """Before what is queued, but never before WELCOME; and what is being read arrives as it was."""
+    server, peer = ends.server_of_bare()
+    server.send(WELCOME)
+    if has_spoken:
+        server.flush()
+        peer.hear(1)
+    peer.say(Read(id=1, path=PATH))
+    assert isinstance(server.receive(), Read)
+    file = File(id=1, size=3, mtime_ns=0, mode=0)
+    server.send(file)
+
+    def fill(slots):
+        slots[0][:3] = b"abc"
+        server.last_sent -= IDLE_SECONDS
+        together(server.ping)
+        if has_spoken:
+            assert peer.hear(1) == [PING]
+        assert not ready(peer)
+        return 3
+
+    assert server.send_data(fill, 3) == 3
+    server.flush()
+    expected = [encode(file), (int(MessageType.DATA), 0, b"abc")]
+    assert peer.hear(len(expected) + (not has_spoken)) == [encode(WELCOME)] * (not has_spoken) + expected
+
+
 class Pinged:
     """Stands for a channel that fails each time; what the thread does about it is to go on."""
 

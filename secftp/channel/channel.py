@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 from secftp.errors import AuthenticationError, ProtocolError
 from secftp.messages import Direction, Message, MessageType, Pending, Ping, Receiver, State, decode, encode
 from secftp.messages.schema import Bye, Cancel
-from secftp.record import PAYLOAD_MAX, Frame
+from secftp.record import PAYLOAD_MAX, Frame, Outbox
 
 if TYPE_CHECKING:
     from secftp.channel.stream import Stream
@@ -64,6 +64,9 @@ class Channel:
         self._frames: deque[Frame] = deque()
         self._ended = False
         self._lock = threading.Lock()
+        self._sealer = established.sealer
+        self._filling = False  # whether a file's bytes are being put into the outbox
+        self._has_spoken = False  # whether anything was sent that was queued
 
     # --- sending ----------------------------------------------------------------------------------------------------
 
@@ -80,21 +83,28 @@ class Channel:
     def send_data(self, fill: Fill, limit: int) -> int:
         """Let `fill` put up to `limit` bytes of a file into the next frames; how many it put there, 0 for its end.
 
-        `fill` gets the buffers in order and fills them without a gap. The batch leaves when it is full.
+        `fill` gets the buffers in order and fills them without a gap. The batch leaves when it is full. A disk may take
+        its time meanwhile: signs of life go on.
         """
         with self._lock:
             slots = self._outbox.slots()
             if not slots:
                 self._flush()
                 slots = self._outbox.slots()
+            self._filling = True
+        count = 0
+        try:
             count = fill(_bounded(slots, limit))
-            whole, rest = divmod(count, PAYLOAD_MAX)
-            for size in [PAYLOAD_MAX] * whole + [rest] * bool(rest):
-                self._sending.accept_data(size)
-            self._outbox.fill(_DATA, count)
-            if whole == len(slots):
-                self._flush()
-            return count
+        finally:
+            with self._lock:
+                self._filling = False
+                whole, rest = divmod(count, PAYLOAD_MAX)
+                for size in [PAYLOAD_MAX] * whole + [rest] * bool(rest):
+                    self._sending.accept_data(size)
+                self._outbox.fill(_DATA, count)
+                if whole == len(slots):
+                    self._flush()
+        return count
 
     def flush(self) -> None:
         """Send everything that is queued; returns when the system has taken it."""
@@ -111,10 +121,14 @@ class Channel:
             return
         try:
             if not self._unsent:  # else the peer takes nothing, and there is enough for it
+                if self._filling and not self._has_spoken:
+                    return  # WELCOME waits before the file, and nothing goes before that
+                # What is being filled can't be sealed; a PING may go before all that is queued there.
+                outbox = Outbox(self._sealer, batch_frames=1) if self._filling else self._outbox
                 number, flags, payload = encode(Ping())
                 self._sending.accept(Ping(), now)
-                self._outbox.add(number, flags, payload)  # if there is no room, what is there is a sign of life
-                self._unsent = bytes(self._outbox.seal())
+                outbox.add(number, flags, payload)  # if there is no room, what is there is a sign of life
+                self._unsent = bytes(outbox.seal())
             sent = self._stream.send_at_once(memoryview(self._unsent))
             self._unsent = self._unsent[sent:]
             if sent:
@@ -129,6 +143,7 @@ class Channel:
         if self._unsent:
             wire, self._unsent = memoryview(self._unsent + wire), b""
         self._send(wire)
+        self._has_spoken = True
         self.last_sent = time.monotonic()
 
     def _send(self, wire: memoryview) -> None:
