@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
 import re
 import signal
 import subprocess
+import sys
+import threading
 
 import pytest
 
@@ -560,6 +563,18 @@ def test_the_key_is_asked_for_once(here, tmp_path):
     assert tree(tmp_path / "root") == {b"name": PATTERN}
 
 
+@contextlib.contextmanager
+def deadline(process, seconds=6 * DEADLINE):
+    """Whoever reads what a process says until its end waits no longer than this."""
+    timer = threading.Timer(seconds, process.kill)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
+
+
 @pytest.mark.parametrize("way", WAYS)
 def test_a_server_that_is_killed_and_started_again(here, tmp_path, way):
     """The client waits for it, and goes on with what it had."""
@@ -568,10 +583,12 @@ def test_a_server_that_is_killed_and_started_again(here, tmp_path, way):
     source, target = (here, root) if way == "put" else (root, here)
     fill(source, {"top/large": PATTERN * 6, "top/small": b"1"})  # more than the sockets in between hold
     write_key_file(tmp_path / "key")
-    serve = ("--root", root, "--key-file", tmp_path / "key")
+    # An address of its own, where there are such: at the usual one somebody's connection may take the port meanwhile.
+    host = "127.41.0.1" if sys.platform == "linux" else HOST
+    serve = ("--root", root, "--key-file", tmp_path / "key", "--host", host)
     with server_process(here, "0", *serve) as server:
         port = server.port
-        url = f"secftp://{HOST}:{port}/"
+        url = f"secftp://{host}:{port}/"
         places = ["top", url] if way == "put" else [f"{url}top", "."]
         command = [
             way,
@@ -590,7 +607,8 @@ def test_a_server_that_is_killed_and_started_again(here, tmp_path, way):
             assert any(event["event"] == "progress" for event in events)
             server.signal(signal.SIGKILL)
             server.wait()
-            with server_process(here, str(port), *serve):
+            with server_process(here, str(port), *serve) as again, deadline(process):
+                assert again.port == port
                 rest = [event["event"] for event in events]
                 assert process.wait(DEADLINE) == ExitCode.OK
     assert "retrying" in rest
