@@ -3,6 +3,8 @@
 PYTHON_IN_VENV := .venv/bin/python
 # What belongs to the tests' own command line: make test ARGS="-k keys"
 ARGS :=
+# A test that hangs is ended and says where it was; by a thread, since some tests use the alarm signal themselves.
+HANGS := --timeout=300 --timeout-method=thread
 # For each target of make fuzz.
 SECONDS := 10
 
@@ -19,7 +21,7 @@ demo: setup ## set up, then send real files both ways with every cipher and show
 	@$(PYTHON_IN_VENV) tools/demo.py
 
 test: setup-test ## set up, then run the whole test suite (ARGS="..." goes to pytest)
-	@$(PYTHON_IN_VENV) -m pytest $(ARGS)
+	@$(PYTHON_IN_VENV) -m pytest $(HANGS) $(ARGS)
 
 check: check-python check-c ## format, lint, types, and the C core under gcc and clang, warnings as errors
 
