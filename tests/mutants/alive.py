@@ -1,0 +1,31 @@
+"""Mutants of what keeps sessions alive and others out of them: signs of life, full buffers, clients that have left."""
+
+from __future__ import annotations
+
+from tests.mutants.mutant import Mutant, mutant
+
+CHANNEL = "tests/test_channel.py"
+PIPELINE = "tests/test_session_pipeline.py"
+RESUME = "tests/test_server_requests_resume.py"
+RUNNING = "tests/test_server_running.py"
+STOP = "tests/test_server_requests_stop.py"
+STORAGE = "tests/test_review_storage.py"
+
+MUTANTS: list[Mutant] = [
+    mutant("ping-pauses-for-a-bandwidth", "secftp/channel/paced.py", "        count = super().try_send(view)\n        self.moved += count\n", "        count = self.try_send(view)\n", CHANNEL),
+    mutant("ping-lost-where-it-does-not-fit", "secftp/channel/channel.py", "            self._unsent = self._unsent[sent:]\n", "            self._unsent = b\"\"\n", CHANNEL),
+    mutant("ping-before-welcome", "secftp/channel/channel.py", "if self._filling and not self._has_spoken:", "if self._filling and self._has_spoken is None:", CHANNEL),
+    mutant("ping-sealed-into-what-is-being-filled", "secftp/channel/channel.py", "outbox = Outbox(self._sealer, batch_frames=1) if self._filling else self._outbox", "outbox = self._outbox", CHANNEL),
+    mutant("interrupted-send-leaves-a-gap", "secftp/channel/channel.py", "            self._unsent = bytes(wire)\n", "            self._unsent = b\"\"\n", CHANNEL),
+    mutant("small-frames-without-a-bound", "secftp/channel/channel.py", "_WAITING_MAX: Final = 4096", "_WAITING_MAX: Final = 1 << 30", CHANNEL),
+    mutant("goes-on-for-nobody", "secftp/channel/channel.py", "        if self._ended and not has_bye and len(self._frames) < _WAITING_MAX:\n            self._receiving.end_of_stream()\n", "", CHANNEL, STOP),
+    mutant("bye-taken-for-a-loss", "secftp/channel/channel.py", "        if self._ended and not has_bye and len", "        if self._ended and len", CHANNEL),
+    mutant("file-sent-against-a-listing", "secftp/session/pipeline.py", "        while self._bulky:\n            self.step()\n", "", PIPELINE),
+    mutant("requests-without-end-behind-a-file", "secftp/session/pipeline.py", "self._nbytes > _BEHIND_BULKY_BYTES", "self._nbytes < 0", PIPELINE),
+    mutant("drop-box-guessed-at-for-ever", "secftp/server/requests/write.py", "            sink.writev([])\n", "            pass\n", RESUME),
+    mutant("key-of-a-name-beneath-the-root", "secftp/server/keyring.py", "                refuse_beneath(entry.key_file, self._options.root)\n", "                pass\n", RUNNING),
+    mutant("store-closed-under-a-handshake", "secftp/server/keyring.py", "        self._retired += self._replaced\n", "        self._retired += self._stores\n", RUNNING),
+    mutant("one-failure-ends-sighup", "secftp/server/running.py", "                except Exception as problem:  # noqa: BLE001 - else", "                except SecftpError as problem:  # noqa: BLE001 - else", RUNNING),
+    mutant("write-that-takes-nothing", "secftp/storage/small.py", "            if not count:\n                raise OSError(errno.EIO, os.strerror(errno.EIO))\n", "", STORAGE),
+    mutant("time-beyond-the-wire", "secftp/storage/base.py", "    if -_LATEST <= mtime_ns <= _LATEST:\n", "    if True:\n", STORAGE),
+]  # fmt: skip
