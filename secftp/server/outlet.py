@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 # A pipe that can be written to takes so many bytes at once without waiting (POSIX: PIPE_BUF is 512 at least).
 PIECE_BYTES: Final = getattr(select, "PIPE_BUF", 512)
 PATIENCE_SECONDS: Final = 1.0
+_PART_SIGNS: Final = PIECE_BYTES // 4  # none has more bytes in UTF-8
 
 
 class Outlet:
@@ -28,6 +29,7 @@ class Outlet:
     def __init__(self, stream: TextIO | None = None) -> None:
         self.stream = stream
         self.lost = 0  # lines thrown away since the last that were written
+        self._torn = False  # whether the last line that was written lacks its end
         self._polled: tuple[TextIO, select.poll | None] | None = None
 
     def write(self, text: str) -> None:
@@ -40,15 +42,29 @@ class Outlet:
             encoding = stream.encoding or "utf-8"
             text = text.encode(encoding, "backslashreplace").decode(encoding)
             poller = self._poller(stream)
-            for piece in [text] if poller is None else _pieces(text):
-                if poller is not None and not poller.poll(0 if self.lost else PATIENCE_SECONDS * 1000):
-                    self.lost += piece.count("\n")
-                    continue
-                self.lost = 0
-                stream.write(piece)
-                stream.flush()
+            if poller is None:
+                self._put(stream, text)
+                return
+            for parts in _pieces(text):
+                self._write_parts(stream, poller, parts)
         except (OSError, ValueError):
             return
+
+    def _write_parts(self, stream: TextIO, poller: select.poll, parts: list[str]) -> None:
+        """Whole lines, or one that is too long to be taken at once, in parts; what is not taken of it is lost."""
+        if self._torn:
+            parts = ["\n", *parts]
+        for part in parts:
+            if not poller.poll(0 if self.lost else PATIENCE_SECONDS * 1000):
+                self.lost += parts[-1].count("\n")
+                return
+            self._put(stream, part)
+            self._torn = not part.endswith("\n")
+        self.lost = 0
+
+    def _put(self, stream: TextIO, text: str) -> None:
+        stream.write(text)
+        stream.flush()
 
     def _poller(self, stream: TextIO) -> select.poll | None:
         """What tells whether the stream takes anything now; None for one that always does."""
@@ -69,14 +85,17 @@ def _make_poller(stream: TextIO) -> select.poll | None:
     return poller
 
 
-def _pieces(text: str) -> Iterator[str]:
-    """As many whole lines at once as are taken without waiting; a line that is longer goes alone."""
+def _pieces(text: str) -> Iterator[list[str]]:
+    """As many whole lines at once as are taken without waiting; a line that is longer goes alone, and in parts."""
     piece, size = "", 0
     for line in text.splitlines(keepends=True):
         length = len(line.encode(errors="replace"))
         if piece and size + length > PIECE_BYTES:
-            yield piece
+            yield [piece]
             piece, size = "", 0
-        piece, size = piece + line, size + length
+        if length > PIECE_BYTES:
+            yield [line[at : at + _PART_SIGNS] for at in range(0, len(line), _PART_SIGNS)]
+        else:
+            piece, size = piece + line, size + length
     if piece:
-        yield piece
+        yield [piece]
