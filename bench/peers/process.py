@@ -27,8 +27,13 @@ STOP_SECONDS = 10.0
 POLL_SECONDS = 0.02
 # How often a watched process is asked for its memory. Its kernel keeps the peak, so only the last moment can be missed.
 WATCH_SECONDS = 0.002
-# Settings of whoever runs this must not change what is measured; messages that are parsed are in English.
-ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith(("SECFTP_", "RSYNC_"))}
+# Settings of whoever runs this must not change what is measured (without its bytecode kept, Python compiles each module
+# at each start, which no installed program does); messages that are parsed are in English.
+ENVIRONMENT = {
+    name: value
+    for name, value in os.environ.items()
+    if not name.startswith(("SECFTP_", "RSYNC_")) and name != "PYTHONDONTWRITEBYTECODE"
+}
 ENVIRONMENT |= {"LC_ALL": "C.UTF-8"}
 
 
