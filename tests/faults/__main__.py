@@ -22,7 +22,7 @@ def main() -> int:
     if unknown := set(options.parts) - set(PARTS):
         parser.error(f"unknown: {', '.join(sorted(unknown))}")
     chosen = options.parts or PARTS
-    figures = Figures("faults")
+    figures = Figures("faults", keep=bool(options.parts))
     if "memory" in chosen:
         limits.memory(figures)
     if "disk" in chosen:

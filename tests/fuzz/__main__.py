@@ -137,7 +137,7 @@ def main() -> int:
         parser.error(f"unknown: {', '.join(sorted(unknown))}")
     for target in chosen:
         assert any((CORPUS / target).glob("*")), f"the corpus of {target} is empty: python -m tests.fuzz.seeds"
-    figures = Figures("fuzz")
+    figures = Figures("fuzz", keep=bool(options.targets))
     shutil.rmtree(CRASHES, ignore_errors=True)
     programs = native.build([*NATIVE, "planted"])
     control(figures, programs)

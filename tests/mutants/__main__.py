@@ -170,7 +170,7 @@ def run(mutants: list[Mutant], jobs: int, figures: Figures) -> None:
     if elsewhere:
         print(f"  named tests did not notice: {', '.join(elsewhere)}")
     figures.section(
-        "mutants",
+        "mutants" if len(verdicts) == len(MUTANTS) else "some of the mutants",
         good=not survivors,
         tried=len(verdicts),
         killed=len(verdicts) - len(survivors),
@@ -196,7 +196,7 @@ def main() -> int:
     if options.only_check:
         print(f"mutants: all {len(MUTANTS)} can be applied")
         return 0
-    figures = Figures("mutants")
+    figures = Figures("mutants", keep=bool(options.names))
     try:
         run(chosen, options.jobs, figures)
     except Broken as problem:

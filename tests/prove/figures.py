@@ -13,10 +13,14 @@ FOLDER = WORK / "figures"
 
 
 class Figures:
-    """One tool's figures: a section each, shown while they are found, kept as JSON when the tool ends."""
+    """One tool's figures: a section each, shown while they are found, kept as JSON when the tool ends.
 
-    def __init__(self, tool: str) -> None:
+    With `keep`, for a run of some parts alone, the sections of the others stay as the run before left them.
+    """
+
+    def __init__(self, tool: str, *, keep: bool = False) -> None:
         self.tool = tool
+        self._keep = keep
         self.found: dict[str, dict[str, Any]] = {}
         self.failed: list[str] = []
         self._began = time.monotonic()
@@ -33,8 +37,9 @@ class Figures:
         """Write the file and print the last line; the status for `sys.exit`."""
         FOLDER.mkdir(parents=True, exist_ok=True)
         took = round(time.monotonic() - self._began, 1)
-        data = {"tool": self.tool, "seconds": took, "good": not self.failed, "sections": self.found}
-        (FOLDER / f"{self.tool}.json").write_text(json.dumps(data, indent=1) + "\n")
+        path = FOLDER / f"{self.tool}.json"
+        before = json.loads(path.read_text())["sections"] if self._keep and path.exists() else {}
+        path.write_text(json.dumps({"tool": self.tool, "seconds": took, "sections": before | self.found}, indent=1))
         verdict = f"FAILED: {', '.join(self.failed)}" if self.failed else "nothing found"
         print(f"{self.tool}: {verdict}, in {took:.0f} s", flush=True)
         sys.stdout.flush()

@@ -32,7 +32,7 @@ def main() -> int:
     if unknown := set(options.parts) - set(PARTS):
         parser.error(f"unknown: {', '.join(sorted(unknown))}")
     chosen = options.parts or (QUICK if options.quick else IN_ALL)
-    figures = Figures("sanitize")
+    figures = Figures("sanitize", keep=bool(options.parts) or options.quick)
     for name in chosen:
         PARTS[name](figures)
     return figures.close()
