@@ -246,3 +246,16 @@ def test_a_forked_process_does_not_stop_the_server_of_its_parent(root):
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
         with secftp.connect(server.url, KEY) as remote:
             assert remote.exists("file")
+
+
+def test_a_key_file_may_stand_in_the_home_folder(tmp_path, monkeypatch):
+    from secftp.keys import write_key_file
+
+    (tmp_path / "served").mkdir()
+    write_key_file(tmp_path / "key")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with (
+        secftp.Server(tmp_path / "served", key_file="~/key", host="127.0.0.1") as server,
+        secftp.connect(server.url, key_file="~/key") as remote,
+    ):
+        assert remote.listdir() == []

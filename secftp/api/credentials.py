@@ -50,7 +50,7 @@ def credentials_for(
         if name:
             raise UsageError("The name of a key was given, but no key.", hint="Leave the name out to be anonymous.")
         return Credentials(Password.anonymous(), suite, Mode.ANONYMOUS)
-    found = read_key_file(os.fsdecode(key_file)) if key_file is not None else key_from(key)
+    found = read_key_file(os.path.expanduser(os.fsdecode(key_file))) if key_file is not None else key_from(key)
     return Credentials(found.password(), suite, Mode.KEYED, name)
 
 

@@ -175,7 +175,7 @@ class Server:
         if key_file is not None:
             if key is not None:
                 raise UsageError("A key and a key file were both given.", hint="Give one of them.")
-            name = os.fsdecode(key_file)
+            name = os.path.expanduser(os.fsdecode(key_file))
             refuse_beneath(name, self._root)
             return read_key_file(name)
         return generate_key() if key is None and not everybody else key
