@@ -31,14 +31,17 @@ for line in sys.stdin:
     order = json.loads(line)
     if "arguments" in order:
         gate, opener = os.pipe()
+        ready, told = os.pipe()
         pid = os.fork()
         if pid == 0:
             os.close(opener)
+            os.close(ready)
             os.dup2(os.open(os.devnull, os.O_RDWR), 0)
             os.dup2(0, 1)
             os.dup2(os.open(order["errors"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), 2)
             sys.argv = ["secftp", *order["arguments"]]
             status = 70
+            os.close(told)
             os.read(gate, 1)
             try:
                 status = client.main()
@@ -48,6 +51,9 @@ for line in sys.stdin:
                 sys.stderr.flush()
                 os._exit(status)
         os.close(gate)
+        os.close(told)
+        os.read(ready, 1)  # its end: the child is at its gate
+        os.close(ready)
         print(pid, flush=True)
     else:
         os.close(opener)
