@@ -45,9 +45,9 @@ def connect(
 
     The path is the folder in which names begin that have no slash in front. `key` is a text or a `secftp.Key`,
     `key_file` the name of a file as `secftp keygen` writes it (`~` is the home folder); `anonymous` asks a server that
-    takes clients without a key. No environment variable is read. `cipher`: aes256, aes128, or none, with which everybody
-    on the way can read (and nobody can change) what is sent. `timeout`: how many seconds connecting may take, and how
-    long the server may then be silent; one that is busy gives a sign of life every 15 seconds.
+    takes clients without a key. No environment variable is read. `cipher`: aes256, aes128, or none, with which
+    everybody on the way can read (and nobody can change) what is sent. `timeout`: how many seconds connecting may take,
+    and how long the server may then be silent; one that is busy gives a sign of life every 15 seconds.
 
     Raises `UsageError`, `KeyFormatError`, `ServerUnreachable` (a ConnectionError), `TransferTimeout` (a TimeoutError),
     `AuthenticationError` (a PermissionError: the key is wrong), `HandshakeRefused`, `ConnectionLost`, `ProtocolError`.
