@@ -19,7 +19,7 @@ from secftp.errors import ExitCode
 from secftp.keys import read_key_file, write_key_file
 from tests.command_line import client_and_server, ended, started, terminal
 from tests.cutting import cutting
-from tests.serving import DEADLINE, HOST, client_command, digest_of, environment, listing, server_process
+from tests.serving import DEADLINE, HOST, client_command, digest_of, environment, listing, server_process, until
 
 PATTERN = random.Random(5).randbytes(6_000_001)
 LARGE = 6_000_001
@@ -342,7 +342,7 @@ def test_a_busy_server_is_waited_for(here, root, tmp_path, capfdbinary, monkeypa
 
         def pause(*_):
             before.close()
-            client.server.done(1)
+            until(lambda: not client.server.server._shared.registry.all(), "the place is free")
             return 0
 
         monkeypatch.setattr(retry.Retries, "_pause", pause)

@@ -431,11 +431,11 @@ def test_a_server_that_falls_silent_is_a_timeout_and_not_two(verb):
 
     with fake_server(play) as port:
         began = time.monotonic()
-        with pytest.raises(TransferTimeout), session(port, timeout=1) as client:
+        with pytest.raises(TransferTimeout), session(port, timeout=2) as client:
             get(client, b"name") if verb == "read" else put(client, b"name", PATTERN * 16)
         took = time.monotonic() - began
         gone.set()
-    assert 0.9 < took < 1.9
+    assert 1.9 < took < 3.9
 
 
 def test_a_slow_reader_blocks_nobody(tmp_path):
