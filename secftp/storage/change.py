@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from secftp import system
 from secftp.errors import AlreadyExists, Forbidden, IsAFolder, NotAFolder, NotEmpty, NotFound
-from secftp.storage.failures import not_regular, require_regular, translated
+from secftp.storage.failures import close_quietly, not_regular, require_regular, translated
 from secftp.storage.folders import LIST_FLAGS, look, missing, open_below
 from secftp.storage.names import shown
 from secftp.storage.unfinished import is_unfinished, remove_if_abandoned
@@ -69,7 +69,7 @@ def _remove_unfinished(folder: int, path: Path) -> None:
                 if not removed:
                     raise NotEmpty(f"Something is being written into the folder: {shown(path)}", hint="Try again.")
     finally:
-        os.close(fd)
+        close_quietly(fd)
 
 
 def rename(folder: int, path: Path, to_folder: int, to: Path, *, overwrite: bool) -> None:
@@ -137,7 +137,7 @@ def make_folders(root: int, path: Path, mode: int | None) -> None:
         for depth in range(1, len(path)):
             below = _enter_or_make(above, path, depth)
             if above != root:
-                os.close(above)
+                close_quietly(above)
             above = below
         # Not entered: it may be made without the permission for that.
         try:
@@ -147,7 +147,7 @@ def make_folders(root: int, path: Path, mode: int | None) -> None:
                 raise
     finally:
         if above != root:
-            os.close(above)
+            close_quietly(above)
 
 
 def _enter_or_make(above: int, path: Path, depth: int) -> int:
@@ -180,7 +180,7 @@ def set_attributes(folder: int, path: Path, mode: int | None, mtime_ns: int | No
         try:
             _set(fd, place, path, mode, mtime_ns)
         finally:
-            os.close(fd)
+            close_quietly(fd)
 
 
 def _open_unreadable(name: bytes, folder: int) -> tuple[int, str]:

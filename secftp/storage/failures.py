@@ -95,3 +95,14 @@ class translated:  # noqa: N801 (used as a statement: `with translated(path):`)
     ) -> None:
         if isinstance(error, OSError) and not isinstance(error, (FileError, BrokenPipeError)):
             raise translate(error, self._subject) from error
+
+
+def close_quietly(fd: int) -> None:
+    """Close what holds no data of worth: only read, a folder, aborted, or asked for its errors before.
+
+    A failure of close(2) then concerns nobody; the descriptor is gone in any case.
+    """
+    try:
+        os.close(fd)
+    except OSError:
+        return

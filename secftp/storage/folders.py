@@ -14,7 +14,7 @@ import stat
 from typing import TYPE_CHECKING, TypeAlias
 
 from secftp.errors import NotAFolder, NotFound
-from secftp.storage.failures import not_regular, translate, translated
+from secftp.storage.failures import close_quietly, not_regular, translate, translated
 from secftp.storage.names import shown
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def open_root(root: StrOrBytesPath) -> int:
         # To be allowed to open a folder by O_PATH is not to be allowed to use what is in it.
         os.close(os.open(".", BELOW_FLAGS, dir_fd=fd))
     except OSError as error:
-        os.close(fd)
+        close_quietly(fd)
         raise _unusable(error, name) from error
     return fd
 
@@ -65,7 +65,7 @@ def open_folder(root: int, path: Path) -> int:
         try:
             folder = open_below(above, path, reached)
         finally:
-            os.close(above)
+            close_quietly(above)
     return folder
 
 
@@ -89,7 +89,7 @@ def open_listed(root: int, path: Path) -> int:
     try:
         return open_below(above, path, len(path), LIST_FLAGS)
     finally:
-        os.close(above)
+        close_quietly(above)
 
 
 def open_below(above: int, path: Path, depth: int, flags: int = BELOW_FLAGS) -> int:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from secftp import system
 from secftp.storage import change
 from secftp.storage.base import FileInfo, Room, Store, file_info
-from secftp.storage.failures import translated
+from secftp.storage.failures import close_quietly, translated
 from secftp.storage.folders import look, open_folder, open_folder_for, open_root
 from secftp.storage.names import check, check_folder
 from secftp.storage.scan import scan
@@ -127,7 +127,7 @@ class LocalStore(Store):
             try:
                 change.rename(folder, path, to_folder, to, overwrite=overwrite)
             finally:
-                os.close(to_folder)
+                close_quietly(to_folder)
 
     def make_folder(self, path: Path, *, parents: bool = False, mode: int | None = None) -> None:
         """As `Store.make_folder`."""
@@ -139,7 +139,7 @@ class LocalStore(Store):
         try:
             change.make_folder(folder, path, mode)
         finally:
-            os.close(folder)
+            close_quietly(folder)
 
     def set_attributes(self, path: Path, *, mode: int | None = None, mtime_ns: int | None = None) -> None:
         """As `Store.set_attributes`; setgid and the like of a folder stay as they are."""
@@ -173,7 +173,7 @@ class LocalStore(Store):
             self._sweeper.close()
         root, self._root = self._root, -1
         if root >= 0:
-            os.close(root)
+            close_quietly(root)
 
     @contextlib.contextmanager
     def _folder_of(self, path: Path) -> Generator[int, None, None]:
@@ -183,4 +183,4 @@ class LocalStore(Store):
         try:
             yield folder
         finally:
-            os.close(folder)
+            close_quietly(folder)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from secftp.errors import FileChanged, FileError, NameRefused
 from secftp.messages.bounds import MAX_COMPONENTS, MAX_PATH
 from secftp.storage.base import FileInfo, Path, file_info, mtime_of
-from secftp.storage.failures import translate, translated
+from secftp.storage.failures import close_quietly, translate, translated
 from secftp.storage.folders import BELOW_FLAGS, FOLDER_FLAGS, LIST_FLAGS
 from secftp.storage.names import RESERVED_PREFIX, shown
 from secftp.storage.source import OPEN_FLAGS, FileSource
@@ -73,7 +73,7 @@ class _Level:
                 status = os.fstat(fd)
                 self._entries = os.scandir(fd)
         except BaseException:
-            os.close(fd)
+            close_quietly(fd)
             raise
         self.info = file_info(status)
         self._identity = status.st_dev, status.st_ino
@@ -93,7 +93,7 @@ class _Level:
     def close(self) -> None:
         """Give up the descriptors."""
         self._entries.close()
-        os.close(self.fd)
+        close_quietly(self.fd)
 
 
 class OutgoingTree:
@@ -215,7 +215,7 @@ class OutgoingTree:
         self._leave_folder()
         root, self._root = self._root, -1
         if root >= 0:
-            os.close(root)
+            close_quietly(root)
 
     def __enter__(self) -> Self:
         return self
@@ -244,13 +244,13 @@ class OutgoingTree:
             try:
                 folder = os.open(name, flags, dir_fd=above)
             finally:
-                os.close(above)
+                close_quietly(above)
         return folder
 
     def _leave_folder(self) -> None:
         folder, self._folder, self._at = self._folder, -1, None
         if folder >= 0:
-            os.close(folder)
+            close_quietly(folder)
 
 
 class OutgoingFile:
@@ -291,7 +291,7 @@ def read_or_keep(fd: int, subject: Path | str, limit: int) -> SmallContent | Fil
         raise translate(problem, subject) from problem
     finally:
         if fd >= 0:
-            os.close(fd)
+            close_quietly(fd)
     left = after.st_size
     if len(data) != size or left < size or (left == size and after.st_mtime_ns != status.st_mtime_ns):
         raise FileChanged(f"It changed while it was being read: {shown(subject)}", hint="Try again.")

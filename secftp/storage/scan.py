@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from secftp.errors import FileError, NameRefused
 from secftp.messages.bounds import MAX_COMPONENTS, MAX_PATH
 from secftp.storage.base import FileInfo, Path, Scanned, file_info
-from secftp.storage.failures import translate
+from secftp.storage.failures import close_quietly, translate
 from secftp.storage.folders import LIST_FLAGS, open_below, open_listed
 from secftp.storage.names import RESERVED_PREFIX, shown
 
@@ -130,7 +130,7 @@ class _Level:
         self._close_listing()
         folder, self._folder = self._folder, -1
         if folder >= 0:
-            os.close(folder)
+            close_quietly(folder)
 
     def _close_listing(self) -> None:
         listing, self._listing = self._listing, None

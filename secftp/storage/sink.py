@@ -17,11 +17,10 @@ from typing import TYPE_CHECKING
 from secftp import system
 from secftp.errors import AlreadyExists, ChecksumMismatch, InputOutputError, NoSpace, UsageError
 from secftp.storage.base import FileInfo, ResumedSink, Sink, file_info
-from secftp.storage.failures import require_regular, translated
+from secftp.storage.failures import close_quietly, require_regular, translated
 from secftp.storage.names import is_partial, shown
 from secftp.storage.sweep import sweep
 from secftp.storage.unfinished import (
-    close_quietly,
     create_partial,
     create_temporary,
     is_at,

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from secftp.errors import AlreadyExists, FileChanged, FileError, TooLarge
 from secftp.storage.base import FileInfo, file_info
-from secftp.storage.failures import require_regular, translate
+from secftp.storage.failures import close_quietly, require_regular, translate
 from secftp.storage.folders import open_folder, open_folder_for
 from secftp.storage.names import check, shown, temporary_names
 from secftp.storage.sink import link
@@ -49,7 +49,7 @@ def read_whole(fd: int, subject: Path, limit: int) -> tuple[FileInfo, bytes]:
         data = os.read(fd, size) if size else b""
         after = os.fstat(fd)
     finally:
-        os.close(fd)
+        close_quietly(fd)
     if len(data) != size or after.st_size < size or (after.st_size == size and after.st_mtime_ns != status.st_mtime_ns):
         raise FileChanged(f"It changed while it was being read: {shown(subject)}", hint="Try again.")
     return file_info(status), data
@@ -185,7 +185,7 @@ class LocalSmallFiles(SmallFiles):
         """As `SmallFiles.close`."""
         folder, self._folder, self._at = self._folder, -1, None
         if folder >= 0:
-            os.close(folder)
+            close_quietly(folder)
 
 
 class _Wishes(NamedTuple):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from secftp.errors import FileChanged
 from secftp.storage.base import FileInfo, Source, file_info, mtime_of
-from secftp.storage.failures import require_regular, translated
+from secftp.storage.failures import close_quietly, require_regular, translated
 from secftp.storage.names import shown
 from secftp.storage.vectors import transfer_all
 
@@ -70,7 +70,7 @@ class FileSource(Source):
         """Give up the descriptor; idempotent."""
         fd, self._fd = self._fd, -1
         if fd >= 0:
-            os.close(fd)
+            close_quietly(fd)
 
 
 def check_unchanged(fd: int, size: int, mtime_ns: int, subject: Path | str) -> None:

@@ -15,6 +15,7 @@ import time
 from typing import TYPE_CHECKING
 
 from secftp.messages.bounds import MAX_COMPONENTS
+from secftp.storage.failures import close_quietly
 from secftp.storage.folders import LIST_FLAGS
 from secftp.storage.names import is_partial, is_temporary
 from secftp.storage.unfinished import remove_if_abandoned
@@ -41,7 +42,7 @@ def sweep(root: StrOrBytesPath | int, *, levels: int = MAX_COMPONENTS, stop: thr
     try:
         return _sweep_folder(fd, levels, is_stopped)
     finally:
-        os.close(fd)
+        close_quietly(fd)
 
 
 class Sweeper:
@@ -54,7 +55,7 @@ class Sweeper:
         try:
             self._thread.start()
         except BaseException:
-            os.close(self._root)
+            close_quietly(self._root)
             raise
 
     def _run(self) -> None:
@@ -63,7 +64,7 @@ class Sweeper:
             with contextlib.suppress(OSError):
                 sweep(self._root, stop=self._stop)
         finally:
-            os.close(self._root)
+            close_quietly(self._root)
 
     def wait(self) -> None:
         """Wait until it is through."""
@@ -103,4 +104,4 @@ def _enter(name: bytes, folder: int, levels: int, is_stopped: Callable[[], bool]
     try:
         return _sweep_folder(fd, levels, is_stopped)
     finally:
-        os.close(fd)
+        close_quietly(fd)

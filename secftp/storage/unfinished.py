@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from secftp import system
 from secftp.errors import Forbidden, NotFound
-from secftp.storage.failures import translated
+from secftp.storage.failures import close_quietly, translated
 from secftp.storage.names import is_partial, is_temporary, partial_name, shown, temporary_name
 
 if TYPE_CHECKING:
@@ -100,13 +100,13 @@ def open_partial(folder: int, path: Path | str, target: bytes) -> tuple[int, byt
             os.set_blocking(fd, True)
             is_still_kept = is_at(fd, name, folder)
         except BlockingIOError as error:
-            os.close(fd)
+            close_quietly(fd)
             raise Forbidden(f"It is being written: {shown(path)}", hint="Try again when that is over.") from error
         except BaseException:
-            os.close(fd)
+            close_quietly(fd)
             raise
         if not is_still_kept:
-            os.close(fd)  # its writer was just through with it
+            close_quietly(fd)  # its writer was just through with it
             raise nothing_kept(path)
     return fd, name, size
 
@@ -151,7 +151,7 @@ def remove_if_abandoned(name: bytes, folder: int) -> bool:
             os.unlink(name, dir_fd=folder)
         return ours
     finally:
-        os.close(fd)
+        close_quietly(fd)
 
 
 def is_ours(status: os.stat_result) -> bool:
@@ -176,12 +176,6 @@ def remove_quietly(name: bytes, folder: int) -> None:
     """Remove it if that can be done; else it is left for a sweep."""
     with contextlib.suppress(OSError):
         os.unlink(name, dir_fd=folder)
-
-
-def close_quietly(fd: int) -> None:
-    """Close what holds no data of worth any more: aborted, or asked for its errors before."""
-    with contextlib.suppress(OSError):
-        os.close(fd)
 
 
 def _make_way(name: bytes, folder: int) -> bool:

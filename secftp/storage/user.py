@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from secftp.errors import AlreadyExists, IsAFolder, NameRefused, NotFound
 from secftp.storage.base import file_info
-from secftp.storage.failures import not_regular, require_regular, translated
+from secftp.storage.failures import close_quietly, not_regular, require_regular, translated
 from secftp.storage.folders import FOLDER_FLAGS
 from secftp.storage.pipe import PipeSink
 from secftp.storage.sink import FileSink, ResumedFileSink
@@ -49,7 +49,7 @@ def stat_local(path: str, *, partial: bool = False) -> FileInfo:
             try:
                 return file_info(look_at_partial(folder, path, place.name))
             finally:
-                os.close(folder)
+                close_quietly(folder)
         status = os.stat(path)
         if not stat.S_ISDIR(status.st_mode):
             require_regular(status, path)
@@ -172,7 +172,7 @@ def _open_special(place: str, path: str) -> PipeSink:
     try:
         _require_stream(os.fstat(fd), path)
     except BaseException:
-        os.close(fd)
+        close_quietly(fd)
         raise
     return PipeSink(fd, path, owned=True)
 
