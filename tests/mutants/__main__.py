@@ -82,7 +82,7 @@ class Worker:
                 path.write_text(path.read_text().replace(old, new))
             self._stale += [file for file in before if file.startswith("csrc/")]
             self._build(mutant)
-            how = self._kill(mutant.tests, SECONDS)
+            how = self.kill(mutant.tests, SECONDS)
             if how is None:
                 how = self._suite()
             return Verdict(mutant, how is not None, how or "SURVIVED", time.monotonic() - began)
@@ -95,13 +95,13 @@ class Worker:
         """How the whole suite noticed, if it did; what fails without a mutant as well, or only once, noticed nothing."""
         left_out: list[str] = []
         while True:
-            how = self._kill(("tests", *(f"--deselect={test}" for test in left_out)), SUITE_SECONDS)
+            how = self.kill(("tests", *(f"--deselect={test}" for test in left_out)), SUITE_SECONDS)
             if how is None or "::" not in how:
                 return how and f"only by the suite: {how}"
             with _CLEAN:
                 if not _UNCHANGED:
                     _UNCHANGED.append(Worker(-1))
-                is_it = _UNCHANGED[0]._kill((how,), SECONDS) is None and self._kill((how,), SECONDS) is not None
+                is_it = _UNCHANGED[0].kill((how,), SECONDS) is None and self.kill((how,), SECONDS) is not None
                 if is_it:
                     return f"only by the suite: {how}"
             left_out.append(how)
@@ -113,8 +113,8 @@ class Worker:
         except subprocess.CalledProcessError:
             raise Broken(f"{mutant.name} does not build") from None
 
-    def _kill(self, tests: tuple[str, ...], seconds: float) -> str | None:
-        """How the tests ended if they noticed, else None."""
+    def kill(self, tests: tuple[str, ...], seconds: float) -> str | None:
+        """How these tests ended if they noticed, else None."""
         own_tool = tests[0] == "-m"
         command = list(tests) if own_tool else ["-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests]
         try:
@@ -136,10 +136,10 @@ class Worker:
 def baseline(worker: Worker, mutants: list[Mutant]) -> None:
     """Every named test passes without a mutant, or its failing proves nothing."""
     tests = sorted({name for mutant in mutants for name in mutant.tests if name.startswith("tests/")})
-    how = worker._kill(tuple(tests), SUITE_SECONDS)
+    how = worker.kill(tuple(tests), SUITE_SECONDS)
     if how is not None and "::" in how:
         # On a busy machine a deadline may pass; what fails by itself, too, is broken.
-        how = worker._kill((how,), SUITE_SECONDS) or worker._kill(tuple(tests), SUITE_SECONDS)
+        how = worker.kill((how,), SUITE_SECONDS) or worker.kill(tuple(tests), SUITE_SECONDS)
     if how is not None:
         raise Broken(f"without a mutant, this fails already: {how}")
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.prove import Tree
 from tests.sanitize.programs import BASIC
-from tests.sanitize.suites import CORE, _pytest
+from tests.sanitize.suites import CORE, pytest_in
 
 if TYPE_CHECKING:
     from tests.prove import Figures
@@ -22,7 +22,7 @@ def of_c(figures: Figures) -> None:
     """Branches of csrc through both cores, injected failures included."""
     tree = Tree("coverage-c")
     tree.build([*BASIC, "-O0", "--coverage", "-fprofile-update=atomic", "-fprofile-abs-path"], link="--coverage")
-    done = _pytest(tree, CORE, {})
+    done = pytest_in(tree, CORE, {})
     command = [sys.executable, "-m", "gcovr", "--root", str(tree.path), "--filter", "csrc/", "--exclude-throw-branches"]
     report = tree.run([*command, "--json-summary", "--json-summary-pretty", str(tree.path / "objects" / "seamed")])
     if report.returncode != 0:

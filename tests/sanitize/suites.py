@@ -72,7 +72,7 @@ def suite(figures: Figures, *, core_only: bool) -> None:
     planted = tree.run([sys.executable, "-c", PLANTED], **environment)
     awake = "heap-buffer-overflow" in planted.stderr
     chosen = CORE if core_only else [f"--ignore={name}" for name in NOT_SANITIZED] + ["tests"]
-    done = _pytest(tree, chosen, environment)
+    done = pytest_in(tree, chosen, environment)
     figures.section(
         "core tests, sanitized" if core_only else "suite, sanitized",
         good=awake and done.returncode == 0,
@@ -93,15 +93,16 @@ def valgrind(figures: Figures) -> None:
     ]
     planted = tree.run([*memcheck, sys.executable, "-c", PLANTED], PYTHONMALLOC="malloc")
     awake = planted.returncode == FOUND and "Invalid read" in planted.stderr
-    done = _pytest(tree, UNDER_VALGRIND, {"PYTHONMALLOC": "malloc"}, memcheck)
+    done = pytest_in(tree, UNDER_VALGRIND, {"PYTHONMALLOC": "malloc"}, memcheck)
     figures.section(
         "core tests, valgrind", good=awake and done.returncode == 0, planted_fault_found=awake, **_counts(done)
     )
 
 
-def _pytest(
+def pytest_in(
     tree: Tree, chosen: list[str], environment: dict[str, str], before: list[str] | None = None
 ) -> subprocess.CompletedProcess[Any]:
+    """Run tests in a copy; `before` is what Python runs under. What failed is shown."""
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:benchmark", *chosen]
     done = tree.run([*(before or []), *command], **environment)
     if done.returncode != 0:
