@@ -14,7 +14,7 @@ from secftp.copy.put_large import send_large
 from secftp.copy.steps import Step
 from secftp.errors import ConnectionLost, FileError, NotFound, SecftpError
 from secftp.messages import Error, ErrorCode, MakeFolder, NewFile, SetAttributes, WriteMany, exception_for
-from secftp.messages.bounds import MAX_BULK, MAX_MANY, MAX_SMALL
+from secftp.messages.bounds import MAX_BULK, MAX_SMALL
 from secftp.messages.schema import CAPABILITY_MANY, CAPABILITY_RESUME
 from secftp.storage.digest import digester
 from secftp.storage.outgoing import SmallContent, What
@@ -33,6 +33,10 @@ if TYPE_CHECKING:
 _MESSAGE_BYTES: Final = 64
 _FILE_BYTES: Final = 80
 _ROOM: Final = MAX_BULK - _MESSAGE_BYTES
+_BATCH_FILES: Final = 256
+_BATCHES_UNDER_WAY: Final = (
+    128  # what is not confirmed is remembered: empty files would else come by the hundred thousand
+)
 _WAITING_FOLDERS: Final = 256  # whose times are to be set when the batch has left
 _FLUSH_BYTES: Final = 4 * MAX_BULK
 _OWN: Final = 0o700  # while it is being filled
@@ -138,7 +142,7 @@ class Sending:
         size, name, path = len(data), step.name, step.remote
         self._count(step, size)
         cost = _FILE_BYTES + size + sum(map(len, path)) + 3 * len(path)
-        if self._size + cost > _ROOM or len(self._files) == MAX_MANY:
+        if self._size + cost > _ROOM or len(self._files) == _BATCH_FILES:
             self.send_batch()
         digest = self._digest(data)
         try:
@@ -175,6 +179,8 @@ class Sending:
             self._unflushed = 0
             self.pipeline.flush()
             self.pipeline.poll()
+        while len(self._flights) > _BATCHES_UNDER_WAY:
+            self.pipeline.step()
         self.limit.spend(spent)
 
     def _set_attributes(self, step: Step) -> None:
