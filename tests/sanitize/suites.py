@@ -54,8 +54,8 @@ def _library(name: str) -> str:
     ).stdout.strip()
 
 
-def _sanitized() -> tuple[Tree, dict[str, str]]:
-    tree = Tree("sanitized")
+def _sanitized(name: str) -> tuple[Tree, dict[str, str]]:
+    tree = Tree(name)
     tree.build([*BASIC, "-O1", *SANITIZERS], link="-fsanitize=address,undefined")
     return tree, {
         "LD_PRELOAD": f"{_library('libasan.so')} {_library('libubsan.so')}",
@@ -68,7 +68,7 @@ def _sanitized() -> tuple[Tree, dict[str, str]]:
 
 def suite(figures: Figures, *, core_only: bool) -> None:
     """pytest under both sanitizers; any report ends its process, and so fails its test."""
-    tree, environment = _sanitized()
+    tree, environment = _sanitized("sanitized-core" if core_only else "sanitized")
     planted = tree.run([sys.executable, "-c", PLANTED], **environment)
     awake = "heap-buffer-overflow" in planted.stderr
     chosen = CORE if core_only else [f"--ignore={name}" for name in NOT_SANITIZED] + ["tests"]
