@@ -1,0 +1,94 @@
+"""Mutants of storage, server, session, channel and copy: what peers may name, may do, may guess, and are told."""
+
+from __future__ import annotations
+
+from tests.mutants.mutant import Mutant, mutant
+
+ACCESS = "tests/test_server_access.py"
+CHANNEL = "tests/test_channel.py"
+CHANGE = "tests/test_storage_change.py"
+DOOR = "tests/test_server_door.py"
+ESCAPES = "tests/test_storage_escapes.py"
+GUESSES = "tests/test_server_guesses.py"
+HOSTILE = "tests/test_server_hostile.py"
+COPY_HOSTILE = "tests/test_copy_hostile.py"
+MANY = "tests/test_server_requests_many.py"
+NAMES = "tests/test_storage_names.py"
+PARTIAL = "tests/test_storage_partial.py"
+RESUME = "tests/test_server_requests_resume.py"
+RIGHTS = "tests/test_server_requests_rights.py"
+SINK = "tests/test_storage_sink.py"
+SMALL = "tests/test_storage_small.py"
+SOURCE = "tests/test_storage_source.py"
+SWEEP = "tests/test_storage_sweep.py"
+CALLS = "tests/test_session_calls.py"
+ADVERSARIAL = "tests/test_session_adversarial.py"
+TRUNCATION = "tests/test_channel_truncation.py"
+SESSION = "tests/test_server_session.py"
+FAULTS = "tests/test_server_faults.py"
+
+MUTANTS = [
+    # --- names and folders ---
+    mutant("folder-through-a-link", "secftp/storage/folders.py", "BELOW_FLAGS = FOLDER_FLAGS | os.O_NOFOLLOW", "BELOW_FLAGS = FOLDER_FLAGS", ESCAPES),
+    mutant("file-through-a-link", "secftp/storage/source.py", "OPEN_FLAGS | os.O_NOFOLLOW, dir_fd=folder", "OPEN_FLAGS, dir_fd=folder", ESCAPES, SOURCE),
+    mutant("small-file-through-a-link", "secftp/storage/small.py", "_READ_FLAGS = OPEN_FLAGS | os.O_NOFOLLOW", "_READ_FLAGS = OPEN_FLAGS", SMALL, ESCAPES),
+    mutant("link-told-by-stat", "secftp/storage/folders.py", "        status = os.stat(path[-1], dir_fd=folder, follow_symlinks=False)\n    if stat.S_ISREG", "        status = os.stat(path[-1], dir_fd=folder)\n    if stat.S_ISREG", ESCAPES, CHANGE),
+    mutant("listing-enters-links", "secftp/storage/folders.py", "LIST_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC", "LIST_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC", ESCAPES, "tests/test_storage_scan.py", SWEEP, CHANGE),
+    mutant("attributes-through-a-link", "secftp/storage/change.py", "_ANY_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW |", "_ANY_FLAGS = os.O_RDONLY | os.O_NONBLOCK |", CHANGE, ESCAPES),
+    mutant("device-as-a-source", "secftp/storage/source.py", "                require_regular(status, subject)\n", "", SOURCE, ESCAPES),
+    mutant("blocked-by-a-fifo", "secftp/storage/source.py", "OPEN_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY", "OPEN_FLAGS = os.O_RDONLY | os.O_NOCTTY", SOURCE),
+    mutant("reserved-names-served", "secftp/storage/names.py", "        if name.startswith(RESERVED_PREFIX):\n", "        if name == RESERVED_PREFIX:\n", NAMES),
+    mutant("unchecked-small-write", "secftp/storage/small.py", '        """As `SmallFiles.write`."""\n        check(path)\n', '        """As `SmallFiles.write`."""\n', SMALL, ESCAPES, MANY),
+    mutant("unchecked-new-name", "secftp/storage/local.py", "        check(to)\n", "", CHANGE, ESCAPES, NAMES),
+    # --- files that appear ---
+    mutant("setuid-from-a-peer", "secftp/storage/sink.py", "_PERMISSIONS = 0o777  #", "_PERMISSIONS = 0o7777  #", SINK),
+    mutant("setuid-of-a-small-file", "secftp/storage/small.py", "_PERMISSIONS = 0o777\n", "_PERMISSIONS = 0o7777\n", SMALL),
+    mutant("setuid-by-attributes", "secftp/storage/change.py", "kept | (mode & _PERMISSIONS & ~system.process_umask())", "kept | (mode & ~system.process_umask())", CHANGE),
+    mutant("umask-ignored", "secftp/storage/sink.py", "return wished & _PERMISSIONS & ~system.process_umask()", "return wished & _PERMISSIONS", SINK),
+    mutant("unfinished-file-readable", "secftp/storage/unfinished.py", "PRIVATE = 0o600", "PRIVATE = 0o644", SINK, PARTIAL),
+    mutant("unfinished-file-taken-over", "secftp/storage/unfinished.py", "CREATE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW", "CREATE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW", SINK, PARTIAL, ESCAPES),
+    mutant("no-clobber-clobbers", "secftp/storage/sink.py", "            if self._overwrite:\n                os.rename(", "            if self._overwrite or self._temporary:\n                os.rename(", SINK),
+    mutant("small-no-clobber-clobbers", "secftp/storage/small.py", "            if wishes.overwrite:\n", "            if wishes.mode >= 0:\n", SMALL),
+    mutant("unfinished-file-left", "secftp/storage/sink.py", "            remove_quietly(temporary, folder)\n", "            pass\n", SINK),
+    mutant("link-replaced", "secftp/storage/sink.py", "        require_regular(status, self._subject)\n        return status", "        return status", SINK, ESCAPES),
+    mutant("writer-without-a-lock", "secftp/storage/unfinished.py", "    try:\n        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)\n    except BlockingIOError:\n        return False\n", "    try:\n        pass\n    except BlockingIOError:\n        return False\n", SINK, SWEEP),
+    mutant("sweep-takes-what-is-written", "secftp/storage/unfinished.py", "        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)\n        ours = ", "        ours = ", SWEEP),
+    mutant("sweep-takes-other-users-files", "secftp/storage/unfinished.py", "return stat.S_ISREG(status.st_mode) and status.st_uid == os.geteuid()", "return stat.S_ISREG(status.st_mode)", SWEEP, PARTIAL),
+    mutant("sweep-takes-fresh-partials", "secftp/storage/sweep.py", "return is_temporary(name) or time.time_ns()", "return is_temporary(name) or is_partial(name) or time.time_ns()", SWEEP, PARTIAL, RESUME, "tests/test_copy_resume.py"),
+    mutant("rename-replaces-a-folder", "secftp/storage/change.py", "if taken is not None and (is_folder or not overwrite):", "if taken is not None and not overwrite:", CHANGE),
+    mutant("changed-source-sent", "secftp/storage/source.py", "    if status.st_size < size or (", "    if status.st_size < 0 and (", SOURCE, FAULTS),
+    # --- a file is verified, or it is not there ---
+    mutant("digest-not-compared-by-the-server", "secftp/transfer/receive.py", "if not hmac.compare_digest(received.digest, digest.digest()):", "if len(received.digest) < 8:", SESSION, FAULTS, HOSTILE),
+    mutant("digest-of-many-not-compared", "secftp/server/requests/many.py", "if not hmac.compare_digest(digest_of(data), file.digest):", "if len(file.digest) < 8:", MANY),
+    mutant("digest-not-compared-by-the-client", "secftp/session/answers.py", "        if hmac.compare_digest(end.digest, self._digest.digest()):\n", "        if end.digest:\n", CALLS, "tests/test_session_pipeline.py", COPY_HOSTILE, "tests/test_cli_hostile.py", "tests/test_cli_failures.py", FAULTS),
+    mutant("digest-of-many-not-compared-by-the-client", "secftp/session/answers.py", "if code is None and not hmac.compare_digest(file.digest, digest(file.data)):", "if code is None and not file.digest:", "tests/test_session_pipeline.py", COPY_HOSTILE),
+    mutant("resumed-over-other-bytes", "secftp/server/requests/write.py", "    if count < request.offset or not hmac.compare_digest(digest.digest(), prefix):\n        if not", "    if count < request.offset:\n        if not", RESUME),
+    mutant("read-on-from-other-bytes", "secftp/server/requests/read.py", "if count < request.offset or not hmac.compare_digest(digest.digest(), prefix):", "if count < request.offset:", RESUME),
+    mutant("bad-bytes-kept", "secftp/server/requests/write.py", "if request.keep and given_up.code not in _NOT_KEPT:", "if request.keep:", RESUME),
+    # --- who may do what ---
+    mutant("anonymous-without-leave", "secftp/server/access.py", "return self._everybody or Status.MODE", "return self._everybody or self._grants[\"\"]", ACCESS, SESSION),
+    mutant("cipher-that-is-not-allowed", "secftp/server/access.py", "if hello.suite not in self._suites:", "if hello.suite < 0:", ACCESS, SESSION),
+    mutant("unknown-name-is-the-default-key", "secftp/server/access.py", "self._grants.get(hello.name, self._nobody)", "self._grants.get(hello.name, self._grants.get(\"\", self._nobody))", SESSION, HOSTILE),
+    mutant("read-only-writes", "secftp/server/access.py", "write = rights.write and not self._read_only", "write = rights.write", ACCESS, RIGHTS, SESSION),
+    mutant("read-only-deletes", "secftp/server/access.py", "delete = rights.delete and not self._read_only and self._overwrite", "delete = rights.delete", ACCESS, RIGHTS),
+    mutant("write-without-the-right", "secftp/server/requests/write.py", "    desk.require(\"write\")\n", "", RIGHTS),
+    mutant("many-without-the-right", "secftp/server/requests/many.py", "    desk.require(\"write\")\n", "", RIGHTS, MANY),
+    mutant("read-without-the-right", "secftp/server/requests/read.py", "    desk.log.line(f\"Client requesting filename: {name_of(request.path)}\")\n    desk.require(\"read\")\n", "    desk.log.line(f\"Client requesting filename: {name_of(request.path)}\")\n", RIGHTS),
+    mutant("sum-without-the-right", "secftp/server/requests/read.py", "    desk.log.line(f\"Client requesting checksum: {name_of(request.path)}\")\n    desk.require(\"read\")\n", "    desk.log.line(f\"Client requesting checksum: {name_of(request.path)}\")\n", RIGHTS),
+    mutant("list-without-the-right", "secftp/server/requests/look.py", "    desk.require(\"list\")\n    desk.check(request.id)\n", "    desk.check(request.id)\n", RIGHTS),
+    mutant("remove-without-the-right", "secftp/server/requests/change.py", "    desk.require(\"delete\")\n", "", RIGHTS),
+    mutant("rename-overwrites-without-the-right", "secftp/server/requests/change.py", "overwrite = request.overwrite and desk.rights.overwrite", "overwrite = request.overwrite", RIGHTS, "tests/test_server_requests_change.py"),
+    # --- guesses and time ---
+    mutant("guesses-not-charged", "secftp/server/door.py", "            self._guesses.charge(visitor.source, time.monotonic())\n", "            pass\n", DOOR, HOSTILE, GUESSES),
+    mutant("good-keys-not-refunded", "secftp/server/door.py", "            self._guesses.refund(visitor.source, time.monotonic())\n", "            pass\n", DOOR, HOSTILE, GUESSES),
+    mutant("guesses-without-delay", "secftp/server/guesses.py", "        debt.due = now + min(delay, self._limits.guess_delay)\n", "        debt.due = now\n", GUESSES),
+    mutant("guesses-laid-to-one-address-of-a-64", "secftp/server/guesses.py", "_IPV6_PREFIX: Final = 64", "_IPV6_PREFIX: Final = 0", GUESSES),
+    mutant("guess-budget-without-end", "secftp/server/guesses.py", "        self._budget -= 1\n", "", GUESSES),
+    mutant("handshake-without-a-deadline", "secftp/server/door.py", "for visitor in [one for one in self._pending.values() if one.deadline <= now]:", "for visitor in [one for one in self._pending.values() if one.deadline <= 0]:", DOOR, HOSTILE),
+    mutant("pending-without-a-bound", "secftp/server/door.py", "if len(self._pending) >= self._limits.max_pending:", "if len(self._pending) < 0:", DOOR, HOSTILE),
+    mutant("waiting-without-a-bound", "secftp/server/door.py", "if of_source < self._limits.max_waiting_per_source and total < self._limits.max_waiting:", "if total >= 0:", DOOR),
+    # --- the channel ---
+    mutant("end-of-stream-is-an-end", "secftp/channel/channel.py", "                    self._receiving.end_of_stream()\n", "", CHANNEL, TRUNCATION),
+]  # fmt: skip
+
+__all__ = ["MUTANTS", "Mutant"]
