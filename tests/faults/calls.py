@@ -7,6 +7,7 @@ its manual page names.
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import tempfile
 from collections import Counter
@@ -94,6 +95,7 @@ class Tally:
     def __init__(self) -> None:
         self.points: Counter[str] = Counter()
         self.missed = 0
+        self.left = 0  # unfinished files in a user's own folder, where a client was killed and nobody sweeps
         self.internal = 0  # sessions that the server ended with the word for what nobody had expected
         self.violations: list[str] = []
 
@@ -118,6 +120,7 @@ def everywhere(figures: Figures, names: list[str]) -> None:
                 killed=tally.points["killed"],
                 errors=tally.points["error"],
                 not_reached=tally.missed,
+                left_behind_by_killed_clients=tally.left,
                 sessions_ended_as_internal_error=tally.internal,
                 violations=len(tally.violations),
             )
@@ -255,8 +258,16 @@ class Try:
                 self.wrong(f"ended with {ended.status}")
             for what in self.scenario.look(self.place)[0]:
                 self.wrong(what)
+            self._clear_local()
         self.check_again(server)
         self.check_serves(server)
+
+    def _clear_local(self) -> None:
+        """A server sweeps when it starts; in a user's folder what a killed client was writing stays, and is counted."""
+        for name in self.scenario.leftovers(self.place):
+            if name.startswith(str(self.place.local)):
+                self.tally.left += 1
+                os.unlink(name)
 
     # --- what must be -------------------------------------------------------------------------------------------------
 
