@@ -42,9 +42,9 @@ def rows() -> list[str]:
             if name.startswith("control"):
                 continue
             text = ", ".join(_say(key, value) for key, value in values.items() if key not in _HIDDEN)
-            found.append(
-                f"| {name if name == tool else f'{tool}: {name}'} | {text}{'' if values['good'] else ' **(failed)**'} | `{command}` |"
-            )
+            what = name if name == tool else f"{tool}: {name}"
+            failed = "" if values["good"] else " **(failed)**"
+            found.append(f"| {what} | {text}{failed} | `{command}` |")
     return found
 
 
