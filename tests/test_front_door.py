@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -229,3 +230,14 @@ def test_what_is_ready_is_left_alone(machine):
     assert built() == []
     (machine.checkout / "secftp" / "_core.abi3.so").unlink()
     assert built() == [".[check,test]"]
+
+
+# --- what gets installed ----------------------------------------------------------------------------------------------
+
+
+def test_every_package_is_in_the_wheel():
+    """They are named one by one, and a checkout works without being named."""
+    with open(TOP / "pyproject.toml", "rb") as file:
+        named = tomllib.load(file)["tool"]["setuptools"]["packages"]
+    there = [".".join(path.parent.relative_to(TOP).parts) for path in (TOP / "secftp").rglob("__init__.py")]
+    assert named == sorted(there)
