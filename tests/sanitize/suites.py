@@ -106,7 +106,7 @@ def pytest_in(
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:benchmark", *chosen]
     done = tree.run([*(before or []), *command], **environment)
     if done.returncode != 0:
-        print(done.stdout[-20000:], done.stderr[-20000:])
+        print(done.stdout[-20000:], done.stderr[-20000:], f"pytest ended with {done.returncode}")
     return done
 
 
