@@ -80,7 +80,7 @@ def parse_url(text: str) -> Url:
 
 
 def format_url(url: Url) -> str:
-    """The URL that `parse_url` reads as `url`; plain ASCII, the port only if it is not the usual one."""
+    """The URL that `parse_url` reads as `url`; ASCII but for a host that is not, the port only if it is not 8888."""
     name = _encode(url.name.encode()).replace(":", "%3A").replace("@", "%40")
     host = f"[{url.host.replace('%', '%25', 1)}]" if ":" in url.host else url.host
     port = "" if url.port == DEFAULT_PORT else f":{url.port}"
