@@ -10,7 +10,8 @@
 struct secftp_client {
     const secftp_password *password;
     int suite;
-    int used; /* a hello is answered once, whatever came of it */
+    int used;    /* a hello is answered once, whatever came of it */
+    pid_t owner; /* the process that started it */
     uint8_t scalar[P256_SCALAR_BYTES];
     transcript transcript;
 };
@@ -59,6 +60,7 @@ int secftp_client_start(const secftp_password *password, int suite, int mode, co
     }
     made->password = password;
     made->suite = suite;
+    made->owner = getpid();
     ERR_set_mark();
     int status = write_hello(made, mode, name);
     ERR_pop_to_mark();
@@ -138,7 +140,7 @@ int secftp_client_finish(secftp_client *client, const uint8_t server_hello[SECFT
     *sealer = NULL;
     *opener = NULL;
     memset(finish, 0, SECFTP_CLIENT_FINISH_BYTES);
-    if (client->used) {
+    if (exchange_usable(client->used, client->owner) != SECFTP_OK) {
         return SECFTP_MISUSE;
     }
     client->used = 1;

@@ -1,9 +1,18 @@
-/* The two sides of the handshake share their state's shape. */
+/* What the two sides of the handshake share: who may use one, and the pair of directions that comes of it. */
 #ifndef SECFTP_HANDSHAKE_H
 #define SECFTP_HANDSHAKE_H
 
+#include <sys/types.h>
+#include <unistd.h>
+
 #include "frames.h"
 #include "schedule.h"
+
+/* SECFTP_MISUSE for an exchange that was finished once, or in a forked process: both processes would derive the same
+ * keys from a copy of one scalar or nonce, and each would begin to seal at frame number 0. */
+static inline int exchange_usable(int used, pid_t owner) {
+    return used || owner != getpid() ? SECFTP_MISUSE : SECFTP_OK;
+}
 
 /* A sealer and an opener from the secrets of their directions, both or neither. */
 static inline int frames_pair(int suite, const uint8_t sealing[32], const uint8_t opening[32], secftp_sealer **sealer,

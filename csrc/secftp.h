@@ -4,7 +4,10 @@
  * for. Nothing here does I/O, blocks, or keeps global state. Every primitive is libcrypto's (3.0 or newer). Every
  * function leaves libcrypto's error queue as it found it. build_ffi.py reads this file, so a number exists once.
  *
- * An object is used by one thread at a time; a secftp_password may be shared by many, since it never changes. */
+ * An object is used by one thread at a time, and only in the process that made it: a copy of a sealer, an opener or a
+ * half of a handshake in a forked process would use keys and numbers twice, and returns SECFTP_MISUSE. A
+ * secftp_password never changes, so threads may share it, and a forked process may go on with it: every handshake
+ * draws its own randomness, and libcrypto seeds its generator anew after a fork. Freeing is always allowed. */
 #ifndef SECFTP_H
 #define SECFTP_H
 
@@ -113,7 +116,7 @@ SECFTP_CHECKED int secftp_open(secftp_opener *opener, uint8_t *buffer, size_t av
 void secftp_sealer_free(secftp_sealer *sealer);
 void secftp_opener_free(secftp_opener *opener);
 
-/* --- handshake: each object is used once, in the order of the functions ------------------------------------------ */
+/* --- handshake: each object is used once, by one process, in the order of the functions --------------------------- */
 
 typedef struct secftp_client secftp_client;
 typedef struct secftp_server secftp_server;

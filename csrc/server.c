@@ -9,7 +9,8 @@
 
 struct secftp_server {
     int suite;
-    int used;
+    int used;    /* a challenge is answered once, whatever came of it */
+    pid_t owner; /* the process that made the challenge */
     uint8_t nonce[BLOCK_BYTES];
     handshake_keys keys;
     transcript transcript;
@@ -83,6 +84,7 @@ int secftp_server_respond(const secftp_password *password, const uint8_t client_
         return SECFTP_NO_MEMORY;
     }
     made->suite = client_hello[SUITE_AT];
+    made->owner = getpid();
     memcpy(client_hello_of(&made->transcript), client_hello, SECFTP_CLIENT_HELLO_BYTES);
     ERR_set_mark();
     int status = write_share(made, password, shared);
@@ -129,7 +131,7 @@ int secftp_server_finish(secftp_server *server, const uint8_t finish[SECFTP_CLIE
     session_secrets secrets = {0};
     *sealer = NULL;
     *opener = NULL;
-    if (server->used) {
+    if (exchange_usable(server->used, server->owner) != SECFTP_OK) {
         return SECFTP_MISUSE;
     }
     server->used = 1;

@@ -11,6 +11,7 @@ import pytest
 from secftp.errors import AuthenticationError, CoreError
 from secftp.handshake import ClientHandshake, Established, ServerHandshake
 from secftp.record import ClientExchange, Inbox, Mode, Outbox, Password, ServerExchange, Suite
+from tests.forking import in_a_fork
 from tests.seamed.product import C2S, CLIENT_DRAWS, SERVER_DRAWS, STORY, Sealed, W, contents, flipped, seams
 
 __all__ = ["seams"]
@@ -171,6 +172,98 @@ def test_a_forked_child_can_neither_seal_nor_open():
     inbox.room()[: len(wire)] = wire
     inbox.received(len(wire))
     assert contents(inbox.frames()) == [(3, 0, b"after it")]
+
+
+@suites
+@pytest.mark.parametrize("finishing", ["client", "server"])
+def test_a_forked_child_can_not_finish_a_handshake(suite, finishing):
+    """Both processes would have the same keys, and seal with the same numbers; the parent can still finish."""
+    password = Password.from_secret(W)
+    client = ClientExchange(password, suite, Mode.KEYED, bytes(32))
+    server = ServerExchange(password, client.hello)
+    if finishing == "client":
+        refused = in_a_fork(lambda: client.finish(server.hello))
+    else:
+        finish, client_sealer, client_opener = client.finish(server.hello)
+        refused = in_a_fork(lambda: server.finish(finish))
+    assert refused.startswith("CoreError: A dead, used or forked")
+    if finishing == "client":
+        finish, client_sealer, client_opener = client.finish(server.hello)
+    server_sealer, server_opener = server.finish(finish)
+    for sealer, opener in ((client_sealer, server_opener), (server_sealer, client_opener)):
+        outbox, inbox = Outbox(sealer), Inbox(opener)
+        outbox.add(3, 0, b"after the fork")
+        wire = outbox.seal()
+        inbox.room()[: len(wire)] = wire
+        inbox.received(len(wire))
+        assert contents(inbox.frames()) == [(3, 0, b"after the fork")]
+
+
+def test_a_forked_child_can_not_go_on_with_a_handshake_of_its_parent():
+    """As programs have it: a hello that was sent, a challenge that was sent, a session that is just established."""
+    password = Password.from_secret(W)
+    client, server = ClientHandshake(password, Suite.AES256, Mode.KEYED), ServerHandshake()
+    server.receive(client.hello)
+    challenge = server.accept(password)
+    assert "CoreError" in in_a_fork(lambda: client.receive(challenge))
+    mine = client.receive(challenge)
+    assert "CoreError" in in_a_fork(lambda: server.receive(mine.reply))
+    yours = server.receive(mine.reply)
+    for side in (mine, yours):
+        outbox, inbox = side.boxes()
+        outbox.add(3, 0, b"x")
+        assert "CoreError" in in_a_fork(outbox.seal)
+        assert "CoreError" in in_a_fork(inbox.frames)
+
+
+def test_not_even_a_grandchild_can_finish_a_handshake():
+    password = Password.from_secret(W)
+    client = ClientExchange(password, Suite.AES128, Mode.KEYED, bytes(32))
+    server = ServerExchange(password, client.hello)
+    assert "CoreError" in in_a_fork(lambda: in_a_fork(lambda: client.finish(server.hello)))
+    finish, _, _ = client.finish(server.hello)
+    assert "CoreError" in in_a_fork(lambda: in_a_fork(lambda: server.finish(finish)))
+
+
+def test_a_stretched_key_may_be_used_on_both_sides_of_a_fork():
+    """It never changes. Each process draws randomness of its own, so that no two hellos and challenges are alike."""
+    password = Password.from_secret(W)
+    ClientExchange(password, Suite.AES128, Mode.KEYED, bytes(32))  # the generator of libcrypto was used before
+    hello = ClientExchange(password, Suite.AES128, Mode.KEYED, bytes(32)).hello
+
+    def drawn():
+        client = ClientExchange(password, Suite.AES128, Mode.KEYED, bytes(32))
+        server = ServerExchange(password, client.hello)
+        finish, _, _ = client.finish(server.hello)
+        server.finish(finish)
+        return " ".join(
+            part.hex()
+            for part in (
+                client.hello[12:28],  # the initialization vector
+                client.hello[60:125],  # the client's share
+                ServerExchange(password, hello).hello[12:28],  # the server's randomness
+                server.hello[28:93],  # the server's share
+                server.hello[93:109],  # the challenge
+            )
+        )
+
+    draws = [in_a_fork(drawn).split(), in_a_fork(drawn).split(), drawn().split()]
+    assert all(len(draw) == 5 for draw in draws)
+    assert all(len(set(alike)) == 3 for alike in zip(*draws, strict=True))
+
+
+def test_what_was_made_before_a_fork_can_be_freed_after_it(seams):
+    """A forgotten copy is freed like anything else, and frees nothing of the parent's."""
+    password = Password.from_secret(W)
+    made = [ClientExchange(password, Suite.AES128, Mode.KEYED, bytes(32))]
+    made.append(ServerExchange(password, made[0].hello))
+
+    def forget():
+        made.clear()
+        return len(made)
+
+    assert in_a_fork(forget) == "0"
+    made[0].finish(made[1].hello)
 
 
 def test_a_sealer_of_another_process_is_refused(seams):

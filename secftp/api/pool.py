@@ -61,6 +61,11 @@ class Connection:
         """Whether everything that was asked for has been answered to the end."""
         return not len(self._channel.pending) and not self._channel.receiving_file
 
+    @property
+    def belongs_here(self) -> bool:
+        """Whether this process opened it; false in one that was forked since."""
+        return self._channel.belongs_here
+
     def interrupt(self) -> None:
         """Let whoever uses it fail; from any thread."""
         self._channel.interrupt()
@@ -154,6 +159,7 @@ class Pool:
         """Say goodbye on idle connections, break off those in use, wait for our own threads. Idempotent."""
         self.closed = True
         if self._process != os.getpid():
+            self._begin_anew()
             return
         with self._changed:
             idle, self._idle = self._idle, []
@@ -235,6 +241,9 @@ class Pool:
     def _give_back(self, connection: Connection, *, reusable: bool) -> None:
         if sys.is_finalizing():
             return  # a thread that ended with the interpreter may have taken the lock along
+        if not connection.belongs_here:  # a listing or a file of the parent's ends in a forked process
+            connection.close(politely=False)
+            return
         with self._changed:
             self._busy.discard(connection)
             keep = reusable and not self.closed and len(self._idle) < IDLE_MAX

@@ -3,7 +3,8 @@
 Both directions run through the state machine of `messages`, so neither side says what the other must refuse. While a
 send waits for the peer, what the peer says is taken in (up to a bound), so that two full buffers never block both.
 
-One thread uses a channel. `ping` alone may be called by another, and `interrupt`.
+One thread uses a channel. `ping` alone may be called by another, and `interrupt`. A forked process can do nothing with
+it but close its copy: everything else raises `UsageError` there, before a byte is sent, received or sealed.
 """
 
 from __future__ import annotations
@@ -72,6 +73,7 @@ class Channel:
 
     def send(self, message: Message) -> int:
         """Queue a message; it leaves with `flush`, or when the batch is full. Its size: bytes of the payload."""
+        self._stream.require_here()  # before the lock, which a thread that is not here may have held at the fork
         number, flags, payload = encode(message)
         with self._lock:
             self._sending.accept(message, time.monotonic())
@@ -86,6 +88,7 @@ class Channel:
         `fill` gets the buffers in order and fills them without a gap. The batch leaves when it is full. A disk may take
         its time meanwhile: signs of life go on.
         """
+        self._stream.require_here()
         with self._lock:
             slots = self._outbox.slots()
             if not slots:
@@ -108,6 +111,7 @@ class Channel:
 
     def flush(self) -> None:
         """Send everything that is queued; returns when the system has taken it."""
+        self._stream.require_here()
         with self._lock:
             self._flush()
 
@@ -116,6 +120,7 @@ class Channel:
 
         Never waits, since that thread has other channels to care for: what does not fit leaves with the next flush.
         """
+        self._stream.require_here()
         now = time.monotonic()
         if now - self.last_sent < KEEPALIVE_SECONDS or not self._lock.acquire(blocking=False):
             return
@@ -169,6 +174,7 @@ class Channel:
         Raises `TransferTimeout` after `timeout` seconds without a sign of life, `ConnectionLost` when the connection
         ends without an authenticated close, and `ProtocolError` or `AuthenticationError` for what must not be.
         """
+        self._stream.require_here()
         while True:
             self._drop_pings()
             if self._frames:
@@ -287,14 +293,19 @@ class Channel:
         """Whether a file is under way in either direction; for another thread that looks on."""
         return self.receiving_file or self._sending.state in (State.READING, State.WRITING)
 
+    @property
+    def belongs_here(self) -> bool:
+        """Whether this process made the connection; false in one that was forked from it."""
+        return self._stream.belongs_here()
+
     def fileno(self) -> int:
         """The connection's descriptor, to be polled together with others."""
         return self._stream.fileno()
 
     def close(self, goodbye: Bye | None = None) -> None:
-        """Say BYE if that is possible, without waiting for an answer, and close."""
+        """Say BYE if that is possible, without waiting for an answer, and close. A forked process only closes."""
         try:
-            if goodbye is not None:
+            if goodbye is not None and self.belongs_here:
                 self.send(goodbye)
                 self.flush()
         finally:

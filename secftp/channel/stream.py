@@ -1,17 +1,22 @@
 """A TCP socket with patience in seconds: every wait has a limit, and every failure is one of ours.
 
 The socket never blocks; waiting is done by poll, so that a send can take in what the peer says meanwhile.
+
+A connection belongs to the process that made it. A forked process has the same socket: what it received would be
+missing in its parent, what it sent would stand in the middle of its parent's frames, and a shutdown would end the
+connection of both. So there nothing is possible but to close its copy of the descriptor.
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import os
 import select
 import socket
 from typing import Final
 
-from secftp.errors import ConnectionLost, TransferTimeout
+from secftp.errors import ConnectionLost, TransferTimeout, UsageError
 
 # What the network may report in the middle of a connection that simply is gone.
 _LOST: Final = frozenset(
@@ -31,6 +36,7 @@ class Stream:
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
+        self._process = os.getpid()
         sock.setblocking(False)
         # Batches are written whole, so Nagle could only hold back a last short segment for a round trip.
         with contextlib.suppress(OSError):
@@ -39,6 +45,15 @@ class Stream:
         self._poll_in = self._poller(select.POLLIN)
         self._poll_out = self._poller(select.POLLOUT)
         self._poll_both = self._poller(select.POLLIN | select.POLLOUT)
+
+    def belongs_here(self) -> bool:
+        """Whether this process made the connection; false in one that was forked from it."""
+        return self._process == os.getpid()
+
+    def require_here(self) -> None:
+        """Raise `UsageError` in a forked process."""
+        if not self.belongs_here():
+            raise UsageError("A forked process can't use a connection of its parent.", hint="Open one there.")
 
     def receive_into(self, view: memoryview, timeout: float) -> int:
         """Receive some bytes; 0 at the end. `TransferTimeout` after that many seconds of silence."""
@@ -51,6 +66,7 @@ class Stream:
 
     def try_receive(self, view: memoryview) -> int | None:
         """Receive what is there, without waiting; None when nothing is, 0 at the end."""
+        self.require_here()
         try:
             return self._sock.recv_into(view)
         except (BlockingIOError, InterruptedError):
@@ -60,6 +76,7 @@ class Stream:
 
     def try_send(self, view: memoryview) -> int:
         """Send what fits, without waiting."""
+        self.require_here()
         try:
             return self._sock.send(view)
         except (BlockingIOError, InterruptedError):
@@ -87,23 +104,25 @@ class Stream:
 
     def interrupt(self) -> None:
         """End the connection from another thread: whoever waits on it wakes up and finds it lost."""
-        with contextlib.suppress(OSError):
-            self._sock.shutdown(socket.SHUT_RDWR)
+        self._shut_down(socket.SHUT_RDWR)
 
     def stop_receiving(self) -> None:
         """From another thread: whoever waits to receive wakes up and finds the end; sending goes on."""
-        with contextlib.suppress(OSError):
-            self._sock.shutdown(socket.SHUT_RD)
+        self._shut_down(socket.SHUT_RD)
 
     def finish_sending(self) -> None:
         """Tell the peer that nothing follows; receiving goes on."""
-        with contextlib.suppress(OSError):
-            self._sock.shutdown(socket.SHUT_WR)
+        self._shut_down(socket.SHUT_WR)
 
     def close(self) -> None:
         """Close it; more than once does no harm."""
         with contextlib.suppress(OSError):
             self._sock.close()
+
+    def _shut_down(self, directions: int) -> None:
+        if self.belongs_here():
+            with contextlib.suppress(OSError):
+                self._sock.shutdown(directions)
 
     def _poller(self, events: int) -> select.poll:
         poller = select.poll()

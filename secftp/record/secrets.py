@@ -1,7 +1,9 @@
 """A stretched key and the two sides of the handshake, as objects of the core.
 
 Nothing secret is a Python object here, `Password.secret` excepted, which the generator of key files needs. Every
-object refuses to be copied or pickled: cffi's pointers can't be, and these classes keep it so.
+object refuses to be copied or pickled: cffi's pointers can't be, and these classes keep it so. An exchange can only be
+finished by the process that began it, since two processes would come to the same keys; a `Password` never changes, and
+a forked process may go on with its copy.
 """
 
 from __future__ import annotations
@@ -43,7 +45,10 @@ class Mode(enum.IntEnum):
 
 
 class Password:
-    """w, w·M and w·N of SPAKE2 (RFC 9382 section 3.2), in the core's memory. Never changes; threads may share it."""
+    """w, w·M and w·N of SPAKE2 (RFC 9382 section 3.2), in the core's memory.
+
+    Never changes: threads may share it, and forked processes go on with their copies of it.
+    """
 
     __slots__ = ("_pointer",)
 
@@ -83,7 +88,7 @@ class Password:
 
 
 class ClientExchange:
-    """The client's computations. `hello` is CLIENT_HELLO; `finish` is called once."""
+    """The client's computations. `hello` is CLIENT_HELLO; `finish` is called once, and not in a forked process."""
 
     def __init__(self, password: Password, suite: Suite, mode: Mode, name: bytes) -> None:
         hello = binding.ffi.new("uint8_t[]", CLIENT_HELLO_BYTES)
@@ -123,7 +128,7 @@ class ClientExchange:
 
 
 class ServerExchange:
-    """The server's computations. `hello` is SERVER_HELLO; `finish` is called once."""
+    """The server's computations. `hello` is SERVER_HELLO; `finish` is called once, and not in a forked process."""
 
     def __init__(self, password: Password, client_hello: bytes) -> None:
         hello = binding.ffi.new("uint8_t[]", SERVER_HELLO_BYTES)
