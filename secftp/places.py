@@ -8,7 +8,6 @@ which could mean another place than what was typed.
 
 from __future__ import annotations
 
-import os
 import re
 from typing import Final, NamedTuple, TypeAlias
 
@@ -56,7 +55,7 @@ def is_url(text: str) -> bool:
 
 
 def parse_url(text: str) -> Url:
-    """The parts of a URL, percent-decoded to bytes; `text` may hold surrogates as `os.fsdecode` makes them.
+    """The parts of a URL, percent-decoded to bytes; `text` may hold surrogates for bytes that are not UTF-8.
 
     Raises `UsageError` for what is no such URL, `NameRefused` for a path with `.`, `..`, an escaped slash or NUL. The
     bounds of a path (components and bytes) are the wire's, and checked where it is sent.
@@ -73,7 +72,7 @@ def parse_url(text: str) -> Url:
     if at and not userinfo:
         raise _bad_url("The name of a key before “@” is empty.")
     host, port = _parse_address(address)
-    parts = tuple(_decode(part) for part in os.fsencode(path).split(b"/") if part)
+    parts = tuple(_decode(part) for part in _bytes(path).split(b"/") if part)
     for part in parts:
         _check_component(part)
     return Url(host, port, _parse_name(userinfo), parts, not parts or path.endswith("/"))
@@ -135,7 +134,7 @@ def _parse_port(text: str) -> int:
 
 def _parse_name(userinfo: str) -> str:
     try:
-        return _decode(os.fsencode(userinfo)).decode()
+        return _decode(_bytes(userinfo)).decode()
     except UnicodeDecodeError:
         raise _bad_url("The name of a key before “@” is not text.") from None
 
@@ -149,6 +148,11 @@ def _check_component(part: bytes) -> None:
         raise NameRefused("A path in a URL contains neither “.” nor “..”.", hint="Write the path without them.")
     if b"/" in part or b"\0" in part:
         raise NameRefused("A name contains neither a slash nor a NUL byte.", hint="Look for %2F and %00 in the URL.")
+
+
+def _bytes(text: str) -> bytes:
+    # Names at a server are UTF-8, whatever the locale of this machine is (docs/PROTOCOL.md).
+    return text.encode("utf-8", "surrogateescape")
 
 
 def _decode(text: bytes) -> bytes:

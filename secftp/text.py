@@ -12,6 +12,7 @@ A stream that can't encode all of Unicode still needs `errors="backslashreplace"
 from __future__ import annotations
 
 import math
+import os
 import re
 import unicodedata
 
@@ -39,6 +40,15 @@ _ONE_SIGN = re.compile(r"\\(?:x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8}|.)|.", re.D
 _ELLIPSIS = "..."
 _SIZE_STEP = 1000
 _SIZE_UNITS = ("B", "kB", "MB", "GB", "TB", "PB", "EB")
+
+
+def typed(text: str) -> str:
+    """What the command line or the environment holds, read as UTF-8 whatever the locale's encoding is.
+
+    Python decodes both by the locale. In one that is Latin-1 each byte of a key or a name would become a character of
+    its own: another key, without a word. Bytes that are not UTF-8 become surrogates (PEP 383).
+    """
+    return os.fsencode(text).decode("utf-8", "surrogateescape")
 
 
 def escape(text: str | bytes) -> str:

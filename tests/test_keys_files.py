@@ -44,7 +44,7 @@ def key_file(tmp_path):
         (b"x", b"x"),
         (b"a key\n", b"a key"),
         (b"a key\r\n", b"a key"),
-        (b"a key\r", b"a key\r"),
+        (b"a key\r", b"a key"),
         (b"a key\n\n", b"a key\n"),
         (b"a key\r\n\r\n", b"a key\r\n"),
         (b"a key\r\r\n", b"a key\r"),

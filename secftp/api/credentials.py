@@ -1,7 +1,8 @@
 """Under which key a program talks to a server: the one it gives, and no other.
 
 A library reads no environment: a program that wants SECFTP_KEY says `key=os.environ["SECFTP_KEY"]`. What must never
-happen: that a key which was forgotten, or can't be used, leads to an anonymous session.
+happen: that a key which was forgotten, or can't be used, leads to an anonymous session. So `anonymous` has to be True
+itself: a configuration's text "false" would count as true.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ def credentials_for(
     Stretches the key (about 50 ms for a text). Raises `UsageError`, and `KeyFormatError` for a key that can't be used.
     """
     suite = suite_for(cipher)
-    given = (key is not None) + (key_file is not None) + bool(anonymous)
+    given = (key is not None) + (key_file is not None) + truth("anonymous", anonymous)
     if given > 1:
         raise UsageError("Of key, key_file and anonymous only one can be meant.")
     if not given:
@@ -52,6 +53,13 @@ def credentials_for(
         return Credentials(Password.anonymous(), suite, Mode.ANONYMOUS)
     found = read_key_file(os.path.expanduser(os.fsdecode(key_file))) if key_file is not None else key_from(key)
     return Credentials(found.password(), suite, Mode.KEYED, name)
+
+
+def truth(name: str, value: object) -> bool:
+    """`value`, which must be True or False; raises `UsageError` for all else, which may be meant the other way."""
+    if not isinstance(value, bool):
+        raise UsageError(f"{name} must be True or False, not {type(value).__name__}.")
+    return value
 
 
 def key_from(key: object) -> Key:

@@ -8,7 +8,7 @@ import os
 import threading
 from typing import TYPE_CHECKING, Final, Self
 
-from secftp.api.credentials import key_from, suite_for
+from secftp.api.credentials import key_from, suite_for, truth
 from secftp.channel import listen
 from secftp.errors import NotAFolder, NotFound, SecftpError, UsageError
 from secftp.keys import generate_key, read_key_file, refuse_beneath
@@ -74,6 +74,7 @@ class Server:
         log: Callable[[str], object] | None = None,
     ) -> None:
         self._root = os.fsdecode(root)
+        anonymous, anonymous_write = truth("anonymous", anonymous), truth("anonymous_write", anonymous_write)
         self._key = self._choose_key(key, key_file, everybody=anonymous or anonymous_write)
         self._access = Access(
             None if self._key is None else key_from(self._key),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from secftp.errors import UsageError
 from secftp.places import is_url, parse_url
+from secftp.text import typed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,6 +43,11 @@ class Connection(NamedTuple):
     timeout: float
     key: None = None
 
+    @property
+    def needs_key_for_none(self) -> bool:
+        """Whether the cipher none without a key is an error unless --no-key says that it is meant."""
+        return True
+
 
 def add_option(parser: Parser, names: str, metavar: str, text: str, **more: Any) -> None:
     """An option with a value; its name has to stand in VALUED as well."""
@@ -51,7 +57,9 @@ def add_option(parser: Parser, names: str, metavar: str, text: str, **more: Any)
 def add_key(parser: Parser) -> None:
     """The options about who one is, and how patient."""
     add_option(parser, "--key-file", "FILE", "take the key from FILE (else SECFTP_KEY, else it is asked for)")
-    parser.add_argument("--no-key", action="store_true", help="be anonymous, for servers that allow it")
+    parser.add_argument(
+        "--no-key", "--anonymous", action="store_true", help="use no key, for servers that allow anonymous sessions"
+    )
     add_option(parser, "--name", "NAME", "the key's name at the server, the same as NAME@ before the host")
     parser.add_argument("-q", "--quiet", action="store_true", help="show nothing but errors")
     add_option(parser, "--timeout", "SECONDS", "give up after this long without a sign of life (default: 60)")
@@ -77,7 +85,7 @@ def take_connection(values: dict[str, Any], texts: Sequence[str]) -> tuple[Conne
 
     Raises `UsageError` also for places at different servers, `NameRefused` as `parse_url` does.
     """
-    urls = [parse_url(text) for text in texts]
+    urls = [parse_url(typed(text)) for text in texts]
     places = {url.place for url in urls}
     if len(places) > 1:
         raise UsageError("The places are not all at one server, under one name.", hint="Use one command for each.")
@@ -104,6 +112,7 @@ def named(place: Place, name: str | None) -> Place:
     """The place with the name that --name gave. Raises `UsageError` if it has another one already."""
     if name is None:
         return place
+    name = typed(name)
     if place.name and place.name != name:
         raise UsageError("Two names of keys were given.", hint="Use either --name or NAME@ before the host.")
     return place._replace(name=name)

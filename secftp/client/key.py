@@ -1,8 +1,10 @@
 """Which key a transfer uses, and where it comes from.
 
 In this order: the command line ([key], --key-file, --no-key: one of them at most), SECFTP_KEY, and for a cipher that
-hides anything the person at the terminal. What must never happen: that a key which was given but can't be used leads to
-an anonymous session, that a prompt eats a byte of standard input, which is data, or that a key gets into a message.
+encrypts the user at the terminal. A session is anonymous only if --no-key says so; the one exception are `read` and
+`write` with the cipher none, which had that meaning from the start and print a warning. What must never happen: that a
+key which was lost, or can't be used, leads to an anonymous session, that a prompt eats a byte of standard input, which
+is data, or that a key gets into a message.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ import os
 from typing import TYPE_CHECKING, Final
 
 from secftp.errors import KeyFormatError, UsageError
-from secftp.text import escape
+from secftp.text import escape, typed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,22 +29,28 @@ MAX_LINE_BYTES: Final = 65536
 
 
 def choose_key(options: Connection | TransferOptions) -> Callable[[], Key] | None:
-    """The way to the key, which may lead past a person; None for an anonymous session.
+    """How to get the key, which may mean to prompt for it; None for an anonymous session.
 
     SECFTP_KEY is taken out of the environment in any case, as no child of ours needs it. Raises `UsageError` for the
-    name of a key without a key. Calling what is returned raises `KeyFormatError` for a key that can't be used.
+    name of a key without a key, `KeyFormatError` for the cipher none without a key where that must be said with
+    --no-key. Calling what is returned raises `KeyFormatError` for a key that can't be used.
     """
     variable = os.environ.pop(VARIABLE, None)
     if options.key_file is not None:
         return _from_file(options.key_file)
     text = options.key if options.key is not None else variable
     if text is not None and not options.no_key:
-        return _from_text(text)
+        return _from_text(typed(text))
     if options.cipher != "none" and not options.no_key:
         return lambda: ask(f"Key for {escape(options.place.host)}:{options.place.port}: ")
     if options.place.name:
         raise UsageError(
             "The name of a key was given, but no key.", hint="Give the key too, or leave the name out to be anonymous."
+        )
+    if options.needs_key_for_none and not options.no_key:
+        raise KeyFormatError(
+            "No key was given; with the cipher none the session would be neither authenticated nor encrypted.",
+            hint=f"Give the key with --key-file FILE or in {VARIABLE}, or say --no-key for an anonymous session.",
         )
     return None
 
@@ -83,9 +91,9 @@ def ask(prompt: str) -> Key:
         line = _read_unseen(terminal, prompt)
     finally:
         os.close(terminal)
-    if line in (b"", b"\n"):
+    if not line.strip():
         raise KeyFormatError("No key was typed.", hint=f"Type it, or give it with --key-file FILE or in {VARIABLE}.")
-    return Key.from_text(line.removesuffix(b"\n").decode("utf-8", "surrogateescape"))
+    return Key.from_text(line.decode("utf-8", "surrogateescape"))
 
 
 def _read_unseen(terminal: int, prompt: str) -> bytes:

@@ -12,6 +12,7 @@ from secftp.client.common import CHECKSUMS, CIPHERS, add_checksum, add_key, add_
 from secftp.client.parser import Parser
 from secftp.errors import UsageError
 from secftp.places import Place, parse_place
+from secftp.text import typed
 
 _POSITIONALS: Final = "<filename> <host>:<port> <cipher> [key]"
 
@@ -31,6 +32,11 @@ class TransferOptions(NamedTuple):
     quiet: bool
     timeout: float
     checksum: str
+
+    @property
+    def needs_key_for_none(self) -> bool:
+        """False: `read` and `write` with none and without a key are anonymous, as in the original; they say so."""
+        return False
 
     def __repr__(self) -> str:
         return f"<options of secftp {self.verb}>"
@@ -116,7 +122,7 @@ def _transfer_parser(verb: str, description: str, epilog: str, local: tuple[str,
 
 
 def _transfer_options(verb: str, values: dict[str, Any], local: str | None) -> TransferOptions:
-    values["place"] = named(parse_place(values["place"]), values.pop("name"))
+    values["place"] = named(parse_place(typed(values["place"])), values.pop("name"))
     values["timeout"] = seconds(values["timeout"])
     # What is no cipher is not repeated: it is the key, if it was the cipher that was forgotten.
     one_of(CIPHERS, values["cipher"], "The cipher", f"The order is {_POSITIONALS}.")

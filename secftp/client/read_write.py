@@ -62,6 +62,8 @@ def _prepare(options: TransferOptions, terminal: Terminal) -> tuple[Path, Connec
     obtain = choose_key(options)
     terminal.quiet = options.quiet
     terminal.starting(options, keyed=obtain is not None)
+    if obtain is None and not options.no_key:
+        terminal.unprotected()
     if options.key is not None:
         terminal.key_is_visible()
     return path, Connector(options, obtain)

@@ -108,6 +108,14 @@ class Terminal:
         """Tell that a key on the command line is no secret on this machine."""
         self.say("Note: other users of this machine can see a key on the command line; --key-file hides it.")
 
+    def unprotected(self) -> None:
+        """Tell, quiet or not, that the session has no protection, which nothing on the command line asked for."""
+        if not self.programs:
+            self._write(
+                "Warning: no key was given, so this session is neither authenticated nor encrypted; "
+                "--no-key says that this is meant.\n"
+            )
+
     def receiving(self) -> None:
         """Tell that the server has let us in and the file comes."""
         self.say("Receiving file...")

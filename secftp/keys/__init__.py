@@ -3,6 +3,7 @@
 from secftp.keys.files import (
     read_key_descriptor,
     read_key_file,
+    read_text,
     read_trusted,
     refuse_beneath,
     write_key_file,
@@ -18,6 +19,7 @@ __all__ = [
     "load_or_create",
     "read_key_descriptor",
     "read_key_file",
+    "read_text",
     "read_trusted",
     "refuse_beneath",
     "write_key_file",

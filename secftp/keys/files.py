@@ -1,23 +1,24 @@
 """Key files: read with suspicion, created whole, private and never over another file.
 
-A key file holds a text (all before one trailing newline) or, made by the key generator, one line with the stretched
-secret itself. A file that anybody else may read or may have made is refused: its key is no longer a secret, or never
-was ours. What must never happen: that a file which can't be used counts as "no key", that a part of a file's contents
-gets into a message, or that a key stands where a server would hand it out.
+A key file holds a text (all after a byte order mark and before one trailing newline) or, made by the key generator,
+one line with the stretched secret itself. A file that others may read or may have made is refused: its key is no longer
+a secret, or never was ours. What must never happen: that a file which can't be used counts as "no key", that a part of
+a file's contents gets into a message, or that a key stands where a server would hand it out.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+import codecs
 import os
 import secrets
 import stat
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from secftp.errors import AlreadyExists, KeyFormatError, NotFound
 from secftp.keys.key import Key
-from secftp.keys.text import SECRET_PREFIX
+from secftp.keys.text import BYTE_ORDER_MARK, SECRET_PREFIX, is_blank
 from secftp.text import escape
 
 if TYPE_CHECKING:
@@ -28,7 +29,8 @@ StrPath: TypeAlias = "str | os.PathLike[str]"
 MAX_TEXT_BYTES = 65536
 MAX_FILE_BYTES = 1 << 20
 _SECRET_BYTES = 32
-_LONGEST_NEWLINE = 2
+_FRAME_BYTES = 5  # a byte order mark and CR LF
+_SAVE_AS_UTF8: Final = "Save it as UTF-8 text; in PowerShell: Set-Content -Encoding utf8."
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 # A credential of systemd's: others' rights are those of an access control list, of which the group's bits are the mask.
 _CREDENTIAL = stat.S_IWGRP | stat.S_IRWXO
@@ -45,7 +47,7 @@ def read_key_file(path: StrPath, *, credential: bool = False) -> Key:
     followed (mounted secrets are links): the checks are made on the open file, so whoever set it gains nothing.
     `credential`: it is one of those that systemd hands to a service, which its group may be allowed to read.
     """
-    limit = MAX_TEXT_BYTES + _LONGEST_NEWLINE + 1
+    limit = MAX_TEXT_BYTES + _FRAME_BYTES + 1
     data = _read(path, f"The key file {_shown(path)}", limit, _CREDENTIAL if credential else _OTHERS)
     return _key_of(data, f"The key file {_shown(path)}")
 
@@ -59,7 +61,7 @@ def read_key_descriptor(descriptor: int) -> Key:
     data = b""
     try:
         with open(descriptor, "rb", buffering=0) as file:
-            while chunk := file.read(MAX_TEXT_BYTES + _LONGEST_NEWLINE + 1 - len(data)):
+            while chunk := file.read(MAX_TEXT_BYTES + _FRAME_BYTES + 1 - len(data)):
                 data += chunk
     except OSError as error:
         raise KeyFormatError(f"{subject} can't be read: {_reason(error)}.") from error
@@ -77,23 +79,41 @@ def read_trusted(path: StrPath, subject: str, *, private: bool = True) -> bytes:
     return data
 
 
+def read_text(path: StrPath, subject: str, *, private: bool = True) -> str:
+    """The text of a file of the operator's, without a byte order mark.
+
+    Raises KeyFormatError as `read_trusted` does, and for what is not UTF-8.
+    """
+    text = _decode(read_trusted(path, subject, private=private))
+    if isinstance(text, _Failure):
+        raise KeyFormatError(f"{subject} {text.problem}.", hint=text.hint)
+    return text.removeprefix(BYTE_ORDER_MARK)
+
+
+class _Failure(NamedTuple):
+    """What is wrong with some text, as the end of a sentence, and what to do about it."""
+
+    problem: str
+    hint: str
+
+
 def _key_of(data: bytes, subject: str) -> Key:
-    text = data.removesuffix(b"\n")
-    if text != data:
-        text = text.removesuffix(b"\r")
-    if len(text) > MAX_TEXT_BYTES:
+    line = data.removeprefix(codecs.BOM_UTF8).removesuffix(b"\n").removesuffix(b"\r")
+    if len(line) > MAX_TEXT_BYTES:
         raise KeyFormatError(f"{subject} is longer than 64 KiB.", hint="Is it the right file?")
-    if text.startswith(SECRET_PREFIX.encode()):
-        return Key.from_secret(_parse_secret(subject, text.removeprefix(SECRET_PREFIX.encode())))
-    decoded = _decode(text)
-    if decoded is None:
-        raise KeyFormatError(f"{subject} is not UTF-8 text.", hint="Is it the right file?")
-    if all(character.isspace() or not character.isprintable() for character in decoded):
+    if line.startswith(SECRET_PREFIX.encode()):
+        return Key.from_secret(_parse_secret(subject, line.removeprefix(SECRET_PREFIX.encode())))
+    text = _decode(data)
+    if isinstance(text, _Failure):
+        raise KeyFormatError(f"{subject} {text.problem}.", hint=text.hint)
+    if is_blank(text):
         raise KeyFormatError(
             f"{subject} holds no key, only blanks or nothing at all.",
             hint="Make one with: secftp keygen --file FILE",
         )
-    return Key.from_text(decoded)
+    if "\0" in text:
+        raise KeyFormatError(f"{subject} holds NUL bytes, as text in UTF-16 does.", hint=_SAVE_AS_UTF8)
+    return Key.from_text(text)
 
 
 def write_key_file(path: StrPath) -> None:
@@ -171,12 +191,14 @@ def _check_private(path: StrPath, subject: str, status: os.stat_result, forbidde
         raise KeyFormatError(f"{subject} is open to other users of this machine.", hint=f"chmod 600 {_shown(path)}")
 
 
-def _decode(text: bytes) -> str | None:
+def _decode(data: bytes) -> str | _Failure:
+    """The text. Nothing is raised in here: the decoder's exception would stay attached, with the file's bytes."""
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return _Failure("is text in UTF-16, not in UTF-8", _SAVE_AS_UTF8)
     try:
-        return text.decode()
+        return data.decode()
     except UnicodeDecodeError:
-        # Nothing is raised in here: the decoder's exception would stay attached, and it carries the file's bytes.
-        return None
+        return _Failure("is not UTF-8 text", "Is it the right file?")
 
 
 def _parse_secret(subject: str, encoded: bytes) -> bytes:

@@ -11,7 +11,7 @@ import threading
 from typing import TYPE_CHECKING, Final, NoReturn, final
 
 from secftp.errors import AuthenticationError, KeyFormatError
-from secftp.keys.text import normalise
+from secftp.keys.text import bare, normalise
 
 if TYPE_CHECKING:
     from secftp.record import Password
@@ -31,8 +31,11 @@ class Key:
 
     @classmethod
     def from_text(cls, text: str) -> Key:
-        """The key that a user typed or a file holds; raises KeyFormatError as `secftp.keys.text.normalise` does."""
-        return cls(normalise(text).encode(), is_secret=False)
+        """The key that a user typed or a file holds, without a byte order mark in front and one line end behind.
+
+        Raises KeyFormatError as `secftp.keys.text.bare` and `normalise` do.
+        """
+        return cls(normalise(bare(text)).encode(), is_secret=False)
 
     @classmethod
     def from_secret(cls, secret: bytes) -> Key:

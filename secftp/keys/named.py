@@ -20,7 +20,7 @@ import tomllib
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from secftp.errors import KeyFormatError, SecftpError
-from secftp.keys.files import read_key_file, read_trusted
+from secftp.keys.files import read_key_file, read_text
 from secftp.keys.key import Key
 from secftp.text import escape
 
@@ -53,7 +53,7 @@ class KeyEntry(NamedTuple):
 def read_keys(path: StrPath) -> dict[str, KeyEntry]:
     """The keys of a file, by name; raises KeyFormatError for a file or an entry that can't be right."""
     subject = f"The file of keys {escape(os.fsencode(path))}"
-    table = _parse(read_trusted(path, subject))
+    table = _parse(read_text(path, subject))
     if isinstance(table, str):
         raise KeyFormatError(f"{subject} can't be understood{table}.", hint="It is TOML: [name], key-file = ...")
     if not table:
@@ -71,12 +71,10 @@ class _Place(NamedTuple):
         return KeyFormatError(f"{self.subject}: {problem}.", hint=hint)
 
 
-def _parse(data: bytes) -> dict[str, object] | str:
+def _parse(text: str) -> dict[str, object] | str:
     """The table, or where it can't be understood. Nothing is raised in here: what is would carry the file along."""
     try:
-        return tomllib.loads(data.decode())
-    except UnicodeDecodeError:
-        return ": it is not UTF-8 text"
+        return tomllib.loads(text)
     except RecursionError:
         return ": it is nested too deep"
     except tomllib.TOMLDecodeError as problem:

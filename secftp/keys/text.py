@@ -25,6 +25,7 @@ ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 CHECK_SYMBOLS = ALPHABET + "*~$=U"
 BODY_SYMBOLS = 26
 SECRET_PREFIX = "secftp-key-1 "  # noqa: S105 (the mark of a file format)
+BYTE_ORDER_MARK = "\ufeff"
 
 _LOOK_ALIKES = str.maketrans("abcdefghijklmnopqrstuvwxyzILO", "ABCDEFGH1JK1MN0PQRSTUVWXYZ110")
 # Hyphens as word processors make them (U+2010-2015, the minus sign), and any white space.
@@ -33,6 +34,7 @@ _LAYOUT = [5, 5, 5, 5, 5, 2]
 _SYMBOLS = re.compile(f"[{ALPHABET}]{{{BODY_SYMBOLS}}}[{re.escape(CHECK_SYMBOLS)}]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _DIGIT = re.compile("[0-9]")
+_LOST = "Check where it comes from: the variable, or the command that makes it, may have given nothing."
 
 
 def normalise(text: str) -> str:
@@ -42,7 +44,7 @@ def normalise(text: str) -> str:
     error, and the contents of a generated key file, which stand for a secret and not for a text.
     """
     if not text:
-        raise KeyFormatError("The key is empty.", hint="Leave the key out altogether if none is meant.")
+        raise KeyFormatError("The key is empty.", hint=_LOST)
     # A search and no attempt to encode it: the encoder's exception would carry the key along.
     if _SURROGATE.search(text):
         raise KeyFormatError("The key is not valid UTF-8 text.", hint="Give it in UTF-8, or use a generated key.")
@@ -59,6 +61,25 @@ def normalise(text: str) -> str:
             hint="Compare it with the original. A key of your own must not have exactly 27 letters and digits.",
         )
     return grouped(symbols)
+
+
+def bare(text: str) -> str:
+    """The key in a text as it came in: without a byte order mark (U+FEFF) in front and one line end (LF, CR LF, CR).
+
+    Editors and shells add these: Notepad writes a mark, `echo` a newline, and `$(cat FILE)` leaves the CR of a CR LF.
+    So a file, a variable, an argument, a prompt and a program all give the same key. Further line ends are the key's.
+    Raises KeyFormatError if nothing visible is left: a variable or a command gave nothing, which is never a key.
+    """
+    text = text.removeprefix(BYTE_ORDER_MARK).removesuffix("\n").removesuffix("\r")
+    # A lone surrogate is not printable either, but it is a byte that is not UTF-8; `normalise` says so.
+    if text and not _SURROGATE.search(text) and is_blank(text):
+        raise KeyFormatError("The key holds only blanks.", hint=_LOST)
+    return text
+
+
+def is_blank(text: str) -> bool:
+    """Whether nothing in a text could be seen."""
+    return all(character.isspace() or not character.isprintable() for character in text)
 
 
 def check_symbol(body: str) -> str:

@@ -17,7 +17,7 @@ import tomllib
 from typing import Final
 
 from secftp.errors import KeyFormatError, UsageError
-from secftp.keys import read_trusted
+from secftp.keys import read_text
 from secftp.server.parser import make_parser
 from secftp.text import escape
 
@@ -30,12 +30,9 @@ def read_config(path: str) -> list[str]:
     """What the file says, as a command line would say it; raises `UsageError`."""
     subject = f"The configuration {escape(os.fsencode(path))}"
     try:
-        data = read_trusted(path, subject, private=False)
-        table = tomllib.loads(data.decode())
+        table = tomllib.loads(read_text(path, subject, private=False))
     except KeyFormatError as problem:
         raise UsageError(problem.message, hint=problem.hint) from None
-    except UnicodeDecodeError:
-        raise UsageError(f"{subject} is not UTF-8 text.") from None
     except RecursionError:
         raise UsageError(f"{subject} is nested too deep.", hint="It is TOML.") from None
     except tomllib.TOMLDecodeError as problem:

@@ -22,7 +22,7 @@ from secftp.keys import (
 )
 from secftp.record import Suite
 from secftp.server.access import Access, NamedKey, Rights
-from secftp.text import escape
+from secftp.text import escape, typed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -118,7 +118,7 @@ class Keyring:
         if text is None and options.key_fd is None and options.key_file is None:
             text = environment
         if text is not None:
-            return _always(Key.from_text(text))
+            return _always(Key.from_text(typed(text)))
         if options.key_fd is not None:
             return _always(read_key_descriptor(options.key_fd))
         if options.key_file is not None:

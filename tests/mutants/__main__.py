@@ -12,13 +12,20 @@ import threading
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from tests.mutants import alive, core, files, processes, wire
+from tests.mutants import alive, core, files, keys, processes, wire
 from tests.prove import TOP, Figures, Tree
 
 if TYPE_CHECKING:
     from tests.mutants.mutant import Mutant
 
-MUTANTS: list[Mutant] = [*core.MUTANTS, *wire.MUTANTS, *files.MUTANTS, *alive.MUTANTS, *processes.MUTANTS]
+MUTANTS: list[Mutant] = [
+    *core.MUTANTS,
+    *wire.MUTANTS,
+    *files.MUTANTS,
+    *alive.MUTANTS,
+    *processes.MUTANTS,
+    *keys.MUTANTS,
+]
 LEAST = 60
 SECONDS = 120  # for the tests that should kill one; a mutant that hangs is dead
 SUITE_SECONDS = 600  # for the whole suite, at a survivor

@@ -70,7 +70,7 @@ MUTANTS = [
     mutant("key-file-of-somebody-else", FILES, "if status.st_uid not in (os.geteuid(), 0):", "if status.st_uid == -1:", KEY_FILES),
     mutant("key-from-a-device", FILES, "if not stat.S_ISREG(status.st_mode):", "if stat.S_ISSOCK(status.st_mode):", KEY_FILES),
     mutant("key-file-replaced", FILES, "os.link(temporary, path)", "os.replace(temporary, path); open(temporary, 'x').close()", KEY_FILES),
-    mutant("key-file-of-blanks", FILES, "    if all(character.isspace() or not character.isprintable() for character in decoded):\n", "    if decoded is None:\n", KEY_FILES),
+    mutant("key-file-of-blanks", FILES, "    if is_blank(text):\n", "    if text is None:\n", KEY_FILES),
     mutant("damaged-key-file", FILES, "len(secret) != _SECRET_BYTES or base64.b64encode(secret) != encoded", "len(secret) != _SECRET_BYTES", KEY_FILES),
     mutant("key-in-the-served-folder", FILES, "if any(_is_same(above, served) for above in _upwards(place)):", "if _is_same(place, served):", KEY_FILES),
     mutant("check-character-ignored", KEYS, " or symbols[-1] != check_symbol(symbols[:-1])", "", KEY_TEXT),

@@ -1,0 +1,27 @@
+"""Mutants of which key a session has: one that is lost never makes it anonymous, and all ways in give the same key."""
+
+from __future__ import annotations
+
+from tests.mutants.mutant import Mutant, mutant
+
+CHOICE = "secftp/client/key.py"
+CREDENTIALS = "secftp/api/credentials.py"
+FILES = "secftp/keys/files.py"
+TEXT = "secftp/keys/text.py"
+ANONYMOUS = "tests/test_client_anonymous.py"
+GIVEN = "tests/test_keys_given.py"
+
+MUTANTS: list[Mutant] = [
+    mutant("none-without-a-key-is-anonymous", CHOICE, "    if options.needs_key_for_none and not options.no_key:\n", "    if options.needs_key_for_none and options.no_key is None:\n", ANONYMOUS),
+    mutant("empty-variable-is-anonymous", CHOICE, "    if text is not None and not options.no_key:\n", "    if text and not options.no_key:\n", ANONYMOUS),
+    mutant("empty-key-file-name-is-anonymous", CHOICE, "    if options.key_file is not None:\n", "    if options.key_file:\n", ANONYMOUS),
+    mutant("unprotected-without-a-word", "secftp/client/read_write.py", "    if obtain is None and not options.no_key:\n", "    if obtain is None and options.no_key is None:\n", ANONYMOUS),
+    mutant("unprotected-and-quiet", "secftp/client/terminal.py", "        if not self.programs:\n            self._write(\n", "        if not self.programs and not self.quiet:\n            self._write(\n", ANONYMOUS),
+    mutant("anonymous-by-any-word", CREDENTIALS, "    if not isinstance(value, bool):\n        raise UsageError(f\"{name} must be True or False, not {type(value).__name__}.\")\n    return value\n", "    return bool(value)\n", ANONYMOUS),
+    mutant("anonymous-beside-a-key", CREDENTIALS, "    if given > 1:\n", "    if given > 2:\n", ANONYMOUS, "tests/test_api_errors.py"),
+    mutant("empty-key-is-none-given", CREDENTIALS, "    given = (key is not None) + ", "    given = bool(key) + ", ANONYMOUS, "tests/test_api_errors.py"),
+    mutant("blank-key", TEXT, "    if text and not _SURROGATE.search(text) and is_blank(text):\n", "    if text and not _SURROGATE.search(text) and not is_blank(text + \"x\"):\n", ANONYMOUS, GIVEN),
+    mutant("mark-in-the-key", TEXT, ".removeprefix(BYTE_ORDER_MARK).removesuffix", ".removesuffix", GIVEN),
+    mutant("key-file-in-utf-16", FILES, "    if \"\\0\" in text:\n", "    if \"\\0\" in \"\":\n", GIVEN),
+    mutant("server-with-an-empty-variable", "secftp/server/keyring.py", "        if text is not None:\n            return _always(", "        if text:\n            return _always(", ANONYMOUS),
+]  # fmt: skip
