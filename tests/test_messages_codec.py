@@ -6,6 +6,7 @@ import resource
 import sys
 
 import msgspec
+import msgspec.inspect
 import pytest
 
 from secftp.errors import ProtocolError, UsageError
@@ -45,6 +46,7 @@ from secftp.messages import (
     WriteMany,
     decode,
     encode,
+    nesting,
 )
 from secftp.messages.bounds import (
     MAX_BULK,
@@ -496,6 +498,102 @@ def test_utf8_is_checked_and_not_repeated():
 def test_deep_nesting_is_refused(step):
     for depth in (2000, 16000 // len(step)):
         refused(0x0F, 0, b"\x82\xa2id\x01\xa1x" + step * depth + b"\xc0", UP)
+
+
+def nested(levels, innermost=b"\xc0", step=b"\x91"):
+    """A MessagePack value of so many levels."""
+    return step * levels + innermost
+
+
+# Scalars of every format before the deep value, so that each one's length is known.
+SCALARS = (
+    b"\x00\x7f\xe0\xff\xc0\xc2\xc3"  # fixint, nil, false, true
+    b"\xcc\x90\xcd\x90\x90\xce\x90\x90\x90\x90\xcf" + b"\x90" * 8
+    + b"\xd0\x90\xd1\x90\x90\xd2" + b"\x90" * 4 + b"\xd3" + b"\x90" * 8
+    # float 32 and 64, fixext 1 to 16
+    + b"\xca" + b"\x91" * 4 + b"\xcb" + b"\x91" * 8
+    + b"\xd4\x05\x91\xd5\x05\x91\x91\xd6\x05" + b"\x91" * 4 + b"\xd7\x05" + b"\x91" * 8 + b"\xd8\x05" + b"\x91" * 16
+    # fixstr, str 8 to 32, bin 8 to 32, ext 8 to 32
+    + b"\xa2ab\xd9\x02ab\xda\x00\x02ab\xdb\x00\x00\x00\x02ab"
+    + b"\xc4\x02\x91\x91\xc5\x00\x02\x91\x91\xc6\x00\x00\x00\x02\x91\x91"
+    + b"\xc7\x02\x05\x91\x91\xc8\x00\x02\x05\x91\x91\xc9\x00\x00\x00\x02\x05\x91\x91"
+)  # fmt: skip
+SCALAR_COUNT = 7 + 8 + 2 + 5 + 4 + 3 + 3
+CONTAINERS = [
+    b"\x91",
+    b"\xdc\x00\x01",
+    b"\xdd\x00\x00\x00\x01",
+    b"\x81\xa1a",
+    b"\xde\x00\x01\xa1a",
+    b"\xdf\x00\x00\x00\x01\xa1a",
+    b"\xdc" + (SCALAR_COUNT + 1).to_bytes(2) + SCALARS,
+]
+
+
+@pytest.mark.parametrize("step", CONTAINERS, ids=lambda step: step[:6].hex())
+def test_an_unknown_value_may_have_16_levels_and_no_more(step):
+    head = b"\x82\xa2id\x01\xa1x"
+    assert decode(0x0F, 0, head + nested(16, step=step), UP) == decode(0x0F, 0, b"\x81\xa2id\x01", UP)
+    assert "deeper than 16 levels" in refused(0x0F, 0, head + nested(17, step=step), UP)
+    # An empty array is a level, as well.
+    assert decode(0x0F, 0, head + nested(15, b"\x90", step=step), UP)
+    assert "deeper than 16 levels" in refused(0x0F, 0, head + nested(16, b"\x90", step=step), UP)
+
+
+@pytest.mark.parametrize("siblings", [b"\x93\x90\x80", b"\x92\x91\x91\xc0", b"\x83\xa1a\x90\xa1b\x91\x80\xa1c"])
+def test_containers_that_have_ended_do_not_count(siblings):
+    head = b"\x82\xa2id\x01\xa1x" + siblings
+    assert decode(0x0F, 0, head + nested(15), UP)
+    assert "deeper than 16 levels" in refused(0x0F, 0, head + nested(16), UP)
+
+
+def test_every_unknown_field_is_counted_and_not_only_the_first():
+    three = b"\x84\xa2id\x01\xa1x\xc0\xa1y" + nested(16) + b"\xa1z"
+    assert decode(0x0F, 0, three + nested(16), UP)
+    assert "deeper than 16 levels" in refused(0x0F, 0, three + nested(17), UP)
+
+
+DIGEST = b"\xc4\x10" + bytes(16)
+LISTED = b"\x91\xc4\x01a\xa4file\x01\x01\x00\xc0"
+INNER = {  # a message up to an element that its structure does not know, the levels that this element is in already
+    "entries": (0x23, DOWN, b"\x82\xa2id\x01\xa7entries\x92\x96" + LISTED + b"\x97" + LISTED, 2),
+    "files": (0x25, DOWN, b"\x82\xa2id\x01\xa5files\x91\x96\xc0\xc4\x01a" + DIGEST + b"\x00\x00", 2),
+    "new files": (0x1A, UP, b"\x82\xa2id\x01\xa5files\x91\x96\x91\xc4\x01a\xc4\x01a" + DIGEST + b"\xc0\xc0", 2),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", INNER)
+def test_further_elements_of_a_structure_are_bounded_too(case):
+    number, direction, head, levels = INNER[case]
+    for innermost in (b"\xc0", b"\xc4\x03abc"):
+        assert decode(number, 0, head + nested(16 - levels, innermost), direction)
+        assert "deeper than 16 levels" in refused(number, 0, head + nested(17 - levels, innermost), direction)
+
+
+def test_unknown_limits_of_a_welcome_are_bounded_too():
+    _, _, number, flags, payload = next(e for e in EXAMPLES if e[2] == 0x01)
+    limits = msgspec.msgpack.decode(payload, type=dict[str, msgspec.Raw])["limits"]
+    inner = bytes([bytes(limits)[0] + 1]) + bytes(limits)[1:] + b"\xa1x"
+    for levels, good in ((15, True), (16, False)):
+        changed = payload.replace(bytes(limits), inner + nested(levels))
+        if good:
+            assert decode(number, flags, changed, DOWN) == decode(number, flags, payload, DOWN)
+        else:
+            assert "deeper than 16 levels" in refused(number, flags, changed, DOWN)
+
+
+def test_every_structure_inside_another_is_known_to_the_bound_on_nesting():
+    """What stands in a message's field as a structure of its own may hold unknown values, which are bounded as well."""
+    found = set()
+    for entry in REGISTRY:
+        if entry.struct in (Data, Ping):
+            continue
+        for field in msgspec.inspect.type_info(entry.struct).fields:
+            kind = field.type
+            item = getattr(kind, "item_type", kind)
+            if isinstance(item, msgspec.inspect.StructType):
+                found.add((entry.struct, field.name))
+    assert found == set(nesting._INNER)
 
 
 def test_ping_has_no_payload_and_data_has_one():

@@ -36,7 +36,9 @@ class Parser(argparse.ArgumentParser):
 
     def parse(self, arguments: list[str]) -> dict[str, Any]:
         """What was typed, by destination; raises `UsageError`. Prints and exits for --help alone."""
-        values, extra = self.parse_known_intermixed_args(_disguise_operands(arguments))
+        arguments = _disguise_operands(arguments)
+        self._check_short_options(arguments)
+        values, extra = self.parse_known_intermixed_args(arguments)
         if extra:
             raise self._surplus(extra)
         return {name: _undisguised(value) for name, value in vars(values).items()}
@@ -56,6 +58,21 @@ class Parser(argparse.ArgumentParser):
         else:
             sentence = "The arguments make no sense."
         raise UsageError(sentence, hint=self._see_help())
+
+    def _check_short_options(self, arguments: list[str]) -> None:
+        """Refuse `-xyz` unless each letter is an option, up to one that takes the rest as its value.
+
+        A mistyped key may begin with a letter that is one. What argparse does then differs between versions of Python.
+        """
+        for argument in arguments:
+            if not argument.startswith("-") or argument.startswith("--"):
+                continue
+            for letter in argument[1:]:
+                action = self._option_string_actions.get(f"-{letter}")
+                if action is None:
+                    raise self._surplus([argument])
+                if action.nargs != 0:
+                    break
 
     def _surplus(self, extra: list[str]) -> UsageError:
         """What to say of arguments that nobody wants; a part of a key with a blank in it may be among them."""

@@ -13,6 +13,7 @@ from msgspec import Meta
 MAX_DATA = 65536  # bytes of a file in one frame: all that a frame's payload can hold
 MAX_BULK = 65536  # bytes of the payload of a message that is about many files
 MAX_CONTROL = 16384  # bytes of any other payload
+MAX_NESTING = 16  # levels of a value that no structure describes
 MAX_SIZE = 2**63 - 1  # sizes and offsets: what off_t holds
 MAX_ID = 2**32 - 1
 MAX_MODE = 0o7777

@@ -17,7 +17,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from secftp.errors import ProtocolError, UsageError
-from secftp.messages.bounds import MAX_DATA
+from secftp.messages.bounds import MAX_DATA, MAX_NESTING
+from secftp.messages.nesting import is_too_deep
 from secftp.messages.schema import REGISTRY, Buffer, Data, Direction, Message, MessageType, Ping, Welcome
 
 _PING = Ping()
@@ -47,7 +48,8 @@ _ALLOWED: dict[Direction, frozenset[int]] = {
 _ENCODER = msgspec.msgpack.Encoder()
 _FIELDS = msgspec.msgpack.Decoder(dict[str, msgspec.Raw])
 
-# What decoding untrusted bytes can raise: msgspec's errors and bad UTF-8 are ValueErrors, deep nesting is the last.
+# What decoding untrusted bytes can raise: msgspec's errors and bad UTF-8 are ValueErrors. RecursionError comes at a
+# depth that depends on the interpreter, far beyond the bound of the protocol.
 _MALFORMED = (ValueError, RecursionError)
 
 
@@ -115,11 +117,14 @@ def _decode_map(number: int, decoder: msgspec.msgpack.Decoder[Any], payload: Buf
             # The one structure inside another.
             limits = fields["limits"]
             unique = len(_FIELDS.decode(limits)) == _announced(memoryview(limits))
+        too_deep = is_too_deep(message, fields)
     except _MALFORMED:
         # `from None`: the cause quotes the peer, and a traceback is a log line too.
         raise ProtocolError(f"{MessageType(number).name} is malformed or outside the bounds of the protocol.") from None
     if not unique:
         raise ProtocolError(f"{MessageType(number).name} names a field twice.")
+    if too_deep:
+        raise ProtocolError(f"{MessageType(number).name} is nested deeper than {MAX_NESTING} levels.")
     return message
 
 
