@@ -22,6 +22,7 @@ FLOORS = {
     "secftp.errors": set(),
     "secftp._version": set(),
     "secftp.text": set(),
+    "secftp.command_line": set(),
     "secftp.places": set(),
     "secftp.system": set(),
     "secftp.record": {"secftp._core"},

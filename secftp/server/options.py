@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from secftp.errors import UsageError
 from secftp.server.limits import Limits
-from secftp.server.parser import CIPHERS, Parser, make_parser
+from secftp.server.parser import CIPHERS, SEE_HELP, Parser, make_parser
 
 __all__ = ["CIPHERS", "Parser", "ServerOptions", "parse"]
 
@@ -67,7 +67,7 @@ def parse(arguments: list[str]) -> ServerOptions:
         configured = {name: value for name, value in configured.items() if name not in _DEFAULT_KEYS}
     values = {**vars(make_parser().parse_args([])), **configured, **given}
     if values["port"] is None and "LISTEN_FDS" not in os.environ:
-        raise UsageError("The port is missing.", hint="See: python -m secftp.server --help")
+        raise UsageError("The port is missing.", hint=SEE_HELP)
     values["hosts"] = values.pop("host")
     limits = Limits(**{name: values.pop(name) for name in list(values) if name in _LIMITS})
     return ServerOptions(**values, limits=limits)
@@ -75,7 +75,7 @@ def parse(arguments: list[str]) -> ServerOptions:
 
 def find_given(arguments: list[str]) -> dict[str, Any]:
     """What these arguments say, without what holds by itself."""
-    values = vars(make_parser(only_given=True).parse_intermixed_args(arguments))
+    values = make_parser(only_given=True).parse(arguments)
     return {name: value for name, value in values.items() if name not in ("port", "key") or value is not None}
 
 

@@ -7,6 +7,7 @@ import re
 from typing import Final, NoReturn
 
 from secftp._version import __version__
+from secftp.command_line import StrictParser, operand
 from secftp.errors import UsageError
 from secftp.server.limits import Limits
 
@@ -24,6 +25,7 @@ _UNITS: Final = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12} | {
 _SIZE: Final = re.compile(r"(\d{1,15})(?:([kmgt]i?)b?|b)?", re.ASCII | re.IGNORECASE)
 _SECONDS: Final = re.compile(r"\d{1,9}(\.\d{1,6})?", re.ASCII)
 
+SEE_HELP: Final = "See: python -m secftp.server --help"
 EPILOGUE: Final = """\
 examples:
   python -m secftp.server 8888                      serve this folder, make a key
@@ -39,21 +41,26 @@ exit codes:
 """
 
 
-class Parser(argparse.ArgumentParser):
+class Parser(StrictParser):
     """A parser whose mistakes are our errors, so that they look like all others."""
 
     def error(self, message: str) -> NoReturn:
         """Raise instead of exiting."""
         subject, _, problem = message.partition(": ")
-        if subject == "unrecognized arguments":
-            sentence = "There are too many arguments, or an option that does not exist."
-        elif problem.startswith("ignored explicit argument"):
+        if problem.startswith("ignored explicit argument"):
             sentence = f"{subject.removeprefix('argument ')} takes no value."
         elif problem.startswith("invalid choice"):
             sentence = f"{subject.removeprefix('argument ')} does not know this value."
         else:
             sentence = f"{message[:1].upper()}{message[1:]}."
-        raise UsageError(sentence, hint="See: python -m secftp.server --help")
+        raise UsageError(sentence, hint=SEE_HELP)
+
+    def surplus(self, arguments: list[str]) -> NoReturn:
+        """Raise for arguments that are not wanted; a key may be among them."""
+        if any(argument.startswith("-") for argument in arguments):
+            hint = f"A key that begins with a hyphen goes after all options and --. {SEE_HELP}"
+            raise UsageError("There is no such option.", hint=hint)
+        raise UsageError("There are too many arguments.", hint=SEE_HELP)
 
 
 def make_parser(*, only_given: bool = False) -> Parser:
@@ -66,7 +73,10 @@ def make_parser(*, only_given: bool = False) -> Parser:
         allow_abbrev=False,
     )
     parser.add_argument(
-        "port", type=_port, nargs="?", help="the TCP port; 0 picks a free one and shows it (not for inherited sockets)"
+        "port",
+        type=operand(_port),
+        nargs="?",
+        help="the TCP port; 0 picks a free one and shows it (not for inherited sockets)",
     )
     parser.add_argument("key", nargs="?", help="the key (other users of this machine can see it: better --key-file)")
     parser.add_argument("--version", action="version", version=f"secftp {__version__}")
