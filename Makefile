@@ -10,7 +10,7 @@ SECONDS := 10
 
 # Two set-ups at once would build in one place.
 .NOTPARALLEL:
-.PHONY: help demo test check check-python check-c sanitize fuzz mutants faults soak release-check
+.PHONY: help demo test test-pythons check check-python check-c sanitize fuzz mutants faults soak release-check
 .PHONY: bench bench-core bench-handshakes bench-load bench-clients report peers docs build clean
 .PHONY: setup setup-test setup-check setup-fuzz setup-prove setup-bench setup-report setup-docs
 
@@ -22,6 +22,9 @@ demo: setup ## set up, then send real files both ways with every cipher and show
 
 test: setup-test ## set up, then run the whole test suite (ARGS="..." goes to pytest)
 	@$(PYTHON_IN_VENV) -m pytest $(HANGS) $(ARGS)
+
+test-pythons: ## the suite and the demo under every Python from 3.11 to 3.14 that can be had here (ARGS="...")
+	@tools/test_pythons.sh $(ARGS)
 
 check: check-python check-c ## format, lint, types, and the C core under gcc and clang, warnings as errors
 

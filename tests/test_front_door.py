@@ -12,11 +12,12 @@ from pathlib import Path
 import pytest
 
 TOP = Path(__file__).resolve().parent.parent
-SCRIPTS = ["tools/setup.sh", "tools/check_c.sh", ".ci/run"]
+SCRIPTS = ["tools/setup.sh", "tools/check_c.sh", "tools/pythons.sh", "tools/test_pythons.sh", ".ci/run"]
 GOALS = [
     "help",
     "demo",
     "test",
+    "test-pythons",
     "check",
     "sanitize",
     "fuzz",

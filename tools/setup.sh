@@ -196,6 +196,9 @@ describe() {
 require_system() {
     local python lacking
     use_homebrew_openssl
+    if [ -n "${PYTHON:-}" ] && ! is_new_enough "$PYTHON"; then
+        fail "PYTHON=$PYTHON does not run here, or is older than 3.11. Name another, or leave it out."
+    fi
     python=$(find_python)
     lacking=$(missing "$python" | tr '\n' ' ')
     if [ -n "$lacking" ]; then
