@@ -47,8 +47,8 @@ class Compressed(io.RawIOBase):
 
     def __init__(self, file: RemoteWriter | Deferred, compress: Callable[..., Any]) -> None:
         super().__init__()
-        self._file: RemoteWriter | Deferred | None = file
-        self._compressed = compress(file, mode="w")
+        self._output = _Output(file)
+        self._compressed = compress(self._output, mode="w")
 
     def writable(self) -> bool:
         """True."""
@@ -60,14 +60,14 @@ class Compressed(io.RawIOBase):
 
     def close(self) -> None:
         """Pass on the rest, and close the file."""
-        file, self._file = self._file, None
-        if file is not None:
+        if self._output.file is not None:
             try:
                 self._compressed.close()
             except BaseException:
-                _discard(file)
+                self._give_up()
                 raise
-            file.close()
+            if (file := self._output.take()) is not None:
+                file.close()
         super().close()
 
     def __exit__(self, kind: type[BaseException] | None, *_more: object) -> None:
@@ -83,13 +83,37 @@ class Compressed(io.RawIOBase):
         self._give_up()
 
     def _give_up(self) -> None:
-        file, self._file = self._file, None
-        if file is not None:
-            _discard(file)
+        file = self._output.take()
+        if isinstance(file, Deferred):
+            file.discard()
+        elif file is not None:
+            file.abort()
 
 
-def _discard(file: RemoteWriter | Deferred) -> None:
-    if isinstance(file, Deferred):
-        file.discard()
-    else:
-        file.abort()
+class _Output(io.RawIOBase):
+    """What the compressor writes to: the file, until it is taken away. What comes afterwards is dropped.
+
+    A compressor that is finalized writes its last bytes whatever happened; a file that was given up would raise then,
+    where no caller can catch it.
+    """
+
+    def __init__(self, file: RemoteWriter | Deferred) -> None:
+        super().__init__()
+        self.file: RemoteWriter | Deferred | None = file
+
+    def take(self) -> RemoteWriter | Deferred | None:
+        """Return the file, and write nothing to it any more."""
+        file, self.file = self.file, None
+        return file
+
+    def writable(self) -> bool:
+        """True."""
+        return True
+
+    def write(self, data: Any, /) -> int:
+        """As `RemoteWriter.write`."""
+        return memoryview(data).nbytes if self.file is None else self.file.write(data)
+
+    def tell(self) -> int:
+        """As `RemoteWriter.tell`."""
+        return 0 if self.file is None else self.file.tell()

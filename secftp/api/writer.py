@@ -61,6 +61,7 @@ class RemoteWriter(_Base):
         self.name = name
         self.mode = "xb" if exclusive else "wb"
         self._opened_during = sys.exc_info()[1]
+        self._abandoned = False  # by a wrapper that is being finalized, and will still flush and close
         self._gathered = bytearray()
         self._written = 0
         self._upload = Upload(pool, path, overwrite=not exclusive, mode=permissions)
@@ -79,6 +80,8 @@ class RemoteWriter(_Base):
 
     def write(self, data: ReadableBuffer, /) -> int:
         """Append bytes, all of them; their number."""
+        if self._abandoned:
+            return memoryview(data).nbytes
         upload = self._require_open()
         part = data if isinstance(data, bytes) else memoryview(data).cast("B")
         if len(part) < TOGETHER:
@@ -136,11 +139,16 @@ class RemoteWriter(_Base):
         self._dealloc_warn(self, stacklevel=3)
 
     def _dealloc_warn(self, forgotten: object, stacklevel: int = 2) -> None:
-        """What `io.TextIOWrapper` and `io.BufferedWriter` call before they close, if they were forgotten themselves."""
+        """What `io.TextIOWrapper` and `io.BufferedWriter` call before they close, if they were forgotten themselves.
+
+        They flush afterwards. That must not raise: there is no caller, and since Python 3.13 it would be printed.
+        """
         upload, self._upload = self._upload, None
         if upload is not None:
             upload.give_up()
-            super().close()
+            self._abandoned = forgotten is not self
+            if not self._abandoned:
+                super().close()
             text = f"{self.name!r} was never closed; it was not written."
             warnings.warn(text, ResourceWarning, stacklevel=stacklevel, source=forgotten)
 
