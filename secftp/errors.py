@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import enum
 import errno
+import os
 
 
 class ExitCode(enum.IntEnum):
@@ -120,15 +121,104 @@ class ProtocolError(SecftpError, ConnectionError):
 # --- files ----------------------------------------------------------------------------------------------------------
 
 
+class Side(enum.StrEnum):
+    """On which side of a connection a file is, seen from this process: on its own machine, or at its peer."""
+
+    LOCAL = "local"
+    REMOTE = "remote"
+
+
+class Reason(enum.StrEnum):
+    """What an exception's class does not say: why this file, in one word. The words are those of the wire, too.
+
+    Sentences, hints and errno follow from class, side and reason, never from the text of a message.
+    """
+
+    NO_PARENT = "no_parent"  # the directory that the name should be in is missing, or is none
+    NO_TARGET_PARENT = "no_target_parent"  # the same of the new name of a rename
+    TARGET = "target"  # what the class says is true of the new name of a rename
+    SYMLINK = "symlink"
+    SYMLINK_LOOP = "symlink_loop"
+    DANGLING = "dangling_symlink"
+    SPECIAL = "special"  # a device, a FIFO or a socket
+    DIRECTORY = "directory"
+    FILE = "file"
+    PERMISSION = "permission"  # of the file system, for the user that the process runs as
+    READ_ONLY_FILE_SYSTEM = "read_only_file_system"
+    OTHER_FILE_SYSTEM = "other_file_system"
+    INTO_ITSELF = "into_itself"
+    BUSY = "busy"
+    EXECUTED = "executed"
+    BEING_WRITTEN = "being_written"
+    NAME_TOO_LONG = "name_too_long"
+    NAME_ENCODING = "name_encoding"
+    RESERVED_NAME = "reserved_name"
+    TOO_DEEP = "too_deep"
+    DISK_QUOTA = "disk_quota"
+    KEPT_FREE = "kept_free"  # the server keeps the rest of its disk free
+    FILE_SYSTEM_LIMIT = "file_system_limit"
+    MAY_NOT_READ = "may_not_read"  # these five: the rights of the key, or of clients without one
+    MAY_NOT_LIST = "may_not_list"
+    MAY_NOT_WRITE = "may_not_write"
+    MAY_NOT_OVERWRITE = "may_not_overwrite"
+    MAY_NOT_DELETE = "may_not_delete"
+
+
+_REASON_ERRNO: dict[Reason, int] = {
+    Reason.SYMLINK_LOOP: errno.ELOOP,
+    Reason.READ_ONLY_FILE_SYSTEM: errno.EROFS,
+    Reason.OTHER_FILE_SYSTEM: errno.EXDEV,
+    Reason.INTO_ITSELF: errno.EINVAL,
+    Reason.BUSY: errno.EBUSY,
+    Reason.EXECUTED: errno.ETXTBSY,
+    Reason.NAME_TOO_LONG: errno.ENAMETOOLONG,
+    Reason.NAME_ENCODING: errno.EILSEQ,
+    Reason.DISK_QUOTA: errno.EDQUOT,
+}
+
+
 class FileError(SecftpError, OSError):
-    """What is wrong with one file, here or at the server; the session itself goes on."""
+    """What is wrong with one file, at this machine or at the peer; the session itself goes on.
+
+    `filename`: the name as its user wrote it, unescaped, without the location of a served root; None if it is about no
+    single file. `side`: where that file is, None where the caller knows better. `reason`: what the class does not say.
+    `errno` and `strerror` are those that the system would give for it, as every OSError has them.
+    """
 
     exit_code = ExitCode.SERVER_FAILED
+    _local_exit_code = ExitCode.LOCAL_FILE  # of one with `side` LOCAL
     _errno: int | None = None  # what the system would have said
+    side: Side | None = None
 
-    def __init__(self, message: str, *, hint: str = "") -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        filename: str | None = None,
+        side: Side | None = None,
+        reason: Reason | None = None,
+    ) -> None:
         SecftpError.__init__(self, message, hint=hint)
-        self.errno = self._errno
+        self.reason = reason
+        self.errno = self._errno if reason is None else _REASON_ERRNO.get(reason, self._errno)
+        if self.errno is not None:
+            self.strerror = os.strerror(self.errno)
+        self.locate(side, filename)
+
+    def locate(self, side: Side | None, filename: str | None = None) -> FileError:
+        """Add where it happened and to which file, where that is not known yet; returns itself."""
+        if self.filename is None:
+            self.filename = filename
+        if self.side is None and side is not None:
+            self.side = side
+            if side is Side.LOCAL:
+                self.exit_code = self._local_exit_code
+        return self
+
+    def __reduce__(self) -> tuple[object, ...]:
+        names = ("filename", "errno", "strerror")  # which OSError keeps elsewhere
+        return type(self), self.args, self.__dict__ | {name: getattr(self, name) for name in names}
 
 
 class NotFound(FileError, FileNotFoundError):
@@ -156,6 +246,7 @@ class AlreadyExists(FileError, FileExistsError):
     """The target is there and was not to be overwritten."""
 
     exit_code = ExitCode.EXISTS
+    _local_exit_code = ExitCode.EXISTS
     _errno = errno.EEXIST
 
 
@@ -184,6 +275,7 @@ class NoSpace(FileError):
     """The disk, the quota or the inodes are used up, or a limit of the server says so."""
 
     exit_code = ExitCode.NO_SPACE
+    _local_exit_code = ExitCode.NO_SPACE
     _errno = errno.ENOSPC
 
 
@@ -191,6 +283,7 @@ class TooLarge(FileError):
     """The file is larger than the file system or the server takes."""
 
     exit_code = ExitCode.NO_SPACE
+    _local_exit_code = ExitCode.NO_SPACE
     _errno = errno.EFBIG
 
 
@@ -198,12 +291,14 @@ class FileChanged(FileError):
     """The source was changed while it was being sent, so what arrived is no version of it."""
 
     exit_code = ExitCode.FAILED
+    _local_exit_code = ExitCode.FAILED
 
 
 class ChecksumMismatch(FileError):
     """The digest of what arrived is not the digest of what was sent; nothing was kept."""
 
     exit_code = ExitCode.CHECKSUM
+    _local_exit_code = ExitCode.CHECKSUM
 
 
 class InputOutputError(FileError):

@@ -15,6 +15,10 @@ import math
 import os
 import re
 import unicodedata
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 # Letters, marks and symbols by category, hence printable to Python, but drawn as nothing or as a blank
 # (Unicode's Default_Ignorable_Code_Point without the Cf that `str.isprintable` refuses already, and U+2800).
@@ -63,6 +67,22 @@ def escape(text: str | bytes) -> str:
     if _PLAIN_ASCII.fullmatch(text):
         return text
     return "".join(_escape_character(character) for character in text)
+
+
+def path_text(path: Sequence[bytes] | bytes | str) -> str:
+    """A path as one `str`, as `os.fsdecode` makes it: names joined by slashes, `/` for `()`, the served directory.
+
+    Not escaped: for exceptions' `filename`, and to find the file again.
+    """
+    if isinstance(path, str):
+        return path
+    joined = path if isinstance(path, bytes) else b"/".join(path)
+    return joined.decode("utf-8", "surrogateescape") or "/"
+
+
+def show_path(path: Sequence[bytes] | bytes | str) -> str:
+    """A path for people: `path_text`, escaped."""
+    return escape(path_text(path))
 
 
 def shorten(text: str, limit: int) -> str:

@@ -33,8 +33,11 @@ from secftp.errors import (
     ProtocolError,
     ServerBusy,
     ServerUnreachable,
+    Side,
     TransferTimeout,
 )
+from secftp.messages import ErrorCode, exception_for
+from secftp.storage.failures import failure
 
 GB = 10**9
 WATCHERS = [People, PeopleAtTerminal, Programs]
@@ -248,8 +251,8 @@ def test_the_line_at_the_end():
 def test_notes_and_failures_are_lines(capfd):
     watcher = people()
     watcher.note(b"a\x1bb", "a link, left out")
-    watcher.failed(b"tree/x", NotFound("No such file: x"))
-    watcher.failed(b"tree/y", NotFound("tree/y: there is no such folder at the server."))
+    watcher.failed(b"tree/x", NotFound("No such file: x", filename="x", side=Side.LOCAL))
+    watcher.failed(b"tree/y", exception_for(ErrorCode.NOT_FOUND, b"tree/y"))
     watcher.ended(Summary(files=3, bytes=3, failed=2))
     with pytest.raises(PartialFailure) as caught:
         watcher.conclude()
@@ -257,7 +260,7 @@ def test_notes_and_failures_are_lines(capfd):
     assert capfd.readouterr().err == (
         "Note: a\\x1bb: a link, left out.\n"
         "secftp: tree/x: No such file: x\n"
-        "secftp: tree/y: there is no such folder at the server.\n"
+        "secftp: tree/y: there is no such file.\n"
         "Sent 3 files, 3 B; 2 failed.\n"
     )
 
@@ -274,10 +277,17 @@ def test_a_single_failure_is_itself_unless_something_else_was_done(capfd):
 
 def test_whose_failure_it_is():
     watcher = people()
-    here = watcher.name_failure(b"a/x", NotFound("No such file: x"))
+    here = watcher.name_failure(b"a/x", failure(NotFound, "No such file", (b"x",)))
     assert (str(here), here.exit_code) == ("a/x: No such file: x", ExitCode.LOCAL_FILE)
-    there = watcher.name_failure(b"a/x", NotFound("a/x: there is no such file."))
+    there = watcher.name_failure(b"a/x", exception_for(ErrorCode.NOT_FOUND, b"a/x"))
     assert (str(there), there.exit_code) == ("a/x: there is no such file.", ExitCode.NOT_FOUND)
+    # A name may read like a sentence: what the words begin with decides nothing.
+    for name in (b"No such file", b"a/x", b"x"):
+        here = watcher.name_failure(name, failure(NotFound, "No such file", (name,)))
+        assert here.exit_code is ExitCode.LOCAL_FILE
+        assert str(here).count(name.decode()) == 1 + (name == b"No such file")
+        there = watcher.name_failure(name, exception_for(ErrorCode.NOT_FOUND, b"dir/" + name))
+        assert (str(there), there.exit_code) == (f"dir/{name.decode()}: there is no such file.", ExitCode.NOT_FOUND)
 
 
 def test_quiet_people_hear_of_failures_only(capfd):
@@ -324,7 +334,7 @@ def test_events_are_the_documented_ones(capfd, monkeypatch):
     watcher.finished(b"na\xffme", 6, b"\1\2")
     watcher.skipped(b"x", "it exists already")
     watcher.note(b"x", "a link, left out")
-    watcher.failed(b"x\x1b", NotFound("No such file: x"))
+    watcher.failed(b"x\x1b", failure(NotFound, "No such file", (b"x",)))
     watcher.retrying(ConnectionLost("It is lost."), 1.26, 1, 2)
     watcher.ended(Summary(files=1, bytes=4, skipped=1, failed=1, seconds=1.5, digest=b"\1\2"))
     with pytest.raises(PartialFailure) as caught:

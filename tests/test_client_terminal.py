@@ -15,7 +15,7 @@ from secftp.client import ends, verbs
 from secftp.client.__main__ import main
 from secftp.client.ends import open_input, open_output
 from secftp.client.options import parse_read
-from secftp.client.terminal import Terminal, make_local
+from secftp.client.terminal import Terminal
 from secftp.errors import ExitCode, SecftpError, UsageError
 
 SECRET = "hunter2-and-more"
@@ -83,7 +83,7 @@ def test_every_failure_of_a_file_gets_a_hint_at_either_end(kind, capfd):
     Terminal().complain(kind("It failed."))
     at_server = capfd.readouterr().err
     local = kind("It failed.")
-    make_local(local)
+    local.locate(errors.Side.LOCAL)
     Terminal().complain(local)
     here = capfd.readouterr().err
     assert "hint: " in at_server
@@ -95,7 +95,7 @@ def test_a_local_failure_has_the_local_exit_code_but_for_those_that_say_more():
     codes = {}
     for kind in (errors.NotFound, errors.Forbidden, errors.IsAFolder, errors.NoSpace, errors.AlreadyExists):
         problem = kind("It failed.")
-        make_local(problem)
+        problem.locate(errors.Side.LOCAL)
         codes[kind] = problem.exit_code
     assert set(codes.values()) == {ExitCode.LOCAL_FILE, ExitCode.NO_SPACE, ExitCode.EXISTS}
     assert errors.NotFound("x").exit_code is ExitCode.NOT_FOUND

@@ -8,7 +8,8 @@ import pytest
 
 from secftp.errors import NameRefused
 from secftp.storage import RESERVED_PREFIX, LocalStore
-from secftp.storage.names import check, is_temporary, shown, temporary_name
+from secftp.storage.names import check, is_temporary, temporary_name
+from secftp.text import path_text
 
 REFUSED = [
     (),
@@ -113,5 +114,5 @@ def test_other_names_are_not_taken_for_temporary_ones(name):
 
 
 def test_a_message_shows_the_name_as_it_came():
-    assert shown((b"a", b"\xff\x1b")) == "a/\udcff\x1b"
-    assert shown("as typed") == "as typed"
+    assert path_text((b"a", b"\xff\x1b")) == "a/\udcff\x1b"
+    assert path_text("as typed") == "as typed"

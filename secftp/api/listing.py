@@ -16,7 +16,6 @@ from secftp.api.entries import RemoteEntry, RemoteStat
 from secftp.api.names import joined
 from secftp.errors import ConnectionLost
 from secftp.messages import exception_for
-from secftp.text import escape
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -103,7 +102,7 @@ class Listing(Generic[AnyStr]):
         path = joined(self._given, b"/".join(listed.path))
         problem: FileError | None = None
         if listed.code is not None:
-            problem = exception_for(listed.code, escape(path))
+            problem = exception_for(listed.code, path)
         return RemoteEntry(path, stat_of(listed), problem)
 
 

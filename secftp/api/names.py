@@ -12,9 +12,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, AnyStr, TypeAlias
 
-from secftp.errors import IsAFolder, NameRefused
+from secftp.errors import IsAFolder, NameRefused, Side
 from secftp.messages import check_path
-from secftp.text import escape
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -39,7 +38,7 @@ def encoded(path: RemotePath) -> bytes:
     try:
         return os.fsencode(spelled(path))
     except UnicodeEncodeError:
-        raise NameRefused("A name holds a character that can't be encoded.") from None
+        raise NameRefused("A name holds a character that can't be encoded.", side=Side.REMOTE) from None
 
 
 def folder_path(path: RemotePath, base: Path = ()) -> Path:
@@ -59,7 +58,12 @@ def file_path(path: RemotePath, base: Path = ()) -> Path:
     """As `folder_path`, for what must be a file or has to be made: the served folder itself is `IsAFolder`."""
     found = folder_path(path, base)
     if not found:
-        raise IsAFolder("The served folder itself is meant, and not a file in it.", hint="Give the name of a file.")
+        raise IsAFolder(
+            "The served folder itself is meant, and not a file in it.",
+            hint="Give the name of a file.",
+            filename="/",
+            side=Side.REMOTE,
+        )
     return found
 
 
@@ -78,11 +82,6 @@ def joined(parent: AnyStr, name: bytes) -> AnyStr:
 def local_name(path: LocalPath) -> str:
     """The name of a file of this machine, bytes as surrogate escapes, and its trailing slash kept."""
     return os.fsdecode(path)
-
-
-def subject(path: Path) -> str:
-    """How a message calls the file."""
-    return escape(b"/".join(path)) or "/"
 
 
 def paths(given: LocalPath | Iterable[LocalPath]) -> list[LocalPath]:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from secftp.api.names import subject
 from secftp.errors import FileChanged, ProtocolError
-from secftp.messages import Algorithm, Read
+from secftp.messages import Algorithm, Read, remote_failure
 from secftp.messages.schema import CAPABILITY_RANGES
 from secftp.session import Reading
 from secftp.storage import new_digest
@@ -43,15 +42,18 @@ def read_part(session: Session, part: Part, make_sink: Callable[[], _SinkT]) -> 
 
     def opened(file: File) -> Sink:
         if file.size != part.length or file.mtime_ns != part.version:
-            raise FileChanged(
-                f"{subject(part.path)}: it was changed since it was opened.", hint="Open it again to read it as it is."
+            raise remote_failure(
+                FileChanged,
+                part.path,
+                "it was changed since it was opened.",
+                hint="Open it again to read it as it is.",
             )
         return sink
 
     reading = Reading(
         opened,
         new_digest(Algorithm.XXH128),
-        subject=subject(part.path),
+        subject=part.path,
         stop=lambda: pipeline.cancel(number),
         progress=unwatched,
     )

@@ -11,9 +11,9 @@ import os
 from typing import TYPE_CHECKING, BinaryIO, Final, TypeVar
 
 from secftp.api.memory import BufferSink, MemorySink
-from secftp.api.names import subject
 from secftp.api.ranges import Part, read_part
-from secftp.errors import IsAFolder, UsageError
+from secftp.errors import UsageError
+from secftp.messages import ErrorCode, exception_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,7 +56,7 @@ class RemoteReader(_Base):
         super().__init__()
         info = pool.ask(lambda connection: connection.session.stat(path))
         if info.kind == "folder":
-            raise IsAFolder(f"{subject(path)}: it is a folder.")
+            raise exception_for(ErrorCode.IS_FOLDER, path)
         self.name = name
         self.mode = "rb"
         self.size: Final = info.size

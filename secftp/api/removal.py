@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Self
 
 from secftp.api.listing import Listing
-from secftp.api.names import folder_path, subject
+from secftp.api.names import folder_path
 from secftp.errors import FileError
 from secftp.messages import Error, Kind, Remove, exception_for
 from secftp.messages.schema import CAPABILITY_CHANGE
@@ -51,7 +51,7 @@ class Removals:
 
     def _take(self, path: Path, received: Received) -> bool:
         if isinstance(received, Error) and self._problem is None:
-            self._problem = exception_for(received.code, subject(path))
+            self._problem = exception_for(received.code, path)
         return True
 
     def _raise_problem(self) -> None:

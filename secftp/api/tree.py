@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, AnyStr, Final, TypeAlias, overload
 from secftp.api.listing import Listing, stat_of
 from secftp.api.names import file_path, folder_path, spelled
 from secftp.api.removal import remove_tree
-from secftp.errors import AlreadyExists, FileError, NotAFolder, NotEmpty, NotFound, UsageError
+from secftp.errors import AlreadyExists, FileError, NotAFolder, NotEmpty, NotFound, Side, UsageError
 from secftp.messages import Algorithm, Kind
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ class RemoteTree:
         wanted = folder_path(path, self._base)
         if not wanted:
             if not exist_ok:
-                raise AlreadyExists("The served folder itself is always there.")
+                raise AlreadyExists("The served folder itself is always there.", filename="/", side=Side.REMOTE)
             return
         with self._pool.session() as session:
             try:

@@ -13,8 +13,8 @@ import threading
 from typing import TYPE_CHECKING, Final
 
 from secftp.api.memory import GrowingSource
-from secftp.api.names import subject
-from secftp.errors import AlreadyExists, Forbidden, IsAFolder, NotFound, UsageError
+from secftp.errors import AlreadyExists, Forbidden, NotFound, UsageError
+from secftp.messages import ErrorCode, exception_for, remote_failure
 
 if TYPE_CHECKING:
     from secftp.api.pool import Pool
@@ -115,15 +115,15 @@ def require_place(session: Session, path: Path, *, overwrite: bool) -> None:
             _require_folder(session, path[:-1])
         return
     if kind == "folder":
-        raise IsAFolder(f"{subject(path)}: it is a folder.")
+        raise exception_for(ErrorCode.IS_FOLDER, path)
     if not overwrite:
-        raise AlreadyExists(f"{subject(path)}: it exists already.")
+        raise remote_failure(AlreadyExists, path, "it exists already.")
 
 
 def _require_folder(session: Session, path: Path) -> None:
     try:
         session.stat(path)
     except NotFound:
-        raise NotFound(
-            f"{subject(path)}: there is no such folder at the server.", hint="Make the folder there first."
+        raise remote_failure(
+            NotFound, path, "there is no such folder at the server.", hint="Make the folder there first."
         ) from None

@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from secftp.client.in_flight import removals
-from secftp.client.remote import Failures, opened, shown
+from secftp.client.remote import Failures, is_a_file, opened
 from secftp.errors import AlreadyExists, FileError, IsAFolder, NotAFolder, NotFound
-from secftp.messages import Kind, check_path, exception_for
+from secftp.messages import Kind, check_path, exception_for, remote_failure
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -51,7 +51,9 @@ def run_mkdir(options: MakeOptions, terminal: Terminal) -> None:
                 if url.path:
                     session.make_folder(url.path, parents=options.parents)
                 elif not options.parents:
-                    raise AlreadyExists("/: it exists already.", hint="That is the folder that the server serves.")
+                    raise remote_failure(
+                        AlreadyExists, (), "it exists already.", hint="That is the folder that the server serves."
+                    )
 
 
 def run_mv(options: MoveOptions, terminal: Terminal) -> None:
@@ -76,17 +78,17 @@ def _remove(session: Session, url: Url, options: RemoveOptions, failures: Failur
         try:
             session.remove(url.path, kind=Kind.FILE)
         except IsAFolder:
-            raise IsAFolder(f"{shown(url.path)}: it is a folder.", hint=_WITH_R) from None
+            raise remote_failure(IsAFolder, url.path, "it is a folder.", hint=_WITH_R) from None
         return
     kind = session.stat(url.path).kind
     if kind == Kind.FILE:
         if url.trailing_slash:
-            raise NotAFolder(f"{shown(url.path)}: it is a file.", hint="Leave out the slash at its end.")
+            raise is_a_file(url.path)
         session.remove(url.path, kind=kind)
     elif options.recursive:
         _remove_folder(session, url.path, failures)
     else:
-        raise IsAFolder(f"{shown(url.path)}: it is a folder.", hint=_WITH_R)
+        raise remote_failure(IsAFolder, url.path, "it is a folder.", hint=_WITH_R)
 
 
 def _remove_folder(session: Session, top: Path, failures: Failures) -> None:
@@ -116,7 +118,7 @@ def _files_of(session: Session, path: Path, failures: Failures) -> Generator[tup
     with failures.collected():
         for entry in session.list(path):
             if entry.code is not None:
-                failures.add(exception_for(entry.code, shown((*path, *entry.path))))
+                failures.add(exception_for(entry.code, (*path, *entry.path)))
             else:
                 (folders if entry.kind == Kind.FOLDER else files).append(entry.path[0])
     for name in files:
@@ -134,12 +136,12 @@ def _is_target_folder(session: Session, options: MoveOptions) -> bool:
         is_folder = session.stat(target.path).kind == Kind.FOLDER
     except NotFound:
         if several or (target.trailing_slash and not _all_folders(options)):
-            raise NotFound(
-                f"{shown(target.path)}: there is no such folder.", hint="Make it first, with secftp mkdir."
+            raise remote_failure(
+                NotFound, target.path, "there is no such folder.", hint="Make it first, with secftp mkdir."
             ) from None
         return False
     if not is_folder and (several or target.trailing_slash):
-        raise NotAFolder(f"{shown(target.path)}: it is a file.", hint="Name a folder to move things into.")
+        raise remote_failure(NotAFolder, target.path, "it is a file.", hint="Name a folder to move things into.")
     return is_folder
 
 
@@ -150,4 +152,4 @@ def _all_folders(options: MoveOptions) -> bool:
 
 def _require_folder(session: Session, url: Url) -> None:
     if session.stat(url.path).kind != Kind.FOLDER:
-        raise NotAFolder(f"{shown(url.path)}: it is a file.", hint="Leave out the slash at its end.")
+        raise is_a_file(url.path)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from secftp.client.terminal import make_local
 from secftp.copy import Silent, Summary
-from secftp.text import escape, format_size
+from secftp.text import format_size, path_text, show_path
 
 if TYPE_CHECKING:
     from secftp.errors import FileError
@@ -65,16 +64,11 @@ class Counts(Silent):
         self.summary = summary
 
     def name_failure(self, name: bytes, error: FileError) -> FileError:
-        """The error with the whole name in its sentence, and this machine's exit code if it is one of its own.
-
-        What the server or the copy says of a file begins with its name; storage does not, and may know it by its last
-        part only.
-        """
-        shown = escape(name)
-        if not error.message.startswith(f"{shown}: "):
-            make_local(error)
-            if shown not in escape(error.message):
-                error.message = f"{shown}: {error.message}"
+        """The error with the whole name in its sentence: who raised it may know only a part of it, or none."""
+        whole = path_text(name)
+        known = error.filename
+        if known is None or not f"/{known}".endswith(f"/{whole}"):
+            error.message = f"{show_path(name)}: {error.message}"
         return error
 
     @property

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from secftp.client.connect import Connector
 from secftp.client.copy_options import STREAM, GetOptions, PutOptions
 from secftp.client.retry import Retries
-from secftp.client.terminal import make_local
-from secftp.errors import ConnectionLost, FileError, ServerUnreachable, TransferTimeout
+from secftp.errors import ConnectionLost, ServerUnreachable, TransferTimeout
 from secftp.messages import Algorithm, check_path
 
 if TYPE_CHECKING:
@@ -102,11 +101,8 @@ def _run(options: GetOptions | PutOptions, copy: Get | Put, watching: Watching, 
         if watching.moved_bytes:
             problem.hint = f"{watching.standing()} To go on: {_way_on(options.how, watching, terminal)}"
         raise
-    except BaseException as problem:
+    except BaseException:
         watching.give_up()
-        # What a copy raises of files is about its target, or, as a bare FileError, about what the server can't do.
-        if isinstance(problem, FileError) and isinstance(options, GetOptions) and type(problem) is not FileError:
-            make_local(problem)
         raise
     watching.conclude()
 

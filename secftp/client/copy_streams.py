@@ -14,13 +14,12 @@ from typing import TYPE_CHECKING, Final
 from secftp.client.connect import Connector
 from secftp.client.copy_files import watch
 from secftp.client.ends import STANDARD_INPUT, STREAM, open_input, open_output
-from secftp.client.remote import shown
 from secftp.client.retry import Retries
 from secftp.client.terminal import STANDARD_OUTPUT
 from secftp.copy import Summary
 from secftp.copy.limit import RateLimit
 from secftp.errors import ChecksumMismatch, FileChanged, IsAFolder
-from secftp.messages import Algorithm
+from secftp.messages import Algorithm, remote_failure
 from secftp.storage import Sink, Source, new_digest
 
 if TYPE_CHECKING:
@@ -40,7 +39,7 @@ def get_stream(options: GetOptions, terminal: Terminal) -> None:
     """Fetch to standard output. Raises as `Session.open`, `Session.read`, `open_output` and `choose_key`."""
     url = options.sources[0]
     if url.trailing_slash:
-        raise IsAFolder(f"{shown(url.path)}: a folder can't go to standard output.")
+        raise remote_failure(IsAFolder, url.path, "a folder can't go to standard output.")
     # Text on a terminal is its own progress, and a bar would be written into it.
     watching = watch(_without_bar(options, STANDARD_OUTPUT), terminal, "Fetched")
     with open_output(None, overwrite=True, hint=_NO_TERMINAL) as near:
@@ -109,8 +108,10 @@ def _read_on(session: Session, path: Path, sink: _Delivered, algorithm: Algorith
     except ChecksumMismatch:
         if not begin:
             raise
-        raise FileChanged(
-            f"{shown(path)}: it is another file than it was before the connection was lost.",
+        raise remote_failure(
+            FileChanged,
+            path,
+            "it is another file than it was before the connection was lost.",
             hint="What is out already is of the older one. Begin again.",
         ) from None
 

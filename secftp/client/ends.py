@@ -11,8 +11,8 @@ import re
 import sys
 from typing import TYPE_CHECKING, Final
 
-from secftp.client.terminal import STANDARD_OUTPUT, make_local
-from secftp.errors import FileError, UsageError
+from secftp.client.terminal import STANDARD_OUTPUT
+from secftp.errors import FileError, Side, UsageError
 from secftp.storage import PipeSink, PipeSource, Sink, Source, create_local_sink, open_local_source
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class at_home:  # noqa: N801 - it is used like a function
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if isinstance(error, FileError):
-            make_local(error)
+            error.locate(Side.LOCAL)
 
 
 class _LocalSink(Sink):

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
-from secftp.client.remote import shown
 from secftp.errors import FileError, ProtocolError
 from secftp.messages import Error, Ok, Remove, Sum, exception_for
 from secftp.messages.schema import CAPABILITY_CHANGE, CAPABILITY_SUM
@@ -43,7 +42,7 @@ def checksums(
 
     for (item, path), answer in _answers(session, (((item, path), ask(path)) for item, path in files)):
         if isinstance(answer, Error):
-            yield item, exception_for(answer.code, shown(path))
+            yield item, exception_for(answer.code, path)
         elif answer.digest is not None:
             yield item, answer.digest
         else:
@@ -59,7 +58,7 @@ def removals(session: Session, names: Iterable[tuple[Path, Kind]]) -> Iterator[F
 
     for path, answer in _answers(session, ((path, ask(path, kind)) for path, kind in names)):
         if isinstance(answer, Error):
-            yield exception_for(answer.code, shown(path))
+            yield exception_for(answer.code, path)
 
 
 def _answers(session: Session, requests: Iterable[tuple[_Item, _Request]]) -> Iterator[tuple[_Item, Ok | Error]]:

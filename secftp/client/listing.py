@@ -11,10 +11,10 @@ import stat
 import time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from secftp.client.remote import Failures, opened, shown
+from secftp.client.remote import Failures, is_a_file, opened
 from secftp.client.terminal import print_output
-from secftp.errors import NotAFolder
 from secftp.messages import exception_for
+from secftp.text import show_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -78,7 +78,7 @@ def _list(session: Session, url: Url, options: ListOptions, failures: Failures, 
         print_output(json_line(row) if options.json else _line(row, long=options.long, width=len(str(row.size))))
         return
     if head is not None:
-        print_output(f"{head}{shown(url.path)}:\n")
+        print_output(f"{head}{show_path(url.path)}:\n")
     rows = (
         Row(listed.path, listed.kind and str(listed.kind), listed.size, listed.mtime_ns, listed.mode, listed.code)
         for listed in session.list(url.path, recursive=options.recursive)
@@ -93,13 +93,13 @@ def _list(session: Session, url: Url, options: ListOptions, failures: Failures, 
         print_output("".join(lines))
         for row in block:
             if row.code is not None:
-                failures.add(exception_for(row.code, shown((*url.path, *row.path))))
+                failures.add(exception_for(row.code, (*url.path, *row.path)))
 
 
 def _row_of(session: Session, url: Url) -> Row:
     info = session.stat(url.path)
     if url.trailing_slash and info.kind != _FOLDER:
-        raise NotAFolder(f"{shown(url.path)}: it is a file.", hint="Leave out the slash at its end.")
+        raise is_a_file(url.path)
     return Row(url.path, str(info.kind), info.size, info.mtime_ns, info.mode)
 
 
@@ -123,7 +123,7 @@ def _blocks(rows: Iterable[Row]) -> Iterator[list[Row]]:
 
 
 def _line(row: Row, *, long: bool, width: int) -> str:
-    name = shown(row.path) + ("/" if row.kind == _FOLDER and row.path else "")
+    name = show_path(row.path) + ("/" if row.kind == _FOLDER and row.path else "")
     if not long:
         return f"{name}\n"
     return f"{_permissions(row)} {row.size:>{width}} {_time(row.mtime_ns)} {name}\n"
@@ -131,7 +131,7 @@ def _line(row: Row, *, long: bool, width: int) -> str:
 
 def _block(row: Row) -> str:
     return (
-        f"{shown(row.path)}\n"
+        f"{show_path(row.path)}\n"
         f"  kind: {row.kind}\n"
         f"  size: {row.size} bytes\n"
         f"  modified: {_time(row.mtime_ns, '%Y-%m-%d %H:%M:%S %z')}\n"

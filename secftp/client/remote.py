@@ -7,12 +7,11 @@ happens, and the exit code is 1.
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Self
 
 from secftp.client.connect import Connector
-from secftp.errors import FileError, SecftpError
-from secftp.messages import check_path
-from secftp.text import escape
+from secftp.errors import FileError, NotAFolder, SecftpError
+from secftp.messages import check_path, remote_failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
     from secftp.client.terminal import Terminal
     from secftp.places import Path, Url
     from secftp.session import Session
-
-_ROOT: Final = "/"
 
 
 class PartialFailure(SecftpError):
@@ -96,6 +93,6 @@ def opened(connection: Connection, urls: Sequence[Url], terminal: Terminal, *, q
         yield session
 
 
-def shown(path: Path) -> str:
-    """A path at the server for people."""
-    return escape(b"/".join(path)) or _ROOT
+def is_a_file(path: Path) -> NotAFolder:
+    """The failure of a URL with a slash at its end that leads to a file."""
+    return remote_failure(NotAFolder, path, "it is a file.", hint="Leave out the slash at its end.")

@@ -12,7 +12,7 @@ import sys
 from typing import TYPE_CHECKING, Final
 
 from secftp.client.in_flight import checksums
-from secftp.client.remote import Failures, opened, shown
+from secftp.client.remote import Failures, opened
 from secftp.client.terminal import STANDARD_OUTPUT, print_bytes
 from secftp.errors import FileError
 from secftp.messages import Algorithm, Kind, exception_for
@@ -71,7 +71,7 @@ def _files(session: Session, url: Url, failures: Failures) -> Iterator[Path]:
         with failures.collected():
             for entry in session.list((*url.path, *folder)):
                 if entry.code is not None:
-                    failures.add(exception_for(entry.code, shown((*url.path, *folder, *entry.path))))
+                    failures.add(exception_for(entry.code, (*url.path, *folder, *entry.path)))
                 elif entry.kind is not None:
                     (files if entry.kind == Kind.FILE else folders).append(entry.path[0])
         for name in sorted(files):

@@ -13,24 +13,13 @@ import os
 import sys
 from typing import TYPE_CHECKING, Final
 
+from secftp.client.hints import hint_for
 from secftp.client.progress import Bar
 from secftp.errors import (
-    AlreadyExists,
-    ConnectionLost,
     ExitCode,
-    FileChanged,
-    FileError,
-    Forbidden,
     InputOutputError,
-    IsAFolder,
-    KeyFormatError,
-    NameRefused,
-    NoSpace,
-    NotAFolder,
-    NotFound,
-    ProtocolError,
     SecftpError,
-    TooLarge,
+    Side,
     UsageError,
 )
 from secftp.text import escape, format_duration
@@ -44,33 +33,6 @@ if TYPE_CHECKING:
 
 STANDARD_OUTPUT: Final = 1
 STANDARD_ERROR: Final = 2
-
-# For failures without a hint of their own: where they were met, nobody knew who asks and how.
-_HINTS: Final[dict[type[SecftpError], str]] = {
-    NotFound: "Names are relative to the folder that the server serves.",
-    NotAFolder: "Names are relative to the folder that the server serves.",
-    IsAFolder: "Name a file in it.",
-    AlreadyExists: "Choose another name; --no-clobber or the server itself keeps it from being replaced.",
-    NameRefused: "A name is one or more parts joined by '/', none of them '.' or '..'.",
-    Forbidden: "Ask whoever runs the server for the right to do this.",
-    NoSpace: "Ask whoever runs the server to make room.",
-    ConnectionLost: "Try again.",
-    ProtocolError: "Check that a current secftp runs at both ends.",
-    KeyFormatError: "Check where the key comes from.",
-    FileError: "Ask whoever runs the server; its log says more.",
-}
-_LOCAL_HINTS: Final[dict[type[SecftpError], str]] = {
-    NotFound: "Check the name of the local file, and that its folder exists.",
-    NotAFolder: "Check the name of the local file.",
-    IsAFolder: "Name a file in it.",
-    AlreadyExists: "Choose another name, or leave out --no-clobber.",
-    Forbidden: "Check the permissions of the file and its folder; a stream goes through a pipe.",
-    NoSpace: "Make room on this machine's disk.",
-    TooLarge: "Choose a file system that takes larger files.",
-    FileChanged: "Try again.",
-    FileError: "Check the disk of this machine.",
-}
-_SAME_CODE_AT_BOTH_ENDS: Final = (AlreadyExists, NoSpace, TooLarge, FileChanged)
 
 
 class Terminal:
@@ -164,7 +126,7 @@ class Terminal:
 
     def complain(self, problem: SecftpError) -> None:
         """Tell what went wrong and what to do about it. Quiet or not, this is always shown."""
-        self._end(str(problem), problem.hint or _hint(problem, _HINTS), problem.exit_code)
+        self._end(str(problem), problem.hint or hint_for(problem), problem.exit_code)
 
     def failed(self, problem: SecftpError) -> None:
         """Tell of one failure among others, in a line."""
@@ -254,15 +216,7 @@ def _told() -> Iterator[None]:
         discard(STANDARD_OUTPUT)
         reason = (error.strerror or type(error).__name__).lower()
         problem = InputOutputError(f"Standard output can't be written: {reason}.")
-        make_local(problem)
-        raise problem from None
-
-
-def make_local(problem: FileError) -> None:
-    """Let a file's failure be one of this machine's, by its hint and its exit code."""
-    problem.hint = problem.hint or _hint(problem, _LOCAL_HINTS)
-    if not isinstance(problem, _SAME_CODE_AT_BOTH_ENDS):
-        problem.exit_code = ExitCode.LOCAL_FILE
+        raise problem.locate(Side.LOCAL) from None
 
 
 def discard(descriptor: int) -> None:
@@ -276,10 +230,6 @@ def discard(descriptor: int) -> None:
 def _guarded(sentence: str) -> str:
     """A sentence in which names stand, escaped or not: escaping, but not the backslashes of escapes that are there."""
     return "\\".join(map(escape, sentence.split("\\")))
-
-
-def _hint(problem: SecftpError, hints: dict[type[SecftpError], str]) -> str:
-    return next((hints[kind] for kind in type(problem).__mro__ if kind in hints), "")
 
 
 def _origin(problem: Exception) -> str:

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from secftp.client.copy_counts import count
 from secftp.client.ends import at_home
 from secftp.client.in_flight import checksums
-from secftp.client.remote import Failures, opened, shown
+from secftp.client.remote import Failures, is_a_file, opened
 from secftp.client.terminal import print_output
-from secftp.errors import ExitCode, FileError, IsAFolder, NotAFolder, NotFound
+from secftp.errors import ExitCode, FileError, IsAFolder, NotFound, Side
 from secftp.messages import Algorithm, Kind, exception_for
 from secftp.storage import LocalStore, new_digest, open_local_source
-from secftp.text import escape, format_size
+from secftp.text import escape, format_size, show_path
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -138,7 +138,7 @@ class _Comparison:
     def _stat(self) -> int:
         info = self._session.stat(self._url.path)
         if self._url.trailing_slash and info.kind != Kind.FOLDER:
-            raise NotAFolder(f"{shown(self._url.path)}: it is a file.", hint="Leave out the slash at its end.")
+            raise is_a_file(self._url.path)
         return _FOLDER if info.kind == Kind.FOLDER else info.size
 
     # --- which files to compare ---------------------------------------------------------------------------------------
@@ -191,15 +191,15 @@ class _Comparison:
                 if entry.problem is None and entry.info is not None:
                     yield entry.path[0], _FOLDER if entry.info.kind == "folder" else entry.info.size or 0
                 else:
-                    name = shown((*folder, *entry.path))
-                    self._failures.add(entry.problem or NotFound(f"{name}: it can't be looked at."))
+                    name = show_path((*folder, *entry.path))
+                    self._failures.add(entry.problem or NotFound(f"{name}: it can't be looked at.", side=Side.LOCAL))
 
     def _list_there(self, folder: Path) -> dict[bytes, int]:
         """What is in a folder at the server, by name and size."""
         found = {}
         for entry in self._session.list((*self._url.path, *folder)):
             if entry.code is not None:
-                self._failures.add(exception_for(entry.code, shown((*self._url.path, *folder, *entry.path))))
+                self._failures.add(exception_for(entry.code, (*self._url.path, *folder, *entry.path)))
             elif entry.kind is not None:
                 found[entry.path[0]] = _FOLDER if entry.kind == Kind.FOLDER else entry.size
         return found

@@ -22,8 +22,9 @@ from secftp.copy.times import same_time
 from secftp.copy.walk import Walk
 from secftp.copy.watch import Silent, Summary
 from secftp.errors import AlreadyExists, FileError
+from secftp.messages import ErrorCode, exception_for
 from secftp.storage import LocalStore
-from secftp.text import escape
+from secftp.storage.failures import failure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -158,7 +159,7 @@ class Get:
         for remote, info, problem in sources:
             name = remote[-1] if remote else b""
             if info is None:
-                self._tally.failed(name or b"/", problem or FileError("It could not be looked at."))
+                self._tally.failed(name or b"/", problem or exception_for(ErrorCode.IO_ERROR, name))
             elif info.kind != "folder":
                 if name in taken:
                     self._tally.failed(name, twice(name))
@@ -182,7 +183,7 @@ class Get:
                 self._store.make_folder(folder.local, mode=mode)
             except AlreadyExists:
                 if self._store.stat(folder.local).kind != "folder":
-                    raise AlreadyExists(f"{escape(folder.name)}: there is a file of that name.") from None
+                    raise failure(AlreadyExists, "There is a file of that name", folder.local) from None
                 folder.sets = folder.sets and self._options.overwrite
         except FileError as problem:
             self._tally.failed(folder.name, problem)

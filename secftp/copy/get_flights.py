@@ -10,9 +10,8 @@ import hmac
 from typing import TYPE_CHECKING, Protocol
 
 from secftp.errors import FileChanged, FileError, ProtocolError
-from secftp.messages import Abort, Error, ErrorCode, File, Files
+from secftp.messages import Abort, Error, ErrorCode, File, Files, remote_failure
 from secftp.session.answers import Reading, mismatch
-from secftp.text import escape
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -141,7 +140,7 @@ class BatchFlight:
         options, data = base.options, file.data
         try:
             if not hmac.compare_digest(base.digest_of(data), file.digest):
-                raise mismatch(escape(item.name))
+                raise mismatch(item.name)
             if options.preserve:
                 self._small.write(
                     item.local, memoryview(data), overwrite=options.overwrite, mode=file.mode, mtime_ns=file.mtime_ns
@@ -186,7 +185,7 @@ class FileFlight:
         self._resumed = resumed
         self._sink: Sink | None = resumed
         self._size = item.size
-        self._reading = Reading(self._begin, digest, subject=escape(item.name), stop=stop, progress=self._progress)
+        self._reading = Reading(self._begin, digest, subject=item.name, stop=stop, progress=self._progress)
 
     @property
     def count(self) -> int:
@@ -221,7 +220,7 @@ class FileFlight:
         if self._reading.end is not None:
             self._commit()
         else:
-            self._give_up(self._reading.problem or mismatch(escape(self._item.name)))
+            self._give_up(self._reading.problem or mismatch(self._item.name))
         self._base.landed(self)
         return True
 
@@ -243,7 +242,7 @@ class FileFlight:
             self._sink = self._make(file)
             return self._sink
         if file.mtime_ns != item.mtime_ns:
-            raise FileChanged(f"{escape(item.name)}: it was changed since it was listed.", hint="Try again.")
+            raise remote_failure(FileChanged, item.name, "it was changed since it was listed.", hint="Try again.")
         return self._resumed
 
     def _progress(self, done: int, _total: int | None, /) -> None:

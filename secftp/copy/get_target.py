@@ -6,12 +6,11 @@ import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from secftp.errors import FileError, NotAFolder, NotFound, UsageError
-from secftp.messages import Error, Info, Kind, Stat, exception_for
+from secftp.messages import Error, Info, Kind, Stat, exception_for, remote_failure
 from secftp.messages.schema import CAPABILITY_STAT
 from secftp.session.answers import Single
 from secftp.storage import make_local_folder, stat_local
-from secftp.storage.failures import translated
-from secftp.text import escape
+from secftp.storage.failures import failure, translated
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,12 +60,11 @@ def look_at_sources(session: Session, sources: Sequence[Remote]) -> list[Found]:
 
 
 def _found(source: Remote, answer: Single) -> Found:
-    name = escape(b"/".join(source.path)) or "/"
     if isinstance(answer.message, Error):
-        return Found(source.path, None, exception_for(answer.message.code, name))
+        return Found(source.path, None, exception_for(answer.message.code, source.path))
     assert isinstance(answer.message, Info)  # nothing else answers STAT
     if source.trailing_slash and answer.message.kind is not Kind.FOLDER:
-        return Found(source.path, None, NotAFolder(f"{name}: it is not a folder."))
+        return Found(source.path, None, remote_failure(NotAFolder, source.path, "it is not a folder."))
     return Found(source.path, answer.message)
 
 
@@ -77,9 +75,9 @@ def look_at_target(name: str, sources: Sequence[Found]) -> Target:
     if kind == "folder":
         return Target(name, is_folder=True, is_there=True, takes_names=True)
     if kind is None and several and not as_folder:
-        raise NotFound(f"No such folder: {name}", hint="With a slash at its end it is made.")
+        raise failure(NotFound, "No such folder", name, hint="With a slash at its end it is made.")
     if kind is not None and (several or as_folder or sources[0].is_folder):
-        raise NotAFolder(f"It is not a folder: {name}", hint="Name a folder as the target.")
+        raise failure(NotAFolder, "It is not a folder", name, hint="Name a folder as the target.")
     takes_names = several or as_folder
     return Target(
         name, is_folder=takes_names or sources[0].is_folder, is_there=kind is not None, takes_names=takes_names

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Protocol
 
-from secftp.errors import FileChanged
+from secftp.errors import FileChanged, Side
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,6 +25,6 @@ def hash_prefix(readable: _Readable, digest: Digest, size: int) -> None:
     while done < size:
         count = readable.readv([piece[: size - done]], done)
         if not count:
-            raise FileChanged("The file became shorter while it was being read.", hint="Try again.")
+            raise FileChanged("The file became shorter while it was being read.", hint="Try again.", side=Side.LOCAL)
         digest.update(piece[:count])
         done += count

@@ -20,7 +20,9 @@ from secftp.copy.steps import steps_of
 from secftp.copy.tally import Tally, twice
 from secftp.copy.watch import Silent, Summary
 from secftp.errors import FileError
+from secftp.storage.failures import failure
 from secftp.storage.outgoing import What
+from secftp.text import path_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -135,7 +137,9 @@ class Put:
                 elif self._options.preserve:
                     sending.left(step)
             case What.PROBLEM:
-                self._tally.failed(step.name, step.problem or FileError("It could not be read."))
+                self._tally.failed(
+                    step.name, step.problem or failure(FileError, "It could not be read", path_text(step.name))
+                )
             case _:
                 text = "a link to a folder that it is in, left out" if self._options.follow else _NOTES[step.what]
                 self._tally.watcher.note(step.name, text if step.what is What.LINK else _NOTES[step.what])

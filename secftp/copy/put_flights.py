@@ -11,9 +11,8 @@ import hmac
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from secftp.errors import ChecksumMismatch, ProtocolError
-from secftp.messages import ErrorCode, Ok, Results, exception_for
+from secftp.messages import ErrorCode, Ok, Results, exception_for, remote_failure
 from secftp.session.answers import Single
-from secftp.text import escape
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -184,8 +183,11 @@ class FileFlight(Flight):
             raise ProtocolError("The answer does not fit the request.")
         digest, step = self.digest.digest(), self._step
         if answer.digest is not None and not hmac.compare_digest(answer.digest, digest):
-            problem = ChecksumMismatch(
-                f"{escape(step.name)}: the server confirmed another checksum than the one sent.", hint="Try again."
+            problem = remote_failure(
+                ChecksumMismatch,
+                step.name,
+                "the server confirmed another checksum than the one sent.",
+                hint="Try again.",
             )
             self._give_up(problem)
         elif self.problem is not None:

@@ -12,7 +12,7 @@ from secftp.copy.limit import Metered
 from secftp.copy.options import KEEP_BYTES
 from secftp.copy.prefix import hash_prefix
 from secftp.copy.put_flights import FileFlight
-from secftp.errors import FileError
+from secftp.errors import FileError, Side
 from secftp.messages import Info, Write
 from secftp.storage import new_digest
 
@@ -33,7 +33,7 @@ def send_large(base: Sending, step: Step, source: Source) -> None:
             hash_prefix(source, digest, offset)
         request = _request(base, step, size, offset, digest)
     except FileError as problem:
-        base.tally.failed(step.name, problem, planned=size)
+        base.tally.failed(step.name, problem.locate(Side.REMOTE), planned=size)
         return
     flight = FileFlight(base, step, size, digest, offset)
     if step.kept is None:

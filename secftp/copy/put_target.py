@@ -6,9 +6,9 @@ import os
 from typing import TYPE_CHECKING, Final
 
 from secftp.copy.steps import Goal
-from secftp.errors import FileError, Forbidden, NameRefused, NotAFolder, NotFound, UsageError
+from secftp.errors import FileError, Forbidden, NameRefused, NotAFolder, NotFound, Side, UsageError
+from secftp.messages import remote_failure
 from secftp.messages.schema import CAPABILITY_STAT
-from secftp.text import escape
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,11 +28,12 @@ def goals(session: Session, sources: Sequence[str], target: Remote) -> tuple[lis
         raise UsageError("There is nothing to be put.")
     kind = _kind(session, target)
     needs_folder = target.trailing_slash or len(sources) > 1
-    subject = escape(b"/".join(target.path)) or "/"
     if kind == "file" and needs_folder:
-        raise NotAFolder(f"{subject}: it is not a folder.", hint="Name a folder as the target.")
+        raise remote_failure(NotAFolder, target.path, "it is not a folder.", hint="Name a folder as the target.")
     if kind is None and len(sources) > 1 and not target.trailing_slash:
-        raise NotFound(f"{subject}: there is no such folder at the server.", hint="With a slash at its end it is made.")
+        raise remote_failure(
+            NotFound, target.path, "there is no such folder at the server.", hint="With a slash at its end it is made."
+        )
     is_folder = kind == "folder" or needs_folder
     found = []
     for source in sources:
@@ -42,7 +43,9 @@ def goals(session: Session, sources: Sequence[str], target: Remote) -> tuple[lis
         elif is_folder:
             found.append(Goal(source, (*target.path, name), name))
         elif kind == "file" and os.path.isdir(source):
-            raise NotAFolder(f"{subject}: it is a file, and can't become a folder.", hint="Choose another name.")
+            raise remote_failure(
+                NotAFolder, target.path, "it is a file, and can't become a folder.", hint="Choose another name."
+            )
         else:
             found.append(Goal(source, target.path, name))
     return found, kind is None and needs_folder
@@ -53,7 +56,7 @@ def _name(source: str) -> bytes:
     try:
         name = os.path.basename(os.fsencode(source).rstrip(b"/"))
     except UnicodeEncodeError:
-        raise NameRefused("A name holds a character that can't be encoded.") from None
+        raise NameRefused("A name holds a character that can't be encoded.", filename=source, side=Side.LOCAL) from None
     return b"" if name in _CONTENTS else name
 
 

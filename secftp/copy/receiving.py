@@ -19,7 +19,6 @@ from secftp.messages.bounds import MAX_BULK, MAX_SMALL
 from secftp.messages.schema import CAPABILITY_MANY, CAPABILITY_RESUME
 from secftp.storage import new_digest
 from secftp.storage.digest import digester
-from secftp.text import escape
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -216,7 +215,7 @@ class Receiving:
             item.size = self._small_limit + 1
             self.again(item)
         else:
-            self.failed(item, exception_for(code, escape(item.name)))
+            self.failed(item, exception_for(code, item.name))
 
     def again(self, item: Item) -> None:
         """As `Base.again`."""

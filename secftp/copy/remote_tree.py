@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from secftp.errors import ProtocolError, TooLarge
-from secftp.messages import Listed
-from secftp.text import escape
+from secftp.messages import Listed, remote_failure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -88,7 +87,7 @@ class Folder:
         packed = zlib.compress(_encode(entries), 1)
         self._packed += len(packed)
         if self._packed > _MOST_BYTES:
-            raise TooLarge(f"{escape(self.name) or '/'}: the folder has more entries than can be kept in mind.")
+            raise remote_failure(TooLarge, self.name, "the folder has more entries than can be kept in memory.")
         self._parts.append(packed)
 
     def forget(self) -> None:

@@ -12,13 +12,21 @@ from typing import TYPE_CHECKING, Final
 from secftp.copy.put_flights import AttributesFlight, BatchFlight, Flight, FolderFlight, Sent
 from secftp.copy.put_large import send_large
 from secftp.copy.steps import Step
-from secftp.errors import ConnectionLost, FileError, NotFound, SecftpError
-from secftp.messages import Error, ErrorCode, MakeFolder, NewFile, SetAttributes, WriteMany, exception_for
+from secftp.errors import ConnectionLost, FileError, NotFound, SecftpError, Side
+from secftp.messages import (
+    Error,
+    ErrorCode,
+    MakeFolder,
+    NewFile,
+    SetAttributes,
+    WriteMany,
+    exception_for,
+    remote_failure,
+)
 from secftp.messages.bounds import MAX_BULK, MAX_SMALL
 from secftp.messages.schema import CAPABILITY_MANY, CAPABILITY_RESUME
 from secftp.storage.digest import digester
 from secftp.storage.outgoing import SmallContent, What
-from secftp.text import escape
 
 if TYPE_CHECKING:
     from secftp.copy.limit import RateLimit
@@ -81,7 +89,7 @@ class Sending:
         try:
             request = MakeFolder(id=self.pipeline.next_id(), path=step.remote, parents=True, mode=mode)
         except FileError as problem:
-            self.tally.failed(step.name, problem)
+            self.tally.failed(step.name, problem.locate(Side.REMOTE))  # a name that none takes
             self.lost_folders.add(step.remote)
             return
         flight = FolderFlight(self, step)
@@ -148,7 +156,7 @@ class Sending:
         try:
             self._files.append(NewFile(path, data, digest, mode, mtime_ns))
         except FileError as problem:
-            self.tally.failed(name, problem, planned=size)
+            self.tally.failed(name, problem.locate(Side.REMOTE), planned=size)
             return
         self._sent.append(Sent(step, name, size, digest))
         self.current = None
@@ -210,7 +218,7 @@ class Sending:
         assert self._flights[0] is flight
         if not isinstance(answer, Error):
             flight.done(answer)
-        elif not self._ends(answer.code):
+        elif not self._ends(answer.code, flight.steps[0].remote):
             flight.refused(answer.code)
         elif answer.code is ErrorCode.STOPPING:
             self._repeated.extend(flight.steps)
@@ -218,7 +226,7 @@ class Sending:
 
     def failed(self, step: Step, code: ErrorCode, *, size: int | None = None) -> None:
         """As `Base.failed`."""
-        if self._ends(code):
+        if self._ends(code, step.remote):
             if code is ErrorCode.STOPPING:
                 self.again(step)
         elif self._is_lost(step):
@@ -235,12 +243,12 @@ class Sending:
         if step.folder is not None and self.options.preserve:
             self._repeated.append(Step(What.LEFT, step.origin, step.folder.path, step.folder.info, None, step.folder))
 
-    def _ends(self, code: ErrorCode) -> bool:
+    def _ends(self, code: ErrorCode, path: Path) -> bool:
         """Whether this concerns more than one file."""
         if code is ErrorCode.STOPPING:
             self._fatal = ConnectionLost("The server is stopping.", hint="Try again later.")
         elif code is ErrorCode.READ_ONLY:
-            self._fatal = exception_for(code, "Nothing can be put there")
+            self._fatal = exception_for(code, path)
         else:
             return False
         return True
@@ -282,7 +290,8 @@ class Sending:
 
 
 def _problem(step: Step, code: ErrorCode) -> FileError:
-    name = escape(step.name)
     if code is ErrorCode.NOT_FOUND:  # here that can only be the folder around it
-        return NotFound(f"{name}: there is no such folder at the server.", hint="Make the folder there first.")
-    return exception_for(code, name)
+        return remote_failure(
+            NotFound, step.name, "there is no such folder at the server.", hint="Make the folder there first."
+        )
+    return exception_for(code, step.name)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from secftp.copy.watch import Silent, Summary
 from secftp.errors import AlreadyExists
-from secftp.text import escape
+from secftp.text import path_text, show_path
 
 if TYPE_CHECKING:
     from secftp.copy.watch import Watcher
@@ -84,4 +84,8 @@ class Tally:
 
 def twice(name: bytes) -> AlreadyExists:
     """A second file of this name among the sources would replace the first."""
-    return AlreadyExists(f"{escape(name)}: another source has the same name, and was copied there.")
+    return AlreadyExists(
+        f"{show_path(name)}: another source has the same name, and was copied there.",
+        hint="Give each a target of its own.",
+        filename=path_text(name),
+    )

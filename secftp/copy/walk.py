@@ -10,9 +10,8 @@ from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from secftp.copy.remote_tree import Folder, Item
-from secftp.errors import ConnectionLost, FileError, ProtocolError
+from secftp.errors import ConnectionLost, FileError, ProtocolError, Side
 from secftp.messages import Entries, Error, ErrorCode, Kind, List, exception_for
-from secftp.text import escape
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -107,7 +106,7 @@ class Walk:
         below = (*folder.below, last)
         if entry.kind is None:
             code = entry.code or ErrorCode.IO_ERROR
-            self._tally.failed(folder.name_of(last), exception_for(code, escape(folder.name_of(last))))
+            self._tally.failed(folder.name_of(last), exception_for(code, folder.name_of(last)))
         elif entry.kind is Kind.FOLDER:
             if self._globs.wants_folder(below):
                 self._open(folder.child(entry))
@@ -132,7 +131,7 @@ class Walk:
         try:
             request = List(id=self._pipeline.next_id(), path=folder.remote)
         except FileError as problem:
-            self._unlisted(folder, problem)
+            self._unlisted(folder, problem.locate(Side.REMOTE))
             return
         self._pipeline.submit(request, _Listing(self, folder))
 
@@ -148,7 +147,7 @@ class Walk:
             raise ProtocolError("The answer does not fit the request.")
         if received.code is ErrorCode.STOPPING:
             raise ConnectionLost("The server is stopping.", hint="Try again later.")
-        self._unlisted(folder, exception_for(received.code, escape(folder.name) or "/"))
+        self._unlisted(folder, exception_for(received.code, folder.name))
         return True
 
     def _unlisted(self, folder: Folder, problem: FileError) -> None:

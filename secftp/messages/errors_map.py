@@ -6,10 +6,18 @@ machine. What arrives becomes an exception with our sentence for its code; the p
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
 
 from secftp import errors
 from secftp.messages.schema import ErrorCode
+from secftp.text import path_text, show_path
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    Subject: TypeAlias = Sequence[bytes] | bytes | str
+
+_Kind = TypeVar("_Kind", bound=errors.FileError)
 
 
 class _Meaning(NamedTuple):
@@ -60,7 +68,17 @@ def code_for(error: BaseException) -> ErrorCode:
     return ErrorCode.IO_ERROR
 
 
-def exception_for(code: ErrorCode, subject: str = "The file") -> errors.FileError:
-    """Return the exception that `code` means; `subject` opens its sentence and must be fit for a terminal."""
+def exception_for(code: ErrorCode, subject: Subject | None = None) -> errors.FileError:
+    """Return the exception that `code` means, about the peer's file `subject`: a path, or a name as it is, unescaped.
+
+    Without a subject it is about no file that has a name here.
+    """
     meaning = _MEANINGS[code]
-    return meaning.exception(f"{subject}: {meaning.text}.", hint=meaning.hint)
+    return remote_failure(meaning.exception, subject, f"{meaning.text}.", hint=meaning.hint)
+
+
+def remote_failure(kind: type[_Kind], subject: Subject | None, clause: str, *, hint: str = "") -> _Kind:
+    """Return the exception of this class about a file at the peer: its name, then the `clause` with its full stop."""
+    name = None if subject is None else path_text(subject)
+    shown = "The file" if name is None else show_path(name)
+    return kind(f"{shown}: {clause}", hint=hint, filename=name, side=errors.Side.REMOTE)

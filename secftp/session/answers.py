@@ -11,7 +11,19 @@ from typing import TYPE_CHECKING, Protocol
 
 from secftp.channel import DataRun
 from secftp.errors import ChecksumMismatch, FileError, ProtocolError
-from secftp.messages import Abort, Algorithm, End, Entries, Error, ErrorCode, File, Files, Results, exception_for
+from secftp.messages import (
+    Abort,
+    Algorithm,
+    End,
+    Entries,
+    Error,
+    ErrorCode,
+    File,
+    Files,
+    Results,
+    exception_for,
+    remote_failure,
+)
 from secftp.storage import digester
 
 if TYPE_CHECKING:
@@ -19,7 +31,7 @@ if TYPE_CHECKING:
 
     from secftp.channel import Received
     from secftp.messages import Listed, Message, SmallFile
-    from secftp.storage import Digest, Sink
+    from secftp.storage import Digest, Path, Sink
     from secftp.transfer import Progress
 
 
@@ -103,7 +115,7 @@ class Reading:
         opened: Callable[[File], Sink],
         digest: Digest,
         *,
-        subject: str,
+        subject: Path | bytes,
         stop: Callable[[], None],
         progress: Progress,
     ) -> None:
@@ -236,9 +248,11 @@ class ReadingMany:
         return self.complete
 
 
-def mismatch(subject: str) -> ChecksumMismatch:
+def mismatch(subject: Path | bytes) -> ChecksumMismatch:
     """What arrived is not what was sent."""
-    return ChecksumMismatch(
-        f"{subject}: the checksum of what arrived is not that of what was sent; nothing was kept.",
+    return remote_failure(
+        ChecksumMismatch,
+        subject,
+        "the checksum of what arrived is not that of what was sent; nothing was kept.",
         hint="Try again; if it happens again, check the disks of both machines.",
     )

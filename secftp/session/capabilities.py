@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from secftp.errors import FileError
+from secftp.messages.errors_map import remote_failure
 from secftp.messages.schema import (
     CAPABILITY_CHANGE,
     CAPABILITY_LIST,
@@ -15,6 +16,9 @@ from secftp.messages.schema import (
     CAPABILITY_SUM,
 )
 from secftp.text import escape
+
+if TYPE_CHECKING:
+    from secftp.storage import Path
 
 _MISSING: Final = {
     CAPABILITY_RANGES: "send parts of files",
@@ -27,7 +31,7 @@ _MISSING: Final = {
 }
 
 
-def lacks(capability: str, subject: str) -> FileError:
+def lacks(capability: str, subject: Path) -> FileError:
     """The failure of a request that needs what the server did not name in WELCOME."""
     what = _MISSING.get(capability, f"do this ({escape(capability)})")
-    return FileError(f"{subject}: the server can't {what}.", hint="A newer server can.")
+    return remote_failure(FileError, subject, f"the server can't {what}.", hint="A newer server can.")

@@ -31,6 +31,7 @@ from secftp.messages import (
     Sum,
     Write,
     exception_for,
+    remote_failure,
 )
 from secftp.messages.schema import (
     CAPABILITY_CHANGE,
@@ -44,7 +45,6 @@ from secftp.session.answers import Listing, Reading, Single
 from secftp.session.capabilities import lacks
 from secftp.session.pipeline import Pipeline
 from secftp.storage import Path, new_digest
-from secftp.text import escape
 from secftp.transfer import Progress, unwatched
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ class Session:
     def require(self, capability: str, path: Path = ()) -> None:
         """Raise the `FileError` of a server that lacks what a request about `path` needs."""
         if not self.can(capability):
-            raise lacks(capability, _subject(path))
+            raise lacks(capability, path)
 
     # --- files --------------------------------------------------------------------------------------------------------
 
@@ -131,7 +131,7 @@ class Session:
         reading = Reading(
             lambda _file: sink,
             new_digest(algorithm) if prefix is None else prefix,
-            subject=_subject(path),
+            subject=path,
             stop=lambda: self.pipeline.cancel(number),
             progress=progress,
         )
@@ -183,7 +183,7 @@ class Session:
         if end is None:
             raise ProtocolError("The server confirmed a file that was not sent whole.")
         if ok.digest is not None and not hmac.compare_digest(ok.digest, end.digest):
-            raise ChecksumMismatch(f"{_subject(path)}: the server confirmed another checksum than the one sent.")
+            raise remote_failure(ChecksumMismatch, path, "the server confirmed another checksum than the one sent.")
         return Transferred(end.size, end.digest)
 
     def _send(self, request: Write, source: Source, digest: Digest, progress: Progress) -> tuple[End | None, Ok]:
@@ -202,12 +202,12 @@ class Session:
             return end, self._unwrap(answer, Ok, request.path)
         except NotFound:
             if request.prefix is not None:
-                raise NotFound(
-                    f"{_subject(request.path)}: the server has kept nothing of it.", hint="Send all of it."
+                raise remote_failure(
+                    NotFound, request.path, "the server has kept nothing of it.", hint="Send all of it."
                 ) from None
             # The server speaks of a file that it can't find; here that can only be the folder around it.
-            raise NotFound(
-                f"{_subject(request.path)}: there is no such folder at the server.", hint="Make the folder there first."
+            raise remote_failure(
+                NotFound, request.path, "there is no such folder at the server.", hint="Make the folder there first."
             ) from None
 
     # --- what is there ------------------------------------------------------------------------------------------------
@@ -240,7 +240,7 @@ class Session:
                 listing.drop()
                 self.pipeline.give_up(number)
         if listing.error is not None:
-            raise exception_for(listing.error.code, _subject(path))
+            raise exception_for(listing.error.code, path)
 
     def checksum(
         self, path: Path, *, algorithm: Algorithm = Algorithm.XXH128, offset: int = 0, length: int | None = None
@@ -328,11 +328,7 @@ class Session:
     def _unwrap(self, answer: Single, kind: type[_Reply], path: Path) -> _Reply:
         message = answer.message
         if isinstance(message, Error):
-            raise exception_for(message.code, _subject(path))
+            raise exception_for(message.code, path)
         if not isinstance(message, kind):
             raise ProtocolError("The answer does not fit the request.")
         return message
-
-
-def _subject(path: Path) -> str:
-    return escape(b"/".join(path)) or "/"

@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING
 
 from secftp import system
 from secftp.errors import AlreadyExists, Forbidden, IsAFolder, NotAFolder, NotEmpty, NotFound
-from secftp.storage.failures import close_quietly, not_regular, require_regular, translated
+from secftp.storage.failures import close_quietly, failure, not_regular, require_regular, translated
 from secftp.storage.folders import LIST_FLAGS, look, missing, open_below
-from secftp.storage.names import shown
 from secftp.storage.unfinished import is_unfinished, remove_if_abandoned
 
 if TYPE_CHECKING:
@@ -34,9 +33,9 @@ def remove(folder: int, path: Path, kind: Kind | None) -> None:
     """As `Store.remove`."""
     is_folder = stat.S_ISDIR(look(folder, path).st_mode)
     if kind == "file" and is_folder:
-        raise IsAFolder(f"It is a folder: {shown(path)}")
+        raise failure(IsAFolder, "It is a folder", path)
     if kind == "folder" and not is_folder:
-        raise NotAFolder(f"It is not a folder: {shown(path)}")
+        raise failure(NotAFolder, "It is not a folder", path)
     with translated(path):
         if not is_folder:
             os.unlink(path[-1], dir_fd=folder)
@@ -56,7 +55,7 @@ def _remove_unfinished(folder: int, path: Path) -> None:
     try:
         with os.scandir(fd) as entries:
             if not all(is_unfinished(os.fsencode(entry.name)) for entry in entries):
-                raise NotEmpty(f"The folder is not empty: {shown(path)}")
+                raise failure(NotEmpty, "The folder is not empty", path)
         with os.scandir(fd) as entries:
             for entry in entries:
                 name = os.fsencode(entry.name)
@@ -67,7 +66,7 @@ def _remove_unfinished(folder: int, path: Path) -> None:
                 except OSError:
                     removed = False
                 if not removed:
-                    raise NotEmpty(f"Something is being written into the folder: {shown(path)}", hint="Try again.")
+                    raise failure(NotEmpty, "Something is being written into the folder", path, hint="Try again.")
     finally:
         close_quietly(fd)
 
@@ -76,11 +75,11 @@ def rename(folder: int, path: Path, to_folder: int, to: Path, *, overwrite: bool
     """As `Store.rename`; `Forbidden` also for a folder into itself, and where a link or the like has the new name."""
     is_folder = stat.S_ISDIR(look(folder, path).st_mode)
     if is_folder and to[: len(path)] == path != to:
-        raise Forbidden(f"A folder can't be moved into itself: {shown(path)}")
+        raise failure(Forbidden, "A folder can't be moved into itself", path)
     with translated(to):
         taken = _look_at_target(to_folder, to)
     if taken is not None and (is_folder or not overwrite):
-        raise AlreadyExists(f"It already exists: {shown(to)}")
+        raise failure(AlreadyExists, "It already exists", to)
     if taken is not None:
         require_regular(taken, to)
     with translated(to):

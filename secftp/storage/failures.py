@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from secftp.errors import (
     AlreadyExists,
@@ -22,57 +22,81 @@ from secftp.errors import (
     NotAFolder,
     NotEmpty,
     NotFound,
+    Reason,
+    Side,
     TooLarge,
 )
-from secftp.storage.names import shown
+from secftp.text import path_text
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from secftp.storage.base import Path
 
-_MEANINGS: dict[int, tuple[type[FileError], str]] = {
-    errno.ENOENT: (NotFound, "No such file"),
-    errno.ELOOP: (NotFound, "No such file"),  # O_NOFOLLOW met a link
-    errno.EMLINK: (NotFound, "No such file"),  # the same on FreeBSD
-    errno.ENOTDIR: (NotAFolder, "It is not a folder"),
-    errno.EISDIR: (IsAFolder, "It is a folder"),
-    errno.EEXIST: (AlreadyExists, "It already exists"),
-    errno.ENOTEMPTY: (NotEmpty, "The folder is not empty"),
-    errno.EACCES: (Forbidden, "Permission denied"),
-    errno.EPERM: (Forbidden, "Permission denied"),
-    errno.EROFS: (Forbidden, "Read-only file system"),
-    errno.ETXTBSY: (Forbidden, "It is being executed"),
-    errno.EBUSY: (Forbidden, "It is in use by the system"),  # a mount point
-    errno.EXDEV: (Forbidden, "It can't be moved to another file system"),
-    errno.ENXIO: (Forbidden, "It is not a regular file"),  # a socket, or a device without a driver
-    errno.ENODEV: (Forbidden, "It is not a regular file"),
-    errno.ENAMETOOLONG: (NameRefused, "Name too long for the file system"),
-    errno.EILSEQ: (NameRefused, "Name not possible on the file system"),
-    errno.ENOSPC: (NoSpace, "No space left for"),
-    errno.EDQUOT: (NoSpace, "Disk quota used up at"),
-    errno.EFBIG: (TooLarge, "Too large for the file system"),
+_Kind = TypeVar("_Kind", bound=FileError)
+
+
+class _Meaning(NamedTuple):
+    kind: type[FileError]
+    words: str
+    reason: Reason | None = None
+
+
+_NO_REGULAR_FILE = _Meaning(Forbidden, "It is not a regular file", Reason.SPECIAL)
+_MEANINGS: dict[int, _Meaning] = {
+    errno.ENOENT: _Meaning(NotFound, "No such file"),
+    errno.ELOOP: _Meaning(NotFound, "No such file"),  # O_NOFOLLOW met a link
+    errno.EMLINK: _Meaning(NotFound, "No such file"),  # the same on FreeBSD
+    errno.ENOTDIR: _Meaning(NotAFolder, "It is not a folder"),
+    errno.EISDIR: _Meaning(IsAFolder, "It is a folder"),
+    errno.EEXIST: _Meaning(AlreadyExists, "It already exists"),
+    errno.ENOTEMPTY: _Meaning(NotEmpty, "The folder is not empty"),
+    errno.EACCES: _Meaning(Forbidden, "Permission denied", Reason.PERMISSION),
+    errno.EPERM: _Meaning(Forbidden, "Permission denied", Reason.PERMISSION),
+    errno.EROFS: _Meaning(Forbidden, "Read-only file system", Reason.READ_ONLY_FILE_SYSTEM),
+    errno.ETXTBSY: _Meaning(Forbidden, "It is being executed", Reason.EXECUTED),
+    errno.EBUSY: _Meaning(Forbidden, "It is in use by the system", Reason.BUSY),  # a mount point
+    errno.EXDEV: _Meaning(Forbidden, "It can't be moved to another file system", Reason.OTHER_FILE_SYSTEM),
+    errno.ENXIO: _NO_REGULAR_FILE,  # a socket, or a device without a driver
+    errno.ENODEV: _NO_REGULAR_FILE,
+    errno.ENAMETOOLONG: _Meaning(NameRefused, "Name too long for the file system", Reason.NAME_TOO_LONG),
+    errno.EILSEQ: _Meaning(NameRefused, "Name not possible on the file system", Reason.NAME_ENCODING),
+    errno.ENOSPC: _Meaning(NoSpace, "No space left for"),
+    errno.EDQUOT: _Meaning(NoSpace, "Disk quota used up at", Reason.DISK_QUOTA),
+    errno.EFBIG: _Meaning(TooLarge, "Too large for the file system", Reason.FILE_SYSTEM_LIMIT),
 }
+
+
+def failure(
+    kind: type[_Kind], words: str, subject: Path | str, *, hint: str = "", reason: Reason | None = None
+) -> _Kind:
+    """The exception of this class about a file of this machine: its `words`, then its name as it was given."""
+    name = path_text(subject or ".")
+    return kind(f"{words}: {name}", hint=hint, filename=name, side=Side.LOCAL, reason=reason)
 
 
 def translate(error: OSError, subject: Path | str) -> FileError:
     """Return the exception that tells of `error` at the file `subject`; what is not known better is an I/O error."""
     meaning = _MEANINGS.get(error.errno or 0)
     if meaning is None:
-        return InputOutputError(f"{os.strerror(error.errno or errno.EIO).capitalize()}: {shown(subject)}")
-    kind, words = meaning
-    return kind(f"{words}: {shown(subject)}")
+        problem = failure(InputOutputError, os.strerror(error.errno or errno.EIO).capitalize(), subject)
+        problem.errno = error.errno or errno.EIO
+        problem.strerror = os.strerror(problem.errno)
+        return problem
+    return failure(meaning.kind, meaning.words, subject, reason=meaning.reason)
 
 
 def not_regular(subject: Path | str) -> Forbidden:
     """The exception for a device, a FIFO, a socket, and for a link where one would be replaced."""
-    return Forbidden(f"It is not a regular file: {shown(subject)}")
+    return failure(Forbidden, _NO_REGULAR_FILE.words, subject, reason=Reason.SPECIAL)
 
 
 def require_regular(status: os.stat_result, subject: Path | str) -> None:
     """Raise `IsAFolder` or `Forbidden` unless `status` is a regular file's."""
+    if stat.S_ISDIR(status.st_mode):
+        raise failure(IsAFolder, "It is a folder", subject)
     if not stat.S_ISREG(status.st_mode):
-        raise IsAFolder(f"It is a folder: {shown(subject)}") if stat.S_ISDIR(status.st_mode) else not_regular(subject)
+        raise not_regular(subject)
 
 
 class translated:  # noqa: N801 (used as a statement: `with translated(path):`)

@@ -14,8 +14,7 @@ import stat
 from typing import TYPE_CHECKING, TypeAlias
 
 from secftp.errors import NotAFolder, NotFound
-from secftp.storage.failures import close_quietly, not_regular, translate, translated
-from secftp.storage.names import shown
+from secftp.storage.failures import close_quietly, failure, not_regular, translate, translated
 
 if TYPE_CHECKING:
     from secftp.storage.base import Path
@@ -36,9 +35,9 @@ def open_root(root: StrOrBytesPath) -> int:
     try:
         fd = os.open(root, FOLDER_FLAGS)
     except FileNotFoundError as error:
-        raise NotFound(f"No such folder: {name}", hint="Make it first, or name another.") from error
+        raise failure(NotFound, "No such folder", name, hint="Make it first, or name another.") from error
     except NotADirectoryError as error:
-        raise NotAFolder(f"It is not a folder: {name}", hint="Name the folder that holds the file.") from error
+        raise failure(NotAFolder, "It is not a folder", name, hint="Name the folder that holds the file.") from error
     except OSError as error:
         raise _unusable(error, name) from error
     try:
@@ -74,7 +73,7 @@ def open_folder_for(root: int, path: Path) -> int:
     try:
         return open_folder(root, path)
     except NotFound as error:
-        raise NotFound(f"No such folder: {shown(path[:-1])}") from error
+        raise failure(NotFound, "No such folder", path[:-1]) from error
 
 
 def open_listed(root: int, path: Path) -> int:
@@ -116,7 +115,7 @@ def look(folder: int, path: Path) -> os.stat_result:
 
 def missing(path: Path) -> NotFound:
     """The exception for a name that nothing has, or a link."""
-    return NotFound(f"No such file: {shown(path)}")
+    return failure(NotFound, "No such file", path)
 
 
 def _unusable(error: OSError, name: str) -> OSError:
@@ -132,5 +131,5 @@ def _obstacle(path: Path, depth: int, above: int) -> NotFound | NotAFolder:
     except OSError:
         return missing(path)  # it was there a moment ago
     if stat.S_ISREG(status.st_mode):
-        return NotAFolder(f"It is not a folder: {shown(path[:depth])}")
+        return failure(NotAFolder, "It is not a folder", path[:depth])
     return missing(path)

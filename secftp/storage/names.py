@@ -66,8 +66,3 @@ def partial_name(name: bytes) -> bytes:
 def is_partial(name: bytes) -> bool:
     """Whether `partial_name` could have made `name`."""
     return _is_partial(name) is not None
-
-
-def shown(path: Path | str) -> str:
-    """The name for a message, as the peer or the user wrote it: not escaped, that is for whoever shows it."""
-    return path if isinstance(path, str) else b"/".join(path).decode("utf-8", "surrogateescape")

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from secftp.errors import FileChanged, FileError, NameRefused
 from secftp.messages.bounds import MAX_COMPONENTS, MAX_PATH
 from secftp.storage.base import FileInfo, Path, file_info, mtime_of
-from secftp.storage.failures import close_quietly, translate, translated
+from secftp.storage.failures import close_quietly, failure, translate, translated
 from secftp.storage.folders import BELOW_FLAGS, FOLDER_FLAGS, LIST_FLAGS
-from secftp.storage.names import RESERVED_PREFIX, shown
+from secftp.storage.names import RESERVED_PREFIX
 from secftp.storage.source import OPEN_FLAGS, FileSource
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ class OutgoingTree:
         level = None
         try:
             if len(path) > self._levels or sum(map(len, path)) + len(path) > self._room:
-                raise NameRefused(f"It lies too deep to be copied: {shown(path)}")
+                raise failure(NameRefused, "It lies too deep to be copied", path)
             flags = LIST_FLAGS if path and not self._follow else LIST_FLAGS & ~os.O_NOFOLLOW
             with translated(path or self._top):
                 level = _Level(os.open(name, flags, dir_fd=above), path)
@@ -294,5 +294,5 @@ def read_or_keep(fd: int, subject: Path | str, limit: int) -> SmallContent | Fil
             close_quietly(fd)
     left = after.st_size
     if len(data) != size or left < size or (left == size and after.st_mtime_ns != status.st_mtime_ns):
-        raise FileChanged(f"It changed while it was being read: {shown(subject)}", hint="Try again.")
+        raise failure(FileChanged, "It changed while it was being read", subject, hint="Try again.")
     return SmallContent(stat.S_IMODE(status.st_mode), mtime_of(status), data)

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 from secftp.errors import IsAFolder, UsageError
 from secftp.storage.base import FileInfo, Sink, Source, mtime_of
-from secftp.storage.failures import translated
-from secftp.storage.names import shown
+from secftp.storage.failures import failure, translated
 from secftp.storage.source import check_unchanged
 from secftp.storage.vectors import IOV_MAX, transfer_all
+from secftp.text import path_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -48,7 +48,7 @@ class PipeSource(Source):
         with translated(name):
             status = os.fstat(fd)
             if stat.S_ISDIR(status.st_mode):
-                raise IsAFolder(f"It is a folder: {name}")
+                raise failure(IsAFolder, "It is a folder", name)
             self._end = status.st_size if stat.S_ISREG(status.st_mode) else 0
             size = max(0, self._end - os.lseek(fd, 0, os.SEEK_CUR)) if self._end else None
         _widen(fd)
@@ -139,7 +139,7 @@ class PipeSink(Sink):
 
     def _require_open(self) -> None:
         if not self._open:
-            raise UsageError(f"The sink is closed: {shown(self._subject)}")
+            raise UsageError(f"The sink is closed: {path_text(self._subject)}")
 
 
 def _widen(fd: int) -> None:

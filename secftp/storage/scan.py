@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from secftp.errors import FileError, NameRefused
 from secftp.messages.bounds import MAX_COMPONENTS, MAX_PATH
 from secftp.storage.base import FileInfo, Path, Scanned, file_info
-from secftp.storage.failures import close_quietly, translate
+from secftp.storage.failures import close_quietly, failure, translate
 from secftp.storage.folders import LIST_FLAGS, open_below, open_listed
-from secftp.storage.names import RESERVED_PREFIX, shown
+from secftp.storage.names import RESERVED_PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -99,7 +99,7 @@ class _Level:
                 if seen is None:
                     continue
                 if len(seen.name) > room:
-                    self.problem = NameRefused(f"Some names in it are too long: {shown(self._path)}")
+                    self.problem = failure(NameRefused, "Some names in it are too long", self._path)
                 elif seen.is_folder and set_aside:
                     self._folders.append(seen)
                     if len(self._folders) >= _REMEMBERED:
@@ -120,7 +120,7 @@ class _Level:
         path = (*self._path, seen.name)
         try:
             if len(path) >= MAX_COMPONENTS:
-                raise NameRefused(f"What is in it lies too deep: {shown(path)}")
+                raise failure(NameRefused, "What is in it lies too deep", path)
             return _Level(open_below(self._folder, path, len(path), LIST_FLAGS), path, self._top, seen.info)
         except FileError as problem:
             return Scanned((*self.below, seen.name), seen.info, problem)

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 from secftp import system
 from secftp.errors import AlreadyExists, ChecksumMismatch, InputOutputError, NoSpace, UsageError
 from secftp.storage.base import FileInfo, ResumedSink, Sink, file_info
-from secftp.storage.failures import close_quietly, require_regular, translated
-from secftp.storage.names import is_partial, shown
+from secftp.storage.failures import close_quietly, failure, require_regular, translated
+from secftp.storage.names import is_partial
 from secftp.storage.sweep import sweep
 from secftp.storage.unfinished import (
     create_partial,
@@ -29,6 +29,7 @@ from secftp.storage.unfinished import (
     remove_quietly,
 )
 from secftp.storage.vectors import transfer_all
+from secftp.text import path_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -166,7 +167,7 @@ class FileSink(Sink):
 
     def _require_open(self) -> None:
         if self._fd < 0 or not self._whole:
-            raise UsageError(f"The sink is closed: {shown(self._subject)}")
+            raise UsageError(f"The sink is closed: {path_text(self._subject)}")
 
     def _look_at_target(self) -> os.stat_result | None:
         """What would be replaced, None if there is nothing; raises if it is anything but a regular file.
@@ -183,14 +184,14 @@ class FileSink(Sink):
     def _refuse_early(self, size: int | None) -> None:
         """Raise what can be known before any byte is sent; `commit` decides."""
         if self._look_at_target() and not self._overwrite:
-            raise AlreadyExists(f"It already exists: {shown(self._subject)}")
+            raise failure(AlreadyExists, "It already exists", self._subject)
         if size is None or size < _SIZE_WORTH_ASKING:
             return
         # Free for anybody, root's reserve included: refused is only what can't fit whoever writes it. 0 blocks in all
         # is a file system that does not say.
         room = os.statvfs(self._folder)
         if room.f_blocks and size > room.f_bfree * room.f_frsize:
-            raise NoSpace(f"No space left for: {shown(self._subject)}")
+            raise failure(NoSpace, "No space left for", self._subject)
 
     def _final_mode(self, replaced: os.stat_result | None) -> int:
         if self._mode is None and replaced is not None:
@@ -211,7 +212,7 @@ class FileSink(Sink):
                 system.rename_noreplace(temporary, self._name, folder=folder)
                 self._temporary = None
         except FileNotFoundError as error:
-            raise InputOutputError(f"The unfinished file was removed by somebody: {shown(self._subject)}") from error
+            raise failure(InputOutputError, "The unfinished file was removed by somebody", self._subject) from error
 
     def _require_own(self, temporary: bytes) -> None:
         """Make sure of the file's own name, where it is no secret: somebody may have removed it and put another."""
@@ -246,7 +247,7 @@ class ResumedFileSink(FileSink, ResumedSink):
     def _begin(self) -> None:
         self._fd, self._partial, size = open_partial(self._folder, self._subject, self._name)
         if size < self._offset:
-            raise ChecksumMismatch(f"Less is kept than was said: {shown(self._subject)}")
+            raise failure(ChecksumMismatch, "Less is kept than was said", self._subject)
         self._size = self._offset
 
     def readv(self, buffers: Sequence[memoryview], offset: int) -> int:

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from secftp.errors import AlreadyExists, FileChanged, FileError, TooLarge
 from secftp.storage.base import FileInfo, file_info
-from secftp.storage.failures import close_quietly, require_regular, translate
+from secftp.storage.failures import close_quietly, failure, require_regular, translate
 from secftp.storage.folders import open_folder, open_folder_for
-from secftp.storage.names import check, shown, temporary_names
+from secftp.storage.names import check, temporary_names
 from secftp.storage.sink import link
 from secftp.storage.source import OPEN_FLAGS
 from secftp.storage.unfinished import CREATE_FLAGS, remove_quietly
@@ -45,13 +45,13 @@ def read_whole(fd: int, subject: Path, limit: int) -> tuple[FileInfo, bytes]:
         require_regular(status, subject)
         size = status.st_size
         if size > limit:
-            raise TooLarge(f"Too large to be read at once: {shown(subject)}")
+            raise failure(TooLarge, "Too large to be read at once", subject)
         data = os.read(fd, size) if size else b""
         after = os.fstat(fd)
     finally:
         close_quietly(fd)
     if len(data) != size or after.st_size < size or (after.st_size == size and after.st_mtime_ns != status.st_mtime_ns):
-        raise FileChanged(f"It changed while it was being read: {shown(subject)}", hint="Try again.")
+        raise failure(FileChanged, "It changed while it was being read", subject, hint="Try again.")
     return file_info(status), data
 
 
@@ -69,10 +69,10 @@ class SmallFiles:
         with self._store.open_source(path) as source:
             size = source.info.size
             if size is None or size > limit:
-                raise TooLarge(f"Too large to be read at once: {shown(path)}")
+                raise failure(TooLarge, "Too large to be read at once", path)
             data = bytearray(size)
             if size and source.readv([memoryview(data)], 0) != size:
-                raise FileChanged(f"It changed while it was being read: {shown(path)}", hint="Try again.")
+                raise failure(FileChanged, "It changed while it was being read", path, hint="Try again.")
             source.check_unchanged()
             return source.info, bytes(data)
 
@@ -139,7 +139,7 @@ class LocalSmallFiles(SmallFiles):
         try:
             replaced = _look(path, folder)
             if replaced is not None and not overwrite:
-                raise AlreadyExists(f"It already exists: {shown(path)}")
+                raise failure(AlreadyExists, "It already exists", path)
             if mode is None and replaced is not None:
                 wishes = _Wishes(overwrite, replaced.st_mode & _PERMISSIONS, True, mtime_ns)
             else:

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 
 from secftp.errors import FileChanged
 from secftp.storage.base import FileInfo, Source, file_info, mtime_of
-from secftp.storage.failures import close_quietly, require_regular, translated
-from secftp.storage.names import shown
+from secftp.storage.failures import close_quietly, failure, require_regular, translated
 from secftp.storage.vectors import transfer_all
 
 if TYPE_CHECKING:
@@ -78,7 +77,7 @@ def check_unchanged(fd: int, size: int, mtime_ns: int, subject: Path | str) -> N
     with translated(subject):
         status = os.fstat(fd)
     if status.st_size < size or (status.st_size == size and mtime_of(status) != mtime_ns):
-        raise FileChanged(f"It changed while it was being read: {shown(subject)}", hint="Try again.")
+        raise failure(FileChanged, "It changed while it was being read", subject, hint="Try again.")
 
 
 def open_beneath(folder: int, name: bytes, subject: Path) -> FileSource:

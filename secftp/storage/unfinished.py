@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 
 from secftp import system
 from secftp.errors import Forbidden, NotFound
-from secftp.storage.failures import close_quietly, translated
-from secftp.storage.names import is_partial, is_temporary, partial_name, shown, temporary_name
+from secftp.storage.failures import close_quietly, failure, translated
+from secftp.storage.names import is_partial, is_temporary, partial_name, temporary_name
 
 if TYPE_CHECKING:
     from secftp.storage.base import Path
@@ -101,7 +101,7 @@ def open_partial(folder: int, path: Path | str, target: bytes) -> tuple[int, byt
             is_still_kept = is_at(fd, name, folder)
         except BlockingIOError as error:
             close_quietly(fd)
-            raise Forbidden(f"It is being written: {shown(path)}", hint="Try again when that is over.") from error
+            raise failure(Forbidden, "It is being written", path, hint="Try again when that is over.") from error
         except BaseException:
             close_quietly(fd)
             raise
@@ -169,7 +169,7 @@ def is_at(fd: int, name: bytes, folder: int) -> bool:
 
 def nothing_kept(path: Path | str) -> NotFound:
     """The exception for a name of which no partial is kept."""
-    return NotFound(f"Nothing is kept of: {shown(path)}")
+    return failure(NotFound, "Nothing is kept of", path)
 
 
 def remove_quietly(name: bytes, folder: int) -> None:

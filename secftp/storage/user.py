@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from secftp.errors import AlreadyExists, IsAFolder, NameRefused, NotFound
 from secftp.storage.base import file_info
-from secftp.storage.failures import close_quietly, not_regular, require_regular, translated
+from secftp.storage.failures import close_quietly, failure, not_regular, require_regular, translated
 from secftp.storage.folders import FOLDER_FLAGS
 from secftp.storage.pipe import PipeSink
 from secftp.storage.sink import FileSink, ResumedFileSink
@@ -123,7 +123,7 @@ class _Place(NamedTuple):
         try:
             return os.open(self.above or ".", FOLDER_FLAGS)
         except FileNotFoundError as error:
-            raise NotFound(f"No such folder: {self.above}") from error
+            raise failure(NotFound, "No such folder", self.above) from error
 
 
 def _find(path: str, *, overwrite: bool) -> _Place | str:
@@ -131,11 +131,11 @@ def _find(path: str, *, overwrite: bool) -> _Place | str:
     place, status = path, _look(path)
     if status is not None:
         if not overwrite:
-            raise AlreadyExists(f"It already exists: {path}")
+            raise failure(AlreadyExists, "It already exists", path)
         if stat.S_ISLNK(status.st_mode):
             place, status = _follow(path)
         if stat.S_ISDIR(status.st_mode):
-            raise IsAFolder(f"It is a folder: {path}")
+            raise failure(IsAFolder, "It is a folder", path)
         if _is_stream(status):
             return place
     above, name = os.path.split(place)
@@ -153,7 +153,7 @@ def _look(path: str) -> os.stat_result | None:
         return os.lstat(path)
     except FileNotFoundError as error:
         if path.endswith("/"):
-            raise NotFound(f"No such folder: {path}") from error
+            raise failure(NotFound, "No such folder", path) from error
         return None
 
 
@@ -164,7 +164,7 @@ def _follow(path: str) -> tuple[str, os.stat_result]:
         status = os.stat(path)
         return os.path.realpath(path, strict=True), status
     except FileNotFoundError as error:
-        raise NotFound(f"A link that leads to nothing: {path}") from error
+        raise failure(NotFound, "A link that leads to nothing", path) from error
 
 
 def _open_special(place: str, path: str) -> PipeSink:

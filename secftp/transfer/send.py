@@ -5,7 +5,7 @@ from __future__ import annotations
 import select
 from typing import TYPE_CHECKING
 
-from secftp.errors import FileChanged
+from secftp.errors import FileChanged, Side
 from secftp.messages import End
 from secftp.transfer.progress import Progress, unwatched
 
@@ -53,7 +53,9 @@ def send_file(
         count = channel.send_data(fill, _UNBOUNDED if length is None else length - done)
         if count == 0:
             if length is not None:
-                raise FileChanged("The file became shorter while it was being sent.", hint="Try again.")
+                raise FileChanged(
+                    "The file became shorter while it was being sent.", hint="Try again.", side=Side.LOCAL
+                )
             break
         done += count
         progress(done, length)
