@@ -6,6 +6,7 @@ from secftp.channel.incoming import Incoming, accept_client
 from secftp.channel.keepalive import Keepalive
 from secftp.channel.listen import Listener, Peer, listen
 from secftp.channel.paced import Pace, PacedStream
+from secftp.channel.page import Page, PageServer
 from secftp.channel.service import inherited, notify
 from secftp.channel.stream import Stream
 
@@ -20,6 +21,8 @@ __all__ = [
     "Listener",
     "Pace",
     "PacedStream",
+    "Page",
+    "PageServer",
     "Peer",
     "Received",
     "Stream",

@@ -9,15 +9,23 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Final
 
+from secftp.channel import Page, PageServer
 from secftp.errors import InstallationError, UsageError
+from secftp.server.log import Budget
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from prometheus_client import CollectorRegistry
 
     from secftp.server.log import Operation
 
 # A read moves bytes to the client, a write from it; what other operations move is nothing.
 _DIRECTIONS: Final = {"read": "out", "write": "in"}
+_TEXT_FORMAT: Final = "text/plain; version=0.0.4; charset=utf-8"  # Prometheus' text-based exposition format
+# Pages that are made at once, and a second after that.
+PAGES: Final = 20
+PAGES_PER_SECOND: Final = 10.0
 _SECONDS: Final = (0.001, 0.01, 0.1, 1.0, 10.0, 100.0, 1000.0)
 
 
@@ -66,27 +74,49 @@ class Metrics:
         self._limits.labels(name).inc()
 
 
+class _Pages:
+    """The page with all that is counted. It is made anew while the budget lasts, else the last one is served again.
+
+    So whoever asks without end costs the transfers no processor time.
+    """
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._registry = registry
+        self._budget = Budget(PAGES, PAGES_PER_SECOND)
+        self._last: Page | None = None
+
+    def __call__(self) -> Page:
+        from prometheus_client import generate_latest
+
+        if self._last is None or self._budget.take(1):
+            self._last = Page("200 OK", _TEXT_FORMAT, generate_latest(self._registry))
+        return self._last
+
+
 @contextlib.contextmanager
 def serve_metrics(host: str, port: int) -> Iterator[Metrics]:
-    """Count, and let Prometheus read it at this address, as long as the block lasts."""
+    """Count, and let Prometheus read it at this address, as long as the block lasts.
+
+    Raises `InstallationError` without prometheus_client, `UsageError` for an address that can't be used.
+    """
     try:
-        import prometheus_client
+        import prometheus_client  # noqa: F401
     except ImportError:
         raise InstallationError(
             "Metrics need the package prometheus_client.", hint="pip install 'secftp[metrics]'"
         ) from None
     metrics = Metrics()
     try:
-        server, thread = prometheus_client.start_http_server(port, host, metrics.registry)
-    except OSError as problem:
+        server = PageServer(host, port, _Pages(metrics.registry))
+    except (OSError, UsageError) as problem:
         raise UsageError(
-            f"The address for metrics can't be used: {(problem.strerror or str(problem)).lower()}.",
+            f"The address for metrics can't be used: {_reason(problem)}.",
             hint="Give another: --metrics 127.0.0.1:9100",
         ) from None
-    metrics.port = server.server_port
-    try:
+    metrics.port = server.port
+    with contextlib.closing(server):
         yield metrics
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+
+
+def _reason(problem: OSError | UsageError) -> str:
+    return "there is no such host" if isinstance(problem, UsageError) else (problem.strerror or str(problem)).lower()

@@ -12,7 +12,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from tests.mutants import alive, core, files, keys, processes, wire
+from tests.mutants import alive, core, files, keys, processes, resources, wire
 from tests.prove import TOP, Figures, Tree
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ MUTANTS: list[Mutant] = [
     *alive.MUTANTS,
     *processes.MUTANTS,
     *keys.MUTANTS,
+    *resources.MUTANTS,
 ]
 LEAST = 60
 SECONDS = 120  # for the tests that should kill one; a mutant that hangs is dead
