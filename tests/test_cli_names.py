@@ -190,7 +190,7 @@ def test_stat_of_several(secftp, root):
     fill(root, "a", "b")
     result = secftp("stat", "//a", "//missing", "//b")
     assert re.findall(rb"^\w+$", result.output, re.MULTILINE) == [b"a", b"b"]
-    assert result.code == ExitCode.NOT_FOUND
+    assert result.code == ExitCode.FAILED
 
 
 # --- rm ---------------------------------------------------------------------------------------------------------------

@@ -174,5 +174,6 @@ def test_a_file_that_vanishes_is_a_failure_and_the_rest_is_compared(secftp, here
         return opened(local, path)
 
     monkeypatch.setattr(verify._Here, "open", vanish)
-    result = secftp("verify", here, "//").expect(ExitCode.LOCAL_FILE, "No such file: a")
+    result = secftp("verify", here, "//").expect(ExitCode.FAILED, "One failure, told above.")
+    assert "secftp: No such file: a\n" in result.errors
     assert "0 differences, 3 files the same" in result.errors

@@ -27,7 +27,7 @@ _WITH_R: Final = "Use -r to remove a folder with all that is in it."
 def run_rm(options: RemoveOptions, terminal: Terminal) -> None:
     """Remove each URL's file or folder. Raises what the session raises."""
     with (
-        Failures(terminal) as failures,
+        Failures(terminal, len(options.urls)) as failures,
         opened(options.connection, options.urls, terminal, quiet=options.quiet) as session,
     ):
         for url in options.urls:
@@ -43,13 +43,14 @@ def run_rm(options: RemoveOptions, terminal: Terminal) -> None:
 def run_mkdir(options: MakeOptions, terminal: Terminal) -> None:
     """Make each URL's folder. Raises what the session raises."""
     with (
-        Failures(terminal) as failures,
+        Failures(terminal, len(options.urls)) as failures,
         opened(options.connection, options.urls, terminal, quiet=options.quiet) as session,
     ):
         for url in options.urls:
             with failures.collected():
                 if url.path:
                     session.make_folder(url.path, parents=options.parents)
+                    failures.done = True
                 elif not options.parents:
                     raise remote_failure(
                         AlreadyExists, (), "it exists already.", hint="That is the folder that the server serves."
@@ -59,7 +60,10 @@ def run_mkdir(options: MakeOptions, terminal: Terminal) -> None:
 def run_mv(options: MoveOptions, terminal: Terminal) -> None:
     """Give each URL's file or folder its new name. Raises what the session raises."""
     urls = (*options.sources, options.target)
-    with Failures(terminal) as failures, opened(options.connection, urls, terminal, quiet=options.quiet) as session:
+    with (
+        Failures(terminal, len(options.sources)) as failures,
+        opened(options.connection, urls, terminal, quiet=options.quiet) as session,
+    ):
         into = _is_target_folder(session, options)
         for url in options.sources:
             with failures.collected():
@@ -68,6 +72,7 @@ def run_mv(options: MoveOptions, terminal: Terminal) -> None:
                 if url.trailing_slash:
                     _require_folder(session, url)
                 session.rename(url.path, to, overwrite=not options.no_clobber)
+                failures.done = True
 
 
 # --- rm ---------------------------------------------------------------------------------------------------------------
@@ -79,12 +84,14 @@ def _remove(session: Session, url: Url, options: RemoveOptions, failures: Failur
             session.remove(url.path, kind=Kind.FILE)
         except IsAFolder:
             raise remote_failure(IsAFolder, url.path, "it is a folder.", hint=_WITH_R) from None
+        failures.done = True
         return
     kind = session.stat(url.path).kind
     if kind == Kind.FILE:
         if url.trailing_slash:
             raise is_a_file(url.path)
         session.remove(url.path, kind=kind)
+        failures.done = True
     elif options.recursive:
         _remove_folder(session, url.path, failures)
     else:
@@ -93,7 +100,10 @@ def _remove(session: Session, url: Url, options: RemoveOptions, failures: Failur
 
 def _remove_folder(session: Session, top: Path, failures: Failures) -> None:
     for problem in removals(session, _from_the_leaves_on(session, top, failures)):
-        failures.add(problem)
+        if problem is None:
+            failures.done = True
+        else:
+            failures.add(problem)
 
 
 def _from_the_leaves_on(session: Session, top: Path, failures: Failures) -> Iterator[tuple[Path, Kind]]:

@@ -24,11 +24,11 @@ INTERVAL_SECONDS: Final = 0.5
 class Programs(Counts):
     """A watcher that writes events."""
 
-    def __init__(self, terminal: Terminal, how: How) -> None:
+    def __init__(self, terminal: Terminal, how: How, operands: int = 1) -> None:
         super().__init__()
         self._terminal = terminal
         self._how = how
-        self._failures = Failures(terminal, tell_one=lambda _problem: None)
+        self._failures = Failures(terminal, operands, tell_one=lambda _problem: None)
         self._due = time.monotonic() + INTERVAL_SECONDS
 
     def planned(self, files: int, nbytes: int, /) -> None:
@@ -106,8 +106,7 @@ class Programs(Counts):
             checksum=_hex(done.digest),
             algorithm=self._how.checksum,
         )
-        if self.is_partial:
-            self._failures.tell()
+        self._failures.done = self.is_partial
         self._failures.conclude()
 
     def give_up(self) -> None:

@@ -61,14 +61,15 @@ def run_put(options: PutOptions, terminal: Terminal) -> None:
 
 def watch(options: GetOptions | PutOptions, terminal: Terminal, done: str) -> Watching:
     """Whoever was asked to watch; `done` begins what is said at the end."""
+    operands = len(options.sources)
     if terminal.programs:
         from secftp.client.copy_events import Programs
 
-        return Programs(terminal, options.how)
+        return Programs(terminal, options.how, operands)
     from secftp.client.copy_people import People, PeopleAtTerminal
 
     with_bar = options.progress == "auto" and terminal.shows_bars
-    return (PeopleAtTerminal if with_bar else People)(terminal, options.how, done)
+    return (PeopleAtTerminal if with_bar else People)(terminal, options.how, done, operands)
 
 
 def copy_options(how: How) -> CopyOptions:

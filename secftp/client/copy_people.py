@@ -25,12 +25,12 @@ _NOTABLE_SECONDS: Final = 0.1  # what is over sooner has no rate worth a name
 class People(Counts):
     """A watcher that tells in lines."""
 
-    def __init__(self, terminal: Terminal, how: How, done: str) -> None:
+    def __init__(self, terminal: Terminal, how: How, done: str, operands: int = 1) -> None:
         super().__init__()
         self._terminal = terminal
         self._how = how
         self._verb = done
-        self._failures = Failures(terminal)
+        self._failures = Failures(terminal, operands)
         self._names: list[str] = []
 
     def finished(self, name: bytes, size: int, digest: bytes | None, /) -> None:
@@ -63,6 +63,7 @@ class People(Counts):
     def conclude(self) -> None:
         """The copy is over: tell what has been done, and raise as `Failures.conclude` does."""
         self._print_names()
+        self._failures.done = self.is_partial
         if self.is_partial:
             self._failures.tell()
         if self.is_partial or not self._failures.count:
@@ -92,8 +93,8 @@ class People(Counts):
 class PeopleAtTerminal(People):
     """One with a bar."""
 
-    def __init__(self, terminal: Terminal, how: How, done: str) -> None:
-        super().__init__(terminal, how, done)
+    def __init__(self, terminal: Terminal, how: How, done: str, operands: int = 1) -> None:
+        super().__init__(terminal, how, done, operands)
         terminal.bar = self._bar = CopyBar(terminal.draw, self)
 
     def planned(self, files: int, nbytes: int, /) -> None:

@@ -49,16 +49,15 @@ def checksums(
             raise ProtocolError("The answer does not fit the request.")
 
 
-def removals(session: Session, names: Iterable[tuple[Path, Kind]]) -> Iterator[FileError]:
-    """Remove files and folders, each only if it is of its kind, and give what is wrong with some; as `checksums`."""
+def removals(session: Session, names: Iterable[tuple[Path, Kind]]) -> Iterator[FileError | None]:
+    """Remove files and folders, each only if it is of its kind, and give for each what is wrong; as `checksums`."""
     session.require(CAPABILITY_CHANGE)
 
     def ask(path: Path, kind: Kind) -> _Request:
         return lambda number: Remove(id=number, path=path, kind=kind)
 
     for path, answer in _answers(session, ((path, ask(path, kind)) for path, kind in names)):
-        if isinstance(answer, Error):
-            yield exception_for(answer.code, path)
+        yield exception_for(answer.code, path) if isinstance(answer, Error) else None
 
 
 def _answers(session: Session, requests: Iterable[tuple[_Item, _Request]]) -> Iterator[tuple[_Item, Ok | Error]]:

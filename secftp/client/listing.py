@@ -50,7 +50,7 @@ class Row(NamedTuple):
 def run_ls(options: ListOptions, terminal: Terminal) -> None:
     """List each URL: a folder's entries, or a file itself. Raises what the session and printing raise."""
     with (
-        Failures(terminal) as failures,
+        Failures(terminal, len(options.urls)) as failures,
         opened(options.connection, options.urls, terminal, quiet=options.quiet) as session,
     ):
         for number, url in enumerate(options.urls):
@@ -62,13 +62,14 @@ def run_ls(options: ListOptions, terminal: Terminal) -> None:
 def run_stat(options: ListOptions, terminal: Terminal) -> None:
     """Tell of each URL. Raises what the session and printing raise."""
     with (
-        Failures(terminal) as failures,
+        Failures(terminal, len(options.urls)) as failures,
         opened(options.connection, options.urls, terminal, quiet=options.quiet) as session,
     ):
         for url in options.urls:
             with failures.collected():
                 row = _row_of(session, url)
                 print_output(json_line(row) if options.json else _block(row))
+                failures.done = True
 
 
 def _list(session: Session, url: Url, options: ListOptions, failures: Failures, *, head: str | None) -> None:
@@ -76,6 +77,7 @@ def _list(session: Session, url: Url, options: ListOptions, failures: Failures, 
     row = _row_of(session, url)
     if row.kind != _FOLDER:
         print_output(json_line(row) if options.json else _line(row, long=options.long, width=len(str(row.size))))
+        failures.done = True
         return
     if head is not None:
         print_output(f"{head}{show_path(url.path)}:\n")
@@ -91,6 +93,7 @@ def _list(session: Session, url: Url, options: ListOptions, failures: Failures, 
         else:
             lines = [_line(row, long=options.long, width=width) for row in block if row.kind is not None]
         print_output("".join(lines))
+        failures.done = failures.done or any(row.kind is not None for row in block)
         for row in block:
             if row.code is not None:
                 failures.add(exception_for(row.code, (*url.path, *row.path)))

@@ -1,7 +1,7 @@
 """What the verbs that act on names at the server share: the session, how names look, and several failures at once.
 
-A failure of one name leaves the others alone. One failure is told like any other; of several each gets a line as it
-happens, and the exit code is 1.
+A failure of one name leaves the others alone. What fails as a whole keeps its own exit code and hint. Where it is some
+of several that failed, each gets a line as it happens, and the exit code is 1.
 """
 
 from __future__ import annotations
@@ -30,12 +30,17 @@ class PartialFailure(SecftpError):
 class Failures:
     """What went wrong, name by name, in a `with` block whose end says how it all ended.
 
-    In order it raises the only failure, `PartialFailure` for several, and nothing if there was none. `tell_one` tells
-    of one among several.
+    In order it raises nothing if there was none, the failure itself if that is all that was asked for, and else
+    `PartialFailure`. `operands`: how many names were given. `done`: whether anything was done beside what failed.
+    `tell_one` tells of one among several.
     """
 
-    def __init__(self, terminal: Terminal, tell_one: Callable[[FileError], None] | None = None) -> None:
+    def __init__(
+        self, terminal: Terminal, operands: int = 1, tell_one: Callable[[FileError], None] | None = None
+    ) -> None:
         self.count = 0
+        self.done = False
+        self._operands = operands
         self._tell_one = tell_one or terminal.failed
         self._kept: FileError | None = None
 
@@ -74,12 +79,14 @@ class Failures:
 
     def conclude(self) -> None:
         """Raise what there is to raise."""
+        if self._operands > 1 or self.done:
+            self.tell()
         kept, self._kept = self._kept, None
         if kept is not None:
             raise kept
         if self.count:
             number = "One failure, told above." if self.count == 1 else f"{self.count} failures, each told above."
-            raise PartialFailure(number, hint="The rest was done.")
+            raise PartialFailure(number, hint="The rest was done." if self.done else "Nothing else was done.")
 
 
 @contextlib.contextmanager

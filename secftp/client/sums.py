@@ -33,7 +33,7 @@ def run_sum(options: SumOptions, terminal: Terminal) -> None:
     """Print a line for each file that the URLs name or hold. Raises what the session and printing raise."""
     on_terminal = sys.stdout is not None and os.isatty(STANDARD_OUTPUT)
     with (
-        Failures(terminal) as failures,
+        Failures(terminal, len(options.urls)) as failures,
         opened(options.connection, options.urls, terminal, quiet=options.quiet) as session,
     ):
         for url, path, outcome in _outcomes(session, options, failures):
@@ -41,6 +41,7 @@ def run_sum(options: SumOptions, terminal: Terminal) -> None:
                 failures.add(outcome)
             else:
                 print_bytes(_line(outcome, _name(url, path), on_terminal=on_terminal))
+                failures.done = True
 
 
 def _outcomes(

@@ -53,6 +53,7 @@ def run_verify(options: VerifyOptions, terminal: Terminal) -> int:
     ):
         comparison = _Comparison(options, session, here, failures, bar)
         comparison.run()
+        failures.done = comparison.found > 0
         terminal.say(comparison.conclusion(failures.count))
     return ExitCode.FAILED if comparison.differences else ExitCode.OK
 
@@ -127,6 +128,11 @@ class _Comparison:
                 continue
             with self._failures.collected():
                 self._compare(pair, outcome)
+
+    @property
+    def found(self) -> int:
+        """How many names were compared, the same or not."""
+        return self._same + self.differences
 
     def conclusion(self, failures: int) -> str:
         """What has been found, in a line."""
