@@ -25,17 +25,21 @@ if TYPE_CHECKING:
 
 
 class Removals:
-    """Removals under way on one session, in order. Raises the first failure, with the next removal or at the end."""
+    """Removals under way on one session, in order. Raises the first failure, with the next removal or at the end.
 
-    def __init__(self, session: Session) -> None:
+    Of `top` and what is in it: these may be directories that their owner may not write to.
+    """
+
+    def __init__(self, session: Session, top: Path) -> None:
         session.require(CAPABILITY_CHANGE)
+        self._top = top
         self._pipeline = session.pipeline
         self._problem: FileError | None = None
 
     def remove(self, path: Path, kind: Kind) -> None:
         """Remove a file, or a folder that is empty by then."""
         self._raise_problem()
-        request = Remove(id=self._pipeline.next_id(), path=path, kind=kind)
+        request = Remove(id=self._pipeline.next_id(), path=path, kind=kind, tree=path != self._top)
         self._pipeline.submit(request, partial(self._take, path))
 
     def __enter__(self) -> Self:
@@ -66,7 +70,7 @@ def remove_tree(pool: Pool, top: Path) -> None:
         Listing(pool, top, b"/" + b"/".join(top), recursive=True) as listing,
         pool.session(long=True) as session,
         session.pipeline.alive(),
-        Removals(session) as removals,
+        Removals(session, top) as removals,
     ):
         for entry in listing:
             path = folder_path(entry.path)

@@ -99,7 +99,7 @@ def _remove(session: Session, url: Url, options: RemoveOptions, failures: Failur
 
 
 def _remove_folder(session: Session, top: Path, failures: Failures) -> None:
-    for problem in removals(session, _from_the_leaves_on(session, top, failures)):
+    for problem in removals(session, top, _from_the_leaves_on(session, top, failures)):
         if problem is None:
             failures.done = True
         else:

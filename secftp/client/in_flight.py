@@ -49,12 +49,16 @@ def checksums(
             raise ProtocolError("The answer does not fit the request.")
 
 
-def removals(session: Session, names: Iterable[tuple[Path, Kind]]) -> Iterator[FileError | None]:
-    """Remove files and folders, each only if it is of its kind, and give for each what is wrong; as `checksums`."""
+def removals(session: Session, top: Path, names: Iterable[tuple[Path, Kind]]) -> Iterator[FileError | None]:
+    """Remove what is in the directory `top` and that itself, each only if it is of its kind; as `checksums`.
+
+    Gives for each what is wrong with it. Directories beneath `top`, and it itself, may be ones that their owner may
+    not write to; the one around it is not touched.
+    """
     session.require(CAPABILITY_CHANGE)
 
     def ask(path: Path, kind: Kind) -> _Request:
-        return lambda number: Remove(id=number, path=path, kind=kind)
+        return lambda number: Remove(id=number, path=path, kind=kind, tree=path != top)
 
     for path, answer in _answers(session, ((path, ask(path, kind)) for path, kind in names)):
         yield exception_for(answer.code, path) if isinstance(answer, Error) else None

@@ -32,11 +32,11 @@ class Asking:
     def ask(self, step: Step) -> None:
         """Ask what has to be known before the step is taken."""
         step.there = step.partial = None
-        if step.what is What.FOLDER and self._about_folders:
+        if step.what is What.FOLDER and self._about_folders and step.sender is None:
             step.there = self._stat(step, partial=False)
         if step.what is not What.FILE:
             return
-        if self._about_files:
+        if self._about_files and not step.may_be_there:
             step.there = self._stat(step, partial=False)
         is_worth_it = step.info is not None and (step.info.size or 0) >= KEEP_BYTES
         is_wanted = self._options.resume if step.resume is None else step.resume
@@ -53,7 +53,12 @@ class Asking:
         return answer
 
     def is_taken(self, step: Step) -> bool:
-        """Whether a folder is there already and is to be left as it is."""
+        """Whether a folder is there already and is to be left as it is.
+
+        That is decided once: over a later connection it may be there because it was made over the one before.
+        """
+        if step.sender is not None:
+            return step.is_taken
         there = self._answer(step)
         return self._about_folders and isinstance(there, Info) and there.kind == "folder"
 

@@ -21,6 +21,7 @@ from secftp.copy.tally import Tally, twice
 from secftp.copy.times import same_time
 from secftp.copy.walk import Walk
 from secftp.copy.watch import Silent, Summary
+from secftp.copy.writable import Writable
 from secftp.errors import AlreadyExists, FileError
 from secftp.messages import ErrorCode, exception_for
 from secftp.storage import LocalStore
@@ -54,6 +55,7 @@ class Get:
         self._store: Store | None = None
         self._queue: deque[Item] = deque()
         self._place: Target | None = None  # None until it has been looked at
+        self._writable = Writable()
 
     def run(self, session: Session) -> Summary:
         """Copy what is not copied yet.
@@ -67,6 +69,7 @@ class Get:
                 self._run(session)
         finally:
             if self._store is not None:
+                self._writable.suspend(self._store)
                 self._store.close()
                 self._store = None
             self.summary.seconds += time.monotonic() - began
@@ -81,6 +84,7 @@ class Get:
         assert target is not None
         if target.is_folder and (target.is_there or not self._options.dry_run):
             self._store = LocalStore(target.name)
+            self._writable.go_on(self._store)
         walk.use(session.pipeline)
         receiving = Receiving(
             session, self._store, self._options, self._tally, self._limit, lambda item: walk.done(item.folder)
@@ -185,6 +189,7 @@ class Get:
                 if self._store.stat(folder.local).kind != "folder":
                     raise failure(AlreadyExists, "There is a file of that name", folder.local) from None
                 folder.sets = folder.sets and self._options.overwrite
+                self._writable.begin(self._store, folder)
         except FileError as problem:
             self._tally.failed(folder.name, problem)
             return False
@@ -192,10 +197,13 @@ class Get:
 
     def _closed(self, folder: Folder) -> None:
         """Everything in a folder has been dealt with."""
-        if self._store is None or not folder.sets or not self._options.preserve or self._options.dry_run:
+        if self._store is None or self._options.dry_run:
             return
+        sets = folder.sets and self._options.preserve
         try:
-            self._store.set_attributes(folder.local, mode=folder.mode, mtime_ns=folder.mtime_ns)
+            if sets:
+                self._store.set_attributes(folder.local, mode=folder.mode, mtime_ns=folder.mtime_ns)
+            self._writable.end(self._store, folder, restored=not sets)
         except FileError as problem:
             self._tally.watcher.note(folder.name, f"its permissions and time could not be set: {problem}")
 

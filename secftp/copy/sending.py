@@ -73,6 +73,7 @@ class Sending:
         self._sent: list[Sent] = []
         self._size = 0
         self._unflushed = 0
+        self._asked = 0  # directories since the last batch
         self._left: deque[Step] = deque()
         self._open: Files | None = None
         self._small_limit = MAX_SMALL if session.can(CAPABILITY_MANY) else -1
@@ -82,12 +83,15 @@ class Sending:
     # --- one step -----------------------------------------------------------------------------------------------------
 
     def folder(self, step: Step) -> None:
-        """Make a folder, unless that failed for one it is in."""
-        if step.is_taken or self._is_lost(step):
+        """Make a folder, unless that failed for one it is in; one that is there is made writable for the time."""
+        step.sender = self
+        if self._is_lost(step):
             return
-        mode = step.info.mode | _OWN if step.info is not None and self.options.preserve else None
+        self._gather_no_longer()
+        keeps = step.info is not None and self.options.preserve and not step.is_taken
+        mode = step.info.mode | _OWN if step.info is not None and keeps else None
         try:
-            request = MakeFolder(id=self.pipeline.next_id(), path=step.remote, parents=True, mode=mode)
+            request = MakeFolder(id=self.pipeline.next_id(), path=step.remote, parents=True, mode=mode, fill=True)
         except FileError as problem:
             self.tally.failed(step.name, problem.locate(Side.REMOTE))  # a name that none takes
             self.lost_folders.add(step.remote)
@@ -95,6 +99,22 @@ class Sending:
         flight = FolderFlight(self, step)
         self.depart(flight)
         self.pipeline.submit(request, flight)
+
+    def _gather_no_longer(self) -> None:
+        """Send what was gathered before so many directories have come that the server closes the one it is for."""
+        self._asked += 1
+        if self._asked >= _WAITING_FOLDERS:
+            self._asked = 0
+            self.send_batch()
+
+    def _require_folder(self, step: Step | None) -> None:
+        """Ask again, over this connection, for the directories that something goes into: the server has closed them."""
+        if step is None or step.sender is self or not (step.path or step.origin.makes_top):
+            return
+        current = self.current
+        self._require_folder(step.folder)
+        self.folder(step)
+        self.current = current
 
     def left(self, step: Step) -> None:
         """Set a folder's permissions and time, once the files that were put into messages have left."""
@@ -109,6 +129,7 @@ class Sending:
             if step.counted is not None:
                 self.tally.left_out(step.counted)
             return
+        self._require_folder(step.folder)
         files = step.origin.files
         if files is not self._open:
             self.close()
@@ -165,6 +186,7 @@ class Sending:
 
     def send_batch(self) -> None:
         """Send the small files that were gathered, then what had to wait for them."""
+        self._asked = 0
         if self._files:
             self._send_files()
         while self._left:
@@ -269,6 +291,8 @@ class Sending:
     def unconfirmed(self) -> list[Step]:
         """What has to be done over another session, in order, if this one is lost."""
         steps = [step for flight in self._flights for step in flight.steps]
+        for step in steps:
+            step.may_be_there = True
         steps += [sent.step for sent in self._sent]
         if self.current is not None:
             steps.append(self.current)

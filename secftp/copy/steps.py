@@ -57,11 +57,14 @@ class Step:
     was first begun (None before that), `told` how far the watcher knows it to be. `resume`: whether to look for a
     partial, None for as the options say. `there` and `partial` are what the server says of the file and of its partial,
     when it has been asked. Of a folder: `is_taken` says that it was there before and is left as it is.
+
+    `sender` is the `Sending` that asked for a folder; over a new connection it is asked for again before anything is
+    put into it. `may_be_there`: it was sent, and the connection was lost before the answer came.
     """
 
     __slots__ = (
-        "counted", "folder", "info", "is_taken", "kept", "origin", "partial", "path", "problem", "resume", "there",
-        "told", "what",
+        "counted", "folder", "info", "is_taken", "kept", "may_be_there", "origin", "partial", "path", "problem",
+        "resume", "sender", "there", "told", "what",
     )  # fmt: skip
 
     def __init__(
@@ -81,6 +84,8 @@ class Step:
         self.folder = folder
         self.counted: int | None = None
         self.is_taken = False
+        self.sender: object = None
+        self.may_be_there = False
         self.resume: bool | None = None
         self.kept: int | None = None
         self.told = 0

@@ -96,9 +96,13 @@ class List(FolderRequest, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Remove(FileRequest, frozen=True, kw_only=True, omit_defaults=True):
-    """REMOVE: take away a file or an empty folder; with `kind` only what is one. Answered by OK or ERROR."""
+    """REMOVE: take away a file or an empty folder; with `kind` only what is one. Answered by OK or ERROR.
+
+    `tree`: it is removed with the directory that it is in, which is made writable for that if its owner may not write.
+    """
 
     kind: Kind | None = None
+    tree: bool = False
 
 
 class Rename(FileRequest, frozen=True, kw_only=True, omit_defaults=True):
@@ -113,10 +117,15 @@ class Rename(FileRequest, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class MakeFolder(FileRequest, frozen=True, kw_only=True, omit_defaults=True):
-    """MKDIR: make a folder; with `parents` those above it, too, and one that exists is fine. OK or ERROR."""
+    """MKDIR: make a folder; with `parents` those above it, too, and one that exists is fine. OK or ERROR.
+
+    `fill`: a tree is copied into it, so it is made writable if its owner may not write to it, until SETATTR gives it
+    its permissions or the session ends.
+    """
 
     parents: bool = False
     mode: Mode | None = None
+    fill: bool = False
 
 
 class Sum(FileRequest, frozen=True, kw_only=True, omit_defaults=True):

@@ -130,6 +130,14 @@ class BoundedStore(Store):
         """As `Store.set_attributes`."""
         self._inner.set_attributes(path, mode=mode, mtime_ns=mtime_ns)
 
+    def make_writable(self, path: Path) -> int | None:
+        """As `Store.make_writable`."""
+        return self._inner.make_writable(path)
+
+    def restore_mode(self, path: Path, mode: int) -> None:
+        """As `Store.restore_mode`."""
+        self._inner.restore_mode(path, mode)
+
     def close(self) -> None:
         """As `Store.close`."""
         self._inner.close()

@@ -78,6 +78,12 @@ class ServerSession:
 
     def run(self) -> None:
         """Serve until the end; what ends a session out of order is raised."""
+        try:
+            self._run()
+        finally:
+            self._desk.filling.close()
+
+    def _run(self) -> None:
         self._channel.send(welcome(self._channel.timeout))
         while not self._stopping():
             # Answers gather while requests are waiting already, and leave together when there are none; but no client

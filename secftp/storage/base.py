@@ -260,6 +260,18 @@ class Store(_Closing, Protocol):
         """
         ...
 
+    def make_writable(self, path: Path) -> int | None:
+        """Let its owner list, enter and change a directory that is a part of a tree which is copied or removed.
+
+        Returns the permissions that it had, for `restore_mode`; None if nothing had to be changed, or nothing may be:
+        it belongs to another user. Raises as `set_attributes` does.
+        """
+        ...
+
+    def restore_mode(self, path: Path, mode: int) -> None:
+        """Give a directory back what `make_writable` returned, unless it has been given other permissions since."""
+        ...
+
     def small_files(self) -> SmallFiles:
         """The way to read and write many files that fit into memory; close it after a batch, before the store."""
         from secftp.storage.small import SmallFiles

@@ -19,6 +19,7 @@ from secftp.errors import AlreadyExists, Forbidden, IsAFolder, NotAFolder, NotEm
 from secftp.storage.failures import close_quietly, failure, not_regular, require_regular, translated
 from secftp.storage.folders import LIST_FLAGS, look, missing, open_below
 from secftp.storage.unfinished import is_unfinished, remove_if_abandoned
+from secftp.storage.writable import make_writable, restore_mode
 
 if TYPE_CHECKING:
     from secftp.storage.base import Kind, Path
@@ -53,22 +54,36 @@ def _remove_unfinished(folder: int, path: Path) -> None:
     """Empty a folder that holds nothing but unfinished files without writers; raises `NotEmpty` for any other."""
     fd = open_below(folder, path, len(path), LIST_FLAGS)
     try:
-        with os.scandir(fd) as entries:
-            if not all(is_unfinished(os.fsencode(entry.name)) for entry in entries):
-                raise failure(NotEmpty, "The folder is not empty", path)
-        with os.scandir(fd) as entries:
-            for entry in entries:
-                name = os.fsencode(entry.name)
-                try:
-                    removed = is_unfinished(name) and remove_if_abandoned(name, fd)
-                except FileNotFoundError:
-                    continue
-                except OSError:
-                    removed = False
-                if not removed:
-                    raise failure(NotEmpty, "Something is being written into the folder", path, hint="Try again.")
+        _require_unfinished(fd, path)
+        found = make_writable(folder, path)
+        try:
+            _remove_each(fd, path)
+        except BaseException:
+            if found is not None:
+                restore_mode(folder, path, found)
+            raise
     finally:
         close_quietly(fd)
+
+
+def _require_unfinished(fd: int, path: Path) -> None:
+    with os.scandir(fd) as entries:
+        if not all(is_unfinished(os.fsencode(entry.name)) for entry in entries):
+            raise failure(NotEmpty, "The folder is not empty", path)
+
+
+def _remove_each(fd: int, path: Path) -> None:
+    with os.scandir(fd) as entries:
+        for entry in entries:
+            name = os.fsencode(entry.name)
+            try:
+                removed = is_unfinished(name) and remove_if_abandoned(name, fd)
+            except FileNotFoundError:
+                continue
+            except OSError:
+                removed = False
+            if not removed:
+                raise failure(NotEmpty, "Something is being written into the folder", path, hint="Try again.")
 
 
 def rename(folder: int, path: Path, to_folder: int, to: Path, *, overwrite: bool) -> None:

@@ -13,7 +13,7 @@ import os
 from typing import TYPE_CHECKING
 
 from secftp import system
-from secftp.storage import change
+from secftp.storage import change, writable
 from secftp.storage.base import FileInfo, Room, Store, file_info
 from secftp.storage.failures import close_quietly, translated
 from secftp.storage.folders import look, open_folder, open_folder_for, open_root
@@ -148,6 +148,16 @@ class LocalStore(Store):
             return
         with self._folder_of(path) as folder:
             change.set_attributes(folder, path, mode, mtime_ns)
+
+    def make_writable(self, path: Path) -> int | None:
+        """As `Store.make_writable`."""
+        with self._folder_of(path) as folder:
+            return writable.make_writable(folder, path)
+
+    def restore_mode(self, path: Path, mode: int) -> None:
+        """As `Store.restore_mode`."""
+        with self._folder_of(path) as folder:
+            writable.restore_mode(folder, path, mode)
 
     def small_files(self) -> LocalSmallFiles:
         """As `Store.small_files`."""

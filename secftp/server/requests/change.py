@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from secftp.errors import Forbidden
 from secftp.messages import Kind, Ok
 from secftp.server.requests.desk import Outcome, name_of
 
@@ -22,7 +23,14 @@ def remove(desk: Desk, request: Remove) -> Outcome:
     """Take away a file or an empty folder."""
     desk.log.line(f"Client requested to remove: {name_of(request.path)}")
     desk.require("delete")
-    desk.store.remove(request.path, kind=_KINDS[request.kind])
+    kind = _KINDS[request.kind]
+    try:
+        desk.store.remove(request.path, kind=kind)
+    except Forbidden:
+        if not request.tree or len(request.path) < 2 or not desk.filling.begin(request.path[:-1]):  # noqa: PLR2004
+            raise
+        desk.store.remove(request.path, kind=kind)
+    desk.filling.end(request.path)
     return _done(desk, request.id, "Removed.")
 
 
@@ -40,6 +48,8 @@ def make_folder(desk: Desk, request: MakeFolder) -> Outcome:
     desk.log.line(f"Client requested to make folder: {name_of(request.path)}")
     desk.require("write")
     desk.store.make_folder(request.path, parents=request.parents, mode=request.mode)
+    if request.fill and desk.rights.overwrite:
+        desk.filling.begin(request.path)
     return _done(desk, request.id, "Folder made.")
 
 
@@ -48,6 +58,8 @@ def set_attributes(desk: Desk, request: SetAttributes) -> Outcome:
     desk.log.line(f"Client requested to set attributes: {name_of(request.path)}")
     desk.require("write", "overwrite")
     desk.store.set_attributes(request.path, mode=request.mode, mtime_ns=request.mtime_ns)
+    if request.mode is not None:
+        desk.filling.end(request.path)
     return _done(desk, request.id, "Attributes set.")
 
 

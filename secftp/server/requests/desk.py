@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from secftp.errors import FileError, InstallationError
 from secftp.messages import ErrorCode, code_for, text_for
+from secftp.server.requests.filling import Filling
 from secftp.storage import digester, new_digest
 from secftp.text import escape, format_rate, format_size
 
@@ -51,7 +52,7 @@ class Outcome(NamedTuple):
 class Desk:
     """One session's handlers' common ground. `hurry` says that the request under way is to be broken off."""
 
-    __slots__ = ("channel", "hurry", "log", "rights", "store")
+    __slots__ = ("channel", "filling", "hurry", "log", "rights", "store")
 
     def __init__(
         self, channel: Channel, store: Store, rights: Rights, log: SessionLog, hurry: Callable[[], bool]
@@ -61,6 +62,7 @@ class Desk:
         self.rights = rights
         self.log = log
         self.hurry = hurry
+        self.filling = Filling(store)
 
     def require(self, *rights: str) -> None:
         """Raise `Refused` if this client lacks one of these rights, by their names in `Rights`."""
