@@ -11,6 +11,19 @@ import pytest
 
 _FD_FOLDER = "/proc/self/fd" if os.path.isdir("/proc/self/fd") else "/dev/fd"
 _THREAD_GRACE = 2.0  # seconds for a thread that was told to end, and is not joined, to do so
+_IGNORED_BY_PYTHON = {signal.SIGPIPE, getattr(signal, "SIGXFSZ", None)}
+
+
+def pytest_configure():
+    """Give the processes that tests start the default disposition of every signal, and block none.
+
+    Under nohup, or in the background of a script, this process is started with some signals ignored, and children
+    inherit that. A signal with a handler is at its default in a child. Here it stays ignored, as was wished.
+    """
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    for number in signal.valid_signals() - _IGNORED_BY_PYTHON:
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
 
 
 def pytest_addoption(parser):
