@@ -471,7 +471,10 @@ class ServerProcess:
 
     @property
     def port(self):
-        return int(self.log.wait_for(r"^!! \d\d:\d\d:\d\d: Listening @ \S+ on port (\d+)$")[1])
+        try:
+            return int(self.log.wait_for(r"^!! \d\d:\d\d:\d\d: Listening @ \S+ on port (\d+)$")[1])
+        except AssertionError:
+            raise AssertionError(f"the server does not listen; it said:\n{self.log.text}{self.errors.text}") from None
 
     def signal(self, number):
         self.process.send_signal(number)

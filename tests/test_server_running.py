@@ -12,8 +12,10 @@ import socket
 import stat
 import subprocess
 import sys
+import tempfile
 import threading
 import types
+from pathlib import Path
 
 import psutil
 import pytest
@@ -624,17 +626,20 @@ def test_limits_fit_the_descriptors_there_are(monkeypatch):
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 
 
+@pytest.fixture
+def open_root():
+    """A directory to serve that every user can reach. Those of pytest are closed by each other run that starts."""
+    with tempfile.TemporaryDirectory() as directory:
+        os.chmod(directory, 0o755)
+        root = Path(directory) / "root"
+        root.mkdir()
+        yield root
+
+
 @needs_root
-def test_root_becomes_a_user_once_the_port_is_bound(home, root):
-    nobody = pwd.getpwnam("nobody")
-    for folder in (root.parent, root):
-        folder.chmod(0o755)
+def test_root_becomes_a_user_once_the_port_is_bound(home, open_root):
+    root, nobody = open_root, pwd.getpwnam("nobody")
     os.chown(root, nobody.pw_uid, nobody.pw_gid)
-    above = root.parent
-    while above != above.parent:  # pytest makes its folders for their owner alone
-        if not above.stat().st_mode & stat.S_IXOTH:
-            above.chmod(above.stat().st_mode | stat.S_IXOTH)
-        above = above.parent
     with serve(home, root, "--anonymous-write", "--user", "nobody") as server:
         with session(server.port, None) as client:
             put(client, b"name", b"contents")
