@@ -217,6 +217,26 @@ def test_a_server_that_trickles_is_a_timeout():
     assert time.monotonic() - started < 1.2
 
 
+@pytest.mark.parametrize(("notice", "told"), [(0.0, 1), (60.0, 0)], ids=["a late answer", "one in time"])
+def test_the_caller_is_told_once_that_an_answer_is_waited_for(listener, monkeypatch, notice, told):
+    monkeypatch.setattr(importlib.import_module("secftp.channel.connect"), "NOTICE_SECONDS", notice)
+    calls: list[int] = []
+    with serving(listener, PASSWORD) as accepted:
+        channel = connect(HOST, listener.port, KEYED, timeout=SECONDS, on_wait=lambda: calls.append(1))
+        channel.close(Bye())
+    assert accepted.problem is None
+    assert len(calls) == told
+
+
+def test_the_notice_does_not_prolong_the_handshake(monkeypatch):
+    monkeypatch.setattr(importlib.import_module("secftp.channel.connect"), "NOTICE_SECONDS", 0.05)
+    calls: list[int] = []
+    with answering(until_closed) as port, pytest.raises(TransferTimeout, match="handshake") as caught:
+        connect(HOST, port, KEYED, timeout=0.1, on_wait=lambda: calls.append(1))
+    assert "--timeout" in caught.value.hint
+    assert calls == [1]
+
+
 # --- at the server --------------------------------------------------------------------------------------------------
 
 

@@ -6,6 +6,7 @@ One sentence, one hint, the documented exit code, no traceback, and no half file
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import random
 import signal
@@ -111,6 +112,27 @@ def test_a_server_that_never_answers(home):
         result = run(home, "read", "name", f"{HOST}:{listener.getsockname()[1]}", "aes128", "--timeout", "0.5")
         assert 0.5 < time.monotonic() - began < 5
     result.expect(ExitCode.TIMEOUT)
+
+
+@pytest.mark.parametrize("way", ["original", "verb", "quiet", "json"])
+def test_a_client_says_what_it_waits_for(home, way):
+    """A server may delay its answer after wrong keys; two seconds of that are told to whoever reads along."""
+    with socket.create_server((HOST, 0)) as listener:
+        place = f"{HOST}:{listener.getsockname()[1]}"
+        command = {
+            "original": ["read", "name", place, "aes128"],
+            "verb": ["ls", f"secftp://{place}/"],
+            "quiet": ["ls", "--quiet", f"secftp://{place}/"],
+            "json": ["get", "--progress", "json", f"secftp://{place}/name", "."],
+        }[way]
+        result = run(home, *command, "--timeout", "2.3")
+    assert result.code == ExitCode.TIMEOUT
+    if way == "json":
+        events = list(map(json.loads, result.errors.splitlines()))
+        assert [event["event"] for event in events] == ["waiting", "error"]
+        assert "Waiting for the server" in events[0]["message"]
+    else:
+        assert result.errors.count("Waiting for the server to answer the handshake.") == (way != "quiet")
 
 
 @contextlib.contextmanager

@@ -336,6 +336,7 @@ def test_events_are_the_documented_ones(capfd, monkeypatch):
     watcher.note(b"x", "a link, left out")
     watcher.failed(b"x\x1b", failure(NotFound, "No such file", (b"x",)))
     watcher.retrying(ConnectionLost("It is lost."), 1.26, 1, 2)
+    terminal.waiting()
     watcher.ended(Summary(files=1, bytes=4, skipped=1, failed=1, seconds=1.5, digest=b"\1\2"))
     with pytest.raises(PartialFailure) as caught:
         watcher.conclude()
@@ -350,6 +351,7 @@ def test_events_are_the_documented_ones(capfd, monkeypatch):
     left = events[3].pop("seconds_left")
     assert rate >= 0
     assert left >= 0
+    assert "Waiting for the server" in events[9].pop("message")
     name = {"name": "na\\xffme", "name_base64": base64.b64encode(b"na\xffme").decode()}
     assert events == [
         {"event": "planned", "files": 2, "bytes": 10},
@@ -361,6 +363,7 @@ def test_events_are_the_documented_ones(capfd, monkeypatch):
         {"event": "note", "name": "x", "text": "a link, left out"},
         {"event": "failed", "name": "x\x1b", "message": "x\\x1b: No such file: x", "exit_code": 13},
         {"event": "retrying", "message": "It is lost.", "attempt": 1, "attempts": 2, "pause": 1.3},
+        {"event": "waiting"},
         {
             "event": "ended",
             "files": 1,
@@ -382,6 +385,7 @@ def test_events_are_the_documented_ones(capfd, monkeypatch):
     ]
     documented = dict(re.findall(r"^  (\w+)  +(.*(?:\n      .*)*)", EVENTS, re.MULTILINE))
     assert set(documented) == {event["event"] for event in events}
+    events[9]["message"] = ""
     for event in events:
         words = set(re.findall(r"\w+", documented[event["event"]]))
         assert set(event) - {"event", "name_base64"} <= words, event

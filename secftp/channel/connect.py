@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from secftp.channel.channel import Channel
 from secftp.channel.stream import Stream
@@ -13,8 +13,11 @@ from secftp.handshake import ClientHandshake, Established
 from secftp.messages import Direction
 from secftp.record import SERVER_HELLO_BYTES, Mode, Password, Suite
 
-# A handshake is two short flights; a server that has not answered by then never will.
-HANDSHAKE_SECONDS = 10.0
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# A server answers within a round trip, unless it delays its answers or is being restarted. Then the user is told.
+NOTICE_SECONDS: Final = 2.0
 
 
 class Credentials(NamedTuple):
@@ -26,8 +29,14 @@ class Credentials(NamedTuple):
     name: str = ""
 
 
-def connect(host: str, port: int, credentials: Credentials, *, timeout: float) -> Channel:
+def connect(
+    host: str, port: int, credentials: Credentials, *, timeout: float, on_wait: Callable[[], None] | None = None
+) -> Channel:
     """A channel to the server.
+
+    `timeout` seconds are for the connection, and as many again for the handshake in all: a server may delay its answer
+    after wrong keys from this address, and one that is being restarted answers when it is there again. `on_wait` is
+    called once if no answer has come after 2 s.
 
     Raises `ServerUnreachable`, `TransferTimeout`, `HandshakeRefused`, `AuthenticationError`, `ProtocolError` and
     `ConnectionLost`, each with a hint. CLIENT_FINISH leaves with the first message.
@@ -35,7 +44,7 @@ def connect(host: str, port: int, credentials: Credentials, *, timeout: float) -
     deadline = time.monotonic() + timeout
     stream = Stream(_connect_any(host, port, deadline))
     try:
-        established = _shake_hands(stream, credentials, min(HANDSHAKE_SECONDS, timeout))
+        established = _shake_hands(stream, credentials, timeout, on_wait)
         return Channel(stream, established, Direction.TO_SERVER, timeout=timeout)
     except BaseException:
         stream.close()
@@ -79,21 +88,55 @@ def _connect_one(sock: socket.socket, address: tuple[object, ...], deadline: flo
     return sock
 
 
-def _shake_hands(stream: Stream, credentials: Credentials, seconds: float) -> Established:
+def _shake_hands(
+    stream: Stream, credentials: Credentials, seconds: float, on_wait: Callable[[], None] | None
+) -> Established:
     handshake = ClientHandshake(credentials.password, credentials.suite, credentials.mode, credentials.name)
     stream.try_send(memoryview(handshake.hello))  # 125 bytes always fit an empty socket buffer
-    deadline = time.monotonic() + seconds
-    buffer = memoryview(bytearray(SERVER_HELLO_BYTES))
+    answer = _Answer(stream, seconds, on_wait)
     established = None
     while established is None:
-        left = deadline - time.monotonic()
-        if left <= 0:
-            raise TransferTimeout("The server did not finish the handshake in time.", hint="Try again later.")
-        count = stream.receive_into(buffer, left)
-        if count == 0:
-            raise ConnectionLost(
-                "The server closed the connection during the handshake.",
-                hint="Is a secftp server listening there? Its log may say more.",
-            )
-        established = handshake.receive(buffer[:count])
+        established = handshake.receive(answer.receive())
     return established
+
+
+class _Answer:
+    """What the server sends during the handshake. All of it has to come within so many seconds."""
+
+    def __init__(self, stream: Stream, seconds: float, on_wait: Callable[[], None] | None) -> None:
+        self._stream = stream
+        self._buffer = memoryview(bytearray(SERVER_HELLO_BYTES))
+        now = time.monotonic()
+        self._deadline = now + seconds
+        self._notice = now + NOTICE_SECONDS
+        self._on_wait = on_wait
+
+    def receive(self) -> memoryview:
+        """Some bytes. Raises `TransferTimeout` and `ConnectionLost`."""
+        while True:
+            patience = self._patience()
+            try:
+                count = self._stream.receive_into(self._buffer, patience)
+            except TransferTimeout:
+                continue  # `_patience` tells the caller, or raises
+            if count == 0:
+                raise ConnectionLost(
+                    "The server closed the connection during the handshake.",
+                    hint="Is a secftp server listening there? Its log may say more.",
+                )
+            return self._buffer[:count]
+
+    def _patience(self) -> float:
+        """How many seconds to wait before this is called again."""
+        now = time.monotonic()
+        if now >= self._deadline:
+            raise TransferTimeout(
+                "The server did not finish the handshake in time.", hint="Try again later, or raise --timeout."
+            )
+        if self._on_wait is None:
+            return self._deadline - now
+        if now >= self._notice:
+            on_wait, self._on_wait = self._on_wait, None
+            on_wait()
+            return self._deadline - now
+        return min(self._notice, self._deadline) - now

@@ -25,15 +25,21 @@ if TYPE_CHECKING:
 class Connector:
     """The way to a server, to be gone as often as necessary."""
 
-    def __init__(self, options: Connection | TransferOptions, obtain: Callable[[], Key] | None) -> None:
+    def __init__(
+        self, options: Connection | TransferOptions, obtain: Callable[[], Key] | None, on_wait: Callable[[], None]
+    ) -> None:
         self._options = options
+        self._on_wait = on_wait
         self._obtain = obtain
         self._credentials: Credentials | None = None
 
     @classmethod
-    def choose(cls, options: Connection | TransferOptions) -> Connector:
-        """The way that the options say; raises as `choose_key` does."""
-        return cls(options, choose_key(options))
+    def choose(cls, options: Connection | TransferOptions, on_wait: Callable[[], None]) -> Connector:
+        """The way that the options say; raises as `choose_key` does.
+
+        `on_wait` is called when the server takes its time to answer a handshake.
+        """
+        return cls(options, choose_key(options), on_wait)
 
     @property
     def has_key(self) -> bool:
@@ -45,7 +51,9 @@ class Connector:
         if self._credentials is None:
             self._credentials = self._make_credentials()
         place = self._options.place
-        return Session.open(place.host, place.port, self._credentials, timeout=self._options.timeout)
+        return Session.open(
+            place.host, place.port, self._credentials, timeout=self._options.timeout, on_wait=self._on_wait
+        )
 
     def _make_credentials(self) -> Credentials:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold the key

@@ -89,7 +89,7 @@ def _check(urls: Iterable[Url]) -> None:
 
 def _run(options: GetOptions | PutOptions, copy: Get | Put, watching: Watching, terminal: Terminal) -> None:
     retries = Retries(options.retries, watching.retrying, lambda: watching.moved_bytes + watching.done_files)
-    connector = Connector.choose(options.connection)
+    connector = Connector.choose(options.connection, terminal.waiting)
     try:
         retries.run(connector, copy.run)
     except KeyboardInterrupt:

@@ -46,6 +46,7 @@ With --progress json each line on standard error is an object, with an event:
   note         name, text
   failed       name, message, exit_code: the rest goes on
   retrying     message, attempt, attempts, pause
+  waiting      message: the server has not answered the handshake yet
   ended        files, bytes, skipped, failed, seconds, checksum, algorithm
   interrupted  reason, complete, resume, exit_code: resume is the command
   error        message, hint, exit_code: the last line of a failure

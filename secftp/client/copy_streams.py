@@ -49,7 +49,7 @@ def get_stream(options: GetOptions, terminal: Terminal) -> None:
         def work(session: Session) -> Transferred:
             return _read_on(session, url.path, sink, algorithm, watching)
 
-        connector = Connector.choose(options.connection)
+        connector = Connector.choose(options.connection, terminal.waiting)
         retries = Retries(options.retries, watching.retrying, lambda: sink.done)
         _conclude(url, watching, lambda: retries.run(connector, work))
 
@@ -69,7 +69,7 @@ def put_stream(options: PutOptions, terminal: Terminal) -> None:
                 url.path, source, algorithm=Algorithm(options.how.checksum), overwrite=options.how.overwrite
             )
 
-        connector = Connector.choose(options.connection)
+        connector = Connector.choose(options.connection, terminal.waiting)
         retries = Retries(options.retries, watching.retrying, lambda: source.done, possible=lambda: not source.done)
         _conclude(url, watching, lambda: retries.run(connector, work))
 

@@ -66,7 +66,7 @@ def _prepare(options: TransferOptions, terminal: Terminal) -> tuple[Path, Connec
         terminal.unprotected()
     if options.key is not None:
         terminal.key_is_visible()
-    return path, Connector(options, obtain)
+    return path, Connector(options, obtain, terminal.waiting)
 
 
 def _is_terminal(options: TransferOptions, descriptor: int) -> bool:

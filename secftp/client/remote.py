@@ -96,7 +96,7 @@ def opened(connection: Connection, urls: Sequence[Url], terminal: Terminal, *, q
     for url in urls:
         if url.path:
             check_path(url.path)
-    with Connector.choose(connection).open() as session:
+    with Connector.choose(connection, terminal.waiting).open() as session:
         yield session
 
 

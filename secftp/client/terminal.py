@@ -102,6 +102,17 @@ class Terminal:
         """Tell that the connection is going to be made anew."""
         self.say(f"{_guarded(str(problem))} Trying again in {format_duration(pause)} ({attempt} of {attempts}).")
 
+    def waiting(self) -> None:
+        """Tell that the server has not answered the handshake yet, and what that may come from."""
+        sentence = (
+            "Waiting for the server to answer the handshake. It delays its answers after wrong keys from this address, "
+            "or when it is busy or being restarted."
+        )
+        if self.programs:
+            self.event({"event": "waiting", "message": sentence})
+        else:
+            self.say(sentence)
+
     @property
     def shows_bars(self) -> bool:
         """Whether somebody could see a bar."""

@@ -48,7 +48,7 @@ from secftp.storage import Path, new_digest
 from secftp.transfer import Progress, unwatched
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from types import TracebackType
 
     from secftp.channel import Channel, Credentials
@@ -78,9 +78,17 @@ class Session:
         self._channel = channel
 
     @classmethod
-    def open(cls, host: str, port: int, credentials: Credentials, *, timeout: float) -> Session:
-        """Connect and shake hands; see `secftp.channel.connect` for what can go wrong."""
-        return cls(connect(host, port, credentials, timeout=timeout))
+    def open(
+        cls,
+        host: str,
+        port: int,
+        credentials: Credentials,
+        *,
+        timeout: float,
+        on_wait: Callable[[], None] | None = None,
+    ) -> Session:
+        """Connect and shake hands; see `secftp.channel.connect` for the arguments and for what can go wrong."""
+        return cls(connect(host, port, credentials, timeout=timeout, on_wait=on_wait))
 
     @property
     def welcome(self) -> Welcome | None:
