@@ -259,3 +259,11 @@ def test_a_key_file_may_stand_in_the_home_folder(tmp_path, monkeypatch):
         secftp.connect(server.url, key_file="~/key") as remote,
     ):
         assert remote.listdir() == []
+
+
+def test_the_permissions_that_clients_may_set_are_bounded(root):
+    with secftp.Server(root, KEY, mode_mask=0o750) as server, secftp.connect(server.url, KEY) as remote:
+        remote.mkdir("d", mode=0o777)
+        remote.chmod("file", 0o666)
+    assert (root / "d").stat().st_mode & 0o7777 == 0o750
+    assert (root / "file").stat().st_mode & 0o7777 == 0o640

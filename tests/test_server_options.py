@@ -25,6 +25,7 @@ def test_the_least_that_can_be_said():
         "ciphers": CIPHERS,
         "read_only": False,
         "no_overwrite": False,
+        "mode_mask": 0o777,
         "anonymous": False,
         "anonymous_write": False,
         "limits": Limits(),
@@ -95,6 +96,17 @@ def test_what_is_no_port(text):
 @pytest.mark.parametrize(("text", "port"), [("0", 0), ("1", 1), ("65535", 65535), ("00080", 80)])
 def test_what_is_a_port(text, port):
     assert parse([text]).port == port
+
+
+@pytest.mark.parametrize(("text", "mask"), [("750", 0o750), ("0640", 0o640), ("0", 0), ("777", 0o777)])
+def test_what_is_a_mode_mask(text, mask):
+    assert parse(["1", "--mode-mask", text]).mode_mask == mask
+
+
+@pytest.mark.parametrize("text", ["", "1777", "4755", "788", "0o750", "-1", "u=rwx", "7_0", "\u0667", "00750"])
+def test_what_is_no_mode_mask(text):
+    with pytest.raises(UsageError, match=r"an octal number from 0 to 777 is wanted"):
+        parse(["1", f"--mode-mask={text}"])
 
 
 # Each limit with what may stand on a command line, and what that means.

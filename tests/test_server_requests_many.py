@@ -71,14 +71,12 @@ def test_attributes_are_set_and_told(tmp_path):
     with served(tmp_path) as server:
         wire = server.wire()
         wire.send(
-            WriteMany(id=1, files=(new(b"a", b"x", mode=0o4751, mtime_ns=12345),)), ReadMany(id=2, paths=((b"a",),))
+            WriteMany(id=1, files=(new(b"a", b"x", mode=0o4773, mtime_ns=12345),)), ReadMany(id=2, paths=((b"a",),))
         )
         assert wire.receive().codes == (None,)
         (file,), _ = read_all(wire, 2, 1)
-    umask = os.umask(0o077)
-    os.umask(umask)
-    assert (file.mode, file.mtime_ns) == (0o751 & ~umask, 12345)
-    assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o751 & ~umask
+    assert (file.mode, file.mtime_ns) == (0o773, 12345)
+    assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o773
 
 
 def test_the_largest_files_travel_in_as_many_messages_as_it_takes(tmp_path):

@@ -31,6 +31,7 @@ from tests.serving import (
     HOST,
     Hostile,
     Lines,
+    MemorySource,
     digest_of,
     environment,
     get,
@@ -485,7 +486,7 @@ def test_a_configuration_is_what_a_command_line_is(home, root, key):
     write(
         home / "server.toml",
         'port = 0\nhost = ["127.0.0.1"]\nroot = "../root"\nkeys = "keys.toml"\nread-only = true\n'
-        'anonymous = false\nciphers = ["aes256", "none"]\nmin-free = "1k"\ngrace = 1.5\n',
+        'anonymous = false\nciphers = ["aes256", "none"]\nmin-free = "1k"\ngrace = 1.5\nmode-mask = "0750"\n',
         0o644,
     )
     with server_process(home, "--config", home / "server.toml") as server:
@@ -530,6 +531,9 @@ BROKEN_CONFIGS = {
     "a time": "root = 2020-01-01",
     "a cipher that is none": 'ciphers = ["rot13"]',
     "a size that is none": 'min-free = "much"',
+    "permissions that are none": 'mode-mask = "rwx"',
+    "permissions as a number": "mode-mask = 0o640",
+    "permissions as digits": "mode-mask = 640",
     "two keys": 'key-file = "key"\nkey-fd = 3',
 }
 
@@ -796,3 +800,19 @@ def test_grace_is_how_long_a_transfer_may_take_to_its_end(home, root):
         threading.Thread(target=lambda: (server.wait(), done.set())).start()
         assert done.wait(4.5), "five seconds are what it takes by itself"
     assert listing(root) == []
+
+
+@pytest.mark.parametrize("way", ["command line", "configuration"])
+def test_the_mask_bounds_the_permissions_that_clients_set(home, root, key, way):
+    config = home / "server.toml"
+    write(config, 'mode-mask = "0750"\n', 0o644)
+    (root / "sub").mkdir()
+    write(home / "keys.toml", '[sub]\nkey-file = "key"\nfolder = "sub"\nrights = "full"\n')
+    given = ["--mode-mask", "750"] if way == "command line" else ["--config", config]
+    options = ["--key-file", home / "key", "--keys", home / "keys.toml", *given]
+    with serve(home, root, *options) as server:
+        for name, place in (("", root), ("sub", root / "sub")):
+            with session(server.port, key, name=name) as client:
+                client.make_folder((b"d",), mode=0o777)
+                client.write((b"d", b"f"), MemorySource(b"x"), mode=0o666)
+            assert [stat.S_IMODE((place / path).stat().st_mode) for path in ("d", "d/f")] == [0o750, 0o640]

@@ -356,7 +356,14 @@ def test_of_many_that_rename_to_one_name_exactly_one_wins(tmp_path, store):
 @pytest.mark.parametrize("parents", [False, True])
 @pytest.mark.parametrize(
     ("mask", "mode", "expected"),
-    [(0o022, None, 0o755), (0o077, None, 0o700), (0o022, 0o7777, 0o755), (0o022, 0o500, 0o500), (0o022, 0, 0)],
+    [
+        (0o022, None, 0o755),
+        (0o077, None, 0o700),
+        (0o022, 0o7777, 0o777),
+        (0o077, 0o775, 0o775),
+        (0o022, 0o500, 0o500),
+        (0o022, 0, 0),
+    ],
 )
 def test_a_folder_is_made_with_the_permissions_wished_for(tmp_path, store, umask, parents, mask, mode, expected):
     umask(mask)
@@ -440,8 +447,8 @@ def test_permissions_and_time_are_set_together_or_alone(tmp_path, store, umask, 
         place.write_bytes(b"x")
     os.chmod(tmp_path, 0o755)
     place = os.path.join(os.fsencode(tmp_path), *path)
-    store.set_attributes(path, mode=0o4771, mtime_ns=1_234_567_891_123_456_789)
-    assert mode_of(place) == 0o751
+    store.set_attributes(path, mode=0o4772, mtime_ns=1_234_567_891_123_456_789)
+    assert mode_of(place) == 0o772
     assert os.stat(place).st_mtime_ns == 1_234_567_891_123_456_789
     store.set_attributes(path, mode=0o700)
     assert os.stat(place).st_mtime_ns == 1_234_567_891_123_456_789
@@ -458,9 +465,9 @@ def test_setgid_of_a_folder_is_its_owners_and_setuid_of_a_file_goes(tmp_path, st
     os.chmod(tmp_path / "folder", 0o3770)
     os.chmod(tmp_path / "f", 0o4755)
     for name in (b"folder", b"f"):
-        store.set_attributes((name,), mode=0o6755)
-    assert mode_of(tmp_path / "folder") == 0o3755
-    assert mode_of(tmp_path / "f") == 0o755
+        store.set_attributes((name,), mode=0o6775)
+    assert mode_of(tmp_path / "folder") == 0o3775
+    assert mode_of(tmp_path / "f") == 0o775
 
 
 @pytest.mark.parametrize("kind", ["file", "folder"])

@@ -104,9 +104,10 @@ def test_a_missing_folder_is_named(store):
     [
         (0o022, None, 0o644),
         (0o077, None, 0o600),
-        (0o022, 0o666, 0o644),
-        (0o022, 0o7777, 0o755),
-        (0o027, 0o6755, 0o750),
+        (0o022, 0o666, 0o666),
+        (0o022, 0o7777, 0o777),
+        (0o027, 0o6755, 0o755),
+        (0o077, 0o664, 0o664),
         (0o000, 0o1777, 0o777),
         (0o022, 0, 0),
         (0o022, 0o444, 0o444),
@@ -128,6 +129,21 @@ def test_permissions_of_a_replaced_file_are_kept_unless_others_are_wished_for(
     os.chmod(tmp_path / "f", old)
     assert put(store, b"new", mode=mode).mode == expected
     assert (tmp_path / "f").read_bytes() == b"new"
+
+
+@pytest.mark.parametrize(("old", "mode"), [(0o666, None), (None, 0o666), (None, None)])
+@pytest.mark.parametrize("keep", [False, True])
+def test_it_is_private_until_it_is_whole(tmp_path, store, umask, old, mode, keep):
+    umask(0)
+    if old is not None:
+        (tmp_path / "f").write_bytes(b"old")
+        os.chmod(tmp_path / "f", old)
+    with store.create_sink((b"f",), mode=mode, keep=keep) as sink:
+        sink.writev([memoryview(b"new")])
+        (unfinished,) = set(os.listdir(tmp_path)) - {"f"}
+        assert stat.S_IMODE(os.stat(tmp_path / unfinished).st_mode) == 0o600
+        sink.commit()
+    assert stat.S_IMODE(os.stat(tmp_path / "f").st_mode) == 0o666
 
 
 @pytest.mark.parametrize("mtime_ns", [0, 1, 1_234_567_891_123_456_789, -1_000_000_000])

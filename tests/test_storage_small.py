@@ -89,8 +89,9 @@ def test_what_was_written_is_read(tmp_path, store, small, overwrite, name, conte
     [
         (0o022, None, None, 0o644),
         (0o077, None, None, 0o600),
-        (0o022, None, 0o7777, 0o755),
-        (0o027, None, 0o6755, 0o750),
+        (0o022, None, 0o7777, 0o777),
+        (0o027, None, 0o6755, 0o755),
+        (0o077, None, 0o664, 0o664),
         (0o000, None, 0o1777, 0o777),
         (0o022, None, 0, 0),
         (0o077, 0o666, None, 0o666),
@@ -109,9 +110,12 @@ def test_permissions(tmp_path, small, umask, mask, old, mode, expected):
     assert contents(tmp_path) == {"f": b"new"}
 
 
-def test_it_is_never_seen_with_more_permissions_than_it_gets(tmp_path, small, umask, monkeypatch):
-    (tmp_path / "f").write_bytes(b"old")
-    os.chmod(tmp_path / "f", 0o600)
+@pytest.mark.parametrize(("old", "mode"), [(0o600, None), (0o666, None), (None, 0o666), (None, None)])
+def test_it_is_private_until_it_is_whole(tmp_path, small, umask, monkeypatch, old, mode):
+    umask(0)
+    if old is not None:
+        (tmp_path / "f").write_bytes(b"old")
+        os.chmod(tmp_path / "f", old)
     seen = []
     for name, real in (("write", os.write), ("pwritev", os.pwritev)):
 
@@ -120,8 +124,9 @@ def test_it_is_never_seen_with_more_permissions_than_it_gets(tmp_path, small, um
             return real(fd, *arguments)
 
         monkeypatch.setattr(os, name, look)
-    small.write(NAME, memoryview(b"new"))
+    small.write(NAME, memoryview(b"new"), mode=mode)
     assert seen == [0o600]
+    assert stat.S_IMODE(os.stat(tmp_path / "f").st_mode) == (old or 0o666)
 
 
 def test_a_taken_name_is_replaced_only_if_that_is_wished_for(tmp_path, small):
@@ -376,8 +381,8 @@ def test_whichever_call_fails_the_target_is_the_old_file_or_the_new_one(tmp_path
             os.unlink(tmp_path / name)
         if not fake.failed:
             break
-    assert failed == {"access", "open", "write", "utime", "close", ""} | (
-        {"stat", "fchmod", "rename"} if overwrite else {"unlink"}
+    assert failed == {"access", "open", "write", "fchmod", "utime", "close", ""} | (
+        {"stat", "rename"} if overwrite else {"unlink"}
     )
 
 

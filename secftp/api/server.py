@@ -49,9 +49,10 @@ class Server:
     `root` is the folder. `key` is a text or a `secftp.Key`, `key_file` the name of a file that holds one; without
     either a new key is made, which `server.key` tells, unless the server is `anonymous` (anybody may read) or takes
     `anonymous_write` (anybody may write, too).
-    `read_only` lets nobody write; `overwrite=False` lets nobody replace, rename over or remove what is there. `port` 0
-    picks a free one. `host` is an address of this machine, `""` for all of them; left out, nobody but this machine gets
-    in. `ciphers` are those that clients may use.
+    `read_only` lets nobody write; `overwrite=False` lets nobody replace, rename over or remove what is there.
+    `mode_mask`: the permissions that clients may set; others are never set for them. `port` 0 picks a free one. `host`
+    is an address of this machine, `""` for all of them; left out, nobody but this machine gets in. `ciphers` are those
+    that clients may use.
 
     Nothing is printed: what the server would say goes to the logger `secftp.server` (level INFO), or line by line to
     `log`, a callable that is called from any thread. Names in it are escaped, keys are never there.
@@ -69,6 +70,7 @@ class Server:
         anonymous_write: bool = False,
         read_only: bool = False,
         overwrite: bool = True,
+        mode_mask: int = 0o777,
         max_clients: int = DEFAULT_MAX_CLIENTS,
         ciphers: Iterable[Cipher] = _ALL_CIPHERS,
         log: Callable[[str], object] | None = None,
@@ -86,6 +88,7 @@ class Server:
         )
         self._host = host
         self._port = port
+        self._mode_mask = mode_mask
         self._max_clients = max_clients
         self._log = _Forwarded(log)
         self._running: tuple[Engine, threading.Thread] | None = None
@@ -187,7 +190,7 @@ class Server:
             if os.path.lexists(self._root):
                 raise NotAFolder(f"{shown} is no folder.")
             raise NotFound(f"There is no folder {shown}.")
-        return LocalStore(self._root, sweep=True)
+        return LocalStore(self._root, sweep=True, mode_mask=self._mode_mask)
 
     def _listen(self) -> Listener:
         try:

@@ -63,6 +63,9 @@ def _arguments(subject: str, folder: str, name: str, value: object) -> list[str]
     if isinstance(value, list):
         texts = [_text(subject, name, one) for one in value]
         return [f"--{name}={','.join(texts)}"] if name == "ciphers" else [f"--{name}={text}" for text in texts]
+    if name == "mode-mask" and not isinstance(value, str):
+        # 0o640 is the number 416 by now: as octal digits that would be other permissions.
+        raise UsageError(f"{subject}: {name} is a text.", hint='For example mode-mask = "0750".')
     text = _text(subject, name, value)
     return [f"--{name}={os.path.join(folder, text) if name in _PATHS else text}"]
 

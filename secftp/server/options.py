@@ -40,6 +40,7 @@ class ServerOptions:
     ciphers: tuple[str, ...]
     read_only: bool
     no_overwrite: bool
+    mode_mask: int
     anonymous: bool
     anonymous_write: bool
     limits: Limits

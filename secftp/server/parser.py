@@ -19,10 +19,12 @@ GRACE_SECONDS: Final = 5.0
 # Signs of life come every 15 s; a server that waits for less than two would cut clients that are well.
 IDLE_MIN: Final = 30
 SECONDS_MAX: Final = 86_400
+MODES: Final = 0o777
 _UNITS: Final = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12} | {
     f"{unit}i": 1 << 10 * power for power, unit in enumerate("kmgt", 1)
 }
 _SIZE: Final = re.compile(r"(\d{1,15})(?:([kmgt]i?)b?|b)?", re.ASCII | re.IGNORECASE)
+_OCTAL: Final = re.compile(r"[0-7]{1,4}", re.ASCII)
 _SECONDS: Final = re.compile(r"\d{1,9}(\.\d{1,6})?", re.ASCII)
 
 SEE_HELP: Final = "See: python -m secftp.server --help"
@@ -106,6 +108,9 @@ def _what(parser: Parser) -> None:
     group.add_argument("--root", default=".", metavar="DIR", help="the folder to serve (default: this one)")
     group.add_argument("--read-only", action="store_true", help="nobody may write")
     group.add_argument("--no-overwrite", action="store_true", help="files that are there stay as they are")
+    group.add_argument(
+        "--mode-mask", type=_mode, default=MODES, metavar="OCTAL", help="permissions that clients may set (777: all)"
+    )
     group.add_argument("--max-file-size", type=_size, metavar="SIZE", help="take no larger files (default: any)")
     group.add_argument("--min-free", type=_size, metavar="SIZE", help="write only while so much of the disk stays free")
     group.add_argument("--min-free-files", type=_count, metavar="N", help="the same for files (inodes)")
@@ -202,6 +207,12 @@ def _idle(text: str) -> float:
     if seconds < IDLE_MIN:
         raise argparse.ArgumentTypeError(f"{IDLE_MIN} seconds are the least: clients give a sign of life every 15")
     return seconds
+
+
+def _mode(text: str) -> int:
+    if not _OCTAL.fullmatch(text) or int(text, 8) > MODES:
+        raise argparse.ArgumentTypeError("an octal number from 0 to 777 is wanted, such as 750")
+    return int(text, 8)
 
 
 def _size(text: str) -> int:

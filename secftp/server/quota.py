@@ -121,10 +121,10 @@ class BoundedStore(Store):
         """As `Store.rename`."""
         self._inner.rename(path, to, overwrite=overwrite)
 
-    def make_folder(self, path: Path, *, parents: bool = False, mode: int | None = None) -> None:
+    def make_folder(self, path: Path, *, parents: bool = False, mode: int | None = None) -> bool:
         """As `Store.make_folder`; also `NoSpace` for the quota."""
         self._quota.check_room()
-        self._inner.make_folder(path, parents=parents, mode=mode)
+        return self._inner.make_folder(path, parents=parents, mode=mode)
 
     def set_attributes(self, path: Path, *, mode: int | None = None, mtime_ns: int | None = None) -> None:
         """As `Store.set_attributes`."""

@@ -47,7 +47,9 @@ def run(options: ServerOptions, listener: Listener, announce: Callable[[Listener
         become(options.user)
     with contextlib.ExitStack() as stack:
         log = _open_log(options, stack)
-        root = stack.enter_context(contextlib.closing(LocalStore(options.root, sweep=True)))
+        root = stack.enter_context(
+            contextlib.closing(LocalStore(options.root, sweep=True, mode_mask=options.mode_mask))
+        )
         bounded = _bounding(options, log, root)
         keyring = stack.enter_context(contextlib.closing(Keyring(options, log, root, bounded)))
         access = keyring.load()

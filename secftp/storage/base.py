@@ -188,10 +188,11 @@ class Store(_Closing, Protocol):
     ) -> Sink:
         """Begin a file in a folder that exists; raises as `open_source` does, and `AlreadyExists`, `NoSpace`.
 
-        `mode`: permissions wished for, of which 0o777 without the umask is granted; None keeps those of the file that
-        is replaced. `mtime_ns`: its modification time, None for now. `size`: how many bytes are expected; a file that
-        can't fit is refused at once, but nothing is reserved and nothing else follows from the number. `keep`: whether
-        `Sink.keep` may leave it as the partial of its name; what another transfer had left as that is given up.
+        `mode`: its permissions, applied exactly and whatever the umask, less all but 0o777 and what the store's mask
+        takes away; None keeps those of the file that is replaced. `mtime_ns`: its modification time, None for now.
+        `size`: how many bytes are expected; a file that can't fit is refused at once, but nothing is reserved and
+        nothing else follows from the number. `keep`: whether `Sink.keep` may leave it as the partial of its name; what
+        another transfer had left as that is given up.
         """
         ...
 
@@ -245,16 +246,16 @@ class Store(_Closing, Protocol):
         """
         ...
 
-    def make_folder(self, path: Path, *, parents: bool = False, mode: int | None = None) -> None:
-        """Make a folder; with `parents` those above it, too, and one that exists is fine.
+    def make_folder(self, path: Path, *, parents: bool = False, mode: int | None = None) -> bool:
+        """Make a folder; with `parents` those above it, too, and one that exists is fine. Whether it was made.
 
-        `mode` is a wish as `create_sink`'s and holds for the last one, if it is made. Raises `AlreadyExists`,
+        `mode` is as `create_sink`'s and holds for the last one, if it is made. Raises `AlreadyExists`,
         `NotFound`, `NotAFolder`, `Forbidden`, `NoSpace`, `NameRefused`.
         """
         ...
 
     def set_attributes(self, path: FolderPath, *, mode: int | None = None, mtime_ns: int | None = None) -> None:
-        """Set the permissions (a wish as `create_sink`'s), or the modification time, or both, of a file or a folder.
+        """Set the permissions (as `create_sink`'s), or the modification time, or both, of a file or a folder.
 
         Raises `NotFound`, `NotAFolder`, `Forbidden`, `NameRefused`.
         """

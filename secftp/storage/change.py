@@ -18,13 +18,13 @@ from secftp import system
 from secftp.errors import AlreadyExists, Forbidden, IsAFolder, NotAFolder, NotEmpty, NotFound
 from secftp.storage.failures import close_quietly, failure, not_regular, require_regular, translated
 from secftp.storage.folders import LIST_FLAGS, look, missing, open_below
+from secftp.storage.modes import PERMISSIONS, directory_mode, file_mode, make_directory, open_unreadable
 from secftp.storage.unfinished import is_unfinished, remove_if_abandoned
 from secftp.storage.writable import make_writable, restore_mode
 
 if TYPE_CHECKING:
     from secftp.storage.base import Kind, Path
 
-_PERMISSIONS = 0o777
 _ANY_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_NOCTTY | os.O_CLOEXEC
 # What renaming without replacing says where system or file system can't.
 _NO_NOREPLACE = frozenset({errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP})
@@ -138,33 +138,39 @@ def _rename_to_free(folder: int, old: bytes, to_folder: int, new: bytes, *, is_f
         raise
 
 
-def make_folder(folder: int, path: Path, mode: int | None) -> None:
+def make_folder(folder: int, path: Path, mode: int | None, mask: int) -> None:
     """Make the last name of `path` in `folder`; raises `AlreadyExists` for whatever has it."""
     with translated(path):
-        os.mkdir(path[-1], _PERMISSIONS if mode is None else mode & _PERMISSIONS, dir_fd=folder)
+        granted = directory_mode(mode, mask)
+        if mode is None:
+            os.mkdir(path[-1], granted, dir_fd=folder)
+        else:
+            make_directory(path[-1], granted, folder=folder)
 
 
-def make_folders(root: int, path: Path, mode: int | None) -> None:
-    """Make each folder of `path` that is missing; raises `AlreadyExists` if the last name is no folder's."""
+def make_folders(root: int, path: Path, mode: int | None, mask: int) -> bool:
+    """Make each directory of `path` that is missing; whether the last was. `AlreadyExists` if that is no directory."""
     above = root
     try:
         for depth in range(1, len(path)):
-            below = _enter_or_make(above, path, depth)
+            below = _enter_or_make(above, path, depth, mask)
             if above != root:
                 close_quietly(above)
             above = below
         # Not entered: it may be made without the permission for that.
         try:
-            make_folder(above, path, mode)
+            make_folder(above, path, mode, mask)
         except AlreadyExists:
             if not _is_folder(above, path[-1]):
                 raise
+            return False
+        return True
     finally:
         if above != root:
             close_quietly(above)
 
 
-def _enter_or_make(above: int, path: Path, depth: int) -> int:
+def _enter_or_make(above: int, path: Path, depth: int, mask: int) -> int:
     while True:
         try:
             return open_below(above, path, depth)
@@ -172,7 +178,7 @@ def _enter_or_make(above: int, path: Path, depth: int) -> int:
             if not isinstance(error.__cause__, FileNotFoundError):
                 raise  # a link
         with contextlib.suppress(AlreadyExists):
-            make_folder(above, path[:depth], None)
+            make_folder(above, path[:depth], None, mask)
 
 
 def _is_folder(folder: int, name: bytes) -> bool:
@@ -181,7 +187,7 @@ def _is_folder(folder: int, name: bytes) -> bool:
     return False
 
 
-def set_attributes(folder: int, path: Path, mode: int | None, mtime_ns: int | None) -> None:
+def set_attributes(folder: int, path: Path, mode: int | None, mtime_ns: int | None, mask: int) -> None:
     """As `Store.set_attributes`, of the last name of `path` in `folder`, or of that itself if `path` is `()`."""
     name = path[-1] if path else b"."
     with translated(path or "."):
@@ -190,31 +196,25 @@ def set_attributes(folder: int, path: Path, mode: int | None, mtime_ns: int | No
         try:
             fd, place = os.open(name, _ANY_FLAGS, dir_fd=folder), None
         except PermissionError:
-            fd, place = _open_unreadable(name, folder)
+            fd, place = open_unreadable(name, folder)
         try:
-            _set(fd, place, path, mode, mtime_ns)
+            _set(fd, place, path, mode, mtime_ns, mask)
         finally:
             close_quietly(fd)
 
 
-def _open_unreadable(name: bytes, folder: int) -> tuple[int, str]:
-    """What belongs to us, but denies us its content: a descriptor that only names it, and the path of that one."""
-    flag = getattr(os, "O_PATH", None)
-    if flag is None:
-        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-    fd = os.open(name, flag | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
-    return fd, f"/proc/self/fd/{fd}"
-
-
-def _set(fd: int, place: str | None, path: Path, mode: int | None, mtime_ns: int | None) -> None:
+def _set(fd: int, place: str | None, path: Path, mode: int | None, mtime_ns: int | None, mask: int) -> None:
     status = os.fstat(fd)
     target = fd if place is None else place
-    kept = 0
-    if stat.S_ISDIR(status.st_mode):
-        kept = stat.S_IMODE(status.st_mode) & ~_PERMISSIONS  # what its owner set up: setgid, sticky
-    elif not stat.S_ISREG(status.st_mode):
+    is_directory = stat.S_ISDIR(status.st_mode)
+    if not is_directory and not stat.S_ISREG(status.st_mode):
         raise missing(path) if stat.S_ISLNK(status.st_mode) else not_regular(path)
     if mtime_ns is not None:
         os.utime(target, ns=(status.st_atime_ns, mtime_ns))
-    if mode is not None:
-        os.chmod(target, kept | (mode & _PERMISSIONS & ~system.process_umask()))
+    if mode is None:
+        return
+    if is_directory:
+        kept = stat.S_IMODE(status.st_mode) & ~PERMISSIONS  # what its owner set up: setgid, sticky
+        os.chmod(target, kept | directory_mode(mode, mask))
+    else:
+        os.chmod(target, file_mode(mode, None, mask))

@@ -17,6 +17,7 @@ from secftp.storage import change, writable
 from secftp.storage.base import FileInfo, Room, Store, file_info
 from secftp.storage.failures import close_quietly, translated
 from secftp.storage.folders import look, open_folder, open_folder_for, open_root
+from secftp.storage.modes import PERMISSIONS
 from secftp.storage.names import check, check_folder
 from secftp.storage.scan import scan
 from secftp.storage.sink import FileSink, ResumedFileSink
@@ -46,12 +47,14 @@ class _Held:
 class LocalStore(Store):
     """The folder `root`, which may be named through links; with `sweep`, leftovers in it are removed in the background.
 
+    `mode_mask`: the permissions that requests may set, see `modes`; bits beyond it are never set for them.
     Links in it count as missing where something is looked for, and as no regular file (`Forbidden`) where they would be
     replaced. Raises `NotFound`, `NotAFolder`, `Forbidden` with a hint when the folder can't be used.
     """
 
-    def __init__(self, root: StrOrBytesPath | _Held, *, sweep: bool = False) -> None:
+    def __init__(self, root: StrOrBytesPath | _Held, *, sweep: bool = False, mode_mask: int = PERMISSIONS) -> None:
         system.process_umask()  # read before there are threads
+        self._mode_mask = mode_mask
         self._sweeper: Sweeper | None = None
         self._root = root.take() if isinstance(root, _Held) else open_root(root)
         try:
@@ -80,7 +83,8 @@ class LocalStore(Store):
         check(path)
         folder = open_folder_for(self._root, path)  # the sink's, which may outlive the store
         return FileSink(
-            folder, path[-1], path, overwrite=overwrite, mode=mode, mtime_ns=mtime_ns, size=size, keep=keep
+            folder, path[-1], path, overwrite=overwrite, mode=mode, mtime_ns=mtime_ns, size=size, keep=keep,
+            mask=self._mode_mask,
         )  # fmt: skip
 
     def resume_sink(
@@ -98,7 +102,8 @@ class LocalStore(Store):
         check(path)
         folder = open_folder_for(self._root, path)
         return ResumedFileSink(
-            folder, path[-1], path, offset, overwrite=overwrite, mode=mode, mtime_ns=mtime_ns, size=size, keep=keep
+            folder, path[-1], path, offset, overwrite=overwrite, mode=mode, mtime_ns=mtime_ns, size=size, keep=keep,
+            mask=self._mode_mask,
         )  # fmt: skip
 
     def stat(self, path: Path, *, partial: bool = False) -> FileInfo:
@@ -129,25 +134,25 @@ class LocalStore(Store):
             finally:
                 close_quietly(to_folder)
 
-    def make_folder(self, path: Path, *, parents: bool = False, mode: int | None = None) -> None:
+    def make_folder(self, path: Path, *, parents: bool = False, mode: int | None = None) -> bool:
         """As `Store.make_folder`."""
         check(path)
         if parents:
-            change.make_folders(self._root, path, mode)
-            return
+            return change.make_folders(self._root, path, mode, self._mode_mask)
         folder = open_folder_for(self._root, path)
         try:
-            change.make_folder(folder, path, mode)
+            change.make_folder(folder, path, mode, self._mode_mask)
         finally:
             close_quietly(folder)
+        return True
 
     def set_attributes(self, path: Path, *, mode: int | None = None, mtime_ns: int | None = None) -> None:
         """As `Store.set_attributes`; setgid and the like of a folder stay as they are."""
         if not path:
-            change.set_attributes(self._root, path, mode, mtime_ns)
+            change.set_attributes(self._root, path, mode, mtime_ns, self._mode_mask)
             return
         with self._folder_of(path) as folder:
-            change.set_attributes(folder, path, mode, mtime_ns)
+            change.set_attributes(folder, path, mode, mtime_ns, self._mode_mask)
 
     def make_writable(self, path: Path) -> int | None:
         """As `Store.make_writable`."""
@@ -161,7 +166,7 @@ class LocalStore(Store):
 
     def small_files(self) -> LocalSmallFiles:
         """As `Store.small_files`."""
-        return LocalSmallFiles(self, self._root)
+        return LocalSmallFiles(self, self._root, self._mode_mask)
 
     def beneath(self, path: Path) -> LocalStore:
         """A folder of this store as one of its own, which the path leads to through no link; `()` is the same folder.
@@ -169,7 +174,7 @@ class LocalStore(Store):
         Raises `NotFound`, `NotAFolder`, `Forbidden`, `NameRefused`. Each of the two is closed on its own.
         """
         check_folder(path)
-        return LocalStore(_Held(open_folder(self._root, (*path, b"."))))
+        return LocalStore(_Held(open_folder(self._root, (*path, b"."))), mode_mask=self._mode_mask)
 
     def room(self) -> Room:
         """What the file system of this folder has left for the user that this runs as."""

@@ -18,6 +18,7 @@ from secftp import system
 from secftp.errors import AlreadyExists, ChecksumMismatch, InputOutputError, NoSpace, UsageError
 from secftp.storage.base import FileInfo, ResumedSink, Sink, file_info
 from secftp.storage.failures import close_quietly, failure, require_regular, translated
+from secftp.storage.modes import PERMISSIONS, file_mode
 from secftp.storage.names import is_partial
 from secftp.storage.sweep import sweep
 from secftp.storage.unfinished import (
@@ -36,8 +37,6 @@ if TYPE_CHECKING:
 
     from secftp.storage.base import Path
 
-_PERMISSIONS = 0o777  # of what a peer asks for: no setuid, setgid, sticky
-_DEFAULT_MODE = 0o666
 _SIZE_WORTH_ASKING = 2**20  # smaller files learn from writing that there is no space; asking costs as much
 # What link(2) says where a file system (FAT, some network ones) or a policy has no hard links.
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
@@ -51,8 +50,8 @@ class FileSink(Sink):
     """
 
     __slots__ = (
-        "_fd", "_folder", "_keep", "_mode", "_mtime_ns", "_name", "_overwrite", "_size", "_subject", "_temporary",
-        "_whole",
+        "_fd", "_folder", "_keep", "_mask", "_mode", "_mtime_ns", "_name", "_overwrite", "_size", "_subject",
+        "_temporary", "_whole",
     )  # fmt: skip
 
     def __init__(
@@ -66,8 +65,10 @@ class FileSink(Sink):
         mtime_ns: int | None = None,
         size: int | None = None,
         keep: bool = False,
+        mask: int = PERMISSIONS,
     ) -> None:
         self._folder = folder
+        self._mask = mask
         self._name = name
         self._subject = subject
         self._overwrite = overwrite
@@ -121,7 +122,7 @@ class FileSink(Sink):
         try:
             with translated(self._subject):
                 replaced = self._look_at_target() if self._overwrite else None
-                os.fchmod(fd, self._final_mode(replaced))
+                os.fchmod(fd, file_mode(self._mode, replaced, self._mask))
                 if self._mtime_ns is not None:
                     os.utime(fd, ns=(time.time_ns(), self._mtime_ns))
                 # close(2) is where a network file system reports a write that failed. A copy is closed, because
@@ -193,12 +194,6 @@ class FileSink(Sink):
         if room.f_blocks and size > room.f_bfree * room.f_frsize:
             raise failure(NoSpace, "No space left for", self._subject)
 
-    def _final_mode(self, replaced: os.stat_result | None) -> int:
-        if self._mode is None and replaced is not None:
-            return replaced.st_mode & _PERMISSIONS
-        wished = _DEFAULT_MODE if self._mode is None else self._mode
-        return wished & _PERMISSIONS & ~system.process_umask()
-
     def _publish(self) -> None:
         """Give the file its name; it keeps its temporary one only as a second link, which `close` removes."""
         folder, temporary = self._folder, self._temporary
@@ -237,11 +232,12 @@ class ResumedFileSink(FileSink, ResumedSink):
         mtime_ns: int | None = None,
         size: int | None = None,
         keep: bool = True,
+        mask: int = PERMISSIONS,
     ) -> None:
         self._offset = offset
         self._partial: bytes | None = None  # until something is changed
         super().__init__(
-            folder, name, subject, overwrite=overwrite, mode=mode, mtime_ns=mtime_ns, size=size, keep=keep
+            folder, name, subject, overwrite=overwrite, mode=mode, mtime_ns=mtime_ns, size=size, keep=keep, mask=mask
         )  # fmt: skip
 
     def _begin(self) -> None:

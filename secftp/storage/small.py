@@ -19,10 +19,11 @@ from secftp.errors import AlreadyExists, FileChanged, FileError, TooLarge
 from secftp.storage.base import FileInfo, file_info
 from secftp.storage.failures import close_quietly, failure, require_regular, translate
 from secftp.storage.folders import open_folder, open_folder_for
+from secftp.storage.modes import PERMISSIONS, file_mode
 from secftp.storage.names import check, temporary_names
 from secftp.storage.sink import link
 from secftp.storage.source import OPEN_FLAGS
-from secftp.storage.unfinished import CREATE_FLAGS, remove_quietly
+from secftp.storage.unfinished import CREATE_FLAGS, PRIVATE, remove_quietly
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
     from secftp.storage.base import Path, Store
 
 _READ_FLAGS = OPEN_FLAGS | os.O_NOFOLLOW
-_PERMISSIONS = 0o777
-_DEFAULT_MODE = 0o666
 _NAMES = 32  # temporary ones, made at a time
 _CAN_ASK = os.access in os.supports_follow_symlinks and os.access in os.supports_dir_fd
 
@@ -104,11 +103,15 @@ class SmallFiles:
 
 
 class LocalSmallFiles(SmallFiles):
-    """The same for the local folder that is held open as `root`, which `store` serves, too."""
+    """The same for the local folder that is held open as `root`, which `store` serves, too.
 
-    def __init__(self, store: Store, root: int) -> None:
+    `mask`: the permissions that a request may set.
+    """
+
+    def __init__(self, store: Store, root: int, mask: int = PERMISSIONS) -> None:
         super().__init__(store)
         self._root = root
+        self._mask = mask
         self._at: Path | None = None
         self._folder = -1
         self._names: list[bytes] = []
@@ -140,10 +143,7 @@ class LocalSmallFiles(SmallFiles):
             replaced = _look(path, folder)
             if replaced is not None and not overwrite:
                 raise failure(AlreadyExists, "It already exists", path)
-            if mode is None and replaced is not None:
-                wishes = _Wishes(overwrite, replaced.st_mode & _PERMISSIONS, True, mtime_ns)
-            else:
-                wishes = _Wishes(overwrite, _DEFAULT_MODE if mode is None else mode & _PERMISSIONS, False, mtime_ns)
+            wishes = _Wishes(overwrite, file_mode(mode, replaced, self._mask), mtime_ns)
             if self._write(path[-1], folder, data, wishes):
                 return
         except FileError:
@@ -155,8 +155,7 @@ class LocalSmallFiles(SmallFiles):
     def _write(self, name: bytes, folder: int, data: memoryview, wishes: _Wishes) -> bool:
         """Do it; False if it has to go the long way."""
         temporary = self._names.pop() if self._names else self._new_name()
-        # Made with the final permissions, or less where the umask takes some: never more than they will be.
-        fd = os.open(temporary, CREATE_FLAGS, wishes.mode, dir_fd=folder)
+        fd = os.open(temporary, CREATE_FLAGS, PRIVATE, dir_fd=folder)
         try:
             _fill(fd, data, wishes)
             if wishes.overwrite:
@@ -189,11 +188,10 @@ class LocalSmallFiles(SmallFiles):
 
 
 class _Wishes(NamedTuple):
-    """What a file is to be; the permissions are exact if `exact`, else the umask takes its part of them."""
+    """What a file is to be; `mode` is exact."""
 
     overwrite: bool
     mode: int
-    exact: bool
     mtime_ns: int | None
 
 
@@ -218,8 +216,7 @@ def _fill(fd: int, data: memoryview, wishes: _Wishes) -> None:
             if not count:
                 raise OSError(errno.EIO, os.strerror(errno.EIO))
             data = data[count:]
-        if wishes.exact:
-            os.fchmod(fd, wishes.mode)
+        os.fchmod(fd, wishes.mode)  # of others than its owner only now, when it is whole
         if wishes.mtime_ns is not None:
             os.utime(fd, ns=(time.time_ns(), wishes.mtime_ns))
     finally:

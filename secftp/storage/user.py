@@ -14,6 +14,7 @@ from secftp.errors import AlreadyExists, IsAFolder, NameRefused, NotFound
 from secftp.storage.base import file_info
 from secftp.storage.failures import close_quietly, failure, not_regular, require_regular, translated
 from secftp.storage.folders import FOLDER_FLAGS
+from secftp.storage.modes import PERMISSIONS, make_directory
 from secftp.storage.pipe import PipeSink
 from secftp.storage.sink import FileSink, ResumedFileSink
 from secftp.storage.source import OPEN_FLAGS, FileSource
@@ -60,7 +61,10 @@ def make_local_folder(path: str, *, mode: int | None = None) -> None:
     """Make a folder in one that exists; options and errors as `Store.make_folder`'s."""
     _check(path)
     with translated(path):
-        os.mkdir(path, 0o777 if mode is None else mode & 0o777)
+        if mode is None:
+            os.mkdir(path)
+        else:
+            make_directory(path, mode & PERMISSIONS)
 
 
 def create_local_sink(

@@ -12,6 +12,7 @@ ESCAPES = "tests/test_storage_escapes.py"
 GUESSES = "tests/test_server_guesses.py"
 HOSTILE = "tests/test_server_hostile.py"
 COPY_HOSTILE = "tests/test_copy_hostile.py"
+MODES = "tests/test_storage_modes.py"
 MANY = "tests/test_server_requests_many.py"
 NAMES = "tests/test_storage_names.py"
 PARTIAL = "tests/test_storage_partial.py"
@@ -41,10 +42,20 @@ MUTANTS = [
     mutant("unchecked-small-write", "secftp/storage/small.py", '        """As `SmallFiles.write`."""\n        check(path)\n', '        """As `SmallFiles.write`."""\n', SMALL, ESCAPES, MANY),
     mutant("unchecked-new-name", "secftp/storage/local.py", "        check(to)\n", "", CHANGE, ESCAPES, NAMES),
     # --- files that appear ---
-    mutant("setuid-from-a-peer", "secftp/storage/sink.py", "_PERMISSIONS = 0o777  #", "_PERMISSIONS = 0o7777  #", SINK),
-    mutant("setuid-of-a-small-file", "secftp/storage/small.py", "_PERMISSIONS = 0o777\n", "_PERMISSIONS = 0o7777\n", SMALL),
-    mutant("setuid-by-attributes", "secftp/storage/change.py", "kept | (mode & _PERMISSIONS & ~system.process_umask())", "kept | (mode & ~system.process_umask())", CHANGE),
-    mutant("umask-ignored", "secftp/storage/sink.py", "return wished & _PERMISSIONS & ~system.process_umask()", "return wished & _PERMISSIONS", SINK),
+    mutant("setuid-from-a-peer", "secftp/storage/modes.py", "        return wished & PERMISSIONS & mask\n", "        return wished & (mask | 0o7000)\n", SINK, SMALL, MODES),
+    mutant("setuid-of-what-is-replaced", "secftp/storage/modes.py", "return stat.S_IMODE(replaced.st_mode) & PERMISSIONS", "return stat.S_IMODE(replaced.st_mode)", SINK, SMALL),
+    mutant("sticky-directory-from-a-peer", "secftp/storage/modes.py", "allowed = PERMISSIONS & (mask | _OWNER)", "allowed = 0o7000 | mask | _OWNER", MODES, CHANGE),
+    mutant("mode-mask-ignored-for-files", "secftp/storage/modes.py", "        return wished & PERMISSIONS & mask\n", "        return wished & PERMISSIONS\n", MODES),
+    mutant("mode-mask-ignored-for-directories", "secftp/storage/modes.py", "allowed = PERMISSIONS & (mask | _OWNER)", "allowed = PERMISSIONS", MODES),
+    mutant("mode-mask-ignored-for-new-files", "secftp/storage/modes.py", "return _NEW_FILE & ~system.process_umask() & mask", "return _NEW_FILE & ~system.process_umask()", MODES),
+    mutant("mode-mask-ignored-by-attributes", "secftp/storage/change.py", "os.chmod(target, file_mode(mode, None, mask))", "os.chmod(target, file_mode(mode, None, PERMISSIONS))", MODES),
+    mutant("mode-mask-ignored-for-small-files", "secftp/storage/local.py", "LocalSmallFiles(self, self._root, self._mode_mask)", "LocalSmallFiles(self, self._root)", MODES),
+    mutant("mode-mask-ignored-beneath", "secftp/storage/local.py", '(*path, b"."))), mode_mask=self._mode_mask)', '(*path, b"."))))', MODES),
+    mutant("mode-mask-not-passed-on", "secftp/server/running.py", "sweep=True, mode_mask=options.mode_mask", "sweep=True", "tests/test_server_running.py"),
+    mutant("mode-mask-of-a-number", "secftp/server/config.py", 'if name == "mode-mask" and not isinstance(value, str):', 'if name == "mode-mask" and isinstance(value, bool):', "tests/test_server_running.py"),
+    mutant("umask-ignored", "secftp/storage/modes.py", "return _NEW_FILE & ~system.process_umask() & mask", "return _NEW_FILE & mask", SINK, SMALL),
+    mutant("small-file-readable-before-it-is-whole", "secftp/storage/small.py", "CREATE_FLAGS, PRIVATE, dir_fd", "CREATE_FLAGS, wishes.mode, dir_fd", SMALL),
+    mutant("directory-wider-than-it-will-be", "secftp/storage/modes.py", "os.mkdir(name, mode | _OWNER, dir_fd=folder)", "os.mkdir(name, PERMISSIONS, dir_fd=folder)", MODES),
     mutant("unfinished-file-readable", "secftp/storage/unfinished.py", "PRIVATE = 0o600", "PRIVATE = 0o644", SINK, PARTIAL),
     mutant("unfinished-file-taken-over", "secftp/storage/unfinished.py", "CREATE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW", "CREATE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW", SINK, PARTIAL, ESCAPES),
     mutant("no-clobber-clobbers", "secftp/storage/sink.py", "            if self._overwrite:\n                os.rename(", "            if self._overwrite or self._temporary:\n                os.rename(", SINK),
