@@ -111,3 +111,7 @@ int secftp_password_secret(const secftp_password *password, uint8_t secret[SECFT
     memcpy(secret, password->secret, SECFTP_SECRET_BYTES);
     return SECFTP_OK;
 }
+
+int secftp_password_equal(const secftp_password *password, const secftp_password *other) {
+    return CRYPTO_memcmp(password->secret, other->secret, SECFTP_SECRET_BYTES) == 0;
+}

@@ -75,6 +75,9 @@ SECFTP_CHECKED int secftp_password_random(secftp_password **password);
 /* w, for the key-file generator alone. */
 SECFTP_CHECKED int secftp_password_secret(const secftp_password *password, uint8_t secret[SECFTP_SECRET_BYTES]);
 
+/* 1 if both are the same key stretched, else 0; in constant time. */
+int secftp_password_equal(const secftp_password *password, const secftp_password *other);
+
 void secftp_password_free(secftp_password *password);
 
 /* --- frames --------------------------------------------------------------------------------------------------- */

@@ -83,6 +83,10 @@ class Password:
         binding.check(binding.lib.secftp_password_secret(self._pointer, out))
         return bytes(binding.ffi.buffer(out))
 
+    def is_same(self, other: Password) -> bool:
+        """Whether both come from one key; compared in constant time."""
+        return bool(binding.lib.secftp_password_equal(self._pointer, other._pointer))
+
     def __reduce__(self) -> str:
         raise TypeError("a password can't be copied or pickled")
 

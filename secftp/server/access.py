@@ -98,6 +98,17 @@ class Access:
             return self._everybody or Status.MODE
         return self._nobody if hello.name is None else self._grants.get(hello.name, self._nobody)
 
+    def confirm(self, hello: HelloReceived, challenged: Grant) -> Grant | None:
+        """What a client gets that has just proved what it was challenged for; None if that opens nothing any more.
+
+        Keys and rules may have changed since its hello. A proof counts if these keys would challenge it with the same
+        password, and then for the rights and the directory that they give now.
+        """
+        now = self.decide(hello)
+        if isinstance(now, Status) or now.mode is not challenged.mode or not now.password.is_same(challenged.password):
+            return None
+        return now
+
     def _bounded(self, rights: Rights) -> Rights:
         """These rights under the rules that hold for everybody; who may replace nothing may not remove it either."""
         write = rights.write and not self._read_only

@@ -89,7 +89,7 @@ class Flag:
 
 @dataclass
 class Shared:
-    """What all clients of one server have in common. `access` alone changes: it holds from the next hello on."""
+    """What all clients of one server have in common. `access` alone changes: it holds from the next proof on."""
 
     store: Store
     access: Access

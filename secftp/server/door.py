@@ -42,7 +42,9 @@ TICK_SECONDS: Final = 0.05
 class Door:
     """The loop's part of a server. `enter` takes over a client that has proved itself; it must not wait either.
 
-    `access` is asked at each hello, so that new keys hold from the next one on; `full` says that there is no place.
+    It returns False, and leaves the client alone, if what was proved opens nothing any more.
+    `access` is asked at each challenge and at each proof, so that the keys of that moment count; `full` says that there
+    is no place.
     """
 
     def __init__(
@@ -53,7 +55,7 @@ class Door:
         *,
         access: Callable[[], Access],
         full: Callable[[], bool],
-        enter: Callable[[Visitor, Established], None],
+        enter: Callable[[Visitor, Established], bool],
     ) -> None:
         self._listener = listener
         self._limits = limits
@@ -180,16 +182,21 @@ class Door:
             return
         visitor.log.cipher = event.suite.name.lower()
         visitor.log.lines([f"Cipher: {visitor.log.cipher}", f"IV: {event.initialization_vector.hex()}"])
-        verdict = self._access().decide(event)
+        visitor.hello = event
+        self._answer(visitor, event, at_once=self._is_due(visitor.source))
+
+    def _answer(self, visitor: Visitor, hello: HelloReceived, *, at_once: bool) -> None:
+        """By the keys of now: the hello of one that was delayed is older than a reload may be."""
+        verdict = self._access().decide(hello)
         if isinstance(verdict, Status):
             self._refuse(visitor, verdict)
         elif self._full():
             visitor.log.limit("clients", "There are as many sessions as may be; a client is sent away.")
             self._refuse(visitor, Status.BUSY)
-        elif verdict.mode is Mode.ANONYMOUS or self._is_due(visitor.source):
+        elif at_once or verdict.mode is Mode.ANONYMOUS:
             self._challenge(visitor, verdict)
         else:
-            self._delay(visitor, verdict)
+            self._delay(visitor)
 
     def _is_due(self, source: str) -> bool:
         now = time.monotonic()
@@ -209,19 +216,17 @@ class Door:
         self._leave(visitor, status.name.lower())
 
     def _prove(self, visitor: Visitor, established: Established) -> None:
-        """From here on it is a client, and its lines are nobody else's to spend."""
         assert visitor.grant is not None  # nothing is established without a challenge
-        if visitor.grant.mode is not Mode.ANONYMOUS:
-            self._guesses.refund(visitor.source, time.monotonic())
-        visitor.log.proved = True
-        visitor.log.key = visitor.grant.name
-        visitor.log.line("Received good response. Initializing communication.")
         self._stop_pending(visitor)
-        self._enter(visitor, established)
+        if not self._enter(visitor, established):  # then it was a guess like any other
+            visitor.log.line("Refused: its key was taken away during the handshake.")
+            self._leave(visitor, "revoked")
+        elif visitor.grant.mode is not Mode.ANONYMOUS:
+            self._guesses.refund(visitor.source, time.monotonic())
 
     # --- those that wait --------------------------------------------------------------------------------------------
 
-    def _delay(self, visitor: Visitor, grant: Grant) -> None:
+    def _delay(self, visitor: Visitor) -> None:
         """Its hello is there, but its source, or everybody, has guessed too often to be answered at once."""
         now = time.monotonic()
         self._stop_pending(visitor)
@@ -231,7 +236,6 @@ class Door:
             visitor.log.limit("guesses", "Too many wrong keys came from its address: the answer is delayed.")
         else:
             visitor.log.limit("all_guesses", "Too many wrong keys come from everywhere: new handshakes are delayed.")
-        visitor.grant = grant
         visitor.deadline -= now
         visitor.arrived = now
         self._delayed.add(visitor)
@@ -258,11 +262,11 @@ class Door:
                 self._guarded(self._delayed.next(source), self._resume)
 
     def _resume(self, visitor: Visitor) -> None:
-        grant, visitor.grant = visitor.grant, None
-        assert grant is not None  # else it would not have been delayed
+        assert visitor.hello is not None  # else it would not have been delayed
         visitor.deadline += time.monotonic()
-        self._challenge(visitor, grant)
-        self._become_pending(visitor)
+        self._answer(visitor, visitor.hello, at_once=True)
+        if visitor.grant is not None:
+            self._become_pending(visitor)
 
     def _timeout(self, now: float) -> float | None:
         """How long nothing need be done of itself."""

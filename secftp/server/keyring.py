@@ -46,7 +46,6 @@ class Keyring:
         self._root = root
         self._bounded = bounded
         self._stores: list[Store] = []
-        self._replaced: list[Store] = []  # those of the keys before, which a handshake under way may have been granted
         self._retired: list[Store] = []
         self._default = self._choose_default()
 
@@ -66,19 +65,19 @@ class Keyring:
                 named=named,
             )
             undo.pop_all()
-        self._retired += self._replaced
-        self._replaced, self._stores = self._stores, stores
+        self._retired += self._stores
+        self._stores = stores
         return access
 
     def retire(self, in_use: set[Store]) -> None:
-        """Close the stores that no session uses of keys that were replaced before the last ones."""
+        """Close the stores of replaced keys that no session uses. Only after the server has been given the new keys."""
         for store in [store for store in self._retired if store not in in_use]:
             self._retired.remove(store)
             store.close()
 
     def close(self) -> None:
         """Close all stores."""
-        for store in (*self._stores, *self._replaced, *self._retired):
+        for store in (*self._stores, *self._retired):
             store.close()
 
     def _named(self, stores: list[Store], undo: contextlib.ExitStack) -> dict[str, NamedKey]:

@@ -168,6 +168,6 @@ class Again:
         except SecftpError as problem:
             self._log.line(f"The keys stay as they are: {problem}", Level.ERROR)
             return
-        self._keyring.retire(server.stores_in_use())
         server.admit_by(access)
+        self._keyring.retire(server.stores_in_use())
         self._log.line("The keys were read again.")

@@ -6,6 +6,7 @@ are broken off with a word, and at last cut. Whatever was not complete by then i
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import TYPE_CHECKING, Final
 
@@ -59,6 +60,7 @@ class Server:
         self._grace = grace
         self._on_hangup = on_hangup
         self._hung_up = Flag()
+        self._swapping = threading.Lock()  # between the choice of a store for a session and its place in the registry
         self._listener: Listener | None = None
 
     def serve(self, listener: Listener, *, on_stop: Callable[[], None] = lambda: None) -> None:
@@ -108,11 +110,16 @@ class Server:
         self._wake()
 
     def admit_by(self, access: Access) -> None:
-        """Let these keys and rules hold from the next hello on; sessions under way keep what they were granted."""
-        self._shared.access = access
+        """Let these keys and rules hold from now on, also for handshakes under way: a proof counts against them.
+
+        Sessions under way keep what they were granted. When this returns, no new session uses a store of the keys
+        before.
+        """
+        with self._swapping:
+            self._shared.access = access
 
     def stores_in_use(self) -> set[Store]:
-        """The stores of all sessions under way."""
+        """The stores of all sessions under way; after `admit_by` no other store of the keys before comes into use."""
         return {client.store for client in self._shared.registry.all()}
 
     def _tell_of_bandwidth(self) -> None:
@@ -122,17 +129,27 @@ class Server:
         if (listener := self._listener) is not None:
             listener.wake()
 
-    def _enter(self, visitor: Visitor, established: Established) -> None:
-        assert visitor.grant is not None  # it has proved what it was granted
-        client = Client(self._shared, visitor, visitor.grant, established)
+    def _enter(self, visitor: Visitor, established: Established) -> bool:
+        """Make a client of one that has proved what it was challenged for; False if that opens nothing any more."""
+        assert visitor.hello is not None  # it was challenged
+        assert visitor.grant is not None
         registry = self._shared.registry
-        if not registry.enter(client):
+        with self._swapping:  # a store that is looked up here is in use before a reload looks for those that are not
+            grant = self._shared.access.confirm(visitor.hello, visitor.grant)
+            if grant is None:
+                return False
+            client = Client(self._shared, visitor, grant, established)
+            entered = registry.enter(client)
+        visitor.log.proved = True
+        visitor.log.key = grant.name
+        visitor.log.line("Received good response. Initializing communication.")
+        if not entered:
             visitor.log.limit("clients", "There are as many sessions as may be; a client is sent away.")
             visitor.log.line("Refused: busy.")
             visitor.log.handshake("busy")
             visitor.stream.close()
             visitor.log.line("Done.")
-            return
+            return True
         try:
             client.thread.start()
         except (RuntimeError, MemoryError):  # this one has to come again, the others go on
@@ -141,6 +158,7 @@ class Server:
             visitor.log.handshake("busy")
             visitor.stream.close()
             visitor.log.line("Done.")
+        return True
 
     def _wind_up(self) -> None:
         registry, hurry = self._shared.registry, self._shared.hurry

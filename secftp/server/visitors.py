@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from secftp.channel import PacedStream
+    from secftp.handshake import HelloReceived
     from secftp.server.access import Grant
     from secftp.server.log import SessionLog
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 class Visitor:
     """One connection before it is a session."""
 
-    __slots__ = ("_stream", "arrived", "deadline", "grant", "incoming", "log", "source")
+    __slots__ = ("_stream", "arrived", "deadline", "grant", "hello", "incoming", "log", "source")
 
     def __init__(self, stream: PacedStream, source: str, log: SessionLog, now: float) -> None:
         self._stream = stream
@@ -27,7 +28,8 @@ class Visitor:
         self.log = log
         self.arrived = now  # at the place where it is now
         self.deadline = 0.0  # of the handshake, while that goes on; while it is delayed, what is left of the time
-        self.grant: Grant | None = None  # what it has been challenged for, or is to be
+        self.hello: HelloReceived | None = None
+        self.grant: Grant | None = None  # what it has been challenged for
 
     @property
     def stream(self) -> PacedStream:

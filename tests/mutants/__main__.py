@@ -12,7 +12,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from tests.mutants import alive, core, files, keys, processes, repeats, resources, wire
+from tests.mutants import admission, alive, core, files, keys, processes, repeats, resources, wire
 from tests.prove import TOP, Figures, Tree
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ MUTANTS: list[Mutant] = [
     *keys.MUTANTS,
     *resources.MUTANTS,
     *repeats.MUTANTS,
+    *admission.MUTANTS,
 ]
 LEAST = 60
 SECONDS = 120  # for the tests that should kill one; a mutant that hangs is dead
