@@ -19,7 +19,8 @@ import pytest
 
 from secftp.errors import AuthenticationError, ConnectionLost, CoreError, HandshakeRefused, SecftpError
 from secftp.handshake import ClientHandshake
-from secftp.messages import Bye, ErrorCode, Read, Stat, Write, encode
+from secftp.messages import Bye, ErrorCode, List, Read, ReadMany, Stat, Sum, Write, encode
+from secftp.messages.bounds import MAX_SMALL
 from secftp.record import Suite
 from secftp.server.limits import Limits
 from tests.serving import DEADLINE, HOST, KEY, WRONG_KEY, credentials, get, put, serving, session, until
@@ -342,6 +343,46 @@ def test_a_reader_that_takes_nothing_is_cut(tmp_path):
     with serving(tmp_path, limits=limits) as server, server.hostile() as wire:
         wire.welcome()
         wire.send(Read(id=1, path=(b"huge",)))
+        server.log.wait_for("A transfer was cut: ")
+        server.done(1)
+
+
+@pytest.mark.parametrize("what", ["small files", "listing"])
+def test_a_reader_that_takes_no_message_is_cut(tmp_path, what):
+    """Answers of many megabytes that are no file of their own: READMANY's and LIST's."""
+    for number in range(2000 if what == "listing" else 1):
+        (tmp_path / f"{number:0200}").write_bytes(bytes(MAX_SMALL))
+    limits = Limits(min_rate=1 << 30, min_rate_seconds=0.6)
+    with serving(tmp_path, limits=limits) as server, server.hostile() as wire:
+        wire.welcome()
+        for number in range(1, 65):
+            path = (b"%0200d" % 0,)
+            wire.send(ReadMany(id=number, paths=(path,) * 64) if what == "small files" else List(id=number, path=()))
+        server.log.wait_for("A transfer was cut: ")
+        server.done(1)
+
+
+def test_a_long_sum_with_requests_behind_it_is_not_cut(tmp_path):
+    with open(tmp_path / "huge", "wb") as file:
+        file.truncate(8 << 30)
+    limits = Limits(min_rate=1 << 30, min_rate_seconds=0.3)
+    with serving(tmp_path, limits=limits) as server, server.hostile() as wire:
+        wire.welcome()
+        wire.frame(*encode(Sum(id=1, path=(b"huge",), length=1 << 30)))
+        wire.frame(*encode(Stat(id=2, path=(b"huge",))))
+        wire.sock.sendall(wire.sealed()[:-1])
+        assert wire.receive().id == 1
+    assert "was cut" not in server.log.text
+
+
+def test_a_message_that_comes_a_byte_at_a_time_is_cut(tmp_path):
+    with (
+        serving(tmp_path, limits=Limits(min_rate=1 << 30, min_rate_seconds=0.6)) as server,
+        server.hostile() as wire,
+    ):
+        wire.welcome()
+        wire.frame(*encode(Stat(id=1, path=(b"none",))))
+        wire.sock.sendall(wire.sealed()[:-1])
         server.log.wait_for("A transfer was cut: ")
         server.done(1)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 
 import pytest
 
@@ -27,11 +28,43 @@ class Told(list):
 @contextlib.contextmanager
 def bounded(root, room=PLENTY, **limits):
     """A store under a quota; the room is a `Room` or a list of them, one for each look."""
-    rooms = iter(room if isinstance(room, list) else [])
     told = Told()
-    quota = Quota(Limits(**limits), lambda: next(rooms) if isinstance(room, list) else room, told)
-    with contextlib.closing(BoundedStore(LocalStore(root), quota)) as store:
+    with contextlib.closing(BoundedStore(Roomy(root, room), Quota(Limits(**limits), told))) as store:
         yield store, told
+
+
+class Roomy(LocalStore):
+    """A local store on a disk with the room that a test says, wherever it is looked at."""
+
+    def __init__(self, root, room):
+        super().__init__(root)
+        self._rooms = iter(room) if isinstance(room, list) else itertools.repeat(room)
+
+    def room(self, path=()):
+        return next(self._rooms)
+
+    def create_sink(self, path, **options):
+        sink = super().create_sink(path, **options)
+        return _with_room(sink, self.room)
+
+    def resume_sink(self, path, offset, **options):
+        return _with_room(super().resume_sink(path, offset, **options), self.room)
+
+    def small_files(self):
+        small = super().small_files()
+        small.room = self.room
+        return small
+
+
+def _with_room(sink, room):
+    class WithRoom(type(sink)):
+        __slots__ = ()
+
+        def room(self):
+            return room()
+
+    sink.__class__ = WithRoom
+    return sink
 
 
 def test_a_size_at_the_limit_is_written_and_one_byte_more_is_not(tmp_path):
@@ -107,7 +140,7 @@ def test_the_room_is_looked_at_again_while_a_file_grows(tmp_path, monkeypatch):
     monkeypatch.setattr("secftp.server.quota.LOOK_BYTES", 4 << 20)
     rooms = [PLENTY, PLENTY, Room(10, None)]
     with bounded(tmp_path, rooms, min_free=1000) as (store, told), store.create_sink((b"name",)) as sink:
-        for _ in range(7):
+        for _ in range(5):
             sink.writev([BLOCK])
         assert told == []
         with pytest.raises(NoSpace):
@@ -119,8 +152,7 @@ def test_the_room_is_looked_at_again_while_a_file_grows(tmp_path, monkeypatch):
 
 def test_a_client_is_told_and_its_session_goes_on(tmp_path):
     log = Told()
-    quota = Quota(Limits(max_file_size=4), lambda: PLENTY, log)
-    store = BoundedStore(LocalStore(tmp_path), quota)
+    store = BoundedStore(LocalStore(tmp_path), Quota(Limits(max_file_size=4), log))
     with serving(tmp_path, store=store) as server, server.session() as client:
         for announced in (True, False):
             with pytest.raises(TooLarge):

@@ -68,6 +68,7 @@ class Channel:
         self._sealer = established.sealer
         self._filling = False  # whether a file's bytes are being put into the outbox
         self._has_spoken = False  # whether anything was sent that was queued
+        self._blocked = False  # whether the peer does not take what is being sent
 
     # --- sending ----------------------------------------------------------------------------------------------------
 
@@ -160,11 +161,14 @@ class Channel:
                 if not wire:
                     return
                 spare = None if self._ended else self._inbox.spare()
+                self._blocked = True
                 if self._stream.wait_to_send(self.timeout, or_receive=bool(spare)) and spare:
                     self._take(self._stream.try_receive(spare))
         except BaseException:
             self._unsent = bytes(wire)
             raise
+        finally:
+            self._blocked = False
 
     # --- receiving --------------------------------------------------------------------------------------------------
 
@@ -289,9 +293,15 @@ class Channel:
         return self._receiving.state in (State.READING, State.WRITING)
 
     @property
-    def moving_file(self) -> bool:
-        """Whether a file is under way in either direction; for another thread that looks on."""
-        return self.receiving_file or self._sending.state in (State.READING, State.WRITING)
+    def moving(self) -> bool:
+        """Whether a file is under way, or messages that the peer does not take at once; for another thread."""
+        is_file = self.receiving_file or self._sending.state in (State.READING, State.WRITING)
+        return is_file or self._blocked
+
+    @property
+    def has_part(self) -> bool:
+        """Whether a part of a message has come whose rest has not; for another thread, and while this one waits."""
+        return self._inbox.unopened > 0
 
     @property
     def belongs_here(self) -> bool:

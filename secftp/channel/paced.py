@@ -1,8 +1,10 @@
 """A stream that counts what it moves, and takes its time where a bandwidth is set for all of a server's sessions.
 
 One bucket for each direction, which all sessions share: a session that has moved more than there was waits until its
-share has come in again. TCP tells the peer to slow down. What must never happen: that a wait is so long that the peer
-takes the connection for dead, so no more than a slice is moved at once.
+share has come in again. TCP tells the peer to slow down. Every byte counts, handshakes, requests, keepalives and the
+heads of frames included; only a thread that serves others as well (the accept loop, the keepalive) does not wait, and
+the sessions wait for what it moved. What must never happen: that a byte is not counted, or that a wait is so long that
+the peer takes the connection for dead, so no more than a slice is moved at once.
 """
 
 from __future__ import annotations
@@ -20,10 +22,10 @@ if TYPE_CHECKING:
 # A session's wait is as many slices as there are sessions; never longer than this, so that a peer hears of it again.
 WAIT_SECONDS: Final = 10.0
 SLICES_PER_SECOND: Final = 64
-SLICE_MIN: Final = 1024
+SLICE_MIN: Final = 256
 SLICE_MAX: Final = 256 * 1024
-# What is said between files (a request, a sign of life) never waits.
-FREE_BYTES: Final = 256
+# How far ahead of the rate those may get who don't wait, so that a flood of handshakes holds up no session for longer.
+AHEAD_SECONDS: Final = 5.0
 
 
 class Bucket:
@@ -42,6 +44,13 @@ class Bucket:
             self._free_at = max(self._free_at, now) + count / self._rate
             return self._free_at - now - 1 / SLICES_PER_SECOND
 
+    def note(self, count: int) -> None:
+        """Take so many without waiting: others do, for no more than `AHEAD_SECONDS` on account of it."""
+        now = time.monotonic()
+        with self._lock:
+            ahead = max(self._free_at, now)
+            self._free_at = max(ahead, min(ahead + count / self._rate, now + AHEAD_SECONDS))
+
 
 class Pace:
     """A server's bandwidth: `rate` bytes a second in each direction, None for as fast as it goes.
@@ -56,11 +65,15 @@ class Pace:
 
 
 class PacedStream(Stream):
-    """A stream of a server's; `moved` is how many bytes have gone through it, in both directions."""
+    """A stream of a server's; `moved` is how many bytes have gone through it, in both directions.
+
+    `may_wait` says that it has a thread of its own, which pauses for the pace; until then it only counts.
+    """
 
     def __init__(self, sock: socket.socket, pace: Pace) -> None:
         super().__init__(sock)
         self.moved = 0
+        self.may_wait = False
         self._pace = pace
 
     def try_receive(self, view: memoryview) -> int | None:
@@ -82,11 +95,16 @@ class PacedStream(Stream):
         """As `Stream.send_at_once`: a thread that looks after everybody's streams can't pause for one."""
         count = super().try_send(view)
         self.moved += count
+        if count and self._pace.sending is not None:
+            self._pace.sending.note(count)
         return count
 
     def _account(self, count: int, bucket: Bucket | None) -> None:
         self.moved += count
-        if bucket is None or count <= FREE_BYTES:
+        if bucket is None or not count:
+            return
+        if not self.may_wait:
+            bucket.note(count)
             return
         wait = bucket.take(count)
         if wait > 0:

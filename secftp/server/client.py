@@ -117,10 +117,13 @@ class Client:
         self._channel: Channel | None = None
 
     @property
-    def moving_file(self) -> bool:
-        """Whether a file is on its way to the client or from it now."""
+    def moving(self) -> bool:
+        """Whether a file, or a message in pieces, is on its way to the client or from it now.
+
+        Small files and listings are messages, and a client that is slow with those holds up as much as with a file.
+        """
         channel = self._channel
-        return channel is not None and channel.moving_file
+        return channel is not None and (channel.moving or (channel.has_part and not self.busy))
 
     @property
     def busy(self) -> bool:
@@ -141,6 +144,7 @@ class Client:
         counter = self._shared.log.counter
         if counter is not None and self.admitted:
             counter.session(1)
+        self.stream.may_wait = True
         try:
             established, self._established = self._established, None
             assert established is not None  # the thread runs once

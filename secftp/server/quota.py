@@ -1,15 +1,19 @@
 """A store whose files have a largest size, on a disk that is never filled to the brim.
 
-It stands before any other store and sees everything that writes: whole files, files that go on where they were broken
-off, small ones by the batch, and folders. Room is looked at before a file is begun and while it grows. What must never
-happen: that a file over the bound is begun, or grows beyond it, by whatever way it comes.
+It stands before a local store and sees everything that writes: whole files, files that go on where they were broken
+off, small ones by the batch, and directories. Room is looked at on the file system that a file is written to, before
+the file is begun and while it grows: seldom while there is plenty, and before each write once there is little. What
+must never happen: that a file over the bound is begun, or grows beyond it, by whatever way it comes; or that all
+sessions together take of what is to stay free because each looked before the others wrote.
 """
 
 from __future__ import annotations
 
+import contextlib
+import threading
 from typing import TYPE_CHECKING, Final
 
-from secftp.errors import NoSpace, TooLarge
+from secftp.errors import FileError, NoSpace, TooLarge
 from secftp.storage import ResumedSink, Sink, SmallFiles, Store
 from secftp.text import format_size
 
@@ -17,21 +21,24 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from secftp.server.limits import Limits
-    from secftp.storage import FileInfo, Kind, Path, Room, Scanned, Source
+    from secftp.storage import FileInfo, Kind, LocalStore, Path, Room, Scanned, Source
+    from secftp.storage.sink import FileSink, ResumedFileSink
+    from secftp.storage.small import LocalSmallFiles
 
-# How much of a file may come between two looks at what the disk has left.
+# How much may be written to a file system, by all sessions together, between two looks at what it has left.
 LOOK_BYTES: Final = 64 << 20
 
 
 class Quota:
-    """The bounds, and whom to tell when one bites: its name and a line."""
+    """The bounds, and whom to tell when one bites: its name and a line. One for all sessions of a server."""
 
-    def __init__(self, limits: Limits, room: Callable[[], Room], tell: Callable[[str, str], None]) -> None:
+    def __init__(self, limits: Limits, tell: Callable[[str, str], None]) -> None:
         self._max_file_size = limits.max_file_size
         self._min_free = limits.min_free
         self._min_free_files = limits.min_free_files
-        self._room = room
         self._tell = tell
+        self._ahead: dict[int, int] = {}  # by device: bytes that may be written before the next look
+        self._lock = threading.Lock()
 
     def check_size(self, size: int) -> None:
         """Raise `TooLarge` for a file of so many bytes, or of that many and more."""
@@ -40,23 +47,47 @@ class Quota:
             self._tell("max_file_size", f"A file is larger than a client may write: the limit is {most}.")
             raise TooLarge(f"It is larger than this server takes ({most}).")
 
-    def check_room(self, size: int = 0) -> None:
-        """Raise `NoSpace` if so many bytes, and one file, would take of what is to stay free."""
+    def check_room(self, look: Callable[[], Room], size: int = 0, files: int = 1) -> int:
+        """Raise `NoSpace` if so many bytes, and so many files, would take of what is to stay free; else the device.
+
+        `look` tells what the file system has left; without such a bound it is not called.
+        """
         if self._min_free is None and self._min_free_files is None:
+            return 0
+        room = look()
+        self._check_bytes(room, size)
+        if self._min_free_files is not None and room.files is not None and room.files - files < self._min_free_files:
+            self._tell("min_free_files", f"The disk has room for {room.files} files: nothing more is written.")
+            raise NoSpace("The server keeps the rest of its disk free.")
+        if self._min_free is not None:
+            with self._lock:
+                self._ahead[room.device] = min(self._ahead.get(room.device, 0), room.nbytes - self._min_free)
+        return room.device
+
+    def check_growth(self, device: int, look: Callable[[], Room], size: int) -> None:
+        """Raise `NoSpace` if a file that is there can't grow by `size` bytes; `look` is called now and then."""
+        if self._min_free is None:
             return
-        room = self._room()
+        with self._lock:
+            left = self._ahead.get(device, 0) - size
+            if left >= 0:
+                self._ahead[device] = left
+                return
+        room = look()
+        self._check_bytes(room, size)
+        with self._lock:
+            self._ahead[device] = min(LOOK_BYTES, room.nbytes - size - self._min_free)
+
+    def _check_bytes(self, room: Room, size: int) -> None:
         if self._min_free is not None and room.nbytes - size < self._min_free:
             self._tell("min_free", f"The disk has {format_size(room.nbytes)} left: nothing more is written.")
-            raise NoSpace("The server keeps the rest of its disk free.")
-        if self._min_free_files is not None and room.files is not None and room.files - 1 < self._min_free_files:
-            self._tell("min_free_files", f"The disk has room for {room.files} files: nothing more is written.")
             raise NoSpace("The server keeps the rest of its disk free.")
 
 
 class BoundedStore(Store):
     """The store `inner` under a quota. Closing it closes that."""
 
-    def __init__(self, inner: Store, quota: Quota) -> None:
+    def __init__(self, inner: LocalStore, quota: Quota) -> None:
         self._inner = inner
         self._quota = quota
 
@@ -76,11 +107,11 @@ class BoundedStore(Store):
     ) -> Sink:
         """As `Store.create_sink`; also `TooLarge` and `NoSpace` for the quota."""
         self._quota.check_size(size or 0)
-        self._quota.check_room(size or 0)
+        device = self._quota.check_room(lambda: self._inner.room(path), size or 0)
         sink = self._inner.create_sink(
             path, overwrite=overwrite, mode=mode, mtime_ns=mtime_ns, size=size, keep=keep
         )  # fmt: skip
-        return BoundedSink(sink, self._quota, 0)
+        return BoundedSink(sink, self._quota, 0, device)
 
     def resume_sink(
         self,
@@ -95,11 +126,11 @@ class BoundedStore(Store):
     ) -> ResumedSink:
         """As `Store.resume_sink`; also `TooLarge` and `NoSpace` for the quota."""
         self._quota.check_size(offset + (size or 0))
-        self._quota.check_room(size or 0)
+        device = self._quota.check_room(lambda: self._inner.room(path), size or 0)
         sink = self._inner.resume_sink(
             path, offset, keep=keep, overwrite=overwrite, mode=mode, mtime_ns=mtime_ns, size=size
         )
-        return BoundedResumedSink(sink, self._quota, offset)
+        return BoundedResumedSink(sink, self._quota, offset, device)
 
     def small_files(self) -> SmallFiles:
         """As `Store.small_files`."""
@@ -122,9 +153,17 @@ class BoundedStore(Store):
         self._inner.rename(path, to, overwrite=overwrite)
 
     def make_folder(self, path: Path, *, parents: bool = False, mode: int | None = None) -> bool:
-        """As `Store.make_folder`; also `NoSpace` for the quota."""
-        self._quota.check_room()
+        """As `Store.make_folder`; also `NoSpace` for the quota, to which each directory that is missing counts."""
+        self._quota.check_room(lambda: self._inner.room(path), files=self._missing(path) if parents else 1)
         return self._inner.make_folder(path, parents=parents, mode=mode)
+
+    def _missing(self, path: Path) -> int:
+        """How many names of the path there are not, 1 at least."""
+        for depth in range(len(path) - 1, 0, -1):
+            with contextlib.suppress(FileError):
+                self._inner.stat(path[:depth])
+                return len(path) - depth
+        return len(path)
 
     def set_attributes(self, path: Path, *, mode: int | None = None, mtime_ns: int | None = None) -> None:
         """As `Store.set_attributes`."""
@@ -146,20 +185,19 @@ class BoundedStore(Store):
 class BoundedSink(Sink):
     """The sink `inner`, which ends when it grows beyond the quota. `size` bytes of the file are there already."""
 
-    def __init__(self, inner: Sink, quota: Quota, size: int) -> None:
+    def __init__(self, inner: FileSink, quota: Quota, size: int, device: int) -> None:
         self._inner = inner
         self._quota = quota
         self._size = size
-        self._looked_at = size
+        self._device = device
 
     def writev(self, buffers: Sequence[memoryview]) -> None:
         """As `Sink.writev`."""
-        self._size += sum(map(len, buffers))
+        count = sum(map(len, buffers))
+        self._size += count
         try:
             self._quota.check_size(self._size)
-            if self._size - self._looked_at >= LOOK_BYTES:
-                self._looked_at = self._size
-                self._quota.check_room()
+            self._quota.check_growth(self._device, self._inner.room, count)
         except BaseException:
             self._inner.abort()
             raise
@@ -185,8 +223,8 @@ class BoundedSink(Sink):
 class BoundedResumedSink(BoundedSink, ResumedSink):
     """The same for a sink that goes on with what is there already."""
 
-    def __init__(self, inner: ResumedSink, quota: Quota, size: int) -> None:
-        super().__init__(inner, quota, size)
+    def __init__(self, inner: ResumedFileSink, quota: Quota, size: int, device: int) -> None:
+        super().__init__(inner, quota, size, device)
         self._resumed = inner
 
     def readv(self, buffers: Sequence[memoryview], offset: int) -> int:
@@ -197,7 +235,7 @@ class BoundedResumedSink(BoundedSink, ResumedSink):
 class _BoundedSmallFiles(SmallFiles):
     """Small files under a quota, on the way that the store inside has for them."""
 
-    def __init__(self, store: Store, inner: SmallFiles, quota: Quota) -> None:
+    def __init__(self, store: Store, inner: LocalSmallFiles, quota: Quota) -> None:
         super().__init__(store)
         self._inner = inner
         self._quota = quota
@@ -217,7 +255,7 @@ class _BoundedSmallFiles(SmallFiles):
     ) -> None:
         """As `SmallFiles.write`; also `TooLarge` and `NoSpace` for the quota."""
         self._quota.check_size(len(data))
-        self._quota.check_room(len(data))
+        self._quota.check_room(lambda: self._inner.room(path), len(data))
         self._inner.write(path, data, overwrite=overwrite, mode=mode, mtime_ns=mtime_ns)
 
     def close(self) -> None:

@@ -50,7 +50,7 @@ def run(options: ServerOptions, listener: Listener, announce: Callable[[Listener
         root = stack.enter_context(
             contextlib.closing(LocalStore(options.root, sweep=True, mode_mask=options.mode_mask))
         )
-        bounded = _bounding(options, log, root)
+        bounded = _bounding(options, log)
         keyring = stack.enter_context(contextlib.closing(Keyring(options, log, root, bounded)))
         access = keyring.load()
         again = Again(options, log, keyring)
@@ -95,12 +95,12 @@ def _close_log(log: Log) -> None:
         stream.close()
 
 
-def _bounding(options: ServerOptions, log: Log, root: LocalStore) -> Callable[[LocalStore], Store]:
+def _bounding(options: ServerOptions, log: Log) -> Callable[[LocalStore], Store]:
     """What makes of a folder the store that sessions see: itself, if there is no quota."""
     limits = options.limits
     if limits.max_file_size is None and limits.min_free is None and limits.min_free_files is None:
         return lambda store: store
-    quota = Quota(limits, root.room, log.limit)
+    quota = Quota(limits, log.limit)
     return lambda store: BoundedStore(store, quota)
 
 

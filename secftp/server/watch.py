@@ -1,7 +1,8 @@
 """Ends transfers that are slower than a server puts up with: a place is not for whoever takes a day for a file.
 
-One thread for all sessions, and none at all without such a limit. Only time in which a file is under way counts, so
-neither a long sum nor an idle session is ever cut by this.
+One thread for all sessions, and none at all without such a limit. Only time counts in which a file is under way, or a
+message (small files, a listing) is sent or taken in pieces; so neither a long sum nor an idle session is ever cut by
+this.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ class SlowWatch:
             self._look(time.monotonic())
 
     def _look(self, now: float) -> None:
-        moving = [client for client in self._clients() if client.moving_file]
+        moving = [client for client in self._clients() if client.moving]
         self._since = {
             client: self._since.get(client, (now, client.stream.moved)) for client in moving
         }  # a client that moves none any more begins anew

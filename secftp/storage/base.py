@@ -43,10 +43,14 @@ class FileInfo(NamedTuple):
 
 
 class Room(NamedTuple):
-    """What a file system has left: bytes, and files (inodes), None where those are not limited."""
+    """What a file system has left: bytes, and files (inodes), None where those are not limited.
+
+    `device` tells file systems apart (`st_dev`).
+    """
 
     nbytes: int
     files: int | None
+    device: int = 0
 
 
 class Scanned(NamedTuple):

@@ -19,6 +19,7 @@ from secftp.storage.failures import close_quietly, translated
 from secftp.storage.folders import look, open_folder, open_folder_for, open_root
 from secftp.storage.modes import PERMISSIONS
 from secftp.storage.names import check, check_folder
+from secftp.storage.room import room_for
 from secftp.storage.scan import scan
 from secftp.storage.sink import FileSink, ResumedFileSink
 from secftp.storage.small import LocalSmallFiles
@@ -176,11 +177,13 @@ class LocalStore(Store):
         check_folder(path)
         return LocalStore(_Held(open_folder(self._root, (*path, b"."))), mode_mask=self._mode_mask)
 
-    def room(self) -> Room:
-        """What the file system of this folder has left for the user that this runs as."""
-        with translated("."):
-            status = os.fstatvfs(self._root)
-        return Room(status.f_bavail * status.f_frsize, status.f_favail if status.f_files else None)
+    def room(self, path: Path = ()) -> Room:
+        """What the file system on which `path` stands, or is to be made, has left for the user that this runs as.
+
+        That need not be the root's: a directory may be a mount point. Of directories that are missing, the nearest
+        above counts, which is where they would be made.
+        """
+        return room_for(self._root, path)
 
     def close(self) -> None:
         """As `Store.close`; a sweep under way is stopped and waited for."""

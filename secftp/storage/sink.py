@@ -20,6 +20,7 @@ from secftp.storage.base import FileInfo, ResumedSink, Sink, file_info
 from secftp.storage.failures import close_quietly, failure, require_regular, translated
 from secftp.storage.modes import PERMISSIONS, file_mode
 from secftp.storage.names import is_partial
+from secftp.storage.room import room_at
 from secftp.storage.sweep import sweep
 from secftp.storage.unfinished import (
     create_partial,
@@ -35,7 +36,7 @@ from secftp.text import path_text
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from secftp.storage.base import Path
+    from secftp.storage.base import Path, Room
 
 _SIZE_WORTH_ASKING = 2**20  # smaller files learn from writing that there is no space; asking costs as much
 # What link(2) says where a file system (FAT, some network ones) or a policy has no hard links.
@@ -111,6 +112,11 @@ class FileSink(Sink):
         if not count:
             raise OSError(errno.EIO, os.strerror(errno.EIO))
         return count
+
+    def room(self) -> Room:
+        """What the file system has left that this is written to."""
+        with translated(self._subject):
+            return room_at(self._fd)
 
     def commit(self) -> FileInfo:
         """As `Sink.commit`. Nothing is forced to the disk: durability is its caller's choice, not made here.

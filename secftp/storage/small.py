@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from secftp.errors import AlreadyExists, FileChanged, FileError, TooLarge
 from secftp.storage.base import FileInfo, file_info
-from secftp.storage.failures import close_quietly, failure, require_regular, translate
+from secftp.storage.failures import close_quietly, failure, require_regular, translate, translated
 from secftp.storage.folders import open_folder, open_folder_for
 from secftp.storage.modes import PERMISSIONS, file_mode
 from secftp.storage.names import check, temporary_names
+from secftp.storage.room import room_at
 from secftp.storage.sink import link
 from secftp.storage.source import OPEN_FLAGS
 from secftp.storage.unfinished import CREATE_FLAGS, PRIVATE, remove_quietly
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from secftp.storage.base import Path, Store
+    from secftp.storage.base import Path, Room, Store
 
 _READ_FLAGS = OPEN_FLAGS | os.O_NOFOLLOW
 _NAMES = 32  # temporary ones, made at a time
@@ -151,6 +152,13 @@ class LocalSmallFiles(SmallFiles):
         except OSError as error:
             raise translate(error, path) from error
         super().write(path, data, overwrite=overwrite, mode=mode, mtime_ns=mtime_ns)
+
+    def room(self, path: Path) -> Room:
+        """What the file system of the directory that holds `path` has left; raises as `write` for the directory."""
+        check(path)
+        folder = self._folder if path[:-1] == self._at else self._go_to(path, open_folder_for)
+        with translated(path):
+            return room_at(folder)
 
     def _write(self, name: bytes, folder: int, data: memoryview, wishes: _Wishes) -> bool:
         """Do it; False if it has to go the long way."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from tests.mutants.mutant import Mutant, mutant
 
+BANDWIDTH = "tests/test_server_bandwidth.py"
+DISKS = "tests/test_server_quota_disks.py"
 METRICS = "tests/test_server_metrics_hostile.py"
 
 MUTANTS = [
@@ -14,6 +16,20 @@ MUTANTS = [
     mutant("metrics-linger-without-a-bound", "secftp/channel/page.py", "return self._lingered > LINGER_MAX", "return False", METRICS),
     mutant("metrics-keep-a-connection", "secftp/channel/page.py", "        self._lingered = 0\n        self.stream.finish_sending()\n", "        self._head.clear()\n", METRICS),
     mutant("metrics-made-at-each-request", "secftp/server/metrics.py", "if self._last is None or self._budget.take(1):", "if self._last is None or self._budget:", METRICS),
+    # --- what is left of a disk ---
+    mutant("room-of-the-root-alone", "secftp/storage/room.py", "            for depth in range(1, len(path)):\n", "            for depth in range(0):\n", DISKS),
+    mutant("room-of-small-files-not-looked-at", "secftp/server/quota.py", "        self._quota.check_room(lambda: self._inner.room(path), len(data))\n", "", DISKS),
+    mutant("directories-on-the-way-count-for-one", "secftp/server/quota.py", "files=self._missing(path) if parents else 1)", "files=1)", DISKS),
+    mutant("room-not-looked-at-while-a-file-grows", "secftp/server/quota.py", "            self._quota.check_growth(self._device, self._inner.room, count)\n", "", DISKS),
+    mutant("each-session-has-the-room-to-itself", "secftp/server/quota.py", "                self._ahead[device] = left\n", "                self._ahead[device] = left + size\n", DISKS),
+    mutant("little-room-looked-at-seldom", "secftp/server/quota.py", "min(LOOK_BYTES, room.nbytes - size - self._min_free)", "LOOK_BYTES", DISKS),
+    # --- bandwidth and least rate ---
+    mutant("messages-have-no-least-rate", "secftp/channel/channel.py", "return is_file or self._blocked", "return is_file", "tests/test_server_door.py"),
+    mutant("pieces-of-messages-have-no-least-rate", "secftp/server/client.py", "(channel.moving or (channel.has_part and not self.busy))", "channel.moving", "tests/test_server_door.py"),
+    mutant("small-pieces-are-free", "secftp/channel/paced.py", "if bucket is None or not count:", "if bucket is None or count <= 256:", BANDWIDTH),
+    mutant("handshakes-are-free", "secftp/channel/paced.py", "            bucket.note(count)\n            return\n", "            return\n", BANDWIDTH),
+    mutant("keepalives-are-free", "secftp/channel/paced.py", "            self._pace.sending.note(count)\n", "            pass\n", BANDWIDTH),
+    mutant("handshakes-hold-up-without-end", "secftp/channel/paced.py", "min(ahead + count / self._rate, now + AHEAD_SECONDS)", "ahead + count / self._rate", BANDWIDTH),
 ]  # fmt: skip
 
 __all__ = ["MUTANTS", "Mutant"]
