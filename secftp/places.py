@@ -70,7 +70,7 @@ def parse_url(text: str) -> Url:
             hint="Give the key with --key-file FILE or in SECFTP_KEY.",
         )
     if at and not userinfo:
-        raise _bad_url("The name of a key before “@” is empty.")
+        raise _bad_url("The name of a key before '@' is empty.")
     host, port = _parse_address(address)
     parts = tuple(_decode(part) for part in _bytes(path).split(b"/") if part)
     for part in parts:
@@ -136,7 +136,7 @@ def _parse_name(userinfo: str) -> str:
     try:
         return _decode(_bytes(userinfo)).decode()
     except UnicodeDecodeError:
-        raise _bad_url("The name of a key before “@” is not text.") from None
+        raise _bad_url("The name of a key before '@' is not text.") from None
 
 
 def _is_word(text: str) -> bool:
@@ -145,7 +145,7 @@ def _is_word(text: str) -> bool:
 
 def _check_component(part: bytes) -> None:
     if part in (b".", b".."):
-        raise NameRefused("A path in a URL contains neither “.” nor “..”.", hint="Write the path without them.")
+        raise NameRefused("A path in a URL contains neither '.' nor '..'.", hint="Write the path without them.")
     if b"/" in part or b"\0" in part:
         raise NameRefused("A name contains neither a slash nor a NUL byte.", hint="Look for %2F and %00 in the URL.")
 

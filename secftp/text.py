@@ -6,16 +6,19 @@ leaves no mark at all. The rule lists what may stay, not what must go: a charact
 and it is drawn as something; everything else, and the backslash that introduces an escape, is written as an escape.
 So two names that differ never give the same text, and a control that Unicode adds tomorrow does not slip through.
 
-A stream that can't encode all of Unicode still needs `errors="backslashreplace"`; that is for whoever opens it.
+A stream that can't encode all of Unicode gets the same escapes for what it lacks (`fit_streams`, `fitting`).
 """
 
 from __future__ import annotations
 
+import codecs
+import io
 import math
 import os
 import re
+import sys
 import unicodedata
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,8 +45,35 @@ _SHORT = {"\\": r"\\", "\n": r"\n", "\r": r"\r", "\t": r"\t"}
 _PLAIN_ASCII = re.compile(r"[ -\[\]-~]*")
 _ONE_SIGN = re.compile(r"\\(?:x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8}|.)|.", re.DOTALL)
 _ELLIPSIS = "..."
+ESCAPING: Final = "secftp.escape"  # an error handler of codecs
 _SIZE_STEP = 1000
 _SIZE_UNITS = ("B", "kB", "MB", "GB", "TB", "PB", "EB")
+
+
+def fit_streams() -> None:
+    """Let standard output and standard error escape the characters that their encodings lack, instead of failing.
+
+    To be called once, at the start of a program. A Latin-1 or ASCII locale, or PYTHONIOENCODING, makes such streams.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=ESCAPING)
+
+
+def fitting(text: str, encoding: str | None) -> str:
+    """`text` with the characters that an encoding lacks as escapes."""
+    encoding = encoding or "utf-8"
+    return text.encode(encoding, ESCAPING).decode(encoding)
+
+
+def _escape_what_lacks(problem: UnicodeError) -> tuple[str, int]:
+    r"""The error handler of such streams. Python's "backslashreplace" writes U+00E9 as `\xe9`, which is a byte here."""
+    if not isinstance(problem, UnicodeEncodeError):
+        raise problem
+    return "".join(map(_escape_code, problem.object[problem.start : problem.end])), problem.end
+
+
+codecs.register_error(ESCAPING, _escape_what_lacks)
 
 
 def typed(text: str) -> str:
@@ -52,7 +82,15 @@ def typed(text: str) -> str:
     Python decodes both by the locale. In one that is Latin-1 each byte of a key or a name would become a character of
     its own: another key, without a word. Bytes that are not UTF-8 become surrogates (PEP 383).
     """
-    return os.fsencode(text).decode("utf-8", "surrogateescape")
+    try:
+        return os.fsencode(text).decode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:  # it is no text of the system's, but one that a program has made
+        return text
+
+
+def as_typed(text: str) -> str:
+    """The inverse of `typed`: a text from a file as the command line would hold it, for a name of this machine's."""
+    return os.fsdecode(text.encode("utf-8", "surrogateescape"))
 
 
 def escape(text: str | bytes) -> str:
@@ -146,6 +184,11 @@ def _escape_character(character: str) -> str:
         return short
     if character.isprintable() and character not in _BLANK:
         return character
+    return _escape_code(character)
+
+
+def _escape_code(character: str) -> str:
+    """A character by its number, or a byte if it stands for one."""
     code = ord(character)
     if code < 0x80:  # noqa: PLR2004 (one byte in UTF-8: the character and the byte are the same thing)
         return f"\\x{code:02x}"

@@ -27,10 +27,10 @@ _LAUNCHER = (
 class Result:
     """How a command ended: its exit code, what it wrote to standard output (bytes) and to standard error (text)."""
 
-    def __init__(self, code, output, errors):
+    def __init__(self, code, output, errors, encoding="utf-8"):
         self.code = code
         self.output = output
-        self.errors = errors.decode()
+        self.errors = errors.decode(encoding)
         assert "Traceback" not in self.errors, self.errors
         assert not [word for word in SECRET.split() if word in self.errors], "the key is shown"
         shown = self.errors.replace("\n", "").replace("\r", "")
@@ -64,6 +64,7 @@ def run(home, *arguments, stdin=b"", keyed=True, limit=None, **options):
     if limit is not None:  # in blocks of 512 bytes, as sh counts them
         command = ["sh", "-c", f'ulimit -f {limit}; exec "$@"', "sh", *command]
     given = {"input": stdin} if isinstance(stdin, bytes) else {"stdin": stdin}
+    encoding = options.pop("encoding", "utf-8")  # that of the process's standard streams
     done = subprocess.run(
         command,
         stdout=options.pop("stdout", subprocess.PIPE),
@@ -76,7 +77,7 @@ def run(home, *arguments, stdin=b"", keyed=True, limit=None, **options):
         **given,
         **options,
     )
-    return Result(done.returncode, done.stdout or b"", done.stderr)
+    return Result(done.returncode, done.stdout or b"", done.stderr, encoding)
 
 
 class Client:
@@ -143,14 +144,16 @@ def _watch(screen, master):
 
 
 @contextlib.contextmanager
-def started(home, *arguments, keyed=True, controlling=None, **options):
+def started(home, *arguments, keyed=True, controlling=None, environ=None, **options):
     """A client that runs while the test looks; killed at the end if it still does. `controlling`: its terminal."""
     changes = {"SECFTP_KEY": SECRET} if keyed else {}
     command = client_command(*arguments)
     if controlling is not None:
         command = [sys.executable, "-c", _LAUNCHER, str(controlling), *command]
         options["pass_fds"] = [controlling]
-    process = subprocess.Popen(command, env=environment(home, **changes), cwd=home, start_new_session=True, **options)
+    process = subprocess.Popen(
+        command, env=environ or environment(home, **changes), cwd=home, start_new_session=True, **options
+    )
     try:
         yield process
     finally:

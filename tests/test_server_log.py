@@ -73,7 +73,7 @@ def test_what_an_encoding_does_not_have_is_escaped(encoding):
     stream = io.TextIOWrapper(raw, encoding=encoding)
     Log(stream).line("ä中")
     shown = raw.getvalue().decode(encoding)
-    assert re.search({"ascii": r": \\xe4\\u4e2d\n", "latin-1": ": ä\\\\u4e2d\n", "utf-8": ": ä中\n"}[encoding], shown)
+    assert re.search({"ascii": r": \\u00e4\\u4e2d\n", "latin-1": ": ä\\\\u4e2d\n", "utf-8": ": ä中\n"}[encoding], shown)
 
 
 def test_it_writes_to_standard_output_as_that_is_now(capsys):

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from secftp.text import escape, format_duration, format_rate, format_size, shorten
+from secftp.text import escape, fitting, format_duration, format_rate, format_size, shorten, typed
 
 DANGEROUS = {
     "C0": range(0x20),
@@ -223,3 +223,21 @@ def test_format_rate(rate, shown):
 )
 def test_format_duration(seconds, shown):
     assert format_duration(seconds) == shown
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8", "shift_jis"])
+def test_an_encoding_that_lacks_characters_keeps_names_apart(encoding):
+    names = [b"\xe9", "\u00e9".encode(), rb"\xe9", rb"\u00e9", "\u65e5".encode(), "\U0001f600".encode(), b"\xff", b"e"]
+    shown = [fitting(escape(name), encoding) for name in names]
+    assert len(set(shown)) == len(names)
+    assert all(text.encode(encoding).decode(encoding) == text for text in shown)
+    if encoding == "ascii":
+        assert shown[:6] == [r"\xe9", r"\u00e9", r"\\xe9", r"\\u00e9", r"\u65e5", r"\U0001f600"]
+
+
+def test_what_was_typed_is_utf_8_in_any_locale(monkeypatch):
+    raw = "k\u00e9y".encode() + b"\xff"
+    for encoding in ("utf-8", "latin-1", "ascii"):
+        monkeypatch.setattr(os, "fsencode", lambda text, name=encoding: text.encode(name, "surrogateescape"))
+        assert typed(raw.decode(encoding, "surrogateescape")) == "k\u00e9y\udcff"
+    assert typed("k\u00e9y\u65e5") == "k\u00e9y\u65e5"  # of a program, not of the system

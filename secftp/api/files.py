@@ -125,8 +125,8 @@ class RemoteFiles(RemoteTree):
             return RemoteReader(self._pool, wanted, spelled(path))
         if mode not in ("wb", "xb"):
             raise UsageError(
-                "A file is opened as “rb”, “wb” or “xb”.",
-                hint="For text: io.TextIOWrapper(remote.open(path, “rb”), encoding=“utf-8”).",
+                "A file is opened as 'rb', 'wb' or 'xb'.",
+                hint="For text: io.TextIOWrapper(remote.open(path, 'rb'), encoding='utf-8').",
             )
         return RemoteWriter(self._pool, wanted, spelled(path), exclusive=mode == "xb", permissions=permissions)
 

@@ -11,7 +11,6 @@ program may change the folder at any time. There is no copy at the server, since
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from typing import TYPE_CHECKING, Any, Final
@@ -22,6 +21,7 @@ from fsspec.core import get_compression
 
 from secftp.api.client import DEFAULT_TIMEOUT, Remote, connect
 from secftp.api.fs_files import Compressed, Deferred
+from secftp.api.names import encoded
 from secftp.errors import UsageError
 from secftp.places import DEFAULT_PORT, Url, format_url, is_url, parse_url
 
@@ -96,14 +96,14 @@ class SecftpFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec has 
     def _strip_protocol(cls, path: Any) -> Any:
         if isinstance(path, list):
             return [cls._strip_protocol(each) for each in path]
-        name = os.fsdecode(path)
+        name = encoded(path).decode("utf-8", "surrogateescape")
         if is_url(name):
-            name = os.fsdecode(b"/".join(parse_url(name).path))
+            name = b"/".join(parse_url(name).path).decode("utf-8", "surrogateescape")
         return "/" + name.strip("/")
 
     def unstrip_protocol(self, name: str) -> str:
         """The URL of a path."""
-        parts = os.fsencode(self._strip_protocol(name)).split(b"/")
+        parts = encoded(self._strip_protocol(name)).split(b"/")
         path = tuple(part for part in parts if part)
         return format_url(self._place._replace(path=path, trailing_slash=not path))
 

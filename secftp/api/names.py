@@ -1,10 +1,10 @@
 """Names of the far end as Python programs give them, on their way to the names of the wire, and back.
 
 A name may be `str`, `bytes` or any `pathlib` path; what comes back is of the kind that went in, bytes for bytes and
-`str` for everything else, as in `os.scandir`. Names are bytes at a server: one that is no UTF-8 becomes a `str` with
-surrogate escapes (`os.fsdecode`), and such a `str` finds its file again. Like a shell's, a name that begins with a
-slash starts at the folder that is served, any other at the folder of the URL. What must never happen: that `..` gets
-through, or that a name comes to mean a file of this machine.
+`str` for everything else, as in `os.scandir`. Names are bytes at a server, read as UTF-8 whatever the locale is here:
+one that is no UTF-8 becomes a `str` with surrogate escapes (PEP 383), and such a `str` finds its file again. Like a
+shell's, a name that begins with a slash starts at the folder that is served, any other at the folder of the URL. What
+must never happen: that `..` gets through, or that a name comes to mean a file of this machine.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ def spelled(path: RemotePath) -> str | bytes:
 def encoded(path: RemotePath) -> bytes:
     """The name's bytes, slashes included; raises `NameRefused` for a `str` that stands for no bytes."""
     try:
-        return os.fsencode(spelled(path))
+        name = spelled(path)
+        return name if isinstance(name, bytes) else name.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
         raise NameRefused("A name holds a character that can't be encoded.", side=Side.REMOTE) from None
 
@@ -76,7 +77,7 @@ def joined(parent: AnyStr, name: bytes) -> AnyStr:
     """A name beneath `parent`, of the kind that `parent` is."""
     if isinstance(parent, bytes):
         return parent + (b"" if not parent or parent.endswith(b"/") else b"/") + name
-    return parent + ("" if not parent or parent.endswith("/") else "/") + os.fsdecode(name)
+    return parent + ("" if not parent or parent.endswith("/") else "/") + name.decode("utf-8", "surrogateescape")
 
 
 def local_name(path: LocalPath) -> str:

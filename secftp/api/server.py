@@ -186,7 +186,7 @@ class Server:
 
     def _open_store(self) -> LocalStore:
         if not os.path.isdir(self._root):
-            shown = escape(self._root)
+            shown = escape(os.fsencode(self._root))
             if os.path.lexists(self._root):
                 raise NotAFolder(f"{shown} is no folder.")
             raise NotFound(f"There is no folder {shown}.")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 from secftp.client.terminal import STANDARD_OUTPUT, Terminal, discard
 from secftp.errors import ExitCode, InstallationError, SecftpError
+from secftp.text import fit_streams
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,6 +39,7 @@ def main(argv: list[str] | None = None) -> int:
         # Starting makes many objects and no garbage, so collecting before the first batch only takes time.
         gc.set_threshold(_OBJECTS_AT_START)
         _open_standard_descriptors()
+        fit_streams()
         _handle_signals(_stop)
     try:
         code = _run(sys.argv[1:] if argv is None else argv, terminal)

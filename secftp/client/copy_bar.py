@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 import os
+import sys
 import time
 from typing import TYPE_CHECKING, Final
 
 from secftp.client import progress
 from secftp.client.progress import INTERVAL_SECONDS, LONGEST_BAR, SHORTEST_BAR, Bar
-from secftp.text import escape, format_duration, format_rate, format_size, shorten
+from secftp.text import escape, fitting, format_duration, format_rate, format_size, shorten
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -117,7 +118,9 @@ def render_file(counts: Counts, columns: int) -> str:
         text = f"  {math.floor(share * 100):3} % of {format_size(counts.size)}"
     if room - len(text) < _SHORTEST_NAME:
         text = ""
-    return shorten(escape(counts.name), room - len(text)) + text if room >= _SHORTEST_NAME else ""
+    # As it will stand on the terminal, whose encoding may lack some of it: else the line is longer than the terminal.
+    name = fitting(escape(counts.name), getattr(sys.stderr, "encoding", None))
+    return shorten(name, room - len(text)) + text if room >= _SHORTEST_NAME else ""
 
 
 def _files(number: int) -> str:

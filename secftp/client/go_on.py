@@ -12,6 +12,7 @@ import sys
 from typing import TYPE_CHECKING, Final
 
 from secftp.client.verbs import find_verb
+from secftp.text import fitting
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,7 +33,8 @@ def command_line(arguments: Sequence[str], wanted: Sequence[str]) -> str:
 
 def quoted(word: str) -> str:
     """The word for a shell, printable only."""
-    if word.isprintable() and "\\" not in word:
+    encoding = getattr(sys.stderr, "encoding", None) or "utf-8"
+    if word.isprintable() and "\\" not in word and fitting(word, encoding) == word:
         from shlex import quote
 
         return quote(word)

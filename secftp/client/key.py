@@ -13,7 +13,7 @@ import os
 from typing import TYPE_CHECKING, Final
 
 from secftp.errors import KeyFormatError, UsageError
-from secftp.text import escape, typed
+from secftp.text import ESCAPING, escape, typed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -105,7 +105,7 @@ def _read_unseen(terminal: int, prompt: str) -> bytes:
     silent[3] &= ~termios.ECHO
     try:
         termios.tcsetattr(terminal, termios.TCSAFLUSH, silent)
-        os.write(terminal, prompt.encode())
+        os.write(terminal, prompt.encode(os.device_encoding(terminal) or "utf-8", ESCAPING))
         return _read_line(terminal)
     finally:
         termios.tcsetattr(terminal, termios.TCSAFLUSH, before)

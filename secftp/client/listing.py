@@ -49,6 +49,7 @@ class Row(NamedTuple):
 
 def run_ls(options: ListOptions, terminal: Terminal) -> None:
     """List each URL: a folder's entries, or a file itself. Raises what the session and printing raise."""
+    terminal.programs = options.json
     with (
         Failures(terminal, len(options.urls)) as failures,
         opened(options.connection, options.urls, terminal, quiet=options.quiet) as session,
@@ -61,6 +62,7 @@ def run_ls(options: ListOptions, terminal: Terminal) -> None:
 
 def run_stat(options: ListOptions, terminal: Terminal) -> None:
     """Tell of each URL. Raises what the session and printing raise."""
+    terminal.programs = options.json
     with (
         Failures(terminal, len(options.urls)) as failures,
         opened(options.connection, options.urls, terminal, quiet=options.quiet) as session,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from secftp.client.in_flight import checksums
 from secftp.client.remote import Failures, opened
-from secftp.client.terminal import STANDARD_OUTPUT, print_bytes
+from secftp.client.terminal import STANDARD_OUTPUT, print_bytes, print_output
 from secftp.errors import FileError
 from secftp.messages import Algorithm, Kind, exception_for
 from secftp.text import escape
@@ -40,7 +40,7 @@ def run_sum(options: SumOptions, terminal: Terminal) -> None:
             if isinstance(outcome, FileError):
                 failures.add(outcome)
             else:
-                print_bytes(_line(outcome, _name(url, path), on_terminal=on_terminal))
+                _print_line(outcome, _name(url, path), on_terminal=on_terminal)
                 failures.done = True
 
 
@@ -84,10 +84,11 @@ def _name(url: Url, path: Path) -> bytes:
     return b"/".join((*url.path[-1:], *path))
 
 
-def _line(digest: bytes, name: bytes, *, on_terminal: bool) -> bytes:
+def _print_line(digest: bytes, name: bytes, *, on_terminal: bool) -> None:
     if on_terminal:
-        return f"{digest.hex()}  {escape(name)}\n".encode("utf-8", "backslashreplace")
+        print_output(f"{digest.hex()}  {escape(name)}\n")
+        return
     escaped = name
     for sign, stands in _ESCAPES:
         escaped = escaped.replace(sign, stands)
-    return (b"\\" if escaped != name else b"") + digest.hex().encode() + b"  " + escaped + b"\n"
+    print_bytes((b"\\" if escaped != name else b"") + digest.hex().encode() + b"  " + escaped + b"\n")

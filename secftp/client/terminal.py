@@ -22,7 +22,7 @@ from secftp.errors import (
     Side,
     UsageError,
 )
-from secftp.text import escape, format_duration
+from secftp.text import escape, format_duration, typed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,7 +61,7 @@ class Terminal:
             f"  host: {escape(options.place.host)}\n"
             f"  port: {options.place.port}\n"
             f"  command: {options.verb}\n"
-            f"  filename: {escape(options.filename)}\n"
+            f"  filename: {escape(typed(options.filename))}\n"
             f"  cipher: {options.cipher}\n"
             f"  key: {'(hidden)' if keyed else 'none (anonymous)'}"
         )
@@ -92,7 +92,7 @@ class Terminal:
 
     def key_file_made(self, path: str) -> None:
         """Tell where the new key is."""
-        self.say(f"A new key is in {escape(path)}. Copy the file, in secret, to whoever shall have the key.")
+        self.say(f"A new key is in {escape(typed(path))}. Copy the file, in secret, to whoever shall have the key.")
 
     def noted(self, text: str) -> None:
         """Tell, in a line that is escaped already, of what is no failure."""
@@ -141,7 +141,11 @@ class Terminal:
 
     def failed(self, problem: SecftpError) -> None:
         """Tell of one failure among others, in a line."""
-        self._write(f"secftp: {_guarded(str(problem))}\n")
+        message = _guarded(str(problem))
+        if self.programs:
+            self.event({"event": "failed", "message": message, "exit_code": int(problem.exit_code)})
+        else:
+            self._write(f"secftp: {message}\n")
 
     def reader_gone(self) -> None:
         """Tell that standard output has no reader any more."""

@@ -90,6 +90,7 @@ _LISTED: Final = f"The commands are {', '.join(VERBS)}."
 
 def run(arguments: list[str], terminal: Terminal) -> int:
     """Do what a command line says and return the exit code; raises what the verb raises, and `UsageError`."""
+    terminal.programs = for_programs(arguments)  # a usage error comes before the options are known
     place = find_verb(arguments)
     before = arguments if place is None else arguments[:place]
     if "-h" in before or "--help" in before:
@@ -104,6 +105,19 @@ def run(arguments: list[str], terminal: Terminal) -> int:
         chosen = verb.parse(arguments[:place] + arguments[place + 1 :])
         return verb.run(chosen, terminal) or 0
     return 0
+
+
+def for_programs(arguments: list[str]) -> bool:
+    """Whether a command line, right or wrong, asks for JSON: `--json`, or `--progress json` as the last of its kind."""
+    if "--" in arguments:
+        arguments = arguments[: arguments.index("--")]
+    kind = ""
+    for place, argument in enumerate(arguments):
+        if argument == "--progress":
+            kind = "".join(arguments[place + 1 : place + 2])
+        elif argument.startswith("--progress="):
+            kind = argument.partition("=")[2]
+    return kind == "json" or "--json" in arguments
 
 
 def find_verb(arguments: list[str]) -> int | None:

@@ -19,7 +19,7 @@ from secftp.client.terminal import print_output
 from secftp.errors import ExitCode, FileError, IsAFolder, NotFound, Side
 from secftp.messages import Algorithm, Kind, exception_for
 from secftp.storage import LocalStore, new_digest, open_local_source
-from secftp.text import escape, format_size, show_path
+from secftp.text import escape, format_size, show_path, typed
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -245,4 +245,4 @@ class _Comparison:
         print_output(f"{text}\n")
 
     def _name(self, path: Path) -> str:
-        return escape(b"/".join(path)) if path else escape(self._here.name)
+        return escape(b"/".join(path)) if path else escape(typed(self._here.name))

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from secftp.errors import KeyFormatError, SecftpError
 from secftp.keys.files import read_key_file, read_text
 from secftp.keys.key import Key
-from secftp.text import escape
+from secftp.text import as_typed, escape
 
 if TYPE_CHECKING:
     from secftp.keys.files import StrPath
@@ -105,7 +105,7 @@ def _key(place: _Place, fields: dict[str, object]) -> tuple[Key, str | None]:
         if isinstance(text, str):
             return Key.from_text(text), None
         if isinstance(file, str):
-            file = os.path.join(os.path.dirname(os.path.abspath(place.path)), file)
+            file = os.path.join(os.path.dirname(os.path.abspath(place.path)), as_typed(file))
             return read_key_file(file), file
     except KeyFormatError as failure:
         problem = failure
@@ -120,7 +120,7 @@ def _folder(place: _Place, value: object) -> tuple[bytes, ...]:
     parts = [part for part in value.split("/") if part not in ("", ".")]
     if value.startswith("/") or ".." in parts:
         raise place.fail("folder is beneath the served one", hint="Leave out the slash at its beginning, and any dots.")
-    return tuple(os.fsencode(part) for part in parts)
+    return tuple(part.encode("utf-8", "surrogateescape") for part in parts)
 
 
 def _rights(place: _Place, value: object) -> frozenset[str]:

@@ -28,7 +28,7 @@ def check_path(path: Sequence[bytes]) -> None:
     if joined.count(b"/") >= len(path) or b"\0" in joined:
         raise NameRefused("A name contains neither a slash nor a NUL byte.")
     if b"." in path or b".." in path:
-        raise NameRefused("A path contains neither “.” nor “..”.")
+        raise NameRefused("A path contains neither '.' nor '..'.")
     # The whole path is hardly ever as long as one name may be, and a listing has a million of them.
     if b"" in path or (len(joined) > MAX_COMPONENT and max(map(len, path)) > MAX_COMPONENT):
         raise NameRefused(f"A name has 1 to {MAX_COMPONENT} bytes.")

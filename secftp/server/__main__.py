@@ -9,7 +9,7 @@ import sys
 from typing import TYPE_CHECKING, Final
 
 from secftp.errors import ExitCode, InstallationError, NotFound, SecftpError, UsageError
-from secftp.text import escape
+from secftp.text import escape, fit_streams
 
 if TYPE_CHECKING:
     from secftp.channel import Listener
@@ -23,6 +23,7 @@ SWITCH_SECONDS: Final = 0.0005
 def main(arguments: list[str] | None = None) -> int:
     """Run a server until it is stopped; the exit code."""
     _open_standard_descriptors()
+    fit_streams()
     try:
         return _run(sys.argv[1:] if arguments is None else arguments)
     except SecftpError as problem:

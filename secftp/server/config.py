@@ -19,7 +19,7 @@ from typing import Final
 from secftp.errors import KeyFormatError, UsageError
 from secftp.keys import read_text
 from secftp.server.parser import make_parser
-from secftp.text import escape
+from secftp.text import as_typed, escape
 
 # Not in a configuration: what is said to one start alone.
 _NEVER: Final = frozenset({"help", "version", "config", "check-config", "key"})
@@ -73,4 +73,4 @@ def _arguments(subject: str, folder: str, name: str, value: object) -> list[str]
 def _text(subject: str, name: str, value: object) -> str:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise UsageError(f"{subject}: {name} is a text or a number.")
-    return str(value)
+    return as_typed(str(value))

@@ -13,6 +13,8 @@ import stat
 import sys
 from typing import TYPE_CHECKING, Final
 
+from secftp.text import fitting
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import TextIO
@@ -39,8 +41,7 @@ class Outlet:
             return
         try:
             # Else a name that the locale can't encode would keep its line out of the log.
-            encoding = stream.encoding or "utf-8"
-            text = text.encode(encoding, "backslashreplace").decode(encoding)
+            text = fitting(text, stream.encoding)
             poller = self._poller(stream)
             if poller is None:
                 self._put(stream, text)

@@ -15,7 +15,9 @@ def become(name: str) -> None:
     try:
         entry = pwd.getpwnam(name)
     except (KeyError, ValueError):
-        raise UsageError(f"There is no user {escape(name)}.", hint="Give the name of a user of this machine.") from None
+        raise UsageError(
+            f"There is no user {escape(os.fsencode(name))}.", hint="Give the name of a user of this machine."
+        ) from None
     if os.geteuid() != entry.pw_uid or os.getuid() != entry.pw_uid:
         try:
             os.initgroups(name, entry.pw_gid)

@@ -30,7 +30,7 @@ def check(path: Path) -> None:
     check_path(path)
     for name in path:
         if name.startswith(RESERVED_PREFIX):
-            raise NameRefused("Names that begin with “.secftp-” are reserved.")
+            raise NameRefused("Names that begin with '.secftp-' are reserved.")
 
 
 def check_folder(path: Path) -> None:

@@ -20,8 +20,9 @@ MUTANTS: list[Mutant] = [
     mutant("anonymous-by-any-word", CREDENTIALS, "    if not isinstance(value, bool):\n        raise UsageError(f\"{name} must be True or False, not {type(value).__name__}.\")\n    return value\n", "    return bool(value)\n", ANONYMOUS),
     mutant("anonymous-beside-a-key", CREDENTIALS, "    if given > 1:\n", "    if given > 2:\n", ANONYMOUS, "tests/test_api_errors.py"),
     mutant("empty-key-is-none-given", CREDENTIALS, "    given = (key is not None) + ", "    given = bool(key) + ", ANONYMOUS, "tests/test_api_errors.py"),
-    mutant("blank-key", TEXT, "    if text and not _SURROGATE.search(text) and is_blank(text):\n", "    if text and not _SURROGATE.search(text) and not is_blank(text + \"x\"):\n", ANONYMOUS, GIVEN),
+    mutant("blank-key", TEXT, "    if text and not _SURROGATE.search(text) and is_blank(text):\n", "    if text and not _SURROGATE.search(text) and text is None:\n", ANONYMOUS, GIVEN),
     mutant("mark-in-the-key", TEXT, ".removeprefix(BYTE_ORDER_MARK).removesuffix", ".removesuffix", GIVEN),
     mutant("key-file-in-utf-16", FILES, "    if \"\\0\" in text:\n", "    if \"\\0\" in \"\":\n", GIVEN),
+    mutant("key-by-the-locale", "secftp/text.py", "        return os.fsencode(text).decode(\"utf-8\", \"surrogateescape\")\n", "        return str(text)\n", "tests/test_output_locales.py::test_sums_are_bytes"),
     mutant("server-with-an-empty-variable", "secftp/server/keyring.py", "        if text is not None:\n            return _always(", "        if text:\n            return _always(", ANONYMOUS),
 ]  # fmt: skip
