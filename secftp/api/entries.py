@@ -7,6 +7,8 @@ import stat
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, AnyStr, Final, Generic, Literal
 
+from secftp.errors import InputOutputError
+
 if TYPE_CHECKING:
     from secftp.errors import FileError
 
@@ -74,11 +76,13 @@ class RemoteEntry(Generic[AnyStr]):
 
     `path` is what to give to the methods of `Remote`: the listed folder's name as it was given, and this one's beneath
     it; `bytes` if that name was, else `str`. `problem` is set for a folder that the server could not look into, and for
-    an entry that it could not look at. It is no `os.PathLike`: no function of this machine's files takes it by mistake.
+    an entry that it could not look at. Of the latter nothing but the name is known: it is no file and no folder, `info`
+    is None, and to ask for anything else raises the `problem`. It is no `os.PathLike`: no function of this machine's
+    files takes it by mistake.
     """
 
     path: AnyStr
-    info: RemoteStat = field(repr=False)
+    info: RemoteStat | None = field(repr=False)
     problem: FileError | None = field(default=None, repr=False, compare=False)
 
     @property
@@ -88,28 +92,30 @@ class RemoteEntry(Generic[AnyStr]):
         return self.path.rpartition(slash)[2]
 
     def stat(self) -> RemoteStat:
-        """Size, times and permissions."""
+        """Size, times and permissions. Raises the `problem` if the server could not look at it."""
+        if self.info is None:
+            raise self.problem or InputOutputError("It could not be looked at.")
         return self.info
 
     def is_file(self) -> bool:
-        """Whether it is a file."""
-        return self.info.is_file()
+        """Whether it is a file; False if that is not known."""
+        return self.info is not None and self.info.is_file()
 
     def is_dir(self) -> bool:
-        """Whether it is a folder."""
-        return self.info.is_dir()
+        """Whether it is a folder; False if that is not known."""
+        return self.info is not None and self.info.is_dir()
 
     @property
     def size(self) -> int:
         """In bytes; 0 for a folder."""
-        return self.info.size
+        return self.stat().size
 
     @property
     def mtime_ns(self) -> int:
         """When it was last changed, in nanoseconds since 1970."""
-        return self.info.mtime_ns
+        return self.stat().mtime_ns
 
     @property
     def mode(self) -> int:
         """Its twelve permission bits."""
-        return self.info.mode
+        return self.stat().mode

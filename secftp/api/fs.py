@@ -115,10 +115,13 @@ class SecftpFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec has 
     # --- looking ------------------------------------------------------------------------------------------------------
 
     def ls(self, path: str, detail: bool = True, **_options: Any) -> list[Any]:  # noqa: FBT001, FBT002 - fsspec's
-        """What is in a folder, or the one file of that name."""
+        """What is in a folder, or the one file of that name.
+
+        What the server could not look at has the type `other`, and None for everything else.
+        """
         name = self._strip_protocol(path)
         found = self.remote.stat(name)
-        entries = [_described(entry.path, entry.stat()) for entry in self._entries(name)] if found.is_dir() else None
+        entries = [_described(entry.path, entry.info) for entry in self._entries(name)] if found.is_dir() else None
         if entries is None:
             entries = [_described(name, found)]
         return entries if detail else sorted(entry["name"] for entry in entries)
@@ -216,7 +219,9 @@ class SecftpFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec has 
         self.remote.replace(self._strip_protocol(path1), self._strip_protocol(path2))
 
 
-def _described(name: str, found: RemoteStat) -> dict[str, Any]:
+def _described(name: str, found: RemoteStat | None) -> dict[str, Any]:
+    if found is None:
+        return {"name": name, "size": None, "type": "other", "mtime": None, "mode": None}
     return {
         "name": name,
         "size": found.size,

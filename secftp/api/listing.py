@@ -15,14 +15,13 @@ from typing import TYPE_CHECKING, AnyStr, Final, Generic, Self
 from secftp.api.entries import RemoteEntry, RemoteStat
 from secftp.api.names import joined
 from secftp.errors import ConnectionLost
-from secftp.messages import exception_for
+from secftp.messages import problem_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import TracebackType
 
     from secftp.api.pool import Pool
-    from secftp.errors import FileError
     from secftp.messages import Info, Listed
     from secftp.storage import Path
 
@@ -100,10 +99,8 @@ class Listing(Generic[AnyStr]):
 
     def _entry(self, listed: Listed) -> RemoteEntry[AnyStr]:
         path = joined(self._given, b"/".join(listed.path))
-        problem: FileError | None = None
-        if listed.code is not None:
-            problem = exception_for(listed.code, path)
-        return RemoteEntry(path, stat_of(listed), problem)
+        problem = problem_of(listed, path)
+        return RemoteEntry(path, None if listed.kind is None else stat_of(listed), problem)
 
 
 def stat_of(info: Info | Listed) -> RemoteStat:

@@ -76,6 +76,8 @@ def remove_tree(pool: Pool, top: Path) -> None:
             path = folder_path(entry.path)
             while inside and inside[-1] != path[: len(inside[-1])]:
                 removals.remove(inside.pop(), Kind.FOLDER)
+            if entry.info is None:
+                entry.stat()  # raises what is wrong with it
             if not entry.is_dir():
                 removals.remove(path, Kind.FILE)
             elif path not in inside[-1:]:  # a folder comes a second time if it could not be listed to its end

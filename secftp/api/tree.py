@@ -85,7 +85,8 @@ class RemoteTree:
         """The entries of a folder, in the server's order; with `recursive` of all folders in it, too.
 
         Links and special files are not served, hence not listed. A folder's entry comes before those in it; one that
-        can't be looked into has a `problem`, and may come a second time for that. `recursive` asks once for a whole
+        can't be looked into has a `problem`, and may come a second time for that. So has an entry that the server could
+        not look at, which is neither a file nor a folder then. `recursive` asks once for a whole
         tree, which `walk` does not.
 
         >>> sorted(entry.name for entry in remote.scandir("backup") if entry.is_file())
@@ -125,7 +126,8 @@ class RemoteTree:
         """A triple (folder, names of folders in it, names of files in it) for `top` and every folder beneath it.
 
         As `os.walk`: top down, the list of folders may be changed to leave some out. A folder that can't be listed is
-        passed over, after `on_error` was told. Each folder is one request; `scandir(recursive=True)` is one for all.
+        passed over, after `on_error` was told; what the server could not look at is told to it, too, and stands among
+        the files. Each folder is one request; `scandir(recursive=True)` is one for all.
 
         >>> for folder, folders, files in remote.walk("backup"):
         ...     print(folder, sorted(folders), sorted(files))
@@ -243,6 +245,9 @@ class RemoteTree:
             if on_error is not None:
                 on_error(problem)
             return
+        for entry in entries:
+            if entry.info is None and entry.problem is not None and on_error is not None:
+                on_error(entry.problem)
         folders = [entry.name for entry in entries if entry.is_dir()]
         files = [entry.name for entry in entries if not entry.is_dir()]
         if topdown:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from secftp.client.in_flight import removals
 from secftp.client.remote import Failures, is_a_file, opened
 from secftp.errors import AlreadyExists, FileError, IsAFolder, NotAFolder, NotFound
-from secftp.messages import Kind, check_path, exception_for, remote_failure
+from secftp.messages import Kind, check_path, problem_of, remote_failure
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -127,8 +127,8 @@ def _files_of(session: Session, path: Path, failures: Failures) -> Generator[tup
     folders: list[bytes] = []
     with failures.collected():
         for entry in session.list(path):
-            if entry.code is not None:
-                failures.add(exception_for(entry.code, (*path, *entry.path)))
+            if (problem := problem_of(entry, (*path, *entry.path))) is not None:
+                failures.add(problem)
             else:
                 (folders if entry.kind == Kind.FOLDER else files).append(entry.path[0])
     for name in files:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from secftp.client.remote import Failures, is_a_file, opened
 from secftp.client.terminal import print_output
-from secftp.messages import exception_for
+from secftp.messages import problem_of
 from secftp.text import show_path
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from secftp.client.remote_options import ListOptions
     from secftp.client.terminal import Terminal
+    from secftp.errors import FileError
     from secftp.messages import ErrorCode
     from secftp.places import Path, Url
     from secftp.session import Session
@@ -36,7 +37,7 @@ class Row(NamedTuple):
     """One name with what is known of it; `size` in bytes.
 
     `code` tells why a folder's contents are missing, maybe in a second row for the folder, or why nothing is known of
-    the name; in both of these rows `kind` is None.
+    the name; in both of these rows `kind` is None. `problem` is the same for people, and there without a code, too.
     """
 
     path: Path
@@ -45,6 +46,7 @@ class Row(NamedTuple):
     mtime_ns: int
     mode: int
     code: ErrorCode | None = None
+    problem: FileError | None = None
 
 
 def run_ls(options: ListOptions, terminal: Terminal) -> None:
@@ -83,10 +85,7 @@ def _list(session: Session, url: Url, options: ListOptions, failures: Failures, 
         return
     if head is not None:
         print_output(f"{head}{show_path(url.path)}:\n")
-    rows = (
-        Row(listed.path, listed.kind and str(listed.kind), listed.size, listed.mtime_ns, listed.mode, listed.code)
-        for listed in session.list(url.path, recursive=options.recursive)
-    )
+    rows = _rows(session, url, options, failures)
     first, rest = _sorted_beginning(rows)
     width = max((len(str(row.size)) for row in first), default=1)
     for block in _blocks(itertools.chain(first, rest)):
@@ -97,8 +96,17 @@ def _list(session: Session, url: Url, options: ListOptions, failures: Failures, 
         print_output("".join(lines))
         failures.done = failures.done or any(row.kind is not None for row in block)
         for row in block:
-            if row.code is not None:
-                failures.add(exception_for(row.code, (*url.path, *row.path)))
+            if row.problem is not None:
+                failures.add(row.problem)
+
+
+def _rows(session: Session, url: Url, options: ListOptions, failures: Failures) -> Iterator[Row]:
+    """The entries as they come; a listing that breaks off is a failure behind those that came before."""
+    with failures.collected():
+        for listed in session.list(url.path, recursive=options.recursive):
+            kind = listed.kind and str(listed.kind)
+            problem = problem_of(listed, (*url.path, *listed.path))
+            yield Row(listed.path, kind, listed.size, listed.mtime_ns, listed.mode, listed.code, problem)
 
 
 def _row_of(session: Session, url: Url) -> Row:

@@ -15,7 +15,7 @@ from secftp.client.in_flight import checksums
 from secftp.client.remote import Failures, opened
 from secftp.client.terminal import STANDARD_OUTPUT, print_bytes, print_output
 from secftp.errors import FileError
-from secftp.messages import Algorithm, Kind, exception_for
+from secftp.messages import Algorithm, Kind, problem_of
 from secftp.text import escape
 
 if TYPE_CHECKING:
@@ -71,9 +71,9 @@ def _files(session: Session, url: Url, failures: Failures) -> Iterator[Path]:
         folders: list[bytes] = []
         with failures.collected():
             for entry in session.list((*url.path, *folder)):
-                if entry.code is not None:
-                    failures.add(exception_for(entry.code, (*url.path, *folder, *entry.path)))
-                elif entry.kind is not None:
+                if (problem := problem_of(entry, (*url.path, *folder, *entry.path))) is not None:
+                    failures.add(problem)
+                else:
                     (files if entry.kind == Kind.FILE else folders).append(entry.path[0])
         for name in sorted(files):
             yield (*folder, name)

@@ -17,7 +17,7 @@ from secftp.client.in_flight import checksums
 from secftp.client.remote import Failures, is_a_file, opened
 from secftp.client.terminal import print_output
 from secftp.errors import ExitCode, FileError, IsAFolder, NotFound, Side
-from secftp.messages import Algorithm, Kind, exception_for
+from secftp.messages import Algorithm, Kind, problem_of
 from secftp.storage import LocalStore, new_digest, open_local_source
 from secftp.text import escape, format_size, show_path, typed
 
@@ -34,13 +34,14 @@ if TYPE_CHECKING:
 _BATCH: Final = 1 << 20
 _FOLDER: Final = -1  # in place of a size
 _SORTED: Final = 100_000
+# Up to here a size may say nothing (a page, for files of sysfs), and contents are compared although sizes differ.
+_PAGE: Final = 1 << 16
 
 
 class _Pair(NamedTuple):
-    """A file that both sides have, of one size; `path` is below what is compared."""
+    """A file that both sides have, and whose contents are to be compared; `path` is below what is compared."""
 
     path: Path
-    size: int
 
 
 def run_verify(options: VerifyOptions, terminal: Terminal) -> int:
@@ -72,7 +73,7 @@ class _Here:
 
     @property
     def size(self) -> int:
-        """Of the file."""
+        """Of the file, 0 if it is not known."""
         return _FOLDER if self._source is None else self._source.info.size or 0
 
     def open(self, path: Path) -> Source:
@@ -117,10 +118,10 @@ class _Comparison:
         if (here < 0) != (there < 0):
             self._tell_kinds((), here, there)
             return
-        if here >= 0 and here != there:
+        if here >= 0 and self._differ_by_size((), here, there):
             self._tell("differs", ())
             return
-        pairs = self._pairs_below() if here < 0 else iter([_Pair((), here)])
+        pairs = self._pairs_below() if here < 0 else iter([_Pair(())])
         files = ((pair, (*self._url.path, *pair.path)) for pair in pairs)
         for pair, outcome in checksums(self._session, files, self._algorithm):
             if isinstance(outcome, FileError):
@@ -164,32 +165,59 @@ class _Comparison:
             else:
                 pending += [(*folder, name) for name in sorted(both, reverse=True)]
 
-    def _pairs_in(self, folder: Path, there: dict[bytes, int]) -> Generator[_Pair, None, list[bytes]]:
-        """The files of one folder that both sides have; returns the folders in it that both have."""
+    def _pairs_in(self, folder: Path, there: dict[bytes, int | None]) -> Generator[_Pair, None, list[bytes]]:
+        """The files of one folder that both sides have; returns the folders in it that both have.
+
+        What one of the sides could not look at has been told of, and is neither there nor missing.
+        """
         both = []
         for name, mine in self._list_here(folder):
-            path, other = (*folder, name), there.pop(name, None)
+            path, is_there, other = (*folder, name), name in there, there.pop(name, None)
+            if mine is None or (is_there and other is None):
+                continue
             if other is None:
                 self._tell("missing there", path, mine)
             elif (mine < 0) != (other < 0):
                 self._tell_kinds(path, mine, other)
             elif mine < 0:
                 both.append(name)
-            elif mine == other:
-                yield _Pair(path, mine)
-            else:
+            elif self._differ_by_size(path, mine, other):
                 self._tell("differs", path)
+            else:
+                yield _Pair(path)
         for name in sorted(there):
-            self._tell("missing here", (*folder, name), there[name])
+            if (other := there[name]) is not None:
+                self._tell("missing here", (*folder, name), other)
         return both
 
-    def _list_here(self, folder: Path) -> Iterator[tuple[bytes, int]]:
+    def _differ_by_size(self, path: Path, mine: int, other: int) -> bool:
+        """Whether the sizes show that a file differs, so that its contents need not be compared.
+
+        A system may say 0, or a page, for a file of any content (proc, sysfs).
+        """
+        if mine == other:
+            return False
+        if mine and other:
+            return max(mine, other) > _PAGE
+        return other > _PAGE and self._is_empty(path)
+
+    def _is_empty(self, path: Path) -> bool:
+        """Whether a file here is really empty; what can't be read is told of when it is compared."""
+        try:
+            source = self._here.open(path)
+        except FileError:
+            return False
+        if path:
+            source.close()
+        return source.info.size == 0
+
+    def _list_here(self, folder: Path) -> Iterator[tuple[bytes, int | None]]:
         """What is in a folder here, by name and size, sorted unless it is too much for that."""
         listing = self._scan_here(folder)
         first = sorted(itertools.islice(listing, _SORTED))
         return itertools.chain(first, listing)
 
-    def _scan_here(self, folder: Path) -> Iterator[tuple[bytes, int]]:
+    def _scan_here(self, folder: Path) -> Iterator[tuple[bytes, int | None]]:
         store = self._here.store
         assert store is not None  # only folders are listed
         with at_home():
@@ -199,14 +227,16 @@ class _Comparison:
                 else:
                     name = show_path((*folder, *entry.path))
                     self._failures.add(entry.problem or NotFound(f"{name}: it can't be looked at.", side=Side.LOCAL))
+                    yield entry.path[0], None
 
-    def _list_there(self, folder: Path) -> dict[bytes, int]:
-        """What is in a folder at the server, by name and size."""
-        found = {}
+    def _list_there(self, folder: Path) -> dict[bytes, int | None]:
+        """What is in a folder at the server, by name and size; None if it could not be looked at."""
+        found: dict[bytes, int | None] = {}
         for entry in self._session.list((*self._url.path, *folder)):
-            if entry.code is not None:
-                self._failures.add(exception_for(entry.code, (*self._url.path, *folder, *entry.path)))
-            elif entry.kind is not None:
+            if (problem := problem_of(entry, (*self._url.path, *folder, *entry.path))) is not None:
+                self._failures.add(problem)
+                found[entry.path[0]] = None
+            else:
                 found[entry.path[0]] = _FOLDER if entry.kind == Kind.FOLDER else entry.size
         return found
 
@@ -214,21 +244,21 @@ class _Comparison:
 
     def _compare(self, pair: _Pair, there: bytes) -> None:
         with at_home(), contextlib.closing(self._here.open(pair.path)) as source:
-            digest = self._digest(source)
+            digest, size = self._digest(source)
             source.check_unchanged()
         if digest == there:
             self._same += 1
-            self._bytes += pair.size
+            self._bytes += size
         else:
             self._tell("differs", pair.path)
 
-    def _digest(self, source: Source) -> bytes:
+    def _digest(self, source: Source) -> tuple[bytes, int]:
         digest, buffer, offset = new_digest(self._algorithm), memoryview(bytearray(_BATCH)), 0
         while read := source.readv([buffer], offset):
             digest.update(buffer[:read])
             offset += read
             self._bar(self._bytes + offset, None)
-        return digest.digest()
+        return digest.digest(), offset
 
     # --- words --------------------------------------------------------------------------------------------------------
 

@@ -82,6 +82,16 @@ class Asking:
             and there.kind == "file"
             and there.size == info.size
             and same_time(there.mtime_ns, info.mtime_ns)
+            and (info.size or _is_empty(step))
         ):
             return "it has the same size and time"
         return ""
+
+
+def _is_empty(step: Step) -> bool:
+    """Whether a file whose size is told as 0 has nothing in it; what can't be read is told of when it is sent."""
+    try:
+        with step.origin.files.open_source(step.path) as source:
+            return source.info.size == 0
+    except FileError:
+        return False

@@ -149,14 +149,18 @@ class BatchFlight(Flight):
 
 
 class FileFlight(Flight):
-    """WRITE. `problem` is what went wrong here while it was being sent, and is worth more than the server's answer."""
+    """WRITE. `problem` is what went wrong here while it was being sent, and is worth more than the server's answer.
 
-    __slots__ = ("_step", "digest", "offset", "problem", "size")
+    With a `size` of None the file is as large as what has been sent of it.
+    """
 
-    def __init__(self, base: Base, step: Step, size: int, digest: Digest, offset: int) -> None:
+    __slots__ = ("_is_known", "_step", "digest", "offset", "problem", "size")
+
+    def __init__(self, base: Base, step: Step, size: int | None, digest: Digest, offset: int) -> None:
         super().__init__(base)
         self._step = step
-        self.size = size
+        self._is_known = size is not None
+        self.size = size or 0
         self.digest = digest
         self.offset = offset
         self.problem: FileError | None = None
@@ -168,6 +172,10 @@ class FileFlight(Flight):
 
     def progress(self, done: int, _total: int | None, /) -> None:
         """So many bytes were sent."""
+        if not self._is_known:
+            step, self.size = self._step, done
+            self.base.tally.found_another_size(done - (step.counted or 0))
+            step.counted = done
         self.tell(self.offset + done)
 
     def tell(self, place: int) -> None:

@@ -23,19 +23,22 @@ if TYPE_CHECKING:
 
 
 def send_large(base: Sending, step: Step, source: Source) -> None:
-    """Send a file; its answer is not waited for. What is wrong with the file itself is told to the tally."""
+    """Send a file; its answer is not waited for. What is wrong with the file itself is told to the tally.
+
+    One whose size the system does not tell is sent up to its end, and can't be gone on with.
+    """
     step.info = source.info
-    size = source.info.size or 0
+    size, is_known = source.info.size or 0, source.info.size is not None
     digest = new_digest(base.options.algorithm)
     try:
-        offset = _kept(base, step, size)
+        offset = _kept(base, step, size) if is_known else 0
         if offset:
             hash_prefix(source, digest, offset)
-        request = _request(base, step, size, offset, digest)
+        request = _request(base, step, size if is_known else None, offset, digest)
     except FileError as problem:
         base.tally.failed(step.name, problem.locate(Side.REMOTE), planned=size)
         return
-    flight = FileFlight(base, step, size, digest, offset)
+    flight = FileFlight(base, step, size if is_known else None, digest, offset)
     if step.kept is None:
         step.kept = step.told = offset
         base.tally.watcher.started(step.name, size)
@@ -62,19 +65,19 @@ def _kept(base: Sending, step: Step, size: int) -> int:
     return kept.size
 
 
-def _request(base: Sending, step: Step, size: int, offset: int, digest: Digest) -> Write:
+def _request(base: Sending, step: Step, size: int | None, offset: int, digest: Digest) -> Write:
     info, preserve = step.info, base.options.preserve
     return Write(
         id=base.pipeline.next_id(),
         path=step.remote,
-        size=size - offset,
+        size=None if size is None else size - offset,
         algorithm=base.options.algorithm,
         overwrite=base.options.overwrite,
         mode=info.mode if info is not None and preserve else None,
         mtime_ns=info.mtime_ns if info is not None and preserve else None,
         offset=offset,
         prefix=digest.digest() if offset else None,
-        keep=base.can_keep and size >= KEEP_BYTES,
+        keep=base.can_keep and size is not None and size >= KEEP_BYTES,
     )
 
 

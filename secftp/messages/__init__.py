@@ -7,7 +7,7 @@ Nothing here waits, reads a clock, or touches a socket or a file; the wire is de
 from __future__ import annotations
 
 from secftp.messages.codec import decode, encode
-from secftp.messages.errors_map import code_for, exception_for, remote_failure, text_for
+from secftp.messages.errors_map import code_for, exception_for, problem_of, remote_failure, text_for
 from secftp.messages.paths import check_folder_path, check_path
 from secftp.messages.pending import Pending
 from secftp.messages.schema import (
@@ -96,6 +96,7 @@ __all__ = [
     "decode",
     "encode",
     "exception_for",
+    "problem_of",
     "remote_failure",
     "text_for",
 ]

@@ -15,6 +15,8 @@ from secftp.text import path_text, show_path
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from secftp.messages.schema import Listed
+
     Subject: TypeAlias = Sequence[bytes] | bytes | str
 
 _Kind = TypeVar("_Kind", bound=errors.FileError)
@@ -75,6 +77,13 @@ def exception_for(code: ErrorCode, subject: Subject | None = None) -> errors.Fil
     """
     meaning = _MEANINGS[code]
     return remote_failure(meaning.exception, subject, f"{meaning.text}.", hint=meaning.hint)
+
+
+def problem_of(listed: Listed, subject: Subject) -> errors.FileError | None:
+    """Return what keeps an entry of a listing from being known, or from being listed to its end; None for nothing."""
+    if listed.code is None and listed.kind is not None:
+        return None
+    return exception_for(listed.code or ErrorCode.IO_ERROR, subject)
 
 
 def remote_failure(kind: type[_Kind], subject: Subject | None, clause: str, *, hint: str = "") -> _Kind:

@@ -56,8 +56,8 @@ class Room(NamedTuple):
 class Scanned(NamedTuple):
     """One entry of a listing.
 
-    `path`: its names below the folder that was listed. `info` is None if it could not be looked at. A `problem` at a
-    folder says that it could not be entered, or not be listed to its end.
+    `path`: its names below the folder that was listed. `info` is None if it could not be looked at, and the `problem`
+    says why. A `problem` at a folder says that it could not be entered, or not be listed to its end.
     """
 
     path: Path

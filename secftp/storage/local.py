@@ -13,6 +13,7 @@ import os
 from typing import TYPE_CHECKING
 
 from secftp import system
+from secftp.errors import FileError, TooLarge
 from secftp.storage import change, writable
 from secftp.storage.base import FileInfo, Room, Store, file_info
 from secftp.storage.failures import close_quietly, translated
@@ -26,6 +27,7 @@ from secftp.storage.small import LocalSmallFiles
 from secftp.storage.source import FileSource, open_beneath
 from secftp.storage.sweep import Sweeper
 from secftp.storage.unfinished import look_at_partial
+from secftp.storage.unsized import with_size
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -108,12 +110,19 @@ class LocalStore(Store):
         )  # fmt: skip
 
     def stat(self, path: Path, *, partial: bool = False) -> FileInfo:
-        """As `Store.stat`; `Forbidden` for devices, FIFOs and sockets, `NotFound` for links."""
+        """As `Store.stat`; `Forbidden` for devices, FIFOs and sockets, `NotFound` for links.
+
+        A file whose size the system does not tell is read to find out; None if it is too large for that.
+        """
         if not path and not partial:
             with translated("."):
                 return file_info(os.fstat(self._root))
         with self._folder_of(path) as folder:
-            return file_info(look_at_partial(folder, path, path[-1]) if partial else look(folder, path))
+            if partial:
+                return file_info(look_at_partial(folder, path, path[-1]))
+            status = look(folder, path)
+            info = file_info(status)
+            return info if info.kind == "folder" or status.st_blocks else info._replace(size=_measure(folder, path))
 
     def scan(self, path: Path, *, recursive: bool = False) -> Iterator[Scanned]:
         """As `Store.scan`."""
@@ -202,3 +211,14 @@ class LocalStore(Store):
             yield folder
         finally:
             close_quietly(folder)
+
+
+def _measure(folder: int, path: Path) -> int | None:
+    """The size of a file that has no blocks; of one that can't be read, the one that the system tells."""
+    try:
+        with with_size(open_beneath(folder, path[-1], path), path) as source:
+            return source.info.size
+    except TooLarge:
+        return None
+    except FileError:
+        return look(folder, path).st_size

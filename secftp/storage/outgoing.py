@@ -23,6 +23,7 @@ from secftp.storage.failures import close_quietly, failure, translate, translate
 from secftp.storage.folders import BELOW_FLAGS, FOLDER_FLAGS, LIST_FLAGS
 from secftp.storage.names import RESERVED_PREFIX
 from secftp.storage.source import OPEN_FLAGS, FileSource
+from secftp.storage.unsized import has_changed, read_rest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -284,6 +285,12 @@ def read_or_keep(fd: int, subject: Path | str, limit: int) -> SmallContent | Fil
             kept, fd = fd, -1
             return FileSource(kept, subject)
         data = os.read(fd, size) if size else b""
+        if len(data) < size or not size:
+            rest = read_rest(fd, data, limit)
+            if rest is None:
+                kept, fd = fd, -1
+                return FileSource(kept, subject)
+            data = rest
         after = os.fstat(fd)
     except FileError:
         raise  # it is an OSError, too, and says already what is wrong
@@ -292,7 +299,6 @@ def read_or_keep(fd: int, subject: Path | str, limit: int) -> SmallContent | Fil
     finally:
         if fd >= 0:
             close_quietly(fd)
-    left = after.st_size
-    if len(data) != size or left < size or (left == size and after.st_mtime_ns != status.st_mtime_ns):
+    if has_changed(status, after, len(data)):
         raise failure(FileChanged, "It changed while it was being read", subject, hint="Try again.")
     return SmallContent(stat.S_IMODE(status.st_mode), mtime_of(status), data)

@@ -18,6 +18,7 @@ from secftp.errors import IsAFolder, UsageError
 from secftp.storage.base import FileInfo, Sink, Source, mtime_of
 from secftp.storage.failures import failure, translated
 from secftp.storage.source import check_unchanged
+from secftp.storage.unsized import size_of
 from secftp.storage.vectors import IOV_MAX, transfer_all
 from secftp.text import path_text
 
@@ -35,7 +36,7 @@ class PipeSource(Source):
     """A descriptor that somebody else opened and closes, read from where it stands; `info.size` is None for a pipe.
 
     For a regular file (a redirection) `info.size` is what lies between its position and its end, and nothing beyond is
-    read. One that says to be empty is read as a pipe, for the files of /proc all say so. `name` stands for the stream
+    read. One whose size says nothing, as those of /proc, is read as a pipe. `name` stands for the stream
     in messages. Raises `IsAFolder`, `InputOutputError`.
     """
 
@@ -49,7 +50,7 @@ class PipeSource(Source):
             status = os.fstat(fd)
             if stat.S_ISDIR(status.st_mode):
                 raise failure(IsAFolder, "It is a folder", name)
-            self._end = status.st_size if stat.S_ISREG(status.st_mode) else 0
+            self._end = (size_of(fd, status) or 0) if stat.S_ISREG(status.st_mode) else 0
             size = max(0, self._end - os.lseek(fd, 0, os.SEEK_CUR)) if self._end else None
         _widen(fd)
         self.info: FileInfo = FileInfo("file", size, mtime_of(status), stat.S_IMODE(status.st_mode))

@@ -3,7 +3,8 @@
 A folder is listed before the folders in it are entered, so that on the way down each level needs one descriptor; only
 where a folder holds more folders than are remembered at once does its listing stay open beside that. A name that turns
 into a link between the listing and the entering is not entered. What must never happen: that a link or an unfinished
-file is told of, or that a folder with a million names in it takes the memory of a million names.
+file is told of, that a name which could not be looked at is left out or taken for an empty file, or that a folder with
+a million names in it takes the memory of a million names.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ def scan(root: int, path: Path, *, recursive: bool) -> Generator[Scanned, None, 
                     yield entered
                 else:
                     levels.append(entered)
-                    yield Scanned(entered.below, below.info)
+                    yield Scanned(entered.below, below.info, below.problem)
                 continue
             levels.pop().close()
             if level.problem is not None:
@@ -53,11 +54,12 @@ def scan(root: int, path: Path, *, recursive: bool) -> Generator[Scanned, None, 
 
 
 class _Seen(NamedTuple):
-    """What is told of one name in a folder."""
+    """What is told of one name in a folder; a `problem` if it could not be looked at."""
 
     name: bytes
     info: FileInfo | None
     is_folder: bool
+    problem: FileError | None = None
 
 
 class _Listing(Protocol):
@@ -95,7 +97,7 @@ class _Level:
             if self._listing is None:
                 self._listing = os.scandir(self._folder)
             for entry in self._listing:
-                seen = _look_at(entry)
+                seen = _look_at(entry, self._path)
                 if seen is None:
                     continue
                 if len(seen.name) > room:
@@ -105,7 +107,7 @@ class _Level:
                     if len(self._folders) >= _REMEMBERED:
                         return
                 else:
-                    yield Scanned((*below, seen.name), seen.info)
+                    yield Scanned((*below, seen.name), seen.info, seen.problem)
         except OSError as error:
             self.problem = translate(error, self._path or ".")
         self._is_listed = True
@@ -138,16 +140,16 @@ class _Level:
             listing.close()
 
 
-def _look_at(entry: os.DirEntry[str]) -> _Seen | None:
-    """What is told of an entry; None for nothing."""
+def _look_at(entry: os.DirEntry[str], folder: Path) -> _Seen | None:
+    """What is told of an entry of this folder; None for nothing."""
     if entry.name.startswith(_RESERVED):
         return None
     try:
         status = entry.stat(follow_symlinks=False)
     except FileNotFoundError:
         return None
-    except OSError:
-        return _by_listing_alone(entry)
+    except OSError as error:
+        return _by_listing_alone(entry, translate(error, (*folder, os.fsencode(entry.name))))
     if stat.S_ISREG(status.st_mode):
         return _Seen(os.fsencode(entry.name), file_info(status), is_folder=False)
     if stat.S_ISDIR(status.st_mode):
@@ -155,11 +157,15 @@ def _look_at(entry: os.DirEntry[str]) -> _Seen | None:
     return None
 
 
-def _by_listing_alone(entry: os.DirEntry[str]) -> _Seen | None:
-    """In a folder that may be listed but not entered: many file systems say in the listing what an entry is."""
+def _by_listing_alone(entry: os.DirEntry[str], problem: FileError) -> _Seen | None:
+    """In a folder that may be listed but not entered: many file systems say in the listing what an entry is.
+
+    Where they do not, it may be a file, and is told of.
+    """
+    name = os.fsencode(entry.name)
     try:
         is_folder = entry.is_dir(follow_symlinks=False)
         is_file = entry.is_file(follow_symlinks=False)
     except OSError:
-        return None
-    return _Seen(os.fsencode(entry.name), None, is_folder=is_folder) if is_folder or is_file else None
+        return _Seen(name, None, is_folder=False, problem=problem)
+    return _Seen(name, None, is_folder=is_folder, problem=problem) if is_folder or is_file else None

@@ -25,6 +25,7 @@ from secftp.storage.room import room_at
 from secftp.storage.sink import link
 from secftp.storage.source import OPEN_FLAGS
 from secftp.storage.unfinished import CREATE_FLAGS, PRIVATE, remove_quietly
+from secftp.storage.unsized import has_changed, read_rest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,11 +47,15 @@ def read_whole(fd: int, subject: Path, limit: int) -> tuple[FileInfo, bytes]:
         size = status.st_size
         if size > limit:
             raise failure(TooLarge, "Too large to be read at once", subject)
-        data = os.read(fd, size) if size else b""
+        data: bytes | None = os.read(fd, size) if size else b""
+        if not data or len(data) < size:
+            data = read_rest(fd, data or b"", limit)
         after = os.fstat(fd)
     finally:
         close_quietly(fd)
-    if len(data) != size or after.st_size < size or (after.st_size == size and after.st_mtime_ns != status.st_mtime_ns):
+    if data is None:
+        raise failure(TooLarge, "Too large to be read at once", subject)
+    if has_changed(status, after, len(data)):
         raise failure(FileChanged, "It changed while it was being read", subject, hint="Try again.")
     return file_info(status), data
 

@@ -2,7 +2,8 @@
 
 Opened without blocking, because a FIFO would hold a thread for ever before one could see that it is one. A source is
 one version of a file: bytes that were appended after it was opened are not part of it, so a file that grows as fast as
-it is read still ends. Never mapped into memory: a truncation would be a SIGBUS.
+it is read still ends. Where the system does not tell the size (proc, sysfs) the version ends where reading ends. Never
+mapped into memory: a truncation would be a SIGBUS.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 from secftp.errors import FileChanged
 from secftp.storage.base import FileInfo, Source, file_info, mtime_of
 from secftp.storage.failures import close_quietly, failure, require_regular, translated
+from secftp.storage.unsized import size_of
 from secftp.storage.vectors import transfer_all
 
 if TYPE_CHECKING:
@@ -24,9 +26,12 @@ OPEN_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 
 class FileSource(Source):
-    """A regular file, read by position. Takes over the descriptor, and closes it if the file is not a regular one."""
+    """A regular file, read by position. Takes over the descriptor, and closes it if the file is not a regular one.
 
-    __slots__ = ("_fd", "_size", "_subject", "info")
+    `info.size` is None if only reading can tell it.
+    """
+
+    __slots__ = ("_fd", "_size", "_stated", "_subject", "info")
 
     def __init__(self, fd: int, subject: Path | str) -> None:
         self._fd = fd
@@ -35,12 +40,18 @@ class FileSource(Source):
             with translated(subject):
                 status = os.fstat(fd)
                 require_regular(status, subject)
-                os.set_blocking(fd, True)
+                size = size_of(fd, status)
+                if size is not None:
+                    os.set_blocking(fd, True)
+                    if size != status.st_size:
+                        status = os.fstat(fd)
+                        size = status.st_size
         except BaseException:
             self.close()
             raise
-        self._size = status.st_size
-        self.info: FileInfo = file_info(status)
+        self._size = size
+        self._stated = status.st_size
+        self.info: FileInfo = file_info(status)._replace(size=size)
 
     @property
     def wait_descriptor(self) -> None:
@@ -49,13 +60,13 @@ class FileSource(Source):
 
     def readv(self, buffers: Sequence[memoryview], offset: int) -> int:
         """As `Source.readv`: one preadv for a batch, repeated if that came short of both the room and the end."""
-        wanted = self._size - offset
-        if wanted <= 0:
+        wanted = None if self._size is None else self._size - offset
+        if wanted is not None and wanted <= 0:
             return 0
         fd = self._fd
         with translated(self._subject):
             count = transfer_all(lambda rest, done: os.preadv(fd, rest, offset + done), buffers, wanted)
-        return min(count, wanted)
+        return count if wanted is None else min(count, wanted)
 
     def check_unchanged(self) -> None:
         """Raise `FileChanged` if the file shrank, or was written to without growing (by its modification time).
@@ -63,7 +74,7 @@ class FileSource(Source):
         A file that grew is taken for one that was appended to: what was announced has been sent. A change in place
         that stays within one tick of the file system's clock, or is hidden by setting the time back, is not noticed.
         """
-        check_unchanged(self._fd, self._size, self.info.mtime_ns, self._subject)
+        check_unchanged(self._fd, self._stated, self.info.mtime_ns, self._subject)
 
     def close(self) -> None:
         """Give up the descriptor; idempotent."""

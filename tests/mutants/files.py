@@ -12,6 +12,8 @@ ESCAPES = "tests/test_storage_escapes.py"
 GUESSES = "tests/test_server_guesses.py"
 HOSTILE = "tests/test_server_hostile.py"
 COPY_HOSTILE = "tests/test_copy_hostile.py"
+UNSEEN = "tests/test_unseen.py"
+UNSIZED = "tests/test_unsized.py"
 MODES = "tests/test_storage_modes.py"
 MANY = "tests/test_server_requests_many.py"
 NAMES = "tests/test_storage_names.py"
@@ -76,6 +78,20 @@ MUTANTS = [
     mutant("resumed-over-other-bytes", "secftp/server/requests/write.py", "    if count < request.offset or not hmac.compare_digest(digest.digest(), prefix):\n        if not", "    if count < request.offset:\n        if not", RESUME),
     mutant("read-on-from-other-bytes", "secftp/server/requests/read.py", "if count < request.offset or not hmac.compare_digest(digest.digest(), prefix):", "if count < request.offset:", RESUME),
     mutant("bad-bytes-kept", "secftp/server/requests/write.py", "if request.keep and given_up.code not in _NOT_KEPT:", "if request.keep:", RESUME),
+    # --- unknown is not nothing ---
+    mutant("unseen-is-left-out", "secftp/storage/scan.py", "        return _Seen(name, None, is_folder=False, problem=problem)\n", "        return None\n", UNSEEN),
+    mutant("unseen-without-a-reason", "secftp/storage/scan.py", "yield Scanned((*below, seen.name), seen.info, seen.problem)", "yield Scanned((*below, seen.name), seen.info)", UNSEEN),
+    mutant("unseen-without-a-code-is-fine", "secftp/messages/errors_map.py", "    if listed.code is None and listed.kind is not None:\n", "    if listed.code is None:\n", UNSEEN),
+    mutant("unseen-is-missing-there", "secftp/client/verify.py", "if mine is None or (is_there and other is None):", "if mine is None:", UNSEEN),
+    mutant("unseen-is-an-empty-file", "secftp/api/listing.py", "None if listed.kind is None else stat_of(listed)", "stat_of(listed)", UNSEEN),
+    mutant("listing-loses-what-came-before", "secftp/server/requests/look.py", "            if entries:\n", "            if not entries:\n", UNSEEN),
+    mutant("unsized-is-empty", "secftp/storage/unsized.py", "return size or os.fstat(fd).st_size or None", "return size", UNSIZED),
+    mutant("unsized-is-a-page", "secftp/storage/unsized.py", "return None if size and os.fstat(fd).st_size == size else size", "return size", UNSIZED),
+    mutant("small-unsized-is-empty", "secftp/storage/small.py", "if not data or len(data) < size:", "if len(data) < size:", UNSIZED),
+    mutant("packed-unsized-is-empty", "secftp/storage/outgoing.py", "if len(data) < size or not size:", "if len(data) < size:", UNSIZED),
+    mutant("unsized-without-a-bound", "secftp/storage/unsized.py", "            if len(data) > MAX_UNSIZED:\n", "            if len(data) < 0:\n", UNSIZED),
+    mutant("verify-trusts-a-size-of-nothing", "secftp/client/verify.py", "        return other > _PAGE and self._is_empty(path)\n", "        return True\n", UNSIZED),
+    mutant("update-trusts-a-size-of-nothing", "secftp/copy/asking.py", "            and (info.size or _is_empty(step))\n", "", UNSIZED),
     # --- who may do what ---
     mutant("anonymous-without-leave", "secftp/server/access.py", "return self._everybody or Status.MODE", "return self._everybody or self._grants[\"\"]", ACCESS, SESSION),
     mutant("cipher-that-is-not-allowed", "secftp/server/access.py", "if hello.suite not in self._suites:", "if hello.suite < 0:", ACCESS, SESSION),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Final, cast
 
-from secftp.errors import NameRefused
+from secftp.errors import FileError, NameRefused, TooLarge
 from secftp.messages import Entries, Info, Kind, Listed
 from secftp.messages.bounds import MAX_BULK, MAX_ENTRIES
 from secftp.server.requests.desk import Outcome, code_of, name_of
@@ -34,9 +34,9 @@ def stat(desk: Desk, request: Stat) -> Outcome:
     if not desk.rights.read and not (request.partial and desk.rights.write):
         desk.require("list")
     info = desk.store.stat(request.path, partial=request.partial)
-    desk.channel.send(
-        Info(id=request.id, kind=Kind(info.kind), size=info.size or 0, mtime_ns=info.mtime_ns, mode=info.mode)
-    )
+    if info.size is None:
+        raise TooLarge("The system does not tell its size, and it is too large to find out.")
+    desk.channel.send(Info(id=request.id, kind=Kind(info.kind), size=info.size, mtime_ns=info.mtime_ns, mode=info.mode))
     return Outcome()
 
 
@@ -46,27 +46,38 @@ def list_folder(desk: Desk, request: List) -> Outcome:
     desk.require("list")
     desk.check(request.id)
     entries: list[Listed] = []
-    room = MAX_BULK - _ENVELOPE_BYTES
-    count = 0
     scanned = cast("Generator[Scanned]", desk.store.scan(request.path, recursive=request.recursive))
     with contextlib.closing(scanned):
-        for number, found in enumerate(scanned, 1):
-            if number % _CHECK_ENTRIES == 0:
-                desk.check(request.id)
-            listed = _listed(found)
-            if listed is None:
-                continue
-            size = _ENTRY_BYTES + sum(map(len, listed.path)) + _NAME_BYTES * len(listed.path)
-            if size > room or len(entries) == MAX_ENTRIES:
-                _send(desk, request, entries)
-                entries.clear()
-                room = MAX_BULK - _ENVELOPE_BYTES
-            entries.append(listed)
-            room -= size
-            count += 1
+        try:
+            count = _send_parts(desk, request, scanned, entries)
+        except FileError:
+            if entries:
+                desk.channel.send(Entries(id=request.id, entries=tuple(entries)))
+            raise
     desk.channel.send(Entries(id=request.id, entries=tuple(entries), last=True))
     desk.log.line(f"Listing sent, entries: {count}")
     return Outcome()
+
+
+def _send_parts(desk: Desk, request: List, scanned: Generator[Scanned], entries: list[Listed]) -> int:
+    """Send full parts; how many entries there were. What is left for the last one, or was when it failed: `entries`."""
+    room = MAX_BULK - _ENVELOPE_BYTES
+    count = 0
+    for number, found in enumerate(scanned, 1):
+        if number % _CHECK_ENTRIES == 0:
+            desk.check(request.id)
+        listed = _listed(found)
+        if listed is None:
+            continue
+        size = _ENTRY_BYTES + sum(map(len, listed.path)) + _NAME_BYTES * len(listed.path)
+        if size > room or len(entries) == MAX_ENTRIES:
+            _send(desk, request, entries)
+            entries.clear()
+            room = MAX_BULK - _ENVELOPE_BYTES
+        entries.append(listed)
+        room -= size
+        count += 1
+    return count
 
 
 def _send(desk: Desk, request: List, entries: list[Listed]) -> None:

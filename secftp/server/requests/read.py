@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from secftp.errors import ChecksumMismatch, FileChanged, FileError
 from secftp.messages import Abort, ErrorCode, File, Ok, text_for
 from secftp.server.requests.desk import Outcome, Reporter, begin_digest, code_of, hash_part, name_of
+from secftp.storage.unsized import with_size
 from secftp.text import format_size
 from secftp.transfer import Interrupted, send_file
 
@@ -23,7 +24,7 @@ def read(desk: Desk, request: Read) -> Outcome:
     desk.require("read")
     desk.check(request.id)
     digest = begin_digest(request.algorithm)
-    with desk.store.open_source(request.path) as source:
+    with with_size(desk.store.open_source(request.path), request.path) as source:
         if request.prefix is not None:
             _compare(desk, request, source, digest, request.prefix)
         size = _part(source, request)
@@ -62,7 +63,7 @@ def sum_up(desk: Desk, request: Sum) -> Outcome:
     desk.require("read")
     desk.check(request.id)
     digest = begin_digest(request.algorithm)
-    with desk.store.open_source(request.path) as source:
+    with with_size(desk.store.open_source(request.path), request.path) as source:
         size = _part(source, request)
         reporter = Reporter(desk.log)
 
@@ -81,7 +82,8 @@ def sum_up(desk: Desk, request: Sum) -> Outcome:
 
 def _part(source: Source, request: Read | Sum) -> int:
     """How many bytes of the file are in the range that is asked for."""
-    size = max(0, (source.info.size or 0) - request.offset)
+    assert source.info.size is not None  # `with_size` has seen to it
+    size = max(0, source.info.size - request.offset)
     return size if request.length is None else min(size, request.length)
 
 
