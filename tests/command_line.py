@@ -146,7 +146,7 @@ def _watch(screen, master):
 @contextlib.contextmanager
 def started(home, *arguments, keyed=True, controlling=None, environ=None, **options):
     """A client that runs while the test looks; killed at the end if it still does. `controlling`: its terminal."""
-    changes = {"SECFTP_KEY": SECRET} if keyed else {}
+    changes = ({"SECFTP_KEY": SECRET} if keyed else {}) | options.pop("changes", {})
     command = client_command(*arguments)
     if controlling is not None:
         command = [sys.executable, "-c", _LAUNCHER, str(controlling), *command]

@@ -11,6 +11,7 @@ import contextlib
 import errno
 import os
 import selectors
+import signal
 import socket
 import time
 from typing import TYPE_CHECKING, NamedTuple
@@ -54,6 +55,7 @@ class Listener:
         for end in (self._wake_read, self._wake_write):
             os.set_blocking(end, False)  # a signal handler writes here
         self._spare = os.dup(self._wake_read)
+        self._woken_before: int | None = None  # the wakeup descriptor of signals that stood when ours took its place
         self._knocking: list[int] = []
         self._resting_until: float | None = None
         for descriptor in (*self._sockets, self._wake_read):
@@ -114,10 +116,24 @@ class Listener:
         with contextlib.suppress(OSError):
             os.write(self._wake_write, b"\0")
 
+    def wake_at_signals(self) -> None:
+        """From now on until `close`, a signal that has a handler of Python's lets `wait` return.
+
+        A handler runs in Python before the wait or after it. One whose signal comes after Python has looked for
+        signals, and before the system waits, would run when the next client comes: so the signal itself writes to the
+        pipe (`signal.set_wakeup_fd`). For a process that is a server, in its main thread; `close` in that thread, too.
+        """
+        previous = signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
+        if self._woken_before is None:
+            self._woken_before = previous
+
     def close(self) -> None:
         """Take no more connections; watched streams stay open. Closing twice does no harm."""
         if self._wake_read < 0:
             return
+        if self._woken_before is not None:  # before its number can be another file's
+            signal.set_wakeup_fd(self._woken_before, warn_on_full_buffer=False)
+            self._woken_before = None
         self._selector.close()
         for sock in self._sockets.values():
             sock.close()

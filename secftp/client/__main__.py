@@ -8,49 +8,38 @@ from __future__ import annotations
 
 import gc
 import os
-import signal
 import sys
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import Final
 
+from secftp.client.signals import STOPPING, Interruptions, Stopped
 from secftp.client.terminal import STANDARD_OUTPUT, Terminal, discard
 from secftp.errors import ExitCode, InstallationError, SecftpError
 from secftp.text import fit_streams
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from types import FrameType
-
 _OBJECTS_AT_START: Final = 100_000
-_STOPPING: Final = {signal.SIGTERM: "Terminated", signal.SIGHUP: "Hung up"}
-
-
-class Stopped(KeyboardInterrupt):
-    """A signal asked this process to end; it takes the way that Ctrl-C takes, past all that must be cleaned up."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__()
-        self.number = signal.Signals(number)
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the client, return its exit code. Without arguments it takes the process's, and the process for its own."""
     terminal = Terminal()
+    interruptions = None
     if argv is None:
         # Starting makes many objects and no garbage, so collecting before the first batch only takes time.
         gc.set_threshold(_OBJECTS_AT_START)
         _open_standard_descriptors()
         fit_streams()
-        _handle_signals(_stop)
+        interruptions = Interruptions()
+        interruptions.begin()
     try:
         code = _run(sys.argv[1:] if argv is None else argv, terminal)
     except Stopped as stop:
         code = 128 + stop.number
-        terminal.stopped(_STOPPING[stop.number], code)
+        terminal.stopped(STOPPING[stop.number], code)
     except KeyboardInterrupt:
         code = ExitCode.INTERRUPTED
         terminal.stopped("Interrupted", code)
-    if argv is None:
-        _ignore_signals()
+    if interruptions is not None:
+        interruptions.end()
         gc.freeze()  # Python's last collection would look at everything once more, just before the system frees it
     return int(code)
 
@@ -91,22 +80,6 @@ def _open_standard_descriptors() -> None:
     for stream in (sys.__stdin__, sys.__stdout__, sys.__stderr__):
         if stream is None:
             os.open(os.devnull, os.O_RDWR)
-
-
-def _handle_signals(handler: Callable[[int, FrameType | None], NoReturn]) -> None:
-    for number in _STOPPING:
-        if signal.getsignal(number) == signal.SIG_DFL:  # nohup has it ignored, and means it
-            signal.signal(number, handler)
-
-
-def _ignore_signals() -> None:
-    """All is said and cleaned up; an impatient second Ctrl-C would only make Python show where it was."""
-    for number in (signal.SIGINT, *_STOPPING):
-        signal.signal(number, signal.SIG_IGN)
-
-
-def _stop(number: int, _frame: FrameType | None) -> NoReturn:
-    raise Stopped(number)
 
 
 if __name__ == "__main__":

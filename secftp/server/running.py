@@ -2,7 +2,7 @@
 
 The order matters. The port first, which root alone may bind; then the user without root's powers; only then files and
 keys, so that what the server can read at its start it can read again later, and root's own files it never can. Signals
-do nothing by themselves: they set a flag and wake the loop.
+do nothing by themselves: they set a flag and wake the loop, which they do even if Python has not run their handler yet.
 """
 
 from __future__ import annotations
@@ -58,6 +58,7 @@ def run(options: ServerOptions, listener: Listener, announce: Callable[[Listener
         server = Server(bounded(root), access, log, limits=limits, grace=options.grace, on_hangup=again)
         again.server = server
         stack.callback(again.wait)
+        listener.wake_at_signals()
         for number in _STOP:
             signal.signal(number, lambda *_: server.stop())
         signal.signal(signal.SIGHUP, lambda *_: server.hang_up())

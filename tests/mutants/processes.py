@@ -6,6 +6,7 @@ from tests.mutants.mutant import Mutant, mutant
 
 FORKS = "tests/test_forks.py"
 OBJECTS = "tests/test_core_objects.py"
+SIGNALS = "tests/test_signals.py"
 
 MUTANTS: list[Mutant] = [
     # --- forks ---
@@ -16,4 +17,13 @@ MUTANTS: list[Mutant] = [
     mutant("shut-down-by-a-fork", "secftp/channel/stream.py", "        if self.belongs_here():\n            with contextlib.suppress(OSError):\n                self._sock.shutdown(directions)\n", "        with contextlib.suppress(OSError):\n            self._sock.shutdown(directions)\n", FORKS),
     mutant("pool-gets-a-parents-connection", "secftp/api/pool.py", "        if not connection.belongs_here:  # a listing", "        if False:  # a listing", FORKS),
     mutant("pool-goes-on-in-a-fork", "secftp/api/pool.py", "        if self._process != os.getpid():\n            self._begin_anew()\n        stale", "        stale", FORKS),
+    # --- signals ---
+    mutant("server-misses-a-signal", "secftp/server/running.py", "        listener.wake_at_signals()\n", "", SIGNALS),
+    mutant("wakeup-descriptor-not-given-back", "secftp/channel/listen.py", "            signal.set_wakeup_fd(self._woken_before, warn_on_full_buffer=False)\n", "", SIGNALS),
+    mutant("wakeup-descriptor-lost-at-the-second-time", "secftp/channel/listen.py", "        if self._woken_before is None:\n            self._woken_before = previous\n", "        self._woken_before = previous\n", SIGNALS),
+    mutant("program-loses-its-wakeup-descriptor", "secftp/channel/listen.py", "        self._woken_before: int | None = None", "        self._woken_before: int | None = signal.set_wakeup_fd(self._wake_write)", SIGNALS),
+    mutant("client-misses-a-signal", "secftp/client/signals.py", "        signal.set_wakeup_fd(self._arrived, warn_on_full_buffer=False)\n", "", SIGNALS),
+    mutant("client-nudged-once", "secftp/client/signals.py", "            while poller.poll(0):\n                signal.pthread_kill(main, _NUDGE)\n", "            while poller.poll(0):\n", SIGNALS),
+    mutant("client-nudged-without-end", "secftp/client/signals.py", "    def _handle(self, number: int, _frame: FrameType | None) -> NoReturn:\n        self._forget()\n", "    def _handle(self, number: int, _frame: FrameType | None) -> NoReturn:\n", SIGNALS),
+    mutant("nohup-not-meant", "secftp/client/signals.py", "            if signal.getsignal(number) == usual:\n", "            if True:\n", SIGNALS),
 ]  # fmt: skip
