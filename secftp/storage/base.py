@@ -238,6 +238,7 @@ class Store(_Closing, Protocol):
     def remove(self, path: Path, *, kind: Kind | None = None) -> None:
         """Remove a file, or a folder with nothing in it but unfinished files that nobody writes.
 
+        What is kept of an unfinished file of that name goes with it, also where there is nothing else of the name.
         With `kind`, only that. Raises `NotFound`, `IsAFolder`, `NotAFolder`, `NotEmpty`, `Forbidden`, `NameRefused`.
         """
         ...

@@ -19,7 +19,7 @@ from secftp.errors import AlreadyExists, Forbidden, IsAFolder, NotAFolder, NotEm
 from secftp.storage.failures import close_quietly, failure, not_regular, require_regular, translated
 from secftp.storage.folders import LIST_FLAGS, look, missing, open_below
 from secftp.storage.modes import PERMISSIONS, directory_mode, file_mode, make_directory, open_unreadable
-from secftp.storage.unfinished import is_unfinished, remove_if_abandoned
+from secftp.storage.unfinished import drop_partial, is_unfinished, remove_if_abandoned
 from secftp.storage.writable import make_writable, restore_mode
 
 if TYPE_CHECKING:
@@ -32,7 +32,12 @@ _NO_NOREPLACE = frozenset({errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPN
 
 def remove(folder: int, path: Path, kind: Kind | None) -> None:
     """As `Store.remove`."""
-    is_folder = stat.S_ISDIR(look(folder, path).st_mode)
+    try:
+        is_folder = stat.S_ISDIR(look(folder, path).st_mode)
+    except NotFound:
+        if kind != "folder" and drop_partial(folder, path[-1]):
+            return
+        raise
     if kind == "file" and is_folder:
         raise failure(IsAFolder, "It is a folder", path)
     if kind == "folder" and not is_folder:
@@ -40,6 +45,7 @@ def remove(folder: int, path: Path, kind: Kind | None) -> None:
     with translated(path):
         if not is_folder:
             os.unlink(path[-1], dir_fd=folder)
+            drop_partial(folder, path[-1])
             return
         try:
             os.rmdir(path[-1], dir_fd=folder)
@@ -48,6 +54,7 @@ def remove(folder: int, path: Path, kind: Kind | None) -> None:
                 raise
             _remove_unfinished(folder, path)
             os.rmdir(path[-1], dir_fd=folder)
+        drop_partial(folder, path[-1])
 
 
 def _remove_unfinished(folder: int, path: Path) -> None:
@@ -105,6 +112,8 @@ def rename(folder: int, path: Path, to_folder: int, to: Path, *, overwrite: bool
                 _rename_to_free(folder, path[-1], to_folder, to[-1], is_folder=is_folder)
         except FileNotFoundError as error:
             raise missing(path) from error
+    drop_partial(folder, path[-1])
+    drop_partial(to_folder, to[-1])
 
 
 def _look_at_target(folder: int, to: Path) -> os.stat_result | None:
@@ -146,6 +155,7 @@ def make_folder(folder: int, path: Path, mode: int | None, mask: int) -> None:
             os.mkdir(path[-1], granted, dir_fd=folder)
         else:
             make_directory(path[-1], granted, folder=folder)
+    drop_partial(folder, path[-1])
 
 
 def make_folders(root: int, path: Path, mode: int | None, mask: int) -> bool:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import errno
 import os
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from secftp import system
 from secftp.errors import AlreadyExists, ChecksumMismatch, InputOutputError, NoSpace, UsageError
@@ -25,20 +25,26 @@ from secftp.storage.sweep import sweep
 from secftp.storage.unfinished import (
     create_partial,
     create_temporary,
+    drop_partial,
     is_at,
     make_partial,
     open_partial,
+    partial_blocks,
     remove_quietly,
 )
 from secftp.storage.vectors import transfer_all
 from secftp.text import path_text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from secftp.storage.base import Path, Room
 
+_T = TypeVar("_T")
+
 _SIZE_WORTH_ASKING = 2**20  # smaller files learn from writing that there is no space; asking costs as much
+# What is said where a disk, a quota or the inodes are used up.
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 # What link(2) says where a file system (FAT, some network ones) or a policy has no hard links.
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
 
@@ -91,7 +97,21 @@ class FileSink(Sink):
     def _begin(self) -> None:
         """Make the unfinished file."""
         partial = create_partial(self._folder, self._name) if self._keep else None
-        self._fd, self._temporary = partial or create_temporary(self._folder)
+        self._fd, self._temporary = partial or self._with_room(lambda: create_temporary(self._folder))
+
+    def _with_room(self, step: Callable[[], _T]) -> _T:
+        """What `step` returns; done once more where the disk was full, and an older try for the name filled it."""
+        try:
+            return step()
+        except OSError as error:
+            if error.errno not in FULL or not self._drop_older():
+                raise
+        return step()
+
+    def _drop_older(self) -> bool:
+        """Give up what an older try for the name left, unless it is what is written here; whether that made room."""
+        is_own = self._temporary is not None and is_partial(self._temporary)
+        return not is_own and drop_partial(self._folder, self._name)
 
     def writev(self, buffers: Sequence[memoryview]) -> None:
         """As `Sink.writev`: one pwritev for a batch, repeated if that was short."""
@@ -108,7 +128,7 @@ class FileSink(Sink):
         self._whole = True
 
     def _write(self, buffers: Sequence[memoryview], done: int) -> int:
-        count = os.pwritev(self._fd, buffers, self._size + done)
+        count = self._with_room(lambda: os.pwritev(self._fd, buffers, self._size + done))
         if not count:
             raise OSError(errno.EIO, os.strerror(errno.EIO))
         return count
@@ -135,7 +155,10 @@ class FileSink(Sink):
                 # closing the last one would give up the lock while the file still has its temporary name.
                 os.close(os.dup(fd))
                 info = file_info(os.fstat(fd))
+                is_own = is_partial(self._temporary or b"")
                 self._publish()
+                if not is_own:
+                    drop_partial(self._folder, self._name)  # of an older try: the name has its file now
         finally:
             self.close()
         return info
@@ -197,8 +220,13 @@ class FileSink(Sink):
         # Free for anybody, root's reserve included: refused is only what can't fit whoever writes it. 0 blocks in all
         # is a file system that does not say.
         room = os.statvfs(self._folder)
-        if room.f_blocks and size > room.f_bfree * room.f_frsize:
+        lacking = size - room.f_bfree * room.f_frsize
+        if room.f_blocks and lacking > 0 and not self._replaces_older(lacking):
             raise failure(NoSpace, "No space left for", self._subject)
+
+    def _replaces_older(self, lacking: int) -> bool:
+        """Whether the bytes that are lacking are held by what an older try for the name left, which goes then."""
+        return lacking <= partial_blocks(self._folder, self._name) and drop_partial(self._folder, self._name)
 
     def _publish(self) -> None:
         """Give the file its name; it keeps its temporary one only as a second link, which `close` removes."""
@@ -251,6 +279,14 @@ class ResumedFileSink(FileSink, ResumedSink):
         if size < self._offset:
             raise failure(ChecksumMismatch, "Less is kept than was said", self._subject)
         self._size = self._offset
+
+    def _drop_older(self) -> bool:
+        """False: the older try is what this goes on with."""
+        return False
+
+    def _replaces_older(self, lacking: int) -> bool:  # noqa: ARG002 - as the other sink's
+        """Likewise."""
+        return False
 
     def readv(self, buffers: Sequence[memoryview], offset: int) -> int:
         """As `ResumedSink.readv`."""

@@ -20,11 +20,11 @@ from secftp.storage.base import FileInfo, file_info
 from secftp.storage.failures import close_quietly, failure, require_regular, translate, translated
 from secftp.storage.folders import open_folder, open_folder_for
 from secftp.storage.modes import PERMISSIONS, file_mode
-from secftp.storage.names import check, temporary_names
+from secftp.storage.names import check, partial_name, temporary_names
 from secftp.storage.room import room_at
-from secftp.storage.sink import link
+from secftp.storage.sink import FULL, link
 from secftp.storage.source import OPEN_FLAGS
-from secftp.storage.unfinished import CREATE_FLAGS, PRIVATE, remove_quietly
+from secftp.storage.unfinished import CREATE_FLAGS, PRIVATE, drop_partial, remove_quietly
 from secftp.storage.unsized import has_changed, read_rest
 
 if TYPE_CHECKING:
@@ -150,7 +150,8 @@ class LocalSmallFiles(SmallFiles):
             if replaced is not None and not overwrite:
                 raise failure(AlreadyExists, "It already exists", path)
             wishes = _Wishes(overwrite, file_mode(mode, replaced, self._mask), mtime_ns)
-            if self._write(path[-1], folder, data, wishes):
+            if self._write_with_room(path[-1], folder, data, wishes):
+                self._forget_older(path[-1], folder)
                 return
         except FileError:
             raise
@@ -164,6 +165,25 @@ class LocalSmallFiles(SmallFiles):
         folder = self._folder if path[:-1] == self._at else self._go_to(path, open_folder_for)
         with translated(path):
             return room_at(folder)
+
+    def _write_with_room(self, name: bytes, folder: int, data: memoryview, wishes: _Wishes) -> bool:
+        """As `_write`, once more where the disk was full and an unfinished file of the name filled it."""
+        try:
+            return self._write(name, folder, data, wishes)
+        except OSError as error:
+            if error.errno not in FULL or not drop_partial(folder, name):
+                raise
+        return self._write(name, folder, data, wishes)
+
+    def _forget_older(self, name: bytes, folder: int) -> None:
+        """The name has its file now: what an older try left of another one goes."""
+        # To ask costs less than the exception where there is nothing, as nearly always.
+        try:
+            if _CAN_ASK and not os.access(partial_name(name), os.F_OK, dir_fd=folder, follow_symlinks=False):
+                return
+        except OSError:
+            return
+        drop_partial(folder, name)
 
     def _write(self, name: bytes, folder: int, data: memoryview, wishes: _Wishes) -> bool:
         """Do it; False if it has to go the long way."""

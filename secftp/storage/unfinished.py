@@ -154,6 +154,23 @@ def remove_if_abandoned(name: bytes, folder: int) -> bool:
         close_quietly(fd)
 
 
+def drop_partial(folder: int, target: bytes) -> bool:
+    """Give up what is kept for the name `target`; False if nothing is, or it has a writer, or it is not ours."""
+    try:
+        return remove_if_abandoned(partial_name(target), folder)
+    except OSError:
+        return False
+
+
+def partial_blocks(folder: int, target: bytes) -> int:
+    """How many bytes of the disk would be free without what is kept for the name `target`."""
+    try:
+        status = os.stat(partial_name(target), dir_fd=folder, follow_symlinks=False)
+    except OSError:
+        return 0
+    return status.st_blocks * 512 if is_ours(status) else 0
+
+
 def is_ours(status: os.stat_result) -> bool:
     """Whether it is a regular file that belongs to this user."""
     return stat.S_ISREG(status.st_mode) and status.st_uid == os.geteuid()

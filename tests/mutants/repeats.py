@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.mutants.mutant import Mutant, mutant
 
+LEFTOVERS = "tests/test_storage_leftovers.py"
 READONLY = "tests/test_readonly_directories.py"
 
 MUTANTS: list[Mutant] = [
@@ -16,4 +17,10 @@ MUTANTS: list[Mutant] = [
     mutant("session-leaves-directories-open", "secftp/server/session.py", "            self._desk.filling.close()\n", "            pass\n", READONLY),
     mutant("opened-directories-without-a-bound", "secftp/server/requests/filling.py", "        if len(self._modes) >= MOST_DIRECTORIES:\n", "        if len(self._modes) < 0:\n", READONLY),
     mutant("get-leaves-directories-open", "secftp/copy/get.py", "                self._writable.suspend(self._store)\n", "", READONLY),
+    # --- what is kept of a name ---
+    mutant("kept-file-of-another-name-dropped", "secftp/storage/unfinished.py", "        return remove_if_abandoned(partial_name(target), folder)\n", "        return any([remove_if_abandoned(os.fsencode(name), folder) for name in os.listdir(f\"/proc/self/fd/{folder}\") if is_partial(os.fsencode(name))])\n", LEFTOVERS),
+    mutant("file-dropped-that-is-written", "secftp/storage/unfinished.py", "        # The lock is on the file, whose writer may have renamed it in between: so the name is compared afterwards.\n        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)\n", "", LEFTOVERS, "tests/test_storage_sweep.py"),
+    mutant("link-dropped-as-an-unfinished-file", "secftp/storage/unfinished.py", "_LOCK_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW |", "_LOCK_FLAGS = os.O_RDONLY | os.O_NONBLOCK |", LEFTOVERS, "tests/test_storage_sweep.py"),
+    mutant("kept-file-fills-the-disk", "secftp/storage/sink.py", "and lacking > 0 and not self._replaces_older(lacking):", "and lacking > 0:", LEFTOVERS),
+    mutant("kept-file-survives-a-small-one", "secftp/storage/small.py", "                self._forget_older(path[-1], folder)\n", "", LEFTOVERS),
 ]  # fmt: skip
