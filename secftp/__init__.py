@@ -14,7 +14,10 @@ that the failure is to Python.
 The command lines are `secftp` (`python -m secftp.client`) and `secftpd` (`python -m secftp.server`).
 """
 
-from __future__ import annotations
+# The first statements, and none of them imports anything that is not loaded already: not even __future__.
+from secftp import safe_path
+
+safe_path.begin()
 
 from secftp._version import __version__
 from secftp.errors import (

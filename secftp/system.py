@@ -1,4 +1,4 @@
-"""The two things the operating system offers and Python does not. The only user of ctypes.
+"""What the operating system offers and Python does not. The only user of ctypes.
 
 ctypes is loaded only when it is called for, since it costs a start-up more than a small transfer does. What must never
 happen here: that a call changes, for however short a time, what another thread would create.
@@ -9,10 +9,35 @@ from __future__ import annotations
 import errno
 import functools
 import os
+import re
 import sys
+from typing import NamedTuple
 
 _LINUX_NOREPLACE = 1  # RENAME_NOREPLACE, linux/fs.h
 _DARWIN_EXCL = 4  # RENAME_EXCL, sys/stdio.h
+
+
+class Mount(NamedTuple):
+    """A mount: the directory `root` of the file system `device` is seen at `point`."""
+
+    device: str
+    root: str
+    point: str
+
+
+def mounts() -> list[Mount]:
+    """The mounts of this process (proc(5), /proc/self/mountinfo); empty where the system has no such table."""
+    try:
+        with open("/proc/self/mountinfo", "rb") as table:
+            lines = table.read().splitlines()
+    except OSError:
+        return []
+    return [Mount(*map(_plain, fields[2:5])) for line in lines if len(fields := line.split(b" ")) > 4]  # noqa: PLR2004
+
+
+def _plain(field: bytes) -> str:
+    """A name as it is: the table has blanks, newlines and backslashes as three octal digits."""
+    return os.fsdecode(re.sub(rb"\\([0-7]{3})", lambda found: bytes([int(found[1], 8)]), field))
 
 
 @functools.cache

@@ -452,11 +452,11 @@ def environment(home, **changes):
 
 
 def client_command(*arguments):
-    return [sys.executable, "-m", "secftp.client", *map(os.fspath, arguments)]
+    return [sys.executable, "-P", "-m", "secftp.client", *map(os.fspath, arguments)]
 
 
 def server_command(*arguments):
-    return [sys.executable, "-m", "secftp.server", *map(os.fspath, arguments)]
+    return [sys.executable, "-P", "-m", "secftp.server", *map(os.fspath, arguments)]
 
 
 class ServerProcess:

@@ -24,7 +24,12 @@ def run(code):
 def test_importing_the_package_imports_next_to_nothing():
     """What costs time there is for every command line that only prints its help."""
     loaded = run("import sys; before = set(sys.modules); import secftp; print(*(set(sys.modules) - before))").split()
-    assert {name for name in loaded if name.startswith("secftp")} == {"secftp", "secftp._version", "secftp.errors"}
+    assert {name for name in loaded if name.startswith("secftp")} == {
+        "secftp",
+        "secftp._version",
+        "secftp.errors",
+        "secftp.safe_path",
+    }
     assert not {"typing", "importlib", "socket", "msgspec", "cffi", "threading"} & set(loaded)
 
 

@@ -14,6 +14,7 @@ from secftp.errors import NotAFolder, NotFound, SecftpError, UsageError
 from secftp.keys import generate_key, read_key_file, refuse_beneath
 from secftp.places import Url, format_url
 from secftp.server.access import Access
+from secftp.server.code_places import refuse_code
 from secftp.server.log import Level, Log
 from secftp.server.server import DEFAULT_MAX_CLIENTS
 from secftp.server.server import Server as Engine
@@ -86,6 +87,7 @@ class Server:
             read_only=read_only,
             overwrite=overwrite,
         )
+        self._is_written = not read_only and (self._key is not None or anonymous_write)
         self._host = host
         self._port = port
         self._mode_mask = mode_mask
@@ -124,8 +126,9 @@ class Server:
     def start(self) -> Self:
         """Listen; from now on clients are served.
 
-        Raises `NotFound` or `NotAFolder` for the folder, `UsageError` for a port or a host that can't be listened on,
-        and when the server runs already.
+        Raises `NotFound` or `NotAFolder` for the folder, `UsageError` for one that clients may write to and that this
+        program's code comes from (an entry of sys.path, the program itself), for a port or a host that can't be
+        listened on, and when the server runs already.
         """
         with self._lock:
             if self._running is not None:
@@ -190,6 +193,8 @@ class Server:
             if os.path.lexists(self._root):
                 raise NotAFolder(f"{shown} is no folder.")
             raise NotFound(f"There is no folder {shown}.")
+        if self._is_written:
+            refuse_code(self._root)
         return LocalStore(self._root, sweep=True, mode_mask=self._mode_mask)
 
     def _listen(self) -> Listener:

@@ -6,6 +6,11 @@ about an exception at the end of the process, or a signal that leaves an unfinis
 
 from __future__ import annotations
 
+from secftp import safe_path
+
+if __name__ == "__main__":
+    safe_path.take_off()  # not only python -m runs a module: runpy.run_module does, and tools like coverage
+
 import gc
 import os
 import sys
@@ -21,6 +26,8 @@ _OBJECTS_AT_START: Final = 100_000
 
 def main(argv: list[str] | None = None) -> int:
     """Run the client, return its exit code. Without arguments it takes the process's, and the process for its own."""
+    if argv is None:
+        safe_path.take_off()
     terminal = Terminal()
     interruptions = None
     if argv is None:

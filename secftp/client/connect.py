@@ -13,6 +13,7 @@ from secftp.channel import Credentials
 from secftp.client.key import choose_key
 from secftp.record import Mode, Password, Suite
 from secftp.session import Session
+from secftp.storage import load_digests
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,6 +59,8 @@ class Connector:
     def _make_credentials(self) -> Credentials:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold the key
         options = self._options
+        if (checksum := getattr(options, "checksum", None)) is not None:
+            load_digests(checksum)
         suite = Suite[options.cipher.upper()]
         if self._obtain is None:
             return Credentials(Password.anonymous(), suite, Mode.ANONYMOUS, options.place.name)

@@ -30,7 +30,7 @@ from secftp.errors import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_NAME: Final = "A name is one or more parts joined by '/', none of them '.' or '..'."
+_NAME: Final = "A name is one or more parts joined by '/', none of them '.' or '..', and some are reserved."
 _REMOTE: Final[Mapping[type[SecftpError], str]] = {
     NotFound: "Names are relative to the folder that the server serves.",
     NotAFolder: "Names are relative to the folder that the server serves.",

@@ -14,15 +14,13 @@ import codecs
 import os
 import secrets
 import stat
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from secftp.errors import AlreadyExists, KeyFormatError, NotFound
+from secftp.exposure import Exposure
 from secftp.keys.key import Key
 from secftp.keys.text import BYTE_ORDER_MARK, SECRET_PREFIX, is_blank
 from secftp.text import escape
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 StrPath: TypeAlias = "str | os.PathLike[str]"
 
@@ -149,20 +147,30 @@ def create_private(path: StrPath, data: bytes) -> None:
 
 
 def refuse_beneath(path: StrPath, root: StrPath, what: str = "key file") -> None:
-    """Raise KeyFormatError if `path` lies beneath the folder `root`, by its name or by where links lead.
+    """Raise KeyFormatError if clients can reach the file `path` in the directory `root`, which is served.
 
-    A key there could be read by clients, or replaced by one that may write. `path` need not exist. `what` it is.
+    By its name, by a symlink on the way to it, by a bind mount or by a hard link: `secftp.exposure`. A key there could
+    be read by clients, and any file that is trusted be replaced by one that may write. `path` need not exist; `what` it
+    is. Raises NotFound if `root` can't be examined.
     """
     try:
-        served = os.stat(root)
+        exposure = Exposure(root)
     except OSError as error:
         raise NotFound(f"The folder {_shown(root)} can't be examined: {_reason(error)}.") from error
-    for place in (os.path.abspath(path), os.path.realpath(path)):
-        if any(_is_same(above, served) for above in _upwards(place)):
-            raise KeyFormatError(
-                f"The {what} {_shown(path)} lies beneath the served folder.",
-                hint="Keep it where clients can't get it.",
-            )
+    try:
+        reached = exposure.reaches(path) or exposure.is_root(os.fsdecode(path))
+    except OSError as error:
+        raise KeyFormatError(f"The {what} {_shown(path)} can't be examined: {_reason(error)}.") from error
+    if reached:
+        raise KeyFormatError(
+            f"The {what} {_shown(path)} lies beneath the served folder.",
+            hint="Keep it where clients can't get it.",
+        )
+    if exposure.may_link(path):
+        raise KeyFormatError(
+            f"The {what} {_shown(path)} has a second name (a hard link), which may lie beneath the served folder.",
+            hint="Copy the file, and use the copy.",
+        )
 
 
 def _read(path: StrPath, subject: str, limit: int, forbidden: int) -> bytes:
@@ -230,23 +238,6 @@ def _sync_folder(folder: str) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _upwards(path: str) -> Iterator[str]:
-    """`path` and every folder above it."""
-    while True:
-        yield path
-        above = os.path.dirname(path)
-        if above == path:
-            return
-        path = above
-
-
-def _is_same(path: str, other: os.stat_result) -> bool:
-    try:
-        return os.path.samestat(os.stat(path), other)
-    except OSError:
-        return False
 
 
 def _shown(path: StrPath) -> str:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from secftp import safe_path
+
+if __name__ == "__main__":
+    safe_path.take_off()  # not only python -m runs a module: runpy.run_module does, and tools like coverage
+
 import contextlib
 import os
 import resource
@@ -22,6 +27,8 @@ SWITCH_SECONDS: Final = 0.0005
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a server until it is stopped; the exit code."""
+    if arguments is None:
+        safe_path.take_off()
     _open_standard_descriptors()
     fit_streams()
     try:

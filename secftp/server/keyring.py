@@ -22,6 +22,7 @@ from secftp.keys import (
 )
 from secftp.record import Suite
 from secftp.server.access import Access, NamedKey, Rights
+from secftp.server.code_places import refuse_code
 from secftp.text import escape, typed
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ class Keyring:
         self._bounded = bounded
         self._stores: list[Store] = []
         self._retired: list[Store] = []
+        self._written: set[str] = set()  # the directories that the keys which were read last may write to
+        self.writes_where_modules_are = False
         self._default = self._choose_default()
 
     def load(self) -> Access:
@@ -54,9 +57,12 @@ class Keyring:
         options = self._options
         with contextlib.ExitStack() as undo:
             stores: list[Store] = []
+            self._written = set()
             named = self._named(stores, undo)
+            default = self._default()
+            self._refuse_code(writes_root=default is not None or options.anonymous_write)
             access = Access(
-                self._default(),
+                default,
                 suites=frozenset(Suite[name.upper()] for name in options.ciphers),
                 anonymous=options.anonymous,
                 anonymous_write=options.anonymous_write,
@@ -91,6 +97,8 @@ class Keyring:
         for name, entry in read_keys(path).items():
             if entry.key_file is not None:
                 refuse_beneath(entry.key_file, self._options.root)
+            if "write" in entry.rights:
+                self._written.add(os.path.join(self._options.root, *map(os.fsdecode, entry.folder)))
             store: Store | None = None
             if entry.folder:
                 store = undo.enter_context(contextlib.closing(self._folder(name, entry.folder)))
@@ -98,6 +106,14 @@ class Keyring:
             rights = Rights(**{right: right in entry.rights for right in Rights._fields})
             found[name] = NamedKey(entry.key.password(), rights, store)
         return found
+
+    def _refuse_code(self, *, writes_root: bool) -> None:
+        """Raise `UsageError` if clients may write where this process's code comes from."""
+        if self._options.read_only:
+            return
+        written = self._written | ({self._options.root} if writes_root else set())
+        found = [refuse_code(directory) for directory in sorted(written)]  # each of them, whatever the others are
+        self.writes_where_modules_are = any(found)
 
     def _folder(self, name: str, folder: tuple[bytes, ...]) -> Store:
         try:

@@ -30,10 +30,11 @@ _SECONDS: Final = re.compile(r"\d{1,9}(\.\d{1,6})?", re.ASCII)
 SEE_HELP: Final = "See: python -m secftp.server --help"
 EPILOGUE: Final = """\
 examples:
-  python -m secftp.server 8888                      serve this folder, make a key
-  python -m secftp.server 8888 --key-file key.txt   with the key in a file
-  python -m secftp.server 0 --root /srv/files --host 127.0.0.1 --read-only
-  python -m secftp.server --config /etc/secftp/server.toml --check-config
+  secftpd 8888                                   serve this directory, make a key
+  secftpd 8888 --root /srv/files --key-file key  with the key in a file
+  secftpd 0 --root /srv/files --host 127.0.0.1 --read-only
+  secftpd --config /etc/secftp/server.toml --check-config
+  python -P -m secftp.server 8888                the same without the installed command
 
 sizes: 500, 20k (20,000), 20KiB (20,480), 5M, 1GiB, ...; rates are sizes a second.
 

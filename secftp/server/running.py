@@ -15,13 +15,15 @@ from typing import TYPE_CHECKING, Final
 
 from secftp.channel import notify
 from secftp.errors import SecftpError
+from secftp.safe_path import module_directory
 from secftp.server.keyring import Keyring
 from secftp.server.log import Level, Log
 from secftp.server.log_file import open_log
+from secftp.server.own_names import OwnNamesStore
 from secftp.server.quota import BoundedStore, Quota
 from secftp.server.server import Server
 from secftp.server.user import become
-from secftp.storage import LocalStore
+from secftp.storage import ALGORITHMS, LocalStore, load_digests
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,6 +32,10 @@ if TYPE_CHECKING:
     from secftp.server.options import ServerOptions
     from secftp.storage import Store
 
+_UNSAFE_START: Final = (
+    "Python looks for modules in this directory too: no client may make a name in it that begins with secftp, or that "
+    "of a module which Python loads first. A safer start is secftpd, or python -P -m secftp.server."
+)
 _STOP: Final = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -45,6 +51,7 @@ def run(options: ServerOptions, listener: Listener, announce: Callable[[Listener
     """Serve until a signal ends it. `announce` tells where it listens."""
     if options.user is not None:
         become(options.user)
+    load_digests(*ALGORITHMS)
     with contextlib.ExitStack() as stack:
         log = _open_log(options, stack)
         root = stack.enter_context(
@@ -64,6 +71,8 @@ def run(options: ServerOptions, listener: Listener, announce: Callable[[Listener
         signal.signal(signal.SIGHUP, lambda *_: server.hang_up())
         if os.geteuid() == 0:
             log.line("Running as root: a user of its own is safer (--user NAME).", Level.WARNING)
+        if keyring.writes_where_modules_are:
+            log.line(_UNSAFE_START, Level.WARNING)
         announce(listener, options, log)
         notify("READY=1", f"STATUS=Listening on port {listener.port}")
         server.serve(listener, on_stop=lambda: notify("STOPPING=1", "STATUS=Waiting for transfers to end"))
@@ -97,12 +106,18 @@ def _close_log(log: Log) -> None:
 
 
 def _bounding(options: ServerOptions, log: Log) -> Callable[[LocalStore], Store]:
-    """What makes of a folder the store that sessions see: itself, if there is no quota."""
+    """What makes of a folder the store that sessions see: itself, if nothing restricts what is made in it."""
     limits = options.limits
     if limits.max_file_size is None and limits.min_free is None and limits.min_free_files is None:
-        return lambda store: store
+        return lambda store: _without_own_names(store, store)
     quota = Quota(limits, log.limit)
-    return lambda store: BoundedStore(store, quota)
+    return lambda store: _without_own_names(store, BoundedStore(store, quota))
+
+
+def _without_own_names(local: LocalStore, seen: Store) -> Store:
+    """What sessions see of `local`; no name of ours can be made where `python -m` has looked for modules."""
+    directory = module_directory()
+    return OwnNamesStore(seen) if directory is not None and local.is_at(directory) else seen
 
 
 class Again:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from secftp.storage.base import FileInfo, FolderPath, Kind, Path, ResumedSink, Room, Scanned, Sink, Source, Store
-from secftp.storage.digest import ALGORITHMS, Digest, digester, new_digest
+from secftp.storage.digest import ALGORITHMS, Digest, digester, load_digests, new_digest
 from secftp.storage.names import RESERVED_PREFIX
 from secftp.storage.pipe import PipeSink, PipeSource
 from secftp.storage.sweep import sweep
@@ -48,6 +48,7 @@ __all__ = [
     "Store",
     "create_local_sink",
     "digester",
+    "load_digests",
     "make_local_folder",
     "new_digest",
     "open_local_source",

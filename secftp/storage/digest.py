@@ -5,6 +5,7 @@ They tell damage apart from health. Forgery is the record layer's matter, so a f
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import typing
 from typing import Protocol
@@ -39,6 +40,16 @@ _MAKERS: dict[str, tuple[str, str, dict[str, bool], str]] = {
 }
 
 ALGORITHMS = tuple(_MAKERS)
+
+
+def load_digests(*algorithms: str) -> None:
+    """Load the libraries of these checksums, as far as they are installed, before there is a peer.
+
+    So no peer decides when a module is looked for, nor can it have placed a file under the name of one by then.
+    """
+    for algorithm in algorithms:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(_MAKERS[algorithm][0])
 
 
 def new_digest(algorithm: str) -> Digest:

@@ -186,6 +186,13 @@ class LocalStore(Store):
         check_folder(path)
         return LocalStore(_Held(open_folder(self._root, (*path, b"."))), mode_mask=self._mode_mask)
 
+    def is_at(self, path: str) -> bool:
+        """Whether `path` leads to the very folder that this store is."""
+        try:
+            return os.path.samestat(os.fstat(self._root), os.stat(path))
+        except OSError:
+            return False
+
     def room(self, path: Path = ()) -> Room:
         """What the file system on which `path` stands, or is to be made, has left for the user that this runs as.
 

@@ -10,7 +10,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from tests.mutants import admission, alive, core, files, keys, processes, repeats, resources, wire
+from tests.mutants import admission, alive, core, files, importing, keys, processes, repeats, resources, wire
 from tests.mutants.worker import SECONDS, SUITE_SECONDS, Broken, Unchanged, Worker, noticed
 from tests.prove import TOP, Figures
 
@@ -27,6 +27,7 @@ MUTANTS: list[Mutant] = [
     *resources.MUTANTS,
     *repeats.MUTANTS,
     *admission.MUTANTS,
+    *importing.MUTANTS,
 ]
 LEAST = 60
 

@@ -1,0 +1,148 @@
+"""Where this process's code comes from, and whether clients may write there (CWE-427, uncontrolled search path).
+
+Whatever lies on sys.path is run when a module is imported, now or at the next start. So a directory that clients may
+write to must neither hold an entry of sys.path nor be one, nor hold what is loaded already, nor be or become a package
+in one. The working directory that `python -m` puts on sys.path is an exception, since it is taken off again before
+anything is imported: there, some names are not to be made (`secftp.server.own_names`). What must never happen: that a
+place is passed over because it does not exist yet, or because it has another name.
+"""
+
+from __future__ import annotations
+
+import os
+import site
+import sys
+from importlib.machinery import PathFinder
+from typing import TYPE_CHECKING, Final
+
+from secftp import safe_path
+from secftp.errors import NotFound, SecftpError, UsageError
+from secftp.exposure import Exposure
+from secftp.server.own_names import is_module
+from secftp.text import escape
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# Lists of directories, and single files, from which the dynamic linker and libcrypto load code into this process
+# (ld.so(8), dyld(1), openssl-env(7)). An empty directory in such a list is the working directory.
+_LIBRARY_LISTS: Final = (
+    "LD_LIBRARY_PATH",
+    "DYLD_LIBRARY_PATH",
+    "DYLD_FALLBACK_LIBRARY_PATH",
+    "GCONV_PATH",
+    "OPENSSL_MODULES",
+    "OPENSSL_ENGINES",
+)
+_LIBRARY_FILES: Final = ("LD_PRELOAD", "LD_AUDIT", "DYLD_INSERT_LIBRARIES", "OPENSSL_CONF")
+# Those that `site` imports at each start, if they are there.
+_CUSTOM: Final = frozenset({"sitecustomize", "usercustomize"})
+
+
+_SAFE_START: Final = "Start it as secftpd, or as python -P -m secftp.server; or serve another directory."
+_OWN_DIRECTORY: Final = "Serve a directory of its own that holds no programs, or let clients only read."
+_MARK: Final = "any"  # stands for any name in a directory: what matters is that it would be looked up there
+
+
+def refuse_code(directory: str) -> bool:
+    """Raise `UsageError` if clients that may write to `directory` could make this process run their code.
+
+    True if it is the working directory of `python -m`, so that names of ours must not be made there. Raises `NotFound`
+    if it can't be examined.
+    """
+    try:
+        return _judge(directory, Exposure(directory))
+    except OSError as error:
+        if isinstance(error, SecftpError):
+            raise
+        reason = (error.strerror or "").lower()
+        raise NotFound(f"The directory {_shown(directory)} can't be examined: {reason}.") from error
+
+
+def _judge(directory: str, exposure: Exposure) -> bool:
+    for place in _code():
+        if exposure.reaches(place):
+            raise _refusal(directory, f"code of this server is loaded from {_shown(_without_mark(place))}")
+    real = os.path.realpath(directory)
+    for entry in safe_path.entries():
+        module, is_top = _below(entry, real)
+        if _is_package(module, entry) or (is_top and _is_module(module, entry)):
+            raise _refusal(directory, f"it can be taken for the module {escape(module)} in {_shown(entry)}")
+    started = safe_path.module_directory()
+    if started is None:
+        return False
+    if exposure.reaches(started) or exposure.shows_again(started):
+        raise _refusal(directory, f"modules are looked for in {_shown(started)}", _SAFE_START)
+    module, is_top = _below(started, real)
+    if is_module(module) and (is_top or _is_package(module, started)):
+        raise _refusal(directory, f"it can be taken for the module {escape(module)} in {_shown(started)}", _SAFE_START)
+    return exposure.is_root(started)
+
+
+def _code() -> Iterator[str]:
+    """The files that code of this process comes from, and of each directory that is searched for it a name in that."""
+    for directory in (*safe_path.entries(), *_user_site(), *_search_lists()):
+        yield os.path.join(directory, _MARK)
+        yield directory  # an archive is a file
+    yield from (file for text in _listed(_LIBRARY_FILES) for file in text.split())
+    yield from (path for path in (sys.executable, getattr(sys, "_base_executable", None)) if path)
+    yield from (os.path.join(prefix, "pyvenv.cfg") for prefix in (sys.prefix, sys.exec_prefix))
+    for module in list(sys.modules.values()):
+        file = getattr(module, "__file__", None)
+        if isinstance(file, str) and not file.startswith("<"):
+            yield os.path.abspath(file)
+
+
+def _search_lists() -> Iterator[str]:
+    yield from (place or "." for place in _listed(_LIBRARY_LISTS))
+    if sys.pycache_prefix is not None:
+        yield sys.pycache_prefix
+
+
+def _listed(variables: tuple[str, ...]) -> Iterator[str]:
+    """The paths in these environment variables, separated as the dynamic linkers have them; not one that is empty."""
+    for name in variables:
+        if value := os.environ.get(name):
+            yield from value.replace(";", ":").split(":")
+
+
+def _user_site() -> list[str]:
+    """The user's own site-packages, which are on sys.path only once they exist; a client could make them."""
+    return [site.getusersitepackages()] if site.ENABLE_USER_SITE else []
+
+
+def _below(entry: str, real: str) -> tuple[str, bool]:
+    """The first name on the way from an entry of sys.path down to `real`, and whether it is the last one.
+
+    The name is empty if `real` does not lie beneath it, or not in what could be a package.
+    """
+    names = os.path.relpath(real, os.path.realpath(entry)).split("/")
+    return (names[0], len(names) == 1) if names[0].isidentifier() else ("", False)
+
+
+def _is_package(name: str, entry: str) -> bool:
+    """Whether `entry` has a package of that name, so that directories in it hold modules of that."""
+    found = PathFinder.find_spec(name, [entry]) if name else None
+    return found is not None and found.origin is not None
+
+
+def _is_module(name: str, entry: str) -> bool:
+    """Whether a directory `name` in `entry` would stand before a module, if a client made a package of it."""
+    if name in sys.stdlib_module_names or name in sys.modules or name in _CUSTOM or is_module(name):
+        return True
+    return PathFinder.find_spec(name, [other for other in safe_path.entries() if other != entry]) is not None
+
+
+def _refusal(directory: str, why: str, hint: str = _OWN_DIRECTORY) -> UsageError:
+    return UsageError(
+        f"Clients may write to {_shown(directory)}, but {why}: they could make this machine run their code.", hint=hint
+    )
+
+
+def _without_mark(place: str) -> str:
+    head, tail = os.path.split(place)
+    return head if tail == _MARK else place
+
+
+def _shown(path: str) -> str:
+    return escape(os.fsencode(path))

@@ -1,0 +1,167 @@
+"""The names that no client may make where Python looks for the modules of this server.
+
+A server that is started by `python -m secftp.server` in the directory that it serves takes that off sys.path in its
+first statement (`secftp.safe_path`). What Python loads before that statement it will look for there again at the next
+start: secftp itself, and the modules that find it. So no client may make a name at the top of that directory that
+Python could take for one of them. What must never happen: that a spelling which a file system takes for such a name
+(in another case, composed otherwise, with characters that it ignores) is let through.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+import unicodedata
+from typing import TYPE_CHECKING, Any, Final
+
+from secftp import safe_path
+from secftp.errors import NameRefused
+from secftp.storage import SmallFiles, Store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from secftp.storage import FileInfo, Kind, Path, ResumedSink, Scanned, Sink, Source
+
+PREFIX: Final = "secftp"
+# What runpy imports of CPython 3.11 to 3.14 before it has found the module to run, where nothing had loaded it before.
+_BEFORE: Final = frozenset(
+    {
+        "collections",
+        "contextlib",
+        "functools",
+        "importlib",
+        "keyword",
+        "operator",
+        "reprlib",
+        "runpy",
+        "threading",
+        "types",
+        "warnings",
+    }
+)
+_CODE: Final = frozenset({"", "py", "pyc", "pyo", "pyw", "pyd", "so", "dylib", "dll"})
+# Those that file systems ignore in a name, beside marks and controls: they are letters to Unicode.
+_FILLERS: Final = frozenset("\u115f\u1160\u3164\uffa0")
+
+
+def is_own(name: bytes) -> bool:
+    """Whether Python, or a file system that folds names, could take `name` for what is loaded before secftp."""
+    folded = _folded(name)
+    module, _, rest = folded.partition(".")
+    return folded.startswith(PREFIX) or (module in _names() and rest.rstrip(". ").rpartition(".")[2] in _CODE)
+
+
+def is_module(name: str) -> bool:
+    """Whether Python imports `name` before, or as, the first module of secftp."""
+    return name == PREFIX or name in _names()
+
+
+@functools.cache
+def _names() -> frozenset[str]:
+    """Those that this Python has loaded from files by then; the rest it has within itself."""
+    loaded = safe_path.loaded_first() & sys.stdlib_module_names
+    return _BEFORE | {name for name in loaded if getattr(sys.modules.get(name), "__file__", None) and not _frozen(name)}
+
+
+def _frozen(name: str) -> bool:
+    return getattr(getattr(sys.modules[name], "__spec__", None), "origin", None) == "frozen"
+
+
+def _folded(name: bytes) -> str:
+    """The name as the most tolerant file system compares it."""
+    text = name.decode("utf-8", "surrogateescape")
+    if text.isascii():
+        return text.lower()
+    parts = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
+    return "".join(sign for sign in parts if unicodedata.category(sign)[0] not in "CM" and sign not in _FILLERS)
+
+
+def check(path: Path) -> None:
+    """Raise `NameRefused` for what stands at, or beneath, a name of ours at the top."""
+    if path and is_own(path[0]):
+        raise NameRefused("Here Python looks for the modules of the server itself, and this could be taken for one.")
+
+
+class OwnNamesStore(Store):
+    """The store `inner`, in which nothing is made under a name of ours. Closing it closes that."""
+
+    def __init__(self, inner: Store) -> None:
+        self._inner = inner
+
+    def open_source(self, path: Path) -> Source:
+        """As `Store.open_source`."""
+        return self._inner.open_source(path)
+
+    def create_sink(self, path: Path, **options: Any) -> Sink:
+        """As `Store.create_sink`."""
+        check(path)
+        return self._inner.create_sink(path, **options)
+
+    def resume_sink(self, path: Path, offset: int, **options: Any) -> ResumedSink:
+        """As `Store.resume_sink`."""
+        check(path)
+        return self._inner.resume_sink(path, offset, **options)
+
+    def stat(self, path: Path, *, partial: bool = False) -> FileInfo:
+        """As `Store.stat`."""
+        return self._inner.stat(path, partial=partial)
+
+    def scan(self, path: Path, *, recursive: bool = False) -> Iterator[Scanned]:
+        """As `Store.scan`."""
+        return self._inner.scan(path, recursive=recursive)
+
+    def remove(self, path: Path, *, kind: Kind | None = None) -> None:
+        """As `Store.remove`."""
+        self._inner.remove(path, kind=kind)
+
+    def rename(self, path: Path, to: Path, *, overwrite: bool = False) -> None:
+        """As `Store.rename`."""
+        check(to)
+        self._inner.rename(path, to, overwrite=overwrite)
+
+    def make_folder(self, path: Path, **options: Any) -> bool:
+        """As `Store.make_folder`."""
+        check(path)
+        return self._inner.make_folder(path, **options)
+
+    def set_attributes(self, path: Path, **options: Any) -> None:
+        """As `Store.set_attributes`."""
+        self._inner.set_attributes(path, **options)
+
+    def make_writable(self, path: Path) -> int | None:
+        """As `Store.make_writable`."""
+        return self._inner.make_writable(path)
+
+    def restore_mode(self, path: Path, mode: int) -> None:
+        """As `Store.restore_mode`."""
+        self._inner.restore_mode(path, mode)
+
+    def small_files(self) -> SmallFiles:
+        """As `Store.small_files`."""
+        return _OwnNamesSmallFiles(self, self._inner.small_files())
+
+    def close(self) -> None:
+        """As `Store.close`."""
+        self._inner.close()
+
+
+class _OwnNamesSmallFiles(SmallFiles):
+    """Small files under the same rule."""
+
+    def __init__(self, store: Store, inner: SmallFiles) -> None:
+        super().__init__(store)
+        self._inner = inner
+
+    def read(self, path: Path, limit: int) -> tuple[FileInfo, bytes]:
+        """As `SmallFiles.read`."""
+        return self._inner.read(path, limit)
+
+    def write(self, path: Path, data: memoryview, **options: Any) -> None:
+        """As `SmallFiles.write`."""
+        check(path)
+        self._inner.write(path, data, **options)
+
+    def close(self) -> None:
+        """As `SmallFiles.close`."""
+        self._inner.close()

@@ -1,0 +1,59 @@
+"""Mutants of what keeps a peer's files from being executed, and from being trusted."""
+
+from __future__ import annotations
+
+from tests.mutants.mutant import Mutant, mutant
+
+PLACES = "tests/test_server_code_places.py"
+PLANTED = "tests/test_planted_modules.py"
+ATTACK = f"{PLANTED}::test_a_drop_box_key_is_not_enough_to_run_code"
+CLIENT = f"{PLANTED}::test_the_client_runs_nothing_of_what_it_fetched"
+EVERY_WAY = f"{PLANTED}::test_every_way_to_make_a_name_is_refused"
+FREE = f"{PLANTED}::test_other_names_are_free"
+LIBRARY = f"{PLANTED}::test_who_imports_secftp_keeps_sys_path"
+NAMES = f"{PLANTED}::test_names_that_could_be_taken_for_ours"
+PATHS = f"{PLACES}::test_every_entry_of_sys_path_counts"
+STARTS = f"{PLANTED}::test_no_way_to_start_it_runs_what_lies_in_the_working_directory"
+
+MUTANTS: list[Mutant] = [
+    # --- sys.path ---
+    mutant("working-directory-stays-on-the-path", "secftp/safe_path.py", "            _Start.module_directory = _absolute(entries.pop(0))\n        take_off()\n", "            _Start.module_directory = _absolute(entries.pop(0))\n", CLIENT, PLANTED),
+    mutant("only-a-module-of-its-own-word", "secftp/safe_path.py", 'word.partition("m")[2] if word.startswith("-") else word', "word", CLIENT),
+    mutant("second-entry-stays-on-the-path", "secftp/safe_path.py", "    sys.path[:] = [entry for entry in sys.path if not isinstance(entry, str) or not _is_here(entry)]\n", "    if sys.path and _is_here(sys.path[0]):\n        del sys.path[0]\n", CLIENT),
+    mutant("main-leaves-the-path", "secftp/client/__main__.py", "    if argv is None:\n        safe_path.take_off()\n", "", CLIENT),
+    mutant("main-of-the-server-leaves-the-path", "secftp/server/__main__.py", "    if arguments is None:\n        safe_path.take_off()\n", "", STARTS),
+    mutant("script-leaves-the-path", "secftp/safe_path.py", "    if _is_script():\n        take_off()\n    elif _is_program():", "    if _is_program():", CLIENT),
+    mutant("a-library-changes-the-path", "secftp/safe_path.py", "    if arguments[:1] != [\"-m\"]:\n        return False\n", "", LIBRARY),
+    mutant("any-module-changes-the-path", "secftp/safe_path.py", '    return name == "secftp" or name.startswith("secftp.")\n', "    return bool(name)\n", LIBRARY),
+    mutant("a-future-statement-first", "secftp/safe_path.py", "import os\nimport sys\n", "from __future__ import annotations\n\nimport os\nimport sys\n", CLIENT),
+    mutant("digests-looked-for-when-asked", "secftp/server/running.py", "    load_digests(*ALGORITHMS)\n", "", f"{PLANTED}::test_optional_modules_are_looked_for_at_the_start"),
+    # --- names ---
+    mutant("own-names-by-sink", "secftp/server/own_names.py", "        check(path)\n        return self._inner.create_sink(", "        return self._inner.create_sink(", EVERY_WAY),
+    mutant("own-names-by-resumed-sink", "secftp/server/own_names.py", "        check(path)\n        return self._inner.resume_sink(", "        return self._inner.resume_sink(", f"{PLANTED}::test_the_store_refuses_each_call_that_makes_a_name"),
+    mutant("own-names-by-rename", "secftp/server/own_names.py", "        check(to)\n", "", EVERY_WAY),
+    mutant("own-names-by-mkdir", "secftp/server/own_names.py", "        check(path)\n        return self._inner.make_folder(", "        return self._inner.make_folder(", EVERY_WAY),
+    mutant("own-names-by-small-file", "secftp/server/own_names.py", "        check(path)\n        self._inner.write(", "        self._inner.write(", EVERY_WAY),
+    mutant("own-names-unguarded", "secftp/server/running.py", "    return OwnNamesStore(seen) if directory is not None and local.is_at(directory) else seen\n", "    return seen\n", ATTACK),
+    mutant("own-names-below-a-quota", "secftp/server/running.py", "    return lambda store: _without_own_names(store, BoundedStore(store, quota))\n", "    return lambda store: BoundedStore(store, quota)\n", EVERY_WAY),
+    mutant("own-names-of-secftp-alone", "secftp/server/own_names.py", "    return folded.startswith(PREFIX) or (", "    return folded.startswith(PREFIX) or module == PREFIX and (", ATTACK),
+    mutant("own-names-by-one-spelling", "secftp/server/own_names.py", "        return text.lower()\n", "        return text\n", NAMES),
+    mutant("own-names-not-folded", "secftp/server/own_names.py", 'unicodedata.normalize("NFKD", text).casefold()', "text", NAMES),
+    mutant("own-names-with-ignored-characters", "secftp/server/own_names.py", ' if unicodedata.category(sign)[0] not in "CM" and sign not in _FILLERS)', ")", NAMES),
+    mutant("own-names-at-the-top-alone", "secftp/server/own_names.py", "    if path and is_own(path[0]):", "    if len(path) == 1 and is_own(path[0]):", NAMES),
+    # --- directories ---
+    mutant("code-beneath-the-root", "secftp/server/code_places.py", "        if exposure.reaches(place):\n", "        if exposure.is_root(place):\n", PATHS),
+    mutant("code-in-the-root", "secftp/server/code_places.py", "        yield os.path.join(directory, _MARK)\n", "", PATHS),
+    mutant("archives-beneath-the-root", "secftp/exposure.py", "        yield place\n        below", "        yield place if os.path.isdir(place) else '/'\n        below", PATHS),
+    mutant("symlinks-beneath-the-root", "secftp/exposure.py", "return any(self.includes(directory) for directory in _lookups(os.fsdecode(path)))", "return self.includes(os.path.dirname(os.path.realpath(path)))", PATHS),
+    mutant("path-at-the-start-forgotten", "secftp/safe_path.py", "    return tuple(dict.fromkeys((*_Start.entries, *now)))", "    return tuple(now)", f"{PLACES}::test_an_empty_entry_of_pythonpath_is_the_working_directory"),
+    mutant("loaded-modules-beneath-the-root", "secftp/server/code_places.py", "            yield os.path.abspath(file)\n", "            yield sys.executable\n", f"{PLACES}::test_the_environment_the_checkout_and_all_above_are_refused"),
+    mutant("user-site-beneath-the-root", "secftp/server/code_places.py", "    return [site.getusersitepackages()] if site.ENABLE_USER_SITE else []", "    return []", f"{PLACES}::test_site_packages_of_the_user_s_that_are_not_there_yet_count"),
+    mutant("libraries-beneath-the-root", "secftp/server/code_places.py", '    yield from (place or "." for place in _listed(_LIBRARY_LISTS))\n', "    yield from _listed(_LIBRARY_LISTS)\n", f"{PLACES}::test_an_empty_entry_of_the_library_path_is_the_working_directory"),
+    mutant("root-becomes-a-package", "secftp/server/code_places.py", "    if is_module(module) and (is_top or _is_package(module, started)):\n", "    if False:\n", f"{PLACES}::test_a_root_that_would_become_a_module_of_the_next_start_is_refused"),
+    mutant("root-within-a-package", "secftp/server/code_places.py", "        if _is_package(module, entry) or (is_top and _is_module(module, entry)):\n", "        if is_top and _is_module(module, entry):\n", f"{PLACES}::test_a_root_in_an_entry_of_sys_path_is_no_package_and_has_no_module_s_name"),
+    mutant("python-m-beneath-the-root", "secftp/server/code_places.py", "    if exposure.reaches(started) or exposure.shows_again(started):\n", "    if exposure.shows_again(started):\n", f"{PLACES}::test_the_working_directory_of_python_m_beneath_the_root_is_refused"),
+    mutant("one-directory-judged-for-all", "secftp/server/keyring.py", "        found = [refuse_code(directory) for directory in sorted(written)]  # each of them, whatever the others are\n", "        found = [refuse_code(directory) for directory in sorted(written)[:1]]\n", f"{PLACES}::test_the_directory_of_each_key_counts_that_may_write"),
+    mutant("named-directories-not-judged", "secftp/server/keyring.py", '            if "write" in entry.rights:\n', '            if "write" in entry.rights and not entry.folder:\n', f"{PLACES}::test_the_directory_of_each_key_counts_that_may_write", f"{PLACES}::test_keys_that_are_read_again_are_judged_again"),
+    mutant("anonymous-writers-not-judged", "secftp/server/keyring.py", "writes_root=default is not None or options.anonymous_write", "writes_root=default is not None", f"{PLACES}::test_anonymous_clients_count_if_they_may_write"),
+    mutant("server-of-a-program-not-judged", "secftp/api/server.py", "        if self._is_written:\n            refuse_code(self._root)\n", "", f"{PLACES}::test_a_server_in_a_program_is_refused_likewise"),
+]  # fmt: skip
