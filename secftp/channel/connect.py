@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import socket
 import time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from secftp.channel.channel import Channel
+from secftp.channel.race import NoneConnects, connect_first
+from secftp.channel.resolve import resolve
 from secftp.channel.stream import Stream
 from secftp.errors import ConnectionLost, SecftpError, ServerUnreachable, TransferTimeout
 from secftp.handshake import ClientHandshake, Established
@@ -14,7 +15,10 @@ from secftp.messages import Direction
 from secftp.record import SERVER_HELLO_BYTES, Mode, Password, Suite
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable
+
+    from secftp.channel.race import Failed
 
 # A server answers within a round trip, unless it delays its answers or is being restarted. Then the user is told.
 NOTICE_SECONDS: Final = 2.0
@@ -52,40 +56,37 @@ def connect(
 
 
 def _connect_any(host: str, port: int, deadline: float) -> socket.socket:
-    """The first of the host's addresses that answers."""
+    """The first of the host's addresses that takes the connection; all before the deadline."""
     try:
-        addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        addresses = resolve(host, port, seconds=deadline - time.monotonic())
+    except TimeoutError:
+        raise TransferTimeout(
+            f"The host {host!r} was not found in time: no name server answered.",
+            hint="Check the network and the name servers, or use the host's address.",
+        ) from None
     except (OSError, UnicodeError) as problem:
         reason = problem.strerror if isinstance(problem, OSError) and problem.strerror else "no such name"
         raise ServerUnreachable(
             f"The host {host!r} can't be found: {reason}.", hint="Check the host's name, or use its address."
         ) from None
-    failure: SecftpError | None = None
-    place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    for family, kind, protocol, _, address in addresses:
-        try:
-            return _connect_one(socket.socket(family, kind, protocol), address, deadline)
-        except TimeoutError:
-            failure = TransferTimeout(
-                f"{place} did not answer in time.", hint="Check the host, the port and any firewall."
-            )
-        except OSError as problem:
-            failure = ServerUnreachable(
-                f"{place} can't be reached: {problem.strerror or problem}.",
-                hint="Check that a server runs there: secftpd PORT.",
-            )
-    assert failure is not None  # getaddrinfo answers with one address at least
-    raise failure
-
-
-def _connect_one(sock: socket.socket, address: tuple[object, ...], deadline: float) -> socket.socket:
     try:
-        sock.settimeout(max(0.001, deadline - time.monotonic()))
-        sock.connect(address)
-    except BaseException:
-        sock.close()
-        raise
-    return sock
+        return connect_first(addresses, deadline)
+    except NoneConnects as problem:
+        place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        raise _unreachable(place, problem.failures) from None
+
+
+def _unreachable(place: str, failures: list[Failed]) -> SecftpError:
+    """Why none of the addresses connects. It is a timeout if any has not answered: with more time it might."""
+    each = [f"{address.text}: {reason or 'no answer'}" for address, reason in failures]
+    if any(reason is None for _, reason in failures):
+        more = f" ({'; '.join(each)})" if len(each) > 1 else ""
+        return TransferTimeout(
+            f"{place} did not answer in time{more}.", hint="Check the host, the port and any firewall."
+        )
+    reasons = {reason for _, reason in failures if reason is not None}
+    told = reasons.pop() if len(reasons) == 1 else "; ".join(each)
+    return ServerUnreachable(f"{place} can't be reached: {told}.", hint="Check that a server runs there: secftpd PORT.")
 
 
 def _shake_hands(

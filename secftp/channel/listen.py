@@ -17,6 +17,7 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from secftp.channel.paced import Pace, PacedStream
+from secftp.channel.resolve import resolve
 from secftp.errors import UsageError
 
 if TYPE_CHECKING:
@@ -199,12 +200,12 @@ def _targets(hosts: list[str]) -> list[tuple[int, str]]:
     targets: dict[tuple[int, str], None] = {}
     for host in hosts:
         try:
-            found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+            found = resolve(host, None, flags=socket.AI_PASSIVE)
         except (OSError, UnicodeError):
             raise UsageError(
                 f"The host {host!r} can't be found.", hint="Give an address of this machine to --host."
             ) from None
-        targets.update({(family, str(address[0])): None for family, _, _, _, address in found})
+        targets.update({(address.family, address.text): None for address in found})
     return list(targets)
 
 

@@ -36,6 +36,8 @@ _UNSAFE_START: Final = (
     "Python looks for modules in this directory too: no client may make a name in it that begins with secftp, or that "
     "of a module which Python loads first. A safer start is secftpd, or python -P -m secftp.server."
 )
+# At the end, for a reload that is under way.
+WAIT_SECONDS: Final = 5.0
 _STOP: Final = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -140,15 +142,15 @@ class Again:
         with self._lock:
             self._once_more = True
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="secftp-again")
+                self._thread = threading.Thread(target=self._run, name="secftp-again", daemon=True)
                 self._thread.start()
 
     def wait(self) -> None:
-        """Return when none is under way."""
+        """Return when none is under way, or hangs in a file system, which must not keep the server from its end."""
         with self._lock:
             thread = self._thread
         if thread is not None:
-            thread.join()
+            thread.join(WAIT_SECONDS)
 
     def _run(self) -> None:
         while self._goes_on():

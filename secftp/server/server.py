@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 GRACE_SECONDS: Final = 5.0
 # Between telling transfers to break off and cutting their connections.
 HURRY_SECONDS: Final = 1.0
-# For a thread to notice that its connection was cut.
+# For all threads to notice that their connections were cut.
 JOIN_SECONDS: Final = 5.0
 DEFAULT_MAX_CLIENTS: Final = 256
 
@@ -170,8 +170,10 @@ class Server:
         remaining = registry.all()
         for client in remaining:
             client.stream.interrupt()
+        # All together: one that hangs in a file system must not hold up the end for each of them anew.
+        deadline = time.monotonic() + JOIN_SECONDS
         for client in remaining:
-            client.thread.join(JOIN_SECONDS)
+            client.thread.join(max(0.0, deadline - time.monotonic()))
 
     def _wait(self, seconds: float, *, unless: Callable[[], bool] = lambda: False) -> None:
         """Wait until the last client is gone, or for so long."""

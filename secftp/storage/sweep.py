@@ -12,7 +12,7 @@ import contextlib
 import os
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from secftp.messages.bounds import MAX_COMPONENTS
 from secftp.storage.failures import close_quietly
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from secftp.storage.folders import StrOrBytesPath
 
 _ROOT_FLAGS = LIST_FLAGS & ~os.O_NOFOLLOW
+CLOSE_SECONDS: Final = 5.0
 PARTIAL_NS = 7 * 24 * 3600 * 10**9  # how long after its last change a partial can still be gone on with
 
 
@@ -71,9 +72,9 @@ class Sweeper:
         self._thread.join()
 
     def close(self) -> None:
-        """Stop it at the next name and wait for that; idempotent."""
+        """Stop it at the next name and wait for that, but not for a file system that hangs; idempotent."""
         self._stop.set()
-        self._thread.join()
+        self._thread.join(CLOSE_SECONDS)
 
 
 def _sweep_folder(folder: int, levels: int, is_stopped: Callable[[], bool]) -> int:

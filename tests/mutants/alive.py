@@ -6,6 +6,7 @@ from tests.mutants.mutant import Mutant, mutant
 
 CHANNEL = "tests/test_channel.py"
 PIPELINE = "tests/test_session_pipeline.py"
+RACE = "tests/test_channel_race.py"
 RESUME = "tests/test_server_requests_resume.py"
 RUNNING = "tests/test_server_running.py"
 STOP = "tests/test_server_requests_stop.py"
@@ -27,4 +28,8 @@ MUTANTS: list[Mutant] = [
     mutant("one-failure-ends-sighup", "secftp/server/running.py", "                except Exception as problem:  # noqa: BLE001 - else", "                except SecftpError as problem:  # noqa: BLE001 - else", RUNNING),
     mutant("write-that-takes-nothing", "secftp/storage/small.py", "            if not count:\n                raise OSError(errno.EIO, os.strerror(errno.EIO))\n", "", STORAGE),
     mutant("time-beyond-the-wire", "secftp/storage/base.py", "    if -_LATEST <= mtime_ns <= _LATEST:\n", "    if True:\n", STORAGE),
+    mutant("addresses-one-after-the-other", "secftp/channel/race.py", "due = now + STAGGER_SECONDS if self._running else now", "due = self._deadline", RACE),
+    mutant("losers-of-the-race-stay-open", "secftp/channel/race.py", "        for sock, _ in self._running.values():\n            sock.close()\n", "        self._kept = [sock.detach() for sock, _ in self._running.values()]\n", RACE),
+    mutant("address-that-fails-holds-up-the-next", "secftp/channel/race.py", "            if len(self._failures) > failed:\n                due = now\n", "", RACE),
+    mutant("name-server-without-an-end", "secftp/channel/resolve.py", "        if not self._over.wait(seconds):\n", "        if not self._over.wait():\n", RACE),
 ]  # fmt: skip
