@@ -71,6 +71,18 @@ class Counts(Silent):
             error.message = f"{show_path(name)}: {error.message}"
         return error
 
+    def not_kept(self) -> list[str]:
+        """What could not be kept of what was copied, a sentence each."""
+        sentences, done = [], self.summary
+        if done.special_bits:
+            sentences.append(f"setuid, setgid and sticky bits are never copied; {_names(done.special_bits)} had some.")
+        if done.times:
+            sentences.append(
+                f"The modification times of {_names(done.times)} can't be kept where they went, "
+                "and are the nearest that can."
+            )
+        return sentences
+
     @property
     def is_partial(self) -> bool:
         """Whether something was done, so that a failure beside it is one of a part."""
@@ -89,3 +101,7 @@ class Counts(Silent):
 def count(files: int) -> str:
     """`1 file`, `2 files`."""
     return f"{files} {'file' if files == 1 else 'files'}"
+
+
+def _names(number: int) -> str:
+    return f"{number} {'file or directory' if number == 1 else 'files and directories'}"

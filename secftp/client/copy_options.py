@@ -47,7 +47,8 @@ With --progress json each line on standard error is an object, with an event:
   failed       name, message, exit_code: the rest goes on
   retrying     message, attempt, attempts, pause
   waiting      message: the server has not answered the handshake yet
-  ended        files, bytes, skipped, failed, seconds, checksum, algorithm
+  ended        files, bytes, skipped, failed, left_out, special_bits,
+               times_changed, seconds, checksum, algorithm
   interrupted  reason, complete, resume, exit_code: resume is the command
   error        message, hint, exit_code: the last line of a failure
 Sizes are in bytes, times in seconds. A name that is not UTF-8 is escaped, and
@@ -178,7 +179,12 @@ def _add_copying(parser: Parser, *, no_clobber: str) -> None:
     add_option(parser, "--include", "GLOB", "copy only files that match; may be repeated", action="append")
     add_option(parser, "--exclude", "GLOB", "leave out files and folders that match; may be repeated", action="append")
     parser.add_argument("-n", "--no-clobber", action="store_true", help=no_clobber)
-    parser.add_argument("-u", "--update", action="store_true", help="leave alone what has the same size and time")
+    parser.add_argument(
+        "-u",
+        "--update",
+        action="store_true",
+        help="leave alone what has the same size and time, but for its permissions",
+    )
     parser.add_argument("--resume", action="store_true", help="go on with what was broken off, after comparing it")
     add_option(parser, "--retries", "N", "connect again up to N times if the connection is lost, and go on")
     parser.add_argument("--follow", action="store_true", help="follow links; else they are left out, with a note")

@@ -68,6 +68,8 @@ class People(Counts):
             self._failures.tell()
         if self.is_partial or not self._failures.count:
             self._terminal.say(self.conclusion())
+        for sentence in self.not_kept():
+            self._terminal.noted(sentence)
         self._failures.conclude()
 
     def give_up(self) -> None:
@@ -85,6 +87,8 @@ class People(Counts):
         if done.digest is not None:
             words.append(f", {self._how.checksum} {done.digest.hex()}")
         words += [f"; {number} skipped: {escape(reason)}" for reason, number in self.reasons.items()]
+        if done.left_out:
+            words.append(f"; {done.left_out} left out")
         if done.failed:
             words.append(f"; {done.failed} failed")
         return f"{''.join(words)}."

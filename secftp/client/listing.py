@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from secftp.client.remote import Failures, is_a_file, opened
 from secftp.client.terminal import print_output
 from secftp.messages import problem_of
+from secftp.storage.base import is_beyond
 from secftp.text import show_path
 
 if TYPE_CHECKING:
@@ -157,7 +158,9 @@ def _permissions(row: Row) -> str:
 
 
 def _time(mtime_ns: int, form: str = "%Y-%m-%d %H:%M") -> str:
-    """The time here, or how many seconds since 1970 if it is one that the calendar does not know."""
+    """The time here; how many seconds since 1970 if it is one that the calendar does not know."""
+    if is_beyond(mtime_ns):
+        return "after 2262" if mtime_ns > 0 else "before 1677"
     try:
         return time.strftime(form, time.localtime(mtime_ns // _NANOSECONDS))
     except (OverflowError, ValueError, OSError):

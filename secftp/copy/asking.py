@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from secftp.copy.options import KEEP_BYTES
+from secftp.copy.tally import SAME
 from secftp.copy.times import same_time
 from secftp.errors import FileError
 from secftp.messages import Info, Stat
@@ -84,8 +85,15 @@ class Asking:
             and same_time(there.mtime_ns, info.mtime_ns)
             and (info.size or _is_empty(step))
         ):
-            return "it has the same size and time"
+            return SAME
         return ""
+
+    def has_other_mode(self, step: Step) -> bool:
+        """Whether a file that is the same at the server has other permissions than are to be kept."""
+        there, info = self._answer(step), step.info
+        if not self._options.preserve or info is None or not isinstance(there, Info):
+            return False
+        return bool((there.mode ^ info.mode) & 0o777)
 
 
 def _is_empty(step: Step) -> bool:

@@ -17,7 +17,7 @@ from secftp.copy.options import CopyOptions, Remote
 from secftp.copy.places import ByName
 from secftp.copy.receiving import Receiving
 from secftp.copy.remote_tree import Folder, Item
-from secftp.copy.tally import Tally, twice
+from secftp.copy.tally import MODE_DIFFERS, MODE_SET, SAME, Tally, twice
 from secftp.copy.times import same_time
 from secftp.copy.walk import Walk
 from secftp.copy.watch import Silent, Summary
@@ -30,6 +30,7 @@ from secftp.storage.failures import failure
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from secftp.copy.places import Place
     from secftp.copy.watch import Watcher
     from secftp.session import Session
     from secftp.storage import Store
@@ -143,7 +144,20 @@ class Get:
         if not options.overwrite:
             return "it exists already"
         is_same = there.kind == "file" and there.size == item.size and same_time(there.mtime_ns, item.mtime_ns)
-        return "it has the same size and time" if is_same else ""
+        if is_same and options.preserve and (there.mode ^ item.mode) & 0o777:
+            return self._set_mode(item, place)
+        return SAME if is_same else ""
+
+    def _set_mode(self, item: Item, place: Place | None) -> str:
+        """Bring the permissions of a file up to date whose contents are; what to say of the file."""
+        if self._options.dry_run or place is None:
+            return MODE_DIFFERS
+        try:
+            place.set_mode(item.mode)
+        except FileError as problem:
+            self._tally.watcher.note(item.name, f"its permissions could not be set: {problem}")
+            return SAME
+        return MODE_SET
 
     # --- what goes where ----------------------------------------------------------------------------------------------
 
@@ -202,7 +216,8 @@ class Get:
         sets = folder.sets and self._options.preserve
         try:
             if sets:
-                self._store.set_attributes(folder.local, mode=folder.mode, mtime_ns=folder.mtime_ns)
+                is_kept = self._store.set_attributes(folder.local, mode=folder.mode, mtime_ns=folder.mtime_ns)
+                self._tally.copied(folder.mode, folder.mtime_ns, is_time_kept=is_kept)
             self._writable.end(self._store, folder, restored=not sets)
         except FileError as problem:
             self._tally.watcher.note(folder.name, f"its permissions and time could not be set: {problem}")

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Protocol
 from secftp.errors import FileChanged, FileError, ProtocolError
 from secftp.messages import Abort, Error, ErrorCode, File, Files, remote_failure
 from secftp.session.answers import Reading, mismatch
+from secftp.storage import PipeSink
+from secftp.storage.base import keeps_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -142,9 +144,10 @@ class BatchFlight:
             if not hmac.compare_digest(base.digest_of(data), file.digest):
                 raise mismatch(item.name)
             if options.preserve:
-                self._small.write(
+                is_kept = self._small.write(
                     item.local, memoryview(data), overwrite=options.overwrite, mode=file.mode, mtime_ns=file.mtime_ns
                 )
+                base.tally.copied(file.mode, file.mtime_ns, is_time_kept=is_kept)
             else:
                 self._small.write(item.local, memoryview(data), overwrite=options.overwrite)
         except FileError as problem:
@@ -164,7 +167,7 @@ class BatchFlight:
 class FileFlight:
     """READ. `make` gives the sink, when FILE says what comes; `resumed` is the sink if it is there before."""
 
-    __slots__ = ("_base", "_digest", "_item", "_make", "_offset", "_reading", "_resumed", "_sink", "_size")
+    __slots__ = ("_base", "_digest", "_file", "_item", "_make", "_offset", "_reading", "_resumed", "_sink", "_size")
 
     def __init__(
         self,
@@ -181,6 +184,7 @@ class FileFlight:
         self._item = item
         self._digest = digest
         self._make = make
+        self._file: File | None = None
         self._offset = offset
         self._resumed = resumed
         self._sink: Sink | None = resumed
@@ -226,6 +230,7 @@ class FileFlight:
 
     def _begin(self, file: File) -> Sink:
         """FILE is here: what the partial held is verified by it, and the rest, or all of it, follows."""
+        self._file = file
         item, tally = self._item, self._base.tally
         self._size = self._offset + file.size
         if self._size != item.size:
@@ -272,11 +277,14 @@ class FileFlight:
         item, sink, tally = self._item, self._sink, self._base.tally
         assert sink is not None
         try:
-            sink.commit()
+            info = sink.commit()
         except FileError as problem:
             self._give_up(problem)
             return
         self._drop()
+        file = self._file
+        if self._base.options.preserve and file is not None and not isinstance(sink, PipeSink):
+            tally.copied(file.mode, file.mtime_ns, is_time_kept=keeps_time(file.mtime_ns, info.mtime_ns))
         digest = self._digest.digest()
         tally.finished(item.name, self._size, digest, moved=self._size - (item.kept or 0))
         self._base.done(item)

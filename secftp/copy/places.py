@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol, TypedDict
 
 from secftp.errors import FileError, NotAFolder, NotFound
-from secftp.storage import create_local_sink, resume_local_sink, stat_local
+from secftp.storage import create_local_sink, resume_local_sink, set_local_mode, stat_local
 
 if TYPE_CHECKING:
     from secftp.storage import FileInfo, Path, ResumedSink, Sink, Store
@@ -40,6 +40,10 @@ class Place(Protocol):
         """As `Store.resume_sink`."""
         ...
 
+    def set_mode(self, mode: int) -> None:
+        """Set the permissions of the file that is there, as `Store.set_attributes` does."""
+        ...
+
 
 class InStore:
     """Beneath the folder that the copy goes into; the path is the server's word, and the store refuses bad ones."""
@@ -64,6 +68,10 @@ class InStore:
     def resume(self, offset: int, how: HowToMake) -> ResumedSink:
         """As `Place.resume`."""
         return self._store.resume_sink(self._path, offset, **how)
+
+    def set_mode(self, mode: int) -> None:
+        """As `Place.set_mode`."""
+        self._store.set_attributes(self._path, mode=mode)
 
 
 class ByName:
@@ -92,3 +100,7 @@ class ByName:
     def resume(self, offset: int, how: HowToMake) -> ResumedSink:
         """As `Place.resume`."""
         return resume_local_sink(self._name, offset, **how)
+
+    def set_mode(self, mode: int) -> None:
+        """As `Place.set_mode`."""
+        set_local_mode(self._name, mode)

@@ -17,7 +17,7 @@ from secftp.copy.options import CopyOptions, Remote
 from secftp.copy.put_target import goals
 from secftp.copy.sending import Sending
 from secftp.copy.steps import steps_of
-from secftp.copy.tally import Tally, twice
+from secftp.copy.tally import MODE_DIFFERS, SAME, Tally, twice
 from secftp.copy.watch import Silent, Summary
 from secftp.errors import FileError
 from secftp.storage.failures import failure
@@ -142,11 +142,16 @@ class Put:
                 )
             case _:
                 text = "a link to a folder that it is in, left out" if self._options.follow else _NOTES[step.what]
-                self._tally.watcher.note(step.name, text if step.what is What.LINK else _NOTES[step.what])
+                self._tally.not_copied(step.name, text if step.what is What.LINK else _NOTES[step.what])
 
     def _file(self, step: Step, sending: Sending, asking: Asking) -> None:
         size = (step.info.size or 0) if step.info is not None else 0
-        if reason := asking.reason_to_skip(step):
+        if (reason := asking.reason_to_skip(step)) == SAME and asking.has_other_mode(step):
+            if self._options.dry_run:
+                self._tally.skipped(step.name, MODE_DIFFERS, planned=step.counted)
+            else:
+                sending.set_mode(step)
+        elif reason:
             self._tally.skipped(step.name, reason, planned=step.counted)
         elif self._options.dry_run:
             if step.counted is None:

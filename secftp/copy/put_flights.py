@@ -10,6 +10,7 @@ from __future__ import annotations
 import hmac
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from secftp.copy.tally import MODE_SET, SAME
 from secftp.errors import ChecksumMismatch, ProtocolError
 from secftp.messages import ErrorCode, Ok, Results, exception_for, remote_failure
 from secftp.session.answers import Single
@@ -100,10 +101,32 @@ class AttributesFlight(FolderFlight):
 
     __slots__ = ()
 
+    def done(self, answer: Message) -> None:
+        """As `Flight.done`."""
+        if isinstance(answer, Ok) and answer.time_changed:
+            self.base.tally.times_changed(1)
+
     def refused(self, code: ErrorCode) -> None:
         """As `Flight.refused`."""
         reason = exception_for(code, "").message.removeprefix(": ").rstrip(".")
         self.base.tally.watcher.note(self._step.name, f"its permissions and time could not be set: {reason}")
+
+
+class ModeFlight(AttributesFlight):
+    """SETATTR of a file that is the same at the server, but for its permissions."""
+
+    __slots__ = ()
+
+    def done(self, answer: Message) -> None:
+        """As `Flight.done`."""
+        super().done(answer)
+        self.base.tally.skipped(self._step.name, MODE_SET, planned=self._step.counted)
+
+    def refused(self, code: ErrorCode) -> None:
+        """As `Flight.refused`."""
+        reason = exception_for(code, "").message.removeprefix(": ").rstrip(".")
+        self.base.tally.watcher.note(self._step.name, f"its permissions could not be set: {reason}")
+        self.base.tally.skipped(self._step.name, SAME, planned=self._step.counted)
 
 
 class Sent(NamedTuple):
@@ -134,6 +157,7 @@ class BatchFlight(Flight):
         if not isinstance(answer, Results):
             raise ProtocolError("The answer does not fit the request.")
         tally = self.base.tally
+        tally.times_changed(answer.times_changed)
         moved = tally.watcher.moved
         for (step, name, size, digest), code in zip(self._sent, answer.codes, strict=True):
             if code is None:
@@ -202,6 +226,7 @@ class FileFlight(Flight):
             self._give_up(self.problem)
         else:
             self.tell(self.size)
+            self.base.tally.times_changed(int(answer.time_changed))
             self.base.tally.finished(step.name, self.size, digest, moved=self.size - (step.kept or 0))
 
     def refused(self, code: ErrorCode) -> None:

@@ -38,6 +38,7 @@ def send_large(base: Sending, step: Step, source: Source) -> None:
     except FileError as problem:
         base.tally.failed(step.name, problem.locate(Side.REMOTE), planned=size)
         return
+    base.note(step, source.info.mode, source.info.mtime_ns)
     flight = FileFlight(base, step, size if is_known else None, digest, offset)
     if step.kept is None:
         step.kept = step.told = offset

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
-from secftp.copy.put_flights import AttributesFlight, BatchFlight, Flight, FolderFlight, Sent
+from secftp.copy.put_flights import AttributesFlight, BatchFlight, Flight, FolderFlight, ModeFlight, Sent
 from secftp.copy.put_large import send_large
 from secftp.copy.steps import Step
 from secftp.errors import ConnectionLost, FileError, NotFound, SecftpError, Side
@@ -96,9 +96,17 @@ class Sending:
             self.tally.failed(step.name, problem.locate(Side.REMOTE))  # a name that none takes
             self.lost_folders.add(step.remote)
             return
+        if step.info is not None and keeps:
+            self.note(step, step.info.mode, step.info.mtime_ns)
         flight = FolderFlight(self, step)
         self.depart(flight)
         self.pipeline.submit(request, flight)
+
+    def note(self, step: Step, mode: int, mtime_ns: int) -> None:
+        """Count, once, what can't be kept of a file or directory that is sent with these."""
+        if self.options.preserve and not step.is_noted:
+            step.is_noted = True
+            self.tally.copied(mode, mtime_ns)
 
     def _gather_no_longer(self) -> None:
         """Send what was gathered before so many directories have come that the server closes the one it is for."""
@@ -166,6 +174,7 @@ class Sending:
         mode: int | None
         mtime_ns: int | None
         mode, mtime_ns, data = content
+        self.note(step, mode, mtime_ns)
         if not self.options.preserve:
             mode = mtime_ns = None
         size, name, path = len(data), step.name, step.remote
@@ -212,6 +221,14 @@ class Sending:
         while len(self._flights) > _BATCHES_UNDER_WAY:
             self.pipeline.step()
         self.limit.spend(spent)
+
+    def set_mode(self, step: Step) -> None:
+        """Bring the permissions of a file up to date whose contents are."""
+        assert step.info is not None  # the caller has compared it
+        request = SetAttributes(id=self.pipeline.next_id(), path=step.remote, mode=step.info.mode & 0o777)
+        flight = ModeFlight(self, step)
+        self.depart(flight)
+        self.pipeline.submit(request, flight)
 
     def _set_attributes(self, step: Step) -> None:
         info, folder = step.info, step.folder

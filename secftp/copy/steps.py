@@ -56,15 +56,16 @@ class Step:
     Of a file: `counted` is the size that the plan has it with (None: not at all), `kept` what a partial held when it
     was first begun (None before that), `told` how far the watcher knows it to be. `resume`: whether to look for a
     partial, None for as the options say. `there` and `partial` are what the server says of the file and of its partial,
-    when it has been asked. Of a folder: `is_taken` says that it was there before and is left as it is.
+    when it has been asked. `is_noted`: what can't be kept of it has been counted. Of a folder: `is_taken` says that it
+    was there before and is left as it is.
 
     `sender` is the `Sending` that asked for a folder; over a new connection it is asked for again before anything is
     put into it. `may_be_there`: it was sent, and the connection was lost before the answer came.
     """
 
     __slots__ = (
-        "counted", "folder", "info", "is_taken", "kept", "may_be_there", "origin", "partial", "path", "problem",
-        "resume", "sender", "there", "told", "what",
+        "counted", "folder", "info", "is_noted", "is_taken", "kept", "may_be_there", "origin", "partial", "path",
+        "problem", "resume", "sender", "there", "told", "what",
     )  # fmt: skip
 
     def __init__(
@@ -83,6 +84,7 @@ class Step:
         self.problem = problem
         self.folder = folder
         self.counted: int | None = None
+        self.is_noted = False
         self.is_taken = False
         self.sender: object = None
         self.may_be_there = False

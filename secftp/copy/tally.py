@@ -5,11 +5,18 @@ A file is counted once: as complete, as skipped, or as failed.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from secftp.copy.watch import Silent, Summary
 from secftp.errors import AlreadyExists
+from secftp.storage.base import is_beyond
 from secftp.text import path_text, show_path
+
+_PERMISSIONS: Final = 0o777
+# Why a file is left as it is with `update`.
+SAME: Final = "it has the same size and time"
+MODE_DIFFERS: Final = "it has the same size and time, and other permissions"
+MODE_SET: Final = "it has the same size and time; its permissions were set"
 
 if TYPE_CHECKING:
     from secftp.copy.watch import Watcher
@@ -56,6 +63,22 @@ class Tally:
         self._bytes -= size
         if self._is_planned:
             self.watcher.planned(self._files, self._bytes)
+
+    # --- what is not kept ---------------------------------------------------------------------------------------------
+
+    def not_copied(self, name: bytes, text: str) -> None:
+        """What is no file and no directory, or has a name that secftp keeps for itself."""
+        self.summary.left_out += 1
+        self.watcher.note(name, text)
+
+    def copied(self, mode: int, mtime_ns: int, *, is_time_kept: bool = True) -> None:
+        """A file or directory has been copied that has this mode and time where it comes from."""
+        self.summary.special_bits += bool(mode & ~_PERMISSIONS)
+        self.summary.times += not is_time_kept or is_beyond(mtime_ns)
+
+    def times_changed(self, count: int) -> None:
+        """The server could not keep the times of so many."""
+        self.summary.times += count
 
     # --- what became of it --------------------------------------------------------------------------------------------
 

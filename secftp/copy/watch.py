@@ -22,6 +22,10 @@ class Summary:
 
     `bytes` counts what was moved now, not what a partial held already. `skipped` and `failed` count files (and folders
     that could not be made or listed). `digest` is of the one file that was copied, None if there were more or none.
+
+    What could not be kept of what was copied: `left_out` counts links, special files and reserved names, `special_bits`
+    files and directories with setuid, setgid or sticky bits, and `times` those whose modification time is the nearest
+    one that could be kept.
     """
 
     files: int = 0
@@ -30,6 +34,9 @@ class Summary:
     failed: int = 0
     seconds: float = 0.0
     digest: _Digest | None = None
+    left_out: int = 0
+    special_bits: int = 0
+    times: int = 0
 
 
 class Watcher(Protocol):

@@ -48,11 +48,15 @@ class Welcome(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Ok(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """OK: it is done, and the file of a WRITE stands under its final name. `size` and `digest` for WRITE and SUM."""
+    """OK: it is done, and the file of a WRITE stands under its final name. `size` and `digest` for WRITE and SUM.
+
+    `time_changed`: the file system could not keep the modification time, and has the nearest that it can.
+    """
 
     id: Id
     size: Size | None = None
     digest: Digest | None = None
+    time_changed: bool = False
 
 
 class Error(msgspec.Struct, frozen=True, kw_only=True):
@@ -128,8 +132,12 @@ class Files(msgspec.Struct, frozen=True, kw_only=True):
     files: Annotated[tuple[SmallFile, ...], msgspec.Meta(min_length=1, max_length=MAX_MANY)]
 
 
-class Results(msgspec.Struct, frozen=True, kw_only=True):
-    """RESULTS: how each file of WRITEMANY fared, in its order; None: it stands under its final name."""
+class Results(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """RESULTS: how each file of WRITEMANY fared, in its order; None: it stands under its final name.
+
+    `times_changed`: of how many the file system could not keep the modification time.
+    """
 
     id: Id
     codes: Annotated[tuple[ErrorCode | None, ...], msgspec.Meta(min_length=1, max_length=MAX_MANY)]
+    times_changed: Annotated[int, msgspec.Meta(ge=0, le=MAX_MANY)] = 0

@@ -165,9 +165,9 @@ class BoundedStore(Store):
                 return len(path) - depth
         return len(path)
 
-    def set_attributes(self, path: Path, *, mode: int | None = None, mtime_ns: int | None = None) -> None:
+    def set_attributes(self, path: Path, *, mode: int | None = None, mtime_ns: int | None = None) -> bool:
         """As `Store.set_attributes`."""
-        self._inner.set_attributes(path, mode=mode, mtime_ns=mtime_ns)
+        return self._inner.set_attributes(path, mode=mode, mtime_ns=mtime_ns)
 
     def make_writable(self, path: Path) -> int | None:
         """As `Store.make_writable`."""
@@ -252,11 +252,11 @@ class _BoundedSmallFiles(SmallFiles):
         overwrite: bool = True,
         mode: int | None = None,
         mtime_ns: int | None = None,
-    ) -> None:
+    ) -> bool:
         """As `SmallFiles.write`; also `TooLarge` and `NoSpace` for the quota."""
         self._quota.check_size(len(data))
         self._quota.check_room(lambda: self._inner.room(path), len(data))
-        self._inner.write(path, data, overwrite=overwrite, mode=mode, mtime_ns=mtime_ns)
+        return self._inner.write(path, data, overwrite=overwrite, mode=mode, mtime_ns=mtime_ns)
 
     def close(self) -> None:
         """As `SmallFiles.close`."""

@@ -21,6 +21,7 @@ from secftp.storage.user import (
     make_local_folder,
     open_local_source,
     resume_local_sink,
+    set_local_mode,
     stat_local,
 )
 
@@ -53,6 +54,7 @@ __all__ = [
     "new_digest",
     "open_local_source",
     "resume_local_sink",
+    "set_local_mode",
     "stat_local",
     "sweep",
 ]

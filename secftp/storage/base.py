@@ -27,6 +27,7 @@ FolderPath: TypeAlias = Path  # the same, but () is the served folder itself
 Kind: TypeAlias = Literal["file", "folder"]
 
 _LATEST = 2**63 - 1  # nanoseconds: the year 2262
+_TICK = 2_000_000_000  # nanoseconds: what the coarsest file system (FAT) rounds to
 
 
 class FileInfo(NamedTuple):
@@ -74,11 +75,24 @@ def file_info(status: os.stat_result) -> FileInfo:
 
 
 def mtime_of(status: os.stat_result) -> int:
-    """The modification time; of one that no 64 bits of nanoseconds can say, and file systems can, the nearest."""
+    """The modification time; of one that no 64 bits of nanoseconds can say, and file systems can, the nearest.
+
+    `is_beyond` tells those.
+    """
     mtime_ns = status.st_mtime_ns
     if -_LATEST <= mtime_ns <= _LATEST:
         return mtime_ns
     return _LATEST if mtime_ns > 0 else -_LATEST
+
+
+def is_beyond(mtime_ns: int) -> bool:
+    """Whether a time stands for one that 64 bits of nanoseconds can't say: before 1677, or after 2262."""
+    return not -_LATEST < mtime_ns < _LATEST
+
+
+def keeps_time(wished: int | None, found: int) -> bool:
+    """Whether a file system has kept a time that it was given, but for its own precision; else it has its nearest."""
+    return wished is None or abs(wished - found) < _TICK
 
 
 class _Closing(Protocol):
@@ -259,9 +273,10 @@ class Store(_Closing, Protocol):
         """
         ...
 
-    def set_attributes(self, path: FolderPath, *, mode: int | None = None, mtime_ns: int | None = None) -> None:
+    def set_attributes(self, path: FolderPath, *, mode: int | None = None, mtime_ns: int | None = None) -> bool:
         """Set the permissions (as `create_sink`'s), or the modification time, or both, of a file or a folder.
 
+        Returns whether the file system could keep the time (`keeps_time`).
         Raises `NotFound`, `NotAFolder`, `Forbidden`, `NameRefused`.
         """
         ...

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from secftp import system
 from secftp.errors import AlreadyExists, Forbidden, IsAFolder, NotAFolder, NotEmpty, NotFound
+from secftp.storage.base import keeps_time
 from secftp.storage.failures import close_quietly, failure, not_regular, require_regular, translated
 from secftp.storage.folders import LIST_FLAGS, look, missing, open_below
 from secftp.storage.modes import PERMISSIONS, directory_mode, file_mode, make_directory, open_unreadable
@@ -197,7 +198,7 @@ def _is_folder(folder: int, name: bytes) -> bool:
     return False
 
 
-def set_attributes(folder: int, path: Path, mode: int | None, mtime_ns: int | None, mask: int) -> None:
+def set_attributes(folder: int, path: Path, mode: int | None, mtime_ns: int | None, mask: int) -> bool:
     """As `Store.set_attributes`, of the last name of `path` in `folder`, or of that itself if `path` is `()`."""
     name = path[-1] if path else b"."
     with translated(path or "."):
@@ -208,12 +209,12 @@ def set_attributes(folder: int, path: Path, mode: int | None, mtime_ns: int | No
         except PermissionError:
             fd, place = open_unreadable(name, folder)
         try:
-            _set(fd, place, path, mode, mtime_ns, mask)
+            return _set(fd, place, path, mode, mtime_ns, mask)
         finally:
             close_quietly(fd)
 
 
-def _set(fd: int, place: str | None, path: Path, mode: int | None, mtime_ns: int | None, mask: int) -> None:
+def _set(fd: int, place: str | None, path: Path, mode: int | None, mtime_ns: int | None, mask: int) -> bool:
     status = os.fstat(fd)
     target = fd if place is None else place
     is_directory = stat.S_ISDIR(status.st_mode)
@@ -221,10 +222,12 @@ def _set(fd: int, place: str | None, path: Path, mode: int | None, mtime_ns: int
         raise missing(path) if stat.S_ISLNK(status.st_mode) else not_regular(path)
     if mtime_ns is not None:
         os.utime(target, ns=(status.st_atime_ns, mtime_ns))
+    is_kept = mtime_ns is None or keeps_time(mtime_ns, os.fstat(fd).st_mtime_ns)
     if mode is None:
-        return
+        return is_kept
     if is_directory:
         kept = stat.S_IMODE(status.st_mode) & ~PERMISSIONS  # what its owner set up: setgid, sticky
         os.chmod(target, kept | directory_mode(mode, mask))
     else:
         os.chmod(target, file_mode(mode, None, mask))
+    return is_kept

@@ -156,13 +156,12 @@ class LocalStore(Store):
             close_quietly(folder)
         return True
 
-    def set_attributes(self, path: Path, *, mode: int | None = None, mtime_ns: int | None = None) -> None:
+    def set_attributes(self, path: Path, *, mode: int | None = None, mtime_ns: int | None = None) -> bool:
         """As `Store.set_attributes`; setgid and the like of a folder stay as they are."""
         if not path:
-            change.set_attributes(self._root, path, mode, mtime_ns, self._mode_mask)
-            return
+            return change.set_attributes(self._root, path, mode, mtime_ns, self._mode_mask)
         with self._folder_of(path) as folder:
-            change.set_attributes(folder, path, mode, mtime_ns, self._mode_mask)
+            return change.set_attributes(folder, path, mode, mtime_ns, self._mode_mask)
 
     def make_writable(self, path: Path) -> int | None:
         """As `Store.make_writable`."""

@@ -16,7 +16,7 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from secftp.errors import AlreadyExists, FileChanged, FileError, TooLarge
-from secftp.storage.base import FileInfo, file_info
+from secftp.storage.base import FileInfo, file_info, keeps_time
 from secftp.storage.failures import close_quietly, failure, require_regular, translate, translated
 from secftp.storage.folders import open_folder, open_folder_for
 from secftp.storage.modes import PERMISSIONS, file_mode
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from secftp.storage.base import Path, Room, Store
 
 _READ_FLAGS = OPEN_FLAGS | os.O_NOFOLLOW
+_USUAL = 2**31 * 10**9  # nanoseconds: before 2038 and from 1970 on every file system has every time
 _NAMES = 32  # temporary ones, made at a time
 _CAN_ASK = os.access in os.supports_follow_symlinks and os.access in os.supports_dir_fd
 
@@ -89,12 +90,15 @@ class SmallFiles:
         overwrite: bool = True,
         mode: int | None = None,
         mtime_ns: int | None = None,
-    ) -> None:
-        """Make or replace a whole file; options and errors as `Store.create_sink`'s and its sink's."""
+    ) -> bool:
+        """Make or replace a whole file; options and errors as `Store.create_sink`'s and its sink's.
+
+        Returns whether the file system could keep the time, as `Store.set_attributes`.
+        """
         with self._store.create_sink(path, overwrite=overwrite, mode=mode, mtime_ns=mtime_ns, size=len(data)) as sink:
             if data:
                 sink.writev([data])
-            sink.commit()
+            return keeps_time(mtime_ns, sink.commit().mtime_ns)
 
     def close(self) -> None:
         """Let go of the last folder; idempotent."""
@@ -141,7 +145,7 @@ class LocalSmallFiles(SmallFiles):
         overwrite: bool = True,
         mode: int | None = None,
         mtime_ns: int | None = None,
-    ) -> None:
+    ) -> bool:
         """As `SmallFiles.write`."""
         check(path)
         folder = self._folder if path[:-1] == self._at else self._go_to(path, open_folder_for)
@@ -150,14 +154,14 @@ class LocalSmallFiles(SmallFiles):
             if replaced is not None and not overwrite:
                 raise failure(AlreadyExists, "It already exists", path)
             wishes = _Wishes(overwrite, file_mode(mode, replaced, self._mask), mtime_ns)
-            if self._write_with_room(path[-1], folder, data, wishes):
+            if (is_kept := self._write_with_room(path[-1], folder, data, wishes)) is not None:
                 self._forget_older(path[-1], folder)
-                return
+                return is_kept
         except FileError:
             raise
         except OSError as error:
             raise translate(error, path) from error
-        super().write(path, data, overwrite=overwrite, mode=mode, mtime_ns=mtime_ns)
+        return super().write(path, data, overwrite=overwrite, mode=mode, mtime_ns=mtime_ns)
 
     def room(self, path: Path) -> Room:
         """What the file system of the directory that holds `path` has left; raises as `write` for the directory."""
@@ -166,7 +170,7 @@ class LocalSmallFiles(SmallFiles):
         with translated(path):
             return room_at(folder)
 
-    def _write_with_room(self, name: bytes, folder: int, data: memoryview, wishes: _Wishes) -> bool:
+    def _write_with_room(self, name: bytes, folder: int, data: memoryview, wishes: _Wishes) -> bool | None:
         """As `_write`, once more where the disk was full and an unfinished file of the name filled it."""
         try:
             return self._write(name, folder, data, wishes)
@@ -185,23 +189,23 @@ class LocalSmallFiles(SmallFiles):
             return
         drop_partial(folder, name)
 
-    def _write(self, name: bytes, folder: int, data: memoryview, wishes: _Wishes) -> bool:
-        """Do it; False if it has to go the long way."""
+    def _write(self, name: bytes, folder: int, data: memoryview, wishes: _Wishes) -> bool | None:
+        """Do it; whether the time was kept, and None if it has to go the long way."""
         temporary = self._names.pop() if self._names else self._new_name()
         fd = os.open(temporary, CREATE_FLAGS, PRIVATE, dir_fd=folder)
         try:
-            _fill(fd, data, wishes)
+            is_kept = _fill(fd, data, wishes)
             if wishes.overwrite:
                 os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
-                return True
+                return is_kept
             is_named = link(temporary, name, folder)
         except FileNotFoundError:
-            return False  # a sweep came between, or somebody who tidies up
+            return None  # a sweep came between, or somebody who tidies up
         except BaseException:
             remove_quietly(temporary, folder)
             raise
         remove_quietly(temporary, folder)
-        return is_named
+        return is_kept if is_named else None
 
     def _new_name(self) -> bytes:
         self._names = temporary_names(_NAMES)
@@ -241,8 +245,11 @@ def _look(path: Path, folder: int) -> os.stat_result | None:
     return status
 
 
-def _fill(fd: int, data: memoryview, wishes: _Wishes) -> None:
-    """Write all of it and close it; close(2) is where a network file system reports a write that failed."""
+def _fill(fd: int, data: memoryview, wishes: _Wishes) -> bool:
+    """Write all of it and close it; whether the time was kept.
+
+    close(2) is where a network file system reports a write that failed.
+    """
     try:
         while data:
             count = os.write(fd, data)
@@ -252,5 +259,8 @@ def _fill(fd: int, data: memoryview, wishes: _Wishes) -> None:
         os.fchmod(fd, wishes.mode)  # of others than its owner only now, when it is whole
         if wishes.mtime_ns is not None:
             os.utime(fd, ns=(time.time_ns(), wishes.mtime_ns))
+            if not 0 <= wishes.mtime_ns < _USUAL:
+                return keeps_time(wishes.mtime_ns, os.fstat(fd).st_mtime_ns)
+        return True
     finally:
         os.close(fd)

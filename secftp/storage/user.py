@@ -14,7 +14,7 @@ from secftp.errors import AlreadyExists, IsAFolder, NameRefused, NotFound
 from secftp.storage.base import file_info
 from secftp.storage.failures import close_quietly, failure, not_regular, require_regular, translated
 from secftp.storage.folders import FOLDER_FLAGS
-from secftp.storage.modes import PERMISSIONS, make_directory
+from secftp.storage.modes import PERMISSIONS, make_directory, open_unreadable
 from secftp.storage.pipe import PipeSink
 from secftp.storage.sink import FileSink, ResumedFileSink
 from secftp.storage.source import OPEN_FLAGS, FileSource
@@ -65,6 +65,21 @@ def make_local_folder(path: str, *, mode: int | None = None) -> None:
             os.mkdir(path)
         else:
             make_directory(path, mode & PERMISSIONS)
+
+
+def set_local_mode(path: str, mode: int) -> None:
+    """Set the permissions of a regular file, exactly, of which 0o777 alone counts; errors as `open_local_source`'s."""
+    _check(path)
+    with translated(path):
+        try:
+            fd, target = os.open(path, OPEN_FLAGS), None
+        except PermissionError:  # what denies its content to its owner
+            fd, target = open_unreadable(os.path.realpath(path), None)
+        try:
+            require_regular(os.fstat(fd), path)
+            os.chmod(fd if target is None else target, mode & PERMISSIONS)
+        finally:
+            close_quietly(fd)
 
 
 def create_local_sink(

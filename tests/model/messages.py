@@ -248,7 +248,12 @@ TYPES = (
         rows(REQUEST, ("files", array(NEW_FILE, 1, 1024)), ALGORITHM, ("overwrite", boolean, True)),
         65536,
     ),
-    Type(0x20, "OK", (DOWN,), rows(REQUEST, ("size", or_nil(size), None), ("digest", or_nil(digest), None))),
+    Type(
+        0x20,
+        "OK",
+        (DOWN,),
+        rows(REQUEST, ("size", or_nil(size), None), ("digest", or_nil(digest), None), ("time_changed", boolean, False)),
+    ),
     Type(0x21, "ERROR", (DOWN,), rows(REQUEST, ("code", code), ("text", short_text, ""))),
     Type(0x22, "FILE", (DOWN,), _FOUND),
     Type(
@@ -256,7 +261,12 @@ TYPES = (
     ),
     Type(0x24, "INFO", (DOWN,), rows(REQUEST, ("kind", kind), *_FOUND[1:])),
     Type(0x25, "FILES", (DOWN,), rows(REQUEST, ("files", array(SMALL_FILE, 1, 1024))), 65536),
-    Type(0x26, "RESULTS", (DOWN,), rows(REQUEST, ("codes", array(or_nil(code), 1, 1024)))),
+    Type(
+        0x26,
+        "RESULTS",
+        (DOWN,),
+        rows(REQUEST, ("codes", array(or_nil(code), 1, 1024)), ("times_changed", integer(0, 1024), 0)),
+    ),
 )
 BY_NUMBER = {each.number: each for each in TYPES}
 BY_NAME = {each.name: each for each in TYPES}

@@ -12,6 +12,7 @@ ESCAPES = "tests/test_storage_escapes.py"
 GUESSES = "tests/test_server_guesses.py"
 HOSTILE = "tests/test_server_hostile.py"
 COPY_HOSTILE = "tests/test_copy_hostile.py"
+KEPT = "tests/test_kept.py"
 UNSEEN = "tests/test_unseen.py"
 UNSIZED = "tests/test_unsized.py"
 MODES = "tests/test_storage_modes.py"
@@ -78,6 +79,12 @@ MUTANTS = [
     mutant("resumed-over-other-bytes", "secftp/server/requests/write.py", "    if count < request.offset or not hmac.compare_digest(digest.digest(), prefix):\n        if not", "    if count < request.offset:\n        if not", RESUME),
     mutant("read-on-from-other-bytes", "secftp/server/requests/read.py", "if count < request.offset or not hmac.compare_digest(digest.digest(), prefix):", "if count < request.offset:", RESUME),
     mutant("bad-bytes-kept", "secftp/server/requests/write.py", "if request.keep and given_up.code not in _NOT_KEPT:", "if request.keep:", RESUME),
+    # --- what is kept, and what is not said ---
+    mutant("setuid-by-update", "secftp/storage/user.py", "os.chmod(fd if target is None else target, mode & PERMISSIONS)", "os.chmod(fd if target is None else target, mode)", KEPT),
+    mutant("update-leaves-permissions", "secftp/copy/asking.py", "return bool((there.mode ^ info.mode) & 0o777)", "return False", KEPT),
+    mutant("special-bits-go-unsaid", "secftp/copy/tally.py", "self.summary.special_bits += bool(mode & ~_PERMISSIONS)", "self.summary.special_bits += 0", KEPT),
+    mutant("times-beyond-go-unsaid", "secftp/copy/tally.py", "not is_time_kept or is_beyond(mtime_ns)", "not is_time_kept", KEPT),
+    mutant("clamped-times-go-unsaid", "secftp/storage/base.py", "return wished is None or abs(wished - found) < _TICK", "return True", KEPT),
     # --- unknown is not nothing ---
     mutant("unseen-is-left-out", "secftp/storage/scan.py", "        return _Seen(name, None, is_folder=False, problem=problem)\n", "        return None\n", UNSEEN),
     mutant("unseen-without-a-reason", "secftp/storage/scan.py", "yield Scanned((*below, seen.name), seen.info, seen.problem)", "yield Scanned((*below, seen.name), seen.info)", UNSEEN),

@@ -57,13 +57,13 @@ def set_attributes(desk: Desk, request: SetAttributes) -> Outcome:
     """Set permissions and time of what is there, which is to replace a part of it."""
     desk.log.line(f"Client requested to set attributes: {name_of(request.path)}")
     desk.require("write", "overwrite")
-    desk.store.set_attributes(request.path, mode=request.mode, mtime_ns=request.mtime_ns)
+    is_kept = desk.store.set_attributes(request.path, mode=request.mode, mtime_ns=request.mtime_ns)
     if request.mode is not None:
         desk.filling.end(request.path)
-    return _done(desk, request.id, "Attributes set.")
+    return _done(desk, request.id, "Attributes set.", time_changed=not is_kept)
 
 
-def _done(desk: Desk, request: int, line: str) -> Outcome:
-    desk.channel.send(Ok(id=request))
+def _done(desk: Desk, request: int, line: str, *, time_changed: bool = False) -> Outcome:
+    desk.channel.send(Ok(id=request, time_changed=time_changed))
     desk.log.line(line)
     return Outcome()

@@ -66,25 +66,26 @@ def write_many(desk: Desk, request: WriteMany) -> None:
     """RESULTS; ERROR only if none of the files may be written at all."""
     record = _Record("write", "Client requested to write filename: ", "File confirmed, checksum: ")
     try:
-        codes = _write_all(desk, request, record)
+        codes, times_changed = _write_all(desk, request, record)
     except FileError as problem:
         code = code_of(problem)
         desk.channel.send(Error(id=request.id, code=code, text=text_for(code)))
         for file in request.files:
             record.add(file.path, code, 0, b"")
     else:
-        desk.channel.send(Results(id=request.id, codes=tuple(codes)))
+        desk.channel.send(Results(id=request.id, codes=tuple(codes), times_changed=times_changed))
     finally:
         record.tell(desk)
 
 
-def _write_all(desk: Desk, request: WriteMany, record: _Record) -> list[ErrorCode | None]:
-    """How each file fared; raises before the first of them alone."""
+def _write_all(desk: Desk, request: WriteMany, record: _Record) -> tuple[list[ErrorCode | None], int]:
+    """How each file fared, and of how many the time was not kept; raises before the first of them alone."""
     desk.require("write")
     desk.check()
     digest_of = begin_digester(request.algorithm)
     overwrite = request.overwrite and desk.rights.overwrite
     codes: list[ErrorCode | None] = []
+    times_changed = 0
     with desk.store.small_files() as small:
         for file in request.files:
             data, code = file.data, None
@@ -92,12 +93,15 @@ def _write_all(desk: Desk, request: WriteMany, record: _Record) -> list[ErrorCod
                 desk.check()
                 if not hmac.compare_digest(digest_of(data), file.digest):
                     raise ChecksumMismatch("What arrived is not what was sent.")
-                small.write(file.path, memoryview(data), overwrite=overwrite, mode=file.mode, mtime_ns=file.mtime_ns)
+                is_kept = small.write(
+                    file.path, memoryview(data), overwrite=overwrite, mode=file.mode, mtime_ns=file.mtime_ns
+                )
+                times_changed += not is_kept
             except FileError as problem:
                 code = code_of(problem)
             codes.append(code)
             record.add(file.path, code, len(data), file.digest)
-    return codes
+    return codes, times_changed
 
 
 def read_many(desk: Desk, request: ReadMany) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from secftp.errors import AlreadyExists, ChecksumMismatch, ConnectionLost, FileError, TransferTimeout
 from secftp.messages import ErrorCode, Ok
 from secftp.server.requests.desk import Interrupted, Outcome, Refused, Reporter, begin_digest, hash_part, name_of
+from secftp.storage.base import keeps_time
 from secftp.transfer import Aborted, receive_file
 
 if TYPE_CHECKING:
@@ -30,15 +31,16 @@ def write(desk: Desk, request: Write) -> Outcome:
     """OK. After a failure the rest of the file is still on its way, and thrown away by whoever answers for it."""
     desk.log.line(f"Client requested to write filename: {name_of(request.path)}")
     try:
-        end = _receive(desk, request)
+        end, is_kept = _receive(desk, request)
     except Aborted:
         raise Refused(ErrorCode.CANCELLED) from None
-    desk.channel.send(Ok(id=request.id, size=end.size, digest=end.digest))
+    desk.channel.send(Ok(id=request.id, size=end.size, digest=end.digest, time_changed=not is_kept))
     desk.log.line(f"File confirmed, checksum: {end.digest.hex()}")
     return Outcome(end.size, end.digest)
 
 
-def _receive(desk: Desk, request: Write) -> End:
+def _receive(desk: Desk, request: Write) -> tuple[End, bool]:
+    """How the file ended, and whether its time was kept."""
     desk.require("write")
     if request.overwrite and not desk.rights.overwrite and _exists(desk, request.path):
         raise AlreadyExists(f"{name_of(request.path)} exists already.")
@@ -55,8 +57,8 @@ def _receive(desk: Desk, request: Write) -> End:
             end = receive_file(
                 desk.channel, sink, digest, total=request.size, subject=name_of(request.path), progress=progress
             )
-        sink.commit()
-    return end
+        info = sink.commit()
+    return end, keeps_time(request.mtime_ns, info.mtime_ns)
 
 
 @contextlib.contextmanager
