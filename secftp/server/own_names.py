@@ -125,9 +125,9 @@ class OwnNamesStore(Store):
         check(path)
         return self._inner.make_folder(path, **options)
 
-    def set_attributes(self, path: Path, **options: Any) -> None:
+    def set_attributes(self, path: Path, **options: Any) -> bool:
         """As `Store.set_attributes`."""
-        self._inner.set_attributes(path, **options)
+        return self._inner.set_attributes(path, **options)
 
     def make_writable(self, path: Path) -> int | None:
         """As `Store.make_writable`."""
@@ -157,10 +157,10 @@ class _OwnNamesSmallFiles(SmallFiles):
         """As `SmallFiles.read`."""
         return self._inner.read(path, limit)
 
-    def write(self, path: Path, data: memoryview, **options: Any) -> None:
+    def write(self, path: Path, data: memoryview, **options: Any) -> bool:
         """As `SmallFiles.write`."""
         check(path)
-        self._inner.write(path, data, **options)
+        return self._inner.write(path, data, **options)
 
     def close(self) -> None:
         """As `SmallFiles.close`."""
