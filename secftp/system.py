@@ -60,6 +60,15 @@ def process_umask() -> int:
     return mask
 
 
+def has_controlling_terminal() -> bool:
+    """Tell whether this process has a controlling terminal, whose end is a SIGHUP (POSIX.1-2017, XBD 11.1.10)."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC))
+    except OSError:
+        return False
+    return True
+
+
 def rename_noreplace(old: bytes, new: bytes, *, folder: int, to: int | None = None) -> None:
     """Rename `old` in the folder held open as `folder` to `new` in the folder `to`, or the same, unless `new` exists.
 

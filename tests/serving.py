@@ -498,6 +498,7 @@ def server_process(home, *arguments, terminal=False, **changes):
         stderr=subprocess.PIPE,
         env=environment(home, **changes),
         cwd=home,
+        start_new_session=True,  # a service has no controlling terminal, whatever this run has
     )
     if terminal:
         os.close(slave)

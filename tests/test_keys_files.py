@@ -116,6 +116,30 @@ def test_a_file_that_others_can_open_is_refused(key_file, mode):
     assert caught.value.hint.startswith("chmod 600 ")
 
 
+@pytest.mark.parametrize("owner", ["root", "the service"])
+@pytest.mark.parametrize("group", ["of the service", "another"])
+@pytest.mark.parametrize("mode", [0o640, 0o440, 0o600, 0o660, 0o650, 0o644, 0o641])
+def test_the_group_of_a_service_may_read_what_is_roots(key_file, monkeypatch, recorded, owner, group, mode):
+    """As in /etc: root:secftp, mode 640. The file is stat as it would be there; only root could make it so."""
+    real = os.fstat
+
+    def fstat(descriptor):
+        status = list(real(descriptor))
+        status[4] = 0 if owner == "root" else 990
+        status[5] = 990 if group == "of the service" else 991
+        return os.stat_result(status)
+
+    path = key_file(b"a key", mode)
+    monkeypatch.setattr("os.geteuid", lambda: 990)
+    monkeypatch.setattr("os.getegid", lambda: 990)
+    monkeypatch.setattr("os.fstat", fstat)
+    if mode == 0o600 or (mode in (0o640, 0o440) and (owner, group) == ("root", "of the service")):
+        assert material(read_key_file(path)) == ("text", b"a key")
+    else:
+        with pytest.raises(KeyFormatError, match="other users"):
+            read_key_file(path)
+
+
 @pytest.mark.parametrize("mode", [0o600, 0o400, 0o700])
 def test_a_file_of_ones_own_is_read(recorded, key_file, mode):
     assert material(read_key_file(key_file(b"a key", mode))) == ("text", b"a key")

@@ -15,7 +15,8 @@ from secftp.record import Mode, Password, Suite
 from secftp.server.access import Access, NamedKey, Rights
 from secftp.server.limits import Limits
 from secftp.server.log import Log
-from secftp.server.running import Again
+from secftp.server.options import parse
+from secftp.server.reload import Reloader
 from secftp.storage import LocalStore
 from tests.serving import DEADLINE, KEY, WRONG_KEY, Hostile, Lines, get, serving, session, until
 
@@ -212,14 +213,17 @@ def test_no_session_gets_the_store_of_keys_that_are_being_replaced(tmp_path, mon
 def test_a_reload_closes_stores_only_after_the_server_has_the_new_keys():
     calls = []
     keyring = types.SimpleNamespace(
-        load=lambda: calls.append("load") or "keys", retire=lambda in_use: calls.append(("retire", in_use))
+        load=lambda _options: calls.append("load") or "keys",
+        retire=lambda in_use: calls.append(("retire", in_use)),
+        sources=list,
     )
-    again = Again(types.SimpleNamespace(log_file=None), Log(Lines()), keyring)
-    again.server = types.SimpleNamespace(
+    options = parse(["0"])
+    reloader = Reloader(options, Log(Lines()), keyring, lambda: options)
+    reloader.server = types.SimpleNamespace(
         admit_by=lambda access: calls.append(("admit", access)), stores_in_use=lambda: "stores"
     )
-    again()
-    again.wait()
+    reloader()
+    reloader.wait()
     assert calls == ["load", ("admit", "keys"), ("retire", "stores")]
 
 

@@ -25,7 +25,8 @@ from secftp.keys import Key, write_key_file
 from secftp.messages import End, ErrorCode, File, Ok, Read, Write, encode
 from secftp.server.limits import Limits
 from secftp.server.log import Log
-from secftp.server.running import Again
+from secftp.server.options import parse
+from secftp.server.reload import Reloader
 from tests.serving import (
     DEADLINE,
     HOST,
@@ -263,13 +264,14 @@ def test_a_handshake_under_way_at_sighup_becomes_a_session_like_any_other(home, 
 
 def test_what_fails_in_an_unforeseen_way_at_sighup_keeps_no_later_one_from_being_heeded(monkeypatch):
     failures = [ZeroDivisionError(), KeyFormatError("no key")]
-    keyring = types.SimpleNamespace(load=lambda: (_ for _ in ()).throw(failures.pop(0)))
+    keyring = types.SimpleNamespace(load=lambda _options: (_ for _ in ()).throw(failures.pop(0)))
     lines = Lines()
-    again = Again(types.SimpleNamespace(log_file=None), Log(lines), keyring)
-    again.server = object()
+    options = parse(["0"])
+    reloader = Reloader(options, Log(lines), keyring, lambda: options)
+    reloader.server = object()
     for told in ("Internal error: ZeroDivisionError", "The keys stay as they are: no key"):
-        again()
-        again.wait()
+        reloader()
+        reloader.wait()
         lines.wait_for(told)
 
 

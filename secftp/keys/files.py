@@ -41,8 +41,9 @@ def read_key_file(path: StrPath, *, credential: bool = False) -> Key:
     """The key in a file: a text of 1 to 65,536 bytes of UTF-8, or the generator's line `secftp-key-1 BASE64`.
 
     Raises KeyFormatError when the file can't be read, is no regular file, belongs to somebody else than the user or
-    root, may be read or written by others (mode & 077), is empty, blank, too long, not UTF-8, or mistyped. A link is
-    followed (mounted secrets are links): the checks are made on the open file, so whoever set it gains nothing.
+    root, may be read or written by others (mode & 077), is empty, blank, too long, not UTF-8, or mistyped. The group
+    may read a file of root's if it is the group of this process, which is not root's. A symlink is followed (mounted
+    secrets are symlinks): the checks are made on the open file, so an attacker gains nothing by it.
     `credential`: it is one of those that systemd hands to a service, which its group may be allowed to read.
     """
     limit = MAX_TEXT_BYTES + _FRAME_BYTES + 1
@@ -195,7 +196,9 @@ def _check_private(path: StrPath, subject: str, status: os.stat_result, forbidde
         raise KeyFormatError(f"{subject} is not a regular file.")
     if status.st_uid not in (os.geteuid(), 0):
         raise KeyFormatError(f"{subject} belongs to another user.", hint="Copy it, and use the copy.")
-    if status.st_mode & forbidden:
+    # What a service has in /etc: a file of root's that the service's own group may read (root:secftp, mode 640).
+    for_the_group = status.st_uid == 0 != os.geteuid() and status.st_gid == os.getegid()
+    if status.st_mode & (forbidden & ~stat.S_IRGRP if for_the_group else forbidden):
         raise KeyFormatError(f"{subject} is open to other users of this machine.", hint=f"chmod 600 {_shown(path)}")
 
 

@@ -54,9 +54,10 @@ def _complain(problem: SecftpError) -> None:
 
 
 def _run(arguments: list[str]) -> int:
-    from secftp.server.options import parse
+    from secftp.server.options import OptionSource
 
-    options = parse(arguments)
+    source = OptionSource(arguments)
+    options = source.read()
     try:
         from secftp.server.running import check, run
     except InstallationError:
@@ -78,8 +79,7 @@ def _run(arguments: list[str]) -> int:
         return int(ExitCode.OK)
     with contextlib.ExitStack() as stack:
         listener = stack.enter_context(contextlib.closing(_listen(options)))
-        run(options, listener, _announce)
-    return int(ExitCode.OK)
+        return int(run(options, listener, _announce, source.read))
 
 
 def _prepare_process() -> None:

@@ -50,10 +50,31 @@ class Keyring:
         self._retired: list[Store] = []
         self._written: set[str] = set()  # the directories that the keys which were read last may write to
         self.writes_where_modules_are = False
-        self._default = self._choose_default()
+        self._environment = os.environ.pop(VARIABLE, None)  # no child of ours needs it
+        self._given: Key | None = None  # the default key, where it came from no file and can't be read again
+        self._source = ""
+        self._loaded = False
 
-    def load(self) -> Access:
-        """Read all keys (a key that was given in another way than by a file stays); raises and keeps what there was."""
+    def load(self, options: ServerOptions | None = None) -> Access:
+        """Read all keys, by these options if they are given, and return the access that they grant.
+
+        A key that was given in another way than by a file stays. Raises `SecftpError`, and keeps what there was.
+        """
+        before, self._options = self._options, options or self._options
+        try:
+            return self._load()
+        except BaseException:
+            self._options = before
+            raise
+
+    def sources(self) -> list[str]:
+        """What the last `load` read, as sentences for the log."""
+        lines = [f"The default key was not read again: {self._source}."] if self._source else []
+        if self._options.keys is not None or self._options.key_file is not None:
+            lines.append("The keys were read again.")
+        return lines
+
+    def _load(self) -> Access:
         options = self._options
         with contextlib.ExitStack() as undo:
             stores: list[Store] = []
@@ -73,6 +94,7 @@ class Keyring:
             undo.pop_all()
         self._retired += self._stores
         self._stores = stores
+        self._loaded = True
         return access
 
     def retire(self, in_use: set[Store]) -> None:
@@ -125,27 +147,41 @@ class Keyring:
                 hint="It has to be beneath the served folder, and no link may lead to it.",
             ) from None
 
-    def _choose_default(self) -> Callable[[], Key | None]:
-        """The way to the key of clients that give no name; what is no file is read here, once."""
-        options = self._options
-        environment = os.environ.pop(VARIABLE, None)  # no child of ours needs it
-        text = options.key
-        if text is None and options.key_fd is None and options.key_file is None:
-            text = environment
-        if text is not None:
-            return _always(Key.from_text(typed(text)))
-        if options.key_fd is not None:
-            return _always(read_key_descriptor(options.key_fd))
+    def _default(self) -> Key | None:
+        """The key of clients that give no name; what comes from no file is read once."""
+        if self._given is None:
+            self._given = self._take_given()
+        if self._given is not None:
+            return self._given
+        options, self._source = self._options, ""
         if options.key_file is not None:
-            return self._file(options.key_file)
+            refuse_beneath(options.key_file, options.root)
+            return read_key_file(options.key_file)
         if (credential := _credential()) is not None:
-            return self._file(credential, credential=True)
-        wanted = options.keys is None and not options.anonymous and not options.anonymous_write
-        return _always(self._own() if wanted else None)
+            self._source = "it is a credential, which systemd copies when the service starts"
+            refuse_beneath(credential, options.root)
+            return read_key_file(credential, credential=True)
+        if options.keys is None and not options.anonymous and not options.anonymous_write:
+            if self._loaded:
+                raise KeyFormatError(
+                    "The configuration names no key any more.", hint="Name one, or restart the server to have one made."
+                )
+            self._given, self._source = self._own(), "it is the server's own"
+        return self._given
 
-    def _file(self, path: str, *, credential: bool = False) -> Callable[[], Key | None]:
-        refuse_beneath(path, self._options.root)
-        return lambda: read_key_file(path, credential=credential)
+    def _take_given(self) -> Key | None:
+        """The default key, where it is given by itself and not by a file."""
+        options = self._options
+        if options.key is not None:
+            self._source = "it was given on the command line"
+            return Key.from_text(typed(options.key))
+        if options.key_fd is not None:
+            self._source = f"it came from descriptor {options.key_fd}"
+            return read_key_descriptor(options.key_fd)
+        if options.key_file is None and self._environment is not None:
+            self._source = f"it came from {VARIABLE}"
+            return Key.from_text(typed(self._environment))
+        return None
 
     def _own(self) -> Key:
         """A key that this terminal alone gets to see, once; without a terminal the one that is remembered."""
@@ -156,10 +192,6 @@ class Keyring:
         remembered = load_or_create(self._options.root)
         self._log.line(f"Key: in the file {escape(os.fsencode(remembered.path))}")
         return remembered.key
-
-
-def _always(key: Key | None) -> Callable[[], Key | None]:
-    return lambda: key
 
 
 def _credential() -> str | None:

@@ -31,7 +31,7 @@ class ServerOptions:
     """
 
     port: int | None
-    key: str | None
+    key: str | None = dataclasses.field(repr=False)
     key_file: str | None
     key_fd: int | None
     keys: str | None
@@ -56,22 +56,36 @@ class ServerOptions:
 
 def parse(arguments: list[str]) -> ServerOptions:
     """Options from the arguments; raises `UsageError`. Prints and exits for --help and --version alone."""
-    given = find_given(arguments)
-    configured: dict[str, Any] = {}
-    if (path := given.get("config")) is not None:
-        from secftp.server.config import read_config
+    return OptionSource(arguments).read()
 
-        configured = find_given(read_config(path))
-    _check_keys(given)
-    _check_keys(configured)
-    if any(name in given for name in _DEFAULT_KEYS) or "SECFTP_KEY" in os.environ:
-        configured = {name: value for name, value in configured.items() if name not in _DEFAULT_KEYS}
-    values = {**vars(make_parser().parse_args([])), **configured, **given}
-    if values["port"] is None and "LISTEN_FDS" not in os.environ:
-        raise UsageError("The port is missing.", hint=SEE_HELP)
-    values["hosts"] = values.pop("host")
-    limits = Limits(**{name: values.pop(name) for name in list(values) if name in _LIMITS})
-    return ServerOptions(**values, limits=limits)
+
+class OptionSource:
+    """Where options come from: these arguments, the environment at this moment, and a configuration if one is named."""
+
+    def __init__(self, arguments: list[str]) -> None:
+        self._arguments = arguments
+        # Both are taken out of the environment when they are used; what they stood for counts at later readings, too.
+        self._has_variable = "SECFTP_KEY" in os.environ
+        self._inherits_sockets = "LISTEN_FDS" in os.environ
+
+    def read(self) -> ServerOptions:
+        """Read the arguments and the configuration as it is now. Raises `UsageError`."""
+        given = find_given(self._arguments)
+        configured: dict[str, Any] = {}
+        if (path := given.get("config")) is not None:
+            from secftp.server.config import read_config
+
+            configured = find_given(read_config(path))
+        _check_keys(given)
+        _check_keys(configured)
+        if self._has_variable or any(name in given for name in _DEFAULT_KEYS):
+            configured = {name: value for name, value in configured.items() if name not in _DEFAULT_KEYS}
+        values = {**vars(make_parser().parse_args([])), **configured, **given}
+        if values["port"] is None and not self._inherits_sockets:
+            raise UsageError("The port is missing.", hint=SEE_HELP)
+        values["hosts"] = values.pop("host")
+        limits = Limits(**{name: values.pop(name) for name in list(values) if name in _LIMITS})
+        return ServerOptions(**values, limits=limits)
 
 
 def find_given(arguments: list[str]) -> dict[str, Any]:

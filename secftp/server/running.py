@@ -10,20 +10,21 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import threading
 from typing import TYPE_CHECKING, Final
 
 from secftp.channel import notify
-from secftp.errors import SecftpError
+from secftp.errors import ExitCode
 from secftp.safe_path import module_directory
 from secftp.server.keyring import Keyring
 from secftp.server.log import Level, Log
 from secftp.server.log_file import open_log
 from secftp.server.own_names import OwnNamesStore
 from secftp.server.quota import BoundedStore, Quota
+from secftp.server.reload import Reloader
 from secftp.server.server import Server
 from secftp.server.user import become
 from secftp.storage import ALGORITHMS, LocalStore, load_digests
+from secftp.system import has_controlling_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,21 +37,33 @@ _UNSAFE_START: Final = (
     "Python looks for modules in this directory too: no client may make a name in it that begins with secftp, or that "
     "of a module which Python loads first. A safer start is secftpd, or python -P -m secftp.server."
 )
-# At the end, for a reload that is under way.
-WAIT_SECONDS: Final = 5.0
 _STOP: Final = (signal.SIGINT, signal.SIGTERM)
 
 
 def check(options: ServerOptions) -> None:
-    """Raise what would keep a server with these options from starting, as far as that shows without a port."""
+    """Raise what would keep a server with these options from starting, as far as that shows without a port.
+
+    Files are read as the user of `options.user`, if one is given, so root can try what a service will meet.
+    """
+    if options.user is not None:
+        become(options.user)
     with contextlib.ExitStack() as stack:
         log = _open_log(options, stack)
         root = stack.enter_context(contextlib.closing(LocalStore(options.root)))
         stack.enter_context(contextlib.closing(Keyring(options, log, root, lambda store: store))).load()
 
 
-def run(options: ServerOptions, listener: Listener, announce: Callable[[Listener, ServerOptions, Log], None]) -> None:
-    """Serve until a signal ends it. `announce` tells where it listens."""
+def run(
+    options: ServerOptions,
+    listener: Listener,
+    announce: Callable[[Listener, ServerOptions, Log], None],
+    read_options: Callable[[], ServerOptions],
+) -> ExitCode:
+    """Serve until a signal ends it; the exit code.
+
+    `announce` tells where it listens; `read_options` is called at each reload. Raises `SecftpError` for what keeps a
+    server from starting.
+    """
     if options.user is not None:
         become(options.user)
     load_digests(*ALGORITHMS)
@@ -62,15 +75,16 @@ def run(options: ServerOptions, listener: Listener, announce: Callable[[Listener
         bounded = _bounding(options, log)
         keyring = stack.enter_context(contextlib.closing(Keyring(options, log, root, bounded)))
         access = keyring.load()
-        again = Again(options, log, keyring)
+        reloader = Reloader(options, log, keyring, read_options)
         limits = options.limits.within_descriptors()
-        server = Server(bounded(root), access, log, limits=limits, grace=options.grace, on_hangup=again)
-        again.server = server
-        stack.callback(again.wait)
+        server = Server(bounded(root), access, log, limits=limits, grace=options.grace, on_hangup=reloader)
+        reloader.server = server
+        stack.callback(reloader.wait)
         listener.wake_at_signals()
         for number in _STOP:
             signal.signal(number, lambda *_: server.stop())
-        signal.signal(signal.SIGHUP, lambda *_: server.hang_up())
+        terminal = _Terminal(server)
+        signal.signal(signal.SIGHUP, terminal.hung_up if terminal.is_ours else lambda *_: server.hang_up())
         if os.geteuid() == 0:
             log.line("Running as root: a user of its own is safer (--user NAME).", Level.WARNING)
         if keyring.writes_where_modules_are:
@@ -82,6 +96,24 @@ def run(options: ServerOptions, listener: Listener, announce: Callable[[Listener
             # One that comes now changes nothing any more, and must not make of this end a death by a signal.
             signal.signal(number, signal.SIG_IGN)
         log.line("Stopped.")
+        return ExitCode.HUNG_UP if terminal.is_closed else ExitCode.OK
+
+
+class _Terminal:
+    """The terminal that a server was started from. When it is closed the server ends, as any program does.
+
+    A service has none. Under nohup, SIGHUP is ignored at the start: such a server is meant to stay, and SIGHUP reloads.
+    """
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self.is_ours = signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN and has_controlling_terminal()
+        self.is_closed = False
+
+    def hung_up(self, *_: object) -> None:
+        """Begin the end; the signal handler."""
+        self.is_closed = True
+        self._server.stop()
 
 
 def _open_log(options: ServerOptions, stack: contextlib.ExitStack) -> Log:
@@ -120,72 +152,3 @@ def _without_own_names(local: LocalStore, seen: Store) -> Store:
     """What sessions see of `local`; no name of ours can be made where `python -m` has looked for modules."""
     directory = module_directory()
     return OwnNamesStore(seen) if directory is not None and local.is_at(directory) else seen
-
-
-class Again:
-    """What SIGHUP is for: another log file, and the keys as they are now. Sessions under way notice nothing of it.
-
-    Called in the accept loop; reading keys takes time (a text is stretched), so that is a thread's work.
-    """
-
-    def __init__(self, options: ServerOptions, log: Log, keyring: Keyring) -> None:
-        self.server: Server | None = None
-        self._options = options
-        self._log = log
-        self._keyring = keyring
-        self._thread: threading.Thread | None = None
-        self._once_more = False
-        self._lock = threading.Lock()
-
-    def __call__(self) -> None:
-        """Begin; one that comes while it is under way makes it happen once more after that."""
-        with self._lock:
-            self._once_more = True
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="secftp-again", daemon=True)
-                self._thread.start()
-
-    def wait(self) -> None:
-        """Return when none is under way, or hangs in a file system, which must not keep the server from its end."""
-        with self._lock:
-            thread = self._thread
-        if thread is not None:
-            thread.join(WAIT_SECONDS)
-
-    def _run(self) -> None:
-        while self._goes_on():
-            for step in (self._reopen_log, self._read_keys):
-                try:
-                    step()
-                except Exception as problem:  # noqa: BLE001 - else this thread would end, and no later signal be heeded
-                    self._log.line(f"Internal error: {type(problem).__name__}", Level.ERROR)
-
-    def _goes_on(self) -> bool:
-        with self._lock:
-            goes_on, self._once_more = self._once_more, False
-            if not goes_on:
-                self._thread = None
-            return goes_on
-
-    def _reopen_log(self) -> None:
-        if self._options.log_file is None:
-            return
-        try:
-            before = self._log.reopen(open_log(self._options.log_file, self._options.root))
-        except SecftpError as problem:
-            self._log.line(f"The log stays where it is: {problem}", Level.ERROR)
-            return
-        if before is not None:
-            before.close()
-
-    def _read_keys(self) -> None:
-        server = self.server
-        assert server is not None  # signals come to a server that is there
-        try:
-            access = self._keyring.load()
-        except SecftpError as problem:
-            self._log.line(f"The keys stay as they are: {problem}", Level.ERROR)
-            return
-        server.admit_by(access)
-        self._keyring.retire(server.stores_in_use())
-        self._log.line("The keys were read again.")

@@ -10,7 +10,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from tests.mutants import admission, alive, core, files, importing, keys, processes, repeats, resources, wire
+from tests.mutants import admission, alive, core, files, importing, keys, processes, reload, repeats, resources, wire
 from tests.mutants.worker import SECONDS, SUITE_SECONDS, Broken, Unchanged, Worker, noticed
 from tests.prove import TOP, Figures
 
@@ -25,6 +25,7 @@ MUTANTS: list[Mutant] = [
     *processes.MUTANTS,
     *keys.MUTANTS,
     *resources.MUTANTS,
+    *reload.MUTANTS,
     *repeats.MUTANTS,
     *admission.MUTANTS,
     *importing.MUTANTS,

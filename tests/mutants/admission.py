@@ -8,7 +8,7 @@ RELOAD = "tests/test_server_reload.py"
 
 MUTANTS: list[Mutant] = [
     # --- a proof counts against the keys of now ---
-    mutant("stores-closed-before-the-keys-are-new", "secftp/server/running.py", "        server.admit_by(access)\n        self._keyring.retire(server.stores_in_use())\n", "        self._keyring.retire(server.stores_in_use())\n        server.admit_by(access)\n", RELOAD),
+    mutant("stores-closed-before-the-keys-are-new", "secftp/server/reload.py", "        server.admit_by(access)\n        self._keyring.retire(server.stores_in_use())\n", "        self._keyring.retire(server.stores_in_use())\n        server.admit_by(access)\n", RELOAD),
     mutant("store-closed-under-a-new-session", "secftp/server/server.py", "        with self._swapping:  # a store", "        if True:  # a store", RELOAD),
     mutant("proof-under-the-keys-of-then", "secftp/server/server.py", "            grant = self._shared.access.confirm(visitor.hello, visitor.grant)\n", "            grant = visitor.grant\n", RELOAD),
     mutant("proof-of-another-key-of-that-name", "secftp/server/access.py", " or not now.password.is_same(challenged.password):", ":", RELOAD),

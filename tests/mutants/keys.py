@@ -24,5 +24,5 @@ MUTANTS: list[Mutant] = [
     mutant("mark-in-the-key", TEXT, ".removeprefix(BYTE_ORDER_MARK).removesuffix", ".removesuffix", GIVEN),
     mutant("key-file-in-utf-16", FILES, "    if \"\\0\" in text:\n", "    if \"\\0\" in \"\":\n", GIVEN),
     mutant("key-by-the-locale", "secftp/text.py", "        return os.fsencode(text).decode(\"utf-8\", \"surrogateescape\")\n", "        return str(text)\n", "tests/test_output_locales.py::test_sums_are_bytes"),
-    mutant("server-with-an-empty-variable", "secftp/server/keyring.py", "        if text is not None:\n            return _always(", "        if text:\n            return _always(", ANONYMOUS),
+    mutant("server-with-an-empty-variable", "secftp/server/keyring.py", "options.key_file is None and self._environment is not None:", "options.key_file is None and self._environment:", ANONYMOUS),
 ]  # fmt: skip

@@ -69,7 +69,10 @@ MUTANTS = [
     mutant("cut-taken-for-a-close", MACHINE, "        if self.state is not State.CLOSED:\n", "        if self.state is State.START:\n", STATE),
     mutant("welcome-twice", MACHINE, "            Ping: State.IDLE,\n            Ok: State.IDLE,", "            Ping: State.IDLE,\n            Welcome: State.IDLE,\n            Ok: State.IDLE,", STATE),
     # --- keys ---
-    mutant("key-file-that-others-read", FILES, "    if status.st_mode & forbidden:\n", "    if status.st_mode & 0:\n", KEY_FILES),
+    mutant("key-file-that-others-read", FILES, "    if status.st_mode & (forbidden & ~stat.S_IRGRP if for_the_group else forbidden):\n", "    if status.st_mode & 0:\n", KEY_FILES),
+    mutant("key-file-that-any-group-reads", FILES, " != os.geteuid() and status.st_gid == os.getegid()", " != os.geteuid()", KEY_FILES),
+    mutant("key-file-of-its-own-that-the-group-reads", FILES, "for_the_group = status.st_uid == 0 != os.geteuid() and", "for_the_group = 0 != os.geteuid() and", KEY_FILES),
+    mutant("key-file-that-the-group-writes", FILES, "forbidden & ~stat.S_IRGRP if", "forbidden & ~stat.S_IRWXG if", KEY_FILES),
     mutant("key-file-of-somebody-else", FILES, "if status.st_uid not in (os.geteuid(), 0):", "if status.st_uid == -1:", KEY_FILES),
     mutant("key-from-a-device", FILES, "if not stat.S_ISREG(status.st_mode):", "if stat.S_ISSOCK(status.st_mode):", KEY_FILES),
     mutant("key-file-replaced", FILES, "os.link(temporary, path)", "os.replace(temporary, path); open(temporary, 'x').close()", KEY_FILES),

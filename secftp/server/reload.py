@@ -1,0 +1,154 @@
+"""What SIGHUP does: the log file is opened again, the configuration and the keys are read again.
+
+The log says what was read, what is in force from now on, and what needs a restart, so that an operator never takes a
+change for done that is not. Sessions under way notice nothing.
+
+Invariant: a file that can't be used changes nothing. Keys and rules are replaced together or not at all.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from typing import TYPE_CHECKING, Final
+
+from secftp.errors import SecftpError
+from secftp.server.log import Level
+from secftp.server.log_file import open_log
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from secftp.server.keyring import Keyring
+    from secftp.server.log import Log
+    from secftp.server.options import ServerOptions
+    from secftp.server.server import Server
+
+# For a reload that is under way when the server ends.
+WAIT_SECONDS: Final = 5.0
+# Options that a reload puts in force; all others need a new process.
+RELOADED: Final = frozenset(
+    {
+        "anonymous",
+        "anonymous_write",
+        "ciphers",
+        "key_file",
+        "keys",
+        "log_file",
+        "no_overwrite",
+        "read_only",
+    }
+)
+
+
+class Reloader:
+    """Reloads when called; `server` has to be set before the first call.
+
+    `read_options` returns the options as they are now, or raises SecftpError. Called in the accept loop, it returns at
+    once: reading keys takes time (a text is stretched with scrypt), so a thread of its own does that.
+    """
+
+    def __init__(
+        self, options: ServerOptions, log: Log, keyring: Keyring, read_options: Callable[[], ServerOptions]
+    ) -> None:
+        self.server: Server | None = None
+        self._options = options
+        self._log = log
+        self._keyring = keyring
+        self._read_options = read_options
+        self._thread: threading.Thread | None = None
+        self._once_more = False
+        self._lock = threading.Lock()
+
+    def __call__(self) -> None:
+        """Begin a reload. One that is asked for while another is under way follows it."""
+        with self._lock:
+            self._once_more = True
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="secftp-reload", daemon=True)
+                self._thread.start()
+
+    def wait(self) -> None:
+        """Return when no reload is under way, or after 5 s: a file system that hangs must not keep it up."""
+        with self._lock:
+            thread = self._thread
+        if thread is not None:
+            thread.join(WAIT_SECONDS)
+
+    def _run(self) -> None:
+        while self._continues():
+            try:
+                self._reload()
+            except Exception as problem:  # noqa: BLE001 - the thread would end, and later signals would do nothing
+                self._log.line(f"Internal error: {type(problem).__name__}", Level.ERROR)
+
+    def _continues(self) -> bool:
+        with self._lock:
+            continues, self._once_more = self._once_more, False
+            if not continues:
+                self._thread = None
+            return continues
+
+    def _reload(self) -> None:
+        try:
+            options = self._read_options()
+        except SecftpError as problem:
+            self._reopen_log(self._options)  # logrotate has moved the file away, whatever else is wrong
+            self._log.line(f"Everything stays as it is: {problem}", Level.ERROR)
+            return
+        # The rest stays as it was at the start: what lies beneath the root is asked of the root that is served.
+        effective = dataclasses.replace(self._options, **{name: getattr(options, name) for name in RELOADED})
+        self._reopen_log(effective)
+        if self._read_keys(effective):
+            self._report_changes(options)
+            self._options = effective  # what needs a restart is told at each reload until there was one
+
+    def _reopen_log(self, options: ServerOptions) -> None:
+        if options.log_file is None:
+            if self._options.log_file is not None:
+                self._log.line("The log file stays: the configuration names none, which needs a restart.")
+            return
+        try:
+            before = self._log.reopen(open_log(options.log_file, options.root))
+        except SecftpError as problem:
+            self._log.line(f"The log stays where it is: {problem}", Level.ERROR)
+            return
+        if before is not None:
+            before.close()
+        self._log.line("The log file was opened again.")
+
+    def _read_keys(self, options: ServerOptions) -> bool:
+        """Read the keys and put the rules in force; False if they stay as they are."""
+        server = self.server
+        assert server is not None  # signals come to a server that is there
+        try:
+            access = self._keyring.load(options)
+        except SecftpError as problem:
+            self._log.line(f"The keys stay as they are: {problem}", Level.ERROR)
+            return False
+        server.admit_by(access)
+        self._keyring.retire(server.stores_in_use())
+        for line in self._keyring.sources():
+            self._log.line(line)
+        return True
+
+    def _report_changes(self, options: ServerOptions) -> None:
+        if options.config is not None:
+            self._log.line("The configuration was read again.")
+        changed = {
+            field.name.replace("_", "-"): field.name in RELOADED
+            for field in dataclasses.fields(options)
+            if field.name != "limits" and getattr(options, field.name) != getattr(self._options, field.name)
+        }
+        changed |= {
+            field.name.replace("_", "-"): False
+            for field in dataclasses.fields(options.limits)
+            if getattr(options.limits, field.name) != getattr(self._options.limits, field.name)
+        }
+        reloaded = [name for name, in_force in changed.items() if in_force]
+        waiting = [name for name, in_force in changed.items() if not in_force]
+        if reloaded:
+            self._log.line(f"In force from the next session on: {', '.join(sorted(reloaded))}.")
+        if waiting:
+            names = ", ".join(sorted(waiting))
+            self._log.line(f"Changed, but in force after a restart only: {names}.", Level.WARNING)

@@ -1,0 +1,20 @@
+"""Mutants of what a reload does, and of which files of root's a service may read."""
+
+from __future__ import annotations
+
+from tests.mutants.mutant import mutant
+
+RELOAD = "tests/test_server_sighup.py"
+KEYRING = "secftp/server/keyring.py"
+RELOADER = "secftp/server/reload.py"
+RUNNING = "secftp/server/running.py"
+
+MUTANTS = [
+    mutant("reload-makes-a-key", KEYRING, "            if self._loaded:\n", "            if self._given is not None:\n", RELOAD),
+    mutant("rules-without-their-keys", KEYRING, "            self._options = before\n            raise\n", "            raise\n", RELOAD),
+    mutant("reload-keeps-the-rules", RELOADER, "access = self._keyring.load(options)", "access = self._keyring.load()", RELOAD),
+    mutant("reload-believes-another-root", RELOADER, "        if self._read_keys(effective):\n", "        if self._read_keys(options):\n", RELOAD),
+    mutant("reload-claims-what-it-did-not", RELOADER, "        waiting = [name for name, in_force in changed.items() if not in_force]\n", "        waiting = []\n", RELOAD),
+    mutant("serves-on-without-its-terminal", RUNNING, "terminal.hung_up if terminal.is_ours else", "terminal.hung_up if False else", RELOAD),
+    mutant("nohup-is-no-excuse", RUNNING, "signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN and has", "has", RELOAD),
+]  # fmt: skip

@@ -1,0 +1,194 @@
+"""SIGHUP: what a reload reads, what it puts in force, what it says, and when it is the end instead."""
+
+from __future__ import annotations
+
+import os
+import pty
+import signal
+
+import pytest
+
+from secftp.errors import ExitCode, Forbidden, HandshakeRefused
+from secftp.keys import read_key_file, write_key_file
+from secftp.record import Suite
+from tests.serving import HOST, environment, get, put, server_command, server_process, session, until
+
+SECRET = "correct horse battery staple"
+
+
+@pytest.fixture
+def home(tmp_path):
+    directory = tmp_path / "home"
+    directory.mkdir()
+    return directory
+
+
+@pytest.fixture
+def root(tmp_path):
+    directory = tmp_path / "root"
+    directory.mkdir()
+    return directory
+
+
+@pytest.fixture
+def key(home):
+    write_key_file(home / "key")
+    return read_key_file(home / "key")
+
+
+def write(path, text, mode=0o600):
+    path.unlink(missing_ok=True)
+    path.touch(mode)
+    path.write_text(text)
+
+
+def serve(home, root, *arguments, **environment):
+    return server_process(home, "0", "--host", HOST, "--root", root, *arguments, **environment)
+
+
+def serve_config(home, config):
+    return server_process(home, "0", "--host", HOST, "--config", config)
+
+
+def reload_lines(server, before):
+    """What the log says of a reload after `before`, without the stamps."""
+    text = server.log.text[len(before) :]
+    return [line.partition(": ")[2] for line in text.splitlines()]
+
+
+def test_a_reload_puts_the_rules_of_the_configuration_in_force_and_says_so(home, root, key):
+    config = home / "server.toml"
+    write(config, f'root = "{root}"\nkey-file = "key"\n')
+    with serve_config(home, config) as server:
+        with session(server.port, key) as client:
+            put(client, b"name", b"contents")
+        before = server.log.text
+        write(
+            config,
+            f'root = "{root}"\nkey-file = "key"\nread-only = true\nciphers = ["aes256"]\nmax-clients = 7\ngrace = 9\n',
+        )
+        server.signal(signal.SIGHUP)
+        server.log.wait_for(r"Changed, but in force after a restart only: .*\.$")
+        assert reload_lines(server, before)[-4:] == [
+            "The keys were read again.",
+            "The configuration was read again.",
+            "In force from the next session on: ciphers, read-only.",
+            "Changed, but in force after a restart only: grace, max-clients.",
+        ]
+        with session(server.port, key, Suite.AES256) as client:
+            assert get(client, b"name") == b"contents"
+            with pytest.raises(Forbidden):
+                put(client, b"other", b"contents")
+        with pytest.raises(HandshakeRefused):
+            session(server.port, key, Suite.AES128)
+        # What needs a restart is said again, what is in force is not.
+        before = server.log.text
+        server.signal(signal.SIGHUP)
+        server.log.wait_for(r"Changed, but in force after a restart only: .*\.$", 2)
+        assert not any("In force from" in line for line in reload_lines(server, before))
+
+
+@pytest.mark.parametrize("broken", ['port = "x"', "[", 'key = "x"', "nonsense = 1", None])
+def test_a_configuration_that_can_not_be_used_changes_nothing(home, root, key, broken):
+    config = home / "server.toml"
+    write(config, f'root = "{root}"\nkey-file = "key"\n')
+    with serve_config(home, config) as server:
+        assert server.port
+        if broken is None:
+            config.chmod(0o666)
+        else:
+            write(config, f'root = "{root}"\nkey-file = "key"\nread-only = true\n{broken}\n')
+        server.signal(signal.SIGHUP)
+        server.log.wait_for(r"Everything stays as it is: The configuration .*\.$")
+        with session(server.port, key) as client:
+            put(client, b"name", b"contents")
+
+
+def test_rules_and_keys_change_together_or_not_at_all(home, root, key):
+    config = home / "server.toml"
+    write(config, f'root = "{root}"\nkey-file = "key"\n')
+    with serve_config(home, config) as server:
+        assert server.port
+        write(config, f'root = "{root}"\nkey-file = "missing"\nread-only = true\n')
+        server.signal(signal.SIGHUP)
+        server.log.wait_for(r"The keys stay as they are: The key file .*missing.*\.$")
+        with session(server.port, key) as client:
+            put(client, b"name", b"contents")
+
+
+def test_what_lies_beneath_the_root_is_asked_of_the_root_that_is_served(home, root, key):
+    """The configuration may name another root already, which needs a restart."""
+    config = home / "server.toml"
+    write(config, f'root = "{root}"\nkey-file = "key"\n')
+    write_key_file(root / "key")
+    with serve_config(home, config) as server:
+        assert server.port
+        write(config, f'root = "{home.parent}/elsewhere"\nkey-file = "{root}/key"\n')
+        server.signal(signal.SIGHUP)
+        server.log.wait_for(r"The keys stay as they are: .*lies beneath the served .*\.$")
+        with session(server.port, key) as client:
+            put(client, b"name", b"contents")
+
+
+def test_a_key_that_came_from_no_file_stays_and_the_log_says_why(home, root):
+    for arguments, more, told in (
+        ([SECRET], {}, "it was given on the command line"),
+        ([], {"SECFTP_KEY": SECRET}, "it came from SECFTP_KEY"),
+        ([], {}, "it is the server's own"),
+    ):
+        with serve(home, root, *arguments, **more) as server:
+            assert server.port
+            server.signal(signal.SIGHUP)
+            server.log.wait_for(rf"The default key was not read again: {told}\.$")
+            assert "The keys were read again" not in server.log.text
+            assert SECRET not in server.log.text + server.errors.text
+
+
+def test_a_credential_is_told_to_be_systemds_copy(home, root, tmp_path):
+    write(tmp_path / "secftp.key", SECRET + "\n", 0o400)
+    with serve(home, root, CREDENTIALS_DIRECTORY=str(tmp_path)) as server:
+        assert server.port
+        server.signal(signal.SIGHUP)
+        server.log.wait_for(r"not read again: it is a credential, which systemd copies when the service starts\.$")
+
+
+def test_no_key_is_made_by_a_reload(home, root, key):
+    """A configuration that names no key any more is a mistake, not a wish for a new key."""
+    config = home / "server.toml"
+    write(config, f'root = "{root}"\nkey-file = "key"\n')
+    with serve_config(home, config) as server:
+        assert server.port
+        write(config, f'root = "{root}"\n')
+        server.signal(signal.SIGHUP)
+        server.log.wait_for(r"The keys stay as they are: .* names no key any more\.$")
+        with session(server.port, key) as client:
+            put(client, b"name", b"contents")
+    assert not (home / "state").exists()
+
+
+@pytest.mark.parametrize("ignored", [False, True], ids=["terminal", "nohup"])
+def test_a_closed_terminal_ends_a_server_that_was_started_from_it(home, root, key, ignored):
+    pid, terminal = pty.fork()
+    if pid == 0:  # the child: its controlling terminal is the other end
+        try:
+            os.chdir(home)
+            if ignored:
+                signal.signal(signal.SIGHUP, signal.SIG_IGN)
+            command = server_command(
+                "0", "--host", HOST, "--root", root, "--key-file", home / "key", "--log-file", home / "log"
+            )
+            os.execve(command[0], command, environment(home))
+        finally:
+            os._exit(99)
+    try:
+        until(lambda: (home / "log").exists() and "Serving" in (home / "log").read_text(), "it listens")
+        os.close(terminal)
+        if ignored:
+            until(lambda: "The keys were read again." in (home / "log").read_text(), "it reloads")
+            os.kill(pid, signal.SIGTERM)
+        _, status = os.waitpid(pid, 0)
+        assert os.waitstatus_to_exitcode(status) == (ExitCode.OK if ignored else ExitCode.HUNG_UP)
+        assert "Stopped." in (home / "log").read_text()
+    except BaseException:
+        os.kill(pid, signal.SIGKILL)
+        raise
