@@ -23,8 +23,9 @@ ALL_SUITES = frozenset(Suite)
 class Rights(NamedTuple):
     """What a session may do.
 
-    `read`: files and their sums. `write`: new files and folders, permissions and times. `list`: folders, and what
-    stands under a name. `delete`: remove, and rename together with `write`. `overwrite`: replace what is there.
+    `read`: files and their sums. `write`: new files and folders, and permissions and times of what the same session
+    made. `list`: folders, and what stands under a name. `delete`: remove, and rename together with `write`.
+    `overwrite`: replace what is there, and set its permissions and times.
     """
 
     read: bool

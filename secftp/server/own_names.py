@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from secftp.storage import FileInfo, Kind, Path, ResumedSink, Scanned, Sink, Source
+    from secftp.storage.base import Identity
 
 PREFIX: Final = "secftp"
 # What runpy imports of CPython 3.11 to 3.14 before it has found the module to run, where nothing had loaded it before.
@@ -124,6 +125,10 @@ class OwnNamesStore(Store):
         """As `Store.make_folder`."""
         check(path)
         return self._inner.make_folder(path, **options)
+
+    def identity(self, path: Path) -> Identity:
+        """As `Store.identity`."""
+        return self._inner.identity(path)
 
     def set_attributes(self, path: Path, **options: Any) -> bool:
         """As `Store.set_attributes`."""

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from secftp.server.limits import Limits
     from secftp.storage import FileInfo, Kind, LocalStore, Path, Room, Scanned, Source
+    from secftp.storage.base import Identity
     from secftp.storage.sink import FileSink, ResumedFileSink
     from secftp.storage.small import LocalSmallFiles
 
@@ -165,9 +166,15 @@ class BoundedStore(Store):
                 return len(path) - depth
         return len(path)
 
-    def set_attributes(self, path: Path, *, mode: int | None = None, mtime_ns: int | None = None) -> bool:
+    def identity(self, path: Path) -> Identity:
+        """As `Store.identity`."""
+        return self._inner.identity(path)
+
+    def set_attributes(
+        self, path: Path, *, mode: int | None = None, mtime_ns: int | None = None, only: Identity | None = None
+    ) -> bool:
         """As `Store.set_attributes`."""
-        return self._inner.set_attributes(path, mode=mode, mtime_ns=mtime_ns)
+        return self._inner.set_attributes(path, mode=mode, mtime_ns=mtime_ns, only=only)
 
     def make_writable(self, path: Path) -> int | None:
         """As `Store.make_writable`."""

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 Path: TypeAlias = tuple[bytes, ...]  # of a file or a folder
 FolderPath: TypeAlias = Path  # the same, but () is the served folder itself
 Kind: TypeAlias = Literal["file", "folder"]
+Identity: TypeAlias = tuple[int, int]  # device and inode: one file or directory, for as long as it is there
 
 _LATEST = 2**63 - 1  # nanoseconds: the year 2262
 _TICK = 2_000_000_000  # nanoseconds: what the coarsest file system (FAT) rounds to
@@ -273,10 +274,22 @@ class Store(_Closing, Protocol):
         """
         ...
 
-    def set_attributes(self, path: FolderPath, *, mode: int | None = None, mtime_ns: int | None = None) -> bool:
+    def identity(self, path: Path) -> Identity:
+        """Which file or directory stands under a name, for `set_attributes`; raises as `stat` does."""
+        ...
+
+    def set_attributes(
+        self,
+        path: FolderPath,
+        *,
+        mode: int | None = None,
+        mtime_ns: int | None = None,
+        only: Identity | None = None,
+    ) -> bool:
         """Set the permissions (as `create_sink`'s), or the modification time, or both, of a file or a folder.
 
-        Returns whether the file system could keep the time (`keeps_time`).
+        With `only`, raises `Forbidden` if another file or directory has the name by now. Returns whether the file
+        system could keep the time (`keeps_time`).
         Raises `NotFound`, `NotAFolder`, `Forbidden`, `NameRefused`.
         """
         ...

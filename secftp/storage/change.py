@@ -24,7 +24,7 @@ from secftp.storage.unfinished import drop_partial, is_unfinished, remove_if_aba
 from secftp.storage.writable import make_writable, restore_mode
 
 if TYPE_CHECKING:
-    from secftp.storage.base import Kind, Path
+    from secftp.storage.base import Identity, Kind, Path
 
 _ANY_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_NOCTTY | os.O_CLOEXEC
 # What renaming without replacing says where system or file system can't.
@@ -198,7 +198,9 @@ def _is_folder(folder: int, name: bytes) -> bool:
     return False
 
 
-def set_attributes(folder: int, path: Path, mode: int | None, mtime_ns: int | None, mask: int) -> bool:
+def set_attributes(
+    folder: int, path: Path, mode: int | None, mtime_ns: int | None, *, mask: int, only: Identity | None = None
+) -> bool:
     """As `Store.set_attributes`, of the last name of `path` in `folder`, or of that itself if `path` is `()`."""
     name = path[-1] if path else b"."
     with translated(path or "."):
@@ -209,9 +211,16 @@ def set_attributes(folder: int, path: Path, mode: int | None, mtime_ns: int | No
         except PermissionError:
             fd, place = open_unreadable(name, folder)
         try:
+            if only is not None and only != _identity(fd):
+                raise failure(Forbidden, "It is not the one that was meant", path)
             return _set(fd, place, path, mode, mtime_ns, mask)
         finally:
             close_quietly(fd)
+
+
+def _identity(fd: int) -> Identity:
+    status = os.fstat(fd)
+    return status.st_dev, status.st_ino
 
 
 def _set(fd: int, place: str | None, path: Path, mode: int | None, mtime_ns: int | None, mask: int) -> bool:

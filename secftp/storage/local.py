@@ -32,7 +32,7 @@ from secftp.storage.unsized import with_size
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
-    from secftp.storage.base import Kind, Path, Scanned
+    from secftp.storage.base import Identity, Kind, Path, Scanned
     from secftp.storage.folders import StrOrBytesPath
 
 
@@ -156,12 +156,20 @@ class LocalStore(Store):
             close_quietly(folder)
         return True
 
-    def set_attributes(self, path: Path, *, mode: int | None = None, mtime_ns: int | None = None) -> bool:
+    def identity(self, path: Path) -> Identity:
+        """As `Store.identity`."""
+        with self._folder_of(path) as folder:
+            status = look(folder, path)
+            return status.st_dev, status.st_ino
+
+    def set_attributes(
+        self, path: Path, *, mode: int | None = None, mtime_ns: int | None = None, only: Identity | None = None
+    ) -> bool:
         """As `Store.set_attributes`; setgid and the like of a folder stay as they are."""
         if not path:
-            return change.set_attributes(self._root, path, mode, mtime_ns, self._mode_mask)
+            return change.set_attributes(self._root, path, mode, mtime_ns, mask=self._mode_mask, only=only)
         with self._folder_of(path) as folder:
-            return change.set_attributes(folder, path, mode, mtime_ns, self._mode_mask)
+            return change.set_attributes(folder, path, mode, mtime_ns, mask=self._mode_mask, only=only)
 
     def make_writable(self, path: Path) -> int | None:
         """As `Store.make_writable`."""

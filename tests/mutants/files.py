@@ -12,6 +12,7 @@ ESCAPES = "tests/test_storage_escapes.py"
 GUESSES = "tests/test_server_guesses.py"
 HOSTILE = "tests/test_server_hostile.py"
 COPY_HOSTILE = "tests/test_copy_hostile.py"
+WRITTEN = "tests/test_server_requests_written.py"
 KEPT = "tests/test_kept.py"
 UNSEEN = "tests/test_unseen.py"
 UNSIZED = "tests/test_unsized.py"
@@ -110,6 +111,11 @@ MUTANTS = [
     mutant("read-without-the-right", "secftp/server/requests/read.py", "    desk.log.line(f\"Client requesting filename: {name_of(request.path)}\")\n    desk.require(\"read\")\n", "    desk.log.line(f\"Client requesting filename: {name_of(request.path)}\")\n", RIGHTS),
     mutant("sum-without-the-right", "secftp/server/requests/read.py", "    desk.log.line(f\"Client requesting checksum: {name_of(request.path)}\")\n    desk.require(\"read\")\n", "    desk.log.line(f\"Client requesting checksum: {name_of(request.path)}\")\n", RIGHTS),
     mutant("list-without-the-right", "secftp/server/requests/look.py", "    desk.require(\"list\")\n    desk.check(request.id)\n", "    desk.check(request.id)\n", RIGHTS),
+    mutant("attributes-without-the-right", "secftp/server/requests/change.py", "    if own is None:\n        desk.require(\"overwrite\")\n", "", RIGHTS, WRITTEN),
+    mutant("attributes-of-what-was-there", "secftp/storage/change.py", "                raise\n            return False\n", "                raise\n            return True\n", WRITTEN, MODES),
+    mutant("attributes-of-what-took-the-name", "secftp/storage/change.py", "if only is not None and only != _identity(fd):", "if only == (0, 0):", WRITTEN),
+    mutant("made-without-having-been", "secftp/server/requests/many.py", "                desk.made(file.path)\n            except FileError as problem:\n", "            except FileError as problem:\n                desk.made(file.path)\n", WRITTEN),
+    mutant("written-without-a-bound", "secftp/server/requests/written.py", "    if len(names) >= most:\n", "    if len(names) < 0:\n", WRITTEN),
     mutant("remove-without-the-right", "secftp/server/requests/change.py", "    desk.require(\"delete\")\n", "", RIGHTS),
     mutant("rename-overwrites-without-the-right", "secftp/server/requests/change.py", "overwrite = request.overwrite and desk.rights.overwrite", "overwrite = request.overwrite", RIGHTS, "tests/test_server_requests_change.py"),
     # --- guesses and time ---

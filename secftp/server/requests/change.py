@@ -47,17 +47,21 @@ def make_folder(desk: Desk, request: MakeFolder) -> Outcome:
     """Make a folder."""
     desk.log.line(f"Client requested to make folder: {name_of(request.path)}")
     desk.require("write")
-    desk.store.make_folder(request.path, parents=request.parents, mode=request.mode)
+    if desk.store.make_folder(request.path, parents=request.parents, mode=request.mode):
+        desk.made(request.path, is_directory=True)
     if request.fill and desk.rights.overwrite:
         desk.filling.begin(request.path)
     return _done(desk, request.id, "Folder made.")
 
 
 def set_attributes(desk: Desk, request: SetAttributes) -> Outcome:
-    """Set permissions and time of what is there, which is to replace a part of it."""
+    """Set permissions and time of what is there, which is to replace a part of it, unless this session has made it."""
     desk.log.line(f"Client requested to set attributes: {name_of(request.path)}")
-    desk.require("write", "overwrite")
-    is_kept = desk.store.set_attributes(request.path, mode=request.mode, mtime_ns=request.mtime_ns)
+    desk.require("write")
+    own = None if desk.rights.overwrite else desk.written.find(request.path)
+    if own is None:
+        desk.require("overwrite")
+    is_kept = desk.store.set_attributes(request.path, mode=request.mode, mtime_ns=request.mtime_ns, only=own)
     if request.mode is not None:
         desk.filling.end(request.path)
     return _done(desk, request.id, "Attributes set.", time_changed=not is_kept)

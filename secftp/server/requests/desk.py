@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from secftp.errors import FileError, InstallationError
 from secftp.messages import ErrorCode, code_for, text_for
 from secftp.server.requests.filling import Filling
+from secftp.server.requests.written import Written
 from secftp.storage import digester, new_digest
 from secftp.text import escape, format_rate, format_size
 
@@ -52,7 +53,7 @@ class Outcome(NamedTuple):
 class Desk:
     """One session's handlers' common ground. `hurry` says that the request under way is to be broken off."""
 
-    __slots__ = ("channel", "filling", "hurry", "log", "rights", "store")
+    __slots__ = ("channel", "filling", "hurry", "log", "rights", "store", "written")
 
     def __init__(
         self, channel: Channel, store: Store, rights: Rights, log: SessionLog, hurry: Callable[[], bool]
@@ -63,6 +64,7 @@ class Desk:
         self.log = log
         self.hurry = hurry
         self.filling = Filling(store)
+        self.written = Written(store)
 
     def require(self, *rights: str) -> None:
         """Raise `Refused` if this client lacks one of these rights, by their names in `Rights`."""
@@ -70,6 +72,11 @@ class Desk:
             if not getattr(self.rights, right):
                 reading = right not in _CHANGING or self.rights.write or self.rights.delete
                 raise Refused(ErrorCode.FORBIDDEN if reading else ErrorCode.READ_ONLY)
+
+    def made(self, path: Path, *, is_directory: bool = False) -> None:
+        """The client has made a file or a directory; if it may not replace things, that is remembered for it."""
+        if not self.rights.overwrite:
+            self.written.add(path, is_directory=is_directory)
 
     def check(self, request: int | None = None) -> None:
         """Raise `Interrupted` if the server is in a hurry, or the client has cancelled this request.

@@ -97,6 +97,7 @@ def _write_all(desk: Desk, request: WriteMany, record: _Record) -> tuple[list[Er
                     file.path, memoryview(data), overwrite=overwrite, mode=file.mode, mtime_ns=file.mtime_ns
                 )
                 times_changed += not is_kept
+                desk.made(file.path)
             except FileError as problem:
                 code = code_of(problem)
             codes.append(code)

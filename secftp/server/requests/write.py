@@ -58,6 +58,7 @@ def _receive(desk: Desk, request: Write) -> tuple[End, bool]:
                 desk.channel, sink, digest, total=request.size, subject=name_of(request.path), progress=progress
             )
         info = sink.commit()
+    desk.made(request.path)
     return end, keeps_time(request.mtime_ns, info.mtime_ns)
 
 
