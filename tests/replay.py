@@ -34,6 +34,9 @@ class Tape:
         self.rest = memoryview(recording)
         self.sent = bytearray()
 
+    def require_here(self):
+        pass
+
     def receive_into(self, view, timeout):
         size = min(4 + int.from_bytes(self.rest[:4], "big") + 16, len(view), len(self.rest))
         view[:size] = self.rest[:size]

@@ -150,7 +150,8 @@ def test_somebody_elses_file_is_refused(key_file, monkeypatch):
     if os.geteuid() == 0:
         os.chown(path, 12345, 12345)
     else:
-        monkeypatch.setattr("os.geteuid", lambda: 12345)
+        another = os.geteuid() + 1
+        monkeypatch.setattr("os.geteuid", lambda: another)
     with pytest.raises(KeyFormatError, match="another user"):
         read_key_file(path)
 

@@ -107,6 +107,7 @@ def test_permissions(tmp_path, small, umask, mask, old, mode, expected):
         os.chmod(tmp_path / "f", old)
     small.write(NAME, memoryview(b"new"), mode=mode)
     assert stat.S_IMODE(os.stat(tmp_path / "f").st_mode) == expected
+    os.chmod(tmp_path / "f", 0o600)  # an ordinary user can't read what nobody may
     assert contents(tmp_path) == {"f": b"new"}
 
 

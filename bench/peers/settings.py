@@ -110,7 +110,11 @@ http {{
 
 
 def _user() -> str:
-    return pwd.getpwuid(os.geteuid()).pw_name
+    """The name of this user; its number where the system knows no name, as in many containers."""
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return str(os.geteuid())
 
 
 def _is_locked(user: str) -> bool:
