@@ -639,6 +639,39 @@ def test_a_cancel_is_seen_behind_other_messages(ends):
     assert not server.cancelled(2)
 
 
+def test_cancels_that_wait_are_read_once_however_often_it_is_asked(ends, monkeypatch):
+    """Else each look, of which a long answer has thousands, would read the thousands that a client let wait."""
+    server, peer = ends.server_of_bare()
+    server.pending.limit = 1024
+    reads, cancels = [Read(id=number, path=PATH) for number in range(1, 501)], []
+    for number in range(1, 501):
+        cancels += [Cancel(id=number)]
+    peer.say(*reads)
+    peer.say(*cancels)
+    until(lambda: server.cancelled(500), "the last is there")
+    decoded, decode = [], channel.decode
+    monkeypatch.setattr(channel, "decode", lambda *frame: decoded.append(1) or decode(*frame))
+    for _ in range(100):
+        assert server.cancelled(1)
+        assert not server.cancelled(501)
+    assert decoded == []
+    assert [server.receive() for _ in range(1000)] == [*reads, *cancels]
+    assert not any(server.cancelled(number) for number in range(502))
+    assert not server._cancels
+
+
+def test_cancels_that_nobody_asked_about_take_no_memory(ends):
+    server, peer = ends.server_of_bare()
+    for number in range(1, 201):
+        messages = [Read(id=number, path=PATH), *[Cancel(id=number)] * (2 if number % 2 == 0 else 0)]
+        peer.say(*messages)
+        if number % 4 == 0:
+            until(lambda asked=number: server.cancelled(asked), "it is there")
+        assert [server.receive() for _ in messages] == messages
+        server.pending.pop()
+    assert len(server._cancels) + len(server._cancelled) == 0
+
+
 def test_silence_is_a_timeout(ends):
     client, peer = ends.client_of_bare(timeout=0.02)
     with pytest.raises(TransferTimeout) as caught:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
@@ -63,6 +63,9 @@ class Channel:
         self._receiving = Receiver(_OPPOSITE[outgoing], self._pending, self.last_sent)
         self._incoming = _OPPOSITE[outgoing]
         self._frames: deque[Frame] = deque()
+        self._cancels: deque[Frame] = deque()  # copies of those among the frames that `cancelled` has not read yet
+        self._cancelled: Counter[int] = Counter()  # what those say that it has read, and that wait still
+        self._has_bye = False  # whether the last message is there, read or not
         self._ended = False
         self._lock = threading.Lock()
         self._sealer = established.sealer
@@ -213,14 +216,13 @@ class Channel:
         Raises `ConnectionLost` when the peer has gone without a word: nobody waits for what takes long.
         """
         self._look()
-        has_bye = False
-        for frame in self._frames:
-            if frame.type == MessageType.CANCEL:
-                message = decode(frame.type, frame.flags, frame.payload, self._incoming)
-                if isinstance(message, Cancel) and message.id == request:
-                    return True
-            has_bye = has_bye or frame.type == MessageType.BYE
-        if self._ended and not has_bye and len(self._frames) < _WAITING_MAX:
+        while self._cancels:  # each is read once, however many wait and however often this is asked
+            message = decode(*self._cancels.popleft(), self._incoming)
+            assert isinstance(message, Cancel)
+            self._cancelled[message.id] += 1
+        if request in self._cancelled:
+            return True
+        if self._ended and not self._has_bye and len(self._frames) < _WAITING_MAX:
             self._receiving.end_of_stream()
         return False
 
@@ -242,12 +244,18 @@ class Channel:
     def _open(self) -> None:
         """Verify what stands in the inbox. A frame that fails ends the session without a word."""
         try:
-            self._frames.extend(self._inbox.frames())
+            opened = self._inbox.frames()
         except AuthenticationError:
             raise ProtocolError(
                 "What came does not verify: it was changed on the way, or does not belong to this session.",
                 hint="Try again; nothing of it was kept.",
             ) from None
+        self._frames.extend(opened)
+        for frame in opened:
+            if frame.type == MessageType.CANCEL:
+                self._cancels.append(Frame(frame.type, frame.flags, memoryview(bytes(frame.payload))))
+            elif frame.type == MessageType.BYE:
+                self._has_bye = True
 
     def _drop_pings(self) -> None:
         while self._frames and self._frames[0].type == MessageType.PING:
@@ -266,7 +274,18 @@ class Channel:
             self._receiving.refuse()  # no later frame may pass as if this one had not been there
             raise
         self._receiving.accept(message, time.monotonic())
+        if isinstance(message, Cancel):
+            self._forget_cancel(message.id)
         return message
+
+    def _forget_cancel(self, request: int) -> None:
+        """The oldest CANCEL that waited has been accepted; those that were read are older than the others."""
+        if not self._cancelled:
+            self._cancels.popleft()
+            return
+        self._cancelled[request] -= 1
+        if not self._cancelled[request]:
+            del self._cancelled[request]
 
     def _data_run(self) -> DataRun:
         frames, buffers, size = self._frames, [], 0

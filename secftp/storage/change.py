@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import itertools
 import os
 import stat
 from typing import TYPE_CHECKING
@@ -26,6 +27,7 @@ from secftp.storage.writable import make_writable, restore_mode
 if TYPE_CHECKING:
     from secftp.storage.base import Identity, Kind, Path
 
+_LOOKED_AT = 4096  # entries of a directory that is to be removed
 _ANY_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_NOCTTY | os.O_CLOEXEC
 # What renaming without replacing says where system or file system can't.
 _NO_NOREPLACE = frozenset({errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP})
@@ -75,8 +77,14 @@ def _remove_unfinished(folder: int, path: Path) -> None:
 
 
 def _require_unfinished(fd: int, path: Path) -> None:
+    """Raise `NotEmpty` for anything else, as far as that shows soon.
+
+    Beyond the bound unfinished files are removed without having looked at all the others first: a request may cost as
+    much as it removes, but not the reading of a directory of any size for nothing.
+    """
     with os.scandir(fd) as entries:
-        if not all(is_unfinished(os.fsencode(entry.name)) for entry in entries):
+        first = itertools.islice(entries, _LOOKED_AT)
+        if not all(is_unfinished(os.fsencode(entry.name)) for entry in first):
             raise failure(NotEmpty, "The folder is not empty", path)
 
 

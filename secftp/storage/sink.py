@@ -21,7 +21,7 @@ from secftp.storage.failures import close_quietly, failure, require_regular, tra
 from secftp.storage.modes import PERMISSIONS, file_mode
 from secftp.storage.names import is_partial
 from secftp.storage.room import room_at
-from secftp.storage.sweep import sweep
+from secftp.storage.sweep import SeldomSweep
 from secftp.storage.unfinished import (
     create_partial,
     create_temporary,
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
+_sweep_seldom = SeldomSweep()  # one for all writers of this process
 _SIZE_WORTH_ASKING = 2**20  # smaller files learn from writing that there is no space; asking costs as much
 # What is said where a disk, a quota or the inodes are used up.
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
@@ -177,7 +178,7 @@ class FileSink(Sink):
                 if is_partial(temporary) or make_partial(self._fd, self._folder, temporary, self._name):
                     self._temporary = None
                     # Where a client works, no server ever sweeps: so whoever leaves one takes the old ones away.
-                    sweep(self._folder, levels=1)
+                    _sweep_seldom(self._folder)
         except OSError:
             pass
         finally:

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 _ROOT_FLAGS = LIST_FLAGS & ~os.O_NOFOLLOW
 CLOSE_SECONDS: Final = 5.0
+SELDOM_SECONDS = 3600.0
+SELDOM_MAX = 1024  # large directories whose last sweep is remembered
+SMALL_ENTRIES = 256  # a directory with no more of them is swept whenever something is left in it
 PARTIAL_NS = 7 * 24 * 3600 * 10**9  # how long after its last change a partial can still be gone on with
 
 
@@ -39,11 +42,56 @@ def sweep(root: StrOrBytesPath | int, *, levels: int = MAX_COMPONENTS, stop: thr
     OSError only if `root` can't be opened or listed.
     """
     is_stopped = stop.is_set if stop is not None else bool
+    return _sweep_opened(root, levels, is_stopped)
+
+
+def _sweep_opened(root: StrOrBytesPath | int, levels: int, is_stopped: Callable[[], bool]) -> int:
     fd = os.open(".", _ROOT_FLAGS, dir_fd=root) if isinstance(root, int) else os.open(root, _ROOT_FLAGS)
     try:
         return _sweep_folder(fd, levels, is_stopped)
     finally:
         close_quietly(fd)
+
+
+class SeldomSweep:
+    """A sweep of single directories, by whoever leaves something there; a large one is read through once in an hour.
+
+    So no request makes the server read a directory of any size at will. Directories are told apart by device and inode.
+    Once too many large ones have been swept lately, others wait until the hour of some is over.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._swept: dict[tuple[int, int], float] = {}  # when, the longest ago first
+        self._lock = threading.Lock()
+
+    def __call__(self, folder: int) -> int:
+        """Sweep the directory that is open as `folder`, or its first entries; how many files were removed.
+
+        Raises OSError.
+        """
+        looked_at = 0
+
+        def has_enough() -> bool:
+            nonlocal looked_at
+            looked_at += 1
+            return looked_at > SMALL_ENTRIES
+
+        removed = _sweep_opened(folder, 1, has_enough)
+        if looked_at > SMALL_ENTRIES and self._is_due(folder):
+            removed += _sweep_opened(folder, 1, bool)
+        return removed
+
+    def _is_due(self, folder: int) -> bool:
+        status = os.fstat(folder)
+        place, now = (status.st_dev, status.st_ino), self._clock()
+        with self._lock:
+            while self._swept and next(iter(self._swept.values())) <= now - SELDOM_SECONDS:
+                del self._swept[next(iter(self._swept))]
+            if place in self._swept or len(self._swept) >= SELDOM_MAX:
+                return False
+            self._swept[place] = now
+            return True
 
 
 class Sweeper:

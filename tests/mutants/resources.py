@@ -6,6 +6,8 @@ from tests.mutants.mutant import Mutant, mutant
 
 BANDWIDTH = "tests/test_server_bandwidth.py"
 DISKS = "tests/test_server_quota_disks.py"
+CHANNEL = "tests/test_channel.py"
+WORK = "tests/test_storage_work.py"
 METRICS = "tests/test_server_metrics_hostile.py"
 
 MUTANTS = [
@@ -16,6 +18,13 @@ MUTANTS = [
     mutant("metrics-linger-without-a-bound", "secftp/channel/page.py", "return self._lingered > LINGER_MAX", "return False", METRICS),
     mutant("metrics-keep-a-connection", "secftp/channel/page.py", "        self._lingered = 0\n        self.stream.finish_sending()\n", "        self._head.clear()\n", METRICS),
     mutant("metrics-made-at-each-request", "secftp/server/metrics.py", "if self._last is None or self._budget.take(1):", "if self._last is None or self._budget:", METRICS),
+    # --- what a request may make the server read ---
+    mutant("each-partial-reads-its-directory", "secftp/storage/sweep.py", "return looked_at > SMALL_ENTRIES\n", "return False\n", WORK),
+    mutant("large-directories-swept-each-time", "secftp/storage/sweep.py", "if looked_at > SMALL_ENTRIES and self._is_due(folder):", "if looked_at > SMALL_ENTRIES:", WORK),
+    mutant("swept-directories-remembered-without-a-bound", "secftp/storage/sweep.py", "if place in self._swept or len(self._swept) >= SELDOM_MAX:", "if place in self._swept:", WORK),
+    mutant("removal-reads-a-directory-for-nothing", "secftp/storage/change.py", "first = itertools.islice(entries, _LOOKED_AT)", "first = itertools.islice(entries, None)", WORK),
+    mutant("cancels-read-again-at-each-look", "secftp/channel/channel.py", "            message = decode(*self._cancels.popleft(), self._incoming)\n", "            message = decode(*self._cancels.popleft(), self._incoming)\n            [decode(*frame, self._incoming) for frame in self._frames if frame.type == MessageType.CANCEL]\n", CHANNEL),
+    mutant("cancels-kept-for-good", "secftp/channel/channel.py", "            self._cancels.popleft()\n            return\n", "            return\n", CHANNEL),
     # --- what is left of a disk ---
     mutant("room-of-the-root-alone", "secftp/storage/room.py", "            for depth in range(1, len(path)):\n", "            for depth in range(0):\n", DISKS),
     mutant("room-of-small-files-not-looked-at", "secftp/server/quota.py", "        self._quota.check_room(lambda: self._inner.room(path), len(data))\n", "", DISKS),
