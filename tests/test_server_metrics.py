@@ -19,7 +19,7 @@ RULES = Path(__file__).resolve().parent.parent / "contrib" / "prometheus" / "sec
 RESULTS = {"ok", "wrong_key", "left", "timeout", "protocol", "internal", "busy", "version", "suite", "mode", "stopping"}
 LIMITS = {
     *("pending", "source", "waiting", "handshake", "guesses", "all_guesses", "clients", "threads", "descriptors"),
-    *("idle", "min_rate", "bandwidth", "max_file_size", "min_free", "min_free_files", "log"),
+    *("idle", "min_rate", "bandwidth", "max_file_size", "min_free", "min_free_files", "min_free_unknown", "log"),
 }
 
 

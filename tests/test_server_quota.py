@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import os
+import types
 
 import pytest
 
@@ -189,3 +191,28 @@ def test_a_folder_beneath_is_a_store_of_its_own(tmp_path):
                 same.beneath(path)
         with pytest.raises(NotAFolder):
             below.beneath((b"file",))
+
+
+def test_a_file_system_that_does_not_tell_what_is_left_is_not_a_full_one(tmp_path, monkeypatch):
+    monkeypatch.setattr("secftp.server.quota.LOOK_BYTES", 1 << 20)
+    with bounded(tmp_path, Room(None, None), min_free=1000, min_free_files=10) as (store, told):
+        with store.create_sink((b"name",), size=3 << 20) as sink:
+            for _ in range(3):
+                sink.writev([BLOCK])
+            sink.commit()
+        with store.small_files() as small:
+            small.write((b"small",), memoryview(b"x"))
+        store.make_folder((b"folder",))
+    assert listing(tmp_path) == ["folder", "name", "small"]
+    assert set(told) == {"min_free_unknown"}
+
+
+def test_blocks_and_files_of_which_there_are_none_in_all_are_not_told(tmp_path, monkeypatch):
+    real = os.fstatvfs
+
+    def fstatvfs(fd):
+        return types.SimpleNamespace(f_bavail=0, f_frsize=4096, f_blocks=0, f_files=0, f_favail=0, f_fsid=real(fd))
+
+    monkeypatch.setattr(os, "fstatvfs", fstatvfs)
+    with LocalStore(tmp_path) as store:
+        assert store.room()[:2] == (None, None)

@@ -275,3 +275,11 @@ def test_a_failure_below_is_one_of_ours(remote):
         remote.stat("missing")
     with pytest.raises(NotFound):
         list(remote.scandir("missing"))
+
+
+def test_what_was_listed_before_it_broke_off_is_fetched(secftp, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "scandir", BreakingScandir("odd"))
+        result = told_once(secftp("get", "//sv", tmp_path / "copy"), "sv")
+    assert listing(tmp_path / "copy") == ["odd", "plain"]
+    assert result.code == ExitCode.FAILED

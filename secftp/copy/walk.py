@@ -147,14 +147,14 @@ class Walk:
             raise ProtocolError("The answer does not fit the request.")
         if received.code is ErrorCode.STOPPING:
             raise ConnectionLost("The server is stopping.", hint="Try again later.")
-        self._unlisted(folder, exception_for(received.code, folder.name))
+        # What had been listed before it broke off is good.
+        self._unlisted(folder, exception_for(received.code, folder.name), folder.entries())
         return True
 
-    def _unlisted(self, folder: Folder, problem: FileError) -> None:
-        folder.forget()
+    def _unlisted(self, folder: Folder, problem: FileError, entries: Iterator[Listed] | None = None) -> None:
         self._tally.failed(folder.name or b"/", problem)
         del self._under_way[folder]
-        self.done(folder)
+        self._listed.append((folder, entries or iter(())))
 
 
 class _Listing:

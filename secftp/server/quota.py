@@ -60,7 +60,7 @@ class Quota:
         if self._min_free_files is not None and room.files is not None and room.files - files < self._min_free_files:
             self._tell("min_free_files", f"The disk has room for {room.files} files: nothing more is written.")
             raise NoSpace("The server keeps the rest of its disk free.")
-        if self._min_free is not None:
+        if self._min_free is not None and room.nbytes is not None:
             with self._lock:
                 self._ahead[room.device] = min(self._ahead.get(room.device, 0), room.nbytes - self._min_free)
         return room.device
@@ -76,11 +76,19 @@ class Quota:
                 return
         room = look()
         self._check_bytes(room, size)
+        left = LOOK_BYTES if room.nbytes is None else min(LOOK_BYTES, room.nbytes - size - self._min_free)
         with self._lock:
-            self._ahead[device] = min(LOOK_BYTES, room.nbytes - size - self._min_free)
+            self._ahead[device] = left
 
     def _check_bytes(self, room: Room, size: int) -> None:
-        if self._min_free is not None and room.nbytes - size < self._min_free:
+        if self._min_free is None:
+            return
+        if room.nbytes is None:
+            # No bound can be kept that can't be measured; to refuse all would take unknown for nothing.
+            self._tell(
+                "min_free_unknown", "The file system does not tell how much is left: min-free is not kept there."
+            )
+        elif room.nbytes - size < self._min_free:
             self._tell("min_free", f"The disk has {format_size(room.nbytes)} left: nothing more is written.")
             raise NoSpace("The server keeps the rest of its disk free.")
 

@@ -45,12 +45,12 @@ class FileInfo(NamedTuple):
 
 
 class Room(NamedTuple):
-    """What a file system has left: bytes, and files (inodes), None where those are not limited.
+    """What a file system has left: bytes, None where it does not tell, and files (inodes), None where it has no limit.
 
     `device` tells file systems apart (`st_dev`).
     """
 
-    nbytes: int
+    nbytes: int | None
     files: int | None
     device: int = 0
 

@@ -17,8 +17,10 @@ if TYPE_CHECKING:
 def room_at(fd: int) -> Room:
     """What the file system of the open `fd` has left for the user that this runs as; raises OSError."""
     status = os.fstatvfs(fd)
+    # No blocks, or files, in all is a file system that does not say, or that has no number of files.
+    nbytes = status.f_bavail * status.f_frsize if status.f_blocks else None
     files = status.f_favail if status.f_files else None
-    return Room(status.f_bavail * status.f_frsize, files, os.fstat(fd).st_dev)
+    return Room(nbytes, files, os.fstat(fd).st_dev)
 
 
 def room_for(root: int, path: Path) -> Room:

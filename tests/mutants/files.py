@@ -92,6 +92,8 @@ MUTANTS = [
     mutant("unseen-without-a-code-is-fine", "secftp/messages/errors_map.py", "    if listed.code is None and listed.kind is not None:\n", "    if listed.code is None:\n", UNSEEN),
     mutant("unseen-is-missing-there", "secftp/client/verify.py", "if mine is None or (is_there and other is None):", "if mine is None:", UNSEEN),
     mutant("unseen-is-an-empty-file", "secftp/api/listing.py", "None if listed.kind is None else stat_of(listed)", "stat_of(listed)", UNSEEN),
+    mutant("room-unknown-is-none", "secftp/storage/room.py", "if status.f_blocks else None\n", "\n", "tests/test_server_quota.py::test_blocks_and_files_of_which_there_are_none_in_all_are_not_told"),
+    mutant("broken-listing-is-not-fetched", "secftp/copy/walk.py", "exception_for(received.code, folder.name), folder.entries())", "exception_for(received.code, folder.name))", UNSEEN),
     mutant("listing-loses-what-came-before", "secftp/server/requests/look.py", "            if entries:\n", "            if not entries:\n", UNSEEN),
     mutant("unsized-is-empty", "secftp/storage/unsized.py", "return size or os.fstat(fd).st_size or None", "return size", UNSIZED),
     mutant("unsized-is-a-page", "secftp/storage/unsized.py", "return None if size and os.fstat(fd).st_size == size else size", "return size", UNSIZED),
