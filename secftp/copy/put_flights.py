@@ -43,6 +43,9 @@ class Base(Protocol):
     def failed(self, step: Step, code: ErrorCode, *, size: int | None = None) -> None:
         """The server did not do it."""
 
+    def refused(self, sent: Sent, code: ErrorCode) -> None:
+        """The server did not take a small file, which may be there since it was sent for the first time."""
+
     def again(self, step: Step) -> None:
         """Put a step back into the queue."""
 
@@ -159,12 +162,12 @@ class BatchFlight(Flight):
         tally = self.base.tally
         tally.times_changed(answer.times_changed)
         moved = tally.watcher.moved
-        for (step, name, size, digest), code in zip(self._sent, answer.codes, strict=True):
+        for sent, code in zip(self._sent, answer.codes, strict=True):
             if code is None:
-                moved(size)
-                tally.finished(name, size, digest, moved=size)
+                moved(sent.size)
+                tally.finished(sent.name, sent.size, sent.digest, moved=sent.size)
             else:
-                self.base.failed(step, code, size=size)
+                self.base.refused(sent, code)
 
     def refused(self, code: ErrorCode) -> None:
         """As `Flight.refused`."""

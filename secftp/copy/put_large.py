@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from secftp.copy.limit import Metered
 from secftp.copy.options import KEEP_BYTES
 from secftp.copy.prefix import hash_prefix
+from secftp.copy.put_again import has_arrived
 from secftp.copy.put_flights import FileFlight
 from secftp.errors import FileError, Side
 from secftp.messages import Info, Write
@@ -28,6 +29,8 @@ def send_large(base: Sending, step: Step, source: Source) -> None:
     One whose size the system does not tell is sent up to its end, and can't be gone on with.
     """
     step.info = source.info
+    if has_arrived(base, step, source):
+        return
     size, is_known = source.info.size or 0, source.info.size is not None
     digest = new_digest(base.options.algorithm)
     try:

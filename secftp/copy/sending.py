@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
+from secftp.copy.put_again import REFUSALS, SumFlight, can_compare
 from secftp.copy.put_flights import AttributesFlight, BatchFlight, Flight, FolderFlight, ModeFlight, Sent
 from secftp.copy.put_large import send_large
 from secftp.copy.steps import Step
@@ -19,6 +20,7 @@ from secftp.messages import (
     MakeFolder,
     NewFile,
     SetAttributes,
+    Sum,
     WriteMany,
     exception_for,
     remote_failure,
@@ -75,9 +77,11 @@ class Sending:
         self._unflushed = 0
         self._asked = 0  # directories since the last batch
         self._left: deque[Step] = deque()
+        self._doubts: list[tuple[Sent, ErrorCode]] = []
         self._open: Files | None = None
         self._small_limit = MAX_SMALL if session.can(CAPABILITY_MANY) else -1
         self.can_keep = session.can(CAPABILITY_RESUME)
+        self.can_compare = can_compare(session)
         self._digest = digester(options.algorithm)
 
     # --- one step -----------------------------------------------------------------------------------------------------
@@ -276,6 +280,23 @@ class Sending:
         else:
             self.tally.failed(step.name, _problem(step, code), planned=size)
 
+    def refused(self, sent: Sent, code: ErrorCode) -> None:
+        """As `Base.refused`."""
+        if sent.step.may_be_there and self.can_compare and code in REFUSALS:
+            self._doubts.append((sent, code))
+        else:
+            self.failed(sent.step, code, size=sent.size)
+
+    def _compare(self) -> None:
+        """Ask for the digests of files that were refused, and may be there since they were first sent."""
+        while self._doubts:
+            sent, code = self._doubts[-1]
+            request = Sum(id=self.pipeline.next_id(), path=sent.step.remote, algorithm=self.options.algorithm)
+            self._flights.append(SumFlight(self, sent, code))
+            self._doubts.pop()
+            self.pipeline.submit(request, self._flights[-1])
+        self.pipeline.settle()
+
     def again(self, step: Step) -> None:
         """As `Base.again`; the folder it is in gets its time once more."""
         self._repeated.append(step)
@@ -298,6 +319,7 @@ class Sending:
         """Send what was gathered and wait until all is answered."""
         self.send_batch()
         self.pipeline.settle()
+        self._compare()
         self.check()
 
     def check(self) -> None:
@@ -308,6 +330,7 @@ class Sending:
     def unconfirmed(self) -> list[Step]:
         """What has to be done over another session, in order, if this one is lost."""
         steps = [step for flight in self._flights for step in flight.steps]
+        steps += [sent.step for sent, _ in self._doubts]
         for step in steps:
             step.may_be_there = True
         steps += [sent.step for sent in self._sent]

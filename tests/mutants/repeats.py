@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.mutants.mutant import Mutant, mutant
 
+ANSWERS = "tests/test_copy_lost_answers.py"
 LEFTOVERS = "tests/test_storage_leftovers.py"
 READONLY = "tests/test_readonly_directories.py"
 
@@ -20,7 +21,12 @@ MUTANTS: list[Mutant] = [
     # --- what is kept of a name ---
     mutant("kept-file-of-another-name-dropped", "secftp/storage/unfinished.py", "        return remove_if_abandoned(partial_name(target), folder)\n", "        return any([remove_if_abandoned(os.fsencode(name), folder) for name in os.listdir(f\"/proc/self/fd/{folder}\") if is_partial(os.fsencode(name))])\n", LEFTOVERS),
     mutant("file-dropped-that-is-written", "secftp/storage/unfinished.py", "        # The lock is on the file, whose writer may have renamed it in between: so the name is compared afterwards.\n        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)\n", "", LEFTOVERS, "tests/test_storage_sweep.py"),
-    mutant("link-dropped-as-an-unfinished-file", "secftp/storage/unfinished.py", "_LOCK_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW |", "_LOCK_FLAGS = os.O_RDONLY | os.O_NONBLOCK |", LEFTOVERS, "tests/test_storage_sweep.py"),
+    # Either of the two is enough to leave it: it is not opened, and its name is not the opened file's.
+    Mutant("link-dropped-as-an-unfinished-file", (("secftp/storage/unfinished.py", "_LOCK_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW |", "_LOCK_FLAGS = os.O_RDONLY | os.O_NONBLOCK |"), ("secftp/storage/unfinished.py", "os.path.samestat(os.fstat(fd), os.stat(name, dir_fd=folder, follow_symlinks=False))", "os.path.samestat(os.fstat(fd), os.stat(name, dir_fd=folder))")), (LEFTOVERS,)),
     mutant("kept-file-fills-the-disk", "secftp/storage/sink.py", "and lacking > 0 and not self._replaces_older(lacking):", "and lacking > 0:", LEFTOVERS),
     mutant("kept-file-survives-a-small-one", "secftp/storage/small.py", "                self._forget_older(path[-1], folder)\n", "", LEFTOVERS),
+    # --- what was sent before, and may be there ---
+    mutant("refused-file-counts-without-a-comparison", "secftp/copy/put_again.py", 'if isinstance(answer, Ok) and hmac.compare_digest(answer.digest or b"", digest):', "if isinstance(answer, Ok):", ANSWERS),
+    mutant("large-file-counts-without-a-comparison", "secftp/copy/put_again.py", 'if not isinstance(found, Ok) or not hmac.compare_digest(found.digest or b"", digest.digest()):', "if not isinstance(found, Ok):", ANSWERS),
+    mutant("files-counted-that-were-never-sent", "secftp/copy/sending.py", "        if sent.step.may_be_there and self.can_compare and", "        if self.can_compare and", ANSWERS),
 ]  # fmt: skip

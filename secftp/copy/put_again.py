@@ -1,0 +1,108 @@
+"""Files that may be at the server already: they were sent, and the connection was lost before the answer came.
+
+Sent again, such a file can be refused although it has arrived: the server replaces nothing, or its directory has been
+closed by then (mode 0555). So a refusal counts only if what is there is not what was sent. A large file is compared
+before it is sent, which also saves sending it.
+"""
+
+from __future__ import annotations
+
+import hmac
+from typing import TYPE_CHECKING, Final
+
+from secftp.copy.prefix import hash_prefix
+from secftp.copy.put_flights import Flight
+from secftp.copy.times import same_time
+from secftp.errors import FileError
+from secftp.messages import ErrorCode, Info, Kind, Ok, Stat, Sum
+from secftp.messages.schema import CAPABILITY_STAT, CAPABILITY_SUM
+from secftp.session.answers import Single
+from secftp.storage import new_digest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from secftp.copy.put_flights import Base, Sent
+    from secftp.copy.sending import Sending
+    from secftp.copy.steps import Step
+    from secftp.messages import Message
+    from secftp.session import Session
+    from secftp.storage import Source
+
+# What a server says of a file that it has already, and may not write once more.
+REFUSALS: Final = frozenset({ErrorCode.EXISTS, ErrorCode.FORBIDDEN})
+
+
+def can_compare(session: Session) -> bool:
+    """Whether the server can tell what it has."""
+    return session.can(CAPABILITY_STAT) and session.can(CAPABILITY_SUM)
+
+
+class SumFlight(Flight):
+    """SUM of a small file that was refused with `code` when it was sent again."""
+
+    __slots__ = ("_code", "_sent")
+
+    def __init__(self, base: Base, sent: Sent, code: ErrorCode) -> None:
+        super().__init__(base)
+        self._sent = sent
+        self._code = code
+
+    @property
+    def steps(self) -> Sequence[Step]:
+        """As `Flight.steps`."""
+        return (self._sent.step,)
+
+    def done(self, answer: Message) -> None:
+        """It is there; whether it is what was sent, its digest tells."""
+        step, name, size, digest = self._sent
+        if isinstance(answer, Ok) and hmac.compare_digest(answer.digest or b"", digest):
+            self.base.tally.watcher.moved(size)
+            self.base.tally.finished(name, size, digest, moved=size)
+        else:
+            self.base.failed(step, self._code, size=size)
+
+    def refused(self, code: ErrorCode) -> None:  # noqa: ARG002 - the first refusal tells more
+        """It can't be compared, so the refusal counts."""
+        self.base.failed(self._sent.step, self._code, size=self._sent.size)
+
+
+def has_arrived(base: Sending, step: Step, source: Source) -> bool:
+    """Whether a large file is at the server as it is here; then the tally has been told."""
+    size = source.info.size
+    if not step.may_be_there or not base.can_compare or size is None:
+        return False
+    there = _ask(base, Stat(id=base.pipeline.next_id(), path=step.remote))
+    if not isinstance(there, Info) or there.kind is not Kind.FILE or there.size != size:
+        return False
+    if base.options.preserve and not same_time(there.mtime_ns, source.info.mtime_ns):
+        return False
+    request = Sum(id=base.pipeline.next_id(), path=step.remote, algorithm=base.options.algorithm)
+    answer, digest = Single(), new_digest(base.options.algorithm)
+    base.pipeline.submit(request, answer)
+    base.pipeline.flush()
+    try:
+        hash_prefix(source, digest, size)
+        source.check_unchanged()
+    except FileError:
+        return False  # what is wrong with it shows when it is sent
+    finally:
+        found = _await(base, answer)
+    if not isinstance(found, Ok) or not hmac.compare_digest(found.digest or b"", digest.digest()):
+        return False
+    base.tally.watcher.moved(size - step.told)
+    step.told = size
+    base.tally.finished(step.name, size, digest.digest(), moved=size - (step.kept or 0))
+    return True
+
+
+def _ask(base: Sending, request: Stat) -> Message | None:
+    answer = Single()
+    base.pipeline.submit(request, answer)
+    return _await(base, answer)
+
+
+def _await(base: Sending, answer: Single) -> Message | None:
+    while not answer.complete:
+        base.pipeline.step()
+    return answer.message

@@ -1,0 +1,59 @@
+"""A connection on which a server's answers get lost: what was asked for is done, and the client never hears of it."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import threading
+
+from tests.proxy import Way, relaying
+from tests.serving import until
+
+
+class Losing:
+    """`port` leads to the server. Of the connections that are held nothing comes through that the server says."""
+
+    def __init__(self):
+        self.port = 0
+        self.relay = None
+        self._held = set()  # numbers of connections
+        self._threads = []
+
+    def way(self, number):
+        return Way(change=functools.partial(self._treat, number))
+
+    def _treat(self, number, _offset, data):
+        return b"" if number in self._held else data
+
+    def cut_when(self, condition):
+        """Hold the connections that there are, and cut them as soon as the condition holds; later ones are whole."""
+        links = list(self.relay.links)
+        self._held.update(range(len(links)))
+
+        def watch():
+            try:
+                until(condition, "the server has done what it was asked to")
+            finally:
+                for link in links:
+                    link.end()
+
+        thread = threading.Thread(target=watch, name="cutter")
+        self._threads.append(thread)
+        thread.start()
+
+    def join(self):
+        for thread in self._threads:
+            thread.join(30)
+            assert not thread.is_alive()
+
+
+@contextlib.contextmanager
+def losing(port):
+    """A `Losing` in front of a server's port."""
+    made = Losing()
+    with relaying(port, down=made.way) as relay:
+        made.relay, made.port = relay, relay.port
+        try:
+            yield made
+        finally:
+            made.join()
