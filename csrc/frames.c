@@ -77,12 +77,12 @@ static int new_mac(EVP_MAC_CTX **context) {
     return *context == NULL ? SECFTP_NO_MEMORY : SECFTP_OK;
 }
 
+/* What libcrypto holds for it; the rest is wiped with the object that it is in. */
 static void direction_clear(direction *d) {
     EVP_CIPHER_CTX_free(d->ecb);
     EVP_CIPHER_CTX_free(d->cbc);
     EVP_CIPHER_CTX_free(d->derive);
     EVP_MAC_CTX_free(d->mac);
-    OPENSSL_cleanse(d, sizeof *d);
 }
 
 static int direction_set_up(direction *d, int suite, int sealing, const uint8_t secret[32]) {

@@ -123,6 +123,8 @@ static int check_finish(secftp_server *server) {
         status = CRYPTO_memcmp(reply, next, sizeof next) == 0 ? SECFTP_OK : SECFTP_REFUSED;
     }
     OPENSSL_cleanse(expected, sizeof expected);
+    OPENSSL_cleanse(reply, sizeof reply);
+    OPENSSL_cleanse(next, sizeof next);
     return status;
 }
 

@@ -12,6 +12,7 @@ OBJECTS = "tests/test_core_objects.py"
 REFUSALS = "tests/test_core_refusals.py"
 VECTORS = "tests/test_core_vectors.py"
 INSTALLATION = "tests/test_core_installation.py"
+WIPES = "tests/test_core_wipes.py"
 
 MUTANTS = [
     # --- frames: the tag ---
@@ -135,6 +136,33 @@ MUTANTS = [
     mutant("self-test-skipped", "secftp/record/binding.py", "    status = library.secftp_self_test()\n", "    status = lib.SECFTP_OK\n", INSTALLATION),
     mutant("old-libcrypto", "secftp/record/binding.py", "if library.secftp_libcrypto_number() < OLDEST_LIBCRYPTO:", "if library.secftp_libcrypto_number() < 0:", INSTALLATION),
     mutant("short-objects-reach-the-core", "secftp/record/secrets.py", "    if len(value) != size:", "    if len(value) == -1:", OBJECTS),
+    # --- what stays in memory ---
+    mutant("wipe-nonce-of-the-client", "csrc/client.c", "    OPENSSL_cleanse(nonce, sizeof nonce);\n", "", WIPES),
+    mutant("wipe-next-of-the-client", "csrc/client.c", "    OPENSSL_cleanse(next, sizeof next);\n", "", WIPES),
+    mutant("wipe-proof-that-the-client-expects", "csrc/client.c", "    OPENSSL_cleanse(expected, sizeof expected);\n", "", WIPES),
+    mutant("wipe-shared-point-of-the-client", "csrc/client.c", "    OPENSSL_cleanse(shared, sizeof shared);\n", "", WIPES),
+    mutant("wipe-keys-of-the-client", "csrc/client.c", "    OPENSSL_cleanse(&keys, sizeof keys);\n", "", WIPES),
+    mutant("wipe-secrets-of-the-client", "csrc/client.c", "    OPENSSL_cleanse(&secrets, sizeof secrets);\n", "", WIPES),
+    mutant("wipe-scalar-of-the-client", "csrc/client.c", "    OPENSSL_cleanse(client->scalar, sizeof client->scalar);\n", "", WIPES),
+    mutant("wipe-scalar-of-the-server", "csrc/server.c", "    OPENSSL_cleanse(scalar, sizeof scalar);\n", "", WIPES),
+    mutant("wipe-shared-point-of-the-server", "csrc/server.c", "    OPENSSL_cleanse(shared, sizeof shared);\n", "", WIPES),
+    mutant("wipe-proof-that-the-server-expects", "csrc/server.c", "    OPENSSL_cleanse(expected, sizeof expected);\n", "", WIPES),
+    mutant("wipe-reply-to-the-server", "csrc/server.c", "    OPENSSL_cleanse(reply, sizeof reply);\n", "", WIPES),
+    mutant("wipe-next-of-the-server", "csrc/server.c", "    OPENSSL_cleanse(next, sizeof next);\n", "", WIPES),
+    mutant("wipe-secrets-of-the-server", "csrc/server.c", "    OPENSSL_cleanse(&secrets, sizeof secrets);\n", "", WIPES),
+    mutant("wipe-keys-of-the-server", "csrc/server.c", "    OPENSSL_cleanse(&server->keys, sizeof server->keys);\n", "", WIPES),
+    mutant("wipe-nonce-of-the-server", "csrc/server.c", "    OPENSSL_cleanse(server->nonce, sizeof server->nonce);\n", "", WIPES),
+    mutant("wipe-tt", "csrc/schedule.c", "    OPENSSL_cleanse(tt, sizeof tt);\n", "", WIPES),
+    mutant("wipe-tt-hash", "csrc/schedule.c", "    OPENSSL_cleanse(tt_hash, sizeof tt_hash);\n    OPENSSL_cleanse(prk, sizeof prk);\n", "    OPENSSL_cleanse(prk, sizeof prk);\n", WIPES),
+    mutant("wipe-prk-of-the-handshake", "csrc/schedule.c", "    OPENSSL_cleanse(tt_hash, sizeof tt_hash);\n    OPENSSL_cleanse(prk, sizeof prk);\n", "    OPENSSL_cleanse(tt_hash, sizeof tt_hash);\n", WIPES),
+    mutant("wipe-prk-of-the-session", "csrc/schedule.c", "secrets->server_to_client);\n    }\n    OPENSSL_cleanse(prk, sizeof prk);\n", "secrets->server_to_client);\n    }\n", WIPES),
+    mutant("wipe-cipher-key", "csrc/frames.c", "    OPENSSL_cleanse(bulk, sizeof bulk);\n", "", WIPES),
+    mutant("wipe-frame-key", "csrc/frames.c", "    OPENSSL_cleanse(frame, sizeof frame);\n", "", WIPES),
+    mutant("wipe-secret-of-the-next-epoch", "csrc/frames.c", "    OPENSSL_cleanse(next, sizeof next);\n", "", WIPES),
+    mutant("wipe-keys-of-sealed-frames", "csrc/seal.c", "    OPENSSL_cleanse(keys, count * sizeof keys[0]);\n", "", WIPES),
+    mutant("wipe-keys-of-opened-frames", "csrc/open.c", "    OPENSSL_cleanse(keys, count * sizeof keys[0]);\n", "", WIPES),
+    mutant("wipe-wide-number", "csrc/password.c", "    OPENSSL_cleanse(wide, sizeof wide);\n", "", WIPES),
+    mutant("wipe-freed-objects", "csrc/seams.c", "OPENSSL_clear_free(memory, bytes);", "(void)bytes, OPENSSL_free(memory);", WIPES),
 ]  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.mutants.mutant import Mutant, mutant
 
 FORKS = "tests/test_forks.py"
+GIVEN_UP = "tests/test_processes.py"
 OBJECTS = "tests/test_core_objects.py"
 SIGNALS = "tests/test_signals.py"
 
@@ -17,6 +18,20 @@ MUTANTS: list[Mutant] = [
     mutant("shut-down-by-a-fork", "secftp/channel/stream.py", "        if self.belongs_here():\n            with contextlib.suppress(OSError):\n                self._sock.shutdown(directions)\n", "        with contextlib.suppress(OSError):\n            self._sock.shutdown(directions)\n", FORKS),
     mutant("pool-gets-a-parents-connection", "secftp/api/pool.py", "        if not connection.belongs_here:  # a listing", "        if False:  # a listing", FORKS),
     mutant("pool-goes-on-in-a-fork", "secftp/api/pool.py", "        if self._process != os.getpid():\n            self._begin_anew()\n        stale", "        stale", FORKS),
+    mutant("parents-connections-stay-open-in-a-fork", "secftp/api/pool.py", "        for connection in inherited:\n            connection.close(politely=False)\n", "", FORKS),
+    mutant("idle-connections-of-a-parent-in-a-fork", "secftp/api/pool.py", "        self._idle: list[Connection] = []\n", "        self._idle: list[Connection] = getattr(self, \"_idle\", [])\n", FORKS),
+    mutant("writer-goes-on-in-a-fork", "secftp/api/upload.py", "        if self._process != os.getpid():\n            raise UsageError(", "        if False:\n            raise UsageError(", "tests/test_api_writer.py"),
+    mutant("server-stopped-by-a-fork", "secftp/api/server.py", "if running is None or self._process != os.getpid():", "if running is None:", "tests/test_api_server.py"),
+    # --- what a start gives up ---
+    mutant("groups-of-root-stay", "secftp/server/user.py", "            os.initgroups(name, entry.pw_gid)\n", "", GIVEN_UP),
+    mutant("group-of-root-stays", "secftp/server/user.py", "            os.setgid(entry.pw_gid)\n", "", GIVEN_UP),
+    mutant("user-before-its-groups", "secftp/server/user.py", "            os.initgroups(name, entry.pw_gid)\n            os.setgid(entry.pw_gid)\n            os.setuid(entry.pw_uid)\n", "            os.setuid(entry.pw_uid)\n            os.setgid(entry.pw_gid)\n            os.initgroups(name, entry.pw_gid)\n", GIVEN_UP),
+    mutant("roots-powers-kept-by-a-failure", "secftp/server/user.py", '            raise UsageError("Only root can become another user.", hint="Leave out --user, or start as root.") from None\n', "            return\n", GIVEN_UP),
+    mutant("roots-state-directory", "secftp/server/user.py", '    os.environ.pop("XDG_STATE_HOME", None)\n', "", GIVEN_UP),
+    mutant("server-dumps-core", "secftp/server/__main__.py", "(resource.RLIMIT_CORE, 0), ", "", GIVEN_UP),
+    mutant("server-may-be-made-to-dump-core", "secftp/server/__main__.py", "(value, most if value else 0)", "(value, most)", GIVEN_UP),
+    mutant("client-dumps-core", "secftp/client/connect.py", "        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold the key\n", "", GIVEN_UP),
+    mutant("client-may-be-made-to-dump-core", "secftp/client/connect.py", "resource.setrlimit(resource.RLIMIT_CORE, (0, 0))", "resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))", GIVEN_UP),
     # --- signals ---
     mutant("server-misses-a-signal", "secftp/server/running.py", "        listener.wake_at_signals()\n", "", SIGNALS),
     mutant("wakeup-descriptor-not-given-back", "secftp/channel/listen.py", "            signal.set_wakeup_fd(self._woken_before, warn_on_full_buffer=False)\n", "", SIGNALS),

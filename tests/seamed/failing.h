@@ -5,6 +5,7 @@
 
 #include <alloca.h> /* for cffi's own file, whose way to it is closed by what follows */
 #include <openssl/bn.h>
+#include <openssl/crypto.h>
 #include <openssl/ec.h>
 #include <openssl/evp.h>
 #include <openssl/kdf.h>
@@ -18,6 +19,10 @@ int seam_result(int good);
 int seam_result_int(int good, int *written);
 int seam_result_size(int good, size_t *written);
 size_t seam_result_bytes(size_t written);
+
+/* OPENSSL_cleanse, which is told of while it is asked for (tests/test_core_wipes.py). */
+void seam_cleanse(void *memory, size_t bytes);
+#define OPENSSL_cleanse(memory, bytes) seam_cleanse(memory, bytes)
 
 #define SEAM_NULL(call) (seam_call_fails() ? NULL : (call))
 

@@ -33,6 +33,15 @@ long seam_calls_disarm(void);
 
 int seam_new_pair(int suite, const uint8_t *secret, secftp_sealer **sealer, secftp_opener **opener);
 void seam_set_sequence(secftp_sealer *sealer, secftp_opener *opener, uint64_t sequence);
+/* Calls a function of the core, whose arguments are numbers and pointers, in a thread on a stack of its own, and fills
+ * `stack` with what that holds afterwards. Its status; -1 if there is no memory or no thread. */
+int seam_call_on_a_stack(void *function, void *const *arguments, size_t count, uint8_t *stack, size_t bytes);
+/* From now on what the core wipes is kept, as it was before: a length of 4 bytes, in the machine's order, then the
+ * bytes. `end` hands it out, `room` bytes at the most, and says how many there were. */
+void seam_wipes_begin(void);
+size_t seam_wipes_end(uint8_t *out, size_t room);
+/* How many bytes from here on belong to an object of the core that is alive. */
+size_t seam_object_bytes(const void *object);
 void seam_disown(secftp_sealer *sealer); /* as if it had been made by another process */
 
 /* `data` holds the messages back to back, ivs 16 bytes for each; at most 64. */

@@ -4,6 +4,8 @@
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/rand.h>
+#include <malloc.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -203,6 +205,81 @@ void seam_set_sequence(secftp_sealer *sealer, secftp_opener *opener, uint64_t se
     sealer->direction.sequence = sequence;
     opener->direction.sequence = sequence;
 }
+
+typedef struct {
+    void *function;
+    void *const *arguments;
+    size_t count;
+    int status;
+} stack_call;
+
+/* What a thread does at its end uses the upper part of its stack, too: so the call stands far below that. */
+static void *run_stack_call(void *given) {
+    enum { BELOW = 1 << 16 };
+    stack_call *call = given;
+    volatile uint8_t above[BELOW];
+    above[0] = above[BELOW - 1] = 0;
+    void *a[7] = {NULL};
+    int (*function)(void *, void *, void *, void *, void *, void *, void *);
+    memcpy(a, call->arguments, call->count * sizeof a[0]);
+    memcpy(&function, &call->function, sizeof function);
+    /* What is too much stays in registers and on the caller's side of the stack, in every calling convention we have. */
+    call->status = function(a[0], a[1], a[2], a[3], a[4], a[5], a[6]);
+    return NULL;
+}
+
+int seam_call_on_a_stack(void *function, void *const *arguments, size_t count, uint8_t *stack, size_t bytes) {
+    enum { PAGE = 4096 };
+    stack_call call = {function, arguments, count, -1};
+    pthread_attr_t attributes;
+    pthread_t thread;
+    void *memory = count <= 7 && bytes % PAGE == 0 ? aligned_alloc(PAGE, bytes) : NULL;
+    if (memory == NULL || pthread_attr_init(&attributes) != 0) {
+        free(memory);
+        return -1;
+    }
+    memset(memory, 0, bytes);
+    if (pthread_attr_setstack(&attributes, memory, bytes) == 0 &&
+        pthread_create(&thread, &attributes, run_stack_call, &call) == 0) {
+        pthread_join(thread, NULL);
+        memcpy(stack, memory, bytes);
+    }
+    pthread_attr_destroy(&attributes);
+    free(memory);
+    return call.status;
+}
+
+static uint8_t wipes[1 << 18];
+static size_t wipes_end;
+static int wipes_kept;
+
+#undef OPENSSL_cleanse
+void seam_cleanse(void *memory, size_t bytes) {
+    const uint32_t length = (uint32_t)bytes;
+    if (wipes_kept) {
+        if (bytes > sizeof wipes - wipes_end - sizeof length) {
+            abort(); /* a wipe that is not told of would pass for none */
+        }
+        memcpy(wipes + wipes_end, &length, sizeof length);
+        memcpy(wipes + wipes_end + sizeof length, memory, bytes);
+        wipes_end += sizeof length + bytes;
+    }
+    OPENSSL_cleanse(memory, bytes);
+}
+
+void seam_wipes_begin(void) {
+    wipes_kept = 1;
+    wipes_end = 0;
+}
+
+size_t seam_wipes_end(uint8_t *out, size_t room) {
+    memcpy(out, wipes, wipes_end < room ? wipes_end : room);
+    wipes_kept = 0;
+    OPENSSL_cleanse(wipes, wipes_end);
+    return wipes_end;
+}
+
+size_t seam_object_bytes(const void *object) { return malloc_usable_size((void *)(uintptr_t)object); }
 
 void seam_disown(secftp_sealer *sealer) { sealer->direction.owner = 0; }
 

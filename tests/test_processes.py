@@ -1,0 +1,160 @@
+"""What a server and a client give up before anything of the network or a key is in their memory, as processes."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pwd
+import resource
+import subprocess
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from secftp.errors import Forbidden, UsageError
+from secftp.messages import Limits, Welcome
+from secftp.server import user
+from tests.command_line import SECRET, SECRET_KEY, started, terminal
+from tests.serving import HOST, fake_server, server_process, session
+
+LIMITS = Limits(requests=64, keepalive=15, idle=60)
+FOREIGN_GROUP = 54321  # nobody's, but root's for the time of a test
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+
+
+# --- groups -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def open_root():
+    """A directory to serve that every user can reach. Those of pytest are closed by each other run that starts."""
+    with tempfile.TemporaryDirectory() as directory:
+        os.chmod(directory, 0o755)
+        root = Path(directory) / "root"
+        root.mkdir()
+        yield root
+
+
+@contextlib.contextmanager
+def more_groups(*groups):
+    """What is started in this block is in these groups, too."""
+    before = os.getgroups()
+    os.setgroups([*before, *groups])
+    try:
+        yield
+    finally:
+        os.setgroups(before)
+
+
+def groups_of(pid):
+    """The supplementary groups of a process."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    [line] = [line for line in status.splitlines() if line.startswith("Groups:")]
+    return {int(group) for group in line.split()[1:]}
+
+
+@needs_root
+def test_a_user_that_root_becomes_has_no_group_of_roots(tmp_path, open_root):
+    """A file that only root's group may read is no file for the server any more."""
+    nobody = pwd.getpwnam("nobody")
+    secret = open_root / "secret"
+    secret.write_bytes(b"x")
+    os.chown(secret, 0, FOREIGN_GROUP)
+    secret.chmod(0o640)
+    with more_groups(0, FOREIGN_GROUP):
+        arguments = ("0", "--host", HOST, "--root", open_root, "--anonymous", "--user", "nobody")
+        with server_process(tmp_path, *arguments) as server, session(server.port, None) as client:
+            assert groups_of(server.pid) == set(os.getgrouplist("nobody", nobody.pw_gid))
+            with pytest.raises(Forbidden):
+                client.read((b"secret",), None)
+
+
+def test_groups_go_before_the_user_that_may_change_them(monkeypatch):
+    """Whoever runs the tests: the order in which a process gives up what it has, and the names it does so with."""
+    calls = []
+    entry = pwd.getpwuid(os.getuid())
+    monkeypatch.setattr(os, "getuid", lambda: entry.pw_uid + 1)
+    monkeypatch.setattr(os, "initgroups", lambda *given: calls.append(("initgroups", *given)))
+    monkeypatch.setattr(os, "setgid", lambda *given: calls.append(("setgid", *given)))
+    monkeypatch.setattr(os, "setuid", lambda *given: calls.append(("setuid", *given)))
+    monkeypatch.setenv("HOME", "/elsewhere")
+    monkeypatch.setenv("XDG_STATE_HOME", "/elsewhere")
+    user.become(entry.pw_name)
+    assert calls == [("initgroups", entry.pw_name, entry.pw_gid), ("setgid", entry.pw_gid), ("setuid", entry.pw_uid)]
+    assert (os.environ["HOME"], "XDG_STATE_HOME" in os.environ) == (entry.pw_dir, False)
+
+
+@pytest.mark.parametrize("failing", ["initgroups", "setgid", "setuid"])
+def test_a_step_that_fails_ends_the_start(monkeypatch, failing):
+    """A process that kept one of root's powers would have all of them."""
+
+    def fail(*_):
+        raise PermissionError(1, "Operation not permitted")
+
+    entry = pwd.getpwuid(os.getuid())
+    monkeypatch.setattr(os, "getuid", lambda: entry.pw_uid + 1)
+    for step in ("initgroups", "setgid", "setuid"):
+        monkeypatch.setattr(os, step, fail if step == failing else lambda *_: None)
+    with pytest.raises(UsageError, match="Only root"):
+        user.become(entry.pw_name)
+
+
+# --- core dumps -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def dumps_allowed():
+    """What is started in a test may dump core, as far as this process may allow that."""
+    before = resource.getrlimit(resource.RLIMIT_CORE)
+    with contextlib.suppress(ValueError):
+        resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    soft, hard = resource.getrlimit(resource.RLIMIT_CORE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_CORE, (hard, hard))
+    yield
+    with contextlib.suppress(ValueError):
+        resource.setrlimit(resource.RLIMIT_CORE, before)
+
+
+def dump_limits(pid):
+    return resource.prlimit(pid, resource.RLIMIT_CORE)
+
+
+def test_a_process_of_these_tests_could_dump_core(dumps_allowed):
+    """Else the others could not fail."""
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as process:
+        limits = dump_limits(process.pid)
+        process.stdin.close()
+    assert limits[0] != 0, "the machine's hard limit is 0: nothing is tried here"
+
+
+def test_a_server_can_not_dump_core(tmp_path, dumps_allowed):
+    """Before its port is open, so before any session; its most, too, so that nothing raises it again."""
+    with server_process(tmp_path, "0", "--host", HOST, "--root", tmp_path, SECFTP_KEY=SECRET) as server:
+        assert server.port
+        assert dump_limits(server.pid) == (0, 0)
+
+
+def test_a_client_can_not_dump_core_once_it_has_a_key(tmp_path, dumps_allowed):
+    limits = []
+
+    def play(wire):
+        wire.send(Welcome(version=1, software="fake", capabilities=("stat",), limits=LIMITS))
+        wire.receive()
+        limits.append(dump_limits(process.pid))
+
+    with (
+        fake_server(play, SECRET_KEY) as port,
+        started(tmp_path, "stat", f"secftp://{HOST}:{port}/file", stderr=subprocess.PIPE) as process,
+    ):
+        process.wait()
+    assert limits == [(0, 0)]
+
+
+def test_a_client_can_not_dump_core_while_a_key_is_typed(tmp_path, dumps_allowed):
+    with terminal() as (slave, screen):
+        options = {"keyed": False, "controlling": slave, "stderr": subprocess.PIPE}
+        with started(tmp_path, "ls", f"secftp://{HOST}:1/", **options) as process:
+            screen.wait_for("Key for")
+            assert dump_limits(process.pid) == (0, 0)
