@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import errno
+import hashlib
 import os
 import socket
 import stat
@@ -205,7 +206,8 @@ def test_a_new_key_file_can_be_read_and_is_private(recorded, tmp_path):
     write_key_file(path)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert path.stat().st_nlink == 1
-    drawn = bytes(range(100, 132))
+    drawn = bytes(range(100, 128))
+    drawn += hashlib.sha256(b"secftp/1 generated" + drawn).digest()[:4]  # docs/PROTOCOL.md, 4.3
     assert path.read_bytes() == b"secftp-key-1 " + base64.b64encode(drawn) + b"\n"
     assert material(read_key_file(path)) == ("secret", drawn)
     assert os.listdir(tmp_path) == ["key"]

@@ -17,15 +17,22 @@ import time
 
 import pytest
 
-from secftp.errors import AuthenticationError, ConnectionLost, CoreError, HandshakeRefused, SecftpError
+from secftp.errors import AuthenticationError, ConnectionLost, CoreError, HandshakeRefused, SecftpError, ServerBusy
 from secftp.handshake import ClientHandshake
+from secftp.keys import Key
+from secftp.keys.generate import generate_secret
 from secftp.messages import Bye, ErrorCode, List, Read, ReadMany, Stat, Sum, Write, encode
 from secftp.messages.bounds import MAX_SMALL
 from secftp.record import Suite
+from secftp.server.access import NamedKey, Rights
+from secftp.server.door import Door
 from secftp.server.limits import Limits
+from secftp.server.sources import source_of
 from tests.serving import DEADLINE, HOST, KEY, WRONG_KEY, credentials, get, put, serving, session, until
 
 MIB = 1 << 20
+GENERATED = Key.from_secret(generate_secret())
+OTHER_KEY = Key.from_secret(bytes(31) + b"\x09")
 elsewhere = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has all of 127.0.0.0/8 as its own")
 
 
@@ -91,16 +98,16 @@ def works(server):
 
 
 @elsewhere
-def test_beyond_the_pending_ones_the_oldest_goes(tmp_path):
-    with serving(tmp_path, limits=Limits(max_pending=8)) as server:
-        with stalled(server.port, 8, many) as socks:
-            server.log.wait_for("Client connected", 8)
-            with connection(server.port):
-                until(lambda: over(socks[0]), "the oldest is gone")
-                server.log.wait_for("Client connected", 9)
-                assert gone(socks[1:]) == []
+def test_beyond_the_pending_ones_the_oldest_of_the_most_crowded_network_goes(tmp_path):
+    with serving(tmp_path, limits=Limits(max_pending=4)) as server:
+        with stalled(server.port, 1, "127.9.0.1") as alone, stalled(server.port, 3, many) as socks:
+            server.log.wait_for("Client connected", 4)
+            with connection(server.port, many(3)) as newcomer:
+                until(lambda: over(socks[0]), "the oldest of the crowd is gone")
+                server.log.wait_for("Client connected", 5)
+                assert gone([*socks[1:], *alone, newcomer]) == []
             works(server)
-        assert len(lines(server, "Too many handshakes are under way: the oldest one goes.")) == 1
+        assert len(lines(server, "Too many handshakes are under way: one of them is closed.")) == 1
 
 
 @elsewhere
@@ -113,44 +120,109 @@ def test_who_has_said_hello_stays_longer_than_who_says_nothing(tmp_path):
 
 
 @elsewhere
-def test_a_source_s_further_connections_wait_without_a_thread_and_get_their_turn(tmp_path):
+def test_a_flood_of_challenged_ones_pushes_out_none_of_another_network(tmp_path):
+    """Those that ask for a challenge and never answer it; the key is not one to be guessed, so nothing delays them."""
+    limits = Limits(max_pending=8)
+    with (
+        serving(tmp_path, key=GENERATED, limits=limits) as server,
+        server.hostile(key=GENERATED) as wire,
+        contextlib.ExitStack() as stack,
+    ):
+        for number in range(60):
+            sock = stack.enter_context(connection(server.port, many(number)))
+            sock.sendall(hello(GENERATED))
+            assert len(sock.recv(141, socket.MSG_WAITALL)) == 141
+        wire.welcome()
+
+
+@elsewhere
+def test_silent_connections_of_one_address_are_bounded_without_a_thread(tmp_path):
     before = threading.active_count()
-    with serving(tmp_path, limits=Limits(free_guesses=100)) as server:
-        with stalled(server.port, 20) as socks:
-            server.log.wait_for("Client connected", 20)
-            assert threading.active_count() - before <= 1, "the server's own"
-            asked = hello()
-            for sock in socks:
-                sock.sendall(asked)
-            until(lambda: len(select.select(socks, [], [], 0)[0]) >= 16, "sixteen have their turn")
-            assert not select.select(socks[16:], [], [], 0)[0]
-            works(server)  # from another address
-            for sock in socks[:16]:
-                sock.close()
-            assert len(socks[16].recv(141, socket.MSG_WAITALL)) == 141
-        assert len(lines(server, "Its address has too many handshakes under way; this one waits for its turn.")) == 1
+    with serving(tmp_path) as server, stalled(server.port, 80) as socks:
+        server.log.wait_for("Client connected", 80)
+        assert threading.active_count() - before <= 1, "the server's own"
+        until(lambda: len(gone(socks)) == 64, "sixteen stay")
+        with stalled(server.port, 1) as (newcomer,):
+            server.log.wait_for("Client connected", 81)
+            assert not over(newcomer)
+        text = "Its address has too many silent connections: one of them is closed."
+        assert len(lines(server, text)) == 1
+
+
+@elsewhere
+def test_silent_connections_keep_out_nobody_of_their_own_address(tmp_path):
+    """A client says hello at once: it is never one of the silent ones."""
+    with serving(tmp_path) as server, stalled(server.port, 80, HOST), stalled(server.port, 400, many):
+        began = time.monotonic()
+        for _ in range(5):
+            works(server)
+        assert time.monotonic() - began < 5
+
+
+def test_a_silent_connection_that_goes_is_told_that_the_server_is_busy(tmp_path):
+    """It may be a client whose first packet was lost: then it may come again."""
+    limits = Limits(max_pending_per_source=1)
+    with serving(tmp_path, limits=limits) as server, connection(server.port) as first, connection(server.port):
+        answer = first.recv(200)
+        assert (len(answer), answer[:8]) == (12, b"SECFTP\x01\x04")
 
 
 @elsewhere
 @pytest.mark.parametrize("bound", ["max_waiting", "max_waiting_per_source"])
-def test_waiting_is_bounded_and_whoever_is_beyond_is_told_so(tmp_path, bound):
-    with serving(tmp_path, limits=Limits(**{"max_pending_per_source": 2, bound: 3})) as server:
-        with stalled(server.port, 5):
-            server.log.wait_for("Client connected", 5)
-            with connection(server.port, "127.0.0.2") as sock:
-                answer = sock.recv(200)
-                assert (len(answer), answer[:8]) == (12, b"SECFTP\x01\x04")
-            works(server)
-        assert len(lines(server, "Too many clients wait for their handshake: this one is sent away.")) == 1
+def test_waiting_is_bounded_and_one_of_those_that_wait_goes(tmp_path, bound):
+    with serving(tmp_path, limits=Limits(free_guesses=0, guess_delay=60.0, **{bound: 3})) as server:
+        for _ in range(5):
+            guess(server.port, "127.0.0.2")  # the next answer takes 4 s
+        with contextlib.ExitStack() as stack:
+            socks = [stack.enter_context(connection(server.port, "127.0.0.2")) for _ in range(4)]
+            for number, sock in enumerate(socks, 6):
+                sock.sendall(hello(WRONG_KEY))
+                server.log.wait_for("Cipher: ", number)
+            until(lambda: gone(socks), "one of them is sent away")
+            server.log.wait_for("Refused: busy")
+            assert not over(socks[3]), "and not the newcomer"
+            works(server)  # from another address
+        assert len(lines(server, "Too many clients wait for their handshake: one of them is sent away.")) == 1
 
 
 @elsewhere
-def test_nobody_waits_for_longer_than_a_client_has_patience(tmp_path):
-    limits = Limits(max_pending_per_source=1, waiting_seconds=0.2)
-    with serving(tmp_path, limits=limits) as server, stalled(server.port, 2) as socks:
-        until(lambda: over(socks[1]), "the one that waits is sent away")
-        assert not over(socks[0]), "the time of waiting is not that of the handshake"
+def test_who_waits_for_the_budget_for_too_long_is_sent_away(tmp_path):
+    limits = Limits(guess_burst=1, guess_rate=0.001, waiting_seconds=0.2)
+    with serving(tmp_path, limits=limits) as server:
+        guess(server.port)
+        with connection(server.port, "127.0.0.2") as sock:
+            sock.sendall(hello())
+            until(lambda: over(sock), "the one that waits is sent away")
         server.log.wait_for("It waited for too long")
+
+
+@elsewhere
+def test_who_waits_when_the_server_stops_is_told_to_come_again(tmp_path):
+    with serving(tmp_path, limits=Limits(guess_burst=1, guess_rate=0.001)) as server:
+        guess(server.port)
+        with connection(server.port, "127.0.0.2") as sock:
+            sock.sendall(hello())
+            server.log.wait_for("Cipher: ", 2)
+            server.server.stop()
+            assert sock.recv(200)[:8] == b"SECFTP\x01\x04"
+
+
+@elsewhere
+def test_who_left_while_waiting_costs_no_guess(tmp_path):
+    """Else an attacker could spend the budget of all without waiting for one answer."""
+    limits = Limits(guess_burst=2, guess_rate=4.0)
+    with serving(tmp_path, limits=limits) as server:
+        for number in range(2):
+            guess(server.port, many(number))
+        for number in range(2, 22):
+            with connection(server.port, many(number)) as sock:
+                sock.sendall(hello(WRONG_KEY))
+                server.log.wait_for("Cipher: ", number + 1)
+        began = time.monotonic()
+        works(server)  # from another network; and then from theirs, behind twenty that have left
+        assert guess(server.port, many(22)) < 4
+        assert time.monotonic() - began < 6
+        assert len(lines(server, "Sending challenge")) == 4
 
 
 def test_a_handshake_s_time_is_told_when_it_is_over(tmp_path):
@@ -172,9 +244,9 @@ def test_a_thousand_challenges_that_nobody_answers_are_a_thousand_guesses(tmp_pa
     charged = []
     charge = sys.modules["secftp.server.guesses"].Guesses.charge
 
-    def counted(self, source, now):
+    def counted(self, source, now, **more):
         charged.append(source)
-        charge(self, source, now)
+        return charge(self, source, now, **more)
 
     monkeypatch.setattr("secftp.server.guesses.Guesses.charge", counted)
     limits = Limits(free_guesses=1000, guess_burst=1000)
@@ -182,7 +254,7 @@ def test_a_thousand_challenges_that_nobody_answers_are_a_thousand_guesses(tmp_pa
         for _ in range(1000):
             guess(server.port)
         server.done(1000)
-        assert charged == [HOST] * 1000
+        assert charged == [source_of(HOST)] * 1000
         assert len(lines(server, "a wrong key?")) == 1000
 
 
@@ -267,6 +339,56 @@ def test_who_has_guessed_least_is_answered_first(tmp_path):
             assert len(select.select(socks, [], [], 0)[0]) < 10
 
 
+@elsewhere
+def test_whoever_tries_an_old_key_once_and_again_delays_his_address_for_seconds_only(tmp_path):
+    """Delays run side by side: each of five with the right key gets in after one delay, and not one after the other."""
+    with serving(tmp_path, limits=Limits(free_guesses=0, guess_delay=1.0)) as server:
+        for _ in range(4):
+            guess(server.port)
+        began = time.monotonic()
+        threads = [threading.Thread(target=works, args=(server,)) for _ in range(5)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(DEADLINE)
+        assert time.monotonic() - began < 4
+        assert len(lines(server, "Initializing communication")) == 5
+
+
+def test_a_key_that_can_t_be_guessed_needs_no_delay(tmp_path):
+    limits = Limits(free_guesses=0, guess_delay=60.0, guess_burst=1, guess_rate=0.001)
+    with serving(tmp_path, key=GENERATED, limits=limits) as server:
+        began = time.monotonic()
+        for _ in range(20):
+            guess(server.port)
+        assert time.monotonic() - began < 10
+        assert lines(server, "delayed") == []
+
+
+def test_one_key_that_can_be_guessed_is_enough_for_delays(tmp_path):
+    limits = Limits(free_guesses=0, guess_delay=0.5)
+    named = {"me": NamedKey(KEY.password(), Rights(read=True, write=True, overwrite=True))}
+    with serving(tmp_path, key=GENERATED, named=named, limits=limits) as server:
+        guess(server.port)
+        assert guess(server.port) > 0.2
+
+
+def test_a_challenge_that_left_is_charged_whatever_fails_behind_it(tmp_path, monkeypatch):
+    watch = Door._watch
+
+    def fail(door, visitor, state):
+        if visitor.grant is not None:
+            raise MemoryError
+        watch(door, visitor, state)
+
+    with serving(tmp_path, limits=Limits(free_guesses=0, guess_delay=0.5)) as server:
+        with monkeypatch.context() as patched:
+            patched.setattr(Door, "_watch", fail)
+            guess(server.port)
+            server.log.wait_for("Internal error: MemoryError")
+        assert guess(server.port) > 0.2
+
+
 def test_anonymous_clients_are_exempt(tmp_path):
     (tmp_path / "file").write_bytes(b"contents")
     with serving(tmp_path, limits=Limits(free_guesses=0, guess_burst=1, guess_rate=0.001), anonymous=True) as server:
@@ -305,6 +427,63 @@ def test_a_client_beyond_the_sessions_is_refused_before_it_is_challenged(tmp_pat
         server.done(2)
         assert len(lines(server, "There are as many sessions as may be; a client is sent away.")) == 1
         assert len(lines(server, "Sending challenge")) == 1
+
+
+def fill(server, count, **who):
+    """So many sessions that stay, and those that were sent away, as exceptions."""
+    there, refused = [], []
+    for _ in range(count):
+        try:
+            client = server.session(**who)
+            client.can("stat")
+            there.append(client)
+        except SecftpError as problem:
+            refused.append(problem)
+    return there, refused
+
+
+def end(sessions):
+    for client in sessions:
+        client.__exit__(None, None, None)
+
+
+@pytest.mark.parametrize("who", ["anonymous", "one key", "one address"])
+def test_nobody_takes_all_places(tmp_path, who):
+    """Who wants 64 of 32 places gets 16; the others are for those who have none yet."""
+    named = {"me": NamedKey(OTHER_KEY.password(), Rights(read=True, write=True, overwrite=True))}
+    limits = Limits(max_clients=32)
+    rules = {"anonymous": {"anonymous": True}, "one key": {"named": named}, "one address": {}}[who]
+    flood = {"anonymous": {"key": None}, "one key": {"key": OTHER_KEY, "name": "me"}, "one address": {}}[who]
+    with serving(tmp_path, limits=limits, **rules) as server:
+        there, refused = fill(server, 24, **flood)
+        try:
+            assert (len(there), len(refused)) == (16, 8)
+            assert all(isinstance(problem, (HandshakeRefused, ServerBusy)) for problem in refused)
+            with connection(server.port, "127.0.0.2") as sock:
+                sock.sendall(hello())
+                assert len(sock.recv(141, socket.MSG_WAITALL)) == 141
+            if who != "one address":
+                works(server)
+        finally:
+            end(there)
+        server.done(25)
+        works(server)
+
+
+def test_a_key_that_has_its_places_is_told_so_under_the_key_alone(tmp_path):
+    """Whoever does not hold it can't see by that which names have keys."""
+    named = {"me": NamedKey(OTHER_KEY.password(), Rights(read=True, write=True, overwrite=True))}
+    with serving(tmp_path, limits=Limits(max_clients_per_key=1), named=named) as server:
+        with server.session(key=OTHER_KEY, name="me") as client:
+            client.can("stat")
+            for name in ("me", "nobody"):
+                with pytest.raises(AuthenticationError):
+                    server.session(key=WRONG_KEY, name=name)
+            with server.hostile(key=OTHER_KEY, name="me") as wire:
+                wire.welcome()
+                assert wire.receive() == Bye(code=ErrorCode.LIMIT, text="a limit of the server was reached")
+            works(server)
+        assert len(lines(server, "Its key has as many sessions as may be; a client is sent away.")) == 1
 
 
 def test_silence_ends_a_session(tmp_path):
@@ -481,8 +660,8 @@ def test_what_fails_for_one_client_ends_that_one_alone(tmp_path, monkeypatch, pl
 
     monkeypatch.setattr(owner, name, fail_once)
     with serving(tmp_path) as server:
-        with pytest.raises(SecftpError):
-            session(server.port)
+        with pytest.raises(SecftpError), session(server.port) as client:
+            client.can("stat")
         server.log.wait_for("Internal error: ")
         server.done(1)
         works(server)

@@ -16,9 +16,11 @@ from secftp.server.metrics import Metrics, serve_metrics
 from tests.serving import HOST, WRONG_KEY, get, put, server_process, session
 
 RULES = Path(__file__).resolve().parent.parent / "contrib" / "prometheus" / "secftp.rules.yml"
-RESULTS = {"ok", "wrong_key", "left", "timeout", "protocol", "internal", "busy", "version", "suite", "mode", "stopping"}
+RESULTS = {"ok", "wrong_key", "left", "timeout", "protocol", "internal", "busy"}
+RESULTS |= {"version", "suite", "mode", "stopping", "revoked"}
 LIMITS = {
     *("pending", "source", "waiting", "handshake", "guesses", "all_guesses", "clients", "threads", "descriptors"),
+    *("clients_per_source", "clients_per_key", "anonymous"),
     *("idle", "min_rate", "bandwidth", "max_file_size", "min_free", "min_free_files", "min_free_unknown", "log"),
 }
 

@@ -112,6 +112,9 @@ def test_what_is_no_mode_mask(text):
 # Each limit with what may stand on a command line, and what that means.
 LIMITS = {
     "max_clients": ("7", 7),
+    "max_clients_per_source": ("5", 5),
+    "max_clients_per_key": ("6", 6),
+    "max_anonymous": ("4", 4),
     "idle": ("120", 120.0),
     "min_rate": ("1k", 1000),
     "bandwidth": ("5MiB", 5 << 20),

@@ -74,6 +74,15 @@ class Stream:
         except OSError as problem:
             raise lost(problem) from None
 
+    def has_ended(self) -> bool:
+        """Whether the peer has closed its side or is gone, as far as that is known; takes nothing in."""
+        try:
+            return not self._sock.recv(1, socket.MSG_PEEK)
+        except (BlockingIOError, InterruptedError):
+            return False
+        except OSError:
+            return True
+
     def try_send(self, view: memoryview) -> int:
         """Send what fits, without waiting."""
         self.require_here()

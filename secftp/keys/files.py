@@ -18,6 +18,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 from secftp.errors import AlreadyExists, KeyFormatError, NotFound
 from secftp.exposure import Exposure
+from secftp.keys.generate import generate_secret
 from secftp.keys.key import Key
 from secftp.keys.text import BYTE_ORDER_MARK, SECRET_PREFIX, is_blank
 from secftp.text import escape
@@ -120,10 +121,7 @@ def write_key_file(path: StrPath) -> None:
 
     Raises AlreadyExists if anything has that name (it is never replaced), KeyFormatError if the file can't be made.
     """
-    from secftp.record import Password
-
-    secret = base64.b64encode(Password.random().secret())
-    create_private(path, SECRET_PREFIX.encode() + secret + b"\n")
+    create_private(path, SECRET_PREFIX.encode() + base64.b64encode(generate_secret()) + b"\n")
 
 
 def create_private(path: StrPath, data: bytes) -> None:

@@ -11,7 +11,7 @@ import threading
 from typing import TYPE_CHECKING, Final, NoReturn, final
 
 from secftp.errors import AuthenticationError, KeyFormatError
-from secftp.keys.text import bare, normalise
+from secftp.keys.text import bare, is_generated, normalise
 
 if TYPE_CHECKING:
     from secftp.record import Password
@@ -21,9 +21,11 @@ if TYPE_CHECKING:
 class Key:
     """One key, from a text or from a key file's secret; it may be shared by threads. Two keys are never equal."""
 
-    __slots__ = ("_is_secret", "_lock", "_material", "_password")
+    __slots__ = ("_is_secret", "_lock", "_material", "_password", "generated")
 
-    def __init__(self, material: bytes, *, is_secret: bool) -> None:
+    def __init__(self, material: bytes, *, is_secret: bool, generated: bool) -> None:
+        # Whether it is known to be one of the key generator's, of 130 bits and more, which cannot be guessed.
+        self.generated: Final = generated
         self._material = material
         self._is_secret: Final = is_secret
         self._password: Password | None = None
@@ -35,12 +37,15 @@ class Key:
 
         Raises KeyFormatError as `secftp.keys.text.bare` and `normalise` do.
         """
-        return cls(normalise(bare(text)).encode(), is_secret=False)
+        key = normalise(bare(text))
+        return cls(key.encode(), is_secret=False, generated=is_generated(bare(text)))
 
     @classmethod
     def from_secret(cls, secret: bytes) -> Key:
         """The key whose stretched form is known: `w` of docs/PROTOCOL.md, 32 bytes."""
-        return cls(secret, is_secret=True)
+        from secftp.keys.generate import is_generated_secret  # what needs no secret need not wait for its imports
+
+        return cls(secret, is_secret=True, generated=is_generated_secret(secret))
 
     def password(self) -> Password:
         """What the handshake takes. The first call stretches a text (scrypt, about 50 ms), later ones are free.

@@ -82,6 +82,16 @@ def is_blank(text: str) -> bool:
     return all(character.isspace() or not character.isprintable() for character in text)
 
 
+def is_generated(text: str) -> bool:
+    """Whether a text that `normalise` takes is a generated key in its printed layout, in any case.
+
+    In another layout it may be a text of somebody's own that has 27 letters and digits, and the right last one by
+    chance.
+    """
+    layout = [len(group) for group in _SEPARATORS.split(text) if group]
+    return layout == _LAYOUT and _generated(text) is not None
+
+
 def check_symbol(body: str) -> str:
     """The check symbol for a generated key's symbols (all in ALPHABET): their value modulo 37."""
     value = 0

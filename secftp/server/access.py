@@ -44,16 +44,21 @@ class NamedKey(NamedTuple):
     password: Password
     rights: Rights
     store: Store | None = None
+    generated: bool = False  # whether it is known to be a generated key, which nobody can guess
 
 
 class Grant(NamedTuple):
-    """What a client gets if it proves the password: decided at its hello, and kept for its session."""
+    """What a client gets if it proves the password: decided at its proof, and kept for its session.
+
+    `contested`: there are other keys, or for anonymous clients any key, whose holders need places as well.
+    """
 
     password: Password
     mode: Mode
     rights: Rights
     name: str = ""
     store: Store | None = None
+    contested: bool = False
 
 
 class Access:
@@ -78,18 +83,26 @@ class Access:
         self._overwrite = overwrite
         self._suites = suites
         all_rights = Rights(read=True, write=True, overwrite=True)
+        named = named or {}
+        # Whether any of the keys is one that could be guessed: a text of somebody's own, or of unknown origin.
+        generated = [one.generated for one in named.values()] + ([] if key is None else [key.generated])
+        self.guessable: Final = not all(generated)
+        contested = len(named) + (key is not None) > 1
         self._grants = {
-            name: Grant(one.password, Mode.KEYED, self._bounded(one.rights), name, one.store)
-            for name, one in (named or {}).items()
+            name: Grant(one.password, Mode.KEYED, self._bounded(one.rights), name, one.store, contested)
+            for name, one in named.items()
         }
         if key is not None:
-            self._grants[""] = Grant(key.password(), Mode.KEYED, self._bounded(all_rights))
+            rights = self._bounded(all_rights)
+            self._grants[""] = Grant(key.password(), Mode.KEYED, rights, contested=contested)
         # Answers for names that do not exist: the same steps, the same time, and no way to succeed.
         self._nobody = Grant(Password.random(), Mode.KEYED, NO_RIGHTS)
         self._everybody: Grant | None = None
         if anonymous or anonymous_write:
             rights = all_rights if anonymous_write else Rights(read=True, write=False, overwrite=False, delete=False)
-            self._everybody = Grant(Password.anonymous(), Mode.ANONYMOUS, self._bounded(rights))
+            self._everybody = Grant(
+                Password.anonymous(), Mode.ANONYMOUS, self._bounded(rights), contested=bool(self._grants)
+            )
 
     def decide(self, hello: HelloReceived) -> Grant | Status:
         """What a client that proves itself after this hello gets, or the status that refuses it."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from secftp.channel import Channel, Keepalive
 from secftp.errors import ConnectionLost, SecftpError, TransferTimeout
 from secftp.messages import Bye, Direction, ErrorCode, text_for
+from secftp.server.places import Bound, Place, tell
 from secftp.server.session import Context, ServerSession, welcome
 
 if TYPE_CHECKING:
@@ -18,54 +19,12 @@ if TYPE_CHECKING:
     from secftp.server.access import Access, Grant
     from secftp.server.limits import Limits
     from secftp.server.log import Log
+    from secftp.server.registry import Registry
     from secftp.server.visitors import Visitor
     from secftp.storage import Store
 
 # How long a client that was told of the end may take to hang up.
 LINGER_SECONDS: Final = 1.0
-# Clients that have proved themselves and are told that there is no place: each has a thread for as long as that takes.
-TURNED_AWAY_MAX: Final = 64
-
-
-class Registry:
-    """The clients that are there, and how many of them have a session's place."""
-
-    def __init__(self, max_clients: int) -> None:
-        self._max_clients = max_clients
-        self._lock = threading.Lock()
-        self._clients: set[Client] = set()
-        self._sessions = 0
-
-    @property
-    def full(self) -> bool:
-        """Whether there is no room for one more session."""
-        with self._lock:
-            return self._sessions >= self._max_clients
-
-    def enter(self, client: Client) -> bool:
-        """Take in a client that has proved itself, with a session's place if there is one.
-
-        False if there is no room even for telling it that there is none.
-        """
-        with self._lock:
-            client.admitted = self._sessions < self._max_clients
-            if not client.admitted and len(self._clients) - self._sessions >= TURNED_AWAY_MAX:
-                return False
-            self._clients.add(client)
-            self._sessions += client.admitted
-            return True
-
-    def leave(self, client: Client) -> None:
-        """Forget a client that is gone; once more does no harm."""
-        with self._lock:
-            if client in self._clients:
-                self._clients.remove(client)
-                self._sessions -= client.admitted
-
-    def all(self) -> list[Client]:
-        """Every client there is now."""
-        with self._lock:
-            return list(self._clients)
 
 
 class Flag:
@@ -106,7 +65,8 @@ class Client:
 
     def __init__(self, shared: Shared, visitor: Visitor, grant: Grant, established: Established) -> None:
         self.stream: PacedStream = visitor.stream
-        self.admitted = False
+        self.place = Place(visitor.source, grant)
+        self.refused_by: Bound | None = None  # why it has no place, if it has none
         self.store: Store = grant.store or shared.store
         self.thread = threading.Thread(target=self._run, name="secftp-client", daemon=True)
         self._shared = shared
@@ -142,31 +102,31 @@ class Client:
 
     def _run(self) -> None:
         counter = self._shared.log.counter
-        if counter is not None and self.admitted:
+        if counter is not None and self.refused_by is None:
             counter.session(1)
         self.stream.may_wait = True
         try:
             established, self._established = self._established, None
             assert established is not None  # the thread runs once
             channel = Channel(self.stream, established, Direction.TO_CLIENT, timeout=self._shared.limits.idle)
-            if self.admitted:
+            if self.refused_by is None:
                 self._log.handshake("ok")
                 self._serve(channel)
             else:
-                self._turn_away(channel)
+                self._turn_away(channel, self.refused_by)
         except Exception as problem:  # noqa: BLE001 - one client's trouble must never end the server
             self._log.line(f"Internal error: {type(problem).__name__}")
         finally:
             self.stream.close()
-            if counter is not None and self.admitted:
+            if counter is not None and self.refused_by is None:
                 counter.session(-1)
             self._log.event("disconnected")
             self._log.line("Done.")
             self._shared.registry.leave(self)  # last: a stopping server waits for no more than this
 
-    def _turn_away(self, channel: Channel) -> None:
-        """The last place was taken between its challenge and its proof: it is told so under its key."""
-        self._log.limit("clients", "There are as many sessions as may be; a client is sent away.")
+    def _turn_away(self, channel: Channel, bound: Bound) -> None:
+        """Its key has as many sessions as may be, or the last place was taken meanwhile: tell it, under its key."""
+        tell(self._log, bound)
         self._log.line("Refused: busy.")
         self._log.handshake("busy")
         with contextlib.suppress(SecftpError, OSError):

@@ -1,30 +1,33 @@
-"""The door: all that happens between a TCP connection and a session, for everybody at once, in the accept loop.
+"""All that happens between a TCP connection and a session, for all connections at once, in the accept loop.
 
-No client has a thread, a buffer of a session or a session's place before it has proved the key, so those that say
+No client has a thread, a buffer of a session or a session's place before it has proved a key, so those that say
 nothing, or guess, keep out nobody who can prove it. A connection is in one of three states:
 
-    pending   its handshake is under way; it has some seconds in all. Beyond the bound the oldest one goes, of those
-              that have said nothing if there are any.
-    waiting   its source has enough pending ones; it has its turn when one of those is through
-    delayed   its hello is there, and too many wrong keys came from its source, or from everywhere
+    silent      it has not said hello yet. Most say it at once and are never in this state.
+    waiting     its hello is there, and its answer is delayed (`server.admission`)
+    challenged  it was told what to prove
 
-Those that wait are bounded too, and nobody waits for longer than a client has patience. Time spent waiting does not
-count as time for the handshake. What must never happen: that this loop waits for one client, or that one client's
-trouble ends it.
+Each state is bounded. Where there is no room for another one, a connection of a crowded network goes, and never the
+newcomer; silent ones go before those that were challenged. Time spent waiting does not count as time for the handshake.
+What must never happen: that this loop waits for one client, that one client's trouble ends it, or that a step in it
+takes the longer, the more connections there are.
 """
 
 from __future__ import annotations
 
 import contextlib
 import time
-from collections import Counter
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from secftp.errors import AuthenticationError, ConnectionLost, ProtocolError, SecftpError
 from secftp.handshake import Established, HelloReceived, Status
 from secftp.record import Mode
-from secftp.server.guesses import Guesses, source_of
-from secftp.server.visitors import Visitor, Waiting
+from secftp.server.admission import Admission
+from secftp.server.crowd import Crowd
+from secftp.server.places import tell
+from secftp.server.sources import source_of
+from secftp.server.timers import Timers
+from secftp.server.visitors import Visitor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,17 +37,16 @@ if TYPE_CHECKING:
     from secftp.server.access import Access, Grant
     from secftp.server.limits import Limits
     from secftp.server.log import Log
-
-# How often those that wait are looked at while there are any.
-TICK_SECONDS: Final = 0.05
+    from secftp.server.places import Bound
+    from secftp.server.sources import Source
 
 
 class Door:
     """The loop's part of a server. `enter` takes over a client that has proved itself; it must not wait either.
 
     It returns False, and leaves the client alone, if what was proved opens nothing any more.
-    `access` is asked at each challenge and at each proof, so that the keys of that moment count; `full` says that there
-    is no place.
+    `access` is asked at each challenge and at each proof, so that the keys of that moment count; `bound` says what
+    keeps a client from a session, as far as it may be told before its proof.
     """
 
     def __init__(
@@ -54,41 +56,42 @@ class Door:
         log: Log,
         *,
         access: Callable[[], Access],
-        full: Callable[[], bool],
+        bound: Callable[[Source, Grant], Bound | None],
         enter: Callable[[Visitor, Established], bool],
     ) -> None:
         self._listener = listener
         self._limits = limits
         self._log = log
-        self._access, self._full, self._enter = access, full, enter
-        self._guesses = Guesses(limits, time.monotonic())
-        self._pending: dict[int, Visitor] = {}  # by descriptor; the order is that in which they became pending
-        self._pending_of: Counter[str] = Counter()
-        self._waiting = Waiting()
-        self._delayed = Waiting()
+        self._access, self._bound, self._enter = access, bound, enter
+        self._watched: dict[int, Visitor] = {}  # by descriptor: the silent and the challenged ones
+        self._silent: Crowd[Visitor] = Crowd(oldest_first=True)
+        self._challenged: Crowd[Visitor] = Crowd(oldest_first=True)
+        self._deadlines: Timers[Visitor] = Timers()  # of those that are watched
+        self._admission: Admission[Visitor] = Admission(limits, time.monotonic())
+        self._undelayed: list[Visitor] = []  # those of this turn that nothing delays but perhaps the budget of all
         self._number = 0
         self._exhausted = 0
-        self._next_tick = 0.0
 
     def turn(self) -> None:
         """Wait until something happens, or until it is time for something; and do what is to be done."""
         ready = self._listener.wait(self._timeout(time.monotonic()))
         for descriptor in ready:
-            if (visitor := self._pending.get(descriptor)) is not None:
+            if (visitor := self._watched.get(descriptor)) is not None:
                 self._guarded(visitor, self._advance)
         for stream, peer in self._listener.take():
             self._arrive(stream, peer)
         if self._listener.exhausted != self._exhausted:
             self._exhausted = self._listener.exhausted
             self._log.limit("descriptors", "Out of descriptors or memory: a client was sent away, others wait.")
-        now = time.monotonic()
-        if now >= self._next_tick:  # not at every turn: it looks at all who wait
-            self._next_tick = now + TICK_SECONDS
-            self._tick(now)
+        self._expire(time.monotonic())
+        self._answer()
 
     def close(self) -> None:
-        """Send away everybody who has not proved anything yet."""
-        for visitor in [*self._pending.values(), *self._waiting, *self._delayed]:
+        """Send away all who have not proved anything yet; who waits for an answer is told to come again."""
+        for visitor in self._admission:
+            with contextlib.suppress(SecftpError):  # it has left
+                visitor.incoming.refuse(Status.BUSY)
+        for visitor in [*self._watched.values(), *self._admission]:
             self._leave(visitor, "stopping")
 
     # --- coming and going -------------------------------------------------------------------------------------------
@@ -98,52 +101,52 @@ class Door:
         log = self._log.session(self._number, peer)
         log.line(f"Client connected: {peer.host}")
         log.event("connected")
-        visitor = Visitor(stream, source_of(peer.host), log, time.monotonic())
-        if self._pending_of[visitor.source] < self._limits.max_pending_per_source:
-            self._guarded(visitor, self._begin)
-        elif self._may_wait(visitor):
-            log.limit("source", "Its address has too many handshakes under way; this one waits for its turn.")
-            self._waiting.add(visitor)
+        now = time.monotonic()
+        visitor = Visitor(stream, source_of(peer.host), log, now)
+        visitor.trusted = self._admission.is_trusted(visitor.source, now)
+        visitor.deadline = now + self._limits.handshake_seconds
+        self._guarded(visitor, self._begin)
 
     def _begin(self, visitor: Visitor) -> None:
-        """Start the clock of its handshake."""
-        visitor.deadline = time.monotonic() + self._limits.handshake_seconds
-        self._become_pending(visitor)
-
-    def _become_pending(self, visitor: Visitor) -> None:
-        if len(self._pending) >= self._limits.max_pending:
-            # The oldest that has not even said hello, if there is one: who has is about to prove itself, or charged.
-            pending = self._pending.values()
-            oldest = next((one for one in pending if one.grant is None), None) or next(iter(pending))
-            oldest.log.limit("pending", "Too many handshakes are under way: the oldest one goes.")
-            oldest.log.line("Refused: busy.")
-            self._leave(oldest, "busy")
-        self._listener.watch(visitor.stream)
-        self._pending[visitor.stream.fileno()] = visitor
-        self._pending_of[visitor.source] += 1
-        self._advance(visitor)
-
-    def _stop_pending(self, visitor: Visitor) -> None:
-        if self._pending.pop(visitor.stream.fileno(), None) is None:
+        """Most have said hello by now; who has not takes a place among the silent ones."""
+        event = visitor.incoming.advance()
+        if event is not None:
+            assert not isinstance(event, Established)  # nothing is established without a challenge
+            self._decide(visitor, event)
             return
-        self._listener.forget(visitor.stream)
-        self._pending_of[visitor.source] -= 1
-        if not self._pending_of[visitor.source]:
-            del self._pending_of[visitor.source]
+        if self._silent.count(visitor.source) >= self._limits.max_pending_per_source:
+            dropped = self._silent.pick_of(visitor.source)
+            assert dropped is not None  # there are some
+            dropped.log.limit("source", "Its address has too many silent connections: one of them is closed.")
+            self._refuse(dropped, Status.BUSY)
+        self._watch(visitor, self._silent)
 
-    def _may_wait(self, visitor: Visitor) -> bool:
-        """Whether there is room for one more to wait; if not, it has been sent away."""
-        of_source = self._waiting.count(visitor.source) + self._delayed.count(visitor.source)
-        total = len(self._waiting) + len(self._delayed)
-        if of_source < self._limits.max_waiting_per_source and total < self._limits.max_waiting:
-            return True
-        visitor.log.limit("waiting", "Too many clients wait for their handshake: this one is sent away.")
-        self._refuse(visitor, Status.BUSY)
-        return False
+    def _watch(self, visitor: Visitor, state: Crowd[Visitor]) -> None:
+        """Put it into one of the states in which something is expected from it."""
+        if len(self._watched) >= self._limits.max_pending:
+            dropped = self._silent.pick() or self._challenged.pick()
+            assert dropped is not None  # all who are watched are in one of the two
+            dropped.log.limit("pending", "Too many handshakes are under way: one of them is closed.")
+            self._refuse(dropped, Status.BUSY)
+        self._listener.watch(visitor.stream)
+        self._watched[visitor.stream.fileno()] = visitor
+        state.add(visitor)
+        self._deadlines.set(visitor, visitor.deadline)
+
+    def _unwatch(self, visitor: Visitor) -> None:
+        """Take it out of the state that it is in; once more does no harm."""
+        if self._watched.get(visitor.stream.fileno()) is not visitor:
+            return
+        del self._watched[visitor.stream.fileno()]
+        self._listener.forget(visitor.stream)
+        self._silent.discard(visitor)
+        self._challenged.discard(visitor)
+        self._deadlines.clear(visitor)
 
     def _leave(self, visitor: Visitor, result: str) -> None:
         """The end of one that has not proved anything."""
-        self._stop_pending(visitor)
+        self._unwatch(visitor)
+        self._admission.remove(visitor)
         visitor.stream.close()
         visitor.log.handshake(result)
         visitor.log.line("Done.")
@@ -151,11 +154,12 @@ class Door:
     # --- the handshake ----------------------------------------------------------------------------------------------
 
     def _advance(self, visitor: Visitor) -> None:
-        """Take what has come from a pending one, whatever it is."""
+        """Take what has come from a watched one, whatever it is."""
         event = visitor.incoming.advance()
         if isinstance(event, Established):
             self._prove(visitor, event)
         elif event is not None:
+            self._unwatch(visitor)
             self._decide(visitor, event)
 
     def _guarded(self, visitor: Visitor, step: Callable[[Visitor], None]) -> None:
@@ -183,95 +187,94 @@ class Door:
         visitor.log.cipher = event.suite.name.lower()
         visitor.log.lines([f"Cipher: {visitor.log.cipher}", f"IV: {event.initialization_vector.hex()}"])
         visitor.hello = event
-        self._answer(visitor, event, at_once=self._is_due(visitor.source))
+        if (grant := self._granted(visitor, event)) is None:
+            return
+        if grant.mode is Mode.ANONYMOUS or not self._access().guessable:
+            self._challenge(visitor, grant, charged=False)
+        else:
+            self._wait(visitor)
 
-    def _answer(self, visitor: Visitor, hello: HelloReceived, *, at_once: bool) -> None:
-        """By the keys of now: the hello of one that was delayed is older than a reload may be."""
+    def _granted(self, visitor: Visitor, hello: HelloReceived) -> Grant | None:
+        """What the keys of now give for this hello; None if it was refused."""
         verdict = self._access().decide(hello)
         if isinstance(verdict, Status):
             self._refuse(visitor, verdict)
-        elif self._full():
-            visitor.log.limit("clients", "There are as many sessions as may be; a client is sent away.")
+            return None
+        if (bound := self._bound(visitor.source, verdict)) is not None:
+            tell(visitor.log, bound)
             self._refuse(visitor, Status.BUSY)
-        elif at_once or verdict.mode is Mode.ANONYMOUS:
-            self._challenge(visitor, verdict)
-        else:
-            self._delay(visitor)
+            return None
+        return verdict
 
-    def _is_due(self, source: str) -> bool:
+    def _wait(self, visitor: Visitor) -> None:
+        """Let its hello wait for its answer; if nothing delays that, until the end of this turn of the loop."""
         now = time.monotonic()
-        return not self._delayed.count(source) and self._guesses.due(source, now) <= now
+        if (dropped := self._admission.crowded(visitor)) is not None:
+            dropped.log.limit("waiting", "Too many clients wait for their handshake: one of them is sent away.")
+            self._refuse(dropped, Status.BUSY)
+        visitor.deadline -= now
+        if self._admission.add(visitor, now) > now:
+            visitor.log.limit("guesses", "Too many wrong keys came from its address: the answer is delayed.")
+        else:
+            self._undelayed.append(visitor)
 
-    def _challenge(self, visitor: Visitor, grant: Grant) -> None:
+    def _answer(self) -> None:
+        """Answer those whose time has come, as far as the budget for challenges goes."""
+        while (visitor := self._admission.take(time.monotonic())) is not None:
+            self._guarded(visitor, self._resume)
+        for visitor in self._undelayed:
+            if visitor in self._admission:
+                visitor.log.limit(
+                    "all_guesses", "Too many wrong keys come from everywhere: new handshakes are delayed."
+                )
+        self._undelayed.clear()
+
+    def _resume(self, visitor: Visitor) -> None:
+        """It has waited long enough. The keys may have changed meanwhile."""
+        assert visitor.hello is not None  # else it would not have waited
+        visitor.deadline += time.monotonic()
+        if visitor.stream.has_ended():  # then an answer would be charged to others, and read by no one
+            raise ConnectionLost("The client left before it was answered.")
+        if (grant := self._granted(visitor, visitor.hello)) is not None:
+            self._challenge(visitor, grant, charged=grant.mode is not Mode.ANONYMOUS)
+
+    def _challenge(self, visitor: Visitor, grant: Grant, *, charged: bool) -> None:
         visitor.log.line("Sending challenge...")
         visitor.incoming.challenge(grant.password)
         visitor.grant = grant
-        if grant.mode is not Mode.ANONYMOUS:
-            self._guesses.charge(visitor.source, time.monotonic())
+        if charged:  # at once: whatever fails from here on, the client may know now whether its key is right
+            self._admission.charge(visitor, time.monotonic())
+        self._watch(visitor, self._challenged)
 
     def _refuse(self, visitor: Visitor, status: Status) -> None:
+        """Tell in clear why it ends here, unless it was challenged: then it is just closed."""
         visitor.log.line(f"Refused: {status.name.lower()}.")
-        with contextlib.suppress(SecftpError):  # it has left
-            visitor.incoming.refuse(status)
+        if visitor.grant is None:
+            with contextlib.suppress(SecftpError):  # it has left
+                visitor.incoming.refuse(status)
         self._leave(visitor, status.name.lower())
 
     def _prove(self, visitor: Visitor, established: Established) -> None:
         assert visitor.grant is not None  # nothing is established without a challenge
-        self._stop_pending(visitor)
+        self._unwatch(visitor)
         if not self._enter(visitor, established):  # then it was a guess like any other
             visitor.log.line("Refused: its key was taken away during the handshake.")
             self._leave(visitor, "revoked")
         elif visitor.grant.mode is not Mode.ANONYMOUS:
-            self._guesses.refund(visitor.source, time.monotonic())
+            self._admission.proved(visitor, time.monotonic())
 
-    # --- those that wait --------------------------------------------------------------------------------------------
+    # --- time -------------------------------------------------------------------------------------------------------
 
-    def _delay(self, visitor: Visitor) -> None:
-        """Its hello is there, but its source, or everybody, has guessed too often to be answered at once."""
-        now = time.monotonic()
-        self._stop_pending(visitor)
-        if not self._may_wait(visitor):
-            return
-        if self._guesses.source_due(visitor.source, now) > now or self._delayed.count(visitor.source):
-            visitor.log.limit("guesses", "Too many wrong keys came from its address: the answer is delayed.")
-        else:
-            visitor.log.limit("all_guesses", "Too many wrong keys come from everywhere: new handshakes are delayed.")
-        visitor.deadline -= now
-        visitor.arrived = now
-        self._delayed.add(visitor)
-
-    def _tick(self, now: float) -> None:
-        for visitor in [one for one in self._pending.values() if one.deadline <= now]:
+    def _expire(self, now: float) -> None:
+        while (visitor := self._deadlines.take(now)) is not None:
             visitor.log.limit("handshake", "A client did not finish its handshake in time.")
             visitor.log.line("Refused: The client did not finish the handshake in time.")
             self._leave(visitor, "timeout")
-        for line in (self._waiting, self._delayed):
-            for visitor in [one for one in line if now - one.arrived > self._limits.waiting_seconds]:
-                line.remove(visitor)
-                visitor.log.line("Refused: It waited for too long.")
-                self._leave(visitor, "timeout")
-        for source in self._waiting.sources():
-            while self._waiting.count(source) and self._pending_of[source] < self._limits.max_pending_per_source:
-                self._guarded(self._waiting.next(source), self._begin)
-        self._answer_delayed(now)
-
-    def _answer_delayed(self, now: float) -> None:
-        """Those first whose source has guessed least, so that who guesses much keeps the budget from nobody else."""
-        for source in sorted(self._delayed.sources(), key=lambda source: self._guesses.count(source, now)):
-            while self._delayed.count(source) and self._guesses.due(source, now) <= now:
-                self._guarded(self._delayed.next(source), self._resume)
-
-    def _resume(self, visitor: Visitor) -> None:
-        assert visitor.hello is not None  # else it would not have been delayed
-        visitor.deadline += time.monotonic()
-        self._answer(visitor, visitor.hello, at_once=True)
-        if visitor.grant is not None:
-            self._become_pending(visitor)
+        for visitor in self._admission.expire(now):
+            visitor.log.line("Refused: It waited for too long.")
+            self._leave(visitor, "timeout")
 
     def _timeout(self, now: float) -> float | None:
-        """How long nothing need be done of itself."""
-        if self._waiting or self._delayed:
-            return TICK_SECONDS
-        if not self._pending:
-            return None
-        return max(self._next_tick, min(one.deadline for one in self._pending.values())) - now
+        """How long nothing need be done of itself, in seconds."""
+        times = [when for when in (self._deadlines.next(), self._admission.next_time(now)) if when is not None]
+        return max(0.0, min(times) - now) if times else None

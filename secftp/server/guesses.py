@@ -2,41 +2,77 @@
 
 The server proves itself first, so that a client knows whether its guess was right as soon as it has the challenge. So a
 guess is charged when a challenge is sent, and refunded when the client proves the key: however many connections run
-side by side, none outruns the count. A source pays with growing delays, all together with a budget for new handshakes.
-What must never happen: that somebody is locked out for good, or that a session under way is touched.
+side by side, none outruns the count. A source pays with growing delays, all together with a budget for new handshakes;
+sources that have proved a key lately have a budget of their own besides. What must never happen: that a source is
+locked out, that a proof pays for guesses at another key, or that a session under way is touched.
+
+How many guesses a second a source has in the long run: delays of `guess_delay` seconds run side by side, but the more
+answers wait, the longer they get, `guess_delay * (1 + waiting / 16)`. So it is `16 / guess_delay` at the most, however
+many connections it uses: 3.2 a second with 5 s.
 """
 
 from __future__ import annotations
 
-import ipaddress
+import math
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from secftp.server.limits import Limits
+    from secftp.server.sources import Network, Source
 
 SOURCES_MAX: Final = 65_536
 FIRST_DELAY_SECONDS: Final = 0.25
-_IPV6_PREFIX: Final = 64
+SIDE_BY_SIDE: Final = 16
+# For so long a source that has proved a key is one of those that are answered first.
+TRUSTED_SECONDS: Final = 12 * 3600.0
 
 
-def source_of(host: str) -> str:
-    """Whom a connection is laid to: its IPv4 address, or the /64 of its IPv6 address, which one household has whole."""
-    address = ipaddress.ip_address(host.partition("%")[0])
-    if address.version == 4:  # noqa: PLR2004 - IPv4
-        return host
-    return str(ipaddress.ip_network((int(address) >> _IPV6_PREFIX << _IPV6_PREFIX, _IPV6_PREFIX)).network_address)
+class Budget:
+    """So many challenges a second, and at the most so many at once. Times are seconds of one monotonic clock."""
+
+    def __init__(self, rate: float, burst: float, now: float) -> None:
+        self._rate = rate
+        self._burst = burst
+        self._left = burst
+        self._at = now
+
+    def due(self, now: float) -> float:
+        """When there is one to be had; `now` if at once."""
+        self._refill(now)
+        return now if self._left >= 1 else now + (1 - self._left) / self._rate
+
+    def take(self, now: float) -> None:
+        """Spend one."""
+        self._refill(now)
+        self._left -= 1
+
+    def give_back(self, now: float) -> None:
+        """Spend one less."""
+        self._refill(now)
+        self._left = min(self._left + 1, self._burst)
+
+    def _refill(self, now: float) -> None:
+        self._left = min(self._left + (now - self._at) * self._rate, self._burst)
+        self._at = now
+
+
+class Charge(NamedTuple):
+    """What a challenge has cost: out of which budget, and whether it raised the count of its source."""
+
+    budget: Budget
+    counted: bool
 
 
 class _Debt:
-    """What one source has guessed: how often, up to which time that was forgiven, and when it may guess again."""
+    """What one source has guessed: how often, up to which time that was forgiven, and when it last asked for more."""
 
-    __slots__ = ("count", "due", "since")
+    __slots__ = ("count", "last", "since")
 
     def __init__(self, now: float) -> None:
         self.count = 0
         self.since = now
-        self.due = now
+        self.last = now
 
 
 class Guesses:
@@ -44,52 +80,77 @@ class Guesses:
 
     def __init__(self, limits: Limits, now: float) -> None:
         self._limits = limits
-        self._debts: OrderedDict[str, _Debt] = OrderedDict()
-        self._budget = float(limits.guess_burst)
-        self._budget_at = now
+        self._debts: OrderedDict[Network, _Debt] = OrderedDict()
+        self._trusted: OrderedDict[Network, float] = OrderedDict()  # when each of them last proved a key
+        self._budget = Budget(limits.guess_rate, limits.guess_burst, now)
+        self._trusted_budget = Budget(limits.guess_rate, limits.guess_burst, now)
+        # More would change no delay, and take the longer to be forgiven.
+        doublings = math.ceil(math.log2(max(limits.guess_delay / FIRST_DELAY_SECONDS, 1.0)))
+        self._count_max = limits.free_guesses + 1 + doublings
 
-    def count(self, source: str, now: float) -> int:
-        """How many guesses of this source are neither refunded nor forgiven."""
-        debt = self._debts.get(source)
+    def count(self, source: Source, now: float) -> int:
+        """How many guesses of this source are neither refunded nor forgiven; no more than change the delay."""
+        debt = self._debts.get(source.address)
         return 0 if debt is None else self._forgive(debt, now).count
 
-    def due(self, source: str, now: float) -> float:
-        """When the next challenge may be sent to this source; not later than `now` if at once."""
-        return max(self.source_due(source, now), self._budget_due(now))
-
-    def source_due(self, source: str, now: float) -> float:
-        """The same, without the budget of all sources together."""
-        debt = self._debts.get(source)
-        return now if debt is None or self._forgive(debt, now).count <= self._limits.free_guesses else debt.due
-
-    def charge(self, source: str, now: float) -> None:
-        """A challenge was sent to this source."""
-        self._refill(now)
-        self._budget -= 1
-        debt = self._debts.get(source)
-        if debt is None:
-            if len(self._debts) >= SOURCES_MAX:
-                self._debts.popitem(last=False)  # the one that has been quiet for the longest time
-            debt = self._debts[source] = _Debt(now)
-        self._debts.move_to_end(source)
-        debt = self._forgive(debt, now)
-        debt.count += 1
-        beyond = debt.count - self._limits.free_guesses
+    def schedule(self, source: Source, waiting: int, now: float) -> float:
+        """When a hello of this source that came now is to be answered, while so many others of it wait already."""
+        beyond = self.count(source, now) + waiting - self._limits.free_guesses
+        if beyond <= 0:
+            return now
         # 2 ** 60 is long beyond any delay, and no float that overflows.
-        delay = FIRST_DELAY_SECONDS * 2 ** min(beyond - 1, 60) if beyond > 0 else 0.0
-        debt.due = now + min(delay, self._limits.guess_delay)
+        delay = min(FIRST_DELAY_SECONDS * 2.0 ** min(beyond - 1, 60), self._limits.guess_delay)
+        debt = self._debt(source, now)
+        last, debt.last = debt.last, now
+        return max(now, last + delay * (1 + waiting / SIDE_BY_SIDE))
 
-    def refund(self, source: str, now: float) -> None:
+    def due(self, now: float, *, trusted: bool) -> float:
+        """When the budgets allow the next challenge; `now` if at once."""
+        due = self._budget.due(now)
+        return min(due, self._trusted_budget.due(now)) if trusted else due
+
+    def charge(self, source: Source, now: float, *, trusted: bool) -> Charge:
+        """A challenge was sent to this source."""
+        own = trusted and self._trusted_budget.due(now) <= now
+        budget = self._trusted_budget if own else self._budget
+        budget.take(now)
+        debt = self._debt(source, now)
+        debt.last = now
+        counted = self._forgive(debt, now).count < self._count_max
+        debt.count += counted
+        return Charge(budget, counted)
+
+    def refund(self, source: Source, charge: Charge, now: float) -> None:
         """The client that this challenge was for has proved the key."""
-        self._refill(now)
-        self._budget = min(self._budget + 1, self._limits.guess_burst)
-        debt = self._debts.get(source)
-        if debt is None:
+        charge.budget.give_back(now)
+        debt = self._debts.get(source.address)
+        if debt is None or not charge.counted:
             return
         self._forgive(debt, now)
         debt.count = max(0, debt.count - 1)
         if debt.count == 0:
-            del self._debts[source]
+            del self._debts[source.address]
+
+    def trust(self, source: Source, now: float) -> None:
+        """A key was proved from this source."""
+        if source.address not in self._trusted and len(self._trusted) >= SOURCES_MAX:
+            self._trusted.popitem(last=False)
+        self._trusted[source.address] = now
+        self._trusted.move_to_end(source.address)
+
+    def is_trusted(self, source: Source, now: float) -> bool:
+        """Whether a key was proved from this source lately."""
+        proved = self._trusted.get(source.address)
+        return proved is not None and now - proved <= TRUSTED_SECONDS
+
+    def _debt(self, source: Source, now: float) -> _Debt:
+        debt = self._debts.get(source.address)
+        if debt is None:
+            if len(self._debts) >= SOURCES_MAX:
+                self._debts.popitem(last=False)  # the one that has been quiet for the longest time
+            debt = self._debts[source.address] = _Debt(now)
+        self._debts.move_to_end(source.address)
+        return debt
 
     def _forgive(self, debt: _Debt, now: float) -> _Debt:
         periods = int((now - debt.since) / self._limits.forgiven_seconds)
@@ -97,12 +158,3 @@ class Guesses:
             debt.count = max(0, debt.count - periods)
             debt.since += periods * self._limits.forgiven_seconds
         return debt
-
-    def _refill(self, now: float) -> None:
-        earned = (now - self._budget_at) * self._limits.guess_rate
-        self._budget = min(self._budget + earned, self._limits.guess_burst)
-        self._budget_at = now
-
-    def _budget_due(self, now: float) -> float:
-        self._refill(now)
-        return now if self._budget >= 1 else now + (1 - self._budget) / self._limits.guess_rate

@@ -126,7 +126,7 @@ class Keyring:
                 store = undo.enter_context(contextlib.closing(self._folder(name, entry.folder)))
                 stores.append(store)
             rights = Rights(**{right: right in entry.rights for right in Rights._fields})
-            found[name] = NamedKey(entry.key.password(), rights, store)
+            found[name] = NamedKey(entry.key.password(), rights, store, entry.key.generated)
         return found
 
     def _refuse_code(self, *, writes_root: bool) -> None:

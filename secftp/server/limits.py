@@ -21,21 +21,24 @@ class Limits:
 
     # --- sessions ---
     max_clients: int = 256
+    max_clients_per_source: int | None = None  # None: as many as there are places left (`server.places`)
+    max_clients_per_key: int | None = None  # likewise, if there are several keys
+    max_anonymous: int | None = None  # likewise, if there are keys
     idle: float = IDLE_SECONDS  # without a byte from the client
     min_rate: int | None = None  # a transfer slower than this, over `min_rate_seconds`, is cut
     min_rate_seconds: float = 60.0
     bandwidth: int | None = None  # of all sessions together, in each direction
 
     # --- before there is a session ---
-    handshake_seconds: float = 10.0  # in all, from the first look at a connection
-    max_pending: int = 128  # in their handshake at once; then the oldest goes
-    max_pending_per_source: int = 16  # beyond it the connections of one address wait
-    max_waiting: int = 1024  # that wait, for that or for the delay after wrong keys
+    handshake_seconds: float = 10.0  # in all, from the first look at a connection; without the delay of its answer
+    max_pending: int = 128  # that have not said hello, or not answered the challenge; then one of them goes
+    max_pending_per_source: int = 16  # of one address that have not said hello; then one of them goes
+    max_waiting: int = 1024  # hellos whose answer is delayed; then one of them goes
     max_waiting_per_source: int = 64
-    waiting_seconds: float = 30.0  # a client that waited for so long has given up
+    waiting_seconds: float = 60.0  # beyond its own delay; a client that waited for so long has given up
     free_guesses: int = 10  # wrong keys of one source that cost nothing
-    guess_delay: float = 5.0  # the longest delay; less than a client waits for an answer
-    guess_rate: float = 20.0  # wrong keys a second from everywhere together, after `guess_burst`
+    guess_delay: float = 5.0  # the longest delay, as long as few of one source wait (`server.guesses`)
+    guess_rate: float = 20.0  # wrong keys a second from everywhere, and as many from sources that have proved a key
     guess_burst: int = 256
     forgiven_seconds: float = 60.0  # after so long a source has one wrong key less
 

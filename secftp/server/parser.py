@@ -127,6 +127,14 @@ def _network(parser: Parser) -> None:
         metavar="N",
         help=f"sessions at once ({DEFAULTS.max_clients})",
     )
+    for option, text in (
+        ("max-clients-per-source", "of one address"),
+        ("max-clients-per-key", "under one key of several"),
+        ("max-anonymous", "of clients without a key, where there are keys"),
+    ):
+        group.add_argument(
+            f"--{option}", type=_count, metavar="N", help=f"{text} (as many as there are places left: half at most)"
+        )
     group.add_argument(
         "--idle", type=_idle, default=DEFAULTS.idle, metavar="SECONDS", help="end a session silent for so long (60)"
     )
@@ -138,10 +146,10 @@ def _handshakes(parser: Parser) -> None:
     group = parser.add_argument_group("before a client has proved a key")
     for option, kind, metavar, text in (
         ("handshake-seconds", _seconds, "SECONDS", "for a handshake in all"),
-        ("max-pending", _count, "N", "handshakes at once; then the oldest goes"),
-        ("max-pending-per-source", _count, "N", "those of one address; its others wait"),
-        ("max-waiting", _count, "N", "that may wait"),
-        ("max-waiting-per-source", _count, "N", "of one address that may wait"),
+        ("max-pending", _count, "N", "handshakes at once; then one of them goes"),
+        ("max-pending-per-source", _count, "N", "silent connections of one address; then one of them goes"),
+        ("max-waiting", _count, "N", "that may wait for their answer; then one of them goes"),
+        ("max-waiting-per-source", _count, "N", "of one address that may wait; then one of them goes"),
         ("free-guesses", _number, "N", "wrong keys of an address before answers are delayed"),
         ("guess-delay", _seconds, "SECONDS", "the longest delay"),
         ("guess-rate", _count, "N", "wrong keys a second from everywhere before all are delayed"),

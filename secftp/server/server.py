@@ -11,9 +11,11 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from secftp.channel import Pace
-from secftp.server.client import LINGER_SECONDS, Client, Flag, Registry, Shared
+from secftp.server.client import LINGER_SECONDS, Client, Flag, Shared
 from secftp.server.door import Door
 from secftp.server.limits import Limits
+from secftp.server.places import Bound, tell
+from secftp.server.registry import Registry
 from secftp.server.watch import SlowWatch
 
 if TYPE_CHECKING:
@@ -55,7 +57,7 @@ class Server:
     ) -> None:
         limits = limits or Limits()
         self._limits = limits
-        registry = Registry(max_clients or limits.max_clients)
+        registry = Registry(limits, max_clients or limits.max_clients)
         self._shared = Shared(store, access, log, limits, registry)
         self._grace = grace
         self._on_hangup = on_hangup
@@ -75,7 +77,7 @@ class Server:
             self._limits,
             shared.log,
             access=lambda: shared.access,
-            full=lambda: shared.registry.full,
+            bound=shared.registry.bound,
             enter=self._enter,
         )
         if self._limits.bandwidth is not None:
@@ -144,7 +146,7 @@ class Server:
         visitor.log.key = grant.name
         visitor.log.line("Received good response. Initializing communication.")
         if not entered:
-            visitor.log.limit("clients", "There are as many sessions as may be; a client is sent away.")
+            tell(visitor.log, client.refused_by or Bound.ALL)
             visitor.log.line("Refused: busy.")
             visitor.log.handshake("busy")
             visitor.stream.close()

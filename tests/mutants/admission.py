@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from tests.mutants.mutant import Mutant, mutant
 
+ADMISSION = "tests/test_server_admission.py"
+CONNECT = "tests/test_channel_connect.py"
+DOOR = "tests/test_server_door.py"
+GENERATED = "tests/test_keys_generated.py"
+GUESSES = "tests/test_server_guesses.py"
+PLACES = "tests/test_server_places.py"
 RELOAD = "tests/test_server_reload.py"
+RESTART = "tests/test_server_restart.py"
 
 MUTANTS: list[Mutant] = [
     # --- a proof counts against the keys of now ---
@@ -15,4 +22,50 @@ MUTANTS: list[Mutant] = [
     mutant("rights-of-the-moment-of-the-hello", "secftp/server/access.py", "            return None\n        return now\n", "            return None\n        return challenged\n", RELOAD),
     mutant("revoked-proof-refunded", "secftp/server/door.py", "            self._leave(visitor, \"revoked\")\n        elif ", "            self._leave(visitor, \"revoked\")\n        if ", RELOAD),
     mutant("passwords-compared-by-half", "csrc/password.c", "other->secret, SECFTP_SECRET_BYTES) == 0;", "other->secret, SECFTP_SECRET_BYTES / 2) == 0;", RELOAD),
+    # --- guesses ---
+    mutant("guesses-not-charged", "secftp/server/door.py", "            self._admission.charge(visitor, time.monotonic())\n", "            pass\n", DOOR),
+    mutant("guesses-charged-after-what-may-fail", "secftp/server/door.py", "        if charged:  # at once: whatever fails from here on, the client may know now whether its key is right\n            self._admission.charge(visitor, time.monotonic())\n        self._watch(visitor, self._challenged)\n", "        self._watch(visitor, self._challenged)\n        if charged:\n            self._admission.charge(visitor, time.monotonic())\n", DOOR),
+    mutant("good-keys-not-refunded", "secftp/server/admission.py", "            self._guesses.refund(candidate.source, candidate.charge, now)\n", "            pass\n", DOOR),
+    mutant("good-keys-not-trusted", "secftp/server/admission.py", "        self._guesses.trust(candidate.source, now)\n", "", ADMISSION),
+    mutant("trusted-for-ever", "secftp/server/guesses.py", "proved is not None and now - proved <= TRUSTED_SECONDS", "proved is not None", GUESSES),
+    mutant("trusted-without-a-bound", "secftp/server/guesses.py", "            self._trusted.popitem(last=False)\n", "            pass\n", GUESSES),
+    mutant("guesses-without-delay", "secftp/server/guesses.py", "        return max(now, last + delay * (1 + waiting / SIDE_BY_SIDE))\n", "        return now\n", GUESSES, DOOR),
+    mutant("delays-side-by-side-without-a-bound", "secftp/server/guesses.py", " * (1 + waiting / SIDE_BY_SIDE))", ")", GUESSES),
+    mutant("those-that-wait-are-not-counted", "secftp/server/guesses.py", "        beyond = self.count(source, now) + waiting -", "        beyond = self.count(source, now) -", GUESSES),
+    mutant("a-pause-lets-all-in-at-once", "secftp/server/guesses.py", "        last, debt.last = debt.last, now\n", "        last = debt.last\n", GUESSES),
+    mutant("guesses-counted-without-end", "secftp/server/guesses.py", "        counted = self._forgive(debt, now).count < self._count_max\n", "        counted = self._forgive(debt, now).count >= 0\n", GUESSES),
+    mutant("proofs-pay-for-guesses-beyond-the-count", "secftp/server/guesses.py", "        if debt is None or not charge.counted:\n", "        if debt is None:\n", GUESSES),
+    mutant("guesses-laid-to-one-address-of-a-64", "secftp/server/sources.py", "6: (0, 32, 48, 56, 64)", "6: (0, 32, 48, 56, 128)", ADMISSION),
+    mutant("a-48-counts-as-many", "secftp/server/sources.py", "6: (0, 32, 48, 56, 64)", "6: (0, 64, 64, 64, 64)", ADMISSION),
+    mutant("guess-budget-without-end", "secftp/server/guesses.py", "        self._left -= 1\n", "", GUESSES),
+    mutant("guess-budget-for-all-from-the-trusted", "secftp/server/guesses.py", "        return min(due, self._trusted_budget.due(now)) if trusted else due\n", "        return min(due, self._trusted_budget.due(now))\n", GUESSES),
+    mutant("trusted-ones-wait-with-all", "secftp/server/admission.py", "        for trusted in (True, False):\n", "        for trusted in (False, True):\n", ADMISSION),
+    mutant("spent-on-those-who-have-left", "secftp/server/door.py", "        if visitor.stream.has_ended():", "        if False and visitor.stream.has_ended():", DOOR),
+    mutant("any-key-is-taken-for-a-generated-one", "secftp/server/access.py", "        self.guessable: Final = not all(generated)\n", "        self.guessable: Final = not any(generated)\n", GENERATED),
+    mutant("a-passphrase-is-taken-for-a-generated-key", "secftp/keys/text.py", "    return layout == _LAYOUT and _generated(text) is not None\n", "    return _generated(text) is not None\n", GENERATED),
+    mutant("any-secret-is-taken-for-a-generated-one", "secftp/keys/generate.py", "    return hmac.compare_digest(secret[-_MARK_BYTES:], _mark(secret[:-_MARK_BYTES]))\n", "    return True\n", GENERATED),
+    # --- queues and crowds ---
+    mutant("handshake-without-a-deadline", "secftp/server/door.py", "        while (visitor := self._deadlines.take(now)) is not None:\n", "        while (visitor := self._deadlines.take(0.0)) is not None:\n", DOOR),
+    mutant("pending-without-a-bound", "secftp/server/door.py", "if len(self._watched) >= self._limits.max_pending:", "if len(self._watched) < 0:", DOOR),
+    mutant("silent-ones-without-a-bound", "secftp/server/door.py", "if self._silent.count(visitor.source) >= self._limits.max_pending_per_source:", "if self._silent.count(visitor.source) < 0:", DOOR),
+    mutant("challenged-ones-go-before-silent-ones", "secftp/server/door.py", "self._silent.pick() or self._challenged.pick()", "self._challenged.pick() or self._silent.pick()", DOOR),
+    mutant("waiting-without-a-bound", "secftp/server/admission.py", "        if len(self._waiting) >= self._limits.max_waiting:\n", "        if len(self._waiting) < 0:\n", ADMISSION),
+    mutant("waiting-of-a-source-without-a-bound", "secftp/server/admission.py", "        if self._waiting.count(candidate.source) >= self._limits.max_waiting_per_source:\n", "        if self._waiting.count(candidate.source) < 0:\n", ADMISSION, DOOR),
+    mutant("anyone-goes-for-a-crowded-address", "secftp/server/admission.py", "            return self._waiting.pick_of(candidate.source)\n", "            return self._waiting.pick()\n", ADMISSION),
+    mutant("the-least-crowded-goes", "secftp/server/crowd.py", "        return max(sample, key=self._weight)\n", "        return min(sample, key=self._weight)\n", ADMISSION),
+    mutant("anyone-goes", "secftp/server/crowd.py", "[self._of_network[network] for network in member.source.networks]", "[0]", ADMISSION),
+    mutant("the-trusted-keep-all-others-out", "secftp/server/crowd.py", "member.trusted and self.count(member.source) <= PROTECTED_MAX", "member.trusted", ADMISSION),
+    mutant("the-trusted-go-as-others", "secftp/server/crowd.py", "member.trusted and self.count(member.source) <= PROTECTED_MAX", "False", ADMISSION),
+    mutant("one-queue-for-all-networks", "secftp/server/fair_queue.py", "            node.turns.move_to_end(key)\n", "", ADMISSION),
+    mutant("a-long-delay-is-a-lock-out", "secftp/server/admission.py", "            self._timers.set(candidate, due)\n", "            self._timers.set(candidate, min(due, now + self._limits.waiting_seconds))\n            self._is_due.add(candidate)\n            self._due[candidate.trusted].add(candidate)\n", ADMISSION),
+    # --- places ---
+    mutant("anonymous-clients-take-all-places", "secftp/server/access.py", "contested=bool(self._grants)", "contested=False", PLACES, DOOR),
+    mutant("one-key-takes-all-places", "secftp/server/access.py", "        contested = len(named) + (key is not None) > 1\n", "        contested = False\n", PLACES, DOOR),
+    mutant("one-address-takes-all-places", "secftp/server/places.py", "        if self._source_is_full(wanted, free):\n", "        if False:\n", PLACES, DOOR),
+    mutant("a-48-takes-all-places", "secftp/server/places.py", "    return [source.address] if source.site is None else [source.address, source.site]\n", "    return [source.address]\n", PLACES),
+    mutant("places-tell-which-keys-there-are", "secftp/server/places.py", "        if wanted.key is not None and not proved:\n            return None\n", "", PLACES, DOOR),
+    mutant("the-bound-of-a-key-is-never-asked", "secftp/server/registry.py", "self._places.bound(client.place, proved=True)", "self._places.bound(client.place, proved=False)", DOOR),
+    # --- the client's patience ---
+    mutant("the-notice-prolongs-the-handshake", "secftp/channel/connect.py", "        return min(self._notice, self._deadline) - now\n", "        return self._notice - now\n", CONNECT),
+    mutant("a-handshake-is-given-up-after-ten-seconds", "secftp/channel/connect.py", "_shake_hands(stream, credentials, timeout, on_wait)", "_shake_hands(stream, credentials, min(10.0, timeout), on_wait)", RESTART),
 ]  # fmt: skip

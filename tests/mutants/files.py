@@ -7,9 +7,7 @@ from tests.mutants.mutant import Mutant, mutant
 ACCESS = "tests/test_server_access.py"
 CHANNEL = "tests/test_channel.py"
 CHANGE = "tests/test_storage_change.py"
-DOOR = "tests/test_server_door.py"
 ESCAPES = "tests/test_storage_escapes.py"
-GUESSES = "tests/test_server_guesses.py"
 HOSTILE = "tests/test_server_hostile.py"
 COPY_HOSTILE = "tests/test_copy_hostile.py"
 WRITTEN = "tests/test_server_requests_written.py"
@@ -120,15 +118,6 @@ MUTANTS = [
     mutant("written-without-a-bound", "secftp/server/requests/written.py", "    if len(names) >= most:\n", "    if len(names) < 0:\n", WRITTEN),
     mutant("remove-without-the-right", "secftp/server/requests/change.py", "    desk.require(\"delete\")\n", "", RIGHTS),
     mutant("rename-overwrites-without-the-right", "secftp/server/requests/change.py", "overwrite = request.overwrite and desk.rights.overwrite", "overwrite = request.overwrite", RIGHTS, "tests/test_server_requests_change.py"),
-    # --- guesses and time ---
-    mutant("guesses-not-charged", "secftp/server/door.py", "            self._guesses.charge(visitor.source, time.monotonic())\n", "            pass\n", DOOR, HOSTILE, GUESSES),
-    mutant("good-keys-not-refunded", "secftp/server/door.py", "            self._guesses.refund(visitor.source, time.monotonic())\n", "            pass\n", DOOR, HOSTILE, GUESSES),
-    mutant("guesses-without-delay", "secftp/server/guesses.py", "        debt.due = now + min(delay, self._limits.guess_delay)\n", "        debt.due = now\n", GUESSES),
-    mutant("guesses-laid-to-one-address-of-a-64", "secftp/server/guesses.py", "_IPV6_PREFIX: Final = 64", "_IPV6_PREFIX: Final = 0", GUESSES),
-    mutant("guess-budget-without-end", "secftp/server/guesses.py", "        self._budget -= 1\n", "", GUESSES),
-    mutant("handshake-without-a-deadline", "secftp/server/door.py", "for visitor in [one for one in self._pending.values() if one.deadline <= now]:", "for visitor in [one for one in self._pending.values() if one.deadline <= 0]:", DOOR, HOSTILE),
-    mutant("pending-without-a-bound", "secftp/server/door.py", "if len(self._pending) >= self._limits.max_pending:", "if len(self._pending) < 0:", DOOR, HOSTILE),
-    mutant("waiting-without-a-bound", "secftp/server/door.py", "if of_source < self._limits.max_waiting_per_source and total < self._limits.max_waiting:", "if total >= 0:", DOOR),
     # --- the channel ---
     mutant("end-of-stream-is-an-end", "secftp/channel/channel.py", "                    self._receiving.end_of_stream()\n", "", CHANNEL, TRUNCATION),
 ]  # fmt: skip
