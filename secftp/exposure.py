@@ -2,13 +2,14 @@
 
 A path is walked as the kernel walks it, symlink by symlink. If any of its names is looked up in the served directory or
 beneath that, then a client that may write decides what the path leads to. Directories are compared by device and inode
-number, so another name of the served directory is that directory. What is mounted beneath it (a bind mount shows a part
-of a file system a second time) is taken from the mount table. What must never happen: that a path which can't be judged
-counts as out of reach.
+number, so another name of the served directory is that directory. A bind mount shows a part of a file system a second
+time, beneath the served directory or a part of that elsewhere: the mount table tells which part. Hard links are looked
+for. What must never happen: that a path which can't be judged counts as out of reach.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from typing import TYPE_CHECKING, Final, TypeAlias
@@ -22,6 +23,10 @@ StrPath: TypeAlias = "str | os.PathLike[str]"
 
 # As many as Linux follows in one path (path_resolution(7)); beyond, the path leads nowhere.
 _SYMLINKS_MAX: Final = 40
+# What readlink(2) says of what is no symlink, is not there, or is nothing that this process could open.
+_NO_SYMLINK: Final = frozenset(
+    {errno.EINVAL, errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.ELOOP, errno.ENAMETOOLONG}
+)
 
 
 class Exposure:
@@ -31,20 +36,24 @@ class Exposure:
         self._root = os.stat(root)
         real = os.path.realpath(root)
         self._mounts = system.mounts()
-        beneath = [mount for mount in self._mounts if is_beneath(mount.point, real) and mount.point != real]
-        self._mounted = [(mount.device, mount.root) for mount in beneath]
+        self._real = real
+        self._mounted = [
+            (mount.device, mount.root)
+            for mount in self._mounts
+            if is_beneath(mount.point, real) and mount.point != real
+        ]
+        self._shown = [*self._mounted, self._place(real)]
         self._judged: dict[str, bool] = {}
-        self._devices = {self._root.st_dev, *(device for mount in beneath if (device := _device(mount.point)) >= 0)}
 
     def reaches(self, path: StrPath) -> bool:
         """Whether a name that leads to `path` stands in the served directory. `path` need not exist."""
-        return any(self.includes(directory) for directory in _lookups(os.fsdecode(path)))
+        return any(self.includes(directory) for directory in lookups(path))
 
     def includes(self, directory: str) -> bool:
         """Whether `directory`, without any symlink in its name, is the served one or lies beneath it."""
         if directory not in self._judged:
             within = any(self.is_root(above) for above in _upwards(directory))
-            self._judged[directory] = within or self.shows_again(directory)
+            self._judged[directory] = within or self._is_within(directory, self._shown)
         return self._judged[directory]
 
     def is_root(self, directory: str) -> bool:
@@ -55,19 +64,38 @@ class Exposure:
             return False
 
     def shows_again(self, directory: str) -> bool:
-        """Whether a mount beneath the served directory has `directory` in it; to be given without symlinks."""
-        if not self._mounted:
-            return False
-        device, place = self._place(os.path.realpath(directory))
-        return any(device == shown and is_beneath(place, root) for shown, root in self._mounted)
+        """Whether a mount beneath the served directory has `directory` in it once more."""
+        return self._is_within(os.path.realpath(directory), self._mounted)
 
-    def may_link(self, path: StrPath) -> bool:
-        """Whether the file `path` has further names (hard links), and one of them can be in the served directory."""
+    def has_file(self, path: StrPath) -> bool:
+        """Whether clients can reach the file `path`: by a name that leads to it, by a mount or by a hard link.
+
+        It need not exist. Raises OSError where that can't be told.
+        """
+        if self.reaches(path) or self._is_within(os.path.realpath(path), self._shown):
+            return True
         try:
             status = os.stat(path)
-        except OSError:
+        except OSError:  # there is nothing, or nothing that this process could open
             return False
-        return stat.S_ISREG(status.st_mode) and status.st_nlink > 1 and status.st_dev in self._devices
+        return stat.S_ISREG(status.st_mode) and status.st_nlink > 1 and self._links_to(status)
+
+    def _links_to(self, status: os.stat_result) -> bool:
+        """Whether a file beneath the served directory is this one; looked for only where it has several names."""
+        waiting = [self._real]
+        while waiting:
+            with os.scandir(waiting.pop()) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        waiting.append(entry.path)
+                    elif entry.inode() == status.st_ino and _is_file(entry, status):
+                        return True
+        return False
+
+    def _is_within(self, real: str, shown: list[tuple[str, str]]) -> bool:
+        """Whether a part of a file system that is shown somewhere has `real` in it."""
+        device, place = self._place(real)
+        return any(device == shown_device and is_beneath(place, root) for shown_device, root in shown)
 
     def _place(self, real: str) -> tuple[str, str]:
         """The file system that holds `real`, and where in it that is."""
@@ -86,10 +114,11 @@ def is_beneath(path: str, directory: str) -> bool:
     return path == directory or path.startswith(directory.rstrip("/") + "/")
 
 
-def _lookups(path: str) -> Iterator[str]:
+def lookups(path: StrPath) -> Iterator[str]:
     """Each directory in which a name is looked up on the way to `path`; without symlinks in it."""
-    place = "/" if path.startswith("/") else os.getcwd()
-    names = path.split("/")[::-1]
+    text = os.fsdecode(path)
+    place = "/" if text.startswith("/") else os.getcwd()
+    names = text.split("/")[::-1]
     symlinks = 0
     while names:
         name = names.pop()
@@ -111,11 +140,13 @@ def _lookups(path: str) -> Iterator[str]:
 
 
 def _symlink(path: str) -> str | None:
-    """Where a symlink leads; None if it is none, or nothing is there."""
+    """Where a symlink leads; None if it is none, or nothing is there. Raises OSError where that can't be told."""
     try:
         return os.readlink(path)
-    except OSError:
-        return None
+    except OSError as error:
+        if error.errno in _NO_SYMLINK:
+            return None
+        raise
 
 
 def _upwards(path: str) -> Iterator[str]:
@@ -128,8 +159,8 @@ def _upwards(path: str) -> Iterator[str]:
         path = above
 
 
-def _device(path: str) -> int:
+def _is_file(entry: os.DirEntry[str], status: os.stat_result) -> bool:
     try:
-        return os.stat(path).st_dev
-    except OSError:
-        return -1
+        return os.path.samestat(entry.stat(follow_symlinks=False), status)
+    except FileNotFoundError:  # it went away meanwhile
+        return False

@@ -14,7 +14,7 @@ from secftp.errors import NotAFolder, NotFound, SecftpError, UsageError
 from secftp.keys import generate_key, read_key_file, refuse_beneath
 from secftp.places import Url, format_url
 from secftp.server.access import Access
-from secftp.server.code_places import refuse_code
+from secftp.server.code_places import CodePlaces
 from secftp.server.log import Level, Log
 from secftp.server.server import DEFAULT_MAX_CLIENTS
 from secftp.server.server import Server as Engine
@@ -194,7 +194,7 @@ class Server:
                 raise NotAFolder(f"{shown} is no folder.")
             raise NotFound(f"There is no folder {shown}.")
         if self._is_written:
-            refuse_code(self._root)
+            CodePlaces().refuse(self._root)
         return LocalStore(self._root, sweep=True, mode_mask=self._mode_mask)
 
     def _listen(self) -> Listener:

@@ -157,18 +157,16 @@ def refuse_beneath(path: StrPath, root: StrPath, what: str = "key file") -> None
     except OSError as error:
         raise NotFound(f"The folder {_shown(root)} can't be examined: {_reason(error)}.") from error
     try:
-        reached = exposure.reaches(path) or exposure.is_root(os.fsdecode(path))
+        reached = exposure.has_file(path)
     except OSError as error:
-        raise KeyFormatError(f"The {what} {_shown(path)} can't be examined: {_reason(error)}.") from error
+        raise KeyFormatError(
+            f"Whether clients can reach the {what} {_shown(path)} can't be told: {_reason(error)}.",
+            hint="Keep it in a directory that the server may enter, under one name.",
+        ) from error
     if reached:
         raise KeyFormatError(
             f"The {what} {_shown(path)} lies beneath the served folder.",
-            hint="Keep it where clients can't get it.",
-        )
-    if exposure.may_link(path):
-        raise KeyFormatError(
-            f"The {what} {_shown(path)} has a second name (a hard link), which may lie beneath the served folder.",
-            hint="Copy the file, and use the copy.",
+            hint="Keep it where clients can't get it, under no second name (symlink, hard link, mount) beneath there.",
         )
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from secftp import safe_path
 from secftp.errors import NotFound, SecftpError, UsageError
-from secftp.exposure import Exposure
+from secftp.exposure import Exposure, lookups
 from secftp.server.own_names import is_module
 from secftp.text import escape
 
@@ -44,33 +44,49 @@ _OWN_DIRECTORY: Final = "Serve a directory of its own that holds no programs, or
 _MARK: Final = "any"  # stands for any name in a directory: what matters is that it would be looked up there
 
 
-def refuse_code(directory: str) -> bool:
-    """Raise `UsageError` if clients that may write to `directory` could make this process run their code.
+class CodePlaces:
+    """The places that this process's code comes from, as they are now: with the rights that it has been loaded with."""
 
-    True if it is the working directory of `python -m`, so that names of ours must not be made there. Raises `NotFound`
-    if it can't be examined.
-    """
-    try:
-        return _judge(directory, Exposure(directory))
-    except OSError as error:
-        if isinstance(error, SecftpError):
-            raise
-        reason = (error.strerror or "").lower()
-        raise NotFound(f"The directory {_shown(directory)} can't be examined: {reason}.") from error
+    def __init__(self) -> None:
+        # Each directory in which a name is looked up, and on the way to what.
+        self._lookups = {directory: place for place in _code() for directory in lookups(place)}
+        self._entries = safe_path.entries()
+
+    def refuse(self, directory: str) -> bool:
+        """Raise `UsageError` if clients that may write to `directory` could make this process run their code.
+
+        True if it is the working directory of `python -m`, so that names of ours must not be made there. Raises
+        `NotFound` if it can't be examined.
+        """
+        try:
+            return self._judge(directory, Exposure(directory))
+        except OSError as error:
+            if isinstance(error, SecftpError):
+                raise
+            reason = (error.strerror or "").lower()
+            raise NotFound(f"The directory {_shown(directory)} can't be examined: {reason}.") from error
+
+    def _judge(self, directory: str, exposure: Exposure) -> bool:
+        for above, place in self._lookups.items():
+            if exposure.includes(above):
+                raise _refusal(directory, f"code of this server is loaded from {_shown(_without_mark(place))}")
+        real = os.path.realpath(directory)
+        for entry in self._entries:
+            module, is_top = _below(entry, real)
+            if _is_package(module, entry) or (is_top and self._is_module(module, entry)):
+                raise _refusal(directory, f"it can be taken for the module {escape(module)} in {_shown(entry)}")
+        started = safe_path.module_directory()
+        return started is not None and _is_start(started, directory, exposure, real)
+
+    def _is_module(self, name: str, entry: str) -> bool:
+        """Whether a directory `name` in `entry` would stand before a module, if a client made a package of it."""
+        if name in sys.stdlib_module_names or name in sys.modules or name in _CUSTOM or is_module(name):
+            return True
+        return PathFinder.find_spec(name, [other for other in self._entries if other != entry]) is not None
 
 
-def _judge(directory: str, exposure: Exposure) -> bool:
-    for place in _code():
-        if exposure.reaches(place):
-            raise _refusal(directory, f"code of this server is loaded from {_shown(_without_mark(place))}")
-    real = os.path.realpath(directory)
-    for entry in safe_path.entries():
-        module, is_top = _below(entry, real)
-        if _is_package(module, entry) or (is_top and _is_module(module, entry)):
-            raise _refusal(directory, f"it can be taken for the module {escape(module)} in {_shown(entry)}")
-    started = safe_path.module_directory()
-    if started is None:
-        return False
+def _is_start(started: str, directory: str, exposure: Exposure, real: str) -> bool:
+    """Whether `directory` is where `python -m` was started; raises if it holds that, or could be a package in it."""
     if exposure.reaches(started) or exposure.shows_again(started):
         raise _refusal(directory, f"modules are looked for in {_shown(started)}", _SAFE_START)
     module, is_top = _below(started, real)
@@ -124,13 +140,6 @@ def _is_package(name: str, entry: str) -> bool:
     """Whether `entry` has a package of that name, so that directories in it hold modules of that."""
     found = PathFinder.find_spec(name, [entry]) if name else None
     return found is not None and found.origin is not None
-
-
-def _is_module(name: str, entry: str) -> bool:
-    """Whether a directory `name` in `entry` would stand before a module, if a client made a package of it."""
-    if name in sys.stdlib_module_names or name in sys.modules or name in _CUSTOM or is_module(name):
-        return True
-    return PathFinder.find_spec(name, [other for other in safe_path.entries() if other != entry]) is not None
 
 
 def _refusal(directory: str, why: str, hint: str = _OWN_DIRECTORY) -> UsageError:

@@ -18,12 +18,11 @@ from typing import Final
 
 from secftp.errors import KeyFormatError, UsageError
 from secftp.keys import read_text
-from secftp.server.parser import make_parser
+from secftp.server.parser import file_options, make_parser
 from secftp.text import as_typed, escape
 
 # Not in a configuration: what is said to one start alone.
 _NEVER: Final = frozenset({"help", "version", "config", "check-config", "key"})
-_PATHS: Final = frozenset({"root", "key-file", "keys", "log-file"})
 
 
 def read_config(path: str) -> list[str]:
@@ -67,7 +66,11 @@ def _arguments(subject: str, folder: str, name: str, value: object) -> list[str]
         # 0o640 is the number 416 by now: as octal digits that would be other permissions.
         raise UsageError(f"{subject}: {name} is a text.", hint='For example mode-mask = "0750".')
     text = _text(subject, name, value)
-    return [f"--{name}={os.path.join(folder, text) if name in _PATHS else text}"]
+    return [f"--{name}={os.path.join(folder, text) if _is_path(name) else text}"]
+
+
+def _is_path(name: str) -> bool:
+    return name == "root" or name.replace("-", "_") in file_options()
 
 
 def _text(subject: str, name: str, value: object) -> str:

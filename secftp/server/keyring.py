@@ -22,7 +22,8 @@ from secftp.keys import (
 )
 from secftp.record import Suite
 from secftp.server.access import Access, NamedKey, Rights
-from secftp.server.code_places import refuse_code
+from secftp.server.code_places import CodePlaces
+from secftp.server.trusted import refuse_descriptor, refuse_trusted
 from secftp.text import escape, typed
 
 if TYPE_CHECKING:
@@ -37,15 +38,24 @@ CREDENTIAL: Final = "secftp.key"
 
 
 class Keyring:
-    """The keys that the options name. `bounded` makes of a folder's store what sessions get to see."""
+    """The keys that the options name. `bounded` makes of a folder's store what sessions get to see.
+
+    `code` are the places that code was loaded from, if that was under another user.
+    """
 
     def __init__(
-        self, options: ServerOptions, log: Log, root: LocalStore, bounded: Callable[[LocalStore], Store]
+        self,
+        options: ServerOptions,
+        log: Log,
+        root: LocalStore,
+        bounded: Callable[[LocalStore], Store],
+        code: CodePlaces | None = None,
     ) -> None:
         self._options = options
         self._log = log
         self._root = root
         self._bounded = bounded
+        self._code = code or CodePlaces()
         self._stores: list[Store] = []
         self._retired: list[Store] = []
         self._written: set[str] = set()  # the directories that the keys which were read last may write to
@@ -76,6 +86,7 @@ class Keyring:
 
     def _load(self) -> Access:
         options = self._options
+        refuse_trusted(options)
         with contextlib.ExitStack() as undo:
             stores: list[Store] = []
             self._written = set()
@@ -114,7 +125,6 @@ class Keyring:
             return {}
         from secftp.keys.named import read_keys
 
-        refuse_beneath(path, self._options.root, "file of keys")
         found: dict[str, NamedKey] = {}
         for name, entry in read_keys(path).items():
             if entry.key_file is not None:
@@ -134,7 +144,7 @@ class Keyring:
         if self._options.read_only:
             return
         written = self._written | ({self._options.root} if writes_root else set())
-        found = [refuse_code(directory) for directory in sorted(written)]  # each of them, whatever the others are
+        found = [self._code.refuse(directory) for directory in sorted(written)]  # each of them, whatever the others are
         self.writes_where_modules_are = any(found)
 
     def _folder(self, name: str, folder: tuple[bytes, ...]) -> Store:
@@ -177,6 +187,7 @@ class Keyring:
             return Key.from_text(typed(options.key))
         if options.key_fd is not None:
             self._source = f"it came from descriptor {options.key_fd}"
+            refuse_descriptor(options.key_fd, options.root)
             return read_key_descriptor(options.key_fd)
         if options.key_file is None and self._environment is not None:
             self._source = f"it came from {VARIABLE}"

@@ -10,7 +10,7 @@ import stat
 from typing import TYPE_CHECKING, Final
 
 from secftp.errors import UsageError
-from secftp.keys import refuse_beneath
+from secftp.server.trusted import refuse_file
 from secftp.text import escape
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ _FLAGS: Final = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NO
 
 
 def open_log(path: str, root: str) -> TextIO:
-    """The file, to be appended to; raises `UsageError` for what is no regular file, `KeyFormatError` beneath `root`."""
-    refuse_beneath(path, root, "log file")
+    """The file, to be appended to; raises `UsageError` for what is no regular file or can be reached in `root`."""
+    refuse_file(path, root, "log file", is_key=False)
     shown = escape(os.fsencode(path))
     try:
         descriptor = os.open(path, _FLAGS, MODE)

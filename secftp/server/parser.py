@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import re
 from typing import Final, NoReturn
 
@@ -11,6 +12,7 @@ from secftp.command_line import StrictParser, operand
 from secftp.errors import UsageError
 from secftp.server.limits import Limits
 
+FILE: Final = "FILE"
 CIPHERS: Final = ("none", "aes128", "aes256")
 PORT_MAX: Final = 65535
 DIGITS_MAX: Final = 9
@@ -92,11 +94,17 @@ def make_parser(*, only_given: bool = False) -> Parser:
     return parser
 
 
+@functools.cache
+def file_options() -> tuple[str, ...]:
+    """The options that name a file, by their names in what is parsed: those whose value is shown as FILE."""
+    return tuple(action.dest for action in make_parser()._actions if action.metavar == FILE)  # noqa: SLF001
+
+
 def _who(parser: Parser) -> None:
     group = parser.add_argument_group("who gets in")
-    group.add_argument("--key-file", metavar="FILE", help="read the key from a file (or set SECFTP_KEY)")
+    group.add_argument("--key-file", metavar=FILE, help="read the key from a file (or set SECFTP_KEY)")
     group.add_argument("--key-fd", type=_number, metavar="N", help="read the key from this open descriptor")
-    group.add_argument("--keys", metavar="FILE", help="named keys with folders and rights; SIGHUP reads them again")
+    group.add_argument("--keys", metavar=FILE, help="named keys with folders and rights; SIGHUP reads them again")
     group.add_argument("--anonymous", action="store_true", help="let clients without a key read")
     group.add_argument("--anonymous-write", action="store_true", help="let clients without a key read and write")
     group.add_argument(
@@ -163,7 +171,7 @@ def _handshakes(parser: Parser) -> None:
 def _log(parser: Parser) -> None:
     group = parser.add_argument_group("what it tells")
     group.add_argument("--log-format", choices=("text", "json"), default="text", help="text (default), or json")
-    group.add_argument("--log-file", metavar="FILE", help="write the log there; SIGHUP opens it again")
+    group.add_argument("--log-file", metavar=FILE, help="write the log there; SIGHUP opens it again")
     group.add_argument(
         "--log-level", choices=("debug", "info", "warning", "error"), default="info", help="the least that is told"
     )
@@ -172,7 +180,7 @@ def _log(parser: Parser) -> None:
 
 def _operation(parser: Parser) -> None:
     group = parser.add_argument_group("operation")
-    group.add_argument("--config", metavar="FILE", help="options from a TOML file, under the same names")
+    group.add_argument("--config", metavar=FILE, help="options from a TOML file, under the same names")
     group.add_argument("--check-config", action="store_true", help="say whether all is in order, and serve nothing")
     group.add_argument("--user", metavar="NAME", help="become this user once the port is bound (for root)")
     group.add_argument(

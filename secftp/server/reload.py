@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from secftp.errors import SecftpError
 from secftp.server.log import Level
 from secftp.server.log_file import open_log
+from secftp.server.trusted import refuse_trusted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -92,12 +93,13 @@ class Reloader:
     def _reload(self) -> None:
         try:
             options = self._read_options()
+            # The rest stays as it was at the start: what lies beneath the root is asked of the root that is served.
+            effective = dataclasses.replace(self._options, **{name: getattr(options, name) for name in RELOADED})
+            refuse_trusted(effective)
         except SecftpError as problem:
             self._reopen_log(self._options)  # logrotate has moved the file away, whatever else is wrong
             self._log.line(f"Everything stays as it is: {problem}", Level.ERROR)
             return
-        # The rest stays as it was at the start: what lies beneath the root is asked of the root that is served.
-        effective = dataclasses.replace(self._options, **{name: getattr(options, name) for name in RELOADED})
         self._reopen_log(effective)
         if self._read_keys(effective):
             self._report_changes(options)

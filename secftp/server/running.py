@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from secftp.channel import notify
 from secftp.errors import ExitCode
 from secftp.safe_path import module_directory
+from secftp.server.code_places import CodePlaces
 from secftp.server.keyring import Keyring
 from secftp.server.log import Level, Log
 from secftp.server.log_file import open_log
@@ -22,6 +23,7 @@ from secftp.server.own_names import OwnNamesStore
 from secftp.server.quota import BoundedStore, Quota
 from secftp.server.reload import Reloader
 from secftp.server.server import Server
+from secftp.server.trusted import refuse_trusted
 from secftp.server.user import become
 from secftp.storage import ALGORITHMS, LocalStore, load_digests
 from secftp.system import has_controlling_terminal
@@ -45,6 +47,7 @@ def check(options: ServerOptions) -> None:
 
     Files are read as the user of `options.user`, if one is given, so root can try what a service will meet.
     """
+    refuse_trusted(options)
     if options.user is not None:
         become(options.user)
     with contextlib.ExitStack() as stack:
@@ -64,16 +67,18 @@ def run(
     `announce` tells where it listens; `read_options` is called at each reload. Raises `SecftpError` for what keeps a
     server from starting.
     """
+    refuse_trusted(options)
+    code = CodePlaces()
+    load_digests(*ALGORITHMS)
     if options.user is not None:
         become(options.user)
-    load_digests(*ALGORITHMS)
     with contextlib.ExitStack() as stack:
         log = _open_log(options, stack)
         root = stack.enter_context(
             contextlib.closing(LocalStore(options.root, sweep=True, mode_mask=options.mode_mask))
         )
         bounded = _bounding(options, log)
-        keyring = stack.enter_context(contextlib.closing(Keyring(options, log, root, bounded)))
+        keyring = stack.enter_context(contextlib.closing(Keyring(options, log, root, bounded, code)))
         access = keyring.load()
         reloader = Reloader(options, log, keyring, read_options)
         limits = options.limits.within_descriptors()

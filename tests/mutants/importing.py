@@ -13,6 +13,8 @@ FREE = f"{PLANTED}::test_other_names_are_free"
 LIBRARY = f"{PLANTED}::test_who_imports_secftp_keeps_sys_path"
 NAMES = f"{PLANTED}::test_names_that_could_be_taken_for_ours"
 PATHS = f"{PLACES}::test_every_entry_of_sys_path_counts"
+TRUSTED = "tests/test_server_trusted.py"
+REACHED = f"{TRUSTED}::test_no_file_is_trusted_that_clients_can_reach"
 STARTS = f"{PLANTED}::test_no_way_to_start_it_runs_what_lies_in_the_working_directory"
 
 MUTANTS: list[Mutant] = [
@@ -41,19 +43,34 @@ MUTANTS: list[Mutant] = [
     mutant("own-names-with-ignored-characters", "secftp/server/own_names.py", ' if unicodedata.category(sign)[0] not in "CM" and sign not in _FILLERS)', ")", NAMES),
     mutant("own-names-at-the-top-alone", "secftp/server/own_names.py", "    if path and is_own(path[0]):", "    if len(path) == 1 and is_own(path[0]):", NAMES),
     # --- directories ---
-    mutant("code-beneath-the-root", "secftp/server/code_places.py", "        if exposure.reaches(place):\n", "        if exposure.is_root(place):\n", PATHS),
+    mutant("code-beneath-the-root", "secftp/server/code_places.py", "            if exposure.includes(above):\n", "            if exposure.is_root(above):\n", PATHS),
     mutant("code-in-the-root", "secftp/server/code_places.py", "        yield os.path.join(directory, _MARK)\n", "", PATHS),
     mutant("archives-beneath-the-root", "secftp/exposure.py", "        yield place\n        below", "        yield place if os.path.isdir(place) else '/'\n        below", PATHS),
-    mutant("symlinks-beneath-the-root", "secftp/exposure.py", "return any(self.includes(directory) for directory in _lookups(os.fsdecode(path)))", "return self.includes(os.path.dirname(os.path.realpath(path)))", PATHS),
+    mutant("symlinks-beneath-the-root", "secftp/exposure.py", "return any(self.includes(directory) for directory in lookups(path))", "return self.includes(os.path.dirname(os.path.realpath(path)))", PATHS),
     mutant("path-at-the-start-forgotten", "secftp/safe_path.py", "    return tuple(dict.fromkeys((*_Start.entries, *now)))", "    return tuple(now)", f"{PLACES}::test_an_empty_entry_of_pythonpath_is_the_working_directory"),
     mutant("loaded-modules-beneath-the-root", "secftp/server/code_places.py", "            yield os.path.abspath(file)\n", "            yield sys.executable\n", f"{PLACES}::test_the_environment_the_checkout_and_all_above_are_refused"),
     mutant("user-site-beneath-the-root", "secftp/server/code_places.py", "    return [site.getusersitepackages()] if site.ENABLE_USER_SITE else []", "    return []", f"{PLACES}::test_site_packages_of_the_user_s_that_are_not_there_yet_count"),
     mutant("libraries-beneath-the-root", "secftp/server/code_places.py", '    yield from (place or "." for place in _listed(_LIBRARY_LISTS))\n', "    yield from _listed(_LIBRARY_LISTS)\n", f"{PLACES}::test_an_empty_entry_of_the_library_path_is_the_working_directory"),
     mutant("root-becomes-a-package", "secftp/server/code_places.py", "    if is_module(module) and (is_top or _is_package(module, started)):\n", "    if False:\n", f"{PLACES}::test_a_root_that_would_become_a_module_of_the_next_start_is_refused"),
-    mutant("root-within-a-package", "secftp/server/code_places.py", "        if _is_package(module, entry) or (is_top and _is_module(module, entry)):\n", "        if is_top and _is_module(module, entry):\n", f"{PLACES}::test_a_root_in_an_entry_of_sys_path_is_no_package_and_has_no_module_s_name"),
+    mutant("root-within-a-package", "secftp/server/code_places.py", "            if _is_package(module, entry) or (is_top and self._is_module(module, entry)):\n", "            if is_top and self._is_module(module, entry):\n", f"{PLACES}::test_a_root_in_an_entry_of_sys_path_is_no_package_and_has_no_module_s_name"),
     mutant("python-m-beneath-the-root", "secftp/server/code_places.py", "    if exposure.reaches(started) or exposure.shows_again(started):\n", "    if exposure.shows_again(started):\n", f"{PLACES}::test_the_working_directory_of_python_m_beneath_the_root_is_refused"),
-    mutant("one-directory-judged-for-all", "secftp/server/keyring.py", "        found = [refuse_code(directory) for directory in sorted(written)]  # each of them, whatever the others are\n", "        found = [refuse_code(directory) for directory in sorted(written)[:1]]\n", f"{PLACES}::test_the_directory_of_each_key_counts_that_may_write"),
+    mutant("one-directory-judged-for-all", "secftp/server/keyring.py", "        found = [self._code.refuse(directory) for directory in sorted(written)]  # each of them, whatever the others are\n", "        found = [self._code.refuse(directory) for directory in sorted(written)[:1]]\n", f"{PLACES}::test_the_directory_of_each_key_counts_that_may_write"),
     mutant("named-directories-not-judged", "secftp/server/keyring.py", '            if "write" in entry.rights:\n', '            if "write" in entry.rights and not entry.folder:\n', f"{PLACES}::test_the_directory_of_each_key_counts_that_may_write", f"{PLACES}::test_keys_that_are_read_again_are_judged_again"),
     mutant("anonymous-writers-not-judged", "secftp/server/keyring.py", "writes_root=default is not None or options.anonymous_write", "writes_root=default is not None", f"{PLACES}::test_anonymous_clients_count_if_they_may_write"),
-    mutant("server-of-a-program-not-judged", "secftp/api/server.py", "        if self._is_written:\n            refuse_code(self._root)\n", "", f"{PLACES}::test_a_server_in_a_program_is_refused_likewise"),
+    mutant("server-of-a-program-not-judged", "secftp/api/server.py", "        if self._is_written:\n            CodePlaces().refuse(self._root)\n", "", f"{PLACES}::test_a_server_in_a_program_is_refused_likewise"),
+    # --- trusted files ---
+    mutant("configuration-beneath-the-root", "secftp/server/parser.py", '"--config", metavar=FILE', '"--config", metavar="NAME"', REACHED),
+    mutant("trusted-files-at-the-start", "secftp/server/trusted.py", "        if (path := getattr(options, name)) is not None:\n", "        if (path := getattr(options, name)) is not None and name != \"config\":\n", REACHED),
+    mutant("trusted-files-of-a-configuration", "secftp/server/trusted.py", "    for name in file_options():\n", "    for name in file_options() if options.config is None else ():\n", f"{TRUSTED}::test_a_hard_link_is_the_file_itself", REACHED),
+    mutant("trusted-symlink-in-the-middle", "secftp/exposure.py", "        yield place\n        below = os.path.join(place, name)\n", "        below = os.path.join(place, name)\n        if len(names) == 0:\n            yield place\n", REACHED),
+    mutant("trusted-dots-by-name", "secftp/exposure.py", "    names = text.split(\"/\")[::-1]\n    symlinks = 0\n", "    names = os.path.normpath(text).split(\"/\")[::-1]\n    symlinks = 0\n", REACHED),
+    mutant("trusted-hard-link", "secftp/exposure.py", "status.st_nlink > 1 and self._links_to(status)", "False", f"{TRUSTED}::test_a_hard_link_is_the_file_itself"),
+    mutant("trusted-hard-link-at-the-top-alone", "secftp/exposure.py", "                        waiting.append(entry.path)\n", "                        pass\n", f"{TRUSTED}::test_a_hard_link_is_the_file_itself"),
+    mutant("trusted-mount-beneath", "secftp/exposure.py", "        self._shown = [*self._mounted, self._place(real)]\n", "        self._shown = [self._place(real)]\n", f"{TRUSTED}::test_the_mount_table_as_it_is_read"),
+    mutant("trusted-part-of-the-root-elsewhere", "secftp/exposure.py", "        self._shown = [*self._mounted, self._place(real)]\n", "        self._shown = self._mounted\n", f"{TRUSTED}::test_no_bind_mount_hides_a_file"),
+    mutant("trusted-though-it-can-not-be-told", "secftp/exposure.py", "        if error.errno in _NO_SYMLINK:\n            return None\n        raise\n", "        return None\n", f"{TRUSTED}::test_what_can_not_be_told_is_refused"),
+    mutant("trusted-descriptor", "secftp/server/keyring.py", "            refuse_descriptor(options.key_fd, options.root)\n", "", f"{TRUSTED}::test_a_key_that_was_opened_by_a_name_in_the_root_is_refused"),
+    mutant("trusted-after-the-start", "secftp/server/keyring.py", "            refuse_beneath(credential, options.root)\n", "", f"{TRUSTED}::test_the_systemd_credential_and_the_remembered_key_too"),
+    mutant("trusted-once", "secftp/server/reload.py", "            refuse_trusted(effective)\n", "", f"{TRUSTED}::test_a_configuration_that_clients_can_reach_by_now_decides_nothing"),
+    mutant("trusted-code-once-more", "secftp/server/code_places.py", "exposure.reaches(started) or exposure.shows_again(started)", "exposure.reaches(started)", f"{TRUSTED}::test_no_bind_mount_hides_code"),
 ]  # fmt: skip

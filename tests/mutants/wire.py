@@ -78,7 +78,7 @@ MUTANTS = [
     mutant("key-file-replaced", FILES, "os.link(temporary, path)", "os.replace(temporary, path); open(temporary, 'x').close()", KEY_FILES),
     mutant("key-file-of-blanks", FILES, "    if is_blank(text):\n", "    if text is None:\n", KEY_FILES),
     mutant("damaged-key-file", FILES, "len(secret) != _SECRET_BYTES or base64.b64encode(secret) != encoded", "len(secret) != _SECRET_BYTES", KEY_FILES),
-    mutant("key-in-the-served-folder", FILES, "exposure.reaches(path) or exposure.is_root(os.fsdecode(path))", "exposure.is_root(os.fsdecode(path))", KEY_FILES),
+    mutant("key-in-the-served-folder", FILES, "reached = exposure.has_file(path)", "reached = exposure.is_root(os.fsdecode(path))", KEY_FILES),
     mutant("check-character-ignored", KEYS, " or symbols[-1] != check_symbol(symbols[:-1])", "", KEY_TEXT),
     mutant("empty-key-accepted", KEYS, "    if not text:\n", "    if text is None:\n", KEY_TEXT),
     mutant("key-not-normalised", KEYS, 'return unicodedata.normalize("NFC", text)', "return text", KEY_TEXT),
