@@ -73,7 +73,8 @@ class Remote(RemoteFiles):
     bytes). A path that begins with a slash starts at the served folder, any other at the folder of the URL.
 
     It may be shared by threads: there are as many connections beneath it as are used at once, up to four for short
-    requests, and one for each file that is being written and each tree that is being copied. Those that lie idle are
+    requests (more where some of them take longer than five seconds), and one for each file that is being written and
+    each tree that is being copied. Those that lie idle are
     given up after a while and opened anew at the next request, so it lasts for as long as the program does, also when
     the server is started again. A forked process opens its own.
 

@@ -73,22 +73,34 @@ class SecftpFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec has 
             "cipher": cipher,
             "timeout": timeout,
         }
-        self._lock = threading.Lock()
+        self._connecting = threading.Lock()
+        self._lock = threading.Lock()  # of what follows, and never held for long
         self._remote: Remote | None = None
+        self._closes = 0
 
     @property
     def remote(self) -> Remote:
-        """The client underneath; raises what `secftp.connect` does."""
-        with self._lock:
-            if self._remote is None or self._remote.closed:
-                self._remote = connect(format_url(self._place), **self._arguments)
-            return self._remote
+        """The client underneath; raises what `secftp.connect` does, and `UsageError` if it is closed meanwhile."""
+        with self._connecting:
+            with self._lock:
+                if self._remote is not None and not self._remote.closed:
+                    return self._remote
+                closes = self._closes
+            made = connect(format_url(self._place), **self._arguments)
+            with self._lock:
+                if closes == self._closes:
+                    self._remote = made
+                    return made
+        made.close()
+        raise UsageError("The file system was closed while it was connecting.")
 
     def close(self) -> None:
-        """Close its connections; the next request opens new ones."""
+        """Close its connections, without waiting for one that is being made; the next request opens new ones."""
         with self._lock:
-            if self._remote is not None:
-                self._remote.close()
+            self._closes += 1
+            remote, self._remote = self._remote, None
+        if remote is not None:
+            remote.close()
 
     # --- names --------------------------------------------------------------------------------------------------------
 

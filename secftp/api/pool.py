@@ -5,7 +5,8 @@ last (a file being written, a tree being copied) gets a connection of its own, s
 key was stretched once, so one more connection costs a round trip or two and no scrypt.
 
 What must never happen: that a connection with an answer still to come is given to somebody else, who would take it for
-his own; or that a forked process goes on with a connection of its parent's.
+his own; or that a forked process goes on with a connection of its parent's. Nor do requests that hang (the server's
+file system, a network that swallows everything) keep all others waiting: after `SLOW_SECONDS` they count as long ones.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 SHORT_MAX: Final = 4
+SLOW_SECONDS: Final = 5.0
 IDLE_MAX: Final = 4
 # A server gives up on a client after 60 s of silence. An idle connection is not kept alive for days by signs of life:
 # it is opened anew at the next request, which also works after a machine slept or a server was started again.
@@ -43,7 +45,7 @@ class Connection:
 
     def __init__(self, channel: Channel) -> None:
         self.session = Session(channel)
-        self.last_used = time.monotonic()
+        self.last_used = self.taken = time.monotonic()
         self.reused = False  # whether it was used before, and may have been lost since
         self.long = False
         self._channel = channel
@@ -91,7 +93,7 @@ class Pool:
         self._changed = threading.Condition()
         self._idle: list[Connection] = []
         self._busy: set[Connection] = set()
-        self._opening = 0  # short requests whose connection is being made
+        self._opening: list[float] = []  # since when connections are being made for short requests
         self._workers: set[threading.Thread] = set()
 
     # --- for whoever has something to ask -----------------------------------------------------------------------------
@@ -183,18 +185,26 @@ class Pool:
             with self._changed:
                 while True:
                     self.require_open()
+                    now = time.monotonic()
                     if connection := self._find_idle(stale):
-                        connection.long = long
+                        connection.long, connection.taken = long, now
                         self._busy.add(connection)
                         return connection
-                    if long or self._opening + sum(not other.long for other in tuple(self._busy)) < SHORT_MAX:
+                    if long or (patience := self._until_room(now)) <= 0:
                         break
-                    self._changed.wait()
-                self._opening += not long
+                    self._changed.wait(patience)
+                if not long:
+                    self._opening.append(now)
         finally:
             for connection in stale:
                 connection.close(politely=False)
-        return self._open(long=long)
+        return self._open(None if long else now)
+
+    def _until_room(self, now: float) -> float:
+        """For how many seconds at most one more short request has to wait; 0 if it needs not."""
+        short = [connection.taken for connection in tuple(self._busy) if not connection.long]
+        quick = [since for since in (*short, *self._opening) if now - since < SLOW_SECONDS]
+        return min(quick) + SLOW_SECONDS - now if len(quick) >= SHORT_MAX else 0.0
 
     def _begin_anew(self) -> None:
         """In a forked process: leave the connections to the parent, which goes on with them."""
@@ -212,22 +222,27 @@ class Pool:
             stale.append(connection)
         return None
 
-    def _open(self, *, long: bool) -> Connection:
+    def _open(self, since: float | None) -> Connection:
+        """A new connection; `since` when it has been waited for by a short request, None for one that may last."""
         try:
             connection = self._connect()
         except BaseException:
-            with self._changed:
-                self._opening -= not long
-                self._changed.notify()
+            self._opened(since)
             raise
-        connection.long = long
+        connection.long = since is None
         with self._changed:
-            self._opening -= not long
+            self._opened(since)
             if not self.closed:
                 self._busy.add(connection)
                 return connection
         connection.close(politely=True)
         raise _closed()
+
+    def _opened(self, since: float | None) -> None:
+        with self._changed:  # a condition's lock may be taken twice by one thread
+            if since is not None:
+                self._opening.remove(since)
+                self._changed.notify()
 
     def _connect(self) -> Connection:
         connection = Connection(connect(*self.place, self._credentials, timeout=self._timeout))

@@ -2,7 +2,8 @@
 
 What must never happen: that whoever does not read the log holds up the server, or that a log which can't be written
 ends a transfer. So before each piece it is asked whether the stream takes it; if not, there is one wait, and from then
-on lines are thrown away, and counted, until it takes some again.
+on lines are thrown away, and counted, until it takes some again. All sessions wait meanwhile, so a reader that is only
+slow is waited for once a minute.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import os
 import select
 import stat
 import sys
+import time
 from typing import TYPE_CHECKING, Final
 
 from secftp.text import fitting
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 # A pipe that can be written to takes so many bytes at once without waiting (POSIX: PIPE_BUF is 512 at least).
 PIECE_BYTES: Final = getattr(select, "PIPE_BUF", 512)
 PATIENCE_SECONDS: Final = 1.0
+PATIENT_AGAIN_SECONDS: Final = 60.0
 _PART_SIGNS: Final = PIECE_BYTES // 4  # none has more bytes in UTF-8
 
 
@@ -31,6 +34,7 @@ class Outlet:
     def __init__(self, stream: TextIO | None = None) -> None:
         self.stream = stream
         self.lost = 0  # lines thrown away since the last that were written
+        self._impatient_until = 0.0
         self._torn = False  # whether the last line that was written lacks its end
         self._polled: tuple[TextIO, select.poll | None] | None = None
 
@@ -56,7 +60,10 @@ class Outlet:
         if self._torn:
             parts = ["\n", *parts]
         for part in parts:
-            if not poller.poll(0 if self.lost else PATIENCE_SECONDS * 1000):
+            patient = not self.lost and time.monotonic() >= self._impatient_until
+            if not poller.poll(PATIENCE_SECONDS * 1000 if patient else 0):
+                if patient:
+                    self._impatient_until = time.monotonic() + PATIENT_AGAIN_SECONDS
                 self.lost += parts[-1].count("\n")
                 return
             self._put(stream, part)

@@ -9,6 +9,7 @@ PIPELINE = "tests/test_session_pipeline.py"
 RACE = "tests/test_channel_race.py"
 RESUME = "tests/test_server_requests_resume.py"
 RUNNING = "tests/test_server_running.py"
+SLOW = "tests/test_slow_things.py"
 STOP = "tests/test_server_requests_stop.py"
 STORAGE = "tests/test_review_storage.py"
 
@@ -32,4 +33,7 @@ MUTANTS: list[Mutant] = [
     mutant("losers-of-the-race-stay-open", "secftp/channel/race.py", "        for sock, _ in self._running.values():\n            sock.close()\n", "        self._kept = [sock.detach() for sock, _ in self._running.values()]\n", RACE),
     mutant("address-that-fails-holds-up-the-next", "secftp/channel/race.py", "            if len(self._failures) > failed:\n                due = now\n", "", RACE),
     mutant("name-server-without-an-end", "secftp/channel/resolve.py", "        if not self._over.wait(seconds):\n", "        if not self._over.wait():\n", RACE),
+    mutant("four-that-hang-hold-up-all", "secftp/api/pool.py", "return min(quick) + SLOW_SECONDS - now", "return min(quick) + 1e6 - now", SLOW),
+    mutant("five-seconds-for-each-that-hangs", "secftp/server/server.py", "client.thread.join(max(0.0, deadline - time.monotonic()))", "client.thread.join(JOIN_SECONDS)", SLOW),
+    mutant("slow-reader-waited-for-again", "secftp/server/outlet.py", "patient = not self.lost and time.monotonic() >= self._impatient_until", "patient = not self.lost", SLOW),
 ]  # fmt: skip
