@@ -135,8 +135,6 @@ class Reason(enum.StrEnum):
     """
 
     NO_PARENT = "no_parent"  # the directory that the name should be in is missing, or is none
-    NO_TARGET_PARENT = "no_target_parent"  # the same of the new name of a rename
-    TARGET = "target"  # what the class says is true of the new name of a rename
     SYMLINK = "symlink"
     SYMLINK_LOOP = "symlink_loop"
     DANGLING = "dangling_symlink"
@@ -153,7 +151,7 @@ class Reason(enum.StrEnum):
     NAME_TOO_LONG = "name_too_long"
     NAME_ENCODING = "name_encoding"
     RESERVED_NAME = "reserved_name"
-    TOO_DEEP = "too_deep"
+    TOO_DEEP = "too_deep"  # more levels than a path of the protocol has
     DISK_QUOTA = "disk_quota"
     KEPT_FREE = "kept_free"  # the server keeps the rest of its disk free
     FILE_SYSTEM_LIMIT = "file_system_limit"
@@ -189,6 +187,8 @@ class FileError(SecftpError, OSError):
     _local_exit_code = ExitCode.LOCAL_FILE  # of one with `side` LOCAL
     _errno: int | None = None  # what the system would have said
     side: Side | None = None
+
+    of_target = False  # of a rename: whether it is about the new name
 
     def __init__(
         self,

@@ -11,6 +11,7 @@ import pytest
 
 from secftp.messages import Direction, ErrorCode, Listed, NewFile, SmallFile, State, Welcome, decode, encode
 from secftp.messages import vocabulary as words
+from secftp.messages.errors_map import _REASONS
 from secftp.messages.pending import ANSWERS
 from secftp.messages.schema import NAMES, REGISTRY, Limits
 from secftp.messages.state import INITIAL, TRANSITIONS
@@ -120,7 +121,21 @@ def test_the_states():
 
 
 def test_the_codes():
-    assert [r[0].strip("`") for r in rows(section("11.")) if r[0] != "Code"] == [code.value for code in ErrorCode]
+    codes, _ = section("11.").split("**Reasons.**")
+    assert [r[0].strip("`") for r in rows(codes) if r[0] != "Code"] == [code.value for code in ErrorCode]
+
+
+def test_the_reasons():
+    """Those of the table with their codes are those that are sent; `may_not_overwrite` goes with one code more."""
+    _, reasons = section("11.").split("**Reasons.**")
+    table = {
+        (code, reason)
+        for r in rows(reasons)
+        if r[0] != "Reason"
+        for reason in re.findall(r"`(\w+)`", r[0])
+        for code in re.findall(r"`(\w+)`", r[1].partition(";")[0])
+    }
+    assert table | {("exists", "may_not_overwrite")} == {(str(code), str(reason)) for code, reason in _REASONS}
 
 
 def test_types_for_later_are_unknown():

@@ -7,7 +7,7 @@ import stat
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, AnyStr, Final, Generic, Literal
 
-from secftp.errors import InputOutputError
+from secftp.errors import InputOutputError, Side
 
 if TYPE_CHECKING:
     from secftp.errors import FileError
@@ -94,7 +94,7 @@ class RemoteEntry(Generic[AnyStr]):
     def stat(self) -> RemoteStat:
         """Size, times and permissions. Raises the `problem` if the server could not look at it."""
         if self.info is None:
-            raise self.problem or InputOutputError("It could not be looked at.")
+            raise self.problem or InputOutputError("It could not be looked at.", side=Side.REMOTE)
         return self.info
 
     def is_file(self) -> bool:

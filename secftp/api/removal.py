@@ -55,7 +55,7 @@ class Removals:
 
     def _take(self, path: Path, received: Received) -> bool:
         if isinstance(received, Error) and self._problem is None:
-            self._problem = exception_for(received.code, path)
+            self._problem = exception_for(received.code, path, received.reason)
         return True
 
     def _raise_problem(self) -> None:

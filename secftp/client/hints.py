@@ -22,6 +22,7 @@ from secftp.errors import (
     NotEmpty,
     NotFound,
     ProtocolError,
+    Reason,
     SecftpError,
     Side,
     TooLarge,
@@ -59,8 +60,36 @@ _LOCAL: Final[Mapping[type[SecftpError], str]] = {
 }
 
 
+_LOCAL_REASONS: Final[Mapping[Reason, str]] = {
+    Reason.NO_PARENT: "Make the directory first, or name another; a slash at the end of a target makes it.",
+    Reason.SYMLINK: "Remove the symlink, or choose another target.",
+    Reason.SYMLINK_LOOP: "Follow the symlinks with readlink, and mend the one that leads back.",
+    Reason.DANGLING: "Make what the symlink leads to, or remove the symlink.",
+    Reason.SPECIAL: "Name a regular file or a directory; a stream goes through a pipe.",
+    Reason.DIRECTORY: "Choose another name, or remove the directory.",
+    Reason.FILE: "Choose another name, or remove the file.",
+    Reason.READ_ONLY_FILE_SYSTEM: "Choose a target on a file system that can be written to.",
+    Reason.OTHER_FILE_SYSTEM: "Choose a place on the same file system.",
+    Reason.INTO_ITSELF: "Choose a target that is not beneath it.",
+    Reason.BUSY: "It may be a mount point; choose another name.",
+    Reason.EXECUTED: "Try again when the program has ended.",
+    Reason.BEING_WRITTEN: "Try again when that is over.",
+    Reason.NAME_TOO_LONG: "Choose a shorter name.",
+    Reason.NAME_ENCODING: "Choose another name, or another file system.",
+    Reason.RESERVED_NAME: "Names that begin with .secftp- are those of unfinished files.",
+    Reason.DISK_QUOTA: "Make room in your quota, or choose another file system.",
+    Reason.FILE_SYSTEM_LIMIT: "Choose a file system that takes larger files.",
+}
+_TOO_DEEP: Final = "Copy a directory further down, or pack the tree into an archive."
+
+
 def hint_for(problem: SecftpError) -> str:
     """The hint for a failure that has none; empty if there is nothing to be said."""
+    if isinstance(problem, FileError) and problem.reason is not None:
+        if problem.reason is Reason.TOO_DEEP:
+            return _TOO_DEEP
+        if problem.side is Side.LOCAL and problem.reason in _LOCAL_REASONS:
+            return _LOCAL_REASONS[problem.reason]
     is_local = isinstance(problem, FileError) and problem.side is Side.LOCAL
     hints = _LOCAL if is_local else _REMOTE
     return next((hints[kind] for kind in type(problem).__mro__ if kind in hints), "")

@@ -42,7 +42,7 @@ def checksums(
 
     for (item, path), answer in _answers(session, (((item, path), ask(path)) for item, path in files)):
         if isinstance(answer, Error):
-            yield item, exception_for(answer.code, path)
+            yield item, exception_for(answer.code, path, answer.reason)
         elif answer.digest is not None:
             yield item, answer.digest
         else:
@@ -61,7 +61,7 @@ def removals(session: Session, top: Path, names: Iterable[tuple[Path, Kind]]) ->
         return lambda number: Remove(id=number, path=path, kind=kind, tree=path != top)
 
     for path, answer in _answers(session, ((path, ask(path, kind)) for path, kind in names)):
-        yield exception_for(answer.code, path) if isinstance(answer, Error) else None
+        yield exception_for(answer.code, path, answer.reason) if isinstance(answer, Error) else None
 
 
 def _answers(session: Session, requests: Iterable[tuple[_Item, _Request]]) -> Iterator[tuple[_Item, Ok | Error]]:

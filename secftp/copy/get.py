@@ -22,10 +22,9 @@ from secftp.copy.times import same_time
 from secftp.copy.walk import Walk
 from secftp.copy.watch import Silent, Summary
 from secftp.copy.writable import Writable
-from secftp.errors import AlreadyExists, FileError
+from secftp.errors import AlreadyExists, FileError, Reason
 from secftp.messages import ErrorCode, exception_for
 from secftp.storage import LocalStore
-from secftp.storage.failures import failure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -199,9 +198,9 @@ class Get:
         try:
             try:
                 self._store.make_folder(folder.local, mode=mode)
-            except AlreadyExists:
-                if self._store.stat(folder.local).kind != "folder":
-                    raise failure(AlreadyExists, "There is a file of that name", folder.local) from None
+            except AlreadyExists as taken:
+                if taken.reason is not Reason.DIRECTORY:
+                    raise
                 folder.sets = folder.sets and self._options.overwrite
                 self._writable.begin(self._store, folder)
         except FileError as problem:

@@ -47,7 +47,7 @@ class Base(Protocol):
     def failed(self, item: Item, problem: FileError) -> None:
         """A file can't be had, or not be put where it belongs; or it is there already."""
 
-    def refused(self, item: Item, code: ErrorCode) -> None:
+    def refused(self, item: Item, code: ErrorCode, reason: str | None = None) -> None:
         """The server does not send a file."""
 
     def again(self, item: Item) -> None:
@@ -112,12 +112,13 @@ class BatchFlight:
     def __call__(self, received: Received) -> bool:
         """As `Flight.__call__`."""
         if isinstance(received, Files):
-            for file in received.files:
-                self._take(file)
+            reasons = received.reasons
+            for number, file in enumerate(received.files):
+                self._take(file, reasons[number] if number < len(reasons) else None)
             self._base.limit.spend(sum(len(file.data) for file in received.files))
         elif isinstance(received, Error):
             while self._done < len(self._items):
-                self._base.refused(self._next(), received.code)
+                self._base.refused(self._next(), received.code, received.reason)
         else:
             raise ProtocolError("The answer does not fit the request.")
         if self._done < len(self._items):
@@ -131,11 +132,11 @@ class BatchFlight:
         self._done += 1
         return item
 
-    def _take(self, file: SmallFile) -> None:
+    def _take(self, file: SmallFile, reason: str | None) -> None:
         base, item = self._base, self._items[self._done]
         if file.code is not None:
             self._done += 1
-            base.refused(item, file.code)
+            base.refused(item, file.code, reason)
             return
         if self._small is None:
             self._small = base.small_files()

@@ -61,7 +61,7 @@ def look_at_sources(session: Session, sources: Sequence[Remote]) -> list[Found]:
 
 def _found(source: Remote, answer: Single) -> Found:
     if isinstance(answer.message, Error):
-        return Found(source.path, None, exception_for(answer.message.code, source.path))
+        return Found(source.path, None, exception_for(answer.message.code, source.path, answer.message.reason))
     assert isinstance(answer.message, Info)  # nothing else answers STAT
     if source.trailing_slash and answer.message.kind is not Kind.FOLDER:
         return Found(source.path, None, remote_failure(NotAFolder, source.path, "it is not a folder."))

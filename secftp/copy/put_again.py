@@ -41,12 +41,13 @@ def can_compare(session: Session) -> bool:
 class SumFlight(Flight):
     """SUM of a small file that was refused with `code` when it was sent again."""
 
-    __slots__ = ("_code", "_sent")
+    __slots__ = ("_code", "_reason", "_sent")
 
-    def __init__(self, base: Base, sent: Sent, code: ErrorCode) -> None:
+    def __init__(self, base: Base, sent: Sent, code: ErrorCode, reason: str | None) -> None:
         super().__init__(base)
         self._sent = sent
         self._code = code
+        self._reason = reason
 
     @property
     def steps(self) -> Sequence[Step]:
@@ -60,11 +61,11 @@ class SumFlight(Flight):
             self.base.tally.watcher.moved(size)
             self.base.tally.finished(name, size, digest, moved=size)
         else:
-            self.base.failed(step, self._code, size=size)
+            self.base.failed(step, self._code, self._reason, size=size)
 
-    def refused(self, code: ErrorCode) -> None:  # noqa: ARG002 - the first refusal tells more
+    def refused(self, code: ErrorCode, reason: str | None = None) -> None:  # noqa: ARG002 - the first tells more
         """It can't be compared, so the refusal counts."""
-        self.base.failed(self._sent.step, self._code, size=self._sent.size)
+        self.base.failed(self._sent.step, self._code, self._reason, size=self._sent.size)
 
 
 def has_arrived(base: Sending, step: Step, source: Source) -> bool:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from secftp.copy.tally import MODE_SET, SAME
 from secftp.errors import ChecksumMismatch, ProtocolError
-from secftp.messages import ErrorCode, Ok, Results, exception_for, remote_failure
+from secftp.messages import ErrorCode, Ok, Results, clause_for, remote_failure
 from secftp.session.answers import Single
 
 if TYPE_CHECKING:
@@ -40,10 +40,10 @@ class Base(Protocol):
     def landed(self, flight: Flight) -> None:
         """An answer has come."""
 
-    def failed(self, step: Step, code: ErrorCode, *, size: int | None = None) -> None:
+    def failed(self, step: Step, code: ErrorCode, reason: str | None = None, *, size: int | None = None) -> None:
         """The server did not do it."""
 
-    def refused(self, sent: Sent, code: ErrorCode) -> None:
+    def refused(self, sent: Sent, code: ErrorCode, reason: str | None) -> None:
         """The server did not take a small file, which may be there since it was sent for the first time."""
 
     def again(self, step: Step) -> None:
@@ -73,10 +73,10 @@ class Flight(Single):
     def done(self, answer: Message) -> None:
         """It was done, as `answer` says."""
 
-    def refused(self, code: ErrorCode) -> None:
+    def refused(self, code: ErrorCode, reason: str | None = None) -> None:
         """It was not done."""
         for step in self.steps:
-            self.base.failed(step, code)
+            self.base.failed(step, code, reason)
 
 
 class FolderFlight(Flight):
@@ -93,9 +93,9 @@ class FolderFlight(Flight):
         """As `Flight.steps`."""
         return (self._step,)
 
-    def refused(self, code: ErrorCode) -> None:
+    def refused(self, code: ErrorCode, reason: str | None = None) -> None:
         """As `Flight.refused`."""
-        super().refused(code)
+        super().refused(code, reason)
         self.base.lost_folders.add(self._step.remote)
 
 
@@ -109,10 +109,10 @@ class AttributesFlight(FolderFlight):
         if isinstance(answer, Ok) and answer.time_changed:
             self.base.tally.times_changed(1)
 
-    def refused(self, code: ErrorCode) -> None:
+    def refused(self, code: ErrorCode, reason: str | None = None) -> None:
         """As `Flight.refused`."""
-        reason = exception_for(code, "").message.removeprefix(": ").rstrip(".")
-        self.base.tally.watcher.note(self._step.name, f"its permissions and time could not be set: {reason}")
+        why = clause_for(code, reason)
+        self.base.tally.watcher.note(self._step.name, f"its permissions and time could not be set: {why}")
 
 
 class ModeFlight(AttributesFlight):
@@ -125,10 +125,10 @@ class ModeFlight(AttributesFlight):
         super().done(answer)
         self.base.tally.skipped(self._step.name, MODE_SET, planned=self._step.counted)
 
-    def refused(self, code: ErrorCode) -> None:
+    def refused(self, code: ErrorCode, reason: str | None = None) -> None:
         """As `Flight.refused`."""
-        reason = exception_for(code, "").message.removeprefix(": ").rstrip(".")
-        self.base.tally.watcher.note(self._step.name, f"its permissions could not be set: {reason}")
+        why = clause_for(code, reason)
+        self.base.tally.watcher.note(self._step.name, f"its permissions could not be set: {why}")
         self.base.tally.skipped(self._step.name, SAME, planned=self._step.counted)
 
 
@@ -162,17 +162,18 @@ class BatchFlight(Flight):
         tally = self.base.tally
         tally.times_changed(answer.times_changed)
         moved = tally.watcher.moved
-        for sent, code in zip(self._sent, answer.codes, strict=True):
+        reasons = answer.reasons + (None,) * (len(self._sent) - len(answer.reasons))
+        for sent, code, reason in zip(self._sent, answer.codes, reasons, strict=False):
             if code is None:
                 moved(sent.size)
                 tally.finished(sent.name, sent.size, sent.digest, moved=sent.size)
             else:
-                self.base.refused(sent, code)
+                self.base.refused(sent, code, reason)
 
-    def refused(self, code: ErrorCode) -> None:
+    def refused(self, code: ErrorCode, reason: str | None = None) -> None:
         """As `Flight.refused`."""
         for sent in self._sent:
-            self.base.failed(sent.step, code, size=sent.size)
+            self.base.failed(sent.step, code, reason, size=sent.size)
 
 
 class FileFlight(Flight):
@@ -232,7 +233,7 @@ class FileFlight(Flight):
             self.base.tally.times_changed(int(answer.time_changed))
             self.base.tally.finished(step.name, self.size, digest, moved=self.size - (step.kept or 0))
 
-    def refused(self, code: ErrorCode) -> None:
+    def refused(self, code: ErrorCode, reason: str | None = None) -> None:
         """As `Flight.refused`."""
         step = self._step
         if self.problem is not None:
@@ -244,7 +245,7 @@ class FileFlight(Flight):
             self.base.again(step)
         else:
             self.tell(0)
-            self.base.failed(step, code, size=self.size)
+            self.base.failed(step, code, reason, size=self.size)
 
     def _give_up(self, problem: FileError) -> None:
         self.tell(0)

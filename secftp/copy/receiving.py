@@ -204,7 +204,7 @@ class Receiving:
             self.tally.failed(item.name, problem, planned=planned)
         self.done(item)
 
-    def refused(self, item: Item, code: ErrorCode) -> None:
+    def refused(self, item: Item, code: ErrorCode, reason: str | None = None) -> None:
         """As `Base.refused`."""
         if code is ErrorCode.STOPPING:
             self._fatal = ConnectionLost("The server is stopping.", hint="Try again later.")
@@ -215,7 +215,7 @@ class Receiving:
             item.size = self._small_limit + 1
             self.again(item)
         else:
-            self.failed(item, exception_for(code, item.name))
+            self.failed(item, exception_for(code, item.name, reason))
 
     def again(self, item: Item) -> None:
         """As `Base.again`."""

@@ -13,7 +13,7 @@ from secftp.copy.put_again import REFUSALS, SumFlight, can_compare
 from secftp.copy.put_flights import AttributesFlight, BatchFlight, Flight, FolderFlight, ModeFlight, Sent
 from secftp.copy.put_large import send_large
 from secftp.copy.steps import Step
-from secftp.errors import ConnectionLost, FileError, NotFound, SecftpError, Side
+from secftp.errors import ConnectionLost, FileError, SecftpError, Side
 from secftp.messages import (
     Error,
     ErrorCode,
@@ -23,7 +23,8 @@ from secftp.messages import (
     Sum,
     WriteMany,
     exception_for,
-    remote_failure,
+    no_directory,
+    no_parent,
 )
 from secftp.messages.bounds import MAX_BULK, MAX_SMALL
 from secftp.messages.schema import CAPABILITY_MANY, CAPABILITY_RESUME
@@ -77,7 +78,7 @@ class Sending:
         self._unflushed = 0
         self._asked = 0  # directories since the last batch
         self._left: deque[Step] = deque()
-        self._doubts: list[tuple[Sent, ErrorCode]] = []
+        self._doubts: list[tuple[Sent, ErrorCode, str | None]] = []
         self._open: Files | None = None
         self._small_limit = MAX_SMALL if session.can(CAPABILITY_MANY) else -1
         self.can_keep = session.can(CAPABILITY_RESUME)
@@ -261,15 +262,15 @@ class Sending:
         assert self._flights[0] is flight
         if not isinstance(answer, Error):
             flight.done(answer)
-        elif not self._ends(answer.code, flight.steps[0].remote):
-            flight.refused(answer.code)
+        elif not self._ends(answer.code, answer.reason, flight.steps[0].remote):
+            flight.refused(answer.code, answer.reason)
         elif answer.code is ErrorCode.STOPPING:
             self._repeated.extend(flight.steps)
         self._flights.popleft()
 
-    def failed(self, step: Step, code: ErrorCode, *, size: int | None = None) -> None:
+    def failed(self, step: Step, code: ErrorCode, reason: str | None = None, *, size: int | None = None) -> None:
         """As `Base.failed`."""
-        if self._ends(code, step.remote):
+        if self._ends(code, reason, step.remote):
             if code is ErrorCode.STOPPING:
                 self.again(step)
         elif self._is_lost(step):
@@ -278,21 +279,21 @@ class Sending:
         elif code is ErrorCode.EXISTS and not self.options.overwrite:
             self.tally.skipped(step.name, "it exists already", planned=size)
         else:
-            self.tally.failed(step.name, _problem(step, code), planned=size)
+            self.tally.failed(step.name, _problem(step, code, reason), planned=size)
 
-    def refused(self, sent: Sent, code: ErrorCode) -> None:
+    def refused(self, sent: Sent, code: ErrorCode, reason: str | None) -> None:
         """As `Base.refused`."""
         if sent.step.may_be_there and self.can_compare and code in REFUSALS:
-            self._doubts.append((sent, code))
+            self._doubts.append((sent, code, reason))
         else:
-            self.failed(sent.step, code, size=sent.size)
+            self.failed(sent.step, code, reason, size=sent.size)
 
     def _compare(self) -> None:
         """Ask for the digests of files that were refused, and may be there since they were first sent."""
         while self._doubts:
-            sent, code = self._doubts[-1]
+            sent, code, reason = self._doubts[-1]
             request = Sum(id=self.pipeline.next_id(), path=sent.step.remote, algorithm=self.options.algorithm)
-            self._flights.append(SumFlight(self, sent, code))
+            self._flights.append(SumFlight(self, sent, code, reason))
             self._doubts.pop()
             self.pipeline.submit(request, self._flights[-1])
         self.pipeline.settle()
@@ -303,12 +304,12 @@ class Sending:
         if step.folder is not None and self.options.preserve:
             self._repeated.append(Step(What.LEFT, step.origin, step.folder.path, step.folder.info, None, step.folder))
 
-    def _ends(self, code: ErrorCode, path: Path) -> bool:
+    def _ends(self, code: ErrorCode, reason: str | None, path: Path) -> bool:
         """Whether this concerns more than one file."""
         if code is ErrorCode.STOPPING:
             self._fatal = ConnectionLost("The server is stopping.", hint="Try again later.")
         elif code is ErrorCode.READ_ONLY:
-            self._fatal = exception_for(code, path)
+            self._fatal = exception_for(code, path, reason)
         else:
             return False
         return True
@@ -330,7 +331,7 @@ class Sending:
     def unconfirmed(self) -> list[Step]:
         """What has to be done over another session, in order, if this one is lost."""
         steps = [step for flight in self._flights for step in flight.steps]
-        steps += [sent.step for sent, _ in self._doubts]
+        steps += [sent.step for sent, _, _ in self._doubts]
         for step in steps:
             step.may_be_there = True
         steps += [sent.step for sent in self._sent]
@@ -353,9 +354,9 @@ class Sending:
             self._open = None
 
 
-def _problem(step: Step, code: ErrorCode) -> FileError:
-    if code is ErrorCode.NOT_FOUND:  # here that can only be the folder around it
-        return remote_failure(
-            NotFound, step.name, "there is no such folder at the server.", hint="Make the folder there first."
-        )
-    return exception_for(code, step.name)
+def _problem(step: Step, code: ErrorCode, reason: str | None) -> FileError:
+    if code is not ErrorCode.NOT_FOUND:
+        return exception_for(code, step.name, reason)
+    if step.what is What.FILE:
+        return no_parent(step.remote, step.name)
+    return no_directory(step.remote)

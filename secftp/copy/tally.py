@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from secftp.copy.watch import Silent, Summary
 from secftp.errors import AlreadyExists
 from secftp.storage.base import is_beyond
+from secftp.storage.failures import candid
 from secftp.text import path_text, show_path
 
 _PERMISSIONS: Final = 0o777
@@ -100,7 +101,7 @@ class Tally:
     def failed(self, name: bytes, error: FileError, *, planned: int | None = None) -> None:
         """A file, or a folder, could not be copied; `planned` as before."""
         self.summary.failed += 1
-        self.watcher.failed(name, error)
+        self.watcher.failed(name, candid(error))
         if planned is not None:
             self._less(planned)
 

@@ -148,7 +148,7 @@ class Walk:
         if received.code is ErrorCode.STOPPING:
             raise ConnectionLost("The server is stopping.", hint="Try again later.")
         # What had been listed before it broke off is good.
-        self._unlisted(folder, exception_for(received.code, folder.name), folder.entries())
+        self._unlisted(folder, exception_for(received.code, folder.name, received.reason), folder.entries())
         return True
 
     def _unlisted(self, folder: Folder, problem: FileError, entries: Iterator[Listed] | None = None) -> None:

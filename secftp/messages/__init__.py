@@ -7,7 +7,17 @@ Nothing here waits, reads a clock, or touches a socket or a file; the wire is de
 from __future__ import annotations
 
 from secftp.messages.codec import decode, encode
-from secftp.messages.errors_map import code_for, exception_for, problem_of, remote_failure, text_for
+from secftp.messages.errors_map import (
+    clause_for,
+    code_for,
+    exception_for,
+    no_directory,
+    no_parent,
+    problem_of,
+    reason_for,
+    remote_failure,
+    text_for,
+)
 from secftp.messages.paths import check_folder_path, check_path
 from secftp.messages.pending import Pending
 from secftp.messages.schema import (
@@ -92,11 +102,15 @@ __all__ = [
     "WriteMany",
     "check_folder_path",
     "check_path",
+    "clause_for",
     "code_for",
     "decode",
     "encode",
     "exception_for",
+    "no_directory",
+    "no_parent",
     "problem_of",
+    "reason_for",
     "remote_failure",
     "text_for",
 ]

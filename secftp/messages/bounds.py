@@ -26,6 +26,7 @@ MAX_TEXT = 200  # characters
 MAX_SOFTWARE = 100  # characters
 MAX_CAPABILITIES = 64
 MAX_CAPABILITY = 40  # characters
+MAX_REASON = 40  # characters
 MIN_DIGEST, MAX_DIGEST = 16, 32  # bytes
 
 MIN_REQUESTS, MAX_REQUESTS = 16, 65535  # unanswered ones; the least is granted before WELCOME says more
@@ -45,6 +46,7 @@ Mode = Annotated[int, Meta(ge=0, le=MAX_MODE)]
 Seconds = Annotated[int, Meta(ge=1, le=MAX_SECONDS)]
 Requests = Annotated[int, Meta(ge=MIN_REQUESTS, le=MAX_REQUESTS)]
 Text = Annotated[str, Meta(max_length=MAX_TEXT)]
+Reason = Annotated[str, Meta(min_length=1, max_length=MAX_REASON)]
 Software = Annotated[str, Meta(max_length=MAX_SOFTWARE)]
 Digest = Annotated[bytes, Meta(min_length=MIN_DIGEST, max_length=MAX_DIGEST)]
 Capability = Annotated[str, Meta(min_length=1, max_length=MAX_CAPABILITY)]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
 
 from secftp import errors
+from secftp.errors import Reason
 from secftp.messages.schema import ErrorCode
 from secftp.text import path_text, show_path
 
@@ -57,6 +58,106 @@ _CODES: dict[type[BaseException], ErrorCode] = {
 }
 
 
+# What a reason adds to a code. A pair that is not listed here is never sent, and means no more than its code when it
+# comes: so a symlink, a reason in storage, can't be told from a name that does not exist by anybody who may not see it.
+_REASONS: dict[tuple[ErrorCode, Reason], tuple[str, str]] = {
+    (ErrorCode.NOT_FOUND, Reason.NO_PARENT): (
+        "the directory that it should be in does not exist",
+        "Make that directory first, with secftp mkdir -p.",
+    ),
+    (ErrorCode.NOT_FOLDER, Reason.NO_PARENT): (
+        "a part of its path is a file and no directory",
+        "Names are relative to the directory that the server serves.",
+    ),
+    (ErrorCode.FORBIDDEN, Reason.PERMISSION): (
+        "the user that the server runs as has no permission for this",
+        "The server's operator can change the permissions of the file or its directory.",
+    ),
+    (ErrorCode.FORBIDDEN, Reason.SPECIAL): (
+        "it is a device, a FIFO or a socket",
+        "Only regular files and directories are served; choose another name.",
+    ),
+    (ErrorCode.FORBIDDEN, Reason.SYMLINK): (
+        "a symlink has this name, and is neither followed nor replaced",
+        "Choose another name, or remove the symlink at the server.",
+    ),
+    (ErrorCode.FORBIDDEN, Reason.INTO_ITSELF): (
+        "a directory can't be moved into itself",
+        "Choose a target that is not beneath it.",
+    ),
+    (ErrorCode.FORBIDDEN, Reason.OTHER_FILE_SYSTEM): (
+        "it can't be moved to another file system",
+        "Copy it there, and remove it here when that is done.",
+    ),
+    (ErrorCode.FORBIDDEN, Reason.READ_ONLY_FILE_SYSTEM): (
+        "the file system that it is on is read-only",
+        "The server's operator can mount it for writing; choose another place.",
+    ),
+    (ErrorCode.FORBIDDEN, Reason.BUSY): ("the server's system is using it", "It may be a mount point; leave it there."),
+    (ErrorCode.FORBIDDEN, Reason.EXECUTED): ("it is a program that is running", "Try again when it has ended."),
+    (ErrorCode.FORBIDDEN, Reason.BEING_WRITTEN): ("it is being written just now", "Try again when that is over."),
+    (ErrorCode.BAD_NAME, Reason.NAME_TOO_LONG): (
+        "its name is too long for the server's file system",
+        "Choose a shorter name.",
+    ),
+    (ErrorCode.BAD_NAME, Reason.NAME_ENCODING): (
+        "its name is not possible on the server's file system",
+        "Choose another name.",
+    ),
+    (ErrorCode.BAD_NAME, Reason.RESERVED_NAME): (
+        "names that begin with .secftp- are reserved",
+        "Choose another name.",
+    ),
+    (ErrorCode.BAD_NAME, Reason.TOO_DEEP): (
+        "it lies more than 64 levels deep",
+        "Copy a directory further down, or pack the tree into an archive.",
+    ),
+    (ErrorCode.EXISTS, Reason.FILE): ("a file has this name", "Choose another name, or remove the file."),
+    (ErrorCode.EXISTS, Reason.DIRECTORY): (
+        "a directory has this name",
+        "Choose another name, or remove the directory.",
+    ),
+    (ErrorCode.EXISTS, Reason.SYMLINK): (
+        "a symlink has this name, and is neither followed nor replaced",
+        "Choose another name, or remove the symlink at the server.",
+    ),
+    (ErrorCode.EXISTS, Reason.SPECIAL): (
+        "a device, a FIFO or a socket has this name",
+        "Choose another name.",
+    ),
+    (ErrorCode.NO_SPACE, Reason.DISK_QUOTA): (
+        "the disk quota of the user that the server runs as is used up",
+        "The server's operator can raise it or make room.",
+    ),
+    (ErrorCode.NO_SPACE, Reason.KEPT_FREE): (
+        "the server keeps the rest of its disk free",
+        "The server's operator can make room or lower --min-free.",
+    ),
+    (ErrorCode.TOO_LARGE, Reason.FILE_SYSTEM_LIMIT): (
+        "it is larger than the server's file system takes",
+        "Send it in parts, or choose another place.",
+    ),
+    (ErrorCode.NOT_EMPTY, Reason.BEING_WRITTEN): ("something is being written into it", "Try again when that is over."),
+    **{
+        (code, reason): (f"this key may not {verb}{more}", "The server's operator gives rights to keys.")
+        for code, more in ((ErrorCode.FORBIDDEN, ""), (ErrorCode.READ_ONLY, "; the server is read-only for it"))
+        for reason, verb in (
+            (Reason.MAY_NOT_READ, "read"),
+            (Reason.MAY_NOT_LIST, "list"),
+            (Reason.MAY_NOT_WRITE, "write"),
+            (Reason.MAY_NOT_OVERWRITE, "overwrite"),
+            (Reason.MAY_NOT_DELETE, "remove"),
+        )
+    },
+    (ErrorCode.EXISTS, Reason.MAY_NOT_OVERWRITE): (
+        "it exists already, and this key may not overwrite",
+        "Choose another name; the server's operator gives rights to keys.",
+    ),
+}
+
+_WORDS = {str(reason): reason for reason in Reason}
+
+
 def text_for(code: ErrorCode) -> str:
     """Return the fixed text that goes with `code` in ERROR and ABORT: a clause of at most 200 characters."""
     return _MEANINGS[code].text
@@ -70,13 +171,33 @@ def code_for(error: BaseException) -> ErrorCode:
     return ErrorCode.IO_ERROR
 
 
-def exception_for(code: ErrorCode, subject: Subject | None = None) -> errors.FileError:
+def reason_for(error: errors.FileError, code: ErrorCode) -> Reason | None:
+    """Return the reason that may be told beside `code`, which tells of `error`; None if there is none."""
+    reason = error.reason
+    return reason if reason is not None and (code, reason) in _REASONS else None
+
+
+def exception_for(code: ErrorCode, subject: Subject | None = None, reason: str | None = None) -> errors.FileError:
     """Return the exception that `code` means, about the peer's file `subject`: a path, or a name as it is, unescaped.
 
-    Without a subject it is about no file that has a name here.
+    Without a subject it is about no file that has a name here. `reason` is the peer's word; one that is not known, or
+    does not go with the code, adds nothing.
     """
     meaning = _MEANINGS[code]
-    return remote_failure(meaning.exception, subject, f"{meaning.text}.", hint=meaning.hint)
+    known = _known_reason(code, reason)
+    text, hint = (meaning.text, meaning.hint) if known is None else _REASONS[code, known]
+    return remote_failure(meaning.exception, subject, f"{text}.", hint=hint, reason=known)
+
+
+def clause_for(code: ErrorCode, reason: str | None = None) -> str:
+    """Return the words of `exception_for` without a name and a full stop."""
+    known = _known_reason(code, reason)
+    return _MEANINGS[code].text if known is None else _REASONS[code, known][0]
+
+
+def _known_reason(code: ErrorCode, word: str | None) -> Reason | None:
+    known = _WORDS.get(word or "")
+    return known if known is not None and (code, known) in _REASONS else None
 
 
 def problem_of(listed: Listed, subject: Subject) -> errors.FileError | None:
@@ -86,8 +207,34 @@ def problem_of(listed: Listed, subject: Subject) -> errors.FileError | None:
     return exception_for(listed.code or ErrorCode.IO_ERROR, subject)
 
 
-def remote_failure(kind: type[_Kind], subject: Subject | None, clause: str, *, hint: str = "") -> _Kind:
+def no_parent(path: Sequence[bytes], subject: Subject | None = None) -> errors.NotFound:
+    """Return the exception for `path`, which can't be made, since the directory that it should be in is missing.
+
+    `subject` is what the user calls the file, if not by that path.
+    """
+    return remote_failure(
+        errors.NotFound,
+        path if subject is None else subject,
+        f"there is no such folder at the server: {show_path(path[:-1])}.",
+        hint="Make the folder there first, with secftp mkdir -p.",
+        reason=Reason.NO_PARENT,
+    )
+
+
+def no_directory(path: Subject) -> errors.NotFound:
+    """Return the exception for a directory that can't be made, although those above it are made with it."""
+    return remote_failure(
+        errors.NotFound,
+        path,
+        "a part of its path is no directory.",
+        hint="It may be a symlink; the server follows none. Choose another name.",
+    )
+
+
+def remote_failure(
+    kind: type[_Kind], subject: Subject | None, clause: str, *, hint: str = "", reason: Reason | None = None
+) -> _Kind:
     """Return the exception of this class about a file at the peer: its name, then the `clause` with its full stop."""
     name = None if subject is None else path_text(subject)
     shown = "The file" if name is None else show_path(name)
-    return kind(f"{shown}: {clause}", hint=hint, filename=name, side=errors.Side.REMOTE)
+    return kind(f"{shown}: {clause}", hint=hint, filename=name, side=errors.Side.REMOTE, reason=reason)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from secftp.errors import NameRefused
+from secftp.errors import NameRefused, Reason
 from secftp.messages.bounds import MAX_COMPONENT, MAX_COMPONENTS, MAX_PATH
 
 if TYPE_CHECKING:
@@ -21,17 +21,17 @@ def check_path(path: Sequence[bytes]) -> None:
     `.`, `..`, and any name that holds a slash or a NUL are refused. The sentence never repeats the name.
     """
     if not 1 <= len(path) <= MAX_COMPONENTS:
-        raise NameRefused(f"A path has 1 to {MAX_COMPONENTS} components.")
+        raise NameRefused(f"A path has 1 to {MAX_COMPONENTS} components.", reason=Reason.TOO_DEEP)
     joined = b"/".join(path)
     if len(joined) + 1 > MAX_PATH:
-        raise NameRefused(f"A path has at most {MAX_PATH} bytes, separators included.")
+        raise NameRefused(f"A path has at most {MAX_PATH} bytes, separators included.", reason=Reason.NAME_TOO_LONG)
     if joined.count(b"/") >= len(path) or b"\0" in joined:
         raise NameRefused("A name contains neither a slash nor a NUL byte.")
     if b"." in path or b".." in path:
         raise NameRefused("A path contains neither '.' nor '..'.")
     # The whole path is hardly ever as long as one name may be, and a listing has a million of them.
     if b"" in path or (len(joined) > MAX_COMPONENT and max(map(len, path)) > MAX_COMPONENT):
-        raise NameRefused(f"A name has 1 to {MAX_COMPONENT} bytes.")
+        raise NameRefused(f"A name has 1 to {MAX_COMPONENT} bytes.", reason=Reason.NAME_TOO_LONG)
 
 
 def check_folder_path(path: Sequence[bytes]) -> None:

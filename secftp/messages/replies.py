@@ -18,6 +18,7 @@ from secftp.messages.bounds import (
     Id,
     Mode,
     Path,
+    Reason,
     Requests,
     Seconds,
     Size,
@@ -59,12 +60,18 @@ class Ok(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     time_changed: bool = False
 
 
-class Error(msgspec.Struct, frozen=True, kw_only=True):
-    """ERROR: this request failed; the session goes on."""
+class Error(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """ERROR: this request failed; the session goes on.
+
+    `reason` says what the code does not, in a word that may be unknown here; `target`: it is about the new name of a
+    RENAME.
+    """
 
     id: Id
     code: ErrorCode
     text: Text = ""
+    reason: Reason | None = None
+    target: bool = False
 
 
 class File(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,19 +132,22 @@ class SmallFile(msgspec.Struct, frozen=True, array_like=True):
     mode: Mode = 0
 
 
-class Files(msgspec.Struct, frozen=True, kw_only=True):
-    """FILES: some of the files that READMANY asked for, in its order."""
+class Files(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """FILES: some of the files that READMANY asked for, in its order, and `reasons` for those with a code likewise."""
 
     id: Id
     files: Annotated[tuple[SmallFile, ...], msgspec.Meta(min_length=1, max_length=MAX_MANY)]
+    reasons: Annotated[tuple[Reason | None, ...], msgspec.Meta(max_length=MAX_MANY)] = ()
 
 
 class Results(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """RESULTS: how each file of WRITEMANY fared, in its order; None: it stands under its final name.
 
-    `times_changed`: of how many the file system could not keep the modification time.
+    `times_changed`: of how many the file system could not keep the modification time. `reasons` are those of the
+    codes, in the same order, as far as there are any and there is room.
     """
 
     id: Id
     codes: Annotated[tuple[ErrorCode | None, ...], msgspec.Meta(min_length=1, max_length=MAX_MANY)]
     times_changed: Annotated[int, msgspec.Meta(ge=0, le=MAX_MANY)] = 0
+    reasons: Annotated[tuple[Reason | None, ...], msgspec.Meta(max_length=MAX_MANY)] = ()

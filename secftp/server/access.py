@@ -26,6 +26,7 @@ class Rights(NamedTuple):
     `read`: files and their sums. `write`: new files and folders, and permissions and times of what the same session
     made. `list`: folders, and what stands under a name. `delete`: remove, and rename together with `write`.
     `overwrite`: replace what is there, and set its permissions and times.
+    `keyed`: they are those of a key, and not of clients without one.
     """
 
     read: bool
@@ -33,6 +34,7 @@ class Rights(NamedTuple):
     overwrite: bool
     list: bool = True
     delete: bool = True
+    keyed: bool = True
 
 
 NO_RIGHTS: Final = Rights(read=False, write=False, overwrite=False, list=False, delete=False)
@@ -100,6 +102,7 @@ class Access:
         self._everybody: Grant | None = None
         if anonymous or anonymous_write:
             rights = all_rights if anonymous_write else Rights(read=True, write=False, overwrite=False, delete=False)
+            rights = rights._replace(keyed=False)
             self._everybody = Grant(
                 Password.anonymous(), Mode.ANONYMOUS, self._bounded(rights), contested=bool(self._grants)
             )
@@ -128,4 +131,4 @@ class Access:
         write = rights.write and not self._read_only
         overwrite = rights.overwrite and write and self._overwrite
         delete = rights.delete and not self._read_only and self._overwrite
-        return Rights(read=rights.read, write=write, overwrite=overwrite, list=rights.list, delete=delete)
+        return rights._replace(write=write, overwrite=overwrite, delete=delete)

@@ -13,7 +13,7 @@ import contextlib
 import threading
 from typing import TYPE_CHECKING, Final
 
-from secftp.errors import FileError, NoSpace, TooLarge
+from secftp.errors import FileError, NoSpace, Reason, TooLarge
 from secftp.storage import ResumedSink, Sink, SmallFiles, Store
 from secftp.text import format_size
 
@@ -59,7 +59,7 @@ class Quota:
         self._check_bytes(room, size)
         if self._min_free_files is not None and room.files is not None and room.files - files < self._min_free_files:
             self._tell("min_free_files", f"The disk has room for {room.files} files: nothing more is written.")
-            raise NoSpace("The server keeps the rest of its disk free.")
+            raise NoSpace("The server keeps the rest of its disk free.", reason=Reason.KEPT_FREE)
         if self._min_free is not None and room.nbytes is not None:
             with self._lock:
                 self._ahead[room.device] = min(self._ahead.get(room.device, 0), room.nbytes - self._min_free)
@@ -90,7 +90,7 @@ class Quota:
             )
         elif room.nbytes - size < self._min_free:
             self._tell("min_free", f"The disk has {format_size(room.nbytes)} left: nothing more is written.")
-            raise NoSpace("The server keeps the rest of its disk free.")
+            raise NoSpace("The server keeps the rest of its disk free.", reason=Reason.KEPT_FREE)
 
 
 class BoundedStore(Store):

@@ -142,8 +142,10 @@ class Reading:
                 return False
             case End():
                 self._finish(received)
-            case Error() | Abort():
-                self.problem = self.problem or exception_for(received.code, self._subject)
+            case Error(code=code, reason=reason):
+                self.problem = self.problem or exception_for(code, self._subject, reason)
+            case Abort(code=code):
+                self.problem = self.problem or exception_for(code, self._subject)
             case _:
                 raise ProtocolError("The answer does not fit the request.")
         self.complete = True

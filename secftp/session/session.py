@@ -31,6 +31,8 @@ from secftp.messages import (
     Sum,
     Write,
     exception_for,
+    no_directory,
+    no_parent,
     remote_failure,
 )
 from secftp.messages.schema import (
@@ -214,9 +216,7 @@ class Session:
                     NotFound, request.path, "the server has kept nothing of it.", hint="Send all of it."
                 ) from None
             # The server speaks of a file that it can't find; here that can only be the folder around it.
-            raise remote_failure(
-                NotFound, request.path, "there is no such folder at the server.", hint="Make the folder there first."
-            ) from None
+            raise no_parent(request.path) from None
 
     # --- what is there ------------------------------------------------------------------------------------------------
 
@@ -248,7 +248,7 @@ class Session:
                 listing.drop()
                 self.pipeline.give_up(number)
         if listing.error is not None:
-            raise exception_for(listing.error.code, path)
+            raise exception_for(listing.error.code, path, listing.error.reason)
 
     def checksum(
         self, path: Path, *, algorithm: Algorithm = Algorithm.XXH128, offset: int = 0, length: int | None = None
@@ -272,12 +272,15 @@ class Session:
     def rename(self, path: Path, to: Path, *, overwrite: bool = False) -> None:
         """Give a file or folder another name; with `overwrite` a file may replace a file."""
         self.require(CAPABILITY_CHANGE, path)
-        self._ask(Rename(id=self.pipeline.next_id(), path=path, to=to, overwrite=overwrite), Ok, path)
+        self._ask(Rename(id=self.pipeline.next_id(), path=path, to=to, overwrite=overwrite), Ok, path, to)
 
     def make_folder(self, path: Path, *, parents: bool = False, mode: int | None = None) -> None:
         """Make a folder; with `parents` what is missing above it too, and one that is there already is fine."""
         self.require(CAPABILITY_CHANGE, path)
-        self._ask(MakeFolder(id=self.pipeline.next_id(), path=path, parents=parents, mode=mode), Ok, path)
+        try:
+            self._ask(MakeFolder(id=self.pipeline.next_id(), path=path, parents=parents, mode=mode), Ok, path)
+        except NotFound:
+            raise (no_directory(path) if parents else no_parent(path)) from None
 
     def set_attributes(self, path: Path, *, mode: int | None = None, mtime_ns: int | None = None) -> None:
         """Set permissions and modification time of a file or folder (`()`: the served one)."""
@@ -310,10 +313,10 @@ class Session:
 
     # --- one request and its answer -----------------------------------------------------------------------------------
 
-    def _ask(self, request: Message, kind: type[_Reply], path: Path) -> _Reply:
+    def _ask(self, request: Message, kind: type[_Reply], path: Path, to: Path | None = None) -> _Reply:
         answer = Single()
         self._submit(request, answer)
-        return self._unwrap(answer, kind, path)
+        return self._unwrap(answer, kind, path, to)
 
     def _submit(self, request: Message, answer: Answer) -> None:
         with self._unless_answered(answer):
@@ -333,10 +336,13 @@ class Session:
             if not answer.complete:
                 raise
 
-    def _unwrap(self, answer: Single, kind: type[_Reply], path: Path) -> _Reply:
+    def _unwrap(self, answer: Single, kind: type[_Reply], path: Path, to: Path | None = None) -> _Reply:
         message = answer.message
         if isinstance(message, Error):
-            raise exception_for(message.code, path)
+            is_target = message.target and to is not None
+            problem = exception_for(message.code, to if is_target else path, message.reason)
+            problem.of_target = is_target
+            raise problem
         if not isinstance(message, kind):
             raise ProtocolError("The answer does not fit the request.")
         return message

@@ -16,9 +16,19 @@ import stat
 from typing import TYPE_CHECKING
 
 from secftp import system
-from secftp.errors import AlreadyExists, Forbidden, IsAFolder, NotAFolder, NotEmpty, NotFound
+from secftp.errors import AlreadyExists, Forbidden, IsAFolder, NotAFolder, NotEmpty, NotFound, Reason
 from secftp.storage.base import keeps_time
-from secftp.storage.failures import close_quietly, failure, not_regular, require_regular, translated
+from secftp.storage.failures import (
+    already_there,
+    close_quietly,
+    failure,
+    not_followed,
+    not_regular,
+    of_target,
+    require_regular,
+    translate,
+    translated,
+)
 from secftp.storage.folders import LIST_FLAGS, look, missing, open_below
 from secftp.storage.modes import PERMISSIONS, directory_mode, file_mode, make_directory, open_unreadable
 from secftp.storage.unfinished import drop_partial, is_unfinished, remove_if_abandoned
@@ -29,6 +39,13 @@ if TYPE_CHECKING:
 
 _LOOKED_AT = 4096  # entries of a directory that is to be removed
 _ANY_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_NOCTTY | os.O_CLOEXEC
+# What a rename says of the new name; all else is about the old one, or about both.
+_OF_TARGET = frozenset(
+    {
+        errno.EEXIST, errno.ENOTEMPTY, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG, errno.EILSEQ, errno.ENOSPC,
+        errno.EDQUOT,
+    }
+)  # fmt: skip
 # What renaming without replacing says where system or file system can't.
 _NO_NOREPLACE = frozenset({errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP})
 
@@ -99,28 +116,37 @@ def _remove_each(fd: int, path: Path) -> None:
             except OSError:
                 removed = False
             if not removed:
-                raise failure(NotEmpty, "Something is being written into the folder", path, hint="Try again.")
+                raise failure(
+                    NotEmpty,
+                    "Something is being written into the folder",
+                    path,
+                    hint="Try again.",
+                    reason=Reason.BEING_WRITTEN,
+                )
 
 
 def rename(folder: int, path: Path, to_folder: int, to: Path, *, overwrite: bool) -> None:
     """As `Store.rename`; `Forbidden` also for a folder into itself, and where a link or the like has the new name."""
     is_folder = stat.S_ISDIR(look(folder, path).st_mode)
     if is_folder and to[: len(path)] == path != to:
-        raise failure(Forbidden, "A folder can't be moved into itself", path)
-    with translated(to):
+        raise failure(Forbidden, "A folder can't be moved into itself", path, reason=Reason.INTO_ITSELF)
+    with of_target(), translated(to):
         taken = _look_at_target(to_folder, to)
-    if taken is not None and (is_folder or not overwrite):
-        raise failure(AlreadyExists, "It already exists", to)
-    if taken is not None:
-        require_regular(taken, to)
-    with translated(to):
-        try:
-            if overwrite and not is_folder:
-                os.rename(path[-1], to[-1], src_dir_fd=folder, dst_dir_fd=to_folder)
-            else:
-                _rename_to_free(folder, path[-1], to_folder, to[-1], is_folder=is_folder)
-        except FileNotFoundError as error:
-            raise missing(path) from error
+        if taken is not None and (is_folder or not overwrite):
+            raise already_there(taken, to, replaceable=not is_folder)
+        if taken is not None:
+            require_regular(taken, to)
+    try:
+        if overwrite and not is_folder:
+            os.rename(path[-1], to[-1], src_dir_fd=folder, dst_dir_fd=to_folder)
+        else:
+            _rename_to_free(folder, path[-1], to_folder, to[-1], is_folder=is_folder)
+    except FileNotFoundError as error:
+        raise missing(path) from error
+    except OSError as error:
+        problem = translate(error, to)
+        problem.of_target = error.errno in _OF_TARGET
+        raise problem from error
     drop_partial(folder, path[-1])
     drop_partial(to_folder, to[-1])
 
@@ -160,10 +186,15 @@ def make_folder(folder: int, path: Path, mode: int | None, mask: int) -> None:
     """Make the last name of `path` in `folder`; raises `AlreadyExists` for whatever has it."""
     with translated(path):
         granted = directory_mode(mode, mask)
-        if mode is None:
-            os.mkdir(path[-1], granted, dir_fd=folder)
-        else:
-            make_directory(path[-1], granted, folder=folder)
+        try:
+            if mode is None:
+                os.mkdir(path[-1], granted, dir_fd=folder)
+            else:
+                make_directory(path[-1], granted, folder=folder)
+        except FileExistsError as error:
+            with contextlib.suppress(FileNotFoundError):
+                raise already_there(os.stat(path[-1], dir_fd=folder, follow_symlinks=False), path) from error
+            raise
     drop_partial(folder, path[-1])
 
 
@@ -179,8 +210,8 @@ def make_folders(root: int, path: Path, mode: int | None, mask: int) -> bool:
         # Not entered: it may be made without the permission for that.
         try:
             make_folder(above, path, mode, mask)
-        except AlreadyExists:
-            if not _is_folder(above, path[-1]):
+        except AlreadyExists as error:
+            if error.reason is not Reason.DIRECTORY:
                 raise
             return False
         return True
@@ -195,15 +226,9 @@ def _enter_or_make(above: int, path: Path, depth: int, mask: int) -> int:
             return open_below(above, path, depth)
         except NotFound as error:
             if not isinstance(error.__cause__, FileNotFoundError):
-                raise  # a link
+                raise  # a link, or what is neither file nor directory
         with contextlib.suppress(AlreadyExists):
             make_folder(above, path[:depth], None, mask)
-
-
-def _is_folder(folder: int, name: bytes) -> bool:
-    with contextlib.suppress(OSError):
-        return stat.S_ISDIR(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode)
-    return False
 
 
 def set_attributes(
@@ -236,7 +261,7 @@ def _set(fd: int, place: str | None, path: Path, mode: int | None, mtime_ns: int
     target = fd if place is None else place
     is_directory = stat.S_ISDIR(status.st_mode)
     if not is_directory and not stat.S_ISREG(status.st_mode):
-        raise missing(path) if stat.S_ISLNK(status.st_mode) else not_regular(path)
+        raise not_followed(path) if stat.S_ISLNK(status.st_mode) else not_regular(path)
     if mtime_ns is not None:
         os.utime(target, ns=(status.st_atime_ns, mtime_ns))
     is_kept = mtime_ns is None or keeps_time(mtime_ns, os.fstat(fd).st_mtime_ns)

@@ -43,10 +43,13 @@ class _Meaning(NamedTuple):
 
 
 _NO_REGULAR_FILE = _Meaning(Forbidden, "It is not a regular file", Reason.SPECIAL)
+# A symlink has the words and the class of a name that does not exist; the reason is for the user of this machine alone.
+_NOT_FOLLOWED = _Meaning(NotFound, "No such file", Reason.SYMLINK)
+_LOOP = _Meaning(NotFound, "Too many symlinks, or a loop of them", Reason.SYMLINK_LOOP)
 _MEANINGS: dict[int, _Meaning] = {
     errno.ENOENT: _Meaning(NotFound, "No such file"),
-    errno.ELOOP: _Meaning(NotFound, "No such file"),  # O_NOFOLLOW met a link
-    errno.EMLINK: _Meaning(NotFound, "No such file"),  # the same on FreeBSD
+    errno.ELOOP: _NOT_FOLLOWED,  # O_NOFOLLOW met one; EMLINK is the same on FreeBSD
+    errno.EMLINK: _NOT_FOLLOWED,
     errno.ENOTDIR: _Meaning(NotAFolder, "It is not a folder"),
     errno.EISDIR: _Meaning(IsAFolder, "It is a folder"),
     errno.EEXIST: _Meaning(AlreadyExists, "It already exists"),
@@ -78,6 +81,8 @@ def failure(
 def translate(error: OSError, subject: Path | str) -> FileError:
     """Return the exception that tells of `error` at the file `subject`; what is not known better is an I/O error."""
     meaning = _MEANINGS.get(error.errno or 0)
+    if meaning is _NOT_FOLLOWED and isinstance(subject, str):
+        meaning = _LOOP  # symlinks in a name that the user of this process wrote are followed
     if meaning is None:
         problem = failure(InputOutputError, os.strerror(error.errno or errno.EIO).capitalize(), subject)
         problem.errno = error.errno or errno.EIO
@@ -87,16 +92,76 @@ def translate(error: OSError, subject: Path | str) -> FileError:
 
 
 def not_regular(subject: Path | str) -> Forbidden:
-    """The exception for a device, a FIFO, a socket, and for a link where one would be replaced."""
+    """The exception for a device, a FIFO or a socket."""
     return failure(Forbidden, _NO_REGULAR_FILE.words, subject, reason=Reason.SPECIAL)
 
 
+def not_followed(subject: Path | str) -> NotFound:
+    """The exception for a symlink where one is not followed: that of a name which nothing has, but for its reason."""
+    return failure(NotFound, _NOT_FOLLOWED.words, subject, reason=Reason.SYMLINK)
+
+
+def kind_of(status: os.stat_result) -> Reason:
+    """What has a name, as the reason for which that is taken."""
+    kinds = {stat.S_IFREG: Reason.FILE, stat.S_IFDIR: Reason.DIRECTORY, stat.S_IFLNK: Reason.SYMLINK}
+    return kinds.get(stat.S_IFMT(status.st_mode), Reason.SPECIAL)
+
+
+def already_there(status: os.stat_result, subject: Path | str, *, replaceable: bool = False) -> AlreadyExists:
+    """The exception for a name that was to be made and is taken, by what is never replaced unless `replaceable`."""
+    reason = kind_of(status)
+    return failure(
+        AlreadyExists,
+        "It already exists",
+        subject,
+        reason=None if replaceable and reason is Reason.FILE else reason,
+    )
+
+
+_IN_THE_WAY = {
+    Reason.FILE: "A file has this name",
+    Reason.DIRECTORY: "A directory has this name",
+    Reason.SYMLINK: "A symlink has this name, and is neither followed nor replaced",
+    Reason.SPECIAL: "A device, a FIFO or a socket has this name",
+}
+
+
+def candid(problem: FileError) -> FileError:
+    """The failure with all that is known of it, for the user of this machine: what has the name, symlinks included.
+
+    What a store raises tells nobody of symlinks, for it may be a peer who asked.
+    """
+    words = _IN_THE_WAY.get(problem.reason) if problem.reason is not None else None
+    if problem.reason is not Reason.SYMLINK and not isinstance(problem, AlreadyExists):
+        words = None
+    if words is None or problem.side is not Side.LOCAL or problem.filename is None:
+        return problem
+    return failure(type(problem), words, problem.filename, hint=problem.hint, reason=problem.reason)
+
+
 def require_regular(status: os.stat_result, subject: Path | str) -> None:
-    """Raise `IsAFolder` or `Forbidden` unless `status` is a regular file's."""
+    """Raise `IsAFolder` or `Forbidden` unless `status` is a regular file's, which alone may be read or replaced."""
     if stat.S_ISDIR(status.st_mode):
         raise failure(IsAFolder, "It is a folder", subject)
+    if stat.S_ISLNK(status.st_mode):
+        raise failure(Forbidden, _NO_REGULAR_FILE.words, subject, reason=Reason.SYMLINK)
     if not stat.S_ISREG(status.st_mode):
         raise not_regular(subject)
+
+
+class of_target:  # noqa: N801 (used as a statement, as `translated`)
+    """In its block, a failure is about the new name of a rename."""
+
+    __slots__ = ()
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if isinstance(error, FileError):
+            error.of_target = True
 
 
 class translated:  # noqa: N801 (used as a statement: `with translated(path):`)

@@ -13,8 +13,8 @@ import os
 import stat
 from typing import TYPE_CHECKING, TypeAlias
 
-from secftp.errors import NotAFolder, NotFound
-from secftp.storage.failures import close_quietly, failure, not_regular, translate, translated
+from secftp.errors import NotAFolder, NotFound, Reason
+from secftp.storage.failures import close_quietly, failure, not_followed, not_regular, translate, translated
 
 if TYPE_CHECKING:
     from secftp.storage.base import Path
@@ -73,7 +73,7 @@ def open_folder_for(root: int, path: Path) -> int:
     try:
         return open_folder(root, path)
     except NotFound as error:
-        raise failure(NotFound, "No such folder", path[:-1]) from error
+        raise failure(NotFound, "No such folder", path[:-1], reason=Reason.NO_PARENT) from error
 
 
 def open_listed(root: int, path: Path) -> int:
@@ -110,11 +110,11 @@ def look(folder: int, path: Path) -> os.stat_result:
         status = os.stat(path[-1], dir_fd=folder, follow_symlinks=False)
     if stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode):
         return status
-    raise missing(path) if stat.S_ISLNK(status.st_mode) else not_regular(path)
+    raise not_followed(path) if stat.S_ISLNK(status.st_mode) else not_regular(path)
 
 
 def missing(path: Path) -> NotFound:
-    """The exception for a name that nothing has, or a link."""
+    """The exception for a name that nothing has."""
     return failure(NotFound, "No such file", path)
 
 
@@ -131,5 +131,6 @@ def _obstacle(path: Path, depth: int, above: int) -> NotFound | NotAFolder:
     except OSError:
         return missing(path)  # it was there a moment ago
     if stat.S_ISREG(status.st_mode):
-        return failure(NotAFolder, "It is not a folder", path[:depth])
-    return missing(path)
+        reason = Reason.NO_PARENT if depth < len(path) else None
+        return failure(NotAFolder, "It is not a folder", path[:depth], reason=reason)
+    return not_followed(path) if stat.S_ISLNK(status.st_mode) else missing(path)

@@ -16,7 +16,7 @@ from secftp import system
 from secftp.errors import FileError, TooLarge
 from secftp.storage import change, writable
 from secftp.storage.base import FileInfo, Room, Store, file_info
-from secftp.storage.failures import close_quietly, translated
+from secftp.storage.failures import close_quietly, of_target, translated
 from secftp.storage.folders import look, open_folder, open_folder_for, open_root
 from secftp.storage.modes import PERMISSIONS
 from secftp.storage.names import check, check_folder
@@ -136,9 +136,11 @@ class LocalStore(Store):
 
     def rename(self, path: Path, to: Path, *, overwrite: bool = False) -> None:
         """As `Store.rename`; `Forbidden` also for a folder into itself, and for a new name that a link has."""
-        check(to)
+        with of_target():
+            check(to)
         with self._folder_of(path) as folder:
-            to_folder = open_folder_for(self._root, to)
+            with of_target():
+                to_folder = open_folder_for(self._root, to)
             try:
                 change.rename(folder, path, to_folder, to, overwrite=overwrite)
             finally:

@@ -11,7 +11,7 @@ import os
 import re
 from typing import TYPE_CHECKING
 
-from secftp.errors import NameRefused
+from secftp.errors import NameRefused, Reason
 from secftp.messages.paths import check_path
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def check(path: Path) -> None:
     check_path(path)
     for name in path:
         if name.startswith(RESERVED_PREFIX):
-            raise NameRefused("Names that begin with '.secftp-' are reserved.")
+            raise NameRefused("Names that begin with '.secftp-' are reserved.", reason=Reason.RESERVED_NAME)
 
 
 def check_folder(path: Path) -> None:

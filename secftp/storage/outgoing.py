@@ -16,7 +16,7 @@ import os
 import stat
 from typing import TYPE_CHECKING, NamedTuple
 
-from secftp.errors import FileChanged, FileError, NameRefused
+from secftp.errors import FileChanged, FileError, NameRefused, Reason
 from secftp.messages.bounds import MAX_COMPONENTS, MAX_PATH
 from secftp.storage.base import FileInfo, Path, file_info, mtime_of
 from secftp.storage.failures import close_quietly, failure, translate, translated
@@ -24,6 +24,7 @@ from secftp.storage.folders import BELOW_FLAGS, FOLDER_FLAGS, LIST_FLAGS
 from secftp.storage.names import RESERVED_PREFIX
 from secftp.storage.source import OPEN_FLAGS, FileSource
 from secftp.storage.unsized import has_changed, read_rest
+from secftp.text import path_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -151,7 +152,8 @@ class OutgoingTree:
         level = None
         try:
             if len(path) > self._levels or sum(map(len, path)) + len(path) > self._room:
-                raise failure(NameRefused, "It lies too deep to be copied", path)
+                name = path_text(path)
+                raise NameRefused(f"It lies too deep to be copied: {name}", filename=name, reason=Reason.TOO_DEEP)
             flags = LIST_FLAGS if path and not self._follow else LIST_FLAGS & ~os.O_NOFOLLOW
             with translated(path or self._top):
                 level = _Level(os.open(name, flags, dir_fd=above), path)

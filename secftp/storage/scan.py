@@ -13,7 +13,7 @@ import os
 import stat
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from secftp.errors import FileError, NameRefused
+from secftp.errors import FileError, NameRefused, Reason
 from secftp.messages.bounds import MAX_COMPONENTS, MAX_PATH
 from secftp.storage.base import FileInfo, Path, Scanned, file_info
 from secftp.storage.failures import close_quietly, failure, translate
@@ -101,7 +101,9 @@ class _Level:
                 if seen is None:
                     continue
                 if len(seen.name) > room:
-                    self.problem = failure(NameRefused, "Some names in it are too long", self._path)
+                    self.problem = failure(
+                        NameRefused, "Some names in it are too long", self._path, reason=Reason.NAME_TOO_LONG
+                    )
                 elif seen.is_folder and set_aside:
                     self._folders.append(seen)
                     if len(self._folders) >= _REMEMBERED:
@@ -122,7 +124,7 @@ class _Level:
         path = (*self._path, seen.name)
         try:
             if len(path) >= MAX_COMPONENTS:
-                raise failure(NameRefused, "What is in it lies too deep", path)
+                raise failure(NameRefused, "What is in it lies too deep", path, reason=Reason.TOO_DEEP)
             return _Level(open_below(self._folder, path, len(path), LIST_FLAGS), path, self._top, seen.info)
         except FileError as problem:
             return Scanned((*self.below, seen.name), seen.info, problem)

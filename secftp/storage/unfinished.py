@@ -17,7 +17,7 @@ import stat
 from typing import TYPE_CHECKING
 
 from secftp import system
-from secftp.errors import Forbidden, NotFound
+from secftp.errors import Forbidden, NotFound, Reason
 from secftp.storage.failures import close_quietly, failure, translated
 from secftp.storage.names import is_partial, is_temporary, partial_name, temporary_name
 
@@ -101,7 +101,13 @@ def open_partial(folder: int, path: Path | str, target: bytes) -> tuple[int, byt
             is_still_kept = is_at(fd, name, folder)
         except BlockingIOError as error:
             close_quietly(fd)
-            raise failure(Forbidden, "It is being written", path, hint="Try again when that is over.") from error
+            raise failure(
+                Forbidden,
+                "It is being written",
+                path,
+                hint="Try again when that is over.",
+                reason=Reason.BEING_WRITTEN,
+            ) from error
         except BaseException:
             close_quietly(fd)
             raise

@@ -10,7 +10,7 @@ import os
 import stat
 from typing import TYPE_CHECKING, NamedTuple
 
-from secftp.errors import AlreadyExists, IsAFolder, NameRefused, NotFound
+from secftp.errors import AlreadyExists, IsAFolder, NameRefused, NotFound, Reason
 from secftp.storage.base import file_info
 from secftp.storage.failures import close_quietly, failure, not_regular, require_regular, translated
 from secftp.storage.folders import FOLDER_FLAGS
@@ -142,7 +142,7 @@ class _Place(NamedTuple):
         try:
             return os.open(self.above or ".", FOLDER_FLAGS)
         except FileNotFoundError as error:
-            raise failure(NotFound, "No such folder", self.above) from error
+            raise failure(NotFound, "No such folder", self.above, reason=Reason.NO_PARENT) from error
 
 
 def _find(path: str, *, overwrite: bool) -> _Place | str:
@@ -183,7 +183,7 @@ def _follow(path: str) -> tuple[str, os.stat_result]:
         status = os.stat(path)
         return os.path.realpath(path, strict=True), status
     except FileNotFoundError as error:
-        raise failure(NotFound, "A link that leads to nothing", path) from error
+        raise failure(NotFound, "A symlink that leads to nothing", path, reason=Reason.DANGLING) from error
 
 
 def _open_special(place: str, path: str) -> PipeSink:

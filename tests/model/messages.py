@@ -128,6 +128,7 @@ kind = one_of(*KINDS)
 algorithm = one_of("xxh128", "sha256", "blake3", "md5")
 data = binary(0, 32768)
 short_text = text(0, 200)
+reason = text(1, 40)
 
 
 class Row(NamedTuple):
@@ -192,6 +193,7 @@ ALGORITHM = ("algorithm", algorithm, "xxh128")
 MODE, MTIME = ("mode", or_nil(mode), None), ("mtime_ns", or_nil(time), None)
 PART = (("offset", size, 0), ("length", or_nil(size), None))
 PREFIX = ("prefix", or_nil(digest), None)
+REASONS = ("reasons", array(or_nil(reason), 0, 1024), ())
 NEW_FILE = structure(("path", path), ("data", data), ("digest", digest), MODE, MTIME)
 ENTRY = structure(
     ("path", path),
@@ -254,18 +256,29 @@ TYPES = (
         (DOWN,),
         rows(REQUEST, ("size", or_nil(size), None), ("digest", or_nil(digest), None), ("time_changed", boolean, False)),
     ),
-    Type(0x21, "ERROR", (DOWN,), rows(REQUEST, ("code", code), ("text", short_text, ""))),
+    Type(
+        0x21,
+        "ERROR",
+        (DOWN,),
+        rows(
+            REQUEST,
+            ("code", code),
+            ("text", short_text, ""),
+            ("reason", or_nil(reason), None),
+            ("target", boolean, False),
+        ),
+    ),
     Type(0x22, "FILE", (DOWN,), _FOUND),
     Type(
         0x23, "ENTRIES", (DOWN,), rows(REQUEST, ("entries", array(ENTRY, 0, 4096), ()), ("last", boolean, False)), 65536
     ),
     Type(0x24, "INFO", (DOWN,), rows(REQUEST, ("kind", kind), *_FOUND[1:])),
-    Type(0x25, "FILES", (DOWN,), rows(REQUEST, ("files", array(SMALL_FILE, 1, 1024))), 65536),
+    Type(0x25, "FILES", (DOWN,), rows(REQUEST, ("files", array(SMALL_FILE, 1, 1024)), REASONS), 65536),
     Type(
         0x26,
         "RESULTS",
         (DOWN,),
-        rows(REQUEST, ("codes", array(or_nil(code), 1, 1024)), ("times_changed", integer(0, 1024), 0)),
+        rows(REQUEST, ("codes", array(or_nil(code), 1, 1024)), ("times_changed", integer(0, 1024), 0), REASONS),
     ),
 )
 BY_NUMBER = {each.number: each for each in TYPES}

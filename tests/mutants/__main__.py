@@ -10,7 +10,20 @@ import sys
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from tests.mutants import admission, alive, core, files, importing, keys, processes, reload, repeats, resources, wire
+from tests.mutants import (
+    admission,
+    alive,
+    core,
+    files,
+    importing,
+    keys,
+    processes,
+    reasons,
+    reload,
+    repeats,
+    resources,
+    wire,
+)
 from tests.mutants.worker import SECONDS, SUITE_SECONDS, Broken, Unchanged, Worker, noticed
 from tests.prove import TOP, Figures
 
@@ -29,6 +42,7 @@ MUTANTS: list[Mutant] = [
     *repeats.MUTANTS,
     *admission.MUTANTS,
     *importing.MUTANTS,
+    *reasons.MUTANTS,
 ]
 LEAST = 60
 

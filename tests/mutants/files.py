@@ -91,7 +91,7 @@ MUTANTS = [
     mutant("unseen-is-missing-there", "secftp/client/verify.py", "if mine is None or (is_there and other is None):", "if mine is None:", UNSEEN),
     mutant("unseen-is-an-empty-file", "secftp/api/listing.py", "None if listed.kind is None else stat_of(listed)", "stat_of(listed)", UNSEEN),
     mutant("room-unknown-is-none", "secftp/storage/room.py", "if status.f_blocks else None\n", "\n", "tests/test_server_quota.py::test_blocks_and_files_of_which_there_are_none_in_all_are_not_told"),
-    mutant("broken-listing-is-not-fetched", "secftp/copy/walk.py", "exception_for(received.code, folder.name), folder.entries())", "exception_for(received.code, folder.name))", UNSEEN),
+    mutant("broken-listing-is-not-fetched", "secftp/copy/walk.py", "exception_for(received.code, folder.name, received.reason), folder.entries())", "exception_for(received.code, folder.name, received.reason))", UNSEEN),
     mutant("listing-loses-what-came-before", "secftp/server/requests/look.py", "            if entries:\n", "            if not entries:\n", UNSEEN),
     mutant("unsized-is-empty", "secftp/storage/unsized.py", "return size or os.fstat(fd).st_size or None", "return size", UNSIZED),
     mutant("unsized-is-a-page", "secftp/storage/unsized.py", "return None if size and os.fstat(fd).st_size == size else size", "return size", UNSIZED),
@@ -117,7 +117,7 @@ MUTANTS = [
     mutant("made-without-having-been", "secftp/server/requests/many.py", "                desk.made(file.path)\n            except FileError as problem:\n", "            except FileError as problem:\n                desk.made(file.path)\n", WRITTEN),
     mutant("written-without-a-bound", "secftp/server/requests/written.py", "    if len(names) >= most:\n", "    if len(names) < 0:\n", WRITTEN),
     mutant("remove-without-the-right", "secftp/server/requests/change.py", "    desk.require(\"delete\")\n", "", RIGHTS),
-    mutant("rename-overwrites-without-the-right", "secftp/server/requests/change.py", "overwrite = request.overwrite and desk.rights.overwrite", "overwrite = request.overwrite", RIGHTS, "tests/test_server_requests_change.py"),
+    mutant("rename-overwrites-without-the-right", "secftp/server/requests/change.py", "with desk.replacing(wanted=request.overwrite) as overwrite:", "overwrite = request.overwrite\n    with desk.replacing(wanted=True):", RIGHTS, "tests/test_server_requests_change.py"),
     # --- the channel ---
     mutant("end-of-stream-is-an-end", "secftp/channel/channel.py", "                    self._receiving.end_of_stream()\n", "", CHANNEL, TRUNCATION),
 ]  # fmt: skip

@@ -38,8 +38,8 @@ def rename(desk: Desk, request: Rename) -> Outcome:
     """Give another name; the old one is gone and the new one there, so it takes the rights for both."""
     desk.log.line(f"Client requested to rename: {name_of(request.path)} to: {name_of(request.to)}")
     desk.require("write", "delete")
-    overwrite = request.overwrite and desk.rights.overwrite
-    desk.store.rename(request.path, request.to, overwrite=overwrite)
+    with desk.replacing(wanted=request.overwrite) as overwrite:
+        desk.store.rename(request.path, request.to, overwrite=overwrite)
     return _done(desk, request.id, "Renamed.")
 
 

@@ -6,18 +6,19 @@ ERROR; what the error's own sentence says stays here, since it may name what no 
 
 from __future__ import annotations
 
+import contextlib
 import time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from secftp.errors import FileError, InstallationError
-from secftp.messages import ErrorCode, code_for, text_for
+from secftp.errors import AlreadyExists, FileError, InstallationError, Reason
+from secftp.messages import Error, ErrorCode, code_for, reason_for, text_for
 from secftp.server.requests.filling import Filling
 from secftp.server.requests.written import Written
 from secftp.storage import digester, new_digest
 from secftp.text import escape, format_rate, format_size
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from secftp.channel import Channel
     from secftp.messages import Algorithm
@@ -28,13 +29,20 @@ if TYPE_CHECKING:
 PROGRESS_SECONDS: Final = 5.0
 CHUNK_BYTES: Final = 2**20
 _CHANGING: Final = frozenset({"write", "overwrite", "delete"})
+_MISSING: Final = {
+    "read": Reason.MAY_NOT_READ,
+    "list": Reason.MAY_NOT_LIST,
+    "write": Reason.MAY_NOT_WRITE,
+    "overwrite": Reason.MAY_NOT_OVERWRITE,
+    "delete": Reason.MAY_NOT_DELETE,
+}
 
 
 class Refused(FileError):
     """A request that the server itself refuses or breaks off, for a reason that no file has."""
 
-    def __init__(self, code: ErrorCode) -> None:
-        super().__init__(text_for(code))
+    def __init__(self, code: ErrorCode, reason: Reason | None = None) -> None:
+        super().__init__(text_for(code), reason=reason)
         self.code = code
 
 
@@ -71,7 +79,28 @@ class Desk:
         for right in rights:
             if not getattr(self.rights, right):
                 reading = right not in _CHANGING or self.rights.write or self.rights.delete
-                raise Refused(ErrorCode.FORBIDDEN if reading else ErrorCode.READ_ONLY)
+                raise Refused(ErrorCode.FORBIDDEN if reading else ErrorCode.READ_ONLY, self._missing(right))
+
+    def _missing(self, right: str) -> Reason | None:
+        """The reason that tells of a right which the key lacks; none for a client without a key."""
+        return _MISSING[right] if self.rights.keyed else None
+
+    @contextlib.contextmanager
+    def replacing(self, *, wanted: bool) -> Iterator[bool]:
+        """In its block a name that is taken says whether that is so because the key may not overwrite.
+
+        Gives whether a file may be replaced: that is `wanted` by the client, and allowed.
+        """
+        try:
+            yield wanted and self.rights.overwrite
+        except FileError as problem:
+            self.blame_right(problem, wanted=wanted)
+            raise
+
+    def blame_right(self, problem: FileError, *, wanted: bool) -> None:
+        """As `replacing`, for a failure that is at hand."""
+        if isinstance(problem, AlreadyExists) and problem.reason is None and wanted and not self.rights.overwrite:
+            problem.reason = self._missing("overwrite")
 
     def made(self, path: Path, *, is_directory: bool = False) -> None:
         """The client has made a file or a directory; if it may not replace things, that is remembered for it."""
@@ -92,6 +121,18 @@ class Desk:
 def code_of(problem: FileError) -> ErrorCode:
     """What a client is told of a failure."""
     return problem.code if isinstance(problem, Refused) else code_for(problem)
+
+
+def told(problem: FileError) -> tuple[ErrorCode, Reason | None]:
+    """What a client is told of a failure: the code, and the reason if there is one that goes with it."""
+    code = code_of(problem)
+    return code, reason_for(problem, code)
+
+
+def error_for(request: int, problem: FileError) -> Error:
+    """The answer to a request that failed."""
+    code, reason = told(problem)
+    return Error(id=request, code=code, text=text_for(code), reason=reason, target=problem.of_target)
 
 
 def name_of(path: Path) -> str:

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import hmac
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from secftp.errors import ChecksumMismatch, FileError
-from secftp.messages import Error, ErrorCode, Files, Results, SmallFile, text_for
-from secftp.messages.bounds import MAX_BULK, MAX_SMALL
+from secftp.messages import ErrorCode, Files, Results, SmallFile, text_for
+from secftp.messages.bounds import MAX_BULK, MAX_CONTROL, MAX_SMALL
 from secftp.server.log import Operation
-from secftp.server.requests.desk import begin_digester, code_of, name_of
+from secftp.server.requests.desk import begin_digester, code_of, error_for, name_of, told
 
 if TYPE_CHECKING:
+    from secftp.errors import Reason
     from secftp.messages import ReadMany, WriteMany
     from secftp.server.requests.desk import Desk
     from secftp.storage import Path
@@ -25,6 +26,11 @@ if TYPE_CHECKING:
 _ROOM_BYTES: Final = MAX_BULK - 64  # for the files of one FILES; the rest is around them
 _FILE_BYTES: Final = 64  # of a file around its bytes, at most
 _CHECK_FILES: Final = 64
+_ENVELOPE_BYTES: Final = 64  # of RESULTS around its codes and reasons, at most
+
+_Fate: TypeAlias = "tuple[ErrorCode | None, Reason | None]"
+_Read: TypeAlias = "tuple[SmallFile, Reason | None]"
+_DONE: Final[_Fate] = (None, None)
 
 
 class _Record:
@@ -66,29 +72,30 @@ def write_many(desk: Desk, request: WriteMany) -> None:
     """RESULTS; ERROR only if none of the files may be written at all."""
     record = _Record("write", "Client requested to write filename: ", "File confirmed, checksum: ")
     try:
-        codes, times_changed = _write_all(desk, request, record)
+        fates, times_changed = _write_all(desk, request, record)
     except FileError as problem:
         code = code_of(problem)
-        desk.channel.send(Error(id=request.id, code=code, text=text_for(code)))
+        desk.channel.send(error_for(request.id, problem))
         for file in request.files:
             record.add(file.path, code, 0, b"")
     else:
-        desk.channel.send(Results(id=request.id, codes=tuple(codes), times_changed=times_changed))
+        codes, reasons = tuple(code for code, _ in fates), _fitting(fates)
+        desk.channel.send(Results(id=request.id, codes=codes, times_changed=times_changed, reasons=reasons))
     finally:
         record.tell(desk)
 
 
-def _write_all(desk: Desk, request: WriteMany, record: _Record) -> tuple[list[ErrorCode | None], int]:
+def _write_all(desk: Desk, request: WriteMany, record: _Record) -> tuple[list[_Fate], int]:
     """How each file fared, and of how many the time was not kept; raises before the first of them alone."""
     desk.require("write")
     desk.check()
     digest_of = begin_digester(request.algorithm)
     overwrite = request.overwrite and desk.rights.overwrite
-    codes: list[ErrorCode | None] = []
+    fates: list[_Fate] = []
     times_changed = 0
     with desk.store.small_files() as small:
         for file in request.files:
-            data, code = file.data, None
+            data, fate = file.data, _DONE
             try:
                 desk.check()
                 if not hmac.compare_digest(digest_of(data), file.digest):
@@ -99,29 +106,45 @@ def _write_all(desk: Desk, request: WriteMany, record: _Record) -> tuple[list[Er
                 times_changed += not is_kept
                 desk.made(file.path)
             except FileError as problem:
-                code = code_of(problem)
-            codes.append(code)
-            record.add(file.path, code, len(data), file.digest)
-    return codes, times_changed
+                desk.blame_right(problem, wanted=request.overwrite)
+                fate = told(problem)
+            fates.append(fate)
+            record.add(file.path, fate[0], len(data), file.digest)
+    return fates, times_changed
+
+
+def _fitting(fates: list[_Fate]) -> tuple[Reason | None, ...]:
+    """The reasons, up to the last that there is, as far as the message has room for them."""
+    room = MAX_CONTROL - _ENVELOPE_BYTES - sum(len(code or "") + 2 for code, _ in fates)
+    reasons: list[Reason | None] = []
+    last = 0
+    for number, (_, reason) in enumerate(fates, 1):
+        reasons.append(reason)
+        room -= len(reason or "") + 2
+        if room < 0:
+            break
+        if reason is not None:
+            last = number
+    return tuple(reasons[:last])
 
 
 def read_many(desk: Desk, request: ReadMany) -> None:
     """FILES, as many as it takes; ERROR in place of those that are not sent any more."""
     record = _Record("read", "Client requesting filename: ", "File sent, checksum: ")
-    files: list[SmallFile] = []
+    files: list[_Read] = []
     try:
         _read_all(desk, request, record, files)
     except FileError as problem:
         _send_files(desk, request, files)
         code = code_of(problem)
-        desk.channel.send(Error(id=request.id, code=code, text=text_for(code)))
+        desk.channel.send(error_for(request.id, problem))
         for path in request.paths[record.count :]:
             record.add(path, code, 0, b"")
     finally:
         record.tell(desk)
 
 
-def _read_all(desk: Desk, request: ReadMany, record: _Record, files: list[SmallFile]) -> None:
+def _read_all(desk: Desk, request: ReadMany, record: _Record, files: list[_Read]) -> None:
     """Read and send; what is read and not sent yet is in `files`."""
     desk.require("read")
     digest_of = begin_digester(request.algorithm)
@@ -130,10 +153,12 @@ def _read_all(desk: Desk, request: ReadMany, record: _Record, files: list[SmallF
         for number, path in enumerate(request.paths):
             if number % _CHECK_FILES == 0:
                 desk.check(request.id)
+            reason = None
             try:
                 info, data = small.read(path, MAX_SMALL)
             except FileError as problem:
-                file = SmallFile(code_of(problem))
+                code, reason = told(problem)
+                file = SmallFile(code)
             else:
                 file = SmallFile(None, data, digest_of(data), info.mtime_ns, info.mode)
             size = _FILE_BYTES + len(file.data)
@@ -141,13 +166,14 @@ def _read_all(desk: Desk, request: ReadMany, record: _Record, files: list[SmallF
                 _send_files(desk, request, files)
                 desk.check(request.id)
                 room = _ROOM_BYTES
-            files.append(file)
+            files.append((file, reason))
             room -= size
             record.add(path, file.code, len(file.data), file.digest)
     _send_files(desk, request, files)
 
 
-def _send_files(desk: Desk, request: ReadMany, files: list[SmallFile]) -> None:
+def _send_files(desk: Desk, request: ReadMany, files: list[_Read]) -> None:
     if files:
-        desk.channel.send(Files(id=request.id, files=tuple(files)))
+        reasons = tuple(reason for _, reason in files) if any(reason for _, reason in files) else ()
+        desk.channel.send(Files(id=request.id, files=tuple(file for file, _ in files), reasons=reasons))
         files.clear()

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from secftp.errors import FileError, ProtocolError
 from secftp.messages import (
-    Error,
     List,
     MakeFolder,
     Message,
@@ -24,7 +23,7 @@ from secftp.messages import (
 )
 from secftp.server.log import Operation
 from secftp.server.requests.change import make_folder, remove, rename, set_attributes
-from secftp.server.requests.desk import Desk, Outcome, code_of
+from secftp.server.requests.desk import Desk, Outcome, code_of, error_for
 from secftp.server.requests.look import list_folder, stat
 from secftp.server.requests.many import read_many, write_many
 from secftp.server.requests.read import read, sum_up
@@ -85,7 +84,7 @@ def _serve_one(desk: Desk, request: Any) -> None:
 
 def _refuse(desk: Desk, request: int, problem: FileError) -> Outcome:
     code = code_of(problem)
-    desk.channel.send(Error(id=request, code=code, text=text_for(code)))
+    desk.channel.send(error_for(request, problem))
     desk.log.line(f"Refused: {text_for(code)}")
     # After an error before the end of a WRITE, the rest of the file is still on its way.
     if desk.channel.receiving_file:

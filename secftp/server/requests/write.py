@@ -31,7 +31,8 @@ def write(desk: Desk, request: Write) -> Outcome:
     """OK. After a failure the rest of the file is still on its way, and thrown away by whoever answers for it."""
     desk.log.line(f"Client requested to write filename: {name_of(request.path)}")
     try:
-        end, is_kept = _receive(desk, request)
+        with desk.replacing(wanted=request.overwrite):
+            end, is_kept = _receive(desk, request)
     except Aborted:
         raise Refused(ErrorCode.CANCELLED) from None
     desk.channel.send(Ok(id=request.id, size=end.size, digest=end.digest, time_changed=not is_kept))

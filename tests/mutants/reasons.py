@@ -1,0 +1,18 @@
+"""Mutants of what is said of a failure: what a reason may tell, and on which side it was."""
+
+from __future__ import annotations
+
+from tests.mutants.mutant import Mutant, mutant
+
+REASONS = "tests/test_wire_reasons.py"
+SIDES = "tests/test_errors_sides.py"
+MAP = "secftp/messages/errors_map.py"
+
+MUTANTS: list[Mutant] = [
+    mutant("symlink-told-by-its-reason", MAP, "return reason if reason is not None and (code, reason) in _REASONS else None", "return reason", REASONS),
+    mutant("peers-reason-taken-with-any-code", MAP, "return known if known is not None and (code, known) in _REASONS else None", "return known", REASONS),
+    mutant("right-not-told", "secftp/server/requests/desk.py", "return _MISSING[right] if self.rights.keyed else None", "return None", REASONS),
+    mutant("key-spoken-of-without-a-key", "secftp/server/requests/desk.py", "return _MISSING[right] if self.rights.keyed else None", "return _MISSING[right]", REASONS),
+    mutant("reasons-beyond-the-message", "secftp/server/requests/many.py", "        if room < 0:\n            break\n", "", REASONS),
+    mutant("every-failure-is-local", "secftp/errors.py", "            if side is Side.LOCAL:\n", "            if side is not None:\n", SIDES),
+]  # fmt: skip
