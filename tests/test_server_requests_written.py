@@ -160,3 +160,47 @@ def test_what_is_gone_again_is_not_remembered(tmp_path):
         found = Written(store)
         found.add((b"never",))
         assert found.find((b"never",)) is None
+
+
+@pytest.mark.parametrize("rights", [DROP_BOX, BACKUP], ids=["drop-box", "backup"])
+def test_what_is_so_already_may_be_asked_for_again_by_who_may_look(tmp_path, rights):
+    (tmp_path / "x").mkdir()
+    os.chmod(tmp_path / "x", 0o750)
+    os.utime(tmp_path / "x", ns=(TIME, TIME))
+    before = look(tmp_path)
+    with served(tmp_path, rights=rights) as server:
+        wire = server.wire()
+        asked = [{"mode": 0o4750, "mtime_ns": TIME}, {"mode": 0o750}, {"mtime_ns": TIME}]
+        for number, attributes in enumerate(asked, 1):
+            wire.send(SetAttributes(id=number, path=(b"x",), **attributes))
+            answer = wire.receive()
+            assert answer == Ok(id=number) if rights.list else answer.code is ErrorCode.FORBIDDEN
+        others = [{"mode": 0o755, "mtime_ns": TIME}, {"mode": 0o750, "mtime_ns": TIME + 1}]
+        for number, attributes in enumerate(others, 10):
+            wire.send(SetAttributes(id=number, path=(b"x",), **attributes))
+            assert wire.receive().code is ErrorCode.FORBIDDEN
+    assert look(tmp_path) == before
+
+
+def test_a_tree_is_put_a_second_time_without_a_note(tmp_path):
+    source = make(tmp_path / "t", {b"a/f": b"1", b"c/": b""})
+    for name in ("a", "c", "."):
+        os.utime(f"{source}/{name}", ns=(OLD, OLD))
+    (tmp_path / "root").mkdir()
+    for skipped in (0, 1):
+        watcher = Recorder()
+        with served(tmp_path / "root", rights=BACKUP) as server, server.session() as client:
+            summary = put(client, [source], Remote((), trailing_slash=True), CopyOptions(update=True), watcher)
+        assert (summary.skipped, summary.failed, watcher.of("note")) == (skipped, 0, [])
+
+
+def test_under_a_mask_it_is_what_would_be_granted(tmp_path):
+    (tmp_path / "d").mkdir()
+    os.chmod(tmp_path / "d", 0o750)
+    (tmp_path / "f").write_bytes(b"")
+    os.chmod(tmp_path / "f", 0o640)
+    with LocalStore(tmp_path, mode_mask=0o650) as store:
+        assert store.has_attributes((b"d",), mode=0o777)
+        assert store.has_attributes((b"f",), mode=0o666)
+        assert not store.has_attributes((b"f",), mode=0o600)
+        assert not store.has_attributes((b"d",), mode=0o700)

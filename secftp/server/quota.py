@@ -184,6 +184,10 @@ class BoundedStore(Store):
         """As `Store.set_attributes`."""
         return self._inner.set_attributes(path, mode=mode, mtime_ns=mtime_ns, only=only)
 
+    def has_attributes(self, path: Path, *, mode: int | None = None, mtime_ns: int | None = None) -> bool:
+        """As `Store.has_attributes`."""
+        return self._inner.has_attributes(path, mode=mode, mtime_ns=mtime_ns)
+
     def make_writable(self, path: Path) -> int | None:
         """As `Store.make_writable`."""
         return self._inner.make_writable(path)

@@ -294,6 +294,10 @@ class Store(_Closing, Protocol):
         """
         ...
 
+    def has_attributes(self, path: FolderPath, *, mode: int | None = None, mtime_ns: int | None = None) -> bool:
+        """Whether `set_attributes` would change nothing; raises as `stat` does."""
+        ...
+
     def make_writable(self, path: Path) -> int | None:
         """Let its owner list, enter and change a directory that is a part of a tree which is copied or removed.
 

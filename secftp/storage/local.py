@@ -18,7 +18,7 @@ from secftp.storage import change, writable
 from secftp.storage.base import FileInfo, Room, Store, file_info
 from secftp.storage.failures import close_quietly, of_target, translated
 from secftp.storage.folders import look, open_folder, open_folder_for, open_root
-from secftp.storage.modes import PERMISSIONS
+from secftp.storage.modes import PERMISSIONS, directory_mode, granted_mode
 from secftp.storage.names import check, check_folder
 from secftp.storage.room import room_for
 from secftp.storage.scan import scan
@@ -172,6 +172,13 @@ class LocalStore(Store):
             return change.set_attributes(self._root, path, mode, mtime_ns, mask=self._mode_mask, only=only)
         with self._folder_of(path) as folder:
             return change.set_attributes(folder, path, mode, mtime_ns, mask=self._mode_mask, only=only)
+
+    def has_attributes(self, path: Path, *, mode: int | None = None, mtime_ns: int | None = None) -> bool:
+        """As `Store.has_attributes`."""
+        info = self.stat(path)
+        grant = directory_mode if info.kind == "folder" else granted_mode
+        is_mode = mode is None or info.mode & PERMISSIONS == grant(mode, self._mode_mask)
+        return is_mode and (mtime_ns is None or mtime_ns == info.mtime_ns)
 
     def make_writable(self, path: Path) -> int | None:
         """As `Store.make_writable`."""

@@ -26,10 +26,15 @@ def file_mode(wished: int | None, replaced: os.stat_result | None, mask: int) ->
     `mask`: the bits that requests may set; it does not change what a replaced file has.
     """
     if wished is not None:
-        return wished & PERMISSIONS & mask
+        return granted_mode(wished, mask)
     if replaced is not None:
         return stat.S_IMODE(replaced.st_mode) & PERMISSIONS
     return _NEW_FILE & ~system.process_umask() & mask
+
+
+def granted_mode(wished: int, mask: int) -> int:
+    """What a request gets of the permissions that it asks for, for a file."""
+    return wished & PERMISSIONS & mask
 
 
 def directory_mode(wished: int | None, mask: int) -> int:

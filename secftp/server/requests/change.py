@@ -55,16 +55,30 @@ def make_folder(desk: Desk, request: MakeFolder) -> Outcome:
 
 
 def set_attributes(desk: Desk, request: SetAttributes) -> Outcome:
-    """Set permissions and time of what is there, which is to replace a part of it, unless this session has made it."""
+    """Set permissions and time of what is there, which is to replace a part of it, unless this session has made it.
+
+    What is so already may be asked for once more: a tree is sent again, or an answer was lost. Only a client that may
+    look at it is told so.
+    """
     desk.log.line(f"Client requested to set attributes: {name_of(request.path)}")
     desk.require("write")
-    own = None if desk.rights.overwrite else desk.written.find(request.path)
-    if own is None:
-        desk.require("overwrite")
+    own = None
+    if not desk.rights.overwrite:
+        own = desk.written.find(request.path)
+        if own is None:
+            _require_so(desk, request)
+            return _done(desk, request.id, "Attributes are set already.")
     is_kept = desk.store.set_attributes(request.path, mode=request.mode, mtime_ns=request.mtime_ns, only=own)
     if request.mode is not None:
         desk.filling.end(request.path)
     return _done(desk, request.id, "Attributes set.", time_changed=not is_kept)
+
+
+def _require_so(desk: Desk, request: SetAttributes) -> None:
+    """Raise `Refused` unless a client that may look at it asks for the attributes that are set."""
+    may_look = desk.rights.read or desk.rights.list
+    if not may_look or not desk.store.has_attributes(request.path, mode=request.mode, mtime_ns=request.mtime_ns):
+        desk.require("overwrite")
 
 
 def _done(desk: Desk, request: int, line: str, *, time_changed: bool = False) -> Outcome:
