@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 TOP = Path(__file__).resolve().parent.parent
-PICTURE = TOP / "docs" / "pictures" / "session.png"
+PICTURE = TOP / "docs" / "pictures" / "report.png"
 CIPHERS = ("none", "aes128", "aes256")
 LARGE_BYTES = 256 << 20
 # The source, the server's copy, and the copy that was read back; and some air.
