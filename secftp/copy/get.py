@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from secftp.copy.places import Place
     from secftp.copy.watch import Watcher
     from secftp.session import Session
-    from secftp.storage import Store
 
 _OWN: Final = 0o700  # of a folder while it is being filled
 _PLANNED_AHEAD: Final = 65536  # files that may wait, where the plan is to be known
@@ -52,7 +51,7 @@ class Get:
         self._globs = Globs(self._options.include, self._options.exclude)
         self._limit = RateLimit(self._options.rate)
         self._walk: Walk | None = None
-        self._store: Store | None = None
+        self._store: LocalStore | None = None
         self._queue: deque[Item] = deque()
         self._place: Target | None = None  # None until it has been looked at
         self._writable = Writable()
@@ -77,13 +76,16 @@ class Get:
         return self.summary
 
     def _run(self, session: Session) -> None:
-        if self._walk is None:
+        begins = self._walk is None
+        if begins:
             self._begin(session)
         walk, target = self._walk, self._place
         assert walk is not None
         assert target is not None
         if target.is_folder and (target.is_there or not self._options.dry_run):
             self._store = LocalStore(target.name)
+            if begins and target.is_there and not self._options.dry_run:
+                self._store.tidy()
             self._writable.go_on(self._store)
         walk.use(session.pipeline)
         receiving = Receiving(
@@ -203,6 +205,7 @@ class Get:
                     raise
                 folder.sets = folder.sets and self._options.overwrite
                 self._writable.begin(self._store, folder)
+                self._store.tidy(folder.local)
         except FileError as problem:
             self._tally.failed(folder.name, problem)
             return False

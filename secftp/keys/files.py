@@ -12,7 +12,6 @@ import base64
 import binascii
 import codecs
 import os
-import secrets
 import stat
 from typing import Final, NamedTuple, TypeAlias
 
@@ -20,6 +19,7 @@ from secftp.errors import AlreadyExists, KeyFormatError, NotFound
 from secftp.exposure import Exposure
 from secftp.keys.generate import generate_secret
 from secftp.keys.key import Key
+from secftp.keys.leftovers import create_unfinished, sweep
 from secftp.keys.text import BYTE_ORDER_MARK, SECRET_PREFIX, is_blank
 from secftp.text import escape
 
@@ -35,7 +35,6 @@ _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _CREDENTIAL = stat.S_IWGRP | stat.S_IRWXO
 # O_NONBLOCK: a FIFO must not hold us up before we see that it is one.
 _READ_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
-_CREATE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def read_key_file(path: StrPath, *, credential: bool = False) -> Key:
@@ -127,15 +126,17 @@ def write_key_file(path: StrPath) -> None:
 def create_private(path: StrPath, data: bytes) -> None:
     """Create a file of mode 0600 that appears with all of `data` or not at all; errors as `write_key_file`'s."""
     folder = os.path.dirname(os.path.abspath(path))
-    temporary = os.path.join(folder, f".secftp-key-{secrets.token_hex(16)}")
     try:
-        descriptor = os.open(temporary, _CREATE_FLAGS, 0o600)
+        sweep(folder)
+        descriptor, temporary = create_unfinished(folder)
         try:
-            _fill(descriptor, data)
+            # A copy is closed there: closing the last one gives up the lock.
+            _fill(os.dup(descriptor), data)
             # A link, because a rename would replace what is there.
             os.link(temporary, path)
         finally:
             os.unlink(temporary)
+            os.close(descriptor)
         _sync_folder(folder)
     except FileExistsError:
         raise AlreadyExists(

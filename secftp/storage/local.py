@@ -17,7 +17,7 @@ from secftp.errors import FileError, TooLarge
 from secftp.storage import change, writable
 from secftp.storage.base import FileInfo, Room, Store, file_info
 from secftp.storage.failures import close_quietly, of_target, translated
-from secftp.storage.folders import look, open_folder, open_folder_for, open_root
+from secftp.storage.folders import look, open_folder, open_folder_for, open_listed, open_root
 from secftp.storage.modes import PERMISSIONS, directory_mode, granted_mode
 from secftp.storage.names import check, check_folder
 from secftp.storage.room import room_for
@@ -25,7 +25,7 @@ from secftp.storage.scan import scan
 from secftp.storage.sink import FileSink, ResumedFileSink
 from secftp.storage.small import LocalSmallFiles
 from secftp.storage.source import FileSource, open_beneath
-from secftp.storage.sweep import Sweeper
+from secftp.storage.sweep import Sweeper, tidy
 from secftp.storage.unfinished import look_at_partial
 from secftp.storage.unsized import with_size
 
@@ -179,6 +179,16 @@ class LocalStore(Store):
         grant = directory_mode if info.kind == "folder" else granted_mode
         is_mode = mode is None or info.mode & PERMISSIONS == grant(mode, self._mode_mask)
         return is_mode and (mtime_ns is None or mtime_ns == info.mtime_ns)
+
+    def tidy(self, path: Path = ()) -> None:
+        """Remove what killed writers left in a directory that a user's copy goes into; see `sweep.tidy`."""
+        check_folder(path)
+        with contextlib.suppress(FileError):
+            folder = open_listed(self._root, path)
+            try:
+                tidy(folder)
+            finally:
+                close_quietly(folder)
 
     def make_writable(self, path: Path) -> int | None:
         """As `Store.make_writable`."""

@@ -94,6 +94,19 @@ class SeldomSweep:
             return True
 
 
+_tidy_seldom = SeldomSweep()  # one for all copies of this process
+
+
+def tidy(folder: int) -> None:
+    """Remove what killed writers left in the directory open as `folder`, before something new is written into it.
+
+    For the directories of a user, where no server ever sweeps: a client that is killed in a get leaves a file there.
+    As `SeldomSweep`; a directory that can't be listed is left as it is.
+    """
+    with contextlib.suppress(OSError):
+        _tidy_seldom(folder)
+
+
 class Sweeper:
     """A sweep in a thread of its own, of the folder held open as `root` (which it keeps open for itself)."""
 

@@ -18,6 +18,7 @@ from secftp.storage.modes import PERMISSIONS, make_directory, open_unreadable
 from secftp.storage.pipe import PipeSink
 from secftp.storage.sink import FileSink, ResumedFileSink
 from secftp.storage.source import OPEN_FLAGS, FileSource
+from secftp.storage.sweep import tidy
 from secftp.storage.unfinished import look_at_partial
 
 if TYPE_CHECKING:
@@ -105,6 +106,7 @@ def create_local_sink(
         if not isinstance(place, _Place):
             return _open_special(place, path)
         folder = place.open_folder()
+        tidy(folder)
     return FileSink(
         folder, place.name, path, overwrite=overwrite, mode=mode, mtime_ns=mtime_ns, size=size, keep=keep
     )  # fmt: skip
@@ -127,6 +129,7 @@ def resume_local_sink(
         if not isinstance(place, _Place):
             raise not_regular(path)
         folder = place.open_folder()
+        tidy(folder)
     return ResumedFileSink(
         folder, place.name, path, offset, overwrite=overwrite, mode=mode, mtime_ns=mtime_ns, size=size, keep=keep
     )  # fmt: skip

@@ -7,7 +7,6 @@ its manual page names.
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
 import tempfile
 from collections import Counter
@@ -95,7 +94,7 @@ class Tally:
     def __init__(self) -> None:
         self.points: Counter[str] = Counter()
         self.missed = 0
-        self.left = 0  # unfinished files in a user's own folder, where a client was killed and nobody sweeps
+        self.left = 0  # unfinished files in a user's own directory, where a client was killed; the next get sweeps
         self.internal = 0  # sessions that the server ended with the word for what nobody had expected
         self.violations: list[str] = []
 
@@ -120,7 +119,7 @@ def everywhere(figures: Figures, names: list[str]) -> None:
                 killed=tally.points["killed"],
                 errors=tally.points["error"],
                 not_reached=tally.missed,
-                left_behind_by_killed_clients=tally.left,
+                left_by_killed_clients_and_swept_by_the_next=tally.left,
                 sessions_ended_as_internal_error=tally.internal,
                 violations=len(tally.violations),
             )
@@ -258,16 +257,13 @@ class Try:
                 self.wrong(f"ended with {ended.status}")
             for what in self.scenario.look(self.place)[0]:
                 self.wrong(what)
-            self._clear_local()
+            self._count_local()
         self.check_again(server)
         self.check_serves(server)
 
-    def _clear_local(self) -> None:
-        """A server sweeps when it starts; in a user's folder what a killed client was writing stays, and is counted."""
-        for name in self.scenario.leftovers(self.place):
-            if name.startswith(str(self.place.local)):
-                self.tally.left += 1
-                os.unlink(name)
+    def _count_local(self) -> None:
+        """What a killed client was writing stays until the next one works there; `check_again` sees that it is gone."""
+        self.tally.left += sum(name.startswith(str(self.place.local)) for name in self.scenario.leftovers(self.place))
 
     # --- what must be -------------------------------------------------------------------------------------------------
 

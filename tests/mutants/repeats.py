@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.mutants.mutant import Mutant, mutant
 
 ANSWERS = "tests/test_copy_lost_answers.py"
+KILLED = "tests/test_sweep_clients.py"
 LEFTOVERS = "tests/test_storage_leftovers.py"
 READONLY = "tests/test_readonly_directories.py"
 
@@ -29,4 +30,10 @@ MUTANTS: list[Mutant] = [
     mutant("refused-file-counts-without-a-comparison", "secftp/copy/put_again.py", 'if isinstance(answer, Ok) and hmac.compare_digest(answer.digest or b"", digest):', "if isinstance(answer, Ok):", ANSWERS),
     mutant("large-file-counts-without-a-comparison", "secftp/copy/put_again.py", 'if not isinstance(found, Ok) or not hmac.compare_digest(found.digest or b"", digest.digest()):', "if not isinstance(found, Ok):", ANSWERS),
     mutant("files-counted-that-were-never-sent", "secftp/copy/sending.py", "        if sent.step.may_be_there and self.can_compare and", "        if self.can_compare and", ANSWERS),
+    # --- what killed processes left ---
+    mutant("get-sweeps-in-a-dry-run", "secftp/copy/get.py", "if begins and target.is_there and not self._options.dry_run:", "if begins and target.is_there:", KILLED),
+    mutant("unfinished-key-of-another-user-removed", "secftp/keys/leftovers.py", "if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid():", "if not stat.S_ISREG(status.st_mode):", KILLED),
+    mutant("unfinished-key-removed-under-its-maker", "secftp/keys/leftovers.py", "        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)\n        if os.path", "        if os.path", KILLED),
+    mutant("any-hidden-key-removed", "secftp/keys/leftovers.py", '(re.escape(_PREFIX) + "[0-9a-f]{32}").fullmatch', "(re.escape(_PREFIX)).match", KILLED),
+    mutant("key-made-without-a-lock", "secftp/keys/leftovers.py", "            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)\n        if os.fstat", "            pass\n        if os.fstat", KILLED),
 ]  # fmt: skip
