@@ -373,6 +373,7 @@ def test_events_are_the_documented_ones(capfd, monkeypatch):
             "left_out": 0,
             "special_bits": 0,
             "times_changed": 0,
+            "modes_changed": 0,
             "seconds": 1.5,
             "checksum": "0102",
             "algorithm": "xxh128",

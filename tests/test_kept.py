@@ -203,3 +203,46 @@ def test_programs_read_what_is_not_kept_in_the_last_event(secftp, tmp_path):
     assert (last["event"], last["left_out"], last["special_bits"], last["times_changed"]) == ("ended", 2, 1, 1)
     result = secftp("put", tmp_path / "t", "//")
     assert "; 2 left out." in result.errors
+
+
+# --- permissions that are not all given -------------------------------------------------------------------------------
+
+BOUNDED = "did not get all permissions: where they went there is a bound on them, or none."
+
+
+def test_what_an_operator_bounds_is_said_with_a_count(tmp_path):
+    (tmp_path / "root").mkdir()
+    make(tmp_path / "t", {b"small": b"1", b"large": LARGE, b"plain": b"3", b"d/": b""})
+    for name, mode in (("small", 0o666), ("large", 0o664), ("plain", 0o640), ("d", 0o777), (".", 0o750)):
+        os.chmod(tmp_path / "t" / name, mode)
+    with (
+        LocalStore(tmp_path / "root", mode_mask=0o750) as store,
+        serving(tmp_path / "root", store=store) as server,
+        session(server.port) as client,
+    ):
+        summary = put(client, [str(tmp_path / "t")], Remote(()), CopyOptions())
+    assert (summary.files, summary.failed, summary.modes, summary.times) == (3, 0, 3, 0)
+
+
+@pytest.fixture
+def without_permissions(monkeypatch):
+    """After a call, a file system that has no permissions of its own, as FAT."""
+
+    def begin():
+        def refuse(*_, **__):
+            raise PermissionError(1, "Operation not permitted")
+
+        monkeypatch.setattr(os, "chmod", refuse)
+        monkeypatch.setattr(os, "fchmod", refuse)
+
+    return begin
+
+
+def test_a_file_system_without_permissions_takes_files_all_the_same(secftp, tmp_path, without_permissions):
+    make(tmp_path / "root" / "t", {b"small": b"1", b"large": LARGE})
+    without_permissions()
+    result = secftp("get", "//t/small", "//t/large", f"{tmp_path}/here/")
+    assert result.code == ExitCode.OK
+    assert notes(result) == [f"Note: 2 files and directories {BOUNDED}"]
+    assert (tmp_path / "here" / "large").read_bytes() == LARGE
+    assert mode_of(tmp_path / "here" / "small") == 0o600, "never more than was asked for"

@@ -188,8 +188,9 @@ class _Stopping:
         return self._small.read(*arguments)
 
     def write(self, *arguments, **options):
-        self._small.write(*arguments, **options)
+        kept = self._small.write(*arguments, **options)
         self._count()
+        return kept
 
     def _count(self):
         self._left -= 1

@@ -24,6 +24,7 @@ from secftp.errors import (
     UsageError,
 )
 from secftp.storage import FileInfo, LocalStore
+from secftp.storage import modes as modes_module
 from secftp.storage import sink as sink_module
 from secftp.storage import unfinished as unfinished_module
 from secftp.storage.vectors import IOV_MAX
@@ -353,6 +354,7 @@ def test_whichever_call_fails_the_target_is_the_old_file_or_the_new_one(tmp_path
         with monkeypatch.context() as patch:
             patch.setattr(sink_module, "os", fake)
             patch.setattr(unfinished_module, "os", fake)
+            patch.setattr(modes_module, "os", fake)
             try:
                 put(store, b"new", overwrite=overwrite, mtime_ns=1, size=2**20)
             except FileError as error:

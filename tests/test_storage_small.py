@@ -22,6 +22,7 @@ from secftp.errors import (
     TooLarge,
 )
 from secftp.storage import LocalStore, SmallFiles, sweep
+from secftp.storage import modes as modes_module
 from secftp.storage import small as small_module
 from secftp.storage import unfinished as unfinished_module
 
@@ -368,6 +369,7 @@ def test_whichever_call_fails_the_target_is_the_old_file_or_the_new_one(tmp_path
         with store.small_files() as small, monkeypatch.context() as patch:
             patch.setattr(small_module, "os", fake)
             patch.setattr(unfinished_module, "os", fake)
+            patch.setattr(modes_module, "os", fake)
             try:
                 small.write(NAME, memoryview(b"new"), overwrite=overwrite, mtime_ns=1)
             except FileError as error:

@@ -76,6 +76,10 @@ class Counts(Silent):
         sentences, done = [], self.summary
         if done.special_bits:
             sentences.append(f"setuid, setgid and sticky bits are never copied; {_names(done.special_bits)} had some.")
+        if done.modes:
+            sentences.append(
+                f"{_names(done.modes)} did not get all permissions: where they went there is a bound on them, or none."
+            )
         if done.times:
             sentences.append(
                 f"The modification times of {_names(done.times)} can't be kept where they went, "

@@ -105,6 +105,7 @@ class Programs(Counts):
             left_out=done.left_out,
             special_bits=done.special_bits,
             times_changed=done.times,
+            modes_changed=done.modes,
             seconds=round(done.seconds, 3),
             checksum=_hex(done.digest),
             algorithm=self._how.checksum,

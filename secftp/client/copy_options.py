@@ -48,7 +48,7 @@ With --progress json each line on standard error is an object, with an event:
   retrying     message, attempt, attempts, pause
   waiting      message: the server has not answered the handshake yet
   ended        files, bytes, skipped, failed, left_out, special_bits,
-               times_changed, seconds, checksum, algorithm
+               times_changed, modes_changed, seconds, checksum, algorithm
   interrupted  reason, complete, resume, exit_code: resume is the command
   error        message, hint, exit_code: the last line of a failure
 Sizes are in bytes, times in seconds. A name that is not UTF-8 is escaped, and

@@ -218,8 +218,8 @@ class Get:
         sets = folder.sets and self._options.preserve
         try:
             if sets:
-                is_kept = self._store.set_attributes(folder.local, mode=folder.mode, mtime_ns=folder.mtime_ns)
-                self._tally.copied(folder.mode, folder.mtime_ns, is_time_kept=is_kept)
+                kept = self._store.set_attributes(folder.local, mode=folder.mode, mtime_ns=folder.mtime_ns)
+                self._tally.copied(folder.mode, folder.mtime_ns, kept)
             self._writable.end(self._store, folder, restored=not sets)
         except FileError as problem:
             self._tally.watcher.note(folder.name, f"its permissions and time could not be set: {problem}")

@@ -13,7 +13,7 @@ from secftp.errors import FileChanged, FileError, ProtocolError
 from secftp.messages import Abort, Error, ErrorCode, File, Files, remote_failure
 from secftp.session.answers import Reading, mismatch
 from secftp.storage import PipeSink
-from secftp.storage.base import keeps_time
+from secftp.storage.base import what_is_kept
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -145,10 +145,10 @@ class BatchFlight:
             if not hmac.compare_digest(base.digest_of(data), file.digest):
                 raise mismatch(item.name)
             if options.preserve:
-                is_kept = self._small.write(
+                kept = self._small.write(
                     item.local, memoryview(data), overwrite=options.overwrite, mode=file.mode, mtime_ns=file.mtime_ns
                 )
-                base.tally.copied(file.mode, file.mtime_ns, is_time_kept=is_kept)
+                base.tally.copied(file.mode, file.mtime_ns, kept)
             else:
                 self._small.write(item.local, memoryview(data), overwrite=options.overwrite)
         except FileError as problem:
@@ -285,7 +285,7 @@ class FileFlight:
         self._drop()
         file = self._file
         if self._base.options.preserve and file is not None and not isinstance(sink, PipeSink):
-            tally.copied(file.mode, file.mtime_ns, is_time_kept=keeps_time(file.mtime_ns, info.mtime_ns))
+            tally.copied(file.mode, file.mtime_ns, what_is_kept(file.mode, file.mtime_ns, info))
         digest = self._digest.digest()
         tally.finished(item.name, self._size, digest, moved=self._size - (item.kept or 0))
         self._base.done(item)

@@ -106,8 +106,8 @@ class AttributesFlight(FolderFlight):
 
     def done(self, answer: Message) -> None:
         """As `Flight.done`."""
-        if isinstance(answer, Ok) and answer.time_changed:
-            self.base.tally.times_changed(1)
+        if isinstance(answer, Ok):
+            self.base.tally.changed(times=answer.time_changed, modes=answer.mode_changed)
 
     def refused(self, code: ErrorCode, reason: str | None = None) -> None:
         """As `Flight.refused`."""
@@ -160,7 +160,7 @@ class BatchFlight(Flight):
         if not isinstance(answer, Results):
             raise ProtocolError("The answer does not fit the request.")
         tally = self.base.tally
-        tally.times_changed(answer.times_changed)
+        tally.changed(times=answer.times_changed, modes=answer.modes_changed)
         moved = tally.watcher.moved
         reasons = answer.reasons + (None,) * (len(self._sent) - len(answer.reasons))
         for sent, code, reason in zip(self._sent, answer.codes, reasons, strict=False):
@@ -230,7 +230,7 @@ class FileFlight(Flight):
             self._give_up(self.problem)
         else:
             self.tell(self.size)
-            self.base.tally.times_changed(int(answer.time_changed))
+            self.base.tally.changed(times=answer.time_changed, modes=answer.mode_changed)
             self.base.tally.finished(step.name, self.size, digest, moved=self.size - (step.kept or 0))
 
     def refused(self, code: ErrorCode, reason: str | None = None) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from secftp.copy.watch import Silent, Summary
 from secftp.errors import AlreadyExists
-from secftp.storage.base import is_beyond
+from secftp.storage.base import ALL_KEPT, Kept, is_beyond
 from secftp.storage.failures import candid
 from secftp.text import path_text, show_path
 
@@ -72,14 +72,16 @@ class Tally:
         self.summary.left_out += 1
         self.watcher.note(name, text)
 
-    def copied(self, mode: int, mtime_ns: int, *, is_time_kept: bool = True) -> None:
+    def copied(self, mode: int, mtime_ns: int, kept: Kept = ALL_KEPT) -> None:
         """A file or directory has been copied that has this mode and time where it comes from."""
         self.summary.special_bits += bool(mode & ~_PERMISSIONS)
-        self.summary.times += not is_time_kept or is_beyond(mtime_ns)
+        self.summary.times += not kept.time or is_beyond(mtime_ns)
+        self.summary.modes += not kept.mode
 
-    def times_changed(self, count: int) -> None:
-        """The server could not keep the times of so many."""
-        self.summary.times += count
+    def changed(self, *, times: int, modes: int) -> None:
+        """The server could not keep the times, or the permissions, of so many."""
+        self.summary.times += times
+        self.summary.modes += modes
 
     # --- what became of it --------------------------------------------------------------------------------------------
 

@@ -24,8 +24,8 @@ class Summary:
     that could not be made or listed). `digest` is of the one file that was copied, None if there were more or none.
 
     What could not be kept of what was copied: `left_out` counts links, special files and reserved names, `special_bits`
-    files and directories with setuid, setgid or sticky bits, and `times` those whose modification time is the nearest
-    one that could be kept.
+    files and directories with setuid, setgid or sticky bits, `times` those whose modification time is the nearest one
+    that could be kept, and `modes` those that have not got the permissions that were sent.
     """
 
     files: int = 0
@@ -37,6 +37,7 @@ class Summary:
     left_out: int = 0
     special_bits: int = 0
     times: int = 0
+    modes: int = 0
 
 
 class Watcher(Protocol):

@@ -52,12 +52,14 @@ class Ok(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """OK: it is done, and the file of a WRITE stands under its final name. `size` and `digest` for WRITE and SUM.
 
     `time_changed`: the file system could not keep the modification time, and has the nearest that it can.
+    `mode_changed`: it has not the permissions that were asked for.
     """
 
     id: Id
     size: Size | None = None
     digest: Digest | None = None
     time_changed: bool = False
+    mode_changed: bool = False
 
 
 class Error(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -143,11 +145,13 @@ class Files(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Results(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """RESULTS: how each file of WRITEMANY fared, in its order; None: it stands under its final name.
 
-    `times_changed`: of how many the file system could not keep the modification time. `reasons` are those of the
-    codes, in the same order, as far as there are any and there is room.
+    `times_changed`: of how many the file system could not keep the modification time; `modes_changed`: how many have
+    not the permissions that were asked for. `reasons` are those of the codes, in the same order, as far as there are
+    any and there is room.
     """
 
     id: Id
     codes: Annotated[tuple[ErrorCode | None, ...], msgspec.Meta(min_length=1, max_length=MAX_MANY)]
     times_changed: Annotated[int, msgspec.Meta(ge=0, le=MAX_MANY)] = 0
+    modes_changed: Annotated[int, msgspec.Meta(ge=0, le=MAX_MANY)] = 0
     reasons: Annotated[tuple[Reason | None, ...], msgspec.Meta(max_length=MAX_MANY)] = ()

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from secftp.storage import FileInfo, Kind, Path, ResumedSink, Scanned, Sink, Source
-    from secftp.storage.base import Identity
+    from secftp.storage.base import Identity, Kept
 
 PREFIX: Final = "secftp"
 # What runpy imports of CPython 3.11 to 3.14 before it has found the module to run, where nothing had loaded it before.
@@ -130,7 +130,7 @@ class OwnNamesStore(Store):
         """As `Store.identity`."""
         return self._inner.identity(path)
 
-    def set_attributes(self, path: Path, **options: Any) -> bool:
+    def set_attributes(self, path: Path, **options: Any) -> Kept:
         """As `Store.set_attributes`."""
         return self._inner.set_attributes(path, **options)
 
@@ -166,7 +166,7 @@ class _OwnNamesSmallFiles(SmallFiles):
         """As `SmallFiles.read`."""
         return self._inner.read(path, limit)
 
-    def write(self, path: Path, data: memoryview, **options: Any) -> bool:
+    def write(self, path: Path, data: memoryview, **options: Any) -> Kept:
         """As `SmallFiles.write`."""
         check(path)
         return self._inner.write(path, data, **options)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from secftp.server.limits import Limits
     from secftp.storage import FileInfo, Kind, LocalStore, Path, Room, Scanned, Source
-    from secftp.storage.base import Identity
+    from secftp.storage.base import Identity, Kept
     from secftp.storage.sink import FileSink, ResumedFileSink
     from secftp.storage.small import LocalSmallFiles
 
@@ -180,7 +180,7 @@ class BoundedStore(Store):
 
     def set_attributes(
         self, path: Path, *, mode: int | None = None, mtime_ns: int | None = None, only: Identity | None = None
-    ) -> bool:
+    ) -> Kept:
         """As `Store.set_attributes`."""
         return self._inner.set_attributes(path, mode=mode, mtime_ns=mtime_ns, only=only)
 
@@ -271,7 +271,7 @@ class _BoundedSmallFiles(SmallFiles):
         overwrite: bool = True,
         mode: int | None = None,
         mtime_ns: int | None = None,
-    ) -> bool:
+    ) -> Kept:
         """As `SmallFiles.write`; also `TooLarge` and `NoSpace` for the quota."""
         self._quota.check_size(len(data))
         self._quota.check_room(lambda: self._inner.room(path), len(data))

@@ -11,7 +11,7 @@ place where the store keeps it. Sources and sinks serve one thread at a time; a 
 from __future__ import annotations
 
 import stat
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     import os
@@ -28,6 +28,7 @@ Kind: TypeAlias = Literal["file", "folder"]
 Identity: TypeAlias = tuple[int, int]  # device and inode: one file or directory, for as long as it is there
 
 _LATEST = 2**63 - 1  # nanoseconds: the year 2262
+_PERMISSIONS = 0o777
 _TICK = 2_000_000_000  # nanoseconds: what the coarsest file system (FAT) rounds to
 
 
@@ -94,6 +95,21 @@ def is_beyond(mtime_ns: int) -> bool:
 def keeps_time(wished: int | None, found: int) -> bool:
     """Whether a file system has kept a time that it was given, but for its own precision; else it has its nearest."""
     return wished is None or abs(wished - found) < _TICK
+
+
+class Kept(NamedTuple):
+    """Whether a file or directory has the time and the permissions that were asked for, of the latter 0o777."""
+
+    time: bool = True
+    mode: bool = True
+
+
+ALL_KEPT: Final = Kept()
+
+
+def what_is_kept(mode: int | None, mtime_ns: int | None, found: FileInfo) -> Kept:
+    """The same from what it has got; None is what was not asked for."""
+    return Kept(keeps_time(mtime_ns, found.mtime_ns), mode is None or not (mode ^ found.mode) & _PERMISSIONS)
 
 
 class _Closing(Protocol):
@@ -285,11 +301,11 @@ class Store(_Closing, Protocol):
         mode: int | None = None,
         mtime_ns: int | None = None,
         only: Identity | None = None,
-    ) -> bool:
+    ) -> Kept:
         """Set the permissions (as `create_sink`'s), or the modification time, or both, of a file or a folder.
 
-        With `only`, raises `Forbidden` if another file or directory has the name by now. Returns whether the file
-        system could keep the time (`keeps_time`).
+        With `only`, raises `Forbidden` if another file or directory has the name by now. Returns what of them it has:
+        a mask may take permissions, and a file system may not have the time.
         Raises `NotFound`, `NotAFolder`, `Forbidden`, `NameRefused`.
         """
         ...

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from secftp import system
 from secftp.errors import AlreadyExists, Forbidden, IsAFolder, NotAFolder, NotEmpty, NotFound, Reason
-from secftp.storage.base import keeps_time
+from secftp.storage.base import Kept, keeps_time
 from secftp.storage.failures import (
     already_there,
     close_quietly,
@@ -30,7 +30,7 @@ from secftp.storage.failures import (
     translated,
 )
 from secftp.storage.folders import LIST_FLAGS, look, missing, open_below
-from secftp.storage.modes import PERMISSIONS, directory_mode, file_mode, make_directory, open_unreadable
+from secftp.storage.modes import PERMISSIONS, directory_mode, granted_mode, make_directory, open_unreadable
 from secftp.storage.unfinished import drop_partial, is_unfinished, remove_if_abandoned
 from secftp.storage.writable import make_writable, restore_mode
 
@@ -233,7 +233,7 @@ def _enter_or_make(above: int, path: Path, depth: int, mask: int) -> int:
 
 def set_attributes(
     folder: int, path: Path, mode: int | None, mtime_ns: int | None, *, mask: int, only: Identity | None = None
-) -> bool:
+) -> Kept:
     """As `Store.set_attributes`, of the last name of `path` in `folder`, or of that itself if `path` is `()`."""
     name = path[-1] if path else b"."
     with translated(path or "."):
@@ -256,7 +256,7 @@ def _identity(fd: int) -> Identity:
     return status.st_dev, status.st_ino
 
 
-def _set(fd: int, place: str | None, path: Path, mode: int | None, mtime_ns: int | None, mask: int) -> bool:
+def _set(fd: int, place: str | None, path: Path, mode: int | None, mtime_ns: int | None, mask: int) -> Kept:
     status = os.fstat(fd)
     target = fd if place is None else place
     is_directory = stat.S_ISDIR(status.st_mode)
@@ -264,12 +264,11 @@ def _set(fd: int, place: str | None, path: Path, mode: int | None, mtime_ns: int
         raise not_followed(path) if stat.S_ISLNK(status.st_mode) else not_regular(path)
     if mtime_ns is not None:
         os.utime(target, ns=(status.st_atime_ns, mtime_ns))
-    is_kept = mtime_ns is None or keeps_time(mtime_ns, os.fstat(fd).st_mtime_ns)
+    is_time = keeps_time(mtime_ns, os.fstat(fd).st_mtime_ns)
     if mode is None:
-        return is_kept
-    if is_directory:
-        kept = stat.S_IMODE(status.st_mode) & ~PERMISSIONS  # what its owner set up: setgid, sticky
-        os.chmod(target, kept | directory_mode(mode, mask))
-    else:
-        os.chmod(target, file_mode(mode, None, mask))
-    return is_kept
+        return Kept(is_time)
+    granted = directory_mode(mode, mask) if is_directory else granted_mode(mode, mask)
+    # What its owner set up stays at a directory: setgid, sticky.
+    kept = stat.S_IMODE(status.st_mode) & ~PERMISSIONS if is_directory else 0
+    os.chmod(target, kept | granted)
+    return Kept(is_time, granted == mode & PERMISSIONS)

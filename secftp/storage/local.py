@@ -32,7 +32,7 @@ from secftp.storage.unsized import with_size
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
-    from secftp.storage.base import Identity, Kind, Path, Scanned
+    from secftp.storage.base import Identity, Kept, Kind, Path, Scanned
     from secftp.storage.folders import StrOrBytesPath
 
 
@@ -166,7 +166,7 @@ class LocalStore(Store):
 
     def set_attributes(
         self, path: Path, *, mode: int | None = None, mtime_ns: int | None = None, only: Identity | None = None
-    ) -> bool:
+    ) -> Kept:
         """As `Store.set_attributes`; setgid and the like of a folder stay as they are."""
         if not path:
             return change.set_attributes(self._root, path, mode, mtime_ns, mask=self._mode_mask, only=only)

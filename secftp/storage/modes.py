@@ -17,6 +17,7 @@ from secftp import system
 PERMISSIONS: Final = 0o777
 _OWNER: Final = 0o700
 _NEW_FILE: Final = 0o666
+_NO_MODES: Final = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
 _OPEN_FLAGS: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -46,6 +47,7 @@ def directory_mode(wished: int | None, mask: int) -> int:
 def make_directory(name: bytes | str, mode: int, *, folder: int | None = None) -> None:
     """Make a directory, in the one held open as `folder`, with exactly these permissions; raises OSError.
 
+    Where the file system has no such permissions, it gets what it gives, and whoever sets them in the end hears of it.
     Bits that it inherits (setgid) stay. Until its permissions are set it has at most these, and its owner's.
     """
     os.mkdir(name, mode | _OWNER, dir_fd=folder)
@@ -56,9 +58,26 @@ def make_directory(name: bytes | str, mode: int, *, folder: int | None = None) -
     try:
         found = stat.S_IMODE(os.fstat(fd).st_mode)
         if found & PERMISSIONS != mode:
-            os.chmod(fd if target is None else target, found & ~PERMISSIONS | mode)
+            set_mode(fd if target is None else target, found & ~PERMISSIONS | mode)
     finally:
         os.close(fd)
+
+
+def set_mode(target: int | str, mode: int) -> bool:
+    """Set the permissions of what this process has just made; False where the file system does not have these.
+
+    FAT and its like refuse with EPERM. Raises OSError for everything else.
+    """
+    try:
+        if isinstance(target, int):
+            os.fchmod(target, mode)
+        else:
+            os.chmod(target, mode)
+    except OSError as error:
+        if error.errno not in _NO_MODES:
+            raise
+        return False
+    return True
 
 
 def open_unreadable(name: bytes | str, folder: int | None) -> tuple[int, str]:

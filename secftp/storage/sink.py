@@ -18,7 +18,7 @@ from secftp import system
 from secftp.errors import AlreadyExists, ChecksumMismatch, InputOutputError, NoSpace, UsageError
 from secftp.storage.base import FileInfo, ResumedSink, Sink, file_info
 from secftp.storage.failures import close_quietly, failure, require_regular, translated
-from secftp.storage.modes import PERMISSIONS, file_mode
+from secftp.storage.modes import PERMISSIONS, file_mode, set_mode
 from secftp.storage.names import is_partial
 from secftp.storage.room import room_at
 from secftp.storage.sweep import SeldomSweep
@@ -149,7 +149,7 @@ class FileSink(Sink):
         try:
             with translated(self._subject):
                 replaced = self._look_at_target() if self._overwrite else None
-                os.fchmod(fd, file_mode(self._mode, replaced, self._mask))
+                set_mode(fd, file_mode(self._mode, replaced, self._mask))
                 if self._mtime_ns is not None:
                     os.utime(fd, ns=(time.time_ns(), self._mtime_ns))
                 # close(2) is where a network file system reports a write that failed. A copy is closed, because

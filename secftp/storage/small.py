@@ -16,10 +16,10 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from secftp.errors import AlreadyExists, FileChanged, FileError, TooLarge
-from secftp.storage.base import FileInfo, file_info, keeps_time
+from secftp.storage.base import FileInfo, Kept, file_info, keeps_time, what_is_kept
 from secftp.storage.failures import close_quietly, failure, require_regular, translate, translated
 from secftp.storage.folders import open_folder, open_folder_for
-from secftp.storage.modes import PERMISSIONS, file_mode
+from secftp.storage.modes import PERMISSIONS, file_mode, set_mode
 from secftp.storage.names import check, partial_name, temporary_names
 from secftp.storage.room import room_at
 from secftp.storage.sink import FULL, link
@@ -90,15 +90,15 @@ class SmallFiles:
         overwrite: bool = True,
         mode: int | None = None,
         mtime_ns: int | None = None,
-    ) -> bool:
+    ) -> Kept:
         """Make or replace a whole file; options and errors as `Store.create_sink`'s and its sink's.
 
-        Returns whether the file system could keep the time, as `Store.set_attributes`.
+        Returns what it has of mode and time, as `Store.set_attributes`.
         """
         with self._store.create_sink(path, overwrite=overwrite, mode=mode, mtime_ns=mtime_ns, size=len(data)) as sink:
             if data:
                 sink.writev([data])
-            return keeps_time(mtime_ns, sink.commit().mtime_ns)
+            return what_is_kept(mode, mtime_ns, sink.commit())
 
     def close(self) -> None:
         """Let go of the last folder; idempotent."""
@@ -145,7 +145,7 @@ class LocalSmallFiles(SmallFiles):
         overwrite: bool = True,
         mode: int | None = None,
         mtime_ns: int | None = None,
-    ) -> bool:
+    ) -> Kept:
         """As `SmallFiles.write`."""
         check(path)
         folder = self._folder if path[:-1] == self._at else self._go_to(path, open_folder_for)
@@ -153,7 +153,8 @@ class LocalSmallFiles(SmallFiles):
             replaced = _look(path, folder)
             if replaced is not None and not overwrite:
                 raise failure(AlreadyExists, "It already exists", path)
-            wishes = _Wishes(overwrite, file_mode(mode, replaced, self._mask), mtime_ns)
+            granted = file_mode(mode, replaced, self._mask)
+            wishes = _Wishes(overwrite, granted, mode is None or granted == mode & PERMISSIONS, mtime_ns)
             if (is_kept := self._write_with_room(path[-1], folder, data, wishes)) is not None:
                 self._forget_older(path[-1], folder)
                 return is_kept
@@ -170,7 +171,7 @@ class LocalSmallFiles(SmallFiles):
         with translated(path):
             return room_at(folder)
 
-    def _write_with_room(self, name: bytes, folder: int, data: memoryview, wishes: _Wishes) -> bool | None:
+    def _write_with_room(self, name: bytes, folder: int, data: memoryview, wishes: _Wishes) -> Kept | None:
         """As `_write`, once more where the disk was full and an unfinished file of the name filled it."""
         try:
             return self._write(name, folder, data, wishes)
@@ -189,8 +190,8 @@ class LocalSmallFiles(SmallFiles):
             return
         drop_partial(folder, name)
 
-    def _write(self, name: bytes, folder: int, data: memoryview, wishes: _Wishes) -> bool | None:
-        """Do it; whether the time was kept, and None if it has to go the long way."""
+    def _write(self, name: bytes, folder: int, data: memoryview, wishes: _Wishes) -> Kept | None:
+        """Do it; None if it has to go the long way."""
         temporary = self._names.pop() if self._names else self._new_name()
         fd = os.open(temporary, CREATE_FLAGS, PRIVATE, dir_fd=folder)
         try:
@@ -225,10 +226,11 @@ class LocalSmallFiles(SmallFiles):
 
 
 class _Wishes(NamedTuple):
-    """What a file is to be; `mode` is exact."""
+    """What a file is to be; `mode` is exact, and `is_asked` says that it is all that was asked for."""
 
     overwrite: bool
     mode: int
+    is_asked: bool
     mtime_ns: int | None
 
 
@@ -245,8 +247,8 @@ def _look(path: Path, folder: int) -> os.stat_result | None:
     return status
 
 
-def _fill(fd: int, data: memoryview, wishes: _Wishes) -> bool:
-    """Write all of it and close it; whether the time was kept.
+def _fill(fd: int, data: memoryview, wishes: _Wishes) -> Kept:
+    """Write all of it and close it; what was kept.
 
     close(2) is where a network file system reports a write that failed.
     """
@@ -256,11 +258,12 @@ def _fill(fd: int, data: memoryview, wishes: _Wishes) -> bool:
             if not count:
                 raise OSError(errno.EIO, os.strerror(errno.EIO))
             data = data[count:]
-        os.fchmod(fd, wishes.mode)  # of others than its owner only now, when it is whole
+        # For others than its owner only now, when it is whole.
+        is_mode = set_mode(fd, wishes.mode) and wishes.is_asked
         if wishes.mtime_ns is not None:
             os.utime(fd, ns=(time.time_ns(), wishes.mtime_ns))
             if not 0 <= wishes.mtime_ns < _USUAL:
-                return keeps_time(wishes.mtime_ns, os.fstat(fd).st_mtime_ns)
-        return True
+                return Kept(keeps_time(wishes.mtime_ns, os.fstat(fd).st_mtime_ns), is_mode)
+        return Kept(mode=is_mode)
     finally:
         os.close(fd)

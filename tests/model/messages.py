@@ -254,7 +254,13 @@ TYPES = (
         0x20,
         "OK",
         (DOWN,),
-        rows(REQUEST, ("size", or_nil(size), None), ("digest", or_nil(digest), None), ("time_changed", boolean, False)),
+        rows(
+            REQUEST,
+            ("size", or_nil(size), None),
+            ("digest", or_nil(digest), None),
+            ("time_changed", boolean, False),
+            ("mode_changed", boolean, False),
+        ),
     ),
     Type(
         0x21,
@@ -278,7 +284,13 @@ TYPES = (
         0x26,
         "RESULTS",
         (DOWN,),
-        rows(REQUEST, ("codes", array(or_nil(code), 1, 1024)), ("times_changed", integer(0, 1024), 0), REASONS),
+        rows(
+            REQUEST,
+            ("codes", array(or_nil(code), 1, 1024)),
+            ("times_changed", integer(0, 1024), 0),
+            ("modes_changed", integer(0, 1024), 0),
+            REASONS,
+        ),
     ),
 )
 BY_NUMBER = {each.number: each for each in TYPES}

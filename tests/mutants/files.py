@@ -83,6 +83,9 @@ MUTANTS = [
     mutant("update-leaves-permissions", "secftp/copy/asking.py", "return bool((there.mode ^ info.mode) & 0o777)", "return False", KEPT),
     mutant("special-bits-go-unsaid", "secftp/copy/tally.py", "self.summary.special_bits += bool(mode & ~_PERMISSIONS)", "self.summary.special_bits += 0", KEPT),
     mutant("times-beyond-go-unsaid", "secftp/copy/tally.py", "not is_time_kept or is_beyond(mtime_ns)", "not is_time_kept", KEPT),
+    mutant("bounded-permissions-go-unsaid", "secftp/storage/change.py", "return Kept(is_time, granted == mode & PERMISSIONS)", "return Kept(is_time)", KEPT),
+    mutant("bounded-permissions-of-small-files-go-unsaid", "secftp/storage/small.py", "set_mode(fd, wishes.mode) and wishes.is_asked", "set_mode(fd, wishes.mode)", KEPT),
+    mutant("bounded-permissions-of-files-go-unsaid", "secftp/storage/base.py", "mode is None or not (mode ^ found.mode) & _PERMISSIONS", "True", KEPT),
     mutant("clamped-times-go-unsaid", "secftp/storage/base.py", "return wished is None or abs(wished - found) < _TICK", "return True", KEPT),
     # --- unknown is not nothing ---
     mutant("unseen-is-left-out", "secftp/storage/scan.py", "        return _Seen(name, None, is_folder=False, problem=problem)\n", "        return None\n", UNSEEN),

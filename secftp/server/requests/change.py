@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 from secftp.errors import Forbidden
 from secftp.messages import Kind, Ok
 from secftp.server.requests.desk import Outcome, name_of
+from secftp.storage.base import ALL_KEPT
 
 if TYPE_CHECKING:
     from secftp.messages import MakeFolder, Remove, Rename, SetAttributes
     from secftp.server.requests.desk import Desk
+    from secftp.storage.base import Kept
     from secftp.storage.base import Kind as StoreKind
 
 _KINDS: dict[Kind | None, StoreKind | None] = {None: None, Kind.FILE: "file", Kind.FOLDER: "folder"}
@@ -68,10 +70,10 @@ def set_attributes(desk: Desk, request: SetAttributes) -> Outcome:
         if own is None:
             _require_so(desk, request)
             return _done(desk, request.id, "Attributes are set already.")
-    is_kept = desk.store.set_attributes(request.path, mode=request.mode, mtime_ns=request.mtime_ns, only=own)
+    kept = desk.store.set_attributes(request.path, mode=request.mode, mtime_ns=request.mtime_ns, only=own)
     if request.mode is not None:
         desk.filling.end(request.path)
-    return _done(desk, request.id, "Attributes set.", time_changed=not is_kept)
+    return _done(desk, request.id, "Attributes set.", kept)
 
 
 def _require_so(desk: Desk, request: SetAttributes) -> None:
@@ -81,7 +83,7 @@ def _require_so(desk: Desk, request: SetAttributes) -> None:
         desk.require("overwrite")
 
 
-def _done(desk: Desk, request: int, line: str, *, time_changed: bool = False) -> Outcome:
-    desk.channel.send(Ok(id=request, time_changed=time_changed))
+def _done(desk: Desk, request: int, line: str, kept: Kept = ALL_KEPT) -> Outcome:
+    desk.channel.send(Ok(id=request, time_changed=not kept.time, mode_changed=not kept.mode))
     desk.log.line(line)
     return Outcome()

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from secftp.messages import ReadMany, WriteMany
     from secftp.server.requests.desk import Desk
     from secftp.storage import Path
+    from secftp.storage.base import Kept
 
 _ROOM_BYTES: Final = MAX_BULK - 64  # for the files of one FILES; the rest is around them
 _FILE_BYTES: Final = 64  # of a file around its bytes, at most
@@ -72,7 +73,7 @@ def write_many(desk: Desk, request: WriteMany) -> None:
     """RESULTS; ERROR only if none of the files may be written at all."""
     record = _Record("write", "Client requested to write filename: ", "File confirmed, checksum: ")
     try:
-        fates, times_changed = _write_all(desk, request, record)
+        fates, kept = _write_all(desk, request, record)
     except FileError as problem:
         code = code_of(problem)
         desk.channel.send(error_for(request.id, problem))
@@ -80,19 +81,28 @@ def write_many(desk: Desk, request: WriteMany) -> None:
             record.add(file.path, code, 0, b"")
     else:
         codes, reasons = tuple(code for code, _ in fates), _fitting(fates)
-        desk.channel.send(Results(id=request.id, codes=codes, times_changed=times_changed, reasons=reasons))
+        times_changed, modes_changed = (sum(not one[which] for one in kept) for which in (0, 1))
+        desk.channel.send(
+            Results(
+                id=request.id,
+                codes=codes,
+                times_changed=times_changed,
+                modes_changed=modes_changed,
+                reasons=reasons,
+            )
+        )
     finally:
         record.tell(desk)
 
 
-def _write_all(desk: Desk, request: WriteMany, record: _Record) -> tuple[list[_Fate], int]:
-    """How each file fared, and of how many the time was not kept; raises before the first of them alone."""
+def _write_all(desk: Desk, request: WriteMany, record: _Record) -> tuple[list[_Fate], list[Kept]]:
+    """How each file fared, and what those that were written have kept; raises before the first of them alone."""
     desk.require("write")
     desk.check()
     digest_of = begin_digester(request.algorithm)
     overwrite = request.overwrite and desk.rights.overwrite
     fates: list[_Fate] = []
-    times_changed = 0
+    kept: list[Kept] = []
     with desk.store.small_files() as small:
         for file in request.files:
             data, fate = file.data, _DONE
@@ -100,17 +110,18 @@ def _write_all(desk: Desk, request: WriteMany, record: _Record) -> tuple[list[_F
                 desk.check()
                 if not hmac.compare_digest(digest_of(data), file.digest):
                     raise ChecksumMismatch("What arrived is not what was sent.")
-                is_kept = small.write(
-                    file.path, memoryview(data), overwrite=overwrite, mode=file.mode, mtime_ns=file.mtime_ns
+                kept.append(
+                    small.write(
+                        file.path, memoryview(data), overwrite=overwrite, mode=file.mode, mtime_ns=file.mtime_ns
+                    )
                 )
-                times_changed += not is_kept
                 desk.made(file.path)
             except FileError as problem:
                 desk.blame_right(problem, wanted=request.overwrite)
                 fate = told(problem)
             fates.append(fate)
             record.add(file.path, fate[0], len(data), file.digest)
-    return fates, times_changed
+    return fates, kept
 
 
 def _fitting(fates: list[_Fate]) -> tuple[Reason | None, ...]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from secftp.errors import AlreadyExists, ChecksumMismatch, ConnectionLost, FileError, TransferTimeout
 from secftp.messages import ErrorCode, Ok
 from secftp.server.requests.desk import Interrupted, Outcome, Refused, Reporter, begin_digest, hash_part, name_of
-from secftp.storage.base import keeps_time
+from secftp.storage.base import what_is_kept
 from secftp.transfer import Aborted, receive_file
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from secftp.messages import End, Write
     from secftp.server.requests.desk import Desk
     from secftp.storage import Digest, Path, ResumedSink, Sink
+    from secftp.storage.base import Kept
 
 # What a client may give a file up for although the bytes that came are good.
 _NOT_KEPT = frozenset({ErrorCode.CHANGED, ErrorCode.CHECKSUM})
@@ -32,16 +33,24 @@ def write(desk: Desk, request: Write) -> Outcome:
     desk.log.line(f"Client requested to write filename: {name_of(request.path)}")
     try:
         with desk.replacing(wanted=request.overwrite):
-            end, is_kept = _receive(desk, request)
+            end, kept = _receive(desk, request)
     except Aborted:
         raise Refused(ErrorCode.CANCELLED) from None
-    desk.channel.send(Ok(id=request.id, size=end.size, digest=end.digest, time_changed=not is_kept))
+    desk.channel.send(
+        Ok(
+            id=request.id,
+            size=end.size,
+            digest=end.digest,
+            time_changed=not kept.time,
+            mode_changed=not kept.mode,
+        )
+    )
     desk.log.line(f"File confirmed, checksum: {end.digest.hex()}")
     return Outcome(end.size, end.digest)
 
 
-def _receive(desk: Desk, request: Write) -> tuple[End, bool]:
-    """How the file ended, and whether its time was kept."""
+def _receive(desk: Desk, request: Write) -> tuple[End, Kept]:
+    """How the file ended, and what it has of what was asked for."""
     desk.require("write")
     if request.overwrite and not desk.rights.overwrite and _exists(desk, request.path):
         raise AlreadyExists(f"{name_of(request.path)} exists already.")
@@ -60,7 +69,7 @@ def _receive(desk: Desk, request: Write) -> tuple[End, bool]:
             )
         info = sink.commit()
     desk.made(request.path)
-    return end, keeps_time(request.mtime_ns, info.mtime_ns)
+    return end, what_is_kept(request.mode, request.mtime_ns, info)
 
 
 @contextlib.contextmanager
