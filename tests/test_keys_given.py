@@ -132,6 +132,23 @@ def test_a_configuration_in_another_encoding_is_told(tmp_path, encoding):
         read_text(path, "The configuration")
 
 
+def test_a_name_with_a_nul_is_told(tmp_path):
+    from secftp.errors import UsageError
+    from secftp.server.config import read_config
+
+    keys, config = tmp_path / "keys.toml", tmp_path / "config.toml"
+    keys.write_text('[name]\nkey-file = "a\\u0000b"\nrights = "full"\n')
+    config.write_text('root = "a\\u0000b"\n')
+    keys.chmod(0o600)
+    config.chmod(0o600)
+    with pytest.raises(KeyFormatError, match="texts in quotes"):
+        read_keys(keys)
+    with pytest.raises(UsageError, match="NUL"):
+        read_config(str(config))
+    with pytest.raises(KeyFormatError, match="no file has such a name"):
+        read_key_file("a\0b")
+
+
 def test_a_configuration_behind_a_mark(tmp_path):
     from secftp.server.config import read_config
 

@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 
 import pytest
 
@@ -264,6 +265,50 @@ def test_bars_and_prompts(place):
         screen.hang_up()
         screen.wait_for("can't be found")
     assert "Traceback" not in screen.text
+
+
+PROGRAM = r"""
+import os, sys, tempfile
+import secftp
+
+new, key, root, here = "n\u00e9\u65e5", "k\u00e9y \u65e5", tempfile.mkdtemp(), tempfile.mkdtemp()
+with secftp.Server(root, key, log=print) as server, secftp.connect(server.url, key=key) as remote:
+    remote.mkdir(new)
+    remote.write_text(new + "/" + new, "x")
+    assert os.listdir(os.fsencode(root)) == [new.encode()]
+    assert remote.listdir() == [new]
+    assert [entry.name for entry in remote.scandir(new)] == [new]
+    assert [names for _, *names in remote.walk("")] == [[[new], []], [[], [new]]]
+    remote.get(new, here + "/copy")
+    assert os.listdir(os.fsencode(here + "/copy")) == [new.encode()]
+    remote.put(here + "/copy", new)
+    remote.replace(new + "/" + new, new + "/2" + new)
+    try:
+        remote.stat(new + "/" + new)
+    except FileNotFoundError as problem:
+        print(problem)
+    else:
+        raise AssertionError
+    remote.rmtree(new)
+    print(repr(remote), remote.url)
+for arguments in ({"key_file": "missing" + new}, {"key": ""}):
+    try:
+        secftp.connect("secftp://" + new + "@127.0.0.1:1/" + new, **arguments)
+    except secftp.KeyFormatError as problem:
+        assert new in str(problem) or arguments == {"key": ""}
+    else:
+        raise AssertionError
+"""
+
+
+@pytest.mark.parametrize("kind", ["C", "ASCII stream"])
+def test_a_program(tmp_path, kind):
+    environ = environment(
+        tmp_path, **(KINDS[kind] | {"PYTHONIOENCODING": "ascii:backslashreplace", "TMPDIR": os.fspath(tmp_path)})
+    )
+    command = [sys.executable, "-c", PROGRAM]
+    done = subprocess.run(command, env=environ, capture_output=True, timeout=DEADLINE, check=False)
+    assert done.returncode == 0, done.stderr.decode()
 
 
 # --- usage errors for programs ----------------------------------------------------------------------------------------

@@ -44,8 +44,8 @@ def connect(
     """Connect to a server: `secftp://[name@]host[:port]/path`, port 8888 if it is left out.
 
     The path is the folder in which names begin that have no slash in front. `key` is a text or a `secftp.Key`,
-    `key_file` the name of a file as `secftp keygen` writes it (`~` is the home folder); `anonymous` asks a server that
-    takes clients without a key. No environment variable is read. `cipher`: aes256, aes128, or none, with which
+    `key_file` the name of a file as `secftp keygen` writes it (`~` is the home folder); `anonymous=True` asks a server
+    that takes clients without a key. No environment variable is read. `cipher`: aes256, aes128, or none, with which
     everybody on the way can read (and nobody can change) what is sent. `timeout`: how many seconds connecting may take,
     and how long the server may then be silent; one that is busy gives a sign of life every 15 seconds.
 

@@ -21,7 +21,7 @@ from secftp.keys.generate import generate_secret
 from secftp.keys.key import Key
 from secftp.keys.leftovers import create_unfinished, sweep
 from secftp.keys.text import BYTE_ORDER_MARK, SECRET_PREFIX, is_blank
-from secftp.text import escape
+from secftp.text import escape, typed
 
 StrPath: TypeAlias = "str | os.PathLike[str]"
 
@@ -174,7 +174,7 @@ def refuse_beneath(path: StrPath, root: StrPath, what: str = "key file") -> None
 def _read(path: StrPath, subject: str, limit: int, forbidden: int) -> bytes:
     """The file's bytes, `limit` at the most; `forbidden` are the permissions that it must not give."""
     try:
-        descriptor = os.open(path, _READ_FLAGS)
+        descriptor = _open(path, subject)
         # No file object around it: for a folder, its constructor would fail and leave the descriptor open.
         try:
             _check_private(path, subject, os.fstat(descriptor), forbidden)
@@ -186,6 +186,13 @@ def _read(path: StrPath, subject: str, limit: int, forbidden: int) -> bytes:
             os.close(descriptor)
     except OSError as error:
         raise KeyFormatError(f"{subject} can't be read: {_reason(error)}.") from error
+
+
+def _open(path: StrPath, subject: str) -> int:
+    try:
+        return os.open(path, _READ_FLAGS)
+    except ValueError:  # a NUL, or what the locale can't encode
+        raise KeyFormatError(f"{subject} can't be read: no file has such a name.") from None
 
 
 def _check_private(path: StrPath, subject: str, status: os.stat_result, forbidden: int) -> None:
@@ -241,7 +248,7 @@ def _sync_folder(folder: str) -> None:
 
 
 def _shown(path: StrPath) -> str:
-    return escape(os.fsencode(path))
+    return escape(typed(os.fsdecode(path)))
 
 
 def _reason(error: OSError) -> str:

@@ -104,7 +104,7 @@ def _key(place: _Place, fields: dict[str, object]) -> tuple[Key, str | None]:
     try:
         if isinstance(text, str):
             return Key.from_text(text), None
-        if isinstance(file, str):
+        if isinstance(file, str) and "\0" not in file:
             file = os.path.join(os.path.dirname(os.path.abspath(place.path)), as_typed(file))
             return read_key_file(file), file
     except KeyFormatError as failure:

@@ -76,4 +76,6 @@ def _is_path(name: str) -> bool:
 def _text(subject: str, name: str, value: object) -> str:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise UsageError(f"{subject}: {name} is a text or a number.")
+    if "\0" in str(value):
+        raise UsageError(f"{subject}: {name} holds a NUL.")
     return as_typed(str(value))
