@@ -79,6 +79,14 @@ def test_none_without_a_key_is_an_error(server, verb):
     untouched(server)
 
 
+def test_the_name_of_a_key_without_the_key(server):
+    url = server.url.replace("//", "//joe@")
+    run(server.home, "ls", "--cipher", "none", url, keyed=False).expect(ExitCode.KEY, "No key was given")
+    run(server.home, "ls", "--no-key", url, keyed=False).expect(ExitCode.USAGE, "The name of a key was given")
+    run(server.home, "read", "name", f"joe@{place(server)}", "none", keyed=False).expect(ExitCode.USAGE, "but no key")
+    untouched(server)
+
+
 @pytest.mark.parametrize("option", ["--no-key", "--anonymous"])
 @pytest.mark.parametrize("verb", VERBS)
 def test_an_anonymous_session_is_asked_for(server, verb, option):
