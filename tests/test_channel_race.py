@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import signal
 import socket
@@ -133,6 +134,12 @@ def test_all_failures_are_told(monkeypatch, closed):
     known_as(monkeypatch, strange, closed)
     with pytest.raises(ServerUnreachable, match=rf"strange: .*; {HOST}: Connection refused"):
         secftp.connect("secftp://several.example/", key=KEY, timeout=LONG)
+
+
+def test_an_address_that_the_system_gives_up_is_a_timeout(monkeypatch):
+    monkeypatch.setattr(socket.socket, "connect_ex", lambda *_: errno.ETIMEDOUT)
+    with pytest.raises(TransferTimeout, match="did not answer in time"):
+        secftp.connect(f"secftp://{HOST}/", key=KEY, timeout=LONG)
 
 
 def test_the_whole_takes_no_longer_than_the_timeout():

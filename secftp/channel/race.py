@@ -119,5 +119,6 @@ class _Race:
         if code == 0:
             return sock
         sock.close()
-        self._failures.append(Failed(address, os.strerror(code)))
+        # The system's own patience is over, after some two minutes: that is no answer, too.
+        self._failures.append(Failed(address, None if code == errno.ETIMEDOUT else os.strerror(code)))
         return None
