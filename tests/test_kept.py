@@ -16,6 +16,7 @@ from secftp.storage import LocalStore
 from secftp.storage.base import is_beyond
 from tests.command_line import client_and_server
 from tests.copying import OLD, Recorder, make
+from tests.programs import serving_programs
 from tests.requests_at import served
 from tests.serving import digest_of, serving, session
 from tests.test_server_requests_many import new
@@ -246,3 +247,14 @@ def test_a_file_system_without_permissions_takes_files_all_the_same(secftp, tmp_
     assert notes(result) == [f"Note: 2 files and directories {BOUNDED}"]
     assert (tmp_path / "here" / "large").read_bytes() == LARGE
     assert mode_of(tmp_path / "here" / "small") == 0o600, "never more than was asked for"
+
+
+def test_a_program_hears_of_what_a_server_could_not_set(tmp_path, clamping):
+    (tmp_path / "root").mkdir()
+    with serving_programs(tmp_path / "root", mode_mask=0o750) as served:
+        remote = served.remote
+        remote.write_bytes("f", b"x")
+        clamping()
+        assert (remote.chmod("f", 0o750), remote.chmod("f", 0o4750), remote.chmod("f", 0o755)) == (True, True, False)
+        assert mode_of(tmp_path / "root" / "f") == 0o750
+        assert (remote.utime("f", OLD), remote.utime("f", YEAR_1960 * 10**9)) == (True, False)

@@ -146,8 +146,8 @@ class RemoteTree:
     ) -> None:
         """Make a folder, and with `parents` those above it that are missing; as `pathlib.Path.mkdir`.
 
-        `mode`: permission bits wished for. Raises `NotFound` if the folder around it is missing, `AlreadyExists`
-        (a FileExistsError) if the name is taken, unless by a folder and `exist_ok`.
+        `mode`: its permission bits, applied exactly. Raises `NotFound` if the folder around it is missing,
+        `AlreadyExists` (a FileExistsError) if the name is taken, unless by a folder and `exist_ok`.
         """
         wanted = folder_path(path, self._base)
         if not wanted:
@@ -210,15 +210,21 @@ class RemoteTree:
             if not missing_ok:
                 raise
 
-    def chmod(self, path: RemotePath, mode: int) -> None:
-        """Set the permission bits of a file or folder, of which the server grants what its owner may have."""
-        with self._pool.session() as session:
-            session.set_attributes(folder_path(path, self._base), mode=mode)
+    def chmod(self, path: RemotePath, mode: int) -> bool:
+        """Set the permission bits of a file or folder, exactly; setuid, setgid and sticky bits are never set.
 
-    def utime(self, path: RemotePath, mtime_ns: int) -> None:
-        """Set when a file or folder was last changed, in nanoseconds since 1970."""
+        False if the server's operator allows less than these, and that is what it has got.
+        """
         with self._pool.session() as session:
-            session.set_attributes(folder_path(path, self._base), mtime_ns=mtime_ns)
+            return session.set_attributes(folder_path(path, self._base), mode=mode).mode
+
+    def utime(self, path: RemotePath, mtime_ns: int) -> bool:
+        """Set when a file or folder was last changed, in nanoseconds since 1970.
+
+        False if the server's file system does not have this time, and has the nearest that it can.
+        """
+        with self._pool.session() as session:
+            return session.set_attributes(folder_path(path, self._base), mtime_ns=mtime_ns).time
 
     # --- how ----------------------------------------------------------------------------------------------------------
 

@@ -47,6 +47,7 @@ from secftp.session.answers import Listing, Reading, Single
 from secftp.session.capabilities import lacks
 from secftp.session.pipeline import Pipeline
 from secftp.storage import Path, new_digest
+from secftp.storage.base import Kept
 from secftp.transfer import Progress, unwatched
 
 if TYPE_CHECKING:
@@ -282,10 +283,12 @@ class Session:
         except NotFound:
             raise (no_directory(path) if parents else no_parent(path)) from None
 
-    def set_attributes(self, path: Path, *, mode: int | None = None, mtime_ns: int | None = None) -> None:
-        """Set permissions and modification time of a file or folder (`()`: the served one)."""
+    def set_attributes(self, path: Path, *, mode: int | None = None, mtime_ns: int | None = None) -> Kept:
+        """Set permissions and modification time of a file or folder (`()`: the served one); what it has of them."""
         self.require(CAPABILITY_CHANGE, path)
-        self._ask(SetAttributes(id=self.pipeline.next_id(), path=path, mode=mode, mtime_ns=mtime_ns), Ok, path)
+        request = SetAttributes(id=self.pipeline.next_id(), path=path, mode=mode, mtime_ns=mtime_ns)
+        ok = self._ask(request, Ok, path)
+        return Kept(not ok.time_changed, not ok.mode_changed)
 
     # --- the end ------------------------------------------------------------------------------------------------------
 
