@@ -109,8 +109,8 @@ class RemoteFiles(RemoteTree):
         """A binary file object: `"rb"` to read, `"wb"` to write, `"xb"` to write what must not exist yet.
 
         A reader can be sought and asks for the parts that are read. A writer streams; the file appears when it is
-        closed in order, see `RemoteWriter`. `permissions` are those of the new file, applied exactly as far as the server's
-        operator allows; left out, those of the file that is replaced.
+        closed in order, see `RemoteWriter`. `permissions` are those of the new file, applied exactly as far as the
+        server's operator allows; left out, those of the file that is replaced.
 
         Raises `NotFound` for the file, or the folder to write it to, `IsAFolder`, and `AlreadyExists` for `"xb"`.
 
