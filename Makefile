@@ -63,7 +63,7 @@ bench-core: setup-bench ## the C core beside the libcrypto under it
 bench-handshakes: setup-bench ## handshakes a second on one processor
 	@$(PYTHON_IN_VENV) -m bench.handshakes $(ARGS)
 
-bench-load: setup-bench ## what a server holds after 100,000 handshakes, and who gets in past 1,000 stalled connections
+bench-load: setup-bench ## what a server holds after 100,000 handshakes, and who gets in while it is attacked
 	@$(PYTHON_IN_VENV) -m bench.load $(ARGS)
 
 bench-clients: setup-bench ## eight clients at once, and what a connection costs in memory

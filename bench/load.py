@@ -1,9 +1,9 @@
-"""A server under siege, on Linux: `python -m bench.load`. What it holds after many handshakes, and who still gets in.
+"""A server that is attacked, on Linux: `python -m bench.load`. What it holds after many handshakes, and who gets in.
 
-Two parts, against a real server process. First so many handshakes from hundreds of loopback addresses, each proving the
-key and hanging up: memory and descriptors on the way must not grow. Then a thousand connections of a thousand addresses
-that say nothing, opened again whenever the server cuts them, while one honest client after the other shakes hands; what
-counts is how long the slowest in a hundred takes.
+Three parts, against real server processes. First so many handshakes from hundreds of loopback addresses, each proving
+the key and hanging up: memory and descriptors on the way must not grow. Then a thousand connections of a thousand
+addresses that say nothing, opened again whenever the server cuts them, while one honest client after the other shakes
+hands; what counts is how long the slowest in a hundred takes. At last the scenarios of `bench.lockouts`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import argparse
 import contextlib
 import selectors
 import socket
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING
 import psutil
 
 from bench.handshakes import Attempt, Outcome
+from bench.lockouts import ATTEMPTS, SCENARIOS, play_all
 from bench.peers.machine import facts
 from bench.peers.servers import secftp
 from secftp.channel import Credentials, connect
@@ -196,17 +198,22 @@ def measure(handshakes: int, stalled: int, clients: int) -> None:
     )
 
 
-def main() -> None:
+def main() -> int:
     """Run it."""
     parser = argparse.ArgumentParser(prog="python -m bench.load", description=__doc__.split("\n\n")[0])
     parser.add_argument("--handshakes", type=int, default=100_000, help="how many in all (default: 100,000)")
     parser.add_argument("--stalled", type=int, default=1000, help="connections that say nothing (default: 1,000)")
     parser.add_argument("--clients", type=int, default=500, help="honest clients meanwhile (default: 500)")
+    parser.add_argument("--attempts", type=int, default=ATTEMPTS, help=f"clients in each scenario ({ATTEMPTS})")
+    parser.add_argument("--only-lockouts", action="store_true", help="leave out the first two parts")
     options = parser.parse_args()
     machine = facts()
     print(f"processor: {machine['Processor']}\nlibcrypto: {machine['libcrypto']}\n")
-    measure(max(10, options.handshakes), max(1, options.stalled), max(1, options.clients))
+    if not options.only_lockouts:
+        measure(max(10, options.handshakes), max(1, options.stalled), max(1, options.clients))
+    print("\nWho gets in meanwhile:\n", flush=True)
+    return 0 if play_all(list(SCENARIOS), max(1, options.attempts)) else 1
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -136,9 +136,28 @@ def test_a_flood_of_challenged_ones_pushes_out_none_of_another_network(tmp_path)
 
 
 @elsewhere
+def test_a_flood_of_challenged_ones_pushes_out_none_that_is_about_to_say_hello(tmp_path):
+    """Between the connection and the hello of a client there is a moment, and more on a busy machine."""
+    limits = Limits(max_pending=8)
+    with (
+        serving(tmp_path, key=GENERATED, limits=limits) as server,
+        connection(server.port) as late,
+        contextlib.ExitStack() as stack,
+    ):
+        server.log.wait_for("Client connected", 1)
+        for number in range(60):
+            sock = stack.enter_context(connection(server.port, many(number)))
+            sock.sendall(hello(GENERATED))
+            assert len(sock.recv(141, socket.MSG_WAITALL)) == 141
+        late.sendall(hello(GENERATED))
+        assert len(late.recv(141, socket.MSG_WAITALL)) == 141
+
+
+@elsewhere
 def test_silent_connections_of_one_address_are_bounded_without_a_thread(tmp_path):
     before = threading.active_count()
-    with serving(tmp_path) as server, stalled(server.port, 80) as socks:
+    limits = Limits(max_pending_per_source=16)
+    with serving(tmp_path, limits=limits) as server, stalled(server.port, 80) as socks:
         server.log.wait_for("Client connected", 80)
         assert threading.active_count() - before <= 1, "the server's own"
         until(lambda: len(gone(socks)) == 64, "sixteen stay")

@@ -36,26 +36,43 @@ def host(number):
     return f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}"
 
 
+def scattered(number):
+    """An address in a /16 of its own."""
+    return f"{number % 200 + 11}.{number // 200}.0.1"
+
+
 def test_anonymous_clients_take_half_and_key_holders_have_the_rest():
     places = Places(Limits(), 256)
     assert fill(places, lambda number: anonymous(host(number))) == (128, Bound.ANONYMOUS)
-    assert fill(places, lambda number: keyed(host(500 + number), contested=False)) == (128, Bound.ALL)
+    assert fill(places, lambda number: keyed(scattered(number), contested=False)) == (128, Bound.ALL)
 
 
 def test_where_there_is_no_key_anonymous_clients_have_all():
-    assert fill(Places(Limits(), 256), lambda number: anonymous(host(number), contested=False)) == (256, Bound.ALL)
+    assert fill(Places(Limits(), 256), lambda number: anonymous(scattered(number), contested=False)) == (
+        256,
+        Bound.ALL,
+    )
+
+
+@pytest.mark.parametrize(
+    "network",
+    ["10.1.2.{}", "10.1.{}.1", "2001:db8:{:x}::"],
+    ids=["an IPv4 /24", "an IPv4 /16", "an IPv6 /32"],
+)
+def test_a_network_leaves_one_place_in_eight_to_others(network):
+    places = Places(Limits(), 256)
+    assert fill(places, lambda number: keyed(network.format(number), contested=False)) == (224, Bound.SOURCE)
+    assert fill(places, lambda number: keyed(f"192.0.2.{number}", contested=False)) == (28, Bound.SOURCE)
 
 
 def test_one_key_among_several_takes_half_and_others_always_find_a_place():
     places = Places(Limits(), 256)
-    taken = [
-        fill(places, lambda number, name=name: keyed(host(1000 * ord(name) + number), name))[0] for name in "abcdefgh"
-    ]
+    taken = [fill(places, lambda number, name=name: keyed(f"{ord(name)}.{number}.0.1", name))[0] for name in "abcdefgh"]
     assert taken == [128, 64, 32, 16, 8, 4, 2, 1]
 
 
 def test_a_single_key_has_all_places_and_one_address_half_of_them():
-    assert fill(Places(Limits(), 256), lambda number: keyed(host(number), contested=False)) == (256, Bound.ALL)
+    assert fill(Places(Limits(), 256), lambda number: keyed(scattered(number), contested=False)) == (256, Bound.ALL)
     places = Places(Limits(), 256)
     assert fill(places, lambda _: keyed(contested=False)) == (128, Bound.SOURCE)
     assert fill(places, lambda _: keyed("192.0.2.2", contested=False)) == (64, Bound.SOURCE)

@@ -47,7 +47,8 @@ def connect(
     `key_file` the name of a file as `secftp keygen` writes it (`~` is the home folder); `anonymous=True` asks a server
     that takes clients without a key. No environment variable is read. `cipher`: aes256, aes128, or none, with which
     everybody on the way can read (and nobody can change) what is sent. `timeout`: how many seconds connecting may take,
-    and how long the server may then be silent; one that is busy gives a sign of life every 15 seconds.
+    how many the handshake (a server may delay it after wrong keys), and how long the server may then be silent; one
+    that is busy gives a sign of life every 15 seconds.
 
     Raises `UsageError`, `KeyFormatError`, `ServerUnreachable` (a ConnectionError), `TransferTimeout` (a TimeoutError),
     `AuthenticationError` (a PermissionError: the key is wrong), `HandshakeRefused`, `ConnectionLost`, `ProtocolError`.

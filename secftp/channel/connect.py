@@ -45,10 +45,12 @@ def connect(
     Raises `ServerUnreachable`, `TransferTimeout`, `HandshakeRefused`, `AuthenticationError`, `ProtocolError` and
     `ConnectionLost`, each with a hint. CLIENT_FINISH leaves with the first message.
     """
+    # Made before the connection: a server that is attacked has less patience with those who have not said hello yet.
+    handshake = ClientHandshake(credentials.password, credentials.suite, credentials.mode, credentials.name)
     deadline = time.monotonic() + timeout
     stream = Stream(_connect_any(host, port, deadline))
     try:
-        established = _shake_hands(stream, credentials, timeout, on_wait)
+        established = _shake_hands(stream, handshake, timeout, on_wait)
         return Channel(stream, established, Direction.TO_SERVER, timeout=timeout)
     except BaseException:
         stream.close()
@@ -90,9 +92,8 @@ def _unreachable(place: str, failures: list[Failed]) -> SecftpError:
 
 
 def _shake_hands(
-    stream: Stream, credentials: Credentials, seconds: float, on_wait: Callable[[], None] | None
+    stream: Stream, handshake: ClientHandshake, seconds: float, on_wait: Callable[[], None] | None
 ) -> Established:
-    handshake = ClientHandshake(credentials.password, credentials.suite, credentials.mode, credentials.name)
     stream.try_send(memoryview(handshake.hello))  # 125 bytes always fit an empty socket buffer
     answer = _Answer(stream, seconds, on_wait)
     established = None

@@ -8,9 +8,9 @@ nothing, or guess, keep out nobody who can prove it. A connection is in one of t
     challenged  it was told what to prove
 
 Each state is bounded. Where there is no room for another one, a connection of a crowded network goes, and never the
-newcomer; silent ones go before those that were challenged. Time spent waiting does not count as time for the handshake.
-What must never happen: that this loop waits for one client, that one client's trouble ends it, or that a step in it
-takes the longer, the more connections there are.
+newcomer: a silent one if those have half of the room, else one that was challenged. Time spent waiting does not count
+as time for the handshake. What must never happen: that this loop waits for one client, that one client's trouble ends
+it, or that a step in it takes the longer, the more connections there are.
 """
 
 from __future__ import annotations
@@ -124,7 +124,9 @@ class Door:
     def _watch(self, visitor: Visitor, state: Crowd[Visitor]) -> None:
         """Put it into one of the states in which something is expected from it."""
         if len(self._watched) >= self._limits.max_pending:
-            dropped = self._silent.pick() or self._challenged.pick()
+            # Silent ones never have more than half. Neither do they always go first: a client is one for a moment.
+            full = self._silent if 2 * len(self._silent) >= self._limits.max_pending else self._challenged
+            dropped = full.pick() or self._silent.pick()
             assert dropped is not None  # all who are watched are in one of the two
             dropped.log.limit("pending", "Too many handshakes are under way: one of them is closed.")
             self._refuse(dropped, Status.BUSY)

@@ -32,7 +32,7 @@ class Limits:
     # --- before there is a session ---
     handshake_seconds: float = 10.0  # in all, from the first look at a connection; without the delay of its answer
     max_pending: int = 128  # that have not said hello, or not answered the challenge; then one of them goes
-    max_pending_per_source: int = 16  # of one address that have not said hello; then one of them goes
+    max_pending_per_source: int = 64  # of one address that have not said hello; then one of them goes
     max_waiting: int = 1024  # hellos whose answer is delayed; then one of them goes
     max_waiting_per_source: int = 64
     waiting_seconds: float = 60.0  # beyond its own delay; a client that waited for so long has given up

@@ -3,7 +3,8 @@
 A key, all anonymous clients together, and an address under one key may each have as many sessions as there are places
 left: half of them where there are no others, and less, the more others there are. So there is always a place for those
 who have few, and no number has to be set. A number that an operator has set counts instead. A server with one key gives
-it all places; an IPv6 /48 counts as an address does.
+it all places; an IPv6 /48 counts as an address does. A wider network, and an IPv4 /24 or /16, may be that of a whole
+company: it may have seven of eight places.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 _ALL: Final = "all"
 # A server for fewer clients than this may have all of them from one address.
 SHARED_FROM: Final = 16
+# A network may have so many times the places that are left: seven of eight.
+NETWORK_SHARE: Final = 7
 
 
 class Bound(enum.Enum):
@@ -41,7 +44,7 @@ def tell(log: SessionLog, bound: Bound) -> None:
     if bound is Bound.ALL:
         log.limit("clients", "There are as many sessions as may be; a client is sent away.")
     elif bound is Bound.SOURCE:
-        log.limit("clients_per_source", "Its address has as many sessions as may be; a client is sent away.")
+        log.limit("clients_per_source", "Its address or network has as many sessions as may be; a client is sent away.")
     elif bound is Bound.KEY:
         log.limit("clients_per_key", "Its key has as many sessions as may be; a client is sent away.")
     else:
@@ -76,7 +79,7 @@ class Places:
         free = self._max - self._of[_ALL]
         if free <= 0:
             return Bound.ALL
-        if self._source_is_full(wanted, free):
+        if self._source_is_full(wanted, free) or self._network_is_full(wanted, free):
             return Bound.SOURCE
         if wanted.key is not None and not proved:
             return None
@@ -103,14 +106,23 @@ class Places:
         if given is not None:
             return self._of[wanted.source.address] >= given
         # By key: who comes from the address of a flood under another key is no part of it.
-        shared = [(network, wanted.key) for network in _networks(wanted.source)]
+        shared = [(network, wanted.key) for network in _sites(wanted.source)]
         return self._max >= SHARED_FROM and any(self._of[pair] >= free for pair in shared)
 
+    def _network_is_full(self, wanted: Place, free: int) -> bool:
+        most = NETWORK_SHARE * free
+        return self._max >= SHARED_FROM and any(self._of[network] >= most for network in _wider(wanted.source))
 
-def _networks(source: Source) -> list[Network]:
+
+def _sites(source: Source) -> list[Network]:
     return [source.address] if source.site is None else [source.address, source.site]
 
 
+def _wider(source: Source) -> tuple[Network, ...]:
+    """The networks between an address and what is shared by half the world: /24 and /16, or /56, /48 and /32."""
+    return source.networks[2:-1] if source.site is None else source.networks[1:-1]
+
+
 def _counted(place: Place) -> list[Hashable]:
-    shared = [(network, place.key) for network in _networks(place.source)]
-    return [_ALL, ("key", place.key), place.source.address, *shared]
+    shared = [(network, place.key) for network in _sites(place.source)]
+    return [_ALL, ("key", place.key), place.source.address, *_wider(place.source), *shared]

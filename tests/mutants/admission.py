@@ -48,7 +48,8 @@ MUTANTS: list[Mutant] = [
     mutant("handshake-without-a-deadline", "secftp/server/door.py", "        while (visitor := self._deadlines.take(now)) is not None:\n", "        while (visitor := self._deadlines.take(0.0)) is not None:\n", DOOR),
     mutant("pending-without-a-bound", "secftp/server/door.py", "if len(self._watched) >= self._limits.max_pending:", "if len(self._watched) < 0:", DOOR),
     mutant("silent-ones-without-a-bound", "secftp/server/door.py", "if self._silent.count(visitor.source) >= self._limits.max_pending_per_source:", "if self._silent.count(visitor.source) < 0:", DOOR),
-    mutant("challenged-ones-go-before-silent-ones", "secftp/server/door.py", "self._silent.pick() or self._challenged.pick()", "self._challenged.pick() or self._silent.pick()", DOOR),
+    mutant("challenged-ones-go-before-silent-ones", "secftp/server/door.py", "            dropped = full.pick() or self._silent.pick()\n", "            dropped = self._challenged.pick() or self._silent.pick()\n", DOOR),
+    mutant("silent-ones-always-go-first", "secftp/server/door.py", "            dropped = full.pick() or self._silent.pick()\n", "            dropped = self._silent.pick() or self._challenged.pick()\n", DOOR),
     mutant("waiting-without-a-bound", "secftp/server/admission.py", "        if len(self._waiting) >= self._limits.max_waiting:\n", "        if len(self._waiting) < 0:\n", ADMISSION),
     mutant("waiting-of-a-source-without-a-bound", "secftp/server/admission.py", "        if self._waiting.count(candidate.source) >= self._limits.max_waiting_per_source:\n", "        if self._waiting.count(candidate.source) < 0:\n", ADMISSION, DOOR),
     mutant("anyone-goes-for-a-crowded-address", "secftp/server/admission.py", "            return self._waiting.pick_of(candidate.source)\n", "            return self._waiting.pick()\n", ADMISSION),
@@ -61,11 +62,12 @@ MUTANTS: list[Mutant] = [
     # --- places ---
     mutant("anonymous-clients-take-all-places", "secftp/server/access.py", "contested=bool(self._grants)", "contested=False", PLACES, DOOR),
     mutant("one-key-takes-all-places", "secftp/server/access.py", "        contested = len(named) + (key is not None) > 1\n", "        contested = False\n", PLACES, DOOR),
-    mutant("one-address-takes-all-places", "secftp/server/places.py", "        if self._source_is_full(wanted, free):\n", "        if False:\n", PLACES, DOOR),
+    mutant("one-address-takes-all-places", "secftp/server/places.py", "        if self._source_is_full(wanted, free) or ", "        if ", PLACES, DOOR),
+    mutant("a-network-takes-all-places", "secftp/server/places.py", " or self._network_is_full(wanted, free):", ":", PLACES),
     mutant("a-48-takes-all-places", "secftp/server/places.py", "    return [source.address] if source.site is None else [source.address, source.site]\n", "    return [source.address]\n", PLACES),
     mutant("places-tell-which-keys-there-are", "secftp/server/places.py", "        if wanted.key is not None and not proved:\n            return None\n", "", PLACES, DOOR),
     mutant("the-bound-of-a-key-is-never-asked", "secftp/server/registry.py", "self._places.bound(client.place, proved=True)", "self._places.bound(client.place, proved=False)", DOOR),
     # --- the client's patience ---
     mutant("the-notice-prolongs-the-handshake", "secftp/channel/connect.py", "        return min(self._notice, self._deadline) - now\n", "        return self._notice - now\n", CONNECT),
-    mutant("a-handshake-is-given-up-after-ten-seconds", "secftp/channel/connect.py", "_shake_hands(stream, credentials, timeout, on_wait)", "_shake_hands(stream, credentials, min(10.0, timeout), on_wait)", RESTART),
+    mutant("a-handshake-is-given-up-after-ten-seconds", "secftp/channel/connect.py", "_shake_hands(stream, handshake, timeout, on_wait)", "_shake_hands(stream, handshake, min(10.0, timeout), on_wait)", RESTART),
 ]  # fmt: skip

@@ -1,0 +1,252 @@
+"""What keeps clients out of a server, if it can: floods of hellos, guessers, silent connections, sessions without end.
+
+Each attack runs in threads of its own from `start` to `stop` and counts what it got. All of it stays on this machine's
+own addresses, and is bounded: in connections at once, and in hellos a second.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import selectors
+import socket
+import threading
+import time
+from collections import Counter
+from typing import TYPE_CHECKING, Protocol
+
+from secftp.channel import Channel, Keepalive, Stream
+from secftp.errors import HandshakeRefused, SecftpError
+from secftp.handshake import ClientHandshake
+from secftp.messages import Bye, Direction
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from secftp.channel import Credentials
+
+Address = tuple[str, int]
+# The source of the attack's connection with this number.
+Sources = "Callable[[int], str]"
+PATIENCE_SECONDS = 30.0
+CONNECTIONS_MAX = 2000
+HELLO_BYTES = 141
+
+
+class Attack(Protocol):
+    """Something that goes on until it is stopped; what it came to, by outcome."""
+
+    outcomes: Counter[str]
+
+    def start(self) -> None:
+        """Begin."""
+        ...
+
+    def stop(self) -> None:
+        """End, and return when all is closed."""
+        ...
+
+
+def connect_from(source: str, address: Address, *, timeout: float = PATIENCE_SECONDS) -> socket.socket:
+    """A connection from one of this machine's addresses."""
+    return socket.create_connection(address, timeout=timeout, source_address=(source, 0))
+
+
+def shake_hands(source: str, address: Address, credentials: Credentials, *, timeout: float) -> Channel:
+    """A session as far as WELCOME, within so many seconds in all; raises what can go wrong."""
+    deadline = time.monotonic() + timeout
+    handshake = ClientHandshake(credentials.password, credentials.suite, credentials.mode, credentials.name)
+    sock = connect_from(source, address, timeout=timeout)
+    try:
+        sock.sendall(handshake.hello)
+        established = None
+        while established is None:
+            established = handshake.receive(_receive(sock, deadline))
+        left = max(0.001, deadline - time.monotonic())
+        channel = Channel(Stream(sock), established, Direction.TO_SERVER, timeout=left)
+        channel.flush()
+        _require_place(channel)
+    except BaseException:
+        sock.close()
+        raise
+    return channel
+
+
+def _receive(sock: socket.socket, deadline: float) -> bytes:
+    sock.settimeout(max(0.001, deadline - time.monotonic()))
+    if not (data := sock.recv(HELLO_BYTES)):
+        raise ConnectionResetError
+    return data
+
+
+def _require_place(channel: Channel) -> None:
+    """Take WELCOME. Who has proved a key and gets no place is told BYE right behind it."""
+    if isinstance(channel.receive(), Bye) or channel.waiting():
+        raise ConnectionResetError
+
+
+class Repeated:
+    """So many threads of which each does the same thing again and again, with a pause in between."""
+
+    def __init__(self, count: int, pause: float, step: Callable[[], str]) -> None:
+        self.outcomes: Counter[str] = Counter()
+        self._step = step
+        self._pause = pause
+        self._over = threading.Event()
+        self._lock = threading.Lock()
+        self._threads = [threading.Thread(target=self._run, name="attack", daemon=True) for _ in range(count)]
+
+    def start(self) -> None:
+        """Begin."""
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """End; a step that waits for an answer is left to its own end."""
+        self._over.set()
+
+    def _run(self) -> None:
+        while not self._over.is_set():
+            outcome = self._step()
+            with self._lock:
+                self.outcomes[outcome] += 1
+            self._over.wait(self._pause)
+
+
+def guessers(count: int, pause: float, source: str, address: Address, wrong: Credentials) -> Repeated:
+    """So many clients of one address that try a wrong key again and again."""
+
+    def guess() -> str:
+        try:
+            with connect_from(source, address) as sock:
+                sock.sendall(ClientHandshake(wrong.password, wrong.suite, wrong.mode, wrong.name).hello)
+                answer = sock.recv(HELLO_BYTES, socket.MSG_WAITALL)
+        except OSError:
+            return "lost"
+        return "challenged" if len(answer) == HELLO_BYTES else "refused"
+
+    return Repeated(count, pause, guess)
+
+
+class Flood:
+    """Connections from one source after the other, so many a second; without a hello, if that is empty.
+
+    `keep` of them stay open until the server closes them; with `renewed` they are opened again then.
+    """
+
+    def __init__(self, rate: float, keep: int, sources: Callable[[int], str], address: Address, hello: bytes) -> None:
+        self.outcomes: Counter[str] = Counter()
+        self._rate = rate
+        self._keep = min(keep, CONNECTIONS_MAX)
+        self._sources = sources
+        self._address = address
+        self._hello = hello
+        self._selector = selectors.DefaultSelector()
+        self._number = 0
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="flood", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End, and close all."""
+        self._over.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        began, opened = time.monotonic(), 0
+        while not self._over.is_set():
+            due = int((time.monotonic() - began) * self._rate)
+            while opened < due:
+                opened += 1
+                if len(self._selector.get_map()) < self._keep:
+                    self._open()
+            for key, events in self._selector.select(1 / self._rate):
+                self._advance(key.fileobj, events)
+        for key in list(self._selector.get_map().values()):
+            self._close(key.fileobj, "open at the end")
+        self._selector.close()
+
+    def _open(self) -> None:
+        family = socket.AF_INET6 if ":" in self._address[0] else socket.AF_INET
+        sock = socket.socket(family, socket.SOCK_STREAM)
+        sock.setblocking(False)
+        self._number += 1
+        sock.bind((self._sources(self._number), 0))
+        sock.connect_ex(self._address)
+        self._selector.register(sock, selectors.EVENT_WRITE if self._hello else selectors.EVENT_READ)
+
+    def _advance(self, sock: object, events: int) -> None:
+        assert isinstance(sock, socket.socket)
+        try:
+            if events & selectors.EVENT_WRITE:
+                sock.send(self._hello)
+                self.outcomes["hellos"] += 1
+                self._selector.modify(sock, selectors.EVENT_READ)
+                return
+            answer = sock.recv(HELLO_BYTES)
+        except OSError:
+            self._close(sock, "lost")
+            return
+        if len(answer) == HELLO_BYTES:
+            self.outcomes["challenged"] += 1  # it is kept, and never answers
+        else:
+            self._close(sock, "refused" if answer else "closed")
+
+    def _close(self, sock: object, outcome: str) -> None:
+        assert isinstance(sock, socket.socket)
+        self.outcomes[outcome] += 1
+        self._selector.unregister(sock)
+        sock.close()
+
+
+class Sessions:
+    """As many sessions at once as there are to be had, up to `count`, which stay and are kept alive."""
+
+    def __init__(self, count: int, sources: Callable[[int], str], address: Address, credentials: Credentials) -> None:
+        self.outcomes: Counter[str] = Counter()
+        self._count = count
+        self._sources = sources
+        self._address = address
+        self._credentials = credentials
+        self._channels: list[Channel] = []
+        self._keepalive = Keepalive()
+        self._number = 0
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="sessions", daemon=True)
+
+    def start(self) -> None:
+        """Begin, and return when it has what it can get."""
+        for _ in range(self._count):
+            self._open()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End, and close all."""
+        self._over.set()
+        self._thread.join()
+        for channel in self._channels:
+            self._keepalive.forget(channel)
+            with contextlib.suppress(SecftpError, OSError):
+                channel.close(Bye())
+
+    def _run(self) -> None:
+        while not self._over.wait(0.1):  # for a place that may have become free
+            if len(self._channels) < self._count:
+                self._open()
+
+    def _open(self) -> None:
+        self._number += 1
+        try:
+            channel = shake_hands(
+                self._sources(self._number), self._address, self._credentials, timeout=PATIENCE_SECONDS
+            )
+        except HandshakeRefused:
+            self.outcomes["refused"] += 1
+        except (SecftpError, OSError):
+            self.outcomes["turned away"] += 1
+        else:
+            self.outcomes["sessions"] += 1
+            self._channels.append(channel)
+            self._keepalive.watch(channel)

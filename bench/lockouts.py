@@ -1,0 +1,289 @@
+"""Who still gets in while a server is attacked: `python -m bench.lockouts [NAME...]`, a part of `make bench-load`.
+
+Each scenario has a server of its own with a key that could be guessed, an attack, and honest clients with the right
+key: one every two seconds, from addresses that took no part in the attack (but where the attack is on an address: from
+that one). Of 40 of them 95 % have to be in within 30 seconds. Linux alone; the flood of an IPv6 /48 runs in a network
+namespace of its own, which takes root.
+"""
+
+from __future__ import annotations
+
+import argparse
+import concurrent.futures
+import contextlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import psutil
+
+from bench.attacks import Flood, Sessions, guessers, shake_hands
+from bench.peers.servers import secftp
+from secftp.channel import Credentials
+from secftp.errors import SecftpError
+from secftp.handshake import ClientHandshake
+from secftp.keys import Key
+from secftp.messages import Bye
+from secftp.record import Mode, Password, Suite
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from bench.attacks import Address, Attack
+
+ATTEMPTS = 40
+EVERY_SECONDS = 2.0
+WITHIN_SECONDS = 30.0
+SHARE_WANTED = 0.95
+FLOOD_RATE = 150.0
+AT_ONCE = 4
+HERE = "127.0.0.1"
+OWN_KEY = "correct horse battery staple"
+OTHER_KEY = "a staple of another horse"
+NAMESPACE_NETWORKS = ("2001:db8:1::/48", "2001:db8:2::/48")
+
+
+def keyed(text: str, name: str = "") -> Credentials:
+    """What a client with this key brings."""
+    return Credentials(Key.from_text(text).password(), Suite.AES128, Mode.KEYED, name)
+
+
+def wrong() -> Credentials:
+    """What a guesser brings."""
+    return Credentials(Password.random(), Suite.AES128, Mode.KEYED)
+
+
+class Target(NamedTuple):
+    """A server that runs: where, and its process."""
+
+    address: Address
+    pid: int
+
+
+class Scenario(NamedTuple):
+    """An attack: its name in words, what the server is told, the attack itself, and where honest clients come from."""
+
+    title: str
+    options: tuple[str, ...]
+    attack: Callable[[Address], Attack]
+    honest: Callable[[int], str]
+    in_namespace: bool = False
+
+
+def elsewhere(number: int) -> str:
+    """An address of loopback's that takes no part in any attack, and is used once."""
+    return f"127.200.{number // 250}.{1 + number % 250}"
+
+
+def crowd(number: int) -> str:
+    """An address of the attack's: one after the other of 127.1.0.0/16."""
+    return f"127.1.{number // 250 % 250}.{1 + number % 250}"
+
+
+def _hello() -> bytes:
+    credentials = wrong()
+    return ClientHandshake(credentials.password, credentials.suite, credentials.mode).hello
+
+
+def _anonymous() -> Credentials:
+    return Credentials(Password.anonymous(), Suite.AES128, Mode.ANONYMOUS)
+
+
+SCENARIOS = {
+    "flood-ipv6": Scenario(
+        "150 hellos a second from fresh addresses of one IPv6 /48",
+        (),
+        lambda address: Flood(FLOOD_RATE, 2000, lambda number: f"2001:db8:1:{number % 65536:x}::1", address, _hello()),
+        lambda number: f"2001:db8:2:{number:x}::1",
+        in_namespace=True,
+    ),
+    "flood-ipv4": Scenario(
+        "150 hellos a second from fresh addresses of one IPv4 /16",
+        (),
+        lambda address: Flood(FLOOD_RATE, 2000, crowd, address, _hello()),
+        elsewhere,
+    ),
+    "guessing": Scenario(
+        "4 clients that guess without a pause, honest ones from the same address",
+        (),
+        lambda address: guessers(4, 0.0, HERE, address, wrong()),
+        lambda _: HERE,
+    ),
+    "guessing-20": Scenario(
+        "20 clients that guess without a pause, honest ones from the same address",
+        (),
+        lambda address: guessers(20, 0.0, HERE, address, wrong()),
+        lambda _: HERE,
+    ),
+    "silent": Scenario(
+        "80 connections that say nothing, honest clients from the same address",
+        (),
+        lambda address: Flood(500.0, 80, lambda _: HERE, address, b""),
+        lambda _: HERE,
+    ),
+    "old-key": Scenario(
+        "a device that tries an old key once a second, honest clients from the same address",
+        (),
+        lambda address: guessers(1, 1.0, HERE, address, wrong()),
+        lambda _: HERE,
+    ),
+    "anonymous": Scenario(
+        "256 anonymous sessions",
+        ("--anonymous",),
+        lambda address: Sessions(256, crowd, address, _anonymous()),
+        elsewhere,
+    ),
+    "one-key": Scenario(
+        "256 sessions of one key of two",
+        ("--keys",),
+        lambda address: Sessions(256, crowd, address, keyed(OTHER_KEY, "other")),
+        elsewhere,
+    ),
+    "one-address": Scenario(
+        "256 sessions of one address, under the one key there is",
+        (),
+        lambda address: Sessions(256, lambda _: "127.1.0.1", address, keyed(OWN_KEY)),
+        elsewhere,
+    ),
+}
+
+
+@contextlib.contextmanager
+def server(scenario: Scenario) -> Iterator[Target]:
+    """A server for a scenario, in a directory of its own."""
+    with contextlib.ExitStack() as stack:
+        root, own = (
+            Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="secftp-bench-"))).resolve() for _ in range(2)
+        )
+        _private(own / "key", OWN_KEY)
+        _private(own / "keys.toml", f'[other]\nkey = "{OTHER_KEY}"\nrights = "full"\n')
+        options = [str(own / "keys.toml") if before == "--keys" else "" for before in scenario.options]
+        given = [word for pair in zip(scenario.options, options, strict=True) for word in pair if word]
+        if scenario.in_namespace:
+            given += ["--host", "::1"]
+        served = stack.enter_context(secftp(root, own / "key", own / "server.log", *given))
+        host, _, port = served.place.rpartition(":")
+        yield Target(("::1" if scenario.in_namespace else host, int(port)), served.server.pid)
+
+
+def _private(path: Path, text: str) -> None:
+    path.touch(mode=0o600)
+    path.write_text(text)
+
+
+class Attempts:
+    """Honest clients, one every two seconds, each in a thread of its own; how long each took to get in."""
+
+    def __init__(self, address: Address, honest: Callable[[int], str], count: int) -> None:
+        self._address = address
+        self._honest = honest
+        self._count = count
+        self._credentials = keyed(OWN_KEY)
+
+    def run(self) -> list[float | None]:
+        """Seconds from the connection to WELCOME; None for those who did not get in."""
+        with concurrent.futures.ThreadPoolExecutor(self._count) as pool:
+            futures = []
+            for number in range(self._count):
+                futures.append(pool.submit(self._attempt, number))
+                threading.Event().wait(EVERY_SECONDS)
+            return [future.result() for future in futures]
+
+    def _attempt(self, number: int) -> float | None:
+        began = time.monotonic()
+        try:
+            channel = shake_hands(self._honest(number), self._address, self._credentials, timeout=WITHIN_SECONDS)
+        except (SecftpError, OSError):
+            return None
+        seconds = time.monotonic() - began
+        with contextlib.suppress(SecftpError, OSError):
+            channel.close(Bye())
+        return seconds
+
+
+def play(scenario: Scenario, attempts: int) -> bool:
+    """One scenario, printed; whether enough honest clients got in."""
+    with server(scenario) as target:
+        attack = scenario.attack(target.address)
+        attack.start()
+        try:
+            threading.Event().wait(5.0)  # for the attack to have its effect
+            times = Attempts(target.address, scenario.honest, attempts).run()
+            memory = psutil.Process(target.pid).memory_info().rss / (1 << 20)
+        finally:
+            attack.stop()
+    came = sorted(seconds for seconds in times if seconds is not None)
+    enough = len(came) >= SHARE_WANTED * attempts
+    figures = "nobody"
+    if came:
+        late = came[min(len(came) - 1, len(came) * 95 // 100)]
+        figures = f"median {came[len(came) // 2]:.2f} s, 95th percentile {late:.2f} s, slowest {came[-1]:.2f} s"
+    got = ", ".join(f"{count:,} {outcome}" for outcome, count in sorted(attack.outcomes.items()))
+    short = "" if enough else " (TOO FEW)"
+    print(
+        f"  {scenario.title}:\n"
+        f"    {len(came)} of {attempts} honest clients in within {WITHIN_SECONDS:.0f} s{short}: {figures}\n"
+        f"    the attack: {got}; the server: {memory:.0f} MiB",
+        flush=True,
+    )
+    return enough
+
+
+def play_all(names: list[str], attempts: int) -> bool:
+    """Each scenario in a process of its own, some at once; whether all went well."""
+    with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
+        results = list(pool.map(lambda name: _in_a_process(name, attempts), names))
+    return all(results)
+
+
+def _in_a_process(name: str, attempts: int) -> bool:
+    command = [sys.executable, "-m", "bench.lockouts", "--here", "--attempts", str(attempts), name]
+    if SCENARIOS[name].in_namespace:
+        if os.geteuid() != 0 or not shutil.which("unshare") or not shutil.which("ip"):
+            print(f"  {SCENARIOS[name].title}: left out, it takes root, unshare and ip", flush=True)
+            return True
+        command = [shutil.which("unshare") or "", "--net", *command]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    reason = done.stderr.strip().rpartition("\n")[2]
+    print(done.stdout + (f"  {SCENARIOS[name].title}: {reason}\n" if reason else ""), end="", flush=True)
+    return done.returncode == 0
+
+
+def _prepare_namespace() -> None:
+    """Make all addresses of some networks this namespace's own."""
+    commands = [
+        ["link", "set", "lo", "up"],
+        *(["-6", "route", "add", "local", net, "dev", "lo"] for net in NAMESPACE_NETWORKS),
+    ]
+    for words in commands:
+        subprocess.run([shutil.which("ip") or "ip", *words], check=True)
+    Path("/proc/sys/net/ipv6/ip_nonlocal_bind").write_text("1")
+
+
+def main() -> int:
+    """Play some scenarios, or all."""
+    parser = argparse.ArgumentParser(prog="python -m bench.lockouts", description=__doc__.split("\n\n")[0])
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(SCENARIOS)} (default: all)")
+    parser.add_argument("--attempts", type=int, default=ATTEMPTS, help=f"honest clients ({ATTEMPTS})")
+    parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    unknown = set(options.names) - set(SCENARIOS)
+    if unknown:
+        parser.error(f"there is no scenario {', '.join(sorted(unknown))}")
+    names = options.names or list(SCENARIOS)
+    if not options.here:
+        return 0 if play_all(names, max(1, options.attempts)) else 1
+    (name,) = names
+    if SCENARIOS[name].in_namespace:
+        _prepare_namespace()
+    return 0 if play(SCENARIOS[name], max(1, options.attempts)) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
