@@ -130,7 +130,7 @@ SCENARIOS = {
     "old-key": Scenario(
         "a device that tries an old key once a second, honest clients from the same address",
         (),
-        lambda address: guessers(1, 1.0, HERE, address, wrong()),
+        lambda address: Flood(1.0, 64, lambda _: HERE, address, _hello()),
         lambda _: HERE,
     ),
     "anonymous": Scenario(

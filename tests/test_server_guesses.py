@@ -141,7 +141,7 @@ def test_however_long_a_source_has_guessed_it_is_forgiven_in_minutes():
     for second in range(86_400):
         charge(made, now=float(second))
     assert wait(made, now=86_400.0) == pytest.approx(4, abs=1)
-    assert wait(made, now=86_400.0 + 10 * 60) == 0
+    assert [wait(made, now=86_400.0 + 10 * 60) for _ in range(3)] == [0, 0, 0]
 
 
 def test_all_sources_together_have_a_budget_that_comes_in_again():
