@@ -10,9 +10,11 @@ import errno
 import functools
 import os
 import re
+import resource
 import sys
 from typing import NamedTuple
 
+_LINUX_SET_DUMPABLE = 4  # PR_SET_DUMPABLE, linux/prctl.h
 _LINUX_NOREPLACE = 1  # RENAME_NOREPLACE, linux/fs.h
 _DARWIN_EXCL = 4  # RENAME_EXCL, sys/stdio.h
 
@@ -67,6 +69,27 @@ def has_controlling_terminal() -> bool:
     except OSError:
         return False
     return True
+
+
+def forbid_dumps() -> None:
+    """Let the memory of this process be written to no core dump, and be read by no other process of its user.
+
+    RLIMIT_CORE of 0 for what it starts, too; and on Linux PR_SET_DUMPABLE (prctl(2)), since that limit does not hold
+    where core_pattern is a pipe to a program (core(5)), and since a debugger of the same user reads keys as well
+    (ptrace(2)). The system sets the flag anew when the user of a process changes: call this again after that. Raises
+    OSError where it is not allowed, and ImportError where Python has no ctypes.
+    """
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if not sys.platform.startswith("linux"):
+        return
+    import ctypes
+
+    prctl = ctypes.CDLL(None, use_errno=True).prctl
+    # The system reads each of them as an unsigned long, and those that it does not use have to be 0 in others' calls.
+    prctl.argtypes = (ctypes.c_int, ctypes.c_ulong, ctypes.c_ulong, ctypes.c_ulong, ctypes.c_ulong)
+    if prctl(_LINUX_SET_DUMPABLE, 0, 0, 0, 0) != 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
 
 
 def rename_noreplace(old: bytes, new: bytes, *, folder: int, to: int | None = None) -> None:

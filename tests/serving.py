@@ -446,7 +446,12 @@ def _some(sock):
 
 
 def environment(home, **changes):
-    """An environment in which nothing of the user's own counts."""
+    """An environment in which nothing of the user's own counts.
+
+    A PYTHONPATH in `changes` comes before the one of these tests, which may name the tree under test.
+    """
+    if (under_test := os.environ.get("PYTHONPATH")) and "PYTHONPATH" in changes:
+        changes["PYTHONPATH"] = os.pathsep.join((changes["PYTHONPATH"], under_test))
     inherited = {name: value for name, value in os.environ.items() if name not in ("SECFTP_KEY", "XDG_STATE_HOME")}
     return {**inherited, "HOME": os.fspath(home), "XDG_STATE_HOME": os.path.join(home, "state"), **changes}
 
@@ -457,6 +462,21 @@ def client_command(*arguments):
 
 def server_command(*arguments):
     return [sys.executable, "-P", "-m", "secftp.server", *map(os.fspath, arguments)]
+
+
+# For a server whose descriptors a test looks at: by itself it lets no other process of its user do that.
+_WATCHED = """
+import sys
+from secftp import system
+system.forbid_dumps = lambda: None
+from secftp.server.__main__ import main
+sys.exit(main())
+"""
+
+
+def watched_server_command(*arguments):
+    """A server that the user who runs the tests may look at from outside, whoever that is."""
+    return [sys.executable, "-P", "-c", _WATCHED, *map(os.fspath, arguments)]
 
 
 class ServerProcess:
@@ -488,11 +508,14 @@ class ServerProcess:
 
 
 @contextlib.contextmanager
-def server_process(home, *arguments, terminal=False, **changes):
-    """A server process; `terminal` gives it one as standard output, `changes` go into its environment."""
+def server_process(home, *arguments, terminal=False, watched=False, **changes):
+    """A server process; `terminal` gives it one as standard output, `changes` go into its environment.
+
+    `watched`: the test looks at its descriptors.
+    """
     master, slave = os.openpty() if terminal else (None, None)
     process = subprocess.Popen(
-        server_command(*arguments),
+        (watched_server_command if watched else server_command)(*arguments),
         stdin=subprocess.DEVNULL,
         stdout=slave if terminal else subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -490,16 +490,18 @@ print("unchanged")
 """
 
 
-@pytest.mark.parametrize("how", ["-c", "script", "-m"])
+@pytest.mark.parametrize("how", ["-c", "script", "script of our name", "-m"])
 def test_who_imports_secftp_keeps_sys_path(tmp_path, how):
     """In a program of another's, with `python -m` too, sys.path is that program's business."""
     (tmp_path / "secftp_user").mkdir()
     (tmp_path / "secftp_user" / "__init__.py").write_text(_LIBRARY)
     (tmp_path / "secftp_user" / "__main__.py").write_text("")
     (tmp_path / "script.py").write_text(_LIBRARY)
+    (tmp_path / "secftp.sync.py").write_text(_LIBRARY)
     command = {
         "-c": ["-c", _LIBRARY],
         "script": ["script.py", "-m", "secftp.client"],
+        "script of our name": ["secftp.sync.py", "secftp.client"],
         "-m": ["-m", "secftp_user", "secftp.server"],
     }
     done = subprocess.run(

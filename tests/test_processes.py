@@ -78,10 +78,16 @@ def test_groups_go_before_the_user_that_may_change_them(monkeypatch):
     monkeypatch.setattr(os, "initgroups", lambda *given: calls.append(("initgroups", *given)))
     monkeypatch.setattr(os, "setgid", lambda *given: calls.append(("setgid", *given)))
     monkeypatch.setattr(os, "setuid", lambda *given: calls.append(("setuid", *given)))
+    monkeypatch.setattr("secftp.system.forbid_dumps", lambda: calls.append(("forbid_dumps",)))
     monkeypatch.setenv("HOME", "/elsewhere")
     monkeypatch.setenv("XDG_STATE_HOME", "/elsewhere")
     user.become(entry.pw_name)
-    assert calls == [("initgroups", entry.pw_name, entry.pw_gid), ("setgid", entry.pw_gid), ("setuid", entry.pw_uid)]
+    assert calls == [
+        ("initgroups", entry.pw_name, entry.pw_gid),
+        ("setgid", entry.pw_gid),
+        ("setuid", entry.pw_uid),
+        ("forbid_dumps",),
+    ]
     assert (os.environ["HOME"], "XDG_STATE_HOME" in os.environ) == (entry.pw_dir, False)
 
 

@@ -42,6 +42,7 @@ from tests.serving import (
     server_process,
     session,
     until,
+    watched_server_command,
 )
 
 SECRET = "correct horse battery staple"
@@ -239,7 +240,7 @@ def test_sighup_reads_the_keys_again_and_drops_no_session(home, root, key):
 def test_reading_keys_again_and_again_holds_no_descriptors(home, root, key):
     (root / "in").mkdir()
     write(home / "keys.toml", '[me]\nkey-file = "key"\nfolder = "in"\nrights = "full"\n')
-    with serve(home, root, "--keys", home / "keys.toml") as server:
+    with serve(home, root, "--keys", home / "keys.toml", watched=True) as server:
         assert server.port
         process, held = psutil.Process(server.pid), []
         for count in range(1, 13):
@@ -464,7 +465,9 @@ def test_json_of_level_debug_has_the_lines_for_people_too(home, root):
 
 
 def test_of_level_warning_only_what_somebody_should_look_at_is_told(home, root):
-    with serve(home, root, "--anonymous-write", "--log-level", "warning", "--max-file-size", "4") as server:
+    with serve(
+        home, root, "--anonymous-write", "--log-level", "warning", "--max-file-size", "4", watched=True
+    ) as server:
         (listening,) = until(
             lambda: [
                 found for found in psutil.Process(server.pid).net_connections() if found.status == psutil.CONN_LISTEN
@@ -580,7 +583,7 @@ def test_without_a_port_it_does_not_start(home, root):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has all of 127.0.0.0/8 as its own")
 def test_with_few_descriptors_silent_connections_take_none_that_a_session_needs(home, root):
-    command = server_command("0", "--host", HOST, "--root", root, "--anonymous-write", "--max-clients", "4")
+    command = watched_server_command("0", "--host", HOST, "--root", root, "--anonymous-write", "--max-clients", "4")
     process = subprocess.Popen(
         ["sh", "-c", 'ulimit -n 110; exec "$@"', "sh", *command],
         env=environment(home),
@@ -684,7 +687,7 @@ _ACTIVATE = (
 def activated(home, listener, *arguments, count="1", **changes):
     """A server that is started with a socket, as systemd does it; killed in the end if it still runs."""
     process = subprocess.Popen(
-        [sys.executable, "-c", _ACTIVATE, str(listener.fileno()), count, *server_command(*arguments)],
+        [sys.executable, "-c", _ACTIVATE, str(listener.fileno()), count, *watched_server_command(*arguments)],
         pass_fds=[listener.fileno()],
         env=environment(home, **changes),
         stdin=subprocess.DEVNULL,

@@ -30,6 +30,7 @@ from tests.serving import (
     server_process,
     session,
     until,
+    watched_server_command,
 )
 
 MIB = 1 << 20
@@ -542,7 +543,7 @@ def test_a_log_that_nobody_reads_ends_nothing(home, root):
 def test_without_any_standard_descriptor_it_serves_and_writes_into_no_connection(home, root):
     command = ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh"]
     process = subprocess.Popen(
-        [*command, *server_command("0", "--host", HOST, "--root", root, "--anonymous-write")],
+        [*command, *watched_server_command("0", "--host", HOST, "--root", root, "--anonymous-write")],
         env=environment(home),
         cwd=home,
     )

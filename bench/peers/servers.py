@@ -69,10 +69,22 @@ def path_of(program: str) -> str:
     return find(program) or program
 
 
+_WATCHED = """
+import sys
+from secftp import system
+system.forbid_dumps = lambda: None
+from secftp.server.__main__ import main
+sys.exit(main())
+"""
+
+
 @contextlib.contextmanager
 def secftp(root: Path, key: Path, log: Path, *more: str) -> Iterator[Secftp]:
-    """Our server for one folder; `more` are further options of its command line."""
-    command = [sys.executable, "-m", "secftp.server", "0", "--host", LOOPBACK, "--root", str(root), "--key-file"]
+    """Our server for one folder; `more` are further options of its command line.
+
+    It lets this process look at its memory and descriptors, which it lets no other of its user do by itself.
+    """
+    command = [sys.executable, "-P", "-c", _WATCHED, "0", "--host", LOOPBACK, "--root", str(root), "--key-file"]
     with serving([*command, str(key), *more], log, lambda said: bool(LISTENING.search(said))) as server:
         found = LISTENING.search(server.log())
         assert found is not None

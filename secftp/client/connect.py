@@ -6,9 +6,10 @@ dump of this process holds it.
 
 from __future__ import annotations
 
-import resource
+import contextlib
 from typing import TYPE_CHECKING
 
+from secftp import system
 from secftp.channel import Credentials
 from secftp.client.key import choose_key
 from secftp.record import Mode, Password, Suite
@@ -57,7 +58,8 @@ class Connector:
         )
 
     def _make_credentials(self) -> Credentials:
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold the key
+        with contextlib.suppress(OSError, ImportError):  # a sandbox may forbid it, and has rules of its own then
+            system.forbid_dumps()  # they would hold the key
         options = self._options
         if (checksum := getattr(options, "checksum", None)) is not None:
             load_digests(checksum)

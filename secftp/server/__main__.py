@@ -13,6 +13,7 @@ import resource
 import sys
 from typing import TYPE_CHECKING, Final
 
+from secftp import system
 from secftp.errors import ExitCode, InstallationError, NotFound, SecftpError, UsageError
 from secftp.text import escape, fit_streams
 
@@ -83,11 +84,12 @@ def _run(arguments: list[str]) -> int:
 
 
 def _prepare_process() -> None:
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    # A core dump would hold the keys; every connection is a descriptor.
-    for limit, value in ((resource.RLIMIT_CORE, 0), (resource.RLIMIT_NOFILE, most)):
-        with contextlib.suppress(OSError, ValueError):  # a sandbox may forbid it, and has limits of its own then
-            resource.setrlimit(limit, (value, most if value else 0))
+    # A sandbox may forbid either, and has rules and limits of its own then.
+    with contextlib.suppress(OSError, ImportError):
+        system.forbid_dumps()  # they would hold the keys
+    with contextlib.suppress(OSError, ValueError):
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # every connection is a descriptor
     sys.setswitchinterval(SWITCH_SECONDS)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 
+from secftp import system
 from secftp.errors import UsageError
 from secftp.text import escape
 
@@ -25,5 +27,7 @@ def become(name: str) -> None:
             os.setuid(entry.pw_uid)
         except OSError:
             raise UsageError("Only root can become another user.", hint="Leave out --user, or start as root.") from None
+        with contextlib.suppress(OSError, ImportError):
+            system.forbid_dumps()  # fs.suid_dumpable may have allowed them again
     os.environ["HOME"] = entry.pw_dir
     os.environ.pop("XDG_STATE_HOME", None)

@@ -174,7 +174,7 @@ class Try:
         if warm:
             self.scenario.lay_out(self.place)
         arguments = ["0", "--host", "127.0.0.1", "--root", self.place.served, "--key-file", self.place.key]
-        with server_process(self.place.base, *arguments) as server:
+        with server_process(self.place.base, *arguments, watched=True) as server:
             if warm:
                 self.nursery.client(self.prepared(server)).run()
             self._seen = 0

@@ -24,7 +24,7 @@ _CALL = re.compile(r"^(\d+) +(\w+)\(")
 
 # Imports what a transfer needs, once; then forks a client for each line that it gets, which waits until it may go.
 NURSERY = """
-import json, os, sys
+import ctypes, json, os, sys
 from secftp.client import __main__ as client
 import secftp.client.copy_files, secftp.copy, secftp.session, secftp.storage.local, secftp.keys
 for line in sys.stdin:

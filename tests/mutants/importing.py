@@ -19,9 +19,9 @@ STARTS = f"{PLANTED}::test_no_way_to_start_it_runs_what_lies_in_the_working_dire
 
 MUTANTS: list[Mutant] = [
     # --- sys.path ---
-    mutant("working-directory-stays-on-the-path", "secftp/safe_path.py", "            _Start.module_directory = _absolute(entries.pop(0))\n        take_off()\n", "            _Start.module_directory = _absolute(entries.pop(0))\n", CLIENT, PLANTED),
+    mutant("working-directory-stays-on-the-path", "secftp/safe_path.py", "            _Start.module_directory = _absolute(entries.pop(0))\n        take_off()\n", "            _Start.module_directory = _absolute(entries.pop(0))\n", CLIENT),
     mutant("only-a-module-of-its-own-word", "secftp/safe_path.py", 'word.partition("m")[2] if word.startswith("-") else word', "word", CLIENT),
-    mutant("second-entry-stays-on-the-path", "secftp/safe_path.py", "    sys.path[:] = [entry for entry in sys.path if not isinstance(entry, str) or not _is_here(entry)]\n", "    if sys.path and _is_here(sys.path[0]):\n        del sys.path[0]\n", CLIENT),
+    mutant("relative-entry-stays-on-the-path", "secftp/safe_path.py", "    if not os.path.isabs(entry):\n        return True\n", "    if not os.path.isabs(entry):\n        return False\n", CLIENT),
     mutant("main-leaves-the-path", "secftp/client/__main__.py", "    if argv is None:\n        safe_path.take_off()\n", "", CLIENT),
     mutant("main-of-the-server-leaves-the-path", "secftp/server/__main__.py", "    if arguments is None:\n        safe_path.take_off()\n", "", STARTS),
     mutant("script-leaves-the-path", "secftp/safe_path.py", "    if _is_script():\n        take_off()\n    elif _is_program():", "    if _is_program():", CLIENT),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.mutants.mutant import Mutant, mutant
 
 FORKS = "tests/test_forks.py"
+DUMPS = "tests/test_dumps.py"
 GIVEN_UP = "tests/test_processes.py"
 OBJECTS = "tests/test_core_objects.py"
 SIGNALS = "tests/test_signals.py"
@@ -28,10 +29,13 @@ MUTANTS: list[Mutant] = [
     mutant("user-before-its-groups", "secftp/server/user.py", "            os.initgroups(name, entry.pw_gid)\n            os.setgid(entry.pw_gid)\n            os.setuid(entry.pw_uid)\n", "            os.setuid(entry.pw_uid)\n            os.setgid(entry.pw_gid)\n            os.initgroups(name, entry.pw_gid)\n", GIVEN_UP),
     mutant("roots-powers-kept-by-a-failure", "secftp/server/user.py", '            raise UsageError("Only root can become another user.", hint="Leave out --user, or start as root.") from None\n', "            return\n", GIVEN_UP),
     mutant("roots-state-directory", "secftp/server/user.py", '    os.environ.pop("XDG_STATE_HOME", None)\n', "", GIVEN_UP),
-    mutant("server-dumps-core", "secftp/server/__main__.py", "(resource.RLIMIT_CORE, 0), ", "", GIVEN_UP),
-    mutant("server-may-be-made-to-dump-core", "secftp/server/__main__.py", "(value, most if value else 0)", "(value, most)", GIVEN_UP),
-    mutant("client-dumps-core", "secftp/client/connect.py", "        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold the key\n", "", GIVEN_UP),
-    mutant("client-may-be-made-to-dump-core", "secftp/client/connect.py", "resource.setrlimit(resource.RLIMIT_CORE, (0, 0))", "resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))", GIVEN_UP),
+    mutant("server-dumps-core", "secftp/server/__main__.py", "        system.forbid_dumps()  # they would hold the keys\n", "        pass\n", GIVEN_UP),
+    mutant("server-may-be-made-to-dump-core", "secftp/system.py", "resource.setrlimit(resource.RLIMIT_CORE, (0, 0))", "resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))", GIVEN_UP),
+    mutant("client-dumps-core", "secftp/client/connect.py", "            system.forbid_dumps()  # they would hold the key\n", "            pass\n", GIVEN_UP),
+    mutant("process-stays-dumpable", "secftp/system.py", "prctl(_LINUX_SET_DUMPABLE, 0, 0, 0, 0)", "prctl(_LINUX_SET_DUMPABLE, 1, 0, 0, 0)", DUMPS),
+    mutant("another-user-makes-it-dumpable", "secftp/server/user.py", "            system.forbid_dumps()  # fs.suid_dumpable may have allowed them again\n", "            pass\n", f"{DUMPS}::test_another_user_makes_it_dumpable_no_more"),
+    mutant("dumpable-until-the-key-is-there", "secftp/client/connect.py", "        return Credentials(self._obtain().password(), suite, Mode.KEYED, options.place.name)\n", "        password = self._obtain().password()\n        system.forbid_dumps()\n        return Credentials(password, suite, Mode.KEYED, options.place.name)\n", f"{DUMPS}::test_a_client_is_not_dumpable_before_it_has_a_key"),
+    mutant("libraries-change-the-process", "secftp/api/server.py", "        with self._lock:\n            if self._running is not None:\n", "        from secftp.system import forbid_dumps\n\n        forbid_dumps()\n        with self._lock:\n            if self._running is not None:\n", f"{DUMPS}::test_a_program_that_imports_secftp_stays_as_it_is"),
     # --- signals ---
     mutant("server-misses-a-signal", "secftp/server/running.py", "        listener.wake_at_signals()\n", "", SIGNALS),
     mutant("wakeup-descriptor-not-given-back", "secftp/channel/listen.py", "            signal.set_wakeup_fd(self._woken_before, warn_on_full_buffer=False)\n", "", SIGNALS),

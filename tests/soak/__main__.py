@@ -118,7 +118,7 @@ def main() -> int:
         arguments = [str(port), "--host", "127.0.0.1", "--root", place.served, "--key-file", place.key]
         # What bounds one address is not what is tried here: all clients are one address.
         arguments += ["--max-pending-per-source", "200", "--log-level", "error"]
-        with server_process(place.base, *arguments) as server:
+        with server_process(place.base, *arguments, watched=True) as server:
             until(lambda: listens(port), "the server listens")
             soak(figures, options, server.pid, port, place, key)
     return figures.close()
