@@ -8,6 +8,7 @@ import os
 
 import pytest
 
+from secftp.api import listing as api_listing
 from secftp.client import listing as listing_verb
 from secftp.errors import ExitCode, FileError, Forbidden, InputOutputError, NotFound
 from secftp.messages import Entries, Error, ErrorCode, Info, Kind, Listed, encode, problem_of
@@ -259,17 +260,6 @@ def test_a_tree_with_one_is_not_removed(remote, sick, tmp_path):
     assert (tmp_path / "served" / "top" / "odd").exists()
 
 
-def test_fsspec_has_no_size_for_it(remote, sick, tmp_path):
-    from secftp.api.fs import SecftpFileSystem
-
-    file_system = SecftpFileSystem("unused", skip_instance_cache=True, anonymous=True)
-    file_system._remote = remote
-    sick()
-    found = {entry["name"]: entry for entry in file_system.ls("/")}
-    assert (found["/odd"]["size"], found["/odd"]["type"]) == (None, "other")
-    assert (found["/plain"]["size"], found["/plain"]["type"]) == (1, "file")
-
-
 def test_a_failure_below_is_one_of_ours(remote):
     with pytest.raises(FileError):
         remote.stat("missing")
@@ -283,3 +273,18 @@ def test_what_was_listed_before_it_broke_off_is_fetched(secftp, tmp_path, monkey
         result = told_once(secftp("get", "//sv", tmp_path / "copy"), "sv")
     assert listing(tmp_path / "copy") == ["odd", "plain"]
     assert result.code == ExitCode.FAILED
+
+
+@pytest.mark.parametrize("ahead", [1, 2, 3, 20_000])
+def test_what_was_listed_before_it_broke_off_is_given_out(remote, tmp_path, monkeypatch, ahead):
+    monkeypatch.setattr(api_listing, "AHEAD_ENTRIES", ahead)
+    (tmp_path / "served" / "more").write_bytes(b"3")
+    names = []
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "scandir", BreakingScandir("odd"))
+        listing = iter(remote.scandir())
+        with pytest.raises(InputOutputError):
+            names.extend(entry.name for entry in listing)
+        assert list(listing) == []
+    assert sorted(names) == ["more", "odd", "plain"]
+    assert sorted(remote.listdir()) == ["more", "odd", "plain"], "the connection is in order"

@@ -27,7 +27,7 @@ from secftp.places import DEFAULT_PORT, Url, format_url, is_url, parse_url
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from secftp.api.credentials import Cipher
     from secftp.api.entries import RemoteEntry, RemoteStat
@@ -147,6 +147,30 @@ class SecftpFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec has 
         """Whether it is there; other trouble is raised."""
         return self.remote.exists(self._strip_protocol(path))
 
+    def isdir(self, path: str) -> bool:
+        """Whether it is a directory; other trouble is raised."""
+        return self.remote.is_dir(self._strip_protocol(path))
+
+    def isfile(self, path: str) -> bool:
+        """Whether it is a file; other trouble is raised."""
+        return self.remote.is_file(self._strip_protocol(path))
+
+    def walk(
+        self,
+        path: str,
+        maxdepth: int | None = None,
+        topdown: bool = True,  # noqa: FBT001, FBT002 - fsspec's
+        on_error: str | Callable[[OSError], object] | None = None,
+        **options: Any,
+    ) -> Iterator[Any]:
+        """As fsspec's, but what can't be listed is not left out without a word unless `on_error` is `omit`.
+
+        So `find`, `glob`, `du` and a recursive `get`, which stand on this, raise it, too. A directory that is not there
+        holds nothing.
+        """
+        tell = options.pop("_tell", None) or (_raise_unless_missing if on_error is None else on_error)
+        yield from super().walk(path, maxdepth=maxdepth, topdown=topdown, on_error=tell, _tell=tell, **options)
+
     def modified(self, path: str) -> dt.datetime:
         """When it was last changed."""
         return self.remote.stat(self._strip_protocol(path)).modified
@@ -229,6 +253,11 @@ class SecftpFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec has 
     def mv(self, path1: str, path2: str, recursive: bool = True, maxdepth: int | None = None, **_options: Any) -> None:  # noqa: ARG002, FBT001, FBT002 - fsspec's
         """Give a file or a folder another name, in one step; a file may replace a file."""
         self.remote.replace(self._strip_protocol(path1), self._strip_protocol(path2))
+
+
+def _raise_unless_missing(problem: OSError) -> None:
+    if not isinstance(problem, FileNotFoundError | NotADirectoryError):
+        raise problem
 
 
 def _described(name: str, found: RemoteStat | None) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, AnyStr, Final, Generic, Self
 
 from secftp.api.entries import RemoteEntry, RemoteStat
 from secftp.api.names import joined
-from secftp.errors import ConnectionLost
+from secftp.errors import ConnectionLost, FileError
 from secftp.messages import problem_of
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ class Listing(Generic[AnyStr]):
         self._given: AnyStr = given
         self._ahead: deque[Listed] = deque()
         self._rest: Iterator[Listed] | None = None
+        self._problem: FileError | None = None  # with which the listing broke off
         self._keep: contextlib.ExitStack = contextlib.ExitStack()
         while not self._begin(path, recursive=recursive):
             pass
@@ -55,6 +56,10 @@ class Listing(Generic[AnyStr]):
                 if not connection.reused or self._ahead or pool.closed:
                     raise
                 return False
+            except FileError as problem:
+                if not self._ahead:
+                    raise
+                self._problem = problem.with_traceback(None)  # what came before it is good
             if len(self._ahead) == AHEAD_ENTRIES:
                 self._rest = listed
                 pool.prolong(connection)
@@ -68,13 +73,16 @@ class Listing(Generic[AnyStr]):
         if not self._ahead and self._rest is not None:
             self._read_on()
         if not self._ahead:
+            problem, self._problem = self._problem, None
+            if problem is not None:
+                raise problem
             raise StopIteration
         return self._entry(self._ahead.popleft())
 
     def close(self) -> None:
         """Ask for no more; what is not listed yet never will be. Idempotent."""
         self._ahead.clear()
-        self._rest = None
+        self._rest = self._problem = None
         self._keep.close()
 
     def __enter__(self) -> Self:
@@ -90,6 +98,11 @@ class Listing(Generic[AnyStr]):
             self._pool.require_open()
             # No name of its own for the rest: a traceback would hold it, and what it holds.
             self._ahead.extend(islice(self._rest or (), AHEAD_ENTRIES))
+        except FileError as problem:
+            if not self._ahead:
+                self.close()
+                raise
+            self._problem = problem.with_traceback(None)
         except BaseException:
             self.close()
             raise

@@ -95,6 +95,8 @@ MUTANTS = [
     mutant("unseen-is-an-empty-file", "secftp/api/listing.py", "None if listed.kind is None else stat_of(listed)", "stat_of(listed)", UNSEEN),
     mutant("room-unknown-is-none", "secftp/storage/room.py", "if status.f_blocks else None\n", "\n", "tests/test_server_quota.py::test_blocks_and_files_of_which_there_are_none_in_all_are_not_told"),
     mutant("broken-listing-is-not-fetched", "secftp/copy/walk.py", "exception_for(received.code, folder.name, received.reason), folder.entries())", "exception_for(received.code, folder.name, received.reason))", UNSEEN),
+    mutant("fsspec-leaves-out-without-a-word", "secftp/api/fs.py", "    if not isinstance(problem, FileNotFoundError | NotADirectoryError):\n        raise problem\n", "    return\n", "tests/test_api_fs_unseen.py"),
+    mutant("program-takes-a-part-for-the-whole", "secftp/api/listing.py", "            if problem is not None:\n                raise problem\n", "", UNSEEN),
     mutant("listing-loses-what-came-before", "secftp/server/requests/look.py", "            if entries:\n", "            if not entries:\n", UNSEEN),
     mutant("unsized-is-empty", "secftp/storage/unsized.py", "return size or os.fstat(fd).st_size or None", "return size", UNSIZED),
     mutant("unsized-is-a-page", "secftp/storage/unsized.py", "return None if size and os.fstat(fd).st_size == size else size", "return size", UNSIZED),
