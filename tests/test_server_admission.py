@@ -267,6 +267,34 @@ def test_a_flood_from_everywhere_delays_no_source_that_has_proved_a_key():
     assert all(wait is not None and wait < 0.1 for wait in waits), waits
 
 
+def test_the_last_challenge_of_the_budget_is_for_a_source_that_has_proved_a_key():
+    made = admission(guess_burst=1, guess_rate=0.001)
+    first, stranger, trusted = Candidate("192.0.2.1"), Candidate("198.51.100.1"), Candidate("192.0.2.1")
+    made.proved(first, 0.0)
+    add(made, first, 0.0)
+    made.charge(made.take(0.0), 0.0)  # out of the budget of those who have proved a key
+    for candidate in (stranger, trusted):
+        add(made, candidate, 0.0)
+    assert made.take(0.0) is trusted
+    made.charge(trusted, 0.0)
+    assert made.take(0.0) is None
+
+
+def test_a_proof_is_good_for_all_of_its_address_that_wait():
+    made = admission(guess_burst=2, guess_rate=0.001)
+    attackers = [Candidate(f"198.51.{number}.1") for number in range(50)]
+    mine = [Candidate("192.0.2.1") for _ in range(3)]
+    for candidate in (mine[0], *attackers, *mine[1:]):
+        add(made, candidate, 0.0)
+    assert made.take(0.0) is mine[0]
+    made.charge(mine[0], 0.0)
+    made.charge(made.take(0.0), 0.0)
+    assert made.take(0.0) is None, "the budget is used up"
+    made.proved(mine[0], 0.0)
+    assert [made.take(0.0), made.take(0.0)] == mine[1:]
+    assert made.take(0.0) in attackers, "the proof has given one guess back"
+
+
 def test_a_device_with_an_old_key_delays_its_address_for_seconds_only():
     attack = every(1.0, lambda _: "192.0.2.1")
     waits = run(admission(), attack, every(2.0, lambda _: "192.0.2.1", until=60.0), 90.0)

@@ -126,10 +126,15 @@ class Admission(Generic[_T]):
         candidate.charge = self._guesses.charge(candidate.source, now, trusted=candidate.trusted)
 
     def proved(self, candidate: _T, now: float) -> None:
-        """It has proved a key."""
+        """It has proved a key. Others of its source that wait for their turn go first from now on, too."""
         self._guesses.trust(candidate.source, now)
         if candidate.charge is not None:
             self._guesses.refund(candidate.source, candidate.charge, now)
+        for waiting in self._waiting.of(candidate.source):
+            if waiting in self._is_due:
+                self._due[waiting.trusted].remove(waiting)
+                self._due[True].add(waiting)
+            waiting.trusted = True
 
     def _become_due(self, candidate: _T, now: float) -> None:
         self._is_due.add(candidate)

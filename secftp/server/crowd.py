@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
 from secftp.server.fair_queue import HasSource
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from secftp.server.sources import Network, Source
 
@@ -62,6 +62,10 @@ class Crowd(Generic[_T]):
         """How many are of this address (or /64)."""
         return self._of_network[source.address]
 
+    def of(self, source: Source) -> tuple[_T, ...]:
+        """Those of this address (or /64)."""
+        return tuple(self._of_address.get(source.address, ()))
+
     def add(self, member: _T) -> None:
         """Take one in."""
         self._places[member] = len(self._members)
@@ -93,9 +97,9 @@ class Crowd(Generic[_T]):
 
     def pick_of(self, source: Source) -> _T | None:
         """Which one of this address is dropped next; None if it has none."""
-        return self._most_crowded(list(self._of_address.get(source.address, ())))
+        return self._most_crowded(self.of(source))
 
-    def _most_crowded(self, members: list[_T]) -> _T | None:
+    def _most_crowded(self, members: Sequence[_T]) -> _T | None:
         if not members:
             return None
         sample = [members[self._choose(len(members))] for _ in range(SAMPLE)]

@@ -40,6 +40,7 @@ MUTANTS: list[Mutant] = [
     mutant("guess-budget-without-end", "secftp/server/guesses.py", "        self._left -= 1\n", "", GUESSES),
     mutant("guess-budget-for-all-from-the-trusted", "secftp/server/guesses.py", "        return min(due, self._trusted_budget.due(now)) if trusted else due\n", "        return min(due, self._trusted_budget.due(now))\n", GUESSES),
     mutant("trusted-ones-wait-with-all", "secftp/server/admission.py", "        for trusted in (True, False):\n", "        for trusted in (False, True):\n", ADMISSION),
+    mutant("a-proof-is-good-for-itself-alone", "secftp/server/admission.py", "        for waiting in self._waiting.of(candidate.source):\n", "        for waiting in ():\n", ADMISSION),
     mutant("spent-on-those-who-have-left", "secftp/server/door.py", "        if visitor.stream.has_ended():", "        if False and visitor.stream.has_ended():", DOOR),
     mutant("any-key-is-taken-for-a-generated-one", "secftp/server/access.py", "        self.guessable: Final = not all(generated)\n", "        self.guessable: Final = not any(generated)\n", GENERATED),
     mutant("a-passphrase-is-taken-for-a-generated-key", "secftp/keys/text.py", "    return layout == _LAYOUT and _generated(text) is not None\n", "    return _generated(text) is not None\n", GENERATED),
