@@ -177,3 +177,19 @@ def test_a_file_that_vanishes_is_a_failure_and_the_rest_is_compared(secftp, here
     result = secftp("verify", here, "//").expect(ExitCode.FAILED, "One failure, told above.")
     assert "secftp: No such file: a\n" in result.errors
     assert "0 differences, 3 files the same" in result.errors
+
+
+def test_a_file_that_changes_while_it_is_compared_is_a_failure(secftp, here, root, monkeypatch):
+    """What was read is what the server has; what stands here now is something else."""
+    both(here, root)
+    digest = verify._Comparison._digest
+
+    def change(comparison, source):
+        found = digest(comparison, source)
+        if found[1] == os.path.getsize(here / "a"):
+            (here / "a").write_bytes(b"x" * found[1])
+            os.utime(here / "a", ns=(0, 1))
+        return found
+
+    monkeypatch.setattr(verify._Comparison, "_digest", change)
+    secftp("verify", here / "a", "//a").expect(ExitCode.FAILED, "It changed while it was being read: ")

@@ -11,6 +11,7 @@ from secftp.api import listing
 from secftp.channel import Stream
 from secftp.channel.incoming import Incoming
 from secftp.handshake import ClientHandshake, Established, Status
+from secftp.keys import Key
 from secftp.messages import Bye, Stat
 from secftp.record import Mode, Password, Suite
 from tests.channels import PATH, ends
@@ -135,6 +136,15 @@ def test_a_listing_that_ends_in_a_forked_process_gives_nothing_back(served, monk
     assert in_a_fork(forsake) == str((0, True, False))
     assert len(list(entries)) == 15
     assert served.remote.exists("3")
+
+
+def test_a_key_that_is_being_stretched_at_the_fork_can_be_used_in_the_child():
+    """The thread that stretched it is not there to let the lock go. What was stretched before is not done again."""
+    fresh, stretched = Key.from_text("a key of these tests"), Key.from_text("a key of these tests")
+    password = stretched.password()
+    for key in (fresh, stretched):
+        with key._lock:
+            assert in_a_fork(lambda key=key: key.password() is password) == str(key is stretched)
 
 
 def test_a_client_that_is_closed_in_a_forked_process_stays_open_in_its_parent(served):

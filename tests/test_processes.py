@@ -7,18 +7,17 @@ import os
 import pwd
 import resource
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
 import pytest
 
 from secftp.errors import Forbidden, UsageError
-from secftp.messages import Limits, Welcome
 from secftp.server import user
-from tests.command_line import SECRET, SECRET_KEY, started, terminal
-from tests.serving import HOST, fake_server, server_process, session
+from tests.command_line import SECRET
+from tests.serving import DEADLINE, HOST, environment, server_process, session
 
-LIMITS = Limits(requests=64, keepalive=15, idle=60)
 FOREIGN_GROUP = 54321  # nobody's, but root's for the time of a test
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 
@@ -108,59 +107,26 @@ def test_a_step_that_fails_ends_the_start(monkeypatch, failing):
 
 # --- core dumps -------------------------------------------------------------------------------------------------------
 
-
-@pytest.fixture
-def dumps_allowed():
-    """What is started in a test may dump core, as far as this process may allow that."""
-    before = resource.getrlimit(resource.RLIMIT_CORE)
-    with contextlib.suppress(ValueError):
-        resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-    soft, hard = resource.getrlimit(resource.RLIMIT_CORE)
-    if soft != hard:
-        resource.setrlimit(resource.RLIMIT_CORE, (hard, hard))
-    yield
-    with contextlib.suppress(ValueError):
-        resource.setrlimit(resource.RLIMIT_CORE, before)
+# A process can't be asked what it would have been allowed: its limits may be 0 from the start, for good.
+_RECORDED = """
+import resource
+asked = []
+resource.setrlimit = lambda *what: asked.append(what)
+from secftp import system
+system.forbid_dumps()
+assert asked == [(resource.RLIMIT_CORE, (0, 0))], asked
+"""
 
 
-def dump_limits(pid):
-    return resource.prlimit(pid, resource.RLIMIT_CORE)
+def test_the_limit_of_core_dumps_is_lowered_for_good(tmp_path):
+    """Both the limit and what it may be raised to; `tests/test_dumps.py` has who does this, and when."""
+    done = subprocess.run(
+        [sys.executable, "-c", _RECORDED], env=environment(tmp_path), capture_output=True, timeout=DEADLINE, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
-def test_a_process_of_these_tests_could_dump_core(dumps_allowed):
-    """Else the others could not fail."""
-    with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as process:
-        limits = dump_limits(process.pid)
-        process.stdin.close()
-    assert limits[0] != 0, "the machine's hard limit is 0: nothing is tried here"
-
-
-def test_a_server_can_not_dump_core(tmp_path, dumps_allowed):
-    """Before its port is open, so before any session; its most, too, so that nothing raises it again."""
+def test_a_server_can_not_dump_core(tmp_path):
     with server_process(tmp_path, "0", "--host", HOST, "--root", tmp_path, SECFTP_KEY=SECRET) as server:
         assert server.port
-        assert dump_limits(server.pid) == (0, 0)
-
-
-def test_a_client_can_not_dump_core_once_it_has_a_key(tmp_path, dumps_allowed):
-    limits = []
-
-    def play(wire):
-        wire.send(Welcome(version=1, software="fake", capabilities=("stat",), limits=LIMITS))
-        wire.receive()
-        limits.append(dump_limits(process.pid))
-
-    with (
-        fake_server(play, SECRET_KEY) as port,
-        started(tmp_path, "stat", f"secftp://{HOST}:{port}/file", stderr=subprocess.PIPE) as process,
-    ):
-        process.wait()
-    assert limits == [(0, 0)]
-
-
-def test_a_client_can_not_dump_core_while_a_key_is_typed(tmp_path, dumps_allowed):
-    with terminal() as (slave, screen):
-        options = {"keyed": False, "controlling": slave, "stderr": subprocess.PIPE}
-        with started(tmp_path, "ls", f"secftp://{HOST}:1/", **options) as process:
-            screen.wait_for("Key for")
-            assert dump_limits(process.pid) == (0, 0)
+        assert resource.prlimit(server.pid, resource.RLIMIT_CORE) == (0, 0)

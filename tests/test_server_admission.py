@@ -387,3 +387,24 @@ def test_a_step_takes_no_longer_when_a_thousand_wait():
 
     few, many = (min(seconds(waiting) for _ in range(3)) for waiting in (100, 2000))
     assert many < 4 * few, (few, many)
+
+
+@pytest.mark.parametrize("cause", ["their own wrong keys", "wrong keys from everywhere"])
+def test_newcomers_overtake_none_of_their_own_address_that_waits(cause):
+    """Whoever waits is answered in the order of arrival, for its delay as for its turn."""
+    crowded = cause == "wrong keys from everywhere"
+    made = admission(free_guesses=1000 if crowded else 0, guess_burst=1 if crowded else 1000, guess_rate=1.0)
+    for _ in range(8):
+        made.charge(Candidate("192.0.2.7" if crowded else "192.0.2.1"), 0.0)
+    arrived, answered = [], []
+    for tick in range(4000):
+        now = tick / 20
+        if tick < 400 and not tick % 20:
+            arrived.append(Candidate("192.0.2.1", now))
+            add(made, arrived[-1], now)
+        made.expire(now)
+        while (candidate := made.take(now)) is not None:
+            made.charge(candidate, now)
+            answered.append(candidate)
+    assert len(arrived) == 20
+    assert [arrived.index(one) for one in answered] == list(range(20))

@@ -14,7 +14,9 @@ import time
 import pytest
 
 from secftp.channel import Peer
+from secftp.errors import UsageError
 from secftp.server.log import LONGEST_TEXT, UNPROVED_LINES, Level, Log, Operation
+from secftp.server.log_file import open_log
 from tests.serving import Lines
 
 STAMPED = r"!! (?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d: "
@@ -313,3 +315,42 @@ def test_a_line_that_is_longer_than_a_pipe_s_piece_holds_up_nobody_either():
     assert torn.startswith('{"time"')
     assert json.loads(after)["event"] == "next"
     assert json.loads(lost)["text"] == f"Before that {20 - len(whole)} lines were lost: nobody took them."
+
+
+# --- the file ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def root(tmp_path):
+    """The served directory, in which no log may be."""
+    (tmp_path / "root").mkdir()
+    return os.fspath(tmp_path / "root")
+
+
+def test_a_pipe_with_a_reader_is_no_log_file(tmp_path, root):
+    """Opening it works, unlike that of one without; a reader that stops would hold up the server."""
+    os.mkfifo(tmp_path / "log")
+    reader = os.open(tmp_path / "log", os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        with pytest.raises(UsageError, match="not a regular file"):
+            open_log(os.fspath(tmp_path / "log"), root)
+    finally:
+        os.close(reader)
+
+
+def test_a_device_is_no_log_file(root):
+    with pytest.raises(UsageError, match="not a regular file"):
+        open_log("/dev/null", root)
+
+
+def test_a_log_file_is_private_and_appended_to(tmp_path, root):
+    path = tmp_path / "log"
+    before = os.umask(0)
+    try:
+        for _ in range(2):
+            with open_log(os.fspath(path), root) as stream:
+                stream.write("line\n")
+    finally:
+        os.umask(before)
+    assert path.read_text() == "line\n" * 2
+    assert path.stat().st_mode & 0o777 == 0o640

@@ -7,6 +7,7 @@ forgotten it. An object stands for a given key, never for "no key".
 
 from __future__ import annotations
 
+import os
 import threading
 from typing import TYPE_CHECKING, Final, NoReturn, final
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 class Key:
     """One key, from a text or from a key file's secret; it may be shared by threads. Two keys are never equal."""
 
-    __slots__ = ("_is_secret", "_lock", "_material", "_password", "generated")
+    __slots__ = ("_is_secret", "_lock", "_material", "_password", "_process", "generated")
 
     def __init__(self, material: bytes, *, is_secret: bool, generated: bool) -> None:
         # Whether it is known to be one of the key generator's, of 130 bits and more, which cannot be guessed.
@@ -29,7 +30,8 @@ class Key:
         self._material = material
         self._is_secret: Final = is_secret
         self._password: Password | None = None
-        self._lock: Final = threading.Lock()
+        self._lock = threading.Lock()
+        self._process = os.getpid()
 
     @classmethod
     def from_text(cls, text: str) -> Key:
@@ -50,8 +52,13 @@ class Key:
     def password(self) -> Password:
         """What the handshake takes. The first call stretches a text (scrypt, about 50 ms), later ones are free.
 
+        A forked process may go on with it: what is stretched never changes.
+
         Raises KeyFormatError if a secret is out of its range.
         """
+        if self._process != os.getpid():
+            # A thread of the parent's may have held the lock at the moment of the fork, and is not here to let it go.
+            self._lock, self._process = threading.Lock(), os.getpid()
         with self._lock:
             if self._password is None:
                 self._password = self._stretch()

@@ -86,8 +86,13 @@ def try_one(worker: Worker, unchanged: Unchanged, mutant: Mutant, *, suite: bool
             how = how and f"only by the suite: {how}"
         return how
 
-    how = worker.with_mutant(mutant, judge)
-    return Verdict(mutant, how is not None, how or "SURVIVED", time.monotonic() - began)
+    killed = False
+    try:
+        how = worker.with_mutant(mutant, judge)
+        killed = how is not None
+    except Broken as problem:  # the others are tried all the same
+        how = f"PROVES NOTHING: {problem}"
+    return Verdict(mutant, killed, how or "SURVIVED", time.monotonic() - began)
 
 
 def run(mutants: list[Mutant], jobs: int, figures: Figures, *, suite: bool) -> None:
@@ -143,11 +148,7 @@ def main() -> int:
         print(f"mutants: all {len(MUTANTS)} can be applied")
         return 0
     figures = Figures("mutants", keep=bool(options.names))
-    try:
-        run(chosen, options.jobs, figures, suite=not options.no_suite)
-    except Broken as problem:
-        print(f"mutants: {problem}")
-        return 1
+    run(chosen, options.jobs, figures, suite=not options.no_suite)
     return figures.close()
 
 
