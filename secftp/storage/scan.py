@@ -1,56 +1,85 @@
-"""Listings of folders, as a peer may see them: files and folders, read as they are asked for.
+"""Listings of directories, as a peer may see them: files and directories, read as they are asked for.
 
-A folder is listed before the folders in it are entered, so that on the way down each level needs one descriptor; only
-where a folder holds more folders than are remembered at once does its listing stay open beside that. A name that turns
-into a link between the listing and the entering is not entered. What must never happen: that a link or an unfinished
-file is told of, that a name which could not be looked at is left out or taken for an empty file, or that a folder with
-a million names in it takes the memory of a million names.
+A directory is listed before the directories in it are entered. A name that turns into a link between the listing and
+the entering is not entered. What must never happen: that a link or an unfinished file is told of, or that a tree of
+whatever form takes more memory and descriptors than `descent` has for it.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 from secftp.errors import FileError, NameRefused, Reason
 from secftp.messages.bounds import MAX_COMPONENTS, MAX_PATH
 from secftp.storage.base import FileInfo, Path, Scanned, file_info
-from secftp.storage.failures import close_quietly, failure, translate
-from secftp.storage.folders import LIST_FLAGS, open_below, open_listed
+from secftp.storage.descent import WAITING_NAMES, Descent, Level
+from secftp.storage.failures import failure, translate
 from secftp.storage.names import RESERVED_PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
-_REMEMBERED = 1024  # folders of one level that wait to be entered; with names of 255 bytes some 300 KiB
+_REMEMBERED = WAITING_NAMES
 _RESERVED = os.fsdecode(RESERVED_PREFIX)
 
 
 def scan(root: int, path: Path, *, recursive: bool) -> Generator[Scanned, None, None]:
-    """As `Store.scan`, below the folder held open as `root`; `path` has been checked."""
-    levels = [_Level(open_listed(root, path), path, len(path))]
-    try:
-        while levels:
-            level = levels[-1]
-            yield from level.entries(set_aside=recursive)
-            below = level.next_folder()
-            if below is not None:
-                entered = level.enter(below)
-                if isinstance(entered, Scanned):
-                    yield entered
-                else:
-                    levels.append(entered)
-                    yield Scanned(entered.below, below.info, below.problem)
+    """As `Store.scan`, below the directory held open as `root`; `path` has been checked."""
+    top = len(path)
+    with Descent(root, path, most=_REMEMBERED) as descent:
+        while (level := descent.current) is not None:
+            yield from _entries(level, top, set_aside=recursive)
+            name = level.next_name()
+            if name is not None:
+                yield _enter(descent, level, name, top)
                 continue
-            levels.pop().close()
+            descent.leave()
             if level.problem is not None:
-                if not levels:
+                if not descent.depth:
                     raise level.problem
-                yield Scanned(level.below, level.info, level.problem)
-    finally:
-        for level in levels:
-            level.close()
+                yield Scanned(level.path[top:], file_info(level.status), level.problem)
+
+
+def _entries(level: Level, top: int, *, set_aside: bool) -> Iterator[Scanned]:
+    """What is in a directory, or the next part of it; with `set_aside` the directories in it wait instead."""
+    path = level.path
+    below = path[top:]
+    room = MAX_PATH - sum(map(len, path)) - len(path) - 1  # for a name
+    with contextlib.closing(level.entries()) as entries:
+        for entry in entries:
+            seen = _look_at(entry, path)
+            if seen is None:
+                continue
+            if len(seen.name) > room:
+                level.problem = failure(NameRefused, "Some names in it are too long", path, reason=Reason.NAME_TOO_LONG)
+            elif seen.is_folder and set_aside:
+                level.set_aside(seen.name)
+            else:
+                yield Scanned((*below, seen.name), seen.info, seen.problem)
+
+
+def _enter(descent: Descent, level: Level, name: bytes, top: int) -> Scanned:
+    """Enter a directory that waited; its own entry, with a problem where it could not be entered."""
+    path = (*level.path, name)
+    try:
+        if len(path) >= MAX_COMPONENTS:
+            raise failure(NameRefused, "What is in it lies too deep", path, reason=Reason.TOO_DEEP)
+        entered = descent.go_into(name)
+    except FileError as problem:
+        return Scanned(path[top:], _info_of(level, name), problem)
+    return Scanned(path[top:], file_info(entered.status))
+
+
+def _info_of(level: Level, name: bytes) -> FileInfo | None:
+    """What is known of a directory that can't be entered."""
+    try:
+        status = level.look_at(name)
+    except OSError:
+        return None
+    return file_info(status) if stat.S_ISDIR(status.st_mode) else None
 
 
 class _Seen(NamedTuple):
@@ -60,86 +89,6 @@ class _Seen(NamedTuple):
     info: FileInfo | None
     is_folder: bool
     problem: FileError | None = None
-
-
-class _Listing(Protocol):
-    """What os.scandir returns."""
-
-    def __iter__(self) -> Iterator[os.DirEntry[str]]: ...
-
-    def close(self) -> None: ...
-
-
-class _Level:
-    """A folder that is being listed. Takes over its descriptor.
-
-    `path` is how messages call it, and all but the first `top` of its names are below the folder that was asked for.
-    """
-
-    def __init__(self, folder: int, path: Path, top: int, info: FileInfo | None = None) -> None:
-        self.below = path[top:]
-        self.info = info
-        self.problem: FileError | None = None
-        self._folder = folder
-        self._path = path
-        self._top = top
-        self._folders: list[_Seen] = []
-        self._listing: _Listing | None = None
-        self._is_listed = False
-
-    def entries(self, *, set_aside: bool) -> Iterator[Scanned]:
-        """What is in it; with `set_aside` its folders are remembered instead, and it pauses when those are many."""
-        if self._is_listed:
-            return
-        room = MAX_PATH - sum(map(len, self._path)) - len(self._path) - 1  # for a name
-        below = self.below
-        try:
-            if self._listing is None:
-                self._listing = os.scandir(self._folder)
-            for entry in self._listing:
-                seen = _look_at(entry, self._path)
-                if seen is None:
-                    continue
-                if len(seen.name) > room:
-                    self.problem = failure(
-                        NameRefused, "Some names in it are too long", self._path, reason=Reason.NAME_TOO_LONG
-                    )
-                elif seen.is_folder and set_aside:
-                    self._folders.append(seen)
-                    if len(self._folders) >= _REMEMBERED:
-                        return
-                else:
-                    yield Scanned((*below, seen.name), seen.info, seen.problem)
-        except OSError as error:
-            self.problem = translate(error, self._path or ".")
-        self._is_listed = True
-        self._close_listing()
-
-    def next_folder(self) -> _Seen | None:
-        """The next folder in it to enter, None if none is remembered; then it is listed to its end."""
-        return self._folders.pop() if self._folders else None
-
-    def enter(self, seen: _Seen) -> _Level | Scanned:
-        """The folder in it, or an entry that says what keeps it from being listed."""
-        path = (*self._path, seen.name)
-        try:
-            if len(path) >= MAX_COMPONENTS:
-                raise failure(NameRefused, "What is in it lies too deep", path, reason=Reason.TOO_DEEP)
-            return _Level(open_below(self._folder, path, len(path), LIST_FLAGS), path, self._top, seen.info)
-        except FileError as problem:
-            return Scanned((*self.below, seen.name), seen.info, problem)
-
-    def close(self) -> None:
-        """Let go of it; idempotent."""
-        self._close_listing()
-        folder, self._folder = self._folder, -1
-        if folder >= 0:
-            close_quietly(folder)
-
-    def _close_listing(self) -> None:
-        listing, self._listing = self._listing, None
-        if listing is not None:
-            listing.close()
 
 
 def _look_at(entry: os.DirEntry[str], folder: Path) -> _Seen | None:

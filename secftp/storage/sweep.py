@@ -15,6 +15,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from secftp.messages.bounds import MAX_COMPONENTS
+from secftp.storage.descent import Descent, Level
 from secftp.storage.failures import close_quietly
 from secftp.storage.folders import LIST_FLAGS
 from secftp.storage.names import is_partial, is_temporary
@@ -48,7 +49,8 @@ def sweep(root: StrOrBytesPath | int, *, levels: int = MAX_COMPONENTS, stop: thr
 def _sweep_opened(root: StrOrBytesPath | int, levels: int, is_stopped: Callable[[], bool]) -> int:
     fd = os.open(".", _ROOT_FLAGS, dir_fd=root) if isinstance(root, int) else os.open(root, _ROOT_FLAGS)
     try:
-        return _sweep_folder(fd, levels, is_stopped)
+        with Descent(fd, ()) as descent:
+            return _sweep_levels(descent, levels, is_stopped)
     finally:
         close_quietly(fd)
 
@@ -138,32 +140,39 @@ class Sweeper:
         self._thread.join(CLOSE_SECONDS)
 
 
-def _sweep_folder(folder: int, levels: int, is_stopped: Callable[[], bool]) -> int:
-    """Sweep a folder and `levels - 1` levels of folders in it; two descriptors are open for each level."""
+def _sweep_levels(descent: Descent, levels: int, is_stopped: Callable[[], bool]) -> int:
+    """Sweep a tree, `levels` deep."""
     removed = 0
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if is_stopped():
-                break
-            # One bad entry (no permission, gone since) must not keep the others from being looked at.
+    while (level := descent.current) is not None:
+        with contextlib.closing(level.entries()) as entries:
+            for entry in entries:
+                if is_stopped():
+                    return removed
+                # One bad entry (no permission, gone since) must not keep the others from being looked at.
+                with contextlib.suppress(OSError):
+                    removed += _sweep_entry(entry, level, enters=descent.depth < levels)
+        name = level.next_name()
+        if name is not None:
             with contextlib.suppress(OSError):
-                name = os.fsencode(entry.name)
-                if is_temporary(name) or is_partial(name):
-                    removed += _is_due(entry, name) and remove_if_abandoned(name, folder)
-                elif levels > 1 and entry.is_dir(follow_symlinks=False):
-                    removed += _enter(name, folder, levels - 1, is_stopped)
+                descent.go_into(name)
+            continue
+        descent.leave()
+        if level.problem is not None and not descent.depth:
+            raise level.problem
     return removed
+
+
+def _sweep_entry(entry: os.DirEntry[str], level: Level, *, enters: bool) -> bool:
+    """Remove it if it is due, and remember a directory; whether it was removed."""
+    name = os.fsencode(entry.name)
+    if is_temporary(name) or is_partial(name):
+        return _is_due(entry, name) and remove_if_abandoned(name, level.fd)
+    if enters and entry.is_dir(follow_symlinks=False):
+        level.set_aside(name)
+    return False
 
 
 def _is_due(entry: os.DirEntry[str], name: bytes) -> bool:
     if not entry.is_file(follow_symlinks=False):
         return False
     return is_temporary(name) or time.time_ns() - entry.stat(follow_symlinks=False).st_mtime_ns > PARTIAL_NS
-
-
-def _enter(name: bytes, folder: int, levels: int, is_stopped: Callable[[], bool]) -> int:
-    fd = os.open(name, LIST_FLAGS, dir_fd=folder)
-    try:
-        return _sweep_folder(fd, levels, is_stopped)
-    finally:
-        close_quietly(fd)

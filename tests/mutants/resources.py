@@ -8,6 +8,7 @@ BANDWIDTH = "tests/test_server_bandwidth.py"
 DISKS = "tests/test_server_quota_disks.py"
 CHANNEL = "tests/test_channel.py"
 WORK = "tests/test_storage_work.py"
+DESCENT = "tests/test_storage_descent.py"
 METRICS = "tests/test_server_metrics_hostile.py"
 
 MUTANTS = [
@@ -18,12 +19,19 @@ MUTANTS = [
     mutant("metrics-linger-without-a-bound", "secftp/channel/page.py", "return self._lingered > LINGER_MAX", "return False", METRICS),
     mutant("metrics-keep-a-connection", "secftp/channel/page.py", "        self._lingered = 0\n        self.stream.finish_sending()\n", "        self._head.clear()\n", METRICS),
     mutant("metrics-made-at-each-request", "secftp/server/metrics.py", "if self._last is None or self._budget.take(1):", "if self._last is None or self._budget:", METRICS),
+    # --- listings ---
+    mutant("descriptors-for-each-level", "secftp/storage/descent.py", "        if len(self._levels) > HELD_LEVELS:\n", "        if not self._levels:\n", DESCENT),
+    mutant("names-for-each-level", "secftp/storage/descent.py", "return self._above + self._levels[-1].waiting >= self._most", "return self._levels[-1].waiting >= self._most", DESCENT),
+    mutant("directories-read-whole", "secftp/storage/descent.py", "            if end is None and self._is_full():\n", "            if end is None and self._fd < 0:\n", DESCENT, "tests/test_storage_scan.py"),
+    mutant("next-part-before-its-time", "secftp/storage/descent.py", "if self._position is None or self.waiting:", "if self._position is None:", DESCENT),
+    mutant("an-entry-between-two-parts-lost", "secftp/storage/descent.py", "                self._position = end  # this", "                self._position = os.lseek(self._fd, 0, os.SEEK_CUR)  # this", DESCENT, "tests/test_storage_scan.py"),
+    mutant("another-directory-taken-for-it", "secftp/storage/descent.py", "if not os.path.samestat(os.fstat(self._fd), self.status):", "if self._fd < 0:", DESCENT),
     # --- what a request may make the server read ---
     mutant("each-partial-reads-its-directory", "secftp/storage/sweep.py", "return looked_at > SMALL_ENTRIES\n", "return False\n", WORK),
     mutant("large-directories-swept-each-time", "secftp/storage/sweep.py", "if looked_at > SMALL_ENTRIES and self._is_due(folder):", "if looked_at > SMALL_ENTRIES:", WORK),
     mutant("swept-directories-remembered-without-a-bound", "secftp/storage/sweep.py", "if place in self._swept or len(self._swept) >= SELDOM_MAX:", "if place in self._swept:", WORK),
     mutant("removal-reads-a-directory-for-nothing", "secftp/storage/change.py", "first = itertools.islice(entries, _LOOKED_AT)", "first = itertools.islice(entries, None)", WORK),
-    mutant("cancels-read-again-at-each-look", "secftp/channel/channel.py", "            message = decode(*self._cancels.popleft(), self._incoming)\n", "            message = decode(*self._cancels.popleft(), self._incoming)\n            [decode(*frame, self._incoming) for frame in self._frames if frame.type == MessageType.CANCEL]\n", CHANNEL),
+    mutant("cancels-read-again-at-each-look", "secftp/channel/channel.py", "        if request in self._cancelled:\n", "        [decode(*frame, self._incoming) for frame in self._frames if frame.type == MessageType.CANCEL]\n        if request in self._cancelled:\n", CHANNEL),
     mutant("cancels-kept-for-good", "secftp/channel/channel.py", "            self._cancels.popleft()\n            return\n", "            return\n", CHANNEL),
     # --- what is left of a disk ---
     mutant("room-of-the-root-alone", "secftp/storage/room.py", "            for depth in range(1, len(path)):\n", "            for depth in range(0):\n", DISKS),
