@@ -468,15 +468,15 @@ def end(sessions):
 
 @pytest.mark.parametrize("who", ["anonymous", "one key", "one address"])
 def test_nobody_takes_all_places(tmp_path, who):
-    """Who wants 64 of 32 places gets 16; the others are for those who have none yet."""
+    """Who wants 30 of 40 places gets 20; the others are for those who have none yet."""
     named = {"me": NamedKey(OTHER_KEY.password(), Rights(read=True, write=True, overwrite=True))}
-    limits = Limits(max_clients=32)
+    limits = Limits(max_clients=40)
     rules = {"anonymous": {"anonymous": True}, "one key": {"named": named}, "one address": {}}[who]
     flood = {"anonymous": {"key": None}, "one key": {"key": OTHER_KEY, "name": "me"}, "one address": {}}[who]
     with serving(tmp_path, limits=limits, **rules) as server:
-        there, refused = fill(server, 24, **flood)
+        there, refused = fill(server, 30, **flood)
         try:
-            assert (len(there), len(refused)) == (16, 8)
+            assert (len(there), len(refused)) == (20, 10)
             assert all(isinstance(problem, (HandshakeRefused, ServerBusy)) for problem in refused)
             with connection(server.port, "127.0.0.2") as sock:
                 sock.sendall(hello())
@@ -485,7 +485,7 @@ def test_nobody_takes_all_places(tmp_path, who):
                 works(server)
         finally:
             end(there)
-        server.done(25)
+        server.done(31)
         works(server)
 
 

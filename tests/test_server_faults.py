@@ -526,7 +526,7 @@ def test_thirty_two_clients_at_once(tmp_path):
         except BaseException as failure:  # noqa: BLE001 - told below
             failures.append((number, failure))
 
-    with serving(tmp_path, max_clients=64) as server:  # one address may have half of them
+    with serving(tmp_path, max_clients=32) as server:
         _together([lambda number=number: work(number, server) for number in range(32)])
         server.done(32)
         lines = server.log.text.splitlines()

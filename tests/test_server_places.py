@@ -91,7 +91,7 @@ def test_who_comes_from_the_address_of_a_flood_under_another_key_is_no_part_of_i
     assert fill(places, lambda _: keyed(name="b")) == (32, Bound.SOURCE)
 
 
-@pytest.mark.parametrize("most", [1, 2, 15])
+@pytest.mark.parametrize("most", [1, 2, 32])
 def test_a_small_server_is_all_for_one_address(most):
     assert fill(Places(Limits(), most), lambda _: keyed(contested=False)) == (most, Bound.ALL)
 

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from secftp.server.sources import Network, Source
 
 _ALL: Final = "all"
-# A server for fewer clients than this may have all of them from one address.
-SHARED_FROM: Final = 16
+# A server for fewer clients than this may have all of them from one address: behind a proxy, in a test, at home.
+SHARED_FROM: Final = 33
 # A network may have so many times the places that are left: seven of eight.
 NETWORK_SHARE: Final = 7
 
