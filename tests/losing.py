@@ -17,23 +17,30 @@ class Losing:
         self.port = 0
         self.relay = None
         self._held = set()  # numbers of connections
+        self._begins = lambda: True
         self._threads = []
 
     def way(self, number):
         return Way(change=functools.partial(self._treat, number))
 
     def _treat(self, number, _offset, data):
-        return b"" if number in self._held else data
+        return b"" if number in self._held and self._begins() else data
 
-    def cut_when(self, condition):
-        """Hold the connections that there are, and cut them as soon as the condition holds; later ones are whole."""
+    def cut_when(self, condition, *, after=lambda: True, for_good=False):
+        """Hold the connections that there are, and cut them as soon as the condition holds; later ones are whole.
+
+        `after`: when to begin with holding. `for_good`: there are no later ones, nothing listens any more.
+        """
         links = list(self.relay.links)
+        self._begins = after
         self._held.update(range(len(links)))
 
         def watch():
             try:
                 until(condition, "the server has done what it was asked to")
             finally:
+                if for_good:
+                    self.relay.listen_no_longer()
                 for link in links:
                     link.end()
 

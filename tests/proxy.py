@@ -79,12 +79,16 @@ class Relay:
         self._threads = [threading.Thread(target=self._accept, name="relay")]
         self._threads[0].start()
 
-    def close(self) -> None:
-        """End all connections, wait for all threads."""
+    def listen_no_longer(self) -> None:
+        """Take no new connections."""
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._threads[0].join(10)
         self._listener.close()
+
+    def close(self) -> None:
+        """End all connections, wait for all threads."""
+        self.listen_no_longer()
         for link in self.links:
             link.end()
         for thread in self._threads:

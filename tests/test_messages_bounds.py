@@ -40,6 +40,7 @@ SIZES = ([0, 2**63 - 1], [-1, 2**63, 2**64 - 1, 0.0, "0"])
 MODES = ([None, 0, 0o7777], [-1, 0o10000])
 TIMES = ([None, -(2**63), 2**63 - 1], [2**63, 1.5])
 KINDS = ([None, "file", "folder"], ["link", "", "FILE", 0])
+TOKENS = ([None, bytes(16)], [bytes(15), bytes(17), b"", "x" * 16])
 FLAGS = ([True, False], [0, 1, None, "true"])
 ALGORITHMS = (["xxh128", "sha256", "blake3", "md5"], ["", "sha1", None])
 
@@ -84,11 +85,14 @@ BOUNDS = [
     (0x13, 0, UP, REQUEST, "recursive", *FLAGS),
     (0x14, 0, UP, REQUEST, "kind", *KINDS),
     (0x14, 0, UP, REQUEST, "tree", *FLAGS),
+    (0x14, 0, UP, REQUEST, "token", *TOKENS),
     (0x15, 0, UP, {"to": [b"b"], **REQUEST}, "id", [1, 2**32 - 1], [0, 2**32]),
     (0x15, 0, UP, {"to": [b"b"], **REQUEST}, "overwrite", *FLAGS),
+    (0x15, 0, UP, {"to": [b"b"], **REQUEST}, "token", *TOKENS),
     (0x16, 0, UP, REQUEST, "parents", *FLAGS),
     (0x16, 0, UP, REQUEST, "mode", *MODES),
     (0x16, 0, UP, REQUEST, "fill", *FLAGS),
+    (0x16, 0, UP, REQUEST, "token", *TOKENS),
     (0x17, 0, UP, REQUEST, "offset", *SIZES),
     (0x17, 0, UP, REQUEST, "length", [None, *SIZES[0]], SIZES[1]),
     (0x17, 0, UP, REQUEST, "algorithm", *ALGORITHMS),

@@ -132,6 +132,27 @@ class Pool:
                 if used is None or not used.reused or self.closed:
                     raise
 
+    def change(self, step: Callable[[Session, bool], _T], *, long: bool = False) -> _T:
+        """What a request comes to that changes something and may be repeated; asked once more if its answer was lost.
+
+        The step is told whether it is asked again. If no new connection can be had, the loss of the first is raised:
+        whether the change was made is not known then.
+        """
+        try:
+            with self.session(long=long) as session:
+                return step(session, False)
+        except ConnectionLost as lost:
+            if self.closed:
+                raise
+            first = lost
+        try:
+            with self.session(long=long) as session:
+                return step(session, True)
+        except FileError:
+            raise
+        except SecftpError:
+            raise first from None
+
     def prolong(self, connection: Connection) -> None:
         """What was thought to be short will last: let others have a connection of their own."""
         with self._changed:

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, AnyStr, Final, TypeAlias, overload
 
 from secftp.api.listing import Listing, stat_of
 from secftp.api.names import file_path, folder_path, spelled
 from secftp.api.removal import remove_tree
-from secftp.errors import AlreadyExists, FileError, NotAFolder, NotEmpty, NotFound, Side, UsageError
+from secftp.errors import AlreadyExists, ConnectionLost, FileError, NotAFolder, NotEmpty, NotFound, Side, UsageError
 from secftp.messages import Algorithm, Kind
+from secftp.messages.bounds import TOKEN_BYTES
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Callable, Iterator
 
     from secftp.api.entries import RemoteEntry, RemoteStat
     from secftp.api.names import RemotePath
     from secftp.api.pool import Pool
+    from secftp.session import Session
     from secftp.storage import Path
 
 _PASSES: Final = 3
@@ -154,18 +156,22 @@ class RemoteTree:
             if not exist_ok:
                 raise AlreadyExists("The served folder itself is always there.", filename="/", side=Side.REMOTE)
             return
-        with self._pool.session() as session:
+        token = os.urandom(TOKEN_BYTES)
+
+        def make(session: Session, _again: bool) -> None:  # noqa: FBT001 - as the pool calls it
             try:
                 try:
-                    session.make_folder(wanted, mode=mode)
+                    session.make_folder(wanted, mode=mode, token=token)
                 except NotFound:
                     if not parents or len(wanted) == 1:
                         raise
                     session.make_folder(wanted[:-1], parents=True)
-                    session.make_folder(wanted, mode=mode)
+                    session.make_folder(wanted, mode=mode, token=token)
             except AlreadyExists:
                 if not exist_ok or session.stat(wanted).kind != Kind.FOLDER:
                     raise
+
+        self._pool.change(make)
 
     def rename(self, path: RemotePath, to: RemotePath) -> None:
         """Give a file or folder another name, in another folder if that is said; `AlreadyExists` if it is taken.
@@ -182,15 +188,13 @@ class RemoteTree:
 
     def remove(self, path: RemotePath) -> None:
         """Remove a file. Raises `NotFound`, `IsAFolder` and, where nothing may be removed, `Forbidden`."""
-        with self._pool.session() as session:
-            session.remove(file_path(path, self._base), kind=Kind.FILE)
+        self._remove(path, Kind.FILE)
 
     unlink = remove
 
     def rmdir(self, path: RemotePath) -> None:
         """Remove a folder that is empty. Raises `NotFound`, `NotAFolder`, `NotEmpty`."""
-        with self._pool.session() as session:
-            session.remove(file_path(path, self._base), kind=Kind.FOLDER)
+        self._remove(path, Kind.FOLDER)
 
     def rmtree(self, path: RemotePath, *, missing_ok: bool = False) -> None:
         """Remove a folder and everything in it. Raises `NotAFolder` for a file, and the first thing that goes wrong.
@@ -198,33 +202,39 @@ class RemoteTree:
         Links and special files, which are not served, are not removed: a folder that holds some stays (`NotEmpty`).
         """
         top = file_path(path, self._base)
-        try:
-            for left in reversed(range(_PASSES)):
-                try:
-                    remove_tree(self._pool, top)
-                    break
-                except NotEmpty:
-                    if not left:  # somebody else put something there, or a file system's listing was incomplete
-                        raise
-        except NotFound:
-            if not missing_ok:
-                raise
+        lost = False
+        for left in reversed(range(_PASSES)):
+            try:
+                remove_tree(self._pool, top)
+                break
+            except NotEmpty:
+                if not left:  # somebody else put something there, or a file system's listing was incomplete
+                    raise
+            except ConnectionLost:
+                if not left or self._pool.closed:
+                    raise
+                lost = True
+            except NotFound:
+                # After a lost answer it may be gone because of us.
+                if not missing_ok and not (lost and self._look(path) is None):
+                    raise
+                break
 
     def chmod(self, path: RemotePath, mode: int) -> bool:
         """Set the permission bits of a file or folder, exactly; setuid, setgid and sticky bits are never set.
 
         False if the server's operator allows less than these, and that is what it has got.
         """
-        with self._pool.session() as session:
-            return session.set_attributes(folder_path(path, self._base), mode=mode).mode
+        wanted = folder_path(path, self._base)
+        return self._pool.change(lambda session, _again: session.set_attributes(wanted, mode=mode).mode)
 
     def utime(self, path: RemotePath, mtime_ns: int) -> bool:
         """Set when a file or folder was last changed, in nanoseconds since 1970.
 
         False if the server's file system does not have this time, and has the nearest that it can.
         """
-        with self._pool.session() as session:
-            return session.set_attributes(folder_path(path, self._base), mtime_ns=mtime_ns).time
+        wanted = folder_path(path, self._base)
+        return self._pool.change(lambda session, _again: session.set_attributes(wanted, mtime_ns=mtime_ns).time)
 
     # --- how ----------------------------------------------------------------------------------------------------------
 
@@ -235,8 +245,21 @@ class RemoteTree:
             return None
 
     def _rename(self, path: RemotePath, to: RemotePath, *, overwrite: bool) -> None:
-        with self._pool.session() as session:
-            session.rename(file_path(path, self._base), file_path(to, self._base), overwrite=overwrite)
+        old, new, token = file_path(path, self._base), file_path(to, self._base), os.urandom(TOKEN_BYTES)
+        self._pool.change(lambda session, _again: session.rename(old, new, overwrite=overwrite, token=token))
+
+    def _remove(self, path: RemotePath, kind: Kind) -> None:
+        wanted, token = file_path(path, self._base), os.urandom(TOKEN_BYTES)
+
+        def remove(session: Session, again: bool) -> None:  # noqa: FBT001 - as the pool calls it
+            try:
+                session.remove(wanted, kind=kind, token=token)
+            except NotFound:
+                # It is gone, which was wanted: a server that was started anew meanwhile does not remember the token.
+                if not again:
+                    raise
+
+        self._pool.change(remove)
 
     def _walk(
         self,

@@ -39,6 +39,7 @@ MAX_MANY = 1024  # small files in one message
 MAX_SMALL = 32768  # bytes of a file that travels in one message with others
 MAX_DRAIN = 256 * 2**20  # bytes of a refused file that may still come before its end, enough for any pipe's content
 
+TOKEN_BYTES = 16
 Id = Annotated[int, Meta(ge=1, le=MAX_ID)]
 Size = Annotated[int, Meta(ge=0, le=MAX_SIZE)]
 Time = Annotated[int, Meta(ge=-MAX_SIZE - 1, le=MAX_SIZE)]
@@ -48,6 +49,7 @@ Requests = Annotated[int, Meta(ge=MIN_REQUESTS, le=MAX_REQUESTS)]
 Text = Annotated[str, Meta(max_length=MAX_TEXT)]
 Reason = Annotated[str, Meta(min_length=1, max_length=MAX_REASON)]
 Software = Annotated[str, Meta(max_length=MAX_SOFTWARE)]
+Token = Annotated[bytes, Meta(min_length=TOKEN_BYTES, max_length=TOKEN_BYTES)]
 Digest = Annotated[bytes, Meta(min_length=MIN_DIGEST, max_length=MAX_DIGEST)]
 Capability = Annotated[str, Meta(min_length=1, max_length=MAX_CAPABILITY)]
 Capabilities = Annotated[tuple[Capability, ...], Meta(max_length=MAX_CAPABILITIES)]

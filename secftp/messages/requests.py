@@ -13,7 +13,7 @@ import msgspec
 from secftp.errors import UsageError
 
 # msgspec resolves a structure's annotations when the class is made, so these are needed at run time.
-from secftp.messages.bounds import MAX_MANY, Digest, FolderPath, Id, Mode, Path, Size, SmallData, Time
+from secftp.messages.bounds import MAX_MANY, Digest, FolderPath, Id, Mode, Path, Size, SmallData, Time, Token
 from secftp.messages.paths import check_folder_path, check_path
 from secftp.messages.vocabulary import Algorithm, Kind
 
@@ -103,6 +103,7 @@ class Remove(FileRequest, frozen=True, kw_only=True, omit_defaults=True):
 
     kind: Kind | None = None
     tree: bool = False
+    token: Token | None = None
 
 
 class Rename(FileRequest, frozen=True, kw_only=True, omit_defaults=True):
@@ -110,6 +111,7 @@ class Rename(FileRequest, frozen=True, kw_only=True, omit_defaults=True):
 
     to: Path
     overwrite: bool = False
+    token: Token | None = None
 
     def __post_init__(self) -> None:
         check_path(self.path)
@@ -126,6 +128,7 @@ class MakeFolder(FileRequest, frozen=True, kw_only=True, omit_defaults=True):
     parents: bool = False
     mode: Mode | None = None
     fill: bool = False
+    token: Token | None = None
 
 
 class Sum(FileRequest, frozen=True, kw_only=True, omit_defaults=True):

@@ -11,6 +11,7 @@ from secftp.channel import Channel, Keepalive
 from secftp.errors import ConnectionLost, SecftpError, TransferTimeout
 from secftp.messages import Bye, Direction, ErrorCode, text_for
 from secftp.server.places import Bound, Place, tell
+from secftp.server.requests.repeats import Repeats
 from secftp.server.session import Context, ServerSession, welcome
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ class Shared:
     keepalive: Keepalive = field(default_factory=Keepalive)
     stopping: Flag = field(default_factory=Flag)
     hurry: Flag = field(default_factory=Flag)
+    repeats: Repeats = field(default_factory=Repeats)
 
 
 class Client:
@@ -138,7 +140,7 @@ class Client:
     def _serve(self, channel: Channel) -> None:
         shared = self._shared
         stopping = shared.stopping.is_set
-        context = Context(self.store, self._grant.rights, self._log, stopping, shared.hurry.is_set)
+        context = Context(self.store, self._grant.rights, self._log, stopping, shared.hurry.is_set, shared.repeats)
         self._session, self._channel = ServerSession(channel, context), channel
         shared.keepalive.watch(channel)
         try:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from secftp.channel import Channel
     from secftp.server.access import Rights
     from secftp.server.log import SessionLog
+    from secftp.server.requests.repeats import Repeats
     from secftp.storage import Store
 
 REQUESTS_MAX: Final = 1024
@@ -48,6 +49,7 @@ class Context(NamedTuple):
     """What a session needs beside its channel.
 
     `stopping` says that no further request is to be served, `hurry` that the one under way is to be broken off.
+    `repeats` are the changes that all sessions of this server have carried out.
     """
 
     store: Store
@@ -55,6 +57,7 @@ class Context(NamedTuple):
     log: SessionLog
     stopping: Callable[[], bool]
     hurry: Callable[[], bool]
+    repeats: Repeats | None = None
 
 
 def welcome(idle: float = IDLE_SECONDS) -> Welcome:
@@ -73,7 +76,7 @@ class ServerSession:
     def __init__(self, channel: Channel, context: Context) -> None:
         self.busy = False  # whether a request is being served; read by the thread that stops the server
         self._channel = channel
-        self._desk = Desk(channel, context.store, context.rights, context.log, context.hurry)
+        self._desk = Desk(channel, context.store, context.rights, context.log, context.hurry, context.repeats)
         self._stopping = context.stopping
 
     def run(self) -> None:

@@ -265,21 +265,27 @@ class Session:
 
     # --- changes ------------------------------------------------------------------------------------------------------
 
-    def remove(self, path: Path, *, kind: Kind | None = None) -> None:
+    # A change with a `token` (16 random bytes) is carried out once, however often it is asked for with that.
+
+    def remove(self, path: Path, *, kind: Kind | None = None, token: bytes | None = None) -> None:
         """Remove a file or an empty folder, and with `kind` only what is one."""
         self.require(CAPABILITY_CHANGE, path)
-        self._ask(Remove(id=self.pipeline.next_id(), path=path, kind=kind), Ok, path)
+        self._ask(Remove(id=self.pipeline.next_id(), path=path, kind=kind, token=token), Ok, path)
 
-    def rename(self, path: Path, to: Path, *, overwrite: bool = False) -> None:
+    def rename(self, path: Path, to: Path, *, overwrite: bool = False, token: bytes | None = None) -> None:
         """Give a file or folder another name; with `overwrite` a file may replace a file."""
         self.require(CAPABILITY_CHANGE, path)
-        self._ask(Rename(id=self.pipeline.next_id(), path=path, to=to, overwrite=overwrite), Ok, path, to)
+        request = Rename(id=self.pipeline.next_id(), path=path, to=to, overwrite=overwrite, token=token)
+        self._ask(request, Ok, path, to)
 
-    def make_folder(self, path: Path, *, parents: bool = False, mode: int | None = None) -> None:
+    def make_folder(
+        self, path: Path, *, parents: bool = False, mode: int | None = None, token: bytes | None = None
+    ) -> None:
         """Make a folder; with `parents` what is missing above it too, and one that is there already is fine."""
         self.require(CAPABILITY_CHANGE, path)
         try:
-            self._ask(MakeFolder(id=self.pipeline.next_id(), path=path, parents=parents, mode=mode), Ok, path)
+            request = MakeFolder(id=self.pipeline.next_id(), path=path, parents=parents, mode=mode, token=token)
+            self._ask(request, Ok, path)
         except NotFound:
             raise (no_directory(path) if parents else no_parent(path)) from None
 

@@ -123,6 +123,7 @@ size = integer(0, 2**63 - 1)
 time = integer(-(2**63), 2**63 - 1)
 mode = integer(0, 0o7777)
 digest = binary(16, 32)
+token = binary(16, 16)
 code = one_of(*CODES)
 kind = one_of(*KINDS)
 algorithm = one_of("xxh128", "sha256", "blake3", "md5")
@@ -190,6 +191,7 @@ REQUEST = ("id", id_)
 NAMED = (REQUEST, ("path", path))
 FOLDER = (REQUEST, ("path", folder, ()))
 ALGORITHM = ("algorithm", algorithm, "xxh128")
+TOKEN = ("token", or_nil(token), None)
 MODE, MTIME = ("mode", or_nil(mode), None), ("mtime_ns", or_nil(time), None)
 PART = (("offset", size, 0), ("length", or_nil(size), None))
 PREFIX = ("prefix", or_nil(digest), None)
@@ -237,9 +239,9 @@ TYPES = (
     Type(0x11, "WRITE", (UP,), _WRITE),
     Type(0x12, "STAT", (UP,), rows(*FOLDER, ("partial", boolean, False))),
     Type(0x13, "LIST", (UP,), rows(*FOLDER, ("recursive", boolean, False))),
-    Type(0x14, "REMOVE", (UP,), rows(*NAMED, ("kind", or_nil(kind), None), ("tree", boolean, False))),
-    Type(0x15, "RENAME", (UP,), rows(*NAMED, ("to", path), ("overwrite", boolean, False))),
-    Type(0x16, "MKDIR", (UP,), rows(*NAMED, ("parents", boolean, False), MODE, ("fill", boolean, False))),
+    Type(0x14, "REMOVE", (UP,), rows(*NAMED, ("kind", or_nil(kind), None), ("tree", boolean, False), TOKEN)),
+    Type(0x15, "RENAME", (UP,), rows(*NAMED, ("to", path), ("overwrite", boolean, False), TOKEN)),
+    Type(0x16, "MKDIR", (UP,), rows(*NAMED, ("parents", boolean, False), MODE, ("fill", boolean, False), TOKEN)),
     Type(0x17, "SUM", (UP,), rows(*NAMED, *PART, ALGORITHM)),
     Type(0x18, "SETATTR", (UP,), rows(*FOLDER, MODE, MTIME)),
     Type(0x19, "READMANY", (UP,), rows(REQUEST, ("paths", array(path, 1, 1024)), ALGORITHM), 65536),

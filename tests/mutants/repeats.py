@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.mutants.mutant import Mutant, mutant
 
 ANSWERS = "tests/test_copy_lost_answers.py"
+CHANGES = "tests/test_api_lost_answers.py"
 KILLED = "tests/test_sweep_clients.py"
 LEFTOVERS = "tests/test_storage_leftovers.py"
 READONLY = "tests/test_readonly_directories.py"
@@ -36,4 +37,9 @@ MUTANTS: list[Mutant] = [
     mutant("unfinished-key-removed-under-its-maker", "secftp/keys/leftovers.py", "        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)\n        if os.path", "        if os.path", KILLED),
     mutant("any-hidden-key-removed", "secftp/keys/leftovers.py", '(re.escape(_PREFIX) + "[0-9a-f]{32}").fullmatch', "(re.escape(_PREFIX)).match", KILLED),
     mutant("key-made-without-a-lock", "secftp/keys/leftovers.py", "            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)\n        if os.fstat", "            pass\n        if os.fstat", KILLED),
+    # --- changes that are asked for again ---
+    mutant("token-gives-a-right", "secftp/server/requests/change.py", '    desk.require("delete")\n    if desk.repeats.knows(request.token):\n', '    desk.repeats.note(request.token)\n    if not desk.repeats.knows(request.token):\n        desk.require("delete")\n    if desk.repeats.knows(request.token):\n', CHANGES),
+    mutant("removed-twice-under-one-token", "secftp/server/requests/change.py", '    desk.require("delete")\n    if desk.repeats.knows(request.token):\n', '    desk.require("delete")\n    if desk.repeats.knows(None):\n', CHANGES),
+    mutant("tokens-without-a-bound", "secftp/server/requests/repeats.py", "            if len(self._tokens) >= MOST_TOKENS:\n", "            if len(self._tokens) < 0:\n", CHANGES),
+    mutant("no-token-is-a-token", "secftp/server/requests/repeats.py", "        if token is None:\n            return\n", "", CHANGES),
 ]  # fmt: skip

@@ -25,6 +25,8 @@ def remove(desk: Desk, request: Remove) -> Outcome:
     """Take away a file or an empty folder."""
     desk.log.line(f"Client requested to remove: {name_of(request.path)}")
     desk.require("delete")
+    if desk.repeats.knows(request.token):
+        return _done(desk, request.id, "Removed before.")
     kind = _KINDS[request.kind]
     try:
         desk.store.remove(request.path, kind=kind)
@@ -32,6 +34,7 @@ def remove(desk: Desk, request: Remove) -> Outcome:
         if not request.tree or len(request.path) < 2 or not desk.filling.begin(request.path[:-1]):  # noqa: PLR2004
             raise
         desk.store.remove(request.path, kind=kind)
+    desk.repeats.note(request.token)
     desk.filling.end(request.path)
     return _done(desk, request.id, "Removed.")
 
@@ -40,8 +43,11 @@ def rename(desk: Desk, request: Rename) -> Outcome:
     """Give another name; the old one is gone and the new one there, so it takes the rights for both."""
     desk.log.line(f"Client requested to rename: {name_of(request.path)} to: {name_of(request.to)}")
     desk.require("write", "delete")
+    if desk.repeats.knows(request.token):
+        return _done(desk, request.id, "Renamed before.")
     with desk.replacing(wanted=request.overwrite) as overwrite:
         desk.store.rename(request.path, request.to, overwrite=overwrite)
+    desk.repeats.note(request.token)
     return _done(desk, request.id, "Renamed.")
 
 
@@ -49,10 +55,13 @@ def make_folder(desk: Desk, request: MakeFolder) -> Outcome:
     """Make a folder."""
     desk.log.line(f"Client requested to make folder: {name_of(request.path)}")
     desk.require("write")
+    if desk.repeats.knows(request.token):
+        return _done(desk, request.id, "Folder made before.")
     if desk.store.make_folder(request.path, parents=request.parents, mode=request.mode):
         desk.made(request.path, is_directory=True)
     if request.fill and desk.rights.overwrite:
         desk.filling.begin(request.path)
+    desk.repeats.note(request.token)
     return _done(desk, request.id, "Folder made.")
 
 

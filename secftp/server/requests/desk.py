@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from secftp.errors import AlreadyExists, FileError, InstallationError, Reason
 from secftp.messages import Error, ErrorCode, code_for, reason_for, text_for
 from secftp.server.requests.filling import Filling
+from secftp.server.requests.repeats import Repeats
 from secftp.server.requests.written import Written
 from secftp.storage import digester, new_digest
 from secftp.text import escape, format_rate, format_size
@@ -61,16 +62,23 @@ class Outcome(NamedTuple):
 class Desk:
     """One session's handlers' common ground. `hurry` says that the request under way is to be broken off."""
 
-    __slots__ = ("channel", "filling", "hurry", "log", "rights", "store", "written")
+    __slots__ = ("channel", "filling", "hurry", "log", "repeats", "rights", "store", "written")
 
     def __init__(
-        self, channel: Channel, store: Store, rights: Rights, log: SessionLog, hurry: Callable[[], bool]
+        self,
+        channel: Channel,
+        store: Store,
+        rights: Rights,
+        log: SessionLog,
+        hurry: Callable[[], bool],
+        repeats: Repeats | None = None,
     ) -> None:
         self.channel = channel
         self.store = store
         self.rights = rights
         self.log = log
         self.hurry = hurry
+        self.repeats = repeats or Repeats()
         self.filling = Filling(store)
         self.written = Written(store)
 

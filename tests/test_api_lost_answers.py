@@ -1,0 +1,129 @@
+"""Changes whose answers get lost: asked for again, they are neither done twice nor failures."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+import secftp
+from secftp.errors import AlreadyExists, ConnectionLost, NotFound
+from secftp.messages import Error, ErrorCode, Kind, Ok, Remove, Welcome
+from secftp.server.requests import repeats
+from secftp.server.requests.repeats import Repeats
+from tests.copying import make
+from tests.losing import losing
+from tests.serving import HOST, KEY, listing, serving
+
+
+@pytest.fixture
+def root(tmp_path):
+    return make(tmp_path / "root", {b"a": b"1", b"tree/b": b"2", b"tree/ro/c": b"3", b"empty/": b""})
+
+
+@pytest.fixture
+def server(root):
+    with serving(root) as running:
+        yield running
+
+
+@pytest.fixture(params=["fresh", "used before"])
+def way(request, server):
+    """A client behind a connection whose answers can get lost."""
+    with losing(server.port) as made, secftp.connect(f"secftp://{HOST}:{made.port}", key=KEY) as remote:
+        made.remote = remote
+        remote.stat()
+        if request.param == "used before":
+            remote.listdir()
+        yield made
+
+
+LOST = {
+    "mkdir": ("mkdir", ("new",), "Folder made", ["a", "empty", "new", "tree", "tree/b", "tree/ro", "tree/ro/c"]),
+    "remove": ("remove", ("a",), "Removed", ["empty", "tree", "tree/b", "tree/ro", "tree/ro/c"]),
+    "rmdir": ("rmdir", ("empty",), "Removed", ["a", "tree", "tree/b", "tree/ro", "tree/ro/c"]),
+    "rename": ("rename", ("a", "z"), "Renamed", ["empty", "tree", "tree/b", "tree/ro", "tree/ro/c", "z"]),
+    "replace": ("replace", ("a", "tree/b"), "Renamed", ["empty", "tree", "tree/b", "tree/ro", "tree/ro/c"]),
+    "rename a tree": ("rename", ("tree", "t"), "Renamed", ["a", "empty", "t", "t/b", "t/ro", "t/ro/c"]),
+    "chmod": ("chmod", ("a", 0o600), "Attributes set", None),
+    "utime": ("utime", ("a", 42), "Attributes set", None),
+    "rmtree": ("rmtree", ("tree",), r"remove: tree ", ["a", "empty"]),
+}
+
+
+@pytest.mark.parametrize(("call", "arguments", "line", "left"), LOST.values(), ids=LOST)
+def test_a_change_whose_answer_is_lost_is_done_once(server, root, way, call, arguments, line, left):
+    before = listing(root)
+    begin = (lambda: "to remove" in server.log.text) if call == "rmtree" else lambda: True
+    way.cut_when(lambda: line in server.log.text, after=begin)
+    getattr(way.remote, call)(*arguments)
+    assert listing(root) == (before if left is None else left)
+
+
+def test_what_fails_fails_the_second_time_too(server, root, way):
+    """The refusal got lost: what is there is not ours, and what is not there was not removed by us."""
+    for call, arguments, problem in (
+        ("mkdir", ("empty",), AlreadyExists),
+        ("rename", ("a", "tree"), AlreadyExists),
+        ("rename", ("none", "z"), NotFound),
+        ("rmtree", ("none/at/all",), NotFound),
+    ):
+        seen = server.log.text.count("Refused")
+        way.cut_when(lambda seen=seen: server.log.text.count("Refused") > seen)
+        with pytest.raises(problem):
+            getattr(way.remote, call)(*arguments)
+        way.join()
+    assert listing(root) == ["a", "empty", "tree", "tree/b", "tree/ro", "tree/ro/c"]
+
+
+def test_a_server_that_does_not_come_back_is_a_lost_connection(server, root, way):
+    way.cut_when(lambda: "Removed" in server.log.text, for_good=True)
+    with pytest.raises(ConnectionLost):
+        way.remote.remove("a")
+    assert not os.path.exists(f"{root}/a")
+
+
+# --- at the server ----------------------------------------------------------------------------------------------------
+
+
+def answer_to(server, request):
+    with server.hostile() as client:
+        client.send(request)
+        assert isinstance(client.receive(), Welcome)
+        return client.receive()
+
+
+def test_a_token_is_known_over_all_sessions(server, root):
+    token = os.urandom(16)
+    assert isinstance(answer_to(server, Remove(id=1, path=(b"a",), kind=Kind.FILE, token=token)), Ok)
+    make(root, {b"a": b"another"})
+    assert isinstance(answer_to(server, Remove(id=7, path=(b"a",), kind=Kind.FILE, token=token)), Ok)
+    assert os.path.exists(f"{root}/a"), "a repeated request removes nothing more"
+    assert isinstance(answer_to(server, Remove(id=1, path=(b"a",), kind=Kind.FILE, token=os.urandom(16))), Ok)
+    assert not os.path.exists(f"{root}/a")
+
+
+def test_a_change_that_failed_is_not_remembered(server, root):
+    token = os.urandom(16)
+    refused = answer_to(server, Remove(id=1, path=(b"none",), token=token))
+    assert isinstance(refused, Error)
+    assert refused.code is ErrorCode.NOT_FOUND
+    assert isinstance(answer_to(server, Remove(id=1, path=(b"a",), token=token)), Ok)
+    assert not os.path.exists(f"{root}/a")
+
+
+def test_a_token_gives_no_right(root):
+    token = os.urandom(16)
+    with serving(root, read_only=True) as server:
+        assert isinstance(answer_to(server, Remove(id=1, path=(b"a",), token=token)), Error)
+        assert isinstance(answer_to(server, Remove(id=1, path=(b"a",), token=token)), Error)
+
+
+def test_how_many_are_remembered_is_bounded(monkeypatch):
+    monkeypatch.setattr(repeats, "MOST_TOKENS", 2)
+    known = Repeats()
+    tokens = [bytes([number]) * 16 for number in range(3)]
+    for token in tokens:
+        known.note(token)
+    known.note(None)
+    assert [known.knows(token) for token in (*tokens, None)] == [False, True, True, False]
