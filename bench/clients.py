@@ -133,7 +133,7 @@ def measure(rounds: int) -> None:
         write_key_file(own / "key")
         files = {size: make_source(root, size) for size in (ALONE_BYTES, EACH_BYTES, SAMPLE_BYTES)}
         served = stack.enter_context(secftp(root, own / "key", own / "server.log"))
-        client = [sys.executable, "-m", "secftp.client"]
+        client = [sys.executable, "-P", "-m", "secftp.client"]
         options = [served.place, "aes128", "-q", "--key-file", str(served.key)]
 
         def read(_number: int, size: int) -> list[str]:

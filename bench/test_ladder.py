@@ -174,7 +174,19 @@ def test_read(measure, served, suite, size):
 
 def command(served, verb, option, local, remote, suite):
     """A whole process of ours, from the command line to its end."""
-    client = [sys.executable, "-m", "secftp.client", verb, "-q", option, str(local), remote, served.place, name(suite)]
+    client = [
+        sys.executable,
+        "-P",
+        "-m",
+        "secftp.client",
+        verb,
+        "-q",
+        option,
+        str(local),
+        remote,
+        served.place,
+        name(suite),
+    ]
     return lambda: run([*client, "--key-file", str(served.key)], served.own / "client.log", limit_seconds=TIMEOUT)
 
 

@@ -64,7 +64,7 @@ def contents(top: Path) -> dict[str, bytes]:
 def ours(stack: contextlib.ExitStack, places: Folders, cipher: str) -> Iterator[Mover]:
     """`secftp put` and `secftp get` of the whole folder."""
     sending, receiving = secftp_servers(stack, places)
-    client = (sys.executable, "-m", "secftp.client")
+    client = (sys.executable, "-P", "-m", "secftp.client")
     options = ("-q", "--cipher", cipher, "--key-file", str(sending.key))
     put = (*client, "put", *options, str(places.source / "tree"), f"secftp://{receiving.place}/tree")
     get = (*client, "get", *options, f"secftp://{sending.place}/tree", str(places.target / "tree"))

@@ -53,8 +53,8 @@ def reason(lines: list[str]) -> str:
 
 def run(*arguments: str | Path) -> str:
     """Run a command line of secftp's to its end; its messages (standard error)."""
-    command = [sys.executable, "-m", *map(str, arguments)]
-    shown = " ".join(("python", *command[1:4]))
+    command = [sys.executable, "-P", "-m", *map(str, arguments)]
+    shown = " ".join(("python", *command[1:5]))
     try:
         result = subprocess.run(
             command,
@@ -79,7 +79,7 @@ class Server:
     def __init__(self, root: Path, key: Path) -> None:
         arguments = ["0", "--root", str(root), "--host", "127.0.0.1", "--key-file", str(key)]
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "secftp.server", *arguments],
+            [sys.executable, "-P", "-m", "secftp.server", *arguments],
             env=ENVIRONMENT,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -65,7 +65,18 @@ def secftp(sending: Secftp, receiving: Secftp, source: Path, folders: Folders) -
     for cipher in SECFTP_CIPHERS:
 
         def client(verb: str, place: str, cipher: str = cipher) -> list[str]:
-            return [sys.executable, "-m", "secftp.client", verb, name, place, cipher, "--key-file", str(sending.key)]
+            return [
+                sys.executable,
+                "-P",
+                "-m",
+                "secftp.client",
+                verb,
+                name,
+                place,
+                cipher,
+                "--key-file",
+                str(sending.key),
+            ]
 
         write, read = client("write", receiving.place), client("read", sending.place)
         yield Contender(program_name(cipher), "write", size, (*write, "-i", str(source)), source, target)

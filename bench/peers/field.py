@@ -61,7 +61,7 @@ def field(folders: Folders, leave_out: LeaveOut) -> Iterator[Field]:
 def secftp_servers(stack: ExitStack, folders: Folders) -> tuple[servers.Secftp, servers.Secftp]:
     """A server of ours for the source folder and one for the target folder, with one new key."""
     key = folders.own / "secftp.key"
-    keygen = [sys.executable, "-m", "secftp.client", "keygen", "--file", str(key)]
+    keygen = [sys.executable, "-P", "-m", "secftp.client", "keygen", "--file", str(key)]
     run(keygen, folders.own / "keygen.log", limit_seconds=KEYGEN_SECONDS)
     return (
         stack.enter_context(servers.secftp(folders.source, key, folders.own / "secftp-source.log")),
