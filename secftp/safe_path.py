@@ -87,7 +87,8 @@ def _is_here(entry: str) -> bool:
 
 
 def _absolute(entry: str) -> str:
+    """The entry as it leads on from the root; its dots stay, since what is before them may be a symlink."""
     try:
-        return os.path.abspath(entry)
+        return os.path.join(os.getcwd(), entry)
     except OSError:  # there is no working directory any more
         return entry

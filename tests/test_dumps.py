@@ -109,6 +109,13 @@ def test_a_client_is_not_dumpable_before_it_has_a_key(tmp_path, told, verb):
     assert ("key", 1) not in moments
 
 
+@pytest.mark.parametrize("arguments", [[], ["--file", "key"]])
+def test_a_new_key_is_never_in_a_dump(tmp_path, told, arguments):
+    done = run(told, tmp_path, PROGRAM, "client", "keygen", *arguments)
+    assert done.returncode == 0, done.stderr
+    assert told()[-1] == ("end", 0)
+
+
 def test_a_client_is_not_dumpable_while_a_key_is_typed(tmp_path, told):
     """What is typed stands in its memory before it is a key."""
     text = PROGRAM.replace(

@@ -421,6 +421,12 @@ def test_the_client_runs_nothing_of_what_it_fetched(tmp_path, home, command, nam
     (root / "small").write_bytes(b"small")
     plant(here, marker, names)
     changes = {"SECFTP_KEY": SECRET} | ({} if path is None else {"PYTHONPATH": path})
+    dumped = None
+    if names is ALL and command[0] == sys.executable:
+        dumped = tmp_path / "modules"
+        (tmp_path / "dumping").mkdir()
+        (tmp_path / "dumping" / "sitecustomize.py").write_text(DUMP)
+        changes |= {"PYTHONPATH": str(tmp_path / "dumping"), "SECFTP_TEST_DUMP": str(dumped)}
 
     def go(*arguments, expected=0, **more):
         done = client(here, *arguments, command=command, home=home, changes=changes | more)
@@ -447,6 +453,12 @@ def test_the_client_runs_nothing_of_what_it_fetched(tmp_path, home, command, nam
         go("--version")
         go("read", "small", f"{HOST}:{server.port}", "aes128")
     assert executed(marker) == set()
+    if dumped is not None:
+        files = list(tmp_path.glob("modules.*"))
+        assert len(files) > 10
+        loaded = {name.partition(".")[0] for file in files for name in json.loads(file.read_text())}
+        assert {"msgspec", "xxhash", "blake3", "shlex"} <= loaded
+        assert {name for name in loaded - set(names) if not is_own(f"{name}.py".encode())} <= {"__main__"}
 
 
 def test_a_prompt_for_a_key_runs_nothing_of_what_was_fetched(tmp_path, home):

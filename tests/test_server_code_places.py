@@ -279,6 +279,21 @@ def test_a_server_in_a_program_is_refused_likewise(root, monkeypatch):
             assert server.port
 
 
+def test_dots_of_an_entry_are_followed_as_the_system_does(root, tmp_path, monkeypatch):
+    """Behind a symlink they lead up from where that leads to; a name looked up in the root is a client's to replace."""
+    (root / "to-deep").symlink_to(tmp_path / "elsewhere" / "deep")
+    (tmp_path / "elsewhere" / "deep").mkdir(parents=True)
+    (tmp_path / "hop").symlink_to(root / "to-deep")
+    for entry, refused in ((f"{tmp_path}/hop/../lib", True), (f"{tmp_path}/elsewhere/../lib", False)):
+        monkeypatch.setattr(sys, "path", [*sys.path, entry])
+        if refused:
+            with pytest.raises(UsageError, match=REFUSED):
+                secftp.Server(root, key=KEY).start()
+            monkeypatch.setattr(sys, "path", sys.path[:-1])
+        else:
+            secftp.Server(root, key=KEY).start().stop()
+
+
 def test_the_working_directory_of_a_program_is_on_its_sys_path(root, tmp_path):
     """`python -c`, a notebook, a script in the directory that it serves."""
     text = "import secftp\nwith secftp.Server('.') as server: print('served')\n"

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
+
+from secftp import system
 
 if TYPE_CHECKING:
     from secftp.client.options import KeygenOptions
@@ -11,6 +14,8 @@ if TYPE_CHECKING:
 
 def run_keygen(chosen: KeygenOptions, terminal: Terminal) -> None:
     """Raises `AlreadyExists` and `KeyFormatError` for a file that can't be made."""
+    with contextlib.suppress(OSError, ImportError):
+        system.forbid_dumps()  # they would hold the key
     if chosen.file is None:
         from secftp.keys import generate_key
 

@@ -106,7 +106,7 @@ def _code() -> Iterator[str]:
     for module in list(sys.modules.values()):
         file = getattr(module, "__file__", None)
         if isinstance(file, str) and not file.startswith("<"):
-            yield os.path.abspath(file)
+            yield file
 
 
 def _search_lists() -> Iterator[str]:
