@@ -121,7 +121,15 @@ def texts() -> None:
     )
     generated = b"0M9XT-2AB7C-34DEF-56GHJ-78KMN-4R"
     keys = (b"correct horse", generated, generated.replace(b"-", b"").lower(), "schlüssel".encode(), b" \t ", b"\xff")
-    keep("py-keytext", *keys)
+    given = (
+        b"\xef\xbb\xbfk\r\n",
+        b"k\r",
+        b"\xef\xbb\xbf\n",
+        b"k\n\n",
+        "key".encode("utf-16"),
+        "key".encode("utf-16-le"),
+    )
+    keep("py-keytext", *keys, *given)
     keep(
         "py-keyfile",
         *(key + b"\n" for key in keys),
@@ -129,6 +137,7 @@ def texts() -> None:
         b"secftp-key-1 " + b"A" * 43 + b"=\n",
         b"k\r\n",
         b"\xef\xbb\xbfk",
+        *given,
     )
     keep("py-shown", b"plain", b"\x1b[31m", "\u202ename\u200b".encode(), b"\x9b\xff\\", "ä\u2028".encode())
 

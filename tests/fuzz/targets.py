@@ -12,7 +12,7 @@ import tempfile
 from secftp.errors import AuthenticationError, HandshakeRefused, KeyFormatError, NameRefused, ProtocolError, UsageError
 from secftp.handshake import ClientHandshake, Established, HelloReceived, ServerHandshake, Unacceptable
 from secftp.keys import read_key_file
-from secftp.keys.text import normalise
+from secftp.keys.text import bare, normalise
 from secftp.messages import Direction, Pending, Receiver, check_folder_path, check_path, decode, encode
 from secftp.places import format_url, parse_place, parse_url
 from secftp.record import Mode, Password, Suite
@@ -200,11 +200,13 @@ def keyfile(data: bytes) -> None:
 def keytext(data: bytes) -> None:
     text = data.decode("utf-8", "surrogateescape")
     try:
-        found = normalise(text)
+        inner = bare(text)
+        found = normalise(inner)
     except KeyFormatError as problem:
         assert len(text) < 8 or text not in f"{problem} {problem.hint}"
         return
-    assert text
+    assert inner.strip()
+    assert text in (mark + inner + end for mark in ("", "\ufeff") for end in ("", "\n", "\r\n", "\r"))
     assert normalise(found) == found
     found.encode()
 
