@@ -29,11 +29,13 @@ class Losing:
     def cut_when(self, condition, *, after=lambda: True, for_good=False):
         """Hold the connections that there are, and cut them as soon as the condition holds; later ones are whole.
 
+        Where there is none yet, it is the first.
+
         `after`: when to begin with holding. `for_good`: there are no later ones, nothing listens any more.
         """
-        links = list(self.relay.links)
+        numbers = range(len(self.relay.links) or 1)
         self._begins = after
-        self._held.update(range(len(links)))
+        self._held.update(numbers)
 
         def watch():
             try:
@@ -41,8 +43,8 @@ class Losing:
             finally:
                 if for_good:
                     self.relay.listen_no_longer()
-                for link in links:
-                    link.end()
+                for number in numbers:
+                    self.relay.links[number].end()
 
         thread = threading.Thread(target=watch, name="cutter")
         self._threads.append(thread)

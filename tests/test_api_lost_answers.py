@@ -83,6 +83,58 @@ def test_a_server_that_does_not_come_back_is_a_lost_connection(server, root, way
     assert not os.path.exists(f"{root}/a")
 
 
+# --- files that were sent whole ---------------------------------------------------------------------------------------
+
+DATA = os.urandom(300_000)
+
+
+def write_by_file(remote, mode):
+    with remote.open("new", mode) as file:
+        file.write(DATA[:1000])
+        file.write(DATA[1000:])
+
+
+WRITES = {
+    "bytes": lambda remote: remote.write_bytes("new", DATA),
+    "bytes, new": lambda remote: remote.write_bytes("new", DATA, overwrite=False),
+    "file": lambda remote: write_by_file(remote, "wb"),
+    "file, new": lambda remote: write_by_file(remote, "xb"),
+}
+
+
+@pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
+def test_a_file_whose_confirmation_is_lost_is_found(server, root, way, write):
+    way.cut_when(
+        lambda: "File confirmed" in server.log.text, after=lambda: "requested to write filename: new" in server.log.text
+    )
+    write(way.remote)
+    with open(f"{root}/new", "rb") as file:
+        assert file.read() == DATA
+
+
+@pytest.mark.parametrize("write", [WRITES["bytes, new"], WRITES["file, new"]], ids=["bytes", "file"])
+def test_another_file_is_not_taken_for_what_was_sent(server, root, way, write):
+    def change():
+        if "File confirmed" not in server.log.text:
+            return False
+        with open(f"{root}/new", "r+b") as file:
+            file.write(b"others" if DATA[:6] != b"others" else b"theirs")
+        return True
+
+    way.cut_when(change, after=lambda: "requested to write filename: new" in server.log.text)
+    with pytest.raises(ConnectionLost):
+        write(way.remote)
+
+
+def test_an_empty_file_proves_nothing(server, root, way):
+    """One that is made as a lock may be another client's."""
+    way.cut_when(
+        lambda: "File confirmed" in server.log.text, after=lambda: "requested to write filename: new" in server.log.text
+    )
+    with pytest.raises(ConnectionLost):
+        way.remote.write_bytes("new", b"", overwrite=False)
+
+
 # --- at the server ----------------------------------------------------------------------------------------------------
 
 

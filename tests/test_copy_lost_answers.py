@@ -8,11 +8,12 @@ import stat
 import pytest
 
 from secftp.copy import CopyOptions, Put, Remote
-from secftp.errors import ConnectionLost
+from secftp.errors import ConnectionLost, ExitCode
+from tests.command_line import SECRET_KEY, run
 from tests.copying import Recorder, contents, make
 from tests.losing import losing
 from tests.plain import bound_by_permissions
-from tests.serving import listing, serving, session
+from tests.serving import HOST, listing, serving, session
 
 ROOT = Remote(())
 LARGE = os.urandom(3 << 20)
@@ -157,3 +158,33 @@ def test_the_same_file_of_somebody_else_is_skipped_the_first_time(tmp_path):
     with serving(tmp_path / "root") as server, session(server.port) as client:
         summary = Put([str(tmp_path / "name")], ROOT, CopyOptions(overwrite=False)).run(client)
     assert (summary.files, summary.skipped) == (0, 1)
+
+
+@pytest.mark.parametrize("words", [["-n"], [], ["--retries", "2"]], ids=["new only", "any", "with retries"])
+@pytest.mark.parametrize("command", ["put"])
+def test_a_stream_that_has_arrived_is_found(tmp_path, command, words):
+    """What came through a pipe can't be sent again, but whether it is there can be asked."""
+    (tmp_path / "root").mkdir()
+    with serving(tmp_path / "root", key=SECRET_KEY) as server, losing(server.port) as way:
+        way.cut_when(
+            lambda: "File confirmed" in server.log.text,
+            after=lambda: "requested to write filename: name" in server.log.text,
+        )
+        url = f"secftp://{HOST}:{way.port}/name"
+        run(tmp_path, command, "-q", *words, "-", url, stdin=MIDDLE).succeed()
+    assert (tmp_path / "root" / "name").read_bytes() == MIDDLE
+
+
+def test_a_stream_that_has_not_arrived_is_a_lost_connection(tmp_path):
+    (tmp_path / "root").mkdir()
+    with serving(tmp_path / "root", key=SECRET_KEY) as server, losing(server.port) as way:
+
+        def change():
+            if "File confirmed" not in server.log.text:
+                return False
+            (tmp_path / "root" / "name").write_bytes(bytes(len(MIDDLE)))
+            return True
+
+        way.cut_when(change, after=lambda: "requested to write filename: name" in server.log.text)
+        url = f"secftp://{HOST}:{way.port}/name"
+        run(tmp_path, "put", "-q", "-", url, stdin=MIDDLE).expect(ExitCode.CONNECTION_LOST)

@@ -10,6 +10,7 @@ from secftp.api.reader import RemoteReader
 from secftp.api.tree import RemoteTree
 from secftp.api.writer import RemoteWriter
 from secftp.errors import UsageError
+from secftp.session import Unconfirmed
 from secftp.transfer import unwatched
 
 if TYPE_CHECKING:
@@ -81,11 +82,14 @@ class RemoteFiles(RemoteTree):
             session = connection.session
             return session.write(wanted, source, overwrite=overwrite, mode=permissions, progress=watch).size
 
-        if overwrite:
-            return self._pool.ask(write, long=len(view) > SHORT_BYTES)
-        # Asked twice, it could find in its way what it wrote the first time.
-        with self._pool.connection(long=len(view) > SHORT_BYTES) as connection:
-            return write(connection)
+        try:
+            if overwrite:
+                return self._pool.ask(write, long=len(view) > SHORT_BYTES)
+            # Asked twice, it could find in its way what it wrote the first time.
+            with self._pool.connection(long=len(view) > SHORT_BYTES) as connection:
+                return write(connection)
+        except Unconfirmed as lost:
+            return self._pool.confirm(wanted, lost).size
 
     def read_text(self, path: RemotePath, encoding: str = "utf-8", errors: str = "strict") -> str:
         """What is in a file, decoded; line ends stay as they are.

@@ -21,12 +21,14 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from secftp.channel import connect
 from secftp.errors import ConnectionLost, FileError, SecftpError, UsageError
 from secftp.messages import Bye
-from secftp.session import Session
+from secftp.session import Session, has_arrived
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from secftp.channel import Channel, Credentials
+    from secftp.session import Transferred, Unconfirmed
+    from secftp.storage import Path
 
 _T = TypeVar("_T")
 
@@ -152,6 +154,15 @@ class Pool:
             raise
         except SecftpError:
             raise first from None
+
+    def confirm(self, path: Path, lost: Unconfirmed) -> Transferred:
+        """What was sent to a file, if it is there; else raises the loss of the connection that it was sent over."""
+        try:
+            if not self.closed and self.ask(lambda used: has_arrived(used.session, path, lost), long=True):
+                return lost.sent
+        except SecftpError:
+            pass  # nobody can tell now
+        raise lost
 
     def prolong(self, connection: Connection) -> None:
         """What was thought to be short will last: let others have a connection of their own."""

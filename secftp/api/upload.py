@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from secftp.api.memory import GrowingSource
 from secftp.errors import AlreadyExists, Forbidden, NotFound, UsageError
 from secftp.messages import ErrorCode, exception_for, remote_failure
+from secftp.session import Unconfirmed
 
 if TYPE_CHECKING:
     from secftp.api.pool import Pool
@@ -29,6 +30,7 @@ class Upload:
     """A file under way. Raises what connecting raises, and what is known to be wrong with the name by now."""
 
     def __init__(self, pool: Pool, path: Path, *, overwrite: bool, mode: int | None) -> None:
+        self._pool = pool
         self._path = path
         self._options: Final = overwrite, mode
         self._process = os.getpid()
@@ -82,6 +84,9 @@ class Upload:
             try:
                 session = self._connection.session
                 self._done = session.write(self._path, self._source, overwrite=overwrite, mode=mode)
+            except Unconfirmed as lost:
+                self._failure = lost.with_traceback(None)
+                self._done = self._pool.confirm(self._path, lost)
             except BaseException as failure:
                 self._failure = failure.with_traceback(None)
                 raise

@@ -18,8 +18,9 @@ from secftp.client.retry import Retries
 from secftp.client.terminal import STANDARD_OUTPUT
 from secftp.copy import Summary
 from secftp.copy.limit import RateLimit
-from secftp.errors import ChecksumMismatch, FileChanged, IsAFolder
+from secftp.errors import ChecksumMismatch, FileChanged, IsAFolder, SecftpError
 from secftp.messages import Algorithm, remote_failure
+from secftp.session import Unconfirmed, has_arrived
 from secftp.storage import Sink, Source, new_digest
 
 if TYPE_CHECKING:
@@ -71,7 +72,24 @@ def put_stream(options: PutOptions, terminal: Terminal) -> None:
 
         connector = Connector.choose(options.connection, terminal.waiting)
         retries = Retries(options.retries, watching.retrying, lambda: source.done, possible=lambda: not source.done)
-        _conclude(url, watching, lambda: retries.run(connector, work))
+
+        def copy() -> Transferred:
+            try:
+                return retries.run(connector, work)
+            except Unconfirmed as lost:
+                return _confirm(connector, url.path, lost, Retries(options.retries, watching.retrying, lambda: 0))
+
+        _conclude(url, watching, copy)
+
+
+def _confirm(connector: Connector, path: Path, lost: Unconfirmed, retries: Retries) -> Transferred:
+    """What was sent, if it has arrived; it can't be sent again. Else raises the loss."""
+    try:
+        if retries.run(connector, lambda session: has_arrived(session, path, lost)):
+            return lost.sent
+    except SecftpError:
+        pass  # it can't be found out
+    raise lost
 
 
 def _without_bar(options: GetOptions | PutOptions, descriptor: int) -> GetOptions | PutOptions:

@@ -45,6 +45,7 @@ from secftp.messages.schema import (
 )
 from secftp.session.answers import Listing, Reading, Single
 from secftp.session.capabilities import lacks
+from secftp.session.confirm import Unconfirmed
 from secftp.session.pipeline import Pipeline
 from secftp.storage import Path, new_digest
 from secftp.storage.base import Kept
@@ -172,7 +173,8 @@ class Session:
         With `keep` the server keeps what has come if this is broken off. With `offset` and `prefix`, a digest under way
         that has taken in the source's first `offset` bytes, the rest goes behind those that the server kept, if they
         are the same (else `ChecksumMismatch`; `NotFound` if nothing is kept); the digest that is returned is of the
-        whole file, the size of what was moved. Raises what the source raises, too.
+        whole file, the size of what was moved. Raises what the source raises, too, and `Unconfirmed` for a connection
+        that was lost when all was sent.
         """
         if keep or prefix is not None:
             self.require(CAPABILITY_RESUME, path)
@@ -204,6 +206,10 @@ class Session:
             with self._unless_answered(answer):
                 end = self.pipeline.send_file(request, source, digest, answer, offset=request.offset, progress=progress)
                 self._await(answer)
+        except ConnectionLost as lost:
+            if end is None or request.prefix is not None:
+                raise
+            raise Unconfirmed(lost, Transferred(end.size, end.digest), request.algorithm) from None
         except FileError:
             # What is wrong is known; the answer is taken only so that the next request does not find it.
             with contextlib.suppress(SecftpError):

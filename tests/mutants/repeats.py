@@ -42,4 +42,6 @@ MUTANTS: list[Mutant] = [
     mutant("removed-twice-under-one-token", "secftp/server/requests/change.py", '    desk.require("delete")\n    if desk.repeats.knows(request.token):\n', '    desk.require("delete")\n    if desk.repeats.knows(None):\n', CHANGES),
     mutant("tokens-without-a-bound", "secftp/server/requests/repeats.py", "            if len(self._tokens) >= MOST_TOKENS:\n", "            if len(self._tokens) < 0:\n", CHANGES),
     mutant("no-token-is-a-token", "secftp/server/requests/repeats.py", "        if token is None:\n            return\n", "", CHANGES),
+    mutant("any-file-confirms-what-was-sent", "secftp/session/confirm.py", "    return hmac.compare_digest(found.digest, lost.sent.digest)\n", "    return bool(found.digest)\n", CHANGES, ANSWERS),
+    mutant("empty-file-confirms-what-was-sent", "secftp/session/confirm.py", "    if not lost.sent.size:\n        return False\n", "", CHANGES),
 ]  # fmt: skip
