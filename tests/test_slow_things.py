@@ -20,11 +20,12 @@ from secftp.api.pool import Pool
 from secftp.errors import SecftpError, TransferTimeout
 from secftp.messages import Stat
 from secftp.server import outlet as outlet_module
-from secftp.server import running as running_module
+from secftp.server import reload as reload_module
 from secftp.server import server as server_module
 from secftp.server.log import Log
+from secftp.server.options import parse
 from secftp.server.outlet import Outlet
-from secftp.server.running import Again
+from secftp.server.reload import Reloader
 from secftp.storage import LocalStore
 from tests.programs import root, served
 from tests.serving import DEADLINE, HOST, Lines, credentials, serving, session, until
@@ -162,22 +163,23 @@ def test_sessions_that_hang_hold_up_the_end_once(tmp_path, monkeypatch):
 
 
 def test_a_reload_that_hangs_does_not_keep_the_server_from_its_end(monkeypatch):
-    monkeypatch.setattr(running_module, "WAIT_SECONDS", 0.05)
+    monkeypatch.setattr(reload_module, "WAIT_SECONDS", 0.05)
     mended, begun = threading.Event(), threading.Event()
 
-    def load():
+    def load(_options):
         begun.set()
         assert mended.wait(DEADLINE)
         raise secftp.KeyFormatError("mended")
 
     lines = Lines()
-    again = Again(types.SimpleNamespace(log_file=None), Log(lines), types.SimpleNamespace(load=load))
-    again.server = object()
-    again()
+    options = parse(["0"])
+    reloader = Reloader(options, Log(lines), types.SimpleNamespace(load=load), lambda: options)
+    reloader.server = object()
+    reloader()
     assert begun.wait(DEADLINE)
-    assert next(one for one in threading.enumerate() if one.name == "secftp-again").daemon
+    assert next(one for one in threading.enumerate() if one.name == "secftp-reload").daemon
     began = time.monotonic()
-    again.wait()
+    reloader.wait()
     assert time.monotonic() - began < DEADLINE / 2
     mended.set()
     lines.wait_for("mended")
