@@ -354,10 +354,15 @@ class Session:
     def _unwrap(self, answer: Single, kind: type[_Reply], path: Path, to: Path | None = None) -> _Reply:
         message = answer.message
         if isinstance(message, Error):
-            is_target = message.target and to is not None
-            problem = exception_for(message.code, to if is_target else path, message.reason)
-            problem.of_target = is_target
-            raise problem
+            raise _failure(message, path, to)
         if not isinstance(message, kind):
             raise ProtocolError("The answer does not fit the request.")
         return message
+
+
+def _failure(message: Error, path: Path, to: Path | None) -> FileError:
+    """What the server has refused. Made here, since a frame that raises what it holds is kept alive by that."""
+    is_target = message.target and to is not None
+    problem = exception_for(message.code, to if is_target else path, message.reason)
+    problem.of_target = is_target
+    return problem
