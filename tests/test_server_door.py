@@ -453,9 +453,11 @@ def fill(server, count, **who):
     there, refused = [], []
     for _ in range(count):
         try:
-            client = server.session(**who)
-            client.can("stat")
-            there.append(client)
+            with contextlib.ExitStack() as undo:
+                client = undo.enter_context(server.session(**who))
+                client.stat(())
+                undo.pop_all()
+                there.append(client)
         except SecftpError as problem:
             refused.append(problem)
     return there, refused

@@ -108,6 +108,10 @@ def test_before_the_proof_nothing_tells_which_keys_there_are():
     places.take(keyed("192.0.2.1", "me"))
     assert places.bound(keyed("192.0.2.2", "me"), proved=False) is None
     assert places.bound(keyed("192.0.2.2", "me"), proved=True) is Bound.KEY
+    assert fill(places, lambda _: keyed(name="other")) == (1, Bound.KEY)
+    places = Places(Limits(max_clients_per_key=256), 256)
+    assert fill(places, lambda _: keyed(name="me")) == (128, Bound.SOURCE)
+    assert places.bound(keyed(name="me"), proved=False) is None
 
 
 def test_places_that_were_left_are_free_again_and_leave_nothing():

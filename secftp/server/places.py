@@ -74,15 +74,17 @@ class Places:
     def bound(self, wanted: Place, *, proved: bool) -> Bound | None:
         """Which bound keeps this one from a session; None if none does.
 
-        Before the proof the bound of its key is left out: it would tell which names have keys.
+        Before the proof what is counted by key is left out: it would tell which names have keys.
         """
         free = self._max - self._of[_ALL]
         if free <= 0:
             return Bound.ALL
-        if self._source_is_full(wanted, free) or self._network_is_full(wanted, free):
+        if self._address_is_full(wanted) or self._network_is_full(wanted, free):
             return Bound.SOURCE
         if wanted.key is not None and not proved:
             return None
+        if self._share_is_full(wanted, free):
+            return Bound.SOURCE
         given = self._limits.max_anonymous if wanted.key is None else self._limits.max_clients_per_key
         # Of what others want as well, as many as there are places left.
         most = given if given is not None else free if wanted.grant.contested else self._max
@@ -101,13 +103,15 @@ class Places:
             if not self._of[what]:
                 del self._of[what]
 
-    def _source_is_full(self, wanted: Place, free: int) -> bool:
+    def _address_is_full(self, wanted: Place) -> bool:
         given = self._limits.max_clients_per_source
-        if given is not None:
-            return self._of[wanted.source.address] >= given
-        # By key: who comes from the address of a flood under another key is no part of it.
+        return given is not None and self._of[wanted.source.address] >= given
+
+    def _share_is_full(self, wanted: Place, free: int) -> bool:
+        """By key: who comes from the address of a flood under another key is no part of it."""
         shared = [(network, wanted.key) for network in _sites(wanted.source)]
-        return self._max >= SHARED_FROM and any(self._of[pair] >= free for pair in shared)
+        given = self._limits.max_clients_per_source
+        return given is None and self._max >= SHARED_FROM and any(self._of[pair] >= free for pair in shared)
 
     def _network_is_full(self, wanted: Place, free: int) -> bool:
         most = NETWORK_SHARE * free

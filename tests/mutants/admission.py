@@ -63,7 +63,7 @@ MUTANTS: list[Mutant] = [
     # --- places ---
     mutant("anonymous-clients-take-all-places", "secftp/server/access.py", "contested=bool(self._grants)", "contested=False", PLACES, DOOR),
     mutant("one-key-takes-all-places", "secftp/server/access.py", "        contested = len(named) + (key is not None) > 1\n", "        contested = False\n", PLACES, DOOR),
-    mutant("one-address-takes-all-places", "secftp/server/places.py", "        if self._source_is_full(wanted, free) or ", "        if ", PLACES, DOOR),
+    mutant("one-address-takes-all-places", "secftp/server/places.py", "        if self._share_is_full(wanted, free):\n", "        if False:\n", PLACES, DOOR),
     mutant("a-network-takes-all-places", "secftp/server/places.py", " or self._network_is_full(wanted, free):", ":", PLACES),
     mutant("a-48-takes-all-places", "secftp/server/places.py", "    return [source.address] if source.site is None else [source.address, source.site]\n", "    return [source.address]\n", PLACES),
     mutant("places-tell-which-keys-there-are", "secftp/server/places.py", "        if wanted.key is not None and not proved:\n            return None\n", "", PLACES, DOOR),
