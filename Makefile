@@ -42,7 +42,7 @@ sanitize: setup-prove ## the core under ASan, UBSan, valgrind and gcc's analyzer
 fuzz: setup-fuzz ## every parser and both peers under libFuzzer, SECONDS=10 for each target
 	@$(PYTHON_IN_VENV) -m tests.fuzz --seconds $(SECONDS) $(ARGS)
 
-mutants: setup-prove ## a hundred small patches to security decisions, each of which the tests must notice
+mutants: setup-prove ## hundreds of small patches to security decisions, each of which the tests must notice
 	@$(PYTHON_IN_VENV) -m tests.mutants $(ARGS)
 
 faults: setup-prove ## kill and error at every system call, cuts at every byte, a full disk, no memory

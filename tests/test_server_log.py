@@ -14,7 +14,7 @@ import time
 import pytest
 
 from secftp.channel import Peer
-from secftp.errors import UsageError
+from secftp.errors import SecftpError, UsageError
 from secftp.server.log import LONGEST_TEXT, UNPROVED_LINES, Level, Log, Operation
 from secftp.server.log_file import open_log
 from tests.serving import Lines
@@ -197,6 +197,21 @@ def test_clients_that_have_proved_nothing_can_not_fill_the_disk(monkeypatch):
     assert stream.getvalue().count("Client connected") == UNPROVED_LINES + 50
 
 
+def test_neither_can_they_with_events(monkeypatch):
+    """Programs get other lines, which take as much room; those of a client that has proved a key are not counted."""
+    _Clock(monkeypatch)
+    stream = io.StringIO()
+    log = Log(stream, json=True)
+    for number in range(UNPROVED_LINES + 500):
+        log.session(number, PEER).event("connected")
+    assert stream.getvalue().count('"connected"') == UNPROVED_LINES
+    proved = log.session(1, PEER)
+    proved.proved = True
+    for _ in range(100):
+        proved.event("operation")
+    assert stream.getvalue().count('"operation"') == 100
+
+
 class _Counter:
     def __init__(self):
         self.seen = []
@@ -336,6 +351,13 @@ def test_a_pipe_with_a_reader_is_no_log_file(tmp_path, root):
             open_log(os.fspath(tmp_path / "log"), root)
     finally:
         os.close(reader)
+
+
+def test_a_log_file_is_not_in_the_served_directory(root):
+    """Clients could read it, or put a name of theirs in its place."""
+    with pytest.raises(SecftpError):
+        open_log(os.path.join(root, "log"), root)
+    assert os.listdir(root) == []
 
 
 def test_a_device_is_no_log_file(root):

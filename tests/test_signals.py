@@ -173,13 +173,14 @@ def test_a_server_in_a_program_leaves_the_programs_signals_alone(served):
 _RUN = """
 import os, signal, sys, threading
 from secftp.channel import listen
-from secftp.server.options import parse
+from secftp.server.options import OptionSource
 from secftp.server.running import run
 reading, writing = os.pipe()
 os.set_blocking(writing, False)
 signal.set_wakeup_fd(writing)
 listener = listen(["127.0.0.1"], 0)
-run(parse(["0", "--root", sys.argv[1]]), listener, lambda *_: signal.raise_signal(signal.SIGTERM))
+source = OptionSource(["0", "--root", sys.argv[1]])
+run(source.read(), listener, lambda *_: signal.raise_signal(signal.SIGTERM), source.read)
 assert signal.set_wakeup_fd(-1) == writing
 """
 
