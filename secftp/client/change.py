@@ -6,10 +6,12 @@ that was seen a moment ago.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from secftp.client.again import Changing, new_token
 from secftp.client.in_flight import removals
-from secftp.client.remote import Failures, is_a_file, opened
+from secftp.client.remote import Failures, is_a_file
 from secftp.errors import AlreadyExists, FileError, IsAFolder, NotAFolder, NotFound
 from secftp.messages import Kind, check_path, problem_of, remote_failure
 
@@ -28,11 +30,12 @@ def run_rm(options: RemoveOptions, terminal: Terminal) -> None:
     """Remove each URL's file or folder. Raises what the session raises."""
     with (
         Failures(terminal, len(options.urls)) as failures,
-        opened(options.connection, options.urls, terminal, quiet=options.quiet) as session,
+        Changing(options.connection, options.urls, terminal, quiet=options.quiet) as sessions,
     ):
         for url in options.urls:
+            removal = _Removal(url, options, failures)
             try:
-                _remove(session, url, options, failures)
+                sessions.change(removal.run)
             except NotFound as problem:
                 if not options.force:
                     failures.add(problem)
@@ -44,12 +47,12 @@ def run_mkdir(options: MakeOptions, terminal: Terminal) -> None:
     """Make each URL's folder. Raises what the session raises."""
     with (
         Failures(terminal, len(options.urls)) as failures,
-        opened(options.connection, options.urls, terminal, quiet=options.quiet) as session,
+        Changing(options.connection, options.urls, terminal, quiet=options.quiet) as sessions,
     ):
         for url in options.urls:
             with failures.collected():
                 if url.path:
-                    session.make_folder(url.path, parents=options.parents)
+                    sessions.change(partial(_make, url, options, new_token()))
                     failures.done = True
                 elif not options.parents:
                     raise remote_failure(
@@ -57,31 +60,58 @@ def run_mkdir(options: MakeOptions, terminal: Terminal) -> None:
                     )
 
 
+def _make(url: Url, options: MakeOptions, token: bytes, session: Session, _again: bool) -> None:  # noqa: FBT001
+    session.make_folder(url.path, parents=options.parents, token=token)
+
+
 def run_mv(options: MoveOptions, terminal: Terminal) -> None:
     """Give each URL's file or folder its new name. Raises what the session raises."""
     urls = (*options.sources, options.target)
     with (
         Failures(terminal, len(options.sources)) as failures,
-        opened(options.connection, urls, terminal, quiet=options.quiet) as session,
+        Changing(options.connection, urls, terminal, quiet=options.quiet) as sessions,
     ):
-        into = _is_target_folder(session, options)
+        into = sessions.change(lambda session, _again: _is_target_folder(session, options))
         for url in options.sources:
             with failures.collected():
                 to = (*options.target.path, url.path[-1]) if into else options.target.path
                 check_path(to)
-                if url.trailing_slash:
-                    _require_folder(session, url)
-                session.rename(url.path, to, overwrite=not options.no_clobber)
+                sessions.change(partial(_move, url, to, options, new_token()))
                 failures.done = True
+
+
+def _move(url: Url, to: Path, options: MoveOptions, token: bytes, session: Session, again: bool) -> None:  # noqa: FBT001
+    if url.trailing_slash and not again:  # it may have its new name by then
+        _require_folder(session, url)
+    session.rename(url.path, to, overwrite=not options.no_clobber, token=token)
 
 
 # --- rm ---------------------------------------------------------------------------------------------------------------
 
 
-def _remove(session: Session, url: Url, options: RemoveOptions, failures: Failures) -> None:
+class _Removal:
+    """What is to be removed for one URL."""
+
+    def __init__(self, url: Url, options: RemoveOptions, failures: Failures) -> None:
+        self._url = url
+        self._options = options
+        self._failures = failures
+        self._token = new_token()
+
+    def run(self, session: Session, again: bool) -> None:  # noqa: FBT001 - as `Changing.change` calls it
+        """Remove it; what is gone when it is asked for again was removed before the answer got lost."""
+        try:
+            _remove(session, self._url, self._options, self._failures, self._token)
+        except NotFound:
+            if not again:
+                raise
+            self._failures.done = True
+
+
+def _remove(session: Session, url: Url, options: RemoveOptions, failures: Failures, token: bytes) -> None:
     if not options.recursive and not url.trailing_slash:
         try:
-            session.remove(url.path, kind=Kind.FILE)
+            session.remove(url.path, kind=Kind.FILE, token=token)
         except IsAFolder:
             raise remote_failure(IsAFolder, url.path, "it is a folder.", hint=_WITH_R) from None
         failures.done = True
@@ -90,7 +120,7 @@ def _remove(session: Session, url: Url, options: RemoveOptions, failures: Failur
     if kind == Kind.FILE:
         if url.trailing_slash:
             raise is_a_file(url.path)
-        session.remove(url.path, kind=kind)
+        session.remove(url.path, kind=kind, token=token)
         failures.done = True
     elif options.recursive:
         _remove_folder(session, url.path, failures)
