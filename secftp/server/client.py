@@ -122,8 +122,7 @@ class Client:
             self.stream.close()
             if counter is not None and self.refused_by is None:
                 counter.session(-1)
-            self._log.event("disconnected")
-            self._log.line("Done.")
+            self._log.end()
             self._shared.registry.leave(self)  # last: a stopping server waits for no more than this
 
     def _turn_away(self, channel: Channel, bound: Bound) -> None:

@@ -3,8 +3,9 @@
 Lines have the words and the form of the original: `!! 19:06:18: Listening @ ...`. Events are one JSON object a line.
 Names from a peer come here escaped; a last guard sees to it that only printable signs get out. Keys never get here. A
 session's lines end with its number and its peer in brackets, so that many at once can be told apart. Neither may a
-client fill the disk with them: a limit that bites is told at most once in ten seconds, and clients that have proved
-nothing share a budget of lines.
+client fill the disk with them: a line has 4 KiB at the most, a limit that bites is told at most once in ten seconds,
+clients that have proved nothing share a budget of lines, and a session has 1 MiB a minute beyond one line for each file
+that is moved (`allowance`). A line counts those that were left out.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import time
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from secftp.server import as_json
+from secftp.server.allowance import SESSION_BYTES, Allowance, Sources
 from secftp.server.outlet import Outlet
 
 if TYPE_CHECKING:
@@ -24,7 +26,9 @@ if TYPE_CHECKING:
     from secftp.channel import Peer
     from secftp.storage import Path
 
-LONGEST_TEXT: Final = 1024
+LONGEST_TEXT: Final = 1024  # signs
+LONGEST_LINE: Final = 4096  # bytes of a line, in whatever encoding
+_LONGEST_OF_SESSION: Final = 3072  # bytes of its text, beside the time and whose it is
 LIMIT_SECONDS: Final = 10.0
 # Lines about clients that have proved nothing: so many at once, and so many a second.
 UNPROVED_LINES: Final = 10_000
@@ -44,7 +48,7 @@ class Operation(NamedTuple):
     """A request that is over, for programs: lines tell people of it in words.
 
     `name` is that of the message in lower case (`read`, `writemany` counts as `write` for each file), `result` is `ok`
-    or the code of the error, `nbytes` what was moved, `to` the other path of a rename.
+    or the code of the error, `nbytes` what was moved, `to` the other path of a rename. `moved`: a whole file was.
     """
 
     name: str
@@ -54,6 +58,7 @@ class Operation(NamedTuple):
     nbytes: int = 0
     digest: bytes | None = None
     to: Path | None = None
+    moved: bool = False
 
 
 class Counter(Protocol):
@@ -94,6 +99,7 @@ class Log:
         self._lock = threading.Lock()
         self._limits = Seldom(LIMIT_SECONDS)
         self._unproved = Budget(UNPROVED_LINES, UNPROVED_LINES_PER_SECOND)
+        self.sources = Sources()
 
     def line(self, text: str, level: Level = Level.INFO) -> None:
         """Write one line. A log that can't be written never ends a transfer."""
@@ -101,14 +107,17 @@ class Log:
 
     def lines(self, texts: Iterable[str], level: Level = Level.INFO) -> None:
         """Write several lines that came together, at one go."""
-        if level < self._level:
-            return
-        self._write(self._formed(texts, level))
+        if self.writes(level):
+            self.write("".join(self.formed(text, level) for text in texts))
+
+    def writes(self, level: Level) -> bool:
+        """Whether lines of this level are written."""
+        return level >= self._level
 
     def event(self, name: str, fields: dict[str, as_json.Value], level: Level = Level.INFO) -> None:
         """Write an event for programs; the text form has told of it in lines."""
-        if self.json and level >= self._level:
-            self._write(as_json.line(level.name.lower(), name, fields))
+        if self.json and self.writes(level):
+            self.write(as_json.line(level.name.lower(), name, fields))
 
     def limit(self, name: str, text: str) -> None:
         """Tell that a limit bit; of those with one name at most one line in ten seconds, which counts the others."""
@@ -140,21 +149,29 @@ class Log:
             before, self._outlet = self._outlet.stream, Outlet(stream)
         return before
 
-    def _write(self, text: str) -> None:
+    def write(self, text: str) -> None:
+        """Write lines that have their form, without a further look."""
         with self._lock:
             lost = self._outlet.lost
             self._outlet.write(text)
             if lost and not self._outlet.lost:
-                self._outlet.write(
-                    self._formed([f"Before that {lost} lines were lost: nobody took them."], Level.WARNING)
-                )
+                self._outlet.write(self.formed(f"Before that {lost} lines were lost: nobody took them.", Level.WARNING))
 
-    def _formed(self, texts: Iterable[str], level: Level) -> str:
+    def formed(self, text: str, level: Level) -> str:
+        """A line as it is written, no longer than the longest."""
         if self.json:
-            name = level.name.lower()
-            return "".join([as_json.line(name, "message", {"text": _printable(text)}) for text in texts])
-        stamp = time.strftime("%H:%M:%S")
-        return "".join([f"!! {stamp}: {_printable(text)}\n" for text in texts])
+            return as_json.line(level.name.lower(), "message", {"text": _printable(text)})
+        stamp = f"!! {time.strftime('%H:%M:%S')}: "
+        return f"{stamp}{_fitting(_printable(text), LONGEST_LINE - len(stamp) - 1)}\n"
+
+
+class OfFile(NamedTuple):
+    """What is told of a file: `texts`, which may be left out, and the `last` one. `name` is for the log already."""
+
+    name: str
+    texts: tuple[str, ...]
+    last: str
+    moved: bool
 
 
 class SessionLog:
@@ -166,8 +183,11 @@ class SessionLog:
         self.cipher = ""
         self._log = log
         self._number = number
+        self._host = peer.host
         self._peer = f"{peer.host}:{peer.port}"
         self._suffix = f"  [{number} {self._peer}]"
+        self._shares: tuple[Allowance, ...] = ()  # once it is let in
+        self._left_out = 0
 
     def line(self, text: str, level: Level = Level.INFO) -> None:
         """Write one line of this client's."""
@@ -175,15 +195,41 @@ class SessionLog:
 
     def lines(self, texts: Iterable[str], level: Level = Level.INFO) -> None:
         """Write several lines of this client's that came together."""
-        if self._log.json:
-            level = Level.DEBUG  # they tell people what programs learn by events
-        bounded = [_bounded(text) + self._suffix for text in texts]
-        if self.proved or self._log.spend(len(bounded)):
-            self._log.lines(bounded, level)
+        level = self._level_of(level)
+        if not self.proved:
+            bounded = [_bounded(text) + self._suffix for text in texts]
+            if self._log.spend(len(bounded)):
+                self._log.lines(bounded, level)
+        elif self._log.writes(level):
+            self._put("".join(self._passing(texts, level)))
+
+    def files(self, told: Iterable[OfFile]) -> None:
+        """Write what there is to tell of files. One that was moved has a line, whatever else is left out."""
+        level = self._level_of(Level.INFO)
+        if not self._log.writes(level):
+            return
+        formed: list[str] = []
+        for file in told:
+            texts = file.texts if file.moved else (*file.texts, file.last)
+            formed += self._passing(texts, level)
+            if not file.moved:
+                continue
+            last = self._formed(file.last, level)
+            if not self._may_pass(last, counts=False):
+                last = self._formed(f"{file.last}, filename: {file.name}", level)
+            formed.append(last)
+        self._put("".join(formed))
+
+    def _formed(self, text: str, level: Level) -> str:
+        return self._log.formed(_bounded(text) + self._suffix, level)
 
     def event(self, name: str, **fields: as_json.Value) -> None:
         """Tell programs what has become of this client."""
-        if self._log.json and (self.proved or self._log.spend(1)):
+        if not self._log.json:
+            return
+        if self.proved:
+            self._event(name, fields)
+        elif self._log.spend(1):
             self._log.event(name, self._fields() | fields)
 
     def handshake(self, result: str) -> None:
@@ -205,7 +251,69 @@ class SessionLog:
             if counter is not None:
                 counter.operation(one, self.cipher)
             if self._log.json:
-                self._log.event("operation", self._fields() | as_json.operation(one))
+                self._operation(one)
+
+    def _operation(self, done: Operation) -> None:
+        if done.moved or not self._leaves_out():
+            self._event("operation", as_json.operation(done), moved=done.moved)
+
+    def end(self) -> None:
+        """The last lines of a client that was let in, which are never left out."""
+        self._tell_left_out()
+        self._log.event("disconnected", self._fields())
+        self._log.line("Done." + self._suffix, self._level_of(Level.INFO))
+
+    # --- what may pass ------------------------------------------------------------------------------------------------
+
+    def _event(self, name: str, fields: dict[str, as_json.Value], *, moved: bool = False) -> None:
+        if not self._log.writes(Level.INFO):
+            return
+        line = as_json.line(Level.INFO.name.lower(), name, self._fields() | fields)
+        if self._may_pass(line, counts=not moved) or moved:
+            self._put(line)
+
+    def _passing(self, texts: Iterable[str], level: Level) -> list[str]:
+        """Those lines that may pass."""
+        formed = (self._formed(text, level) for text in texts if not self._leaves_out())
+        return [line for line in formed if self._may_pass(line)]
+
+    def _leaves_out(self) -> bool:
+        """Whether a share is used up, so that a line need not even be made; then it is counted."""
+        if not any(share.is_used_up for share in self._shares):
+            return False
+        self._left_out += 1
+        return True
+
+    def _may_pass(self, line: str, *, counts: bool = True) -> bool:
+        """Whether its shares have room for a line; else it is left out, and counted."""
+        if not self._shares:
+            self._shares = Allowance(SESSION_BYTES), self._log.sources.share(self._host, self.key)
+        nbytes = len(line) if line.isascii() else len(line.encode(errors="backslashreplace"))
+        if all(share.take(nbytes) for share in self._shares):
+            self._tell_left_out()
+            return True
+        if counts:
+            if not self._left_out:
+                self.limit("log", "Lines of this session are left out: it makes too many.")
+            self._left_out += 1
+        return False
+
+    def _tell_left_out(self) -> None:
+        count, self._left_out = self._left_out, 0
+        if not count:
+            return
+        if self._log.json:
+            self._log.event("left_out", self._fields() | {"left_out": count}, Level.WARNING)
+        else:
+            self._log.line(f"Before this, {count} lines of this session were left out.{self._suffix}", Level.WARNING)
+
+    def _put(self, text: str) -> None:
+        if text:
+            self._log.write(text)
+
+    def _level_of(self, level: Level) -> Level:
+        """Lines tell people what programs learn by events."""
+        return Level.DEBUG if self._log.json else level
 
     def _fields(self) -> dict[str, as_json.Value]:
         return {"session": self._number, "peer": self._peer, "name": self.key}
@@ -260,4 +368,18 @@ def _printable(text: str) -> str:
 
 def _bounded(text: str) -> str:
     """What a client can make longer is cut, before the part that tells whose it is."""
-    return text if len(text) <= LONGEST_TEXT else text[:LONGEST_TEXT] + "..."
+    return _fitting(text if len(text) <= LONGEST_TEXT else text[:LONGEST_TEXT] + "...", _LONGEST_OF_SESSION)
+
+
+def _fitting(text: str, most: int) -> str:
+    """As much of it as has `most` bytes in any encoding: one that lacks a sign has up to ten for it."""
+    if 10 * len(text) <= most or (text.isascii() and len(text) <= most):
+        return text
+    size, room = 0, most - len("...")
+    if len(text.encode("ascii", "backslashreplace")) <= most:
+        return text
+    for number, sign in enumerate(text):
+        size += len(sign.encode("ascii", "backslashreplace"))
+        if size > room:
+            return text[:number] + "..."
+    return text

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from secftp.errors import AlreadyExists, FileError, InstallationError, Reason
 from secftp.messages import Error, ErrorCode, code_for, reason_for, text_for
+from secftp.server.as_json import shortened
 from secftp.server.requests.filling import Filling
 from secftp.server.requests.repeats import Repeats
 from secftp.server.requests.written import Written
@@ -52,11 +53,15 @@ class Interrupted(Refused):
 
 
 class Outcome(NamedTuple):
-    """How a request ended: `code` None for well, `nbytes` how many bytes of files were moved, or read for a sum."""
+    """How a request ended: `code` None for well, `nbytes` how many bytes of files were moved, or read for a sum.
+
+    `moved`: a whole file, or all that was missing of one, was moved.
+    """
 
     nbytes: int = 0
     digest: bytes | None = None
     code: ErrorCode | None = None
+    moved: bool = False
 
 
 class Desk:
@@ -144,8 +149,8 @@ def error_for(request: int, problem: FileError) -> Error:
 
 
 def name_of(path: Path) -> str:
-    """A path for a line of the log."""
-    return escape(b"/".join(path)) or "/"
+    """A path for a line of the log; no more of it than a line shows, since a client may ask for the longest at will."""
+    return escape(shortened(b"/".join(path))) or "/"
 
 
 def begin_digest(algorithm: Algorithm) -> Digest:

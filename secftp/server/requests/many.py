@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from secftp.errors import ChecksumMismatch, FileError
 from secftp.messages import ErrorCode, Files, Results, SmallFile, text_for
 from secftp.messages.bounds import MAX_BULK, MAX_CONTROL, MAX_SMALL
-from secftp.server.log import Operation
+from secftp.server.log import OfFile, Operation
 from secftp.server.requests.desk import begin_digester, code_of, error_for, name_of, told
 
 if TYPE_CHECKING:
@@ -37,13 +37,12 @@ _DONE: Final[_Fate] = (None, None)
 class _Record:
     """What was done, file by file, told of at once when it is over."""
 
-    __slots__ = ("_asked", "_done", "_lines", "_name", "_operations", "_since")
+    __slots__ = ("_asked", "_done", "_name", "_operations", "_since")
 
     def __init__(self, name: str, asked: str, done: str) -> None:
         self._name = name
         self._asked = asked
         self._done = done
-        self._lines: list[str] = []
         self._operations: list[Operation] = []
         self._since = time.perf_counter()
 
@@ -56,17 +55,23 @@ class _Record:
         """One file is over."""
         now = time.perf_counter()
         if code is None:
-            self._lines += (f"{self._asked}{name_of(path)}", f"{self._done}{digest.hex()}")
-            self._operations.append(Operation(self._name, path, "ok", now - self._since, size, digest))
+            self._operations.append(Operation(self._name, path, "ok", now - self._since, size, digest, moved=True))
         else:
-            self._lines += (f"{self._asked}{name_of(path)}", f"Refused: {text_for(code)}")
             self._operations.append(Operation(self._name, path, code, now - self._since))
         self._since = now
 
     def tell(self, desk: Desk) -> None:
         """All of it, to whoever watches."""
-        desk.log.lines(self._lines)
+        desk.log.files(map(self._told, self._operations))
         desk.log.operations(self._operations)
+
+    def _told(self, done: Operation) -> OfFile:
+        name = name_of(done.path)
+        if done.digest is not None:
+            last = f"{self._done}{done.digest.hex()}"
+        else:
+            last = f"Refused: {text_for(ErrorCode(done.result))}"
+        return OfFile(name, (f"{self._asked}{name}",), last, done.moved)
 
 
 def write_many(desk: Desk, request: WriteMany) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from secftp.errors import ChecksumMismatch, FileChanged, FileError
 from secftp.messages import Abort, ErrorCode, File, Ok, text_for
+from secftp.server.log import OfFile
 from secftp.server.requests.desk import Outcome, Reporter, begin_digest, code_of, hash_part, name_of
 from secftp.storage.unsized import with_size
 from secftp.text import format_size
@@ -52,9 +53,11 @@ def read(desk: Desk, request: Read) -> Outcome:
             return _abort(desk, ErrorCode.STOPPING if desk.hurry() else ErrorCode.CANCELLED, done)
         except FileError as problem:
             return _abort(desk, code_of(problem), done)
-    desk.log.line(f"File sent, checksum: {end.digest.hex()}")
+    moved = _is_whole(source, request, size)
+    sent = f"File sent, checksum: {end.digest.hex()}"
+    desk.log.files([OfFile(name_of(request.path), (), sent, moved)])
     desk.log.line("Finished sending file.")
-    return Outcome(end.size, end.digest)
+    return Outcome(end.size, end.digest, moved=moved)
 
 
 def sum_up(desk: Desk, request: Sum) -> Outcome:
@@ -85,6 +88,11 @@ def _part(source: Source, request: Read | Sum) -> int:
     assert source.info.size is not None  # `with_size` has seen to it
     size = max(0, source.info.size - request.offset)
     return size if request.length is None else min(size, request.length)
+
+
+def _is_whole(source: Source, request: Read, size: int) -> bool:
+    """Whether that was a file, or all that the client lacked of it, and no part that may be asked for without end."""
+    return request.offset + size == (source.info.size or 0) and (not request.offset or request.prefix is not None)
 
 
 def _compare(desk: Desk, request: Read, source: Source, digest: Digest, prefix: bytes) -> None:

@@ -101,5 +101,6 @@ def _operation(name: str, request: Any, outcome: Outcome, seconds: float) -> Ope
         seconds=seconds,
         nbytes=outcome.nbytes,
         digest=outcome.digest,
+        moved=outcome.moved,
         to=request.to if isinstance(request, Rename) else None,
     )

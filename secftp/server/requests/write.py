@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from secftp.errors import AlreadyExists, ChecksumMismatch, ConnectionLost, FileError, TransferTimeout
 from secftp.messages import ErrorCode, Ok
+from secftp.server.log import OfFile
 from secftp.server.requests.desk import Interrupted, Outcome, Refused, Reporter, begin_digest, hash_part, name_of
 from secftp.storage.base import what_is_kept
 from secftp.transfer import Aborted, receive_file
@@ -45,8 +46,9 @@ def write(desk: Desk, request: Write) -> Outcome:
             mode_changed=not kept.mode,
         )
     )
-    desk.log.line(f"File confirmed, checksum: {end.digest.hex()}")
-    return Outcome(end.size, end.digest)
+    confirmed = f"File confirmed, checksum: {end.digest.hex()}"
+    desk.log.files([OfFile(name_of(request.path), (), confirmed, moved=True)])
+    return Outcome(end.size, end.digest, moved=True)
 
 
 def _receive(desk: Desk, request: Write) -> tuple[End, Kept]:

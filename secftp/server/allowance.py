@@ -1,0 +1,100 @@
+"""How much log a client may make: so many bytes at once, and so many a minute, for a session and for its source.
+
+A session has a share of its own. What one key does from one network has another, so that new sessions bring no new
+room. Once a share is used up, nothing passes until an eighth of it is there again: a few long silences are easier to
+read than lines with gaps everywhere.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import threading
+import time
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+MINUTE: Final = 60.0
+# In any minute a session makes no more than what it has at first and what is added in that minute: 960 KiB. The rest of
+# a MiB is for lines that always pass: those that count what was left out, and those of its end.
+SESSION_BYTES: Final = 480 << 10
+SOURCE_BYTES: Final = 4 << 20
+# Sources whose share is remembered; more that are active at once have the shares of their sessions alone.
+SOURCES_MAX: Final = 1024
+_IPV6_PREFIX: Final = 64
+
+
+class Allowance:
+    """So many bytes at once, and as many a minute."""
+
+    def __init__(self, most: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._most = most
+        self._clock = clock
+        self._left = float(most)
+        self._at = clock()
+        self._used_up = False
+        self._lock = threading.Lock()
+
+    def take(self, nbytes: int) -> bool:
+        """Take so many if they are there."""
+        with self._lock:
+            self._refill()
+            if self._used_up and self._left < self._most / 8:
+                return False
+            self._used_up = self._left < nbytes
+            if self._used_up:
+                return False
+            self._left -= nbytes
+            return True
+
+    @property
+    def is_used_up(self) -> bool:
+        """Whether nothing passes now, so that a line need not even be made."""
+        with self._lock:
+            self._refill()
+            return self._used_up and self._left < self._most / 8
+
+    @property
+    def is_full(self) -> bool:
+        """Whether nothing is missing: then it need not be remembered."""
+        with self._lock:
+            self._refill()
+            return self._left >= self._most
+
+    def _refill(self) -> None:
+        now = self._clock()
+        self._left = min(self._most, self._left + (now - self._at) * self._most / MINUTE)
+        self._at = now
+
+
+class Sources:
+    """The shares of those who have made some log lately, by network and key."""
+
+    def __init__(self) -> None:
+        self._shares: dict[tuple[str, str], Allowance] = {}
+        self._lock = threading.Lock()
+
+    def share(self, host: str, key: str) -> Allowance:
+        """That of a network and the name of a key."""
+        place = network_of(host), key
+        with self._lock:
+            found = self._shares.get(place)
+            if found is None:
+                if len(self._shares) >= SOURCES_MAX:
+                    self._shares = {one: share for one, share in self._shares.items() if not share.is_full}
+                found = Allowance(SOURCE_BYTES)
+                if len(self._shares) < SOURCES_MAX:
+                    self._shares[place] = found
+            return found
+
+
+def network_of(host: str) -> str:
+    """The network that one client is taken to have: an IPv4 address, or 64 bits of an IPv6 one."""
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return host
+    if address.version == 4:  # noqa: PLR2004
+        return str(address)
+    return str(ipaddress.ip_network((address, _IPV6_PREFIX), strict=False))
