@@ -165,7 +165,7 @@ def test_what_is_a_size(text, size):
     assert parse(["1", "--min-free", text]).limits.min_free == size
 
 
-@pytest.mark.parametrize("text", ["", "0", "-1", "k", "1.5M", "1 M", "1P", "1ki b", "9" * 400, "10000000TiB", "٣"])
+@pytest.mark.parametrize("text", ["", "0", "-1", "k", "1.5.0M", "1 M", "1P", "1ki b", "9" * 400, "10000000TiB", "٣"])
 def test_what_is_no_size(text):
     with pytest.raises(UsageError, match="a size above 0"):
         parse(["1", "--min-free", text])

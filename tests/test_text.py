@@ -13,7 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from secftp.text import escape, fitting, format_duration, format_rate, format_size, shorten, typed
+from secftp.client.copy_options import parse_get
+from secftp.errors import UsageError
+from secftp.server.options import parse as parse_server
+from secftp.text import escape, fitting, format_duration, format_rate, format_size, parse_size, shorten, typed
 
 DANGEROUS = {
     "C0": range(0x20),
@@ -241,3 +244,39 @@ def test_what_was_typed_is_utf_8_in_any_locale(monkeypatch):
         monkeypatch.setattr(os, "fsencode", lambda text, name=encoding: text.encode(name, "surrogateescape"))
         assert typed(raw.decode(encoding, "surrogateescape")) == "k\u00e9y\udcff"
     assert typed("k\u00e9y\u65e5") == "k\u00e9y\u65e5"  # of a program, not of the system
+
+
+# --- sizes as users write them ----------------------------------------------------------------------------------------
+
+SIZES = {
+    "1": 1, "500": 500, "500B": 500, "500b": 500, "20k": 20_000, "20K": 20_000, "20kB": 20_000, "20KB": 20_000,
+    "20KiB": 20_480, "20ki": 20_480, "1.5M": 1_500_000, "1.5MiB": 1_572_864, "0.5k": 500, "1.0001k": 1000,
+    "2G": 2 * 10**9,
+    "1GiB": 1 << 30, "3T": 3 * 10**12, "1TiB": 1 << 40, "9.999999999G": 9_999_999_999,
+    "0": None, "0.9": None, "": None, "k": None, ".5k": None, "1.": None, "-1": None, "+1": None, " 1": None,
+    "1 k": None,
+    "1e3": None, "1kk": None, "1Bk": None, "1iB": None, "inf": None, "nan": None, "\u0663": None, "9" * 16: None,
+    "999999999999999T": None, "0x10": None, "1_000": None, "1,5M": None, "1\n": None,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("written", SIZES)
+def test_a_size_is_read_in_one_way_at_both_ends(written):
+    size = SIZES[written]
+    assert parse_size(written) == size
+
+    def asked(parse, *arguments):
+        try:
+            return parse([*arguments])
+        except UsageError:
+            return None
+
+    client = asked(parse_get, f"--limit={written}", "secftp://host/a", ".")
+    assert (client and client.how.rate) == size
+    for option, name in (
+        ("--bandwidth", "bandwidth"),
+        ("--max-file-size", "max_file_size"),
+        ("--min-free", "min_free"),
+    ):
+        server = asked(parse_server, "8888", f"{option}={written}")
+        assert (server and getattr(server.limits, name)) == size

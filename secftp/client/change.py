@@ -72,11 +72,20 @@ def run_mv(options: MoveOptions, terminal: Terminal) -> None:
         Changing(options.connection, urls, terminal, quiet=options.quiet) as sessions,
     ):
         into = sessions.change(lambda session, _again: _is_target_folder(session, options))
+        taken = set()
         for url in options.sources:
             with failures.collected():
                 to = (*options.target.path, url.path[-1]) if into else options.target.path
+                if to in taken:
+                    raise remote_failure(
+                        AlreadyExists,
+                        url.path,
+                        "another source has the same name, and was moved there.",
+                        hint="Give each a target of its own.",
+                    )
                 check_path(to)
                 sessions.change(partial(_move, url, to, options, new_token()))
+                taken.add(to)
                 failures.done = True
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 import os
-import re
 from typing import Any, Final, NamedTuple
 
 from secftp.client.common import (
@@ -20,13 +18,12 @@ from secftp.client.common import (
 from secftp.client.parser import Parser
 from secftp.errors import UsageError
 from secftp.places import Url, is_url
+from secftp.text import parse_size
 
 STREAM: Final = "-"
 PROGRESS: Final = ("auto", "json", "none")
 MAX_RETRIES: Final = 1_000_000
 
-_RATE: Final = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?)([KMG]?)", re.IGNORECASE)
-_FACTORS: Final = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9}
 
 _EPILOG: Final = """\
 The last argument is used as cp does: into a folder that is there, else as that
@@ -190,7 +187,7 @@ def _add_copying(parser: Parser, *, no_clobber: str) -> None:
     parser.add_argument("--follow", action="store_true", help="follow links; else they are left out, with a note")
     parser.add_argument("--no-preserve", action="store_true", help="keep neither permissions nor times")
     parser.add_argument("--dry-run", action="store_true", help="tell what would be copied, and copy nothing")
-    add_option(parser, "--limit", "RATE", "at most RATE bytes a second; K, M, G: thousands, millions, ...")
+    add_option(parser, "--limit", "RATE", "at most RATE bytes a second: 500K, 1.5M, 20KiB, ...")
     add_option(parser, "--progress", "KIND", "auto: a bar on a terminal (the default); json; none")
     add_checksum(parser, CHECKSUMS[0])
     add_connection(parser)
@@ -230,12 +227,12 @@ def _refuse_for_streams(how: How, *, no_clobber: bool = False) -> None:
 
 
 def parse_rate(text: str) -> int:
-    """Bytes a second of `500000`, `500K`, `1.5M` or `2G`, in steps of 1000. Raises `UsageError`."""
-    match = _RATE.fullmatch(text)
-    rate = math.floor(float(match[1]) * _FACTORS[match[2].upper()]) if match else 0
-    if rate < 1:
+    """Bytes a second, as `secftp.text.parse_size` reads them. Raises `UsageError`."""
+    rate = parse_size(text)
+    if rate is None:
         raise UsageError(
-            "--limit must be a number of bytes a second, at least 1.", hint="For example --limit 500K or --limit 2.5M."
+            "--limit must be a number of bytes a second, at least 1.",
+            hint="For example --limit 500K, --limit 2.5M or --limit 20KiB.",
         )
     return rate
 

@@ -12,7 +12,7 @@ import sys
 from typing import TYPE_CHECKING, Final
 
 from secftp.client.in_flight import checksums
-from secftp.client.remote import Failures, opened
+from secftp.client.remote import Failures, is_a_file, opened
 from secftp.client.terminal import STANDARD_OUTPUT, print_bytes, print_output
 from secftp.errors import FileError
 from secftp.messages import Algorithm, Kind, problem_of
@@ -62,6 +62,8 @@ def _outcomes(
 def _files(session: Session, url: Url, failures: Failures) -> Iterator[Path]:
     """The files of a URL by their paths beneath it; `()` for the URL's own. One folder's names are held at a time."""
     if session.stat(url.path).kind == Kind.FILE:
+        if url.trailing_slash:
+            raise is_a_file(url.path)
         yield ()
         return
     pending: list[Path] = [()]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from secftp.copy.options import KEEP_BYTES
 from secftp.copy.tally import SAME
 from secftp.copy.times import same_time
-from secftp.errors import FileError
-from secftp.messages import Info, Stat
+from secftp.errors import FileError, Reason
+from secftp.messages import Error, ErrorCode, Info, Kind, Stat, exception_for
 from secftp.session.answers import Single
 from secftp.storage.outgoing import What
 
@@ -18,14 +18,18 @@ if TYPE_CHECKING:
     from secftp.messages import Message
     from secftp.session.pipeline import Pipeline
 
+# What STAT says of a name that may be free; and to one who may write without looking.
+_FREE: Final = frozenset({ErrorCode.NOT_FOUND})
+_MAY_NOT_LOOK: Final = frozenset({None, Reason.MAY_NOT_LIST, Reason.MAY_NOT_READ})
+
 
 class Asking:
     """The questions that one session's server is asked; none if the options need none."""
 
-    def __init__(self, pipeline: Pipeline, options: CopyOptions, *, can_resume: bool) -> None:
+    def __init__(self, pipeline: Pipeline, options: CopyOptions, *, can_resume: bool, can_look: bool = True) -> None:
         self._pipeline = pipeline
-        self._about_files = options.update or (options.dry_run and not options.overwrite)
-        self._about_folders = not options.overwrite and not options.dry_run
+        self._about_files = options.update or (options.dry_run and can_look)
+        self._about_folders = (options.dry_run and can_look) or (not options.overwrite and not options.dry_run)
         self._about_partials = can_resume and not options.dry_run
         self._options = options
         self.needed = self._about_files or self._about_folders or (self._about_partials and options.resume)
@@ -52,6 +56,21 @@ class Asking:
             return None  # a name that is none; the sending will say so
         self._pipeline.submit(request, answer)
         return answer
+
+    def obstacle(self, step: Step) -> FileError | None:
+        """What would keep a file or a directory from being put there, as far as the server tells; None for nothing.
+
+        It is asked in a dry run only.
+        """
+        if not self._options.dry_run:
+            return None
+        there, is_file = self._answer(step), step.what is What.FILE
+        if isinstance(there, Info) and is_file == (there.kind == Kind.FOLDER):
+            code, reason = (ErrorCode.IS_FOLDER, None) if is_file else (ErrorCode.EXISTS, Reason.FILE)
+            return exception_for(code, step.name, reason)
+        if isinstance(there, Error) and there.code not in _FREE and there.reason not in _MAY_NOT_LOOK:
+            return exception_for(there.code, step.name, there.reason)
+        return None
 
     def is_taken(self, step: Step) -> bool:
         """Whether a folder is there already and is to be left as it is.

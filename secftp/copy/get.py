@@ -22,9 +22,10 @@ from secftp.copy.times import same_time
 from secftp.copy.walk import Walk
 from secftp.copy.watch import Silent, Summary
 from secftp.copy.writable import Writable
-from secftp.errors import AlreadyExists, FileError, Reason
+from secftp.errors import AlreadyExists, FileError, IsAFolder, NotFound, Reason
 from secftp.messages import ErrorCode, exception_for
 from secftp.storage import LocalStore
+from secftp.storage.failures import failure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -138,10 +139,14 @@ class Get:
     def _reason_to_skip(self, item: Item, receiving: Receiving) -> str:
         """Why what is here already is left as it is; empty if it is not."""
         options = self._options
-        place = receiving.place_of(item) if options.update or not options.overwrite else None
+        # Where the user named the file himself it may be a device, which is written to.
+        looks = options.update or not options.overwrite or (options.dry_run and item.place is None)
+        place = receiving.place_of(item) if looks else None
         there = place.look() if place is not None else None
         if there is None:
             return ""
+        if there.kind == "folder":
+            raise failure(IsAFolder, "It is a folder", item.local)
         if not options.overwrite:
             return "it exists already"
         is_same = there.kind == "file" and there.size == item.size and same_time(there.mtime_ns, item.mtime_ns)
@@ -186,7 +191,11 @@ class Get:
                     taken.add(name)
                     place = None if target.is_folder else ByName(target.name)
                     yield Item(Folder(remote[:-1], (), b""), name, info.size, info.mtime_ns, info.mode, place)
+            elif name in taken:
+                self._tally.failed(name, twice(name))
             elif not name or self._globs.wants_folder((name,)):
+                if name:
+                    taken.add(name)
                 folder = Folder(remote, (name,) if name and target.takes_names else (), name)
                 folder.mode, folder.mtime_ns = info.mode, info.mtime_ns
                 folder.sets = bool(folder.local) or not target.is_there
@@ -194,8 +203,10 @@ class Get:
 
     def _opened(self, folder: Folder) -> bool:
         """Make a folder that was found; whether it can be filled."""
-        if self._store is None or not folder.local or self._options.dry_run:
+        if self._store is None or not folder.local:
             return True
+        if self._options.dry_run:
+            return self._could_be_filled(folder, self._store)
         mode = folder.mode | _OWN if self._options.preserve else None
         try:
             try:
@@ -210,6 +221,21 @@ class Get:
             self._tally.failed(folder.name, problem)
             return False
         return True
+
+    def _could_be_filled(self, folder: Folder, store: LocalStore) -> bool:
+        """In a dry run: whether a folder is there or could be made, as far as can be seen."""
+        try:
+            if store.stat(folder.local).kind == "folder":
+                return True
+            problem: FileError = failure(AlreadyExists, "It already exists", folder.local, reason=Reason.FILE)
+        except NotFound as missing:
+            if missing.reason is not Reason.SYMLINK:
+                return True
+            problem = missing
+        except FileError as unusable:
+            problem = unusable
+        self._tally.failed(folder.name, problem)
+        return False
 
     def _closed(self, folder: Folder) -> None:
         """Everything in a folder has been dealt with."""

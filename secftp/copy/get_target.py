@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
-from secftp.errors import FileError, NotAFolder, NotFound, UsageError
+from secftp.errors import FileError, NotAFolder, NotFound, Reason, UsageError
 from secftp.messages import Error, Info, Kind, Stat, exception_for, remote_failure
 from secftp.messages.schema import CAPABILITY_STAT
 from secftp.session.answers import Single
@@ -78,14 +78,23 @@ def look_at_target(name: str, sources: Sequence[Found]) -> Target:
         raise failure(NotFound, "No such folder", name, hint="With a slash at its end it is made.")
     if kind is not None and (several or as_folder or sources[0].is_folder):
         raise failure(NotAFolder, "It is not a folder", name, hint="Name a folder as the target.")
+    if kind is None and not as_folder:
+        _require_parent(name)
     takes_names = several or as_folder
     return Target(
         name, is_folder=takes_names or sources[0].is_folder, is_there=kind is not None, takes_names=takes_names
     )
 
 
+def _require_parent(name: str) -> None:
+    """Raise `NotFound` if the directory that a name is to be made in is missing."""
+    above = os.path.dirname(name)
+    if above and not os.path.isdir(above):
+        raise failure(NotFound, "No such folder", above, reason=Reason.NO_PARENT)
+
+
 def make_target(name: str, mode: int | None) -> None:
-    """Make the target folder, and those above it that are missing."""
+    """Make the target folder, and, if it is meant to take in what is fetched, those above it that are missing."""
     above = os.path.dirname(name.rstrip("/"))
     if above:
         with translated(above):

@@ -20,6 +20,7 @@ from secftp.copy.steps import steps_of
 from secftp.copy.tally import MODE_DIFFERS, SAME, Tally, twice
 from secftp.copy.watch import Silent, Summary
 from secftp.errors import FileError
+from secftp.messages.schema import CAPABILITY_STAT
 from secftp.storage.failures import failure
 from secftp.storage.outgoing import What
 from secftp.text import path_text
@@ -84,7 +85,9 @@ class Put:
             self._steps = _walk(found, self._globs, follow=self._options.follow, sizes=sizes)
             self._is_planned = True
         sending = Sending(session, self._options, self._tally, self._limit, self._lost_folders)
-        asking = Asking(session.pipeline, self._options, can_resume=sending.can_keep)
+        asking = Asking(
+            session.pipeline, self._options, can_resume=sending.can_keep, can_look=session.can(CAPABILITY_STAT)
+        )
         for waiting in self._queue:
             asking.ask(waiting)
         try:
@@ -129,7 +132,10 @@ class Put:
             case What.FILE:
                 self._file(step, sending, asking)
             case What.FOLDER | What.LEFT:
-                if self._options.dry_run or not (step.path or step.origin.makes_top):
+                if not (step.path or step.origin.makes_top):
+                    return
+                if self._options.dry_run:
+                    self._would_make(step, sending, asking)
                     return
                 if step.what is What.FOLDER:
                     step.is_taken = asking.is_taken(step)
@@ -144,8 +150,32 @@ class Put:
                 text = "a link to a folder that it is in, left out" if self._options.follow else _NOTES[step.what]
                 self._tally.not_copied(step.name, text if step.what is What.LINK else _NOTES[step.what])
 
+    def _would_make(self, step: Step, sending: Sending, asking: Asking) -> None:
+        """In a dry run: tell what would keep a directory from being made."""
+        if step.what is What.FOLDER and not sending.is_lost(step) and (problem := asking.obstacle(step)) is not None:
+            self._tally.failed(step.name, problem)
+            self._lost_folders.add(step.remote)
+
+    def _would_send(self, step: Step, sending: Sending, asking: Asking) -> bool:
+        """In a dry run: whether a file would be sent, as far as can be seen; tells what would keep it from that."""
+        if sending.is_lost(step):
+            if step.counted is not None:
+                self._tally.left_out(step.counted)
+            return False
+        problem = asking.obstacle(step)
+        if problem is None:
+            try:
+                sending.require_readable(step)
+            except FileError as unreadable:
+                problem = unreadable
+        if problem is not None:
+            self._tally.failed(step.name, problem, planned=step.counted)
+        return problem is None
+
     def _file(self, step: Step, sending: Sending, asking: Asking) -> None:
         size = (step.info.size or 0) if step.info is not None else 0
+        if self._options.dry_run and not self._would_send(step, sending, asking):
+            return
         if (reason := asking.reason_to_skip(step)) == SAME and asking.has_other_mode(step):
             if self._options.dry_run:
                 self._tally.skipped(step.name, MODE_DIFFERS, planned=step.counted)
@@ -166,9 +196,11 @@ def _walk(found: list[Goal], globs: Globs, *, follow: bool, sizes: bool) -> Iter
     taken = set()
     for goal in found:
         for step in steps_of(goal, globs, follow=follow, sizes=sizes):
-            if step.what is What.FILE and not step.path:
+            if goal.name and not step.path and step.what in (What.FILE, What.FOLDER):
                 if goal.target in taken:
                     step.what, step.problem = What.PROBLEM, twice(goal.name)
+                    yield step
+                    break
                 taken.add(goal.target)
             yield step
 

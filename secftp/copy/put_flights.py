@@ -111,6 +111,9 @@ class AttributesFlight(FolderFlight):
 
     def refused(self, code: ErrorCode, reason: str | None = None) -> None:
         """As `Flight.refused`."""
+        lost, path = self.base.lost_folders, self._step.remote
+        if lost and any(path[:depth] in lost for depth in range(len(path) + 1)):
+            return  # it could not be made, which has been told
         why = clause_for(code, reason)
         self.base.tally.watcher.note(self._step.name, f"its permissions and time could not be set: {why}")
 

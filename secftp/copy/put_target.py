@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from secftp.copy.steps import Goal
 from secftp.errors import FileError, Forbidden, NameRefused, NotAFolder, NotFound, Side, UsageError
-from secftp.messages import remote_failure
+from secftp.messages import no_parent, remote_failure
 from secftp.messages.schema import CAPABILITY_STAT
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from secftp.copy.options import Remote
     from secftp.session import Session
+    from secftp.storage import Path
 
 _CONTENTS: Final = (b"", b".", b"..")
 
@@ -34,6 +35,8 @@ def goals(session: Session, sources: Sequence[str], target: Remote) -> tuple[lis
         raise remote_failure(
             NotFound, target.path, "there is no such folder at the server.", hint="With a slash at its end it is made."
         )
+    if kind is None and not needs_folder:
+        _require_parent(session, target.path)
     is_folder = kind == "folder" or needs_folder
     found = []
     for source in sources:
@@ -58,6 +61,18 @@ def _name(source: str) -> bytes:
     except UnicodeEncodeError:
         raise NameRefused("A name holds a character that can't be encoded.", filename=source, side=Side.LOCAL) from None
     return b"" if name in _CONTENTS else name
+
+
+def _require_parent(session: Session, path: Path) -> None:
+    """Raise `NotFound` if the directory that a name is to be made in is missing, as far as the server tells."""
+    if len(path) < 2 or not session.can(CAPABILITY_STAT):  # noqa: PLR2004 - the served directory is always there
+        return
+    try:
+        session.stat(path[:-1])
+    except NotFound:
+        raise no_parent(path) from None
+    except Forbidden:
+        return
 
 
 def _kind(session: Session, target: Remote) -> str | None:

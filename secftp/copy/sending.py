@@ -90,7 +90,7 @@ class Sending:
     def folder(self, step: Step) -> None:
         """Make a folder, unless that failed for one it is in; one that is there is made writable for the time."""
         step.sender = self
-        if self._is_lost(step):
+        if self.is_lost(step):
             return
         self._gather_no_longer()
         keeps = step.info is not None and self.options.preserve and not step.is_taken
@@ -138,15 +138,12 @@ class Sending:
 
     def file(self, step: Step) -> None:
         """Send a file."""
-        if self._is_lost(step):
+        if self.is_lost(step):
             if step.counted is not None:
                 self.tally.left_out(step.counted)
             return
         self._require_folder(step.folder)
-        files = step.origin.files
-        if files is not self._open:
-            self.close()
-            self._open = files
+        files = self._use(step)
         try:
             content = files.open(step.path, self._small_limit)
         except FileError as problem:
@@ -159,6 +156,18 @@ class Sending:
             with content:
                 send_large(self, step, content)
 
+    def require_readable(self, step: Step) -> None:
+        """Open a file and close it, in a dry run; raises what is wrong with it."""
+        self._use(step).open_source(step.path).close()
+
+    def _use(self, step: Step) -> Files:
+        """The files of a step's source, of which one source's at a time are held open."""
+        files = step.origin.files
+        if files is not self._open:
+            self.close()
+            self._open = files
+        return files
+
     def _count(self, step: Step, size: int) -> None:
         """See to it that the plan has the file with the size that it has now."""
         if step.counted is None:
@@ -167,7 +176,8 @@ class Sending:
             self.tally.found_another_size(size - step.counted)
         step.counted = size
 
-    def _is_lost(self, step: Step) -> bool:
+    def is_lost(self, step: Step) -> bool:
+        """Whether a directory that it should be in could not be made."""
         if not self.lost_folders:
             return False
         path = step.remote
@@ -205,7 +215,7 @@ class Sending:
             self._send_files()
         while self._left:
             step = self._left.popleft()
-            if not self._is_lost(step):
+            if not self.is_lost(step):
                 self._set_attributes(step)
 
     def _send_files(self) -> None:
@@ -273,10 +283,10 @@ class Sending:
         if self._ends(code, reason, step.remote):
             if code is ErrorCode.STOPPING:
                 self.again(step)
-        elif self._is_lost(step):
+        elif self.is_lost(step):
             if size is not None:  # else it is a folder in that folder
                 self.tally.left_out(size)
-        elif code is ErrorCode.EXISTS and not self.options.overwrite:
+        elif code is ErrorCode.EXISTS and not self.options.overwrite and step.what is What.FILE:
             self.tally.skipped(step.name, "it exists already", planned=size)
         else:
             self.tally.failed(step.name, _problem(step, code, reason), planned=size)

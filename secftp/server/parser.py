@@ -11,6 +11,7 @@ from secftp._version import __version__
 from secftp.command_line import StrictParser, operand
 from secftp.errors import UsageError
 from secftp.server.limits import Limits
+from secftp.text import parse_size
 
 FILE: Final = "FILE"
 CIPHERS: Final = ("none", "aes128", "aes256")
@@ -22,10 +23,6 @@ GRACE_SECONDS: Final = 5.0
 IDLE_MIN: Final = 30
 SECONDS_MAX: Final = 86_400
 MODES: Final = 0o777
-_UNITS: Final = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12} | {
-    f"{unit}i": 1 << 10 * power for power, unit in enumerate("kmgt", 1)
-}
-_SIZE: Final = re.compile(r"(\d{1,15})(?:([kmgt]i?)b?|b)?", re.ASCII | re.IGNORECASE)
 _OCTAL: Final = re.compile(r"[0-7]{1,4}", re.ASCII)
 _SECONDS: Final = re.compile(r"\d{1,9}(\.\d{1,6})?", re.ASCII)
 
@@ -38,7 +35,7 @@ examples:
   secftpd --config /etc/secftp/server.toml --check-config
   python -P -m secftp.server 8888                the same without the installed command
 
-sizes: 500, 20k (20,000), 20KiB (20,480), 5M, 1GiB, ...; rates are sizes a second.
+sizes: 500, 20k (20,000), 20KiB (20,480), 1.5M, 1GiB, ...; rates are sizes a second.
 
 exit codes:
   0 stopped in order   1 failed   2 wrong usage or an address that can't be used
@@ -233,10 +230,9 @@ def _mode(text: str) -> int:
 
 
 def _size(text: str) -> int:
-    found = _SIZE.fullmatch(text)
-    size = int(found[1]) * _UNITS[(found[2] or "").lower()] if found else 0
-    if not 0 < size < 1 << 63:
-        raise argparse.ArgumentTypeError("a size above 0 is wanted, such as 500, 20k, 5M or 1GiB")
+    size = parse_size(text)
+    if size is None:
+        raise argparse.ArgumentTypeError("a size above 0 is wanted, such as 500, 20k, 1.5M or 1GiB")
     return size
 
 
