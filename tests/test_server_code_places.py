@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import types
 import zipfile
 from pathlib import Path
 
@@ -277,6 +278,19 @@ def test_a_server_in_a_program_is_refused_likewise(root, monkeypatch):
     for options in ({"key": KEY, "read_only": True}, {"anonymous": True}, {"anonymous_write": True, "read_only": True}):
         with secftp.Server(root, **options) as server:
             assert server.port
+
+
+def test_a_module_that_came_by_another_way_than_sys_path_counts(root, monkeypatch):
+    """As those of an editable installation do, which a finder of its own finds."""
+    module = types.ModuleType("found_elsewhere")
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    for file, refused in ((root / "deep" / "module.py", True), (root.parent / "module.py", False), ("<none>", False)):
+        module.__file__ = str(file)
+        if refused:
+            with pytest.raises(UsageError, match=r"module\.py: they could"):
+                secftp.Server(root, key=KEY).start()
+        else:
+            secftp.Server(root, key=KEY).start().stop()
 
 
 def test_dots_of_an_entry_are_followed_as_the_system_does(root, tmp_path, monkeypatch):
