@@ -216,3 +216,24 @@ def test_blocks_and_files_of_which_there_are_none_in_all_are_not_told(tmp_path, 
     monkeypatch.setattr(os, "fstatvfs", fstatvfs)
     with LocalStore(tmp_path) as store:
         assert store.room()[:2] == (None, None)
+
+
+@pytest.mark.parametrize("limits", [{"min_free": 100}, {"min_free_files": 10}], ids=["bytes", "files"])
+@pytest.mark.parametrize("way", ["large", "small"])
+def test_what_an_older_try_left_makes_room(tmp_path, way, limits):
+    """A file is refused only when it does not fit without the unfinished one of its name."""
+    full, roomy = Room(50, 5), Room(1000, 1000)
+    with LocalStore(tmp_path) as store, store.create_sink((b"name",), keep=True) as sink:
+        sink.writev([memoryview(b"begun")])
+        sink.keep()
+    with bounded(tmp_path, [full, roomy, *[roomy] * 5], **limits) as (store, _):
+        if way == "large":
+            with store.create_sink((b"name",), size=3) as sink:
+                sink.writev([memoryview(b"new")])
+                sink.commit()
+        else:
+            with store.small_files() as small:
+                small.write((b"name",), memoryview(b"new"))
+    assert listing(tmp_path) == ["name"]
+    with bounded(tmp_path, full, **limits) as (store, _), pytest.raises(NoSpace):
+        store.create_sink((b"another",), size=3)

@@ -104,6 +104,15 @@ class BoundedStore(Store):
         """As `Store.open_source`."""
         return self._inner.open_source(path)
 
+    def check_room(self, path: Path, size: int, look: Callable[[], Room]) -> int:
+        """As `Quota.check_room` for a new file; what an older try for its name left goes before that fails."""
+        try:
+            return self._quota.check_room(look, size)
+        except NoSpace:
+            if not self._inner.drop_partial(path):
+                raise
+        return self._quota.check_room(look, size)
+
     def create_sink(
         self,
         path: Path,
@@ -116,7 +125,7 @@ class BoundedStore(Store):
     ) -> Sink:
         """As `Store.create_sink`; also `TooLarge` and `NoSpace` for the quota."""
         self._quota.check_size(size or 0)
-        device = self._quota.check_room(lambda: self._inner.room(path), size or 0)
+        device = self.check_room(path, size or 0, lambda: self._inner.room(path))
         sink = self._inner.create_sink(
             path, overwrite=overwrite, mode=mode, mtime_ns=mtime_ns, size=size, keep=keep
         )  # fmt: skip
@@ -254,8 +263,9 @@ class BoundedResumedSink(BoundedSink, ResumedSink):
 class _BoundedSmallFiles(SmallFiles):
     """Small files under a quota, on the way that the store inside has for them."""
 
-    def __init__(self, store: Store, inner: LocalSmallFiles, quota: Quota) -> None:
+    def __init__(self, store: BoundedStore, inner: LocalSmallFiles, quota: Quota) -> None:
         super().__init__(store)
+        self._bounded = store
         self._inner = inner
         self._quota = quota
 
@@ -274,7 +284,7 @@ class _BoundedSmallFiles(SmallFiles):
     ) -> Kept:
         """As `SmallFiles.write`; also `TooLarge` and `NoSpace` for the quota."""
         self._quota.check_size(len(data))
-        self._quota.check_room(lambda: self._inner.room(path), len(data))
+        self._bounded.check_room(path, len(data), lambda: self._inner.room(path))
         return self._inner.write(path, data, overwrite=overwrite, mode=mode, mtime_ns=mtime_ns)
 
     def close(self) -> None:

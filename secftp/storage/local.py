@@ -26,7 +26,7 @@ from secftp.storage.sink import FileSink, ResumedFileSink
 from secftp.storage.small import LocalSmallFiles
 from secftp.storage.source import FileSource, open_beneath
 from secftp.storage.sweep import Sweeper, tidy
-from secftp.storage.unfinished import look_at_partial
+from secftp.storage.unfinished import drop_partial, look_at_partial
 from secftp.storage.unsized import with_size
 
 if TYPE_CHECKING:
@@ -179,6 +179,11 @@ class LocalStore(Store):
         grant = directory_mode if info.kind == "folder" else granted_mode
         is_mode = mode is None or info.mode & PERMISSIONS == grant(mode, self._mode_mask)
         return is_mode and (mtime_ns is None or mtime_ns == info.mtime_ns)
+
+    def drop_partial(self, path: Path) -> bool:
+        """Give up what is kept of an unfinished file; False if nothing is, or it has a writer, or it is not ours."""
+        with self._folder_of(path) as folder:
+            return drop_partial(folder, path[-1])
 
     def tidy(self, path: Path = ()) -> None:
         """Remove what killed writers left in a directory that a user's copy goes into; see `sweep.tidy`."""
