@@ -29,7 +29,7 @@ from secftp.messages import (
 from secftp.messages.requests import NewFile
 from secftp.server.access import Access
 from secftp.server.allowance import SESSION_BYTES, SOURCE_BYTES, SOURCES_MAX, Allowance, Sources, network_of
-from secftp.server.log import LONGEST_LINE, Log, OfFile, Operation
+from secftp.server.log import LONGEST_LINE, FileLine, Log, Operation
 from secftp.server.server import Server
 from secftp.storage import LocalStore
 from tests.serving import DEADLINE, HOST, KEY, Lines, Running, digest_of
@@ -224,7 +224,7 @@ def test_no_line_is_longer_than_four_kibibytes(path, as_json):
     for result in ("ok", "not_found"):
         session.operations([Operation("rename", path, result, 0.0, 1, bytes(32), path, moved=True)])
     name = b"/".join(path).decode("utf-8", "backslashreplace")
-    session.files([OfFile(name, (name, name), name, moved=True)])
+    session.lines([name, name, FileLine(name, name)])
     session.limit("idle", name)
     log.line(name * 3)
     log.limit("x", name * 3)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import enum
 import threading
 import time
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, Self
 
 from secftp.server import as_json
 from secftp.server.allowance import SESSION_BYTES, Allowance, Sources
@@ -165,13 +165,21 @@ class Log:
         return f"{stamp}{_fitting(_printable(text), LONGEST_LINE - len(stamp) - 1)}\n"
 
 
-class OfFile(NamedTuple):
-    """What is told of a file: `texts`, which may be left out, and the `last` one. `name` is for the log already."""
+class FileLine(str):
+    """The line of a file that was moved, which is never left out; then it has the file's name, too.
+
+    `name` is for the log already.
+    """
+
+    __slots__ = ("name",)
 
     name: str
-    texts: tuple[str, ...]
-    last: str
-    moved: bool
+
+    def __new__(cls, text: str, name: str) -> Self:
+        """A text with that name."""
+        line = super().__new__(cls, text)
+        line.name = name
+        return line
 
 
 class SessionLog:
@@ -202,23 +210,6 @@ class SessionLog:
                 self._log.lines(bounded, level)
         elif self._log.writes(level):
             self._put("".join(self._passing(texts, level)))
-
-    def files(self, told: Iterable[OfFile]) -> None:
-        """Write what there is to tell of files. One that was moved has a line, whatever else is left out."""
-        level = self._level_of(Level.INFO)
-        if not self._log.writes(level):
-            return
-        formed: list[str] = []
-        for file in told:
-            texts = file.texts if file.moved else (*file.texts, file.last)
-            formed += self._passing(texts, level)
-            if not file.moved:
-                continue
-            last = self._formed(file.last, level)
-            if not self._may_pass(last, counts=False):
-                last = self._formed(f"{file.last}, filename: {file.name}", level)
-            formed.append(last)
-        self._put("".join(formed))
 
     def _formed(self, text: str, level: Level) -> str:
         return self._log.formed(_bounded(text) + self._suffix, level)
@@ -273,9 +264,17 @@ class SessionLog:
             self._put(line)
 
     def _passing(self, texts: Iterable[str], level: Level) -> list[str]:
-        """Those lines that may pass."""
-        formed = (self._formed(text, level) for text in texts if not self._leaves_out())
-        return [line for line in formed if self._may_pass(line)]
+        """Those lines that may pass; that of a file which was moved does in any case."""
+        passing = []
+        for text in texts:
+            if isinstance(text, FileLine):
+                line = self._formed(text, level)
+                if not self._may_pass(line, counts=False):
+                    line = self._formed(f"{text}, filename: {text.name}", level)
+                passing.append(line)
+            elif not self._leaves_out() and self._may_pass(line := self._formed(text, level)):
+                passing.append(line)
+        return passing
 
     def _leaves_out(self) -> bool:
         """Whether a share is used up, so that a line need not even be made; then it is counted."""

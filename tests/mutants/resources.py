@@ -24,7 +24,7 @@ MUTANTS = [
     mutant("log-of-a-session-without-a-bound", "secftp/server/log.py", "        if all(share.take(nbytes) for share in self._shares):\n", "        if nbytes:\n", LOG),
     mutant("new-session-new-room", "secftp/server/log.py", "self._shares = Allowance(SESSION_BYTES), self._log.sources.share(self._host, self.key)", "self._shares = (Allowance(SESSION_BYTES),)", LOG),
     mutant("log-left-out-without-a-word", "secftp/server/log.py", "        if not count:\n            return\n        if self._log.json:", "        if count >= 0:\n            return\n        if self._log.json:", LOG),
-    mutant("moved-file-without-a-line", "secftp/server/log.py", "            formed.append(last)\n", "", LOG),
+    mutant("moved-file-without-a-line", "secftp/server/log.py", "            if isinstance(text, FileLine):\n", "            if isinstance(text, bytes):\n", LOG),
     mutant("parts-of-files-always-told", "secftp/server/requests/read.py", "return request.offset + size == (source.info.size or 0) and", "return True or", LOG),
     mutant("line-without-a-bound", "secftp/server/as_json.py", "    while len(text) > LONGEST_LINE:\n", "    while len(text) < 0:\n", LOG),
     mutant("text-line-without-a-bound", "secftp/server/log.py", "_fitting(_printable(text), LONGEST_LINE - len(stamp) - 1)", "_printable(text)", LOG),

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from secftp.errors import ChecksumMismatch, FileError
 from secftp.messages import ErrorCode, Files, Results, SmallFile, text_for
 from secftp.messages.bounds import MAX_BULK, MAX_CONTROL, MAX_SMALL
-from secftp.server.log import OfFile, Operation
+from secftp.server.log import FileLine, Operation
 from secftp.server.requests.desk import begin_digester, code_of, error_for, name_of, told
 
 if TYPE_CHECKING:
@@ -62,16 +62,15 @@ class _Record:
 
     def tell(self, desk: Desk) -> None:
         """All of it, to whoever watches."""
-        desk.log.files(map(self._told, self._operations))
+        desk.log.lines([text for done in self._operations for text in self._told(done)])
         desk.log.operations(self._operations)
 
-    def _told(self, done: Operation) -> OfFile:
+    def _told(self, done: Operation) -> tuple[str, str]:
         name = name_of(done.path)
+        asked = f"{self._asked}{name}"
         if done.digest is not None:
-            last = f"{self._done}{done.digest.hex()}"
-        else:
-            last = f"Refused: {text_for(ErrorCode(done.result))}"
-        return OfFile(name, (f"{self._asked}{name}",), last, done.moved)
+            return asked, FileLine(f"{self._done}{done.digest.hex()}", name)
+        return asked, f"Refused: {text_for(ErrorCode(done.result))}"
 
 
 def write_many(desk: Desk, request: WriteMany) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from secftp.errors import ChecksumMismatch, FileChanged, FileError
 from secftp.messages import Abort, ErrorCode, File, Ok, text_for
-from secftp.server.log import OfFile
+from secftp.server.log import FileLine
 from secftp.server.requests.desk import Outcome, Reporter, begin_digest, code_of, hash_part, name_of
 from secftp.storage.unsized import with_size
 from secftp.text import format_size
@@ -55,7 +55,7 @@ def read(desk: Desk, request: Read) -> Outcome:
             return _abort(desk, code_of(problem), done)
     moved = _is_whole(source, request, size)
     sent = f"File sent, checksum: {end.digest.hex()}"
-    desk.log.files([OfFile(name_of(request.path), (), sent, moved)])
+    desk.log.line(FileLine(sent, name_of(request.path)) if moved else sent)
     desk.log.line("Finished sending file.")
     return Outcome(end.size, end.digest, moved=moved)
 

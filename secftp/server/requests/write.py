@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from secftp.errors import AlreadyExists, ChecksumMismatch, ConnectionLost, FileError, TransferTimeout
 from secftp.messages import ErrorCode, Ok
-from secftp.server.log import OfFile
+from secftp.server.log import FileLine
 from secftp.server.requests.desk import Interrupted, Outcome, Refused, Reporter, begin_digest, hash_part, name_of
 from secftp.storage.base import what_is_kept
 from secftp.transfer import Aborted, receive_file
@@ -46,8 +46,7 @@ def write(desk: Desk, request: Write) -> Outcome:
             mode_changed=not kept.mode,
         )
     )
-    confirmed = f"File confirmed, checksum: {end.digest.hex()}"
-    desk.log.files([OfFile(name_of(request.path), (), confirmed, moved=True)])
+    desk.log.line(FileLine(f"File confirmed, checksum: {end.digest.hex()}", name_of(request.path)))
     return Outcome(end.size, end.digest, moved=True)
 
 
