@@ -237,6 +237,14 @@ def test_the_notice_does_not_prolong_the_handshake(monkeypatch):
     assert calls == [1]
 
 
+def test_a_timeout_before_the_notice_is_kept(monkeypatch):
+    monkeypatch.setattr(importlib.import_module("secftp.channel.connect"), "NOTICE_SECONDS", 5.0)
+    began = time.monotonic()
+    with answering(until_closed) as port, pytest.raises(TransferTimeout):
+        connect(HOST, port, KEYED, timeout=0.1, on_wait=lambda: None)
+    assert time.monotonic() - began < 4
+
+
 # --- at the server --------------------------------------------------------------------------------------------------
 
 

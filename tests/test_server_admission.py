@@ -154,7 +154,7 @@ def test_of_equally_crowded_ones_the_oldest_goes_or_a_random_one():
 def test_a_few_of_a_trusted_address_are_kept_and_no_more():
     """Whoever holds a key can't keep out those who have not proved one yet."""
     trusted = Candidate("192.0.2.1", trusted=True)
-    flood = [Candidate(f"198.51.{number}.1") for number in range(50)]
+    flood = [Candidate(f"{number + 1}.51.100.1") for number in range(50)]
     made = crowd(trusted, *flood)
     for _ in range(50):
         made.discard(made.pick())
