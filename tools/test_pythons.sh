@@ -2,7 +2,8 @@
 # Runs the suite and the demo under each Python from 3.11 to 3.14 that can be had here, each in a copy of the checkout
 # and a virtual environment of its own, beneath build/pythons: tools/test_pythons.sh [--newest] [PYTEST ARGUMENT...]
 #
-# --newest tries the newest alone. The last lines are a table; ends with a status other than 0 if anything failed.
+# --newest tries the newest alone, and nothing if that is what .venv has: its suite is run by `make test`. The last lines
+# are a table; ends with a status other than 0 if anything failed.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -41,7 +42,13 @@ found=$(tools/pythons.sh --install)
     echo "test-pythons: no Python from 3.11 to 3.14 was found." >&2
     exit 1
 }
-if $newest; then found=$(tail -n 1 <<<"$found"); fi
+if $newest; then
+    found=$(tail -n 1 <<<"$found")
+    if [ "${found%% *}" = "$(.venv/bin/python -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)" ]; then
+        echo "test-pythons: Python ${found%% *} is the newest that can be had here, and the one that make test uses."
+        exit 0
+    fi
+fi
 while read -r version python <&3; do
     echo "== Python $version: $python"
     copy_checkout "build/pythons/$version"
