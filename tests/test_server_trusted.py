@@ -85,6 +85,7 @@ HIDDEN = {
     "by dots": ("root/file", "conf/../root/file"),
     "by dots behind a symlink": ("root/file", "hop/../root/file"),
     "outside, by a symlink in the root": ("conf/file", "root/to-conf/file"),
+    "outside, by dots behind a symlink in the root": ("conf/file", "hop/../conf/file"),
     "outside, by a symlink to a symlink in the root": ("conf/file", "hop/file"),
     "a symlink outside to a file inside": ("root/file", "conf/link"),
     "a symlink inside to a file outside": ("conf/file", "root/link"),
