@@ -31,6 +31,7 @@ MUTANTS: list[Mutant] = [
     mutant("refused-file-counts-without-a-comparison", "secftp/copy/put_again.py", 'if isinstance(answer, Ok) and hmac.compare_digest(answer.digest or b"", digest):', "if isinstance(answer, Ok):", ANSWERS),
     mutant("large-file-counts-without-a-comparison", "secftp/copy/put_again.py", 'if not isinstance(found, Ok) or not hmac.compare_digest(found.digest or b"", digest.digest()):', "if not isinstance(found, Ok):", ANSWERS),
     mutant("files-counted-that-were-never-sent", "secftp/copy/sending.py", "        if sent.step.may_be_there and self.can_compare and", "        if self.can_compare and", ANSWERS),
+    mutant("older-try-does-not-make-room-under-a-quota", "secftp/server/quota.py", "            if not self._inner.drop_partial(path):\n                raise\n", "            raise\n", "tests/test_server_quota.py"),
     # --- what killed processes left ---
     mutant("get-sweeps-in-a-dry-run", "secftp/copy/get.py", "if begins and target.is_there and not self._options.dry_run:", "if begins and target.is_there:", KILLED),
     mutant("unfinished-key-of-another-user-removed", "secftp/keys/leftovers.py", "if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid():", "if not stat.S_ISREG(status.st_mode):", KILLED),

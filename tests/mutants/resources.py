@@ -45,7 +45,7 @@ MUTANTS = [
     mutant("cancels-kept-for-good", "secftp/channel/channel.py", "            self._cancels.popleft()\n            return\n", "            return\n", CHANNEL),
     # --- what is left of a disk ---
     mutant("room-of-the-root-alone", "secftp/storage/room.py", "            for depth in range(1, len(path)):\n", "            for depth in range(0):\n", DISKS),
-    mutant("room-of-small-files-not-looked-at", "secftp/server/quota.py", "        self._quota.check_room(lambda: self._inner.room(path), len(data))\n", "", DISKS),
+    mutant("room-of-small-files-not-looked-at", "secftp/server/quota.py", "        self._bounded.check_room(path, len(data), lambda: self._inner.room(path))\n", "", DISKS),
     mutant("directories-on-the-way-count-for-one", "secftp/server/quota.py", "files=self._missing(path) if parents else 1)", "files=1)", DISKS),
     mutant("room-not-looked-at-while-a-file-grows", "secftp/server/quota.py", "            self._quota.check_growth(self._device, self._inner.room, count)\n", "", DISKS),
     mutant("each-session-has-the-room-to-itself", "secftp/server/quota.py", "                self._ahead[device] = left\n", "                self._ahead[device] = left + size\n", DISKS),
