@@ -14,6 +14,7 @@ import shutil
 import pytest
 
 from secftp.errors import ExitCode
+from secftp.server.access import Access
 from tests.command_line import client_and_server
 
 FINE, FAILED, MISSING, REFUSED, EXISTS, LOCAL = (
@@ -278,3 +279,27 @@ def test_a_symlink_in_the_target_tree_is_named_and_not_followed(secftp, options)
     assert result.code in (FAILED, LOCAL, EXISTS), result.errors
     assert result.errors.count("A symlink has this name") == 2
     assert tree("here") == before
+
+
+# --- a dry run and rights ---------------------------------------------------------------------------------------------
+
+RIGHTS = {
+    "read": (["get", "//file", "here/new"], REFUSED, "this session may not read"),
+    "write": (["put", "here/file", "//new"], REFUSED, "this session may not write"),
+    "overwrite": (["put", "here/file", "//file"], EXISTS, "this key may not overwrite"),
+}
+
+
+@pytest.mark.parametrize("right", RIGHTS)
+def test_a_dry_run_knows_the_rights_of_its_session(tmp_path, capfdbinary, monkeypatch, right):
+    (verb, *operands), code, words = RIGHTS[right]
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "file").write_text("mine")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(Access, "_bounded", lambda _, rights: rights._replace(**{right: False}))
+    with client_and_server(tmp_path, capfdbinary) as client:
+        (tmp_path / "root" / "file").write_text("theirs")
+        dry = client(verb, "--dry-run", *operands)
+        assert (dry.code, words in dry.errors) == (code, True), dry.errors
+        assert client(verb, *operands).code == code
+    assert (tmp_path / "root" / "file").read_text() == "theirs"

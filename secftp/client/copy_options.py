@@ -27,7 +27,7 @@ MAX_RETRIES: Final = 1_000_000
 
 _EPILOG: Final = """\
 The last argument is used as cp does: into a folder that is there, else as that
-name; with a slash at its end it is a folder.
+name; with a slash at its end it is a folder, and made if it is missing.
 A URL is secftp://[name@]host[:port]/path, with port 8888 if left out; %20 is a
 blank, and likewise any byte that is hard to type.
 """

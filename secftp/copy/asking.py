@@ -26,12 +26,21 @@ _MAY_NOT_LOOK: Final = frozenset({None, Reason.MAY_NOT_LIST, Reason.MAY_NOT_READ
 class Asking:
     """The questions that one session's server is asked; none if the options need none."""
 
-    def __init__(self, pipeline: Pipeline, options: CopyOptions, *, can_resume: bool, can_look: bool = True) -> None:
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        options: CopyOptions,
+        *,
+        can_resume: bool,
+        can_look: bool = True,
+        may_overwrite: bool = True,
+    ) -> None:
         self._pipeline = pipeline
         self._about_files = options.update or (options.dry_run and can_look)
         self._about_folders = (options.dry_run and can_look) or (not options.overwrite and not options.dry_run)
         self._about_partials = can_resume and not options.dry_run
         self._options = options
+        self._may_overwrite = may_overwrite
         self.needed = self._about_files or self._about_folders or (self._about_partials and options.resume)
 
     def ask(self, step: Step) -> None:
@@ -71,6 +80,12 @@ class Asking:
         if isinstance(there, Error) and there.code not in _FREE and there.reason not in _MAY_NOT_LOOK:
             return exception_for(there.code, step.name, there.reason)
         return None
+
+    def may_not_replace(self, step: Step) -> FileError | None:
+        """In a dry run: the failure of a file that is there and that the session may not overwrite; None for none."""
+        if self._may_overwrite or not isinstance(self._answer(step), Info):
+            return None
+        return exception_for(ErrorCode.EXISTS, step.name, Reason.MAY_NOT_OVERWRITE)
 
     def is_taken(self, step: Step) -> bool:
         """Whether a folder is there already and is to be left as it is.

@@ -17,6 +17,7 @@ from secftp.copy.options import CopyOptions, Remote
 from secftp.copy.places import ByName
 from secftp.copy.receiving import Receiving
 from secftp.copy.remote_tree import Folder, Item
+from secftp.copy.rights import require_right
 from secftp.copy.tally import MODE_DIFFERS, MODE_SET, SAME, Tally, twice
 from secftp.copy.times import same_time
 from secftp.copy.walk import Walk
@@ -169,6 +170,8 @@ class Get:
 
     def _begin(self, session: Session) -> None:
         """Look at sources and target, and make the target if it is to be a folder."""
+        if self._options.dry_run and self._sources:
+            require_right(session, "read", self._sources[0].path)
         sources = look_at_sources(session, self._sources)
         target = look_at_target(self._target, sources)
         if target.is_folder and not target.is_there and not self._options.dry_run:

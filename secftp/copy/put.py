@@ -15,6 +15,7 @@ from secftp.copy.globs import Globs
 from secftp.copy.limit import RateLimit
 from secftp.copy.options import CopyOptions, Remote
 from secftp.copy.put_target import goals
+from secftp.copy.rights import require_right
 from secftp.copy.sending import Sending
 from secftp.copy.steps import steps_of
 from secftp.copy.tally import MODE_DIFFERS, SAME, Tally, twice
@@ -78,6 +79,8 @@ class Put:
 
     def _run(self, session: Session) -> None:
         if not self._is_planned:
+            if self._options.dry_run:
+                require_right(session, "write", self._target.path)
             found, is_missing = goals(session, self._sources, self._target)
             if is_missing and not self._options.dry_run:
                 session.make_folder(self._target.path, parents=True)
@@ -85,8 +88,13 @@ class Put:
             self._steps = _walk(found, self._globs, follow=self._options.follow, sizes=sizes)
             self._is_planned = True
         sending = Sending(session, self._options, self._tally, self._limit, self._lost_folders)
+        may_overwrite = session.may("overwrite")
         asking = Asking(
-            session.pipeline, self._options, can_resume=sending.can_keep, can_look=session.can(CAPABILITY_STAT)
+            session.pipeline,
+            self._options,
+            can_resume=sending.can_keep,
+            can_look=session.can(CAPABILITY_STAT),
+            may_overwrite=may_overwrite,
         )
         for waiting in self._queue:
             asking.ask(waiting)
@@ -183,6 +191,8 @@ class Put:
                 sending.set_mode(step)
         elif reason:
             self._tally.skipped(step.name, reason, planned=step.counted)
+        elif self._options.dry_run and (problem := asking.may_not_replace(step)) is not None:
+            self._tally.failed(step.name, problem, planned=step.counted)
         elif self._options.dry_run:
             if step.counted is None:
                 self._tally.found(size)

@@ -39,13 +39,14 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     idle: Seconds
 
 
-class Welcome(msgspec.Struct, frozen=True, kw_only=True):
-    """WELCOME: the server's first message."""
+class Welcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """WELCOME: the server's first message. `rights` are the session's by their names; None: an older server."""
 
     version: Literal[1]
     software: Software
     capabilities: Capabilities
     limits: Limits
+    rights: Capabilities | None = None
 
 
 class Ok(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -36,6 +36,10 @@ class Rights(NamedTuple):
     delete: bool = True
     keyed: bool = True
 
+    def names(self) -> tuple[str, ...]:
+        """Those that are granted, as WELCOME has them."""
+        return tuple(name for name in ("read", "list", "write", "overwrite", "delete") if getattr(self, name))
+
 
 NO_RIGHTS: Final = Rights(read=False, write=False, overwrite=False, list=False, delete=False)
 

@@ -60,13 +60,14 @@ class Context(NamedTuple):
     repeats: Repeats | None = None
 
 
-def welcome(idle: float = IDLE_SECONDS) -> Welcome:
+def welcome(idle: float = IDLE_SECONDS, rights: Rights | None = None) -> Welcome:
     """The first message to every client that has proved itself; `idle`: how many seconds it may be silent."""
     return Welcome(
         version=1,
         software=f"secftp {__version__}",
         capabilities=_CAPABILITIES,
         limits=Limits(requests=REQUESTS_MAX, keepalive=int(KEEPALIVE_SECONDS), idle=int(idle)),
+        rights=None if rights is None else rights.names(),
     )
 
 
@@ -87,7 +88,7 @@ class ServerSession:
             self._desk.filling.close()
 
     def _run(self) -> None:
-        self._channel.send(welcome(self._channel.timeout))
+        self._channel.send(welcome(self._channel.timeout, self._desk.rights))
         while not self._stopping():
             # Answers gather while requests are waiting already, and leave together when there are none; but no client
             # that sends one file behind the other learns only at the end what has become of the first.

@@ -103,6 +103,11 @@ class Session:
         """Whether the server said in WELCOME that it knows this; waits for WELCOME if that has not come yet."""
         return capability in self.pipeline.await_welcome().capabilities
 
+    def may(self, right: str) -> bool:
+        """Whether this session has the right, by its name in WELCOME; True if the server does not tell."""
+        rights = self.pipeline.await_welcome().rights
+        return rights is None or right in rights
+
     def require(self, capability: str, path: Path = ()) -> None:
         """Raise the `FileError` of a server that lacks what a request about `path` needs."""
         if not self.can(capability):

@@ -213,6 +213,7 @@ _WELCOME = rows(
     ("software", text(0, 100)),
     ("capabilities", array(text(1, 40), 0, 64)),
     ("limits", limits),
+    ("rights", or_nil(array(text(1, 40), 0, 64)), None),
 )
 _WRITE = rows(
     *NAMED,
