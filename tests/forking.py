@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import warnings
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,8 @@ def in_a_fork(call: Callable[[], object]) -> str:
         warnings.simplefilter("ignore")  # of threads and forks: what else could be tested here
         child = os.fork()
     if not child:
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.alarm(20)  # one that waits for what a thread of the parent holds would wait for ever
         try:
             said = str(call())
         except BaseException as problem:  # noqa: BLE001 - the parent's test must not go on in here

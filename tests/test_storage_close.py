@@ -8,7 +8,7 @@ import os
 import pytest
 
 from secftp.errors import InputOutputError
-from secftp.storage import LocalStore
+from secftp.storage import LocalStore, PipeSink
 
 REAL = os.close
 
@@ -68,3 +68,25 @@ def test_what_was_written_and_not_taken_is_a_failure_and_not_there(tmp_path, fai
         (write_small if small else write)(store, view)
     assert os.listdir(tmp_path) == []
     store.close()
+
+
+def test_a_stream_that_reports_a_failure_late_is_not_complete(monkeypatch):
+    """What close(2) says of a copy of the descriptor; a network file system behind a redirection says it only then."""
+    reader, writer = os.pipe()
+    close = os.close
+
+    def fail(descriptor):
+        close(descriptor)
+        if descriptor not in (reader, writer):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    try:
+        sink = PipeSink(writer)
+        sink.writev([memoryview(b"all of it")])
+        monkeypatch.setattr(os, "close", fail)
+        with pytest.raises(InputOutputError):
+            sink.commit()
+    finally:
+        monkeypatch.undo()
+        close(reader)
+        close(writer)

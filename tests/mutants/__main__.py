@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import ast
 import concurrent.futures
 import os
 import queue
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from tests.mutants import (
     admission,
     alive,
+    client_side,
     core,
     files,
     importing,
@@ -22,6 +24,8 @@ from tests.mutants import (
     reload,
     repeats,
     resources,
+    server_ends,
+    store,
     wire,
 )
 from tests.mutants.worker import SECONDS, SUITE_SECONDS, Broken, Unchanged, Worker, noticed
@@ -43,8 +47,11 @@ MUTANTS: list[Mutant] = [
     *admission.MUTANTS,
     *importing.MUTANTS,
     *reasons.MUTANTS,
+    *client_side.MUTANTS,
+    *server_ends.MUTANTS,
+    *store.MUTANTS,
 ]
-LEAST = 60
+LEAST = 400
 
 
 class Verdict(NamedTuple):
@@ -67,8 +74,18 @@ def check(mutants: list[Mutant]) -> list[str]:
             count = path.read_text().count(old) if path.exists() else 0
             if count != 1 or old == new:
                 problems.append(f"{mutant.name}: stands {count} times in {file}, not once: {old!r}")
+            elif file.endswith(".py") and not _is_python(path.read_text().replace(old, new)):
+                problems.append(f"{mutant.name}: {file} is no Python any more, so that anything would notice")
         problems += [f"{mutant.name}: no test {name}" for name in mutant.tests if _is_missing(name)]
     return problems
+
+
+def _is_python(text: str) -> bool:
+    try:
+        ast.parse(text)
+    except SyntaxError:
+        return False
+    return True
 
 
 def _is_missing(argument: str) -> bool:

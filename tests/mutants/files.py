@@ -42,7 +42,7 @@ MUTANTS = [
     mutant("blocked-by-a-fifo", "secftp/storage/source.py", "OPEN_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY", "OPEN_FLAGS = os.O_RDONLY | os.O_NOCTTY", SOURCE),
     mutant("reserved-names-served", "secftp/storage/names.py", "        if name.startswith(RESERVED_PREFIX):\n", "        if name == RESERVED_PREFIX:\n", NAMES),
     mutant("unchecked-small-write", "secftp/storage/small.py", '        """As `SmallFiles.write`."""\n        check(path)\n', '        """As `SmallFiles.write`."""\n', SMALL, ESCAPES, MANY),
-    mutant("unchecked-new-name", "secftp/storage/local.py", "        check(to)\n", "", CHANGE, ESCAPES, NAMES),
+    mutant("unchecked-new-name", "secftp/storage/local.py", "            check(to)\n", "            pass\n", CHANGE, ESCAPES, NAMES),
     # --- files that appear ---
     mutant("setuid-from-a-peer", "secftp/storage/modes.py", "    return wished & PERMISSIONS & mask\n", "    return wished & (mask | 0o7000)\n", SINK, SMALL, MODES),
     mutant("setuid-of-what-is-replaced", "secftp/storage/modes.py", "return stat.S_IMODE(replaced.st_mode) & PERMISSIONS", "return stat.S_IMODE(replaced.st_mode)", SINK, SMALL),

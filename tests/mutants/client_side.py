@@ -1,0 +1,26 @@
+"""Mutants of the client: what a terminal is shown, what is tried again, what is compared."""
+
+from __future__ import annotations
+
+from tests.mutants.mutant import Mutant, mutant
+
+MUTANTS: list[Mutant] = [
+    mutant("terminal-obeys-the-server", "secftp/client/terminal.py", '    return "\\\\".join(map(escape, sentence.split("\\\\")))\n', "    return sentence\n", "tests/test_output_paths.py::test_what_a_client_draws_on_a_terminal"),
+    mutant("words-of-a-mistake-shown", "secftp/client/terminal.py", "({type(problem).__name__} {_origin(problem)})", "({problem} {_origin(problem)})", "tests/test_client_terminal.py::test_a_mistake_of_ours_is_told_without_its_words"),
+    mutant("file-obeyed-by-a-terminal", "secftp/client/ends.py", "_refuse_controls(hint) if name is None and os.isatty(STANDARD_OUTPUT) else None", "None", "tests/test_cli_read_write.py::test_what_a_terminal_would_obey_does_not_go_to_it_unasked"),
+    mutant("c1-obeyed-by-a-terminal", "secftp/client/ends.py", "\\x7f-\\x9f\\udc80-\\udc9f]", "\\x7f]", "tests/test_client_ends.py::test_a_terminal_is_sent_nothing_that_it_obeys"),
+    mutant("key-shown-while-it-is-typed", "secftp/client/key.py", "    silent[3] &= ~termios.ECHO\n", "", "tests/test_client_key.py::test_the_prompt_reads_a_line_that_nobody_sees"),
+    mutant("terminal-left-silent", "secftp/client/key.py", "        termios.tcsetattr(terminal, termios.TCSAFLUSH, before)\n", "", "tests/test_client_key.py::test_the_prompt_reads_a_line_that_nobody_sees"),
+    mutant("wrong-key-tried-again", "secftp/client/retry.py", "            except (ConnectionLost, ServerBusy, ServerUnreachable, TransferTimeout) as problem:\n", "            except SecftpError as problem:\n", "tests/test_client_copying.py::test_what_would_fail_again_is_not_tried_again"),
+    mutant("tried-once-too-often", "secftp/client/retry.py", "                if attempt > self._attempts or", "                if attempt > self._attempts + 1 or", "tests/test_client_copying.py::test_as_often_as_was_asked_for"),
+    mutant("all-clients-come-back-at-once", "secftp/client/retry.py", "        return longest * (0.5 + 0.5 * self._chance())\n", "        return longest\n", "tests/test_client_copying.py::test_pauses_differ"),
+    mutant("different-contents-are-the-same", "secftp/client/verify.py", "        if digest == there:\n", "        if True:\n", "tests/test_cli_sums.py::test_what_differs_is_listed"),
+    mutant("verify-of-a-file-that-changes", "secftp/client/verify.py", "            source.check_unchanged()\n", "", "tests/test_cli_sums.py::test_a_file_that_changes_while_it_is_compared_is_a_failure"),
+    mutant("what-is-missing-here-goes-unsaid", "secftp/client/verify.py", '                self._tell("missing here", (*folder, name), other)\n', "                pass\n", "tests/test_cli_sums.py::test_what_differs_is_listed"),
+    mutant("listing-of-other-directories", "secftp/copy/remote_tree.py", "            if len(entry.path) != 1:\n", "            if False:\n", "tests/test_copy_hostile.py::test_an_entry_of_another_folder_ends_the_session"),
+    mutant("listing-fills-the-memory", "secftp/copy/remote_tree.py", "        if self._size <= _UNPACKED:\n", "        if True:\n", "tests/test_copy_memory.py::test_a_folder_with_many_names_is_kept_packed"),
+    mutant("small-file-of-another-checksum", "secftp/session/answers.py", "                    if code is None and not hmac.compare_digest(file.digest, digest(file.data)):\n", "                    if False:\n", "tests/test_session_pipeline.py::test_small_files_are_verified_one_by_one"),
+    mutant("written-behind-a-failed-write", "secftp/session/answers.py", "        if self.problem is not None or self._sink is None:\n            return\n", "        if self._sink is None:\n            return\n", "tests/test_session_answers.py::test_nothing_is_written_behind_a_write_that_failed"),
+    mutant("pipe-goes-on-in-another-file", "secftp/client/copy_streams.py", "prefix=sink.go_on(), ", "prefix=None, ", "tests/test_client_streams.py::test_standard_output_goes_on_in_the_same_file_alone"),
+    mutant("pipe-sent-twice", "secftp/client/copy_streams.py", "possible=lambda: not source.done)", "possible=lambda: True)", "tests/test_client_streams.py::test_what_was_read_of_standard_input_is_not_sent_again_without_it"),
+]  # fmt: skip

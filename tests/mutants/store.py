@@ -1,0 +1,28 @@
+"""Mutants of storage: listings, sources, sinks, changes, and what a user names."""
+
+from __future__ import annotations
+
+from tests.mutants.mutant import Mutant, mutant
+
+MUTANTS: list[Mutant] = [
+    mutant("unfinished-files-listed", "secftp/storage/scan.py", "    if entry.name.startswith(_RESERVED):\n        return None\n", "", "tests/test_storage_scan.py::test_links_special_files_and_unfinished_ones_are_not_told_of"),
+    mutant("listing-as-deep-as-it-goes", "secftp/storage/scan.py", "        if len(path) >= MAX_COMPONENTS:\n", "        if False:\n", "tests/test_storage_scan.py::test_no_deeper_than_a_name_reaches_and_the_rest_is_told_of"),
+    mutant("listing-of-names-too-long-for-the-wire", "secftp/storage/scan.py", "            if len(seen.name) > room:\n", "            if False:\n", "tests/test_storage_scan.py::test_paths_too_long_for_the_wire_are_not_told_of_but_that_there_are_such"),
+    mutant("more-read-than-was-announced", "secftp/storage/source.py", "        return count if wanted is None else min(count, wanted)\n", "        return count\n", "tests/test_storage_source.py::test_what_is_appended_is_not_read_and_does_no_harm"),
+    mutant("late-failure-of-a-write-not-seen", "secftp/storage/sink.py", "                os.close(os.dup(fd))\n", "", "tests/test_storage_close.py::test_what_was_written_and_not_taken_is_a_failure_and_not_there"),
+    mutant("late-failure-of-a-pipe-not-seen", "secftp/storage/pipe.py", "                os.close(os.dup(self._fd))\n", "", "tests/test_storage_close.py::test_a_stream_that_reports_a_failure_late_is_not_complete"),
+    mutant("part-of-a-batch-kept", "secftp/storage/sink.py", "                if not self._whole:\n                    os.ftruncate(self._fd, self._size)\n", "", "tests/test_storage_partial.py::test_an_interrupted_write_can_be_kept_up_to_the_last_whole_batch"),
+    mutant("failed-batch-completed", "secftp/storage/sink.py", "        self._whole = False  # a part of the batch", "        self._whole = True  # a part of the batch", "tests/test_storage_partial.py::test_an_interrupted_write_can_be_kept_up_to_the_last_whole_batch"),
+    mutant("resumed-beyond-what-is-kept", "secftp/storage/sink.py", "        if size < self._offset:\n", "        if False:\n", "tests/test_storage_partial.py::test_a_partial_shorter_than_the_offset_is_another"),
+    mutant("another-file-gets-the-name", "secftp/storage/sink.py", "            self._require_own(temporary)\n", "", "tests/test_storage_partial.py::test_a_partial_that_somebody_removed_or_replaced_is_not_given_the_name"),
+    mutant("no-space-found-out-late", "secftp/storage/sink.py", '            raise failure(NoSpace, "No space left for", self._subject)\n', "            pass\n", "tests/test_storage_sink.py::test_a_size_that_can_not_fit_is_refused_at_once_and_one_that_fits_reserves_nothing"),
+    mutant("short-write-taken-for-whole", "secftp/storage/vectors.py", "        if not count or done >= total:\n            break\n", "        break\n", "tests/test_storage_sink.py::test_short_writes_are_carried_on_and_a_batch_is_one_call"),
+    mutant("directory-into-itself", "secftp/storage/change.py", "    if is_folder and to[: len(path)] == path != to:\n", "    if False:\n", "tests/test_storage_change.py::test_a_folder_is_not_moved_into_itself"),
+    mutant("directory-removed-with-its-files", "secftp/storage/change.py", "        if not all(is_unfinished(os.fsencode(entry.name)) for entry in first):\n", "        if False:\n", "tests/test_storage_change.py::test_beside_anything_else_unfinished_files_stay_too"),
+    mutant("tree-left-through-a-link", "secftp/storage/outgoing.py", "OPEN_FLAGS if follow else OPEN_FLAGS | os.O_NOFOLLOW", "OPEN_FLAGS", "tests/test_storage_outgoing.py::test_whoever_swaps_a_folder_or_a_file_for_a_link_gets_nothing_out"),
+    mutant("directory-of-a-tree-through-a-link", "secftp/storage/outgoing.py", "LIST_FLAGS if path and not self._follow else LIST_FLAGS & ~os.O_NOFOLLOW", "LIST_FLAGS & ~os.O_NOFOLLOW", "tests/test_storage_outgoing.py::test_whoever_swaps_a_folder_or_a_file_for_a_link_gets_nothing_out"),
+    mutant("device-that-became-a-file", "secftp/storage/user.py", "    if not _is_stream(status):\n        raise not_regular(path)\n", "    return\n", "tests/test_storage_user.py::test_a_device_that_becomes_a_file_is_not_written_in_place"),
+    mutant("link-to-nothing-made-a-file", "secftp/storage/user.py", '        raise failure(NotFound, "A symlink that leads to nothing", path, reason=Reason.DANGLING) from error\n', '        return os.path.realpath(path), os.stat(os.path.dirname(path) or ".")\n', "tests/test_storage_user.py::test_what_can_not_be_a_target"),
+    mutant("users-file-overwritten-all-the-same", "secftp/storage/user.py", '            raise failure(AlreadyExists, "It already exists", path)\n', "            pass\n", "tests/test_storage_user.py::test_nothing_of_that_name_is_overwritten_if_so_wished"),
+    mutant("guessable-unfinished-files", "secftp/storage/names.py", "    return _TEMPORARY_PREFIX + os.urandom(_RANDOM_BYTES).hex().encode()\n", "    return _TEMPORARY_PREFIX + bytes(_RANDOM_BYTES).hex().encode()\n", "tests/test_storage_names.py::test_temporary_names_are_reserved_random_and_recognised"),
+]  # fmt: skip
