@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import contextlib
 from collections import deque
-from itertools import islice
 from typing import TYPE_CHECKING, AnyStr, Final, Generic, Self
 
 from secftp.api.entries import RemoteEntry, RemoteStat
 from secftp.api.names import joined
 from secftp.errors import ConnectionLost, FileError
 from secftp.messages import problem_of
+from secftp.session.held import Some
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from secftp.storage import Path
 
 AHEAD_ENTRIES: Final = 20_000
+AHEAD_BYTES: Final = 20 << 20  # of entries with long names less are taken ahead
 
 
 class Listing(Generic[AnyStr]):
@@ -50,8 +51,9 @@ class Listing(Generic[AnyStr]):
         with contextlib.ExitStack() as undo:
             connection = undo.enter_context(pool.connection())
             listed = connection.session.list(path, recursive=recursive)
+            some = Some(listed, AHEAD_ENTRIES, AHEAD_BYTES)
             try:
-                self._ahead.extend(islice(listed, AHEAD_ENTRIES))
+                self._ahead.extend(some)
             except ConnectionLost:
                 if not connection.reused or self._ahead or pool.closed:
                     raise
@@ -60,7 +62,7 @@ class Listing(Generic[AnyStr]):
                 if not self._ahead:
                     raise
                 self._problem = problem.with_traceback(None)  # what came before it is good
-            if len(self._ahead) == AHEAD_ENTRIES:
+            if some.is_more:
                 self._rest = listed
                 pool.prolong(connection)
                 self._keep = undo.pop_all()
@@ -94,10 +96,11 @@ class Listing(Generic[AnyStr]):
         self.close()
 
     def _read_on(self) -> None:
+        some = Some((), AHEAD_ENTRIES, AHEAD_BYTES)
         try:
             self._pool.require_open()
-            # No name of its own for the rest: a traceback would hold it, and what it holds.
-            self._ahead.extend(islice(self._rest or (), AHEAD_ENTRIES))
+            some = Some(self._rest or (), AHEAD_ENTRIES, AHEAD_BYTES)
+            self._ahead.extend(some)
         except FileError as problem:
             if not self._ahead:
                 self.close()
@@ -106,7 +109,7 @@ class Listing(Generic[AnyStr]):
         except BaseException:
             self.close()
             raise
-        if len(self._ahead) < AHEAD_ENTRIES:
+        if not some.is_more:
             self._rest = None
             self._keep.close()
 

@@ -11,11 +11,12 @@ from secftp.api.removal import remove_tree
 from secftp.errors import AlreadyExists, ConnectionLost, FileError, NotAFolder, NotEmpty, NotFound, Side, UsageError
 from secftp.messages import Algorithm, Kind
 from secftp.messages.bounds import TOKEN_BYTES
+from secftp.session.held import Held
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from secftp.api.entries import RemoteEntry, RemoteStat
+    from secftp.api.entries import RemoteStat
     from secftp.api.names import RemotePath
     from secftp.api.pool import Pool
     from secftp.session import Session
@@ -267,18 +268,21 @@ class RemoteTree:
         topdown: bool,  # noqa: FBT001
         on_error: _OnError,
     ) -> Iterator[tuple[AnyStr, list[AnyStr], list[AnyStr]]]:
+        folders: list[AnyStr] = []
+        files: list[AnyStr] = []
+        held = Held()
         try:
-            listing = Listing(self._pool, folder_path(top, self._base), top, recursive=False)
-            entries: list[RemoteEntry[AnyStr]] = list(listing)
+            with Listing(self._pool, folder_path(top, self._base), top, recursive=False) as listing:
+                for entry in listing:
+                    name = entry.name
+                    held.keep(name)
+                    if entry.info is None and entry.problem is not None and on_error is not None:
+                        on_error(entry.problem)
+                    (folders if entry.is_dir() else files).append(name)
         except FileError as problem:
             if on_error is not None:
                 on_error(problem)
             return
-        for entry in entries:
-            if entry.info is None and entry.problem is not None and on_error is not None:
-                on_error(entry.problem)
-        folders = [entry.name for entry in entries if entry.is_dir()]
-        files = [entry.name for entry in entries if not entry.is_dir()]
         if topdown:
             yield top, folders, files
         for name in folders:

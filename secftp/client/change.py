@@ -14,6 +14,7 @@ from secftp.client.in_flight import removals
 from secftp.client.remote import Failures, is_a_file
 from secftp.errors import AlreadyExists, FileError, IsAFolder, NotAFolder, NotFound
 from secftp.messages import Kind, check_path, problem_of, remote_failure
+from secftp.session.held import Held
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -147,7 +148,8 @@ def _remove_folder(session: Session, top: Path, failures: Failures) -> None:
 
 def _from_the_leaves_on(session: Session, top: Path, failures: Failures) -> Iterator[tuple[Path, Kind]]:
     """A folder and all beneath, each before what it is in. In memory are the names of one folder at each level."""
-    folders = yield from _files_of(session, top, failures)
+    held = Held()
+    folders = yield from _files_of(session, top, failures, held)
     pending = [(top, folders)]
     while pending:
         path, below = pending[-1]
@@ -156,11 +158,14 @@ def _from_the_leaves_on(session: Session, top: Path, failures: Failures) -> Iter
             pending.pop()
             yield path, Kind.FOLDER
         else:
-            folders = yield from _files_of(session, (*path, name), failures)
+            held.release(name)
+            folders = yield from _files_of(session, (*path, name), failures, held)
             pending.append(((*path, name), folders))
 
 
-def _files_of(session: Session, path: Path, failures: Failures) -> Generator[tuple[Path, Kind], None, Iterator[bytes]]:
+def _files_of(
+    session: Session, path: Path, failures: Failures, held: Held
+) -> Generator[tuple[Path, Kind], None, Iterator[bytes]]:
     """The files of a folder; returns the names of the folders in it."""
     files: list[bytes] = []
     folders: list[bytes] = []
@@ -169,8 +174,10 @@ def _files_of(session: Session, path: Path, failures: Failures) -> Generator[tup
             if (problem := problem_of(entry, (*path, *entry.path))) is not None:
                 failures.add(problem)
             else:
+                held.keep(entry.path[0])
                 (folders if entry.kind == Kind.FOLDER else files).append(entry.path[0])
     for name in files:
+        held.release(name)
         yield (*path, name), Kind.FILE
     return iter(folders)
 

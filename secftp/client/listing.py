@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from secftp.client.remote import Failures, is_a_file, opened
 from secftp.client.terminal import print_output
 from secftp.messages import problem_of
+from secftp.session.held import HELD_BYTES
 from secftp.storage.base import is_beyond
 from secftp.text import show_path
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from secftp.session import Session
 
 SORTED_ENTRIES: Final = 100_000
+_ROW_BYTES: Final = 400  # that a row takes beside its names
 _BLOCK: Final = 500  # lines that are printed at once
 _FOLDER: Final = "folder"
 _NANOSECONDS: Final = 10**9
@@ -119,7 +121,13 @@ def _row_of(session: Session, url: Url) -> Row:
 
 def _sorted_beginning(rows: Iterator[Row]) -> tuple[list[Row], Iterator[Row]]:
     """The rows that are known at once, sorted if they are all there are; and those that are still to come."""
-    first = list(itertools.islice(rows, SORTED_ENTRIES))
+    first: list[Row] = []
+    room = HELD_BYTES // 2  # a row with its line
+    for row in rows:
+        first.append(row)
+        room -= _ROW_BYTES + 100 * len(row.path) + sum(map(len, row.path))
+        if len(first) >= SORTED_ENTRIES or room <= 0:
+            break
     more = next(rows, None)
     if more is None:
         first.sort(key=lambda row: row.path)

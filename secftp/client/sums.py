@@ -16,6 +16,7 @@ from secftp.client.remote import Failures, is_a_file, opened
 from secftp.client.terminal import STANDARD_OUTPUT, print_bytes, print_output
 from secftp.errors import FileError
 from secftp.messages import Algorithm, Kind, problem_of
+from secftp.session.held import Held
 from secftp.text import escape
 
 if TYPE_CHECKING:
@@ -67,8 +68,11 @@ def _files(session: Session, url: Url, failures: Failures) -> Iterator[Path]:
         yield ()
         return
     pending: list[Path] = [()]
+    held = Held()
     while pending:
         folder = pending.pop()
+        if folder:
+            held.release(folder[-1])
         files: list[bytes] = []
         folders: list[bytes] = []
         with failures.collected():
@@ -76,8 +80,10 @@ def _files(session: Session, url: Url, failures: Failures) -> Iterator[Path]:
                 if (problem := problem_of(entry, (*url.path, *folder, *entry.path))) is not None:
                     failures.add(problem)
                 else:
+                    held.keep(entry.path[0])
                     (files if entry.kind == Kind.FILE else folders).append(entry.path[0])
         for name in sorted(files):
+            held.release(name)
             yield (*folder, name)
         pending += [(*folder, name) for name in sorted(folders, reverse=True)]
 

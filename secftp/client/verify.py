@@ -18,6 +18,7 @@ from secftp.client.remote import Failures, is_a_file, opened
 from secftp.client.terminal import print_output
 from secftp.errors import ExitCode, FileError, IsAFolder, NotFound, Side
 from secftp.messages import Algorithm, Kind, problem_of
+from secftp.session.held import Held
 from secftp.storage import LocalStore, new_digest, open_local_source
 from secftp.text import escape, format_size, show_path, typed
 
@@ -110,6 +111,7 @@ class _Comparison:
         self._session = session
         self._here = here
         self._failures = failures
+        self._held = Held()
         self._bar = bar
 
     def run(self) -> None:
@@ -155,14 +157,21 @@ class _Comparison:
         pending: list[Path] = [()]
         while pending:
             folder = pending.pop()
+            if folder:
+                self._held.release(folder[-1])
+            before = self._held.nbytes
             try:
                 there = self._list_there(folder)
                 both = yield from self._pairs_in(folder, there)
             except FileError as problem:
                 if not folder:
                     raise
+                self._held.nbytes = before
                 self._failures.add(problem)
             else:
+                self._held.nbytes = before
+                for name in both:
+                    self._held.keep(name)
                 pending += [(*folder, name) for name in sorted(both, reverse=True)]
 
     def _pairs_in(self, folder: Path, there: dict[bytes, int | None]) -> Generator[_Pair, None, list[bytes]]:
@@ -233,6 +242,7 @@ class _Comparison:
         """What is in a folder at the server, by name and size; None if it could not be looked at."""
         found: dict[bytes, int | None] = {}
         for entry in self._session.list((*self._url.path, *folder)):
+            self._held.keep(entry.path[0])
             if (problem := problem_of(entry, (*self._url.path, *folder, *entry.path))) is not None:
                 self._failures.add(problem)
                 found[entry.path[0]] = None

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from secftp.copy.places import Place
     from secftp.storage import Path
 
-_UNPACKED: Final = 8192  # entries of one folder
-_MOST_BYTES: Final = 2**28  # of one folder's entries, packed: 15 million and more with names of some length
+_UNPACKED: Final = 512  # entries of one folder
+_MOST_BYTES: Final = 2**25  # of the entries that wait in all folders, packed: two million with names of some length
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(tuple[Listed, ...]).decode
@@ -40,7 +40,7 @@ class Folder:
     """
 
     __slots__ = (
-        "_packed", "_parts", "_size", "below", "local", "mode", "mtime_ns", "name", "parent", "remote", "sets",
+        "_packed", "_parts", "_size", "below", "kept", "local", "mode", "mtime_ns", "name", "parent", "remote", "sets",
         "waiting",
     )  # fmt: skip
 
@@ -58,7 +58,8 @@ class Folder:
         self.waiting = 0
         self._parts: deque[tuple[Listed, ...] | bytes] = deque()
         self._size = 0
-        self._packed = 0
+        self._packed = 0  # bytes of those parts
+        self.kept: list[int] = [0] if parent is None else parent.kept  # the same in all folders of a walk
 
     def child(self, listed: Listed) -> Folder:
         """A folder in it."""
@@ -85,21 +86,28 @@ class Folder:
             self._parts.append(entries)
             return
         packed = zlib.compress(_encode(entries), 1)
-        self._packed += len(packed)
-        if self._packed > _MOST_BYTES:
+        if self.kept[0] + len(packed) > _MOST_BYTES:
             raise remote_failure(TooLarge, self.name, "the folder has more entries than can be kept in memory.")
+        self.kept[0] += len(packed)
+        self._packed += len(packed)
         self._parts.append(packed)
 
     def forget(self) -> None:
         """Throw away what was kept: the listing starts again, or is of no use."""
         self._parts.clear()
+        self.kept[0] -= self._packed
         self._size = self._packed = 0
 
     def entries(self) -> Iterator[Listed]:
         """Its entries, each once; they are forgotten as they are used."""
         while self._parts:
             part = self._parts.popleft()
-            yield from _decode(zlib.decompress(part)) if isinstance(part, bytes) else part
+            if isinstance(part, bytes):
+                self.kept[0] -= len(part)
+                self._packed -= len(part)
+                yield from _decode(zlib.decompress(part))
+            else:
+                yield from part
 
 
 class Item:

@@ -47,6 +47,7 @@ class Walk:
         self._under_way: dict[Folder, None] = {}  # in the order in which they were asked for
         self._listed: list[tuple[Folder, Iterator[Listed]]] = []
         self._ready: deque[Item] = deque()
+        self._kept = [0]  # bytes of entries that wait, packed, in all folders
         self._pipeline: Pipeline | None = None
 
     def use(self, pipeline: Pipeline) -> None:
@@ -98,6 +99,7 @@ class Walk:
         if isinstance(top, Item):
             top.folder.waiting += 1
             return top
+        top.kept = self._kept
         self._open(top)
         return True
 

@@ -28,7 +28,6 @@ MUTANTS = [
     mutant("parts-of-files-always-told", "secftp/server/requests/read.py", "return request.offset + size == (source.info.size or 0) and", "return True or", LOG),
     mutant("line-without-a-bound", "secftp/server/as_json.py", "    while len(text) > LONGEST_LINE:\n", "    while len(text) < 0:\n", LOG),
     mutant("text-line-without-a-bound", "secftp/server/log.py", "_fitting(_printable(text), LONGEST_LINE - len(stamp) - 1)", "_printable(text)", LOG),
-    mutant("log-sources-without-a-bound", "secftp/server/allowance.py", "                if len(self._shares) < SOURCES_MAX:\n", "                if self._shares is not None:\n", LOG),
     # --- listings ---
     mutant("descriptors-for-each-level", "secftp/storage/descent.py", "        if len(self._levels) > HELD_LEVELS:\n", "        if not self._levels:\n", DESCENT),
     mutant("names-for-each-level", "secftp/storage/descent.py", "return self._above + self._levels[-1].waiting >= self._most", "return self._levels[-1].waiting >= self._most", DESCENT),
