@@ -9,7 +9,7 @@ from collections import Counter
 import pytest
 
 from secftp.server.admission import Admission
-from secftp.server.crowd import PROTECTED_MAX, Crowd
+from secftp.server.crowd import PROTECTED_MAX, Chance, Crowd
 from secftp.server.fair_queue import FairQueue
 from secftp.server.limits import Limits
 from secftp.server.sources import source_of
@@ -172,6 +172,14 @@ def test_one_of_an_address_is_picked_among_its_own():
         made.discard(picked)
     assert made.pick_of(source_of("192.0.2.1")) is None
     assert made.count(source_of("192.0.2.1")) == 0
+
+
+@pytest.mark.parametrize("below", [1, 2, 3, 7, 1024])
+def test_chance_reaches_every_number_and_no_other(below):
+    chance = Chance()
+    counts = Counter(chance(below) for _ in range(20_000))
+    assert set(counts) == set(range(below))
+    assert max(counts.values()) < 20_000 / below * 2 + 20
 
 
 def test_an_empty_crowd_keeps_nothing():

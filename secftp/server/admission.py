@@ -8,7 +8,6 @@ that a newcomer is turned away because an attacker has filled the queue, or that
 
 from __future__ import annotations
 
-import secrets
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from secftp.server.crowd import Crowd, HasAge
@@ -43,7 +42,7 @@ class Admission(Generic[_T]):
     `choose(n)` is a random number below n.
     """
 
-    def __init__(self, limits: Limits, now: float, choose: Callable[[int], int] = secrets.randbelow) -> None:
+    def __init__(self, limits: Limits, now: float, choose: Callable[[int], int] | None = None) -> None:
         self._limits = limits
         self._guesses = Guesses(limits, now)
         self._waiting: Crowd[_T] = Crowd(oldest_first=False, choose=choose)

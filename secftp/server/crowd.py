@@ -8,7 +8,7 @@ operation takes a few steps, however many connections there are.
 
 from __future__ import annotations
 
-import secrets
+import os
 from collections import Counter
 from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from secftp.server.sources import Network, Source
 
-SAMPLE: Final = 16
+SAMPLE: Final = 8
 # So many connections of a trusted address are kept before others; with more of them it could keep others out.
 PROTECTED_MAX: Final = 4
 
@@ -32,6 +32,22 @@ class HasAge(HasSource, Protocol):
 
 
 _T = TypeVar("_T", bound=HasAge)
+_DRAWN_BYTES: Final = 4096
+
+
+class Chance:
+    """Random numbers from the system's generator, drawn by the thousand: a flood takes eight for each connection."""
+
+    def __init__(self) -> None:
+        self._drawn: Iterator[int] = iter(())
+
+    def __call__(self, below: int) -> int:
+        """A number from 0 to `below` - 1, which is far less than 2^32."""
+        number = next(self._drawn, None)
+        if number is None:
+            self._drawn = iter(memoryview(os.urandom(_DRAWN_BYTES)).cast("I"))
+            number = next(self._drawn)
+        return number * below >> 32
 
 
 class Crowd(Generic[_T]):
@@ -41,9 +57,9 @@ class Crowd(Generic[_T]):
     which is right where an honest client stays for a round trip only.
     """
 
-    def __init__(self, *, oldest_first: bool, choose: Callable[[int], int] = secrets.randbelow) -> None:
+    def __init__(self, *, oldest_first: bool, choose: Callable[[int], int] | None = None) -> None:
         self._oldest_first = oldest_first
-        self._choose = choose
+        self._choose = choose or Chance()
         self._members: list[_T] = []
         self._places: dict[_T, int] = {}  # where each of them is in the list
         self._of_network: Counter[Network] = Counter()
