@@ -21,7 +21,8 @@ RESULTS |= {"version", "suite", "mode", "stopping", "revoked"}
 LIMITS = {
     *("pending", "source", "waiting", "handshake", "guesses", "all_guesses", "clients", "threads", "descriptors"),
     *("clients_per_source", "clients_per_key", "anonymous"),
-    *("idle", "min_rate", "bandwidth", "max_file_size", "min_free", "min_free_files", "min_free_unknown", "log"),
+    *("idle", "min_rate", "bandwidth", "max_file_size", "min_free", "min_free_files", "min_free_unknown"),
+    *("log", "session_log"),
 }
 
 

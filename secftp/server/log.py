@@ -293,7 +293,7 @@ class SessionLog:
             return True
         if counts:
             if not self._left_out:
-                self.limit("log", "Lines of this session are left out: it makes too many.")
+                self.limit("session_log", "Lines of this session are left out: it makes too many.")
             self._left_out += 1
         return False
 
