@@ -20,6 +20,7 @@ import pytest
 import secftp
 from secftp.channel import listen
 from secftp.client.signals import STOPPING
+from secftp.errors import ExitCode
 from secftp.keys import write_key_file
 from secftp.messages import Limits, Ping, Welcome, Write, encode
 from tests.command_line import SECRET, SECRET_KEY, started, terminal
@@ -415,3 +416,29 @@ def test_the_main_thread_is_left_alone_when_its_handler_has_run(tmp_path):
         [sys.executable, "-c", code], env=environment(tmp_path), capture_output=True, timeout=DEADLINE, check=False
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, b"[]\n", b"")
+
+
+@pytest.mark.parametrize(
+    ("call", "problem"),
+    [
+        ("os.pipe", "OSError(24, 'Too many open files')"),
+        ("os.set_blocking", "OSError(22, 'Invalid argument')"),
+        ("_thread.start_new_thread", 'RuntimeError("can\'t start new thread")'),
+    ],
+)
+def test_a_start_that_the_system_refuses_is_one_sentence(call, problem):
+    """Whatever is called on the way, as the faults have it: no traceback."""
+    module, name = call.split(".")
+    code = (
+        "import sys, _thread, os\n"
+        "from secftp.client import __main__ as program\n"
+        f"def refuse(*_, **__): raise {problem}\n"
+        f"{module}.{name} = refuse\n"
+        "sys.argv = ['secftp', '--version']\n"
+        "sys.exit(program.main())\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (ExitCode.FAILED, "")
+    first, second = done.stderr.splitlines()
+    assert first.startswith("secftp: The system does not let secftp start: ")
+    assert second == "  hint: Look at its limits: ulimit -a"

@@ -35,8 +35,12 @@ def main(argv: list[str] | None = None) -> int:
         gc.set_threshold(_OBJECTS_AT_START)
         _open_standard_descriptors()
         fit_streams()
-        interruptions = Interruptions()
-        interruptions.begin()
+        try:
+            interruptions = Interruptions()
+            interruptions.begin()
+        except (OSError, RuntimeError) as problem:
+            terminal.complain(_no_start(problem))
+            return int(ExitCode.FAILED)
     try:
         code = _run(sys.argv[1:] if argv is None else argv, terminal)
     except Stopped as stop:
@@ -80,6 +84,12 @@ def _do(arguments: list[str], terminal: Terminal) -> int:
         raise InstallationError(
             f"A package that secftp needs can't be loaded: {problem.name}.", hint="Install secftp again with pip."
         ) from None
+
+
+def _no_start(problem: Exception) -> SecftpError:
+    """What is said where the system gives this process no descriptor or no thread."""
+    reason = getattr(problem, "strerror", None) or str(problem)
+    return SecftpError(f"The system does not let secftp start: {reason.lower()}.", hint="Look at its limits: ulimit -a")
 
 
 def _open_standard_descriptors() -> None:
