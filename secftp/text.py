@@ -46,7 +46,7 @@ _PLAIN_ASCII = re.compile(r"[ -\[\]-~]*")
 _ONE_SIGN = re.compile(r"\\(?:x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8}|.)|.", re.DOTALL)
 _ELLIPSIS = "..."
 ESCAPING: Final = "secftp.escape"  # an error handler of codecs
-_SIZE = re.compile(r"(\d{1,15})(?:\.(\d{1,9}))?(?:([kmgt]i?)b?|b)?", re.ASCII | re.IGNORECASE)
+_SIZE = re.compile(r"(\d{1,15})(?:\.(\d{1,9}))?(?:([kmgt])|([kmgt]i)b?|b)?", re.ASCII | re.IGNORECASE)
 _FACTORS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12} | {
     f"{unit}i": 1 << 10 * power for power, unit in enumerate("kmgt", 1)
 }
@@ -150,13 +150,14 @@ def shorten(text: str, limit: int) -> str:
 def parse_size(text: str) -> int | None:
     """The bytes of a size as a user writes it, at either end: `500`, `20k` (20,000), `1.5M`, `20KiB` (20,480), `1GiB`.
 
-    A number, maybe with a fraction, then K, M, G or T, with an i for powers of 1024, and a B if one likes; capitals or
-    not. A fraction of a byte is left out. None for what is none, or is less than a byte or 2**63 and more.
+    A number, maybe with a fraction, then B, or K, M, G or T for powers of 1000, or Ki or KiB and so on for powers of
+    1024; capitals or not. KB and MB are none, since some programs mean the one by them and some the other. A fraction
+    of a byte is left out. None for what is none, or is less than a byte or 2**63 and more.
     """
     found = _SIZE.fullmatch(text)
     if found is None:
         return None
-    whole, fraction, unit = found[1], found[2] or "", (found[3] or "").lower()
+    whole, fraction, unit = found[1], found[2] or "", (found[3] or found[4] or "").lower()
     size = int(whole + fraction) * _FACTORS[unit] // 10 ** len(fraction)
     return size if 0 < size < 1 << 63 else None
 

@@ -159,7 +159,6 @@ def test_the_engine_takes_what_can_be_said():
         ("2G", 2 * 10**9),
         ("0.001K", 1),
         ("1.5m", 1_500_000),
-        ("1KB", 1000),
         ("20KiB", 20_480),
     ],
 )
@@ -167,7 +166,7 @@ def test_rates(text, rate):
     assert parse_rate(text) == rate
 
 
-@pytest.mark.parametrize("text", ["", "0", "0.5", "-1", "1e3", "K", "1.", "9" * 16, "inf", "\u0663", " 1"])
+@pytest.mark.parametrize("text", ["", "0", "0.5", "-1", "1KB", "1e3", "K", "1.", "9" * 16, "inf", "\u0663", " 1"])
 def test_rates_that_are_none(text):
     with pytest.raises(UsageError):
         parse_rate(text)

@@ -153,7 +153,6 @@ def test_no_limit_lacks_its_option():
         ("500", 500),
         ("500B", 500),
         ("20k", 20_000),
-        ("20kB", 20_000),
         ("20KiB", 20_480),
         ("5M", 5_000_000),
         ("1GiB", 1 << 30),
@@ -165,7 +164,9 @@ def test_what_is_a_size(text, size):
     assert parse(["1", "--min-free", text]).limits.min_free == size
 
 
-@pytest.mark.parametrize("text", ["", "0", "-1", "k", "1.5.0M", "1 M", "1P", "1ki b", "9" * 400, "10000000TiB", "٣"])
+@pytest.mark.parametrize(
+    "text", ["", "0", "-1", "k", "1.5.0M", "20kB", "5MB", "1 M", "1ki b", "9" * 400, "10000000TiB", "٣"]
+)
 def test_what_is_no_size(text):
     with pytest.raises(UsageError, match="a size above 0"):
         parse(["1", "--min-free", text])

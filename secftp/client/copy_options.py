@@ -232,7 +232,7 @@ def parse_rate(text: str) -> int:
     if rate is None:
         raise UsageError(
             "--limit must be a number of bytes a second, at least 1.",
-            hint="For example --limit 500K, --limit 2.5M or --limit 20KiB.",
+            hint="For example --limit 500K, --limit 2.5M or --limit 20KiB; MB is none.",
         )
     return rate
 
