@@ -63,6 +63,9 @@ class Client:
     def can(self, _capability):
         return True
 
+    def may(self, _right):
+        return True
+
     def require(self, _capability, _path=()):
         pass
 
