@@ -270,7 +270,7 @@ def accept(stream: Stream, verdict: Password | Status = PASSWORD) -> int:
 @pytest.fixture
 def hasty(monkeypatch):
     """Handshakes of 0.1 s in all."""
-    monkeypatch.setattr(importlib.import_module("secftp.channel.incoming"), "HANDSHAKE_SECONDS", 0.1)
+    monkeypatch.setattr(importlib.import_module("secftp.channel.accept"), "HANDSHAKE_SECONDS", 0.1)
 
 
 @pytest.mark.usefixtures("hasty")

@@ -9,7 +9,7 @@ import pytest
 import secftp
 from secftp.api import listing
 from secftp.channel import Stream
-from secftp.channel.incoming import Incoming
+from secftp.channel.accept import Incoming
 from secftp.handshake import ClientHandshake, Established, Status
 from secftp.keys import Key
 from secftp.messages import Bye, Stat

@@ -1,14 +1,35 @@
-"""Connections: the only package that imports socket. What comes out of it is a verified session."""
+"""Connections: the only package that imports socket. What comes out of it is a verified session.
+
+What only a server needs is imported when it is used for the first time, so that a client never loads it.
+"""
 
 from secftp.channel.channel import IDLE_SECONDS, KEEPALIVE_SECONDS, Channel, DataRun, Received
 from secftp.channel.connect import Credentials, connect
-from secftp.channel.incoming import Incoming, accept_client
 from secftp.channel.keepalive import Keepalive
-from secftp.channel.listen import Listener, Peer, listen
-from secftp.channel.paced import Pace, PacedStream
-from secftp.channel.page import Page, PageServer
-from secftp.channel.service import inherited, notify
 from secftp.channel.stream import Stream
+
+TYPE_CHECKING = False  # as of typing, which a client need not load for this
+if TYPE_CHECKING:
+    from secftp.channel.accept import Incoming, accept_client
+    from secftp.channel.listener import Listener, Peer, listen
+    from secftp.channel.paced import Pace, PacedStream
+    from secftp.channel.page import Page, PageServer
+    from secftp.channel.service import inherited, notify
+
+# Where a server's names are.
+_SERVER = {
+    "Incoming": "accept",
+    "Listener": "listener",
+    "Pace": "paced",
+    "PacedStream": "paced",
+    "Page": "page",
+    "PageServer": "page",
+    "Peer": "listener",
+    "accept_client": "accept",
+    "inherited": "service",
+    "listen": "listener",
+    "notify": "service",
+}
 
 __all__ = [
     "IDLE_SECONDS",
@@ -32,3 +53,14 @@ __all__ = [
     "listen",
     "notify",
 ]
+
+if not TYPE_CHECKING:  # else every name that is none would be an object to a type checker
+
+    def __getattr__(name: str) -> object:
+        """Import what a server uses."""
+        module = _SERVER.get(name)
+        if module is None:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib import import_module
+
+        return getattr(import_module(f"{__name__}.{module}"), name)

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
-from secftp.channel.listen import Listener, listen
+from secftp.channel.listener import Listener, listen
 from secftp.errors import ConnectionLost
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import os
 import socket
 from typing import Final
 
-from secftp.channel.listen import BACKLOG, Listener
+from secftp.channel.listener import BACKLOG, Listener
 from secftp.errors import UsageError
 
 FIRST_DESCRIPTOR: Final = 3

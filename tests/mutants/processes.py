@@ -40,9 +40,9 @@ MUTANTS: list[Mutant] = [
     mutant("libraries-change-the-process", "secftp/api/server.py", "        with self._lock:\n            if self._running is not None:\n", "        from secftp.system import forbid_dumps\n\n        forbid_dumps()\n        with self._lock:\n            if self._running is not None:\n", f"{DUMPS}::test_a_program_that_imports_secftp_stays_as_it_is"),
     # --- signals ---
     mutant("server-misses-a-signal", "secftp/server/running.py", "        listener.wake_at_signals()\n", "", SIGNALS),
-    mutant("wakeup-descriptor-not-given-back", "secftp/channel/listen.py", "            signal.set_wakeup_fd(self._woken_before, warn_on_full_buffer=False)\n", "", SIGNALS),
-    mutant("wakeup-descriptor-lost-at-the-second-time", "secftp/channel/listen.py", "        if self._woken_before is None:\n            self._woken_before = previous\n", "        self._woken_before = previous\n", SIGNALS),
-    mutant("program-loses-its-wakeup-descriptor", "secftp/channel/listen.py", "        self._woken_before: int | None = None", "        self._woken_before: int | None = signal.set_wakeup_fd(self._wake_write)", SIGNALS),
+    mutant("wakeup-descriptor-not-given-back", "secftp/channel/listener.py", "            signal.set_wakeup_fd(self._woken_before, warn_on_full_buffer=False)\n", "", SIGNALS),
+    mutant("wakeup-descriptor-lost-at-the-second-time", "secftp/channel/listener.py", "        if self._woken_before is None:\n            self._woken_before = previous\n", "        self._woken_before = previous\n", SIGNALS),
+    mutant("program-loses-its-wakeup-descriptor", "secftp/channel/listener.py", "        self._woken_before: int | None = None", "        self._woken_before: int | None = signal.set_wakeup_fd(self._wake_write)", SIGNALS),
     mutant("client-misses-a-signal", "secftp/client/signals.py", "        signal.set_wakeup_fd(self._arrived, warn_on_full_buffer=False)\n", "", SIGNALS),
     mutant("client-nudged-once", "secftp/client/signals.py", "            while poller.poll(0):\n                signal.pthread_kill(main, _NUDGE)\n", "            while poller.poll(0):\n", SIGNALS),
     mutant("client-nudged-without-end", "secftp/client/signals.py", "    def _handle(self, number: int, _frame: FrameType | None) -> NoReturn:\n        self._forget()\n", "    def _handle(self, number: int, _frame: FrameType | None) -> NoReturn:\n", SIGNALS),
