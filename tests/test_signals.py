@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 import sysconfig
@@ -77,14 +76,12 @@ def between(library, tmp_path):
 
 @contextlib.contextmanager
 def one_that_waits(between, folder):
-    """A server whose loop gets the signal just before it waits for the next client, and there is none."""
+    """A server whose loop gets the signal just before it waits for the first client, and there is none."""
     (folder / "root").mkdir()
     write_key_file(folder / "key")
     arguments = ("0", "--root", folder / "root", "--key-file", folder / "key", "--host", HOST)
+    between.arm()
     with server_process(folder, *arguments, **between.environment) as server:
-        port = server.port
-        between.arm()
-        socket.create_connection((HOST, port), DEADLINE).close()  # it wakes, and then has nothing to do but wait
         between.wait()
         yield server
 
