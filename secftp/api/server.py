@@ -225,3 +225,14 @@ class _Forwarded(Log):
                     _LOGGER.log(level, "%s", printable)
                 else:
                     self._tell(printable)
+
+    def formed(self, text: str, level: Level) -> str:
+        """A line as `write` takes it apart again: without a time of its own, which a logger adds."""
+        printable = "".join(sign if sign.isprintable() else "?" for sign in text)
+        return f"{level.name} {printable}\n"
+
+    def write(self, text: str) -> None:
+        """Pass on lines that have their form."""
+        for line in text.splitlines():
+            level, _, words = line.partition(" ")
+            self.lines([words], Level[level])
