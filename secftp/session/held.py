@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from secftp.errors import TooLarge
+from secftp.errors import Side, TooLarge
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -42,7 +42,9 @@ class Held:
         """So many bytes more are kept (or fewer); raises `TooLarge` and keeps nothing of them if that is too much."""
         if nbytes > 0 and self.nbytes + nbytes > self._most:
             raise TooLarge(
-                "The server lists more than can be kept in memory here.", hint="Name a directory further down."
+                "The server lists more than can be kept in memory here.",
+                hint="Name a directory further down.",
+                side=Side.REMOTE,
             )
         self.nbytes += nbytes
 
