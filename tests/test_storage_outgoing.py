@@ -348,3 +348,19 @@ def test_whoever_swaps_a_folder_or_a_file_for_a_link_gets_nothing_out(tmp_path):
         finally:
             process.kill()
     assert all(outcomes.values()), f"the race was not one: {outcomes}"
+
+
+def test_a_directory_that_becomes_a_symlink_before_it_is_entered_is_not(tmp_path):
+    """Swapped exactly between the look at it and the opening."""
+    (tmp_path / "top" / "sub").mkdir(parents=True)
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "secret").write_bytes(b"x")
+
+    def swap(_path):
+        (tmp_path / "top" / "sub").rmdir()
+        (tmp_path / "top" / "sub").symlink_to(tmp_path / "elsewhere")
+        return True
+
+    with contextlib.closing(OutgoingTree(str(tmp_path / "top"))) as tree:
+        found = list(tree.walk(swap))
+    assert [(one.what, one.path) for one in found if one.path] == [(What.PROBLEM, (b"sub",))]
