@@ -84,12 +84,15 @@ class Exposure:
         """Whether a file beneath the served directory is this one; looked for only where it has several names."""
         waiting = [self._real]
         while waiting:
-            with os.scandir(waiting.pop()) as entries:
-                for entry in entries:
-                    if entry.is_dir(follow_symlinks=False):
-                        waiting.append(entry.path)
-                    elif entry.inode() == status.st_ino and _is_file(entry, status):
-                        return True
+            try:
+                with os.scandir(waiting.pop()) as entries:
+                    for entry in entries:
+                        if entry.is_dir(follow_symlinks=False):
+                            waiting.append(entry.path)
+                        elif entry.inode() == status.st_ino and _is_file(entry, status):
+                            return True
+            except FileNotFoundError:  # a client has removed the directory meanwhile
+                continue
         return False
 
     def _is_within(self, real: str, shown: list[tuple[str, str]]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -166,6 +167,18 @@ def test_what_the_environment_loads_code_from_counts(home, root, variable, value
 def test_an_empty_entry_of_the_library_path_is_the_working_directory(home, root):
     assert is_refused(home, directory=root, LD_LIBRARY_PATH="/usr/none:")
     assert not is_refused(home, "--root", root, LD_LIBRARY_PATH="/usr/none:")
+
+
+def test_a_relative_place_without_a_working_directory_is_one_sentence(home, root, tmp_path):
+    """No relative path leads anywhere where the working directory was removed."""
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    command = ["/bin/sh", "-c", f'rmdir {shlex.quote(str(gone))} && exec "$@"', "sh", *SERVER]
+    code, errors = checked(home, "--root", root, command=command, directory=gone, LD_LIBRARY_PATH="/usr/none:")
+    assert (code, "Traceback" in errors) == (ExitCode.NOT_FOUND, False), errors
+    assert errors.startswith("secftpd: A place that code is loaded from can't be examined: "), errors
+    gone.mkdir()
+    assert checked(home, "--root", root, command=command, directory=gone) == (0, "")  # all of its places are absolute
 
 
 def test_site_packages_of_the_user_s_that_are_not_there_yet_count(home):

@@ -8,7 +8,7 @@ import signal
 
 import pytest
 
-from secftp.errors import ExitCode, Forbidden, HandshakeRefused
+from secftp.errors import AuthenticationError, ExitCode, Forbidden, HandshakeRefused
 from secftp.keys import read_key_file, write_key_file
 from secftp.record import Suite
 from tests.serving import HOST, environment, get, put, server_command, server_process, session, until
@@ -116,16 +116,26 @@ def test_rules_and_keys_change_together_or_not_at_all(home, root, key):
             put(client, b"name", b"contents")
 
 
-def test_what_lies_beneath_the_root_is_asked_of_the_root_that_is_served(home, root, key):
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ('key-file = "{root}/key"', "Everything stays as it is: The key file"),
+        ('key-file = "key"\nkeys = "keys.toml"', "The keys stay as they are: The key file"),
+    ],
+    ids=["configuration", "keys"],
+)
+def test_what_lies_beneath_the_root_is_asked_of_the_root_that_is_served(home, root, key, line, told):
     """The configuration may name another root already, which needs a restart."""
     config = home / "server.toml"
     write(config, f'root = "{root}"\nkey-file = "key"\n')
+    write(home / "keys.toml", f'[named]\nkey-file = "{root}/key"\nrights = ["read", "list"]\n')
     write_key_file(root / "key")
     with serve_config(home, config) as server:
         assert server.port
-        write(config, f'root = "{home.parent}/elsewhere"\nkey-file = "{root}/key"\n')
+        (home.parent / "elsewhere").mkdir()
+        write(config, f'root = "{home.parent}/elsewhere"\n{line.format(root=root)}\n')
         server.signal(signal.SIGHUP)
-        server.log.wait_for(r"The keys stay as they are: .*lies beneath the served .*\.$")
+        server.log.wait_for(rf"{told} .*lies beneath the served .*\.$")
         with session(server.port, key) as client:
             put(client, b"name", b"contents")
 
@@ -142,6 +152,31 @@ def test_a_key_that_came_from_no_file_stays_and_the_log_says_why(home, root):
             server.log.wait_for(rf"The default key was not read again: {told}\.$")
             assert "The keys were read again" not in server.log.text
             assert SECRET not in server.log.text + server.errors.text
+
+
+@pytest.mark.parametrize("line", ['key-file = "key"', 'keys = "keys.toml"', "anonymous = true"])
+def test_the_servers_own_key_ends_where_the_configuration_names_another_way_in(home, root, key, line):
+    """As after a restart: an operator who names a key takes back the one that was made before."""
+    config = home / "server.toml"
+    write(home / "keys.toml", '[named]\nkey-file = "key"\nrights = ["read", "list"]\n')
+    write(config, f'root = "{root}"\n')
+    with serve_config(home, config) as server:
+        assert server.port
+        own = read_key_file(home / "state" / "secftp" / "server.key")
+        session(server.port, own).close()
+        write(config, f'root = "{root}"\n{line}\n')
+        server.signal(signal.SIGHUP)
+        server.log.wait_for(r"In force from the next session on: .*\.$")
+        assert "the server's own" not in server.log.text
+        with pytest.raises((AuthenticationError, HandshakeRefused)):
+            session(server.port, own)
+        if line.startswith("key-file"):
+            session(server.port, key).close()
+        # Where no way in is named any more it is the own key again, and not a new one.
+        write(config, f'root = "{root}"\n')
+        server.signal(signal.SIGHUP)
+        server.log.wait_for(r"The default key was not read again: it is the server's own\.$")
+        session(server.port, own).close()
 
 
 def test_a_credential_is_told_to_be_systemds_copy(home, root, tmp_path):

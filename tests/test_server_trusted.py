@@ -116,6 +116,28 @@ def test_a_hard_link_is_the_file_itself(place, name, where):
     assert (code, BENEATH in errors) == (CODES[name], True), errors
 
 
+def test_a_directory_that_goes_away_while_second_names_are_looked_for_holds_none(tmp_path, monkeypatch):
+    root, key = tmp_path / "root", tmp_path / "key"
+    for name in ("a", "b", "c"):
+        (root / name).mkdir(parents=True)
+    key.touch()
+    os.link(key, tmp_path / "second")
+    scandir, seen = os.scandir, []
+
+    def removing(path):
+        seen.append(path)
+        if len(seen) == 2:  # the first of those beneath the root
+            os.rmdir(path)
+        return scandir(path)
+
+    exposure = Exposure(root)
+    monkeypatch.setattr(os, "scandir", removing)
+    assert not exposure.has_file(key)
+    assert len(seen) == 4
+    os.link(key, min(root.iterdir()) / "third")
+    assert exposure.has_file(key)
+
+
 @pytest.mark.parametrize(("name", "where"), PLACES)
 def test_a_file_elsewhere_is_used(place, name, where):
     write(place / "conf" / "file", FILES[name])

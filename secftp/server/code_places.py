@@ -45,11 +45,20 @@ _MARK: Final = "any"  # stands for any name in a directory: what matters is that
 
 
 class CodePlaces:
-    """The places that this process's code comes from, as they are now: with the rights that it has been loaded with."""
+    """The places that this process's code comes from, as they are now: with the rights that it has been loaded with.
+
+    Raises `NotFound` if one of them can't be examined, such as a relative one where the working directory is gone.
+    """
 
     def __init__(self) -> None:
-        # Each directory in which a name is looked up, and on the way to what.
-        self._lookups = {directory: place for place in _code() for directory in lookups(place)}
+        try:
+            # Each directory in which a name is looked up, and on the way to what.
+            self._lookups = {directory: place for place in _code() for directory in lookups(place)}
+        except OSError as error:
+            raise NotFound(
+                f"A place that code is loaded from can't be examined: {_reason(error)}.",
+                hint="Start the server in a directory that exists.",
+            ) from error
         self._entries = safe_path.entries()
 
     def refuse(self, directory: str) -> bool:
@@ -63,8 +72,7 @@ class CodePlaces:
         except OSError as error:
             if isinstance(error, SecftpError):
                 raise
-            reason = (error.strerror or "").lower()
-            raise NotFound(f"The directory {_shown(directory)} can't be examined: {reason}.") from error
+            raise NotFound(f"The directory {_shown(directory)} can't be examined: {_reason(error)}.") from error
 
     def _judge(self, directory: str, exposure: Exposure) -> bool:
         for above, place in self._lookups.items():
@@ -146,6 +154,10 @@ def _refusal(directory: str, why: str, hint: str = _OWN_DIRECTORY) -> UsageError
     return UsageError(
         f"Clients may write to {_shown(directory)}, but {why}: they could make this machine run their code.", hint=hint
     )
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()
 
 
 def _without_mark(place: str) -> str:

@@ -62,6 +62,7 @@ class Keyring:
         self.writes_where_modules_are = False
         self._environment = os.environ.pop(VARIABLE, None)  # no child of ours needs it
         self._given: Key | None = None  # the default key, where it came from no file and can't be read again
+        self._own: Key | None = None  # the key that this server has made or remembered, once it was needed
         self._source = ""
         self._loaded = False
 
@@ -158,7 +159,10 @@ class Keyring:
             ) from None
 
     def _default(self) -> Key | None:
-        """The key of clients that give no name; what comes from no file is read once."""
+        """The key of clients that give no name; what comes from no file is read once.
+
+        The server's own key lets clients in as long as the options name none and no other way in, as after a restart.
+        """
         if self._given is None:
             self._given = self._take_given()
         if self._given is not None:
@@ -171,13 +175,16 @@ class Keyring:
             self._source = "it is a credential, which systemd copies when the service starts"
             refuse_beneath(credential, options.root)
             return read_key_file(credential, credential=True)
-        if options.keys is None and not options.anonymous and not options.anonymous_write:
+        if options.keys is not None or options.anonymous or options.anonymous_write:
+            return None
+        if self._own is None:
             if self._loaded:
                 raise KeyFormatError(
                     "The configuration names no key any more.", hint="Name one, or restart the server to have one made."
                 )
-            self._given, self._source = self._own(), "it is the server's own"
-        return self._given
+            self._own = self._make_own()
+        self._source = "it is the server's own"
+        return self._own
 
     def _take_given(self) -> Key | None:
         """The default key, where it is given by itself and not by a file."""
@@ -194,7 +201,7 @@ class Keyring:
             return Key.from_text(typed(self._environment))
         return None
 
-    def _own(self) -> Key:
+    def _make_own(self) -> Key:
         """A key that this terminal alone gets to see, once; without a terminal the one that is remembered."""
         if sys.stdout is not None and sys.stdout.isatty() and self._options.log_file is None:
             text = generate_key()
