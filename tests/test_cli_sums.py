@@ -11,6 +11,7 @@ import pytest
 
 from secftp.client import in_flight, verify
 from secftp.errors import ExitCode
+from secftp.session import packed
 from tests.command_line import client_and_server
 from tests.serving import digest_of
 
@@ -113,7 +114,7 @@ def test_what_is_the_same(secftp, here, root):
 @pytest.mark.parametrize("kind", ["xxh128", "sha256", "blake3", "md5"])
 def test_what_differs_is_listed(secftp, here, root, kind, window, monkeypatch):
     monkeypatch.setattr(in_flight, "WINDOW", window)
-    monkeypatch.setattr(verify, "_SORTED", window)
+    monkeypatch.setattr(packed, "RUN_ENTRIES", window)
     both(here, root, {f"same/{number}": b"%d" % number for number in range(5)})
     fill(here, {"b/d/e": b"333", "x": b"", "new/y": b"", "kind/": b"", "longer": b"12", b"bad\xff": b"1"})
     fill(root, {"b/d/e": b"334", "w": b"", "old/z/": b"", "kind": b"", "longer": b"123", b"bad\xff": b"2"})

@@ -1,127 +1,339 @@
-"""What a client keeps of a listing without end is bounded."""
+"""What a client keeps of a server's listings is bounded: 64 MiB, whatever the server lists and however long."""
 
 from __future__ import annotations
 
+import contextlib
+import itertools
+import os
+import random
+import socket
 import subprocess
 import sys
+import threading
+from typing import NamedTuple
 
 import pytest
 
+from secftp.copy.remote_tree import Folder
+from secftp.errors import ExitCode, ProtocolError, TooLarge
+from secftp.handshake import ServerHandshake
 from secftp.keys import Key
-from secftp.messages import Entries, Info, Kind, List, Listed, Ok, Remove, Stat, Sum, Welcome
+from secftp.messages import Direction, Entries, Info, Kind, List, Listed, Ok, Remove, Stat, Sum, Welcome, encode
 from secftp.messages.schema import Limits
-from secftp.session.held import HELD_BYTES, Held, Some, cost
-from tests.serving import DEADLINE, environment, fake_server
+from secftp.session import answers, packed
+from secftp.session.held import Room
+from secftp.session.packed import Names, NameSequence, SortedNames
+from tests.serving import DEADLINE, HOST, Wire, environment
 
 MOST_MIB = 64
 TEXT = "correct horse battery staple"
 WELCOME = Welcome(
     version=1,
     software="hostile",
-    capabilities=("ranges", "stat", "list", "change", "sum", "resume", "many"),
+    capabilities=("ranges", "stat", "list", "change", "sum", "resume"),
     limits=Limits(requests=64, keepalive=15, idle=60),
 )
-# Runs what it is given with the growth of its memory bounded, and tells the most that it took beyond the start.
+# Runs an action and tells by how much its memory grew at the most, and how it ended.
 PROBE = """
-import resource, sys
-def now():
+import sys
+def kib(field):  # not ru_maxrss, which begins with what the process that started this one has
     with open("/proc/self/status") as file:
-        return int(next(line for line in file if line.startswith("VmRSS")).split()[1])
+        return int(next(line for line in file if line.startswith(field)).split()[1])
 import secftp, secftp.client.__main__ as program, secftp.client.verify, secftp.client.sums, secftp.client.listing
-import secftp.client.change, secftp.copy.get, secftp.session, secftp.api.client
-before = now()
+import secftp.client.change, secftp.client.copy_files, secftp.copy.get, secftp.session, secftp.api.client
+def remote():
+    return secftp.connect(URL, key=KEY)
+def main(*arguments):
+    sys.argv[1:] = arguments
+    return program.main()
+before = kib('VmRSS')
+code = None
 try:
     code = {action}
-finally:
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print("MOST", (most - before) // 1024, file=sys.stderr)
+except secftp.SecftpError as problem:
+    print("RAISED", type(problem).__name__, file=sys.stderr)
+except SystemExit as ended:
+    code = ended.code
+print("CODE", code, file=sys.stderr)
+print("MOST", (kib("VmHWM") - before) // 1024, file=sys.stderr)
 """
+# Of a listing without end all is kept, until it is too much.
+KEEPING = {
+    "sum": "main('sum', URL + '/top')",
+    "verify": "main('verify', '.', URL + '/top')",
+    "rm": "main('rm', '-r', URL + '/top')",
+    "get": "main('get', URL + '/top', 'target')",
+    "walk": "[None for _ in remote().walk('top')]",
+}
+# It is used as it comes, so it ends when the server breaks off.
+STREAMING = {
+    "ls": "main('ls', '-R', URL + '/top')",
+    "scandir": "[None for _ in remote().scandir('top', recursive=True)]",
+    "rmtree": "remote().rmtree('top')",
+}
 
 
-def endless(kind, recursive):
-    """A server that answers every LIST with long names, until nobody takes them or very many have been sent."""
+class Outcome(NamedTuple):
+    """How a client ended; `most` MiB is what its memory grew by."""
+
+    code: str
+    raised: str
+    most: int
+    output: bytes
+    errors: str
+
+
+@contextlib.contextmanager
+def sessions(play):
+    """A server that plays each of its sessions in a thread. Yields its port."""
+    threads = []
+
+    def serve(sock):
+        with contextlib.suppress(OSError, AssertionError), Wire(sock, Direction.TO_SERVER) as wire:
+            handshake = ServerHandshake()
+            while handshake.receive(sock.recv(4096)) is None:
+                pass
+            sock.sendall(handshake.accept(Key.from_text(TEXT).password()))
+            while (established := handshake.receive(sock.recv(4096))) is None:
+                pass
+            wire.establish(established)
+            wire.send(WELCOME)
+            play(wire)
+
+    def accept():
+        with contextlib.suppress(OSError):
+            while True:
+                sock, _ = listener.accept()
+                threads.append(threading.Thread(target=serve, args=(sock,)))
+                threads[-1].start()
+
+    with socket.create_server((HOST, 0)) as listener:
+        accepting = threading.Thread(target=accept)
+        accepting.start()
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            for thread in (accepting, *threads):
+                thread.join(DEADLINE)
+                assert not thread.is_alive(), "the fake server hangs"
+
+
+def played(parts, last=None):
+    """Answers every request; a LIST by these parts, each with its frame but for the id, the rest with OK."""
 
     def play(wire):
-        wire.send(WELCOME)
-        number = 0
         while (request := wire.receive()) is not None:
             if isinstance(request, Stat):
-                wire.send(Info(id=request.id, kind=Kind.FOLDER, size=0, mtime_ns=0, mode=0o755))
+                wire.frame(*encode(Info(id=request.id, kind=Kind.FOLDER, size=0, mtime_ns=0, mode=0o755)))
             elif isinstance(request, List):
-                for _ in range(900):  # names of 45 MB, which are 110 MB as objects of Python
-                    entries = []
-                    for _ in range(200):
-                        number += 1
-                        name = b"%0250d" % number
-                        path = (b"d", name) if recursive and request.recursive else (name,)
-                        entries.append(Listed(path, kind, 1, 0, 0o644))
-                    try:
-                        wire.send(Entries(id=request.id, entries=tuple(entries)))
-                    except OSError:
+                if request.path == (b"top",):
+                    for entries in parts():
+                        wire.send(Entries(id=request.id, entries=entries))
+                    if last is None:
                         return
-                wire.send(Entries(id=request.id, entries=(), last=True))
-                return
+                wire.frame(*encode(Entries(id=request.id, entries=(), last=True)))
             elif isinstance(request, Remove | Sum):
-                wire.send(Ok(id=request.id, size=1, digest=bytes(16)))
+                wire.frame(*encode(Ok(id=request.id, size=1, digest=bytes(16))))
+            if not wire._frames:
+                wire.flush()
 
     return play
 
 
-ACTIONS = {
-    "ls": "program.main(['ls', '-R', URL])",
-}
-
-
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the memory is read from /proc")
-@pytest.mark.parametrize("kind", [Kind.FILE, Kind.FOLDER])
-@pytest.mark.parametrize("action", ACTIONS)
-def test_an_endless_listing_does_not_fill_the_memory(tmp_path, action, kind):
-    with fake_server(guarded(endless(kind, recursive=False)), Key.from_text(TEXT)) as port:
-        url = f"secftp://127.0.0.1:{port}" + ("" if action in ("walk", "scandir") else "/top")
-        code = PROBE.replace("{action}", ACTIONS[action].replace("URL", repr(url)))
+def client(tmp_path, action, play):
+    """What becomes of a client that does this with such a server."""
+    with sessions(play) as port:
+        code = f"URL, KEY = 'secftp://{HOST}:{port}', {TEXT!r}\n" + PROBE.replace("{action}", action)
         process = subprocess.run(
             [sys.executable, "-c", code],
             cwd=tmp_path,
-            env=environment(tmp_path, SECFTP_KEY=TEXT),
+            env=environment(tmp_path, SECFTP_KEY=TEXT, PYTHONPATH=os.getcwd()),
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
+            capture_output=True,
             timeout=6 * DEADLINE,
             check=False,
         )
-    (most,) = [int(line.split()[1]) for line in process.stderr.decode().splitlines() if line.startswith("MOST ")]
-    assert most <= MOST_MIB, process.stderr.decode()[-2000:]
+    errors = process.stderr.decode()
+    said = dict(line.split() for line in errors.splitlines() if line.startswith(("CODE ", "MOST ", "RAISED ")))
+    assert "MOST" in said, errors[-3000:]
+    assert "Traceback" not in errors
+    return Outcome(said["CODE"], said.get("RAISED", ""), int(said["MOST"]), process.stdout, errors)
 
 
-def guarded(play):
-    def run(wire):
-        try:
-            play(wire)
-        except (OSError, AssertionError):
-            return  # the client has gone
-
-    return run
+def long_names(kind):
+    """Parts of listings with names that nothing can pack."""
+    made = random.Random(9)
+    return [
+        tuple(Listed((made.randbytes(120).hex().encode(),), kind, 1, 0, 0o644) for _ in range(200)) for _ in range(300)
+    ]
 
 
-def test_what_is_kept_is_counted_and_released():
-    held = Held(1000)
-    held.keep(b"x" * 300)
-    held.keep(b"y" * 200)
-    with pytest.raises(Exception, match="more than can be kept"):
-        held.keep(b"z")
-    held.release(b"x" * 300)
-    held.keep(b"z")
-    assert HELD_BYTES < MOST_MIB << 20
+needs_proc = pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="the memory is read from /proc")
 
 
-def test_some_entries_end_by_number_or_by_bytes():
-    entries = [Listed((b"x" * 200,) * 3, Kind.FILE) for _ in range(10)]
-    by_number = Some(entries, 3, 1 << 20)
-    assert len(list(by_number)) == 3
-    assert by_number.is_more
-    by_bytes = Some(entries, 100, 2 * cost(entries[0]))
-    assert len(list(by_bytes)) == 2
-    assert by_bytes.is_more
-    whole = Some(entries, 100, 1 << 20)
-    assert len(list(whole)) == 10
-    assert not whole.is_more
+@needs_proc
+@pytest.mark.parametrize("kind", [Kind.FILE, Kind.FOLDER])
+@pytest.mark.parametrize("action", KEEPING)
+def test_a_listing_without_end_is_refused(tmp_path, action, kind):
+    """It goes on after the client has enough, too, whatever that asks for."""
+    outcome = client(tmp_path, KEEPING[action], played(lambda: itertools.cycle(long_names(kind))))
+    if action == "walk":
+        assert outcome.raised == "TooLarge"
+    else:
+        assert int(outcome.code) in (ExitCode.FAILED, ExitCode.NO_SPACE, ExitCode.PROTOCOL)
+        assert "more entries than can be kept in memory" in outcome.errors
+    assert outcome.most > 2, "what was measured is not it"
+    assert outcome.most <= MOST_MIB
+
+
+@needs_proc
+@pytest.mark.parametrize("kind", [Kind.FILE, Kind.FOLDER])
+@pytest.mark.parametrize("action", STREAMING)
+def test_a_listing_that_is_used_as_it_comes_takes_little(tmp_path, action, kind):
+    """More than the memory that it may take, and then the server is gone."""
+    parts = itertools.islice(itertools.cycle(long_names(kind)), 700)
+    outcome = client(tmp_path, STREAMING[action], played(lambda: parts))
+    assert outcome.raised == "ConnectionLost" or outcome.code == str(int(ExitCode.CONNECTION_LOST)), outcome.errors[
+        -500:
+    ]
+    assert outcome.most > 2, "what was measured is not it"
+    assert outcome.most <= MOST_MIB
+
+
+# --- honest listings --------------------------------------------------------------------------------------------------
+
+COUNT = 300_000
+
+
+def name_of(number):
+    return b"IMG_2024-%06d-of-the-sea.jpg" % number
+
+
+def ordinary_names():
+    """Parts of a listing of COUNT files, in no order."""
+    numbers = list(range(COUNT))
+    random.Random(7).shuffle(numbers)
+    for start in range(0, COUNT, 1000):
+        yield tuple(Listed((name_of(number),), Kind.FILE, 1, 0, 0o644) for number in numbers[start : start + 1000])
+
+
+HONEST = {
+    "sum": "main('sum', URL + '/top')",
+    "verify": "main('verify', '.', URL + '/top')",
+    "rm": "main('rm', '-r', URL + '/top')",
+    "walk": "print(*[(top, folders, len(files), len(set(files))) for top, folders, files in remote().walk('top')])",
+}
+
+
+@needs_proc
+@pytest.mark.parametrize("action", HONEST)
+def test_a_large_directory_is_no_trouble(tmp_path, action):
+    """The same with a million takes three times as long, and 20 MiB more."""
+    outcome = client(tmp_path, HONEST[action], played(ordinary_names, last=True))
+    assert outcome.most <= MOST_MIB
+    lines = outcome.output.splitlines()
+    if action == "sum":
+        assert outcome.code == "0"
+        assert lines == [b"%b  top/%b" % (bytes(16).hex().encode(), name_of(number)) for number in range(COUNT)]
+    elif action == "verify":
+        assert outcome.code == "1"
+        assert lines == [b"missing here: " + name_of(number) for number in range(COUNT)]
+    elif action == "rm":
+        assert outcome.code == "0"
+    else:
+        assert lines == [b"('top', [], %d, %d)" % (COUNT, COUNT)]
+
+
+# --- what keeps them --------------------------------------------------------------------------------------------------
+
+
+def add_all(names, given):
+    for name in given:
+        names.add(name)
+
+
+def add_to_all(folders, entries):
+    for folder in folders:
+        folder.add(entries)
+
+
+def test_what_is_kept_is_counted_and_bounded():
+    room = Room(10_000, entries=1000)
+    names = Names(room)
+    with pytest.raises(TooLarge, match="more entries than can be kept"):
+        add_all(names, (os.urandom(100) for _ in range(1000)))
+    assert 0 < room.nbytes <= 10_000
+    assert len(list(names)) > 30
+    assert (room.nbytes, room.entries) == (0, 0)
+    with pytest.raises(TooLarge):
+        add_all(names, [b"x"] * 1001)
+    names.clear()
+    assert (room.nbytes, room.entries) == (0, 0)
+
+
+@pytest.mark.parametrize("count", [0, 1, 511, 512, 513, 5_000])
+def test_names_come_back_as_they_went_in(count):
+    room = Room()
+    given = [b"%d" % number for number in range(count)]
+    random.Random(count).shuffle(given)
+    names, numbered = Names(room), SortedNames(room)
+    for name in given:
+        names.add(name)
+        numbered.add(name, int(name))
+    assert room.nbytes <= 400 * count
+    assert list(names) == given
+    assert list(numbered) == [(name, int(name)) for name in sorted(given)]
+    assert (room.nbytes, room.entries) == (0, 0)
+
+
+def test_parts_of_a_listing_are_merged_in_order(monkeypatch):
+    monkeypatch.setattr(packed, "RUN_ENTRIES", 300)
+    room = Room()
+    numbered = SortedNames(room)
+    for number in random.Random(3).sample(range(2000), 2000):
+        numbered.add(b"%04d" % number, number - 3)
+    numbered.sort()
+    assert room.nbytes < 40_000
+    assert list(numbered) == [(b"%04d" % number, number - 3) for number in range(2000)]
+    assert (room.nbytes, room.entries) == (0, 0)
+
+
+def test_a_sequence_of_names():
+    names = NameSequence(bytes.decode)
+    expected = [str(number) for number in range(1000)]
+    for start in range(0, 1000, 300):
+        names.pack([name.encode() for name in expected[start : start + 300]])
+    assert list(names) == expected
+    assert [names[place] for place in range(-1000, 1000)] == expected * 2
+    assert names[5:900:7] == expected[5:900:7]
+    assert "999" in names
+    assert "1000" not in names
+    assert list(reversed(names)) == expected[::-1]
+    for outside in (1000, -1001):
+        with pytest.raises(IndexError):
+            names[outside]
+
+
+def test_a_listing_that_goes_on_when_it_was_cancelled_ends_the_session():
+    listing = answers.Listing()
+    part = Entries(id=1, entries=(Listed((b"a",), Kind.FILE),))
+    assert not listing(part)
+    listing.drop()
+    for _ in range(answers.UNWANTED_PARTS):
+        assert not listing(part)
+    assert not listing.entries
+    with pytest.raises(ProtocolError, match="goes on although"):
+        listing(part)
+
+
+def test_a_get_keeps_little_of_each_directory():
+    """Of a thousand directories that are listed and wait, as in a tree that was made for it."""
+    room = Room(2 << 20)
+    folders = [Folder((b"x",), (b"x",), b"x", room=room) for _ in range(1000)]
+    entries = tuple(Listed((os.urandom(120).hex().encode(),), Kind.FILE) for _ in range(100))
+    with pytest.raises(TooLarge):
+        add_to_all(folders, entries)
+    for folder in folders:
+        folder.forget()
+    assert (room.nbytes, room.entries) == (0, 0)

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, AnyStr, Final, TypeAlias, overload
+from typing import TYPE_CHECKING, Final, TypeAlias, overload
 
 from secftp.api.listing import Listing, stat_of
 from secftp.api.names import file_path, folder_path, spelled
 from secftp.api.removal import remove_tree
+from secftp.api.walking import walk
 from secftp.errors import AlreadyExists, ConnectionLost, FileError, NotAFolder, NotEmpty, NotFound, Side, UsageError
 from secftp.messages import Algorithm, Kind
 from secftp.messages.bounds import TOKEN_BYTES
-from secftp.session.held import Held
+from secftp.session.held import Room
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from secftp.api.entries import RemoteStat
     from secftp.api.names import RemotePath
@@ -118,19 +119,23 @@ class RemoteTree:
     @overload
     def walk(
         self, top: bytes, *, topdown: bool = True, on_error: _OnError = None
-    ) -> Iterator[tuple[bytes, list[bytes], list[bytes]]]: ...
+    ) -> Iterator[tuple[bytes, list[bytes], Sequence[bytes]]]: ...
     @overload
     def walk(
         self, top: str | os.PathLike[str] = "", *, topdown: bool = True, on_error: _OnError = None
-    ) -> Iterator[tuple[str, list[str], list[str]]]: ...
+    ) -> Iterator[tuple[str, list[str], Sequence[str]]]: ...
     def walk(
         self, top: str | bytes | os.PathLike[str] = "", *, topdown: bool = True, on_error: _OnError = None
-    ) -> Iterator[tuple[str, list[str], list[str]]] | Iterator[tuple[bytes, list[bytes], list[bytes]]]:
+    ) -> Iterator[tuple[str, list[str], Sequence[str]]] | Iterator[tuple[bytes, list[bytes], Sequence[bytes]]]:
         """A triple (folder, names of folders in it, names of files in it) for `top` and every folder beneath it.
 
         As `os.walk`: top down, the list of folders may be changed to leave some out. A folder that can't be listed is
         passed over, after `on_error` was told; what the server could not look at is told to it, too, and stands among
         the files. Each folder is one request; `scandir(recursive=True)` is one for all.
+
+        More than 20,000 files of one folder come as a sequence that can't be changed, and keeps them packed. Raises
+        `TooLarge` for more names than 36 MiB hold so, whatever `on_error` is: some 400,000 folders in one folder, or
+        two million files.
 
         >>> for folder, folders, files in remote.walk("backup"):
         ...     print(folder, sorted(folders), sorted(files))
@@ -139,8 +144,8 @@ class RemoteTree:
         """
         given = spelled(top)
         if isinstance(given, bytes):
-            return self._walk(given, topdown, on_error)
-        return self._walk(given, topdown, on_error)
+            return walk(self._pool, self._base, given, Room(), topdown=topdown, on_error=on_error)
+        return walk(self._pool, self._base, given, Room(), topdown=topdown, on_error=on_error)
 
     # --- changing -----------------------------------------------------------------------------------------------------
 
@@ -262,34 +267,6 @@ class RemoteTree:
 
         self._pool.change(remove)
 
-    def _walk(
-        self,
-        top: AnyStr,
-        topdown: bool,  # noqa: FBT001
-        on_error: _OnError,
-    ) -> Iterator[tuple[AnyStr, list[AnyStr], list[AnyStr]]]:
-        folders: list[AnyStr] = []
-        files: list[AnyStr] = []
-        held = Held()
-        try:
-            with Listing(self._pool, folder_path(top, self._base), top, recursive=False) as listing:
-                for entry in listing:
-                    name = entry.name
-                    held.keep(name)
-                    if entry.info is None and entry.problem is not None and on_error is not None:
-                        on_error(entry.problem)
-                    (folders if entry.is_dir() else files).append(name)
-        except FileError as problem:
-            if on_error is not None:
-                on_error(problem)
-            return
-        if topdown:
-            yield top, folders, files
-        for name in folders:
-            yield from self._walk(_beneath(top, name), topdown, on_error)
-        if not topdown:
-            yield top, folders, files
-
 
 def algorithm_for(name: str) -> Algorithm:
     """The digest of that name; raises `UsageError` for any other."""
@@ -297,8 +274,3 @@ def algorithm_for(name: str) -> Algorithm:
         return Algorithm(name)
     except ValueError:
         raise UsageError(f"A checksum is one of {', '.join(Algorithm)}.") from None
-
-
-def _beneath(top: AnyStr, name: AnyStr) -> AnyStr:
-    slash: AnyStr = b"/" if isinstance(top, bytes) else "/"
-    return name if not top else top + name if top.endswith(slash) else top + slash + name

@@ -14,7 +14,8 @@ from secftp.client.in_flight import removals
 from secftp.client.remote import Failures, is_a_file
 from secftp.errors import AlreadyExists, FileError, IsAFolder, NotAFolder, NotFound
 from secftp.messages import Kind, check_path, problem_of, remote_failure
-from secftp.session.held import Held
+from secftp.session.held import Room
+from secftp.session.packed import Names
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -147,10 +148,9 @@ def _remove_folder(session: Session, top: Path, failures: Failures) -> None:
 
 
 def _from_the_leaves_on(session: Session, top: Path, failures: Failures) -> Iterator[tuple[Path, Kind]]:
-    """A folder and all beneath, each before what it is in. In memory are the names of one folder at each level."""
-    held = Held()
-    folders = yield from _files_of(session, top, failures, held)
-    pending = [(top, folders)]
+    """A directory and all beneath, each before what it is in. Kept, and packed, are the names of one at each level."""
+    room = Room()
+    pending = [(top, (yield from _files_of(session, top, failures, room)))]
     while pending:
         path, below = pending[-1]
         name = next(below, None)
@@ -158,26 +158,22 @@ def _from_the_leaves_on(session: Session, top: Path, failures: Failures) -> Iter
             pending.pop()
             yield path, Kind.FOLDER
         else:
-            held.release(name)
-            folders = yield from _files_of(session, (*path, name), failures, held)
+            folders = yield from _files_of(session, (*path, name), failures, room)
             pending.append(((*path, name), folders))
 
 
 def _files_of(
-    session: Session, path: Path, failures: Failures, held: Held
+    session: Session, path: Path, failures: Failures, room: Room
 ) -> Generator[tuple[Path, Kind], None, Iterator[bytes]]:
-    """The files of a folder; returns the names of the folders in it."""
-    files: list[bytes] = []
-    folders: list[bytes] = []
+    """The files of a directory; returns the names of the directories in it."""
+    files, folders = Names(room), Names(room)
     with failures.collected():
         for entry in session.list(path):
             if (problem := problem_of(entry, (*path, *entry.path))) is not None:
                 failures.add(problem)
             else:
-                held.keep(entry.path[0])
-                (folders if entry.kind == Kind.FOLDER else files).append(entry.path[0])
+                (folders if entry.kind == Kind.FOLDER else files).add(entry.path[0])
     for name in files:
-        held.release(name)
         yield (*path, name), Kind.FILE
     return iter(folders)
 

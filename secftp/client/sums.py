@@ -16,7 +16,8 @@ from secftp.client.remote import Failures, is_a_file, opened
 from secftp.client.terminal import STANDARD_OUTPUT, print_bytes, print_output
 from secftp.errors import FileError
 from secftp.messages import Algorithm, Kind, problem_of
-from secftp.session.held import Held
+from secftp.session.held import Room
+from secftp.session.packed import SortedNames
 from secftp.text import escape
 
 if TYPE_CHECKING:
@@ -61,31 +62,40 @@ def _outcomes(
 
 
 def _files(session: Session, url: Url, failures: Failures) -> Iterator[Path]:
-    """The files of a URL by their paths beneath it; `()` for the URL's own. One folder's names are held at a time."""
+    """The files of a URL by their paths beneath it; `()` for the URL's own. Names that are still to come are packed."""
     if session.stat(url.path).kind == Kind.FILE:
         if url.trailing_slash:
             raise is_a_file(url.path)
         yield ()
         return
-    pending: list[Path] = [()]
-    held = Held()
-    while pending:
-        folder = pending.pop()
-        if folder:
-            held.release(folder[-1])
-        files: list[bytes] = []
-        folders: list[bytes] = []
-        with failures.collected():
-            for entry in session.list((*url.path, *folder)):
-                if (problem := problem_of(entry, (*url.path, *folder, *entry.path))) is not None:
-                    failures.add(problem)
-                else:
-                    held.keep(entry.path[0])
-                    (files if entry.kind == Kind.FILE else folders).append(entry.path[0])
-        for name in sorted(files):
-            held.release(name)
-            yield (*folder, name)
-        pending += [(*folder, name) for name in sorted(folders, reverse=True)]
+    room = Room()
+    files, folders = _list(session, url, (), room, failures)
+    yield from ((name,) for name, _ in files)
+    above: list[tuple[Path, Iterator[tuple[bytes, int]]]] = [((), iter(folders))]
+    while above:
+        around, names = above[-1]
+        following = next(names, None)
+        if following is None:
+            above.pop()
+            continue
+        folder = (*around, following[0])
+        files, folders = _list(session, url, folder, room, failures)
+        yield from ((*folder, name) for name, _ in files)
+        above.append((folder, iter(folders)))
+
+
+def _list(session: Session, url: Url, folder: Path, room: Room, failures: Failures) -> tuple[SortedNames, SortedNames]:
+    """The names of files and of directories in a directory, sorted; what is wrong with it is added to the failures."""
+    files, folders = SortedNames(room), SortedNames(room)
+    with failures.collected():
+        for entry in session.list((*url.path, *folder)):
+            if (problem := problem_of(entry, (*url.path, *folder, *entry.path))) is not None:
+                failures.add(problem)
+            else:
+                (files if entry.kind == Kind.FILE else folders).add(entry.path[0])
+    files.sort()
+    folders.sort()
+    return files, folders
 
 
 def _name(url: Url, path: Path) -> bytes:

@@ -8,7 +8,6 @@ no file and no folder does not count, here as at the server.
 from __future__ import annotations
 
 import contextlib
-import itertools
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from secftp.client.copy_counts import count
@@ -18,7 +17,8 @@ from secftp.client.remote import Failures, is_a_file, opened
 from secftp.client.terminal import print_output
 from secftp.errors import ExitCode, FileError, IsAFolder, NotFound, Side
 from secftp.messages import Algorithm, Kind, problem_of
-from secftp.session.held import Held
+from secftp.session.held import Room
+from secftp.session.packed import Names, SortedNames
 from secftp.storage import LocalStore, new_digest, open_local_source
 from secftp.text import escape, format_size, show_path, typed
 
@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 
 _BATCH: Final = 1 << 20
 _FOLDER: Final = -1  # in place of a size
-_SORTED: Final = 100_000
+_UNKNOWN: Final = -2  # what could not be looked at
+_MISSING: Final = -3
 # Up to here a size may say nothing (a page, for files of sysfs), and contents are compared although sizes differ.
 _PAGE: Final = 1 << 16
 
@@ -111,7 +112,7 @@ class _Comparison:
         self._session = session
         self._here = here
         self._failures = failures
-        self._held = Held()
+        self._room = Room()
         self._bar = bar
 
     def run(self) -> None:
@@ -154,49 +155,50 @@ class _Comparison:
 
     def _pairs_below(self) -> Iterator[_Pair]:
         """The files that both sides have, folder by folder; what only one side has is told."""
-        pending: list[Path] = [()]
-        while pending:
-            folder = pending.pop()
-            if folder:
-                self._held.release(folder[-1])
-            before = self._held.nbytes
-            try:
-                there = self._list_there(folder)
-                both = yield from self._pairs_in(folder, there)
-            except FileError as problem:
-                if not folder:
-                    raise
-                self._held.nbytes = before
-                self._failures.add(problem)
-            else:
-                self._held.nbytes = before
-                for name in both:
-                    self._held.keep(name)
-                pending += [(*folder, name) for name in sorted(both, reverse=True)]
+        both = yield from self._pairs_in(())
+        above: list[tuple[Path, Iterator[bytes]]] = [((), iter(both))]
+        while above:
+            around, names = above[-1]
+            name = next(names, None)
+            if name is None:
+                above.pop()
+                continue
+            folder = (*around, name)
+            with self._failures.collected():
+                both = yield from self._pairs_in(folder)
+                above.append((folder, iter(both)))
 
-    def _pairs_in(self, folder: Path, there: dict[bytes, int | None]) -> Generator[_Pair, None, list[bytes]]:
+    def _pairs_in(self, folder: Path) -> Generator[_Pair, None, Names]:
         """The files of one folder that both sides have; returns the folders in it that both have.
 
         What one of the sides could not look at has been told of, and is neither there nor missing.
         """
-        both = []
-        for name, mine in self._list_here(folder):
-            path, is_there, other = (*folder, name), name in there, there.pop(name, None)
-            if mine is None or (is_there and other is None):
-                continue
-            if other is None:
-                self._tell("missing there", path, mine)
-            elif (mine < 0) != (other < 0):
-                self._tell_kinds(path, mine, other)
-            elif mine < 0:
-                both.append(name)
-            elif self._differ_by_size(path, mine, other):
-                self._tell("differs", path)
-            else:
-                yield _Pair(path)
-        for name in sorted(there):
-            if (other := there[name]) is not None:
-                self._tell("missing here", (*folder, name), other)
+        here, there, both = SortedNames(self._room), SortedNames(self._room), Names(self._room)
+        try:
+            self._list_there(folder, there)
+            self._list_here(folder, here)
+            for name, mine, other in _joined(here, there):
+                path = (*folder, name)
+                if _UNKNOWN in (mine, other):
+                    continue
+                if other == _MISSING:
+                    self._tell("missing there", path, mine)
+                elif mine == _MISSING:
+                    self._tell("missing here", path, other)
+                elif (mine < 0) != (other < 0):
+                    self._tell_kinds(path, mine, other)
+                elif mine < 0:
+                    both.add(name)
+                elif self._differ_by_size(path, mine, other):
+                    self._tell("differs", path)
+                else:
+                    yield _Pair(path)
+        except BaseException:
+            both.clear()
+            raise
+        finally:
+            here.clear()
+            there.clear()
         return both
 
     def _differ_by_size(self, path: Path, mine: int, other: int) -> bool:
@@ -220,35 +222,31 @@ class _Comparison:
             source.close()
         return source.info.size == 0
 
-    def _list_here(self, folder: Path) -> Iterator[tuple[bytes, int | None]]:
-        """What is in a folder here, by name and size, sorted unless it is too much for that."""
-        listing = self._scan_here(folder)
-        first = sorted(itertools.islice(listing, _SORTED))
-        return itertools.chain(first, listing)
-
-    def _scan_here(self, folder: Path) -> Iterator[tuple[bytes, int | None]]:
+    def _list_here(self, folder: Path, found: SortedNames) -> None:
+        """Find what is in a folder here, by name and size."""
         store = self._here.store
         assert store is not None  # only folders are listed
         with at_home():
             for entry in store.scan(folder):
                 if entry.problem is None and entry.info is not None:
-                    yield entry.path[0], _FOLDER if entry.info.kind == "folder" else entry.info.size or 0
+                    size = _FOLDER if entry.info.kind == "folder" else entry.info.size or 0
                 else:
                     name = show_path((*folder, *entry.path))
                     self._failures.add(entry.problem or NotFound(f"{name}: it can't be looked at.", side=Side.LOCAL))
-                    yield entry.path[0], None
+                    size = _UNKNOWN
+                found.add(entry.path[0], size)
+        found.sort()
 
-    def _list_there(self, folder: Path) -> dict[bytes, int | None]:
-        """What is in a folder at the server, by name and size; None if it could not be looked at."""
-        found: dict[bytes, int | None] = {}
+    def _list_there(self, folder: Path, found: SortedNames) -> None:
+        """Find what is in a folder at the server, by name and size."""
         for entry in self._session.list((*self._url.path, *folder)):
-            self._held.keep(entry.path[0])
             if (problem := problem_of(entry, (*self._url.path, *folder, *entry.path))) is not None:
                 self._failures.add(problem)
-                found[entry.path[0]] = None
+                size = _UNKNOWN
             else:
-                found[entry.path[0]] = _FOLDER if entry.kind == Kind.FOLDER else entry.size
-        return found
+                size = _FOLDER if entry.kind == Kind.FOLDER else entry.size
+            found.add(entry.path[0], size)
+        found.sort()
 
     # --- the comparison -----------------------------------------------------------------------------------------------
 
@@ -286,3 +284,31 @@ class _Comparison:
 
     def _name(self, path: Path) -> str:
         return escape(b"/".join(path)) if path else escape(typed(self._here.name))
+
+
+def _joined(here: SortedNames, there: SortedNames) -> Iterator[tuple[bytes, int, int]]:
+    """Each name in order, with its number on both sides; `_MISSING` where one of them has not got it.
+
+    A name that a side has twice, which no honest one has, counts once.
+    """
+    mine, theirs = _once(here), _once(there)
+    one, other = next(mine, None), next(theirs, None)
+    while one is not None or other is not None:
+        if other is None or (one is not None and one[0] < other[0]):
+            assert one is not None  # for one of them is there
+            yield *one, _MISSING
+            one = next(mine, None)
+        elif one is None or other[0] < one[0]:
+            yield other[0], _MISSING, other[1]
+            other = next(theirs, None)
+        else:
+            yield *one, other[1]
+            one, other = next(mine, None), next(theirs, None)
+
+
+def _once(names: SortedNames) -> Iterator[tuple[bytes, int]]:
+    last = b""
+    for name, number in names:
+        if name != last:
+            yield name, number
+        last = name

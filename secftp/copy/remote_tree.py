@@ -10,26 +10,20 @@ Every name is the server's word: one that is no single name ends the session, an
 
 from __future__ import annotations
 
-import zlib
-from collections import deque
 from typing import TYPE_CHECKING, Final
 
-import msgspec
-
-from secftp.errors import ProtocolError, TooLarge
-from secftp.messages import Listed, remote_failure
+from secftp.errors import ProtocolError
+from secftp.session.held import Room, cost
+from secftp.session.packed import Entries
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from secftp.copy.places import Place
+    from secftp.messages import Listed
     from secftp.storage import Path
 
-_UNPACKED: Final = 512  # entries of one folder
-_MOST_BYTES: Final = 2**25  # of the entries that wait in all folders, packed: two million with names of some length
-
-_encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(tuple[Listed, ...]).decode
+MOST_BYTES: Final = 32 << 20  # of the entries that wait in all folders, packed: two million with names of some length
 
 
 class Folder:
@@ -40,12 +34,18 @@ class Folder:
     """
 
     __slots__ = (
-        "_packed", "_parts", "_size", "below", "kept", "local", "mode", "mtime_ns", "name", "parent", "remote", "sets",
-        "waiting",
+        "_entries", "below", "local", "mode", "mtime_ns", "name", "parent", "remote", "room", "sets", "waiting",
     )  # fmt: skip
 
     def __init__(
-        self, remote: Path, local: Path, name: bytes, *, below: Path = (), parent: Folder | None = None
+        self,
+        remote: Path,
+        local: Path,
+        name: bytes,
+        *,
+        below: Path = (),
+        parent: Folder | None = None,
+        room: Room | None = None,
     ) -> None:
         self.remote = remote
         self.local = local
@@ -56,16 +56,19 @@ class Folder:
         self.mtime_ns = 0
         self.sets = False
         self.waiting = 0
-        self._parts: deque[tuple[Listed, ...] | bytes] = deque()
-        self._size = 0
-        self._packed = 0  # bytes of those parts
-        self.kept: list[int] = [0] if parent is None else parent.kept  # the same in all folders of a walk
+        self.room = room or Room(MOST_BYTES)  # the same in all folders of a walk
+        self._entries = Entries(self.room)
 
     def child(self, listed: Listed) -> Folder:
         """A folder in it."""
         last = listed.path[0]
         folder = Folder(
-            (*self.remote, last), (*self.local, last), self.name_of(last), below=(*self.below, last), parent=self
+            (*self.remote, last),
+            (*self.local, last),
+            self.name_of(last),
+            below=(*self.below, last),
+            parent=self,
+            room=self.room,
         )
         folder.mode, folder.mtime_ns, folder.sets = listed.mode, listed.mtime_ns, True
         return folder
@@ -74,40 +77,30 @@ class Folder:
         """What people call something in it."""
         return b"%b/%b" % (self.name, last) if self.name else last
 
+    def keep_in(self, room: Room) -> None:
+        """Share this room, before there is anything in it."""
+        self.room = room
+        self._entries = Entries(room)
+
     # --- its entries --------------------------------------------------------------------------------------------------
 
     def add(self, entries: tuple[Listed, ...]) -> None:
-        """Keep a part of its listing. Raises `ProtocolError` for one that is not of this folder's own entries."""
+        """Keep a part of its listing. Raises `ProtocolError` for one that is not of this folder's own entries.
+
+        Raises `TooLarge` for more than can be kept.
+        """
         for entry in entries:
             if len(entry.path) != 1:
                 raise ProtocolError("A listing holds what was not asked for.")
-        self._size += len(entries)
-        if self._size <= _UNPACKED:
-            self._parts.append(entries)
-            return
-        packed = zlib.compress(_encode(entries), 1)
-        if self.kept[0] + len(packed) > _MOST_BYTES:
-            raise remote_failure(TooLarge, self.name, "the folder has more entries than can be kept in memory.")
-        self.kept[0] += len(packed)
-        self._packed += len(packed)
-        self._parts.append(packed)
+            self._entries.append(entry, cost(entry))
 
     def forget(self) -> None:
         """Throw away what was kept: the listing starts again, or is of no use."""
-        self._parts.clear()
-        self.kept[0] -= self._packed
-        self._size = self._packed = 0
+        self._entries.clear()
 
     def entries(self) -> Iterator[Listed]:
         """Its entries, each once; they are forgotten as they are used."""
-        while self._parts:
-            part = self._parts.popleft()
-            if isinstance(part, bytes):
-                self.kept[0] -= len(part)
-                self._packed -= len(part)
-                yield from _decode(zlib.decompress(part))
-            else:
-                yield from part
+        return iter(self._entries)
 
 
 class Item:

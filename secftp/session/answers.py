@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hmac
 from collections import deque
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from secftp.channel import DataRun
 from secftp.errors import ChecksumMismatch, FileError, ProtocolError
@@ -33,6 +33,11 @@ if TYPE_CHECKING:
     from secftp.messages import Listed, Message, SmallFile
     from secftp.storage import Digest, Path, Sink
     from secftp.transfer import Progress
+
+
+# Parts of a listing that may come after it was cancelled: what two ends and the line between them can hold, for a part
+# that is not the last has up to 64 KiB.
+UNWANTED_PARTS: Final = 2048
 
 
 class Answer(Protocol):
@@ -71,9 +76,10 @@ class Single:
 class Listing:
     """The answer to LIST: entries, in parts. `entries` is a queue to be emptied by whoever reads the listing."""
 
-    __slots__ = ("_wanted", "complete", "entries", "error")
+    __slots__ = ("_unwanted", "_wanted", "complete", "entries", "error")
 
     def __init__(self) -> None:
+        self._unwanted = 0  # parts that came in spite of that
         self.entries: deque[Listed] = deque()
         self.complete = False
         self.error: Error | None = None
@@ -84,11 +90,18 @@ class Listing:
         self._wanted = False
         self.entries.clear()
 
+    def _count_unwanted(self) -> None:
+        self._unwanted += 1
+        if self._unwanted > UNWANTED_PARTS:
+            raise ProtocolError("A listing goes on although it was cancelled.")
+
     def __call__(self, received: Received) -> bool:
-        """Take a part of the listing."""
+        """Take a part of the listing. Raises `ProtocolError` if it does not end though nobody wants it any more."""
         if isinstance(received, Entries):
             if self._wanted:
                 self.entries.extend(received.entries)
+            else:
+                self._count_unwanted()
             self.complete = received.last
         elif isinstance(received, Error):
             self.error = received

@@ -1,7 +1,8 @@
 """How much a client keeps of what a server lists: a listing has no end that the client could count on.
 
-Costs are what Python's objects take, roughly and rather too much. What must never happen: that a server which lists
-without end, or a tree that was made for it, fills the memory of the client's machine.
+Names that have to be kept are packed (`secftp.session.packed`), so that a directory of a million entries fits. What
+must never happen: that a server which lists without end, or a tree that was made for it, fills the memory of the
+client's machine.
 """
 
 from __future__ import annotations
@@ -15,38 +16,45 @@ if TYPE_CHECKING:
 
     from secftp.messages import Listed
 
-HELD_BYTES: Final = 40 << 20  # of one verb, with the rest of the process within 64 MiB
-_NAME_BYTES: Final = 200  # of a name that is kept, beside its bytes: the object, its place, a path of few names
+HELD_BYTES: Final = 36 << 20  # of one verb, with the rest of the process within 64 MiB
+HELD_ENTRIES: Final = 3_000_000  # however well they can be packed: it bounds the time of an endless listing, too
 _ENTRY_BYTES: Final = 600  # of an entry with all that is known of it
 _PART_BYTES: Final = 64  # of each name of an entry's path
 
 
-class Held:
-    """What is kept now, in bytes."""
+class Room:
+    """What one operation may keep of listings, in bytes of memory and in entries, and what it keeps now."""
 
-    __slots__ = ("_most", "nbytes")
+    __slots__ = ("_most", "_most_entries", "entries", "nbytes", "refused")
 
-    def __init__(self, most: int = HELD_BYTES) -> None:
+    def __init__(self, most: int = HELD_BYTES, entries: int = HELD_ENTRIES) -> None:
         self._most = most
+        self._most_entries = entries
         self.nbytes = 0
+        self.entries = 0
+        self.refused = False  # whether it was asked for more
 
-    def keep(self, name: bytes | str) -> None:
-        """A name more is kept; raises `TooLarge` if that is too much."""
-        self.add(len(name) + _NAME_BYTES)
+    @property
+    def is_tight(self) -> bool:
+        """Whether little things have to be packed, too."""
+        return self.nbytes > self._most // 4
 
-    def release(self, name: bytes | str) -> None:
-        """It is kept no more."""
-        self.nbytes -= len(name) + _NAME_BYTES
-
-    def add(self, nbytes: int) -> None:
-        """So many bytes more are kept (or fewer); raises `TooLarge` and keeps nothing of them if that is too much."""
-        if nbytes > 0 and self.nbytes + nbytes > self._most:
+    def take(self, nbytes: int, entries: int = 0) -> None:
+        """So much more is kept; raises `TooLarge`, and counts nothing, if that is too much."""
+        if self.nbytes + nbytes > self._most or self.entries + entries > self._most_entries:
+            self.refused = True
             raise TooLarge(
-                "The server lists more than can be kept in memory here.",
-                hint="Name a directory further down.",
+                "The server lists more entries than can be kept in memory here.",
+                hint="Name directories further down, one after the other.",
                 side=Side.REMOTE,
             )
         self.nbytes += nbytes
+        self.entries += entries
+
+    def give(self, nbytes: int, entries: int = 0) -> None:
+        """So much is kept no more."""
+        self.nbytes -= nbytes
+        self.entries -= entries
 
 
 def cost(entry: Listed) -> int:

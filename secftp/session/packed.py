@@ -1,0 +1,234 @@
+"""Entries of listings that have to be kept, packed: some 15 bytes each, a tenth of what objects of Python take.
+
+A few are kept as they are, for most directories are small. More are encoded and compressed in blocks, and one block of
+a listing is unpacked at a time. All that is kept is counted in a `Room`, which bounds it.
+"""
+
+from __future__ import annotations
+
+import bisect
+import heapq
+import operator
+import zlib
+from collections import deque
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, AnyStr, Final, Generic, TypeVar, overload
+
+import msgspec
+
+from secftp.messages import Listed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from secftp.session.held import Room
+
+BLOCK: Final = 256  # entries that are packed together
+UNPACKED: Final = 512  # entries of a listing that are kept as they are
+_TIGHT: Final = 128  # of them where there is little room
+RUN_ENTRIES: Final = 32_768  # that are sorted at once
+_RUN_BYTES: Final = 4 << 20  # of them
+_BLOCK_BYTES: Final = 80  # of a block beside what is in it: the object, its place
+NAME_BYTES: Final = 160  # of a name that is not packed, beside its bytes: it, a number, the tuple of both, its place
+
+_Entry = TypeVar("_Entry")
+
+_encode = msgspec.msgpack.Encoder().encode
+_names: Callable[[bytes], list[bytes]] = msgspec.msgpack.Decoder(list[bytes]).decode
+_numbered: Callable[[bytes], list[tuple[bytes, int]]] = msgspec.msgpack.Decoder(list[tuple[bytes, int]]).decode
+_listed: Callable[[bytes], list[Listed]] = msgspec.msgpack.Decoder(list[Listed]).decode
+
+
+class Packed(Generic[_Entry]):
+    """Entries in the order in which they came, each given out once and forgotten then.
+
+    Raises `TooLarge` for an entry that the room does not hold.
+    """
+
+    __slots__ = ("_blocks", "_decode", "_nbytes", "_room", "_waiting")
+
+    def __init__(self, room: Room, decode: Callable[[bytes], list[_Entry]]) -> None:
+        self._room = room
+        self._decode = decode
+        self._blocks: deque[tuple[bytes, int]] = deque()  # and how many entries are in it
+        self._waiting: deque[tuple[_Entry, int]] = deque()  # that are not packed, and how many bytes each takes
+        self._nbytes = 0  # of these
+
+    def append(self, entry: _Entry, nbytes: int) -> None:
+        """Keep one more, which takes so many bytes while it is not packed."""
+        self._room.take(nbytes, 1)
+        self._waiting.append((entry, nbytes))
+        self._nbytes += nbytes
+        count = len(self._waiting)
+        if count >= _TIGHT and (count >= UNPACKED or (count >= BLOCK and self._blocks) or self._room.is_tight):
+            entries = [entry for entry, _ in self._waiting]
+            self._forget_waiting()
+            self.pack(entries)
+
+    def pack(self, entries: list[_Entry]) -> None:
+        """Keep these as a block, behind the blocks that there are."""
+        block = zlib.compress(_encode(entries), 1)
+        self._room.take(len(block) + _BLOCK_BYTES, len(entries))
+        self._blocks.append((block, len(entries)))
+
+    def __iter__(self) -> Iterator[_Entry]:
+        while self._blocks:
+            yield from self._decode(zlib.decompress(self._next_block()))
+        while self._waiting:
+            entry, nbytes = self._waiting.popleft()
+            self._nbytes -= nbytes
+            self._room.give(nbytes, 1)
+            yield entry
+
+    def clear(self) -> None:
+        """Forget what is left."""
+        while self._blocks:
+            self._next_block()
+        self._forget_waiting()
+
+    def _next_block(self) -> bytes:
+        block, count = self._blocks.popleft()
+        self._room.give(len(block) + _BLOCK_BYTES, count)
+        return block
+
+    def _forget_waiting(self) -> None:
+        self._room.give(self._nbytes, len(self._waiting))
+        self._nbytes = 0
+        self._waiting.clear()
+
+
+class Names(Packed[bytes]):
+    """Names in the order in which they came."""
+
+    __slots__ = ()
+
+    def __init__(self, room: Room) -> None:
+        super().__init__(room, _names)
+
+    def add(self, name: bytes) -> None:
+        """Keep one more; raises `TooLarge`."""
+        self.append(name, len(name) + NAME_BYTES)
+
+
+class Entries(Packed[Listed]):
+    """Entries with all that is known of them, in the order in which they came."""
+
+    __slots__ = ()
+
+    def __init__(self, room: Room) -> None:
+        super().__init__(room, _listed)
+
+
+class SortedNames:
+    """Names, each with a number, in the order of the names; given out once and forgotten then.
+
+    Parts of bounded size are sorted and packed, and merged as they are given out. Raises `TooLarge`.
+    """
+
+    __slots__ = ("_nbytes", "_part", "_parts", "_room")
+
+    def __init__(self, room: Room) -> None:
+        self._room = room
+        self._parts: list[Packed[tuple[bytes, int]]] = []
+        self._part: list[tuple[bytes, int]] = []  # not sorted yet
+        self._nbytes = 0  # of this part
+
+    def add(self, name: bytes, number: int = 0) -> None:
+        """Keep one more."""
+        nbytes = len(name) + NAME_BYTES
+        self._room.take(nbytes, 1)
+        self._part.append((name, number))
+        self._nbytes += nbytes
+        if len(self._part) >= RUN_ENTRIES or self._nbytes >= _RUN_BYTES:
+            self._pack()
+
+    def sort(self) -> None:
+        """Do what can be done now to keep little: all have been added."""
+        if self._parts or len(self._part) > UNPACKED or (len(self._part) >= _TIGHT and self._room.is_tight):
+            self._pack()
+        else:
+            self._part.sort(reverse=True)
+
+    def __iter__(self) -> Iterator[tuple[bytes, int]]:
+        self.sort()
+        if self._parts:
+            yield from heapq.merge(*self._parts)
+            self.clear()
+            return
+        while self._part:
+            entry = self._part.pop()
+            nbytes = len(entry[0]) + NAME_BYTES
+            self._nbytes -= nbytes
+            self._room.give(nbytes, 1)
+            yield entry
+
+    def clear(self) -> None:
+        """Forget what is left."""
+        for part in self._parts:
+            part.clear()
+        self._parts.clear()
+        self._forget_part()
+
+    def _forget_part(self) -> None:
+        self._room.give(self._nbytes, len(self._part))
+        self._nbytes = 0
+        self._part = []
+
+    def _pack(self) -> None:
+        part = sorted(self._part)
+        self._forget_part()
+        packed = Packed(self._room, _numbered)
+        self._parts.append(packed)
+        for start in range(0, len(part), BLOCK):
+            packed.pack(part[start : start + BLOCK])
+
+
+class NameSequence(Sequence[AnyStr]):
+    """Many names as a sequence that can't be changed: packed, and a block of them unpacked where it is looked at.
+
+    `made` makes of a name's bytes what the sequence holds. Threads may share it.
+    """
+
+    __slots__ = ("_blocks", "_last", "_made", "_starts")
+
+    def __init__(self, made: Callable[[bytes], AnyStr]) -> None:
+        self._made: Callable[[bytes], AnyStr] = made
+        self._blocks: list[bytes] = []
+        self._starts = [0]  # of each block, and behind the last
+        self._last: tuple[int, list[bytes]] = (-1, [])  # the block that was looked at last
+
+    def pack(self, names: list[bytes]) -> int:
+        """Add a block of names; returns how many bytes it takes."""
+        block = zlib.compress(_encode(names), 1)
+        self._blocks.append(block)
+        self._starts.append(self._starts[-1] + len(names))
+        return len(block) + _BLOCK_BYTES
+
+    def __len__(self) -> int:
+        return self._starts[-1]
+
+    @overload
+    def __getitem__(self, index: int) -> AnyStr: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[AnyStr]: ...
+    def __getitem__(self, index: int | slice) -> AnyStr | list[AnyStr]:
+        if isinstance(index, slice):
+            return [self[place] for place in range(*index.indices(len(self)))]
+        place = operator.index(index)
+        if place < 0:
+            place += len(self)
+        if not 0 <= place < len(self):
+            raise IndexError(index)
+        number = bisect.bisect_right(self._starts, place) - 1
+        at, names = self._last
+        if at != number:
+            names = _names(zlib.decompress(self._blocks[number]))
+            self._last = number, names
+        return self._made(names[place - self._starts[number]])
+
+    def __iter__(self) -> Iterator[AnyStr]:
+        for block in self._blocks:
+            yield from map(self._made, _names(zlib.decompress(block)))
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} names>"
