@@ -135,6 +135,7 @@ def test_special_bits_are_counted_and_said_once(secftp, tmp_path, way):
     for name, mode in (("a", 0o4755), ("b", 0o755), ("large", 0o2755), ("d", 0o1777)):
         os.chmod(above / "t" / name, mode)
     target = tmp_path / ("root" if way == "put" else "here") / "t"
+    target.parent.mkdir(exist_ok=True)
     result = secftp("put", above / "t", "//t") if way == "put" else secftp("get", "//t", target)
     assert result.code == ExitCode.OK
     assert notes(result) == ["Note: setuid, setgid and sticky bits are never copied; 3 files and directories had some."]
@@ -152,6 +153,7 @@ def test_times_that_can_not_be_said_are_counted(secftp, tmp_path, way):
     with LocalStore(above) as store:
         assert is_beyond(store.stat((b"t", b"small")).mtime_ns)
     target = tmp_path / ("root" if way == "put" else "here") / "t"
+    target.parent.mkdir(exist_ok=True)
     result = secftp("put", above / "t", "//t") if way == "put" else secftp("get", "//t", target)
     assert result.code == ExitCode.OK
     assert [line.split(" can't")[0] for line in notes(result)] == [
