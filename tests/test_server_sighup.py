@@ -179,6 +179,35 @@ def test_the_servers_own_key_ends_where_the_configuration_names_another_way_in(h
         session(server.port, own).close()
 
 
+def test_the_log_goes_on_in_the_file_that_is_open_whatever_a_reload_brings(home, root, key):
+    config, first, second = home / "server.toml", home / "first.log", home / "second.log"
+    start = f'root = "{root}"\nkey-file = "key"\n'
+    write(config, f'{start}log-file = "first.log"\nhost = "{HOST}"\n')
+
+    def reload(server, text, path, told):
+        """Write a configuration, move the log away as logrotate does, and wait for a line in the new file."""
+        write(config, text)
+        if path.exists():
+            path.rename(home / "rotated")
+        server.signal(signal.SIGHUP)
+        until(lambda: path.exists() and told in path.read_text(), f"the log says {told!r}")
+        return path.read_text()
+
+    with server_process(home, "0", "--config", config) as server:
+        until(lambda: first.exists() and "Serving" in first.read_text(), "it listens")
+        # Another file of keys can't be read: the log is in the new file by now, and stays there after the next failure.
+        reload(server, f'{start}keys = "missing"\nlog-file = "second.log"\n', second, "The keys stay as they are")
+        reload(server, "[", second, "Everything stays as it is")
+        # None is named, which needs a restart: said at each reload, and the file is opened again nevertheless.
+        for _ in range(2):
+            text = reload(server, f'{start}host = "127.0.0.2"\n', second, "after a restart only: host, log-file.")
+            assert "In force from" not in text
+        # One that can't be opened is not in force either.
+        text = reload(server, f'{start}log-file = "missing/log"\n', second, "after a restart only: host, log-file.")
+        assert "The log stays where it is" in text
+        reload(server, f'{start}log-file = "first.log"\n', first, "In force from the next session on: log-file.")
+
+
 def test_a_credential_is_told_to_be_systemds_copy(home, root, tmp_path):
     write(tmp_path / "secftp.key", SECRET + "\n", 0o400)
     with serve(home, root, CREDENTIALS_DIRECTORY=str(tmp_path)) as server:

@@ -97,27 +97,33 @@ class Reloader:
             effective = dataclasses.replace(self._options, **{name: getattr(options, name) for name in RELOADED})
             refuse_trusted(effective)
         except SecftpError as problem:
-            self._reopen_log(self._options)  # logrotate has moved the file away, whatever else is wrong
+            self._reopen_log(self._options.log_file)  # logrotate has moved the file away, whatever else is wrong
             self._log.line(f"Everything stays as it is: {problem}", Level.ERROR)
             return
-        self._reopen_log(effective)
+        log_file = self._reopen_log(effective.log_file)
+        effective = dataclasses.replace(effective, log_file=log_file)
         if self._read_keys(effective):
-            self._report_changes(options)
+            self._report_changes(options, effective)
             self._options = effective  # what needs a restart is told at each reload until there was one
+        else:
+            self._options = dataclasses.replace(self._options, log_file=log_file)
 
-    def _reopen_log(self, options: ServerOptions) -> None:
-        if options.log_file is None:
-            if self._options.log_file is not None:
-                self._log.line("The log file stays: the configuration names none, which needs a restart.")
-            return
+    def _reopen_log(self, wanted: str | None) -> str | None:
+        """Open the log file `wanted`, or the one until now where none is wanted; which one is open then."""
+        current = self._options.log_file
+        path = current if wanted is None else wanted
+        if path is None:
+            return None
         try:
-            before = self._log.reopen(open_log(options.log_file, options.root))
+            before = self._log.reopen(open_log(path, self._options.root))
         except SecftpError as problem:
+            opened = self._reopen_log(current) if path != current else current
             self._log.line(f"The log stays where it is: {problem}", Level.ERROR)
-            return
+            return opened
         if before is not None:
             before.close()
         self._log.line("The log file was opened again.")
+        return path
 
     def _read_keys(self, options: ServerOptions) -> bool:
         """Read the keys and put the rules in force; False if they stay as they are."""
@@ -134,16 +140,17 @@ class Reloader:
             self._log.line(line)
         return True
 
-    def _report_changes(self, options: ServerOptions) -> None:
+    def _report_changes(self, options: ServerOptions, effective: ServerOptions) -> None:
+        """Tell what has changed since the last reload: what of `options` is in force by now, and what is not."""
         if options.config is not None:
             self._log.line("The configuration was read again.")
         changed = {
-            field.name.replace("_", "-"): field.name in RELOADED
+            _option(field.name): getattr(options, field.name) == getattr(effective, field.name)
             for field in dataclasses.fields(options)
             if field.name != "limits" and getattr(options, field.name) != getattr(self._options, field.name)
         }
         changed |= {
-            field.name.replace("_", "-"): False
+            _option(field.name): False
             for field in dataclasses.fields(options.limits)
             if getattr(options.limits, field.name) != getattr(self._options.limits, field.name)
         }
@@ -154,3 +161,8 @@ class Reloader:
         if waiting:
             names = ", ".join(sorted(waiting))
             self._log.line(f"Changed, but in force after a restart only: {names}.", Level.WARNING)
+
+
+def _option(field: str) -> str:
+    """What an operator calls a field of the options."""
+    return "host" if field == "hosts" else field.replace("_", "-")
