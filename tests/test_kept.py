@@ -43,6 +43,7 @@ def clamping(monkeypatch):
 
 @pytest.fixture
 def secftp(tmp_path, capfdbinary):
+    (tmp_path / "here").mkdir()
     with client_and_server(tmp_path, capfdbinary) as client:
         yield client
 
@@ -160,6 +161,8 @@ def test_times_that_can_not_be_said_are_counted(secftp, tmp_path, way):
         "Note: The modification times of 3 files and directories"
     ]
     assert "after 2262" in secftp("ls", "-l", "//t/small").output.decode()
+    assert json.loads(secftp("ls", "--json", "//t/small").output)["mtime"] is None
+    assert json.loads(secftp("ls", "--json", "//t/plain").output)["mtime"] is not None
 
 
 @pytest.mark.parametrize("way", ["put", "get"])

@@ -132,7 +132,12 @@ def test_ls(secftp, sick, verb):
     assert b"plain" in result.output
     if "--json" in verb:
         rows = {row["path"]: row for row in map(json.loads, result.output.splitlines())}
-        assert (rows["odd"]["kind"], rows["odd"]["problem"]) == (None, "forbidden")
+        assert rows["odd"] == {
+            "path": "odd",
+            **dict.fromkeys(("kind", "size", "mtime_ns", "mtime", "mode")),
+            "problem": "forbidden",
+        }
+        assert rows["plain"]["mode"] == "0644"
 
 
 def test_ls_shows_what_came_before_a_listing_broke_off(secftp, tmp_path, monkeypatch):

@@ -182,12 +182,13 @@ def json_line(row: Row) -> str:
     """The fields that the help of `ls` lists."""
     from secftp.client.as_json import line, name_fields
 
+    is_known = row.kind is not None  # else the numbers stand for nothing
     fields = name_fields("path", b"/".join(row.path)) | {
         "kind": row.kind,
-        "size": row.size,
-        "mtime_ns": row.mtime_ns,
-        "mtime": _iso(row.mtime_ns),
-        "mode": f"{row.mode:04o}",
+        "size": row.size if is_known else None,
+        "mtime_ns": row.mtime_ns if is_known else None,
+        "mtime": _iso(row.mtime_ns) if is_known else None,
+        "mode": f"{row.mode:04o}" if is_known else None,
     }
     if row.code is not None:
         fields["problem"] = str(row.code)
@@ -195,7 +196,9 @@ def json_line(row: Row) -> str:
 
 
 def _iso(mtime_ns: int) -> str | None:
-    """ISO 8601 in UTC, in seconds; None for a year that it does not know."""
+    """ISO 8601 in UTC, in seconds; None for a year that it does not know, and for a time that is not known exactly."""
+    if is_beyond(mtime_ns):
+        return None
     try:
         moment = time.gmtime(mtime_ns // _NANOSECONDS)
     except (OverflowError, ValueError, OSError):
