@@ -439,3 +439,25 @@ def test_a_start_that_the_system_refuses_is_one_sentence(call, problem):
     first, second = done.stderr.splitlines()
     assert first.startswith("secftp: The system does not let secftp start: ")
     assert second == "  hint: Look at its limits: ulimit -a"
+
+
+@pytest.mark.parametrize("moment", ["_open_standard_descriptors", "fit_streams", "Interruptions.begin"])
+def test_a_signal_while_the_client_starts_is_one_sentence(moment):
+    """Also where only Python's own handler of Ctrl-C is there."""
+    code = (
+        "import os, signal, sys\n"
+        "from secftp.client import __main__ as program\n"
+        f"real = program.{moment}\n"
+        "def stopped(*arguments):\n"
+        "    real(*arguments)\n"
+        "    os.kill(os.getpid(), signal.SIGINT)\n"
+        "    for _ in range(10 ** 6): pass\n"
+        f"program.{moment} = stopped\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "sys.argv = ['secftp', '--version']\n"
+        "sys.exit(program.main())\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (ExitCode.INTERRUPTED, "")
+    assert "Traceback" not in done.stderr
+    assert "Interrupted" in done.stderr

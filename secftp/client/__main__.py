@@ -30,19 +30,17 @@ def main(argv: list[str] | None = None) -> int:
         safe_path.take_off()
     terminal = Terminal()
     interruptions = None
-    if argv is None:
-        # Starting makes many objects and no garbage, so collecting before the first batch only takes time.
-        gc.set_threshold(_OBJECTS_AT_START)
-        _open_standard_descriptors()
-        fit_streams()
-        try:
-            interruptions = Interruptions()
-            interruptions.begin()
-        except (OSError, RuntimeError) as problem:
-            terminal.complain(_no_start(problem))
-            return int(ExitCode.FAILED)
     try:
+        if argv is None:
+            # Starting makes many objects and no garbage: collecting before the first batch only takes time.
+            gc.set_threshold(_OBJECTS_AT_START)
+            _open_standard_descriptors()
+            fit_streams()
+            interruptions = _begin()
         code = _run(sys.argv[1:] if argv is None else argv, terminal)
+    except _NoStart as problem:
+        terminal.complain(problem)
+        return int(ExitCode.FAILED)
     except Stopped as stop:
         code = 128 + stop.number
         terminal.stopped(STOPPING[stop.number], code)
@@ -86,10 +84,21 @@ def _do(arguments: list[str], terminal: Terminal) -> int:
         ) from None
 
 
-def _no_start(problem: Exception) -> SecftpError:
-    """What is said where the system gives this process no descriptor or no thread."""
-    reason = getattr(problem, "strerror", None) or str(problem)
-    return SecftpError(f"The system does not let secftp start: {reason.lower()}.", hint="Look at its limits: ulimit -a")
+class _NoStart(SecftpError):
+    """The system gives this process no descriptor or no thread."""
+
+
+def _begin() -> Interruptions:
+    """Let signals end this process in order from now on. Raises `_NoStart`."""
+    try:
+        interruptions = Interruptions()
+        interruptions.begin()
+    except (OSError, RuntimeError) as problem:
+        reason = getattr(problem, "strerror", None) or str(problem)
+        raise _NoStart(
+            f"The system does not let secftp start: {reason.lower()}.", hint="Look at its limits: ulimit -a"
+        ) from problem
+    return interruptions
 
 
 def _open_standard_descriptors() -> None:
