@@ -220,6 +220,18 @@ def test_what_is_not_there(secftp, here, root):
     secftp("put", os.devnull, "//").expect(ExitCode.LOCAL_FILE, f"not a regular file: {os.devnull}")
 
 
+@pytest.mark.parametrize(
+    "command",
+    [["put", "dangling", "//"], ["put", "--dry-run", "dangling", "//"], ["verify", "dangling", "//a"]],
+    ids=" ".join,
+)
+def test_a_source_that_is_a_symlink_to_nothing_is_called_so(secftp, here, root, command):
+    fill(root, {"a": b"1"})
+    os.symlink("nothing", here / "dangling")
+    result = secftp(*command).expect(ExitCode.LOCAL_FILE, "A symlink that leads to nothing: dangling")
+    assert "Make what the symlink leads to" in result.errors
+
+
 @pytest.mark.parametrize("way", WAYS)
 def test_the_rest_goes_on(secftp, here, root, way):
     fill(here if way == "put" else root, {"a": b"1", "b": b"2"})

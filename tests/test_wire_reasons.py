@@ -255,6 +255,17 @@ def test_each_number_of_the_system_has_its_sentence_and_a_hint_at_either_end(num
     assert "server" not in (here.hint or hint_for(here))
 
 
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.EAGAIN, errno.ENODATA, errno.EMFILE])
+def test_the_disk_is_blamed_for_what_a_disk_does_alone(number):
+    """Files of proc and sysfs refuse with numbers of all kinds."""
+    assert "disk" not in hint_for(translate(OSError(number, ""), "x"))
+    assert "disk" in hint_for(translate(OSError(errno.EIO, ""), "x"))
+
+
+def test_a_file_itself_is_told_of_where_a_directory_was_wanted():
+    assert str(exception_for(ErrorCode.NOT_FOLDER, "x")) == "x: it, or a part of its path, is a file and no directory."
+
+
 def test_a_symlink_is_no_such_file_at_the_server_whatever_the_number():
     for number in (errno.ELOOP, errno.EMLINK):
         here = translate(OSError(number, ""), (b"x",))

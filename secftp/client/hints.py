@@ -6,6 +6,7 @@ of its message.
 
 from __future__ import annotations
 
+import errno
 from typing import TYPE_CHECKING, Final
 
 from secftp.errors import (
@@ -14,6 +15,7 @@ from secftp.errors import (
     FileChanged,
     FileError,
     Forbidden,
+    InputOutputError,
     IsAFolder,
     KeyFormatError,
     NameRefused,
@@ -80,6 +82,7 @@ _LOCAL_REASONS: Final[Mapping[Reason, str]] = {
     Reason.DISK_QUOTA: "Make room in your quota, or choose another file system.",
     Reason.FILE_SYSTEM_LIMIT: "Choose a file system that takes larger files.",
 }
+_NO_DISK: Final = "The system gives no other reason; not every file of /proc, /sys or a device can be read or written."
 _TOO_DEEP: Final = "Copy a directory further down, or pack the tree into an archive."
 
 
@@ -91,5 +94,7 @@ def hint_for(problem: SecftpError) -> str:
         if problem.side is Side.LOCAL and problem.reason in _LOCAL_REASONS:
             return _LOCAL_REASONS[problem.reason]
     is_local = isinstance(problem, FileError) and problem.side is Side.LOCAL
+    if is_local and isinstance(problem, InputOutputError) and problem.errno not in (None, errno.EIO):
+        return _NO_DISK
     hints = _LOCAL if is_local else _REMOTE
     return next((hints[kind] for kind in type(problem).__mro__ if kind in hints), "")

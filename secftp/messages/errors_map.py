@@ -35,7 +35,7 @@ _MEANINGS: dict[ErrorCode, _Meaning] = {
     ErrorCode.BAD_NAME: _Meaning(errors.NameRefused, "the server does not use such a name"),
     ErrorCode.EXISTS: _Meaning(errors.AlreadyExists, "it exists already and was not to be overwritten"),
     ErrorCode.IS_FOLDER: _Meaning(errors.IsAFolder, "it is a folder"),
-    ErrorCode.NOT_FOLDER: _Meaning(errors.NotAFolder, "a part of its path is not a folder"),
+    ErrorCode.NOT_FOLDER: _Meaning(errors.NotAFolder, "it, or a part of its path, is a file and no directory"),
     ErrorCode.NO_SPACE: _Meaning(errors.NoSpace, "no space is left on the server"),
     ErrorCode.TOO_LARGE: _Meaning(errors.TooLarge, "it is larger than the server takes"),
     ErrorCode.CHANGED: _Meaning(errors.FileChanged, "it was changed while it was being sent", "Try again."),

@@ -45,7 +45,9 @@ class _Meaning(NamedTuple):
 _NO_REGULAR_FILE = _Meaning(Forbidden, "It is not a regular file", Reason.SPECIAL)
 # A symlink has the words and the class of a name that does not exist; the reason is for the user of this machine alone.
 _NOT_FOLLOWED = _Meaning(NotFound, "No such file", Reason.SYMLINK)
+# These two of names that the user of this process wrote: symlinks in them are followed.
 _LOOP = _Meaning(NotFound, "Too many symlinks, or a loop of them", Reason.SYMLINK_LOOP)
+_DANGLING = _Meaning(NotFound, "A symlink that leads to nothing", Reason.DANGLING)
 _MEANINGS: dict[int, _Meaning] = {
     errno.ENOENT: _Meaning(NotFound, "No such file"),
     errno.ELOOP: _NOT_FOLLOWED,  # O_NOFOLLOW met one; EMLINK is the same on FreeBSD
@@ -81,14 +83,21 @@ def failure(
 def translate(error: OSError, subject: Path | str) -> FileError:
     """Return the exception that tells of `error` at the file `subject`; what is not known better is an I/O error."""
     meaning = _MEANINGS.get(error.errno or 0)
-    if meaning is _NOT_FOLLOWED and isinstance(subject, str):
-        meaning = _LOOP  # symlinks in a name that the user of this process wrote are followed
+    if meaning is not None and isinstance(subject, str):
+        meaning = _of_followed(meaning, subject)
     if meaning is None:
         problem = failure(InputOutputError, os.strerror(error.errno or errno.EIO).capitalize(), subject)
         problem.errno = error.errno or errno.EIO
         problem.strerror = os.strerror(problem.errno)
         return problem
     return failure(meaning.kind, meaning.words, subject, reason=meaning.reason)
+
+
+def _of_followed(meaning: _Meaning, name: str) -> _Meaning:
+    """What an error means for a name that the user of this process wrote."""
+    if meaning is _NOT_FOLLOWED:
+        return _LOOP
+    return _DANGLING if meaning.kind is NotFound and os.path.islink(name) else meaning
 
 
 def not_regular(subject: Path | str) -> Forbidden:
