@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import pytest
 
+from secftp.api.walking import _Found
 from secftp.copy.remote_tree import Folder
 from secftp.errors import ExitCode, ProtocolError, TooLarge
 from secftp.handshake import ServerHandshake
@@ -222,7 +223,7 @@ HONEST = {
     "sum": "main('sum', URL + '/top')",
     "verify": "main('verify', '.', URL + '/top')",
     "rm": "main('rm', '-r', URL + '/top')",
-    "walk": "print(*[(top, folders, len(files), len(set(files))) for top, folders, files in remote().walk('top')])",
+    "walk": "print(*[(top, folders, len(files), len(set(files)), type(files) is list) for top, folders, files in remote().walk('top')])",
 }
 
 
@@ -242,7 +243,7 @@ def test_a_large_directory_is_no_trouble(tmp_path, action):
     elif action == "rm":
         assert outcome.code == "0"
     else:
-        assert lines == [b"('top', [], %d, %d)" % (COUNT, COUNT)]
+        assert lines == [b"('top', [], %d, %d, False)" % (COUNT, COUNT)]
 
 
 # --- what keeps them --------------------------------------------------------------------------------------------------
@@ -266,8 +267,16 @@ def test_what_is_kept_is_counted_and_bounded():
     assert 0 < room.nbytes <= 10_000
     assert len(list(names)) > 30
     assert (room.nbytes, room.entries) == (0, 0)
+    names.clear()
+    assert (room.nbytes, room.entries) == (0, 0)
+
+
+def test_entries_are_bounded_however_little_they_take():
+    room = Room(entries=1000)
+    names = Names(room)
+    add_all(names, [b"x"] * 1000)
     with pytest.raises(TooLarge):
-        add_all(names, [b"x"] * 1001)
+        names.add(b"x")
     names.clear()
     assert (room.nbytes, room.entries) == (0, 0)
 
@@ -313,6 +322,16 @@ def test_a_sequence_of_names():
     for outside in (1000, -1001):
         with pytest.raises(IndexError):
             names[outside]
+
+
+def test_the_files_of_a_walk_are_counted_when_they_are_packed():
+    room = Room(3 << 20)
+    found = _Found(room, bytes)
+    with pytest.raises(TooLarge):  # noqa: PT012 - one of them raises it
+        for _ in range(300_000):
+            found.add(os.urandom(16), is_folder=False)
+    found.forget()
+    assert room.nbytes == 0
 
 
 def test_a_listing_that_goes_on_when_it_was_cancelled_ends_the_session():

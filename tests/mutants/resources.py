@@ -38,11 +38,11 @@ MUTANTS = [
     mutant("another-directory-taken-for-it", "secftp/storage/descent.py", "if not os.path.samestat(os.fstat(self._fd), self.status):", "if self._fd < 0:", DESCENT),
     # --- listings at the client ---
     mutant("listings-kept-without-a-bound", "secftp/session/held.py", "if self.nbytes + nbytes > self._most or", "if", f"{LISTINGS}::test_what_is_kept_is_counted_and_bounded"),
-    mutant("entries-kept-without-a-bound", "secftp/session/held.py", " or self.entries + entries > self._most_entries:", ":", f"{LISTINGS}::test_what_is_kept_is_counted_and_bounded"),
+    mutant("entries-kept-without-a-bound", "secftp/session/held.py", " or self.entries + entries > self._most_entries:", ":", f"{LISTINGS}::test_entries_are_bounded_however_little_they_take"),
     mutant("names-never-packed", "secftp/session/packed.py", "        if count >= _TIGHT and (", "        if count < 0 and (", f"{LISTINGS}::test_a_large_directory_is_no_trouble[rm]"),
     mutant("sorted-names-never-packed", "secftp/session/packed.py", "        if len(self._part) >= RUN_ENTRIES or self._nbytes >= _RUN_BYTES:\n", "        if self._nbytes < 0:\n", f"{LISTINGS}::test_a_large_directory_is_no_trouble[sum]"),
     mutant("files-of-a-walk-never-packed", "secftp/api/walking.py", "        if len(self._files) >= (BLOCK if len(self._packed) else LISTED):\n", "        if not self._room:\n", f"{LISTINGS}::test_a_large_directory_is_no_trouble[walk]"),
-    mutant("files-of-a-walk-not-counted", "secftp/api/walking.py", "            self._take(self._packed.pack([encoded(name) for name in names]))\n", "            self._packed.pack([encoded(name) for name in names])\n", f"{LISTINGS}::test_a_listing_without_end_is_refused[walk-file]"),
+    mutant("files-of-a-walk-not-counted", "secftp/api/walking.py", "            self._take(self._packed.pack([encoded(name) for name in names]))\n", "            self._packed.pack([encoded(name) for name in names])\n", f"{LISTINGS}::test_the_files_of_a_walk_are_counted_when_they_are_packed"),
     mutant("a-cancelled-listing-goes-on", "secftp/session/answers.py", "if self._unwanted > UNWANTED_PARTS:", "if self._unwanted < 0:", f"{LISTINGS}::test_a_listing_that_goes_on_when_it_was_cancelled_ends_the_session"),
     mutant("too-much-to-walk-passed-over", "secftp/api/walking.py", "            raise  # nothing is wrong with the directory\n", "            return\n", f"{LISTINGS}::test_a_listing_without_end_is_refused[walk-folder]"),
     mutant("a-get-keeps-all-entries", "secftp/copy/remote_tree.py", "self._entries.append(entry, cost(entry))", "self._entries.append(entry, 0)", f"{LISTINGS}::test_a_get_keeps_little_of_each_directory"),
