@@ -223,7 +223,10 @@ HONEST = {
     "sum": "main('sum', URL + '/top')",
     "verify": "main('verify', '.', URL + '/top')",
     "rm": "main('rm', '-r', URL + '/top')",
-    "walk": "print(*[(top, folders, len(files), len(set(files)), type(files) is list) for top, folders, files in remote().walk('top')])",
+    "walk": (
+        "print(*[(top, folders, len(files), len(set(files)), type(files) is list)"
+        " for top, folders, files in remote().walk('top')])"
+    ),
 }
 
 
