@@ -20,7 +20,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from secftp.errors import AuthenticationError, ExitCode, KeyFormatError, NotFound
+from secftp.errors import AuthenticationError, ExitCode, FileError, Forbidden, KeyFormatError, NotFound, Reason
 from secftp.keys import Key, write_key_file
 from secftp.messages import End, ErrorCode, File, Ok, Read, Write, encode
 from secftp.server.limits import Limits
@@ -165,6 +165,35 @@ def test_with_named_keys_no_key_is_made(home, root, key):
             session(server.port, key)
         assert "Key:" not in server.log.text
     assert listing(home) == ["key", "keys.toml"]
+
+
+def test_what_a_named_key_may_not_do_is_said_to_its_holder_and_not_to_others(home, root):
+    """The key of a backup or a drop-box, as the documentation has it: the server's own sentence is about the server."""
+    (root / "name").write_bytes(b"contents")
+    (root / "box").mkdir()
+    write(
+        home / "keys.toml",
+        f'[box]\nkey = "{SECRET}"\nrights = "drop-box"\n[look]\nkey = "{SECRET}"\nrights = ["list"]\n',
+    )
+    with serve(home, root, "--keys", home / "keys.toml", "--anonymous") as server:
+        secret = Key.from_text(SECRET)
+        with session(server.port, secret, name="box") as client:
+            for what, reason in (
+                (lambda: client.remove((b"name",)), Reason.MAY_NOT_DELETE),
+                (lambda: list(client.list(())), Reason.MAY_NOT_LIST),
+                (lambda: get(client, b"name"), Reason.MAY_NOT_READ),
+                (lambda: client.set_attributes((b"name",), mode=0o600), Reason.MAY_NOT_OVERWRITE),
+                (lambda: put(client, b"name", b"other"), Reason.MAY_NOT_OVERWRITE),
+            ):
+                with pytest.raises(FileError, match="this key may not") as caught:
+                    what()
+                assert caught.value.reason == reason
+        with session(server.port, secret, name="look") as client, pytest.raises(Forbidden) as caught:
+            client.make_folder((b"other",))
+        assert caught.value.reason == Reason.MAY_NOT_WRITE
+        with session(server.port, None) as client, pytest.raises(Forbidden) as caught:
+            client.make_folder((b"other",))
+        assert caught.value.reason is None
 
 
 def test_no_key_is_in_the_environment_of_the_process(home, root):

@@ -124,7 +124,7 @@ class Keyring:
         path = self._options.keys
         if path is None:
             return {}
-        from secftp.keys.named import read_keys
+        from secftp.keys.named import RIGHTS, read_keys
 
         found: dict[str, NamedKey] = {}
         for name, entry in read_keys(path).items():
@@ -136,7 +136,7 @@ class Keyring:
             if entry.folder:
                 store = undo.enter_context(contextlib.closing(self._folder(name, entry.folder)))
                 stores.append(store)
-            rights = Rights(**{right: right in entry.rights for right in Rights._fields})
+            rights = Rights(**{right: right in entry.rights for right in RIGHTS})
             found[name] = NamedKey(entry.key.password(), rights, store, entry.key.generated)
         return found
 
