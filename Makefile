@@ -5,6 +5,10 @@ PYTHON_IN_VENV := .venv/bin/python
 ARGS :=
 # A test that hangs is ended and says where it was; by a thread, since some tests use the alarm signal themselves.
 HANGS := --timeout=300 --timeout-method=thread
+# Processes that share the suite: make test WORKERS=0 runs it in one, in order.
+WORKERS := logical
+# Benchmarks are run once here, and not measured.
+SHARED := --numprocesses=$(WORKERS) --dist=worksteal --benchmark-disable
 # For each target of make fuzz.
 SECONDS := 10
 
@@ -21,7 +25,7 @@ demo: setup ## set up, then send real files both ways with every cipher and show
 	@$(PYTHON_IN_VENV) tools/demo.py
 
 test: setup-test ## set up, then run the whole test suite (ARGS="..." goes to pytest)
-	@$(PYTHON_IN_VENV) -m pytest $(HANGS) $(ARGS)
+	@$(PYTHON_IN_VENV) -m pytest $(HANGS) $(SHARED) $(ARGS)
 
 test-pythons: ## the suite and the demo under every Python from 3.11 to 3.14 that can be had here (ARGS="...")
 	@tools/test_pythons.sh $(ARGS)

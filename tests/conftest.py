@@ -9,7 +9,10 @@ import time
 
 import pytest
 
+from tests.counts import COUNTS
+
 _FD_FOLDER = "/proc/self/fd" if os.path.isdir("/proc/self/fd") else "/dev/fd"
+_counts: list[str] = []
 _THREAD_GRACE = 2.0  # seconds for a thread that was told to end, and is not joined, to do so
 _IGNORED_BY_PYTHON = {signal.SIGPIPE, getattr(signal, "SIGXFSZ", None)}
 
@@ -24,6 +27,19 @@ def pytest_configure():
     for number in signal.valid_signals() - _IGNORED_BY_PYTHON:
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, lambda *_: None)
+
+
+def pytest_runtest_logreport(report):
+    """Collect what tests have counted; also of those that another process runs."""
+    if report.when == "teardown":
+        _counts.extend(value for name, value in report.user_properties if name == COUNTS)
+
+
+def pytest_terminal_summary(terminalreporter):
+    if _counts:
+        terminalreporter.section("what was tried")
+        for line in _counts:
+            terminalreporter.write_line(line)
 
 
 def pytest_addoption(parser):

@@ -17,6 +17,7 @@ from secftp.handshake import ClientHandshake, Established, HelloReceived, Server
 from secftp.keys import Key, generate_key
 from secftp.record import Mode, Password, Suite
 from secftp.server.limits import Limits
+from tests.counts import COUNTS
 from tests.model import p256
 from tests.model.named_points import bad_points
 from tests.serving import DEADLINE, HOST, KEY, SUITES, get, put, serving, session
@@ -27,15 +28,9 @@ UNCOUNTED = Limits(free_guesses=10**6, guess_burst=10**6)
 
 
 @pytest.fixture
-def tell(capsys, record_property):
-    """Prints a count, and keeps it in the report."""
-
-    def print_it(what, count):
-        record_property(what, count)
-        with capsys.disabled():
-            print(f"\n[access] {count} {what}")
-
-    return print_it
+def tell(record_property):
+    """Keep a count for the end of the run, where it is printed."""
+    return lambda what, count: record_property(COUNTS, f"[access] {count} {what}")
 
 
 def shake(mine: Password, theirs: Password, suite: Suite = Suite.AES128, mode: Mode = Mode.KEYED, name: str = ""):

@@ -43,7 +43,7 @@ def test_every_option_of_a_limit_is_there_with_its_default():
         assert default == (none if value is None else f"{value:g}"), option
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", sorted(NAMES))
 def test_the_line_in_the_guide_is_the_line_in_the_log(name):
     found = re.findall(rf'(?:\blimit|_tell)\(\s*"{name}", (f?)"([^"]*)"', SOURCES)
     assert found, "no such line"

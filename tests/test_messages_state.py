@@ -45,6 +45,7 @@ from secftp.messages import (
     encode,
 )
 from secftp.messages.schema import REGISTRY
+from tests.counts import COUNTS
 
 UP, DOWN = Direction.TO_SERVER, Direction.TO_CLIENT
 PATH = (b"a",)
@@ -252,7 +253,7 @@ def arrive(receiver: Receiver, number: int, direction: Direction) -> None:
     receiver.accept(decode(number, flags, payload, direction), 0.0)
 
 
-def test_every_state_type_and_direction(capsys):
+def test_every_state_type_and_direction(record_property):
     cells = legal = 0
     for (direction, state), row in LEGAL.items():
         for number in range(256):
@@ -273,8 +274,8 @@ def test_every_state_type_and_direction(capsys):
                     receiver.accept_data(1)
     assert set(SAMPLES) == {entry.number for entry in REGISTRY}
     assert (cells, legal) == (9 * 256, 33)
-    with capsys.disabled():
-        print(f"\n[messages] state x type x direction: {cells} cells, {legal} legal, {cells - legal} refused")
+    what = f"[messages] state x type x direction: {cells} cells, {legal} legal, {cells - legal} refused"
+    record_property(COUNTS, what)
 
 
 def test_the_states_are_those_of_the_table():

@@ -19,6 +19,7 @@ from secftp.messages import NewFile, WriteMany
 from secftp.record import Suite
 from secftp.server.limits import Limits
 from secftp.session import Single
+from tests.counts import COUNTS
 from tests.proxy import Way, relaying
 from tests.serving import (
     DEADLINE,
@@ -134,15 +135,9 @@ def read_old(client):
 
 
 @pytest.fixture
-def tell(capsys, record_property):
-    """Prints a count, and keeps it in the report."""
-
-    def print_it(what, count):
-        record_property(what, count)
-        with capsys.disabled():
-            print(f"\n[network] {count} {what}: every file whole, old or new")
-
-    return print_it
+def tell(record_property):
+    """Keep a count for the end of the run, where it is printed."""
+    return lambda what, count: record_property(COUNTS, f"[network] {count} {what}: every file whole, old or new")
 
 
 CUTS = ("close", "reset", "half")

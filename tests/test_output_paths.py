@@ -20,6 +20,7 @@ import pytest
 from secftp.client.__main__ import main
 from secftp.text import escape
 from tests.command_line import SECRET, started, terminal
+from tests.counts import COUNTS
 from tests.model import schedule
 from tests.model.client import Client, Failed
 from tests.model.digest import digest
@@ -77,15 +78,9 @@ def check(output: bytes, what: str, *, newlines: bool = True) -> None:
 
 
 @pytest.fixture
-def tell(capfdbinary, record_property):
-    """Prints a count, and keeps it in the report."""
-
-    def print_it(what, count):
-        record_property(what, count)
-        with capfdbinary.disabled():
-            print(f"\n[output] {count} {what}: nothing but what can be shown")
-
-    return print_it
+def tell(record_property):
+    """Keep a count for the end of the run, where it is printed."""
+    return lambda what, count: record_property(COUNTS, f"[output] {count} {what}: nothing but what can be shown")
 
 
 # --- the client's ways out --------------------------------------------------------------------------------------------

@@ -29,6 +29,7 @@ from secftp.messages import (
 )
 from secftp.messages.schema import REGISTRY
 from secftp.record import Suite
+from tests.counts import COUNTS
 from tests.replay import C2S, OTHER, S2C, MemoryStore, as_frames, record, to_client, to_server
 from tests.seamed.product import Sealed, seams
 from tests.serving import MemorySink, digest_of
@@ -61,15 +62,10 @@ suites = pytest.mark.parametrize("suite", Suite, ids=lambda suite: suite.name)
 
 
 @pytest.fixture
-def tell(capsys, record_property, request):
-    """Prints a count, which CI's log then has, and keeps it in the report."""
-
-    def print_it(what, count):
-        record_property(what, count)
-        with capsys.disabled():
-            print(f"\n[session] {count} {what}: all refused ({request.node.callspec.id})")
-
-    return print_it
+def tell(record_property, request):
+    """Keep a count for the end of the run, where it is printed."""
+    case = request.node.callspec.id
+    return lambda what, count: record_property(COUNTS, f"[session] {count} {what}: all refused ({case})")
 
 
 class Ends:

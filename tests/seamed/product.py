@@ -13,6 +13,7 @@ import pytest
 
 from secftp.handshake import ClientHandshake, Established, HelloReceived, ServerHandshake
 from secftp.record import Frame, Inbox, Mode, Opener, Password, Sealer, Suite, binding
+from tests.counts import COUNTS
 from tests.seamed import core
 
 if TYPE_CHECKING:
@@ -183,13 +184,7 @@ def seams(monkeypatch: pytest.MonkeyPatch) -> Iterator[Seams]:
 
 
 @pytest.fixture
-def tell(capsys, record_property, request):
-    """Prints a count, which CI's log then has, and keeps it in the report."""
-
-    def print_it(what: str, count: int) -> None:
-        record_property(what, count)
-        case = f" ({request.node.callspec.id})" if hasattr(request.node, "callspec") else ""
-        with capsys.disabled():
-            print(f"\n[core] {count} {what}: all came to nothing{case}")
-
-    return print_it
+def tell(record_property, request):
+    """Keep a count for the end of the run, where it is printed."""
+    case = f" ({request.node.callspec.id})" if hasattr(request.node, "callspec") else ""
+    return lambda what, count: record_property(COUNTS, f"[core] {count} {what}: all came to nothing{case}")
