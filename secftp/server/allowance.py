@@ -1,5 +1,6 @@
-"""How much log a client may make: so many bytes at once, and so many a minute, for a session and for its source.
+"""How much a log may hold of what clients cause: bounds on bytes and on lines.
 
+A client that was let in may make so many bytes at once, and so many a minute, for a session and for its source.
 A session has a share of its own. What one key does from one network has another, so that new sessions bring no new
 room. Once a share is used up, nothing passes until an eighth of it is there again: a few long silences are easier to
 read than lines with gaps everywhere.
@@ -66,6 +67,48 @@ class Allowance:
         now = self._clock()
         self._left = min(self._most, self._left + (now - self._at) * self._most / MINUTE)
         self._at = now
+
+
+class Seldom:
+    """Lets something of one name through once in so many seconds, and counts what it did not let through."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._told: dict[str, tuple[float, int]] = {}
+        self._lock = threading.Lock()
+
+    def ask(self, name: str) -> int | None:
+        """How many were left out since the last one, if this one may pass; else None. Names come from a short list."""
+        now = time.monotonic()
+        with self._lock:
+            last, left_out = self._told.get(name, (float("-inf"), 0))
+            if now - last < self._seconds:
+                self._told[name] = last, left_out + 1
+                return None
+            self._told[name] = now, 0
+            return left_out
+
+
+class Budget:
+    """So many at once, and so many a second after that."""
+
+    def __init__(self, most: float, per_second: float) -> None:
+        self._most = most
+        self._per_second = per_second
+        self._left = most
+        self._at = time.monotonic()
+        self._lock = threading.Lock()
+
+    def take(self, count: float) -> bool:
+        """Take so many, if there are."""
+        now = time.monotonic()
+        with self._lock:
+            self._left = min(self._most, self._left + (now - self._at) * self._per_second)
+            self._at = now
+            if self._left < count:
+                return False
+            self._left -= count
+            return True
 
 
 class Sources:

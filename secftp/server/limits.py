@@ -1,4 +1,4 @@
-"""What a server gives nobody more of. Each number is an option of the command line, with the same meaning."""
+"""Upper bounds on what a server gives its clients. What operators set is an option of the same name and meaning."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ import time
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, Self
 
 from secftp.server import as_json
-from secftp.server.allowance import SESSION_BYTES, Allowance, Sources
+from secftp.server.allowance import SESSION_BYTES, Allowance, Budget, Seldom, Sources
 from secftp.server.outlet import Outlet
 
 if TYPE_CHECKING:
@@ -316,48 +316,6 @@ class SessionLog:
 
     def _fields(self) -> dict[str, as_json.Value]:
         return {"session": self._number, "peer": self._peer, "name": self.key}
-
-
-class Seldom:
-    """Lets something of one name through once in so many seconds, and counts what it did not let through."""
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._told: dict[str, tuple[float, int]] = {}
-        self._lock = threading.Lock()
-
-    def ask(self, name: str) -> int | None:
-        """How many were left out since the last one, if this one may pass; else None. Names come from a short list."""
-        now = time.monotonic()
-        with self._lock:
-            last, left_out = self._told.get(name, (float("-inf"), 0))
-            if now - last < self._seconds:
-                self._told[name] = last, left_out + 1
-                return None
-            self._told[name] = now, 0
-            return left_out
-
-
-class Budget:
-    """So many at once, and so many a second after that."""
-
-    def __init__(self, most: float, per_second: float) -> None:
-        self._most = most
-        self._per_second = per_second
-        self._left = most
-        self._at = time.monotonic()
-        self._lock = threading.Lock()
-
-    def take(self, count: float) -> bool:
-        """Take so many, if there are."""
-        now = time.monotonic()
-        with self._lock:
-            self._left = min(self._most, self._left + (now - self._at) * self._per_second)
-            self._at = now
-            if self._left < count:
-                return False
-            self._left -= count
-            return True
 
 
 def _printable(text: str) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from secftp.channel import Page, PageServer
 from secftp.errors import InstallationError, UsageError
-from secftp.server.log import Budget
+from secftp.server.allowance import Budget
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
