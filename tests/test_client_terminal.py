@@ -254,10 +254,12 @@ def test_a_reader_who_is_gone_ends_it_with_one_line():
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="only Linux has /dev/full, which is what is tested here")
-def test_a_full_disk_behind_standard_output():
+@pytest.mark.parametrize("arguments", [["keygen"], ["--help"], ["completion", "bash"]], ids=" ".join)
+def test_a_full_disk_behind_standard_output(arguments):
     with open("/dev/full", "wb") as full:
-        result = client("keygen", stdout=full)
-    assert result.returncode == ExitCode.LOCAL_FILE
+        result = client(*arguments, stdout=full)
+    assert result.returncode == ExitCode.NO_SPACE
+    assert result.stderr.endswith(b"  hint: Make room on this machine's disk.\n")
     assert result.stderr.startswith(b"secftp: Standard output can't be written: no space left")
 
 

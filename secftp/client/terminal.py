@@ -9,6 +9,7 @@ new one), or that a terminal which can't be written to ends a transfer.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sys
 from typing import TYPE_CHECKING, Final
@@ -18,6 +19,7 @@ from secftp.client.progress import Bar
 from secftp.errors import (
     ExitCode,
     InputOutputError,
+    NoSpace,
     SecftpError,
     Side,
     UsageError,
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 
 STANDARD_OUTPUT: Final = 1
 STANDARD_ERROR: Final = 2
+_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 class Terminal:
@@ -230,8 +233,8 @@ def _told() -> Iterator[None]:
     except OSError as error:
         discard(STANDARD_OUTPUT)
         reason = (error.strerror or type(error).__name__).lower()
-        problem = InputOutputError(f"Standard output can't be written: {reason}.")
-        raise problem.locate(Side.LOCAL) from None
+        kind = NoSpace if error.errno in _FULL else InputOutputError
+        raise kind(f"Standard output can't be written: {reason}.", side=Side.LOCAL) from None
 
 
 def discard(descriptor: int) -> None:
