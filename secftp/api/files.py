@@ -10,7 +10,7 @@ from secftp.api.reader import RemoteReader
 from secftp.api.tree import RemoteTree
 from secftp.api.writer import RemoteWriter
 from secftp.errors import UsageError
-from secftp.session import Unconfirmed
+from secftp.session import Unconfirmed, has_arrived
 from secftp.transfer import unwatched
 
 if TYPE_CHECKING:
@@ -77,10 +77,19 @@ class RemoteFiles(RemoteTree):
         view = memoryview(data).cast("B")
         watch = _watching(progress)
 
+        sent: Unconfirmed | None = None
+
         def write(connection: Connection) -> int:
+            nonlocal sent
             source = MemorySource(view)
             session = connection.session
-            return session.write(wanted, source, overwrite=overwrite, mode=permissions, progress=watch).size
+            if sent is not None and has_arrived(session, wanted, sent):
+                return sent.sent.size
+            try:
+                return session.write(wanted, source, overwrite=overwrite, mode=permissions, progress=watch).size
+            except Unconfirmed as lost:
+                sent = lost
+                raise
 
         try:
             if overwrite:

@@ -66,12 +66,16 @@ def put_stream(options: PutOptions, terminal: Terminal) -> None:
             if near.info.size is not None:
                 watching.planned(1, near.info.size)
             watching.started(url.path[-1], near.info.size or 0)
-            return session.write(
-                url.path, source, algorithm=Algorithm(options.how.checksum), overwrite=options.how.overwrite
-            )
+            try:
+                return session.write(
+                    url.path, source, algorithm=Algorithm(options.how.checksum), overwrite=options.how.overwrite
+                )
+            except Unconfirmed:
+                source.is_sent = True  # of an empty one no byte tells
+                raise
 
         connector = Connector.choose(options.connection, terminal.waiting)
-        retries = Retries(options.retries, watching.retrying, lambda: source.done, possible=lambda: not source.done)
+        retries = Retries(options.retries, watching.retrying, lambda: source.done, possible=source.is_untouched)
 
         def copy() -> Transferred:
             try:
@@ -175,15 +179,20 @@ class _Delivered(Sink):
 
 
 class _Taken(Source):
-    """Standard input, and how many bytes of it have been read."""
+    """Standard input, how many bytes of it have been read, and whether it has been sent to its end."""
 
-    __slots__ = ("_limit", "_source", "_watching", "done")
+    __slots__ = ("_limit", "_source", "_watching", "done", "is_sent")
 
     def __init__(self, source: Source, watching: Watching, limit: RateLimit) -> None:
         self.done = 0
+        self.is_sent = False
         self._source = source
         self._watching = watching
         self._limit = limit
+
+    def is_untouched(self) -> bool:
+        """Whether all of it can still be sent."""
+        return not self.done and not self.is_sent
 
     @property
     def info(self) -> FileInfo:

@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING
 from secftp.client.connect import Connector
 from secftp.client.ends import STREAM, open_input, open_output
 from secftp.client.key import choose_key
+from secftp.errors import SecftpError
 from secftp.messages import Algorithm, check_path
+from secftp.session import Unconfirmed, has_arrived
 
 if TYPE_CHECKING:
     from secftp.client.options import TransferOptions
     from secftp.client.terminal import Terminal
+    from secftp.session import Transferred
     from secftp.storage import Path
 
 
@@ -33,17 +36,35 @@ def run_read(options: TransferOptions, terminal: Terminal) -> None:
 def run_write(options: TransferOptions, terminal: Terminal) -> None:
     """Send a file. Raises what `Session.open`, `Session.write`, `open_input` and `choose_key` raise."""
     path, server = _prepare(options, terminal)
+    try:
+        sent = _write(options, terminal, path, server)
+    except Unconfirmed as lost:
+        sent = _confirm(server, path, lost)
+    terminal.confirmed(sent.digest)
+
+
+def _write(options: TransferOptions, terminal: Terminal, path: Path, server: Connector) -> Transferred:
     with open_input(options.local) as source, server.open() as session:
         terminal.sending()
         with terminal.progress(wanted=not _is_terminal(options, 0)) as progress:
-            sent = session.write(
+            return session.write(
                 path,
                 source,
                 algorithm=Algorithm(options.checksum),
                 overwrite=not options.no_clobber,
                 progress=progress,
             )
-    terminal.confirmed(sent.digest)
+
+
+def _confirm(server: Connector, path: Path, lost: Unconfirmed) -> Transferred:
+    """What was sent, if it has arrived: the answer alone may be lost. Else raises the loss."""
+    try:
+        with server.open() as session:
+            if has_arrived(session, path, lost):
+                return lost.sent
+    except SecftpError:
+        pass  # it can't be found out
+    raise lost
 
 
 def wire_path(name: str) -> Path:

@@ -6,6 +6,7 @@ connection is lost waits for the next one, in its order.
 
 from __future__ import annotations
 
+import os
 import time
 from collections import deque
 from typing import TYPE_CHECKING, Final
@@ -21,6 +22,7 @@ from secftp.copy.steps import steps_of
 from secftp.copy.tally import MODE_DIFFERS, SAME, Tally, twice
 from secftp.copy.watch import Silent, Summary
 from secftp.errors import FileError
+from secftp.messages.bounds import TOKEN_BYTES
 from secftp.messages.schema import CAPABILITY_STAT
 from secftp.storage.failures import failure
 from secftp.storage.outgoing import What
@@ -58,6 +60,7 @@ class Put:
         self._globs = Globs(self._options.include, self._options.exclude)
         self._limit = RateLimit(self._options.rate)
         self._lost_folders: set[Path] = set()
+        self._token = os.urandom(TOKEN_BYTES)
         self._steps: Iterator[Step] | None = None  # None before the first session, and after the last step
         self._is_planned = False
         self._queue: deque[Step] = deque()
@@ -87,7 +90,7 @@ class Put:
             sizes = self._tally.wants_plan or self._options.update or self._options.resume or self._options.dry_run
             self._steps = _walk(found, self._globs, follow=self._options.follow, sizes=sizes)
             self._is_planned = True
-        sending = Sending(session, self._options, self._tally, self._limit, self._lost_folders)
+        sending = Sending(session, self._options, self._tally, self._limit, self._lost_folders, self._token)
         may_overwrite = session.may("overwrite")
         asking = Asking(
             session.pipeline,

@@ -2,7 +2,8 @@
 
 Sent again, such a file can be refused although it has arrived: the server replaces nothing, or its directory has been
 closed by then (mode 0555). So a refusal counts only if what is there is not what was sent. A large file is compared
-before it is sent, which also saves sending it.
+before it is sent, which also saves sending it. The server tells the digest of what has come with the copy's token even
+to a client that may not read.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from secftp.copy.prefix import hash_prefix
 from secftp.copy.put_flights import Flight
 from secftp.copy.times import same_time
 from secftp.errors import FileError
-from secftp.messages import ErrorCode, Info, Kind, Ok, Stat, Sum
+from secftp.messages import Error, ErrorCode, Info, Kind, Ok, Stat, Sum
 from secftp.messages.schema import CAPABILITY_STAT, CAPABILITY_SUM
 from secftp.session.answers import Single
 from secftp.storage import new_digest
@@ -74,14 +75,14 @@ def has_arrived(base: Sending, step: Step, source: Source) -> bool:
     if not step.may_be_there or not base.can_compare or size is None:
         return False
     there = _ask(base, Stat(id=base.pipeline.next_id(), path=step.remote))
-    if not isinstance(there, Info) or there.kind is not Kind.FILE or there.size != size:
+    may_look = not (isinstance(there, Error) and there.code is ErrorCode.FORBIDDEN)
+    if may_look and not _looks_like(there, source, preserve=base.options.preserve):
         return False
-    if base.options.preserve and not same_time(there.mtime_ns, source.info.mtime_ns):
-        return False
-    request = Sum(id=base.pipeline.next_id(), path=step.remote, algorithm=base.options.algorithm)
     answer, digest = Single(), new_digest(base.options.algorithm)
-    base.pipeline.submit(request, answer)
+    base.pipeline.submit(sum_of(base, step), answer)
     base.pipeline.flush()
+    if not may_look and not isinstance(_await(base, answer), Ok):
+        return False  # before all of it is read here in vain
     try:
         hash_prefix(source, digest, size)
         source.check_unchanged()
@@ -95,6 +96,18 @@ def has_arrived(base: Sending, step: Step, source: Source) -> bool:
     step.told = size
     base.tally.finished(step.name, size, digest.digest(), moved=size - (step.kept or 0))
     return True
+
+
+def sum_of(base: Sending, step: Step) -> Sum:
+    """The request for the digest of a file that may be there."""
+    return Sum(id=base.pipeline.next_id(), path=step.remote, algorithm=base.options.algorithm, token=base.token)
+
+
+def _looks_like(there: Message | None, source: Source, *, preserve: bool) -> bool:
+    """Whether a file at the server has the size of one here and, if it gets that, the time."""
+    if not isinstance(there, Info) or there.kind is not Kind.FILE or there.size != source.info.size:
+        return False
+    return not preserve or same_time(there.mtime_ns, source.info.mtime_ns)
 
 
 def _ask(base: Sending, request: Stat) -> Message | None:

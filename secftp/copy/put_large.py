@@ -82,6 +82,7 @@ def _request(base: Sending, step: Step, size: int | None, offset: int, digest: D
         offset=offset,
         prefix=digest.digest() if offset else None,
         keep=base.can_keep and size is not None and size >= KEEP_BYTES,
+        token=base.token,
     )
 
 

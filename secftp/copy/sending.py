@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
-from secftp.copy.put_again import REFUSALS, SumFlight, can_compare
+from secftp.copy.put_again import REFUSALS, SumFlight, can_compare, sum_of
 from secftp.copy.put_flights import AttributesFlight, BatchFlight, Flight, FolderFlight, ModeFlight, Sent
 from secftp.copy.put_large import send_large
 from secftp.copy.steps import Step
@@ -20,7 +20,6 @@ from secftp.messages import (
     MakeFolder,
     NewFile,
     SetAttributes,
-    Sum,
     WriteMany,
     exception_for,
     no_directory,
@@ -41,7 +40,7 @@ if TYPE_CHECKING:
     from secftp.storage import Path
 
 # Of a message: its own map, and for each file its array, digest, mode, time and the heads of all that.
-_MESSAGE_BYTES: Final = 64
+_MESSAGE_BYTES: Final = 96
 _FILE_BYTES: Final = 80
 _ROOM: Final = MAX_BULK - _MESSAGE_BYTES
 _BATCH_FILES: Final = 256
@@ -57,13 +56,20 @@ class Sending:
     """What is sent over one session, for as long as that lasts.
 
     `current` is the step that is being taken, until it is somewhere else where it can't be forgotten: while it is, the
-    steps before it may be sent.
+    steps before it may be sent. `token`: that of all files of this copy, over whichever session they are sent.
     """
 
     def __init__(
-        self, session: Session, options: CopyOptions, tally: Tally, limit: RateLimit, lost_folders: set[Path]
+        self,
+        session: Session,
+        options: CopyOptions,
+        tally: Tally,
+        limit: RateLimit,
+        lost_folders: set[Path],
+        token: bytes,
     ) -> None:
         self.options = options
+        self.token = token
         self.tally = tally
         self.lost_folders = lost_folders
         self.current: Step | None = None
@@ -224,6 +230,7 @@ class Sending:
             files=tuple(self._files),
             algorithm=self.options.algorithm,
             overwrite=self.options.overwrite,
+            token=self.token,
         )
         flight, spent = BatchFlight(self, self._sent), sum(sent.size for sent in self._sent)
         self._unflushed += self._size
@@ -302,7 +309,7 @@ class Sending:
         """Ask for the digests of files that were refused, and may be there since they were first sent."""
         while self._doubts:
             sent, code, reason = self._doubts[-1]
-            request = Sum(id=self.pipeline.next_id(), path=sent.step.remote, algorithm=self.options.algorithm)
+            request = sum_of(self, sent.step)
             self._flights.append(SumFlight(self, sent, code, reason))
             self._doubts.pop()
             self.pipeline.submit(request, self._flights[-1])

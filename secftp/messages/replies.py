@@ -53,7 +53,7 @@ class Ok(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """OK: it is done, and the file of a WRITE stands under its final name. `size` and `digest` for WRITE and SUM.
 
     `time_changed`: the file system could not keep the modification time, and has the nearest that it can.
-    `mode_changed`: it has not the permissions that were asked for.
+    `mode_changed`: it has not the permissions that were asked for. `own`: SUM is of the file that came with its token.
     """
 
     id: Id
@@ -61,6 +61,7 @@ class Ok(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     digest: Digest | None = None
     time_changed: bool = False
     mode_changed: bool = False
+    own: bool = False
 
 
 class Error(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

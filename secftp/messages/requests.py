@@ -65,7 +65,7 @@ class Write(FileRequest, frozen=True, kw_only=True, omit_defaults=True):
 
     With `offset` and `prefix` what follows goes behind the first `offset` bytes of the partial that the server kept, if
     their digest is `prefix`, and END's digest is of the whole file; `size` is of what follows. `keep`: if this breaks
-    off, what has come may stay as the partial of the name.
+    off, what has come may stay as the partial of the name. `token`: by which SUM finds it.
     """
 
     size: Size | None = None
@@ -76,6 +76,7 @@ class Write(FileRequest, frozen=True, kw_only=True, omit_defaults=True):
     offset: Size = 0
     prefix: Digest | None = None
     keep: bool = False
+    token: Token | None = None
 
     def __post_init__(self) -> None:
         check_path(self.path)
@@ -132,11 +133,15 @@ class MakeFolder(FileRequest, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Sum(FileRequest, frozen=True, kw_only=True, omit_defaults=True):
-    """SUM: the digest of a file, or of a part as READ's. Answered by OK with size and digest, or ERROR."""
+    """SUM: the digest of a file, or of a part as READ's. Answered by OK with size and digest, or ERROR.
+
+    With the `token` of the WRITE or WRITEMANY that it came with, a client may ask that may not read.
+    """
 
     offset: Size = 0
     length: Size | None = None
     algorithm: Algorithm = Algorithm.XXH128
+    token: Token | None = None
 
 
 class SetAttributes(FolderRequest, frozen=True, kw_only=True, omit_defaults=True):
@@ -171,11 +176,12 @@ class NewFile(msgspec.Struct, frozen=True, array_like=True):
 
 
 class WriteMany(Request, frozen=True, kw_only=True, omit_defaults=True):
-    """WRITEMANY: take these small files. Answered by RESULTS, in order, or by ERROR."""
+    """WRITEMANY: take these small files. Answered by RESULTS, in order, or by ERROR. `token`: as WRITE's, of each."""
 
     files: Annotated[tuple[NewFile, ...], msgspec.Meta(min_length=1, max_length=MAX_MANY)]
     algorithm: Algorithm = Algorithm.XXH128
     overwrite: bool = True
+    token: Token | None = None
 
 
 class Cancel(msgspec.Struct, frozen=True, kw_only=True):

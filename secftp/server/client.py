@@ -11,6 +11,7 @@ from secftp.channel import Channel, Keepalive
 from secftp.errors import ConnectionLost, SecftpError, TransferTimeout
 from secftp.messages import Bye, Direction, ErrorCode, text_for
 from secftp.server.places import Bound, Place, tell
+from secftp.server.requests.arrivals import Arrivals, OwnArrivals
 from secftp.server.requests.repeats import Repeats
 from secftp.server.session import Context, ServerSession, welcome
 
@@ -60,6 +61,7 @@ class Shared:
     stopping: Flag = field(default_factory=Flag)
     hurry: Flag = field(default_factory=Flag)
     repeats: Repeats = field(default_factory=Repeats)
+    arrivals: Arrivals = field(default_factory=Arrivals)
 
 
 class Client:
@@ -139,7 +141,9 @@ class Client:
     def _serve(self, channel: Channel) -> None:
         shared = self._shared
         stopping = shared.stopping.is_set
-        context = Context(self.store, self._grant.rights, self._log, stopping, shared.hurry.is_set, shared.repeats)
+        rights, hurry = self._grant.rights, shared.hurry.is_set
+        arrivals = OwnArrivals(shared.arrivals, self.store, self._owner())
+        context = Context(self.store, rights, self._log, stopping, hurry, shared.repeats, arrivals)
         self._session, self._channel = ServerSession(channel, context), channel
         shared.keepalive.watch(channel)
         try:
@@ -159,6 +163,10 @@ class Client:
         finally:
             shared.keepalive.forget(channel)
         self._say_goodbye(channel, stopping=stopping())
+
+    def _owner(self) -> str:
+        """Who has sent what this session sends: its key, or all clients without one."""
+        return f"key {self._grant.name}" if self._grant.rights.keyed else "anonymous"
 
     def _say_goodbye(self, channel: Channel, *, stopping: bool) -> None:
         """The authenticated close; a client that has closed already misses nothing."""

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from secftp.channel import Channel
     from secftp.server.access import Rights
     from secftp.server.log import SessionLog
+    from secftp.server.requests.arrivals import OwnArrivals
     from secftp.server.requests.repeats import Repeats
     from secftp.storage import Store
 
@@ -49,7 +50,8 @@ class Context(NamedTuple):
     """What a session needs beside its channel.
 
     `stopping` says that no further request is to be served, `hurry` that the one under way is to be broken off.
-    `repeats` are the changes that all sessions of this server have carried out.
+    `repeats` are the changes that all sessions of this server have carried out, `arrivals` the files that those of this
+    client's key have written.
     """
 
     store: Store
@@ -58,6 +60,7 @@ class Context(NamedTuple):
     stopping: Callable[[], bool]
     hurry: Callable[[], bool]
     repeats: Repeats | None = None
+    arrivals: OwnArrivals | None = None
 
 
 def welcome(idle: float = IDLE_SECONDS, rights: Rights | None = None) -> Welcome:
@@ -77,7 +80,9 @@ class ServerSession:
     def __init__(self, channel: Channel, context: Context) -> None:
         self.busy = False  # whether a request is being served; read by the thread that stops the server
         self._channel = channel
-        self._desk = Desk(channel, context.store, context.rights, context.log, context.hurry, context.repeats)
+        self._desk = Desk(
+            channel, context.store, context.rights, context.log, context.hurry, context.repeats, context.arrivals
+        )
         self._stopping = context.stopping
 
     def run(self) -> None:

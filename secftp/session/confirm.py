@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 from typing import TYPE_CHECKING
 
-from secftp.errors import ConnectionLost, FileError
+from secftp.errors import ConnectionLost, FileError, Forbidden
 from secftp.messages import Kind
 
 if TYPE_CHECKING:
@@ -17,28 +17,40 @@ if TYPE_CHECKING:
 class Unconfirmed(ConnectionLost):
     """As `ConnectionLost`, when a file had been sent to its end: whether the server has stored it is not known.
 
-    `sent`: its size and digest, which is of the kind `algorithm`.
+    `sent`: its size and digest, which is of the kind `algorithm`. `token`: that of the request, if it had one.
     """
 
-    def __init__(self, lost: ConnectionLost, sent: Transferred, algorithm: Algorithm) -> None:
+    def __init__(
+        self, lost: ConnectionLost, sent: Transferred, algorithm: Algorithm, token: bytes | None = None
+    ) -> None:
         super().__init__(lost.message, hint=lost.hint)
-        self.args = (lost, sent, algorithm)  # from which it is made again where it was pickled
+        self.args = (lost, sent, algorithm, token)  # from which it is made again where it was pickled
         self.sent = sent
         self.algorithm = algorithm
+        self.token = token
 
 
 def has_arrived(session: Session, path: Path, lost: Unconfirmed) -> bool:
     """Whether the file `path` is what was sent over the connection that was lost.
 
-    An empty file proves nothing: all are alike. False also if this client may not ask. Raises what ends the session.
+    A server that remembers the request's token tells a client without further rights, too. Else an empty file proves
+    nothing: all are alike. False also if this client may not ask. Raises what ends the session.
     """
-    if not lost.sent.size:
-        return False
     try:
-        info = session.stat(path)
-        if info.kind is not Kind.FILE or info.size != lost.sent.size:
+        if not _may_be(session, path, lost):
             return False
-        found = session.checksum(path, algorithm=lost.algorithm)
+        found, is_own = session.own_checksum(path, lost.algorithm, lost.token)
     except FileError:
         return False
+    if not is_own and not lost.sent.size:
+        return False
     return hmac.compare_digest(found.digest, lost.sent.digest)
+
+
+def _may_be(session: Session, path: Path, lost: Unconfirmed) -> bool:
+    """Whether it is worth while to have the server read it: not if it has another size, as far as that can be seen."""
+    try:
+        info = session.stat(path)
+    except Forbidden:
+        return True
+    return info.kind is Kind.FILE and info.size == lost.sent.size

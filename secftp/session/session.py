@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import hmac
+import os
 from typing import TYPE_CHECKING, NamedTuple, Self, TypeVar
 
 from secftp.channel import connect
@@ -35,6 +36,7 @@ from secftp.messages import (
     no_parent,
     remote_failure,
 )
+from secftp.messages.bounds import TOKEN_BYTES
 from secftp.messages.schema import (
     CAPABILITY_CHANGE,
     CAPABILITY_LIST,
@@ -195,6 +197,7 @@ class Session:
             offset=offset,
             prefix=None if prefix is None else prefix.digest(),
             keep=keep,
+            token=os.urandom(TOKEN_BYTES),
         )
         with self.pipeline.alive():
             end, ok = self._send(request, source, new_digest(algorithm) if prefix is None else prefix, progress)
@@ -214,7 +217,8 @@ class Session:
         except ConnectionLost as lost:
             if end is None or request.prefix is not None:
                 raise
-            raise Unconfirmed(lost, Transferred(end.size, end.digest), request.algorithm) from None
+            sent = Transferred(end.size, end.digest)
+            raise Unconfirmed(lost, sent, request.algorithm, request.token) from None
         except FileError:
             # What is wrong is known; the answer is taken only so that the next request does not find it.
             with contextlib.suppress(SecftpError):
@@ -266,13 +270,22 @@ class Session:
         self, path: Path, *, algorithm: Algorithm = Algorithm.XXH128, offset: int = 0, length: int | None = None
     ) -> Transferred:
         """The digest of a file, or of a part of it, computed by the server; and how many bytes went into it."""
-        self.require(CAPABILITY_SUM, path)
-        request = Sum(id=self.pipeline.next_id(), path=path, algorithm=algorithm, offset=offset, length=length)
+        found, _ = self._sum(
+            Sum(id=self.pipeline.next_id(), path=path, algorithm=algorithm, offset=offset, length=length)
+        )
+        return found
+
+    def own_checksum(self, path: Path, algorithm: Algorithm, token: bytes | None) -> tuple[Transferred, bool]:
+        """As `checksum` of a whole file, and whether the server knows that it is the one that came with this token."""
+        return self._sum(Sum(id=self.pipeline.next_id(), path=path, algorithm=algorithm, token=token))
+
+    def _sum(self, request: Sum) -> tuple[Transferred, bool]:
+        self.require(CAPABILITY_SUM, request.path)
         with self.pipeline.alive():
-            ok = self._ask(request, Ok, path)
+            ok = self._ask(request, Ok, request.path)
         if ok.size is None or ok.digest is None:
             raise ProtocolError("The answer does not fit the request.")
-        return Transferred(ok.size, ok.digest)
+        return Transferred(ok.size, ok.digest), ok.own
 
     # --- changes ------------------------------------------------------------------------------------------------------
 

@@ -225,6 +225,7 @@ _WRITE = rows(
     ("offset", size, 0),
     PREFIX,
     ("keep", boolean, False),
+    TOKEN,
 )
 _FOUND = rows(REQUEST, ("size", size), ("mtime_ns", time), ("mode", mode))
 
@@ -243,14 +244,14 @@ TYPES = (
     Type(0x14, "REMOVE", (UP,), rows(*NAMED, ("kind", or_nil(kind), None), ("tree", boolean, False), TOKEN)),
     Type(0x15, "RENAME", (UP,), rows(*NAMED, ("to", path), ("overwrite", boolean, False), TOKEN)),
     Type(0x16, "MKDIR", (UP,), rows(*NAMED, ("parents", boolean, False), MODE, ("fill", boolean, False), TOKEN)),
-    Type(0x17, "SUM", (UP,), rows(*NAMED, *PART, ALGORITHM)),
+    Type(0x17, "SUM", (UP,), rows(*NAMED, *PART, ALGORITHM, TOKEN)),
     Type(0x18, "SETATTR", (UP,), rows(*FOLDER, MODE, MTIME)),
     Type(0x19, "READMANY", (UP,), rows(REQUEST, ("paths", array(path, 1, 1024)), ALGORITHM), 65536),
     Type(
         0x1A,
         "WRITEMANY",
         (UP,),
-        rows(REQUEST, ("files", array(NEW_FILE, 1, 1024)), ALGORITHM, ("overwrite", boolean, True)),
+        rows(REQUEST, ("files", array(NEW_FILE, 1, 1024)), ALGORITHM, ("overwrite", boolean, True), TOKEN),
         65536,
     ),
     Type(
@@ -263,6 +264,7 @@ TYPES = (
             ("digest", or_nil(digest), None),
             ("time_changed", boolean, False),
             ("mode_changed", boolean, False),
+            ("own", boolean, False),
         ),
     ),
     Type(

@@ -8,6 +8,7 @@ ANSWERS = "tests/test_copy_lost_answers.py"
 CHANGES = "tests/test_api_lost_answers.py"
 KILLED = "tests/test_sweep_clients.py"
 LEFTOVERS = "tests/test_storage_leftovers.py"
+WRITTEN = "tests/test_write_only_lost_answers.py"
 READONLY = "tests/test_readonly_directories.py"
 
 MUTANTS: list[Mutant] = [
@@ -43,6 +44,12 @@ MUTANTS: list[Mutant] = [
     mutant("removed-twice-under-one-token", "secftp/server/requests/change.py", '    desk.require("delete")\n    if desk.repeats.knows(request.token):\n', '    desk.require("delete")\n    if desk.repeats.knows(None):\n', CHANGES),
     mutant("tokens-without-a-bound", "secftp/server/requests/repeats.py", "            if len(self._tokens) >= MOST_TOKENS:\n", "            if len(self._tokens) < 0:\n", CHANGES),
     mutant("no-token-is-a-token", "secftp/server/requests/repeats.py", "        if token is None:\n            return\n", "", CHANGES),
+    mutant("token-of-another-key-confirms", "secftp/server/requests/arrivals.py", "self._owner.hex().encode(), *path", "*path", WRITTEN),
+    mutant("another-file-under-the-name-is-confirmed", "secftp/server/requests/arrivals.py", "{algorithm} {self._store.identity(path)} {info.size} {info.mtime_ns}", "{algorithm} {info.size} {info.mtime_ns}", WRITTEN),
+    mutant("other-bytes-are-confirmed", "secftp/server/requests/read.py", "    if confirmed is None or not hmac.compare_digest(confirmed, found):\n", "    if confirmed is None:\n", WRITTEN),
+    mutant("digest-told-of-what-was-changed", "secftp/server/requests/read.py", "    if not own:\n        desk.require(\"read\")\n", "", WRITTEN),
+    mutant("sum-of-anything-without-the-right", "secftp/server/requests/read.py", "    if confirmed is None:\n        desk.require(\"read\")\n", "", WRITTEN),
+    mutant("arrivals-without-a-bound", "secftp/server/requests/arrivals.py", "            if len(self._files) >= MOST_ARRIVALS:\n", "            if len(self._files) < 0:\n", WRITTEN),
     mutant("any-file-confirms-what-was-sent", "secftp/session/confirm.py", "    return hmac.compare_digest(found.digest, lost.sent.digest)\n", "    return bool(found.digest)\n", CHANGES, ANSWERS),
-    mutant("empty-file-confirms-what-was-sent", "secftp/session/confirm.py", "    if not lost.sent.size:\n        return False\n", "", CHANGES),
+    mutant("empty-file-confirms-what-was-sent", "secftp/session/confirm.py", "    if not is_own and not lost.sent.size:\n        return False\n", "", CHANGES),
 ]  # fmt: skip

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from secftp.errors import AlreadyExists, FileError, InstallationError, Reason
 from secftp.messages import Error, ErrorCode, code_for, reason_for, text_for
 from secftp.server.as_json import shortened
+from secftp.server.requests.arrivals import Arrivals, OwnArrivals
 from secftp.server.requests.filling import Filling
 from secftp.server.requests.repeats import Repeats
 from secftp.server.requests.written import Written
@@ -67,7 +68,7 @@ class Outcome(NamedTuple):
 class Desk:
     """One session's handlers' common ground. `hurry` says that the request under way is to be broken off."""
 
-    __slots__ = ("channel", "filling", "hurry", "log", "repeats", "rights", "store", "written")
+    __slots__ = ("arrivals", "channel", "filling", "hurry", "log", "repeats", "rights", "store", "written")
 
     def __init__(
         self,
@@ -77,6 +78,7 @@ class Desk:
         log: SessionLog,
         hurry: Callable[[], bool],
         repeats: Repeats | None = None,
+        arrivals: OwnArrivals | None = None,
     ) -> None:
         self.channel = channel
         self.store = store
@@ -84,6 +86,7 @@ class Desk:
         self.log = log
         self.hurry = hurry
         self.repeats = repeats or Repeats()
+        self.arrivals = arrivals or OwnArrivals(Arrivals(), store, "")
         self.filling = Filling(store)
         self.written = Written(store)
 

@@ -120,6 +120,8 @@ def _write_all(desk: Desk, request: WriteMany, record: _Record) -> tuple[list[_F
                     )
                 )
                 desk.made(file.path)
+                if not overwrite:  # else it may simply be sent again
+                    desk.arrivals.note(request.token, file.path, request.algorithm, file.digest)
             except FileError as problem:
                 desk.blame_right(problem, wanted=request.overwrite)
                 fate = told(problem)

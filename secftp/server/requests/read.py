@@ -61,9 +61,14 @@ def read(desk: Desk, request: Read) -> Outcome:
 
 
 def sum_up(desk: Desk, request: Sum) -> Outcome:
-    """OK with the digest. It may take long; signs of life are given by the thread that watches the channel."""
+    """OK with the digest. It may take long; the thread that watches the channel keeps the connection alive.
+
+    A client that may not read gets that of a file which it has sent itself, as long as that is what stands there.
+    """
     desk.log.line(f"Client requesting checksum: {name_of(request.path)}")
-    desk.require("read")
+    confirmed = _confirmed(desk, request)
+    if confirmed is None:
+        desk.require("read")
     desk.check(request.id)
     digest = begin_digest(request.algorithm)
     with with_size(desk.store.open_source(request.path), request.path) as source:
@@ -78,9 +83,26 @@ def sum_up(desk: Desk, request: Sum) -> Outcome:
             raise FileChanged("It became shorter while it was being read.")
         source.check_unchanged()
     result = digest.digest()
-    desk.channel.send(Ok(id=request.id, size=size, digest=result))
+    own = _is_own(desk, request, confirmed, result)
+    if not own:
+        desk.require("read")
+    desk.channel.send(Ok(id=request.id, size=size, digest=result, own=own))
     desk.log.line(f"Checksum: {result.hex()}")
     return Outcome(size, result)
+
+
+def _confirmed(desk: Desk, request: Sum) -> bytes | None:
+    """The digest of the whole file, as it was confirmed to this client; None for one that it has not sent."""
+    if request.offset or request.length is not None:
+        return None
+    return desk.arrivals.find(request.token, request.path, request.algorithm)
+
+
+def _is_own(desk: Desk, request: Sum, confirmed: bytes | None, found: bytes) -> bool:
+    """Whether that is still so, now that the file was read through and has the digest `found`."""
+    if confirmed is None or not hmac.compare_digest(confirmed, found):
+        return False
+    return _confirmed(desk, request) == confirmed
 
 
 def _part(source: Source, request: Read | Sum) -> int:

@@ -70,6 +70,7 @@ def _receive(desk: Desk, request: Write) -> tuple[End, Kept]:
             )
         info = sink.commit()
     desk.made(request.path)
+    desk.arrivals.note(request.token, request.path, request.algorithm, end.digest)
     return end, what_is_kept(request.mode, request.mtime_ns, info)
 
 
