@@ -126,13 +126,26 @@ def test_another_file_is_not_taken_for_what_was_sent(server, root, way, write):
         write(way.remote)
 
 
-def test_an_empty_file_proves_nothing(server, root, way):
-    """One that is made as a lock may be another client's."""
+def test_another_client_s_empty_file_proves_nothing(server, root, way):
+    """One that is made as a lock may be another client's by now: only the one that was sent counts."""
+
+    def change():
+        if "File confirmed" not in server.log.text:
+            return False
+        os.rename(f"{root}/new", f"{root}/gone")
+        make(root, {b"new": b""})
+        return True
+
+    way.cut_when(change, after=lambda: "requested to write filename: new" in server.log.text)
+    with pytest.raises(ConnectionLost):
+        way.remote.write_bytes("new", b"", overwrite=False)
+
+
+def test_an_empty_file_of_our_own_is_found(server, root, way):
     way.cut_when(
         lambda: "File confirmed" in server.log.text, after=lambda: "requested to write filename: new" in server.log.text
     )
-    with pytest.raises(ConnectionLost):
-        way.remote.write_bytes("new", b"", overwrite=False)
+    assert way.remote.write_bytes("new", b"", overwrite=False) == 0
 
 
 # --- at the server ----------------------------------------------------------------------------------------------------
