@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from secftp.messages import Algorithm
     from secftp.storage import Path, Store
 
-# All files of one copy that can be unconfirmed at a time (128 messages of 256 files), at some 250 bytes each.
+# All files of one copy that can be unconfirmed at a time (128 messages of 256 files), at some 170 bytes each.
 MOST_ARRIVALS: Final = 32768
 _KEY_BYTES: Final = 16
 
