@@ -197,7 +197,7 @@ class Session:
             offset=offset,
             prefix=None if prefix is None else prefix.digest(),
             keep=keep,
-            token=os.urandom(TOKEN_BYTES),
+            token=os.urandom(TOKEN_BYTES) if prefix is None else None,  # a rest alone is not asked for
         )
         with self.pipeline.alive():
             end, ok = self._send(request, source, new_digest(algorithm) if prefix is None else prefix, progress)
