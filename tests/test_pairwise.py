@@ -241,6 +241,18 @@ def test_without_overwriting_what_is_there_is_skipped(secftp, way, dry):
         assert (result.code, "skipped: it exists already" in result.errors) == (FINE, True)
 
 
+@pytest.mark.parametrize("options", [[], ["--update"]], ids=["", "--update"])
+@pytest.mark.parametrize("way", ["get", "put"])
+def test_a_dry_run_skips_what_the_run_skips(secftp, way, options):
+    """A file that is the same at both ends is left alone with --update alone."""
+    start, target = ("//", "here/") if way == "get" else ("here/", "//")
+    for kind in ("file", "dir"):
+        assert secftp(way, f"{start}{kind}", target).code == FINE
+        dry = secftp(way, "--dry-run", *options, f"{start}{kind}", target)
+        run = secftp(way, *options, f"{start}{kind}", target)
+        assert ("skipped" in dry.errors, "skipped" in run.errors) == (bool(options),) * 2, (dry.errors, run.errors)
+
+
 def test_mv_without_overwriting_fails_since_the_source_stays(secftp):
     result = secftp("mv", "--no-clobber", "//file", "//other")
     assert (result.code, "not to be overwritten" in result.errors) == (EXISTS, True)

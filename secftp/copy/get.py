@@ -150,6 +150,8 @@ class Get:
             raise failure(IsAFolder, "It is a folder", item.local)
         if not options.overwrite:
             return "it exists already"
+        if not options.update:
+            return ""
         is_same = there.kind == "file" and there.size == item.size and same_time(there.mtime_ns, item.mtime_ns)
         if is_same and options.preserve and (there.mode ^ item.mode) & 0o777:
             return self._set_mode(item, place)
