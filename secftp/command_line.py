@@ -8,6 +8,7 @@ No argument is repeated in a message, since any of them may be a key.
 
 from __future__ import annotations
 
+import abc
 import argparse
 import re
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
@@ -23,7 +24,7 @@ _DISGUISE: Final = "\0"
 _NEGATIVE_NUMBER: Final = re.compile(r"-\d+|-\d*\.\d+", re.ASCII)
 
 
-class StrictParser(argparse.ArgumentParser):
+class StrictParser(argparse.ArgumentParser, abc.ABC):
     """A parser that treats hyphens by rules of its own. Subclasses define `surplus` and `error`."""
 
     def parse(self, arguments: list[str]) -> dict[str, Any]:
@@ -40,9 +41,9 @@ class StrictParser(argparse.ArgumentParser):
             self.surplus([_undisguised(each) for each in extra])
         return {name: _undisguised(value) for name, value in vars(values).items()}
 
+    @abc.abstractmethod
     def surplus(self, arguments: list[str]) -> NoReturn:
         """Raise for arguments that are neither known options nor wanted otherwise."""
-        raise NotImplementedError
 
     def _may_be_an_option(self, argument: str) -> bool:
         """Tell whether each letter of `-xyz` is an option, up to one that takes the rest as its value."""
