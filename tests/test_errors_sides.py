@@ -23,7 +23,6 @@ WITHOUT_A_SIDE = {
     ("api/memory.py", "Cancelled"),  # bytes in memory that a program gave up
     ("api/server.py", "NotFound"),  # the directory to be served
     ("api/server.py", "NotAFolder"),
-    ("client/terminal.py", "InputOutputError"),  # standard output; located when it is raised
 }
 
 
