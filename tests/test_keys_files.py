@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import errno
+import fcntl
 import hashlib
 import os
 import socket
@@ -15,6 +16,7 @@ import pytest
 from secftp.errors import AlreadyExists, ExitCode, KeyFormatError, NotFound
 from secftp.keys import generate_key, read_key_file, refuse_beneath, write_key_file
 from secftp.keys.files import MAX_TEXT_BYTES, create_private
+from secftp.keys.leftovers import create_unfinished
 from tests.recorded_password import material, recorded
 
 __all__ = ["recorded"]
@@ -272,6 +274,24 @@ def test_of_many_that_create_one_file_one_succeeds(tmp_path):
     assert len(results) == 8
     assert (tmp_path / "key").read_bytes() == b"%d" % winner * 1000
     assert os.listdir(tmp_path) == ["key"]
+
+
+def test_a_new_file_whose_lock_a_sweep_has_is_given_up(tmp_path, monkeypatch):
+    """Between its making and its locking it looks like one of a dead maker."""
+    real, held = fcntl.flock, []
+
+    def flock(descriptor, how):
+        if not held:
+            held.append(os.open(f"/proc/self/fd/{descriptor}", os.O_RDONLY))
+            real(held[0], fcntl.LOCK_EX | fcntl.LOCK_NB)
+        real(descriptor, how)
+
+    monkeypatch.setattr("secftp.keys.leftovers.fcntl.flock", flock)
+    descriptor, path = create_unfinished(os.fspath(tmp_path))
+    assert not os.path.samestat(os.fstat(held[0]), os.stat(path))
+    assert os.path.samestat(os.fstat(descriptor), os.stat(path))
+    os.close(held[0])
+    os.close(descriptor)
 
 
 # --- beneath the root -----------------------------------------------------------------------------------------------

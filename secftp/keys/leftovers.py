@@ -26,11 +26,20 @@ def create_unfinished(folder: str) -> tuple[int, str]:
     while True:
         path = os.path.join(folder, f"{_PREFIX}{secrets.token_hex(16)}")
         descriptor = os.open(path, _CREATE_FLAGS, 0o600)
-        with contextlib.suppress(OSError):  # a file system without locks: nothing is swept there either
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if os.fstat(descriptor).st_nlink:
+        if _is_kept(descriptor):
             return descriptor, path
-        os.close(descriptor)  # a sweep came between its making and its locking
+        os.close(descriptor)  # a sweep came between its making and its locking, and removes it
+
+
+def _is_kept(descriptor: int) -> bool:
+    """Lock a new file; False if a sweep has its lock, or has removed it."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # a file system without locks: nothing is swept there either
+        pass
+    return os.fstat(descriptor).st_nlink > 0
 
 
 def sweep(folder: str) -> None:

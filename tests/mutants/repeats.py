@@ -38,7 +38,8 @@ MUTANTS: list[Mutant] = [
     mutant("unfinished-key-of-another-user-removed", "secftp/keys/leftovers.py", "if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid():", "if not stat.S_ISREG(status.st_mode):", KILLED),
     mutant("unfinished-key-removed-under-its-maker", "secftp/keys/leftovers.py", "        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)\n        if os.path", "        if os.path", KILLED),
     mutant("any-hidden-key-removed", "secftp/keys/leftovers.py", '(re.escape(_PREFIX) + "[0-9a-f]{32}").fullmatch', "(re.escape(_PREFIX)).match", KILLED),
-    mutant("key-made-without-a-lock", "secftp/keys/leftovers.py", "            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)\n        if os.fstat", "            pass\n        if os.fstat", KILLED),
+    mutant("key-made-without-a-lock", "secftp/keys/leftovers.py", "        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)\n    except", "        pass\n    except", KILLED),
+    mutant("key-made-under-a-sweep", "secftp/keys/leftovers.py", "    except BlockingIOError:\n        return False\n", "    except BlockingIOError:\n        pass\n", "tests/test_keys_files.py"),
     # --- changes that are asked for again ---
     mutant("token-gives-a-right", "secftp/server/requests/change.py", '    desk.require("delete")\n    if desk.repeats.knows(request.token):\n', '    desk.repeats.note(request.token)\n    if not desk.repeats.knows(request.token):\n        desk.require("delete")\n    if desk.repeats.knows(request.token):\n', CHANGES),
     mutant("removed-twice-under-one-token", "secftp/server/requests/change.py", '    desk.require("delete")\n    if desk.repeats.knows(request.token):\n', '    desk.require("delete")\n    if desk.repeats.knows(None):\n', CHANGES),
