@@ -250,14 +250,14 @@ class AlreadyExists(FileError, FileExistsError):
     _errno = errno.EEXIST
 
 
-class IsAFolder(FileError, IsADirectoryError):
+class IsADirectory(FileError, IsADirectoryError):
     """A folder where a file was meant."""
 
     exit_code = ExitCode.REFUSED
     _errno = errno.EISDIR
 
 
-class NotAFolder(FileError, NotADirectoryError):
+class NotADirectory(FileError, NotADirectoryError):
     """A file where a folder was meant."""
 
     exit_code = ExitCode.NOT_FOUND

@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 import pytest
 
 from secftp.api import names
-from secftp.errors import IsAFolder, NameRefused
+from secftp.errors import IsADirectory, NameRefused
 
 NO_UTF8 = b"\xff\xfe"
 
@@ -39,7 +39,7 @@ def test_a_name_is_what_the_wire_takes(given, path):
     if path:
         assert names.file_path(given) == path
     else:
-        with pytest.raises(IsAFolder):
+        with pytest.raises(IsADirectory):
             names.file_path(given)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from secftp.client import common, verbs
 from secftp.client.__main__ import main
-from secftp.client.options import Place, parse_keygen, parse_place, parse_read, parse_write
+from secftp.client.options import Endpoint, parse_endpoint, parse_keygen, parse_read, parse_write
 from secftp.client.parser import HELP_COLUMNS
 from secftp.errors import NameRefused, UsageError
 
@@ -23,18 +23,18 @@ SECRET = "hunter2-and-more"
 @pytest.mark.parametrize(
     ("text", "place"),
     [
-        ("host:8888", Place("host", 8888, "")),
-        ("192.0.2.7:1", Place("192.0.2.7", 1, "")),
-        ("[::1]:65535", Place("::1", 65535, "")),
-        ("[2001:db8::192.0.2.7]:80", Place("2001:db8::192.0.2.7", 80, "")),
-        ("[fe80::1%eth0]:80", Place("fe80::1%eth0", 80, "")),
-        ("bücher.example:80", Place("bücher.example", 80, "")),
-        ("alice@host:80", Place("host", 80, "alice")),
-        ("alice@work@[::1]:80", Place("::1", 80, "alice@work")),
+        ("host:8888", Endpoint("host", 8888, "")),
+        ("192.0.2.7:1", Endpoint("192.0.2.7", 1, "")),
+        ("[::1]:65535", Endpoint("::1", 65535, "")),
+        ("[2001:db8::192.0.2.7]:80", Endpoint("2001:db8::192.0.2.7", 80, "")),
+        ("[fe80::1%eth0]:80", Endpoint("fe80::1%eth0", 80, "")),
+        ("bücher.example:80", Endpoint("bücher.example", 80, "")),
+        ("alice@host:80", Endpoint("host", 80, "alice")),
+        ("alice@work@[::1]:80", Endpoint("::1", 80, "alice@work")),
     ],
 )
 def test_a_place(text, place):
-    assert parse_place(text) == place
+    assert parse_endpoint(text) == place
 
 
 @pytest.mark.parametrize(
@@ -47,13 +47,13 @@ def test_a_place(text, place):
 )  # fmt: skip
 def test_no_place(text):
     with pytest.raises(UsageError) as caught:
-        parse_place(text)
+        parse_endpoint(text)
     assert caught.value.hint
 
 
 def test_an_address_without_brackets_is_told_about_them():
     with pytest.raises(UsageError, match="brackets"):
-        parse_place("2001:db8::7:8888")
+        parse_endpoint("2001:db8::7:8888")
 
 
 # --- read and write -------------------------------------------------------------------------------------------------
@@ -61,7 +61,12 @@ def test_an_address_without_brackets_is_told_about_them():
 
 def test_the_defaults():
     chosen = parse_read(["a/b", "host:80", "none"])
-    assert (chosen.verb, chosen.filename, chosen.place, chosen.cipher) == ("read", "a/b", Place("host", 80, ""), "none")
+    assert (chosen.verb, chosen.filename, chosen.endpoint, chosen.cipher) == (
+        "read",
+        "a/b",
+        Endpoint("host", 80, ""),
+        "none",
+    )
     assert (chosen.key, chosen.key_file, chosen.no_key, chosen.local) == (None, None, False, None)
     assert (chosen.no_clobber, chosen.quiet, chosen.timeout, chosen.checksum) == (False, False, 60.0, "xxh128")
 
@@ -78,7 +83,7 @@ def test_the_defaults():
 )
 def test_options_stand_anywhere(order):
     chosen = parse_read(order)
-    assert (chosen.filename, chosen.place.host, chosen.cipher, chosen.key) == ("f", "h", "aes128", "k")
+    assert (chosen.filename, chosen.endpoint.host, chosen.cipher, chosen.key) == ("f", "h", "aes128", "k")
     assert (chosen.quiet, chosen.local, chosen.timeout) == (True, "x", 5.0)
 
 
@@ -96,9 +101,9 @@ def test_an_empty_key_is_a_key():
 
 
 def test_the_name_of_a_key_has_two_ways_in():
-    assert parse_read(["f", "h:1", "none", "--name", "joe"]).place.name == "joe"
-    assert parse_read(["f", "joe@h:1", "none", "--name", "joe"]).place.name == "joe"
-    with pytest.raises(UsageError, match="Two names"):
+    assert parse_read(["f", "h:1", "none", "--name", "joe"]).endpoint.name == "joe"
+    assert parse_read(["f", "joe@h:1", "none", "--name", "joe"]).endpoint.name == "joe"
+    with pytest.raises(UsageError, match="Two different key names"):
         parse_read(["f", "joe@h:1", "none", "--name", "jim"])
 
 

@@ -21,10 +21,10 @@ from secftp.client.remote_options import (
     parse_verify,
 )
 from secftp.errors import NameRefused, UsageError
-from secftp.places import Place, Url
+from secftp.url import Endpoint, Url
 
 U = "secftp://host/a/b"
-HERE = Place("host", 8888, "")
+HERE = Endpoint("host", 8888, "")
 URL_VERBS = ["ls", "stat", "rm", "mkdir", "sum", "get"]
 
 
@@ -48,21 +48,21 @@ def test_what_is_given():
     options = parse_stat(
         ["--cipher", "none", "--key-file=k", "--timeout", "5", "-q", "secftp://joe@[::1]:99/x", "--json"]
     )
-    assert options.connection == (Place("::1", 99, "joe"), "none", "k", False, 5.0, None)
+    assert options.connection == (Endpoint("::1", 99, "joe"), "none", "k", False, 5.0, None)
     assert (options.quiet, options.json) == (True, True)
 
 
 def test_the_name_of_a_key_either_way():
-    assert parse_ls(["--name", "joe", U]).connection.place.name == "joe"
-    assert parse_ls(["--name", "joe", "secftp://joe@host/"]).connection.place.name == "joe"
-    refused(parse_ls, "--name", "ann", "secftp://joe@host/", words="Two names")
+    assert parse_ls(["--name", "joe", U]).connection.endpoint.name == "joe"
+    assert parse_ls(["--name", "joe", "secftp://joe@host/"]).connection.endpoint.name == "joe"
+    refused(parse_ls, "--name", "ann", "secftp://joe@host/", words="Two different key names")
 
 
 @pytest.mark.parametrize("parse", [parse_ls, parse_stat, parse_rm, parse_mkdir, parse_sum, parse_get, parse_mv])
 def test_all_places_are_at_one_server(parse):
-    assert parse([U, "secftp://host:8888/c"]).connection.place == HERE
+    assert parse([U, "secftp://host:8888/c"]).connection.endpoint == HERE
     for other in ("secftp://host:1/c", "secftp://other/c", "secftp://joe@host/c"):
-        refused(parse, U, other, words="not all at one server")
+        refused(parse, U, other, words="not all name the same server")
 
 
 @pytest.mark.parametrize(

@@ -93,7 +93,7 @@ def test_every_failure_of_a_file_gets_a_hint_at_either_end(kind, capfd):
 
 def test_a_local_failure_has_the_local_exit_code_but_for_those_that_say_more():
     codes = {}
-    for kind in (errors.NotFound, errors.Forbidden, errors.IsAFolder, errors.NoSpace, errors.AlreadyExists):
+    for kind in (errors.NotFound, errors.Forbidden, errors.IsADirectory, errors.NoSpace, errors.AlreadyExists):
         problem = kind("It failed.")
         problem.locate(errors.Side.LOCAL)
         codes[kind] = problem.exit_code

@@ -8,7 +8,7 @@ import stat
 import pytest
 
 from secftp.copy import CopyOptions, Get, Remote, get
-from secftp.errors import NoSpace, NotAFolder, NotFound, UsageError
+from secftp.errors import NoSpace, NotADirectory, NotFound, UsageError
 from secftp.messages import Algorithm
 from secftp.storage import LocalStore
 from tests.copying import ODD_NAMES, OLD, Recorder, contents, look, make
@@ -138,13 +138,13 @@ def test_several_sources_need_a_folder(server, client, target):
     sources = [Remote((b"a",)), SRC]
     with pytest.raises(NotFound):
         get(client, sources, f"{target}/nowhere")
-    with pytest.raises(NotAFolder):
+    with pytest.raises(NotADirectory):
         get(client, sources, f"{target}/file")
-    with pytest.raises(NotAFolder):
+    with pytest.raises(NotADirectory):
         get(client, sources[:1], f"{target}/file/")
-    with pytest.raises(NotAFolder):
+    with pytest.raises(NotADirectory):
         get(client, [SRC], f"{target}/file")
-    with pytest.raises(NotAFolder):
+    with pytest.raises(NotADirectory):
         get(client, [SRC], f"{target}/file/below")
     with pytest.raises(UsageError):
         get(client, [], target)

@@ -9,7 +9,7 @@ import stat
 import pytest
 
 from secftp.copy import CopyOptions, Put, Remote, put
-from secftp.errors import Forbidden, NotAFolder, NotFound, UsageError
+from secftp.errors import Forbidden, NotADirectory, NotFound, UsageError
 from secftp.messages import Algorithm
 from tests.copying import ODD_NAMES, OLD, Recorder, contents, look, make
 from tests.serving import FullStore, digest_of, listing, serving
@@ -131,11 +131,11 @@ def test_several_sources_need_a_folder(tmp_path, server, client):
     sources = [f"{top}/a", f"{top}/b"]
     with pytest.raises(NotFound):
         put(client, sources, Remote((b"nowhere",)))
-    with pytest.raises(NotAFolder):
+    with pytest.raises(NotADirectory):
         put(client, sources, Remote((b"file",)))
-    with pytest.raises(NotAFolder):
+    with pytest.raises(NotADirectory):
         put(client, [f"{top}/a"], Remote((b"file",), trailing_slash=True))
-    with pytest.raises(NotAFolder):
+    with pytest.raises(NotADirectory):
         put(client, [top], Remote((b"file",)))
     with pytest.raises(UsageError):
         put(client, [], ROOT)

@@ -22,7 +22,7 @@ WITHOUT_A_SIDE = {
     ("copy/tally.py", "AlreadyExists"),  # two sources of one name
     ("api/memory.py", "Cancelled"),  # bytes in memory that a program gave up
     ("api/server.py", "NotFound"),  # the directory to be served
-    ("api/server.py", "NotAFolder"),
+    ("api/server.py", "NotADirectory"),
 }
 
 

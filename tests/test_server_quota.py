@@ -9,7 +9,7 @@ import types
 
 import pytest
 
-from secftp.errors import NoSpace, NotAFolder, NotFound, TooLarge
+from secftp.errors import NoSpace, NotADirectory, NotFound, TooLarge
 from secftp.server.limits import Limits
 from secftp.server.quota import LOOK_BYTES, BoundedStore, Quota
 from secftp.storage import LocalStore, Room
@@ -189,7 +189,7 @@ def test_a_folder_beneath_is_a_store_of_its_own(tmp_path):
         for path in ((b"link",), (b"out",), (b"link", b"b"), (b"none",)):
             with pytest.raises(NotFound):
                 same.beneath(path)
-        with pytest.raises(NotAFolder):
+        with pytest.raises(NotADirectory):
             below.beneath((b"file",))
 
 

@@ -11,9 +11,9 @@ from secftp.channel import keepalive
 from secftp.errors import (
     AlreadyExists,
     FileChanged,
-    IsAFolder,
+    IsADirectory,
     NameRefused,
-    NotAFolder,
+    NotADirectory,
     NotEmpty,
     NotFound,
 )
@@ -54,23 +54,23 @@ def test_changes_do_what_they_say(tmp_path):
 REFUSED = {
     "remove nothing": (NotFound, lambda client: client.remove((b"none",))),
     "remove a full folder": (NotEmpty, lambda client: client.remove((b"full",))),
-    "remove a file as folder": (NotAFolder, lambda client: client.remove((b"file",), kind=Kind.FOLDER)),
-    "remove a folder as file": (IsAFolder, lambda client: client.remove((b"empty",), kind=Kind.FILE)),
-    "remove below a file": (NotAFolder, lambda client: client.remove((b"file", b"x"))),
+    "remove a file as folder": (NotADirectory, lambda client: client.remove((b"file",), kind=Kind.FOLDER)),
+    "remove a folder as file": (IsADirectory, lambda client: client.remove((b"empty",), kind=Kind.FILE)),
+    "remove below a file": (NotADirectory, lambda client: client.remove((b"file", b"x"))),
     "remove an unfinished file": (NameRefused, lambda client: client.remove((b".secftp-tmp-1",))),
     "rename nothing": (NotFound, lambda client: client.rename((b"none",), (b"new",))),
     "rename to nowhere": (NotFound, lambda client: client.rename((b"file",), (b"none", b"new"))),
     "rename to a taken name": (AlreadyExists, lambda client: client.rename((b"file",), (b"other",))),
-    "rename over a folder": (IsAFolder, lambda client: client.rename((b"file",), (b"empty",), overwrite=True)),
+    "rename over a folder": (IsADirectory, lambda client: client.rename((b"file",), (b"empty",), overwrite=True)),
     "rename to a reserved name": (NameRefused, lambda client: client.rename((b"file",), (b".secftp-x",))),
     "make what is there": (AlreadyExists, lambda client: client.make_folder((b"empty",))),
     "make where a file is": (AlreadyExists, lambda client: client.make_folder((b"file",))),
     "make in nothing": (NotFound, lambda client: client.make_folder((b"none", b"new"))),
-    "make below a file": (NotAFolder, lambda client: client.make_folder((b"file", b"new"), parents=True)),
+    "make below a file": (NotADirectory, lambda client: client.make_folder((b"file", b"new"), parents=True)),
     "set nothing's": (NotFound, lambda client: client.set_attributes((b"none",), mode=0o600)),
     "stat nothing": (NotFound, lambda client: client.stat((b"none",))),
     "sum nothing": (NotFound, lambda client: client.checksum((b"none",))),
-    "sum a folder": (IsAFolder, lambda client: client.checksum((b"full",))),
+    "sum a folder": (IsADirectory, lambda client: client.checksum((b"full",))),
 }
 
 

@@ -13,9 +13,9 @@ from secftp.errors import (
     Cancelled,
     Forbidden,
     HandshakeRefused,
-    IsAFolder,
+    IsADirectory,
     NameRefused,
-    NotAFolder,
+    NotADirectory,
     NotFound,
 )
 from secftp.messages import (
@@ -258,8 +258,8 @@ def test_stat_tells_files_from_folders_and_nothing_else(tmp_path):
     [
         ((b"nothing",), NotFound, None),
         ((b"nowhere", b"file"), NotFound, NotFound),
-        ((b"folder",), IsAFolder, IsAFolder),
-        ((b"file", b"below"), NotAFolder, NotAFolder),
+        ((b"folder",), IsADirectory, IsADirectory),
+        ((b"file", b"below"), NotADirectory, NotADirectory),
         ((b".secftp-tmp-x",), NameRefused, NameRefused),
         ((b"folder", b".secftp-"), NameRefused, NameRefused),
         ((b"link",), NotFound, Forbidden),
@@ -330,7 +330,7 @@ def test_an_early_error_ends_the_file_and_not_the_session(tmp_path):
     (tmp_path / "folder").mkdir()
     source = MemorySource(PATTERN * 64, announced=False)
     with serving(tmp_path) as server, server.session() as client:
-        with pytest.raises(IsAFolder):
+        with pytest.raises(IsADirectory):
             client.write((b"folder",), source)
         assert source.taken < len(PATTERN) * 64
         put(client, b"file", b"contents")

@@ -14,7 +14,7 @@ from secftp.errors import (
     FileError,
     Forbidden,
     HandshakeRefused,
-    IsAFolder,
+    IsADirectory,
     NameRefused,
     NoSpace,
     NotFound,
@@ -322,8 +322,8 @@ def test_the_source_that_fails_is_what_is_told_even_if_the_server_goes():
         assert isinstance(wire.receive(), Write)
         wire.receive_file()
 
-    with fake_server(play) as port, session(port) as client, pytest.raises(IsAFolder, match="mine"):
-        client.write((b"name",), MemorySource(PATTERN, failure=IsAFolder("mine"), fails_at=65536, chunk=65536))
+    with fake_server(play) as port, session(port) as client, pytest.raises(IsADirectory, match="mine"):
+        client.write((b"name",), MemorySource(PATTERN, failure=IsADirectory("mine"), fails_at=65536, chunk=65536))
 
 
 def test_a_resumed_write_asks_for_the_rest_alone():

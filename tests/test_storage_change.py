@@ -16,8 +16,8 @@ from secftp.errors import (
     FileError,
     Forbidden,
     InputOutputError,
-    IsAFolder,
-    NotAFolder,
+    IsADirectory,
+    NotADirectory,
     NotEmpty,
     NotFound,
 )
@@ -96,9 +96,9 @@ def test_an_empty_folder_is_removed_and_a_full_one_is_not(tmp_path, store, kind)
 def test_a_kind_keeps_the_other_from_being_removed(tmp_path, store):
     (tmp_path / "folder").mkdir()
     (tmp_path / "file").write_bytes(b"x")
-    with pytest.raises(IsAFolder, match=r"^It is a folder: folder$"):
+    with pytest.raises(IsADirectory, match=r"^It is a folder: folder$"):
         store.remove((b"folder",), kind="file")
-    with pytest.raises(NotAFolder, match=r"^It is not a folder: file$"):
+    with pytest.raises(NotADirectory, match=r"^It is not a folder: file$"):
         store.remove((b"file",), kind="folder")
     assert tree(tmp_path) == ["file", "folder"]
 
@@ -223,7 +223,7 @@ def test_a_folder_replaces_nothing_and_is_not_replaced(tmp_path, store, way, ove
         with pytest.raises(AlreadyExists):
             store.rename((b"other",), (to,), overwrite=overwrite)
     for to in (b"empty", b"full"):
-        with pytest.raises(IsAFolder if overwrite else AlreadyExists):
+        with pytest.raises(IsADirectory if overwrite else AlreadyExists):
             store.rename((b"file",), (to,), overwrite=overwrite)
     assert tree(tmp_path) == before
 
@@ -296,7 +296,7 @@ def test_what_is_missing_is_named(tmp_path, store):
         store.rename((b"missing",), (b"new",))
     with pytest.raises(NotFound, match=r"^No such folder: missing$"):
         store.rename((b"f",), (b"missing", b"new"))
-    with pytest.raises(NotAFolder, match=r"^It is not a folder: f$"):
+    with pytest.raises(NotADirectory, match=r"^It is not a folder: f$"):
         store.rename((b"f",), (b"f", b"new"))
 
 
@@ -411,7 +411,7 @@ def test_a_file_is_in_the_way(tmp_path, store, parents):
     (tmp_path / "f").write_bytes(b"x")
     with pytest.raises(AlreadyExists, match=r"^It already exists: f$"):
         store.make_folder((b"f",), parents=parents)
-    with pytest.raises(NotAFolder, match=r"^It is not a folder: f$"):
+    with pytest.raises(NotADirectory, match=r"^It is not a folder: f$"):
         store.make_folder((b"f", b"new"), parents=parents)
     assert tree(tmp_path) == ["f"]
 

@@ -13,7 +13,7 @@ import time
 
 import pytest
 
-from secftp.errors import AlreadyExists, FileError, Forbidden, IsAFolder, NameRefused, NotAFolder, NotFound
+from secftp.errors import AlreadyExists, FileError, Forbidden, IsADirectory, NameRefused, NotADirectory, NotFound
 from secftp.storage import LocalStore
 
 SECRET = b"what lies outside of the root"
@@ -189,7 +189,7 @@ def test_special_files_are_refused_without_waiting(world, call, within_five_seco
         for name in special_files(root):
             with pytest.raises(REFUSED_AS.get(call, Forbidden)):
                 CALLS[call](store, (name,))
-            with pytest.raises((NotFound, NotAFolder)):
+            with pytest.raises((NotFound, NotADirectory)):
                 CALLS[call](store, (name, b"x"))
     assert snapshot(root, outside) == before
 
@@ -261,7 +261,7 @@ def test_a_folder_is_no_file(world):
             "small write",
             "small write new",
         ):
-            with pytest.raises(IsAFolder, match=r"^It is a folder: folder$"):
+            with pytest.raises(IsADirectory, match=r"^It is a folder: folder$"):
                 CALLS[call](store, (b"folder",))
         assert store.stat((b"folder",)).kind == "folder"
 

@@ -12,7 +12,7 @@ import tracemalloc
 
 import pytest
 
-from secftp.errors import FileChanged, Forbidden, IsAFolder, NameRefused, NotAFolder, NotFound
+from secftp.errors import FileChanged, Forbidden, IsADirectory, NameRefused, NotADirectory, NotFound
 from secftp.storage.names import partial_name, temporary_name
 from secftp.storage.outgoing import OutgoingFile, OutgoingTree, SmallContent, What
 from secftp.storage.source import FileSource
@@ -172,7 +172,7 @@ def test_sizes_are_asked_for_only_on_demand(top):
 
 def test_a_top_that_is_none(tmp_path):
     (tmp_path / "file").write_bytes(b"x")
-    for name, error in (("missing", NotFound), ("file", NotAFolder)):
+    for name, error in (("missing", NotFound), ("file", NotADirectory)):
         (step,) = walked(tmp_path / name)
         assert (step.what, step.path) == (What.PROBLEM, ())
         assert isinstance(step.problem, error)
@@ -268,9 +268,9 @@ def test_a_small_file_is_read_at_once_and_a_large_one_is_a_source(top):
         ((b"missing",), NotFound),
         ((b"missing", b"f"), NotFound),
         ((b"link",), NotFound),
-        ((b"link-out", b"secret"), (NotFound, NotAFolder)),
-        ((b"f", b"x"), NotAFolder),
-        ((b"a",), IsAFolder),
+        ((b"link-out", b"secret"), (NotFound, NotADirectory)),
+        ((b"f", b"x"), NotADirectory),
+        ((b"a",), IsADirectory),
         ((b"fifo",), Forbidden),
         ((b"socket",), Forbidden),
     ],
@@ -340,7 +340,7 @@ def test_whoever_swaps_a_folder_or_a_file_for_a_link_gets_nothing_out(tmp_path):
                     for path in ((b"folder", b"f"), (b"file",)):
                         try:
                             assert content(tree, path) == b"inside"
-                        except (NotFound, NotAFolder):
+                        except (NotFound, NotADirectory):
                             outcomes[False] += 1
                         else:
                             outcomes[True] += 1

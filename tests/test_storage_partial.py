@@ -23,7 +23,7 @@ from secftp.errors import (
     FileError,
     Forbidden,
     InputOutputError,
-    IsAFolder,
+    IsADirectory,
     NoSpace,
     NotFound,
     UsageError,
@@ -296,7 +296,7 @@ def test_what_is_no_partial_of_ours_is_no_partial(tmp_path, store, kind, within_
     with pytest.raises(NotFound):
         store.stat(NAME, partial=True)
     for offset in (0, 2):
-        with pytest.raises((NotFound, Forbidden, IsAFolder)):
+        with pytest.raises((NotFound, Forbidden, IsADirectory)):
             store.resume_sink(NAME, offset)
     keep(store, b"not kept")
     with store.create_sink(NAME, keep=True) as sink:
@@ -311,7 +311,7 @@ def test_what_is_no_partial_of_ours_is_no_partial(tmp_path, store, kind, within_
 def test_errors_are_those_of_a_new_file(tmp_path, store):
     (tmp_path / "folder").mkdir()
     (tmp_path / "link").symlink_to("nothing")
-    for path, error in (((b"missing", b"f"), NotFound), ((b"folder",), IsAFolder), ((b"link",), Forbidden)):
+    for path, error in (((b"missing", b"f"), NotFound), ((b"folder",), IsADirectory), ((b"link",), Forbidden)):
         with pytest.raises(error) as new:
             store.create_sink(path, keep=True)
         with pytest.raises(error) as resumed:
@@ -672,7 +672,7 @@ def test_a_stream_can_not_be_gone_on_with(tmp_path):
     with create_local_sink("/dev/null", keep=True) as sink:
         sink.writev(views(b"x"))
         sink.keep()
-    for path, error in (("missing/f", NotFound), (".", IsAFolder)):
+    for path, error in (("missing/f", NotFound), (".", IsADirectory)):
         with pytest.raises(error):
             resume_local_sink(str(tmp_path / path), 0)
         with pytest.raises(error):

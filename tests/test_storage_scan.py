@@ -8,7 +8,7 @@ import tracemalloc
 
 import pytest
 
-from secftp.errors import Forbidden, InputOutputError, NameRefused, NotAFolder, NotFound
+from secftp.errors import Forbidden, InputOutputError, NameRefused, NotADirectory, NotFound
 from secftp.storage import LocalStore
 from secftp.storage import scan as scan_module
 from secftp.storage.names import partial_name, temporary_name
@@ -94,7 +94,7 @@ def test_what_is_wrong_with_the_folder_itself_is_raised_by_the_first_step(tmp_pa
     for path, error, words in (
         ((b"missing",), NotFound, "No such file: missing"),
         ((b"link",), NotFound, "No such file: link"),
-        ((b"file",), NotAFolder, "It is not a folder: file"),
+        ((b"file",), NotADirectory, "It is not a folder: file"),
         ((b"missing", b"x"), NotFound, "No such file: missing/x"),
     ):
         scanning = store.scan(path)

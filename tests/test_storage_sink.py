@@ -17,7 +17,7 @@ from secftp.errors import (
     FileError,
     Forbidden,
     InputOutputError,
-    IsAFolder,
+    IsADirectory,
     NoSpace,
     NotFound,
     TooLarge,
@@ -265,7 +265,7 @@ def test_two_writers_never_mix_and_the_last_wins(tmp_path, store):
     assert os.listdir(tmp_path) == ["f"]
 
 
-@pytest.mark.parametrize(("kind", "error"), [("folder", IsAFolder), ("link", Forbidden), ("fifo", Forbidden)])
+@pytest.mark.parametrize(("kind", "error"), [("folder", IsADirectory), ("link", Forbidden), ("fifo", Forbidden)])
 @pytest.mark.parametrize("early", [True, False])
 def test_what_is_no_file_is_never_replaced(tmp_path, store, kind, error, early):
     sink = None if early else store.create_sink(NAME)

@@ -16,8 +16,8 @@ from secftp.errors import (
     FileError,
     Forbidden,
     InputOutputError,
-    IsAFolder,
-    NotAFolder,
+    IsADirectory,
+    NotADirectory,
     NotFound,
     TooLarge,
 )
@@ -163,7 +163,7 @@ def test_a_name_taken_at_the_last_moment_is_not_overwritten(tmp_path, small, mon
 
 
 @pytest.mark.parametrize("overwrite", [True, False])
-@pytest.mark.parametrize(("kind", "error"), [("folder", IsAFolder), ("link", Forbidden), ("fifo", Forbidden)])
+@pytest.mark.parametrize(("kind", "error"), [("folder", IsADirectory), ("link", Forbidden), ("fifo", Forbidden)])
 def test_what_is_no_file_is_never_replaced(tmp_path, small, overwrite, kind, error):
     if kind == "folder":
         (tmp_path / "f").mkdir()
@@ -232,7 +232,7 @@ def test_what_is_no_file_is_not_read(tmp_path, store, small, kind, within_five_s
         (tmp_path / "f").symlink_to("other")
     elif kind == "fifo":
         os.mkfifo(tmp_path / "f")
-    with pytest.raises((NotFound, IsAFolder, Forbidden)) as caught:
+    with pytest.raises((NotFound, IsADirectory, Forbidden)) as caught:
         small.read(NAME, LIMIT)
     with pytest.raises(caught.type) as expected:
         store.open_source(NAME)
@@ -286,7 +286,7 @@ def test_errors_are_those_of_sources_and_sinks(tmp_path, store, small):
             (lambda path=path: small.read(path, LIMIT), lambda path=path: store.open_source(path)),
             (lambda path=path: small.write(path, memoryview(b"x")), lambda path=path: store.create_sink(path)),
         ):
-            with pytest.raises((NotFound, NotAFolder)) as caught:
+            with pytest.raises((NotFound, NotADirectory)) as caught:
                 quick()
             with pytest.raises(caught.type) as expected:
                 slow()

@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from secftp.errors import FileChanged, Forbidden, InputOutputError, IsAFolder, NotAFolder, NotFound
+from secftp.errors import FileChanged, Forbidden, InputOutputError, IsADirectory, NotADirectory, NotFound
 from secftp.storage import FileInfo, LocalStore, open_local_source
 from secftp.storage import source as source_module
 from secftp.storage.vectors import IOV_MAX
@@ -153,7 +153,7 @@ def test_closing_twice_is_harmless(tmp_path, store):
 def test_a_file_in_the_way_of_a_path_is_told(tmp_path, store):
     (tmp_path / "f").write_bytes(b"")
     for call in (store.open_source, store.create_sink, store.stat):
-        with pytest.raises(NotAFolder, match=r"^It is not a folder: f$"):
+        with pytest.raises(NotADirectory, match=r"^It is not a folder: f$"):
             call((b"f", b"x"))
 
 
@@ -163,7 +163,7 @@ def test_a_file_in_the_way_of_a_path_is_told(tmp_path, store):
 def test_a_root_that_can_not_be_used_is_refused_with_a_hint(tmp_path, unprivileged):
     (tmp_path / "file").write_bytes(b"")
     (tmp_path / "closed").mkdir()
-    for name, kind in [("none", NotFound), ("file", NotAFolder)]:
+    for name, kind in [("none", NotFound), ("file", NotADirectory)]:
         with pytest.raises(kind) as caught:
             LocalStore(os.fsencode(tmp_path / name))
         assert caught.value.hint
@@ -232,7 +232,7 @@ def test_a_user_can_not_name_what_is_no_file(tmp_path, within_five_seconds):
     (tmp_path / "dangling").symlink_to("nothing")
     for name, kind in [
         (str(tmp_path / "fifo"), Forbidden),
-        (str(tmp_path), IsAFolder),
+        (str(tmp_path), IsADirectory),
         ("/dev/null", Forbidden),
         (str(tmp_path / "dangling"), NotFound),
         (str(tmp_path / "none"), NotFound),

@@ -14,10 +14,10 @@ from secftp.errors import (
     FileChanged,
     Forbidden,
     InputOutputError,
-    IsAFolder,
+    IsADirectory,
     NameRefused,
     NoSpace,
-    NotAFolder,
+    NotADirectory,
     NotFound,
     UsageError,
 )
@@ -84,17 +84,17 @@ def test_what_can_not_be_a_target(tmp_path):
         ("", NameRefused),
         ("a\0b", NameRefused),
         (f"{base}/{'a' * 256}", NameRefused),
-        (base, IsAFolder),
-        (f"{base}/folder/", IsAFolder),
-        (f"{base}/to-folder", IsAFolder),
-        (f"{base}/to-folder/", IsAFolder),
-        (".", IsAFolder),
+        (base, IsADirectory),
+        (f"{base}/folder/", IsADirectory),
+        (f"{base}/to-folder", IsADirectory),
+        (f"{base}/to-folder/", IsADirectory),
+        (".", IsADirectory),
         (f"{base}/none/f", NotFound),
         (f"{base}/none/", NotFound),
         (f"{base}/dangling", NotFound),
         (f"{base}/loop", NotFound),
-        (f"{base}/f/x", NotAFolder),
-        (f"{base}/f/", NotAFolder),
+        (f"{base}/f/x", NotADirectory),
+        (f"{base}/f/", NotADirectory),
     ]:
         with pytest.raises(error):
             create_local_sink(path)
@@ -269,7 +269,7 @@ def test_a_redirected_file_that_says_to_be_empty_is_read_to_its_end(tmp_path):
 def test_a_redirected_folder_is_none(tmp_path):
     fd = os.open(tmp_path, os.O_RDONLY)
     try:
-        with pytest.raises(IsAFolder):
+        with pytest.raises(IsADirectory):
             PipeSource(fd)
     finally:
         os.close(fd)
@@ -292,7 +292,7 @@ def test_what_a_name_leads_to(tmp_path):
     for name, error in (
         ("missing", NotFound),
         ("link-nowhere", NotFound),
-        ("f/x", NotAFolder),
+        ("f/x", NotADirectory),
         ("fifo", Forbidden),
         ("\0", NameRefused),
     ):

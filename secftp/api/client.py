@@ -15,7 +15,7 @@ from secftp.api.tree import algorithm_for
 from secftp.copy import CopyOptions, Get, Put
 from secftp.copy import Remote as Place
 from secftp.errors import UsageError
-from secftp.places import Url, format_url, parse_url
+from secftp.url import Url, format_url, parse_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -81,7 +81,7 @@ class Remote(RemoteFiles):
 
     All exceptions are `secftp.SecftpError`; those about a file are `secftp.FileError`, an OSError. Each is also what
     Python has for it: `NotFound` a FileNotFoundError, `Forbidden` and `AuthenticationError` a PermissionError,
-    `IsAFolder` an IsADirectoryError, `TransferTimeout` a TimeoutError, `ConnectionLost` a ConnectionError.
+    `IsADirectory` an IsADirectoryError, `TransferTimeout` a TimeoutError, `ConnectionLost` a ConnectionError.
     """
 
     def __init__(self, pool: Pool, place: Url) -> None:

@@ -36,7 +36,7 @@ class RemoteFiles(RemoteTree):
     ) -> bytes:
         """What is in a file, verified; with `offset` and `length` (bytes) the part of it that there is.
 
-        `progress` is called with the bytes that are here and those there will be. Raises `NotFound` and `IsAFolder`.
+        `progress` is called with the bytes that are here and those there will be. Raises `NotFound` and `IsADirectory`.
 
         >>> remote.read_bytes("backup/a.bin", offset=1, length=3)
         b'bcd'
@@ -67,7 +67,7 @@ class RemoteFiles(RemoteTree):
     ) -> int:
         """Write a whole file, which then stands there verified, or not at all; the number of bytes.
 
-        Raises `AlreadyExists` without `overwrite`, `NotFound` if its folder is missing, `IsAFolder`, `Forbidden`,
+        Raises `AlreadyExists` without `overwrite`, `NotFound` if its folder is missing, `IsADirectory`, `Forbidden`,
         `NoSpace`. `permissions`: as `open`'s. `progress` is called with the bytes that are sent, and all of them.
 
         >>> remote.write_bytes("backup/a.bin", b"abcdef")
@@ -125,7 +125,7 @@ class RemoteFiles(RemoteTree):
         closed in order, see `RemoteWriter`. `permissions` are those of the new file, applied exactly as far as the
         server's operator allows; left out, those of the file that is replaced.
 
-        Raises `NotFound` for the file, or the folder to write it to, `IsAFolder`, and `AlreadyExists` for `"xb"`.
+        Raises `NotFound` for the file, or the folder to write it to, `IsADirectory`, and `AlreadyExists` for `"xb"`.
 
         >>> with remote.open("backup/a.bin") as file:
         ...     file.seek(-2, 2)

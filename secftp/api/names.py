@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, AnyStr, TypeAlias
 
-from secftp.errors import IsAFolder, NameRefused, Side
+from secftp.errors import IsADirectory, NameRefused, Side
 from secftp.messages import check_path
 
 if TYPE_CHECKING:
@@ -56,10 +56,10 @@ def folder_path(path: RemotePath, base: Path = ()) -> Path:
 
 
 def file_path(path: RemotePath, base: Path = ()) -> Path:
-    """As `folder_path`, for what must be a file or has to be made: the served folder itself is `IsAFolder`."""
+    """As `folder_path`, for what must be a file or has to be made: the served folder itself is `IsADirectory`."""
     found = folder_path(path, base)
     if not found:
-        raise IsAFolder(
+        raise IsADirectory(
             "The served folder itself is meant, and not a file in it.",
             hint="Give the name of a file.",
             filename="/",

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Final, Self
 
 from secftp.api.credentials import key_from, suite_for, truth
 from secftp.channel import listen
-from secftp.errors import NotAFolder, NotFound, SecftpError, UsageError
+from secftp.errors import NotADirectory, NotFound, SecftpError, UsageError
 from secftp.keys import generate_key, read_key_file, refuse_beneath
-from secftp.places import Url, format_url
 from secftp.server.access import Access
 from secftp.server.code_places import CodePlaces
 from secftp.server.log import Level, Log
@@ -20,6 +19,7 @@ from secftp.server.server import DEFAULT_MAX_CLIENTS
 from secftp.server.server import Server as Engine
 from secftp.storage import LocalStore
 from secftp.text import escape
+from secftp.url import Url, format_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -126,8 +126,8 @@ class Server:
     def start(self) -> Self:
         """Listen; from now on clients are served.
 
-        Raises `NotFound` or `NotAFolder` for the folder, `UsageError` for one that clients may write to and that this
-        program's code comes from (an entry of sys.path, the program itself), for a port or a host that can't be
+        Raises `NotFound` or `NotADirectory` for the folder, `UsageError` for one that clients may write to and that
+        this program's code comes from (an entry of sys.path, the program itself), for a port or a host that can't be
         listened on, and when the server runs already.
         """
         with self._lock:
@@ -191,7 +191,7 @@ class Server:
         if not os.path.isdir(self._root):
             shown = escape(os.fsencode(self._root))
             if os.path.lexists(self._root):
-                raise NotAFolder(f"{shown} is no folder.")
+                raise NotADirectory(f"{shown} is no folder.")
             raise NotFound(f"There is no folder {shown}.")
         if self._is_written:
             CodePlaces().refuse(self._root)

@@ -9,7 +9,7 @@ from secftp.api.listing import Listing, stat_of
 from secftp.api.names import file_path, folder_path, spelled
 from secftp.api.removal import remove_tree
 from secftp.api.walking import walk
-from secftp.errors import AlreadyExists, ConnectionLost, FileError, NotAFolder, NotEmpty, NotFound, Side, UsageError
+from secftp.errors import AlreadyExists, ConnectionLost, FileError, NotADirectory, NotEmpty, NotFound, Side, UsageError
 from secftp.messages import Algorithm, Kind
 from secftp.messages.bounds import TOKEN_BYTES
 from secftp.session.held import Room
@@ -193,17 +193,17 @@ class RemoteTree:
         self._rename(path, to, overwrite=True)
 
     def remove(self, path: RemotePath) -> None:
-        """Remove a file. Raises `NotFound`, `IsAFolder` and, where nothing may be removed, `Forbidden`."""
+        """Remove a file. Raises `NotFound`, `IsADirectory` and, where nothing may be removed, `Forbidden`."""
         self._remove(path, Kind.FILE)
 
     unlink = remove
 
     def rmdir(self, path: RemotePath) -> None:
-        """Remove a folder that is empty. Raises `NotFound`, `NotAFolder`, `NotEmpty`."""
+        """Remove a folder that is empty. Raises `NotFound`, `NotADirectory`, `NotEmpty`."""
         self._remove(path, Kind.FOLDER)
 
     def rmtree(self, path: RemotePath, *, missing_ok: bool = False) -> None:
-        """Remove a folder and everything in it. Raises `NotAFolder` for a file, and the first thing that goes wrong.
+        """Remove a folder and everything in it. Raises `NotADirectory` for a file, and the first thing that goes wrong.
 
         Links and special files, which are not served, are not removed: a folder that holds some stays (`NotEmpty`).
         """
@@ -247,7 +247,7 @@ class RemoteTree:
     def _look(self, path: RemotePath) -> RemoteStat | None:
         try:
             return self.stat(path)
-        except (NotFound, NotAFolder):
+        except (NotFound, NotADirectory):
             return None
 
     def _rename(self, path: RemotePath, to: RemotePath, *, overwrite: bool) -> None:

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from secftp.client.common import Connection
     from secftp.client.terminal import Terminal
-    from secftp.places import Url
     from secftp.session import Session
+    from secftp.url import Url
 
 _T = TypeVar("_T")
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from secftp.client.again import Changing, new_token
 from secftp.client.in_flight import removals
 from secftp.client.remote import Failures, is_a_file
-from secftp.errors import AlreadyExists, FileError, IsAFolder, NotAFolder, NotFound
+from secftp.errors import AlreadyExists, FileError, IsADirectory, NotADirectory, NotFound
 from secftp.messages import Kind, check_path, problem_of, remote_failure
 from secftp.session.held import Room
 from secftp.session.packed import Names
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from secftp.client.remote_options import MakeOptions, MoveOptions, RemoveOptions
     from secftp.client.terminal import Terminal
-    from secftp.places import Path, Url
     from secftp.session import Session
+    from secftp.url import Path, Url
 
 _WITH_R: Final = "Use -r to remove a folder with all that is in it."
 
@@ -123,8 +123,8 @@ def _remove(session: Session, url: Url, options: RemoveOptions, failures: Failur
     if not options.recursive and not url.trailing_slash:
         try:
             session.remove(url.path, kind=Kind.FILE, token=token)
-        except IsAFolder:
-            raise remote_failure(IsAFolder, url.path, "it is a folder.", hint=_WITH_R) from None
+        except IsADirectory:
+            raise remote_failure(IsADirectory, url.path, "it is a folder.", hint=_WITH_R) from None
         failures.done = True
         return
     kind = session.stat(url.path).kind
@@ -136,7 +136,7 @@ def _remove(session: Session, url: Url, options: RemoveOptions, failures: Failur
     elif options.recursive:
         _remove_folder(session, url.path, failures)
     else:
-        raise remote_failure(IsAFolder, url.path, "it is a folder.", hint=_WITH_R)
+        raise remote_failure(IsADirectory, url.path, "it is a folder.", hint=_WITH_R)
 
 
 def _remove_folder(session: Session, top: Path, failures: Failures) -> None:
@@ -182,7 +182,7 @@ def _files_of(
 
 
 def _is_target_folder(session: Session, options: MoveOptions) -> bool:
-    """Whether things go into the target. Raises `NotFound` and `NotAFolder` if they must and can't."""
+    """Whether things go into the target. Raises `NotFound` and `NotADirectory` if they must and can't."""
     target, several = options.target, len(options.sources) > 1
     try:
         is_folder = session.stat(target.path).kind == Kind.FOLDER
@@ -193,7 +193,7 @@ def _is_target_folder(session: Session, options: MoveOptions) -> bool:
             ) from None
         return False
     if not is_folder and (several or target.trailing_slash):
-        raise remote_failure(NotAFolder, target.path, "it is a file.", hint="Name a folder to move things into.")
+        raise remote_failure(NotADirectory, target.path, "it is a file.", hint="Name a folder to move things into.")
     return is_folder
 
 

@@ -10,14 +10,14 @@ import math
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from secftp.errors import UsageError
-from secftp.places import is_url, parse_url
 from secftp.text import typed
+from secftp.url import is_url, parse_url
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from secftp.client.parser import Parser
-    from secftp.places import Place, Url
+    from secftp.url import Endpoint, Url
 
 CIPHERS: Final = ("none", "aes128", "aes256")
 CHECKSUMS: Final = ("xxh128", "sha256", "blake3", "md5")
@@ -36,7 +36,7 @@ VALUED: Final = frozenset(
 class Connection(NamedTuple):
     """Which server, how to talk to it, and where the key comes from; there is never a key itself in it."""
 
-    place: Place
+    endpoint: Endpoint
     cipher: str
     key_file: str | None
     no_key: bool
@@ -83,18 +83,17 @@ def add_checksum(parser: Parser, default: str) -> None:
 def take_connection(values: dict[str, Any], texts: Sequence[str]) -> tuple[Connection, list[Url]]:
     """The server that all of the URLs name, and the URLs; takes what it uses out of `values`.
 
-    Raises `UsageError` also for places at different servers, `NameRefused` as `parse_url` does.
+    Raises `UsageError` also for different servers, `NameRefused` as `parse_url` does.
     """
     urls = [parse_url(typed(text)) for text in texts]
-    places = {url.place for url in urls}
-    if len(places) > 1:
-        raise UsageError("The places are not all at one server, under one name.", hint="Use one command for each.")
+    if len({url.endpoint for url in urls}) > 1:
+        raise UsageError("The URLs do not all name the same server and key.", hint="Use one command for each.")
     cipher, key_file, no_key = values.pop("cipher"), values.pop("key_file"), values.pop("no_key")
     one_of(CIPHERS, cipher, "--cipher", "Leave it out if in doubt.")
     if key_file is not None and no_key:
         raise UsageError("Of --key-file and --no-key only one can be meant.", hint="Leave one of them out.")
-    place = named(urls[0].place, values.pop("name"))
-    return Connection(place, cipher, key_file, no_key, seconds(values.pop("timeout"))), urls
+    endpoint = named(urls[0].endpoint, values.pop("name"))
+    return Connection(endpoint, cipher, key_file, no_key, seconds(values.pop("timeout"))), urls
 
 
 def local_name(text: str, verb: str) -> str:
@@ -108,14 +107,14 @@ def local_name(text: str, verb: str) -> str:
     return text
 
 
-def named(place: Place, name: str | None) -> Place:
-    """The place with the name that --name gave. Raises `UsageError` if it has another one already."""
+def named(endpoint: Endpoint, name: str | None) -> Endpoint:
+    """Return the endpoint with the key name of --name. Raises `UsageError` if it already has a different one."""
     if name is None:
-        return place
+        return endpoint
     name = typed(name)
-    if place.name and place.name != name:
-        raise UsageError("Two names of keys were given.", hint="Use either --name or NAME@ before the host.")
-    return place._replace(name=name)
+    if endpoint.name and endpoint.name != name:
+        raise UsageError("Two different key names were given.", hint="Use either --name or NAME@ before the host.")
+    return endpoint._replace(name=name)
 
 
 def one_of(known: tuple[str, ...], value: str, subject: str, hint: str) -> str:

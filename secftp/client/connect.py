@@ -52,9 +52,9 @@ class Connector:
         """Connect and shake hands. Raises what `Session.open` and the way to the key raise."""
         if self._credentials is None:
             self._credentials = self._make_credentials()
-        place = self._options.place
+        endpoint = self._options.endpoint
         return Session.open(
-            place.host, place.port, self._credentials, timeout=self._options.timeout, on_wait=self._on_wait
+            endpoint.host, endpoint.port, self._credentials, timeout=self._options.timeout, on_wait=self._on_wait
         )
 
     def _make_credentials(self) -> Credentials:
@@ -65,5 +65,5 @@ class Connector:
             load_digests(checksum)
         suite = Suite[options.cipher.upper()]
         if self._obtain is None:
-            return Credentials(Password.anonymous(), suite, Mode.ANONYMOUS, options.place.name)
-        return Credentials(self._obtain().password(), suite, Mode.KEYED, options.place.name)
+            return Credentials(Password.anonymous(), suite, Mode.ANONYMOUS, options.endpoint.name)
+        return Credentials(self._obtain().password(), suite, Mode.KEYED, options.endpoint.name)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from secftp.client.copy_people import People
     from secftp.client.terminal import Terminal
     from secftp.copy import CopyOptions, Get, Put
-    from secftp.places import Url
+    from secftp.url import Url
 
     Watching: TypeAlias = People | Programs
 

@@ -17,8 +17,8 @@ from secftp.client.common import (
 )
 from secftp.client.parser import Parser
 from secftp.errors import UsageError
-from secftp.places import Url, is_url
 from secftp.text import parse_size
+from secftp.url import Url, is_url
 
 STREAM: Final = "-"
 PROGRESS: Final = ("auto", "json", "none")

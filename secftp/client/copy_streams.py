@@ -18,7 +18,7 @@ from secftp.client.retry import Retries
 from secftp.client.terminal import STANDARD_OUTPUT
 from secftp.copy import Summary
 from secftp.copy.limit import RateLimit
-from secftp.errors import ChecksumMismatch, FileChanged, IsAFolder, SecftpError
+from secftp.errors import ChecksumMismatch, FileChanged, IsADirectory, SecftpError
 from secftp.messages import Algorithm, remote_failure
 from secftp.session import Unconfirmed, has_arrived
 from secftp.storage import Sink, Source, new_digest
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from secftp.client.copy_files import Watching
     from secftp.client.copy_options import GetOptions, PutOptions
     from secftp.client.terminal import Terminal
-    from secftp.places import Path, Url
     from secftp.session import Session, Transferred
     from secftp.storage import Digest, FileInfo
+    from secftp.url import Path, Url
 
 _NO_TERMINAL: Final = "Name a file instead of -, or pass it on through a pipe; through | cat it is shown all the same."
 
@@ -40,7 +40,7 @@ def get_stream(options: GetOptions, terminal: Terminal) -> None:
     """Fetch to standard output. Raises as `Session.open`, `Session.read`, `open_output` and `choose_key`."""
     url = options.sources[0]
     if url.trailing_slash:
-        raise remote_failure(IsAFolder, url.path, "a folder can't go to standard output.")
+        raise remote_failure(IsADirectory, url.path, "a folder can't go to standard output.")
     # Text on a terminal is its own progress, and a bar would be written into it.
     watching = watch(_without_bar(options, STANDARD_OUTPUT), terminal, "Fetched")
     with open_output(None, overwrite=True, hint=_NO_TERMINAL) as near:

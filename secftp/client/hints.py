@@ -16,11 +16,11 @@ from secftp.errors import (
     FileError,
     Forbidden,
     InputOutputError,
-    IsAFolder,
+    IsADirectory,
     KeyFormatError,
     NameRefused,
     NoSpace,
-    NotAFolder,
+    NotADirectory,
     NotEmpty,
     NotFound,
     ProtocolError,
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 _NAME: Final = "A name is one or more parts joined by '/', none of them '.' or '..', and some are reserved."
 _REMOTE: Final[Mapping[type[SecftpError], str]] = {
     NotFound: "Names are relative to the folder that the server serves.",
-    NotAFolder: "Names are relative to the folder that the server serves.",
-    IsAFolder: "Name a file in it.",
+    NotADirectory: "Names are relative to the folder that the server serves.",
+    IsADirectory: "Name a file in it.",
     AlreadyExists: "Choose another name, or remove what is there.",
     NameRefused: _NAME,
     NotEmpty: "Remove what is in it first.",
@@ -50,8 +50,8 @@ _REMOTE: Final[Mapping[type[SecftpError], str]] = {
 }
 _LOCAL: Final[Mapping[type[SecftpError], str]] = {
     NotFound: "Check the name of the local file, and that its folder exists.",
-    NotAFolder: "Check the name of the local file.",
-    IsAFolder: "Name a file in it.",
+    NotADirectory: "Check the name of the local file.",
+    IsADirectory: "Name a file in it.",
     AlreadyExists: "Choose another name, or leave out --no-clobber.",
     NameRefused: _NAME,
     Forbidden: "Check the permissions of the file and its folder; a stream goes through a pipe.",

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from secftp.messages import Algorithm, Kind
-    from secftp.places import Path
     from secftp.session import Session
+    from secftp.url import Path
 
 WINDOW: Final = 64
 

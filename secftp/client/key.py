@@ -42,13 +42,13 @@ def choose_key(options: Connection | TransferOptions) -> Callable[[], Key] | Non
     if text is not None and not options.no_key:
         return _from_text(typed(text))
     if options.cipher != "none" and not options.no_key:
-        return lambda: ask(f"Key for {escape(options.place.host)}:{options.place.port}: ")
+        return lambda: ask(f"Key for {escape(options.endpoint.host)}:{options.endpoint.port}: ")
     if options.needs_key_for_none and not options.no_key:
         raise KeyFormatError(
             "No key was given; with the cipher none the session would be neither authenticated nor encrypted.",
             hint=f"Give the key with --key-file FILE or in {VARIABLE}, or say --no-key for an anonymous session.",
         )
-    if options.place.name:
+    if options.endpoint.name:
         raise UsageError(
             "The name of a key was given, but no key.", hint="Give the key too, or leave the name out to be anonymous."
         )

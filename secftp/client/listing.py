@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from secftp.client.terminal import Terminal
     from secftp.errors import FileError
     from secftp.messages import ErrorCode
-    from secftp.places import Path, Url
     from secftp.session import Session
+    from secftp.url import Path, Url
 
 SORTED_ENTRIES: Final = 100_000
 _ROW_BYTES: Final = 400  # that a row takes beside its names

@@ -11,8 +11,8 @@ from typing import Any, Final, NamedTuple
 from secftp.client.common import CHECKSUMS, CIPHERS, add_checksum, add_key, add_option, named, one_of, seconds
 from secftp.client.parser import Parser
 from secftp.errors import UsageError
-from secftp.places import Place, parse_place
 from secftp.text import typed
+from secftp.url import Endpoint, parse_endpoint
 
 _POSITIONALS: Final = "<filename> <host>:<port> <cipher> [key]"
 
@@ -22,7 +22,7 @@ class TransferOptions(NamedTuple):
 
     verb: str
     filename: str
-    place: Place
+    endpoint: Endpoint
     cipher: str
     key: str | None
     key_file: str | None
@@ -111,7 +111,7 @@ def _transfer_parser(verb: str, description: str, epilog: str, local: tuple[str,
     """The parser of read or write; `local` is the option for the file at this end, and its help."""
     parser = Parser(verb, usage=f"[options] {_POSITIONALS}", description=description, epilog=epilog)
     parser.add_argument("filename", help="the file's name beneath the folder that the server serves")
-    parser.add_argument("place", metavar="host:port", help="the server: a name, an IPv4 address or [IPv6]")
+    parser.add_argument("endpoint", metavar="host:port", help="the server: a name, an IPv4 address or [IPv6]")
     parser.add_argument("cipher", help="none, aes128 or aes256; none can be read on the way, but not changed")
     parser.add_argument("key", nargs="?", help="the key; other users of this machine can see it here")
     add_option(parser, local[0], "FILE", local[1])
@@ -122,7 +122,7 @@ def _transfer_parser(verb: str, description: str, epilog: str, local: tuple[str,
 
 
 def _transfer_options(verb: str, values: dict[str, Any], local: str | None) -> TransferOptions:
-    values["place"] = named(parse_place(typed(values["place"])), values.pop("name"))
+    values["endpoint"] = named(parse_endpoint(typed(values["endpoint"])), values.pop("name"))
     values["timeout"] = seconds(values["timeout"])
     # What is no cipher is not repeated: it is the key, if it was the cipher that was forgotten.
     one_of(CIPHERS, values["cipher"], "The cipher", f"The order is {_POSITIONALS}.")

@@ -10,7 +10,7 @@ import contextlib
 from typing import TYPE_CHECKING, Self
 
 from secftp.client.connect import Connector
-from secftp.errors import FileError, NotAFolder, SecftpError
+from secftp.errors import FileError, NotADirectory, SecftpError
 from secftp.messages import check_path, remote_failure
 
 if TYPE_CHECKING:
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from secftp.client.common import Connection
     from secftp.client.terminal import Terminal
-    from secftp.places import Path, Url
     from secftp.session import Session
+    from secftp.url import Path, Url
 
 
 class PartialFailure(SecftpError):
@@ -100,6 +100,6 @@ def opened(connection: Connection, urls: Sequence[Url], terminal: Terminal, *, q
         yield session
 
 
-def is_a_file(path: Path) -> NotAFolder:
+def is_a_file(path: Path) -> NotADirectory:
     """The failure of a URL with a slash at its end that leads to a file."""
-    return remote_failure(NotAFolder, path, "it is a file.", hint="Leave out the slash at its end.")
+    return remote_failure(NotADirectory, path, "it is a file.", hint="Leave out the slash at its end.")

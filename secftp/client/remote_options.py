@@ -17,7 +17,7 @@ from secftp.client.parser import Parser
 from secftp.errors import UsageError
 
 if TYPE_CHECKING:
-    from secftp.places import Url
+    from secftp.url import Url
 
 SHELLS: Final = ("bash", "zsh", "fish")
 SUM_DEFAULT: Final = "sha256"

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from secftp.client.remote_options import SumOptions
     from secftp.client.terminal import Terminal
-    from secftp.places import Path, Url
     from secftp.session import Session
+    from secftp.url import Path, Url
 
 _ESCAPES: Final = ((b"\\", rb"\\"), (b"\n", rb"\n"), (b"\r", rb"\r"))
 

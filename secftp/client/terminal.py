@@ -61,8 +61,8 @@ class Terminal:
         """Tell what was understood."""
         self.say(
             "Client starting. Arguments:\n"
-            f"  host: {escape(options.place.host)}\n"
-            f"  port: {options.place.port}\n"
+            f"  host: {escape(options.endpoint.host)}\n"
+            f"  port: {options.endpoint.port}\n"
             f"  command: {options.verb}\n"
             f"  filename: {escape(typed(options.filename))}\n"
             f"  cipher: {options.cipher}\n"

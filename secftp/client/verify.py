@@ -15,7 +15,7 @@ from secftp.client.ends import at_home
 from secftp.client.in_flight import checksums
 from secftp.client.remote import Failures, is_a_file, opened
 from secftp.client.terminal import print_output
-from secftp.errors import ExitCode, FileError, IsAFolder, NotFound, Side
+from secftp.errors import ExitCode, FileError, IsADirectory, NotFound, Side
 from secftp.messages import Algorithm, Kind, problem_of
 from secftp.session.held import Room
 from secftp.session.packed import Names, SortedNames
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from secftp.client.progress import Bar
     from secftp.client.remote_options import VerifyOptions
     from secftp.client.terminal import Terminal
-    from secftp.places import Path
     from secftp.session import Session
     from secftp.storage import Source
+    from secftp.url import Path
 
 _BATCH: Final = 1 << 20
 _FOLDER: Final = -1  # in place of a size
@@ -70,7 +70,7 @@ class _Here:
         self._source: Source | None = None
         try:
             self._source = open_local_source(name)
-        except IsAFolder:
+        except IsADirectory:
             self.store = LocalStore(name)
 
     @property

@@ -23,7 +23,7 @@ from secftp.copy.times import same_time
 from secftp.copy.walk import Walk
 from secftp.copy.watch import Silent, Summary
 from secftp.copy.writable import Writable
-from secftp.errors import AlreadyExists, FileError, IsAFolder, NotFound, Reason
+from secftp.errors import AlreadyExists, FileError, IsADirectory, NotFound, Reason
 from secftp.messages import ErrorCode, exception_for
 from secftp.storage import LocalStore
 from secftp.storage.failures import failure
@@ -147,7 +147,7 @@ class Get:
         if there is None:
             return ""
         if there.kind == "folder":
-            raise failure(IsAFolder, "It is a folder", item.local)
+            raise failure(IsADirectory, "It is a folder", item.local)
         if not options.overwrite:
             return "it exists already"
         if not options.update:

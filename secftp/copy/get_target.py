@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
-from secftp.errors import FileError, NotAFolder, NotFound, Reason, UsageError
+from secftp.errors import FileError, NotADirectory, NotFound, Reason, UsageError
 from secftp.messages import Error, Info, Kind, Stat, exception_for, remote_failure
 from secftp.messages.schema import CAPABILITY_STAT
 from secftp.session.answers import Single
@@ -64,12 +64,12 @@ def _found(source: Remote, answer: Single) -> Found:
         return Found(source.path, None, exception_for(answer.message.code, source.path, answer.message.reason))
     assert isinstance(answer.message, Info)  # nothing else answers STAT
     if source.trailing_slash and answer.message.kind is not Kind.FOLDER:
-        return Found(source.path, None, remote_failure(NotAFolder, source.path, "it is not a folder."))
+        return Found(source.path, None, remote_failure(NotADirectory, source.path, "it is not a folder."))
     return Found(source.path, answer.message)
 
 
 def look_at_target(name: str, sources: Sequence[Found]) -> Target:
-    """How the target is to be used. Raises `NotAFolder` and `NotFound` if it can't be."""
+    """How the target is to be used. Raises `NotADirectory` and `NotFound` if it can't be."""
     kind = _kind(name)
     several, as_folder = len(sources) > 1, name.endswith("/")
     if kind == "folder":
@@ -77,7 +77,7 @@ def look_at_target(name: str, sources: Sequence[Found]) -> Target:
     if kind is None and several and not as_folder:
         raise failure(NotFound, "No such folder", name, hint="With a slash at its end it is made.")
     if kind is not None and (several or as_folder or sources[0].is_folder):
-        raise failure(NotAFolder, "It is not a folder", name, hint="Name a folder as the target.")
+        raise failure(NotADirectory, "It is not a folder", name, hint="Name a folder as the target.")
     if kind is None and not as_folder:
         _require_parent(name)
     takes_names = several or as_folder
@@ -107,7 +107,7 @@ def _kind(name: str) -> str | None:
         return stat_local(name.rstrip("/") or name).kind
     except NotFound:
         return None
-    except NotAFolder:
+    except NotADirectory:
         raise
     except FileError:
         return "device"  # a stream, or what only the opening will tell

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol, TypedDict
 
-from secftp.errors import FileError, NotAFolder, NotFound, Reason
+from secftp.errors import FileError, NotADirectory, NotFound, Reason
 from secftp.storage import create_local_sink, resume_local_sink, set_local_mode, stat_local
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class InStore:
         """As `Place.look`."""
         try:
             return self._store.stat(self._path, partial=partial)
-        except (NotFound, NotAFolder) as problem:
+        except (NotFound, NotADirectory) as problem:
             if problem.reason is Reason.SYMLINK:
                 raise
             return None
@@ -88,7 +88,7 @@ class ByName:
         """As `Place.look`."""
         try:
             return stat_local(self._name, partial=partial)
-        except (NotFound, NotAFolder):
+        except (NotFound, NotADirectory):
             return None
         except FileError:
             if partial:

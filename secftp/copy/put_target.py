@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, Final
 
 from secftp.copy.steps import Goal
-from secftp.errors import FileError, Forbidden, NameRefused, NotAFolder, NotFound, Side, UsageError
+from secftp.errors import FileError, Forbidden, NameRefused, NotADirectory, NotFound, Side, UsageError
 from secftp.messages import no_parent, remote_failure
 from secftp.messages.schema import CAPABILITY_STAT
 
@@ -23,14 +23,14 @@ _CONTENTS: Final = (b"", b".", b"..")
 def goals(session: Session, sources: Sequence[str], target: Remote) -> tuple[list[Goal], bool]:
     """Where the sources go, in their order, and whether the target is a folder that has to be made first.
 
-    Raises `NotAFolder` and `NotFound` for a target that can't be.
+    Raises `NotADirectory` and `NotFound` for a target that can't be.
     """
     if not sources:
         raise UsageError("There is nothing to be put.")
     kind = _kind(session, target)
     needs_folder = target.trailing_slash or len(sources) > 1
     if kind == "file" and needs_folder:
-        raise remote_failure(NotAFolder, target.path, "it is not a folder.", hint="Name a folder as the target.")
+        raise remote_failure(NotADirectory, target.path, "it is not a folder.", hint="Name a folder as the target.")
     if kind is None and len(sources) > 1 and not target.trailing_slash:
         raise remote_failure(
             NotFound, target.path, "there is no such folder at the server.", hint="With a slash at its end it is made."
@@ -47,7 +47,7 @@ def goals(session: Session, sources: Sequence[str], target: Remote) -> tuple[lis
             found.append(Goal(source, (*target.path, name), name))
         elif kind == "file" and os.path.isdir(source):
             raise remote_failure(
-                NotAFolder, target.path, "it is a file, and can't become a folder.", hint="Choose another name."
+                NotADirectory, target.path, "it is a file, and can't become a folder.", hint="Choose another name."
             )
         else:
             found.append(Goal(source, target.path, name))

@@ -208,7 +208,7 @@ class Store(_Closing, Protocol):
     __slots__ = ()
 
     def open_source(self, path: Path) -> Source:
-        """Open a file for reading; raises `NotFound`, `IsAFolder`, `NotAFolder`, `Forbidden`, `NameRefused`."""
+        """Open a file for reading; raises `NotFound`, `IsADirectory`, `NotADirectory`, `Forbidden`, `NameRefused`."""
         ...
 
     def create_sink(
@@ -270,7 +270,8 @@ class Store(_Closing, Protocol):
         """Remove a file, or a folder with nothing in it but unfinished files that nobody writes.
 
         What is kept of an unfinished file of that name goes with it, also where there is nothing else of the name.
-        With `kind`, only that. Raises `NotFound`, `IsAFolder`, `NotAFolder`, `NotEmpty`, `Forbidden`, `NameRefused`.
+        With `kind`, only that. Raises `NotFound`, `IsADirectory`, `NotADirectory`, `NotEmpty`, `Forbidden`,
+        `NameRefused`.
         """
         ...
 
@@ -278,7 +279,8 @@ class Store(_Closing, Protocol):
         """Give a file or a folder another name, in one step.
 
         With `overwrite` a file may replace a file; a folder never replaces anything, nor is it ever replaced. Raises
-        `NotFound` (the new name's folder, too), `AlreadyExists`, `IsAFolder`, `NotAFolder`, `Forbidden`, `NameRefused`.
+        `NotFound` (the new name's folder, too), `AlreadyExists`, `IsADirectory`, `NotADirectory`, `Forbidden`,
+        `NameRefused`.
         """
         ...
 
@@ -286,7 +288,7 @@ class Store(_Closing, Protocol):
         """Make a folder; with `parents` those above it, too, and one that exists is fine. Whether it was made.
 
         `mode` is as `create_sink`'s and holds for the last one, if it is made. Raises `AlreadyExists`,
-        `NotFound`, `NotAFolder`, `Forbidden`, `NoSpace`, `NameRefused`.
+        `NotFound`, `NotADirectory`, `Forbidden`, `NoSpace`, `NameRefused`.
         """
         ...
 
@@ -306,7 +308,7 @@ class Store(_Closing, Protocol):
 
         With `only`, raises `Forbidden` if another file or directory has the name by now. Returns what of them it has:
         a mask may take permissions, and a file system may not have the time.
-        Raises `NotFound`, `NotAFolder`, `Forbidden`, `NameRefused`.
+        Raises `NotFound`, `NotADirectory`, `Forbidden`, `NameRefused`.
         """
         ...
 

@@ -16,7 +16,7 @@ import stat
 from typing import TYPE_CHECKING
 
 from secftp import system
-from secftp.errors import AlreadyExists, Forbidden, IsAFolder, NotAFolder, NotEmpty, NotFound, Reason
+from secftp.errors import AlreadyExists, Forbidden, IsADirectory, NotADirectory, NotEmpty, NotFound, Reason
 from secftp.storage.base import Kept, keeps_time
 from secftp.storage.failures import (
     already_there,
@@ -59,9 +59,9 @@ def remove(folder: int, path: Path, kind: Kind | None) -> None:
             return
         raise
     if kind == "file" and is_folder:
-        raise failure(IsAFolder, "It is a folder", path)
+        raise failure(IsADirectory, "It is a folder", path)
     if kind == "folder" and not is_folder:
-        raise failure(NotAFolder, "It is not a folder", path)
+        raise failure(NotADirectory, "It is not a folder", path)
     with translated(path):
         if not is_folder:
             os.unlink(path[-1], dir_fd=folder)

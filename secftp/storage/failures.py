@@ -16,10 +16,10 @@ from secftp.errors import (
     FileError,
     Forbidden,
     InputOutputError,
-    IsAFolder,
+    IsADirectory,
     NameRefused,
     NoSpace,
-    NotAFolder,
+    NotADirectory,
     NotEmpty,
     NotFound,
     Reason,
@@ -52,8 +52,8 @@ _MEANINGS: dict[int, _Meaning] = {
     errno.ENOENT: _Meaning(NotFound, "No such file"),
     errno.ELOOP: _NOT_FOLLOWED,  # O_NOFOLLOW met one; EMLINK is the same on FreeBSD
     errno.EMLINK: _NOT_FOLLOWED,
-    errno.ENOTDIR: _Meaning(NotAFolder, "It is not a folder"),
-    errno.EISDIR: _Meaning(IsAFolder, "It is a folder"),
+    errno.ENOTDIR: _Meaning(NotADirectory, "It is not a folder"),
+    errno.EISDIR: _Meaning(IsADirectory, "It is a folder"),
     errno.EEXIST: _Meaning(AlreadyExists, "It already exists"),
     errno.ENOTEMPTY: _Meaning(NotEmpty, "The folder is not empty"),
     errno.EACCES: _Meaning(Forbidden, "Permission denied", Reason.PERMISSION),
@@ -149,9 +149,9 @@ def candid(problem: FileError) -> FileError:
 
 
 def require_regular(status: os.stat_result, subject: Path | str) -> None:
-    """Raise `IsAFolder` or `Forbidden` unless `status` is a regular file's, which alone may be read or replaced."""
+    """Raise `IsADirectory` or `Forbidden` unless `status` is a regular file's, which alone may be read or replaced."""
     if stat.S_ISDIR(status.st_mode):
-        raise failure(IsAFolder, "It is a folder", subject)
+        raise failure(IsADirectory, "It is a folder", subject)
     if stat.S_ISLNK(status.st_mode):
         raise failure(Forbidden, _NO_REGULAR_FILE.words, subject, reason=Reason.SYMLINK)
     if not stat.S_ISREG(status.st_mode):

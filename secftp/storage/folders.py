@@ -13,7 +13,7 @@ import os
 import stat
 from typing import TYPE_CHECKING, TypeAlias
 
-from secftp.errors import NotAFolder, NotFound, Reason
+from secftp.errors import NotADirectory, NotFound, Reason
 from secftp.storage.failures import close_quietly, failure, not_followed, not_regular, translate, translated
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def open_root(root: StrOrBytesPath) -> int:
     except FileNotFoundError as error:
         raise failure(NotFound, "No such folder", name, hint="Make it first, or name another.") from error
     except NotADirectoryError as error:
-        raise failure(NotAFolder, "It is not a folder", name, hint="Name the folder that holds the file.") from error
+        raise failure(NotADirectory, "It is not a folder", name, hint="Name the folder that holds the file.") from error
     except OSError as error:
         raise _unusable(error, name) from error
     try:
@@ -52,7 +52,7 @@ def open_root(root: StrOrBytesPath) -> int:
 def open_folder(root: int, path: Path) -> int:
     """A new descriptor of the folder that holds the last name of `path`, to reach things in, not to list it.
 
-    Raises `NotFound` (for links, too), `NotAFolder`, `Forbidden`.
+    Raises `NotFound` (for links, too), `NotADirectory`, `Forbidden`.
     """
     depth = len(path) - 1
     if depth <= 0:
@@ -79,7 +79,7 @@ def open_folder_for(root: int, path: Path) -> int:
 def open_listed(root: int, path: Path) -> int:
     """A new descriptor of the folder `path` itself, `()` being the root, that may be listed; raises as `open_folder`.
 
-    Also `NotAFolder` if it is a file.
+    Also `NotADirectory` if it is a file.
     """
     if not path:
         with translated("."):
@@ -124,7 +124,7 @@ def _unusable(error: OSError, name: str) -> OSError:
     return failure
 
 
-def _obstacle(path: Path, depth: int, above: int) -> NotFound | NotAFolder:
+def _obstacle(path: Path, depth: int, above: int) -> NotFound | NotADirectory:
     """The exception for a name that is no folder, `depth` names down: a link, which nobody is told of, or a file."""
     try:
         status = os.stat(path[depth - 1], dir_fd=above, follow_symlinks=False)
@@ -132,5 +132,5 @@ def _obstacle(path: Path, depth: int, above: int) -> NotFound | NotAFolder:
         return missing(path)  # it was there a moment ago
     if stat.S_ISREG(status.st_mode):
         reason = Reason.NO_PARENT if depth < len(path) else None
-        return failure(NotAFolder, "It is not a folder", path[:depth], reason=reason)
+        return failure(NotADirectory, "It is not a folder", path[:depth], reason=reason)
     return not_followed(path) if stat.S_ISLNK(status.st_mode) else missing(path)

@@ -52,7 +52,7 @@ class LocalStore(Store):
 
     `mode_mask`: the permissions that requests may set, see `modes`; bits beyond it are never set for them.
     Links in it count as missing where something is looked for, and as no regular file (`Forbidden`) where they would be
-    replaced. Raises `NotFound`, `NotAFolder`, `Forbidden` with a hint when the folder can't be used.
+    replaced. Raises `NotFound`, `NotADirectory`, `Forbidden` with a hint when the folder can't be used.
     """
 
     def __init__(self, root: StrOrBytesPath | _Held, *, sweep: bool = False, mode_mask: int = PERMISSIONS) -> None:
@@ -212,7 +212,7 @@ class LocalStore(Store):
     def beneath(self, path: Path) -> LocalStore:
         """A folder of this store as one of its own, which the path leads to through no link; `()` is the same folder.
 
-        Raises `NotFound`, `NotAFolder`, `Forbidden`, `NameRefused`. Each of the two is closed on its own.
+        Raises `NotFound`, `NotADirectory`, `Forbidden`, `NameRefused`. Each of the two is closed on its own.
         """
         check_folder(path)
         return LocalStore(_Held(open_folder(self._root, (*path, b"."))), mode_mask=self._mode_mask)

@@ -14,7 +14,7 @@ import select
 import stat
 from typing import TYPE_CHECKING, TypeVar
 
-from secftp.errors import IsAFolder, UsageError
+from secftp.errors import IsADirectory, UsageError
 from secftp.storage.base import FileInfo, Sink, Source, mtime_of
 from secftp.storage.failures import failure, translated
 from secftp.storage.source import check_unchanged
@@ -37,7 +37,7 @@ class PipeSource(Source):
 
     For a regular file (a redirection) `info.size` is what lies between its position and its end, and nothing beyond is
     read. One whose size says nothing, as those of /proc, is read as a pipe. `name` stands for the stream
-    in messages. Raises `IsAFolder`, `InputOutputError`.
+    in messages. Raises `IsADirectory`, `InputOutputError`.
     """
 
     __slots__ = ("_done", "_end", "_fd", "_name", "info")
@@ -49,7 +49,7 @@ class PipeSource(Source):
         with translated(name):
             status = os.fstat(fd)
             if stat.S_ISDIR(status.st_mode):
-                raise failure(IsAFolder, "It is a folder", name)
+                raise failure(IsADirectory, "It is a folder", name)
             self._end = (size_of(fd, status) or 0) if stat.S_ISREG(status.st_mode) else 0
             size = max(0, self._end - os.lseek(fd, 0, os.SEEK_CUR)) if self._end else None
         _widen(fd)

@@ -142,7 +142,8 @@ class FileSink(Sink):
     def commit(self) -> FileInfo:
         """As `Sink.commit`. Nothing is forced to the disk: durability is its caller's choice, not made here.
 
-        Raises `IsAFolder` or `Forbidden` if meanwhile a folder, or anything else that is no regular file, has the name.
+        Raises `IsADirectory` or `Forbidden` if meanwhile a folder, or anything else that is no regular file, has the
+        name.
         """
         self._require_open()
         fd = self._fd

@@ -10,7 +10,7 @@ import os
 import stat
 from typing import TYPE_CHECKING, NamedTuple
 
-from secftp.errors import AlreadyExists, IsAFolder, NameRefused, NotFound, Reason
+from secftp.errors import AlreadyExists, IsADirectory, NameRefused, NotFound, Reason
 from secftp.storage.base import file_info
 from secftp.storage.failures import close_quietly, failure, not_regular, require_regular, translated
 from secftp.storage.folders import FOLDER_FLAGS
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 def open_local_source(path: str) -> FileSource:
     """Open a regular file.
 
-    Raises `NotFound`, `NotAFolder`, `IsAFolder`, `Forbidden` (also for what is no regular file), `NameRefused`.
+    Raises `NotFound`, `NotADirectory`, `IsADirectory`, `Forbidden` (also for what is no regular file), `NameRefused`.
     """
     _check(path)
     with translated(path):
@@ -98,7 +98,7 @@ def create_local_sink(
     does. A FIFO or a character device (`/dev/null`) is written straight to, as a `PipeSink`, and opening a FIFO waits
     for its reader. With `overwrite=False` anything of that name, even a link, is `AlreadyExists`.
 
-    Raises also `NotFound` (the folder, too), `NotAFolder`, `IsAFolder`, `Forbidden`, `NoSpace`, `NameRefused`.
+    Raises also `NotFound` (the folder, too), `NotADirectory`, `IsADirectory`, `Forbidden`, `NoSpace`, `NameRefused`.
     """
     _check(path)
     with translated(path):
@@ -157,7 +157,7 @@ def _find(path: str, *, overwrite: bool) -> _Place | str:
         if stat.S_ISLNK(status.st_mode):
             place, status = _follow(path)
         if stat.S_ISDIR(status.st_mode):
-            raise failure(IsAFolder, "It is a folder", path)
+            raise failure(IsADirectory, "It is a folder", path)
         if _is_stream(status):
             return place
     above, name = os.path.split(place)

@@ -14,10 +14,10 @@ from secftp.handshake import ClientHandshake, Established, HelloReceived, Server
 from secftp.keys import read_key_file
 from secftp.keys.text import bare, normalise
 from secftp.messages import Direction, Pending, Receiver, check_folder_path, check_path, decode, encode
-from secftp.places import format_url, parse_place, parse_url
 from secftp.record import Mode, Password, Suite
 from secftp.storage import names
 from secftp.text import escape
+from secftp.url import format_url, parse_endpoint, parse_url
 
 W = bytes(31) + b"\x05"
 PASSWORD = Password.from_secret(W)
@@ -157,7 +157,7 @@ def path(data: bytes) -> None:
 
 def url(data: bytes) -> None:
     text = os.fsdecode(data)
-    for parse in (parse_url, parse_place):
+    for parse in (parse_url, parse_endpoint):
         try:
             found = parse(text)
         except (UsageError, NameRefused) as problem:

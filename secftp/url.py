@@ -1,9 +1,8 @@
-"""Where things are at the other end: `secftp://[name@]host[:port]/path` and its inverse, and the shorter `host:port`.
+"""Parsing and formatting of secftp URLs: `secftp://[name@]host[:port]/path`, and the shorter `host:port`.
 
-By letter alone; nothing is looked up. A URL is what people type, so `?` and `#` are letters of a name (there are no
-queries), several slashes count as one, and `%2F` can never become one more. What must never happen: that a message
-repeats any of the text, since a key that landed in the wrong place would be shown with it; or that a path comes out
-which could mean another place than what was typed.
+Purely textual; nothing is resolved. `?` and `#` are ordinary characters of a name (there are no queries), repeated
+slashes count as one, and `%2F` is refused. Invariants: no error message repeats any of the text, since it could be a
+key given in the wrong position; no URL yields a path that could be read as a different one.
 """
 
 from __future__ import annotations
@@ -26,8 +25,8 @@ _ESCAPE: Final = re.compile(rb"%([0-9A-Fa-f]{2})?")
 _PLAIN: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+,=:@")
 
 
-class Place(NamedTuple):
-    """Which server, and which of its keys (empty: the one that everybody there has)."""
+class Endpoint(NamedTuple):
+    """A server and the name of one of its keys (empty: the server's default key)."""
 
     host: str
     port: int
@@ -35,7 +34,7 @@ class Place(NamedTuple):
 
 
 class Url(NamedTuple):
-    """A name at a server. `path` is `()` for the served folder itself, which always counts as `trailing_slash`."""
+    """A path at a server. `path` is `()` for the served directory, for which `trailing_slash` is always true."""
 
     host: str
     port: int
@@ -44,33 +43,33 @@ class Url(NamedTuple):
     trailing_slash: bool
 
     @property
-    def place(self) -> Place:
-        """The server, without the path."""
-        return Place(self.host, self.port, self.name)
+    def endpoint(self) -> Endpoint:
+        """The URL without its path."""
+        return Endpoint(self.host, self.port, self.name)
 
 
 def is_url(text: str) -> bool:
-    """Whether `text` claims to be one of our URLs; a local file of such a name is `./secftp:...`."""
+    """Return whether `text` begins with `secftp://`; a local file with such a name is written `./secftp:...`."""
     return text[: len(SCHEME)].lower() == SCHEME
 
 
 def parse_url(text: str) -> Url:
-    """The parts of a URL, percent-decoded to bytes; `text` may hold surrogates for bytes that are not UTF-8.
+    """Parse a URL and percent-decode its path to bytes. Bytes that are not UTF-8 are surrogate escapes in `text`.
 
-    Raises `UsageError` for what is no such URL, `NameRefused` for a path with `.`, `..`, an escaped slash or NUL. The
-    bounds of a path (components and bytes) are the wire's, and checked where it is sent.
+    Raises `UsageError` for anything that is not such a URL, `NameRefused` for a path with `.`, `..`, an escaped slash
+    or NUL. The limits on a path's length are checked where it is sent.
     """
     if not is_url(text):
-        raise _bad_url("The place at the server must be given as a URL.")
+        raise _bad_url("The remote file must be given as a URL.")
     authority, _, path = text[len(SCHEME) :].partition("/")
     userinfo, at, address = authority.rpartition("@")
     if ":" in userinfo:
         raise UsageError(
-            "A URL holds the name of a key and never the key itself.",
+            "A URL contains the name of a key, never the key itself.",
             hint="Give the key with --key-file FILE or in SECFTP_KEY.",
         )
     if at and not userinfo:
-        raise _bad_url("The name of a key before '@' is empty.")
+        raise _bad_url("The key name before '@' is empty.")
     host, port = _parse_address(address)
     parts = tuple(_decode(part) for part in _bytes(path).split(b"/") if part)
     for part in parts:
@@ -79,7 +78,7 @@ def parse_url(text: str) -> Url:
 
 
 def format_url(url: Url) -> str:
-    """The URL that `parse_url` reads as `url`; ASCII but for a host that is not, the port only if it is not 8888."""
+    """The inverse of `parse_url`; ASCII except for a non-ASCII host, the port only if it is not 8888."""
     name = _encode(url.name.encode()).replace(":", "%3A").replace("@", "%40")
     host = f"[{url.host.replace('%', '%25', 1)}]" if ":" in url.host else url.host
     port = "" if url.port == DEFAULT_PORT else f":{url.port}"
@@ -88,22 +87,22 @@ def format_url(url: Url) -> str:
     return f"{SCHEME}{name}{'@' if name else ''}{host}{port}/{path}{slash}"
 
 
-def parse_place(text: str) -> Place:
-    """`host:port` or `[IPv6]:port`, either after `name@`. The text is not repeated in the `UsageError`."""
+def parse_endpoint(text: str) -> Endpoint:
+    """Parse `[name@]host:port` or `[name@][IPv6]:port`. The `UsageError` does not repeat the text."""
     name, at, address = text.rpartition("@")
     host, colon, port = address.rpartition(":")
     if not colon or not host or (at and not name):
-        raise _bad_place("The place of the server must be given as HOST:PORT.")
-    return Place(_parse_host(host), _parse_port(port), name)
+        raise _bad_endpoint("The server must be given as HOST:PORT.")
+    return Endpoint(_parse_host(host), _parse_port(port), name)
 
 
 def _parse_address(address: str) -> tuple[str, int]:
-    """`host`, `host:port`, `[IPv6]` or `[IPv6]:port` of a URL."""
+    """Parse the `host`, `host:port`, `[IPv6]` or `[IPv6]:port` of a URL."""
     host, colon, port = address.rpartition(":")
     if not colon or address.endswith("]"):
         host, colon, port = address, "", ""
     if not host:
-        raise _bad_url("The URL names no host.")
+        raise _bad_url("The URL has no host.")
     try:
         return _parse_host(host), _parse_port(port) if port else DEFAULT_PORT
     except UsageError as problem:
@@ -116,19 +115,19 @@ def _parse_host(host: str) -> str:
         if len(zone) > len("25"):
             zone = zone.removeprefix("25")  # RFC 6874 has the zone's own % escaped
         if ":" not in number or not _IPV6_SIGNS.issuperset(number) or not _is_word(zone):
-            raise _bad_place("What stands in brackets is not an IPv6 address.")
+            raise _bad_endpoint("The text in brackets is not an IPv6 address.")
         return f"{number}%{zone}" if zone else number
     if ":" in host and "/" not in host:
-        raise _bad_place("An IPv6 address needs brackets.")
+        raise _bad_endpoint("An IPv6 address must be written in brackets.")
     if not _is_word(host):
-        raise _bad_place("The host has characters that no name or address of a host has.")
+        raise _bad_endpoint("The host contains characters that are not allowed in a host name or address.")
     return host
 
 
 def _parse_port(text: str) -> int:
     digits = text.isascii() and text.isdigit() and len(text) <= len(str(PORT_MAX))
     if not digits or not 1 <= int(text) <= PORT_MAX:
-        raise _bad_place(f"The port must be a number from 1 to {PORT_MAX}.")
+        raise _bad_endpoint(f"The port must be a number from 1 to {PORT_MAX}.")
     return int(text)
 
 
@@ -136,7 +135,7 @@ def _parse_name(userinfo: str) -> str:
     try:
         return _decode(_bytes(userinfo)).decode()
     except UnicodeDecodeError:
-        raise _bad_url("The name of a key before '@' is not text.") from None
+        raise _bad_url("The key name before '@' is not valid UTF-8.") from None
 
 
 def _is_word(text: str) -> bool:
@@ -145,13 +144,15 @@ def _is_word(text: str) -> bool:
 
 def _check_component(part: bytes) -> None:
     if part in (b".", b".."):
-        raise NameRefused("A path in a URL contains neither '.' nor '..'.", hint="Write the path without them.")
+        raise NameRefused("The path of a URL must not contain '.' or '..'.", hint="Write the path without them.")
     if b"/" in part or b"\0" in part:
-        raise NameRefused("A name contains neither a slash nor a NUL byte.", hint="Look for %2F and %00 in the URL.")
+        raise NameRefused(
+            "A file name must not contain a slash or a NUL byte.", hint="Look for %2F and %00 in the URL."
+        )
 
 
 def _bytes(text: str) -> bytes:
-    # Names at a server are UTF-8, whatever the locale of this machine is (docs/PROTOCOL.md).
+    # Names at a server are UTF-8, whatever this machine's locale (docs/PROTOCOL.md).
     return text.encode("utf-8", "surrogateescape")
 
 
@@ -159,7 +160,8 @@ def _decode(text: bytes) -> bytes:
     def byte(match: re.Match[bytes]) -> bytes:
         if match[1] is None:
             raise UsageError(
-                "In a URL a percent sign is followed by two hexadecimal digits.", hint="Write %25 for the sign itself."
+                "A percent sign in a URL must be followed by two hexadecimal digits.",
+                hint="Write %25 for the percent sign itself.",
             )
         return bytes.fromhex(match[1].decode())
 
@@ -172,9 +174,9 @@ def _encode(part: bytes) -> str:
 
 def _bad_url(sentence: str) -> UsageError:
     return UsageError(
-        sentence, hint="For example secftp://example.org/file or secftp://joe@[2001:db8::7]:8888/folder/."
+        sentence, hint="For example secftp://example.org/file or secftp://joe@[2001:db8::7]:8888/directory/."
     )
 
 
-def _bad_place(sentence: str) -> UsageError:
+def _bad_endpoint(sentence: str) -> UsageError:
     return UsageError(sentence, hint="For example example.org:8888, 192.0.2.7:8888 or '[2001:db8::7]:8888'.")

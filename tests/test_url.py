@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from secftp.errors import NameRefused, SecftpError, UsageError
-from secftp.places import DEFAULT_PORT, Place, Url, format_url, is_url, parse_url
+from secftp.url import DEFAULT_PORT, Endpoint, Url, format_url, is_url, parse_url
 
 SECRET = "hunter2-and-more"
 
@@ -92,7 +92,7 @@ def test_a_url_is_told_from_a_name():
 
 
 def test_the_server_of_a_url():
-    assert url(b"a", port=7, name="joe").place == Place("host", 7, "joe")
+    assert url(b"a", port=7, name="joe").endpoint == Endpoint("host", 7, "joe")
 
 
 COMPONENTS = st.binary(min_size=1, max_size=255).map(lambda name: name.replace(b"/", b"_").replace(b"\0", b"_"))
