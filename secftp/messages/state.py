@@ -13,12 +13,12 @@ refuses everything from then on.
 from __future__ import annotations
 
 import enum
+import math
 from typing import TYPE_CHECKING
 
 from secftp.errors import ConnectionLost, ProtocolError
 from secftp.messages.bounds import MAX_DATA, PING_BURST, PING_RATE
 from secftp.messages.pending import Incoming
-from secftp.messages.rate import Allowance
 from secftp.messages.schema import (
     NAMES,
     Abort,
@@ -49,6 +49,7 @@ from secftp.messages.schema import (
     Write,
     WriteMany,
 )
+from secftp.token_bucket import TokenBucket
 
 if TYPE_CHECKING:
     from secftp.messages.pending import Pending
@@ -135,7 +136,8 @@ class Receiver:
         self._table = TRANSITIONS[direction]
         self._pending = pending
         self._file: Incoming | None = None  # the file under way: set in WRITING and READING, and only there
-        self._pings = Allowance(PING_BURST, PING_RATE, began)
+        # Never cut back to the burst: a receiver that is busy for an hour finds an hour's pings in its buffers.
+        self._pings = TokenBucket(PING_RATE, math.inf, began, tokens=PING_BURST)
         self._last_id = 0
         self._requests = 0
         self._cancels = 0
@@ -190,7 +192,7 @@ class Receiver:
         """Apply the rules that a table of states can't hold, and note what later rules need."""
         match message:
             case Ping():
-                if not self._pings.take(now):
+                if not self._pings.take(1, now):
                     raise ProtocolError("PING came too often.")
             case Data(payload):
                 self.accept_data(len(payload))

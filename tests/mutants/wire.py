@@ -59,7 +59,7 @@ MUTANTS = [
     mutant("more-data-than-announced", MACHINE, "            if total <= file.limit:\n", "            if total >= 0:\n", STATE),
     mutant("empty-data", MACHINE, "0 < nbytes <= MAX_DATA", "0 <= nbytes <= MAX_DATA", STATE, BOUNDS),
     mutant("end-of-another-size", MACHINE, "if message.size != file.total or ", "if ", STATE),
-    mutant("pings-without-end", MACHINE, "if not self._pings.take(now):", "if self._pings is None:", STATE),
+    mutant("pings-without-end", MACHINE, "if not self._pings.take(1, now):", "if self._pings is None:", STATE),
     mutant("ids-that-stay", MACHINE, "if request.id <= self._last_id:", "if request.id < self._last_id:", STATE),
     mutant("cancels-without-end", MACHINE, " or self._cancels > self._requests", "", STATE),
     mutant("one-request-too-many", PENDING, "return len(self._queue) >= self.limit", "return len(self._queue) > self.limit", STATE),
