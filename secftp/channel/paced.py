@@ -14,6 +14,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from secftp.channel.stream import Stream
+from secftp.token_bucket import TokenBucket
 
 if TYPE_CHECKING:
     import socket
@@ -29,27 +30,23 @@ AHEAD_SECONDS: Final = 5.0
 
 
 class Bucket:
-    """So many bytes a second for everybody who takes from it."""
+    """The token bucket of one direction, `rate` bytes a second for all threads together."""
 
     def __init__(self, rate: int) -> None:
         self.slice = min(SLICE_MAX, max(SLICE_MIN, rate // SLICES_PER_SECOND))
-        self._rate = rate
-        self._free_at = time.monotonic()
+        self._debt_max = rate * AHEAD_SECONDS
+        self._tokens = TokenBucket(rate, rate / SLICES_PER_SECOND, time.monotonic())
         self._lock = threading.Lock()
 
     def take(self, count: int) -> float:
-        """Take so many; how many seconds to wait before more is taken."""
-        now = time.monotonic()
+        """Account for `count` bytes; return how many seconds to wait before more are moved."""
         with self._lock:
-            self._free_at = max(self._free_at, now) + count / self._rate
-            return self._free_at - now - 1 / SLICES_PER_SECOND
+            return self._tokens.spend(count, time.monotonic())
 
     def note(self, count: int) -> None:
-        """Take so many without waiting: others do, for no more than `AHEAD_SECONDS` on account of it."""
-        now = time.monotonic()
+        """Account for `count` bytes without a wait: others wait for them, no longer than `AHEAD_SECONDS`."""
         with self._lock:
-            ahead = max(self._free_at, now)
-            self._free_at = max(ahead, min(ahead + count / self._rate, now + AHEAD_SECONDS))
+            self._tokens.spend(count, time.monotonic(), max_debt=self._debt_max)
 
 
 class Pace:

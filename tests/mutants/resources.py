@@ -20,7 +20,7 @@ MUTANTS = [
     mutant("metrics-head-without-a-bound", "secftp/channel/page.py", "elif len(self._head) > HEAD_MAX:", "elif len(self._head) < 0:", METRICS),
     mutant("metrics-linger-without-a-bound", "secftp/channel/page.py", "return self._lingered > LINGER_MAX", "return False", METRICS),
     mutant("metrics-keep-a-connection", "secftp/channel/page.py", "        self._lingered = 0\n        self.stream.finish_sending()\n", "        self._head.clear()\n", METRICS),
-    mutant("metrics-made-at-each-request", "secftp/server/metrics.py", "if self._last is None or self._budget.take(1):", "if self._last is None or self._budget:", METRICS),
+    mutant("metrics-made-at-each-request", "secftp/server/metrics.py", "if self._last is None or self._budget.take(1, time.monotonic()):", "if self._last is None or self._budget:", METRICS),
     # --- the log ---
     mutant("log-of-a-session-without-a-bound", "secftp/server/log.py", "        if all(share.take(nbytes) for share in self._shares):\n", "        if nbytes:\n", LOG),
     mutant("new-session-new-room", "secftp/server/log.py", "self._shares = Allowance(SESSION_BYTES), self._log.sources.share(self._host, self.key)", "self._shares = (Allowance(SESSION_BYTES),)", LOG),
@@ -66,7 +66,7 @@ MUTANTS = [
     mutant("small-pieces-are-free", "secftp/channel/paced.py", "if bucket is None or not count:", "if bucket is None or count <= 256:", BANDWIDTH),
     mutant("handshakes-are-free", "secftp/channel/paced.py", "            bucket.note(count)\n            return\n", "            return\n", BANDWIDTH),
     mutant("keepalives-are-free", "secftp/channel/paced.py", "            self._pace.sending.note(count)\n", "            pass\n", BANDWIDTH),
-    mutant("handshakes-hold-up-without-end", "secftp/channel/paced.py", "min(ahead + count / self._rate, now + AHEAD_SECONDS)", "ahead + count / self._rate", BANDWIDTH),
+    mutant("handshakes-hold-up-without-end", "secftp/channel/paced.py", ", max_debt=self._debt_max)", ")", BANDWIDTH),
 ]  # fmt: skip
 
 __all__ = ["MUTANTS", "Mutant"]
