@@ -11,6 +11,7 @@ import time
 from typing import TYPE_CHECKING
 
 from secftp.storage import Source
+from secftp.token_bucket import TokenBucket
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -35,7 +36,7 @@ class RateLimit:
         self.rate = rate
         self._clock = clock
         self._sleep = sleep
-        self._paid_until = clock()
+        self._bucket = None if rate is None else TokenBucket(rate, rate * _BURST_SECONDS, clock(), tokens=0)
 
     @property
     def portion(self) -> int | None:
@@ -44,11 +45,11 @@ class RateLimit:
 
     def spend(self, nbytes: int) -> None:
         """Account for bytes that were moved; returns when they are paid for."""
-        if self.rate is None or nbytes <= 0:
+        if self._bucket is None or nbytes <= 0:
             return
         now = self._clock()
-        self._paid_until = max(self._paid_until, now - _BURST_SECONDS) + nbytes / self.rate
-        while (left := self._paid_until - now) > 0:
+        paid_at = now + self._bucket.spend(nbytes, now)
+        while (left := paid_at - now) > 0:
             self._sleep(min(left, _NAP_SECONDS))
             now = self._clock()
 
