@@ -17,6 +17,8 @@ import math
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from secftp.token_bucket import TokenBucket
+
 if TYPE_CHECKING:
     from secftp.server.limits import Limits
     from secftp.server.sources import Network, Source
@@ -28,39 +30,10 @@ SIDE_BY_SIDE: Final = 16
 TRUSTED_SECONDS: Final = 12 * 3600.0
 
 
-class Budget:
-    """So many challenges a second, and at the most so many at once. Times are seconds of one monotonic clock."""
-
-    def __init__(self, rate: float, burst: float, now: float) -> None:
-        self._rate = rate
-        self._burst = burst
-        self._left = burst
-        self._at = now
-
-    def due(self, now: float) -> float:
-        """When there is one to be had; `now` if at once."""
-        self._refill(now)
-        return now if self._left >= 1 else now + (1 - self._left) / self._rate
-
-    def take(self, now: float) -> None:
-        """Spend one."""
-        self._refill(now)
-        self._left -= 1
-
-    def give_back(self, now: float) -> None:
-        """Spend one less."""
-        self._refill(now)
-        self._left = min(self._left + 1, self._burst)
-
-    def _refill(self, now: float) -> None:
-        self._left = min(self._left + (now - self._at) * self._rate, self._burst)
-        self._at = now
-
-
 class Charge(NamedTuple):
     """What a challenge has cost: out of which budget, and whether it raised the count of its source."""
 
-    budget: Budget
+    budget: TokenBucket
     counted: bool
 
 
@@ -82,8 +55,8 @@ class Guesses:
         self._limits = limits
         self._debts: OrderedDict[Network, _Debt] = OrderedDict()
         self._trusted: OrderedDict[Network, float] = OrderedDict()  # when each of them last proved a key
-        self._budget = Budget(limits.guess_rate, limits.guess_burst, now)
-        self._trusted_budget = Budget(limits.guess_rate, limits.guess_burst, now)
+        self._budget = TokenBucket(limits.guess_rate, limits.guess_burst, now)
+        self._trusted_budget = TokenBucket(limits.guess_rate, limits.guess_burst, now)
         # More would change no delay, and take the longer to be forgiven.
         doublings = math.ceil(math.log2(max(limits.guess_delay / FIRST_DELAY_SECONDS, 1.0)))
         self._count_max = limits.free_guesses + 1 + doublings
@@ -106,14 +79,14 @@ class Guesses:
 
     def due(self, now: float, *, trusted: bool) -> float:
         """When the budgets allow the next challenge; `now` if at once."""
-        due = self._budget.due(now)
-        return min(due, self._trusted_budget.due(now)) if trusted else due
+        delay = self._budget.delay(1, now)
+        return now + (min(delay, self._trusted_budget.delay(1, now)) if trusted else delay)
 
     def charge(self, source: Source, now: float, *, trusted: bool) -> Charge:
         """A challenge was sent to this source."""
-        own = trusted and self._trusted_budget.due(now) <= now
+        own = trusted and self._trusted_budget.available(now) >= 1
         budget = self._trusted_budget if own else self._budget
-        budget.take(now)
+        budget.spend(1, now)
         debt = self._debt(source, now)
         debt.last = now
         counted = self._forgive(debt, now).count < self._count_max
@@ -122,7 +95,7 @@ class Guesses:
 
     def refund(self, source: Source, charge: Charge, now: float) -> None:
         """The client that this challenge was for has proved the key."""
-        charge.budget.give_back(now)
+        charge.budget.put_back(1, now)
         debt = self._debts.get(source.address)
         if debt is None or not charge.counted:
             return
