@@ -11,7 +11,10 @@ from __future__ import annotations
 import ipaddress
 import threading
 import time
+from collections import Counter
 from typing import TYPE_CHECKING, Final
+
+from secftp.token_bucket import TokenBucket
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,41 +35,32 @@ class Allowance:
     def __init__(self, most: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._most = most
         self._clock = clock
-        self._left = float(most)
-        self._at = clock()
+        self._bucket = TokenBucket(most / MINUTE, most, clock())
         self._used_up = False
         self._lock = threading.Lock()
 
     def take(self, nbytes: int) -> bool:
         """Take so many if they are there."""
         with self._lock:
-            self._refill()
-            if self._used_up and self._left < self._most / 8:
+            if self._is_used_up():
                 return False
-            self._used_up = self._left < nbytes
-            if self._used_up:
-                return False
-            self._left -= nbytes
-            return True
+            self._used_up = not self._bucket.take(nbytes, self._clock())
+            return not self._used_up
 
     @property
     def is_used_up(self) -> bool:
         """Whether nothing passes now, so that a line need not even be made."""
         with self._lock:
-            self._refill()
-            return self._used_up and self._left < self._most / 8
+            return self._is_used_up()
 
     @property
     def is_full(self) -> bool:
         """Whether nothing is missing: then it need not be remembered."""
         with self._lock:
-            self._refill()
-            return self._left >= self._most
+            return self._bucket.available(self._clock()) >= self._most
 
-    def _refill(self) -> None:
-        now = self._clock()
-        self._left = min(self._most, self._left + (now - self._at) * self._most / MINUTE)
-        self._at = now
+    def _is_used_up(self) -> bool:
+        return self._used_up and self._bucket.available(self._clock()) < self._most / 8
 
 
 class Seldom:
@@ -74,41 +68,20 @@ class Seldom:
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
-        self._told: dict[str, tuple[float, int]] = {}
+        self._buckets: dict[str, TokenBucket] = {}
+        self._left_out: Counter[str] = Counter()
         self._lock = threading.Lock()
 
     def ask(self, name: str) -> int | None:
         """How many were left out since the last one, if this one may pass; else None. Names come from a short list."""
         now = time.monotonic()
         with self._lock:
-            last, left_out = self._told.get(name, (float("-inf"), 0))
-            if now - last < self._seconds:
-                self._told[name] = last, left_out + 1
+            if name not in self._buckets:
+                self._buckets[name] = TokenBucket(1 / self._seconds, 1, now)
+            if not self._buckets[name].take(1, now):
+                self._left_out[name] += 1
                 return None
-            self._told[name] = now, 0
-            return left_out
-
-
-class Budget:
-    """So many at once, and so many a second after that."""
-
-    def __init__(self, most: float, per_second: float) -> None:
-        self._most = most
-        self._per_second = per_second
-        self._left = most
-        self._at = time.monotonic()
-        self._lock = threading.Lock()
-
-    def take(self, count: float) -> bool:
-        """Take so many, if there are."""
-        now = time.monotonic()
-        with self._lock:
-            self._left = min(self._most, self._left + (now - self._at) * self._per_second)
-            self._at = now
-            if self._left < count:
-                return False
-            self._left -= count
-            return True
+            return self._left_out.pop(name, 0)
 
 
 class Sources:

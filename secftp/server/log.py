@@ -16,8 +16,9 @@ import time
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, Self
 
 from secftp.server import as_json
-from secftp.server.allowance import SESSION_BYTES, Allowance, Budget, Seldom, Sources
+from secftp.server.allowance import SESSION_BYTES, Allowance, Seldom, Sources
 from secftp.server.outlet import Outlet
+from secftp.token_bucket import TokenBucket
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -98,7 +99,8 @@ class Log:
         self._level = level
         self._lock = threading.Lock()
         self._limits = Seldom(LIMIT_SECONDS)
-        self._unproved = Budget(UNPROVED_LINES, UNPROVED_LINES_PER_SECOND)
+        self._unproved = TokenBucket(UNPROVED_LINES_PER_SECOND, UNPROVED_LINES, time.monotonic())
+        self._unproved_lock = threading.Lock()
         self.sources = Sources()
 
     def line(self, text: str, level: Level = Level.INFO) -> None:
@@ -138,8 +140,9 @@ class Log:
 
     def spend(self, lines: int) -> bool:
         """Whether so many more lines may be written about clients that have proved nothing."""
-        if self._unproved.take(lines):
-            return True
+        with self._unproved_lock:
+            if self._unproved.take(lines, time.monotonic()):
+                return True
         self.limit("log", "Lines about clients that have not proved a key are left out: there are too many.")
         return False
 

@@ -7,11 +7,12 @@ and addresses stand in the log. The alert rules in contrib/prometheus use these 
 from __future__ import annotations
 
 import contextlib
+import time
 from typing import TYPE_CHECKING, Final
 
 from secftp.channel import Page, PageServer
 from secftp.errors import InstallationError, UsageError
-from secftp.server.allowance import Budget
+from secftp.token_bucket import TokenBucket
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -82,13 +83,13 @@ class _Pages:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._registry = registry
-        self._budget = Budget(PAGES, PAGES_PER_SECOND)
+        self._budget = TokenBucket(PAGES_PER_SECOND, PAGES, time.monotonic())
         self._last: Page | None = None
 
     def __call__(self) -> Page:
         from prometheus_client import generate_latest
 
-        if self._last is None or self._budget.take(1):
+        if self._last is None or self._budget.take(1, time.monotonic()):
             self._last = Page("200 OK", _TEXT_FORMAT, generate_latest(self._registry))
         return self._last
 
