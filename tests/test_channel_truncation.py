@@ -103,7 +103,7 @@ class Replay:
             return
         request = channel.receive()
         assert isinstance(request, Write)
-        receive_file(channel, sink, new_digest(request.algorithm), total=request.size, subject="a")
+        receive_file(channel, sink, new_digest(request.algorithm), total=request.size, subject=PATH)
         sink.commit()
 
 

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Protocol
 
 from secftp.errors import FileChanged, FileError, ProtocolError
 from secftp.messages import Abort, Error, ErrorCode, File, Files, remote_failure
-from secftp.session.answers import Reading, mismatch
+from secftp.session.answers import Reading
 from secftp.storage import PipeSink
 from secftp.storage.base import what_is_kept
+from secftp.transfer import checksum_mismatch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -143,7 +144,7 @@ class BatchFlight:
         options, data = base.options, file.data
         try:
             if not hmac.compare_digest(base.digest_of(data), file.digest):
-                raise mismatch(item.name)
+                raise checksum_mismatch(item.name)
             if options.preserve:
                 kept = self._small.write(
                     item.local, memoryview(data), overwrite=options.overwrite, mode=file.mode, mtime_ns=file.mtime_ns
@@ -225,7 +226,7 @@ class FileFlight:
         if self._reading.end is not None:
             self._commit()
         else:
-            self._give_up(self._reading.problem or mismatch(self._item.name))
+            self._give_up(self._reading.problem or checksum_mismatch(self._item.name))
         self._base.landed(self)
         return True
 

@@ -10,7 +10,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Final, Protocol
 
 from secftp.channel import DataRun
-from secftp.errors import ChecksumMismatch, FileError, ProtocolError
+from secftp.errors import FileError, ProtocolError
 from secftp.messages import (
     Abort,
     Algorithm,
@@ -22,9 +22,9 @@ from secftp.messages import (
     Files,
     Results,
     exception_for,
-    remote_failure,
 )
 from secftp.storage import digester
+from secftp.transfer import Aborted, IncomingFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -112,16 +112,24 @@ class Listing:
 
 
 class Reading:
-    """The answer to READ: a file's bytes into a sink, hashed; `end` or `problem` once it is complete. Commits nothing.
+    """The reply to READ: a file's bytes into a sink, verified; `end` or `problem` once it is complete. Commits nothing.
 
-    `opened` is called with FILE and gives the sink, or raises the `FileError` for which the file is not wanted any
-    more. `stop` is called once when this end does not want the rest, which is thrown away as it comes.
+    `opened` is called with FILE and returns the sink, or raises the `FileError` for which the file is not wanted.
+    `stop` is called once if this side does not want the rest, which is then thrown away as it comes.
     """
 
     __slots__ = (
-        "_digest", "_done", "_opened", "_progress", "_sink", "_stop", "_subject", "_total",
-        "complete", "end", "problem",
-    )  # fmt: skip
+        "_digest",
+        "_file",
+        "_opened",
+        "_progress",
+        "_stop",
+        "_subject",
+        "_total",
+        "complete",
+        "end",
+        "problem",
+    )
 
     def __init__(
         self,
@@ -140,63 +148,54 @@ class Reading:
         self._subject = subject
         self._stop = stop
         self._progress = progress
-        self._sink: Sink | None = None
-        self._done = 0
+        self._file: IncomingFile | None = None  # from FILE on, as long as it is wanted
         self._total = 0
 
     def __call__(self, received: Received) -> bool:
         """Take the next part."""
-        match received:
-            case DataRun():
-                self._write(received)
-                return False
-            case File():
-                self._begin(received)
-                return False
-            case End():
-                self._finish(received)
-            case Error(code=code, reason=reason):
-                self.problem = self.problem or exception_for(code, self._subject, reason)
-            case Abort(code=code):
-                self.problem = self.problem or exception_for(code, self._subject)
-            case _:
-                raise ProtocolError("The answer does not fit the request.")
-        self.complete = True
-        return True
+        if self._file is not None:
+            self._take(self._file, received)
+        else:
+            match received:
+                case File():
+                    self._begin(received)
+                case Error(code=code, reason=reason):
+                    self.problem = exception_for(code, self._subject, reason)
+                    self.complete = True
+                case DataRun() | End() | Abort() if self.problem is not None:
+                    self.complete = not isinstance(received, DataRun)
+                case _:
+                    raise ProtocolError("The answer does not fit the request.")
+        return self.complete
 
     def _begin(self, file: File) -> None:
+        try:
+            sink = self._opened(file)
+        except FileError as problem:
+            self.problem = problem
+            self._stop()
+            return
+        self._file = IncomingFile(sink, self._digest, subject=self._subject)
         self._total = file.size
+        self._progress(0, file.size)
+
+    def _take(self, file: IncomingFile, received: Received) -> None:
+        is_data = isinstance(received, DataRun)
         try:
-            self._sink = self._opened(file)
+            file.take(received)
+        except Aborted as abort:
+            self.problem = exception_for(abort.code, self._subject)
         except FileError as problem:
-            self._give_up(problem)
+            self.problem = problem
         else:
-            self._progress(0, file.size)
-
-    def _write(self, run: DataRun) -> None:
-        if self.problem is not None or self._sink is None:
-            return
-        try:
-            self._sink.writev(run.buffers)
-        except FileError as problem:
-            self._give_up(problem)
-            return
-        for buffer in run.buffers:
-            self._digest.update(buffer)
-        self._done += run.size
-        self._progress(self._done, self._total)
-
-    def _finish(self, end: End) -> None:
+            if is_data:
+                self._progress(file.size, self._total)
+            self.end = file.end
+        self.complete = not is_data
         if self.problem is not None:
-            return
-        if hmac.compare_digest(end.digest, self._digest.digest()):
-            self.end = end
-        else:
-            self.problem = mismatch(self._subject)
-
-    def _give_up(self, problem: FileError) -> None:
-        self.problem = problem
-        self._stop()
+            self._file = None  # what is left of it is thrown away
+            if is_data:
+                self._stop()
 
 
 class WritingMany:
@@ -261,13 +260,3 @@ class ReadingMany:
         self._next = number
         self.complete = number >= self._count
         return self.complete
-
-
-def mismatch(subject: Path | bytes) -> ChecksumMismatch:
-    """What arrived is not what was sent."""
-    return remote_failure(
-        ChecksumMismatch,
-        subject,
-        "the checksum of what arrived is not that of what was sent; nothing was kept.",
-        hint="Try again; if it happens again, check the disks of both machines.",
-    )

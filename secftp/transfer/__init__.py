@@ -1,7 +1,17 @@
-"""The pump between files and channels, for both roles."""
+"""The data of files between storage and a channel, for both roles."""
 
 from secftp.transfer.progress import Progress, unwatched
-from secftp.transfer.receive import Aborted, discard_file, receive_file
+from secftp.transfer.receive import Aborted, IncomingFile, checksum_mismatch, discard_file, receive_file
 from secftp.transfer.send import Interrupted, send_file
 
-__all__ = ["Aborted", "Interrupted", "Progress", "discard_file", "receive_file", "send_file", "unwatched"]
+__all__ = [
+    "Aborted",
+    "IncomingFile",
+    "Interrupted",
+    "Progress",
+    "checksum_mismatch",
+    "discard_file",
+    "receive_file",
+    "send_file",
+    "unwatched",
+]

@@ -65,9 +65,7 @@ def _receive(desk: Desk, request: Write) -> tuple[End, Kept]:
             report(done, total)
 
         with _kept(request, sink):
-            end = receive_file(
-                desk.channel, sink, digest, total=request.size, subject=name_of(request.path), progress=progress
-            )
+            end = receive_file(desk.channel, sink, digest, total=request.size, subject=request.path, progress=progress)
         info = sink.commit()
     desk.made(request.path)
     desk.arrivals.note(request.token, request.path, request.algorithm, end.digest)
