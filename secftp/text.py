@@ -50,6 +50,7 @@ _SIZE = re.compile(r"(\d{1,15})(?:\.(\d{1,9}))?(?:([kmgt])|([kmgt]i)b?|b)?", re.
 _FACTORS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12} | {
     f"{unit}i": 1 << 10 * power for power, unit in enumerate("kmgt", 1)
 }
+_SECONDS = re.compile(r"\d{1,9}(?:\.\d{1,9})?", re.ASCII)
 _SIZE_STEP = 1000
 _SIZE_UNITS = ("B", "kB", "MB", "GB", "TB", "PB", "EB")
 
@@ -160,6 +161,11 @@ def parse_size(text: str) -> int | None:
     whole, fraction, unit = found[1], found[2] or "", (found[3] or found[4] or "").lower()
     size = int(whole + fraction) * _FACTORS[unit] // 10 ** len(fraction)
     return size if 0 < size < 1 << 63 else None
+
+
+def parse_seconds(text: str) -> float | None:
+    """Return the seconds of a time as a user writes it, at either end (`10`, `0.5`); None for 0 and other texts."""
+    return float(text) or None if _SECONDS.fullmatch(text) else None
 
 
 def format_size(size: int) -> str:

@@ -33,13 +33,21 @@ def sampled(name, way, *seconds, size=GIB, peak=None):
 
 @pytest.mark.parametrize(
     ("text", "size"),
-    [("1KiB", KIB), ("64 MiB", 64 * MIB), ("1gib", GIB), ("1000", 1000), ("1 B", 1), ("1 MB", 10**6)],
+    [
+        ("1KiB", KIB),
+        ("64 MiB", 64 * MIB),
+        ("1gib", GIB),
+        ("1000", 1000),
+        ("1 B", 1),
+        ("1 M", 10**6),
+        ("1.5 GiB", 3 * GIB // 2),
+    ],
 )
 def test_sizes_are_read(text, size):
     assert parse_size(text) == size
 
 
-@pytest.mark.parametrize("text", ["", "0", "0 GiB", "-1", "1.5 GiB", "1 TiB", "1 I", "KiB", "1 KiB x", "1" * 16])
+@pytest.mark.parametrize("text", ["", "0", "0 GiB", "-1", "1 MB", "1.5.5 GiB", "1 I", "KiB", "1 KiB x", "1" * 16])
 def test_what_is_no_size_is_refused(text):
     with pytest.raises(argparse.ArgumentTypeError):
         parse_size(text)

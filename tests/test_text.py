@@ -16,7 +16,17 @@ from hypothesis import strategies as st
 from secftp.client.copy_options import parse_get
 from secftp.errors import UsageError
 from secftp.server.options import parse as parse_server
-from secftp.text import escape, fitting, format_duration, format_rate, format_size, parse_size, shorten, typed
+from secftp.text import (
+    escape,
+    fitting,
+    format_duration,
+    format_rate,
+    format_size,
+    parse_seconds,
+    parse_size,
+    shorten,
+    typed,
+)
 
 DANGEROUS = {
     "C0": range(0x20),
@@ -260,6 +270,27 @@ SIZES = {
     "1e3": None, "1kk": None, "1Bk": None, "1iB": None, "inf": None, "nan": None, "\u0663": None, "9" * 16: None,
     "999999999999999T": None, "0x10": None, "1_000": None, "1,5M": None, "1\n": None,
 }  # fmt: skip
+
+
+SECONDS = {
+    "1": 1, "0.5": 0.5, "2.25": 2.25, "86400": 86400, "007": 7,
+    "0": None, "0.0": None, "": None, ".5": None, "1.": None, "-1": None, "+1": None, " 1": None, "1e3": None,
+    "inf": None, "nan": None, "\u0663": None, "1_000": None, "9" * 10: None, "1\n": None,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("written", SECONDS)
+def test_seconds_are_read_in_one_way_at_both_ends(written):
+    assert parse_seconds(written) == SECONDS[written]
+    for parse, arguments in (
+        (parse_get, (f"--timeout={written}", "secftp://host/a", ".")),
+        (parse_server, ("8888", f"--grace={written}")),
+    ):
+        if SECONDS[written] is None:
+            with pytest.raises(UsageError):
+                parse([*arguments])
+        else:
+            parse([*arguments])
 
 
 @pytest.mark.parametrize("written", SIZES)

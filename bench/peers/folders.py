@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
-import re
 import shutil
 import tempfile
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import psutil
 
 from bench.peers.failure import BenchError
+from secftp.text import parse_size as secftp_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +26,6 @@ TMPFS = Path("/dev/shm")
 CHUNK_BYTES = 1 << 20
 # What the servers, their logs and the clients need beside the files.
 SPARE_BYTES = 256 << 20
-UNITS = {"B": 1, "KIB": 1 << 10, "MIB": 1 << 20, "GIB": 1 << 30, "KB": 10**3, "MB": 10**6, "GB": 10**9}
 
 
 class Folders(NamedTuple):
@@ -38,12 +37,11 @@ class Folders(NamedTuple):
 
 
 def parse_size(text: str) -> int:
-    """Bytes from `1 GiB`, `64MiB`, `1000`; raises argparse's `ArgumentTypeError` for all else."""
-    found = re.fullmatch(r"(\d{1,15})\s*([KMG]?I?B)?", text.strip().upper())
-    unit = (found[2] or "B") if found else ""
-    if found is None or unit not in UNITS or int(found[1]) == 0:
+    """Bytes from `1 GiB`, `64MiB`, `1000`, as secftp itself reads them; raises `argparse.ArgumentTypeError`."""
+    size = secftp_size(text.replace(" ", ""))
+    if size is None:
         raise argparse.ArgumentTypeError(f"a size is a number with B, KiB, MiB or GiB, not {text!r}")
-    return int(found[1]) * UNITS[unit]
+    return size
 
 
 def size_name(size: int) -> str:

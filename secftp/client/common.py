@@ -6,11 +6,10 @@ below, since a typing error shall cost no start of the core.
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from secftp.errors import UsageError
-from secftp.text import typed
+from secftp.text import parse_seconds, typed
 from secftp.url import is_url, parse_url
 
 if TYPE_CHECKING:
@@ -126,10 +125,7 @@ def one_of(known: tuple[str, ...], value: str, subject: str, hint: str) -> str:
 
 def seconds(text: str) -> float:
     """The value of --timeout: above 0 and not for ever."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not 0 < number < math.inf:
+    number = parse_seconds(text)
+    if number is None:
         raise UsageError("--timeout must be a number of seconds above 0.", hint="For example --timeout 10.")
     return number

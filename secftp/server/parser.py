@@ -11,7 +11,7 @@ from secftp._version import __version__
 from secftp.command_line import StrictParser, operand
 from secftp.errors import UsageError
 from secftp.server.limits import Limits
-from secftp.text import parse_size
+from secftp.text import parse_seconds, parse_size
 
 FILE: Final = "FILE"
 CIPHERS: Final = ("none", "aes128", "aes256")
@@ -24,7 +24,6 @@ IDLE_MIN: Final = 30
 SECONDS_MAX: Final = 86_400
 MODES: Final = 0o777
 _OCTAL: Final = re.compile(r"[0-7]{1,4}", re.ASCII)
-_SECONDS: Final = re.compile(r"\d{1,9}(\.\d{1,6})?", re.ASCII)
 
 SEE_HELP: Final = "See: python -m secftp.server --help"
 EPILOGUE: Final = """\
@@ -211,9 +210,10 @@ def _count(text: str) -> int:
 
 
 def _seconds(text: str) -> float:
-    if not _SECONDS.fullmatch(text) or not 0 < float(text) <= SECONDS_MAX:
+    seconds = parse_seconds(text)
+    if seconds is None or seconds > SECONDS_MAX:
         raise argparse.ArgumentTypeError(f"a number of seconds above 0 and up to {SECONDS_MAX} is wanted")
-    return float(text)
+    return seconds
 
 
 def _idle(text: str) -> float:
