@@ -1,9 +1,9 @@
-"""What both command lines need of argparse beyond what all of its versions do alike.
+"""What both command lines add to argparse, independent of the argparse version.
 
-Two rules are kept here: what follows `--` is never an option, and a word like `-hunter2` is either a row of options
-that exist or a mistake. A mistyped key may begin with a hyphen; it must never be taken for `-h` with something behind.
+Two rules: what follows `--` is never an option, and a word like `-hunter2` is either a group of existing options or an
+error. A mistyped key may begin with a hyphen; it must not be taken for `-h` followed by something else.
 
-No argument is repeated in a message, since any of them may be a key.
+No message repeats an argument, since any of them may be a key.
 """
 
 from __future__ import annotations
@@ -14,23 +14,23 @@ import re
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
 
 _Value = TypeVar("_Value")
 
-# An argument of a process never holds a NUL, so nothing that was typed begins like this.
+# An argument of a process never contains a NUL, so nothing that was typed begins like this.
 _DISGUISE: Final = "\0"
-# What argparse takes for a value, and not for an option, where no option looks so.
+# What argparse takes for a value, and not for an option, if no option looks like one.
 _NEGATIVE_NUMBER: Final = re.compile(r"-\d+|-\d*\.\d+", re.ASCII)
 
 
 class StrictParser(argparse.ArgumentParser, abc.ABC):
-    """A parser that treats hyphens by rules of its own. Subclasses define `surplus` and `error`."""
+    """A parser with its own rules for hyphens. Subclasses define `surplus` and `error`."""
 
     def parse(self, arguments: list[str]) -> dict[str, Any]:
-        """Return what was typed, by destination. Prints and exits for options such as --help alone.
+        """Return the values by destination. Prints and exits only for options such as --help.
 
-        Raises what `surplus` and `error` raise, for arguments that make no sense.
+        Raises what `surplus` and `error` raise.
         """
         disguised = _disguise_operands(arguments)
         for argument in disguised:
@@ -43,10 +43,10 @@ class StrictParser(argparse.ArgumentParser, abc.ABC):
 
     @abc.abstractmethod
     def surplus(self, arguments: list[str]) -> NoReturn:
-        """Raise for arguments that are neither known options nor wanted otherwise."""
+        """Raise for unknown options and excess arguments."""
 
     def _may_be_an_option(self, argument: str) -> bool:
-        """Tell whether each letter of `-xyz` is an option, up to one that takes the rest as its value."""
+        """Return whether each letter of `-xyz` is an option, up to one that takes the rest as its value."""
         if argument.startswith("--") or not argument.startswith("-") or _NEGATIVE_NUMBER.fullmatch(argument):
             return True
         for letter in argument[1:]:
@@ -58,15 +58,32 @@ class StrictParser(argparse.ArgumentParser, abc.ABC):
         return True
 
 
+def add_option(
+    parser: argparse._ActionsContainer, *flags: str, aliases: Sequence[str] = (), **settings: Any
+) -> argparse.Action:
+    """Add an option as `add_argument` does. The `aliases` work as well; neither help nor completion shows them."""
+    action = parser.add_argument(*flags, **settings)
+    if aliases:
+        parser.add_argument(*aliases, **settings | {"dest": action.dest, "help": argparse.SUPPRESS})
+    return action
+
+
+def shown_options(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
+    """Yield the options of a parser that its help shows."""
+    for action in parser._actions:  # noqa: SLF001 - argparse has no public list of them
+        if action.option_strings and action.help != argparse.SUPPRESS:
+            yield action
+
+
 def operand(kind: Callable[[str], _Value]) -> Callable[[str], _Value]:
-    """Return the `type` of a positional argument that is to be read by `kind`, also where it stands after `--`."""
+    """Return the `type` of a positional argument that `kind` converts, also if it follows `--`."""
     return lambda text: kind(text.removeprefix(_DISGUISE))
 
 
 def _disguise_operands(arguments: list[str]) -> list[str]:
-    """Return the arguments without the first `--`, with all after it marked as no options.
+    """Return the arguments without the first `--`, and everything after it marked as operands.
 
-    argparse's intermixed parsing forgets what followed `--`.
+    The intermixed parsing of argparse forgets what followed `--`.
     """
     if "--" not in arguments:
         return arguments
