@@ -36,5 +36,5 @@ html_static_path: list[str] = []
 # The same pages that the site has are the manual of the two programs.
 man_pages = [
     ("reference/secftp", "secftp", "encrypted file transfer under one shared key", author, 1),
-    ("reference/secftpd", "secftpd", "serve a folder to clients that know its key", author, 8),
+    ("reference/secftpd", "secftpd", "serve a directory to clients that know its key", author, 8),
 ]

@@ -56,7 +56,7 @@ SHOWN = shown()
 
 def test_there_are_examples():
     assert len(SHOWN) >= 30
-    assert {name for name, _ in SHOWN} >= {"README.md", "tutorial.md", "folders.md", "resume.md", "scripts.md"}
+    assert {name for name, _ in SHOWN} >= {"README.md", "tutorial.md", "directories.md", "resume.md", "scripts.md"}
 
 
 @pytest.mark.parametrize("call", [call for _, call in SHOWN], ids=[f"{name}: {' '.join(call)}" for name, call in SHOWN])

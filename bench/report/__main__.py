@@ -81,8 +81,7 @@ def _report(sizes: list[int], rounds: int | None) -> None:
     (FOLDER / "report.txt").write_text(documents.text(results), encoding="utf-8")
     (FOLDER / "report.json").write_text(_record(results), encoding="utf-8")
     if tuple(sizes) == SIZES:
-        for kind in ("png", "svg"):
-            shutil.copyfile(FOLDER / f"seconds.{kind}", PICTURES / f"report.{kind}")
+        shutil.copyfile(FOLDER / "seconds.png", PICTURES / "report.png")
     print(documents.text(results), flush=True)
     _progress("kept in build/report/: report.html, report.pdf, report.txt, report.json, pictures as PNG and SVG")
 
