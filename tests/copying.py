@@ -1,11 +1,11 @@
-"""For the tests of the copy engine: trees, a watcher that writes down what it is told, a connection that breaks."""
+"""For the tests of the copy engine: trees, a listener that writes down what it is told, a connection that breaks."""
 
 from __future__ import annotations
 
 import os
 import stat
 
-from secftp.copy import Silent
+from secftp.copy import Download, NullListener, Upload
 from tests.cutting import cutting
 from tests.serving import session
 
@@ -25,7 +25,7 @@ ODD_NAMES = [
 ]
 
 
-class Recorder(Silent):
+class Recorder(NullListener):
     """Everything a copy says, as (call, name, ...); a name it was never told the beginning of is an error."""
 
     def __init__(self):
@@ -109,6 +109,16 @@ def look(top):
                 stat.S_IFMT(status.st_mode), stat.S_IMODE(status.st_mode), status.st_mtime_ns, content
             )  # fmt: skip
     return found
+
+
+def upload(client, sources, target, options=None, listener=None):
+    """What `Upload(...)` says when it has run over one session."""
+    return Upload(sources, target, options, listener).run(client)
+
+
+def download(client, sources, target, options=None, listener=None):
+    """What `Download(...)` says when it has run over one session."""
+    return Download(sources, target, options, listener).run(client)
 
 
 def contents(top):

@@ -23,7 +23,7 @@ from secftp.client.progress import FIRST_SECONDS, INTERVAL_SECONDS
 from secftp.client.remote import PartialFailure
 from secftp.client.retry import FIRST_PAUSE, LONGEST_PAUSE, Retries
 from secftp.client.terminal import Terminal
-from secftp.copy import Silent, Summary, Watcher
+from secftp.copy import NullListener, ProgressListener, Summary
 from secftp.errors import (
     AuthenticationError,
     ConnectionLost,
@@ -48,7 +48,7 @@ def how(*options):
 
 
 def watchers_calls():
-    return {name: call for name, call in vars(Watcher).items() if inspect.isfunction(call) and name[0] != "_"}
+    return {name: call for name, call in vars(ProgressListener).items() if inspect.isfunction(call) and name[0] != "_"}
 
 
 # --- the bar ----------------------------------------------------------------------------------------------------------
@@ -210,10 +210,10 @@ def test_what_is_more_than_was_planned_is_no_more_than_all():
 @pytest.mark.parametrize("kind", WATCHERS)
 def test_every_call_of_a_copy_is_understood(kind):
     words = () if kind is Programs else ("Sent",)
-    watcher = kind(Terminal(), how(), *words)
+    listener = kind(Terminal(), how(), *words)
     for name, call in watchers_calls().items():
-        assert callable(getattr(watcher, name))
-        given = len(inspect.signature(getattr(watcher, name)).parameters)
+        assert callable(getattr(listener, name))
+        given = len(inspect.signature(getattr(listener, name)).parameters)
         assert given == len(inspect.signature(call).parameters) - 1, name
 
 
@@ -222,17 +222,17 @@ def people(*options, quiet=False):
 
 
 def test_only_who_shows_a_plan_asks_for_one():
-    assert People.planned is Silent.planned
-    assert PeopleAtTerminal.planned is not Silent.planned
-    assert Programs.planned is not Silent.planned
+    assert People.planned is NullListener.planned
+    assert PeopleAtTerminal.planned is not NullListener.planned
+    assert Programs.planned is not NullListener.planned
 
 
 def conclusion(summary, *options, reasons=()):
-    watcher = people(*options)
+    listener = people(*options)
     for reason in reasons:
-        watcher.skipped(b"name", reason)
-    watcher.ended(summary)
-    return watcher.conclusion()
+        listener.skipped(b"name", reason)
+    listener.ended(summary)
+    return listener.conclusion()
 
 
 def test_the_line_at_the_end():
@@ -249,13 +249,13 @@ def test_the_line_at_the_end():
 
 
 def test_notes_and_failures_are_lines(capfd):
-    watcher = people()
-    watcher.note(b"a\x1bb", "a link, left out")
-    watcher.failed(b"tree/x", NotFound("No such file: x", filename="x", side=Side.LOCAL))
-    watcher.failed(b"tree/y", exception_for(ErrorCode.NOT_FOUND, b"tree/y"))
-    watcher.ended(Summary(files=3, bytes=3, failed=2))
+    listener = people()
+    listener.note(b"a\x1bb", "a link, left out")
+    listener.failed(b"tree/x", NotFound("No such file: x", filename="x", side=Side.LOCAL))
+    listener.failed(b"tree/y", exception_for(ErrorCode.NOT_FOUND, b"tree/y"))
+    listener.ended(Summary(files=3, bytes=3, failed=2))
     with pytest.raises(PartialFailure) as caught:
-        watcher.conclude()
+        listener.conclude()
     assert caught.value.exit_code is ExitCode.FAILED
     assert capfd.readouterr().err == (
         "Note: a\\x1bb: a link, left out.\n"
@@ -267,45 +267,45 @@ def test_notes_and_failures_are_lines(capfd):
 
 def test_a_single_failure_is_itself_unless_something_else_was_done(capfd):
     for files, kind in ((0, NotFound), (1, PartialFailure)):
-        watcher = people()
-        watcher.failed(b"x", NotFound("No such file: x"))
-        watcher.ended(Summary(files=files, failed=1))
+        listener = people()
+        listener.failed(b"x", NotFound("No such file: x"))
+        listener.ended(Summary(files=files, failed=1))
         with pytest.raises(kind) as caught:
-            watcher.conclude()
+            listener.conclude()
     assert str(caught.value) == "One failure, told above."
 
 
 def test_whose_failure_it_is():
-    watcher = people()
-    here = watcher.name_failure(b"a/x", failure(NotFound, "No such file", (b"x",)))
+    listener = people()
+    here = listener.name_failure(b"a/x", failure(NotFound, "No such file", (b"x",)))
     assert (str(here), here.exit_code) == ("a/x: No such file: x", ExitCode.LOCAL_FILE)
-    there = watcher.name_failure(b"a/x", exception_for(ErrorCode.NOT_FOUND, b"a/x"))
+    there = listener.name_failure(b"a/x", exception_for(ErrorCode.NOT_FOUND, b"a/x"))
     assert (str(there), there.exit_code) == ("a/x: there is no such file.", ExitCode.NOT_FOUND)
     # A name may read like a sentence: what the words begin with decides nothing.
     for name in (b"No such file", b"a/x", b"x"):
-        here = watcher.name_failure(name, failure(NotFound, "No such file", (name,)))
+        here = listener.name_failure(name, failure(NotFound, "No such file", (name,)))
         assert here.exit_code is ExitCode.LOCAL_FILE
         assert str(here).count(name.decode()) == 1 + (name == b"No such file")
-        there = watcher.name_failure(name, exception_for(ErrorCode.NOT_FOUND, b"dir/" + name))
+        there = listener.name_failure(name, exception_for(ErrorCode.NOT_FOUND, b"dir/" + name))
         assert (str(there), there.exit_code) == (f"dir/{name.decode()}: there is no such file.", ExitCode.NOT_FOUND)
 
 
 def test_quiet_people_hear_of_failures_only(capfd):
-    watcher = people(quiet=True)
-    watcher.note(b"a", "a link, left out")
-    watcher.retrying(ConnectionLost("It is lost."), 1.0, 1, 2)
-    watcher.ended(Summary(files=1))
-    watcher.conclude()
+    listener = people(quiet=True)
+    listener.note(b"a", "a link, left out")
+    listener.retrying(ConnectionLost("It is lost."), 1.0, 1, 2)
+    listener.ended(Summary(files=1))
+    listener.conclude()
     assert capfd.readouterr().err == ""
 
 
 def test_a_dry_run_prints_names(capfd):
-    watcher = people("--dry-run")
+    listener = people("--dry-run")
     for number in range(501):
-        watcher.finished(b"%d\x1b" % number, 1, None)
+        listener.finished(b"%d\x1b" % number, 1, None)
     assert capfd.readouterr().out.count("\n") == 500
-    watcher.ended(Summary(files=501, bytes=501))
-    watcher.conclude()
+    listener.ended(Summary(files=501, bytes=501))
+    listener.conclude()
     assert capfd.readouterr().out == "500\\x1b\n"
 
 
@@ -325,21 +325,21 @@ def test_events_are_the_documented_ones(capfd, monkeypatch):
     monkeypatch.setattr(copy_events, "INTERVAL_SECONDS", 0.0)
     terminal = Terminal()
     terminal.programs = True
-    watcher = Programs(terminal, how())
-    watcher.planned(2, 10)
-    watcher.planned(1, 6)
-    watcher.started(b"na\xffme", 6)
-    watcher.resumed(b"na\xffme", 2)
-    watcher.moved(4)
-    watcher.finished(b"na\xffme", 6, b"\1\2")
-    watcher.skipped(b"x", "it exists already")
-    watcher.note(b"x", "a link, left out")
-    watcher.failed(b"x\x1b", failure(NotFound, "No such file", (b"x",)))
-    watcher.retrying(ConnectionLost("It is lost."), 1.26, 1, 2)
+    listener = Programs(terminal, how())
+    listener.planned(2, 10)
+    listener.planned(1, 6)
+    listener.started(b"na\xffme", 6)
+    listener.resumed(b"na\xffme", 2)
+    listener.moved(4)
+    listener.finished(b"na\xffme", 6, b"\1\2")
+    listener.skipped(b"x", "it exists already")
+    listener.note(b"x", "a link, left out")
+    listener.failed(b"x\x1b", failure(NotFound, "No such file", (b"x",)))
+    listener.retrying(ConnectionLost("It is lost."), 1.26, 1, 2)
     terminal.waiting()
-    watcher.ended(Summary(files=1, bytes=4, skipped=1, failed=1, seconds=1.5, digest=b"\1\2"))
+    listener.ended(Summary(files=1, bytes=4, skipped=1, failed=1, seconds=1.5, digest=b"\1\2"))
     with pytest.raises(PartialFailure) as caught:
-        watcher.conclude()
+        listener.conclude()
     terminal.say("for people")
     terminal.complain(caught.value)
     terminal.standing = ("1 file complete.", "secftp put --resume")

@@ -7,14 +7,14 @@ import stat
 
 import pytest
 
-from secftp.copy import CopyOptions, Get, Remote, get
+from secftp.copy import CopyOptions, Download, RemoteLocation
 from secftp.errors import NoSpace, NotADirectory, NotFound, UsageError
 from secftp.messages import Algorithm
 from secftp.storage import LocalStore
-from tests.copying import ODD_NAMES, OLD, Recorder, contents, look, make
+from tests.copying import ODD_NAMES, OLD, Recorder, contents, download, look, make
 from tests.serving import digest_of, listing, serving
 
-SRC = Remote((b"src",))
+SRC = RemoteLocation((b"src",))
 SIZES = [0, 1, 1023, 32767, 32768, 32769, 65535, 65536, 65537, 1 << 20, (1 << 20) + 1, 3_000_000]
 
 
@@ -62,7 +62,7 @@ def tree(root):
 def test_a_tree_arrives_with_everything(server, client, target):
     top = tree(server.root)
     told = Recorder()
-    summary = get(client, [SRC], target, watcher=told)
+    summary = download(client, [SRC], target, listener=told)
     assert look(f"{target}/src") == look(top)
     there = contents(top)
     assert (summary.files, summary.bytes) == (len(there), sum(map(len, there.values())))
@@ -78,7 +78,7 @@ def test_a_tree_arrives_with_everything(server, client, target):
 def test_any_algorithm_will_do(server, client, target, algorithm):
     make(server.root, {b"src/small": b"s", b"src/large": bytes(100_000)})
     told = Recorder()
-    get(client, [SRC], target, CopyOptions(algorithm=algorithm), told)
+    download(client, [SRC], target, CopyOptions(checksum=algorithm), told)
     assert {name: digest for name, _, digest in told.of("finished")} == {
         b"src/small": digest_of(b"s", algorithm),
         b"src/large": digest_of(bytes(100_000), algorithm),
@@ -88,7 +88,7 @@ def test_any_algorithm_will_do(server, client, target, algorithm):
 def test_hundreds_of_small_files_and_folders_need_few_messages(server, client, target):
     top = make(f"{server.root}/src", {b"%d/%d" % (i % 40, i): b"%d" % i * 50 for i in range(700)})
     before = client.pipeline.next_id()
-    summary = get(client, [SRC], target)
+    summary = download(client, [SRC], target)
     assert summary.files == 700
     assert contents(f"{target}/src") == contents(top)
     assert client.pipeline.next_id() - before < 60
@@ -100,24 +100,24 @@ def test_hundreds_of_small_files_and_folders_need_few_messages(server, client, t
 def test_a_file_becomes_that_name_or_goes_into_that_folder(server, client, target):
     make(server.root, {b"f": b"data", b"g": b"other"})
     os.mkdir(f"{target}/there")
-    summary = get(client, [Remote((b"f",))], f"{target}/new")
+    summary = download(client, [RemoteLocation((b"f",))], f"{target}/new")
     assert summary.digest == digest_of(b"data")
-    get(client, [Remote((b"f",))], f"{target}/there")
-    get(client, [Remote((b"f",))], f"{target}/made/too/")
-    get(client, [Remote((b"f",))], target)
+    download(client, [RemoteLocation((b"f",))], f"{target}/there")
+    download(client, [RemoteLocation((b"f",))], f"{target}/made/too/")
+    download(client, [RemoteLocation((b"f",))], target)
     assert contents(target) == {b"new": b"data", b"there/f": b"data", b"made/too/f": b"data", b"f": b"data"}
-    get(client, [Remote((b"g",))], f"{target}/new")
+    download(client, [RemoteLocation((b"g",))], f"{target}/new")
     assert contents(target)[b"new"] == b"other"
 
 
 def test_a_folder_becomes_that_name_or_goes_into_that_folder(server, client, target):
     make(server.root, {b"src/f": b"1"})
-    get(client, [SRC], f"{target}/new")
-    get(client, [SRC], f"{target}/new/")
-    get(client, [Remote((b"src",), trailing_slash=True)], f"{target}/made/")
+    download(client, [SRC], f"{target}/new")
+    download(client, [SRC], f"{target}/new/")
+    download(client, [RemoteLocation((b"src",), trailing_slash=True)], f"{target}/made/")
     with pytest.raises(NotFound, match="No such folder"):  # as for a file
-        get(client, [SRC], f"{target}/a/b/c")
-    get(client, [SRC], f"{target}/a/b/c/")
+        download(client, [SRC], f"{target}/a/b/c")
+    download(client, [SRC], f"{target}/a/b/c/")
     assert sorted(contents(target)) == [b"a/b/c/src/f", b"made/src/f", b"new/f", b"new/src/f"]
 
 
@@ -125,8 +125,8 @@ def test_the_served_folder_stands_for_what_is_in_it(server, client, target):
     make(server.root, {b"f": b"1", b"d/g": b"2"})
     os.chmod(target, 0o711)
     told = Recorder()
-    get(client, [Remote(())], target, watcher=told)
-    get(client, [Remote(())], f"{target}/new", watcher=told)
+    download(client, [RemoteLocation(())], target, listener=told)
+    download(client, [RemoteLocation(())], f"{target}/new", listener=told)
     assert sorted(contents(target)) == [b"d/g", b"f", b"new/d/g", b"new/f"]
     assert told.names("finished") == [b"d/g", b"d/g", b"f", b"f"]
     assert stat.S_IMODE(os.stat(target).st_mode) == 0o711  # not made by this, so left as it is
@@ -135,21 +135,21 @@ def test_the_served_folder_stands_for_what_is_in_it(server, client, target):
 def test_several_sources_need_a_folder(server, client, target):
     make(server.root, {b"a": b"1", b"src/b": b"2"})
     make(target, {b"file": b"x"})
-    sources = [Remote((b"a",)), SRC]
+    sources = [RemoteLocation((b"a",)), SRC]
     with pytest.raises(NotFound):
-        get(client, sources, f"{target}/nowhere")
+        download(client, sources, f"{target}/nowhere")
     with pytest.raises(NotADirectory):
-        get(client, sources, f"{target}/file")
+        download(client, sources, f"{target}/file")
     with pytest.raises(NotADirectory):
-        get(client, sources[:1], f"{target}/file/")
+        download(client, sources[:1], f"{target}/file/")
     with pytest.raises(NotADirectory):
-        get(client, [SRC], f"{target}/file")
+        download(client, [SRC], f"{target}/file")
     with pytest.raises(NotADirectory):
-        get(client, [SRC], f"{target}/file/below")
+        download(client, [SRC], f"{target}/file/below")
     with pytest.raises(UsageError):
-        get(client, [], target)
+        download(client, [], target)
     assert contents(target) == {b"file": b"x"}
-    assert get(client, sources, f"{target}/new/").files == 2
+    assert download(client, sources, f"{target}/new/").files == 2
     assert sorted(contents(target)) == [b"file", b"new/a", b"new/src/b"]
 
 
@@ -158,9 +158,9 @@ def test_a_target_that_the_user_named_may_be_a_link_or_a_device(server, client, 
     make(target, {b"real": b"old", b"folder/": b""})
     os.symlink("real", f"{target}/link")
     os.symlink("folder", f"{target}/to-folder")
-    get(client, [Remote((b"f",))], f"{target}/link")
-    get(client, [Remote((b"f",))], f"{target}/to-folder")
-    get(client, [Remote((b"large",))], "/dev/null")
+    download(client, [RemoteLocation((b"f",))], f"{target}/link")
+    download(client, [RemoteLocation((b"f",))], f"{target}/to-folder")
+    download(client, [RemoteLocation((b"large",))], "/dev/null")
     assert os.path.islink(f"{target}/link")
     assert contents(target)[b"real"] == contents(target)[b"folder/f"] == b"data"
 
@@ -168,10 +168,15 @@ def test_a_target_that_the_user_named_may_be_a_link_or_a_device(server, client, 
 def test_what_is_not_there_is_reported_and_the_rest_comes(server, client, target):
     make(server.root, {b"a": b"1"})
     told = Recorder()
-    summary = get(client, [Remote((b"no",)), Remote((b"a",)), Remote((b"a",), True)], target, watcher=told)
+    summary = download(
+        client,
+        [RemoteLocation((b"no",)), RemoteLocation((b"a",)), RemoteLocation((b"a",), True)],
+        target,
+        listener=told,
+    )
     assert (summary.files, summary.failed) == (1, 2)
     assert told.names("failed") == [b"a", b"no"]
-    assert get(client, [Remote((b"no",))], f"{target}/new").failed == 1
+    assert download(client, [RemoteLocation((b"no",))], f"{target}/new").failed == 1
     assert listing(target) == ["a"]
 
 
@@ -181,7 +186,7 @@ def test_what_is_not_there_is_reported_and_the_rest_comes(server, client, target
 def test_without_preserve_modes_and_times_are_ours(server, client, target):
     top = make(f"{server.root}/src", {b"d/f": b"1", b"d/large": bytes(40_000)}, mode=0o600)
     os.utime(f"{top}/d", ns=(OLD, OLD))
-    get(client, [SRC], target, CopyOptions(preserve=False))
+    download(client, [SRC], target, CopyOptions(preserve=False))
     found = look(f"{target}/src")
     assert all(mtime_ns > OLD + 10**17 for _, _, mtime_ns, _ in found.values())
     assert found[b"d/f"][1] == found[b"d/large"][1] == 0o644
@@ -190,18 +195,18 @@ def test_without_preserve_modes_and_times_are_ours(server, client, target):
 def test_a_folder_that_may_not_be_written_is_filled_before_it_is_closed(server, client, target):
     top = make(f"{server.root}/src", {b"d/f": b"1"})
     os.chmod(f"{top}/d", 0o555)
-    get(client, [SRC], target)
+    download(client, [SRC], target)
     assert look(f"{target}/src") == look(top)
 
 
 def test_globs_choose(server, client, target):
     make(f"{server.root}/src", {b"a.c": b"", b"a.o": b"", b"build/b.c": b"", b"x/y.c": b"", b"x/build": b""})
     told = Recorder()
-    get(client, [SRC], target, CopyOptions(exclude=(b"*.o", b"build/")), told)
+    download(client, [SRC], target, CopyOptions(exclude=(b"*.o", b"build/")), told)
     assert sorted(contents(target)) == [b"src/a.c", b"src/x/build", b"src/x/y.c"]
     assert told.plans == [(3, 0)]
-    sources = [SRC, Remote((b"src", b"a.o")), Remote((b"src", b"a.c"))]
-    get(client, sources, f"{target}/more/", CopyOptions(include=(b"*.c",)))
+    sources = [SRC, RemoteLocation((b"src", b"a.o")), RemoteLocation((b"src", b"a.c"))]
+    download(client, sources, f"{target}/more/", CopyOptions(include=(b"*.c",)))
     assert sorted(contents(f"{target}/more")) == [b"a.c", b"src/a.c", b"src/build/b.c", b"src/x/y.c"]
 
 
@@ -210,24 +215,29 @@ def test_no_overwriting_skips_what_is_there(server, client, target):
     make(f"{target}/src", {b"small": b"old", b"large": b"old"})
     os.chmod(f"{target}/src", 0o700)
     told = Recorder()
-    summary = get(client, [SRC], target, CopyOptions(overwrite=False), told)
+    summary = download(client, [SRC], target, CopyOptions(overwrite=False), told)
     assert (summary.files, summary.skipped, summary.failed, summary.bytes) == (1, 2, 0, 3)
     assert contents(f"{target}/src") == {b"small": b"old", b"large": b"old", b"d/x": b"new"}
     assert told.names("skipped") == [b"src/large", b"src/small"]
     assert told.plans[-1] == (1, 3)
     assert told.bytes == 3
     assert stat.S_IMODE(os.stat(f"{target}/src").st_mode) == 0o700
-    assert get(client, [Remote((b"src", b"small"))], f"{target}/src/small", CopyOptions(overwrite=False)).skipped == 1
+    assert (
+        download(
+            client, [RemoteLocation((b"src", b"small"))], f"{target}/src/small", CopyOptions(overwrite=False)
+        ).skipped
+        == 1
+    )
 
 
 def test_update_skips_what_has_the_same_size_and_time(server, client, target):
     make(f"{server.root}/src", {b"same": b"1234", b"older": b"new!", b"longer": b"longer", b"large": bytes(50_000)})
-    get(client, [SRC], target)
+    download(client, [SRC], target)
     make(f"{target}/src", {b"older": b"old!"}, mtime_ns=OLD - 10**10)
     make(f"{target}/src", {b"longer": b"long"})
     make(f"{target}/src", {b"same": b"WXYZ"}, mtime_ns=OLD // 10**9 * 10**9)  # another file system's seconds
     told = Recorder()
-    summary = get(client, [SRC], target, CopyOptions(update=True), told)
+    summary = download(client, [SRC], target, CopyOptions(update=True), told)
     assert told.names("skipped") == [b"src/large", b"src/same"]
     assert (summary.files, summary.skipped) == (2, 2)
     assert contents(f"{target}/src")[b"older"] == b"new!"
@@ -239,11 +249,11 @@ def test_a_dry_run_tells_and_does_nothing(server, client, target):
     make(f"{target}/src", {b"a": b"old"})
     before = look(target)
     told = Recorder()
-    summary = get(client, [SRC], target, CopyOptions(dry_run=True, overwrite=False), told)
+    summary = download(client, [SRC], target, CopyOptions(dry_run=True, overwrite=False), told)
     assert (summary.files, summary.bytes, summary.skipped) == (1, 40_000, 1)
     assert told.of("finished") == [(b"src/d/b", 40_000, None)]
-    assert get(client, [SRC], f"{target}/x/y/", CopyOptions(dry_run=True, update=True)).files == 2
-    assert get(client, [SRC], f"{target}/x", CopyOptions(dry_run=True)).files == 2
+    assert download(client, [SRC], f"{target}/x/y/", CopyOptions(dry_run=True, update=True)).files == 2
+    assert download(client, [SRC], f"{target}/x", CopyOptions(dry_run=True)).files == 2
     assert look(target) == before
 
 
@@ -262,7 +272,7 @@ def test_names_of_this_machine_that_are_in_the_way_are_reported_and_links_not_fo
     os.symlink(outside, f"{target}/src/link")
     os.symlink(f"{outside}/x", f"{target}/src/file")
     told = Recorder()
-    summary = get(client, [SRC], target, watcher=told)
+    summary = download(client, [SRC], target, listener=told)
     assert told.names("failed") == [b"src/d", b"src/file", b"src/large", b"src/link", b"src/small"]
     assert (summary.files, summary.failed) == (1, 5)
     assert contents(outside) == {b"x": b"mine"}
@@ -280,7 +290,7 @@ def test_files_that_vanish_or_grow_at_the_server_are_reported_or_come_as_they_ar
             super().planned(files, nbytes)
 
     told = Meddler()
-    summary = get(client, [SRC], target, watcher=told)
+    summary = download(client, [SRC], target, listener=told)
     assert (summary.files, summary.failed) == (39, 1)
     assert told.names("failed") == [b"src/1/1"]
     assert contents(f"{target}/src") == contents(top)
@@ -299,7 +309,7 @@ def test_a_file_that_changes_while_it_is_fetched_is_reported_and_not_kept(server
             super().moved(nbytes)
 
     told = Writer()
-    summary = get(client, [SRC], target, watcher=told)
+    summary = download(client, [SRC], target, listener=told)
     assert (summary.files, summary.failed) == (1, 1)
     assert told.names("failed") == [b"src/changing"]
     assert told.bytes == summary.bytes == 1
@@ -317,7 +327,7 @@ def test_a_folder_that_can_not_be_listed_is_reported(server, client, target, mon
 
     monkeypatch.setattr(LocalStore, "scan", refusing)
     told = Recorder()
-    summary = get(client, [SRC], target, watcher=told)
+    summary = download(client, [SRC], target, listener=told)
     assert (summary.files, summary.failed) == (2, 1)
     assert told.names("failed") == [b"src/closed"]
 
@@ -338,7 +348,7 @@ def test_a_full_disk_fails_what_does_not_fit(server, client, target, monkeypatch
 
     monkeypatch.setattr(LocalStore, "create_sink", full)
     told = Recorder()
-    summary = get(client, [SRC], target, watcher=told)
+    summary = download(client, [SRC], target, listener=told)
     assert told.names("failed") == [b"src/large"]
     assert (summary.files, summary.failed, summary.bytes, told.bytes) == (2, 1, 50_001, 50_001)
     assert listing(f"{target}/src") == ["medium", "small"]
@@ -356,7 +366,7 @@ def test_what_a_watcher_raises_ends_the_copy(server, target):
 
     told = Recorder()
     told.at = stop
-    copy = Get([SRC], target, watcher=told)
+    copy = Download([SRC], target, listener=told)
     with pytest.raises(Stop), server.session() as session:
         copy.run(session)
     assert copy.summary.files == 2
@@ -366,14 +376,19 @@ def test_what_a_watcher_raises_ends_the_copy(server, target):
 
 def test_the_rate_is_kept_over_files_of_every_size(server, client, target):
     make(f"{server.root}/src", {b"large": bytes(900_000), **{b"%d" % number: bytes(10_000) for number in range(90)}})
-    summary = get(client, [SRC], target, CopyOptions(rate=1_500_000))
+    summary = download(client, [SRC], target, CopyOptions(limit_rate=1_500_000))
     assert summary.bytes == 1_800_000
     assert summary.seconds >= 0.2
 
 
 def test_two_sources_of_one_name_do_not_replace_each_other(server, client, target):
     make(server.root, {b"a/f": b"first", b"b/f": b"second", b"a/d/x": b"1", b"b/d/y": b"2"})
-    sources = [Remote((b"a", b"f")), Remote((b"b", b"f")), Remote((b"a", b"d")), Remote((b"b", b"d"))]
-    summary = get(client, sources, target)
+    sources = [
+        RemoteLocation((b"a", b"f")),
+        RemoteLocation((b"b", b"f")),
+        RemoteLocation((b"a", b"d")),
+        RemoteLocation((b"b", b"d")),
+    ]
+    summary = download(client, sources, target)
     assert (summary.files, summary.failed) == (2, 2)
     assert contents(target) == {b"f": b"first", b"d/x": b"1"}

@@ -7,7 +7,7 @@ import os
 import msgspec
 import pytest
 
-from secftp.copy import CopyOptions, Get, Put, Remote, get
+from secftp.copy import CopyOptions, Download, RemoteLocation, Upload
 from secftp.errors import ConnectionLost, ProtocolError, TooLarge
 from secftp.messages import (
     End,
@@ -34,10 +34,10 @@ from secftp.messages import (
     WriteMany,
     encode,
 )
-from tests.copying import Recorder, contents, make
+from tests.copying import Recorder, contents, download, make
 from tests.serving import digest_of, fake_server, listing, session
 
-SRC = Remote((b"src",))
+SRC = RemoteLocation((b"src",))
 CAPABILITIES = ("ranges", "stat", "list", "change", "sum", "resume", "many")
 
 
@@ -106,7 +106,7 @@ class Script:
 def fetch(script, target, options=None, told=None):
     """Fetch `src` from such a server."""
     with fake_server(script) as port, session(port) as client:
-        return get(client, [SRC], target, options, told or Recorder())
+        return download(client, [SRC], target, options, told or Recorder())
 
 
 @pytest.fixture
@@ -279,7 +279,7 @@ def test_a_file_that_is_confirmed_with_another_digest_has_failed(tmp_path):
 
     told = Recorder()
     with fake_server(play) as port, session(port) as client:
-        summary = Put([f"{source}/large"], Remote((b"x",)), watcher=told).run(client)
+        summary = Upload([f"{source}/large"], RemoteLocation((b"x",)), listener=told).run(client)
         client.close()
     assert (summary.files, summary.failed, told.bytes) == (0, 1, 0)
 
@@ -291,7 +291,7 @@ def test_a_server_that_goes_away_for_good_is_a_lost_connection(target):
 
     told = Recorder()
     with fake_server(Leaving({(b"src",): [file(b"a"), file(b"b")]})) as port:
-        copy = Get([SRC], target, None, told)
+        copy = Download([SRC], target, None, told)
         with pytest.raises(ConnectionLost), session(port) as client:
             copy.run(client)
     assert copy.summary.failed == 0
@@ -329,7 +329,7 @@ def test_an_answer_about_too_few_files_ends_the_session(tmp_path):
             return super().answer(wire, message)
 
     with fake_server(Short()) as port, pytest.raises(ProtocolError), session(port) as client:
-        Put([source], Remote(()), None, Recorder()).run(client)
+        Upload([source], RemoteLocation(()), None, Recorder()).run(client)
 
 
 def test_every_code_a_server_may_give_is_understood(tmp_path):
@@ -337,7 +337,7 @@ def test_every_code_a_server_may_give_is_understood(tmp_path):
     source = make(tmp_path / "src", {code.encode(): b"1" for code in codes})
     told = Recorder()
     with fake_server(Taking(lambda name: ErrorCode(name.decode()))) as port, session(port) as client:
-        summary = Put([source], Remote(()), None, told).run(client)
+        summary = Upload([source], RemoteLocation(()), None, told).run(client)
     assert (summary.files, summary.failed) == (0, len(codes))
     assert all(str(error).startswith("src/") for _, error in told.of("failed"))
 
@@ -369,14 +369,14 @@ def test_a_server_that_stops_is_asked_again_for_everything_it_refused(tmp_path, 
             return super().answer(wire, message)
 
     told = Recorder()
-    copy = Put([source], Remote(()), None, told)
+    copy = Upload([source], RemoteLocation(()), None, told)
     with fake_server(Stopping({})) as port, pytest.raises(ConnectionLost), session(port) as client:
         copy.run(client)
     with fake_server(Ordered()) as port, session(port) as client:
         assert copy.run(client).files == 4
     assert sorted(made) == [(b"src",), (b"src", b"d")]
     told_of_get = Recorder()
-    fetching = Get([SRC], target, None, told_of_get)
+    fetching = Download([SRC], target, None, told_of_get)
     with fake_server(Stopping({})) as port, pytest.raises(ConnectionLost), session(port) as client:
         fetching.run(client)
     with fake_server(Script({(b"src",): [file(b"a"), file(b"b")]})) as port, session(port) as client:

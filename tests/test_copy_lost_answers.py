@@ -7,7 +7,7 @@ import stat
 
 import pytest
 
-from secftp.copy import CopyOptions, Put, Remote
+from secftp.copy import CopyOptions, RemoteLocation, Upload
 from secftp.errors import ConnectionLost, ExitCode
 from tests.command_line import SECRET_KEY, run
 from tests.copying import Recorder, contents, make
@@ -15,7 +15,7 @@ from tests.losing import losing
 from tests.plain import bound_by_permissions
 from tests.serving import HOST, listing, serving, session
 
-ROOT = Remote(())
+ROOT = RemoteLocation(())
 LARGE = os.urandom(3 << 20)
 MIDDLE = os.urandom(100_000)
 FILES = {b"small": b"1", b"empty": b"", b"middle": MIDDLE, b"large": LARGE, b"ro/a": b"2", b"ro/b": b"3"}
@@ -78,7 +78,7 @@ def test_everything_has_arrived_and_the_answers_are_lost(tmp_path, top, options,
     (tmp_path / "root").mkdir()
     told = Losing(len(FILES))
     with serving(tmp_path / "root", **rules) as server:
-        copy = Put([top], Remote((b"dst",)), options, told)
+        copy = Upload([top], RemoteLocation((b"dst",)), options, told)
         summary = put_twice(server, copy, told, confirmed(server, len(FILES)))
     assert contents(tmp_path / "root" / "dst") == FILES
     assert (summary.files, summary.skipped, summary.failed) == (len(FILES), 0, 0), told.calls
@@ -96,7 +96,7 @@ def test_a_large_file_that_has_arrived_is_not_sent_again(tmp_path):
     (tmp_path / "root").mkdir()
     with serving(tmp_path / "root") as server:
         told = Losing()
-        summary = put_twice(server, Put([str(source)], ROOT, None, told), told, confirmed(server, 1))
+        summary = put_twice(server, Upload([str(source)], ROOT, None, told), told, confirmed(server, 1))
         assert server.log.text.count("Client requested to write") == 1
     assert (summary.files, summary.failed) == (1, 0)
 
@@ -111,7 +111,7 @@ def test_what_was_there_before_is_still_skipped(tmp_path, data):
     os.utime(root / "name", ns=(0, source.stat().st_mtime_ns))  # only its bytes are others
     told = Losing()
     with serving(root) as server:
-        copy = Put([str(source)], ROOT, CopyOptions(overwrite=False), told)
+        copy = Upload([str(source)], ROOT, CopyOptions(overwrite=False), told)
         summary = put_twice(server, copy, told, lambda: "Refused" in server.log.text)
     assert (summary.files, summary.skipped, summary.failed) == (0, 1, 0)
     assert (root / "name").read_bytes() == bytes(len(data))
@@ -123,7 +123,7 @@ def test_what_is_there_and_is_another_file_is_told_of(tmp_path):
     root.mkdir()
     told = Losing()
     with serving(root, overwrite=False) as server:
-        copy = Put([str(source)], ROOT, CopyOptions(), told)
+        copy = Upload([str(source)], ROOT, CopyOptions(), told)
 
         def change():
             if "File confirmed" not in server.log.text:
@@ -141,7 +141,7 @@ def test_a_directory_that_was_made_is_ours_after_a_lost_answer(tmp_path, top):
     root.mkdir()
     told = Losing(len(FILES))
     with serving(root) as server:
-        copy = Put([top], ROOT, CopyOptions(overwrite=False), told)
+        copy = Upload([top], ROOT, CopyOptions(overwrite=False), told)
         summary = put_twice(server, copy, told, lambda: "make folder: src/ro" in server.log.text)
     assert (summary.files, summary.skipped, summary.failed) == (len(FILES), 0, 0)
     status = os.stat(root / "src" / "ro")
@@ -156,7 +156,7 @@ def test_the_same_file_of_somebody_else_is_skipped_the_first_time(tmp_path):
     (tmp_path / "root").mkdir()
     (tmp_path / "root" / "name").write_bytes(b"same")
     with serving(tmp_path / "root") as server, session(server.port) as client:
-        summary = Put([str(tmp_path / "name")], ROOT, CopyOptions(overwrite=False)).run(client)
+        summary = Upload([str(tmp_path / "name")], ROOT, CopyOptions(overwrite=False)).run(client)
     assert (summary.files, summary.skipped) == (0, 1)
 
 

@@ -8,7 +8,7 @@ import tracemalloc
 
 import pytest
 
-from secftp.copy import Get, Put, Remote
+from secftp.copy import Download, RemoteLocation, Upload
 from secftp.copy.remote_tree import Folder
 from secftp.errors import NotFound
 from secftp.messages import Entries, Info, Kind, List, Listed, Ok, Results, WriteMany
@@ -94,7 +94,7 @@ def test_a_put_of_many_files_takes_no_more_memory_than_of_few(monkeypatch, tmp_p
 
     monkeypatch.setattr(OutgoingTree, "walk", walk)
     monkeypatch.setattr(OutgoingTree, "open", lambda *_: SmallContent(0o644, 5, bytes(10)))
-    copy = Put([str(tmp_path)], Remote((b"x",)))
+    copy = Upload([str(tmp_path)], RemoteLocation((b"x",)))
 
     def answer(request):
         if isinstance(request, WriteMany):
@@ -108,7 +108,7 @@ def test_a_put_of_many_files_takes_no_more_memory_than_of_few(monkeypatch, tmp_p
 
 def test_the_plan_is_told_late_rather_than_kept_whole(monkeypatch, tmp_path):
     """A walk through more files than are kept waiting for the sake of a plan."""
-    monkeypatch.setattr(sys.modules[Put.__module__], "_PLANNED_AHEAD", 100)
+    monkeypatch.setattr(sys.modules[Upload.__module__], "_PLANNED_AHEAD", 100)
     info = FileInfo("file", 3, 5, 0o644)
     walked = []
 
@@ -129,7 +129,7 @@ def test_the_plan_is_told_late_rather_than_kept_whole(monkeypatch, tmp_path):
     monkeypatch.setattr(OutgoingTree, "open", lambda *_: SmallContent(0o644, 5, bytes(3)))
     furthest = []
     told = Watching()
-    Put([str(tmp_path)], Remote((b"x",)), watcher=told).run(
+    Upload([str(tmp_path)], RemoteLocation((b"x",)), listener=told).run(
         Client(
             lambda request: (
                 Results(id=request.id, codes=(None,) * len(request.files))
@@ -187,7 +187,7 @@ def test_few_folders_are_begun_at_a_time(tmp_path):
         entries = tuple(Listed((name,), Kind.FOLDER, 0, 5, 0o755) for name in names)
         return Entries(id=request.id, entries=entries, last=True)
 
-    copy = Get([Remote((b"x",))], str(tmp_path / "target"))
+    copy = Download([RemoteLocation((b"x",))], str(tmp_path / "target"))
     summary = copy.run(Client(answer, delay=1000))
     assert summary.failed == 0
     assert sum(1 for _ in tmp_path.rglob("*")) == 1 + 15 + 15**2 + 15**3

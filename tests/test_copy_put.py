@@ -8,13 +8,13 @@ import stat
 
 import pytest
 
-from secftp.copy import CopyOptions, Put, Remote, put
+from secftp.copy import CopyOptions, RemoteLocation, Upload
 from secftp.errors import Forbidden, NotADirectory, NotFound, UsageError
 from secftp.messages import Algorithm
-from tests.copying import ODD_NAMES, OLD, Recorder, contents, look, make
+from tests.copying import ODD_NAMES, OLD, Recorder, contents, look, make, upload
 from tests.serving import FullStore, digest_of, listing, serving
 
-ROOT = Remote(())
+ROOT = RemoteLocation(())
 SIZES = [0, 1, 1023, 32767, 32768, 32769, 65535, 65536, 65537, 1 << 20, (1 << 20) + 1, 3_000_000]
 
 
@@ -55,7 +55,7 @@ def tree(tmp_path):
 def test_a_tree_arrives_with_everything(tmp_path, server, client):
     top = tree(tmp_path)
     told = Recorder()
-    summary = put(client, [top], ROOT, watcher=told)
+    summary = upload(client, [top], ROOT, listener=told)
     assert look(f"{server.root}/src") == look(top)
     there = contents(top)
     assert (summary.files, summary.bytes) == (len(there), sum(map(len, there.values())))
@@ -71,7 +71,7 @@ def test_a_tree_arrives_with_everything(tmp_path, server, client):
 def test_any_algorithm_will_do(tmp_path, server, client, algorithm):
     top = make(tmp_path / "src", {b"small": b"s", b"large": bytes(100_000)})
     told = Recorder()
-    put(client, [top], ROOT, CopyOptions(algorithm=algorithm), told)
+    upload(client, [top], ROOT, CopyOptions(checksum=algorithm), told)
     assert {name: digest for name, _, digest in told.of("finished")} == {
         b"src/small": digest_of(b"s", algorithm),
         b"src/large": digest_of(bytes(100_000), algorithm),
@@ -81,7 +81,7 @@ def test_any_algorithm_will_do(tmp_path, server, client, algorithm):
 def test_hundreds_of_small_files_need_few_messages(tmp_path, server, client):
     top = make(tmp_path / "src", {b"%d/%d" % (i % 7, i): b"%d" % i * 50 for i in range(700)})
     before = client.pipeline.next_id()
-    summary = put(client, [top], ROOT)
+    summary = upload(client, [top], ROOT)
     assert summary.files == 700
     assert contents(f"{server.root}/src") == contents(top)
     assert client.pipeline.next_id() - before < 40
@@ -93,24 +93,24 @@ def test_hundreds_of_small_files_need_few_messages(tmp_path, server, client):
 def test_a_file_becomes_that_name_or_goes_into_that_folder(tmp_path, server, client):
     source = os.path.join(make(tmp_path, {b"f": b"data"}), "f")
     os.mkdir(f"{server.root}/there")
-    summary = put(client, [source], Remote((b"new",)))
+    summary = upload(client, [source], RemoteLocation((b"new",)))
     assert summary.digest == digest_of(b"data")
-    put(client, [source], Remote((b"there",)))
-    put(client, [source], Remote((b"made", b"too"), trailing_slash=True))
-    put(client, [source], ROOT)
+    upload(client, [source], RemoteLocation((b"there",)))
+    upload(client, [source], RemoteLocation((b"made", b"too"), trailing_slash=True))
+    upload(client, [source], ROOT)
     assert contents(server.root) == {b"new": b"data", b"there/f": b"data", b"made/too/f": b"data", b"f": b"data"}
-    put(client, [make(tmp_path / "other", {b"g": b"other"}) + "/g"], Remote((b"new",)))
+    upload(client, [make(tmp_path / "other", {b"g": b"other"}) + "/g"], RemoteLocation((b"new",)))
     assert contents(server.root)[b"new"] == b"other"
 
 
 def test_a_folder_becomes_that_name_or_goes_into_that_folder(tmp_path, server, client):
     top = make(tmp_path / "src", {b"f": b"1"})
-    put(client, [top], Remote((b"new",)))
-    put(client, [top + "/"], Remote((b"new",)))
-    put(client, [top], Remote((b"made",), trailing_slash=True))
+    upload(client, [top], RemoteLocation((b"new",)))
+    upload(client, [top + "/"], RemoteLocation((b"new",)))
+    upload(client, [top], RemoteLocation((b"made",), trailing_slash=True))
     with pytest.raises(NotFound, match="no such folder at the server: a/b"):  # as for a file
-        put(client, [top], Remote((b"a", b"b", b"c")))
-    put(client, [top], Remote((b"a", b"b", b"c"), trailing_slash=True))
+        upload(client, [top], RemoteLocation((b"a", b"b", b"c")))
+    upload(client, [top], RemoteLocation((b"a", b"b", b"c"), trailing_slash=True))
     assert sorted(contents(server.root)) == [b"a/b/c/src/f", b"made/src/f", b"new/f", b"new/src/f"]
 
 
@@ -118,8 +118,8 @@ def test_what_ends_in_a_dot_stands_for_what_is_in_it(tmp_path, server, client):
     top = make(tmp_path / "src", {b"f": b"1", b"d/g": b"2"})
     os.chmod(server.root, 0o711)
     told = Recorder()
-    put(client, [top + "/."], ROOT, watcher=told)
-    put(client, [top + "/d/.."], Remote((b"new",)), watcher=told)
+    upload(client, [top + "/."], ROOT, listener=told)
+    upload(client, [top + "/d/.."], RemoteLocation((b"new",)), listener=told)
     assert sorted(contents(server.root)) == [b"d/g", b"f", b"new/d/g", b"new/f"]
     assert told.names("finished") == [b"d/g", b"d/g", b"f", b"f"]
     assert stat.S_IMODE(os.stat(server.root).st_mode) == 0o711  # not made by this, so left as it is
@@ -130,17 +130,17 @@ def test_several_sources_need_a_folder(tmp_path, server, client):
     make(server.root, {b"file": b"x"})
     sources = [f"{top}/a", f"{top}/b"]
     with pytest.raises(NotFound):
-        put(client, sources, Remote((b"nowhere",)))
+        upload(client, sources, RemoteLocation((b"nowhere",)))
     with pytest.raises(NotADirectory):
-        put(client, sources, Remote((b"file",)))
+        upload(client, sources, RemoteLocation((b"file",)))
     with pytest.raises(NotADirectory):
-        put(client, [f"{top}/a"], Remote((b"file",), trailing_slash=True))
+        upload(client, [f"{top}/a"], RemoteLocation((b"file",), trailing_slash=True))
     with pytest.raises(NotADirectory):
-        put(client, [top], Remote((b"file",)))
+        upload(client, [top], RemoteLocation((b"file",)))
     with pytest.raises(UsageError):
-        put(client, [], ROOT)
+        upload(client, [], ROOT)
     assert contents(server.root) == {b"file": b"x"}
-    assert put(client, sources, Remote((b"new",), trailing_slash=True)).files == 2
+    assert upload(client, sources, RemoteLocation((b"new",), trailing_slash=True)).files == 2
     assert sorted(contents(server.root)) == [b"file", b"new/a", b"new/b"]
 
 
@@ -150,7 +150,7 @@ def test_a_file_whose_folder_is_missing_fails_with_a_word_about_the_folder(tmp_p
     for options in (CopyOptions(), CopyOptions(dry_run=True)):
         for source in (f"{top}/a", f"{top}/b", top):
             with pytest.raises(NotFound, match="no such folder at the server: no"):
-                put(client, [source], Remote((b"no", b"a")), options, told)
+                upload(client, [source], RemoteLocation((b"no", b"a")), options, told)
     assert told.of("failed") == []
 
 
@@ -160,7 +160,7 @@ def test_a_file_whose_folder_is_missing_fails_with_a_word_about_the_folder(tmp_p
 def test_without_preserve_modes_and_times_are_the_servers(tmp_path, server, client):
     top = make(tmp_path / "src", {b"d/f": b"1", b"d/large": bytes(40_000)}, mode=0o600)
     os.utime(f"{top}/d", ns=(OLD, OLD))
-    put(client, [top], ROOT, CopyOptions(preserve=False))
+    upload(client, [top], ROOT, CopyOptions(preserve=False))
     found = look(f"{server.root}/src")
     assert all(mtime_ns > OLD + 10**17 for _, _, mtime_ns, _ in found.values())
     assert found[b"d/f"][1] == found[b"d/large"][1] == 0o644
@@ -169,7 +169,7 @@ def test_without_preserve_modes_and_times_are_the_servers(tmp_path, server, clie
 def test_a_folder_that_may_not_be_written_is_filled_before_it_is_closed(tmp_path, server, client):
     top = make(tmp_path / "src", {b"d/f": b"1"})
     os.chmod(f"{top}/d", 0o555)
-    put(client, [top], ROOT)
+    upload(client, [top], ROOT)
     assert look(f"{server.root}/src") == look(top)
     os.chmod(f"{top}/d", 0o755)
 
@@ -181,7 +181,7 @@ def test_links_and_special_files_are_left_out_with_a_note(tmp_path, server, clie
     os.symlink("nowhere", f"{top}/broken")
     os.mkfifo(f"{top}/fifo")
     told = Recorder()
-    summary = put(client, [top], ROOT, watcher=told)
+    summary = upload(client, [top], ROOT, listener=told)
     assert (summary.files, summary.failed, summary.skipped) == (1, 0, 0)
     assert told.names("note") == [b"src/.secftp-tmp-x", b"src/broken", b"src/fifo", b"src/link", b"src/root"]
     assert listing(f"{server.root}/src") == ["f"]
@@ -195,7 +195,7 @@ def test_links_are_followed_if_that_is_asked_for_but_not_in_circles(tmp_path, se
     os.symlink("..", f"{top}/d/up")
     os.symlink("nowhere", f"{top}/broken")
     told = Recorder()
-    summary = put(client, [top], ROOT, CopyOptions(follow=True), told)
+    summary = upload(client, [top], ROOT, CopyOptions(follow_symlinks=True), told)
     assert contents(f"{server.root}/src") == {
         b"f": b"1", b"link": b"1", b"folder/g": b"2", b"folder/sub/h": b"3", b"d/x": b"4",
     }  # fmt: skip
@@ -208,20 +208,20 @@ def test_a_source_that_is_a_link_itself_is_followed(tmp_path, server, client):
     top = make(tmp_path / "src", {b"f": b"1"})
     os.symlink(top, tmp_path / "folder")
     os.symlink(f"{top}/f", tmp_path / "file")
-    put(client, [f"{tmp_path}/folder", f"{tmp_path}/file"], ROOT)
+    upload(client, [f"{tmp_path}/folder", f"{tmp_path}/file"], ROOT)
     assert contents(server.root) == {b"folder/f": b"1", b"file": b"1"}
 
 
 def test_globs_choose(tmp_path, server, client):
     top = make(tmp_path / "src", {b"a.c": b"", b"a.o": b"", b"build/b.c": b"", b"x/y.c": b"", b"x/build": b""})
     told = Recorder()
-    put(client, [top], ROOT, CopyOptions(exclude=(b"*.o", b"build/")), told)
+    upload(client, [top], ROOT, CopyOptions(exclude=(b"*.o", b"build/")), told)
     assert sorted(contents(server.root)) == [b"src/a.c", b"src/x/build", b"src/x/y.c"]
     assert told.plans == [(3, 0)]
-    put(
+    upload(
         client,
         [top, f"{top}/a.o", f"{top}/a.c"],
-        Remote((b"more",), trailing_slash=True),
+        RemoteLocation((b"more",), trailing_slash=True),
         CopyOptions(include=(b"*.c",)),
     )
     assert sorted(contents(f"{server.root}/more")) == [b"a.c", b"src/a.c", b"src/build/b.c", b"src/x/y.c"]
@@ -232,7 +232,7 @@ def test_no_overwriting_skips_what_is_there(tmp_path, server, client):
     make(f"{server.root}/src", {b"small": b"old", b"large": b"old"})
     os.chmod(f"{server.root}/src", 0o700)
     told = Recorder()
-    summary = put(client, [top], ROOT, CopyOptions(overwrite=False), told)
+    summary = upload(client, [top], ROOT, CopyOptions(overwrite=False), told)
     assert (summary.files, summary.skipped, summary.failed, summary.bytes) == (1, 2, 0, 3)
     assert contents(f"{server.root}/src") == {b"small": b"old", b"large": b"old", b"d/x": b"new"}
     assert told.names("skipped") == [b"src/large", b"src/small"]
@@ -243,12 +243,12 @@ def test_no_overwriting_skips_what_is_there(tmp_path, server, client):
 
 def test_update_skips_what_has_the_same_size_and_time(tmp_path, server, client):
     top = make(tmp_path / "src", {b"same": b"1234", b"older": b"new!", b"longer": b"longer", b"large": bytes(50_000)})
-    put(client, [top], ROOT)
+    upload(client, [top], ROOT)
     make(f"{server.root}/src", {b"older": b"old!"}, mtime_ns=OLD - 10**10)
     make(f"{server.root}/src", {b"longer": b"long"})
     make(f"{server.root}/src", {b"same": b"WXYZ"}, mtime_ns=OLD // 10**9 * 10**9)  # another file system's seconds
     told = Recorder()
-    summary = put(client, [top], ROOT, CopyOptions(update=True), told)
+    summary = upload(client, [top], ROOT, CopyOptions(update=True), told)
     assert told.names("skipped") == [b"src/large", b"src/same"]
     assert (summary.files, summary.skipped) == (2, 2)
     assert contents(f"{server.root}/src")[b"older"] == b"new!"
@@ -260,10 +260,10 @@ def test_a_dry_run_tells_and_does_nothing(tmp_path, server, client):
     make(f"{server.root}/src", {b"a": b"old"})
     before = look(server.root)
     told = Recorder()
-    summary = put(client, [top], ROOT, CopyOptions(dry_run=True, overwrite=False), told)
+    summary = upload(client, [top], ROOT, CopyOptions(dry_run=True, overwrite=False), told)
     assert (summary.files, summary.bytes, summary.skipped) == (1, 40_000, 1)
     assert told.of("finished") == [(b"src/d/b", 40_000, None)]
-    put(client, [top], Remote((b"x", b"y"), trailing_slash=True), CopyOptions(dry_run=True))
+    upload(client, [top], RemoteLocation((b"x", b"y"), trailing_slash=True), CopyOptions(dry_run=True))
     assert look(server.root) == before
 
 
@@ -283,7 +283,7 @@ def test_what_can_not_be_read_is_reported_and_the_rest_goes_on(tmp_path, server,
     told = Recorder()
     with monkeypatch.context() as patch:
         patch.setattr("secftp.storage.outgoing.os.open", refusing)
-        summary = put(client, [top], ROOT, watcher=told)
+        summary = upload(client, [top], ROOT, listener=told)
     assert (summary.files, summary.failed) == (1, 3)
     assert told.names("failed") == [b"src/closed", b"src/secret", b"src/z/large"]
     assert all(isinstance(error, Forbidden) for _, error in told.of("failed"))
@@ -306,7 +306,7 @@ def test_files_that_vanish_or_become_something_else_are_reported(tmp_path, serve
             super().started(name, size)
 
     told = Meddler()
-    summary = put(client, [top, f"{top}/nowhere"], Remote((), True), watcher=told)
+    summary = upload(client, [top, f"{top}/nowhere"], RemoteLocation((), True), listener=told)
     assert summary.failed + summary.files == 21
     assert 1 <= summary.failed <= 4  # the listing may have been read further than the first file
     assert b"nowhere" in told.names("failed")
@@ -323,7 +323,7 @@ def test_a_file_that_changes_while_it_is_sent_is_reported_and_not_kept(tmp_path,
             super().moved(nbytes)
 
     told = Writer()
-    summary = put(client, [top], ROOT, watcher=told)
+    summary = upload(client, [top], ROOT, listener=told)
     assert (summary.files, summary.failed) == (1, 1)
     assert told.names("failed") == [b"src/changing"]
     assert told.bytes == summary.bytes == 1
@@ -336,7 +336,7 @@ def test_a_folder_that_can_not_be_made_is_told_of_once(tmp_path, server, client)
     )
     make(f"{server.root}/src", {b"d": b"a file"})
     told = Recorder()
-    summary = put(client, [top], ROOT, watcher=told)
+    summary = upload(client, [top], ROOT, listener=told)
     assert told.names("failed") == [b"src/d"]
     assert (summary.files, summary.failed) == (1, 1)
     assert told.plans[-1] == (1, 1)
@@ -346,17 +346,17 @@ def test_a_folder_in_the_way_of_a_file_is_reported(tmp_path, server, client):
     top = make(tmp_path / "src", {b"small": b"1", b"large": bytes(40_000), b"z": b"1"})
     make(f"{server.root}/src", {b"small/": b"", b"large/": b""})
     told = Recorder()
-    assert put(client, [top], ROOT, watcher=told).files == 1
+    assert upload(client, [top], ROOT, listener=told).files == 1
     assert told.names("failed") == [b"src/large", b"src/small"]
 
 
 def test_names_that_no_server_takes_are_reported(tmp_path, server, client):
     top = make(tmp_path / "src", {b"/".join([b"d"] * 70) + b"/f": b"1", b"z": b"2"})
     told = Recorder()
-    summary = put(client, [top], ROOT, watcher=told)
+    summary = upload(client, [top], ROOT, listener=told)
     assert (summary.files, summary.failed) == (1, 1)
     source = make(tmp_path / "long", {b"y" * 200 + b"/" + b"x" * 200: b"1", b"f": b"2"})
-    summary = put(client, [source], Remote((b"n" * 255,) * 15, trailing_slash=True), watcher=told)
+    summary = upload(client, [source], RemoteLocation((b"n" * 255,) * 15, trailing_slash=True), listener=told)
     assert (summary.files, summary.failed) == (1, 1)
 
 
@@ -366,7 +366,7 @@ def test_a_full_disk_fails_what_does_not_fit(tmp_path):
     root.mkdir()
     told = Recorder()
     with serving(root, store=FullStore(root, 100_000)) as server, server.session() as client:
-        summary = put(client, [top], ROOT, watcher=told)
+        summary = upload(client, [top], ROOT, listener=told)
     assert (summary.files, summary.failed) == (2, 1)
     assert told.names("failed") == [b"src/large"]
     assert told.bytes == summary.bytes == 50_001
@@ -378,9 +378,9 @@ def test_a_server_that_is_read_only_says_so_once(tmp_path):
     told = Recorder()
     with serving(tmp_path / "root", read_only=True) as server, server.session() as client:
         with pytest.raises(Forbidden, match="read-only"):
-            put(client, [top], ROOT, watcher=told)
+            upload(client, [top], ROOT, listener=told)
         with pytest.raises(Forbidden, match="read-only"):
-            put(client, [f"{top}/1"], Remote((b"x",)), watcher=told)
+            upload(client, [f"{top}/1"], RemoteLocation((b"x",)), listener=told)
         client.stat(())  # the session is in order
     assert told.of("failed") == []
 
@@ -397,7 +397,7 @@ def test_what_a_watcher_raises_ends_the_copy(tmp_path, server):
 
     told = Recorder()
     told.at = stop
-    copy = Put([top], ROOT, watcher=told)
+    copy = Upload([top], ROOT, listener=told)
     with pytest.raises(Stop), server.session() as session:
         copy.run(session)
     assert copy.summary.files == 2
@@ -406,7 +406,7 @@ def test_what_a_watcher_raises_ends_the_copy(tmp_path, server):
 
 def test_the_rate_is_kept_over_files_of_every_size(tmp_path, client):
     top = make(tmp_path / "src", {b"large": bytes(150_000), **{b"%d" % number: bytes(10_000) for number in range(15)}})
-    summary = put(client, [top], ROOT, CopyOptions(rate=1_000_000))
+    summary = upload(client, [top], ROOT, CopyOptions(limit_rate=1_000_000))
     assert summary.bytes == 300_000
     assert summary.seconds >= 0.2
 
@@ -415,7 +415,7 @@ def test_two_sources_of_one_name_do_not_replace_each_other(tmp_path, server, cli
     top = make(tmp_path / "src", {b"a/f": b"first", b"b/f": b"second", b"a/d/x": b"1", b"b/d/y": b"2"})
     told = Recorder()
     sources = [f"{top}/a/f", f"{top}/b/f", f"{top}/a/d", f"{top}/b/d"]
-    summary = put(client, sources, ROOT, watcher=told)
+    summary = upload(client, sources, ROOT, listener=told)
     assert (summary.files, summary.failed) == (2, 2)
     assert contents(server.root) == {b"f": b"first", b"d/x": b"1"}
 
@@ -430,7 +430,7 @@ def test_a_file_that_has_another_size_when_its_turn_comes_is_counted_with_that(t
             super().planned(files, nbytes)
 
     told = Meddler()
-    summary = put(client, [top], ROOT, watcher=told)
+    summary = upload(client, [top], ROOT, listener=told)
     assert told.plans[0] == (4, 40_003)
     assert told.plans[-1] == (4, 50_008)
     assert summary.bytes == told.bytes == 50_008

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from secftp.copy import CopyOptions, Get, Put, Remote
+from secftp.copy import CopyOptions, Download, RemoteLocation, Upload
 from secftp.errors import ConnectionLost
 from tests.copying import OLD, Recorder, contents, look, make, run_broken
 from tests.serving import listing, serving
@@ -37,10 +37,10 @@ class Way:
         self.server = server
         self.source_top, self.target_top = (here, server.root) if self.is_put else (server.root, here)
 
-    def copy(self, name, options=None, watcher=None):
+    def copy(self, name, options=None, listener=None):
         if self.is_put:
-            return Put([f"{self.source_top}/{name}"], Remote(()), options, watcher)
-        return Get([Remote((os.fsencode(name),))], self.target_top, options, watcher)
+            return Upload([f"{self.source_top}/{name}"], RemoteLocation(()), options, listener)
+        return Download([RemoteLocation((os.fsencode(name),))], self.target_top, options, listener)
 
     def run(self, copy):
         with self.server.session() as session:
@@ -180,7 +180,7 @@ def test_a_copy_goes_on_over_the_next_connection(way, cut):
     for number, (folder, _, _) in enumerate(os.walk(top)):
         os.utime(folder, ns=(OLD, OLD + number))
     told = Recorder()
-    copy = way.copy("src", watcher=told)
+    copy = way.copy("src", listener=told)
     way.break_off(copy, cut)
     before = copy.summary.files
     assert way.run(copy) is copy.summary
@@ -197,7 +197,7 @@ def test_a_copy_goes_on_over_the_next_connection(way, cut):
 def test_a_copy_survives_one_connection_after_the_other(way):
     top = make(f"{way.source_top}/src", forest())
     told = Recorder()
-    copy = way.copy("src", watcher=told)
+    copy = way.copy("src", listener=told)
     for _ in range(40):
         if run_broken(way.server, copy, 2_500_000) is None:
             break
@@ -211,7 +211,7 @@ def test_a_large_file_is_not_moved_again_over_the_next_connection(way):
     data = os.urandom(SIZE)
     make(way.source_top, {b"f": data})
     told = Recorder()
-    copy = way.copy("f", watcher=told)
+    copy = way.copy("f", listener=told)
     for _ in range(2):
         way.break_off(copy, 2_600_000)
     from tests.cutting import cutting
@@ -238,7 +238,7 @@ def test_what_interrupts_it_keeps_what_is_there(way):
     told = Interrupting()
     count = way.server.log.text.count(": Done.")
     with pytest.raises(KeyboardInterrupt):
-        way.run(way.copy("f", watcher=told))
+        way.run(way.copy("f", listener=told))
     way.server.done(count + 1)
     assert told.calls[-1] == ("ended",)
     assert len(way.partials()) == 1
@@ -251,7 +251,7 @@ def test_what_interrupts_it_keeps_what_is_there(way):
 def test_a_server_that_stops_is_no_failure_of_the_files(tmp_path, way):
     top = make(f"{way.source_top}/src", {b"%d" % number: bytes(100_000) for number in range(100)})
     told = Recorder()
-    copy = way.copy("src", CopyOptions(rate=10_000_000), told)  # slow enough for answers to come meanwhile
+    copy = way.copy("src", CopyOptions(limit_rate=10_000_000), told)  # slow enough for answers to come meanwhile
 
     def stop(count):
         if count == 5:

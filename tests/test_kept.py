@@ -8,14 +8,14 @@ import stat
 
 import pytest
 
-from secftp.copy import CopyOptions, get, put
-from secftp.copy.options import Remote
+from secftp.copy import CopyOptions
+from secftp.copy.options import RemoteLocation
 from secftp.errors import ExitCode
 from secftp.messages import Data, End, Ok, Results, SetAttributes, Write, WriteMany
 from secftp.storage import LocalStore
 from secftp.storage.base import is_beyond
 from tests.command_line import client_and_server
-from tests.copying import OLD, Recorder, make
+from tests.copying import OLD, Recorder, download, make, upload
 from tests.programs import serving_programs
 from tests.requests_at import served
 from tests.serving import digest_of, serving, session
@@ -115,15 +115,15 @@ def test_permissions_that_may_not_be_set_are_told_of(tmp_path, pair, monkeypatch
     with serving(tmp_path / "root") as server, session(server.port) as client:
         monkeypatch.setattr(os, "chmod", chmod)
         for copy, source, target in (
-            (put, [f"{here}/f"], Remote((b"t", b"f"))),
-            (get, [Remote((b"t", b"f"))], f"{here}/f"),
+            (upload, [f"{here}/f"], RemoteLocation((b"t", b"f"))),
+            (download, [RemoteLocation((b"t", b"f"))], f"{here}/f"),
         ):
-            watcher = Recorder()
-            copy(client, source, target, CopyOptions(update=True), watcher)
-            ((_, text),) = watcher.of("note")
+            listener = Recorder()
+            copy(client, source, target, CopyOptions(update=True), listener)
+            ((_, text),) = listener.of("note")
             assert text.startswith("its permissions could not be set: ")
-            assert watcher.of("skipped") == [(b"f", SAME)]
-            assert watcher.of("failed") == []
+            assert listener.of("skipped") == [(b"f", SAME)]
+            assert listener.of("failed") == []
 
 
 # --- what is never kept -----------------------------------------------------------------------------------------------
@@ -176,9 +176,9 @@ def test_times_that_a_file_system_does_not_have_are_counted(tmp_path, clamping, 
     with serving(tmp_path / "root") as server, session(server.port) as client:
         clamping()
         if way == "put":
-            summary = put(client, [str(above / "t")], Remote(()), CopyOptions())
+            summary = upload(client, [str(above / "t")], RemoteLocation(()), CopyOptions())
         else:
-            summary = get(client, [Remote((b"t",))], str(tmp_path / "here"), CopyOptions())
+            summary = download(client, [RemoteLocation((b"t",))], str(tmp_path / "here"), CopyOptions())
     assert (summary.files, summary.failed, summary.times) == (3, 0, 3)
 
 
@@ -226,7 +226,7 @@ def test_what_an_operator_bounds_is_said_with_a_count(tmp_path):
         serving(tmp_path / "root", store=store) as server,
         session(server.port) as client,
     ):
-        summary = put(client, [str(tmp_path / "t")], Remote(()), CopyOptions())
+        summary = upload(client, [str(tmp_path / "t")], RemoteLocation(()), CopyOptions())
     assert (summary.files, summary.failed, summary.modes, summary.times) == (3, 0, 3, 0)
 
 

@@ -8,18 +8,18 @@ import stat
 import pytest
 
 import secftp
-from secftp.copy import CopyOptions, Get, Put, Remote, get, put
+from secftp.copy import CopyOptions, Download, RemoteLocation, Upload
 from secftp.errors import ConnectionLost, Forbidden
 from secftp.messages import Error, ErrorCode, Kind, MakeFolder, Ok, Remove, Welcome
 from secftp.server.requests import filling
 from secftp.server.requests.filling import Filling
 from secftp.storage import LocalStore
 from tests.command_line import client_and_server
-from tests.copying import Recorder, contents, make
+from tests.copying import Recorder, contents, download, make, upload
 from tests.plain import bound_by_permissions
 from tests.serving import KEY, serving, session, until
 
-ROOT = Remote(())
+ROOT = RemoteLocation(())
 PLAIN = {b"ro/a": b"1", b"ro/b": b"2", b"ro/deeper/c": b"3", b"z": b"4"}
 
 
@@ -83,11 +83,11 @@ OPTIONS = {
 def test_a_tree_is_put_again(tmp_path, server, options):
     top = read_only_tree(tmp_path)
     with server.session() as client:
-        put(client, [top], ROOT)
+        upload(client, [top], ROOT)
     assert mode_of(f"{server.root}/src/ro") == 0o555
     change(top, b"new")
     with server.session() as client:
-        summary = put(client, [top], ROOT, options)
+        summary = upload(client, [top], ROOT, options)
     server.done(2)
     assert (summary.files, summary.failed) == (4, 0)
     assert contents(f"{server.root}/src") == contents(top)
@@ -99,10 +99,10 @@ def test_a_tree_is_fetched_again(tmp_path, server, options):
     top = read_only_tree(tmp_path, "root/src")
     here = tmp_path / "here"
     with server.session() as client:
-        get(client, [Remote((b"src",))], f"{here}/")
+        download(client, [RemoteLocation((b"src",))], f"{here}/")
         assert mode_of(here / "src" / "ro") == 0o555
         change(top, b"new")
-        summary = get(client, [Remote((b"src",))], f"{here}/", options)
+        summary = download(client, [RemoteLocation((b"src",))], f"{here}/", options)
     assert (summary.files, summary.failed) == (4, 0)
     assert contents(here / "src") == contents(top)
     assert mode_of(here / "src" / "ro") == mode_of(here / "src" / "ro" / "deeper") == 0o555
@@ -114,7 +114,7 @@ def test_new_files_only_leave_a_directory_as_it_was(tmp_path, server):
     make(f"{server.root}/src", {b"ro/a": b"theirs"})
     os.chmod(f"{server.root}/src/ro", 0o511)
     with server.session() as client:
-        summary = put(client, [top], ROOT, CopyOptions(overwrite=False))
+        summary = upload(client, [top], ROOT, CopyOptions(overwrite=False))
     server.done(1)
     assert (summary.files, summary.skipped, summary.failed) == (3, 1, 0)
     assert contents(f"{server.root}/src") == {**PLAIN, b"ro/a": b"theirs"}
@@ -127,7 +127,7 @@ def test_new_files_only_leave_a_local_directory_as_it_was(tmp_path, server):
     make(here / "src", {b"ro/a": b"ours"})
     os.chmod(here / "src" / "ro", 0o511)
     with server.session() as client:
-        summary = get(client, [Remote((b"src",))], str(here), CopyOptions(overwrite=False))
+        summary = download(client, [RemoteLocation((b"src",))], str(here), CopyOptions(overwrite=False))
     assert (summary.files, summary.skipped, summary.failed) == (3, 1, 0)
     assert mode_of(here / "src" / "ro") == 0o511
     set_modes(here, 0o755)
@@ -139,7 +139,7 @@ def test_a_single_file_does_not_open_the_directory_around_it(tmp_path, server):
     os.chmod(f"{server.root}/ro", 0o555)
     (tmp_path / "new").write_bytes(b"new")
     with server.session() as client:
-        summary = put(client, [str(tmp_path / "new")], Remote((b"ro",)))
+        summary = upload(client, [str(tmp_path / "new")], RemoteLocation((b"ro",)))
         with pytest.raises(Forbidden):
             client.remove((b"ro", b"old"), kind=Kind.FILE)
     assert summary.failed == 1
@@ -151,9 +151,9 @@ def test_a_single_file_does_not_open_the_directory_around_it(tmp_path, server):
 def test_a_put_that_is_broken_off_leaves_what_it_found(tmp_path, server, preserve):
     top = read_only_tree(tmp_path)
     with server.session() as client:
-        put(client, [top], ROOT)
+        upload(client, [top], ROOT)
     change(top, b"new")
-    copy = Put([top], ROOT, CopyOptions(preserve=preserve), told := Recorder())
+    copy = Upload([top], ROOT, CopyOptions(preserve=preserve), told := Recorder())
 
     def lose(_count):
         raise ConnectionLost("cut")
@@ -176,9 +176,9 @@ def test_a_get_that_is_broken_off_leaves_what_it_found(tmp_path, server, problem
     top = read_only_tree(tmp_path, "root/src")
     here = tmp_path / "here"
     with server.session() as client:
-        get(client, [Remote((b"src",))], f"{here}/")
+        download(client, [RemoteLocation((b"src",))], f"{here}/")
     change(top, b"new")
-    copy = Get([Remote((b"src",))], f"{here}/", CopyOptions(preserve=False), told := Recorder())
+    copy = Download([RemoteLocation((b"src",))], f"{here}/", CopyOptions(preserve=False), told := Recorder())
     modes = []
 
     def lose(_count):

@@ -7,15 +7,15 @@ import stat
 
 import pytest
 
-from secftp.copy import CopyOptions, put
-from secftp.copy.options import Remote
+from secftp.copy import CopyOptions
+from secftp.copy.options import RemoteLocation
 from secftp.errors import Forbidden
 from secftp.messages import ErrorCode, NewFile, Ok, SetAttributes, WriteMany
 from secftp.server.access import Rights
 from secftp.server.requests import written
 from secftp.server.requests.written import Written
 from secftp.storage import LocalStore
-from tests.copying import OLD, Recorder, look, make
+from tests.copying import OLD, Recorder, look, make, upload
 from tests.requests_at import served
 from tests.serving import MemorySource, digest_of
 
@@ -130,11 +130,11 @@ def test_a_tree_is_put_with_all_that_is_kept_and_without_a_note(tmp_path, rights
         os.chmod(f"{source}/{name}", 0o2775)
         os.utime(f"{source}/{name}", ns=(OLD, OLD))
     (tmp_path / "root").mkdir()
-    watcher = Recorder()
+    listener = Recorder()
     with served(tmp_path / "root", rights=rights) as server, server.session() as client:
-        summary = put(client, [source], Remote((), trailing_slash=True), CopyOptions(), watcher)
+        summary = upload(client, [source], RemoteLocation((), trailing_slash=True), CopyOptions(), listener)
     assert (summary.files, summary.failed) == (3, 0)
-    assert watcher.of("note") == []
+    assert listener.of("note") == []
     expected = {name: (kind, mode & 0o777, time, data) for name, (kind, mode, time, data) in look(source).items()}
     assert look(tmp_path / "root" / "t") == expected
 
@@ -188,10 +188,12 @@ def test_a_tree_is_put_a_second_time_without_a_note(tmp_path):
         os.utime(f"{source}/{name}", ns=(OLD, OLD))
     (tmp_path / "root").mkdir()
     for skipped in (0, 1):
-        watcher = Recorder()
+        listener = Recorder()
         with served(tmp_path / "root", rights=BACKUP) as server, server.session() as client:
-            summary = put(client, [source], Remote((), trailing_slash=True), CopyOptions(update=True), watcher)
-        assert (summary.skipped, summary.failed, watcher.of("note")) == (skipped, 0, [])
+            summary = upload(
+                client, [source], RemoteLocation((), trailing_slash=True), CopyOptions(update=True), listener
+            )
+        assert (summary.skipped, summary.failed, listener.of("note")) == (skipped, 0, [])
 
 
 def test_under_a_mask_it_is_what_would_be_granted(tmp_path):

@@ -11,13 +11,13 @@ import time
 import pytest
 
 import secftp
-from secftp.copy import CopyOptions, Remote, get
+from secftp.copy import CopyOptions, RemoteLocation
 from secftp.keys import write_key_file
 from secftp.keys.state import load_or_create
 from secftp.storage.names import partial_name, temporary_name
 from secftp.storage.sweep import PARTIAL_NS
 from tests.command_line import SECRET, SECRET_KEY, run
-from tests.copying import make
+from tests.copying import download, make
 from tests.proxy import Way, relaying
 from tests.serving import HOST, client_command, environment, listing, serving, until
 
@@ -44,10 +44,10 @@ def left(here):
 
 
 WAYS = {
-    "into the directory": lambda client, here: get(client, [Remote((b"file",))], str(here)),
-    "as a name in it": lambda client, here: get(client, [Remote((b"file",))], str(here / "name")),
-    "as a name in it, resumed": lambda client, here: get(
-        client, [Remote((b"file",))], str(here / "name"), CopyOptions(resume=True)
+    "into the directory": lambda client, here: download(client, [RemoteLocation((b"file",))], str(here)),
+    "as a name in it": lambda client, here: download(client, [RemoteLocation((b"file",))], str(here / "name")),
+    "as a name in it, resumed": lambda client, here: download(
+        client, [RemoteLocation((b"file",))], str(here / "name"), CopyOptions(resume=True)
     ),
 }
 
@@ -63,7 +63,7 @@ def test_a_get_sweeps_the_directory_that_it_goes_into(server, here, way):
 
 def test_a_get_of_a_tree_sweeps_each_of_its_directories(server, here):
     with server.session(SECRET_KEY) as client:
-        assert get(client, [Remote((b"tree",))], str(here)).failed == 0
+        assert download(client, [RemoteLocation((b"tree",))], str(here)).failed == 0
     assert left(here) == []
     assert [(here / name / "own").read_bytes() for name in ("", "tree", "tree/below")] == [b"own"] * 3
 
@@ -71,7 +71,7 @@ def test_a_get_of_a_tree_sweeps_each_of_its_directories(server, here):
 def test_a_dry_run_sweeps_nothing(server, here):
     before = left(here)
     with server.session(SECRET_KEY) as client:
-        get(client, [Remote((b"tree",)), Remote((b"file",))], str(here), CopyOptions(dry_run=True))
+        download(client, [RemoteLocation((b"tree",)), RemoteLocation((b"file",))], str(here), CopyOptions(dry_run=True))
     assert left(here) == before
 
 
@@ -104,7 +104,7 @@ def test_nothing_else_is_swept(server, tmp_path, monkeypatch):
     with open(path["fresh"], "rb"), open(path["written"], "rb") as writer, server.session(SECRET_KEY) as client:
         os.utime(path["fresh"])
         fcntl.flock(writer, fcntl.LOCK_EX)
-        get(client, [Remote((b"file",))], str(here))
+        download(client, [RemoteLocation((b"file",))], str(here))
     assert sorted(os.listdir(os.fsencode(here))) == sorted([*names.values(), b"file"])
     assert (tmp_path / "precious").read_bytes() == b"precious"
 
@@ -115,7 +115,7 @@ def test_another_users_file_is_not_swept(server, tmp_path, monkeypatch):
     user = os.geteuid()
     monkeypatch.setattr("os.geteuid", lambda: user + 1)
     with server.session(SECRET_KEY) as client:
-        get(client, [Remote((b"file",))], str(here))
+        download(client, [RemoteLocation((b"file",))], str(here))
     assert len(left(here)) == 1
 
 
@@ -126,7 +126,7 @@ def test_what_can_be_resumed_is_swept_after_a_week(server, tmp_path):
     os.utime(os.path.join(os.fsencode(here), partial_name(b"a")), ns=(old, old))
     os.utime(os.path.join(os.fsencode(here), partial_name(b"b")))
     with server.session(SECRET_KEY) as client:
-        get(client, [Remote((b"file",))], str(here))
+        download(client, [RemoteLocation((b"file",))], str(here))
     assert sorted(os.listdir(os.fsencode(here))) == sorted([partial_name(b"b"), b"file"])
 
 

@@ -9,14 +9,14 @@ import sys
 
 import pytest
 
-from secftp.copy import CopyOptions, put
-from secftp.copy.options import Remote
+from secftp.copy import CopyOptions
+from secftp.copy.options import RemoteLocation
 from secftp.errors import ExitCode, InputOutputError, TooLarge
 from secftp.storage import LocalStore, PipeSource, open_local_source, unsized
 from secftp.storage.outgoing import OutgoingFile, OutgoingTree, SmallContent
 from secftp.storage.unsized import with_size
 from tests.command_line import client_and_server
-from tests.copying import Recorder, contents
+from tests.copying import Recorder, contents, upload
 from tests.programs import serving_programs
 from tests.serving import DEADLINE, KEY, session
 
@@ -200,13 +200,13 @@ def test_put_sends_all_of_it(secftp, tmp_path, process, options):
 def test_what_is_counted_is_what_was_sent(tmp_path, process):
     (tmp_path / "root").mkdir()
     with serving_programs(tmp_path / "root") as served:
-        watcher = Recorder()
+        listener = Recorder()
         with session(served.server.port, KEY) as client:
-            summary = put(client, [f"{process}/environ"], Remote((b"copy",)), CopyOptions(), watcher)
+            summary = upload(client, [f"{process}/environ"], RemoteLocation((b"copy",)), CopyOptions(), listener)
     assert (summary.files, summary.bytes, summary.failed) == (1, len(ENVIRONMENT), 0)
-    assert watcher.bytes == len(ENVIRONMENT)
-    assert watcher.plans[-1] == (1, len(ENVIRONMENT))
-    assert watcher.of("finished")[0][:2] == (b"environ", len(ENVIRONMENT))
+    assert listener.bytes == len(ENVIRONMENT)
+    assert listener.plans[-1] == (1, len(ENVIRONMENT))
+    assert listener.of("finished")[0][:2] == (b"environ", len(ENVIRONMENT))
 
 
 def test_update_does_not_take_it_for_the_empty_file_of_the_same_time(secftp, tmp_path):

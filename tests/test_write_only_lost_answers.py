@@ -7,7 +7,7 @@ import os
 import pytest
 
 import secftp
-from secftp.copy import CopyOptions, Put, Remote
+from secftp.copy import CopyOptions, RemoteLocation, Upload
 from secftp.errors import ConnectionLost, ExitCode
 from secftp.messages import Algorithm, Error, ErrorCode, NewFile, Ok, Results, Sum, Welcome, WriteMany
 from secftp.server.access import NamedKey, Rights
@@ -64,7 +64,7 @@ def begun(server, name):
 @pytest.mark.parametrize("options", [CopyOptions(), CopyOptions(overwrite=False), CopyOptions(preserve=False)])
 def test_a_copy_has_arrived_and_the_answers_are_lost(tmp_path, root, server, options):
     told = Losing(len(FILES))
-    copy = Put([make(tmp_path / "src", FILES)], Remote((b"dst",)), options, told)
+    copy = Upload([make(tmp_path / "src", FILES)], RemoteLocation((b"dst",)), options, told)
     with losing(server.port) as way:
         told.lose = lambda: way.cut_when(confirmed(server, len(FILES)))
         with session(way.port, SECRET_KEY, name="drop") as client, pytest.raises(ConnectionLost):

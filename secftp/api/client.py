@@ -12,8 +12,7 @@ from secftp.api.files import RemoteFiles
 from secftp.api.names import folder_path, local_name, means_folder, paths
 from secftp.api.pool import Pool
 from secftp.api.tree import algorithm_for
-from secftp.copy import CopyOptions, Get, Put
-from secftp.copy import Remote as Place
+from secftp.copy import CopyOptions, Download, RemoteLocation, Upload
 from secftp.errors import UsageError
 from secftp.url import Url, format_url, parse_url
 
@@ -145,18 +144,18 @@ class Remote(RemoteFiles):
         report = Report(progress, on_error, on_skip)
         options = CopyOptions(
             preserve=preserve,
-            follow=follow,
+            follow_symlinks=follow,
             include=_patterns(include),
             exclude=_patterns(exclude),
             dry_run=dry_run,
             overwrite=overwrite,
             update=update,
             resume=resume,
-            rate=_rate(rate),
-            algorithm=algorithm_for(checksum),
+            limit_rate=_rate(rate),
+            checksum=algorithm_for(checksum),
         )
         sources = list(map(local_name, paths(source)))
-        return run(self._pool, Put(sources, self._copied(target), options, report), report, retries)
+        return run(self._pool, Upload(sources, self._copied(target), options, report), report, retries)
 
     def get(
         self,
@@ -193,11 +192,11 @@ class Remote(RemoteFiles):
             overwrite=overwrite,
             update=update,
             resume=resume,
-            rate=_rate(rate),
-            algorithm=algorithm_for(checksum),
+            limit_rate=_rate(rate),
+            checksum=algorithm_for(checksum),
         )
         sources = list(map(self._copied, paths(source)))
-        return run(self._pool, Get(sources, local_name(target), options, report), report, retries)
+        return run(self._pool, Download(sources, local_name(target), options, report), report, retries)
 
     def close(self) -> None:
         """Close all connections. What is under way in other threads fails; a file being written never appears."""
@@ -214,8 +213,8 @@ class Remote(RemoteFiles):
     def __repr__(self) -> str:
         return f"<secftp.Remote {self.url}{' closed' if self.closed else ''}>"
 
-    def _copied(self, path: RemotePath) -> Place:
-        return Place(folder_path(path, self._base), means_folder(path))
+    def _copied(self, path: RemotePath) -> RemoteLocation:
+        return RemoteLocation(folder_path(path, self._base), means_folder(path))
 
 
 def _patterns(patterns: Iterable[Pattern]) -> tuple[bytes, ...]:

@@ -10,14 +10,14 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from secftp.copy import Silent
+from secftp.copy import NullListener
 from secftp.errors import ConnectionLost, ExitCode, FileError, ServerUnreachable, TransferTimeout
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from secftp.api.pool import Connection, Pool
-    from secftp.copy import Get, Put, Summary
+    from secftp.copy import Download, Summary, Upload
 
     OnProgress: TypeAlias = Callable[["CopyProgress"], object]
     OnError: TypeAlias = Callable[[str, FileError], object]
@@ -59,7 +59,7 @@ class CopyIncomplete(FileError):
         self.summary = summary
 
 
-class Report(Silent):
+class Report(NullListener):
     """A watcher that tells a program's callbacks, and remembers what failed."""
 
     def __init__(self, progress: OnProgress | None, on_error: OnError | None, on_skip: OnSkip | None) -> None:
@@ -120,7 +120,7 @@ class Report(Silent):
             self._progress(CopyProgress(path, self._bytes, self._total_bytes, self._files, self._total_files))
 
 
-def run(pool: Pool, copy: Put | Get, report: Report, retries: int) -> Summary:
+def run(pool: Pool, copy: Upload | Download, report: Report, retries: int) -> Summary:
     """Run a copy to its end, over as many connections as it takes and `retries` allows.
 
     Raises what concerns the whole, the error of a copy that was but one file, `CopyIncomplete` for others.
@@ -133,7 +133,7 @@ def run(pool: Pool, copy: Put | Get, report: Report, retries: int) -> Summary:
     return summary
 
 
-def _persist(pool: Pool, copy: Put | Get, report: Report, retries: int) -> Summary:
+def _persist(pool: Pool, copy: Upload | Download, report: Report, retries: int) -> Summary:
     pause = PAUSE_SECONDS
     while True:
         used: Connection | None = None

@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from secftp.copy import Silent, Summary
+from secftp.copy import NullListener, Summary
 from secftp.text import format_size, path_text, show_path
 
 if TYPE_CHECKING:
     from secftp.errors import FileError
 
 
-class Counts(Silent):
+class Counts(NullListener):
     """A watcher that counts; what is to be shown, and where, is its subclasses' business.
 
     `files`, `bytes`: planned; None and 0 unless a subclass asks for a plan, which takes time, and has got it.

@@ -12,7 +12,7 @@ from secftp.client.connect import Connector
 from secftp.client.copy_options import STREAM, GetOptions, PutOptions
 from secftp.client.retry import Retries
 from secftp.errors import ConnectionLost, ServerUnreachable, TransferTimeout
-from secftp.messages import Algorithm, check_path
+from secftp.messages import check_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from secftp.client.copy_options import How
     from secftp.client.copy_people import People
     from secftp.client.terminal import Terminal
-    from secftp.copy import CopyOptions, Get, Put
+    from secftp.copy import CopyOptions, Download, Upload
     from secftp.url import Url
 
     Watching: TypeAlias = People | Programs
 
 
 def run_get(options: GetOptions, terminal: Terminal) -> None:
-    """Fetch. Raises what `Session.open`, `Get.run` and `choose_key` raise, and `PartialFailure`."""
+    """Fetch. Raises what `Session.open`, `Download.run` and `choose_key` raise, and `PartialFailure`."""
     terminal.quiet, terminal.programs = options.quiet, options.progress == "json"
     _check(options.sources)
     if options.target == STREAM:
@@ -36,15 +36,15 @@ def run_get(options: GetOptions, terminal: Terminal) -> None:
 
         get_stream(options, terminal)
         return
-    from secftp.copy import Get, Remote
+    from secftp.copy import Download, RemoteLocation
 
     watching = watch(options, terminal, "Would fetch" if options.how.dry_run else "Fetched")
-    sources = [Remote(url.path, url.trailing_slash) for url in options.sources]
-    _run(options, Get(sources, options.target, copy_options(options.how), watching), watching, terminal)
+    sources = [RemoteLocation(url.path, url.trailing_slash) for url in options.sources]
+    _run(options, Download(sources, options.target, copy_options(options.how), watching), watching, terminal)
 
 
 def run_put(options: PutOptions, terminal: Terminal) -> None:
-    """Send. Raises what `Session.open`, `Put.run` and `choose_key` raise, and `PartialFailure`."""
+    """Send. Raises what `Session.open`, `Upload.run` and `choose_key` raise, and `PartialFailure`."""
     terminal.quiet, terminal.programs = options.quiet, options.progress == "json"
     _check([options.target])
     if STREAM in options.sources:
@@ -52,11 +52,11 @@ def run_put(options: PutOptions, terminal: Terminal) -> None:
 
         put_stream(options, terminal)
         return
-    from secftp.copy import Put, Remote
+    from secftp.copy import RemoteLocation, Upload
 
     watching = watch(options, terminal, "Would send" if options.how.dry_run else "Sent")
-    target = Remote(options.target.path, options.target.trailing_slash)
-    _run(options, Put(options.sources, target, copy_options(options.how), watching), watching, terminal)
+    target = RemoteLocation(options.target.path, options.target.trailing_slash)
+    _run(options, Upload(options.sources, target, copy_options(options.how), watching), watching, terminal)
 
 
 def watch(options: GetOptions | PutOptions, terminal: Terminal, done: str) -> Watching:
@@ -77,7 +77,7 @@ def copy_options(how: How) -> CopyOptions:
     from secftp.copy import CopyOptions
 
     given = how._asdict()
-    return CopyOptions(algorithm=Algorithm(given.pop("checksum")), **given)
+    return CopyOptions(follow_symlinks=given.pop("follow"), limit_rate=given.pop("rate"), **given)
 
 
 def _check(urls: Iterable[Url]) -> None:
@@ -87,7 +87,7 @@ def _check(urls: Iterable[Url]) -> None:
             check_path(url.path)
 
 
-def _run(options: GetOptions | PutOptions, copy: Get | Put, watching: Watching, terminal: Terminal) -> None:
+def _run(options: GetOptions | PutOptions, copy: Download | Upload, watching: Watching, terminal: Terminal) -> None:
     retries = Retries(options.retries, watching.retrying, lambda: watching.moved_bytes + watching.done_files)
     connector = Connector.choose(options.connection, terminal.waiting)
     try:

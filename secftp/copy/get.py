@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from secftp.copy.get_target import Found, Target, look_at_sources, look_at_target, make_target
 from secftp.copy.globs import Globs
 from secftp.copy.limit import RateLimit
-from secftp.copy.options import CopyOptions, Remote
+from secftp.copy.options import CopyOptions, RemoteLocation
 from secftp.copy.places import ByName
 from secftp.copy.receiving import Receiving
 from secftp.copy.remote_tree import Folder, Item
@@ -21,7 +21,7 @@ from secftp.copy.rights import require_right
 from secftp.copy.tally import MODE_DIFFERS, MODE_SET, SAME, Tally, twice
 from secftp.copy.times import same_time
 from secftp.copy.walk import Walk
-from secftp.copy.watch import Silent, Summary
+from secftp.copy.watch import NullListener, Summary
 from secftp.copy.writable import Writable
 from secftp.errors import AlreadyExists, FileError, IsADirectory, NotFound, Reason
 from secftp.messages import ErrorCode, exception_for
@@ -32,26 +32,30 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from secftp.copy.places import Place
-    from secftp.copy.watch import Watcher
+    from secftp.copy.watch import ProgressListener
     from secftp.session import Session
 
 _OWN: Final = 0o700  # of a folder while it is being filled
 _PLANNED_AHEAD: Final = 65536  # files that may wait, where the plan is to be known
 
 
-class Get:
+class Download:
     """A copy from a server. After `run` raised `ConnectionLost`, `run` with another session goes on where it was."""
 
     def __init__(
-        self, sources: Sequence[Remote], target: str, options: CopyOptions | None = None, watcher: Watcher | None = None
+        self,
+        sources: Sequence[RemoteLocation],
+        target: str,
+        options: CopyOptions | None = None,
+        listener: ProgressListener | None = None,
     ) -> None:
         self.summary = Summary()
         self._sources = sources
         self._target = target
         self._options = options or CopyOptions()
-        self._tally = Tally(self.summary, watcher or Silent())
+        self._tally = Tally(self.summary, listener or NullListener())
         self._globs = Globs(self._options.include, self._options.exclude)
-        self._limit = RateLimit(self._options.rate)
+        self._limit = RateLimit(self._options.limit_rate)
         self._walk: Walk | None = None
         self._store: LocalStore | None = None
         self._queue: deque[Item] = deque()
@@ -61,7 +65,7 @@ class Get:
     def run(self, session: Session) -> Summary:
         """Copy what is not copied yet.
 
-        What fails for one file or folder goes to `watcher.failed` and into the summary. Raised are what concerns the
+        What fails for one file or folder goes to `listener.failed` and into the summary. Raised are what concerns the
         whole: `FileError` for a target that can't be, and what the session raises when the connection fails.
         """
         began = time.monotonic()
@@ -74,7 +78,7 @@ class Get:
                 self._store.close()
                 self._store = None
             self.summary.seconds += time.monotonic() - began
-            self._tally.watcher.ended(self.summary)
+            self._tally.listener.ended(self.summary)
         return self.summary
 
     def _run(self, session: Session) -> None:
@@ -164,7 +168,7 @@ class Get:
         try:
             place.set_mode(item.mode)
         except FileError as problem:
-            self._tally.watcher.note(item.name, f"its permissions could not be set: {problem}")
+            self._tally.listener.note(item.name, f"its permissions could not be set: {problem}")
             return SAME
         return MODE_SET
 
@@ -253,19 +257,4 @@ class Get:
                 self._tally.copied(folder.mode, folder.mtime_ns, kept)
             self._writable.end(self._store, folder, restored=not sets)
         except FileError as problem:
-            self._tally.watcher.note(folder.name, f"its permissions and time could not be set: {problem}")
-
-
-def get(
-    session: Session,
-    sources: Sequence[Remote],
-    target: str,
-    options: CopyOptions | None = None,
-    watcher: Watcher | None = None,
-) -> Summary:
-    """Copy files and folders from the server, as `Get(...).run(session)`.
-
-    Destinations are as cp's: into `target` if that is a folder, else as that name. With a trailing slash it is a
-    folder, and made if it is missing; several sources need a folder. The served folder itself stands for what is in it.
-    """
-    return Get(sources, target, options, watcher).run(session)
+            self._tally.listener.note(folder.name, f"its permissions and time could not be set: {problem}")

@@ -161,7 +161,7 @@ class BatchFlight:
         if size != item.size:
             tally.found_another_size(size - item.size)
             item.size = size
-        tally.watcher.moved(size)
+        tally.listener.moved(size)
         tally.finished(name, size, file.digest, moved=size)
         base.done(item)
 
@@ -240,9 +240,9 @@ class FileFlight:
             item.size = self._size
         if item.kept is None:
             item.kept = item.told = self._offset
-            tally.watcher.started(item.name, self._size)
+            tally.listener.started(item.name, self._size)
             if self._offset:
-                tally.watcher.resumed(item.name, self._offset)
+                tally.listener.resumed(item.name, self._offset)
         else:
             self._tell(self._offset)
         if self._resumed is None:
@@ -260,7 +260,7 @@ class FileFlight:
     def _tell(self, place: int) -> None:
         item = self._item
         if place != item.told:
-            self._base.tally.watcher.moved(place - item.told)
+            self._base.tally.listener.moved(place - item.told)
             item.told = place
 
     def _start_again(self) -> None:
@@ -271,7 +271,7 @@ class FileFlight:
         item.resume = False
         if item.kept is not None:
             item.kept = 0
-        base.tally.watcher.note(item.name, "what is here of it is not what the server has, so it starts again")
+        base.tally.listener.note(item.name, "what is here of it is not what the server has, so it starts again")
         base.again(item)
         base.landed(self)
 

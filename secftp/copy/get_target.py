@@ -15,7 +15,7 @@ from secftp.storage.failures import failure, translated
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from secftp.copy.options import Remote
+    from secftp.copy.options import RemoteLocation
     from secftp.session import Session
     from secftp.storage import Path
 
@@ -45,7 +45,7 @@ class Target(NamedTuple):
     takes_names: bool
 
 
-def look_at_sources(session: Session, sources: Sequence[Remote]) -> list[Found]:
+def look_at_sources(session: Session, sources: Sequence[RemoteLocation]) -> list[Found]:
     """What the sources are."""
     if not sources:
         raise UsageError("There is nothing to be fetched.")
@@ -59,7 +59,7 @@ def look_at_sources(session: Session, sources: Sequence[Remote]) -> list[Found]:
     return [_found(source, answer) for source, answer in zip(sources, answers, strict=True)]
 
 
-def _found(source: Remote, answer: Single) -> Found:
+def _found(source: RemoteLocation, answer: Single) -> Found:
     if isinstance(answer.message, Error):
         return Found(source.path, None, exception_for(answer.message.code, source.path, answer.message.reason))
     assert isinstance(answer.message, Info)  # nothing else answers STAT

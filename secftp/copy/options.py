@@ -1,48 +1,87 @@
-"""What a copy is told before it begins: where to, and how."""
+"""The options of a copy, declared once for the command line, the Python interface and the engine.
+
+Importing this module loads neither the protocol nor the core, so a command line can be parsed without them.
+"""
 
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, NamedTuple
-
-from secftp.messages import Algorithm
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 if TYPE_CHECKING:
     from secftp.storage import Path
 
+_Value = TypeVar("_Value")
+
 # Files of this size and more are kept as a marked partial when they are broken off, so that they can be resumed.
-KEEP_BYTES = 2**20
+KEEP_BYTES: Final = 2**20
 
 
-class Remote(NamedTuple):
-    """A place at the server. `path` is `()` for the served folder; `trailing_slash` says that it is to be a folder."""
+class RemoteLocation(NamedTuple):
+    """A name at the server. `path` is `()` for the served directory; `trailing_slash`: it has to be a directory."""
 
     path: Path
     trailing_slash: bool = False
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class CopyOptions:
-    """How files are copied.
+class CommandLineOption(NamedTuple):
+    """How the command line spells an option; in the metadata of each field of `CopyOptions`, under `"option"`.
 
-    `preserve`: keep permissions and modification times, of files and folders. `follow`: copy what links lead to; else
-    they are left out with a note (a server never follows links, so this is for `put` alone).
-
-    `include`, `exclude`: globs, see `secftp.copy.globs`. `dry_run`: report what would be done, and change nothing.
-
-    `overwrite` false: what is there already is skipped. `update`: what has the same size and modification time is
-    skipped. `resume`: go on with a marked partial, once its beginning has been verified by digest.
-
-    `rate`: bytes of files a second, None for as fast as it goes. `algorithm`: of the digests.
+    An option without a `metavar` takes no value: given, it inverts the field's default. A field that is a tuple takes a
+    value each time the option is given. `aliases` work and are not shown in `--help`.
     """
 
-    preserve: bool = True
-    follow: bool = False
-    include: tuple[bytes, ...] = ()
-    exclude: tuple[bytes, ...] = ()
-    dry_run: bool = False
-    overwrite: bool = True
-    update: bool = False
-    resume: bool = False
-    rate: int | None = None
-    algorithm: Algorithm = Algorithm.XXH128
+    flags: tuple[str, ...]
+    help: str
+    metavar: str | None = None
+    aliases: tuple[str, ...] = ()
+
+
+def _option(
+    *flags: str,
+    default: _Value,
+    help: str,  # noqa: A002 - the argument of argparse
+    metavar: str | None = None,
+    aliases: tuple[str, ...] = (),
+) -> _Value:
+    value: _Value = dataclasses.field(
+        default=default, metadata={"option": CommandLineOption(flags, help, metavar, aliases)}
+    )
+    return value
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class CopyOptions:
+    """How files are copied; what each field does is the help text of its option.
+
+    `include`, `exclude`: patterns as in `secftp.copy.globs`. `follow_symlinks` is for uploads: a server never follows
+    symlinks. `limit_rate`: bytes of file data a second, None for no limit. `checksum`: the name of the algorithm of the
+    digests.
+    """
+
+    include: tuple[bytes, ...] = _option(
+        "--include", default=(), metavar="PATTERN", help="copy only files that match PATTERN; may be repeated"
+    )
+    exclude: tuple[bytes, ...] = _option(
+        "--exclude", default=(), metavar="PATTERN", help="skip files and directories that match; may be repeated"
+    )
+    overwrite: bool = _option(
+        "-n", "--no-overwrite", default=True, aliases=("--no-clobber",), help="skip files that already exist"
+    )
+    update: bool = _option("-u", "--update", default=False, help="skip files with the same size and modification time")
+    resume: bool = _option("--resume", default=False, help="resume partial files, after verifying their digest")
+    follow_symlinks: bool = _option(
+        "--follow-symlinks", default=False, aliases=("--follow",), help="copy what symlinks point to, not skip them"
+    )
+    preserve: bool = _option("--no-preserve", default=True, help="do not preserve permissions and modification times")
+    dry_run: bool = _option("--dry-run", default=False, help="show what would be copied, without copying anything")
+    limit_rate: int | None = _option(
+        "--limit-rate",
+        default=None,
+        metavar="RATE",
+        aliases=("--limit", "--bwlimit", "--bandwidth"),
+        help="limit the transfer to RATE bytes a second: 500K, 1.5M, 20KiB",
+    )
+    checksum: str = _option(
+        "--checksum", default="xxh128", metavar="KIND", help="xxh128 (the default), sha256, blake3 or md5"
+    )

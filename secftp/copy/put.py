@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Final
 from secftp.copy.asking import Asking
 from secftp.copy.globs import Globs
 from secftp.copy.limit import RateLimit
-from secftp.copy.options import CopyOptions, Remote
+from secftp.copy.options import CopyOptions, RemoteLocation
 from secftp.copy.put_target import goals
 from secftp.copy.rights import require_right
 from secftp.copy.sending import Sending
 from secftp.copy.steps import steps_of
 from secftp.copy.tally import MODE_DIFFERS, SAME, Tally, twice
-from secftp.copy.watch import Silent, Summary
+from secftp.copy.watch import NullListener, Summary
 from secftp.errors import FileError
 from secftp.messages.bounds import TOKEN_BYTES
 from secftp.messages.schema import CAPABILITY_STAT
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from secftp.copy.steps import Goal, Step
-    from secftp.copy.watch import Watcher
+    from secftp.copy.watch import ProgressListener
     from secftp.session import Session
     from secftp.storage import Path
 
@@ -46,19 +46,23 @@ _ASKED_AHEAD: Final = 512
 _PLANNED_AHEAD: Final = 65536
 
 
-class Put:
+class Upload:
     """A copy to a server. After `run` raised `ConnectionLost`, `run` with another session goes on where it was."""
 
     def __init__(
-        self, sources: Sequence[str], target: Remote, options: CopyOptions | None = None, watcher: Watcher | None = None
+        self,
+        sources: Sequence[str],
+        target: RemoteLocation,
+        options: CopyOptions | None = None,
+        listener: ProgressListener | None = None,
     ) -> None:
         self.summary = Summary()
         self._sources = sources
         self._target = target
         self._options = options or CopyOptions()
-        self._tally = Tally(self.summary, watcher or Silent())
+        self._tally = Tally(self.summary, listener or NullListener())
         self._globs = Globs(self._options.include, self._options.exclude)
-        self._limit = RateLimit(self._options.rate)
+        self._limit = RateLimit(self._options.limit_rate)
         self._lost_folders: set[Path] = set()
         self._token = os.urandom(TOKEN_BYTES)
         self._steps: Iterator[Step] | None = None  # None before the first session, and after the last step
@@ -68,7 +72,7 @@ class Put:
     def run(self, session: Session) -> Summary:
         """Copy what is not copied yet.
 
-        What fails for one file or folder goes to `watcher.failed` and into the summary. Raised are what concerns the
+        What fails for one file or folder goes to `listener.failed` and into the summary. Raised are what concerns the
         whole: `FileError` for a target that can't be, and what the session raises when the connection fails.
         """
         began = time.monotonic()
@@ -77,7 +81,7 @@ class Put:
                 self._run(session)
         finally:
             self.summary.seconds += time.monotonic() - began
-            self._tally.watcher.ended(self.summary)
+            self._tally.listener.ended(self.summary)
         return self.summary
 
     def _run(self, session: Session) -> None:
@@ -88,7 +92,7 @@ class Put:
             if is_missing and not self._options.dry_run:
                 session.make_folder(self._target.path, parents=True)
             sizes = self._tally.wants_plan or self._options.update or self._options.resume or self._options.dry_run
-            self._steps = _walk(found, self._globs, follow=self._options.follow, sizes=sizes)
+            self._steps = _walk(found, self._globs, follow=self._options.follow_symlinks, sizes=sizes)
             self._is_planned = True
         sending = Sending(session, self._options, self._tally, self._limit, self._lost_folders, self._token)
         may_overwrite = session.may("overwrite")
@@ -158,8 +162,9 @@ class Put:
                     step.name, step.problem or failure(FileError, "It could not be read", path_text(step.name))
                 )
             case _:
-                text = "a link to a folder that it is in, left out" if self._options.follow else _NOTES[step.what]
-                self._tally.not_copied(step.name, text if step.what is What.LINK else _NOTES[step.what])
+                is_circle = self._options.follow_symlinks and step.what is What.LINK
+                text = "a link to a folder that it is in, left out" if is_circle else _NOTES[step.what]
+                self._tally.not_copied(step.name, text)
 
     def _would_make(self, step: Step, sending: Sending, asking: Asking) -> None:
         """In a dry run: tell what would keep a directory from being made."""
@@ -216,19 +221,3 @@ def _walk(found: list[Goal], globs: Globs, *, follow: bool, sizes: bool) -> Iter
                     break
                 taken.add(goal.target)
             yield step
-
-
-def put(
-    session: Session,
-    sources: Sequence[str],
-    target: Remote,
-    options: CopyOptions | None = None,
-    watcher: Watcher | None = None,
-) -> Summary:
-    """Copy files and folders to the server, as `Put(...).run(session)`.
-
-    Destinations are as cp's: into `target` if that is a folder at the server, else as that name. With a trailing slash
-    it is a folder, and made if it is missing; several sources need a folder. A source that ends in `.` or `..` stands
-    for what is in it.
-    """
-    return Put(sources, target, options, watcher).run(session)

@@ -59,7 +59,7 @@ class SumFlight(Flight):
         """It is there; whether it is what was sent, its digest tells."""
         step, name, size, digest = self._sent
         if isinstance(answer, Ok) and hmac.compare_digest(answer.digest or b"", digest):
-            self.base.tally.watcher.moved(size)
+            self.base.tally.listener.moved(size)
             self.base.tally.finished(name, size, digest, moved=size)
         else:
             self.base.failed(step, self._code, self._reason, size=size)
@@ -78,7 +78,7 @@ def has_arrived(base: Sending, step: Step, source: Source) -> bool:
     may_look = not (isinstance(there, Error) and there.code is ErrorCode.FORBIDDEN)
     if may_look and not _looks_like(there, source, preserve=base.options.preserve):
         return False
-    answer, digest = Single(), new_digest(base.options.algorithm)
+    answer, digest = Single(), new_digest(base.algorithm)
     base.pipeline.submit(sum_of(base, step), answer)
     base.pipeline.flush()
     if not may_look and not isinstance(_await(base, answer), Ok):
@@ -92,7 +92,7 @@ def has_arrived(base: Sending, step: Step, source: Source) -> bool:
         found = _await(base, answer)
     if not isinstance(found, Ok) or not hmac.compare_digest(found.digest or b"", digest.digest()):
         return False
-    base.tally.watcher.moved(size - step.told)
+    base.tally.listener.moved(size - step.told)
     step.told = size
     base.tally.finished(step.name, size, digest.digest(), moved=size - (step.kept or 0))
     return True
@@ -100,7 +100,7 @@ def has_arrived(base: Sending, step: Step, source: Source) -> bool:
 
 def sum_of(base: Sending, step: Step) -> Sum:
     """The request for the digest of a file that may be there."""
-    return Sum(id=base.pipeline.next_id(), path=step.remote, algorithm=base.options.algorithm, token=base.token)
+    return Sum(id=base.pipeline.next_id(), path=step.remote, algorithm=base.algorithm, token=base.token)
 
 
 def _looks_like(there: Message | None, source: Source, *, preserve: bool) -> bool:

@@ -115,7 +115,7 @@ class AttributesFlight(FolderFlight):
         if lost and any(path[:depth] in lost for depth in range(len(path) + 1)):
             return  # it could not be made, which has been told
         why = clause_for(code, reason)
-        self.base.tally.watcher.note(self._step.name, f"its permissions and time could not be set: {why}")
+        self.base.tally.listener.note(self._step.name, f"its permissions and time could not be set: {why}")
 
 
 class ModeFlight(AttributesFlight):
@@ -131,7 +131,7 @@ class ModeFlight(AttributesFlight):
     def refused(self, code: ErrorCode, reason: str | None = None) -> None:
         """As `Flight.refused`."""
         why = clause_for(code, reason)
-        self.base.tally.watcher.note(self._step.name, f"its permissions could not be set: {why}")
+        self.base.tally.listener.note(self._step.name, f"its permissions could not be set: {why}")
         self.base.tally.skipped(self._step.name, SAME, planned=self._step.counted)
 
 
@@ -164,7 +164,7 @@ class BatchFlight(Flight):
             raise ProtocolError("The answer does not fit the request.")
         tally = self.base.tally
         tally.changed(times=answer.times_changed, modes=answer.modes_changed)
-        moved = tally.watcher.moved
+        moved = tally.listener.moved
         reasons = answer.reasons + (None,) * (len(self._sent) - len(answer.reasons))
         for sent, code, reason in zip(self._sent, answer.codes, reasons, strict=False):
             if code is None:
@@ -210,10 +210,10 @@ class FileFlight(Flight):
         self.tell(self.offset + done)
 
     def tell(self, place: int) -> None:
-        """Bring the watcher to where the file is now."""
+        """Bring the listener to where the file is now."""
         step = self._step
         if place != step.told:
-            self.base.tally.watcher.moved(place - step.told)
+            self.base.tally.listener.moved(place - step.told)
             step.told = place
 
     def done(self, answer: Message) -> None:
@@ -244,7 +244,7 @@ class FileFlight(Flight):
         elif self.offset and code in _NOT_RESUMED:
             self.tell(0)
             step.resume, step.kept = False, 0
-            self.base.tally.watcher.note(step.name, "what was kept of it can't be gone on with, so it starts again")
+            self.base.tally.listener.note(step.name, "what was kept of it can't be gone on with, so it starts again")
             self.base.again(step)
         else:
             self.tell(0)

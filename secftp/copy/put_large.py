@@ -32,7 +32,7 @@ def send_large(base: Sending, step: Step, source: Source) -> None:
     if has_arrived(base, step, source):
         return
     size, is_known = source.info.size or 0, source.info.size is not None
-    digest = new_digest(base.options.algorithm)
+    digest = new_digest(base.algorithm)
     try:
         offset = _kept(base, step, size) if is_known else 0
         if offset:
@@ -45,9 +45,9 @@ def send_large(base: Sending, step: Step, source: Source) -> None:
     flight = FileFlight(base, step, size if is_known else None, digest, offset)
     if step.kept is None:
         step.kept = step.told = offset
-        base.tally.watcher.started(step.name, size)
+        base.tally.listener.started(step.name, size)
         if offset:
-            base.tally.watcher.resumed(step.name, offset)
+            base.tally.listener.resumed(step.name, offset)
     else:
         flight.tell(offset)
     _stream(base, request, source, flight)
@@ -64,7 +64,7 @@ def _kept(base: Sending, step: Step, size: int) -> int:
     if not isinstance(kept, Info):
         return 0
     if kept.size > size:
-        base.tally.watcher.note(step.name, "it has changed since it was broken off, so it starts again")
+        base.tally.listener.note(step.name, "it has changed since it was broken off, so it starts again")
         return 0
     return kept.size
 
@@ -75,7 +75,7 @@ def _request(base: Sending, step: Step, size: int | None, offset: int, digest: D
         id=base.pipeline.next_id(),
         path=step.remote,
         size=None if size is None else size - offset,
-        algorithm=base.options.algorithm,
+        algorithm=base.algorithm,
         overwrite=base.options.overwrite,
         mode=info.mode if info is not None and preserve else None,
         mtime_ns=info.mtime_ns if info is not None and preserve else None,

@@ -13,14 +13,14 @@ from secftp.messages.schema import CAPABILITY_STAT
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from secftp.copy.options import Remote
+    from secftp.copy.options import RemoteLocation
     from secftp.session import Session
     from secftp.storage import Path
 
 _CONTENTS: Final = (b"", b".", b"..")
 
 
-def goals(session: Session, sources: Sequence[str], target: Remote) -> tuple[list[Goal], bool]:
+def goals(session: Session, sources: Sequence[str], target: RemoteLocation) -> tuple[list[Goal], bool]:
     """Where the sources go, in their order, and whether the target is a folder that has to be made first.
 
     Raises `NotADirectory` and `NotFound` for a target that can't be.
@@ -75,7 +75,7 @@ def _require_parent(session: Session, path: Path) -> None:
         return
 
 
-def _kind(session: Session, target: Remote) -> str | None:
+def _kind(session: Session, target: RemoteLocation) -> str | None:
     """What stands at the target; None for nothing, and where the server does not tell."""
     if not target.path:
         return "folder"

@@ -14,7 +14,7 @@ from secftp.copy.options import KEEP_BYTES
 from secftp.copy.places import HowToMake, InStore, Place
 from secftp.copy.prefix import hash_prefix
 from secftp.errors import AlreadyExists, ConnectionLost, FileError, SecftpError
-from secftp.messages import ErrorCode, File, Read, ReadMany, exception_for
+from secftp.messages import Algorithm, ErrorCode, File, Read, ReadMany, exception_for
 from secftp.messages.bounds import MAX_BULK, MAX_SMALL
 from secftp.messages.schema import CAPABILITY_MANY, CAPABILITY_RESUME
 from secftp.storage import new_digest
@@ -53,6 +53,7 @@ class Receiving:
         done: Callable[[Item], None],
     ) -> None:
         self.options = options
+        self.algorithm = Algorithm(options.checksum)
         self.tally = tally
         self.limit = limit
         self.done = done
@@ -69,7 +70,7 @@ class Receiving:
         self._request_bytes = 0
         self._small_limit = MAX_SMALL if session.can(CAPABILITY_MANY) else -1
         self._can_resume = session.can(CAPABILITY_RESUME)
-        self.digest_of = digester(options.algorithm)
+        self.digest_of = digester(self.algorithm)
 
     # --- asking -------------------------------------------------------------------------------------------------------
 
@@ -103,12 +104,12 @@ class Receiving:
         self._paths.append(path)
         self._request_bytes += cost
         self._batch_bytes += item.size
-        self.tally.watcher.started(item.name, item.size)
+        self.tally.listener.started(item.name, item.size)
 
     def send_batch(self) -> None:
         """Ask for the small files that were gathered, and send what is queued."""
         if self._batch:
-            request = ReadMany(id=self._pipeline.next_id(), paths=tuple(self._paths), algorithm=self.options.algorithm)
+            request = ReadMany(id=self._pipeline.next_id(), paths=tuple(self._paths), algorithm=self.algorithm)
             flight = BatchFlight(self, self._batch)
             self._batch, self._paths = [], []
             self._batch_bytes = self._request_bytes = 0
@@ -123,7 +124,7 @@ class Receiving:
             self.send_batch()
 
     def _ask(self, item: Item) -> None:
-        digest = new_digest(self.options.algorithm)
+        digest = new_digest(self.algorithm)
         number = self._pipeline.next_id()
         resumed: ResumedSink | None = None
         try:
@@ -133,7 +134,7 @@ class Receiving:
                 path=item.remote,
                 offset=offset,
                 prefix=digest.digest() if offset else None,
-                algorithm=self.options.algorithm,
+                algorithm=self.algorithm,
             )
         except FileError as problem:
             if resumed is not None:
@@ -165,7 +166,7 @@ class Receiving:
             if kept is None or not kept.size:
                 return 0, None
             if kept.size > item.size:
-                self.tally.watcher.note(item.name, "it has changed since it was broken off, so it starts again")
+                self.tally.listener.note(item.name, "it has changed since it was broken off, so it starts again")
                 return 0, None
             sink = place.resume(kept.size, self._how(item, item.size - kept.size, item.mode, item.mtime_ns))
         except FileError:

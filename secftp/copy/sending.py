@@ -15,6 +15,7 @@ from secftp.copy.put_large import send_large
 from secftp.copy.steps import Step
 from secftp.errors import ConnectionLost, FileError, SecftpError, Side
 from secftp.messages import (
+    Algorithm,
     Error,
     ErrorCode,
     MakeFolder,
@@ -69,6 +70,7 @@ class Sending:
         token: bytes,
     ) -> None:
         self.options = options
+        self.algorithm = Algorithm(options.checksum)
         self.token = token
         self.tally = tally
         self.lost_folders = lost_folders
@@ -89,7 +91,7 @@ class Sending:
         self._small_limit = MAX_SMALL if session.can(CAPABILITY_MANY) else -1
         self.can_keep = session.can(CAPABILITY_RESUME)
         self.can_compare = can_compare(session)
-        self._digest = digester(options.algorithm)
+        self._digest = digester(self.algorithm)
 
     # --- one step -----------------------------------------------------------------------------------------------------
 
@@ -212,7 +214,7 @@ class Sending:
         self._sent.append(Sent(step, name, size, digest))
         self.current = None
         self._size += cost
-        self.tally.watcher.started(name, size)
+        self.tally.listener.started(name, size)
 
     def send_batch(self) -> None:
         """Send the small files that were gathered, then what had to wait for them."""
@@ -228,7 +230,7 @@ class Sending:
         request = WriteMany(
             id=self.pipeline.next_id(),
             files=tuple(self._files),
-            algorithm=self.options.algorithm,
+            algorithm=self.algorithm,
             overwrite=self.options.overwrite,
             token=self.token,
         )

@@ -54,7 +54,7 @@ class Step:
     """One thing to do. `path`: below its origin; `folder`: the step that made the folder it is in.
 
     Of a file: `counted` is the size that the plan has it with (None: not at all), `kept` what a partial held when it
-    was first begun (None before that), `told` how far the watcher knows it to be. `resume`: whether to look for a
+    was first begun (None before that), `told` how far the listener knows it to be. `resume`: whether to look for a
     partial, None for as the options say. `there` and `partial` are what the server says of the file and of its partial,
     when it has been asked. `is_noted`: what can't be kept of it has been counted. Of a folder: `is_taken` says that it
     was there before and is left as it is.

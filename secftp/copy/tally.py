@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from secftp.copy.watch import Silent, Summary
+from secftp.copy.watch import NullListener, Summary
 from secftp.errors import AlreadyExists
 from secftp.storage.base import ALL_KEPT, Kept, is_beyond
 from secftp.storage.failures import candid
@@ -20,18 +20,18 @@ MODE_DIFFERS: Final = "it has the same size and time, and other permissions"
 MODE_SET: Final = "it has the same size and time; its permissions were set"
 
 if TYPE_CHECKING:
-    from secftp.copy.watch import Watcher
+    from secftp.copy.watch import ProgressListener
     from secftp.errors import FileError
 
 
 class Tally:
-    """Counts into `summary` and tells `watcher`."""
+    """Counts into `summary` and tells `listener`."""
 
-    def __init__(self, summary: Summary, watcher: Watcher) -> None:
+    def __init__(self, summary: Summary, listener: ProgressListener) -> None:
         self.summary = summary
-        self.watcher = watcher
+        self.listener = listener
         # To know the sizes beforehand takes time, which is not spent if nobody wants to be told.
-        self.wants_plan = getattr(type(watcher), "planned", None) is not Silent.planned
+        self.wants_plan = getattr(type(listener), "planned", None) is not NullListener.planned
         self._files = 0
         self._bytes = 0
         self._is_planned = False
@@ -47,13 +47,13 @@ class Tally:
         """A file that was found turns out to be larger, or smaller, by so many bytes."""
         self._bytes += more
         if self._is_planned:
-            self.watcher.planned(self._files, self._bytes)
+            self.listener.planned(self._files, self._bytes)
 
     def all_found(self) -> None:
         """No more will come."""
         if not self._is_planned:
             self._is_planned = True
-            self.watcher.planned(self._files, self._bytes)
+            self.listener.planned(self._files, self._bytes)
 
     def left_out(self, size: int) -> None:
         """A file is not copied because of something else that was told of."""
@@ -63,14 +63,14 @@ class Tally:
         self._files -= 1
         self._bytes -= size
         if self._is_planned:
-            self.watcher.planned(self._files, self._bytes)
+            self.listener.planned(self._files, self._bytes)
 
     # --- what is not kept ---------------------------------------------------------------------------------------------
 
     def not_copied(self, name: bytes, text: str) -> None:
         """What is no file and no directory, or has a name that secftp keeps for itself."""
         self.summary.left_out += 1
-        self.watcher.note(name, text)
+        self.listener.note(name, text)
 
     def copied(self, mode: int, mtime_ns: int, kept: Kept = ALL_KEPT) -> None:
         """A file or directory has been copied that has this mode and time where it comes from."""
@@ -91,19 +91,19 @@ class Tally:
         summary.files += 1
         summary.bytes += moved
         summary.digest = digest if summary.files == 1 else None
-        self.watcher.finished(name, size, digest)
+        self.listener.finished(name, size, digest)
 
     def skipped(self, name: bytes, reason: str, *, planned: int | None) -> None:
         """A file is left as it is. `planned`: its size if it had been found, None if it never was."""
         self.summary.skipped += 1
-        self.watcher.skipped(name, reason)
+        self.listener.skipped(name, reason)
         if planned is not None:
             self._less(planned)
 
     def failed(self, name: bytes, error: FileError, *, planned: int | None = None) -> None:
         """A file, or a folder, could not be copied; `planned` as before."""
         self.summary.failed += 1
-        self.watcher.failed(name, candid(error))
+        self.listener.failed(name, candid(error))
         if planned is not None:
             self._less(planned)
 

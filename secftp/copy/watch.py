@@ -1,7 +1,7 @@
-"""What a copy tells whoever watches it, while it runs and at its end. How that is shown is the watcher's business.
+"""What a copy tells whoever watches it, while it runs and at its end. How that is shown is the listener's business.
 
 Names are bytes as they are in the file system or at the server, components joined by slashes and beginning with the
-name of the source that was asked for: hostile until `secftp.text.escape` has seen them. A watcher must return at once,
+name of the source that was asked for: hostile until `secftp.text.escape` has seen them. A listener must return at once,
 since the copy waits for it; what it raises ends the copy.
 """
 
@@ -40,7 +40,7 @@ class Summary:
     modes: int = 0
 
 
-class Watcher(Protocol):
+class ProgressListener(Protocol):
     """The calls come from the thread that copies, in the order of events; many files can be under way at once."""
 
     def planned(self, files: int, nbytes: int, /) -> None:
@@ -71,8 +71,8 @@ class Watcher(Protocol):
         """The copy is over, in order or by an exception that follows (a lost connection, Ctrl-C)."""
 
 
-class Silent:
-    """A watcher that looks away; also a base for one that wants to see a few things only."""
+class NullListener:
+    """A listener that looks away; also a base for one that wants to see a few things only."""
 
     def planned(self, files: int, nbytes: int, /) -> None:
         """Ignored."""
