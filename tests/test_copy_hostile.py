@@ -21,7 +21,7 @@ from secftp.messages import (
     Limits,
     List,
     Listed,
-    MakeFolder,
+    MakeDirectory,
     Ok,
     Read,
     ReadMany,
@@ -308,7 +308,7 @@ class Taking(Script):
 
     def answer(self, wire, message):
         match message:
-            case MakeFolder() | SetAttributes():
+            case MakeDirectory() | SetAttributes():
                 say(wire, Ok(id=message.id))
             case WriteMany():
                 codes = tuple(self.refuse(new.path[-1]) for new in message.files)
@@ -358,7 +358,7 @@ def test_a_server_that_stops_is_asked_again_for_everything_it_refused(tmp_path, 
 
     class Ordered(Taking):
         def answer(self, wire, message):
-            if isinstance(message, MakeFolder):
+            if isinstance(message, MakeDirectory):
                 made.append(message.path)
             elif isinstance(message, WriteMany):
                 assert all(new.path[:-1] in made for new in message.files)

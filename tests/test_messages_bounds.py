@@ -12,7 +12,7 @@ from secftp.messages import (
     Kind,
     List,
     Listed,
-    MakeFolder,
+    MakeDirectory,
     NewFile,
     Read,
     ReadMany,
@@ -22,7 +22,7 @@ from secftp.messages import (
     Stat,
     Sum,
     Write,
-    check_folder_path,
+    check_directory_path,
     check_path,
     decode,
 )
@@ -277,7 +277,7 @@ def test_fields_that_do_not_go_together(number, fields):
 
 
 FOLDERS = {0x12: Stat, 0x13: List, 0x18: SetAttributes}  # the served folder itself is a path there
-FILES = {0x10: Read, 0x11: Write, 0x14: Remove, 0x16: MakeFolder, 0x17: Sum}
+FILES = {0x10: Read, 0x11: Write, 0x14: Remove, 0x16: MakeDirectory, 0x17: Sum}
 
 
 def carriers(path):
@@ -297,7 +297,7 @@ def carriers(path):
 @pytest.mark.parametrize("path", GOOD_PATHS)
 def test_good_paths(path):
     check_path(path)
-    check_folder_path(path)
+    check_directory_path(path)
     for number, direction, fields in carriers(path):
         message = decode(number, 0, msgspec.msgpack.encode(fields), direction)
         assert repr(tuple(path)) in repr(message)
@@ -328,14 +328,14 @@ def test_bad_paths(path):
 @pytest.mark.parametrize("path", [path for path in BAD_PATHS if path])
 def test_bad_paths_of_folders(path):
     with pytest.raises(NameRefused):
-        check_folder_path(path)
+        check_directory_path(path)
     for kind in FOLDERS.values():
         with pytest.raises(NameRefused):
             kind(id=1, path=tuple(path))
 
 
 def test_the_served_folder_itself_is_a_folder():
-    check_folder_path(())
+    check_directory_path(())
     for number, kind in FOLDERS.items():
         for fields in ({"id": 1}, {"id": 1, "path": []}):
             assert decode(number, 0, msgspec.msgpack.encode(fields), UP) == kind(id=1, path=()) == kind(id=1)

@@ -28,7 +28,7 @@ from secftp.messages import (
     Limits,
     List,
     Listed,
-    MakeFolder,
+    MakeDirectory,
     NewFile,
     Ok,
     Ping,
@@ -157,7 +157,7 @@ EXAMPLES = [
         b"\x84\xa2id\x03\xa4path\x91\xc4\x01a\xa2to\x92\xc4\x01b\xc4\x01c\xa9overwrite\xc3",
     ),
     (
-        MakeFolder(id=3, path=(b"a",), parents=True, mode=0o700),
+        MakeDirectory(id=3, path=(b"a",), parents=True, mode=0o700),
         UP,
         0x16,
         0,

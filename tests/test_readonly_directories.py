@@ -10,7 +10,7 @@ import pytest
 import secftp
 from secftp.copy import CopyOptions, Download, RemoteLocation, Upload
 from secftp.errors import ConnectionLost, Forbidden
-from secftp.messages import Error, ErrorCode, Kind, MakeFolder, Ok, Remove, Welcome
+from secftp.messages import Error, ErrorCode, Kind, MakeDirectory, Ok, Remove, Welcome
 from secftp.server.requests import filling
 from secftp.server.requests.filling import Filling
 from secftp.storage import LocalStore
@@ -229,7 +229,7 @@ def test_a_client_that_may_not_set_permissions_opens_nothing(tmp_path):
     make(tmp_path, {b"ro/a": b"1"})
     os.chmod(tmp_path / "ro", 0o555)
     with serving(tmp_path, overwrite=False) as server, server.hostile() as client:
-        client.send(MakeFolder(id=1, path=(b"ro",), parents=True, fill=True))
+        client.send(MakeDirectory(id=1, path=(b"ro",), parents=True, fill=True))
         assert isinstance(client.receive(), Welcome)
         assert isinstance(client.receive(), Ok)
         assert mode_of(tmp_path / "ro") == 0o555
@@ -317,7 +317,7 @@ def test_the_session_restores_before_the_client_is_gone(tmp_path):
     os.chmod(tmp_path / "ro", 0o555)
     with serving(tmp_path) as server:
         with session(server.port) as client:
-            client.pipeline.submit(MakeFolder(id=1, path=(b"ro",), parents=True, fill=True), lambda _: True)
+            client.pipeline.submit(MakeDirectory(id=1, path=(b"ro",), parents=True, fill=True), lambda _: True)
             client.pipeline.settle()
             assert mode_of(tmp_path / "ro") == 0o755
         until(lambda: mode_of(tmp_path / "ro") == 0o555, "the permissions are restored")

@@ -25,7 +25,7 @@ from secftp.messages import (
     Limits,
     List,
     Listed,
-    MakeFolder,
+    MakeDirectory,
     NewFile,
     Ok,
     Ping,
@@ -85,7 +85,7 @@ SAMPLES = {
                 List(id=2, recursive=True),
                 Remove(id=2, path=(b"none",)),
                 Rename(id=2, path=(b"none",), to=(b"file",)),
-                MakeFolder(id=2, path=(b"folder",), parents=True),
+                MakeDirectory(id=2, path=(b"folder",), parents=True),
                 Sum(id=2, path=(b"file",)),
                 SetAttributes(id=2, path=(b"file",), mode=0o640),
                 ReadMany(id=2, paths=((b"file",), (b"none",))),
@@ -308,7 +308,7 @@ def test_what_follows_an_early_error_is_bounded(tmp_path):
     batch = bytes(1 << 19)
     with serving(tmp_path) as server, server.hostile(suite=Suite.NONE) as wire:
         _enter_writing(wire)
-        assert wire.receive().code is ErrorCode.IS_FOLDER
+        assert wire.receive().code is ErrorCode.IS_DIRECTORY
         sent = 0
         with pytest.raises(OSError):  # noqa: PT012 - which of the sends is cut is up to the buffers
             while sent < 400 << 20:

@@ -15,7 +15,7 @@ from secftp.errors import FileError
 from secftp.messages import (
     Algorithm,
     List,
-    MakeFolder,
+    MakeDirectory,
     Read,
     ReadMany,
     Remove,
@@ -63,7 +63,7 @@ REQUESTS = {
     "list": lambda number: List(id=number, path=LONG),
     "remove": lambda number: Remove(id=number, path=LONG),
     "rename": lambda number: Rename(id=number, path=LONG, to=LONG),
-    "mkdir": lambda number: MakeFolder(id=number, path=LONG),
+    "mkdir": lambda number: MakeDirectory(id=number, path=LONG),
     "sum": lambda number: Sum(id=number, path=LONG),
     "setattr": lambda number: SetAttributes(id=number, path=LONG, mtime_ns=0),
     "read": lambda number: Read(id=number, path=LONG),

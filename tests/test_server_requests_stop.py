@@ -13,7 +13,7 @@ from secftp.messages import (
     ErrorCode,
     File,
     List,
-    MakeFolder,
+    MakeDirectory,
     NewFile,
     Ok,
     Read,
@@ -44,7 +44,7 @@ def test_what_is_not_answered_before_the_farewell_was_not_done(tmp_path):
     with serving(tmp_path) as server, server.hostile() as wire:
         wire.welcome()
         for number in range(1, 1001):
-            wire.frame(*encode(MakeFolder(id=number, path=(b"%d" % number,))))
+            wire.frame(*encode(MakeDirectory(id=number, path=(b"%d" % number,))))
         wire.flush()
         first = wire.receive()
         server.server.stop()
@@ -129,7 +129,7 @@ ASKED = {
     "SUM": Sum(id=1, path=(b"file",)),
     "READMANY": ReadMany(id=1, paths=((b"file",),) * 500),
     "WRITEMANY": WriteMany(id=1, files=tuple(NewFile((b"%d" % n,), b"x", digest_of(b"x")) for n in range(500))),
-    "MKDIR": MakeFolder(id=1, path=(b"folder",)),
+    "MKDIR": MakeDirectory(id=1, path=(b"folder",)),
     "STAT": Stat(id=1),
 }
 

@@ -344,7 +344,7 @@ def test_after_an_early_error_the_rest_is_thrown_away_without_a_second_answer(tm
     with serving(tmp_path) as server, server.hostile() as wire:
         wire.welcome()
         wire.send(Write(id=1, path=(b"folder",)))
-        assert wire.receive() == Error(id=1, code=ErrorCode.IS_FOLDER, text="it is a folder")
+        assert wire.receive() == Error(id=1, code=ErrorCode.IS_DIRECTORY, text="it is a folder")
         wire.send_data(PATTERN)
         last = Abort(code=ErrorCode.CANCELLED) if ending == "ABORT" else End(size=len(PATTERN), digest=bytes(16))
         wire.send(last, Stat(id=2, path=(b"folder",)))

@@ -15,7 +15,7 @@ from secftp.messages import (
     ErrorCode,
     Files,
     List,
-    MakeFolder,
+    MakeDirectory,
     NewFile,
     Read,
     ReadMany,
@@ -53,7 +53,7 @@ LOOKING = {
     "SETATTR": lambda path: SetAttributes(id=1, path=path, mode=0o600),
     "WRITE below": lambda path: Write(id=1, path=(*path, b"x"), size=0),
     "WRITEMANY below": lambda path: WriteMany(id=1, files=(NewFile((*path, b"x"), b"", digest_of(b"")),)),
-    "MKDIR below": lambda path: MakeFolder(id=1, path=(*path, b"x")),
+    "MKDIR below": lambda path: MakeDirectory(id=1, path=(*path, b"x")),
     "RENAME to below": lambda path: Rename(id=1, path=(b"file",), to=(*path, b"x")),
 }
 
@@ -103,13 +103,13 @@ CASES = {
     "READ below a file": (Read(id=1, path=(b"file", b"x")), "not_folder", "no_parent", False),
     "READ of what is missing": (Read(id=1, path=(b"no",)), "not_found", None, False),
     "LIST of a file": (List(id=1, path=(b"file",)), "not_folder", None, False),
-    "MKDIR over a file": (MakeFolder(id=1, path=(b"file",)), "exists", "file", False),
-    "MKDIR over a directory": (MakeFolder(id=1, path=(b"dir",)), "exists", "directory", False),
-    "MKDIR over a symlink": (MakeFolder(id=1, path=(b"to-dir",)), "exists", "symlink", False),
-    "MKDIR -p over a symlink": (MakeFolder(id=1, path=(b"to-dir",), parents=True), "exists", "symlink", False),
-    "MKDIR over a FIFO": (MakeFolder(id=1, path=(b"fifo",)), "exists", "special", False),
-    "MKDIR without parents": (MakeFolder(id=1, path=(b"no", b"x")), "not_found", "no_parent", False),
-    "MKDIR -p below a file": (MakeFolder(id=1, path=(b"file", b"x"), parents=True), "not_folder", "no_parent", False),
+    "MKDIR over a file": (MakeDirectory(id=1, path=(b"file",)), "exists", "file", False),
+    "MKDIR over a directory": (MakeDirectory(id=1, path=(b"dir",)), "exists", "directory", False),
+    "MKDIR over a symlink": (MakeDirectory(id=1, path=(b"to-dir",)), "exists", "symlink", False),
+    "MKDIR -p over a symlink": (MakeDirectory(id=1, path=(b"to-dir",), parents=True), "exists", "symlink", False),
+    "MKDIR over a FIFO": (MakeDirectory(id=1, path=(b"fifo",)), "exists", "special", False),
+    "MKDIR without parents": (MakeDirectory(id=1, path=(b"no", b"x")), "not_found", "no_parent", False),
+    "MKDIR -p below file": (MakeDirectory(id=1, path=(b"file", b"x"), parents=True), "not_folder", "no_parent", False),
     "RENAME of what is missing": (Rename(id=1, path=(b"no",), to=(b"x",)), "not_found", None, False),
     "RENAME into what is missing": (Rename(id=1, path=(b"file",), to=(b"no", b"x")), "not_found", "no_parent", True),
     "RENAME below a file": (Rename(id=1, path=(b"file",), to=(b"other", b"x")), "not_folder", "no_parent", True),
@@ -166,7 +166,7 @@ def test_what_has_no_room_is_left_out_and_the_codes_are_all_there(root):
 RIGHTS = {
     "read": (Read(id=1, path=(b"file",)), ErrorCode.FORBIDDEN),
     "list": (List(id=1), ErrorCode.FORBIDDEN),
-    "write": (MakeFolder(id=1, path=(b"new",)), ErrorCode.FORBIDDEN),
+    "write": (MakeDirectory(id=1, path=(b"new",)), ErrorCode.FORBIDDEN),
     "delete": (Remove(id=1, path=(b"file",)), ErrorCode.FORBIDDEN),
     "overwrite": (SetAttributes(id=1, path=(b"file",), mode=0o600), ErrorCode.FORBIDDEN),
 }
@@ -263,7 +263,9 @@ def test_the_disk_is_blamed_for_what_a_disk_does_alone(number):
 
 
 def test_a_file_itself_is_told_of_where_a_directory_was_wanted():
-    assert str(exception_for(ErrorCode.NOT_FOLDER, "x")) == "x: it, or a part of its path, is a file and no directory."
+    assert (
+        str(exception_for(ErrorCode.NOT_DIRECTORY, "x")) == "x: it, or a part of its path, is a file and no directory."
+    )
 
 
 def test_a_symlink_is_no_such_file_at_the_server_whatever_the_number():

@@ -56,7 +56,7 @@ class RemoteReader(_Base):
         super().__init__()
         info = pool.ask(lambda connection: connection.session.stat(path))
         if info.kind == "folder":
-            raise exception_for(ErrorCode.IS_FOLDER, path)
+            raise exception_for(ErrorCode.IS_DIRECTORY, path)
         self.name = name
         self.mode = "rb"
         self.size: Final = info.size

@@ -120,7 +120,7 @@ def require_place(session: Session, path: Path, *, overwrite: bool) -> None:
             _require_folder(session, path[:-1])
         return
     if kind == "folder":
-        raise exception_for(ErrorCode.IS_FOLDER, path)
+        raise exception_for(ErrorCode.IS_DIRECTORY, path)
     if not overwrite:
         raise remote_failure(AlreadyExists, path, "it exists already.")
 

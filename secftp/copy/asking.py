@@ -75,7 +75,7 @@ class Asking:
             return None
         there, is_file = self._answer(step), step.what is What.FILE
         if isinstance(there, Info) and is_file == (there.kind == Kind.FOLDER):
-            code, reason = (ErrorCode.IS_FOLDER, None) if is_file else (ErrorCode.EXISTS, Reason.FILE)
+            code, reason = (ErrorCode.IS_DIRECTORY, None) if is_file else (ErrorCode.EXISTS, Reason.FILE)
             return exception_for(code, step.name, reason)
         if isinstance(there, Error) and there.code not in _FREE and there.reason not in _MAY_NOT_LOOK:
             return exception_for(there.code, step.name, there.reason)

@@ -18,7 +18,7 @@ from secftp.messages import (
     Algorithm,
     Error,
     ErrorCode,
-    MakeFolder,
+    MakeDirectory,
     NewFile,
     SetAttributes,
     WriteMany,
@@ -104,7 +104,7 @@ class Sending:
         keeps = step.info is not None and self.options.preserve and not step.is_taken
         mode = step.info.mode | _OWN if step.info is not None and keeps else None
         try:
-            request = MakeFolder(id=self.pipeline.next_id(), path=step.remote, parents=True, mode=mode, fill=True)
+            request = MakeDirectory(id=self.pipeline.next_id(), path=step.remote, parents=True, mode=mode, fill=True)
         except FileError as problem:
             self.tally.failed(step.name, problem.locate(Side.REMOTE))  # a name that none takes
             self.lost_folders.add(step.remote)

@@ -18,7 +18,7 @@ from secftp.messages.errors_map import (
     remote_failure,
     text_for,
 )
-from secftp.messages.paths import check_folder_path, check_path
+from secftp.messages.paths import check_directory_path, check_path
 from secftp.messages.pending import Pending
 from secftp.messages.schema import (
     Abort,
@@ -38,7 +38,7 @@ from secftp.messages.schema import (
     Limits,
     List,
     Listed,
-    MakeFolder,
+    MakeDirectory,
     Message,
     MessageType,
     NewFile,
@@ -78,7 +78,7 @@ __all__ = [
     "Limits",
     "List",
     "Listed",
-    "MakeFolder",
+    "MakeDirectory",
     "Message",
     "MessageType",
     "NewFile",
@@ -100,7 +100,7 @@ __all__ = [
     "Welcome",
     "Write",
     "WriteMany",
-    "check_folder_path",
+    "check_directory_path",
     "check_path",
     "clause_for",
     "code_for",

@@ -55,5 +55,5 @@ Capability = Annotated[str, Meta(min_length=1, max_length=MAX_CAPABILITY)]
 Capabilities = Annotated[tuple[Capability, ...], Meta(max_length=MAX_CAPABILITIES)]
 Component = Annotated[bytes, Meta(min_length=1, max_length=MAX_COMPONENT)]
 Path = Annotated[tuple[Component, ...], Meta(min_length=1, max_length=MAX_COMPONENTS)]
-FolderPath = Annotated[tuple[Component, ...], Meta(max_length=MAX_COMPONENTS)]  # () is the served folder itself
+DirectoryPath = Annotated[tuple[Component, ...], Meta(max_length=MAX_COMPONENTS)]  # () is the served folder itself
 SmallData = Annotated[bytes, Meta(max_length=MAX_SMALL)]

@@ -34,8 +34,8 @@ _MEANINGS: dict[ErrorCode, _Meaning] = {
     ErrorCode.FORBIDDEN: _Meaning(errors.Forbidden, "the server may not read or write it"),
     ErrorCode.BAD_NAME: _Meaning(errors.NameRefused, "the server does not use such a name"),
     ErrorCode.EXISTS: _Meaning(errors.AlreadyExists, "it exists already and was not to be overwritten"),
-    ErrorCode.IS_FOLDER: _Meaning(errors.IsADirectory, "it is a folder"),
-    ErrorCode.NOT_FOLDER: _Meaning(errors.NotADirectory, "it, or a part of its path, is a file and no directory"),
+    ErrorCode.IS_DIRECTORY: _Meaning(errors.IsADirectory, "it is a folder"),
+    ErrorCode.NOT_DIRECTORY: _Meaning(errors.NotADirectory, "it, or a part of its path, is a file and no directory"),
     ErrorCode.NO_SPACE: _Meaning(errors.NoSpace, "no space is left on the server"),
     ErrorCode.TOO_LARGE: _Meaning(errors.TooLarge, "it is larger than the server takes"),
     ErrorCode.CHANGED: _Meaning(errors.FileChanged, "it was changed while it was being sent", "Try again."),
@@ -65,7 +65,7 @@ _REASONS: dict[tuple[ErrorCode, Reason], tuple[str, str]] = {
         "the directory that it should be in does not exist",
         "Make that directory first, with secftp mkdir -p.",
     ),
-    (ErrorCode.NOT_FOLDER, Reason.NO_PARENT): (
+    (ErrorCode.NOT_DIRECTORY, Reason.NO_PARENT): (
         "a part of its path is a file and no directory",
         "Names are relative to the directory that the server serves.",
     ),

@@ -34,7 +34,7 @@ def check_path(path: Sequence[bytes]) -> None:
         raise NameRefused(f"A name has 1 to {MAX_COMPONENT} bytes.", reason=Reason.NAME_TOO_LONG)
 
 
-def check_folder_path(path: Sequence[bytes]) -> None:
+def check_directory_path(path: Sequence[bytes]) -> None:
     """The same where `()` is good as well: the served folder itself."""
     if path:
         check_path(path)

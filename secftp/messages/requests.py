@@ -13,8 +13,8 @@ import msgspec
 from secftp.errors import UsageError
 
 # msgspec resolves a structure's annotations when the class is made, so these are needed at run time.
-from secftp.messages.bounds import MAX_MANY, Digest, FolderPath, Id, Mode, Path, Size, SmallData, Time, Token
-from secftp.messages.paths import check_folder_path, check_path
+from secftp.messages.bounds import MAX_MANY, Digest, DirectoryPath, Id, Mode, Path, Size, SmallData, Time, Token
+from secftp.messages.paths import check_directory_path, check_path
 from secftp.messages.vocabulary import Algorithm, Kind
 
 
@@ -33,13 +33,13 @@ class FileRequest(Request, frozen=True, kw_only=True, omit_defaults=True):
         check_path(self.path)
 
 
-class FolderRequest(Request, frozen=True, kw_only=True, omit_defaults=True):
+class DirectoryRequest(Request, frozen=True, kw_only=True, omit_defaults=True):
     """A request about a name that may be the served folder itself: `()`. Raises `NameRefused` likewise."""
 
-    path: FolderPath = ()
+    path: DirectoryPath = ()
 
     def __post_init__(self) -> None:
-        check_folder_path(self.path)
+        check_directory_path(self.path)
 
 
 class Read(FileRequest, frozen=True, kw_only=True, omit_defaults=True):
@@ -84,13 +84,13 @@ class Write(FileRequest, frozen=True, kw_only=True, omit_defaults=True):
             raise UsageError("An offset and a prefix go together.")
 
 
-class Stat(FolderRequest, frozen=True, kw_only=True, omit_defaults=True):
+class Stat(DirectoryRequest, frozen=True, kw_only=True, omit_defaults=True):
     """STAT: what stands under this name, or with `partial`, what is kept for it? Answered by INFO or ERROR."""
 
     partial: bool = False
 
 
-class List(FolderRequest, frozen=True, kw_only=True, omit_defaults=True):
+class List(DirectoryRequest, frozen=True, kw_only=True, omit_defaults=True):
     """LIST: what is in this folder, and with `recursive` beneath it? Answered by ENTRIES or ERROR."""
 
     recursive: bool = False
@@ -119,7 +119,7 @@ class Rename(FileRequest, frozen=True, kw_only=True, omit_defaults=True):
         check_path(self.to)
 
 
-class MakeFolder(FileRequest, frozen=True, kw_only=True, omit_defaults=True):
+class MakeDirectory(FileRequest, frozen=True, kw_only=True, omit_defaults=True):
     """MKDIR: make a folder; with `parents` those above it, too, and one that exists is fine. OK or ERROR.
 
     `fill`: a tree is copied into it, so it is made writable if its owner may not write to it, until SETATTR gives it
@@ -144,7 +144,7 @@ class Sum(FileRequest, frozen=True, kw_only=True, omit_defaults=True):
     token: Token | None = None
 
 
-class SetAttributes(FolderRequest, frozen=True, kw_only=True, omit_defaults=True):
+class SetAttributes(DirectoryRequest, frozen=True, kw_only=True, omit_defaults=True):
     """SETATTR: set permissions and modification time of a file or folder. Answered by OK or ERROR."""
 
     mode: Mode | None = None

@@ -35,10 +35,10 @@ from secftp.messages.replies import (
 )
 from secftp.messages.requests import (
     Cancel,
+    DirectoryRequest,
     FileRequest,
-    FolderRequest,
     List,
-    MakeFolder,
+    MakeDirectory,
     NewFile,
     Read,
     ReadMany,
@@ -87,6 +87,7 @@ __all__ = [
     "Cancel",
     "Data",
     "Direction",
+    "DirectoryRequest",
     "End",
     "Entries",
     "Entry",
@@ -95,13 +96,12 @@ __all__ = [
     "File",
     "FileRequest",
     "Files",
-    "FolderRequest",
     "Info",
     "Kind",
     "Limits",
     "List",
     "Listed",
-    "MakeFolder",
+    "MakeDirectory",
     "Message",
     "MessageType",
     "NewFile",
@@ -124,7 +124,7 @@ __all__ = [
 ]
 
 AnyRequest: TypeAlias = (
-    Read | Write | Stat | List | Remove | Rename | MakeFolder | Sum | SetAttributes | ReadMany | WriteMany
+    Read | Write | Stat | List | Remove | Rename | MakeDirectory | Sum | SetAttributes | ReadMany | WriteMany
 )
 Reply: TypeAlias = Ok | Error | File | Info | Entries | Files | Results
 Message: TypeAlias = Welcome | Ping | Data | End | Abort | Bye | Cancel | AnyRequest | Reply
@@ -158,7 +158,7 @@ REGISTRY: tuple[Entry, ...] = (
     Entry(MessageType.LIST, List, _UP),
     Entry(MessageType.REMOVE, Remove, _UP),
     Entry(MessageType.RENAME, Rename, _UP),
-    Entry(MessageType.MKDIR, MakeFolder, _UP),
+    Entry(MessageType.MKDIR, MakeDirectory, _UP),
     Entry(MessageType.SUM, Sum, _UP),
     Entry(MessageType.SETATTR, SetAttributes, _UP),
     Entry(MessageType.READMANY, ReadMany, _UP, longest=MAX_BULK),

@@ -21,7 +21,7 @@ from secftp.messages import (
     Error,
     Info,
     List,
-    MakeFolder,
+    MakeDirectory,
     Message,
     Ok,
     Read,
@@ -308,7 +308,7 @@ class Session:
         """Make a folder; with `parents` what is missing above it too, and one that is there already is fine."""
         self.require(CAPABILITY_CHANGE, path)
         try:
-            request = MakeFolder(id=self.pipeline.next_id(), path=path, parents=parents, mode=mode, token=token)
+            request = MakeDirectory(id=self.pipeline.next_id(), path=path, parents=parents, mode=mode, token=token)
             self._ask(request, Ok, path)
         except NotFound:
             raise (no_directory(path) if parents else no_parent(path)) from None

@@ -13,7 +13,7 @@ from secftp.errors import AuthenticationError, HandshakeRefused, KeyFormatError,
 from secftp.handshake import ClientHandshake, Established, HelloReceived, ServerHandshake, Unacceptable
 from secftp.keys import read_key_file
 from secftp.keys.text import bare, normalise
-from secftp.messages import Direction, Pending, Receiver, check_folder_path, check_path, decode, encode
+from secftp.messages import Direction, Pending, Receiver, check_directory_path, check_path, decode, encode
 from secftp.record import Mode, Password, Suite
 from secftp.storage import names
 from secftp.text import escape
@@ -143,7 +143,7 @@ def path(data: bytes) -> None:
     found = tuple(data.split(b"\xff")) if data else ()
     for check, expected in (
         (check_path, is_path(found)),
-        (check_folder_path, found == () or is_path(found)),
+        (check_directory_path, found == () or is_path(found)),
         (names.check, is_path(found) and not any(name.startswith(b".secftp-") for name in found)),
     ):
         try:

@@ -13,7 +13,7 @@ from secftp.server.requests.desk import Outcome, name_of
 from secftp.storage.base import ALL_KEPT
 
 if TYPE_CHECKING:
-    from secftp.messages import MakeFolder, Remove, Rename, SetAttributes
+    from secftp.messages import MakeDirectory, Remove, Rename, SetAttributes
     from secftp.server.requests.desk import Desk
     from secftp.storage.base import Kept
     from secftp.storage.base import Kind as StoreKind
@@ -51,7 +51,7 @@ def rename(desk: Desk, request: Rename) -> Outcome:
     return _done(desk, request.id, "Renamed.")
 
 
-def make_folder(desk: Desk, request: MakeFolder) -> Outcome:
+def make_folder(desk: Desk, request: MakeDirectory) -> Outcome:
     """Make a folder."""
     desk.log.line(f"Client requested to make folder: {name_of(request.path)}")
     desk.require("write")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 from secftp.errors import FileError, ProtocolError
 from secftp.messages import (
     List,
-    MakeFolder,
+    MakeDirectory,
     Message,
     Read,
     ReadMany,
@@ -52,7 +52,7 @@ _HANDLERS: dict[type[Message], _Handler] = {
     List: _Handler("list", list_folder),
     Remove: _Handler("remove", remove),
     Rename: _Handler("rename", rename),
-    MakeFolder: _Handler("mkdir", make_folder),
+    MakeDirectory: _Handler("mkdir", make_folder),
     Sum: _Handler("sum", sum_up),
     SetAttributes: _Handler("setattr", set_attributes),
 }
