@@ -14,6 +14,7 @@ from secftp.api.names import folder_path
 from secftp.errors import FileError
 from secftp.messages import Error, Kind, Remove, exception_for
 from secftp.messages.schema import CAPABILITY_CHANGE
+from secftp.session.operations import removal_order
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -65,23 +66,12 @@ class Removals:
 
 def remove_tree(pool: Pool, top: Path) -> None:
     """Remove a folder and everything in it, in one pass. Raises the first thing that goes wrong."""
-    inside: list[Path] = []  # the folders around what is listed now
     with (
         Listing(pool, top, b"/" + b"/".join(top), recursive=True) as listing,
         pool.session(long=True) as session,
         session.pipeline.alive(),
         Removals(session, top) as removals,
     ):
-        for entry in listing:
-            path = folder_path(entry.path)
-            while inside and inside[-1] != path[: len(inside[-1])]:
-                removals.remove(inside.pop(), Kind.FOLDER)
-            if entry.info is None:
-                entry.stat()  # raises what is wrong with it
-            if not entry.is_dir():
-                removals.remove(path, Kind.FILE)
-            elif path not in inside[-1:]:  # a folder comes a second time if it could not be listed to its end
-                inside.append(path)
-        for path in reversed(inside):
-            removals.remove(path, Kind.FOLDER)
-        removals.remove(top, Kind.FOLDER)
+        found = ((folder_path(entry.path), Kind(entry.stat().kind)) for entry in listing)
+        for path, kind in removal_order(top, found):
+            removals.remove(path, kind)

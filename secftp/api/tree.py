@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Final, TypeAlias, overload
 
 from secftp.api.listing import Listing, stat_of
@@ -11,10 +10,11 @@ from secftp.api.removal import remove_tree
 from secftp.api.walking import walk
 from secftp.errors import AlreadyExists, ConnectionLost, FileError, NotADirectory, NotEmpty, NotFound, Side, UsageError
 from secftp.messages import Algorithm, Kind
-from secftp.messages.bounds import TOKEN_BYTES
 from secftp.session.held import Room
+from secftp.session.operations import new_token
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable, Iterator, Sequence
 
     from secftp.api.entries import RemoteStat
@@ -162,7 +162,7 @@ class RemoteTree:
             if not exist_ok:
                 raise AlreadyExists("The served folder itself is always there.", filename="/", side=Side.REMOTE)
             return
-        token = os.urandom(TOKEN_BYTES)
+        token = new_token()
 
         def make(session: Session, _again: bool) -> None:  # noqa: FBT001 - as the pool calls it
             try:
@@ -251,11 +251,11 @@ class RemoteTree:
             return None
 
     def _rename(self, path: RemotePath, to: RemotePath, *, overwrite: bool) -> None:
-        old, new, token = file_path(path, self._base), file_path(to, self._base), os.urandom(TOKEN_BYTES)
+        old, new, token = file_path(path, self._base), file_path(to, self._base), new_token()
         self._pool.change(lambda session, _again: session.rename(old, new, overwrite=overwrite, token=token))
 
     def _remove(self, path: RemotePath, kind: Kind) -> None:
-        wanted, token = file_path(path, self._base), os.urandom(TOKEN_BYTES)
+        wanted, token = file_path(path, self._base), new_token()
 
         def remove(session: Session, again: bool) -> None:  # noqa: FBT001 - as the pool calls it
             try:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from secftp.client.connect import Connector
 from secftp.errors import ConnectionLost, SecftpError
 from secftp.messages import check_path
-from secftp.messages.bounds import TOKEN_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -62,8 +60,3 @@ class Changing:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._open.__exit__(kind, error, trace)
-
-
-def new_token() -> bytes:
-    """What a change is known by, however often it is asked for."""
-    return os.urandom(TOKEN_BYTES)

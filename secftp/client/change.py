@@ -9,17 +9,14 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from secftp.client.again import Changing, new_token
+from secftp.client.again import Changing
 from secftp.client.in_flight import removals
 from secftp.client.remote import Failures, is_a_file
 from secftp.errors import AlreadyExists, FileError, IsADirectory, NotADirectory, NotFound
-from secftp.messages import Kind, check_path, problem_of, remote_failure
-from secftp.session.held import Room
-from secftp.session.packed import Names
+from secftp.messages import Kind, check_path, remote_failure
+from secftp.session.operations import list_tree, new_token, removal_order
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
-
     from secftp.client.remote_options import MakeOptions, MoveOptions, RemoveOptions
     from secftp.client.terminal import Terminal
     from secftp.session import Session
@@ -140,42 +137,12 @@ def _remove(session: Session, url: Url, options: RemoveOptions, failures: Failur
 
 
 def _remove_folder(session: Session, top: Path, failures: Failures) -> None:
-    for problem in removals(session, top, _from_the_leaves_on(session, top, failures)):
+    names = removal_order(top, list_tree(session, top, failures.add))
+    for problem in removals(session, top, names):
         if problem is None:
             failures.done = True
         else:
             failures.add(problem)
-
-
-def _from_the_leaves_on(session: Session, top: Path, failures: Failures) -> Iterator[tuple[Path, Kind]]:
-    """A directory and all beneath, each before what it is in. Kept, and packed, are the names of one at each level."""
-    room = Room()
-    pending = [(top, (yield from _files_of(session, top, failures, room)))]
-    while pending:
-        path, below = pending[-1]
-        name = next(below, None)
-        if name is None:
-            pending.pop()
-            yield path, Kind.FOLDER
-        else:
-            folders = yield from _files_of(session, (*path, name), failures, room)
-            pending.append(((*path, name), folders))
-
-
-def _files_of(
-    session: Session, path: Path, failures: Failures, room: Room
-) -> Generator[tuple[Path, Kind], None, Iterator[bytes]]:
-    """The files of a directory; returns the names of the directories in it."""
-    files, folders = Names(room), Names(room)
-    with failures.collected():
-        for entry in session.list(path):
-            if (problem := problem_of(entry, (*path, *entry.path))) is not None:
-                failures.add(problem)
-            else:
-                (folders if entry.kind == Kind.FOLDER else files).add(entry.path[0])
-    for name in files:
-        yield (*path, name), Kind.FILE
-    return iter(folders)
 
 
 # --- mv ---------------------------------------------------------------------------------------------------------------

@@ -15,9 +15,8 @@ from secftp.client.in_flight import checksums
 from secftp.client.remote import Failures, is_a_file, opened
 from secftp.client.terminal import STANDARD_OUTPUT, print_bytes, print_output
 from secftp.errors import FileError
-from secftp.messages import Algorithm, Kind, problem_of
-from secftp.session.held import Room
-from secftp.session.packed import SortedNames
+from secftp.messages import Algorithm, Kind
+from secftp.session.operations import list_tree
 from secftp.text import escape
 
 if TYPE_CHECKING:
@@ -49,7 +48,7 @@ def run_sum(options: SumOptions, terminal: Terminal) -> None:
 def _outcomes(
     session: Session, options: SumOptions, failures: Failures
 ) -> Iterator[tuple[Url, Path, bytes | FileError]]:
-    """Of each file: the URL it belongs to, its path beneath that, and its digest or what is wrong with it."""
+    """Of each file: the URL it belongs to, its path below that, and its digest or what is wrong with it."""
 
     def files() -> Iterator[tuple[tuple[Url, Path], Path]]:
         for url in options.urls:
@@ -62,40 +61,15 @@ def _outcomes(
 
 
 def _files(session: Session, url: Url, failures: Failures) -> Iterator[Path]:
-    """The files of a URL by their paths beneath it; `()` for the URL's own. Names that are still to come are packed."""
+    """The files of a URL by their paths below it; `()` for the URL's own."""
     if session.stat(url.path).kind == Kind.FILE:
         if url.trailing_slash:
             raise is_a_file(url.path)
         yield ()
         return
-    room = Room()
-    files, folders = _list(session, url, (), room, failures)
-    yield from ((name,) for name, _ in files)
-    above: list[tuple[Path, Iterator[tuple[bytes, int]]]] = [((), iter(folders))]
-    while above:
-        around, names = above[-1]
-        following = next(names, None)
-        if following is None:
-            above.pop()
-            continue
-        folder = (*around, following[0])
-        files, folders = _list(session, url, folder, room, failures)
-        yield from ((*folder, name) for name, _ in files)
-        above.append((folder, iter(folders)))
-
-
-def _list(session: Session, url: Url, folder: Path, room: Room, failures: Failures) -> tuple[SortedNames, SortedNames]:
-    """The names of files and of directories in a directory, sorted; what is wrong with it is added to the failures."""
-    files, folders = SortedNames(room), SortedNames(room)
-    with failures.collected():
-        for entry in session.list((*url.path, *folder)):
-            if (problem := problem_of(entry, (*url.path, *folder, *entry.path))) is not None:
-                failures.add(problem)
-            else:
-                (files if entry.kind == Kind.FILE else folders).add(entry.path[0])
-    files.sort()
-    folders.sort()
-    return files, folders
+    for path, kind in list_tree(session, url.path, failures.add, ordered=True):
+        if kind is Kind.FILE:
+            yield path[len(url.path) :]
 
 
 def _name(url: Url, path: Path) -> bytes:

@@ -18,6 +18,7 @@ from secftp.client.terminal import print_output
 from secftp.errors import ExitCode, FileError, IsADirectory, NotFound, Side
 from secftp.messages import Algorithm, Kind, problem_of
 from secftp.session.held import Room
+from secftp.session.operations import depth_first
 from secftp.session.packed import Names, SortedNames
 from secftp.storage import LocalStore, new_digest, open_local_source
 from secftp.text import escape, format_size, show_path, typed
@@ -124,7 +125,8 @@ class _Comparison:
         if here >= 0 and self._differ_by_size((), here, there):
             self._tell("differs", ())
             return
-        pairs = self._pairs_below() if here < 0 else iter([_Pair(())])
+        top: Path = ()
+        pairs = depth_first(top, self._enter) if here < 0 else iter([_Pair(top)])
         files = ((pair, (*self._url.path, *pair.path)) for pair in pairs)
         for pair, outcome in checksums(self._session, files, self._algorithm):
             if isinstance(outcome, FileError):
@@ -153,20 +155,12 @@ class _Comparison:
 
     # --- which files to compare ---------------------------------------------------------------------------------------
 
-    def _pairs_below(self) -> Iterator[_Pair]:
-        """The files that both sides have, folder by folder; what only one side has is told."""
-        both = yield from self._pairs_in(())
-        above: list[tuple[Path, Iterator[bytes]]] = [((), iter(both))]
-        while above:
-            around, names = above[-1]
-            name = next(names, None)
-            if name is None:
-                above.pop()
-                continue
-            folder = (*around, name)
-            with self._failures.collected():
-                both = yield from self._pairs_in(folder)
-                above.append((folder, iter(both)))
+    def _enter(self, folder: Path) -> Generator[_Pair, None, Iterator[Path]]:
+        """The files of one folder that both sides have; returns the folders in it. What only one side has is told."""
+        below: Iterator[bytes] = iter(())
+        with self._failures.collected() if folder else contextlib.nullcontext():
+            below = iter((yield from self._pairs_in(folder)))
+        return ((*folder, name) for name in below)
 
     def _pairs_in(self, folder: Path) -> Generator[_Pair, None, Names]:
         """The files of one folder that both sides have; returns the folders in it that both have.
