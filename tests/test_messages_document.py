@@ -9,8 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from secftp.messages import Direction, ErrorCode, Listed, NewFile, SmallFile, State, Welcome, decode, encode
-from secftp.messages import vocabulary as words
+from secftp.messages import Capability, Direction, ErrorCode, Listed, NewFile, SmallFile, State, Welcome, decode, encode
 from secftp.messages.errors_map import _REASONS
 from secftp.messages.pending import ANSWERS
 from secftp.messages.schema import NAMES, REGISTRY, Limits
@@ -86,7 +85,7 @@ def test_what_has_to_be_there(entry):
 
 def test_the_capabilities():
     named = {r[0].strip("`") for r in rows(section("WELCOME (0x01)", "###")) if r[0].startswith("`")}
-    assert named == {value for name, value in vars(words).items() if name.startswith("CAPABILITY_")}
+    assert named == set(Capability)
     for name in named:
         assert PAGE.count(f"`{name}`") >= 2, "where it is needed, and what it is"
 

@@ -25,6 +25,7 @@ from secftp.messages import (
     Abort,
     Bye,
     Cancel,
+    Capability,
     End,
     Entries,
     Error,
@@ -42,7 +43,6 @@ from secftp.messages import (
     Welcome,
     Write,
 )
-from secftp.messages.schema import CAPABILITY_LIST, CAPABILITY_MANY
 from secftp.storage import new_digest
 from tests.serving import MemorySink, MemorySource, digest_of, fake_server, get, listing, put, serving, session
 
@@ -73,7 +73,7 @@ def answering(*capabilities, answers):
 def test_a_session_knows_what_its_server_can(tmp_path):
     with serving(tmp_path) as server, server.session() as client:
         assert client.welcome is None
-        assert client.can(CAPABILITY_LIST)
+        assert client.can(Capability.LIST)
         assert not client.can("teleport")
         assert client.welcome is not None
         assert {"ranges", "stat", "list", "change", "sum", "resume", "many"} <= set(client.welcome.capabilities)
@@ -93,7 +93,7 @@ LACKING = {
     "read on": lambda client: client.read((b"name",), MemorySink(), offset=1, prefix=new_digest("xxh128")),
     "write on": lambda client: client.write((b"name",), MemorySource(b"ab"), offset=1, prefix=new_digest("xxh128")),
     "keep": lambda client: client.write((b"name",), MemorySource(b"ab"), keep=True),
-    "many": lambda client: client.require(CAPABILITY_MANY, (b"name",)),
+    "many": lambda client: client.require(Capability.MANY, (b"name",)),
 }
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from secftp.errors import FileChanged, ProtocolError
-from secftp.messages import Algorithm, Read, remote_failure
-from secftp.messages.schema import CAPABILITY_RANGES
+from secftp.messages import Algorithm, Capability, Read, remote_failure
 from secftp.session import Reading
 from secftp.storage import new_digest
 from secftp.transfer import unwatched
@@ -35,7 +34,7 @@ def read_part(session: Session, part: Part, make_sink: Callable[[], _SinkT]) -> 
 
     Raises `FileChanged` if the file is no longer what it was or has no such part, and what the session raises.
     """
-    session.require(CAPABILITY_RANGES, part.path)
+    session.require(Capability.RANGES, part.path)
     pipeline = session.pipeline
     number = pipeline.next_id()
     sink = make_sink()

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Self
 from secftp.api.listing import Listing
 from secftp.api.names import folder_path
 from secftp.errors import FileError
-from secftp.messages import Error, Kind, Remove, exception_for
-from secftp.messages.schema import CAPABILITY_CHANGE
+from secftp.messages import Capability, Error, Kind, Remove, exception_for
 from secftp.session.operations import removal_order
 
 if TYPE_CHECKING:
@@ -32,7 +31,7 @@ class Removals:
     """
 
     def __init__(self, session: Session, top: Path) -> None:
-        session.require(CAPABILITY_CHANGE)
+        session.require(Capability.CHANGE)
         self._top = top
         self._pipeline = session.pipeline
         self._problem: FileError | None = None

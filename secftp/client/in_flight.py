@@ -10,8 +10,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
 from secftp.errors import FileError, ProtocolError
-from secftp.messages import Error, Ok, Remove, Sum, exception_for
-from secftp.messages.schema import CAPABILITY_CHANGE, CAPABILITY_SUM
+from secftp.messages import Capability, Error, Ok, Remove, Sum, exception_for
 from secftp.session import Single
 
 if TYPE_CHECKING:
@@ -35,7 +34,7 @@ def checksums(
     `files` may use the session itself to find out what comes next. Raises `FileError` if the server computes none, and
     what ends the session.
     """
-    session.require(CAPABILITY_SUM)
+    session.require(Capability.SUM)
 
     def ask(path: Path) -> _Request:
         return lambda number: Sum(id=number, path=path, algorithm=algorithm)
@@ -55,7 +54,7 @@ def removals(session: Session, top: Path, names: Iterable[tuple[Path, Kind]]) ->
     Gives for each what is wrong with it. Directories beneath `top`, and it itself, may be ones that their owner may
     not write to; the one around it is not touched.
     """
-    session.require(CAPABILITY_CHANGE)
+    session.require(Capability.CHANGE)
 
     def ask(path: Path, kind: Kind) -> _Request:
         return lambda number: Remove(id=number, path=path, kind=kind, tree=path != top)

@@ -6,8 +6,7 @@ import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from secftp.errors import FileError, NotADirectory, NotFound, Reason, UsageError
-from secftp.messages import Error, Info, Kind, Stat, exception_for, remote_failure
-from secftp.messages.schema import CAPABILITY_STAT
+from secftp.messages import Capability, Error, Info, Kind, Stat, exception_for, remote_failure
 from secftp.session.answers import Single
 from secftp.storage import make_local_folder, stat_local
 from secftp.storage.failures import failure, translated
@@ -49,7 +48,7 @@ def look_at_sources(session: Session, sources: Sequence[RemoteLocation]) -> list
     """What the sources are."""
     if not sources:
         raise UsageError("There is nothing to be fetched.")
-    session.require(CAPABILITY_STAT, sources[0].path)
+    session.require(Capability.STAT, sources[0].path)
     answers = []
     for source in sources:
         answer = Single()

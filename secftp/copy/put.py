@@ -22,8 +22,8 @@ from secftp.copy.steps import steps_of
 from secftp.copy.tally import MODE_DIFFERS, SAME, Tally, twice
 from secftp.copy.watch import NullListener, Summary
 from secftp.errors import FileError
+from secftp.messages import Capability
 from secftp.messages.bounds import TOKEN_BYTES
-from secftp.messages.schema import CAPABILITY_STAT
 from secftp.storage.failures import failure
 from secftp.storage.outgoing import What
 from secftp.text import path_text
@@ -100,7 +100,7 @@ class Upload:
             session.pipeline,
             self._options,
             can_resume=sending.can_keep,
-            can_look=session.can(CAPABILITY_STAT),
+            can_look=session.can(Capability.STAT),
             may_overwrite=may_overwrite,
         )
         for waiting in self._queue:

@@ -15,8 +15,7 @@ from secftp.copy.prefix import hash_prefix
 from secftp.copy.put_flights import Flight
 from secftp.copy.times import same_time
 from secftp.errors import FileError
-from secftp.messages import Error, ErrorCode, Info, Kind, Ok, Stat, Sum
-from secftp.messages.schema import CAPABILITY_STAT, CAPABILITY_SUM
+from secftp.messages import Capability, Error, ErrorCode, Info, Kind, Ok, Stat, Sum
 from secftp.session.answers import Single
 from secftp.storage import new_digest
 
@@ -36,7 +35,7 @@ REFUSALS: Final = frozenset({ErrorCode.EXISTS, ErrorCode.FORBIDDEN})
 
 def can_compare(session: Session) -> bool:
     """Whether the server can tell what it has."""
-    return session.can(CAPABILITY_STAT) and session.can(CAPABILITY_SUM)
+    return session.can(Capability.STAT) and session.can(Capability.SUM)
 
 
 class SumFlight(Flight):

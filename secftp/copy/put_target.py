@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from secftp.copy.steps import Goal
 from secftp.errors import FileError, Forbidden, NameRefused, NotADirectory, NotFound, Side, UsageError
-from secftp.messages import no_parent, remote_failure
-from secftp.messages.schema import CAPABILITY_STAT
+from secftp.messages import Capability, no_parent, remote_failure
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,7 +64,7 @@ def _name(source: str) -> bytes:
 
 def _require_parent(session: Session, path: Path) -> None:
     """Raise `NotFound` if the directory that a name is to be made in is missing, as far as the server tells."""
-    if len(path) < 2 or not session.can(CAPABILITY_STAT):  # noqa: PLR2004 - the served directory is always there
+    if len(path) < 2 or not session.can(Capability.STAT):  # noqa: PLR2004 - the served directory is always there
         return
     try:
         session.stat(path[:-1])
@@ -79,7 +78,7 @@ def _kind(session: Session, target: RemoteLocation) -> str | None:
     """What stands at the target; None for nothing, and where the server does not tell."""
     if not target.path:
         return "folder"
-    if not session.can(CAPABILITY_STAT):
+    if not session.can(Capability.STAT):
         return None
     try:
         return session.stat(target.path).kind

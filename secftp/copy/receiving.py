@@ -14,9 +14,8 @@ from secftp.copy.options import KEEP_BYTES
 from secftp.copy.places import HowToMake, InStore, Place
 from secftp.copy.prefix import hash_prefix
 from secftp.errors import AlreadyExists, ConnectionLost, FileError, SecftpError
-from secftp.messages import Algorithm, ErrorCode, File, Read, ReadMany, exception_for
+from secftp.messages import Algorithm, Capability, ErrorCode, File, Read, ReadMany, exception_for
 from secftp.messages.bounds import MAX_BULK, MAX_SMALL
-from secftp.messages.schema import CAPABILITY_MANY, CAPABILITY_RESUME
 from secftp.storage import new_digest
 from secftp.storage.digest import digester
 
@@ -68,8 +67,8 @@ class Receiving:
         self._paths: list[Path] = []
         self._batch_bytes = 0
         self._request_bytes = 0
-        self._small_limit = MAX_SMALL if session.can(CAPABILITY_MANY) else -1
-        self._can_resume = session.can(CAPABILITY_RESUME)
+        self._small_limit = MAX_SMALL if session.can(Capability.MANY) else -1
+        self._can_resume = session.can(Capability.RESUME)
         self.digest_of = digester(self.algorithm)
 
     # --- asking -------------------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from secftp.copy.steps import Step
 from secftp.errors import ConnectionLost, FileError, SecftpError, Side
 from secftp.messages import (
     Algorithm,
+    Capability,
     Error,
     ErrorCode,
     MakeDirectory,
@@ -27,7 +28,6 @@ from secftp.messages import (
     no_parent,
 )
 from secftp.messages.bounds import MAX_BULK, MAX_SMALL
-from secftp.messages.schema import CAPABILITY_MANY, CAPABILITY_RESUME
 from secftp.storage.digest import digester
 from secftp.storage.outgoing import SmallContent, What
 
@@ -88,8 +88,8 @@ class Sending:
         self._left: deque[Step] = deque()
         self._doubts: list[tuple[Sent, ErrorCode, str | None]] = []
         self._open: Files | None = None
-        self._small_limit = MAX_SMALL if session.can(CAPABILITY_MANY) else -1
-        self.can_keep = session.can(CAPABILITY_RESUME)
+        self._small_limit = MAX_SMALL if session.can(Capability.MANY) else -1
+        self.can_keep = session.can(Capability.RESUME)
         self.can_compare = can_compare(session)
         self._digest = digester(self.algorithm)
 

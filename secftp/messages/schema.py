@@ -52,16 +52,10 @@ from secftp.messages.requests import (
     WriteMany,
 )
 from secftp.messages.vocabulary import (
-    CAPABILITY_CHANGE,
-    CAPABILITY_LIST,
-    CAPABILITY_MANY,
-    CAPABILITY_RANGES,
-    CAPABILITY_RESUME,
-    CAPABILITY_STAT,
-    CAPABILITY_SUM,
     END_FLAG,
     Algorithm,
     Buffer,
+    Capability,
     Direction,
     ErrorCode,
     Kind,
@@ -69,13 +63,6 @@ from secftp.messages.vocabulary import (
 )
 
 __all__ = [
-    "CAPABILITY_CHANGE",
-    "CAPABILITY_LIST",
-    "CAPABILITY_MANY",
-    "CAPABILITY_RANGES",
-    "CAPABILITY_RESUME",
-    "CAPABILITY_STAT",
-    "CAPABILITY_SUM",
     "END_FLAG",
     "NAMES",
     "REGISTRY",
@@ -85,6 +72,7 @@ __all__ = [
     "Buffer",
     "Bye",
     "Cancel",
+    "Capability",
     "Data",
     "Direction",
     "DirectoryRequest",

@@ -11,13 +11,6 @@ from typing import TypeAlias
 Buffer: TypeAlias = bytes | bytearray | memoryview
 
 END_FLAG = 0x01
-CAPABILITY_RANGES = "ranges"  # READ may carry offset and length
-CAPABILITY_STAT = "stat"  # STAT is answered
-CAPABILITY_LIST = "list"  # LIST is answered
-CAPABILITY_CHANGE = "change"  # REMOVE, RENAME, MKDIR and SETATTR are answered
-CAPABILITY_SUM = "sum"  # SUM is answered
-CAPABILITY_RESUME = "resume"  # WRITE may carry offset, prefix and keep, READ prefix, STAT partial
-CAPABILITY_MANY = "many"  # READMANY and WRITEMANY are answered
 
 
 class Direction(enum.Enum):
@@ -25,6 +18,18 @@ class Direction(enum.Enum):
 
     TO_SERVER = "client to server"
     TO_CLIENT = "server to client"
+
+
+class Capability(enum.StrEnum):
+    """What a server can do beyond READ and WRITE, as WELCOME names it."""
+
+    RANGES = "ranges"  # READ may carry offset and length
+    STAT = "stat"  # STAT is answered
+    LIST = "list"  # LIST is answered
+    CHANGE = "change"  # REMOVE, RENAME, MKDIR and SETATTR are answered
+    SUM = "sum"  # SUM is answered
+    RESUME = "resume"  # WRITE may carry offset, prefix and keep, READ prefix, STAT partial
+    MANY = "many"  # READMANY and WRITEMANY are answered
 
 
 class MessageType(enum.IntEnum):

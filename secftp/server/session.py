@@ -11,16 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from secftp._version import __version__
 from secftp.channel import IDLE_SECONDS, KEEPALIVE_SECONDS
-from secftp.messages import Bye, Cancel, Limits, Welcome
-from secftp.messages.schema import (
-    CAPABILITY_CHANGE,
-    CAPABILITY_LIST,
-    CAPABILITY_MANY,
-    CAPABILITY_RANGES,
-    CAPABILITY_RESUME,
-    CAPABILITY_STAT,
-    CAPABILITY_SUM,
-)
+from secftp.messages import Bye, Cancel, Capability, Limits, Welcome
 from secftp.server.requests import Desk, serve
 
 if TYPE_CHECKING:
@@ -35,15 +26,6 @@ if TYPE_CHECKING:
 
 REQUESTS_MAX: Final = 1024
 _ANSWER_SECONDS: Final = 0.01
-_CAPABILITIES: Final = (
-    CAPABILITY_RANGES,
-    CAPABILITY_STAT,
-    CAPABILITY_LIST,
-    CAPABILITY_CHANGE,
-    CAPABILITY_SUM,
-    CAPABILITY_RESUME,
-    CAPABILITY_MANY,
-)
 
 
 class Context(NamedTuple):
@@ -68,7 +50,7 @@ def welcome(idle: float = IDLE_SECONDS, rights: Rights | None = None) -> Welcome
     return Welcome(
         version=1,
         software=f"secftp {__version__}",
-        capabilities=_CAPABILITIES,
+        capabilities=tuple(Capability),
         limits=Limits(requests=REQUESTS_MAX, keepalive=int(KEEPALIVE_SECONDS), idle=int(idle)),
         rights=None if rights is None else rights.names(),
     )

@@ -5,29 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from secftp.errors import FileError
+from secftp.messages import Capability
 from secftp.messages.errors_map import remote_failure
-from secftp.messages.schema import (
-    CAPABILITY_CHANGE,
-    CAPABILITY_LIST,
-    CAPABILITY_MANY,
-    CAPABILITY_RANGES,
-    CAPABILITY_RESUME,
-    CAPABILITY_STAT,
-    CAPABILITY_SUM,
-)
 from secftp.text import escape
 
 if TYPE_CHECKING:
     from secftp.storage import Path
 
-_MISSING: Final = {
-    CAPABILITY_RANGES: "send parts of files",
-    CAPABILITY_STAT: "tell what stands under a name",
-    CAPABILITY_LIST: "list folders",
-    CAPABILITY_CHANGE: "change names, folders and attributes",
-    CAPABILITY_SUM: "compute checksums",
-    CAPABILITY_RESUME: "go on with files that were broken off",
-    CAPABILITY_MANY: "take or send many files at once",
+_MISSING: Final[dict[str, str]] = {
+    Capability.RANGES: "send parts of files",
+    Capability.STAT: "tell what stands under a name",
+    Capability.LIST: "list folders",
+    Capability.CHANGE: "change names, folders and attributes",
+    Capability.SUM: "compute checksums",
+    Capability.RESUME: "go on with files that were broken off",
+    Capability.MANY: "take or send many files at once",
 }
 
 

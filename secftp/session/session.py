@@ -18,6 +18,7 @@ from secftp.errors import ChecksumMismatch, ConnectionLost, FileError, NotFound,
 from secftp.messages import (
     Algorithm,
     Bye,
+    Capability,
     Error,
     Info,
     List,
@@ -37,14 +38,6 @@ from secftp.messages import (
     remote_failure,
 )
 from secftp.messages.bounds import TOKEN_BYTES
-from secftp.messages.schema import (
-    CAPABILITY_CHANGE,
-    CAPABILITY_LIST,
-    CAPABILITY_RANGES,
-    CAPABILITY_RESUME,
-    CAPABILITY_STAT,
-    CAPABILITY_SUM,
-)
 from secftp.session.answers import Listing, Reading, Single
 from secftp.session.capabilities import lacks
 from secftp.session.confirm import Unconfirmed
@@ -135,9 +128,9 @@ class Session:
         returned is of the whole file; the size is of what was moved. Raises what the sink raises, too.
         """
         if prefix is not None:
-            self.require(CAPABILITY_RESUME, path)
+            self.require(Capability.RESUME, path)
         elif offset or length is not None:
-            self.require(CAPABILITY_RANGES, path)
+            self.require(Capability.RANGES, path)
         number = self.pipeline.next_id()
         request = Read(
             id=number,
@@ -184,7 +177,7 @@ class Session:
         that was lost when all was sent.
         """
         if keep or prefix is not None:
-            self.require(CAPABILITY_RESUME, path)
+            self.require(Capability.RESUME, path)
         size = source.info.size
         request = Write(
             id=self.pipeline.next_id(),
@@ -238,7 +231,7 @@ class Session:
 
     def stat(self, path: Path, *, partial: bool = False) -> Info:
         """What stands under a name at the server (`()`: the served folder), or with `partial`, what is kept for it."""
-        self.require(CAPABILITY_RESUME if partial else CAPABILITY_STAT, path)
+        self.require(Capability.RESUME if partial else Capability.STAT, path)
         return self._ask(Stat(id=self.pipeline.next_id(), path=path, partial=partial), Info, path)
 
     def list(self, path: Path, *, recursive: bool = False) -> Iterator[Listed]:
@@ -247,7 +240,7 @@ class Session:
         The request leaves with the first step, which also raises what is wrong with the folder itself. Whoever has
         enough leaves the iterator; the server is told with the next request.
         """
-        self.require(CAPABILITY_LIST, path)
+        self.require(Capability.LIST, path)
         listing = Listing()
         number = self.pipeline.next_id()
         self.pipeline.submit(List(id=number, path=path, recursive=recursive), listing)
@@ -280,7 +273,7 @@ class Session:
         return self._sum(Sum(id=self.pipeline.next_id(), path=path, algorithm=algorithm, token=token))
 
     def _sum(self, request: Sum) -> tuple[Transferred, bool]:
-        self.require(CAPABILITY_SUM, request.path)
+        self.require(Capability.SUM, request.path)
         with self.pipeline.alive():
             ok = self._ask(request, Ok, request.path)
         if ok.size is None or ok.digest is None:
@@ -293,12 +286,12 @@ class Session:
 
     def remove(self, path: Path, *, kind: Kind | None = None, token: bytes | None = None) -> None:
         """Remove a file or an empty folder, and with `kind` only what is one."""
-        self.require(CAPABILITY_CHANGE, path)
+        self.require(Capability.CHANGE, path)
         self._ask(Remove(id=self.pipeline.next_id(), path=path, kind=kind, token=token), Ok, path)
 
     def rename(self, path: Path, to: Path, *, overwrite: bool = False, token: bytes | None = None) -> None:
         """Give a file or folder another name; with `overwrite` a file may replace a file."""
-        self.require(CAPABILITY_CHANGE, path)
+        self.require(Capability.CHANGE, path)
         request = Rename(id=self.pipeline.next_id(), path=path, to=to, overwrite=overwrite, token=token)
         self._ask(request, Ok, path, to)
 
@@ -306,7 +299,7 @@ class Session:
         self, path: Path, *, parents: bool = False, mode: int | None = None, token: bytes | None = None
     ) -> None:
         """Make a folder; with `parents` what is missing above it too, and one that is there already is fine."""
-        self.require(CAPABILITY_CHANGE, path)
+        self.require(Capability.CHANGE, path)
         try:
             request = MakeDirectory(id=self.pipeline.next_id(), path=path, parents=parents, mode=mode, token=token)
             self._ask(request, Ok, path)
@@ -315,7 +308,7 @@ class Session:
 
     def set_attributes(self, path: Path, *, mode: int | None = None, mtime_ns: int | None = None) -> Kept:
         """Set permissions and modification time of a file or folder (`()`: the served one); what it has of them."""
-        self.require(CAPABILITY_CHANGE, path)
+        self.require(Capability.CHANGE, path)
         request = SetAttributes(id=self.pipeline.next_id(), path=path, mode=mode, mtime_ns=mtime_ns)
         ok = self._ask(request, Ok, path)
         return Kept(not ok.time_changed, not ok.mode_changed)
