@@ -101,7 +101,7 @@ class Client:
 @contextlib.contextmanager
 def client_and_server(folder, capture, **options):
     """A `Client` and the server that it talks to, which serves `folder / "root"`; `capture` is pytest's capfdbinary."""
-    (folder / "root").mkdir()
+    (folder / "root").mkdir(exist_ok=True)
     write_key_file(folder / "key")
     with serving(folder / "root", key=read_key_file(folder / "key"), **options) as server:
         yield Client(server, capture, folder / "key")

@@ -21,12 +21,6 @@ def root(tmp_path):
     return make(tmp_path / "root", {b"a": b"1", b"tree/b": b"2", b"tree/ro/c": b"3", b"empty/": b""})
 
 
-@pytest.fixture
-def server(root):
-    with serving(root) as running:
-        yield running
-
-
 @pytest.fixture(params=["fresh", "used before"])
 def way(request, server):
     """A client behind a connection whose answers can get lost."""

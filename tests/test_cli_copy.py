@@ -28,22 +28,11 @@ PIPES = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subproce
 
 
 @pytest.fixture
-def root(tmp_path):
-    return tmp_path / "root"
-
-
-@pytest.fixture
 def here(tmp_path, monkeypatch):
     folder = tmp_path / "here"
     folder.mkdir()
     monkeypatch.chdir(folder)
     return folder
-
-
-@pytest.fixture
-def secftp(tmp_path, capfdbinary):
-    with client_and_server(tmp_path, capfdbinary) as client:
-        yield client
 
 
 def fill(folder, files):

@@ -38,20 +38,6 @@ PIPES = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subproce
 WELCOME = Welcome(version=1, software="fake", capabilities=(), limits=Limits(requests=16, keepalive=15, idle=60))
 
 
-@pytest.fixture
-def home(tmp_path):
-    folder = tmp_path / "home"
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture
-def root(tmp_path):
-    folder = tmp_path / "root"
-    folder.mkdir()
-    return folder
-
-
 def both(home, where, cipher="aes128", name="name", **options):
     """A read to a file and a write of some data: two results."""
     return (

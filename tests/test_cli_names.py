@@ -36,17 +36,6 @@ ODD = [
 MOMENT = 1_700_000_000_123_456_789
 
 
-@pytest.fixture
-def root(tmp_path):
-    return tmp_path / "root"
-
-
-@pytest.fixture
-def secftp(tmp_path, capfdbinary):
-    with client_and_server(tmp_path, capfdbinary) as client:
-        yield client
-
-
 def fill(root, *names, contents=b"contents"):
     for name in names:
         path = os.path.join(os.fsencode(root), os.fsencode(name))

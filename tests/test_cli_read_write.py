@@ -18,20 +18,6 @@ PATTERN = random.Random(3).randbytes((3 << 20) + 7)
 CIPHERS = ["none", "aes128", "aes256"]
 
 
-@pytest.fixture
-def home(tmp_path):
-    folder = tmp_path / "home"
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture
-def root(tmp_path):
-    folder = tmp_path / "root"
-    folder.mkdir()
-    return folder
-
-
 def beginning(server, verb, cipher, *, key="(hidden)", filename="name", host=HOST):
     return (
         f"Client starting. Arguments:\n  host: {host}\n  port: {server.port}\n  command: {verb}\n"

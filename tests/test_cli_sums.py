@@ -12,7 +12,6 @@ import pytest
 from secftp.client import in_flight, verify
 from secftp.errors import ExitCode
 from secftp.session import packed
-from tests.command_line import client_and_server
 from tests.serving import digest_of
 
 ODD = [b"bad\xff", b"new\nline", b"carriage\rreturn", b"back\\slash", b"\x1b[2J", b"x" * 255, b" two  blanks "]
@@ -20,21 +19,10 @@ CHECKER = shutil.which("sha256sum")
 
 
 @pytest.fixture
-def root(tmp_path):
-    return tmp_path / "root"
-
-
-@pytest.fixture
 def here(tmp_path):
     folder = tmp_path / "here"
     folder.mkdir()
     return folder
-
-
-@pytest.fixture
-def secftp(tmp_path, capfdbinary):
-    with client_and_server(tmp_path, capfdbinary) as client:
-        yield client
 
 
 def fill(folder, files):

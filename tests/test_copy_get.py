@@ -12,24 +12,10 @@ from secftp.errors import NoSpace, NotADirectory, NotFound, UsageError
 from secftp.messages import Algorithm
 from secftp.storage import LocalStore
 from tests.copying import ODD_NAMES, OLD, Recorder, contents, download, look, make
-from tests.serving import digest_of, listing, serving
+from tests.serving import digest_of, listing
 
 SRC = RemoteLocation((b"src",))
 SIZES = [0, 1, 1023, 32767, 32768, 32769, 65535, 65536, 65537, 1 << 20, (1 << 20) + 1, 3_000_000]
-
-
-@pytest.fixture
-def server(tmp_path):
-    root = tmp_path / "root"
-    root.mkdir()
-    with serving(root) as running:
-        yield running
-
-
-@pytest.fixture
-def client(server):
-    with server.session() as session:
-        yield session
 
 
 @pytest.fixture

@@ -18,20 +18,6 @@ ROOT = RemoteLocation(())
 SIZES = [0, 1, 1023, 32767, 32768, 32769, 65535, 65536, 65537, 1 << 20, (1 << 20) + 1, 3_000_000]
 
 
-@pytest.fixture
-def server(tmp_path):
-    root = tmp_path / "root"
-    root.mkdir()
-    with serving(root) as running:
-        yield running
-
-
-@pytest.fixture
-def client(server):
-    with server.session() as session:
-        yield session
-
-
 def tree(tmp_path):
     """A tree with everything in it that a tree may have."""
     top = make(

@@ -16,14 +16,6 @@ RESUME = CopyOptions(resume=True)
 
 
 @pytest.fixture
-def server(tmp_path):
-    root = tmp_path / "root"
-    root.mkdir()
-    with serving(root) as running:
-        yield running
-
-
-@pytest.fixture
 def here(tmp_path):
     (tmp_path / "here").mkdir()
     return str(tmp_path / "here")

@@ -25,13 +25,6 @@ def state(tmp_path, monkeypatch):
     return folder / "secftp"
 
 
-@pytest.fixture
-def root(tmp_path):
-    folder = tmp_path / "root"
-    folder.mkdir()
-    return folder
-
-
 def test_the_first_start_makes_a_key_and_the_next_one_uses_it(recorded, state, root):
     first, second = load_or_create(root), load_or_create(root)
     assert (first.created, second.created) == (True, False)

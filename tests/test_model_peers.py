@@ -383,12 +383,6 @@ def test_anonymous_client(tmp_path, suite):
 # --- the real client, the model's server ------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def home(tmp_path):
-    (tmp_path / "home").mkdir()
-    return tmp_path / "home"
-
-
 def url(server, *path):
     return f"secftp://{HOST}:{server.port}/" + "/".join(path)
 

@@ -36,13 +36,6 @@ atexit.register(dump)
 
 
 @pytest.fixture
-def home(tmp_path):
-    folder = tmp_path / "home"
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture
 def served(tmp_path):
     """The directory that is served, and in which the server is started."""
     folder = tmp_path / "served"

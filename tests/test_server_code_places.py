@@ -33,13 +33,6 @@ def home(tmp_path):
     return folder
 
 
-@pytest.fixture
-def root(tmp_path):
-    folder = tmp_path / "root"
-    folder.mkdir()
-    return folder
-
-
 def checked(home, *arguments, command=SERVER, directory=None, **changes):
     """What a server with these arguments says to its start, without starting: the exit code and standard error."""
     done = subprocess.run(

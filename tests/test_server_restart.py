@@ -9,27 +9,12 @@ import threading
 import time
 
 import psutil
-import pytest
 
 from secftp.messages import End, Ok, Ping, Write, encode
 from tests.serving import DEADLINE, HOST, Hostile, client_command, digest_of, environment, put, session, until
 from tests.test_server_running import _started, activated
 
 DRAIN_SECONDS = 20.0
-
-
-@pytest.fixture
-def home(tmp_path):
-    folder = tmp_path / "home"
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture
-def root(tmp_path):
-    folder = tmp_path / "root"
-    folder.mkdir()
-    return folder
 
 
 def test_a_drain_of_twenty_seconds_loses_no_client(home, root):

@@ -49,20 +49,6 @@ SECRET = "correct horse battery staple"
 
 
 @pytest.fixture
-def home(tmp_path):
-    folder = tmp_path / "home"
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture
-def root(tmp_path):
-    folder = tmp_path / "root"
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture
 def key(home):
     """A key file and its key."""
     write_key_file(home / "key")

@@ -17,20 +17,6 @@ SECRET = "correct horse battery staple"
 
 
 @pytest.fixture
-def home(tmp_path):
-    directory = tmp_path / "home"
-    directory.mkdir()
-    return directory
-
-
-@pytest.fixture
-def root(tmp_path):
-    directory = tmp_path / "root"
-    directory.mkdir()
-    return directory
-
-
-@pytest.fixture
 def key(home):
     write_key_file(home / "key")
     return read_key_file(home / "key")

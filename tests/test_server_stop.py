@@ -38,20 +38,6 @@ SECRET = "correct horse battery staple"
 STAMP = r"!! (?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d: "
 
 
-@pytest.fixture
-def home(tmp_path):
-    folder = tmp_path / "home"
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture
-def root(tmp_path):
-    folder = tmp_path / "root"
-    folder.mkdir()
-    return folder
-
-
 def serve(home, root, *arguments, **options):
     """A server on a free port that anybody may read from and write to."""
     return server_process(home, "0", "--host", HOST, "--root", root, "--anonymous-write", *arguments, **options)

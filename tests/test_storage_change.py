@@ -21,15 +21,8 @@ from secftp.errors import (
     NotEmpty,
     NotFound,
 )
-from secftp.storage import LocalStore
 from secftp.storage import change as change_module
 from secftp.storage.names import partial_name, temporary_name
-
-
-@pytest.fixture
-def store(tmp_path):
-    with LocalStore(tmp_path) as opened:
-        yield opened
 
 
 @pytest.fixture

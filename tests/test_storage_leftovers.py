@@ -9,19 +9,12 @@ import types
 import pytest
 
 from secftp.errors import FileError, NoSpace, NotFound
-from secftp.storage import LocalStore
 from secftp.storage import sink as sink_module
 from secftp.storage import small as small_module
 from secftp.storage.names import partial_name
 
 A, B, C = (b"a",), (b"b",), (b"c",)
 SIZE = 2 << 20
-
-
-@pytest.fixture
-def store(tmp_path):
-    with LocalStore(tmp_path) as made:
-        yield made
 
 
 def write(store, path, data, **options):

@@ -28,7 +28,7 @@ from secftp.errors import (
     NotFound,
     UsageError,
 )
-from secftp.storage import LocalStore, create_local_sink, resume_local_sink, stat_local, sweep
+from secftp.storage import create_local_sink, resume_local_sink, stat_local, sweep
 from secftp.storage import modes as modes_module
 from secftp.storage import sink as sink_module
 from secftp.storage import unfinished as unfinished_module
@@ -36,12 +36,6 @@ from secftp.storage.names import partial_name, temporary_name
 
 NAME = (b"f",)
 PARTIAL = partial_name(b"f").decode()
-
-
-@pytest.fixture
-def store(tmp_path):
-    with LocalStore(tmp_path) as opened:
-        yield opened
 
 
 def views(*chunks):

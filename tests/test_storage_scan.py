@@ -9,17 +9,10 @@ import tracemalloc
 import pytest
 
 from secftp.errors import Forbidden, InputOutputError, NameRefused, NotADirectory, NotFound
-from secftp.storage import LocalStore
 from secftp.storage import scan as scan_module
 from secftp.storage.names import partial_name, temporary_name
 
 HOSTILE = [b"\xff\xfe", b"new\nline", b"a" * 255, b"\x1b[2J", b"-rf", b" "]
-
-
-@pytest.fixture
-def store(tmp_path):
-    with LocalStore(tmp_path) as opened:
-        yield opened
 
 
 def place(root, *names):

@@ -33,12 +33,6 @@ NAME = (b"f",)
 
 
 @pytest.fixture
-def store(tmp_path):
-    with LocalStore(tmp_path) as opened:
-        yield opened
-
-
-@pytest.fixture
 def umask():
     """A function that sets the process's umask, for us too; undone afterwards."""
     before = os.umask(0o022)

@@ -21,19 +21,13 @@ from secftp.errors import (
     NotFound,
     TooLarge,
 )
-from secftp.storage import LocalStore, SmallFiles, sweep
+from secftp.storage import SmallFiles, sweep
 from secftp.storage import modes as modes_module
 from secftp.storage import small as small_module
 from secftp.storage import unfinished as unfinished_module
 
 NAME = (b"f",)
 LIMIT = 32768
-
-
-@pytest.fixture
-def store(tmp_path):
-    with LocalStore(tmp_path) as opened:
-        yield opened
 
 
 @pytest.fixture(params=["any store", "local"])

@@ -13,12 +13,6 @@ from secftp.storage import source as source_module
 from secftp.storage.vectors import IOV_MAX
 
 
-@pytest.fixture
-def store(tmp_path):
-    with LocalStore(tmp_path) as opened:
-        yield opened
-
-
 def read(source, sizes, offset=0):
     """What one readv gives, with buffers of these sizes."""
     buffers = [bytearray(size) for size in sizes]

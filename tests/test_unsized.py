@@ -15,7 +15,6 @@ from secftp.errors import ExitCode, InputOutputError, TooLarge
 from secftp.storage import LocalStore, PipeSource, open_local_source, unsized
 from secftp.storage.outgoing import OutgoingFile, OutgoingTree, SmallContent
 from secftp.storage.unsized import with_size
-from tests.command_line import client_and_server
 from tests.copying import Recorder, contents, upload
 from tests.programs import serving_programs
 from tests.serving import DEADLINE, KEY, session
@@ -182,12 +181,6 @@ def test_one_that_is_too_large_to_be_announced_fails(process, tmp_path, monkeypa
 
 
 # --- to a server ------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def secftp(tmp_path, capfdbinary):
-    with client_and_server(tmp_path, capfdbinary) as client:
-        yield client
 
 
 @pytest.mark.parametrize("options", [[], ["--limit", "10M"], ["--resume"], ["--progress", "json"], ["--update"]])

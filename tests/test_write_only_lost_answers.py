@@ -34,13 +34,6 @@ def named(rights, *names):
     return {name: NamedKey(SECRET_KEY.password(), rights) for name in names or ("drop",)}
 
 
-@pytest.fixture
-def root(tmp_path):
-    made = tmp_path / "root"
-    made.mkdir()
-    return made
-
-
 @pytest.fixture(params=KEYS.values(), ids=KEYS)
 def server(root, request):
     with serving(root, key=SECRET_KEY, named=named(request.param)) as running:
