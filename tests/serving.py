@@ -21,7 +21,7 @@ from secftp.channel import Credentials, listen
 from secftp.errors import NoSpace
 from secftp.handshake import ClientHandshake, ServerHandshake
 from secftp.keys import Key
-from secftp.messages import Direction, decode, encode
+from secftp.messages import Direction, Kind, decode, encode
 from secftp.record import Mode, Suite
 from secftp.server.access import Access
 from secftp.server.log import Log
@@ -168,7 +168,7 @@ class MemorySource:
     wait_descriptor = None
 
     def __init__(self, data, *, announced=True, chunk=None, failure=None, fails_at=0):
-        self.info = FileInfo("file", len(data) if announced else None, 1_700_000_000_000_000_000, 0o644)
+        self.info = FileInfo(Kind.FILE, len(data) if announced else None, 1_700_000_000_000_000_000, 0o644)
         self.taken = 0
         self._data = data
         self._chunk = chunk
@@ -213,7 +213,7 @@ class MemorySink:
 
     def commit(self):
         self.data = bytes(self.received)
-        return FileInfo("file", len(self.data), 0, 0o644)
+        return FileInfo(Kind.FILE, len(self.data), 0, 0o644)
 
     def abort(self):
         pass

@@ -95,7 +95,7 @@ def test_short_requests_wait_for_one_another_and_long_ones_for_nobody(served):
         thread.start()
     gate.wait_for(module.SHORT_MAX)
     with pool.session(long=True) as session:
-        assert session.stat(()).kind == Kind.FOLDER
+        assert session.stat(()).kind == Kind.DIRECTORY
     gate.open()
     for thread in threads:
         thread.join(DEADLINE)

@@ -80,7 +80,7 @@ def test_what_no_server_says_ends_it_with_a_sentence(against, tmp_path, name, an
 
 
 def folder(wire, request):
-    wire.frame(*encode(Info(id=request.id, kind=Kind.FOLDER, size=0, mtime_ns=0, mode=0o755)))
+    wire.frame(*encode(Info(id=request.id, kind=Kind.DIRECTORY, size=0, mtime_ns=0, mode=0o755)))
 
 
 def listing_of(path):

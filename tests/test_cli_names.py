@@ -118,7 +118,7 @@ def test_a_folder_that_can_not_be_entered_is_told(secftp, root):
 
 
 UNKNOWN = [
-    Listed((b"top",), Kind.FOLDER, 0, MOMENT, 0o755),
+    Listed((b"top",), Kind.DIRECTORY, 0, MOMENT, 0o755),
     Listed((b"top",), None, code=ErrorCode.FORBIDDEN),  # it broke off while it was listed
     Listed((b"lost",), None, code=ErrorCode.IO_ERROR),
     Listed((b"file",), Kind.FILE, 8, MOMENT, 0o644),

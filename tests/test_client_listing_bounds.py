@@ -126,7 +126,7 @@ def played(parts, last=None):
     def play(wire):
         while (request := wire.receive()) is not None:
             if isinstance(request, Stat):
-                wire.frame(*encode(Info(id=request.id, kind=Kind.FOLDER, size=0, mtime_ns=0, mode=0o755)))
+                wire.frame(*encode(Info(id=request.id, kind=Kind.DIRECTORY, size=0, mtime_ns=0, mode=0o755)))
             elif isinstance(request, List):
                 if request.path == (b"top",):
                     for entries in parts():
@@ -174,7 +174,7 @@ needs_proc = pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="the mem
 
 
 @needs_proc
-@pytest.mark.parametrize("kind", [Kind.FILE, Kind.FOLDER])
+@pytest.mark.parametrize("kind", [Kind.FILE, Kind.DIRECTORY])
 @pytest.mark.parametrize("action", KEEPING)
 def test_a_listing_without_end_is_refused(tmp_path, action, kind):
     """It goes on after the client has enough, too, whatever that asks for."""
@@ -189,7 +189,7 @@ def test_a_listing_without_end_is_refused(tmp_path, action, kind):
 
 
 @needs_proc
-@pytest.mark.parametrize("kind", [Kind.FILE, Kind.FOLDER])
+@pytest.mark.parametrize("kind", [Kind.FILE, Kind.DIRECTORY])
 @pytest.mark.parametrize("action", STREAMING)
 def test_a_listing_that_is_used_as_it_comes_takes_little(tmp_path, action, kind):
     """More than the memory that it may take, and then the server is gone."""

@@ -46,7 +46,7 @@ def file(name, size=1, **more):
 
 
 def folder(name, **more):
-    return Listed((name,), Kind.FOLDER, 0, 5, 0o755, **more)
+    return Listed((name,), Kind.DIRECTORY, 0, 5, 0o755, **more)
 
 
 def small(data, digest=None):
@@ -61,7 +61,7 @@ def say(wire, message):
 class Script:
     """A server that answers by a table: what is in each folder, what each file holds."""
 
-    def __init__(self, folders, *, files=None, capabilities=CAPABILITIES, kind=Kind.FOLDER):
+    def __init__(self, folders, *, files=None, capabilities=CAPABILITIES, kind=Kind.DIRECTORY):
         self.folders = folders
         self.files = files or {}
         self.capabilities = capabilities
@@ -303,7 +303,7 @@ class Taking(Script):
     """A server that takes everything and keeps nothing; `refuse` says what becomes of a file."""
 
     def __init__(self, refuse=lambda _name: None):
-        super().__init__({}, kind=Kind.FOLDER)
+        super().__init__({}, kind=Kind.DIRECTORY)
         self.refuse = refuse
 
     def answer(self, wire, message):

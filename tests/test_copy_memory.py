@@ -84,7 +84,7 @@ def peak_of(action):
 
 @pytest.mark.parametrize("count", [3_000, 12_000])
 def test_a_put_of_many_files_takes_no_more_memory_than_of_few(monkeypatch, tmp_path, count):
-    info = FileInfo("folder", 0, 5, 0o755)
+    info = FileInfo(Kind.DIRECTORY, 0, 5, 0o755)
 
     def walk(_tree, _wanted, *, with_info=False):
         yield Found(What.FOLDER, (), info)
@@ -109,7 +109,7 @@ def test_a_put_of_many_files_takes_no_more_memory_than_of_few(monkeypatch, tmp_p
 def test_the_plan_is_told_late_rather_than_kept_whole(monkeypatch, tmp_path):
     """A walk through more files than are kept waiting for the sake of a plan."""
     monkeypatch.setattr(sys.modules[Upload.__module__], "_PLANNED_AHEAD", 100)
-    info = FileInfo("file", 3, 5, 0o644)
+    info = FileInfo(Kind.FILE, 3, 5, 0o644)
     walked = []
 
     def walk(_tree, _wanted, *, with_info=False):
@@ -179,12 +179,12 @@ def test_few_folders_are_begun_at_a_time(tmp_path):
     def answer(request):
         nonlocal most
         if not isinstance(request, List):
-            return Info(id=request.id, kind=Kind.FOLDER, size=0, mtime_ns=5, mode=0o755)
+            return Info(id=request.id, kind=Kind.DIRECTORY, size=0, mtime_ns=5, mode=0o755)
         walk = copy._walk
         most = max(most, len(walk._under_way) + len(walk._listed))
         depth = len(request.path)
         names = [b"%d" % number for number in range(15)] if depth < 4 else []
-        entries = tuple(Listed((name,), Kind.FOLDER, 0, 5, 0o755) for name in names)
+        entries = tuple(Listed((name,), Kind.DIRECTORY, 0, 5, 0o755) for name in names)
         return Entries(id=request.id, entries=entries, last=True)
 
     copy = Download([RemoteLocation((b"x",))], str(tmp_path / "target"))

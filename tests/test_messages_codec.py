@@ -202,7 +202,7 @@ EXAMPLES = [
             entries=(
                 Listed((b"a", b"b"), Kind.FILE, 3, -1, 0o600),
                 Listed((b"c",), None),
-                Listed((b"d",), Kind.FOLDER, 0, 1, 2, ErrorCode.FORBIDDEN),
+                Listed((b"d",), Kind.DIRECTORY, 0, 1, 2, ErrorCode.FORBIDDEN),
             ),
             last=True,
         ),
@@ -251,7 +251,7 @@ EXAMPLES = [
         b"\x84\xa2id\x01\xa4size\x03\xa8mtime_ns\xcf\x0d\xe0\xb6\xb3\xa7\x64\x00\x00\xa4mode\xcd\x01\x80",
     ),
     (
-        Info(id=3, kind=Kind.FOLDER, size=0, mtime_ns=0, mode=0o755),
+        Info(id=3, kind=Kind.DIRECTORY, size=0, mtime_ns=0, mode=0o755),
         DOWN,
         0x24,
         0,
@@ -643,7 +643,8 @@ def test_the_largest_message_of_each_kind_fits():
         Files(id=MAX_ID, files=(SmallFile(ErrorCode.UNSUPPORTED),) * MAX_MANY),
         ReadMany(id=MAX_ID, paths=((b"x" * 63,) * 64,) * 15, algorithm=Algorithm.XXH128),
         Entries(
-            id=MAX_ID, entries=(Listed((b"x" * 63,) * 64, Kind.FOLDER, 0, MAX_SIZE, MAX_MODE, ErrorCode.UNSUPPORTED),)
+            id=MAX_ID,
+            entries=(Listed((b"x" * 63,) * 64, Kind.DIRECTORY, 0, MAX_SIZE, MAX_MODE, ErrorCode.UNSUPPORTED),),
         ),
     ):
         assert len(encode(message)[2]) <= MAX_BULK

@@ -35,7 +35,7 @@ def test_changes_do_what_they_say(tmp_path):
         (tmp_path / "file").write_bytes(b"newer")
         client.rename((b"file",), (b"a", b"b", b"moved"), overwrite=True)
         client.set_attributes((b"a", b"b", b"moved"), mode=0o600, mtime_ns=1_234_567_890)
-        client.remove((b"c",), kind=Kind.FOLDER)
+        client.remove((b"c",), kind=Kind.DIRECTORY)
         client.set_attributes((), mtime_ns=42)
     assert listing(tmp_path) == ["a", "a/b", "a/b/moved"]
     status = (tmp_path / "a" / "b" / "moved").stat()
@@ -54,7 +54,7 @@ def test_changes_do_what_they_say(tmp_path):
 REFUSED = {
     "remove nothing": (NotFound, lambda client: client.remove((b"none",))),
     "remove a full folder": (NotEmpty, lambda client: client.remove((b"full",))),
-    "remove a file as folder": (NotADirectory, lambda client: client.remove((b"file",), kind=Kind.FOLDER)),
+    "remove a file as folder": (NotADirectory, lambda client: client.remove((b"file",), kind=Kind.DIRECTORY)),
     "remove a folder as file": (IsADirectory, lambda client: client.remove((b"empty",), kind=Kind.FILE)),
     "remove below a file": (NotADirectory, lambda client: client.remove((b"file", b"x"))),
     "remove an unfinished file": (NameRefused, lambda client: client.remove((b".secftp-tmp-1",))),
@@ -85,7 +85,7 @@ def test_what_is_refused_changes_nothing_and_the_session_goes_on(tmp_path):
             with pytest.raises(error):
                 ask(client)
             assert listing(tmp_path) == before, what
-        assert client.stat(()).kind == Kind.FOLDER
+        assert client.stat(()).kind == Kind.DIRECTORY
     assert "Internal" not in server.log.text
     assert (tmp_path / "other").read_bytes() == b"other"
 
@@ -185,7 +185,7 @@ def test_the_served_folder_itself_has_attributes(tmp_path):
     os.utime(tmp_path, ns=(0, 77))
     with served(tmp_path) as server, server.session() as client:
         info = client.stat(())
-        assert (info.kind, info.size, info.mtime_ns) == (Kind.FOLDER, 0, 77)
+        assert (info.kind, info.size, info.mtime_ns) == (Kind.DIRECTORY, 0, 77)
         with pytest.raises(NotFound):
             client.stat((b"file",), partial=True)
     assert server.log.done[0].path == ()

@@ -14,7 +14,7 @@ from secftp.storage import FileInfo, LocalStore, Scanned
 from tests.requests_at import served
 from tests.serving import digest_of, serving
 
-FILE = FileInfo("file", 5, 1_700_000_000_000_000_000, 0o644)
+FILE = FileInfo(Kind.FILE, 5, 1_700_000_000_000_000_000, 0o644)
 
 
 class Scan(LocalStore):
@@ -86,8 +86,8 @@ def test_many_short_names_are_no_more_than_a_message_may_hold(tmp_path):
 def test_the_longest_names_there_are_fit(tmp_path, depth):
     """Each bound on an entry's size is met at once: the largest numbers, the longest code, the most names."""
     path = (b"x" * (4095 // depth - 1 if depth > 1 else 255),) * depth
-    worst = FileInfo("folder", 0, -(2**63), 0o7777)
-    large = FileInfo("file", 2**63 - 1, -(2**63), 0o7777)
+    worst = FileInfo(Kind.DIRECTORY, 0, -(2**63), 0o7777)
+    large = FileInfo(Kind.FILE, 2**63 - 1, -(2**63), 0o7777)
     store = Scan(tmp_path, [Scanned(path, worst, Forbidden("no")), Scanned(path, large)] * 500)
     with served(tmp_path, store=store) as server:
         wire = server.wire()
@@ -109,7 +109,7 @@ def test_a_tree_is_told_of_as_it_is(tmp_path):
         flat = list(client.list(()))
         deep = list(client.list((), recursive=True))
         below = list(client.list((b"one", b"two")))
-    assert [(entry.path, entry.kind) for entry in flat] == [((b"one",), Kind.FOLDER)]
+    assert [(entry.path, entry.kind) for entry in flat] == [((b"one",), Kind.DIRECTORY)]
     assert [entry.path for entry in deep[:1]] == [(b"one",)], "a folder comes before what is in it"
     assert {entry.path for entry in deep} == {
         (b"one",),
@@ -138,7 +138,7 @@ def test_what_is_no_folder_has_no_listing(tmp_path, path, code):
 
 
 def test_what_is_wrong_with_a_folder_below_is_told_at_its_entry(tmp_path):
-    folder = FileInfo("folder", 0, 0, 0o755)
+    folder = FileInfo(Kind.DIRECTORY, 0, 0, 0o755)
     store = Scan(
         tmp_path,
         [
@@ -149,7 +149,7 @@ def test_what_is_wrong_with_a_folder_below_is_told_at_its_entry(tmp_path):
     )
     with served(tmp_path, store=store) as server, server.session() as client:
         shut, odd, good = client.list((), recursive=True)
-    assert (shut.kind, shut.code) == (Kind.FOLDER, ErrorCode.FORBIDDEN)
+    assert (shut.kind, shut.code) == (Kind.DIRECTORY, ErrorCode.FORBIDDEN)
     assert (odd.kind, odd.code) == (None, None)
     assert (good.kind, good.size, good.code) == (Kind.FILE, 5, None)
 

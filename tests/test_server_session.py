@@ -247,7 +247,7 @@ def test_stat_tells_files_from_folders_and_nothing_else(tmp_path):
         info = client.stat((b"file",))
         assert (info.kind, info.size, info.mtime_ns, info.mode) == (Kind.FILE, 5, 1_234_567_890_123_456_789, 0o640)
         info = client.stat((b"folder",))
-        assert (info.kind, info.size) == (Kind.FOLDER, 0)
+        assert (info.kind, info.size) == (Kind.DIRECTORY, 0)
         for name in (b"link", b"nothing"):
             with pytest.raises(NotFound):
                 client.stat((name,))

@@ -144,7 +144,7 @@ def test_a_listing_may_be_left_and_mixed_with_other_calls(tmp_path):
         listed = client.list(())
         first = next(listed)
         client.remove(first.path)
-        assert client.stat(()).kind == Kind.FOLDER
+        assert client.stat(()).kind == Kind.DIRECTORY
         again = list(itertools.islice(client.list((), recursive=True), 10))
         assert len(again) == 10
         del listed
@@ -163,7 +163,7 @@ def test_a_listing_that_is_left_is_cancelled():
         wire.send(Entries(id=1, entries=(Listed((b"a",), Kind.FILE), Listed((b"b",), Kind.FILE))))
         heard.extend(wire.receive() for _ in range(2))
         wire.send(Entries(id=1, entries=(Listed((b"c",), Kind.FILE),)), Error(id=1, code=ErrorCode.CANCELLED))
-        wire.send(Info(id=2, kind=Kind.FOLDER, size=0, mtime_ns=0, mode=0))
+        wire.send(Info(id=2, kind=Kind.DIRECTORY, size=0, mtime_ns=0, mode=0))
         assert wire.receive() == Bye()
 
     with fake_server(play) as port, session(port) as client:
@@ -182,7 +182,7 @@ def test_a_name_that_is_none_is_refused_here_and_the_session_goes_on(tmp_path):
                     list(call(path))
         with pytest.raises(UsageError):
             client.set_attributes((), mode=0o10000)
-        assert client.stat(()).kind == Kind.FOLDER
+        assert client.stat(()).kind == Kind.DIRECTORY
         assert list(client.list(())) == []
         put(client, b"name", b"contents")
 

@@ -21,6 +21,7 @@ from secftp.errors import (
     NotEmpty,
     NotFound,
 )
+from secftp.messages.vocabulary import Kind
 from secftp.storage import change as change_module
 from secftp.storage.names import partial_name, temporary_name
 
@@ -90,9 +91,9 @@ def test_a_kind_keeps_the_other_from_being_removed(tmp_path, store):
     (tmp_path / "folder").mkdir()
     (tmp_path / "file").write_bytes(b"x")
     with pytest.raises(IsADirectory, match=r"^It is a folder: folder$"):
-        store.remove((b"folder",), kind="file")
+        store.remove((b"folder",), kind=Kind.FILE)
     with pytest.raises(NotADirectory, match=r"^It is not a folder: file$"):
-        store.remove((b"file",), kind="folder")
+        store.remove((b"file",), kind=Kind.DIRECTORY)
     assert tree(tmp_path) == ["file", "folder"]
 
 

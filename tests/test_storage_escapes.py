@@ -14,6 +14,7 @@ import time
 import pytest
 
 from secftp.errors import AlreadyExists, FileError, Forbidden, IsADirectory, NameRefused, NotADirectory, NotFound
+from secftp.messages.vocabulary import Kind
 from secftp.storage import LocalStore
 
 SECRET = b"what lies outside of the root"
@@ -121,7 +122,7 @@ LOOKING = {
     "scan": lambda store, path: list(store.scan(path)),
     "scan all": lambda store, path: list(store.scan(path, recursive=True)),
     "remove": lambda store, path: store.remove(path),
-    "remove a folder": lambda store, path: store.remove(path, kind="folder"),
+    "remove a folder": lambda store, path: store.remove(path, kind=Kind.DIRECTORY),
     "rename": lambda store, path: store.rename(path, (b"taken-by-rename",), overwrite=True),
     "rename to a free name": lambda store, path: store.rename(path, (b"taken-by-rename",)),
     "set attributes": lambda store, path: store.set_attributes(path, mode=0o777, mtime_ns=1),
@@ -394,7 +395,7 @@ class Raced:
         self.store.remove((b"folder", b"victim"))
 
     def remove_folder(self):
-        self.store.remove((b"folder", b"sub"), kind="folder")
+        self.store.remove((b"folder", b"sub"), kind=Kind.DIRECTORY)
 
     def rename(self):
         self.store.rename((b"folder", b"renamed"), (b"got",), overwrite=True)

@@ -9,6 +9,7 @@ import types
 import pytest
 
 from secftp.errors import FileError, NoSpace, NotFound
+from secftp.messages.vocabulary import Kind
 from secftp.storage import sink as sink_module
 from secftp.storage import small as small_module
 from secftp.storage.names import partial_name
@@ -57,7 +58,7 @@ CHANGES = {
     "a file that may be kept": (lambda store: (begin(store, A), write(store, A, b"x", keep=True)), ["a"]),
     "removed": (lambda store: (write(store, A, b"x"), begin(store, A), store.remove(A)), []),
     "removed where nothing else is": (lambda store: (begin(store, A), store.remove(A)), []),
-    "removed as a file": (lambda store: (begin(store, A), store.remove(A, kind="file")), []),
+    "removed as a file": (lambda store: (begin(store, A), store.remove(A, kind=Kind.FILE)), []),
     "moved": (lambda store: moved_to(store, A, B), ["b"]),
     "moved over another": (lambda store: moved_to(store, A, B, overwrite=True), ["b"]),
     "a directory of the name": (lambda store: (begin(store, A), store.make_folder(A)), ["a"]),
@@ -82,7 +83,7 @@ def test_a_directory_of_the_name_takes_it_along(store, tmp_path):
 def test_a_directory_is_not_taken_for_what_is_kept(store, tmp_path):
     begin(store, A)
     with pytest.raises(NotFound):
-        store.remove(A, kind="folder")
+        store.remove(A, kind=Kind.DIRECTORY)
     assert store.stat(A, partial=True).size == 5
     with pytest.raises(NotFound):
         store.remove(B)

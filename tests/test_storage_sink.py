@@ -23,6 +23,7 @@ from secftp.errors import (
     TooLarge,
     UsageError,
 )
+from secftp.messages.vocabulary import Kind
 from secftp.storage import FileInfo, LocalStore
 from secftp.storage import modes as modes_module
 from secftp.storage import sink as sink_module
@@ -515,4 +516,4 @@ def test_a_size_that_can_not_fit_is_refused_at_once_and_one_that_fits_reserves_n
     with store.create_sink(NAME, size=2**20) as sink:
         assert os.stat(tmp_path / os.listdir(tmp_path)[0]).st_blocks == 0
         info = sink.commit()
-    assert info == FileInfo("file", 0, info.mtime_ns, info.mode)
+    assert info == FileInfo(Kind.FILE, 0, info.mtime_ns, info.mode)

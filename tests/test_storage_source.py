@@ -8,6 +8,7 @@ import os
 import pytest
 
 from secftp.errors import FileChanged, Forbidden, InputOutputError, IsADirectory, NotADirectory, NotFound
+from secftp.messages.vocabulary import Kind
 from secftp.storage import FileInfo, LocalStore, open_local_source
 from secftp.storage import source as source_module
 from secftp.storage.vectors import IOV_MAX
@@ -31,7 +32,7 @@ def test_a_file_is_read_whole_whatever_its_name(tmp_path, store, name, content):
     os.utime(place, ns=(1, 1_234_567_891_000_000_000))
     os.chmod(place, 0o640)
     with store.open_source((name,)) as source:
-        assert source.info == FileInfo("file", len(content), 1_234_567_891_000_000_000, 0o640)
+        assert source.info == FileInfo(Kind.FILE, len(content), 1_234_567_891_000_000_000, 0o640)
         assert source.info == store.stat((name,))
         assert read(source, [1000, 1, 0, 100_000]) == content
         assert read(source, [10], len(content)) == b""

@@ -102,7 +102,7 @@ def test_what_is_known_of_an_entry(code):
     assert isinstance(unknown, InputOutputError if code is None else Forbidden)
     assert str(unknown).startswith("x: ")
     assert problem_of(Listed((b"x",), Kind.FILE), (b"x",)) is None
-    assert isinstance(problem_of(Listed((b"x",), Kind.FOLDER, code=ErrorCode.FORBIDDEN), (b"x",)), Forbidden)
+    assert isinstance(problem_of(Listed((b"x",), Kind.DIRECTORY, code=ErrorCode.FORBIDDEN), (b"x",)), Forbidden)
 
 
 # --- the verbs --------------------------------------------------------------------------------------------------------
@@ -195,7 +195,7 @@ def test_put(secftp, sick, tmp_path):
 
 def test_an_old_server_gives_no_reason(against):
     def folder(wire, request):
-        wire.frame(*encode(Info(id=request.id, kind=Kind.FOLDER, size=0, mtime_ns=0, mode=0o755)))
+        wire.frame(*encode(Info(id=request.id, kind=Kind.DIRECTORY, size=0, mtime_ns=0, mode=0o755)))
 
     def entries(wire, request):
         wire.frame(*encode(Entries(id=request.id, entries=(Listed((b"odd",), None),), last=True)))
@@ -208,7 +208,7 @@ def test_an_old_server_gives_no_reason_and_nothing_is_removed(against):
     asked = []
 
     def folder(wire, request):
-        wire.frame(*encode(Info(id=request.id, kind=Kind.FOLDER, size=0, mtime_ns=0, mode=0o755)))
+        wire.frame(*encode(Info(id=request.id, kind=Kind.DIRECTORY, size=0, mtime_ns=0, mode=0o755)))
 
     def entries(wire, request):
         wire.frame(*encode(Entries(id=request.id, entries=(Listed((b"odd",), None),), last=True)))

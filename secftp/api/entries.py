@@ -5,9 +5,10 @@ from __future__ import annotations
 import datetime as dt
 import stat
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, AnyStr, Final, Generic, Literal
+from typing import TYPE_CHECKING, AnyStr, Final, Generic
 
 from secftp.errors import InputOutputError, Side
+from secftp.messages.vocabulary import Kind
 
 if TYPE_CHECKING:
     from secftp.errors import FileError
@@ -23,18 +24,18 @@ class RemoteStat:
     its twelve permission bits. Links and special files are never served, so there are no other kinds.
     """
 
-    kind: Literal["file", "folder"]
+    kind: Kind
     size: int
     mtime_ns: int
     mode: int
 
     def is_file(self) -> bool:
         """Whether it is a file."""
-        return self.kind == "file"
+        return self.kind is Kind.FILE
 
     def is_dir(self) -> bool:
         """Whether it is a folder."""
-        return self.kind == "folder"
+        return self.kind is Kind.DIRECTORY
 
     @property
     def mtime(self) -> float:
@@ -67,7 +68,7 @@ class RemoteStat:
     @property
     def st_mode(self) -> int:
         """`mode` together with the kind, for `stat.S_ISDIR`, `stat.filemode` and their like."""
-        return self.mode | (stat.S_IFDIR if self.kind == "folder" else stat.S_IFREG)
+        return self.mode | (stat.S_IFDIR if self.kind is Kind.DIRECTORY else stat.S_IFREG)
 
 
 @dataclass(frozen=True, slots=True)

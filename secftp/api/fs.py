@@ -23,6 +23,7 @@ from secftp.api.client import DEFAULT_TIMEOUT, Remote, connect
 from secftp.api.fs_files import Compressed, Deferred
 from secftp.api.names import encoded
 from secftp.errors import UsageError
+from secftp.messages.vocabulary import Kind
 from secftp.url import DEFAULT_PORT, Url, format_url, is_url, parse_url
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from secftp.api.writer import RemoteWriter
     from secftp.keys import Key
 
-_TYPES: Final = {"file": "file", "folder": "directory"}
+_TYPES: Final = {Kind.FILE: "file", Kind.DIRECTORY: "directory"}
 
 
 class SecftpFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no types

@@ -121,4 +121,5 @@ class Listing(Generic[AnyStr]):
 
 def stat_of(info: Info | Listed) -> RemoteStat:
     """What the wire says of a file or folder, as a program sees it."""
-    return RemoteStat("folder" if info.kind == "folder" else "file", info.size, info.mtime_ns, info.mode)
+    assert info.kind is not None, "an entry that could not be looked at has no RemoteStat"
+    return RemoteStat(info.kind, info.size, info.mtime_ns, info.mode)

@@ -10,6 +10,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from secftp.errors import Cancelled
+from secftp.messages.vocabulary import Kind
 from secftp.storage import FileInfo, Sink, Source
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ class MemorySource(Source):
 
     def __init__(self, data: memoryview) -> None:
         self._data = data
-        self.info: FileInfo = FileInfo("file", len(data), time.time_ns(), _MODE)
+        self.info: FileInfo = FileInfo(Kind.FILE, len(data), time.time_ns(), _MODE)
 
     @property
     def wait_descriptor(self) -> None:
@@ -64,7 +65,7 @@ class MemorySink(Sink):
 
     def commit(self) -> FileInfo:
         """Nothing to do: whoever holds the sink looks at it afterwards only."""
-        return FileInfo("file", len(self), time.time_ns(), _MODE)
+        return FileInfo(Kind.FILE, len(self), time.time_ns(), _MODE)
 
     def abort(self) -> None:
         """Forget the bytes."""
@@ -95,7 +96,7 @@ class BufferSink(Sink):
 
     def commit(self) -> FileInfo:
         """Nothing to do: what was written is where it belongs."""
-        return FileInfo("file", self.size, time.time_ns(), _MODE)
+        return FileInfo(Kind.FILE, self.size, time.time_ns(), _MODE)
 
     def abort(self) -> None:
         """Do nothing; what is in the buffer means nothing then."""
@@ -114,7 +115,7 @@ class GrowingSource(Source):
     __slots__ = ("_bell", "_broken", "_changed", "_given_up", "_queue", "_queued", "_ring", "_rung", "_whole", "info")
 
     def __init__(self) -> None:
-        self.info: FileInfo = FileInfo("file", None, time.time_ns(), _MODE)
+        self.info: FileInfo = FileInfo(Kind.FILE, None, time.time_ns(), _MODE)
         self._changed = threading.Condition()
         self._queue: deque[memoryview] = deque()
         self._queued = 0

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final, TypeVar
 from secftp.api.memory import BufferSink, MemorySink
 from secftp.api.ranges import Part, read_part
 from secftp.errors import UsageError
-from secftp.messages import ErrorCode, exception_for
+from secftp.messages import ErrorCode, Kind, exception_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,7 +55,7 @@ class RemoteReader(_Base):
     def __init__(self, pool: Pool, path: Path, name: str | bytes) -> None:
         super().__init__()
         info = pool.ask(lambda connection: connection.session.stat(path))
-        if info.kind == "folder":
+        if info.kind is Kind.DIRECTORY:
             raise exception_for(ErrorCode.IS_DIRECTORY, path)
         self.name = name
         self.mode = "rb"

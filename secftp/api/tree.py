@@ -174,7 +174,7 @@ class RemoteTree:
                     session.make_folder(wanted[:-1], parents=True)
                     session.make_folder(wanted, mode=mode, token=token)
             except AlreadyExists:
-                if not exist_ok or session.stat(wanted).kind != Kind.FOLDER:
+                if not exist_ok or session.stat(wanted).kind is not Kind.DIRECTORY:
                     raise
 
         self._pool.change(make)
@@ -200,7 +200,7 @@ class RemoteTree:
 
     def rmdir(self, path: RemotePath) -> None:
         """Remove a folder that is empty. Raises `NotFound`, `NotADirectory`, `NotEmpty`."""
-        self._remove(path, Kind.FOLDER)
+        self._remove(path, Kind.DIRECTORY)
 
     def rmtree(self, path: RemotePath, *, missing_ok: bool = False) -> None:
         """Remove a folder and everything in it. Raises `NotADirectory` for a file, and the first thing that goes wrong.

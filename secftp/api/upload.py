@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from secftp.api.memory import GrowingSource
 from secftp.errors import AlreadyExists, Forbidden, NotFound, UsageError
-from secftp.messages import ErrorCode, exception_for, remote_failure
+from secftp.messages import ErrorCode, Kind, exception_for, remote_failure
 from secftp.session import Unconfirmed
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def require_place(session: Session, path: Path, *, overwrite: bool) -> None:
         if len(path) > 1:
             _require_folder(session, path[:-1])
         return
-    if kind == "folder":
+    if kind is Kind.DIRECTORY:
         raise exception_for(ErrorCode.IS_DIRECTORY, path)
     if not overwrite:
         raise remote_failure(AlreadyExists, path, "it exists already.")

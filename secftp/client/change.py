@@ -125,7 +125,7 @@ def _remove(session: Session, url: Url, options: RemoveOptions, failures: Failur
         failures.done = True
         return
     kind = session.stat(url.path).kind
-    if kind == Kind.FILE:
+    if kind is Kind.FILE:
         if url.trailing_slash:
             raise is_a_file(url.path)
         session.remove(url.path, kind=kind, token=token)
@@ -152,7 +152,7 @@ def _is_target_folder(session: Session, options: MoveOptions) -> bool:
     """Whether things go into the target. Raises `NotFound` and `NotADirectory` if they must and can't."""
     target, several = options.target, len(options.sources) > 1
     try:
-        is_folder = session.stat(target.path).kind == Kind.FOLDER
+        is_folder = session.stat(target.path).kind is Kind.DIRECTORY
     except NotFound:
         if several or (target.trailing_slash and not _all_folders(options)):
             raise remote_failure(
@@ -170,5 +170,5 @@ def _all_folders(options: MoveOptions) -> bool:
 
 
 def _require_folder(session: Session, url: Url) -> None:
-    if session.stat(url.path).kind != Kind.FOLDER:
+    if session.stat(url.path).kind is not Kind.DIRECTORY:
         raise is_a_file(url.path)

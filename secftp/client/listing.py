@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from secftp.client.remote import Failures, is_a_file, opened
 from secftp.client.terminal import print_output
-from secftp.messages import problem_of
+from secftp.messages import Kind, problem_of
 from secftp.session.held import HELD_BYTES
 from secftp.storage.base import is_beyond
 from secftp.text import show_path
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 SORTED_ENTRIES: Final = 100_000
 _ROW_BYTES: Final = 400  # that a row takes beside its names
 _BLOCK: Final = 500  # lines that are printed at once
-_FOLDER: Final = "folder"
 _NANOSECONDS: Final = 10**9
 _LAST_YEAR: Final = 9999
 
@@ -44,7 +43,7 @@ class Row(NamedTuple):
     """
 
     path: Path
-    kind: str | None
+    kind: Kind | None
     size: int
     mtime_ns: int
     mode: int
@@ -82,7 +81,7 @@ def run_stat(options: ListOptions, terminal: Terminal) -> None:
 def _list(session: Session, url: Url, options: ListOptions, failures: Failures, *, head: str | None) -> None:
     """Print one URL's listing, after a line with its name if `head`, which goes before it, is not None."""
     row = _row_of(session, url)
-    if row.kind != _FOLDER:
+    if row.kind is not Kind.DIRECTORY:
         print_output(json_line(row) if options.json else _line(row, long=options.long, width=len(str(row.size))))
         failures.done = True
         return
@@ -107,16 +106,15 @@ def _rows(session: Session, url: Url, options: ListOptions, failures: Failures) 
     """The entries as they come; a listing that breaks off is a failure behind those that came before."""
     with failures.collected():
         for listed in session.list(url.path, recursive=options.recursive):
-            kind = listed.kind and str(listed.kind)
             problem = problem_of(listed, (*url.path, *listed.path))
-            yield Row(listed.path, kind, listed.size, listed.mtime_ns, listed.mode, listed.code, problem)
+            yield Row(listed.path, listed.kind, listed.size, listed.mtime_ns, listed.mode, listed.code, problem)
 
 
 def _row_of(session: Session, url: Url) -> Row:
     info = session.stat(url.path)
-    if url.trailing_slash and info.kind != _FOLDER:
+    if url.trailing_slash and info.kind is not Kind.DIRECTORY:
         raise is_a_file(url.path)
-    return Row(url.path, str(info.kind), info.size, info.mtime_ns, info.mode)
+    return Row(url.path, info.kind, info.size, info.mtime_ns, info.mode)
 
 
 def _sorted_beginning(rows: Iterator[Row]) -> tuple[list[Row], Iterator[Row]]:
@@ -145,7 +143,7 @@ def _blocks(rows: Iterable[Row]) -> Iterator[list[Row]]:
 
 
 def _line(row: Row, *, long: bool, width: int) -> str:
-    name = show_path(row.path) + ("/" if row.kind == _FOLDER and row.path else "")
+    name = show_path(row.path) + ("/" if row.kind is Kind.DIRECTORY and row.path else "")
     if not long:
         return f"{name}\n"
     return f"{_permissions(row)} {row.size:>{width}} {_time(row.mtime_ns)} {name}\n"
@@ -162,7 +160,7 @@ def _block(row: Row) -> str:
 
 
 def _permissions(row: Row) -> str:
-    return stat.filemode((stat.S_IFDIR if row.kind == _FOLDER else stat.S_IFREG) | row.mode)
+    return stat.filemode((stat.S_IFDIR if row.kind is Kind.DIRECTORY else stat.S_IFREG) | row.mode)
 
 
 def _time(mtime_ns: int, form: str = "%Y-%m-%d %H:%M") -> str:

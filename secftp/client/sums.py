@@ -62,7 +62,7 @@ def _outcomes(
 
 def _files(session: Session, url: Url, failures: Failures) -> Iterator[Path]:
     """The files of a URL by their paths below it; `()` for the URL's own."""
-    if session.stat(url.path).kind == Kind.FILE:
+    if session.stat(url.path).kind is Kind.FILE:
         if url.trailing_slash:
             raise is_a_file(url.path)
         yield ()

@@ -149,9 +149,9 @@ class _Comparison:
 
     def _stat(self) -> int:
         info = self._session.stat(self._url.path)
-        if self._url.trailing_slash and info.kind != Kind.FOLDER:
+        if self._url.trailing_slash and info.kind is not Kind.DIRECTORY:
             raise is_a_file(self._url.path)
-        return _FOLDER if info.kind == Kind.FOLDER else info.size
+        return _FOLDER if info.kind is Kind.DIRECTORY else info.size
 
     # --- which files to compare ---------------------------------------------------------------------------------------
 
@@ -223,7 +223,7 @@ class _Comparison:
         with at_home():
             for entry in store.scan(folder):
                 if entry.problem is None and entry.info is not None:
-                    size = _FOLDER if entry.info.kind == "folder" else entry.info.size or 0
+                    size = _FOLDER if entry.info.kind is Kind.DIRECTORY else entry.info.size or 0
                 else:
                     name = show_path((*folder, *entry.path))
                     self._failures.add(entry.problem or NotFound(f"{name}: it can't be looked at.", side=Side.LOCAL))
@@ -238,7 +238,7 @@ class _Comparison:
                 self._failures.add(problem)
                 size = _UNKNOWN
             else:
-                size = _FOLDER if entry.kind == Kind.FOLDER else entry.size
+                size = _FOLDER if entry.kind is Kind.DIRECTORY else entry.size
             found.add(entry.path[0], size)
         found.sort()
 

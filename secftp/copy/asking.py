@@ -74,7 +74,7 @@ class Asking:
         if not self._options.dry_run:
             return None
         there, is_file = self._answer(step), step.what is What.FILE
-        if isinstance(there, Info) and is_file == (there.kind == Kind.FOLDER):
+        if isinstance(there, Info) and is_file == (there.kind is Kind.DIRECTORY):
             code, reason = (ErrorCode.IS_DIRECTORY, None) if is_file else (ErrorCode.EXISTS, Reason.FILE)
             return exception_for(code, step.name, reason)
         if isinstance(there, Error) and there.code not in _FREE and there.reason not in _MAY_NOT_LOOK:
@@ -95,7 +95,7 @@ class Asking:
         if step.sender is not None:
             return step.is_taken
         there = self._answer(step)
-        return self._about_folders and isinstance(there, Info) and there.kind == "folder"
+        return self._about_folders and isinstance(there, Info) and there.kind is Kind.DIRECTORY
 
     def _answer(self, step: Step) -> Message | None:
         if step.there is None:
@@ -114,7 +114,7 @@ class Asking:
         if (
             self._options.update
             and info is not None
-            and there.kind == "file"
+            and there.kind is Kind.FILE
             and there.size == info.size
             and same_time(there.mtime_ns, info.mtime_ns)
             and (info.size or _is_empty(step))

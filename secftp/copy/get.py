@@ -24,7 +24,7 @@ from secftp.copy.walk import Walk
 from secftp.copy.watch import NullListener, Summary
 from secftp.copy.writable import Writable
 from secftp.errors import AlreadyExists, FileError, IsADirectory, NotFound, Reason
-from secftp.messages import ErrorCode, exception_for
+from secftp.messages import ErrorCode, Kind, exception_for
 from secftp.storage import LocalStore
 from secftp.storage.failures import failure
 
@@ -150,13 +150,13 @@ class Download:
         there = place.look() if place is not None else None
         if there is None:
             return ""
-        if there.kind == "folder":
+        if there.kind is Kind.DIRECTORY:
             raise failure(IsADirectory, "It is a folder", item.local)
         if not options.overwrite:
             return "it exists already"
         if not options.update:
             return ""
-        is_same = there.kind == "file" and there.size == item.size and same_time(there.mtime_ns, item.mtime_ns)
+        is_same = there.kind is Kind.FILE and there.size == item.size and same_time(there.mtime_ns, item.mtime_ns)
         if is_same and options.preserve and (there.mode ^ item.mode) & 0o777:
             return self._set_mode(item, place)
         return SAME if is_same else ""
@@ -193,7 +193,7 @@ class Download:
             name = remote[-1] if remote else b""
             if info is None:
                 self._tally.failed(name or b"/", problem or exception_for(ErrorCode.IO_ERROR, name))
-            elif info.kind != "folder":
+            elif info.kind is not Kind.DIRECTORY:
                 if name in taken:
                     self._tally.failed(name, twice(name))
                 elif self._globs.wants_file((name,)):
@@ -234,7 +234,7 @@ class Download:
     def _could_be_filled(self, folder: Folder, store: LocalStore) -> bool:
         """In a dry run: whether a folder is there or could be made, as far as can be seen."""
         try:
-            if store.stat(folder.local).kind == "folder":
+            if store.stat(folder.local).kind is Kind.DIRECTORY:
                 return True
             problem: FileError = failure(AlreadyExists, "It already exists", folder.local, reason=Reason.FILE)
         except NotFound as missing:

@@ -29,7 +29,7 @@ class Found(NamedTuple):
     @property
     def is_folder(self) -> bool:
         """Whether it is a folder."""
-        return self.info is not None and self.info.kind is Kind.FOLDER
+        return self.info is not None and self.info.kind is Kind.DIRECTORY
 
 
 class Target(NamedTuple):
@@ -62,7 +62,7 @@ def _found(source: RemoteLocation, answer: Single) -> Found:
     if isinstance(answer.message, Error):
         return Found(source.path, None, exception_for(answer.message.code, source.path, answer.message.reason))
     assert isinstance(answer.message, Info)  # nothing else answers STAT
-    if source.trailing_slash and answer.message.kind is not Kind.FOLDER:
+    if source.trailing_slash and answer.message.kind is not Kind.DIRECTORY:
         return Found(source.path, None, remote_failure(NotADirectory, source.path, "it is not a folder."))
     return Found(source.path, answer.message)
 
@@ -71,7 +71,7 @@ def look_at_target(name: str, sources: Sequence[Found]) -> Target:
     """How the target is to be used. Raises `NotADirectory` and `NotFound` if it can't be."""
     kind = _kind(name)
     several, as_folder = len(sources) > 1, name.endswith("/")
-    if kind == "folder":
+    if kind is Kind.DIRECTORY:
         return Target(name, is_folder=True, is_there=True, takes_names=True)
     if kind is None and several and not as_folder:
         raise failure(NotFound, "No such folder", name, hint="With a slash at its end it is made.")
@@ -101,7 +101,8 @@ def make_target(name: str, mode: int | None) -> None:
     make_local_folder(name, mode=mode)
 
 
-def _kind(name: str) -> str | None:
+def _kind(name: str) -> Kind | None:
+    """What stands at `name`; None for nothing, a file for a device, and for what only opening it will tell."""
     try:
         return stat_local(name.rstrip("/") or name).kind
     except NotFound:
@@ -109,4 +110,4 @@ def _kind(name: str) -> str | None:
     except NotADirectory:
         raise
     except FileError:
-        return "device"  # a stream, or what only the opening will tell
+        return Kind.FILE

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from secftp.copy.steps import Goal
 from secftp.errors import FileError, Forbidden, NameRefused, NotADirectory, NotFound, Side, UsageError
-from secftp.messages import Capability, no_parent, remote_failure
+from secftp.messages import Capability, Kind, no_parent, remote_failure
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +28,7 @@ def goals(session: Session, sources: Sequence[str], target: RemoteLocation) -> t
         raise UsageError("There is nothing to be put.")
     kind = _kind(session, target)
     needs_folder = target.trailing_slash or len(sources) > 1
-    if kind == "file" and needs_folder:
+    if kind is Kind.FILE and needs_folder:
         raise remote_failure(NotADirectory, target.path, "it is not a folder.", hint="Name a folder as the target.")
     if kind is None and len(sources) > 1 and not target.trailing_slash:
         raise remote_failure(
@@ -36,7 +36,7 @@ def goals(session: Session, sources: Sequence[str], target: RemoteLocation) -> t
         )
     if kind is None and not needs_folder:
         _require_parent(session, target.path)
-    is_folder = kind == "folder" or needs_folder
+    is_folder = kind is Kind.DIRECTORY or needs_folder
     found = []
     for source in sources:
         name = _name(source)
@@ -44,7 +44,7 @@ def goals(session: Session, sources: Sequence[str], target: RemoteLocation) -> t
             found.append(Goal(source, target.path, name, makes_top=not is_folder))
         elif is_folder:
             found.append(Goal(source, (*target.path, name), name))
-        elif kind == "file" and os.path.isdir(source):
+        elif kind is Kind.FILE and os.path.isdir(source):
             raise remote_failure(
                 NotADirectory, target.path, "it is a file, and can't become a folder.", hint="Choose another name."
             )
@@ -74,10 +74,10 @@ def _require_parent(session: Session, path: Path) -> None:
         return
 
 
-def _kind(session: Session, target: RemoteLocation) -> str | None:
+def _kind(session: Session, target: RemoteLocation) -> Kind | None:
     """What stands at the target; None for nothing, and where the server does not tell."""
     if not target.path:
-        return "folder"
+        return Kind.DIRECTORY
     if not session.can(Capability.STAT):
         return None
     try:
@@ -85,6 +85,6 @@ def _kind(session: Session, target: RemoteLocation) -> str | None:
     except NotFound:
         return None
     except Forbidden:
-        return "folder" if target.trailing_slash else None
+        return Kind.DIRECTORY if target.trailing_slash else None
     except FileError as problem:
         raise problem from None

@@ -110,7 +110,7 @@ class Walk:
         if entry.kind is None:
             code = entry.code or ErrorCode.IO_ERROR
             self._tally.failed(folder.name_of(last), exception_for(code, folder.name_of(last)))
-        elif entry.kind is Kind.FOLDER:
+        elif entry.kind is Kind.DIRECTORY:
             if self._globs.wants_folder(below):
                 self._open(folder.child(entry))
         elif self._globs.wants_file(below):

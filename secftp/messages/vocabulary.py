@@ -94,7 +94,10 @@ class Algorithm(enum.StrEnum):
 
 
 class Kind(enum.StrEnum):
-    """What stands under a name. Anything else (a link, a device, a FIFO) does not exist for a client."""
+    """What stands under a name: a regular file or a directory, which the wire and JSON call a folder.
+
+    Anything else (a symlink, a device, a FIFO) does not exist for a client.
+    """
 
     FILE = "file"
-    FOLDER = "folder"
+    DIRECTORY = "folder"

@@ -16,12 +16,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from secftp import safe_path
 from secftp.errors import NameRefused
+from secftp.messages.vocabulary import Kind
 from secftp.storage import SmallFiles, Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from secftp.storage import FileInfo, Kind, Path, ResumedSink, Scanned, Sink, Source
+    from secftp.messages import Kind
+    from secftp.storage import FileInfo, Path, ResumedSink, Scanned, Sink, Source
     from secftp.storage.base import Identity, Kept
 
 PREFIX: Final = "secftp"

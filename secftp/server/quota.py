@@ -14,14 +14,16 @@ import threading
 from typing import TYPE_CHECKING, Final
 
 from secftp.errors import FileError, NoSpace, Reason, TooLarge
+from secftp.messages.vocabulary import Kind
 from secftp.storage import ResumedSink, Sink, SmallFiles, Store
 from secftp.text import format_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from secftp.messages import Kind
     from secftp.server.limits import Limits
-    from secftp.storage import FileInfo, Kind, LocalStore, Path, Room, Scanned, Source
+    from secftp.storage import FileInfo, LocalStore, Path, Room, Scanned, Source
     from secftp.storage.base import Identity, Kept
     from secftp.storage.sink import FileSink, ResumedFileSink
     from secftp.storage.small import LocalSmallFiles

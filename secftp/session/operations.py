@@ -63,7 +63,7 @@ def _list_directory(
     session: Session, failed: Callable[[FileError], None], room: Room, top: Path, path: Path, *, ordered: bool
 ) -> Generator[tuple[Path, Kind], None, Iterator[Path]]:
     if path != top:
-        yield path, Kind.FOLDER
+        yield path, Kind.DIRECTORY
     kind: type[Names | SortedNames] = SortedNames if ordered else Names
     files, directories = kind(room), kind(room)
     try:
@@ -71,7 +71,7 @@ def _list_directory(
             if (problem := problem_of(entry, (*path, *entry.path))) is not None:
                 failed(problem)
             else:
-                (directories if entry.kind is Kind.FOLDER else files).add(entry.path[0])
+                (directories if entry.kind is Kind.DIRECTORY else files).add(entry.path[0])
     except FileError as problem:
         failed(problem)
     if isinstance(directories, SortedNames):
@@ -93,10 +93,10 @@ def removal_order(top: Path, found: Iterable[tuple[Path, Kind]]) -> Iterator[tup
     inside = [top]
     for path, kind in found:
         while inside[-1] != path[: len(inside[-1])]:
-            yield inside.pop(), Kind.FOLDER
-        if kind is not Kind.FOLDER:
+            yield inside.pop(), Kind.DIRECTORY
+        if kind is not Kind.DIRECTORY:
             yield path, kind
         elif path != inside[-1]:
             inside.append(path)
     while inside:
-        yield inside.pop(), Kind.FOLDER
+        yield inside.pop(), Kind.DIRECTORY

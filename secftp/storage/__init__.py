@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from secftp.storage.base import FileInfo, FolderPath, Kind, Path, ResumedSink, Room, Scanned, Sink, Source, Store
+from secftp.storage.base import FileInfo, FolderPath, Path, ResumedSink, Room, Scanned, Sink, Source, Store
 from secftp.storage.digest import ALGORITHMS, Digest, digester, load_digests, new_digest
 from secftp.storage.names import RESERVED_PREFIX
 from secftp.storage.pipe import PipeSink, PipeSource
@@ -35,7 +35,6 @@ __all__ = [
     "Digest",
     "FileInfo",
     "FolderPath",
-    "Kind",
     "LocalStore",
     "Path",
     "PipeSink",

@@ -11,7 +11,9 @@ place where the store keeps it. Sources and sinks serve one thread at a time; a 
 from __future__ import annotations
 
 import stat
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeAlias
+
+from secftp.messages.vocabulary import Kind
 
 if TYPE_CHECKING:
     import os
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
 
 Path: TypeAlias = tuple[bytes, ...]  # of a file or a folder
 FolderPath: TypeAlias = Path  # the same, but () is the served folder itself
-Kind: TypeAlias = Literal["file", "folder"]
 Identity: TypeAlias = tuple[int, int]  # device and inode: one file or directory, for as long as it is there
 
 _LATEST = 2**63 - 1  # nanoseconds: the year 2262
@@ -72,8 +73,8 @@ def file_info(status: os.stat_result) -> FileInfo:
     """The `FileInfo` of a regular file or a folder."""
     mode = status.st_mode
     if stat.S_ISDIR(mode):
-        return FileInfo("folder", 0, mtime_of(status), stat.S_IMODE(mode))
-    return FileInfo("file", status.st_size, mtime_of(status), stat.S_IMODE(mode))
+        return FileInfo(Kind.DIRECTORY, 0, mtime_of(status), stat.S_IMODE(mode))
+    return FileInfo(Kind.FILE, status.st_size, mtime_of(status), stat.S_IMODE(mode))
 
 
 def mtime_of(status: os.stat_result) -> int:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from secftp import system
 from secftp.errors import AlreadyExists, Forbidden, IsADirectory, NotADirectory, NotEmpty, NotFound, Reason
+from secftp.messages.vocabulary import Kind
 from secftp.storage.base import Kept, keeps_time
 from secftp.storage.failures import (
     already_there,
@@ -35,7 +36,7 @@ from secftp.storage.unfinished import drop_partial, is_unfinished, remove_if_aba
 from secftp.storage.writable import make_writable, restore_mode
 
 if TYPE_CHECKING:
-    from secftp.storage.base import Identity, Kind, Path
+    from secftp.storage.base import Identity, Path
 
 _LOOKED_AT = 4096  # entries of a directory that is to be removed
 _ANY_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_NOCTTY | os.O_CLOEXEC
@@ -55,12 +56,12 @@ def remove(folder: int, path: Path, kind: Kind | None) -> None:
     try:
         is_folder = stat.S_ISDIR(look(folder, path).st_mode)
     except NotFound:
-        if kind != "folder" and drop_partial(folder, path[-1]):
+        if kind is not Kind.DIRECTORY and drop_partial(folder, path[-1]):
             return
         raise
-    if kind == "file" and is_folder:
+    if kind is Kind.FILE and is_folder:
         raise failure(IsADirectory, "It is a folder", path)
-    if kind == "folder" and not is_folder:
+    if kind is Kind.DIRECTORY and not is_folder:
         raise failure(NotADirectory, "It is not a folder", path)
     with translated(path):
         if not is_folder:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from secftp import system
 from secftp.errors import FileError, TooLarge
+from secftp.messages.vocabulary import Kind
 from secftp.storage import change, writable
 from secftp.storage.base import FileInfo, Room, Store, file_info
 from secftp.storage.failures import close_quietly, of_target, translated
@@ -32,7 +33,7 @@ from secftp.storage.unsized import with_size
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
-    from secftp.storage.base import Identity, Kept, Kind, Path, Scanned
+    from secftp.storage.base import Identity, Kept, Path, Scanned
     from secftp.storage.folders import StrOrBytesPath
 
 
@@ -122,7 +123,9 @@ class LocalStore(Store):
                 return file_info(look_at_partial(folder, path, path[-1]))
             status = look(folder, path)
             info = file_info(status)
-            return info if info.kind == "folder" or status.st_blocks else info._replace(size=_measure(folder, path))
+            return (
+                info if info.kind is Kind.DIRECTORY or status.st_blocks else info._replace(size=_measure(folder, path))
+            )
 
     def scan(self, path: Path, *, recursive: bool = False) -> Iterator[Scanned]:
         """As `Store.scan`."""
@@ -176,7 +179,7 @@ class LocalStore(Store):
     def has_attributes(self, path: Path, *, mode: int | None = None, mtime_ns: int | None = None) -> bool:
         """As `Store.has_attributes`."""
         info = self.stat(path)
-        grant = directory_mode if info.kind == "folder" else granted_mode
+        grant = directory_mode if info.kind is Kind.DIRECTORY else granted_mode
         is_mode = mode is None or info.mode & PERMISSIONS == grant(mode, self._mode_mask)
         return is_mode and (mtime_ns is None or mtime_ns == info.mtime_ns)
 

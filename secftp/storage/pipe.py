@@ -15,6 +15,7 @@ import stat
 from typing import TYPE_CHECKING, TypeVar
 
 from secftp.errors import IsADirectory, UsageError
+from secftp.messages.vocabulary import Kind
 from secftp.storage.base import FileInfo, Sink, Source, mtime_of
 from secftp.storage.failures import failure, translated
 from secftp.storage.source import check_unchanged
@@ -53,7 +54,7 @@ class PipeSource(Source):
             self._end = (size_of(fd, status) or 0) if stat.S_ISREG(status.st_mode) else 0
             size = max(0, self._end - os.lseek(fd, 0, os.SEEK_CUR)) if self._end else None
         _widen(fd)
-        self.info: FileInfo = FileInfo("file", size, mtime_of(status), stat.S_IMODE(status.st_mode))
+        self.info: FileInfo = FileInfo(Kind.FILE, size, mtime_of(status), stat.S_IMODE(status.st_mode))
 
     @property
     def wait_descriptor(self) -> int | None:
@@ -125,7 +126,7 @@ class PipeSink(Sink):
                 os.close(os.dup(self._fd))
         finally:
             self.close()
-        return FileInfo("file", self._size, mtime_of(status), stat.S_IMODE(status.st_mode))
+        return FileInfo(Kind.FILE, self._size, mtime_of(status), stat.S_IMODE(status.st_mode))
 
     def abort(self) -> None:
         """Write nothing more; idempotent."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from secftp.errors import Forbidden
-from secftp.messages import Kind, Ok
+from secftp.messages import Ok
 from secftp.server.requests.desk import Outcome, name_of
 from secftp.storage.base import ALL_KEPT
 
@@ -16,9 +16,6 @@ if TYPE_CHECKING:
     from secftp.messages import MakeDirectory, Remove, Rename, SetAttributes
     from secftp.server.requests.desk import Desk
     from secftp.storage.base import Kept
-    from secftp.storage.base import Kind as StoreKind
-
-_KINDS: dict[Kind | None, StoreKind | None] = {None: None, Kind.FILE: "file", Kind.FOLDER: "folder"}
 
 
 def remove(desk: Desk, request: Remove) -> Outcome:
@@ -27,13 +24,12 @@ def remove(desk: Desk, request: Remove) -> Outcome:
     desk.require("delete")
     if desk.repeats.knows(request.token):
         return _done(desk, request.id, "Removed before.")
-    kind = _KINDS[request.kind]
     try:
-        desk.store.remove(request.path, kind=kind)
+        desk.store.remove(request.path, kind=request.kind)
     except Forbidden:
         if not request.tree or len(request.path) < 2 or not desk.filling.begin(request.path[:-1]):  # noqa: PLR2004
             raise
-        desk.store.remove(request.path, kind=kind)
+        desk.store.remove(request.path, kind=request.kind)
     desk.repeats.note(request.token)
     desk.filling.end(request.path)
     return _done(desk, request.id, "Removed.")

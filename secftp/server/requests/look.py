@@ -9,7 +9,7 @@ import contextlib
 from typing import TYPE_CHECKING, Final, cast
 
 from secftp.errors import FileError, NameRefused, TooLarge
-from secftp.messages import Entries, Info, Kind, Listed
+from secftp.messages import Entries, Info, Listed
 from secftp.messages.bounds import MAX_BULK, MAX_ENTRIES
 from secftp.server.requests.desk import Outcome, code_of, name_of
 
@@ -36,7 +36,7 @@ def stat(desk: Desk, request: Stat) -> Outcome:
     info = desk.store.stat(request.path, partial=request.partial)
     if info.size is None:
         raise TooLarge("The system does not tell its size, and it is too large to find out.")
-    desk.channel.send(Info(id=request.id, kind=Kind(info.kind), size=info.size, mtime_ns=info.mtime_ns, mode=info.mode))
+    desk.channel.send(Info(id=request.id, kind=info.kind, size=info.size, mtime_ns=info.mtime_ns, mode=info.mode))
     return Outcome()
 
 
@@ -94,6 +94,6 @@ def _listed(found: Scanned) -> Listed | None:
     try:
         if info is None:
             return Listed(path, None, code=code)
-        return Listed(path, Kind(info.kind), info.size or 0, info.mtime_ns, info.mode, code)
+        return Listed(path, info.kind, info.size or 0, info.mtime_ns, info.mode, code)
     except NameRefused:
         return None
