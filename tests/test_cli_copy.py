@@ -14,9 +14,9 @@ import threading
 
 import pytest
 
-from secftp.client import retry
 from secftp.errors import ExitCode
 from secftp.keys import read_key_file, write_key_file
+from secftp.session import retry
 from tests.command_line import client_and_server, ended, started, terminal
 from tests.cutting import cutting
 from tests.serving import DEADLINE, HOST, client_command, digest_of, environment, listing, server_process, until

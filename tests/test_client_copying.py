@@ -21,20 +21,13 @@ from secftp.client.copy_people import People, PeopleAtTerminal
 from secftp.client.go_on import command_line, quoted
 from secftp.client.progress import FIRST_SECONDS, INTERVAL_SECONDS
 from secftp.client.remote import PartialFailure
-from secftp.client.retry import FIRST_PAUSE, LONGEST_PAUSE, Retries
 from secftp.client.terminal import Terminal
 from secftp.copy import NullListener, ProgressListener, Summary
 from secftp.errors import (
-    AuthenticationError,
     ConnectionLost,
     ExitCode,
-    HandshakeRefused,
     NotFound,
-    ProtocolError,
-    ServerBusy,
-    ServerUnreachable,
     Side,
-    TransferTimeout,
 )
 from secftp.messages import ErrorCode, exception_for
 from secftp.storage.failures import failure
@@ -393,100 +386,6 @@ def test_events_are_the_documented_ones(capfd, monkeypatch):
     for event in events:
         words = set(re.findall(r"\w+", documented[event["event"]]))
         assert set(event) - {"event", "name_base64"} <= words, event
-
-
-# --- trying again -----------------------------------------------------------------------------------------------------
-
-
-class Connector:
-    """Sessions that end as they are told to: an exception, or None for one that does what it is asked for."""
-
-    def __init__(self, *ends):
-        self._ends = list(ends)
-        self.opened = 0
-
-    def open(self):
-        self.opened += 1
-        return self
-
-    def work(self, _session):
-        end = self._ends.pop(0)
-        if end is not None:
-            raise end
-        return "done"
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        pass
-
-
-class Trial:
-    """A `Retries` with what it told and how long it paused."""
-
-    def __init__(self, attempts, *, moved=lambda: 0, chance=lambda: 1.0, **options):
-        self.told, self.pauses = [], []
-        self.retries = Retries(
-            attempts,
-            lambda problem, pause, attempt, attempts: self.told.append((str(problem), pause, attempt, attempts)),
-            moved,
-            sleep=self.pauses.append,
-            chance=chance,
-            **options,
-        )
-
-    def run(self, *ends):
-        self.connector = Connector(*ends)
-        return self.retries.run(self.connector, self.connector.work)
-
-
-@pytest.mark.parametrize("kind", [ConnectionLost, ServerBusy, ServerUnreachable, TransferTimeout])
-def test_a_lost_connection_is_made_again(kind):
-    trial = Trial(3)
-    assert trial.run(kind("Lost."), kind("Lost."), None) == "done"
-    assert trial.connector.opened == 3
-    assert trial.told == [("Lost.", FIRST_PAUSE, 1, 3), ("Lost.", 2 * FIRST_PAUSE, 2, 3)]
-
-
-@pytest.mark.parametrize("attempts", [0, 2])
-def test_as_often_as_was_asked_for(attempts):
-    trial = Trial(attempts)
-    with pytest.raises(ConnectionLost, match="The last"):
-        trial.run(*[ConnectionLost("Lost.")] * attempts, ConnectionLost("The last."))
-    assert trial.connector.opened == attempts + 1
-
-
-@pytest.mark.parametrize("kind", [AuthenticationError, HandshakeRefused, ProtocolError, NotFound, KeyboardInterrupt])
-def test_what_would_fail_again_is_not_tried_again(kind):
-    trial = Trial(9)
-    with pytest.raises(kind):
-        trial.run(kind("No."))
-    assert (trial.connector.opened, trial.pauses) == (1, [])
-
-
-def test_pauses_grow_to_a_bound_and_begin_anew_after_progress():
-    moved = iter([*[0] * 21, 5, *[5] * 9])  # asked before each connection, and once it is lost
-    trial = Trial(100, moved=lambda: next(moved))
-    trial.run(*[ConnectionLost("Lost.")] * 12, None)
-    assert trial.pauses == [1, 2, 4, 8, 16, 32, 60, 60, 60, 60, 1, 2]
-    assert max(trial.pauses) == LONGEST_PAUSE
-
-
-def test_pauses_differ():
-    pauses = set()
-    for _ in range(10):
-        trial = Trial(1, chance=None)
-        trial.run(ConnectionLost("Lost."), None)
-        pauses |= set(trial.pauses)
-    assert len(pauses) > 5
-    assert all(FIRST_PAUSE / 2 <= pause <= FIRST_PAUSE for pause in pauses)
-
-
-def test_not_when_it_is_not_possible_any_more():
-    trial = Trial(5, possible=lambda: False)
-    with pytest.raises(ConnectionLost):
-        trial.run(ConnectionLost("Lost."))
 
 
 # --- the command that goes on -----------------------------------------------------------------------------------------

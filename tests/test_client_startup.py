@@ -15,7 +15,7 @@ NEVER_FOR_A_FILE = {
     "asyncio", "difflib", "email", "json", "logging", "shlex", "shutil", "tempfile", "tqdm",
     "unittest", "urllib", "blake3", "secftp.api", "secftp.copy", "secftp.server", "secftp.client.completion",
     "secftp.client.copy_options", "secftp.client.copy_files", "secftp.client.listing", "secftp.client.remote",
-    "secftp.client.remote_options", "secftp.client.go_on", "secftp.client.retry",
+    "secftp.client.remote_options", "secftp.client.go_on", "secftp.session.retry",
 }  # fmt: skip
 # What only a server needs, beside its own package.
 SERVERS = {f"secftp.channel.{module}" for module in ("accept", "listener", "paced", "page", "service")}

@@ -6,8 +6,8 @@ import os
 
 import pytest
 
-from secftp.client import retry
 from secftp.errors import ExitCode
+from secftp.session import retry
 from tests.command_line import SECRET_KEY, client_and_server, run
 from tests.cutting import cutting
 from tests.serving import HOST, serving

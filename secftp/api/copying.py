@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from secftp.copy import NullListener
-from secftp.errors import ConnectionLost, ExitCode, FileError, ServerUnreachable, TransferTimeout
+from secftp.errors import ConnectionLost, ExitCode, FileError, TransferTimeout
+from secftp.session.retry import Retries
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 
 # How many failures are remembered one by one: a tree has any number of files.
 FAILURES_MAX: Final = 1000
-PAUSE_SECONDS: Final = 1.0
-PAUSE_MAX: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +63,7 @@ class Report(NullListener):
 
     def __init__(self, progress: OnProgress | None, on_error: OnError | None, on_skip: OnSkip | None) -> None:
         self.failures: list[tuple[str, FileError]] = []
-        self.begun = False  # whether anything has come through
+        self.progress = 0  # grows with each byte that is moved and each file that is complete
         self._progress = progress
         self._on_error = on_error
         self._on_skip = on_skip
@@ -82,18 +81,19 @@ class Report(NullListener):
 
     def moved(self, nbytes: int, /) -> None:
         """Tell of bytes."""
-        self.begun = True
+        self.progress += max(nbytes, 0)  # bytes of a file that failed are taken back
         self._bytes += nbytes
         self._tell()
 
     def resumed(self, name: bytes, nbytes: int, /) -> None:
         """Tell of bytes that were there."""
         self._path = name
-        self.moved(nbytes)
+        self._bytes += nbytes
+        self._tell()
 
     def finished(self, name: bytes, _size: int, _digest: bytes | None, /) -> None:
         """Tell of a file."""
-        self.begun = True
+        self.progress += 1
         self._path = name
         self._files += 1
         self._tell()
@@ -125,7 +125,8 @@ def run(pool: Pool, copy: Upload | Download, report: Report, retries: int) -> Su
 
     Raises what concerns the whole, the error of a copy that was but one file, `CopyIncomplete` for others.
     """
-    summary = _persist(pool, copy, report, retries)
+    persistence = Retries(retries, progress=lambda: report.progress, possible=lambda: not pool.closed, sleep=pool.pause)
+    summary = persistence.run(lambda: _run_once(pool, copy, report))
     if report.failures:
         if summary.failed == 1 and not summary.files and not summary.skipped:
             raise report.failures[0][1]
@@ -133,18 +134,13 @@ def run(pool: Pool, copy: Upload | Download, report: Report, retries: int) -> Su
     return summary
 
 
-def _persist(pool: Pool, copy: Upload | Download, report: Report, retries: int) -> Summary:
-    pause = PAUSE_SECONDS
+def _run_once(pool: Pool, copy: Upload | Download, report: Report) -> Summary:
+    """Run a copy over one connection; over the next if that was gone before, as in `Pool.ask`."""
     while True:
         used: Connection | None = None
         try:
             with pool.connection(long=True) as used:
                 return copy.run(used.session)
-        except (ConnectionLost, ServerUnreachable, TransferTimeout):
-            if used is not None and used.reused and not report.begun and not pool.closed:
-                continue  # it was gone before, as in `Pool.ask`
-            if retries <= 0 or pool.closed:
+        except (ConnectionLost, TransferTimeout):
+            if used is None or not used.reused or report.progress or pool.closed:
                 raise
-        retries -= 1
-        pool.pause(pause)
-        pause = min(2 * pause, PAUSE_MAX)

@@ -22,6 +22,7 @@ from secftp.channel import connect
 from secftp.errors import ConnectionLost, FileError, SecftpError, UsageError
 from secftp.messages import Bye
 from secftp.session import Session, has_arrived
+from secftp.session.retry import change_once
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -135,25 +136,8 @@ class Pool:
                     raise
 
     def change(self, step: Callable[[Session, bool], _T], *, long: bool = False) -> _T:
-        """What a request comes to that changes something and may be repeated; asked once more if its answer was lost.
-
-        The step is told whether it is asked again. If no new connection can be had, the loss of the first is raised:
-        whether the change was made is not known then.
-        """
-        try:
-            with self.session(long=long) as session:
-                return step(session, False)
-        except ConnectionLost as lost:
-            if self.closed:
-                raise
-            first = lost
-        try:
-            with self.session(long=long) as session:
-                return step(session, True)
-        except FileError:
-            raise
-        except SecftpError:
-            raise first from None
+        """Make a change as `change_once` does."""
+        return change_once(lambda: self.session(long=long), step, possible=lambda: not self.closed)
 
     def confirm(self, path: Path, lost: Unconfirmed) -> Transferred:
         """What was sent to a file, if it is there; else raises the loss of the connection that it was sent over."""

@@ -10,8 +10,8 @@ from secftp.api.removal import remove_tree
 from secftp.api.walking import walk
 from secftp.errors import AlreadyExists, ConnectionLost, FileError, NotADirectory, NotEmpty, NotFound, Side, UsageError
 from secftp.messages import Algorithm, Kind
+from secftp.session import new_token
 from secftp.session.held import Room
-from secftp.session.operations import new_token
 
 if TYPE_CHECKING:
     import os

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Self, TypeVar
 from secftp.client.connect import Connector
 from secftp.errors import ConnectionLost, SecftpError
 from secftp.messages import check_path
+from secftp.session.retry import change_once
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from types import TracebackType
 
     from secftp.client.common import Connection
@@ -34,24 +35,20 @@ class Changing:
         self._session: Session | None = None
 
     def change(self, step: Callable[[Session, bool], _T]) -> _T:
-        """What the step comes to, called once more over a new connection if one is lost; it is told whether that is so.
+        """Make a change as `change_once` does."""
+        return change_once(self._current, step)
 
-        If no new connection can be had, the loss of the first is raised: what was done is not known then.
-        """
+    @contextlib.contextmanager
+    def _current(self) -> Iterator[Session]:
         if self._session is None:
             self._session = self._open.enter_context(self._connector.open())
         try:
-            return step(self._session, False)
+            yield self._session
         except ConnectionLost as lost:
-            first = lost
-        self._session = None
-        with contextlib.suppress(SecftpError, OSError):
-            self._open.__exit__(type(first), first, None)
-        try:
-            self._session = self._open.enter_context(self._connector.open())
-        except SecftpError:
-            raise first from None
-        return step(self._session, True)
+            self._session = None
+            with contextlib.suppress(SecftpError, OSError):
+                self._open.__exit__(type(lost), lost, None)
+            raise
 
     def __enter__(self) -> Self:
         return self

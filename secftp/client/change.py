@@ -14,7 +14,8 @@ from secftp.client.in_flight import removals
 from secftp.client.remote import Failures, is_a_file
 from secftp.errors import AlreadyExists, FileError, IsADirectory, NotADirectory, NotFound
 from secftp.messages import Kind, check_path, remote_failure
-from secftp.session.operations import list_tree, new_token, removal_order
+from secftp.session import new_token
+from secftp.session.operations import list_tree, removal_order
 
 if TYPE_CHECKING:
     from secftp.client.remote_options import MakeOptions, MoveOptions, RemoveOptions

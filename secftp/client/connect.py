@@ -7,7 +7,7 @@ dump of this process holds it.
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from secftp import system
 from secftp.channel import Credentials
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from secftp.client.common import Connection
     from secftp.client.options import TransferOptions
     from secftp.keys import Key
+
+_T = TypeVar("_T")
 
 
 class Connector:
@@ -56,6 +58,11 @@ class Connector:
         return Session.open(
             endpoint.host, endpoint.port, self._credentials, timeout=self._options.timeout, on_wait=self._on_wait
         )
+
+    def run(self, work: Callable[[Session], _T]) -> _T:
+        """Return what `work` returns for a new session."""
+        with self.open() as session:
+            return work(session)
 
     def _make_credentials(self) -> Credentials:
         with contextlib.suppress(OSError, ImportError):  # a sandbox may forbid it, and has rules of its own then

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from secftp.client.connect import Connector
 from secftp.client.copy_options import STREAM, GetOptions, PutOptions
-from secftp.client.retry import Retries
 from secftp.errors import ConnectionLost, ServerUnreachable, TransferTimeout
 from secftp.messages import check_path
+from secftp.session.retry import Retries
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -88,10 +88,14 @@ def _check(urls: Iterable[Url]) -> None:
 
 
 def _run(options: GetOptions | PutOptions, copy: Download | Upload, watching: Watching, terminal: Terminal) -> None:
-    retries = Retries(options.retries, watching.retrying, lambda: watching.moved_bytes + watching.done_files)
+    retries = Retries(
+        options.retries,
+        progress=lambda: watching.moved_bytes + watching.done_files,
+        on_retry=watching.retrying,
+    )
     connector = Connector.choose(options.connection, terminal.waiting)
     try:
-        retries.run(connector, copy.run)
+        retries.run(lambda: connector.run(copy.run))
     except KeyboardInterrupt:
         watching.give_up()
         if connector.has_key and not options.how.dry_run:

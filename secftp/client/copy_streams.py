@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Final
 from secftp.client.connect import Connector
 from secftp.client.copy_files import watch
 from secftp.client.ends import STANDARD_INPUT, STREAM, open_input, open_output
-from secftp.client.retry import Retries
 from secftp.client.terminal import STANDARD_OUTPUT
 from secftp.copy import Summary
 from secftp.copy.limit import RateLimit
 from secftp.errors import ChecksumMismatch, FileChanged, IsADirectory, SecftpError
 from secftp.messages import Algorithm, remote_failure
 from secftp.session import Unconfirmed, has_arrived
+from secftp.session.retry import Retries
 from secftp.storage import Sink, Source, new_digest
 
 if TYPE_CHECKING:
@@ -51,8 +51,8 @@ def get_stream(options: GetOptions, terminal: Terminal) -> None:
             return _read_on(session, url.path, sink, algorithm, watching)
 
         connector = Connector.choose(options.connection, terminal.waiting)
-        retries = Retries(options.retries, watching.retrying, lambda: sink.done)
-        _conclude(url, watching, lambda: retries.run(connector, work))
+        retries = Retries(options.retries, progress=lambda: sink.done, on_retry=watching.retrying)
+        _conclude(url, watching, lambda: retries.run(lambda: connector.run(work)))
 
 
 def put_stream(options: PutOptions, terminal: Terminal) -> None:
@@ -75,13 +75,20 @@ def put_stream(options: PutOptions, terminal: Terminal) -> None:
                 raise
 
         connector = Connector.choose(options.connection, terminal.waiting)
-        retries = Retries(options.retries, watching.retrying, lambda: source.done, possible=source.is_untouched)
+        retries = Retries(
+            options.retries,
+            progress=lambda: source.done,
+            on_retry=watching.retrying,
+            possible=source.is_untouched,
+        )
 
         def copy() -> Transferred:
             try:
-                return retries.run(connector, work)
+                return retries.run(lambda: connector.run(work))
             except Unconfirmed as lost:
-                return _confirm(connector, url.path, lost, Retries(options.retries, watching.retrying, lambda: 0))
+                return _confirm(
+                    connector, url.path, lost, Retries(options.retries, progress=lambda: 0, on_retry=watching.retrying)
+                )
 
         _conclude(url, watching, copy)
 
@@ -89,7 +96,7 @@ def put_stream(options: PutOptions, terminal: Terminal) -> None:
 def _confirm(connector: Connector, path: Path, lost: Unconfirmed, retries: Retries) -> Transferred:
     """What was sent, if it has arrived; it can't be sent again. Else raises the loss."""
     try:
-        if retries.run(connector, lambda session: has_arrived(session, path, lost)):
+        if retries.run(lambda: connector.run(lambda session: has_arrived(session, path, lost))):
             return lost.sent
     except SecftpError:
         pass  # it can't be found out

@@ -6,7 +6,6 @@ connection is lost waits for the next one, in its order.
 
 from __future__ import annotations
 
-import os
 import time
 from collections import deque
 from typing import TYPE_CHECKING, Final
@@ -23,7 +22,7 @@ from secftp.copy.tally import MODE_DIFFERS, SAME, Tally, twice
 from secftp.copy.watch import NullListener, Summary
 from secftp.errors import FileError
 from secftp.messages import Capability
-from secftp.messages.bounds import TOKEN_BYTES
+from secftp.session import new_token
 from secftp.storage.failures import failure
 from secftp.storage.outgoing import What
 from secftp.text import path_text
@@ -64,7 +63,7 @@ class Upload:
         self._globs = Globs(self._options.include, self._options.exclude)
         self._limit = RateLimit(self._options.limit_rate)
         self._lost_folders: set[Path] = set()
-        self._token = os.urandom(TOKEN_BYTES)
+        self._token = new_token()
         self._steps: Iterator[Step] | None = None  # None before the first session, and after the last step
         self._is_planned = False
         self._queue: deque[Step] = deque()

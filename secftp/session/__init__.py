@@ -1,7 +1,7 @@
 """A client's session with a server: requests and their answers, one at a time or many under way at once."""
 
 from secftp.session.answers import Listing, Reading, ReadingMany, Single, WritingMany
-from secftp.session.confirm import Unconfirmed, has_arrived
+from secftp.session.confirm import Unconfirmed, has_arrived, new_token
 from secftp.session.pipeline import Handler, Pipeline
 from secftp.session.session import Session, Transferred
 
@@ -17,4 +17,5 @@ __all__ = [
     "Unconfirmed",
     "WritingMany",
     "has_arrived",
+    "new_token",
 ]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hmac
+import os
 from typing import TYPE_CHECKING
 
 from secftp.errors import ConnectionLost, FileError, Forbidden
 from secftp.messages import Kind
+from secftp.messages.bounds import TOKEN_BYTES
 
 if TYPE_CHECKING:
     from secftp.messages import Algorithm
@@ -54,3 +56,8 @@ def _may_be(session: Session, path: Path, lost: Unconfirmed) -> bool:
     except Forbidden:
         return True
     return info.kind is Kind.FILE and info.size == lost.sent.size
+
+
+def new_token() -> bytes:
+    """Return a random token for a request: a server makes the change once, however often it is asked for with that."""
+    return os.urandom(TOKEN_BYTES)

@@ -6,13 +6,11 @@ A tree is listed one directory at a time, depth first; the names that wait for t
 
 from __future__ import annotations
 
-import os
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from secftp.errors import FileError
 from secftp.messages import Kind, problem_of
-from secftp.messages.bounds import TOKEN_BYTES
 from secftp.session.held import Room
 from secftp.session.packed import Names, SortedNames
 
@@ -24,11 +22,6 @@ if TYPE_CHECKING:
 
 _Item = TypeVar("_Item")
 _Place = TypeVar("_Place")
-
-
-def new_token() -> bytes:
-    """Return the random token of a change, which a server carries out once however often it is asked for."""
-    return os.urandom(TOKEN_BYTES)
 
 
 # --- trees ------------------------------------------------------------------------------------------------------------

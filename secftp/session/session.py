@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import hmac
-import os
 from typing import TYPE_CHECKING, NamedTuple, Self, TypeVar
 
 from secftp.channel import connect
@@ -37,10 +36,9 @@ from secftp.messages import (
     no_parent,
     remote_failure,
 )
-from secftp.messages.bounds import TOKEN_BYTES
 from secftp.session.answers import Listing, Reading, Single
 from secftp.session.capabilities import lacks
-from secftp.session.confirm import Unconfirmed
+from secftp.session.confirm import Unconfirmed, new_token
 from secftp.session.pipeline import Pipeline
 from secftp.storage import Path, new_digest
 from secftp.storage.base import Kept
@@ -190,7 +188,7 @@ class Session:
             offset=offset,
             prefix=None if prefix is None else prefix.digest(),
             keep=keep,
-            token=os.urandom(TOKEN_BYTES) if prefix is None else None,  # a rest alone is not asked for
+            token=new_token() if prefix is None else None,  # a rest alone is not asked for
         )
         with self.pipeline.alive():
             end, ok = self._send(request, source, new_digest(algorithm) if prefix is None else prefix, progress)
