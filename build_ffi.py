@@ -1,7 +1,7 @@
-"""Builds `secftp._core`, the binding of csrc/ (cffi in API mode, linked dynamically against libcrypto).
+"""Build script of `secftp._core`, the binding of csrc/ (cffi in API mode, dynamically linked to libcrypto).
 
-The declarations are read from csrc/secftp.h, so a size or a code is written once, in C. `core_builder` is also what
-the tests use to build their own extension with other seams; the product's is `ffibuilder`.
+The declarations are read from csrc/secftp.h, so sizes and codes are defined once, in C. `ffibuilder` builds the extension
+of the product; the tests use `core_builder` to build theirs with other seams.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ SOURCES = [
     "csrc/self_test.c",
     "csrc/server.c",
 ]
-# Warnings are errors in `make check` alone: a new compiler's new warning must not keep a user from installing.
+# Warnings are errors only in `make check`: a new warning of a new compiler must not break an installation.
 COMPILE_ARGS = ["-std=c11", "-O3", "-fvisibility=hidden", "-fstack-protector-strong", "-D_FORTIFY_SOURCE=2"]
 
 NO_HEADERS = """\
@@ -39,17 +39,17 @@ secftp needs the headers of OpenSSL 3.0 or newer to build its core, and {problem
   Fedora, RHEL:    dnf install openssl-devel
   Alpine:          apk add openssl-dev
   macOS:           brew install openssl@3
-Where they lie elsewhere, name the folder: OPENSSL_DIR=/path/to/openssl pip install ."""
+If they are in another directory, name it: OPENSSL_DIR=/path/to/openssl pip install ."""
 
 
 def declarations(header: Path) -> str:
-    """What cffi's parser understands of a header: no directives, no attributes."""
+    """Return the declarations of a header without directives and attributes, which cffi does not parse."""
     text = re.sub(r"^#.*$", "", header.read_text(encoding="utf-8"), flags=re.MULTILINE)
     return re.sub(r"\bSECFTP_CHECKED\b", "", text)
 
 
-def openssl_folders() -> tuple[list[str], list[str]]:
-    """Include and library folders beyond the compiler's own; empty where OpenSSL is the system's."""
+def openssl_directories() -> tuple[list[str], list[str]]:
+    """Return additional include and library directories; empty lists if OpenSSL is in the default ones."""
     prefix = os.environ.get("OPENSSL_DIR", "")
     if not prefix and sys.platform == "darwin" and (brew := shutil.which("brew")):
         found = subprocess.run([brew, "--prefix", "openssl@3"], capture_output=True, text=True, check=False)  # noqa: S603
@@ -60,10 +60,10 @@ def openssl_folders() -> tuple[list[str], list[str]]:
 
 
 def require_headers(include_dirs: list[str]) -> None:
-    """Stop with one clear message, instead of a compiler's, when OpenSSL's headers are missing or too old."""
+    """Exit with a message if there is no compiler, or if OpenSSL's headers are missing or too old."""
     compiler = os.environ.get("CC", "cc").split()
     probe = "#include <openssl/opensslv.h>\n#if OPENSSL_VERSION_NUMBER < 0x30000000L\n#error too old\n#endif\n"
-    command = [*compiler, *(f"-I{folder}" for folder in include_dirs), "-E", "-"]
+    command = [*compiler, *(f"-I{directory}" for directory in include_dirs), "-E", "-"]
     try:
         result = subprocess.run(command, input=probe, capture_output=True, text=True, check=False)  # noqa: S603
     except OSError:
@@ -76,11 +76,11 @@ def require_headers(include_dirs: list[str]) -> None:
 def core_builder(
     module: str, *, seams: str, declared: str = "", included: str = "", base: str = "", include: tuple[str, ...] = ()
 ) -> FFI:
-    """The builder of one extension: csrc/ with the given seams, and further declarations if any.
+    """Return the builder of an extension from csrc/, the given seams, and any further declarations.
 
-    Paths are relative to the top, as setuptools wants them, unless `base` (ending with a slash) says from where.
+    Source paths are relative to the top directory, as setuptools requires, or to `base`, which ends with a slash.
     """
-    include_dirs, library_dirs = openssl_folders()
+    include_dirs, library_dirs = openssl_directories()
     if "egg_info" not in sys.argv:
         require_headers(include_dirs)
     builder = FFI()
@@ -92,7 +92,7 @@ def core_builder(
         include_dirs=[base + "csrc", *include, *include_dirs],
         library_dirs=library_dirs,
         libraries=["crypto"],
-        # setuptools can't see what a C file includes; without these a changed header would ship stale objects
+        # setuptools does not track includes; without these a changed header would leave stale objects
         depends=[*(str(path.relative_to(TOP)) for path in sorted((TOP / "csrc").glob("*.h"))), "build_ffi.py"],
         extra_compile_args=COMPILE_ARGS,
     )

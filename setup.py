@@ -1,4 +1,4 @@
-"""Only what pyproject.toml can't say: the cffi hook, and the tag of a wheel that serves every later Python."""
+"""What pyproject.toml can't express: the cffi hook, and the stable ABI tag of the wheel."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sysconfig
 
 from setuptools import setup
 
-# The stable ABI does not exist in free-threaded builds; asking for its tag there is an error.
+# Free-threaded builds have no stable ABI; requesting its tag is an error there.
 FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 
 setup(

@@ -1,4 +1,4 @@
-/* Integers on the wire. Big-endian unless the name says otherwise. */
+/* Integer encoding. Big-endian unless the name says otherwise. */
 #ifndef SECFTP_BYTES_H
 #define SECFTP_BYTES_H
 

@@ -1,4 +1,4 @@
-/* The client's side: CLIENT_HELLO, then SERVER_HELLO in and CLIENT_FINISH out. */
+/* Client side of the handshake: writes CLIENT_HELLO, then reads SERVER_HELLO and writes CLIENT_FINISH. */
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <string.h>
@@ -10,8 +10,8 @@
 struct secftp_client {
     const secftp_password *password;
     int suite;
-    int used;    /* a hello is answered once, whatever came of it */
-    pid_t owner; /* the process that started it */
+    int used;    /* a hello is answered once, even if that failed */
+    pid_t owner; /* the process that created it */
     uint8_t scalar[P256_SCALAR_BYTES];
     transcript transcript;
 };
@@ -73,7 +73,7 @@ int secftp_client_start(const secftp_password *password, int suite, int mode, co
     return SECFTP_OK;
 }
 
-/* What the server answers must be what was asked for: no other suite, mode or version, no refusal, no reserved bit. */
+/* The answer must match the request: same version, suite and mode, no refusal, no reserved bit set. */
 static int header_agrees(secftp_client *client) {
     const uint8_t *asked = client_hello_of(&client->transcript), *answer = server_hello_of(&client->transcript);
     return memcmp(answer, schedule_magic, MAGIC_BYTES) == 0 && answer[SERVER_STATUS_AT] == 0 &&
@@ -81,7 +81,7 @@ static int header_agrees(secftp_client *client) {
            all_zero(answer + SERVER_MODE_AT + 1, 2);
 }
 
-/* The server's proof first, then its challenge, answered. */
+/* Verifies the server's confirmation first, then answers its challenge. */
 static int answer(secftp_client *client, handshake_keys *keys) {
     uint8_t expected[32], nonce[BLOCK_BYTES], next[BLOCK_BYTES];
     uint8_t *hello = server_hello_of(&client->transcript), *finish = client_finish_of(&client->transcript);

@@ -1,5 +1,7 @@
-/* The secret chain and the keys. A direction that failed once stays dead: a second frame under one sequence number
- * would give its Poly1305 key away. */
+/* Secret chain and key derivation of one direction.
+ *
+ * Invariant: a direction that has failed stays failed. A second frame under the same sequence number would disclose its
+ * Poly1305 key. */
 #include "frames.h"
 
 #include <openssl/crypto.h>
@@ -14,12 +16,12 @@
 static size_t bulk_key_bytes(int suite) { return suite == SECFTP_SUITE_AES128 ? 16 : 32; }
 
 static int set_cipher_key(EVP_CIPHER_CTX *context, const uint8_t *key, int encrypting) {
-    static const uint8_t zero[FRAME_BLOCK_BYTES]; /* as direction's `chain` says; ECB has no use for it */
+    static const uint8_t zero[FRAME_BLOCK_BYTES]; /* matches the initial `chain` of a direction; ECB ignores it */
     return EVP_CipherInit_ex2(context, NULL, key, zero, encrypting, NULL) == 1 &&
            EVP_CIPHER_CTX_set_padding(context, 0) == 1;
 }
 
-/* K_cbc and K_f from S_n, into the contexts. */
+/* Derives K_cbc and K_f from S_n and sets them in the contexts. */
 static int set_epoch_keys(direction *d) {
     uint8_t bulk[32], frame[32];
     memset(d->chain, 0, sizeof d->chain);
@@ -50,7 +52,7 @@ static int next_epoch(direction *d) {
     return status;
 }
 
-/* A context bound to a cipher, without a key yet. */
+/* Creates a context for a cipher, without a key. */
 static int new_cipher(const char *name, EVP_CIPHER_CTX **context) {
     EVP_CIPHER *cipher = EVP_CIPHER_fetch(NULL, name, NULL);
     if (cipher == NULL) {
@@ -63,7 +65,7 @@ static int new_cipher(const char *name, EVP_CIPHER_CTX **context) {
     } else if (EVP_CipherInit_ex2(*context, cipher, NULL, NULL, 1, NULL) != 1) {
         status = SECFTP_LIBCRYPTO;
     }
-    EVP_CIPHER_free(cipher); /* the context holds its own reference */
+    EVP_CIPHER_free(cipher); /* the context has its own reference */
     return status;
 }
 
@@ -77,7 +79,7 @@ static int new_mac(EVP_MAC_CTX **context) {
     return *context == NULL ? SECFTP_NO_MEMORY : SECFTP_OK;
 }
 
-/* What libcrypto holds for it; the rest is wiped with the object that it is in. */
+/* Frees libcrypto's objects; the rest is wiped together with the enclosing object. */
 static void direction_clear(direction *d) {
     EVP_CIPHER_CTX_free(d->ecb);
     EVP_CIPHER_CTX_free(d->cbc);
@@ -170,7 +172,7 @@ int direction_room(direction *d, size_t wanted, size_t *room) {
     if (*room > epoch_frames - used) {
         *room = (size_t)(epoch_frames - used);
     }
-    /* The first frame of an epoch brings the epoch's keys, epoch 0's excepted: those came with the handshake. */
+    /* The first frame of each epoch derives its keys, except for epoch 0, whose keys come from the handshake. */
     return used == 0 && d->sequence != 0 ? next_epoch(d) : SECFTP_OK;
 }
 

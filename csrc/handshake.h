@@ -1,4 +1,4 @@
-/* What the two sides of the handshake share: who may use one, and the pair of directions that comes of it. */
+/* Common to both sides of the handshake: the check for reuse, and the pair of directions that results. */
 #ifndef SECFTP_HANDSHAKE_H
 #define SECFTP_HANDSHAKE_H
 
@@ -8,13 +8,13 @@
 #include "frames.h"
 #include "schedule.h"
 
-/* SECFTP_MISUSE for an exchange that was finished once, or in a forked process: both processes would derive the same
- * keys from a copy of one scalar or nonce, and each would begin to seal at frame number 0. */
+/* SECFTP_MISUSE if the exchange was finished before or belongs to another process: after a fork both processes would
+ * derive the same keys from copies of one scalar or nonce, and each would begin sealing at sequence number 0. */
 static inline int exchange_usable(int used, pid_t owner) {
     return used || owner != getpid() ? SECFTP_MISUSE : SECFTP_OK;
 }
 
-/* A sealer and an opener from the secrets of their directions, both or neither. */
+/* Creates a sealer and an opener from the secrets of their directions; both or neither. */
 static inline int frames_pair(int suite, const uint8_t sealing[32], const uint8_t opening[32], secftp_sealer **sealer,
                               secftp_opener **opener) {
     int status = frames_new_sealer(suite, sealing, sealer);

@@ -1,4 +1,4 @@
-/* One idea: say to libcrypto's KDF and MAC interfaces what the protocol means, and nothing else. */
+/* Adapter to libcrypto's digest, MAC and KDF interfaces. */
 #include "kdf.h"
 
 #include <openssl/core_names.h>

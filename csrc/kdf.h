@@ -1,4 +1,4 @@
-/* SHA-256, HMAC-SHA-256 (FIPS 198-1) and HKDF-SHA-256 (RFC 5869), as libcrypto has them. */
+/* SHA-256, HMAC-SHA-256 (FIPS 198-1) and HKDF-SHA-256 (RFC 5869) of libcrypto. */
 #ifndef SECFTP_KDF_H
 #define SECFTP_KDF_H
 
@@ -16,7 +16,7 @@ __attribute__((warn_unused_result)) int kdf_hmac(const uint8_t key[KDF_HASH_BYTE
 __attribute__((warn_unused_result)) int kdf_extract(const uint8_t *salt, size_t salt_bytes, const uint8_t *input,
                                                     size_t input_bytes, uint8_t prk[KDF_HASH_BYTES]);
 
-/* HKDF-Expand (section 2.3); the info is the label's text without its terminating zero. */
+/* HKDF-Expand (section 2.3); info is the label without its terminating zero. */
 __attribute__((warn_unused_result)) int kdf_expand(const uint8_t prk[KDF_HASH_BYTES], const char *label, uint8_t *out,
                                                    size_t out_bytes);
 

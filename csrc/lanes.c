@@ -1,8 +1,9 @@
-/* All lanes advance by what the shortest has left; it retires, the next message takes its place, and so on. When there
- * are too few lanes to pay for a call per column, libcrypto's own CBC takes what is left of each.
+/* All lanes advance by the remaining length of the shortest, whose place is then taken by the next message, and so on.
+ * When too few lanes are left to be worth a call per column, libcrypto's CBC encrypts the rest of each.
  *
- * A column's output is stored and the next column's input loaded in one pass, so that each cache line of a message is
- * touched once. The caller's frames stand at odd strides: lanes a power of two apart would share cache sets. */
+ * The output of a column is stored and the input of the next one loaded in one pass, so that each cache line of a
+ * message is touched once. The caller's frames have an odd stride: lanes a power of two apart would share cache sets.
+ */
 #include "lanes.h"
 
 #include <string.h>
@@ -10,13 +11,13 @@
 #include "secftp.h"
 #include "vector_state.h"
 
-/* With this many lanes left or fewer, serial CBC is faster than a call per column. Measured: bench/. */
+/* With this many lanes or fewer, serial CBC is faster than a call per column. Measured with bench/. */
 enum { LANES_SERIAL = 1 };
 
 typedef struct {
     uint8_t state[LANES_MAX * LANES_BLOCK_BYTES];
-    uint8_t *at[LANES_MAX]; /* where the lane's state will be stored */
-    size_t left[LANES_MAX]; /* blocks from there on */
+    uint8_t *at[LANES_MAX]; /* where the state of the lane will be stored */
+    size_t left[LANES_MAX]; /* remaining blocks */
     size_t lanes;
 } lane_set;
 
@@ -29,7 +30,7 @@ static inline void xor_block(uint8_t state[LANES_BLOCK_BYTES], const uint8_t blo
     memcpy(state, a, sizeof a);
 }
 
-/* The ciphertext to its place, and the block after it into the state. Both are read before either is written: the
+/* Stores the ciphertext and XORs the next plaintext block into the state. Both are read before either is written: the
  * compiler can't know that they don't overlap, and would read the state twice. */
 static inline void store_and_load(uint8_t *at, uint8_t state[LANES_BLOCK_BYTES]) {
     uint8_t ciphertext[LANES_BLOCK_BYTES], next[LANES_BLOCK_BYTES];
@@ -53,7 +54,8 @@ static inline int encrypt_column(EVP_CIPHER_CTX *ecb, lane_set *set, size_t lane
     return EVP_EncryptUpdate(ecb, set->state, &written, set->state, bytes) == 1 && written == bytes;
 }
 
-/* `columns` blocks of every lane. Inlined twice, so that a full set runs with a count that the compiler knows. */
+/* Encrypts `columns` blocks of every lane. Inlined twice, so that the count of a full set is a compile-time constant.
+ */
 static inline int advance(EVP_CIPHER_CTX *ecb, lane_set *set, size_t lanes, size_t columns) {
     size_t offset = 0;
     for (; columns > 1; columns--, offset += LANES_BLOCK_BYTES) {
@@ -64,7 +66,7 @@ static inline int advance(EVP_CIPHER_CTX *ecb, lane_set *set, size_t lanes, size
             store_and_load(set->at[lane] + offset, set->state + lane * LANES_BLOCK_BYTES);
         }
     }
-    /* The last column is stored without a look at the next block: a lane that ends here has none. */
+    /* The last column is stored without reading a next block: a lane that ends here has none. */
     if (!encrypt_column(ecb, set, lanes)) {
         return 0;
     }
@@ -82,7 +84,7 @@ static size_t shortest(const lane_set *set) {
     return least;
 }
 
-/* After `columns` blocks: lanes that ended take the next message, or the last lane's place is given up to them. */
+/* After `columns` blocks: a finished lane takes the next message, or is replaced by the last lane. */
 static const lanes_message *settle(lane_set *set, size_t columns, const lanes_message *next, const lanes_message *end) {
     for (size_t lane = 0; lane < set->lanes;) {
         uint8_t *state = set->state + lane * LANES_BLOCK_BYTES;
@@ -94,7 +96,7 @@ static const lanes_message *settle(lane_set *set, size_t columns, const lanes_me
         } else if (next < end) {
             enter(set, lane++, next++);
         } else {
-            /* The last lane moves here and is settled in the next turn, if it was not this one. */
+            /* The last lane moves here, unless it is this one, and is processed in the next iteration. */
             size_t last = --set->lanes;
             memmove(state, set->state + last * LANES_BLOCK_BYTES, LANES_BLOCK_BYTES);
             set->at[lane] = set->at[last];
@@ -104,7 +106,7 @@ static const lanes_message *settle(lane_set *set, size_t columns, const lanes_me
     return next;
 }
 
-/* A lane's state already holds its next plaintext XORed in; undone, what is left is the IV of a serial rest. */
+/* The next plaintext block is already XORed into the state of a lane; undoing that gives the IV for serial CBC. */
 static int finish_serially(EVP_CIPHER_CTX *cbc, uint8_t *data, size_t blocks, uint8_t iv[LANES_BLOCK_BYTES]) {
     int written = 0, bytes = (int)(blocks * LANES_BLOCK_BYTES);
     return EVP_EncryptInit_ex2(cbc, NULL, NULL, iv, NULL) == 1 &&

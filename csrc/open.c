@@ -1,4 +1,4 @@
-/* Opening: bound the length, verify the tag, and only then decrypt and look inside. Every failure is the same one. */
+/* Opening frames: check the length, verify the tag, and only then decrypt and parse. All failures return one code. */
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <string.h>
@@ -8,7 +8,7 @@
 #include "seams.h"
 #include "vector_state.h"
 
-/* The lengths that a suite can have; anything else is refused before a byte of the frame is waited for. */
+/* Valid lengths for a suite; anything else is refused before the rest of the frame is received. */
 static int length_allowed(int suite, size_t ciphertext) {
     if (suite == SECFTP_SUITE_NONE) {
         return ciphertext >= FRAME_HEADER_BYTES && ciphertext <= FRAME_HEADER_BYTES + SECFTP_PAYLOAD_MAX;
@@ -17,7 +17,7 @@ static int length_allowed(int suite, size_t ciphertext) {
            ciphertext <= frame_ciphertext_bytes(suite, SECFTP_PAYLOAD_MAX);
 }
 
-/* How many whole frames stand in the bytes, `max` at the most. */
+/* Counts the complete frames in the buffer, at most `max`. */
 static int count_whole(int suite, const uint8_t *buffer, size_t available, size_t max, size_t *whole) {
     size_t at = 0;
     *whole = 0;
@@ -36,7 +36,7 @@ static int count_whole(int suite, const uint8_t *buffer, size_t available, size_
     return SECFTP_OK;
 }
 
-/* Takes PKCS7 off: 1 .. 16 bytes, each the count of all (RFC 5652 section 6.3). */
+/* Removes PKCS#7 padding: 1 .. 16 bytes, each equal to their number (RFC 5652 section 6.3). */
 static int unpad(const uint8_t *plain, size_t *bytes) {
     const unsigned count = plain[*bytes - 1];
     if (count < 1 || count > FRAME_BLOCK_BYTES) {
@@ -51,7 +51,8 @@ static int unpad(const uint8_t *plain, size_t *bytes) {
     return SECFTP_OK;
 }
 
-/* The verified header against the verified bytes. What is left after unpadding may be shorter than a header. */
+/* Checks the authenticated header against the authenticated bytes, which may be shorter than a header after unpadding.
+ */
 static int read_header(const uint8_t *plain, size_t bytes, secftp_opened *frame) {
     if (bytes < FRAME_HEADER_BYTES || bytes - FRAME_HEADER_BYTES > SECFTP_PAYLOAD_MAX) {
         return SECFTP_REFUSED;
@@ -71,9 +72,9 @@ static int read_header(const uint8_t *plain, size_t bytes, secftp_opened *frame)
     return nonzero == 0 ? SECFTP_OK : SECFTP_REFUSED;
 }
 
-/* To give the context a new IV costs as much as to decrypt 1 KiB. It chains on from the frame before instead, which
- * touches nothing but the first block: there the last block of that frame is taken out again and the IV put in. The
- * frame has verified, so its lengths and padding, which are looked at next, are no secret any more. */
+/* Setting a new IV in the context costs as much as decrypting 1 KiB. Instead the context continues the chain of the
+ * previous frame, which affects only the first block: there the last ciphertext block of that frame is XORed out and
+ * the IV XORed in. The frame has been verified, so its lengths and padding, which are checked next, are not secret. */
 static int decrypt(direction *d, const uint8_t iv[FRAME_BLOCK_BYTES], uint8_t *data, size_t bytes) {
     uint8_t last[FRAME_BLOCK_BYTES];
     int written = 0;
@@ -111,7 +112,7 @@ static int open_frame(direction *d, const frame_keys *keys, uint8_t *wire, size_
     return status;
 }
 
-/* At most FRAMES_BATCH whole frames of one epoch; `base` is where the batch starts in the caller's buffer. */
+/* Opens at most FRAMES_BATCH complete frames of one epoch; `base` is the offset of the batch in the caller's buffer. */
 static int open_batch(direction *d, uint8_t *buffer, size_t *base, secftp_opened *frames, size_t count) {
     frame_keys keys[FRAMES_BATCH];
     int status = direction_take_keys(d, count, keys);

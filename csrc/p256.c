@@ -1,5 +1,5 @@
-/* Every multiplication passes ONE scalar to EC_POINT_mul and adds afterwards: with two, libcrypto takes an
- * interleaved path whose time depends on the scalars. Secret scalars are flagged constant-time and cleared. */
+/* Each multiplication passes ONE scalar to EC_POINT_mul and adds afterwards: with two, libcrypto uses an interleaved
+ * algorithm whose timing depends on the scalars. Secret scalars are flagged BN_FLG_CONSTTIME and wiped. */
 #include "p256.h"
 
 #include <openssl/bn.h>
@@ -27,7 +27,7 @@ static BIGNUM *secret_number(const uint8_t *bytes, size_t count) {
     return number;
 }
 
-/* point = scalar·base, with the generator for a base of NULL. */
+/* point = scalar·base; base NULL is the generator. */
 static int multiply(const EC_GROUP *group, const uint8_t scalar[P256_SCALAR_BYTES], const EC_POINT *base,
                     EC_POINT *point) {
     int status = SECFTP_NO_MEMORY;
@@ -84,7 +84,7 @@ int p256_check_scalar(const EC_GROUP *group, const uint8_t scalar[P256_SCALAR_BY
 }
 
 int p256_random_scalar(const EC_GROUP *group, uint8_t scalar[P256_SCALAR_BYTES]) {
-    /* A draw is out of range once in 2^32, so this many misses in a row mean a broken generator. */
+    /* A candidate is out of range once in 2^32, so this many in a row mean a broken generator. */
     enum { DRAWS_MAX = 16 };
     for (int draw = 0; draw < DRAWS_MAX; draw++) {
         int status = seam_random(scalar, P256_SCALAR_BYTES);
@@ -136,7 +136,7 @@ int p256_share(const EC_GROUP *group, const uint8_t scalar[P256_SCALAR_BYTES], c
     return status;
 }
 
-/* peer = peer_share − mask, refused when that is the identity. */
+/* peer = peer_share − mask; refused if that is the identity. */
 static int unmask(const EC_GROUP *group, const EC_POINT *mask, const uint8_t peer_share[P256_POINT_BYTES],
                   EC_POINT *peer) {
     if (peer_share[0] != POINT_CONVERSION_UNCOMPRESSED ||

@@ -1,4 +1,4 @@
-/* The objects here never change once made, so any number of threads may use one. */
+/* Stretched keys. They are immutable once created, so any number of threads may use one. */
 #include "password.h"
 
 #include <openssl/crypto.h>
@@ -9,10 +9,10 @@
 #include "p256.h"
 #include "seams.h"
 
-/* What the wide output is reduced from: 8 bytes more than the order, so that the bias is below 2^-64. */
+/* Size of the scrypt output before reduction: 8 bytes more than the order, so that the bias is below 2^-64. */
 enum { WIDE_BYTES = 40 };
 
-/* w of mode 0, scrypt("", "secftp/1 anonymous") mod n: the same for everybody for ever, so nobody need wait for it. */
+/* w of mode 0, scrypt("", "secftp/1 anonymous") mod n: a constant, so it is not computed at run time. */
 static const uint8_t anonymous_secret[SECFTP_SECRET_BYTES] = {
     0xa4, 0x83, 0xa4, 0x3d, 0xb1, 0xc1, 0x05, 0x81, 0xe7, 0x10, 0x34, 0x3b, 0xd7, 0x4b, 0xec, 0x63,
     0x49, 0xae, 0xc1, 0xf7, 0x67, 0x67, 0xe2, 0xae, 0x10, 0x0f, 0xdf, 0x26, 0x3d, 0x57, 0x20, 0x2e,
@@ -28,7 +28,7 @@ void secftp_password_free(secftp_password *password) {
     seam_free(password, sizeof *password);
 }
 
-/* An object with its group alone, or NULL. */
+/* Creates an object with only its group set, or returns NULL. */
 static secftp_password *password_new(void) {
     secftp_password *password = seam_allocate(sizeof *password);
     if (password == NULL) {
@@ -42,7 +42,7 @@ static secftp_password *password_new(void) {
     return password;
 }
 
-/* Fills in the masks once the secret stands, and hands the object out or frees it. */
+/* Computes the masks from the secret, and returns the object or frees it. */
 static int password_finish(secftp_password *made, int status, secftp_password **password) {
     if (status == SECFTP_OK) {
         status = p256_mask(made->group, made->secret, P256_M, &made->client_mask);

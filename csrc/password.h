@@ -1,4 +1,4 @@
-/* A stretched key: what is computed once per key and shared by every handshake under it. */
+/* Stretched key: computed once per key and shared by all its handshakes. */
 #ifndef SECFTP_PASSWORD_H
 #define SECFTP_PASSWORD_H
 

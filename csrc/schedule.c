@@ -1,4 +1,4 @@
-/* Names here are those of docs/PROTOCOL.md; each function is one line of its table. */
+/* Key schedule. The names are those of docs/PROTOCOL.md; each function is one line of its table. */
 #include "schedule.h"
 
 #include <openssl/crypto.h>
@@ -9,7 +9,7 @@
 
 const uint8_t schedule_magic[MAGIC_BYTES] = {'S', 'E', 'C', 'F', 'T', 'P', 1};
 
-/* RFC 9382: an 8-byte little-endian length before each value. */
+/* RFC 9382: each value is preceded by its length, 8 bytes little-endian. */
 static size_t append(uint8_t *tt, size_t at, const uint8_t *value, size_t bytes) {
     store_le64(tt + at, bytes);
     memcpy(tt + at + 8, value, bytes);
@@ -112,7 +112,7 @@ int schedule_server_confirmation(transcript *t, const handshake_keys *keys, uint
 }
 
 int schedule_client_confirmation(transcript *t, const handshake_keys *keys, uint8_t mac[32]) {
-    /* chal and cB stand next to one another in SERVER_HELLO */
+    /* chal and cB are contiguous in SERVER_HELLO */
     uint8_t data[KDF_HASH_BYTES + BLOCK_BYTES + 32 + BLOCK_BYTES];
     memcpy(data, keys->hello_hash, KDF_HASH_BYTES);
     memcpy(data + KDF_HASH_BYTES, server_hello_of(t) + CHALLENGE_AT, BLOCK_BYTES + 32);

@@ -1,4 +1,4 @@
-/* From the two hellos to the keys of the handshake and of the session (docs/PROTOCOL.md, "Handshake"). */
+/* Key schedule: handshake and session keys from the transcript (docs/PROTOCOL.md, "Handshake"). */
 #ifndef SECFTP_SCHEDULE_H
 #define SECFTP_SCHEDULE_H
 
@@ -31,7 +31,7 @@ enum {
 
 extern const uint8_t schedule_magic[MAGIC_BYTES];
 
-/* Every byte of the handshake, in the order of the wire: the hashes are taken over prefixes of it. */
+/* All bytes of the handshake in wire order; the hashes cover prefixes of it. */
 typedef struct {
     uint8_t bytes[TRANSCRIPT_BYTES];
 } transcript;
@@ -61,11 +61,11 @@ SECFTP_CHECKED int schedule_tt_hash(const uint8_t *a, size_t a_bytes, const uint
                                     const uint8_t shared[P256_POINT_BYTES], const uint8_t secret[SECFTP_SECRET_BYTES],
                                     uint8_t hash[KDF_HASH_BYTES]);
 
-/* Needs the transcript up to and with pB. */
+/* Requires the transcript up to and including pB. */
 SECFTP_CHECKED int schedule_handshake_keys(transcript *t, const uint8_t shared[P256_POINT_BYTES],
                                            const uint8_t secret[SECFTP_SECRET_BYTES], handshake_keys *keys);
 
-/* One AES-CBC block without padding; the bytes themselves for suite none. `encrypt` is 1 or 0. */
+/* One AES-CBC block without padding; copies the block for suite none. `encrypt` is 1 or 0. */
 SECFTP_CHECKED int schedule_challenge_block(int suite, int encrypt, const uint8_t key[32],
                                             const uint8_t iv[BLOCK_BYTES], const uint8_t in[BLOCK_BYTES],
                                             uint8_t out[BLOCK_BYTES]);
@@ -77,7 +77,7 @@ void schedule_increment(const uint8_t nonce[BLOCK_BYTES], uint8_t next[BLOCK_BYT
 SECFTP_CHECKED int schedule_server_confirmation(transcript *t, const handshake_keys *keys, uint8_t mac[32]);
 SECFTP_CHECKED int schedule_client_confirmation(transcript *t, const handshake_keys *keys, uint8_t mac[32]);
 
-/* Needs the whole transcript. */
+/* Requires the complete transcript. */
 SECFTP_CHECKED int schedule_session_secrets(const transcript *t, const handshake_keys *keys, session_secrets *secrets);
 
 #endif

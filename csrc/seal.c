@@ -1,4 +1,4 @@
-/* Sealing: header and padding, then all of a batch's frames through the lanes, then a tag each. */
+/* Sealing frames: write header and padding, encrypt all frames of a batch in lanes, then compute the tags. */
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <string.h>
@@ -12,7 +12,7 @@ static int frame_allowed(const secftp_frame *frame) {
            frame->padding_bytes <= SECFTP_PAYLOAD_MAX - frame->payload_bytes && frame->flags <= SECFTP_FLAG_END;
 }
 
-/* ctlen, the header, the zero bytes and PKCS7 around the payload that stands there already (RFC 5652 section 6.3). */
+/* Writes ctlen, the header, the zero bytes and PKCS#7 padding around the payload in place (RFC 5652 section 6.3). */
 static size_t frame_lay_out(int suite, uint8_t *wire, const secftp_frame *frame) {
     const size_t body = (size_t)frame->payload_bytes + frame->padding_bytes;
     const size_t ciphertext = frame_ciphertext_bytes(suite, body);
@@ -28,7 +28,7 @@ static size_t frame_lay_out(int suite, uint8_t *wire, const secftp_frame *frame)
     return ciphertext;
 }
 
-/* At most FRAMES_BATCH frames of one epoch. */
+/* Seals at most FRAMES_BATCH frames of one epoch. */
 static int seal_batch(direction *d, uint8_t *wire, const secftp_frame *frames, size_t count, size_t *wire_bytes) {
     frame_keys keys[FRAMES_BATCH];
     lanes_message messages[FRAMES_BATCH];

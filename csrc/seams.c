@@ -1,4 +1,4 @@
-/* The product's side of seams.h. */
+/* Seams of the product. */
 #include "seams.h"
 
 #include <openssl/crypto.h>

@@ -1,4 +1,5 @@
-/* Fails closed: a libcrypto that answers wrongly, or a build that drives it wrongly, must not touch anybody's files. */
+/* Self-test, which fails closed: a libcrypto that computes wrong results, or a build that uses it wrongly, must not
+ * touch users' files. */
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <string.h>
@@ -29,7 +30,8 @@ static int keyed_cipher(const char *name, const uint8_t *key, int encrypting, EV
     return good ? SECFTP_OK : SECFTP_LIBCRYPTO;
 }
 
-/* The standard's message at every lane, one more than there are, with lengths that retire lanes one after another. */
+/* Encrypts the standard's message in every lane, and one more, with lengths that let the lanes end one after another.
+ */
 static int test_lanes(const char *ecb_name, const char *cbc_name, const uint8_t *key, const uint8_t *expected) {
     enum { COUNT = LANES_MAX + 1, BLOCKS = sizeof cbc_plain / LANES_BLOCK_BYTES };
     EVP_CIPHER_CTX *ecb = NULL, *cbc = NULL;
@@ -68,7 +70,7 @@ static int test_hkdf(void) {
     return status == SECFTP_OK ? same(output, hkdf_output, sizeof output) : status;
 }
 
-/* Both shares, and the shared point from both sides. */
+/* Computes both shares, and the shared point from both sides. */
 static int test_curve(const secftp_password *password, uint8_t shared[P256_POINT_BYTES]) {
     const EC_GROUP *group = password->group;
     const uint8_t *pa = session_client_hello + CLIENT_SHARE_AT, *pb = session_server_hello + SERVER_SHARE_AT;
@@ -92,7 +94,7 @@ static int test_curve(const secftp_password *password, uint8_t shared[P256_POINT
     return status == SECFTP_OK ? same(shared, other, sizeof other) : status;
 }
 
-/* Hashes, HMAC and both confirmations of the session, down to the secret of its first direction. */
+/* Computes hashes, HMAC and both confirmations of the session, down to the secret of its first direction. */
 static int test_schedule(const uint8_t shared[P256_POINT_BYTES], session_secrets *secrets) {
     transcript t;
     handshake_keys keys;
@@ -114,7 +116,7 @@ static int test_schedule(const uint8_t shared[P256_POINT_BYTES], session_secrets
                                : status;
 }
 
-/* Poly1305 by itself, then a frame sealed, compared, opened, and refused with one bit turned. */
+/* Checks Poly1305 alone, then a frame: sealed, compared, opened, and refused with one bit flipped. */
 static int test_frame(const uint8_t secret[32]) {
     static const secftp_frame frame = {0, 0, 2, 0};
     uint8_t wire[sizeof session_frame] = {0}, tag[FRAME_TAG_BYTES];

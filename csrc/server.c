@@ -1,4 +1,5 @@
-/* The server's side: CLIENT_HELLO in and SERVER_HELLO out, then CLIENT_FINISH in. It proves itself first. */
+/* Server side of the handshake: reads CLIENT_HELLO, writes SERVER_HELLO, then reads CLIENT_FINISH. The server is the
+ * first to prove knowledge of the key. */
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <string.h>
@@ -9,8 +10,8 @@
 
 struct secftp_server {
     int suite;
-    int used;    /* a challenge is answered once, whatever came of it */
-    pid_t owner; /* the process that made the challenge */
+    int used;    /* a challenge is checked once, even if that failed */
+    pid_t owner; /* the process that created the challenge */
     uint8_t nonce[BLOCK_BYTES];
     handshake_keys keys;
     transcript transcript;
@@ -22,7 +23,7 @@ void secftp_server_free(secftp_server *server) {
     }
 }
 
-/* Version, suite, mode, reserved bytes, and the zero name of mode 0. Which name has which key is not known here. */
+/* Checks version, suite, mode, reserved bytes, and that mode 0 has a zero name. The caller maps names to keys. */
 static int hello_well_formed(const uint8_t hello[SECFTP_CLIENT_HELLO_BYTES]) {
     unsigned reserved = 0, name = 0;
     for (size_t i = MODE_AT + 1; i < CLIENT_IV_AT; i++) {
@@ -35,7 +36,7 @@ static int hello_well_formed(const uint8_t hello[SECFTP_CLIENT_HELLO_BYTES]) {
            hello[MODE_AT] <= SECFTP_MODE_KEYED && reserved == 0 && (hello[MODE_AT] == SECFTP_MODE_KEYED || name == 0);
 }
 
-/* Header, server_rand and pB; leaves the shared point. */
+/* Writes the header, server_rand and pB, and computes the shared point. */
 static int write_share(secftp_server *server, const secftp_password *password, uint8_t shared[P256_POINT_BYTES]) {
     const uint8_t *asked = client_hello_of(&server->transcript);
     uint8_t *hello = server_hello_of(&server->transcript);
@@ -105,7 +106,7 @@ int secftp_server_respond(const secftp_password *password, const uint8_t client_
     return SECFTP_OK;
 }
 
-/* The client's proof first, then its reply to the challenge. */
+/* Verifies the client's confirmation first, then its response to the challenge. */
 static int check_finish(secftp_server *server) {
     uint8_t expected[32], reply[BLOCK_BYTES], next[BLOCK_BYTES];
     const uint8_t *finish = client_finish_of(&server->transcript);

@@ -15,7 +15,7 @@ HERE = Path(__file__).parent
 
 def builder() -> FFI:
     """csrc/lanes.c and native.c alone, compiled as the product is."""
-    include_dirs, library_dirs = build_ffi.openssl_folders()
+    include_dirs, library_dirs = build_ffi.openssl_directories()
     build_ffi.require_headers(include_dirs)
     ffi = FFI()
     ffi.cdef(build_ffi.declarations(HERE / "native.h"))

@@ -55,7 +55,7 @@ def build(targets: list[str]) -> dict[str, Path]:
 
 
 def _includes() -> list[str]:
-    folders, _ = build_ffi.openssl_folders()
+    folders, _ = build_ffi.openssl_directories()
     return [f"-I{folder}" for folder in (TOP / "csrc", HERE, *folders)]
 
 

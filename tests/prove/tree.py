@@ -63,7 +63,7 @@ class Tree:
 
     def rebuild(self, source: str, flags: list[str]) -> None:
         """Build both cores again after one file of csrc was changed: that file, and the links. As `build` otherwise."""
-        include_dirs, library_dirs = build_ffi.openssl_folders()
+        include_dirs, library_dirs = build_ffi.openssl_directories()
         for core, more, target in (
             ("product", [], self.path / "secftp"),
             ("seamed", ["-include", "tests/seamed/failing.h"], self.path / "tests" / "seamed"),

@@ -29,7 +29,7 @@ def compile_program(name: str, marks: str, *flags: str) -> Path:
     BUILT.mkdir(parents=True, exist_ok=True)
     program = BUILT / name
     seams = [] if marks == "secrets.c" else [TOP / build_ffi.SEAMS]
-    include_dirs, library_dirs = build_ffi.openssl_folders()
+    include_dirs, library_dirs = build_ffi.openssl_directories()
     command = [
         "gcc",
         *flags,
@@ -103,7 +103,7 @@ def secrets(figures: Figures) -> None:
 
 def analyzer(figures: Figures) -> None:
     """gcc -fanalyzer, at -O0: it loses its way in inlined code. A file with a leak in it must be found first."""
-    include_dirs, _ = build_ffi.openssl_folders()
+    include_dirs, _ = build_ffi.openssl_directories()
     command = ["gcc", "-std=c11", "-O0", "-fanalyzer", "-Werror", "-c", "-o", "/dev/null"]
     command += [f"-I{folder}" for folder in (TOP / "csrc", *include_dirs)]
     leaky = BUILT / "leaky.c"
