@@ -1,18 +1,18 @@
-# The front door. Works with GNU make 3.81 and newer; each goal sets up what it needs by itself.
+# Development commands. For GNU make 3.81 and newer; each target sets up what it needs.
 
 PYTHON_IN_VENV := .venv/bin/python
-# What belongs to the tests' own command line: make test ARGS="-k keys"
+# Further arguments of the command: make test ARGS="-k keys"
 ARGS :=
-# A test that hangs is ended and says where it was; by a thread, since some tests use the alarm signal themselves.
+# A hanging test is aborted with its stack; by a thread, because some tests use SIGALRM themselves.
 HANGS := --timeout=300 --timeout-method=thread
-# Processes that share the suite: make test WORKERS=0 runs it in one, in order.
+# Worker processes of pytest-xdist; make test WORKERS=0 runs the suite in one process, in order.
 WORKERS := logical
-# Benchmarks are run once here, and not measured.
+# Benchmarks are run once here, without measuring.
 SHARED := --numprocesses=$(WORKERS) --dist=worksteal --benchmark-disable
-# For each target of make fuzz.
+# Per target of make fuzz.
 SECONDS := 10
 
-# Two set-ups at once would build in one place.
+# Two concurrent set-ups would build in the same directory.
 .NOTPARALLEL:
 .PHONY: help demo test test-pythons check check-python check-c sanitize fuzz mutants faults soak release-check
 .PHONY: bench bench-core bench-handshakes bench-load bench-clients report peers docs build clean
@@ -21,16 +21,16 @@ SECONDS := 10
 help: ## show this list
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{ printf "%-24s%s\n", $$1, $$2 }'
 
-demo: setup ## set up, then send real files both ways with every cipher and show a table
+demo: setup ## set up, transfer files in both directions with every cipher, and print a table
 	@$(PYTHON_IN_VENV) tools/demo.py
 
-test: setup-test ## set up, then run the whole test suite (ARGS="..." goes to pytest)
+test: setup-test ## set up, then run the whole test suite (ARGS="..." is passed to pytest)
 	@$(PYTHON_IN_VENV) -m pytest $(HANGS) $(SHARED) $(ARGS)
 
-test-pythons: ## the suite and the demo under every Python from 3.11 to 3.14 that can be had here (ARGS="...")
+test-pythons: ## run the suite and the demo under each available Python from 3.11 to 3.14 (ARGS="...")
 	@tools/test_pythons.sh $(ARGS)
 
-check: check-python check-c ## format, lint, types, and the C core under gcc and clang, warnings as errors
+check: check-python check-c ## format, lint, types, and the C core under gcc and clang; warnings are errors
 
 check-python: setup-check
 	.venv/bin/ruff format --check .
@@ -40,55 +40,55 @@ check-python: setup-check
 check-c: setup-check
 	tools/check_c.sh
 
-sanitize: setup-prove ## the core under ASan, UBSan, valgrind and gcc's analyzer, and how much the tests cover (ARGS="core")
+sanitize: setup-prove ## the core under ASan, UBSan, valgrind and gcc's analyzer, and test coverage (ARGS="core")
 	@$(PYTHON_IN_VENV) -m tests.sanitize $(ARGS)
 
-fuzz: setup-fuzz ## every parser and both peers under libFuzzer, SECONDS=10 for each target
+fuzz: setup-fuzz ## fuzz every parser and both peers with libFuzzer, SECONDS=10 per target
 	@$(PYTHON_IN_VENV) -m tests.fuzz --seconds $(SECONDS) $(ARGS)
 
-mutants: setup-prove ## hundreds of small patches to security decisions, each of which the tests must notice
+mutants: setup-prove ## mutation testing: every patched security decision has to be detected by the tests
 	@$(PYTHON_IN_VENV) -m tests.mutants $(ARGS)
 
-faults: setup-prove ## kill and error at every system call, cuts at every byte, a full disk, no memory
+faults: setup-prove ## kills and errors at every system call, cuts at every byte, full disk, out of memory
 	@$(PYTHON_IN_VENV) -m tests.faults $(ARGS)
 
-soak: setup-test ## 2,000 sessions, 64 at once (ARGS="--sessions 100000"): memory and descriptors stay flat
+soak: setup-test ## 2,000 sessions, 64 at once: memory and descriptors stay constant (ARGS="--sessions 100000")
 	@$(PYTHON_IN_VENV) -m tests.soak $(ARGS)
 
-release-check: check setup-prove ## all of these, and their figures into docs/TESTING.md; half an hour and more
+release-check: check setup-prove ## all of the above; updates the figures in docs/TESTING.md; half an hour and more
 	@$(PYTHON_IN_VENV) -m tests.prove $(ARGS)
 
-bench: setup-bench ## what each layer costs, from the cipher to the command line; two minutes (ARGS="--bench-1g")
+bench: setup-bench ## cost of each layer, from the cipher to the command line; two minutes (ARGS="--bench-1g")
 	@$(PYTHON_IN_VENV) -m pytest --benchmark-only $(ARGS)
 
-bench-core: setup-bench ## the C core beside the libcrypto under it
+bench-core: setup-bench ## the C core compared with the libcrypto it uses
 	@$(PYTHON_IN_VENV) -m bench.core $(ARGS)
 
-bench-handshakes: setup-bench ## handshakes a second on one processor
+bench-handshakes: setup-bench ## handshakes per second on one processor
 	@$(PYTHON_IN_VENV) -m bench.handshakes $(ARGS)
 
-bench-load: setup-bench ## what a server holds after 100,000 handshakes, and who gets in while it is attacked
+bench-load: setup-bench ## memory of a server after 100,000 handshakes, and clients admitted during attacks
 	@$(PYTHON_IN_VENV) -m bench.load $(ARGS)
 
-bench-clients: setup-bench ## eight clients at once, and what a connection costs in memory
+bench-clients: setup-bench ## eight concurrent clients, and memory per connection
 	@$(PYTHON_IN_VENV) -m bench.clients $(ARGS)
 
-report: setup-report ## measure, and write build/report/ with table and plots; takes some minutes
+report: setup-report ## measure this machine; table and plots in build/report/; some minutes
 	@$(PYTHON_IN_VENV) -m bench.report $(ARGS)
 
-peers: setup ## compare with scp, rsync, curl and others, installed where possible; takes some minutes
+peers: setup ## compare with scp, rsync, curl and others, installed where possible; some minutes
 	@$(PYTHON_IN_VENV) -m bench.peers $(ARGS)
 
-docs: setup-docs ## build the documentation: build/docs/html/index.html, and the man pages in build/docs/man
+docs: setup-docs ## build the documentation in build/docs/html, and the man pages in build/docs/man
 	@$(PYTHON_IN_VENV) -m sphinx -q -W --keep-going -b html docs build/docs/html
 	@$(PYTHON_IN_VENV) -m sphinx -q -W --keep-going -b man docs build/docs/man
 	@echo "build/docs/html/index.html"
 
-build: setup ## build the wheel into dist/
+build: setup ## build the wheel in dist/
 	@$(PYTHON_IN_VENV) -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
 	@ls dist/*.whl
 
-clean: ## remove all that these commands made, the virtual environment included
+clean: ## remove everything these commands created, including the virtual environment
 	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
 	rm -f secftp/_core.c secftp/_core*.so tests/seamed/_core_seamed*.so bench/native/_native*.so
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

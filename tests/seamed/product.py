@@ -187,4 +187,4 @@ def seams(monkeypatch: pytest.MonkeyPatch) -> Iterator[Seams]:
 def tell(record_property, request):
     """Keep a count for the end of the run, where it is printed."""
     case = f" ({request.node.callspec.id})" if hasattr(request.node, "callspec") else ""
-    return lambda what, count: record_property(COUNTS, f"[core] {count} {what}: all came to nothing{case}")
+    return lambda what, count: record_property(COUNTS, f"[core] {count} {what}: all detected{case}")
