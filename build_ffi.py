@@ -1,7 +1,7 @@
 """Build script of `secftp._core`, the binding of csrc/ (cffi in API mode, dynamically linked to libcrypto).
 
-The declarations are read from csrc/secftp.h, so sizes and codes are defined once, in C. `ffibuilder` builds the extension
-of the product; the tests use `core_builder` to build theirs with other seams.
+The declarations are read from csrc/secftp.h, so sizes and codes are defined once, in C. `ffibuilder` builds the
+extension of the product; the tests use `core_builder` to build theirs with other seams.
 """
 
 from __future__ import annotations
