@@ -7,14 +7,15 @@ all; `channel` is a server's session without any files.
 from __future__ import annotations
 
 import contextlib
+import select
 import socket
 import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-from secftp.channel import Channel, DataRun, Stream, accept_client
+from secftp.channel import Channel, DataRun, Incoming, Stream
 from secftp.errors import ConnectionLost
-from secftp.handshake import ClientHandshake
+from secftp.handshake import ClientHandshake, Established, HelloReceived
 from secftp.messages import Bye, Direction, End, Limits, Ok, Welcome, Write
 from secftp.record import BATCH_BYTES, SERVER_HELLO_BYTES, Mode, Password, Suite
 
@@ -97,10 +98,20 @@ def serve_plain(sock: socket.socket) -> None:
         sock.sendall(DONE)
 
 
+def accept_channel(stream: Stream, password: Password) -> Channel:
+    """The server's side of one handshake."""
+    incoming = Incoming(stream)
+    while not isinstance(event := incoming.advance(), Established):
+        if isinstance(event, HelloReceived):
+            incoming.challenge(password)
+        select.select([stream.fileno()], [], [], PATIENCE_SECONDS)
+    return Channel(stream, event, Direction.TO_CLIENT, timeout=PATIENCE_SECONDS)
+
+
 def serve_channel(sock: socket.socket) -> None:
     """Confirm each file, and keep nothing of it."""
     password = Password.anonymous()
-    channel = accept_client(Stream(sock), lambda _: password, challenged=lambda: None, timeout=PATIENCE_SECONDS)
+    channel = accept_channel(Stream(sock), password)
     limits = Limits(requests=16, keepalive=15, idle=60)
     channel.send(Welcome(version=1, software="bench", capabilities=(), limits=limits))
     channel.flush()

@@ -12,11 +12,14 @@ import pytest
 
 from secftp.channel import Channel, DataRun, Stream
 from secftp.handshake import ClientHandshake, Established, ServerHandshake
-from secftp.messages import Direction, File, Limits, Message, Read, Welcome, encode
+from secftp.messages import Direction, File, Files, Limits, Message, Read, Results, Welcome, encode
 from secftp.record import Mode, Password, Suite
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from secftp.channel import Received
+    from secftp.messages import ErrorCode, SmallFile
 
 SECONDS = 20.0  # no wait in these tests is longer, and none that succeeds comes near it
 PATH = (b"a",)
@@ -35,6 +38,23 @@ def established(suite: Suite = Suite.AES128) -> tuple[Established, Established]:
     yours = server.receive(mine.reply)
     assert isinstance(yours, Established)
     return mine._replace(reply=b""), yours
+
+
+class Many:
+    """Takes the answer to WRITEMANY or READMANY for so many files: `codes` of those written, `files` that were read."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self.codes: tuple[ErrorCode | None, ...] = ()
+        self.files: list[SmallFile] = []
+
+    def __call__(self, received: Received) -> bool:
+        if isinstance(received, Results):
+            self.codes = received.codes
+            return True
+        assert isinstance(received, Files), received
+        self.files += received.files
+        return len(self.files) == self._count
 
 
 class Bare:

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from secftp.channel import Credentials, Listener, Peer, Stream, accept_client, connect, listen
+from secftp.channel import Credentials, Listener, Peer, Stream, connect, listen
 from secftp.errors import (
     AuthenticationError,
     ConnectionLost,
@@ -26,6 +26,8 @@ from secftp.errors import (
 from secftp.handshake import ClientHandshake, HelloReceived, Status
 from secftp.messages import Bye
 from secftp.record import Mode, Password, Suite
+from tests import accepting
+from tests.accepting import accept_client
 from tests.channels import SECONDS, WELCOME
 
 HOST = "127.0.0.1"
@@ -270,7 +272,7 @@ def accept(stream: Stream, verdict: Password | Status = PASSWORD) -> int:
 @pytest.fixture
 def hasty(monkeypatch):
     """Handshakes of 0.1 s in all."""
-    monkeypatch.setattr(importlib.import_module("secftp.channel.accept"), "HANDSHAKE_SECONDS", 0.1)
+    monkeypatch.setattr(accepting, "HANDSHAKE_SECONDS", 0.1)
 
 
 @pytest.mark.usefixtures("hasty")

@@ -22,8 +22,8 @@ from secftp.messages import (
     WriteMany,
 )
 from secftp.messages.bounds import MAX_SMALL
-from secftp.session import ReadingMany, WritingMany
 from secftp.storage import LocalStore
+from tests.channels import Many
 from tests.requests_at import served
 from tests.serving import digest_of, listing, serving
 
@@ -257,27 +257,24 @@ def test_a_lost_connection_in_the_middle_leaves_whole_files(tmp_path):
 
 
 def test_thousands_of_files_without_waiting(tmp_path):
-    """Through the handlers of the client, as the copy engine does it; each file is verified at both ends."""
     contents = {(b"%d" % number,): b"%d" % number * 50 for number in range(3000)}
     paths = list(contents)
     batches = [paths[start : start + 150] for start in range(0, len(paths), 150)]
-    written, read = [], {}
+    written, read = [], []
     with serving(tmp_path) as server, server.session() as client:
         pipeline = client.pipeline
         for batch in batches:
-            written.append(WritingMany(len(batch)))
+            written.append(Many(len(batch)))
             files = tuple(new(path, contents[path]) for path in batch)
             pipeline.submit(WriteMany(id=pipeline.next_id(), files=files), written[-1])
         for batch in batches:
-            handler = ReadingMany(
-                len(batch),
-                Algorithm.XXH128,
-                lambda number, file, code, batch=batch: read.setdefault(batch[number], (file.data, code)),
-            )
-            pipeline.submit(ReadMany(id=pipeline.next_id(), paths=tuple(batch)), handler)
+            read.append(Many(len(batch)))
+            pipeline.submit(ReadMany(id=pipeline.next_id(), paths=tuple(batch)), read[-1])
         pipeline.settle()
     assert all(handler.codes == (None,) * 150 for handler in written)
-    assert read == {path: (data, None) for path, data in contents.items()}
+    files = [file for handler in read for file in handler.files]
+    assert [(file.code, file.data) for file in files] == [(None, contents[path]) for path in paths]
+    assert all(file.digest == digest_of(file.data) for file in files)
     assert len(listing(tmp_path)) == 3000
 
 

@@ -11,14 +11,12 @@ from msgspec.structs import replace
 from secftp.errors import ConnectionLost, FileError, NotFound, ProtocolError
 from secftp.messages import (
     Abort,
-    Algorithm,
     Bye,
     Cancel,
     End,
     Error,
     ErrorCode,
     File,
-    Files,
     Info,
     Kind,
     List,
@@ -28,16 +26,15 @@ from secftp.messages import (
     ReadMany,
     Remove,
     Results,
-    SmallFile,
     Stat,
     Sum,
     Write,
     WriteMany,
 )
-from secftp.session import Listing, Pipeline, Reading, ReadingMany, Single, WritingMany
+from secftp.session import Listing, Pipeline, Reading, Single
 from secftp.storage import new_digest
 from secftp.transfer import unwatched
-from tests.channels import WELCOME, ends, receive_bytes, send_bytes, together
+from tests.channels import WELCOME, Many, ends, receive_bytes, send_bytes, together
 from tests.serving import MemorySink, MemorySource, digest_of, fake_server, serving, session
 
 __all__ = ["ends"]
@@ -127,16 +124,17 @@ class Plan:
 
     def write_many(self, name):
         files = tuple(NewFile((b"%s-%d" % (name, i),), name, digest_of(name)) for i in range(5))
-        handler = WritingMany(5)
+        handler = Many(5)
         self._pipeline.submit(WriteMany(id=self._pipeline.next_id(), files=files), handler)
         self._checks.append(lambda: _is(handler.codes, (None,) * 5))
 
     def read_many(self, name):
-        got = []
-        handler = ReadingMany(2, Algorithm.XXH128, lambda number, file, code: got.append((number, file.data, code)))
+        handler = Many(2)
         paths = ((b"folder", b"inside"), (name, b"none"))
         self._pipeline.submit(ReadMany(id=self._pipeline.next_id(), paths=paths), handler)
-        self._checks.append(lambda: _is(got, [(0, b"inside", None), (1, b"", "not_found")]))
+        self._checks.append(
+            lambda: _is([(file.data, file.code) for file in handler.files], [(b"inside", None), (b"", "not_found")])
+        )
 
 
 def _is(got, expected):
@@ -342,47 +340,6 @@ def test_a_source_that_fails_breaks_off_its_file_alone(ends):
     server.flush()
     pipeline.settle()
     assert answer.message.code is ErrorCode.CANCELLED
-
-
-# --- small files ------------------------------------------------------------------------------------------------------
-
-
-def test_small_files_are_verified_one_by_one(ends):
-    pipeline, server = welcomed(ends)
-    got = []
-    handler = ReadingMany(5, Algorithm.XXH128, lambda *file: got.append(file))
-    pipeline.submit(ReadMany(id=pipeline.next_id(), paths=tuple((b"%d" % n,) for n in range(5))), handler)
-    pipeline.flush()
-    server.receive()
-    good = SmallFile(None, b"good", digest_of(b"good"), 1, 2)
-    bad = SmallFile(None, b"bad", digest_of(b"good"))
-    none = SmallFile(ErrorCode.NOT_FOUND)
-    server.send(Files(id=1, files=(good, bad, none)))
-    server.send(Files(id=1, files=(good,)))
-    server.flush()
-    pipeline.step()
-    pipeline.step()
-    assert not handler.complete
-    assert got == [(0, good, None), (1, bad, "checksum"), (2, none, "not_found"), (3, good, None)]
-    server.send(Error(id=1, code=ErrorCode.STOPPING))
-    server.flush()
-    pipeline.settle()
-    assert handler.complete
-    assert got[4:] == [(4, None, "stopping")]
-
-
-def test_a_refusal_of_many_is_one_for_each(ends):
-    pipeline, server = welcomed(ends)
-    handler = WritingMany(3)
-    files = tuple(NewFile((b"%d" % n,), b"x", digest_of(b"x")) for n in range(3))
-    pipeline.submit(WriteMany(id=pipeline.next_id(), files=files), handler)
-    pipeline.flush()
-    server.receive()
-    server.send(Error(id=1, code=ErrorCode.READ_ONLY))
-    server.flush()
-    pipeline.settle()
-    assert handler.complete
-    assert handler.codes == (ErrorCode.READ_ONLY,) * 3
 
 
 # --- signs of life ----------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from secftp.channel.stream import Stream
 
 TYPE_CHECKING = False  # as of typing, which a client need not load for this
 if TYPE_CHECKING:
-    from secftp.channel.accept import Incoming, accept_client
+    from secftp.channel.accept import Incoming
     from secftp.channel.listener import Listener, Peer, listen
     from secftp.channel.paced import Pace, PacedStream
     from secftp.channel.page import Page, PageServer
@@ -25,7 +25,6 @@ _SERVER = {
     "Page": "page",
     "PageServer": "page",
     "Peer": "listener",
-    "accept_client": "accept",
     "inherited": "service",
     "listen": "listener",
     "notify": "service",
@@ -47,7 +46,6 @@ __all__ = [
     "Peer",
     "Received",
     "Stream",
-    "accept_client",
     "connect",
     "inherited",
     "listen",

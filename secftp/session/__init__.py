@@ -1,6 +1,6 @@
 """A client's session with a server: requests and their answers, one at a time or many under way at once."""
 
-from secftp.session.answers import Listing, Reading, ReadingMany, Single, WritingMany
+from secftp.session.answers import Listing, Reading, Single
 from secftp.session.confirm import Unconfirmed, has_arrived, new_token
 from secftp.session.pipeline import Handler, Pipeline
 from secftp.session.session import Session, Transferred
@@ -10,12 +10,10 @@ __all__ = [
     "Listing",
     "Pipeline",
     "Reading",
-    "ReadingMany",
     "Session",
     "Single",
     "Transferred",
     "Unconfirmed",
-    "WritingMany",
     "has_arrived",
     "new_token",
 ]

@@ -5,7 +5,6 @@ Each is a handler of the pipeline (see there) and keeps what came, or what went 
 
 from __future__ import annotations
 
-import hmac
 from collections import deque
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -13,24 +12,19 @@ from secftp.channel import DataRun
 from secftp.errors import FileError, ProtocolError
 from secftp.messages import (
     Abort,
-    Algorithm,
     End,
     Entries,
     Error,
-    ErrorCode,
     File,
-    Files,
-    Results,
     exception_for,
 )
-from secftp.storage import digester
 from secftp.transfer import Aborted, IncomingFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from secftp.channel import Received
-    from secftp.messages import Listed, Message, SmallFile
+    from secftp.messages import Listed, Message
     from secftp.storage import Digest, Path, Sink
     from secftp.transfer import Progress
 
@@ -196,67 +190,3 @@ class Reading:
             self._file = None  # what is left of it is thrown away
             if is_data:
                 self._stop()
-
-
-class WritingMany:
-    """The answer to WRITEMANY: how each of the `count` files fared, in order; None: it stands under its final name."""
-
-    __slots__ = ("_count", "codes", "complete")
-
-    def __init__(self, count: int) -> None:
-        self.codes: tuple[ErrorCode | None, ...] = ()
-        self.complete = False
-        self._count = count
-
-    def __call__(self, received: Received) -> bool:
-        """Take the answer. An ERROR is one for each of the files."""
-        match received:
-            case Results(codes=codes):
-                self.codes = codes
-            case Error(code=code):
-                self.codes = (code,) * self._count
-            case _:
-                raise ProtocolError("The answer does not fit the request.")
-        self.complete = True
-        return True
-
-
-class ReadingMany:
-    """The answer to READMANY: each of the `count` files, verified, goes to `take` as it comes, in order.
-
-    `take` is called with the file's number from 0 on, the file, and why it is none: the server's code, or `checksum`
-    for one that does not have the digest that came with it. It must never fail for a file's sake.
-    """
-
-    __slots__ = ("_count", "_digest", "_next", "_take", "complete")
-
-    def __init__(
-        self, count: int, algorithm: Algorithm, take: Callable[[int, SmallFile | None, ErrorCode | None], object]
-    ) -> None:
-        self.complete = False
-        self._count = count
-        self._digest = digester(algorithm)
-        self._take = take
-        self._next = 0
-
-    def __call__(self, received: Received) -> bool:
-        """Take some of the files. An ERROR is one for each that has not come."""
-        take, number = self._take, self._next
-        match received:
-            case Files(files=files):
-                digest = self._digest
-                for file in files:
-                    code = file.code
-                    if code is None and not hmac.compare_digest(file.digest, digest(file.data)):
-                        code = ErrorCode.CHECKSUM
-                    take(number, file, code)
-                    number += 1
-            case Error(code=code):
-                for missing in range(number, self._count):
-                    take(missing, None, code)
-                number = self._count
-            case _:
-                raise ProtocolError("The answer does not fit the request.")
-        self._next = number
-        self.complete = number >= self._count
-        return self.complete

@@ -74,7 +74,7 @@ MUTANTS = [
     mutant("digest-not-compared-by-the-server", "secftp/transfer/receive.py", "if not hmac.compare_digest(received.digest, self._digest.digest()):", "if len(received.digest) < 8:", SESSION, FAULTS, HOSTILE),
     mutant("digest-of-many-not-compared", "secftp/server/requests/many.py", "if not hmac.compare_digest(digest_of(data), file.digest):", "if len(file.digest) < 8:", MANY),
     mutant("digest-not-compared-by-the-client", "secftp/transfer/receive.py", "if not hmac.compare_digest(received.digest, self._digest.digest()):", "if len(received.digest) < 8:", CALLS, "tests/test_session_pipeline.py", COPY_HOSTILE, "tests/test_cli_hostile.py", "tests/test_cli_failures.py", FAULTS),
-    mutant("digest-of-many-not-compared-by-the-client", "secftp/session/answers.py", "if code is None and not hmac.compare_digest(file.digest, digest(file.data)):", "if code is None and not file.digest:", "tests/test_session_pipeline.py", COPY_HOSTILE),
+    mutant("digest-of-many-not-compared-by-the-client", "secftp/copy/get_flights.py", "if not hmac.compare_digest(base.digest_of(data), file.digest):", "if not file.digest:", COPY_HOSTILE),
     mutant("resumed-over-other-bytes", "secftp/server/requests/write.py", "    if count < request.offset or not hmac.compare_digest(digest.digest(), prefix):\n        if not", "    if count < request.offset:\n        if not", RESUME),
     mutant("read-on-from-other-bytes", "secftp/server/requests/read.py", "if count < request.offset or not hmac.compare_digest(digest.digest(), prefix):", "if count < request.offset:", RESUME),
     mutant("bad-bytes-kept", "secftp/server/requests/write.py", "if request.keep and given_up.code not in _NOT_KEPT:", "if request.keep:", RESUME),
