@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# The C core under two compilers with warnings as errors, gcc's analyzer, clang-tidy and clang-format.
+# Checks the C core: two compilers with warnings as errors, gcc's analyzer, clang-tidy and clang-format.
 #
-# clang is the system's, or else the one inside the Python package ziglang, so that nothing needs to be installed.
-# Runs all of them before it fails, and says at the end which did.
+# Uses the system's clang, or the one in the Python package ziglang. Runs all checks, and reports at the end which
+# failed.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -22,7 +22,7 @@ objects=$(mktemp -d)
 trap 'rm -rf "$objects"' EXIT
 failed=""
 
-# step NAME COMMAND...: runs it and remembers whether it failed.
+# step NAME COMMAND...: runs the command and records a failure.
 step() {
     local name=$1
     shift
@@ -30,7 +30,7 @@ step() {
     "$@" || failed="$failed${failed:+, }$name"
 }
 
-# An object file and not -fsyntax-only: what warns about the flow of values works in the optimizer.
+# Compiles to an object file instead of -fsyntax-only: data-flow warnings come from the optimizer.
 compile_all() {
     local file status=0
     for file in csrc/*.c; do
@@ -51,10 +51,10 @@ step "clang-format" "$BIN/clang-format" --dry-run -Werror csrc/*.c csrc/*.h
 # shellcheck disable=SC2086
 step "clang warnings" compile_all $CLANG -O2
 if gcc -dM -E -x c /dev/null 2>/dev/null | grep -q __clang__ || ! command -v gcc >/dev/null; then
-    printf '  no gcc on this machine: its warnings and its analyzer are left to the machines that have it\n'
+    printf '  gcc is not installed: its warnings and its analyzer are skipped\n'
 else
     step "gcc warnings" compile_all gcc -O2
-    # -O0: the analyzer loses its way in inlined code.
+    # -O0: the analyzer does not follow inlined code.
     step "gcc -fanalyzer" compile_all gcc -O0 -fanalyzer
 fi
 step "clang-tidy" tidy_all

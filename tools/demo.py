@@ -1,8 +1,8 @@
-"""What `make demo` runs: real files, both ways, with every cipher, through the real command lines.
+"""Demo: file transfers in both directions with every cipher, through the command lines; `make demo` runs it.
 
-Starts a server on a free loopback port with a new key file, writes a picture and 256 MiB of random bytes to it with
-each cipher, reads them back, compares them, and prints a table. Whatever happens, the server is stopped by its process
-id and the temporary folder is removed; a failure is one sentence and an exit code other than 0.
+Starts a server on a free loopback port with a new key file, writes an image and 256 MiB of random bytes to it with each
+cipher, reads them back, compares them, and prints a table. In any case the server is stopped by its process id and the
+temporary directory is removed; a failure is one sentence and an exit code other than 0.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ TOP = Path(__file__).resolve().parent.parent
 PICTURE = TOP / "docs" / "pictures" / "report.png"
 CIPHERS = ("none", "aes128", "aes256")
 LARGE_BYTES = 256 << 20
-# The source, the server's copy, and the copy that was read back; and some air.
+# The source, the server's copy, the copy that was read back, and a margin.
 NEEDED_BYTES = 3 * LARGE_BYTES + (64 << 20)
 START_SECONDS = 30
 TRANSFER_SECONDS = 300
@@ -37,22 +37,22 @@ STOP_SECONDS = 20
 LISTENING = re.compile(r"^!! \d\d:\d\d:\d\d: Listening @ (\S+) on port (\d+)")
 CHECKSUM = re.compile(r"checksum: ([0-9a-f]+)")
 ROW = "{:<12}  {:>9}  {:<6}  {:>10}  {:>9}  {}"
-# Keys and settings of whoever runs the demo must not change what it shows.
+# The user's keys and settings must not affect the demo.
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("SECFTP_")}
 
 
 class DemoError(Exception):
-    """One sentence for whoever ran the demo."""
+    """A failure, with one sentence for the user."""
 
 
 def reason(lines: list[str]) -> str:
-    """What a program of ours said last, without the hint that may follow it."""
+    """Return the last message of a program, without the hint that may follow it."""
     said = [text for line in lines if (text := line.strip()) and not text.startswith("hint:")]
-    return said[-1] if said else "it said nothing"
+    return said[-1] if said else "no message"
 
 
 def run(*arguments: str | Path) -> str:
-    """Run a command line of secftp's to its end; its messages (standard error)."""
+    """Run a secftp command to completion and return its standard error."""
     command = [sys.executable, "-P", "-m", *map(str, arguments)]
     shown = " ".join(("python", *command[1:5]))
     try:
@@ -74,7 +74,7 @@ def run(*arguments: str | Path) -> str:
 
 
 class Server:
-    """The server process; its log is read to the end by a thread of its own, so that it never waits for us."""
+    """The server process; a thread reads its log, so that it never blocks on a full pipe."""
 
     def __init__(self, root: Path, key: Path) -> None:
         arguments = ["0", "--root", str(root), "--host", "127.0.0.1", "--key-file", str(key)]
@@ -100,18 +100,18 @@ class Server:
             if not self._place and (found := LISTENING.match(line)):
                 self._place = f"{found[1]}:{found[2]}"
                 self._ready.set()
-        # The end of the log: nobody needs to wait any longer.
+        # End of the log: the server will not start any more.
         self._ready.set()
 
     def place(self) -> str:
-        """`HOST:PORT`, as soon as the server has told it."""
+        """Wait until the server listens and return its `HOST:PORT`."""
         self._ready.wait(START_SECONDS)
         if not self._place:
             raise DemoError(f"The server did not start: {reason(list(self._log))}")
         return self._place
 
     def stop(self) -> None:
-        """End the server as an operator would, and by force if it does not listen."""
+        """Stop the server with SIGTERM, and with SIGKILL if it does not exit in time."""
         self._process.terminate()
         try:
             code = self._process.wait(STOP_SECONDS)
@@ -129,12 +129,12 @@ class Server:
 
 @contextlib.contextmanager
 def running_server(root: Path, key: Path) -> Iterator[str]:
-    """A server beneath `root`; yields its `HOST:PORT`."""
+    """Run a server for `root`; yields its `HOST:PORT`."""
     server = Server(root, key)
     try:
         yield server.place()
     except BaseException:
-        # The first failure is the one to tell.
+        # Report the first failure.
         with contextlib.suppress(DemoError):
             server.stop()
         raise
@@ -142,7 +142,7 @@ def running_server(root: Path, key: Path) -> Iterator[str]:
 
 
 def transfer(verb: str, name: str, place: str, cipher: str, *options: str | Path) -> tuple[float, str]:
-    """One run of the client: its seconds, start-up included, and the checksum that it confirmed."""
+    """Run the client once; return its seconds, including startup, and the checksum it confirmed."""
     start = time.perf_counter()
     messages = run("secftp.client", verb, name, place, cipher, *options)
     seconds = time.perf_counter() - start
@@ -152,18 +152,18 @@ def transfer(verb: str, name: str, place: str, cipher: str, *options: str | Path
     return seconds, found[-1]
 
 
-def there_and_back(source: Path, place: str, cipher: str, key: Path, folder: Path) -> None:
+def there_and_back(source: Path, place: str, cipher: str, key: Path, directory: Path) -> None:
     """Write `source` to the server, read it back, compare, print a row of the table, and remove the copies."""
     name = f"{cipher}-{source.name}"
-    copy = folder / "copy"
+    copy = directory / "copy"
     write_seconds, write_checksum = transfer("write", name, place, cipher, "-i", source, "--key-file", key)
     read_seconds, read_checksum = transfer("read", name, place, cipher, "-o", copy, "--key-file", key)
-    stored = folder / "root" / name
+    stored = directory / "root" / name
     if write_checksum != read_checksum:
         raise DemoError(f"{source.name} with {cipher}: the checksums of writing and reading differ.")
     for other in (stored, copy):
         if not filecmp.cmp(source, other, shallow=False):
-            raise DemoError(f"{source.name} with {cipher}: what arrived is not what was sent.")
+            raise DemoError(f"{source.name} with {cipher}: the received file differs from the sent one.")
         other.unlink()
     size = source.stat().st_size
     rates = (_rate(size / seconds / 1e6) for seconds in (write_seconds, read_seconds))
@@ -172,51 +172,53 @@ def there_and_back(source: Path, place: str, cipher: str, key: Path, folder: Pat
 
 
 def _rate(megabytes: float) -> str:
-    """Three figures say something of a small file, whose time is its process's start, too."""
+    """Format a rate; small files have two significant digits, since startup dominates their time."""
     return f"{megabytes:.1f}" if megabytes >= 1 else f"{megabytes:.2g}"
 
 
 def make_large_file(path: Path) -> Path:
-    """Random bytes, so that no layer below can make them smaller."""
+    """Create a file of random bytes, which no layer can compress."""
     with path.open("wb") as file:
         for _ in range(LARGE_BYTES >> 20):
             file.write(os.urandom(1 << 20))
     return path
 
 
-def roomy_folder() -> Path:
-    """Where the temporary folder goes: the system's place, or the checkout's build folder if that has no room."""
+def roomy_directory() -> Path:
+    """Return a directory with enough space: the system's temporary directory, or build/ of the checkout."""
     for place in (Path(tempfile.gettempdir()), TOP / "build"):
         place.mkdir(exist_ok=True)
         if shutil.disk_usage(place).free >= NEEDED_BYTES:
             return place
-    raise DemoError(f"The demo needs {NEEDED_BYTES / 1e6:.0f} MB of free disk space; set TMPDIR to where there is.")
+    raise DemoError(
+        f"The demo needs {NEEDED_BYTES / 1e6:.0f} MB of free disk space; set TMPDIR to a directory that has it."
+    )
 
 
 def demo() -> None:
-    """The whole run."""
-    with tempfile.TemporaryDirectory(prefix="secftp-demo-", dir=roomy_folder()) as temporary:
-        folder = Path(temporary)
-        root, key = folder / "root", folder / "key"
+    """Run the demo."""
+    with tempfile.TemporaryDirectory(prefix="secftp-demo-", dir=roomy_directory()) as temporary:
+        directory = Path(temporary)
+        root, key = directory / "root", directory / "key"
         root.mkdir()
         run("secftp.client", "keygen", "--file", key)
-        large = make_large_file(folder / "random.bin")
+        large = make_large_file(directory / "random.bin")
         with running_server(root, key) as place:
-            print(f"A server runs at {place}. MB/s over the client's whole process, its start-up included.\n")
+            print(f"The server runs at {place}. MB/s over the whole client process, including startup.\n")
             print(ROW.format("file", "size", "cipher", "write MB/s", "read MB/s", "checksum"))
             for source in (PICTURE, large):
                 for cipher in CIPHERS:
-                    there_and_back(source, place, cipher, key, folder)
-    print("\nAll files came back as they were sent, and the server has stopped.")
+                    there_and_back(source, place, cipher, key, directory)
+    print("\nAll files were received as sent, and the server has stopped.")
 
 
 def stop_here(_number: int, _frame: object) -> NoReturn:
-    """SIGTERM and SIGHUP unwind like any other failure, so that the server is stopped too."""
+    """Turn SIGTERM and SIGHUP into an exception, so that the server is stopped."""
     raise DemoError("The demo was stopped.")
 
 
 def main() -> int:
-    """The exit code."""
+    """Run the demo and return its exit code."""
     signal.signal(signal.SIGTERM, stop_here)
     signal.signal(signal.SIGHUP, stop_here)
     try:
@@ -225,7 +227,7 @@ def main() -> int:
         print(f"demo: {failure}", file=sys.stderr)
         return 1
     except OSError as error:
-        print(f"demo: {error.strerror or error}: {error.filename or 'the temporary folder'}", file=sys.stderr)
+        print(f"demo: {error.strerror or error}: {error.filename or 'the temporary directory'}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("demo: Interrupted; the server has been stopped.", file=sys.stderr)

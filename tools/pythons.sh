@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Lists the Pythons from 3.11 to 3.14 that can be had here, one "3.N PATH" a line: tools/pythons.sh [--install]
+# Lists the available Pythons from 3.11 to 3.14, one "3.N PATH" per line: tools/pythons.sh [--install]
 #
-# Looks on PATH, among pyenv's and uv's own, and in the usual directories. With --install, a version that is missing is
-# installed with apt-get where its index has it. A version that can't be had is named on standard error.
+# Searches PATH, the installations of pyenv and uv, and the usual directories. With --install, missing versions are
+# installed with apt-get if its index has them. Versions that are not available are named on standard error.
 set -euo pipefail
 
 MINORS="11 12 13 14"
 
-# is_python PATH MINOR: it runs, is that version, and can make a virtual environment for extensions.
+# is_python PATH MINOR: whether it runs, has that version, and can create virtual environments and build extensions.
 is_python() {
     [ -x "$1" ] && "$1" -c '
 import ensurepip, os, sys, sysconfig, venv
@@ -15,12 +15,12 @@ headers = os.path.join(sysconfig.get_path("include"), "Python.h")
 sys.exit(sys.version_info[:2] != (3, int(sys.argv[1])) or not os.path.exists(headers))' "$2" 2>/dev/null
 }
 
-# candidates MINOR: paths to try, the best first.
+# candidates MINOR: paths to try, in order of preference.
 candidates() {
     local name=python3.$1 directory
     IFS=: read -ra path <<<"$PATH"
     for directory in "${path[@]}" /usr/local/bin /usr/bin /opt/homebrew/bin; do echo "$directory/$name"; done
-    # The newest of several patch releases.
+    # The newest patch release first.
     find "${PYENV_ROOT:-$HOME/.pyenv}/versions" -maxdepth 1 -name "3.$1.*" 2>/dev/null | sort -t. -k3nr |
         while read -r directory; do echo "$directory/bin/$name"; done
     if command -v uv >/dev/null; then uv python find --no-python-downloads "3.$1" 2>/dev/null || true; fi
@@ -51,5 +51,5 @@ install_minor() {
 for minor in $MINORS; do
     find_minor "$minor" && continue
     if [ "${1:-}" = --install ] && install_minor "$minor" && find_minor "$minor"; then continue; fi
-    echo "pythons: no Python 3.$minor can be had here" >&2
+    echo "pythons: Python 3.$minor is not available" >&2
 done

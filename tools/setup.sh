@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Makes .venv ready to run secftp from this checkout, and does nothing when it is:
+# Prepares .venv to run secftp from this checkout; does nothing if it is up to date:
 # tools/setup.sh [--tool COMMAND]... [EXTRA...]
 #
-# Finds Python 3.11 or newer, a C compiler, Python's and OpenSSL's headers; installs what is missing with apt-get where
-# that is possible, and else says in one line what to install. Then `pip install -e .[EXTRA,...]`. A stamp in .venv
-# remembers what was built from which sources. A --tool is a command that must be there besides (valgrind, strace); it
-# is installed likewise. Changes nothing outside the checkout but through apt-get.
-# Environment: PYTHON (which to use), CC, OPENSSL_DIR.
+# Finds Python 3.11 or newer, a C compiler, and the headers of Python and OpenSSL; installs what is missing with apt-get
+# where possible, otherwise prints one line that says what to install. Then runs `pip install -e .[EXTRA,...]`. A stamp
+# file in .venv records the sources it was built from. A --tool is a further command that is required (valgrind, strace)
+# and is installed in the same way. Changes nothing outside the checkout except through apt-get.
+# Environment: PYTHON (the interpreter to use), CC, OPENSSL_DIR.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -21,7 +21,7 @@ fail() {
 }
 have() { command -v "$1" >/dev/null 2>&1; }
 
-# --- the stamp: one line of what was built from, one with the extras that are installed ---
+# --- stamp file: a line with the fingerprint of the sources, a line with the installed extras ---
 
 fingerprint() {
     { pwd && cat pyproject.toml setup.py build_ffi.py secftp/_version.py csrc/*.c csrc/*.h tools/setup.sh; } | cksum
@@ -46,7 +46,7 @@ has_python_headers() {
     "$1" -c 'import os, sys, sysconfig; sys.exit(not os.path.exists(sysconfig.get_path("include") + "/Python.h"))' 2>/dev/null
 }
 
-# The first Python that is new enough and complete, or else the first that is new enough.
+# Prints the first Python that is new enough and complete, otherwise the first that is new enough.
 find_python() {
     local candidate first=""
     for candidate in ${PYTHON:-$PYTHONS}; do
@@ -60,10 +60,10 @@ find_python() {
     echo "$first"
 }
 
-# Debian's name for one of its own interpreters: python3.12 for any command that runs that.
+# Debian's package name of an interpreter: python3.12 for any command that runs it.
 python_package() { "$1" -c 'import sys; print("python%d.%d" % sys.version_info[:2])'; }
 
-# What Python was built with is what builds its extensions: `cc` instead, if that compiler is not here.
+# Extensions are built with the compiler that built Python, or with `cc` if that is not installed.
 use_a_compiler_that_exists() {
     local built_with
     built_with=$("$1" -c 'import sysconfig; print((sysconfig.get_config_var("CC") or "cc").split()[0])')
@@ -81,7 +81,7 @@ has_openssl() {
 #endif'
 }
 
-# Homebrew keeps OpenSSL beside the system's own paths.
+# Homebrew's OpenSSL is outside the default paths.
 use_homebrew_openssl() {
     if [ -z "${OPENSSL_DIR:-}" ] && [ "$(uname)" = Darwin ] && have brew; then
         OPENSSL_DIR=$(brew --prefix openssl@3 2>/dev/null || true)
@@ -89,7 +89,7 @@ use_homebrew_openssl() {
     fi
 }
 
-# What is missing, as words: python venv headers compiler openssl
+# Prints what is missing, as words: python venv headers compiler openssl
 missing() {
     local python=$1
     if [ -z "$python" ]; then
@@ -106,7 +106,7 @@ missing() {
     fi
 }
 
-# run_as_root COMMAND...: as root, by sudo without a password, or by sudo that can ask for one.
+# run_as_root COMMAND...: as root, with sudo without a password, or with sudo on a terminal.
 run_as_root() {
     if [ "$(id -u)" = 0 ]; then
         "$@"
@@ -119,7 +119,7 @@ run_as_root() {
     fi
 }
 
-# The newest Python that apt offers; 3.11 if it offers none of the later ones, or can't be asked.
+# Prints the newest Python that apt offers, or 3.11 if there is none or apt fails.
 apt_python() {
     local name
     for name in python3.14 python3.13 python3.12; do
@@ -145,7 +145,7 @@ apt_packages() {
         headers) echo "$(python_package "$python")-dev" ;;
         compiler) echo gcc libc6-dev ;;
         openssl) echo libssl-dev ;;
-        *) echo "$word" ;; # a tool: its package has its name
+        *) echo "$word" ;; # a tool: the package has the same name
         esac
     done
 }
@@ -154,14 +154,14 @@ install_with_apt() {
     local packages
     have apt-get || return 1
     say "missing: $(describe "${@:2}"); installing with apt-get"
-    # An index that can't be refreshed may still do.
+    # An outdated index may be sufficient.
     run_as_root apt-get -qq update >&2 || true
     packages=$(apt_packages "$@") || return 1
-    # shellcheck disable=SC2086 # one word a package
+    # shellcheck disable=SC2086 # one word per package
     run_as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends $packages >&2
 }
 
-# advice PYTHON WORD...: the command that installs what is missing on the system at hand.
+# advice PYTHON WORD...: prints the command that installs what is missing on this system.
 advice() {
     if [ "$(uname)" = Darwin ]; then
         case " $* " in *" compiler "*) printf 'xcode-select --install && ' ;; esac
@@ -192,17 +192,17 @@ describe() {
 
 # --- the steps ---
 
-# Leaves the name of a complete Python in PYTHON.
+# Sets PYTHON to a complete Python.
 require_system() {
     local python lacking
     use_homebrew_openssl
     if [ -n "${PYTHON:-}" ] && ! is_new_enough "$PYTHON"; then
-        fail "PYTHON=$PYTHON does not run here, or is older than 3.11. Name another, or leave it out."
+        fail "PYTHON=$PYTHON does not run, or is older than 3.11. Set another, or unset it."
     fi
     python=$(find_python)
     lacking=$(missing "$python" | tr '\n' ' ')
     if [ -n "$lacking" ]; then
-        # shellcheck disable=SC2086 # one word a thing
+        # shellcheck disable=SC2086 # one word per item
         install_with_apt "$python" $lacking || true
         python=$(find_python)
         lacking=$(missing "$python" | tr '\n' ' ')
@@ -215,16 +215,16 @@ require_system() {
 
 make_venv() {
     if [ -d "$VENV" ] && ! is_new_enough "$VENV/bin/python"; then
-        say "$VENV does not run here any more, making a new one"
+        say "$VENV does not work any more, creating a new one"
         rm -rf "$VENV"
     fi
     [ -d "$VENV" ] || "$PYTHON" -m venv "$VENV" || fail "$PYTHON -m venv failed; see above."
     "$VENV/bin/python" -c 'import pip' 2>/dev/null || "$VENV/bin/python" -m ensurepip >/dev/null
 }
 
-# The union of what is installed and what is asked for, each once.
+# Prints the union of installed and requested extras.
 all_extras() {
-    # shellcheck disable=SC2046 # one word an extra
+    # shellcheck disable=SC2046 # one word per extra
     printf '%s\n' $(installed_extras) "$@" | sort -u | tr '\n' ' ' | sed 's/^ *//; s/ *$//'
 }
 
@@ -234,10 +234,10 @@ install() {
     [ -z "$extras" ] || target=".[$(echo "$extras" | tr ' ' ',')]"
     say "building and installing secftp into $VENV (this takes a minute the first time)"
     rm -f "$STAMP"
-    # compat: a plain path entry; the default finder would cost every start of Python in this environment 10 ms
+    # compat: a plain path entry; the default import hook adds 10 ms to every start of Python in this environment
     "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check --config-settings editable_mode=compat \
         -e "$target" ||
-        fail "pip could not install secftp; see above."
+        fail "pip failed to install secftp; see above."
     printf '%s\n%s\n' "$(fingerprint)" "$extras" >"$STAMP"
 }
 
@@ -250,11 +250,11 @@ require_tools() {
     local lacking
     lacking=$(lacking_tools "$@" | tr '\n' ' ')
     [ -n "$lacking" ] || return 0
-    # shellcheck disable=SC2086 # one word a tool
+    # shellcheck disable=SC2086 # one word per tool
     install_with_apt "" $lacking || true
     # shellcheck disable=SC2086
     lacking=$(lacking_tools $lacking | tr '\n' ' ' | sed 's/ *$//')
-    [ -z "$lacking" ] || fail "missing: $lacking. Install with your system's packages, such as: sudo apt-get install $lacking"
+    [ -z "$lacking" ] || fail "missing: $lacking. Install it with the package manager, for example: sudo apt-get install $lacking"
 }
 
 main() {
@@ -263,7 +263,7 @@ main() {
         tools="$tools $2"
         shift 2
     done
-    # shellcheck disable=SC2086 # one word a tool
+    # shellcheck disable=SC2086 # one word per tool
     require_tools $tools
     is_ready "$@" && return
     require_system

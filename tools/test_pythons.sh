@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Runs the suite and the demo under each Python from 3.11 to 3.14 that can be had here, each in a copy of the checkout
-# and a virtual environment of its own, beneath build/pythons: tools/test_pythons.sh [--newest] [PYTEST ARGUMENT...]
+# Runs the suite and the demo under each available Python from 3.11 to 3.14, each in a copy of the checkout with its own
+# virtual environment, in build/pythons: tools/test_pythons.sh [--newest] [PYTEST ARGUMENT...]
 #
-# --newest tries the newest alone, and nothing if that is what .venv has: its suite is run by `make test`. The last lines
-# are a table; ends with a status other than 0 if anything failed.
+# With --newest only the newest one, and none if .venv has that version: `make test` runs its suite. The last lines are
+# a table; the exit status is not 0 if anything failed.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -16,19 +16,19 @@ arguments=$*
 results=""
 status=0
 
-# copy_checkout DIRECTORY: what git tracks or would track, as it is now; the environment in it stays.
+# copy_checkout DIRECTORY: copies the files that git tracks or would track; keeps the virtual environment there.
 copy_checkout() {
     mkdir -p "$1"
     find "$1" -mindepth 1 -maxdepth 1 ! -name .venv -exec rm -rf {} +
     git ls-files -z --cached --others --exclude-standard |
         while IFS= read -r -d '' file; do if [ -e "$file" ]; then printf '%s\0' "$file"; fi; done |
         tar --null --files-from=- -cf - | tar -xf - -C "$1"
-    # Tests ask git what is tracked.
+    # Tests ask git for the tracked files.
     git -C "$1" init --quiet
     git -C "$1" add --all
 }
 
-# goal VERSION PATH GOAL [ARGUMENT...]: one make goal in the copy for that version.
+# goal VERSION PATH TARGET [ARGUMENT...]: one make target in the copy for that version.
 goal() {
     local version=$1 python=$2 result
     shift 2
@@ -45,7 +45,7 @@ found=$(tools/pythons.sh --install)
 if $newest; then
     found=$(tail -n 1 <<<"$found")
     if [ "${found%% *}" = "$(.venv/bin/python -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)" ]; then
-        echo "test-pythons: Python ${found%% *} is the newest that can be had here, and the one that make test uses."
+        echo "test-pythons: Python ${found%% *} is the newest one available, and the one that make test uses."
         exit 0
     fi
 fi
