@@ -137,7 +137,7 @@ class MemoryStore:
     def __init__(self, **files: bytes) -> None:
         self.files = {(name.encode(),): data for name, data in files.items()}
 
-    def create_sink(self, path, **_):
+    def create_sink(self, path, *_):
         return _Sink(self, path)
 
     def stat(self, path, *, partial=False):

@@ -250,8 +250,8 @@ class FullStore(LocalStore):
         super().__init__(root)
         self._room = room
 
-    def create_sink(self, path, **options):
-        sink = super().create_sink(path, **options)
+    def create_sink(self, path, *options):
+        sink = super().create_sink(path, *options)
         return _FullSink(sink, self._room)
 
 

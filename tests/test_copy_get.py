@@ -322,8 +322,8 @@ def test_a_full_disk_fails_what_does_not_fit(server, client, target, monkeypatch
     make(f"{server.root}/src", {b"small": b"1", b"large": bytes(5_000_000), b"medium": bytes(50_000)})
     real = LocalStore.create_sink
 
-    def full(self, path, **options):
-        sink = real(self, path, **options)
+    def full(self, path, *options):
+        sink = real(self, path, *options)
         if path[-1] == b"large" and server.root not in repr(self):
             monkeypatch.setattr(type(sink), "_write", fail)
         return sink

@@ -13,7 +13,7 @@ from secftp.errors import ConnectionLost, Forbidden
 from secftp.messages import Error, ErrorCode, Kind, MakeDirectory, Ok, Remove, Welcome
 from secftp.server.requests import filling
 from secftp.server.requests.filling import Filling
-from secftp.storage import LocalStore
+from secftp.storage import LocalStore, WriteOptions
 from tests.command_line import client_and_server
 from tests.copying import Recorder, contents, download, make, upload
 from tests.plain import bound_by_permissions
@@ -303,7 +303,7 @@ def test_how_many_are_remembered_is_bounded(tmp_path, monkeypatch):
 def test_a_directory_with_nothing_but_a_partial_is_removed(tmp_path):
     with LocalStore(tmp_path) as store:
         store.make_folder((b"ro",))
-        sink = store.create_sink((b"ro", b"file"), keep=True)
+        sink = store.create_sink((b"ro", b"file"), WriteOptions(keep=True))
         sink.writev([memoryview(b"begun")])
         sink.keep()
         assert os.listdir(tmp_path / "ro")

@@ -12,7 +12,7 @@ import pytest
 from secftp.errors import NoSpace, NotADirectory, NotFound, TooLarge
 from secftp.server.limits import Limits
 from secftp.server.quota import LOOK_BYTES, BoundedStore, Quota
-from secftp.storage import LocalStore, Room
+from secftp.storage import LocalStore, Room, WriteOptions
 from tests.serving import get, listing, put, serving
 
 PLENTY = Room(1 << 40, 1 << 20)
@@ -45,12 +45,12 @@ class Roomy(LocalStore):
     def room(self, path=()):
         return next(self._rooms)
 
-    def create_sink(self, path, **options):
-        sink = super().create_sink(path, **options)
+    def create_sink(self, path, *options):
+        sink = super().create_sink(path, *options)
         return _with_room(sink, self.room)
 
-    def resume_sink(self, path, offset, **options):
-        return _with_room(super().resume_sink(path, offset, **options), self.room)
+    def resume_sink(self, path, offset, *options):
+        return _with_room(super().resume_sink(path, offset, *options), self.room)
 
     def small_files(self):
         small = super().small_files()
@@ -71,11 +71,11 @@ def _with_room(sink, room):
 
 def test_a_size_at_the_limit_is_written_and_one_byte_more_is_not(tmp_path):
     with bounded(tmp_path, max_file_size=4) as (store, told):
-        with store.create_sink((b"exact",), size=4) as sink:
+        with store.create_sink((b"exact",), WriteOptions(size=4)) as sink:
             sink.writev([memoryview(b"four")])
             sink.commit()
         with pytest.raises(TooLarge):
-            store.create_sink((b"announced",), size=5)
+            store.create_sink((b"announced",), WriteOptions(size=5))
         with store.create_sink((b"unannounced",)) as sink, pytest.raises(TooLarge):
             sink.writev([memoryview(b"fo"), memoryview(b"ur!")])
         with store.small_files() as small:
@@ -88,11 +88,11 @@ def test_a_size_at_the_limit_is_written_and_one_byte_more_is_not(tmp_path):
 
 def test_a_file_that_goes_on_counts_from_its_beginning(tmp_path):
     with bounded(tmp_path, max_file_size=6) as (store, _):
-        with store.create_sink((b"name",), keep=True) as sink:
+        with store.create_sink((b"name",), WriteOptions(keep=True)) as sink:
             sink.writev([memoryview(b"four")])
             sink.keep()
         with pytest.raises(TooLarge):
-            store.resume_sink((b"name",), 4, size=3)
+            store.resume_sink((b"name",), 4, WriteOptions(size=3, keep=True))
         with store.resume_sink((b"name",), 4) as sink:
             found = bytearray(4)
             assert sink.readv([memoryview(found)], 0) == 4
@@ -128,9 +128,9 @@ def test_without_room_nothing_is_begun(tmp_path, limits, room, name):
 
 def test_an_announced_size_that_would_take_the_room_is_refused_at_once(tmp_path):
     with bounded(tmp_path, Room(1500, None), min_free=1000) as (store, _):
-        store.create_sink((b"fits",), size=500).close()
+        store.create_sink((b"fits",), WriteOptions(size=500)).close()
         with pytest.raises(NoSpace):
-            store.create_sink((b"does not",), size=501)
+            store.create_sink((b"does not",), WriteOptions(size=501))
 
 
 def test_file_systems_without_a_number_of_files_have_no_limit_of_them(tmp_path):
@@ -196,7 +196,7 @@ def test_a_folder_beneath_is_a_store_of_its_own(tmp_path):
 def test_a_file_system_that_does_not_tell_what_is_left_is_not_a_full_one(tmp_path, monkeypatch):
     monkeypatch.setattr("secftp.server.quota.LOOK_BYTES", 1 << 20)
     with bounded(tmp_path, Room(None, None), min_free=1000, min_free_files=10) as (store, told):
-        with store.create_sink((b"name",), size=3 << 20) as sink:
+        with store.create_sink((b"name",), WriteOptions(size=3 << 20)) as sink:
             for _ in range(3):
                 sink.writev([BLOCK])
             sink.commit()
@@ -223,12 +223,12 @@ def test_blocks_and_files_of_which_there_are_none_in_all_are_not_told(tmp_path, 
 def test_what_an_older_try_left_makes_room(tmp_path, way, limits):
     """A file is refused only when it does not fit without the unfinished one of its name."""
     full, roomy = Room(50, 5), Room(1000, 1000)
-    with LocalStore(tmp_path) as store, store.create_sink((b"name",), keep=True) as sink:
+    with LocalStore(tmp_path) as store, store.create_sink((b"name",), WriteOptions(keep=True)) as sink:
         sink.writev([memoryview(b"begun")])
         sink.keep()
     with bounded(tmp_path, [full, roomy, *[roomy] * 5], **limits) as (store, _):
         if way == "large":
-            with store.create_sink((b"name",), size=3) as sink:
+            with store.create_sink((b"name",), WriteOptions(size=3)) as sink:
                 sink.writev([memoryview(b"new")])
                 sink.commit()
         else:
@@ -236,4 +236,4 @@ def test_what_an_older_try_left_makes_room(tmp_path, way, limits):
                 small.write((b"name",), memoryview(b"new"))
     assert listing(tmp_path) == ["name"]
     with bounded(tmp_path, full, **limits) as (store, _), pytest.raises(NoSpace):
-        store.create_sink((b"another",), size=3)
+        store.create_sink((b"another",), WriteOptions(size=3))

@@ -13,7 +13,7 @@ import pytest
 from secftp.errors import NoSpace
 from secftp.server.limits import Limits
 from secftp.server.quota import BoundedStore, Quota
-from secftp.storage import LocalStore
+from secftp.storage import LocalStore, WriteOptions
 from tests.serving import HOST, environment, listing, put, server_command, session
 
 MIB = 1 << 20
@@ -65,8 +65,8 @@ def write_small(store, path):
 
 
 WRITES = {
-    "file": lambda store, folder: store.create_sink((*folder, b"name"), size=4).close(),
-    "resumed": lambda store, folder: store.resume_sink((*folder, b"name"), 0, size=4).close(),
+    "file": lambda store, folder: store.create_sink((*folder, b"name"), WriteOptions(size=4)).close(),
+    "resumed": lambda store, folder: store.resume_sink((*folder, b"name"), 0, WriteOptions(size=4, keep=True)).close(),
     "small": lambda store, folder: write_small(store, (*folder, b"name")),
     "directory": lambda store, folder: store.make_folder((*folder, b"name")),
     "directories": lambda store, folder: store.make_folder((*folder, b"a", b"b", b"c"), parents=True),
@@ -136,7 +136,10 @@ def test_files_that_grow_together_stop_at_what_is_to_stay_free(tmp_path, disks):
     """Each had room for itself when it began; the disk does not even tell yet what the others have written."""
     disks.limit(tmp_path, nbytes=40 * MIB)
     with bounded(LocalStore(tmp_path), min_free=8 * MIB) as store, contextlib.ExitStack() as stack:
-        sinks = [stack.enter_context(store.create_sink((b"%d" % number,), size=32 * MIB)) for number in range(8)]
+        sinks = [
+            stack.enter_context(store.create_sink((b"%d" % number,), WriteOptions(size=32 * MIB)))
+            for number in range(8)
+        ]
         written = 0
         with contextlib.suppress(NoSpace):
             for number in range(8 * 32):

@@ -187,8 +187,8 @@ class _Stopping:
         self._count()
         return self._small.read(*arguments)
 
-    def write(self, *arguments, **options):
-        kept = self._small.write(*arguments, **options)
+    def write(self, *arguments):
+        kept = self._small.write(*arguments)
         self._count()
         return kept
 

@@ -22,6 +22,7 @@ from secftp.errors import (
     NotFound,
 )
 from secftp.messages.vocabulary import Kind
+from secftp.storage import WriteOptions
 from secftp.storage import change as change_module
 from secftp.storage.names import partial_name, temporary_name
 
@@ -113,7 +114,7 @@ def test_unfinished_files_that_nobody_writes_go_with_their_folder(tmp_path, stor
 @pytest.mark.parametrize("keep", [False, True])
 def test_a_folder_that_is_being_written_into_is_not_empty(tmp_path, store, keep):
     (tmp_path / "a").mkdir()
-    with store.create_sink((b"a", b"f"), keep=keep) as sink:
+    with store.create_sink((b"a", b"f"), WriteOptions(keep=keep)) as sink:
         sink.writev([memoryview(b"x")])
         with pytest.raises(NotEmpty, match="written"):
             store.remove((b"a",))

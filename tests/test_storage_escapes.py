@@ -15,7 +15,7 @@ import pytest
 
 from secftp.errors import AlreadyExists, FileError, Forbidden, IsADirectory, NameRefused, NotADirectory, NotFound
 from secftp.messages.vocabulary import Kind
-from secftp.storage import LocalStore
+from secftp.storage import LocalStore, WriteOptions
 
 SECRET = b"what lies outside of the root"
 MISSING = (b"missing",)
@@ -110,7 +110,7 @@ def read_small(store, path):
 
 def write_small(store, path, **options):
     with small(store) as files:
-        files.write(path, memoryview(b"written"), **options)
+        files.write(path, memoryview(b"written"), WriteOptions(**options))
 
 
 # What each call may do where a name is no file and no folder, or a link: look for it, or (by a name that is to be new)
@@ -129,8 +129,8 @@ LOOKING = {
 }
 MAKING = {
     "write": lambda store, path: store.create_sink(path),
-    "write new": lambda store, path: store.create_sink(path, overwrite=False),
-    "write kept": lambda store, path: store.create_sink(path, keep=True),
+    "write new": lambda store, path: store.create_sink(path, WriteOptions(overwrite=False)),
+    "write kept": lambda store, path: store.create_sink(path, WriteOptions(keep=True)),
     "resume": lambda store, path: store.resume_sink(path, 0),
     "small write": write_small,
     "small write new": lambda store, path: write_small(store, path, overwrite=False),
@@ -231,7 +231,7 @@ def test_any_other_name_is_a_name(world, name):
         store.make_folder((name,))
         path = (name, name)
         write_small(store, path)
-        with store.create_sink(path, keep=True) as sink:
+        with store.create_sink(path, WriteOptions(keep=True)) as sink:
             sink.writev([memoryview(b"kept")])
             sink.keep()
         assert store.stat(path, partial=True).size == 4
@@ -374,10 +374,10 @@ class Raced:
         self._write(self.store.create_sink((b"folder", b"secret")))
 
     def write_new(self):
-        self._write(self.store.create_sink((b"folder", b"new-%d" % self.number), overwrite=False))
+        self._write(self.store.create_sink((b"folder", b"new-%d" % self.number), WriteOptions(overwrite=False)))
 
     def keep_and_resume(self):
-        with self.store.create_sink((b"folder", b"kept"), keep=True) as sink:
+        with self.store.create_sink((b"folder", b"kept"), WriteOptions(keep=True)) as sink:
             sink.writev([memoryview(b"writ")])
             sink.keep()
         assert self.store.stat((b"folder", b"kept"), partial=True).size == 4

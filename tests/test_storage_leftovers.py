@@ -10,6 +10,7 @@ import pytest
 
 from secftp.errors import FileError, NoSpace, NotFound
 from secftp.messages.vocabulary import Kind
+from secftp.storage import WriteOptions
 from secftp.storage import sink as sink_module
 from secftp.storage import small as small_module
 from secftp.storage.names import partial_name
@@ -19,19 +20,19 @@ SIZE = 2 << 20
 
 
 def write(store, path, data, **options):
-    with store.create_sink(path, size=len(data), **options) as sink:
+    with store.create_sink(path, WriteOptions(size=len(data), **options)) as sink:
         sink.writev([memoryview(data)])
         sink.commit()
 
 
 def write_small(store, path, data, **options):
     with store.small_files() as small:
-        small.write(path, memoryview(data), **options)
+        small.write(path, memoryview(data), WriteOptions(**options))
 
 
 def begin(store, path, data=b"begun"):
     """Leave a partial of a name."""
-    sink = store.create_sink(path, keep=True)
+    sink = store.create_sink(path, WriteOptions(keep=True))
     sink.writev([memoryview(data)])
     sink.keep()
     assert store.stat(path, partial=True).size == len(data)
@@ -101,7 +102,7 @@ def test_a_directory_is_not_taken_for_what_is_kept(store, tmp_path):
     ids=["small", "large", "removed", "moved", "directory"],
 )
 def test_what_is_being_written_stays(store, tmp_path, change):
-    with store.create_sink(A, keep=True) as sink:
+    with store.create_sink(A, WriteOptions(keep=True)) as sink:
         sink.writev([memoryview(b"begun")])
         change(store)
         assert os.fsdecode(partial_name(b"a")) in names(tmp_path)
@@ -184,7 +185,7 @@ def test_it_makes_room_for_a_file_that_does_not_fit_beside_it(store, tmp_path, m
 def test_it_makes_room_before_a_byte_is_sent(store, tmp_path, monkeypatch):
     begin(store, A, bytes(SIZE))
     monkeypatch.setattr(sink_module, "os", Full(tmp_path))
-    with store.create_sink(A, size=SIZE, keep=True) as sink:
+    with store.create_sink(A, WriteOptions(size=SIZE, keep=True)) as sink:
         sink.keep()
     assert names(tmp_path) == []
 
@@ -193,7 +194,7 @@ def test_what_would_not_fit_without_it_leaves_it(store, tmp_path, monkeypatch):
     begin(store, A, bytes(SIZE))
     monkeypatch.setattr(sink_module, "os", Full(tmp_path))
     with pytest.raises(NoSpace):
-        store.create_sink(A, size=10 * SIZE, keep=True)
+        store.create_sink(A, WriteOptions(size=10 * SIZE, keep=True))
     assert store.stat(A, partial=True).size == SIZE
 
 
@@ -201,7 +202,7 @@ def test_what_is_gone_on_with_is_not_dropped_for_room(store, tmp_path, monkeypat
     begin(store, A, bytes(SIZE))
     monkeypatch.setattr(sink_module, "os", Full(tmp_path))
     with pytest.raises(NoSpace):
-        store.resume_sink(A, SIZE, size=SIZE)
+        store.resume_sink(A, SIZE, WriteOptions(size=SIZE, keep=True))
     with store.resume_sink(A, SIZE) as sink, pytest.raises(NoSpace):
         sink.writev([memoryview(b"more")])
 
@@ -209,7 +210,7 @@ def test_what_is_gone_on_with_is_not_dropped_for_room(store, tmp_path, monkeypat
 def test_no_other_file_makes_room(store, tmp_path, monkeypatch):
     """A disk that stays full is told of, and what another writes is not touched."""
     begin(store, C)
-    with store.create_sink(A, keep=True) as sink:
+    with store.create_sink(A, WriteOptions(keep=True)) as sink:
         sink.writev([memoryview(b"begun")])
         full = Full(tmp_path)
         monkeypatch.setattr(sink_module, "os", full)

@@ -8,7 +8,7 @@ import stat
 import pytest
 
 from secftp import system
-from secftp.storage import LocalStore, make_local_folder
+from secftp.storage import LocalStore, WriteOptions, make_local_folder
 from secftp.storage.modes import make_directory
 from tests.test_storage_small import NAME
 
@@ -32,22 +32,22 @@ def mode_of(path) -> int:
 
 
 def write_large(store, mode):
-    with store.create_sink(NAME, mode=mode) as sink:
+    with store.create_sink(NAME, WriteOptions(mode=mode)) as sink:
         sink.writev([memoryview(b"x")])
         sink.commit()
 
 
 def write_resumed(store, mode):
-    with store.create_sink(NAME, keep=True) as sink:
+    with store.create_sink(NAME, WriteOptions(keep=True)) as sink:
         sink.writev([memoryview(b"x")])
         sink.keep()
-    with store.resume_sink(NAME, 1, mode=mode) as sink:
+    with store.resume_sink(NAME, 1, WriteOptions(mode=mode, keep=True)) as sink:
         sink.commit()
 
 
 def write_small(store, mode):
     with store.small_files() as small:
-        small.write(NAME, memoryview(b"x"), mode=mode)
+        small.write(NAME, memoryview(b"x"), WriteOptions(mode=mode))
 
 
 def make(store, mode):

@@ -7,7 +7,7 @@ import os
 import pytest
 
 from secftp.errors import NameRefused
-from secftp.storage import RESERVED_PREFIX, LocalStore
+from secftp.storage import RESERVED_PREFIX, LocalStore, WriteOptions
 from secftp.storage.names import check, is_temporary, temporary_name
 from secftp.text import path_text
 
@@ -65,7 +65,7 @@ def test_an_odd_name_is_taken(path):
 ENTRANCES = {
     "open_source": lambda store, path: store.open_source(path),
     "create_sink": lambda store, path: store.create_sink(path),
-    "create_sink kept": lambda store, path: store.create_sink(path, keep=True),
+    "create_sink kept": lambda store, path: store.create_sink(path, WriteOptions(keep=True)),
     "resume_sink": lambda store, path: store.resume_sink(path, 0),
     "stat": lambda store, path: store.stat(path),
     "stat partial": lambda store, path: store.stat(path, partial=True),
@@ -78,7 +78,9 @@ ENTRANCES = {
     "set_attributes": lambda store, path: store.set_attributes(path, mode=0),
     "small read": lambda store, path: store.small_files().read(path, 1),
     "small write": lambda store, path: store.small_files().write(path, memoryview(b"x")),
-    "small write new": lambda store, path: store.small_files().write(path, memoryview(b"x"), overwrite=False),
+    "small write new": lambda store, path: store.small_files().write(
+        path, memoryview(b"x"), WriteOptions(overwrite=False)
+    ),
 }
 ROOT_IS_AN_ANSWER = {"stat", "scan", "set_attributes"}
 

@@ -28,13 +28,14 @@ from secftp.errors import (
     NotFound,
     UsageError,
 )
-from secftp.storage import create_local_sink, resume_local_sink, stat_local, sweep
+from secftp.storage import WriteOptions, create_local_sink, resume_local_sink, stat_local, sweep
 from secftp.storage import modes as modes_module
 from secftp.storage import sink as sink_module
 from secftp.storage import unfinished as unfinished_module
 from secftp.storage.names import partial_name, temporary_name
 
 NAME = (b"f",)
+KEEP = WriteOptions(keep=True)
 PARTIAL = partial_name(b"f").decode()
 
 
@@ -44,7 +45,7 @@ def views(*chunks):
 
 def keep(store, content, path=NAME, **options):
     """Leave a partial as a lost connection does."""
-    with store.create_sink(path, keep=True, **options) as sink:
+    with store.create_sink(path, WriteOptions(keep=True, **options)) as sink:
         sink.writev(views(content))
         sink.keep()
 
@@ -69,7 +70,7 @@ def test_what_was_written_is_kept_and_a_later_transfer_goes_on_with_it(tmp_path,
     for call in (store.open_source, store.create_sink, store.stat, store.remove):
         with pytest.raises(FileError, match="reserved"):
             call((left,))
-    with store.resume_sink((name,), 6, mode=0o640, mtime_ns=12345) as sink:
+    with store.resume_sink((name,), 6, WriteOptions(mode=0o640, mtime_ns=12345, keep=True)) as sink:
         buffer = bytearray(10)
         assert sink.readv([memoryview(buffer)[:2], memoryview(buffer)[2:]], 0) == 6
         assert buffer[:6] == b"hello "
@@ -88,16 +89,16 @@ def test_nothing_is_kept_without_the_wish_without_bytes_or_after_the_end(tmp_pat
     with store.create_sink(NAME) as sink:
         sink.writev(views(b"x"))
         sink.keep()
-    with store.create_sink(NAME, keep=True) as sink:
+    with store.create_sink(NAME, KEEP) as sink:
         sink.keep()
-    with store.create_sink(NAME, keep=True) as sink:
+    with store.create_sink(NAME, KEEP) as sink:
         sink.writev(views(b"x"))
         sink.abort()
         sink.keep()
-    with store.create_sink(NAME, keep=True) as sink:
+    with store.create_sink(NAME, KEEP) as sink:
         sink.writev(views(b"x"))
     assert os.listdir(tmp_path) == []
-    with store.create_sink(NAME, keep=True) as sink:
+    with store.create_sink(NAME, KEEP) as sink:
         sink.writev(views(b"x"))
         sink.commit()
         sink.keep()
@@ -109,7 +110,7 @@ def test_nothing_is_kept_without_the_wish_without_bytes_or_after_the_end(tmp_pat
 
 
 def test_keeping_ends_the_sink(tmp_path, store):
-    with store.create_sink(NAME, keep=True) as sink:
+    with store.create_sink(NAME, KEEP) as sink:
         sink.writev(views(b"x"))
         sink.keep()
         for call in (sink.commit, lambda: sink.writev(views(b"x"))):
@@ -122,8 +123,8 @@ def test_keeping_ends_the_sink(tmp_path, store):
 
 def test_a_killed_writers_bytes_are_kept_too(tmp_path, store):
     writer = (
-        "import sys\nfrom secftp.storage import LocalStore\n"
-        "sink = LocalStore(sys.argv[1]).create_sink((b'f',), keep=True)\n"
+        "import sys\nfrom secftp.storage import LocalStore, WriteOptions\n"
+        "sink = LocalStore(sys.argv[1]).create_sink((b'f',), WriteOptions(keep=True))\n"
         "sink.writev([memoryview(b'unfinished')])\nprint('ready', flush=True)\nsys.stdin.read()\n"
     )
     command = [sys.executable, "-c", writer, str(tmp_path)]
@@ -146,7 +147,7 @@ def test_an_interrupted_write_can_be_kept_up_to_the_last_whole_batch(tmp_path, s
         real(fd, [buffers[0][:1]], offset)
         raise KeyboardInterrupt
 
-    with store.create_sink(NAME, keep=True) as sink:
+    with store.create_sink(NAME, KEEP) as sink:
         sink.writev(views(b"whole"))
         monkeypatch.setattr(os, "pwritev", pwritev)
         with pytest.raises(KeyboardInterrupt):
@@ -161,7 +162,7 @@ def test_a_full_disk_keeps_nothing(tmp_path, store, monkeypatch):
     def pwritev(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    with store.create_sink(NAME, keep=True) as sink:
+    with store.create_sink(NAME, KEEP) as sink:
         sink.writev(views(b"whole"))
         monkeypatch.setattr(os, "pwritev", pwritev)
         with pytest.raises(NoSpace):
@@ -222,7 +223,7 @@ def test_what_is_behind_the_offset_goes(tmp_path, store, offset):
 @pytest.mark.parametrize("again", [True, False])
 def test_a_resumed_one_is_kept_again_only_if_that_is_wished_for(tmp_path, store, again):
     keep(store, b"0123456789")
-    with store.resume_sink(NAME, 4, keep=again) as sink:
+    with store.resume_sink(NAME, 4, WriteOptions(keep=again)) as sink:
         sink.writev(views(b"x"))
         sink.keep()
     assert contents(tmp_path) == ({PARTIAL: b"0123x"} if again else {})
@@ -244,16 +245,16 @@ def test_a_partial_shorter_than_the_offset_is_another(tmp_path, store):
 
 def test_without_overwriting(tmp_path, store):
     keep(store, b"0123")
-    with store.resume_sink(NAME, 4, overwrite=False) as sink:
+    with store.resume_sink(NAME, 4, WriteOptions(overwrite=False, keep=True)) as sink:
         (tmp_path / "f").write_bytes(b"old")
         with pytest.raises(AlreadyExists):
             sink.commit()
     assert contents(tmp_path) == {"f": b"old"}
     keep(store, b"0123")
     with pytest.raises(AlreadyExists):
-        store.resume_sink(NAME, 4, overwrite=False)
+        store.resume_sink(NAME, 4, WriteOptions(overwrite=False, keep=True))
     os.unlink(tmp_path / "f")
-    with store.resume_sink(NAME, 4, overwrite=False) as sink:
+    with store.resume_sink(NAME, 4, WriteOptions(overwrite=False, keep=True)) as sink:
         sink.commit()
     assert contents(tmp_path) == {"f": b"0123"}
     assert os.stat(tmp_path / "f").st_nlink == 1
@@ -293,7 +294,7 @@ def test_what_is_no_partial_of_ours_is_no_partial(tmp_path, store, kind, within_
         with pytest.raises((NotFound, Forbidden, IsADirectory)):
             store.resume_sink(NAME, offset)
     keep(store, b"not kept")
-    with store.create_sink(NAME, keep=True) as sink:
+    with store.create_sink(NAME, KEEP) as sink:
         sink.writev(views(b"x"))
         sink.commit()
     assert (tmp_path / "f").read_bytes() == b"x"
@@ -307,13 +308,13 @@ def test_errors_are_those_of_a_new_file(tmp_path, store):
     (tmp_path / "link").symlink_to("nothing")
     for path, error in (((b"missing", b"f"), NotFound), ((b"folder",), IsADirectory), ((b"link",), Forbidden)):
         with pytest.raises(error) as new:
-            store.create_sink(path, keep=True)
+            store.create_sink(path, KEEP)
         with pytest.raises(error) as resumed:
             store.resume_sink(path, 0)
         assert str(new.value) == str(resumed.value)
     keep(store, b"x")
     with pytest.raises(NoSpace):
-        store.resume_sink(NAME, 1, size=2**62)
+        store.resume_sink(NAME, 1, WriteOptions(size=2**62, keep=True))
     assert contents(tmp_path / "folder") == {}
 
 
@@ -324,14 +325,17 @@ def test_a_new_transfer_gives_up_what_another_had_left(tmp_path, store):
     keep(store, b"of the one")
     keep(store, b"new")
     assert contents(tmp_path) == {PARTIAL: b"new"}
-    with store.create_sink(NAME, keep=True) as sink:
+    with store.create_sink(NAME, KEEP) as sink:
         sink.writev(views(b"whole"))
         sink.commit()
     assert contents(tmp_path) == {"f": b"whole"}
 
 
 def test_two_writers_never_mix_and_the_last_wins(tmp_path, store):
-    with store.create_sink(NAME, keep=True) as one, store.create_sink(NAME, keep=True) as two:
+    with (
+        store.create_sink(NAME, KEEP) as one,
+        store.create_sink(NAME, KEEP) as two,
+    ):
         for _ in range(3):
             one.writev(views(b"1" * 10))
             two.writev(views(b"2" * 20))
@@ -344,7 +348,10 @@ def test_two_writers_never_mix_and_the_last_wins(tmp_path, store):
 
 
 def test_the_second_writers_bytes_are_kept_if_the_first_is_through_and_thrown_away_if_not(tmp_path, store):
-    with store.create_sink(NAME, keep=True) as one, store.create_sink(NAME, keep=True) as two:
+    with (
+        store.create_sink(NAME, KEEP) as one,
+        store.create_sink(NAME, KEEP) as two,
+    ):
         one.writev(views(b"1"))
         two.writev(views(b"2"))
         two.keep()
@@ -352,13 +359,16 @@ def test_the_second_writers_bytes_are_kept_if_the_first_is_through_and_thrown_aw
         one.keep()
     assert contents(tmp_path) == {PARTIAL: b"1"}
     os.unlink(tmp_path / PARTIAL)
-    with store.create_sink(NAME, keep=True) as one, store.create_sink(NAME, keep=True) as two:
+    with (
+        store.create_sink(NAME, KEEP) as one,
+        store.create_sink(NAME, KEEP) as two,
+    ):
         two.writev(views(b"2"))
         one.writev(views(b"1"))
         one.commit()
         two.keep()
     assert contents(tmp_path) == {"f": b"1", PARTIAL: b"2"}
-    with store.resume_sink(NAME, 1) as one, store.create_sink(NAME, keep=True) as two:
+    with store.resume_sink(NAME, 1) as one, store.create_sink(NAME, KEEP) as two:
         two.writev(views(b"22"))
         one.keep()
         two.keep()
@@ -369,7 +379,10 @@ def test_where_it_can_not_be_named_without_replacing_it_is_thrown_away(tmp_path,
     def refuse(*_, **__):
         raise OSError(errno.EINVAL, "Invalid argument")
 
-    with store.create_sink(NAME, keep=True) as one, store.create_sink(NAME, keep=True) as two:
+    with (
+        store.create_sink(NAME, KEEP) as one,
+        store.create_sink(NAME, KEEP) as two,
+    ):
         two.writev(views(b"2"))
         one.abort()
         monkeypatch.setattr(system, "rename_noreplace", refuse)
@@ -384,7 +397,7 @@ def test_without_locks_nothing_is_kept_and_all_else_works(tmp_path, store, monke
     monkeypatch.setattr(fcntl, "flock", flock)
     keep(store, b"x")
     assert os.listdir(tmp_path) == []
-    with store.create_sink(NAME, keep=True) as sink:
+    with store.create_sink(NAME, KEEP) as sink:
         sink.writev(views(b"x"))
         sink.commit()
     (tmp_path / PARTIAL).write_bytes(b"0123")
@@ -395,7 +408,7 @@ def test_without_locks_nothing_is_kept_and_all_else_works(tmp_path, store, monke
 
 def test_a_partial_that_somebody_removed_or_replaced_is_not_given_the_name(tmp_path, store):
     for replaced, overwrite in itertools.product((False, True), (False, True)):
-        with store.create_sink(NAME, keep=True, overwrite=overwrite) as sink:
+        with store.create_sink(NAME, WriteOptions(keep=True, overwrite=overwrite)) as sink:
             sink.writev(views(b"mine"))
             os.unlink(tmp_path / PARTIAL)
             if replaced:
@@ -418,12 +431,12 @@ def test_whoever_comes_between_the_making_and_the_locking(tmp_path, store, monke
         elif who == "resumer":
             came.append(store.resume_sink(NAME, 0))
         else:
-            came.append(store.create_sink(NAME, keep=True))
+            came.append(store.create_sink(NAME, KEEP))
             came[0].writev(views(b"the other's"))
         real(fd, how)
 
     monkeypatch.setattr(fcntl, "flock", flock)
-    with store.create_sink(NAME, keep=True) as sink:
+    with store.create_sink(NAME, KEEP) as sink:
         sink.writev(views(b"whole"))
         sink.commit()
     assert (tmp_path / "f").read_bytes() == b"whole"
@@ -436,7 +449,7 @@ def test_whoever_comes_between_the_making_and_the_locking(tmp_path, store, monke
 
 def test_a_file_that_got_its_name_between_the_opening_and_the_locking_is_not_gone_on_with(tmp_path, store, monkeypatch):
     real = fcntl.flock
-    with store.create_sink(NAME, keep=True) as sink:
+    with store.create_sink(NAME, KEEP) as sink:
         sink.writev(views(b"whole"))
 
         def flock(fd, how):
@@ -459,7 +472,7 @@ def test_a_writer_that_is_swept_again_and_again_takes_a_random_name(tmp_path, st
         real(fd, how)
 
     monkeypatch.setattr(fcntl, "flock", flock)
-    with store.create_sink(NAME, keep=True) as sink:
+    with store.create_sink(NAME, KEEP) as sink:
         sink.writev(views(b"whole"))
         assert os.listdir(tmp_path)[0].startswith(".secftp-tmp-")
         sink.commit()
@@ -478,7 +491,7 @@ def test_whatever_many_writers_do_at_once_no_file_is_a_mixture(tmp_path, store):
                 if dice.random() < 0.3:
                     sink = store.resume_sink(NAME, 0)
                 else:
-                    sink = store.create_sink(NAME, keep=True, overwrite=dice.random() < 0.8)
+                    sink = store.create_sink(NAME, WriteOptions(keep=True, overwrite=dice.random() < 0.8))
             except FileError:
                 continue
             with sink, contextlib.suppress(AlreadyExists):
@@ -557,7 +570,7 @@ def test_whichever_call_fails_the_target_is_the_old_file_or_the_new_one(tmp_path
             patch.setattr(unfinished_module, "os", fake)
             patch.setattr(modes_module, "os", fake)
             try:
-                with store.resume_sink(NAME, 2) if begin == "resume" else store.create_sink(NAME, keep=True) as sink:
+                with store.resume_sink(NAME, 2) if begin == "resume" else store.create_sink(NAME, KEEP) as sink:
                     sink.writev(views(b"w" if begin == "resume" else b"new"))
                     getattr(sink, end)()
             except FileError as error:
@@ -626,7 +639,7 @@ def test_only_names_of_ours_are_swept_however_old(tmp_path):
 
 def test_a_users_file_is_kept_beside_it_and_gone_on_with(tmp_path):
     place = str(tmp_path / "f")
-    with create_local_sink(place, keep=True) as sink:
+    with create_local_sink(place, KEEP) as sink:
         sink.writev(views(b"hello "))
         sink.keep()
     assert os.listdir(tmp_path) == [PARTIAL]
@@ -646,7 +659,7 @@ def test_behind_a_link_the_partial_is_where_the_file_is(tmp_path):
     (tmp_path / "real" / "f").write_bytes(b"old")
     (tmp_path / "link").symlink_to("real/f")
     place = str(tmp_path / "link")
-    with create_local_sink(place, keep=True) as sink:
+    with create_local_sink(place, KEEP) as sink:
         sink.writev(views(b"ne"))
         sink.keep()
     assert sorted(os.listdir(tmp_path / "real")) == sorted(["f", PARTIAL])
@@ -663,7 +676,7 @@ def test_a_stream_can_not_be_gone_on_with(tmp_path):
         stat_local("/dev/null", partial=True)
     with pytest.raises(Forbidden):
         resume_local_sink("/dev/null", 0)
-    with create_local_sink("/dev/null", keep=True) as sink:
+    with create_local_sink("/dev/null", KEEP) as sink:
         sink.writev(views(b"x"))
         sink.keep()
     for path, error in (("missing/f", NotFound), (".", IsADirectory)):

@@ -24,7 +24,7 @@ from secftp.errors import (
     UsageError,
 )
 from secftp.messages.vocabulary import Kind
-from secftp.storage import FileInfo, LocalStore
+from secftp.storage import FileInfo, LocalStore, WriteOptions
 from secftp.storage import modes as modes_module
 from secftp.storage import sink as sink_module
 from secftp.storage import unfinished as unfinished_module
@@ -52,7 +52,7 @@ def views(*chunks):
 
 
 def put(store, content, path=NAME, **options):
-    with store.create_sink(path, **options) as sink:
+    with store.create_sink(path, WriteOptions(**options)) as sink:
         sink.writev(views(content))
         return sink.commit()
 
@@ -134,7 +134,7 @@ def test_it_is_private_until_it_is_whole(tmp_path, store, umask, old, mode, keep
     if old is not None:
         (tmp_path / "f").write_bytes(b"old")
         os.chmod(tmp_path / "f", old)
-    with store.create_sink((b"f",), mode=mode, keep=keep) as sink:
+    with store.create_sink((b"f",), WriteOptions(mode=mode, keep=keep)) as sink:
         sink.writev([memoryview(b"new")])
         (unfinished,) = set(os.listdir(tmp_path)) - {"f"}
         assert stat.S_IMODE(os.stat(tmp_path / unfinished).st_mode) == 0o600
@@ -164,7 +164,7 @@ def test_the_umask_is_the_kernels_and_without_proc_is_found_the_old_way(umask, m
 def test_a_taken_name_is_refused_at_once_if_it_is_not_to_be_overwritten(tmp_path, store):
     (tmp_path / "f").write_bytes(b"old")
     with pytest.raises(AlreadyExists, match=r"^It already exists: f$"):
-        store.create_sink(NAME, overwrite=False)
+        store.create_sink(NAME, WriteOptions(overwrite=False))
     assert os.listdir(tmp_path) == ["f"]
 
 
@@ -188,7 +188,7 @@ def test_a_free_name_is_taken_without_overwriting(tmp_path, store, way):
 
 @pytest.mark.parametrize("kind", ["file", "folder", "link"])
 def test_a_name_taken_meanwhile_is_not_overwritten(tmp_path, store, way, kind):
-    with store.create_sink(NAME, overwrite=False) as sink:
+    with store.create_sink(NAME, WriteOptions(overwrite=False)) as sink:
         sink.writev(views(b"new"))
         if kind == "file":
             (tmp_path / "f").write_bytes(b"old")
@@ -224,7 +224,7 @@ def test_a_libc_without_the_call_says_so(monkeypatch):
 def test_of_many_that_must_not_overwrite_exactly_one_wins(tmp_path, store):
     def race(number):
         try:
-            with store.create_sink(NAME, overwrite=False) as sink:
+            with store.create_sink(NAME, WriteOptions(overwrite=False)) as sink:
                 sink.writev(views(b"%d" % number * 1000))
                 start.wait()
                 sink.commit()
@@ -391,7 +391,7 @@ def test_a_failure_reported_by_closing_prevents_the_commit(tmp_path, store, monk
 
 def test_an_unfinished_file_that_somebody_removed_is_no_missing_file(tmp_path, store):
     for overwrite in (True, False):
-        with store.create_sink(NAME, overwrite=overwrite) as sink:
+        with store.create_sink(NAME, WriteOptions(overwrite=overwrite)) as sink:
             os.unlink(tmp_path / os.listdir(tmp_path)[0])
             with pytest.raises(InputOutputError, match="removed by somebody"):
                 sink.commit()
@@ -500,7 +500,7 @@ def test_a_full_disk_refuses_and_keeps_what_it_has(small_disk):
         sink.writev(views(bytes(400_000), bytes(400_000)))
     assert os.listdir(place) == ["kept"]
     with pytest.raises(NoSpace):
-        store.create_sink(NAME, size=2**20)
+        store.create_sink(NAME, WriteOptions(size=2**20))
     put(store, bytes(300_000), size=300_000)
     for number in range(7):
         put(store, b"", (b"%d" % number,))
@@ -512,8 +512,8 @@ def test_a_full_disk_refuses_and_keeps_what_it_has(small_disk):
 
 def test_a_size_that_can_not_fit_is_refused_at_once_and_one_that_fits_reserves_nothing(tmp_path, store):
     with pytest.raises(NoSpace):
-        store.create_sink(NAME, size=2**62)
-    with store.create_sink(NAME, size=2**20) as sink:
+        store.create_sink(NAME, WriteOptions(size=2**62))
+    with store.create_sink(NAME, WriteOptions(size=2**20)) as sink:
         assert os.stat(tmp_path / os.listdir(tmp_path)[0]).st_blocks == 0
         info = sink.commit()
     assert info == FileInfo(Kind.FILE, 0, info.mtime_ns, info.mode)

@@ -21,7 +21,7 @@ from secftp.errors import (
     NotFound,
     TooLarge,
 )
-from secftp.storage import SmallFiles, sweep
+from secftp.storage import SmallFiles, WriteOptions, sweep
 from secftp.storage import modes as modes_module
 from secftp.storage import small as small_module
 from secftp.storage import unfinished as unfinished_module
@@ -69,7 +69,9 @@ def test_the_local_way_is_the_fast_one(store):
 def test_what_was_written_is_read(tmp_path, store, small, overwrite, name, content):
     (tmp_path / "folder").mkdir()
     for path in ((name,), (b"folder", name)):
-        small.write(path, memoryview(content), overwrite=overwrite, mode=0o640, mtime_ns=1_234_567_891_123_456_789)
+        small.write(
+            path, memoryview(content), WriteOptions(overwrite=overwrite, mode=0o640, mtime_ns=1_234_567_891_123_456_789)
+        )
         info, data = small.read(path, LIMIT)
         assert data == content
         assert info == store.stat(path)
@@ -100,7 +102,7 @@ def test_permissions(tmp_path, small, umask, mask, old, mode, expected):
     if old is not None:
         (tmp_path / "f").write_bytes(b"old")
         os.chmod(tmp_path / "f", old)
-    small.write(NAME, memoryview(b"new"), mode=mode)
+    small.write(NAME, memoryview(b"new"), WriteOptions(mode=mode))
     assert stat.S_IMODE(os.stat(tmp_path / "f").st_mode) == expected
     os.chmod(tmp_path / "f", 0o600)  # an ordinary user can't read what nobody may
     assert contents(tmp_path) == {"f": b"new"}
@@ -120,7 +122,7 @@ def test_it_is_private_until_it_is_whole(tmp_path, small, umask, monkeypatch, ol
             return real(fd, *arguments)
 
         monkeypatch.setattr(os, name, look)
-    small.write(NAME, memoryview(b"new"), mode=mode)
+    small.write(NAME, memoryview(b"new"), WriteOptions(mode=mode))
     assert seen == [0o600]
     assert stat.S_IMODE(os.stat(tmp_path / "f").st_mode) == (old or 0o666)
 
@@ -128,7 +130,7 @@ def test_it_is_private_until_it_is_whole(tmp_path, small, umask, monkeypatch, ol
 def test_a_taken_name_is_replaced_only_if_that_is_wished_for(tmp_path, small):
     (tmp_path / "f").write_bytes(b"old")
     with pytest.raises(AlreadyExists, match=r"^It already exists: f$"):
-        small.write(NAME, memoryview(b"new"), overwrite=False)
+        small.write(NAME, memoryview(b"new"), WriteOptions(overwrite=False))
     assert contents(tmp_path) == {"f": b"old"}
     small.write(NAME, memoryview(b"new"))
     assert contents(tmp_path) == {"f": b"new"}
@@ -139,7 +141,7 @@ def test_without_hard_links_too(tmp_path, small, monkeypatch):
         raise OSError(errno.EPERM, "no links here")
 
     monkeypatch.setattr(os, "link", link)
-    small.write(NAME, memoryview(b"new"), overwrite=False)
+    small.write(NAME, memoryview(b"new"), WriteOptions(overwrite=False))
     assert contents(tmp_path) == {"f": b"new"}
 
 
@@ -152,7 +154,7 @@ def test_a_name_taken_at_the_last_moment_is_not_overwritten(tmp_path, small, mon
 
     monkeypatch.setattr(os, "link", link)
     with pytest.raises(AlreadyExists, match=r"^It already exists: f$"):
-        small.write(NAME, memoryview(b"new"), overwrite=False)
+        small.write(NAME, memoryview(b"new"), WriteOptions(overwrite=False))
     assert contents(tmp_path) == {"f": b"old"}
 
 
@@ -167,7 +169,7 @@ def test_what_is_no_file_is_never_replaced(tmp_path, small, overwrite, kind, err
         os.mkfifo(tmp_path / "f")
     before = os.lstat(tmp_path / "f")
     with pytest.raises(error):
-        small.write(NAME, memoryview(b"new"), overwrite=overwrite)
+        small.write(NAME, memoryview(b"new"), WriteOptions(overwrite=overwrite))
     assert os.lstat(tmp_path / "f").st_ino == before.st_ino
     assert os.listdir(tmp_path) == ["f"]
 
@@ -184,7 +186,7 @@ def test_a_file_that_a_sweep_takes_away_goes_the_long_way(tmp_path, store, monke
 
     monkeypatch.setattr(os, name, sweep_first)
     with store.small_files() as small:
-        small.write(NAME, memoryview(b"whole"), overwrite=overwrite)
+        small.write(NAME, memoryview(b"whole"), WriteOptions(overwrite=overwrite))
     assert swept == [1]
     assert contents(tmp_path) == {"f": b"whole"}
 
@@ -200,7 +202,7 @@ def test_many_writers_beside_a_sweep_that_never_rests_lose_nothing(tmp_path, sto
     try:
         with store.small_files() as small:
             for number in range(400):
-                small.write((b"%d" % number,), memoryview(b"%d" % number), overwrite=number % 2 == 0)
+                small.write((b"%d" % number,), memoryview(b"%d" % number), WriteOptions(overwrite=number % 2 == 0))
     finally:
         stop.set()
         sweeper.join()
@@ -321,7 +323,7 @@ def test_a_folder_removed_meanwhile_is_missing(tmp_path, store):
         (tmp_path / "a").rmdir()
         for overwrite in (True, False):
             with pytest.raises(NotFound):
-                small.write((b"a", b"2"), memoryview(b"x"), overwrite=overwrite)
+                small.write((b"a", b"2"), memoryview(b"x"), WriteOptions(overwrite=overwrite))
     assert os.listdir(tmp_path) == []
 
 
@@ -365,7 +367,7 @@ def test_whichever_call_fails_the_target_is_the_old_file_or_the_new_one(tmp_path
             patch.setattr(unfinished_module, "os", fake)
             patch.setattr(modes_module, "os", fake)
             try:
-                small.write(NAME, memoryview(b"new"), overwrite=overwrite, mtime_ns=1)
+                small.write(NAME, memoryview(b"new"), WriteOptions(overwrite=overwrite, mtime_ns=1))
             except FileError as error:
                 reported = error
         there = contents(tmp_path)

@@ -11,7 +11,7 @@ import threading
 import pytest
 
 from secftp.errors import InputOutputError
-from secftp.storage import LocalStore, sweep
+from secftp.storage import LocalStore, WriteOptions, sweep
 from secftp.storage.names import temporary_name
 
 WRITER = """
@@ -254,7 +254,7 @@ def test_many_writers_beside_a_sweep_that_never_rests_lose_nothing(root):
     try:
         with LocalStore(root) as store:
             for number in range(400):
-                with store.create_sink((b"a", b"%d" % number), overwrite=number % 2 == 0) as sink:
+                with store.create_sink((b"a", b"%d" % number), WriteOptions(overwrite=number % 2 == 0)) as sink:
                     sink.writev([memoryview(b"%d" % number)])
                     sink.commit()
     finally:

@@ -21,7 +21,7 @@ from secftp.errors import (
     NotFound,
     UsageError,
 )
-from secftp.storage import PipeSink, PipeSource, create_local_sink, make_local_folder, stat_local
+from secftp.storage import PipeSink, PipeSource, WriteOptions, create_local_sink, make_local_folder, stat_local
 from secftp.storage import user as user_module
 
 
@@ -30,7 +30,7 @@ def views(*chunks):
 
 
 def put(path, content, **options):
-    with create_local_sink(str(path), **options) as sink:
+    with create_local_sink(str(path), WriteOptions(**options)) as sink:
         sink.writev(views(content))
         return sink.commit()
 
@@ -51,7 +51,7 @@ def pipe():
 def test_a_file_appears_at_the_commit(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for path in ("f", "./g", str(tmp_path / "h"), "\udcff"):
-        with create_local_sink(path, mode=0o600, mtime_ns=5) as sink:
+        with create_local_sink(path, WriteOptions(mode=0o600, mtime_ns=5)) as sink:
             sink.writev(views(b"content"))
             assert not os.path.lexists(path)
             info = sink.commit()
@@ -116,7 +116,7 @@ def test_nothing_of_that_name_is_overwritten_if_so_wished(tmp_path, target):
     (tmp_path / "dangling").symlink_to("nothing")
     os.mkfifo(tmp_path / "fifo")
     with pytest.raises(AlreadyExists):
-        create_local_sink(str(tmp_path / target), overwrite=False)
+        create_local_sink(str(tmp_path / target), WriteOptions(overwrite=False))
     put(tmp_path / "new", b"new", overwrite=False)
     assert (tmp_path / "file").read_bytes() == b"old"
 

@@ -9,7 +9,7 @@ import pytest
 
 from secftp.errors import NotEmpty
 from secftp.messages import Abort, ErrorCode, Write
-from secftp.storage import LocalStore
+from secftp.storage import LocalStore, WriteOptions
 from secftp.storage import sink as sink_module
 from secftp.storage.change import _LOOKED_AT
 from secftp.storage.names import partial_name, temporary_name
@@ -63,7 +63,7 @@ def fill(folder, names):
 
 
 def keep(store, path):
-    with store.create_sink(path, keep=True) as sink:
+    with store.create_sink(path, WriteOptions(keep=True)) as sink:
         sink.writev([memoryview(b"x")])
         sink.keep()
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from secftp.client.terminal import STANDARD_OUTPUT
 from secftp.errors import FileError, Side, UsageError
-from secftp.storage import PipeSink, PipeSource, Sink, Source, create_local_sink, open_local_source
+from secftp.storage import PipeSink, PipeSource, Sink, Source, WriteOptions, create_local_sink, open_local_source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -38,7 +38,7 @@ def open_output(name: str | None, *, overwrite: bool, hint: str = _SHOW_ANYWAY) 
     """
     if name is not None and name != STREAM:
         with at_home():
-            return _LocalSink(create_local_sink(name, overwrite=overwrite))
+            return _LocalSink(create_local_sink(name, WriteOptions(overwrite)))
     if sys.__stdout__ is None:
         raise UsageError("Standard output is closed.", hint=hint)
     guard = _refuse_controls(hint) if name is None and os.isatty(STANDARD_OUTPUT) else None

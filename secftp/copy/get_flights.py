@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from secftp.errors import FileChanged, FileError, ProtocolError
 from secftp.messages import Abort, Error, ErrorCode, File, Files, remote_failure
 from secftp.session.answers import Reading
-from secftp.storage import PipeSink
+from secftp.storage import PipeSink, WriteOptions
 from secftp.storage.base import what_is_kept
 from secftp.transfer import checksum_mismatch
 
@@ -146,12 +146,11 @@ class BatchFlight:
             if not hmac.compare_digest(base.digest_of(data), file.digest):
                 raise checksum_mismatch(item.name)
             if options.preserve:
-                kept = self._small.write(
-                    item.local, memoryview(data), overwrite=options.overwrite, mode=file.mode, mtime_ns=file.mtime_ns
-                )
+                as_there = WriteOptions(options.overwrite, file.mode, file.mtime_ns)
+                kept = self._small.write(item.local, memoryview(data), as_there)
                 base.tally.copied(file.mode, file.mtime_ns, kept)
             else:
-                self._small.write(item.local, memoryview(data), overwrite=options.overwrite)
+                self._small.write(item.local, memoryview(data), WriteOptions(options.overwrite))
         except FileError as problem:
             self._done += 1
             base.failed(item, problem)
@@ -286,7 +285,9 @@ class FileFlight:
         self._drop()
         file = self._file
         if self._base.options.preserve and file is not None and not isinstance(sink, PipeSink):
-            tally.copied(file.mode, file.mtime_ns, what_is_kept(file.mode, file.mtime_ns, info))
+            tally.copied(
+                file.mode, file.mtime_ns, what_is_kept(WriteOptions(mode=file.mode, mtime_ns=file.mtime_ns), info)
+            )
         digest = self._digest.digest()
         tally.finished(item.name, self._size, digest, moved=self._size - (item.kept or 0))
         self._base.done(item)

@@ -6,23 +6,13 @@ a name of the first kind is used in the way of the second.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, TypedDict
+from typing import TYPE_CHECKING, Protocol
 
 from secftp.errors import FileError, NotADirectory, NotFound, Reason
 from secftp.storage import create_local_sink, resume_local_sink, set_local_mode, stat_local
 
 if TYPE_CHECKING:
-    from secftp.storage import FileInfo, Path, ResumedSink, Sink, Store
-
-
-class HowToMake(TypedDict):
-    """The options of `Store.create_sink` and `Store.resume_sink`."""
-
-    overwrite: bool
-    mode: int | None
-    mtime_ns: int | None
-    size: int | None
-    keep: bool
+    from secftp.storage import FileInfo, Path, ResumedSink, Sink, Store, WriteOptions
 
 
 class Place(Protocol):
@@ -32,11 +22,11 @@ class Place(Protocol):
         """What is there, or what is kept for it; None for nothing. Raises what else is wrong with it."""
         ...
 
-    def create(self, how: HowToMake) -> Sink:
+    def create(self, options: WriteOptions) -> Sink:
         """As `Store.create_sink`."""
         ...
 
-    def resume(self, offset: int, how: HowToMake) -> ResumedSink:
+    def resume(self, offset: int, options: WriteOptions) -> ResumedSink:
         """As `Store.resume_sink`."""
         ...
 
@@ -63,13 +53,13 @@ class InStore:
                 raise
             return None
 
-    def create(self, how: HowToMake) -> Sink:
+    def create(self, options: WriteOptions) -> Sink:
         """As `Place.create`."""
-        return self._store.create_sink(self._path, **how)
+        return self._store.create_sink(self._path, options)
 
-    def resume(self, offset: int, how: HowToMake) -> ResumedSink:
+    def resume(self, offset: int, options: WriteOptions) -> ResumedSink:
         """As `Place.resume`."""
-        return self._store.resume_sink(self._path, offset, **how)
+        return self._store.resume_sink(self._path, offset, options)
 
     def set_mode(self, mode: int) -> None:
         """As `Place.set_mode`."""
@@ -95,13 +85,13 @@ class ByName:
                 return None  # of a device nothing is kept
             raise
 
-    def create(self, how: HowToMake) -> Sink:
+    def create(self, options: WriteOptions) -> Sink:
         """As `Place.create`."""
-        return create_local_sink(self._name, **how)
+        return create_local_sink(self._name, options)
 
-    def resume(self, offset: int, how: HowToMake) -> ResumedSink:
+    def resume(self, offset: int, options: WriteOptions) -> ResumedSink:
         """As `Place.resume`."""
-        return resume_local_sink(self._name, offset, **how)
+        return resume_local_sink(self._name, offset, options)
 
     def set_mode(self, mode: int) -> None:
         """As `Place.set_mode`."""

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Final
 
 from secftp.copy.get_flights import BatchFlight, FileFlight, Flight
 from secftp.copy.options import KEEP_BYTES
-from secftp.copy.places import HowToMake, InStore, Place
+from secftp.copy.places import InStore, Place
 from secftp.copy.prefix import hash_prefix
 from secftp.errors import AlreadyExists, ConnectionLost, FileError, SecftpError
 from secftp.messages import Algorithm, Capability, ErrorCode, File, Read, ReadMany, exception_for
 from secftp.messages.bounds import MAX_BULK, MAX_SMALL
-from secftp.storage import new_digest
+from secftp.storage import WriteOptions, new_digest
 from secftp.storage.digest import digester
 
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ class Receiving:
         def make(file: File) -> Sink:
             place = self.place_of(item)
             assert place is not None  # in a dry run nothing is asked for
-            return place.create(self._how(item, file.size, file.mode, file.mtime_ns))
+            return place.create(self._write_options(item, file.size, file.mode, file.mtime_ns))
 
         flight = FileFlight(
             self, item, digest, make, lambda: self._pipeline.cancel(number), offset=offset, resumed=resumed
@@ -167,7 +167,7 @@ class Receiving:
             if kept.size > item.size:
                 self.tally.listener.note(item.name, "it has changed since it was broken off, so it starts again")
                 return 0, None
-            sink = place.resume(kept.size, self._how(item, item.size - kept.size, item.mode, item.mtime_ns))
+            sink = place.resume(kept.size, self._write_options(item, item.size - kept.size, item.mode, item.mtime_ns))
         except FileError:
             return 0, None  # it has a writer, or is no more; what is wrong with the place itself shows when it is made
         try:
@@ -177,9 +177,9 @@ class Receiving:
             raise
         return kept.size, sink
 
-    def _how(self, item: Item, size: int, mode: int, mtime_ns: int) -> HowToMake:
+    def _write_options(self, item: Item, size: int, mode: int, mtime_ns: int) -> WriteOptions:
         preserve = self.options.preserve
-        return HowToMake(
+        return WriteOptions(
             overwrite=self.options.overwrite,
             mode=mode if preserve else None,
             mtime_ns=mtime_ns if preserve else None,

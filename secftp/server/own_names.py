@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any, Final
 from secftp import safe_path
 from secftp.errors import NameRefused
 from secftp.messages.vocabulary import Kind
-from secftp.storage import SmallFiles, Store
+from secftp.storage import SmallFiles, Store, WriteOptions
+from secftp.storage.base import DEFAULT_OPTIONS, KEPT_OPTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -96,15 +97,15 @@ class OwnNamesStore(Store):
         """As `Store.open_source`."""
         return self._inner.open_source(path)
 
-    def create_sink(self, path: Path, **options: Any) -> Sink:
+    def create_sink(self, path: Path, options: WriteOptions = DEFAULT_OPTIONS) -> Sink:
         """As `Store.create_sink`."""
         check(path)
-        return self._inner.create_sink(path, **options)
+        return self._inner.create_sink(path, options)
 
-    def resume_sink(self, path: Path, offset: int, **options: Any) -> ResumedSink:
+    def resume_sink(self, path: Path, offset: int, options: WriteOptions = KEPT_OPTIONS) -> ResumedSink:
         """As `Store.resume_sink`."""
         check(path)
-        return self._inner.resume_sink(path, offset, **options)
+        return self._inner.resume_sink(path, offset, options)
 
     def stat(self, path: Path, *, partial: bool = False) -> FileInfo:
         """As `Store.stat`."""
@@ -168,10 +169,10 @@ class _OwnNamesSmallFiles(SmallFiles):
         """As `SmallFiles.read`."""
         return self._inner.read(path, limit)
 
-    def write(self, path: Path, data: memoryview, **options: Any) -> Kept:
+    def write(self, path: Path, data: memoryview, options: WriteOptions = DEFAULT_OPTIONS) -> Kept:
         """As `SmallFiles.write`."""
         check(path)
-        return self._inner.write(path, data, **options)
+        return self._inner.write(path, data, options)
 
     def close(self) -> None:
         """As `SmallFiles.close`."""

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Final
 
 from secftp.errors import FileError, NoSpace, Reason, TooLarge
 from secftp.messages.vocabulary import Kind
-from secftp.storage import ResumedSink, Sink, SmallFiles, Store
+from secftp.storage import ResumedSink, Sink, SmallFiles, Store, WriteOptions
+from secftp.storage.base import DEFAULT_OPTIONS, KEPT_OPTIONS
 from secftp.text import format_size
 
 if TYPE_CHECKING:
@@ -115,42 +116,19 @@ class BoundedStore(Store):
                 raise
         return self._quota.check_room(look, size)
 
-    def create_sink(
-        self,
-        path: Path,
-        *,
-        overwrite: bool = True,
-        mode: int | None = None,
-        mtime_ns: int | None = None,
-        size: int | None = None,
-        keep: bool = False,
-    ) -> Sink:
+    def create_sink(self, path: Path, options: WriteOptions = DEFAULT_OPTIONS) -> Sink:
         """As `Store.create_sink`; also `TooLarge` and `NoSpace` for the quota."""
-        self._quota.check_size(size or 0)
-        device = self.check_room(path, size or 0, lambda: self._inner.room(path))
-        sink = self._inner.create_sink(
-            path, overwrite=overwrite, mode=mode, mtime_ns=mtime_ns, size=size, keep=keep
-        )  # fmt: skip
-        return BoundedSink(sink, self._quota, 0, device)
+        size = options.size or 0
+        self._quota.check_size(size)
+        device = self.check_room(path, size, lambda: self._inner.room(path))
+        return BoundedSink(self._inner.create_sink(path, options), self._quota, 0, device)
 
-    def resume_sink(
-        self,
-        path: Path,
-        offset: int,
-        *,
-        keep: bool = True,
-        overwrite: bool = True,
-        mode: int | None = None,
-        mtime_ns: int | None = None,
-        size: int | None = None,
-    ) -> ResumedSink:
+    def resume_sink(self, path: Path, offset: int, options: WriteOptions = KEPT_OPTIONS) -> ResumedSink:
         """As `Store.resume_sink`; also `TooLarge` and `NoSpace` for the quota."""
-        self._quota.check_size(offset + (size or 0))
-        device = self._quota.check_room(lambda: self._inner.room(path), size or 0)
-        sink = self._inner.resume_sink(
-            path, offset, keep=keep, overwrite=overwrite, mode=mode, mtime_ns=mtime_ns, size=size
-        )
-        return BoundedResumedSink(sink, self._quota, offset, device)
+        size = options.size or 0
+        self._quota.check_size(offset + size)
+        device = self._quota.check_room(lambda: self._inner.room(path), size)
+        return BoundedResumedSink(self._inner.resume_sink(path, offset, options), self._quota, offset, device)
 
     def small_files(self) -> SmallFiles:
         """As `Store.small_files`."""
@@ -275,19 +253,11 @@ class _BoundedSmallFiles(SmallFiles):
         """As `SmallFiles.read`."""
         return self._inner.read(path, limit)
 
-    def write(
-        self,
-        path: Path,
-        data: memoryview,
-        *,
-        overwrite: bool = True,
-        mode: int | None = None,
-        mtime_ns: int | None = None,
-    ) -> Kept:
+    def write(self, path: Path, data: memoryview, options: WriteOptions = DEFAULT_OPTIONS) -> Kept:
         """As `SmallFiles.write`; also `TooLarge` and `NoSpace` for the quota."""
         self._quota.check_size(len(data))
         self._bounded.check_room(path, len(data), lambda: self._inner.room(path))
-        return self._inner.write(path, data, overwrite=overwrite, mode=mode, mtime_ns=mtime_ns)
+        return self._inner.write(path, data, options)
 
     def close(self) -> None:
         """As `SmallFiles.close`."""

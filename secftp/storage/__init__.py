@@ -11,7 +11,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from secftp.storage.base import FileInfo, FolderPath, Path, ResumedSink, Room, Scanned, Sink, Source, Store
+from secftp.storage.base import (
+    FileInfo,
+    FolderPath,
+    Path,
+    ResumedSink,
+    Room,
+    Scanned,
+    Sink,
+    Source,
+    Store,
+    WriteOptions,
+)
 from secftp.storage.digest import ALGORITHMS, Digest, digester, load_digests, new_digest
 from secftp.storage.names import RESERVED_PREFIX
 from secftp.storage.pipe import PipeSink, PipeSource
@@ -46,6 +57,7 @@ __all__ = [
     "SmallFiles",
     "Source",
     "Store",
+    "WriteOptions",
     "create_local_sink",
     "digester",
     "load_digests",

@@ -108,9 +108,34 @@ class Kept(NamedTuple):
 ALL_KEPT: Final = Kept()
 
 
-def what_is_kept(mode: int | None, mtime_ns: int | None, found: FileInfo) -> Kept:
-    """The same from what it has got; None is what was not asked for."""
-    return Kept(keeps_time(mtime_ns, found.mtime_ns), mode is None or not (mode ^ found.mode) & _PERMISSIONS)
+class WriteOptions(NamedTuple):
+    """How a file is to be made.
+
+    `overwrite`: whether it may replace one that has the name. `mode`: its permissions, applied exactly and whatever the
+    umask, less all but 0o777 and what the store's mask takes away; None keeps those of the file that is replaced.
+    `mtime_ns`: its modification time in nanoseconds since 1970, None for now. `size`: how many bytes are expected, or
+    are still to come where a partial is resumed; a file that can't fit is refused at once, but nothing is reserved and
+    nothing else follows from the number. `keep`: whether `Sink.keep` may leave it as the partial of its name; what an
+    earlier transfer left as that is given up.
+
+    A tuple, because one is made for each of thousands of small files.
+    """
+
+    overwrite: bool = True
+    mode: int | None = None
+    mtime_ns: int | None = None
+    size: int | None = None
+    keep: bool = False
+
+
+def what_is_kept(asked: WriteOptions, found: FileInfo) -> Kept:
+    """Whether the file has the time and the permissions that were asked for, as far as they were."""
+    is_mode = asked.mode is None or not (asked.mode ^ found.mode) & _PERMISSIONS
+    return Kept(keeps_time(asked.mtime_ns, found.mtime_ns), is_mode)
+
+
+DEFAULT_OPTIONS: Final = WriteOptions()
+KEPT_OPTIONS: Final = WriteOptions(keep=True)
 
 
 class _Closing(Protocol):
@@ -212,41 +237,15 @@ class Store(_Closing, Protocol):
         """Open a file for reading; raises `NotFound`, `IsADirectory`, `NotADirectory`, `Forbidden`, `NameRefused`."""
         ...
 
-    def create_sink(
-        self,
-        path: Path,
-        *,
-        overwrite: bool = True,
-        mode: int | None = None,
-        mtime_ns: int | None = None,
-        size: int | None = None,
-        keep: bool = False,
-    ) -> Sink:
-        """Begin a file in a folder that exists; raises as `open_source` does, and `AlreadyExists`, `NoSpace`.
-
-        `mode`: its permissions, applied exactly and whatever the umask, less all but 0o777 and what the store's mask
-        takes away; None keeps those of the file that is replaced. `mtime_ns`: its modification time, None for now.
-        `size`: how many bytes are expected; a file that can't fit is refused at once, but nothing is reserved and
-        nothing else follows from the number. `keep`: whether `Sink.keep` may leave it as the partial of its name; what
-        another transfer had left as that is given up.
-        """
+    def create_sink(self, path: Path, options: WriteOptions = DEFAULT_OPTIONS) -> Sink:
+        """Begin a file in a folder that exists; raises as `open_source` does, and `AlreadyExists`, `NoSpace`."""
         ...
 
-    def resume_sink(
-        self,
-        path: Path,
-        offset: int,
-        *,
-        keep: bool = True,
-        overwrite: bool = True,
-        mode: int | None = None,
-        mtime_ns: int | None = None,
-        size: int | None = None,
-    ) -> ResumedSink:
-        """Go on with the partial of a name, behind its first `offset` bytes; options as `create_sink`'s.
+    def resume_sink(self, path: Path, offset: int, options: WriteOptions = KEPT_OPTIONS) -> ResumedSink:
+        """Go on with the partial of a name, behind its first `offset` bytes.
 
-        `size` is what is still to come. Raises as `create_sink` does, `NotFound` if there is no partial, `Forbidden` if
-        it is being written, `ChecksumMismatch` if it is shorter than `offset`.
+        Raises as `create_sink` does, `NotFound` if there is no partial, `Forbidden` if it is being written,
+        `ChecksumMismatch` if it is shorter than `offset`.
         """
         ...
 
@@ -288,7 +287,7 @@ class Store(_Closing, Protocol):
     def make_folder(self, path: Path, *, parents: bool = False, mode: int | None = None) -> bool:
         """Make a folder; with `parents` those above it, too, and one that exists is fine. Whether it was made.
 
-        `mode` is as `create_sink`'s and holds for the last one, if it is made. Raises `AlreadyExists`,
+        `mode` is as `WriteOptions.mode` and holds for the last one, if it is made. Raises `AlreadyExists`,
         `NotFound`, `NotADirectory`, `Forbidden`, `NoSpace`, `NameRefused`.
         """
         ...
@@ -305,7 +304,7 @@ class Store(_Closing, Protocol):
         mtime_ns: int | None = None,
         only: Identity | None = None,
     ) -> Kept:
-        """Set the permissions (as `create_sink`'s), or the modification time, or both, of a file or a folder.
+        """Set the permissions (as `WriteOptions.mode`), or the modification time, or both, of a file or a folder.
 
         With `only`, raises `Forbidden` if another file or directory has the name by now. Returns what of them it has:
         a mask may take permissions, and a file system may not have the time.

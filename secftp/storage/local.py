@@ -16,7 +16,7 @@ from secftp import system
 from secftp.errors import FileError, TooLarge
 from secftp.messages.vocabulary import Kind
 from secftp.storage import change, writable
-from secftp.storage.base import FileInfo, Room, Store, file_info
+from secftp.storage.base import DEFAULT_OPTIONS, KEPT_OPTIONS, FileInfo, Room, Store, WriteOptions, file_info
 from secftp.storage.failures import close_quietly, of_target, translated
 from secftp.storage.folders import look, open_folder, open_folder_for, open_listed, open_root
 from secftp.storage.modes import PERMISSIONS, directory_mode, granted_mode
@@ -73,42 +73,17 @@ class LocalStore(Store):
         with self._folder_of(path) as folder:
             return open_beneath(folder, path[-1], path)
 
-    def create_sink(
-        self,
-        path: Path,
-        *,
-        overwrite: bool = True,
-        mode: int | None = None,
-        mtime_ns: int | None = None,
-        size: int | None = None,
-        keep: bool = False,
-    ) -> FileSink:
+    def create_sink(self, path: Path, options: WriteOptions = DEFAULT_OPTIONS) -> FileSink:
         """As `Store.create_sink`; `Forbidden` if a link, or anything else that is no regular file, has the name."""
         check(path)
         folder = open_folder_for(self._root, path)  # the sink's, which may outlive the store
-        return FileSink(
-            folder, path[-1], path, overwrite=overwrite, mode=mode, mtime_ns=mtime_ns, size=size, keep=keep,
-            mask=self._mode_mask,
-        )  # fmt: skip
+        return FileSink(folder, path[-1], path, options, mask=self._mode_mask)
 
-    def resume_sink(
-        self,
-        path: Path,
-        offset: int,
-        *,
-        keep: bool = True,
-        overwrite: bool = True,
-        mode: int | None = None,
-        mtime_ns: int | None = None,
-        size: int | None = None,
-    ) -> ResumedFileSink:
+    def resume_sink(self, path: Path, offset: int, options: WriteOptions = KEPT_OPTIONS) -> ResumedFileSink:
         """As `Store.resume_sink`, and as `create_sink`."""
         check(path)
         folder = open_folder_for(self._root, path)
-        return ResumedFileSink(
-            folder, path[-1], path, offset, overwrite=overwrite, mode=mode, mtime_ns=mtime_ns, size=size, keep=keep,
-            mask=self._mode_mask,
-        )  # fmt: skip
+        return ResumedFileSink(folder, path[-1], path, offset, options, mask=self._mode_mask)
 
     def stat(self, path: Path, *, partial: bool = False) -> FileInfo:
         """As `Store.stat`; `Forbidden` for devices, FIFOs and sockets, `NotFound` for links.

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from secftp import system
 from secftp.errors import AlreadyExists, ChecksumMismatch, InputOutputError, NoSpace, UsageError
-from secftp.storage.base import FileInfo, ResumedSink, Sink, file_info
+from secftp.storage.base import DEFAULT_OPTIONS, KEPT_OPTIONS, FileInfo, ResumedSink, Sink, WriteOptions, file_info
 from secftp.storage.failures import close_quietly, failure, require_regular, translated
 from secftp.storage.modes import PERMISSIONS, file_mode, set_mode
 from secftp.storage.names import is_partial
@@ -53,13 +53,12 @@ _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSY
 class FileSink(Sink):
     """A regular file that takes its place with `commit`.
 
-    Takes over `folder`, the descriptor of the folder that holds `name`, and closes it in the end. Options as
-    `Store.create_sink`'s.
+    Takes over `folder`, the descriptor of the folder that holds `name`, and closes it in the end.
+    `mask`: the permissions that may be asked for.
     """
 
     __slots__ = (
-        "_fd", "_folder", "_keep", "_mask", "_mode", "_mtime_ns", "_name", "_overwrite", "_size", "_subject",
-        "_temporary", "_whole",
+        "_fd", "_folder", "_mask", "_name", "_options", "_size", "_subject", "_temporary", "_whole",
     )  # fmt: skip
 
     def __init__(
@@ -67,29 +66,22 @@ class FileSink(Sink):
         folder: int,
         name: bytes,
         subject: Path | str,
+        options: WriteOptions = DEFAULT_OPTIONS,
         *,
-        overwrite: bool = True,
-        mode: int | None = None,
-        mtime_ns: int | None = None,
-        size: int | None = None,
-        keep: bool = False,
         mask: int = PERMISSIONS,
     ) -> None:
         self._folder = folder
         self._mask = mask
         self._name = name
         self._subject = subject
-        self._overwrite = overwrite
-        self._mode = mode
-        self._mtime_ns = mtime_ns
-        self._keep = keep
+        self._options = options
         self._size = 0  # of whole batches; a part of one may stand behind it
         self._whole = True
         self._fd = -1
         self._temporary: bytes | None = None  # what is to be removed or renamed
         try:
             with translated(subject):
-                self._refuse_early(size)
+                self._refuse_early()
                 self._begin()
         except BaseException:
             self.close()
@@ -97,7 +89,7 @@ class FileSink(Sink):
 
     def _begin(self) -> None:
         """Make the unfinished file."""
-        partial = create_partial(self._folder, self._name) if self._keep else None
+        partial = create_partial(self._folder, self._name) if self._options.keep else None
         self._fd, self._temporary = partial or self._with_room(lambda: create_temporary(self._folder))
 
     def _with_room(self, step: Callable[[], _T]) -> _T:
@@ -123,7 +115,7 @@ class FileSink(Sink):
                 self._size += transfer_all(self._write, buffers)
         except BaseException as error:
             # Whoever interrupts a program (Ctrl-C) wants to keep what he has; what fails must leave nothing.
-            if isinstance(error, Exception) or not self._keep:
+            if isinstance(error, Exception) or not self._options.keep:
                 self.abort()
             raise
         self._whole = True
@@ -149,10 +141,10 @@ class FileSink(Sink):
         fd = self._fd
         try:
             with translated(self._subject):
-                replaced = self._look_at_target() if self._overwrite else None
-                set_mode(fd, file_mode(self._mode, replaced, self._mask))
-                if self._mtime_ns is not None:
-                    os.utime(fd, ns=(time.time_ns(), self._mtime_ns))
+                replaced = self._look_at_target() if self._options.overwrite else None
+                set_mode(fd, file_mode(self._options.mode, replaced, self._mask))
+                if self._options.mtime_ns is not None:
+                    os.utime(fd, ns=(time.time_ns(), self._options.mtime_ns))
                 # close(2) is where a network file system reports a write that failed. A copy is closed, because
                 # closing the last one would give up the lock while the file still has its temporary name.
                 os.close(os.dup(fd))
@@ -173,7 +165,7 @@ class FileSink(Sink):
         """As `Sink.keep`: only whole batches are kept."""
         temporary = self._temporary
         try:
-            if self._keep and temporary is not None and self._size:
+            if self._options.keep and temporary is not None and self._size:
                 if not self._whole:
                     os.ftruncate(self._fd, self._size)
                 if is_partial(temporary) or make_partial(self._fd, self._folder, temporary, self._name):
@@ -213,10 +205,11 @@ class FileSink(Sink):
         require_regular(status, self._subject)
         return status
 
-    def _refuse_early(self, size: int | None) -> None:
+    def _refuse_early(self) -> None:
         """Raise what can be known before any byte is sent; `commit` decides."""
-        if self._look_at_target() and not self._overwrite:
+        if self._look_at_target() and not self._options.overwrite:
             raise failure(AlreadyExists, "It already exists", self._subject)
+        size = self._options.size
         if size is None or size < _SIZE_WORTH_ASKING:
             return
         # Free for anybody, root's reserve included: refused is only what can't fit whoever writes it. 0 blocks in all
@@ -236,7 +229,7 @@ class FileSink(Sink):
         assert temporary is not None
         try:
             self._require_own(temporary)
-            if self._overwrite:
+            if self._options.overwrite:
                 os.rename(temporary, self._name, src_dir_fd=folder, dst_dir_fd=folder)
                 self._temporary = None
             elif not link(temporary, self._name, folder):
@@ -252,7 +245,7 @@ class FileSink(Sink):
 
 
 class ResumedFileSink(FileSink, ResumedSink):
-    """The partial of a name, to be gone on with behind its first `offset` bytes; options as `Store.resume_sink`'s."""
+    """The partial of a name, to be gone on with behind its first `offset` bytes."""
 
     __slots__ = ("_offset", "_partial")
 
@@ -262,19 +255,13 @@ class ResumedFileSink(FileSink, ResumedSink):
         name: bytes,
         subject: Path | str,
         offset: int,
+        options: WriteOptions = KEPT_OPTIONS,
         *,
-        overwrite: bool = True,
-        mode: int | None = None,
-        mtime_ns: int | None = None,
-        size: int | None = None,
-        keep: bool = True,
         mask: int = PERMISSIONS,
     ) -> None:
         self._offset = offset
         self._partial: bytes | None = None  # until something is changed
-        super().__init__(
-            folder, name, subject, overwrite=overwrite, mode=mode, mtime_ns=mtime_ns, size=size, keep=keep, mask=mask
-        )  # fmt: skip
+        super().__init__(folder, name, subject, options, mask=mask)
 
     def _begin(self) -> None:
         self._fd, self._partial, size = open_partial(self._folder, self._subject, self._name)

@@ -13,10 +13,10 @@ from __future__ import annotations
 import errno
 import os
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from secftp.errors import AlreadyExists, FileChanged, FileError, TooLarge
-from secftp.storage.base import FileInfo, Kept, file_info, keeps_time, what_is_kept
+from secftp.storage.base import DEFAULT_OPTIONS, FileInfo, Kept, WriteOptions, file_info, keeps_time, what_is_kept
 from secftp.storage.failures import close_quietly, failure, require_regular, translate, translated
 from secftp.storage.folders import open_folder, open_folder_for
 from secftp.storage.modes import PERMISSIONS, file_mode, set_mode
@@ -82,23 +82,17 @@ class SmallFiles:
             source.check_unchanged()
             return source.info, bytes(data)
 
-    def write(
-        self,
-        path: Path,
-        data: memoryview,
-        *,
-        overwrite: bool = True,
-        mode: int | None = None,
-        mtime_ns: int | None = None,
-    ) -> Kept:
-        """Make or replace a whole file; options and errors as `Store.create_sink`'s and its sink's.
+    def write(self, path: Path, data: memoryview, options: WriteOptions = DEFAULT_OPTIONS) -> Kept:
+        """Make or replace a whole file; errors as `Store.create_sink`'s and its sink's.
+
+        Of the options `size` and `keep` have no meaning here.
 
         Returns what it has of mode and time, as `Store.set_attributes`.
         """
-        with self._store.create_sink(path, overwrite=overwrite, mode=mode, mtime_ns=mtime_ns, size=len(data)) as sink:
+        with self._store.create_sink(path, options._replace(size=len(data), keep=False)) as sink:
             if data:
                 sink.writev([data])
-            return what_is_kept(mode, mtime_ns, sink.commit())
+            return what_is_kept(options, sink.commit())
 
     def close(self) -> None:
         """Let go of the last folder; idempotent."""
@@ -137,32 +131,23 @@ class LocalSmallFiles(SmallFiles):
         except OSError as error:
             raise translate(error, path) from error
 
-    def write(
-        self,
-        path: Path,
-        data: memoryview,
-        *,
-        overwrite: bool = True,
-        mode: int | None = None,
-        mtime_ns: int | None = None,
-    ) -> Kept:
+    def write(self, path: Path, data: memoryview, options: WriteOptions = DEFAULT_OPTIONS) -> Kept:
         """As `SmallFiles.write`."""
         check(path)
         folder = self._folder if path[:-1] == self._at else self._go_to(path, open_folder_for)
         try:
             replaced = _look(path, folder)
-            if replaced is not None and not overwrite:
+            if replaced is not None and not options.overwrite:
                 raise failure(AlreadyExists, "It already exists", path)
-            granted = file_mode(mode, replaced, self._mask)
-            wishes = _Wishes(overwrite, granted, mode is None or granted == mode & PERMISSIONS, mtime_ns)
-            if (is_kept := self._write_with_room(path[-1], folder, data, wishes)) is not None:
+            granted = file_mode(options.mode, replaced, self._mask)
+            if (is_kept := self._write_with_room(path[-1], folder, data, options, granted)) is not None:
                 self._forget_older(path[-1], folder)
                 return is_kept
         except FileError:
             raise
         except OSError as error:
             raise translate(error, path) from error
-        return super().write(path, data, overwrite=overwrite, mode=mode, mtime_ns=mtime_ns)
+        return super().write(path, data, options)
 
     def room(self, path: Path) -> Room:
         """What the file system of the directory that holds `path` has left; raises as `write` for the directory."""
@@ -171,14 +156,16 @@ class LocalSmallFiles(SmallFiles):
         with translated(path):
             return room_at(folder)
 
-    def _write_with_room(self, name: bytes, folder: int, data: memoryview, wishes: _Wishes) -> Kept | None:
+    def _write_with_room(
+        self, name: bytes, folder: int, data: memoryview, options: WriteOptions, mode: int
+    ) -> Kept | None:
         """As `_write`, once more where the disk was full and an unfinished file of the name filled it."""
         try:
-            return self._write(name, folder, data, wishes)
+            return self._write(name, folder, data, options, mode)
         except OSError as error:
             if error.errno not in FULL or not drop_partial(folder, name):
                 raise
-        return self._write(name, folder, data, wishes)
+        return self._write(name, folder, data, options, mode)
 
     def _forget_older(self, name: bytes, folder: int) -> None:
         """The name has its file now: what an older try left of another one goes."""
@@ -190,13 +177,13 @@ class LocalSmallFiles(SmallFiles):
             return
         drop_partial(folder, name)
 
-    def _write(self, name: bytes, folder: int, data: memoryview, wishes: _Wishes) -> Kept | None:
-        """Do it; None if it has to go the long way."""
+    def _write(self, name: bytes, folder: int, data: memoryview, options: WriteOptions, mode: int) -> Kept | None:
+        """Do it; `mode` is exactly what the file gets. None if it has to go the long way."""
         temporary = self._names.pop() if self._names else self._new_name()
         fd = os.open(temporary, CREATE_FLAGS, PRIVATE, dir_fd=folder)
         try:
-            is_kept = _fill(fd, data, wishes)
-            if wishes.overwrite:
+            is_kept = _fill(fd, data, options, mode)
+            if options.overwrite:
                 os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
                 return is_kept
             is_named = link(temporary, name, folder)
@@ -225,15 +212,6 @@ class LocalSmallFiles(SmallFiles):
             close_quietly(folder)
 
 
-class _Wishes(NamedTuple):
-    """What a file is to be; `mode` is exact, and `is_asked` says that it is all that was asked for."""
-
-    overwrite: bool
-    mode: int
-    is_asked: bool
-    mtime_ns: int | None
-
-
 def _look(path: Path, folder: int) -> os.stat_result | None:
     """What would be replaced; raises if that is anything but a regular file."""
     # To ask whether anything is there before asking what costs a sixth of the exception for nothing.
@@ -247,7 +225,7 @@ def _look(path: Path, folder: int) -> os.stat_result | None:
     return status
 
 
-def _fill(fd: int, data: memoryview, wishes: _Wishes) -> Kept:
+def _fill(fd: int, data: memoryview, options: WriteOptions, mode: int) -> Kept:
     """Write all of it and close it; what was kept.
 
     close(2) is where a network file system reports a write that failed.
@@ -259,11 +237,12 @@ def _fill(fd: int, data: memoryview, wishes: _Wishes) -> Kept:
                 raise OSError(errno.EIO, os.strerror(errno.EIO))
             data = data[count:]
         # For others than its owner only now, when it is whole.
-        is_mode = set_mode(fd, wishes.mode) and wishes.is_asked
-        if wishes.mtime_ns is not None:
-            os.utime(fd, ns=(time.time_ns(), wishes.mtime_ns))
-            if not 0 <= wishes.mtime_ns < _USUAL:
-                return Kept(keeps_time(wishes.mtime_ns, os.fstat(fd).st_mtime_ns), is_mode)
+        asked, mtime_ns = options.mode, options.mtime_ns
+        is_mode = set_mode(fd, mode) and (asked is None or mode == asked & PERMISSIONS)
+        if mtime_ns is not None:
+            os.utime(fd, ns=(time.time_ns(), mtime_ns))
+            if not 0 <= mtime_ns < _USUAL:
+                return Kept(keeps_time(mtime_ns, os.fstat(fd).st_mtime_ns), is_mode)
         return Kept(mode=is_mode)
     finally:
         os.close(fd)

@@ -11,7 +11,7 @@ import stat
 from typing import TYPE_CHECKING, NamedTuple
 
 from secftp.errors import AlreadyExists, IsADirectory, NameRefused, NotFound, Reason
-from secftp.storage.base import file_info
+from secftp.storage.base import DEFAULT_OPTIONS, KEPT_OPTIONS, WriteOptions, file_info
 from secftp.storage.failures import close_quietly, failure, not_regular, require_regular, translated
 from secftp.storage.folders import FOLDER_FLAGS
 from secftp.storage.modes import PERMISSIONS, make_directory, open_unreadable
@@ -83,56 +83,35 @@ def set_local_mode(path: str, mode: int) -> None:
             close_quietly(fd)
 
 
-def create_local_sink(
-    path: str,
-    *,
-    overwrite: bool = True,
-    mode: int | None = None,
-    mtime_ns: int | None = None,
-    size: int | None = None,
-    keep: bool = False,
-) -> Sink:
-    """Begin a file that replaces whatever regular file has the name, in one step; options as `Store.create_sink`'s.
+def create_local_sink(path: str, options: WriteOptions = DEFAULT_OPTIONS) -> Sink:
+    """Begin a file that replaces whatever regular file has the name, in one step.
 
     If the name is a link, the file it leads to is replaced and the link stays; one that leads nowhere is refused, as cp
     does. A FIFO or a character device (`/dev/null`) is written straight to, as a `PipeSink`, and opening a FIFO waits
-    for its reader. With `overwrite=False` anything of that name, even a link, is `AlreadyExists`.
+    for its reader. Unless it may overwrite, anything of that name, even a link, is `AlreadyExists`.
 
     Raises also `NotFound` (the folder, too), `NotADirectory`, `IsADirectory`, `Forbidden`, `NoSpace`, `NameRefused`.
     """
     _check(path)
     with translated(path):
-        place = _find(path, overwrite=overwrite)
+        place = _find(path, overwrite=options.overwrite)
         if not isinstance(place, _Place):
             return _open_special(place, path)
         folder = place.open_folder()
         tidy(folder)
-    return FileSink(
-        folder, place.name, path, overwrite=overwrite, mode=mode, mtime_ns=mtime_ns, size=size, keep=keep
-    )  # fmt: skip
+    return FileSink(folder, place.name, path, options)
 
 
-def resume_local_sink(
-    path: str,
-    offset: int,
-    *,
-    keep: bool = True,
-    overwrite: bool = True,
-    mode: int | None = None,
-    mtime_ns: int | None = None,
-    size: int | None = None,
-) -> ResumedFileSink:
-    """Go on with what is kept of a file; options as `Store.resume_sink`'s, errors as its and `create_local_sink`'s."""
+def resume_local_sink(path: str, offset: int, options: WriteOptions = KEPT_OPTIONS) -> ResumedFileSink:
+    """Go on with the partial of a file; errors as `Store.resume_sink`'s and `create_local_sink`'s."""
     _check(path)
     with translated(path):
-        place = _find(path, overwrite=overwrite)
+        place = _find(path, overwrite=options.overwrite)
         if not isinstance(place, _Place):
             raise not_regular(path)
         folder = place.open_folder()
         tidy(folder)
-    return ResumedFileSink(
-        folder, place.name, path, offset, overwrite=overwrite, mode=mode, mtime_ns=mtime_ns, size=size, keep=keep
-    )  # fmt: skip
+    return ResumedFileSink(folder, place.name, path, offset, options)
 
 
 class _Place(NamedTuple):

@@ -16,6 +16,7 @@ from secftp.messages import ErrorCode, Files, Results, SmallFile, text_for
 from secftp.messages.bounds import MAX_BULK, MAX_CONTROL, MAX_SMALL
 from secftp.server.log import FileLine, Operation
 from secftp.server.requests.desk import begin_digester, code_of, error_for, name_of, told
+from secftp.storage import WriteOptions
 
 if TYPE_CHECKING:
     from secftp.errors import Reason
@@ -114,11 +115,8 @@ def _write_all(desk: Desk, request: WriteMany, record: _Record) -> tuple[list[_F
                 desk.check()
                 if not hmac.compare_digest(digest_of(data), file.digest):
                     raise ChecksumMismatch("What arrived is not what was sent.")
-                kept.append(
-                    small.write(
-                        file.path, memoryview(data), overwrite=overwrite, mode=file.mode, mtime_ns=file.mtime_ns
-                    )
-                )
+                options = WriteOptions(overwrite, file.mode, file.mtime_ns)
+                kept.append(small.write(file.path, memoryview(data), options))
                 desk.made(file.path)
                 if not overwrite:  # else it may simply be sent again
                     desk.arrivals.note(request.token, file.path, request.algorithm, file.digest)

@@ -14,7 +14,7 @@ from secftp.errors import AlreadyExists, ChecksumMismatch, ConnectionLost, FileE
 from secftp.messages import ErrorCode, Ok
 from secftp.server.log import FileLine
 from secftp.server.requests.desk import Interrupted, Outcome, Refused, Reporter, begin_digest, hash_part, name_of
-from secftp.storage.base import what_is_kept
+from secftp.storage.base import WriteOptions, what_is_kept
 from secftp.transfer import Aborted, receive_file
 
 if TYPE_CHECKING:
@@ -56,7 +56,9 @@ def _receive(desk: Desk, request: Write) -> tuple[End, Kept]:
     if request.overwrite and not desk.rights.overwrite and _exists(desk, request.path):
         raise AlreadyExists(f"{name_of(request.path)} exists already.")
     digest = begin_digest(request.algorithm)
-    with _sink(desk, request, digest) as sink:
+    overwrite = request.overwrite and desk.rights.overwrite
+    options = WriteOptions(overwrite, request.mode, request.mtime_ns, request.size, request.keep)
+    with _sink(desk, request, options, digest) as sink:
         desk.log.line("Processing...")
         report = Reporter(desk.log)
 
@@ -69,33 +71,17 @@ def _receive(desk: Desk, request: Write) -> tuple[End, Kept]:
         info = sink.commit()
     desk.made(request.path)
     desk.arrivals.note(request.token, request.path, request.algorithm, end.digest)
-    return end, what_is_kept(request.mode, request.mtime_ns, info)
+    return end, what_is_kept(options, info)
 
 
 @contextlib.contextmanager
-def _sink(desk: Desk, request: Write, digest: Digest) -> Iterator[Sink]:
+def _sink(desk: Desk, request: Write, options: WriteOptions, digest: Digest) -> Iterator[Sink]:
     """Where the bytes that come belong, and `digest` with what is there already."""
-    overwrite = request.overwrite and desk.rights.overwrite
     if request.prefix is None:
-        with desk.store.create_sink(
-            request.path,
-            overwrite=overwrite,
-            mode=request.mode,
-            mtime_ns=request.mtime_ns,
-            size=request.size,
-            keep=request.keep,
-        ) as sink:
+        with desk.store.create_sink(request.path, options) as sink:
             yield sink
         return
-    with desk.store.resume_sink(
-        request.path,
-        request.offset,
-        keep=request.keep,
-        overwrite=overwrite,
-        mode=request.mode,
-        mtime_ns=request.mtime_ns,
-        size=request.size,
-    ) as resumed:
+    with desk.store.resume_sink(request.path, request.offset, options) as resumed:
         with _kept(request, resumed):
             _compare(desk, request, resumed, digest, request.prefix)
         yield resumed
