@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from secftp.channel import Channel, DataRun, Incoming, Stream
 from secftp.errors import ConnectionLost
 from secftp.handshake import ClientHandshake, Established, HelloReceived
-from secftp.messages import Bye, Direction, End, Limits, Ok, Welcome, Write
+from secftp.messages import Bye, Direction, End, Ok, SessionLimits, Welcome, Write
 from secftp.record import BATCH_BYTES, SERVER_HELLO_BYTES, Mode, Password, Suite
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def serve_channel(sock: socket.socket) -> None:
     """Confirm each file, and keep nothing of it."""
     password = Password.anonymous()
     channel = accept_channel(Stream(sock), password)
-    limits = Limits(requests=16, keepalive=15, idle=60)
+    limits = SessionLimits(requests=16, keepalive=15, idle=60)
     channel.send(Welcome(version=1, software="bench", capabilities=(), limits=limits))
     channel.flush()
     request = 0

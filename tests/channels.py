@@ -12,7 +12,7 @@ import pytest
 
 from secftp.channel import Channel, DataRun, Stream
 from secftp.handshake import ClientHandshake, Established, ServerHandshake
-from secftp.messages import Direction, File, Files, Limits, Message, Read, Results, Welcome, encode
+from secftp.messages import Direction, File, Files, Message, Read, Results, SessionLimits, Welcome, encode
 from secftp.record import Mode, Password, Suite
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 SECONDS = 20.0  # no wait in these tests is longer, and none that succeeds comes near it
 PATH = (b"a",)
 WELCOME = Welcome(
-    version=1, software="s", capabilities=("ranges", "stat"), limits=Limits(requests=64, keepalive=15, idle=60)
+    version=1, software="s", capabilities=("ranges", "stat"), limits=SessionLimits(requests=64, keepalive=15, idle=60)
 )
 _PASSWORD = Password.from_secret(bytes(31) + b"\x05")
 

@@ -11,7 +11,7 @@ import pytest
 import secftp
 from secftp.copy import Summary
 from secftp.keys import write_key_file
-from secftp.messages import Error, ErrorCode, Limits, Stat, Welcome
+from secftp.messages import Error, ErrorCode, SessionLimits, Stat, Welcome
 from tests.programs import remote, root, served
 from tests.serving import DEADLINE, HOST, KEY, WRONG_KEY, fake_server
 
@@ -68,7 +68,7 @@ def test_every_code_of_the_wire_is_what_people_expect_and_leaves_the_client_usab
     codes = list(ErrorCode)
 
     def play(wire):
-        limits = Limits(requests=64, keepalive=15, idle=60)
+        limits = SessionLimits(requests=64, keepalive=15, idle=60)
         wire.send(Welcome(version=1, software="fake", capabilities=("stat",), limits=limits))
         for code in codes:
             asked = wire.receive()

@@ -13,13 +13,13 @@ import pytest
 import secftp
 from secftp.api import pool as module
 from secftp.errors import ConnectionLost, NotFound
-from secftp.messages import Error, ErrorCode, Kind, Limits, Stat, Welcome
+from secftp.messages import Error, ErrorCode, Kind, SessionLimits, Stat, Welcome
 from tests.programs import at_once, remote, root, served
 from tests.serving import DEADLINE, HOST, KEY, fake_server, until
 
 __all__ = ["remote", "root", "served"]
 
-LIMITS = Limits(requests=64, keepalive=15, idle=60)
+LIMITS = SessionLimits(requests=64, keepalive=15, idle=60)
 WELCOME = Welcome(version=1, software="fake", capabilities=("stat",), limits=LIMITS)
 
 

@@ -13,7 +13,7 @@ import pytest
 
 import secftp
 from secftp.api import reader
-from secftp.messages import End, File, Info, Kind, Limits, Welcome
+from secftp.messages import End, File, Info, Kind, SessionLimits, Welcome
 from tests.programs import at_once, remote, root, served
 from tests.serving import HOST, KEY, digest_of, fake_server
 
@@ -287,7 +287,7 @@ def test_a_server_that_sends_more_than_was_asked_for_is_not_believed():
     """Every number of the peer's is bounded: the buffer is as large as what was asked for."""
 
     def play(wire):
-        limits = Limits(requests=64, keepalive=15, idle=60)
+        limits = SessionLimits(requests=64, keepalive=15, idle=60)
         wire.send(Welcome(version=1, software="fake", capabilities=("stat", "ranges"), limits=limits))
         wire.send(Info(id=wire.receive().id, kind=Kind.FILE, size=10, mtime_ns=1, mode=0o644))
         asked = wire.receive()

@@ -18,7 +18,7 @@ import pytest
 
 import secftp
 from secftp.api import upload, writer
-from secftp.messages import Error, ErrorCode, Limits, Stat, Welcome
+from secftp.messages import Error, ErrorCode, SessionLimits, Stat, Welcome
 from tests.programs import at_once, remote, root, served, serving_programs
 from tests.serving import DEADLINE, HOST, KEY, FullStore, fake_server, until
 
@@ -411,7 +411,7 @@ def test_a_server_that_does_not_answer_does_not_hold_up_an_exception(monkeypatch
     over = threading.Event()
 
     def play(wire):
-        limits = Limits(requests=64, keepalive=15, idle=60)
+        limits = SessionLimits(requests=64, keepalive=15, idle=60)
         wire.send(Welcome(version=1, software="fake", capabilities=("stat",), limits=limits))
         asked = wire.receive()
         assert isinstance(asked, Stat)

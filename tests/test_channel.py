@@ -17,6 +17,7 @@ from secftp.messages import (
     Abort,
     Bye,
     Cancel,
+    Data,
     Direction,
     End,
     Error,
@@ -24,7 +25,6 @@ from secftp.messages import (
     File,
     Info,
     Kind,
-    MessageType,
     Ok,
     Ping,
     Read,
@@ -257,7 +257,7 @@ def test_pings_are_taken_in_silence(ends):
     client.send(Read(id=1, path=PATH))
     client.flush()
     file = File(id=1, size=4, mtime_ns=0, mode=0)
-    data = (int(MessageType.DATA), 0, b"ab")
+    data = (Data.TYPE.number, 0, b"ab")
     peer.say(WELCOME, PING, PING, file, PING, data, PING, data, PING, end(b"abab"), PING, Bye())
     assert client.receive() == WELCOME
     assert client.receive() == file
@@ -297,7 +297,7 @@ def test_pings_count_from_the_handshake(ends, monkeypatch):
 @pytest.mark.parametrize("payload", [b"\0", b"\x80"])
 def test_a_ping_with_a_payload_ends_the_session(ends, payload):
     client, peer = ends.client_of_bare()
-    peer.say(WELCOME, (int(MessageType.PING), 0, payload))
+    peer.say(WELCOME, (Ping.TYPE.number, 0, payload))
     assert client.receive() == WELCOME
     with pytest.raises(ProtocolError):
         client.receive()
@@ -492,7 +492,7 @@ def test_a_ping_leaves_while_a_slow_disk_is_read(ends, has_spoken):
 
     assert server.send_data(fill, 3) == 3
     server.flush()
-    expected = [encode(file), (int(MessageType.DATA), 0, b"abc")]
+    expected = [encode(file), (Data.TYPE.number, 0, b"abc")]
     assert peer.hear(len(expected) + (not has_spoken)) == [encode(WELCOME)] * (not has_spoken) + expected
 
 
@@ -575,15 +575,15 @@ def test_a_peer_that_reads_while_it_writes_is_never_blocked(ends):
 
     def write() -> None:
         for _ in range(size // MIB):
-            peer.say(*[(int(MessageType.DATA), 0, block)] * (MIB // PAYLOAD_MAX))
+            peer.say(*[(Data.TYPE.number, 0, block)] * (MIB // PAYLOAD_MAX))
         peer.say(End(size=size, digest=DIGEST))
 
     def read() -> int:
         received, done = 0, False
         while not done:
             for kind, _, payload in peer.hear(1):
-                received += len(payload) if kind == MessageType.DATA else 0
-                done = kind == MessageType.END
+                received += len(payload) if kind == Data.TYPE.number else 0
+                done = kind == End.TYPE.number
         return received
 
     assert together(serve, write, read) == [size, None, size]
@@ -602,7 +602,7 @@ def test_what_came_while_a_flush_waited_is_received(ends):
     def read_and_ask() -> None:
         heard, asked = 0, False
         while heard < len(data):
-            heard += sum(len(payload) for kind, _, payload in peer.hear(1) if kind == MessageType.DATA)
+            heard += sum(len(payload) for kind, _, payload in peer.hear(1) if kind == Data.TYPE.number)
             if not asked:  # the flush is under way, and can't be over before more is read
                 peer.say(Cancel(id=1))
                 asked = True
@@ -740,7 +740,7 @@ def test_bye_ends_one_direction(ends):
     assert client.receive() == Bye()  # the end of the connection, in order
 
 
-@pytest.mark.parametrize("late", [PING, encode(Bye()), (int(MessageType.DATA), 0, b"x")], ids=["PING", "BYE", "DATA"])
+@pytest.mark.parametrize("late", [PING, encode(Bye()), (Data.TYPE.number, 0, b"x")], ids=["PING", "BYE", "DATA"])
 def test_nothing_follows_bye(ends, late):
     client, peer = ends.client_of_bare()
     peer.say(WELCOME, Bye(), late)
@@ -778,7 +778,7 @@ def test_lingering_takes_what_is_under_way_until_the_peer_closes(ends):
 
     def talk_on() -> list[tuple[int, int, bytes]]:
         for _ in range(20):
-            peer.say((int(MessageType.DATA), 0, bytes(PAYLOAD_MAX)))
+            peer.say((Data.TYPE.number, 0, bytes(PAYLOAD_MAX)))
         heard = peer.hear(2)
         peer.sock.close()
         return heard
@@ -798,7 +798,7 @@ def test_lingering_is_bounded(ends):
 
 # --- a peer that breaks the rules -----------------------------------------------------------------------------------
 
-DATA = int(MessageType.DATA)
+DATA = Data.TYPE.number
 
 
 @pytest.mark.parametrize(
@@ -809,10 +809,10 @@ DATA = int(MessageType.DATA)
         (DATA, 0, b"more than was announced"),
         (0x13, 0, b"\x80"),
         (0xFF, 0, b"\x80"),
-        (int(MessageType.END), 0, encode(end(b""))[2]),
-        (int(MessageType.END), 1, encode(end(b"x"))[2]),
-        (int(MessageType.READ), 0, encode(Read(id=1, path=PATH))[2]),
-        (int(MessageType.OK), 0, b"\x81"),
+        (End.TYPE.number, 0, encode(end(b""))[2]),
+        (End.TYPE.number, 1, encode(end(b"x"))[2]),
+        (Read.TYPE.number, 0, encode(Read(id=1, path=PATH))[2]),
+        (Ok.TYPE.number, 0, b"\x81"),
         encode(WELCOME),
     ],
     ids=["flag", "empty", "too much", "reserved", "unknown", "no flag", "size", "direction", "malformed", "again"],

@@ -24,9 +24,9 @@ from secftp.messages import (
     Error,
     ErrorCode,
     File,
-    Limits,
     Ok,
     Read,
+    SessionLimits,
     Welcome,
     Write,
 )
@@ -35,7 +35,7 @@ from tests.serving import DEADLINE, HOST, FullStore, fake_server, listing, serve
 
 PATTERN = random.Random(4).randbytes(4 << 20)
 PIPES = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-WELCOME = Welcome(version=1, software="fake", capabilities=(), limits=Limits(requests=16, keepalive=15, idle=60))
+WELCOME = Welcome(version=1, software="fake", capabilities=(), limits=SessionLimits(requests=16, keepalive=15, idle=60))
 
 
 def both(home, where, cipher="aes128", name="name", **options):

@@ -8,13 +8,13 @@ import pytest
 from secftp.client.__main__ import main
 from secftp.errors import ExitCode
 from secftp.keys import read_key_file, write_key_file
-from secftp.messages import Entries, Info, Kind, Limits, Listed, Ok, Welcome, encode
+from secftp.messages import Entries, Info, Kind, Listed, Ok, SessionLimits, Welcome, encode
 from tests.command_line import Result
 from tests.serving import HOST, fake_server
 
 EVERYTHING = ("ranges", "stat", "list", "change", "sum", "resume", "many")
 WELCOME = Welcome(
-    version=1, software="fake", capabilities=EVERYTHING, limits=Limits(requests=16, keepalive=15, idle=60)
+    version=1, software="fake", capabilities=EVERYTHING, limits=SessionLimits(requests=16, keepalive=15, idle=60)
 )
 U = "secftp://{}/a"
 COMMANDS = {

@@ -19,8 +19,21 @@ from secftp.copy.remote_tree import Folder
 from secftp.errors import ExitCode, ProtocolError, TooLarge
 from secftp.handshake import ServerHandshake
 from secftp.keys import Key
-from secftp.messages import Direction, Entries, Info, Kind, List, Listed, Ok, Remove, Stat, Sum, Welcome, encode
-from secftp.messages.schema import Limits
+from secftp.messages import (
+    Direction,
+    Entries,
+    Info,
+    Kind,
+    List,
+    Listed,
+    Ok,
+    Remove,
+    SessionLimits,
+    Stat,
+    Sum,
+    Welcome,
+    encode,
+)
 from secftp.session import answers, packed
 from secftp.session.held import Room
 from secftp.session.packed import Names, NameSequence, SortedNames
@@ -32,7 +45,7 @@ WELCOME = Welcome(
     version=1,
     software="hostile",
     capabilities=("ranges", "stat", "list", "change", "sum", "resume"),
-    limits=Limits(requests=64, keepalive=15, idle=60),
+    limits=SessionLimits(requests=64, keepalive=15, idle=60),
 )
 # Runs an action and tells by how much its memory grew at the most, and how it ended.
 PROBE = """

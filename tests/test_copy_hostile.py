@@ -18,7 +18,6 @@ from secftp.messages import (
     Files,
     Info,
     Kind,
-    Limits,
     List,
     Listed,
     MakeDirectory,
@@ -26,6 +25,7 @@ from secftp.messages import (
     Read,
     ReadMany,
     Results,
+    SessionLimits,
     SetAttributes,
     SmallFile,
     Stat,
@@ -69,7 +69,7 @@ class Script:
         self.heard = []
 
     def __call__(self, wire):
-        limits = Limits(requests=64, keepalive=15, idle=60)
+        limits = SessionLimits(requests=64, keepalive=15, idle=60)
         say(wire, Welcome(version=1, software="liar", capabilities=self.capabilities, limits=limits))
         wire.flush()
         while (message := wire.receive()) is not None and type(message).__name__ != "Bye":
@@ -265,7 +265,10 @@ def test_a_file_that_is_confirmed_with_another_digest_has_failed(tmp_path):
         say(
             wire,
             Welcome(
-                version=1, software="liar", capabilities=("stat",), limits=Limits(requests=16, keepalive=15, idle=60)
+                version=1,
+                software="liar",
+                capabilities=("stat",),
+                limits=SessionLimits(requests=16, keepalive=15, idle=60),
             ),
         )
         wire.flush()

@@ -9,10 +9,22 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from secftp.messages import Capability, Direction, ErrorCode, Listed, NewFile, SmallFile, State, Welcome, decode, encode
-from secftp.messages.errors_map import _REASONS
-from secftp.messages.pending import ANSWERS
-from secftp.messages.schema import NAMES, REGISTRY, Limits
+from secftp.messages import (
+    MESSAGE_TYPES,
+    Capability,
+    Direction,
+    ErrorCode,
+    Listed,
+    NewFile,
+    Right,
+    SessionLimits,
+    SmallFile,
+    State,
+    Welcome,
+    decode,
+    encode,
+)
+from secftp.messages.errors import _REASONS
 from secftp.messages.state import INITIAL, TRANSITIONS
 from tests.model import frames, handshake, p256, schedule, spake2
 from tests.model.hkdf import extract, sha256
@@ -21,15 +33,16 @@ from tests.test_messages_codec import refused
 
 TOP = Path(__file__).parent.parent
 PAGE = (TOP / "docs" / "PROTOCOL.md").read_text(encoding="utf-8")
+TYPES = list(MESSAGE_TYPES.values())
 UP, DOWN = Direction.TO_SERVER, Direction.TO_CLIENT
 WAYS = {"both": {UP, DOWN}, "client to server": {UP}, "server to client": {DOWN}}
 INNER = {
-    ("WELCOME", "limits"): Limits,
+    ("WELCOME", "limits"): SessionLimits,
     ("WRITEMANY", "files"): NewFile,
     ("ENTRIES", "entries"): Listed,
     ("FILES", "files"): SmallFile,
 }
-MAPS = [entry for entry in REGISTRY if entry.number not in (0x02, 0x03)]
+MAPS = [entry for entry in TYPES if entry.number not in (0x02, 0x03)]
 
 
 def section(title: str, level: str = "##") -> str:
@@ -48,30 +61,28 @@ def rows(text: str) -> list[list[str]]:
 
 def test_the_types():
     table = {int(r[0], 16): (r[1], WAYS[r[2]]) for r in rows(section("9.")) if r[0].startswith("0x")}
-    assert table == {entry.number: (entry.number.name, set(entry.directions)) for entry in REGISTRY}
+    assert table == {entry.number: (entry.name, set(entry.directions)) for entry in TYPES}
 
 
-@pytest.mark.parametrize("entry", MAPS, ids=lambda entry: entry.number.name)
+@pytest.mark.parametrize("entry", MAPS, ids=lambda entry: entry.name)
 def test_the_fields(entry):
     listed = [
-        r[0]
-        for r in rows(section(f"{entry.number.name} (0x{entry.number:02x})", "###"))
-        if re.fullmatch(r"[a-z_.]+", r[0])
+        r[0] for r in rows(section(f"{entry.name} (0x{entry.number:02x})", "###")) if re.fullmatch(r"[a-z_.]+", r[0])
     ]
     fields = []
     for name in entry.struct.__struct_fields__:
-        inner = INNER.get((entry.number.name, name))
+        inner = INNER.get((entry.name, name))
         fields += [name, *(f"{name}.{part}" for part in inner.__struct_fields__)] if inner else [name]
     assert listed == fields
 
 
-@pytest.mark.parametrize("entry", MAPS, ids=lambda entry: entry.number.name)
+@pytest.mark.parametrize("entry", MAPS, ids=lambda entry: entry.name)
 def test_what_has_to_be_there(entry):
     """Whether a field is required, and the plain defaults."""
-    for name, kind, *_ in rows(section(f"{entry.number.name} (0x{entry.number:02x})", "###")):
+    for name, kind, *_ in rows(section(f"{entry.name} (0x{entry.number:02x})", "###")):
         outer, _, part = name.partition(".")
-        struct = INNER[entry.number.name, outer] if part else entry.struct
-        if name == "Field" or struct in (Welcome, Limits):  # there everything is
+        struct = INNER[entry.name, outer] if part else entry.struct
+        if name == "Field" or struct in (Welcome, SessionLimits):  # there everything is
             continue
         fields = {field.name: field for field in msgspec.structs.fields(struct)}
         assert fields[part or outer].required == (", required" in kind), name
@@ -86,16 +97,22 @@ def test_what_has_to_be_there(entry):
 def test_the_capabilities():
     named = {r[0].strip("`") for r in rows(section("WELCOME (0x01)", "###")) if r[0].startswith("`")}
     assert named == set(Capability)
+    for entry in TYPES:
+        needs = re.match(r"[^\n]*\n\nNeeds `(\w+)`\.", section(f"{entry.name} (0x{entry.number:02x})", "###"))
+        assert entry.capability == (needs and needs[1]), entry.name
     for name in named:
         assert PAGE.count(f"`{name}`") >= 2, "where it is needed, and what it is"
 
 
+def test_the_rights():
+    (row,) = [r for r in rows(section("WELCOME (0x01)", "###")) if r[0] == "rights"]
+    assert re.findall(r"`(\w+)`", row[2]) == list(Right)
+
+
 def test_the_longest_payloads():
     (paragraph,) = [p for p in re.split(r"\n- |\n\n", section("8.")) if "65,536 bytes in" in p]
-    assert set(re.findall(r"[A-Z]{4,}", paragraph)) == {
-        entry.number.name for entry in REGISTRY if entry.longest == 65536
-    }
-    assert {entry.longest for entry in REGISTRY} == {16384, 65536}
+    assert set(re.findall(r"[A-Z]{4,}", paragraph)) == {entry.name for entry in TYPES if entry.longest == 65536}
+    assert {entry.longest for entry in TYPES} == {16384, 65536}
 
 
 def test_the_answers():
@@ -103,7 +120,7 @@ def test_the_answers():
     for asked, answered in (r[:2] for r in rows(section("10.2", "###")) if r[0] != "Request"):
         for name in asked.split(", "):
             table[name] = set(re.findall(r"[A-Z]{2,}", answered)) - {"DATA", "END", "ABORT"}
-    assert table == {NAMES[asked]: {NAMES[answer] for answer in answers} for asked, answers in ANSWERS.items()}
+    assert table == {entry.name: {answer.TYPE.name for answer in entry.answers} for entry in TYPES if entry.answers}
 
 
 def test_the_states():
@@ -111,7 +128,7 @@ def test_the_states():
     for text, direction in ((upward, UP), (downward, DOWN)):
         table = {r[0]: set(re.findall(r"(\w+): (\w+)", r[1])) for r in rows(text) if r[0] != "State"}
         expected = {
-            state.name: {(NAMES[struct], following.name) for struct, following in row.items()}
+            state.name: {(struct.TYPE.name, following.name) for struct, following in row.items()}
             for state, row in TRANSITIONS[direction].items()
             if state is not State.FAILED  # closing is not a state of the page
         }
@@ -140,14 +157,14 @@ def test_the_reasons():
 def test_types_for_later_are_unknown():
     ranges = re.findall(r"(0x\w\w) to (0x\w\w)", section("13."))
     later = {number for first, last in ranges for number in range(int(first, 16), int(last, 16) + 1)}
-    assert later == set(range(1, 0x80)) - {entry.number for entry in REGISTRY}
+    assert later == set(range(1, 0x80)) - set(MESSAGE_TYPES)
     for number in later:
         for direction in Direction:
             assert "unknown type" in refused(number, 0, b"\x80", direction)
 
 
 def test_the_bytes_of_the_messages():
-    known = {entry.number.name: entry for entry in REGISTRY}
+    known = {entry.name: entry for entry in TYPES}
     examples = [r for r in rows(section("12.")) if r[0] in known]
     assert {r[0] for r in examples} == set(known) - {"PING", "CANCEL", "ABORT", "ERROR", "SETATTR"}
     for name, head, payload in examples:
@@ -156,7 +173,7 @@ def test_the_bytes_of_the_messages():
         for direction in known[name].directions:
             message = decode(number, flags, raw, direction)
             assert encode(message) == (known[name].number, known[name].flags, raw)
-            assert NAMES[type(message)] == name
+            assert message.TYPE.name == name
 
 
 def test_the_digests_of_the_examples():

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from secftp.errors import ProtocolError
 from secftp.messages import (
+    MESSAGE_TYPES,
     Abort,
     Cancel,
     Data,
@@ -41,12 +42,12 @@ from secftp.messages import (
     decode,
     encode,
 )
-from secftp.messages.schema import REGISTRY
 from tests.test_messages_codec import EXAMPLES
 
 QUICK = settings(max_examples=200, deadline=None, derandomize=True)
-NUMBERS = st.sampled_from([entry.number for entry in REGISTRY]) | st.integers(0, 255)
-FIELDS = sorted({name for entry in REGISTRY for name in entry.struct.__struct_fields__})
+TYPES = list(MESSAGE_TYPES.values())
+NUMBERS = st.sampled_from(list(MESSAGE_TYPES)) | st.integers(0, 255)
+FIELDS = sorted({name for entry in TYPES for name in entry.struct.__struct_fields__})
 SCALARS = (
     st.none()
     | st.booleans()
@@ -86,7 +87,7 @@ def test_random_bytes(number, flags, payload, direction):
 
 
 @QUICK
-@given(st.sampled_from(REGISTRY), st.dictionaries(st.sampled_from(FIELDS) | st.text(max_size=4), VALUES, max_size=8))
+@given(st.sampled_from(TYPES), st.dictionaries(st.sampled_from(FIELDS) | st.text(max_size=4), VALUES, max_size=8))
 def test_random_maps(entry, fields):
     payload = msgspec.msgpack.encode(fields)
     for direction in Direction:

@@ -13,9 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from secftp.errors import ProtocolError
-from secftp.messages import Direction, decode
-from secftp.messages.pending import ANSWERS as PRODUCT_ANSWERS
-from secftp.messages.schema import NAMES, REGISTRY
+from secftp.messages import MESSAGE_TYPES, Direction, decode
 from secftp.messages.state import TRANSITIONS, State
 from tests.model import messages as model
 from tests.model import order
@@ -25,6 +23,7 @@ from tests.test_messages_bounds import BOUNDS
 from tests.test_messages_codec import EXAMPLES, MAPS
 from tests.test_messages_fuzz import ARRAYS, FIELDS, NUMBERS, VALUES
 
+TYPES = list(MESSAGE_TYPES.values())
 WAY = {Direction.TO_SERVER: model.UP, Direction.TO_CLIENT: model.DOWN}
 
 
@@ -38,7 +37,7 @@ def plain(value):
 
 
 def as_model(message) -> Message:
-    name = NAMES[type(message)]
+    name = message.TYPE.name
     if name == "DATA":
         return Message(name, payload=bytes(message.payload))
     return Message(name, plain(message))
@@ -63,7 +62,7 @@ def test_examples(message, direction, number, flags, payload):
     assert both(number, flags, payload, direction) == as_model(message)
     if (message, direction, number, flags, payload) in MAPS:
         fields = {name: value for name, value in unpack(payload)}  # noqa: C416 - from pairs to a dict
-        assert model.encode(NAMES[type(message)], **fields) == (number, flags, payload)
+        assert model.encode(message.TYPE.name, **fields) == (number, flags, payload)
 
 
 @pytest.mark.parametrize(("message", "direction", "number", "flags", "payload"), MAPS)
@@ -94,7 +93,7 @@ def test_random_bytes(number, flags, payload, direction):
 
 
 @MANY
-@given(st.sampled_from(REGISTRY), st.dictionaries(st.sampled_from(FIELDS) | st.text(max_size=4), VALUES, max_size=8))
+@given(st.sampled_from(TYPES), st.dictionaries(st.sampled_from(FIELDS) | st.text(max_size=4), VALUES, max_size=8))
 def test_random_maps(entry, fields):
     for direction in Direction:
         both(entry.number, entry.flags, msgspec.msgpack.encode(fields), direction)
@@ -116,18 +115,18 @@ def test_damaged_messages(example, data):
 def test_hostile_arrays(number, data):
     name, element = ARRAYS[number]
     payload = msgspec.msgpack.encode({"id": 1, name: data.draw(st.lists(element, max_size=3))})
-    both(number, 0, payload, next(iter(next(e for e in REGISTRY if e.number == number).directions)))
+    both(number, 0, payload, next(iter(MESSAGE_TYPES[number].directions)))
 
 
 def test_the_tables_are_the_same():
     assert {each.number: (each.name, set(each.ways), each.longest) for each in model.TYPES} == {
-        entry.number: (entry.number.name, {WAY[d] for d in entry.directions}, entry.longest) for entry in REGISTRY
+        entry.number: (entry.name, {WAY[d] for d in entry.directions}, entry.longest) for entry in TYPES
     }
-    assert {NAMES[asked]: {NAMES[reply] for reply in replies} for asked, replies in PRODUCT_ANSWERS.items()} == {
+    assert {entry.name: {reply.TYPE.name for reply in entry.answers} for entry in TYPES if entry.answers} == {
         asked: {answer, "ERROR"} for asked, answer in order.ANSWERS.items()
     }
     assert {
-        (WAY[direction], state.name): {NAMES[struct]: following.name for struct, following in row.items()}
+        (WAY[direction], state.name): {struct.TYPE.name: following.name for struct, following in row.items()}
         for direction, table in TRANSITIONS.items()
         for state, row in table.items()
         if state is not State.FAILED

@@ -22,7 +22,7 @@ from secftp.handshake import ClientHandshake
 from secftp.keys import Key
 from secftp.keys.generate import generate_secret
 from secftp.messages import Bye, ErrorCode, List, Read, ReadMany, Stat, Sum, Write, encode
-from secftp.messages.bounds import MAX_SMALL
+from secftp.messages.limits import MAX_SMALL
 from secftp.record import Suite
 from secftp.server.access import NamedKey, Rights
 from secftp.server.door import Door

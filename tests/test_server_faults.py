@@ -33,12 +33,12 @@ from secftp.messages import (
     File,
     Ok,
     Read,
+    SessionLimits,
     Stat,
     Welcome,
     Write,
     encode,
 )
-from secftp.messages.schema import Limits
 from secftp.record import Suite
 from secftp.storage import PipeSource, create_local_sink, open_local_source
 from tests.serving import (
@@ -59,7 +59,9 @@ from tests.serving import (
 
 MIB = 1 << 20
 PATTERN = random.Random(2).randbytes(4 * MIB)
-WELCOME = Welcome(version=1, software="fake", capabilities=("stat",), limits=Limits(requests=16, keepalive=15, idle=60))
+WELCOME = Welcome(
+    version=1, software="fake", capabilities=("stat",), limits=SessionLimits(requests=16, keepalive=15, idle=60)
+)
 
 
 # --- collisions -------------------------------------------------------------------------------------------------------

@@ -22,7 +22,6 @@ from secftp.messages import (
     File,
     Files,
     Info,
-    Limits,
     List,
     Listed,
     MakeDirectory,
@@ -34,6 +33,7 @@ from secftp.messages import (
     Remove,
     Rename,
     Results,
+    SessionLimits,
     SetAttributes,
     SmallFile,
     Stat,
@@ -69,7 +69,9 @@ SAMPLES = {
         *map(
             encode,
             [
-                Welcome(version=1, software="x", capabilities=(), limits=Limits(requests=16, keepalive=1, idle=2)),
+                Welcome(
+                    version=1, software="x", capabilities=(), limits=SessionLimits(requests=16, keepalive=1, idle=2)
+                ),
                 Ping(),
                 End(size=4, digest=digest_of(SOME)),
                 Abort(code=ErrorCode.CANCELLED),

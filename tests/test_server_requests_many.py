@@ -21,7 +21,7 @@ from secftp.messages import (
     Stat,
     WriteMany,
 )
-from secftp.messages.bounds import MAX_SMALL
+from secftp.messages.limits import MAX_SMALL
 from secftp.storage import LocalStore
 from tests.channels import Many
 from tests.requests_at import served

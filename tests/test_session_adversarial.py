@@ -13,6 +13,7 @@ import pytest
 
 from secftp.errors import ConnectionLost, ProtocolError
 from secftp.messages import (
+    MESSAGE_TYPES,
     Bye,
     Data,
     Direction,
@@ -20,14 +21,13 @@ from secftp.messages import (
     File,
     Info,
     Kind,
-    Limits,
     Remove,
     Rename,
+    SessionLimits,
     Welcome,
     Write,
     encode,
 )
-from secftp.messages.schema import REGISTRY
 from secftp.record import Suite
 from tests.counts import COUNTS
 from tests.replay import C2S, OTHER, S2C, MemoryStore, as_frames, record, to_client, to_server
@@ -51,7 +51,7 @@ REQUESTS = [
 EFFECTS = [{"doomed"}, {"doomed"}, {"doomed"}, {"doomed", "name"}, {"name"}, {"other"}, {"other"}]
 # What a server says to a client that reads a file and then asks what another name is.
 ANSWERS = [
-    Welcome(version=1, software="", capabilities=("stat",), limits=Limits(requests=16, keepalive=15, idle=60)),
+    Welcome(version=1, software="", capabilities=("stat",), limits=SessionLimits(requests=16, keepalive=15, idle=60)),
     File(id=1, size=12, mtime_ns=0, mode=0o644),
     Data(HELLO),
     End(size=12, digest=DIGEST),
@@ -276,6 +276,6 @@ def test_every_type_before_welcome_and_within_a_file(seams, tell, state):
 
 def test_a_direction_that_does_not_exist_at_a_client():
     """What only a client may say is among what is refused above."""
-    upward = {entry.number for entry in REGISTRY if entry.directions == frozenset({Direction.TO_SERVER})}
+    upward = {entry.number for entry in MESSAGE_TYPES.values() if entry.directions == (Direction.TO_SERVER,)}
     assert upward
     assert not upward & {kind for _, taken in WAITING.values() for kind in taken}

@@ -33,12 +33,12 @@ from secftp.messages import (
     File,
     Info,
     Kind,
-    Limits,
     List,
     Listed,
     Ok,
     Read,
     Remove,
+    SessionLimits,
     Stat,
     Welcome,
     Write,
@@ -51,7 +51,7 @@ PATTERN = bytes(range(256)) * 4096
 
 def welcome(*capabilities):
     return Welcome(
-        version=1, software="s", capabilities=capabilities, limits=Limits(requests=16, keepalive=15, idle=60)
+        version=1, software="s", capabilities=capabilities, limits=SessionLimits(requests=16, keepalive=15, idle=60)
     )
 
 

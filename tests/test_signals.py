@@ -21,7 +21,7 @@ from secftp.channel import listen
 from secftp.client.signals import STOPPING
 from secftp.errors import ExitCode
 from secftp.keys import write_key_file
-from secftp.messages import Limits, Ping, Welcome, Write, encode
+from secftp.messages import Ping, SessionLimits, Welcome, Write, encode
 from tests.command_line import SECRET, SECRET_KEY, started, terminal
 from tests.programs import served
 from tests.serving import DEADLINE, HOST, Hostile, environment, fake_server, server_process, until
@@ -34,7 +34,10 @@ SOURCE = Path(__file__).parent / "preload" / "between.c"
 ENDING = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 by_name = {"ids": lambda number: number.name}
 WELCOME = Welcome(
-    version=1, software="fake", capabilities=("stat", "ranges"), limits=Limits(requests=64, keepalive=15, idle=60)
+    version=1,
+    software="fake",
+    capabilities=("stat", "ranges"),
+    limits=SessionLimits(requests=64, keepalive=15, idle=60),
 )
 
 

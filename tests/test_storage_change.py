@@ -21,7 +21,7 @@ from secftp.errors import (
     NotEmpty,
     NotFound,
 )
-from secftp.messages.vocabulary import Kind
+from secftp.messages import Kind
 from secftp.storage import WriteOptions
 from secftp.storage import change as change_module
 from secftp.storage.names import partial_name, temporary_name

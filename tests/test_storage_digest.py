@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from secftp.errors import InstallationError, UsageError
-from secftp.messages.schema import Algorithm
+from secftp.messages import Algorithm
 from secftp.storage import ALGORITHMS, new_digest
 
 # of nothing, and of b"abc": FIPS 180-4, RFC 1321 A.5, the test vectors of BLAKE3 and of xxHash

@@ -14,7 +14,7 @@ import time
 import pytest
 
 from secftp.errors import AlreadyExists, FileError, Forbidden, IsADirectory, NameRefused, NotADirectory, NotFound
-from secftp.messages.vocabulary import Kind
+from secftp.messages import Kind
 from secftp.storage import LocalStore, WriteOptions
 
 SECRET = b"what lies outside of the root"

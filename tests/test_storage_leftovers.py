@@ -9,7 +9,7 @@ import types
 import pytest
 
 from secftp.errors import FileError, NoSpace, NotFound
-from secftp.messages.vocabulary import Kind
+from secftp.messages import Kind
 from secftp.storage import WriteOptions
 from secftp.storage import sink as sink_module
 from secftp.storage import small as small_module

@@ -23,7 +23,7 @@ from secftp.errors import (
     TooLarge,
     UsageError,
 )
-from secftp.messages.vocabulary import Kind
+from secftp.messages import Kind
 from secftp.storage import FileInfo, LocalStore, WriteOptions
 from secftp.storage import modes as modes_module
 from secftp.storage import sink as sink_module

@@ -8,7 +8,7 @@ import os
 import pytest
 
 from secftp.errors import FileChanged, Forbidden, InputOutputError, IsADirectory, NotADirectory, NotFound
-from secftp.messages.vocabulary import Kind
+from secftp.messages import Kind
 from secftp.storage import FileInfo, LocalStore, open_local_source
 from secftp.storage import source as source_module
 from secftp.storage.vectors import IOV_MAX

@@ -33,7 +33,7 @@ from secftp.messages import (
     reason_for,
     text_for,
 )
-from secftp.messages.errors_map import _REASONS
+from secftp.messages.errors import _REASONS
 from secftp.server.access import Rights
 from secftp.storage.failures import translate
 from tests.requests_at import ALL, served

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, AnyStr, Final, Generic
 
 from secftp.errors import InputOutputError, Side
-from secftp.messages.vocabulary import Kind
+from secftp.messages import Kind
 
 if TYPE_CHECKING:
     from secftp.errors import FileError

@@ -23,7 +23,7 @@ from secftp.api.client import DEFAULT_TIMEOUT, Remote, connect
 from secftp.api.fs_files import Compressed, Deferred
 from secftp.api.names import encoded
 from secftp.errors import UsageError
-from secftp.messages.vocabulary import Kind
+from secftp.messages import Kind
 from secftp.url import DEFAULT_PORT, Url, format_url, is_url, parse_url
 
 if TYPE_CHECKING:

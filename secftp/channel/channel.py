@@ -16,8 +16,19 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from secftp.errors import AuthenticationError, ProtocolError
-from secftp.messages import Direction, Message, MessageType, Pending, Ping, Receiver, State, decode, encode
-from secftp.messages.schema import Bye, Cancel
+from secftp.messages import (
+    Bye,
+    Cancel,
+    Data,
+    Direction,
+    Message,
+    Pending,
+    Ping,
+    Receiver,
+    State,
+    decode,
+    encode,
+)
 from secftp.record import PAYLOAD_MAX, Frame, Outbox
 
 if TYPE_CHECKING:
@@ -29,7 +40,10 @@ KEEPALIVE_SECONDS: Final = 15.0
 # Frames that wait opened while something else is going on: more than a peer may have requests under way, with a CANCEL
 # for each and some signs of life. What lies beyond stays as bytes, which take a tenth of the memory.
 _WAITING_MAX: Final = 4096
-_DATA: Final = int(MessageType.DATA)
+_PING: Final = Ping.TYPE.number
+_DATA: Final = Data.TYPE.number
+_BYE: Final = Bye.TYPE.number
+_CANCEL: Final = Cancel.TYPE.number
 _OPPOSITE: Final = {Direction.TO_SERVER: Direction.TO_CLIENT, Direction.TO_CLIENT: Direction.TO_SERVER}
 
 
@@ -252,13 +266,13 @@ class Channel:
             ) from None
         self._frames.extend(opened)
         for frame in opened:
-            if frame.type == MessageType.CANCEL:
+            if frame.type == _CANCEL:
                 self._cancels.append(Frame(frame.type, frame.flags, memoryview(bytes(frame.payload))))
-            elif frame.type == MessageType.BYE:
+            elif frame.type == _BYE:
                 self._has_bye = True
 
     def _drop_pings(self) -> None:
-        while self._frames and self._frames[0].type == MessageType.PING:
+        while self._frames and self._frames[0].type == _PING:
             self._accept(self._frames.popleft())
 
     def _next(self) -> Received:

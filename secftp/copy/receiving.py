@@ -15,7 +15,7 @@ from secftp.copy.places import InStore, Place
 from secftp.copy.prefix import hash_prefix
 from secftp.errors import AlreadyExists, ConnectionLost, FileError, SecftpError
 from secftp.messages import Algorithm, Capability, ErrorCode, File, Read, ReadMany, exception_for
-from secftp.messages.bounds import MAX_BULK, MAX_SMALL
+from secftp.messages.limits import MAX_BULK, MAX_SMALL
 from secftp.storage import WriteOptions, new_digest
 from secftp.storage.digest import digester
 

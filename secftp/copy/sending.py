@@ -27,7 +27,7 @@ from secftp.messages import (
     no_directory,
     no_parent,
 )
-from secftp.messages.bounds import MAX_BULK, MAX_SMALL
+from secftp.messages.limits import MAX_BULK, MAX_SMALL
 from secftp.storage.digest import digester
 from secftp.storage.outgoing import SmallContent, What
 

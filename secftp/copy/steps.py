@@ -11,7 +11,7 @@ import stat
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from secftp.errors import FileError
-from secftp.messages.bounds import MAX_COMPONENTS, MAX_PATH
+from secftp.messages.limits import MAX_COMPONENTS, MAX_PATH
 from secftp.storage.base import file_info
 from secftp.storage.failures import translated
 from secftp.storage.outgoing import OutgoingFile, OutgoingTree, What

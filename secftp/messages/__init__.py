@@ -1,13 +1,16 @@
-"""The message layer of secftp/1, sans I/O: frames' contents in, typed and checked messages out, and back.
+"""The message layer of secftp/1, sans-I/O: frames' contents in, typed and checked messages out, and back.
 
-`schema` says what a message is, `codec` turns it into a frame's payload and back, `state` says when it is allowed.
-Nothing here waits, reads a clock, or touches a socket or a file; the wire is described in docs/PROTOCOL.md.
+`message`, `requests` and `replies` hold the messages, `limits` the limits of their fields. `codec` converts them to and
+from the payloads of frames, `state` decides when a message is allowed, `errors` maps exceptions to error codes and
+back. Invariant: nothing here waits, reads a clock, or touches a socket or a file.
+
+The wire format is docs/PROTOCOL.md.
 """
 
 from __future__ import annotations
 
 from secftp.messages.codec import decode, encode
-from secftp.messages.errors_map import (
+from secftp.messages.errors import (
     clause_for,
     code_for,
     exception_for,
@@ -18,50 +21,57 @@ from secftp.messages.errors_map import (
     remote_failure,
     text_for,
 )
-from secftp.messages.paths import check_directory_path, check_path
-from secftp.messages.pending import Pending
-from secftp.messages.schema import (
+from secftp.messages.limits import check_directory_path, check_path
+from secftp.messages.message import (
+    MESSAGE_TYPES,
     Abort,
     Algorithm,
     Bye,
-    Cancel,
     Capability,
     Data,
     Direction,
     End,
+    ErrorCode,
+    Kind,
+    Message,
+    MessageType,
+    Ping,
+    Right,
+)
+from secftp.messages.replies import (
     Entries,
     Error,
-    ErrorCode,
     File,
     Files,
     Info,
-    Kind,
-    Limits,
-    List,
     Listed,
-    MakeDirectory,
-    Message,
-    MessageType,
-    NewFile,
     Ok,
-    Ping,
+    Reply,
+    Results,
+    SessionLimits,
+    SmallFile,
+    Welcome,
+)
+from secftp.messages.requests import (
+    Cancel,
+    List,
+    MakeDirectory,
+    NewFile,
     Read,
     ReadMany,
     Remove,
     Rename,
     Request,
-    Results,
     SetAttributes,
-    SmallFile,
     Stat,
     Sum,
-    Welcome,
     Write,
     WriteMany,
 )
-from secftp.messages.state import Receiver, State
+from secftp.messages.state import Pending, Receiver, State
 
 __all__ = [
+    "MESSAGE_TYPES",
     "Abort",
     "Algorithm",
     "Bye",
@@ -77,7 +87,6 @@ __all__ = [
     "Files",
     "Info",
     "Kind",
-    "Limits",
     "List",
     "Listed",
     "MakeDirectory",
@@ -92,8 +101,11 @@ __all__ = [
     "Receiver",
     "Remove",
     "Rename",
+    "Reply",
     "Request",
     "Results",
+    "Right",
+    "SessionLimits",
     "SetAttributes",
     "SmallFile",
     "Stat",

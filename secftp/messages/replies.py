@@ -1,6 +1,6 @@
-"""What a server says: WELCOME, and the answers to requests, each with the id of the one it answers.
+"""Messages of a server: WELCOME, and the replies to requests, each with the id of the request that it answers.
 
-The names in a listing are as hostile as those in a request, and are checked likewise.
+Invariant: the names in a listing are as hostile as those in a request, and are checked the same way.
 """
 
 from __future__ import annotations
@@ -9,16 +9,16 @@ from typing import Annotated, Literal
 
 import msgspec
 
-# msgspec resolves a structure's annotations when the class is made, so these are needed at run time.
-from secftp.messages.bounds import (
+# msgspec resolves a structure's annotations when it makes a decoder for the class, so these are needed at run time.
+from secftp.messages.limits import (
+    MAX_BULK,
     MAX_ENTRIES,
     MAX_MANY,
-    Capabilities,
     Digest,
     Id,
     Mode,
     Path,
-    Reason,
+    ReasonWord,
     Requests,
     Seconds,
     Size,
@@ -26,37 +26,45 @@ from secftp.messages.bounds import (
     Software,
     Text,
     Time,
+    Words,
+    check_path,
 )
-from secftp.messages.paths import check_path
-from secftp.messages.vocabulary import ErrorCode, Kind  # noqa: TC001
+from secftp.messages.message import TO_CLIENT, ErrorCode, Kind, Message, message
 
 
-class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """What the server grants: unanswered requests, seconds between signs of life, seconds of silence it endures."""
+class SessionLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """What the server grants: unanswered requests, and seconds between keepalives and until the idle timeout."""
 
     requests: Requests
     keepalive: Seconds
     idle: Seconds
 
 
-class Welcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """WELCOME: the server's first message. `rights` are the session's by their names; None: an older server."""
+@message(0x01, "WELCOME", TO_CLIENT, parts={"limits": SessionLimits})
+class Welcome(Message, frozen=True, kw_only=True):
+    """WELCOME: the server's first message. `rights` are the session's, by name; None: an older server."""
 
     version: Literal[1]
     software: Software
-    capabilities: Capabilities
-    limits: Limits
-    rights: Capabilities | None = None
+    capabilities: Words
+    limits: SessionLimits
+    rights: Words | None = None
 
 
-class Ok(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """OK: it is done, and the file of a WRITE stands under its final name. `size` and `digest` for WRITE and SUM.
-
-    `time_changed`: the file system could not keep the modification time, and has the nearest that it can.
-    `mode_changed`: it has not the permissions that were asked for. `own`: SUM is of the file that came with its token.
-    """
+class Reply(Message, frozen=True, kw_only=True):
+    """Base class of replies; `id` is that of the request."""
 
     id: Id
+
+
+@message(0x20, "OK", TO_CLIENT)
+class Ok(Reply, frozen=True, kw_only=True):
+    """OK: the request is done, and the file of a WRITE has its final name. `size` and `digest` for WRITE and SUM.
+
+    `time_changed`: the file system could not store the modification time, and has the nearest that it can.
+    `mode_changed`: the file does not have the requested permissions. `own`: SUM is of the file sent with its token.
+    """
+
     size: Size | None = None
     digest: Digest | None = None
     time_changed: bool = False
@@ -64,33 +72,33 @@ class Ok(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     own: bool = False
 
 
-class Error(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """ERROR: this request failed; the session goes on.
+@message(0x21, "ERROR", TO_CLIENT)
+class Error(Reply, frozen=True, kw_only=True):
+    """ERROR: the request failed; the session goes on.
 
-    `reason` says what the code does not, in a word that may be unknown here; `target`: it is about the new name of a
-    RENAME.
+    `reason` tells what the code does not, in a word that may be unknown here. `target`: the error is about the new name
+    of a RENAME.
     """
 
-    id: Id
     code: ErrorCode
     text: Text = ""
-    reason: Reason | None = None
+    reason: ReasonWord | None = None
     target: bool = False
 
 
-class File(msgspec.Struct, frozen=True, kw_only=True):
+@message(0x22, "FILE", TO_CLIENT, opens_file=True)
+class File(Reply, frozen=True, kw_only=True):
     """FILE: opens the answer to a READ. `size` is the number of bytes that follow, not the size of the whole file."""
 
-    id: Id
     size: Size
     mtime_ns: Time
     mode: Mode
 
 
-class Info(msgspec.Struct, frozen=True, kw_only=True):
-    """INFO: the answer to STAT. A folder's `size` is 0."""
+@message(0x24, "INFO", TO_CLIENT)
+class Info(Reply, frozen=True, kw_only=True):
+    """INFO: the answer to STAT. The `size` of a directory is 0."""
 
-    id: Id
     kind: Kind
     size: Size
     mtime_ns: Time
@@ -98,10 +106,10 @@ class Info(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Listed(msgspec.Struct, frozen=True, array_like=True):
-    """One entry of a listing, on the wire an array; `path` is below the folder that was listed.
+    """One entry of a listing, on the wire an array; `path` is relative to the listed directory.
 
-    `kind` None: it could not be looked at. `code` at a folder: it could not be entered, or not be listed to its end; a
-    folder may come a second time for that.
+    `kind` None: the entry could not be examined. `code` of a directory: it could not be entered, or not be listed to
+    the end; a directory may occur a second time for that.
     """
 
     path: Path
@@ -115,18 +123,18 @@ class Listed(msgspec.Struct, frozen=True, array_like=True):
         check_path(self.path)
 
 
-class Entries(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """ENTRIES: a part of a listing; after the one that is `last` the request is answered."""
+@message(0x23, "ENTRIES", TO_CLIENT, longest=MAX_BULK, parts={"entries": Listed})
+class Entries(Reply, frozen=True, kw_only=True):
+    """ENTRIES: a part of a listing; the one that is `last` completes the answer."""
 
-    id: Id
     entries: Annotated[tuple[Listed, ...], msgspec.Meta(max_length=MAX_ENTRIES)] = ()
     last: bool = False
 
 
 class SmallFile(msgspec.Struct, frozen=True, array_like=True):
-    """One file of FILES, on the wire an array; with `code` it could not be sent so, and the rest says nothing.
+    """One file of FILES, on the wire an array; with a `code` it could not be sent, and the rest has no meaning.
 
-    `too_large` is for READ.
+    A file with the code `too_large` is one for READ.
     """
 
     code: ErrorCode | None
@@ -136,24 +144,23 @@ class SmallFile(msgspec.Struct, frozen=True, array_like=True):
     mode: Mode = 0
 
 
-class Files(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """FILES: some of the files that READMANY asked for, in its order, and `reasons` for those with a code likewise."""
+@message(0x25, "FILES", TO_CLIENT, longest=MAX_BULK, parts={"files": SmallFile})
+class Files(Reply, frozen=True, kw_only=True):
+    """FILES: some of the files of a READMANY, in its order, and `reasons` for those with a code, in the same order."""
 
-    id: Id
     files: Annotated[tuple[SmallFile, ...], msgspec.Meta(min_length=1, max_length=MAX_MANY)]
-    reasons: Annotated[tuple[Reason | None, ...], msgspec.Meta(max_length=MAX_MANY)] = ()
+    reasons: Annotated[tuple[ReasonWord | None, ...], msgspec.Meta(max_length=MAX_MANY)] = ()
 
 
-class Results(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """RESULTS: how each file of WRITEMANY fared, in its order; None: it stands under its final name.
+@message(0x26, "RESULTS", TO_CLIENT)
+class Results(Reply, frozen=True, kw_only=True):
+    """RESULTS: the result for each file of a WRITEMANY, in its order; None: the file has its final name.
 
-    `times_changed`: of how many the file system could not keep the modification time; `modes_changed`: how many have
-    not the permissions that were asked for. `reasons` are those of the codes, in the same order, as far as there are
-    any and there is room.
+    `times_changed` and `modes_changed` count the files whose modification time or permissions are not those requested.
+    `reasons` are those of the codes, in the same order, as far as there are any and there is room.
     """
 
-    id: Id
     codes: Annotated[tuple[ErrorCode | None, ...], msgspec.Meta(min_length=1, max_length=MAX_MANY)]
     times_changed: Annotated[int, msgspec.Meta(ge=0, le=MAX_MANY)] = 0
     modes_changed: Annotated[int, msgspec.Meta(ge=0, le=MAX_MANY)] = 0
-    reasons: Annotated[tuple[Reason | None, ...], msgspec.Meta(max_length=MAX_MANY)] = ()
+    reasons: Annotated[tuple[ReasonWord | None, ...], msgspec.Meta(max_length=MAX_MANY)] = ()

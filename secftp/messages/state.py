@@ -1,63 +1,41 @@
-"""The state machine: one table for both directions, which does not know whether it stands at a client or a server.
+"""State machine of a session, and the requests that wait for their replies.
 
-A `Receiver` follows one direction of a session; two of them share one `Pending`. An endpoint holds both: it asks one
-about each message it receives, and the other about each message before it sends it, so its own mistakes surface as the
-error they would be at the peer. What is in no cell of the table must never pass; a receiver that has refused anything
-refuses everything from then on.
+One table of states serves both directions and both roles. A `Receiver` follows one direction; the two of a session
+share one `Pending`. An endpoint holds both: it asks one about each message that it receives, and the other about each
+message before it sends it, so that its own mistakes surface as the error that they would be at the peer.
 
     pending = Pending()
     to_server = Receiver(Direction.TO_SERVER, pending, now)
     to_client = Receiver(Direction.TO_CLIENT, pending, now)
+
+Invariant: what is in no cell of the table is refused, and a receiver that has refused anything refuses everything from
+then on. A reply is accepted only for the oldest unanswered request, and only if it is of a kind that answers it.
+
+Source: docs/PROTOCOL.md, section 10.
 """
 
 from __future__ import annotations
 
 import enum
 import math
-from typing import TYPE_CHECKING
+from collections import deque
+from typing import TYPE_CHECKING, Final
 
 from secftp.errors import ConnectionLost, ProtocolError
-from secftp.messages.bounds import MAX_DATA, PING_BURST, PING_RATE
-from secftp.messages.pending import Incoming
-from secftp.messages.schema import (
-    NAMES,
-    Abort,
-    Bye,
-    Cancel,
-    Data,
-    Direction,
-    End,
-    Entries,
-    Error,
-    File,
-    Files,
-    Info,
-    List,
-    MakeDirectory,
-    Ok,
-    Ping,
-    Read,
-    ReadMany,
-    Remove,
-    Rename,
-    Request,
-    Results,
-    SetAttributes,
-    Stat,
-    Sum,
-    Welcome,
-    Write,
-    WriteMany,
-)
+from secftp.messages.limits import MAX_DATA, MAX_DRAIN, MAX_SIZE, MIN_REQUESTS, PING_BURST, PING_RATE
+from secftp.messages.message import MESSAGE_TYPES, Abort, Bye, Data, Direction, End, Ping
+from secftp.messages.replies import Entries, Error, File, Files, Ok, Reply, Results, Welcome
+from secftp.messages.requests import Cancel, Request, Sum, Write
 from secftp.token_bucket import TokenBucket
 
 if TYPE_CHECKING:
-    from secftp.messages.pending import Pending
-    from secftp.messages.schema import AnyRequest, Message, Reply
+    from collections.abc import Iterator
+
+    from secftp.messages.message import Message, MessageType
 
 
 class State(enum.Enum):
-    """Where one direction stands. FAILED is the sink after a refusal: unlike CLOSED, it is no orderly end."""
+    """The state of one direction. FAILED is final after a refusal: unlike CLOSED, it is no orderly end."""
 
     START = "start"
     IDLE = "idle"
@@ -67,22 +45,17 @@ class State(enum.Enum):
     FAILED = "failed"
 
 
-TRANSITIONS: dict[Direction, dict[State, dict[type[Message], State]]] = {
+def _types(base: type[Message]) -> Iterator[MessageType]:
+    """Yield the types of all messages that are requests, or replies."""
+    return (form for form in MESSAGE_TYPES.values() if issubclass(form.struct, base))
+
+
+TRANSITIONS: Final[dict[Direction, dict[State, dict[type[Message], State]]]] = {
     Direction.TO_SERVER: {
         State.IDLE: {
             Ping: State.IDLE,
             Cancel: State.IDLE,
-            Read: State.IDLE,
-            Stat: State.IDLE,
-            List: State.IDLE,
-            Remove: State.IDLE,
-            Rename: State.IDLE,
-            MakeDirectory: State.IDLE,
-            Sum: State.IDLE,
-            SetAttributes: State.IDLE,
-            ReadMany: State.IDLE,
-            WriteMany: State.IDLE,
-            Write: State.WRITING,
+            **{form.struct: State.WRITING if form.opens_file else State.IDLE for form in _types(Request)},
             Bye: State.CLOSED,
         },
         State.WRITING: {
@@ -99,13 +72,7 @@ TRANSITIONS: dict[Direction, dict[State, dict[type[Message], State]]] = {
         State.START: {Welcome: State.IDLE},
         State.IDLE: {
             Ping: State.IDLE,
-            Ok: State.IDLE,
-            Error: State.IDLE,
-            Info: State.IDLE,
-            Entries: State.IDLE,
-            Files: State.IDLE,
-            Results: State.IDLE,
-            File: State.READING,
+            **{form.struct: State.READING if form.opens_file else State.IDLE for form in _types(Reply)},
             Bye: State.CLOSED,
         },
         State.READING: {
@@ -119,11 +86,110 @@ TRANSITIONS: dict[Direction, dict[State, dict[type[Message], State]]] = {
     },
 }
 
-INITIAL: dict[Direction, State] = {Direction.TO_SERVER: State.IDLE, Direction.TO_CLIENT: State.START}
+INITIAL: Final = {Direction.TO_SERVER: State.IDLE, Direction.TO_CLIENT: State.START}
+
+
+class FileProgress:
+    """A file in transfer: `total` bytes so far, at most `limit`, exactly `announced` unless that is None."""
+
+    __slots__ = ("announced", "limit", "total", "whole")
+
+    def __init__(self, announced: int | None) -> None:
+        self.announced = announced
+        self.limit = MAX_SIZE if announced is None else announced
+        self.total = 0
+        self.whole = False  # its END has been seen
+
+    def refuse(self) -> None:
+        """Bound what may still arrive: the sender learns of the refusal only after the bytes that are in transit."""
+        self.limit = min(self.limit, self.total + MAX_DRAIN)
+
+
+class Unanswered:
+    """A request without its complete answer: its id, its type, the file that follows a WRITE, the small files left."""
+
+    __slots__ = ("file", "files", "id", "kind")
+
+    def __init__(self, request: Request) -> None:
+        self.id = request.id
+        self.kind = request.TYPE
+        self.file = FileProgress(request.size) if isinstance(request, Write) else None
+        self.files = request.small_files()
+
+    def take(self, reply: Reply) -> bool:
+        """Take a reply to this request, and return whether it completes the answer (that of a FILE ends with END).
+
+        Raises `ProtocolError` for a reply about another number of files than requested.
+        """
+        match reply:
+            case File():
+                return False
+            case Entries():
+                return reply.last
+            case Files():
+                self.files -= len(reply.files)
+            case Results():
+                self.files -= len(reply.codes)
+            case Error():
+                if self.file is not None:
+                    self.file.refuse()  # what is left of it will be discarded
+                return True
+            case _:
+                return True
+        if self.files < 0 or (self.files and isinstance(reply, Results)):
+            raise ProtocolError("A reply is not about as many files as its request.")
+        return not self.files
+
+
+class Pending:
+    """Queue of the unanswered requests, which the two `Receiver`s of a session share.
+
+    `limit` is how many there may be: what every server grants, until WELCOME sets it. One thread may follow each
+    direction: requests enter on one side and leave on the other.
+    """
+
+    __slots__ = ("_queue", "limit")
+
+    def __init__(self) -> None:
+        self.limit = MIN_REQUESTS
+        self._queue: deque[Unanswered] = deque()
+
+    def __len__(self) -> int:
+        return len(self._queue)
+
+    @property
+    def full(self) -> bool:
+        """Whether one more request would exceed the limit."""
+        return len(self._queue) >= self.limit
+
+    def add(self, request: Request) -> Unanswered:
+        """Append a request. Raises `ProtocolError` if too many are unanswered."""
+        if self.full:
+            raise ProtocolError("More requests are unanswered than the server grants.")
+        entry = Unanswered(request)
+        self._queue.append(entry)
+        return entry
+
+    def match(self, reply: Reply) -> Unanswered:
+        """Return the request that `reply` answers, which stays queued. Raises `ProtocolError` if it answers none."""
+        if not self._queue or self._queue[0].id != reply.id:
+            raise ProtocolError("A reply does not belong to the oldest unanswered request.")
+        entry = self._queue[0]
+        if type(reply) not in entry.kind.answers:
+            raise ProtocolError("A reply is not of a kind that answers its request.")
+        if isinstance(reply, Ok) and entry.file is not None and not entry.file.whole:
+            raise ProtocolError("A file was confirmed before its end was sent.")
+        if isinstance(reply, Ok) and entry.kind.struct is Sum and (reply.size is None or reply.digest is None):
+            raise ProtocolError("OK for a SUM lacks what was asked for.")
+        return entry
+
+    def pop(self) -> None:
+        """Remove the oldest request: its answer is complete."""
+        self._queue.popleft()
 
 
 class Receiver:
-    """Follows one direction; `state` is where it stands, `began` when the handshake ended, in seconds of any clock.
+    """Follows one direction. `began` is the time when the handshake ended, in seconds of any clock.
 
     Every refusal is a `ProtocolError` and final.
     """
@@ -135,22 +201,22 @@ class Receiver:
         self.state = INITIAL[direction]
         self._table = TRANSITIONS[direction]
         self._pending = pending
-        self._file: Incoming | None = None  # the file under way: set in WRITING and READING, and only there
-        # Never cut back to the burst: a receiver that is busy for an hour finds an hour's pings in its buffers.
+        self._file: FileProgress | None = None  # the file in transfer: set in WRITING and READING only
+        # Without a capacity: a receiver that is busy for an hour finds an hour's PINGs in its buffers.
         self._pings = TokenBucket(PING_RATE, math.inf, began, tokens=PING_BURST)
         self._last_id = 0
         self._requests = 0
         self._cancels = 0
 
     def accept(self, message: Message, now: float) -> None:
-        """Take `message` as the next one of this direction; `now` is the time on the clock of `began`.
+        """Take the next message of this direction; `now` is the time on the clock of `began`.
 
         Raises `ProtocolError` if the message is not allowed in this state, or breaks a rule about ids, sizes or rates.
         """
         following = self._table[self.state].get(type(message))
         if following is None:
             self._fail()
-            raise ProtocolError(f"{NAMES[type(message)]} is not allowed at this point.")
+            raise ProtocolError(f"{message.TYPE.name} is not allowed at this point.")
         try:
             self._check(message, now)
         except ProtocolError:
@@ -159,9 +225,9 @@ class Receiver:
         self.state = following
 
     def accept_data(self, nbytes: int) -> None:
-        """Take a DATA frame of `nbytes` and no flags: `accept` for the one message that comes by the million.
+        """Take a DATA frame of `nbytes` without flags: `accept` for the one message that comes by the million.
 
-        Raises `ProtocolError` if no file is under way, for a length not in 1..65536, and beyond the announced size.
+        Raises `ProtocolError` if no file is in transfer, for a length not in 1..65536, and beyond the announced size.
         """
         file = self._file
         if file is not None and 0 < nbytes <= MAX_DATA:
@@ -175,13 +241,13 @@ class Receiver:
         raise ProtocolError("DATA is empty, too long, or more than was announced.")
 
     def end_of_stream(self) -> None:
-        """Take the end of the connection: in order after BYE; anything else raises `ConnectionLost` (truncation)."""
+        """Take the end of the connection. Raises `ConnectionLost` (truncation) unless BYE came before."""
         if self.state is not State.CLOSED:
             self._fail()
             raise ConnectionLost("The connection ended without a proper close.")
 
     def refuse(self) -> None:
-        """Take what could not be decoded into a message: this direction accepts nothing from now on."""
+        """Take what could not be decoded: this direction accepts nothing from now on."""
         self._fail()
 
     def _fail(self) -> None:
@@ -189,7 +255,7 @@ class Receiver:
         self._file = None
 
     def _check(self, message: Message, now: float) -> None:
-        """Apply the rules that a table of states can't hold, and note what later rules need."""
+        """Apply the rules that a table of states can't express, and note what later rules need."""
         match message:
             case Ping():
                 if not self._pings.take(1, now):
@@ -200,7 +266,7 @@ class Receiver:
                 self._check_request(message)
             case Cancel():
                 self._check_cancel(message)
-            case Ok() | Error() | File() | Info() | Entries() | Files() | Results():
+            case Reply():
                 self._check_reply(message)
             case End() | Abort():
                 self._check_end(message)
@@ -209,7 +275,7 @@ class Receiver:
             case Bye():
                 pass
 
-    def _check_request(self, request: AnyRequest) -> None:
+    def _check_request(self, request: Request) -> None:
         if request.id <= self._last_id:
             raise ProtocolError("The ids of requests must rise.")
         self._last_id = request.id
@@ -217,7 +283,7 @@ class Receiver:
         self._file = self._pending.add(request).file
 
     def _check_cancel(self, cancel: Cancel) -> None:
-        """One CANCEL a request at most, and none for a request that was never made; a late one is no fault."""
+        """Allow one CANCEL for each request, and none for a request that was never made; a late one is no fault."""
         self._cancels += 1
         if cancel.id > self._last_id or self._cancels > self._requests:
             raise ProtocolError("CANCEL belongs to no request.")
@@ -225,13 +291,13 @@ class Receiver:
     def _check_reply(self, reply: Reply) -> None:
         complete = self._pending.match(reply).take(reply)
         if isinstance(reply, File):
-            self._file = Incoming(reply.size)  # the request is answered by the END or ABORT of this file
+            self._file = FileProgress(reply.size)  # END or ABORT of this file completes the answer
         elif complete:
             self._pending.pop()
 
     def _check_end(self, message: End | Abort) -> None:
         file = self._file
-        assert file is not None  # the table lets END and ABORT through only while a file is under way
+        assert file is not None  # the table lets END and ABORT pass only during a file
         if isinstance(message, End):
             if message.size != file.total or file.announced not in (None, file.total):
                 raise ProtocolError("END does not agree with the bytes that were sent or announced.")

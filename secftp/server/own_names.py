@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from secftp import safe_path
 from secftp.errors import NameRefused
-from secftp.messages.vocabulary import Kind
+from secftp.messages import Kind
 from secftp.storage import SmallFiles, Store, WriteOptions
 from secftp.storage.base import DEFAULT_OPTIONS, KEPT_OPTIONS
 

@@ -14,7 +14,7 @@ import threading
 from typing import TYPE_CHECKING, Final
 
 from secftp.errors import FileError, NoSpace, Reason, TooLarge
-from secftp.messages.vocabulary import Kind
+from secftp.messages import Kind
 from secftp.storage import ResumedSink, Sink, SmallFiles, Store, WriteOptions
 from secftp.storage.base import DEFAULT_OPTIONS, KEPT_OPTIONS
 from secftp.text import format_size

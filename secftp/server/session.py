@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from secftp._version import __version__
 from secftp.channel import IDLE_SECONDS, KEEPALIVE_SECONDS
-from secftp.messages import Bye, Cancel, Capability, Limits, Welcome
+from secftp.messages import Bye, Cancel, Capability, SessionLimits, Welcome
 from secftp.server.requests import Desk, serve
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def welcome(idle: float = IDLE_SECONDS, rights: Rights | None = None) -> Welcome
         version=1,
         software=f"secftp {__version__}",
         capabilities=tuple(Capability),
-        limits=Limits(requests=REQUESTS_MAX, keepalive=int(KEEPALIVE_SECONDS), idle=int(idle)),
+        limits=SessionLimits(requests=REQUESTS_MAX, keepalive=int(KEEPALIVE_SECONDS), idle=int(idle)),
         rights=None if rights is None else rights.names(),
     )
 

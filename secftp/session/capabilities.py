@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from secftp.errors import FileError
 from secftp.messages import Capability
-from secftp.messages.errors_map import remote_failure
+from secftp.messages.errors import remote_failure
 from secftp.text import escape
 
 if TYPE_CHECKING:

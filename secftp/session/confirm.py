@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from secftp.errors import ConnectionLost, FileError, Forbidden
 from secftp.messages import Kind
-from secftp.messages.bounds import TOKEN_BYTES
+from secftp.messages.limits import TOKEN_BYTES
 
 if TYPE_CHECKING:
     from secftp.messages import Algorithm

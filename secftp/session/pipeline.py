@@ -26,7 +26,7 @@ from secftp.messages import (
     code_for,
     text_for,
 )
-from secftp.messages.bounds import MAX_BULK
+from secftp.messages.limits import MAX_BULK
 from secftp.transfer import Interrupted, Progress, send_file
 
 if TYPE_CHECKING:

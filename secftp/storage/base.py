@@ -13,7 +13,7 @@ from __future__ import annotations
 import stat
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeAlias
 
-from secftp.messages.vocabulary import Kind
+from secftp.messages import Kind
 
 if TYPE_CHECKING:
     import os

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from secftp import system
 from secftp.errors import AlreadyExists, Forbidden, IsADirectory, NotADirectory, NotEmpty, NotFound, Reason
-from secftp.messages.vocabulary import Kind
+from secftp.messages import Kind
 from secftp.storage.base import Kept, keeps_time
 from secftp.storage.failures import (
     already_there,

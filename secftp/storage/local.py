@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from secftp import system
 from secftp.errors import FileError, TooLarge
-from secftp.messages.vocabulary import Kind
+from secftp.messages import Kind
 from secftp.storage import change, writable
 from secftp.storage.base import DEFAULT_OPTIONS, KEPT_OPTIONS, FileInfo, Room, Store, WriteOptions, file_info
 from secftp.storage.failures import close_quietly, of_target, translated

@@ -12,7 +12,7 @@ import re
 from typing import TYPE_CHECKING
 
 from secftp.errors import NameRefused, Reason
-from secftp.messages.paths import check_path
+from secftp.messages.limits import check_path
 
 if TYPE_CHECKING:
     from secftp.storage.base import Path

@@ -17,7 +17,7 @@ import stat
 from typing import TYPE_CHECKING, NamedTuple
 
 from secftp.errors import FileChanged, FileError, NameRefused, Reason
-from secftp.messages.bounds import MAX_COMPONENTS, MAX_PATH
+from secftp.messages.limits import MAX_COMPONENTS, MAX_PATH
 from secftp.storage.base import FileInfo, Path, file_info, mtime_of
 from secftp.storage.failures import close_quietly, failure, translate, translated
 from secftp.storage.folders import BELOW_FLAGS, FOLDER_FLAGS, LIST_FLAGS

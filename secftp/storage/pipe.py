@@ -15,7 +15,7 @@ import stat
 from typing import TYPE_CHECKING, TypeVar
 
 from secftp.errors import IsADirectory, UsageError
-from secftp.messages.vocabulary import Kind
+from secftp.messages import Kind
 from secftp.storage.base import FileInfo, Sink, Source, mtime_of
 from secftp.storage.failures import failure, translated
 from secftp.storage.source import check_unchanged

@@ -13,7 +13,7 @@ import stat
 from typing import TYPE_CHECKING, NamedTuple
 
 from secftp.errors import FileError, NameRefused, Reason
-from secftp.messages.bounds import MAX_COMPONENTS, MAX_PATH
+from secftp.messages.limits import MAX_COMPONENTS, MAX_PATH
 from secftp.storage.base import FileInfo, Path, Scanned, file_info
 from secftp.storage.descent import WAITING_NAMES, Descent, Level
 from secftp.storage.failures import failure, translate

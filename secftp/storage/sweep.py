@@ -14,7 +14,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Final
 
-from secftp.messages.bounds import MAX_COMPONENTS
+from secftp.messages.limits import MAX_COMPONENTS
 from secftp.storage.descent import Descent, Level
 from secftp.storage.failures import close_quietly
 from secftp.storage.folders import LIST_FLAGS

@@ -27,7 +27,6 @@ from secftp.messages import (
     Files,
     Info,
     Kind,
-    Limits,
     List,
     Listed,
     MakeDirectory,
@@ -38,6 +37,7 @@ from secftp.messages import (
     Remove,
     Rename,
     Results,
+    SessionLimits,
     SetAttributes,
     SmallFile,
     Stat,
@@ -194,7 +194,7 @@ class ServerTarget:
 
 CAPABILITIES = ("ranges", "stat", "list", "change", "sum", "resume", "many")
 WELCOME = Welcome(
-    version=1, software="fuzz", capabilities=CAPABILITIES, limits=Limits(requests=64, keepalive=15, idle=60)
+    version=1, software="fuzz", capabilities=CAPABILITIES, limits=SessionLimits(requests=64, keepalive=15, idle=60)
 )
 
 

@@ -90,7 +90,7 @@ MUTANTS = [
     # --- unknown is not nothing ---
     mutant("unseen-is-left-out", "secftp/storage/scan.py", "        return _Seen(name, None, is_folder=False, problem=problem)\n", "        return None\n", UNSEEN),
     mutant("unseen-without-a-reason", "secftp/storage/scan.py", "yield Scanned((*below, seen.name), seen.info, seen.problem)", "yield Scanned((*below, seen.name), seen.info)", UNSEEN),
-    mutant("unseen-without-a-code-is-fine", "secftp/messages/errors_map.py", "    if listed.code is None and listed.kind is not None:\n", "    if listed.code is None:\n", UNSEEN),
+    mutant("unseen-without-a-code-is-fine", "secftp/messages/errors.py", "    if listed.code is None and listed.kind is not None:\n", "    if listed.code is None:\n", UNSEEN),
     mutant("unseen-is-missing-there", "secftp/client/verify.py", "if _UNKNOWN in (mine, other):", "if mine == _UNKNOWN:", UNSEEN + "::test_verify_does_not_call_missing_what_one_side_can_not_look_at"),
     mutant("unseen-is-an-empty-file", "secftp/api/listing.py", "None if listed.kind is None else stat_of(listed)", "stat_of(listed)", UNSEEN),
     mutant("room-unknown-is-none", "secftp/storage/room.py", "if status.f_blocks else None\n", "\n", "tests/test_server_quota.py::test_blocks_and_files_of_which_there_are_none_in_all_are_not_told"),

@@ -16,9 +16,8 @@ CLIENT = "secftp/handshake/client.py"
 SERVER = "secftp/handshake/server.py"
 WIRE = "secftp/handshake/wire.py"
 DECODER = "secftp/messages/codec.py"
-PATHS = "secftp/messages/paths.py"
+PATHS = "secftp/messages/limits.py"
 MACHINE = "secftp/messages/state.py"
-PENDING = "secftp/messages/pending.py"
 FILES = "secftp/keys/files.py"
 KEYS = "secftp/keys/text.py"
 
@@ -42,19 +41,20 @@ MUTANTS = [
     mutant("refusal-shown-as-sent", WIRE, "    except (ValueError, KeyError):\n        message, hint", "    except KeyError:\n        message, hint", HANDSHAKE),
     # --- messages ---
     mutant("message-of-any-length", DECODER, "    if len(payload) > form.longest:\n        raise ProtocolError(", "    if len(payload) < 0:\n        raise ProtocolError(", BOUNDS, CODEC),
-    mutant("message-the-wrong-way", DECODER, "    if number not in _ALLOWED[direction]:", "    if number not in _FORMATS:", CODEC),
+    mutant("message-the-wrong-way", DECODER, "    if direction not in form.directions:", "    if not form.directions:", CODEC),
     mutant("message-with-other-flags", DECODER, "    if flags != form.flags:", "    if flags < form.flags:", CODEC),
     mutant("field-given-twice", DECODER, "        unique = len(fields) == _announced(payload)\n", "        unique = True\n", CODEC, "tests/test_messages_fuzz.py"),
-    mutant("nested-17-levels-deep", "secftp/messages/nesting.py", "        if len(enclosing) == levels:\n", "        if len(enclosing) > levels:\n", CODEC),
-    mutant("unknown-fields-nested-at-will", "secftp/messages/nesting.py", "        if name not in known or (", "        if (", CODEC),
-    mutant("further-elements-nested-at-will", "secftp/messages/nesting.py", " or ((struct, name) in _INNER and not _is_outlined(_INNER[struct, name], raw))", "", CODEC),
+    mutant("limit-given-twice", DECODER, "            unique = unique and len(_FIELDS.decode(inner)) == _announced(memoryview(inner))\n", "            unique = unique and bool(inner)\n", CODEC),
+    mutant("nested-17-levels-deep", DECODER, "        if len(enclosing) == levels:\n", "        if len(enclosing) > levels:\n", CODEC),
+    mutant("unknown-fields-nested-at-will", DECODER, "        if name not in form.fields or (", "        if (", CODEC),
+    mutant("further-elements-nested-at-will", DECODER, " or (name in form.parts and not _is_outlined(form.parts[name], raw))", "", CODEC),
     mutant("ping-with-a-payload", DECODER, "        if len(payload):\n", "        if len(payload) < 0:\n", CODEC, BOUNDS),
     mutant("parents-in-a-path", PATHS, 'if b"." in path or b".." in path:', 'if b"." in path:', BOUNDS, CODEC),
     mutant("slash-in-a-name", PATHS, 'if joined.count(b"/") >= len(path) or b"\\0" in joined:', 'if b"\\0" in joined:', BOUNDS, CODEC),
     mutant("nul-in-a-name", PATHS, ' or b"\\0" in joined:', ":", BOUNDS, CODEC),
     mutant("name-of-256-bytes", PATHS, "max(map(len, path)) > MAX_COMPONENT", "max(map(len, path)) > MAX_COMPONENT + 1", BOUNDS, CODEC, "tests/test_storage_names.py"),
     mutant("path-of-4097-bytes", PATHS, "if len(joined) + 1 > MAX_PATH:", "if len(joined) > MAX_PATH:", BOUNDS, CODEC),
-    mutant("path-of-65-names", "secftp/messages/bounds.py", "MAX_COMPONENTS = 64", "MAX_COMPONENTS = 65", BOUNDS, CODEC, "tests/test_messages_document.py"),
+    mutant("path-of-65-names", "secftp/messages/limits.py", "MAX_COMPONENTS = 64", "MAX_COMPONENTS = 65", BOUNDS, CODEC, "tests/test_messages_document.py"),
     mutant("refused-direction-goes-on", MACHINE, "        self.state = State.FAILED\n", "", STATE),
     mutant("more-data-than-announced", MACHINE, "            if total <= file.limit:\n", "            if total >= 0:\n", STATE),
     mutant("empty-data", MACHINE, "0 < nbytes <= MAX_DATA", "0 <= nbytes <= MAX_DATA", STATE, BOUNDS),
@@ -62,12 +62,13 @@ MUTANTS = [
     mutant("pings-without-end", MACHINE, "if not self._pings.take(1, now):", "if self._pings is None:", STATE),
     mutant("ids-that-stay", MACHINE, "if request.id <= self._last_id:", "if request.id < self._last_id:", STATE),
     mutant("cancels-without-end", MACHINE, " or self._cancels > self._requests", "", STATE),
-    mutant("one-request-too-many", PENDING, "return len(self._queue) >= self.limit", "return len(self._queue) > self.limit", STATE),
-    mutant("reply-to-another-request", PENDING, "if not self._queue or self._queue[0].id != reply.id:", "if not self._queue:", STATE),
-    mutant("reply-of-another-kind", PENDING, "if type(reply) not in ANSWERS[entry.kind]:", "if False:", STATE),
-    mutant("confirmed-before-its-end", PENDING, " and not entry.file.whole:", " and entry.file is None:", STATE),
+    mutant("one-request-too-many", MACHINE, "return len(self._queue) >= self.limit", "return len(self._queue) > self.limit", STATE),
+    mutant("reply-to-another-request", MACHINE, "if not self._queue or self._queue[0].id != reply.id:", "if not self._queue:", STATE),
+    mutant("reply-of-another-kind", MACHINE, "if type(reply) not in entry.kind.answers:", "if False:", STATE),
+    mutant("confirmed-before-its-end", MACHINE, " and not entry.file.whole:", " and entry.file is None:", STATE),
     mutant("cut-taken-for-a-close", MACHINE, "        if self.state is not State.CLOSED:\n", "        if self.state is State.START:\n", STATE),
-    mutant("welcome-twice", MACHINE, "            Ping: State.IDLE,\n            Ok: State.IDLE,", "            Ping: State.IDLE,\n            Welcome: State.IDLE,\n            Ok: State.IDLE,", STATE),
+    mutant("welcome-twice", MACHINE, "            Ping: State.IDLE,\n            **{form.struct: State.READING", "            Ping: State.IDLE,\n            Welcome: State.IDLE,\n            **{form.struct: State.READING", STATE),
+    mutant("file-without-its-state", MACHINE, "State.READING if form.opens_file else", "State.READING if form.answers else", STATE),
     # --- keys ---
     mutant("key-file-that-others-read", FILES, "    if status.st_mode & (forbidden & ~stat.S_IRGRP if for_the_group else forbidden):\n", "    if status.st_mode & 0:\n", KEY_FILES),
     mutant("key-file-that-any-group-reads", FILES, " != os.geteuid() and status.st_gid == os.getegid()", " != os.geteuid()", KEY_FILES),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from secftp.errors import FileError, NameRefused, TooLarge
 from secftp.messages import Entries, Info, Listed
-from secftp.messages.bounds import MAX_BULK, MAX_ENTRIES
+from secftp.messages.limits import MAX_BULK, MAX_ENTRIES
 from secftp.server.requests.desk import Outcome, code_of, name_of
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from secftp.errors import ChecksumMismatch, FileError
 from secftp.messages import ErrorCode, Files, Results, SmallFile, text_for
-from secftp.messages.bounds import MAX_BULK, MAX_CONTROL, MAX_SMALL
+from secftp.messages.limits import MAX_BULK, MAX_CONTROL, MAX_SMALL
 from secftp.server.log import FileLine, Operation
 from secftp.server.requests.desk import begin_digester, code_of, error_for, name_of, told
 from secftp.storage import WriteOptions

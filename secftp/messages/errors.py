@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
 
 from secftp import errors
 from secftp.errors import Reason
-from secftp.messages.schema import ErrorCode
+from secftp.messages.message import ErrorCode
 from secftp.text import path_text, show_path
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from secftp.messages.schema import Listed
+    from secftp.messages.replies import Listed
 
     Subject: TypeAlias = Sequence[bytes] | bytes | str
 
