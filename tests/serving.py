@@ -25,7 +25,7 @@ from secftp.messages import Direction, Kind, decode, encode
 from secftp.record import Mode, Suite
 from secftp.server.access import Access
 from secftp.server.log import Log
-from secftp.server.server import Server
+from secftp.server.server import FileServer
 from secftp.session import Session
 from secftp.storage import FileInfo, LocalStore, new_digest
 
@@ -134,7 +134,7 @@ def serving(root, *, key=KEY, store=None, max_clients=None, limits=None, host=HO
     root = os.fspath(root)
     log = Lines()
     with contextlib.closing(store or LocalStore(root)) as files:
-        server = Server(files, Access(key, **rules), Log(log), max_clients=max_clients, limits=limits)
+        server = FileServer(files, Access(key, **rules), Log(log), max_clients=max_clients, limits=limits)
         listener = listen([host], 0)
         thread = threading.Thread(target=server.serve, args=(listener,), name="server under test")
         running = Running(server, listener.port, root, log)

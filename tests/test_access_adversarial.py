@@ -16,7 +16,7 @@ from secftp.errors import AuthenticationError, HandshakeRefused, KeyFormatError,
 from secftp.handshake import ClientHandshake, Established, HelloReceived, ServerHandshake
 from secftp.keys import Key, generate_key
 from secftp.record import Mode, Password, Suite
-from secftp.server.limits import Limits
+from secftp.server.limits import ServerLimits
 from tests.counts import COUNTS
 from tests.model import p256
 from tests.model.named_points import bad_points
@@ -24,7 +24,7 @@ from tests.serving import DEADLINE, HOST, KEY, SUITES, get, put, serving, sessio
 
 TEXT = "correct horse battery staple"
 LONG = "x" * 65_536
-UNCOUNTED = Limits(free_guesses=10**6, guess_burst=10**6)
+UNCOUNTED = ServerLimits(free_guesses=10**6, guess_burst=10**6)
 
 
 @pytest.fixture

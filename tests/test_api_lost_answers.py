@@ -9,8 +9,8 @@ import pytest
 import secftp
 from secftp.errors import AlreadyExists, ConnectionLost, NotFound
 from secftp.messages import Error, ErrorCode, Kind, Ok, Remove, Welcome
-from secftp.server.requests import repeats
-from secftp.server.requests.repeats import Repeats
+from secftp.server.requests import idempotency
+from secftp.server.requests.idempotency import CompletedChanges
 from tests.copying import make
 from tests.losing import losing
 from tests.serving import HOST, KEY, listing, serving
@@ -179,8 +179,8 @@ def test_a_token_gives_no_right(root):
 
 
 def test_how_many_are_remembered_is_bounded(monkeypatch):
-    monkeypatch.setattr(repeats, "MOST_TOKENS", 2)
-    known = Repeats()
+    monkeypatch.setattr(idempotency, "MOST_TOKENS", 2)
+    known = CompletedChanges()
     tokens = [bytes([number]) * 16 for number in range(3)]
     for token in tokens:
         known.note(token)

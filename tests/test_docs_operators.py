@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from secftp.keys.named import PRESETS, RIGHTS
-from secftp.server.limits import Limits
+from secftp.server.limits import ServerLimits
 from secftp.server.options import parse
 from secftp.server.parser import make_parser
 from tests.test_server_metrics import LIMITS as NAMES
@@ -16,7 +16,7 @@ from tests.test_server_options import LIMITS as OPTIONS
 
 TOP = Path(__file__).resolve().parent.parent
 GUIDE = (TOP / "docs" / "operators.md").read_text()
-TABLE = GUIDE.partition("## Limits")[2].partition("\n## ")[0]
+TABLE = GUIDE.partition("## ServerLimits")[2].partition("\n## ")[0]
 ROWS = {
     cells[0].strip("` "): [cell.strip() for cell in cells[1:]]
     for line in TABLE.splitlines()
@@ -37,7 +37,7 @@ def test_every_option_of_a_limit_is_there_with_its_default():
         told |= dict(zip(names, re.findall(r"\d+|off|half", default), strict=False))
     assert set(told) == {name.replace("_", "-") for name in OPTIONS}
     for option, default in told.items():
-        value = getattr(Limits(), option.replace("-", "_"))
+        value = getattr(ServerLimits(), option.replace("-", "_"))
         by_itself = {"max_clients_per_source": "half", "max_clients_per_key": "half", "max_anonymous": "half"}
         none = by_itself.get(option.replace("-", "_"), "off")
         assert default == (none if value is None else f"{value:g}"), option

@@ -156,13 +156,13 @@ def test_another_user_makes_it_dumpable_no_more(tmp_path, told):
         ASK
         + """
 from secftp import system
-from secftp.server import user
+from secftp.server import run
 system.forbid_dumps()
 os.geteuid = lambda: 1 + os.getuid()
 for name in ("initgroups", "setgid", "setuid"):
     setattr(os, name, lambda *_: dumpable(1))
 import pwd
-user.become(pwd.getpwuid(os.getuid()).pw_name)
+run.drop_privileges(pwd.getpwuid(os.getuid()).pw_name)
 tell("after")
 """
     )

@@ -90,7 +90,7 @@ ONLY = {
 }
 # Who may open anything by name: beside storage, keys their own files, the server its log, system /proc, the client the
 # terminal, and both programs the null device. What a user's transfer names is opened in storage alone.
-OPENERS = {"secftp.storage", "secftp.keys.files", "secftp.keys.leftovers", "secftp.server.log_file", "secftp.system"}
+OPENERS = {"secftp.storage", "secftp.keys.files", "secftp.keys.leftovers", "secftp.server.log_output", "secftp.system"}
 DEVICES = {
     "secftp.client.key": {"TERMINAL"},
     "secftp.client.terminal": {"os.devnull"},
@@ -224,7 +224,7 @@ def test_the_product_keeps_the_rule(rule):
         (upward_imports, "secftp", "from secftp.client import options"),
         (upward_imports, "secftp.client.verbs", "from secftp.api.client import connect"),
         (upward_imports, "secftp.server.server", "from secftp.api import server"),
-        (upward_imports, "secftp.api.client", "from secftp.server.server import Server"),
+        (upward_imports, "secftp.api.client", "from secftp.server.server import FileServer"),
         (upward_imports, "secftp.api.client", "from secftp.client import options"),
         (upward_imports, "secftp.api.server", "from secftp.client import options"),
         (upward_imports, "secftp.session", "from secftp.api.pool import Pool"),
@@ -256,7 +256,7 @@ def test_a_rule_finds_what_breaks_it(rule, module, source):
     ("module", "source"),
     [
         ("secftp.client.verbs", "from secftp.session import Session\nfrom secftp.client import options"),
-        ("secftp.api.server", "from secftp.server.server import Server\nfrom secftp.api import credentials"),
+        ("secftp.api.server", "from secftp.server.server import FileServer\nfrom secftp.api import credentials"),
         ("secftp.channel.connect", "import socket\nfrom secftp.errors import SecftpError"),
         ("secftp.record.binding", "from secftp import _core"),
         ("secftp.storage.local", "import os\nos.open(name, 0)\nfrom secftp import system"),

@@ -17,7 +17,7 @@ import pytest
 from secftp.errors import ConnectionLost, SecftpError, TransferTimeout
 from secftp.messages import NewFile, WriteMany
 from secftp.record import Suite
-from secftp.server.limits import Limits
+from secftp.server.limits import ServerLimits
 from secftp.session import Single
 from tests.counts import COUNTS
 from tests.proxy import Way, relaying
@@ -36,7 +36,7 @@ from tests.serving import (
 OLD, NEW = b"the old file", b"the new file, a longer one"
 BIG = random.Random(8).randbytes(300_000)
 # Connections that are cut before they have proved the key count as guesses: here they are none.
-UNCOUNTED = Limits(free_guesses=10**6, guess_burst=10**6)
+UNCOUNTED = ServerLimits(free_guesses=10**6, guess_burst=10**6)
 
 suites = pytest.mark.parametrize("suite", SUITES, ids=lambda suite: suite.name.lower())
 
@@ -86,7 +86,7 @@ def test_a_byte_at_a_time_and_slowly(tmp_path):
 
 def test_too_slow_a_handshake_is_cut(tmp_path):
     """A byte now and then keeps nobody in the handshake: its time is counted in all."""
-    limits = Limits(handshake_seconds=0.5)
+    limits = ServerLimits(handshake_seconds=0.5)
     with (
         serving(tmp_path, limits=limits) as server,
         relaying(server.port, up=Way(pieces=1, pause=0.1)) as relay,

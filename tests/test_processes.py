@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from secftp.errors import Forbidden, UsageError
-from secftp.server import user
+from secftp.server import run
 from tests.command_line import SECRET
 from tests.serving import DEADLINE, HOST, environment, server_process, session
 
@@ -80,7 +80,7 @@ def test_groups_go_before_the_user_that_may_change_them(monkeypatch):
     monkeypatch.setattr("secftp.system.forbid_dumps", lambda: calls.append(("forbid_dumps",)))
     monkeypatch.setenv("HOME", "/elsewhere")
     monkeypatch.setenv("XDG_STATE_HOME", "/elsewhere")
-    user.become(entry.pw_name)
+    run.drop_privileges(entry.pw_name)
     assert calls == [
         ("initgroups", entry.pw_name, entry.pw_gid),
         ("setgid", entry.pw_gid),
@@ -102,7 +102,7 @@ def test_a_step_that_fails_ends_the_start(monkeypatch, failing):
     for step in ("initgroups", "setgid", "setuid"):
         monkeypatch.setattr(os, step, fail if step == failing else lambda *_: None)
     with pytest.raises(UsageError, match="Only root"):
-        user.become(entry.pw_name)
+        run.drop_privileges(entry.pw_name)
 
 
 # --- core dumps -------------------------------------------------------------------------------------------------------

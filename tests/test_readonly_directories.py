@@ -11,8 +11,8 @@ import secftp
 from secftp.copy import CopyOptions, Download, RemoteLocation, Upload
 from secftp.errors import ConnectionLost, Forbidden
 from secftp.messages import Error, ErrorCode, Kind, MakeDirectory, Ok, Remove, Welcome
-from secftp.server.requests import filling
-from secftp.server.requests.filling import Filling
+from secftp.server.requests import session_files
+from secftp.server.requests.session_files import WritableDirectories
 from secftp.storage import LocalStore, WriteOptions
 from tests.command_line import client_and_server
 from tests.copying import Recorder, contents, download, make, upload
@@ -279,7 +279,7 @@ def test_permissions_that_were_set_meanwhile_stay(tmp_path):
 
 
 def test_how_many_are_remembered_is_bounded(tmp_path, monkeypatch):
-    monkeypatch.setattr(filling, "MOST_DIRECTORIES", 3)
+    monkeypatch.setattr(session_files, "MOST_WRITABLE", 3)
     names = [b"a", b"b", b"c", b"d"]
     for name in names:
         os.mkdir(os.path.join(os.fsencode(tmp_path), name), 0o755)
@@ -288,7 +288,7 @@ def test_how_many_are_remembered_is_bounded(tmp_path, monkeypatch):
         os.chmod(os.path.join(os.fsencode(tmp_path), name), 0o555)
     modes = lambda: [mode_of(os.path.join(os.fsencode(tmp_path), name)) for name in names]  # noqa: E731
     with LocalStore(tmp_path) as store:
-        opened = Filling(store)
+        opened = WritableDirectories(store)
         for name in names[:3]:
             assert opened.begin((name,))
         assert opened.begin((b"a", b"in it"))  # the one around it stays as it has to be

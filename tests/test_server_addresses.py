@@ -10,7 +10,7 @@ import pytest
 
 from secftp.channel import listen
 from secftp.errors import UsageError
-from secftp.server.addresses import reachable_addresses
+from secftp.server.run import reachable_addresses
 
 LOOPBACK = ["127.0.0.1", "::1"]
 

@@ -8,12 +8,9 @@ from collections import Counter
 
 import pytest
 
-from secftp.server.admission import Admission
-from secftp.server.crowd import PROTECTED_MAX, Chance, Crowd
-from secftp.server.fair_queue import FairQueue
-from secftp.server.limits import Limits
-from secftp.server.sources import source_of
-from secftp.server.timers import Timers
+from secftp.server.fairness import PROTECTED_MAX, EvictionPool, FairQueue, RandomIndex, source_address
+from secftp.server.hello_queue import HelloQueue, Timers
+from secftp.server.limits import ServerLimits
 
 
 class Candidate:
@@ -21,14 +18,14 @@ class Candidate:
 
     def __init__(self, host, arrived=0.0, *, trusted=False):
         self.host = host
-        self.source = source_of(host)
+        self.source = source_address(host)
         self.arrived = arrived
         self.trusted = trusted
         self.charge = None
 
 
 def admission(**changes):
-    return Admission(Limits(**changes), 0.0, random.Random(1).randrange)
+    return HelloQueue(ServerLimits(**changes), 0.0, random.Random(1).randrange)
 
 
 def add(made, candidate, now):
@@ -55,7 +52,7 @@ def add(made, candidate, now):
     ],
 )
 def test_whom_a_connection_is_laid_to(one, other, same):
-    assert (source_of(one).address == source_of(other).address) is same
+    assert (source_address(one).address == source_address(other).address) is same
 
 
 @pytest.mark.parametrize(
@@ -72,13 +69,17 @@ def test_whom_a_connection_is_laid_to(one, other, same):
     ],
 )
 def test_networks_that_two_addresses_share(one, other, shared):
-    pairs = zip(source_of(one).networks, source_of(other).networks, strict=True)
+    pairs = zip(source_address(one).networks, source_address(other).networks, strict=True)
     assert [first == second for first, second in pairs] == [True] * shared + [False] * (5 - shared)
 
 
 def test_a_site_is_the_48_of_an_ipv6_address():
-    assert source_of("2001:db8:1:2::").site == source_of("2001:db8:1:ffff::").site != source_of("2001:db8:2::").site
-    assert source_of("192.0.2.1").site is None
+    assert (
+        source_address("2001:db8:1:2::").site
+        == source_address("2001:db8:1:ffff::").site
+        != source_address("2001:db8:2::").site
+    )
+    assert source_address("192.0.2.1").site is None
 
 
 # --- turns ------------------------------------------------------------------------------------------------------------
@@ -117,7 +118,7 @@ def test_a_queue_that_is_left_in_any_order_keeps_nothing():
 
 
 def crowd(*candidates, oldest_first=True):
-    made = Crowd(oldest_first=oldest_first, choose=random.Random(2).randrange)
+    made = EvictionPool(oldest_first=oldest_first, choose=random.Random(2).randrange)
     for candidate in candidates:
         made.add(candidate)
     return made
@@ -167,16 +168,16 @@ def test_a_few_of_a_trusted_address_are_kept_and_no_more():
 def test_one_of_an_address_is_picked_among_its_own():
     made = crowd(*[Candidate(f"10.0.0.{number}") for number in range(50)], *[Candidate("192.0.2.1") for _ in range(3)])
     for _ in range(3):
-        picked = made.pick_of(source_of("192.0.2.1"))
+        picked = made.pick_of(source_address("192.0.2.1"))
         assert picked.host == "192.0.2.1"
         made.discard(picked)
-    assert made.pick_of(source_of("192.0.2.1")) is None
-    assert made.count(source_of("192.0.2.1")) == 0
+    assert made.pick_of(source_address("192.0.2.1")) is None
+    assert made.count(source_address("192.0.2.1")) == 0
 
 
 @pytest.mark.parametrize("below", [1, 2, 3, 7, 1024])
 def test_chance_reaches_every_number_and_no_other(below):
-    chance = Chance()
+    chance = RandomIndex()
     counts = Counter(chance(below) for _ in range(20_000))
     assert set(counts) == set(range(below))
     assert max(counts.values()) < 20_000 / below * 2 + 20

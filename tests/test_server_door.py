@@ -25,9 +25,9 @@ from secftp.messages import Bye, ErrorCode, List, Read, ReadMany, Stat, Sum, Wri
 from secftp.messages.limits import MAX_SMALL
 from secftp.record import Suite
 from secftp.server.access import NamedKey, Rights
-from secftp.server.door import Door
-from secftp.server.limits import Limits
-from secftp.server.sources import source_of
+from secftp.server.admission import Admission
+from secftp.server.fairness import source_address
+from secftp.server.limits import ServerLimits
 from tests.serving import DEADLINE, HOST, KEY, WRONG_KEY, credentials, get, put, serving, session, until
 
 MIB = 1 << 20
@@ -99,7 +99,7 @@ def works(server):
 
 @elsewhere
 def test_beyond_the_pending_ones_the_oldest_of_the_most_crowded_network_goes(tmp_path):
-    with serving(tmp_path, limits=Limits(max_pending=4)) as server:
+    with serving(tmp_path, limits=ServerLimits(max_pending=4)) as server:
         with stalled(server.port, 1, "127.9.0.1") as alone, stalled(server.port, 3, many) as socks:
             server.log.wait_for("Client connected", 4)
             with connection(server.port, many(3)) as newcomer:
@@ -113,7 +113,7 @@ def test_beyond_the_pending_ones_the_oldest_of_the_most_crowded_network_goes(tmp
 @elsewhere
 def test_who_has_said_hello_stays_longer_than_who_says_nothing(tmp_path):
     """So a flood of silent connections pushes out none that is about to prove itself, however far away it is."""
-    with serving(tmp_path, limits=Limits(max_pending=4)) as server, server.hostile() as wire:
+    with serving(tmp_path, limits=ServerLimits(max_pending=4)) as server, server.hostile() as wire:
         with stalled(server.port, 40, many) as socks:
             until(lambda: len(gone(socks)) == 37, "all but three are pushed out")
         wire.welcome()
@@ -122,7 +122,7 @@ def test_who_has_said_hello_stays_longer_than_who_says_nothing(tmp_path):
 @elsewhere
 def test_a_flood_of_challenged_ones_pushes_out_none_of_another_network(tmp_path):
     """Those that ask for a challenge and never answer it; the key is not one to be guessed, so nothing delays them."""
-    limits = Limits(max_pending=8)
+    limits = ServerLimits(max_pending=8)
     with (
         serving(tmp_path, key=GENERATED, limits=limits) as server,
         server.hostile(key=GENERATED) as wire,
@@ -138,7 +138,7 @@ def test_a_flood_of_challenged_ones_pushes_out_none_of_another_network(tmp_path)
 @elsewhere
 def test_a_flood_of_challenged_ones_pushes_out_none_that_is_about_to_say_hello(tmp_path):
     """Between the connection and the hello of a client there is a moment, and more on a busy machine."""
-    limits = Limits(max_pending=8)
+    limits = ServerLimits(max_pending=8)
     with (
         serving(tmp_path, key=GENERATED, limits=limits) as server,
         connection(server.port) as late,
@@ -156,7 +156,7 @@ def test_a_flood_of_challenged_ones_pushes_out_none_that_is_about_to_say_hello(t
 @elsewhere
 def test_silent_connections_of_one_address_are_bounded_without_a_thread(tmp_path):
     before = threading.active_count()
-    limits = Limits(max_pending_per_source=16)
+    limits = ServerLimits(max_pending_per_source=16)
     with serving(tmp_path, limits=limits) as server, stalled(server.port, 80) as socks:
         server.log.wait_for("Client connected", 80)
         assert threading.active_count() - before <= 1, "the server's own"
@@ -180,7 +180,7 @@ def test_silent_connections_keep_out_nobody_of_their_own_address(tmp_path):
 
 def test_a_silent_connection_that_goes_is_told_that_the_server_is_busy(tmp_path):
     """It may be a client whose first packet was lost: then it may come again."""
-    limits = Limits(max_pending_per_source=1)
+    limits = ServerLimits(max_pending_per_source=1)
     with serving(tmp_path, limits=limits) as server, connection(server.port) as first, connection(server.port):
         answer = first.recv(200)
         assert (len(answer), answer[:8]) == (12, b"SECFTP\x01\x04")
@@ -189,7 +189,7 @@ def test_a_silent_connection_that_goes_is_told_that_the_server_is_busy(tmp_path)
 @elsewhere
 @pytest.mark.parametrize("bound", ["max_waiting", "max_waiting_per_source"])
 def test_waiting_is_bounded_and_one_of_those_that_wait_goes(tmp_path, bound):
-    with serving(tmp_path, limits=Limits(free_guesses=0, guess_delay=60.0, **{bound: 3})) as server:
+    with serving(tmp_path, limits=ServerLimits(free_guesses=0, guess_delay=60.0, **{bound: 3})) as server:
         for _ in range(5):
             guess(server.port, "127.0.0.2")  # the next answer takes 4 s
         with contextlib.ExitStack() as stack:
@@ -206,7 +206,7 @@ def test_waiting_is_bounded_and_one_of_those_that_wait_goes(tmp_path, bound):
 
 @elsewhere
 def test_who_waits_for_the_budget_for_too_long_is_sent_away(tmp_path):
-    limits = Limits(guess_burst=1, guess_rate=0.001, waiting_seconds=0.2)
+    limits = ServerLimits(guess_burst=1, guess_rate=0.001, waiting_seconds=0.2)
     with serving(tmp_path, limits=limits) as server:
         guess(server.port)
         with connection(server.port, "127.0.0.2") as sock:
@@ -217,7 +217,7 @@ def test_who_waits_for_the_budget_for_too_long_is_sent_away(tmp_path):
 
 @elsewhere
 def test_who_waits_when_the_server_stops_is_told_to_come_again(tmp_path):
-    with serving(tmp_path, limits=Limits(guess_burst=1, guess_rate=0.001)) as server:
+    with serving(tmp_path, limits=ServerLimits(guess_burst=1, guess_rate=0.001)) as server:
         guess(server.port)
         with connection(server.port, "127.0.0.2") as sock:
             sock.sendall(hello())
@@ -229,7 +229,7 @@ def test_who_waits_when_the_server_stops_is_told_to_come_again(tmp_path):
 @elsewhere
 def test_who_left_while_waiting_costs_no_guess(tmp_path):
     """Else an attacker could spend the budget of all without waiting for one answer."""
-    limits = Limits(guess_burst=2, guess_rate=4.0)
+    limits = ServerLimits(guess_burst=2, guess_rate=4.0)
     with serving(tmp_path, limits=limits) as server:
         for number in range(2):
             guess(server.port, many(number))
@@ -245,7 +245,7 @@ def test_who_left_while_waiting_costs_no_guess(tmp_path):
 
 
 def test_a_handshake_s_time_is_told_when_it_is_over(tmp_path):
-    with serving(tmp_path, limits=Limits(handshake_seconds=0.2)) as server:
+    with serving(tmp_path, limits=ServerLimits(handshake_seconds=0.2)) as server:
         with connection(server.port) as first, connection(server.port) as second:
             second.sendall(hello())
             until(lambda: over(first), "it is cut")
@@ -261,25 +261,25 @@ def test_a_handshake_s_time_is_told_when_it_is_over(tmp_path):
 
 def test_a_thousand_challenges_that_nobody_answers_are_a_thousand_guesses(tmp_path, monkeypatch):
     charged = []
-    charge = sys.modules["secftp.server.guesses"].Guesses.charge
+    charge = sys.modules["secftp.server.throttle"].GuessLimiter.charge
 
     def counted(self, source, now, **more):
         charged.append(source)
         return charge(self, source, now, **more)
 
-    monkeypatch.setattr("secftp.server.guesses.Guesses.charge", counted)
-    limits = Limits(free_guesses=1000, guess_burst=1000)
+    monkeypatch.setattr("secftp.server.throttle.GuessLimiter.charge", counted)
+    limits = ServerLimits(free_guesses=1000, guess_burst=1000)
     with serving(tmp_path, limits=limits) as server:
         for _ in range(1000):
             guess(server.port)
         server.done(1000)
-        assert charged == [source_of(HOST)] * 1000
+        assert charged == [source_address(HOST)] * 1000
         assert len(lines(server, "a wrong key?")) == 1000
 
 
 @elsewhere
 def test_guesses_delay_further_ones_of_their_source_alone(tmp_path):
-    with serving(tmp_path, limits=Limits(free_guesses=3, guess_delay=0.5)) as server:
+    with serving(tmp_path, limits=ServerLimits(free_guesses=3, guess_delay=0.5)) as server:
         for _ in range(4):
             guess(server.port, "127.0.0.2")
         assert guess(server.port, "127.0.0.2") > 0.2
@@ -290,7 +290,7 @@ def test_guesses_delay_further_ones_of_their_source_alone(tmp_path):
 
 @elsewhere
 def test_connections_side_by_side_do_not_outrun_the_count(tmp_path):
-    limits = Limits(free_guesses=3, guess_delay=60.0)
+    limits = ServerLimits(free_guesses=3, guess_delay=60.0)
     with serving(tmp_path, limits=limits) as server, stalled(server.port, 12) as socks:
         asked = hello(WRONG_KEY)
         for sock in socks:
@@ -304,7 +304,7 @@ def test_connections_side_by_side_do_not_outrun_the_count(tmp_path):
 
 def test_the_right_key_still_gets_in_after_any_number_of_wrong_ones(tmp_path):
     """Never a lock-out: it takes the delay, and that is all."""
-    with serving(tmp_path, limits=Limits(free_guesses=2, guess_delay=0.3)) as server:
+    with serving(tmp_path, limits=ServerLimits(free_guesses=2, guess_delay=0.3)) as server:
         for _ in range(6):
             with pytest.raises(AuthenticationError):
                 session(server.port, WRONG_KEY)
@@ -312,7 +312,9 @@ def test_the_right_key_still_gets_in_after_any_number_of_wrong_ones(tmp_path):
 
 
 def test_right_keys_are_refunded(tmp_path):
-    with serving(tmp_path, limits=Limits(free_guesses=0, guess_delay=60.0, guess_burst=2, guess_rate=0.001)) as server:
+    with serving(
+        tmp_path, limits=ServerLimits(free_guesses=0, guess_delay=60.0, guess_burst=2, guess_rate=0.001)
+    ) as server:
         began = time.monotonic()
         for _ in range(10):
             works(server)
@@ -321,7 +323,7 @@ def test_right_keys_are_refunded(tmp_path):
 
 
 def test_the_delay_does_not_count_as_time_for_the_handshake(tmp_path):
-    limits = Limits(free_guesses=0, guess_delay=1.0, handshake_seconds=0.6)
+    limits = ServerLimits(free_guesses=0, guess_delay=1.0, handshake_seconds=0.6)
     with serving(tmp_path, limits=limits) as server:
         for _ in range(3):
             guess(server.port)
@@ -331,7 +333,7 @@ def test_the_delay_does_not_count_as_time_for_the_handshake(tmp_path):
 
 @elsewhere
 def test_the_budget_of_all_delays_new_handshakes_and_no_session(tmp_path):
-    limits = Limits(guess_burst=5, guess_rate=4.0)
+    limits = ServerLimits(guess_burst=5, guess_rate=4.0)
     with serving(tmp_path, limits=limits) as server, server.session() as client:
         put(client, b"name", b"contents")
         for number in range(5):
@@ -346,7 +348,7 @@ def test_the_budget_of_all_delays_new_handshakes_and_no_session(tmp_path):
 @elsewhere
 def test_who_has_guessed_least_is_answered_first(tmp_path):
     """A source that guesses and guesses does not keep the budget from others."""
-    limits = Limits(guess_burst=8, guess_rate=2.0, free_guesses=100)
+    limits = ServerLimits(guess_burst=8, guess_rate=2.0, free_guesses=100)
     with serving(tmp_path, limits=limits) as server:
         for _ in range(8):
             guess(server.port, "127.0.0.2")
@@ -361,7 +363,7 @@ def test_who_has_guessed_least_is_answered_first(tmp_path):
 @elsewhere
 def test_whoever_tries_an_old_key_once_and_again_delays_his_address_for_seconds_only(tmp_path):
     """Delays run side by side: each of five with the right key gets in after one delay, and not one after the other."""
-    with serving(tmp_path, limits=Limits(free_guesses=0, guess_delay=1.0)) as server:
+    with serving(tmp_path, limits=ServerLimits(free_guesses=0, guess_delay=1.0)) as server:
         for _ in range(4):
             guess(server.port)
         began = time.monotonic()
@@ -375,7 +377,7 @@ def test_whoever_tries_an_old_key_once_and_again_delays_his_address_for_seconds_
 
 
 def test_a_key_that_can_t_be_guessed_needs_no_delay(tmp_path):
-    limits = Limits(free_guesses=0, guess_delay=60.0, guess_burst=1, guess_rate=0.001)
+    limits = ServerLimits(free_guesses=0, guess_delay=60.0, guess_burst=1, guess_rate=0.001)
     with serving(tmp_path, key=GENERATED, limits=limits) as server:
         began = time.monotonic()
         for _ in range(20):
@@ -385,7 +387,7 @@ def test_a_key_that_can_t_be_guessed_needs_no_delay(tmp_path):
 
 
 def test_one_key_that_can_be_guessed_is_enough_for_delays(tmp_path):
-    limits = Limits(free_guesses=0, guess_delay=0.5)
+    limits = ServerLimits(free_guesses=0, guess_delay=0.5)
     named = {"me": NamedKey(KEY.password(), Rights(read=True, write=True, overwrite=True))}
     with serving(tmp_path, key=GENERATED, named=named, limits=limits) as server:
         guess(server.port)
@@ -393,16 +395,16 @@ def test_one_key_that_can_be_guessed_is_enough_for_delays(tmp_path):
 
 
 def test_a_challenge_that_left_is_charged_whatever_fails_behind_it(tmp_path, monkeypatch):
-    watch = Door._watch
+    watch = Admission._watch
 
     def fail(door, visitor, state):
         if visitor.grant is not None:
             raise MemoryError
         watch(door, visitor, state)
 
-    with serving(tmp_path, limits=Limits(free_guesses=0, guess_delay=0.5)) as server:
+    with serving(tmp_path, limits=ServerLimits(free_guesses=0, guess_delay=0.5)) as server:
         with monkeypatch.context() as patched:
-            patched.setattr(Door, "_watch", fail)
+            patched.setattr(Admission, "_watch", fail)
             guess(server.port)
             server.log.wait_for("Internal error: MemoryError")
         assert guess(server.port) > 0.2
@@ -410,7 +412,9 @@ def test_a_challenge_that_left_is_charged_whatever_fails_behind_it(tmp_path, mon
 
 def test_anonymous_clients_are_exempt(tmp_path):
     (tmp_path / "file").write_bytes(b"contents")
-    with serving(tmp_path, limits=Limits(free_guesses=0, guess_burst=1, guess_rate=0.001), anonymous=True) as server:
+    with serving(
+        tmp_path, limits=ServerLimits(free_guesses=0, guess_burst=1, guess_rate=0.001), anonymous=True
+    ) as server:
         guess(server.port)
         for _ in range(5):
             with server.session(key=None) as client:
@@ -472,7 +476,7 @@ def end(sessions):
 def test_nobody_takes_all_places(tmp_path, who):
     """Who wants 30 of 40 places gets 20; the others are for those who have none yet."""
     named = {"me": NamedKey(OTHER_KEY.password(), Rights(read=True, write=True, overwrite=True))}
-    limits = Limits(max_clients=40)
+    limits = ServerLimits(max_clients=40)
     rules = {"anonymous": {"anonymous": True}, "one key": {"named": named}, "one address": {}}[who]
     flood = {"anonymous": {"key": None}, "one key": {"key": OTHER_KEY, "name": "me"}, "one address": {}}[who]
     with serving(tmp_path, limits=limits, **rules) as server:
@@ -494,7 +498,7 @@ def test_nobody_takes_all_places(tmp_path, who):
 def test_a_key_that_has_its_places_is_told_so_under_the_key_alone(tmp_path):
     """Whoever does not hold it can't see by that which names have keys."""
     named = {"me": NamedKey(OTHER_KEY.password(), Rights(read=True, write=True, overwrite=True))}
-    with serving(tmp_path, limits=Limits(max_clients_per_key=1), named=named) as server:
+    with serving(tmp_path, limits=ServerLimits(max_clients_per_key=1), named=named) as server:
         with server.session(key=OTHER_KEY, name="me") as client:
             client.can("stat")
             for name in ("me", "nobody"):
@@ -508,7 +512,7 @@ def test_a_key_that_has_its_places_is_told_so_under_the_key_alone(tmp_path):
 
 
 def test_silence_ends_a_session(tmp_path):
-    with serving(tmp_path, limits=Limits(idle=1.0)) as server, server.hostile() as wire:
+    with serving(tmp_path, limits=ServerLimits(idle=1.0)) as server, server.hostile() as wire:
         wire.welcome()
         assert wire.receive() is None
         server.done(1)
@@ -516,12 +520,12 @@ def test_silence_ends_a_session(tmp_path):
 
 
 def test_a_client_is_told_how_long_it_may_be_silent(tmp_path):
-    with serving(tmp_path, limits=Limits(idle=123.0)) as server, server.hostile() as wire:
+    with serving(tmp_path, limits=ServerLimits(idle=123.0)) as server, server.hostile() as wire:
         assert wire.welcome().limits.idle == 123
 
 
 def test_a_transfer_slower_than_the_least_rate_is_cut(tmp_path):
-    with serving(tmp_path, limits=Limits(min_rate=100_000, min_rate_seconds=0.6)) as server:
+    with serving(tmp_path, limits=ServerLimits(min_rate=100_000, min_rate_seconds=0.6)) as server:
         with server.hostile() as idle, server.hostile() as slow:
             idle.welcome()
             slow.welcome()
@@ -539,7 +543,7 @@ def test_a_transfer_slower_than_the_least_rate_is_cut(tmp_path):
 def test_a_reader_that_takes_nothing_is_cut(tmp_path):
     with open(tmp_path / "huge", "wb") as file:
         file.truncate(1 << 40)
-    limits = Limits(min_rate=1 << 30, min_rate_seconds=0.6)
+    limits = ServerLimits(min_rate=1 << 30, min_rate_seconds=0.6)
     with serving(tmp_path, limits=limits) as server, server.hostile() as wire:
         wire.welcome()
         wire.send(Read(id=1, path=(b"huge",)))
@@ -552,7 +556,7 @@ def test_a_reader_that_takes_no_message_is_cut(tmp_path, what):
     """Answers of many megabytes that are no file of their own: READMANY's and LIST's."""
     for number in range(2000 if what == "listing" else 1):
         (tmp_path / f"{number:0200}").write_bytes(bytes(MAX_SMALL))
-    limits = Limits(min_rate=1 << 30, min_rate_seconds=0.6)
+    limits = ServerLimits(min_rate=1 << 30, min_rate_seconds=0.6)
     with serving(tmp_path, limits=limits) as server, server.hostile() as wire:
         wire.welcome()
         for number in range(1, 65):
@@ -565,7 +569,7 @@ def test_a_reader_that_takes_no_message_is_cut(tmp_path, what):
 def test_a_long_sum_with_requests_behind_it_is_not_cut(tmp_path):
     with open(tmp_path / "huge", "wb") as file:
         file.truncate(8 << 30)
-    limits = Limits(min_rate=1 << 30, min_rate_seconds=0.3)
+    limits = ServerLimits(min_rate=1 << 30, min_rate_seconds=0.3)
     with serving(tmp_path, limits=limits) as server, server.hostile() as wire:
         wire.welcome()
         wire.frame(*encode(Sum(id=1, path=(b"huge",), length=1 << 30)))
@@ -577,7 +581,7 @@ def test_a_long_sum_with_requests_behind_it_is_not_cut(tmp_path):
 
 def test_a_message_that_comes_a_byte_at_a_time_is_cut(tmp_path):
     with (
-        serving(tmp_path, limits=Limits(min_rate=1 << 30, min_rate_seconds=0.6)) as server,
+        serving(tmp_path, limits=ServerLimits(min_rate=1 << 30, min_rate_seconds=0.6)) as server,
         server.hostile() as wire,
     ):
         wire.welcome()
@@ -591,7 +595,7 @@ def test_a_message_that_comes_a_byte_at_a_time_is_cut(tmp_path):
 def test_a_bandwidth_is_kept_in_each_direction(tmp_path, verb):
     data = os.urandom(2 * MIB)
     (tmp_path / "name").write_bytes(data)
-    with serving(tmp_path, limits=Limits(bandwidth=2 * MIB)) as server, server.session() as client:
+    with serving(tmp_path, limits=ServerLimits(bandwidth=2 * MIB)) as server, server.session() as client:
         began = time.monotonic()
         if verb == "read":
             assert get(client, b"name") == data
@@ -610,7 +614,7 @@ def test_several_sessions_share_the_bandwidth(tmp_path):
         with server.session() as client:
             assert get(client, b"name") == data
 
-    with serving(tmp_path, limits=Limits(bandwidth=4 * MIB)) as server:
+    with serving(tmp_path, limits=ServerLimits(bandwidth=4 * MIB)) as server:
         began = time.monotonic()
         threads = [threading.Thread(target=read, args=(server,)) for _ in range(4)]
         for thread in threads:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from secftp.server.guesses import SIDE_BY_SIDE, SOURCES_MAX, TRUSTED_SECONDS, Guesses
-from secftp.server.limits import Limits
-from secftp.server.sources import source_of
+from secftp.server.fairness import source_address
+from secftp.server.limits import ServerLimits
+from secftp.server.throttle import SIDE_BY_SIDE, SOURCES_MAX, TRUSTED_SECONDS, GuessLimiter
 
-HERE, THERE = source_of("192.0.2.1"), source_of("192.0.2.2")
+HERE, THERE = source_address("192.0.2.1"), source_address("192.0.2.2")
 
 
 def guesses(**changes):
-    return Guesses(Limits(**changes), 0.0)
+    return GuessLimiter(ServerLimits(**changes), 0.0)
 
 
 def wait(made, source=HERE, now=0.0, waiting=0):
@@ -147,7 +147,7 @@ def test_however_long_a_source_has_guessed_it_is_forgiven_in_minutes():
 def test_all_sources_together_have_a_budget_that_comes_in_again():
     made = guesses(guess_burst=100, guess_rate=10)
     for number in range(100):
-        charge(made, source_of(f"10.0.0.{number}"))
+        charge(made, source_address(f"10.0.0.{number}"))
     assert budget(made) == pytest.approx(0.1)
     assert budget(made, 0.1) == 0
     charge(made, THERE, 0.1)
@@ -158,7 +158,7 @@ def test_all_sources_together_have_a_budget_that_comes_in_again():
 def test_sources_that_have_proved_a_key_have_a_budget_of_their_own():
     made = guesses(guess_burst=10, guess_rate=1)
     for number in range(10):
-        charge(made, source_of(f"10.0.0.{number}"))
+        charge(made, source_address(f"10.0.0.{number}"))
     assert budget(made) > 0
     assert budget(made, trusted=True) == 0
     for _ in range(10):
@@ -184,17 +184,17 @@ def test_a_source_is_trusted_for_some_hours():
 def test_trusted_sources_are_bounded_and_those_who_come_often_are_kept():
     made = guesses()
     for number in range(SOURCES_MAX + 10):
-        made.trust(source_of(f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}"), 0.0)
+        made.trust(source_address(f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}"), 0.0)
         made.trust(HERE, 0.0)
     assert len(made._trusted) == SOURCES_MAX
     assert made.is_trusted(HERE, 0.0)
-    assert not made.is_trusted(source_of("10.0.0.0"), 0.0)
+    assert not made.is_trusted(source_address("10.0.0.0"), 0.0)
 
 
 def test_a_proof_costs_the_budget_nothing():
     made = guesses(guess_burst=10, guess_rate=1)
     for number in range(1000):
-        source = source_of(f"10.0.{number // 250}.{number % 250}")
+        source = source_address(f"10.0.{number // 250}.{number % 250}")
         for trusted in (False, True):
             made.refund(source, charge(made, source, trusted=trusted), 0.0)
     assert budget(made) == 0
@@ -208,15 +208,15 @@ def test_the_budget_never_grows_beyond_its_size():
         made.refund(HERE, charged, 1e6)
     for number in range(10):
         assert budget(made, 1e6) == 0
-        charge(made, source_of(f"10.0.0.{number}"), 1e6)
+        charge(made, source_address(f"10.0.0.{number}"), 1e6)
     assert budget(made, 1e6) > 0
 
 
 def test_sources_are_bounded_and_those_that_guess_are_kept():
     made = guesses(free_guesses=0, guess_burst=10**9)
     for number in range(SOURCES_MAX + 100):
-        charge(made, source_of(f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}"))
+        charge(made, source_address(f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}"))
         charge(made, HERE)
     assert len(made._debts) == SOURCES_MAX
     assert made.count(HERE, 0.0) > 5
-    assert made.count(source_of("10.0.0.0"), 0.0) == 0
+    assert made.count(source_address("10.0.0.0"), 0.0) == 0

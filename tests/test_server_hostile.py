@@ -44,7 +44,7 @@ from secftp.messages import (
     encode,
 )
 from secftp.record import Suite
-from secftp.server.limits import Limits as ServerLimits
+from secftp.server.limits import ServerLimits
 from tests.serving import (
     DEADLINE,
     HOST,

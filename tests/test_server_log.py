@@ -16,7 +16,7 @@ import pytest
 from secftp.channel import Peer
 from secftp.errors import SecftpError, UsageError
 from secftp.server.log import LONGEST_TEXT, UNPROVED_LINES, Level, Log, Operation
-from secftp.server.log_file import open_log
+from secftp.server.log_output import open_log
 from tests.serving import Lines
 
 STAMPED = r"!! (?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d: "

@@ -28,9 +28,9 @@ from secftp.messages import (
 )
 from secftp.messages.requests import NewFile
 from secftp.server.access import Access
-from secftp.server.allowance import SESSION_BYTES, SOURCE_BYTES, SOURCES_MAX, Allowance, Sources, network_of
 from secftp.server.log import LONGEST_LINE, FileLine, Log, Operation
-from secftp.server.server import Server
+from secftp.server.log_limits import SESSION_BYTES, SOURCE_BYTES, SOURCES_MAX, ByteBudget, SourceBudgets, network_of
+from secftp.server.server import FileServer
 from secftp.storage import LocalStore
 from tests.serving import DEADLINE, HOST, KEY, Lines, Running, digest_of
 
@@ -46,7 +46,7 @@ def logging_server(root, *, as_json, **rules):
     """As `serving`, with the log in either format."""
     log = Lines()
     with contextlib.closing(LocalStore(root)) as files:
-        server = Server(files, Access(KEY, **rules), Log(log, json=as_json))
+        server = FileServer(files, Access(KEY, **rules), Log(log, json=as_json))
         listener = listen([HOST], 0)
         thread = threading.Thread(target=server.serve, args=(listener,), name="server under test")
         thread.start()
@@ -183,7 +183,7 @@ def test_new_sessions_bring_no_new_room(as_json):
 
 def test_what_is_left_out_is_counted_once_there_is_room_again(monkeypatch):
     now = [0.0]
-    monkeypatch.setattr("secftp.server.log.Allowance", lambda most: Allowance(most, lambda: now[0]))
+    monkeypatch.setattr("secftp.server.log.ByteBudget", lambda most: ByteBudget(most, lambda: now[0]))
     stream = io.StringIO()
     log = Log(stream)
     session = log.session(1, PEER)
@@ -202,7 +202,7 @@ def test_what_is_left_out_is_counted_once_there_is_room_again(monkeypatch):
 
 def test_in_any_minute_there_is_no_more_than_a_mebibyte():
     now = [0.0]
-    share = Allowance(SESSION_BYTES, lambda: now[0])
+    share = ByteBudget(SESSION_BYTES, lambda: now[0])
     passed = []
     while now[0] < 300:
         now[0] += 0.05
@@ -250,7 +250,7 @@ def test_a_path_that_fits_is_exact_and_a_cut_one_is_told():
 
 
 def test_sources_are_bounded_and_one_network_has_one_share():
-    sources = Sources()
+    sources = SourceBudgets()
     first = sources.share("192.0.2.1", "")
     assert sources.share("192.0.2.1", "") is first
     assert sources.share("192.0.2.1", "key") is not first

@@ -8,7 +8,7 @@ import re
 import pytest
 
 from secftp.errors import ExitCode, UsageError
-from secftp.server.limits import Limits
+from secftp.server.limits import ServerLimits
 from secftp.server.options import CIPHERS, parse
 
 
@@ -28,7 +28,7 @@ def test_the_least_that_can_be_said():
         "mode_mask": 0o777,
         "anonymous": False,
         "anonymous_write": False,
-        "limits": Limits(),
+        "limits": ServerLimits(),
         "grace": 5.0,
         "user": None,
         "log_format": "text",
@@ -138,12 +138,12 @@ INTERNAL = {"min_rate_seconds", "waiting_seconds", "guess_burst", "forgiven_seco
 def test_each_limit_is_an_option(name):
     text, value = LIMITS[name]
     option = "--" + name.replace("_", "-")
-    assert parse(["1", option, text]).limits == dataclasses.replace(Limits(), **{name: value})
-    assert parse(["1"]).limits == Limits()
+    assert parse(["1", option, text]).limits == dataclasses.replace(ServerLimits(), **{name: value})
+    assert parse(["1"]).limits == ServerLimits()
 
 
 def test_no_limit_lacks_its_option():
-    assert {field.name for field in dataclasses.fields(Limits)} == set(LIMITS) | INTERNAL
+    assert {field.name for field in dataclasses.fields(ServerLimits)} == set(LIMITS) | INTERNAL
 
 
 @pytest.mark.parametrize(

@@ -6,20 +6,20 @@ import pytest
 
 from secftp.record import Mode, Password
 from secftp.server.access import NO_RIGHTS, Access, Grant, NamedKey
-from secftp.server.limits import Limits
-from secftp.server.places import Bound, Place, Places
-from secftp.server.sources import source_of
+from secftp.server.fairness import source_address
+from secftp.server.limits import ServerLimits
+from secftp.server.session_limits import SessionClaim, SessionLimit, SessionSlots
 from tests.serving import KEY, WRONG_KEY
 
 PASSWORD = Password.anonymous()  # nobody proves anything in here
 
 
 def anonymous(host="192.0.2.1", *, contested=True):
-    return Place(source_of(host), Grant(PASSWORD, Mode.ANONYMOUS, NO_RIGHTS, contested=contested))
+    return SessionClaim(source_address(host), Grant(PASSWORD, Mode.ANONYMOUS, NO_RIGHTS, contested=contested))
 
 
 def keyed(host="192.0.2.1", name="", *, contested=True):
-    return Place(source_of(host), Grant(PASSWORD, Mode.KEYED, NO_RIGHTS, name, contested=contested))
+    return SessionClaim(source_address(host), Grant(PASSWORD, Mode.KEYED, NO_RIGHTS, name, contested=contested))
 
 
 def fill(places, make, most=1000):
@@ -42,15 +42,15 @@ def scattered(number):
 
 
 def test_anonymous_clients_take_half_and_key_holders_have_the_rest():
-    places = Places(Limits(), 256)
-    assert fill(places, lambda number: anonymous(host(number))) == (128, Bound.ANONYMOUS)
-    assert fill(places, lambda number: keyed(scattered(number), contested=False)) == (128, Bound.ALL)
+    places = SessionSlots(ServerLimits(), 256)
+    assert fill(places, lambda number: anonymous(host(number))) == (128, SessionLimit.ANONYMOUS)
+    assert fill(places, lambda number: keyed(scattered(number), contested=False)) == (128, SessionLimit.ALL)
 
 
 def test_where_there_is_no_key_anonymous_clients_have_all():
-    assert fill(Places(Limits(), 256), lambda number: anonymous(scattered(number), contested=False)) == (
+    assert fill(SessionSlots(ServerLimits(), 256), lambda number: anonymous(scattered(number), contested=False)) == (
         256,
-        Bound.ALL,
+        SessionLimit.ALL,
     )
 
 
@@ -60,69 +60,72 @@ def test_where_there_is_no_key_anonymous_clients_have_all():
     ids=["an IPv4 /24", "an IPv4 /16", "an IPv6 /32"],
 )
 def test_a_network_leaves_one_place_in_eight_to_others(network):
-    places = Places(Limits(), 256)
-    assert fill(places, lambda number: keyed(network.format(number), contested=False)) == (224, Bound.SOURCE)
-    assert fill(places, lambda number: keyed(f"192.0.2.{number}", contested=False)) == (28, Bound.SOURCE)
+    places = SessionSlots(ServerLimits(), 256)
+    assert fill(places, lambda number: keyed(network.format(number), contested=False)) == (224, SessionLimit.SOURCE)
+    assert fill(places, lambda number: keyed(f"192.0.2.{number}", contested=False)) == (28, SessionLimit.SOURCE)
 
 
 def test_one_key_among_several_takes_half_and_others_always_find_a_place():
-    places = Places(Limits(), 256)
+    places = SessionSlots(ServerLimits(), 256)
     taken = [fill(places, lambda number, name=name: keyed(f"{ord(name)}.{number}.0.1", name))[0] for name in "abcdefgh"]
     assert taken == [128, 64, 32, 16, 8, 4, 2, 1]
 
 
 def test_a_single_key_has_all_places_and_one_address_half_of_them():
-    assert fill(Places(Limits(), 256), lambda number: keyed(scattered(number), contested=False)) == (256, Bound.ALL)
-    places = Places(Limits(), 256)
-    assert fill(places, lambda _: keyed(contested=False)) == (128, Bound.SOURCE)
-    assert fill(places, lambda _: keyed("192.0.2.2", contested=False)) == (64, Bound.SOURCE)
+    assert fill(SessionSlots(ServerLimits(), 256), lambda number: keyed(scattered(number), contested=False)) == (
+        256,
+        SessionLimit.ALL,
+    )
+    places = SessionSlots(ServerLimits(), 256)
+    assert fill(places, lambda _: keyed(contested=False)) == (128, SessionLimit.SOURCE)
+    assert fill(places, lambda _: keyed("192.0.2.2", contested=False)) == (64, SessionLimit.SOURCE)
 
 
 def test_an_ipv6_site_has_half_of_the_places_however_many_networks_it_has():
-    places = Places(Limits(), 256)
-    assert fill(places, lambda number: keyed(f"2001:db8:1:{number:x}::", contested=False)) == (128, Bound.SOURCE)
+    places = SessionSlots(ServerLimits(), 256)
+    assert fill(places, lambda number: keyed(f"2001:db8:1:{number:x}::", contested=False)) == (128, SessionLimit.SOURCE)
     assert places.bound(keyed("2001:db8:2::", contested=False), proved=True) is None
 
 
 def test_who_comes_from_the_address_of_a_flood_under_another_key_is_no_part_of_it():
-    places = Places(Limits(), 256)
-    assert fill(places, lambda _: anonymous()) == (128, Bound.SOURCE)
-    assert fill(places, lambda _: keyed(name="a")) == (64, Bound.SOURCE)
-    assert fill(places, lambda _: keyed(name="b")) == (32, Bound.SOURCE)
+    places = SessionSlots(ServerLimits(), 256)
+    assert fill(places, lambda _: anonymous()) == (128, SessionLimit.SOURCE)
+    assert fill(places, lambda _: keyed(name="a")) == (64, SessionLimit.SOURCE)
+    assert fill(places, lambda _: keyed(name="b")) == (32, SessionLimit.SOURCE)
 
 
 @pytest.mark.parametrize("most", [1, 2, 32])
 def test_a_small_server_is_all_for_one_address(most):
-    assert fill(Places(Limits(), most), lambda _: keyed(contested=False)) == (most, Bound.ALL)
+    assert fill(SessionSlots(ServerLimits(), most), lambda _: keyed(contested=False)) == (most, SessionLimit.ALL)
 
 
 def test_numbers_of_the_operator_s_count_instead():
-    limits = Limits(max_clients_per_source=200, max_clients_per_key=150, max_anonymous=3)
-    assert fill(Places(limits, 256), lambda _: keyed(contested=False)) == (150, Bound.KEY)
-    assert fill(Places(limits, 256), lambda number: keyed(name=str(number % 9))) == (200, Bound.SOURCE)
-    assert fill(Places(limits, 256), lambda _: anonymous(contested=False)) == (3, Bound.ANONYMOUS)
+    limits = ServerLimits(max_clients_per_source=200, max_clients_per_key=150, max_anonymous=3)
+    assert fill(SessionSlots(limits, 256), lambda _: keyed(contested=False)) == (150, SessionLimit.KEY)
+    assert fill(SessionSlots(limits, 256), lambda number: keyed(name=str(number % 9))) == (200, SessionLimit.SOURCE)
+    assert fill(SessionSlots(limits, 256), lambda _: anonymous(contested=False)) == (3, SessionLimit.ANONYMOUS)
 
 
 def test_before_the_proof_nothing_tells_which_keys_there_are():
-    places = Places(Limits(max_clients_per_key=1), 256)
+    places = SessionSlots(ServerLimits(max_clients_per_key=1), 256)
     places.take(keyed("192.0.2.1", "me"))
     assert places.bound(keyed("192.0.2.2", "me"), proved=False) is None
-    assert places.bound(keyed("192.0.2.2", "me"), proved=True) is Bound.KEY
-    assert fill(places, lambda _: keyed(name="other")) == (1, Bound.KEY)
-    places = Places(Limits(max_clients_per_key=256), 256)
-    assert fill(places, lambda _: keyed(name="me")) == (128, Bound.SOURCE)
+    assert places.bound(keyed("192.0.2.2", "me"), proved=True) is SessionLimit.KEY
+    assert fill(places, lambda _: keyed(name="other")) == (1, SessionLimit.KEY)
+    places = SessionSlots(ServerLimits(max_clients_per_key=256), 256)
+    assert fill(places, lambda _: keyed(name="me")) == (128, SessionLimit.SOURCE)
     assert places.bound(keyed(name="me"), proved=False) is None
 
 
 def test_places_that_were_left_are_free_again_and_leave_nothing():
-    places = Places(Limits(), 64)
+    places = SessionSlots(ServerLimits(), 64)
     wanted = [keyed(host(1), "a"), anonymous(host(2)), keyed("2001:db8::1", "b")] * 5
     for place in wanted:
         places.take(place)
     for place in wanted:
         places.leave(place)
     assert not places._of
-    assert fill(places, lambda number: anonymous(host(number))) == (32, Bound.ANONYMOUS)
+    assert fill(places, lambda number: anonymous(host(number))) == (32, SessionLimit.ANONYMOUS)
 
 
 @pytest.mark.parametrize(

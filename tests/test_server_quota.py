@@ -10,7 +10,7 @@ import types
 import pytest
 
 from secftp.errors import NoSpace, NotADirectory, NotFound, TooLarge
-from secftp.server.limits import Limits
+from secftp.server.limits import ServerLimits
 from secftp.server.quota import LOOK_BYTES, BoundedStore, Quota
 from secftp.storage import LocalStore, Room, WriteOptions
 from tests.serving import get, listing, put, serving
@@ -31,7 +31,7 @@ class Told(list):
 def bounded(root, room=PLENTY, **limits):
     """A store under a quota; the room is a `Room` or a list of them, one for each look."""
     told = Told()
-    with contextlib.closing(BoundedStore(Roomy(root, room), Quota(Limits(**limits), told))) as store:
+    with contextlib.closing(BoundedStore(Roomy(root, room), Quota(ServerLimits(**limits), told))) as store:
         yield store, told
 
 
@@ -154,7 +154,7 @@ def test_the_room_is_looked_at_again_while_a_file_grows(tmp_path, monkeypatch):
 
 def test_a_client_is_told_and_its_session_goes_on(tmp_path):
     log = Told()
-    store = BoundedStore(LocalStore(tmp_path), Quota(Limits(max_file_size=4), log))
+    store = BoundedStore(LocalStore(tmp_path), Quota(ServerLimits(max_file_size=4), log))
     with serving(tmp_path, store=store) as server, server.session() as client:
         for announced in (True, False):
             with pytest.raises(TooLarge):

@@ -11,7 +11,7 @@ import subprocess
 import pytest
 
 from secftp.errors import NoSpace
-from secftp.server.limits import Limits
+from secftp.server.limits import ServerLimits
 from secftp.server.quota import BoundedStore, Quota
 from secftp.storage import LocalStore, WriteOptions
 from tests.serving import HOST, environment, listing, put, server_command, session
@@ -55,7 +55,7 @@ def disks(monkeypatch):
 
 @contextlib.contextmanager
 def bounded(store, **limits):
-    with contextlib.closing(BoundedStore(store, Quota(Limits(**limits), lambda name, text: None))) as found:
+    with contextlib.closing(BoundedStore(store, Quota(ServerLimits(**limits), lambda name, text: None))) as found:
         yield found
 
 

@@ -13,7 +13,7 @@ from secftp.keys import Key
 from secftp.messages import Error, ErrorCode, File, Read, Welcome, Write
 from secftp.record import Mode, Password, Suite
 from secftp.server.access import Access, NamedKey, Rights
-from secftp.server.limits import Limits
+from secftp.server.limits import ServerLimits
 from secftp.server.log import Log
 from secftp.server.options import parse
 from secftp.server.reload import Reloader
@@ -116,7 +116,7 @@ def test_a_directory_is_that_of_the_moment_of_the_proof(tmp_path):
 
 def test_a_delayed_hello_is_answered_by_the_keys_of_now(tmp_path):
     """Removed keys open nothing, new ones let in, although both hellos came before the reload."""
-    limits = Limits(free_guesses=0, guess_delay=0.5)
+    limits = ServerLimits(free_guesses=0, guess_delay=0.5)
     outcomes = {}
 
     def attempt(name, port):
@@ -141,7 +141,7 @@ def test_a_delayed_hello_is_answered_by_the_keys_of_now(tmp_path):
 
 
 def test_a_delayed_hello_whose_cipher_is_no_longer_allowed_is_refused(tmp_path):
-    limits = Limits(free_guesses=0, guess_delay=0.5)
+    limits = ServerLimits(free_guesses=0, guess_delay=0.5)
     with serving(tmp_path, limits=limits) as server:
         for _ in range(4):
             with pytest.raises(AuthenticationError):
@@ -155,7 +155,7 @@ def test_a_delayed_hello_whose_cipher_is_no_longer_allowed_is_refused(tmp_path):
 
 def test_a_proof_of_a_key_that_was_taken_away_counts_as_a_guess(tmp_path, monkeypatch):
     refunds = []
-    monkeypatch.setattr("secftp.server.guesses.Guesses.refund", lambda *_: refunds.append(1))
+    monkeypatch.setattr("secftp.server.throttle.GuessLimiter.refund", lambda *_: refunds.append(1))
     with serving(tmp_path) as server:
         with server.hostile() as wire:
             server.server.admit_by(Access(OTHER_KEY))

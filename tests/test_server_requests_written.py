@@ -12,8 +12,8 @@ from secftp.copy.options import RemoteLocation
 from secftp.errors import Forbidden
 from secftp.messages import ErrorCode, NewFile, Ok, SetAttributes, WriteMany
 from secftp.server.access import Rights
-from secftp.server.requests import written
-from secftp.server.requests.written import Written
+from secftp.server.requests import session_files
+from secftp.server.requests.session_files import CreatedPaths
 from secftp.storage import LocalStore
 from tests.copying import OLD, Recorder, look, make, upload
 from tests.requests_at import served
@@ -140,10 +140,10 @@ def test_a_tree_is_put_with_all_that_is_kept_and_without_a_note(tmp_path, rights
 
 
 def test_a_session_remembers_a_bounded_number(tmp_path, monkeypatch):
-    monkeypatch.setattr(written, "MOST_DIRECTORIES", 3)
-    monkeypatch.setattr(written, "MOST_OTHERS", 2)
+    monkeypatch.setattr(session_files, "MOST_DIRECTORIES", 3)
+    monkeypatch.setattr(session_files, "MOST_OTHERS", 2)
     with LocalStore(tmp_path) as store:
-        found = Written(store)
+        found = CreatedPaths(store)
         for number in range(6):
             (tmp_path / f"d{number}").mkdir()
             found.add((b"d%d" % number,), is_directory=True)
@@ -157,7 +157,7 @@ def test_a_session_remembers_a_bounded_number(tmp_path, monkeypatch):
 
 def test_what_is_gone_again_is_not_remembered(tmp_path):
     with LocalStore(tmp_path) as store:
-        found = Written(store)
+        found = CreatedPaths(store)
         found.add((b"never",))
         assert found.find((b"never",)) is None
 

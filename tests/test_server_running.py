@@ -23,7 +23,7 @@ import pytest
 from secftp.errors import AuthenticationError, ExitCode, FileError, Forbidden, KeyFormatError, NotFound, Reason
 from secftp.keys import Key, write_key_file
 from secftp.messages import End, ErrorCode, File, Ok, Read, Write, encode
-from secftp.server.limits import Limits
+from secftp.server.limits import ServerLimits
 from secftp.server.log import Log
 from secftp.server.options import parse
 from secftp.server.reload import Reloader
@@ -641,7 +641,7 @@ def test_limits_fit_the_descriptors_there_are(monkeypatch):
         (resource.RLIM_INFINITY, 128, 1024),
     ]:
         monkeypatch.setattr(resource, "getrlimit", lambda _, most=most: (most, most))
-        fitting = Limits().within_descriptors()
+        fitting = ServerLimits().within_descriptors()
         assert (fitting.max_pending, fitting.max_waiting, fitting.max_clients) == (pending, waiting, 256)
 
 

@@ -8,19 +8,19 @@ import pytest
 
 from secftp.errors import ServerBusy
 from secftp.messages import Bye, ErrorCode, Welcome
-from secftp.server import client, registry
-from secftp.server.limits import Limits
+from secftp.server import connection, session_limits
+from secftp.server.limits import ServerLimits
 from tests.serving import serving, session, until
 
 TURNED_AWAY = 2
-ONE = Limits(max_clients=1, handshake_seconds=600.0)  # those who are challenged first prove themselves last
+ONE = ServerLimits(max_clients=1, handshake_seconds=600.0)  # those who are challenged first prove themselves last
 
 
 @pytest.fixture
 def patient(monkeypatch):
     """A server that gives those it turns away all the time of a test to leave, and has few threads for them."""
-    monkeypatch.setattr(registry, "TURNED_AWAY_MAX", TURNED_AWAY)
-    monkeypatch.setattr(client, "LINGER_SECONDS", 3600.0)
+    monkeypatch.setattr(session_limits, "TURNED_AWAY_MAX", TURNED_AWAY)
+    monkeypatch.setattr(connection, "LINGER_SECONDS", 3600.0)
 
 
 @contextlib.contextmanager

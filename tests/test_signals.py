@@ -175,7 +175,7 @@ _RUN = """
 import os, signal, sys, threading
 from secftp.channel import listen
 from secftp.server.options import OptionSource
-from secftp.server.running import run
+from secftp.server.run import run
 reading, writing = os.pipe()
 os.set_blocking(writing, False)
 signal.set_wakeup_fd(writing)

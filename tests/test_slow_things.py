@@ -19,12 +19,12 @@ from secftp.api import pool as pool_module
 from secftp.api.pool import Pool
 from secftp.errors import SecftpError, TransferTimeout
 from secftp.messages import Stat
-from secftp.server import outlet as outlet_module
+from secftp.server import log_output as outlet_module
 from secftp.server import reload as reload_module
 from secftp.server import server as server_module
 from secftp.server.log import Log
+from secftp.server.log_output import NonBlockingWriter
 from secftp.server.options import parse
-from secftp.server.outlet import Outlet
 from secftp.server.reload import Reloader
 from secftp.storage import LocalStore
 from tests.programs import root, served
@@ -223,7 +223,7 @@ def test_a_slow_reader_of_the_log_is_waited_for_once(monkeypatch):
     real = select.poll
     monkeypatch.setattr(outlet_module.select, "poll", Counting)
     with open(read_end, "rb", buffering=0) as reader, open(write_end, "w", encoding="utf-8") as stream:
-        outlet = Outlet(stream)
+        outlet = NonBlockingWriter(stream)
         for _ in range(10):
             for _ in range(2 * size // 100):
                 outlet.write("x" * 99 + "\n")

@@ -11,8 +11,8 @@ from secftp.copy import CopyOptions, RemoteLocation, Upload
 from secftp.errors import ConnectionLost, ExitCode
 from secftp.messages import Algorithm, Error, ErrorCode, NewFile, Ok, Results, Sum, Welcome, WriteMany
 from secftp.server.access import NamedKey, Rights
-from secftp.server.requests import arrivals
-from secftp.server.requests.arrivals import Arrivals, OwnArrivals
+from secftp.server.requests import idempotency
+from secftp.server.requests.idempotency import ConfirmedFiles, OwnConfirmedFiles
 from secftp.storage import LocalStore
 from secftp.storage.digest import new_digest
 from tests.command_line import SECRET_KEY, run
@@ -277,10 +277,10 @@ def test_a_refused_file_is_not_remembered(root, dropbox):
 
 
 def test_how_many_are_remembered_is_bounded(monkeypatch, root):
-    monkeypatch.setattr(arrivals, "MOST_ARRIVALS", 2)
+    monkeypatch.setattr(idempotency, "MOST_ARRIVALS", 2)
     make(root, {b"0": b"", b"1": b"", b"2": b""})
     with LocalStore(os.fspath(root)) as store:
-        known = OwnArrivals(Arrivals(), store, "key")
+        known = OwnConfirmedFiles(ConfirmedFiles(), store, "key")
         paths = [(b"0",), (b"1",), (b"2",)]
         for path in paths:
             known.note(TOKEN, path, Algorithm.XXH128, bytes(16))

@@ -13,10 +13,9 @@ from secftp.channel import listen
 from secftp.errors import NotADirectory, NotFound, SecftpError, UsageError
 from secftp.keys import generate_key, read_key_file, refuse_beneath
 from secftp.server.access import Access
-from secftp.server.code_places import CodePlaces
 from secftp.server.log import Level, Log
-from secftp.server.server import DEFAULT_MAX_CLIENTS
-from secftp.server.server import Server as Engine
+from secftp.server.path_checks import CodePaths
+from secftp.server.server import DEFAULT_MAX_CLIENTS, FileServer
 from secftp.storage import LocalStore
 from secftp.text import escape
 from secftp.url import Url, format_url
@@ -93,7 +92,7 @@ class Server:
         self._mode_mask = mode_mask
         self._max_clients = max_clients
         self._log = _Forwarded(log)
-        self._running: tuple[Engine, threading.Thread] | None = None
+        self._running: tuple[FileServer, threading.Thread] | None = None
         self._lock = threading.Lock()
         self._process = os.getpid()
 
@@ -136,7 +135,7 @@ class Server:
             self._process = os.getpid()
             with contextlib.ExitStack() as undo:
                 store = undo.enter_context(contextlib.closing(self._open_store()))
-                engine = Engine(store, self._access, self._log, max_clients=self._max_clients)
+                engine = FileServer(store, self._access, self._log, max_clients=self._max_clients)
                 listener = self._listen()
                 undo.callback(listener.close)
 
@@ -194,7 +193,7 @@ class Server:
                 raise NotADirectory(f"{shown} is no folder.")
             raise NotFound(f"There is no folder {shown}.")
         if self._is_written:
-            CodePlaces().refuse(self._root)
+            CodePaths().refuse(self._root)
         return LocalStore(self._root, sweep=True, mode_mask=self._mode_mask)
 
     def _listen(self) -> Listener:

@@ -60,7 +60,7 @@ def _run(arguments: list[str]) -> int:
     source = OptionSource(arguments)
     options = source.read()
     try:
-        from secftp.server.running import check, run
+        from secftp.server.run import check, run
     except InstallationError:
         raise
     except ImportError as problem:
@@ -123,7 +123,7 @@ def _listen(options: ServerOptions) -> Listener:
 
 
 def _announce(listener: Listener, options: ServerOptions, log: Log) -> None:
-    from secftp.server.addresses import reachable_addresses
+    from secftp.server.run import reachable_addresses
 
     for address in reachable_addresses(listener.bound):
         log.line(f"Listening @ {address} on port {listener.port}")

@@ -22,8 +22,7 @@ from secftp.keys import (
 )
 from secftp.record import Suite
 from secftp.server.access import Access, NamedKey, Rights
-from secftp.server.code_places import CodePlaces
-from secftp.server.trusted import refuse_descriptor, refuse_trusted
+from secftp.server.path_checks import CodePaths, check_descriptor, check_operator_files
 from secftp.text import escape, typed
 
 if TYPE_CHECKING:
@@ -49,13 +48,13 @@ class Keyring:
         log: Log,
         root: LocalStore,
         bounded: Callable[[LocalStore], Store],
-        code: CodePlaces | None = None,
+        code: CodePaths | None = None,
     ) -> None:
         self._options = options
         self._log = log
         self._root = root
         self._bounded = bounded
-        self._code = code or CodePlaces()
+        self._code = code or CodePaths()
         self._stores: list[Store] = []
         self._retired: list[Store] = []
         self._written: set[str] = set()  # the directories that the keys which were read last may write to
@@ -87,7 +86,7 @@ class Keyring:
 
     def _load(self) -> Access:
         options = self._options
-        refuse_trusted(options)
+        check_operator_files(options)
         with contextlib.ExitStack() as undo:
             stores: list[Store] = []
             self._written = set()
@@ -194,7 +193,7 @@ class Keyring:
             return Key.from_text(typed(options.key))
         if options.key_fd is not None:
             self._source = f"it came from descriptor {options.key_fd}"
-            refuse_descriptor(options.key_fd, options.root)
+            check_descriptor(options.key_fd, options.root)
             return read_key_descriptor(options.key_fd)
         if options.key_file is None and self._environment is not None:
             self._source = f"it came from {VARIABLE}"

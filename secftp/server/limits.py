@@ -16,7 +16,7 @@ LEAST: Final = 16
 
 
 @dataclass(frozen=True, kw_only=True)
-class Limits:
+class ServerLimits:
     """All of a server's limits; times in seconds, sizes in bytes, rates in bytes a second. None: no limit."""
 
     # --- sessions ---
@@ -47,7 +47,7 @@ class Limits:
     min_free: int | None = None  # bytes that stay free in the file system
     min_free_files: int | None = None  # inodes, likewise
 
-    def within_descriptors(self) -> Limits:
+    def within_descriptors(self) -> ServerLimits:
         """These limits, with no more connections before their proof than leave sessions the descriptors they need."""
         most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         if most == resource.RLIM_INFINITY:

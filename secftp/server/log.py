@@ -16,8 +16,8 @@ import time
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, Self
 
 from secftp.server import as_json
-from secftp.server.allowance import SESSION_BYTES, Allowance, Seldom, Sources
-from secftp.server.outlet import Outlet
+from secftp.server.log_limits import SESSION_BYTES, ByteBudget, EventLimiter, SourceBudgets
+from secftp.server.log_output import NonBlockingWriter
 from secftp.token_bucket import TokenBucket
 
 if TYPE_CHECKING:
@@ -95,13 +95,13 @@ class Log:
     ) -> None:
         self.counter = counter
         self.json = json
-        self._outlet = Outlet(stream)
+        self._outlet = NonBlockingWriter(stream)
         self._level = level
         self._lock = threading.Lock()
-        self._limits = Seldom(LIMIT_SECONDS)
+        self._limits = EventLimiter(LIMIT_SECONDS)
         self._unproved = TokenBucket(UNPROVED_LINES_PER_SECOND, UNPROVED_LINES, time.monotonic())
         self._unproved_lock = threading.Lock()
-        self.sources = Sources()
+        self.sources = SourceBudgets()
 
     def line(self, text: str, level: Level = Level.INFO) -> None:
         """Write one line. A log that can't be written never ends a transfer."""
@@ -149,7 +149,7 @@ class Log:
     def reopen(self, stream: TextIO | None) -> TextIO | None:
         """Write into another stream from now on; the one until now."""
         with self._lock:
-            before, self._outlet = self._outlet.stream, Outlet(stream)
+            before, self._outlet = self._outlet.stream, NonBlockingWriter(stream)
         return before
 
     def write(self, text: str) -> None:
@@ -197,7 +197,7 @@ class SessionLog:
         self._host = peer.host
         self._peer = f"{peer.host}:{peer.port}"
         self._suffix = f"  [{number} {self._peer}]"
-        self._shares: tuple[Allowance, ...] = ()  # once it is let in
+        self._shares: tuple[ByteBudget, ...] = ()  # once it is let in
         self._left_out = 0
 
     def line(self, text: str, level: Level = Level.INFO) -> None:
@@ -289,7 +289,7 @@ class SessionLog:
     def _may_pass(self, line: str, *, counts: bool = True) -> bool:
         """Whether its shares have room for a line; else it is left out, and counted."""
         if not self._shares:
-            self._shares = Allowance(SESSION_BYTES), self._log.sources.share(self._host, self.key)
+            self._shares = ByteBudget(SESSION_BYTES), self._log.sources.share(self._host, self.key)
         nbytes = len(line) if line.isascii() else len(line.encode(errors="backslashreplace"))
         if all(share.take(nbytes) for share in self._shares):
             self._tell_left_out()

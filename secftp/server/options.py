@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from secftp.errors import UsageError
-from secftp.server.limits import Limits
-from secftp.server.parser import CIPHERS, SEE_HELP, Parser, make_parser
+from secftp.server.limits import ServerLimits
+from secftp.server.parser import CIPHERS, SEE_HELP, ServerParser, make_parser
 
-__all__ = ["CIPHERS", "Parser", "ServerOptions", "parse"]
+__all__ = ["CIPHERS", "ServerOptions", "ServerParser", "parse"]
 
 # Each of them says which key it is that clients without a name have.
 _DEFAULT_KEYS: Final = ("key", "key_file", "key_fd")
-_LIMITS: Final = {field.name for field in dataclasses.fields(Limits)}
+_LIMITS: Final = {field.name for field in dataclasses.fields(ServerLimits)}
 _parser = make_parser
 
 
@@ -43,7 +43,7 @@ class ServerOptions:
     mode_mask: int
     anonymous: bool
     anonymous_write: bool
-    limits: Limits
+    limits: ServerLimits
     grace: float
     user: str | None
     log_format: str
@@ -84,7 +84,7 @@ class OptionSource:
         if values["port"] is None and not self._inherits_sockets:
             raise UsageError("The port is missing.", hint=SEE_HELP)
         values["hosts"] = values.pop("host")
-        limits = Limits(**{name: values.pop(name) for name in list(values) if name in _LIMITS})
+        limits = ServerLimits(**{name: values.pop(name) for name in list(values) if name in _LIMITS})
         return ServerOptions(**values, limits=limits)
 
 

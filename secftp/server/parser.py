@@ -10,14 +10,14 @@ from typing import Final, NoReturn
 from secftp._version import __version__
 from secftp.command_line import StrictParser, operand
 from secftp.errors import UsageError
-from secftp.server.limits import Limits
+from secftp.server.limits import ServerLimits
 from secftp.text import parse_seconds, parse_size
 
 FILE: Final = "FILE"
 CIPHERS: Final = ("none", "aes128", "aes256")
 PORT_MAX: Final = 65535
 DIGITS_MAX: Final = 9
-DEFAULTS: Final = Limits()
+DEFAULTS: Final = ServerLimits()
 GRACE_SECONDS: Final = 5.0
 # Signs of life come every 15 s; a server that waits for less than two would cut clients that are well.
 IDLE_MIN: Final = 30
@@ -42,7 +42,7 @@ exit codes:
 """
 
 
-class Parser(StrictParser):
+class ServerParser(StrictParser):
     """A parser whose mistakes are our errors, so that they look like all others."""
 
     def error(self, message: str) -> NoReturn:
@@ -64,9 +64,9 @@ class Parser(StrictParser):
         raise UsageError("There are too many arguments.", hint=SEE_HELP)
 
 
-def make_parser(*, only_given: bool = False) -> Parser:
+def make_parser(*, only_given: bool = False) -> ServerParser:
     """The parser; with `only_given` options that were not given are missing from what it finds."""
-    parser = Parser(
+    parser = ServerParser(
         prog="secftpd",
         description="Serve the files of a folder to clients that know its key, encrypted.",
         epilog=EPILOGUE,
@@ -96,7 +96,7 @@ def file_options() -> tuple[str, ...]:
     return tuple(action.dest for action in make_parser()._actions if action.metavar == FILE)  # noqa: SLF001
 
 
-def _who(parser: Parser) -> None:
+def _who(parser: ServerParser) -> None:
     group = parser.add_argument_group("who gets in")
     group.add_argument("--key-file", metavar=FILE, help="read the key from a file (or set SECFTP_KEY)")
     group.add_argument("--key-fd", type=_number, metavar="N", help="read the key from this open descriptor")
@@ -108,7 +108,7 @@ def _who(parser: Parser) -> None:
     )
 
 
-def _what(parser: Parser) -> None:
+def _what(parser: ServerParser) -> None:
     group = parser.add_argument_group("what is served")
     group.add_argument("--root", default=".", metavar="DIR", help="the folder to serve (default: this one)")
     group.add_argument("--read-only", action="store_true", help="nobody may write")
@@ -121,7 +121,7 @@ def _what(parser: Parser) -> None:
     group.add_argument("--min-free-files", type=_count, metavar="N", help="the same for files (inodes)")
 
 
-def _network(parser: Parser) -> None:
+def _network(parser: ServerParser) -> None:
     group = parser.add_argument_group("network and sessions")
     group.add_argument("--host", action="append", default=[], help="listen on this address only (may be repeated)")
     group.add_argument(
@@ -146,7 +146,7 @@ def _network(parser: Parser) -> None:
     group.add_argument("--bandwidth", type=_size, metavar="RATE", help="of all sessions, each direction (default: any)")
 
 
-def _handshakes(parser: Parser) -> None:
+def _handshakes(parser: ServerParser) -> None:
     group = parser.add_argument_group("before a client has proved a key")
     for option, kind, metavar, text in (
         ("handshake-seconds", _seconds, "SECONDS", "for a handshake in all"),
@@ -164,7 +164,7 @@ def _handshakes(parser: Parser) -> None:
         )  # fmt: skip
 
 
-def _log(parser: Parser) -> None:
+def _log(parser: ServerParser) -> None:
     group = parser.add_argument_group("what it tells")
     group.add_argument("--log-format", choices=("text", "json"), default="text", help="text (default), or json")
     group.add_argument("--log-file", metavar=FILE, help="write the log there; SIGHUP opens it again")
@@ -174,7 +174,7 @@ def _log(parser: Parser) -> None:
     group.add_argument("--metrics", type=_address, metavar="HOST:PORT", help="serve Prometheus metrics there")
 
 
-def _operation(parser: Parser) -> None:
+def _operation(parser: ServerParser) -> None:
     group = parser.add_argument_group("operation")
     group.add_argument("--config", metavar=FILE, help="options from a TOML file, under the same names")
     group.add_argument("--check-config", action="store_true", help="say whether all is in order, and serve nothing")

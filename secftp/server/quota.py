@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from secftp.messages import Kind
-    from secftp.server.limits import Limits
+    from secftp.server.limits import ServerLimits
     from secftp.storage import FileInfo, LocalStore, Path, Room, Scanned, Source
     from secftp.storage.base import Identity, Kept
     from secftp.storage.sink import FileSink, ResumedFileSink
@@ -36,7 +36,7 @@ LOOK_BYTES: Final = 64 << 20
 class Quota:
     """The bounds, and whom to tell when one bites: its name and a line. One for all sessions of a server."""
 
-    def __init__(self, limits: Limits, tell: Callable[[str, str], None]) -> None:
+    def __init__(self, limits: ServerLimits, tell: Callable[[str, str], None]) -> None:
         self._max_file_size = limits.max_file_size
         self._min_free = limits.min_free
         self._min_free_files = limits.min_free_files

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Final
 
 from secftp.errors import SecftpError
 from secftp.server.log import Level
-from secftp.server.log_file import open_log
-from secftp.server.trusted import refuse_trusted
+from secftp.server.log_output import open_log
+from secftp.server.path_checks import check_operator_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from secftp.server.keyring import Keyring
     from secftp.server.log import Log
     from secftp.server.options import ServerOptions
-    from secftp.server.server import Server
+    from secftp.server.server import FileServer
 
 # For a reload that is under way when the server ends.
 WAIT_SECONDS: Final = 5.0
@@ -52,7 +52,7 @@ class Reloader:
     def __init__(
         self, options: ServerOptions, log: Log, keyring: Keyring, read_options: Callable[[], ServerOptions]
     ) -> None:
-        self.server: Server | None = None
+        self.server: FileServer | None = None
         self._options = options
         self._log = log
         self._keyring = keyring
@@ -95,7 +95,7 @@ class Reloader:
             options = self._read_options()
             # The rest stays as it was at the start: what lies beneath the root is asked of the root that is served.
             effective = dataclasses.replace(self._options, **{name: getattr(options, name) for name in RELOADED})
-            refuse_trusted(effective)
+            check_operator_files(effective)
         except SecftpError as problem:
             self._reopen_log(self._options.log_file)  # logrotate has moved the file away, whatever else is wrong
             self._log.line(f"Everything stays as it is: {problem}", Level.ERROR)

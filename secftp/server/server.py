@@ -11,12 +11,10 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from secftp.channel import Pace
-from secftp.server.client import LINGER_SECONDS, Client, Flag, Shared
-from secftp.server.door import Door
-from secftp.server.limits import Limits
-from secftp.server.places import Bound, tell
-from secftp.server.registry import Registry
-from secftp.server.watch import SlowWatch
+from secftp.server.admission import Admission
+from secftp.server.connection import LINGER_SECONDS, ConnectionThread, MinRateMonitor, SharedState, SignalFlag
+from secftp.server.limits import ServerLimits
+from secftp.server.session_limits import ConnectionRegistry, SessionLimit, log_limit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,8 +22,8 @@ if TYPE_CHECKING:
     from secftp.channel import Listener
     from secftp.handshake import Established
     from secftp.server.access import Access
+    from secftp.server.admission import PendingConnection
     from secftp.server.log import Log
-    from secftp.server.visitors import Visitor
     from secftp.storage import Store
 
 GRACE_SECONDS: Final = 5.0
@@ -36,7 +34,7 @@ JOIN_SECONDS: Final = 5.0
 DEFAULT_MAX_CLIENTS: Final = 256
 
 
-class Server:
+class FileServer:
     """Serves one store to whoever gets in. `serve` runs until `stop` is called, from any thread or signal handler.
 
     `limits` says what nobody gets more of; `max_clients` is the one of them that everybody wants to set, and counts
@@ -51,17 +49,17 @@ class Server:
         log: Log,
         *,
         max_clients: int | None = None,
-        limits: Limits | None = None,
+        limits: ServerLimits | None = None,
         grace: float = GRACE_SECONDS,
         on_hangup: Callable[[], None] | None = None,
     ) -> None:
-        limits = limits or Limits()
+        limits = limits or ServerLimits()
         self._limits = limits
-        registry = Registry(limits, max_clients or limits.max_clients)
-        self._shared = Shared(store, access, log, limits, registry)
+        registry: ConnectionRegistry[ConnectionThread] = ConnectionRegistry(limits, max_clients or limits.max_clients)
+        self._shared = SharedState(store, access, log, limits, registry)
         self._grace = grace
         self._on_hangup = on_hangup
-        self._hung_up = Flag()
+        self._hung_up = SignalFlag()
         self._swapping = threading.Lock()  # between the choice of a store for a session and its place in the registry
         self._listener: Listener | None = None
 
@@ -72,7 +70,7 @@ class Server:
         """
         self._listener = listener
         shared = self._shared
-        door = Door(
+        door = Admission(
             listener,
             self._limits,
             shared.log,
@@ -82,7 +80,7 @@ class Server:
         )
         if self._limits.bandwidth is not None:
             listener.pace = Pace(self._limits.bandwidth, self._tell_of_bandwidth)
-        with SlowWatch(self._limits, shared.registry.all):
+        with MinRateMonitor(self._limits, shared.registry.all):
             self._take_clients(door)
         self._listener = None
         door.close()
@@ -90,7 +88,7 @@ class Server:
         on_stop()
         self._wind_up()
 
-    def _take_clients(self, door: Door) -> None:
+    def _take_clients(self, door: Admission) -> None:
         while not self._shared.stopping.is_set():
             # Before the wait: a signal that came before there was a listener has woken nobody.
             if self._hung_up.is_set():
@@ -131,7 +129,7 @@ class Server:
         if (listener := self._listener) is not None:
             listener.wake()
 
-    def _enter(self, visitor: Visitor, established: Established) -> bool:
+    def _enter(self, visitor: PendingConnection, established: Established) -> bool:
         """Make a client of one that has proved what it was challenged for; False if that opens nothing any more."""
         assert visitor.hello is not None  # it was challenged
         assert visitor.grant is not None
@@ -140,13 +138,13 @@ class Server:
             grant = self._shared.access.confirm(visitor.hello, visitor.grant)
             if grant is None:
                 return False
-            client = Client(self._shared, visitor, grant, established)
+            client = ConnectionThread(self._shared, visitor, grant, established)
             entered = registry.enter(client)
         visitor.log.proved = True
         visitor.log.key = grant.name
         visitor.log.line("Received good response. Initializing communication.")
         if not entered:
-            tell(visitor.log, client.refused_by or Bound.ALL)
+            log_limit(visitor.log, client.refused_by or SessionLimit.ALL)
             visitor.log.line("Refused: busy.")
             visitor.log.handshake("busy")
             visitor.stream.close()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from secftp._version import __version__
 from secftp.channel import IDLE_SECONDS, KEEPALIVE_SECONDS
 from secftp.messages import Bye, Cancel, Capability, SessionLimits, Welcome
-from secftp.server.requests import Desk, serve
+from secftp.server.requests import RequestContext, serve
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from secftp.channel import Channel
     from secftp.server.access import Rights
     from secftp.server.log import SessionLog
-    from secftp.server.requests.arrivals import OwnArrivals
-    from secftp.server.requests.repeats import Repeats
+    from secftp.server.requests.idempotency import CompletedChanges, OwnConfirmedFiles
     from secftp.storage import Store
 
 REQUESTS_MAX: Final = 1024
@@ -41,8 +40,8 @@ class Context(NamedTuple):
     log: SessionLog
     stopping: Callable[[], bool]
     hurry: Callable[[], bool]
-    repeats: Repeats | None = None
-    arrivals: OwnArrivals | None = None
+    repeats: CompletedChanges | None = None
+    arrivals: OwnConfirmedFiles | None = None
 
 
 def welcome(idle: float = IDLE_SECONDS, rights: Rights | None = None) -> Welcome:
@@ -62,7 +61,7 @@ class ServerSession:
     def __init__(self, channel: Channel, context: Context) -> None:
         self.busy = False  # whether a request is being served; read by the thread that stops the server
         self._channel = channel
-        self._desk = Desk(
+        self._desk = RequestContext(
             channel, context.store, context.rights, context.log, context.hurry, context.repeats, context.arrivals
         )
         self._stopping = context.stopping

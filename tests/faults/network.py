@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from secftp.errors import SecftpError
 from secftp.record import Suite
-from secftp.server.limits import Limits
+from secftp.server.limits import ServerLimits
 from tests.serving import HOST, get, put, serving, session
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ def every_byte(figures: Figures) -> None:
     with tempfile.TemporaryDirectory(prefix="secftp-faults-") as base:
         target = Path(base) / "target"
         # A connection that is cut in its handshake counts as a guess: here it is none.
-        with serving(base, limits=Limits(free_guesses=10**9, guess_burst=10**9)) as server:
+        with serving(base, limits=ServerLimits(free_guesses=10**9, guess_burst=10**9)) as server:
             target.write_bytes(OLD)
             failure, totals = one(server, 0, splitting(10**9), Suite.AES128)
             assert failure is None, failure

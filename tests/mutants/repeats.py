@@ -19,7 +19,7 @@ MUTANTS: list[Mutant] = [
     mutant("opened-without-the-right", "secftp/server/requests/change.py", "    if request.fill and desk.rights.overwrite:\n", "    if request.fill:\n", READONLY),
     mutant("opened-for-every-removal", "secftp/server/requests/change.py", "if not request.tree or len(request.path)", "if len(request.path)", READONLY),
     mutant("session-leaves-directories-open", "secftp/server/session.py", "            self._desk.filling.close()\n", "            pass\n", READONLY),
-    mutant("opened-directories-without-a-bound", "secftp/server/requests/filling.py", "        if len(self._modes) >= MOST_DIRECTORIES:\n", "        if len(self._modes) < 0:\n", READONLY),
+    mutant("opened-directories-without-a-bound", "secftp/server/requests/session_files.py", "        if len(self._modes) >= MOST_WRITABLE:\n", "        if len(self._modes) < 0:\n", READONLY),
     mutant("get-leaves-directories-open", "secftp/copy/get.py", "                self._writable.suspend(self._store)\n", "", READONLY),
     # --- what is kept of a name ---
     mutant("kept-file-of-another-name-dropped", "secftp/storage/unfinished.py", "        return remove_if_abandoned(partial_name(target), folder)\n", "        return any([remove_if_abandoned(os.fsencode(name), folder) for name in os.listdir(f\"/proc/self/fd/{folder}\") if is_partial(os.fsencode(name))])\n", LEFTOVERS),
@@ -43,14 +43,14 @@ MUTANTS: list[Mutant] = [
     # --- changes that are asked for again ---
     mutant("token-gives-a-right", "secftp/server/requests/change.py", '    desk.require("delete")\n    if desk.repeats.knows(request.token):\n', '    desk.repeats.note(request.token)\n    if not desk.repeats.knows(request.token):\n        desk.require("delete")\n    if desk.repeats.knows(request.token):\n', CHANGES),
     mutant("removed-twice-under-one-token", "secftp/server/requests/change.py", '    desk.require("delete")\n    if desk.repeats.knows(request.token):\n', '    desk.require("delete")\n    if desk.repeats.knows(None):\n', CHANGES),
-    mutant("tokens-without-a-bound", "secftp/server/requests/repeats.py", "            if len(self._tokens) >= MOST_TOKENS:\n", "            if len(self._tokens) < 0:\n", CHANGES),
-    mutant("no-token-is-a-token", "secftp/server/requests/repeats.py", "        if token is None:\n            return\n", "", CHANGES),
-    mutant("token-of-another-key-confirms", "secftp/server/requests/arrivals.py", "self._owner.hex().encode(), *path", "*path", WRITTEN),
-    mutant("another-file-under-the-name-is-confirmed", "secftp/server/requests/arrivals.py", "{algorithm} {self._store.identity(path)} {info.size} {info.mtime_ns}", "{algorithm} {info.size} {info.mtime_ns}", WRITTEN),
+    mutant("tokens-without-a-bound", "secftp/server/requests/idempotency.py", "            if len(self._tokens) >= MOST_TOKENS:\n", "            if len(self._tokens) < 0:\n", CHANGES),
+    mutant("no-token-is-a-token", "secftp/server/requests/idempotency.py", "        if token is None:\n            return\n        with self._lock:\n            if len(self._tokens)", "        with self._lock:\n            if len(self._tokens)", CHANGES),
+    mutant("token-of-another-key-confirms", "secftp/server/requests/idempotency.py", "self._owner.hex().encode(), *path", "*path", WRITTEN),
+    mutant("another-file-under-the-name-is-confirmed", "secftp/server/requests/idempotency.py", "{algorithm} {self._store.identity(path)} {info.size} {info.mtime_ns}", "{algorithm} {info.size} {info.mtime_ns}", WRITTEN),
     mutant("other-bytes-are-confirmed", "secftp/server/requests/read.py", "    if confirmed is None or not hmac.compare_digest(confirmed, found):\n", "    if confirmed is None:\n", WRITTEN),
     mutant("digest-told-of-what-was-changed", "secftp/server/requests/read.py", "    if not own:\n        desk.require(\"read\")\n", "", WRITTEN),
     mutant("sum-of-anything-without-the-right", "secftp/server/requests/read.py", "    if confirmed is None:\n        desk.require(\"read\")\n", "", WRITTEN),
-    mutant("arrivals-without-a-bound", "secftp/server/requests/arrivals.py", "            if len(self._files) >= MOST_ARRIVALS:\n", "            if len(self._files) < 0:\n", WRITTEN),
+    mutant("arrivals-without-a-bound", "secftp/server/requests/idempotency.py", "            if len(self._files) >= MOST_ARRIVALS:\n", "            if len(self._files) < 0:\n", WRITTEN),
     mutant("any-file-confirms-what-was-sent", "secftp/session/confirm.py", "    return hmac.compare_digest(found.digest, lost.sent.digest)\n", "    return bool(found.digest)\n", CHANGES, ANSWERS),
     mutant("empty-file-confirms-what-was-sent", "secftp/session/confirm.py", "    if not is_own and not lost.sent.size:\n        return False\n", "", CHANGES),
 ]  # fmt: skip

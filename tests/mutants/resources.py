@@ -23,7 +23,7 @@ MUTANTS = [
     mutant("metrics-made-at-each-request", "secftp/server/metrics.py", "if self._last is None or self._budget.take(1, time.monotonic()):", "if self._last is None or self._budget:", METRICS),
     # --- the log ---
     mutant("log-of-a-session-without-a-bound", "secftp/server/log.py", "        if all(share.take(nbytes) for share in self._shares):\n", "        if nbytes:\n", LOG),
-    mutant("new-session-new-room", "secftp/server/log.py", "self._shares = Allowance(SESSION_BYTES), self._log.sources.share(self._host, self.key)", "self._shares = (Allowance(SESSION_BYTES),)", LOG),
+    mutant("new-session-new-room", "secftp/server/log.py", "self._shares = ByteBudget(SESSION_BYTES), self._log.sources.share(self._host, self.key)", "self._shares = (ByteBudget(SESSION_BYTES),)", LOG),
     mutant("log-left-out-without-a-word", "secftp/server/log.py", "        if not count:\n            return\n        if self._log.json:", "        if count >= 0:\n            return\n        if self._log.json:", LOG),
     mutant("moved-file-without-a-line", "secftp/server/log.py", "            if isinstance(text, FileLine):\n", "            if isinstance(text, bytes):\n", LOG),
     mutant("parts-of-files-always-told", "secftp/server/requests/read.py", "return request.offset + size == (source.info.size or 0) and", "return True or", LOG),
@@ -62,7 +62,7 @@ MUTANTS = [
     mutant("little-room-looked-at-seldom", "secftp/server/quota.py", "min(LOOK_BYTES, room.nbytes - size - self._min_free)", "LOOK_BYTES", DISKS),
     # --- bandwidth and least rate ---
     mutant("messages-have-no-least-rate", "secftp/channel/channel.py", "return is_file or self._blocked", "return is_file", "tests/test_server_door.py"),
-    mutant("pieces-of-messages-have-no-least-rate", "secftp/server/client.py", "(channel.moving or (channel.has_part and not self.busy))", "channel.moving", "tests/test_server_door.py"),
+    mutant("pieces-of-messages-have-no-least-rate", "secftp/server/connection.py", "(channel.moving or (channel.has_part and not self.busy))", "channel.moving", "tests/test_server_door.py"),
     mutant("small-pieces-are-free", "secftp/channel/paced.py", "if bucket is None or not count:", "if bucket is None or count <= 256:", BANDWIDTH),
     mutant("handshakes-are-free", "secftp/channel/paced.py", "            bucket.note(count)\n            return\n", "            return\n", BANDWIDTH),
     mutant("keepalives-are-free", "secftp/channel/paced.py", "            self._pace.sending.note(count)\n", "            pass\n", BANDWIDTH),

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 
 from secftp.errors import Forbidden
 from secftp.messages import Ok
-from secftp.server.requests.desk import Outcome, name_of
+from secftp.server.requests.context import Outcome, name_of
 from secftp.storage.base import ALL_KEPT
 
 if TYPE_CHECKING:
     from secftp.messages import MakeDirectory, Remove, Rename, SetAttributes
-    from secftp.server.requests.desk import Desk
+    from secftp.server.requests.context import RequestContext
     from secftp.storage.base import Kept
 
 
-def remove(desk: Desk, request: Remove) -> Outcome:
+def remove(desk: RequestContext, request: Remove) -> Outcome:
     """Take away a file or an empty folder."""
     desk.log.line(f"Client requested to remove: {name_of(request.path)}")
     desk.require("delete")
@@ -35,7 +35,7 @@ def remove(desk: Desk, request: Remove) -> Outcome:
     return _done(desk, request.id, "Removed.")
 
 
-def rename(desk: Desk, request: Rename) -> Outcome:
+def rename(desk: RequestContext, request: Rename) -> Outcome:
     """Give another name; the old one is gone and the new one there, so it takes the rights for both."""
     desk.log.line(f"Client requested to rename: {name_of(request.path)} to: {name_of(request.to)}")
     desk.require("write", "delete")
@@ -47,7 +47,7 @@ def rename(desk: Desk, request: Rename) -> Outcome:
     return _done(desk, request.id, "Renamed.")
 
 
-def make_folder(desk: Desk, request: MakeDirectory) -> Outcome:
+def make_folder(desk: RequestContext, request: MakeDirectory) -> Outcome:
     """Make a folder."""
     desk.log.line(f"Client requested to make folder: {name_of(request.path)}")
     desk.require("write")
@@ -61,7 +61,7 @@ def make_folder(desk: Desk, request: MakeDirectory) -> Outcome:
     return _done(desk, request.id, "Folder made.")
 
 
-def set_attributes(desk: Desk, request: SetAttributes) -> Outcome:
+def set_attributes(desk: RequestContext, request: SetAttributes) -> Outcome:
     """Set permissions and time of what is there, which is to replace a part of it, unless this session has made it.
 
     What is so already may be asked for once more: a tree is sent again, or an answer was lost. Only a client that may
@@ -81,14 +81,14 @@ def set_attributes(desk: Desk, request: SetAttributes) -> Outcome:
     return _done(desk, request.id, "Attributes set.", kept)
 
 
-def _require_so(desk: Desk, request: SetAttributes) -> None:
+def _require_so(desk: RequestContext, request: SetAttributes) -> None:
     """Raise `Refused` unless a client that may look at it asks for the attributes that are set."""
     may_look = desk.rights.read or desk.rights.list
     if not may_look or not desk.store.has_attributes(request.path, mode=request.mode, mtime_ns=request.mtime_ns):
         desk.require("overwrite")
 
 
-def _done(desk: Desk, request: int, line: str, kept: Kept = ALL_KEPT) -> Outcome:
+def _done(desk: RequestContext, request: int, line: str, kept: Kept = ALL_KEPT) -> Outcome:
     desk.channel.send(Ok(id=request, time_changed=not kept.time, mode_changed=not kept.mode))
     desk.log.line(line)
     return Outcome()

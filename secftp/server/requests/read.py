@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING
 from secftp.errors import ChecksumMismatch, FileChanged, FileError
 from secftp.messages import Abort, ErrorCode, File, Ok, text_for
 from secftp.server.log import FileLine
-from secftp.server.requests.desk import Outcome, Reporter, begin_digest, code_of, hash_part, name_of
+from secftp.server.requests.context import Outcome, ProgressLog, begin_digest, code_of, hash_part, name_of
 from secftp.storage.unsized import with_size
 from secftp.text import format_size
 from secftp.transfer import Interrupted, send_file
 
 if TYPE_CHECKING:
     from secftp.messages import Read, Sum
-    from secftp.server.requests.desk import Desk
+    from secftp.server.requests.context import RequestContext
     from secftp.storage import Digest, Source
 
 
-def read(desk: Desk, request: Read) -> Outcome:
+def read(desk: RequestContext, request: Read) -> Outcome:
     """FILE, DATA and END; once FILE has left, a failure is an ABORT."""
     desk.log.line(f"Client requesting filename: {name_of(request.path)}")
     desk.require("read")
@@ -31,7 +31,7 @@ def read(desk: Desk, request: Read) -> Outcome:
         size = _part(source, request)
         desk.log.line(f"Processing... {format_size(size)}")
         desk.channel.send(File(id=request.id, size=size, mtime_ns=source.info.mtime_ns, mode=source.info.mode))
-        reporter = Reporter(desk.log)
+        reporter = ProgressLog(desk.log)
         done = 0
 
         def progress(moved: int, total: int | None, /) -> None:
@@ -60,7 +60,7 @@ def read(desk: Desk, request: Read) -> Outcome:
     return Outcome(end.size, end.digest, moved=moved)
 
 
-def sum_up(desk: Desk, request: Sum) -> Outcome:
+def sum_up(desk: RequestContext, request: Sum) -> Outcome:
     """OK with the digest. It may take long; the thread that watches the channel keeps the connection alive.
 
     A client that may not read gets that of a file which it has sent itself, as long as that is what stands there.
@@ -73,7 +73,7 @@ def sum_up(desk: Desk, request: Sum) -> Outcome:
     digest = begin_digest(request.algorithm)
     with with_size(desk.store.open_source(request.path), request.path) as source:
         size = _part(source, request)
-        reporter = Reporter(desk.log)
+        reporter = ProgressLog(desk.log)
 
         def check(done: int) -> None:
             desk.check(request.id)
@@ -91,14 +91,14 @@ def sum_up(desk: Desk, request: Sum) -> Outcome:
     return Outcome(size, result)
 
 
-def _confirmed(desk: Desk, request: Sum) -> bytes | None:
+def _confirmed(desk: RequestContext, request: Sum) -> bytes | None:
     """The digest of the whole file, as it was confirmed to this client; None for one that it has not sent."""
     if request.offset or request.length is not None:
         return None
     return desk.arrivals.find(request.token, request.path, request.algorithm)
 
 
-def _is_own(desk: Desk, request: Sum, confirmed: bytes | None, found: bytes) -> bool:
+def _is_own(desk: RequestContext, request: Sum, confirmed: bytes | None, found: bytes) -> bool:
     """Whether that is still so, now that the file was read through and has the digest `found`."""
     if confirmed is None or not hmac.compare_digest(confirmed, found):
         return False
@@ -117,14 +117,14 @@ def _is_whole(source: Source, request: Read, size: int) -> bool:
     return request.offset + size == (source.info.size or 0) and (not request.offset or request.prefix is not None)
 
 
-def _compare(desk: Desk, request: Read, source: Source, digest: Digest, prefix: bytes) -> None:
+def _compare(desk: RequestContext, request: Read, source: Source, digest: Digest, prefix: bytes) -> None:
     """Take in the bytes that the client says it has; it must have the same."""
     count = hash_part(source.readv, digest, 0, request.offset, check=lambda _: desk.check(request.id))
     if count < request.offset or not hmac.compare_digest(digest.digest(), prefix):
         raise ChecksumMismatch("The client has other bytes at the beginning of the file.")
 
 
-def _abort(desk: Desk, code: ErrorCode, done: int) -> Outcome:
+def _abort(desk: RequestContext, code: ErrorCode, done: int) -> Outcome:
     desk.channel.send(Abort(code=code, text=text_for(code)))
     desk.log.line(f"Broken off: {text_for(code)}")
     return Outcome(done, code=code)

@@ -22,10 +22,10 @@ from secftp.messages import (
     text_for,
 )
 from secftp.server.log import Operation
+from secftp.server.requests.batch import read_many, write_many
 from secftp.server.requests.change import make_folder, remove, rename, set_attributes
-from secftp.server.requests.desk import Desk, Outcome, code_of, error_for
-from secftp.server.requests.look import list_folder, stat
-from secftp.server.requests.many import read_many, write_many
+from secftp.server.requests.context import Outcome, RequestContext, code_of, error_for
+from secftp.server.requests.listing import list_folder, stat
 from secftp.server.requests.read import read, sum_up
 from secftp.server.requests.write import write
 from secftp.transfer import discard_file
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from secftp.channel import Received
 
-    _Handle: TypeAlias = Callable[[Desk, Any], Outcome]
+    _Handle: TypeAlias = Callable[[RequestContext, Any], Outcome]
 
 
 class _Handler(NamedTuple):
@@ -58,7 +58,7 @@ _HANDLERS: dict[type[Message], _Handler] = {
 }
 
 
-def serve(desk: Desk, request: Received) -> None:
+def serve(desk: RequestContext, request: Received) -> None:
     """Answer one request. Raises what ends the session."""
     match request:
         case WriteMany():
@@ -69,7 +69,7 @@ def serve(desk: Desk, request: Received) -> None:
             _serve_one(desk, request)
 
 
-def _serve_one(desk: Desk, request: Any) -> None:
+def _serve_one(desk: RequestContext, request: Any) -> None:
     handler = _HANDLERS.get(type(request))
     if handler is None:
         raise ProtocolError("A message came that no server serves.")
@@ -82,7 +82,7 @@ def _serve_one(desk: Desk, request: Any) -> None:
     desk.log.operations([_operation(handler.name, request, outcome, seconds)])
 
 
-def _refuse(desk: Desk, request: int, problem: FileError) -> Outcome:
+def _refuse(desk: RequestContext, request: int, problem: FileError) -> Outcome:
     code = code_of(problem)
     desk.channel.send(error_for(request, problem))
     desk.log.line(f"Refused: {text_for(code)}")

@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING
 from secftp.errors import AlreadyExists, ChecksumMismatch, ConnectionLost, FileError, TransferTimeout
 from secftp.messages import ErrorCode, Ok
 from secftp.server.log import FileLine
-from secftp.server.requests.desk import Interrupted, Outcome, Refused, Reporter, begin_digest, hash_part, name_of
+from secftp.server.requests.context import (
+    Outcome,
+    ProgressLog,
+    RequestInterrupted,
+    RequestRefused,
+    begin_digest,
+    hash_part,
+    name_of,
+)
 from secftp.storage.base import WriteOptions, what_is_kept
 from secftp.transfer import Aborted, receive_file
 
@@ -21,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from secftp.messages import End, Write
-    from secftp.server.requests.desk import Desk
+    from secftp.server.requests.context import RequestContext
     from secftp.storage import Digest, Path, ResumedSink, Sink
     from secftp.storage.base import Kept
 
@@ -29,14 +37,14 @@ if TYPE_CHECKING:
 _NOT_KEPT = frozenset({ErrorCode.CHANGED, ErrorCode.CHECKSUM})
 
 
-def write(desk: Desk, request: Write) -> Outcome:
+def write(desk: RequestContext, request: Write) -> Outcome:
     """OK. After a failure the rest of the file is still on its way, and thrown away by whoever answers for it."""
     desk.log.line(f"Client requested to write filename: {name_of(request.path)}")
     try:
         with desk.replacing(wanted=request.overwrite):
             end, kept = _receive(desk, request)
     except Aborted:
-        raise Refused(ErrorCode.CANCELLED) from None
+        raise RequestRefused(ErrorCode.CANCELLED) from None
     desk.channel.send(
         Ok(
             id=request.id,
@@ -50,7 +58,7 @@ def write(desk: Desk, request: Write) -> Outcome:
     return Outcome(end.size, end.digest, moved=True)
 
 
-def _receive(desk: Desk, request: Write) -> tuple[End, Kept]:
+def _receive(desk: RequestContext, request: Write) -> tuple[End, Kept]:
     """How the file ended, and what it has of what was asked for."""
     desk.require("write")
     if request.overwrite and not desk.rights.overwrite and _exists(desk, request.path):
@@ -60,7 +68,7 @@ def _receive(desk: Desk, request: Write) -> tuple[End, Kept]:
     options = WriteOptions(overwrite, request.mode, request.mtime_ns, request.size, request.keep)
     with _sink(desk, request, options, digest) as sink:
         desk.log.line("Processing...")
-        report = Reporter(desk.log)
+        report = ProgressLog(desk.log)
 
         def progress(done: int, total: int | None, /) -> None:
             desk.check()
@@ -75,7 +83,7 @@ def _receive(desk: Desk, request: Write) -> tuple[End, Kept]:
 
 
 @contextlib.contextmanager
-def _sink(desk: Desk, request: Write, options: WriteOptions, digest: Digest) -> Iterator[Sink]:
+def _sink(desk: RequestContext, request: Write, options: WriteOptions, digest: Digest) -> Iterator[Sink]:
     """Where the bytes that come belong, and `digest` with what is there already."""
     if request.prefix is None:
         with desk.store.create_sink(request.path, options) as sink:
@@ -87,7 +95,7 @@ def _sink(desk: Desk, request: Write, options: WriteOptions, digest: Digest) -> 
         yield resumed
 
 
-def _compare(desk: Desk, request: Write, sink: ResumedSink, digest: Digest, prefix: bytes) -> None:
+def _compare(desk: RequestContext, request: Write, sink: ResumedSink, digest: Digest, prefix: bytes) -> None:
     """Take in the bytes that are there; the client must mean the same."""
     count = hash_part(sink.readv, digest, 0, request.offset, check=lambda _: desk.check())
     if count < request.offset or not hmac.compare_digest(digest.digest(), prefix):
@@ -103,7 +111,7 @@ def _kept(request: Write, sink: Sink) -> Iterator[None]:
     """In its block: what breaks a file off leaves what has come, if the client wants to go on with it some day."""
     try:
         yield
-    except (ConnectionLost, TransferTimeout, Interrupted):
+    except (ConnectionLost, TransferTimeout, RequestInterrupted):
         if request.keep:
             sink.keep()
         raise
@@ -113,7 +121,7 @@ def _kept(request: Write, sink: Sink) -> Iterator[None]:
         raise
 
 
-def _exists(desk: Desk, path: Path) -> bool:
+def _exists(desk: RequestContext, path: Path) -> bool:
     """Early word for a client that would send a whole file in vain; the commit decides."""
     try:
         desk.store.stat(path)

@@ -1,28 +1,77 @@
-"""Where this process's code comes from, and whether clients may write there (CWE-427, uncontrolled search path).
+"""Startup checks: files that the operator names, and code of this process, are out of the clients' reach.
 
-Whatever lies on sys.path is run when a module is imported, now or at the next start. So a directory that clients may
-write to must neither hold an entry of sys.path nor be one, nor hold what is loaded already, nor be or become a package
-in one. The working directory that `python -m` puts on sys.path is an exception, since it is taken off again before
-anything is imported: there, some names are not to be made (`secftp.server.own_names`). What must never happen: that a
-place is passed over because it does not exist yet, or because it has another name.
+A configuration decides what is served, keys let clients in, a log records what they did. A client that may write could
+replace such a file, one that may read could fetch it.
+
+Whatever is on sys.path runs when a module is imported, now or at the next start (CWE-427, uncontrolled search path). So
+a directory that clients may write to must not contain an entry of sys.path, be one, contain a file that is loaded, or
+be or become a package in one. The working directory that `python -m` puts on sys.path is an exception, as it is removed
+again before anything is imported: there, only some names must not be created (`secftp.server.own_names`).
+
+Invariants: no option that names a file is left out; a path is not passed over because it does not exist yet or has
+another name.
 """
 
 from __future__ import annotations
 
 import os
 import site
+import stat
 import sys
 from importlib.machinery import PathFinder
 from typing import TYPE_CHECKING, Final
 
 from secftp import safe_path
-from secftp.errors import NotFound, SecftpError, UsageError
+from secftp.errors import KeyFormatError, NotFound, SecftpError, UsageError
 from secftp.exposure import Exposure, lookups
+from secftp.keys import refuse_beneath
 from secftp.server.own_names import is_module
 from secftp.text import escape
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from secftp.server.options import ServerOptions
+
+_WHAT: Final = {"config": "configuration", "keys": "file of keys", "key_file": "key file", "log_file": "log file"}
+_KEYS: Final = frozenset({"keys", "key_file"})
+_DESCRIPTOR: Final = "/proc/self/fd/{}"
+
+
+def check_operator_files(options: ServerOptions) -> None:
+    """Raise if an option names a file that clients can reach: KeyFormatError for keys, UsageError for what else."""
+    from secftp.server.parser import file_options
+
+    for name in file_options():
+        if (path := getattr(options, name)) is not None:
+            check_file(path, options.root, _WHAT.get(name, name), is_key=name in _KEYS)
+
+
+def check_file(path: str, root: str, what: str, *, is_key: bool = True) -> None:
+    """The same for one file; `what` it is."""
+    try:
+        refuse_beneath(path, root, what)
+    except KeyFormatError as problem:
+        if is_key:
+            raise
+        raise UsageError(problem.message, hint=problem.hint) from None
+
+
+def check_descriptor(descriptor: int, root: str) -> None:
+    """The same for a key file that was opened for this process. Only before the descriptor is read and closed."""
+    if (path := _path_of(descriptor)) is not None:
+        check_file(path, root, _WHAT["key_file"])
+
+
+def _path_of(descriptor: int) -> str | None:
+    """The name of the regular file that is open there; None for a pipe, or where the system does not tell."""
+    try:
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return os.readlink(_DESCRIPTOR.format(descriptor))
+    except OSError:
+        pass  # one that is not open is an error when the key is read
+    return None
+
 
 # Lists of directories, and single files, from which the dynamic linker and libcrypto load code into this process
 # (ld.so(8), dyld(1), openssl-env(7)). An empty directory in such a list is the working directory.
@@ -44,7 +93,7 @@ _OWN_DIRECTORY: Final = "Serve a directory of its own that holds no programs, or
 _MARK: Final = "any"  # stands for any name in a directory: what matters is that it would be looked up there
 
 
-class CodePlaces:
+class CodePaths:
     """The places that this process's code comes from, as they are now: with the rights that it has been loaded with.
 
     Raises `NotFound` if one of them can't be examined, such as a relative one where the working directory is gone.

@@ -1,14 +1,15 @@
-"""How often a key may be guessed. Clock and sources come from outside; nothing here waits.
+"""Limit on how often a key may be guessed.
 
-The server proves itself first, so that a client knows whether its guess was right as soon as it has the challenge. So a
-guess is charged when a challenge is sent, and refunded when the client proves the key: however many connections run
-side by side, none outruns the count. A source pays with growing delays, all together with a budget for new handshakes;
-sources that have proved a key lately have a budget of their own besides. What must never happen: that a source is
-locked out, that a proof pays for guesses at another key, or that a session under way is touched.
+The server proves itself first, so a client knows whether its guess was right as soon as it has the challenge. A guess
+is therefore charged when a challenge is sent, and refunded when the client proves the key: parallel connections do not
+outrun the count. A source pays with growing delays, all sources together with a budget for challenges; sources that
+proved a key recently have a second budget of their own.
 
-How many guesses a second a source has in the long run: delays of `guess_delay` seconds run side by side, but the more
-answers wait, the longer they get, `guess_delay * (1 + waiting / 16)`. So it is `16 / guess_delay` at the most, however
+Delays of one source, `guess_delay` seconds at most, run in parallel, but grow with the number of its waiting hellos:
+`guess_delay * (1 + waiting / 16)`. So a source has at most `16 / guess_delay` guesses a second in the long run, however
 many connections it uses: 3.2 a second with 5 s.
+
+Invariants: no source is locked out; a proof of one key does not pay for guesses at another; sessions are not affected.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from secftp.token_bucket import TokenBucket
 
 if TYPE_CHECKING:
-    from secftp.server.limits import Limits
-    from secftp.server.sources import Network, Source
+    from secftp.server.fairness import Network, SourceAddress
+    from secftp.server.limits import ServerLimits
 
 SOURCES_MAX: Final = 65_536
 FIRST_DELAY_SECONDS: Final = 0.25
@@ -48,10 +49,10 @@ class _Debt:
         self.last = now
 
 
-class Guesses:
+class GuessLimiter:
     """Charges and refunds of all sources. One thread uses it; times are those of one monotonic clock, in seconds."""
 
-    def __init__(self, limits: Limits, now: float) -> None:
+    def __init__(self, limits: ServerLimits, now: float) -> None:
         self._limits = limits
         self._debts: OrderedDict[Network, _Debt] = OrderedDict()
         self._trusted: OrderedDict[Network, float] = OrderedDict()  # when each of them last proved a key
@@ -61,12 +62,12 @@ class Guesses:
         doublings = math.ceil(math.log2(max(limits.guess_delay / FIRST_DELAY_SECONDS, 1.0)))
         self._count_max = limits.free_guesses + 1 + doublings
 
-    def count(self, source: Source, now: float) -> int:
+    def count(self, source: SourceAddress, now: float) -> int:
         """How many guesses of this source are neither refunded nor forgiven; no more than change the delay."""
         debt = self._debts.get(source.address)
         return 0 if debt is None else self._forgive(debt, now).count
 
-    def schedule(self, source: Source, waiting: int, now: float) -> float:
+    def schedule(self, source: SourceAddress, waiting: int, now: float) -> float:
         """When a hello of this source that came now is to be answered, while so many others of it wait already."""
         beyond = self.count(source, now) + waiting - self._limits.free_guesses
         if beyond <= 0:
@@ -82,7 +83,7 @@ class Guesses:
         delay = self._budget.delay(1, now)
         return now + (min(delay, self._trusted_budget.delay(1, now)) if trusted else delay)
 
-    def charge(self, source: Source, now: float, *, trusted: bool) -> Charge:
+    def charge(self, source: SourceAddress, now: float, *, trusted: bool) -> Charge:
         """A challenge was sent to this source."""
         own = trusted and self._trusted_budget.available(now) >= 1
         budget = self._trusted_budget if own else self._budget
@@ -93,7 +94,7 @@ class Guesses:
         debt.count += counted
         return Charge(budget, counted)
 
-    def refund(self, source: Source, charge: Charge, now: float) -> None:
+    def refund(self, source: SourceAddress, charge: Charge, now: float) -> None:
         """The client that this challenge was for has proved the key."""
         charge.budget.put_back(1, now)
         debt = self._debts.get(source.address)
@@ -104,19 +105,19 @@ class Guesses:
         if debt.count == 0:
             del self._debts[source.address]
 
-    def trust(self, source: Source, now: float) -> None:
+    def trust(self, source: SourceAddress, now: float) -> None:
         """A key was proved from this source."""
         if source.address not in self._trusted and len(self._trusted) >= SOURCES_MAX:
             self._trusted.popitem(last=False)
         self._trusted[source.address] = now
         self._trusted.move_to_end(source.address)
 
-    def is_trusted(self, source: Source, now: float) -> bool:
+    def is_trusted(self, source: SourceAddress, now: float) -> bool:
         """Whether a key was proved from this source lately."""
         proved = self._trusted.get(source.address)
         return proved is not None and now - proved <= TRUSTED_SECONDS
 
-    def _debt(self, source: Source, now: float) -> _Debt:
+    def _debt(self, source: SourceAddress, now: float) -> _Debt:
         debt = self._debts.get(source.address)
         if debt is None:
             if len(self._debts) >= SOURCES_MAX:

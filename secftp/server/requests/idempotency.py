@@ -1,10 +1,14 @@
-"""Files that were confirmed lately: a client whose confirmation got lost may ask for the digest of what it has sent.
+"""Tokens of requests that succeeded, so that a client whose answer was lost can ask again.
 
-A client that may write and not read can't compare what stands under a name with what it sent. So it gives its files a
-token, and the server remembers under it which file it has confirmed. The answer to SUM with that token is the digest of
-what stands there now, for the same key and the same name, as long as that is the very file with the very bytes. What
-must never happen: that a client without the right to read learns anything of a file that it has not sent itself, that
-a file counts as there which was removed or replaced, or that this remembers more than a bounded number of files.
+A client that repeats a change over a new connection sends the same token: REMOVE, RENAME and MKDIR are then not carried
+out twice, and not confused with the same change by another client.
+
+A client that may write but not read can't compare a file with what it sent. The server remembers under the token which
+file it has confirmed, and answers SUM with that token by the digest of what is there now, for the same key and name, as
+long as it is the same file with the same bytes.
+
+Invariants: a client without the right to read learns nothing of files that it did not send; a file that was removed or
+replaced does not count; the number of remembered changes and files is bounded.
 """
 
 from __future__ import annotations
@@ -21,12 +25,37 @@ if TYPE_CHECKING:
     from secftp.messages import Algorithm
     from secftp.storage import Path, Store
 
+MOST_TOKENS: Final = 4096
+
+
+class CompletedChanges:
+    """The tokens of changes that succeeded, of all sessions of one server; for any number of threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._tokens: dict[bytes, None] = {}  # the oldest first
+
+    def note(self, token: bytes | None) -> None:
+        """A change was carried out."""
+        if token is None:
+            return
+        with self._lock:
+            if len(self._tokens) >= MOST_TOKENS:
+                del self._tokens[next(iter(self._tokens))]
+            self._tokens[token] = None
+
+    def knows(self, token: bytes | None) -> bool:
+        """Whether it was carried out."""
+        with self._lock:
+            return token in self._tokens
+
+
 # All files of one copy that can be unconfirmed at a time (128 messages of 256 files), at some 170 bytes each.
 MOST_ARRIVALS: Final = 32768
 _KEY_BYTES: Final = 16
 
 
-class Arrivals:
+class ConfirmedFiles:
     """What was confirmed in all sessions of one server, as digests of it; for any number of threads."""
 
     def __init__(self) -> None:
@@ -47,10 +76,10 @@ class Arrivals:
             return self._files.get(key)
 
 
-class OwnArrivals:
+class OwnConfirmedFiles:
     """Those of one `owner`, a key or all clients without one, in `store`."""
 
-    def __init__(self, arrivals: Arrivals, store: Store, owner: str) -> None:
+    def __init__(self, arrivals: ConfirmedFiles, store: Store, owner: str) -> None:
         self._arrivals = arrivals
         self._store = store
         self._owner = owner.encode()

@@ -1,9 +1,8 @@
-"""How much a log may hold of what clients cause: bounds on bytes and on lines.
+"""Rate limits on what clients add to the log, in bytes and lines.
 
-A client that was let in may make so many bytes at once, and so many a minute, for a session and for its source.
-A session has a share of its own. What one key does from one network has another, so that new sessions bring no new
-room. Once a share is used up, nothing passes until an eighth of it is there again: a few long silences are easier to
-read than lines with gaps everywhere.
+An authenticated client may add a number of bytes at once, and as many a minute. Each session has a limit of its own,
+and each key on each network another, so that new sessions gain nothing. An exhausted limit lets nothing pass until an
+eighth of it is available again: a few long gaps are easier to read than single missing lines everywhere.
 """
 
 from __future__ import annotations
@@ -24,12 +23,12 @@ MINUTE: Final = 60.0
 # a MiB is for lines that always pass: those that count what was left out, and those of its end.
 SESSION_BYTES: Final = 480 << 10
 SOURCE_BYTES: Final = 4 << 20
-# Sources whose share is remembered; more that are active at once have the shares of their sessions alone.
+# SourceBudgets whose share is remembered; more that are active at once have the shares of their sessions alone.
 SOURCES_MAX: Final = 1024
 _IPV6_PREFIX: Final = 64
 
 
-class Allowance:
+class ByteBudget:
     """So many bytes at once, and as many a minute."""
 
     def __init__(self, most: int, clock: Callable[[], float] = time.monotonic) -> None:
@@ -63,7 +62,7 @@ class Allowance:
         return self._used_up and self._bucket.available(self._clock()) < self._most / 8
 
 
-class Seldom:
+class EventLimiter:
     """Lets something of one name through once in so many seconds, and counts what it did not let through."""
 
     def __init__(self, seconds: float) -> None:
@@ -84,14 +83,14 @@ class Seldom:
             return self._left_out.pop(name, 0)
 
 
-class Sources:
+class SourceBudgets:
     """The shares of those who have made some log lately, by network and key."""
 
     def __init__(self) -> None:
-        self._shares: dict[tuple[str, str], Allowance] = {}
+        self._shares: dict[tuple[str, str], ByteBudget] = {}
         self._lock = threading.Lock()
 
-    def share(self, host: str, key: str) -> Allowance:
+    def share(self, host: str, key: str) -> ByteBudget:
         """That of a network and the name of a key."""
         place = network_of(host), key
         with self._lock:
@@ -99,7 +98,7 @@ class Sources:
             if found is None:
                 if len(self._shares) >= SOURCES_MAX:
                     self._shares = {one: share for one, share in self._shares.items() if not share.is_full}
-                found = Allowance(SOURCE_BYTES)
+                found = ByteBudget(SOURCE_BYTES)
                 if len(self._shares) < SOURCES_MAX:
                     self._shares[place] = found
             return found

@@ -1,32 +1,33 @@
-"""A server process between its bound port and its end: what it opens, whom it listens to, and in which order.
+"""Life of a server process, from the bound port to the exit code.
 
-The order matters. The port first, which root alone may bind; then the user without root's powers; only then files and
-keys, so that what the server can read at its start it can read again later, and root's own files it never can. Signals
-do nothing by themselves: they set a flag and wake the loop, which they do even if Python has not run their handler yet.
+The order matters: the port first, which only root may bind; then the unprivileged user; then files and keys, so that
+the server can read again later what it read at its start, and never files of root. Signal handlers only set a flag and
+wake the loop, which happens even if Python has not run the handler yet.
 """
 
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import os
 import signal
 from typing import TYPE_CHECKING, Final
 
+from secftp import system
 from secftp.channel import notify
-from secftp.errors import ExitCode
+from secftp.errors import ExitCode, UsageError
 from secftp.safe_path import module_directory
-from secftp.server.code_places import CodePlaces
 from secftp.server.keyring import Keyring
 from secftp.server.log import Level, Log
-from secftp.server.log_file import open_log
+from secftp.server.log_output import open_log
 from secftp.server.own_names import OwnNamesStore
+from secftp.server.path_checks import CodePaths, check_operator_files
 from secftp.server.quota import BoundedStore, Quota
 from secftp.server.reload import Reloader
-from secftp.server.server import Server
-from secftp.server.trusted import refuse_trusted
-from secftp.server.user import become
+from secftp.server.server import FileServer
 from secftp.storage import ALGORITHMS, LocalStore, load_digests
 from secftp.system import has_controlling_terminal
+from secftp.text import escape
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,9 +48,9 @@ def check(options: ServerOptions) -> None:
 
     Files are read as the user of `options.user`, if one is given, so root can try what a service will meet.
     """
-    refuse_trusted(options)
+    check_operator_files(options)
     if options.user is not None:
-        become(options.user)
+        drop_privileges(options.user)
     with contextlib.ExitStack() as stack:
         log = _open_log(options, stack)
         root = stack.enter_context(contextlib.closing(LocalStore(options.root)))
@@ -67,11 +68,11 @@ def run(
     `announce` tells where it listens; `read_options` is called at each reload. Raises `SecftpError` for what keeps a
     server from starting.
     """
-    refuse_trusted(options)
-    code = CodePlaces()
+    check_operator_files(options)
+    code = CodePaths()
     load_digests(*ALGORITHMS)
     if options.user is not None:
-        become(options.user)
+        drop_privileges(options.user)
     with contextlib.ExitStack() as stack:
         log = _open_log(options, stack)
         root = stack.enter_context(
@@ -82,7 +83,7 @@ def run(
         access = keyring.load()
         reloader = Reloader(options, log, keyring, read_options)
         limits = options.limits.within_descriptors()
-        server = Server(bounded(root), access, log, limits=limits, grace=options.grace, on_hangup=reloader)
+        server = FileServer(bounded(root), access, log, limits=limits, grace=options.grace, on_hangup=reloader)
         reloader.server = server
         stack.callback(reloader.wait)
         listener.wake_at_signals()
@@ -110,7 +111,7 @@ class _Terminal:
     A service has none. Under nohup, SIGHUP is ignored at the start: such a server is meant to stay, and SIGHUP reloads.
     """
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: FileServer) -> None:
         self._server = server
         self.is_ours = signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN and has_controlling_terminal()
         self.is_closed = False
@@ -157,3 +158,59 @@ def _without_own_names(local: LocalStore, seen: Store) -> Store:
     """What sessions see of `local`; no name of ours can be made where `python -m` has looked for modules."""
     directory = module_directory()
     return OwnNamesStore(seen) if directory is not None and local.is_at(directory) else seen
+
+
+def drop_privileges(name: str) -> None:
+    """Become this user, with its groups and its home folder and nothing of root's; raises `UsageError`."""
+    import pwd
+
+    try:
+        entry = pwd.getpwnam(name)
+    except (KeyError, ValueError):
+        raise UsageError(
+            f"There is no user {escape(os.fsencode(name))}.", hint="Give the name of a user of this machine."
+        ) from None
+    if os.geteuid() != entry.pw_uid or os.getuid() != entry.pw_uid:
+        try:
+            os.initgroups(name, entry.pw_gid)
+            os.setgid(entry.pw_gid)
+            os.setuid(entry.pw_uid)
+        except OSError:
+            raise UsageError("Only root can become another user.", hint="Leave out --user, or start as root.") from None
+        with contextlib.suppress(OSError, ImportError):
+            system.forbid_dumps()  # fs.suid_dumpable may have allowed them again
+    os.environ["HOME"] = entry.pw_dir
+    os.environ.pop("XDG_STATE_HOME", None)
+
+
+def reachable_addresses(bound: list[str]) -> list[str]:
+    """What a client can be told to connect to, for sockets bound to these addresses.
+
+    A wildcard becomes every address of this machine of its family, without loopback and without IPv6's link-local ones
+    (they need a zone that only the client knows); loopback stands only where there is nothing else.
+    """
+    found: list[str] = []
+    for address in bound:
+        ip = ipaddress.ip_address(address.partition("%")[0])
+        found += _of_this_machine(ip.version, address) if ip.is_unspecified else [address]
+    unique = list(dict.fromkeys(found))
+    return unique or ["127.0.0.1" if any("." in address for address in bound) else "::1"]
+
+
+def _of_this_machine(version: int, wildcard: str) -> list[str]:
+    import psutil
+
+    addresses = []
+    try:
+        interfaces = psutil.net_if_addrs()
+    except OSError:
+        return [wildcard]  # a sandbox may not look at the machine's interfaces; listening needs no such look
+    for entries in interfaces.values():
+        for entry in entries:
+            try:
+                ip = ipaddress.ip_address(entry.address.partition("%")[0])
+            except ValueError:
+                continue  # a hardware address
+            if ip.version == version and not (ip.is_loopback or ip.is_link_local or ip.is_unspecified):
+                addresses.append(str(ip))
+    return addresses

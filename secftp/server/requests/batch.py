@@ -1,8 +1,9 @@
-"""READMANY and WRITEMANY: small files by the hundred in one message, each with its own fate.
+"""READMANY and WRITEMANY: many small files in one message, each with its own result.
 
-This is where ten thousand files are taken or sent in the time of a few: per file there is the store's work, a digest, a
-line or two for people and a record for programs, and nothing else. What must never happen: that one file's failure
-keeps another from its turn, or that a file is written whose digest was not compared.
+Ten thousand files are read or written in the time of a few: per file there is the store's work, a digest, one or two
+log lines and a record, and nothing else.
+
+Invariants: a file that fails does not affect the others; no file is written before its digest was compared.
 """
 
 from __future__ import annotations
@@ -15,13 +16,13 @@ from secftp.errors import ChecksumMismatch, FileError
 from secftp.messages import ErrorCode, Files, Results, SmallFile, text_for
 from secftp.messages.limits import MAX_BULK, MAX_CONTROL, MAX_SMALL
 from secftp.server.log import FileLine, Operation
-from secftp.server.requests.desk import begin_digester, code_of, error_for, name_of, told
+from secftp.server.requests.context import begin_digester, code_of, error_for, name_of, told
 from secftp.storage import WriteOptions
 
 if TYPE_CHECKING:
     from secftp.errors import Reason
     from secftp.messages import ReadMany, WriteMany
-    from secftp.server.requests.desk import Desk
+    from secftp.server.requests.context import RequestContext
     from secftp.storage import Path
     from secftp.storage.base import Kept
 
@@ -61,7 +62,7 @@ class _Record:
             self._operations.append(Operation(self._name, path, code, now - self._since))
         self._since = now
 
-    def tell(self, desk: Desk) -> None:
+    def tell(self, desk: RequestContext) -> None:
         """All of it, to whoever watches."""
         desk.log.lines([text for done in self._operations for text in self._told(done)])
         desk.log.operations(self._operations)
@@ -74,7 +75,7 @@ class _Record:
         return asked, f"Refused: {text_for(ErrorCode(done.result))}"
 
 
-def write_many(desk: Desk, request: WriteMany) -> None:
+def write_many(desk: RequestContext, request: WriteMany) -> None:
     """RESULTS; ERROR only if none of the files may be written at all."""
     record = _Record("write", "Client requested to write filename: ", "File confirmed, checksum: ")
     try:
@@ -100,7 +101,7 @@ def write_many(desk: Desk, request: WriteMany) -> None:
         record.tell(desk)
 
 
-def _write_all(desk: Desk, request: WriteMany, record: _Record) -> tuple[list[_Fate], list[Kept]]:
+def _write_all(desk: RequestContext, request: WriteMany, record: _Record) -> tuple[list[_Fate], list[Kept]]:
     """How each file fared, and what those that were written have kept; raises before the first of them alone."""
     desk.require("write")
     desk.check()
@@ -143,7 +144,7 @@ def _fitting(fates: list[_Fate]) -> tuple[Reason | None, ...]:
     return tuple(reasons[:last])
 
 
-def read_many(desk: Desk, request: ReadMany) -> None:
+def read_many(desk: RequestContext, request: ReadMany) -> None:
     """FILES, as many as it takes; ERROR in place of those that are not sent any more."""
     record = _Record("read", "Client requesting filename: ", "File sent, checksum: ")
     files: list[_Read] = []
@@ -159,7 +160,7 @@ def read_many(desk: Desk, request: ReadMany) -> None:
         record.tell(desk)
 
 
-def _read_all(desk: Desk, request: ReadMany, record: _Record, files: list[_Read]) -> None:
+def _read_all(desk: RequestContext, request: ReadMany, record: _Record, files: list[_Read]) -> None:
     """Read and send; what is read and not sent yet is in `files`."""
     desk.require("read")
     digest_of = begin_digester(request.algorithm)
@@ -187,7 +188,7 @@ def _read_all(desk: Desk, request: ReadMany, record: _Record, files: list[_Read]
     _send_files(desk, request, files)
 
 
-def _send_files(desk: Desk, request: ReadMany, files: list[_Read]) -> None:
+def _send_files(desk: RequestContext, request: ReadMany, files: list[_Read]) -> None:
     if files:
         reasons = tuple(reason for _, reason in files) if any(reason for _, reason in files) else ()
         desk.channel.send(Files(id=request.id, files=tuple(file for file, _ in files), reasons=reasons))

@@ -1,35 +1,41 @@
-"""One client that has proved itself, and its thread: the session, and the lines that tell of it."""
+"""Thread of one authenticated connection, and the monitor of slow transfers."""
 
 from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from secftp.channel import Channel, Keepalive
 from secftp.errors import ConnectionLost, SecftpError, TransferTimeout
 from secftp.messages import Bye, Direction, ErrorCode, text_for
-from secftp.server.places import Bound, Place, tell
-from secftp.server.requests.arrivals import Arrivals, OwnArrivals
-from secftp.server.requests.repeats import Repeats
+from secftp.server.requests.idempotency import CompletedChanges, ConfirmedFiles, OwnConfirmedFiles
 from secftp.server.session import Context, ServerSession, welcome
+from secftp.server.session_limits import SessionClaim, SessionLimit, log_limit
+from secftp.text import format_rate
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+    from typing import Self
+
     from secftp.channel import PacedStream
     from secftp.handshake import Established
     from secftp.server.access import Access, Grant
-    from secftp.server.limits import Limits
+    from secftp.server.admission import PendingConnection
+    from secftp.server.limits import ServerLimits
     from secftp.server.log import Log
-    from secftp.server.registry import Registry
-    from secftp.server.visitors import Visitor
+    from secftp.server.session_limits import ConnectionRegistry
     from secftp.storage import Store
+
 
 # How long a client that was told of the end may take to hang up.
 LINGER_SECONDS: Final = 1.0
 
 
-class Flag:
+class SignalFlag:
     """What a signal handler may set: no lock, which the very thread that it interrupts could be holding."""
 
     def __init__(self) -> None:
@@ -49,28 +55,28 @@ class Flag:
 
 
 @dataclass
-class Shared:
+class SharedState:
     """What all clients of one server have in common. `access` alone changes: it holds from the next proof on."""
 
     store: Store
     access: Access
     log: Log
-    limits: Limits
-    registry: Registry
+    limits: ServerLimits
+    registry: ConnectionRegistry[ConnectionThread]
     keepalive: Keepalive = field(default_factory=Keepalive)
-    stopping: Flag = field(default_factory=Flag)
-    hurry: Flag = field(default_factory=Flag)
-    repeats: Repeats = field(default_factory=Repeats)
-    arrivals: Arrivals = field(default_factory=Arrivals)
+    stopping: SignalFlag = field(default_factory=SignalFlag)
+    hurry: SignalFlag = field(default_factory=SignalFlag)
+    repeats: CompletedChanges = field(default_factory=CompletedChanges)
+    arrivals: ConfirmedFiles = field(default_factory=ConfirmedFiles)
 
 
-class Client:
+class ConnectionThread:
     """One session and its thread. The door has let it in; whether there is a place for it, the registry knows."""
 
-    def __init__(self, shared: Shared, visitor: Visitor, grant: Grant, established: Established) -> None:
+    def __init__(self, shared: SharedState, visitor: PendingConnection, grant: Grant, established: Established) -> None:
         self.stream: PacedStream = visitor.stream
-        self.place = Place(visitor.source, grant)
-        self.refused_by: Bound | None = None  # why it has no place, if it has none
+        self.place = SessionClaim(visitor.source, grant)
+        self.refused_by: SessionLimit | None = None  # why it has no place, if it has none
         self.store: Store = grant.store or shared.store
         self.thread = threading.Thread(target=self._run, name="secftp-client", daemon=True)
         self._shared = shared
@@ -127,9 +133,9 @@ class Client:
             self._log.end()
             self._shared.registry.leave(self)  # last: a stopping server waits for no more than this
 
-    def _turn_away(self, channel: Channel, bound: Bound) -> None:
-        """Its key has as many sessions as may be, or the last place was taken meanwhile: tell it, under its key."""
-        tell(self._log, bound)
+    def _turn_away(self, channel: Channel, bound: SessionLimit) -> None:
+        """Tell the client, encrypted, that its key or the server has no free session slot."""
+        log_limit(self._log, bound)
         self._log.line("Refused: busy.")
         self._log.handshake("busy")
         with contextlib.suppress(SecftpError, OSError):
@@ -142,7 +148,7 @@ class Client:
         shared = self._shared
         stopping = shared.stopping.is_set
         rights, hurry = self._grant.rights, shared.hurry.is_set
-        arrivals = OwnArrivals(shared.arrivals, self.store, self._owner())
+        arrivals = OwnConfirmedFiles(shared.arrivals, self.store, self._owner())
         context = Context(self.store, rights, self._log, stopping, hurry, shared.repeats, arrivals)
         self._session, self._channel = ServerSession(channel, context), channel
         shared.keepalive.watch(channel)
@@ -177,3 +183,54 @@ class Client:
                 channel.linger(LINGER_SECONDS)
             else:
                 channel.close(Bye())
+
+
+# Looks in the time over which the rate is taken.
+LOOKS: Final = 12
+
+
+class MinRateMonitor:
+    """A context manager that looks after the clients that `clients` names, while it is entered."""
+
+    def __init__(self, limits: ServerLimits, clients: Callable[[], list[ConnectionThread]]) -> None:
+        self._rate = limits.min_rate
+        self._seconds = limits.min_rate_seconds
+        self._clients = clients
+        self._since: dict[
+            ConnectionThread, tuple[float, int]
+        ] = {}  # when its time began, and what it had moved by then
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="secftp-watch", daemon=True)
+
+    def __enter__(self) -> Self:
+        if self._rate is not None:
+            self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._over.set()
+        if self._rate is not None:
+            self._thread.join()
+
+    def _run(self) -> None:
+        while not self._over.wait(self._seconds / LOOKS):
+            self._look(time.monotonic())
+
+    def _look(self, now: float) -> None:
+        moving = [client for client in self._clients() if client.moving]
+        self._since = {
+            client: self._since.get(client, (now, client.stream.moved)) for client in moving
+        }  # a client that moves none any more begins anew
+        for client, (began, moved) in list(self._since.items()):
+            if now - began >= self._seconds:
+                self._judge(client, (client.stream.moved - moved) / (now - began))
+                self._since[client] = now, client.stream.moved
+
+    def _judge(self, client: ConnectionThread, rate: float) -> None:
+        assert self._rate is not None  # else nobody looks
+        if rate < self._rate:
+            least = format_rate(self._rate)
+            client.limit("min_rate", f"A transfer was cut: {format_rate(rate)}, and {least} is the least.")
+            client.stream.interrupt()

@@ -1,7 +1,7 @@
-"""What every request's handler has at hand, and the words in which it is told of.
+"""Context that the handlers of requests share: rights, limits, log lines and error answers.
 
-A request is answered once. A handler that can't do it raises the `FileError` that says why, and the answer to that is
-ERROR; what the error's own sentence says stays here, since it may name what no client should know.
+A request is answered once. A handler that fails raises a `FileError`, and the answer is ERROR; the message of the
+exception stays here, as it may name what the client must not know.
 """
 
 from __future__ import annotations
@@ -13,10 +13,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from secftp.errors import AlreadyExists, FileError, InstallationError, Reason
 from secftp.messages import Error, ErrorCode, code_for, reason_for, text_for
 from secftp.server.as_json import shortened
-from secftp.server.requests.arrivals import Arrivals, OwnArrivals
-from secftp.server.requests.filling import Filling
-from secftp.server.requests.repeats import Repeats
-from secftp.server.requests.written import Written
+from secftp.server.requests.idempotency import CompletedChanges, ConfirmedFiles, OwnConfirmedFiles
+from secftp.server.requests.session_files import CreatedPaths, WritableDirectories
 from secftp.storage import digester, new_digest
 from secftp.text import escape, format_rate, format_size
 
@@ -41,7 +39,7 @@ _MISSING: Final = {
 }
 
 
-class Refused(FileError):
+class RequestRefused(FileError):
     """A request that the server itself refuses or breaks off, for a reason that no file has."""
 
     def __init__(self, code: ErrorCode, reason: Reason | None = None) -> None:
@@ -49,7 +47,7 @@ class Refused(FileError):
         self.code = code
 
 
-class Interrupted(Refused):
+class RequestInterrupted(RequestRefused):
     """A request that is broken off because the client wants no more of it, or the server stops."""
 
 
@@ -65,7 +63,7 @@ class Outcome(NamedTuple):
     moved: bool = False
 
 
-class Desk:
+class RequestContext:
     """One session's handlers' common ground. `hurry` says that the request under way is to be broken off."""
 
     __slots__ = ("arrivals", "channel", "filling", "hurry", "log", "repeats", "rights", "store", "written")
@@ -77,25 +75,25 @@ class Desk:
         rights: Rights,
         log: SessionLog,
         hurry: Callable[[], bool],
-        repeats: Repeats | None = None,
-        arrivals: OwnArrivals | None = None,
+        repeats: CompletedChanges | None = None,
+        arrivals: OwnConfirmedFiles | None = None,
     ) -> None:
         self.channel = channel
         self.store = store
         self.rights = rights
         self.log = log
         self.hurry = hurry
-        self.repeats = repeats or Repeats()
-        self.arrivals = arrivals or OwnArrivals(Arrivals(), store, "")
-        self.filling = Filling(store)
-        self.written = Written(store)
+        self.repeats = repeats or CompletedChanges()
+        self.arrivals = arrivals or OwnConfirmedFiles(ConfirmedFiles(), store, "")
+        self.filling = WritableDirectories(store)
+        self.written = CreatedPaths(store)
 
     def require(self, *rights: str) -> None:
-        """Raise `Refused` if this client lacks one of these rights, by their names in `Rights`."""
+        """Raise `RequestRefused` if this client lacks one of these rights, by their names in `Rights`."""
         for right in rights:
             if not getattr(self.rights, right):
                 reading = right not in _CHANGING or self.rights.write or self.rights.delete
-                raise Refused(ErrorCode.FORBIDDEN if reading else ErrorCode.READ_ONLY, self._missing(right))
+                raise RequestRefused(ErrorCode.FORBIDDEN if reading else ErrorCode.READ_ONLY, self._missing(right))
 
     def _missing(self, right: str) -> Reason | None:
         """The reason that tells of a right which the key lacks; none for a client without a key."""
@@ -124,19 +122,19 @@ class Desk:
             self.written.add(path, is_directory=is_directory)
 
     def check(self, request: int | None = None) -> None:
-        """Raise `Interrupted` if the server is in a hurry, or the client has cancelled this request.
+        """Raise `RequestInterrupted` if the server is in a hurry, or the client has cancelled this request.
 
         With a request also what `Channel.cancelled` raises.
         """
         if self.hurry():
-            raise Interrupted(ErrorCode.STOPPING)
+            raise RequestInterrupted(ErrorCode.STOPPING)
         if request is not None and self.channel.cancelled(request):
-            raise Interrupted(ErrorCode.CANCELLED)
+            raise RequestInterrupted(ErrorCode.CANCELLED)
 
 
 def code_of(problem: FileError) -> ErrorCode:
     """What a client is told of a failure."""
-    return problem.code if isinstance(problem, Refused) else code_for(problem)
+    return problem.code if isinstance(problem, RequestRefused) else code_for(problem)
 
 
 def told(problem: FileError) -> tuple[ErrorCode, Reason | None]:
@@ -161,7 +159,7 @@ def begin_digest(algorithm: Algorithm) -> Digest:
     try:
         return new_digest(algorithm)
     except InstallationError:
-        raise Refused(ErrorCode.UNSUPPORTED) from None
+        raise RequestRefused(ErrorCode.UNSUPPORTED) from None
 
 
 def begin_digester(algorithm: Algorithm) -> Callable[[bytes], bytes]:
@@ -169,7 +167,7 @@ def begin_digester(algorithm: Algorithm) -> Callable[[bytes], bytes]:
     try:
         return digester(algorithm)
     except InstallationError:
-        raise Refused(ErrorCode.UNSUPPORTED) from None
+        raise RequestRefused(ErrorCode.UNSUPPORTED) from None
 
 
 def hash_part(
@@ -193,7 +191,7 @@ def hash_part(
     return done
 
 
-class Reporter:
+class ProgressLog:
     """Progress lines for files that take long; short ones have none."""
 
     def __init__(self, log: SessionLog) -> None:

@@ -1,6 +1,6 @@
-"""STAT and LIST: what is there.
+"""STAT and LIST: metadata of files and directories.
 
-A listing has no bound: it is read, sent and forgotten a message at a time, as fast as the client takes it.
+A listing has no bound: it is read and sent a message at a time, as fast as the client takes it.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Final, cast
 from secftp.errors import FileError, NameRefused, TooLarge
 from secftp.messages import Entries, Info, Listed
 from secftp.messages.limits import MAX_BULK, MAX_ENTRIES
-from secftp.server.requests.desk import Outcome, code_of, name_of
+from secftp.server.requests.context import Outcome, code_of, name_of
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
     from secftp.messages import List, Stat
-    from secftp.server.requests.desk import Desk
+    from secftp.server.requests.context import RequestContext
     from secftp.storage.base import Scanned
 
 _ENVELOPE_BYTES: Final = 64  # of ENTRIES around its entries, at most
@@ -27,7 +27,7 @@ _NAME_BYTES: Final = 2  # of a name around its bytes
 _CHECK_ENTRIES: Final = 256
 
 
-def stat(desk: Desk, request: Stat) -> Outcome:
+def stat(desk: RequestContext, request: Stat) -> Outcome:
     """INFO."""
     desk.log.line(f"Client asking about: {name_of(request.path)}")
     # Whoever may read a file may know of it, and whoever may write one of what is kept of it.
@@ -40,7 +40,7 @@ def stat(desk: Desk, request: Stat) -> Outcome:
     return Outcome()
 
 
-def list_folder(desk: Desk, request: List) -> Outcome:
+def list_folder(desk: RequestContext, request: List) -> Outcome:
     """ENTRIES; a folder that fails when some have left is an ERROR behind them."""
     desk.log.line(f"Client requesting listing: {name_of(request.path)}")
     desk.require("list")
@@ -59,7 +59,7 @@ def list_folder(desk: Desk, request: List) -> Outcome:
     return Outcome()
 
 
-def _send_parts(desk: Desk, request: List, scanned: Generator[Scanned], entries: list[Listed]) -> int:
+def _send_parts(desk: RequestContext, request: List, scanned: Generator[Scanned], entries: list[Listed]) -> int:
     """Send full parts; how many entries there were. What is left for the last one, or was when it failed: `entries`."""
     room = MAX_BULK - _ENVELOPE_BYTES
     count = 0
@@ -80,7 +80,7 @@ def _send_parts(desk: Desk, request: List, scanned: Generator[Scanned], entries:
     return count
 
 
-def _send(desk: Desk, request: List, entries: list[Listed]) -> None:
+def _send(desk: RequestContext, request: List, entries: list[Listed]) -> None:
     """A part leaves at once: what is found while the client reads it is worth more than a fuller batch."""
     desk.channel.send(Entries(id=request.id, entries=tuple(entries)))
     desk.channel.flush()

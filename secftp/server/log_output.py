@@ -1,9 +1,11 @@
-"""Where a log's lines go: a stream that may be a pipe nobody reads, a stopped terminal, or closed.
+"""Output of the log: a writer that never blocks for long, and the log file.
 
-What must never happen: that whoever does not read the log holds up the server, or that a log which can't be written
-ends a transfer. So before each piece it is asked whether the stream takes it; if not, there is one wait, and from then
-on lines are thrown away, and counted, until it takes some again. All sessions wait meanwhile, so a reader that is only
-slow is waited for once a minute.
+The stream may be a pipe that is not read, a stopped terminal, or closed. Before each piece the writer polls the stream.
+If it takes nothing, there is one wait; from then on lines are dropped, and counted, until it takes some again. All
+sessions wait meanwhile, so a slow reader is waited for once a minute.
+
+Invariants: a log that is not read never holds up the server, and one that can't be written never ends a transfer; the
+log file is never a symlink or a pipe, and never in the clients' reach.
 """
 
 from __future__ import annotations
@@ -15,7 +17,9 @@ import sys
 import time
 from typing import TYPE_CHECKING, Final
 
-from secftp.text import fitting
+from secftp.errors import UsageError
+from secftp.server.path_checks import check_file
+from secftp.text import escape, fitting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +32,7 @@ PATIENT_AGAIN_SECONDS: Final = 60.0
 _PART_SIGNS: Final = PIECE_BYTES // 4  # none has more bytes in UTF-8
 
 
-class Outlet:
+class NonBlockingWriter:
     """One stream, standard output if none is given. For one thread at a time."""
 
     def __init__(self, stream: TextIO | None = None) -> None:
@@ -107,3 +111,23 @@ def _pieces(text: str) -> Iterator[list[str]]:
             piece, size = piece + line, size + length
     if piece:
         yield [piece]
+
+
+MODE: Final = 0o640
+# O_NONBLOCK: a pipe that nobody reads must not hold up the start.
+_FLAGS: Final = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+
+
+def open_log(path: str, root: str) -> TextIO:
+    """The file, to be appended to; raises `UsageError` for what is no regular file or can be reached in `root`."""
+    check_file(path, root, "log file", is_key=False)
+    shown = escape(os.fsencode(path))
+    try:
+        descriptor = os.open(path, _FLAGS, MODE)
+    except OSError as problem:
+        reason = (problem.strerror or "").lower()
+        raise UsageError(f"The log file {shown} can't be opened: {reason}.", hint="Links are not followed.") from None
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise UsageError(f"The log file {shown} is not a regular file.")
+    return open(descriptor, "a", encoding="utf-8")

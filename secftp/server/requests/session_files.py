@@ -1,0 +1,103 @@
+"""Paths that one session has made writable or created.
+
+A client that copies a tree sets a directory's permissions last (SETATTR). If that never happens, the end of the session
+restores what was there. A client that may write but not replace may set permissions and times of what it created in the
+same session; that right ends with the session, and when another file takes the name.
+
+Invariants: no directory stays writable after a broken session; a client sets nothing of what it has not created; the
+number of remembered paths is bounded.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from typing import TYPE_CHECKING, Final
+
+from secftp.errors import FileError
+
+if TYPE_CHECKING:
+    from secftp.storage import Path, Store
+    from secftp.storage.base import Identity
+
+# A client sends what it has gathered for a directory before it has asked for 256 others (`copy.sending`).
+MOST_WRITABLE: Final = 1024
+
+
+class WritableDirectories:
+    """What one session has made writable in `store`."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._modes: dict[Path, int] = {}  # in the order in which they were made writable
+
+    def begin(self, path: Path) -> bool:
+        """Make a directory writable until `end` or `close`; whether anything had to be changed for that."""
+        mode = self._store.make_writable(path)
+        if mode is None:
+            return False
+        if len(self._modes) >= MOST_WRITABLE:
+            self._restore(next((old for old in self._modes if path[: len(old)] != old), path))
+        self._modes[path] = mode
+        return True
+
+    def end(self, path: Path) -> None:
+        """Its permissions have been set, or it is gone: nothing is to be restored."""
+        self._modes.pop(path, None)
+
+    def close(self) -> None:
+        """Restore what is left, the innermost first; idempotent."""
+        for path in reversed(list(self._modes)):
+            self._restore(path)
+
+    def _restore(self, path: Path) -> None:
+        mode = self._modes.pop(path, None)
+        if mode is not None:
+            # It may be gone, renamed or not ours any more: then there is nothing to restore.
+            with contextlib.suppress(FileError):
+                self._store.restore_mode(path, mode)
+
+
+# Directories that wait for their last file: a tree that is copied depth first has as many as it is deep, and some more.
+MOST_DIRECTORIES: Final = 4096
+MOST_OTHERS: Final = 1024
+_KEY_BYTES: Final = 16
+
+
+class CreatedPaths:
+    """The last names that a session has made in `store`."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._directories: dict[bytes, Identity] = {}  # those that were not asked about since; oldest first
+        self._others: dict[bytes, Identity] = {}
+
+    def add(self, path: Path, *, is_directory: bool = False) -> None:
+        """It has been made, just now."""
+        with contextlib.suppress(FileError):  # it is gone again: then there is nothing to remember
+            identity = self._store.identity(path)
+            key = _key(path)
+            self._directories.pop(key, None)
+            self._others.pop(key, None)
+            if is_directory:
+                _remember(self._directories, key, identity, MOST_DIRECTORIES)
+            else:
+                _remember(self._others, key, identity, MOST_OTHERS)
+
+    def find(self, path: Path) -> Identity | None:
+        """What this session has made under that name, None for nothing that it knows of."""
+        key = _key(path)
+        identity = self._directories.pop(key, None)
+        if identity is not None:
+            _remember(self._others, key, identity, MOST_OTHERS)
+        return identity or self._others.get(key)
+
+
+def _remember(names: dict[bytes, Identity], key: bytes, identity: Identity, most: int) -> None:
+    if len(names) >= most:
+        del names[next(iter(names))]
+    names[key] = identity
+
+
+def _key(path: Path) -> bytes:
+    return hashlib.blake2b(b"/".join(path), digest_size=_KEY_BYTES).digest()
