@@ -1,1 +1,1 @@
-"""Benchmarks: the ladder (`pytest --benchmark-only`), the core beside libcrypto, handshakes, peers, and the report."""
+"""Benchmarks: the ladder (`pytest --benchmark-only`), core, handshakes, load, other programs, and the report."""

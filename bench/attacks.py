@@ -1,7 +1,7 @@
-"""What keeps clients out of a server, if it can: floods of hellos, guessers, silent connections, sessions without end.
+"""Denial-of-service attacks on a server: floods of hellos, guessing, silent connections, idle sessions.
 
-Each attack runs in threads of its own from `start` to `stop` and counts what it got. All of it stays on this machine's
-own addresses, and is bounded: in connections at once, and in hellos a second.
+Each attack runs in its own threads from `start` to `stop` and counts outcomes. Attacks use addresses of this machine
+only, and are bounded in concurrent connections and in hellos per second.
 """
 
 from __future__ import annotations
@@ -25,34 +25,34 @@ if TYPE_CHECKING:
     from secftp.channel import Credentials
 
 Address = tuple[str, int]
-# The source of the attack's connection with this number.
+# Returns the source address of the connection with a number.
 Sources = "Callable[[int], str]"
-PATIENCE_SECONDS = 30.0
+TIMEOUT_SECONDS = 30.0
 CONNECTIONS_MAX = 2000
 HELLO_BYTES = 141
 
 
 class Attack(Protocol):
-    """Something that goes on until it is stopped; what it came to, by outcome."""
+    """An attack that runs until it is stopped, and its number of outcomes by kind."""
 
     outcomes: Counter[str]
 
     def start(self) -> None:
-        """Begin."""
+        """Start the attack."""
         ...
 
     def stop(self) -> None:
-        """End, and return when all is closed."""
+        """Stop, and return when all connections are closed."""
         ...
 
 
-def connect_from(source: str, address: Address, *, timeout: float = PATIENCE_SECONDS) -> socket.socket:
-    """A connection from one of this machine's addresses."""
+def connect_from(source: str, address: Address, *, timeout: float = TIMEOUT_SECONDS) -> socket.socket:
+    """Connect from one of this machine's addresses."""
     return socket.create_connection(address, timeout=timeout, source_address=(source, 0))
 
 
 def shake_hands(source: str, address: Address, credentials: Credentials, *, timeout: float) -> Channel:
-    """A session as far as WELCOME, within so many seconds in all; raises what can go wrong."""
+    """Open a session and receive WELCOME, within `timeout` seconds in all."""
     deadline = time.monotonic() + timeout
     handshake = ClientHandshake(credentials.password, credentials.suite, credentials.mode, credentials.name)
     sock = connect_from(source, address, timeout=timeout)
@@ -64,7 +64,7 @@ def shake_hands(source: str, address: Address, credentials: Credentials, *, time
         left = max(0.001, deadline - time.monotonic())
         channel = Channel(Stream(sock), established, Direction.TO_SERVER, timeout=left)
         channel.flush()
-        _require_place(channel)
+        _require_session(channel)
     except BaseException:
         sock.close()
         raise
@@ -78,14 +78,14 @@ def _receive(sock: socket.socket, deadline: float) -> bytes:
     return data
 
 
-def _require_place(channel: Channel) -> None:
-    """Take WELCOME. Who has proved a key and gets no place is told BYE right behind it."""
+def _require_session(channel: Channel) -> None:
+    """Receive WELCOME. An authenticated client that gets no session receives BYE right after it."""
     if isinstance(channel.receive(), Bye) or channel.waiting():
         raise ConnectionResetError
 
 
 class Repeated:
-    """So many threads of which each does the same thing again and again, with a pause in between."""
+    """`count` threads that repeat a step, with a pause in between."""
 
     def __init__(self, count: int, pause: float, step: Callable[[], str]) -> None:
         self.outcomes: Counter[str] = Counter()
@@ -96,12 +96,12 @@ class Repeated:
         self._threads = [threading.Thread(target=self._run, name="attack", daemon=True) for _ in range(count)]
 
     def start(self) -> None:
-        """Begin."""
+        """Start the attack."""
         for thread in self._threads:
             thread.start()
 
     def stop(self) -> None:
-        """End; a step that waits for an answer is left to its own end."""
+        """Stop; a step that waits for a reply ends by itself."""
         self._over.set()
 
     def _run(self) -> None:
@@ -113,7 +113,7 @@ class Repeated:
 
 
 def guessers(count: int, pause: float, source: str, address: Address, wrong: Credentials) -> Repeated:
-    """So many clients of one address that try a wrong key again and again."""
+    """Return `count` clients of one address that keep trying wrong keys."""
 
     def guess() -> str:
         try:
@@ -128,9 +128,9 @@ def guessers(count: int, pause: float, source: str, address: Address, wrong: Cre
 
 
 class Flood:
-    """Connections from one source after the other, so many a second; without a hello, if that is empty.
+    """Connections from one source address after the other, `rate` per second; silent ones if `hello` is empty.
 
-    `keep` of them stay open until the server closes them; with `renewed` they are opened again then.
+    At most `keep` of them are open at once, until the server closes them.
     """
 
     def __init__(self, rate: float, keep: int, sources: Callable[[int], str], address: Address, hello: bytes) -> None:
@@ -146,11 +146,11 @@ class Flood:
         self._thread = threading.Thread(target=self._run, name="flood", daemon=True)
 
     def start(self) -> None:
-        """Begin."""
+        """Start the attack."""
         self._thread.start()
 
     def stop(self) -> None:
-        """End, and close all."""
+        """Stop, and close all connections."""
         self._over.set()
         self._thread.join()
 
@@ -190,7 +190,7 @@ class Flood:
             self._close(sock, "lost")
             return
         if len(answer) == HELLO_BYTES:
-            self.outcomes["challenged"] += 1  # it is kept, and never answers
+            self.outcomes["challenged"] += 1  # stays open without a reply
         else:
             self._close(sock, "refused" if answer else "closed")
 
@@ -202,7 +202,7 @@ class Flood:
 
 
 class Sessions:
-    """As many sessions at once as there are to be had, up to `count`, which stay and are kept alive."""
+    """As many concurrent sessions as the server accepts, up to `count`, which are kept alive."""
 
     def __init__(self, count: int, sources: Callable[[int], str], address: Address, credentials: Credentials) -> None:
         self.outcomes: Counter[str] = Counter()
@@ -217,13 +217,13 @@ class Sessions:
         self._thread = threading.Thread(target=self._run, name="sessions", daemon=True)
 
     def start(self) -> None:
-        """Begin, and return when it has what it can get."""
+        """Start, and return when no more sessions are accepted."""
         for _ in range(self._count):
             self._open()
         self._thread.start()
 
     def stop(self) -> None:
-        """End, and close all."""
+        """Stop, and close all connections."""
         self._over.set()
         self._thread.join()
         for channel in self._channels:
@@ -232,7 +232,7 @@ class Sessions:
                 channel.close(Bye())
 
     def _run(self) -> None:
-        while not self._over.wait(0.1):  # for a place that may have become free
+        while not self._over.wait(0.1):  # a slot may have become free
             if len(self._channels) < self._count:
                 self._open()
 
@@ -240,7 +240,7 @@ class Sessions:
         self._number += 1
         try:
             channel = shake_hands(
-                self._sources(self._number), self._address, self._credentials, timeout=PATIENCE_SECONDS
+                self._sources(self._number), self._address, self._credentials, timeout=TIMEOUT_SECONDS
             )
         except HandshakeRefused:
             self.outcomes["refused"] += 1

@@ -1,7 +1,7 @@
-"""Many clients at once on one server: `python -m bench.clients`, or `make bench-clients`.
+"""Concurrent clients of one server: `python -m bench.clients`, or `make bench-clients`.
 
-What one client process gets alone, and what eight at once get together and each, in turn and as medians; then what a
-connection costs the server in memory, once a file has gone through it. Reads end in /dev/null and writes on tmpfs.
+The rate of one client process alone, and of eight concurrent ones, in total and each, measured in turn, as medians;
+then the memory of the server per connection, after a file has been transferred. Reads go to /dev/null, writes to tmpfs.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from bench.peers.servers import Secftp
 
 CLIENTS = 8
-# In all it is the same: memory that was not used lately is slow, and whoever used more of it would look slower.
+# The same total: memory that was not used recently is slow, so using more of it would look slower.
 EACH_BYTES = 1 << 29
 ALONE_BYTES = CLIENTS * EACH_BYTES
 CONNECTIONS, SAMPLE_BYTES = 64, 4 << 20
@@ -46,7 +46,7 @@ MIB = 1 << 20
 
 
 class Together(NamedTuple):
-    """What clients that ran at once got: bytes a second, in all, and of the fastest and the slowest."""
+    """Rates of concurrent clients, in bytes per second: the total, the fastest and the slowest."""
 
     sum: float
     fastest: float
@@ -54,7 +54,7 @@ class Together(NamedTuple):
 
 
 def together(commands: list[list[str]], size: int) -> Together:
-    """Run all commands at once, each of which moves `size` bytes; raises `BenchError` if one fails."""
+    """Run all commands concurrently, each of which transfers `size` bytes; raises `BenchError` if one fails."""
     start = time.perf_counter()
     running = {
         process.pid: process
@@ -79,7 +79,7 @@ def together(commands: list[list[str]], size: int) -> Together:
 
 
 def compare(command: Callable[[int, int], list[str]], rounds: int, tidy: Callable[[], None]) -> tuple[float, Together]:
-    """One client's rate, and that of eight at once: medians of rounds in turn, after one that does not count."""
+    """Return the rate of one client and of eight concurrent ones: medians of alternating rounds, after a warm-up."""
     alone: list[float] = []
     many: list[Together] = []
     for number in range(rounds + 1):
@@ -94,7 +94,7 @@ def compare(command: Callable[[int, int], list[str]], rounds: int, tidy: Callabl
 
 
 def show(way: str, alone: float, many: Together) -> None:
-    """One line of the table."""
+    """Print a line of the table."""
     print(
         f"  {way:<8}{alone / 1e6:>10.0f}{many.sum / 1e6:>12.0f}{many.sum / alone:>8.2f}"
         f"{many.fastest / 1e6:>12.0f}{many.slowest / 1e6:>10.0f}{many.fastest / many.slowest:>8.2f}"
@@ -102,7 +102,7 @@ def show(way: str, alone: float, many: Together) -> None:
 
 
 def memory(served: Secftp, file: Path) -> None:
-    """What each of many open connections costs the server, after a file has gone through each."""
+    """Print the memory of the server per open connection, after a file was transferred over each."""
     host, _, port = served.place.rpartition(":")
     credentials = Credentials(read_key_file(served.key).password(), Suite.AES128, Mode.KEYED)
     process = psutil.Process(served.server.pid)
@@ -123,7 +123,7 @@ def memory(served: Secftp, file: Path) -> None:
 
 
 def measure(rounds: int) -> None:
-    """Everything against one server, printed."""
+    """Measure everything with one server and print it."""
     with contextlib.ExitStack() as stack:
         place = TMPFS if TMPFS.is_dir() else None
         root, own = (
@@ -154,9 +154,9 @@ def measure(rounds: int) -> None:
 
 
 def main() -> None:
-    """Run it."""
+    """Parse the command line and run the benchmark."""
     parser = argparse.ArgumentParser(prog="python -m bench.clients", description=__doc__.split("\n\n")[0])
-    parser.add_argument("--rounds", type=int, default=5, help="how often each runs (default: 5)")
+    parser.add_argument("--rounds", type=int, default=5, help="number of rounds (default: 5)")
     options = parser.parse_args()
     machine = facts()
     print(f"processor: {machine['Processor']}\nlibcrypto: {machine['libcrypto']}")

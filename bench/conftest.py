@@ -1,8 +1,8 @@
-"""How `pytest --benchmark-only` gets at the ladder, and at nothing else, and what a plain `pytest` does with it.
+"""Collection and reporting of the ladder benchmarks.
 
-A plain `pytest` runs every rung once with the smallest size and measures nothing: benchmarks that nobody runs rot.
-Asked to measure (by any option of pytest-benchmark that wants figures), it runs all sizes, and ends with one table of
-rates beside pytest-benchmark's own.
+A plain `pytest` runs every rung once with the smallest size, without measuring, so that the benchmarks keep working.
+With any option of pytest-benchmark that needs figures, all sizes run, and a table of rates is printed in addition to
+pytest-benchmark's own.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 SIZES = (1 << 10, 1 << 20, 1 << 26)
 LARGEST = 1 << 30
-MEGABYTES = 10_000_000  # from so many bytes a second on, one decimal of MB/s is enough
-# Options that make no sense without figures.
+MEGABYTES = 10_000_000  # above this rate, one decimal of MB/s is enough
+# Options that need measured figures.
 MEASURING = ("only", "enable", "autosave", "save", "save_data", "compare", "compare_fail", "histogram", "json")
-# What has to be made ready for each round is not calibrated by pytest-benchmark: how often, by size.
+# Rounds by size for benchmarks with a setup, which pytest-benchmark does not calibrate.
 PREPARED_ROUNDS = {1 << 10: 500, 1 << 20: 200, 1 << 26: 10}
 
 
 class Rate(NamedTuple):
-    """One line of the last table, and one cell of it."""
+    """One cell of the table of rates."""
 
     rung: str
     label: str
@@ -49,11 +49,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[RATES] = []
     if config.option.benchmark_only and config.args_source is pytest.Config.ArgsSource.TESTPATHS:
-        config.args = [str(HERE)]  # nothing in tests/ is a benchmark, and to collect it takes longer than a rung
+        config.args = [str(HERE)]  # tests/ has no benchmarks, and collecting it takes longer than a rung
 
 
 def measuring(config: pytest.Config) -> bool:
-    """Whether figures were asked for."""
+    """Return whether figures were requested."""
     return any(config.getoption(f"benchmark_{name}", None) for name in MEASURING)
 
 
@@ -66,9 +66,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture
 def measure(request: pytest.FixtureRequest, benchmark: BenchmarkFixture, size: int) -> Callable[..., None]:
-    """`measure(rung, label, function)`: time a function that moves `size` bytes.
+    """`measure(rung, label, function)` times a function that transfers `size` bytes.
 
-    With `setup` it is made ready before each round, outside the time.
+    `setup` runs before each round and is not timed.
     """
 
     def run(rung: str, label: str, function: Callable[[], object], setup: Callable[[], None] | None = None) -> None:

@@ -1,8 +1,8 @@
-"""The core beside the libcrypto it stands on: `python -m bench.core`, or `make bench-core`.
+"""The C core compared with the libcrypto it uses: `python -m bench.core`, or `make bench-core`.
 
-Everything runs in one process, on one core, in turn: A B C A B C ..., so that a slow minute of the machine is slow for
-all, and each figure is a median of the rounds. Time is the thread's CPU time. `openssl speed` runs as a process between
-the rounds and measures its CPU time by itself. Ratios are ratios of medians.
+Everything runs in one process, on one processor, in turn (A B C A B C ...), so that a slow phase of the machine affects
+all alike; each figure is the median of the rounds. Time is the CPU time of the thread. `openssl speed` runs as a
+process between the rounds and measures its own CPU time. Ratios are ratios of medians.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ FRAMES = 16
 PAYLOAD = 65536
 SMALL = (64, 1024, 4096)
 SMALL_FRAMES = 256
-# What a frame adds in front of its ciphertext, and in all (docs/PROTOCOL.md, "Frames").
+# Sizes of a frame's parts, and of a whole frame (docs/PROTOCOL.md, "Frames").
 LENGTH, HEADER, TAG = 4, 8, 16
 WIRE = 65572
-# Seconds that one contender works in one round: far above the clock's grain, short enough to alternate often.
+# Time of a contender per round: far above the resolution of the clock, short enough to alternate often.
 TURN_SECONDS = 0.02
 SPEED_EVERY = 5  # rounds
-# Turns that differ by more than this were disturbed.
+# A larger ratio between turns means that other load disturbed them.
 QUIET = 1.2
 AES_BITS = {Suite.AES128: 128, Suite.AES256: 256}
 
 
 class Contender:
-    """Something that is timed: each call does `units` units of work. What `prepare` does is not in the time."""
+    """A timed function: each call does `units` units of work. `prepare` runs before each call and is not timed."""
 
     def __init__(self, call: Callable[[], None], units: int, prepare: Callable[[], None] | None = None) -> None:
         self._call = call
@@ -51,15 +51,15 @@ class Contender:
         self._calls = max(1, round(TURN_SECONDS / self._time()))
 
     def turn(self) -> None:
-        """Work for one turn."""
+        """Measure one turn."""
         self._seconds.append(self._time() / (self._calls * self._units))
 
     def seconds(self) -> float:
-        """Per unit, the median of the turns."""
+        """Return the median time per unit."""
         return median(self._seconds)
 
     def spread(self) -> float:
-        """How many times as long as the fastest turn the slowest took."""
+        """Return the ratio of the slowest turn to the fastest."""
         return max(self._seconds) / min(self._seconds)
 
     def _time(self) -> float:
@@ -78,7 +78,7 @@ class Contender:
 
 
 def sealing(suite: Suite, count: int, payload: int, units: int) -> dict[str, Contender]:
-    """Sealing and opening of one batch by secftp."""
+    """Return sealing and opening of one batch by secftp."""
     seals, opens = Batch(suite, count, payload), Batch(suite, count, payload)
     name = suite.name.lower()
     return {
@@ -88,7 +88,7 @@ def sealing(suite: Suite, count: int, payload: int, units: int) -> dict[str, Con
 
 
 def gcm(bits: int, count: int, payload: int, units: int) -> dict[str, Contender]:
-    """The same of libcrypto's GCM: the length as associated data, header and payload encrypted, a tag."""
+    """Return the same for libcrypto's GCM: length as associated data, header and payload encrypted, a tag."""
     name = f"AES-{bits}-GCM"
     frames = Frames(count, HEADER + payload, stride=LENGTH + HEADER + payload + TAG)
     sealer, opener = Cipher(name), Cipher(name, encrypting=False)
@@ -99,7 +99,7 @@ def gcm(bits: int, count: int, payload: int, units: int) -> dict[str, Contender]
 
 
 def ciphers(bits: int) -> dict[str, Contender]:
-    """CBC of one batch as libcrypto does it and in lanes, and what the lanes are made of."""
+    """Return CBC of one batch by libcrypto and in lanes, and ECB as the bound of the lanes."""
     frames = Frames(FRAMES, PAYLOAD, stride=WIRE, first=LENGTH)
     ecb, cbc = Cipher(f"AES-{bits}-ECB"), Cipher(f"AES-{bits}-CBC")
     units = FRAMES * PAYLOAD
@@ -111,14 +111,14 @@ def ciphers(bits: int) -> dict[str, Contender]:
 
 
 class Speed:
-    """The `openssl` command's own figure for AES-CBC with one message of 64 KiB, if the command is here."""
+    """The figure of `openssl speed` for AES-CBC with a message of 64 KiB."""
 
     def __init__(self, bits: int) -> None:
         self._cipher = f"aes-{bits}-cbc"
         self._rates: list[float] = []
 
     def turn(self) -> None:
-        """One second of it."""
+        """Measure for one second."""
         command = ["openssl", "speed", "-seconds", "1", "-bytes", str(PAYLOAD), "-evp", self._cipher]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         found = re.search(rf"^{self._cipher}\s+([\d.]+)k", done.stdout, re.MULTILINE | re.IGNORECASE)
@@ -127,12 +127,12 @@ class Speed:
         self._rates.append(float(found[1]) * 1000)
 
     def seconds(self) -> float:
-        """Per byte, the median of the turns."""
+        """Return the median time per byte."""
         return 1 / median(self._rates)
 
 
 class Target(NamedTuple):
-    """`ours` is to be at least `bound` times as fast as `other`."""
+    """A target: `ours` is at least `bound` times as fast as `other`."""
 
     ours: str
     other: str
@@ -150,7 +150,7 @@ TARGETS = (
 
 
 def large_batches() -> dict[str, Contender]:
-    """Everything that is told in GB/s."""
+    """Return everything that is reported in GB/s."""
     units = FRAMES * PAYLOAD
     tags = Frames(FRAMES, PAYLOAD, stride=WIRE, first=LENGTH)
     found = ciphers(128) | ciphers(256) | {"poly1305": Contender(tags.poly1305, units)}
@@ -162,7 +162,7 @@ def large_batches() -> dict[str, Contender]:
 
 
 def small_batches(payload: int) -> dict[str, Contender]:
-    """Everything that is told in nanoseconds a frame."""
+    """Return everything that is reported in nanoseconds per frame."""
     found: dict[str, Contender] = {}
     for suite in Suite:
         found |= sealing(suite, SMALL_FRAMES, payload, SMALL_FRAMES)
@@ -172,12 +172,12 @@ def small_batches(payload: int) -> dict[str, Contender]:
 
 
 def show_large(seconds: dict[str, float]) -> None:
-    """Rates of a batch of whole frames."""
+    """Print the rates for a batch of full frames."""
     rows = (
         ("openssl speed, AES-CBC", "", "speed 128", "speed 256"),
-        ("libcrypto AES-CBC, here", "", "cbc 128", "cbc 256"),
+        ("libcrypto AES-CBC, in this process", "", "cbc 128", "cbc 256"),
         ("secftp's lanes, the same bytes", "", "lanes 128", "lanes 256"),
-        ("libcrypto AES-ECB, the lanes' ceiling", "", "ecb 128", "ecb 256"),
+        ("libcrypto AES-ECB, bound of the lanes", "", "ecb 128", "ecb 256"),
         ("libcrypto Poly1305", "poly1305", "poly1305", "poly1305"),
         ("libcrypto AES-GCM, sealing", "", "seal AES-128-GCM", "seal AES-256-GCM"),
         ("secftp, sealing", "seal none", "seal aes128", "seal aes256"),
@@ -192,27 +192,27 @@ def show_large(seconds: dict[str, float]) -> None:
 
 
 def show_targets(seconds: dict[str, float]) -> None:
-    """Ratios beside what they are to be."""
+    """Print the ratios and their targets."""
     print(f"\n{'ratios of medians':<42}{'':>10}{'target':>10}")
     for ours, other, bound in TARGETS:
         if other not in seconds:
-            print(f"  {ours} / {other}: not measured, there is no openssl command")
+            print(f"  {ours} / {other}: not measured, the openssl command is not installed")
             continue
         ratio = seconds[other] / seconds[ours]
         print(f"  {f'{ours} / {other}':<40}{ratio:10.2f}{bound:>10.2f}  {'' if ratio >= bound else 'MISSED'}")
 
 
 def show_quiet(spread: float) -> None:
-    """Whether the figures can be trusted."""
-    # A neighbour on the same core takes execution units from lanes and GCM alike, and none that serial CBC would miss.
-    verdict = "" if spread < QUIET else ": something else was using the processor, so measure again"
+    """Print whether the figures are reliable."""
+    # Other load on the same physical core slows lanes and GCM alike, but not serial CBC, which leaves units idle.
+    verdict = "" if spread < QUIET else ": the processor was busy; measure again"
     print(f"  the slowest turn of the lanes took {spread:.2f} times as long as the fastest{verdict}")
 
 
 def show_small(measured: dict[int, dict[str, float]]) -> None:
-    """Costs of small frames."""
+    """Print the costs of small frames."""
     names = [suite.name.lower() for suite in Suite] + [f"AES-{bits}-GCM" for bits in AES_BITS.values()]
-    heading = f"ns a frame, batches of {SMALL_FRAMES}"
+    heading = f"ns/frame, batches of {SMALL_FRAMES}"
     print(f"\n{heading:<42}{''.join(f'{name:>10}' for name in ('none', 'aes128', 'aes256', 'GCM-128', 'GCM-256'))}")
     for payload, seconds in measured.items():
         for verb in ("seal", "open"):
@@ -221,7 +221,7 @@ def show_small(measured: dict[int, dict[str, float]]) -> None:
 
 
 def measure(rounds: int) -> None:
-    """All of it, printed."""
+    """Measure everything and print it."""
     large = large_batches()
     small = {payload: small_batches(payload) for payload in SMALL}
     speeds = {f"speed {bits}": Speed(bits) for bits in AES_BITS.values()} if shutil.which("openssl") else {}
@@ -237,8 +237,8 @@ def measure(rounds: int) -> None:
 
 
 def versions() -> str:
-    """The machine, the libcrypto under secftp and in this process, and that of the openssl command."""
-    command = "not here"
+    """Return processor, loaded libcrypto, and version of the openssl command."""
+    command = "not installed"
     if shutil.which("openssl"):
         command = subprocess.run(["openssl", "version"], capture_output=True, text=True, check=True).stdout.strip()
     processor = facts()["Processor"]
@@ -246,7 +246,7 @@ def versions() -> str:
 
 
 def main() -> None:
-    """Run it."""
+    """Parse the command line and run the benchmark."""
     parser = argparse.ArgumentParser(prog="python -m bench.core", description=__doc__.split("\n\n")[0])
     parser.add_argument("--rounds", type=int, default=15, help="turns of each contender (default: 15)")
     options = parser.parse_args()

@@ -1,10 +1,9 @@
-"""Handshakes a second on one core of a server: `python -m bench.handshakes`, or `make bench-handshakes`.
+"""Handshakes per second on one processor of a server: `python -m bench.handshakes`, or `make bench-handshakes`.
 
-A real server process, pinned to one processor where the system can do that, and a load generator on the others: one
-thread, many connections in flight over loopback. A handshake with the right key counts once the server's first frame is
-there, which it sends only to a client that has proved itself; one with a wrong key counts once the client has seen that
-the server's proof is not of this key, and hangs up. Both end after some seconds, or after so many that the ports of one
-address would run out.
+A server process, pinned to one processor where the system supports that, and a load generator on the others: one thread
+with many concurrent connections over loopback. A handshake with the right key is complete when the server's first frame
+arrives, which is sent only to an authenticated client; one with a wrong key when the client has found that the server's
+confirmation does not match, and closes. A run ends after some seconds, or when the ports of one address would run out.
 """
 
 from __future__ import annotations
@@ -34,24 +33,24 @@ if TYPE_CHECKING:
 
     from bench.peers.process import Server
 
-TARGET = 500  # a second
+TARGET = 500  # per second
 COUNT_MAX = 12_000
-# A connection without an answer for so long is a failure, and one that never comes must not hold up the end.
-PATIENCE_SECONDS = 5.0
+# A connection without a reply for this long has failed.
+TIMEOUT_SECONDS = 5.0
 READ_BYTES = 4096
 
 
 class Outcome(enum.StrEnum):
-    """How one attempt ended."""
+    """Result of an attempt."""
 
-    ACCEPTED = "accepted"  # both sides proved the key
+    ACCEPTED = "accepted"  # mutually authenticated
     WRONG_KEY = "wrong key"
     REFUSED = "refused"  # in clear: the server is busy
     LOST = "lost"
 
 
 class Attempt:
-    """One connection and its handshake. It never blocks: `ready` is called whenever the socket is."""
+    """A connection and its handshake, non-blocking: call `ready` when the socket is readable."""
 
     def __init__(self, address: tuple[str, int], password: Password, source: str | None = None) -> None:
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
@@ -63,13 +62,13 @@ class Attempt:
         self._handshake: ClientHandshake | None = ClientHandshake(password, Suite.AES128, Mode.KEYED)
 
     def connected(self) -> None:
-        """Send the hello. A connection that failed shows when it is read from."""
+        """Send the hello. A failed connection is detected when reading from it."""
         assert self._handshake is not None
         with contextlib.suppress(OSError):
             self.socket.send(self._handshake.hello)
 
     def ready(self) -> Outcome | None:
-        """Take what came; the outcome, once there is one."""
+        """Process received data; return the outcome once it is known."""
         try:
             data = self.socket.recv(READ_BYTES)
             if not data:
@@ -90,7 +89,7 @@ class Attempt:
 
 
 class Load(NamedTuple):
-    """What a run came to: how many ended how, in so many seconds, for so much of the server's processor time."""
+    """Result of a run: number of attempts by outcome, seconds, and CPU seconds of the server."""
 
     outcomes: dict[Outcome, int]
     seconds: float
@@ -98,7 +97,7 @@ class Load(NamedTuple):
 
 
 class Generator:
-    """Keeps `in_flight` attempts going. Sans threads: what it costs, it costs on its own processor."""
+    """Load generator with `in_flight` concurrent attempts, in one thread."""
 
     def __init__(self, address: tuple[str, int], password: Password, in_flight: int) -> None:
         self._address = address
@@ -108,7 +107,7 @@ class Generator:
         self._outcomes: dict[Outcome, int] = {}
 
     def run(self, server: Server, seconds: float) -> Load:
-        """Load the server for so long; then let what is in flight come to its end, outside of the figures."""
+        """Load the server for `seconds`; then let open attempts finish, which are not counted."""
         process = psutil.Process(server.pid)
         cpu, start = _cpu_seconds(process), time.monotonic()
         try:
@@ -130,7 +129,7 @@ class Generator:
         self._selector.register(attempt.socket, selectors.EVENT_WRITE, attempt)
 
     def _turn(self, *, again: bool) -> None:
-        ready = self._selector.select(PATIENCE_SECONDS)
+        ready = self._selector.select(TIMEOUT_SECONDS)
         for key, events in ready:
             attempt: Attempt = key.data
             if events & selectors.EVENT_WRITE:
@@ -157,9 +156,9 @@ def _cpu_seconds(process: psutil.Process) -> float:
 
 @contextlib.contextmanager
 def pinned() -> Iterator[str]:
-    """For the length of a `with`, what is started runs on one processor; yields what to say of it."""
+    """Pin processes started in the block to one processor; yields a description."""
     if not hasattr(os, "sched_setaffinity"):
-        yield "not pinned: this system can't"
+        yield "not pinned: not supported by this system"
         return
     allowed = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {min(allowed)})
@@ -170,44 +169,44 @@ def pinned() -> Iterator[str]:
 
 
 def show(title: str, expected: Outcome, load: Load) -> None:
-    """One line of the table, and one for whatever went otherwise than it should."""
+    """Print a line of the table, and one for each unexpected outcome."""
     count = load.outcomes.get(expected, 0)
     busy = load.server_seconds / load.seconds
     each = f"{1000 * load.server_seconds / count:8.2f} ms" if count else f"{'-':>11}"
     print(f"  {title:<12}{count:>10}{count / load.seconds:>12.0f}{each:>16}{busy:>11.0%}")
     for outcome, number in load.outcomes.items():
         if outcome != expected:
-            print(f"    not as expected: {number} {outcome}")
+            print(f"    unexpected: {number} {outcome}")
 
 
 def measure(seconds: float, in_flight: int) -> None:
-    """Both runs against one server, printed."""
+    """Run with the right and with a wrong key and print the results."""
     with contextlib.ExitStack() as stack:
         root, own = (
             Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="secftp-bench-"))).resolve() for _ in range(2)
         )
         write_key_file(own / "key")
         with pinned() as where:
-            # Else what is measured with a wrong key is the delay after too many of them.
-            unpunished = ("--free-guesses", "999999999", "--guess-rate", "999999999")
-            served = stack.enter_context(secftp(root, own / "key", own / "server.log", *unpunished))
-        print(f"server: {where}; {in_flight} connections in flight, {seconds:g} s each\n")
+            # Otherwise the delays after wrong keys would be measured.
+            unlimited = ("--free-guesses", "999999999", "--guess-rate", "999999999")
+            served = stack.enter_context(secftp(root, own / "key", own / "server.log", *unlimited))
+        print(f"server: {where}; {in_flight} concurrent connections, {seconds:g} s each\n")
         host, _, port = served.place.rpartition(":")
         right, wrong = read_key_file(own / "key").password(), Password.random()
-        print(f"  {'':<12}{'handshakes':>10}{'a second':>12}{'server CPU each':>16}{'CPU used':>11}")
+        print(f"  {'':<12}{'handshakes':>10}{'per second':>12}{'server CPU each':>16}{'CPU used':>11}")
         for title, password, expected in (
             ("right key", right, Outcome.ACCEPTED),
             ("wrong key", wrong, Outcome.WRONG_KEY),
         ):
             show(title, expected, Generator((host, int(port)), password, in_flight).run(served.server, seconds))
-        print(f"\n  target with the right key: {TARGET} a second")
+        print(f"\n  target with the right key: {TARGET} per second")
 
 
 def main() -> None:
-    """Run it."""
+    """Parse the command line and run the benchmark."""
     parser = argparse.ArgumentParser(prog="python -m bench.handshakes", description=__doc__.split("\n\n")[0])
-    parser.add_argument("--seconds", type=float, default=5.0, help="how long each run takes (default: 5)")
-    parser.add_argument("--in-flight", type=int, default=16, help="connections at once (default: 16)")
+    parser.add_argument("--seconds", type=float, default=5.0, help="duration of each run (default: 5)")
+    parser.add_argument("--in-flight", type=int, default=16, help="concurrent connections (default: 16)")
     options = parser.parse_args()
     machine = facts()
     print(f"processor: {machine['Processor']}\nlibcrypto: {machine['libcrypto']}")

@@ -1,9 +1,9 @@
-"""A server that is attacked, on Linux: `python -m bench.load`. What it holds after many handshakes, and who gets in.
+"""A server under load and attack, on Linux: `python -m bench.load`.
 
-Three parts, against real server processes. First so many handshakes from hundreds of loopback addresses, each proving
-the key and hanging up: memory and descriptors on the way must not grow. Then a thousand connections of a thousand
-addresses that say nothing, opened again whenever the server cuts them, while one honest client after the other shakes
-hands; what counts is how long the slowest in a hundred takes. At last the scenarios of `bench.lockouts`.
+Three parts, against server processes. First many handshakes from hundreds of loopback addresses, each of which
+authenticates and disconnects: memory and descriptors must not grow. Then a thousand silent connections from a thousand
+addresses, reopened whenever the server closes them, while legitimate clients perform handshakes one after the other;
+the 99th percentile of their time counts. Finally the scenarios of `bench.lockouts`.
 """
 
 from __future__ import annotations
@@ -38,17 +38,17 @@ if TYPE_CHECKING:
 IN_FLIGHT = 64
 SOURCES = 250
 TARGET_SECONDS = 2.0
-PATIENCE_SECONDS = 10.0
+TIMEOUT_SECONDS = 10.0
 SETTLE_SECONDS = 10.0
 
 
 def source(number: int) -> str:
-    """One of many addresses of this machine's own."""
+    """Return one of many loopback addresses."""
     return f"127.{1 + number // 62_500 % 250}.{1 + number // 250 % 250}.{1 + number % 250}"
 
 
-class Held:
-    """What a process holds: memory and descriptors."""
+class Usage:
+    """Memory, descriptors and threads of a process."""
 
     def __init__(self, pid: int) -> None:
         self._process = psutil.Process(pid)
@@ -59,19 +59,19 @@ class Held:
         return f"{memory:7.1f} MiB {descriptors:6} descriptors {threads:4} threads"
 
     def descriptors(self) -> int:
-        """How many are open now."""
+        """Return the number of open descriptors."""
         return int(self._process.num_fds())
 
 
-def settle(held: Held, at_most: int) -> None:
-    """Wait until the last connections are gone on the server's side, too; they may take a moment."""
+def settle(usage: Usage, at_most: int) -> None:
+    """Wait until the server has closed the last connections."""
     end = time.monotonic() + SETTLE_SECONDS
-    while held.descriptors() > at_most and time.monotonic() < end:
+    while usage.descriptors() > at_most and time.monotonic() < end:
         time.sleep(0.05)
 
 
 def shake_hands(address: tuple[str, int], password: Password, count: int) -> tuple[dict[Outcome, int], float]:
-    """So many handshakes with the right key, some side by side; how they ended, and in how many seconds."""
+    """Perform `count` handshakes with the right key, some concurrently; return their outcomes and the seconds."""
     outcomes: dict[Outcome, int] = {}
     started, began = 0, time.monotonic()
     with selectors.DefaultSelector() as selector:
@@ -85,7 +85,7 @@ def shake_hands(address: tuple[str, int], password: Password, count: int) -> tup
         while started < min(count, IN_FLIGHT):
             start()
         while selector.get_map():
-            ready = selector.select(PATIENCE_SECONDS)
+            ready = selector.select(TIMEOUT_SECONDS)
             if not ready:
                 outcomes[Outcome.LOST] = outcomes.get(Outcome.LOST, 0) + len(selector.get_map())
                 for key in list(selector.get_map().values()):
@@ -105,14 +105,14 @@ def shake_hands(address: tuple[str, int], password: Password, count: int) -> tup
     return outcomes, time.monotonic() - began
 
 
-class Siege:
-    """Connections that say nothing, one from each address; `renew` opens those again that were cut."""
+class SilentConnections:
+    """Silent connections, one from each address; `renew` reopens those that were closed."""
 
     def __init__(self, address: tuple[str, int], count: int) -> None:
         self._address = address
         self._selector = selectors.DefaultSelector()
         self._next = 0
-        self.cut = 0
+        self.closed = 0
         for _ in range(count):
             self._open()
 
@@ -125,30 +125,30 @@ class Siege:
         self._selector.register(sock, selectors.EVENT_READ)
 
     def renew(self) -> None:
-        """Look once."""
+        """Reopen closed connections."""
         for key, _ in self._selector.select(0):
             sock = key.fileobj
             assert isinstance(sock, socket.socket)
             self._selector.unregister(sock)
             sock.close()
-            self.cut += 1
+            self.closed += 1
             self._open()
 
     def close(self) -> None:
-        """Give up."""
+        """Close all."""
         for key in list(self._selector.get_map().values()):
             assert isinstance(key.fileobj, socket.socket)
             key.fileobj.close()
         self._selector.close()
 
 
-def honest(address: tuple[str, int], password: Password, count: int, siege: Siege) -> list[float]:
-    """How long each of so many honest clients took from its connection to WELCOME, in seconds, sorted."""
+def legitimate(address: tuple[str, int], password: Password, count: int, silent: SilentConnections) -> list[float]:
+    """Return the seconds of `count` legitimate clients from connecting to WELCOME, sorted."""
     seconds = []
     for _ in range(count):
-        siege.renew()
+        silent.renew()
         began = time.monotonic()
-        channel = connect(*address, Credentials(password, Suite.AES128, Mode.KEYED), timeout=PATIENCE_SECONDS)
+        channel = connect(*address, Credentials(password, Suite.AES128, Mode.KEYED), timeout=TIMEOUT_SECONDS)
         channel.flush()
         channel.receive()
         seconds.append(time.monotonic() - began)
@@ -158,7 +158,7 @@ def honest(address: tuple[str, int], password: Password, count: int, siege: Sieg
 
 @contextlib.contextmanager
 def server() -> Iterator[tuple[Secftp, tuple[str, int], Password]]:
-    """A server, where it listens, and its key."""
+    """Run a server; yields it, its address and its key."""
     with contextlib.ExitStack() as stack:
         root, own = (
             Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="secftp-bench-"))).resolve() for _ in range(2)
@@ -170,48 +170,49 @@ def server() -> Iterator[tuple[Secftp, tuple[str, int], Password]]:
 
 
 def measure(handshakes: int, stalled: int, clients: int) -> None:
-    """Both parts, printed."""
+    """Measure the first two parts and print the results."""
     with server() as (served, address, password):
-        held = Held(served.server.pid)
-        before = held.descriptors()
-        print(f"  {'at the start':<28}{held}")
+        usage = Usage(served.server.pid)
+        before = usage.descriptors()
+        print(f"  {'at startup':<28}{usage}")
         done = 0
         for part in (handshakes // 10, handshakes // 2, handshakes):
             outcomes, seconds = shake_hands(address, password, part - done)
-            settle(held, before)
+            settle(usage, before)
             rate = (part - done) / seconds
             others = {str(key): count for key, count in outcomes.items() if key is not Outcome.ACCEPTED}
-            print(f"  {f'after {part:,} handshakes':<28}{held}   {rate:,.0f} a second {others or ''}")
+            print(f"  {f'after {part:,} handshakes':<28}{usage}   {rate:,.0f} per second {others or ''}")
             done = part
-        siege = Siege(address, stalled)
+        silent = SilentConnections(address, stalled)
         try:
-            times = honest(address, password, clients, siege)
-            print(f"  {f'{stalled:,} stalled connections':<28}{held}   {siege.cut:,} were cut meanwhile")
+            times = legitimate(address, password, clients, silent)
+            print(f"  {f'{stalled:,} silent connections':<28}{usage}   {silent.closed:,} were closed meanwhile")
         finally:
-            siege.close()
-        settle(held, before)
-        print(f"  {'after them':<28}{held}")
+            silent.close()
+        settle(usage, before)
+        print(f"  {'afterwards':<28}{usage}")
     middle, late = times[len(times) // 2], times[min(len(times) - 1, len(times) * 99 // 100)]
     print(
-        f"\n  {clients} honest clients meanwhile: median {1000 * middle:.1f} ms, 99th percentile {1000 * late:.1f} ms, "
-        f"slowest {1000 * times[-1]:.1f} ms (at most {TARGET_SECONDS:g} s are wanted)"
+        f"\n  {clients} legitimate clients meanwhile: median {1000 * middle:.1f} ms, "
+        f"99th percentile {1000 * late:.1f} ms, slowest {1000 * times[-1]:.1f} ms "
+        f"(target: at most {TARGET_SECONDS:g} s)"
     )
 
 
 def main() -> int:
-    """Run it."""
+    """Parse the command line and run the benchmark."""
     parser = argparse.ArgumentParser(prog="python -m bench.load", description=__doc__.split("\n\n")[0])
-    parser.add_argument("--handshakes", type=int, default=100_000, help="how many in all (default: 100,000)")
-    parser.add_argument("--stalled", type=int, default=1000, help="connections that say nothing (default: 1,000)")
-    parser.add_argument("--clients", type=int, default=500, help="honest clients meanwhile (default: 500)")
+    parser.add_argument("--handshakes", type=int, default=100_000, help="total number (default: 100,000)")
+    parser.add_argument("--stalled", type=int, default=1000, help="silent connections (default: 1,000)")
+    parser.add_argument("--clients", type=int, default=500, help="legitimate clients meanwhile (default: 500)")
     parser.add_argument("--attempts", type=int, default=ATTEMPTS, help=f"clients in each scenario ({ATTEMPTS})")
-    parser.add_argument("--only-lockouts", action="store_true", help="leave out the first two parts")
+    parser.add_argument("--only-lockouts", action="store_true", help="skip the first two parts")
     options = parser.parse_args()
     machine = facts()
     print(f"processor: {machine['Processor']}\nlibcrypto: {machine['libcrypto']}\n")
     if not options.only_lockouts:
         measure(max(10, options.handshakes), max(1, options.stalled), max(1, options.clients))
-    print("\nWho gets in meanwhile:\n", flush=True)
+    print("\nClients admitted during attacks:\n", flush=True)
     return 0 if play_all(list(SCENARIOS), max(1, options.attempts)) else 1
 
 

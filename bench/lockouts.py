@@ -1,9 +1,9 @@
-"""Who still gets in while a server is attacked: `python -m bench.lockouts [NAME...]`, a part of `make bench-load`.
+"""Clients admitted during denial-of-service attacks: `python -m bench.lockouts [NAME...]`, part of `make bench-load`.
 
-Each scenario has a server of its own with a key that could be guessed, an attack, and honest clients with the right
-key: one every two seconds, from addresses that took no part in the attack (but where the attack is on an address: from
-that one). Of 40 of them 95 % have to be in within 30 seconds. Linux alone; the flood of an IPv6 /48 runs in a network
-namespace of its own, which takes root.
+Each scenario has its own server with a guessable key, an attack, and legitimate clients with the right key: one every
+two seconds, from addresses that do not take part in the attack (if the attack is on an address, from that one). Of 40
+of them 95 % have to be admitted within 30 seconds. Linux only; the flood from an IPv6 /48 runs in a network namespace,
+which requires root.
 """
 
 from __future__ import annotations
@@ -50,39 +50,39 @@ NAMESPACE_NETWORKS = ("2001:db8:1::/48", "2001:db8:2::/48")
 
 
 def keyed(text: str, name: str = "") -> Credentials:
-    """What a client with this key brings."""
+    """Return the credentials of a client with this key."""
     return Credentials(Key.from_text(text).password(), Suite.AES128, Mode.KEYED, name)
 
 
 def wrong() -> Credentials:
-    """What a guesser brings."""
+    """Return the credentials of a guessing client."""
     return Credentials(Password.random(), Suite.AES128, Mode.KEYED)
 
 
 class Target(NamedTuple):
-    """A server that runs: where, and its process."""
+    """A running server: its address and process id."""
 
     address: Address
     pid: int
 
 
 class Scenario(NamedTuple):
-    """An attack: its name in words, what the server is told, the attack itself, and where honest clients come from."""
+    """An attack: its title, server options, the attack, and the source addresses of legitimate clients."""
 
     title: str
     options: tuple[str, ...]
     attack: Callable[[Address], Attack]
-    honest: Callable[[int], str]
+    source: Callable[[int], str]
     in_namespace: bool = False
 
 
 def elsewhere(number: int) -> str:
-    """An address of loopback's that takes no part in any attack, and is used once."""
+    """Return a loopback address that takes no part in attacks and is used once."""
     return f"127.200.{number // 250}.{1 + number % 250}"
 
 
 def crowd(number: int) -> str:
-    """An address of the attack's: one after the other of 127.1.0.0/16."""
+    """Return an attacking address, in sequence from 127.1.0.0/16."""
     return f"127.1.{number // 250 % 250}.{1 + number % 250}"
 
 
@@ -97,38 +97,38 @@ def _anonymous() -> Credentials:
 
 SCENARIOS = {
     "flood-ipv6": Scenario(
-        "150 hellos a second from fresh addresses of one IPv6 /48",
+        "150 hellos per second from fresh addresses of one IPv6 /48",
         (),
         lambda address: Flood(FLOOD_RATE, 2000, lambda number: f"2001:db8:1:{number % 65536:x}::1", address, _hello()),
         lambda number: f"2001:db8:2:{number:x}::1",
         in_namespace=True,
     ),
     "flood-ipv4": Scenario(
-        "150 hellos a second from fresh addresses of one IPv4 /16",
+        "150 hellos per second from fresh addresses of one IPv4 /16",
         (),
         lambda address: Flood(FLOOD_RATE, 2000, crowd, address, _hello()),
         elsewhere,
     ),
     "guessing": Scenario(
-        "4 clients that guess without a pause, honest ones from the same address",
+        "4 clients guessing without a pause, legitimate ones from the same address",
         (),
         lambda address: guessers(4, 0.0, HERE, address, wrong()),
         lambda _: HERE,
     ),
     "guessing-20": Scenario(
-        "20 clients that guess without a pause, honest ones from the same address",
+        "20 clients guessing without a pause, legitimate ones from the same address",
         (),
         lambda address: guessers(20, 0.0, HERE, address, wrong()),
         lambda _: HERE,
     ),
     "silent": Scenario(
-        "80 connections that say nothing, honest clients from the same address",
+        "80 silent connections, legitimate clients from the same address",
         (),
         lambda address: Flood(500.0, 80, lambda _: HERE, address, b""),
         lambda _: HERE,
     ),
     "old-key": Scenario(
-        "a device that tries an old key once a second, honest clients from the same address",
+        "a device with an outdated key, once per second, legitimate clients from the same address",
         (),
         lambda address: Flood(1.0, 64, lambda _: HERE, address, _hello()),
         lambda _: HERE,
@@ -140,13 +140,13 @@ SCENARIOS = {
         elsewhere,
     ),
     "one-key": Scenario(
-        "256 sessions of one key of two",
+        "256 sessions of one of two keys",
         ("--keys",),
         lambda address: Sessions(256, crowd, address, keyed(OTHER_KEY, "other")),
         elsewhere,
     ),
     "one-address": Scenario(
-        "256 sessions of one address, under the one key there is",
+        "256 sessions of one address with the only key",
         (),
         lambda address: Sessions(256, lambda _: "127.1.0.1", address, keyed(OWN_KEY)),
         elsewhere,
@@ -156,7 +156,7 @@ SCENARIOS = {
 
 @contextlib.contextmanager
 def server(scenario: Scenario) -> Iterator[Target]:
-    """A server for a scenario, in a directory of its own."""
+    """Run the server of a scenario in a temporary directory."""
     with contextlib.ExitStack() as stack:
         root, own = (
             Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="secftp-bench-"))).resolve() for _ in range(2)
@@ -178,16 +178,16 @@ def _private(path: Path, text: str) -> None:
 
 
 class Attempts:
-    """Honest clients, one every two seconds, each in a thread of its own; how long each took to get in."""
+    """Legitimate clients, one every two seconds, each in its own thread."""
 
-    def __init__(self, address: Address, honest: Callable[[int], str], count: int) -> None:
+    def __init__(self, address: Address, source: Callable[[int], str], count: int) -> None:
         self._address = address
-        self._honest = honest
+        self._source = source
         self._count = count
         self._credentials = keyed(OWN_KEY)
 
     def run(self) -> list[float | None]:
-        """Seconds from the connection to WELCOME; None for those who did not get in."""
+        """Return the seconds of each from connecting to WELCOME; None if it was not admitted."""
         with concurrent.futures.ThreadPoolExecutor(self._count) as pool:
             futures = []
             for number in range(self._count):
@@ -198,7 +198,7 @@ class Attempts:
     def _attempt(self, number: int) -> float | None:
         began = time.monotonic()
         try:
-            channel = shake_hands(self._honest(number), self._address, self._credentials, timeout=WITHIN_SECONDS)
+            channel = shake_hands(self._source(number), self._address, self._credentials, timeout=WITHIN_SECONDS)
         except (SecftpError, OSError):
             return None
         seconds = time.monotonic() - began
@@ -208,19 +208,19 @@ class Attempts:
 
 
 def play(scenario: Scenario, attempts: int) -> bool:
-    """One scenario, printed; whether enough honest clients got in."""
+    """Play a scenario and print the result; return whether enough legitimate clients were admitted."""
     with server(scenario) as target:
         attack = scenario.attack(target.address)
         attack.start()
         try:
             threading.Event().wait(5.0)  # for the attack to have its effect
-            times = Attempts(target.address, scenario.honest, attempts).run()
+            times = Attempts(target.address, scenario.source, attempts).run()
             memory = psutil.Process(target.pid).memory_info().rss / (1 << 20)
         finally:
             attack.stop()
     came = sorted(seconds for seconds in times if seconds is not None)
     enough = len(came) >= SHARE_WANTED * attempts
-    figures = "nobody"
+    figures = "none"
     if came:
         late = came[min(len(came) - 1, len(came) * 95 // 100)]
         figures = f"median {came[len(came) // 2]:.2f} s, 95th percentile {late:.2f} s, slowest {came[-1]:.2f} s"
@@ -228,7 +228,7 @@ def play(scenario: Scenario, attempts: int) -> bool:
     short = "" if enough else " (TOO FEW)"
     print(
         f"  {scenario.title}:\n"
-        f"    {len(came)} of {attempts} honest clients in within {WITHIN_SECONDS:.0f} s{short}: {figures}\n"
+        f"    {len(came)} of {attempts} legitimate clients admitted within {WITHIN_SECONDS:.0f} s{short}: {figures}\n"
         f"    the attack: {got}; the server: {memory:.0f} MiB",
         flush=True,
     )
@@ -236,7 +236,7 @@ def play(scenario: Scenario, attempts: int) -> bool:
 
 
 def play_all(names: list[str], attempts: int) -> bool:
-    """Each scenario in a process of its own, some at once; whether all went well."""
+    """Play each scenario in its own process, some concurrently; return whether all succeeded."""
     with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
         results = list(pool.map(lambda name: _in_a_process(name, attempts), names))
     return all(results)
@@ -246,7 +246,7 @@ def _in_a_process(name: str, attempts: int) -> bool:
     command = [sys.executable, "-m", "bench.lockouts", "--here", "--attempts", str(attempts), name]
     if SCENARIOS[name].in_namespace:
         if os.geteuid() != 0 or not shutil.which("unshare") or not shutil.which("ip"):
-            print(f"  {SCENARIOS[name].title}: left out, it takes root, unshare and ip", flush=True)
+            print(f"  {SCENARIOS[name].title}: skipped, it requires root, unshare and ip", flush=True)
             return True
         command = [shutil.which("unshare") or "", "--net", *command]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
@@ -256,7 +256,7 @@ def _in_a_process(name: str, attempts: int) -> bool:
 
 
 def _prepare_namespace() -> None:
-    """Make all addresses of some networks this namespace's own."""
+    """Make all addresses of some networks local to this namespace."""
     commands = [
         ["link", "set", "lo", "up"],
         *(["-6", "route", "add", "local", net, "dev", "lo"] for net in NAMESPACE_NETWORKS),
@@ -267,15 +267,15 @@ def _prepare_namespace() -> None:
 
 
 def main() -> int:
-    """Play some scenarios, or all."""
+    """Play the named scenarios, or all."""
     parser = argparse.ArgumentParser(prog="python -m bench.lockouts", description=__doc__.split("\n\n")[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(SCENARIOS)} (default: all)")
-    parser.add_argument("--attempts", type=int, default=ATTEMPTS, help=f"honest clients ({ATTEMPTS})")
+    parser.add_argument("--attempts", type=int, default=ATTEMPTS, help=f"legitimate clients ({ATTEMPTS})")
     parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     unknown = set(options.names) - set(SCENARIOS)
     if unknown:
-        parser.error(f"there is no scenario {', '.join(sorted(unknown))}")
+        parser.error(f"unknown scenario: {', '.join(sorted(unknown))}")
     names = options.names or list(SCENARIOS)
     if not options.here:
         return 0 if play_all(names, max(1, options.attempts)) else 1

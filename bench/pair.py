@@ -1,6 +1,6 @@
-"""Two ends of a session from a whole handshake in this process, and batches that the core alone seals and opens.
+"""Both ends of a session in one process, and batches that only the core seals and opens.
 
-One C call a batch, and nothing of Python's between: what is timed here is the core.
+One C call per batch, so that the core is timed without Python code.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ _DATA = 3
 
 
 def shake_hands(suite: Suite) -> tuple[Established, Established]:
-    """A client's and a server's session with one another, without a key and without a socket."""
+    """Perform an anonymous handshake in memory; return the client's and the server's session."""
     password = Password.anonymous()
     client, server = ClientHandshake(password, suite, Mode.ANONYMOUS), ServerHandshake()
     assert isinstance(server.receive(client.hello), HelloReceived)
@@ -24,7 +24,7 @@ def shake_hands(suite: Suite) -> tuple[Established, Established]:
 
 
 class Batch:
-    """`count` frames of `payload` bytes each. Whatever is sealed is to be opened next, in the same order."""
+    """`count` frames of `payload` bytes each. What was sealed has to be opened next, in the same order."""
 
     def __init__(self, suite: Suite, count: int, payload: int) -> None:
         client, server = shake_hands(suite)
@@ -41,7 +41,7 @@ class Batch:
             frame.payload_bytes, frame.type = payload, _DATA
 
     def seal(self) -> None:
-        """Derive, pad, encrypt and tag all of them."""
+        """Derive keys, pad, encrypt and authenticate all frames."""
         binding.check(
             binding.lib.secftp_seal(
                 self._sealer._pointer, self._memory, self._bytes, self._frames, self._count, self._sizes
@@ -49,7 +49,7 @@ class Batch:
         )
 
     def open(self) -> None:
-        """Verify, decrypt and check what `seal` has left."""
+        """Verify, decrypt and check the sealed frames."""
         sizes = self._sizes
         binding.check(
             binding.lib.secftp_open(

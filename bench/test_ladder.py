@@ -1,7 +1,7 @@
-"""A ladder in which each rung adds one cost to the same bytes; the rung without crypto is the ceiling of those above.
+"""Ladder benchmark: each rung adds one cost for the same bytes; the rung without encryption bounds those above it.
 
 1 the cipher, 2 sealing and opening, 3 a plain socket pair, 4 a channel over a socket pair, 5 whole transfers over TCP,
-6 whole processes by the command line. From rung 3 on the other end is a process of its own.
+6 whole processes with the command line. From rung 3 on the remote end is a separate process.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from bench.far_end import ChannelSender, PlainSender, far_end
 from bench.native import Cipher, Frames
 from bench.pair import shake_hands
 from bench.peers.folders import TMPFS, file_name, make_source
 from bench.peers.process import run
 from bench.peers.servers import secftp
+from bench.remote_end import ChannelSender, PlainSender, remote_end
 from secftp.channel import Credentials
 from secftp.keys import read_key_file, write_key_file
 from secftp.record import BATCH_BYTES, PAYLOAD_MAX, Inbox, Mode, Outbox, Suite
@@ -27,7 +27,7 @@ from secftp.storage import create_local_sink, open_local_source
 
 TIMEOUT = 60.0
 DATA = 3  # docs/PROTOCOL.md, "Messages"
-LENGTH, WIRE_EXTRA = 4, 36  # what stands before a frame's ciphertext, and what a whole frame is longer than its payload
+LENGTH, WIRE_EXTRA = 4, 36  # bytes before the ciphertext of a frame; overhead of a frame over its payload
 OPENED_MAX = 1 << 26
 
 suites = pytest.mark.parametrize("suite", Suite, ids=lambda suite: suite.name.lower())
@@ -42,7 +42,7 @@ def name(suite):
 
 
 def batch_of_frames(size):
-    """Frames as they stand on the wire, a batch at the most, and how often they make up `size`."""
+    """Return frames in wire layout, at most one batch, and how many of these make up `size`."""
     payload, batch = min(size, PAYLOAD_MAX), min(size, BATCH_BYTES)
     return Frames(batch // payload, payload, stride=payload + WIRE_EXTRA, first=LENGTH), size // batch
 
@@ -79,7 +79,7 @@ def test_seal(measure, suite, size):
 @suites
 def test_open(measure, suite, size):
     if size > OPENED_MAX:
-        pytest.skip(f"what is opened has been sealed and kept before: {OPENED_MAX >> 20} MiB at the most")
+        pytest.skip(f"sealed frames are kept in memory before they are opened: at most {OPENED_MAX >> 20} MiB")
     client, server = shake_hands(suite)
     outbox = Outbox(client.sealer)
     inboxes = [Inbox(server.opener) for _ in range(size // min(size, BATCH_BYTES))]
@@ -97,15 +97,15 @@ def test_open(measure, suite, size):
 
 
 def test_plain_socket_pair(measure, size):
-    with far_end("plain") as near:
-        sender = PlainSender(near)
+    with remote_end("plain") as local:
+        sender = PlainSender(local)
         measure("3 socket pair", "no crypto", lambda: sender.move(size))
 
 
 @suites
 def test_channel(measure, suite, size):
-    with far_end("channel") as near:
-        sender = ChannelSender(near, suite)
+    with remote_end("channel") as local:
+        sender = ChannelSender(local, suite)
         measure("4 channel", name(suite), lambda: sender.move(size))
 
 
@@ -113,7 +113,7 @@ def test_channel(measure, suite, size):
 
 
 class Served:
-    """A server in a process of its own, the key to it, and a folder of files."""
+    """A server process, its key, and a directory of files."""
 
     def __init__(self, server, root, own):
         self.root = root
@@ -128,7 +128,7 @@ class Served:
         return Session.open(host, int(port), Credentials(password, suite, Mode.KEYED), timeout=TIMEOUT)
 
     def file(self, size):
-        """A file of random bytes, served and in the page cache."""
+        """Return a served file of random bytes in the page cache."""
         if size not in self._files:
             self._files[size] = make_source(self.root, size)
         return self._files[size]
@@ -173,7 +173,7 @@ def test_read(measure, served, suite, size):
 
 
 def command(served, verb, option, local, remote, suite):
-    """A whole process of ours, from the command line to its end."""
+    """Return a function that runs a secftp command to completion."""
     client = [
         sys.executable,
         "-P",

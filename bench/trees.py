@@ -1,8 +1,8 @@
-"""Many small files: `python -m bench.trees`, or `make bench-trees`.
+"""Many small files, compared with other programs: `python -m bench.trees`.
 
-10,000 files of 1 KiB in 20 folders, whole processes over loopback, from the page cache to tmpfs: ours, `rsync -a` and
-`scp -r` over ssh, `cp -r` as the limit, in turn, each round in an order of its own; medians. The target is removed
-before each run, outside the time, and what arrived is counted and compared once.
+10,000 files of 1 KiB in 20 directories, whole processes over loopback, from the page cache to tmpfs: secftp, `rsync -a`
+and `scp -r` over ssh, `cp -r` as the bound, in turn, each round in a random order; medians. The target is removed
+before each run, untimed, and the received files are counted and compared once.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ RSYNC_TARGET, SCP_TARGET = 0.7, 1 / 6
 
 
 class Mover(NamedTuple):
-    """One program, one way."""
+    """One program in one direction."""
 
     name: str
     way: str
@@ -48,21 +48,21 @@ class Mover(NamedTuple):
 
 
 def make_tree(top: Path, count: int) -> None:
-    """`count` files of random bytes in folders of equal size, in the page cache."""
+    """Create `count` files of random bytes, evenly distributed over the directories, in the page cache."""
     for number in range(FOLDERS):
-        folder = top / f"folder-{number:02}"
-        folder.mkdir(parents=True)
+        directory = top / f"directory-{number:02}"
+        directory.mkdir(parents=True)
         for file in range(number, count, FOLDERS):
-            (folder / f"file-{file:06}").write_bytes(os.urandom(FILE_BYTES))
+            (directory / f"file-{file:06}").write_bytes(os.urandom(FILE_BYTES))
 
 
 def contents(top: Path) -> dict[str, bytes]:
-    """All files below a folder, by their relative names."""
+    """Return the contents of all files below a directory, by relative path."""
     return {str(path.relative_to(top)): path.read_bytes() for path in top.rglob("*") if path.is_file()}
 
 
 def ours(stack: contextlib.ExitStack, places: Folders, cipher: str) -> Iterator[Mover]:
-    """`secftp put` and `secftp get` of the whole folder."""
+    """Yield `secftp put` and `secftp get` of the directory."""
     sending, receiving = secftp_servers(stack, places)
     client = (sys.executable, "-P", "-m", "secftp.client")
     options = ("-q", "--cipher", cipher, "--key-file", str(sending.key))
@@ -86,17 +86,17 @@ def over_ssh(stack: contextlib.ExitStack, places: Folders) -> Iterator[Mover]:
 
 
 def once(mover: Mover, places: Folders, expected: dict[str, bytes] | None) -> float:
-    """Seconds of one run from a clean state; with `expected`, what arrived is compared."""
+    """Return the seconds of one run from a clean state; with `expected`, compare the result."""
     target = places.target / "tree"
     shutil.rmtree(target, ignore_errors=True)
     seconds = run(mover.command, places.own / "client.log", limit_seconds=LIMIT_SECONDS).seconds
     if expected is not None and contents(target) != expected:
-        raise BenchError(f"{mover.name}, {mover.way}: what arrived is not what was sent")
+        raise BenchError(f"{mover.name}, {mover.way}: the received files differ from the sent ones")
     return seconds
 
 
 def measure(movers: list[Mover], places: Folders, rounds: int) -> dict[Mover, float]:
-    """Medians of all that work; a failure of secftp itself raises `BenchError`."""
+    """Return the medians of all programs that work; a failure of secftp raises `BenchError`."""
     expected = contents(places.source / "tree")
     seconds: dict[Mover, list[float]] = {}
     for mover in movers:
@@ -106,7 +106,7 @@ def measure(movers: list[Mover], places: Folders, rounds: int) -> dict[Mover, fl
         except BenchError as failure:
             if mover.name.startswith("secftp"):
                 raise
-            print(f"left out: {mover.name}, {mover.way}: {failure}", file=sys.stderr)
+            print(f"skipped: {mover.name}, {mover.way}: {failure}", file=sys.stderr)
     for number in range(rounds):
         for mover in Random(number).sample(list(seconds), len(seconds)):
             seconds[mover].append(once(mover, places, None))
@@ -114,8 +114,8 @@ def measure(movers: list[Mover], places: Folders, rounds: int) -> dict[Mover, fl
 
 
 def show(medians: dict[Mover, float], count: int, cipher: str) -> None:
-    """The table."""
-    rows = [("way", "program", "seconds", "us a file", "ours / it", "target")]
+    """Print the table."""
+    rows = [("way", "program", "seconds", "us/file", "secftp / it", "target")]
     targets = {RSYNC: f"<= {RSYNC_TARGET:.2f}", SCP: f"<= {SCP_TARGET:.2f}"}
     for way in ("put", "get"):
         own = next(taken for mover, taken in medians.items() if (mover.way, mover.name) == (way, f"secftp {cipher}"))
@@ -129,27 +129,29 @@ def show(medians: dict[Mover, float], count: int, cipher: str) -> None:
 
 
 def compare(count: int, rounds: int, cipher: str) -> None:
-    """Everything, printed."""
+    """Measure everything and print it."""
     with folders(count * FILE_BYTES) as places, contextlib.ExitStack() as stack:
         make_tree(places.source / "tree", count)
         movers = list(ours(stack, places, cipher))
         try:
             movers += over_ssh(stack, places)
         except BenchError as failure:
-            print(f"left out: {failure}", file=sys.stderr)
+            print(f"skipped: {failure}", file=sys.stderr)
         source, target = str(places.source / "tree"), str(places.target / "tree")
         movers += [Mover("cp -r", way, (path_of("cp"), "-r", source, target)) for way in ("put", "get")]
-        print(f"\n{count} files of {FILE_BYTES} bytes in {FOLDERS} folders, medians of {rounds} rounds\n", flush=True)
+        print(
+            f"\n{count} files of {FILE_BYTES} bytes in {FOLDERS} directories, medians of {rounds} rounds\n", flush=True
+        )
         show(measure(movers, places, rounds), count, cipher)
 
 
 def main() -> None:
-    """Run it."""
+    """Parse the command line and run the benchmark."""
     parser = argparse.ArgumentParser(prog="python -m bench.trees", description=__doc__.split("\n\n")[0])
     parser.add_argument("--files", type=int, default=10_000, help="default: 10000")
     parser.add_argument("--rounds", type=int, default=5, help="default: 5")
-    parser.add_argument("--cipher", default="aes128", help="ours; default: aes128")
-    parser.add_argument("--no-install", action="store_true", help="measure what is here, and install nothing")
+    parser.add_argument("--cipher", default="aes128", help="of secftp; default: aes128")
+    parser.add_argument("--no-install", action="store_true", help="measure the installed programs only")
     options = parser.parse_args()
     if not options.no_install:
         packages.install_missing()

@@ -1,7 +1,6 @@
-"""libcrypto's own ciphers and the bare lanes, to be timed: a small extension that is never shipped.
+"""Extension module for benchmarks: libcrypto's ciphers and the bare lanes. It is never shipped.
 
-`native()` builds it when it is missing or older than its sources. What the product itself does is timed through the
-product's own core; nothing of that is here.
+`native()` builds it if it is missing or older than its sources. The product is timed through its own core, not here.
 """
 
 from __future__ import annotations
@@ -25,17 +24,17 @@ def _stale() -> bool:
 
 @functools.cache
 def native() -> Any:
-    """The extension module, with `ffi` and `lib`."""
+    """Return the extension module, with `ffi` and `lib`."""
     if _stale():
         command = [sys.executable, "-m", "bench.native.build"]
         done = subprocess.run(command, cwd=TOP, capture_output=True, text=True, check=False)
         if done.returncode != 0:
-            sys.exit(f"The benchmarks' extension does not build:\n{done.stdout}\n{done.stderr}")
+            sys.exit(f"The extension for benchmarks failed to build:\n{done.stdout}\n{done.stderr}")
     return importlib.import_module("bench.native._native")
 
 
 class Cipher:
-    """A keyed context of libcrypto's, by the cipher's name; `call` runs one of the extension's functions on it."""
+    """A keyed cipher context of libcrypto."""
 
     def __init__(self, name: str, *, encrypting: bool = True) -> None:
         module = native()
@@ -46,7 +45,7 @@ class Cipher:
 
 
 class Frames:
-    """`count` frames of `bytes` each in one buffer, `stride` apart, and what can be done to all of them at once."""
+    """`count` frames of `size` bytes each in one buffer, `stride` apart, and operations on all of them."""
 
     def __init__(self, count: int, size: int, *, stride: int, first: int = 0) -> None:
         module = native()
@@ -56,28 +55,28 @@ class Frames:
         self._shape = (self._memory + first, size, stride, count)
 
     def ecb(self, ecb: Cipher) -> None:
-        """ECB over as many bytes in one run."""
+        """Encrypt as many bytes with ECB in one call."""
         data, size, _, count = self._shape
         _check(self._lib.native_ecb(ecb.pointer, data, size * count))
 
     def cbc(self, cbc: Cipher) -> None:
-        """CBC as libcrypto does it, frame by frame."""
+        """Encrypt each frame with libcrypto's CBC."""
         _check(self._lib.native_cbc(cbc.pointer, *self._shape))
 
     def lanes(self, ecb: Cipher, cbc: Cipher) -> None:
-        """CBC in the lanes of csrc/lanes.c."""
+        """Encrypt all frames with CBC in lanes (csrc/lanes.c)."""
         _check(self._lib.native_lanes(ecb.pointer, cbc.pointer, *self._shape))
 
     def poly1305(self) -> None:
-        """A tag for each."""
+        """Compute a tag for each frame."""
         _check(self._lib.native_poly1305(*self._shape))
 
     def gcm_seal(self, gcm: Cipher) -> None:
-        """GCM, a tag for each."""
+        """Encrypt each frame with GCM and compute its tag."""
         _check(self._lib.native_gcm_seal(gcm.pointer, *self._shape))
 
     def gcm_open(self, gcm: Cipher) -> None:
-        """What `gcm_seal` has sealed, verified and opened."""
+        """Verify and decrypt the frames sealed by `gcm_seal`."""
         _check(self._lib.native_gcm_open(gcm.pointer, *self._shape))
 
 

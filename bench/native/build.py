@@ -1,4 +1,4 @@
-"""Builds the benchmarks' extension beside this file: `python -m bench.native.build`, from the top."""
+"""Build script of the extension for benchmarks: `python -m bench.native.build`, from the top directory."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ HERE = Path(__file__).parent
 
 
 def builder() -> FFI:
-    """csrc/lanes.c and native.c alone, compiled as the product is."""
+    """Return the builder for csrc/lanes.c and native.c, with the compiler flags of the product."""
     include_dirs, library_dirs = build_ffi.openssl_directories()
     build_ffi.require_headers(include_dirs)
     ffi = FFI()
@@ -32,7 +32,7 @@ def builder() -> FFI:
 
 
 if __name__ == "__main__":
-    # Objects and a generated file are built elsewhere: nothing but the extension belongs beside the sources.
+    # Intermediate files are built in a temporary directory, so that only the extension is placed beside the sources.
     with tempfile.TemporaryDirectory() as scratch:
         built = Path(builder().compile(tmpdir=scratch))
         shutil.move(built, HERE / built.name)

@@ -1,4 +1,4 @@
-/* Contexts are kept and only given a new IV per frame, as anyone who wants speed would do it. */
+/* Reference operations of libcrypto. Contexts are reused and get only a new IV per frame, as fast code does. */
 #include "native.h"
 
 #include <openssl/evp.h>
@@ -10,7 +10,7 @@
 
 enum { AAD_BYTES = 4, TAG_BYTES = 16, LANES_AT_ONCE = 128 };
 
-/* What is measured is time: the key need not be secret, nor an IV unique. */
+/* For timing only, so the key need not be secret, nor an IV unique. */
 static const uint8_t key[32] = {1}, iv[16] = {2};
 
 struct native_cipher {
@@ -46,7 +46,7 @@ static int update(EVP_CIPHER_CTX *context, uint8_t *data, size_t bytes) {
 }
 
 int native_ecb(native_cipher *ecb, uint8_t *data, size_t bytes) {
-    vector_state_clear(); /* or the ceiling would depend on what ran before */
+    vector_state_clear(); /* otherwise the bound would depend on what ran before */
     return update(ecb->context, data, bytes);
 }
 

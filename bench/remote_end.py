@@ -1,7 +1,7 @@
-"""The other end of a socket pair, in a process of its own: `python -m bench.far_end plain|channel DESCRIPTOR`.
+"""Remote end of a socket pair, in a separate process: `python -m bench.remote_end plain|channel DESCRIPTOR`.
 
-It takes what comes, answers once all of it has come, and ends when the near end closes. `plain` knows no crypto at
-all; `channel` is a server's session without any files.
+It receives data, replies once all of them have arrived, and exits when the local end closes. `plain` has no
+encryption; `channel` is a server's session without files.
 """
 
 from __future__ import annotations
@@ -22,39 +22,39 @@ from secftp.record import BATCH_BYTES, SERVER_HELLO_BYTES, Mode, Password, Suite
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-COUNT_BYTES = 8  # what `plain` is told first: how many bytes will follow
+COUNT_BYTES = 8  # of the length that precedes the data of `plain`
 DONE = b"."
-PATIENCE_SECONDS = 60.0
+TIMEOUT_SECONDS = 60.0
 NO_DIGEST = bytes(16)
 
 
 @contextlib.contextmanager
-def far_end(kind: str) -> Iterator[socket.socket]:
-    """The near end of a pair whose other end is served by a process, for the length of a `with`."""
-    near, far = socket.socketpair()
-    with near:
-        with far:
-            command = [sys.executable, "-m", "bench.far_end", kind, str(far.fileno())]
-            process = subprocess.Popen(command, pass_fds=[far.fileno()])
+def remote_end(kind: str) -> Iterator[socket.socket]:
+    """Start a process for one end of a socket pair; yields the other end."""
+    local, remote = socket.socketpair()
+    with local:
+        with remote:
+            command = [sys.executable, "-m", "bench.remote_end", kind, str(remote.fileno())]
+            process = subprocess.Popen(command, pass_fds=[remote.fileno()])
         try:
-            yield near
+            yield local
         finally:
-            near.close()
+            local.close()
             try:
-                process.wait(PATIENCE_SECONDS)
+                process.wait(TIMEOUT_SECONDS)
             finally:
                 process.kill()
 
 
 class PlainSender:
-    """Bytes through the pair as they are, in sends as large as a sealed batch."""
+    """Sends plain bytes, in writes as large as a sealed batch."""
 
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
         self._batch = memoryview(bytearray(BATCH_BYTES))
 
     def move(self, size: int) -> None:
-        """Send so many bytes; returns when the far end has them."""
+        """Send `size` bytes and wait until the remote end has them."""
         self._socket.sendall(size.to_bytes(COUNT_BYTES))
         while size:
             part = self._batch[:size]
@@ -64,18 +64,18 @@ class PlainSender:
 
 
 class ChannelSender:
-    """The same through a channel: sealed, opened, and held to the rules of the messages; no file and no digest."""
+    """Sends the bytes through a channel: sealed, opened, checked by the state machine; without files or digests."""
 
     def __init__(self, sock: socket.socket, suite: Suite) -> None:
         handshake = ClientHandshake(Password.anonymous(), suite, Mode.ANONYMOUS)
         sock.sendall(handshake.hello)
         established = handshake.receive(sock.recv(SERVER_HELLO_BYTES, socket.MSG_WAITALL))
         assert established is not None
-        self._channel = Channel(Stream(sock), established, Direction.TO_SERVER, timeout=PATIENCE_SECONDS)
+        self._channel = Channel(Stream(sock), established, Direction.TO_SERVER, timeout=TIMEOUT_SECONDS)
         self._requests = 0
 
     def move(self, size: int) -> None:
-        """Send a file of so many bytes, whatever stands in the buffers; returns when the far end has confirmed it."""
+        """Send a file of `size` arbitrary bytes and wait until the remote end has confirmed it."""
         channel = self._channel
         self._requests += 1
         channel.send(Write(id=self._requests, path=(b"x",), size=size))
@@ -85,11 +85,11 @@ class ChannelSender:
         channel.send(End(size=size, digest=NO_DIGEST))
         channel.flush()
         while not isinstance(channel.receive(), Ok):
-            pass  # the server's welcome, the first time
+            pass  # the first time, the server's WELCOME
 
 
 def serve_plain(sock: socket.socket) -> None:
-    """Count what comes."""
+    """Receive and count bytes."""
     buffer = memoryview(bytearray(BATCH_BYTES))
     while count := sock.recv(COUNT_BYTES, socket.MSG_WAITALL):
         left = int.from_bytes(count)
@@ -99,17 +99,17 @@ def serve_plain(sock: socket.socket) -> None:
 
 
 def accept_channel(stream: Stream, password: Password) -> Channel:
-    """The server's side of one handshake."""
+    """Perform the server side of a handshake."""
     incoming = Incoming(stream)
     while not isinstance(event := incoming.advance(), Established):
         if isinstance(event, HelloReceived):
             incoming.challenge(password)
-        select.select([stream.fileno()], [], [], PATIENCE_SECONDS)
-    return Channel(stream, event, Direction.TO_CLIENT, timeout=PATIENCE_SECONDS)
+        select.select([stream.fileno()], [], [], TIMEOUT_SECONDS)
+    return Channel(stream, event, Direction.TO_CLIENT, timeout=TIMEOUT_SECONDS)
 
 
 def serve_channel(sock: socket.socket) -> None:
-    """Confirm each file, and keep nothing of it."""
+    """Confirm each file and discard its data."""
     password = Password.anonymous()
     channel = accept_channel(Stream(sock), password)
     limits = SessionLimits(requests=16, keepalive=15, idle=60)
