@@ -13,7 +13,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-from secftp.channel import Channel, DataRun, Incoming, Stream
+from secftp.channel import Channel, DataRun, IncomingHandshake, Stream
 from secftp.errors import ConnectionLost
 from secftp.handshake import ClientHandshake, Established, HelloReceived
 from secftp.messages import Bye, Direction, End, Ok, SessionLimits, Welcome, Write
@@ -100,7 +100,7 @@ def serve_plain(sock: socket.socket) -> None:
 
 def accept_channel(stream: Stream, password: Password) -> Channel:
     """Perform the server side of a handshake."""
-    incoming = Incoming(stream)
+    incoming = IncomingHandshake(stream)
     while not isinstance(event := incoming.advance(), Established):
         if isinstance(event, HelloReceived):
             incoming.challenge(password)

@@ -1,4 +1,4 @@
-"""A server's handshake for one client, for tests that need no more of a server: over `Incoming`, with a deadline."""
+"""A server's handshake for one client, with a deadline, for tests that need no more of a server."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias
 
-from secftp.channel import Channel, Incoming
+from secftp.channel import Channel, IncomingHandshake
 from secftp.errors import AuthenticationError, HandshakeRefused, TransferTimeout
 from secftp.handshake import Established, HelloReceived, Status, Unacceptable
 from secftp.messages import Direction
@@ -29,7 +29,7 @@ def accept_client(stream: Stream, decide: Decide, *, challenged: Callable[[], No
     `challenged` is called when the challenge has left: from then on the client knows whether its guess was right.
     """
     deadline = time.monotonic() + HANDSHAKE_SECONDS
-    incoming = Incoming(stream)
+    incoming = IncomingHandshake(stream)
     event = _next_event(incoming, deadline)
     verdict = event.status if isinstance(event, Unacceptable) else decide(_hello(event))
     if isinstance(verdict, Status):
@@ -48,7 +48,7 @@ def _hello(event: HelloReceived | Established) -> HelloReceived:
     return event
 
 
-def _next_event(incoming: Incoming, deadline: float) -> Event:
+def _next_event(incoming: IncomingHandshake, deadline: float) -> Event:
     poller = select.poll()
     poller.register(incoming.stream.fileno(), select.POLLIN)
     while (event := incoming.advance()) is None:

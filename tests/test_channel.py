@@ -11,7 +11,7 @@ import time
 import pytest
 
 from secftp.channel import IDLE_SECONDS, KEEPALIVE_SECONDS, Channel, Keepalive, Stream, channel, keepalive
-from secftp.channel.paced import Pace, PacedStream
+from secftp.channel.bandwidth import Bandwidth, MeteredStream
 from secftp.errors import ConnectionLost, CoreError, ProtocolError, TransferTimeout
 from secftp.messages import (
     Abort,
@@ -463,7 +463,7 @@ def test_a_ping_that_did_not_fit_whole_is_no_gap(ends, monkeypatch):
 def test_a_ping_never_pauses_for_a_bandwidth(ends, monkeypatch):
     mine, _ = ends.sockets()
     monkeypatch.setattr(time, "sleep", lambda _: pytest.fail("the thread that pings everybody pauses for one"))
-    stream = PacedStream(mine, Pace(1))
+    stream = MeteredStream(mine, Bandwidth(1))
     assert stream.send_at_once(memoryview(bytes(4096))) == 4096
     assert stream.moved == 4096
 

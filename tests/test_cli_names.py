@@ -10,11 +10,10 @@ import time
 
 import pytest
 
-from secftp.client import in_flight
 from secftp.client import listing as listing_verb
 from secftp.errors import ExitCode
 from secftp.messages import ErrorCode, Kind, Listed
-from secftp.session import Session
+from secftp.session import Session, batch
 from secftp.text import escape
 from tests.command_line import client_and_server, started, terminal
 from tests.serving import DEADLINE, listing
@@ -200,9 +199,9 @@ def test_a_folder_needs_r(secftp, root):
     assert listing(root) == ["e"]
 
 
-@pytest.mark.parametrize("window", [2, in_flight.WINDOW])
+@pytest.mark.parametrize("window", [2, batch.WINDOW])
 def test_many_are_removed(secftp, root, window, monkeypatch):
-    monkeypatch.setattr(in_flight, "WINDOW", window)
+    monkeypatch.setattr(batch, "WINDOW", window)
     fill(root, *(f"top/{number % 5}/{number % 3}/{number}" for number in range(300)), "top/empty/")
     secftp("rm", "-r", "//top").succeed()
     assert listing(root) == []

@@ -18,7 +18,7 @@ NEVER_FOR_A_FILE = {
     "secftp.client.remote_options", "secftp.client.go_on", "secftp.session.retry",
 }  # fmt: skip
 # What only a server needs, beside its own package.
-SERVERS = {f"secftp.channel.{module}" for module in ("accept", "listener", "paced", "page", "service")}
+SERVERS = {f"secftp.channel.{module}" for module in ("accept", "listener", "bandwidth", "page", "systemd")}
 NEVER_FOR_WORDS = {"msgspec", "_cffi_backend", "socket", "xxhash", "secftp.channel", "secftp.record", "secftp.storage"}
 
 _ASK = """

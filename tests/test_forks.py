@@ -9,7 +9,7 @@ import pytest
 import secftp
 from secftp.api import listing
 from secftp.channel import Stream
-from secftp.channel.accept import Incoming
+from secftp.channel.accept import IncomingHandshake
 from secftp.handshake import ClientHandshake, Established, Status
 from secftp.keys import Key
 from secftp.messages import Bye, Stat
@@ -82,7 +82,7 @@ def test_a_handshake_under_way_takes_no_byte_in_a_forked_process(ends):
     ours, theirs = ends.sockets()
     password = Password.anonymous()
     handshake = ClientHandshake(password, Suite.AES128, Mode.ANONYMOUS)
-    incoming = Incoming(Stream(ours))
+    incoming = IncomingHandshake(Stream(ours))
     theirs.sendall(handshake.hello)
     assert in_a_fork(incoming.advance).startswith(REFUSED)
     while incoming.advance() is None:

@@ -18,7 +18,7 @@ from secftp.errors import ConnectionLost, SecftpError, TransferTimeout
 from secftp.messages import NewFile, WriteMany
 from secftp.record import Suite
 from secftp.server.limits import ServerLimits
-from secftp.session import Single
+from secftp.session import SingleReply
 from tests.counts import COUNTS
 from tests.proxy import Way, relaying
 from tests.serving import (
@@ -196,7 +196,7 @@ def test_many_small_files_cut_at_every_fifth_byte(tmp_path, tell):
 
     def use(client):
         told = tuple(NewFile((name,), data, digest_of(data)) for name, data in files.items())
-        answer = Single()
+        answer = SingleReply()
         client.can("many")
         client.pipeline.submit(WriteMany(id=client.pipeline.next_id(), files=told), answer)
         client.pipeline.settle()

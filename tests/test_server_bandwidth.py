@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from secftp.channel.paced import AHEAD_SECONDS, SLICES_PER_SECOND, Bucket, Pace, PacedStream
+from secftp.channel.bandwidth import AHEAD_SECONDS, SLICES_PER_SECOND, Bandwidth, Bucket, MeteredStream
 from secftp.server.limits import ServerLimits
 from tests.serving import put, serving, until
 
@@ -56,7 +56,7 @@ def test_a_piece_of_any_size_is_taken_from_the_bucket(pair, direction, size, mon
     monkeypatch.setattr(Bucket, "take", lambda self, count: taken.append(count) or 0.5)
     monkeypatch.setattr(time, "sleep", slept.append)
     mine, other = pair
-    stream = PacedStream(mine, Pace(1 << 30))
+    stream = MeteredStream(mine, Bandwidth(1 << 30))
     stream.may_wait = True
     if direction == "sending":
         assert stream.try_send(memoryview(bytes(size))) == size
@@ -72,7 +72,7 @@ def test_who_serves_others_as_well_counts_and_does_not_wait(pair, monkeypatch):
     monkeypatch.setattr(Bucket, "note", lambda self, count: noted.append(count))
     monkeypatch.setattr(time, "sleep", lambda _: pytest.fail("the accept loop pauses for one connection"))
     mine, other = pair
-    stream = PacedStream(mine, Pace(1))
+    stream = MeteredStream(mine, Bandwidth(1))
     other.sendall(bytes(93))
     assert stream.try_receive(memoryview(bytearray(93))) == 93
     assert stream.try_send(memoryview(bytes(141))) == 141

@@ -670,7 +670,7 @@ def test_without_a_thread_a_client_is_sent_away_and_the_others_go_on(tmp_path, m
         assert len(lines(server, "No thread could be started for a client; it was sent away.")) == 1
 
 
-@pytest.mark.parametrize("place", ["Incoming.advance", "Incoming.challenge", "Listener.watch"])
+@pytest.mark.parametrize("place", ["IncomingHandshake.advance", "IncomingHandshake.challenge", "Listener.watch"])
 @pytest.mark.parametrize("failure", [MemoryError, OSError, CoreError("Failed.")], ids=["memory", "system", "core"])
 def test_what_fails_for_one_client_ends_that_one_alone(tmp_path, monkeypatch, place, failure):
     kind, _, name = place.partition(".")

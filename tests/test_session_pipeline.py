@@ -31,7 +31,7 @@ from secftp.messages import (
     Write,
     WriteMany,
 )
-from secftp.session import Listing, Pipeline, Reading, Single
+from secftp.session import FileReply, ListingReply, Pipeline, SingleReply
 from secftp.storage import new_digest
 from secftp.transfer import unwatched
 from tests.channels import WELCOME, Many, ends, receive_bytes, send_bytes, together
@@ -60,7 +60,7 @@ def info(number):
 
 
 def reading(pipeline, number, sink, opened=None):
-    return Reading(
+    return FileReply(
         opened or (lambda _: sink),
         new_digest("xxh128"),
         subject="it",
@@ -90,7 +90,7 @@ class Plan:
             check()
 
     def _ask(self, request, check):
-        answer = Single()
+        answer = SingleReply()
         self._pipeline.submit(request, answer)
         self._checks.append(lambda: check(answer.message))
 
@@ -109,13 +109,13 @@ class Plan:
 
     def write(self, name):
         data = DATA[: self._random.randrange(len(DATA))]
-        answer = Single()
+        answer = SingleReply()
         request = Write(id=self._pipeline.next_id(), path=(name,), size=len(data))
         end = self._pipeline.send_file(request, MemorySource(data), new_digest("xxh128"), answer, progress=unwatched)
         self._checks.append(lambda: _is((answer.message.digest, answer.message.size), (end.digest, len(data))))
 
     def list(self, _):
-        handler = Listing()
+        handler = ListingReply()
         self._pipeline.submit(List(id=self._pipeline.next_id(), path=(b"folder",)), handler)
         self._checks.append(lambda: _is([entry.path for entry in handler.entries], [(b"inside",)]))
 
@@ -154,7 +154,7 @@ def test_everything_at_once_and_each_answer_is_the_right_one(tmp_path, seed):
 def test_more_requests_than_a_server_grants_wait_for_answers(tmp_path):
     """Before WELCOME the limit is 16; nobody has to count."""
     (tmp_path / "name").write_bytes(b"x")
-    answers = [Single() for _ in range(3000)]
+    answers = [SingleReply() for _ in range(3000)]
     with serving(tmp_path) as server, server.session() as client:
         for answer in answers:
             client.pipeline.submit(Stat(id=client.pipeline.next_id(), path=(b"name",)), answer)
@@ -167,7 +167,7 @@ def test_more_requests_than_a_server_grants_wait_for_answers(tmp_path):
 
 def test_handlers_are_called_in_order_with_their_own(ends):
     pipeline, server = welcomed(ends)
-    first, second, third = Single(), Listing(), Single()
+    first, second, third = SingleReply(), ListingReply(), SingleReply()
     pipeline.submit(Stat(id=pipeline.next_id(), path=(b"a",)), first)
     pipeline.submit(List(id=pipeline.next_id()), second)
     pipeline.submit(Stat(id=pipeline.next_id(), path=(b"b",)), third)
@@ -189,7 +189,7 @@ def test_handlers_are_called_in_order_with_their_own(ends):
 
 def test_polling_takes_what_is_there_and_never_waits(ends):
     pipeline, server = welcomed(ends)
-    answer = Single()
+    answer = SingleReply()
     pipeline.poll()
     pipeline.submit(Stat(id=pipeline.next_id(), path=(b"a",)), answer)
     pipeline.flush()
@@ -206,7 +206,7 @@ def test_polling_takes_what_is_there_and_never_waits(ends):
 def test_what_was_answered_before_the_connection_went_is_known(ends):
     """A copy that goes on over another connection must not do again what is done."""
     pipeline, server = welcomed(ends)
-    answers = [Single() for _ in range(5)]
+    answers = [SingleReply() for _ in range(5)]
     for answer in answers:
         pipeline.submit(Stat(id=pipeline.next_id(), path=(b"a",)), answer)
     pipeline.flush()
@@ -224,7 +224,7 @@ def test_what_was_answered_before_the_connection_went_is_known(ends):
 
 def test_a_farewell_outlives_the_end_that_follows_it(ends):
     pipeline, server = welcomed(ends)
-    pipeline.submit(Stat(id=pipeline.next_id(), path=(b"a",)), Single())
+    pipeline.submit(Stat(id=pipeline.next_id(), path=(b"a",)), SingleReply())
     pipeline.flush()
     server.receive()
     server.send(Bye(code=ErrorCode.STOPPING))
@@ -243,7 +243,7 @@ def test_an_answer_that_fits_nothing_ends_the_session(answer):
         wire.send(WELCOME, answer)
 
     with fake_server(play) as port, session(port) as client:
-        client.pipeline.submit(Stat(id=client.pipeline.next_id(), path=(b"a",)), Single())
+        client.pipeline.submit(Stat(id=client.pipeline.next_id(), path=(b"a",)), SingleReply())
         with pytest.raises(ProtocolError):
             client.pipeline.settle()
 
@@ -259,7 +259,7 @@ def test_a_file_that_is_not_wanted_is_cancelled_once_and_thrown_away(ends):
 
     number = pipeline.next_id()
     handler = reading(pipeline, number, None, refuse)
-    after = Single()
+    after = SingleReply()
     pipeline.submit(Read(id=number, path=(b"a",)), handler)
     pipeline.submit(Stat(id=pipeline.next_id(), path=(b"a",)), after)
     pipeline.flush()
@@ -299,7 +299,7 @@ def test_a_file_whose_digest_differs_is_none(ends):
 
 def test_answers_to_others_are_taken_in_while_a_file_is_sent(ends):
     pipeline, server = welcomed(ends)
-    before, answer = Single(), Single()
+    before, answer = SingleReply(), SingleReply()
     pipeline.submit(Stat(id=pipeline.next_id(), path=(b"a",)), before)
 
     def serve():
@@ -327,7 +327,7 @@ def test_answers_to_others_are_taken_in_while_a_file_is_sent(ends):
 
 def test_a_source_that_fails_breaks_off_its_file_alone(ends):
     pipeline, server = welcomed(ends)
-    answer = Single()
+    answer = SingleReply()
     source = MemorySource(DATA, failure=FileError("mine"), fails_at=65536, chunk=65536)
     request = Write(id=pipeline.next_id(), path=(b"a",))
     with pytest.raises(FileError, match="mine"):
@@ -351,8 +351,8 @@ def test_signs_of_life_are_given_as_long_as_somebody_wants_them(ends):
     def running():
         return [thread for thread in threading.enumerate() if thread.name == "secftp-keepalive"]
 
-    with pipeline.alive():
-        with pipeline.alive():
+    with pipeline.keepalive():
+        with pipeline.keepalive():
             assert len(running()) == 1
         assert len(running()) == 1
     assert running() == []
@@ -364,14 +364,14 @@ MUCH = 4 << 20  # more than the buffers of two channels take in while both send;
 
 
 def send_a_file(pipeline, number):
-    digest, answer = new_digest("xxh128"), Single()
+    digest, answer = new_digest("xxh128"), SingleReply()
     write = Write(id=number, path=(b"up",), size=MUCH)
     assert pipeline.send_file(write, MemorySource(bytes(MUCH)), digest, answer, progress=unwatched) is not None
     return answer
 
 
 def ask_much(pipeline, number):
-    answers = [Single() for _ in range(MUCH // 4000)]
+    answers = [SingleReply() for _ in range(MUCH // 4000)]
     for place, answer in enumerate(answers):
         pipeline.submit(Stat(id=number + place, path=(*(b"n" * 200,) * 20,)), answer)
     return answers[-1]
@@ -388,7 +388,7 @@ def test_a_large_answer_never_meets_as_much_that_is_sent(ends, much):
 
     def ask():
         sink = MemorySink()
-        reading = Reading(lambda _: sink, new_digest("xxh128"), subject="x", stop=lambda: None, progress=unwatched)
+        reading = FileReply(lambda _: sink, new_digest("xxh128"), subject="x", stop=lambda: None, progress=unwatched)
         pipeline.submit(Read(id=pipeline.next_id(), path=(b"big",)), reading)
         pipeline.flush()
         last = much(pipeline, pipeline.next_id())

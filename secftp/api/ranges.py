@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from secftp.errors import FileChanged, ProtocolError
 from secftp.messages import Algorithm, Capability, Read, remote_failure
-from secftp.session import Reading
+from secftp.session import FileReply
 from secftp.storage import new_digest
 from secftp.transfer import unwatched
 
@@ -49,7 +49,7 @@ def read_part(session: Session, part: Part, make_sink: Callable[[], _SinkT]) -> 
             )
         return sink
 
-    reading = Reading(
+    reading = FileReply(
         opened,
         new_digest(Algorithm.XXH128),
         subject=part.path,

@@ -10,37 +10,37 @@ from secftp.channel.stream import Stream
 
 TYPE_CHECKING = False  # as of typing, which a client need not load for this
 if TYPE_CHECKING:
-    from secftp.channel.accept import Incoming
+    from secftp.channel.accept import IncomingHandshake
+    from secftp.channel.bandwidth import Bandwidth, MeteredStream
     from secftp.channel.listener import Listener, Peer, listen
-    from secftp.channel.paced import Pace, PacedStream
     from secftp.channel.page import Page, PageServer
-    from secftp.channel.service import inherited, notify
+    from secftp.channel.systemd import inherited, notify
 
 # Where a server's names are.
 _SERVER = {
-    "Incoming": "accept",
+    "IncomingHandshake": "accept",
     "Listener": "listener",
-    "Pace": "paced",
-    "PacedStream": "paced",
+    "Bandwidth": "bandwidth",
+    "MeteredStream": "bandwidth",
     "Page": "page",
     "PageServer": "page",
     "Peer": "listener",
-    "inherited": "service",
+    "inherited": "systemd",
     "listen": "listener",
-    "notify": "service",
+    "notify": "systemd",
 }
 
 __all__ = [
     "IDLE_SECONDS",
     "KEEPALIVE_SECONDS",
+    "Bandwidth",
     "Channel",
     "Credentials",
     "DataRun",
-    "Incoming",
+    "IncomingHandshake",
     "Keepalive",
     "Listener",
-    "Pace",
-    "PacedStream",
+    "MeteredStream",
     "Page",
     "PageServer",
     "Peer",

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Event: TypeAlias = HelloReceived | Unacceptable | Established
 
 
-class Incoming:
+class IncomingHandshake:
     """One accepted connection until it is a session. Closing the stream is the caller's business."""
 
     def __init__(self, stream: Stream) -> None:

@@ -16,7 +16,7 @@ import socket
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from secftp.channel.paced import Pace, PacedStream
+from secftp.channel.bandwidth import Bandwidth, MeteredStream
 from secftp.channel.resolve import resolve
 from secftp.errors import UsageError
 
@@ -43,13 +43,13 @@ class Peer(NamedTuple):
 class Listener:
     """The sockets on which a server listens, IPv4 and IPv6, and the streams it watches beside them.
 
-    `exhausted` counts how often a client could not be taken because descriptors or memory had run out. `pace` is that
-    of all who are taken.
+    `exhausted` counts how often a client could not be accepted for lack of descriptors or memory. `bandwidth` is the
+    limit that all accepted connections share.
     """
 
     def __init__(self, sockets: list[socket.socket]) -> None:
         self.exhausted = 0
-        self.pace = Pace()
+        self.bandwidth = Bandwidth()
         self._sockets = {sock.fileno(): sock for sock in sockets}
         self._selector = selectors.DefaultSelector()
         self._wake_read, self._wake_write = os.pipe()
@@ -99,7 +99,7 @@ class Listener:
                 ready.append(key.fd)
         return ready
 
-    def take(self) -> Iterator[tuple[PacedStream, Peer]]:
+    def take(self) -> Iterator[tuple[MeteredStream, Peer]]:
         """The clients that the last `wait` found, a bounded number of them; never waits."""
         for descriptor in self._knocking:
             for _ in range(TAKEN_MAX):
@@ -110,7 +110,8 @@ class Listener:
                         self._give_way(self._sockets[descriptor])
                         return
                     break  # none is left, or one was gone before it could be taken
-                yield PacedStream(sock, self.pace), Peer(str(address[0]).removeprefix("::ffff:"), int(address[1]))
+                host, port = str(address[0]).removeprefix("::ffff:"), int(address[1])
+                yield MeteredStream(sock, self.bandwidth), Peer(host, port)
 
     def wake(self) -> None:
         """Let `wait` return; callable from another thread and from a signal handler."""

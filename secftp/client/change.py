@@ -10,11 +10,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from secftp.client.again import Changing
-from secftp.client.in_flight import removals
 from secftp.client.remote import Failures, is_a_file
 from secftp.errors import AlreadyExists, FileError, IsADirectory, NotADirectory, NotFound
 from secftp.messages import Kind, check_path, remote_failure
 from secftp.session import new_token
+from secftp.session.batch import removals
 from secftp.session.operations import list_tree, removal_order
 
 if TYPE_CHECKING:

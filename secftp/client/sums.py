@@ -11,11 +11,11 @@ import os
 import sys
 from typing import TYPE_CHECKING, Final
 
-from secftp.client.in_flight import checksums
 from secftp.client.remote import Failures, is_a_file, opened
 from secftp.client.terminal import STANDARD_OUTPUT, print_bytes, print_output
 from secftp.errors import FileError
 from secftp.messages import Algorithm, Kind
+from secftp.session.batch import checksums
 from secftp.session.operations import list_tree
 from secftp.text import escape
 

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from secftp.client.copy_counts import count
 from secftp.client.ends import at_home
-from secftp.client.in_flight import checksums
 from secftp.client.remote import Failures, is_a_file, opened
 from secftp.client.terminal import print_output
 from secftp.errors import ExitCode, FileError, IsADirectory, NotFound, Side
 from secftp.messages import Algorithm, Kind, problem_of
+from secftp.session.batch import checksums
 from secftp.session.held import Room
 from secftp.session.operations import depth_first
 from secftp.session.packed import Names, SortedNames

@@ -9,7 +9,7 @@ from secftp.copy.tally import SAME
 from secftp.copy.times import same_time
 from secftp.errors import FileError, Reason
 from secftp.messages import Error, ErrorCode, Info, Kind, Stat, exception_for
-from secftp.session.answers import Single
+from secftp.session.replies import SingleReply
 from secftp.storage.outgoing import What
 
 if TYPE_CHECKING:
@@ -57,8 +57,8 @@ class Asking:
         if self._about_partials and is_worth_it and is_wanted:
             step.partial = self._stat(step, partial=True)
 
-    def _stat(self, step: Step, *, partial: bool) -> Single | None:
-        answer = Single()
+    def _stat(self, step: Step, *, partial: bool) -> SingleReply | None:
+        answer = SingleReply()
         try:
             request = Stat(id=self._pipeline.next_id(), path=step.remote, partial=partial)
         except FileError:

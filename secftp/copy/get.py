@@ -70,7 +70,7 @@ class Download:
         """
         began = time.monotonic()
         try:
-            with session.pipeline.alive():
+            with session.pipeline.keepalive():
                 self._run(session)
         finally:
             if self._store is not None:

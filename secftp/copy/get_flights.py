@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from secftp.errors import FileChanged, FileError, ProtocolError
 from secftp.messages import Abort, Error, ErrorCode, File, Files, remote_failure
-from secftp.session.answers import Reading
+from secftp.session.replies import FileReply
 from secftp.storage import PipeSink, WriteOptions
 from secftp.storage.base import what_is_kept
 from secftp.transfer import checksum_mismatch
@@ -190,7 +190,7 @@ class FileFlight:
         self._resumed = resumed
         self._sink: Sink | None = resumed
         self._size = item.size
-        self._reading = Reading(self._begin, digest, subject=item.name, stop=stop, progress=self._progress)
+        self._reading = FileReply(self._begin, digest, subject=item.name, stop=stop, progress=self._progress)
 
     @property
     def count(self) -> int:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from secftp.errors import FileError, NotADirectory, NotFound, Reason, UsageError
 from secftp.messages import Capability, Error, Info, Kind, Stat, exception_for, remote_failure
-from secftp.session.answers import Single
+from secftp.session.replies import SingleReply
 from secftp.storage import make_local_folder, stat_local
 from secftp.storage.failures import failure, translated
 
@@ -51,14 +51,14 @@ def look_at_sources(session: Session, sources: Sequence[RemoteLocation]) -> list
     session.require(Capability.STAT, sources[0].path)
     answers = []
     for source in sources:
-        answer = Single()
+        answer = SingleReply()
         answers.append(answer)
         session.pipeline.submit(Stat(id=session.pipeline.next_id(), path=source.path), answer)
     session.pipeline.settle()
     return [_found(source, answer) for source, answer in zip(sources, answers, strict=True)]
 
 
-def _found(source: RemoteLocation, answer: Single) -> Found:
+def _found(source: RemoteLocation, answer: SingleReply) -> Found:
     if isinstance(answer.message, Error):
         return Found(source.path, None, exception_for(answer.message.code, source.path, answer.message.reason))
     assert isinstance(answer.message, Info)  # nothing else answers STAT

@@ -76,7 +76,7 @@ class Upload:
         """
         began = time.monotonic()
         try:
-            with session.pipeline.alive():
+            with session.pipeline.keepalive():
                 self._run(session)
         finally:
             self.summary.seconds += time.monotonic() - began

@@ -16,7 +16,7 @@ from secftp.copy.put_flights import Flight
 from secftp.copy.times import same_time
 from secftp.errors import FileError
 from secftp.messages import Capability, Error, ErrorCode, Info, Kind, Ok, Stat, Sum
-from secftp.session.answers import Single
+from secftp.session.replies import SingleReply
 from secftp.storage import new_digest
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def has_arrived(base: Sending, step: Step, source: Source) -> bool:
     may_look = not (isinstance(there, Error) and there.code is ErrorCode.FORBIDDEN)
     if may_look and not _looks_like(there, source, preserve=base.options.preserve):
         return False
-    answer, digest = Single(), new_digest(base.algorithm)
+    answer, digest = SingleReply(), new_digest(base.algorithm)
     base.pipeline.submit(sum_of(base, step), answer)
     base.pipeline.flush()
     if not may_look and not isinstance(_await(base, answer), Ok):
@@ -110,12 +110,12 @@ def _looks_like(there: Message | None, source: Source, *, preserve: bool) -> boo
 
 
 def _ask(base: Sending, request: Stat) -> Message | None:
-    answer = Single()
+    answer = SingleReply()
     base.pipeline.submit(request, answer)
     return _await(base, answer)
 
 
-def _await(base: Sending, answer: Single) -> Message | None:
+def _await(base: Sending, answer: SingleReply) -> Message | None:
     while not answer.complete:
         base.pipeline.step()
     return answer.message

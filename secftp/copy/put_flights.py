@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from secftp.copy.tally import MODE_SET, SAME
 from secftp.errors import ChecksumMismatch, ProtocolError
 from secftp.messages import ErrorCode, Ok, Results, clause_for, remote_failure
-from secftp.session.answers import Single
+from secftp.session.replies import SingleReply
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,7 +50,7 @@ class Base(Protocol):
         """Put a step back into the queue."""
 
 
-class Flight(Single):
+class Flight(SingleReply):
     """A request under way, with the steps that are done when it is confirmed."""
 
     __slots__ = ("base",)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from secftp.copy.globs import Globs
-    from secftp.session.answers import Single
+    from secftp.session.replies import SingleReply
     from secftp.storage import FileInfo, Path
 
 Files: TypeAlias = OutgoingTree | OutgoingFile
@@ -91,8 +91,8 @@ class Step:
         self.resume: bool | None = None
         self.kept: int | None = None
         self.told = 0
-        self.there: Single | None = None
-        self.partial: Single | None = None
+        self.there: SingleReply | None = None
+        self.partial: SingleReply | None = None
 
     @property
     def name(self) -> bytes:

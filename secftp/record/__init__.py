@@ -1,18 +1,7 @@
 """Records and secrets: what everybody above may know of the core."""
 
 from secftp.record.binding import libcrypto_version
-from secftp.record.frames import (
-    BATCH_BYTES,
-    BATCH_FRAMES,
-    FLAG_END,
-    PAYLOAD_MAX,
-    Frame,
-    Inbox,
-    Opener,
-    Outbox,
-    Sealer,
-)
-from secftp.record.secrets import (
+from secftp.record.exchange import (
     CLIENT_FINISH_BYTES,
     CLIENT_HELLO_BYTES,
     NAME_BYTES,
@@ -24,6 +13,17 @@ from secftp.record.secrets import (
     Password,
     ServerExchange,
     Suite,
+)
+from secftp.record.frames import (
+    BATCH_BYTES,
+    BATCH_FRAMES,
+    FLAG_END,
+    PAYLOAD_MAX,
+    Frame,
+    Inbox,
+    Opener,
+    Outbox,
+    Sealer,
 )
 
 __all__ = [

@@ -20,7 +20,7 @@ import contextlib
 import time
 from typing import TYPE_CHECKING
 
-from secftp.channel import Incoming
+from secftp.channel import IncomingHandshake
 from secftp.errors import AuthenticationError, ConnectionLost, ProtocolError, SecftpError
 from secftp.handshake import Established, HelloReceived, Status
 from secftp.record import Mode
@@ -31,7 +31,7 @@ from secftp.server.session_limits import log_limit
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from secftp.channel import Listener, PacedStream, Peer
+    from secftp.channel import Listener, MeteredStream, Peer
     from secftp.handshake import Unacceptable
     from secftp.server.access import Access, Grant
     from secftp.server.fairness import SourceAddress
@@ -46,10 +46,10 @@ class PendingConnection:
 
     __slots__ = ("_source", "_stream", "arrived", "charge", "deadline", "grant", "hello", "incoming", "log", "trusted")
 
-    def __init__(self, stream: PacedStream, source: SourceAddress, log: SessionLog, now: float) -> None:
+    def __init__(self, stream: MeteredStream, source: SourceAddress, log: SessionLog, now: float) -> None:
         self._stream = stream
         self._source = source
-        self.incoming = Incoming(stream)
+        self.incoming = IncomingHandshake(stream)
         self.log = log
         self.arrived = now
         self.deadline = 0.0  # of the handshake; while its hello waits, what is left of the time, in seconds
@@ -59,7 +59,7 @@ class PendingConnection:
         self.charge: Charge | None = None  # what that has cost
 
     @property
-    def stream(self) -> PacedStream:
+    def stream(self) -> MeteredStream:
         """Its connection."""
         return self._stream
 
@@ -126,7 +126,7 @@ class Admission:
 
     # --- coming and going -------------------------------------------------------------------------------------------
 
-    def _arrive(self, stream: PacedStream, peer: Peer) -> None:
+    def _arrive(self, stream: MeteredStream, peer: Peer) -> None:
         self._number += 1
         log = self._log.session(self._number, peer)
         log.line(f"Client connected: {peer.host}")

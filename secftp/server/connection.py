@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from secftp.channel import PacedStream
+    from secftp.channel import MeteredStream
     from secftp.handshake import Established
     from secftp.server.access import Access, Grant
     from secftp.server.admission import PendingConnection
@@ -74,7 +74,7 @@ class ConnectionThread:
     """One session and its thread. The door has let it in; whether there is a place for it, the registry knows."""
 
     def __init__(self, shared: SharedState, visitor: PendingConnection, grant: Grant, established: Established) -> None:
-        self.stream: PacedStream = visitor.stream
+        self.stream: MeteredStream = visitor.stream
         self.place = SessionClaim(visitor.source, grant)
         self.refused_by: SessionLimit | None = None  # why it has no place, if it has none
         self.store: Store = grant.store or shared.store

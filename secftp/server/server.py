@@ -10,7 +10,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Final
 
-from secftp.channel import Pace
+from secftp.channel import Bandwidth
 from secftp.server.admission import Admission
 from secftp.server.connection import LINGER_SECONDS, ConnectionThread, MinRateMonitor, SharedState, SignalFlag
 from secftp.server.limits import ServerLimits
@@ -79,7 +79,7 @@ class FileServer:
             enter=self._enter,
         )
         if self._limits.bandwidth is not None:
-            listener.pace = Pace(self._limits.bandwidth, self._tell_of_bandwidth)
+            listener.bandwidth = Bandwidth(self._limits.bandwidth, self._tell_of_bandwidth)
         with MinRateMonitor(self._limits, shared.registry.all):
             self._take_clients(door)
         self._listener = None

@@ -27,14 +27,14 @@ from secftp.messages import (
     text_for,
 )
 from secftp.messages.limits import MAX_BULK
-from secftp.transfer import Interrupted, Progress, send_file
+from secftp.transfer import Progress, SendInterrupted, send_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from secftp.channel import Channel, Received
     from secftp.messages import End, Message, Write
-    from secftp.session.answers import Single
+    from secftp.session.replies import SingleReply
     from secftp.storage import Digest, Source
 
 Handler: TypeAlias = "Callable[[Received], bool]"
@@ -66,7 +66,7 @@ class Pipeline:
         self._over = False
         self._last_id = 0
         self._keepalive = Keepalive()
-        self._alive = 0
+        self._keepalive_users = 0
 
     @property
     def unanswered(self) -> int:
@@ -141,20 +141,27 @@ class Pipeline:
             self.channel.send(Cancel(id=self._unwanted.pop()))
 
     @contextlib.contextmanager
-    def alive(self) -> Iterator[None]:
+    def keepalive(self) -> Iterator[None]:
         """Give signs of life while this thread may be busy elsewhere for long: a pipe, a pager, a slow disk."""
-        self._alive += 1
-        if self._alive == 1:
+        self._keepalive_users += 1
+        if self._keepalive_users == 1:
             self._keepalive.watch(self.channel)
         try:
             yield
         finally:
-            self._alive -= 1
-            if not self._alive:
+            self._keepalive_users -= 1
+            if not self._keepalive_users:
                 self._keepalive.forget(self.channel)
 
     def send_file(
-        self, request: Write, source: Source, digest: Digest, answer: Single, *, offset: int = 0, progress: Progress
+        self,
+        request: Write,
+        source: Source,
+        digest: Digest,
+        answer: SingleReply,
+        *,
+        offset: int = 0,
+        progress: Progress,
     ) -> End | None:
         """Submit a WRITE with its file, `request.size` bytes from `offset` on; does not wait for the answer.
 
@@ -182,7 +189,7 @@ class Pipeline:
                     interrupted=answered,
                     progress=progress,
                 )
-            except Interrupted:
+            except SendInterrupted:
                 self._abort(ErrorCode.CANCELLED)
                 return None
             except FileError as problem:

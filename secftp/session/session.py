@@ -36,10 +36,10 @@ from secftp.messages import (
     no_parent,
     remote_failure,
 )
-from secftp.session.answers import Listing, Reading, Single
 from secftp.session.capabilities import lacks
 from secftp.session.confirm import Unconfirmed, new_token
 from secftp.session.pipeline import Pipeline
+from secftp.session.replies import FileReply, ListingReply, SingleReply
 from secftp.storage import Path, new_digest
 from secftp.storage.base import Kept
 from secftp.transfer import Progress, unwatched
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 
     from secftp.channel import Channel, Credentials
     from secftp.messages import End, Kind, Listed, Welcome
-    from secftp.session.answers import Answer
+    from secftp.session.replies import Reply
     from secftp.storage import Digest, Sink, Source
 
 _Reply = TypeVar("_Reply", bound=Message)
@@ -138,14 +138,14 @@ class Session:
             prefix=None if prefix is None else prefix.digest(),
             algorithm=algorithm,
         )
-        reading = Reading(
+        reading = FileReply(
             lambda _file: sink,
             new_digest(algorithm) if prefix is None else prefix,
             subject=path,
             stop=lambda: self.pipeline.cancel(number),
             progress=progress,
         )
-        with self.pipeline.alive():
+        with self.pipeline.keepalive():
             self._submit(request, reading)
             if reading.end is None:
                 raise reading.problem or ProtocolError("The answer does not fit the request.")
@@ -190,7 +190,7 @@ class Session:
             keep=keep,
             token=new_token() if prefix is None else None,  # a rest alone is not asked for
         )
-        with self.pipeline.alive():
+        with self.pipeline.keepalive():
             end, ok = self._send(request, source, new_digest(algorithm) if prefix is None else prefix, progress)
         if end is None:
             raise ProtocolError("The server confirmed a file that was not sent whole.")
@@ -199,7 +199,7 @@ class Session:
         return Transferred(end.size, end.digest)
 
     def _send(self, request: Write, source: Source, digest: Digest, progress: Progress) -> tuple[End | None, Ok]:
-        answer = Single()
+        answer = SingleReply()
         end = None
         try:
             with self._unless_answered(answer):
@@ -239,11 +239,11 @@ class Session:
         enough leaves the iterator; the server is told with the next request.
         """
         self.require(Capability.LIST, path)
-        listing = Listing()
+        listing = ListingReply()
         number = self.pipeline.next_id()
         self.pipeline.submit(List(id=number, path=path, recursive=recursive), listing)
         try:
-            with self.pipeline.alive():
+            with self.pipeline.keepalive():
                 while True:
                     while listing.entries:
                         yield listing.entries.popleft()
@@ -272,7 +272,7 @@ class Session:
 
     def _sum(self, request: Sum) -> tuple[Transferred, bool]:
         self.require(Capability.SUM, request.path)
-        with self.pipeline.alive():
+        with self.pipeline.keepalive():
             ok = self._ask(request, Ok, request.path)
         if ok.size is None or ok.digest is None:
             raise ProtocolError("The answer does not fit the request.")
@@ -338,21 +338,21 @@ class Session:
     # --- one request and its answer -----------------------------------------------------------------------------------
 
     def _ask(self, request: Message, kind: type[_Reply], path: Path, to: Path | None = None) -> _Reply:
-        answer = Single()
+        answer = SingleReply()
         self._submit(request, answer)
         return self._unwrap(answer, kind, path, to)
 
-    def _submit(self, request: Message, answer: Answer) -> None:
+    def _submit(self, request: Message, answer: Reply) -> None:
         with self._unless_answered(answer):
             self.pipeline.submit(request, answer)
             self._await(answer)
 
-    def _await(self, answer: Answer) -> None:
+    def _await(self, answer: Reply) -> None:
         while not answer.complete:
             self.pipeline.step()
 
     @contextlib.contextmanager
-    def _unless_answered(self, answer: Answer) -> Iterator[None]:
+    def _unless_answered(self, answer: Reply) -> Iterator[None]:
         """A connection that is lost once the answer is here takes nothing from it."""
         try:
             yield
@@ -360,7 +360,7 @@ class Session:
             if not answer.complete:
                 raise
 
-    def _unwrap(self, answer: Single, kind: type[_Reply], path: Path, to: Path | None = None) -> _Reply:
+    def _unwrap(self, answer: SingleReply, kind: type[_Reply], path: Path, to: Path | None = None) -> _Reply:
         message = answer.message
         if isinstance(message, Error):
             raise _failure(message, path, to)

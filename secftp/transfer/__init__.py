@@ -2,13 +2,13 @@
 
 from secftp.transfer.progress import Progress, unwatched
 from secftp.transfer.receive import Aborted, IncomingFile, checksum_mismatch, discard_file, receive_file
-from secftp.transfer.send import Interrupted, send_file
+from secftp.transfer.send import SendInterrupted, send_file
 
 __all__ = [
     "Aborted",
     "IncomingFile",
-    "Interrupted",
     "Progress",
+    "SendInterrupted",
     "checksum_mismatch",
     "discard_file",
     "receive_file",

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _UNBOUNDED = 1 << 62
 
 
-class Interrupted(Exception):
+class SendInterrupted(Exception):
     """The peer had something to say before the file was through; it waits in the channel."""
 
 
@@ -36,8 +36,8 @@ def send_file(
     """Queue `length` bytes of the source from `offset` on, or all of it when that is None; then END, which is returned.
 
     What is queued last leaves with the caller's `flush`. Raises `FileChanged` when the source turns out to be another
-    than it was, `Interrupted` when `interrupted()` says so, and what the source and the channel raise. Then the file is
-    open on the wire still, and the caller owes the peer an ABORT.
+    than it was, `SendInterrupted` when `interrupted()` says so, and what the source and the channel raise. Then the
+    file is open on the wire still, and the caller owes the peer an ABORT.
     """
     done = 0
 
@@ -49,7 +49,7 @@ def send_file(
     while length is None or done < length:
         _wait_for(source, channel, interrupted)
         if interrupted():
-            raise Interrupted
+            raise SendInterrupted
         count = channel.send_data(fill, _UNBOUNDED if length is None else length - done)
         if count == 0:
             if length is not None:

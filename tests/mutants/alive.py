@@ -14,7 +14,7 @@ STOP = "tests/test_server_requests_stop.py"
 STORAGE = "tests/test_review_storage.py"
 
 MUTANTS: list[Mutant] = [
-    mutant("ping-pauses-for-a-bandwidth", "secftp/channel/paced.py", "        count = super().try_send(view)\n        self.moved += count\n", "        count = self.try_send(view)\n", CHANNEL),
+    mutant("ping-pauses-for-a-bandwidth", "secftp/channel/bandwidth.py", "        count = super().try_send(view)\n        self.moved += count\n", "        count = self.try_send(view)\n", CHANNEL),
     mutant("ping-lost-where-it-does-not-fit", "secftp/channel/channel.py", "            self._unsent = self._unsent[sent:]\n", "            self._unsent = b\"\"\n", CHANNEL),
     mutant("ping-before-welcome", "secftp/channel/channel.py", "if self._filling and not self._has_spoken:", "if self._filling and self._has_spoken is None:", CHANNEL),
     mutant("ping-sealed-into-what-is-being-filled", "secftp/channel/channel.py", "outbox = Outbox(self._sealer, batch_frames=1) if self._filling else self._outbox", "outbox = self._outbox", CHANNEL),

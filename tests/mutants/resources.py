@@ -43,7 +43,7 @@ MUTANTS = [
     mutant("sorted-names-never-packed", "secftp/session/packed.py", "        if len(self._part) >= RUN_ENTRIES or self._nbytes >= _RUN_BYTES:\n", "        if self._nbytes < 0:\n", f"{LISTINGS}::test_a_large_directory_is_no_trouble[sum]"),
     mutant("files-of-a-walk-never-packed", "secftp/api/walking.py", "        if len(self._files) >= (BLOCK if len(self._packed) else LISTED):\n", "        if not self._room:\n", f"{LISTINGS}::test_a_large_directory_is_no_trouble[walk]"),
     mutant("files-of-a-walk-not-counted", "secftp/api/walking.py", "            self._take(self._packed.pack([encoded(name) for name in names]))\n", "            self._packed.pack([encoded(name) for name in names])\n", f"{LISTINGS}::test_the_files_of_a_walk_are_counted_when_they_are_packed"),
-    mutant("a-cancelled-listing-goes-on", "secftp/session/answers.py", "if self._unwanted > UNWANTED_PARTS:", "if self._unwanted < 0:", f"{LISTINGS}::test_a_listing_that_goes_on_when_it_was_cancelled_ends_the_session"),
+    mutant("a-cancelled-listing-goes-on", "secftp/session/replies.py", "if self._unwanted > UNWANTED_PARTS:", "if self._unwanted < 0:", f"{LISTINGS}::test_a_listing_that_goes_on_when_it_was_cancelled_ends_the_session"),
     mutant("too-much-to-walk-passed-over", "secftp/api/walking.py", "            raise  # nothing is wrong with the directory\n", "            return\n", f"{LISTINGS}::test_a_listing_without_end_is_refused[walk-folder]"),
     mutant("a-get-keeps-all-entries", "secftp/copy/remote_tree.py", "self._entries.append(entry, cost(entry))", "self._entries.append(entry, 0)", f"{LISTINGS}::test_a_get_keeps_little_of_each_directory"),
     # --- what a request may make the server read ---
@@ -63,10 +63,10 @@ MUTANTS = [
     # --- bandwidth and least rate ---
     mutant("messages-have-no-least-rate", "secftp/channel/channel.py", "return is_file or self._blocked", "return is_file", "tests/test_server_door.py"),
     mutant("pieces-of-messages-have-no-least-rate", "secftp/server/connection.py", "(channel.moving or (channel.has_part and not self.busy))", "channel.moving", "tests/test_server_door.py"),
-    mutant("small-pieces-are-free", "secftp/channel/paced.py", "if bucket is None or not count:", "if bucket is None or count <= 256:", BANDWIDTH),
-    mutant("handshakes-are-free", "secftp/channel/paced.py", "            bucket.note(count)\n            return\n", "            return\n", BANDWIDTH),
-    mutant("keepalives-are-free", "secftp/channel/paced.py", "            self._pace.sending.note(count)\n", "            pass\n", BANDWIDTH),
-    mutant("handshakes-hold-up-without-end", "secftp/channel/paced.py", ", max_debt=self._debt_max)", ")", BANDWIDTH),
+    mutant("small-pieces-are-free", "secftp/channel/bandwidth.py", "if bucket is None or not count:", "if bucket is None or count <= 256:", BANDWIDTH),
+    mutant("handshakes-are-free", "secftp/channel/bandwidth.py", "            bucket.note(count)\n            return\n", "            return\n", BANDWIDTH),
+    mutant("keepalives-are-free", "secftp/channel/bandwidth.py", "            self._bandwidth.sending.note(count)\n", "            pass\n", BANDWIDTH),
+    mutant("handshakes-hold-up-without-end", "secftp/channel/bandwidth.py", ", max_debt=self._debt_max)", ")", BANDWIDTH),
 ]  # fmt: skip
 
 __all__ = ["MUTANTS", "Mutant"]

@@ -11,7 +11,7 @@ from secftp.server.log import FileLine
 from secftp.server.requests.context import Outcome, ProgressLog, begin_digest, code_of, hash_part, name_of
 from secftp.storage.unsized import with_size
 from secftp.text import format_size
-from secftp.transfer import Interrupted, send_file
+from secftp.transfer import SendInterrupted, send_file
 
 if TYPE_CHECKING:
     from secftp.messages import Read, Sum
@@ -49,7 +49,7 @@ def read(desk: RequestContext, request: Read) -> Outcome:
                 interrupted=lambda: desk.hurry() or desk.channel.cancelled(request.id),
                 progress=progress,
             )
-        except Interrupted:
+        except SendInterrupted:
             return _abort(desk, ErrorCode.STOPPING if desk.hurry() else ErrorCode.CANCELLED, done)
         except FileError as problem:
             return _abort(desk, code_of(problem), done)

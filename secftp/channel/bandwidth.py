@@ -49,7 +49,7 @@ class Bucket:
             self._tokens.spend(count, time.monotonic(), max_debt=self._debt_max)
 
 
-class Pace:
+class Bandwidth:
     """A server's bandwidth: `rate` bytes a second in each direction, None for as fast as it goes.
 
     `tell` is called whenever somebody has to wait for it.
@@ -61,21 +61,21 @@ class Pace:
         self.tell = tell
 
 
-class PacedStream(Stream):
+class MeteredStream(Stream):
     """A stream of a server's; `moved` is how many bytes have gone through it, in both directions.
 
     `may_wait` says that it has a thread of its own, which pauses for the pace; until then it only counts.
     """
 
-    def __init__(self, sock: socket.socket, pace: Pace) -> None:
+    def __init__(self, sock: socket.socket, bandwidth: Bandwidth) -> None:
         super().__init__(sock)
         self.moved = 0
         self.may_wait = False
-        self._pace = pace
+        self._bandwidth = bandwidth
 
     def try_receive(self, view: memoryview) -> int | None:
         """As `Stream.try_receive`, at the pace."""
-        bucket = self._pace.receiving
+        bucket = self._bandwidth.receiving
         count = super().try_receive(view if bucket is None else view[: bucket.slice])
         if count:
             self._account(count, bucket)
@@ -83,7 +83,7 @@ class PacedStream(Stream):
 
     def try_send(self, view: memoryview) -> int:
         """As `Stream.try_send`, at the pace."""
-        bucket = self._pace.sending
+        bucket = self._bandwidth.sending
         count = super().try_send(view if bucket is None else view[: bucket.slice])
         self._account(count, bucket)
         return count
@@ -92,8 +92,8 @@ class PacedStream(Stream):
         """As `Stream.send_at_once`: a thread that looks after everybody's streams can't pause for one."""
         count = super().try_send(view)
         self.moved += count
-        if count and self._pace.sending is not None:
-            self._pace.sending.note(count)
+        if count and self._bandwidth.sending is not None:
+            self._bandwidth.sending.note(count)
         return count
 
     def _account(self, count: int, bucket: Bucket | None) -> None:
@@ -105,5 +105,5 @@ class PacedStream(Stream):
             return
         wait = bucket.take(count)
         if wait > 0:
-            self._pace.tell()
+            self._bandwidth.tell()
             time.sleep(min(wait, WAIT_SECONDS))

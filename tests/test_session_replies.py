@@ -5,7 +5,7 @@ from __future__ import annotations
 from secftp.channel import DataRun
 from secftp.errors import NoSpace
 from secftp.messages import End, File
-from secftp.session import Reading
+from secftp.session import FileReply
 from secftp.storage import new_digest
 from secftp.transfer import unwatched
 
@@ -26,7 +26,7 @@ class Full:
 def test_nothing_is_written_behind_a_write_that_failed():
     """What comes until the server has heard of it is thrown away; else the file would have a gap."""
     sink, digest, stopped = Full(), new_digest("xxh128"), []
-    reading = Reading(lambda _file: sink, digest, subject=(b"a",), stop=lambda: stopped.append(1), progress=unwatched)
+    reading = FileReply(lambda _file: sink, digest, subject=(b"a",), stop=lambda: stopped.append(1), progress=unwatched)
     assert not reading(File(id=1, size=4, mtime_ns=0, mode=0o644))
     for piece in (b"1", b"2", b"3", b"4"):
         assert not reading(DataRun([memoryview(piece)], 1))

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 UNWANTED_PARTS: Final = 2048
 
 
-class Answer(Protocol):
+class Reply(Protocol):
     """A handler that knows whether all of its answer has come."""
 
     @property
@@ -47,7 +47,7 @@ class Answer(Protocol):
         ...
 
 
-class Single:
+class SingleReply:
     """The answer that is one message: OK, INFO or ERROR."""
 
     __slots__ = ("message",)
@@ -67,7 +67,7 @@ class Single:
         return True
 
 
-class Listing:
+class ListingReply:
     """The answer to LIST: entries, in parts. `entries` is a queue to be emptied by whoever reads the listing."""
 
     __slots__ = ("_unwanted", "_wanted", "complete", "entries", "error")
@@ -105,7 +105,7 @@ class Listing:
         return self.complete
 
 
-class Reading:
+class FileReply:
     """The reply to READ: a file's bytes into a sink, verified; `end` or `problem` once it is complete. Commits nothing.
 
     `opened` is called with FILE and returns the sink, or raises the `FileError` for which the file is not wanted.
