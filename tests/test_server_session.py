@@ -19,6 +19,7 @@ from secftp.errors import (
     NotFound,
 )
 from secftp.messages import (
+    MESSAGE_TYPES,
     Abort,
     Algorithm,
     Bye,
@@ -32,11 +33,13 @@ from secftp.messages import (
     Ok,
     Ping,
     Read,
+    Request,
     Stat,
     Welcome,
     Write,
 )
 from secftp.record import Suite
+from secftp.server.requests.serve import _HANDLERS
 from tests.serving import KEY, SUITES, WRONG_KEY, MemorySource, digest_of, get, listing, put, serving
 
 BATCH = 16 * 65536
@@ -102,6 +105,10 @@ def test_a_file_larger_than_all_buffers_is_written_while_the_server_speaks(tmp_p
                 assert put(client, b"large", data).size == len(data)
                 assert client.welcome is not None
     assert (tmp_path / "large").read_bytes() == data
+
+
+def test_every_request_of_the_protocol_has_a_handler():
+    assert set(_HANDLERS) == {entry.struct for entry in MESSAGE_TYPES.values() if issubclass(entry.struct, Request)}
 
 
 def test_names_are_bytes_and_folders_are_walked(tmp_path):

@@ -1,5 +1,6 @@
-"""What the server does about each request; everything that a client can ask for is in here."""
+"""What the server does about each request: everything that a client can ask for."""
 
+from secftp.server.requests import batch, change, listing, read, write  # noqa: F401 - each declares its handlers
 from secftp.server.requests.context import RequestContext
 from secftp.server.requests.serve import serve
 

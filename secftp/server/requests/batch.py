@@ -13,15 +13,15 @@ import time
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from secftp.errors import ChecksumMismatch, FileError
-from secftp.messages import ErrorCode, Files, Results, SmallFile, text_for
+from secftp.messages import ErrorCode, Files, ReadMany, Results, SmallFile, WriteMany, text_for
 from secftp.messages.limits import MAX_BULK, MAX_CONTROL, MAX_SMALL
 from secftp.server.log import FileLine, Operation
 from secftp.server.requests.context import begin_digester, code_of, error_for, name_of, told
+from secftp.server.requests.serve import handles
 from secftp.storage import WriteOptions
 
 if TYPE_CHECKING:
     from secftp.errors import Reason
-    from secftp.messages import ReadMany, WriteMany
     from secftp.server.requests.context import RequestContext
     from secftp.storage import Path
     from secftp.storage.base import Kept
@@ -75,6 +75,7 @@ class _Record:
         return asked, f"Refused: {text_for(ErrorCode(done.result))}"
 
 
+@handles(WriteMany)
 def write_many(desk: RequestContext, request: WriteMany) -> None:
     """RESULTS; ERROR only if none of the files may be written at all."""
     record = _Record("write", "Client requested to write filename: ", "File confirmed, checksum: ")
@@ -144,6 +145,7 @@ def _fitting(fates: list[_Fate]) -> tuple[Reason | None, ...]:
     return tuple(reasons[:last])
 
 
+@handles(ReadMany)
 def read_many(desk: RequestContext, request: ReadMany) -> None:
     """FILES, as many as it takes; ERROR in place of those that are not sent any more."""
     record = _Record("read", "Client requesting filename: ", "File sent, checksum: ")

@@ -8,16 +8,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from secftp.errors import Forbidden
-from secftp.messages import Ok
+from secftp.messages import MakeDirectory, Ok, Remove, Rename, SetAttributes
 from secftp.server.requests.context import Outcome, name_of
+from secftp.server.requests.serve import handles
 from secftp.storage.base import ALL_KEPT
 
 if TYPE_CHECKING:
-    from secftp.messages import MakeDirectory, Remove, Rename, SetAttributes
     from secftp.server.requests.context import RequestContext
     from secftp.storage.base import Kept
 
 
+@handles(Remove)
 def remove(desk: RequestContext, request: Remove) -> Outcome:
     """Take away a file or an empty folder."""
     desk.log.line(f"Client requested to remove: {name_of(request.path)}")
@@ -35,6 +36,7 @@ def remove(desk: RequestContext, request: Remove) -> Outcome:
     return _done(desk, request.id, "Removed.")
 
 
+@handles(Rename)
 def rename(desk: RequestContext, request: Rename) -> Outcome:
     """Give another name; the old one is gone and the new one there, so it takes the rights for both."""
     desk.log.line(f"Client requested to rename: {name_of(request.path)} to: {name_of(request.to)}")
@@ -47,6 +49,7 @@ def rename(desk: RequestContext, request: Rename) -> Outcome:
     return _done(desk, request.id, "Renamed.")
 
 
+@handles(MakeDirectory)
 def make_folder(desk: RequestContext, request: MakeDirectory) -> Outcome:
     """Make a folder."""
     desk.log.line(f"Client requested to make folder: {name_of(request.path)}")
@@ -61,6 +64,7 @@ def make_folder(desk: RequestContext, request: MakeDirectory) -> Outcome:
     return _done(desk, request.id, "Folder made.")
 
 
+@handles(SetAttributes)
 def set_attributes(desk: RequestContext, request: SetAttributes) -> Outcome:
     """Set permissions and time of what is there, which is to replace a part of it, unless this session has made it.
 

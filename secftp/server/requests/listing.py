@@ -9,14 +9,14 @@ import contextlib
 from typing import TYPE_CHECKING, Final, cast
 
 from secftp.errors import FileError, NameRefused, TooLarge
-from secftp.messages import Entries, Info, Listed
+from secftp.messages import Entries, Info, List, Listed, Stat
 from secftp.messages.limits import MAX_BULK, MAX_ENTRIES
 from secftp.server.requests.context import Outcome, code_of, name_of
+from secftp.server.requests.serve import handles
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from secftp.messages import List, Stat
     from secftp.server.requests.context import RequestContext
     from secftp.storage.base import Scanned
 
@@ -27,6 +27,7 @@ _NAME_BYTES: Final = 2  # of a name around its bytes
 _CHECK_ENTRIES: Final = 256
 
 
+@handles(Stat)
 def stat(desk: RequestContext, request: Stat) -> Outcome:
     """INFO."""
     desk.log.line(f"Client asking about: {name_of(request.path)}")
@@ -40,6 +41,7 @@ def stat(desk: RequestContext, request: Stat) -> Outcome:
     return Outcome()
 
 
+@handles(List)
 def list_folder(desk: RequestContext, request: List) -> Outcome:
     """ENTRIES; a folder that fails when some have left is an ERROR behind them."""
     desk.log.line(f"Client requesting listing: {name_of(request.path)}")

@@ -6,19 +6,20 @@ import hmac
 from typing import TYPE_CHECKING
 
 from secftp.errors import ChecksumMismatch, FileChanged, FileError
-from secftp.messages import Abort, ErrorCode, File, Ok, text_for
+from secftp.messages import Abort, ErrorCode, File, Ok, Read, Sum, text_for
 from secftp.server.log import FileLine
 from secftp.server.requests.context import Outcome, ProgressLog, begin_digest, code_of, hash_part, name_of
+from secftp.server.requests.serve import handles
 from secftp.storage.unsized import with_size
 from secftp.text import format_size
 from secftp.transfer import SendInterrupted, send_file
 
 if TYPE_CHECKING:
-    from secftp.messages import Read, Sum
     from secftp.server.requests.context import RequestContext
     from secftp.storage import Digest, Source
 
 
+@handles(Read)
 def read(desk: RequestContext, request: Read) -> Outcome:
     """FILE, DATA and END; once FILE has left, a failure is an ABORT."""
     desk.log.line(f"Client requesting filename: {name_of(request.path)}")
@@ -60,6 +61,7 @@ def read(desk: RequestContext, request: Read) -> Outcome:
     return Outcome(end.size, end.digest, moved=moved)
 
 
+@handles(Sum)
 def sum_up(desk: RequestContext, request: Sum) -> Outcome:
     """OK with the digest. It may take long; the thread that watches the channel keeps the connection alive.
 

@@ -1,101 +1,68 @@
-"""From a request to its handler, and from what a handler says or raises to the answer and the record of it."""
+"""Dispatch of requests to their handlers, and of what a handler returns or raises to the reply and the log.
+
+A handler declares itself with `handles`. It answers the request, or raises before it has; a `FileError` is answered
+with ERROR, and the session goes on. Invariant: each request is answered once.
+"""
 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 from secftp.errors import FileError, ProtocolError
-from secftp.messages import (
-    List,
-    MakeDirectory,
-    Message,
-    Read,
-    ReadMany,
-    Remove,
-    Rename,
-    SetAttributes,
-    Stat,
-    Sum,
-    Write,
-    WriteMany,
-    text_for,
-)
+from secftp.messages import Rename, Request, text_for
 from secftp.server.log import Operation
-from secftp.server.requests.batch import read_many, write_many
-from secftp.server.requests.change import make_folder, remove, rename, set_attributes
 from secftp.server.requests.context import Outcome, RequestContext, code_of, error_for
-from secftp.server.requests.listing import list_folder, stat
-from secftp.server.requests.read import read, sum_up
-from secftp.server.requests.write import write
 from secftp.transfer import discard_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from secftp.channel import Received
 
-    _Handle: TypeAlias = Callable[[RequestContext, Any], Outcome]
+_Request = TypeVar("_Request", bound=Request)
+_Handler: TypeAlias = Callable[[RequestContext, _Request], Outcome | None]
+
+_HANDLERS: Final[dict[type[Any], _Handler[Any]]] = {}
 
 
-class _Handler(NamedTuple):
-    """`name` is what records call the request; `handle` answers it, or raises before it has."""
+def handles(request: type[_Request]) -> Callable[[_Handler[_Request]], _Handler[_Request]]:
+    """Declare a function as the handler of a request; it returns None if it has logged the operations itself."""
 
-    name: str
-    handle: _Handle
+    def declare(handler: _Handler[_Request]) -> _Handler[_Request]:
+        _HANDLERS[request] = handler
+        return handler
 
-
-_HANDLERS: dict[type[Message], _Handler] = {
-    Read: _Handler("read", read),
-    Write: _Handler("write", write),
-    Stat: _Handler("stat", stat),
-    List: _Handler("list", list_folder),
-    Remove: _Handler("remove", remove),
-    Rename: _Handler("rename", rename),
-    MakeDirectory: _Handler("mkdir", make_folder),
-    Sum: _Handler("sum", sum_up),
-    SetAttributes: _Handler("setattr", set_attributes),
-}
+    return declare
 
 
-def serve(desk: RequestContext, request: Received) -> None:
-    """Answer one request. Raises what ends the session."""
-    match request:
-        case WriteMany():
-            write_many(desk, request)
-        case ReadMany():
-            read_many(desk, request)
-        case _:
-            _serve_one(desk, request)
-
-
-def _serve_one(desk: RequestContext, request: Any) -> None:
+def serve(context: RequestContext, request: Received) -> None:
+    """Answer one request. Raises `ProtocolError` for any other message, and what else ends the session."""
     handler = _HANDLERS.get(type(request))
-    if handler is None:
+    if handler is None or not isinstance(request, Request):
         raise ProtocolError("A message came that no server serves.")
     began = time.monotonic()
     try:
-        outcome = handler.handle(desk, request)
+        outcome = handler(context, request)
     except FileError as problem:
-        outcome = _refuse(desk, request.id, problem)
-    seconds = time.monotonic() - began
-    desk.log.operations([_operation(handler.name, request, outcome, seconds)])
+        outcome = _refuse(context, request.id, problem)
+    if outcome is not None:
+        context.log.operations([_operation(request, outcome, time.monotonic() - began)])
 
 
-def _refuse(desk: RequestContext, request: int, problem: FileError) -> Outcome:
+def _refuse(context: RequestContext, request: int, problem: FileError) -> Outcome:
     code = code_of(problem)
-    desk.channel.send(error_for(request, problem))
-    desk.log.line(f"Refused: {text_for(code)}")
-    # After an error before the end of a WRITE, the rest of the file is still on its way.
-    if desk.channel.receiving_file:
-        desk.channel.flush()
-        discard_file(desk.channel)
+    context.channel.send(error_for(request, problem))
+    context.log.line(f"Refused: {text_for(code)}")
+    # After an error before the end of a WRITE, the rest of the file is still arriving.
+    if context.channel.receiving_file:
+        context.channel.flush()
+        discard_file(context.channel)
     return Outcome(code=code)
 
 
-def _operation(name: str, request: Any, outcome: Outcome, seconds: float) -> Operation:
+def _operation(request: Any, outcome: Outcome, seconds: float) -> Operation:
     return Operation(
-        name=name,
+        name=request.TYPE.name.lower(),
         path=request.path,
         result=outcome.code or "ok",
         seconds=seconds,

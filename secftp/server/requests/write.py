@@ -11,7 +11,7 @@ import hmac
 from typing import TYPE_CHECKING
 
 from secftp.errors import AlreadyExists, ChecksumMismatch, ConnectionLost, FileError, TransferTimeout
-from secftp.messages import ErrorCode, Ok
+from secftp.messages import ErrorCode, Ok, Write
 from secftp.server.log import FileLine
 from secftp.server.requests.context import (
     Outcome,
@@ -22,13 +22,14 @@ from secftp.server.requests.context import (
     hash_part,
     name_of,
 )
+from secftp.server.requests.serve import handles
 from secftp.storage.base import WriteOptions, what_is_kept
 from secftp.transfer import Aborted, receive_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from secftp.messages import End, Write
+    from secftp.messages import End
     from secftp.server.requests.context import RequestContext
     from secftp.storage import Digest, Path, ResumedSink, Sink
     from secftp.storage.base import Kept
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 _NOT_KEPT = frozenset({ErrorCode.CHANGED, ErrorCode.CHECKSUM})
 
 
+@handles(Write)
 def write(desk: RequestContext, request: Write) -> Outcome:
     """OK. After a failure the rest of the file is still on its way, and thrown away by whoever answers for it."""
     desk.log.line(f"Client requested to write filename: {name_of(request.path)}")
