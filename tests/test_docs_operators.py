@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from secftp.keys.named import PRESETS, RIGHTS
+from secftp.keys.named import PRESETS
+from secftp.messages import Right
 from secftp.server.limits import ServerLimits
 from secftp.server.options import parse
 from secftp.server.parser import make_parser
@@ -59,7 +60,7 @@ def test_what_the_guide_names_is_there(tmp_path, monkeypatch):
     options = {name for action in make_parser()._actions for name in action.option_strings}
     mentioned = set(re.findall(r"`(?:secftpd )?(--[\w-]+)", GUIDE))
     assert mentioned - options == set()
-    for right in (*RIGHTS, *PRESETS):
+    for right in (*Right, *PRESETS):
         assert f"`{right}`" in GUIDE
     (config,) = re.findall(r"```toml\n(# /etc/secftp/server\.toml\n.*?)```", GUIDE, re.DOTALL)
     path = tmp_path / "server.toml"

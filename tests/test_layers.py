@@ -31,7 +31,7 @@ FLOORS = {
     "secftp.record": {"secftp._core"},
     "secftp.messages": {"secftp.text", "secftp.token_bucket"},
     "secftp.handshake": {"secftp.record"},
-    "secftp.keys": {"secftp.exposure", "secftp.record", "secftp.text"},
+    "secftp.keys": {"secftp.exposure", "secftp.messages", "secftp.record", "secftp.text"},
     "secftp.storage": {"secftp.messages", "secftp.system", "secftp.text"},
     "secftp.channel": {
         "secftp.handshake",

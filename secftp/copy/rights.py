@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from secftp.errors import Forbidden, Reason
-from secftp.messages import remote_failure
+from secftp.errors import Forbidden
+from secftp.messages import Right, remote_failure
+from secftp.messages.errors import MISSING_RIGHT
 
 if TYPE_CHECKING:
     from secftp.session import Session
     from secftp.storage import Path
-
-_REASONS = {"read": Reason.MAY_NOT_READ, "write": Reason.MAY_NOT_WRITE}
 
 
 def require_right(session: Session, right: str, path: Path) -> None:
@@ -22,5 +21,5 @@ def require_right(session: Session, right: str, path: Path) -> None:
             path,
             f"this session may not {right}.",
             hint="The server's operator gives rights to keys.",
-            reason=_REASONS[right],
+            reason=MISSING_RIGHT[Right(right)],
         )

@@ -22,19 +22,20 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from secftp.errors import KeyFormatError, SecftpError
 from secftp.keys.files import read_key_file, read_text
 from secftp.keys.key import Key
+from secftp.messages import Right
 from secftp.text import as_typed, escape
 
 if TYPE_CHECKING:
     from secftp.keys.files import StrPath
 
-RIGHTS: Final = ("read", "write", "list", "delete", "overwrite")
 PRESETS: Final = {
-    "read-only": frozenset({"read", "list"}),
-    "drop-box": frozenset({"write"}),
-    "add-only": frozenset({"read", "write", "list"}),
-    "full": frozenset(RIGHTS),
+    "read-only": frozenset({Right.READ, Right.LIST}),
+    "drop-box": frozenset({Right.WRITE}),
+    "add-only": frozenset({Right.READ, Right.WRITE, Right.LIST}),
+    "full": frozenset(Right),
 }
 NAME_BYTES: Final = 32
+_RIGHTS: Final = tuple(Right)
 _FIELDS: Final = frozenset({"key", "key-file", "folder", "rights"})
 
 
@@ -46,7 +47,7 @@ class KeyEntry(NamedTuple):
 
     key: Key
     folder: tuple[bytes, ...]
-    rights: frozenset[str]
+    rights: frozenset[Right]
     key_file: str | None = None
 
 
@@ -123,12 +124,12 @@ def _folder(place: _Place, value: object) -> tuple[bytes, ...]:
     return tuple(part.encode("utf-8", "surrogateescape") for part in parts)
 
 
-def _rights(place: _Place, value: object) -> frozenset[str]:
+def _rights(place: _Place, value: object) -> frozenset[Right]:
     if isinstance(value, str) and value in PRESETS:
         return PRESETS[value]
-    if isinstance(value, list) and value and all(isinstance(one, str) and one in RIGHTS for one in value):
-        return frozenset(value)
+    if isinstance(value, list) and value and all(isinstance(one, str) and one in _RIGHTS for one in value):
+        return frozenset(map(Right, value))
     raise place.fail(
         "rights are missing or not understood",
-        hint=f"A list of {', '.join(RIGHTS)}, or one of {', '.join(PRESETS)}.",
+        hint=f"A list of {', '.join(Right)}, or one of {', '.join(PRESETS)}.",
     )

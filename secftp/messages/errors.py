@@ -6,11 +6,11 @@ machine. What arrives becomes an exception with our sentence for its code; the p
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias, TypeVar
 
 from secftp import errors
 from secftp.errors import Reason
-from secftp.messages.message import ErrorCode
+from secftp.messages.message import ErrorCode, Right
 from secftp.text import path_text, show_path
 
 if TYPE_CHECKING:
@@ -57,6 +57,8 @@ _CODES: dict[type[BaseException], ErrorCode] = {
     errors.FileError: ErrorCode.IO_ERROR,  # nothing more is known about it
 }
 
+
+MISSING_RIGHT: Final = {right: Reason(f"may_not_{right}") for right in Right}
 
 # What a reason adds to a code. A pair that is not listed here is never sent, and means no more than its code when it
 # comes: so a symlink, a reason in storage, can't be told from a name that does not exist by anybody who may not see it.
@@ -139,15 +141,12 @@ _REASONS: dict[tuple[ErrorCode, Reason], tuple[str, str]] = {
     ),
     (ErrorCode.NOT_EMPTY, Reason.BEING_WRITTEN): ("something is being written into it", "Try again when that is over."),
     **{
-        (code, reason): (f"this key may not {verb}{more}", "The server's operator gives rights to keys.")
-        for code, more in ((ErrorCode.FORBIDDEN, ""), (ErrorCode.READ_ONLY, "; the server is read-only for it"))
-        for reason, verb in (
-            (Reason.MAY_NOT_READ, "read"),
-            (Reason.MAY_NOT_LIST, "list"),
-            (Reason.MAY_NOT_WRITE, "write"),
-            (Reason.MAY_NOT_OVERWRITE, "overwrite"),
-            (Reason.MAY_NOT_DELETE, "remove"),
+        (code, reason): (
+            f"this key may not {'remove' if right is Right.DELETE else right}{more}",
+            "The server's operator gives rights to keys.",
         )
+        for code, more in ((ErrorCode.FORBIDDEN, ""), (ErrorCode.READ_ONLY, "; the server is read-only for it"))
+        for right, reason in MISSING_RIGHT.items()
     },
     (ErrorCode.EXISTS, Reason.MAY_NOT_OVERWRITE): (
         "it exists already, and this key may not overwrite",

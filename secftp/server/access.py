@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from secftp.handshake import HelloReceived, Status
+from secftp.messages import Right
 from secftp.record import Mode, Password, Suite
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class Rights(NamedTuple):
 
     def names(self) -> tuple[str, ...]:
         """Those that are granted, as WELCOME has them."""
-        return tuple(name for name in ("read", "list", "write", "overwrite", "delete") if getattr(self, name))
+        return tuple(right for right in Right if getattr(self, right))
 
 
 NO_RIGHTS: Final = Rights(read=False, write=False, overwrite=False, list=False, delete=False)

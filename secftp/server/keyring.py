@@ -20,6 +20,7 @@ from secftp.keys import (
     read_key_file,
     refuse_beneath,
 )
+from secftp.messages import Right
 from secftp.record import Suite
 from secftp.server.access import Access, NamedKey, Rights
 from secftp.server.path_checks import CodePaths, check_descriptor, check_operator_files
@@ -123,19 +124,19 @@ class Keyring:
         path = self._options.keys
         if path is None:
             return {}
-        from secftp.keys.named import RIGHTS, read_keys
+        from secftp.keys.named import read_keys
 
         found: dict[str, NamedKey] = {}
         for name, entry in read_keys(path).items():
             if entry.key_file is not None:
                 refuse_beneath(entry.key_file, self._options.root)
-            if "write" in entry.rights:
+            if Right.WRITE in entry.rights:
                 self._written.add(os.path.join(self._options.root, *map(os.fsdecode, entry.folder)))
             store: Store | None = None
             if entry.folder:
                 store = undo.enter_context(contextlib.closing(self._folder(name, entry.folder)))
                 stores.append(store)
-            rights = Rights(**{right: right in entry.rights for right in RIGHTS})
+            rights = Rights(**{right: right in entry.rights for right in Right})
             found[name] = NamedKey(entry.key.password(), rights, store, entry.key.generated)
         return found
 

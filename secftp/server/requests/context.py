@@ -11,7 +11,8 @@ import time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from secftp.errors import AlreadyExists, FileError, InstallationError, Reason
-from secftp.messages import Error, ErrorCode, code_for, reason_for, text_for
+from secftp.messages import Error, ErrorCode, Right, code_for, reason_for, text_for
+from secftp.messages.errors import MISSING_RIGHT
 from secftp.server.as_json import shortened
 from secftp.server.requests.idempotency import CompletedChanges, ConfirmedFiles, OwnConfirmedFiles
 from secftp.server.requests.session_files import CreatedPaths, WritableDirectories
@@ -29,14 +30,7 @@ if TYPE_CHECKING:
 
 PROGRESS_SECONDS: Final = 5.0
 CHUNK_BYTES: Final = 2**20
-_CHANGING: Final = frozenset({"write", "overwrite", "delete"})
-_MISSING: Final = {
-    "read": Reason.MAY_NOT_READ,
-    "list": Reason.MAY_NOT_LIST,
-    "write": Reason.MAY_NOT_WRITE,
-    "overwrite": Reason.MAY_NOT_OVERWRITE,
-    "delete": Reason.MAY_NOT_DELETE,
-}
+_CHANGING: Final = frozenset({Right.WRITE, Right.OVERWRITE, Right.DELETE})
 
 
 class RequestRefused(FileError):
@@ -97,7 +91,7 @@ class RequestContext:
 
     def _missing(self, right: str) -> Reason | None:
         """The reason that tells of a right which the key lacks; none for a client without a key."""
-        return _MISSING[right] if self.rights.keyed else None
+        return MISSING_RIGHT[Right(right)] if self.rights.keyed else None
 
     @contextlib.contextmanager
     def replacing(self, *, wanted: bool) -> Iterator[bool]:
