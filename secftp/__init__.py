@@ -1,15 +1,17 @@
-"""Encrypted file transfer under one shared key.
+"""Encrypted file transfer with a shared key.
 
     import secftp
 
-    with secftp.connect("secftp://example.org", key_file="/home/joe/.secftp.key") as remote:
-        remote.put("photos", "backup")
-        remote.get("backup/notes.txt", "notes.txt")
-        print(remote.listdir("backup"))
+    with secftp.connect("secftp://example.org", key_file="/home/joe/.secftp.key") as client:
+        client.put("photos", "backup")
+        client.get("backup/notes.txt", "notes.txt")
+        print(client.listdir("backup"))
 
-`connect` returns a `Remote`: everything that can be done with the files of a server. `Server` serves a folder from
-within a program. Every error this package raises on purpose is a `SecftpError`, and also the `OSError` or `ValueError`
-that the failure is to Python.
+`connect` returns a `Client`, which reads, writes, copies and lists the files of a server. `Server` serves a directory
+from within a program. Every exception that this package raises on purpose is a `SecftpError`, and also the `OSError`
+or `ValueError` that Python has for the failure.
+
+The public names are those of this module (`secftp.__all__`). All other modules are private, and change without notice.
 
 The command lines are `secftp` (`python -m secftp.client`) and `secftpd` (`python -m secftp.server`).
 """
@@ -54,24 +56,25 @@ from secftp.errors import (
 
 TYPE_CHECKING = False  # as of typing, which takes longer to import than all else here together
 if TYPE_CHECKING:
-    from secftp.api.client import Remote, connect
+    from secftp.api.client import Client, connect
     from secftp.api.copying import CopyIncomplete, CopyProgress
-    from secftp.api.entries import RemoteEntry, RemoteStat
-    from secftp.api.listing import Listing
+    from secftp.api.entries import Listing, RemoteEntry, RemoteStat
     from secftp.api.reader import RemoteReader
     from secftp.api.server import Server
     from secftp.api.writer import RemoteWriter
     from secftp.copy import Summary
     from secftp.keys import Key, generate_key
+    from secftp.messages import Kind
 
-# Whatever needs the core, the network or a file is imported when it is used: a command line that only prints its help
+# What needs the core, the network or a file is imported when it is used: a command line that only prints its help
 # imports this module, too.
 _WHERE = {
+    "Client": "secftp.api.client",
     "CopyIncomplete": "secftp.api.copying",
     "CopyProgress": "secftp.api.copying",
     "Key": "secftp.keys",
-    "Listing": "secftp.api.listing",
-    "Remote": "secftp.api.client",
+    "Kind": "secftp.messages",
+    "Listing": "secftp.api.entries",
     "RemoteEntry": "secftp.api.entries",
     "RemoteReader": "secftp.api.reader",
     "RemoteStat": "secftp.api.entries",
@@ -87,6 +90,7 @@ __all__ = [
     "AuthenticationError",
     "Cancelled",
     "ChecksumMismatch",
+    "Client",
     "ConnectionLost",
     "CopyIncomplete",
     "CopyProgress",
@@ -101,6 +105,7 @@ __all__ = [
     "IsADirectory",
     "Key",
     "KeyFormatError",
+    "Kind",
     "Listing",
     "NameRefused",
     "NoSpace",
@@ -109,7 +114,6 @@ __all__ = [
     "NotFound",
     "ProtocolError",
     "Reason",
-    "Remote",
     "RemoteEntry",
     "RemoteReader",
     "RemoteStat",

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+import inspect
 import os
+import pydoc
 import threading
 from pathlib import Path
 
@@ -10,6 +13,7 @@ import pytest
 
 import secftp
 from secftp.api import copying, pool
+from secftp.copy import CopyOptions
 from secftp.session import retry
 from tests.programs import remote, root, served, serving_programs
 from tests.serving import KEY, listing
@@ -85,14 +89,14 @@ def test_options_reach_the_copy(remote, root, here):
     assert listing(root) == []
     put(here / "data", "x", exclude=["sub"])
     assert listing(root / "x") == ["a"]
-    put(here / "data", "y", include=[b"a"], follow=True)
+    put(here / "data", "y", include=[b"a"], follow_symlinks=True)
     assert (root / "y" / "a").is_file()
     assert not (root / "y" / "sub" / "b").exists()
     assert put(here / "data" / "a", "x/a", overwrite=False).skipped == 1
     assert put(here / "data" / "a", "x/a", update=True).skipped == 1
     assert put(here / "data" / "a", "now", preserve=False).files == 1
     assert (root / "now").stat().st_mtime_ns > 1_000_000_000_000_000_000
-    assert put(here / "data" / "sub" / "b", "b", resume=True, rate=1 << 30).files == 1
+    assert put(here / "data" / "sub" / "b", "b", resume=True, limit_rate=1 << 30).files == 1
     get = remote.get
     assert get("x/a", here / "a", dry_run=True).files == 1
     assert not (here / "a").exists()
@@ -102,7 +106,7 @@ def test_options_reach_the_copy(remote, root, here):
 
 
 def test_options_that_make_no_sense(remote, here):
-    for options in ({"checksum": "crc32"}, {"rate": 0}, {"rate": -1}):
+    for options in ({"checksum": "crc32"}, {"limit_rate": 0}, {"limit_rate": -1}):
         with pytest.raises(secftp.UsageError):
             remote.put(here / "data", **options)
         with pytest.raises(secftp.UsageError):
@@ -112,6 +116,26 @@ def test_options_that_make_no_sense(remote, here):
             remote.put(here / "data", **options)
     with pytest.raises(TypeError):
         remote.put(3)
+    for options in ({"rate": 1}, {"follow_symlinks": True}):
+        with pytest.raises(TypeError, match="unexpected keyword argument"):
+            remote.get("data", here, **options)
+
+
+@pytest.mark.parametrize(
+    ("method", "kind"),
+    [(secftp.Client.put, copying.UploadOptions), (secftp.Client.get, copying.DownloadOptions)],
+    ids=["put", "get"],
+)
+def test_every_option_of_a_copy_is_one_of_the_method(method, kind):
+    """Declared once: the types beside it name the same options, and help() shows them with their defaults."""
+    declared = {field.name: field.default for field in dataclasses.fields(CopyOptions)}
+    if method is secftp.Client.get:
+        del declared["follow_symlinks"]
+    assert set(kind.__annotations__) == set(declared)
+    shown = inspect.signature(method).parameters
+    assert {name: shown[name].default for name in declared} == declared
+    assert "options" not in shown
+    assert "limit_rate: int | None = None" in pydoc.plain(pydoc.render_doc(method)).replace("'", "")
 
 
 # --- callbacks --------------------------------------------------------------------------------------------------------
@@ -119,14 +143,14 @@ def test_options_that_make_no_sense(remote, here):
 
 def test_progress_counts_up_to_the_whole(remote, here):
     told = []
-    remote.put(here / "data", progress=told.append)
+    remote.put(here / "data", on_progress=told.append)
     assert [(now.files, now.bytes) for now in told] == sorted((now.files, now.bytes) for now in told)
     assert len(told) >= 4
     last = told[-1]
     assert (last.files, last.bytes) == (last.total_files, last.total_bytes) == (2, 100 + len(BIG))
     assert {now.path for now in told} <= {"data/a", "data/sub/b"}
     del told[:]
-    remote.get("data", here / "back", progress=told.append)
+    remote.get("data", here / "back", on_progress=told.append)
     assert (told[-1].files, told[-1].bytes) == (told[-1].total_files, told[-1].total_bytes) == (2, 100 + len(BIG))
 
 
@@ -138,7 +162,7 @@ def test_what_a_callback_raises_ends_the_copy(served, root, here):
         raise Enough
 
     with pytest.raises(Enough):
-        served.remote.put(here / "data" / "sub" / "b", "b", progress=progress)
+        served.remote.put(here / "data" / "sub" / "b", "b", on_progress=progress)
     assert not (root / "b").exists()
     assert served.remote.put(here / "data" / "a").files == 1
 
@@ -191,7 +215,7 @@ def test_whoever_asks_to_be_told_of_failures_gets_a_summary(remote, root, here):
 
 
 def test_failures_that_are_remembered_are_bounded(monkeypatch, remote, here):
-    monkeypatch.setattr(copying, "FAILURES_MAX", 3)
+    monkeypatch.setattr(copying, "MAX_FAILURES", 3)
     with pytest.raises(secftp.CopyIncomplete) as raised:
         remote.put([here / f"missing {number}" for number in range(10)], "into/")
     assert len(raised.value.failures) == 3
@@ -218,14 +242,14 @@ def test_a_lost_connection_is_raised_without_retries(served, here):
     for _ in range(2):  # on a new connection, and on one that was used before
         progress, cut = break_off(served, 0)
         with pytest.raises(secftp.ConnectionLost):
-            served.remote.put(here / "data", progress=progress)
+            served.remote.put(here / "data", on_progress=progress)
         assert cut
 
 
 def test_a_connection_that_was_gone_before_is_no_lost_connection(served, here, monkeypatch):
     (idle,) = served.remote._pool._idle
     idle.interrupt()
-    monkeypatch.setattr(pool.Connection, "is_fresh", lambda _self: True)
+    monkeypatch.setattr(pool.PooledConnection, "is_fresh", lambda _self: True)
     assert served.remote.put(here / "data").files == 2
 
 
@@ -238,9 +262,9 @@ def test_a_copy_goes_on_when_the_connection_was_lost(served, root, here, monkeyp
         served.remote.put(here / "data")
     progress, cut = break_off(served, 4)
     if way == "put":
-        summary = served.remote.put(here / "data", retries=3, progress=progress)
+        summary = served.remote.put(here / "data", retries=3, on_progress=progress)
     else:
-        summary = served.remote.get("data", here / "back", retries=3, progress=progress)
+        summary = served.remote.get("data", here / "back", retries=3, on_progress=progress)
     assert cut
     assert (summary.files, summary.failed) == (22, 0)
     for number in range(20):
@@ -265,7 +289,9 @@ def test_closing_the_client_ends_a_copy_in_another_thread(served, here):
 
     def copy():
         with pytest.raises(secftp.SecftpError) as raised:
-            served.remote.put(here / "data" / "sub" / "b", rate=1000, progress=lambda _now: started.set(), retries=5)
+            served.remote.put(
+                here / "data" / "sub" / "b", limit_rate=1000, on_progress=lambda _now: started.set(), retries=5
+            )
         failures.append(raised.value)
 
     thread = threading.Thread(target=copy)
@@ -278,7 +304,7 @@ def test_closing_the_client_ends_a_copy_in_another_thread(served, here):
 
 def test_other_requests_are_served_while_a_tree_is_copied(served, here):
     seen = []
-    served.remote.put(here / "data", progress=lambda _now: seen.append(served.remote.exists("")))
+    served.remote.put(here / "data", on_progress=lambda _now: seen.append(served.remote.exists("")))
     assert seen
     assert all(seen)
 

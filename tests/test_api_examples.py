@@ -39,12 +39,12 @@ def test_an_example_does_what_it_says(example, tmp_path):
         (folder / "photos" / name).write_bytes(bytes(1024))
     root.mkdir()
     runner = doctest.DocTestRunner(optionflags=OPTIONS)
-    with secftp.Server(root, KEY) as server, secftp.connect(server.url, KEY) as remote:
-        names = {"secftp": secftp, "server": server, "remote": remote, "folder": folder, "hashlib": hashlib}
+    with secftp.Server(root, KEY) as server, secftp.connect(server.url, KEY) as client:
+        names = {"secftp": secftp, "server": server, "client": client, "folder": folder, "hashlib": hashlib}
         if "Server(" not in example.docstring:
-            remote.mkdir("backup/old", parents=True)
-            remote.write_bytes("backup/a.bin", b"abcdef")
-            remote.write_bytes("backup/b.bin", b"b")
+            client.mkdir("backup/old", parents=True)
+            client.write_bytes("backup/a.bin", b"abcdef")
+            client.write_bytes("backup/b.bin", b"b")
         else:
             names["folder"] = root
         example.globs = names

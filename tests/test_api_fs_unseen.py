@@ -12,14 +12,14 @@ from tests.test_unseen import remote, sick
 
 pytest.importorskip("fsspec")
 
-from secftp.api.fs import SecftpFileSystem
+from secftp.api.filesystem import SecftpFileSystem
 
 __all__ = ["remote", "sick"]
 
 
 def test_fsspec_has_no_size_for_it(remote, sick, tmp_path):
     file_system = SecftpFileSystem("unused", skip_instance_cache=True, anonymous=True)
-    file_system._remote = remote
+    file_system._client = remote
     sick()
     found = {entry["name"]: entry for entry in file_system.ls("/")}
     assert (found["/odd"]["size"], found["/odd"]["type"]) == (None, "other")
@@ -36,7 +36,7 @@ def file_system(remote, tmp_path):
         remote.mkdir(os.path.dirname(name), parents=True, exist_ok=True)
         remote.write_bytes(name, b"1")
     found = SecftpFileSystem("unused", skip_instance_cache=True, anonymous=True)
-    found._remote = remote
+    found._client = remote
     return found
 
 

@@ -78,7 +78,7 @@ def test_type_checkers_see_what_is_imported_late():
 
 def test_help_shows_everything():
     text = pydoc.render_doc(secftp, renderer=pydoc.plaintext)
-    for name in ("class Remote", "class Server", "connect(", "class NotFound", "class RemoteWriter"):
+    for name in ("class Client", "class Server", "connect(", "class NotFound", "class RemoteWriter"):
         assert name in text
     assert re.search(r"\bput\(\W*self,", text), "Python 3.13 and newer write a long signature in several lines"
     assert "Connect to a server" in text

@@ -154,7 +154,7 @@ def test_a_question_that_met_a_dead_connection_is_asked_again(served, root, monk
     ):
         (idle,) = served.remote._pool._idle
         idle.interrupt()
-        monkeypatch.setattr(module.Connection, "is_fresh", lambda _self: True)
+        monkeypatch.setattr(module.PooledConnection, "is_fresh", lambda _self: True)
         ask()
         monkeypatch.undo()
 

@@ -26,8 +26,8 @@ LEAST, MOST = 1 << 10, 16 << 10
 @pytest.fixture
 def little_ahead(monkeypatch):
     """Windows of a few KiB, so that a small file has many."""
-    monkeypatch.setattr(reader, "LEAST_AHEAD", LEAST)
-    monkeypatch.setattr(reader, "MOST_AHEAD", MOST)
+    monkeypatch.setattr(reader, "MIN_READ_AHEAD", LEAST)
+    monkeypatch.setattr(reader, "MAX_READ_AHEAD", MOST)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 import secftp
-from secftp.api import listing as module
+from secftp.api import entries as module
 from tests.programs import at_once, remote, root, served
 from tests.serving import listing
 
@@ -139,10 +139,10 @@ def test_a_tree_is_walked(remote, tree):
 
 def test_a_walk_passes_over_what_can_not_be_listed(remote, tree):
     problems = []
-    assert list(remote.walk("missing", on_error=problems.append)) == []
+    assert list(remote.walk("missing", onerror=problems.append)) == []
     assert list(remote.walk("file")) == []
     assert [type(problem) for problem in problems] == [secftp.NotFound]
-    walk = remote.walk("", on_error=problems.append)
+    walk = remote.walk("", onerror=problems.append)
     next(walk)
     (tree / "folder" / "empty").rmdir()
     (tree / "folder" / "below").unlink()
@@ -324,10 +324,10 @@ def test_a_large_tree_is_removed_while_it_is_listed(remote, root, few_ahead):
 
 def test_permissions_and_times_are_set(remote, tree):
     remote.chmod("file", 0o600)
-    remote.utime("file", 1_000_000_000_123_456_789)
+    remote.utime("file", ns=1_000_000_000_123_456_789)
     assert (tree / "file").stat().st_mode & 0o777 == 0o600
     assert (tree / "file").stat().st_mtime_ns == 1_000_000_000_123_456_789
-    remote.utime("folder", 5)
+    remote.utime("folder", ns=5)
     assert (tree / "folder").stat().st_mtime_ns == 5
     with pytest.raises(FileNotFoundError):
         remote.chmod("missing", 0o600)

@@ -17,7 +17,7 @@ import zipfile
 import pytest
 
 import secftp
-from secftp.api import upload, writer
+from secftp.api import writer
 from secftp.messages import Error, ErrorCode, SessionLimits, Stat, Welcome
 from tests.programs import at_once, remote, root, served, serving_programs
 from tests.serving import DEADLINE, HOST, KEY, FullStore, fake_server, until
@@ -299,7 +299,7 @@ def test_what_is_known_to_be_wrong_is_raised_by_open(remote, root):
         with pytest.raises(kind) as raised:
             remote.open(name, mode)
         assert isinstance(raised.value, secftp.FileError)
-    with pytest.raises(secftp.UsageError, match="opened as"):
+    with pytest.raises(secftp.UsageError, match="The mode must be"):
         remote.open("file", "ab")
 
 
@@ -407,7 +407,7 @@ def test_closing_the_client_ends_its_writers(served, before):
 
 def test_a_server_that_does_not_answer_does_not_hold_up_an_exception(monkeypatch):
     """Giving up waits for a moment, then the connection is broken off."""
-    monkeypatch.setattr(upload, "GIVE_UP_SECONDS", 0.05)
+    monkeypatch.setattr(writer, "GIVE_UP_SECONDS", 0.05)
     over = threading.Event()
 
     def play(wire):
@@ -445,10 +445,10 @@ def test_a_forked_process_can_neither_write_nor_commit(served):
 
 def test_small_writes_are_put_together(served, monkeypatch):
     added = []
-    monkeypatch.setattr(upload.Upload, "add", lambda self, data: added.append(len(data)))
-    monkeypatch.setattr(upload.Upload, "finish", upload.Upload.give_up)
+    monkeypatch.setattr(writer.UploadThread, "add", lambda self, data: added.append(len(data)))
+    monkeypatch.setattr(writer.UploadThread, "finish", writer.UploadThread.give_up)
     with served.remote.open("file", "wb") as file:
-        for _ in range(writer.TOGETHER // 64 + 1):
+        for _ in range(writer.BUFFER_BYTES // 64 + 1):
             file.write(bytes(64))
-    assert added == [writer.TOGETHER, 64]
+    assert added == [writer.BUFFER_BYTES, 64]
     nothing_is_left(served)

@@ -161,7 +161,7 @@ def test_from_python(server, monkeypatch, arguments):
         secftp.connect(server.url, cipher="none", **arguments)
     assert isinstance(caught.value, secftp.UsageError | secftp.KeyFormatError)
     fsspec = pytest.importorskip("fsspec")
-    fsspec.register_implementation("secftp", "secftp.api.fs.SecftpFileSystem", clobber=True)
+    fsspec.register_implementation("secftp", "secftp.api.filesystem.SecftpFileSystem", clobber=True)
     with pytest.raises(secftp.SecftpError):
         fsspec.open(f"{server.url}new", "wb", cipher="none", **arguments).open()
     untouched(server)

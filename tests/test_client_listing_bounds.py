@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import pytest
 
-from secftp.api.walking import _Found
+from secftp.api.walking import DirectoryNames
 from secftp.copy.remote_tree import Folder
 from secftp.errors import ExitCode, ProtocolError, TooLarge
 from secftp.handshake import ServerHandshake
@@ -342,11 +342,11 @@ def test_a_sequence_of_names():
 
 def test_the_files_of_a_walk_are_counted_when_they_are_packed():
     room = Room(3 << 20)
-    found = _Found(room, bytes)
+    found = DirectoryNames(room, bytes)
     with pytest.raises(TooLarge):  # noqa: PT012 - one of them raises it
         for _ in range(300_000):
-            found.add(os.urandom(16), is_folder=False)
-    found.forget()
+            found.add(os.urandom(16), is_directory=False)
+    found.close()
     assert room.nbytes == 0
 
 

@@ -7,7 +7,7 @@ import contextlib
 import pytest
 
 import secftp
-from secftp.api import listing
+from secftp.api import entries as module
 from secftp.channel import Stream
 from secftp.channel.accept import IncomingHandshake
 from secftp.handshake import ClientHandshake, Established, Status
@@ -119,7 +119,7 @@ def test_a_pool_begins_anew_in_a_forked_process(served):
 
 def test_a_listing_that_ends_in_a_forked_process_gives_nothing_back(served, monkeypatch):
     """Its connection would be in the child's pool, and take its parent's answers from there."""
-    monkeypatch.setattr(listing, "AHEAD_ENTRIES", 4)
+    monkeypatch.setattr(module, "AHEAD_ENTRIES", 4)
     for number in range(16):
         (served.root / f"{number}").write_bytes(b"")
     entries = served.remote.scandir()

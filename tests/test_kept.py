@@ -262,4 +262,4 @@ def test_a_program_hears_of_what_a_server_could_not_set(tmp_path, clamping):
         clamping()
         assert (remote.chmod("f", 0o750), remote.chmod("f", 0o4750), remote.chmod("f", 0o755)) == (True, True, False)
         assert mode_of(tmp_path / "root" / "f") == 0o750
-        assert (remote.utime("f", OLD), remote.utime("f", YEAR_1960 * 10**9)) == (True, False)
+        assert (remote.utime("f", ns=OLD), remote.utime("f", ns=YEAR_1960 * 10**9)) == (True, False)

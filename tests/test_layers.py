@@ -256,7 +256,7 @@ def test_a_rule_finds_what_breaks_it(rule, module, source):
     ("module", "source"),
     [
         ("secftp.client.verbs", "from secftp.session import Session\nfrom secftp.client import options"),
-        ("secftp.api.server", "from secftp.server.server import FileServer\nfrom secftp.api import credentials"),
+        ("secftp.api.server", "from secftp.server.server import FileServer\nfrom secftp.api import arguments"),
         ("secftp.channel.connect", "import socket\nfrom secftp.errors import SecftpError"),
         ("secftp.record.binding", "from secftp import _core"),
         ("secftp.storage.local", "import os\nos.open(name, 0)\nfrom secftp import system"),

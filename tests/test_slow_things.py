@@ -89,10 +89,10 @@ def test_connections_that_hang_hold_up_neither_others_nor_close(monkeypatch):
 
 
 def test_a_file_system_is_closed_while_it_connects(tmp_path, monkeypatch):
-    fs_module = pytest.importorskip("secftp.api.fs")
+    fs_module = pytest.importorskip("secftp.api.filesystem")
     with silent() as port:
         fs = fs_module.SecftpFileSystem(HOST, port, key="a key", timeout=1.5, skip_instance_cache=True)
-        caller = Caller(lambda: fs.remote)
+        caller = Caller(lambda: fs.client)
         until(fs._connecting.locked, "it connects")
         began = time.monotonic()
         fs.close()
@@ -110,7 +110,7 @@ def test_a_file_system_is_closed_while_it_connects(tmp_path, monkeypatch):
             return made[0]
 
         monkeypatch.setattr(fs_module, "connect", late)
-        caller = Caller(lambda: fs.remote)
+        caller = Caller(lambda: fs.client)
         assert begun.wait(DEADLINE)
         fs.close()
         go_on.set()

@@ -8,7 +8,7 @@ import os
 
 import pytest
 
-from secftp.api import listing as api_listing
+from secftp.api import entries as api_listing
 from secftp.client import listing as listing_verb
 from secftp.errors import ExitCode, FileError, Forbidden, InputOutputError, NotFound
 from secftp.messages import Entries, Error, ErrorCode, Info, Kind, Listed, encode, problem_of
@@ -251,7 +251,7 @@ def test_an_entry_is_no_empty_file(remote, sick):
 def test_a_walk_tells_of_it(remote, sick):
     sick()
     told = []
-    ((_, folders, files),) = remote.walk(on_error=told.append)
+    ((_, folders, files),) = remote.walk(onerror=told.append)
     assert (folders, sorted(files)) == ([], ["odd", "plain"])
     assert [type(problem) for problem in told] == [Forbidden]
 

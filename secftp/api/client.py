@@ -1,32 +1,27 @@
-"""The way in for programs: `connect`, and the `Remote` that it returns."""
+"""`secftp.connect`, and the `Client` that it returns."""
 
 from __future__ import annotations
 
 import math
-import os
-from typing import TYPE_CHECKING, Final, Self, TypeAlias
+from typing import TYPE_CHECKING, Final, Self
 
-from secftp.api.copying import Report, run
-from secftp.api.credentials import credentials_for
-from secftp.api.files import RemoteFiles
-from secftp.api.names import folder_path, local_name, means_folder, paths
+from secftp.api.arguments import credentials_for, directory_path, is_directory_name, local_path, path_list
+from secftp.api.copying import CallbackListener, DownloadOptions, UploadOptions, copy_options, run, shows_options
+from secftp.api.files import FileOperations
 from secftp.api.pool import Pool
-from secftp.api.tree import algorithm_for
-from secftp.copy import CopyOptions, Download, RemoteLocation, Upload
+from secftp.copy import Download, RemoteLocation, Upload
 from secftp.errors import UsageError
 from secftp.url import Url, format_url, parse_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from types import TracebackType
+    from typing import Unpack
 
+    from secftp.api.arguments import Cipher, LocalPath, RemotePath
     from secftp.api.copying import OnError, OnProgress, OnSkip
-    from secftp.api.credentials import Cipher
-    from secftp.api.names import LocalPath, RemotePath
     from secftp.copy import Summary
     from secftp.keys import Key
-
-    Pattern: TypeAlias = str | bytes
 
 DEFAULT_TIMEOUT: Final = 60.0
 
@@ -39,167 +34,142 @@ def connect(
     anonymous: bool = False,
     cipher: Cipher = "aes256",
     timeout: float = DEFAULT_TIMEOUT,
-) -> Remote:
-    """Connect to a server: `secftp://[name@]host[:port]/path`, port 8888 if it is left out.
+) -> Client:
+    """Connect to a server and return a `Client`.
 
-    The path is the folder in which names begin that have no slash in front. `key` is a text or a `secftp.Key`,
-    `key_file` the name of a file as `secftp keygen` writes it (`~` is the home folder); `anonymous=True` asks a server
-    that takes clients without a key. No environment variable is read. `cipher`: aes256, aes128, or none, with which
-    everybody on the way can read (and nobody can change) what is sent. `timeout`: how many seconds connecting may take,
-    how many the handshake (a server may delay it after wrong keys), and how long the server may then be silent; one
-    that is busy gives a sign of life every 15 seconds.
+    `url`: `secftp://[name@]host[:port]/path`; the port is 8888 by default, the name is that of a key, and relative
+    paths start at the directory `path`. No environment variables are read.
+
+    Exactly one of these is required. `key`: a text or a `secftp.Key`. `key_file`: the path of a file as `secftp keygen`
+    writes it; `~` is the home directory. `anonymous=True`: no key, for servers that accept anonymous clients.
+
+    `cipher`: `aes256`, `aes128`, or `none`, which authenticates the data without encrypting it. `timeout`: the limit in
+    seconds for connecting, for the handshake (which a server may delay after wrong keys), and for the server's silence
+    afterwards; a busy server sends a keepalive every 15 seconds.
 
     Raises `UsageError`, `KeyFormatError`, `ServerUnreachable` (a ConnectionError), `TransferTimeout` (a TimeoutError),
-    `AuthenticationError` (a PermissionError: the key is wrong), `HandshakeRefused`, `ConnectionLost`, `ProtocolError`.
+    `AuthenticationError` (a PermissionError) for a wrong key, `HandshakeRefused`, `ServerBusy`, `ConnectionLost` and
+    `ProtocolError`.
 
-    >>> with secftp.connect(server.url, key=server.key) as remote:
-    ...     remote.exists("backup")
+    >>> with secftp.connect(server.url, key=server.key) as client:
+    ...     client.exists("backup")
     True
     """
-    place = parse_url(url)
+    location = parse_url(url)
     if not 0 < timeout < math.inf:
-        raise UsageError("The timeout must be a number of seconds above 0.")
-    credentials = credentials_for(key, key_file, anonymous=anonymous, cipher=cipher, name=place.name)
-    pool = Pool(place.host, place.port, credentials, timeout=timeout)
+        raise UsageError("The timeout must be a positive number of seconds.")
+    credentials = credentials_for(key, key_file, anonymous=anonymous, cipher=cipher, name=location.name)
+    pool = Pool(location.host, location.port, credentials, timeout=timeout)
     with pool.session():
-        pass  # what is wrong shows here, and not at some later request
-    return Remote(pool, place)
+        pass  # so that a failure is raised here and not by a later request
+    return Client(pool, location)
 
 
-class Remote(RemoteFiles):
-    """A connection to a server, from `secftp.connect`: all that can be done with what it serves.
+class Client(FileOperations):
+    """A client of a server; `secftp.connect` returns it. A context manager that closes its connections.
 
-    Paths are `str`, `bytes` or `pathlib` paths; entries of listings come back as the same kind (`str` for all but
-    bytes). A path that begins with a slash starts at the served folder, any other at the folder of the URL.
+    Paths are `str`, `bytes` or `pathlib` paths; paths that are returned are `bytes` for `bytes` and else `str`. A path
+    that begins with a slash starts at the served directory, any other at the directory of the URL.
 
-    It may be shared by threads: there are as many connections beneath it as are used at once, up to four for short
-    requests (more where some of them take longer than five seconds), and one for each file that is being written and
-    each tree that is being copied. Those that lie idle are
-    given up after a while and opened anew at the next request, so it lasts for as long as the program does, also when
-    the server is started again. A forked process opens its own.
+    A client is thread-safe. It opens connections as they are needed: up to four for short requests (more if some take
+    longer than five seconds), one for each file that is being written and one for each copy. Idle connections are
+    closed after a while and opened again, so a client can be used as long as the program runs, also after a restart of
+    the server. A forked process opens its own.
 
-    All exceptions are `secftp.SecftpError`; those about a file are `secftp.FileError`, an OSError. Each is also what
-    Python has for it: `NotFound` a FileNotFoundError, `Forbidden` and `AuthenticationError` a PermissionError,
-    `IsADirectory` an IsADirectoryError, `TransferTimeout` a TimeoutError, `ConnectionLost` a ConnectionError.
+    All exceptions are `secftp.SecftpError`. Failures of a file are `secftp.FileError`, an OSError; most are also the
+    exception that Python has for them, as `NotFound` is a FileNotFoundError.
     """
 
-    def __init__(self, pool: Pool, place: Url) -> None:
-        super().__init__(pool, place.path)
-        self._place = place
+    def __init__(self, pool: Pool, location: Url) -> None:
+        super().__init__(pool, location.path)
+        self._location = location
 
     @property
     def url(self) -> str:
-        """The URL of the folder in which names begin."""
-        return format_url(self._place._replace(trailing_slash=True))
+        """The URL of the directory at which relative paths start."""
+        return format_url(self._location._replace(trailing_slash=True))
 
     @property
     def closed(self) -> bool:
-        """Whether `close` was called."""
+        """Whether the client is closed."""
         return self._pool.closed
 
+    # The options are those of the command line, declared once in `CopyOptions`. They are keywords of the methods and
+    # not an object, as in shutil and asyncssh; a TypedDict gives their types, and the decorator shows them in help().
+
+    @shows_options(UploadOptions)
     def put(
         self,
         source: LocalPath | Iterable[LocalPath],
         target: RemotePath = "",
         *,
-        progress: OnProgress | None = None,
+        on_progress: OnProgress | None = None,
         on_error: OnError | None = None,
         on_skip: OnSkip | None = None,
-        preserve: bool = True,
-        follow: bool = False,
-        include: Iterable[Pattern] = (),
-        exclude: Iterable[Pattern] = (),
-        dry_run: bool = False,
-        overwrite: bool = True,
-        update: bool = False,
-        resume: bool = False,
         retries: int = 0,
-        rate: int | None = None,
-        checksum: str = "xxh128",
+        **options: Unpack[UploadOptions],
     ) -> Summary:
-        """Copy files and whole folders of this machine to the server; what was done.
+        """Copy local files and directories to the server and return a summary.
 
-        As with `cp`: into `target` if that is a folder there, else as that name; a trailing slash means a folder,
-        which is made. Several sources need a folder. Of `.` and of a name that ends in `/.` the content is meant. Each
-        file appears whole or not at all.
+        `source`: a path or several. `target`: as for `cp`, the directory to copy into if it exists, and else the new
+        name; with a trailing slash a directory, which is created. Several sources require a directory. Of `.`, and of a
+        path that ends in `/.`, the contents are copied. Each file appears whole, with a verified digest, or not at all.
 
-        `preserve`: keep permissions and modification times. `follow`: copy what links lead to; else they are left out.
-        `include`, `exclude`: globs of the names to copy and to leave out. `dry_run`: report, and change nothing.
-        `overwrite=False`: skip what exists. `update`: skip what has the same size and modification time. `resume`: go
-        on with files that were broken off, after what is there has been verified. `retries`: how many times to connect
-        again if the connection is lost, with growing pauses. `rate`: bytes a second at the most. `checksum`: xxh128,
-        sha256, blake3 or md5.
+        `include`, `exclude`: glob patterns of names to copy and to leave out. `overwrite=False`: skip files that exist.
+        `update`: skip files with the same size and modification time. `resume`: resume partial files, after verifying
+        their digest. `follow_symlinks`: copy what symlinks point to; otherwise they are skipped. `preserve=False`: do
+        not preserve permissions and modification times. `dry_run`: change nothing. `limit_rate`: the limit in bytes a
+        second, None for no limit. `checksum`: the algorithm of the digests, `xxh128`, `sha256`, `blake3` or `md5`.
 
-        `progress` gets a `CopyProgress` about once a MiB and at the end of each file. `on_skip` is called with a name
-        and a reason. `on_error` is called with a name and a `FileError` for each file that fails; without it, the
-        error of a single file, or `CopyIncomplete`, is raised after all others were copied. What a callback raises
-        ends the copy.
+        `retries`: how many times to connect again after a lost connection, with exponential backoff. `on_progress`:
+        called with a `CopyProgress`, about once for each MiB and at the end of each file. `on_skip`: called with a name
+        and a reason for each name that is skipped. `on_error`: called with a name and a `FileError` for each file that
+        fails. An exception of a callback ends the copy.
 
-        >>> summary = remote.put(folder / "photos", "backup")
+        A copy continues when a file fails. Without `on_error`, its end raises the `FileError` of a copy of one file,
+        and else `CopyIncomplete`. Also raises `NotFound` and `NotADirectory` for the target, `UsageError`, and what
+        ends the connection, as `ConnectionLost`.
+
+        >>> summary = client.put(folder / "photos", "backup")
         >>> summary.files, summary.bytes
         (2, 2048)
-        >>> sorted(remote.listdir("backup/photos"))
+        >>> sorted(client.listdir("backup/photos"))
         ['1.jpg', '2.jpg']
         """
-        report = Report(progress, on_error, on_skip)
-        options = CopyOptions(
-            preserve=preserve,
-            follow_symlinks=follow,
-            include=_patterns(include),
-            exclude=_patterns(exclude),
-            dry_run=dry_run,
-            overwrite=overwrite,
-            update=update,
-            resume=resume,
-            limit_rate=_rate(rate),
-            checksum=algorithm_for(checksum),
-        )
-        sources = list(map(local_name, paths(source)))
-        return run(self._pool, Upload(sources, self._copied(target), options, report), report, retries)
+        listener = CallbackListener(on_progress, on_error, on_skip)
+        sources = list(map(local_path, path_list(source)))
+        upload = Upload(sources, self._location_of(target), copy_options(options, UploadOptions), listener)
+        return run(self._pool, upload, listener, retries)
 
+    @shows_options(DownloadOptions)
     def get(
         self,
         source: RemotePath | Iterable[RemotePath],
         target: LocalPath = ".",
         *,
-        progress: OnProgress | None = None,
+        on_progress: OnProgress | None = None,
         on_error: OnError | None = None,
         on_skip: OnSkip | None = None,
-        preserve: bool = True,
-        include: Iterable[Pattern] = (),
-        exclude: Iterable[Pattern] = (),
-        dry_run: bool = False,
-        overwrite: bool = True,
-        update: bool = False,
-        resume: bool = False,
         retries: int = 0,
-        rate: int | None = None,
-        checksum: str = "xxh128",
+        **options: Unpack[DownloadOptions],
     ) -> Summary:
-        """Copy files and whole folders of the server to this machine; what was done. Everything else as `put`.
+        """Copy files and directories of the server to this machine and return a summary.
 
-        >>> remote.get("backup/a.bin", folder / "copy.bin").files
+        `source`: a path or several. `target`: as in `put`, by default the current directory. All other parameters and
+        exceptions are those of `put`; there is no `follow_symlinks`, since a server serves no symlinks.
+
+        >>> client.get("backup/a.bin", folder / "copy.bin").files
         1
         >>> (folder / "copy.bin").read_bytes()
         b'abcdef'
         """
-        report = Report(progress, on_error, on_skip)
-        options = CopyOptions(
-            preserve=preserve,
-            include=_patterns(include),
-            exclude=_patterns(exclude),
-            dry_run=dry_run,
-            overwrite=overwrite,
-            update=update,
-            resume=resume,
-            limit_rate=_rate(rate),
-            checksum=algorithm_for(checksum),
-        )
-        sources = list(map(self._copied, paths(source)))
-        return run(self._pool, Download(sources, local_name(target), options, report), report, retries)
+        listener = CallbackListener(on_progress, on_error, on_skip)
+        sources = list(map(self._location_of, path_list(source)))
+        download = Download(sources, local_path(target), copy_options(options, DownloadOptions), listener)
+        return run(self._pool, download, listener, retries)
 
     def close(self) -> None:
-        """Close all connections. What is under way in other threads fails; a file being written never appears."""
+        """Close all connections. Requests of other threads fail, and a file that is being written never appears."""
         self._pool.close()
 
     def __enter__(self) -> Self:
@@ -211,19 +181,7 @@ class Remote(RemoteFiles):
         self.close()
 
     def __repr__(self) -> str:
-        return f"<secftp.Remote {self.url}{' closed' if self.closed else ''}>"
+        return f"<secftp.Client {self.url}{' closed' if self.closed else ''}>"
 
-    def _copied(self, path: RemotePath) -> RemoteLocation:
-        return RemoteLocation(folder_path(path, self._base), means_folder(path))
-
-
-def _patterns(patterns: Iterable[Pattern]) -> tuple[bytes, ...]:
-    if isinstance(patterns, str | bytes):
-        raise TypeError("include and exclude are lists of patterns")
-    return tuple(map(os.fsencode, patterns))
-
-
-def _rate(rate: int | None) -> int | None:
-    if rate is not None and rate <= 0:
-        raise UsageError("The rate must be a number of bytes a second above 0.")
-    return rate
+    def _location_of(self, path: RemotePath) -> RemoteLocation:
+        return RemoteLocation(directory_path(path, self._base), is_directory_name(path))

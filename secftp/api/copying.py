@@ -1,51 +1,128 @@
-"""Files and folders of this machine to a server and back, as a program sees it: options, callbacks, what failed.
+"""Options, callbacks and failures of `Client.put` and `Client.get`.
 
-A copy goes on when one of its files fails. What must never happen is that a program takes it for complete then: what
-failed is raised at the end, unless the program has asked to be told of each.
+A copy continues when one of its files fails. Invariant: it never looks complete then; the failures are raised at its
+end, unless the program has given a callback for them.
 """
 
 from __future__ import annotations
 
+import inspect
 import os
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, TypeAlias
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeAlias, TypedDict, TypeVar
 
-from secftp.copy import NullListener
-from secftp.errors import ConnectionLost, ExitCode, FileError, TransferTimeout
+from secftp.api.arguments import algorithm_for
+from secftp.copy import CopyOptions, NullListener
+from secftp.errors import ConnectionLost, ExitCode, FileError, TransferTimeout, UsageError
 from secftp.session.retry import Retries
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
-    from secftp.api.pool import Connection, Pool
+    from secftp.api.pool import Pool, PooledConnection
     from secftp.copy import Download, Summary, Upload
 
     OnProgress: TypeAlias = Callable[["CopyProgress"], object]
     OnError: TypeAlias = Callable[[str, FileError], object]
     OnSkip: TypeAlias = Callable[[str, str], object]
+    Pattern: TypeAlias = str | bytes
 
-# How many failures are remembered one by one: a tree has any number of files.
-FAILURES_MAX: Final = 1000
+_Parameters = ParamSpec("_Parameters")
+_Result = TypeVar("_Result")
+
+MAX_FAILURES: Final = 1000  # that are kept one by one: a tree has any number of files
+
+
+# --- options ----------------------------------------------------------------------------------------------------------
+
+
+# Defaults, meaning and existence of an option are declared in `CopyOptions`; a type checker needs its type, too.
+class DownloadOptions(TypedDict, total=False):
+    """Types of the options of `get`."""
+
+    include: Iterable[Pattern]
+    exclude: Iterable[Pattern]
+    overwrite: bool
+    update: bool
+    resume: bool
+    preserve: bool
+    dry_run: bool
+    limit_rate: int | None
+    checksum: str
+
+
+class UploadOptions(DownloadOptions, total=False):
+    """Types of the options of `put`."""
+
+    follow_symlinks: bool
+
+
+def copy_options(given: UploadOptions | DownloadOptions, kind: type) -> CopyOptions:
+    """Check and convert options; raises `UsageError`, and TypeError for one that this `kind` of copy does not have."""
+    values: dict[str, Any] = {**given}
+    for name in values.keys() - kind.__annotations__.keys():
+        raise TypeError(f"unexpected keyword argument {name!r}")
+    for name in ("include", "exclude"):
+        if name in values:
+            values[name] = _patterns(name, values[name])
+    options = CopyOptions(**values)
+    algorithm_for(options.checksum)
+    if options.limit_rate is not None and options.limit_rate <= 0:
+        raise UsageError("limit_rate must be a positive number of bytes a second.")
+    return options
+
+
+def shows_options(kind: type) -> Callable[[Callable[_Parameters, _Result]], Callable[_Parameters, _Result]]:
+    """Return a decorator that has help() show the options and their defaults in place of `**options`."""
+
+    def decorate(method: Callable[_Parameters, _Result]) -> Callable[_Parameters, _Result]:
+        signature = inspect.signature(method)
+        named = [each for each in signature.parameters.values() if each.kind is not inspect.Parameter.VAR_KEYWORD]
+        options = [
+            inspect.Parameter(
+                each.name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=each.default,
+                annotation=kind.__annotations__[each.name].__forward_arg__,
+            )
+            for each in fields(CopyOptions)
+            if each.name in kind.__annotations__
+        ]
+        method.__signature__ = signature.replace(parameters=[*named, *options])  # type: ignore[attr-defined]
+        return method
+
+    return decorate
+
+
+def _patterns(name: str, patterns: Iterable[Pattern]) -> tuple[bytes, ...]:
+    if isinstance(patterns, str | bytes):
+        raise TypeError(f"{name} must be a list of patterns")
+    return tuple(map(os.fsencode, patterns))
+
+
+# --- progress and failures --------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class CopyProgress:
-    """How far a copy is. The totals grow while folders are listed, and shrink by what is skipped or fails."""
+    """The progress of a copy. The totals grow while directories are listed; skipped and failed files are subtracted.
+
+    Attributes: `path`, the file that this is about, beginning with the name of the source, decoded as by `os.fsdecode`.
+    `bytes`, copied so far, with those that a resumed file had before; `total_bytes`, to copy. `files`, complete so far;
+    `total_files`, to copy.
+    """
 
     path: str
-    """The file that this is about; names begin with that of the source, and are as `os.fsdecode` makes them."""
     bytes: int
-    """What is through, including what a resumed file had already."""
     total_bytes: int
     files: int
-    """How many are complete."""
     total_files: int
 
 
 class CopyIncomplete(FileError):
-    """Several files of a copy failed, or one of several; the others are complete.
+    """Files of a copy failed, and others were copied.
 
-    `failures` are pairs of name and error, a thousand at the most; `summary` counts them all.
+    Attributes: `failures`, pairs of a name and its `FileError`, at most 1000; `summary`, which counts all of them.
     """
 
     exit_code = ExitCode.FAILED
@@ -53,94 +130,97 @@ class CopyIncomplete(FileError):
     def __init__(self, failures: tuple[tuple[str, FileError], ...], summary: Summary) -> None:
         _, first = failures[0]
         super().__init__(f"{summary.failed} could not be copied, {summary.files} were: {first}", hint=first.hint)
-        self.args = failures, summary  # from which it is made again where it was pickled
+        self.args = failures, summary  # for pickle
         self.failures = failures
         self.summary = summary
 
 
-class Report(NullListener):
-    """A watcher that tells a program's callbacks, and remembers what failed."""
+class CallbackListener(NullListener):
+    """A listener that calls the callbacks of a program, and keeps the failures if there is no callback for them."""
 
-    def __init__(self, progress: OnProgress | None, on_error: OnError | None, on_skip: OnSkip | None) -> None:
+    def __init__(self, on_progress: OnProgress | None, on_error: OnError | None, on_skip: OnSkip | None) -> None:
         self.failures: list[tuple[str, FileError]] = []
-        self.progress = 0  # grows with each byte that is moved and each file that is complete
-        self._progress = progress
+        self.done = 0  # grows with each byte that is moved and each file that is complete
+        self._on_progress = on_progress
         self._on_error = on_error
         self._on_skip = on_skip
         self._path = b""
         self._bytes = self._total_bytes = self._files = self._total_files = 0
 
     def planned(self, files: int, nbytes: int, /) -> None:
-        """Count what is to come."""
+        """Add to the totals."""
         self._total_files += files
         self._total_bytes += nbytes
 
     def started(self, name: bytes, _size: int, /) -> None:
-        """Remember which file is under way."""
+        """Keep the name for the progress."""
         self._path = name
 
     def moved(self, nbytes: int, /) -> None:
-        """Tell of bytes."""
-        self.progress += max(nbytes, 0)  # bytes of a file that failed are taken back
+        """Report bytes."""
+        self.done += max(nbytes, 0)  # bytes of a file that failed are taken back
         self._bytes += nbytes
-        self._tell()
+        self._report()
 
     def resumed(self, name: bytes, nbytes: int, /) -> None:
-        """Tell of bytes that were there."""
+        """Report bytes that a resumed file had before."""
         self._path = name
         self._bytes += nbytes
-        self._tell()
+        self._report()
 
     def finished(self, name: bytes, _size: int, _digest: bytes | None, /) -> None:
-        """Tell of a file."""
-        self.progress += 1
+        """Report a file that is complete."""
+        self.done += 1
         self._path = name
         self._files += 1
-        self._tell()
+        self._report()
 
     def skipped(self, name: bytes, reason: str, /) -> None:
-        """Tell of what is left out."""
+        """Report a name that is skipped."""
         if self._on_skip is not None:
             self._on_skip(os.fsdecode(name), reason)
 
     def note(self, name: bytes, text: str, /) -> None:
-        """Likewise: a link, a special file, a file that is started again."""
+        """Report a symlink, a special file, or a file that is started again."""
         self.skipped(name, text)
 
     def failed(self, name: bytes, error: FileError, /) -> None:
-        """Tell of a failure, or remember it."""
+        """Report a failure, or keep it."""
         if self._on_error is not None:
             self._on_error(os.fsdecode(name), error)
-        elif len(self.failures) < FAILURES_MAX:
+        elif len(self.failures) < MAX_FAILURES:
             self.failures.append((os.fsdecode(name), error))
 
-    def _tell(self) -> None:
-        if self._progress is not None:
+    def _report(self) -> None:
+        if self._on_progress is not None:
             path = os.fsdecode(self._path)
-            self._progress(CopyProgress(path, self._bytes, self._total_bytes, self._files, self._total_files))
+            self._on_progress(CopyProgress(path, self._bytes, self._total_bytes, self._files, self._total_files))
 
 
-def run(pool: Pool, copy: Upload | Download, report: Report, retries: int) -> Summary:
-    """Run a copy to its end, over as many connections as it takes and `retries` allows.
+# --- running ----------------------------------------------------------------------------------------------------------
 
-    Raises what concerns the whole, the error of a copy that was but one file, `CopyIncomplete` for others.
+
+def run(pool: Pool, copy: Upload | Download, listener: CallbackListener, retries: int) -> Summary:
+    """Run a copy to its end, with so many retries after a lost connection.
+
+    Raises what ends the whole copy, the failure of a copy of one file, and else `CopyIncomplete`.
     """
-    persistence = Retries(retries, progress=lambda: report.progress, possible=lambda: not pool.closed, sleep=pool.pause)
-    summary = persistence.run(lambda: _run_once(pool, copy, report))
-    if report.failures:
+    persistence = Retries(retries, progress=lambda: listener.done, possible=lambda: not pool.closed, sleep=pool.pause)
+    summary = persistence.run(lambda: _run_once(pool, copy, listener))
+    if listener.failures:
         if summary.failed == 1 and not summary.files and not summary.skipped:
-            raise report.failures[0][1]
-        raise CopyIncomplete(tuple(report.failures), summary) from report.failures[0][1]
+            raise listener.failures[0][1]
+        raise CopyIncomplete(tuple(listener.failures), summary) from listener.failures[0][1]
     return summary
 
 
-def _run_once(pool: Pool, copy: Upload | Download, report: Report) -> Summary:
-    """Run a copy over one connection; over the next if that was gone before, as in `Pool.ask`."""
+def _run_once(pool: Pool, copy: Upload | Download, listener: CallbackListener) -> Summary:
+    """Run a copy over one connection, and over another if that had been lost before (see `Pool.ask`)."""
     while True:
-        used: Connection | None = None
+        used: PooledConnection | None = None
         try:
             with pool.connection(long=True) as used:
                 return copy.run(used.session)
         except (ConnectionLost, TransferTimeout):
-            if used is None or not used.reused or report.progress or pool.closed:
+            if used is None or not used.reused or listener.done or pool.closed:
                 raise

@@ -1,27 +1,40 @@
-"""What a program gets to see of the things at a server: `RemoteStat` of one, `RemoteEntry` of one in a listing."""
+"""Directory entries and listings: what a server says of its files, as `os.stat` and `os.scandir` have it."""
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import stat
+from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, AnyStr, Final, Generic
+from typing import TYPE_CHECKING, AnyStr, Final, Generic, Self
 
-from secftp.errors import InputOutputError, Side
-from secftp.messages import Kind
+from secftp.api.arguments import join_path
+from secftp.errors import ConnectionLost, FileError, InputOutputError, Side
+from secftp.messages import Kind, problem_of
+from secftp.session.held import Some
 
 if TYPE_CHECKING:
-    from secftp.errors import FileError
+    from collections.abc import Iterator
+    from types import TracebackType
+
+    from secftp.api.pool import Pool
+    from secftp.messages import Info, Listed
+    from secftp.storage import Path
 
 NANOSECONDS: Final = 1_000_000_000
+AHEAD_ENTRIES: Final = 20_000
+AHEAD_BYTES: Final = 20 << 20  # of memory; fewer entries with long names are read ahead
 
 
 @dataclass(frozen=True, slots=True)
 class RemoteStat:
-    """What is known of a file or a folder without reading it.
+    """Status of a file or directory at the server, similar to `os.stat_result`.
 
-    `size` in bytes, 0 for a folder; `mtime_ns` when its contents were last changed, in nanoseconds since 1970; `mode`
-    its twelve permission bits. Links and special files are never served, so there are no other kinds.
+    Symlinks and special files are never served, so there are no other kinds.
+
+    Attributes: `kind`, `Kind.FILE` or `Kind.DIRECTORY`; `size` in bytes, 0 for a directory; `mtime_ns`, the time of the
+    last modification in nanoseconds since the epoch; `mode`, the twelve permission bits.
     """
 
     kind: Kind
@@ -30,56 +43,58 @@ class RemoteStat:
     mode: int
 
     def is_file(self) -> bool:
-        """Whether it is a file."""
+        """Return whether it is a file."""
         return self.kind is Kind.FILE
 
     def is_dir(self) -> bool:
-        """Whether it is a folder."""
+        """Return whether it is a directory."""
         return self.kind is Kind.DIRECTORY
 
     @property
     def mtime(self) -> float:
-        """`mtime_ns` in seconds."""
+        """The time of the last modification in seconds since the epoch."""
         return self.mtime_ns / NANOSECONDS
 
     @property
     def modified(self) -> dt.datetime:
-        """`mtime_ns` as a time with its zone, UTC, cut to microseconds. OverflowError beyond the years 1 to 9999."""
+        """The time of the last modification as an aware datetime in UTC, in microseconds.
+
+        Raises OverflowError for years before 1 and after 9999.
+        """
         epoch = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
         return epoch + dt.timedelta(microseconds=self.mtime_ns // 1000)
 
-    # As `os.stat_result` has them, for code that expects one.
-
     @property
     def st_size(self) -> int:
-        """The same as `size`."""
+        """`size`, as in `os.stat_result`."""
         return self.size
 
     @property
     def st_mtime(self) -> float:
-        """The same as `mtime`."""
+        """`mtime`, as in `os.stat_result`."""
         return self.mtime
 
     @property
     def st_mtime_ns(self) -> int:
-        """The same as `mtime_ns`."""
+        """`mtime_ns`, as in `os.stat_result`."""
         return self.mtime_ns
 
     @property
     def st_mode(self) -> int:
-        """`mode` together with the kind, for `stat.S_ISDIR`, `stat.filemode` and their like."""
-        return self.mode | (stat.S_IFDIR if self.kind is Kind.DIRECTORY else stat.S_IFREG)
+        """Permission bits and file type, as in `os.stat_result`, for `stat.S_ISDIR` and `stat.filemode`."""
+        return self.mode | (stat.S_IFDIR if self.is_dir() else stat.S_IFREG)
 
 
 @dataclass(frozen=True, slots=True)
 class RemoteEntry(Generic[AnyStr]):
-    """One file or folder of a listing: what it was when it was listed, nothing is asked again.
+    """An entry of a directory at the server, similar to `os.DirEntry`: its status when it was listed.
 
-    `path` is what to give to the methods of `Remote`: the listed folder's name as it was given, and this one's beneath
-    it; `bytes` if that name was, else `str`. `problem` is set for a folder that the server could not look into, and for
-    an entry that it could not look at. Of the latter nothing but the name is known: it is no file and no folder, `info`
-    is None, and to ask for anything else raises the `problem`. It is no `os.PathLike`: no function of this machine's
-    files takes it by mistake.
+    It is not an `os.PathLike`, so that no function for local files accepts it by mistake.
+
+    Attributes: `path`, for the methods of `Client`: the path that was listed as it was given, joined with the names
+    below it, `bytes` if that was `bytes` and else `str`. `info`, the status, or None if the server could not examine
+    the entry; it is neither a file nor a directory then, and its size, time and mode raise the `problem`. `problem`,
+    None or why the server could not examine the entry, or not list the directory.
     """
 
     path: AnyStr
@@ -88,35 +103,136 @@ class RemoteEntry(Generic[AnyStr]):
 
     @property
     def name(self) -> AnyStr:
-        """The last part of its path."""
+        """The last component of the path."""
         slash: AnyStr = b"/" if isinstance(self.path, bytes) else "/"
         return self.path.rpartition(slash)[2]
 
     def stat(self) -> RemoteStat:
-        """Size, times and permissions. Raises the `problem` if the server could not look at it."""
+        """Return the status. Raises the `problem` if the server could not examine the entry."""
         if self.info is None:
-            raise self.problem or InputOutputError("It could not be looked at.", side=Side.REMOTE)
+            raise self.problem or InputOutputError("It could not be examined.", side=Side.REMOTE)
         return self.info
 
     def is_file(self) -> bool:
-        """Whether it is a file; False if that is not known."""
+        """Return whether it is a file; False if that is not known."""
         return self.info is not None and self.info.is_file()
 
     def is_dir(self) -> bool:
-        """Whether it is a folder; False if that is not known."""
+        """Return whether it is a directory; False if that is not known."""
         return self.info is not None and self.info.is_dir()
 
     @property
     def size(self) -> int:
-        """In bytes; 0 for a folder."""
+        """The size in bytes, 0 for a directory. Raises the `problem` if it is not known."""
         return self.stat().size
 
     @property
     def mtime_ns(self) -> int:
-        """When it was last changed, in nanoseconds since 1970."""
+        """The time of the last modification in nanoseconds since the epoch. Raises the `problem`."""
         return self.stat().mtime_ns
 
     @property
     def mode(self) -> int:
-        """Its twelve permission bits."""
+        """The twelve permission bits. Raises the `problem` if they are not known."""
         return self.stat().mode
+
+
+class Listing(Generic[AnyStr]):
+    """An iterator over the entries of a directory and a context manager; `Client.scandir` returns it.
+
+    The order is the server's; with `recursive` a directory comes before its entries. Raises the `FileError` of a
+    listing that breaks off, after the entries that came before, `ConnectionLost`, and `UsageError` once the client is
+    closed.
+    """
+
+    # A directory of ordinary size is read at once, so that the connection is free again before the first entry is used,
+    # however long the program takes with it. A larger one is streamed over a connection of its own.
+
+    def __init__(self, pool: Pool, path: Path, given: AnyStr, *, recursive: bool) -> None:
+        self._pool = pool
+        self._given: AnyStr = given
+        self._ahead: deque[Listed] = deque()
+        self._rest: Iterator[Listed] | None = None
+        self._problem: FileError | None = None  # that ended the listing
+        self._keep: contextlib.ExitStack = contextlib.ExitStack()
+        while not self._begin(path, recursive=recursive):
+            pass
+
+    def _begin(self, path: Path, *, recursive: bool) -> bool:
+        """Read ahead; returns False if the connection had been lost before (see `Pool.ask`)."""
+        pool = self._pool
+        with contextlib.ExitStack() as undo:
+            connection = undo.enter_context(pool.connection())
+            listed = connection.session.list(path, recursive=recursive)
+            some = Some(listed, AHEAD_ENTRIES, AHEAD_BYTES)
+            try:
+                self._ahead.extend(some)
+            except ConnectionLost:
+                if not connection.reused or self._ahead or pool.closed:
+                    raise
+                return False
+            except FileError as problem:
+                if not self._ahead:
+                    raise
+                self._problem = problem.with_traceback(None)  # the entries before it are good
+            if some.is_more:
+                self._rest = listed
+                pool.prolong(connection)
+                self._keep = undo.pop_all()
+        return True
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> RemoteEntry[AnyStr]:
+        if not self._ahead and self._rest is not None:
+            self._read_on()
+        if not self._ahead:
+            problem, self._problem = self._problem, None
+            if problem is not None:
+                raise problem
+            raise StopIteration
+        return self._entry(self._ahead.popleft())
+
+    def close(self) -> None:
+        """End the listing and drop the entries that are left. Idempotent."""
+        self._ahead.clear()
+        self._rest = self._problem = None
+        self._keep.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _read_on(self) -> None:
+        some = Some((), AHEAD_ENTRIES, AHEAD_BYTES)
+        try:
+            self._pool.require_open()
+            some = Some(self._rest or (), AHEAD_ENTRIES, AHEAD_BYTES)
+            self._ahead.extend(some)
+        except FileError as problem:
+            if not self._ahead:
+                self.close()
+                raise
+            self._problem = problem.with_traceback(None)
+        except BaseException:
+            self.close()
+            raise
+        if not some.is_more:
+            self._rest = None
+            self._keep.close()
+
+    def _entry(self, listed: Listed) -> RemoteEntry[AnyStr]:
+        path = join_path(self._given, b"/".join(listed.path))
+        problem = problem_of(listed, path)
+        return RemoteEntry(path, None if listed.kind is None else stat_of(listed), problem)
+
+
+def stat_of(info: Info | Listed) -> RemoteStat:
+    """Return the status that a message holds."""
+    assert info.kind is not None  # else the server could not examine the entry
+    return RemoteStat(info.kind, info.size, info.mtime_ns, info.mode)

@@ -1,13 +1,13 @@
-"""What is in the files of a server: at once, as text, or opened."""
+"""Operations on the contents of files at a server: read or write a whole file, open one."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias, overload
 
+from secftp.api.arguments import file_path, path_text
 from secftp.api.memory import MemorySink, MemorySource
-from secftp.api.names import file_path, spelled
 from secftp.api.reader import RemoteReader
-from secftp.api.tree import RemoteTree
+from secftp.api.tree import NameOperations
 from secftp.api.writer import RemoteWriter
 from secftp.errors import UsageError
 from secftp.session import Unconfirmed, has_arrived
@@ -18,37 +18,39 @@ if TYPE_CHECKING:
 
     from _typeshed import ReadableBuffer
 
-    from secftp.api.names import RemotePath
-    from secftp.api.pool import Connection
+    from secftp.api.arguments import RemotePath
+    from secftp.api.pool import PooledConnection
     from secftp.transfer import Progress
 
-    BytesDone: TypeAlias = Callable[[int, int | None], object]
+    OnBytes: TypeAlias = Callable[[int, int | None], object]
 
-# More bytes than this may take a while: they get a connection that nobody else waits for.
-SHORT_BYTES: Final = 8 << 20
+SHORT_BYTES: Final = 8 << 20  # a larger file gets a connection that no other request waits for
 
 
-class RemoteFiles(RemoteTree):
-    """The files of a server, and their names."""
+class FileOperations(NameOperations):
+    """The part of `Client` that handles the contents of files."""
 
     def read_bytes(
-        self, path: RemotePath, *, offset: int = 0, length: int | None = None, progress: BytesDone | None = None
+        self, path: RemotePath, *, offset: int = 0, length: int | None = None, on_progress: OnBytes | None = None
     ) -> bytes:
-        """What is in a file, verified; with `offset` and `length` (bytes) the part of it that there is.
+        """Return the contents of a file, verified.
 
-        `progress` is called with the bytes that are here and those there will be. Raises `NotFound` and `IsADirectory`.
+        `offset`, `length`: the range in bytes; by default the whole file. A range that extends beyond the end is cut.
+        `on_progress`: called with the number of bytes received and the number to receive.
 
-        >>> remote.read_bytes("backup/a.bin", offset=1, length=3)
+        Raises `NotFound`, `IsADirectory`, `Forbidden` and `ChecksumMismatch`.
+
+        >>> client.read_bytes("backup/a.bin", offset=1, length=3)
         b'bcd'
         """
         wanted = file_path(path, self._base)
-        watch = _watching(progress)
+        report = _progress(on_progress)
 
-        def read(connection: Connection) -> bytes:
+        def read(connection: PooledConnection) -> bytes:
             def moved(done: int, total: int | None, /) -> None:
                 if not done and (total or 0) > SHORT_BYTES:
                     self._pool.prolong(connection)
-                watch(done, total)
+                report(done, total)
 
             sink = MemorySink()
             connection.session.read(wanted, sink, offset=offset, length=length, progress=moved)
@@ -63,30 +65,33 @@ class RemoteFiles(RemoteTree):
         *,
         overwrite: bool = True,
         permissions: int | None = None,
-        progress: BytesDone | None = None,
+        on_progress: OnBytes | None = None,
     ) -> int:
-        """Write a whole file, which then stands there verified, or not at all; the number of bytes.
+        """Write a whole file and return its size in bytes; it is stored verified or not at all.
 
-        Raises `AlreadyExists` without `overwrite`, `NotFound` if its folder is missing, `IsADirectory`, `Forbidden`,
-        `NoSpace`. `permissions`: as `open`'s. `progress` is called with the bytes that are sent, and all of them.
+        `overwrite`: replace an existing file. `permissions`: as in `open`. `on_progress`: called with the number of
+        bytes sent and the number to send.
 
-        >>> remote.write_bytes("backup/a.bin", b"abcdef")
+        Raises `AlreadyExists` without `overwrite`, `NotFound` if the directory is missing, `IsADirectory`, `Forbidden`
+        and `NoSpace`.
+
+        >>> client.write_bytes("backup/a.bin", b"abcdef")
         6
         """
         wanted = file_path(path, self._base)
         view = memoryview(data).cast("B")
-        watch = _watching(progress)
+        report = _progress(on_progress)
 
         sent: Unconfirmed | None = None
 
-        def write(connection: Connection) -> int:
+        def write(connection: PooledConnection) -> int:
             nonlocal sent
             source = MemorySource(view)
             session = connection.session
             if sent is not None and has_arrived(session, wanted, sent):
                 return sent.sent.size
             try:
-                return session.write(wanted, source, overwrite=overwrite, mode=permissions, progress=watch).size
+                return session.write(wanted, source, overwrite=overwrite, mode=permissions, progress=report).size
             except Unconfirmed as lost:
                 sent = lost
                 raise
@@ -94,22 +99,25 @@ class RemoteFiles(RemoteTree):
         try:
             if overwrite:
                 return self._pool.ask(write, long=len(view) > SHORT_BYTES)
-            # Asked twice, it could find in its way what it wrote the first time.
+            # A second request could be refused because of the file that the first one wrote.
             with self._pool.connection(long=len(view) > SHORT_BYTES) as connection:
                 return write(connection)
         except Unconfirmed as lost:
             return self._pool.confirm(wanted, lost).size
 
     def read_text(self, path: RemotePath, encoding: str = "utf-8", errors: str = "strict") -> str:
-        """What is in a file, decoded; line ends stay as they are.
+        """Return the decoded contents of a file; line ends are not translated. Raises what `read_bytes` does.
 
-        >>> remote.read_text("backup/a.bin")
+        >>> client.read_text("backup/a.bin")
         'abcdef'
         """
         return self.read_bytes(path).decode(encoding, errors)
 
     def write_text(self, path: RemotePath, text: str, encoding: str = "utf-8", errors: str = "strict") -> int:
-        """As `write_bytes` of the encoded text, line ends as they are; the number of bytes."""
+        """Write the encoded text as a whole file and return its size in bytes; line ends are not translated.
+
+        Raises what `write_bytes` does.
+        """
         return self.write_bytes(path, text.encode(encoding, errors))
 
     @overload
@@ -119,15 +127,16 @@ class RemoteFiles(RemoteTree):
     def open(
         self, path: RemotePath, mode: Literal["rb", "wb", "xb"] = "rb", *, permissions: int | None = None
     ) -> RemoteReader | RemoteWriter:
-        """A binary file object: `"rb"` to read, `"wb"` to write, `"xb"` to write what must not exist yet.
+        """Open a file in binary mode and return a file object.
 
-        A reader can be sought and asks for the parts that are read. A writer streams; the file appears when it is
-        closed in order, see `RemoteWriter`. `permissions` are those of the new file, applied exactly as far as the
-        server's operator allows; left out, those of the file that is replaced.
+        `mode`: `"rb"` to read (a seekable `RemoteReader`), `"wb"` to write, `"xb"` to write a new file (a sequential
+        `RemoteWriter`; the file appears when it is closed without an error). `permissions`: the permission bits of the
+        new file, as far as the server's configuration allows them; None for those of the file that is replaced.
 
-        Raises `NotFound` for the file, or the folder to write it to, `IsADirectory`, and `AlreadyExists` for `"xb"`.
+        Raises `NotFound` for the file or for the directory of a new one, `IsADirectory`, `Forbidden`, `AlreadyExists`
+        for `"xb"`, and `UsageError` for another mode.
 
-        >>> with remote.open("backup/a.bin") as file:
+        >>> with client.open("backup/a.bin") as file:
         ...     file.seek(-2, 2)
         ...     file.read()
         4
@@ -135,21 +144,21 @@ class RemoteFiles(RemoteTree):
         """
         wanted = file_path(path, self._base)
         if mode == "rb":
-            return RemoteReader(self._pool, wanted, spelled(path))
+            return RemoteReader(self._pool, wanted, path_text(path))
         if mode not in ("wb", "xb"):
             raise UsageError(
-                "A file is opened as 'rb', 'wb' or 'xb'.",
-                hint="For text: io.TextIOWrapper(remote.open(path, 'rb'), encoding='utf-8').",
+                "The mode must be 'rb', 'wb' or 'xb'.",
+                hint="For text: io.TextIOWrapper(client.open(path, 'rb'), encoding='utf-8').",
             )
-        return RemoteWriter(self._pool, wanted, spelled(path), exclusive=mode == "xb", permissions=permissions)
+        return RemoteWriter(self._pool, wanted, path_text(path), exclusive=mode == "xb", permissions=permissions)
 
 
-def _watching(progress: BytesDone | None) -> Progress:
-    """A program's callback, which may return anything, as one of the transfer's."""
-    if progress is None:
+def _progress(on_progress: OnBytes | None) -> Progress:
+    """Return a callback of the program, which may return anything, as one of the transfer."""
+    if on_progress is None:
         return unwatched
 
-    def watch(done: int, total: int | None, /) -> None:
-        progress(done, total)
+    def report(done: int, total: int | None, /) -> None:
+        on_progress(done, total)
 
-    return watch
+    return report

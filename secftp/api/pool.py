@@ -1,12 +1,12 @@
-"""The connections of one client: opened when they are needed, shared by its threads, dropped when they are stale.
+"""Connection pool of a client: connections are opened as needed, shared by threads, and dropped when they are stale.
 
-Each user of a connection has it alone. Short requests open `SHORT_MAX` of them and then wait for one another; what may
-last (a file being written, a tree being copied) gets a connection of its own, so that it never holds up the others. The
-key was stretched once, so one more connection costs a round trip or two and no scrypt.
+Each user of a connection has it alone. Short requests share up to `SHORT_MAX` connections; a request that may last (a
+file that is written, a copy) gets one of its own, so that it never holds up others. Short requests that take longer
+than `SLOW_SECONDS` (a server's file system that hangs, a network that drops packets) count as long ones. The key is
+stretched once, so that another connection costs one or two round trips and no scrypt.
 
-What must never happen: that a connection with an answer still to come is given to somebody else, who would take it for
-his own; or that a forked process goes on with a connection of its parent's. Nor do requests that hang (the server's
-file system, a network that swallows everything) keep all others waiting: after `SLOW_SECONDS` they count as long ones.
+Invariant: a connection with an outstanding answer is never given to another user, who would take the answer for its
+own; a forked process never uses a connection of its parent.
 """
 
 from __future__ import annotations
@@ -36,53 +36,53 @@ _T = TypeVar("_T")
 SHORT_MAX: Final = 4
 SLOW_SECONDS: Final = 5.0
 IDLE_MAX: Final = 4
-# A server gives up on a client after 60 s of silence. An idle connection is not kept alive for days by signs of life:
-# it is opened anew at the next request, which also works after a machine slept or a server was started again.
+# A server closes a session after 60 s of silence. An idle connection gets no keepalives: the next request opens another
+# one, which also works after this machine slept or the server was restarted.
 FRESH_SECONDS: Final = 45.0
-# For threads whose connection was broken off to notice it.
+# For threads to notice that their connection was closed.
 JOIN_SECONDS: Final = 5.0
 
 
-class Connection:
-    """One connection and its session, in the hands of one thread at a time."""
+class PooledConnection:
+    """A connection with its session, used by one thread at a time."""
 
     def __init__(self, channel: Channel) -> None:
         self.session = Session(channel)
         self.last_used = self.taken = time.monotonic()
-        self.reused = False  # whether it was used before, and may have been lost since
+        self.reused = False  # whether it was used before, and may have been lost meanwhile
         self.long = False
         self._channel = channel
 
     def is_fresh(self) -> bool:
-        """Whether the server is still there, as far as that can be seen without asking."""
+        """Whether it looks usable, as far as that can be seen without a request."""
         if time.monotonic() - self.last_used > FRESH_SECONDS:
             return False
         try:
-            return not self._channel.waiting()  # an idle session has nothing to hear but its end
+            return not self._channel.waiting()  # all that an idle session can receive is its end
         except (SecftpError, OSError):
             return False
 
     def is_settled(self) -> bool:
-        """Whether everything that was asked for has been answered to the end."""
+        """Whether every request has been answered completely."""
         return not len(self._channel.pending) and not self._channel.receiving_file
 
     @property
     def belongs_here(self) -> bool:
-        """Whether this process opened it; false in one that was forked since."""
+        """Whether this process opened it; False in one that was forked later."""
         return self._channel.belongs_here
 
     def interrupt(self) -> None:
-        """Let whoever uses it fail; from any thread."""
+        """Make its user fail; callable from any thread."""
         self._channel.interrupt()
 
     def close(self, *, politely: bool) -> None:
-        """Close it, with a word of goodbye if there is nothing under way."""
+        """Close it; `politely` says BYE first."""
         with contextlib.suppress(SecftpError, OSError):
             self._channel.close(Bye() if politely else None)
 
 
 class Pool:
-    """Where a client's sessions come from. `timeout` in seconds is for connecting and for each wait of a session."""
+    """The connections of one client. `timeout`: the limit in seconds for connecting and for each wait of a session."""
 
     def __init__(self, host: str, port: int, credentials: Credentials, *, timeout: float) -> None:
         self.place: Final = host, port
@@ -94,22 +94,22 @@ class Pool:
     def _begin(self) -> None:
         self._process = os.getpid()
         self._changed = threading.Condition()
-        self._idle: list[Connection] = []
-        self._busy: set[Connection] = set()
+        self._idle: list[PooledConnection] = []
+        self._busy: set[PooledConnection] = set()
         self._opening: list[float] = []  # since when connections are being made for short requests
         self._workers: set[threading.Thread] = set()
 
-    # --- for whoever has something to ask -----------------------------------------------------------------------------
+    # --- requests -----------------------------------------------------------------------------------------------------
 
     @contextlib.contextmanager
     def session(self, *, long: bool = False) -> Iterator[Session]:
-        """A session for the time of a with block; raises what connecting raises, `UsageError` once it is closed."""
+        """Context manager of a session; raises what connecting raises, and `UsageError` once the pool is closed."""
         with self.connection(long=long) as connection:
             yield connection.session
 
     @contextlib.contextmanager
-    def connection(self, *, long: bool = False) -> Iterator[Connection]:
-        """As `session`; it is given back if the block is left in order or by a `FileError`, with nothing under way."""
+    def connection(self, *, long: bool = False) -> Iterator[PooledConnection]:
+        """Context manager of a connection, which can be reused if nothing but a `FileError` ends the block."""
         connection = self._take(long=long)
         reusable = False
         try:
@@ -121,13 +121,13 @@ class Pool:
         finally:
             self._give_back(connection, reusable=reusable and connection.is_settled())
 
-    def ask(self, question: Callable[[Connection], _T], *, long: bool = False) -> _T:
-        """What a request comes to that changes nothing; asked once more if it met a connection that was gone by then.
+    def ask(self, question: Callable[[PooledConnection], _T], *, long: bool = False) -> _T:
+        """Return the result of a request that changes nothing; repeated if the idle connection had been lost.
 
-        That happens where the end of an idle connection does not come through: a gateway that forgot it, a crash.
+        Such a loss is not visible before if a gateway dropped the connection, or the server's machine crashed.
         """
         while True:
-            used: Connection | None = None
+            used: PooledConnection | None = None
             try:
                 with self.connection(long=long) as used:
                     return question(used)
@@ -136,20 +136,20 @@ class Pool:
                     raise
 
     def change(self, step: Callable[[Session, bool], _T], *, long: bool = False) -> _T:
-        """Make a change as `change_once` does."""
+        """Return the result of a change, as `change_once` does."""
         return change_once(lambda: self.session(long=long), step, possible=lambda: not self.closed)
 
     def confirm(self, path: Path, lost: Unconfirmed) -> Transferred:
-        """What was sent to a file, if it is there; else raises the loss of the connection that it was sent over."""
+        """Return what was sent to a file if it has arrived; else raise the loss of the connection."""
         try:
             if not self.closed and self.ask(lambda used: has_arrived(used.session, path, lost), long=True):
                 return lost.sent
         except SecftpError:
-            pass  # nobody can tell now
+            pass  # whether it has arrived is not known
         raise lost
 
-    def prolong(self, connection: Connection) -> None:
-        """What was thought to be short will last: let others have a connection of their own."""
+    def prolong(self, connection: PooledConnection) -> None:
+        """Count a request that was thought to be short as a long one, so that others need not wait for it."""
         with self._changed:
             connection.long = True
             self._changed.notify()
@@ -174,7 +174,7 @@ class Pool:
             raise _closed()
 
     def close(self) -> None:
-        """Say goodbye on idle connections, break off those in use, wait for our own threads. Idempotent."""
+        """Close idle connections politely, abort those in use, wait for the threads of the pool. Idempotent."""
         self.closed = True
         if self._process != os.getpid():
             self._begin_anew()
@@ -182,7 +182,7 @@ class Pool:
         with self._changed:
             idle, self._idle = self._idle, []
             for connection in tuple(self._busy):
-                connection.interrupt()  # under the lock: none of them is closed meanwhile, and its number reused
+                connection.interrupt()  # under the lock, so that none is closed meanwhile and its descriptor reused
             workers = self._workers - {threading.current_thread()}
             self._changed.notify_all()
         for connection in idle:
@@ -191,12 +191,12 @@ class Pool:
         for worker in workers:
             worker.join(max(0.0, deadline - time.monotonic()))
 
-    # --- how ----------------------------------------------------------------------------------------------------------
+    # --- implementation -----------------------------------------------------------------------------------------------
 
-    def _take(self, *, long: bool) -> Connection:
+    def _take(self, *, long: bool) -> PooledConnection:
         if self._process != os.getpid():
             self._begin_anew()
-        stale: list[Connection] = []
+        stale: list[PooledConnection] = []
         try:
             with self._changed:
                 while True:
@@ -217,29 +217,29 @@ class Pool:
         return self._open(None if long else now)
 
     def _until_room(self, now: float) -> float:
-        """For how many seconds at most one more short request has to wait; 0 if it needs not."""
+        """Return the limit in seconds that another short request has to wait; 0 if it need not."""
         short = [connection.taken for connection in tuple(self._busy) if not connection.long]
         quick = [since for since in (*short, *self._opening) if now - since < SLOW_SECONDS]
         return min(quick) + SLOW_SECONDS - now if len(quick) >= SHORT_MAX else 0.0
 
     def _begin_anew(self) -> None:
-        """In a forked process: leave the connections to the parent, which goes on with them."""
+        """Close the copies of the parent's connections in a forked process; the parent goes on with them."""
         inherited = self._idle
         self._begin()
         for connection in inherited:
             connection.close(politely=False)
 
-    def _find_idle(self, stale: list[Connection]) -> Connection | None:
+    def _find_idle(self, stale: list[PooledConnection]) -> PooledConnection | None:
         while self._idle:
-            connection = self._idle.pop()  # the one used last is the surest to be alive
+            connection = self._idle.pop()  # the one used last is the most likely to be alive
             if connection.is_fresh():
                 connection.reused = True
                 return connection
             stale.append(connection)
         return None
 
-    def _open(self, since: float | None) -> Connection:
-        """A new connection; `since` when it has been waited for by a short request, None for one that may last."""
+    def _open(self, since: float | None) -> PooledConnection:
+        """Open a connection; `since` is when a short request began to wait for it, None for a long request."""
         try:
             connection = self._connect()
         except BaseException:
@@ -260,19 +260,19 @@ class Pool:
                 self._opening.remove(since)
                 self._changed.notify()
 
-    def _connect(self) -> Connection:
-        connection = Connection(connect(*self.place, self._credentials, timeout=self._timeout))
+    def _connect(self) -> PooledConnection:
+        connection = PooledConnection(connect(*self.place, self._credentials, timeout=self._timeout))
         try:
-            connection.session.can("stat")  # waits for WELCOME: from now on the server has let us in
+            connection.session.can("stat")  # waits for WELCOME, with which the server has accepted the client
         except BaseException:
             connection.close(politely=False)
             raise
         return connection
 
-    def _give_back(self, connection: Connection, *, reusable: bool) -> None:
+    def _give_back(self, connection: PooledConnection, *, reusable: bool) -> None:
         if sys.is_finalizing():
-            return  # a thread that ended with the interpreter may have taken the lock along
-        if not connection.belongs_here:  # a listing or a file of the parent's ends in a forked process
+            return  # a thread that ended with the interpreter may hold the lock
+        if not connection.belongs_here:  # a listing or a file of the parent ends in a forked process
             connection.close(politely=False)
             return
         with self._changed:

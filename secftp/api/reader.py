@@ -1,19 +1,21 @@
-"""A file at a server, open for reading: each part is asked for when it is wanted, and a little more with it.
+"""File object to read a file at a server: a `io.RawIOBase` that seeks and reads ahead.
 
-Between two reads nothing is under way, so such a file may lie open for hours, and costs the server nothing. What must
-never happen: that parts of two versions of a file are handed out as one.
+Each part is requested when it is read, together with some bytes that follow it. Between two reads nothing is under way,
+so an open file costs the server nothing. Invariant: parts of two versions of a file are never returned as one file.
 """
 
 from __future__ import annotations
 
 import io
 import os
-from typing import TYPE_CHECKING, BinaryIO, Final, TypeVar
+from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple, TypeVar
 
 from secftp.api.memory import BufferSink, MemorySink
-from secftp.api.ranges import Part, read_part
-from secftp.errors import UsageError
-from secftp.messages import ErrorCode, Kind, exception_for
+from secftp.errors import FileChanged, ProtocolError, UsageError
+from secftp.messages import Algorithm, Capability, ErrorCode, Kind, Read, exception_for, remote_failure
+from secftp.session import FileReply
+from secftp.storage import new_digest
+from secftp.transfer import unwatched
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,31 +23,37 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
     from secftp.api.pool import Pool
+    from secftp.messages import File
+    from secftp.session import Session
     from secftp.storage import Path, Sink
 
-    class _Base(io.RawIOBase, BinaryIO):  # as typeshed has it for io.BufferedReader
+    class _RawReader(io.RawIOBase, BinaryIO):  # as typeshed declares io.BufferedReader
         name: str | bytes
         mode: str
 
 else:
-    _Base = io.RawIOBase
+    _RawReader = io.RawIOBase
 
 _SinkT = TypeVar("_SinkT", bound="Sink")
 
-# What is fetched around a read in a random place; doubled as long as reads follow one another, up to the second.
-LEAST_AHEAD: Final = 256 << 10
-MOST_AHEAD: Final = 8 << 20
-LEAST_PEEK: Final = 4096
+# Bytes that are fetched with a read at a random position; doubled for each read that follows the last, up to the
+# second.
+MIN_READ_AHEAD: Final = 256 << 10
+MAX_READ_AHEAD: Final = 8 << 20
+MIN_PEEK: Final = 4096
 
 
-class RemoteReader(_Base):
-    """What `Remote.open(path, "rb")` returns: a binary file that can be read and sought.
+class RemoteReader(_RawReader):
+    """A binary file at the server, open for reading; `Client.open` returns it for `"rb"`.
 
-    It buffers by itself, and `read(n)` returns fewer than `n` bytes only at the end. It may stand wherever a binary
-    file may: under `io.TextIOWrapper`, `io.BufferedReader`, `zipfile.ZipFile`, `csv` and `pickle`. One thread at a time
-    uses it. A file that is changed or replaced at the server meanwhile raises `FileChanged`: open it again.
+    It is seekable and buffered, and `read(n)` returns fewer than `n` bytes only at the end of the file. It can be used
+    wherever a binary file can: with `io.TextIOWrapper`, `io.BufferedReader`, `zipfile.ZipFile`, `csv` and `pickle`. It
+    is not thread-safe. If the file is changed or replaced at the server, reads raise `FileChanged`; open it again.
+    Reads also raise `NotFound`, `Forbidden`, `ChecksumMismatch`, `ConnectionLost` and `TransferTimeout`.
 
-    >>> with remote.open("backup/a.bin") as file:
+    Attributes: `name`, as it was given; `mode`, `"rb"`; `size` in bytes, when the file was opened.
+
+    >>> with client.open("backup/a.bin") as file:
     ...     file.seek(2)
     ...     file.read(3)
     2
@@ -55,7 +63,7 @@ class RemoteReader(_Base):
     def __init__(self, pool: Pool, path: Path, name: str | bytes) -> None:
         super().__init__()
         info = pool.ask(lambda connection: connection.session.stat(path))
-        if info.kind is Kind.DIRECTORY:
+        if info.kind is not Kind.FILE:
             raise exception_for(ErrorCode.IS_DIRECTORY, path)
         self.name = name
         self.mode = "rb"
@@ -65,40 +73,43 @@ class RemoteReader(_Base):
         self._version = info.mtime_ns
         self._position = 0
         self._window = b""
-        self._start = 0  # where in the file the window begins
-        self._ahead = LEAST_AHEAD
+        self._start = 0  # of the window, in the file
+        self._ahead = MIN_READ_AHEAD
 
-    # --- what a file can do -------------------------------------------------------------------------------------------
+    # --- io.RawIOBase -------------------------------------------------------------------------------------------------
 
     def readable(self) -> bool:
-        """True."""
+        """Return True."""
         self._require_open()
         return True
 
     def seekable(self) -> bool:
-        """True."""
+        """Return True."""
         self._require_open()
         return True
 
     def tell(self) -> int:
-        """The position in bytes."""
+        """Return the position in bytes."""
         self._require_open()
         return self._position
 
     def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
-        """Move, also beyond the end, without asking the server; the new position."""
+        """Set the position, which may be beyond the end, and return it; nothing is requested.
+
+        `offset` in bytes, from the start (`whence` 0), the position (1) or the end (2). Raises `UsageError`.
+        """
         self._require_open()
         bases = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self.size}
         if whence not in bases:
-            raise UsageError("A file is sought from its begin (0), its position (1) or its end (2).")
+            raise UsageError("whence must be 0 (start), 1 (position) or 2 (end).")
         position = bases[whence] + offset
         if position < 0:
-            raise UsageError("A position in a file is not negative.")
+            raise UsageError("A position in a file can't be negative.")
         self._position = position
         return position
 
     def read(self, size: int | None = -1, /) -> bytes:
-        """The next `size` bytes, fewer only at the end of the file; all that are left for -1 and None."""
+        """Return the next `size` bytes, fewer only at the end of the file; all that are left for -1 and None."""
         self._require_open()
         size = self._left() if size is None or size < 0 else min(size, self._left())
         if size - self._buffered() <= self._ahead:
@@ -109,26 +120,26 @@ class RemoteReader(_Base):
         return sink.data()
 
     def readall(self) -> bytes:
-        """All that is left."""
+        """Return all that is left."""
         return self.read()
 
     def read1(self, size: int = -1, /) -> bytes:
-        """Up to `size` bytes with at most one request, and none if some are there already."""
+        """Return up to `size` bytes with one request at most, and with none if some are buffered."""
         self._require_open()
         have = self._buffered() or min(self._left(), self._ahead)
         return self._take(have if size < 0 else min(size, have))
 
     def peek(self, size: int = 0, /) -> bytes:
-        """Some bytes from the position on, which does not move; empty at the end of the file alone."""
+        """Return some bytes without moving the position; none only at the end of the file."""
         self._require_open()
         if not self._buffered():
             self._fetch(self._position, 1)
         at = self._position - self._start
-        return self._window[at : at + max(size, LEAST_PEEK)]
+        return self._window[at : at + max(size, MIN_PEEK)]
 
-    # That of `io.IOBase` would copy all that is buffered for every line, and may exceed `size` (CPython 3.11 to 3.13).
+    # That of `io.IOBase` copies the whole buffer for every line, and may exceed `size` (CPython 3.11 to 3.13).
     def readline(self, size: int | None = -1, /) -> bytes:
-        """The next line with its end, `size` bytes at the most."""
+        """Return the next line with its line end, at most `size` bytes."""
         self._require_open()
         left = self._left() if size is None or size < 0 else min(size, self._left())
         parts = []
@@ -143,7 +154,7 @@ class RemoteReader(_Base):
         return b"".join(parts)
 
     def readinto(self, buffer: WriteableBuffer, /) -> int:
-        """Fill `buffer`, which is left short at the end of the file alone; the number of bytes."""
+        """Read into `buffer` and return the number of bytes, less than its size only at the end of the file."""
         self._require_open()
         view = memoryview(buffer).cast("B")[: self._left()]
         if len(view) - self._buffered() <= self._ahead:
@@ -159,29 +170,29 @@ class RemoteReader(_Base):
     readinto1 = readinto
 
     def close(self) -> None:
-        """Forget it; the server need not be told."""
+        """Close the file; nothing is requested."""
         self._window = b""
         super().close()
 
     def __repr__(self) -> str:
         return f"<secftp.RemoteReader {self.name!r}{' closed' if self.closed else ''}>"
 
-    # --- how ----------------------------------------------------------------------------------------------------------
+    # --- the buffer ---------------------------------------------------------------------------------------------------
 
     def _left(self) -> int:
         return max(0, self.size - self._position)
 
     def _buffered(self) -> int:
-        """How much of the window lies ahead of the position."""
+        """How many bytes of the window are at the position and after it."""
         inside = self._start <= self._position
         return max(0, self._start + len(self._window) - self._position) if inside else 0
 
     def _pending(self) -> bytes:
-        """What of the window lies ahead of the position."""
+        """The bytes of the window that are at the position and after it."""
         return self._window[self._position - self._start :] if self._buffered() else b""
 
     def _take(self, size: int) -> bytes:
-        """The next bytes, so many of which there are, and the position behind them."""
+        """Return the next `size` bytes, which exist, and move the position behind them."""
         if self._buffered() >= size:
             at = self._position - self._start
             data = self._window[at : at + size]
@@ -193,9 +204,9 @@ class RemoteReader(_Base):
         return data
 
     def _fetch(self, position: int, size: int) -> None:
-        """Have the window begin at a position, with `size` bytes and what is read ahead."""
+        """Move the window to a position, with `size` bytes and the read-ahead."""
         follows = position == self._start + len(self._window)
-        self._ahead = min(2 * self._ahead, MOST_AHEAD) if follows else LEAST_AHEAD
+        self._ahead = min(2 * self._ahead, MAX_READ_AHEAD) if follows else MIN_READ_AHEAD
         length = min(max(size, self._ahead), self.size - position)
         self._window = self._request(MemorySink, position, length).data() if length > 0 else b""
         self._start = position
@@ -203,9 +214,54 @@ class RemoteReader(_Base):
     def _request(self, make_sink: Callable[[], _SinkT], offset: int, length: int) -> _SinkT:
         part = Part(self._path, offset, length, self._version)
         return self._pool.ask(
-            lambda connection: read_part(connection.session, part, make_sink), long=length > MOST_AHEAD
+            lambda connection: read_part(connection.session, part, make_sink), long=length > MAX_READ_AHEAD
         )
 
     def _require_open(self) -> None:
         if self.closed:
             raise UsageError("The file is closed.")
+
+
+class Part(NamedTuple):
+    """A range of one version of a file, in bytes; `version` is its modification time in nanoseconds."""
+
+    path: Path
+    offset: int
+    length: int
+    version: int
+
+
+def read_part(session: Session, part: Part, make_sink: Callable[[], _SinkT]) -> _SinkT:
+    """Return a sink with a part of a file, verified.
+
+    Raises `FileChanged` if the file has another version or no such part, and what the session raises.
+    """
+    session.require(Capability.RANGES, part.path)
+    pipeline = session.pipeline
+    number = pipeline.next_id()
+    sink = make_sink()
+
+    def opened(file: File) -> Sink:
+        if file.size != part.length or file.mtime_ns != part.version:
+            raise remote_failure(
+                FileChanged,
+                part.path,
+                "it was changed since it was opened.",
+                hint="Open it again to read it as it is.",
+            )
+        return sink
+
+    reading = FileReply(
+        opened,
+        new_digest(Algorithm.XXH128),
+        subject=part.path,
+        stop=lambda: pipeline.cancel(number),
+        progress=unwatched,
+    )
+    pipeline.submit(Read(id=number, path=part.path, offset=part.offset, length=part.length), reading)
+    while not reading.complete:
+        pipeline.step()
+    if reading.end is None:
+        pipeline.settle()  # takes in the rest, which is thrown away
+        raise reading.problem or ProtocolError("The answer does not fit the request.")
+    return sink

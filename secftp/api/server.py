@@ -8,7 +8,7 @@ import os
 import threading
 from typing import TYPE_CHECKING, Final, Self
 
-from secftp.api.credentials import key_from, suite_for, truth
+from secftp.api.arguments import key_for, require_bool, suite_for
 from secftp.channel import listen
 from secftp.errors import NotADirectory, NotFound, SecftpError, UsageError
 from secftp.keys import generate_key, read_key_file, refuse_beneath
@@ -24,8 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from types import TracebackType
 
-    from secftp.api.credentials import Cipher
-    from secftp.api.names import LocalPath
+    from secftp.api.arguments import Cipher, LocalPath
     from secftp.channel import Listener
     from secftp.keys import Key
 
@@ -40,9 +39,9 @@ class Server:
     """Serves a folder from a thread of this process, from `start` (or the begin of a with block) until `stop`.
 
     >>> with secftp.Server(folder) as server:
-    ...     with secftp.connect(server.url, key=server.key) as remote:
-    ...         remote.write_text("hello.txt", "Hello!")
-    ...         remote.listdir()
+    ...     with secftp.connect(server.url, key=server.key) as client:
+    ...         client.write_text("hello.txt", "Hello!")
+    ...         client.listdir()
     6
     ['hello.txt']
 
@@ -76,10 +75,13 @@ class Server:
         log: Callable[[str], object] | None = None,
     ) -> None:
         self._root = os.fsdecode(root)
-        anonymous, anonymous_write = truth("anonymous", anonymous), truth("anonymous_write", anonymous_write)
+        anonymous, anonymous_write = (
+            require_bool("anonymous", anonymous),
+            require_bool("anonymous_write", anonymous_write),
+        )
         self._key = self._choose_key(key, key_file, everybody=anonymous or anonymous_write)
         self._access = Access(
-            None if self._key is None else key_from(self._key),
+            None if self._key is None else key_for(self._key),
             suites=frozenset(map(suite_for, ciphers)),
             anonymous=anonymous,
             anonymous_write=anonymous_write,

@@ -1,73 +1,77 @@
-"""What can be done with names at a server: look, list, make, move, remove. Nothing here touches a file's bytes."""
+"""Operations on names at a server: status, listings, directories, renaming, removal. None reads or writes a file."""
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Final, TypeAlias, overload
 
-from secftp.api.listing import Listing, stat_of
-from secftp.api.names import file_path, folder_path, spelled
-from secftp.api.removal import remove_tree
+from secftp.api.arguments import algorithm_for, directory_path, file_path, path_text
+from secftp.api.entries import Listing, stat_of
 from secftp.api.walking import walk
-from secftp.errors import AlreadyExists, ConnectionLost, FileError, NotADirectory, NotEmpty, NotFound, Side, UsageError
-from secftp.messages import Algorithm, Kind
+from secftp.errors import AlreadyExists, ConnectionLost, FileError, NotADirectory, NotEmpty, NotFound, Side
+from secftp.messages import Kind
 from secftp.session import new_token
 from secftp.session.held import Room
+from secftp.session.operations import remove_tree
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterator, Sequence
 
+    from secftp.api.arguments import RemotePath
     from secftp.api.entries import RemoteStat
-    from secftp.api.names import RemotePath
     from secftp.api.pool import Pool
     from secftp.session import Session
     from secftp.storage import Path
 
-_PASSES: Final = 3
+    OnError: TypeAlias = Callable[[FileError], object]
 
-_OnError: TypeAlias = "Callable[[FileError], object] | None"
+_RMTREE_ATTEMPTS: Final = 3
 
 
-class RemoteTree:
-    """The names that a server serves. `Remote`, which is one, adds what is in the files."""
+class NameOperations:
+    """The part of `Client` that handles names and attributes."""
 
     def __init__(self, pool: Pool, base: Path) -> None:
         self._pool = pool
         self._base = base
 
-    # --- looking ------------------------------------------------------------------------------------------------------
+    # --- status -------------------------------------------------------------------------------------------------------
 
     def stat(self, path: RemotePath = "") -> RemoteStat:
-        """What is known of a file or folder without reading it; raises `NotFound` (a FileNotFoundError).
+        """Return the size, time and permissions of a file or directory, as `os.stat`.
 
-        >>> remote.stat("backup").is_dir()
+        Raises `NotFound` (a FileNotFoundError), `NotADirectory` and `Forbidden`.
+
+        >>> client.stat("backup").is_dir()
         True
         """
-        wanted = folder_path(path, self._base)
+        wanted = directory_path(path, self._base)
         return stat_of(self._pool.ask(lambda connection: connection.session.stat(wanted)))
 
     def exists(self, path: RemotePath) -> bool:
-        """Whether there is a file or folder of that name. Any other trouble than its absence is raised."""
-        return self._look(path) is not None
+        """Return whether a file or directory exists, as `os.path.exists`; raises any other failure than its absence."""
+        return self._status(path) is not None
 
     def is_file(self, path: RemotePath) -> bool:
-        """Whether there is a file of that name."""
-        found = self._look(path)
+        """Return whether the path is a file; raises any other failure than its absence."""
+        found = self._status(path)
         return found is not None and found.is_file()
 
     def is_dir(self, path: RemotePath) -> bool:
-        """Whether there is a folder of that name."""
-        found = self._look(path)
+        """Return whether the path is a directory; raises any other failure than its absence."""
+        found = self._status(path)
         return found is not None and found.is_dir()
 
     def checksum(
         self, path: RemotePath, algorithm: str = "xxh128", *, offset: int = 0, length: int | None = None
     ) -> str:
-        """The digest of a file, computed by the server, in hexadecimal digits.
+        """Return the checksum of a file, computed by the server, in hexadecimal digits.
 
-        `algorithm` is xxh128, sha256, blake3 or md5. With `offset` and `length` (bytes) of a part of it.
+        `algorithm`: `xxh128`, `sha256`, `blake3` or `md5`. `offset`, `length`: the range in bytes; by default the whole
+        file. Raises `NotFound`, `IsADirectory`, `Forbidden`, and `UsageError` for another algorithm.
 
-        >>> remote.checksum("backup/a.bin", "sha256") == hashlib.sha256(remote.read_bytes("backup/a.bin")).hexdigest()
+        >>> client.checksum("backup/a.bin", "sha256") == hashlib.sha256(client.read_bytes("backup/a.bin")).hexdigest()
         True
         """
         wanted, kind = file_path(path, self._base), algorithm_for(algorithm)
@@ -77,7 +81,7 @@ class RemoteTree:
         )
         return found.digest.hex()
 
-    # --- listing ------------------------------------------------------------------------------------------------------
+    # --- listings -----------------------------------------------------------------------------------------------------
 
     @overload
     def scandir(self, path: bytes, *, recursive: bool = False) -> Listing[bytes]: ...
@@ -86,18 +90,20 @@ class RemoteTree:
     def scandir(
         self, path: str | bytes | os.PathLike[str] = "", *, recursive: bool = False
     ) -> Listing[str] | Listing[bytes]:
-        """The entries of a folder, in the server's order; with `recursive` of all folders in it, too.
+        """Return an iterator over the entries of a directory, in the server's order, as `os.scandir`.
 
-        Links and special files are not served, hence not listed. A folder's entry comes before those in it; one that
-        can't be looked into has a `problem`, and may come a second time for that. So has an entry that the server could
-        not look at, which is neither a file nor a folder then. `recursive` asks once for a whole
-        tree, which `walk` does not.
+        `recursive`: list the whole tree with one request. A directory comes before its entries. One that can't be
+        listed has a `problem`, and is listed a second time if some of its entries were listed before. An entry that the
+        server could not examine has a `problem`, too, and is neither a file nor a directory. Symlinks and special files
+        are not served and not listed.
 
-        >>> sorted(entry.name for entry in remote.scandir("backup") if entry.is_file())
+        Raises `NotFound`, `NotADirectory` and `Forbidden` for the directory itself.
+
+        >>> sorted(entry.name for entry in client.scandir("backup") if entry.is_file())
         ['a.bin', 'b.bin']
         """
-        given = spelled(path)
-        found = folder_path(given, self._base)
+        given = path_text(path)
+        found = directory_path(given, self._base)
         if isinstance(given, bytes):
             return Listing(self._pool, found, given, recursive=recursive)
         return Listing(self._pool, found, given, recursive=recursive)
@@ -107,9 +113,9 @@ class RemoteTree:
     @overload
     def listdir(self, path: str | os.PathLike[str] = "") -> list[str]: ...
     def listdir(self, path: str | bytes | os.PathLike[str] = "") -> list[str] | list[bytes]:
-        """The names in a folder, in the server's order.
+        """Return the names in a directory, in the server's order, as `os.listdir`. Raises what `scandir` does.
 
-        >>> sorted(remote.listdir("backup"))
+        >>> sorted(client.listdir("backup"))
         ['a.bin', 'b.bin', 'old']
         """
         if isinstance(path, bytes):
@@ -118,49 +124,53 @@ class RemoteTree:
 
     @overload
     def walk(
-        self, top: bytes, *, topdown: bool = True, on_error: _OnError = None
+        self, top: bytes, *, topdown: bool = True, onerror: OnError | None = None
     ) -> Iterator[tuple[bytes, list[bytes], Sequence[bytes]]]: ...
     @overload
     def walk(
-        self, top: str | os.PathLike[str] = "", *, topdown: bool = True, on_error: _OnError = None
+        self, top: str | os.PathLike[str] = "", *, topdown: bool = True, onerror: OnError | None = None
     ) -> Iterator[tuple[str, list[str], Sequence[str]]]: ...
     def walk(
-        self, top: str | bytes | os.PathLike[str] = "", *, topdown: bool = True, on_error: _OnError = None
+        self, top: str | bytes | os.PathLike[str] = "", *, topdown: bool = True, onerror: OnError | None = None
     ) -> Iterator[tuple[str, list[str], Sequence[str]]] | Iterator[tuple[bytes, list[bytes], Sequence[bytes]]]:
-        """A triple (folder, names of folders in it, names of files in it) for `top` and every folder beneath it.
+        """Yield a triple (directory, names of its subdirectories, names of its files) for each directory of a tree.
 
-        As `os.walk`: top down, the list of folders may be changed to leave some out. A folder that can't be listed is
-        passed over, after `on_error` was told; what the server could not look at is told to it, too, and stands among
-        the files. Each folder is one request; `scandir(recursive=True)` is one for all.
+        As `os.walk`. `topdown`: yield a directory before its subdirectories; subdirectories that are removed from the
+        list are not visited then. `onerror`: called with the `FileError` of each directory that can't be listed, which
+        is skipped, and of each entry that the server could not examine, which is among the files. Each directory is one
+        request; `scandir(recursive=True)` is one for the whole tree.
 
-        More than 20,000 files of one folder come as a sequence that can't be changed, and keeps them packed. Raises
-        `TooLarge` for more names than 36 MiB hold so, whatever `on_error` is: some 400,000 folders in one folder, or
-        two million files.
+        More than 20,000 files of a directory are an immutable sequence that keeps the names compressed. Raises
+        `TooLarge`, whatever `onerror` is, if the names need more than 36 MiB: with some 400,000 subdirectories of one
+        directory, or two million files.
 
-        >>> for folder, folders, files in remote.walk("backup"):
-        ...     print(folder, sorted(folders), sorted(files))
+        >>> for directory, subdirectories, files in client.walk("backup"):
+        ...     print(directory, sorted(subdirectories), sorted(files))
         backup ['old'] ['a.bin', 'b.bin']
         backup/old [] []
         """
-        given = spelled(top)
+        given = path_text(top)
         if isinstance(given, bytes):
-            return walk(self._pool, self._base, given, Room(), topdown=topdown, on_error=on_error)
-        return walk(self._pool, self._base, given, Room(), topdown=topdown, on_error=on_error)
+            return walk(self._pool, self._base, given, Room(), topdown=topdown, onerror=onerror)
+        return walk(self._pool, self._base, given, Room(), topdown=topdown, onerror=onerror)
 
-    # --- changing -----------------------------------------------------------------------------------------------------
+    # --- changes ------------------------------------------------------------------------------------------------------
 
     def mkdir(
         self, path: RemotePath, *, parents: bool = False, exist_ok: bool = False, mode: int | None = None
     ) -> None:
-        """Make a folder, and with `parents` those above it that are missing; as `pathlib.Path.mkdir`.
+        """Create a directory, as `pathlib.Path.mkdir`.
 
-        `mode`: its permission bits, applied exactly. Raises `NotFound` if the folder around it is missing,
-        `AlreadyExists` (a FileExistsError) if the name is taken, unless by a folder and `exist_ok`.
+        `parents`: create missing parent directories, too. `exist_ok`: do nothing if the directory exists. `mode`: its
+        permission bits, set exactly whatever the umask of the server is; the server's default if it is None.
+
+        Raises `NotFound` if the parent directory is missing, `AlreadyExists` (a FileExistsError), `NotADirectory` if a
+        parent is a file, `Forbidden` and `NoSpace`.
         """
-        wanted = folder_path(path, self._base)
+        wanted = directory_path(path, self._base)
         if not wanted:
             if not exist_ok:
-                raise AlreadyExists("The served folder itself is always there.", filename="/", side=Side.REMOTE)
+                raise AlreadyExists("The served directory always exists.", filename="/", side=Side.REMOTE)
             return
         token = new_token()
 
@@ -180,71 +190,81 @@ class RemoteTree:
         self._pool.change(make)
 
     def rename(self, path: RemotePath, to: RemotePath) -> None:
-        """Give a file or folder another name, in another folder if that is said; `AlreadyExists` if it is taken.
+        """Rename or move a file or directory; nothing is replaced.
 
-        >>> remote.rename("backup/b.bin", "backup/c.bin")
-        >>> remote.exists("backup/b.bin")
+        Raises `AlreadyExists`, `NotFound` for the source or the directory of the target, and `Forbidden`.
+
+        >>> client.rename("backup/b.bin", "backup/c.bin")
+        >>> client.exists("backup/b.bin")
         False
         """
         self._rename(path, to, overwrite=False)
 
     def replace(self, path: RemotePath, to: RemotePath) -> None:
-        """As `rename`, but a file that has the name already is replaced, in one step."""
+        """Rename or move a file or directory; a file at the target is replaced atomically, as by `os.replace`.
+
+        Raises `AlreadyExists` if the target is a directory or a directory would replace a file, `NotFound` and
+        `Forbidden`.
+        """
         self._rename(path, to, overwrite=True)
 
     def remove(self, path: RemotePath) -> None:
-        """Remove a file. Raises `NotFound`, `IsADirectory` and, where nothing may be removed, `Forbidden`."""
+        """Remove a file. Raises `NotFound`, `IsADirectory` and `Forbidden`."""
         self._remove(path, Kind.FILE)
 
     unlink = remove
 
     def rmdir(self, path: RemotePath) -> None:
-        """Remove a folder that is empty. Raises `NotFound`, `NotADirectory`, `NotEmpty`."""
+        """Remove an empty directory. Raises `NotFound`, `NotADirectory`, `NotEmpty` and `Forbidden`."""
         self._remove(path, Kind.DIRECTORY)
 
     def rmtree(self, path: RemotePath, *, missing_ok: bool = False) -> None:
-        """Remove a folder and everything in it. Raises `NotADirectory` for a file, and the first thing that goes wrong.
+        """Remove a directory and everything in it, as `shutil.rmtree`.
 
-        Links and special files, which are not served, are not removed: a folder that holds some stays (`NotEmpty`).
+        `missing_ok`: do nothing if it does not exist. Raises `NotFound`, `NotADirectory` for a file, `NotEmpty` for a
+        directory that holds symlinks or special files, which are not served and not removed, and otherwise the first
+        failure, after which a part of the tree may be gone.
         """
         top = file_path(path, self._base)
         lost = False
-        for left in reversed(range(_PASSES)):
+        for left in reversed(range(_RMTREE_ATTEMPTS)):
             try:
-                remove_tree(self._pool, top)
+                self._remove_tree(top)
                 break
             except NotEmpty:
-                if not left:  # somebody else put something there, or a file system's listing was incomplete
+                if not left:  # another client added something, or a listing of the file system was incomplete
                     raise
             except ConnectionLost:
                 if not left or self._pool.closed:
                     raise
                 lost = True
             except NotFound:
-                # After a lost answer it may be gone because of us.
-                if not missing_ok and not (lost and self._look(path) is None):
+                # After a lost answer it may be gone because this client removed it.
+                if not missing_ok and not (lost and self._status(path) is None):
                     raise
                 break
 
     def chmod(self, path: RemotePath, mode: int) -> bool:
-        """Set the permission bits of a file or folder, exactly; setuid, setgid and sticky bits are never set.
+        """Set the permission bits of a file or directory; setuid, setgid and sticky bits are never set.
 
-        False if the server's operator allows less than these, and that is what it has got.
+        Returns False if the server's configuration allows fewer of the bits, and only those were set. Raises `NotFound`
+        and `Forbidden`.
         """
-        wanted = folder_path(path, self._base)
+        wanted = directory_path(path, self._base)
         return self._pool.change(lambda session, _again: session.set_attributes(wanted, mode=mode).mode)
 
-    def utime(self, path: RemotePath, mtime_ns: int) -> bool:
-        """Set when a file or folder was last changed, in nanoseconds since 1970.
+    def utime(self, path: RemotePath, *, ns: int) -> bool:
+        """Set the time of the last modification of a file or directory.
 
-        False if the server's file system does not have this time, and has the nearest that it can.
+        `ns`: nanoseconds since the epoch. Returns False if the server's file system can't store this time and has the
+        nearest that it can. Raises `NotFound` and `Forbidden`.
         """
-        wanted = folder_path(path, self._base)
-        return self._pool.change(lambda session, _again: session.set_attributes(wanted, mtime_ns=mtime_ns).time)
+        wanted = directory_path(path, self._base)
+        return self._pool.change(lambda session, _again: session.set_attributes(wanted, mtime_ns=ns).time)
 
-    # --- how ----------------------------------------------------------------------------------------------------------
+    # --- implementation -----------------------------------------------------------------------------------------------
 
-    def _look(self, path: RemotePath) -> RemoteStat | None:
+    def _status(self, path: RemotePath) -> RemoteStat | None:
         try:
             return self.stat(path)
         except (NotFound, NotADirectory):
@@ -261,16 +281,21 @@ class RemoteTree:
             try:
                 session.remove(wanted, kind=kind, token=token)
             except NotFound:
-                # It is gone, which was wanted: a server that was started anew meanwhile does not remember the token.
+                # It is gone, which was wanted: a server that was restarted meanwhile does not remember the token.
                 if not again:
                     raise
 
         self._pool.change(remove)
 
-
-def algorithm_for(name: str) -> Algorithm:
-    """The digest of that name; raises `UsageError` for any other."""
-    try:
-        return Algorithm(name)
-    except ValueError:
-        raise UsageError(f"A checksum is one of {', '.join(Algorithm)}.") from None
+    def _remove_tree(self, top: Path) -> None:
+        """Remove a tree while it is listed; raises the first failure."""
+        with (
+            Listing(self._pool, top, b"/" + b"/".join(top), recursive=True) as listing,
+            self._pool.session(long=True) as session,
+        ):
+            found = ((directory_path(entry.path), entry.stat().kind) for entry in listing)
+            with contextlib.closing(remove_tree(session, top, found)) as problems:
+                problem = next(filter(None, problems), None)
+            if problem is not None:
+                session.pipeline.settle()  # so that the connection can be used again
+                raise problem

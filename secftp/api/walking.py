@@ -1,4 +1,4 @@
-"""`walk` through a server's tree: one listing for each directory, and no more names in memory than a bound allows."""
+"""`Client.walk`: one listing for each directory, and a bound on the names that are kept in memory."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING, AnyStr, Final, Generic
 
-from secftp.api.listing import Listing
-from secftp.api.names import encoded, folder_path
+from secftp.api.arguments import decode_name, directory_path, encode_path, join_names
+from secftp.api.entries import Listing
 from secftp.errors import FileError
 from secftp.session.packed import BLOCK, NameSequence
 
@@ -18,21 +18,21 @@ if TYPE_CHECKING:
     from secftp.session.held import Room
     from secftp.storage import Path
 
-LISTED: Final = 20_000  # files of a directory that come as a list
-_PLACE_BYTES: Final = 8
+LISTED: Final = 20_000  # files of a directory that are returned as a list
+_POINTER_BYTES: Final = 8
 
 
-class _Found(Generic[AnyStr]):
-    """The names in one directory, and what they take of the room."""
+class DirectoryNames(Generic[AnyStr]):
+    """The names in one directory, counted in the room that all of a walk share."""
 
-    def __init__(self, room: Room, made: Callable[[bytes], AnyStr]) -> None:
-        self.folders: list[AnyStr] = []
+    def __init__(self, room: Room, decode: Callable[[bytes], AnyStr]) -> None:
+        self.directories: list[AnyStr] = []
         self._files: list[AnyStr] = []
-        self._packed: NameSequence[AnyStr] = NameSequence(made)
-        self._made: Callable[[bytes], AnyStr] = made
+        self._packed: NameSequence[AnyStr] = NameSequence(decode)
+        self._decode: Callable[[bytes], AnyStr] = decode
         self._room = room
         self._nbytes = 0
-        self._folder_nbytes = 0  # of these
+        self._directory_nbytes = 0  # of these
 
     @property
     def files(self) -> Sequence[AnyStr]:
@@ -42,36 +42,36 @@ class _Found(Generic[AnyStr]):
             return self._packed
         return self._files
 
-    def add(self, name: AnyStr, *, is_folder: bool) -> None:
-        """Keep one more; raises `TooLarge`."""
-        nbytes = sys.getsizeof(name) + _PLACE_BYTES
+    def add(self, name: AnyStr, *, is_directory: bool) -> None:
+        """Keep one more name; raises `TooLarge`."""
+        nbytes = sys.getsizeof(name) + _POINTER_BYTES
         self._take(nbytes)
-        if is_folder:
-            self._folder_nbytes += nbytes
-            self.folders.append(name)
+        if is_directory:
+            self._directory_nbytes += nbytes
+            self.directories.append(name)
             return
         self._files.append(name)
         if len(self._files) >= (BLOCK if len(self._packed) else LISTED):
             self._pack()
 
-    def forget_files(self) -> None:
-        """The names of files are kept here no more."""
-        self._files, self._packed = [], NameSequence(self._made)
-        self._room.give(self._nbytes - self._folder_nbytes)
-        self._nbytes = self._folder_nbytes
+    def drop_files(self) -> None:
+        """Drop the names of files."""
+        self._files, self._packed = [], NameSequence(self._decode)
+        self._room.give(self._nbytes - self._directory_nbytes)
+        self._nbytes = self._directory_nbytes
 
-    def forget(self) -> None:
-        """Nothing is kept here any more."""
+    def close(self) -> None:
+        """Give back all that was counted in the room."""
         self._room.give(self._nbytes)
-        self._nbytes = self._folder_nbytes = 0
+        self._nbytes = self._directory_nbytes = 0
 
     def _pack(self) -> None:
         for start in range(0, len(self._files), BLOCK):
             names = self._files[start : start + BLOCK]
-            nbytes = sum(map(sys.getsizeof, names)) + _PLACE_BYTES * len(names)
+            nbytes = sum(map(sys.getsizeof, names)) + _POINTER_BYTES * len(names)
             self._room.give(nbytes)
             self._nbytes -= nbytes
-            self._take(self._packed.pack([encoded(name) for name in names]))
+            self._take(self._packed.pack([encode_path(name) for name in names]))
         self._files = []
 
     def _take(self, nbytes: int) -> None:
@@ -86,47 +86,41 @@ def walk(
     room: Room,
     *,
     topdown: bool,
-    on_error: Callable[[FileError], object] | None,
+    onerror: Callable[[FileError], object] | None,
 ) -> Iterator[tuple[AnyStr, list[AnyStr], Sequence[AnyStr]]]:
-    """As `RemoteTree.walk`; raises `TooLarge` where that has more names than `room`."""
-    found: _Found[AnyStr] = _Found(room, partial(_made, top))
+    """Yield what `Client.walk` does; raises `TooLarge` for more names than the room holds."""
+    found: DirectoryNames[AnyStr] = DirectoryNames(room, partial(decode_name, like=top))
     try:
-        _list(pool, base, top, found, on_error)
+        _list(pool, base, top, found, onerror)
         files = found.files
     except FileError as problem:
-        found.forget()
+        found.close()
         if room.refused:
-            raise  # nothing is wrong with the directory
-        if on_error is not None:
-            on_error(problem)
+            raise  # the directory itself can be listed
+        if onerror is not None:
+            onerror(problem)
         return
-    folders = found.folders
+    directories = found.directories
     if topdown:
-        yield top, folders, files
+        yield top, directories, files
         del files
-        found.forget_files()
-    for name in folders:
-        yield from walk(pool, base, _beneath(top, name), room, topdown=topdown, on_error=on_error)
+        found.drop_files()
+    for name in directories:
+        yield from walk(pool, base, join_names(top, name), room, topdown=topdown, onerror=onerror)
     if not topdown:
-        yield top, folders, files
-    found.forget()
+        yield top, directories, files
+    found.close()
 
 
 def _list(
-    pool: Pool, base: Path, top: AnyStr, found: _Found[AnyStr], on_error: Callable[[FileError], object] | None
+    pool: Pool,
+    base: Path,
+    top: AnyStr,
+    found: DirectoryNames[AnyStr],
+    onerror: Callable[[FileError], object] | None,
 ) -> None:
-    with Listing(pool, folder_path(top, base), top, recursive=False) as listing:
+    with Listing(pool, directory_path(top, base), top, recursive=False) as listing:
         for entry in listing:
-            if entry.info is None and entry.problem is not None and on_error is not None:
-                on_error(entry.problem)
-            found.add(entry.name, is_folder=entry.is_dir())
-
-
-def _made(like: AnyStr, name: bytes) -> AnyStr:
-    """A name of the kind that `like` is."""
-    return name if isinstance(like, bytes) else name.decode("utf-8", "surrogateescape")
-
-
-def _beneath(top: AnyStr, name: AnyStr) -> AnyStr:
-    slash: AnyStr = b"/" if isinstance(top, bytes) else "/"
-    return name if not top else top + name if top.endswith(slash) else top + slash + name
+            if entry.info is None and entry.problem is not None and onerror is not None:
+                onerror(entry.problem)
+            found.add(entry.name, is_directory=entry.is_dir())

@@ -1,20 +1,27 @@
-"""A file at a server, open for writing: it appears there, whole, when it is closed in order, and else never.
+"""File object to write a file at a server, which appears there only when the object is closed without an error.
 
-What must never happen: that a file which was abandoned, or whose writer failed, takes the place of a good one. So a
-with block that is left by an exception gives it up, and so does an object that is forgotten. A close that comes while
-an exception is on its way (`finally: file.close()`, the end of an `io.TextIOWrapper` around it) is taken for what it
-most likely is: the end of something that failed.
+A thread sends the file on a connection of its own while the program writes. The thread does not refer to the file
+object, so that an object that is no longer referenced is finalized, and gives up the file.
+
+Invariant: a file that was abandoned, or whose writer failed, never takes the place of a good one. A `with` block that
+ends with an exception gives the file up, and so does a finalizer. So does `close` while an exception is being handled
+(`finally: file.close()`, or the end of an `io.TextIOWrapper` around it): most likely something failed.
 """
 
 from __future__ import annotations
 
+import contextlib
 import io
+import os
 import sys
+import threading
 import warnings
 from typing import TYPE_CHECKING, BinaryIO, Final, Self
 
-from secftp.api.upload import Upload
-from secftp.errors import UsageError
+from secftp.api.memory import GrowingSource
+from secftp.errors import AlreadyExists, Forbidden, NotFound, UsageError
+from secftp.messages import ErrorCode, Kind, exception_for, remote_failure
+from secftp.session import Unconfirmed
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -22,34 +29,37 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
     from secftp.api.pool import Pool
+    from secftp.session import Session, Transferred
     from secftp.storage import Path
 
-    class _Base(io.RawIOBase, BinaryIO):  # as typeshed has it for io.BufferedWriter
+    class _RawWriter(io.RawIOBase, BinaryIO):  # as typeshed declares io.BufferedWriter
         name: str | bytes
         mode: str
 
 else:
-    _Base = io.RawIOBase
+    _RawWriter = io.RawIOBase
 
-# Small writes are put together to this much before the connection gets them.
-TOGETHER: Final = 256 << 10
+BUFFER_BYTES: Final = 256 << 10  # small writes are sent together
+GIVE_UP_SECONDS: Final = 2.0  # that a file which is given up is waited for, before its connection is broken off
 
 
-class RemoteWriter(_Base):
-    r"""What `Remote.open` returns for `"wb"` and `"xb"`: a binary file, written from its begin to its end.
+class RemoteWriter(_RawWriter):
+    r"""A binary file at the server, open for sequential writing; `Client.open` returns it for `"wb"` and `"xb"`.
 
-    The file appears under its name, verified, when `close` or the end of a with block returns; what was there before
-    stays until then. It does not appear at all if the with block is left by an exception, if the object is forgotten,
-    or if `close` is called while an exception is being handled that was not there when the file was opened (a
-    `RuntimeWarning` says so). It can't be sought. An hour between two writes does no harm. One thread at a time.
+    The file appears under its name, whole and verified, when `close` or the `with` block returns; until then a file of
+    that name stays as it is. It does not appear if the `with` block ends with an exception, if the object is not
+    closed, or if `close` is called while an exception is being handled that was raised after the file was opened (with
+    a `RuntimeWarning`). It is not seekable and not thread-safe. Nothing times out between two writes.
 
-    What goes wrong at the server is raised by the next `write`, or by `close`: `NoSpace`, `Forbidden`, `AlreadyExists`,
-    `ConnectionLost` and others; then there is no file.
+    What fails at the server is raised by the next `write` or by `close`, and there is no file then: `NoSpace`,
+    `Forbidden`, `AlreadyExists`, `ConnectionLost`, `TransferTimeout` and others.
 
-    >>> with remote.open("backup/lines.txt", "wb") as file:
+    Attributes: `name`, as it was given; `mode`, `"wb"` or `"xb"`.
+
+    >>> with client.open("backup/lines.txt", "wb") as file:
     ...     for number in range(3):
     ...         _ = file.write(b"%d\n" % number)
-    >>> remote.read_bytes("backup/lines.txt")
+    >>> client.read_bytes("backup/lines.txt")
     b'0\n1\n2\n'
     """
 
@@ -57,36 +67,36 @@ class RemoteWriter(_Base):
         self, pool: Pool, path: Path, name: str | bytes, *, exclusive: bool = False, permissions: int | None = None
     ) -> None:
         super().__init__()
-        self._upload: Upload | None = None  # for a finaliser that comes before there is one
+        self._upload: UploadThread | None = None  # for a finalizer that runs before it is set
         self.name = name
         self.mode = "xb" if exclusive else "wb"
         self._opened_during = sys.exc_info()[1]
-        self._abandoned = False  # by a wrapper that is being finalized, and will still flush and close
+        self._abandoned = False  # by a wrapper that is being finalized, and still flushes and closes
         self._gathered = bytearray()
         self._written = 0
-        self._upload = Upload(pool, path, overwrite=not exclusive, mode=permissions)
+        self._upload = UploadThread(pool, path, overwrite=not exclusive, mode=permissions)
 
-    # --- what a file can do -------------------------------------------------------------------------------------------
+    # --- io.RawIOBase -------------------------------------------------------------------------------------------------
 
     def writable(self) -> bool:
-        """True."""
+        """Return True."""
         self._require_open()
         return True
 
     def tell(self) -> int:
-        """How many bytes were written so far."""
+        """Return how many bytes were written so far."""
         self._require_open()
         return self._written
 
     def write(self, data: ReadableBuffer, /) -> int:
-        """Append bytes, all of them; their number."""
+        """Append all the bytes and return their number. Blocks while the connection is behind."""
         if self._abandoned:
             return memoryview(data).nbytes
         upload = self._require_open()
         part = data if isinstance(data, bytes) else memoryview(data).cast("B")
-        if len(part) < TOGETHER:
+        if len(part) < BUFFER_BYTES:
             self._gathered += part
-            if len(self._gathered) >= TOGETHER:
+            if len(self._gathered) >= BUFFER_BYTES:
                 self._hand_over(upload)
         else:
             self._hand_over(upload)
@@ -95,12 +105,12 @@ class RemoteWriter(_Base):
         return len(part)
 
     def flush(self) -> None:
-        """Let what was written leave for the server, which shows nothing of it yet."""
+        """Send what is buffered. The file does not appear yet."""
         if self._upload is not None:
             self._hand_over(self._upload)
 
     def close(self) -> None:
-        """Wait until the file stands at the server, whole and verified. Raises what went wrong instead; idempotent."""
+        """Complete the file, and wait until the server has verified and stored it. Raises what failed; idempotent."""
         upload = self._upload
         if upload is None:
             super().close()
@@ -115,7 +125,7 @@ class RemoteWriter(_Base):
             self._commit(upload)
 
     def abort(self) -> None:
-        """Close it without a file at the server: what was there before stays. Nothing after a close; idempotent."""
+        """Give up the file: an existing one stays as it is. No effect after `close`; idempotent."""
         upload, self._upload = self._upload, None
         self._gathered.clear()
         super().close()
@@ -139,9 +149,9 @@ class RemoteWriter(_Base):
         self._dealloc_warn(self, stacklevel=3)
 
     def _dealloc_warn(self, forgotten: object, stacklevel: int = 2) -> None:
-        """What `io.TextIOWrapper` and `io.BufferedWriter` call before they close, if they were forgotten themselves.
+        """Give up the file; `io.TextIOWrapper` and `io.BufferedWriter` call this in their finalizers.
 
-        They flush afterwards. That must not raise: there is no caller, and since Python 3.13 it would be printed.
+        They flush afterwards, which must not raise: there is no caller, and since Python 3.13 it would be printed.
         """
         upload, self._upload = self._upload, None
         if upload is not None:
@@ -155,14 +165,14 @@ class RemoteWriter(_Base):
     def __repr__(self) -> str:
         return f"<secftp.RemoteWriter {self.name!r}{' closed' if self.closed else ''}>"
 
-    # --- how ----------------------------------------------------------------------------------------------------------
+    # --- the upload ---------------------------------------------------------------------------------------------------
 
-    def _hand_over(self, upload: Upload) -> None:
+    def _hand_over(self, upload: UploadThread) -> None:
         if self._gathered:
             data, self._gathered = bytes(self._gathered), bytearray()
             upload.add(data)
 
-    def _commit(self, upload: Upload) -> None:
+    def _commit(self, upload: UploadThread) -> None:
         try:
             self._hand_over(upload)
             upload.finish()
@@ -172,7 +182,121 @@ class RemoteWriter(_Base):
         self._upload = None
         super().close()
 
-    def _require_open(self) -> Upload:
+    def _require_open(self) -> UploadThread:
         if self._upload is None:
             raise UsageError("The file is closed.")
         return self._upload
+
+
+class UploadThread:
+    """A thread that sends a file while it is written.
+
+    Raises what connecting raises, and the `FileError` of a name that can't be written.
+    """
+
+    def __init__(self, pool: Pool, path: Path, *, overwrite: bool, mode: int | None) -> None:
+        self._pool = pool
+        self._path = path
+        self._options: Final = overwrite, mode
+        self._process = os.getpid()
+        self._source = GrowingSource()
+        self._done: Transferred | None = None
+        self._failure: BaseException | None = None
+        with contextlib.ExitStack() as undo:
+            undo.callback(self._source.close)
+            pool.ask(lambda connection: require_writable(connection.session, path, overwrite=overwrite))
+            self._connection = undo.enter_context(pool.connection(long=True))
+            keep = undo.pop_all()
+        self._thread = threading.Thread(target=self._run, args=(keep,), name="secftp-upload", daemon=True)
+        try:
+            pool.begin_work(self._thread)
+        except BaseException:
+            keep.close()
+            raise
+
+    def add(self, data: bytes) -> None:
+        """Append bytes, waiting while much is queued; raises what ended the upload."""
+        self._require_same_process()
+        if not self._source.add(data):
+            raise self._outcome()
+
+    def finish(self) -> Transferred:
+        """Complete the file and wait until the server has stored it. Raises what failed."""
+        self._require_same_process()
+        self._source.complete()
+        self._thread.join()
+        if self._done is None:
+            raise self._outcome()
+        return self._done
+
+    def give_up(self) -> None:
+        """Give up the file without waiting. Idempotent."""
+        if self._is_alive():
+            self._source.give_up()
+
+    def wait(self) -> None:
+        """Wait after `give_up` until the server knows, for some seconds at most."""
+        if not self._is_alive():
+            return
+        self._thread.join(GIVE_UP_SECONDS)
+        if self._thread.is_alive():
+            self._connection.interrupt()
+            self._thread.join(GIVE_UP_SECONDS)
+
+    def _run(self, keep: contextlib.ExitStack) -> None:
+        overwrite, mode = self._options
+        with contextlib.suppress(BaseException), keep:
+            try:
+                session = self._connection.session
+                self._done = session.write(self._path, self._source, overwrite=overwrite, mode=mode)
+            except Unconfirmed as lost:
+                self._failure = lost.with_traceback(None)
+                self._done = self._pool.confirm(self._path, lost)
+            except BaseException as failure:
+                self._failure = failure.with_traceback(None)
+                raise
+            finally:
+                self._source.close()
+
+    def _outcome(self) -> BaseException:
+        return self._failure or UsageError("The file was given up.")
+
+    def _is_alive(self) -> bool:
+        """Whether the thread still runs.
+
+        Not in a forked process, nor when the interpreter exits: threads end there wherever they are, with any lock
+        that they hold. Their connection ends with the process, and the server discards what it got.
+        """
+        return self._process == os.getpid() and not sys.is_finalizing()
+
+    def _require_same_process(self) -> None:
+        if self._process != os.getpid():
+            raise UsageError(
+                "A forked process can't write a file that its parent opened.",
+                hint="Open it in the child.",
+            )
+
+
+def require_writable(session: Session, path: Path, *, overwrite: bool) -> None:
+    """Raise early what a write to this path would raise at its end; the write itself decides."""
+    try:
+        kind = session.stat(path).kind
+    except Forbidden:
+        return  # the write may be allowed all the same
+    except NotFound:
+        if len(path) > 1:
+            _require_directory(session, path[:-1])
+        return
+    if kind is not Kind.FILE:
+        raise exception_for(ErrorCode.IS_DIRECTORY, path)
+    if not overwrite:
+        raise remote_failure(AlreadyExists, path, "it exists already.")
+
+
+def _require_directory(session: Session, path: Path) -> None:
+    try:
+        session.stat(path)
+    except NotFound:
+        raise remote_failure(
+            NotFound, path, "there is no such directory at the server.", hint="Make the directory there first."
+        ) from None

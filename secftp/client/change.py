@@ -14,8 +14,7 @@ from secftp.client.remote import Failures, is_a_file
 from secftp.errors import AlreadyExists, FileError, IsADirectory, NotADirectory, NotFound
 from secftp.messages import Kind, check_path, remote_failure
 from secftp.session import new_token
-from secftp.session.batch import removals
-from secftp.session.operations import list_tree, removal_order
+from secftp.session.operations import list_tree, remove_tree
 
 if TYPE_CHECKING:
     from secftp.client.remote_options import MakeOptions, MoveOptions, RemoveOptions
@@ -138,8 +137,7 @@ def _remove(session: Session, url: Url, options: RemoveOptions, failures: Failur
 
 
 def _remove_folder(session: Session, top: Path, failures: Failures) -> None:
-    names = removal_order(top, list_tree(session, top, failures.add))
-    for problem in removals(session, top, names):
+    for problem in remove_tree(session, top, list_tree(session, top, failures.add)):
         if problem is None:
             failures.done = True
         else:

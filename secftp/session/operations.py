@@ -1,4 +1,4 @@
-"""Operations on directory trees and names at a server, for the command line and the Python API.
+"""Operations on directory trees of a server, for the command line and the Python API.
 
 A tree is listed one directory at a time, depth first; the names that wait for their turn are packed and counted in a
 `Room`. Invariant: nothing is removed whose kind is not the one that was listed.
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from secftp.errors import FileError
 from secftp.messages import Kind, problem_of
+from secftp.session.batch import removals
 from secftp.session.held import Room
 from secftp.session.packed import Names, SortedNames
 
@@ -78,11 +79,19 @@ def _names(kept: Names | SortedNames) -> Iterator[bytes]:
     return (name for name, _ in kept) if isinstance(kept, SortedNames) else iter(kept)
 
 
-def removal_order(top: Path, found: Iterable[tuple[Path, Kind]]) -> Iterator[tuple[Path, Kind]]:
-    """Yield what was found below the directory `top`, and that itself, each directory after what is in it.
+def remove_tree(
+    session: Session, top: Path, found: Iterable[tuple[Path, Kind]]
+) -> Generator[FileError | None, None, None]:
+    """Remove the directory `top` and what was `found` below it; yields the failure of each name, None for success.
 
-    `found` has each directory before what is in it, as `list_tree`; a directory may come twice in a row.
+    `found` has each directory before what is in it, as `list_tree`; one may come twice in a row. Requests leave before
+    the replies to earlier ones, since a server carries them out in order. Raises what ends the session.
     """
+    return removals(session, top, _removal_order(top, found))
+
+
+def _removal_order(top: Path, found: Iterable[tuple[Path, Kind]]) -> Iterator[tuple[Path, Kind]]:
+    """Yield what was found and `top`, each directory after what is in it."""
     inside = [top]
     for path, kind in found:
         while inside[-1] != path[: len(inside[-1])]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.mutants.mutant import Mutant, mutant
 
 CHOICE = "secftp/client/key.py"
-CREDENTIALS = "secftp/api/credentials.py"
+CREDENTIALS = "secftp/api/arguments.py"
 FILES = "secftp/keys/files.py"
 TEXT = "secftp/keys/text.py"
 ANONYMOUS = "tests/test_client_anonymous.py"

@@ -20,8 +20,8 @@ MUTANTS: list[Mutant] = [
     mutant("pool-gets-a-parents-connection", "secftp/api/pool.py", "        if not connection.belongs_here:  # a listing", "        if False:  # a listing", FORKS),
     mutant("pool-goes-on-in-a-fork", "secftp/api/pool.py", "        if self._process != os.getpid():\n            self._begin_anew()\n        stale", "        stale", FORKS),
     mutant("parents-connections-stay-open-in-a-fork", "secftp/api/pool.py", "        for connection in inherited:\n            connection.close(politely=False)\n", "", FORKS),
-    mutant("idle-connections-of-a-parent-in-a-fork", "secftp/api/pool.py", "        self._idle: list[Connection] = []\n", "        self._idle: list[Connection] = getattr(self, \"_idle\", [])\n", FORKS),
-    mutant("writer-goes-on-in-a-fork", "secftp/api/upload.py", "        if self._process != os.getpid():\n            raise UsageError(", "        if False:\n            raise UsageError(", "tests/test_api_writer.py"),
+    mutant("idle-connections-of-a-parent-in-a-fork", "secftp/api/pool.py", "        self._idle: list[PooledConnection] = []\n", "        self._idle: list[PooledConnection] = getattr(self, \"_idle\", [])\n", FORKS),
+    mutant("writer-goes-on-in-a-fork", "secftp/api/writer.py", "        if self._process != os.getpid():\n            raise UsageError(", "        if False:\n            raise UsageError(", "tests/test_api_writer.py"),
     mutant("server-stopped-by-a-fork", "secftp/api/server.py", "if running is None or self._process != os.getpid():", "if running is None:", "tests/test_api_server.py"),
     mutant("key-locked-for-ever-in-a-fork", "secftp/keys/key.py", "        if self._process != os.getpid():\n", "        if False:\n", f"{FORKS}::test_a_key_that_is_being_stretched_at_the_fork_can_be_used_in_the_child"),
     # --- what a start gives up ---

@@ -42,9 +42,9 @@ MUTANTS = [
     mutant("names-never-packed", "secftp/session/packed.py", "        if count >= _TIGHT and (", "        if count < 0 and (", f"{LISTINGS}::test_a_large_directory_is_no_trouble[rm]"),
     mutant("sorted-names-never-packed", "secftp/session/packed.py", "        if len(self._part) >= RUN_ENTRIES or self._nbytes >= _RUN_BYTES:\n", "        if self._nbytes < 0:\n", f"{LISTINGS}::test_a_large_directory_is_no_trouble[sum]"),
     mutant("files-of-a-walk-never-packed", "secftp/api/walking.py", "        if len(self._files) >= (BLOCK if len(self._packed) else LISTED):\n", "        if not self._room:\n", f"{LISTINGS}::test_a_large_directory_is_no_trouble[walk]"),
-    mutant("files-of-a-walk-not-counted", "secftp/api/walking.py", "            self._take(self._packed.pack([encoded(name) for name in names]))\n", "            self._packed.pack([encoded(name) for name in names])\n", f"{LISTINGS}::test_the_files_of_a_walk_are_counted_when_they_are_packed"),
+    mutant("files-of-a-walk-not-counted", "secftp/api/walking.py", "            self._take(self._packed.pack([encode_path(name) for name in names]))\n", "            self._packed.pack([encode_path(name) for name in names])\n", f"{LISTINGS}::test_the_files_of_a_walk_are_counted_when_they_are_packed"),
     mutant("a-cancelled-listing-goes-on", "secftp/session/replies.py", "if self._unwanted > UNWANTED_PARTS:", "if self._unwanted < 0:", f"{LISTINGS}::test_a_listing_that_goes_on_when_it_was_cancelled_ends_the_session"),
-    mutant("too-much-to-walk-passed-over", "secftp/api/walking.py", "            raise  # nothing is wrong with the directory\n", "            return\n", f"{LISTINGS}::test_a_listing_without_end_is_refused[walk-folder]"),
+    mutant("too-much-to-walk-passed-over", "secftp/api/walking.py", "            raise  # the directory itself can be listed\n", "            return\n", f"{LISTINGS}::test_a_listing_without_end_is_refused[walk-folder]"),
     mutant("a-get-keeps-all-entries", "secftp/copy/remote_tree.py", "self._entries.append(entry, cost(entry))", "self._entries.append(entry, 0)", f"{LISTINGS}::test_a_get_keeps_little_of_each_directory"),
     # --- what a request may make the server read ---
     mutant("each-partial-reads-its-directory", "secftp/storage/sweep.py", "return looked_at > SMALL_ENTRIES\n", "return False\n", WORK),

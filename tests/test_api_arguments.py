@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import pytest
 
-from secftp.api import names
+from secftp.api import arguments
 from secftp.errors import IsADirectory, NameRefused
 
 NO_UTF8 = b"\xff\xfe"
@@ -35,12 +35,12 @@ NO_UTF8 = b"\xff\xfe"
     ],
 )
 def test_a_name_is_what_the_wire_takes(given, path):
-    assert names.folder_path(given) == path
+    assert arguments.directory_path(given) == path
     if path:
-        assert names.file_path(given) == path
+        assert arguments.file_path(given) == path
     else:
         with pytest.raises(IsADirectory):
-            names.file_path(given)
+            arguments.file_path(given)
 
 
 @pytest.mark.parametrize(
@@ -48,15 +48,15 @@ def test_a_name_is_what_the_wire_takes(given, path):
 )
 def test_nothing_leads_upwards(given):
     with pytest.raises(NameRefused):
-        names.folder_path(given)
+        arguments.directory_path(given)
     with pytest.raises(NameRefused):
-        names.folder_path(given, (b"base",))
+        arguments.directory_path(given, (b"base",))
 
 
 @pytest.mark.parametrize("given", ["nul\0", "x" * 256, "/".join(["x"] * 65), "/".join(["x" * 200] * 30), "\ud800"])
 def test_what_no_server_takes_is_refused_here(given):
     with pytest.raises(NameRefused) as refused:
-        names.folder_path(given)
+        arguments.directory_path(given)
     assert isinstance(refused.value, ValueError)
     assert isinstance(refused.value, OSError)
 
@@ -64,16 +64,16 @@ def test_what_no_server_takes_is_refused_here(given):
 @pytest.mark.parametrize("given", [None, 3, 1.5, ["a"], object()])
 def test_what_is_no_path_is_a_type_error(given):
     with pytest.raises(TypeError):
-        names.folder_path(given)
+        arguments.directory_path(given)
 
 
 def test_names_begin_in_the_folder_of_the_url_unless_they_begin_with_a_slash():
     base = (b"base", b"of all")
-    assert names.folder_path("a", base) == (*base, b"a")
-    assert names.folder_path("", base) == base
-    assert names.folder_path("/a", base) == (b"a",)
-    assert names.folder_path("/", base) == ()
-    assert names.folder_path(PurePosixPath("/a"), base) == (b"a",)
+    assert arguments.directory_path("a", base) == (*base, b"a")
+    assert arguments.directory_path("", base) == base
+    assert arguments.directory_path("/a", base) == (b"a",)
+    assert arguments.directory_path("/", base) == ()
+    assert arguments.directory_path(PurePosixPath("/a"), base) == (b"a",)
 
 
 @pytest.mark.parametrize(
@@ -81,20 +81,20 @@ def test_names_begin_in_the_folder_of_the_url_unless_they_begin_with_a_slash():
     [("a", False), ("a/", True), ("", True), (".", True), ("a/.", True), (b"a/", True), ("a.", False)],
 )
 def test_what_means_a_folder_by_its_letters(given, folder):
-    assert names.means_folder(given) is folder
+    assert arguments.is_directory_name(given) is folder
 
 
 def test_what_comes_back_is_of_the_kind_that_went_in():
-    assert names.joined("a", NO_UTF8) == "a/\udcff\udcfe"
-    assert names.joined(b"a", NO_UTF8) == b"a/" + NO_UTF8
-    assert names.joined("", b"x") == "x"
-    assert names.joined("/", b"x") == "/x"
-    assert names.joined(b"a/", b"x") == b"a/x"
-    assert names.folder_path(names.joined("a", NO_UTF8)) == (b"a", NO_UTF8)
+    assert arguments.join_path("a", NO_UTF8) == "a/\udcff\udcfe"
+    assert arguments.join_path(b"a", NO_UTF8) == b"a/" + NO_UTF8
+    assert arguments.join_path("", b"x") == "x"
+    assert arguments.join_path("/", b"x") == "/x"
+    assert arguments.join_path(b"a/", b"x") == b"a/x"
+    assert arguments.directory_path(arguments.join_path("a", NO_UTF8)) == (b"a", NO_UTF8)
 
 
 def test_one_path_or_several():
-    assert names.paths("ab") == ["ab"]
-    assert names.paths(b"ab") == [b"ab"]
-    assert names.paths(Path("ab")) == [Path("ab")]
-    assert names.paths(iter(["a", Path("b")])) == ["a", Path("b")]
+    assert arguments.path_list("ab") == ["ab"]
+    assert arguments.path_list(b"ab") == [b"ab"]
+    assert arguments.path_list(Path("ab")) == [Path("ab")]
+    assert arguments.path_list(iter(["a", Path("b")])) == ["a", Path("b")]
