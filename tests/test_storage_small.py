@@ -21,7 +21,7 @@ from secftp.errors import (
     NotFound,
     TooLarge,
 )
-from secftp.storage import SmallFiles, WriteOptions, sweep
+from secftp.storage import WriteOptions, sweep
 from secftp.storage import modes as modes_module
 from secftp.storage import small as small_module
 from secftp.storage import unfinished as unfinished_module
@@ -33,7 +33,7 @@ LIMIT = 32768
 @pytest.fixture(params=["any store", "local"])
 def small(request, store):
     """The way of any store, and the fast one of a local folder."""
-    with SmallFiles(store) if request.param == "any store" else store.small_files() as files:
+    with small_module.StreamedSmallFiles(store) if request.param == "any store" else store.small_files() as files:
         yield files
 
 

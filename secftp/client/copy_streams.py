@@ -21,7 +21,8 @@ from secftp.errors import ChecksumMismatch, FileChanged, IsADirectory, SecftpErr
 from secftp.messages import Algorithm, remote_failure
 from secftp.session import Unconfirmed, has_arrived
 from secftp.session.retry import Retries
-from secftp.storage import Sink, Source, new_digest
+from secftp.storage import Sink, new_digest
+from secftp.storage.wrappers import SinkWrapper, SourceWrapper
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from secftp.client.copy_options import GetOptions, PutOptions
     from secftp.client.terminal import Terminal
     from secftp.session import Session, Transferred
-    from secftp.storage import Digest, FileInfo
+    from secftp.storage import Digest, Source
     from secftp.url import Path, Url
 
 _NO_TERMINAL: Final = "Name a file instead of -, or pass it on through a pipe; through | cat it is shown all the same."
@@ -145,14 +146,14 @@ def _read_on(session: Session, path: Path, sink: _Delivered, algorithm: Algorith
         ) from None
 
 
-class _Delivered(Sink):
+class _Delivered(SinkWrapper[Sink]):
     """Standard output, and what is out: how many bytes, and with an `algorithm` their digest."""
 
-    __slots__ = ("_digest", "_hashing", "_limit", "_sink", "_watching", "done")
+    __slots__ = ("_digest", "_hashing", "_limit", "_watching", "done")
 
     def __init__(self, sink: Sink, watching: Watching, limit: RateLimit, algorithm: Algorithm | None) -> None:
+        super().__init__(sink)
         self.done = 0
-        self._sink = sink
         self._watching = watching
         self._limit = limit
         self._digest = None if algorithm is None else new_digest(algorithm)
@@ -166,7 +167,7 @@ class _Delivered(Sink):
         return self._digest
 
     def writev(self, buffers: Sequence[memoryview]) -> None:
-        self._sink.writev(buffers)
+        self._inner.writev(buffers)
         size = sum(map(len, buffers))
         if self._hashing and self._digest is not None:
             for buffer in buffers:
@@ -175,25 +176,16 @@ class _Delivered(Sink):
         self._watching.moved(size)
         self._limit.spend(size)
 
-    def commit(self) -> FileInfo:
-        return self._sink.commit()
 
-    def abort(self) -> None:
-        self._sink.abort()
-
-    def close(self) -> None:
-        self._sink.close()
-
-
-class _Taken(Source):
+class _Taken(SourceWrapper):
     """Standard input, how many bytes of it have been read, and whether it has been sent to its end."""
 
-    __slots__ = ("_limit", "_source", "_watching", "done", "is_sent")
+    __slots__ = ("_limit", "_watching", "done", "is_sent")
 
     def __init__(self, source: Source, watching: Watching, limit: RateLimit) -> None:
+        super().__init__(source)
         self.done = 0
         self.is_sent = False
-        self._source = source
         self._watching = watching
         self._limit = limit
 
@@ -201,23 +193,9 @@ class _Taken(Source):
         """Whether all of it can still be sent."""
         return not self.done and not self.is_sent
 
-    @property
-    def info(self) -> FileInfo:
-        return self._source.info
-
-    @property
-    def wait_descriptor(self) -> int | None:
-        return self._source.wait_descriptor
-
     def readv(self, buffers: Sequence[memoryview], offset: int) -> int:
-        count = self._source.readv(buffers, offset)
+        count = self._inner.readv(buffers, offset)
         self.done += count
         self._watching.moved(count)
         self._limit.spend(count)
         return count
-
-    def check_unchanged(self) -> None:
-        self._source.check_unchanged()
-
-    def close(self) -> None:
-        self._source.close()

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from secftp.client.terminal import STANDARD_OUTPUT
 from secftp.errors import FileError, Side, UsageError
 from secftp.storage import PipeSink, PipeSource, Sink, Source, WriteOptions, create_local_sink, open_local_source
+from secftp.storage.wrappers import SinkWrapper, SourceWrapper
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -80,58 +81,38 @@ class at_home:  # noqa: N801 - it is used like a function
             error.locate(Side.LOCAL)
 
 
-class _LocalSink(Sink):
+class _LocalSink(SinkWrapper[Sink]):
     """A sink at this end; `guard` sees everything before it is written."""
 
-    __slots__ = ("_guard", "_sink")
+    __slots__ = ("_guard",)
 
     def __init__(self, sink: Sink, guard: Callable[[Sequence[memoryview]], None] | None = None) -> None:
-        self._sink = sink
+        super().__init__(sink)
         self._guard = guard
 
     def writev(self, buffers: Sequence[memoryview]) -> None:
         if self._guard is not None:
             self._guard(buffers)
         with at_home():
-            self._sink.writev(buffers)
+            self._inner.writev(buffers)
 
     def commit(self) -> FileInfo:
         with at_home():
-            return self._sink.commit()
-
-    def abort(self) -> None:
-        self._sink.abort()
-
-    def close(self) -> None:
-        self._sink.close()
+            return self._inner.commit()
 
 
-class _LocalSource(Source):
+class _LocalSource(SourceWrapper):
     """A source at this end."""
 
-    __slots__ = ("_source",)
-
-    def __init__(self, source: Source) -> None:
-        self._source = source
-
-    @property
-    def info(self) -> FileInfo:
-        return self._source.info
-
-    @property
-    def wait_descriptor(self) -> int | None:
-        return self._source.wait_descriptor
+    __slots__ = ()
 
     def readv(self, buffers: Sequence[memoryview], offset: int) -> int:
         with at_home():
-            return self._source.readv(buffers, offset)
+            return self._inner.readv(buffers, offset)
 
     def check_unchanged(self) -> None:
         with at_home():
-            self._source.check_unchanged()
-
-    def close(self) -> None:
-        self._source.close()
+            self._inner.check_unchanged()
 
 
 def _refuse_controls(hint: str) -> Callable[[Sequence[memoryview]], None]:

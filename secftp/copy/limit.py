@@ -10,13 +10,13 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from secftp.storage import Source
+from secftp.storage.wrappers import SourceWrapper
 from secftp.token_bucket import TokenBucket
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from secftp.storage import FileInfo
+    from secftp.storage import Source
 
 _BURST_SECONDS = 1.0
 _PORTION_SECONDS = 0.25
@@ -54,22 +54,12 @@ class RateLimit:
             now = self._clock()
 
 
-class Metered(Source):
+class Metered(SourceWrapper):
     """A source that gives so few bytes at once that a rate stays even; what it stands on is not closed with it."""
 
     def __init__(self, source: Source, portion: int) -> None:
-        self._source = source
+        super().__init__(source)
         self._portion = portion
-
-    @property
-    def info(self) -> FileInfo:
-        """As `Source.info`."""
-        return self._source.info
-
-    @property
-    def wait_descriptor(self) -> int | None:
-        """As `Source.wait_descriptor`."""
-        return self._source.wait_descriptor
 
     def readv(self, buffers: Sequence[memoryview], offset: int) -> int:
         """As `Source.readv`, but fewer bytes mean nothing."""
@@ -79,11 +69,7 @@ class Metered(Source):
             left -= len(some[-1])
             if not left:
                 break
-        return self._source.readv(some, offset)
-
-    def check_unchanged(self) -> None:
-        """As `Source.check_unchanged`."""
-        self._source.check_unchanged()
+        return self._inner.readv(some, offset)
 
     def close(self) -> None:
         """Nothing is its own."""

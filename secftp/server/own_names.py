@@ -12,20 +12,17 @@ from __future__ import annotations
 import functools
 import sys
 import unicodedata
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from secftp import safe_path
 from secftp.errors import NameRefused
-from secftp.messages import Kind
 from secftp.storage import SmallFiles, Store, WriteOptions
 from secftp.storage.base import DEFAULT_OPTIONS, KEPT_OPTIONS
+from secftp.storage.wrappers import SmallFilesWrapper, StoreWrapper
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from secftp.messages import Kind
-    from secftp.storage import FileInfo, Path, ResumedSink, Scanned, Sink, Source
-    from secftp.storage.base import Identity, Kept
+    from secftp.storage import Path, ResumedSink, Sink
+    from secftp.storage.base import Kept
 
 PREFIX: Final = "secftp"
 # What runpy imports of CPython 3.11 to 3.14 before it has found the module to run, where nothing had loaded it before.
@@ -87,15 +84,8 @@ def check(path: Path) -> None:
         raise NameRefused("Here Python looks for the modules of the server itself, and this could be taken for one.")
 
 
-class OwnNamesStore(Store):
-    """The store `inner`, in which nothing is made under a name of ours. Closing it closes that."""
-
-    def __init__(self, inner: Store) -> None:
-        self._inner = inner
-
-    def open_source(self, path: Path) -> Source:
-        """As `Store.open_source`."""
-        return self._inner.open_source(path)
+class OwnNamesStore(StoreWrapper[Store]):
+    """The store `inner`, in which nothing is made under a name of ours."""
 
     def create_sink(self, path: Path, options: WriteOptions = DEFAULT_OPTIONS) -> Sink:
         """As `Store.create_sink`."""
@@ -107,73 +97,25 @@ class OwnNamesStore(Store):
         check(path)
         return self._inner.resume_sink(path, offset, options)
 
-    def stat(self, path: Path, *, partial: bool = False) -> FileInfo:
-        """As `Store.stat`."""
-        return self._inner.stat(path, partial=partial)
-
-    def scan(self, path: Path, *, recursive: bool = False) -> Iterator[Scanned]:
-        """As `Store.scan`."""
-        return self._inner.scan(path, recursive=recursive)
-
-    def remove(self, path: Path, *, kind: Kind | None = None) -> None:
-        """As `Store.remove`."""
-        self._inner.remove(path, kind=kind)
-
     def rename(self, path: Path, to: Path, *, overwrite: bool = False) -> None:
         """As `Store.rename`."""
         check(to)
         self._inner.rename(path, to, overwrite=overwrite)
 
-    def make_folder(self, path: Path, **options: Any) -> bool:
+    def make_folder(self, path: Path, *, parents: bool = False, mode: int | None = None) -> bool:
         """As `Store.make_folder`."""
         check(path)
-        return self._inner.make_folder(path, **options)
-
-    def identity(self, path: Path) -> Identity:
-        """As `Store.identity`."""
-        return self._inner.identity(path)
-
-    def set_attributes(self, path: Path, **options: Any) -> Kept:
-        """As `Store.set_attributes`."""
-        return self._inner.set_attributes(path, **options)
-
-    def has_attributes(self, path: Path, *, mode: int | None = None, mtime_ns: int | None = None) -> bool:
-        """As `Store.has_attributes`."""
-        return self._inner.has_attributes(path, mode=mode, mtime_ns=mtime_ns)
-
-    def make_writable(self, path: Path) -> int | None:
-        """As `Store.make_writable`."""
-        return self._inner.make_writable(path)
-
-    def restore_mode(self, path: Path, mode: int) -> None:
-        """As `Store.restore_mode`."""
-        self._inner.restore_mode(path, mode)
+        return self._inner.make_folder(path, parents=parents, mode=mode)
 
     def small_files(self) -> SmallFiles:
         """As `Store.small_files`."""
-        return _OwnNamesSmallFiles(self, self._inner.small_files())
-
-    def close(self) -> None:
-        """As `Store.close`."""
-        self._inner.close()
+        return _OwnNamesSmallFiles(self._inner.small_files())
 
 
-class _OwnNamesSmallFiles(SmallFiles):
+class _OwnNamesSmallFiles(SmallFilesWrapper[SmallFiles]):
     """Small files under the same rule."""
-
-    def __init__(self, store: Store, inner: SmallFiles) -> None:
-        super().__init__(store)
-        self._inner = inner
-
-    def read(self, path: Path, limit: int) -> tuple[FileInfo, bytes]:
-        """As `SmallFiles.read`."""
-        return self._inner.read(path, limit)
 
     def write(self, path: Path, data: memoryview, options: WriteOptions = DEFAULT_OPTIONS) -> Kept:
         """As `SmallFiles.write`."""
         check(path)
         return self._inner.write(path, data, options)
-
-    def close(self) -> None:
-        """As `SmallFiles.close`."""
-        self._inner.close()

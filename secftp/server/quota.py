@@ -11,23 +11,23 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from secftp.errors import FileError, NoSpace, Reason, TooLarge
-from secftp.messages import Kind
-from secftp.storage import ResumedSink, Sink, SmallFiles, Store, WriteOptions
+from secftp.storage import ResumedSink, WriteOptions
 from secftp.storage.base import DEFAULT_OPTIONS, KEPT_OPTIONS
+from secftp.storage.local import LocalStore
+from secftp.storage.sink import FileSink, ResumedFileSink
+from secftp.storage.small import LocalSmallFiles
+from secftp.storage.wrappers import SinkWrapper, SmallFilesWrapper, StoreWrapper
 from secftp.text import format_size
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
-    from secftp.messages import Kind
     from secftp.server.limits import ServerLimits
-    from secftp.storage import FileInfo, LocalStore, Path, Room, Scanned, Source
-    from secftp.storage.base import Identity, Kept
-    from secftp.storage.sink import FileSink, ResumedFileSink
-    from secftp.storage.small import LocalSmallFiles
+    from secftp.storage import Path, Room, Sink, SmallFiles
+    from secftp.storage.base import Kept
 
 # How much may be written to a file system, by all sessions together, between two looks at what it has left.
 LOOK_BYTES: Final = 64 << 20
@@ -96,16 +96,12 @@ class Quota:
             raise NoSpace("The server keeps the rest of its disk free.", reason=Reason.KEPT_FREE)
 
 
-class BoundedStore(Store):
-    """The store `inner` under a quota. Closing it closes that."""
+class BoundedStore(StoreWrapper[LocalStore]):
+    """The store `inner` under a quota: what is made or written may be `TooLarge`, or there is `NoSpace` for it."""
 
     def __init__(self, inner: LocalStore, quota: Quota) -> None:
-        self._inner = inner
+        super().__init__(inner)
         self._quota = quota
-
-    def open_source(self, path: Path) -> Source:
-        """As `Store.open_source`."""
-        return self._inner.open_source(path)
 
     def check_room(self, path: Path, size: int, look: Callable[[], Room]) -> int:
         """As `Quota.check_room` for a new file; what an older try for its name left goes before that fails."""
@@ -117,41 +113,21 @@ class BoundedStore(Store):
         return self._quota.check_room(look, size)
 
     def create_sink(self, path: Path, options: WriteOptions = DEFAULT_OPTIONS) -> Sink:
-        """As `Store.create_sink`; also `TooLarge` and `NoSpace` for the quota."""
+        """As `Store.create_sink`."""
         size = options.size or 0
         self._quota.check_size(size)
         device = self.check_room(path, size, lambda: self._inner.room(path))
         return BoundedSink(self._inner.create_sink(path, options), self._quota, 0, device)
 
     def resume_sink(self, path: Path, offset: int, options: WriteOptions = KEPT_OPTIONS) -> ResumedSink:
-        """As `Store.resume_sink`; also `TooLarge` and `NoSpace` for the quota."""
+        """As `Store.resume_sink`."""
         size = options.size or 0
         self._quota.check_size(offset + size)
         device = self._quota.check_room(lambda: self._inner.room(path), size)
         return BoundedResumedSink(self._inner.resume_sink(path, offset, options), self._quota, offset, device)
 
-    def small_files(self) -> SmallFiles:
-        """As `Store.small_files`."""
-        return _BoundedSmallFiles(self, self._inner.small_files(), self._quota)
-
-    def stat(self, path: Path, *, partial: bool = False) -> FileInfo:
-        """As `Store.stat`."""
-        return self._inner.stat(path, partial=partial)
-
-    def scan(self, path: Path, *, recursive: bool = False) -> Iterator[Scanned]:
-        """As `Store.scan`."""
-        return self._inner.scan(path, recursive=recursive)
-
-    def remove(self, path: Path, *, kind: Kind | None = None) -> None:
-        """As `Store.remove`."""
-        self._inner.remove(path, kind=kind)
-
-    def rename(self, path: Path, to: Path, *, overwrite: bool = False) -> None:
-        """As `Store.rename`."""
-        self._inner.rename(path, to, overwrite=overwrite)
-
     def make_folder(self, path: Path, *, parents: bool = False, mode: int | None = None) -> bool:
-        """As `Store.make_folder`; also `NoSpace` for the quota, to which each directory that is missing counts."""
+        """As `Store.make_folder`; each directory that is missing counts."""
         self._quota.check_room(lambda: self._inner.room(path), files=self._missing(path) if parents else 1)
         return self._inner.make_folder(path, parents=parents, mode=mode)
 
@@ -163,38 +139,19 @@ class BoundedStore(Store):
                 return len(path) - depth
         return len(path)
 
-    def identity(self, path: Path) -> Identity:
-        """As `Store.identity`."""
-        return self._inner.identity(path)
-
-    def set_attributes(
-        self, path: Path, *, mode: int | None = None, mtime_ns: int | None = None, only: Identity | None = None
-    ) -> Kept:
-        """As `Store.set_attributes`."""
-        return self._inner.set_attributes(path, mode=mode, mtime_ns=mtime_ns, only=only)
-
-    def has_attributes(self, path: Path, *, mode: int | None = None, mtime_ns: int | None = None) -> bool:
-        """As `Store.has_attributes`."""
-        return self._inner.has_attributes(path, mode=mode, mtime_ns=mtime_ns)
-
-    def make_writable(self, path: Path) -> int | None:
-        """As `Store.make_writable`."""
-        return self._inner.make_writable(path)
-
-    def restore_mode(self, path: Path, mode: int) -> None:
-        """As `Store.restore_mode`."""
-        self._inner.restore_mode(path, mode)
-
-    def close(self) -> None:
-        """As `Store.close`."""
-        self._inner.close()
+    def small_files(self) -> SmallFiles:
+        """As `Store.small_files`."""
+        return _BoundedSmallFiles(self._inner.small_files(), self, self._quota)
 
 
-class BoundedSink(Sink):
+_AnyFileSink = TypeVar("_AnyFileSink", bound=FileSink)
+
+
+class BoundedSink(SinkWrapper[_AnyFileSink]):
     """The sink `inner`, which ends when it grows beyond the quota. `size` bytes of the file are there already."""
 
-    def __init__(self, inner: FileSink, quota: Quota, size: int, device: int) -> None:
-        self._inner = inner
+    def __init__(self, inner: _AnyFileSink, quota: Quota, size: int, device: int) -> None:
+        super().__init__(inner)
         self._quota = quota
         self._size = size
         self._device = device
@@ -211,54 +168,25 @@ class BoundedSink(Sink):
             raise
         self._inner.writev(buffers)
 
-    def commit(self) -> FileInfo:
-        """As `Sink.commit`."""
-        return self._inner.commit()
 
-    def abort(self) -> None:
-        """As `Sink.abort`."""
-        self._inner.abort()
-
-    def keep(self) -> None:
-        """As `Sink.keep`."""
-        self._inner.keep()
-
-    def close(self) -> None:
-        """As `Sink.close`."""
-        self._inner.close()
-
-
-class BoundedResumedSink(BoundedSink, ResumedSink):
+class BoundedResumedSink(BoundedSink[ResumedFileSink], ResumedSink):
     """The same for a sink that goes on with what is there already."""
-
-    def __init__(self, inner: ResumedFileSink, quota: Quota, size: int, device: int) -> None:
-        super().__init__(inner, quota, size, device)
-        self._resumed = inner
 
     def readv(self, buffers: Sequence[memoryview], offset: int) -> int:
         """As `ResumedSink.readv`."""
-        return self._resumed.readv(buffers, offset)
+        return self._inner.readv(buffers, offset)
 
 
-class _BoundedSmallFiles(SmallFiles):
+class _BoundedSmallFiles(SmallFilesWrapper[LocalSmallFiles]):
     """Small files under a quota, on the way that the store inside has for them."""
 
-    def __init__(self, store: BoundedStore, inner: LocalSmallFiles, quota: Quota) -> None:
-        super().__init__(store)
+    def __init__(self, inner: LocalSmallFiles, store: BoundedStore, quota: Quota) -> None:
+        super().__init__(inner)
         self._bounded = store
-        self._inner = inner
         self._quota = quota
 
-    def read(self, path: Path, limit: int) -> tuple[FileInfo, bytes]:
-        """As `SmallFiles.read`."""
-        return self._inner.read(path, limit)
-
     def write(self, path: Path, data: memoryview, options: WriteOptions = DEFAULT_OPTIONS) -> Kept:
-        """As `SmallFiles.write`; also `TooLarge` and `NoSpace` for the quota."""
+        """As `SmallFiles.write`."""
         self._quota.check_size(len(data))
         self._bounded.check_room(path, len(data), lambda: self._inner.room(path))
         return self._inner.write(path, data, options)
-
-    def close(self) -> None:
-        """As `SmallFiles.close`."""
-        self._inner.close()

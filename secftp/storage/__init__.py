@@ -19,6 +19,7 @@ from secftp.storage.base import (
     Room,
     Scanned,
     Sink,
+    SmallFiles,
     Source,
     Store,
     WriteOptions,
@@ -38,7 +39,6 @@ from secftp.storage.user import (
 
 if TYPE_CHECKING:
     from secftp.storage.local import LocalStore
-    from secftp.storage.small import SmallFiles
 
 __all__ = [
     "ALGORITHMS",
@@ -71,7 +71,7 @@ __all__ = [
 ]
 
 # What the transfer of one file does not need is loaded when it is asked for: start-up is part of speed.
-_LATER = {"LocalStore": "local", "SmallFiles": "small"}
+_LATER = {"LocalStore": "local"}
 
 
 def __getattr__(name: str) -> object:

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from typing import Self
 
     from secftp.errors import FileError
-    from secftp.storage.small import SmallFiles
 
 Path: TypeAlias = tuple[bytes, ...]  # of a file or a folder
 FolderPath: TypeAlias = Path  # the same, but () is the served folder itself
@@ -228,6 +227,27 @@ class ResumedSink(Sink, Protocol):
         ...
 
 
+class SmallFiles(_Closing, Protocol):
+    """Reads and writes files that fit into memory, many one after the other; for one thread, and for one batch."""
+
+    __slots__ = ()
+
+    def read(self, path: Path, limit: int) -> tuple[FileInfo, bytes]:
+        """A whole file; raises `TooLarge` beyond `limit` bytes, and as `Store.open_source` and `Source` do."""
+        ...
+
+    def write(self, path: Path, data: memoryview, options: WriteOptions = DEFAULT_OPTIONS) -> Kept:
+        """Make or replace a whole file; errors as `Store.create_sink`'s and its sink's.
+
+        Of the options `size` and `keep` have no meaning here. Returns what the file has of mode and time.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go of what stays open between two files; idempotent."""
+        ...
+
+
 class Store(_Closing, Protocol):
     """A tree of files. Names are tuples of bytes, see `names.check`; they are not decoded, normalised or folded."""
 
@@ -330,9 +350,7 @@ class Store(_Closing, Protocol):
 
     def small_files(self) -> SmallFiles:
         """The way to read and write many files that fit into memory; close it after a batch, before the store."""
-        from secftp.storage.small import SmallFiles
-
-        return SmallFiles(self)
+        ...
 
     def close(self) -> None:
         """Give up the store, once no call on it is under way; its sources and sinks live on. Idempotent."""

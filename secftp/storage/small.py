@@ -16,7 +16,16 @@ import time
 from typing import TYPE_CHECKING
 
 from secftp.errors import AlreadyExists, FileChanged, FileError, TooLarge
-from secftp.storage.base import DEFAULT_OPTIONS, FileInfo, Kept, WriteOptions, file_info, keeps_time, what_is_kept
+from secftp.storage.base import (
+    DEFAULT_OPTIONS,
+    FileInfo,
+    Kept,
+    SmallFiles,
+    WriteOptions,
+    file_info,
+    keeps_time,
+    what_is_kept,
+)
 from secftp.storage.failures import close_quietly, failure, require_regular, translate, translated
 from secftp.storage.folders import open_folder, open_folder_for
 from secftp.storage.modes import PERMISSIONS, file_mode, set_mode
@@ -29,8 +38,6 @@ from secftp.storage.unsized import has_changed, read_rest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import TracebackType
-    from typing import Self
 
     from secftp.storage.base import Path, Room, Store
 
@@ -61,17 +68,14 @@ def read_whole(fd: int, subject: Path, limit: int) -> tuple[FileInfo, bytes]:
     return file_info(status), data
 
 
-class SmallFiles:
-    """Reads and writes files of a store that fit into memory. A context manager; for one thread, and for one batch.
-
-    This one goes by the store's own sources and sinks; `LocalSmallFiles` is the fast one.
-    """
+class StreamedSmallFiles(SmallFiles):
+    """Small files by the sources and sinks of any store; `LocalSmallFiles` are faster."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
     def read(self, path: Path, limit: int) -> tuple[FileInfo, bytes]:
-        """A whole file; raises `TooLarge` beyond `limit` bytes, and as `Store.open_source` and `Source` do."""
+        """As `SmallFiles.read`."""
         with self._store.open_source(path) as source:
             size = source.info.size
             if size is None or size > limit:
@@ -83,30 +87,17 @@ class SmallFiles:
             return source.info, bytes(data)
 
     def write(self, path: Path, data: memoryview, options: WriteOptions = DEFAULT_OPTIONS) -> Kept:
-        """Make or replace a whole file; errors as `Store.create_sink`'s and its sink's.
-
-        Of the options `size` and `keep` have no meaning here.
-
-        Returns what it has of mode and time, as `Store.set_attributes`.
-        """
+        """As `SmallFiles.write`."""
         with self._store.create_sink(path, options._replace(size=len(data), keep=False)) as sink:
             if data:
                 sink.writev([data])
             return what_is_kept(options, sink.commit())
 
     def close(self) -> None:
-        """Let go of the last folder; idempotent."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
+        """Nothing stays open."""
 
 
-class LocalSmallFiles(SmallFiles):
+class LocalSmallFiles(StreamedSmallFiles):
     """The same for the local folder that is held open as `root`, which `store` serves, too.
 
     `mask`: the permissions that a request may set.

@@ -1,0 +1,151 @@
+"""Decorators of sources, sinks and stores: each passes every call on to the one inside, `_inner`.
+
+A subclass overrides what it changes. Closing a wrapper closes what is inside.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from secftp.storage.base import (
+    DEFAULT_OPTIONS,
+    KEPT_OPTIONS,
+    ResumedSink,
+    Sink,
+    SmallFiles,
+    Source,
+    Store,
+    WriteOptions,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from secftp.messages import Kind
+    from secftp.storage.base import FileInfo, FolderPath, Identity, Kept, Path, Scanned
+
+# ruff: noqa: D102 - the methods are those of the contracts in `base`
+
+_Sink = TypeVar("_Sink", bound=Sink)
+_Store = TypeVar("_Store", bound=Store)
+_SmallFiles = TypeVar("_SmallFiles", bound=SmallFiles)
+
+
+class SourceWrapper(Source):
+    """A source that reads from another."""
+
+    __slots__ = ("_inner",)
+
+    def __init__(self, inner: Source) -> None:
+        self._inner = inner
+
+    @property
+    def info(self) -> FileInfo:
+        return self._inner.info
+
+    @property
+    def wait_descriptor(self) -> int | None:
+        return self._inner.wait_descriptor
+
+    def readv(self, buffers: Sequence[memoryview], offset: int) -> int:
+        return self._inner.readv(buffers, offset)
+
+    def check_unchanged(self) -> None:
+        self._inner.check_unchanged()
+
+    def close(self) -> None:
+        self._inner.close()
+
+
+class SinkWrapper(Sink, Generic[_Sink]):
+    """A sink that writes to another."""
+
+    __slots__ = ("_inner",)
+
+    def __init__(self, inner: _Sink) -> None:
+        self._inner = inner
+
+    def writev(self, buffers: Sequence[memoryview]) -> None:
+        self._inner.writev(buffers)
+
+    def commit(self) -> FileInfo:
+        return self._inner.commit()
+
+    def abort(self) -> None:
+        self._inner.abort()
+
+    def keep(self) -> None:
+        self._inner.keep()
+
+    def close(self) -> None:
+        self._inner.close()
+
+
+class StoreWrapper(Store, Generic[_Store]):
+    """A store that acts on another."""
+
+    def __init__(self, inner: _Store) -> None:
+        self._inner = inner
+
+    def open_source(self, path: Path) -> Source:
+        return self._inner.open_source(path)
+
+    def create_sink(self, path: Path, options: WriteOptions = DEFAULT_OPTIONS) -> Sink:
+        return self._inner.create_sink(path, options)
+
+    def resume_sink(self, path: Path, offset: int, options: WriteOptions = KEPT_OPTIONS) -> ResumedSink:
+        return self._inner.resume_sink(path, offset, options)
+
+    def stat(self, path: FolderPath, *, partial: bool = False) -> FileInfo:
+        return self._inner.stat(path, partial=partial)
+
+    def scan(self, path: FolderPath, *, recursive: bool = False) -> Iterator[Scanned]:
+        return self._inner.scan(path, recursive=recursive)
+
+    def remove(self, path: Path, *, kind: Kind | None = None) -> None:
+        self._inner.remove(path, kind=kind)
+
+    def rename(self, path: Path, to: Path, *, overwrite: bool = False) -> None:
+        self._inner.rename(path, to, overwrite=overwrite)
+
+    def make_folder(self, path: Path, *, parents: bool = False, mode: int | None = None) -> bool:
+        return self._inner.make_folder(path, parents=parents, mode=mode)
+
+    def identity(self, path: Path) -> Identity:
+        return self._inner.identity(path)
+
+    def set_attributes(
+        self, path: FolderPath, *, mode: int | None = None, mtime_ns: int | None = None, only: Identity | None = None
+    ) -> Kept:
+        return self._inner.set_attributes(path, mode=mode, mtime_ns=mtime_ns, only=only)
+
+    def has_attributes(self, path: FolderPath, *, mode: int | None = None, mtime_ns: int | None = None) -> bool:
+        return self._inner.has_attributes(path, mode=mode, mtime_ns=mtime_ns)
+
+    def make_writable(self, path: Path) -> int | None:
+        return self._inner.make_writable(path)
+
+    def restore_mode(self, path: Path, mode: int) -> None:
+        self._inner.restore_mode(path, mode)
+
+    def small_files(self) -> SmallFiles:
+        return self._inner.small_files()
+
+    def close(self) -> None:
+        self._inner.close()
+
+
+class SmallFilesWrapper(SmallFiles, Generic[_SmallFiles]):
+    """Small files that are read and written by others."""
+
+    def __init__(self, inner: _SmallFiles) -> None:
+        self._inner = inner
+
+    def read(self, path: Path, limit: int) -> tuple[FileInfo, bytes]:
+        return self._inner.read(path, limit)
+
+    def write(self, path: Path, data: memoryview, options: WriteOptions = DEFAULT_OPTIONS) -> Kept:
+        return self._inner.write(path, data, options)
+
+    def close(self) -> None:
+        self._inner.close()
