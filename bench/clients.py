@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import psutil
 
+from bench.peers.directories import TMPFS, make_source
 from bench.peers.failure import BenchError
-from bench.peers.folders import TMPFS, make_source
 from bench.peers.machine import facts
 from bench.peers.process import ENVIRONMENT
 from bench.peers.servers import secftp

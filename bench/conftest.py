@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from bench.peers.folders import size_name
+from bench.peers.directories import size_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable

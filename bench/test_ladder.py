@@ -15,7 +15,7 @@ import pytest
 
 from bench.native import Cipher, Frames
 from bench.pair import shake_hands
-from bench.peers.folders import TMPFS, file_name, make_source
+from bench.peers.directories import TMPFS, file_name, make_source
 from bench.peers.process import run
 from bench.peers.servers import secftp
 from bench.remote_end import ChannelSender, PlainSender, remote_end
@@ -138,11 +138,11 @@ class Served:
 def served():
     with ExitStack() as stack:
         place = TMPFS if TMPFS.is_dir() else None
-        folders = [
+        directories = [
             Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="secftp-bench-", dir=where))).resolve()
             for where in (place, None)
         ]
-        root, own = folders
+        root, own = directories
         key = own / "key"
         write_key_file(key)
         yield Served(stack.enter_context(secftp(root, key, own / "server.log")), root, own)

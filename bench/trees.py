@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from bench.peers import packages
 from bench.peers.commands import SSH_CIPHER
+from bench.peers.directories import directories
 from bench.peers.failure import BenchError
 from bench.peers.field import secftp_servers
-from bench.peers.folders import folders
 from bench.peers.machine import facts
 from bench.peers.process import run
 from bench.peers.servers import path_of, sshd
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from bench.peers.folders import Folders
+    from bench.peers.directories import Directories
 
-FOLDERS, FILE_BYTES = 20, 1024
+DIRECTORIES, FILE_BYTES = 20, 1024
 LIMIT_SECONDS = 300.0
 RSYNC, SCP = "rsync -a over ssh", "scp -r"
 RSYNC_TARGET, SCP_TARGET = 0.7, 1 / 6
@@ -49,10 +49,10 @@ class Mover(NamedTuple):
 
 def make_tree(top: Path, count: int) -> None:
     """Create `count` files of random bytes, evenly distributed over the directories, in the page cache."""
-    for number in range(FOLDERS):
+    for number in range(DIRECTORIES):
         directory = top / f"directory-{number:02}"
         directory.mkdir(parents=True)
-        for file in range(number, count, FOLDERS):
+        for file in range(number, count, DIRECTORIES):
             (directory / f"file-{file:06}").write_bytes(os.urandom(FILE_BYTES))
 
 
@@ -61,7 +61,7 @@ def contents(top: Path) -> dict[str, bytes]:
     return {str(path.relative_to(top)): path.read_bytes() for path in top.rglob("*") if path.is_file()}
 
 
-def ours(stack: contextlib.ExitStack, places: Folders, cipher: str) -> Iterator[Mover]:
+def ours(stack: contextlib.ExitStack, places: Directories, cipher: str) -> Iterator[Mover]:
     """Yield `secftp put` and `secftp get` of the directory."""
     sending, receiving = secftp_servers(stack, places)
     client = (sys.executable, "-P", "-m", "secftp.client")
@@ -72,7 +72,7 @@ def ours(stack: contextlib.ExitStack, places: Folders, cipher: str) -> Iterator[
     yield Mover(f"secftp {cipher}", "get", get)
 
 
-def over_ssh(stack: contextlib.ExitStack, places: Folders) -> Iterator[Mover]:
+def over_ssh(stack: contextlib.ExitStack, places: Directories) -> Iterator[Mover]:
     """The two that everybody has, through an sshd of our own."""
     ssh = stack.enter_context(sshd(places))
     source, target = places.source / "tree", places.target / "tree"
@@ -85,7 +85,7 @@ def over_ssh(stack: contextlib.ExitStack, places: Folders) -> Iterator[Mover]:
     yield Mover(RSYNC, "get", (*rsync, f"peer:{source}/", f"{target}/"))
 
 
-def once(mover: Mover, places: Folders, expected: dict[str, bytes] | None) -> float:
+def once(mover: Mover, places: Directories, expected: dict[str, bytes] | None) -> float:
     """Return the seconds of one run from a clean state; with `expected`, compare the result."""
     target = places.target / "tree"
     shutil.rmtree(target, ignore_errors=True)
@@ -95,7 +95,7 @@ def once(mover: Mover, places: Folders, expected: dict[str, bytes] | None) -> fl
     return seconds
 
 
-def measure(movers: list[Mover], places: Folders, rounds: int) -> dict[Mover, float]:
+def measure(movers: list[Mover], places: Directories, rounds: int) -> dict[Mover, float]:
     """Return the medians of all programs that work; a failure of secftp raises `BenchError`."""
     expected = contents(places.source / "tree")
     seconds: dict[Mover, list[float]] = {}
@@ -130,7 +130,7 @@ def show(medians: dict[Mover, float], count: int, cipher: str) -> None:
 
 def compare(count: int, rounds: int, cipher: str) -> None:
     """Measure everything and print it."""
-    with folders(count * FILE_BYTES) as places, contextlib.ExitStack() as stack:
+    with directories(count * FILE_BYTES) as places, contextlib.ExitStack() as stack:
         make_tree(places.source / "tree", count)
         movers = list(ours(stack, places, cipher))
         try:
@@ -140,7 +140,8 @@ def compare(count: int, rounds: int, cipher: str) -> None:
         source, target = str(places.source / "tree"), str(places.target / "tree")
         movers += [Mover("cp -r", way, (path_of("cp"), "-r", source, target)) for way in ("put", "get")]
         print(
-            f"\n{count} files of {FILE_BYTES} bytes in {FOLDERS} directories, medians of {rounds} rounds\n", flush=True
+            f"\n{count} files of {FILE_BYTES} bytes in {DIRECTORIES} directories, medians of {rounds} rounds\n",
+            flush=True,
         )
         show(measure(movers, places, rounds), count, cipher)
 
@@ -159,7 +160,7 @@ def main() -> None:
     print(f"processor: {machine['Processor']}\nlibcrypto: {machine['libcrypto']}\nsecftp: {machine['secftp']}")
     start = time.monotonic()
     try:
-        compare(max(FOLDERS, options.files), max(1, options.rounds), options.cipher)
+        compare(max(DIRECTORIES, options.files), max(1, options.rounds), options.cipher)
     except BenchError as failure:
         sys.exit(f"trees: {failure}")
     print(f"\nin {time.monotonic() - start:.0f} s")

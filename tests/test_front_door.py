@@ -68,7 +68,7 @@ def test_every_goal_of_the_makefile_is_phony():
 
 @pytest.fixture
 def machine(tmp_path):
-    """A checkout of its own, and a folder that is the whole PATH: the basic tools and what `command` adds."""
+    """A checkout of its own, and a directory that is the whole PATH: the basic tools and what `command` adds."""
     checkout, commands = tmp_path / "checkout", tmp_path / "bin"
     (checkout / "tools").mkdir(parents=True)
     (checkout / "csrc").mkdir()

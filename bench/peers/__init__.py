@@ -1,5 +1,5 @@
-"""secftp beside its peers: the same files moved on this machine by scp, sftp, rsync, curl from nginx, and others.
+"""Comparison with other programs: the same files transferred with scp, sftp, rsync, curl from nginx, and others.
 
-`python -m bench.peers` (or `make peers`) is the only entry. What must never happen here: a server of ours that is still
-running afterwards, or one of somebody else's that is not.
+Entry point: `python -m bench.peers` (or `make peers`). Invariants: servers started here are stopped, and other services
+of the machine keep running.
 """

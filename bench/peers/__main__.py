@@ -1,4 +1,4 @@
-"""`python -m bench.peers`: the arguments, the order of things, and what is printed and kept in build/peers/."""
+"""Command line of the comparison, `python -m bench.peers`; the results are also written to build/peers/."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import time
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from bench.peers import machine, packages
+from bench.peers.directories import directories, make_source, parse_size, size_name
 from bench.peers.failure import BenchError
 from bench.peers.field import field
-from bench.peers.folders import folders, make_source, parse_size, size_name
 from bench.peers.measure import measure
 from bench.peers.table import RATES_FROM, figures, table
 from bench.peers.targets import listing
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 RESULTS = machine.TOP / "build" / "peers"
 DEFAULT_SIZES = (1 << 10, 1 << 30)
 SMALL_ROUNDS, LARGE_ROUNDS = 9, 5
-# Of measuring; installing what is missing and making the files comes to that.
+# For measuring; excludes installing programs and creating files.
 DEFAULT_SECONDS = 290
 MIB = 1 << 20
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The exit code."""
+    """Run the comparison and return the exit code."""
     options = _options(arguments)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _stop_here)
@@ -61,15 +61,15 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--rounds", type=int, metavar="N", help=f"default: {SMALL_ROUNDS}, {LARGE_ROUNDS} from 1 MiB on"
     )
     parser.add_argument(
-        "--seconds", type=float, default=DEFAULT_SECONDS, help="begin no round that would end later (default: 290)"
+        "--seconds", type=float, default=DEFAULT_SECONDS, help="start no round that would end later (default: 290)"
     )
     parser.add_argument(
         "--only",
         action="append",
         metavar="TEXT",
-        help="repeatable: programs whose name begins so, for more rounds in the same time (default: all)",
+        help="only programs whose name begins with TEXT, for more rounds in the same time; repeatable (default: all)",
     )
-    parser.add_argument("--no-install", action="store_true", help="measure what is here, and install nothing")
+    parser.add_argument("--no-install", action="store_true", help="measure the installed programs only")
     options = parser.parse_args(arguments)
     options.size = sorted(set(options.size or DEFAULT_SIZES))
     return options
@@ -83,37 +83,37 @@ def _compare(options: argparse.Namespace) -> None:
     def leave_out(name: str, why: str) -> None:
         if name not in left_out:
             left_out[name] = why
-            _progress(f"left out: {name}: {why}")
+            _progress(f"skipped: {name}: {why}")
 
     end = time.monotonic() + options.seconds
-    with folders(max(options.size)) as places, field(places, leave_out) as everybody:
+    with directories(max(options.size)) as places, field(places, leave_out) as entrants:
         measured: dict[int, list[Samples]] = {}
         for number, size in enumerate(options.size):
             _progress(f"{size_name(size)}: warm-up, then rounds")
             now = time.monotonic()
             measured[size] = measure(
-                _chosen(everybody.contenders(make_source(places.source, size)), options.only),
+                _chosen(entrants.contenders(make_source(places.source, size)), options.only),
                 places.own / "client.log",
                 rounds=options.rounds or (LARGE_ROUNDS if size >= RATES_FROM else SMALL_ROUNDS),
                 deadline=now + (end - now) / (len(options.size) - number),
                 leave_out=leave_out,
             )
-        _show(_text(measured, everybody, left_out), measured, left_out)
+        _show(_text(measured, entrants, left_out), measured, left_out)
 
 
 def _chosen(contenders: Sequence[Contender], only: list[str] | None) -> list[Contender]:
     return [one for one in contenders if only is None or one.name.startswith(tuple(only))]
 
 
-def _text(measured: dict[int, list[Samples]], everybody: Field, left_out: dict[str, str]) -> str:
+def _text(measured: dict[int, list[Samples]], entrants: Field, left_out: dict[str, str]) -> str:
     facts = machine.facts() | {name: said for name in packages.VERSIONS if (said := packages.version(name))}
-    peak = everybody.server_peak()
+    peak = entrants.server_peak()
     parts = [
         *(table(size, samples) for size, samples in measured.items()),
         listing([figures(size, samples) for size, samples in measured.items()]),
-        "Peak memory is that of the largest process of the client's side"
+        "Peak memory is that of the largest client process"
         + (f"; of the secftp servers the larger one had {peak / MIB:.0f} MiB." if peak else "."),
-        "\n".join(f"Left out: {name}: {why}" for name, why in left_out.items()),
+        "\n".join(f"Skipped: {name}: {why}" for name, why in left_out.items()),
         "\n".join(f"{name}: {value}" for name, value in facts.items()),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -124,7 +124,7 @@ def _show(text: str, measured: dict[int, list[Samples]], left_out: dict[str, str
     RESULTS.mkdir(parents=True, exist_ok=True)
     (RESULTS / "peers.txt").write_text(text)
     (RESULTS / "peers.json").write_text(json.dumps(_record(measured, left_out), indent=1) + "\n")
-    _progress("kept as build/peers/peers.txt and, with every round, peers.json")
+    _progress("written to build/peers/peers.txt and, with every round, peers.json")
 
 
 def _record(measured: dict[int, list[Samples]], left_out: dict[str, str]) -> dict[str, Any]:
@@ -147,7 +147,7 @@ def _progress(text: str) -> None:
 
 
 def _stop_here(_number: int, _frame: object) -> NoReturn:
-    """SIGTERM and SIGHUP unwind like Ctrl-C: past all that takes a failure for one peer's, and through every `with`."""
+    """Unwind all context managers on SIGTERM and SIGHUP; BenchError handlers do not catch SystemExit."""
     raise SystemExit("peers: Stopped; all servers have been stopped.")
 
 

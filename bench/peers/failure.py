@@ -1,13 +1,13 @@
-"""The one exception of the benchmarks: a sentence for whoever ran them."""
+"""Exception of the benchmarks, with a message for the user."""
 
 from __future__ import annotations
 
 
 class BenchError(Exception):
-    """What went wrong, in one sentence, ready to be shown."""
+    """A failure, described by one sentence."""
 
 
 def reason(text: str) -> str:
-    """What a program said last, without the hint that may follow it: the most that one line can tell."""
+    """Return the last line of a program's output, without a hint that may follow it."""
     said = [line for raw in text.splitlines() if (line := raw.strip()) and not line.startswith("hint:")]
-    return said[-1][:200] if said else "it said nothing"
+    return said[-1][:200] if said else "no message"

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bench.peers.commands import Contender
-    from bench.peers.folders import Folders
+    from bench.peers.directories import Directories
     from bench.peers.process import Server
 
     LeaveOut = Callable[[str, str], None]
@@ -40,15 +40,15 @@ class Field(NamedTuple):
 
 
 @contextlib.contextmanager
-def field(folders: Folders, leave_out: LeaveOut) -> Iterator[Field]:
+def field(directories: Directories, leave_out: LeaveOut) -> Iterator[Field]:
     """The field, all servers running, for the length of a `with`."""
     makers: list[Callable[[Path], Iterator[Contender]]] = []
     with contextlib.ExitStack() as stack:
-        sending, receiving = secftp_servers(stack, folders)
-        makers.append(lambda source: commands.secftp(sending, receiving, source, folders))
+        sending, receiving = secftp_servers(stack, directories)
+        makers.append(lambda source: commands.secftp(sending, receiving, source, directories))
         for name, start in _PEERS.items():
             try:
-                makers += start(stack, folders)
+                makers += start(stack, directories)
             except BenchError as failure:
                 leave_out(name, str(failure))
         leave_out("croc", "not covered: it looks for the other side on every network of the machine")
@@ -58,56 +58,56 @@ def field(folders: Folders, leave_out: LeaveOut) -> Iterator[Field]:
         )
 
 
-def secftp_servers(stack: ExitStack, folders: Folders) -> tuple[servers.Secftp, servers.Secftp]:
-    """A server of ours for the source folder and one for the target folder, with one new key."""
-    key = folders.own / "secftp.key"
+def secftp_servers(stack: ExitStack, directories: Directories) -> tuple[servers.Secftp, servers.Secftp]:
+    """A server of ours for the source directory and one for the target directory, with one new key."""
+    key = directories.own / "secftp.key"
     keygen = [sys.executable, "-P", "-m", "secftp.client", "keygen", "--file", str(key)]
-    run(keygen, folders.own / "keygen.log", limit_seconds=KEYGEN_SECONDS)
+    run(keygen, directories.own / "keygen.log", limit_seconds=KEYGEN_SECONDS)
     return (
-        stack.enter_context(servers.secftp(folders.source, key, folders.own / "secftp-source.log")),
-        stack.enter_context(servers.secftp(folders.target, key, folders.own / "secftp-target.log")),
+        stack.enter_context(servers.secftp(directories.source, key, directories.own / "secftp-source.log")),
+        stack.enter_context(servers.secftp(directories.target, key, directories.own / "secftp-target.log")),
     )
 
 
-def _ssh(stack: ExitStack, folders: Folders) -> list[Callable[[Path], Iterator[Contender]]]:
+def _ssh(stack: ExitStack, directories: Directories) -> list[Callable[[Path], Iterator[Contender]]]:
     servers.require("scp", "sftp")
-    ssh = stack.enter_context(servers.sshd(folders))
+    ssh = stack.enter_context(servers.sshd(directories))
     makers: list[Callable[[Path], Iterator[Contender]]] = [
-        lambda source: commands.scp(ssh, source, folders),
-        lambda source: commands.sftp(ssh, source, folders),
+        lambda source: commands.scp(ssh, source, directories),
+        lambda source: commands.sftp(ssh, source, directories),
     ]
     if packages.find("rsync"):
-        makers.append(lambda source: commands.rsync_over_ssh(ssh, source, folders))
+        makers.append(lambda source: commands.rsync_over_ssh(ssh, source, directories))
     return makers
 
 
-def _rsync(stack: ExitStack, folders: Folders) -> list[Callable[[Path], Iterator[Contender]]]:
-    port = stack.enter_context(servers.rsync_daemon(folders))
-    return [lambda source: commands.rsync_daemon(port, source, folders)]
+def _rsync(stack: ExitStack, directories: Directories) -> list[Callable[[Path], Iterator[Contender]]]:
+    port = stack.enter_context(servers.rsync_daemon(directories))
+    return [lambda source: commands.rsync_daemon(port, source, directories)]
 
 
-def _nginx(stack: ExitStack, folders: Folders) -> list[Callable[[Path], Iterator[Contender]]]:
+def _nginx(stack: ExitStack, directories: Directories) -> list[Callable[[Path], Iterator[Contender]]]:
     servers.require("curl")
-    tls = stack.enter_context(servers.nginx(folders))
-    return [lambda source: commands.curl(tls, source, folders)]
+    tls = stack.enter_context(servers.nginx(directories))
+    return [lambda source: commands.curl(tls, source, directories)]
 
 
-def _wormhole(stack: ExitStack, folders: Folders) -> list[Callable[[Path], Iterator[Contender]]]:
+def _wormhole(stack: ExitStack, directories: Directories) -> list[Callable[[Path], Iterator[Contender]]]:
     servers.require("wormhole", "twist")
-    port = stack.enter_context(servers.mailbox(folders))
-    return [lambda source: commands.wormhole(port, source, folders)]
+    port = stack.enter_context(servers.mailbox(directories))
+    return [lambda source: commands.wormhole(port, source, directories)]
 
 
-def _iperf3(stack: ExitStack, folders: Folders) -> list[Callable[[Path], Iterator[Contender]]]:
-    port = stack.enter_context(servers.iperf3(folders))
+def _iperf3(stack: ExitStack, directories: Directories) -> list[Callable[[Path], Iterator[Contender]]]:
+    port = stack.enter_context(servers.iperf3(directories))
     return [lambda source: commands.iperf3(port, source)]
 
 
-def _cp(_stack: ExitStack, folders: Folders) -> list[Callable[[Path], Iterator[Contender]]]:
-    return [lambda source: commands.cp(source, folders)]
+def _cp(_stack: ExitStack, directories: Directories) -> list[Callable[[Path], Iterator[Contender]]]:
+    return [lambda source: commands.cp(source, directories)]
 
 
-_PEERS: dict[str, Callable[[ExitStack, Folders], list[Callable[[Path], Iterator[Contender]]]]] = {
+_PEERS: dict[str, Callable[[ExitStack, Directories], list[Callable[[Path], Iterator[Contender]]]]] = {
     "scp, sftp, rsync over ssh": _ssh,
     "rsync daemon": _rsync,
     "curl+nginx": _nginx,

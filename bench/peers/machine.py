@@ -1,6 +1,6 @@
-"""What a figure depends on: processor, its AES, operating system, libraries, and what of secftp was measured.
+"""Description of the environment: processor, its features, operating system, libraries, version of secftp.
 
-Nothing that names a machine: no host, no user, no path.
+Invariant: contains nothing that identifies the machine: no host name, user or path.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ FEATURES = ("aes", "vaes", "pclmulqdq", "vpclmulqdq", "sha_ni", "avx2", "avx512f
 
 
 def facts() -> dict[str, str]:
-    """All of it, as names and values for people."""
+    """Return everything, as names and values."""
     from secftp import __version__
     from secftp.record import libcrypto_version
 
@@ -35,33 +35,33 @@ def facts() -> dict[str, str]:
 
 
 def cpu_model(cpuinfo: str) -> str:
-    """The processor's name from a /proc/cpuinfo, or what Python knows of it."""
+    """Return the name of the processor from /proc/cpuinfo, or what Python reports."""
     found = re.search(r"^model name\s*:\s*(.+)$", cpuinfo, re.MULTILINE)
     return " ".join(found[1].split()) if found else platform.processor() or platform.machine()
 
 
 def cpu_features(cpuinfo: str) -> list[str]:
-    """Those of `FEATURES` that a /proc/cpuinfo names, in that order."""
+    """Return those of `FEATURES` that are in /proc/cpuinfo, in that order."""
     found = re.search(r"^(?:flags|Features)\s*:\s*(.+)$", cpuinfo, re.MULTILINE)
     flags = found[1].split() if found else []
     return [feature for feature in FEATURES if feature in flags]
 
 
 def short_release(release: str) -> str:
-    """`6.1` for a kernel's `6.1.0-18-amd64`: the rest is the maker's."""
+    """Return `6.1` for a kernel release `6.1.0-18-amd64`."""
     found = re.match(r"\d+(\.\d+)?", release)
     return found[0] if found else release
 
 
 def cores() -> int:
-    """How many processors this process may use."""
+    """Return the number of processors available to this process."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def commit() -> str:
-    """The short name of the commit that is checked out, `+` after it if product files differ from it."""
+    """Return the abbreviated hash of HEAD, followed by `+` if product files are modified."""
     name = _git("rev-parse", "--short=10", "HEAD")
     changed = _git("status", "--porcelain", "--untracked-files=no", "--", "secftp", "csrc", "build_ffi.py")
     return f"{name}{'+' if changed else ''}" if name else "unknown"

@@ -1,10 +1,10 @@
-"""Seconds and memory of contenders, in turn, so that a slow minute of the machine is slow for all.
+"""Measurement of time and memory, in turn, so that a slow phase of the machine affects all contenders.
 
-First a warm-up: each runs once, what arrived is compared with what was sent, its memory is followed, and whoever fails
-is left out with a reason. Then the rounds, each in an order of its own that is the same in every run. A fixed order
-would not do: a virtual machine gives memory that has been free for two seconds back to its host, and getting it back
-costs up to 2 s a GiB. With a fixed order it would hit the same contenders in every round. The target is removed before
-each run, outside the time. No round begins that would end after the deadline, but there are at least three.
+First a warm-up: each runs once, the received file is compared with the sent one, the memory is sampled, and programs
+that fail are skipped with a reason. Then the rounds, each in a pseudo-random order that is the same in every run. A
+fixed order would be unfair: some virtual machines return memory that has been free for two seconds to the host, and
+getting it back costs up to 2 s per GiB, which would hit the same contenders in every round. The target is removed
+before each run, untimed. No round starts that would end after the deadline, but there are at least three.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from random import Random
 from statistics import median
 from typing import TYPE_CHECKING
 
+from bench.peers.directories import same_content
 from bench.peers.failure import BenchError
-from bench.peers.folders import same_content
 from bench.peers.process import Run, run
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ LIMIT_SECONDS = 120.0
 
 @dataclass
 class Samples:
-    """What was measured of one contender: seconds of each round, bytes of its largest process (None: unknown)."""
+    """Measurements of a contender: seconds of each round, peak bytes of its largest process (None: unknown)."""
 
     contender: Contender
     peak: int | None = None
@@ -41,7 +41,7 @@ class Samples:
 
     @property
     def median(self) -> float:
-        """The median of its seconds."""
+        """The median of the seconds."""
         return median(self.seconds)
 
 
@@ -53,9 +53,9 @@ def measure(
     deadline: float,
     leave_out: Callable[[str, str], None],
 ) -> list[Samples]:
-    """Samples of all contenders that work, in their order; `deadline` is a time of `time.monotonic`.
+    """Return the samples of all contenders that work, in order; `deadline` is a time of `time.monotonic`.
 
-    `leave_out` hears name and reason of those that don't. A failure of secftp itself raises `BenchError`.
+    `leave_out` is called with the name of each that fails, and the reason. A failure of secftp raises `BenchError`.
     """
     competing = [Samples(contender) for contender in contenders]
     for samples in competing:
@@ -76,7 +76,7 @@ def measure(
 
 @contextlib.contextmanager
 def _fair(samples: Samples, leave_out: Callable[[str, str], None]) -> Iterator[None]:
-    """A peer that fails is out, with all its samples; secftp has no such way out."""
+    """Drop a contender that fails, with all its samples; a failure of secftp is an error."""
     try:
         yield
     except BenchError as failure:
@@ -88,9 +88,9 @@ def _fair(samples: Samples, leave_out: Callable[[str, str], None]) -> Iterator[N
 
 
 def once(contender: Contender, log: Path, *, warm_up: bool = False) -> Run:
-    """One run from a clean state; raises `BenchError` if the program fails or the size of what arrived is wrong.
+    """Run once from a clean state; raises `BenchError` if the program fails or the size of the result is wrong.
 
-    In the warm-up its memory is followed, and what arrived is compared byte by byte.
+    In the warm-up, the memory is sampled and the result is compared byte by byte.
     """
     target = contender.target
     if target is not None:
@@ -99,12 +99,12 @@ def once(contender: Contender, log: Path, *, warm_up: bool = False) -> Run:
     if target is not None:
         arrived = target.stat().st_size if target.exists() else None
         if arrived != contender.size:
-            raise BenchError(f"{contender.size} bytes were to arrive, and it was {arrived or 'none'}")
+            raise BenchError(f"expected {contender.size} bytes, received {arrived or 'none'}")
         if warm_up and not same_content(contender.source, target):
-            raise BenchError("what arrived is not what was sent")
+            raise BenchError("the received file differs from the sent one")
     return result
 
 
 def seconds_of(contender: Contender, result: Run) -> float:
-    """The seconds that count for this contender."""
+    """Return the seconds to report for this contender."""
     return contender.own_seconds(result.output) if contender.own_seconds else result.seconds

@@ -1,8 +1,8 @@
-"""The programs of the peers: where they are, which versions, and how they get here.
+"""Programs to compare with: location, version, and installation.
 
-What is missing is installed through apt where that is possible without asking anybody: as root, or where sudo needs no
-password. install.sh does it, and keeps the services that come with the packages from running. Whatever stays missing
-is no failure: the table goes without it, and one line says so.
+Missing programs are installed with apt where that is possible without a prompt: as root, or if sudo needs no password.
+install.sh does this, and keeps the services of the packages from starting. A program that is still missing is skipped,
+and reported in one line.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from textwrap import shorten
 from bench.peers.failure import reason
 
 INSTALLER = Path(__file__).with_name("install.sh")
-# Debian's name of the package that has a program.
+# Debian package of each program.
 PACKAGES = {
     "ssh": "openssh-client",
     "scp": "openssh-client",
@@ -32,7 +32,7 @@ PACKAGES = {
     "iperf3": "iperf3",
 }
 VERSION_COLUMNS = 70
-# How each tells its version; scp, sftp and sshd have that of ssh.
+# Option that prints the version; scp, sftp and sshd have that of ssh.
 VERSIONS = {
     "ssh": ("-V",),
     "rsync": ("--version",),
@@ -44,42 +44,42 @@ VERSIONS = {
 
 
 def find(program: str) -> str | None:
-    """The absolute path of a program, of one for administrators too; None if it is not here."""
+    """Return the absolute path of a program, searching sbin directories too; None if it is not installed."""
     places = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin", "/sbin"])
     found = shutil.which(program, path=places)
     return os.path.abspath(found) if found else None
 
 
 def missing(programs: tuple[str, ...]) -> list[str]:
-    """Those of the programs that are not here."""
+    """Return the programs that are not installed."""
     return [program for program in programs if find(program) is None]
 
 
 def needed_packages(programs: list[str]) -> list[str]:
-    """The packages that have these programs, each once."""
+    """Return the packages of these programs, without duplicates."""
     return list(dict.fromkeys(PACKAGES[program] for program in programs if program in PACKAGES))
 
 
 def install_missing() -> None:
-    """Install what the peers need and what is not here, if that is possible; else say in one line what to install."""
+    """Install missing programs if possible; otherwise print what to install."""
     packages = needed_packages(missing(tuple(PACKAGES)))
     if not packages:
         return
     wanted = " ".join(packages)
     rights = _rights()
     if rights is None or find("apt-get") is None:
-        _say(f"missing, and not to be installed from here: {wanted} (Debian's names)")
+        _say(f"missing, and can't be installed automatically: {wanted} (Debian packages)")
         return
     _say(f"installing with apt-get, without starting any service: {wanted}")
-    code, said = _run_to_its_end([*rights, "sh", str(INSTALLER), *packages])
+    code, said = _run_uninterrupted([*rights, "sh", str(INSTALLER), *packages])
     if code != 0:
         _say(f"apt-get failed: {reason(said)}")
 
 
-def _run_to_its_end(command: list[str]) -> tuple[int, str]:
-    """Exit code and output. Nothing ends it half-way: whoever breaks off here waits until it has tidied up."""
+def _run_uninterrupted(command: list[str]) -> tuple[int, str]:
+    """Return exit code and output. An interrupt takes effect only after the command has finished."""
     with tempfile.TemporaryFile("w+", errors="backslashreplace") as output:
-        # In a process group of its own Ctrl-C does not reach it.
+        # In its own process group it does not receive Ctrl-C.
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, process_group=0
         )
@@ -92,7 +92,7 @@ def _run_to_its_end(command: list[str]) -> tuple[int, str]:
 
 
 def version(program: str) -> str | None:
-    """The first line that a program says about its version; None if it is not here or does not say."""
+    """Return the first line of a program's version output; None if it is not installed or prints none."""
     path = find(program)
     if path is None:
         return None
@@ -113,13 +113,13 @@ def version(program: str) -> str | None:
 
 
 def first_line(text: str) -> str | None:
-    """The beginning of the first line that is not empty, with single blanks; None if there is none."""
+    """Return the first non-empty line, shortened and with single spaces; None if there is none."""
     lines = (" ".join(line.split()) for line in text.splitlines())
     return next((shorten(line, VERSION_COLUMNS, placeholder="") for line in lines if line), None)
 
 
 def _rights() -> list[str] | None:
-    """What goes before a command that needs root's rights; None if they can't be had without asking."""
+    """Return the command prefix for running as root; None if that requires a prompt."""
     if os.geteuid() == 0:
         return []
     sudo = find("sudo")

@@ -1,8 +1,8 @@
-"""Processes of ours: a client that is timed from start to end, and a server that is stopped whatever happens.
+"""Child processes: timed clients, and servers that are always stopped.
 
-Each child leads a session of its own, so that it has no terminal to ask on, and ending it ends all that it started in
-that session. What its servers fork into further sessions is found through the process tree before they are stopped.
-Nothing is ever ended by name. Output goes into files: no pipe can fill up, and no thread of ours takes time to read it.
+Each child leads its own session, so that it has no terminal to prompt on and can be killed with its children. Processes
+that servers fork into other sessions are found through the process tree before the servers are stopped. Invariant: no
+process is killed by name. Output goes to files, so that no pipe fills up and no thread has to read it.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 START_SECONDS = 20.0
 STOP_SECONDS = 10.0
 POLL_SECONDS = 0.02
-# How often a watched process is asked for its memory. Its kernel keeps the peak, so only the last moment can be missed.
+# Sampling interval of memory. The kernel records the peak, so only the last interval can be missed.
 WATCH_SECONDS = 0.002
-# Settings of whoever runs this must not change what is measured (without its bytecode kept, Python compiles each module
-# at each start, which no installed program does); messages that are parsed are in English.
+# Settings of the user must not affect the measurement (without bytecode caching, Python compiles each module at each
+# start, unlike an installed program); messages that are parsed have to be in English.
 ENVIRONMENT = {
     name: value
     for name, value in os.environ.items()
@@ -38,7 +38,7 @@ ENVIRONMENT |= {"LC_ALL": "C.UTF-8"}
 
 
 class Run(NamedTuple):
-    """One run of a client: wall-clock seconds of the whole process, what it said, its largest process in bytes."""
+    """Result of a client process: wall-clock seconds, output, peak memory of its largest process in bytes."""
 
     seconds: float
     output: str
@@ -46,9 +46,9 @@ class Run(NamedTuple):
 
 
 def run(command: Sequence[str], log: Path, *, limit_seconds: float, watch: bool = False) -> Run:
-    """Run a client to its end; raises `BenchError` if it fails or takes longer than `limit_seconds`.
+    """Run a client to completion; raises `BenchError` if it fails or takes longer than `limit_seconds`.
 
-    With `watch` its memory is followed, which takes processor time: not for a run whose seconds count.
+    With `watch` its memory is sampled, which takes CPU time and so distorts the seconds.
     """
     with log.open("wb") as output:
         start = time.perf_counter()
@@ -65,13 +65,13 @@ def run(command: Sequence[str], log: Path, *, limit_seconds: float, watch: bool 
             _kill_session(process)
     said = log.read_text(errors="backslashreplace")
     if process.returncode != 0:
-        late = f"it took longer than {limit_seconds:.0f} s" if seconds >= limit_seconds else reason(said)
+        late = f"timeout after {limit_seconds:.0f} s" if seconds >= limit_seconds else reason(said)
         raise BenchError(f"{Path(command[0]).name} ended with exit code {process.returncode}: {late}")
     return Run(seconds, said, peak[0] or None)
 
 
 class Server:
-    """A server process that has said, or shown by accepting a connection, that it is ready."""
+    """A server process that is ready to accept connections."""
 
     def __init__(self, process: subprocess.Popen[bytes], log: Path) -> None:
         self._process = process
@@ -83,15 +83,15 @@ class Server:
         return self._process.pid
 
     def log(self) -> str:
-        """All that it has said so far."""
+        """Return its output so far."""
         return self._log.read_text(errors="backslashreplace")
 
     def peak(self) -> int | None:
-        """The most memory it has had so far, in bytes; None where the system does not tell."""
+        """Return its peak memory so far, in bytes; None if unknown."""
         return peak_memory(self.pid)
 
     def wait_until_ready(self, is_ready: Callable[[str], bool]) -> None:
-        """Return as soon as `is_ready` says so of the log; raises `BenchError`."""
+        """Wait until `is_ready(log)` is true; raises `BenchError`."""
         end = time.monotonic() + START_SECONDS
         while not is_ready(self.log()):
             if self._process.poll() is not None or time.monotonic() > end:
@@ -99,7 +99,7 @@ class Server:
             time.sleep(POLL_SECONDS)
 
     def stop(self) -> None:
-        """End it and all that it started: politely, then by force."""
+        """Stop it and its descendants: with SIGTERM, then with SIGKILL."""
         family = [*descendants(self.pid), self.pid] if self._process.poll() is None else []
         for pid in reversed(family):
             with contextlib.suppress(ProcessLookupError):
@@ -116,7 +116,7 @@ class Server:
 
 @contextlib.contextmanager
 def serving(command: Sequence[str], log: Path, is_ready: Callable[[str], bool]) -> Iterator[Server]:
-    """A server for the length of a `with`; raises `BenchError` if it does not start."""
+    """Run a server as a context manager; raises `BenchError` if it does not start."""
     with log.open("wb") as output:
         server = Server(_start(command, output.fileno()), log)
     try:
@@ -127,7 +127,7 @@ def serving(command: Sequence[str], log: Path, is_ready: Callable[[str], bool]) 
 
 
 def descendants(pid: int) -> list[int]:
-    """All living descendants of a process, parents first; none where the system does not tell."""
+    """Return all living descendants of a process, parents first; an empty list if unknown."""
     try:
         children = [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     except OSError:
@@ -136,7 +136,7 @@ def descendants(pid: int) -> list[int]:
 
 
 def peak_memory(pid: int) -> int | None:
-    """The most memory that a living process has had, in bytes (VmHWM, proc(5)); None if that can't be known."""
+    """Return the peak memory of a living process in bytes (VmHWM, proc(5)); None if unknown."""
     try:
         return parse_peak(Path(f"/proc/{pid}/status").read_text())
     except OSError:
@@ -144,7 +144,7 @@ def peak_memory(pid: int) -> int | None:
 
 
 def parse_peak(status: str) -> int | None:
-    """VmHWM of a /proc/PID/status, in bytes; None for a process that has no memory any more."""
+    """Parse VmHWM in /proc/PID/status, in bytes; None for a process without memory."""
     found = re.search(r"^VmHWM:\s+(\d+) kB$", status, re.MULTILINE)
     return int(found[1]) * 1024 if found else None
 
@@ -164,14 +164,14 @@ def _start(command: Sequence[str], output: int) -> subprocess.Popen[bytes]:
 
 
 def _kill_session(process: subprocess.Popen[bytes]) -> None:
-    # The group bears the id of the child that leads it; the kernel gives that id to nobody else while a member lives.
+    # The group has the id of its leader; the kernel does not reuse that id while a member lives.
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
 
 
 @contextlib.contextmanager
 def _watched(pid: int) -> Iterator[list[int]]:
-    """Follows a process and its descendants; the list's one number is the largest peak, in bytes."""
+    """Sample a process and its descendants; yields a list with the largest peak in bytes."""
     peak, over = [0], threading.Event()
 
     def follow() -> None:

@@ -1,7 +1,7 @@
-"""The servers of the peers, each on a free loopback port with settings, keys and logs of its own.
+"""Servers to compare with, each on a free loopback port with its own configuration, keys and logs.
 
-Nothing of the machine's own configuration is read, and nothing of its running services is used or disturbed. All are
-context managers: leaving one stops its server. One that is not installed or does not start is a `BenchError`.
+The system's configuration is not read, and its running services are not used or disturbed. All are context managers:
+leaving one stops its server. A server that is not installed or does not start is a `BenchError`.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ from bench.peers.settings import LOOPBACK
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from bench.peers.folders import Folders
+    from bench.peers.directories import Directories
 
 LISTENING = re.compile(r"^!! \S+ Listening @ (\S+) on port (\d+)", re.MULTILINE)
-# A port can be taken by somebody else between our look and the server's start.
+# A free port can be taken by another process before the server starts.
 ATTEMPTS = 3
-# sshd as root wants this empty folder; the package's own service makes it at each start of the machine.
+# sshd as root requires this empty directory; the service of the package creates it at boot.
 PRIVILEGE_SEPARATION = Path("/run/sshd")
 
 
 class Secftp(NamedTuple):
-    """A server of ours: `place` is its HOST:PORT."""
+    """A secftp server: `place` is its HOST:PORT."""
 
     server: Server
     place: str
@@ -42,14 +42,14 @@ class Secftp(NamedTuple):
 
 
 class Ssh(NamedTuple):
-    """An sshd; `config` is what ssh needs to reach it as the host `peer`."""
+    """An sshd; `config` is the ssh configuration that has it as host `peer`."""
 
     server: Server
     config: Path
 
 
 class Tls(NamedTuple):
-    """An nginx that serves the source folder; `certificate` is the one to trust."""
+    """An nginx that serves the source directory; `certificate` is its trust anchor."""
 
     server: Server
     port: int
@@ -57,14 +57,14 @@ class Tls(NamedTuple):
 
 
 def require(*programs: str) -> None:
-    """Raise `BenchError` if one of the programs is not here."""
+    """Raise `BenchError` if one of the programs is not installed."""
     absent = missing(programs)
     if absent:
         raise BenchError(f"{' and '.join(absent)} not installed")
 
 
 def path_of(program: str) -> str:
-    """Where the program is; raises `BenchError` if it is not here."""
+    """Return the path of a program; raises `BenchError` if it is not installed."""
     require(program)
     return find(program) or program
 
@@ -80,9 +80,9 @@ sys.exit(main())
 
 @contextlib.contextmanager
 def secftp(root: Path, key: Path, log: Path, *more: str) -> Iterator[Secftp]:
-    """Our server for one folder; `more` are further options of its command line.
+    """Run a secftp server for a directory; `more` are further command-line options.
 
-    It lets this process look at its memory and descriptors, which it lets no other of its user do by itself.
+    Its memory and descriptors can be inspected by this process, which secftpd itself does not allow.
     """
     command = [sys.executable, "-P", "-c", _WATCHED, "0", "--host", LOOPBACK, "--root", str(root), "--key-file"]
     with serving([*command, str(key), *more], log, lambda said: bool(LISTENING.search(said))) as server:
@@ -92,49 +92,49 @@ def secftp(root: Path, key: Path, log: Path, *more: str) -> Iterator[Secftp]:
 
 
 @contextlib.contextmanager
-def sshd(folders: Folders) -> Iterator[Ssh]:
-    """An sshd that lets in whoever runs this, by a key made for it."""
+def sshd(directories: Directories) -> Iterator[Ssh]:
+    """Run an sshd that accepts the current user with a key generated for this purpose."""
     require("ssh", "sshd", "ssh-keygen")
-    host_key, user_key = folders.own / "host_key", folders.own / "user_key"
+    host_key, user_key = directories.own / "host_key", directories.own / "user_key"
     for key in (host_key, user_key):
         _run(path_of("ssh-keygen"), "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", str(key))
-    config = folders.own / "ssh_config"
+    config = directories.own / "ssh_config"
 
     def command(port: int) -> list[str]:
-        known_hosts = folders.own / "known_hosts"
+        known_hosts = directories.own / "known_hosts"
         known_hosts.write_text(f"[{LOOPBACK}]:{port} {host_key.with_suffix('.pub').read_text()}")
         config.write_text(settings.ssh(port, user_key, known_hosts))
-        file = folders.own / "sshd_config"
+        file = directories.own / "sshd_config"
         file.write_text(settings.sshd(port, host_key, user_key))
-        # sshd runs itself again for each connection, so it wants its absolute path.
+        # sshd re-executes itself for each connection, so it requires its absolute path.
         return [path_of("sshd"), "-D", "-e", "-f", str(file)]
 
     with (
-        _privilege_separation_folder(),
-        _on_a_free_port(command, folders.own / "sshd.log", "Server listening on ") as (server, _),
+        _privilege_separation_directory(),
+        _on_a_free_port(command, directories.own / "sshd.log", "Server listening on ") as (server, _),
     ):
         yield Ssh(server, config)
 
 
 @contextlib.contextmanager
-def rsync_daemon(folders: Folders) -> Iterator[int]:
-    """An rsync daemon with the modules `source` and `target`, in clear and for everybody; yields its port."""
+def rsync_daemon(directories: Directories) -> Iterator[int]:
+    """Run an rsync daemon with the modules `source` and `target`, without authentication; yields its port."""
 
     def command(port: int) -> list[str]:
-        file = folders.own / "rsyncd.conf"
-        file.write_text(settings.rsyncd(folders))
+        file = directories.own / "rsyncd.conf"
+        file.write_text(settings.rsyncd(directories))
         where = [f"--address={LOOPBACK}", f"--port={port}", f"--config={file}"]
         return [path_of("rsync"), "--daemon", "--no-detach", *where]
 
-    with _on_a_free_port(command, folders.own / "rsyncd.log") as (_, port):
+    with _on_a_free_port(command, directories.own / "rsyncd.log") as (_, port):
         yield port
 
 
 @contextlib.contextmanager
-def nginx(folders: Folders) -> Iterator[Tls]:
-    """An nginx with TLS 1.3 alone and a certificate of its own."""
+def nginx(directories: Directories) -> Iterator[Tls]:
+    """Run an nginx with TLS 1.3 only and its own certificate."""
     require("nginx", "openssl")
-    certificate, key = folders.own / "certificate.pem", folders.own / "certificate.key"
+    certificate, key = directories.own / "certificate.pem", directories.own / "certificate.key"
     _run(
         *(path_of("openssl"), "req", "-x509", "-noenc", "-days", "2", "-subj", "/CN=localhost"),
         *("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-addext", f"subjectAltName=IP:{LOOPBACK}"),
@@ -142,35 +142,35 @@ def nginx(folders: Folders) -> Iterator[Tls]:
     )
 
     def command(port: int) -> list[str]:
-        file = folders.own / "nginx.conf"
-        file.write_text(settings.nginx(port, folders, certificate, key))
-        return [path_of("nginx"), "-e", "stderr", "-p", str(folders.own), "-c", str(file)]
+        file = directories.own / "nginx.conf"
+        file.write_text(settings.nginx(port, directories, certificate, key))
+        return [path_of("nginx"), "-e", "stderr", "-p", str(directories.own), "-c", str(file)]
 
-    with _on_a_free_port(command, folders.own / "nginx.log") as (server, port):
+    with _on_a_free_port(command, directories.own / "nginx.log") as (server, port):
         yield Tls(server, port, certificate)
 
 
 @contextlib.contextmanager
-def iperf3(folders: Folders) -> Iterator[int]:
-    """An iperf3 server; yields its port."""
+def iperf3(directories: Directories) -> Iterator[int]:
+    """Run an iperf3 server; yields its port."""
 
     def command(port: int) -> list[str]:
         return [path_of("iperf3"), "--server", "--bind", LOOPBACK, "--port", str(port), "--forceflush"]
 
-    with _on_a_free_port(command, folders.own / "iperf3.log", "Server listening on ") as (_, port):
+    with _on_a_free_port(command, directories.own / "iperf3.log", "Server listening on ") as (_, port):
         yield port
 
 
 @contextlib.contextmanager
-def mailbox(folders: Folders) -> Iterator[int]:
-    """A mailbox server, through which the two ends of magic-wormhole find each other; yields its port."""
+def mailbox(directories: Directories) -> Iterator[int]:
+    """Run a mailbox server for magic-wormhole; yields its port."""
 
     def command(port: int) -> list[str]:
-        database = folders.own / f"mailbox-{port}.sqlite"
+        database = directories.own / f"mailbox-{port}.sqlite"
         endpoint = f"tcp:{port}:interface={LOOPBACK}"
         return [path_of("twist"), "wormhole-mailbox", f"--port={endpoint}", f"--channel-db={database}"]
 
-    with _on_a_free_port(command, folders.own / "mailbox.log") as (_, port):
+    with _on_a_free_port(command, directories.own / "mailbox.log") as (_, port):
         yield port
 
 
@@ -178,7 +178,7 @@ def mailbox(folders: Folders) -> Iterator[int]:
 def _on_a_free_port(
     command: Callable[[int], list[str]], log: Path, ready: str | None = None
 ) -> Iterator[tuple[Server, int]]:
-    """Start a server on a free port; ready when it says `ready`, or, without that, when it accepts a connection."""
+    """Run a server on a free port; it is ready when it prints `ready` or, without that, accepts a connection."""
     with contextlib.ExitStack() as stack:
         for attempt in range(1, ATTEMPTS + 1):
             port = free_port()
@@ -197,7 +197,7 @@ def _on_a_free_port(
 
 
 def free_port() -> int:
-    """A TCP port on which nobody listens."""
+    """Return a free TCP port."""
     with socket.create_server((LOOPBACK, 0)) as listener:
         return int(listener.getsockname()[1])
 
@@ -219,7 +219,7 @@ def _run(*command: str) -> None:
 
 
 @contextlib.contextmanager
-def _privilege_separation_folder() -> Iterator[None]:
+def _privilege_separation_directory() -> Iterator[None]:
     if os.geteuid() != 0 or PRIVILEGE_SEPARATION.exists():
         yield
         return

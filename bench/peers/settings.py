@@ -1,7 +1,7 @@
-"""The configuration files of the peers' servers, as texts: nothing here touches the machine.
+"""Configuration files of the servers to compare with, as strings.
 
-Where a setting matters for speed it is the faster one for the peer: sshd without PAM and with the sftp server built
-in, nginx with sendfile and without a log of requests. Every path stands in quotes, for folders with blanks.
+Settings that affect performance favour the server: sshd without PAM and with the internal sftp server, nginx with
+sendfile and without an access log. All paths are quoted, since they may contain spaces.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from bench.peers.folders import Folders
+    from bench.peers.directories import Directories
 
 LOOPBACK = "127.0.0.1"
-# OpenSSH's own default has no CBC any more.
+# The default of OpenSSH no longer includes CBC.
 SSH_CIPHERS = "aes128-gcm@openssh.com,aes256-gcm@openssh.com,chacha20-poly1305@openssh.com,aes128-cbc"
 SHADOW = Path("/etc/shadow")
 
 
 def sshd(port: int, host_key: Path, user_key: Path) -> str:
-    """sshd_config(5): the user who runs this and nobody else, by one key."""
+    """Return sshd_config(5) that accepts only the current user, with one key."""
     user = _user()
     return f"""\
 Port {port}
@@ -31,7 +31,7 @@ HostKey "{host_key}"
 AuthorizedKeysFile "{user_key}.pub"
 AllowUsers {user}
 PidFile none
-# The folder above is a temporary one, beneath one that all may write.
+# The parent is a temporary directory in a world-writable one.
 StrictModes no
 PasswordAuthentication no
 KbdInteractiveAuthentication no
@@ -45,7 +45,7 @@ Subsystem sftp internal-sftp
 
 
 def ssh(port: int, user_key: Path, known_hosts: Path) -> str:
-    """ssh_config(5): the host `peer`."""
+    """Return ssh_config(5) for the host `peer`."""
     return f"""\
 Host peer
   HostName {LOOPBACK}
@@ -63,27 +63,27 @@ Host peer
 """
 
 
-def rsyncd(folders: Folders) -> str:
-    """rsyncd.conf(5): the modules `source` and `target`."""
-    # As root it would otherwise become nobody, who may not look into our folders.
+def rsyncd(directories: Directories) -> str:
+    """Return rsyncd.conf(5) with the modules `source` and `target`."""
+    # As root it would otherwise switch to the user nobody, who has no access to the directories.
     user = f"uid = {os.geteuid()}\ngid = {os.getegid()}\n" if os.geteuid() == 0 else ""
     return f"""\
 {user}use chroot = no
 pid file =
 [source]
-path = {folders.source}
+path = {directories.source}
 read only = yes
 [target]
-path = {folders.target}
+path = {directories.target}
 read only = no
 """
 
 
-def nginx(port: int, folders: Folders, certificate: Path, key: Path) -> str:
-    """nginx.conf: TLS 1.3 alone, the source folder, one worker, no file outside our folders."""
+def nginx(port: int, directories: Directories, certificate: Path, key: Path) -> str:
+    """Return nginx.conf: TLS 1.3 only, the source directory, one worker, no files outside the given directories."""
     user = f"user {_user()} {grp.getgrgid(os.getegid()).gr_name};" if os.geteuid() == 0 else ""
     temporary = "\n".join(
-        f'  {kind}_temp_path "{folders.own}/nginx-{kind}";'
+        f'  {kind}_temp_path "{directories.own}/nginx-{kind}";'
         for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )
     return f"""\
@@ -91,7 +91,7 @@ def nginx(port: int, folders: Folders, certificate: Path, key: Path) -> str:
 daemon off;
 worker_processes 1;
 error_log stderr;
-pid "{folders.own}/nginx.pid";
+pid "{directories.own}/nginx.pid";
 events {{ worker_connections 64; }}
 http {{
 {temporary}
@@ -103,14 +103,14 @@ http {{
     ssl_protocols TLSv1.3;
     ssl_certificate "{certificate}";
     ssl_certificate_key "{key}";
-    root "{folders.source}";
+    root "{directories.source}";
   }}
 }}
 """
 
 
 def _user() -> str:
-    """The name of this user; its number where the system knows no name, as in many containers."""
+    """Return the user name, or the user id if it has no name, as in many containers."""
     try:
         return pwd.getpwuid(os.geteuid()).pw_name
     except KeyError:
@@ -118,7 +118,7 @@ def _user() -> str:
 
 
 def _is_locked(user: str) -> bool:
-    """Whether sshd leaves this account to PAM: a password that begins with `!` (sshd(8), AUTHENTICATION)."""
+    """Return whether the account is locked, so that sshd requires PAM: password with `!` (sshd(8), AUTHENTICATION)."""
     try:
         lines = SHADOW.read_text().splitlines()
     except OSError:

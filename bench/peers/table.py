@@ -1,14 +1,14 @@
-"""The figures as text: one table a size, then the list of ratios that were asked for.
+"""Result tables as text, one per size.
 
-Rates are decimal (1 MB is 10**6 bytes); a ratio above 1 in the table means faster than secftp with aes128 the same
-way. The machine's limits have no way of their own and are compared with writing.
+Rates are decimal (1 MB is 10**6 bytes); a ratio above 1 means faster than secftp with aes128 in the same direction. The
+limits of the machine have no direction and are compared with writing.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from bench.peers.folders import size_name
+from bench.peers.directories import size_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from bench.peers.measure import Samples
 
 BASE = "secftp aes128"
-# Below this a rate says nothing: it is all start-up, and seconds are shown as milliseconds.
+# Below this size startup dominates: no rates, and times in milliseconds.
 RATES_FROM = 1 << 20
 WAYS = ("write", "read", "copy", "stream")
 HEADER = ("way", "program", "time", "min", "max", "MB/s", f"x {BASE}", "peak MiB")
@@ -24,25 +24,25 @@ LEFT = 2
 
 
 class Figures(NamedTuple):
-    """Medians of one size, by program and way."""
+    """Medians for one size, by program and direction."""
 
     size: int
     seconds: Mapping[tuple[str, str], float]
 
     def speed(self, fast: tuple[str, str], slow: tuple[str, str]) -> float | None:
-        """How many times as fast the first is as the second; None if one of them was not measured."""
+        """Return how many times as fast the first is as the second; None if one of them was not measured."""
         if fast not in self.seconds or slow not in self.seconds:
             return None
         return self.seconds[slow] / self.seconds[fast]
 
 
 def figures(size: int, measured: Sequence[Samples]) -> Figures:
-    """The medians of what was measured with files of one size."""
+    """Return the medians for one size."""
     return Figures(size, {(item.contender.name, item.contender.way): item.median for item in measured})
 
 
 def table(size: int, measured: Sequence[Samples]) -> str:
-    """All that was measured with files of one size, the fastest of each way first."""
+    """Return the table for one size, the fastest of each direction first."""
     medians = figures(size, measured)
     ordered = sorted(measured, key=lambda item: (WAYS.index(item.contender.way), item.median))
     rounds = len(measured[0].seconds) if measured else 0
@@ -51,7 +51,7 @@ def table(size: int, measured: Sequence[Samples]) -> str:
 
 
 def aligned(rows: Sequence[Sequence[str]], left: int = LEFT) -> str:
-    """Rows of equal length as lines; the first `left` columns are aligned to the left, the rest to the right."""
+    """Format rows as aligned lines; the first `left` columns are left-aligned, the rest right-aligned."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
         "  ".join(
@@ -63,7 +63,7 @@ def aligned(rows: Sequence[Sequence[str]], left: int = LEFT) -> str:
 
 
 def shown_time(seconds: float, size: int) -> str:
-    """Seconds with three digits, or milliseconds for files that are all start-up."""
+    """Format a time in seconds, or in milliseconds for small files."""
     return f"{seconds:.3f} s" if size >= RATES_FROM else f"{seconds * 1e3:.1f} ms"
 
 

@@ -1,14 +1,14 @@
-"""The ratios that the project has set itself, and what was measured of each.
+"""Performance targets of the project, as ratios to other programs, and their measured values.
 
-For large files a ratio is of rates: at least the target. For small ones it is of whole processes' times: at most the
-target. A ratio whose other side was left out is shown as not measured, and never dropped.
+For large files a target is a minimum ratio of rates; for small ones a maximum ratio of process times. A target that was
+not measured is shown as such.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from bench.peers.folders import size_name
+from bench.peers.directories import size_name
 from bench.peers.table import RATES_FROM, aligned
 
 if TYPE_CHECKING:
@@ -21,13 +21,13 @@ HEADER = ("file", "ratio", "way", "measured", "target", "")
 
 
 class Target(NamedTuple):
-    """`ours` against `other`: at least `bound` as a ratio of rates, or, if `small`, at most as one of times."""
+    """`ours` compared with `other`: minimum ratio of rates or, if `small`, maximum ratio of times."""
 
     ours: str
     other: str
     bound: float
     ways: tuple[str, ...] = BOTH
-    other_way: str | None = None  # where the other goes another way
+    other_way: str | None = None  # if the other has another direction
     small: bool = False
 
 
@@ -47,7 +47,7 @@ TARGETS = (
 
 
 class Outcome(NamedTuple):
-    """One target, one way: the ratio that was measured, None if one side is missing."""
+    """Measured ratio of a target in one direction; None if one side is missing."""
 
     target: Target
     way: str
@@ -55,31 +55,31 @@ class Outcome(NamedTuple):
 
     @property
     def met(self) -> bool | None:
-        """Whether the target is met; None if that is not known."""
+        """Whether the target is met; None if unknown."""
         if self.measured is None:
             return None
         return self.measured <= self.target.bound if self.target.small else self.measured >= self.target.bound
 
 
 def outcomes(figures: Figures) -> list[Outcome]:
-    """What became of all targets that are about files of this size."""
+    """Return the outcomes of all targets for this size."""
     small = figures.size < RATES_FROM
     return [_outcome(target, way, figures) for target in TARGETS if target.small == small for way in target.ways]
 
 
 def rows(figures: Figures) -> list[tuple[str, ...]]:
-    """The outcomes as rows that belong beneath `HEADER`."""
+    """Return the outcomes as rows for `HEADER`."""
     return [_row(figures.size, outcome) for outcome in outcomes(figures)]
 
 
 def listing(all_figures: Sequence[Figures]) -> str:
-    """The outcomes for all sizes as one list."""
+    """Return the table of outcomes for all sizes."""
     return aligned([HEADER, *(row for figures in all_figures for row in rows(figures))], left=3)
 
 
 def _outcome(target: Target, way: str, figures: Figures) -> Outcome:
     ours, other = (target.ours, way), (target.other, target.other_way or way)
-    # A ratio of rates is the inverse of that of times.
+    # The ratio of rates is the inverse of the ratio of times.
     measured = figures.speed(other, ours) if target.small else figures.speed(ours, other)
     return Outcome(target, way, measured)
 

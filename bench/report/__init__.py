@@ -1,6 +1,5 @@
-"""The results document: seconds of reading and writing small, middling and large files with each cipher.
+"""Results document: seconds for reading and writing small, medium and large files with each cipher.
 
-`python -m bench.report` (or `make report`) measures, and draws what it measured beside what the original published.
-What must never happen here: a comparison of the two that says more than two columns of figures can, for the original
-was measured on other machines and a network of its own.
+`python -m bench.report` (or `make report`) measures, and plots the results together with the published figures of the
+original system. Those were measured on other machines and another network, so no ratios between the two are given.
 """

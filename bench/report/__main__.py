@@ -1,4 +1,4 @@
-"""`python -m bench.report`: measures, writes build/report/, and renews the README's picture."""
+"""Command line of the report: measures, writes build/report/, and updates the figure of the README."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, NoReturn
 
 from bench.peers import commands, machine
 from bench.peers.commands import program_name
+from bench.peers.directories import directories, make_source, parse_size, size_name
 from bench.peers.failure import BenchError
 from bench.peers.field import secftp_servers
-from bench.peers.folders import folders, make_source, parse_size, size_name
 from bench.peers.measure import measure
 from bench.report.page import page
 from bench.report.published import CIPHERS, SIZES, Place
@@ -26,16 +26,16 @@ if TYPE_CHECKING:
 
     from bench.peers.commands import Contender
 
-FOLDER = machine.TOP / "build" / "report"
+DIRECTORY = machine.TOP / "build" / "report"
 PICTURES = machine.TOP / "docs" / "pictures"
 SMALL_ROUNDS, LARGE_ROUNDS = 21, 7
 LARGE_FROM = 1 << 26
-# Of measuring one size.
+# Time limit for one size.
 SECONDS = 90.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The exit code."""
+    """Run the report and return the exit code."""
     options = _options(arguments)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _stop_here)
@@ -52,9 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench.report", description="Measure secftp and draw the results.")
-    parser.add_argument(
-        "--size", type=parse_size, action="append", metavar="SIZE", help="such as 64MiB; repeatable; for trials"
-    )
+    parser.add_argument("--size", type=parse_size, action="append", metavar="SIZE", help="such as 64MiB; repeatable")
     parser.add_argument(
         "--rounds", type=int, metavar="N", help=f"default: {SMALL_ROUNDS}, {LARGE_ROUNDS} for large files"
     )
@@ -64,7 +62,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _report(sizes: list[int], rounds: int | None) -> None:
-    # Before minutes of measuring, not after them.
+    # Fail before the measurement, which takes minutes.
     try:
         from bench.report import documents, plots
     except ImportError as problem:
@@ -72,25 +70,25 @@ def _report(sizes: list[int], rounds: int | None) -> None:
     results = Results(_measure(sizes, rounds), machine.facts())
     figures = {"seconds": plots.seconds_figure(results), "rates": plots.rates_figure(results)}
     pictures = {name: documents.svg(figure) for name, figure in figures.items()}
-    FOLDER.mkdir(parents=True, exist_ok=True)
+    DIRECTORY.mkdir(parents=True, exist_ok=True)
     for name, figure in figures.items():
-        figure.savefig(FOLDER / f"{name}.png")
-        (FOLDER / f"{name}.svg").write_text(pictures[name], encoding="utf-8")
-    documents.write_pdf(FOLDER / "report.pdf", results, figures)
-    (FOLDER / "report.html").write_text(page(results, pictures), encoding="utf-8")
-    (FOLDER / "report.txt").write_text(documents.text(results), encoding="utf-8")
-    (FOLDER / "report.json").write_text(_record(results), encoding="utf-8")
+        figure.savefig(DIRECTORY / f"{name}.png")
+        (DIRECTORY / f"{name}.svg").write_text(pictures[name], encoding="utf-8")
+    documents.write_pdf(DIRECTORY / "report.pdf", results, figures)
+    (DIRECTORY / "report.html").write_text(page(results, pictures), encoding="utf-8")
+    (DIRECTORY / "report.txt").write_text(documents.text(results), encoding="utf-8")
+    (DIRECTORY / "report.json").write_text(_record(results), encoding="utf-8")
     if tuple(sizes) == SIZES:
-        shutil.copyfile(FOLDER / "seconds.png", PICTURES / "report.png")
+        shutil.copyfile(DIRECTORY / "seconds.png", PICTURES / "report.png")
     print(documents.text(results), flush=True)
-    _progress("kept in build/report/: report.html, report.pdf, report.txt, report.json, pictures as PNG and SVG")
+    _progress("written to build/report/: report.html, report.pdf, report.txt, report.json, figures as PNG and SVG")
 
 
 def _measure(sizes: list[int], rounds: int | None) -> dict[Place, list[float]]:
-    """Seconds of every run, each size's ciphers and ways in turn."""
+    """Return the seconds of every run; ciphers and directions of a size alternate."""
     seconds: dict[Place, list[float]] = {}
     with contextlib.ExitStack() as stack:
-        places = stack.enter_context(folders(max(sizes)))
+        places = stack.enter_context(directories(max(sizes)))
         sending, receiving = secftp_servers(stack, places)
         for size in sizes:
             _progress(f"{size_name(size)}: warm-up, then rounds")
@@ -100,14 +98,14 @@ def _measure(sizes: list[int], rounds: int | None) -> dict[Place, list[float]]:
                 places.own / "client.log",
                 rounds=rounds or (LARGE_ROUNDS if size >= LARGE_FROM else SMALL_ROUNDS),
                 deadline=time.monotonic() + SECONDS,
-                leave_out=lambda _name, _why: None,  # secftp can't be left out
+                leave_out=lambda _name, _why: None,  # secftp is never skipped
             )
             seconds |= {_place(item.contender): item.seconds for item in measured}
     return seconds
 
 
 def _by_file(contenders: Iterable[Contender]) -> Iterator[Contender]:
-    """Without those that go through pipes."""
+    """Return the contenders that use files, not pipes."""
     names = {program_name(cipher) for cipher in CIPHERS}
     return (contender for contender in contenders if contender.name in names)
 
@@ -127,7 +125,7 @@ def _progress(text: str) -> None:
 
 
 def _stop_here(_number: int, _frame: object) -> NoReturn:
-    """SIGTERM and SIGHUP unwind like Ctrl-C: past all that takes a failure for one peer's, and through every `with`."""
+    """Unwind all context managers on SIGTERM and SIGHUP; BenchError handlers do not catch SystemExit."""
     raise SystemExit("report: Stopped; the servers have been stopped.")
 
 

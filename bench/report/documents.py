@@ -1,4 +1,4 @@
-"""The documents that are not for a browser: the table as plain text, the PDF, and the pictures as SVG."""
+"""Report as plain text and PDF, and figures as SVG."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ LANDSCAPE_INCHES = (11.69, 8.27)
 
 
 def text(results: Results) -> str:
-    """The table, how it was measured, and on what."""
+    """Return the table, the method and the environment as text."""
     facts = "\n".join(f"{name}: {value}" for name, value in results.facts.items())
     parts = [TITLE, aligned([HEADER, *rows(results)]), textwrap.fill(method(results), TEXT_COLUMNS), facts]
     return "\n\n".join(parts) + "\n"
 
 
 def write_pdf(path: Path, results: Results, figures: Mapping[str, Figure]) -> None:
-    """A page for each picture, and one for the table."""
+    """Write a PDF with a page for each figure and one for the table."""
     with PdfPages(path, metadata={"Title": TITLE, "CreationDate": None}) as pages:
         for figure in figures.values():
             pages.savefig(figure)
@@ -45,7 +45,7 @@ def write_pdf(path: Path, results: Results, figures: Mapping[str, Figure]) -> No
 
 
 def svg(figure: Figure) -> str:
-    """A picture as SVG, letters as outlines, without a date."""
+    """Return a figure as SVG, with text as outlines and without a date."""
     file = io.StringIO()
     figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
     return file.getvalue()

@@ -1,4 +1,4 @@
-"""The HTML page, which needs no other file: table, method, facts, and the pictures inside it as SVG."""
+"""Report as a self-contained HTML page: table, method, environment, and inline SVG figures."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ td small { display: block; color: #666; } .theirs { color: #a84800; }
 
 
 def page(results: Results, pictures: Mapping[str, str]) -> str:
-    """The HTML page; `pictures` are SVG documents by their names, which are words."""
+    """Return the HTML page; `pictures` maps names to SVG documents."""
     shown = "\n".join(
         f'<figure role="img" aria-label="{html.escape(name)}">\n{inline_svg(document, name)}\n</figure>'
         for name, document in pictures.items()
@@ -60,7 +60,7 @@ def page(results: Results, pictures: Mapping[str, str]) -> str:
 
 
 def inline_svg(document: str, name: str) -> str:
-    """The `svg` element of a document, its ids made its own: those of two pictures in one page must differ."""
+    """Return the `svg` element of a document with prefixed ids, which have to be unique in a page."""
     element = document[document.index("<svg") :].strip()
     element = re.sub(r"""\bid="([^"]+)\"""", rf'id="{name}-\1"', element)
     element = re.sub(r"""\bhref="#([^"]+)\"""", rf'href="#{name}-\1"', element)

@@ -1,8 +1,8 @@
-"""The two pictures: seconds of every size, way and cipher; and the rates of the largest file.
+"""Figures: seconds for every size, direction and cipher; rates for the largest file.
 
-Seconds span four powers of ten, so their axis is logarithmic; rates are bars, so theirs begins at zero. Ours and the
-original's differ by colour (Okabe and Ito's, which all eyes can tell apart) and by form, and each figure stands beside
-its mark, so that nobody has to measure against an axis.
+Seconds span four orders of magnitude, so their axis is logarithmic; rates are bars, so their axis starts at zero.
+secftp and the original system differ in colour (the colour-blind-safe palette of Okabe and Ito) and in shape, and each
+mark is labelled with its value.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import matplotlib.pyplot as plt
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from bench.peers.folders import size_name
+from bench.peers.directories import size_name
 from bench.report.published import CIPHERS, ORIGINAL_BYTES, ORIGINAL_NAMES, ORIGINAL_SECONDS, WAYS, Place
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 BLUE, VERMILION, GREY, INK = "#0072B2", "#D55E00", "#BBBBBB", "#222222"
 STYLE: dict[Any, Any] = {
     "font.size": 10,
-    "font.family": "DejaVu Sans",  # comes with matplotlib, so pictures are the same everywhere
+    "font.family": "DejaVu Sans",  # part of matplotlib, so the figures are the same everywhere
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.spines.left": False,
@@ -39,31 +39,31 @@ STYLE: dict[Any, Any] = {
     "xtick.color": INK,
     "ytick.color": INK,
     "ytick.major.size": 0,
-    "svg.hashsalt": "secftp",  # the same figures give the same file
+    "svg.hashsalt": "secftp",  # reproducible output
     "savefig.dpi": 160,
 }
 TITLES = {"write": "Writing to the server", "read": "Reading from the server"}
 OURS, THEIRS = "secftp, this machine over loopback", "original, as published: its own network and machines"
-# Between the groups of two sizes, in rows.
+# Between groups of sizes, in rows.
 GAP = 0.9
 
 
 def seconds_figure(results: Results) -> Figure:
-    """Seconds of all that was measured, beside the original's; a panel for each way."""
+    """Plot all seconds and those of the original system; one panel per direction."""
     with plt.rc_context(STYLE):
         figure, panels = plt.subplots(1, 2, sharey=True, figsize=(11, 5.6))
         figure.subplots_adjust(left=0.14, right=0.98, top=0.80, bottom=0.19, wspace=0.06)
         for axes, way in zip(panels, WAYS, strict=True):
             _seconds_panel(axes, results, way)
         _label_rows(panels[0], results)
-        _head(figure, "Seconds to move a file, start-up included: less is better")
+        _head(figure, "Seconds to move a file, including startup: lower is better")
         _legend(figure, ("o", BLUE, OURS), ("D", VERMILION, THEIRS))
         _foot(figure, results)
     return figure
 
 
 def rates_figure(results: Results) -> Figure:
-    """MB/s of the largest file; a panel for each way."""
+    """Plot the MB/s of the largest file; one panel per direction."""
     size = results.sizes[-1]
     with plt.rc_context(STYLE):
         figure, panels = plt.subplots(1, 2, sharex=True, sharey=True, figsize=(11, 4.2))
@@ -71,14 +71,14 @@ def rates_figure(results: Results) -> Figure:
         for axes, way in zip(panels, WAYS, strict=True):
             _rates_panel(axes, results, size, way)
         panels[0].set_xlim(0, panels[0].get_xlim()[1] * 1.1)
-        _head(figure, f"Rate of a {size_name(size)} file, whole process: more is better")
+        _head(figure, f"Rate of a {size_name(size)} file, whole process: higher is better")
         _legend(figure, ("s", BLUE, OURS), ("s", VERMILION, THEIRS))
         _foot(figure, results)
     return figure
 
 
 def row_positions(sizes: list[int]) -> dict[tuple[int, str], float]:
-    """Where each size and cipher stands on the vertical axis, groups apart, downwards."""
+    """Return the vertical position of each size and cipher, in groups from the top."""
     rows = [(size, cipher) for size in sizes for cipher in CIPHERS]
     return {row: number + GAP * (number // len(CIPHERS)) for number, row in enumerate(rows)}
 
@@ -121,7 +121,7 @@ def _beside(axes: Axes, value: float, y: float, *, left: bool, colour: str) -> N
 
 
 def three_digits(value: float) -> str:
-    """A figure for a picture: 0.113, 1.07, 40.5, 946."""
+    """Format a value with three significant digits: 0.113, 1.07, 40.5, 946."""
     digits = next((digits for digits, limit in ((3, 1), (2, 10), (1, 100)) if value < limit), 0)
     return f"{value:.{digits}f}"
 

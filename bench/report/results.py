@@ -1,14 +1,11 @@
-"""The measured seconds and what a document shows of them: medians, spreads, rows of the table.
-
-Nothing here measures, draws, or writes files.
-"""
+"""Measured seconds and the statistics shown in documents: medians, ranges, table rows."""
 
 from __future__ import annotations
 
 from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
 
-from bench.peers.folders import size_name
+from bench.peers.directories import size_name
 from bench.report.published import CIPHERS, ORIGINAL_SECONDS, WAYS, Place
 
 if TYPE_CHECKING:
@@ -19,39 +16,39 @@ HEADER = ("file", "way", *CIPHERS, *(f"original {cipher}" for cipher in CIPHERS)
 
 
 class Results(NamedTuple):
-    """Seconds of every run by place, and what they depend on (processor, versions, date)."""
+    """Seconds of every run by key, and the environment (processor, versions, date)."""
 
     seconds: Mapping[Place, Sequence[float]]
     facts: Mapping[str, str]
 
     @property
     def sizes(self) -> list[int]:
-        """The sizes that were measured, in bytes, ascending."""
+        """The measured sizes in bytes, ascending."""
         return sorted({place.size for place in self.seconds})
 
     def median(self, place: Place) -> float:
-        """The median of one place's seconds."""
+        """Return the median seconds."""
         return median(self.seconds[place])
 
     def rate(self, place: Place) -> float:
-        """Its rate in MB/s (10**6 bytes a second) over the whole process."""
+        """Return the rate in MB/s (10**6 bytes per second) over the whole process."""
         return place.size / self.median(place) / 1e6
 
 
 def rows(results: Results) -> list[tuple[str, ...]]:
-    """The table beneath `HEADER`: seconds, ours as median (least to most), the original's as published."""
+    """Return the rows for `HEADER`: median (range) of secftp, published seconds of the original."""
     return [_row(results, size, way) for size in results.sizes for way in WAYS]
 
 
 def method(results: Results) -> str:
-    """How it was measured, in a few sentences."""
+    """Return a description of the method."""
     runs = {size: len(results.seconds[Place(size, WAYS[0], CIPHERS[0])]) for size in results.sizes}
     counts = ", ".join(f"{count} runs of {size_name(size)}" for size, count in runs.items())
     return (
-        "secftp: seconds of the client's whole process, start-up included, over loopback to a server on the same "
-        f"machine; from the page cache to memory; median (least to most) of {counts}, the ciphers in turn. "
-        "original: what its authors published, in their words for 1 KB, 1 MB and 1 GB; their network and their "
-        "machines, so the two are not to be divided by each other."
+        "secftp: seconds of the whole client process, including startup, over loopback to a server on the same "
+        f"machine; from the page cache to memory; median (range) of {counts}, the ciphers in turn. "
+        "original: published by its authors for 1 KB, 1 MB and 1 GB; on their network and their "
+        "machines, so ratios between the two are not meaningful."
     )
 
 

@@ -1,7 +1,7 @@
-"""Where the files are: the source in the page cache, the target on tmpfs, so that no disk is measured.
+"""Directories for the benchmarks: the source in the page cache, the target on tmpfs, so that no disk is measured.
 
-The source is an ordinary file that has been written to its disk and read once; that machine must have the memory to
-keep it. The target is on /dev/shm where there is one. Both folders are removed at the end, whatever happens.
+The source is a regular file that has been written to disk and read once; the machine must have the memory to cache it.
+The target is on /dev/shm if that exists. All directories are removed at the end.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
 TMPFS = Path("/dev/shm")
 CHUNK_BYTES = 1 << 20
-# What the servers, their logs and the clients need beside the files.
+# For servers, logs and clients, in addition to the files.
 SPARE_BYTES = 256 << 20
 
 
-class Folders(NamedTuple):
-    """`source` has the files to be moved, `target` takes them, `own` is for settings, keys and logs."""
+class Directories(NamedTuple):
+    """`source` has the files to transfer, `target` receives them, `own` has configurations, keys and logs."""
 
     source: Path
     target: Path
@@ -37,7 +37,7 @@ class Folders(NamedTuple):
 
 
 def parse_size(text: str) -> int:
-    """Bytes from `1 GiB`, `64MiB`, `1000`, as secftp itself reads them; raises `argparse.ArgumentTypeError`."""
+    """Parse a size such as `1 GiB`, `64MiB` or `1000`; raises `argparse.ArgumentTypeError`."""
     size = secftp_size(text.replace(" ", ""))
     if size is None:
         raise argparse.ArgumentTypeError(f"a size is a number with B, KiB, MiB or GiB, not {text!r}")
@@ -45,7 +45,7 @@ def parse_size(text: str) -> int:
 
 
 def size_name(size: int) -> str:
-    """`1 GiB` for 2**30; the largest unit that leaves a whole number."""
+    """Format a size with the largest unit that gives an integer: `1 GiB` for 2**30."""
     for unit, name in ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")):
         if size % unit == 0:
             return f"{size // unit} {name}"
@@ -53,13 +53,13 @@ def size_name(size: int) -> str:
 
 
 def file_name(size: int) -> str:
-    """What the file of this size is called in both folders."""
+    """Return the name of the file of this size in both directories."""
     return size_name(size).replace(" ", "") + ".bin"
 
 
 @contextlib.contextmanager
-def folders(largest: int) -> Iterator[Folders]:
-    """The three folders for files of at most `largest` bytes; raises `BenchError` where there is no room."""
+def directories(largest: int) -> Iterator[Directories]:
+    """Create the directories for files of at most `largest` bytes; raises `BenchError` if there is no space."""
     _require_memory(largest)
     with contextlib.ExitStack() as stack:
 
@@ -68,14 +68,14 @@ def folders(largest: int) -> Iterator[Folders]:
             return Path(made).resolve()
 
         disk = Path(tempfile.gettempdir())
-        yield Folders(
+        yield Directories(
             source=temporary(_roomy(largest, disk)), target=temporary(_roomy(largest, TMPFS, disk)), own=temporary(disk)
         )
 
 
-def make_source(folder: Path, size: int) -> Path:
-    """A file of random bytes, which nothing can make smaller, on its disk and in the page cache."""
-    path = folder / file_name(size)
+def make_source(directory: Path, size: int) -> Path:
+    """Create a file of random, incompressible bytes, synced to disk and in the page cache."""
+    path = directory / file_name(size)
     left = size
     with path.open("wb") as file:
         while left:
@@ -89,7 +89,7 @@ def make_source(folder: Path, size: int) -> Path:
 
 
 def same_content(one: Path, other: Path) -> bool:
-    """Whether two files have the same bytes."""
+    """Return whether two files have the same contents."""
     with one.open("rb", buffering=0) as first, other.open("rb", buffering=0) as second:
         while True:
             block = first.read(CHUNK_BYTES)
@@ -105,16 +105,16 @@ def _require_memory(largest: int) -> None:
     if available < needed:
         raise BenchError(
             f"Source and target must fit into memory: {needed / 1e9:.1f} GB are needed, {available / 1e9:.1f} GB are "
-            "free. A smaller --size does with less."
+            "free. A smaller --size needs less."
         )
 
 
 def _roomy(largest: int, *places: Path) -> Path:
-    """The first of the places that can be written and has room."""
+    """Return the first directory that is writable and has enough space."""
     for place in places:
-        # A server may keep what it had while it takes what is new.
+        # A server keeps the old file until the new one is complete.
         if os.access(place, os.W_OK) and shutil.disk_usage(place).free > 2 * largest + SPARE_BYTES:
             return place
     raise BenchError(
-        f"No room for {size_name(largest)} in {' or '.join(map(str, places))}; TMPDIR names another place."
+        f"No space for {size_name(largest)} in {' or '.join(map(str, places))}; set TMPDIR to another directory."
     )
