@@ -40,13 +40,13 @@ def test_an_example_does_what_it_says(example, tmp_path):
     root.mkdir()
     runner = doctest.DocTestRunner(optionflags=OPTIONS)
     with secftp.Server(root, KEY) as server, secftp.connect(server.url, KEY) as client:
-        names = {"secftp": secftp, "server": server, "client": client, "folder": folder, "hashlib": hashlib}
+        names = {"secftp": secftp, "server": server, "client": client, "directory": folder, "hashlib": hashlib}
         if "Server(" not in example.docstring:
             client.mkdir("backup/old", parents=True)
             client.write_bytes("backup/a.bin", b"abcdef")
             client.write_bytes("backup/b.bin", b"b")
         else:
-            names["folder"] = root
+            names["directory"] = root
         example.globs = names
         report = []
         result = runner.run(example, out=report.append)

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from secftp.api.memory import QUEUED_MAX, BufferSink, GrowingSource, MemorySink, MemorySource
+from secftp.api.memory import MAX_QUEUED, BufferSink, GrowingSource, MemorySink, MemorySource
 from secftp.errors import Cancelled
 from tests.serving import DEADLINE
 
@@ -115,7 +115,7 @@ def test_a_word_at_the_last_moment_still_counts(growing):
 
 
 def test_a_writer_waits_while_much_is_queued_and_goes_on_when_it_was_taken(growing, within_five_seconds):
-    growing.add(bytes(QUEUED_MAX))
+    growing.add(bytes(MAX_QUEUED))
     added = threading.Event()
     writer = threading.Thread(target=lambda: added.set() if growing.add(b"more") else None)
     writer.start()
@@ -127,7 +127,7 @@ def test_a_writer_waits_while_much_is_queued_and_goes_on_when_it_was_taken(growi
 
 @pytest.mark.parametrize("end", ["close", "give_up"])
 def test_a_writer_that_waits_is_sent_away(growing, within_five_seconds, end):
-    growing.add(bytes(QUEUED_MAX))
+    growing.add(bytes(MAX_QUEUED))
     results = []
     writer = threading.Thread(target=lambda: results.append(growing.add(b"more")))
     writer.start()

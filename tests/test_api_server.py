@@ -67,9 +67,9 @@ def test_the_port_is_picked_or_taken_as_it_is_given(root):
         assert 0 < server.port < 65536
         assert server.host == "127.0.0.1"
         assert server.url == f"secftp://127.0.0.1:{server.port}/"
-        with pytest.raises(secftp.UsageError, match="can't be listened on"):
+        with pytest.raises(secftp.UsageError, match="Can't listen on port"):
             secftp.Server(root, KEY, port=server.port).start()
-        with pytest.raises(secftp.UsageError, match="runs already"):
+        with pytest.raises(secftp.UsageError, match="server is running"):
             server.start()
         secftp.connect(server.url, KEY).close()
 

@@ -130,7 +130,7 @@ class Client(FileOperations):
         and else `CopyIncomplete`. Also raises `NotFound` and `NotADirectory` for the target, `UsageError`, and what
         ends the connection, as `ConnectionLost`.
 
-        >>> summary = client.put(folder / "photos", "backup")
+        >>> summary = client.put(directory / "photos", "backup")
         >>> summary.files, summary.bytes
         (2, 2048)
         >>> sorted(client.listdir("backup/photos"))
@@ -158,9 +158,9 @@ class Client(FileOperations):
         `source`: a path or several. `target`: as in `put`, by default the current directory. All other parameters and
         exceptions are those of `put`; there is no `follow_symlinks`, since a server serves no symlinks.
 
-        >>> client.get("backup/a.bin", folder / "copy.bin").files
+        >>> client.get("backup/a.bin", directory / "copy.bin").files
         1
-        >>> (folder / "copy.bin").read_bytes()
+        >>> (directory / "copy.bin").read_bytes()
         b'abcdef'
         """
         listener = CallbackListener(on_progress, on_error, on_skip)

@@ -1,4 +1,4 @@
-"""A program's own bytes at the near end of a transfer: a source, sinks, and a source that still grows."""
+"""Sources and sinks in memory, and a source that another thread fills."""
 
 from __future__ import annotations
 
@@ -17,12 +17,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _MODE: Final = 0o666
-# How much may lie between a program that writes and the connection: a few batches.
-QUEUED_MAX: Final = 4 << 20
+MAX_QUEUED: Final = 4 << 20  # bytes between a program that writes and the connection: a few batches
 
 
 class MemorySource(Source):
-    """Bytes that are all there already."""
+    """A source of bytes."""
 
     __slots__ = ("_data", "info")
 
@@ -32,22 +31,22 @@ class MemorySource(Source):
 
     @property
     def wait_descriptor(self) -> None:
-        """None: nothing is waited for."""
+        """None: it never waits."""
         return
 
     def readv(self, buffers: Sequence[memoryview], offset: int) -> int:
-        """As `Source.readv`."""
+        """Read into buffers, from an offset."""
         return _copy(self._data[offset:], buffers)
 
     def check_unchanged(self) -> None:
-        """Nothing to check: whoever changes bytes while they are sent gets what he asked for."""
+        """Do nothing: bytes that the caller changes meanwhile are sent as they are."""
 
     def close(self) -> None:
         """Do nothing."""
 
 
 class MemorySink(Sink):
-    """Bytes that are wanted in memory, behind those of `head`."""
+    """A sink that appends to the bytes of `head`."""
 
     __slots__ = ("_data",)
 
@@ -59,28 +58,28 @@ class MemorySink(Sink):
         return self._data.tell()
 
     def writev(self, buffers: Sequence[memoryview]) -> None:
-        """As `Sink.writev`."""
+        """Append buffers."""
         for buffer in buffers:
             self._data.write(buffer)
 
     def commit(self) -> FileInfo:
-        """Nothing to do: whoever holds the sink looks at it afterwards only."""
+        """Return the size; the bytes are used after this."""
         return FileInfo(Kind.FILE, len(self), time.time_ns(), _MODE)
 
     def abort(self) -> None:
-        """Forget the bytes."""
+        """Drop the bytes."""
         self._data = io.BytesIO()
 
     def close(self) -> None:
         """Do nothing."""
 
     def data(self) -> bytes:
-        """What came, without a copy."""
+        """Return the bytes, without a copy."""
         return self._data.getvalue()
 
 
 class BufferSink(Sink):
-    """A program's own buffer to be filled from its begin; more than it holds is a `ValueError`."""
+    """A sink that fills a buffer of the program; raises ValueError for more than it holds."""
 
     __slots__ = ("_buffer", "size")
 
@@ -89,45 +88,48 @@ class BufferSink(Sink):
         self.size = 0
 
     def writev(self, buffers: Sequence[memoryview]) -> None:
-        """As `Sink.writev`."""
+        """Append buffers."""
         for buffer in buffers:
             self._buffer[self.size : self.size + len(buffer)] = buffer
             self.size += len(buffer)
 
     def commit(self) -> FileInfo:
-        """Nothing to do: what was written is where it belongs."""
+        """Return the size."""
         return FileInfo(Kind.FILE, self.size, time.time_ns(), _MODE)
 
     def abort(self) -> None:
-        """Do nothing; what is in the buffer means nothing then."""
+        """Do nothing; the contents of the buffer are undefined then."""
 
     def close(self) -> None:
         """Do nothing."""
 
 
 class GrowingSource(Source):
-    """Bytes that another thread still adds. They end by `complete` or by `give_up`, and by nothing else.
+    """A source that another thread fills, until that calls `complete` or `give_up`.
 
-    The pump waits for `wait_descriptor`, a pipe that holds a byte while `readv` would not wait, and hears the server
-    meanwhile. What must never happen: that a writer who went away looks like the end of the file.
+    The sender polls `wait_descriptor`, a pipe that holds a byte while `readv` would not block, together with the
+    connection. Invariant: a writer that goes away never looks like the end of the file.
     """
 
-    __slots__ = ("_bell", "_broken", "_changed", "_given_up", "_queue", "_queued", "_ring", "_rung", "_whole", "info")
+    __slots__ = (
+        "_broken", "_changed", "_given_up", "_is_readable", "_queue", "_queued", "_wait_fd", "_wake_fd", "_whole",
+        "info",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.info: FileInfo = FileInfo(Kind.FILE, None, time.time_ns(), _MODE)
         self._changed = threading.Condition()
         self._queue: deque[memoryview] = deque()
         self._queued = 0
-        self._whole = self._given_up = self._broken = self._rung = False
-        self._bell, self._ring = os.pipe()
+        self._whole = self._given_up = self._broken = self._is_readable = False
+        self._wait_fd, self._wake_fd = os.pipe()
 
     # --- the writing thread -------------------------------------------------------------------------------------------
 
     def add(self, data: bytes) -> bool:
-        """Append bytes, waiting while much is queued; whether anybody still takes them."""
+        """Append bytes, blocking while much is queued; returns False if the sender is gone."""
         with self._changed:
-            self._changed.wait_for(lambda: self._broken or self._given_up or self._queued < QUEUED_MAX)
+            self._changed.wait_for(lambda: self._broken or self._given_up or self._queued < MAX_QUEUED)
             if self._broken or self._given_up:
                 return False
             self._queue.append(memoryview(data))
@@ -136,13 +138,13 @@ class GrowingSource(Source):
             return True
 
     def complete(self) -> None:
-        """Nothing follows: the file is whole."""
+        """End the file, which is whole."""
         with self._changed:
             self._whole = True
             self._wake()
 
     def give_up(self) -> None:
-        """Nothing follows, and what came is to be thrown away."""
+        """End the source; what was added is discarded."""
         with self._changed:
             self._given_up = True
             self._wake()
@@ -151,15 +153,15 @@ class GrowingSource(Source):
 
     @property
     def wait_descriptor(self) -> int:
-        """The end of the pipe to poll."""
-        return self._bell
+        """The descriptor to poll."""
+        return self._wait_fd
 
     def readv(self, buffers: Sequence[memoryview], _offset: int) -> int:
-        """As `Source.readv`; raises `Cancelled` when it was given up."""
+        """Read into buffers what was added; raises `Cancelled` if the file was given up."""
         with self._changed:
             self._changed.wait_for(lambda: self._queue or self._whole or self._given_up)
             if self._given_up:
-                raise Cancelled("The file was given up before it was whole.")
+                raise Cancelled("The file was given up before it was complete.")
             count = 0
             for buffer in buffers:
                 filled = self._fill(buffer)
@@ -167,27 +169,27 @@ class GrowingSource(Source):
                 if filled < len(buffer):
                     break
             self._queued -= count
-            if not self._queue and not self._whole and self._rung:
-                os.read(self._bell, 1)
-                self._rung = False
+            if not self._queue and not self._whole and self._is_readable:
+                os.read(self._wait_fd, 1)
+                self._is_readable = False
             self._changed.notify_all()
             return count
 
     def check_unchanged(self) -> None:
-        """Raise `Cancelled` if it was given up, even at the last moment."""
+        """Raise `Cancelled` if the file was given up, even at the last moment."""
         if self._given_up:
-            raise Cancelled("The file was given up before it was whole.")
+            raise Cancelled("The file was given up before it was complete.")
 
     def close(self) -> None:
-        """Nobody takes anything any more; idempotent."""
+        """Close the source; `add` returns False from now on. Idempotent."""
         with self._changed:
             if self._broken:
                 return
             self._broken = True
             self._queue.clear()
             self._changed.notify_all()
-            os.close(self._bell)
-            os.close(self._ring)
+            os.close(self._wait_fd)
+            os.close(self._wake_fd)
 
     def _fill(self, buffer: memoryview) -> int:
         filled = 0
@@ -202,11 +204,11 @@ class GrowingSource(Source):
         return filled
 
     def _wake(self) -> None:
-        """Ring, unless it rings already or nobody listens."""
+        """Make the pipe readable unless it is."""
         self._changed.notify_all()
-        if not self._broken and not self._rung:
-            os.write(self._ring, b"\0")
-            self._rung = True
+        if not self._broken and not self._is_readable:
+            os.write(self._wake_fd, b"\0")
+            self._is_readable = True
 
 
 def _copy(data: memoryview, buffers: Sequence[memoryview]) -> int:

@@ -1,4 +1,4 @@
-"""A server inside a Python program: for tests, and for programs that want to hand out a folder for a while."""
+"""`secftp.Server`: a server in a thread of a Python program, for tests and for sharing a directory for a while."""
 
 from __future__ import annotations
 
@@ -29,32 +29,35 @@ if TYPE_CHECKING:
     from secftp.keys import Key
 
 _LOGGER: Final = logging.getLogger("secftp.server")
-_LOGGER.addHandler(logging.NullHandler())  # where nobody has set up logging, warnings would go to standard error
-# What a client of this machine calls a server that listens on all addresses.
+_LOGGER.addHandler(logging.NullHandler())  # without a handler, warnings would go to standard error
+# The address in the URL of a server that listens on all addresses.
 _REACHABLE: Final = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
 _ALL_CIPHERS: Final[tuple[Cipher, ...]] = ("none", "aes128", "aes256")
 
 
 class Server:
-    """Serves a folder from a thread of this process, from `start` (or the begin of a with block) until `stop`.
+    """A server of a directory, in a thread of this process; a context manager that starts and stops it.
 
-    >>> with secftp.Server(folder) as server:
+    `root`: the path of the directory. `key`: a text or a `secftp.Key`. `key_file`: the path of a file with a key.
+    Without either a new key is generated (see `key`), unless the server is anonymous. `anonymous`: clients without a
+    key may read. `anonymous_write`: they may also write.
+
+    `port`: the TCP port, 0 for a free one. `host`: an address of this machine, `""` for all; by default only this
+    machine can connect. `max_clients`: the limit of sessions at once. `ciphers`: those that clients may use.
+    `read_only`: no client may write. `overwrite=False`: no client may replace, rename over or remove anything.
+    `mode_mask`: the permission bits that clients may set.
+
+    Nothing is printed. Log lines go to the logger `secftp.server`, or to `log`, which is called with each line from any
+    thread. Names in them are escaped; keys never appear.
+
+    Raises `UsageError`, and `KeyFormatError` for a key that can't be used.
+
+    >>> with secftp.Server(directory) as server:
     ...     with secftp.connect(server.url, key=server.key) as client:
     ...         client.write_text("hello.txt", "Hello!")
     ...         client.listdir()
     6
     ['hello.txt']
-
-    `root` is the folder. `key` is a text or a `secftp.Key`, `key_file` the name of a file that holds one; without
-    either a new key is made, which `server.key` tells, unless the server is `anonymous` (anybody may read) or takes
-    `anonymous_write` (anybody may write, too).
-    `read_only` lets nobody write; `overwrite=False` lets nobody replace, rename over or remove what is there.
-    `mode_mask`: the permissions that clients may set; others are never set for them. `port` 0 picks a free one. `host`
-    is an address of this machine, `""` for all of them; left out, nobody but this machine gets in. `ciphers` are those
-    that clients may use.
-
-    Nothing is printed: what the server would say goes to the logger `secftp.server` (level INFO), or line by line to
-    `log`, a callable that is called from any thread. Names in it are escaped, keys are never there.
     """
 
     def __init__(
@@ -75,11 +78,9 @@ class Server:
         log: Callable[[str], object] | None = None,
     ) -> None:
         self._root = os.fsdecode(root)
-        anonymous, anonymous_write = (
-            require_bool("anonymous", anonymous),
-            require_bool("anonymous_write", anonymous_write),
-        )
-        self._key = self._choose_key(key, key_file, everybody=anonymous or anonymous_write)
+        require_bool("anonymous", anonymous)
+        require_bool("anonymous_write", anonymous_write)
+        self._key = self._choose_key(key, key_file, optional=anonymous or anonymous_write)
         self._access = Access(
             None if self._key is None else key_for(self._key),
             suites=frozenset(map(suite_for, ciphers)),
@@ -100,40 +101,40 @@ class Server:
 
     @property
     def key(self) -> str | Key | None:
-        """What a client has to give as its key: as it was given here, or the text of the one that was made.
+        """The key of the clients: as it was given, or the text of the one that was generated.
 
-        None for a server that only takes clients without one (`secftp.connect(url, anonymous=True)`).
+        None if only anonymous clients are accepted.
         """
         return self._key
 
     @property
     def port(self) -> int:
-        """The TCP port: as it was given, and the one that was picked once the server runs."""
+        """The TCP port; of a server that was given 0, the free one that it listens on once it is started."""
         return self._port
 
     @property
     def host(self) -> str:
-        """The address as it was given."""
+        """The address, as it was given."""
         return self._host
 
     @property
     def url(self) -> str:
-        """The URL of the served folder, for `secftp.connect` and the command line. Raises `UsageError` too early."""
+        """The URL of the served directory. Raises `UsageError` if the port is not known yet."""
         if not self._port:
-            raise UsageError("The server was not started yet.", hint="Use it in a with block, or call start().")
+            raise UsageError("The server is not started yet.", hint="Use it in a with block, or call start().")
         host = _REACHABLE.get(self._host, self._host)
         return format_url(Url(host, self._port, "", (), trailing_slash=True))
 
     def start(self) -> Self:
-        """Listen; from now on clients are served.
+        """Start the server and return it; it accepts clients when this returns.
 
-        Raises `NotFound` or `NotADirectory` for the folder, `UsageError` for one that clients may write to and that
-        this program's code comes from (an entry of sys.path, the program itself), for a port or a host that can't be
-        listened on, and when the server runs already.
+        Raises `NotFound` and `NotADirectory` for the directory. Raises `UsageError` if the server is running, if the
+        host or the port can't be listened on, and if clients may write to a directory from which this program loads
+        code (an entry of `sys.path`, the program itself).
         """
         with self._lock:
             if self._running is not None:
-                raise UsageError("The server runs already.")
+                raise UsageError("The server is running.")
             self._process = os.getpid()
             with contextlib.ExitStack() as undo:
                 store = undo.enter_context(contextlib.closing(self._open_store()))
@@ -153,14 +154,14 @@ class Server:
         return self
 
     def stop(self, *, hurry: bool = False) -> None:
-        """Take no more clients, give transfers five seconds to end, and return when the last client is gone.
+        """Stop the server: accept no more clients, wait five seconds for transfers to end, and close the sessions.
 
-        With `hurry` transfers are broken off at once; none of them leaves half a file. Stopping twice does no harm.
+        `hurry`: abort transfers at once; none of them leaves an incomplete file. Idempotent.
         """
         with self._lock:
             running, self._running = self._running, None
         if running is None or self._process != os.getpid():
-            return  # a forked process has a copy of this object, and no server
+            return  # a forked process has a copy of this object and no server
         engine, thread = running
         engine.stop()
         if hurry:
@@ -179,21 +180,21 @@ class Server:
         state = "running" if self._running is not None else "stopped"
         return f"<secftp.Server {state} at {self._host or '*'}:{self._port}>"
 
-    def _choose_key(self, key: str | Key | None, key_file: LocalPath | None, *, everybody: bool) -> str | Key | None:
+    def _choose_key(self, key: str | Key | None, key_file: LocalPath | None, *, optional: bool) -> str | Key | None:
         if key_file is not None:
             if key is not None:
-                raise UsageError("A key and a key file were both given.", hint="Give one of them.")
+                raise UsageError("Only one of key and key_file can be given.")
             name = os.path.expanduser(os.fsdecode(key_file))
             refuse_beneath(name, self._root)
             return read_key_file(name)
-        return generate_key() if key is None and not everybody else key
+        return generate_key() if key is None and not optional else key
 
     def _open_store(self) -> LocalStore:
         if not os.path.isdir(self._root):
             shown = escape(os.fsencode(self._root))
             if os.path.lexists(self._root):
-                raise NotADirectory(f"{shown} is no folder.")
-            raise NotFound(f"There is no folder {shown}.")
+                raise NotADirectory(f"{shown} is not a directory.")
+            raise NotFound(f"There is no directory {shown}.")
         if self._is_written:
             CodePaths().refuse(self._root)
         return LocalStore(self._root, sweep=True, mode_mask=self._mode_mask)
@@ -205,20 +206,20 @@ class Server:
             raise
         except OSError as problem:
             raise UsageError(
-                f"Port {self._port} can't be listened on: {(problem.strerror or str(problem)).lower()}.",
-                hint="Give another port, or 0 to pick a free one.",
+                f"Can't listen on port {self._port}: {(problem.strerror or str(problem)).lower()}.",
+                hint="Give another port, or 0 for a free one.",
             ) from None
 
 
 class _Forwarded(Log):
-    """The server's log as calls of somebody's function, or of the logger."""
+    """The server's log, forwarded to a function of the program or to the logger."""
 
     def __init__(self, tell: Callable[[str], object] | None) -> None:
         super().__init__()
         self._tell = tell
 
     def lines(self, texts: Iterable[str], level: Level = Level.INFO) -> None:
-        """Pass lines on; a function that fails never ends a transfer."""
+        """Forward lines; a function that fails never ends a transfer."""
         for text in texts:
             printable = "".join(sign if sign.isprintable() else "?" for sign in text)
             with contextlib.suppress(Exception):
@@ -228,12 +229,12 @@ class _Forwarded(Log):
                     self._tell(printable)
 
     def formed(self, text: str, level: Level) -> str:
-        """A line as `write` takes it apart again: without a time of its own, which a logger adds."""
+        """Return a line for `write`: with the level, and without a time, which a logger adds."""
         printable = "".join(sign if sign.isprintable() else "?" for sign in text)
         return f"{level.name} {printable}\n"
 
     def write(self, text: str) -> None:
-        """Pass on lines that have their form."""
+        """Forward lines that `formed` made."""
         for line in text.splitlines():
             level, _, words = line.partition(" ")
             self.lines([words], Level[level])
