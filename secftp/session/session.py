@@ -17,7 +17,6 @@ from secftp.errors import ChecksumMismatch, ConnectionLost, FileError, NotFound,
 from secftp.messages import (
     Algorithm,
     Bye,
-    Capability,
     Error,
     Info,
     List,
@@ -27,6 +26,7 @@ from secftp.messages import (
     Read,
     Remove,
     Rename,
+    Request,
     SetAttributes,
     Stat,
     Sum,
@@ -106,6 +106,11 @@ class Session:
         if not self.can(capability):
             raise lacks(capability, path)
 
+    def _require_for(self, request: Request, path: Path) -> None:
+        needed = request.needs()
+        if needed is not None:
+            self.require(needed, path)
+
     # --- files --------------------------------------------------------------------------------------------------------
 
     def read(
@@ -125,10 +130,6 @@ class Session:
         the file goes behind those if the server has the same there (else `ChecksumMismatch`), and the digest that is
         returned is of the whole file; the size is of what was moved. Raises what the sink raises, too.
         """
-        if prefix is not None:
-            self.require(Capability.RESUME, path)
-        elif offset or length is not None:
-            self.require(Capability.RANGES, path)
         number = self.pipeline.next_id()
         request = Read(
             id=number,
@@ -138,6 +139,7 @@ class Session:
             prefix=None if prefix is None else prefix.digest(),
             algorithm=algorithm,
         )
+        self._require_for(request, path)
         reading = FileReply(
             lambda _file: sink,
             new_digest(algorithm) if prefix is None else prefix,
@@ -174,8 +176,6 @@ class Session:
         whole file, the size of what was moved. Raises what the source raises, too, and `Unconfirmed` for a connection
         that was lost when all was sent.
         """
-        if keep or prefix is not None:
-            self.require(Capability.RESUME, path)
         size = source.info.size
         request = Write(
             id=self.pipeline.next_id(),
@@ -190,6 +190,7 @@ class Session:
             keep=keep,
             token=new_token() if prefix is None else None,  # a rest alone is not asked for
         )
+        self._require_for(request, path)
         with self.pipeline.keepalive():
             end, ok = self._send(request, source, new_digest(algorithm) if prefix is None else prefix, progress)
         if end is None:
@@ -229,7 +230,6 @@ class Session:
 
     def stat(self, path: Path, *, partial: bool = False) -> Info:
         """What stands under a name at the server (`()`: the served folder), or with `partial`, what is kept for it."""
-        self.require(Capability.RESUME if partial else Capability.STAT, path)
         return self._ask(Stat(id=self.pipeline.next_id(), path=path, partial=partial), Info, path)
 
     def list(self, path: Path, *, recursive: bool = False) -> Iterator[Listed]:
@@ -238,10 +238,11 @@ class Session:
         The request leaves with the first step, which also raises what is wrong with the folder itself. Whoever has
         enough leaves the iterator; the server is told with the next request.
         """
-        self.require(Capability.LIST, path)
-        listing = ListingReply()
         number = self.pipeline.next_id()
-        self.pipeline.submit(List(id=number, path=path, recursive=recursive), listing)
+        request = List(id=number, path=path, recursive=recursive)
+        self._require_for(request, path)
+        listing = ListingReply()
+        self.pipeline.submit(request, listing)
         try:
             with self.pipeline.keepalive():
                 while True:
@@ -271,7 +272,6 @@ class Session:
         return self._sum(Sum(id=self.pipeline.next_id(), path=path, algorithm=algorithm, token=token))
 
     def _sum(self, request: Sum) -> tuple[Transferred, bool]:
-        self.require(Capability.SUM, request.path)
         with self.pipeline.keepalive():
             ok = self._ask(request, Ok, request.path)
         if ok.size is None or ok.digest is None:
@@ -284,12 +284,10 @@ class Session:
 
     def remove(self, path: Path, *, kind: Kind | None = None, token: bytes | None = None) -> None:
         """Remove a file or an empty folder, and with `kind` only what is one."""
-        self.require(Capability.CHANGE, path)
         self._ask(Remove(id=self.pipeline.next_id(), path=path, kind=kind, token=token), Ok, path)
 
     def rename(self, path: Path, to: Path, *, overwrite: bool = False, token: bytes | None = None) -> None:
         """Give a file or folder another name; with `overwrite` a file may replace a file."""
-        self.require(Capability.CHANGE, path)
         request = Rename(id=self.pipeline.next_id(), path=path, to=to, overwrite=overwrite, token=token)
         self._ask(request, Ok, path, to)
 
@@ -297,7 +295,6 @@ class Session:
         self, path: Path, *, parents: bool = False, mode: int | None = None, token: bytes | None = None
     ) -> None:
         """Make a folder; with `parents` what is missing above it too, and one that is there already is fine."""
-        self.require(Capability.CHANGE, path)
         try:
             request = MakeDirectory(id=self.pipeline.next_id(), path=path, parents=parents, mode=mode, token=token)
             self._ask(request, Ok, path)
@@ -306,7 +303,6 @@ class Session:
 
     def set_attributes(self, path: Path, *, mode: int | None = None, mtime_ns: int | None = None) -> Kept:
         """Set permissions and modification time of a file or folder (`()`: the served one); what it has of them."""
-        self.require(Capability.CHANGE, path)
         request = SetAttributes(id=self.pipeline.next_id(), path=path, mode=mode, mtime_ns=mtime_ns)
         ok = self._ask(request, Ok, path)
         return Kept(not ok.time_changed, not ok.mode_changed)
@@ -337,12 +333,13 @@ class Session:
 
     # --- one request and its answer -----------------------------------------------------------------------------------
 
-    def _ask(self, request: Message, kind: type[_Reply], path: Path, to: Path | None = None) -> _Reply:
+    def _ask(self, request: Request, kind: type[_Reply], path: Path, to: Path | None = None) -> _Reply:
+        self._require_for(request, path)
         answer = SingleReply()
         self._submit(request, answer)
         return self._unwrap(answer, kind, path, to)
 
-    def _submit(self, request: Message, answer: Reply) -> None:
+    def _submit(self, request: Request, answer: Reply) -> None:
         with self._unless_answered(answer):
             self.pipeline.submit(request, answer)
             self._await(answer)
