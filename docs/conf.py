@@ -1,4 +1,4 @@
-"""How the documentation is built: `make docs`, with every warning an error."""
+"""Sphinx configuration; `make docs` treats warnings as errors."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ html_theme = "furo"
 html_title = f"secftp {__version__}"
 html_static_path: list[str] = []
 
-# The same pages that the site has are the manual of the two programs.
+# The manual pages of both programs are pages of the site.
 man_pages = [
-    ("reference/secftp", "secftp", "encrypted file transfer under one shared key", author, 1),
+    ("reference/secftp", "secftp", "encrypted file transfer with one shared key", author, 1),
     ("reference/secftpd", "secftpd", "serve a directory to clients that know its key", author, 8),
 ]

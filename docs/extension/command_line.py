@@ -1,6 +1,6 @@
-"""Directives that write the reference of the command lines from the very parsers, so that it can't fall behind them.
+"""Sphinx directives that generate the reference of the command lines from their parsers.
 
-`verb` takes the name of a client's verb, `server` nothing. Both give usage, description, options and examples.
+`verb` takes the name of a client command, `server` nothing. Both give usage, description, options and examples.
 """
 
 from __future__ import annotations
@@ -17,34 +17,34 @@ if TYPE_CHECKING:
 
 
 class VerbDirective(SphinxDirective):
-    """The command line of one verb of the client."""
+    """Reference of a client command."""
 
     required_arguments = 1
 
     def run(self) -> list[nodes.Node]:
-        """The nodes that stand for it."""
+        """Return the document nodes."""
         from secftp.client.verbs import VERBS
 
         return _described(VERBS[self.arguments[0]].parser())
 
 
 class ServerDirective(SphinxDirective):
-    """The command line of the server."""
+    """Reference of the server."""
 
     def run(self) -> list[nodes.Node]:
-        """The nodes that stand for it."""
+        """Return the document nodes."""
         from secftp.server import options
 
         return _described(options._parser())  # noqa: SLF001
 
 
 class GeneralDirective(SphinxDirective):
-    """What `secftp --help` prints."""
+    """Output of `secftp --help`."""
 
     has_content: ClassVar[bool] = False
 
     def run(self) -> list[nodes.Node]:
-        """The nodes that stand for it."""
+        """Return the document nodes."""
         from secftp.client.verbs import HELP
 
         return [nodes.literal_block(HELP, HELP, language="text")]
@@ -54,7 +54,7 @@ def _described(parser: argparse.ArgumentParser) -> list[nodes.Node]:
     usage = " ".join(parser.format_usage().split()).removeprefix("usage: ")
     found: list[nodes.Node] = [nodes.literal_block(usage, usage, language="text")]
     found += _paragraphs(parser.description or "")
-    for group in parser._action_groups:  # noqa: SLF001 (argparse has no public list of them)
+    for group in parser._action_groups:  # noqa: SLF001 (argparse has no public accessor)
         actions = [action for action in group._group_actions if action.help]  # noqa: SLF001
         if actions:
             found.append(nodes.definition_list("", *(_item(action) for action in actions)))
@@ -79,7 +79,7 @@ def _paragraphs(text: str) -> list[nodes.Node]:
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Make the directives known."""
+    """Register the directives."""
     app.add_directive("verb", VerbDirective)
     app.add_directive("server", ServerDirective)
     app.add_directive("general-help", GeneralDirective)
