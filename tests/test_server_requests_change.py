@@ -27,9 +27,9 @@ DATA = bytes(range(256)) * 20_000  # more than one chunk
 
 def test_changes_do_what_they_say(tmp_path):
     with serving(tmp_path) as server, server.session() as client:
-        client.make_folder((b"a", b"b"), parents=True)
-        client.make_folder((b"a", b"b"), parents=True)
-        client.make_folder((b"c",), mode=0o700)
+        client.make_directory((b"a", b"b"), parents=True)
+        client.make_directory((b"a", b"b"), parents=True)
+        client.make_directory((b"c",), mode=0o700)
         (tmp_path / "file").write_bytes(b"contents")
         client.rename((b"file",), (b"a", b"b", b"moved"))
         (tmp_path / "file").write_bytes(b"newer")
@@ -63,10 +63,10 @@ REFUSED = {
     "rename to a taken name": (AlreadyExists, lambda client: client.rename((b"file",), (b"other",))),
     "rename over a folder": (IsADirectory, lambda client: client.rename((b"file",), (b"empty",), overwrite=True)),
     "rename to a reserved name": (NameRefused, lambda client: client.rename((b"file",), (b".secftp-x",))),
-    "make what is there": (AlreadyExists, lambda client: client.make_folder((b"empty",))),
-    "make where a file is": (AlreadyExists, lambda client: client.make_folder((b"file",))),
-    "make in nothing": (NotFound, lambda client: client.make_folder((b"none", b"new"))),
-    "make below a file": (NotADirectory, lambda client: client.make_folder((b"file", b"new"), parents=True)),
+    "make what is there": (AlreadyExists, lambda client: client.make_directory((b"empty",))),
+    "make where a file is": (AlreadyExists, lambda client: client.make_directory((b"file",))),
+    "make in nothing": (NotFound, lambda client: client.make_directory((b"none", b"new"))),
+    "make below a file": (NotADirectory, lambda client: client.make_directory((b"file", b"new"), parents=True)),
     "set nothing's": (NotFound, lambda client: client.set_attributes((b"none",), mode=0o600)),
     "stat nothing": (NotFound, lambda client: client.stat((b"none",))),
     "sum nothing": (NotFound, lambda client: client.checksum((b"none",))),

@@ -29,11 +29,11 @@ def mode_of(path) -> int:
 
 
 def make_directory(client):
-    client.make_folder((b"x",), mode=0o755)
+    client.make_directory((b"x",), mode=0o755)
 
 
 def make_with_parents(client):
-    client.make_folder((b"x",), parents=True)
+    client.make_directory((b"x",), parents=True)
 
 
 def write_file(client):

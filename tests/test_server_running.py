@@ -175,10 +175,10 @@ def test_what_a_named_key_may_not_do_is_said_to_its_holder_and_not_to_others(hom
                     what()
                 assert caught.value.reason == reason
         with session(server.port, secret, name="look") as client, pytest.raises(Forbidden) as caught:
-            client.make_folder((b"other",))
+            client.make_directory((b"other",))
         assert caught.value.reason == Reason.MAY_NOT_WRITE
         with session(server.port, None) as client, pytest.raises(Forbidden) as caught:
-            client.make_folder((b"other",))
+            client.make_directory((b"other",))
         assert caught.value.reason is None
 
 
@@ -833,6 +833,6 @@ def test_the_mask_bounds_the_permissions_that_clients_set(home, root, key, way):
     with serve(home, root, *options) as server:
         for name, place in (("", root), ("sub", root / "sub")):
             with session(server.port, key, name=name) as client:
-                client.make_folder((b"d",), mode=0o777)
+                client.make_directory((b"d",), mode=0o777)
                 client.write((b"d", b"f"), MemorySource(b"x"), mode=0o666)
             assert [stat.S_IMODE((place / path).stat().st_mode) for path in ("d", "d/f")] == [0o750, 0o640]

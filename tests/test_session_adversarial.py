@@ -224,7 +224,7 @@ WAITING = {
     "LIST": (lambda session: list(session.list(PATH)), {0x21, 0x23}),
     "REMOVE": (lambda session: session.remove(PATH), {0x20, 0x21}),
     "RENAME": (lambda session: session.rename(PATH, PATH), {0x20, 0x21}),
-    "MKDIR": (lambda session: session.make_folder(PATH), {0x20, 0x21}),
+    "MKDIR": (lambda session: session.make_directory(PATH), {0x20, 0x21}),
     "SUM": (lambda session: session.checksum(PATH), {0x20, 0x21}),
     "SETATTR": (lambda session: session.set_attributes(PATH, mode=0), {0x20, 0x21}),
 }

@@ -85,7 +85,7 @@ LACKING = {
     "list": lambda client: next(client.list((b"name",))),
     "remove": lambda client: client.remove((b"name",)),
     "rename": lambda client: client.rename((b"name",), (b"other",)),
-    "folder": lambda client: client.make_folder((b"name",)),
+    "folder": lambda client: client.make_directory((b"name",)),
     "attributes": lambda client: client.set_attributes((b"name",), mode=0o600),
     "checksum": lambda client: client.checksum((b"name",)),
     "offset": lambda client: client.read((b"name",), MemorySink(), offset=1),
@@ -176,7 +176,7 @@ def test_a_listing_that_is_left_is_cancelled():
 
 def test_a_name_that_is_none_is_refused_here_and_the_session_goes_on(tmp_path):
     with serving(tmp_path) as server, server.session() as client:
-        for call in (client.list, client.stat, client.checksum, client.remove, client.make_folder):
+        for call in (client.list, client.stat, client.checksum, client.remove, client.make_directory):
             for path in ((b"..",), (b"a/b",), (b"a",) * 65):
                 with pytest.raises(NameRefused):
                     list(call(path))

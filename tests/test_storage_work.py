@@ -175,7 +175,7 @@ def test_requests_about_a_name_read_no_directory(tmp_path, reading, request_):
         elif request_ == "rename":
             client.rename((b"1",), (b"2",), overwrite=True)
         elif request_ == "mkdir":
-            client.make_folder((b"new",))
+            client.make_directory((b"new",))
         elif request_ == "put":
             put(client, b"1", b"contents")
         elif request_ == "put keep":

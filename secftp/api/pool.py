@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from secftp.channel import connect
 from secftp.errors import ConnectionLost, FileError, SecftpError, UsageError
 from secftp.messages import Bye
-from secftp.session import Session, has_arrived
+from secftp.session import Session, confirm
 from secftp.session.retry import change_once
 
 if TYPE_CHECKING:
@@ -141,12 +141,7 @@ class Pool:
 
     def confirm(self, path: Path, lost: Unconfirmed) -> Transferred:
         """Return what was sent to a file if it has arrived; else raise the loss of the connection."""
-        try:
-            if not self.closed and self.ask(lambda used: has_arrived(used.session, path, lost), long=True):
-                return lost.sent
-        except SecftpError:
-            pass  # whether it has arrived is not known
-        raise lost
+        return confirm(lambda question: self.ask(lambda used: question(used.session), long=True), path, lost)
 
     def prolong(self, connection: PooledConnection) -> None:
         """Count a request that was thought to be short as a long one, so that others need not wait for it."""

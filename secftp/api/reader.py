@@ -259,8 +259,7 @@ def read_part(session: Session, part: Part, make_sink: Callable[[], _SinkT]) -> 
         progress=unwatched,
     )
     pipeline.submit(Read(id=number, path=part.path, offset=part.offset, length=part.length), reading)
-    while not reading.complete:
-        pipeline.step()
+    pipeline.wait_for(reading)
     if reading.end is None:
         pipeline.settle()  # takes in the rest, which is thrown away
         raise reading.problem or ProtocolError("The answer does not fit the request.")

@@ -177,12 +177,12 @@ class NameOperations:
         def make(session: Session, _again: bool) -> None:  # noqa: FBT001 - as the pool calls it
             try:
                 try:
-                    session.make_folder(wanted, mode=mode, token=token)
+                    session.make_directory(wanted, mode=mode, token=token)
                 except NotFound:
                     if not parents or len(wanted) == 1:
                         raise
-                    session.make_folder(wanted[:-1], parents=True)
-                    session.make_folder(wanted, mode=mode, token=token)
+                    session.make_directory(wanted[:-1], parents=True)
+                    session.make_directory(wanted, mode=mode, token=token)
             except AlreadyExists:
                 if not exist_ok or session.stat(wanted).kind is not Kind.DIRECTORY:
                     raise

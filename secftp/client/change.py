@@ -60,7 +60,7 @@ def run_mkdir(options: MakeOptions, terminal: Terminal) -> None:
 
 
 def _make(url: Url, options: MakeOptions, token: bytes, session: Session, _again: bool) -> None:  # noqa: FBT001
-    session.make_folder(url.path, parents=options.parents, token=token)
+    session.make_directory(url.path, parents=options.parents, token=token)
 
 
 def run_mv(options: MoveOptions, terminal: Terminal) -> None:

@@ -17,9 +17,9 @@ from secftp.client.ends import STANDARD_INPUT, STREAM, open_input, open_output
 from secftp.client.terminal import STANDARD_OUTPUT
 from secftp.copy import Summary
 from secftp.copy.limit import RateLimit
-from secftp.errors import ChecksumMismatch, FileChanged, IsADirectory, SecftpError
+from secftp.errors import ChecksumMismatch, FileChanged, IsADirectory
 from secftp.messages import Algorithm, remote_failure
-from secftp.session import Unconfirmed, has_arrived
+from secftp.session import Unconfirmed, confirm
 from secftp.session.retry import Retries
 from secftp.storage import Sink, new_digest
 from secftp.storage.wrappers import SinkWrapper, SourceWrapper
@@ -87,21 +87,10 @@ def put_stream(options: PutOptions, terminal: Terminal) -> None:
             try:
                 return retries.run(lambda: connector.run(work))
             except Unconfirmed as lost:
-                return _confirm(
-                    connector, url.path, lost, Retries(options.retries, progress=lambda: 0, on_retry=watching.retrying)
-                )
+                again = Retries(options.retries, progress=lambda: 0, on_retry=watching.retrying)
+                return confirm(lambda ask: again.run(lambda: connector.run(ask)), url.path, lost)
 
         _conclude(url, watching, copy)
-
-
-def _confirm(connector: Connector, path: Path, lost: Unconfirmed, retries: Retries) -> Transferred:
-    """What was sent, if it has arrived; it can't be sent again. Else raises the loss."""
-    try:
-        if retries.run(lambda: connector.run(lambda session: has_arrived(session, path, lost))):
-            return lost.sent
-    except SecftpError:
-        pass  # it can't be found out
-    raise lost
 
 
 def _without_bar(options: GetOptions | PutOptions, descriptor: int) -> GetOptions | PutOptions:

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING
 from secftp.client.connect import Connector
 from secftp.client.ends import STREAM, open_input, open_output
 from secftp.client.key import choose_key
-from secftp.errors import SecftpError
 from secftp.messages import Algorithm, check_path
-from secftp.session import Unconfirmed, has_arrived
+from secftp.session import Unconfirmed, confirm
 
 if TYPE_CHECKING:
     from secftp.client.options import TransferOptions
@@ -39,7 +38,7 @@ def run_write(options: TransferOptions, terminal: Terminal) -> None:
     try:
         sent = _write(options, terminal, path, server)
     except Unconfirmed as lost:
-        sent = _confirm(server, path, lost)
+        sent = confirm(server.run, path, lost)
     terminal.confirmed(sent.digest)
 
 
@@ -54,17 +53,6 @@ def _write(options: TransferOptions, terminal: Terminal, path: Path, server: Con
                 overwrite=not options.no_clobber,
                 progress=progress,
             )
-
-
-def _confirm(server: Connector, path: Path, lost: Unconfirmed) -> Transferred:
-    """What was sent, if it has arrived: the answer alone may be lost. Else raises the loss."""
-    try:
-        with server.open() as session:
-            if has_arrived(session, path, lost):
-                return lost.sent
-    except SecftpError:
-        pass  # it can't be found out
-    raise lost
 
 
 def wire_path(name: str) -> Path:

@@ -89,7 +89,7 @@ class Upload:
                 require_right(session, "write", self._target.path)
             found, is_missing = goals(session, self._sources, self._target)
             if is_missing and not self._options.dry_run:
-                session.make_folder(self._target.path, parents=True)
+                session.make_directory(self._target.path, parents=True)
             sizes = self._tally.wants_plan or self._options.update or self._options.resume or self._options.dry_run
             self._steps = _walk(found, self._globs, follow=self._options.follow_symlinks, sizes=sizes)
             self._is_planned = True

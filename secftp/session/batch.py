@@ -90,8 +90,7 @@ def _taken(
     session.pipeline.flush()
     while len(waiting) > left:
         item, reply = waiting.popleft()
-        while not reply.complete:
-            session.pipeline.step()
+        session.pipeline.wait_for(reply)
         if not isinstance(reply.message, Ok | Error):
             raise ProtocolError("The answer does not fit the request.")
         yield item, reply.message

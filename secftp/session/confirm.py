@@ -1,45 +1,42 @@
-"""Whether a file is there that was sent whole, when the connection was lost before the server confirmed it."""
+"""Confirmation of a write whose reply was lost with the connection: whether the file is there, by its digest."""
 
 from __future__ import annotations
 
 import hmac
-import os
 from typing import TYPE_CHECKING
 
-from secftp.errors import ConnectionLost, FileError, Forbidden
+from secftp.errors import FileError, Forbidden, SecftpError
 from secftp.messages import Kind
-from secftp.messages.limits import TOKEN_BYTES
 
 if TYPE_CHECKING:
-    from secftp.messages import Algorithm
-    from secftp.session.session import Session, Transferred
+    from collections.abc import Callable
+
+    from secftp.session.errors import Transferred, Unconfirmed
+    from secftp.session.session import Session
     from secftp.storage import Path
 
 
-class Unconfirmed(ConnectionLost):
-    """As `ConnectionLost`, when a file had been sent to its end: whether the server has stored it is not known.
+def confirm(run: Callable[[Callable[[Session], bool]], bool], path: Path, lost: Unconfirmed) -> Transferred:
+    """Return what was sent, if the file is there. Raises the loss if it is not, or if that can't be found out.
 
-    `sent`: its size and digest, which is of the kind `algorithm`. `token`: that of the request, if it had one.
+    `run` calls a function with a new session, as often as it likes, and returns what that returns.
     """
-
-    def __init__(
-        self, lost: ConnectionLost, sent: Transferred, algorithm: Algorithm, token: bytes | None = None
-    ) -> None:
-        super().__init__(lost.message, hint=lost.hint)
-        self.args = (lost, sent, algorithm, token)  # from which it is made again where it was pickled
-        self.sent = sent
-        self.algorithm = algorithm
-        self.token = token
+    try:
+        if run(lambda session: has_arrived(session, path, lost)):
+            return lost.sent
+    except SecftpError:
+        pass
+    raise lost
 
 
 def has_arrived(session: Session, path: Path, lost: Unconfirmed) -> bool:
     """Whether the file `path` is what was sent over the connection that was lost.
 
-    A server that remembers the request's token tells a client without further rights, too. Else an empty file proves
-    nothing: all are alike. False also if this client may not ask. Raises what ends the session.
+    A server that remembers the request's token tells a client that may only write, too. Without the token an empty file
+    proves nothing: all are alike. Returns False also if this client may not ask. Raises what ends the session.
     """
     try:
-        if not _may_be(session, path, lost):
+        if not _has_size(session, path, lost.sent.size):
             return False
         found, is_own = session.own_checksum(path, lost.algorithm, lost.token)
     except FileError:
@@ -49,15 +46,10 @@ def has_arrived(session: Session, path: Path, lost: Unconfirmed) -> bool:
     return hmac.compare_digest(found.digest, lost.sent.digest)
 
 
-def _may_be(session: Session, path: Path, lost: Unconfirmed) -> bool:
-    """Whether it is worth while to have the server read it: not if it has another size, as far as that can be seen."""
+def _has_size(session: Session, path: Path, size: int) -> bool:
+    """Whether it may be a file of that size, as far as that can be seen: else the server need not read it."""
     try:
         info = session.stat(path)
     except Forbidden:
         return True
-    return info.kind is Kind.FILE and info.size == lost.sent.size
-
-
-def new_token() -> bytes:
-    """Return a random token for a request: a server makes the change once, however often it is asked for with that."""
-    return os.urandom(TOKEN_BYTES)
+    return info.kind is Kind.FILE and info.size == size

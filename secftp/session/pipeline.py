@@ -1,14 +1,14 @@
-"""Requests out and answers in: many of them under way at once, answered in the order in which they were made.
+"""Pipelined requests: many under way at once, answered in the order in which they were made.
 
-Each request brings a handler, which gets what comes in answer to it: one message, or FILE and what follows it. Whoever
-waits for one answer thereby takes in all that come before it, so handlers run while something else is being done: they
-never wait, and what is wrong with their one file they keep for whoever made the request. What a handler raises is the
-end of the session.
+Each request brings a callback for its reply: one message, or FILE and what follows it. To wait for one reply takes in
+all those before it, so a callback may run while something else is being done: it never waits, and keeps what is wrong
+with its one file for the caller that made the request. What a callback raises ends the session.
 """
 
 from __future__ import annotations
 
 import contextlib
+import os
 from collections import deque
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
@@ -26,7 +26,7 @@ from secftp.messages import (
     code_for,
     text_for,
 )
-from secftp.messages.limits import MAX_BULK
+from secftp.messages.limits import MAX_BULK, TOKEN_BYTES
 from secftp.transfer import Progress, SendInterrupted, send_file
 
 if TYPE_CHECKING:
@@ -34,21 +34,22 @@ if TYPE_CHECKING:
 
     from secftp.channel import Channel, Received
     from secftp.messages import End, Message, Write
-    from secftp.session.replies import SingleReply
+    from secftp.session.replies import Reply
     from secftp.storage import Digest, Source
 
-Handler: TypeAlias = "Callable[[Received], bool]"
+# Gets each part of a reply, and returns whether it was the last; an ERROR always is.
+OnReply: TypeAlias = "Callable[[Received], bool]"
 
-# A server that sends such an answer takes in no more than its buffers hold, and so does this end while it sends: bytes
-# of requests that it surely has room for may be sent meanwhile.
+# While a server sends such a reply it takes in no more than its buffers hold, and so does this side while it sends. So
+# many bytes of requests, which those buffers surely hold, may be sent meanwhile.
 _BULKY: Final = (Read, ReadMany, List)
 _BEHIND_BULKY_BYTES: Final = 4 * MAX_BULK
 
 
-class _UnderWay(NamedTuple):
-    """A request without its answer; `is_bulky`: that can be large."""
+class _PendingRequest(NamedTuple):
+    """A request without its complete reply; `is_bulky`: the reply can be large."""
 
-    handler: Handler
+    on_reply: OnReply
     nbytes: int
     is_bulky: bool
 
@@ -59,10 +60,10 @@ class Pipeline:
     def __init__(self, channel: Channel) -> None:
         self.channel = channel
         self.welcome: Welcome | None = None
-        self._under_way: deque[_UnderWay] = deque()
+        self._pending: deque[_PendingRequest] = deque()
         self._nbytes = 0  # of these requests
         self._bulky = 0  # of them
-        self._unwanted: list[int] = []
+        self._to_cancel: list[int] = []
         self._over = False
         self._last_id = 0
         self._keepalive = Keepalive()
@@ -70,79 +71,90 @@ class Pipeline:
 
     @property
     def unanswered(self) -> int:
-        """How many requests have no complete answer yet."""
-        return len(self._under_way)
+        """How many requests have no complete reply yet."""
+        return len(self._pending)
 
     def next_id(self) -> int:
-        """The id of a new request, which must be submitted next."""
+        """Return the id of a new request, which must be submitted next."""
         self._last_id += 1
         return self._last_id
 
-    def submit(self, request: Message, handler: Handler) -> None:
-        """Make a request. It leaves with the next flush; waits for answers while too many are to come.
-
-        A handler is called with the answer, and returns whether that is complete; an ERROR is a complete answer.
-        """
+    def submit(self, request: Message, on_reply: OnReply) -> None:
+        """Make a request. It leaves with the next flush. Waits for replies while too many are to come."""
         while self.channel.pending.full or (self._bulky and self._nbytes > _BEHIND_BULKY_BYTES):
             self.step()
-        with self._hearing():
-            self._cancel_unwanted()
+        with _LastWords(self):
+            self._send_cancels()
             nbytes = self.channel.send(request)
         is_bulky = isinstance(request, _BULKY)
-        self._under_way.append(_UnderWay(handler, nbytes, is_bulky))
+        self._pending.append(_PendingRequest(on_reply, nbytes, is_bulky))
         self._nbytes += nbytes
         self._bulky += is_bulky
 
     def step(self) -> None:
-        """Wait for the next part of an answer and hand it to whom it is for. Sends first what is queued, if it waits.
+        """Wait for the next part of a reply and hand it to its callback. Sends first what is queued, if it waits.
 
         Raises what `Channel.receive` does, and `ConnectionLost` when the server says BYE.
         """
-        with self._hearing():
-            self._cancel_unwanted()
+        with _LastWords(self):
+            self._send_cancels()
             received = self.channel.receive()
-        self._hand_over(received)
+        self._dispatch(received)
+
+    def wait_for(self, reply: Reply) -> None:
+        """Wait until a reply is complete."""
+        while not reply.complete:
+            self.step()
+
+    def exchange(self, request: Message, reply: Reply) -> None:
+        """Make a request and wait for its reply. A loss of the connection does not matter once that is complete."""
+        try:
+            self.submit(request, reply)
+            self.wait_for(reply)
+        except ConnectionLost:
+            if not reply.complete:
+                raise
 
     def await_welcome(self) -> Welcome:
-        """The server's first message, once it has come."""
+        """Return the server's first message, once it has come."""
         while self.welcome is None:
             self.step()
         return self.welcome
 
     def settle(self) -> None:
         """Wait until every request is answered."""
-        while self._under_way:
+        while self._pending:
             self.step()
 
     def poll(self) -> None:
         """Take in what has come, without waiting."""
         while not self._over and self.channel.waiting():
-            self._hand_over(self.channel.receive())
+            self._dispatch(self.channel.receive())
 
     def flush(self) -> None:
         """Send what is queued."""
-        with self._hearing():
+        with _LastWords(self):
             self.channel.flush()
 
     def cancel(self, request: int) -> None:
-        """Ask the server to end the answer to this request before its end; at most once for each.
+        """Ask the server to end the reply to this request early; at most once for each.
 
-        It is heeded for READ, LIST, SUM and READMANY, unless that is over by then.
+        It is heeded for READ, LIST, SUM and READMANY, unless the reply is complete by then.
         """
         self.channel.send(Cancel(id=request))
         self.channel.flush()
 
-    def give_up(self, request: int) -> None:
-        """As `cancel`, but it leaves with the next request: callable wherever a generator may happen to be closed."""
-        self._unwanted.append(request)
+    def cancel_later(self, request: int) -> None:
+        """Cancel it with the next request. Sends nothing now, so a generator may call it wherever it is closed."""
+        self._to_cancel.append(request)
 
-    def _cancel_unwanted(self) -> None:
-        while self._unwanted:
-            self.channel.send(Cancel(id=self._unwanted.pop()))
+    def _send_cancels(self) -> None:
+        while self._to_cancel:
+            self.channel.send(Cancel(id=self._to_cancel.pop()))
 
     @contextlib.contextmanager
     def keepalive(self) -> Iterator[None]:
-        """Give signs of life while this thread may be busy elsewhere for long: a pipe, a pager, a slow disk."""
+        """Send keepalives in this block, where the thread may be busy elsewhere for long: a pipe, a pager, a disk."""
         self._keepalive_users += 1
         if self._keepalive_users == 1:
             self._keepalive.watch(self.channel)
@@ -158,27 +170,27 @@ class Pipeline:
         request: Write,
         source: Source,
         digest: Digest,
-        answer: SingleReply,
+        reply: Reply,
         *,
         offset: int = 0,
         progress: Progress,
     ) -> End | None:
-        """Submit a WRITE with its file, `request.size` bytes from `offset` on; does not wait for the answer.
+        """Submit a WRITE and its file, `request.size` bytes from `offset` on. Does not wait for the reply.
 
-        None when the server answered before all was sent, with the file broken off. When the source fails, the file is
-        broken off too, and the `FileError` raised; the answer still comes. Waits first for answers that can be large:
-        with those in one direction and a file in the other, each end would wait for the other to read.
+        Returns None if the server replied before all was sent: the file was aborted then. If the source fails, the file
+        is aborted, too, and the `FileError` raised; the reply still comes. Waits first for replies that can be large:
+        with those in one direction and a file in the other, each side would wait for the other to read.
         """
         while self._bulky:
             self.step()
-        self.submit(request, answer)
+        self.submit(request, reply)
 
         def answered() -> bool:
-            while not answer.complete and self.channel.waiting():
-                self._hand_over(self.channel.receive())
-            return answer.complete
+            while not reply.complete and self.channel.waiting():
+                self._dispatch(self.channel.receive())
+            return reply.complete
 
-        with self._hearing():
+        with _LastWords(self):
             try:
                 return send_file(
                     self.channel,
@@ -200,27 +212,24 @@ class Pipeline:
         self.channel.send(Abort(code=code, text=text_for(code)))
         self.channel.flush()
 
-    def _hand_over(self, received: Received) -> None:
+    def _dispatch(self, received: Received) -> None:
         if isinstance(received, Welcome):
             self.welcome = received
         elif isinstance(received, Bye):
             self._over = True
             raise _farewell(received)
-        elif not self._under_way:
-            raise ProtocolError("Something came that nobody asked for.")
-        elif self._under_way[0].handler(received):
-            _, nbytes, is_bulky = self._under_way.popleft()
+        elif not self._pending:
+            raise ProtocolError("Something came that was not asked for.")
+        elif self._pending[0].on_reply(received):
+            _, nbytes, is_bulky = self._pending.popleft()
             self._nbytes -= nbytes
             self._bulky -= is_bulky
 
-    def _hearing(self) -> _LastWords:
-        return _LastWords(self)
-
 
 class _LastWords:
-    """In its block: before a lost connection is reported, what the server had said until then is taken in.
+    """Context manager that takes in what the server had sent before a lost connection is reported.
 
-    Answers that were on their way tell what is complete, and a reason is worth more than the loss.
+    Replies that were on their way tell what is complete, and the reason in a BYE is worth more than the loss.
     """
 
     __slots__ = ("_pipeline",)
@@ -242,3 +251,8 @@ def _farewell(message: Bye) -> ConnectionLost | ServerBusy:
     if message.code is ErrorCode.LIMIT:
         return ServerBusy("The server has too many clients.", hint="Try again later.")
     return ConnectionLost("The server ended the session.", hint="Try again.")
+
+
+def new_token() -> bytes:
+    """Return a random token for a request: a server makes the change once, however often it is asked for with that."""
+    return os.urandom(TOKEN_BYTES)

@@ -1,41 +1,36 @@
-"""What waits for an answer: a single message, a listing, a file.
+"""Replies to requests: a single message, a listing, a file.
 
-Each is a handler of the pipeline (see there) and keeps what came, or what went wrong, until somebody asks.
+Each is a callback of the pipeline, and keeps what came, or what went wrong, for the caller that made the request.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from secftp.channel import DataRun
 from secftp.errors import FileError, ProtocolError
-from secftp.messages import (
-    Abort,
-    End,
-    Entries,
-    Error,
-    File,
-    exception_for,
-)
+from secftp.messages import Abort, End, Entries, Error, File, Message, exception_for
 from secftp.transfer import Aborted, IncomingFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from secftp.channel import Received
-    from secftp.messages import Listed, Message
+    from secftp.messages import Listed
     from secftp.storage import Digest, Path, Sink
     from secftp.transfer import Progress
 
 
-# Parts of a listing that may come after it was cancelled: what two ends and the line between them can hold, for a part
-# that is not the last has up to 64 KiB.
+_Kind = TypeVar("_Kind", bound=Message)
+
+# Parts of a listing that may come after it was cancelled: what both sides and the network between them can hold, since
+# a part that is not the last has up to 64 KiB.
 UNWANTED_PARTS: Final = 2048
 
 
 class Reply(Protocol):
-    """A handler that knows whether all of its answer has come."""
+    """A callback for a reply (`OnReply`) that tells whether it is complete."""
 
     @property
     def complete(self) -> bool:
@@ -43,12 +38,12 @@ class Reply(Protocol):
         ...
 
     def __call__(self, received: Received, /) -> bool:
-        """Take the next part; returns whether it was the last."""
+        """Take the next part. Returns whether it was the last."""
         ...
 
 
 class SingleReply:
-    """The answer that is one message: OK, INFO or ERROR."""
+    """A reply that is one message: OK, INFO or ERROR."""
 
     __slots__ = ("message",)
 
@@ -61,27 +56,47 @@ class SingleReply:
         return self.message is not None
 
     def __call__(self, received: Received) -> bool:
-        """Take the answer."""
+        """Take the reply."""
         assert not isinstance(received, DataRun)  # the state machine lets none through here
         self.message = received
         return True
 
+    def unwrap(self, kind: type[_Kind], path: Path, to: Path | None = None) -> _Kind:
+        """Return the message, which has to be of that kind. Raises the `FileError` in an ERROR.
+
+        That is about `path`, or about `to` where the server says so.
+        """
+        message = self.message
+        if isinstance(message, Error):
+            raise _refusal(message, path, to)
+        if not isinstance(message, kind):
+            raise ProtocolError("The answer does not fit the request.")
+        return message
+
+
+def _refusal(message: Error, path: Path, to: Path | None) -> FileError:
+    """Return what the server refused. Made here, since a frame that raises what it holds is kept alive by that."""
+    is_target = message.target and to is not None
+    problem = exception_for(message.code, to if is_target else path, message.reason)
+    problem.of_target = is_target
+    return problem
+
 
 class ListingReply:
-    """The answer to LIST: entries, in parts. `entries` is a queue to be emptied by whoever reads the listing."""
+    """The reply to LIST: entries, in parts. `entries` is a queue that the caller empties."""
 
-    __slots__ = ("_unwanted", "_wanted", "complete", "entries", "error")
+    __slots__ = ("_is_dropped", "_unwanted", "complete", "entries", "error")
 
     def __init__(self) -> None:
-        self._unwanted = 0  # parts that came in spite of that
         self.entries: deque[Listed] = deque()
         self.complete = False
         self.error: Error | None = None
-        self._wanted = True
+        self._is_dropped = False
+        self._unwanted = 0  # parts that came after that
 
     def drop(self) -> None:
         """Throw away what comes from now on."""
-        self._wanted = False
+        self._is_dropped = True
         self.entries.clear()
 
     def _count_unwanted(self) -> None:
@@ -90,12 +105,12 @@ class ListingReply:
             raise ProtocolError("A listing goes on although it was cancelled.")
 
     def __call__(self, received: Received) -> bool:
-        """Take a part of the listing. Raises `ProtocolError` if it does not end though nobody wants it any more."""
+        """Take a part of the listing. Raises `ProtocolError` if it does not end after `drop`."""
         if isinstance(received, Entries):
-            if self._wanted:
-                self.entries.extend(received.entries)
-            else:
+            if self._is_dropped:
                 self._count_unwanted()
+            else:
+                self.entries.extend(received.entries)
             self.complete = received.last
         elif isinstance(received, Error):
             self.error = received

@@ -1,23 +1,20 @@
-"""The simple calls of a client's session: one request, and its answer is waited for.
+"""A client's session: blocking calls, each of which makes one request and waits for its reply.
 
-They stand on the same pipeline as whoever has many requests under way, and may be mixed with those: an answer that is
-waited for takes in all that come before it. Words for people, exit codes and the choice of local files are the business
-of whoever calls this. What must never happen: that a file is taken for whole, here or at the server, before its digest
-has been compared.
+They use the session's pipeline, and may be mixed with requests that are under way there: to wait for one reply takes in
+all those before it. Invariant: no file counts as whole, here or at the server, before its digest has been compared.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hmac
-from typing import TYPE_CHECKING, NamedTuple, Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from secftp.channel import connect
 from secftp.errors import ChecksumMismatch, ConnectionLost, FileError, NotFound, ProtocolError, SecftpError
 from secftp.messages import (
     Algorithm,
     Bye,
-    Error,
     Info,
     List,
     MakeDirectory,
@@ -36,9 +33,8 @@ from secftp.messages import (
     no_parent,
     remote_failure,
 )
-from secftp.session.capabilities import lacks
-from secftp.session.confirm import Unconfirmed, new_token
-from secftp.session.pipeline import Pipeline
+from secftp.session.errors import Transferred, Unconfirmed, lacks
+from secftp.session.pipeline import Pipeline, new_token
 from secftp.session.replies import FileReply, ListingReply, SingleReply
 from secftp.storage import Path, new_digest
 from secftp.storage.base import Kept
@@ -50,24 +46,18 @@ if TYPE_CHECKING:
 
     from secftp.channel import Channel, Credentials
     from secftp.messages import End, Kind, Listed, Welcome
-    from secftp.session.replies import Reply
     from secftp.storage import Digest, Sink, Source
 
-_Reply = TypeVar("_Reply", bound=Message)
-
-
-class Transferred(NamedTuple):
-    """What was moved, whole and verified at both ends: how many bytes, and the digest of the file."""
-
-    size: int
-    digest: bytes
+_Kind = TypeVar("_Kind", bound=Message)
 
 
 class Session:
-    """An open session. A context manager: left in order it says BYE, left by an exception it just closes.
+    """An open session, for one thread.
 
-    Every call raises the `FileError` that the server has to say, which leaves the session in order, and what the
-    channel raises, which ends it. Not for two threads.
+    A context manager: it says BYE and closes, or only closes if the block raises something other than a `FileError`.
+
+    Every call raises the `FileError` with which the server refuses it, after which the session can still be used, and
+    what the channel raises, which ends the session. Paths are relative to the served directory, which is `()`.
     """
 
     def __init__(self, channel: Channel) -> None:
@@ -84,25 +74,25 @@ class Session:
         timeout: float,
         on_wait: Callable[[], None] | None = None,
     ) -> Session:
-        """Connect and shake hands; see `secftp.channel.connect` for the arguments and for what can go wrong."""
+        """Connect and perform the handshake, as `secftp.channel.connect`."""
         return cls(connect(host, port, credentials, timeout=timeout, on_wait=on_wait))
 
     @property
     def welcome(self) -> Welcome | None:
-        """What the server said first; None until it has come."""
+        """The server's first message; None until it has come."""
         return self.pipeline.welcome
 
     def can(self, capability: str) -> bool:
-        """Whether the server said in WELCOME that it knows this; waits for WELCOME if that has not come yet."""
+        """Whether the server named this capability in WELCOME. Waits for WELCOME if that has not come yet."""
         return capability in self.pipeline.await_welcome().capabilities
 
     def may(self, right: str) -> bool:
-        """Whether this session has the right, by its name in WELCOME; True if the server does not tell."""
+        """Whether this session has the right of that name in WELCOME; True if the server does not say."""
         rights = self.pipeline.await_welcome().rights
         return rights is None or right in rights
 
     def require(self, capability: str, path: Path = ()) -> None:
-        """Raise the `FileError` of a server that lacks what a request about `path` needs."""
+        """Raise a `FileError` about `path` if the server lacks a capability."""
         if not self.can(capability):
             raise lacks(capability, path)
 
@@ -124,11 +114,13 @@ class Session:
         algorithm: Algorithm = Algorithm.XXH128,
         progress: Progress = unwatched,
     ) -> Transferred:
-        """Fetch a file, or the part of it that exists in a range, into a sink; that is committed once all is verified.
+        """Fetch a file into a sink, which is committed once all is verified.
 
-        With `prefix`, a digest under way that has taken in the first `offset` bytes as the sink has them, the rest of
-        the file goes behind those if the server has the same there (else `ChecksumMismatch`), and the digest that is
-        returned is of the whole file; the size is of what was moved. Raises what the sink raises, too.
+        `offset` and `length`, in bytes, select a range, of which the part that exists is fetched.
+
+        With `prefix`, the digest of the first `offset` bytes as the sink has them, the rest of the file is appended to
+        those. Raises `ChecksumMismatch` if the server has other bytes there. The digest that is returned is of the
+        whole file, the size is what was transferred. Also raises what the sink raises.
         """
         number = self.pipeline.next_id()
         request = Read(
@@ -140,7 +132,7 @@ class Session:
             algorithm=algorithm,
         )
         self._require_for(request, path)
-        reading = FileReply(
+        reply = FileReply(
             lambda _file: sink,
             new_digest(algorithm) if prefix is None else prefix,
             subject=path,
@@ -148,11 +140,11 @@ class Session:
             progress=progress,
         )
         with self.pipeline.keepalive():
-            self._submit(request, reading)
-            if reading.end is None:
-                raise reading.problem or ProtocolError("The answer does not fit the request.")
+            self.pipeline.exchange(request, reply)
+            if reply.end is None:
+                raise reply.problem or ProtocolError("The answer does not fit the request.")
             sink.commit()
-        return Transferred(reading.end.size, reading.end.digest)
+        return Transferred(reply.end.size, reply.end.digest)
 
     def write(
         self,
@@ -168,13 +160,14 @@ class Session:
         keep: bool = False,
         progress: Progress = unwatched,
     ) -> Transferred:
-        """Send a source's bytes to a file; returns once it stands, verified, under its final name at the server.
+        """Send a source as a file. Returns once it is verified and has its final name at the server.
 
-        With `keep` the server keeps what has come if this is broken off. With `offset` and `prefix`, a digest under way
-        that has taken in the source's first `offset` bytes, the rest goes behind those that the server kept, if they
-        are the same (else `ChecksumMismatch`; `NotFound` if nothing is kept); the digest that is returned is of the
-        whole file, the size of what was moved. Raises what the source raises, too, and `Unconfirmed` for a connection
-        that was lost when all was sent.
+        With `keep` the server keeps what has come if the transfer is interrupted. With `prefix`, the digest of the
+        source's first `offset` bytes, the rest is appended to what the server has kept. Raises `ChecksumMismatch` if
+        those are other bytes, `NotFound` if nothing is kept. The digest that is returned is of the whole file, the size
+        is what was transferred.
+
+        Raises `Unconfirmed` if the connection is lost after all was sent, and what the source raises.
         """
         size = source.info.size
         request = Write(
@@ -188,7 +181,7 @@ class Session:
             offset=offset,
             prefix=None if prefix is None else prefix.digest(),
             keep=keep,
-            token=new_token() if prefix is None else None,  # a rest alone is not asked for
+            token=new_token() if prefix is None else None,  # the arrival of a rest alone is never asked for
         )
         self._require_for(request, path)
         with self.pipeline.keepalive():
@@ -200,43 +193,45 @@ class Session:
         return Transferred(end.size, end.digest)
 
     def _send(self, request: Write, source: Source, digest: Digest, progress: Progress) -> tuple[End | None, Ok]:
-        answer = SingleReply()
+        reply = SingleReply()
         end = None
         try:
-            with self._unless_answered(answer):
-                end = self.pipeline.send_file(request, source, digest, answer, offset=request.offset, progress=progress)
-                self._await(answer)
+            end = self.pipeline.send_file(request, source, digest, reply, offset=request.offset, progress=progress)
+            self.pipeline.wait_for(reply)
         except ConnectionLost as lost:
-            if end is None or request.prefix is not None:
+            if reply.complete:
+                pass  # as for every exchange, it does not matter then
+            elif end is None or request.prefix is not None:
                 raise
-            sent = Transferred(end.size, end.digest)
-            raise Unconfirmed(lost, sent, request.algorithm, request.token) from None
+            else:
+                sent = Transferred(end.size, end.digest)
+                raise Unconfirmed(lost, sent, request.algorithm, request.token) from None
         except FileError:
-            # What is wrong is known; the answer is taken only so that the next request does not find it.
+            # What is wrong is known; the reply is taken only so that the next request does not find it.
             with contextlib.suppress(SecftpError):
-                self._await(answer)
+                self.pipeline.wait_for(reply)
             raise
         try:
-            return end, self._unwrap(answer, Ok, request.path)
+            return end, reply.unwrap(Ok, request.path)
         except NotFound:
             if request.prefix is not None:
                 raise remote_failure(
                     NotFound, request.path, "the server has kept nothing of it.", hint="Send all of it."
                 ) from None
-            # The server speaks of a file that it can't find; here that can only be the folder around it.
+            # For a file that is to be made, it can only be the directory that is missing.
             raise no_parent(request.path) from None
 
-    # --- what is there ------------------------------------------------------------------------------------------------
+    # --- what is at the server ----------------------------------------------------------------------------------------
 
     def stat(self, path: Path, *, partial: bool = False) -> Info:
-        """What stands under a name at the server (`()`: the served folder), or with `partial`, what is kept for it."""
+        """Describe a file or directory; with `partial` what the server has kept of an interrupted transfer to it."""
         return self._ask(Stat(id=self.pipeline.next_id(), path=path, partial=partial), Info, path)
 
     def list(self, path: Path, *, recursive: bool = False) -> Iterator[Listed]:
-        """What is in a folder (`()`: the served one), and with `recursive` in all folders beneath, as it comes in.
+        """Yield the entries of a directory as they arrive, with `recursive` those of all directories below it, too.
 
-        The request leaves with the first step, which also raises what is wrong with the folder itself. Whoever has
-        enough leaves the iterator; the server is told with the next request.
+        The request leaves with the first `next`, which also raises what is wrong with the directory itself. A caller
+        that closes the generator early cancels the listing, with the next request.
         """
         number = self.pipeline.next_id()
         request = List(id=number, path=path, recursive=recursive)
@@ -254,21 +249,21 @@ class Session:
         finally:
             if not listing.complete:
                 listing.drop()
-                self.pipeline.give_up(number)
+                self.pipeline.cancel_later(number)
         if listing.error is not None:
             raise exception_for(listing.error.code, path, listing.error.reason)
 
     def checksum(
         self, path: Path, *, algorithm: Algorithm = Algorithm.XXH128, offset: int = 0, length: int | None = None
     ) -> Transferred:
-        """The digest of a file, or of a part of it, computed by the server; and how many bytes went into it."""
+        """Have the server compute the digest of a file or of a range of it; the size is what went into it."""
         found, _ = self._sum(
             Sum(id=self.pipeline.next_id(), path=path, algorithm=algorithm, offset=offset, length=length)
         )
         return found
 
     def own_checksum(self, path: Path, algorithm: Algorithm, token: bytes | None) -> tuple[Transferred, bool]:
-        """As `checksum` of a whole file, and whether the server knows that it is the one that came with this token."""
+        """The checksum of a whole file, and whether the server knows that it came with the request of this token."""
         return self._sum(Sum(id=self.pipeline.next_id(), path=path, algorithm=algorithm, token=token))
 
     def _sum(self, request: Sum) -> tuple[Transferred, bool]:
@@ -278,23 +273,21 @@ class Session:
             raise ProtocolError("The answer does not fit the request.")
         return Transferred(ok.size, ok.digest), ok.own
 
-    # --- changes ------------------------------------------------------------------------------------------------------
-
-    # A change with a `token` (16 random bytes) is carried out once, however often it is asked for with that.
+    # --- changes, idempotent by their `token` (see `new_token`) -------------------------------------------------------
 
     def remove(self, path: Path, *, kind: Kind | None = None, token: bytes | None = None) -> None:
-        """Remove a file or an empty folder, and with `kind` only what is one."""
+        """Remove a file or an empty directory; with `kind`, only if it is one of that kind."""
         self._ask(Remove(id=self.pipeline.next_id(), path=path, kind=kind, token=token), Ok, path)
 
     def rename(self, path: Path, to: Path, *, overwrite: bool = False, token: bytes | None = None) -> None:
-        """Give a file or folder another name; with `overwrite` a file may replace a file."""
+        """Rename a file or directory. With `overwrite` a file may replace a file."""
         request = Rename(id=self.pipeline.next_id(), path=path, to=to, overwrite=overwrite, token=token)
         self._ask(request, Ok, path, to)
 
-    def make_folder(
+    def make_directory(
         self, path: Path, *, parents: bool = False, mode: int | None = None, token: bytes | None = None
     ) -> None:
-        """Make a folder; with `parents` what is missing above it too, and one that is there already is fine."""
+        """Make a directory. With `parents`, also make those above it, and accept one that exists already."""
         try:
             request = MakeDirectory(id=self.pipeline.next_id(), path=path, parents=parents, mode=mode, token=token)
             self._ask(request, Ok, path)
@@ -302,7 +295,7 @@ class Session:
             raise (no_directory(path) if parents else no_parent(path)) from None
 
     def set_attributes(self, path: Path, *, mode: int | None = None, mtime_ns: int | None = None) -> Kept:
-        """Set permissions and modification time of a file or folder (`()`: the served one); what it has of them."""
+        """Set permissions and modification time of a file or directory. Returns which of them it has then."""
         request = SetAttributes(id=self.pipeline.next_id(), path=path, mode=mode, mtime_ns=mtime_ns)
         ok = self._ask(request, Ok, path)
         return Kept(not ok.time_changed, not ok.mode_changed)
@@ -325,50 +318,14 @@ class Session:
             self._channel.close()
 
     def _say_bye(self) -> None:
-        """The work is done and confirmed: a peer that is gone by now takes nothing from it."""
+        """Close in order. All work is confirmed by then, so it does not matter if the peer is gone."""
         try:
             self.close()
         except (SecftpError, OSError):
             self._channel.close()
 
-    # --- one request and its answer -----------------------------------------------------------------------------------
-
-    def _ask(self, request: Request, kind: type[_Reply], path: Path, to: Path | None = None) -> _Reply:
+    def _ask(self, request: Request, kind: type[_Kind], path: Path, to: Path | None = None) -> _Kind:
         self._require_for(request, path)
-        answer = SingleReply()
-        self._submit(request, answer)
-        return self._unwrap(answer, kind, path, to)
-
-    def _submit(self, request: Request, answer: Reply) -> None:
-        with self._unless_answered(answer):
-            self.pipeline.submit(request, answer)
-            self._await(answer)
-
-    def _await(self, answer: Reply) -> None:
-        while not answer.complete:
-            self.pipeline.step()
-
-    @contextlib.contextmanager
-    def _unless_answered(self, answer: Reply) -> Iterator[None]:
-        """A connection that is lost once the answer is here takes nothing from it."""
-        try:
-            yield
-        except ConnectionLost:
-            if not answer.complete:
-                raise
-
-    def _unwrap(self, answer: SingleReply, kind: type[_Reply], path: Path, to: Path | None = None) -> _Reply:
-        message = answer.message
-        if isinstance(message, Error):
-            raise _failure(message, path, to)
-        if not isinstance(message, kind):
-            raise ProtocolError("The answer does not fit the request.")
-        return message
-
-
-def _failure(message: Error, path: Path, to: Path | None) -> FileError:
-    """What the server has refused. Made here, since a frame that raises what it holds is kept alive by that."""
-    is_target = message.target and to is not None
-    problem = exception_for(message.code, to if is_target else path, message.reason)
-    problem.of_target = is_target
-    return problem
+        reply = SingleReply()
+        self.pipeline.exchange(request, reply)
+        return reply.unwrap(kind, path, to)
