@@ -33,6 +33,7 @@ def test_there_are_examples():
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)
 def test_an_example_does_what_it_says(example, tmp_path):
+    assert example.docstring.isascii(), "it can't be pasted"
     root, folder = tmp_path / "served", tmp_path / "folder"
     (folder / "photos").mkdir(parents=True)
     for name in ("1.jpg", "2.jpg"):

@@ -57,6 +57,17 @@ def test_every_public_name_is_there_with_its_words(name):
         assert inspect.getdoc(thing)
 
 
+def test_the_reference_has_every_public_name():
+    """The page on exceptions is made of their module."""
+    shown = re.findall(
+        r"^\.\. auto\w+:: secftp\.(\w+)$", (TOP.parent / "docs/reference/python.md").read_text(), re.MULTILINE
+    )
+    exceptions = {
+        name for name in secftp.__all__ if getattr(getattr(secftp, name), "__module__", "") == "secftp.errors"
+    }
+    assert {*shown, *exceptions} == {*secftp.__all__, "errors"} - {"__version__"}
+
+
 def test_what_is_not_public_is_not_there():
     assert secftp.__all__ == sorted(secftp.__all__)
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
