@@ -35,8 +35,7 @@ from secftp.messages import (
     encode,
 )
 from secftp.session import answers, packed
-from secftp.session.held import Room
-from secftp.session.packed import Names, NameSequence, SortedNames
+from secftp.session.listings import MemoryBudget, NameSequence, PackedNames, SortedNames
 from tests.serving import DEADLINE, HOST, Wire, environment
 
 MOST_MIB = 64
@@ -276,52 +275,52 @@ def add_to_all(folders, entries):
 
 
 def test_what_is_kept_is_counted_and_bounded():
-    room = Room(10_000, entries=1000)
-    names = Names(room)
+    budget = MemoryBudget(10_000, entries=1000)
+    names = PackedNames(budget)
     with pytest.raises(TooLarge, match="more entries than can be kept"):
         add_all(names, (os.urandom(100) for _ in range(1000)))
-    assert 0 < room.nbytes <= 10_000
+    assert 0 < budget.nbytes <= 10_000
     assert len(list(names)) > 30
-    assert (room.nbytes, room.entries) == (0, 0)
+    assert (budget.nbytes, budget.entries) == (0, 0)
     names.clear()
-    assert (room.nbytes, room.entries) == (0, 0)
+    assert (budget.nbytes, budget.entries) == (0, 0)
 
 
 def test_entries_are_bounded_however_little_they_take():
-    room = Room(entries=1000)
-    names = Names(room)
+    budget = MemoryBudget(entries=1000)
+    names = PackedNames(budget)
     add_all(names, [b"x"] * 1000)
     with pytest.raises(TooLarge):
         names.add(b"x")
     names.clear()
-    assert (room.nbytes, room.entries) == (0, 0)
+    assert (budget.nbytes, budget.entries) == (0, 0)
 
 
 @pytest.mark.parametrize("count", [0, 1, 511, 512, 513, 5_000])
 def test_names_come_back_as_they_went_in(count):
-    room = Room()
+    budget = MemoryBudget()
     given = [b"%d" % number for number in range(count)]
     random.Random(count).shuffle(given)
-    names, numbered = Names(room), SortedNames(room)
+    names, numbered = PackedNames(budget), SortedNames(budget)
     for name in given:
         names.add(name)
         numbered.add(name, int(name))
-    assert room.nbytes <= 400 * count
+    assert budget.nbytes <= 400 * count
     assert list(names) == given
     assert list(numbered) == [(name, int(name)) for name in sorted(given)]
-    assert (room.nbytes, room.entries) == (0, 0)
+    assert (budget.nbytes, budget.entries) == (0, 0)
 
 
 def test_parts_of_a_listing_are_merged_in_order(monkeypatch):
     monkeypatch.setattr(packed, "RUN_ENTRIES", 300)
-    room = Room()
-    numbered = SortedNames(room)
+    budget = MemoryBudget()
+    numbered = SortedNames(budget)
     for number in random.Random(3).sample(range(2000), 2000):
         numbered.add(b"%04d" % number, number - 3)
     numbered.sort()
-    assert room.nbytes < 40_000
+    assert budget.nbytes < 40_000
     assert list(numbered) == [(b"%04d" % number, number - 3) for number in range(2000)]
-    assert (room.nbytes, room.entries) == (0, 0)
+    assert (budget.nbytes, budget.entries) == (0, 0)
 
 
 def test_a_sequence_of_names():
@@ -341,13 +340,13 @@ def test_a_sequence_of_names():
 
 
 def test_the_files_of_a_walk_are_counted_when_they_are_packed():
-    room = Room(3 << 20)
-    found = DirectoryNames(room, bytes)
+    budget = MemoryBudget(3 << 20)
+    found = DirectoryNames(budget, bytes)
     with pytest.raises(TooLarge):  # noqa: PT012 - one of them raises it
         for _ in range(300_000):
             found.add(os.urandom(16), is_directory=False)
     found.close()
-    assert room.nbytes == 0
+    assert budget.nbytes == 0
 
 
 def test_a_listing_that_goes_on_when_it_was_cancelled_ends_the_session():
@@ -364,11 +363,11 @@ def test_a_listing_that_goes_on_when_it_was_cancelled_ends_the_session():
 
 def test_a_get_keeps_little_of_each_directory():
     """Of a thousand directories that are listed and wait, as in a tree that was made for it."""
-    room = Room(2 << 20)
-    folders = [Folder((b"x",), (b"x",), b"x", room=room) for _ in range(1000)]
+    budget = MemoryBudget(2 << 20)
+    folders = [Folder((b"x",), (b"x",), b"x", budget=budget) for _ in range(1000)]
     entries = tuple(Listed((os.urandom(120).hex().encode(),), Kind.FILE) for _ in range(100))
     with pytest.raises(TooLarge):
         add_to_all(folders, entries)
     for folder in folders:
         folder.forget()
-    assert (room.nbytes, room.entries) == (0, 0)
+    assert (budget.nbytes, budget.entries) == (0, 0)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, AnyStr, Final, Generic, Self
 from secftp.api.arguments import join_path
 from secftp.errors import ConnectionLost, FileError, InputOutputError, Side
 from secftp.messages import Kind, problem_of
-from secftp.session.held import Some
+from secftp.session.listings import BoundedIterator
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -164,7 +164,7 @@ class Listing(Generic[AnyStr]):
         with contextlib.ExitStack() as undo:
             connection = undo.enter_context(pool.connection())
             listed = connection.session.list(path, recursive=recursive)
-            some = Some(listed, AHEAD_ENTRIES, AHEAD_BYTES)
+            some = BoundedIterator(listed, AHEAD_ENTRIES, AHEAD_BYTES)
             try:
                 self._ahead.extend(some)
             except ConnectionLost:
@@ -209,10 +209,10 @@ class Listing(Generic[AnyStr]):
         self.close()
 
     def _read_on(self) -> None:
-        some = Some((), AHEAD_ENTRIES, AHEAD_BYTES)
+        some = BoundedIterator((), AHEAD_ENTRIES, AHEAD_BYTES)
         try:
             self._pool.require_open()
-            some = Some(self._rest or (), AHEAD_ENTRIES, AHEAD_BYTES)
+            some = BoundedIterator(self._rest or (), AHEAD_ENTRIES, AHEAD_BYTES)
             self._ahead.extend(some)
         except FileError as problem:
             if not self._ahead:

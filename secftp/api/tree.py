@@ -11,7 +11,7 @@ from secftp.api.walking import walk
 from secftp.errors import AlreadyExists, ConnectionLost, FileError, NotADirectory, NotEmpty, NotFound, Side
 from secftp.messages import Kind
 from secftp.session import new_token
-from secftp.session.held import Room
+from secftp.session.listings import MemoryBudget
 from secftp.session.operations import remove_tree
 
 if TYPE_CHECKING:
@@ -151,8 +151,8 @@ class NameOperations:
         """
         given = path_text(top)
         if isinstance(given, bytes):
-            return walk(self._pool, self._base, given, Room(), topdown=topdown, onerror=onerror)
-        return walk(self._pool, self._base, given, Room(), topdown=topdown, onerror=onerror)
+            return walk(self._pool, self._base, given, MemoryBudget(), topdown=topdown, onerror=onerror)
+        return walk(self._pool, self._base, given, MemoryBudget(), topdown=topdown, onerror=onerror)
 
     # --- changes ------------------------------------------------------------------------------------------------------
 

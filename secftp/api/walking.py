@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, AnyStr, Final, Generic
 from secftp.api.arguments import decode_name, directory_path, encode_path, join_names
 from secftp.api.entries import Listing
 from secftp.errors import FileError
-from secftp.session.packed import BLOCK, NameSequence
+from secftp.session.listings import BLOCK, NameSequence
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from secftp.api.pool import Pool
-    from secftp.session.held import Room
+    from secftp.session.listings import MemoryBudget
     from secftp.storage import Path
 
 LISTED: Final = 20_000  # files of a directory that are returned as a list
@@ -23,14 +23,14 @@ _POINTER_BYTES: Final = 8
 
 
 class DirectoryNames(Generic[AnyStr]):
-    """The names in one directory, counted in the room that all of a walk share."""
+    """The names in one directory, counted in the budget that all of a walk share."""
 
-    def __init__(self, room: Room, decode: Callable[[bytes], AnyStr]) -> None:
+    def __init__(self, budget: MemoryBudget, decode: Callable[[bytes], AnyStr]) -> None:
         self.directories: list[AnyStr] = []
         self._files: list[AnyStr] = []
         self._packed: NameSequence[AnyStr] = NameSequence(decode)
         self._decode: Callable[[bytes], AnyStr] = decode
-        self._room = room
+        self._budget = budget
         self._nbytes = 0
         self._directory_nbytes = 0  # of these
 
@@ -57,25 +57,25 @@ class DirectoryNames(Generic[AnyStr]):
     def drop_files(self) -> None:
         """Drop the names of files."""
         self._files, self._packed = [], NameSequence(self._decode)
-        self._room.give(self._nbytes - self._directory_nbytes)
+        self._budget.give(self._nbytes - self._directory_nbytes)
         self._nbytes = self._directory_nbytes
 
     def close(self) -> None:
-        """Give back all that was counted in the room."""
-        self._room.give(self._nbytes)
+        """Give back all that was counted in the budget."""
+        self._budget.give(self._nbytes)
         self._nbytes = self._directory_nbytes = 0
 
     def _pack(self) -> None:
         for start in range(0, len(self._files), BLOCK):
             names = self._files[start : start + BLOCK]
             nbytes = sum(map(sys.getsizeof, names)) + _POINTER_BYTES * len(names)
-            self._room.give(nbytes)
+            self._budget.give(nbytes)
             self._nbytes -= nbytes
             self._take(self._packed.pack([encode_path(name) for name in names]))
         self._files = []
 
     def _take(self, nbytes: int) -> None:
-        self._room.take(nbytes)
+        self._budget.take(nbytes)
         self._nbytes += nbytes
 
 
@@ -83,19 +83,19 @@ def walk(
     pool: Pool,
     base: Path,
     top: AnyStr,
-    room: Room,
+    budget: MemoryBudget,
     *,
     topdown: bool,
     onerror: Callable[[FileError], object] | None,
 ) -> Iterator[tuple[AnyStr, list[AnyStr], Sequence[AnyStr]]]:
-    """Yield what `Client.walk` does; raises `TooLarge` for more names than the room holds."""
-    found: DirectoryNames[AnyStr] = DirectoryNames(room, partial(decode_name, like=top))
+    """Yield what `Client.walk` does; raises `TooLarge` for more names than the budget holds."""
+    found: DirectoryNames[AnyStr] = DirectoryNames(budget, partial(decode_name, like=top))
     try:
         _list(pool, base, top, found, onerror)
         files = found.files
     except FileError as problem:
         found.close()
-        if room.refused:
+        if budget.exceeded:
             raise  # the directory itself can be listed
         if onerror is not None:
             onerror(problem)
@@ -106,7 +106,7 @@ def walk(
         del files
         found.drop_files()
     for name in directories:
-        yield from walk(pool, base, join_names(top, name), room, topdown=topdown, onerror=onerror)
+        yield from walk(pool, base, join_names(top, name), budget, topdown=topdown, onerror=onerror)
     if not topdown:
         yield top, directories, files
     found.close()

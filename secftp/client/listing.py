@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from secftp.client.remote import Failures, is_a_file, opened
 from secftp.client.terminal import print_output
 from secftp.messages import Kind, problem_of
-from secftp.session.held import HELD_BYTES
+from secftp.session.listings import BUDGET_BYTES
 from secftp.storage.base import is_beyond
 from secftp.text import show_path
 
@@ -120,7 +120,7 @@ def _row_of(session: Session, url: Url) -> Row:
 def _sorted_beginning(rows: Iterator[Row]) -> tuple[list[Row], Iterator[Row]]:
     """The rows that are known at once, sorted if they are all there are; and those that are still to come."""
     first: list[Row] = []
-    room = HELD_BYTES // 2  # a row with its line
+    room = BUDGET_BYTES // 2  # a row with its line
     for row in rows:
         first.append(row)
         room -= _ROW_BYTES + 100 * len(row.path) + sum(map(len, row.path))

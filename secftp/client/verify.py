@@ -17,9 +17,8 @@ from secftp.client.terminal import print_output
 from secftp.errors import ExitCode, FileError, IsADirectory, NotFound, Side
 from secftp.messages import Algorithm, Kind, problem_of
 from secftp.session.batch import checksums
-from secftp.session.held import Room
+from secftp.session.listings import MemoryBudget, PackedNames, SortedNames
 from secftp.session.operations import depth_first
-from secftp.session.packed import Names, SortedNames
 from secftp.storage import LocalStore, new_digest, open_local_source
 from secftp.text import escape, format_size, show_path, typed
 
@@ -113,7 +112,7 @@ class _Comparison:
         self._session = session
         self._here = here
         self._failures = failures
-        self._room = Room()
+        self._budget = MemoryBudget()
         self._bar = bar
 
     def run(self) -> None:
@@ -162,12 +161,12 @@ class _Comparison:
             below = iter((yield from self._pairs_in(folder)))
         return ((*folder, name) for name in below)
 
-    def _pairs_in(self, folder: Path) -> Generator[_Pair, None, Names]:
+    def _pairs_in(self, folder: Path) -> Generator[_Pair, None, PackedNames]:
         """The files of one folder that both sides have; returns the folders in it that both have.
 
         What one of the sides could not look at has been told of, and is neither there nor missing.
         """
-        here, there, both = SortedNames(self._room), SortedNames(self._room), Names(self._room)
+        here, there, both = SortedNames(self._budget), SortedNames(self._budget), PackedNames(self._budget)
         try:
             self._list_there(folder, there)
             self._list_here(folder, here)

@@ -13,8 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from secftp.errors import ProtocolError
-from secftp.session.held import Room, cost
-from secftp.session.packed import Entries
+from secftp.session.listings import MemoryBudget, PackedEntries, entry_cost
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +33,7 @@ class Folder:
     """
 
     __slots__ = (
-        "_entries", "below", "local", "mode", "mtime_ns", "name", "parent", "remote", "room", "sets", "waiting",
+        "_entries", "below", "budget", "local", "mode", "mtime_ns", "name", "parent", "remote", "sets", "waiting",
     )  # fmt: skip
 
     def __init__(
@@ -45,7 +44,7 @@ class Folder:
         *,
         below: Path = (),
         parent: Folder | None = None,
-        room: Room | None = None,
+        budget: MemoryBudget | None = None,
     ) -> None:
         self.remote = remote
         self.local = local
@@ -56,8 +55,8 @@ class Folder:
         self.mtime_ns = 0
         self.sets = False
         self.waiting = 0
-        self.room = room or Room(MOST_BYTES)  # the same in all folders of a walk
-        self._entries = Entries(self.room)
+        self.budget = budget or MemoryBudget(MOST_BYTES)  # the same in all folders of a walk
+        self._entries = PackedEntries(self.budget)
 
     def child(self, listed: Listed) -> Folder:
         """A folder in it."""
@@ -68,7 +67,7 @@ class Folder:
             self.name_of(last),
             below=(*self.below, last),
             parent=self,
-            room=self.room,
+            budget=self.budget,
         )
         folder.mode, folder.mtime_ns, folder.sets = listed.mode, listed.mtime_ns, True
         return folder
@@ -77,10 +76,10 @@ class Folder:
         """What people call something in it."""
         return b"%b/%b" % (self.name, last) if self.name else last
 
-    def keep_in(self, room: Room) -> None:
-        """Share this room, before there is anything in it."""
-        self.room = room
-        self._entries = Entries(room)
+    def keep_in(self, budget: MemoryBudget) -> None:
+        """Share this budget, before there is anything in it."""
+        self.budget = budget
+        self._entries = PackedEntries(budget)
 
     # --- its entries --------------------------------------------------------------------------------------------------
 
@@ -92,7 +91,7 @@ class Folder:
         for entry in entries:
             if len(entry.path) != 1:
                 raise ProtocolError("A listing holds what was not asked for.")
-            self._entries.append(entry, cost(entry))
+            self._entries.append(entry, entry_cost(entry))
 
     def forget(self) -> None:
         """Throw away what was kept: the listing starts again, or is of no use."""

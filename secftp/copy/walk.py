@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from secftp.copy.remote_tree import MOST_BYTES, Folder, Item
 from secftp.errors import ConnectionLost, FileError, ProtocolError, Side
 from secftp.messages import Entries, Error, ErrorCode, Kind, List, exception_for
-from secftp.session.held import Room
+from secftp.session.listings import MemoryBudget
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -48,7 +48,7 @@ class Walk:
         self._under_way: dict[Folder, None] = {}  # in the order in which they were asked for
         self._listed: list[tuple[Folder, Iterator[Listed]]] = []
         self._ready: deque[Item] = deque()
-        self._room = Room(MOST_BYTES)  # for the entries that wait, in all folders
+        self._budget = MemoryBudget(MOST_BYTES)  # for the entries that wait, in all folders
         self._pipeline: Pipeline | None = None
 
     def use(self, pipeline: Pipeline) -> None:
@@ -100,7 +100,7 @@ class Walk:
         if isinstance(top, Item):
             top.folder.waiting += 1
             return top
-        top.keep_in(self._room)
+        top.keep_in(self._budget)
         self._open(top)
         return True
 

@@ -1,7 +1,7 @@
 """Operations on directory trees of a server, for the command line and the Python API.
 
 A tree is listed one directory at a time, depth first; the names that wait for their turn are packed and counted in a
-`Room`. Invariant: nothing is removed whose kind is not the one that was listed.
+`MemoryBudget`. Invariant: nothing is removed whose kind is not the one that was listed.
 """
 
 from __future__ import annotations
@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 from secftp.errors import FileError
 from secftp.messages import Kind, problem_of
 from secftp.session.batch import removals
-from secftp.session.held import Room
-from secftp.session.packed import Names, SortedNames
+from secftp.session.listings import MemoryBudget, PackedNames, SortedNames
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
@@ -50,16 +49,16 @@ def list_tree(
     The files of a directory come first, then its subdirectories; with `ordered` both sorted by name. `failed` is called
     with whatever can't be listed, with `TooLarge` if the names do not fit into memory.
     """
-    return depth_first(top, partial(_list_directory, session, failed, Room(), top, ordered=ordered))
+    return depth_first(top, partial(_list_directory, session, failed, MemoryBudget(), top, ordered=ordered))
 
 
 def _list_directory(
-    session: Session, failed: Callable[[FileError], None], room: Room, top: Path, path: Path, *, ordered: bool
+    session: Session, failed: Callable[[FileError], None], budget: MemoryBudget, top: Path, path: Path, *, ordered: bool
 ) -> Generator[tuple[Path, Kind], None, Iterator[Path]]:
     if path != top:
         yield path, Kind.DIRECTORY
-    kind: type[Names | SortedNames] = SortedNames if ordered else Names
-    files, directories = kind(room), kind(room)
+    kind: type[PackedNames | SortedNames] = SortedNames if ordered else PackedNames
+    files, directories = kind(budget), kind(budget)
     try:
         for entry in session.list(path):
             if (problem := problem_of(entry, (*path, *entry.path))) is not None:
@@ -75,7 +74,7 @@ def _list_directory(
     return ((*path, name) for name in _names(directories))
 
 
-def _names(kept: Names | SortedNames) -> Iterator[bytes]:
+def _names(kept: PackedNames | SortedNames) -> Iterator[bytes]:
     return (name for name, _ in kept) if isinstance(kept, SortedNames) else iter(kept)
 
 

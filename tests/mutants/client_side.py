@@ -18,7 +18,7 @@ MUTANTS: list[Mutant] = [
     mutant("verify-of-a-file-that-changes", "secftp/client/verify.py", "            source.check_unchanged()\n", "", "tests/test_cli_sums.py::test_a_file_that_changes_while_it_is_compared_is_a_failure"),
     mutant("what-is-missing-here-goes-unsaid", "secftp/client/verify.py", '                    self._tell("missing here", path, other)\n', "                    pass\n", "tests/test_cli_sums.py::test_what_differs_is_listed"),
     mutant("listing-of-other-directories", "secftp/copy/remote_tree.py", "            if len(entry.path) != 1:\n", "            if False:\n", "tests/test_copy_hostile.py::test_an_entry_of_another_folder_ends_the_session"),
-    mutant("listing-fills-the-memory", "secftp/session/packed.py", "        if count >= _TIGHT and (", "        if count < 0 and (", "tests/test_copy_memory.py::test_a_folder_with_many_names_is_kept_packed"),
+    mutant("listing-fills-the-memory", "secftp/session/listings.py", "        if count >= _TIGHT and (", "        if count < 0 and (", "tests/test_copy_memory.py::test_a_folder_with_many_names_is_kept_packed"),
     mutant("written-behind-a-failed-write", "secftp/session/replies.py", "            self._file = None  # what is left of it is thrown away\n", "", "tests/test_session_replies.py::test_nothing_is_written_behind_a_write_that_failed"),
     mutant("pipe-goes-on-in-another-file", "secftp/client/copy_streams.py", "prefix=sink.go_on(), ", "prefix=None, ", "tests/test_client_streams.py::test_standard_output_goes_on_in_the_same_file_alone"),
     mutant("pipe-sent-twice", "secftp/client/copy_streams.py", "possible=source.is_untouched", "possible=lambda: True", "tests/test_client_streams.py::test_what_was_read_of_standard_input_is_not_sent_again_without_it"),

@@ -1,7 +1,10 @@
-"""Entries of listings that have to be kept, packed: some 15 bytes each, a tenth of what objects of Python take.
+"""Listings kept in bounded memory: a listing has no end that the client could count on.
 
-A few are kept as they are, for most directories are small. More are encoded and compressed in blocks, and one block of
-a listing is unpacked at a time. All that is kept is counted in a `Room`, which bounds it.
+A few entries are kept as they are, for most directories are small. More are encoded and compressed in blocks, some 15
+bytes an entry, a tenth of what Python objects take; one block of a listing is unpacked at a time.
+
+Invariant: all that is kept counts in a `MemoryBudget`, so no server, and no tree made for that, fills the memory of the
+client's machine.
 """
 
 from __future__ import annotations
@@ -16,12 +19,16 @@ from typing import TYPE_CHECKING, AnyStr, Final, Generic, TypeVar, overload
 
 import msgspec
 
+from secftp.errors import Side, TooLarge
 from secftp.messages import Listed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
-    from secftp.session.held import Room
+BUDGET_BYTES: Final = 36 << 20  # of one command, with the rest of the process within 64 MiB
+BUDGET_ENTRIES: Final = 3_000_000  # however well they can be packed: it bounds the time of an endless listing, too
+_ENTRY_BYTES: Final = 600  # of an entry with all that is known of it
+_PART_BYTES: Final = 64  # of each name of an entry's path
 
 BLOCK: Final = 256  # entries that are packed together
 UNPACKED: Final = 512  # entries of a listing that are kept as they are
@@ -39,16 +46,77 @@ _numbered: Callable[[bytes], list[tuple[bytes, int]]] = msgspec.msgpack.Decoder(
 _listed: Callable[[bytes], list[Listed]] = msgspec.msgpack.Decoder(list[Listed]).decode
 
 
+class MemoryBudget:
+    """How much of listings one operation may keep, in bytes of memory and in entries, and how much it keeps now."""
+
+    __slots__ = ("_most", "_most_entries", "entries", "exceeded", "nbytes")
+
+    def __init__(self, most: int = BUDGET_BYTES, entries: int = BUDGET_ENTRIES) -> None:
+        self._most = most
+        self._most_entries = entries
+        self.nbytes = 0
+        self.entries = 0
+        self.exceeded = False  # whether more was asked for
+
+    @property
+    def is_tight(self) -> bool:
+        """Whether small listings have to be packed, too."""
+        return self.nbytes > self._most // 4
+
+    def take(self, nbytes: int, entries: int = 0) -> None:
+        """Count what is kept from now on. Raises `TooLarge`, and counts nothing, if that is too much."""
+        if self.nbytes + nbytes > self._most or self.entries + entries > self._most_entries:
+            self.exceeded = True
+            raise TooLarge(
+                "The server lists more entries than can be kept in memory here.",
+                hint="Name directories further down, one after the other.",
+                side=Side.REMOTE,
+            )
+        self.nbytes += nbytes
+        self.entries += entries
+
+    def give(self, nbytes: int, entries: int = 0) -> None:
+        """Count what is kept no more."""
+        self.nbytes -= nbytes
+        self.entries -= entries
+
+
+def entry_cost(entry: Listed) -> int:
+    """Return how many bytes an entry takes while it is not packed."""
+    return _ENTRY_BYTES + _PART_BYTES * len(entry.path) + sum(map(len, entry.path))
+
+
+class BoundedIterator:
+    """An iterator over the next entries: at most `most` of them, and of `nbytes` bytes.
+
+    `is_more` says, once it has ended, that these bounds ended it.
+    """
+
+    def __init__(self, entries: Iterable[Listed], most: int, nbytes: int) -> None:
+        self.is_more = False
+        self._entries = iter(entries)
+        self._most = most
+        self._nbytes = nbytes
+
+    def __iter__(self) -> Iterator[Listed]:
+        for count, entry in enumerate(self._entries, 1):
+            self._nbytes -= entry_cost(entry)
+            self.is_more = count >= self._most or self._nbytes <= 0
+            yield entry
+            if self.is_more:
+                return
+
+
 class Packed(Generic[_Entry]):
     """Entries in the order in which they came, each given out once and forgotten then.
 
     Raises `TooLarge` for an entry that the room does not hold.
     """
 
-    __slots__ = ("_blocks", "_decode", "_nbytes", "_room", "_waiting")
+    __slots__ = ("_blocks", "_budget", "_decode", "_nbytes", "_waiting")
 
-    def __init__(self, room: Room, decode: Callable[[bytes], list[_Entry]]) -> None:
-        self._room = room
+    def __init__(self, budget: MemoryBudget, decode: Callable[[bytes], list[_Entry]]) -> None:
+        self._budget = budget
         self._decode = decode
         self._blocks: deque[tuple[bytes, int]] = deque()  # and how many entries are in it
         self._waiting: deque[tuple[_Entry, int]] = deque()  # that are not packed, and how many bytes each takes
@@ -56,11 +124,11 @@ class Packed(Generic[_Entry]):
 
     def append(self, entry: _Entry, nbytes: int) -> None:
         """Keep one more, which takes so many bytes while it is not packed."""
-        self._room.take(nbytes, 1)
+        self._budget.take(nbytes, 1)
         self._waiting.append((entry, nbytes))
         self._nbytes += nbytes
         count = len(self._waiting)
-        if count >= _TIGHT and (count >= UNPACKED or (count >= BLOCK and self._blocks) or self._room.is_tight):
+        if count >= _TIGHT and (count >= UNPACKED or (count >= BLOCK and self._blocks) or self._budget.is_tight):
             entries = [entry for entry, _ in self._waiting]
             self._forget_waiting()
             self.pack(entries)
@@ -68,7 +136,7 @@ class Packed(Generic[_Entry]):
     def pack(self, entries: list[_Entry]) -> None:
         """Keep these as a block, behind the blocks that there are."""
         block = zlib.compress(_encode(entries), 1)
-        self._room.take(len(block) + _BLOCK_BYTES, len(entries))
+        self._budget.take(len(block) + _BLOCK_BYTES, len(entries))
         self._blocks.append((block, len(entries)))
 
     def __iter__(self) -> Iterator[_Entry]:
@@ -77,7 +145,7 @@ class Packed(Generic[_Entry]):
         while self._waiting:
             entry, nbytes = self._waiting.popleft()
             self._nbytes -= nbytes
-            self._room.give(nbytes, 1)
+            self._budget.give(nbytes, 1)
             yield entry
 
     def clear(self) -> None:
@@ -88,35 +156,35 @@ class Packed(Generic[_Entry]):
 
     def _next_block(self) -> bytes:
         block, count = self._blocks.popleft()
-        self._room.give(len(block) + _BLOCK_BYTES, count)
+        self._budget.give(len(block) + _BLOCK_BYTES, count)
         return block
 
     def _forget_waiting(self) -> None:
-        self._room.give(self._nbytes, len(self._waiting))
+        self._budget.give(self._nbytes, len(self._waiting))
         self._nbytes = 0
         self._waiting.clear()
 
 
-class Names(Packed[bytes]):
+class PackedNames(Packed[bytes]):
     """Names in the order in which they came."""
 
     __slots__ = ()
 
-    def __init__(self, room: Room) -> None:
-        super().__init__(room, _names)
+    def __init__(self, budget: MemoryBudget) -> None:
+        super().__init__(budget, _names)
 
     def add(self, name: bytes) -> None:
         """Keep one more; raises `TooLarge`."""
         self.append(name, len(name) + NAME_BYTES)
 
 
-class Entries(Packed[Listed]):
+class PackedEntries(Packed[Listed]):
     """Entries with all that is known of them, in the order in which they came."""
 
     __slots__ = ()
 
-    def __init__(self, room: Room) -> None:
-        super().__init__(room, _listed)
+    def __init__(self, budget: MemoryBudget) -> None:
+        super().__init__(budget, _listed)
 
 
 class SortedNames:
@@ -125,10 +193,10 @@ class SortedNames:
     Parts of bounded size are sorted and packed, and merged as they are given out. Raises `TooLarge`.
     """
 
-    __slots__ = ("_nbytes", "_part", "_parts", "_room")
+    __slots__ = ("_budget", "_nbytes", "_part", "_parts")
 
-    def __init__(self, room: Room) -> None:
-        self._room = room
+    def __init__(self, budget: MemoryBudget) -> None:
+        self._budget = budget
         self._parts: list[Packed[tuple[bytes, int]]] = []
         self._part: list[tuple[bytes, int]] = []  # not sorted yet
         self._nbytes = 0  # of this part
@@ -136,7 +204,7 @@ class SortedNames:
     def add(self, name: bytes, number: int = 0) -> None:
         """Keep one more."""
         nbytes = len(name) + NAME_BYTES
-        self._room.take(nbytes, 1)
+        self._budget.take(nbytes, 1)
         self._part.append((name, number))
         self._nbytes += nbytes
         if len(self._part) >= RUN_ENTRIES or self._nbytes >= _RUN_BYTES:
@@ -144,7 +212,7 @@ class SortedNames:
 
     def sort(self) -> None:
         """Do what can be done now to keep little: all have been added."""
-        if self._parts or len(self._part) > UNPACKED or (len(self._part) >= _TIGHT and self._room.is_tight):
+        if self._parts or len(self._part) > UNPACKED or (len(self._part) >= _TIGHT and self._budget.is_tight):
             self._pack()
         else:
             self._part.sort(reverse=True)
@@ -159,7 +227,7 @@ class SortedNames:
             entry = self._part.pop()
             nbytes = len(entry[0]) + NAME_BYTES
             self._nbytes -= nbytes
-            self._room.give(nbytes, 1)
+            self._budget.give(nbytes, 1)
             yield entry
 
     def clear(self) -> None:
@@ -170,14 +238,14 @@ class SortedNames:
         self._forget_part()
 
     def _forget_part(self) -> None:
-        self._room.give(self._nbytes, len(self._part))
+        self._budget.give(self._nbytes, len(self._part))
         self._nbytes = 0
         self._part = []
 
     def _pack(self) -> None:
         part = sorted(self._part)
         self._forget_part()
-        packed = Packed(self._room, _numbered)
+        packed = Packed(self._budget, _numbered)
         self._parts.append(packed)
         for start in range(0, len(part), BLOCK):
             packed.pack(part[start : start + BLOCK])
