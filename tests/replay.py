@@ -15,7 +15,8 @@ from secftp.handshake import Established
 from secftp.messages import Direction, encode
 from secftp.server.access import Rights
 from secftp.server.log import Log, SessionLog
-from secftp.server.session import Context, ServerSession
+from secftp.server.requests import RequestContext
+from secftp.server.session import ServerSession
 from secftp.session import Session
 from tests.seamed.product import Sealed
 from tests.serving import Lines, MemorySink
@@ -120,7 +121,7 @@ def to_server(seams, suite: Suite, recording: bytes, store, log=None) -> Played:
     """Play a client's frames to a server's session on a store."""
     channel = _channel(seams, suite, recording, Direction.TO_CLIENT)
     lines = SessionLog(log or Log(Lines()), 1, Peer("127.0.0.1", 1))
-    session = ServerSession(channel, Context(store, ALL, lines, lambda: False, lambda: False))
+    session = ServerSession(RequestContext(channel, store, ALL, lines, lambda: False), lambda: False)
     return _play(seams, channel, session.run)
 
 

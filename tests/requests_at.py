@@ -10,7 +10,8 @@ from secftp.channel import Channel, Stream
 from secftp.errors import SecftpError
 from secftp.messages import Direction
 from secftp.server.access import Rights
-from secftp.server.session import Context, ServerSession
+from secftp.server.requests import RequestContext
+from secftp.server.session import ServerSession
 from secftp.session import Session
 from secftp.storage import LocalStore
 from tests.channels import established
@@ -48,10 +49,10 @@ class Recorder:
 class Served:
     """A session at a server, and the client's end of its connection: an honest `session()` or a bare `wire()`."""
 
-    def __init__(self, sock, ends, log, stopping, hurry):
+    def __init__(self, sock, ends, log, stopping, aborting):
         self.log = log
         self.stopping = stopping
-        self.hurry = hurry
+        self.aborting = aborting
         self.problem = None  # what ended the session out of order, once `over`
         self.over = threading.Event()
         self._sock = sock
@@ -79,12 +80,12 @@ def served(root, *, rights=ALL, store=None):
         mine = socket.create_connection(listener.getsockname(), DEADLINE)
         yours = listener.accept()[0]
     client, server = established()
-    log, stopping, hurry = Recorder(), threading.Event(), threading.Event()
-    running = Served(mine, client, log, stopping, hurry)
+    log, stopping, aborting = Recorder(), threading.Event(), threading.Event()
+    running = Served(mine, client, log, stopping, aborting)
     failures = []
     with contextlib.closing(store or LocalStore(root)) as files, mine, yours:
         channel = Channel(Stream(yours), server, Direction.TO_CLIENT, timeout=DEADLINE)
-        at_server = ServerSession(channel, Context(files, rights, log, stopping.is_set, hurry.is_set))
+        at_server = ServerSession(RequestContext(channel, files, rights, log, aborting.is_set), stopping.is_set)
 
         def run():
             try:

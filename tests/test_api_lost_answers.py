@@ -185,4 +185,4 @@ def test_how_many_are_remembered_is_bounded(monkeypatch):
     for token in tokens:
         known.note(token)
     known.note(None)
-    assert [known.knows(token) for token in (*tokens, None)] == [False, True, True, False]
+    assert [known.contains(token) for token in (*tokens, None)] == [False, True, True, False]

@@ -17,7 +17,7 @@ from tests.test_server_options import LIMITS as OPTIONS
 
 TOP = Path(__file__).resolve().parent.parent
 GUIDE = (TOP / "docs" / "operators.md").read_text()
-TABLE = GUIDE.partition("## ServerLimits")[2].partition("\n## ")[0]
+TABLE = GUIDE.partition("## Limits")[2].partition("\n## ")[0]
 ROWS = {
     cells[0].strip("` "): [cell.strip() for cell in cells[1:]]
     for line in TABLE.splitlines()
@@ -46,7 +46,7 @@ def test_every_option_of_a_limit_is_there_with_its_default():
 
 @pytest.mark.parametrize("name", sorted(NAMES))
 def test_the_line_in_the_guide_is_the_line_in_the_log(name):
-    found = re.findall(rf'(?:\blimit|_tell)\(\s*"{name}", (f?)"([^"]*)"', SOURCES)
+    found = re.findall(rf'(?:\b(?:limit|_tell)\(|: \()\s*"{name}",\s*(f?)"([^"]*)"', SOURCES)
     assert found, "no such line"
     for formatted, text in found:
         pattern = re.escape(text)

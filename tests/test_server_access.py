@@ -131,7 +131,7 @@ def test_a_key_works_under_its_own_name_alone(tmp_path, key, name):
 def test_new_keys_hold_from_the_next_hello_on_and_sessions_keep_what_they_had(tmp_path):
     with serving(tmp_path) as server, server.session() as client:
         put(client, b"name", b"contents")
-        server.server.admit_by(Access(OTHER))
+        server.server.set_access(Access(OTHER))
         assert get(client, b"name") == b"contents"
         with pytest.raises(AuthenticationError):
             server.session()

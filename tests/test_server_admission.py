@@ -189,7 +189,7 @@ def test_an_empty_crowd_keeps_nothing():
     for candidate in candidates * 2:
         made.discard(candidate)
     assert made.pick() is None
-    assert (len(made), made._of_network, made._of_address, made._places) == (0, Counter(), {}, {})
+    assert (len(made), made._of_network, made._of_address, made._indices) == (0, Counter(), {}, {})
 
 
 # --- time -------------------------------------------------------------------------------------------------------------

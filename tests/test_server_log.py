@@ -184,7 +184,7 @@ def test_clients_that_have_proved_nothing_can_not_fill_the_disk(monkeypatch):
     for number in range(UNPROVED_LINES + 5000):
         log.session(number, PEER).line("Client connected: 192.0.2.7")
     assert stream.getvalue().count("Client connected") == UNPROVED_LINES
-    assert stream.getvalue().count("are left out: there are too many") == 1
+    assert stream.getvalue().count("are omitted: there are too many") == 1
     proved = log.session(1, PEER)
     proved.proved = True
     proved.line("Client requesting filename: x")

@@ -192,7 +192,7 @@ def test_what_is_left_out_is_counted_once_there_is_room_again(monkeypatch):
         session.line("x" * 1000)
     told = len(re.findall("xxxx  ", stream.getvalue()))
     assert 400 < told < 500
-    assert len(re.findall("Lines of this session are left out", stream.getvalue())) == 1
+    assert len(re.findall("Log lines of this session are omitted", stream.getvalue())) == 1
     now[0] = 60.0
     session.line("the next")
     lines = stream.getvalue().splitlines()

@@ -44,7 +44,7 @@ def refused(server, wire):
 def test_a_key_that_was_taken_away_opens_nothing(tmp_path, name):
     before = {"key": None, "named": named()} if name else {"key": KEY}
     with serving(tmp_path, **before) as server, server.hostile(name=name) as wire:
-        server.server.admit_by(Access(OTHER_KEY))
+        server.server.set_access(Access(OTHER_KEY))
         refused(server, wire)
 
 
@@ -53,7 +53,7 @@ def test_another_key_under_the_same_name_refuses_the_one_before(tmp_path, name):
     before = {"key": None, "named": named()} if name else {"key": KEY}
     now = Access(None, named=named(key=OTHER_KEY)) if name else Access(OTHER_KEY)
     with serving(tmp_path, **before) as server, server.hostile(name=name) as wire:
-        server.server.admit_by(now)
+        server.server.set_access(now)
         refused(server, wire)
         with session(server.port, OTHER_KEY, name=name) as client:
             client.can("stat")
@@ -61,32 +61,32 @@ def test_another_key_under_the_same_name_refuses_the_one_before(tmp_path, name):
 
 def test_the_same_key_under_another_name_opens_nothing(tmp_path):
     with serving(tmp_path, key=None, named=named()) as server, server.hostile(name="me") as wire:
-        server.server.admit_by(Access(None, named=named("you")))
+        server.server.set_access(Access(None, named=named("you")))
         refused(server, wire)
 
 
 def test_anonymous_clients_end_with_the_anonymous_mode(tmp_path):
     with serving(tmp_path, anonymous=True) as server, server.hostile(key=None) as wire:
-        server.server.admit_by(Access(KEY))
+        server.server.set_access(Access(KEY))
         refused(server, wire)
 
 
 def test_a_cipher_that_is_no_longer_allowed_opens_nothing(tmp_path):
     with serving(tmp_path) as server, server.hostile(suite=Suite.NONE) as wire:
-        server.server.admit_by(Access(KEY, suites=frozenset({Suite.AES256})))
+        server.server.set_access(Access(KEY, suites=frozenset({Suite.AES256})))
         refused(server, wire)
 
 
 def test_keys_that_were_read_again_and_are_the_same_let_in(tmp_path):
     with serving(tmp_path, key=None, named=named()) as server, server.hostile(name="me") as wire:
-        server.server.admit_by(Access(None, named=named(key=SAME_KEY)))
+        server.server.set_access(Access(None, named=named(key=SAME_KEY)))
         wire.welcome()
         assert REVOKED not in server.log.text
 
 
 def test_rights_are_those_of_the_moment_of_the_proof(tmp_path):
     with serving(tmp_path, key=None, named=named()) as server, server.hostile(name="me") as wire:
-        server.server.admit_by(Access(None, named=named(key=SAME_KEY, rights=READ_ONLY)))
+        server.server.set_access(Access(None, named=named(key=SAME_KEY, rights=READ_ONLY)))
         wire.welcome()
         wire.send(Write(id=1, path=(b"name",)))
         answer = wire.receive()
@@ -105,7 +105,7 @@ def test_a_directory_is_that_of_the_moment_of_the_proof(tmp_path):
             serving(tmp_path, key=None, named=named(store=before)) as server,
             server.hostile(name="me") as wire,
         ):
-            server.server.admit_by(Access(None, named=named(key=SAME_KEY, store=now)))
+            server.server.set_access(Access(None, named=named(key=SAME_KEY, store=now)))
             assert server.server.stores_in_use() == set()
             before.close()  # as a reload does with what is not in use
             wire.welcome()
@@ -134,7 +134,7 @@ def test_a_delayed_hello_is_answered_by_the_keys_of_now(tmp_path):
         for thread in threads:
             thread.start()
         server.log.wait_for("Cipher: ", 6)
-        server.server.admit_by(Access(None, named=named("new")))
+        server.server.set_access(Access(None, named=named("new")))
         for thread in threads:
             thread.join(DEADLINE)
     assert outcomes == {"old": False, "new": True}
@@ -149,7 +149,7 @@ def test_a_delayed_hello_whose_cipher_is_no_longer_allowed_is_refused(tmp_path):
         with Hostile(server.port, shake=False) as wire:
             wire.sock.sendall(wire.handshake.hello)
             server.log.wait_for("Cipher: ", 5)
-            server.server.admit_by(Access(KEY, suites=frozenset({Suite.AES256})))
+            server.server.set_access(Access(KEY, suites=frozenset({Suite.AES256})))
             assert wire.sock.recv(200)[:8] == b"SECFTP\1\2"
 
 
@@ -158,7 +158,7 @@ def test_a_proof_of_a_key_that_was_taken_away_counts_as_a_guess(tmp_path, monkey
     monkeypatch.setattr("secftp.server.throttle.GuessLimiter.refund", lambda *_: refunds.append(1))
     with serving(tmp_path) as server:
         with server.hostile() as wire:
-            server.server.admit_by(Access(OTHER_KEY))
+            server.server.set_access(Access(OTHER_KEY))
             refused(server, wire)
         assert refunds == []
         with session(server.port, OTHER_KEY) as client:
@@ -170,7 +170,7 @@ def test_sessions_under_way_keep_what_they_were_granted(tmp_path):
     (tmp_path / "name").write_bytes(b"contents")
     with serving(tmp_path) as server, server.session() as client:
         assert client.can("stat")
-        server.server.admit_by(Access(OTHER_KEY))
+        server.server.set_access(Access(OTHER_KEY))
         assert get(client, b"name") == b"contents"
 
 
@@ -195,7 +195,7 @@ def test_no_session_gets_the_store_of_keys_that_are_being_replaced(tmp_path, mon
         found = []
 
         def reload():
-            server.server.admit_by(Access(OTHER_KEY))
+            server.server.set_access(Access(OTHER_KEY))
             found.append(server.server.stores_in_use())
 
         wire.flush()
@@ -220,7 +220,7 @@ def test_a_reload_closes_stores_only_after_the_server_has_the_new_keys():
     options = parse(["0"])
     reloader = Reloader(options, Log(Lines()), keyring, lambda: options)
     reloader.server = types.SimpleNamespace(
-        admit_by=lambda access: calls.append(("admit", access)), stores_in_use=lambda: "stores"
+        set_access=lambda access: calls.append(("admit", access)), stores_in_use=lambda: "stores"
     )
     reloader()
     reloader.wait()

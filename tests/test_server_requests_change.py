@@ -119,7 +119,7 @@ def test_a_sum_that_takes_too_long_is_broken_off(tmp_path, how):
         wire.send(Sum(id=1, path=(b"huge",)), Sum(id=2, path=(b"huge",)), Stat(id=3))
         server.log.wait_for("requesting checksum: huge")
         if how == "hurry":
-            server.hurry.set()
+            server.aborting.set()
             code = ErrorCode.STOPPING
         else:
             wire.send(Cancel(id=2), Cancel(id=1))

@@ -175,7 +175,7 @@ def test_a_listing_without_end_is_broken_off(tmp_path, how):
         if how == "cancel":
             wire.send(Cancel(id=1), Stat(id=2))
         elif how == "hurry":
-            server.hurry.set()
+            server.aborting.set()
         else:
             wire.close()
         if how != "close":

@@ -215,7 +215,7 @@ class Interrupting(LocalStore):
 def test_a_server_in_a_hurry_says_which_are_written(tmp_path):
     store = Interrupting(tmp_path)
     with served(tmp_path, store=store) as server:
-        store.action = server.hurry.set
+        store.action = server.aborting.set
         wire = server.wire()
         wire.send(WriteMany(id=1, files=tuple(new(b"%d" % number, b"x") for number in range(300))))
         assert wire.receive().codes == (None,) * 100 + (ErrorCode.STOPPING,) * 200
@@ -232,7 +232,7 @@ def test_reading_many_is_broken_off_behind_what_was_sent(tmp_path, how):
         (tmp_path / f"{number}").write_bytes(b"%d" % number * 100)
     with served(tmp_path, store=store) as server:
         wire = server.wire()
-        store.action = server.hurry.set if how == "hurry" else lambda: wire.send(Cancel(id=1))
+        store.action = server.aborting.set if how == "hurry" else lambda: wire.send(Cancel(id=1))
         wire.send(ReadMany(id=1, paths=tuple((b"%d" % number,) for number in range(300))), Stat(id=2))
         files, code = read_all(wire, 1, 300)
         if how == "cancel":

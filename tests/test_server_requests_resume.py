@@ -34,7 +34,7 @@ def broken_off(server, how, *, keep=True, data=DATA[:PART]):
         return
     if how == "hurry":
         server.log.wait_for("Processing")
-        server.hurry.set()
+        server.aborting.set()
         wire.send_data(DATA[PART : 2 * PART])
     elif how == "checksum":
         wire.send_data(DATA[PART:])
@@ -218,7 +218,7 @@ def test_comparing_what_a_client_says_it_has_can_be_broken_off(tmp_path, how):
         wire = server.wire()
         wire.send(Read(id=1, path=NAME, offset=1 << 41, prefix=bytes(16)))
         server.log.wait_for("requesting filename")
-        server.hurry.set() if how == "hurry" else wire.send(Cancel(id=1))
+        server.aborting.set() if how == "hurry" else wire.send(Cancel(id=1))
         assert wire.receive().code is (ErrorCode.STOPPING if how == "hurry" else ErrorCode.CANCELLED)
 
 

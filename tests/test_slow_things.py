@@ -141,7 +141,7 @@ class HungStore(LocalStore):
 
 def test_sessions_that_hang_hold_up_the_end_once(tmp_path, monkeypatch):
     monkeypatch.setattr(server_module, "JOIN_SECONDS", 1.0)
-    monkeypatch.setattr(server_module, "HURRY_SECONDS", 0.1)
+    monkeypatch.setattr(server_module, "ABORT_SECONDS", 0.1)
     store = HungStore(tmp_path)
     try:
         with contextlib.ExitStack() as stack:

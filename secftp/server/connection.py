@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Final
 from secftp.channel import Channel, Keepalive
 from secftp.errors import ConnectionLost, SecftpError, TransferTimeout
 from secftp.messages import Bye, Direction, ErrorCode, text_for
+from secftp.server.requests import RequestContext
 from secftp.server.requests.idempotency import CompletedChanges, ConfirmedFiles, OwnConfirmedFiles
-from secftp.server.session import Context, ServerSession, welcome
-from secftp.server.session_limits import SessionClaim, SessionLimit, log_limit
+from secftp.server.session import ServerSession, welcome
+from secftp.server.session_limits import SlotClaim, SlotLimit, log_slot_limit
 from secftp.text import format_rate
 
 if TYPE_CHECKING:
@@ -30,33 +31,34 @@ if TYPE_CHECKING:
     from secftp.server.session_limits import ConnectionRegistry
     from secftp.storage import Store
 
-
-# How long a client that was told of the end may take to hang up.
+# How long a client may take to close after BYE.
 LINGER_SECONDS: Final = 1.0
+# Samples within the time over which a rate is measured.
+SAMPLES: Final = 12
 
 
 class SignalFlag:
-    """What a signal handler may set: no lock, which the very thread that it interrupts could be holding."""
+    """A flag that signal handlers may set: without a lock, which the interrupted thread could be holding."""
 
     def __init__(self) -> None:
         self._is_set = False
 
     def set(self) -> None:
-        """Raise the flag, for good."""
+        """Set the flag."""
         self._is_set = True
 
     def clear(self) -> None:
-        """Lower it."""
+        """Clear the flag."""
         self._is_set = False
 
     def is_set(self) -> bool:
-        """Whether it was raised."""
+        """Return whether the flag is set."""
         return self._is_set
 
 
 @dataclass
 class SharedState:
-    """What all clients of one server have in common. `access` alone changes: it holds from the next proof on."""
+    """State of a server that all its connections share. Only `access` is replaced, for all proofs from then on."""
 
     store: Store
     access: Access
@@ -65,49 +67,49 @@ class SharedState:
     registry: ConnectionRegistry[ConnectionThread]
     keepalive: Keepalive = field(default_factory=Keepalive)
     stopping: SignalFlag = field(default_factory=SignalFlag)
-    hurry: SignalFlag = field(default_factory=SignalFlag)
-    repeats: CompletedChanges = field(default_factory=CompletedChanges)
-    arrivals: ConfirmedFiles = field(default_factory=ConfirmedFiles)
+    aborting: SignalFlag = field(default_factory=SignalFlag)
+    completed_changes: CompletedChanges = field(default_factory=CompletedChanges)
+    confirmed_files: ConfirmedFiles = field(default_factory=ConfirmedFiles)
 
 
 class ConnectionThread:
-    """One session and its thread. The door has let it in; whether there is a place for it, the registry knows."""
+    """One authenticated connection, its thread and its session. `refused_by` is set by the registry."""
 
-    def __init__(self, shared: SharedState, visitor: PendingConnection, grant: Grant, established: Established) -> None:
-        self.stream: MeteredStream = visitor.stream
-        self.place = SessionClaim(visitor.source, grant)
-        self.refused_by: SessionLimit | None = None  # why it has no place, if it has none
+    def __init__(self, shared: SharedState, pending: PendingConnection, grant: Grant, established: Established) -> None:
+        self.stream: MeteredStream = pending.stream
+        self.claim = SlotClaim(pending.source, grant)
+        self.refused_by: SlotLimit | None = None
         self.store: Store = grant.store or shared.store
         self.thread = threading.Thread(target=self._run, name="secftp-client", daemon=True)
         self._shared = shared
-        self._log = visitor.log
+        self._log = pending.log
         self._grant = grant
         self._established: Established | None = established
         self._session: ServerSession | None = None
         self._channel: Channel | None = None
 
     @property
-    def moving(self) -> bool:
-        """Whether a file, or a message in pieces, is on its way to the client or from it now.
+    def is_transferring(self) -> bool:
+        """Whether a file, or a message in parts, is being sent or received now.
 
-        Small files and listings are messages, and a client that is slow with those holds up as much as with a file.
+        Small files and listings are messages, and a slow client occupies as much with them as with a file.
         """
         channel = self._channel
-        return channel is not None and (channel.moving or (channel.has_part and not self.busy))
+        return channel is not None and (channel.moving or (channel.has_part and not self.is_busy))
 
     @property
-    def busy(self) -> bool:
-        """Whether a request of its is being served now."""
+    def is_busy(self) -> bool:
+        """Whether a request is being served now."""
         session = self._session
         return session is not None and session.busy
 
-    def let_go(self) -> None:
-        """From another thread: wake a session that waits for a request, so that it sees that the server stops."""
-        if not self.busy:
+    def stop_when_idle(self) -> None:
+        """Wake a session that waits for a request, so that it notices that the server stops. For another thread."""
+        if not self.is_busy:
             self.stream.stop_receiving()
 
     def limit(self, name: str, text: str) -> None:
-        """From another thread: a limit bit this client."""
+        """Log that this connection has reached a limit. For another thread."""
         self._log.limit(name, text)
 
     def _run(self) -> None:
@@ -123,19 +125,19 @@ class ConnectionThread:
                 self._log.handshake("ok")
                 self._serve(channel)
             else:
-                self._turn_away(channel, self.refused_by)
-        except Exception as problem:  # noqa: BLE001 - one client's trouble must never end the server
+                self._reject(channel, self.refused_by)
+        except Exception as problem:  # noqa: BLE001 - an error of one connection must never end the server
             self._log.line(f"Internal error: {type(problem).__name__}")
         finally:
             self.stream.close()
             if counter is not None and self.refused_by is None:
                 counter.session(-1)
             self._log.end()
-            self._shared.registry.leave(self)  # last: a stopping server waits for no more than this
+            self._shared.registry.remove(self)  # last: a stopping server waits for nothing else
 
-    def _turn_away(self, channel: Channel, bound: SessionLimit) -> None:
+    def _reject(self, channel: Channel, limit: SlotLimit) -> None:
         """Tell the client, encrypted, that its key or the server has no free session slot."""
-        log_limit(self._log, bound)
+        log_slot_limit(self._log, limit)
         self._log.line("Refused: busy.")
         self._log.handshake("busy")
         with contextlib.suppress(SecftpError, OSError):
@@ -147,20 +149,26 @@ class ConnectionThread:
     def _serve(self, channel: Channel) -> None:
         shared = self._shared
         stopping = shared.stopping.is_set
-        rights, hurry = self._grant.rights, shared.hurry.is_set
-        arrivals = OwnConfirmedFiles(shared.arrivals, self.store, self._owner())
-        context = Context(self.store, rights, self._log, stopping, hurry, shared.repeats, arrivals)
-        self._session, self._channel = ServerSession(channel, context), channel
+        context = RequestContext(
+            channel,
+            self.store,
+            self._grant.rights,
+            self._log,
+            shared.aborting.is_set,
+            shared.completed_changes,
+            OwnConfirmedFiles(shared.confirmed_files, self.store, self._owner()),
+        )
+        self._session, self._channel = ServerSession(context, stopping), channel
         shared.keepalive.watch(channel)
         try:
             self._session.run()
         except ConnectionLost as problem:
-            # A session that waited for a request was woken by an end that this side made itself.
+            # `stop_when_idle` ends the wait for a request as if the client had closed.
             if not stopping() or self._session.busy:
                 self._log.line(str(problem))
                 return
         except TransferTimeout as problem:
-            self._log.limit("idle", f"A client gave no sign of life for {channel.timeout:.0f} seconds.")
+            self._log.limit("idle", f"Idle timeout: nothing came from a client for {channel.timeout:.0f} seconds.")
             self._log.line(f"Session ended: {problem}")
             return
         except SecftpError as problem:
@@ -168,14 +176,14 @@ class ConnectionThread:
             return
         finally:
             shared.keepalive.forget(channel)
-        self._say_goodbye(channel, stopping=stopping())
+        self._close(channel, stopping=stopping())
 
     def _owner(self) -> str:
-        """Who has sent what this session sends: its key, or all clients without one."""
+        """The identity that files are confirmed to: a key, or all anonymous clients."""
         return f"key {self._grant.name}" if self._grant.rights.keyed else "anonymous"
 
-    def _say_goodbye(self, channel: Channel, *, stopping: bool) -> None:
-        """The authenticated close; a client that has closed already misses nothing."""
+    def _close(self, channel: Channel, *, stopping: bool) -> None:
+        """Close with an authenticated BYE; a client that has closed already misses nothing."""
         with contextlib.suppress(SecftpError, OSError):
             if stopping:
                 channel.send(Bye(code=ErrorCode.STOPPING, text=text_for(ErrorCode.STOPPING)))
@@ -185,20 +193,18 @@ class ConnectionThread:
                 channel.close(Bye())
 
 
-# Looks in the time over which the rate is taken.
-LOOKS: Final = 12
-
-
 class MinRateMonitor:
-    """A context manager that looks after the clients that `clients` names, while it is entered."""
+    """Context manager that cuts transfers slower than `limits.min_rate`, of the connections that a callable returns.
 
-    def __init__(self, limits: ServerLimits, clients: Callable[[], list[ConnectionThread]]) -> None:
+    One thread for all connections, and none without such a limit. Only time counts in which a file is transferred, or a
+    message (small files, a listing) is sent or received in parts: neither a long checksum nor an idle session is cut.
+    """
+
+    def __init__(self, limits: ServerLimits, connections: Callable[[], list[ConnectionThread]]) -> None:
         self._rate = limits.min_rate
         self._seconds = limits.min_rate_seconds
-        self._clients = clients
-        self._since: dict[
-            ConnectionThread, tuple[float, int]
-        ] = {}  # when its time began, and what it had moved by then
+        self._connections = connections
+        self._since: dict[ConnectionThread, tuple[float, int]] = {}  # begin of a measurement, and bytes moved by then
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="secftp-watch", daemon=True)
 
@@ -215,22 +221,23 @@ class MinRateMonitor:
             self._thread.join()
 
     def _run(self) -> None:
-        while not self._over.wait(self._seconds / LOOKS):
-            self._look(time.monotonic())
+        while not self._over.wait(self._seconds / SAMPLES):
+            self._sample(time.monotonic())
 
-    def _look(self, now: float) -> None:
-        moving = [client for client in self._clients() if client.moving]
+    def _sample(self, now: float) -> None:
+        transferring = [connection for connection in self._connections() if connection.is_transferring]
+        # The next transfer of a connection that has none now is measured anew.
         self._since = {
-            client: self._since.get(client, (now, client.stream.moved)) for client in moving
-        }  # a client that moves none any more begins anew
-        for client, (began, moved) in list(self._since.items()):
+            connection: self._since.get(connection, (now, connection.stream.moved)) for connection in transferring
+        }
+        for connection, (began, moved) in list(self._since.items()):
             if now - began >= self._seconds:
-                self._judge(client, (client.stream.moved - moved) / (now - began))
-                self._since[client] = now, client.stream.moved
+                self._judge(connection, (connection.stream.moved - moved) / (now - began))
+                self._since[connection] = now, connection.stream.moved
 
-    def _judge(self, client: ConnectionThread, rate: float) -> None:
-        assert self._rate is not None  # else nobody looks
+    def _judge(self, connection: ConnectionThread, rate: float) -> None:
+        assert self._rate is not None  # else there is no thread
         if rate < self._rate:
             least = format_rate(self._rate)
-            client.limit("min_rate", f"A transfer was cut: {format_rate(rate)}, and {least} is the least.")
-            client.stream.interrupt()
+            connection.limit("min_rate", f"A transfer is cut: {format_rate(rate)} is below the minimum of {least}.")
+            connection.stream.interrupt()

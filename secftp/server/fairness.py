@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final, Generic, NamedTuple, Protocol, TypeAlia
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator, Sequence
 
-# The version of IP, the length of the prefix in bits, and the prefix.
+# IP version, prefix length in bits, and prefix.
 Network: TypeAlias = tuple[int, int, int]
 
 _PREFIXES: Final = {4: (0, 8, 16, 24, 32), 6: (0, 32, 48, 56, 64)}
@@ -31,28 +31,26 @@ _RANDOM_BYTES: Final = 4096
 
 
 class SourceAddress(NamedTuple):
-    """An address as the networks that it is in, the widest first; two addresses of one IPv6 /64 are one source."""
+    """An address as the networks that it is in, the widest first; all addresses of an IPv6 /64 are one source."""
 
     networks: tuple[Network, ...]
 
     @property
     def address(self) -> Network:
-        """What is counted by: the IPv4 address, or the /64 of the IPv6 address."""
+        """The unit that limits count: the IPv4 address, or the /64 of the IPv6 address."""
         return self.networks[-1]
 
     @property
     def site(self) -> Network | None:
-        """The /48 of an IPv6 address, which one customer of a provider may have whole; None for IPv4."""
+        """The /48 of an IPv6 address, all of which a single customer of a provider may have; None for IPv4."""
         return next((network for network in self.networks if network[:2] == (6, _SITE_BITS)), None)
 
 
 def source_address(host: str) -> SourceAddress:
-    """The source of an address as the system writes it, with or without a zone (`fe80::1%eth0`)."""
+    """Parse an IP address as the system writes it, with or without a zone (`fe80::1%eth0`). Raises `ValueError`."""
     address = ipaddress.ip_address(host.partition("%")[0])
-    number, bits = int(address), address.max_prefixlen
-    return SourceAddress(
-        tuple((address.version, prefix, number >> (bits - prefix)) for prefix in _PREFIXES[address.version])
-    )
+    version, number, bits = address.version, int(address), address.max_prefixlen
+    return SourceAddress(tuple((version, prefix, number >> (bits - prefix)) for prefix in _PREFIXES[version]))
 
 
 class Pending(Protocol):
@@ -65,7 +63,7 @@ class Pending(Protocol):
 
     @property
     def source(self) -> SourceAddress:
-        """Where the connection comes from."""
+        """The address that the connection comes from."""
         ...
 
 
@@ -73,7 +71,7 @@ _T = TypeVar("_T", bound=Pending)
 
 
 class _Node:
-    """One network: those in it that have somebody waiting, in the order of their turns. Items themselves have None."""
+    """A network: its members that wait, in the order of their turns. Connections themselves have None."""
 
     __slots__ = ("turns",)
 
@@ -82,7 +80,11 @@ class _Node:
 
 
 class FairQueue(Generic[_T]):
-    """Items that wait, each at most once. A network that is new in here has its turn after those that are there."""
+    """Queue that serves networks in turn, and the networks within each likewise: a tree of round-robin queues.
+
+    Connections of one network wait behind each other and not in front of other networks. Every operation takes as many
+    steps as there are levels, however many connections wait. A connection is in the queue at most once.
+    """
 
     def __init__(self) -> None:
         self._root = _Node()
@@ -92,7 +94,7 @@ class FairQueue(Generic[_T]):
         return self._count
 
     def add(self, item: _T) -> None:
-        """Put it behind the others of its address."""
+        """Append a connection to those of its address; a network that is new has its turn after the others."""
         node = self._root
         for network in item.source.networks:
             child = node.turns.get(network)
@@ -103,7 +105,7 @@ class FairQueue(Generic[_T]):
         self._count += 1
 
     def take(self) -> _T:
-        """Remove and return the item whose turn it is. Raises `KeyError` if there is none."""
+        """Remove and return the connection whose turn it is. Raises `KeyError` if the queue is empty."""
         node = self._root
         while True:
             if not node.turns:
@@ -111,13 +113,13 @@ class FairQueue(Generic[_T]):
             key, child = next(iter(node.turns.items()))
             node.turns.move_to_end(key)
             if child is None:
-                item: _T = key  # type: ignore[assignment]  # only items have no node of their own
+                item: _T = key  # type: ignore[assignment]  # only connections have no node
                 self.remove(item)
                 return item
             node = child
 
     def remove(self, item: _T) -> None:
-        """Remove an item that is in the queue, and every network that has nobody left."""
+        """Remove a connection, which must be in the queue, and the networks that are empty then."""
         path = [self._root]
         for network in item.source.networks:
             child = path[-1].turns[network]
@@ -134,13 +136,13 @@ class FairQueue(Generic[_T]):
 
 
 class RandomIndex:
-    """Random numbers from the system's generator, drawn by the thousand: a flood takes eight for each connection."""
+    """Random numbers from the system's generator, read in blocks: a flood takes eight for each connection."""
 
     def __init__(self) -> None:
         self._drawn: Iterator[int] = iter(())
 
     def __call__(self, below: int) -> int:
-        """A number from 0 to `below` - 1, which is far less than 2^32."""
+        """Return a number from 0 to `below` - 1; `below` must be far less than 2^32."""
         number = next(self._drawn, None)
         if number is None:
             self._drawn = iter(memoryview(os.urandom(_RANDOM_BYTES)).cast("I"))
@@ -149,17 +151,17 @@ class RandomIndex:
 
 
 class EvictionPool(Generic[_T]):
-    """Connections, each at most once, counted by network.
+    """Set of connections, counted by network, that chooses which one to evict.
 
-    `choose(n)` is a random number below n. `oldest_first`: of two from equally crowded networks the older one goes,
-    which is right where an honest client stays for a round trip only.
+    `choose(n)` returns a random number below n. `oldest_first`: of two from equally crowded networks the older one is
+    evicted, which is right where an honest client stays for one round trip only.
     """
 
     def __init__(self, *, oldest_first: bool, choose: Callable[[int], int] | None = None) -> None:
         self._oldest_first = oldest_first
         self._choose = choose or RandomIndex()
         self._members: list[_T] = []
-        self._places: dict[_T, int] = {}  # where each of them is in the list
+        self._indices: dict[_T, int] = {}
         self._of_network: Counter[Network] = Counter()
         self._of_address: dict[Network, dict[_T, None]] = {}
 
@@ -170,32 +172,32 @@ class EvictionPool(Generic[_T]):
         return iter(tuple(self._members))
 
     def __contains__(self, member: _T) -> bool:
-        return member in self._places
+        return member in self._indices
 
     def count(self, source: SourceAddress) -> int:
-        """How many are of this address (or /64)."""
+        """Return the number of connections of this address (or /64)."""
         return self._of_network[source.address]
 
     def of(self, source: SourceAddress) -> tuple[_T, ...]:
-        """Those of this address (or /64)."""
+        """Return the connections of this address (or /64)."""
         return tuple(self._of_address.get(source.address, ()))
 
     def add(self, member: _T) -> None:
-        """Take one in."""
-        self._places[member] = len(self._members)
+        """Add a connection."""
+        self._indices[member] = len(self._members)
         self._members.append(member)
         self._of_network.update(member.source.networks)
         self._of_address.setdefault(member.source.address, {})[member] = None
 
     def discard(self, member: _T) -> None:
-        """Let one out; one that is not in it changes nothing."""
-        place = self._places.pop(member, None)
-        if place is None:
+        """Remove a connection if it is in the pool."""
+        index = self._indices.pop(member, None)
+        if index is None:
             return
         last = self._members.pop()
         if last is not member:
-            self._members[place] = last
-            self._places[last] = place
+            self._members[index] = last
+            self._indices[last] = index
         self._of_network.subtract(member.source.networks)
         for network in member.source.networks:
             if not self._of_network[network]:
@@ -206,11 +208,11 @@ class EvictionPool(Generic[_T]):
             del self._of_address[member.source.address]
 
     def pick(self) -> _T | None:
-        """Which one is dropped next; None if there is none."""
+        """Return the connection to evict; None if the pool is empty."""
         return self._most_crowded(self._members)
 
     def pick_of(self, source: SourceAddress) -> _T | None:
-        """Which one of this address is dropped next; None if it has none."""
+        """Return the connection of this address to evict; None if it has none."""
         return self._most_crowded(self.of(source))
 
     def _most_crowded(self, members: Sequence[_T]) -> _T | None:

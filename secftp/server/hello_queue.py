@@ -1,4 +1,4 @@
-"""Queue of client hellos whose answer is delayed, after wrong keys from their address or from everywhere.
+"""Queue of client hellos whose answer is delayed, after wrong keys from their address or from all addresses.
 
 A hello first waits for its own delay, in parallel with all others. If the budget for challenges is then used up, it
 waits for its turn: sources that proved a key recently come first, the others take turns by network. Waiting connections
@@ -24,49 +24,49 @@ if TYPE_CHECKING:
     from secftp.server.limits import ServerLimits
 
 _K = TypeVar("_K", bound="Hashable")
-# So many entries of times that were cleared may stay behind before they are swept.
+# Entries of cleared timers that may stay in the heap before they are removed.
 _STALE: Final = 64
 
 
 class Timers(Generic[_K]):
-    """Times in seconds of one monotonic clock. Each operation takes a logarithmic number of steps on average."""
+    """One timer for each of many keys. Times are seconds of one monotonic clock; operations take logarithmic time."""
 
     def __init__(self) -> None:
-        self._times: dict[_K, int] = {}  # the number of its entry in the heap
+        self._entries: dict[_K, int] = {}  # the number of the key's entry in the heap
         self._heap: list[tuple[float, int, _K]] = []
         self._numbers = itertools.count()
 
-    def set(self, what: _K, when: float) -> None:
-        """From now on its time is this one, instead of the one before."""
+    def set(self, key: _K, when: float) -> None:
+        """Set the time of a key, in place of an earlier one."""
         number = next(self._numbers)
-        self._times[what] = number
-        heapq.heappush(self._heap, (when, number, what))
-        if len(self._heap) > 2 * len(self._times) + _STALE:
-            self._heap = [entry for entry in self._heap if self._times.get(entry[2]) == entry[1]]
+        self._entries[key] = number
+        heapq.heappush(self._heap, (when, number, key))
+        if len(self._heap) > 2 * len(self._entries) + _STALE:
+            self._heap = [entry for entry in self._heap if self._entries.get(entry[2]) == entry[1]]
             heapq.heapify(self._heap)
 
-    def clear(self, what: _K) -> None:
-        """It has no time any more; if it had none, that changes nothing."""
-        self._times.pop(what, None)
+    def clear(self, key: _K) -> None:
+        """Remove the time of a key if it has one."""
+        self._entries.pop(key, None)
 
     def next(self) -> float | None:
-        """The earliest time."""
-        while self._heap and self._times.get(self._heap[0][2]) != self._heap[0][1]:
+        """Return the earliest time; None if there is no timer."""
+        while self._heap and self._entries.get(self._heap[0][2]) != self._heap[0][1]:
             heapq.heappop(self._heap)
         return self._heap[0][0] if self._heap else None
 
     def take(self, now: float) -> _K | None:
-        """Something whose time has come, the earliest first; it has no time any more. None if there is none."""
+        """Remove and return a key whose time has come, the earliest first; None if there is none."""
         when = self.next()
         if when is None or when > now:
             return None
-        _, _, what = heapq.heappop(self._heap)
-        del self._times[what]
-        return what
+        _, _, key = heapq.heappop(self._heap)
+        del self._entries[key]
+        return key
 
 
 class WaitingHello(Pending, Protocol):
-    """Who waits. `charge` is what its challenge has cost, once it has one."""
+    """A connection with a hello. `charge` is what its challenge has cost, once it has one."""
 
     charge: Charge | None
 
@@ -75,16 +75,16 @@ _T = TypeVar("_T", bound=WaitingHello)
 
 
 class HelloQueue(Generic[_T]):
-    """When each hello is answered. One thread uses it; times are seconds of one monotonic clock.
+    """Decides when each hello is answered. Not thread-safe; times are seconds of one monotonic clock.
 
-    `choose(n)` is a random number below n.
+    `choose(n)` returns a random number below n.
     """
 
     def __init__(self, limits: ServerLimits, now: float, choose: Callable[[int], int] | None = None) -> None:
         self._limits = limits
-        self._guesses = GuessLimiter(limits, now)
+        self._limiter = GuessLimiter(limits, now)
         self._waiting: EvictionPool[_T] = EvictionPool(oldest_first=False, choose=choose)
-        self._timers: Timers[_T] = Timers()  # the end of its delay; once that is over, the end of its patience
+        self._timers: Timers[_T] = Timers()  # the end of a hello's delay; after that, the end of its wait for a turn
         self._due: dict[bool, FairQueue[_T]] = {True: FairQueue(), False: FairQueue()}  # by `trusted`
         self._is_due: set[_T] = set()
 
@@ -94,86 +94,86 @@ class HelloQueue(Generic[_T]):
     def __iter__(self) -> Iterator[_T]:
         return iter(self._waiting)
 
-    def __contains__(self, candidate: _T) -> bool:
-        return candidate in self._waiting
+    def __contains__(self, hello: _T) -> bool:
+        return hello in self._waiting
 
     def is_trusted(self, source: SourceAddress, now: float) -> bool:
-        """Whether a key was proved from there lately."""
-        return self._guesses.is_trusted(source, now)
+        """Return whether a key was proved from this source recently."""
+        return self._limiter.is_trusted(source, now)
 
-    def crowded(self, candidate: _T) -> _T | None:
-        """Who has to go before this one can be added; None if there is room."""
-        if self._waiting.count(candidate.source) >= self._limits.max_waiting_per_source:
-            return self._waiting.pick_of(candidate.source)
+    def crowded(self, hello: _T) -> _T | None:
+        """Return the connection to drop before this one is added; None if there is room."""
+        if self._waiting.count(hello.source) >= self._limits.max_waiting_per_source:
+            return self._waiting.pick_of(hello.source)
         if len(self._waiting) >= self._limits.max_waiting:
             return self._waiting.pick()
         return None
 
-    def add(self, candidate: _T, now: float) -> float:
-        """Let it wait; until when its own delay lasts, `now` if it has none."""
-        candidate.trusted = self._guesses.is_trusted(candidate.source, now)
-        due = self._guesses.schedule(candidate.source, self._waiting.count(candidate.source), now)
-        self._waiting.add(candidate)
+    def add(self, hello: _T, now: float) -> float:
+        """Add a hello; return the end of its own delay, `now` if it has none."""
+        hello.trusted = self._limiter.is_trusted(hello.source, now)
+        due = self._limiter.schedule(hello.source, self._waiting.count(hello.source), now)
+        self._waiting.add(hello)
         if due <= now:
-            self._become_due(candidate, now)
+            self._become_due(hello, now)
         else:
-            self._timers.set(candidate, due)
+            self._timers.set(hello, due)
         return due
 
-    def remove(self, candidate: _T) -> None:
-        """It waits no longer; one that does not wait changes nothing."""
-        self._waiting.discard(candidate)
-        self._timers.clear(candidate)
-        if candidate in self._is_due:
-            self._is_due.remove(candidate)
-            self._due[candidate.trusted].remove(candidate)
+    def remove(self, hello: _T) -> None:
+        """Remove a hello if it is in the queue."""
+        self._waiting.discard(hello)
+        self._timers.clear(hello)
+        if hello in self._is_due:
+            self._is_due.remove(hello)
+            self._due[hello.trusted].remove(hello)
 
     def expire(self, now: float) -> list[_T]:
-        """Let delays end that are over; those who have waited for their turn for too long, and wait no more."""
+        """End the delays that are over; remove and return the hellos that have waited too long for their turn."""
         expired = []
-        while (candidate := self._timers.take(now)) is not None:
-            if candidate in self._is_due:
-                self.remove(candidate)
-                expired.append(candidate)
+        while (hello := self._timers.take(now)) is not None:
+            if hello in self._is_due:
+                self.remove(hello)
+                expired.append(hello)
             else:
-                self._become_due(candidate, now)
+                self._become_due(hello, now)
         return expired
 
     def take(self, now: float) -> _T | None:
-        """The next to be answered now, if there is one; it waits no more."""
+        """Remove and return the next hello to be answered now; None if there is none."""
         for trusted in (True, False):
             queue = self._due[trusted]
-            if len(queue) and self._guesses.due(now, trusted=trusted) <= now:
-                candidate = queue.take()
-                self._is_due.remove(candidate)
-                self._waiting.discard(candidate)
-                self._timers.clear(candidate)
-                return candidate
+            if len(queue) and self._limiter.due(now, trusted=trusted) <= now:
+                hello = queue.take()
+                self._is_due.remove(hello)
+                self._waiting.discard(hello)
+                self._timers.clear(hello)
+                return hello
         return None
 
     def next_time(self, now: float) -> float | None:
-        """When something is to be done; None if nothing waits."""
-        times = [self._guesses.due(now, trusted=trusted) for trusted, queue in self._due.items() if len(queue)]
+        """Return the time of the next call of `expire` or `take` that does something; None if nothing waits."""
+        times = [self._limiter.due(now, trusted=trusted) for trusted, queue in self._due.items() if len(queue)]
         if (timer := self._timers.next()) is not None:
             times.append(timer)
         return min(times, default=None)
 
-    def charge(self, candidate: _T, now: float) -> None:
-        """It was sent a challenge that tells whether its key is right."""
-        candidate.charge = self._guesses.charge(candidate.source, now, trusted=candidate.trusted)
+    def charge(self, hello: _T, now: float) -> None:
+        """Charge for a challenge, which tells the client whether its key is right."""
+        hello.charge = self._limiter.charge(hello.source, now, trusted=hello.trusted)
 
-    def proved(self, candidate: _T, now: float) -> None:
-        """It has proved a key. Others of its source that wait for their turn go first from now on, too."""
-        self._guesses.trust(candidate.source, now)
-        if candidate.charge is not None:
-            self._guesses.refund(candidate.source, candidate.charge, now)
-        for waiting in self._waiting.of(candidate.source):
+    def proved(self, hello: _T, now: float) -> None:
+        """Refund a client that has proved a key, and trust its source: other due hellos of it come first now, too."""
+        self._limiter.trust(hello.source, now)
+        if hello.charge is not None:
+            self._limiter.refund(hello.source, hello.charge, now)
+        for waiting in self._waiting.of(hello.source):
             if waiting in self._is_due:
                 self._due[waiting.trusted].remove(waiting)
                 self._due[True].add(waiting)
             waiting.trusted = True
 
-    def _become_due(self, candidate: _T, now: float) -> None:
-        self._is_due.add(candidate)
-        self._due[candidate.trusted].add(candidate)
-        self._timers.set(candidate, now + self._limits.waiting_seconds)
+    def _become_due(self, hello: _T, now: float) -> None:
+        self._is_due.add(hello)
+        self._due[hello.trusted].add(hello)
+        self._timers.set(hello, now + self._limits.waiting_seconds)

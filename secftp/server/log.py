@@ -143,7 +143,7 @@ class Log:
         with self._unproved_lock:
             if self._unproved.take(lines, time.monotonic()):
                 return True
-        self.limit("log", "Lines about clients that have not proved a key are left out: there are too many.")
+        self.limit("log", "Log lines about unauthenticated clients are omitted: there are too many.")
         return False
 
     def reopen(self, stream: TextIO | None) -> TextIO | None:
@@ -296,7 +296,7 @@ class SessionLog:
             return True
         if counts:
             if not self._left_out:
-                self.limit("session_log", "Lines of this session are left out: it makes too many.")
+                self.limit("session_log", "Log lines of this session are omitted: there are too many.")
             self._left_out += 1
         return False
 

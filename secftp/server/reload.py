@@ -134,7 +134,7 @@ class Reloader:
         except SecftpError as problem:
             self._log.line(f"The keys stay as they are: {problem}", Level.ERROR)
             return False
-        server.admit_by(access)
+        server.set_access(access)
         self._keyring.retire(server.stores_in_use())
         for line in self._keyring.sources():
             self._log.line(line)

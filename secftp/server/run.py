@@ -83,14 +83,14 @@ def run(
         access = keyring.load()
         reloader = Reloader(options, log, keyring, read_options)
         limits = options.limits.within_descriptors()
-        server = FileServer(bounded(root), access, log, limits=limits, grace=options.grace, on_hangup=reloader)
+        server = FileServer(bounded(root), access, log, limits=limits, grace=options.grace, on_reload=reloader)
         reloader.server = server
         stack.callback(reloader.wait)
         listener.wake_at_signals()
         for number in _STOP:
             signal.signal(number, lambda *_: server.stop())
         terminal = _Terminal(server)
-        signal.signal(signal.SIGHUP, terminal.hung_up if terminal.is_ours else lambda *_: server.hang_up())
+        signal.signal(signal.SIGHUP, terminal.hung_up if terminal.is_ours else lambda *_: server.reload())
         if os.geteuid() == 0:
             log.line("Running as root: a user of its own is safer (--user NAME).", Level.WARNING)
         if keyring.writes_where_modules_are:

@@ -1,7 +1,7 @@
-"""The accept loop, and an orderly end.
+"""Accept loop of a server, and its shutdown.
 
-The server stops in steps: no new clients; idle sessions are told and transfers get some seconds; those that are left
-are broken off with a word, and at last cut. Whatever was not complete by then is not there.
+A stopping server first accepts no more clients. Then idle sessions are closed, and transfers get a grace period; those
+that are left are aborted with a message, and at last cut. No incomplete file remains.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from secftp.channel import Bandwidth
 from secftp.server.admission import Admission
 from secftp.server.connection import LINGER_SECONDS, ConnectionThread, MinRateMonitor, SharedState, SignalFlag
 from secftp.server.limits import ServerLimits
-from secftp.server.session_limits import ConnectionRegistry, SessionLimit, log_limit
+from secftp.server.session_limits import ConnectionRegistry, SlotLimit, log_slot_limit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,19 +27,18 @@ if TYPE_CHECKING:
     from secftp.storage import Store
 
 GRACE_SECONDS: Final = 5.0
-# Between telling transfers to break off and cutting their connections.
-HURRY_SECONDS: Final = 1.0
+# Between telling transfers to abort and cutting their connections.
+ABORT_SECONDS: Final = 1.0
 # For all threads to notice that their connections were cut.
 JOIN_SECONDS: Final = 5.0
 DEFAULT_MAX_CLIENTS: Final = 256
 
 
 class FileServer:
-    """Serves one store to whoever gets in. `serve` runs until `stop` is called, from any thread or signal handler.
+    """Serves one store. `serve` runs until `stop` is called, from any thread or signal handler.
 
-    `limits` says what nobody gets more of; `max_clients` is the one of them that everybody wants to set, and counts
-    before it. `grace` is how many seconds a transfer may take to its end once the server stops. `on_hangup` is called
-    in the loop, after `hang_up`.
+    `max_clients` replaces the number in `limits`. `grace` is how many seconds a transfer may go on after `stop`.
+    `on_reload` is called in the accept loop after `reload`.
     """
 
     def __init__(
@@ -51,132 +50,133 @@ class FileServer:
         max_clients: int | None = None,
         limits: ServerLimits | None = None,
         grace: float = GRACE_SECONDS,
-        on_hangup: Callable[[], None] | None = None,
+        on_reload: Callable[[], None] | None = None,
     ) -> None:
         limits = limits or ServerLimits()
         self._limits = limits
         registry: ConnectionRegistry[ConnectionThread] = ConnectionRegistry(limits, max_clients or limits.max_clients)
         self._shared = SharedState(store, access, log, limits, registry)
         self._grace = grace
-        self._on_hangup = on_hangup
-        self._hung_up = SignalFlag()
-        self._swapping = threading.Lock()  # between the choice of a store for a session and its place in the registry
+        self._on_reload = on_reload
+        self._reload_requested = SignalFlag()
+        self._access_lock = threading.Lock()  # from the choice of a session's store to its entry in the registry
         self._listener: Listener | None = None
 
     def serve(self, listener: Listener, *, on_stop: Callable[[], None] = lambda: None) -> None:
-        """Take clients until `stop`; returns when the last one is gone. Closes the listener.
+        """Accept clients until `stop`; return when the last one is gone. Closes the listener.
 
-        `on_stop` is called in between: no client is taken any more, and transfers are waited for.
+        `on_stop` is called when no more clients are accepted, before transfers are waited for.
         """
         self._listener = listener
         shared = self._shared
-        door = Admission(
+        admission = Admission(
             listener,
             self._limits,
             shared.log,
             access=lambda: shared.access,
-            bound=shared.registry.bound,
-            enter=self._enter,
+            limit_for=shared.registry.limit_for,
+            admit=self._admit,
         )
         if self._limits.bandwidth is not None:
-            listener.bandwidth = Bandwidth(self._limits.bandwidth, self._tell_of_bandwidth)
+            listener.bandwidth = Bandwidth(self._limits.bandwidth, self._on_bandwidth_wait)
         with MinRateMonitor(self._limits, shared.registry.all):
-            self._take_clients(door)
+            self._accept_connections(admission)
         self._listener = None
-        door.close()
+        admission.close()
         listener.close()
         on_stop()
-        self._wind_up()
+        self._shut_down()
 
-    def _take_clients(self, door: Admission) -> None:
+    def _accept_connections(self, admission: Admission) -> None:
         while not self._shared.stopping.is_set():
-            # Before the wait: a signal that came before there was a listener has woken nobody.
-            if self._hung_up.is_set():
-                self._hung_up.clear()
-                if self._on_hangup is not None:
-                    self._on_hangup()
-            door.turn()
+            # Before the wait: a signal that came before there was a listener has woken nothing.
+            if self._reload_requested.is_set():
+                self._reload_requested.clear()
+                if self._on_reload is not None:
+                    self._on_reload()
+            admission.run_once()
 
     def stop(self) -> None:
-        """Begin the end; a second call ends it without waiting for transfers."""
+        """Start the shutdown; a second call aborts the transfers."""
         if self._shared.stopping.is_set():
-            self._shared.hurry.set()
+            self._shared.aborting.set()
         self._shared.stopping.set()
         self._wake()
 
-    def hang_up(self) -> None:
-        """Have `on_hangup` called; from a signal handler."""
-        self._hung_up.set()
+    def reload(self) -> None:
+        """Have `on_reload` called; for signal handlers."""
+        self._reload_requested.set()
         self._wake()
 
-    def admit_by(self, access: Access) -> None:
-        """Let these keys and rules hold from now on, also for handshakes under way: a proof counts against them.
+    def set_access(self, access: Access) -> None:
+        """Replace keys and rules, also for handshakes in progress: a proof counts against the new ones.
 
-        Sessions under way keep what they were granted. When this returns, no new session uses a store of the keys
-        before.
+        Existing sessions keep their grants. When this returns, no new session uses a store of the former keys.
         """
-        with self._swapping:
+        with self._access_lock:
             self._shared.access = access
 
     def stores_in_use(self) -> set[Store]:
-        """The stores of all sessions under way; after `admit_by` no other store of the keys before comes into use."""
-        return {client.store for client in self._shared.registry.all()}
+        """Return the stores of all sessions; after `set_access` no other store of the former keys comes into use."""
+        return {connection.store for connection in self._shared.registry.all()}
 
-    def _tell_of_bandwidth(self) -> None:
-        self._shared.log.limit("bandwidth", "The bandwidth is used up: transfers are slowed down.")
+    def _on_bandwidth_wait(self) -> None:
+        self._shared.log.limit("bandwidth", "The rate limit is reached: transfers are slowed down.")
 
     def _wake(self) -> None:
         if (listener := self._listener) is not None:
             listener.wake()
 
-    def _enter(self, visitor: PendingConnection, established: Established) -> bool:
-        """Make a client of one that has proved what it was challenged for; False if that opens nothing any more."""
-        assert visitor.hello is not None  # it was challenged
-        assert visitor.grant is not None
+    def _admit(self, pending: PendingConnection, established: Established) -> bool:
+        """Start the thread of a client that has proved its key; False if that key opens nothing any more."""
+        assert pending.hello is not None  # it was challenged
+        assert pending.grant is not None
         registry = self._shared.registry
-        with self._swapping:  # a store that is looked up here is in use before a reload looks for those that are not
-            grant = self._shared.access.confirm(visitor.hello, visitor.grant)
+        with self._access_lock:  # a store that is chosen here is in use before a reload looks for unused ones
+            grant = self._shared.access.confirm(pending.hello, pending.grant)
             if grant is None:
                 return False
-            client = ConnectionThread(self._shared, visitor, grant, established)
-            entered = registry.enter(client)
-        visitor.log.proved = True
-        visitor.log.key = grant.name
-        visitor.log.line("Received good response. Initializing communication.")
-        if not entered:
-            log_limit(visitor.log, client.refused_by or SessionLimit.ALL)
-            visitor.log.line("Refused: busy.")
-            visitor.log.handshake("busy")
-            visitor.stream.close()
-            visitor.log.line("Done.")
+            connection = ConnectionThread(self._shared, pending, grant, established)
+            added = registry.add(connection)
+        pending.log.proved = True
+        pending.log.key = grant.name
+        pending.log.line("Received good response. Initializing communication.")
+        if not added:
+            log_slot_limit(pending.log, connection.refused_by or SlotLimit.ALL)
+            pending.log.line("Refused: busy.")
+            _close_rejected(pending)
             return True
         try:
-            client.thread.start()
-        except (RuntimeError, MemoryError):  # this one has to come again, the others go on
-            registry.leave(client)
-            visitor.log.limit("threads", "No thread could be started for a client; it was sent away.")
-            visitor.log.handshake("busy")
-            visitor.stream.close()
-            visitor.log.line("Done.")
+            connection.thread.start()
+        except (RuntimeError, MemoryError):  # this client has to come again, the others go on
+            registry.remove(connection)
+            pending.log.limit("threads", "No thread could be started for a client: it was rejected.")
+            _close_rejected(pending)
         return True
 
-    def _wind_up(self) -> None:
-        registry, hurry = self._shared.registry, self._shared.hurry
-        for client in registry.all():
-            client.let_go()
-        self._wait(self._grace, unless=hurry.is_set)
-        hurry.set()
-        self._wait(HURRY_SECONDS + LINGER_SECONDS)
+    def _shut_down(self) -> None:
+        registry, aborting = self._shared.registry, self._shared.aborting
+        for connection in registry.all():
+            connection.stop_when_idle()
+        self._wait(self._grace, unless=aborting.is_set)
+        aborting.set()
+        self._wait(ABORT_SECONDS + LINGER_SECONDS)
         remaining = registry.all()
-        for client in remaining:
-            client.stream.interrupt()
-        # All together: one that hangs in a file system must not hold up the end for each of them anew.
+        for connection in remaining:
+            connection.stream.interrupt()
+        # One deadline for all: a thread that hangs in a file system must not delay the end once per connection.
         deadline = time.monotonic() + JOIN_SECONDS
-        for client in remaining:
-            client.thread.join(max(0.0, deadline - time.monotonic()))
+        for connection in remaining:
+            connection.thread.join(max(0.0, deadline - time.monotonic()))
 
     def _wait(self, seconds: float, *, unless: Callable[[], bool] = lambda: False) -> None:
-        """Wait until the last client is gone, or for so long."""
+        """Wait until the last connection is gone, but no longer than this."""
         deadline = time.monotonic() + seconds
         while self._shared.registry.all() and time.monotonic() < deadline and not unless():
             time.sleep(0.02)
+
+
+def _close_rejected(pending: PendingConnection) -> None:
+    pending.log.handshake("busy")
+    pending.stream.close()
+    pending.log.line("Done.")

@@ -1,13 +1,13 @@
-"""One client's session at the server: requests in, answers out, in order.
+"""Server side of one session: requests are read, served in order and answered.
 
-A request that fails is answered and the session goes on; a peer that breaks the protocol is left without a word. How
-each request is answered is told in `requests`.
+A request that fails is answered, and the session goes on; after a protocol violation the connection is closed without a
+message. `requests` holds the handlers.
 """
 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from secftp._version import __version__
 from secftp.channel import IDLE_SECONDS, KEEPALIVE_SECONDS
@@ -17,35 +17,14 @@ from secftp.server.requests import RequestContext, serve
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from secftp.channel import Channel
     from secftp.server.access import Rights
-    from secftp.server.log import SessionLog
-    from secftp.server.requests.idempotency import CompletedChanges, OwnConfirmedFiles
-    from secftp.storage import Store
 
 REQUESTS_MAX: Final = 1024
-_ANSWER_SECONDS: Final = 0.01
-
-
-class Context(NamedTuple):
-    """What a session needs beside its channel.
-
-    `stopping` says that no further request is to be served, `hurry` that the one under way is to be broken off.
-    `repeats` are the changes that all sessions of this server have carried out, `arrivals` the files that those of this
-    client's key have written.
-    """
-
-    store: Store
-    rights: Rights
-    log: SessionLog
-    stopping: Callable[[], bool]
-    hurry: Callable[[], bool]
-    repeats: CompletedChanges | None = None
-    arrivals: OwnConfirmedFiles | None = None
+_FLUSH_SECONDS: Final = 0.01
 
 
 def welcome(idle: float = IDLE_SECONDS, rights: Rights | None = None) -> Welcome:
-    """The first message to every client that has proved itself; `idle`: how many seconds it may be silent."""
+    """Return the first message to an authenticated client; `idle` is the idle timeout in seconds."""
     return Welcome(
         version=1,
         software=f"secftp {__version__}",
@@ -56,35 +35,33 @@ def welcome(idle: float = IDLE_SECONDS, rights: Rights | None = None) -> Welcome
 
 
 class ServerSession:
-    """Serves one channel until the client says BYE, the connection is lost, or the server stops."""
+    """Serves the channel of a context until the client says BYE, the connection is lost, or `stopping` returns True."""
 
-    def __init__(self, channel: Channel, context: Context) -> None:
+    def __init__(self, context: RequestContext, stopping: Callable[[], bool]) -> None:
         self.busy = False  # whether a request is being served; read by the thread that stops the server
-        self._channel = channel
-        self._desk = RequestContext(
-            channel, context.store, context.rights, context.log, context.hurry, context.repeats, context.arrivals
-        )
-        self._stopping = context.stopping
+        self._channel = context.channel
+        self._context = context
+        self._stopping = stopping
 
     def run(self) -> None:
-        """Serve until the end; what ends a session out of order is raised."""
+        """Serve until the end. Raises `SecftpError` for every end but BYE and a stop of the server."""
         try:
             self._run()
         finally:
-            self._desk.filling.close()
+            self._context.writable.close()
 
     def _run(self) -> None:
-        self._channel.send(welcome(self._channel.timeout, self._desk.rights))
+        self._channel.send(welcome(self._channel.timeout, self._context.rights))
         while not self._stopping():
-            # Answers gather while requests are waiting already, and leave together when there are none; but no client
-            # that sends one file behind the other learns only at the end what has become of the first.
-            if time.monotonic() - self._channel.last_sent > _ANSWER_SECONDS:
+            # Answers are collected while more requests wait, and sent when none do; but not for longer than this, so
+            # that a client that sends one file after the other soon learns of a failure.
+            if time.monotonic() - self._channel.last_sent > _FLUSH_SECONDS:
                 self._channel.flush()
             message = self._channel.receive()
             if isinstance(message, Bye):
                 return
             if isinstance(message, Cancel):
-                continue  # what it is about is over already
+                continue  # the request has been answered already
             self.busy = True
-            serve(self._desk, message)
+            serve(self._context, message)
             self.busy = False

@@ -1,4 +1,4 @@
-"""ServerLimits on concurrent sessions: in total, per source address, per key and for anonymous clients.
+"""Limits on concurrent sessions: in total, per source address, per key and for anonymous clients.
 
 A key, all anonymous clients together, and a source address under one key may each have as many sessions as slots are
 free: half of them if there are no others, fewer the more others there are. So clients with few sessions always find a
@@ -25,14 +25,16 @@ if TYPE_CHECKING:
     from secftp.server.log import SessionLog
 
 _ALL: Final = "all"
-# A server for fewer clients than this may have all of them from one address: behind a proxy, in a test, at home.
+# With fewer slots one address may have all of them: a server behind a proxy, in a test, at home.
 SHARED_FROM: Final = 33
-# A network may have so many times the places that are left: seven of eight.
+# A network may have this many times the free slots: seven of eight.
 NETWORK_SHARE: Final = 7
+# Authenticated clients that are told that there is no slot: each has a thread for as long as that takes.
+REJECTED_MAX: Final = 64
 
 
-class SessionLimit(enum.Enum):
-    """Which of the bounds is reached."""
+class SlotLimit(enum.Enum):
+    """The limit that refuses a session."""
 
     ALL = enum.auto()
     SOURCE = enum.auto()
@@ -40,83 +42,92 @@ class SessionLimit(enum.Enum):
     ANONYMOUS = enum.auto()
 
 
-def log_limit(log: SessionLog, bound: SessionLimit) -> None:
-    """Write the line of a bound that was reached."""
-    if bound is SessionLimit.ALL:
-        log.limit("clients", "There are as many sessions as may be; a client is sent away.")
-    elif bound is SessionLimit.SOURCE:
-        log.limit("clients_per_source", "Its address or network has as many sessions as may be; a client is sent away.")
-    elif bound is SessionLimit.KEY:
-        log.limit("clients_per_key", "Its key has as many sessions as may be; a client is sent away.")
-    else:
-        log.limit("anonymous", "There are as many anonymous sessions as may be; a client is sent away.")
+_LOG_LINES: Final = {
+    SlotLimit.ALL: ("clients", "The maximum number of sessions is reached: a client is rejected."),
+    SlotLimit.SOURCE: (
+        "clients_per_source",
+        "The maximum number of sessions for its address or network is reached: a client is rejected.",
+    ),
+    SlotLimit.KEY: ("clients_per_key", "The maximum number of sessions for its key is reached: a client is rejected."),
+    SlotLimit.ANONYMOUS: (
+        "anonymous",
+        "The maximum number of anonymous sessions is reached: a client is rejected.",
+    ),
+}
 
 
-class SessionClaim(NamedTuple):
-    """Who has, or wants, a session."""
+def log_slot_limit(log: SessionLog, limit: SlotLimit) -> None:
+    """Log that a client was rejected because of this limit."""
+    log.limit(*_LOG_LINES[limit])
+
+
+class SlotClaim(NamedTuple):
+    """The source and the grant that a session counts for."""
 
     source: SourceAddress
     grant: Grant
 
     @property
     def key(self) -> str | None:
-        """The name of its key; None without one."""
+        """The name of the key; None for an anonymous client."""
         return None if self.grant.mode is Mode.ANONYMOUS else self.grant.name
 
 
-class SessionSlots:
-    """The sessions there are, counted. Not for two threads at once."""
+class SlotCounter:
+    """Counts of the sessions under way, and the limit that the next one would exceed. Not thread-safe."""
 
     def __init__(self, limits: ServerLimits, max_clients: int) -> None:
         self._limits = limits
         self._max = max_clients
-        self._of: Counter[Hashable] = Counter()  # of all, of each key, of each address, and of each of those together
+        # Of all sessions, of each key, of each address and network, and of each address under each key.
+        self._counts: Counter[Hashable] = Counter()
 
-    def bound(self, wanted: SessionClaim, *, proved: bool) -> SessionLimit | None:
-        """Which bound keeps this one from a session; None if none does.
+    def limit_for(self, claim: SlotClaim, *, proved: bool) -> SlotLimit | None:
+        """Return the limit that refuses this session; None if there is a slot for it.
 
-        Before the proof what is counted by key is left out: it would log_limit which names have keys.
+        Before the proof of the key (`proved` is False) the limits per key are left out: they would reveal which names
+        have keys.
         """
-        free = self._max - self._of[_ALL]
+        free = self._max - self._counts[_ALL]
         if free <= 0:
-            return SessionLimit.ALL
-        if self._address_is_full(wanted) or self._network_is_full(wanted, free):
-            return SessionLimit.SOURCE
-        if wanted.key is not None and not proved:
+            return SlotLimit.ALL
+        if self._is_address_full(claim) or self._is_network_full(claim, free):
+            return SlotLimit.SOURCE
+        if claim.key is not None and not proved:
             return None
-        if self._share_is_full(wanted, free):
-            return SessionLimit.SOURCE
-        given = self._limits.max_anonymous if wanted.key is None else self._limits.max_clients_per_key
-        # Of what others want as well, as many as there are places left.
-        most = given if given is not None else free if wanted.grant.contested else self._max
-        if self._of["key", wanted.key] < most:
+        if self._is_share_full(claim, free):
+            return SlotLimit.SOURCE
+        configured = self._limits.max_anonymous if claim.key is None else self._limits.max_clients_per_key
+        # Where others may want slots as well, as many as are free.
+        most = configured if configured is not None else free if claim.grant.contested else self._max
+        if self._counts["key", claim.key] < most:
             return None
-        return SessionLimit.ANONYMOUS if wanted.key is None else SessionLimit.KEY
+        return SlotLimit.ANONYMOUS if claim.key is None else SlotLimit.KEY
 
-    def take(self, place: SessionClaim) -> None:
-        """There is one more."""
-        self._of.update(_counted(place))
+    def add(self, claim: SlotClaim) -> None:
+        """Count one session more."""
+        self._counts.update(_counted(claim))
 
-    def leave(self, place: SessionClaim) -> None:
-        """There is one less."""
-        for what in _counted(place):
-            self._of[what] -= 1
-            if not self._of[what]:
-                del self._of[what]
+    def remove(self, claim: SlotClaim) -> None:
+        """Count one session less."""
+        for what in _counted(claim):
+            self._counts[what] -= 1
+            if not self._counts[what]:
+                del self._counts[what]
 
-    def _address_is_full(self, wanted: SessionClaim) -> bool:
-        given = self._limits.max_clients_per_source
-        return given is not None and self._of[wanted.source.address] >= given
+    def _is_address_full(self, claim: SlotClaim) -> bool:
+        configured = self._limits.max_clients_per_source
+        return configured is not None and self._counts[claim.source.address] >= configured
 
-    def _share_is_full(self, wanted: SessionClaim, free: int) -> bool:
-        """By key: who comes from the address of a flood under another key is no part of it."""
-        shared = [(network, wanted.key) for network in _sites(wanted.source)]
-        given = self._limits.max_clients_per_source
-        return given is None and self._max >= SHARED_FROM and any(self._of[pair] >= free for pair in shared)
+    def _is_share_full(self, claim: SlotClaim, free: int) -> bool:
+        """Per key: a client that shares its address with a flood under another key is not part of the flood."""
+        shared = [(network, claim.key) for network in _sites(claim.source)]
+        configured = self._limits.max_clients_per_source
+        return configured is None and self._max >= SHARED_FROM and any(self._counts[pair] >= free for pair in shared)
 
-    def _network_is_full(self, wanted: SessionClaim, free: int) -> bool:
+    def _is_network_full(self, claim: SlotClaim, free: int) -> bool:
         most = NETWORK_SHARE * free
-        return self._max >= SHARED_FROM and any(self._of[network] >= most for network in _wider(wanted.source))
+        return self._max >= SHARED_FROM and any(self._counts[network] >= most for network in _wider(claim.source))
 
 
 def _sites(source: SourceAddress) -> list[Network]:
@@ -124,28 +135,24 @@ def _sites(source: SourceAddress) -> list[Network]:
 
 
 def _wider(source: SourceAddress) -> tuple[Network, ...]:
-    """The networks between an address and what is shared by half the world: /24 and /16, or /56, /48 and /32."""
+    """The networks above an address, without those that are too wide to mean anything: /24 and /16, or /56 and /32."""
     return source.networks[2:-1] if source.site is None else source.networks[1:-1]
 
 
-def _counted(place: SessionClaim) -> list[Hashable]:
-    shared = [(network, place.key) for network in _sites(place.source)]
-    return [_ALL, ("key", place.key), place.source.address, *_wider(place.source), *shared]
-
-
-# Clients that have proved themselves and are told that there is no place: each has a thread for as long as that takes.
-TURNED_AWAY_MAX: Final = 64
+def _counted(claim: SlotClaim) -> list[Hashable]:
+    shared = [(network, claim.key) for network in _sites(claim.source)]
+    return [_ALL, ("key", claim.key), claim.source.address, *_wider(claim.source), *shared]
 
 
 class Registered(Protocol):
-    """A connection in the registry. `refused_by`: the limit that keeps it from having a session."""
+    """A connection in the registry. `refused_by`: the limit that refuses it a session, None if it has one."""
 
-    refused_by: SessionLimit | None
+    refused_by: SlotLimit | None
 
     def __hash__(self) -> int: ...
 
     @property
-    def place(self) -> SessionClaim:
+    def claim(self) -> SlotClaim:
         """What its session counts for."""
         ...
 
@@ -154,47 +161,47 @@ _T = TypeVar("_T", bound=Registered)
 
 
 class ConnectionRegistry(Generic[_T]):
-    """All clients of a server. Every thread may use it."""
+    """All authenticated connections of a server. Thread-safe."""
 
     def __init__(self, limits: ServerLimits, max_clients: int) -> None:
         self._lock = threading.Lock()
-        self._clients: set[_T] = set()
-        self._places = SessionSlots(limits, max_clients)
-        self._turned_away = 0
+        self._connections: set[_T] = set()
+        self._slots = SlotCounter(limits, max_clients)
+        self._rejected = 0
 
-    def bound(self, source: SourceAddress, grant: Grant) -> SessionLimit | None:
-        """Which bound would keep this client from a session, as far as it may be told before its proof."""
+    def limit_for(self, source: SourceAddress, grant: Grant) -> SlotLimit | None:
+        """Return the limit that would refuse this client a session, as far as it may be told before its proof."""
         with self._lock:
-            return self._places.bound(SessionClaim(source, grant), proved=False)
+            return self._slots.limit_for(SlotClaim(source, grant), proved=False)
 
-    def enter(self, client: _T) -> bool:
-        """Take in a client that has proved itself, with a session's place if there is one for it.
+    def add(self, connection: _T) -> bool:
+        """Add an authenticated connection, and take a session slot or set its `refused_by`.
 
-        False if there is no room even for telling it that there is none.
+        Returns False, and adds nothing, if there is not even a thread for telling it that there is no slot.
         """
         with self._lock:
-            client.refused_by = self._places.bound(client.place, proved=True)
-            if client.refused_by is None:
-                self._places.take(client.place)
-            elif self._turned_away >= TURNED_AWAY_MAX:
+            connection.refused_by = self._slots.limit_for(connection.claim, proved=True)
+            if connection.refused_by is None:
+                self._slots.add(connection.claim)
+            elif self._rejected >= REJECTED_MAX:
                 return False
             else:
-                self._turned_away += 1
-            self._clients.add(client)
+                self._rejected += 1
+            self._connections.add(connection)
             return True
 
-    def leave(self, client: _T) -> None:
-        """Forget a client that is gone; once more does no harm."""
+    def remove(self, connection: _T) -> None:
+        """Remove a closed connection and free its slot; idempotent."""
         with self._lock:
-            if client not in self._clients:
+            if connection not in self._connections:
                 return
-            self._clients.remove(client)
-            if client.refused_by is None:
-                self._places.leave(client.place)
+            self._connections.remove(connection)
+            if connection.refused_by is None:
+                self._slots.remove(connection.claim)
             else:
-                self._turned_away -= 1
+                self._rejected -= 1
 
     def all(self) -> list[_T]:
-        """Every client there is now."""
+        """Return the connections that there are now."""
         with self._lock:
-            return list(self._clients)
+            return list(self._connections)

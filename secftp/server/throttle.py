@@ -27,19 +27,19 @@ if TYPE_CHECKING:
 SOURCES_MAX: Final = 65_536
 FIRST_DELAY_SECONDS: Final = 0.25
 SIDE_BY_SIDE: Final = 16
-# For so long a source that has proved a key is one of those that are answered first.
+# How long a source that proved a key is answered before others.
 TRUSTED_SECONDS: Final = 12 * 3600.0
 
 
 class Charge(NamedTuple):
-    """What a challenge has cost: out of which budget, and whether it raised the count of its source."""
+    """What a challenge has cost: the budget it was taken from, and whether it raised the count of its source."""
 
     budget: TokenBucket
     counted: bool
 
 
 class _Debt:
-    """What one source has guessed: how often, up to which time that was forgiven, and when it last asked for more."""
+    """The guesses of one source: their number, the time up to which they were forgiven, and its last hello."""
 
     __slots__ = ("count", "last", "since")
 
@@ -50,41 +50,41 @@ class _Debt:
 
 
 class GuessLimiter:
-    """Charges and refunds of all sources. One thread uses it; times are those of one monotonic clock, in seconds."""
+    """Charges and refunds of all sources. Not thread-safe; times are seconds of one monotonic clock."""
 
     def __init__(self, limits: ServerLimits, now: float) -> None:
         self._limits = limits
         self._debts: OrderedDict[Network, _Debt] = OrderedDict()
-        self._trusted: OrderedDict[Network, float] = OrderedDict()  # when each of them last proved a key
+        self._trusted: OrderedDict[Network, float] = OrderedDict()  # when each source last proved a key
         self._budget = TokenBucket(limits.guess_rate, limits.guess_burst, now)
         self._trusted_budget = TokenBucket(limits.guess_rate, limits.guess_burst, now)
-        # More would change no delay, and take the longer to be forgiven.
+        # A higher count would change no delay, and take longer to be forgiven.
         doublings = math.ceil(math.log2(max(limits.guess_delay / FIRST_DELAY_SECONDS, 1.0)))
         self._count_max = limits.free_guesses + 1 + doublings
 
     def count(self, source: SourceAddress, now: float) -> int:
-        """How many guesses of this source are neither refunded nor forgiven; no more than change the delay."""
+        """Return the guesses of a source that are neither refunded nor forgiven, up to those that change the delay."""
         debt = self._debts.get(source.address)
         return 0 if debt is None else self._forgive(debt, now).count
 
     def schedule(self, source: SourceAddress, waiting: int, now: float) -> float:
-        """When a hello of this source that came now is to be answered, while so many others of it wait already."""
+        """Return when a hello that came now is to be answered, while `waiting` others of its source wait already."""
         beyond = self.count(source, now) + waiting - self._limits.free_guesses
         if beyond <= 0:
             return now
-        # 2 ** 60 is long beyond any delay, and no float that overflows.
+        # 2 ** 60 is far beyond any delay, and does not overflow.
         delay = min(FIRST_DELAY_SECONDS * 2.0 ** min(beyond - 1, 60), self._limits.guess_delay)
         debt = self._debt(source, now)
         last, debt.last = debt.last, now
         return max(now, last + delay * (1 + waiting / SIDE_BY_SIDE))
 
     def due(self, now: float, *, trusted: bool) -> float:
-        """When the budgets allow the next challenge; `now` if at once."""
+        """Return when the budgets allow the next challenge; `now` if at once."""
         delay = self._budget.delay(1, now)
         return now + (min(delay, self._trusted_budget.delay(1, now)) if trusted else delay)
 
     def charge(self, source: SourceAddress, now: float, *, trusted: bool) -> Charge:
-        """A challenge was sent to this source."""
+        """Charge a source for a challenge that was sent to it."""
         own = trusted and self._trusted_budget.available(now) >= 1
         budget = self._trusted_budget if own else self._budget
         budget.spend(1, now)
@@ -95,7 +95,7 @@ class GuessLimiter:
         return Charge(budget, counted)
 
     def refund(self, source: SourceAddress, charge: Charge, now: float) -> None:
-        """The client that this challenge was for has proved the key."""
+        """Take back the charge for a challenge, as the client has proved the key."""
         charge.budget.put_back(1, now)
         debt = self._debts.get(source.address)
         if debt is None or not charge.counted:
@@ -106,14 +106,14 @@ class GuessLimiter:
             del self._debts[source.address]
 
     def trust(self, source: SourceAddress, now: float) -> None:
-        """A key was proved from this source."""
+        """Note that a key was proved from this source."""
         if source.address not in self._trusted and len(self._trusted) >= SOURCES_MAX:
             self._trusted.popitem(last=False)
         self._trusted[source.address] = now
         self._trusted.move_to_end(source.address)
 
     def is_trusted(self, source: SourceAddress, now: float) -> bool:
-        """Whether a key was proved from this source lately."""
+        """Return whether a key was proved from this source recently."""
         proved = self._trusted.get(source.address)
         return proved is not None and now - proved <= TRUSTED_SECONDS
 
@@ -121,7 +121,7 @@ class GuessLimiter:
         debt = self._debts.get(source.address)
         if debt is None:
             if len(self._debts) >= SOURCES_MAX:
-                self._debts.popitem(last=False)  # the one that has been quiet for the longest time
+                self._debts.popitem(last=False)  # the one whose last hello is the oldest
             debt = self._debts[source.address] = _Debt(now)
         self._debts.move_to_end(source.address)
         return debt

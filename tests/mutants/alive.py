@@ -34,6 +34,6 @@ MUTANTS: list[Mutant] = [
     mutant("address-that-fails-holds-up-the-next", "secftp/channel/race.py", "            if len(self._failures) > failed:\n                due = now\n", "", RACE),
     mutant("name-server-without-an-end", "secftp/channel/resolve.py", "        if not self._over.wait(seconds):\n", "        if not self._over.wait():\n", RACE),
     mutant("four-that-hang-hold-up-all", "secftp/api/pool.py", "return min(quick) + SLOW_SECONDS - now", "return min(quick) + 1e6 - now", SLOW),
-    mutant("five-seconds-for-each-that-hangs", "secftp/server/server.py", "client.thread.join(max(0.0, deadline - time.monotonic()))", "client.thread.join(JOIN_SECONDS)", SLOW),
+    mutant("five-seconds-for-each-that-hangs", "secftp/server/server.py", "connection.thread.join(max(0.0, deadline - time.monotonic()))", "connection.thread.join(JOIN_SECONDS)", SLOW),
     mutant("slow-reader-waited-for-again", "secftp/server/log_output.py", "patient = not self.lost and time.monotonic() >= self._impatient_until", "patient = not self.lost", SLOW),
 ]  # fmt: skip

@@ -62,7 +62,7 @@ MUTANTS = [
     mutant("little-room-looked-at-seldom", "secftp/server/quota.py", "min(LOOK_BYTES, room.nbytes - size - self._min_free)", "LOOK_BYTES", DISKS),
     # --- bandwidth and least rate ---
     mutant("messages-have-no-least-rate", "secftp/channel/channel.py", "return is_file or self._blocked", "return is_file", "tests/test_server_door.py"),
-    mutant("pieces-of-messages-have-no-least-rate", "secftp/server/connection.py", "(channel.moving or (channel.has_part and not self.busy))", "channel.moving", "tests/test_server_door.py"),
+    mutant("pieces-of-messages-have-no-least-rate", "secftp/server/connection.py", "(channel.moving or (channel.has_part and not self.is_busy))", "channel.moving", "tests/test_server_door.py"),
     mutant("small-pieces-are-free", "secftp/channel/bandwidth.py", "if bucket is None or not count:", "if bucket is None or count <= 256:", BANDWIDTH),
     mutant("handshakes-are-free", "secftp/channel/bandwidth.py", "            bucket.note(count)\n            return\n", "            return\n", BANDWIDTH),
     mutant("keepalives-are-free", "secftp/channel/bandwidth.py", "            self._bandwidth.sending.note(count)\n", "            pass\n", BANDWIDTH),

@@ -62,10 +62,10 @@ class _Record:
             self._operations.append(Operation(self._name, path, code, now - self._since))
         self._since = now
 
-    def tell(self, desk: RequestContext) -> None:
+    def tell(self, context: RequestContext) -> None:
         """All of it, to whoever watches."""
-        desk.log.lines([text for done in self._operations for text in self._told(done)])
-        desk.log.operations(self._operations)
+        context.log.lines([text for done in self._operations for text in self._told(done)])
+        context.log.operations(self._operations)
 
     def _told(self, done: Operation) -> tuple[str, str]:
         name = name_of(done.path)
@@ -76,20 +76,20 @@ class _Record:
 
 
 @handles(WriteMany)
-def write_many(desk: RequestContext, request: WriteMany) -> None:
+def write_many(context: RequestContext, request: WriteMany) -> None:
     """RESULTS; ERROR only if none of the files may be written at all."""
     record = _Record("write", "Client requested to write filename: ", "File confirmed, checksum: ")
     try:
-        fates, kept = _write_all(desk, request, record)
+        fates, kept = _write_all(context, request, record)
     except FileError as problem:
         code = code_of(problem)
-        desk.channel.send(error_for(request.id, problem))
+        context.channel.send(error_for(request.id, problem))
         for file in request.files:
             record.add(file.path, code, 0, b"")
     else:
         codes, reasons = tuple(code for code, _ in fates), _fitting(fates)
         times_changed, modes_changed = (sum(not one[which] for one in kept) for which in (0, 1))
-        desk.channel.send(
+        context.channel.send(
             Results(
                 id=request.id,
                 codes=codes,
@@ -99,31 +99,31 @@ def write_many(desk: RequestContext, request: WriteMany) -> None:
             )
         )
     finally:
-        record.tell(desk)
+        record.tell(context)
 
 
-def _write_all(desk: RequestContext, request: WriteMany, record: _Record) -> tuple[list[_Fate], list[Kept]]:
+def _write_all(context: RequestContext, request: WriteMany, record: _Record) -> tuple[list[_Fate], list[Kept]]:
     """How each file fared, and what those that were written have kept; raises before the first of them alone."""
-    desk.require("write")
-    desk.check()
+    context.require("write")
+    context.check()
     digest_of = begin_digester(request.algorithm)
-    overwrite = request.overwrite and desk.rights.overwrite
+    overwrite = request.overwrite and context.rights.overwrite
     fates: list[_Fate] = []
     kept: list[Kept] = []
-    with desk.store.small_files() as small:
+    with context.store.small_files() as small:
         for file in request.files:
             data, fate = file.data, _DONE
             try:
-                desk.check()
+                context.check()
                 if not hmac.compare_digest(digest_of(data), file.digest):
                     raise ChecksumMismatch("What arrived is not what was sent.")
                 options = WriteOptions(overwrite, file.mode, file.mtime_ns)
                 kept.append(small.write(file.path, memoryview(data), options))
-                desk.made(file.path)
+                context.note_created(file.path)
                 if not overwrite:  # else it may simply be sent again
-                    desk.arrivals.note(request.token, file.path, request.algorithm, file.digest)
+                    context.confirmed.note(request.token, file.path, request.algorithm, file.digest)
             except FileError as problem:
-                desk.blame_right(problem, wanted=request.overwrite)
+                context.blame_right(problem, wanted=request.overwrite)
                 fate = told(problem)
             fates.append(fate)
             record.add(file.path, fate[0], len(data), file.digest)
@@ -146,31 +146,31 @@ def _fitting(fates: list[_Fate]) -> tuple[Reason | None, ...]:
 
 
 @handles(ReadMany)
-def read_many(desk: RequestContext, request: ReadMany) -> None:
+def read_many(context: RequestContext, request: ReadMany) -> None:
     """FILES, as many as it takes; ERROR in place of those that are not sent any more."""
     record = _Record("read", "Client requesting filename: ", "File sent, checksum: ")
     files: list[_Read] = []
     try:
-        _read_all(desk, request, record, files)
+        _read_all(context, request, record, files)
     except FileError as problem:
-        _send_files(desk, request, files)
+        _send_files(context, request, files)
         code = code_of(problem)
-        desk.channel.send(error_for(request.id, problem))
+        context.channel.send(error_for(request.id, problem))
         for path in request.paths[record.count :]:
             record.add(path, code, 0, b"")
     finally:
-        record.tell(desk)
+        record.tell(context)
 
 
-def _read_all(desk: RequestContext, request: ReadMany, record: _Record, files: list[_Read]) -> None:
+def _read_all(context: RequestContext, request: ReadMany, record: _Record, files: list[_Read]) -> None:
     """Read and send; what is read and not sent yet is in `files`."""
-    desk.require("read")
+    context.require("read")
     digest_of = begin_digester(request.algorithm)
     room = _ROOM_BYTES
-    with desk.store.small_files() as small:
+    with context.store.small_files() as small:
         for number, path in enumerate(request.paths):
             if number % _CHECK_FILES == 0:
-                desk.check(request.id)
+                context.check(request.id)
             reason = None
             try:
                 info, data = small.read(path, MAX_SMALL)
@@ -181,17 +181,17 @@ def _read_all(desk: RequestContext, request: ReadMany, record: _Record, files: l
                 file = SmallFile(None, data, digest_of(data), info.mtime_ns, info.mode)
             size = _FILE_BYTES + len(file.data)
             if size > room:
-                _send_files(desk, request, files)
-                desk.check(request.id)
+                _send_files(context, request, files)
+                context.check(request.id)
                 room = _ROOM_BYTES
             files.append((file, reason))
             room -= size
             record.add(path, file.code, len(file.data), file.digest)
-    _send_files(desk, request, files)
+    _send_files(context, request, files)
 
 
-def _send_files(desk: RequestContext, request: ReadMany, files: list[_Read]) -> None:
+def _send_files(context: RequestContext, request: ReadMany, files: list[_Read]) -> None:
     if files:
         reasons = tuple(reason for _, reason in files) if any(reason for _, reason in files) else ()
-        desk.channel.send(Files(id=request.id, files=tuple(file for file, _ in files), reasons=reasons))
+        context.channel.send(Files(id=request.id, files=tuple(file for file, _ in files), reasons=reasons))
         files.clear()

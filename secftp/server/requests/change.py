@@ -19,80 +19,80 @@ if TYPE_CHECKING:
 
 
 @handles(Remove)
-def remove(desk: RequestContext, request: Remove) -> Outcome:
+def remove(context: RequestContext, request: Remove) -> Outcome:
     """Take away a file or an empty folder."""
-    desk.log.line(f"Client requested to remove: {name_of(request.path)}")
-    desk.require("delete")
-    if desk.repeats.knows(request.token):
-        return _done(desk, request.id, "Removed before.")
+    context.log.line(f"Client requested to remove: {name_of(request.path)}")
+    context.require("delete")
+    if context.completed.contains(request.token):
+        return _done(context, request.id, "Removed before.")
     try:
-        desk.store.remove(request.path, kind=request.kind)
+        context.store.remove(request.path, kind=request.kind)
     except Forbidden:
-        if not request.tree or len(request.path) < 2 or not desk.filling.begin(request.path[:-1]):  # noqa: PLR2004
+        if not request.tree or len(request.path) < 2 or not context.writable.begin(request.path[:-1]):  # noqa: PLR2004
             raise
-        desk.store.remove(request.path, kind=request.kind)
-    desk.repeats.note(request.token)
-    desk.filling.end(request.path)
-    return _done(desk, request.id, "Removed.")
+        context.store.remove(request.path, kind=request.kind)
+    context.completed.note(request.token)
+    context.writable.end(request.path)
+    return _done(context, request.id, "Removed.")
 
 
 @handles(Rename)
-def rename(desk: RequestContext, request: Rename) -> Outcome:
+def rename(context: RequestContext, request: Rename) -> Outcome:
     """Give another name; the old one is gone and the new one there, so it takes the rights for both."""
-    desk.log.line(f"Client requested to rename: {name_of(request.path)} to: {name_of(request.to)}")
-    desk.require("write", "delete")
-    if desk.repeats.knows(request.token):
-        return _done(desk, request.id, "Renamed before.")
-    with desk.replacing(wanted=request.overwrite) as overwrite:
-        desk.store.rename(request.path, request.to, overwrite=overwrite)
-    desk.repeats.note(request.token)
-    return _done(desk, request.id, "Renamed.")
+    context.log.line(f"Client requested to rename: {name_of(request.path)} to: {name_of(request.to)}")
+    context.require("write", "delete")
+    if context.completed.contains(request.token):
+        return _done(context, request.id, "Renamed before.")
+    with context.replacing(wanted=request.overwrite) as overwrite:
+        context.store.rename(request.path, request.to, overwrite=overwrite)
+    context.completed.note(request.token)
+    return _done(context, request.id, "Renamed.")
 
 
 @handles(MakeDirectory)
-def make_folder(desk: RequestContext, request: MakeDirectory) -> Outcome:
+def make_folder(context: RequestContext, request: MakeDirectory) -> Outcome:
     """Make a folder."""
-    desk.log.line(f"Client requested to make folder: {name_of(request.path)}")
-    desk.require("write")
-    if desk.repeats.knows(request.token):
-        return _done(desk, request.id, "Folder made before.")
-    if desk.store.make_folder(request.path, parents=request.parents, mode=request.mode):
-        desk.made(request.path, is_directory=True)
-    if request.fill and desk.rights.overwrite:
-        desk.filling.begin(request.path)
-    desk.repeats.note(request.token)
-    return _done(desk, request.id, "Folder made.")
+    context.log.line(f"Client requested to make folder: {name_of(request.path)}")
+    context.require("write")
+    if context.completed.contains(request.token):
+        return _done(context, request.id, "Folder made before.")
+    if context.store.make_folder(request.path, parents=request.parents, mode=request.mode):
+        context.note_created(request.path, is_directory=True)
+    if request.fill and context.rights.overwrite:
+        context.writable.begin(request.path)
+    context.completed.note(request.token)
+    return _done(context, request.id, "Folder made.")
 
 
 @handles(SetAttributes)
-def set_attributes(desk: RequestContext, request: SetAttributes) -> Outcome:
+def set_attributes(context: RequestContext, request: SetAttributes) -> Outcome:
     """Set permissions and time of what is there, which is to replace a part of it, unless this session has made it.
 
     What is so already may be asked for once more: a tree is sent again, or an answer was lost. Only a client that may
     look at it is told so.
     """
-    desk.log.line(f"Client requested to set attributes: {name_of(request.path)}")
-    desk.require("write")
+    context.log.line(f"Client requested to set attributes: {name_of(request.path)}")
+    context.require("write")
     own = None
-    if not desk.rights.overwrite:
-        own = desk.written.find(request.path)
+    if not context.rights.overwrite:
+        own = context.created.find(request.path)
         if own is None:
-            _require_so(desk, request)
-            return _done(desk, request.id, "Attributes are set already.")
-    kept = desk.store.set_attributes(request.path, mode=request.mode, mtime_ns=request.mtime_ns, only=own)
+            _require_so(context, request)
+            return _done(context, request.id, "Attributes are set already.")
+    kept = context.store.set_attributes(request.path, mode=request.mode, mtime_ns=request.mtime_ns, only=own)
     if request.mode is not None:
-        desk.filling.end(request.path)
-    return _done(desk, request.id, "Attributes set.", kept)
+        context.writable.end(request.path)
+    return _done(context, request.id, "Attributes set.", kept)
 
 
-def _require_so(desk: RequestContext, request: SetAttributes) -> None:
+def _require_so(context: RequestContext, request: SetAttributes) -> None:
     """Raise `Refused` unless a client that may look at it asks for the attributes that are set."""
-    may_look = desk.rights.read or desk.rights.list
-    if not may_look or not desk.store.has_attributes(request.path, mode=request.mode, mtime_ns=request.mtime_ns):
-        desk.require("overwrite")
+    may_look = context.rights.read or context.rights.list
+    if not may_look or not context.store.has_attributes(request.path, mode=request.mode, mtime_ns=request.mtime_ns):
+        context.require("overwrite")
 
 
-def _done(desk: RequestContext, request: int, line: str, kept: Kept = ALL_KEPT) -> Outcome:
-    desk.channel.send(Ok(id=request, time_changed=not kept.time, mode_changed=not kept.mode))
-    desk.log.line(line)
+def _done(context: RequestContext, request: int, line: str, kept: Kept = ALL_KEPT) -> Outcome:
+    context.channel.send(Ok(id=request, time_changed=not kept.time, mode_changed=not kept.mode))
+    context.log.line(line)
     return Outcome()

@@ -60,7 +60,7 @@ class Outcome(NamedTuple):
 class RequestContext:
     """One session's handlers' common ground. `hurry` says that the request under way is to be broken off."""
 
-    __slots__ = ("arrivals", "channel", "filling", "hurry", "log", "repeats", "rights", "store", "written")
+    __slots__ = ("aborting", "channel", "completed", "confirmed", "created", "log", "rights", "store", "writable")
 
     def __init__(
         self,
@@ -68,7 +68,7 @@ class RequestContext:
         store: Store,
         rights: Rights,
         log: SessionLog,
-        hurry: Callable[[], bool],
+        aborting: Callable[[], bool],
         repeats: CompletedChanges | None = None,
         arrivals: OwnConfirmedFiles | None = None,
     ) -> None:
@@ -76,11 +76,11 @@ class RequestContext:
         self.store = store
         self.rights = rights
         self.log = log
-        self.hurry = hurry
-        self.repeats = repeats or CompletedChanges()
-        self.arrivals = arrivals or OwnConfirmedFiles(ConfirmedFiles(), store, "")
-        self.filling = WritableDirectories(store)
-        self.written = CreatedPaths(store)
+        self.aborting = aborting
+        self.completed = repeats or CompletedChanges()
+        self.confirmed = arrivals or OwnConfirmedFiles(ConfirmedFiles(), store, "")
+        self.writable = WritableDirectories(store)
+        self.created = CreatedPaths(store)
 
     def require(self, *rights: str) -> None:
         """Raise `RequestRefused` if this client lacks one of these rights, by their names in `Rights`."""
@@ -110,17 +110,17 @@ class RequestContext:
         if isinstance(problem, AlreadyExists) and problem.reason is None and wanted and not self.rights.overwrite:
             problem.reason = self._missing("overwrite")
 
-    def made(self, path: Path, *, is_directory: bool = False) -> None:
+    def note_created(self, path: Path, *, is_directory: bool = False) -> None:
         """The client has made a file or a directory; if it may not replace things, that is remembered for it."""
         if not self.rights.overwrite:
-            self.written.add(path, is_directory=is_directory)
+            self.created.add(path, is_directory=is_directory)
 
     def check(self, request: int | None = None) -> None:
         """Raise `RequestInterrupted` if the server is in a hurry, or the client has cancelled this request.
 
         With a request also what `Channel.cancelled` raises.
         """
-        if self.hurry():
+        if self.aborting():
             raise RequestInterrupted(ErrorCode.STOPPING)
         if request is not None and self.channel.cancelled(request):
             raise RequestInterrupted(ErrorCode.CANCELLED)

@@ -44,14 +44,14 @@ class CompletedChanges:
                 del self._tokens[next(iter(self._tokens))]
             self._tokens[token] = None
 
-    def knows(self, token: bytes | None) -> bool:
+    def contains(self, token: bytes | None) -> bool:
         """Whether it was carried out."""
         with self._lock:
             return token in self._tokens
 
 
 # All files of one copy that can be unconfirmed at a time (128 messages of 256 files), at some 170 bytes each.
-MOST_ARRIVALS: Final = 32768
+MOST_CONFIRMED: Final = 32768
 _KEY_BYTES: Final = 16
 
 
@@ -66,7 +66,7 @@ class ConfirmedFiles:
         """A file was confirmed."""
         with self._lock:
             self._files.pop(key, None)
-            if len(self._files) >= MOST_ARRIVALS:
+            if len(self._files) >= MOST_CONFIRMED:
                 del self._files[next(iter(self._files))]
             self._files[key] = file
 

@@ -28,52 +28,52 @@ _CHECK_ENTRIES: Final = 256
 
 
 @handles(Stat)
-def stat(desk: RequestContext, request: Stat) -> Outcome:
+def stat(context: RequestContext, request: Stat) -> Outcome:
     """INFO."""
-    desk.log.line(f"Client asking about: {name_of(request.path)}")
+    context.log.line(f"Client asking about: {name_of(request.path)}")
     # Whoever may read a file may know of it, and whoever may write one of what is kept of it.
-    if not desk.rights.read and not (request.partial and desk.rights.write):
-        desk.require("list")
-    info = desk.store.stat(request.path, partial=request.partial)
+    if not context.rights.read and not (request.partial and context.rights.write):
+        context.require("list")
+    info = context.store.stat(request.path, partial=request.partial)
     if info.size is None:
         raise TooLarge("The system does not tell its size, and it is too large to find out.")
-    desk.channel.send(Info(id=request.id, kind=info.kind, size=info.size, mtime_ns=info.mtime_ns, mode=info.mode))
+    context.channel.send(Info(id=request.id, kind=info.kind, size=info.size, mtime_ns=info.mtime_ns, mode=info.mode))
     return Outcome()
 
 
 @handles(List)
-def list_folder(desk: RequestContext, request: List) -> Outcome:
+def list_folder(context: RequestContext, request: List) -> Outcome:
     """ENTRIES; a folder that fails when some have left is an ERROR behind them."""
-    desk.log.line(f"Client requesting listing: {name_of(request.path)}")
-    desk.require("list")
-    desk.check(request.id)
+    context.log.line(f"Client requesting listing: {name_of(request.path)}")
+    context.require("list")
+    context.check(request.id)
     entries: list[Listed] = []
-    scanned = cast("Generator[Scanned]", desk.store.scan(request.path, recursive=request.recursive))
+    scanned = cast("Generator[Scanned]", context.store.scan(request.path, recursive=request.recursive))
     with contextlib.closing(scanned):
         try:
-            count = _send_parts(desk, request, scanned, entries)
+            count = _send_parts(context, request, scanned, entries)
         except FileError:
             if entries:
-                desk.channel.send(Entries(id=request.id, entries=tuple(entries)))
+                context.channel.send(Entries(id=request.id, entries=tuple(entries)))
             raise
-    desk.channel.send(Entries(id=request.id, entries=tuple(entries), last=True))
-    desk.log.line(f"Listing sent, entries: {count}")
+    context.channel.send(Entries(id=request.id, entries=tuple(entries), last=True))
+    context.log.line(f"Listing sent, entries: {count}")
     return Outcome()
 
 
-def _send_parts(desk: RequestContext, request: List, scanned: Generator[Scanned], entries: list[Listed]) -> int:
+def _send_parts(context: RequestContext, request: List, scanned: Generator[Scanned], entries: list[Listed]) -> int:
     """Send full parts; how many entries there were. What is left for the last one, or was when it failed: `entries`."""
     room = MAX_BULK - _ENVELOPE_BYTES
     count = 0
     for number, found in enumerate(scanned, 1):
         if number % _CHECK_ENTRIES == 0:
-            desk.check(request.id)
+            context.check(request.id)
         listed = _listed(found)
         if listed is None:
             continue
         size = _ENTRY_BYTES + sum(map(len, listed.path)) + _NAME_BYTES * len(listed.path)
         if size > room or len(entries) == MAX_ENTRIES:
-            _send(desk, request, entries)
+            _send(context, request, entries)
             entries.clear()
             room = MAX_BULK - _ENVELOPE_BYTES
         entries.append(listed)
@@ -82,11 +82,11 @@ def _send_parts(desk: RequestContext, request: List, scanned: Generator[Scanned]
     return count
 
 
-def _send(desk: RequestContext, request: List, entries: list[Listed]) -> None:
+def _send(context: RequestContext, request: List, entries: list[Listed]) -> None:
     """A part leaves at once: what is found while the client reads it is worth more than a fuller batch."""
-    desk.channel.send(Entries(id=request.id, entries=tuple(entries)))
-    desk.channel.flush()
-    desk.check(request.id)
+    context.channel.send(Entries(id=request.id, entries=tuple(entries)))
+    context.channel.flush()
+    context.check(request.id)
 
 
 def _listed(found: Scanned) -> Listed | None:

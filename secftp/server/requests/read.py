@@ -20,19 +20,19 @@ if TYPE_CHECKING:
 
 
 @handles(Read)
-def read(desk: RequestContext, request: Read) -> Outcome:
+def read(context: RequestContext, request: Read) -> Outcome:
     """FILE, DATA and END; once FILE has left, a failure is an ABORT."""
-    desk.log.line(f"Client requesting filename: {name_of(request.path)}")
-    desk.require("read")
-    desk.check(request.id)
+    context.log.line(f"Client requesting filename: {name_of(request.path)}")
+    context.require("read")
+    context.check(request.id)
     digest = begin_digest(request.algorithm)
-    with with_size(desk.store.open_source(request.path), request.path) as source:
+    with with_size(context.store.open_source(request.path), request.path) as source:
         if request.prefix is not None:
-            _compare(desk, request, source, digest, request.prefix)
+            _compare(context, request, source, digest, request.prefix)
         size = _part(source, request)
-        desk.log.line(f"Processing... {format_size(size)}")
-        desk.channel.send(File(id=request.id, size=size, mtime_ns=source.info.mtime_ns, mode=source.info.mode))
-        reporter = ProgressLog(desk.log)
+        context.log.line(f"Processing... {format_size(size)}")
+        context.channel.send(File(id=request.id, size=size, mtime_ns=source.info.mtime_ns, mode=source.info.mode))
+        reporter = ProgressLog(context.log)
         done = 0
 
         def progress(moved: int, total: int | None, /) -> None:
@@ -42,69 +42,69 @@ def read(desk: RequestContext, request: Read) -> Outcome:
 
         try:
             end = send_file(
-                desk.channel,
+                context.channel,
                 source,
                 digest,
                 offset=request.offset,
                 length=size,
-                interrupted=lambda: desk.hurry() or desk.channel.cancelled(request.id),
+                interrupted=lambda: context.aborting() or context.channel.cancelled(request.id),
                 progress=progress,
             )
         except SendInterrupted:
-            return _abort(desk, ErrorCode.STOPPING if desk.hurry() else ErrorCode.CANCELLED, done)
+            return _abort(context, ErrorCode.STOPPING if context.aborting() else ErrorCode.CANCELLED, done)
         except FileError as problem:
-            return _abort(desk, code_of(problem), done)
+            return _abort(context, code_of(problem), done)
     moved = _is_whole(source, request, size)
     sent = f"File sent, checksum: {end.digest.hex()}"
-    desk.log.line(FileLine(sent, name_of(request.path)) if moved else sent)
-    desk.log.line("Finished sending file.")
+    context.log.line(FileLine(sent, name_of(request.path)) if moved else sent)
+    context.log.line("Finished sending file.")
     return Outcome(end.size, end.digest, moved=moved)
 
 
 @handles(Sum)
-def sum_up(desk: RequestContext, request: Sum) -> Outcome:
+def sum_up(context: RequestContext, request: Sum) -> Outcome:
     """OK with the digest. It may take long; the thread that watches the channel keeps the connection alive.
 
     A client that may not read gets that of a file which it has sent itself, as long as that is what stands there.
     """
-    desk.log.line(f"Client requesting checksum: {name_of(request.path)}")
-    confirmed = _confirmed(desk, request)
+    context.log.line(f"Client requesting checksum: {name_of(request.path)}")
+    confirmed = _confirmed(context, request)
     if confirmed is None:
-        desk.require("read")
-    desk.check(request.id)
+        context.require("read")
+    context.check(request.id)
     digest = begin_digest(request.algorithm)
-    with with_size(desk.store.open_source(request.path), request.path) as source:
+    with with_size(context.store.open_source(request.path), request.path) as source:
         size = _part(source, request)
-        reporter = ProgressLog(desk.log)
+        reporter = ProgressLog(context.log)
 
         def check(done: int) -> None:
-            desk.check(request.id)
+            context.check(request.id)
             reporter(done, size)
 
         if hash_part(source.readv, digest, request.offset, size, check=check) < size:
             raise FileChanged("It became shorter while it was being read.")
         source.check_unchanged()
     result = digest.digest()
-    own = _is_own(desk, request, confirmed, result)
+    own = _is_own(context, request, confirmed, result)
     if not own:
-        desk.require("read")
-    desk.channel.send(Ok(id=request.id, size=size, digest=result, own=own))
-    desk.log.line(f"Checksum: {result.hex()}")
+        context.require("read")
+    context.channel.send(Ok(id=request.id, size=size, digest=result, own=own))
+    context.log.line(f"Checksum: {result.hex()}")
     return Outcome(size, result)
 
 
-def _confirmed(desk: RequestContext, request: Sum) -> bytes | None:
+def _confirmed(context: RequestContext, request: Sum) -> bytes | None:
     """The digest of the whole file, as it was confirmed to this client; None for one that it has not sent."""
     if request.offset or request.length is not None:
         return None
-    return desk.arrivals.find(request.token, request.path, request.algorithm)
+    return context.confirmed.find(request.token, request.path, request.algorithm)
 
 
-def _is_own(desk: RequestContext, request: Sum, confirmed: bytes | None, found: bytes) -> bool:
+def _is_own(context: RequestContext, request: Sum, confirmed: bytes | None, found: bytes) -> bool:
     """Whether that is still so, now that the file was read through and has the digest `found`."""
     if confirmed is None or not hmac.compare_digest(confirmed, found):
         return False
-    return _confirmed(desk, request) == confirmed
+    return _confirmed(context, request) == confirmed
 
 
 def _part(source: Source, request: Read | Sum) -> int:
@@ -119,14 +119,14 @@ def _is_whole(source: Source, request: Read, size: int) -> bool:
     return request.offset + size == (source.info.size or 0) and (not request.offset or request.prefix is not None)
 
 
-def _compare(desk: RequestContext, request: Read, source: Source, digest: Digest, prefix: bytes) -> None:
+def _compare(context: RequestContext, request: Read, source: Source, digest: Digest, prefix: bytes) -> None:
     """Take in the bytes that the client says it has; it must have the same."""
-    count = hash_part(source.readv, digest, 0, request.offset, check=lambda _: desk.check(request.id))
+    count = hash_part(source.readv, digest, 0, request.offset, check=lambda _: context.check(request.id))
     if count < request.offset or not hmac.compare_digest(digest.digest(), prefix):
         raise ChecksumMismatch("The client has other bytes at the beginning of the file.")
 
 
-def _abort(desk: RequestContext, code: ErrorCode, done: int) -> Outcome:
-    desk.channel.send(Abort(code=code, text=text_for(code)))
-    desk.log.line(f"Broken off: {text_for(code)}")
+def _abort(context: RequestContext, code: ErrorCode, done: int) -> Outcome:
+    context.channel.send(Abort(code=code, text=text_for(code)))
+    context.log.line(f"Broken off: {text_for(code)}")
     return Outcome(done, code=code)

@@ -39,15 +39,15 @@ _NOT_KEPT = frozenset({ErrorCode.CHANGED, ErrorCode.CHECKSUM})
 
 
 @handles(Write)
-def write(desk: RequestContext, request: Write) -> Outcome:
+def write(context: RequestContext, request: Write) -> Outcome:
     """OK. After a failure the rest of the file is still on its way, and thrown away by whoever answers for it."""
-    desk.log.line(f"Client requested to write filename: {name_of(request.path)}")
+    context.log.line(f"Client requested to write filename: {name_of(request.path)}")
     try:
-        with desk.replacing(wanted=request.overwrite):
-            end, kept = _receive(desk, request)
+        with context.replacing(wanted=request.overwrite):
+            end, kept = _receive(context, request)
     except Aborted:
         raise RequestRefused(ErrorCode.CANCELLED) from None
-    desk.channel.send(
+    context.channel.send(
         Ok(
             id=request.id,
             size=end.size,
@@ -56,52 +56,54 @@ def write(desk: RequestContext, request: Write) -> Outcome:
             mode_changed=not kept.mode,
         )
     )
-    desk.log.line(FileLine(f"File confirmed, checksum: {end.digest.hex()}", name_of(request.path)))
+    context.log.line(FileLine(f"File confirmed, checksum: {end.digest.hex()}", name_of(request.path)))
     return Outcome(end.size, end.digest, moved=True)
 
 
-def _receive(desk: RequestContext, request: Write) -> tuple[End, Kept]:
+def _receive(context: RequestContext, request: Write) -> tuple[End, Kept]:
     """How the file ended, and what it has of what was asked for."""
-    desk.require("write")
-    if request.overwrite and not desk.rights.overwrite and _exists(desk, request.path):
+    context.require("write")
+    if request.overwrite and not context.rights.overwrite and _exists(context, request.path):
         raise AlreadyExists(f"{name_of(request.path)} exists already.")
     digest = begin_digest(request.algorithm)
-    overwrite = request.overwrite and desk.rights.overwrite
+    overwrite = request.overwrite and context.rights.overwrite
     options = WriteOptions(overwrite, request.mode, request.mtime_ns, request.size, request.keep)
-    with _sink(desk, request, options, digest) as sink:
-        desk.log.line("Processing...")
-        report = ProgressLog(desk.log)
+    with _sink(context, request, options, digest) as sink:
+        context.log.line("Processing...")
+        report = ProgressLog(context.log)
 
         def progress(done: int, total: int | None, /) -> None:
-            desk.check()
+            context.check()
             report(done, total)
 
         with _kept(request, sink):
-            end = receive_file(desk.channel, sink, digest, total=request.size, subject=request.path, progress=progress)
+            end = receive_file(
+                context.channel, sink, digest, total=request.size, subject=request.path, progress=progress
+            )
         info = sink.commit()
-    desk.made(request.path)
-    desk.arrivals.note(request.token, request.path, request.algorithm, end.digest)
+    context.note_created(request.path)
+    context.confirmed.note(request.token, request.path, request.algorithm, end.digest)
     return end, what_is_kept(options, info)
 
 
 @contextlib.contextmanager
-def _sink(desk: RequestContext, request: Write, options: WriteOptions, digest: Digest) -> Iterator[Sink]:
+def _sink(context: RequestContext, request: Write, options: WriteOptions, digest: Digest) -> Iterator[Sink]:
     """Where the bytes that come belong, and `digest` with what is there already."""
     if request.prefix is None:
-        with desk.store.create_sink(request.path, options) as sink:
+        with context.store.create_sink(request.path, options) as sink:
             yield sink
         return
-    with desk.store.resume_sink(request.path, request.offset, options) as resumed:
+    with context.store.resume_sink(request.path, request.offset, options) as resumed:
         with _kept(request, resumed):
-            _compare(desk, request, resumed, digest, request.prefix)
+            _compare(context, request, resumed, digest, request.prefix)
         yield resumed
 
 
-def _compare(desk: RequestContext, request: Write, sink: ResumedSink, digest: Digest, prefix: bytes) -> None:
+def _compare(context: RequestContext, request: Write, sink: ResumedSink, digest: Digest, prefix: bytes) -> None:
     """Take in the bytes that are there; the client must mean the same."""
-    count = hash_part(sink.readv, digest, 0, request.offset, check=lambda _: desk.check())
+    count = hash_part(sink.readv, digest, 0, request.offset, check=lambda _: context.check())
     if count < request.offset or not hmac.compare_digest(digest.digest(), prefix):
-        if not desk.rights.read:
+        if not context.rights.read:
             # Each try tells whether a guess is right, and somebody else may have begun the file: whoever may not read
             # would find it out byte by byte. So there is one wrong guess, and the partial is gone.
             sink.writev([])
@@ -123,10 +125,10 @@ def _kept(request: Write, sink: Sink) -> Iterator[None]:
         raise
 
 
-def _exists(desk: RequestContext, path: Path) -> bool:
+def _exists(context: RequestContext, path: Path) -> bool:
     """Early word for a client that would send a whole file in vain; the commit decides."""
     try:
-        desk.store.stat(path)
+        context.store.stat(path)
     except FileError:
         return False
     return True
