@@ -1,4 +1,4 @@
-"""`python -m tests.faults [PART...] [--scenario NAME]...`: what `make faults` runs."""
+"""Command line of `make faults`: `python -m tests.faults [PART...] [--scenario NAME]...`."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
-"""Kill and error injection, by strace: every system call that matters, the first, the second, ... to the last.
+"""Kills and errors injected with strace, at each relevant system call: the first, the second, to the last.
 
-An error that a process can't know of (a call that fails without a reason) is none of these: each call gets errors that
-its manual page names.
+Each call fails only with errors that its manual page documents.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A disk that is full, a file system without inodes, and no memory."""
+"""Full disk, file system without free inodes, and out of memory."""
 
 from __future__ import annotations
 

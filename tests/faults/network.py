@@ -1,6 +1,6 @@
-"""A network that cuts, resets, and delivers in pieces: a proxy between an honest client and an honest server.
+"""Network faults: a proxy between client and server that cuts, resets and splits.
 
-Every cut is at another byte, all of them in turn, in each direction; so is every split of the stream in two.
+The stream is cut at every byte in each direction, and split in two at every byte.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""A server and a client that strace can be attached to when they are about to do what matters, and not before.
+"""Server and client processes to which strace is attached right before the operation under test.
 
-A Python that starts makes hundreds of system calls; faults in those would try Python. The server is attached to once it
-has served a session; the client is forked from a Python that has imported what it needs, and waits until it may go.
+A starting Python makes hundreds of system calls; faults in those would test Python. strace is attached to the server
+after it has served a session; the client is forked from a Python that has imported what it needs, and waits for a start
+signal.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""What is going on when the fault comes: a command of the client's, what it finds, and what may be there afterwards.
+"""Scenarios: a client command, the files it starts from, and the permitted results.
 
-Each scenario lays out the two folders anew, so that every fault meets the same state.
+Each scenario creates both directories anew, so that every fault meets the same state.
 """
 
 from __future__ import annotations

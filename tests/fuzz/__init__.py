@@ -1,7 +1,7 @@
-"""Fuzzing: `python -m tests.fuzz [TARGET...] [--seconds N]`, which is what `make fuzz` runs.
+"""Fuzzing: `python -m tests.fuzz [TARGET...] [--seconds N]`; `make fuzz` runs it.
 
-Native targets (native/*.c) are csrc under libFuzzer, AddressSanitizer and UndefinedBehaviorSanitizer; no system clang
-is needed: the compiler is the Python package ziglang's, the fuzzer is the library inside atheris, AddressSanitizer is
-gcc's. Python targets (targets.py, peers.py) run under atheris. Each target has its seeds in corpus/TARGET; `seeds.py`
-makes them, and `--merge` adds what a long run found.
+Native targets (native/*.c) run csrc under libFuzzer, AddressSanitizer and UndefinedBehaviorSanitizer without a system
+clang: the compiler is that of the Python package ziglang, the fuzzer is the library in atheris, AddressSanitizer is
+gcc's. Python targets (targets.py, peers.py) run under atheris. The seeds of a target are in corpus/TARGET; `seeds.py`
+generates them, and `--merge` adds what a long run found.
 """

@@ -1,7 +1,7 @@
-"""`python -m tests.fuzz [TARGET...] [--seconds N] [--jobs N] [--merge]`: what `make fuzz` runs.
+"""Command line of `make fuzz`: `python -m tests.fuzz [TARGET...] [--seconds N] [--jobs N] [--merge]`.
 
-A crash is kept as build/prove/fuzz/crashes/TARGET-..., and the way to run it again is printed. With --merge, inputs
-that a run found and that reach what no seed reaches are added to the corpus, smallest first.
+A crash is stored as build/prove/fuzz/crashes/TARGET-..., and the command that reproduces it is printed. With --merge,
+inputs that reach new code are added to the corpus, smallest first.
 """
 
 from __future__ import annotations

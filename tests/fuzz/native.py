@@ -1,4 +1,4 @@
-"""Builds the native targets. What comes out is looked at: a target without its instruments would find nothing."""
+"""Build of the native targets, with a check that they are instrumented."""
 
 from __future__ import annotations
 

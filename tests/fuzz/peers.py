@@ -1,8 +1,8 @@
-"""A whole server and a whole client in this process, against a peer that holds the keys and says what the fuzzer wants.
+"""Fuzz targets with a whole server and a whole client, against a peer that has the keys and sends fuzzer input.
 
-Over loopback, each input one session. What must hold: the session ends, the server goes on serving others, nothing is
-written outside of the served folder, no thread is left behind, no exception that nobody expected. The client raises
-nothing but `SecftpError`.
+Over loopback; each input is a session. Invariants: the session ends, the server continues to serve others, nothing is
+written outside the served directory, no thread is left, and no unexpected exception is raised; the client raises only
+`SecftpError`.
 """
 
 from __future__ import annotations

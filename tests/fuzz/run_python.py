@@ -1,4 +1,4 @@
-"""One Python target under atheris: `python -m tests.fuzz.run_python TARGET [libFuzzer's options and folders]`."""
+"""A Python target under atheris: `python -m tests.fuzz.run_python TARGET [libFuzzer options and directories]`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Makes the seeds of every target: `python -m tests.fuzz.seeds`. What is made from randomness is made from none."""
+"""Generator of the seeds of every target: `python -m tests.fuzz.seeds`. Its output is deterministic."""
 
 from __future__ import annotations
 

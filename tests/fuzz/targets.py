@@ -1,7 +1,7 @@
-"""The decoders of the package: each target takes bytes, and raises unless what it promises holds.
+"""Fuzz targets for the decoders: each takes bytes, and raises if a guarantee is violated.
 
-A target may see the exceptions that its decoder documents, and no other; where there is an oracle, it is a reading of
-docs/PROTOCOL.md of its own. Names and texts that come back are looked at as `secftp.text.escape` would show them.
+A target accepts only the exceptions that its decoder documents; an oracle, where there is one, is its own
+implementation of docs/PROTOCOL.md. Returned names and texts are checked as `secftp.text.escape` would show them.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
-"""Mutants: small patches to security decisions, each of which the tests must notice. `python -m tests.mutants`.
+"""Mutation testing: small patches to security decisions, which the tests have to detect. `python -m tests.mutants`.
 
-A mutant that no test notices is a missing test. Each names the tests that should kill it; for a survivor the whole
-fast suite is run, too. A patch is an exact piece of text that stands once in its file and what stands there instead:
-when the code moves on and the piece is gone, the run fails and says so, since a mutant that isn't applied proves
-nothing.
+An undetected mutant is a missing test. Each names the tests that should detect it; if they don't, the whole fast suite
+is run. A patch is a text that occurs exactly once in its file, and its replacement: if the code has changed and the
+text is gone, the run fails, since a mutant that isn't applied proves nothing.
 """

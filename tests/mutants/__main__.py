@@ -1,4 +1,4 @@
-"""`python -m tests.mutants [NAME...] [--jobs N] [--no-suite] [--only-check]`: what `make mutants` runs."""
+"""Command line of `make mutants`: `python -m tests.mutants [NAME...] [--jobs N] [--no-suite] [--only-check]`."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ def main() -> int:
     parser.add_argument("names", nargs="*", metavar="NAME", help="which; a beginning is enough (default: all)")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="copies at a time")
     parser.add_argument("--no-suite", action="store_true", help="don't run the whole suite at a survivor")
-    parser.add_argument("--only-check", action="store_true", help="only see whether each can be applied")
+    parser.add_argument("--only-check", action="store_true", help="only see whether each apply")
     options = parser.parse_args()
     chosen = [m for m in MUTANTS if not options.names or m.name.startswith(tuple(options.names))]
     problems = check(MUTANTS)
@@ -162,7 +162,7 @@ def main() -> int:
         )
         return 1
     if options.only_check:
-        print(f"mutants: all {len(MUTANTS)} can be applied")
+        print(f"mutants: all {len(MUTANTS)} apply")
         return 0
     figures = Figures("mutants", keep=bool(options.names))
     run(chosen, options.jobs, figures, suite=not options.no_suite)

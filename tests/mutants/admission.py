@@ -1,4 +1,4 @@
-"""Mutants of what decides who gets in, and when: keys of the moment, delays after wrong keys, places, queues."""
+"""Mutants of admission: keys in effect, delays after wrong keys, slots, queues."""
 
 from __future__ import annotations
 

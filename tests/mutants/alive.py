@@ -1,4 +1,4 @@
-"""Mutants of what keeps sessions alive and others out of them: signs of life, full buffers, clients that have left."""
+"""Mutants of session liveness: keepalive, full buffers, clients that have disconnected."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Mutants of the client: what a terminal is shown, what is tried again, what is compared."""
+"""Mutants of the client: terminal output, retries, comparisons."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Mutants of csrc, and of secftp.record, which binds it."""
+"""Mutants of csrc, and of its binding."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Mutants of storage, server, session, channel and copy: what peers may name, may do, may guess, and are told."""
+"""Mutants of the checks on names, rights, guesses and replies, in storage, server, session and transfers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Mutants of what keeps a peer's files from being executed, and from being trusted."""
+"""Mutants of the rules that keep a peer's files from being executed or trusted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Mutants of which key a session has: one that is lost never makes it anonymous, and all ways in give the same key."""
+"""Mutants of key selection: a missing key never makes a session anonymous, and every source gives the same key."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a mutant is, and the one way to say that a tool other than pytest should kill it."""
+"""Definition of a mutant, and the marker for one that a tool other than pytest should detect."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Mutants of what belongs to a process: what a fork copies, what a signal reaches, what a start gives up."""
+"""Mutants of process state: forks, signals, what is given up at startup."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Mutants of what is said of a failure: what a reason may tell, and on which side it was."""
+"""Mutants of error reports: disclosed reasons, and the side of a failure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Mutants of what a reload does, and of which files of root's a service may read."""
+"""Mutants of reloading, and of access to files owned by root."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Mutants of what may be done again: directories made writable for a time, and leftovers of our own in the way."""
+"""Mutants of idempotency: repeated changes, directories made writable temporarily, leftovers in the way."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Mutants of what a peer may use up: memory, descriptors, threads, processor time, disk and log."""
+"""Mutants of resource limits: memory, descriptors, threads, CPU time, disk and log."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Mutants of a server's ends: its places, its log, its limits."""
+"""Mutants of the server: session slots, log, limits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Mutants of storage: listings, sources, sinks, changes, and what a user names."""
+"""Mutants of storage: listings, sources, sinks, changes, local paths."""
 
 from __future__ import annotations
 

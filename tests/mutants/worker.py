@@ -1,8 +1,7 @@
-"""A copy of the checkout in which one mutant after another lives, and how it is told whether tests noticed one.
+"""Worker: a copy of the checkout to which one mutant after another is applied, and the verdict of the tests.
 
-A test that fails has noticed a mutant only if it passes without it: on a busy machine a deadline may pass, and what
-fails by itself notices nothing. So whatever failed is run again without the mutant, and, since a test may fail by chance
-but once, a single test also once more with it.
+A failing test has detected a mutant only if it passes without it: on a busy machine a deadline may be missed. So failed
+tests are run again without the mutant, and a single failed test once more with it, since a test may fail by chance.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""What the proving tools share: a copy of the checkout to work in, its core built their way, and figures to keep.
+"""Common parts of the verification tools: a copy of the checkout, cores built with other flags, recorded figures.
 
-The tools are `tests.sanitize`, `tests.fuzz`, `tests.mutants`, `tests.faults` and `tests.soak`: each is a program of its
-own (`make help` has the goals), works beneath build/prove/, prints what it tried and found, and ends with a status
-other than 0 if anything was found. None of them ever changes the checkout's own files or its built module.
+The tools are `tests.sanitize`, `tests.fuzz`, `tests.mutants`, `tests.faults` and `tests.soak`. Each is a program (`make
+help` lists the targets) that works in build/prove/, prints what it tried and found, and exits with a status other than
+0 if it found anything. Invariant: no tool changes files of the checkout or its built module.
 """
 
 from __future__ import annotations

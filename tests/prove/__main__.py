@@ -1,7 +1,7 @@
-"""`python -m tests.prove [--seconds N] [--sessions N]`: everything, and the figures into docs/TESTING.md.
+"""Release check: all verification tools, and their figures in docs/TESTING.md; `python -m tests.prove`.
 
-What `make release-check` runs, after `make check`. Each part is run even if another one found something. It takes half
-an hour and more on two cores.
+`make release-check` runs it after `make check`. Each tool runs even if another one found something. Takes half an hour
+and more on two cores.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a tool found, as one file a tool: build/prove/figures/NAME.json. `tests.prove.table` puts them into the docs."""
+"""Recorded figures of a tool, build/prove/figures/NAME.json. `tests.prove.table` writes them to the documentation."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Puts the figures of the last runs into docs/TESTING.md: `python -m tests.prove.table`.
+"""Table of figures in docs/TESTING.md, from the last runs: `python -m tests.prove.table`.
 
-The table stands there between two marks. A tool that was not run here keeps no row: the table is of one machine and one
-state of the sources, or it would prove nothing.
+The table is between two marks. A tool that was not run has no row: all figures are from one machine and one state of
+the sources.
 """
 
 from __future__ import annotations

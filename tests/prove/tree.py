@@ -1,7 +1,7 @@
-"""A copy of the checkout, in which sources may be changed and cores be built with other flags.
+"""Copy of the checkout, in which sources can be changed and cores built with other flags.
 
-What git knows and what it would add is copied, so that uncommitted work is tried too, and nothing that was built. Our
-own `secftp` is put first on the path of everything that runs in a copy: the environment's points to the checkout.
+It contains the files that git tracks or would add, including uncommitted changes, and no build products. The copy's
+`secftp` is first on the path of everything that runs in it, since the environment's points to the checkout.
 """
 
 from __future__ import annotations

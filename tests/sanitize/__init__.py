@@ -1,5 +1,4 @@
-"""The core under those who see what a test can't: sanitizers, valgrind, gcc's analyzer, ctgrind, and coverage.
+"""The core under sanitizers, valgrind, gcc's analyzer and ctgrind, and test coverage.
 
-`python -m tests.sanitize [PART...]`; without a part all of them. Each part first shows that its judge is awake: a
-planted fault must be found, or the part fails.
+`python -m tests.sanitize [PART...]`; all parts by default. Each part first has to find a planted fault.
 """

@@ -1,4 +1,4 @@
-"""`python -m tests.sanitize [PART...] [--quick]`: what `make sanitize` runs."""
+"""Command line of `make sanitize`: `python -m tests.sanitize [PART...] [--quick]`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much of csrc and of the package the tests run: every branch of the core, every line and branch of the package."""
+"""Test coverage: branches of the core, lines and branches of the package."""
 
 from __future__ import annotations
 

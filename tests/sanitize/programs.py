@@ -1,4 +1,4 @@
-"""The C program of session.c under three judges, and gcc's analyzer over csrc."""
+"""The C program of session.c under sanitizers, valgrind and ctgrind, and gcc's analyzer on csrc."""
 
 from __future__ import annotations
 

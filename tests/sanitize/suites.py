@@ -1,4 +1,4 @@
-"""The suite itself under the sanitizers, and the core's tests under valgrind, in a copy with cores built for that."""
+"""The suite under the sanitizers, and the core's tests under valgrind, in a copy with cores built for that."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The core once more, from the same csrc, with randomness, the rekey interval and allocation in the tests' hands.
+"""The core built for tests, from the same csrc, with controllable randomness, rekey interval and allocation.
 
-`core()` builds it when it is missing or older than its sources, and hands out its `ffi` and `lib`.
+`core()` builds it if it is missing or older than its sources, and returns its `ffi` and `lib`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Builds the tests' extension beside this file: `python -m tests.seamed.build`, from the top."""
+"""Build script of the extension for tests: `python -m tests.seamed.build`, from the top directory."""
 
 from __future__ import annotations
 

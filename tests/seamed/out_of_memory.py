@@ -1,7 +1,7 @@
-"""Lets each allocation of libcrypto fail once, over one whole session; prints what came of it as JSON.
+"""Fails each allocation of libcrypto once, in a complete session; prints the results as JSON.
 
-A process of its own, `python -m tests.seamed.out_of_memory`: libcrypto lets its allocations be taken over only before
-the first one, so nothing that uses libcrypto (hashlib, the product's own core) may be imported before.
+A separate process, `python -m tests.seamed.out_of_memory`: libcrypto allows replacing its allocator only before the
+first allocation, so nothing that uses libcrypto (hashlib, the product's core) may be imported before.
 """
 
 from __future__ import annotations

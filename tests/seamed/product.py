@@ -1,7 +1,7 @@
-"""The product's own Python on the tests' core: `secftp.record` and `secftp.handshake` with every draw in our hands.
+"""The product's Python code on the core built for tests, with controlled randomness.
 
-`binding.lib` and `binding.ffi` are looked up at each call, so that putting the seamed extension in their place is
-enough. What is tested is then the product from `ServerHandshake` down to csrc, byte for byte.
+`binding.lib` and `binding.ffi` are looked up at each call, so replacing them with those of the other extension is
+enough. This tests the product from `ServerHandshake` down to csrc, byte for byte.
 """
 
 from __future__ import annotations

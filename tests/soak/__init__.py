@@ -1,1 +1,1 @@
-"""A server under many sessions: `python -m tests.soak [--sessions N]`, which is what `make soak` runs."""
+"""Load test of a server with many sessions: `python -m tests.soak [--sessions N]`; `make soak` runs it."""

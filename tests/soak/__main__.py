@@ -1,8 +1,8 @@
-"""`python -m tests.soak [--sessions N] [--at-once N] [--seed N]`: mixed sizes and suites, one in a hundred broken off.
+"""Load test: `python -m tests.soak [--sessions N] [--at-once N] [--seed N]`, with mixed sizes and ciphers.
 
-The server is a process of its own, as an operator starts it. What must hold: no file comes back with other bytes or
-another digest, the server's memory and descriptors are flat once all buffers of `--at-once` sessions have been made,
-and when the last session is over nothing unfinished is left.
+The server is a separate process, started as by an operator; one session in a hundred is aborted. Invariants: no file
+comes back with other bytes or another digest, the memory and descriptors of the server are constant once the buffers of
+`--at-once` sessions exist, and no incomplete file is left after the last session.
 """
 
 from __future__ import annotations
