@@ -10,8 +10,15 @@ from __future__ import annotations
 import pytest
 
 from secftp.errors import AuthenticationError, CoreError, HandshakeRefused, ProtocolError, UsageError
-from secftp.handshake import ClientHandshake, Established, HelloReceived, ServerHandshake, Status, Unacceptable, client
-from secftp.handshake.wire import encode_name
+from secftp.handshake import (
+    ClientHandshake,
+    Established,
+    HelloReceived,
+    ServerHandshake,
+    Status,
+    Unacceptable,
+    encode_name,
+)
 from secftp.record import NAME_BYTES, Inbox, Mode, Password, Suite
 from tests.model import named_plain, vectors
 from tests.model.failure import Failure
@@ -71,7 +78,7 @@ class Play:
         if b"\0" in mine.name:
             with pytest.raises(UsageError):
                 encode_name(name)
-            monkeypatch.setattr(client, "encode_name", lambda _name: mine.name.ljust(NAME_BYTES, b"\0"))
+            monkeypatch.setattr("secftp.handshake.encode_name", lambda _name: mine.name.ljust(NAME_BYTES, b"\0"))
         seams.draw(mine.client_iv, mine.x)
         self.client = ClientHandshake(Password.from_secret(mine.w), Suite(mine.suite), Mode(mine.mode), name)
         self.server = ServerHandshake()

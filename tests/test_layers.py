@@ -210,7 +210,7 @@ def test_the_product_keeps_the_rule(rule):
 @pytest.mark.parametrize(
     ("rule", "module", "source"),
     [
-        (upward_imports, "secftp.record.frames", "from secftp.handshake import wire"),
+        (upward_imports, "secftp.record.frames", "from secftp.handshake import Status"),
         (upward_imports, "secftp.messages.state", "def f():\n    from secftp.record import Suite"),
         (upward_imports, "secftp.messages.state", "if TYPE_CHECKING:\n    import secftp.channel.stream"),
         (upward_imports, "secftp.storage.local", "from secftp import transfer"),

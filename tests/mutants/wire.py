@@ -12,9 +12,7 @@ KEY_FILES = "tests/test_keys_files.py"
 KEY_TEXT = "tests/test_keys_text.py"
 TEXT = "tests/test_text.py"
 
-CLIENT = "secftp/handshake/client.py"
-SERVER = "secftp/handshake/server.py"
-WIRE = "secftp/handshake/wire.py"
+SIDES = "secftp/handshake.py"
 DECODER = "secftp/messages/codec.py"
 PATHS = "secftp/messages/limits.py"
 MACHINE = "secftp/messages/state.py"
@@ -26,19 +24,20 @@ MUTANTS = [
     Mutant(
         "bytes-before-the-finish",
         (
-            (CLIENT, "if len(buffer) > SERVER_HELLO_BYTES:", "if len(buffer) < 0:"),
-            (CLIENT, "self._exchange.finish(bytes(buffer))", "self._exchange.finish(bytes(buffer[:SERVER_HELLO_BYTES]))"),
+            (SIDES, "if len(buffer) > SERVER_HELLO_BYTES:", "if len(buffer) < 0:"),
+            (SIDES, "self._exchange.finish(bytes(buffer))", "self._exchange.finish(bytes(buffer[:SERVER_HELLO_BYTES]))"),
         ),
         (HANDSHAKE,),
     ),
-    mutant("failed-client-goes-on", CLIENT, "        except BaseException:\n            self._over = True\n            raise\n", "        except BaseException:\n            raise\n", HANDSHAKE),
-    mutant("failed-server-goes-on", SERVER, "            return self._receive_finish(self._exchange)\n        except BaseException:\n            self._over = True\n", "            return self._receive_finish(self._exchange)\n        except BaseException:\n", HANDSHAKE),
-    mutant("refused-client-goes-on", SERVER, "        self._over = True\n        suite, mode", "        suite, mode", HANDSHAKE),
-    mutant("second-challenge", SERVER, "self._exchange is not None or ", "", HANDSHAKE),
-    mutant("reserved-bytes-in-a-hello", SERVER, "if any(buffer[RESERVED]):", "if False:", HANDSHAKE),
-    mutant("name-with-a-nul", WIRE, "    if b\"\\0\" in raw:\n        return None\n", "", HANDSHAKE),
-    mutant("frames-with-the-finish-lost", SERVER, "bytes(self._buffer[CLIENT_FINISH_BYTES:])", 'b""', HANDSHAKE),
-    mutant("refusal-shown-as-sent", WIRE, "    except (ValueError, KeyError):\n        message, hint", "    except KeyError:\n        message, hint", HANDSHAKE),
+    mutant("failed-side-goes-on", SIDES, "            event = self._advance()\n        except BaseException:\n            self._over = True\n", "            event = self._advance()\n        except BaseException:\n", HANDSHAKE),
+    mutant("failed-server-goes-on", SIDES, "            self._exchange = ServerExchange(password, self._hello)\n        except BaseException:\n            self._over = True\n", "            self._exchange = ServerExchange(password, self._hello)\n        except BaseException:\n", HANDSHAKE),
+    mutant("established-side-goes-on", SIDES, "        self._over = isinstance(event, Established)\n", "", HANDSHAKE),
+    mutant("refused-client-goes-on", SIDES, "        self._over = True\n        suite, mode", "        suite, mode", HANDSHAKE),
+    mutant("second-challenge", SIDES, "self._exchange is not None or ", "", HANDSHAKE),
+    mutant("reserved-bytes-in-a-hello", SIDES, "if any(buffer[_RESERVED]):", "if False:", HANDSHAKE),
+    mutant("name-with-a-nul", SIDES, "    if b\"\\0\" in raw:\n        return None\n", "", HANDSHAKE),
+    mutant("frames-with-the-finish-lost", SIDES, "bytes(self._buffer[CLIENT_FINISH_BYTES:])", 'b""', HANDSHAKE),
+    mutant("refusal-shown-as-sent", SIDES, "    except (ValueError, KeyError):\n        message, hint", "    except KeyError:\n        message, hint", HANDSHAKE),
     # --- messages ---
     mutant("message-of-any-length", DECODER, "    if len(payload) > form.longest:\n        raise ProtocolError(", "    if len(payload) < 0:\n        raise ProtocolError(", BOUNDS, CODEC),
     mutant("message-the-wrong-way", DECODER, "    if direction not in form.directions:", "    if not form.directions:", CODEC),
