@@ -104,6 +104,13 @@ def test_what_storage_says_is_of_this_side(act, tmp_path):
     assert (raised.value.errno, raised.value.strerror) == (errno.ENOENT, "No such file or directory")
 
 
+def test_a_message_shows_the_name_and_filename_is_the_name(tmp_path):
+    with pytest.raises(errors.NotFound) as raised:
+        open_local_source(f"{tmp_path}/\\\udcff\x1b")
+    assert raised.value.filename == f"{tmp_path}/\\\udcff\x1b"
+    assert str(raised.value) == rf"No such file: {tmp_path}/\\\xff\x1b"
+
+
 def test_all_of_it_passes_between_processes():
     problem = errors.Forbidden("x", hint="y", filename="z", side=Side.LOCAL, reason=Reason.BUSY)
     again = pickle.loads(pickle.dumps(problem))

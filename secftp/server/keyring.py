@@ -154,7 +154,7 @@ class Keyring:
         except FileError as problem:
             shown = escape(b"/".join(folder))
             raise KeyFormatError(
-                f"The folder {shown} of the key {escape(name)} can't be used: {escape(str(problem))}.",
+                f"The folder {shown} of the key {escape(name)} can't be used: {problem}.",
                 hint="It has to be beneath the served folder, and no link may lead to it.",
             ) from None
 

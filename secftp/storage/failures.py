@@ -26,7 +26,7 @@ from secftp.errors import (
     Side,
     TooLarge,
 )
-from secftp.text import path_text
+from secftp.text import escape, path_text
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -75,9 +75,12 @@ _MEANINGS: dict[int, _Meaning] = {
 def failure(
     kind: type[_Kind], words: str, subject: Path | str, *, hint: str = "", reason: Reason | None = None
 ) -> _Kind:
-    """The exception of this class about a file of this machine: its `words`, then its name as it was given."""
+    """Return the exception of this class about a file of this machine.
+
+    Its message is `words` and the displayed name, which is escaped; its `filename` is the name itself.
+    """
     name = path_text(subject or ".")
-    return kind(f"{words}: {name}", hint=hint, filename=name, side=Side.LOCAL, reason=reason)
+    return kind(f"{words}: {escape(name)}", hint=hint, filename=name, side=Side.LOCAL, reason=reason)
 
 
 def translate(error: OSError, subject: Path | str) -> FileError:

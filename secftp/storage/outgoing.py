@@ -24,7 +24,7 @@ from secftp.storage.folders import BELOW_FLAGS, FOLDER_FLAGS, LIST_FLAGS
 from secftp.storage.names import RESERVED_PREFIX
 from secftp.storage.source import OPEN_FLAGS, FileSource
 from secftp.storage.unsized import has_changed, read_rest
-from secftp.text import path_text
+from secftp.text import path_text, show_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -152,8 +152,9 @@ class OutgoingTree:
         level = None
         try:
             if len(path) > self._levels or sum(map(len, path)) + len(path) > self._room:
-                name = path_text(path)
-                raise NameRefused(f"It lies too deep to be copied: {name}", filename=name, reason=Reason.TOO_DEEP)
+                # Neither side's file system says so, but the protocol.
+                message = f"It lies too deep to be copied: {show_path(path)}"
+                raise NameRefused(message, filename=path_text(path), reason=Reason.TOO_DEEP)
             flags = LIST_FLAGS if path and not self._follow else LIST_FLAGS & ~os.O_NOFOLLOW
             with translated(path or self._top):
                 level = _Level(os.open(name, flags, dir_fd=above), path)

@@ -21,7 +21,7 @@ from secftp.storage.failures import failure, translated
 from secftp.storage.source import check_unchanged
 from secftp.storage.unsized import size_of
 from secftp.storage.vectors import IOV_MAX, transfer_all
-from secftp.text import path_text
+from secftp.text import show_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -141,7 +141,7 @@ class PipeSink(Sink):
 
     def _require_open(self) -> None:
         if not self._open:
-            raise UsageError(f"The sink is closed: {path_text(self._subject)}")
+            raise UsageError(f"The sink is closed: {show_path(self._subject)}")
 
 
 def _widen(fd: int) -> None:

@@ -33,7 +33,7 @@ from secftp.storage.unfinished import (
     remove_quietly,
 )
 from secftp.storage.vectors import transfer_all
-from secftp.text import path_text
+from secftp.text import show_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -191,7 +191,7 @@ class FileSink(Sink):
 
     def _require_open(self) -> None:
         if self._fd < 0 or not self._whole:
-            raise UsageError(f"The sink is closed: {path_text(self._subject)}")
+            raise UsageError(f"The sink is closed: {show_path(self._subject)}")
 
     def _look_at_target(self) -> os.stat_result | None:
         """What would be replaced, None if there is nothing; raises if it is anything but a regular file.
