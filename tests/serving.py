@@ -27,7 +27,7 @@ from secftp.server.access import Access
 from secftp.server.log import Log
 from secftp.server.server import FileServer
 from secftp.session import Session
-from secftp.storage import FileInfo, LocalStore, new_digest
+from secftp.storage import FileInfo, LocalStore, WriteOptions, new_digest
 
 DEADLINE = 20.0  # seconds after which a test that waits has failed; far more than anything here takes
 HOST = "127.0.0.1"
@@ -230,10 +230,9 @@ class MemorySink:
 
 def put(client, name, data, **options):
     """Write bytes to a file of the server's."""
-    announced = options.pop("announced", True)
-    return client.write(
-        name if isinstance(name, tuple) else (name,), MemorySource(data, announced=announced), **options
-    )
+    source = MemorySource(data, announced=options.pop("announced", True))
+    wanted = WriteOptions(**{field: options.pop(field) for field in WriteOptions._fields if field in options})
+    return client.write(name if isinstance(name, tuple) else (name,), source, wanted, **options)
 
 
 def get(client, name, **options):

@@ -9,6 +9,7 @@ import pytest
 from secftp.errors import ChecksumMismatch, NotFound
 from secftp.messages import Abort, Cancel, End, Error, ErrorCode, File, Info, Ok, Read, Stat, Write, encode
 from secftp.storage import new_digest
+from secftp.storage.base import KEPT_OPTIONS
 from tests.requests_at import ALL, served
 from tests.serving import MemorySink, MemorySource, digest_of, get, listing, put, serving
 
@@ -65,7 +66,7 @@ def test_what_has_come_is_kept_and_the_rest_completes_it(tmp_path, how):
         assert client.stat(NAME).size == 3
         assert client.stat(NAME, partial=True).size == size
         assert [entry.path for entry in client.list(())] == [NAME], "a partial is in no listing"
-        done = client.write(NAME, MemorySource(DATA), offset=size, prefix=begun(DATA[:size]), keep=True)
+        done = client.write(NAME, MemorySource(DATA), KEPT_OPTIONS, offset=size, prefix=begun(DATA[:size]))
         assert done == (len(DATA) - size, digest_of(DATA))
         with pytest.raises(NotFound):
             client.stat(NAME, partial=True)
@@ -116,7 +117,7 @@ def test_what_does_not_agree_is_not_joined(tmp_path, offset, prefix):
     with serving(tmp_path) as server, server.session() as client:
         with pytest.raises(ChecksumMismatch):
             client.write(NAME, MemorySource(DATA), offset=offset, prefix=begun(prefix))
-        assert client.write(NAME, MemorySource(DATA), keep=True) == (len(DATA), digest_of(DATA))
+        assert client.write(NAME, MemorySource(DATA), KEPT_OPTIONS) == (len(DATA), digest_of(DATA))
     assert (tmp_path / "name").read_bytes() == DATA
     assert listing(tmp_path) == ["name"]
 

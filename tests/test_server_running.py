@@ -27,6 +27,7 @@ from secftp.server.limits import ServerLimits
 from secftp.server.log import Log
 from secftp.server.options import parse
 from secftp.server.reload import Reloader
+from secftp.storage import WriteOptions
 from tests.serving import (
     DEADLINE,
     HOST,
@@ -834,5 +835,5 @@ def test_the_mask_bounds_the_permissions_that_clients_set(home, root, key, way):
         for name, place in (("", root), ("sub", root / "sub")):
             with session(server.port, key, name=name) as client:
                 client.make_directory((b"d",), mode=0o777)
-                client.write((b"d", b"f"), MemorySource(b"x"), mode=0o666)
+                client.write((b"d", b"f"), MemorySource(b"x"), WriteOptions(mode=0o666))
             assert [stat.S_IMODE((place / path).stat().st_mode) for path in ("d", "d/f")] == [0o750, 0o640]

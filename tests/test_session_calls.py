@@ -43,7 +43,8 @@ from secftp.messages import (
     Welcome,
     Write,
 )
-from secftp.storage import new_digest
+from secftp.storage import WriteOptions, new_digest
+from secftp.storage.base import KEPT_OPTIONS
 from tests.serving import MemorySink, MemorySource, digest_of, fake_server, get, listing, put, serving, session
 
 PATTERN = bytes(range(256)) * 4096
@@ -92,7 +93,7 @@ LACKING = {
     "length": lambda client: client.read((b"name",), MemorySink(), length=1),
     "read on": lambda client: client.read((b"name",), MemorySink(), offset=1, prefix=new_digest("xxh128")),
     "write on": lambda client: client.write((b"name",), MemorySource(b"ab"), offset=1, prefix=new_digest("xxh128")),
-    "keep": lambda client: client.write((b"name",), MemorySource(b"ab"), keep=True),
+    "keep": lambda client: client.write((b"name",), MemorySource(b"ab"), KEPT_OPTIONS),
     "many": lambda client: client.require(Capability.MANY, (b"name",)),
 }
 
@@ -119,7 +120,7 @@ def test_what_an_older_server_lacks_is_said_and_not_asked_of_it():
 
 def test_attributes_travel_with_a_file(tmp_path):
     with serving(tmp_path) as server, server.session() as client:
-        client.write((b"name",), MemorySource(b"contents"), mode=0o600, mtime_ns=987_654_321)
+        client.write((b"name",), MemorySource(b"contents"), WriteOptions(mode=0o600, mtime_ns=987_654_321))
     status = (tmp_path / "name").stat()
     assert (stat.S_IMODE(status.st_mode), status.st_mtime_ns) == (0o600, 987_654_321)
 
@@ -339,7 +340,7 @@ def test_a_resumed_write_asks_for_the_rest_alone():
     begun = new_digest("xxh128")
     begun.update(b"abc")
     with fake_server(play) as port, session(port) as client:
-        done = client.write((b"name",), MemorySource(b"abcdef"), offset=3, prefix=begun, keep=True)
+        done = client.write((b"name",), MemorySource(b"abcdef"), KEPT_OPTIONS, offset=3, prefix=begun)
     assert done == (3, digest_of(b"abcdef"))
     assert heard == [
         Write(id=1, path=(b"name",), size=3, offset=3, prefix=digest_of(b"abc"), keep=True),

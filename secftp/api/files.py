@@ -11,6 +11,7 @@ from secftp.api.tree import NameOperations
 from secftp.api.writer import RemoteWriter
 from secftp.errors import UsageError
 from secftp.session import Unconfirmed, has_arrived
+from secftp.storage import WriteOptions
 from secftp.transfer import unwatched
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ class FileOperations(NameOperations):
         6
         """
         wanted = file_path(path, self._base)
-        view = memoryview(data).cast("B")
+        view, options = memoryview(data).cast("B"), WriteOptions(overwrite, permissions)
         report = _progress(on_progress)
 
         sent: Unconfirmed | None = None
@@ -91,7 +92,7 @@ class FileOperations(NameOperations):
             if sent is not None and has_arrived(session, wanted, sent):
                 return sent.sent.size
             try:
-                return session.write(wanted, source, overwrite=overwrite, mode=permissions, progress=report).size
+                return session.write(wanted, source, options, progress=report).size
             except Unconfirmed as lost:
                 sent = lost
                 raise
@@ -150,7 +151,7 @@ class FileOperations(NameOperations):
                 "The mode must be 'rb', 'wb' or 'xb'.",
                 hint="For text: io.TextIOWrapper(client.open(path, 'rb'), encoding='utf-8').",
             )
-        return RemoteWriter(self._pool, wanted, path_text(path), exclusive=mode == "xb", permissions=permissions)
+        return RemoteWriter(self._pool, wanted, path_text(path), WriteOptions(mode == "wb", permissions))
 
 
 def _progress(on_progress: OnBytes | None) -> Progress:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from secftp.api.pool import Pool
     from secftp.session import Session, Transferred
-    from secftp.storage import Path
+    from secftp.storage import Path, WriteOptions
 
     class _RawWriter(io.RawIOBase, BinaryIO):  # as typeshed declares io.BufferedWriter
         name: str | bytes
@@ -63,18 +63,16 @@ class RemoteWriter(_RawWriter):
     b'0\n1\n2\n'
     """
 
-    def __init__(
-        self, pool: Pool, path: Path, name: str | bytes, *, exclusive: bool = False, permissions: int | None = None
-    ) -> None:
+    def __init__(self, pool: Pool, path: Path, name: str | bytes, options: WriteOptions) -> None:
         super().__init__()
         self._upload: UploadThread | None = None  # for a finalizer that runs before it is set
         self.name = name
-        self.mode = "xb" if exclusive else "wb"
+        self.mode = "wb" if options.overwrite else "xb"
         self._opened_during = sys.exc_info()[1]
         self._abandoned = False  # by a wrapper that is being finalized, and still flushes and closes
         self._gathered = bytearray()
         self._written = 0
-        self._upload = UploadThread(pool, path, overwrite=not exclusive, mode=permissions)
+        self._upload = UploadThread(pool, path, options)
 
     # --- io.RawIOBase -------------------------------------------------------------------------------------------------
 
@@ -194,17 +192,17 @@ class UploadThread:
     Raises what connecting raises, and the `FileError` of a name that can't be written.
     """
 
-    def __init__(self, pool: Pool, path: Path, *, overwrite: bool, mode: int | None) -> None:
+    def __init__(self, pool: Pool, path: Path, options: WriteOptions) -> None:
         self._pool = pool
         self._path = path
-        self._options: Final = overwrite, mode
+        self._options = options
         self._process = os.getpid()
         self._source = GrowingSource()
         self._done: Transferred | None = None
         self._failure: BaseException | None = None
         with contextlib.ExitStack() as undo:
             undo.callback(self._source.close)
-            pool.ask(lambda connection: require_writable(connection.session, path, overwrite=overwrite))
+            pool.ask(lambda connection: require_writable(connection.session, path, overwrite=options.overwrite))
             self._connection = undo.enter_context(pool.connection(long=True))
             keep = undo.pop_all()
         self._thread = threading.Thread(target=self._run, args=(keep,), name="secftp-upload", daemon=True)
@@ -244,11 +242,9 @@ class UploadThread:
             self._thread.join(GIVE_UP_SECONDS)
 
     def _run(self, keep: contextlib.ExitStack) -> None:
-        overwrite, mode = self._options
         with contextlib.suppress(BaseException), keep:
             try:
-                session = self._connection.session
-                self._done = session.write(self._path, self._source, overwrite=overwrite, mode=mode)
+                self._done = self._connection.session.write(self._path, self._source, self._options)
             except Unconfirmed as lost:
                 self._failure = lost.with_traceback(None)
                 self._done = self._pool.confirm(self._path, lost)

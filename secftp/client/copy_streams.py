@@ -21,7 +21,7 @@ from secftp.errors import ChecksumMismatch, FileChanged, IsADirectory
 from secftp.messages import Algorithm, remote_failure
 from secftp.session import Unconfirmed, confirm
 from secftp.session.retry import Retries
-from secftp.storage import Sink, new_digest
+from secftp.storage import Sink, WriteOptions, new_digest
 from secftp.storage.wrappers import SinkWrapper, SourceWrapper
 
 if TYPE_CHECKING:
@@ -69,7 +69,10 @@ def put_stream(options: PutOptions, terminal: Terminal) -> None:
             watching.started(url.path[-1], near.info.size or 0)
             try:
                 return session.write(
-                    url.path, source, algorithm=Algorithm(options.how.checksum), overwrite=options.how.overwrite
+                    url.path,
+                    source,
+                    WriteOptions(overwrite=options.how.overwrite),
+                    algorithm=Algorithm(options.how.checksum),
                 )
             except Unconfirmed:
                 source.is_sent = True  # of an empty one no byte tells

@@ -13,6 +13,7 @@ from secftp.client.ends import STREAM, open_input, open_output
 from secftp.client.key import choose_key
 from secftp.messages import Algorithm, check_path
 from secftp.session import Unconfirmed, confirm
+from secftp.storage import WriteOptions
 
 if TYPE_CHECKING:
     from secftp.client.options import TransferOptions
@@ -49,8 +50,8 @@ def _write(options: TransferOptions, terminal: Terminal, path: Path, server: Con
             return session.write(
                 path,
                 source,
+                WriteOptions(overwrite=not options.no_clobber),
                 algorithm=Algorithm(options.checksum),
-                overwrite=not options.no_clobber,
                 progress=progress,
             )
 

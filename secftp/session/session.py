@@ -37,7 +37,7 @@ from secftp.session.errors import Transferred, Unconfirmed, lacks
 from secftp.session.pipeline import Pipeline, new_token
 from secftp.session.replies import FileReply, ListingReply, SingleReply
 from secftp.storage import Path, new_digest
-from secftp.storage.base import Kept
+from secftp.storage.base import DEFAULT_OPTIONS, Kept
 from secftp.transfer import Progress, unwatched
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
     from secftp.channel import Channel, Credentials
     from secftp.messages import End, Kind, Listed, Welcome
-    from secftp.storage import Digest, Sink, Source
+    from secftp.storage import Digest, Sink, Source, WriteOptions
 
 _Kind = TypeVar("_Kind", bound=Message)
 
@@ -150,20 +150,17 @@ class Session:
         self,
         path: Path,
         source: Source,
+        options: WriteOptions = DEFAULT_OPTIONS,
         *,
         algorithm: Algorithm = Algorithm.XXH128,
-        overwrite: bool = True,
-        mode: int | None = None,
-        mtime_ns: int | None = None,
         offset: int = 0,
         prefix: Digest | None = None,
-        keep: bool = False,
         progress: Progress = unwatched,
     ) -> Transferred:
         """Send a source as a file. Returns once it is verified and has its final name at the server.
 
-        With `keep` the server keeps what has come if the transfer is interrupted. With `prefix`, the digest of the
-        source's first `offset` bytes, the rest is appended to what the server has kept. Raises `ChecksumMismatch` if
+        The size is that of the source, whatever the options say. With `prefix`, the digest of the source's first
+        `offset` bytes, the rest is appended to what the server has kept. Raises `ChecksumMismatch` if
         those are other bytes, `NotFound` if nothing is kept. The digest that is returned is of the whole file, the size
         is what was transferred.
 
@@ -175,12 +172,12 @@ class Session:
             path=path,
             size=None if size is None else max(0, size - offset),
             algorithm=algorithm,
-            overwrite=overwrite,
-            mode=mode,
-            mtime_ns=mtime_ns,
+            overwrite=options.overwrite,
+            mode=options.mode,
+            mtime_ns=options.mtime_ns,
             offset=offset,
             prefix=None if prefix is None else prefix.digest(),
-            keep=keep,
+            keep=options.keep,
             token=new_token() if prefix is None else None,  # the arrival of a rest alone is never asked for
         )
         self._require_for(request, path)
