@@ -339,6 +339,19 @@ def test_nothing_is_accepted_before_a_hello_or_twice(password):
         server.accept(password)
 
 
+def test_a_share_that_is_no_point_ends_the_handshake(password):
+    server = ServerHandshake()
+    hello = bytearray(ClientHandshake(password, Suite.AES128, Mode.KEYED).hello)
+    hello[-1] ^= 1
+    server.receive(bytes(hello))
+    with pytest.raises(AuthenticationError):
+        server.accept(password)
+    with pytest.raises(ProtocolError, match="no hello"):
+        server.accept(password)
+    with pytest.raises(ProtocolError, match="over"):
+        server.receive(b"")
+
+
 def test_an_established_handshake_is_over(password):
     client, server = ClientHandshake(password, Suite.AES128, Mode.KEYED), ServerHandshake()
     establish(client, server, password)
