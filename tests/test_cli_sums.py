@@ -11,7 +11,7 @@ import pytest
 
 from secftp.client import verify
 from secftp.errors import ExitCode
-from secftp.session import batch, packed
+from secftp.session import batch, listings
 from tests.serving import digest_of
 
 ODD = [b"bad\xff", b"new\nline", b"carriage\rreturn", b"back\\slash", b"\x1b[2J", b"x" * 255, b" two  blanks "]
@@ -102,7 +102,7 @@ def test_what_is_the_same(secftp, here, root):
 @pytest.mark.parametrize("kind", ["xxh128", "sha256", "blake3", "md5"])
 def test_what_differs_is_listed(secftp, here, root, kind, window, monkeypatch):
     monkeypatch.setattr(batch, "WINDOW", window)
-    monkeypatch.setattr(packed, "RUN_ENTRIES", window)
+    monkeypatch.setattr(listings, "RUN_ENTRIES", window)
     both(here, root, {f"same/{number}": b"%d" % number for number in range(5)})
     fill(here, {"b/d/e": b"333", "x": b"", "new/y": b"", "kind/": b"", "longer": b"12", b"bad\xff": b"1"})
     fill(root, {"b/d/e": b"334", "w": b"", "old/z/": b"", "kind": b"", "longer": b"123", b"bad\xff": b"2"})

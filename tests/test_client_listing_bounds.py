@@ -34,7 +34,7 @@ from secftp.messages import (
     Welcome,
     encode,
 )
-from secftp.session import answers, packed
+from secftp.session import listings, replies
 from secftp.session.listings import MemoryBudget, NameSequence, PackedNames, SortedNames
 from tests.serving import DEADLINE, HOST, Wire, environment
 
@@ -312,7 +312,7 @@ def test_names_come_back_as_they_went_in(count):
 
 
 def test_parts_of_a_listing_are_merged_in_order(monkeypatch):
-    monkeypatch.setattr(packed, "RUN_ENTRIES", 300)
+    monkeypatch.setattr(listings, "RUN_ENTRIES", 300)
     budget = MemoryBudget()
     numbered = SortedNames(budget)
     for number in random.Random(3).sample(range(2000), 2000):
@@ -350,11 +350,11 @@ def test_the_files_of_a_walk_are_counted_when_they_are_packed():
 
 
 def test_a_listing_that_goes_on_when_it_was_cancelled_ends_the_session():
-    listing = answers.Listing()
+    listing = replies.ListingReply()
     part = Entries(id=1, entries=(Listed((b"a",), Kind.FILE),))
     assert not listing(part)
     listing.drop()
-    for _ in range(answers.UNWANTED_PARTS):
+    for _ in range(replies.UNWANTED_PARTS):
         assert not listing(part)
     assert not listing.entries
     with pytest.raises(ProtocolError, match="goes on although"):
