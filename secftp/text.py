@@ -181,6 +181,11 @@ def format_size(size: int) -> str:
     return f"{value:.1f} {unit}"
 
 
+def count_files(number: int) -> str:
+    """`1 file`, `2 files`."""
+    return f"{number} {'file' if number == 1 else 'files'}"
+
+
 def format_rate(bytes_per_second: float) -> str:
     """A rate in decimal units: `1.2 MB/s`; `-` when it is not known (infinite, or not a number)."""
     if not math.isfinite(bytes_per_second):

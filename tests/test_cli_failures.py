@@ -61,7 +61,7 @@ def test_a_wrong_key(home, root):
 def test_a_key_that_is_missing(home, root):
     with serving(root, key=SECRET_KEY) as server:
         for result in both(home, place(server), keyed=False):
-            result.expect(ExitCode.KEY, "A key is needed, and there is no terminal")
+            result.expect(ExitCode.KEY, "A key is required, and there is no terminal")
         for options in (["--no-key"], []):
             result = run(home, "read", "name", place(server), "none", *options, keyed=False)
             result.expect(ExitCode.REFUSED, "wants a key")
@@ -369,7 +369,7 @@ def test_a_reader_who_goes_away(home, root):
         assert client.wait(DEADLINE) == ExitCode.BROKEN_PIPE
         errors = client.stderr.read().decode()
         server.done(1)
-    assert errors.endswith("secftp: Whoever read the output went away before its end.\n")
+    assert errors.endswith("secftp: Standard output was closed by its reader.\n")
     assert "Traceback" not in errors
 
 

@@ -192,8 +192,8 @@ def test_files_are_removed(secftp, root):
 
 def test_a_folder_needs_r(secftp, root):
     fill(root, "a/b/c", "a/d", "e")
-    secftp("rm", "//a").expect(ExitCode.REFUSED, "a: it is a folder")
-    secftp("rm", "//a/").expect(ExitCode.REFUSED, "a: it is a folder")
+    secftp("rm", "//a").expect(ExitCode.REFUSED, "a: it is a directory")
+    secftp("rm", "//a/").expect(ExitCode.REFUSED, "a: it is a directory")
     assert "a/b/c" in listing(root)
     secftp("rm", "-r", "//a").succeed()
     assert listing(root) == ["e"]
@@ -229,7 +229,7 @@ def test_what_is_not_there_is_a_failure_unless_forced(secftp, root):
 def test_the_rest_is_removed_all_the_same(secftp, root):
     fill(root, "a", "b")
     result = secftp("rm", "//x", "//a", "//y", "//b")
-    assert (result.code, result.complaint) == (ExitCode.FAILED, "2 failures, each told above.")
+    assert (result.code, result.complaint) == (ExitCode.FAILED, "2 failures, reported above.")
     assert listing(root) == []
 
 

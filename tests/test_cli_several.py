@@ -71,8 +71,8 @@ def test_one_of_several_is_1_and_told(secftp, verb, first):
     result = call(secftp, verb, [bad, *good] if first else [*good, bad])
     result.complaint  # noqa: B018 - the last sentence has a hint
     assert result.code == ExitCode.FAILED
-    assert "One failure, told above." in result.errors
-    assert "The rest was done." in result.errors
+    assert "One failure, reported above." in result.errors
+    assert "Everything else was done." in result.errors
     assert bad.rpartition("/")[2] in result.errors.split("\n")[0]
 
 
@@ -83,8 +83,8 @@ def test_all_of_several_are_1_and_nothing_is_said_to_be_done(secftp, verb):
     result = call(secftp, verb, [bad, other])
     assert result.code == ExitCode.FAILED
     assert result.errors.count("secftp: ") == 3
-    assert "2 failures, each told above." in result.errors
-    assert "The rest was done." not in result.errors
+    assert "2 failures, reported above." in result.errors
+    assert "Everything else was done." not in result.errors
 
 
 @pytest.mark.parametrize("verb", ["get", "put"])
@@ -94,7 +94,7 @@ def test_a_directory_without_files_and_one_that_is_missing(secftp, verb):
     os.mkdir("root/empty")
     empty = {"get": "//empty", "put": "here/empty"}[verb]
     result = call(secftp, verb, [empty, BAD[verb][0]])
-    assert (result.code, "One failure, told above." in result.errors) == (ExitCode.FAILED, True)
+    assert (result.code, "One failure, reported above." in result.errors) == (ExitCode.FAILED, True)
 
 
 @pytest.mark.parametrize("verb", ["get", "put"])

@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-from secftp.client import verify
+from secftp.client import comparison
 from secftp.errors import ExitCode
 from secftp.session import batch, listings
 from tests.serving import digest_of
@@ -112,7 +112,7 @@ def test_what_differs_is_listed(secftp, here, root, kind, window, monkeypatch):
         "differs: b/d/e",
         "differs: bad\\xff",
         "differs: longer",
-        "kind differs: kind (a folder here, a file there)",
+        "kind differs: kind (a directory here, a file there)",
         "missing here: old/",
         "missing here: w",
         "missing there: new/",
@@ -132,7 +132,7 @@ def test_two_files(secftp, here, root):
 def test_two_kinds(secftp, here, root):
     fill(root, {"a": b"2", "b/": b""})
     fill(here, {"b": b"2"})
-    for local, remote, words in [(here, "//a", "a folder here, a file there"), (here / "b", "//b", "a file here")]:
+    for local, remote, words in [(here, "//a", "a directory here, a file there"), (here / "b", "//b", "a file here")]:
         result = secftp("verify", local, remote)
         assert result.code == ExitCode.FAILED
         assert words in result.output.decode()
@@ -155,15 +155,15 @@ def test_links_do_not_count(secftp, here, root):
 
 def test_a_file_that_vanishes_is_a_failure_and_the_rest_is_compared(secftp, here, root, monkeypatch):
     both(here, root)
-    opened = verify._Here.open
+    opened = comparison.LocalTree.open
 
     def vanish(local, path):
         if path == (b"a",):
             os.unlink(here / "a")
         return opened(local, path)
 
-    monkeypatch.setattr(verify._Here, "open", vanish)
-    result = secftp("verify", here, "//").expect(ExitCode.FAILED, "One failure, told above.")
+    monkeypatch.setattr(comparison.LocalTree, "open", vanish)
+    result = secftp("verify", here, "//").expect(ExitCode.FAILED, "One failure, reported above.")
     assert "secftp: No such file: a\n" in result.errors
     assert "0 differences, 3 files the same" in result.errors
 
@@ -171,7 +171,7 @@ def test_a_file_that_vanishes_is_a_failure_and_the_rest_is_compared(secftp, here
 def test_a_file_that_changes_while_it_is_compared_is_a_failure(secftp, here, root, monkeypatch):
     """What was read is what the server has; what stands here now is something else."""
     both(here, root)
-    digest = verify._Comparison._digest
+    digest = comparison.Comparison._digest
 
     def change(comparison, source):
         found = digest(comparison, source)
@@ -180,5 +180,5 @@ def test_a_file_that_changes_while_it_is_compared_is_a_failure(secftp, here, roo
             os.utime(here / "a", ns=(0, 1))
         return found
 
-    monkeypatch.setattr(verify._Comparison, "_digest", change)
+    monkeypatch.setattr(comparison.Comparison, "_digest", change)
     secftp("verify", here / "a", "//a").expect(ExitCode.FAILED, "It changed while it was being read: ")

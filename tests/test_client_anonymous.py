@@ -75,14 +75,14 @@ def untouched(server):
 def test_none_without_a_key_is_an_error(server, verb):
     result = run(server.home, *words_of(verb, server), "--cipher", "none", keyed=False, stdin=b"secret")
     result.expect(ExitCode.KEY, "neither authenticated nor encrypted")
-    assert "--no-key" in result.errors
+    assert "--anonymous" in result.errors
     untouched(server)
 
 
 def test_the_name_of_a_key_without_the_key(server):
     url = server.url.replace("//", "//joe@")
     run(server.home, "ls", "--cipher", "none", url, keyed=False).expect(ExitCode.KEY, "No key was given")
-    run(server.home, "ls", "--no-key", url, keyed=False).expect(ExitCode.USAGE, "The name of a key was given")
+    run(server.home, "ls", "--no-key", url, keyed=False).expect(ExitCode.USAGE, "A key name was given")
     run(server.home, "read", "name", f"joe@{place(server)}", "none", keyed=False).expect(ExitCode.USAGE, "but no key")
     untouched(server)
 
@@ -126,7 +126,7 @@ def test_read_and_write_with_none_say_what_they_do(server, verb, quiet):
     result = run(server.home, *words, keyed=False, stdin=b"contents").succeed(b"contents" if verb == "read" else b"")
     warnings = [line for line in result.errors.splitlines() if "neither authenticated nor encrypted" in line]
     assert len(warnings) == 1
-    assert "--no-key" in warnings[0]
+    assert "--anonymous" in warnings[0]
     for more in (["--no-key"], ["--anonymous"], [SECRET.upper()[::-1]]):
         result = run(server.home, *words, *more, keyed=False, stdin=b"contents")
         assert "neither authenticated" not in result.errors

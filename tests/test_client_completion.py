@@ -7,9 +7,9 @@ import subprocess
 
 import pytest
 
-from secftp.client import completion, verbs
 from secftp.client.__main__ import main
-from secftp.client.common import CHECKSUMS, CIPHERS
+from secftp.client.commands import COMMANDS, completion
+from secftp.client.options import CHECKSUMS, CIPHERS
 
 DEADLINE = 20
 BASH = shutil.which("bash")
@@ -44,7 +44,7 @@ def test_the_shell_understands_it(shell, capfd, tmp_path):
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_all_verbs_and_options_are_in_it(shell, capfd):
     text = script(shell, capfd)
-    for command in completion.commands():
+    for command in completion.describe_commands():
         assert command.name in text
         for option in command.options:
             for name in option.names:
@@ -73,10 +73,10 @@ def complete(capfd):
 
 
 def test_commands(complete):
-    assert set(complete("")) == {*verbs.VERBS, "--help", "--version"}
+    assert set(complete("")) == {*COMMANDS, "--help", "--version"}
     assert complete("ve") == ["verify"]
     assert complete("--v") == ["--version"]
-    assert set(complete("-q", "")) == {*verbs.VERBS, "--help", "--version"}
+    assert set(complete("-q", "")) == {*COMMANDS, "--help", "--version"}
 
 
 def test_options_of_the_command(complete):
@@ -100,7 +100,7 @@ def test_what_is_left_to_the_shell(complete):
     """Nothing is offered, so that bash completes names of files."""
     assert complete("put", "") == []
     assert complete("put", "--key-file", "") == []
-    assert complete("put", "--limit", "-") == []
+    assert complete("put", "--limit-rate", "-") == []
     assert complete("put", "no") == []
 
 
@@ -110,6 +110,8 @@ def test_shells(complete):
 
 
 def test_words_of_a_help_text_are_quoted():
-    command = completion.Command("x", "it's $(touch x) `y`", (completion.Option(("-a",), None, "it's \\ $(z)"),))
+    command = completion.DescribedCommand(
+        "x", "it's $(touch x) `y`", (completion.DescribedOption(("-a",), None, "it's \\ $(z)"),)
+    )
     assert "'it'\\''s $(touch x) `y`'".replace("'it", "'x:it", 1) in completion.zsh([command])
     assert "'it\\'s $(touch x) `y`'" in completion.fish([command])

@@ -12,15 +12,15 @@ import subprocess
 
 import pytest
 
-from secftp.client import copy_events, progress
-from secftp.client.copy_bar import CopyBar, render_file, render_whole
-from secftp.client.copy_counts import Counts
-from secftp.client.copy_events import Programs
-from secftp.client.copy_options import EVENTS, parse_put
-from secftp.client.copy_people import People, PeopleAtTerminal
-from secftp.client.go_on import command_line, quoted
-from secftp.client.progress import FIRST_SECONDS, INTERVAL_SECONDS
-from secftp.client.remote import PartialFailure
+from secftp.client import progress_bar, report_json
+from secftp.client.commands.put import parse as parse_put
+from secftp.client.copy_options import EVENTS
+from secftp.client.copying import quoted, resume_command
+from secftp.client.failures import PartialFailure
+from secftp.client.progress_bar import FIRST_SECONDS, INTERVAL_SECONDS, CopyBar, render_file, render_whole
+from secftp.client.report import CopyReport
+from secftp.client.report_json import JsonReport
+from secftp.client.report_text import BarReport, TextReport
 from secftp.client.terminal import Terminal
 from secftp.copy import NullListener, ProgressListener, Summary
 from secftp.errors import (
@@ -33,11 +33,11 @@ from secftp.messages import ErrorCode, exception_for
 from secftp.storage.failures import failure
 
 GB = 10**9
-WATCHERS = [People, PeopleAtTerminal, Programs]
+WATCHERS = [TextReport, BarReport, JsonReport]
 
 
 def how(*options):
-    return parse_put([*options, "file", "secftp://host/"]).how
+    return parse_put([*options, "file", "secftp://host/"]).settings.copy
 
 
 def watchers_calls():
@@ -91,9 +91,9 @@ class Clock:
 @pytest.fixture
 def bar(monkeypatch):
     """A bar with its screen, clock and counts."""
-    screen, clock, counts = Screen(), Clock(), Counts()
-    monkeypatch.setattr(progress, "_columns", lambda: screen.columns)
-    monkeypatch.setattr(progress, "_in_foreground", lambda: True)
+    screen, clock, counts = Screen(), Clock(), CopyReport()
+    monkeypatch.setattr(progress_bar, "_columns", lambda: screen.columns)
+    monkeypatch.setattr(progress_bar, "_in_foreground", lambda: True)
     monkeypatch.setenv("TERM", "xterm")
     bar = CopyBar(screen.write, counts, clock=clock)
     bar_and_all = bar, screen, clock, counts
@@ -106,7 +106,7 @@ def test_a_copy_of_one_file_has_one_line(bar):
     counts.files, counts.bytes = 1, 2 * GB
     counts.started(b"name", 2 * GB)
     counts.moved(GB)
-    bar.look()
+    bar.update()
     assert re.fullmatch(r" 50 %  \[#+-+\]    1\.0 GB of 2\.0 GB +\d\.\d GB/s  0\.3 s left", screen.lines[0])
     assert screen.lines[1] == ""
     bar.clear()
@@ -119,18 +119,18 @@ def test_a_copy_of_several_has_one_for_the_file_and_one_for_the_whole(bar):
     counts.started(b"folder/na\x1bme", 2 * GB)
     counts.moved(GB)
     counts.finished(b"x", 0, b"")
-    bar.look()
+    bar.update()
     assert screen.lines[0] == "folder/na\\x1bme   50 % of 2.0 GB"
     assert screen.lines[1].startswith(" 25 %  ")
     assert screen.lines[1].endswith("1 of 12 files")
     clock.now += INTERVAL_SECONDS
     counts.started(b"n", 1)
-    bar.look()
+    bar.update()
     assert screen.lines[0] == "n"
     bar.clear()
     assert screen.lines == ["", ""]
     clock.now += INTERVAL_SECONDS
-    bar.look()
+    bar.update()
     bar.clear()
     bar.clear()
     assert screen.lines == ["", ""]
@@ -141,11 +141,11 @@ def test_the_time_before_the_first_answer_is_no_rate(bar):
     counts.files, counts.bytes = 1, GB
     for _ in range(10):
         clock.now += 1.0
-        bar.look()
+        bar.update()
     assert re.search(r" -  - left$", screen.lines[0])
     clock.now += 1.0
     counts.moved(GB // 2)
-    bar.look()
+    bar.update()
     assert re.search(r" 4\d\.\d MB/s  1\d s left$", screen.lines[0])
 
 
@@ -156,7 +156,7 @@ def test_it_is_drawn_as_seldom_as_the_other(bar):
     for _ in range(1000):
         clock.now += 0.001
         counts.moved(1000)
-        bar.look()
+        bar.update()
     assert 5 < screen.writes < 15
 
 
@@ -167,7 +167,7 @@ def test_a_dumb_terminal_gets_one_line_and_no_escape(bar, monkeypatch):
     clock.now += FIRST_SECONDS
     counts.files, counts.bytes = 2, GB
     counts.started(b"n", GB)
-    bar.look()
+    bar.update()
     assert "of 2 files" in screen.lines[0]
     assert screen.lines[1] == ""
     bar.clear()
@@ -176,7 +176,7 @@ def test_a_dumb_terminal_gets_one_line_and_no_escape(bar, monkeypatch):
 
 @pytest.mark.parametrize("files", [None, 1, 9_999_999])
 def test_both_lines_fit_every_width(files):
-    counts = Counts()
+    counts = CopyReport()
     counts.files, counts.bytes, counts.done_files = files, 999 * GB, 1_234_567
     counts.started("wide 漢字 ".encode() * 30, 999 * GB)
     counts.moved(123 * GB)
@@ -187,7 +187,7 @@ def test_both_lines_fit_every_width(files):
 
 
 def test_what_is_more_than_was_planned_is_no_more_than_all():
-    counts = Counts()
+    counts = CopyReport()
     counts.files, counts.bytes = 2, 10
     counts.moved(30)
     assert render_whole(counts, 1.0, 80).startswith("100 %")
@@ -202,7 +202,7 @@ def test_what_is_more_than_was_planned_is_no_more_than_all():
 
 @pytest.mark.parametrize("kind", WATCHERS)
 def test_every_call_of_a_copy_is_understood(kind):
-    words = () if kind is Programs else ("Sent",)
+    words = () if kind is JsonReport else ("Sent",)
     listener = kind(Terminal(), how(), *words)
     for name, call in watchers_calls().items():
         assert callable(getattr(listener, name))
@@ -211,13 +211,13 @@ def test_every_call_of_a_copy_is_understood(kind):
 
 
 def people(*options, quiet=False):
-    return People(Terminal(quiet=quiet), how(*options), "Sent")
+    return TextReport(Terminal(quiet=quiet), how(*options), "Sent")
 
 
 def test_only_who_shows_a_plan_asks_for_one():
-    assert People.planned is NullListener.planned
-    assert PeopleAtTerminal.planned is not NullListener.planned
-    assert Programs.planned is not NullListener.planned
+    assert TextReport.planned is NullListener.planned
+    assert BarReport.planned is not NullListener.planned
+    assert JsonReport.planned is not NullListener.planned
 
 
 def conclusion(summary, *options, reasons=()):
@@ -265,7 +265,7 @@ def test_a_single_failure_is_itself_unless_something_else_was_done(capfd):
         listener.ended(Summary(files=files, failed=1))
         with pytest.raises(kind) as caught:
             listener.conclude()
-    assert str(caught.value) == "One failure, told above."
+    assert str(caught.value) == "One failure, reported above."
 
 
 def test_whose_failure_it_is():
@@ -303,22 +303,22 @@ def test_a_dry_run_prints_names(capfd):
 
 
 def test_what_stands():
-    counts = Counts()
-    assert counts.standing() == "Nothing is complete yet."
+    counts = CopyReport()
+    assert counts.status() == "Nothing is complete yet."
     counts.finished(b"x", 1, None)
-    assert counts.standing() == "1 file complete."
+    assert counts.status() == "1 file complete."
     counts.files, counts.bytes = 3, 10
     counts.moved(4)
-    assert counts.standing() == "1 of 3 files are complete (4 B of 10 B)."
+    assert counts.status() == "1 of 3 files are complete (4 B of 10 B)."
     counts.files, counts.done_files = 1, 0
-    assert counts.standing() == "The file is not complete (4 B of 10 B)."
+    assert counts.status() == "The file is not complete (4 B of 10 B)."
 
 
 def test_events_are_the_documented_ones(capfd, monkeypatch):
-    monkeypatch.setattr(copy_events, "INTERVAL_SECONDS", 0.0)
+    monkeypatch.setattr(report_json, "INTERVAL_SECONDS", 0.0)
     terminal = Terminal()
-    terminal.programs = True
-    listener = Programs(terminal, how())
+    terminal.json = True
+    listener = JsonReport(terminal, how())
     listener.planned(2, 10)
     listener.planned(1, 6)
     listener.started(b"na\xffme", 6)
@@ -335,7 +335,7 @@ def test_events_are_the_documented_ones(capfd, monkeypatch):
         listener.conclude()
     terminal.say("for people")
     terminal.complain(caught.value)
-    terminal.standing = ("1 file complete.", "secftp put --resume")
+    terminal.status, terminal.resume = "1 file complete.", "secftp put --resume"
     terminal.stopped("Interrupted", 130)
     text = capfd.readouterr().err
     assert text.isascii()
@@ -371,7 +371,12 @@ def test_events_are_the_documented_ones(capfd, monkeypatch):
             "checksum": "0102",
             "algorithm": "xxh128",
         },
-        {"event": "error", "message": "One failure, told above.", "hint": "The rest was done.", "exit_code": 1},
+        {
+            "event": "error",
+            "message": "One failure, reported above.",
+            "hint": "Everything else was done.",
+            "exit_code": 1,
+        },
         {
             "event": "interrupted",
             "reason": "Interrupted",
@@ -403,12 +408,12 @@ def test_events_are_the_documented_ones(capfd, monkeypatch):
 )
 def test_the_command_that_goes_on(typed, command, monkeypatch):
     monkeypatch.setattr("sys.argv", ["/usr/bin/secftp", *typed])
-    assert command_line(typed, ["--resume", "--update"]) == f"secftp {command}"
+    assert resume_command(typed, ["--resume", "--update"]) == f"secftp {command}"
 
 
 def test_it_begins_as_the_program_was_called(monkeypatch):
     monkeypatch.setattr("sys.argv", ["/x/secftp/client/__main__.py"])
-    assert re.fullmatch(r"python[\d.]* -m secftp\.client get --resume", command_line(["get"], ["--resume"]))
+    assert re.fullmatch(r"python[\d.]* -m secftp\.client get --resume", resume_command(["get"], ["--resume"]))
 
 
 @pytest.mark.parametrize(

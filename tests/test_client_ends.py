@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from secftp.client.ends import _refuse_controls
+from secftp.client.local_io import _refuse_controls
 from secftp.errors import UsageError
 
 

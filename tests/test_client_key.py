@@ -11,8 +11,8 @@ import pytest
 
 from secftp.client import key
 from secftp.client.__main__ import main
+from secftp.client.commands.read import parse as parse_read
 from secftp.client.key import ask, choose_key
-from secftp.client.options import parse_read
 from secftp.errors import KeyFormatError, UsageError
 from secftp.keys import generate_key, read_key_file
 from tests.recorded_password import material, recorded
@@ -30,71 +30,76 @@ def nothing_given(monkeypatch, tmp_path):
     monkeypatch.setattr(key, "TERMINAL", str(tmp_path / "no terminal"))
 
 
+def choose(connection):
+    """The key of `read` and `write`."""
+    return choose_key(connection, none_is_anonymous=True)
+
+
 def options(cipher="aes128", *more, place="host:80"):
-    return parse_read(["f", place, cipher, *more])
+    return parse_read(["f", place, cipher, *more]).connection
 
 
 @pytest.mark.parametrize("cipher", ["none", "aes128", "aes256"])
 def test_a_key_on_the_command_line(cipher, recorded):
-    assert material(choose_key(options(cipher, TEXT))()) == ("text", TEXT.encode())
+    assert material(choose(options(cipher, TEXT))()) == ("text", TEXT.encode())
 
 
 def test_a_key_file(tmp_path, recorded):
     path = tmp_path / "key"
     path.write_text(f"{TEXT}\n")
     path.chmod(0o600)
-    assert material(choose_key(options("aes128", "--key-file", str(path)))()) == ("text", TEXT.encode())
+    assert material(choose(options("aes128", "--key-file", str(path)))()) == ("text", TEXT.encode())
 
 
 def test_a_key_file_that_is_not_there_is_never_anonymous(tmp_path):
     with pytest.raises(KeyFormatError):
-        choose_key(options("none", "--key-file", str(tmp_path / "none")))()
+        choose(options("none", "--key-file", str(tmp_path / "none")))()
 
 
 def test_the_environment_is_used_and_emptied(monkeypatch, recorded):
     monkeypatch.setenv("SECFTP_KEY", TEXT)
-    obtain = choose_key(options("none"))
+    obtain = choose(options("none"))
     assert "SECFTP_KEY" not in os.environ
     assert material(obtain()) == ("text", TEXT.encode())
 
 
 def test_the_command_line_comes_before_the_environment(monkeypatch, recorded):
     monkeypatch.setenv("SECFTP_KEY", OTHER)
-    assert material(choose_key(options("aes128", TEXT))()) == ("text", TEXT.encode())
+    assert material(choose(options("aes128", TEXT))()) == ("text", TEXT.encode())
     assert "SECFTP_KEY" not in os.environ
 
 
 @pytest.mark.parametrize("arguments", [("aes128", ""), ("none", "")])
 def test_an_empty_key_is_an_error_and_never_anonymous(arguments, monkeypatch):
     with pytest.raises(KeyFormatError):
-        choose_key(options(*arguments))()
+        choose(options(*arguments))()
     monkeypatch.setenv("SECFTP_KEY", "")
     with pytest.raises(KeyFormatError):
-        choose_key(options(arguments[0]))()
+        choose(options(arguments[0]))()
 
 
 def test_none_without_a_key_is_anonymous():
-    assert choose_key(options("none")) is None
+    assert choose(options("none")) is None
 
 
 @pytest.mark.parametrize("cipher", ["none", "aes128", "aes256"])
 def test_no_key_is_anonymous_whatever_the_environment_holds(cipher, monkeypatch):
     monkeypatch.setenv("SECFTP_KEY", TEXT)
-    assert choose_key(options(cipher, "--no-key")) is None
+    assert choose(options(cipher, "--no-key")) is None
     assert "SECFTP_KEY" not in os.environ
 
 
 def test_the_name_of_a_key_needs_a_key(recorded):
     with pytest.raises(UsageError):
-        choose_key(options("none", place="joe@host:80"))
+        choose(options("none", place="joe@host:80"))
     with pytest.raises(UsageError):
-        choose_key(options("aes128", "--no-key", "--name", "joe"))
-    assert choose_key(options("none", TEXT, "--name", "joe")) is not None
+        choose(options("aes128", "--no-key", "--name", "joe"))
+    assert choose(options("none", TEXT, "--name", "joe")) is not None
 
 
 def test_without_a_terminal_a_cipher_needs_a_key():
     with pytest.raises(KeyFormatError) as caught:
-        choose_key(options("aes256"))()
+        choose(options("aes256"))()
     assert "--key-file" in caught.value.hint
 
 

@@ -52,8 +52,9 @@ import sys
 def kib(field):  # not ru_maxrss, which begins with what the process that started this one has
     with open("/proc/self/status") as file:
         return int(next(line for line in file if line.startswith(field)).split()[1])
-import secftp, secftp.client.__main__ as program, secftp.client.verify, secftp.client.sums, secftp.client.listing
-import secftp.client.change, secftp.client.copy_files, secftp.copy.get, secftp.session, secftp.api.client
+import secftp, secftp.client.__main__ as program, secftp.client.comparison, secftp.client.listing
+import secftp.client.commands.sum, secftp.client.commands.rm, secftp.client.copying
+import secftp.copy.get, secftp.session, secftp.api.client
 def remote():
     return secftp.connect(URL, key=KEY)
 def main(*arguments):

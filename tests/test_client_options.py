@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-import importlib
-import inspect
+import pkgutil
 import re
 
 import pytest
 
-from secftp.client import common, verbs
+from secftp.client import commands
 from secftp.client.__main__ import main
-from secftp.client.options import Endpoint, parse_endpoint, parse_keygen, parse_read, parse_write
-from secftp.client.parser import HELP_COLUMNS
+from secftp.client.commands import COMMANDS, load
+from secftp.client.commands.keygen import parse as parse_keygen
+from secftp.client.commands.read import parse as parse_read
+from secftp.client.commands.write import parse as parse_write
+from secftp.client.options import CHECKSUMS, HELP_COLUMNS, VALUED
+from secftp.client.positional import wire_path
 from secftp.errors import NameRefused, UsageError
+from secftp.url import Endpoint, parse_endpoint
 
 SECRET = "hunter2-and-more"
 
@@ -61,14 +65,11 @@ def test_an_address_without_brackets_is_told_about_them():
 
 def test_the_defaults():
     chosen = parse_read(["a/b", "host:80", "none"])
-    assert (chosen.verb, chosen.filename, chosen.endpoint, chosen.cipher) == (
-        "read",
-        "a/b",
-        Endpoint("host", 80, ""),
-        "none",
-    )
-    assert (chosen.key, chosen.key_file, chosen.no_key, chosen.local) == (None, None, False, None)
-    assert (chosen.no_clobber, chosen.quiet, chosen.timeout, chosen.checksum) == (False, False, 60.0, "xxh128")
+    connection = chosen.connection
+    assert (chosen.filename, connection.endpoint, connection.cipher) == ("a/b", Endpoint("host", 80, ""), "none")
+    assert (connection.key, connection.key_file, connection.anonymous) == (None, None, False)
+    assert (chosen.local, chosen.overwrite, chosen.quiet, connection.timeout) == (None, True, False, 60.0)
+    assert chosen.checksum == "xxh128"
 
 
 @pytest.mark.parametrize(
@@ -83,33 +84,35 @@ def test_the_defaults():
 )
 def test_options_stand_anywhere(order):
     chosen = parse_read(order)
-    assert (chosen.filename, chosen.endpoint.host, chosen.cipher, chosen.key) == ("f", "h", "aes128", "k")
-    assert (chosen.quiet, chosen.local, chosen.timeout) == (True, "x", 5.0)
+    connection = chosen.connection
+    assert (chosen.filename, connection.endpoint.host, connection.cipher) == ("f", "h", "aes128")
+    assert (connection.key, chosen.quiet, chosen.local, connection.timeout) == ("k", True, "x", 5.0)
 
 
 def test_after_two_hyphens_nothing_is_an_option():
     chosen = parse_write(["-q", "--", "-i", "h:1", "aes128", "--no-key"])
-    assert (chosen.filename, chosen.key, chosen.no_key, chosen.local) == ("-i", "--no-key", False, None)
+    assert (chosen.filename, chosen.connection.key, chosen.connection.anonymous) == ("-i", "--no-key", False)
+    assert chosen.local is None
 
 
 def test_after_the_first_two_hyphens_they_are_an_argument():
-    assert parse_write(["f", "h:1", "none", "--", "--"]).key == "--"
+    assert parse_write(["f", "h:1", "none", "--", "--"]).connection.key == "--"
 
 
 def test_an_empty_key_is_a_key():
-    assert parse_read(["f", "h:1", "none", ""]).key == ""
+    assert parse_read(["f", "h:1", "none", ""]).connection.key == ""
 
 
 def test_the_name_of_a_key_has_two_ways_in():
-    assert parse_read(["f", "h:1", "none", "--name", "joe"]).endpoint.name == "joe"
-    assert parse_read(["f", "joe@h:1", "none", "--name", "joe"]).endpoint.name == "joe"
+    assert parse_read(["f", "h:1", "none", "--name", "joe"]).connection.endpoint.name == "joe"
+    assert parse_read(["f", "joe@h:1", "none", "--name", "joe"]).connection.endpoint.name == "joe"
     with pytest.raises(UsageError, match="Two different key names"):
         parse_read(["f", "joe@h:1", "none", "--name", "jim"])
 
 
 @pytest.mark.parametrize("given", [["k", "--key-file", "f"], ["k", "--no-key"], ["--key-file", "f", "--no-key"]])
 def test_one_key_at_most(given):
-    with pytest.raises(UsageError, match="only one"):
+    with pytest.raises(UsageError, match="mutually exclusive"):
         parse_read(["f", "h:1", "aes128", *given])
 
 
@@ -119,23 +122,21 @@ def test_a_timeout_is_positive_and_ends(text):
         parse_read(["f", "h:1", "none", f"--timeout={text}"])
 
 
-@pytest.mark.parametrize("kind", common.CHECKSUMS)
+@pytest.mark.parametrize("kind", CHECKSUMS)
 def test_every_checksum(kind):
     assert parse_write(["f", "h:1", "none", "--checksum", kind]).checksum == kind
 
 
 def test_no_clobber_without_a_file_is_a_mistake_when_reading_only():
-    with pytest.raises(UsageError, match="--no-clobber"):
+    with pytest.raises(UsageError, match="--no-overwrite"):
         parse_read(["f", "h:1", "none", "-n"])
-    with pytest.raises(UsageError, match="--no-clobber"):
+    with pytest.raises(UsageError, match="--no-overwrite"):
         parse_read(["f", "h:1", "none", "-n", "-o", "-"])
-    assert parse_read(["f", "h:1", "none", "-n", "-o", "x"]).no_clobber
-    assert parse_write(["f", "h:1", "none", "-n"]).no_clobber
+    assert not parse_read(["f", "h:1", "none", "-n", "-o", "x"]).overwrite
+    assert not parse_write(["f", "h:1", "none", "-n"]).overwrite
 
 
 def test_a_name_on_the_wire_is_checked_before_anything_is_sent():
-    from secftp.client.read_write import wire_path
-
     assert wire_path("/a/b\udcff") == (b"a", b"b\xff")
     for name in ("", "/", "//a", "a/", "a//b", ".", "a/..", "../a", "a\0b"):
         with pytest.raises(NameRefused):
@@ -186,15 +187,15 @@ def test_options_never_show_a_key():
     [
         (["reed", "f"], "Did you mean read?"),
         (["wirte"], "Did you mean write?"),
-        (["xyzzy"], f"The commands are {', '.join(verbs.VERBS)}."),
-        ([], "A command is missing."),
+        (["xyzzy"], f"The commands are {', '.join(COMMANDS)}."),
+        ([], "No command was given."),
         (["read"], "filename, host:port, cipher"),
-        (["read", "f", "h:1"], "Something is missing: cipher."),
+        (["read", "f", "h:1"], "Required arguments are missing: cipher."),
         (["read", "f", "h:1", "none", "--quite"], "Did you mean --quiet?"),
-        (["read", "f", "h:1", "none", "--time", "5"], "There is no such option."),
-        (["read", "f", "h:1", "none", "-o"], "-o/--output needs a value."),
-        (["read", "f", "h:1", "none", "-i", "x"], "There is no such option."),
-        (["read", "f", "h:1", "none", "two", "words"], "too many"),
+        (["read", "f", "h:1", "none", "--time", "5"], "Unknown option."),
+        (["read", "f", "h:1", "none", "-o"], "-o/--output requires a value."),
+        (["read", "f", "h:1", "none", "-i", "x"], "Unknown option."),
+        (["read", "f", "h:1", "none", "two", "words"], "Too many arguments."),
         (["read", "f", "h:1", "aes192"], "The cipher must be none, aes128 or aes256."),
         (["read", "f", "h:1", "none", "--checksum", "crc"], "--checksum must be"),
     ],
@@ -225,23 +226,73 @@ def test_mistakes_are_told_with_what_to_do(arguments, words, capfd):
     ],
 )
 def test_the_verb_is_found_between_options(arguments, place):
-    assert verbs.find_verb(arguments) == place
+    assert commands.find_command(arguments) == place
 
 
 def test_every_option_with_a_value_is_known_to_the_search():
-    actions = [action for verb in verbs.VERBS.values() for action in verb.parser()._actions]
+    actions = [action for name in COMMANDS for action in load(name).parser()._actions]
     valued = {name for action in actions if action.nargs is None for name in action.option_strings}
-    assert valued == common.VALUED
+    assert valued == VALUED
     plain = {name for action in actions if action.nargs == 0 for name in action.option_strings}
     assert plain & valued == set(), "an option has a value for one verb and none for another"
 
 
-@pytest.mark.parametrize("verb", verbs.VERBS)
+@pytest.mark.parametrize("verb", COMMANDS)
 def test_every_verb_finds_its_functions(verb):
-    assert verbs.VERBS[verb].parser().prog == f"secftp {verb}"
-    closures = [inspect.getclosurevars(late).nonlocals for late in verbs.VERBS[verb]]
-    for place in closures:
-        assert callable(getattr(importlib.import_module(f"secftp.client.{place['module']}"), place["function"]))
+    command = load(verb)
+    assert command.parser().prog == f"secftp {verb}"
+    assert callable(command.parse)
+    assert callable(command.run)
+
+
+def test_every_module_of_the_commands_is_one():
+    found = {module.name for module in pkgutil.iter_modules(commands.__path__)}
+    assert found == set(COMMANDS)
+    assert all(re.search(rf"\b{name}\b", commands.HELP) for name in COMMANDS)
+
+
+# Names that options had, or have in other programs, by those that the help shows; with the value that follows.
+ALIASES = [
+    ("--anonymous", "--no-key", None, COMMANDS[:11]),
+    ("--no-overwrite", "--no-clobber", None, ("get", "put", "mv", "write")),
+    ("--no-overwrite", "-n", None, ("get", "put", "mv", "write")),
+    ("--limit-rate", "--limit", "5", ("get", "put")),
+    ("--limit-rate", "--bwlimit", "5", ("get", "put")),
+    ("--limit-rate", "--bandwidth", "5", ("get", "put")),
+    ("--follow-symlinks", "--follow", None, ("get", "put")),
+]
+OPERANDS = {
+    "mv": ["secftp://host/a", "secftp://host/b"],
+    "put": ["a", "secftp://host/b"],
+    "verify": ["a", "secftp://host/b"],
+    "read": ["a", "host:1", "none"],
+    "write": ["a", "host:1", "none"],
+}
+
+
+@pytest.mark.parametrize(
+    ("verb", "option", "alias", "value"),
+    [(verb, option, alias, value) for option, alias, value, verbs in ALIASES for verb in verbs],
+)
+def test_other_names_of_an_option_mean_the_same(verb, option, alias, value):
+    command = load(verb)
+    operands = OPERANDS.get(verb, ["secftp://host/a"])
+    given = [] if value is None else [value]
+    options = command.parse([option, *given, *operands])
+    assert command.parse([alias, *given, *operands]) == options
+    assert command.parse([*operands, alias, *given]) == options
+    assert command.parse(operands) != options
+
+
+@pytest.mark.parametrize("verb", COMMANDS)
+def test_the_help_shows_one_long_name_of_each_option(verb, capfd):
+    main([verb, "--help"])
+    words = set(re.findall(r"(?<![\w-])--?[\w-]+", capfd.readouterr().out))
+    assert words & {alias for _, alias, _, _ in ALIASES} <= {"-n"}
+    for name in ("--no-ke", "--bwlimi", "--no-clobbe"):
+        with pytest.raises(UsageError) as caught:
+            load(verb).parse([name])
+        assert not any(alias in caught.value.hint for _, alias, _, _ in ALIASES if alias != "-n")
 
 
 def test_the_help_fits_one_screen(capfd):
@@ -255,10 +306,10 @@ def test_the_help_fits_one_screen(capfd):
 @pytest.mark.parametrize("arguments", [["-h"], ["-q", "--help", "read"]])
 def test_help_before_a_verb_is_about_all_of_them(arguments, capfd):
     assert main(arguments) == 0
-    assert capfd.readouterr().out == verbs.HELP
+    assert capfd.readouterr().out == commands.HELP
 
 
-@pytest.mark.parametrize("verb", verbs.VERBS)
+@pytest.mark.parametrize("verb", COMMANDS)
 def test_each_verb_has_its_own_help(verb, capfd):
     assert main([verb, "--help"]) == 0
     out, err = capfd.readouterr()

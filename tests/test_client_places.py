@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 
 import pytest
 
-from secftp.client import copy_options, remote_options, verbs
 from secftp.client.__main__ import main
-from secftp.client.copy_options import MAX_RETRIES, parse_get, parse_put, parse_rate
-from secftp.client.parser import HELP_COLUMNS
-from secftp.client.remote_options import (
-    parse_completion,
-    parse_ls,
-    parse_mkdir,
-    parse_mv,
-    parse_rm,
-    parse_stat,
-    parse_sum,
-    parse_verify,
-)
+from secftp.client.commands import COMMANDS, HELP, find_command, load
+from secftp.client.copy_options import MAX_RETRIES, parse_rate
+from secftp.client.options import HELP_COLUMNS
+from secftp.command_line import shown_options
+from secftp.copy import CopyOptions
 from secftp.errors import NameRefused, UsageError
 from secftp.url import Endpoint, Url
+
+(
+    parse_get,
+    parse_put,
+    parse_ls,
+    parse_stat,
+    parse_rm,
+    parse_mkdir,
+    parse_mv,
+    parse_sum,
+    parse_verify,
+    parse_completion,
+) = (load(name).parse for name in ("get", "put", "ls", "stat", "rm", "mkdir", "mv", "sum", "verify", "completion"))
 
 U = "secftp://host/a/b"
 HERE = Endpoint("host", 8888, "")
@@ -60,7 +66,9 @@ def test_the_name_of_a_key_either_way():
 
 @pytest.mark.parametrize("parse", [parse_ls, parse_stat, parse_rm, parse_mkdir, parse_sum, parse_get, parse_mv])
 def test_all_places_are_at_one_server(parse):
-    assert parse([U, "secftp://host:8888/c"]).connection.endpoint == HERE
+    options = parse([U, "secftp://host:8888/c"])
+    connection = options.settings.connection if parse is parse_get else options.connection
+    assert connection.endpoint == HERE
     for other in ("secftp://host:1/c", "secftp://other/c", "secftp://joe@host/c"):
         refused(parse, U, other, words="not all name the same server")
 
@@ -70,21 +78,21 @@ def test_all_places_are_at_one_server(parse):
     [
         (["--cipher", "rot13"], "--cipher must be none, aes128 or aes256"),
         (["--timeout", "0"], "--timeout must be"),
-        (["--key-file", "k", "--no-key"], "only one can be meant"),
-        (["--unknown"], "no such option"),
-        (["--timeout"], "--timeout needs a value"),
+        (["--key-file", "k", "--no-key"], "mutually exclusive"),
+        (["--unknown"], "Unknown option"),
+        (["--timeout"], "--timeout requires a value"),
     ],
 )
 @pytest.mark.parametrize("verb", URL_VERBS)
 def test_options_that_make_no_sense(verb, options, words):
-    refused(verbs.VERBS[verb].parse, U, *options, words=words)
+    refused(load(verb).parse, U, *options, words=words)
 
 
 @pytest.mark.parametrize("verb", URL_VERBS)
 @pytest.mark.parametrize("text", ["", "host/a", "a", "-", "http://host/a", "secftp://", "secftp://host:0/", "SECRET"])
 def test_what_is_no_url_is_not_repeated(verb, text):
     with pytest.raises(UsageError) as caught:
-        verbs.VERBS[verb].parse([text])
+        load(verb).parse([text])
     assert "SECRET" not in f"{caught.value} {caught.value.hint}"
 
 
@@ -92,7 +100,7 @@ def test_what_is_no_url_is_not_repeated(verb, text):
 def test_paths_that_lead_elsewhere(verb):
     for path in ("../a", "a/./b", "a%2fb", "%00"):
         with pytest.raises(NameRefused):
-            verbs.VERBS[verb].parse([f"secftp://host/{path}"])
+            load(verb).parse([f"secftp://host/{path}"])
 
 
 # --- get and put ------------------------------------------------------------------------------------------------------
@@ -120,7 +128,7 @@ def test_what_to_get_and_where_to(places, paths, target):
         (["a", U], ["a"], (b"a", b"b")),
         (["-", U], ["-"], (b"a", b"b")),
         (["a", "b/", "SECFTP://host"], ["a", "b/"], ()),
-        (["--", "-r", "--limit", U], ["-r", "--limit"], (b"a", b"b")),
+        (["--", "-r", "--limit-rate", U], ["-r", "--limit-rate"], (b"a", b"b")),
         ([os.fsdecode(b"bad\xff"), U], [os.fsdecode(b"bad\xff")], (b"a", b"b")),
     ],
 )
@@ -130,7 +138,7 @@ def test_what_to_put_and_where_to(places, sources, target):
 
 
 def test_how_to_copy():
-    assert parse_get([U]).how == (True, False, (), (), False, True, False, False, None, "xxh128")
+    assert parse_get([U]).settings.copy == CopyOptions()
     options = parse_put(
         [
             *("--no-preserve", "--follow", "--include", "*.c", "--exclude", os.fsdecode(b"\xff"), "--include=x"),
@@ -138,17 +146,29 @@ def test_how_to_copy():
             *("--progress", "json", "a", U),
         ]
     )
-    assert options.how == (False, True, (b"*.c", b"x"), (b"\xff",), True, False, True, True, 1_500_000, "md5")
-    assert (options.retries, options.progress, options.quiet) == (7, "json", False)
-    assert parse_put(["a", U]).how.include == (), "a default was written into"
+    assert options.settings.copy == CopyOptions(
+        preserve=False,
+        follow_symlinks=True,
+        include=(b"*.c", b"x"),
+        exclude=(b"\xff",),
+        dry_run=True,
+        overwrite=False,
+        update=True,
+        resume=True,
+        limit_rate=1_500_000,
+        checksum="md5",
+    )
+    settings = options.settings
+    assert (settings.retries, settings.progress, settings.quiet) == (7, "json", False)
+    assert parse_put(["a", U]).settings.copy.include == (), "a default was written into"
 
 
-def test_the_engine_takes_what_can_be_said():
-    from secftp.client.copy_files import copy_options as for_the_engine
-
-    how = parse_put(["--limit", "2K", "--exclude", "x", "--checksum", "sha256", "a", U]).how
-    options = for_the_engine(how)
-    assert (options.rate, options.exclude, options.algorithm, options.overwrite) == (2000, (b"x",), "sha256", True)
+def test_every_field_of_the_engine_has_an_option():
+    shown = {flag for action in shown_options(load("put").parser()) for flag in action.option_strings}
+    for field in dataclasses.fields(CopyOptions):
+        option = field.metadata["option"]
+        assert set(option.flags) <= shown
+        assert not set(option.aliases) & shown
 
 
 @pytest.mark.parametrize(
@@ -180,22 +200,22 @@ def test_retries_that_are_none(text):
 @pytest.mark.parametrize(
     ("parse", "arguments", "words"),
     [
-        (parse_get, [], "Something is missing"),
+        (parse_get, [], "Required arguments are missing"),
         (parse_get, ["a", "b"], "must be given as a URL"),
         (parse_get, [U, "a", "b"], "must be given as a URL"),
-        (parse_get, [U, "secftp://host/c", "-"], "can't go to standard output"),
+        (parse_get, [U, "secftp://host/c", "-"], "Only one file can go to standard output"),
         (parse_get, [U, ""], "is empty"),
         (parse_get, [U, "--progress", "loud"], "--progress must be auto, json or none"),
         (parse_get, [U, "--checksum", "crc"], "--checksum must be"),
-        (parse_put, ["a"], "Something is missing: FILE or URL"),
+        (parse_put, ["a"], "Required arguments are missing: FILE or URL"),
         (parse_put, ["a", "b"], "must be given as a URL"),
-        (parse_put, [U, U], "where a local file was meant"),
+        (parse_put, [U, U], "Expected a local file, not a URL"),
         (parse_put, ["", U], "is empty"),
-        (parse_put, ["-", "a", U], "Standard input becomes one file"),
-        (parse_put, ["-", "secftp://host/a/"], "needs a name for it"),
-        (parse_put, ["-", "secftp://host"], "needs a name for it"),
-        (parse_put, ["-", U, "--resume"], "--resume is about files with names"),
-        (parse_put, ["-", U, "--include", "x"], "--include is about files with names"),
+        (parse_put, ["-", "a", U], "Standard input is uploaded as one file"),
+        (parse_put, ["-", "secftp://host/a/"], "which needs a name"),
+        (parse_put, ["-", "secftp://host"], "which needs a name"),
+        (parse_put, ["-", U, "--resume"], "--resume can't be used with -"),
+        (parse_put, ["-", U, "--include", "x"], "--include can't be used with -"),
     ],
 )
 def test_copies_that_make_no_sense(parse, arguments, words):
@@ -203,8 +223,8 @@ def test_copies_that_make_no_sense(parse, arguments, words):
 
 
 def test_no_clobber_is_fine_for_a_stream_that_gets_a_name():
-    assert parse_put(["-", U, "-n"]).how.overwrite is False
-    refused(parse_get, U, "-", "-n", words="--no-clobber is about")
+    assert parse_put(["-", U, "-n"]).settings.copy.overwrite is False
+    refused(parse_get, U, "-", "-n", words="--no-overwrite can't be used with -")
 
 
 # --- the others -------------------------------------------------------------------------------------------------------
@@ -216,7 +236,7 @@ def test_letters_of_the_other_verbs():
     assert parse_mkdir(["-p", U]).parents
     assert parse_sum([U]).checksum == "sha256"
     assert parse_sum([U, "--checksum=blake3"]).checksum == "blake3"
-    assert parse_mv([U, "secftp://host/x", "secftp://host/y/", "-n"]).no_clobber
+    assert parse_mv([U, "secftp://host/x", "secftp://host/y/", "-n"]).overwrite is False
     assert parse_completion(["zsh"]).shell == "zsh"
     options = parse_verify(["-", "--checksum", "md5", U])
     assert (options.local, options.url.path, options.checksum) == ("-", (b"a", b"b"), "md5")
@@ -226,14 +246,14 @@ def test_letters_of_the_other_verbs():
     ("parse", "arguments", "words"),
     [
         (parse_rm, ["secftp://host/"], "can't be removed"),
-        (parse_mv, [U], "where to move it"),
+        (parse_mv, [U], "missing: the target"),
         (parse_mv, ["secftp://host", U], "can't be moved"),
         (parse_sum, [U, "--checksum", "crc"], "--checksum must be"),
-        (parse_verify, [U, U], "where a local file was meant"),
+        (parse_verify, [U, U], "Expected a local file, not a URL"),
         (parse_verify, ["a", "b"], "must be given as a URL"),
-        (parse_verify, ["a"], "Something is missing"),
+        (parse_verify, ["a"], "Required arguments are missing"),
         (parse_completion, ["tcsh"], "must be bash, zsh or fish"),
-        (parse_completion, [], "Something is missing"),
+        (parse_completion, [], "Required arguments are missing"),
     ],
 )
 def test_other_verbs_that_make_no_sense(parse, arguments, words):
@@ -243,7 +263,7 @@ def test_other_verbs_that_make_no_sense(parse, arguments, words):
 # --- help -------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("verb", verbs.VERBS)
+@pytest.mark.parametrize("verb", COMMANDS)
 def test_every_verb_has_help_with_examples(verb, capfd):
     assert main([verb, "--help"]) == 0
     out, err = capfd.readouterr()
@@ -253,22 +273,19 @@ def test_every_verb_has_help_with_examples(verb, capfd):
     assert f"\nexamples:\n  secftp {verb}" in out or verb == "completion"
 
 
-@pytest.mark.parametrize("module", [copy_options, remote_options])
-def test_examples_of_the_help_are_understood(module):
+@pytest.mark.parametrize("verb", [verb for verb in COMMANDS if verb != "completion"])
+def test_examples_of_the_help_are_understood(verb):
     """Each line of the examples that is a command of ours, as a shell would pass it."""
     import shlex
 
     tried = 0
-    for verb, (parser, parse, _) in verbs.VERBS.items():
-        if not hasattr(module, f"parse_{verb}"):
-            continue
-        for line in parser().epilog.splitlines():
-            for command in line.split(" | "):
-                if command.strip().startswith(f"secftp {verb}"):
-                    words = shlex.split(command.partition(" > ")[0].partition(" < ")[0].partition(" && ")[0])
-                    parse(words[2:])
-                    tried += 1
-    assert tried > 5
+    for line in load(verb).parser().epilog.splitlines():
+        for command in line.split(" | "):
+            if command.strip().startswith(f"secftp {verb}"):
+                words = shlex.split(command.partition(" > ")[0].partition(" < ")[0].partition(" && ")[0])
+                load(verb).parse(words[2:])
+                tried += 1
+    assert tried > 1
 
 
 def test_examples_of_the_whole_help_are_understood():
@@ -276,7 +293,7 @@ def test_examples_of_the_whole_help_are_understood():
 
     commands = [
         part.strip().partition(" < ")[0]
-        for line in verbs.HELP.splitlines()
+        for line in HELP.splitlines()
         if (line.startswith("  ") and "secftp://host" in line) or "host:8888" in line
         for part in line.split(" | ")
         if part.strip().startswith("secftp ")
@@ -284,5 +301,5 @@ def test_examples_of_the_whole_help_are_understood():
     assert len(commands) == 4
     for command in commands:
         words = shlex.split(command)[1:]
-        place = verbs.find_verb(words)
-        verbs.VERBS[words[place]].parse(words[:place] + words[place + 1 :])
+        place = find_command(words)
+        load(words[place]).parse(words[:place] + words[place + 1 :])

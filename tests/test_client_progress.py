@@ -9,8 +9,8 @@ import timeit
 
 import pytest
 
-from secftp.client import progress
-from secftp.client.progress import FIRST_SECONDS, INTERVAL_SECONDS, Bar, render
+from secftp.client import progress_bar
+from secftp.client.progress_bar import FIRST_SECONDS, INTERVAL_SECONDS, Bar, render
 
 GB = 10**9
 
@@ -55,8 +55,8 @@ def clock():
 @pytest.fixture
 def screen(monkeypatch):
     screen = Screen()
-    monkeypatch.setattr(progress, "_columns", lambda: screen.columns)
-    monkeypatch.setattr(progress, "_in_foreground", lambda: True)
+    monkeypatch.setattr(progress_bar, "_columns", lambda: screen.columns)
+    monkeypatch.setattr(progress_bar, "_in_foreground", lambda: True)
     return screen
 
 
@@ -161,7 +161,7 @@ def test_hidden_it_never_draws(screen, clock):
 
 
 def test_in_the_background_it_never_draws(screen, clock, monkeypatch):
-    monkeypatch.setattr(progress, "_in_foreground", lambda: False)
+    monkeypatch.setattr(progress_bar, "_in_foreground", lambda: False)
     with Bar(screen.write, clock=clock) as bar:
         clock.now += 1
         bar(1, 2)

@@ -7,15 +7,17 @@ import sys
 
 import pytest
 
+from secftp.client.commands import COMMANDS
 from tests.command_line import SECRET, SECRET_KEY, place
 from tests.serving import DEADLINE, environment, serving
 
 # Nothing that one file in one connection has a use for; json and shlex stand for their like.
 NEVER_FOR_A_FILE = {
     "asyncio", "difflib", "email", "json", "logging", "shlex", "shutil", "tempfile", "tqdm",
-    "unittest", "urllib", "blake3", "secftp.api", "secftp.copy", "secftp.server", "secftp.client.completion",
-    "secftp.client.copy_options", "secftp.client.copy_files", "secftp.client.listing", "secftp.client.remote",
-    "secftp.client.remote_options", "secftp.client.go_on", "secftp.session.retry",
+    "unittest", "urllib", "blake3", "secftp.api", "secftp.copy", "secftp.server", "secftp.client.copy_options",
+    "secftp.client.copying", "secftp.client.listing", "secftp.client.comparison", "secftp.client.streams",
+    "secftp.client.report", "secftp.json_lines", "secftp.session.retry", "secftp.session.operations",
+    *(f"secftp.client.commands.{command}" for command in COMMANDS if command != "read"),
 }  # fmt: skip
 # What only a server needs, beside its own package.
 SERVERS = {f"secftp.channel.{module}" for module in ("accept", "listener", "bandwidth", "page", "systemd")}
@@ -43,7 +45,7 @@ def loaded(home, *arguments):
         check=False,
     )
     modules = set(done.stderr.decode().split("\n"))
-    assert "secftp.client.verbs" in modules
+    assert "secftp.client.commands" in modules
     return done.returncode, modules
 
 
@@ -55,7 +57,10 @@ def test_a_small_file_loads_nothing_that_it_does_not_need(tmp_path):
         assert (code, modules & (NEVER_FOR_A_FILE | SERVERS)) == (0, set())
         assert "secftp.session" in modules
         code, modules = loaded(tmp_path, "get", "-q", f"secftp://{place(server)}/name", f"{tmp_path}/copy")
-        assert (code, modules & {"json", "secftp.client.copy_events", "secftp.server", "shlex", *SERVERS}) == (0, set())
+        assert (
+            code,
+            modules & {"json", "secftp.client.report_json", "secftp.json_lines", "secftp.server", "shlex", *SERVERS},
+        ) == (0, set())
         assert "secftp.copy" in modules
 
 

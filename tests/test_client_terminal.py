@@ -6,17 +6,18 @@ import os
 import pty
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
 from secftp import errors
 from secftp.client import __main__ as entry
-from secftp.client import ends, verbs
+from secftp.client import commands, local_io
 from secftp.client.__main__ import main
-from secftp.client.ends import open_input, open_output
-from secftp.client.options import parse_read
+from secftp.client.local_io import open_input, open_output
 from secftp.client.terminal import Terminal
 from secftp.errors import ExitCode, SecftpError, UsageError
+from secftp.url import Endpoint
 
 SECRET = "hunter2-and-more"
 
@@ -30,7 +31,7 @@ def buffers(*parts):
 
 def test_the_words_of_a_transfer_are_the_originals(capfd):
     terminal = Terminal()
-    terminal.starting(parse_read(["a\x1bb", "[::1]:80", "aes128", SECRET]), keyed=True)
+    terminal.starting("read", Endpoint("::1", 80, ""), "a\x1bb", "aes128", keyed=True)
     terminal.receiving()
     terminal.sending()
     terminal.confirmed(bytes(range(16)))
@@ -51,13 +52,13 @@ def test_the_words_of_a_transfer_are_the_originals(capfd):
 
 
 def test_an_anonymous_session_is_called_so(capfd):
-    Terminal().starting(parse_read(["f", "h:1", "none"]), keyed=False)
+    Terminal().starting("read", Endpoint("h", 1, ""), "f", "none", keyed=False)
     assert "key: none (anonymous)" in capfd.readouterr().err
 
 
 def test_quiet_leaves_errors_alone(capfd):
     terminal = Terminal(quiet=True)
-    terminal.starting(parse_read(["f", "h:1", "none"]), keyed=False)
+    terminal.starting("read", Endpoint("h", 1, ""), "f", "none", keyed=False)
     terminal.key_is_visible()
     terminal.key_file_made("x")
     terminal.receiving()
@@ -108,8 +109,8 @@ def test_a_local_failure_has_the_local_exit_code_but_for_those_that_say_more():
 def terminal_output(monkeypatch):
     """Standard output of the module under test is a terminal; the value is its other side."""
     master, slave = pty.openpty()
-    monkeypatch.setattr(ends, "STANDARD_OUTPUT", slave)
-    monkeypatch.setattr(ends, "STANDARD_INPUT", slave)
+    monkeypatch.setattr(local_io, "STANDARD_OUTPUT", slave)
+    monkeypatch.setattr(local_io, "STANDARD_INPUT", slave)
     yield master
     os.close(master)
     os.close(slave)
@@ -207,7 +208,7 @@ def ending(monkeypatch, problem):
     def fail(_chosen, _terminal):
         raise problem
 
-    monkeypatch.setitem(verbs.VERBS, "keygen", verbs.Verb(None, lambda _arguments: None, fail))
+    monkeypatch.setattr(commands, "load", lambda _name: SimpleNamespace(parse=lambda _arguments: None, run=fail))
     return main(["keygen"])
 
 
@@ -250,7 +251,7 @@ def test_a_reader_who_is_gone_ends_it_with_one_line():
         result = client("--help", stdout=writer)
     finally:
         os.close(writer)
-    assert (result.returncode, result.stderr) == (14, b"secftp: Whoever read the output went away before its end.\n")
+    assert (result.returncode, result.stderr) == (14, b"secftp: Standard output was closed by its reader.\n")
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="only Linux has /dev/full, which is what is tested here")
@@ -259,7 +260,7 @@ def test_a_full_disk_behind_standard_output(arguments):
     with open("/dev/full", "wb") as full:
         result = client(*arguments, stdout=full)
     assert result.returncode == ExitCode.NO_SPACE
-    assert result.stderr.endswith(b"  hint: Make room on this machine's disk.\n")
+    assert result.stderr.endswith(b"  hint: Free some space on this machine's disk.\n")
     assert result.stderr.startswith(b"secftp: Standard output can't be written: no space left")
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from secftp.client.options import read_parser
-from secftp.client.verbs import VERBS
+from secftp.client.commands import COMMANDS, load, read
 from secftp.errors import UsageError
 from secftp.server.options import parse as parse_server
 
@@ -22,15 +21,15 @@ def mistyped(parser):
     return ["-unter2", "-Ü", *(f"-{flag}\x7f" for flag in flags), *(f"-{flag}unter2\udcff" for flag in flags)]
 
 
-@pytest.mark.parametrize("name", VERBS)
+@pytest.mark.parametrize("name", COMMANDS)
 def test_a_word_with_a_hyphen_is_a_row_of_options_or_a_mistake(name, capsys):
-    parser = VERBS[name].parser()
+    parser = load(name).parser()
     words = mistyped(parser)
     assert "-h\x7f" in words
     for word in words:
         with pytest.raises(UsageError) as caught:
             parser.parse(["a", "b:1", "aes128", word])
-        assert caught.value.message == "There is no such option."
+        assert caught.value.message == "Unknown option."
         assert "unter2" not in f"{caught.value}{caught.value.hint}"
     assert capsys.readouterr() == ("", ""), "neither the help nor the word was printed"
 
@@ -39,7 +38,7 @@ def test_a_word_with_a_hyphen_is_a_row_of_options_or_a_mistake(name, capsys):
 def test_the_server_takes_such_a_word_for_a_mistake_too(word, capsys):
     with pytest.raises(UsageError) as caught:
         parse_server(["8888", word])
-    assert caught.value.message == "There is no such option."
+    assert caught.value.message == "Unknown option."
     assert "--" in caught.value.hint
     assert word not in f"{caught.value}{caught.value.hint}"
     assert capsys.readouterr() == ("", "")
@@ -54,10 +53,10 @@ def test_a_key_of_the_servers_may_begin_with_a_hyphen_after_two(key):
 
 def test_a_negative_number_is_a_value():
     assert parse_server(["8888", "-5"]).key == "-5"
-    assert read_parser().parse([*OPERANDS, "-12.5"])["key"] == "-12.5"
+    assert read.parser().parse([*OPERANDS, "-12.5"])["key"] == "-12.5"
 
 
 def test_a_row_of_options_that_exist_is_one():
-    values = read_parser().parse([*OPERANDS, "-qno", "file"])
-    assert (values["quiet"], values["no_clobber"], values["output"]) == (True, True, "file")
-    assert read_parser().parse([*OPERANDS, "-qofile"])["output"] == "file"
+    values = read.parser().parse([*OPERANDS, "-qno", "file"])
+    assert (values["quiet"], values["no_overwrite"], values["local"]) == (True, True, "file")
+    assert read.parser().parse([*OPERANDS, "-qofile"])["local"] == "file"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import secftp
-from secftp.client.verbs import VERBS, find_verb
+from secftp.client.commands import COMMANDS, find_command, load
 from secftp.server import options as server_options
 from tests.serving import HOST
 
@@ -67,10 +67,10 @@ def test_every_command_line_is_one(call):
     if program == "secftpd":
         server_options.parse(arguments)
         return
-    place = find_verb(arguments)
+    place = find_command(arguments)
     assert place is not None, f"no verb: {arguments}"
-    assert arguments[place] in VERBS, f"no such verb: {arguments}"
-    VERBS[arguments[place]].parse(arguments[:place] + arguments[place + 1 :])
+    assert arguments[place] in COMMANDS, f"no such command: {arguments}"
+    load(arguments[place]).parse(arguments[:place] + arguments[place + 1 :])
 
 
 @pytest.mark.parametrize("page", ["how-to/python.md", "reference/python.md"])

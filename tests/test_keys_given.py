@@ -7,8 +7,8 @@ import os
 import pytest
 
 from secftp.client import key as client_key
+from secftp.client.commands.read import parse as parse_read
 from secftp.client.key import choose_key
-from secftp.client.options import parse_read
 from secftp.errors import KeyFormatError
 from secftp.keys import Key, read_key_descriptor, read_key_file, read_text
 from secftp.keys.named import read_keys
@@ -29,6 +29,10 @@ SPELLINGS = {
 }
 
 
+def choose(options):
+    return choose_key(options.connection, none_is_anonymous=True)
+
+
 def by_file(text, tmp_path, _monkeypatch):
     path = tmp_path / "key"
     path.write_bytes(text.encode())
@@ -38,7 +42,7 @@ def by_file(text, tmp_path, _monkeypatch):
 
 def by_option(text, tmp_path, monkeypatch):
     by_file(text, tmp_path, monkeypatch)
-    return choose_key(parse_read(["f", "h:1", "none", "--key-file", str(tmp_path / "key")]))()
+    return choose(parse_read(["f", "h:1", "none", "--key-file", str(tmp_path / "key")]))()
 
 
 def by_descriptor(text, _tmp_path, _monkeypatch):
@@ -50,12 +54,12 @@ def by_descriptor(text, _tmp_path, _monkeypatch):
 
 def by_variable(text, _tmp_path, monkeypatch):
     monkeypatch.setenv("SECFTP_KEY", text)
-    return choose_key(parse_read(["f", "h:1", "none"]))()
+    return choose(parse_read(["f", "h:1", "none"]))()
 
 
 def by_argument(text, _tmp_path, monkeypatch):
     monkeypatch.delenv("SECFTP_KEY", raising=False)
-    return choose_key(parse_read(["f", "h:1", "none", "--", text]))()
+    return choose(parse_read(["f", "h:1", "none", "--", text]))()
 
 
 def by_program(text, _tmp_path, _monkeypatch):

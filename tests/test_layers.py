@@ -23,6 +23,7 @@ FLOORS = {
     "secftp._version": set(),
     "secftp.text": set(),
     "secftp.command_line": set(),
+    "secftp.json_lines": {"secftp.text"},
     "secftp.url": set(),
     "secftp.system": set(),
     "secftp.token_bucket": set(),
@@ -217,12 +218,12 @@ def test_the_product_keeps_the_rule(rule):
         (upward_imports, "secftp.storage.local", "from ..channel import Channel"),
         (upward_imports, "secftp.storage", "from ..channel import Channel"),
         (upward_imports, "secftp.transfer.send", "from secftp.session import Session"),
-        (upward_imports, "secftp.session", "from secftp.client import ends"),
-        (upward_imports, "secftp.client.ends", "from secftp.server.log import Log"),
+        (upward_imports, "secftp.session", "from secftp.client import local_io"),
+        (upward_imports, "secftp.client.local_io", "from secftp.server.log import Log"),
         (upward_imports, "secftp.server.log", "import secftp.client.terminal"),
         (upward_imports, "secftp.errors", "from secftp.text import escape"),
         (upward_imports, "secftp", "from secftp.client import options"),
-        (upward_imports, "secftp.client.verbs", "from secftp.api.client import connect"),
+        (upward_imports, "secftp.client.commands", "from secftp.api.client import connect"),
         (upward_imports, "secftp.server.server", "from secftp.api import server"),
         (upward_imports, "secftp.api.client", "from secftp.server.server import FileServer"),
         (upward_imports, "secftp.api.client", "from secftp.client import options"),
@@ -244,8 +245,8 @@ def test_the_product_keeps_the_rule(rule):
         (opened_files, "secftp.server.__main__", "os.open(options.key_file, 0)"),
         (opened_files, "secftp.client.key", "os.open(path, 0)"),
         (opened_files, "secftp.keys.key", "open(path)"),
-        (opened_files, "secftp.client.ends", "from pathlib import Path"),
-        (opened_files, "secftp.client.ends", "import io\nio.open('x')"),
+        (opened_files, "secftp.client.local_io", "from pathlib import Path"),
+        (opened_files, "secftp.client.local_io", "import io\nio.open('x')"),
     ],
 )
 def test_a_rule_finds_what_breaks_it(rule, module, source):
@@ -255,7 +256,7 @@ def test_a_rule_finds_what_breaks_it(rule, module, source):
 @pytest.mark.parametrize(
     ("module", "source"),
     [
-        ("secftp.client.verbs", "from secftp.session import Session\nfrom secftp.client import options"),
+        ("secftp.client.commands", "from secftp.session import Session\nfrom secftp.client import options"),
         ("secftp.api.server", "from secftp.server.server import FileServer\nfrom secftp.api import arguments"),
         ("secftp.channel.connect", "import socket\nfrom secftp.errors import SecftpError"),
         ("secftp.record.binding", "from secftp import _core"),

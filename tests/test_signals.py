@@ -441,7 +441,7 @@ def test_a_start_that_the_system_refuses_is_one_sentence(call, problem):
     assert (done.returncode, done.stdout) == (ExitCode.FAILED, "")
     first, second = done.stderr.splitlines()
     assert first.startswith("secftp: The system does not let secftp start: ")
-    assert second == "  hint: Look at its limits: ulimit -a"
+    assert second == "  hint: Check its limits: ulimit -a"
 
 
 @pytest.mark.parametrize("moment", ["_open_standard_descriptors", "fit_streams", "Interruptions.begin"])

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from secftp.client.copy_options import parse_get
+from secftp.client.commands.get import parse as parse_get
 from secftp.errors import UsageError
 from secftp.server.options import parse as parse_server
 from secftp.text import (
@@ -305,7 +305,7 @@ def test_a_size_is_read_in_one_way_at_both_ends(written):
             return None
 
     client = asked(parse_get, f"--limit={written}", "secftp://host/a", ".")
-    assert (client and client.how.rate) == size
+    assert (client and client.settings.copy.limit_rate) == size
     for option, name in (
         ("--bandwidth", "bandwidth"),
         ("--max-file-size", "max_file_size"),

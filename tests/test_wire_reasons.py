@@ -8,7 +8,7 @@ import os
 import pytest
 
 from secftp import errors
-from secftp.client.hints import hint_for
+from secftp.client.failures import hint_for
 from secftp.errors import Reason
 from secftp.messages import (
     Error,

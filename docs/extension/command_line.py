@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from argparse import SUPPRESS
 from typing import TYPE_CHECKING, ClassVar
 
 from docutils import nodes
@@ -23,9 +24,9 @@ class VerbDirective(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """Return the document nodes."""
-        from secftp.client.verbs import VERBS
+        from secftp.client.commands import load
 
-        return _described(VERBS[self.arguments[0]].parser())
+        return _described(load(self.arguments[0]).parser())
 
 
 class ServerDirective(SphinxDirective):
@@ -45,7 +46,7 @@ class GeneralDirective(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """Return the document nodes."""
-        from secftp.client.verbs import HELP
+        from secftp.client.commands import HELP
 
         return [nodes.literal_block(HELP, HELP, language="text")]
 
@@ -55,7 +56,7 @@ def _described(parser: argparse.ArgumentParser) -> list[nodes.Node]:
     found: list[nodes.Node] = [nodes.literal_block(usage, usage, language="text")]
     found += _paragraphs(parser.description or "")
     for group in parser._action_groups:  # noqa: SLF001 (argparse has no public accessor)
-        actions = [action for action in group._group_actions if action.help]  # noqa: SLF001
+        actions = [action for action in group._group_actions if action.help not in (None, SUPPRESS)]  # noqa: SLF001
         if actions:
             found.append(nodes.definition_list("", *(_item(action) for action in actions)))
     if parser.epilog:

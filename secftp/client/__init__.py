@@ -1,1 +1,1 @@
-"""The client: `python -m secftp.client`, also installed as `secftp`."""
+"""The client's command line."""

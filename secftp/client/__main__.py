@@ -1,7 +1,7 @@
 """`python -m secftp.client`, also installed as `secftp`: from arguments to an exit code.
 
-Whatever happens ends in one sentence and a documented code. What must never happen: a traceback, Python's own words
-about an exception at the end of the process, or a signal that leaves an unfinished file behind.
+Every failure ends in one sentence and a documented code. Invariants: no traceback, no message of Python's own at
+the end of the process, and no partial file left behind by a signal.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ _OBJECTS_AT_START: Final = 100_000
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the client, return its exit code. Without arguments it takes the process's, and the process for its own."""
+    """Run the client and return its exit code; without arguments for this process, whose signals it handles."""
     if argv is None:
         safe_path.take_off()
     terminal = Terminal()
     interruptions = None
     try:
         if argv is None:
-            # Starting makes many objects and no garbage: collecting before the first batch only takes time.
+            # Starting creates many objects and no garbage: a collection before the first batch only takes time.
             gc.set_threshold(_OBJECTS_AT_START)
             _open_standard_descriptors()
             fit_streams()
@@ -54,7 +54,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _run(arguments: list[str], terminal: Terminal) -> int:
-    """The exit code of everything but a signal."""
+    """Return the exit code of everything but a signal."""
     try:
         return _do(arguments, terminal)
     except SecftpError as problem:
@@ -62,16 +62,16 @@ def _run(arguments: list[str], terminal: Terminal) -> int:
         return problem.exit_code
     except BrokenPipeError:
         discard(STANDARD_OUTPUT)
-        terminal.reader_gone()
+        terminal.output_closed()
         return ExitCode.BROKEN_PIPE
-    except Exception as problem:  # noqa: BLE001 - a mistake of ours shall not look like one of the user's
+    except Exception as problem:  # noqa: BLE001 - a bug must not look like a user error
         terminal.bug(problem)
         return ExitCode.FAILED
 
 
 def _do(arguments: list[str], terminal: Terminal) -> int:
     try:
-        from secftp.client.verbs import run
+        from secftp.client.commands import run
 
         return run(arguments, terminal)
     except SystemExit as stop:  # argparse, after it has printed its help
@@ -85,24 +85,24 @@ def _do(arguments: list[str], terminal: Terminal) -> int:
 
 
 class _NoStart(SecftpError):
-    """The system gives this process no descriptor or no thread."""
+    """The system denies this process a descriptor or a thread."""
 
 
 def _begin() -> Interruptions:
-    """Let signals end this process in order from now on. Raises `_NoStart`."""
+    """Let signals end this process cleanly from now on. Raises `_NoStart`."""
     try:
         interruptions = Interruptions()
         interruptions.begin()
     except (OSError, RuntimeError) as problem:
         reason = getattr(problem, "strerror", None) or str(problem)
         raise _NoStart(
-            f"The system does not let secftp start: {reason.lower()}.", hint="Look at its limits: ulimit -a"
+            f"The system does not let secftp start: {reason.lower()}.", hint="Check its limits: ulimit -a"
         ) from problem
     return interruptions
 
 
 def _open_standard_descriptors() -> None:
-    """A closed one would be given to the next file that is opened, or to the connection."""
+    """Open closed ones: their numbers would be given to the next file or connection."""
     for stream in (sys.__stdin__, sys.__stdout__, sys.__stderr__):
         if stream is None:
             os.open(os.devnull, os.O_RDWR)

@@ -1,57 +1,67 @@
-"""From the options of a command line to an open session, once or again and again.
+"""From the options of a command line to an open session, as often as necessary.
 
-The key is obtained and stretched once, however often the connection is made anew. What must never happen: that a core
-dump of this process holds it.
+The key is obtained and stretched once. Invariant: a core dump of this process does not contain it.
 """
 
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from secftp import system
 from secftp.channel import Credentials
 from secftp.client.key import choose_key
+from secftp.errors import ConnectionLost, NotADirectory, SecftpError
+from secftp.messages import Kind, check_path, remote_failure
 from secftp.record import Mode, Password, Suite
 from secftp.session import Session
 from secftp.storage import load_digests
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from types import TracebackType
 
-    from secftp.client.common import Connection
-    from secftp.client.options import TransferOptions
+    from secftp.client.options import ConnectionOptions
+    from secftp.client.terminal import Terminal
     from secftp.keys import Key
+    from secftp.messages import Info
+    from secftp.url import Url
 
 _T = TypeVar("_T")
 
 
 class Connector:
-    """The way to a server, to be gone as often as necessary."""
+    """Opens sessions with one server.
+
+    `on_wait` is called when the server takes its time to answer a handshake; a `checksum` is loaded before the first.
+    """
 
     def __init__(
-        self, options: Connection | TransferOptions, obtain: Callable[[], Key] | None, on_wait: Callable[[], None]
+        self,
+        options: ConnectionOptions,
+        obtain: Callable[[], Key] | None,
+        on_wait: Callable[[], None],
+        *,
+        checksum: str | None = None,
     ) -> None:
         self._options = options
         self._on_wait = on_wait
         self._obtain = obtain
+        self._checksum = checksum
         self._credentials: Credentials | None = None
 
     @classmethod
-    def choose(cls, options: Connection | TransferOptions, on_wait: Callable[[], None]) -> Connector:
-        """The way that the options say; raises as `choose_key` does.
-
-        `on_wait` is called when the server takes its time to answer a handshake.
-        """
+    def choose(cls, options: ConnectionOptions, on_wait: Callable[[], None]) -> Self:
+        """Return one with the key that the options say; raises as `choose_key` does."""
         return cls(options, choose_key(options), on_wait)
 
     @property
     def has_key(self) -> bool:
-        """Whether a first connection was tried, for which the key had to be there."""
+        """Return whether a connection was attempted, for which the key was needed."""
         return self._credentials is not None
 
     def open(self) -> Session:
-        """Connect and shake hands. Raises what `Session.open` and the way to the key raise."""
+        """Connect and perform the handshake. Raises what `Session.open` and obtaining the key raise."""
         if self._credentials is None:
             self._credentials = self._make_credentials()
         endpoint = self._options.endpoint
@@ -65,12 +75,75 @@ class Connector:
             return work(session)
 
     def _make_credentials(self) -> Credentials:
-        with contextlib.suppress(OSError, ImportError):  # a sandbox may forbid it, and has rules of its own then
+        with contextlib.suppress(OSError, ImportError):  # a sandbox may forbid it, and then has its own rules
             system.forbid_dumps()  # they would hold the key
         options = self._options
-        if (checksum := getattr(options, "checksum", None)) is not None:
-            load_digests(checksum)
+        if self._checksum is not None:
+            load_digests(self._checksum)
         suite = Suite[options.cipher.upper()]
         if self._obtain is None:
             return Credentials(Password.anonymous(), suite, Mode.ANONYMOUS, options.endpoint.name)
         return Credentials(self._obtain().password(), suite, Mode.KEYED, options.endpoint.name)
+
+
+class ChangingSessions:
+    """One session after another with the server of the URLs, for changes that are repeated if an answer is lost."""
+
+    def __init__(self, options: ConnectionOptions, urls: Sequence[Url], terminal: Terminal, *, quiet: bool) -> None:
+        terminal.quiet = quiet
+        check_paths(urls)
+        self._connector = Connector.choose(options, terminal.waiting)
+        self._open = contextlib.ExitStack()
+        self._session: Session | None = None
+
+    def change(self, step: Callable[[Session, bool], _T]) -> _T:
+        """Make a change as `change_once` does."""
+        from secftp.session.retry import change_once
+
+        return change_once(self._current, step)
+
+    @contextlib.contextmanager
+    def _current(self) -> Iterator[Session]:
+        if self._session is None:
+            self._session = self._open.enter_context(self._connector.open())
+        try:
+            yield self._session
+        except ConnectionLost as lost:
+            self._session = None
+            with contextlib.suppress(SecftpError, OSError):
+                self._open.__exit__(type(lost), lost, None)
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._open.__exit__(kind, error, trace)
+
+
+@contextlib.contextmanager
+def open_session(
+    options: ConnectionOptions, urls: Sequence[Url], terminal: Terminal, *, quiet: bool
+) -> Iterator[Session]:
+    """Open a session with the server of the URLs, whose paths are checked first."""
+    terminal.quiet = quiet
+    check_paths(urls)
+    with Connector.choose(options, terminal.waiting).open() as session:
+        yield session
+
+
+def check_paths(urls: Iterable[Url]) -> None:
+    """Raise `NameRefused` for a path that no server accepts, before one is asked."""
+    for url in urls:
+        if url.path:
+            check_path(url.path)
+
+
+def stat_url(session: Session, url: Url) -> Info:
+    """Return what the server knows of a URL. Raises `NotADirectory` for a file whose URL ends with a slash."""
+    info = session.stat(url.path)
+    if url.trailing_slash and info.kind is not Kind.DIRECTORY:
+        raise remote_failure(NotADirectory, url.path, "it is a file.", hint="Leave out the slash at the end.")
+    return info

@@ -1,10 +1,10 @@
-"""Which key a transfer uses, and where it comes from.
+"""Choice of the key: which one a session uses, and where it comes from.
 
-In this order: the command line ([key], --key-file, --no-key: one of them at most), SECFTP_KEY, and for a cipher that
-encrypts the user at the terminal. A session is anonymous only if --no-key says so; the one exception are `read` and
-`write` with the cipher none, which had that meaning from the start and print a warning. What must never happen: that a
-key which was lost, or can't be used, leads to an anonymous session, that a prompt eats a byte of standard input, which
-is data, or that a key gets into a message.
+In this order: the command line ([key], --key-file or --anonymous, at most one of them), SECFTP_KEY, and for a cipher
+that encrypts a prompt on the terminal. A session is anonymous only with --anonymous; the one exception are `read` and
+`write` with the cipher none, which meant that in the original system and print a warning. Invariants: a key that is
+missing or unusable never leads to an anonymous session, a prompt never consumes a byte of standard input, which is
+data, and no message contains a key.
 """
 
 from __future__ import annotations
@@ -18,39 +18,38 @@ from secftp.text import ESCAPING, escape, typed
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from secftp.client.common import Connection
-    from secftp.client.options import TransferOptions
+    from secftp.client.options import ConnectionOptions
     from secftp.keys import Key
 
 VARIABLE: Final = "SECFTP_KEY"
 TERMINAL: Final = "/dev/tty"
-# A terminal gives a line of at most 4096 bytes; this is for those that give more.
+# A terminal delivers lines of at most 4096 bytes; this is for those that deliver more.
 MAX_LINE_BYTES: Final = 65536
 
 
-def choose_key(options: Connection | TransferOptions) -> Callable[[], Key] | None:
-    """How to get the key, which may mean to prompt for it; None for an anonymous session.
+def choose_key(options: ConnectionOptions, *, none_is_anonymous: bool = False) -> Callable[[], Key] | None:
+    """Return a function that obtains the key, possibly with a prompt; None for an anonymous session.
 
-    SECFTP_KEY is taken out of the environment in any case, as no child of ours needs it. Raises `UsageError` for the
-    name of a key without a key, `KeyFormatError` for the cipher none without a key where that must be said with
-    --no-key. Calling what is returned raises `KeyFormatError` for a key that can't be used.
+    `none_is_anonymous`: the cipher none without a key needs no --anonymous. SECFTP_KEY is removed from the environment
+    in any case, as no child process needs it. Raises `UsageError` for a key name without a key, `KeyFormatError` for
+    the cipher none without either. The function raises `KeyFormatError` for an unusable key.
     """
     variable = os.environ.pop(VARIABLE, None)
     if options.key_file is not None:
         return _from_file(options.key_file)
     text = options.key if options.key is not None else variable
-    if text is not None and not options.no_key:
+    if text is not None and not options.anonymous:
         return _from_text(typed(text))
-    if options.cipher != "none" and not options.no_key:
+    if options.cipher != "none" and not options.anonymous:
         return lambda: ask(f"Key for {escape(options.endpoint.host)}:{options.endpoint.port}: ")
-    if options.needs_key_for_none and not options.no_key:
+    if not none_is_anonymous and not options.anonymous:
         raise KeyFormatError(
             "No key was given; with the cipher none the session would be neither authenticated nor encrypted.",
-            hint=f"Give the key with --key-file FILE or in {VARIABLE}, or say --no-key for an anonymous session.",
+            hint=f"Give the key with --key-file FILE or in {VARIABLE}, or use --anonymous for an anonymous session.",
         )
     if options.endpoint.name:
         raise UsageError(
-            "The name of a key was given, but no key.", hint="Give the key too, or leave the name out to be anonymous."
+            "A key name was given, but no key.", hint="Give the key as well, or leave out the name to be anonymous."
         )
     return None
 
@@ -74,9 +73,9 @@ def _from_text(text: str) -> Callable[[], Key]:
 
 
 def ask(prompt: str) -> Key:
-    """The key that is typed, unseen, at the terminal that controls this process.
+    """Return the key that is typed, without echo, at the controlling terminal of this process.
 
-    Raises `KeyFormatError` when there is none, when nothing is typed, and as `Key.from_text` does.
+    Raises `KeyFormatError` if there is no terminal, if nothing is typed, and as `Key.from_text` does.
     """
     from secftp.keys import Key
 
@@ -84,8 +83,8 @@ def ask(prompt: str) -> Key:
         terminal = os.open(TERMINAL, os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
     except OSError:
         raise KeyFormatError(
-            "A key is needed, and there is no terminal to ask for it.",
-            hint=f"Give it with --key-file FILE or in {VARIABLE}; --no-key is for servers that take anybody.",
+            "A key is required, and there is no terminal to ask for it.",
+            hint=f"Give it with --key-file FILE or in {VARIABLE}, or use --anonymous if the server allows it.",
         ) from None
     try:
         line = _read_unseen(terminal, prompt)
@@ -97,7 +96,7 @@ def ask(prompt: str) -> Key:
 
 
 def _read_unseen(terminal: int, prompt: str) -> bytes:
-    """One line, without its echo; what was typed ahead is thrown away, for it was meant for somebody else."""
+    """Read one line without echo; what was typed ahead is discarded, as it was meant for another program."""
     import termios
 
     before = termios.tcgetattr(terminal)

@@ -1,7 +1,7 @@
-"""`secftp ls` and `secftp stat`: what stands at the server, for people and for programs.
+"""The output of `ls` and `stat`, as text and as JSON Lines.
 
-A listing of any size is printed as it comes, in bounded memory; one of up to `SORTED_ENTRIES` is sorted first. For
-people every name is escaped, whether standard output is a terminal or not; programs take `--json`, which is exact.
+A listing of any size is printed as it arrives, in bounded memory; one of up to `SORTED_ENTRIES` is sorted first. In
+text every name is escaped, whether or not standard output is a terminal; JSON is exact.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import stat
 import time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from secftp.client.remote import Failures, is_a_file, opened
+from secftp.client.connect import stat_url
 from secftp.client.terminal import print_output
 from secftp.messages import Kind, problem_of
 from secftp.session.listings import BUDGET_BYTES
@@ -21,12 +21,12 @@ from secftp.text import show_path
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from secftp.client.remote_options import ListOptions
-    from secftp.client.terminal import Terminal
+    from secftp.client.failures import Failures
     from secftp.errors import FileError
     from secftp.messages import ErrorCode
     from secftp.session import Session
-    from secftp.url import Path, Url
+    from secftp.storage import Path
+    from secftp.url import Url
 
 SORTED_ENTRIES: Final = 100_000
 _ROW_BYTES: Final = 400  # that a row takes beside its names
@@ -36,10 +36,10 @@ _LAST_YEAR: Final = 9999
 
 
 class Row(NamedTuple):
-    """One name with what is known of it; `size` in bytes.
+    """One name and its status; `size` in bytes.
 
-    `code` tells why a folder's contents are missing, maybe in a second row for the folder, or why nothing is known of
-    the name; in both of these rows `kind` is None. `problem` is the same for people, and there without a code, too.
+    `code` says why a directory's contents are missing, possibly in a second row for the directory, or why nothing is
+    known of the name; in both of these rows `kind` is None. `problem` is the exception, also if there is no code.
     """
 
     path: Path
@@ -51,50 +51,31 @@ class Row(NamedTuple):
     problem: FileError | None = None
 
 
-def run_ls(options: ListOptions, terminal: Terminal) -> None:
-    """List each URL: a folder's entries, or a file itself. Raises what the session and printing raise."""
-    terminal.programs = options.json
-    with (
-        Failures(terminal, len(options.urls)) as failures,
-        opened(options.connection, options.urls, terminal, quiet=options.quiet) as session,
-    ):
-        for number, url in enumerate(options.urls):
-            with failures.collected():
-                head = len(options.urls) > 1 and not options.json
-                _list(session, url, options, failures, head=("\n" if number else "") if head else None)
-
-
-def run_stat(options: ListOptions, terminal: Terminal) -> None:
-    """Tell of each URL. Raises what the session and printing raise."""
-    terminal.programs = options.json
-    with (
-        Failures(terminal, len(options.urls)) as failures,
-        opened(options.connection, options.urls, terminal, quiet=options.quiet) as session,
-    ):
-        for url in options.urls:
-            with failures.collected():
-                row = _row_of(session, url)
-                print_output(json_line(row) if options.json else _block(row))
-                failures.done = True
-
-
-def _list(session: Session, url: Url, options: ListOptions, failures: Failures, *, head: str | None) -> None:
-    """Print one URL's listing, after a line with its name if `head`, which goes before it, is not None."""
+def print_listing(
+    session: Session,
+    url: Url,
+    failures: Failures,
+    *,
+    as_json: bool,
+    long: bool,
+    recursive: bool,
+    head: str | None,
+) -> None:
+    """Print the listing of a directory, or a file itself; `head` precedes a line with the directory's name."""
     row = _row_of(session, url)
     if row.kind is not Kind.DIRECTORY:
-        print_output(json_line(row) if options.json else _line(row, long=options.long, width=len(str(row.size))))
+        print_output(json_line(row) if as_json else _line(row, long=long, width=len(str(row.size))))
         failures.done = True
         return
     if head is not None:
         print_output(f"{head}{show_path(url.path)}:\n")
-    rows = _rows(session, url, options, failures)
-    first, rest = _sorted_beginning(rows)
+    first, rest = _sorted_beginning(_rows(session, url, failures, recursive=recursive))
     width = max((len(str(row.size)) for row in first), default=1)
     for block in _blocks(itertools.chain(first, rest)):
-        if options.json:
+        if as_json:
             lines = [json_line(row) for row in block]
         else:
-            lines = [_line(row, long=options.long, width=width) for row in block if row.kind is not None]
+            lines = [_line(row, long=long, width=width) for row in block if row.kind is not None]
         print_output("".join(lines))
         failures.done = failures.done or any(row.kind is not None for row in block)
         for row in block:
@@ -102,23 +83,27 @@ def _list(session: Session, url: Url, options: ListOptions, failures: Failures, 
                 failures.add(row.problem)
 
 
-def _rows(session: Session, url: Url, options: ListOptions, failures: Failures) -> Iterator[Row]:
-    """The entries as they come; a listing that breaks off is a failure behind those that came before."""
+def print_status(session: Session, url: Url, *, as_json: bool) -> None:
+    """Print the status of a file or a directory."""
+    row = _row_of(session, url)
+    print_output(json_line(row) if as_json else _block(row))
+
+
+def _rows(session: Session, url: Url, failures: Failures, *, recursive: bool) -> Iterator[Row]:
+    """Yield the entries as they arrive; a listing that ends early is a failure after those before it."""
     with failures.collected():
-        for listed in session.list(url.path, recursive=options.recursive):
+        for listed in session.list(url.path, recursive=recursive):
             problem = problem_of(listed, (*url.path, *listed.path))
             yield Row(listed.path, listed.kind, listed.size, listed.mtime_ns, listed.mode, listed.code, problem)
 
 
 def _row_of(session: Session, url: Url) -> Row:
-    info = session.stat(url.path)
-    if url.trailing_slash and info.kind is not Kind.DIRECTORY:
-        raise is_a_file(url.path)
+    info = stat_url(session, url)
     return Row(url.path, info.kind, info.size, info.mtime_ns, info.mode)
 
 
 def _sorted_beginning(rows: Iterator[Row]) -> tuple[list[Row], Iterator[Row]]:
-    """The rows that are known at once, sorted if they are all there are; and those that are still to come."""
+    """Return the rows that fit into memory, sorted if there are no others, and an iterator over the others."""
     first: list[Row] = []
     room = BUDGET_BYTES // 2  # a row with its line
     for row in rows:
@@ -139,7 +124,7 @@ def _blocks(rows: Iterable[Row]) -> Iterator[list[Row]]:
         yield block
 
 
-# --- for people -----------------------------------------------------------------------------------------------------
+# --- text -----------------------------------------------------------------------------------------------------------
 
 
 def _line(row: Row, *, long: bool, width: int) -> str:
@@ -164,7 +149,7 @@ def _permissions(row: Row) -> str:
 
 
 def _time(mtime_ns: int, form: str = "%Y-%m-%d %H:%M") -> str:
-    """The time here; how many seconds since 1970 if it is one that the calendar does not know."""
+    """Return the local time, or the seconds since 1970 if the calendar has no such year."""
     if is_beyond(mtime_ns):
         return "after 2262" if mtime_ns > 0 else "before 1677"
     try:
@@ -173,14 +158,14 @@ def _time(mtime_ns: int, form: str = "%Y-%m-%d %H:%M") -> str:
         return str(mtime_ns // _NANOSECONDS)
 
 
-# --- for programs ---------------------------------------------------------------------------------------------------
+# --- JSON -----------------------------------------------------------------------------------------------------------
 
 
 def json_line(row: Row) -> str:
-    """The fields that the help of `ls` lists."""
-    from secftp.client.as_json import line, name_fields
+    """Return the object with the fields that the help of `ls` lists."""
+    from secftp.json_lines import line, name_fields
 
-    is_known = row.kind is not None  # else the numbers stand for nothing
+    is_known = row.kind is not None  # otherwise the numbers mean nothing
     fields = name_fields("path", b"/".join(row.path)) | {
         "kind": row.kind,
         "size": row.size if is_known else None,
@@ -194,7 +179,7 @@ def json_line(row: Row) -> str:
 
 
 def _iso(mtime_ns: int) -> str | None:
-    """ISO 8601 in UTC, in seconds; None for a year that it does not know, and for a time that is not known exactly."""
+    """Return ISO 8601 in UTC, in seconds; None for a year beyond it, and for a time that is not known exactly."""
     if is_beyond(mtime_ns):
         return None
     try:

@@ -1,136 +1,219 @@
-"""The command line: arguments in, checked options out, without a look at the machine, its files or its network.
+"""The argument parser of the commands, and the options that several of them share.
 
-Named tuples and not dataclasses, and strings and not the types of the floors below: `secftp` starts for each small
-file anew, and every module that is not loaded here is time saved. A key's text is in here and in no `repr`.
+Parsing examines the text alone: no machine, no file, no network, and no module of the layers below, so that help and
+usage errors do not load the core. Named tuples and not dataclasses, since `secftp` starts anew for each small file.
+
+A key may be given on the command line, and if another argument is missing, it moves to that one's position. So no
+message repeats an argument; messages name only options that exist.
 """
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple
+import argparse
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
 
-from secftp.client.common import CHECKSUMS, CIPHERS, add_checksum, add_key, add_option, named, one_of, seconds
-from secftp.client.parser import Parser
+from secftp.client.terminal import print_output
+from secftp.command_line import StrictParser, add_option, shown_options
 from secftp.errors import UsageError
-from secftp.text import typed
-from secftp.url import Endpoint, parse_endpoint
+from secftp.text import parse_seconds, typed
+from secftp.url import is_url, parse_url
 
-_POSITIONALS: Final = "<filename> <host>:<port> <cipher> [key]"
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from secftp.url import Endpoint, Url
+
+HELP_COLUMNS: Final = 80
+URL_HELP: Final = "secftp://[name@]host[:port]/path"
+CIPHERS: Final = ("none", "aes128", "aes256")
+CHECKSUMS: Final = ("xxh128", "sha256", "blake3", "md5")
+DEFAULT_CIPHER: Final = "aes256"
+DEFAULT_TIMEOUT: Final = "60"
+USE_DEFAULT: Final = "Leave it out to use the default."
+
+# All options of all commands that take a value: the search for the command must not take a value for it.
+VALUED: Final = frozenset(
+    (
+        "-i", "--input", "-o", "--output", "--checksum", "--file", "--key-file", "--name", "--timeout", "--cipher",
+        "--include", "--exclude", "--limit-rate", "--limit", "--bwlimit", "--bandwidth", "--retries", "--progress",
+    )
+)  # fmt: skip
 
 
-class TransferOptions(NamedTuple):
-    """What `read` and `write` are to do. `local` is -o or -i: a name, `-`, or None when it was not given."""
+class CommandParser(StrictParser):
+    """The parser of one command; `usage` is its usage line without the program and the command."""
 
-    verb: str
-    filename: str
+    def __init__(self, command: str, *, usage: str, description: str, epilog: str) -> None:
+        super().__init__(
+            prog=f"secftp {command}",
+            usage=f"secftp {command} {usage}",  # argparse would compute it anew for each intermixed parse
+            description=description,
+            epilog=epilog,
+            allow_abbrev=False,
+            formatter_class=_formatter,
+        )
+
+    def print_help(self, _file: object = None) -> None:
+        """Print the help to standard output; a failure is reported like any other."""
+        print_output(self.format_help())
+
+    def error(self, message: str) -> NoReturn:
+        """Raise instead of exiting. `message` may repeat an argument after its first colon, so that part is dropped."""
+        subject, _, problem = message.partition(": ")
+        if subject == "the following arguments are required":
+            sentence = f"Required arguments are missing: {problem}."
+        elif subject.startswith("argument "):
+            option = subject.removeprefix("argument ")
+            is_missing = problem.startswith("expected")
+            sentence = f"{option} requires a value." if is_missing else f"{option} does not take a value."
+        else:
+            sentence = "The arguments are invalid."
+        raise UsageError(sentence, hint=self._see_help())
+
+    def surplus(self, arguments: list[str]) -> NoReturn:
+        """Raise for unknown options and excess arguments; one may be a part of a key that contains a space."""
+        options = [argument for argument in arguments if argument.startswith("-")]
+        if not options:
+            raise UsageError("Too many arguments.", hint=f"Quote arguments that contain spaces. {self._see_help()}")
+        known = [flag for action in shown_options(self) for flag in action.option_strings]
+        similar = closest(options[0].partition("=")[0], known)
+        if similar:
+            raise UsageError("Unknown option.", hint=f"Did you mean {similar}? {self._see_help()}")
+        raise UsageError(
+            "Unknown option.",
+            hint=f"Put a name or a key that begins with a hyphen after all options and --. {self._see_help()}",
+        )
+
+    def _see_help(self) -> str:
+        return f"See {self.prog} --help."
+
+
+def closest(word: str, known: Iterable[str]) -> str:
+    """Return the one of the `known` words that resembles `word` most; empty if none does."""
+    from difflib import get_close_matches
+
+    return next(iter(get_close_matches(word, list(known), n=1)), "")
+
+
+def _formatter(prog: str) -> argparse.HelpFormatter:
+    # argparse creates one for every argument that is added. Without a width each would ask for the terminal's, through
+    # shutil and the compression libraries that it imports.
+    return argparse.RawDescriptionHelpFormatter(prog, max_help_position=26, width=HELP_COLUMNS)
+
+
+class ConnectionOptions(NamedTuple):
+    """The server, how to talk to it, and where the key comes from. `key` is one that was given on the command line."""
+
     endpoint: Endpoint
     cipher: str
-    key: str | None
     key_file: str | None
-    no_key: bool
-    local: str | None
-    no_clobber: bool
-    quiet: bool
+    anonymous: bool
     timeout: float
-    checksum: str
-
-    @property
-    def needs_key_for_none(self) -> bool:
-        """False: `read` and `write` with none and without a key are anonymous, as in the original; they say so."""
-        return False
+    key: str | None = None
 
     def __repr__(self) -> str:
-        return f"<options of secftp {self.verb}>"
+        return "<connection options>"  # without the key
 
 
-class KeygenOptions(NamedTuple):
-    """Where a new key goes; None for standard output."""
-
-    file: str | None
-
-
-def read_parser() -> Parser:
-    """The command line of `secftp read`."""
-    return _transfer_parser(
-        "read",
-        "Read a file of the server's to standard output.",
-        "examples:\n"
-        "  secftp read notes.txt host:8888 aes128\n"
-        "  secftp read backup/data.tar host:8888 aes256 --key-file KEY | tar x\n"
-        "  secftp read photo.jpg '[2001:db8::7]:8888' none --no-key -o photo.jpg\n",
-        ("-o --output", "write to FILE, which appears whole and verified or not at all"),
-        no_clobber="refuse if FILE is there already",
+def add_key_options(parser: CommandParser) -> None:
+    """Add the options about the key, and how long to wait."""
+    parser.add_argument(
+        "--key-file", metavar="FILE", help="read the key from FILE (default: from SECFTP_KEY, else prompt for it)"
+    )
+    add_option(
+        parser,
+        "--anonymous",
+        aliases=["--no-key"],
+        action="store_true",
+        help="use no key, for servers that allow anonymous clients",
+    )
+    parser.add_argument("--name", metavar="NAME", help="the key's name at the server, same as NAME@ before the host")
+    parser.add_argument("-q", "--quiet", action="store_true", help="print nothing but errors")
+    parser.add_argument(
+        "--timeout",
+        metavar="SECONDS",
+        default=DEFAULT_TIMEOUT,
+        help="give up when the server is silent for this long (default: 60)",
     )
 
 
-def parse_read(arguments: list[str]) -> TransferOptions:
-    """The options of `secftp read`; raises `UsageError`."""
-    values = read_parser().parse(arguments)
-    if values["no_clobber"] and values["output"] in (None, "-"):
-        raise UsageError("--no-clobber is about a file, and none is named.", hint="Name it with -o FILE.")
-    return _transfer_options("read", values, values.pop("output"))
-
-
-def write_parser() -> Parser:
-    """The command line of `secftp write`."""
-    return _transfer_parser(
-        "write",
-        "Write standard input to a file of the server's; it appears whole or not at all.",
-        "examples:\n"
-        "  secftp write notes.txt host:8888 aes128 < notes.txt\n"
-        "  pg_dump shop | secftp write backup/shop.sql host:8888 aes256 --key-file KEY\n"
-        "  secftp write photo.jpg '[2001:db8::7]:8888' aes128 -i photo.jpg\n",
-        ("-i --input", "read FILE instead of standard input"),
-        no_clobber="refuse if the server has the file already",
+def add_connection_options(parser: CommandParser) -> None:
+    """Add the options of every command that takes URLs."""
+    parser.add_argument(
+        "--cipher",
+        metavar="CIPHER",
+        default=DEFAULT_CIPHER,
+        help="aes256 (the default), aes128, or none (no encryption)",
     )
+    add_key_options(parser)
 
 
-def parse_write(arguments: list[str]) -> TransferOptions:
-    """The options of `secftp write`; raises `UsageError`."""
-    values = write_parser().parse(arguments)
-    return _transfer_options("write", values, values.pop("input"))
+def add_checksum_option(parser: CommandParser, default: str) -> None:
+    """Add the choice of a digest."""
+    others = ", ".join(kind for kind in CHECKSUMS if kind != default)
+    parser.add_argument("--checksum", metavar="KIND", default=default, help=f"{default} (the default), {others}")
 
 
-def keygen_parser() -> Parser:
-    """The command line of `secftp keygen`."""
-    parser = Parser(
-        "keygen",
-        usage="[options]",
-        description="Print a new key that is made to be read aloud and typed, or make a key file.",
-        epilog="examples:\n  secftp keygen\n  secftp keygen --file ~/.secftp.key\n",
-    )
-    add_option(parser, "--file", "FILE", "make FILE, readable by you alone, with a new key; never replaces one")
-    return parser
+def add_no_overwrite_option(parser: CommandParser, text: str) -> None:
+    """Add --no-overwrite."""
+    add_option(parser, "-n", "--no-overwrite", aliases=["--no-clobber"], action="store_true", help=text)
 
 
-def parse_keygen(arguments: list[str]) -> KeygenOptions:
-    """The options of `secftp keygen`; raises `UsageError`."""
-    return KeygenOptions(**keygen_parser().parse(arguments))
+def add_urls(parser: CommandParser, metavar: str = "URL") -> None:
+    """Add the operands of a command that takes any number of URLs."""
+    parser.add_argument("urls", nargs="+", metavar=metavar, help=URL_HELP)
 
 
-def _transfer_parser(verb: str, description: str, epilog: str, local: tuple[str, str], *, no_clobber: str) -> Parser:
-    """The parser of read or write; `local` is the option for the file at this end, and its help."""
-    parser = Parser(verb, usage=f"[options] {_POSITIONALS}", description=description, epilog=epilog)
-    parser.add_argument("filename", help="the file's name beneath the folder that the server serves")
-    parser.add_argument("endpoint", metavar="host:port", help="the server: a name, an IPv4 address or [IPv6]")
-    parser.add_argument("cipher", help="none, aes128 or aes256; none can be read on the way, but not changed")
-    parser.add_argument("key", nargs="?", help="the key; other users of this machine can see it here")
-    add_option(parser, local[0], "FILE", local[1])
-    parser.add_argument("-n", "--no-clobber", action="store_true", help=no_clobber)
-    add_key(parser)
-    add_checksum(parser, CHECKSUMS[0])
-    return parser
+def take_connection(values: dict[str, Any], texts: Sequence[str]) -> tuple[ConnectionOptions, tuple[Url, ...]]:
+    """Return the connection to the server of the URLs, and the URLs; removes what it uses from `values`.
+
+    Raises `UsageError` also for URLs of different servers, `NameRefused` as `parse_url` does.
+    """
+    urls = tuple(parse_url(typed(text)) for text in texts)
+    if len({url.endpoint for url in urls}) > 1:
+        raise UsageError("The URLs do not all name the same server and key.", hint="Use one command for each.")
+    cipher, key_file, anonymous = values.pop("cipher"), values.pop("key_file"), values.pop("anonymous")
+    one_of(CIPHERS, cipher, "--cipher", USE_DEFAULT)
+    if key_file is not None and anonymous:
+        raise UsageError("--key-file and --anonymous are mutually exclusive.", hint="Leave one of them out.")
+    endpoint = named(urls[0].endpoint, values.pop("name"))
+    return ConnectionOptions(endpoint, cipher, key_file, anonymous, seconds(values.pop("timeout"))), urls
 
 
-def _transfer_options(verb: str, values: dict[str, Any], local: str | None) -> TransferOptions:
-    values["endpoint"] = named(parse_endpoint(typed(values["endpoint"])), values.pop("name"))
-    values["timeout"] = seconds(values["timeout"])
-    # What is no cipher is not repeated: it is the key, if it was the cipher that was forgotten.
-    one_of(CIPHERS, values["cipher"], "The cipher", f"The order is {_POSITIONALS}.")
-    one_of(CHECKSUMS, values["checksum"], "--checksum", "Leave it out if in doubt.")
-    options = TransferOptions(verb=verb, local=local, **values)
-    if sum((options.key is not None, options.key_file is not None, options.no_key)) > 1:
-        raise UsageError(
-            "Of [key], --key-file and --no-key only one can be meant.",
-            hint="A key file is the safest: no other user of this machine sees it.",
-        )
-    return options
+def local_name(text: str, command: str) -> str:
+    """Return the name of a local file. Raises `UsageError` for a URL and for an empty name."""
+    if is_url(text):
+        raise UsageError("Expected a local file, not a URL.", hint=f"See secftp {command} --help for the order.")
+    if not text:
+        raise UsageError("The name of the local file is empty.", hint="Use . for the current directory.")
+    return text
+
+
+def named(endpoint: Endpoint, name: str | None) -> Endpoint:
+    """Return the endpoint with the key name of --name. Raises `UsageError` if it already has a different one."""
+    if name is None:
+        return endpoint
+    name = typed(name)
+    if endpoint.name and endpoint.name != name:
+        raise UsageError("Two different key names were given.", hint="Use either --name or NAME@ before the host.")
+    return endpoint._replace(name=name)
+
+
+def one_of(known: tuple[str, ...], value: str, subject: str, hint: str) -> str:
+    """Return `value` if it is one of the `known`. The error does not repeat it, as it may be a key."""
+    if value not in known:
+        raise UsageError(f"{subject} must be {', '.join(known[:-1])} or {known[-1]}.", hint=hint)
+    return value
+
+
+def checked_checksum(value: str) -> str:
+    """Return the value of --checksum. Raises `UsageError`."""
+    return one_of(CHECKSUMS, value, "--checksum", USE_DEFAULT)
+
+
+def seconds(text: str) -> float:
+    """Return the value of --timeout: more than 0, and finite. Raises `UsageError`."""
+    number = parse_seconds(text)
+    if number is None:
+        raise UsageError("--timeout must be a number of seconds greater than 0.", hint="For example --timeout 10.")
+    return number

@@ -1,13 +1,13 @@
-"""Signals that end the client, wherever in the main thread it waits.
+"""Signal handling that ends the client wherever its main thread blocks.
 
-Python runs a signal's handler between two instructions of the main thread. A signal that comes after Python has looked
-for one, and before the system call that waits has begun, is noted, but the wait has not heard of it: a read of a
-terminal, a poll, a pause, the join of a thread would last as long as if nothing had come. So the C part of Python's
-handler writes a byte to a pipe (`signal.set_wakeup_fd`), and a thread sees to it that the wait ends: as long as the
-byte is there, no handler has run, and the thread interrupts the main thread by a signal of its own. Python's calls then
-look for signals again (PEP 475).
+Python runs signal handlers between two bytecode instructions of the main thread. A signal that arrives after Python has
+checked for one and before the blocking system call begins is recorded, but does not interrupt the call: reading a
+terminal, polling, sleeping or joining a thread would last as long as if there had been no signal. So the C part of
+Python's handler writes a byte to a pipe (`signal.set_wakeup_fd`), and a thread ends the wait: as long as the byte is
+unread, no handler has run, and the thread interrupts the main thread with another signal. Python's calls then check for
+signals again (PEP 475).
 
-For a program that has its process for itself. Nothing of this is done for `main(arguments)` or the Python interface.
+Only for a program that owns its process; `main(arguments)` and the Python API leave signals alone.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
     from types import FrameType
 
 STOPPING: Final = {signal.SIGTERM: "Terminated", signal.SIGHUP: "Hung up"}
-# Ignored by default, so that one too many does no harm.
+# Ignored by default, so that a superfluous one does no harm.
 _NUDGE: Final = signal.SIGURG
-# Seconds that a handler may take to run before the main thread is interrupted; twice as long each time.
+# Seconds that a handler may take to run before the main thread is interrupted; doubled each time.
 _FIRST_NUDGE: Final = 0.01
 _LAST_NUDGE: Final = 0.5
 
 
 class Stopped(KeyboardInterrupt):
-    """A signal asked this process to end; it takes the way that Ctrl-C takes, past all that must be cleaned up."""
+    """A signal asked this process to end; it propagates like Ctrl-C, so that everything is cleaned up."""
 
     def __init__(self, number: int) -> None:
         super().__init__()
@@ -48,7 +48,7 @@ class Interruptions:
             os.set_blocking(descriptor, False)
 
     def begin(self) -> None:
-        """Take over what the process was not started to ignore; nohup means it."""
+        """Handle the signals, except those that the process was started to ignore, as by nohup."""
         signal.signal(_NUDGE, self._handle_nudge)
         signal.set_wakeup_fd(self._arrived, warn_on_full_buffer=False)
         for number, usual in (
@@ -57,11 +57,11 @@ class Interruptions:
         ):
             if signal.getsignal(number) == usual:
                 signal.signal(number, self._handle)
-        # Of the low-level kind: the start of every command waits for no thread, and its end neither.
+        # A low-level thread: neither the start nor the end of a command waits for it.
         _thread.start_new_thread(self._watch, (_thread.get_ident(),))
 
     def end(self) -> None:
-        """All is said and cleaned up; an impatient second Ctrl-C would only make Python show where it was."""
+        """Ignore signals after the cleanup; a second Ctrl-C would only make Python print a traceback."""
         for number in (signal.SIGINT, *STOPPING):
             signal.signal(number, signal.SIG_IGN)
         signal.set_wakeup_fd(-1)
@@ -76,7 +76,7 @@ class Interruptions:
         self._forget()
 
     def _forget(self) -> None:
-        """A handler runs, and with it, in the order of their numbers, those of all signals that have come."""
+        """Empty the pipe: with this handler those of all signals that have arrived are run."""
         with contextlib.suppress(BlockingIOError):
             os.read(self._waiting, 4096)
 

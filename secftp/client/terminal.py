@@ -1,9 +1,9 @@
-"""The client's words: everything that it ever shows to people is written here.
+"""All text output of the client.
 
-The words of a transfer are the original's. All of it goes to standard error, since standard output carries files; only
-what was asked for by itself (help, versions, a new key) goes there. Text that came from elsewhere is escaped in here,
-at the last moment, whatever was done to it before. What must never happen: that a key is shown (none gets here but a
-new one), or that a terminal which can't be written to ends a transfer.
+The messages of a transfer are those of the original system. They go to standard error, since standard output carries
+files; only what was asked for (help, versions, a new key) goes to standard output. Foreign text is escaped here, at the
+last moment, whatever was done to it before. Invariants: no key is shown (except a new one), and a terminal that can't
+be written to never ends a transfer.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import os
 import sys
 from typing import TYPE_CHECKING, Final
 
-from secftp.client.hints import hint_for
-from secftp.client.progress import Bar
+from secftp.client.failures import hint_for
+from secftp.client.progress_bar import Bar
 from secftp.errors import (
     ExitCode,
     InputOutputError,
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import TracebackType
 
-    from secftp.client.as_json import Value
-    from secftp.client.options import TransferOptions
+    from secftp.json_lines import Value
+    from secftp.url import Endpoint
 
 STANDARD_OUTPUT: Final = 1
 STANDARD_ERROR: Final = 2
@@ -39,95 +39,96 @@ _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 class Terminal:
-    """Whoever watches. `quiet` leaves nothing but errors.
+    """Standard error, as text or as JSON Lines. `quiet`: errors only.
 
-    `programs`: standard error is read by a program, and gets JSON. `arguments`: the command line, for those who repeat
-    it. `standing`: where an interrupted verb stands, and the command that goes on. `bar`: what is cleared away before
+    `json`: standard error is read by a program. `arguments`: the command line, to be repeated in a resume command.
+    `status`, `resume`: for an interruption: what is complete, and the command that resumes. `bar`: is erased before
     anything else is written.
     """
 
     def __init__(self, *, quiet: bool = False) -> None:
         self.quiet = quiet
-        self.programs = False
+        self.json = False
         self.arguments: list[str] = []
-        self.standing = ("", "")
+        self.status = ""
+        self.resume = ""
         self.bar: Bar | None = None
 
     def print(self, text: str) -> None:
-        """Write what was asked for to standard output; raises as `print_output` does."""
+        """Write to standard output; raises as `print_output` does."""
         print_output(text + "\n")
 
-    def starting(self, options: TransferOptions, *, keyed: bool) -> None:
-        """Tell what was understood."""
+    def starting(self, command: str, endpoint: Endpoint, filename: str, cipher: str, *, keyed: bool) -> None:
+        """Repeat the arguments as they were understood, without the key."""
         self.say(
             "Client starting. Arguments:\n"
-            f"  host: {escape(options.endpoint.host)}\n"
-            f"  port: {options.endpoint.port}\n"
-            f"  command: {options.verb}\n"
-            f"  filename: {escape(typed(options.filename))}\n"
-            f"  cipher: {options.cipher}\n"
+            f"  host: {escape(endpoint.host)}\n"
+            f"  port: {endpoint.port}\n"
+            f"  command: {command}\n"
+            f"  filename: {escape(typed(filename))}\n"
+            f"  cipher: {cipher}\n"
             f"  key: {'(hidden)' if keyed else 'none (anonymous)'}"
         )
 
     def key_is_visible(self) -> None:
-        """Tell that a key on the command line is no secret on this machine."""
-        self.say("Note: other users of this machine can see a key on the command line; --key-file hides it.")
+        """Warn about a key on the command line."""
+        self.say("Note: other users of this machine can see a key on the command line; use --key-file to hide it.")
 
     def unprotected(self) -> None:
-        """Tell, quiet or not, that the session has no protection, which nothing on the command line asked for."""
-        if not self.programs:
+        """Warn, even with --quiet, that the session has no protection although no option asked for that."""
+        if not self.json:
             self._write(
                 "Warning: no key was given, so this session is neither authenticated nor encrypted; "
-                "--no-key says that this is meant.\n"
+                "--anonymous suppresses this warning.\n"
             )
 
     def receiving(self) -> None:
-        """Tell that the server has let us in and the file comes."""
+        """Say that the session is open and the file is being received."""
         self.say("Receiving file...")
 
     def sending(self) -> None:
-        """Tell that the server has let us in and the file goes."""
+        """Say that the session is open and the file is being sent."""
         self.say("Sending file...")
 
     def confirmed(self, digest: bytes) -> None:
-        """Tell that the file stands, whole and verified."""
+        """Say that the file is complete and verified."""
         self.say(f"File confirmed, checksum: {digest.hex()}")
 
     def key_file_made(self, path: str) -> None:
-        """Tell where the new key is."""
-        self.say(f"A new key is in {escape(typed(path))}. Copy the file, in secret, to whoever shall have the key.")
+        """Say where the new key is."""
+        self.say(f"The new key is in {escape(typed(path))}. Copy this file secretly to the other users of the key.")
 
-    def noted(self, text: str) -> None:
-        """Tell, in a line that is escaped already, of what is no failure."""
+    def note(self, text: str) -> None:
+        """Say something that is not a failure; `text` is escaped already."""
         self.say(f"Note: {text}")
 
     def retrying(self, problem: SecftpError, pause: float, attempt: int, attempts: int) -> None:
-        """Tell that the connection is going to be made anew."""
-        self.say(f"{_guarded(str(problem))} Trying again in {format_duration(pause)} ({attempt} of {attempts}).")
+        """Say that there will be another connection."""
+        self.say(f"{_guarded(str(problem))} Retrying in {format_duration(pause)} ({attempt} of {attempts}).")
 
     def waiting(self) -> None:
-        """Tell that the server has not answered the handshake yet, and what that may come from."""
+        """Say that the server has not answered the handshake yet, and why that may be."""
         sentence = (
             "Waiting for the server to answer the handshake. It delays its answers after wrong keys from this address, "
             "or when it is busy or being restarted."
         )
-        if self.programs:
+        if self.json:
             self.event({"event": "waiting", "message": sentence})
         else:
             self.say(sentence)
 
     @property
     def shows_bars(self) -> bool:
-        """Whether somebody could see a bar."""
-        return not self.quiet and not self.programs and os.isatty(STANDARD_ERROR)
+        """Return whether a progress bar would be visible."""
+        return not self.quiet and not self.json and os.isatty(STANDARD_ERROR)
 
     def progress(self, *, wanted: bool) -> Bar:
-        """A bar to watch a transfer by; it stays hidden unless it is wanted and somebody can see it."""
+        """Return a bar for a transfer; it stays hidden unless it is wanted and would be visible."""
         self.bar = Bar(self.draw, hidden=not wanted or not self.shows_bars)
         return self.bar
 
     def draw(self, text: str) -> None:
-        """Write for a bar."""
+        """Write as it is, for a bar."""
         try:
             sys.stderr.write(text)
             sys.stderr.flush()
@@ -139,62 +140,66 @@ class Terminal:
     # --- how it ends --------------------------------------------------------------------------------------------------
 
     def complain(self, problem: SecftpError) -> None:
-        """Tell what went wrong and what to do about it. Quiet or not, this is always shown."""
+        """Report the error that ends the command, with its hint, even with --quiet."""
         self._end(str(problem), problem.hint or hint_for(problem), problem.exit_code)
 
     def failed(self, problem: SecftpError) -> None:
-        """Tell of one failure among others, in a line."""
+        """Report one failure among others, in a line."""
         message = _guarded(str(problem))
-        if self.programs:
+        if self.json:
             self.event({"event": "failed", "message": message, "exit_code": int(problem.exit_code)})
         else:
             self._write(f"secftp: {message}\n")
 
-    def reader_gone(self) -> None:
-        """Tell that standard output has no reader any more."""
-        self._end("Whoever read the output went away before its end.", "", ExitCode.BROKEN_PIPE)
+    def output_closed(self) -> None:
+        """Report that standard output has no reader any more."""
+        self._end("Standard output was closed by its reader.", "", ExitCode.BROKEN_PIPE)
 
     def stopped(self, reason: str, code: int) -> None:
-        """Tell that somebody ended this process, and how to go on if there is a way."""
-        complete, command = self.standing
-        if self.programs:
+        """Report a signal that ended the command, and how to resume if that is possible."""
+        if self.json:
             self.event(
-                {"event": "interrupted", "reason": reason, "complete": complete, "resume": command, "exit_code": code}
+                {
+                    "event": "interrupted",
+                    "reason": reason,
+                    "complete": self.status,
+                    "resume": self.resume,
+                    "exit_code": code,
+                }
             )
             return
-        self._write(f"secftp: {reason}.{' ' if complete else ''}{complete}\n")
-        if command:
-            self._write(f"  hint: To go on: {_guarded(command)}\n")
+        self._write(f"secftp: {reason}.{' ' if self.status else ''}{self.status}\n")
+        if self.resume:
+            self._write(f"  hint: To go on: {_guarded(self.resume)}\n")
 
     def bug(self, problem: Exception) -> None:
-        """Tell of an error that should not be possible. Its own text is not shown, for nobody knows what it holds."""
+        """Report an unexpected exception, without its text, which may contain anything."""
         self._end(
-            f"Something went wrong that secftp did not foresee ({type(problem).__name__} {_origin(problem)}).",
-            "This is a mistake in secftp. Please report this line, and what you did.",
+            f"Internal error ({type(problem).__name__} {_origin(problem)}).",
+            "This is a bug in secftp. Please report this line, and what you did.",
             ExitCode.FAILED,
         )
 
     def event(self, fields: dict[str, Value]) -> None:
-        """Tell a program."""
-        from secftp.client.as_json import line
+        """Write an object as a line."""
+        from secftp.json_lines import line
 
         self._write(line(fields))
 
     def say(self, text: str) -> None:
-        """Tell people, unless they want to hear nothing."""
-        if not self.quiet and not self.programs:
+        """Write a line, unless --quiet or JSON was asked for."""
+        if not self.quiet and not self.json:
             self._write(text + "\n")
 
     def _end(self, sentence: str, hint: str, code: int) -> None:
-        """The last words."""
-        if self.programs:
+        if self.json:
             fields: dict[str, Value] = {"event": "error", "message": _guarded(sentence), "hint": _guarded(hint)}
             self.event(fields | {"exit_code": int(code)})
         else:
             self._write(f"secftp: {_guarded(sentence)}\n" + (f"  hint: {_guarded(hint)}\n" if hint else ""))
 
     def clear(self) -> None:
-        """Take the bar away, if there is one, so that something else can be written."""
+        """Erase the bar, if there is one, before something else is written."""
         if self.bar is not None:
             self.bar.clear()
 
@@ -204,28 +209,29 @@ class Terminal:
 
 
 def print_output(text: str) -> None:
-    """Write to standard output at once, while a failure can still be told.
+    """Write to standard output at once, while a failure can still be reported.
 
-    A reader who is gone is a BrokenPipeError. Raises `UsageError` if it is closed, `InputOutputError` for all else.
+    Raises `BrokenPipeError` if there is no reader, `UsageError` if it is closed, and else `NoSpace` or
+    `InputOutputError`.
     """
     if sys.stdout is None:
-        raise UsageError("Standard output is closed.", hint="Open it, or send it to a file.")
-    with _told():
+        raise UsageError("Standard output is closed.", hint="Open it, or redirect it to a file.")
+    with _output_errors():
         sys.stdout.write(text)
         sys.stdout.flush()
 
 
 def print_bytes(data: bytes) -> None:
-    """Write to standard output what is no text, such as names as they are; raises as `print_output` does."""
+    """Write bytes, such as unescaped names, to standard output; raises as `print_output` does."""
     print_output("")
-    with _told():
+    with _output_errors():
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
 
 
 @contextlib.contextmanager
-def _told() -> Iterator[None]:
-    """In its block a failure of standard output is a sentence; that nobody reads it stays a BrokenPipeError."""
+def _output_errors() -> Iterator[None]:
+    """Convert the errors of standard output, except a BrokenPipeError."""
     try:
         yield
     except BrokenPipeError:
@@ -238,7 +244,7 @@ def _told() -> Iterator[None]:
 
 
 def discard(descriptor: int) -> None:
-    """Let what is written there from now on vanish, so that Python's own flush at the end finds nothing to report."""
+    """Redirect a descriptor to /dev/null, so that Python's own flush at exit has nothing to report."""
     null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
     if null != descriptor:
         os.dup2(null, descriptor)
@@ -246,12 +252,12 @@ def discard(descriptor: int) -> None:
 
 
 def _guarded(sentence: str) -> str:
-    """A sentence in which names stand, escaped or not: escaping, but not the backslashes of escapes that are there."""
+    """Escape a sentence that may contain names, escaped or not; the backslashes of existing escapes stay."""
     return "\\".join(map(escape, sentence.split("\\")))
 
 
 def _origin(problem: Exception) -> str:
-    """Where an exception was raised: file and line."""
+    """Return where an exception was raised: file and line."""
     trace: TracebackType | None = problem.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next

@@ -60,8 +60,8 @@ class ServerParser(StrictParser):
         """Raise for arguments that are not wanted; a key may be among them."""
         if any(argument.startswith("-") for argument in arguments):
             hint = f"A key that begins with a hyphen goes after all options and --. {SEE_HELP}"
-            raise UsageError("There is no such option.", hint=hint)
-        raise UsageError("There are too many arguments.", hint=SEE_HELP)
+            raise UsageError("Unknown option.", hint=hint)
+        raise UsageError("Too many arguments.", hint=SEE_HELP)
 
 
 def make_parser(*, only_given: bool = False) -> ServerParser:

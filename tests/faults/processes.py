@@ -27,7 +27,7 @@ _CALL = re.compile(r"^(\d+) +(\w+)\(")
 NURSERY = """
 import ctypes, json, os, sys
 from secftp.client import __main__ as client
-import secftp.client.copy_files, secftp.copy, secftp.session, secftp.storage.local, secftp.keys
+import secftp.client.copying, secftp.copy, secftp.session, secftp.storage.local, secftp.keys
 for line in sys.stdin:
     order = json.loads(line)
     if "arguments" in order:

@@ -91,7 +91,7 @@ MUTANTS = [
     mutant("unseen-is-left-out", "secftp/storage/scan.py", "        return _Seen(name, None, is_folder=False, problem=problem)\n", "        return None\n", UNSEEN),
     mutant("unseen-without-a-reason", "secftp/storage/scan.py", "yield Scanned((*below, seen.name), seen.info, seen.problem)", "yield Scanned((*below, seen.name), seen.info)", UNSEEN),
     mutant("unseen-without-a-code-is-fine", "secftp/messages/errors.py", "    if listed.code is None and listed.kind is not None:\n", "    if listed.code is None:\n", UNSEEN),
-    mutant("unseen-is-missing-there", "secftp/client/verify.py", "if _UNKNOWN in (mine, other):", "if mine == _UNKNOWN:", UNSEEN + "::test_verify_does_not_call_missing_what_one_side_can_not_look_at"),
+    mutant("unseen-is-missing-there", "secftp/client/comparison.py", "if _UNKNOWN in (mine, other):", "if mine == _UNKNOWN:", UNSEEN + "::test_verify_does_not_call_missing_what_one_side_can_not_look_at"),
     mutant("unseen-is-an-empty-file", "secftp/api/entries.py", "None if listed.kind is None else stat_of(listed)", "stat_of(listed)", UNSEEN),
     mutant("room-unknown-is-none", "secftp/storage/room.py", "if status.f_blocks else None\n", "\n", "tests/test_server_quota.py::test_blocks_and_files_of_which_there_are_none_in_all_are_not_told"),
     mutant("broken-listing-is-not-fetched", "secftp/copy/walk.py", "exception_for(received.code, folder.name, received.reason), folder.entries())", "exception_for(received.code, folder.name, received.reason))", UNSEEN),
@@ -103,7 +103,7 @@ MUTANTS = [
     mutant("small-unsized-is-empty", "secftp/storage/small.py", "if not data or len(data) < size:", "if len(data) < size:", UNSIZED),
     mutant("packed-unsized-is-empty", "secftp/storage/outgoing.py", "if len(data) < size or not size:", "if len(data) < size:", UNSIZED),
     mutant("unsized-without-a-bound", "secftp/storage/unsized.py", "            if len(data) > MAX_UNSIZED:\n", "            if len(data) < 0:\n", UNSIZED),
-    mutant("verify-trusts-a-size-of-nothing", "secftp/client/verify.py", "        return other > _PAGE and self._is_empty(path)\n", "        return True\n", UNSIZED),
+    mutant("verify-trusts-a-size-of-nothing", "secftp/client/comparison.py", "        return other > _PAGE and self._is_empty(path)\n", "        return True\n", UNSIZED),
     mutant("update-trusts-a-size-of-nothing", "secftp/copy/asking.py", "            and (info.size or _is_empty(step))\n", "", UNSIZED),
     # --- who may do what ---
     mutant("anonymous-without-leave", "secftp/server/access.py", "return self._everybody or Status.MODE", "return self._everybody or self._grants[\"\"]", ACCESS, SESSION),

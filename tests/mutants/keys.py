@@ -12,11 +12,11 @@ ANONYMOUS = "tests/test_client_anonymous.py"
 GIVEN = "tests/test_keys_given.py"
 
 MUTANTS: list[Mutant] = [
-    mutant("none-without-a-key-is-anonymous", CHOICE, "    if options.needs_key_for_none and not options.no_key:\n", "    if options.needs_key_for_none and options.no_key is None:\n", ANONYMOUS),
-    mutant("empty-variable-is-anonymous", CHOICE, "    if text is not None and not options.no_key:\n", "    if text and not options.no_key:\n", ANONYMOUS),
+    mutant("none-without-a-key-is-anonymous", CHOICE, "    if not none_is_anonymous and not options.anonymous:\n", "    if not none_is_anonymous and options.anonymous is None:\n", ANONYMOUS),
+    mutant("empty-variable-is-anonymous", CHOICE, "    if text is not None and not options.anonymous:\n", "    if text and not options.anonymous:\n", ANONYMOUS),
     mutant("empty-key-file-name-is-anonymous", CHOICE, "    if options.key_file is not None:\n", "    if options.key_file:\n", ANONYMOUS),
-    mutant("unprotected-without-a-word", "secftp/client/read_write.py", "    if obtain is None and not options.no_key:\n", "    if obtain is None and options.no_key is None:\n", ANONYMOUS),
-    mutant("unprotected-and-quiet", "secftp/client/terminal.py", "        if not self.programs:\n            self._write(\n", "        if not self.programs and not self.quiet:\n            self._write(\n", ANONYMOUS),
+    mutant("unprotected-without-a-word", "secftp/client/positional.py", "    if obtain is None and not connection.anonymous:\n", "    if obtain is None and connection.anonymous is None:\n", ANONYMOUS),
+    mutant("unprotected-and-quiet", "secftp/client/terminal.py", "        if not self.json:\n            self._write(\n", "        if not self.json and not self.quiet:\n            self._write(\n", ANONYMOUS),
     mutant("anonymous-by-any-word", CREDENTIALS, "    if not isinstance(value, bool):\n        raise UsageError(f\"{name} must be True or False, not {type(value).__name__}.\")\n    return value\n", "    return bool(value)\n", ANONYMOUS),
     mutant("anonymous-beside-a-key", CREDENTIALS, "    if given > 1:\n", "    if given > 2:\n", ANONYMOUS, "tests/test_api_errors.py"),
     mutant("empty-key-is-none-given", CREDENTIALS, "    given = (key is not None) + ", "    given = bool(key) + ", ANONYMOUS, "tests/test_api_errors.py"),

@@ -1,4 +1,4 @@
-"""How far a copy is: the counts that whoever watches it needs, from what it tells."""
+"""What both reports of a copy have in common: counters, and what is said about the files that failed."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import time
 from typing import TYPE_CHECKING
 
 from secftp.copy import NullListener, Summary
-from secftp.text import format_size, path_text, show_path
+from secftp.text import count_files, format_size, path_text, show_path
 
 if TYPE_CHECKING:
     from secftp.errors import FileError
 
 
-class Counts(NullListener):
-    """A watcher that counts; what is to be shown, and where, is its subclasses' business.
+class CopyReport(NullListener):
+    """A listener that counts; subclasses decide what is shown, and where.
 
-    `files`, `bytes`: planned; None and 0 unless a subclass asks for a plan, which takes time, and has got it.
-    `done_bytes` are through or were there already, `moved_bytes` went over the connection since `began` (by the
-    monotonic clock). `name`, `size`, `name_done`: of the file that was started last.
+    `files`, `bytes`: planned; None and 0 unless a subclass asks for a plan, which takes time, and has received it.
+    `done_bytes` are transferred or were there already, `moved_bytes` went over the connection since `began` (monotonic
+    clock). `name`, `size`, `name_done`: of the file that was started last.
     """
 
     def __init__(self) -> None:
@@ -34,19 +34,19 @@ class Counts(NullListener):
         self.summary = Summary()
 
     def started(self, name: bytes, size: int, /) -> None:
-        """Take note of the file that is under way."""
+        """Note the current file."""
         if not self.began:
             self.began = time.monotonic()
         self.name, self.size, self.name_done = name, size, 0
 
     def moved(self, nbytes: int, /) -> None:
-        """Count."""
+        """Count bytes."""
         self.moved_bytes += nbytes
         self.done_bytes += nbytes
         self.name_done += nbytes
 
     def resumed(self, name: bytes, nbytes: int, /) -> None:
-        """Count what needs not be moved."""
+        """Count bytes that need not be transferred."""
         self.done_bytes += nbytes
         if name == self.name:
             self.name_done += nbytes
@@ -56,7 +56,7 @@ class Counts(NullListener):
         self.done_files += 1
 
     def skipped(self, _name: bytes, reason: str, /) -> None:
-        """Count by reason; there are a handful of them."""
+        """Count by reason; there are few of them."""
         self.reasons[reason] = self.reasons.get(reason, 0) + 1
 
     def ended(self, summary: Summary, /) -> None:
@@ -64,47 +64,41 @@ class Counts(NullListener):
         self.summary = summary
 
     def name_failure(self, name: bytes, error: FileError) -> FileError:
-        """The error with the whole name in its sentence: who raised it may know only a part of it, or none."""
+        """Return the error with the whole name in its message; where it was raised, only a part may be known."""
         whole = path_text(name)
         known = error.filename
         if known is None or not f"/{known}".endswith(f"/{whole}"):
             error.message = f"{show_path(name)}: {error.message}"
         return error
 
-    def not_kept(self) -> list[str]:
-        """What could not be kept of what was copied, a sentence each."""
+    def not_preserved(self) -> list[str]:
+        """Return a sentence for each kind of metadata that could not be preserved."""
         sentences, done = [], self.summary
         if done.special_bits:
-            sentences.append(f"setuid, setgid and sticky bits are never copied; {_names(done.special_bits)} had some.")
+            sentences.append(f"Setuid, setgid and sticky bits are never copied; {_names(done.special_bits)} had some.")
         if done.modes:
             sentences.append(
-                f"{_names(done.modes)} did not get all permissions: where they went there is a bound on them, or none."
+                f"{_names(done.modes)} did not get all permissions, which the target restricts or does not support."
             )
         if done.times:
             sentences.append(
-                f"The modification times of {_names(done.times)} can't be kept where they went, "
-                "and are the nearest that can."
+                f"The target can't store the modification times of {_names(done.times)} and has the nearest it can."
             )
         return sentences
 
     @property
     def is_partial(self) -> bool:
-        """Whether something was done, so that a failure beside it is one of a part."""
+        """Return whether something succeeded, so that a failure is that of a part."""
         return bool(self.summary.files or self.summary.skipped)
 
-    def standing(self) -> str:
-        """What is complete, as a sentence."""
+    def status(self) -> str:
+        """Return a sentence about what is complete."""
         if self.files is None:
-            return f"{count(self.done_files)} complete." if self.done_files else "Nothing is complete yet."
+            return f"{count_files(self.done_files)} complete." if self.done_files else "Nothing is complete yet."
         of = f"{format_size(max(self.done_bytes, 0))} of {format_size(self.bytes)}"
         if self.files == 1:
             return "The file is complete." if self.done_files else f"The file is not complete ({of})."
         return f"{self.done_files} of {self.files} files are complete ({of})."
-
-
-def count(files: int) -> str:
-    """`1 file`, `2 files`."""
-    return f"{files} {'file' if files == 1 else 'files'}"
 
 
 def _names(number: int) -> str:

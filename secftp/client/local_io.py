@@ -1,7 +1,7 @@
-"""The near end of a transfer: the file, pipe or terminal of whoever started it, as a source or a sink.
+"""The local end of a transfer: a file, a standard stream or a terminal, as a source or a sink.
 
-It is told apart from the far end by what its failures mean: they are this machine's and get its exit code. A sink that
-is a terminal takes text only; what could move its cursor or do worse must never get there unasked.
+Its failures are those of this machine and get its exit code. A terminal receives text only: control sequences must
+never get there unless that was asked for.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ if TYPE_CHECKING:
 
 STANDARD_INPUT: Final = 0
 STREAM: Final = "-"
-_SHOW_ANYWAY: Final = "Write it to a file with -o FILE or pass it on through a pipe; -o - shows it all the same."
+_SHOW_ANYWAY: Final = "Write it to a file with -o FILE or use a pipe; -o - shows it all the same."
 
-# Everything that a terminal obeys rather than shows: C0 without tab and the ends of lines, DEL, C1, and C1 as single
-# bytes (what `surrogateescape` makes of them) for terminals that take them so.
+# Everything that a terminal interprets: C0 without tab and line ends, DEL, C1, and C1 as single bytes (surrogate
+# escapes) for terminals that accept those.
 _CONTROL: Final = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\udc80-\udc9f]")
 
 
 def open_output(name: str | None, *, overwrite: bool, hint: str = _SHOW_ANYWAY) -> Sink:
-    """Where a file that is read goes: standard output for None and `-`, which also lets a terminal take anything.
+    """Return the sink for a download: standard output for None and `-`; with `-` even a terminal receives anything.
 
-    `hint` tells what else can be done with a file that a terminal does not get.
-    Raises `UsageError` when there is no standard output, and what `create_local_sink` raises.
+    `hint` is for a file that a terminal must not receive. Raises `UsageError` if there is no standard output, and what
+    `create_local_sink` raises.
     """
     if name is not None and name != STREAM:
-        with at_home():
+        with local_errors():
             return _LocalSink(create_local_sink(name, WriteOptions(overwrite)))
     if sys.__stdout__ is None:
         raise UsageError("Standard output is closed.", hint=hint)
@@ -47,27 +47,26 @@ def open_output(name: str | None, *, overwrite: bool, hint: str = _SHOW_ANYWAY) 
 
 
 def open_input(name: str | None, *, hint: str = "Name a file with -i FILE.") -> Source:
-    """Where a file that is written comes from: standard input for None and `-`, for None no terminal.
+    """Return the source of an upload: standard input for None and `-`; for None it must not be a terminal.
 
-    `hint` tells where else it can come from.
-    Raises `UsageError` for that and when there is no standard input, and what `open_local_source` raises.
+    `hint` is for a closed standard input. Raises `UsageError` for both, and what `open_local_source` raises.
     """
     if name is not None and name != STREAM:
-        with at_home():
+        with local_errors():
             return _LocalSource(open_local_source(name))
     if sys.__stdin__ is None:
         raise UsageError("Standard input is closed.", hint=hint)
     if name is None and os.isatty(STANDARD_INPUT):
         raise UsageError(
-            "Standard input is a terminal, and the file to send was not named.",
-            hint="Name it with -i FILE, or pipe something in; -i - takes what is typed.",
+            "Standard input is a terminal, and no file to send was given.",
+            hint="Name it with -i FILE, or use a pipe; -i - reads what is typed.",
         )
-    with at_home():
+    with local_errors():
         return _LocalSource(PipeSource(STANDARD_INPUT))
 
 
-class at_home:  # noqa: N801 - it is used like a function
-    """In its block, a file's failure is one of this machine's."""
+class local_errors:  # noqa: N801 - it is used like a function
+    """A context manager that marks a `FileError` as one of this machine's files."""
 
     __slots__ = ()
 
@@ -82,7 +81,7 @@ class at_home:  # noqa: N801 - it is used like a function
 
 
 class _LocalSink(SinkWrapper[Sink]):
-    """A sink at this end; `guard` sees everything before it is written."""
+    """A local sink; `guard` receives everything before it is written."""
 
     __slots__ = ("_guard",)
 
@@ -93,30 +92,30 @@ class _LocalSink(SinkWrapper[Sink]):
     def writev(self, buffers: Sequence[memoryview]) -> None:
         if self._guard is not None:
             self._guard(buffers)
-        with at_home():
+        with local_errors():
             self._inner.writev(buffers)
 
     def commit(self) -> FileInfo:
-        with at_home():
+        with local_errors():
             return self._inner.commit()
 
 
 class _LocalSource(SourceWrapper):
-    """A source at this end."""
+    """A local source."""
 
     __slots__ = ()
 
     def readv(self, buffers: Sequence[memoryview], offset: int) -> int:
-        with at_home():
+        with local_errors():
             return self._inner.readv(buffers, offset)
 
     def check_unchanged(self) -> None:
-        with at_home():
+        with local_errors():
             self._inner.check_unchanged()
 
 
 def _refuse_controls(hint: str) -> Callable[[Sequence[memoryview]], None]:
-    """A guard that raises `UsageError` for bytes that a terminal would obey; it knows text across batches."""
+    """Return a guard that raises `UsageError` for control characters; it decodes text across batches."""
     from codecs import getincrementaldecoder
 
     decoder = getincrementaldecoder("utf-8")("surrogateescape")

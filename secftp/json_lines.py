@@ -1,11 +1,12 @@
-"""JSON for programs: one object a line, in ASCII, so that nothing in it can move a terminal's cursor.
+"""JSON Lines output: one object a line, in ASCII, so that nothing in it can control a terminal.
 
-A name that is UTF-8 stands as its text, exactly. JSON has no bytes, so of any other name its field holds what can be
-shown of it, and a second field, `..._base64`, the bytes.
+A name that is valid UTF-8 is a string with exactly that text. JSON has no bytes, so for any other name its field holds
+an escaped form, and a second field, `..._base64`, the bytes.
 """
 
 from __future__ import annotations
 
+import base64
 import json
 from typing import TypeAlias
 
@@ -15,15 +16,13 @@ Value: TypeAlias = str | int | float | None
 
 
 def name_fields(key: str, name: bytes) -> dict[str, Value]:
-    """The field or the two fields of a name or a path."""
+    """Return the field, or the two fields, of a name or a path."""
     try:
         return {key: name.decode()}
     except UnicodeDecodeError:
-        import base64
-
         return {key: escape(name), f"{key}_base64": base64.b64encode(name).decode()}
 
 
 def line(fields: dict[str, Value]) -> str:
-    """The object, with a newline."""
+    """Return the object as a line with its newline."""
     return json.dumps(fields, separators=(", ", ": ")) + "\n"

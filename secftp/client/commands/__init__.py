@@ -1,0 +1,141 @@
+"""The commands of `secftp`: which one a command line means, and the help about all of them.
+
+Each command is a module here with the functions `parser`, `parse` and `run`; a new one is added to `COMMANDS` and
+`HELP`. Only the module of the command at hand is imported, and it imports the core only when it runs, so that help and
+usage errors are fast.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
+
+from secftp._version import __version__
+from secftp.client.options import VALUED, closest
+from secftp.errors import InstallationError, UsageError
+
+if TYPE_CHECKING:
+    from secftp.client.options import CommandParser
+    from secftp.client.terminal import Terminal
+
+COMMANDS: Final = (
+    "get", "put", "ls", "stat", "rm", "mv", "mkdir", "sum", "verify", "read", "write", "keygen", "completion",
+)  # fmt: skip
+HELP: Final = """\
+usage: secftp COMMAND [options] ...      (for details: secftp COMMAND --help)
+
+  get URL... [TARGET]   download files and directories; - is standard output
+  put FILE... URL       upload files and directories; - is standard input
+  ls, stat, sum URL...  list directories, show file status, print checksums
+  rm, mkdir URL...      remove files (-r: and directories), create directories
+  mv URL... URL         rename, or move into a directory
+  verify LOCAL URL      compare a file or a directory, and list differences
+  read, write           NAME HOST:PORT CIPHER [KEY]: one file, by a pipe
+  keygen, completion    generate a key; a script for bash, zsh or fish
+
+A URL is secftp://[name@]host[:port]/path, by default with the port 8888. The
+default cipher is aes256. The key is from --key-file, SECFTP_KEY or a prompt.
+
+  secftp put notes.txt photos secftp://host/backup/
+  secftp get --resume --retries 9 secftp://host/backup/huge.img .
+  pg_dump shop | secftp put - secftp://host/shop.sql
+  secftp write notes.txt host:8888 aes128 < notes.txt
+
+Exit codes: 0 success, 1 failure or differences, 2 usage, 3 unreachable, 4 key,
+5 timeout, 6 not found, 7 refused, 8 already exists, 9 no space, 10 checksum,
+11 connection lost, 12 protocol, 13 local file, 14 broken pipe, 15 server
+error, 16 installation, 128 and above: ended by a signal (130: Ctrl-C).
+"""
+_LISTED: Final = f"The commands are {', '.join(COMMANDS)}."
+
+
+class Command(Protocol):
+    """A module of this package. `run` gets what `parse` returns; its exit code is 0 if it returns None."""
+
+    def parser(self) -> CommandParser:
+        """Return the parser of the command line."""
+
+    def parse(self, arguments: list[str], /) -> Any:
+        """Return the options; raises `UsageError`."""
+
+    def run(self, options: Any, terminal: Terminal, /) -> int | None:
+        """Execute the command."""
+
+
+def load(name: str) -> Command:
+    """Import the module of a command."""
+    return cast("Command", import_module(f"{__name__}.{name}"))
+
+
+def run(arguments: list[str], terminal: Terminal) -> int:
+    """Execute a command line and return the exit code; raises what the command raises, and `UsageError`."""
+    terminal.json = wants_json(arguments)  # a usage error precedes the options
+    place = find_command(arguments)
+    before = arguments if place is None else arguments[:place]
+    if "-h" in before or "--help" in before:
+        terminal.print(HELP.rstrip("\n"))
+    elif "--version" in before:
+        _print_version(terminal)
+    elif place is None:
+        raise UsageError("No command was given.", hint=f"{_LISTED} See secftp --help.")
+    else:
+        command = _find(arguments[place])
+        terminal.arguments = arguments
+        options = command.parse(arguments[:place] + arguments[place + 1 :])
+        return command.run(options, terminal) or 0
+    return 0
+
+
+def wants_json(arguments: list[str]) -> bool:
+    """Return whether a command line, valid or not, has `--json`, or `json` as the last value of --progress."""
+    if "--" in arguments:
+        arguments = arguments[: arguments.index("--")]
+    kind = ""
+    for place, argument in enumerate(arguments):
+        if argument == "--progress":
+            kind = "".join(arguments[place + 1 : place + 2])
+        elif argument.startswith("--progress="):
+            kind = argument.partition("=")[2]
+    return kind == "json" or "--json" in arguments
+
+
+def find_command(arguments: list[str]) -> int | None:
+    """Return the index of the first argument that is neither an option nor the value of one."""
+    is_value = False
+    for place, argument in enumerate(arguments):
+        if is_value:
+            is_value = False
+        elif argument == "--":
+            return None
+        elif argument == "-" or not argument.startswith("-"):
+            return place
+        else:
+            is_value = _takes_next(argument)
+    return None
+
+
+def _takes_next(option: str) -> bool:
+    """Return whether the next argument is the value of `--name`, or of the last letter of `-xyz`."""
+    if option.startswith("--"):
+        return option in VALUED
+    valued = [f"-{letter}" in VALUED for letter in option[1:]]
+    return any(valued) and valued.index(True) == len(valued) - 1
+
+
+def _find(word: str) -> Command:
+    if word in COMMANDS:
+        return load(word)
+    similar = closest(word, COMMANDS)
+    # The word is not repeated: it may be a key in the wrong position.
+    hint = f"Did you mean {similar}? See secftp --help." if similar else f"{_LISTED} See secftp --help."
+    raise UsageError("Unknown command.", hint=hint)
+
+
+def _print_version(terminal: Terminal) -> None:
+    try:
+        from secftp.record import libcrypto_version
+    except InstallationError:
+        # The core is broken; a bug report needs the version of secftp all the same.
+        terminal.print(f"secftp {__version__}")
+        raise
+    terminal.print(f"secftp {__version__} ({libcrypto_version()})")

@@ -1,0 +1,78 @@
+"""`secftp get`: download files and directories."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, NamedTuple
+
+from secftp.client.copy_options import EVENTS, STREAM, TARGETS, CopySettings, add_copy_options, take_copy_options
+from secftp.client.options import CommandParser, local_name, take_connection
+from secftp.errors import UsageError
+from secftp.url import is_url
+
+if TYPE_CHECKING:
+    from secftp.client.terminal import Terminal
+    from secftp.url import Url
+
+
+class GetOptions(NamedTuple):
+    """What to download, and the target: a local name, or `-` for standard output."""
+
+    sources: tuple[Url, ...]
+    target: str
+    settings: CopySettings
+
+
+def parser() -> CommandParser:
+    """Return the parser of the command line."""
+    parser = CommandParser(
+        "get",
+        usage="[options] URL... [TARGET]",
+        description="Download files and directories. The default TARGET is the current directory.",
+        epilog=f"{TARGETS}\n"
+        "examples:\n"
+        "  secftp get secftp://host/notes.txt\n"
+        "  secftp get secftp://host/backup/data secftp://host/plan.pdf copies/\n"
+        "  secftp get secftp://host/data.tar - | tar x\n"
+        "  secftp get --resume --retries 20 secftp://host/huge.img /tmp/\n"
+        f"\n{EVENTS}",
+    )
+    parser.add_argument(
+        "operands", nargs="+", metavar="URL... [TARGET]", help="what to download; a local name, or - at the end"
+    )
+    add_copy_options(parser)
+    return parser
+
+
+def parse(arguments: list[str]) -> GetOptions:
+    """Return the options; raises `UsageError`, and `NameRefused` for an invalid path."""
+    values = parser().parse(arguments)
+    operands: list[str] = values.pop("operands")
+    target = os.curdir
+    if not is_url(operands[-1]) and len(operands) > 1:
+        target = local_name(operands.pop(), "get")
+    connection, urls = take_connection(values, operands)
+    if target == STREAM and len(urls) > 1:
+        raise UsageError("Only one file can go to standard output.", hint="Name one file, or a directory for all.")
+    settings = take_copy_options(values, connection, is_stream=target == STREAM, overwrites=target != STREAM)
+    return GetOptions(urls, target, settings)
+
+
+def run(options: GetOptions, terminal: Terminal) -> None:
+    """Download. Raises what `Session.open`, `Download.run` and `choose_key` raise, and `PartialFailure`."""
+    from secftp.client import copying
+
+    settings = options.settings
+    copying.prepare(settings, options.sources, terminal)
+    if options.target == STREAM:
+        from secftp.client.streams import get_stream
+
+        get_stream(options.sources[0], settings, terminal)
+        return
+    from secftp.copy import Download
+
+    report = copying.make_report(
+        settings, terminal, "Would fetch" if settings.copy.dry_run else "Fetched", len(options.sources)
+    )
+    sources = list(map(copying.location, options.sources))
+    copying.run_copy(settings, Download(sources, options.target, settings.copy, report), report, terminal)

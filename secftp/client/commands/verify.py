@@ -1,0 +1,78 @@
+"""`secftp verify`: compare a local file or directory with one at a server."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from secftp.client.failures import Failures
+from secftp.client.options import (
+    CHECKSUMS,
+    URL_HELP,
+    CommandParser,
+    ConnectionOptions,
+    add_checksum_option,
+    add_connection_options,
+    checked_checksum,
+    local_name,
+    take_connection,
+)
+from secftp.errors import ExitCode
+
+if TYPE_CHECKING:
+    from secftp.client.terminal import Terminal
+    from secftp.url import Url
+
+
+class VerifyOptions(NamedTuple):
+    """What to compare."""
+
+    connection: ConnectionOptions
+    local: str
+    url: Url
+    quiet: bool
+    checksum: str
+
+
+def parser() -> CommandParser:
+    """Return the parser of the command line."""
+    parser = CommandParser(
+        "verify",
+        usage="[options] LOCAL URL",
+        description="Compare a local file or directory with one at a server.",
+        epilog="Differences are listed on standard output, one a line, and the exit code is 1.\n"
+        "Contents are compared by checksums, which each side computes for itself.\n\n"
+        "examples:\n"
+        "  secftp verify data.tar secftp://host/data.tar\n"
+        "  secftp verify data secftp://host/backup/data && rm -r data\n",
+    )
+    parser.add_argument("local", metavar="LOCAL", help="a local file or directory")
+    parser.add_argument("url", metavar="URL", help=URL_HELP)
+    add_checksum_option(parser, CHECKSUMS[0])
+    add_connection_options(parser)
+    return parser
+
+
+def parse(arguments: list[str]) -> VerifyOptions:
+    """Return the options; raises `UsageError`."""
+    values = parser().parse(arguments)
+    connection, (url,) = take_connection(values, [values["url"]])
+    local = local_name(values["local"], "verify")
+    return VerifyOptions(connection, local, url, values["quiet"], checked_checksum(values["checksum"]))
+
+
+def run(options: VerifyOptions, terminal: Terminal) -> int:
+    """Compare, print the differences, return the exit code. Raises what the session, storage and printing raise."""
+    from secftp.client.comparison import Comparison, open_local
+    from secftp.client.connect import open_session
+
+    with (
+        open_local(options.local) as local,
+        Failures(terminal.failed) as failures,
+        open_session(options.connection, [options.url], terminal, quiet=options.quiet) as session,
+        terminal.progress(wanted=True) as bar,
+    ):
+        comparison = Comparison(session, options.url, local, options.checksum, failures, bar)
+        comparison.run()
+        failures.done = comparison.found > 0
+        terminal.say(comparison.conclusion(failures.count))
+    return ExitCode.FAILED if comparison.differences else ExitCode.OK

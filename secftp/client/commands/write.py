@@ -1,0 +1,61 @@
+"""`secftp write`: upload standard input as one file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from secftp.client.positional import PositionalOptions, is_terminal, make_parser, prepare, take_options
+
+if TYPE_CHECKING:
+    from secftp.client.connect import Connector
+    from secftp.client.options import CommandParser
+    from secftp.client.terminal import Terminal
+    from secftp.session import Transferred
+    from secftp.storage import Path
+
+
+def parser() -> CommandParser:
+    """Return the parser of the command line."""
+    return make_parser(
+        "write",
+        description="Upload standard input as a file, which appears complete or not at all.",
+        examples="  secftp write notes.txt host:8888 aes128 < notes.txt\n"
+        "  pg_dump shop | secftp write backup/shop.sql host:8888 aes256 --key-file KEY\n"
+        "  secftp write photo.jpg '[2001:db8::7]:8888' aes128 -i photo.jpg\n",
+        local=("-i", "--input", "read FILE instead of standard input"),
+        overwrite="fail if the file exists at the server",
+    )
+
+
+def parse(arguments: list[str]) -> PositionalOptions:
+    """Return the options; raises `UsageError`."""
+    return take_options(parser().parse(arguments))
+
+
+def run(options: PositionalOptions, terminal: Terminal) -> None:
+    """Upload. Raises what `Session.open`, `Session.write`, `open_input` and `choose_key` raise."""
+    from secftp.session import Unconfirmed, confirm
+
+    path, server = prepare("write", options, terminal)
+    try:
+        sent = _write(options, terminal, path, server)
+    except Unconfirmed as lost:
+        sent = confirm(server.run, path, lost)
+    terminal.confirmed(sent.digest)
+
+
+def _write(options: PositionalOptions, terminal: Terminal, path: Path, server: Connector) -> Transferred:
+    from secftp.client.local_io import open_input
+    from secftp.messages import Algorithm
+    from secftp.storage import WriteOptions
+
+    with open_input(options.local) as source, server.open() as session:
+        terminal.sending()
+        with terminal.progress(wanted=not is_terminal(options, 0)) as progress:
+            return session.write(
+                path,
+                source,
+                WriteOptions(overwrite=options.overwrite),
+                algorithm=Algorithm(options.checksum),
+                progress=progress,
+            )

@@ -1,0 +1,285 @@
+"""Comparison of a local file or directory with one at a server, by names and by checksums of contents.
+
+Each side computes the checksums of its own files, both at the same time. Directories are compared one by one, so memory
+holds the names of one directory and those of the pending directories, never a whole tree. Other kinds of files are
+ignored, locally as at the server.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Final
+
+from secftp.client.connect import stat_url
+from secftp.client.local_io import local_errors
+from secftp.client.terminal import print_output
+from secftp.errors import FileError, IsADirectory, NotFound, Side
+from secftp.messages import Algorithm, Kind, problem_of
+from secftp.session.batch import checksums
+from secftp.session.listings import MemoryBudget, PackedNames, SortedNames
+from secftp.session.operations import depth_first
+from secftp.storage import LocalStore, new_digest, open_local_source
+from secftp.text import count_files, format_size, path_text, show_path, typed
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+
+    from secftp.client.failures import Failures
+    from secftp.client.progress_bar import Bar
+    from secftp.session import Session
+    from secftp.storage import Path, Source
+    from secftp.url import Url
+
+_BATCH: Final = 1 << 20
+_DIRECTORY: Final = -1  # in place of a size
+_UNKNOWN: Final = -2  # its status could not be determined
+_MISSING: Final = -3
+# Up to this size contents are compared although sizes differ: files of sysfs claim the size of a page.
+_PAGE: Final = 1 << 16
+
+
+class LocalTree:
+    """The local side: a file or a directory."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.store: LocalStore | None = None
+        self._source: Source | None = None
+        try:
+            self._source = open_local_source(name)
+        except IsADirectory:
+            self.store = LocalStore(name)
+
+    @property
+    def size(self) -> int:
+        """Return the size of the file, 0 if it is unknown; negative for a directory."""
+        return _DIRECTORY if self._source is None else self._source.info.size or 0
+
+    def open(self, path: Path) -> Source:
+        """Open a file below it; `()` is itself."""
+        if self.store is None:
+            assert self._source is not None  # one of the two is there
+            return self._source
+        return self.store.open_source(path)
+
+    def close(self) -> None:
+        """Close what is open."""
+        for held in (self.store, self._source):
+            if held is not None:
+                held.close()
+
+
+@contextlib.contextmanager
+def open_local(name: str) -> Iterator[LocalTree]:
+    """Open the local side. Raises what storage raises."""
+    with local_errors():
+        local = LocalTree(name)
+    with contextlib.closing(local):
+        yield local
+
+
+class Comparison:
+    """One comparison and its results; `found`: how many names were compared, equal or not."""
+
+    def __init__(
+        self, session: Session, url: Url, local: LocalTree, checksum: str, failures: Failures, bar: Bar
+    ) -> None:
+        self.differences = 0
+        self._same = 0
+        self._bytes = 0
+        self._url = url
+        self._algorithm = Algorithm(checksum)
+        self._session = session
+        self._local = local
+        self._failures = failures
+        self._budget = MemoryBudget()
+        self._bar = bar
+
+    def run(self) -> None:
+        """Compare everything. Raises errors about the two ends themselves."""
+        info = stat_url(self._session, self._url)
+        here, there = self._local.size, _DIRECTORY if info.kind is Kind.DIRECTORY else info.size
+        if (here < 0) != (there < 0):
+            self._print_kinds((), here, there)
+            return
+        if here >= 0 and self._differ_by_size((), here, there):
+            self._print("differs", ())
+            return
+        top: Path = ()
+        paths = depth_first(top, self._enter) if here < 0 else iter([top])
+        files = ((path, (*self._url.path, *path)) for path in paths)
+        for path, outcome in checksums(self._session, files, self._algorithm):
+            if isinstance(outcome, FileError):
+                self._failures.add(outcome)
+                continue
+            with self._failures.collected():
+                self._compare(path, outcome)
+
+    @property
+    def found(self) -> int:
+        """Return how many names were compared."""
+        return self._same + self.differences
+
+    def conclusion(self, failures: int) -> str:
+        """Return the results as a line."""
+        same = f"{count_files(self._same)} the same ({format_size(self._bytes)})"
+        if not self.differences and not failures:
+            return f"No difference: {same}."
+        return f"{self.differences} {'difference' if self.differences == 1 else 'differences'}, {same}."
+
+    # --- which files to compare ---------------------------------------------------------------------------------------
+
+    def _enter(self, directory: Path) -> Generator[Path, None, Iterator[Path]]:
+        """Yield the files of a directory that both sides have; return its subdirectories that both have."""
+        below: Iterator[bytes] = iter(())
+        with self._failures.collected() if directory else contextlib.nullcontext():
+            below = iter((yield from self._common_files(directory)))
+        return ((*directory, name) for name in below)
+
+    def _common_files(self, directory: Path) -> Generator[Path, None, PackedNames]:
+        """Yield the files of a directory that both sides have; return the names of its common subdirectories.
+
+        What only one side has is printed. What could not be examined has been reported, and is not called missing.
+        """
+        here, there, both = SortedNames(self._budget), SortedNames(self._budget), PackedNames(self._budget)
+        try:
+            self._list_there(directory, there)
+            self._list_here(directory, here)
+            for name, mine, other in _joined(here, there):
+                path = (*directory, name)
+                if _UNKNOWN in (mine, other):
+                    continue
+                if other == _MISSING:
+                    self._print("missing there", path, mine)
+                elif mine == _MISSING:
+                    self._print("missing here", path, other)
+                elif (mine < 0) != (other < 0):
+                    self._print_kinds(path, mine, other)
+                elif mine < 0:
+                    both.add(name)
+                elif self._differ_by_size(path, mine, other):
+                    self._print("differs", path)
+                else:
+                    yield path
+        except BaseException:
+            both.clear()
+            raise
+        finally:
+            here.clear()
+            there.clear()
+        return both
+
+    def _differ_by_size(self, path: Path, mine: int, other: int) -> bool:
+        """Return whether the sizes show that a file differs, so that its contents need not be compared.
+
+        A system may claim 0, or a page, for a file of any size (proc, sysfs).
+        """
+        if mine == other:
+            return False
+        if mine and other:
+            return max(mine, other) > _PAGE
+        return other > _PAGE and self._is_empty(path)
+
+    def _is_empty(self, path: Path) -> bool:
+        """Return whether a local file is really empty; a file that can't be read is reported when it is compared."""
+        try:
+            source = self._local.open(path)
+        except FileError:
+            return False
+        if path:
+            source.close()
+        return source.info.size == 0
+
+    def _list_here(self, directory: Path, found: SortedNames) -> None:
+        """Add the names of a local directory, with their sizes."""
+        store = self._local.store
+        assert store is not None  # only directories are listed
+        with local_errors():
+            for entry in store.scan(directory):
+                if entry.problem is None and entry.info is not None:
+                    size = _DIRECTORY if entry.info.kind is Kind.DIRECTORY else entry.info.size or 0
+                else:
+                    self._failures.add(entry.problem or _unknown((*directory, *entry.path)))
+                    size = _UNKNOWN
+                found.add(entry.path[0], size)
+        found.sort()
+
+    def _list_there(self, directory: Path, found: SortedNames) -> None:
+        """Add the names of a directory at the server, with their sizes."""
+        for entry in self._session.list((*self._url.path, *directory)):
+            if (problem := problem_of(entry, (*self._url.path, *directory, *entry.path))) is not None:
+                self._failures.add(problem)
+                size = _UNKNOWN
+            else:
+                size = _DIRECTORY if entry.kind is Kind.DIRECTORY else entry.size
+            found.add(entry.path[0], size)
+        found.sort()
+
+    # --- the comparison -----------------------------------------------------------------------------------------------
+
+    def _compare(self, path: Path, there: bytes) -> None:
+        with local_errors(), contextlib.closing(self._local.open(path)) as source:
+            digest, size = self._digest(source)
+            source.check_unchanged()
+        if digest == there:
+            self._same += 1
+            self._bytes += size
+        else:
+            self._print("differs", path)
+
+    def _digest(self, source: Source) -> tuple[bytes, int]:
+        digest, buffer, offset = new_digest(self._algorithm), memoryview(bytearray(_BATCH)), 0
+        while read := source.readv([buffer], offset):
+            digest.update(buffer[:read])
+            offset += read
+            self._bar(self._bytes + offset, None)
+        return digest.digest(), offset
+
+    # --- output -------------------------------------------------------------------------------------------------------
+
+    def _print(self, what: str, path: Path, size: int = 0) -> None:
+        self._print_line(f"{what}: {self._name(path)}{'/' if size < 0 else ''}")
+
+    def _print_kinds(self, path: Path, here: int, there: int) -> None:
+        kinds = ("a directory here, a file there", "a file here, a directory there")
+        self._print_line(f"kind differs: {self._name(path)} ({kinds[here > there]})")
+
+    def _print_line(self, text: str) -> None:
+        self.differences += 1
+        self._bar.clear()
+        print_output(f"{text}\n")
+
+    def _name(self, path: Path) -> str:
+        return show_path(path or typed(self._local.name))
+
+
+def _unknown(path: Path) -> NotFound:
+    return NotFound(f"{show_path(path)}: its status is unknown.", filename=path_text(path), side=Side.LOCAL)
+
+
+def _joined(here: SortedNames, there: SortedNames) -> Iterator[tuple[bytes, int, int]]:
+    """Yield each name in order, with its size on both sides; `_MISSING` if a side does not have it.
+
+    A name that a side lists twice, which an honest one never does, counts once.
+    """
+    mine, theirs = _once(here), _once(there)
+    one, other = next(mine, None), next(theirs, None)
+    while one is not None or other is not None:
+        if other is None or (one is not None and one[0] < other[0]):
+            assert one is not None  # since one of them is not None
+            yield *one, _MISSING
+            one = next(mine, None)
+        elif one is None or other[0] < one[0]:
+            yield other[0], _MISSING, other[1]
+            other = next(theirs, None)
+        else:
+            yield *one, other[1]
+            one, other = next(mine, None), next(theirs, None)
+
+
+def _once(names: SortedNames) -> Iterator[tuple[bytes, int]]:
+    last = b""
+    for name, number in names:
+        if name != last:
+            yield name, number
+        last = name

@@ -1,0 +1,118 @@
+"""How `get` and `put` run a copy: connection after connection, the report of it, and the command that resumes it.
+
+The copying itself is done by `secftp.copy`. A resume command is meant to be pasted into a shell, so each word is quoted
+for one; a word that a terminal would interpret, or that is not UTF-8, in the form $'...' of bash and zsh. It never
+contains a key: get and put take none on the command line.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from secftp.client.connect import Connector, check_paths
+from secftp.client.copy_options import flag
+from secftp.copy import RemoteLocation
+from secftp.errors import ConnectionLost, ServerUnreachable, TransferTimeout
+from secftp.session.retry import Retries
+from secftp.text import fitting
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from secftp.client.copy_options import CopySettings
+    from secftp.client.report_json import JsonReport
+    from secftp.client.report_text import TextReport
+    from secftp.client.terminal import Terminal
+    from secftp.copy import Download, Upload
+    from secftp.url import Url
+
+    Report: TypeAlias = TextReport | JsonReport
+
+_PROGRAM: Final = "secftp"
+
+
+def prepare(settings: CopySettings, urls: Iterable[Url], terminal: Terminal) -> None:
+    """Set up the terminal, and check the paths. Raises `NameRefused`."""
+    terminal.quiet, terminal.json = settings.quiet, settings.progress == "json"
+    check_paths(urls)
+
+
+def location(url: Url) -> RemoteLocation:
+    """Return the location that a URL names at its server."""
+    return RemoteLocation(url.path, url.trailing_slash)
+
+
+def make_report(settings: CopySettings, terminal: Terminal, done: str, operands: int = 1) -> Report:
+    """Return the report that was asked for; `done` begins the last line of a text report."""
+    if terminal.json:
+        from secftp.client.report_json import JsonReport
+
+        return JsonReport(terminal, settings.copy, operands)
+    from secftp.client.report_text import BarReport, TextReport
+
+    kind = BarReport if settings.progress == "auto" and terminal.shows_bars else TextReport
+    return kind(terminal, settings.copy, done, operands)
+
+
+def run_copy(settings: CopySettings, copy: Download | Upload, report: Report, terminal: Terminal) -> None:
+    """Run the copy to its end or to an error that concerns the whole; an interruption gets a resume command."""
+    retries = Retries(
+        settings.retries, progress=lambda: report.moved_bytes + report.done_files, on_retry=report.retrying
+    )
+    connector = Connector.choose(settings.connection, terminal.waiting)
+    try:
+        retries.run(lambda: connector.run(copy.run))
+    except KeyboardInterrupt:
+        report.give_up()
+        if connector.has_key and not settings.copy.dry_run:
+            terminal.status, terminal.resume = report.status(), _resume(settings, report, terminal)
+        raise
+    except (ConnectionLost, ServerUnreachable, TransferTimeout) as problem:
+        report.give_up()
+        if report.moved_bytes:
+            problem.hint = f"{report.status()} To go on: {_resume(settings, report, terminal)}"
+        raise
+    except BaseException:
+        report.give_up()
+        raise
+    report.conclude()
+
+
+def _resume(settings: CopySettings, report: Report, terminal: Terminal) -> str:
+    """Return the command that resumes; with --update it skips complete files, which need their times to be told."""
+    has_several = report.files != 1 and settings.copy.preserve
+    return resume_command(terminal.arguments, [flag(name) for name in ("resume", "update")[: 1 + has_several]])
+
+
+def resume_command(arguments: Sequence[str], wanted: Sequence[str]) -> str:
+    """Return the command line with the `wanted` options that it lacks, right after the command."""
+    from secftp.client.commands import find_command
+
+    words = list(arguments)
+    place = find_command(words)
+    if place is None:
+        return ""
+    operands = words.index("--") if "--" in words else len(words)
+    words[place + 1 : place + 1] = [option for option in wanted if option not in words[:operands]]
+    return " ".join([*_program(), *map(quoted, words)])
+
+
+def quoted(word: str) -> str:
+    """Return the word quoted for a shell, with printable characters only."""
+    encoding = getattr(sys.stderr, "encoding", None) or "utf-8"
+    if word.isprintable() and "\\" not in word and fitting(word, encoding) == word:
+        from shlex import quote
+
+        return quote(word)
+    data = os.fsencode(word)
+    plain = (chr(byte) if 0x20 <= byte < 0x7F and byte not in b"\\'" else f"\\x{byte:02x}" for byte in data)  # noqa: PLR2004
+    return f"$'{''.join(plain)}'"
+
+
+def _program() -> list[str]:
+    """Return how this program was called."""
+    if os.path.basename(sys.argv[0]) == "__main__.py":
+        return [quoted(os.path.basename(sys.executable)), "-m", "secftp.client"]
+    return [_PROGRAM]

@@ -1,0 +1,113 @@
+"""What `read` and `write` share: server, cipher and key as positional arguments, as in the original system.
+
+Whatever this machine can refuse is refused before the server is contacted: the name, the local file, the key.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from secftp.client.options import (
+    CHECKSUMS,
+    CIPHERS,
+    CommandParser,
+    ConnectionOptions,
+    add_checksum_option,
+    add_key_options,
+    add_no_overwrite_option,
+    checked_checksum,
+    named,
+    one_of,
+    seconds,
+)
+from secftp.errors import UsageError
+from secftp.text import typed
+from secftp.url import parse_endpoint
+
+if TYPE_CHECKING:
+    from secftp.client.connect import Connector
+    from secftp.client.terminal import Terminal
+    from secftp.storage import Path
+
+STREAM: Final = "-"
+_POSITIONALS: Final = "<filename> <host>:<port> <cipher> [key]"
+
+
+class PositionalOptions(NamedTuple):
+    """What `read` and `write` are to do. `local` is -o or -i: a name, `-`, or None if it was not given."""
+
+    filename: str
+    connection: ConnectionOptions
+    local: str | None
+    overwrite: bool
+    quiet: bool
+    checksum: str
+
+
+def make_parser(
+    command: str, *, description: str, examples: str, local: tuple[str, ...], overwrite: str
+) -> CommandParser:
+    """Return the parser of a command; `local` is the option for the local file, with its help."""
+    parser = CommandParser(
+        command, usage=f"[options] {_POSITIONALS}", description=description, epilog=f"examples:\n{examples}"
+    )
+    parser.add_argument("filename", help="the file's name below the directory that the server serves")
+    parser.add_argument("endpoint", metavar="host:port", help="the server: a host name, an IPv4 address or [IPv6]")
+    parser.add_argument("cipher", help="none, aes128 or aes256; none is not encrypted, but still authenticated")
+    parser.add_argument("key", nargs="?", help="the key; other users of this machine can see it here")
+    *flags, text = local
+    parser.add_argument(*flags, dest="local", metavar="FILE", help=text)
+    add_no_overwrite_option(parser, overwrite)
+    add_key_options(parser)
+    add_checksum_option(parser, CHECKSUMS[0])
+    return parser
+
+
+def take_options(values: dict[str, Any]) -> PositionalOptions:
+    """Return the options; raises `UsageError`."""
+    endpoint = named(parse_endpoint(typed(values["endpoint"])), values["name"])
+    timeout = seconds(values["timeout"])
+    # An invalid cipher is not repeated: it is the key if the cipher was forgotten.
+    cipher = one_of(CIPHERS, values["cipher"], "The cipher", f"The order is {_POSITIONALS}.")
+    checksum = checked_checksum(values["checksum"])
+    key, key_file, anonymous = values["key"], values["key_file"], values["anonymous"]
+    if sum((key is not None, key_file is not None, anonymous)) > 1:
+        raise UsageError(
+            "A key argument, --key-file and --anonymous are mutually exclusive.",
+            hint="A key file is the safest: no other user of this machine can see the key.",
+        )
+    connection = ConnectionOptions(endpoint, cipher, key_file, anonymous, timeout, key)
+    return PositionalOptions(
+        values["filename"], connection, values["local"], not values["no_overwrite"], values["quiet"], checksum
+    )
+
+
+def prepare(command: str, options: PositionalOptions, terminal: Terminal) -> tuple[Path, Connector]:
+    """Return the path and the way to the server, after the messages about them. Raises `NameRefused`."""
+    from secftp.client.connect import Connector
+    from secftp.client.key import choose_key
+
+    path, connection = wire_path(options.filename), options.connection
+    obtain = choose_key(connection, none_is_anonymous=True)
+    terminal.quiet = options.quiet
+    terminal.starting(command, connection.endpoint, options.filename, connection.cipher, keyed=obtain is not None)
+    if obtain is None and not connection.anonymous:
+        terminal.unprotected()
+    if connection.key is not None:
+        terminal.key_is_visible()
+    return path, Connector(connection, obtain, terminal.waiting, checksum=options.checksum)
+
+
+def wire_path(name: str) -> Path:
+    """Return the path of a name; a leading slash stands for the served directory. Raises `NameRefused`."""
+    from secftp.messages import check_path
+
+    path = tuple(os.fsencode(name).removeprefix(b"/").split(b"/"))
+    check_path(path)
+    return path
+
+
+def is_terminal(options: PositionalOptions, descriptor: int) -> bool:
+    """Return whether the local end is the terminal behind a standard stream."""
+    return options.local in (None, STREAM) and os.isatty(descriptor)

@@ -1,0 +1,191 @@
+"""`secftp get URL -` and `secftp put - URL`: one file through a pipe.
+
+What was written to a pipe can't be taken back. If the connection is lost, `get` continues after the bytes that were
+written, provided that the file at the server still begins with them; `put` can't read its input again, so it retries
+only as long as nothing has been read.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING, Final
+
+from secftp.client.connect import Connector
+from secftp.client.copying import make_report
+from secftp.client.local_io import STANDARD_INPUT, STREAM, open_input, open_output
+from secftp.client.terminal import STANDARD_OUTPUT
+from secftp.copy import Summary
+from secftp.copy.limit import RateLimit
+from secftp.errors import ChecksumMismatch, FileChanged, IsADirectory
+from secftp.messages import Algorithm, remote_failure
+from secftp.session import Unconfirmed, confirm
+from secftp.session.retry import Retries
+from secftp.storage import Sink, WriteOptions, new_digest
+from secftp.storage.wrappers import SinkWrapper, SourceWrapper
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from secftp.client.copy_options import CopySettings
+    from secftp.client.copying import Report
+    from secftp.client.terminal import Terminal
+    from secftp.session import Session, Transferred
+    from secftp.storage import Digest, Path, Source
+    from secftp.url import Url
+
+_NO_TERMINAL: Final = "Name a file instead of -, or use a pipe; | cat shows the file all the same."
+
+
+def get_stream(url: Url, settings: CopySettings, terminal: Terminal) -> None:
+    """Download to standard output. Raises as `Session.open`, `Session.read`, `open_output` and `choose_key`."""
+    if url.trailing_slash:
+        raise remote_failure(IsADirectory, url.path, "a directory can't be written to standard output.")
+    # Text on a terminal is its own progress, and a bar would be written into it.
+    report = make_report(_without_bar(settings, STANDARD_OUTPUT), terminal, "Fetched")
+    with open_output(None, overwrite=True, hint=_NO_TERMINAL) as output:
+        algorithm = Algorithm(settings.copy.checksum)
+        sink = _CountingSink(
+            output, report, RateLimit(settings.copy.limit_rate), algorithm if settings.retries else None
+        )
+
+        def work(session: Session) -> Transferred:
+            return _read_rest(session, url.path, sink, algorithm, report)
+
+        connector = Connector.choose(settings.connection, terminal.waiting)
+        retries = Retries(settings.retries, progress=lambda: sink.done, on_retry=report.retrying)
+        _conclude(url, report, lambda: retries.run(lambda: connector.run(work)))
+
+
+def put_stream(url: Url, settings: CopySettings, terminal: Terminal) -> None:
+    """Upload standard input. Raises as `Session.open`, `Session.write`, `open_input` and `choose_key`."""
+    report = make_report(_without_bar(settings, STANDARD_INPUT), terminal, "Sent")
+    with open_input(STREAM, hint="Name a file instead of -.") as standard_input:
+        source = _CountingSource(standard_input, report, RateLimit(settings.copy.limit_rate))
+
+        def work(session: Session) -> Transferred:
+            size = standard_input.info.size
+            if size is not None:
+                report.planned(1, size)
+            report.started(url.path[-1], size or 0)
+            try:
+                return session.write(
+                    url.path,
+                    source,
+                    WriteOptions(overwrite=settings.copy.overwrite),
+                    algorithm=Algorithm(settings.copy.checksum),
+                )
+            except Unconfirmed:
+                source.is_sent = True  # an empty one has no byte that would show it
+                raise
+
+        connector = Connector.choose(settings.connection, terminal.waiting)
+        retries = Retries(
+            settings.retries, progress=lambda: source.done, on_retry=report.retrying, possible=source.is_untouched
+        )
+
+        def copy() -> Transferred:
+            try:
+                return retries.run(lambda: connector.run(work))
+            except Unconfirmed as lost:
+                confirming = Retries(settings.retries, progress=lambda: 0, on_retry=report.retrying)
+                return confirm(lambda ask: confirming.run(lambda: connector.run(ask)), url.path, lost)
+
+        _conclude(url, report, copy)
+
+
+def _without_bar(settings: CopySettings, descriptor: int) -> CopySettings:
+    if settings.progress == "auto" and os.isatty(descriptor):
+        return settings._replace(progress="none")
+    return settings
+
+
+def _conclude(url: Url, report: Report, copy: Callable[[], Transferred]) -> None:
+    try:
+        moved = copy()
+    except BaseException:
+        report.give_up()
+        raise
+    report.finished(url.path[-1], report.moved_bytes, moved.digest)
+    seconds = time.monotonic() - report.began
+    report.ended(Summary(files=1, bytes=report.moved_bytes, seconds=seconds, digest=moved.digest))
+    report.conclude()
+
+
+def _read_rest(session: Session, path: Path, sink: _CountingSink, algorithm: Algorithm, report: Report) -> Transferred:
+    """Download the file, or the rest of it; raises `FileChanged` if it is a different file by now."""
+    begin = sink.done
+
+    def progress(done: int, total: int | None, /) -> None:
+        if done == 0 and total is not None:
+            report.planned(1, begin + total)
+            report.started(path[-1], begin + total)
+            if begin:
+                report.name_done = begin
+
+    try:
+        return session.read(path, sink, offset=begin, prefix=sink.prefix(), algorithm=algorithm, progress=progress)
+    except ChecksumMismatch:
+        if not begin:
+            raise
+        raise remote_failure(
+            FileChanged,
+            path,
+            "the file has changed since the connection was lost.",
+            hint="The output so far is of the old version. Start again.",
+        ) from None
+
+
+class _CountingSink(SinkWrapper[Sink]):
+    """Standard output that counts what was written and, with an `algorithm`, computes its digest."""
+
+    __slots__ = ("_digest", "_hashing", "_limit", "_report", "done")
+
+    def __init__(self, sink: Sink, report: Report, limit: RateLimit, algorithm: Algorithm | None) -> None:
+        super().__init__(sink)
+        self.done = 0
+        self._report = report
+        self._limit = limit
+        self._digest = None if algorithm is None else new_digest(algorithm)
+        self._hashing = self._digest is not None
+
+    def prefix(self) -> Digest | None:
+        """Return the digest of what was written, if anything was, for a session that adds all that follows."""
+        if not self.done:
+            return None
+        self._hashing = False
+        return self._digest
+
+    def writev(self, buffers: Sequence[memoryview]) -> None:
+        self._inner.writev(buffers)
+        size = sum(map(len, buffers))
+        if self._hashing and self._digest is not None:
+            for buffer in buffers:
+                self._digest.update(buffer)
+        self.done += size
+        self._report.moved(size)
+        self._limit.spend(size)
+
+
+class _CountingSource(SourceWrapper):
+    """Standard input that counts what was read; `is_sent`: it was sent to its end."""
+
+    __slots__ = ("_limit", "_report", "done", "is_sent")
+
+    def __init__(self, source: Source, report: Report, limit: RateLimit) -> None:
+        super().__init__(source)
+        self.done = 0
+        self.is_sent = False
+        self._report = report
+        self._limit = limit
+
+    def is_untouched(self) -> bool:
+        """Return whether all of it can still be sent."""
+        return not self.done and not self.is_sent
+
+    def readv(self, buffers: Sequence[memoryview], offset: int) -> int:
+        count = self._inner.readv(buffers, offset)
+        self.done += count
+        self._report.moved(count)
+        self._limit.spend(count)
+        return count
