@@ -11,11 +11,8 @@ import os
 from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple, TypeVar
 
 from secftp.api.memory import BufferSink, MemorySink
-from secftp.errors import FileChanged, ProtocolError, UsageError
-from secftp.messages import Algorithm, Capability, ErrorCode, Kind, Read, exception_for, remote_failure
-from secftp.session import FileReply
-from secftp.storage import new_digest
-from secftp.transfer import unwatched
+from secftp.errors import FileChanged, UsageError
+from secftp.messages import ErrorCode, Kind, exception_for, remote_failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -236,12 +233,9 @@ def read_part(session: Session, part: Part, make_sink: Callable[[], _SinkT]) -> 
 
     Raises `FileChanged` if the file has another version or no such part, and what the session raises.
     """
-    session.require(Capability.RANGES, part.path)
-    pipeline = session.pipeline
-    number = pipeline.next_id()
     sink = make_sink()
 
-    def opened(file: File) -> Sink:
+    def check(file: File) -> None:
         if file.size != part.length or file.mtime_ns != part.version:
             raise remote_failure(
                 FileChanged,
@@ -249,18 +243,6 @@ def read_part(session: Session, part: Part, make_sink: Callable[[], _SinkT]) -> 
                 "it was changed since it was opened.",
                 hint="Open it again to read it as it is.",
             )
-        return sink
 
-    reading = FileReply(
-        opened,
-        new_digest(Algorithm.XXH128),
-        subject=part.path,
-        stop=lambda: pipeline.cancel(number),
-        progress=unwatched,
-    )
-    pipeline.submit(Read(id=number, path=part.path, offset=part.offset, length=part.length), reading)
-    pipeline.wait_for(reading)
-    if reading.end is None:
-        pipeline.settle()  # takes in the rest, which is thrown away
-        raise reading.problem or ProtocolError("The answer does not fit the request.")
+    session.read(part.path, sink, offset=part.offset, length=part.length, check=check)
     return sink

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from secftp.channel import Channel, Credentials
-    from secftp.messages import End, Kind, Listed, Welcome
+    from secftp.messages import End, File, Kind, Listed, Welcome
     from secftp.storage import Digest, Sink, Source, WriteOptions
 
 _Kind = TypeVar("_Kind", bound=Message)
@@ -112,11 +112,13 @@ class Session:
         length: int | None = None,
         prefix: Digest | None = None,
         algorithm: Algorithm = Algorithm.XXH128,
+        check: Callable[[File], None] = lambda _file: None,
         progress: Progress = unwatched,
     ) -> Transferred:
         """Fetch a file into a sink, which is committed once all is verified.
 
-        `offset` and `length`, in bytes, select a range, of which the part that exists is fetched.
+        `offset` and `length`, in bytes, select a range, of which the part that exists is fetched. `check` is called
+        before the sink gets anything, and raises the `FileError` for which the file is not wanted.
 
         With `prefix`, the digest of the first `offset` bytes as the sink has them, the rest of the file is appended to
         those. Raises `ChecksumMismatch` if the server has other bytes there. The digest that is returned is of the
@@ -132,8 +134,13 @@ class Session:
             algorithm=algorithm,
         )
         self._require_for(request, path)
+
+        def opened(file: File) -> Sink:
+            check(file)
+            return sink
+
         reply = FileReply(
-            lambda _file: sink,
+            opened,
             new_digest(algorithm) if prefix is None else prefix,
             subject=path,
             stop=lambda: self.pipeline.cancel(number),
