@@ -30,7 +30,7 @@ from secftp.errors import (
     Side,
 )
 from secftp.messages import ErrorCode, exception_for
-from secftp.storage.failures import failure
+from secftp.storage.errors import failure
 
 GB = 10**9
 WATCHERS = [TextReport, BarReport, JsonReport]

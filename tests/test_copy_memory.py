@@ -12,8 +12,8 @@ from secftp.copy import Download, RemoteLocation, Upload
 from secftp.copy.remote_tree import Folder
 from secftp.errors import NotFound
 from secftp.messages import Entries, Info, Kind, List, Listed, Ok, Results, WriteMany
-from secftp.storage.base import FileInfo
-from secftp.storage.outgoing import Found, OutgoingTree, SmallContent, What
+from secftp.storage.attributes import FileInfo
+from secftp.storage.tree import Found, OutgoingTree, SmallContent, What
 from tests.copying import Recorder
 
 MIB = 1 << 20

@@ -268,7 +268,7 @@ def test_what_can_not_be_read_is_reported_and_the_rest_goes_on(tmp_path, server,
 
     told = Recorder()
     with monkeypatch.context() as patch:
-        patch.setattr("secftp.storage.outgoing.os.open", refusing)
+        patch.setattr("secftp.storage.tree.os.open", refusing)
         summary = upload(client, [top], ROOT, listener=told)
     assert (summary.files, summary.failed) == (1, 3)
     assert told.names("failed") == [b"src/closed", b"src/secret", b"src/z/large"]

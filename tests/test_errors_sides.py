@@ -13,7 +13,7 @@ from secftp import errors
 from secftp.errors import ExitCode, FileError, Reason, Side
 from secftp.messages import ErrorCode, exception_for
 from secftp.storage import LocalStore, create_local_sink, open_local_source, stat_local
-from secftp.storage.failures import translate
+from secftp.storage.errors import translate
 
 PACKAGE = Path(errors.__file__).resolve().parent
 KINDS = {kind.__name__ for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, FileError)}

@@ -13,7 +13,7 @@ from secftp.copy.options import RemoteLocation
 from secftp.errors import ExitCode
 from secftp.messages import Data, End, Ok, Results, SetAttributes, Write, WriteMany
 from secftp.storage import LocalStore
-from secftp.storage.base import is_beyond
+from secftp.storage.attributes import is_beyond
 from tests.command_line import client_and_server
 from tests.copying import OLD, Recorder, download, make, upload
 from tests.programs import serving_programs

@@ -9,7 +9,7 @@ import pytest
 from secftp.errors import InputOutputError
 from secftp.messages.limits import MAX_SIZE
 from secftp.storage import LocalStore, open_local_source, stat_local
-from secftp.storage.outgoing import OutgoingTree
+from secftp.storage.tree import OutgoingTree
 from tests.serving import get, serving
 
 

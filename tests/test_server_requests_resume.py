@@ -9,7 +9,7 @@ import pytest
 from secftp.errors import ChecksumMismatch, NotFound
 from secftp.messages import Abort, Cancel, End, Error, ErrorCode, File, Info, Ok, Read, Stat, Write, encode
 from secftp.storage import new_digest
-from secftp.storage.base import KEPT_OPTIONS
+from secftp.storage.attributes import KEPT_OPTIONS
 from tests.requests_at import ALL, served
 from tests.serving import MemorySink, MemorySource, digest_of, get, listing, put, serving
 

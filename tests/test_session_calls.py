@@ -44,7 +44,7 @@ from secftp.messages import (
     Write,
 )
 from secftp.storage import WriteOptions, new_digest
-from secftp.storage.base import KEPT_OPTIONS
+from secftp.storage.attributes import KEPT_OPTIONS
 from tests.serving import MemorySink, MemorySource, digest_of, fake_server, get, listing, put, serving, session
 
 PATTERN = bytes(range(256)) * 4096

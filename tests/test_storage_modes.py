@@ -9,7 +9,7 @@ import pytest
 
 from secftp import system
 from secftp.storage import LocalStore, WriteOptions, make_local_folder
-from secftp.storage.modes import make_directory
+from secftp.storage.attributes import make_directory
 from tests.test_storage_small import NAME
 
 

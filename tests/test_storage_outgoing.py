@@ -14,8 +14,8 @@ import pytest
 
 from secftp.errors import FileChanged, Forbidden, IsADirectory, NameRefused, NotADirectory, NotFound
 from secftp.storage.names import partial_name, temporary_name
-from secftp.storage.outgoing import OutgoingFile, OutgoingTree, SmallContent, What
 from secftp.storage.source import FileSource
+from secftp.storage.tree import OutgoingFile, OutgoingTree, SmallContent, What
 
 LIMIT = 32768
 

@@ -29,9 +29,9 @@ from secftp.errors import (
     UsageError,
 )
 from secftp.storage import WriteOptions, create_local_sink, resume_local_sink, stat_local, sweep
-from secftp.storage import modes as modes_module
+from secftp.storage import attributes as attributes_module
+from secftp.storage import partial as partial_module
 from secftp.storage import sink as sink_module
-from secftp.storage import unfinished as unfinished_module
 from secftp.storage.names import partial_name, temporary_name
 
 NAME = (b"f",)
@@ -567,8 +567,8 @@ def test_whichever_call_fails_the_target_is_the_old_file_or_the_new_one(tmp_path
         reported = None
         with monkeypatch.context() as patch:
             patch.setattr(sink_module, "os", fake)
-            patch.setattr(unfinished_module, "os", fake)
-            patch.setattr(modes_module, "os", fake)
+            patch.setattr(partial_module, "os", fake)
+            patch.setattr(attributes_module, "os", fake)
             try:
                 with store.resume_sink(NAME, 2) if begin == "resume" else store.create_sink(NAME, KEEP) as sink:
                     sink.writev(views(b"w" if begin == "resume" else b"new"))

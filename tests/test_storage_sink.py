@@ -25,10 +25,10 @@ from secftp.errors import (
 )
 from secftp.messages import Kind
 from secftp.storage import FileInfo, LocalStore, WriteOptions
-from secftp.storage import modes as modes_module
+from secftp.storage import attributes as attributes_module
+from secftp.storage import partial as partial_module
 from secftp.storage import sink as sink_module
-from secftp.storage import unfinished as unfinished_module
-from secftp.storage.vectors import IOV_MAX
+from secftp.storage.source import IOV_MAX
 
 NAME = (b"f",)
 
@@ -348,8 +348,8 @@ def test_whichever_call_fails_the_target_is_the_old_file_or_the_new_one(tmp_path
         reported = None
         with monkeypatch.context() as patch:
             patch.setattr(sink_module, "os", fake)
-            patch.setattr(unfinished_module, "os", fake)
-            patch.setattr(modes_module, "os", fake)
+            patch.setattr(partial_module, "os", fake)
+            patch.setattr(attributes_module, "os", fake)
             try:
                 put(store, b"new", overwrite=overwrite, mtime_ns=1, size=2**20)
             except FileError as error:

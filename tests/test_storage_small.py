@@ -22,9 +22,9 @@ from secftp.errors import (
     TooLarge,
 )
 from secftp.storage import WriteOptions, sweep
-from secftp.storage import modes as modes_module
+from secftp.storage import attributes as attributes_module
+from secftp.storage import partial as partial_module
 from secftp.storage import small as small_module
-from secftp.storage import unfinished as unfinished_module
 
 NAME = (b"f",)
 LIMIT = 32768
@@ -364,8 +364,8 @@ def test_whichever_call_fails_the_target_is_the_old_file_or_the_new_one(tmp_path
         reported = None
         with store.small_files() as small, monkeypatch.context() as patch:
             patch.setattr(small_module, "os", fake)
-            patch.setattr(unfinished_module, "os", fake)
-            patch.setattr(modes_module, "os", fake)
+            patch.setattr(partial_module, "os", fake)
+            patch.setattr(attributes_module, "os", fake)
             try:
                 small.write(NAME, memoryview(b"new"), WriteOptions(overwrite=overwrite, mtime_ns=1))
             except FileError as error:

@@ -11,7 +11,7 @@ from secftp.errors import FileChanged, Forbidden, InputOutputError, IsADirectory
 from secftp.messages import Kind
 from secftp.storage import FileInfo, LocalStore, open_local_source
 from secftp.storage import source as source_module
-from secftp.storage.vectors import IOV_MAX
+from secftp.storage.source import IOV_MAX
 
 
 def read(source, sizes, offset=0):

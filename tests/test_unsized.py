@@ -12,9 +12,10 @@ import pytest
 from secftp.copy import CopyOptions
 from secftp.copy.options import RemoteLocation
 from secftp.errors import ExitCode, InputOutputError, TooLarge
-from secftp.storage import LocalStore, PipeSource, open_local_source, unsized
-from secftp.storage.outgoing import OutgoingFile, OutgoingTree, SmallContent
-from secftp.storage.unsized import with_size
+from secftp.storage import LocalStore, PipeSource, open_local_source
+from secftp.storage import source as source_module
+from secftp.storage.source import with_size
+from secftp.storage.tree import OutgoingFile, OutgoingTree, SmallContent
 from tests.copying import Recorder, contents, upload
 from tests.programs import serving_programs
 from tests.serving import DEADLINE, KEY, session
@@ -135,7 +136,7 @@ def test_a_file_that_was_empty_and_grows_meanwhile_has_the_size_that_it_has(tmp_
 
 
 def test_what_is_too_large_is_refused_and_no_more_is_held(process, monkeypatch):
-    monkeypatch.setattr(unsized, "MAX_UNSIZED", LARGE // 2)
+    monkeypatch.setattr(source_module, "MAX_UNSIZED", LARGE // 2)
     with pytest.raises(TooLarge):
         with_size(open_local_source(f"{process}/environ"), "environ")
     with LocalStore(process) as store:
@@ -173,7 +174,7 @@ def test_a_tree_of_them_is_fetched(tmp_path):
 
 
 def test_one_that_is_too_large_to_be_announced_fails(process, tmp_path, monkeypatch):
-    monkeypatch.setattr(unsized, "MAX_UNSIZED", LARGE // 2)
+    monkeypatch.setattr(source_module, "MAX_UNSIZED", LARGE // 2)
     with serving_programs(process) as served:
         for ask in (served.remote.read_bytes, served.remote.stat, served.remote.checksum):
             with pytest.raises(TooLarge):

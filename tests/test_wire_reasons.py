@@ -35,7 +35,7 @@ from secftp.messages import (
 )
 from secftp.messages.errors import _REASONS
 from secftp.server.access import Rights
-from secftp.storage.failures import translate
+from secftp.storage.errors import translate
 from tests.requests_at import ALL, served
 from tests.serving import digest_of
 

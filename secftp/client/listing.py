@@ -15,7 +15,7 @@ from secftp.client.connect import stat_url
 from secftp.client.terminal import print_output
 from secftp.messages import Kind, problem_of
 from secftp.session.listings import BUDGET_BYTES
-from secftp.storage.base import is_beyond
+from secftp.storage.attributes import is_beyond
 from secftp.text import show_path
 
 if TYPE_CHECKING:

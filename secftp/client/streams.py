@@ -22,7 +22,7 @@ from secftp.messages import Algorithm, remote_failure
 from secftp.session import Unconfirmed, confirm
 from secftp.session.retry import Retries
 from secftp.storage import Sink, WriteOptions, new_digest
-from secftp.storage.wrappers import SinkWrapper, SourceWrapper
+from secftp.storage.store import SinkWrapper, SourceWrapper
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -10,7 +10,7 @@ from secftp.copy.times import same_time
 from secftp.errors import FileError, Reason
 from secftp.messages import Error, ErrorCode, Info, Kind, Stat, exception_for
 from secftp.session.replies import SingleReply
-from secftp.storage.outgoing import What
+from secftp.storage.tree import What
 
 if TYPE_CHECKING:
     from secftp.copy.options import CopyOptions

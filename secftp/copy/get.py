@@ -26,7 +26,7 @@ from secftp.copy.writable import Writable
 from secftp.errors import AlreadyExists, FileError, IsADirectory, NotFound, Reason
 from secftp.messages import ErrorCode, Kind, exception_for
 from secftp.storage import LocalStore
-from secftp.storage.failures import failure
+from secftp.storage.errors import failure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -13,7 +13,7 @@ from secftp.errors import FileChanged, FileError, ProtocolError
 from secftp.messages import Abort, Error, ErrorCode, File, Files, remote_failure
 from secftp.session.replies import FileReply
 from secftp.storage import PipeSink, WriteOptions
-from secftp.storage.base import what_is_kept
+from secftp.storage.attributes import what_is_kept
 from secftp.transfer import checksum_mismatch
 
 if TYPE_CHECKING:

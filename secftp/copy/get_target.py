@@ -9,7 +9,7 @@ from secftp.errors import FileError, NotADirectory, NotFound, Reason, UsageError
 from secftp.messages import Capability, Error, Info, Kind, Stat, exception_for, remote_failure
 from secftp.session.replies import SingleReply
 from secftp.storage import make_local_folder, stat_local
-from secftp.storage.failures import failure, translated
+from secftp.storage.errors import failure, translated
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

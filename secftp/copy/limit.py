@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from secftp.storage.wrappers import SourceWrapper
+from secftp.storage.store import SourceWrapper
 from secftp.token_bucket import TokenBucket
 
 if TYPE_CHECKING:

@@ -23,8 +23,8 @@ from secftp.copy.watch import NullListener, Summary
 from secftp.errors import FileError
 from secftp.messages import Capability
 from secftp.session import new_token
-from secftp.storage.failures import failure
-from secftp.storage.outgoing import What
+from secftp.storage.errors import failure
+from secftp.storage.tree import What
 from secftp.text import path_text
 
 if TYPE_CHECKING:

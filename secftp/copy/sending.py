@@ -29,7 +29,7 @@ from secftp.messages import (
 )
 from secftp.messages.limits import MAX_BULK, MAX_SMALL
 from secftp.storage.digest import digester
-from secftp.storage.outgoing import SmallContent, What
+from secftp.storage.tree import SmallContent, What
 
 if TYPE_CHECKING:
     from secftp.copy.limit import RateLimit

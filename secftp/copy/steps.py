@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from secftp.errors import FileError
 from secftp.messages.limits import MAX_COMPONENTS, MAX_PATH
-from secftp.storage.base import file_info
-from secftp.storage.failures import translated
-from secftp.storage.outgoing import OutgoingFile, OutgoingTree, What
+from secftp.storage.attributes import file_info
+from secftp.storage.errors import translated
+from secftp.storage.tree import OutgoingFile, OutgoingTree, What
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

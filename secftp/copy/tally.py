@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 from secftp.copy.watch import NullListener, Summary
 from secftp.errors import AlreadyExists
-from secftp.storage.base import ALL_KEPT, Kept, is_beyond
-from secftp.storage.failures import candid
+from secftp.storage.attributes import ALL_KEPT, Kept, is_beyond
+from secftp.storage.errors import candid
 from secftp.text import path_text, show_path
 
 _PERMISSIONS: Final = 0o777

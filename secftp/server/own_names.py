@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Final
 from secftp import safe_path
 from secftp.errors import NameRefused
 from secftp.storage import SmallFiles, Store, WriteOptions
-from secftp.storage.base import DEFAULT_OPTIONS, KEPT_OPTIONS
-from secftp.storage.wrappers import SmallFilesWrapper, StoreWrapper
+from secftp.storage.attributes import DEFAULT_OPTIONS, KEPT_OPTIONS
+from secftp.storage.store import SmallFilesWrapper, StoreWrapper
 
 if TYPE_CHECKING:
     from secftp.storage import Path, ResumedSink, Sink
-    from secftp.storage.base import Kept
+    from secftp.storage.attributes import Kept
 
 PREFIX: Final = "secftp"
 # What runpy imports of CPython 3.11 to 3.14 before it has found the module to run, where nothing had loaded it before.

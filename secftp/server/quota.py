@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from secftp.errors import FileError, NoSpace, Reason, TooLarge
 from secftp.storage import ResumedSink, WriteOptions
-from secftp.storage.base import DEFAULT_OPTIONS, KEPT_OPTIONS
+from secftp.storage.attributes import DEFAULT_OPTIONS, KEPT_OPTIONS
 from secftp.storage.local import LocalStore
 from secftp.storage.sink import FileSink, ResumedFileSink
 from secftp.storage.small import LocalSmallFiles
-from secftp.storage.wrappers import SinkWrapper, SmallFilesWrapper, StoreWrapper
+from secftp.storage.store import SinkWrapper, SmallFilesWrapper, StoreWrapper
 from secftp.text import format_size
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from secftp.server.limits import ServerLimits
     from secftp.storage import Path, Room, Sink, SmallFiles
-    from secftp.storage.base import Kept
+    from secftp.storage.attributes import Kept
 
 # How much may be written to a file system, by all sessions together, between two looks at what it has left.
 LOOK_BYTES: Final = 64 << 20

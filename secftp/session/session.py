@@ -37,7 +37,7 @@ from secftp.session.errors import Transferred, Unconfirmed, lacks
 from secftp.session.pipeline import Pipeline, new_token
 from secftp.session.replies import FileReply, ListingReply, SingleReply
 from secftp.storage import Path, new_digest
-from secftp.storage.base import DEFAULT_OPTIONS, Kept
+from secftp.storage.attributes import DEFAULT_OPTIONS, Kept
 from secftp.transfer import Progress, unwatched
 
 if TYPE_CHECKING:

@@ -11,22 +11,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from secftp.storage.base import (
-    FileInfo,
-    FolderPath,
-    Path,
-    ResumedSink,
-    Room,
-    Scanned,
-    Sink,
-    SmallFiles,
-    Source,
-    Store,
-    WriteOptions,
-)
+from secftp.storage.attributes import FileInfo, WriteOptions
 from secftp.storage.digest import ALGORITHMS, Digest, digester, load_digests, new_digest
-from secftp.storage.names import RESERVED_PREFIX
+from secftp.storage.directories import Room
+from secftp.storage.names import RESERVED_PREFIX, FolderPath, Path
 from secftp.storage.pipe import PipeSink, PipeSource
+from secftp.storage.store import ResumedSink, Scanned, Sink, SmallFiles, Source, Store
 from secftp.storage.sweep import sweep
 from secftp.storage.user import (
     create_local_sink,

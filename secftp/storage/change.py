@@ -18,8 +18,17 @@ from typing import TYPE_CHECKING
 from secftp import system
 from secftp.errors import AlreadyExists, Forbidden, IsADirectory, NotADirectory, NotEmpty, NotFound, Reason
 from secftp.messages import Kind
-from secftp.storage.base import Kept, keeps_time
-from secftp.storage.failures import (
+from secftp.storage.attributes import (
+    PERMISSIONS,
+    Kept,
+    directory_mode,
+    granted_mode,
+    keeps_time,
+    make_directory,
+    open_unreadable,
+)
+from secftp.storage.directories import LIST_FLAGS, look, make_writable, missing, open_below, restore_mode
+from secftp.storage.errors import (
     already_there,
     close_quietly,
     failure,
@@ -30,13 +39,11 @@ from secftp.storage.failures import (
     translate,
     translated,
 )
-from secftp.storage.folders import LIST_FLAGS, look, missing, open_below
-from secftp.storage.modes import PERMISSIONS, directory_mode, granted_mode, make_directory, open_unreadable
-from secftp.storage.unfinished import drop_partial, is_unfinished, remove_if_abandoned
-from secftp.storage.writable import make_writable, restore_mode
+from secftp.storage.partial import drop_partial, is_unfinished, remove_if_abandoned
 
 if TYPE_CHECKING:
-    from secftp.storage.base import Identity, Path
+    from secftp.storage.attributes import Identity
+    from secftp.storage.names import Path
 
 _LOOKED_AT = 4096  # entries of a directory that is to be removed
 _ANY_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_NOCTTY | os.O_CLOEXEC

@@ -15,26 +15,35 @@ from typing import TYPE_CHECKING
 from secftp import system
 from secftp.errors import FileError, TooLarge
 from secftp.messages import Kind
-from secftp.storage import change, writable
-from secftp.storage.base import DEFAULT_OPTIONS, KEPT_OPTIONS, FileInfo, Room, Store, WriteOptions, file_info
-from secftp.storage.failures import close_quietly, of_target, translated
-from secftp.storage.folders import look, open_folder, open_folder_for, open_listed, open_root
-from secftp.storage.modes import PERMISSIONS, directory_mode, granted_mode
+from secftp.storage import change, directories
+from secftp.storage.attributes import (
+    DEFAULT_OPTIONS,
+    KEPT_OPTIONS,
+    PERMISSIONS,
+    FileInfo,
+    WriteOptions,
+    directory_mode,
+    file_info,
+    granted_mode,
+)
+from secftp.storage.directories import Room, look, open_folder, open_folder_for, open_listed, open_root, room_for
+from secftp.storage.errors import close_quietly, of_target, translated
 from secftp.storage.names import check, check_folder
-from secftp.storage.room import room_for
+from secftp.storage.partial import drop_partial, look_at_partial
 from secftp.storage.scan import scan
 from secftp.storage.sink import FileSink, ResumedFileSink
 from secftp.storage.small import LocalSmallFiles
-from secftp.storage.source import FileSource, open_beneath
+from secftp.storage.source import FileSource, open_beneath, with_size
+from secftp.storage.store import Store
 from secftp.storage.sweep import Sweeper, tidy
-from secftp.storage.unfinished import drop_partial, look_at_partial
-from secftp.storage.unsized import with_size
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
-    from secftp.storage.base import Identity, Kept, Path, Scanned
-    from secftp.storage.folders import StrOrBytesPath
+    from secftp.storage.attributes import Identity, Kept
+    from secftp.storage.directories import StrOrBytesPath
+    from secftp.storage.names import Path
+    from secftp.storage.store import Scanned
 
 
 class _Held:
@@ -176,12 +185,12 @@ class LocalStore(Store):
     def make_writable(self, path: Path) -> int | None:
         """As `Store.make_writable`."""
         with self._folder_of(path) as folder:
-            return writable.make_writable(folder, path)
+            return directories.make_writable(folder, path)
 
     def restore_mode(self, path: Path, mode: int) -> None:
         """As `Store.restore_mode`."""
         with self._folder_of(path) as folder:
-            writable.restore_mode(folder, path, mode)
+            directories.restore_mode(folder, path, mode)
 
     def small_files(self) -> LocalSmallFiles:
         """As `Store.small_files`."""

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING
+from typing import TypeAlias
 
 from secftp.errors import NameRefused, Reason
 from secftp.messages.limits import check_path
 
-if TYPE_CHECKING:
-    from secftp.storage.base import Path
-
+Path: TypeAlias = tuple[bytes, ...]  # of a file or a folder
+FolderPath: TypeAlias = Path  # the same, but () is the served folder itself
 RESERVED_PREFIX = b".secftp-"
 _TEMPORARY_PREFIX = RESERVED_PREFIX + b"tmp-"
 _PARTIAL_PREFIX = RESERVED_PREFIX + b"part-"

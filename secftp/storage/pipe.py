@@ -16,11 +16,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 from secftp.errors import IsADirectory, UsageError
 from secftp.messages import Kind
-from secftp.storage.base import FileInfo, Sink, Source, mtime_of
-from secftp.storage.failures import failure, translated
-from secftp.storage.source import check_unchanged
-from secftp.storage.unsized import size_of
-from secftp.storage.vectors import IOV_MAX, transfer_all
+from secftp.storage.attributes import FileInfo, mtime_of
+from secftp.storage.errors import failure, translated
+from secftp.storage.source import IOV_MAX, check_unchanged, size_of, transfer_all
+from secftp.storage.store import Sink, Source
 from secftp.text import show_path
 
 if TYPE_CHECKING:

@@ -16,13 +16,20 @@ from typing import TYPE_CHECKING, TypeVar
 
 from secftp import system
 from secftp.errors import AlreadyExists, ChecksumMismatch, InputOutputError, NoSpace, UsageError
-from secftp.storage.base import DEFAULT_OPTIONS, KEPT_OPTIONS, FileInfo, ResumedSink, Sink, WriteOptions, file_info
-from secftp.storage.failures import close_quietly, failure, require_regular, translated
-from secftp.storage.modes import PERMISSIONS, file_mode, set_mode
+from secftp.storage.attributes import (
+    DEFAULT_OPTIONS,
+    KEPT_OPTIONS,
+    PERMISSIONS,
+    FileInfo,
+    WriteOptions,
+    file_info,
+    file_mode,
+    set_mode,
+)
+from secftp.storage.directories import room_at
+from secftp.storage.errors import close_quietly, failure, require_regular, translated
 from secftp.storage.names import is_partial
-from secftp.storage.room import room_at
-from secftp.storage.sweep import SeldomSweep
-from secftp.storage.unfinished import (
+from secftp.storage.partial import (
     create_partial,
     create_temporary,
     drop_partial,
@@ -32,13 +39,16 @@ from secftp.storage.unfinished import (
     partial_blocks,
     remove_quietly,
 )
-from secftp.storage.vectors import transfer_all
+from secftp.storage.source import transfer_all
+from secftp.storage.store import ResumedSink, Sink
+from secftp.storage.sweep import SeldomSweep
 from secftp.text import show_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from secftp.storage.base import Path, Room
+    from secftp.storage.directories import Room
+    from secftp.storage.names import Path
 
 _T = TypeVar("_T")
 

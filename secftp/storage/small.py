@@ -16,30 +16,32 @@ import time
 from typing import TYPE_CHECKING
 
 from secftp.errors import AlreadyExists, FileChanged, FileError, TooLarge
-from secftp.storage.base import (
+from secftp.storage.attributes import (
     DEFAULT_OPTIONS,
+    PERMISSIONS,
     FileInfo,
     Kept,
-    SmallFiles,
     WriteOptions,
     file_info,
+    file_mode,
     keeps_time,
+    set_mode,
     what_is_kept,
 )
-from secftp.storage.failures import close_quietly, failure, require_regular, translate, translated
-from secftp.storage.folders import open_folder, open_folder_for
-from secftp.storage.modes import PERMISSIONS, file_mode, set_mode
+from secftp.storage.directories import open_folder, open_folder_for, room_at
+from secftp.storage.errors import close_quietly, failure, require_regular, translate, translated
 from secftp.storage.names import check, partial_name, temporary_names
-from secftp.storage.room import room_at
+from secftp.storage.partial import CREATE_FLAGS, PRIVATE, drop_partial, remove_quietly
 from secftp.storage.sink import FULL, link
-from secftp.storage.source import OPEN_FLAGS
-from secftp.storage.unfinished import CREATE_FLAGS, PRIVATE, drop_partial, remove_quietly
-from secftp.storage.unsized import has_changed, read_rest
+from secftp.storage.source import OPEN_FLAGS, has_changed, read_rest
+from secftp.storage.store import SmallFiles
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from secftp.storage.base import Path, Room, Store
+    from secftp.storage.directories import Room
+    from secftp.storage.names import Path
+    from secftp.storage.store import Store
 
 _READ_FLAGS = OPEN_FLAGS | os.O_NOFOLLOW
 _USUAL = 2**31 * 10**9  # nanoseconds: before 2038 and from 1970 on every file system has every time

@@ -9,20 +9,55 @@ mapped into memory: a truncation would be a SIGBUS.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, Protocol
 
-from secftp.errors import FileChanged
-from secftp.storage.base import FileInfo, Source, file_info, mtime_of
-from secftp.storage.failures import close_quietly, failure, require_regular, translated
-from secftp.storage.unsized import size_of
-from secftp.storage.vectors import transfer_all
+from secftp.errors import FileChanged, TooLarge
+from secftp.storage.attributes import FileInfo, file_info, mtime_of
+from secftp.storage.errors import close_quietly, failure, require_regular, translated
+from secftp.storage.store import Source
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from secftp.storage.base import Path
+    from secftp.storage.attributes import FileInfo
+    from secftp.storage.names import Path
 
+IOV_MAX = os.sysconf("SC_IOV_MAX")
 OPEN_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+MAX_UNSIZED: Final = 16 << 20  # bytes of such a file that are held in memory, where its size has to be known first
+_PIECE: Final = 1 << 16
+
+
+class _Step(Protocol):
+    def __call__(self, buffers: Sequence[memoryview], done: int, /) -> int: ...
+
+
+def transfer_all(step: _Step, buffers: Sequence[memoryview], limit: int | None = None) -> int:
+    """Call `step(rest of buffers, bytes done so far)` until all is done, it did nothing, or `limit` is reached.
+
+    Returns the bytes done, which can exceed `limit`. The buffers are flat views of bytes; `step` gets one that is not
+    empty first, and at most IOV_MAX of them.
+    """
+    sizes = [buffer.nbytes for buffer in buffers]
+    if 0 in sizes:
+        return transfer_all(step, [buffer for buffer in buffers if buffer.nbytes], limit)
+    total = sum(sizes)
+    if limit is not None and limit < total:
+        total = limit
+    first = skipped = done = 0  # all before buffers[first][skipped] is done
+    while done < total:
+        window = buffers[first : first + IOV_MAX]
+        if skipped:
+            window = [window[0][skipped:], *window[1:]]
+        count = step(window, done)
+        done += count
+        if not count or done >= total:
+            break
+        skipped += count
+        while skipped >= sizes[first]:
+            skipped -= sizes[first]
+            first += 1
+    return done
 
 
 class FileSource(Source):
@@ -96,3 +131,81 @@ def open_beneath(folder: int, name: bytes, subject: Path) -> FileSource:
     with translated(subject):
         fd = os.open(name, OPEN_FLAGS | os.O_NOFOLLOW, dir_fd=folder)
     return FileSource(fd, subject)
+
+
+def size_of(fd: int, status: os.stat_result) -> int | None:
+    """The size of a regular file in bytes, None if the one in `status` says nothing; raises OSError.
+
+    Only a file without blocks is asked: it is empty, all holes, stored beside its inode, or made up by the system.
+    """
+    size = status.st_size
+    if size and status.st_blocks:
+        return size
+    if os.pread(fd, 1, max(0, size - 1)):
+        return size or os.fstat(fd).st_size or None  # it may have grown since
+    return None if size and os.fstat(fd).st_size == size else size
+
+
+def read_rest(fd: int, data: bytes, limit: int) -> bytes | None:
+    """`data`, and what follows it in a file up to its end; None if that is more than `limit` bytes. Raises OSError."""
+    parts, room = [data], limit + 1 - len(data)
+    while room > 0 and (part := os.read(fd, room)):
+        parts.append(part)
+        room -= len(part)
+    return b"".join(parts) if room > 0 else None
+
+
+def has_changed(before: os.stat_result, after: os.stat_result, count: int) -> bool:
+    """Whether `count` bytes that were read to the end between two looks at a file need not be one version of it.
+
+    A file that grew is taken for one that was appended to. Fewer bytes than its size are all that there is only where
+    the size says nothing.
+    """
+    size, left = before.st_size, after.st_size
+    if left == size:
+        return after.st_mtime_ns != before.st_mtime_ns or (count < size and before.st_blocks > 0)
+    return left < size or count < size
+
+
+class Snapshot(Source):
+    """The bytes of a file whose size could not be known, as they were read."""
+
+    __slots__ = ("_data", "info")
+
+    def __init__(self, info: FileInfo, data: bytes) -> None:
+        self._data = memoryview(data)
+        self.info: FileInfo = info._replace(size=len(data))
+
+    @property
+    def wait_descriptor(self) -> None:
+        """None: all of it is here."""
+        return
+
+    def readv(self, buffers: Sequence[memoryview], offset: int) -> int:
+        """As `Source.readv`."""
+        done = 0
+        for buffer in buffers:
+            part = self._data[offset + done : offset + done + len(buffer)]
+            buffer[: len(part)] = part
+            done += len(part)
+        return done
+
+    def check_unchanged(self) -> None:
+        """Nothing to check: what was read is what is sent."""
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def with_size(source: Source, subject: Path | str) -> Source:
+    """The source itself if its size is known; else its bytes, and it is closed. Raises `TooLarge`."""
+    if source.info.size is not None:
+        return source
+    with source:
+        data, piece = bytearray(), memoryview(bytearray(_PIECE))
+        while count := source.readv([piece], len(data)):
+            data += piece[:count]
+            if len(data) > MAX_UNSIZED:
+                raise failure(TooLarge, "The system does not tell its size, and it is too large to find out", subject)
+        source.check_unchanged()
+        return Snapshot(source.info, bytes(data))

@@ -15,16 +15,16 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from secftp.messages.limits import MAX_COMPONENTS
-from secftp.storage.descent import Descent, Level
-from secftp.storage.failures import close_quietly
-from secftp.storage.folders import LIST_FLAGS
+from secftp.storage.directories import LIST_FLAGS
+from secftp.storage.errors import close_quietly
 from secftp.storage.names import is_partial, is_temporary
-from secftp.storage.unfinished import remove_if_abandoned
+from secftp.storage.partial import remove_if_abandoned
+from secftp.storage.scan import Descent, Level
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from secftp.storage.folders import StrOrBytesPath
+    from secftp.storage.directories import StrOrBytesPath
 
 _ROOT_FLAGS = LIST_FLAGS & ~os.O_NOFOLLOW
 CLOSE_SECONDS: Final = 5.0

@@ -11,18 +11,26 @@ import stat
 from typing import TYPE_CHECKING, NamedTuple
 
 from secftp.errors import AlreadyExists, IsADirectory, NameRefused, NotFound, Reason
-from secftp.storage.base import DEFAULT_OPTIONS, KEPT_OPTIONS, WriteOptions, file_info
-from secftp.storage.failures import close_quietly, failure, not_regular, require_regular, translated
-from secftp.storage.folders import FOLDER_FLAGS
-from secftp.storage.modes import PERMISSIONS, make_directory, open_unreadable
+from secftp.storage.attributes import (
+    DEFAULT_OPTIONS,
+    KEPT_OPTIONS,
+    PERMISSIONS,
+    WriteOptions,
+    file_info,
+    make_directory,
+    open_unreadable,
+)
+from secftp.storage.directories import FOLDER_FLAGS
+from secftp.storage.errors import close_quietly, failure, not_regular, require_regular, translated
+from secftp.storage.partial import look_at_partial
 from secftp.storage.pipe import PipeSink
 from secftp.storage.sink import FileSink, ResumedFileSink
 from secftp.storage.source import OPEN_FLAGS, FileSource
 from secftp.storage.sweep import tidy
-from secftp.storage.unfinished import look_at_partial
 
 if TYPE_CHECKING:
-    from secftp.storage.base import FileInfo, Sink
+    from secftp.storage.attributes import FileInfo
+    from secftp.storage.store import Sink
 
 
 def open_local_source(path: str) -> FileSource:

@@ -28,7 +28,7 @@ MUTANTS: list[Mutant] = [
     mutant("key-of-a-name-beneath-the-root", "secftp/server/keyring.py", "                refuse_beneath(entry.key_file, self._options.root)\n", "                pass\n", RUNNING),
     mutant("one-failure-ends-sighup", "secftp/server/reload.py", "            except Exception as problem:  # noqa: BLE001 - the thread", "            except SecftpError as problem:  # noqa: BLE001 - the thread", RUNNING),
     mutant("write-that-takes-nothing", "secftp/storage/small.py", "            if not count:\n                raise OSError(errno.EIO, os.strerror(errno.EIO))\n", "", STORAGE),
-    mutant("time-beyond-the-wire", "secftp/storage/base.py", "    if -_LATEST <= mtime_ns <= _LATEST:\n", "    if True:\n", STORAGE),
+    mutant("time-beyond-the-wire", "secftp/storage/attributes.py", "    if -_LATEST <= mtime_ns <= _LATEST:\n", "    if True:\n", STORAGE),
     mutant("addresses-one-after-the-other", "secftp/channel/race.py", "due = now + STAGGER_SECONDS if self._running else now", "due = self._deadline", RACE),
     mutant("losers-of-the-race-stay-open", "secftp/channel/race.py", "        for sock, _ in self._running.values():\n            sock.close()\n", "        self._kept = [sock.detach() for sock, _ in self._running.values()]\n", RACE),
     mutant("address-that-fails-holds-up-the-next", "secftp/channel/race.py", "            if len(self._failures) > failed:\n                due = now\n", "", RACE),

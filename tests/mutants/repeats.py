@@ -13,19 +13,19 @@ READONLY = "tests/test_readonly_directories.py"
 
 MUTANTS: list[Mutant] = [
     # --- directories made writable ---
-    mutant("other-users-directory-opened", "secftp/storage/writable.py", "if mode & OWNER == OWNER or status.st_uid != os.geteuid():", "if mode & OWNER == OWNER:", READONLY),
-    mutant("other-users-directory-restored", "secftp/storage/writable.py", "== mode | OWNER and status.st_uid == os.geteuid():", "== mode | OWNER:", READONLY),
-    mutant("permissions-set-meanwhile-undone", "secftp/storage/writable.py", "if stat.S_IMODE(status.st_mode) == mode | OWNER and status", "if status", READONLY),
+    mutant("other-users-directory-opened", "secftp/storage/directories.py", "if mode & OWNER == OWNER or status.st_uid != os.geteuid():", "if mode & OWNER == OWNER:", READONLY),
+    mutant("other-users-directory-restored", "secftp/storage/directories.py", "== mode | OWNER and status.st_uid == os.geteuid():", "== mode | OWNER:", READONLY),
+    mutant("permissions-set-meanwhile-undone", "secftp/storage/directories.py", "if stat.S_IMODE(status.st_mode) == mode | OWNER and status", "if status", READONLY),
     mutant("opened-without-the-right", "secftp/server/requests/change.py", "    if request.fill and context.rights.overwrite:\n", "    if request.fill:\n", READONLY),
     mutant("opened-for-every-removal", "secftp/server/requests/change.py", "if not request.tree or len(request.path)", "if len(request.path)", READONLY),
     mutant("session-leaves-directories-open", "secftp/server/session.py", "            self._context.writable.close()\n", "            pass\n", READONLY),
     mutant("opened-directories-without-a-bound", "secftp/server/requests/session_files.py", "        if len(self._modes) >= MOST_WRITABLE:\n", "        if len(self._modes) < 0:\n", READONLY),
     mutant("get-leaves-directories-open", "secftp/copy/get.py", "                self._writable.suspend(self._store)\n", "", READONLY),
     # --- what is kept of a name ---
-    mutant("kept-file-of-another-name-dropped", "secftp/storage/unfinished.py", "        return remove_if_abandoned(partial_name(target), folder)\n", "        return any([remove_if_abandoned(os.fsencode(name), folder) for name in os.listdir(f\"/proc/self/fd/{folder}\") if is_partial(os.fsencode(name))])\n", LEFTOVERS),
-    mutant("file-dropped-that-is-written", "secftp/storage/unfinished.py", "        # The lock is on the file, whose writer may have renamed it in between: so the name is compared afterwards.\n        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)\n", "", LEFTOVERS, "tests/test_storage_sweep.py"),
+    mutant("kept-file-of-another-name-dropped", "secftp/storage/partial.py", "        return remove_if_abandoned(partial_name(target), folder)\n", "        return any([remove_if_abandoned(os.fsencode(name), folder) for name in os.listdir(f\"/proc/self/fd/{folder}\") if is_partial(os.fsencode(name))])\n", LEFTOVERS),
+    mutant("file-dropped-that-is-written", "secftp/storage/partial.py", "        # The lock is on the file, whose writer may have renamed it in between: so the name is compared afterwards.\n        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)\n", "", LEFTOVERS, "tests/test_storage_sweep.py"),
     # Either of the two is enough to leave it: it is not opened, and its name is not the opened file's.
-    Mutant("link-dropped-as-an-unfinished-file", (("secftp/storage/unfinished.py", "_LOCK_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW |", "_LOCK_FLAGS = os.O_RDONLY | os.O_NONBLOCK |"), ("secftp/storage/unfinished.py", "os.path.samestat(os.fstat(fd), os.stat(name, dir_fd=folder, follow_symlinks=False))", "os.path.samestat(os.fstat(fd), os.stat(name, dir_fd=folder))")), (LEFTOVERS,)),
+    Mutant("link-dropped-as-an-unfinished-file", (("secftp/storage/partial.py", "_LOCK_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW |", "_LOCK_FLAGS = os.O_RDONLY | os.O_NONBLOCK |"), ("secftp/storage/partial.py", "os.path.samestat(os.fstat(fd), os.stat(name, dir_fd=folder, follow_symlinks=False))", "os.path.samestat(os.fstat(fd), os.stat(name, dir_fd=folder))")), (LEFTOVERS,)),
     mutant("kept-file-fills-the-disk", "secftp/storage/sink.py", "and lacking > 0 and not self._replaces_older(lacking):", "and lacking > 0:", LEFTOVERS),
     mutant("kept-file-survives-a-small-one", "secftp/storage/small.py", "                self._forget_older(path[-1], folder)\n", "", LEFTOVERS),
     # --- what was sent before, and may be there ---

@@ -30,12 +30,12 @@ MUTANTS = [
     mutant("line-without-a-bound", "secftp/server/as_json.py", "    while len(text) > LONGEST_LINE:\n", "    while len(text) < 0:\n", LOG),
     mutant("text-line-without-a-bound", "secftp/server/log.py", "_fitting(_printable(text), LONGEST_LINE - len(stamp) - 1)", "_printable(text)", LOG),
     # --- listings ---
-    mutant("descriptors-for-each-level", "secftp/storage/descent.py", "        if len(self._levels) > HELD_LEVELS:\n", "        if not self._levels:\n", DESCENT),
-    mutant("names-for-each-level", "secftp/storage/descent.py", "return self._above + self._levels[-1].waiting >= self._most", "return self._levels[-1].waiting >= self._most", DESCENT),
-    mutant("directories-read-whole", "secftp/storage/descent.py", "            if end is None and self._is_full():\n", "            if end is None and self._fd < 0:\n", DESCENT, "tests/test_storage_scan.py"),
-    mutant("next-part-before-its-time", "secftp/storage/descent.py", "if self._position is None or self.waiting:", "if self._position is None:", DESCENT),
-    mutant("an-entry-between-two-parts-lost", "secftp/storage/descent.py", "                self._position = end  # this", "                self._position = os.lseek(self._fd, 0, os.SEEK_CUR)  # this", DESCENT, "tests/test_storage_scan.py"),
-    mutant("another-directory-taken-for-it", "secftp/storage/descent.py", "if not os.path.samestat(os.fstat(self._fd), self.status):", "if self._fd < 0:", DESCENT),
+    mutant("descriptors-for-each-level", "secftp/storage/scan.py", "        if len(self._levels) > HELD_LEVELS:\n", "        if not self._levels:\n", DESCENT),
+    mutant("names-for-each-level", "secftp/storage/scan.py", "return self._above + self._levels[-1].waiting >= self._most", "return self._levels[-1].waiting >= self._most", DESCENT),
+    mutant("directories-read-whole", "secftp/storage/scan.py", "            if end is None and self._is_full():\n", "            if end is None and self._fd < 0:\n", DESCENT, "tests/test_storage_scan.py"),
+    mutant("next-part-before-its-time", "secftp/storage/scan.py", "if self._position is None or self.waiting:", "if self._position is None:", DESCENT),
+    mutant("an-entry-between-two-parts-lost", "secftp/storage/scan.py", "                self._position = end  # this", "                self._position = os.lseek(self._fd, 0, os.SEEK_CUR)  # this", DESCENT, "tests/test_storage_scan.py"),
+    mutant("another-directory-taken-for-it", "secftp/storage/scan.py", "if not os.path.samestat(os.fstat(self._fd), self.status):", "if self._fd < 0:", DESCENT),
     # --- listings at the client ---
     mutant("listings-kept-without-a-bound", "secftp/session/listings.py", "if self.nbytes + nbytes > self._most or", "if", f"{LISTINGS}::test_what_is_kept_is_counted_and_bounded"),
     mutant("entries-kept-without-a-bound", "secftp/session/listings.py", " or self.entries + entries > self._most_entries:", ":", f"{LISTINGS}::test_entries_are_bounded_however_little_they_take"),
@@ -54,7 +54,7 @@ MUTANTS = [
     mutant("cancels-read-again-at-each-look", "secftp/channel/channel.py", "        if request in self._cancelled:\n", "        [decode(*frame, self._incoming) for frame in self._frames if frame.type == _CANCEL]\n        if request in self._cancelled:\n", CHANNEL),
     mutant("cancels-kept-for-good", "secftp/channel/channel.py", "            self._cancels.popleft()\n            return\n", "            return\n", CHANNEL),
     # --- what is left of a disk ---
-    mutant("room-of-the-root-alone", "secftp/storage/room.py", "            for depth in range(1, len(path)):\n", "            for depth in range(0):\n", DISKS),
+    mutant("room-of-the-root-alone", "secftp/storage/directories.py", "            for depth in range(1, len(path)):\n", "            for depth in range(0):\n", DISKS),
     mutant("room-of-small-files-not-looked-at", "secftp/server/quota.py", "        self._bounded.check_room(path, len(data), lambda: self._inner.room(path))\n", "", DISKS),
     mutant("directories-on-the-way-count-for-one", "secftp/server/quota.py", "files=self._missing(path) if parents else 1)", "files=1)", DISKS),
     mutant("room-not-looked-at-while-a-file-grows", "secftp/server/quota.py", "            self._quota.check_growth(self._device, self._inner.room, count)\n", "", DISKS),

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from secftp.errors import Reason
     from secftp.server.requests.context import RequestContext
     from secftp.storage import Path
-    from secftp.storage.base import Kept
+    from secftp.storage.attributes import Kept
 
 _ROOM_BYTES: Final = MAX_BULK - 64  # for the files of one FILES; the rest is around them
 _FILE_BYTES: Final = 64  # of a file around its bytes, at most

@@ -11,11 +11,11 @@ from secftp.errors import Forbidden
 from secftp.messages import MakeDirectory, Ok, Remove, Rename, SetAttributes
 from secftp.server.requests.context import Outcome, name_of
 from secftp.server.requests.serve import handles
-from secftp.storage.base import ALL_KEPT
+from secftp.storage.attributes import ALL_KEPT
 
 if TYPE_CHECKING:
     from secftp.server.requests.context import RequestContext
-    from secftp.storage.base import Kept
+    from secftp.storage.attributes import Kept
 
 
 @handles(Remove)

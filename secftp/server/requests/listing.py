@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
     from secftp.server.requests.context import RequestContext
-    from secftp.storage.base import Scanned
+    from secftp.storage.store import Scanned
 
 _ENVELOPE_BYTES: Final = 64  # of ENTRIES around its entries, at most
 _ENTRY_BYTES: Final = 44  # of an entry around its names, at most

@@ -10,7 +10,7 @@ from secftp.messages import Abort, ErrorCode, File, Ok, Read, Sum, text_for
 from secftp.server.log import FileLine
 from secftp.server.requests.context import Outcome, ProgressLog, begin_digest, code_of, hash_part, name_of
 from secftp.server.requests.serve import handles
-from secftp.storage.unsized import with_size
+from secftp.storage.source import with_size
 from secftp.text import format_size
 from secftp.transfer import SendInterrupted, send_file
 

@@ -18,7 +18,7 @@ from secftp.errors import FileError
 
 if TYPE_CHECKING:
     from secftp.storage import Path, Store
-    from secftp.storage.base import Identity
+    from secftp.storage.attributes import Identity
 
 # A client sends what it has gathered for a directory before it has asked for 256 others (`copy.sending`).
 MOST_WRITABLE: Final = 1024

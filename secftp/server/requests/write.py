@@ -23,7 +23,7 @@ from secftp.server.requests.context import (
     name_of,
 )
 from secftp.server.requests.serve import handles
-from secftp.storage.base import WriteOptions, what_is_kept
+from secftp.storage.attributes import WriteOptions, what_is_kept
 from secftp.transfer import Aborted, receive_file
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from secftp.messages import End
     from secftp.server.requests.context import RequestContext
     from secftp.storage import Digest, Path, ResumedSink, Sink
-    from secftp.storage.base import Kept
+    from secftp.storage.attributes import Kept
 
 # What a client may give a file up for although the bytes that came are good.
 _NOT_KEPT = frozenset({ErrorCode.CHANGED, ErrorCode.CHECKSUM})

@@ -11,13 +11,13 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from secftp.errors import NotADirectory, NotFound, Reason
-from secftp.storage.failures import close_quietly, failure, not_followed, not_regular, translate, translated
+from secftp.errors import FileError, NotADirectory, NotFound, Reason
+from secftp.storage.errors import close_quietly, failure, not_followed, not_regular, translate, translated
 
 if TYPE_CHECKING:
-    from secftp.storage.base import Path
+    from secftp.storage.names import Path
 
 StrOrBytesPath: TypeAlias = "str | bytes | os.PathLike[str] | os.PathLike[bytes]"
 
@@ -27,6 +27,9 @@ BELOW_FLAGS = FOLDER_FLAGS | os.O_NOFOLLOW
 LIST_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # What O_DIRECTORY | O_NOFOLLOW says of a link: the first on Linux, the others on macOS and FreeBSD.
 _NO_FOLDER = frozenset({errno.ENOTDIR, errno.ELOOP, errno.EMLINK})
+
+OWNER = 0o700
+_HAS_O_PATH = hasattr(os, "O_PATH")
 
 
 def open_root(root: StrOrBytesPath) -> int:
@@ -134,3 +137,80 @@ def _obstacle(path: Path, depth: int, above: int) -> NotFound | NotADirectory:
         reason = Reason.NO_PARENT if depth < len(path) else None
         return failure(NotADirectory, "It is not a folder", path[:depth], reason=reason)
     return not_followed(path) if stat.S_ISLNK(status.st_mode) else missing(path)
+
+
+class Room(NamedTuple):
+    """What a file system has left: bytes, None where it does not tell, and files (inodes), None where it has no limit.
+
+    `device` tells file systems apart (`st_dev`).
+    """
+
+    nbytes: int | None
+    files: int | None
+    device: int = 0
+
+
+def room_at(fd: int) -> Room:
+    """What the file system of the open `fd` has left for the user that this runs as; raises OSError."""
+    status = os.fstatvfs(fd)
+    # No blocks, or files, in all is a file system that does not say, or that has no number of files.
+    nbytes = status.f_bavail * status.f_frsize if status.f_blocks else None
+    files = status.f_favail if status.f_files else None
+    return Room(nbytes, files, os.fstat(fd).st_dev)
+
+
+def room_for(root: int, path: Path) -> Room:
+    """The same for a name beneath `root`: of the directory that holds it, or is to hold it once it is made.
+
+    Of directories that are missing, or can't be entered, the nearest above counts; what is wrong with the path itself,
+    the call that acts on it says.
+    """
+    with translated(path or "."):
+        folder = os.dup(root)
+        try:
+            for depth in range(1, len(path)):
+                above = folder
+                try:
+                    folder = open_below(above, path, depth)
+                except FileError:
+                    break
+                close_quietly(above)
+            return room_at(folder)
+        finally:
+            close_quietly(folder)
+
+
+def make_writable(folder: int, path: Path) -> int | None:
+    """Let the owner list, enter and change the directory that is the last name of `path`, in `folder`.
+
+    Returns the permissions that it had, None if nothing had to be changed, or nothing can be: it is not ours. Raises as
+    `open_below` does.
+    """
+    fd = open_below(folder, path, len(path))
+    try:
+        with translated(path):
+            status = os.fstat(fd)
+            mode = stat.S_IMODE(status.st_mode)
+            if mode & OWNER == OWNER or status.st_uid != os.geteuid():
+                return None
+            _change_mode(fd, mode | OWNER)
+            return mode
+    finally:
+        close_quietly(fd)
+
+
+def restore_mode(folder: int, path: Path, mode: int) -> None:
+    """Give a directory back the `mode` that `make_writable` returned, unless it has been given another since."""
+    fd = open_below(folder, path, len(path))
+    try:
+        with translated(path):
+            status = os.fstat(fd)
+            if stat.S_IMODE(status.st_mode) == mode | OWNER and status.st_uid == os.geteuid():
+                _change_mode(fd, mode)
+    finally:
+        close_quietly(fd)
+
+
+def _change_mode(fd: int, mode: int) -> None:
+    # fchmod refuses a descriptor that only names a file; the directory may not be listable, so there is no other.
+    os.chmod(f"/proc/self/fd/{fd}" if _HAS_O_PATH else fd, mode)

@@ -18,12 +18,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from secftp.errors import FileChanged, FileError, NameRefused, Reason
 from secftp.messages.limits import MAX_COMPONENTS, MAX_PATH
-from secftp.storage.base import FileInfo, Path, file_info, mtime_of
-from secftp.storage.failures import close_quietly, failure, translate, translated
-from secftp.storage.folders import BELOW_FLAGS, FOLDER_FLAGS, LIST_FLAGS
-from secftp.storage.names import RESERVED_PREFIX
-from secftp.storage.source import OPEN_FLAGS, FileSource
-from secftp.storage.unsized import has_changed, read_rest
+from secftp.storage.attributes import FileInfo, file_info, mtime_of
+from secftp.storage.directories import BELOW_FLAGS, FOLDER_FLAGS, LIST_FLAGS
+from secftp.storage.errors import close_quietly, failure, translate, translated
+from secftp.storage.names import RESERVED_PREFIX, Path
+from secftp.storage.source import OPEN_FLAGS, FileSource, has_changed, read_rest
 from secftp.text import path_text, show_path
 
 if TYPE_CHECKING:

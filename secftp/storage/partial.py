@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING
 
 from secftp import system
 from secftp.errors import Forbidden, NotFound, Reason
-from secftp.storage.failures import close_quietly, failure, translated
+from secftp.storage.errors import close_quietly, failure, translated
 from secftp.storage.names import is_partial, is_temporary, partial_name, temporary_name
 
 if TYPE_CHECKING:
-    from secftp.storage.base import Path
+    from secftp.storage.names import Path
 
 PRIVATE = 0o600
 CREATE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC

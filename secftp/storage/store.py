@@ -10,50 +10,20 @@ place where the store keeps it. Sources and sinks serve one thread at a time; a 
 
 from __future__ import annotations
 
-import stat
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
 
 from secftp.messages import Kind
+from secftp.storage.attributes import DEFAULT_OPTIONS, KEPT_OPTIONS, WriteOptions
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Iterator, Sequence
     from types import TracebackType
     from typing import Self
 
     from secftp.errors import FileError
-
-Path: TypeAlias = tuple[bytes, ...]  # of a file or a folder
-FolderPath: TypeAlias = Path  # the same, but () is the served folder itself
-Identity: TypeAlias = tuple[int, int]  # device and inode: one file or directory, for as long as it is there
-
-_LATEST = 2**63 - 1  # nanoseconds: the year 2262
-_PERMISSIONS = 0o777
-_TICK = 2_000_000_000  # nanoseconds: what the coarsest file system (FAT) rounds to
-
-
-class FileInfo(NamedTuple):
-    """What is known of a file without reading it.
-
-    `size` in bytes, 0 for a folder, None for a stream whose end is not known; `mtime_ns` in nanoseconds since 1970, as
-    `mtime_of`; `mode` the twelve permission bits.
-    """
-
-    kind: Kind
-    size: int | None
-    mtime_ns: int
-    mode: int
-
-
-class Room(NamedTuple):
-    """What a file system has left: bytes, None where it does not tell, and files (inodes), None where it has no limit.
-
-    `device` tells file systems apart (`st_dev`).
-    """
-
-    nbytes: int | None
-    files: int | None
-    device: int = 0
+    from secftp.messages import Kind
+    from secftp.storage.attributes import FileInfo, Identity, Kept
+    from secftp.storage.names import FolderPath, Path
 
 
 class Scanned(NamedTuple):
@@ -66,75 +36,6 @@ class Scanned(NamedTuple):
     path: Path
     info: FileInfo | None
     problem: FileError | None = None
-
-
-def file_info(status: os.stat_result) -> FileInfo:
-    """The `FileInfo` of a regular file or a folder."""
-    mode = status.st_mode
-    if stat.S_ISDIR(mode):
-        return FileInfo(Kind.DIRECTORY, 0, mtime_of(status), stat.S_IMODE(mode))
-    return FileInfo(Kind.FILE, status.st_size, mtime_of(status), stat.S_IMODE(mode))
-
-
-def mtime_of(status: os.stat_result) -> int:
-    """The modification time; of one that no 64 bits of nanoseconds can say, and file systems can, the nearest.
-
-    `is_beyond` tells those.
-    """
-    mtime_ns = status.st_mtime_ns
-    if -_LATEST <= mtime_ns <= _LATEST:
-        return mtime_ns
-    return _LATEST if mtime_ns > 0 else -_LATEST
-
-
-def is_beyond(mtime_ns: int) -> bool:
-    """Whether a time stands for one that 64 bits of nanoseconds can't say: before 1677, or after 2262."""
-    return not -_LATEST < mtime_ns < _LATEST
-
-
-def keeps_time(wished: int | None, found: int) -> bool:
-    """Whether a file system has kept a time that it was given, but for its own precision; else it has its nearest."""
-    return wished is None or abs(wished - found) < _TICK
-
-
-class Kept(NamedTuple):
-    """Whether a file or directory has the time and the permissions that were asked for, of the latter 0o777."""
-
-    time: bool = True
-    mode: bool = True
-
-
-ALL_KEPT: Final = Kept()
-
-
-class WriteOptions(NamedTuple):
-    """How a file is to be made.
-
-    `overwrite`: whether it may replace one that has the name. `mode`: its permissions, applied exactly and whatever the
-    umask, less all but 0o777 and what the store's mask takes away; None keeps those of the file that is replaced.
-    `mtime_ns`: its modification time in nanoseconds since 1970, None for now. `size`: how many bytes are expected, or
-    are still to come where a partial is resumed; a file that can't fit is refused at once, but nothing is reserved and
-    nothing else follows from the number. `keep`: whether `Sink.keep` may leave it as the partial of its name; what an
-    earlier transfer left as that is given up.
-
-    A tuple, because one is made for each of thousands of small files.
-    """
-
-    overwrite: bool = True
-    mode: int | None = None
-    mtime_ns: int | None = None
-    size: int | None = None
-    keep: bool = False
-
-
-def what_is_kept(asked: WriteOptions, found: FileInfo) -> Kept:
-    """Whether the file has the time and the permissions that were asked for, as far as they were."""
-    is_mode = asked.mode is None or not (asked.mode ^ found.mode) & _PERMISSIONS
-    return Kept(keeps_time(asked.mtime_ns, found.mtime_ns), is_mode)
-
-
-DEFAULT_OPTIONS: Final = WriteOptions()
-KEPT_OPTIONS: Final = WriteOptions(keep=True)
 
 
 class _Closing(Protocol):
@@ -355,3 +256,130 @@ class Store(_Closing, Protocol):
     def close(self) -> None:
         """Give up the store, once no call on it is under way; its sources and sinks live on. Idempotent."""
         ...
+
+
+# ruff: noqa: D102 - the methods are those of the contracts in `base`
+
+_Sink = TypeVar("_Sink", bound=Sink)
+_Store = TypeVar("_Store", bound=Store)
+_SmallFiles = TypeVar("_SmallFiles", bound=SmallFiles)
+
+
+class SourceWrapper(Source):
+    """A source that reads from another."""
+
+    __slots__ = ("_inner",)
+
+    def __init__(self, inner: Source) -> None:
+        self._inner = inner
+
+    @property
+    def info(self) -> FileInfo:
+        return self._inner.info
+
+    @property
+    def wait_descriptor(self) -> int | None:
+        return self._inner.wait_descriptor
+
+    def readv(self, buffers: Sequence[memoryview], offset: int) -> int:
+        return self._inner.readv(buffers, offset)
+
+    def check_unchanged(self) -> None:
+        self._inner.check_unchanged()
+
+    def close(self) -> None:
+        self._inner.close()
+
+
+class SinkWrapper(Sink, Generic[_Sink]):
+    """A sink that writes to another."""
+
+    __slots__ = ("_inner",)
+
+    def __init__(self, inner: _Sink) -> None:
+        self._inner = inner
+
+    def writev(self, buffers: Sequence[memoryview]) -> None:
+        self._inner.writev(buffers)
+
+    def commit(self) -> FileInfo:
+        return self._inner.commit()
+
+    def abort(self) -> None:
+        self._inner.abort()
+
+    def keep(self) -> None:
+        self._inner.keep()
+
+    def close(self) -> None:
+        self._inner.close()
+
+
+class StoreWrapper(Store, Generic[_Store]):
+    """A store that acts on another."""
+
+    def __init__(self, inner: _Store) -> None:
+        self._inner = inner
+
+    def open_source(self, path: Path) -> Source:
+        return self._inner.open_source(path)
+
+    def create_sink(self, path: Path, options: WriteOptions = DEFAULT_OPTIONS) -> Sink:
+        return self._inner.create_sink(path, options)
+
+    def resume_sink(self, path: Path, offset: int, options: WriteOptions = KEPT_OPTIONS) -> ResumedSink:
+        return self._inner.resume_sink(path, offset, options)
+
+    def stat(self, path: FolderPath, *, partial: bool = False) -> FileInfo:
+        return self._inner.stat(path, partial=partial)
+
+    def scan(self, path: FolderPath, *, recursive: bool = False) -> Iterator[Scanned]:
+        return self._inner.scan(path, recursive=recursive)
+
+    def remove(self, path: Path, *, kind: Kind | None = None) -> None:
+        self._inner.remove(path, kind=kind)
+
+    def rename(self, path: Path, to: Path, *, overwrite: bool = False) -> None:
+        self._inner.rename(path, to, overwrite=overwrite)
+
+    def make_folder(self, path: Path, *, parents: bool = False, mode: int | None = None) -> bool:
+        return self._inner.make_folder(path, parents=parents, mode=mode)
+
+    def identity(self, path: Path) -> Identity:
+        return self._inner.identity(path)
+
+    def set_attributes(
+        self, path: FolderPath, *, mode: int | None = None, mtime_ns: int | None = None, only: Identity | None = None
+    ) -> Kept:
+        return self._inner.set_attributes(path, mode=mode, mtime_ns=mtime_ns, only=only)
+
+    def has_attributes(self, path: FolderPath, *, mode: int | None = None, mtime_ns: int | None = None) -> bool:
+        return self._inner.has_attributes(path, mode=mode, mtime_ns=mtime_ns)
+
+    def make_writable(self, path: Path) -> int | None:
+        return self._inner.make_writable(path)
+
+    def restore_mode(self, path: Path, mode: int) -> None:
+        self._inner.restore_mode(path, mode)
+
+    def small_files(self) -> SmallFiles:
+        return self._inner.small_files()
+
+    def close(self) -> None:
+        self._inner.close()
+
+
+class SmallFilesWrapper(SmallFiles, Generic[_SmallFiles]):
+    """Small files that are read and written by others."""
+
+    def __init__(self, inner: _SmallFiles) -> None:
+        self._inner = inner
+
+    def read(self, path: Path, limit: int) -> tuple[FileInfo, bytes]:
+        return self._inner.read(path, limit)
+
+    def write(self, path: Path, data: memoryview, options: WriteOptions = DEFAULT_OPTIONS) -> Kept:
+        return self._inner.write(path, data, options)
+
+    def close(self) -> None:
+        self._inner.close()

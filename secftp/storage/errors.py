@@ -31,7 +31,7 @@ from secftp.text import escape, path_text
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from secftp.storage.base import Path
+    from secftp.storage.names import Path
 
 _Kind = TypeVar("_Kind", bound=FileError)
 
