@@ -13,7 +13,7 @@ import pytest
 from secftp.client import listing as listing_verb
 from secftp.errors import ExitCode
 from secftp.messages import ErrorCode, Kind, Listed
-from secftp.session import Session, batch
+from secftp.session import Session, operations
 from secftp.text import escape
 from tests.command_line import client_and_server, started, terminal
 from tests.serving import DEADLINE, listing
@@ -199,9 +199,9 @@ def test_a_folder_needs_r(secftp, root):
     assert listing(root) == ["e"]
 
 
-@pytest.mark.parametrize("window", [2, batch.WINDOW])
+@pytest.mark.parametrize("window", [2, operations.WINDOW])
 def test_many_are_removed(secftp, root, window, monkeypatch):
-    monkeypatch.setattr(batch, "WINDOW", window)
+    monkeypatch.setattr(operations, "WINDOW", window)
     fill(root, *(f"top/{number % 5}/{number % 3}/{number}" for number in range(300)), "top/empty/")
     secftp("rm", "-r", "//top").succeed()
     assert listing(root) == []

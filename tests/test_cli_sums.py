@@ -11,7 +11,7 @@ import pytest
 
 from secftp.client import comparison
 from secftp.errors import ExitCode
-from secftp.session import batch, listings
+from secftp.session import listings, operations
 from tests.serving import digest_of
 
 ODD = [b"bad\xff", b"new\nline", b"carriage\rreturn", b"back\\slash", b"\x1b[2J", b"x" * 255, b" two  blanks "]
@@ -98,10 +98,10 @@ def test_what_is_the_same(secftp, here, root):
     assert secftp("verify", "-q", here / "b", "//b/").succeed().errors == ""
 
 
-@pytest.mark.parametrize("window", [2, batch.WINDOW])
+@pytest.mark.parametrize("window", [2, operations.WINDOW])
 @pytest.mark.parametrize("kind", ["xxh128", "sha256", "blake3", "md5"])
 def test_what_differs_is_listed(secftp, here, root, kind, window, monkeypatch):
-    monkeypatch.setattr(batch, "WINDOW", window)
+    monkeypatch.setattr(operations, "WINDOW", window)
     monkeypatch.setattr(listings, "RUN_ENTRIES", window)
     both(here, root, {f"same/{number}": b"%d" % number for number in range(5)})
     fill(here, {"b/d/e": b"333", "x": b"", "new/y": b"", "kind/": b"", "longer": b"12", b"bad\xff": b"1"})

@@ -15,9 +15,8 @@ from secftp.client.local_io import local_errors
 from secftp.client.terminal import print_output
 from secftp.errors import FileError, IsADirectory, NotFound, Side
 from secftp.messages import Algorithm, Kind, problem_of
-from secftp.session.batch import checksums
 from secftp.session.listings import MemoryBudget, PackedNames, SortedNames
-from secftp.session.operations import depth_first
+from secftp.session.operations import checksums, depth_first
 from secftp.storage import LocalStore, new_digest, open_local_source
 from secftp.text import count_files, format_size, path_text, show_path, typed
 

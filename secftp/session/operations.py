@@ -1,30 +1,38 @@
-"""Operations on directory trees of a server, for the command line and the Python API.
+"""Operations on many files of a server, for the command line and the Python API: list, hash and remove trees.
 
 A tree is listed one directory at a time, depth first; the names that wait for their turn are packed and counted in a
-`MemoryBudget`. Invariant: nothing is removed whose kind is not the one that was listed.
+`MemoryBudget`. Hashing and removal send a window of requests before the replies to earlier ones, so that neither the
+round trip nor the server's work is waited for while replies are used.
+
+Invariant: nothing is removed whose kind is not the one that was listed.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
-from secftp.errors import FileError
-from secftp.messages import Kind, problem_of
-from secftp.session.batch import removals
+from secftp.errors import FileError, ProtocolError
+from secftp.messages import Capability, Error, Kind, Ok, Remove, Sum, exception_for, problem_of
 from secftp.session.listings import MemoryBudget, PackedNames, SortedNames
+from secftp.session.replies import SingleReply
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
 
+    from secftp.messages import Algorithm
     from secftp.session.session import Session
     from secftp.storage import Path
 
+WINDOW: Final = 64
+
 _Item = TypeVar("_Item")
 _Place = TypeVar("_Place")
+_Request: TypeAlias = "Callable[[int], Remove | Sum]"
 
 
-# --- trees ------------------------------------------------------------------------------------------------------------
+# --- listing ----------------------------------------------------------------------------------------------------------
 
 
 def depth_first(top: _Place, enter: Callable[[_Place], Generator[_Item, None, Iterator[_Place]]]) -> Iterator[_Item]:
@@ -78,15 +86,25 @@ def _names(kept: PackedNames | SortedNames) -> Iterator[bytes]:
     return (name for name, _ in kept) if isinstance(kept, SortedNames) else iter(kept)
 
 
+# --- removal ----------------------------------------------------------------------------------------------------------
+
+
 def remove_tree(
     session: Session, top: Path, found: Iterable[tuple[Path, Kind]]
 ) -> Generator[FileError | None, None, None]:
     """Remove the directory `top` and what was `found` below it; yields the failure of each name, None for success.
 
-    `found` has each directory before what is in it, as `list_tree`; one may come twice in a row. Requests leave before
-    the replies to earlier ones, since a server carries them out in order. Raises what ends the session.
+    `found` has each directory before what is in it, as `list_tree`; one may come twice in a row. A server carries out
+    the requests in order. It makes directories writable for this if they are its user's own, but not the one that holds
+    `top`. Raises the `FileError` of `found`, after all replies came, and what ends the session.
     """
-    return removals(session, top, _removal_order(top, found))
+    session.require(Capability.CHANGE)
+
+    def ask(path: Path, kind: Kind) -> _Request:
+        return lambda number: Remove(id=number, path=path, kind=kind, tree=path != top)
+
+    for path, reply in _replies(session, ((path, ask(path, kind)) for path, kind in _removal_order(top, found))):
+        yield exception_for(reply.code, path, reply.reason) if isinstance(reply, Error) else None
 
 
 def _removal_order(top: Path, found: Iterable[tuple[Path, Kind]]) -> Iterator[tuple[Path, Kind]]:
@@ -101,3 +119,65 @@ def _removal_order(top: Path, found: Iterable[tuple[Path, Kind]]) -> Iterator[tu
             inside.append(path)
     while inside:
         yield inside.pop(), Kind.DIRECTORY
+
+
+# --- checksums --------------------------------------------------------------------------------------------------------
+
+
+def checksums(
+    session: Session, files: Iterable[tuple[_Item, Path]], algorithm: Algorithm
+) -> Generator[tuple[_Item, bytes | FileError], None, None]:
+    """Yield for each file, in order, the item that came with its path, and its digest or what is wrong with it.
+
+    `files` may use the session itself to find out what comes next. Raises `FileError` if the server computes none, and
+    what ends the session.
+    """
+    session.require(Capability.SUM)
+
+    def ask(path: Path) -> _Request:
+        return lambda number: Sum(id=number, path=path, algorithm=algorithm)
+
+    for (item, path), reply in _replies(session, (((item, path), ask(path)) for item, path in files)):
+        if isinstance(reply, Error):
+            yield item, exception_for(reply.code, path, reply.reason)
+        elif reply.digest is not None:
+            yield item, reply.digest
+        else:
+            raise ProtocolError("The answer does not fit the request.")
+
+
+# --- requests ---------------------------------------------------------------------------------------------------------
+
+
+def _replies(session: Session, requests: Iterable[tuple[_Item, _Request]]) -> Iterator[tuple[_Item, Ok | Error]]:
+    """Yield the reply to each request, in order; half of a window is sent at once.
+
+    A `FileError` of what makes the requests is raised after all replies came, so that the session can be used again.
+    """
+    pipeline = session.pipeline
+    waiting: deque[tuple[_Item, SingleReply]] = deque()
+    with pipeline.keepalive():
+        try:
+            for item, make in requests:
+                reply = SingleReply()
+                pipeline.submit(make(pipeline.next_id()), reply)
+                waiting.append((item, reply))
+                if len(waiting) >= WINDOW:
+                    yield from _taken(session, waiting, WINDOW // 2)
+        except FileError:
+            pipeline.settle()
+            raise
+        yield from _taken(session, waiting, 0)
+
+
+def _taken(
+    session: Session, waiting: deque[tuple[_Item, SingleReply]], left: int
+) -> Iterator[tuple[_Item, Ok | Error]]:
+    """Replies, waited for until only so many are `left` to come."""
+    session.pipeline.flush()
+    while len(waiting) > left:
+        item, reply = waiting.popleft()
+        session.pipeline.wait_for(reply)
+        if not isinstance(reply.message, Ok | Error):
+            raise ProtocolError("The answer does not fit the request.")
+        yield item, reply.message

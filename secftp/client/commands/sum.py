@@ -74,7 +74,7 @@ def run(options: SumOptions, terminal: Terminal) -> None:
     """Print a line for each file of the URLs. Raises what the session and printing raise."""
     from secftp.client.connect import open_session
     from secftp.messages import Algorithm
-    from secftp.session.batch import checksums
+    from secftp.session.operations import checksums
 
     on_terminal = sys.stdout is not None and os.isatty(STANDARD_OUTPUT)
     with (
