@@ -13,7 +13,7 @@ from secftp.copy.remote_tree import Folder
 from secftp.errors import NotFound
 from secftp.messages import Entries, Info, Kind, List, Listed, Ok, Results, WriteMany
 from secftp.storage.attributes import FileInfo
-from secftp.storage.tree import Found, OutgoingTree, SmallContent, What
+from secftp.storage.tree import EntryKind, LocalTree, SmallContent, TreeEntry
 from tests.copying import Recorder
 
 MIB = 1 << 20
@@ -87,13 +87,13 @@ def test_a_put_of_many_files_takes_no_more_memory_than_of_few(monkeypatch, tmp_p
     info = FileInfo(Kind.DIRECTORY, 0, 5, 0o755)
 
     def walk(_tree, _wanted, *, with_info=False):
-        yield Found(What.FOLDER, (), info)
+        yield TreeEntry(EntryKind.DIRECTORY, (), info)
         for number in range(count):
-            yield Found(What.FILE, (b"name-%06d" % number,), info if with_info else None)
-        yield Found(What.LEFT, (), info)
+            yield TreeEntry(EntryKind.FILE, (b"name-%06d" % number,), info if with_info else None)
+        yield TreeEntry(EntryKind.LEFT, (), info)
 
-    monkeypatch.setattr(OutgoingTree, "walk", walk)
-    monkeypatch.setattr(OutgoingTree, "open", lambda *_: SmallContent(0o644, 5, bytes(10)))
+    monkeypatch.setattr(LocalTree, "walk", walk)
+    monkeypatch.setattr(LocalTree, "open", lambda *_: SmallContent(0o644, 5, bytes(10)))
     copy = Upload([str(tmp_path)], RemoteLocation((b"x",)))
 
     def answer(request):
@@ -114,19 +114,19 @@ def test_the_plan_is_told_late_rather_than_kept_whole(monkeypatch, tmp_path):
 
     def walk(_tree, _wanted, *, with_info=False):
         assert with_info
-        yield Found(What.FOLDER, (), info)
+        yield TreeEntry(EntryKind.DIRECTORY, (), info)
         for number in range(1000):
             walked.append(number)
-            yield Found(What.FILE, (b"%d" % number,), info)
-        yield Found(What.LEFT, (), info)
+            yield TreeEntry(EntryKind.FILE, (b"%d" % number,), info)
+        yield TreeEntry(EntryKind.LEFT, (), info)
 
     class Watching(Recorder):
         def finished(self, name, size, digest):
             super().finished(name, size, digest)
             furthest.append(len(walked) - len(self.finished_names))
 
-    monkeypatch.setattr(OutgoingTree, "walk", walk)
-    monkeypatch.setattr(OutgoingTree, "open", lambda *_: SmallContent(0o644, 5, bytes(3)))
+    monkeypatch.setattr(LocalTree, "walk", walk)
+    monkeypatch.setattr(LocalTree, "open", lambda *_: SmallContent(0o644, 5, bytes(3)))
     furthest = []
     told = Watching()
     Upload([str(tmp_path)], RemoteLocation((b"x",)), listener=told).run(

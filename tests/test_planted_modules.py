@@ -317,8 +317,8 @@ def test_the_store_refuses_each_call_that_makes_a_name(served):
             lambda: store.resume_sink(own, 0),
             lambda: store.rename((b"free",), own),
             lambda: store.rename((b"free",), own, overwrite=True),
-            lambda: store.make_folder(own),
-            lambda: store.make_folder((*own, b"below"), parents=True),
+            lambda: store.make_directory(own),
+            lambda: store.make_directory((*own, b"below"), parents=True),
             lambda: small.write(own, memory),
         ):
             with pytest.raises(NameRefused):

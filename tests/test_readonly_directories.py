@@ -302,7 +302,7 @@ def test_how_many_are_remembered_is_bounded(tmp_path, monkeypatch):
 
 def test_a_directory_with_nothing_but_a_partial_is_removed(tmp_path):
     with LocalStore(tmp_path) as store:
-        store.make_folder((b"ro",))
+        store.make_directory((b"ro",))
         sink = store.create_sink((b"ro", b"file"), WriteOptions(keep=True))
         sink.writev([memoryview(b"begun")])
         sink.keep()

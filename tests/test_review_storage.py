@@ -9,7 +9,7 @@ import pytest
 from secftp.errors import InputOutputError
 from secftp.messages.limits import MAX_SIZE
 from secftp.storage import LocalStore, open_local_source, stat_local
-from secftp.storage.tree import OutgoingTree
+from secftp.storage.tree import LocalTree
 from tests.serving import get, serving
 
 
@@ -39,7 +39,7 @@ def test_a_file_with_such_a_time_has_not_changed(far):
     with open_local_source(str(far / "far")) as source:
         source.check_unchanged()
         assert source.info.mtime_ns == stat_local(str(far / "far")).mtime_ns == MAX_SIZE
-    with OutgoingTree(str(far)) as tree:
+    with LocalTree(str(far)) as tree:
         assert tree.open((b"far",), 100).mtime_ns == MAX_SIZE
 
 

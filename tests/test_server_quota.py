@@ -12,10 +12,10 @@ import pytest
 from secftp.errors import NoSpace, NotADirectory, NotFound, TooLarge
 from secftp.server.limits import ServerLimits
 from secftp.server.quota import LOOK_BYTES, BoundedStore, Quota
-from secftp.storage import LocalStore, Room, WriteOptions
+from secftp.storage import FreeSpace, LocalStore, WriteOptions
 from tests.serving import get, listing, put, serving
 
-PLENTY = Room(1 << 40, 1 << 20)
+PLENTY = FreeSpace(1 << 40, 1 << 20)
 BLOCK = memoryview(bytes(1 << 20))
 
 
@@ -42,19 +42,19 @@ class Roomy(LocalStore):
         super().__init__(root)
         self._rooms = iter(room) if isinstance(room, list) else itertools.repeat(room)
 
-    def room(self, path=()):
+    def free_space(self, path=()):
         return next(self._rooms)
 
     def create_sink(self, path, *options):
         sink = super().create_sink(path, *options)
-        return _with_room(sink, self.room)
+        return _with_room(sink, self.free_space)
 
     def resume_sink(self, path, offset, *options):
-        return _with_room(super().resume_sink(path, offset, *options), self.room)
+        return _with_room(super().resume_sink(path, offset, *options), self.free_space)
 
     def small_files(self):
         small = super().small_files()
-        small.room = self.room
+        small.free_space = self.free_space
         return small
 
 
@@ -62,7 +62,7 @@ def _with_room(sink, room):
     class WithRoom(type(sink)):
         __slots__ = ()
 
-        def room(self):
+        def free_space(self):
             return room()
 
     sink.__class__ = WithRoom
@@ -106,8 +106,8 @@ def test_a_file_that_goes_on_counts_from_its_beginning(tmp_path):
 @pytest.mark.parametrize(
     ("limits", "room", "name"),
     [
-        ({"min_free": 1000}, Room(999, None), "min_free"),
-        ({"min_free_files": 10}, Room(1 << 40, 10), "min_free_files"),
+        ({"min_free": 1000}, FreeSpace(999, None), "min_free"),
+        ({"min_free_files": 10}, FreeSpace(1 << 40, 10), "min_free_files"),
     ],
 )
 def test_without_room_nothing_is_begun(tmp_path, limits, room, name):
@@ -120,27 +120,27 @@ def test_without_room_nothing_is_begun(tmp_path, limits, room, name):
         with store.small_files() as small, pytest.raises(NoSpace):
             small.write((b"name",), memoryview(b""))
         with pytest.raises(NoSpace):
-            store.make_folder((b"folder",))
+            store.make_directory((b"folder",))
         store.remove((b"there",))  # which is how there is room again
     assert listing(tmp_path) == []
     assert set(told) == {name}
 
 
 def test_an_announced_size_that_would_take_the_room_is_refused_at_once(tmp_path):
-    with bounded(tmp_path, Room(1500, None), min_free=1000) as (store, _):
+    with bounded(tmp_path, FreeSpace(1500, None), min_free=1000) as (store, _):
         store.create_sink((b"fits",), WriteOptions(size=500)).close()
         with pytest.raises(NoSpace):
             store.create_sink((b"does not",), WriteOptions(size=501))
 
 
 def test_file_systems_without_a_number_of_files_have_no_limit_of_them(tmp_path):
-    with bounded(tmp_path, Room(1, None), min_free_files=10) as (store, _):
+    with bounded(tmp_path, FreeSpace(1, None), min_free_files=10) as (store, _):
         store.create_sink((b"name",)).close()
 
 
 def test_the_room_is_looked_at_again_while_a_file_grows(tmp_path, monkeypatch):
     monkeypatch.setattr("secftp.server.quota.LOOK_BYTES", 4 << 20)
-    rooms = [PLENTY, PLENTY, Room(10, None)]
+    rooms = [PLENTY, PLENTY, FreeSpace(10, None)]
     with bounded(tmp_path, rooms, min_free=1000) as (store, told), store.create_sink((b"name",)) as sink:
         for _ in range(5):
             sink.writev([BLOCK])
@@ -169,7 +169,7 @@ def test_a_client_is_told_and_its_session_goes_on(tmp_path):
 
 def test_a_local_store_knows_its_room(tmp_path):
     with contextlib.closing(LocalStore(tmp_path)) as store:
-        room = store.room()
+        room = store.free_space()
     assert room.nbytes > 0
     assert room.files is None or room.files > 0
 
@@ -195,14 +195,14 @@ def test_a_folder_beneath_is_a_store_of_its_own(tmp_path):
 
 def test_a_file_system_that_does_not_tell_what_is_left_is_not_a_full_one(tmp_path, monkeypatch):
     monkeypatch.setattr("secftp.server.quota.LOOK_BYTES", 1 << 20)
-    with bounded(tmp_path, Room(None, None), min_free=1000, min_free_files=10) as (store, told):
+    with bounded(tmp_path, FreeSpace(None, None), min_free=1000, min_free_files=10) as (store, told):
         with store.create_sink((b"name",), WriteOptions(size=3 << 20)) as sink:
             for _ in range(3):
                 sink.writev([BLOCK])
             sink.commit()
         with store.small_files() as small:
             small.write((b"small",), memoryview(b"x"))
-        store.make_folder((b"folder",))
+        store.make_directory((b"folder",))
     assert listing(tmp_path) == ["folder", "name", "small"]
     assert set(told) == {"min_free_unknown"}
 
@@ -215,14 +215,14 @@ def test_blocks_and_files_of_which_there_are_none_in_all_are_not_told(tmp_path, 
 
     monkeypatch.setattr(os, "fstatvfs", fstatvfs)
     with LocalStore(tmp_path) as store:
-        assert store.room()[:2] == (None, None)
+        assert store.free_space()[:2] == (None, None)
 
 
 @pytest.mark.parametrize("limits", [{"min_free": 100}, {"min_free_files": 10}], ids=["bytes", "files"])
 @pytest.mark.parametrize("way", ["large", "small"])
 def test_what_an_older_try_left_makes_room(tmp_path, way, limits):
     """A file is refused only when it does not fit without the unfinished one of its name."""
-    full, roomy = Room(50, 5), Room(1000, 1000)
+    full, roomy = FreeSpace(50, 5), FreeSpace(1000, 1000)
     with LocalStore(tmp_path) as store, store.create_sink((b"name",), WriteOptions(keep=True)) as sink:
         sink.writev([memoryview(b"begun")])
         sink.keep()

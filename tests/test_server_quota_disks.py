@@ -68,8 +68,8 @@ WRITES = {
     "file": lambda store, folder: store.create_sink((*folder, b"name"), WriteOptions(size=4)).close(),
     "resumed": lambda store, folder: store.resume_sink((*folder, b"name"), 0, WriteOptions(size=4, keep=True)).close(),
     "small": lambda store, folder: write_small(store, (*folder, b"name")),
-    "directory": lambda store, folder: store.make_folder((*folder, b"name")),
-    "directories": lambda store, folder: store.make_folder((*folder, b"a", b"b", b"c"), parents=True),
+    "directory": lambda store, folder: store.make_directory((*folder, b"name")),
+    "directories": lambda store, folder: store.make_directory((*folder, b"a", b"b", b"c"), parents=True),
 }
 
 
@@ -112,10 +112,10 @@ def test_directories_that_are_made_on_the_way_count_each(tmp_path, disks):
     disks.limit(tmp_path, files=12)
     with bounded(LocalStore(tmp_path), min_free_files=10) as store:
         with pytest.raises(NoSpace):
-            store.make_folder((b"a", b"b", b"c"), parents=True)
+            store.make_directory((b"a", b"b", b"c"), parents=True)
         assert listing(tmp_path) == []
-        store.make_folder((b"a", b"b"), parents=True)
-        store.make_folder(
+        store.make_directory((b"a", b"b"), parents=True)
+        store.make_directory(
             (b"a", b"b", b"c", b"d"), parents=True
         )  # two more, of the twelve that there are still said to be
     assert listing(tmp_path) == ["a", "a/b", "a/b/c", "a/b/c/d"]

@@ -10,7 +10,7 @@ import pytest
 
 from secftp.errors import ConnectionLost, Forbidden
 from secftp.messages import Bye, Cancel, Entries, Error, ErrorCode, Kind, List, Listed, Read, Stat
-from secftp.storage import FileInfo, LocalStore, Scanned
+from secftp.storage import FileInfo, LocalStore, ScanEntry
 from tests.requests_at import served
 from tests.serving import digest_of, serving
 
@@ -39,7 +39,7 @@ class Scan(LocalStore):
 
 def endless():
     for number in itertools.count():
-        yield Scanned((b"%0200d" % number,), FILE)
+        yield ScanEntry((b"%0200d" % number,), FILE)
 
 
 def parts(wire, number):
@@ -73,7 +73,7 @@ def test_a_large_folder_comes_in_parts_that_fit(tmp_path):
 
 
 def test_many_short_names_are_no_more_than_a_message_may_hold(tmp_path):
-    store = Scan(tmp_path, [Scanned((b"%d" % number,), None) for number in range(10_000)])
+    store = Scan(tmp_path, [ScanEntry((b"%d" % number,), None) for number in range(10_000)])
     with served(tmp_path, store=store) as server:
         wire = server.wire()
         wire.send(List(id=1))
@@ -88,7 +88,7 @@ def test_the_longest_names_there_are_fit(tmp_path, depth):
     path = (b"x" * (4095 // depth - 1 if depth > 1 else 255),) * depth
     worst = FileInfo(Kind.DIRECTORY, 0, -(2**63), 0o7777)
     large = FileInfo(Kind.FILE, 2**63 - 1, -(2**63), 0o7777)
-    store = Scan(tmp_path, [Scanned(path, worst, Forbidden("no")), Scanned(path, large)] * 500)
+    store = Scan(tmp_path, [ScanEntry(path, worst, Forbidden("no")), ScanEntry(path, large)] * 500)
     with served(tmp_path, store=store) as server:
         wire = server.wire()
         wire.send(List(id=2**32 - 1))
@@ -142,9 +142,9 @@ def test_what_is_wrong_with_a_folder_below_is_told_at_its_entry(tmp_path):
     store = Scan(
         tmp_path,
         [
-            Scanned((b"shut",), folder, Forbidden("may not: /secret/place")),
-            Scanned((b"odd",), None),
-            Scanned((b"f",), FILE),
+            ScanEntry((b"shut",), folder, Forbidden("may not: /secret/place")),
+            ScanEntry((b"odd",), None),
+            ScanEntry((b"f",), FILE),
         ],
     )
     with served(tmp_path, store=store) as server, server.session() as client:

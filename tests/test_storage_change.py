@@ -345,7 +345,7 @@ def test_of_many_that_rename_to_one_name_exactly_one_wins(tmp_path, store):
             store.remove((name.encode(),))
 
 
-# --- make_folder ----------------------------------------------------------------------------------------------------
+# --- make_directory -------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("parents", [False, True])
@@ -362,7 +362,7 @@ def test_of_many_that_rename_to_one_name_exactly_one_wins(tmp_path, store):
 )
 def test_a_folder_is_made_with_the_permissions_wished_for(tmp_path, store, umask, parents, mask, mode, expected):
     umask(mask)
-    store.make_folder((b"\xff\n",), parents=parents, mode=mode)
+    store.make_directory((b"\xff\n",), parents=parents, mode=mode)
     assert mode_of(os.path.join(os.fsencode(tmp_path), b"\xff\n")) == expected
 
 
@@ -370,8 +370,8 @@ def test_one_that_is_there_is_fine_only_with_parents(tmp_path, store):
     (tmp_path / "a").mkdir(mode=0o700)
     (tmp_path / "a" / "in").write_bytes(b"x")
     with pytest.raises(AlreadyExists, match=r"^It already exists: a$"):
-        store.make_folder((b"a",))
-    store.make_folder((b"a",), parents=True, mode=0o755)
+        store.make_directory((b"a",))
+    store.make_directory((b"a",), parents=True, mode=0o755)
     assert mode_of(tmp_path / "a") == 0o700
     assert tree(tmp_path) == ["a", "a/in"]
 
@@ -379,14 +379,14 @@ def test_one_that_is_there_is_fine_only_with_parents(tmp_path, store):
 def test_with_parents_all_that_is_missing_is_made(tmp_path, store, umask):
     (tmp_path / "a").mkdir()
     with pytest.raises(NotFound, match=r"^No such folder: a/b/c$"):
-        store.make_folder((b"a", b"b", b"c", b"d"))
-    store.make_folder((b"a", b"b", b"c", b"d"), parents=True, mode=0o500)
+        store.make_directory((b"a", b"b", b"c", b"d"))
+    store.make_directory((b"a", b"b", b"c", b"d"), parents=True, mode=0o500)
     assert tree(tmp_path) == ["a", "a/b", "a/b/c", "a/b/c/d"]
     assert [mode_of(tmp_path / path) for path in ("a/b", "a/b/c", "a/b/c/d")] == [0o755, 0o755, 0o500]
 
 
 def test_as_deep_as_a_name_reaches(tmp_path, store):
-    store.make_folder((b"d",) * 64, parents=True)
+    store.make_directory((b"d",) * 64, parents=True)
     assert store.stat((b"d",) * 64).kind == "folder"
 
 
@@ -395,9 +395,9 @@ def test_a_link_to_a_folder_is_none(tmp_path, store):
     (tmp_path / "link").symlink_to("a")
     for parents in (False, True):
         with pytest.raises(AlreadyExists):
-            store.make_folder((b"link",), parents=parents)
+            store.make_directory((b"link",), parents=parents)
         with pytest.raises(NotFound):
-            store.make_folder((b"link", b"new"), parents=parents)
+            store.make_directory((b"link", b"new"), parents=parents)
     assert tree(tmp_path) == ["a", "link"]
 
 
@@ -405,9 +405,9 @@ def test_a_link_to_a_folder_is_none(tmp_path, store):
 def test_a_file_is_in_the_way(tmp_path, store, parents):
     (tmp_path / "f").write_bytes(b"x")
     with pytest.raises(AlreadyExists, match=r"^It already exists: f$"):
-        store.make_folder((b"f",), parents=parents)
+        store.make_directory((b"f",), parents=parents)
     with pytest.raises(NotADirectory, match=r"^It is not a folder: f$"):
-        store.make_folder((b"f", b"new"), parents=parents)
+        store.make_directory((b"f", b"new"), parents=parents)
     assert tree(tmp_path) == ["f"]
 
 
@@ -415,7 +415,7 @@ def test_many_that_make_the_same_folders_agree(tmp_path, store):
     def race():
         start.wait()
         try:
-            store.make_folder(path, parents=True)
+            store.make_directory(path, parents=True)
         except FileError as error:
             failures.append(error)
 

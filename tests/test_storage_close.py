@@ -42,7 +42,7 @@ def test_what_was_only_read_or_looked_at_is_none_the_worse(tmp_path, failing):
     with store.small_files() as small:
         assert small.read(path, 100)[1] == b"contents"
     assert {entry.path for entry in store.scan((), recursive=True)} == {(b"folder",), path}
-    store.make_folder((b"folder", b"new"))
+    store.make_directory((b"folder", b"new"))
     store.rename(path, (b"folder", b"other"))
     store.remove((b"folder", b"new"))
     store.close()

@@ -137,8 +137,8 @@ MAKING = {
     "rename to": lambda store, path: store.rename((b"file",), path, overwrite=True),
     "rename to new": lambda store, path: store.rename((b"file",), path),
     "rename a folder to": lambda store, path: store.rename((b"folder",), path),
-    "make folder": lambda store, path: store.make_folder(path),
-    "make folders": lambda store, path: store.make_folder(path, parents=True),
+    "make folder": lambda store, path: store.make_directory(path),
+    "make folders": lambda store, path: store.make_directory(path, parents=True),
 }
 CALLS = {**LOOKING, **MAKING, "partial": lambda store, path: store.stat(path, partial=True)}
 
@@ -228,7 +228,7 @@ def test_any_other_name_is_a_name(world, name):
     root, outside = world
     before = snapshot(outside)
     with LocalStore(root) as store:
-        store.make_folder((name,))
+        store.make_directory((name,))
         path = (name, name)
         write_small(store, path)
         with store.create_sink(path, WriteOptions(keep=True)) as sink:
@@ -408,11 +408,11 @@ class Raced:
         write_small(self.store, (b"mine",))
         self.store.rename((b"mine",), (b"folder", b"moved-%d" % self.number))
 
-    def make_folder(self):
-        self.store.make_folder((b"folder", b"made-%d" % self.number))
+    def make_directory(self):
+        self.store.make_directory((b"folder", b"made-%d" % self.number))
 
-    def make_folders(self):
-        self.store.make_folder((b"folder", b"deep-%d" % self.number, b"deeper"), parents=True)
+    def make_directories(self):
+        self.store.make_directory((b"folder", b"deep-%d" % self.number, b"deeper"), parents=True)
 
     def set_attributes(self):
         for path in ((b"folder", b"secret"), (b"folder", b"mode"), (b"target",), (b"folder",)):

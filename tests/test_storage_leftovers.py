@@ -62,9 +62,9 @@ CHANGES = {
     "removed as a file": (lambda store: (begin(store, A), store.remove(A, kind=Kind.FILE)), []),
     "moved": (lambda store: moved_to(store, A, B), ["b"]),
     "moved over another": (lambda store: moved_to(store, A, B, overwrite=True), ["b"]),
-    "a directory of the name": (lambda store: (begin(store, A), store.make_folder(A)), ["a"]),
-    "directories of the name": (lambda store: (begin(store, A), store.make_folder(A, parents=True)), ["a"]),
-    "a directory emptied": (lambda store: (store.make_folder(A), begin(store, (*A, b"b")), store.remove(A)), []),
+    "a directory of the name": (lambda store: (begin(store, A), store.make_directory(A)), ["a"]),
+    "directories of the name": (lambda store: (begin(store, A), store.make_directory(A, parents=True)), ["a"]),
+    "a directory emptied": (lambda store: (store.make_directory(A), begin(store, (*A, b"b")), store.remove(A)), []),
 }
 
 
@@ -97,7 +97,7 @@ def test_a_directory_is_not_taken_for_what_is_kept(store, tmp_path):
         lambda store: write(store, A, b"x"),
         lambda store: (write(store, A, b"x"), store.remove(A)),
         lambda store: (write(store, B, b"x"), store.rename(B, A)),
-        lambda store: store.make_folder(A),
+        lambda store: store.make_directory(A),
     ],
     ids=["small", "large", "removed", "moved", "directory"],
 )

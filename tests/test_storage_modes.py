@@ -8,8 +8,8 @@ import stat
 import pytest
 
 from secftp import system
-from secftp.storage import LocalStore, WriteOptions, make_local_folder
-from secftp.storage.attributes import make_directory
+from secftp.storage import LocalStore, WriteOptions, make_local_directory
+from secftp.storage.attributes import mkdir_with_mode
 from tests.test_storage_small import NAME
 
 
@@ -51,11 +51,11 @@ def write_small(store, mode):
 
 
 def make(store, mode):
-    store.make_folder(NAME, mode=mode)
+    store.make_directory(NAME, mode=mode)
 
 
 def make_with_parents(store, mode):
-    store.make_folder(NAME, parents=True, mode=mode)
+    store.make_directory(NAME, parents=True, mode=mode)
 
 
 def change_file(store, mode):
@@ -98,7 +98,7 @@ def test_what_was_made_without_permissions_is_under_the_mask_too(tmp_path):
         write_small(store, None)
         assert mode_of(tmp_path / "f") == 0o600
         write_large(store, None)
-        store.make_folder((b"a", b"b"), parents=True)
+        store.make_directory((b"a", b"b"), parents=True)
     assert [mode_of(tmp_path / name) for name in ("f", "a", "a/b")] == [0o600, 0o700, 0o700]
 
 
@@ -131,7 +131,7 @@ def test_a_directory_is_never_wider_than_it_will_be_but_for_its_owner(tmp_path, 
 
     with LocalStore(tmp_path) as store:
         monkeypatch.setattr(os, "open", look)
-        store.make_folder(NAME, mode=0o050)
+        store.make_directory(NAME, mode=0o050)
     assert seen == [0o750]
     assert mode_of(tmp_path / "f") == 0o050
 
@@ -154,19 +154,19 @@ def test_a_umask_that_denies_its_owner_what_he_makes(tmp_path, umask, monkeypatc
         return real(name, flags, *arguments, **options)
 
     monkeypatch.setattr(os, "open", refuse)
-    make_directory(os.fspath(tmp_path / "d"), 0o775)
+    mkdir_with_mode(os.fspath(tmp_path / "d"), 0o775)
     assert mode_of(tmp_path / "d") == 0o775
 
 
 @pytest.mark.parametrize(("mode", "expected"), [(None, 0o755), (0o7775, 0o775), (0o500, 0o500)])
 def test_a_directory_that_the_user_named(tmp_path, mode, expected):
-    make_local_folder(os.fspath(tmp_path / "d"), mode=mode)
+    make_local_directory(os.fspath(tmp_path / "d"), mode=mode)
     assert mode_of(tmp_path / "d") == expected
 
 
 def test_whether_a_directory_was_made_is_told(tmp_path):
     with LocalStore(tmp_path) as store:
-        assert store.make_folder(NAME, parents=True)
-        assert not store.make_folder(NAME, parents=True)
-        assert store.make_folder((*NAME, b"a", b"b"), parents=True)
-        assert store.make_folder((*NAME, b"c"))
+        assert store.make_directory(NAME, parents=True)
+        assert not store.make_directory(NAME, parents=True)
+        assert store.make_directory((*NAME, b"a", b"b"), parents=True)
+        assert store.make_directory((*NAME, b"c"))

@@ -15,19 +15,19 @@ import pytest
 from secftp.errors import FileChanged, Forbidden, IsADirectory, NameRefused, NotADirectory, NotFound
 from secftp.storage.names import partial_name, temporary_name
 from secftp.storage.source import FileSource
-from secftp.storage.tree import OutgoingFile, OutgoingTree, SmallContent, What
+from secftp.storage.tree import EntryKind, LocalFile, LocalTree, SmallContent
 
 LIMIT = 32768
 
 
 def walked(top, *, follow=False, wants=lambda _: True, with_info=True, **bounds):
-    with OutgoingTree(str(top), follow=follow, **bounds) as tree:
+    with LocalTree(str(top), follow=follow, **bounds) as tree:
         return list(tree.walk(wants, with_info=with_info))
 
 
 def kinds(found):
     """What was found of each path; of folders, that they were left is checked elsewhere."""
-    return {path: what for what, path, _, _ in found if what is not What.LEFT}
+    return {path: what for what, path, _, _ in found if what is not EntryKind.LEFT}
 
 
 def content(tree, path, limit=LIMIT):
@@ -67,12 +67,12 @@ def test_a_folder_comes_before_what_is_in_it_and_is_left_after_it(top):
     inside = []
     for what, path, info, problem in walked(top):
         assert problem is None
-        if what is What.LEFT:
+        if what is EntryKind.LEFT:
             assert inside.pop() == path
             assert info.kind == "folder"
             continue
         assert path[:-1] == (inside[-1] if inside else ())
-        if what is What.FOLDER:
+        if what is EntryKind.DIRECTORY:
             inside.append(path)
             assert info.mode == os.stat(os.path.join(os.fsencode(top), *path)).st_mode & 0o7777
     assert inside == []
@@ -80,44 +80,44 @@ def test_a_folder_comes_before_what_is_in_it_and_is_left_after_it(top):
 
 def test_links_and_special_files_are_named_and_not_followed(top):
     assert kinds(walked(top)) == {
-        (): What.FOLDER,
-        (b"a",): What.FOLDER,
-        (b"a", b"b"): What.FOLDER,
-        (b"a", b"b", b"f"): What.FILE,
-        (b"a", b"f"): What.FILE,
-        (b"a", b"link-here"): What.LINK,
-        (b"a", b"link-up"): What.LINK,
-        (b"empty",): What.FOLDER,
-        (b"f",): What.FILE,
-        (b"fifo",): What.SPECIAL,
-        (b"link",): What.LINK,
-        (b"link-loop",): What.LINK,
-        (b"link-nowhere",): What.LINK,
-        (b"link-out",): What.LINK,
+        (): EntryKind.DIRECTORY,
+        (b"a",): EntryKind.DIRECTORY,
+        (b"a", b"b"): EntryKind.DIRECTORY,
+        (b"a", b"b", b"f"): EntryKind.FILE,
+        (b"a", b"f"): EntryKind.FILE,
+        (b"a", b"link-here"): EntryKind.SYMLINK,
+        (b"a", b"link-up"): EntryKind.SYMLINK,
+        (b"empty",): EntryKind.DIRECTORY,
+        (b"f",): EntryKind.FILE,
+        (b"fifo",): EntryKind.SPECIAL,
+        (b"link",): EntryKind.SYMLINK,
+        (b"link-loop",): EntryKind.SYMLINK,
+        (b"link-nowhere",): EntryKind.SYMLINK,
+        (b"link-out",): EntryKind.SYMLINK,
     }
 
 
 def test_links_are_followed_on_demand_but_not_round_in_circles(top):
     found = walked(top, follow=True)
     assert kinds(found) == {
-        (): What.FOLDER,
-        (b"a",): What.FOLDER,
-        (b"a", b"b"): What.FOLDER,
-        (b"a", b"b", b"f"): What.FILE,
-        (b"a", b"f"): What.FILE,
-        (b"a", b"link-here"): What.LINK,
-        (b"a", b"link-up"): What.LINK,
-        (b"empty",): What.FOLDER,
-        (b"f",): What.FILE,
-        (b"fifo",): What.SPECIAL,
-        (b"link",): What.FILE,
-        (b"link-loop",): What.PROBLEM,
-        (b"link-nowhere",): What.PROBLEM,
-        (b"link-out",): What.FOLDER,
-        (b"link-out", b"secret"): What.FILE,
+        (): EntryKind.DIRECTORY,
+        (b"a",): EntryKind.DIRECTORY,
+        (b"a", b"b"): EntryKind.DIRECTORY,
+        (b"a", b"b", b"f"): EntryKind.FILE,
+        (b"a", b"f"): EntryKind.FILE,
+        (b"a", b"link-here"): EntryKind.SYMLINK,
+        (b"a", b"link-up"): EntryKind.SYMLINK,
+        (b"empty",): EntryKind.DIRECTORY,
+        (b"f",): EntryKind.FILE,
+        (b"fifo",): EntryKind.SPECIAL,
+        (b"link",): EntryKind.FILE,
+        (b"link-loop",): EntryKind.PROBLEM,
+        (b"link-nowhere",): EntryKind.PROBLEM,
+        (b"link-out",): EntryKind.DIRECTORY,
+        (b"link-out", b"secret"): EntryKind.FILE,
     }
-    assert all(isinstance(step.problem, NotFound) for step in found if step.what is What.PROBLEM)
-    with OutgoingTree(str(top), follow=True) as tree:
+    assert all(isinstance(step.problem, NotFound) for step in found if step.kind is EntryKind.PROBLEM)
+    with LocalTree(str(top), follow=True) as tree:
         assert content(tree, (b"link",)) == b"f"
         assert content(tree, (b"link-out", b"secret")) == b"secret"
 
@@ -125,7 +125,7 @@ def test_links_are_followed_on_demand_but_not_round_in_circles(top):
 def test_the_top_may_be_a_link(top, tmp_path):
     (tmp_path / "way").symlink_to("top")
     assert kinds(walked(tmp_path / "way")) == kinds(walked(top))
-    with OutgoingTree(str(tmp_path / "way")) as tree:
+    with LocalTree(str(tmp_path / "way")) as tree:
         assert content(tree, (b"a", b"f")) == b"a/f"
 
 
@@ -136,11 +136,11 @@ def test_any_name_of_a_file_or_a_folder(tmp_path, name):
     with open(os.path.join(place, name), "wb") as file:
         file.write(name)
     found = walked(tmp_path)
-    assert kinds(found) == {(): What.FOLDER, (name,): What.FOLDER, (name, name): What.FILE}
-    with OutgoingTree(str(tmp_path)) as tree:
+    assert kinds(found) == {(): EntryKind.DIRECTORY, (name,): EntryKind.DIRECTORY, (name, name): EntryKind.FILE}
+    with LocalTree(str(tmp_path)) as tree:
         assert content(tree, (name, name)) == name
-    assert {step.info.size for step in found if step.what is What.FILE} == {len(name)}
-    with OutgoingTree(os.fsdecode(place)) as tree:
+    assert {step.info.size for step in found if step.kind is EntryKind.FILE} == {len(name)}
+    with LocalTree(os.fsdecode(place)) as tree:
         assert content(tree, (name,)) == name
 
 
@@ -152,9 +152,9 @@ def test_reserved_names_are_told_of_as_such(tmp_path):
     (tmp_path / ".secftp-folder").mkdir()
     (tmp_path / ".secftp-folder" / "in").write_bytes(b"x")
     assert kinds(walked(tmp_path)) == {
-        (): What.FOLDER,
-        (b".secftp-folder",): What.RESERVED,
-        **{(name,): What.RESERVED for name in names},
+        (): EntryKind.DIRECTORY,
+        (b".secftp-folder",): EntryKind.RESERVED,
+        **{(name,): EntryKind.RESERVED for name in names},
     }
 
 
@@ -166,7 +166,7 @@ def test_what_is_not_wanted_is_not_entered(top):
 
 def test_sizes_are_asked_for_only_on_demand(top):
     for with_info in (True, False):
-        files = [step for step in walked(top, with_info=with_info) if step.what is What.FILE]
+        files = [step for step in walked(top, with_info=with_info) if step.kind is EntryKind.FILE]
         assert [step.info is not None for step in files] == [with_info] * 3
 
 
@@ -174,7 +174,7 @@ def test_a_top_that_is_none(tmp_path):
     (tmp_path / "file").write_bytes(b"x")
     for name, error in (("missing", NotFound), ("file", NotADirectory)):
         (step,) = walked(tmp_path / name)
-        assert (step.what, step.path) == (What.PROBLEM, ())
+        assert (step.kind, step.path) == (EntryKind.PROBLEM, ())
         assert isinstance(step.problem, error)
         assert str(step.problem).endswith(name)
 
@@ -189,7 +189,7 @@ def test_a_folder_that_can_not_be_entered_is_a_problem_and_the_rest_goes_on(top,
 
     monkeypatch.setattr(os, "open", refuse)
     found = walked(top)
-    (problem,) = (step for step in found if step.what is What.PROBLEM)
+    (problem,) = (step for step in found if step.kind is EntryKind.PROBLEM)
     assert problem.path == (b"a", b"b")
     assert isinstance(problem.problem, Forbidden)
     assert (b"a", b"f") in kinds(found)
@@ -208,16 +208,16 @@ def test_as_deep_as_the_server_can_name_and_no_deeper(tmp_path):
         os.close(here)
     for bounds, depth in (({}, 64), ({"levels": 5}, 5), ({"room": 11}, 5)):
         found = walked(tmp_path, **bounds)
-        (problem,) = (step for step in found if step.what is What.PROBLEM)
+        (problem,) = (step for step in found if step.kind is EntryKind.PROBLEM)
         assert problem.path == (b"d",) * (depth + 1)
         assert isinstance(problem.problem, NameRefused)
-        assert len([step for step in found if step.what is What.FOLDER]) == depth + 1
+        assert len([step for step in found if step.kind is EntryKind.DIRECTORY]) == depth + 1
 
 
 def test_a_walk_that_is_given_up_closes_what_it_has_opened(top):
     for steps in (0, 1, 4, 8):
         before = os.listdir("/proc/self/fd")
-        with OutgoingTree(str(top)) as tree:
+        with LocalTree(str(top)) as tree:
             walk = tree.walk(lambda _: True)
             for _ in range(steps):
                 next(walk)
@@ -231,8 +231,8 @@ def test_a_folder_with_very_many_names_takes_no_memory_for_them(tmp_path):
         os.close(os.open(tmp_path / f"{number:0100d}", os.O_WRONLY | os.O_CREAT))
     tracemalloc.start()
     try:
-        with OutgoingTree(str(tmp_path)) as tree:
-            assert sum(step.what is What.FILE for step in tree.walk(lambda _: True, with_info=True)) == count
+        with LocalTree(str(tmp_path)) as tree:
+            assert sum(step.kind is EntryKind.FILE for step in tree.walk(lambda _: True, with_info=True)) == count
         assert tracemalloc.get_traced_memory()[1] < 250_000
     finally:
         tracemalloc.stop()
@@ -245,7 +245,7 @@ def test_a_small_file_is_read_at_once_and_a_large_one_is_a_source(top):
     (top / "large").write_bytes(bytes(LIMIT + 1))
     os.chmod(top / "f", 0o604)
     os.utime(top / "f", ns=(1, 1_234_567_891_123_456_789))
-    with OutgoingTree(str(top)) as tree:
+    with LocalTree(str(top)) as tree:
         assert tree.open((b"f",), LIMIT) == SmallContent(0o604, 1_234_567_891_123_456_789, b"f")
         for opened in (
             tree.open((b"large",), LIMIT),
@@ -257,9 +257,9 @@ def test_a_small_file_is_read_at_once_and_a_large_one_is_a_source(top):
         assert content(tree, (b"a", b"b", b"f"), limit=0) == b"a/b/f"
         tree.close()
         assert content(tree, (b"a", b"f")) == b"a/f"
-    with OutgoingFile(str(top / "f")).open((), 0) as source:
+    with LocalFile(str(top / "f")).open((), 0) as source:
         assert source.info.size == 1
-    assert OutgoingFile(str(top / "link")).open((), LIMIT).data == b"f"
+    assert LocalFile(str(top / "link")).open((), LIMIT).data == b"f"
 
 
 @pytest.mark.parametrize(
@@ -283,7 +283,7 @@ def test_what_is_no_file_is_not_opened(top, path, error, within_five_seconds):
         back.callback(os.fchdir, here)
         os.chdir(top)
         server.bind("socket")
-    with OutgoingTree(str(top)) as tree:
+    with LocalTree(str(top)) as tree:
         with pytest.raises(error):
             tree.open(path, LIMIT)
         with pytest.raises(error):
@@ -301,7 +301,7 @@ def test_a_small_file_that_changes_while_it_is_read(top, monkeypatch):
         return data
 
     monkeypatch.setattr(os, "read", read)
-    with OutgoingTree(str(top)) as tree, pytest.raises(FileChanged):
+    with LocalTree(str(top)) as tree, pytest.raises(FileChanged):
         tree.open((b"f",), LIMIT)
 
 
@@ -335,7 +335,7 @@ def test_whoever_swaps_a_folder_or_a_file_for_a_link_gets_nothing_out(tmp_path):
             assert process.stdout.readline() == b"ready\n"
             deadline = time.monotonic() + 20
             while time.monotonic() < deadline and not (sum(outcomes.values()) > 1000 and min(outcomes.values()) > 50):
-                with OutgoingTree(str(top)) as tree:
+                with LocalTree(str(top)) as tree:
                     assert b"only-outside" not in [step.path[-1] for step in tree.walk(lambda _: True) if step.path]
                     for path in ((b"folder", b"f"), (b"file",)):
                         try:
@@ -361,6 +361,6 @@ def test_a_directory_that_becomes_a_symlink_before_it_is_entered_is_not(tmp_path
         (tmp_path / "top" / "sub").symlink_to(tmp_path / "elsewhere")
         return True
 
-    with contextlib.closing(OutgoingTree(str(tmp_path / "top"))) as tree:
+    with contextlib.closing(LocalTree(str(tmp_path / "top"))) as tree:
         found = list(tree.walk(swap))
-    assert [(one.what, one.path) for one in found if one.path] == [(What.PROBLEM, (b"sub",))]
+    assert [(one.kind, one.path) for one in found if one.path] == [(EntryKind.PROBLEM, (b"sub",))]

@@ -21,7 +21,7 @@ from secftp.errors import (
     NotFound,
     UsageError,
 )
-from secftp.storage import PipeSink, PipeSource, WriteOptions, create_local_sink, make_local_folder, stat_local
+from secftp.storage import PipeSink, PipeSource, WriteOptions, create_local_sink, make_local_directory, stat_local
 from secftp.storage import user as user_module
 
 
@@ -303,12 +303,12 @@ def test_what_a_name_leads_to(tmp_path):
 
 
 def test_a_folder_is_made_where_the_user_says(tmp_path):
-    make_local_folder(str(tmp_path / "a"))
-    make_local_folder(str(tmp_path / "a" / "b"), mode=0o7700)
+    make_local_directory(str(tmp_path / "a"))
+    make_local_directory(str(tmp_path / "a" / "b"), mode=0o7700)
     assert stat.S_IMODE(os.stat(tmp_path / "a" / "b").st_mode) == 0o700
     (tmp_path / "link").symlink_to("a")
-    make_local_folder(str(tmp_path / "link" / "c"))
+    make_local_directory(str(tmp_path / "link" / "c"))
     assert sorted(os.listdir(tmp_path / "a")) == ["b", "c"]
     for name, error in (("a", AlreadyExists), ("link", AlreadyExists), ("x/y", NotFound), ("\0", NameRefused)):
         with pytest.raises(error):
-            make_local_folder(str(tmp_path / name))
+            make_local_directory(str(tmp_path / name))

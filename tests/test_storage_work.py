@@ -13,7 +13,7 @@ from secftp.storage import LocalStore, WriteOptions
 from secftp.storage import sink as sink_module
 from secftp.storage.change import _LOOKED_AT
 from secftp.storage.names import partial_name, temporary_name
-from secftp.storage.sweep import SELDOM_MAX, SELDOM_SECONDS, SMALL_ENTRIES, SeldomSweep
+from secftp.storage.sweep import LARGE_MAX, LARGE_SECONDS, SMALL_ENTRIES, RateLimitedSweep
 from tests.serving import put, serving
 
 MANY = 6000
@@ -53,7 +53,7 @@ class _Counted:
 def reading(monkeypatch):
     reading = Reading()
     monkeypatch.setattr(os, "scandir", reading)
-    monkeypatch.setattr(sink_module, "_sweep_seldom", SeldomSweep())
+    monkeypatch.setattr(sink_module, "_sweep_directory", RateLimitedSweep())
     return reading
 
 
@@ -94,11 +94,11 @@ def test_a_session_that_breaks_off_writes_does_not_read_a_large_directory_each_t
 
 def test_a_large_directory_is_swept_again_after_an_hour(tmp_path, reading):
     now = [0.0]
-    seldom = SeldomSweep(lambda: now[0])
+    seldom = RateLimitedSweep(lambda: now[0])
     fill(tmp_path, (b"%d" % number for number in range(2000)))
     folder = os.open(tmp_path, os.O_RDONLY)
     try:
-        for at, is_due in ((0, True), (SELDOM_SECONDS - 1, False), (SELDOM_SECONDS, True), (SELDOM_SECONDS + 1, False)):
+        for at, is_due in ((0, True), (LARGE_SECONDS - 1, False), (LARGE_SECONDS, True), (LARGE_SECONDS + 1, False)):
             left = [temporary_name() for _ in range(50)]
             fill(tmp_path, left)
             now[0] = at
@@ -111,12 +111,12 @@ def test_a_large_directory_is_swept_again_after_an_hour(tmp_path, reading):
 
 
 def test_no_more_large_directories_are_swept_than_are_remembered(tmp_path, monkeypatch, reading):
-    monkeypatch.setattr(sys.modules["secftp.storage.sweep"], "SELDOM_MAX", 2)
+    monkeypatch.setattr(sys.modules["secftp.storage.sweep"], "LARGE_MAX", 2)
     now = [0.0]
-    seldom = SeldomSweep(lambda: now[0])
+    seldom = RateLimitedSweep(lambda: now[0])
     counts = []
     for round_ in range(2):
-        now[0] = round_ * SELDOM_SECONDS
+        now[0] = round_ * LARGE_SECONDS
         for name in "abc":
             (tmp_path / name).mkdir(exist_ok=True)
             fill(tmp_path / name, (b"%d" % number for number in range(1000)))
@@ -126,7 +126,7 @@ def test_no_more_large_directories_are_swept_than_are_remembered(tmp_path, monke
             os.close(folder)
             counts.append(reading.entries - before >= 1000)
     assert counts == [True, True, False] * 2
-    assert SELDOM_MAX >= 1024
+    assert LARGE_MAX >= 1024
 
 
 @pytest.mark.parametrize("last", [b"a file", None])

@@ -15,7 +15,7 @@ from secftp.errors import ExitCode, InputOutputError, TooLarge
 from secftp.storage import LocalStore, PipeSource, open_local_source
 from secftp.storage import source as source_module
 from secftp.storage.source import with_size
-from secftp.storage.tree import OutgoingFile, OutgoingTree, SmallContent
+from secftp.storage.tree import LocalFile, LocalTree, SmallContent
 from tests.copying import Recorder, contents, upload
 from tests.programs import serving_programs
 from tests.serving import DEADLINE, KEY, session
@@ -84,13 +84,13 @@ def test_real_files_have_their_size(tmp_path):
 
 
 def test_a_small_one_is_read_whole_and_a_large_one_is_kept_open(process):
-    with OutgoingTree(KERNEL) as tree:
+    with LocalTree(KERNEL) as tree:
         assert tree.open((b"ostype",), 100).data == b"Linux\n"
         assert isinstance(tree.open((b"ostype",), 6), SmallContent)
         source = tree.open((b"ostype",), 5)
         assert source.info.size is None
         assert all_of(source) == b"Linux\n"
-    content = OutgoingFile(f"{CPU}/online").open((), 32768)
+    content = LocalFile(f"{CPU}/online").open((), 32768)
     assert content.data == known(f"{CPU}/online")
     with LocalStore(KERNEL) as store, store.small_files() as small:
         info, data = small.read((b"ostype",), 6)

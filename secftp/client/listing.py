@@ -15,7 +15,7 @@ from secftp.client.connect import stat_url
 from secftp.client.terminal import print_output
 from secftp.messages import Kind, problem_of
 from secftp.session.listings import BUDGET_BYTES
-from secftp.storage.attributes import is_beyond
+from secftp.storage.attributes import is_clamped
 from secftp.text import show_path
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ def _permissions(row: Row) -> str:
 
 def _time(mtime_ns: int, form: str = "%Y-%m-%d %H:%M") -> str:
     """Return the local time, or the seconds since 1970 if the calendar has no such year."""
-    if is_beyond(mtime_ns):
+    if is_clamped(mtime_ns):
         return "after 2262" if mtime_ns > 0 else "before 1677"
     try:
         return time.strftime(form, time.localtime(mtime_ns // _NANOSECONDS))
@@ -180,7 +180,7 @@ def json_line(row: Row) -> str:
 
 def _iso(mtime_ns: int) -> str | None:
     """Return ISO 8601 in UTC, in seconds; None for a year beyond it, and for a time that is not known exactly."""
-    if is_beyond(mtime_ns):
+    if is_clamped(mtime_ns):
         return None
     try:
         moment = time.gmtime(mtime_ns // _NANOSECONDS)

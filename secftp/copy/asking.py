@@ -10,7 +10,7 @@ from secftp.copy.times import same_time
 from secftp.errors import FileError, Reason
 from secftp.messages import Error, ErrorCode, Info, Kind, Stat, exception_for
 from secftp.session.replies import SingleReply
-from secftp.storage.tree import What
+from secftp.storage.tree import EntryKind
 
 if TYPE_CHECKING:
     from secftp.copy.options import CopyOptions
@@ -46,9 +46,9 @@ class Asking:
     def ask(self, step: Step) -> None:
         """Ask what has to be known before the step is taken."""
         step.there = step.partial = None
-        if step.what is What.FOLDER and self._about_folders and step.sender is None:
+        if step.what is EntryKind.DIRECTORY and self._about_folders and step.sender is None:
             step.there = self._stat(step, partial=False)
-        if step.what is not What.FILE:
+        if step.what is not EntryKind.FILE:
             return
         if self._about_files and not step.may_be_there:
             step.there = self._stat(step, partial=False)
@@ -73,7 +73,7 @@ class Asking:
         """
         if not self._options.dry_run:
             return None
-        there, is_file = self._answer(step), step.what is What.FILE
+        there, is_file = self._answer(step), step.what is EntryKind.FILE
         if isinstance(there, Info) and is_file == (there.kind is Kind.DIRECTORY):
             code, reason = (ErrorCode.IS_DIRECTORY, None) if is_file else (ErrorCode.EXISTS, Reason.FILE)
             return exception_for(code, step.name, reason)

@@ -91,7 +91,7 @@ class Download:
         if target.is_folder and (target.is_there or not self._options.dry_run):
             self._store = LocalStore(target.name)
             if begins and target.is_there and not self._options.dry_run:
-                self._store.tidy()
+                self._store.sweep_leftovers()
             self._writable.go_on(self._store)
         walk.use(session.pipeline)
         receiving = Receiving(
@@ -219,13 +219,13 @@ class Download:
         mode = folder.mode | _OWN if self._options.preserve else None
         try:
             try:
-                self._store.make_folder(folder.local, mode=mode)
+                self._store.make_directory(folder.local, mode=mode)
             except AlreadyExists as taken:
                 if taken.reason is not Reason.DIRECTORY:
                     raise
                 folder.sets = folder.sets and self._options.overwrite
                 self._writable.begin(self._store, folder)
-                self._store.tidy(folder.local)
+                self._store.sweep_leftovers(folder.local)
         except FileError as problem:
             self._tally.failed(folder.name, problem)
             return False

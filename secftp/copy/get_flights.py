@@ -13,7 +13,7 @@ from secftp.errors import FileChanged, FileError, ProtocolError
 from secftp.messages import Abort, Error, ErrorCode, File, Files, remote_failure
 from secftp.session.replies import FileReply
 from secftp.storage import PipeSink, WriteOptions
-from secftp.storage.attributes import what_is_kept
+from secftp.storage.attributes import kept_attributes
 from secftp.transfer import checksum_mismatch
 
 if TYPE_CHECKING:
@@ -286,7 +286,7 @@ class FileFlight:
         file = self._file
         if self._base.options.preserve and file is not None and not isinstance(sink, PipeSink):
             tally.copied(
-                file.mode, file.mtime_ns, what_is_kept(WriteOptions(mode=file.mode, mtime_ns=file.mtime_ns), info)
+                file.mode, file.mtime_ns, kept_attributes(WriteOptions(mode=file.mode, mtime_ns=file.mtime_ns), info)
             )
         digest = self._digest.digest()
         tally.finished(item.name, self._size, digest, moved=self._size - (item.kept or 0))

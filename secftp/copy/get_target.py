@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from secftp.errors import FileError, NotADirectory, NotFound, Reason, UsageError
 from secftp.messages import Capability, Error, Info, Kind, Stat, exception_for, remote_failure
 from secftp.session.replies import SingleReply
-from secftp.storage import make_local_folder, stat_local
+from secftp.storage import make_local_directory, stat_local
 from secftp.storage.errors import failure, translated
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def make_target(name: str, mode: int | None) -> None:
     if above:
         with translated(above):
             os.makedirs(above, exist_ok=True)
-    make_local_folder(name, mode=mode)
+    make_local_directory(name, mode=mode)
 
 
 def _kind(name: str) -> Kind | None:

@@ -24,7 +24,7 @@ from secftp.errors import FileError
 from secftp.messages import Capability
 from secftp.session import new_token
 from secftp.storage.errors import failure
-from secftp.storage.tree import What
+from secftp.storage.tree import EntryKind
 from secftp.text import path_text
 
 if TYPE_CHECKING:
@@ -36,9 +36,9 @@ if TYPE_CHECKING:
     from secftp.storage import Path
 
 _NOTES: Final = {
-    What.LINK: "a link, left out",
-    What.SPECIAL: "no regular file, left out",
-    What.RESERVED: "a name that secftp keeps for itself, left out",
+    EntryKind.SYMLINK: "a link, left out",
+    EntryKind.SPECIAL: "no regular file, left out",
+    EntryKind.RESERVED: "a name that secftp keeps for itself, left out",
 }
 # How many steps the walk may be ahead: of what has to be asked about first, and where the plan is to be known.
 _ASKED_AHEAD: Final = 512
@@ -134,7 +134,7 @@ class Upload:
                 self._steps = None
                 self._tally.all_found()
                 break
-            if step.what is What.FILE and step.info is not None and self._tally.wants_plan:
+            if step.what is EntryKind.FILE and step.info is not None and self._tally.wants_plan:
                 step.counted = step.info.size or 0
                 self._tally.found(step.counted)
             self._queue.append(step)
@@ -143,31 +143,34 @@ class Upload:
 
     def _take(self, step: Step, sending: Sending, asking: Asking) -> None:
         match step.what:
-            case What.FILE:
+            case EntryKind.FILE:
                 self._file(step, sending, asking)
-            case What.FOLDER | What.LEFT:
+            case EntryKind.DIRECTORY | EntryKind.LEFT:
                 if not (step.path or step.origin.makes_top):
                     return
                 if self._options.dry_run:
                     self._would_make(step, sending, asking)
                     return
-                if step.what is What.FOLDER:
+                if step.what is EntryKind.DIRECTORY:
                     step.is_taken = asking.is_taken(step)
                     sending.folder(step)
                 elif self._options.preserve:
                     sending.left(step)
-            case What.PROBLEM:
+            case EntryKind.PROBLEM:
                 self._tally.failed(
                     step.name, step.problem or failure(FileError, "It could not be read", path_text(step.name))
                 )
             case _:
-                is_circle = self._options.follow_symlinks and step.what is What.LINK
+                is_circle = self._options.follow_symlinks and step.what is EntryKind.SYMLINK
                 text = "a link to a folder that it is in, left out" if is_circle else _NOTES[step.what]
                 self._tally.not_copied(step.name, text)
 
     def _would_make(self, step: Step, sending: Sending, asking: Asking) -> None:
         """In a dry run: tell what would keep a directory from being made."""
-        if step.what is What.FOLDER and not sending.is_lost(step) and (problem := asking.obstacle(step)) is not None:
+        if step.what is not EntryKind.DIRECTORY or sending.is_lost(step):
+            return
+        problem = asking.obstacle(step)
+        if problem is not None:
             self._tally.failed(step.name, problem)
             self._lost_folders.add(step.remote)
 
@@ -213,9 +216,9 @@ def _walk(found: list[Goal], globs: Globs, *, follow: bool, sizes: bool) -> Iter
     taken = set()
     for goal in found:
         for step in steps_of(goal, globs, follow=follow, sizes=sizes):
-            if goal.name and not step.path and step.what in (What.FILE, What.FOLDER):
+            if goal.name and not step.path and step.what in (EntryKind.FILE, EntryKind.DIRECTORY):
                 if goal.target in taken:
-                    step.what, step.problem = What.PROBLEM, twice(goal.name)
+                    step.what, step.problem = EntryKind.PROBLEM, twice(goal.name)
                     yield step
                     break
                 taken.add(goal.target)

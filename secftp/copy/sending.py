@@ -29,7 +29,7 @@ from secftp.messages import (
 )
 from secftp.messages.limits import MAX_BULK, MAX_SMALL
 from secftp.storage.digest import digester
-from secftp.storage.tree import SmallContent, What
+from secftp.storage.tree import EntryKind, SmallContent
 
 if TYPE_CHECKING:
     from secftp.copy.limit import RateLimit
@@ -295,7 +295,7 @@ class Sending:
         elif self.is_lost(step):
             if size is not None:  # else it is a folder in that folder
                 self.tally.left_out(size)
-        elif code is ErrorCode.EXISTS and not self.options.overwrite and step.what is What.FILE:
+        elif code is ErrorCode.EXISTS and not self.options.overwrite and step.what is EntryKind.FILE:
             self.tally.skipped(step.name, "it exists already", planned=size)
         else:
             self.tally.failed(step.name, _problem(step, code, reason), planned=size)
@@ -321,7 +321,8 @@ class Sending:
         """As `Base.again`; the folder it is in gets its time once more."""
         self._repeated.append(step)
         if step.folder is not None and self.options.preserve:
-            self._repeated.append(Step(What.LEFT, step.origin, step.folder.path, step.folder.info, None, step.folder))
+            folder = step.folder
+            self._repeated.append(Step(EntryKind.LEFT, step.origin, folder.path, folder.info, None, folder))
 
     def _ends(self, code: ErrorCode, reason: str | None, path: Path) -> bool:
         """Whether this concerns more than one file."""
@@ -376,6 +377,6 @@ class Sending:
 def _problem(step: Step, code: ErrorCode, reason: str | None) -> FileError:
     if code is not ErrorCode.NOT_FOUND:
         return exception_for(code, step.name, reason)
-    if step.what is What.FILE:
+    if step.what is EntryKind.FILE:
         return no_parent(step.remote, step.name)
     return no_directory(step.remote)

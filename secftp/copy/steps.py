@@ -14,7 +14,7 @@ from secftp.errors import FileError
 from secftp.messages.limits import MAX_COMPONENTS, MAX_PATH
 from secftp.storage.attributes import file_info
 from secftp.storage.errors import translated
-from secftp.storage.tree import OutgoingFile, OutgoingTree, What
+from secftp.storage.tree import EntryKind, LocalFile, LocalTree
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from secftp.session.replies import SingleReply
     from secftp.storage import FileInfo, Path
 
-Files: TypeAlias = OutgoingTree | OutgoingFile
+Files: TypeAlias = LocalTree | LocalFile
 
 
 class Goal(NamedTuple):
@@ -70,7 +70,7 @@ class Step:
 
     def __init__(
         self,
-        what: What,
+        what: EntryKind,
         origin: Origin,
         path: Path,
         info: FileInfo | None = None,
@@ -112,21 +112,21 @@ def steps_of(goal: Goal, globs: Globs, *, follow: bool, sizes: bool) -> Iterator
         with translated(goal.source):
             status = os.stat(goal.source)
     except FileError as problem:
-        origin = Origin(OutgoingFile(goal.source), goal.target, goal.name or os.fsencode(goal.source))
-        yield Step(What.PROBLEM, origin, (), None, problem)
+        origin = Origin(LocalFile(goal.source), goal.target, goal.name or os.fsencode(goal.source))
+        yield Step(EntryKind.PROBLEM, origin, (), None, problem)
         return
     own_name = (goal.name,)
     if not stat.S_ISDIR(status.st_mode):
         if globs.wants_file(own_name):
-            origin = Origin(OutgoingFile(goal.source), goal.target, goal.name)
-            yield Step(What.FILE, origin, (), file_info(status))
+            origin = Origin(LocalFile(goal.source), goal.target, goal.name)
+            yield Step(EntryKind.FILE, origin, (), file_info(status))
     elif not goal.name or globs.wants_folder(own_name):
         yield from _steps_of_tree(goal, globs, follow=follow, sizes=sizes)
 
 
 def _steps_of_tree(goal: Goal, globs: Globs, *, follow: bool, sizes: bool) -> Iterator[Step]:
     target = goal.target
-    tree = OutgoingTree(
+    tree = LocalTree(
         goal.source,
         follow=follow,
         levels=MAX_COMPONENTS - len(target),
@@ -135,13 +135,13 @@ def _steps_of_tree(goal: Goal, globs: Globs, *, follow: bool, sizes: bool) -> It
     origin = Origin(tree, target, goal.name, makes_top=goal.makes_top)
     folder: Step | None = None
     for what, path, info, problem in tree.walk(globs.wants_folder, with_info=sizes):
-        if what is What.FILE:
+        if what is EntryKind.FILE:
             if globs.wants_file(path):
                 yield Step(what, origin, path, info, None, folder)
-        elif what is What.FOLDER:
+        elif what is EntryKind.DIRECTORY:
             folder = Step(what, origin, path, info, None, folder)
             yield folder
-        elif what is What.LEFT:
+        elif what is EntryKind.LEFT:
             yield Step(what, origin, path, info, None, folder)
             folder = folder.folder if folder is not None else None
         else:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 from secftp.copy.watch import NullListener, Summary
 from secftp.errors import AlreadyExists
-from secftp.storage.attributes import ALL_KEPT, Kept, is_beyond
-from secftp.storage.errors import candid
+from secftp.storage.attributes import ALL_KEPT, Kept, is_clamped
+from secftp.storage.errors import detailed
 from secftp.text import path_text, show_path
 
 _PERMISSIONS: Final = 0o777
@@ -75,7 +75,7 @@ class Tally:
     def copied(self, mode: int, mtime_ns: int, kept: Kept = ALL_KEPT) -> None:
         """A file or directory has been copied that has this mode and time where it comes from."""
         self.summary.special_bits += bool(mode & ~_PERMISSIONS)
-        self.summary.times += not kept.time or is_beyond(mtime_ns)
+        self.summary.times += not kept.time or is_clamped(mtime_ns)
         self.summary.modes += not kept.mode
 
     def changed(self, *, times: int, modes: int) -> None:
@@ -103,7 +103,7 @@ class Tally:
     def failed(self, name: bytes, error: FileError, *, planned: int | None = None) -> None:
         """A file, or a folder, could not be copied; `planned` as before."""
         self.summary.failed += 1
-        self.listener.failed(name, candid(error))
+        self.listener.failed(name, detailed(error))
         if planned is not None:
             self._less(planned)
 

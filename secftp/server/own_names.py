@@ -102,10 +102,10 @@ class OwnNamesStore(StoreWrapper[Store]):
         check(to)
         self._inner.rename(path, to, overwrite=overwrite)
 
-    def make_folder(self, path: Path, *, parents: bool = False, mode: int | None = None) -> bool:
-        """As `Store.make_folder`."""
+    def make_directory(self, path: Path, *, parents: bool = False, mode: int | None = None) -> bool:
+        """As `Store.make_directory`."""
         check(path)
-        return self._inner.make_folder(path, parents=parents, mode=mode)
+        return self._inner.make_directory(path, parents=parents, mode=mode)
 
     def small_files(self) -> SmallFiles:
         """As `Store.small_files`."""

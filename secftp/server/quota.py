@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from secftp.server.limits import ServerLimits
-    from secftp.storage import Path, Room, Sink, SmallFiles
+    from secftp.storage import FreeSpace, Path, Sink, SmallFiles
     from secftp.storage.attributes import Kept
 
 # How much may be written to a file system, by all sessions together, between two looks at what it has left.
@@ -51,24 +51,24 @@ class Quota:
             self._tell("max_file_size", f"A file is larger than a client may write: the limit is {most}.")
             raise TooLarge(f"It is larger than this server takes ({most}).")
 
-    def check_room(self, look: Callable[[], Room], size: int = 0, files: int = 1) -> int:
+    def check_space(self, look: Callable[[], FreeSpace], size: int = 0, files: int = 1) -> int:
         """Raise `NoSpace` if so many bytes, and so many files, would take of what is to stay free; else the device.
 
         `look` tells what the file system has left; without such a bound it is not called.
         """
         if self._min_free is None and self._min_free_files is None:
             return 0
-        room = look()
-        self._check_bytes(room, size)
-        if self._min_free_files is not None and room.files is not None and room.files - files < self._min_free_files:
-            self._tell("min_free_files", f"The disk has room for {room.files} files: nothing more is written.")
+        space = look()
+        self._check_bytes(space, size)
+        if self._min_free_files is not None and space.files is not None and space.files - files < self._min_free_files:
+            self._tell("min_free_files", f"The disk has room for {space.files} files: nothing more is written.")
             raise NoSpace("The server keeps the rest of its disk free.", reason=Reason.KEPT_FREE)
-        if self._min_free is not None and room.nbytes is not None:
+        if self._min_free is not None and space.nbytes is not None:
             with self._lock:
-                self._ahead[room.device] = min(self._ahead.get(room.device, 0), room.nbytes - self._min_free)
-        return room.device
+                self._ahead[space.device] = min(self._ahead.get(space.device, 0), space.nbytes - self._min_free)
+        return space.device
 
-    def check_growth(self, device: int, look: Callable[[], Room], size: int) -> None:
+    def check_growth(self, device: int, look: Callable[[], FreeSpace], size: int) -> None:
         """Raise `NoSpace` if a file that is there can't grow by `size` bytes; `look` is called now and then."""
         if self._min_free is None:
             return
@@ -77,22 +77,22 @@ class Quota:
             if left >= 0:
                 self._ahead[device] = left
                 return
-        room = look()
-        self._check_bytes(room, size)
-        left = LOOK_BYTES if room.nbytes is None else min(LOOK_BYTES, room.nbytes - size - self._min_free)
+        space = look()
+        self._check_bytes(space, size)
+        left = LOOK_BYTES if space.nbytes is None else min(LOOK_BYTES, space.nbytes - size - self._min_free)
         with self._lock:
             self._ahead[device] = left
 
-    def _check_bytes(self, room: Room, size: int) -> None:
+    def _check_bytes(self, space: FreeSpace, size: int) -> None:
         if self._min_free is None:
             return
-        if room.nbytes is None:
+        if space.nbytes is None:
             # No bound can be kept that can't be measured; to refuse all would take unknown for nothing.
             self._tell(
                 "min_free_unknown", "The file system does not tell how much is left: min-free is not kept there."
             )
-        elif room.nbytes - size < self._min_free:
-            self._tell("min_free", f"The disk has {format_size(room.nbytes)} left: nothing more is written.")
+        elif space.nbytes - size < self._min_free:
+            self._tell("min_free", f"The disk has {format_size(space.nbytes)} left: nothing more is written.")
             raise NoSpace("The server keeps the rest of its disk free.", reason=Reason.KEPT_FREE)
 
 
@@ -103,33 +103,33 @@ class BoundedStore(StoreWrapper[LocalStore]):
         super().__init__(inner)
         self._quota = quota
 
-    def check_room(self, path: Path, size: int, look: Callable[[], Room]) -> int:
-        """As `Quota.check_room` for a new file; what an older try for its name left goes before that fails."""
+    def check_space(self, path: Path, size: int, look: Callable[[], FreeSpace]) -> int:
+        """As `Quota.check_space` for a new file; what an older try for its name left goes before that fails."""
         try:
-            return self._quota.check_room(look, size)
+            return self._quota.check_space(look, size)
         except NoSpace:
             if not self._inner.drop_partial(path):
                 raise
-        return self._quota.check_room(look, size)
+        return self._quota.check_space(look, size)
 
     def create_sink(self, path: Path, options: WriteOptions = DEFAULT_OPTIONS) -> Sink:
         """As `Store.create_sink`."""
         size = options.size or 0
         self._quota.check_size(size)
-        device = self.check_room(path, size, lambda: self._inner.room(path))
+        device = self.check_space(path, size, lambda: self._inner.free_space(path))
         return BoundedSink(self._inner.create_sink(path, options), self._quota, 0, device)
 
     def resume_sink(self, path: Path, offset: int, options: WriteOptions = KEPT_OPTIONS) -> ResumedSink:
         """As `Store.resume_sink`."""
         size = options.size or 0
         self._quota.check_size(offset + size)
-        device = self._quota.check_room(lambda: self._inner.room(path), size)
+        device = self._quota.check_space(lambda: self._inner.free_space(path), size)
         return BoundedResumedSink(self._inner.resume_sink(path, offset, options), self._quota, offset, device)
 
-    def make_folder(self, path: Path, *, parents: bool = False, mode: int | None = None) -> bool:
-        """As `Store.make_folder`; each directory that is missing counts."""
-        self._quota.check_room(lambda: self._inner.room(path), files=self._missing(path) if parents else 1)
-        return self._inner.make_folder(path, parents=parents, mode=mode)
+    def make_directory(self, path: Path, *, parents: bool = False, mode: int | None = None) -> bool:
+        """As `Store.make_directory`; each directory that is missing counts."""
+        self._quota.check_space(lambda: self._inner.free_space(path), files=self._missing(path) if parents else 1)
+        return self._inner.make_directory(path, parents=parents, mode=mode)
 
     def _missing(self, path: Path) -> int:
         """How many names of the path there are not, 1 at least."""
@@ -162,7 +162,7 @@ class BoundedSink(SinkWrapper[_AnyFileSink]):
         self._size += count
         try:
             self._quota.check_size(self._size)
-            self._quota.check_growth(self._device, self._inner.room, count)
+            self._quota.check_growth(self._device, self._inner.free_space, count)
         except BaseException:
             self._inner.abort()
             raise
@@ -188,5 +188,5 @@ class _BoundedSmallFiles(SmallFilesWrapper[LocalSmallFiles]):
     def write(self, path: Path, data: memoryview, options: WriteOptions = DEFAULT_OPTIONS) -> Kept:
         """As `SmallFiles.write`."""
         self._quota.check_size(len(data))
-        self._bounded.check_room(path, len(data), lambda: self._inner.room(path))
+        self._bounded.check_space(path, len(data), lambda: self._inner.free_space(path))
         return self._inner.write(path, data, options)

@@ -2,9 +2,9 @@
 
 A server reads and writes in a `LocalStore`: names in it come from a peer, and lead through no link. A client uses the
 same for the folder that it fetches a tree into, because there the names come from the server; so a link in that folder
-is not followed, and what would go through it fails. `outgoing` reads trees that are to be copied to a server.
-`open_local_source`, `create_local_sink`, `resume_local_sink`, `stat_local` and `make_local_folder` take what the user
-typed; `PipeSource` and `PipeSink` are the standard streams. `base` has the contracts.
+is not followed, and what would go through it fails. `tree` reads trees that are to be copied to a server.
+`open_local_source`, `create_local_sink`, `resume_local_sink`, `stat_local` and `make_local_directory` take what the
+user typed; `PipeSource` and `PipeSink` are the standard streams. `store` has the contracts.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 
 from secftp.storage.attributes import FileInfo, WriteOptions
 from secftp.storage.digest import ALGORITHMS, Digest, digester, load_digests, new_digest
-from secftp.storage.directories import Room
-from secftp.storage.names import RESERVED_PREFIX, FolderPath, Path
+from secftp.storage.directories import FreeSpace
+from secftp.storage.names import RESERVED_PREFIX, DirectoryPath, Path
 from secftp.storage.pipe import PipeSink, PipeSource
-from secftp.storage.store import ResumedSink, Scanned, Sink, SmallFiles, Source, Store
+from secftp.storage.store import ResumedSink, ScanEntry, Sink, SmallFiles, Source, Store
 from secftp.storage.sweep import sweep
 from secftp.storage.user import (
     create_local_sink,
-    make_local_folder,
+    make_local_directory,
     open_local_source,
     resume_local_sink,
     set_local_mode,
@@ -34,15 +34,15 @@ __all__ = [
     "ALGORITHMS",
     "RESERVED_PREFIX",
     "Digest",
+    "DirectoryPath",
     "FileInfo",
-    "FolderPath",
+    "FreeSpace",
     "LocalStore",
     "Path",
     "PipeSink",
     "PipeSource",
     "ResumedSink",
-    "Room",
-    "Scanned",
+    "ScanEntry",
     "Sink",
     "SmallFiles",
     "Source",
@@ -51,7 +51,7 @@ __all__ = [
     "create_local_sink",
     "digester",
     "load_digests",
-    "make_local_folder",
+    "make_local_directory",
     "new_digest",
     "open_local_source",
     "resume_local_sink",

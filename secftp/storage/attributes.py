@@ -50,7 +50,7 @@ def file_info(status: os.stat_result) -> FileInfo:
 def mtime_of(status: os.stat_result) -> int:
     """The modification time; of one that no 64 bits of nanoseconds can say, and file systems can, the nearest.
 
-    `is_beyond` tells those.
+    `is_clamped` tells those.
     """
     mtime_ns = status.st_mtime_ns
     if -_LATEST <= mtime_ns <= _LATEST:
@@ -58,7 +58,7 @@ def mtime_of(status: os.stat_result) -> int:
     return _LATEST if mtime_ns > 0 else -_LATEST
 
 
-def is_beyond(mtime_ns: int) -> bool:
+def is_clamped(mtime_ns: int) -> bool:
     """Whether a time stands for one that 64 bits of nanoseconds can't say: before 1677, or after 2262."""
     return not -_LATEST < mtime_ns < _LATEST
 
@@ -98,7 +98,7 @@ class WriteOptions(NamedTuple):
     keep: bool = False
 
 
-def what_is_kept(asked: WriteOptions, found: FileInfo) -> Kept:
+def kept_attributes(asked: WriteOptions, found: FileInfo) -> Kept:
     """Whether the file has the time and the permissions that were asked for, as far as they were."""
     is_mode = asked.mode is None or not (asked.mode ^ found.mode) & PERMISSIONS
     return Kept(keeps_time(asked.mtime_ns, found.mtime_ns), is_mode)
@@ -131,7 +131,7 @@ def directory_mode(wished: int | None, mask: int) -> int:
     return allowed & ~system.process_umask() if wished is None else wished & allowed
 
 
-def make_directory(name: bytes | str, mode: int, *, folder: int | None = None) -> None:
+def mkdir_with_mode(name: bytes | str, mode: int, *, folder: int | None = None) -> None:
     """Make a directory, in the one held open as `folder`, with exactly these permissions; raises OSError.
 
     Where the file system has no such permissions, it gets what it gives, and whoever sets them in the end hears of it.

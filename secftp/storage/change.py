@@ -24,7 +24,7 @@ from secftp.storage.attributes import (
     directory_mode,
     granted_mode,
     keeps_time,
-    make_directory,
+    mkdir_with_mode,
     open_unreadable,
 )
 from secftp.storage.directories import LIST_FLAGS, look, make_writable, missing, open_below, restore_mode
@@ -190,7 +190,7 @@ def _rename_to_free(folder: int, old: bytes, to_folder: int, new: bytes, *, is_f
         raise
 
 
-def make_folder(folder: int, path: Path, mode: int | None, mask: int) -> None:
+def make_directory(folder: int, path: Path, mode: int | None, mask: int) -> None:
     """Make the last name of `path` in `folder`; raises `AlreadyExists` for whatever has it."""
     with translated(path):
         granted = directory_mode(mode, mask)
@@ -198,7 +198,7 @@ def make_folder(folder: int, path: Path, mode: int | None, mask: int) -> None:
             if mode is None:
                 os.mkdir(path[-1], granted, dir_fd=folder)
             else:
-                make_directory(path[-1], granted, folder=folder)
+                mkdir_with_mode(path[-1], granted, folder=folder)
         except FileExistsError as error:
             with contextlib.suppress(FileNotFoundError):
                 raise already_there(os.stat(path[-1], dir_fd=folder, follow_symlinks=False), path) from error
@@ -206,7 +206,7 @@ def make_folder(folder: int, path: Path, mode: int | None, mask: int) -> None:
     drop_partial(folder, path[-1])
 
 
-def make_folders(root: int, path: Path, mode: int | None, mask: int) -> bool:
+def make_directories(root: int, path: Path, mode: int | None, mask: int) -> bool:
     """Make each directory of `path` that is missing; whether the last was. `AlreadyExists` if that is no directory."""
     above = root
     try:
@@ -217,7 +217,7 @@ def make_folders(root: int, path: Path, mode: int | None, mask: int) -> bool:
             above = below
         # Not entered: it may be made without the permission for that.
         try:
-            make_folder(above, path, mode, mask)
+            make_directory(above, path, mode, mask)
         except AlreadyExists as error:
             if error.reason is not Reason.DIRECTORY:
                 raise
@@ -236,7 +236,7 @@ def _enter_or_make(above: int, path: Path, depth: int, mask: int) -> int:
             if not isinstance(error.__cause__, FileNotFoundError):
                 raise  # a link, or what is neither file nor directory
         with contextlib.suppress(AlreadyExists):
-            make_folder(above, path[:depth], None, mask)
+            make_directory(above, path[:depth], None, mask)
 
 
 def set_attributes(

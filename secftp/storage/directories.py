@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 StrOrBytesPath: TypeAlias = "str | bytes | os.PathLike[str] | os.PathLike[bytes]"
 
 # O_PATH, where there is one, needs no permission to list the folder and starts nothing in it (an automounter).
-FOLDER_FLAGS = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC
-BELOW_FLAGS = FOLDER_FLAGS | os.O_NOFOLLOW
+DIRECTORY_FLAGS = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC
+BELOW_FLAGS = DIRECTORY_FLAGS | os.O_NOFOLLOW
 LIST_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # What O_DIRECTORY | O_NOFOLLOW says of a link: the first on Linux, the others on macOS and FreeBSD.
 _NO_FOLDER = frozenset({errno.ENOTDIR, errno.ELOOP, errno.EMLINK})
@@ -36,7 +36,7 @@ def open_root(root: StrOrBytesPath) -> int:
     """Open the folder that a user named, maybe through links; raises with a hint if it is of no use."""
     name = os.fsdecode(root)
     try:
-        fd = os.open(root, FOLDER_FLAGS)
+        fd = os.open(root, DIRECTORY_FLAGS)
     except FileNotFoundError as error:
         raise failure(NotFound, "No such folder", name, hint="Make it first, or name another.") from error
     except NotADirectoryError as error:
@@ -52,7 +52,7 @@ def open_root(root: StrOrBytesPath) -> int:
     return fd
 
 
-def open_folder(root: int, path: Path) -> int:
+def open_parent(root: int, path: Path) -> int:
     """A new descriptor of the folder that holds the last name of `path`, to reach things in, not to list it.
 
     Raises `NotFound` (for links, too), `NotADirectory`, `Forbidden`.
@@ -71,23 +71,23 @@ def open_folder(root: int, path: Path) -> int:
     return folder
 
 
-def open_folder_for(root: int, path: Path) -> int:
+def open_parent_of_new(root: int, path: Path) -> int:
     """The same for a name that is to be made: here it is the folder that is missing."""
     try:
-        return open_folder(root, path)
+        return open_parent(root, path)
     except NotFound as error:
         raise failure(NotFound, "No such folder", path[:-1], reason=Reason.NO_PARENT) from error
 
 
-def open_listed(root: int, path: Path) -> int:
-    """A new descriptor of the folder `path` itself, `()` being the root, that may be listed; raises as `open_folder`.
+def open_directory(root: int, path: Path) -> int:
+    """A new descriptor of the folder `path` itself, `()` being the root, that may be listed; raises as `open_parent`.
 
     Also `NotADirectory` if it is a file.
     """
     if not path:
         with translated("."):
             return os.open(".", LIST_FLAGS, dir_fd=root)
-    above = open_folder(root, path)
+    above = open_parent(root, path)
     try:
         return open_below(above, path, len(path), LIST_FLAGS)
     finally:
@@ -139,7 +139,7 @@ def _obstacle(path: Path, depth: int, above: int) -> NotFound | NotADirectory:
     return not_followed(path) if stat.S_ISLNK(status.st_mode) else missing(path)
 
 
-class Room(NamedTuple):
+class FreeSpace(NamedTuple):
     """What a file system has left: bytes, None where it does not tell, and files (inodes), None where it has no limit.
 
     `device` tells file systems apart (`st_dev`).
@@ -150,16 +150,16 @@ class Room(NamedTuple):
     device: int = 0
 
 
-def room_at(fd: int) -> Room:
+def free_space_at(fd: int) -> FreeSpace:
     """What the file system of the open `fd` has left for the user that this runs as; raises OSError."""
     status = os.fstatvfs(fd)
     # No blocks, or files, in all is a file system that does not say, or that has no number of files.
     nbytes = status.f_bavail * status.f_frsize if status.f_blocks else None
     files = status.f_favail if status.f_files else None
-    return Room(nbytes, files, os.fstat(fd).st_dev)
+    return FreeSpace(nbytes, files, os.fstat(fd).st_dev)
 
 
-def room_for(root: int, path: Path) -> Room:
+def free_space_for(root: int, path: Path) -> FreeSpace:
     """The same for a name beneath `root`: of the directory that holds it, or is to hold it once it is made.
 
     Of directories that are missing, or can't be entered, the nearest above counts; what is wrong with the path itself,
@@ -175,7 +175,7 @@ def room_for(root: int, path: Path) -> Room:
                 except FileError:
                     break
                 close_quietly(above)
-            return room_at(folder)
+            return free_space_at(folder)
         finally:
             close_quietly(folder)
 

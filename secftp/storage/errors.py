@@ -138,7 +138,7 @@ _IN_THE_WAY = {
 }
 
 
-def candid(problem: FileError) -> FileError:
+def detailed(problem: FileError) -> FileError:
     """The failure with all that is known of it, for the user of this machine: what has the name, symlinks included.
 
     What a store raises tells nobody of symlinks, for it may be a peer who asked.

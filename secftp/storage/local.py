@@ -26,16 +26,24 @@ from secftp.storage.attributes import (
     file_info,
     granted_mode,
 )
-from secftp.storage.directories import Room, look, open_folder, open_folder_for, open_listed, open_root, room_for
+from secftp.storage.directories import (
+    FreeSpace,
+    free_space_for,
+    look,
+    open_directory,
+    open_parent,
+    open_parent_of_new,
+    open_root,
+)
 from secftp.storage.errors import close_quietly, of_target, translated
-from secftp.storage.names import check, check_folder
+from secftp.storage.names import check, check_directory
 from secftp.storage.partial import drop_partial, look_at_partial
 from secftp.storage.scan import scan
 from secftp.storage.sink import FileSink, ResumedFileSink
 from secftp.storage.small import LocalSmallFiles
 from secftp.storage.source import FileSource, open_beneath, with_size
 from secftp.storage.store import Store
-from secftp.storage.sweep import Sweeper, tidy
+from secftp.storage.sweep import Sweeper, sweep_leftovers
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -43,10 +51,10 @@ if TYPE_CHECKING:
     from secftp.storage.attributes import Identity, Kept
     from secftp.storage.directories import StrOrBytesPath
     from secftp.storage.names import Path
-    from secftp.storage.store import Scanned
+    from secftp.storage.store import ScanEntry
 
 
-class _Held:
+class _OpenRoot:
     """A folder that is open already, on its way to the store that takes it over."""
 
     def __init__(self, folder: int) -> None:
@@ -65,11 +73,11 @@ class LocalStore(Store):
     replaced. Raises `NotFound`, `NotADirectory`, `Forbidden` with a hint when the folder can't be used.
     """
 
-    def __init__(self, root: StrOrBytesPath | _Held, *, sweep: bool = False, mode_mask: int = PERMISSIONS) -> None:
+    def __init__(self, root: StrOrBytesPath | _OpenRoot, *, sweep: bool = False, mode_mask: int = PERMISSIONS) -> None:
         system.process_umask()  # read before there are threads
         self._mode_mask = mode_mask
         self._sweeper: Sweeper | None = None
-        self._root = root.take() if isinstance(root, _Held) else open_root(root)
+        self._root = root.take() if isinstance(root, _OpenRoot) else open_root(root)
         try:
             if sweep:
                 self._sweeper = Sweeper(self._root)
@@ -85,13 +93,13 @@ class LocalStore(Store):
     def create_sink(self, path: Path, options: WriteOptions = DEFAULT_OPTIONS) -> FileSink:
         """As `Store.create_sink`; `Forbidden` if a link, or anything else that is no regular file, has the name."""
         check(path)
-        folder = open_folder_for(self._root, path)  # the sink's, which may outlive the store
+        folder = open_parent_of_new(self._root, path)  # the sink's, which may outlive the store
         return FileSink(folder, path[-1], path, options, mask=self._mode_mask)
 
     def resume_sink(self, path: Path, offset: int, options: WriteOptions = KEPT_OPTIONS) -> ResumedFileSink:
         """As `Store.resume_sink`, and as `create_sink`."""
         check(path)
-        folder = open_folder_for(self._root, path)
+        folder = open_parent_of_new(self._root, path)
         return ResumedFileSink(folder, path[-1], path, offset, options, mask=self._mode_mask)
 
     def stat(self, path: Path, *, partial: bool = False) -> FileInfo:
@@ -111,9 +119,9 @@ class LocalStore(Store):
                 info if info.kind is Kind.DIRECTORY or status.st_blocks else info._replace(size=_measure(folder, path))
             )
 
-    def scan(self, path: Path, *, recursive: bool = False) -> Iterator[Scanned]:
+    def scan(self, path: Path, *, recursive: bool = False) -> Iterator[ScanEntry]:
         """As `Store.scan`."""
-        check_folder(path)
+        check_directory(path)
         return scan(self._root, path, recursive=recursive)
 
     def remove(self, path: Path, *, kind: Kind | None = None) -> None:
@@ -127,20 +135,20 @@ class LocalStore(Store):
             check(to)
         with self._folder_of(path) as folder:
             with of_target():
-                to_folder = open_folder_for(self._root, to)
+                to_folder = open_parent_of_new(self._root, to)
             try:
                 change.rename(folder, path, to_folder, to, overwrite=overwrite)
             finally:
                 close_quietly(to_folder)
 
-    def make_folder(self, path: Path, *, parents: bool = False, mode: int | None = None) -> bool:
-        """As `Store.make_folder`."""
+    def make_directory(self, path: Path, *, parents: bool = False, mode: int | None = None) -> bool:
+        """As `Store.make_directory`."""
         check(path)
         if parents:
-            return change.make_folders(self._root, path, mode, self._mode_mask)
-        folder = open_folder_for(self._root, path)
+            return change.make_directories(self._root, path, mode, self._mode_mask)
+        folder = open_parent_of_new(self._root, path)
         try:
-            change.make_folder(folder, path, mode, self._mode_mask)
+            change.make_directory(folder, path, mode, self._mode_mask)
         finally:
             close_quietly(folder)
         return True
@@ -172,13 +180,13 @@ class LocalStore(Store):
         with self._folder_of(path) as folder:
             return drop_partial(folder, path[-1])
 
-    def tidy(self, path: Path = ()) -> None:
-        """Remove what killed writers left in a directory that a user's copy goes into; see `sweep.tidy`."""
-        check_folder(path)
+    def sweep_leftovers(self, path: Path = ()) -> None:
+        """Remove what killed writers left in a directory that a user's copy goes into; see `sweep.sweep_leftovers`."""
+        check_directory(path)
         with contextlib.suppress(FileError):
-            folder = open_listed(self._root, path)
+            folder = open_directory(self._root, path)
             try:
-                tidy(folder)
+                sweep_leftovers(folder)
             finally:
                 close_quietly(folder)
 
@@ -201,8 +209,8 @@ class LocalStore(Store):
 
         Raises `NotFound`, `NotADirectory`, `Forbidden`, `NameRefused`. Each of the two is closed on its own.
         """
-        check_folder(path)
-        return LocalStore(_Held(open_folder(self._root, (*path, b"."))), mode_mask=self._mode_mask)
+        check_directory(path)
+        return LocalStore(_OpenRoot(open_parent(self._root, (*path, b"."))), mode_mask=self._mode_mask)
 
     def is_at(self, path: str) -> bool:
         """Whether `path` leads to the very folder that this store is."""
@@ -211,13 +219,13 @@ class LocalStore(Store):
         except OSError:
             return False
 
-    def room(self, path: Path = ()) -> Room:
+    def free_space(self, path: Path = ()) -> FreeSpace:
         """What the file system on which `path` stands, or is to be made, has left for the user that this runs as.
 
         That need not be the root's: a directory may be a mount point. Of directories that are missing, the nearest
         above counts, which is where they would be made.
         """
-        return room_for(self._root, path)
+        return free_space_for(self._root, path)
 
     def close(self) -> None:
         """As `Store.close`; a sweep under way is stopped and waited for."""
@@ -231,7 +239,7 @@ class LocalStore(Store):
     def _folder_of(self, path: Path) -> Generator[int, None, None]:
         """The folder that holds the last name of `path`, for as long as the block lasts."""
         check(path)
-        folder = open_folder(self._root, path)
+        folder = open_parent(self._root, path)
         try:
             yield folder
         finally:

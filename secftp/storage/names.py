@@ -15,7 +15,7 @@ from secftp.errors import NameRefused, Reason
 from secftp.messages.limits import check_path
 
 Path: TypeAlias = tuple[bytes, ...]  # of a file or a folder
-FolderPath: TypeAlias = Path  # the same, but () is the served folder itself
+DirectoryPath: TypeAlias = Path  # the same, but () is the served folder itself
 RESERVED_PREFIX = b".secftp-"
 _TEMPORARY_PREFIX = RESERVED_PREFIX + b"tmp-"
 _PARTIAL_PREFIX = RESERVED_PREFIX + b"part-"
@@ -32,7 +32,7 @@ def check(path: Path) -> None:
             raise NameRefused("Names that begin with '.secftp-' are reserved.", reason=Reason.RESERVED_NAME)
 
 
-def check_folder(path: Path) -> None:
+def check_directory(path: Path) -> None:
     """The same for a folder that is only looked at, which may be the root: `()`."""
     if path:
         check(path)

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, Self
 from secftp.errors import FileError, NameRefused, NotFound, Reason
 from secftp.messages.limits import MAX_COMPONENTS, MAX_PATH
 from secftp.storage.attributes import FileInfo, file_info
-from secftp.storage.directories import LIST_FLAGS, open_below, open_listed
+from secftp.storage.directories import LIST_FLAGS, open_below, open_directory
 from secftp.storage.errors import close_quietly, failure, translate, translated
 from secftp.storage.names import RESERVED_PREFIX, Path
-from secftp.storage.store import Scanned
+from secftp.storage.store import ScanEntry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -127,7 +127,7 @@ class Level:
         if self._fd >= 0:
             return
         try:
-            self._fd = open_listed(root, self.path)
+            self._fd = open_directory(root, self.path)
             if not os.path.samestat(os.fstat(self._fd), self.status):
                 raise failure(NotFound, "It was moved while it was listed", self.path)
         except FileError as problem:
@@ -155,7 +155,7 @@ class Descent:
         self._most = most
         self._above = 0  # names that wait above the current level
         self._levels: list[Level] = []
-        self._enter(open_listed(root, path), path)
+        self._enter(open_directory(root, path), path)
 
     @property
     def current(self) -> Level | None:
@@ -201,7 +201,7 @@ class Descent:
             level.close()
 
 
-def scan(root: int, path: Path, *, recursive: bool) -> Generator[Scanned, None, None]:
+def scan(root: int, path: Path, *, recursive: bool) -> Generator[ScanEntry, None, None]:
     """As `Store.scan`, below the directory held open as `root`; `path` has been checked."""
     top = len(path)
     with Descent(root, path, most=_REMEMBERED) as descent:
@@ -215,10 +215,10 @@ def scan(root: int, path: Path, *, recursive: bool) -> Generator[Scanned, None, 
             if level.problem is not None:
                 if not descent.depth:
                     raise level.problem
-                yield Scanned(level.path[top:], file_info(level.status), level.problem)
+                yield ScanEntry(level.path[top:], file_info(level.status), level.problem)
 
 
-def _entries(level: Level, top: int, *, set_aside: bool) -> Iterator[Scanned]:
+def _entries(level: Level, top: int, *, set_aside: bool) -> Iterator[ScanEntry]:
     """What is in a directory, or the next part of it; with `set_aside` the directories in it wait instead."""
     path = level.path
     below = path[top:]
@@ -233,10 +233,10 @@ def _entries(level: Level, top: int, *, set_aside: bool) -> Iterator[Scanned]:
             elif seen.is_folder and set_aside:
                 level.set_aside(seen.name)
             else:
-                yield Scanned((*below, seen.name), seen.info, seen.problem)
+                yield ScanEntry((*below, seen.name), seen.info, seen.problem)
 
 
-def _enter(descent: Descent, level: Level, name: bytes, top: int) -> Scanned:
+def _enter(descent: Descent, level: Level, name: bytes, top: int) -> ScanEntry:
     """Enter a directory that waited; its own entry, with a problem where it could not be entered."""
     path = (*level.path, name)
     try:
@@ -244,8 +244,8 @@ def _enter(descent: Descent, level: Level, name: bytes, top: int) -> Scanned:
             raise failure(NameRefused, "What is in it lies too deep", path, reason=Reason.TOO_DEEP)
         entered = descent.go_into(name)
     except FileError as problem:
-        return Scanned(path[top:], _info_of(level, name), problem)
-    return Scanned(path[top:], file_info(entered.status))
+        return ScanEntry(path[top:], _info_of(level, name), problem)
+    return ScanEntry(path[top:], file_info(entered.status))
 
 
 def _info_of(level: Level, name: bytes) -> FileInfo | None:

@@ -26,7 +26,7 @@ from secftp.storage.attributes import (
     file_mode,
     set_mode,
 )
-from secftp.storage.directories import room_at
+from secftp.storage.directories import free_space_at
 from secftp.storage.errors import close_quietly, failure, require_regular, translated
 from secftp.storage.names import is_partial
 from secftp.storage.partial import (
@@ -41,18 +41,18 @@ from secftp.storage.partial import (
 )
 from secftp.storage.source import transfer_all
 from secftp.storage.store import ResumedSink, Sink
-from secftp.storage.sweep import SeldomSweep
+from secftp.storage.sweep import RateLimitedSweep
 from secftp.text import show_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from secftp.storage.directories import Room
+    from secftp.storage.directories import FreeSpace
     from secftp.storage.names import Path
 
 _T = TypeVar("_T")
 
-_sweep_seldom = SeldomSweep()  # one for all writers of this process
+_sweep_directory = RateLimitedSweep()  # one for all writers of this process
 _SIZE_WORTH_ASKING = 2**20  # smaller files learn from writing that there is no space; asking costs as much
 # What is said where a disk, a quota or the inodes are used up.
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
@@ -136,10 +136,10 @@ class FileSink(Sink):
             raise OSError(errno.EIO, os.strerror(errno.EIO))
         return count
 
-    def room(self) -> Room:
+    def free_space(self) -> FreeSpace:
         """What the file system has left that this is written to."""
         with translated(self._subject):
-            return room_at(self._fd)
+            return free_space_at(self._fd)
 
     def commit(self) -> FileInfo:
         """As `Sink.commit`. Nothing is forced to the disk: durability is its caller's choice, not made here.
@@ -181,7 +181,7 @@ class FileSink(Sink):
                 if is_partial(temporary) or make_partial(self._fd, self._folder, temporary, self._name):
                     self._temporary = None
                     # Where a client works, no server ever sweeps: so whoever leaves one takes the old ones away.
-                    _sweep_seldom(self._folder)
+                    _sweep_directory(self._folder)
         except OSError:
             pass
         finally:

@@ -25,10 +25,10 @@ from secftp.storage.attributes import (
     file_info,
     file_mode,
     keeps_time,
+    kept_attributes,
     set_mode,
-    what_is_kept,
 )
-from secftp.storage.directories import open_folder, open_folder_for, room_at
+from secftp.storage.directories import free_space_at, open_parent, open_parent_of_new
 from secftp.storage.errors import close_quietly, failure, require_regular, translate, translated
 from secftp.storage.names import check, partial_name, temporary_names
 from secftp.storage.partial import CREATE_FLAGS, PRIVATE, drop_partial, remove_quietly
@@ -39,7 +39,7 @@ from secftp.storage.store import SmallFiles
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from secftp.storage.directories import Room
+    from secftp.storage.directories import FreeSpace
     from secftp.storage.names import Path
     from secftp.storage.store import Store
 
@@ -93,7 +93,7 @@ class StreamedSmallFiles(SmallFiles):
         with self._store.create_sink(path, options._replace(size=len(data), keep=False)) as sink:
             if data:
                 sink.writev([data])
-            return what_is_kept(options, sink.commit())
+            return kept_attributes(options, sink.commit())
 
     def close(self) -> None:
         """Nothing stays open."""
@@ -116,7 +116,7 @@ class LocalSmallFiles(StreamedSmallFiles):
     def read(self, path: Path, limit: int) -> tuple[FileInfo, bytes]:
         """As `SmallFiles.read`."""
         check(path)
-        folder = self._folder if path[:-1] == self._at else self._go_to(path, open_folder)
+        folder = self._folder if path[:-1] == self._at else self._go_to(path, open_parent)
         try:
             return read_whole(os.open(path[-1], _READ_FLAGS, dir_fd=folder), path, limit)
         except FileError:
@@ -127,7 +127,7 @@ class LocalSmallFiles(StreamedSmallFiles):
     def write(self, path: Path, data: memoryview, options: WriteOptions = DEFAULT_OPTIONS) -> Kept:
         """As `SmallFiles.write`."""
         check(path)
-        folder = self._folder if path[:-1] == self._at else self._go_to(path, open_folder_for)
+        folder = self._folder if path[:-1] == self._at else self._go_to(path, open_parent_of_new)
         try:
             replaced = _look(path, folder)
             if replaced is not None and not options.overwrite:
@@ -142,12 +142,12 @@ class LocalSmallFiles(StreamedSmallFiles):
             raise translate(error, path) from error
         return super().write(path, data, options)
 
-    def room(self, path: Path) -> Room:
+    def free_space(self, path: Path) -> FreeSpace:
         """What the file system of the directory that holds `path` has left; raises as `write` for the directory."""
         check(path)
-        folder = self._folder if path[:-1] == self._at else self._go_to(path, open_folder_for)
+        folder = self._folder if path[:-1] == self._at else self._go_to(path, open_parent_of_new)
         with translated(path):
-            return room_at(folder)
+            return free_space_at(folder)
 
     def _write_with_room(
         self, name: bytes, folder: int, data: memoryview, options: WriteOptions, mode: int

@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from secftp.errors import FileError
     from secftp.messages import Kind
     from secftp.storage.attributes import FileInfo, Identity, Kept
-    from secftp.storage.names import FolderPath, Path
+    from secftp.storage.names import DirectoryPath, Path
 
 
-class Scanned(NamedTuple):
+class ScanEntry(NamedTuple):
     """One entry of a listing.
 
     `path`: its names below the folder that was listed. `info` is None if it could not be looked at, and the `problem`
@@ -170,14 +170,14 @@ class Store(_Closing, Protocol):
         """
         ...
 
-    def stat(self, path: FolderPath, *, partial: bool = False) -> FileInfo:
+    def stat(self, path: DirectoryPath, *, partial: bool = False) -> FileInfo:
         """What stands under a name; raises as `open_source` does, but a folder is an answer.
 
         With `partial`, the partial that is kept for the name; its `mode` says nothing.
         """
         ...
 
-    def scan(self, path: FolderPath, *, recursive: bool = False) -> Iterator[Scanned]:
+    def scan(self, path: DirectoryPath, *, recursive: bool = False) -> Iterator[ScanEntry]:
         """List a folder, with `recursive` depth first, a folder before what is in it; the order is the system's.
 
         A generator that is read as it goes, and that closes all it has opened when it is closed. Only files and folders
@@ -205,7 +205,7 @@ class Store(_Closing, Protocol):
         """
         ...
 
-    def make_folder(self, path: Path, *, parents: bool = False, mode: int | None = None) -> bool:
+    def make_directory(self, path: Path, *, parents: bool = False, mode: int | None = None) -> bool:
         """Make a folder; with `parents` those above it, too, and one that exists is fine. Whether it was made.
 
         `mode` is as `WriteOptions.mode` and holds for the last one, if it is made. Raises `AlreadyExists`,
@@ -219,7 +219,7 @@ class Store(_Closing, Protocol):
 
     def set_attributes(
         self,
-        path: FolderPath,
+        path: DirectoryPath,
         *,
         mode: int | None = None,
         mtime_ns: int | None = None,
@@ -233,7 +233,7 @@ class Store(_Closing, Protocol):
         """
         ...
 
-    def has_attributes(self, path: FolderPath, *, mode: int | None = None, mtime_ns: int | None = None) -> bool:
+    def has_attributes(self, path: DirectoryPath, *, mode: int | None = None, mtime_ns: int | None = None) -> bool:
         """Whether `set_attributes` would change nothing; raises as `stat` does."""
         ...
 
@@ -330,10 +330,10 @@ class StoreWrapper(Store, Generic[_Store]):
     def resume_sink(self, path: Path, offset: int, options: WriteOptions = KEPT_OPTIONS) -> ResumedSink:
         return self._inner.resume_sink(path, offset, options)
 
-    def stat(self, path: FolderPath, *, partial: bool = False) -> FileInfo:
+    def stat(self, path: DirectoryPath, *, partial: bool = False) -> FileInfo:
         return self._inner.stat(path, partial=partial)
 
-    def scan(self, path: FolderPath, *, recursive: bool = False) -> Iterator[Scanned]:
+    def scan(self, path: DirectoryPath, *, recursive: bool = False) -> Iterator[ScanEntry]:
         return self._inner.scan(path, recursive=recursive)
 
     def remove(self, path: Path, *, kind: Kind | None = None) -> None:
@@ -342,18 +342,18 @@ class StoreWrapper(Store, Generic[_Store]):
     def rename(self, path: Path, to: Path, *, overwrite: bool = False) -> None:
         self._inner.rename(path, to, overwrite=overwrite)
 
-    def make_folder(self, path: Path, *, parents: bool = False, mode: int | None = None) -> bool:
-        return self._inner.make_folder(path, parents=parents, mode=mode)
+    def make_directory(self, path: Path, *, parents: bool = False, mode: int | None = None) -> bool:
+        return self._inner.make_directory(path, parents=parents, mode=mode)
 
     def identity(self, path: Path) -> Identity:
         return self._inner.identity(path)
 
     def set_attributes(
-        self, path: FolderPath, *, mode: int | None = None, mtime_ns: int | None = None, only: Identity | None = None
+        self, path: DirectoryPath, *, mode: int | None = None, mtime_ns: int | None = None, only: Identity | None = None
     ) -> Kept:
         return self._inner.set_attributes(path, mode=mode, mtime_ns=mtime_ns, only=only)
 
-    def has_attributes(self, path: FolderPath, *, mode: int | None = None, mtime_ns: int | None = None) -> bool:
+    def has_attributes(self, path: DirectoryPath, *, mode: int | None = None, mtime_ns: int | None = None) -> bool:
         return self._inner.has_attributes(path, mode=mode, mtime_ns=mtime_ns)
 
     def make_writable(self, path: Path) -> int | None:

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 _ROOT_FLAGS = LIST_FLAGS & ~os.O_NOFOLLOW
 CLOSE_SECONDS: Final = 5.0
-SELDOM_SECONDS = 3600.0
-SELDOM_MAX = 1024  # large directories whose last sweep is remembered
+LARGE_SECONDS = 3600.0
+LARGE_MAX = 1024  # large directories whose last sweep is remembered
 SMALL_ENTRIES = 256  # a directory with no more of them is swept whenever something is left in it
 PARTIAL_NS = 7 * 24 * 3600 * 10**9  # how long after its last change a partial can still be gone on with
 
@@ -55,7 +55,7 @@ def _sweep_opened(root: StrOrBytesPath | int, levels: int, is_stopped: Callable[
         close_quietly(fd)
 
 
-class SeldomSweep:
+class RateLimitedSweep:
     """A sweep of single directories, by whoever leaves something there; a large one is read through once in an hour.
 
     So no request makes the server read a directory of any size at will. Directories are told apart by device and inode.
@@ -88,25 +88,25 @@ class SeldomSweep:
         status = os.fstat(folder)
         place, now = (status.st_dev, status.st_ino), self._clock()
         with self._lock:
-            while self._swept and next(iter(self._swept.values())) <= now - SELDOM_SECONDS:
+            while self._swept and next(iter(self._swept.values())) <= now - LARGE_SECONDS:
                 del self._swept[next(iter(self._swept))]
-            if place in self._swept or len(self._swept) >= SELDOM_MAX:
+            if place in self._swept or len(self._swept) >= LARGE_MAX:
                 return False
             self._swept[place] = now
             return True
 
 
-_tidy_seldom = SeldomSweep()  # one for all copies of this process
+_sweep_before_writing = RateLimitedSweep()  # one for all copies of this process
 
 
-def tidy(folder: int) -> None:
+def sweep_leftovers(folder: int) -> None:
     """Remove what killed writers left in the directory open as `folder`, before something new is written into it.
 
     For the directories of a user, where no server ever sweeps: a client that is killed in a get leaves a file there.
-    As `SeldomSweep`; a directory that can't be listed is left as it is.
+    As `RateLimitedSweep`; a directory that can't be listed is left as it is.
     """
     with contextlib.suppress(OSError):
-        _tidy_seldom(folder)
+        _sweep_before_writing(folder)
 
 
 class Sweeper:

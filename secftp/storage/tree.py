@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from secftp.errors import FileChanged, FileError, NameRefused, Reason
 from secftp.messages.limits import MAX_COMPONENTS, MAX_PATH
 from secftp.storage.attributes import FileInfo, file_info, mtime_of
-from secftp.storage.directories import BELOW_FLAGS, FOLDER_FLAGS, LIST_FLAGS
+from secftp.storage.directories import BELOW_FLAGS, DIRECTORY_FLAGS, LIST_FLAGS
 from secftp.storage.errors import close_quietly, failure, translate, translated
 from secftp.storage.names import RESERVED_PREFIX, Path
 from secftp.storage.source import OPEN_FLAGS, FileSource, has_changed, read_rest
@@ -33,22 +33,22 @@ if TYPE_CHECKING:
 _RESERVED = os.fsdecode(RESERVED_PREFIX)
 
 
-class What(enum.Enum):
+class EntryKind(enum.Enum):
     """What was found; LEFT is said of a folder after everything in it."""
 
     FILE = enum.auto()
-    FOLDER = enum.auto()
+    DIRECTORY = enum.auto()
     LEFT = enum.auto()
-    LINK = enum.auto()
+    SYMLINK = enum.auto()
     SPECIAL = enum.auto()
     RESERVED = enum.auto()
     PROBLEM = enum.auto()
 
 
-class Found(NamedTuple):
+class TreeEntry(NamedTuple):
     """One step of a walk. `path`: below the top, `()` being the top; `info` of a file only if that was asked for."""
 
-    what: What
+    kind: EntryKind
     path: Path
     info: FileInfo | None = None
     problem: FileError | None = None
@@ -97,7 +97,7 @@ class _Level:
         close_quietly(self.fd)
 
 
-class OutgoingTree:
+class LocalTree:
     """The folder `top`. Opened when it is used, again after a `close`; for one thread.
 
     `follow`: copy what links lead to. `levels`, `room`: how deep it may be entered, and how long its paths may get in
@@ -118,7 +118,7 @@ class OutgoingTree:
 
     # --- what is in it ------------------------------------------------------------------------------------------------
 
-    def walk(self, wants_folder: Callable[[Path], bool], *, with_info: bool = False) -> Iterator[Found]:
+    def walk(self, wants_folder: Callable[[Path], bool], *, with_info: bool = False) -> Iterator[TreeEntry]:
         """Everything in the tree, a folder before and once more after what is in it; the top is the first.
 
         What `wants_folder` says no to is passed over without a word. A generator that closes what it has opened when it
@@ -133,12 +133,12 @@ class OutgoingTree:
                 if entry is None:
                     levels.pop().close()
                     if level.problem is not None:
-                        yield Found(What.PROBLEM, level.path, None, level.problem)
-                    yield Found(What.LEFT, level.path, level.info)
+                        yield TreeEntry(EntryKind.PROBLEM, level.path, None, level.problem)
+                    yield TreeEntry(EntryKind.LEFT, level.path, level.info)
                     continue
                 path = (*level.path, os.fsencode(entry.name))
                 found = self._look(entry, path, with_info=with_info)
-                if found.what is not What.FOLDER:
+                if found.kind is not EntryKind.DIRECTORY:
                     yield found
                 elif wants_folder(path):
                     yield from self._enter(levels, path, entry.name, level.fd)
@@ -146,7 +146,7 @@ class OutgoingTree:
             for level in levels:
                 level.close()
 
-    def _enter(self, levels: list[_Level], path: Path, name: str, above: int | None) -> Iterator[Found]:
+    def _enter(self, levels: list[_Level], path: Path, name: str, above: int | None) -> Iterator[TreeEntry]:
         """Open a folder and tell of it."""
         level = None
         try:
@@ -160,37 +160,37 @@ class OutgoingTree:
         except FileError as problem:
             if level is not None:
                 level.close()
-            yield Found(What.PROBLEM, path, None, problem)
+            yield TreeEntry(EntryKind.PROBLEM, path, None, problem)
             return
         if self._follow and any(map(level.is_same, levels)):
             level.close()
-            yield Found(What.LINK, path)
+            yield TreeEntry(EntryKind.SYMLINK, path)
             return
         levels.append(level)
-        yield Found(What.FOLDER, path, level.info)
+        yield TreeEntry(EntryKind.DIRECTORY, path, level.info)
 
-    def _look(self, entry: os.DirEntry[str], path: Path, *, with_info: bool) -> Found:
+    def _look(self, entry: os.DirEntry[str], path: Path, *, with_info: bool) -> TreeEntry:
         try:
             what = self._kind(entry)
-            if what is What.FILE and with_info:
-                return Found(what, path, file_info(entry.stat(follow_symlinks=self._follow)))
+            if what is EntryKind.FILE and with_info:
+                return TreeEntry(what, path, file_info(entry.stat(follow_symlinks=self._follow)))
         except OSError as problem:
-            return Found(What.PROBLEM, path, None, translate(problem, path))
-        return Found(what, path)
+            return TreeEntry(EntryKind.PROBLEM, path, None, translate(problem, path))
+        return TreeEntry(what, path)
 
-    def _kind(self, entry: os.DirEntry[str]) -> What:
+    def _kind(self, entry: os.DirEntry[str]) -> EntryKind:
         if entry.is_file(follow_symlinks=self._follow):
-            what = What.FILE
+            what = EntryKind.FILE
         elif entry.is_dir(follow_symlinks=self._follow):
-            what = What.FOLDER
+            what = EntryKind.DIRECTORY
         elif not entry.is_symlink():
-            return What.SPECIAL
+            return EntryKind.SPECIAL
         elif not self._follow:
-            return What.LINK
+            return EntryKind.SYMLINK
         else:
             entry.stat()  # raises for one that leads nowhere
-            return What.SPECIAL
-        return What.RESERVED if entry.name.startswith(_RESERVED) else what
+            return EntryKind.SPECIAL
+        return EntryKind.RESERVED if entry.name.startswith(_RESERVED) else what
 
     # --- the files ----------------------------------------------------------------------------------------------------
 
@@ -234,14 +234,14 @@ class OutgoingTree:
         self._leave_folder()
         with translated(path or self._top):
             if self._root < 0:
-                self._root = os.open(self._top, FOLDER_FLAGS)
+                self._root = os.open(self._top, DIRECTORY_FLAGS)
             self._folder = self._open_folder(path)
         self._at = path
         return self._folder
 
     def _open_folder(self, path: Path) -> int:
         folder = os.dup(self._root)
-        flags = FOLDER_FLAGS if self._follow else BELOW_FLAGS
+        flags = DIRECTORY_FLAGS if self._follow else BELOW_FLAGS
         for name in path:
             above = folder
             try:
@@ -256,20 +256,20 @@ class OutgoingTree:
             close_quietly(folder)
 
 
-class OutgoingFile:
+class LocalFile:
     """One file that was named itself, with the interface of a tree whose only path is `()`."""
 
     def __init__(self, name: str) -> None:
         self._name = name
 
     def open(self, _path: Path, limit: int) -> SmallContent | FileSource:
-        """As `OutgoingTree.open`."""
+        """As `LocalTree.open`."""
         with translated(self._name):
             fd = os.open(self._name, OPEN_FLAGS)
         return read_or_keep(fd, self._name, limit)
 
     def open_source(self, _path: Path) -> FileSource:
-        """As `OutgoingTree.open_source`."""
+        """As `LocalTree.open_source`."""
         with translated(self._name):
             fd = os.open(self._name, OPEN_FLAGS)
         return FileSource(fd, self._name)

@@ -17,16 +17,16 @@ from secftp.storage.attributes import (
     PERMISSIONS,
     WriteOptions,
     file_info,
-    make_directory,
+    mkdir_with_mode,
     open_unreadable,
 )
-from secftp.storage.directories import FOLDER_FLAGS
+from secftp.storage.directories import DIRECTORY_FLAGS
 from secftp.storage.errors import close_quietly, failure, not_regular, require_regular, translated
 from secftp.storage.partial import look_at_partial
 from secftp.storage.pipe import PipeSink
 from secftp.storage.sink import FileSink, ResumedFileSink
 from secftp.storage.source import OPEN_FLAGS, FileSource
-from secftp.storage.sweep import tidy
+from secftp.storage.sweep import sweep_leftovers
 
 if TYPE_CHECKING:
     from secftp.storage.attributes import FileInfo
@@ -53,9 +53,9 @@ def stat_local(path: str, *, partial: bool = False) -> FileInfo:
     with translated(path):
         if partial:
             place = _find(path, overwrite=True)
-            if not isinstance(place, _Place):
+            if not isinstance(place, _Target):
                 raise not_regular(path)
-            folder = place.open_folder()
+            folder = place.open_parent()
             try:
                 return file_info(look_at_partial(folder, path, place.name))
             finally:
@@ -66,14 +66,14 @@ def stat_local(path: str, *, partial: bool = False) -> FileInfo:
         return file_info(status)
 
 
-def make_local_folder(path: str, *, mode: int | None = None) -> None:
-    """Make a folder in one that exists; options and errors as `Store.make_folder`'s."""
+def make_local_directory(path: str, *, mode: int | None = None) -> None:
+    """Make a folder in one that exists; options and errors as `Store.make_directory`'s."""
     _check(path)
     with translated(path):
         if mode is None:
             os.mkdir(path)
         else:
-            make_directory(path, mode & PERMISSIONS)
+            mkdir_with_mode(path, mode & PERMISSIONS)
 
 
 def set_local_mode(path: str, mode: int) -> None:
@@ -103,10 +103,10 @@ def create_local_sink(path: str, options: WriteOptions = DEFAULT_OPTIONS) -> Sin
     _check(path)
     with translated(path):
         place = _find(path, overwrite=options.overwrite)
-        if not isinstance(place, _Place):
+        if not isinstance(place, _Target):
             return _open_special(place, path)
-        folder = place.open_folder()
-        tidy(folder)
+        folder = place.open_parent()
+        sweep_leftovers(folder)
     return FileSink(folder, place.name, path, options)
 
 
@@ -115,27 +115,27 @@ def resume_local_sink(path: str, offset: int, options: WriteOptions = KEPT_OPTIO
     _check(path)
     with translated(path):
         place = _find(path, overwrite=options.overwrite)
-        if not isinstance(place, _Place):
+        if not isinstance(place, _Target):
             raise not_regular(path)
-        folder = place.open_folder()
-        tidy(folder)
+        folder = place.open_parent()
+        sweep_leftovers(folder)
     return ResumedFileSink(folder, place.name, path, offset, options)
 
 
-class _Place(NamedTuple):
+class _Target(NamedTuple):
     """Where a regular file stands, or is to stand: links are behind us."""
 
     above: str
     name: bytes
 
-    def open_folder(self) -> int:
+    def open_parent(self) -> int:
         try:
-            return os.open(self.above or ".", FOLDER_FLAGS)
+            return os.open(self.above or ".", DIRECTORY_FLAGS)
         except FileNotFoundError as error:
             raise failure(NotFound, "No such folder", self.above, reason=Reason.NO_PARENT) from error
 
 
-def _find(path: str, *, overwrite: bool) -> _Place | str:
+def _find(path: str, *, overwrite: bool) -> _Target | str:
     """The place of the regular file `path`; or a path where a FIFO or a character device is."""
     place, status = path, _look(path)
     if status is not None:
@@ -148,7 +148,7 @@ def _find(path: str, *, overwrite: bool) -> _Place | str:
         if _is_stream(status):
             return place
     above, name = os.path.split(place)
-    return _Place(above, os.fsencode(name))
+    return _Target(above, os.fsencode(name))
 
 
 def _check(path: str) -> None:

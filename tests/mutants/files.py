@@ -32,7 +32,7 @@ FAULTS = "tests/test_server_faults.py"
 
 MUTANTS = [
     # --- names and folders ---
-    mutant("folder-through-a-link", "secftp/storage/directories.py", "BELOW_FLAGS = FOLDER_FLAGS | os.O_NOFOLLOW", "BELOW_FLAGS = FOLDER_FLAGS", ESCAPES),
+    mutant("folder-through-a-link", "secftp/storage/directories.py", "BELOW_FLAGS = DIRECTORY_FLAGS | os.O_NOFOLLOW", "BELOW_FLAGS = DIRECTORY_FLAGS", ESCAPES),
     mutant("file-through-a-link", "secftp/storage/source.py", "OPEN_FLAGS | os.O_NOFOLLOW, dir_fd=folder", "OPEN_FLAGS, dir_fd=folder", ESCAPES, SOURCE),
     mutant("small-file-through-a-link", "secftp/storage/small.py", "_READ_FLAGS = OPEN_FLAGS | os.O_NOFOLLOW", "_READ_FLAGS = OPEN_FLAGS", SMALL, ESCAPES),
     mutant("link-told-by-stat", "secftp/storage/directories.py", "        status = os.stat(path[-1], dir_fd=folder, follow_symlinks=False)\n    if stat.S_ISREG", "        status = os.stat(path[-1], dir_fd=folder)\n    if stat.S_ISREG", ESCAPES, CHANGE),
@@ -82,14 +82,14 @@ MUTANTS = [
     mutant("setuid-by-update", "secftp/storage/user.py", "os.chmod(fd if target is None else target, mode & PERMISSIONS)", "os.chmod(fd if target is None else target, mode)", KEPT),
     mutant("update-leaves-permissions", "secftp/copy/asking.py", "return bool((there.mode ^ info.mode) & 0o777)", "return False", KEPT),
     mutant("special-bits-go-unsaid", "secftp/copy/tally.py", "self.summary.special_bits += bool(mode & ~_PERMISSIONS)", "self.summary.special_bits += 0", KEPT),
-    mutant("times-beyond-go-unsaid", "secftp/copy/tally.py", "not kept.time or is_beyond(mtime_ns)", "not kept.time", KEPT),
+    mutant("times-beyond-go-unsaid", "secftp/copy/tally.py", "not kept.time or is_clamped(mtime_ns)", "not kept.time", KEPT),
     mutant("bounded-permissions-go-unsaid", "secftp/storage/change.py", "return Kept(is_time, granted == mode & PERMISSIONS)", "return Kept(is_time)", KEPT),
     mutant("bounded-permissions-of-small-files-go-unsaid", "secftp/storage/small.py", "set_mode(fd, mode) and (asked is None or mode == asked & PERMISSIONS)", "set_mode(fd, mode)", KEPT),
     mutant("bounded-permissions-of-files-go-unsaid", "secftp/storage/attributes.py", "asked.mode is None or not (asked.mode ^ found.mode) & PERMISSIONS", "True", KEPT),
     mutant("clamped-times-go-unsaid", "secftp/storage/attributes.py", "return wished is None or abs(wished - found) < _TICK", "return True", KEPT),
     # --- unknown is not nothing ---
     mutant("unseen-is-left-out", "secftp/storage/scan.py", "        return _Seen(name, None, is_folder=False, problem=problem)\n", "        return None\n", UNSEEN),
-    mutant("unseen-without-a-reason", "secftp/storage/scan.py", "yield Scanned((*below, seen.name), seen.info, seen.problem)", "yield Scanned((*below, seen.name), seen.info)", UNSEEN),
+    mutant("unseen-without-a-reason", "secftp/storage/scan.py", "yield ScanEntry((*below, seen.name), seen.info, seen.problem)", "yield ScanEntry((*below, seen.name), seen.info)", UNSEEN),
     mutant("unseen-without-a-code-is-fine", "secftp/messages/errors.py", "    if listed.code is None and listed.kind is not None:\n", "    if listed.code is None:\n", UNSEEN),
     mutant("unseen-is-missing-there", "secftp/client/comparison.py", "if _UNKNOWN in (mine, other):", "if mine == _UNKNOWN:", UNSEEN + "::test_verify_does_not_call_missing_what_one_side_can_not_look_at"),
     mutant("unseen-is-an-empty-file", "secftp/api/entries.py", "None if listed.kind is None else stat_of(listed)", "stat_of(listed)", UNSEEN),

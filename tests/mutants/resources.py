@@ -49,17 +49,17 @@ MUTANTS = [
     # --- what a request may make the server read ---
     mutant("each-partial-reads-its-directory", "secftp/storage/sweep.py", "return looked_at > SMALL_ENTRIES\n", "return False\n", WORK),
     mutant("large-directories-swept-each-time", "secftp/storage/sweep.py", "if looked_at > SMALL_ENTRIES and self._is_due(folder):", "if looked_at > SMALL_ENTRIES:", WORK),
-    mutant("swept-directories-remembered-without-a-bound", "secftp/storage/sweep.py", "if place in self._swept or len(self._swept) >= SELDOM_MAX:", "if place in self._swept:", WORK),
+    mutant("swept-directories-remembered-without-a-bound", "secftp/storage/sweep.py", "if place in self._swept or len(self._swept) >= LARGE_MAX:", "if place in self._swept:", WORK),
     mutant("removal-reads-a-directory-for-nothing", "secftp/storage/change.py", "first = itertools.islice(entries, _LOOKED_AT)", "first = itertools.islice(entries, None)", WORK),
     mutant("cancels-read-again-at-each-look", "secftp/channel/channel.py", "        if request in self._cancelled:\n", "        [decode(*frame, self._incoming) for frame in self._frames if frame.type == _CANCEL]\n        if request in self._cancelled:\n", CHANNEL),
     mutant("cancels-kept-for-good", "secftp/channel/channel.py", "            self._cancels.popleft()\n            return\n", "            return\n", CHANNEL),
     # --- what is left of a disk ---
     mutant("room-of-the-root-alone", "secftp/storage/directories.py", "            for depth in range(1, len(path)):\n", "            for depth in range(0):\n", DISKS),
-    mutant("room-of-small-files-not-looked-at", "secftp/server/quota.py", "        self._bounded.check_room(path, len(data), lambda: self._inner.room(path))\n", "", DISKS),
+    mutant("room-of-small-files-not-looked-at", "secftp/server/quota.py", "        self._bounded.check_space(path, len(data), lambda: self._inner.free_space(path))\n", "", DISKS),
     mutant("directories-on-the-way-count-for-one", "secftp/server/quota.py", "files=self._missing(path) if parents else 1)", "files=1)", DISKS),
-    mutant("room-not-looked-at-while-a-file-grows", "secftp/server/quota.py", "            self._quota.check_growth(self._device, self._inner.room, count)\n", "", DISKS),
+    mutant("room-not-looked-at-while-a-file-grows", "secftp/server/quota.py", "            self._quota.check_growth(self._device, self._inner.free_space, count)\n", "", DISKS),
     mutant("each-session-has-the-room-to-itself", "secftp/server/quota.py", "                self._ahead[device] = left\n", "                self._ahead[device] = left + size\n", DISKS),
-    mutant("little-room-looked-at-seldom", "secftp/server/quota.py", "min(LOOK_BYTES, room.nbytes - size - self._min_free)", "LOOK_BYTES", DISKS),
+    mutant("little-room-looked-at-seldom", "secftp/server/quota.py", "min(LOOK_BYTES, space.nbytes - size - self._min_free)", "LOOK_BYTES", DISKS),
     # --- bandwidth and least rate ---
     mutant("messages-have-no-least-rate", "secftp/channel/channel.py", "return is_file or self._blocked", "return is_file", "tests/test_server_door.py"),
     mutant("pieces-of-messages-have-no-least-rate", "secftp/server/connection.py", "(channel.moving or (channel.has_part and not self.is_busy))", "channel.moving", "tests/test_server_door.py"),

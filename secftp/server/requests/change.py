@@ -56,7 +56,7 @@ def make_folder(context: RequestContext, request: MakeDirectory) -> Outcome:
     context.require("write")
     if context.completed.contains(request.token):
         return _done(context, request.id, "Folder made before.")
-    if context.store.make_folder(request.path, parents=request.parents, mode=request.mode):
+    if context.store.make_directory(request.path, parents=request.parents, mode=request.mode):
         context.note_created(request.path, is_directory=True)
     if request.fill and context.rights.overwrite:
         context.writable.begin(request.path)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
     from secftp.server.requests.context import RequestContext
-    from secftp.storage.store import Scanned
+    from secftp.storage.store import ScanEntry
 
 _ENVELOPE_BYTES: Final = 64  # of ENTRIES around its entries, at most
 _ENTRY_BYTES: Final = 44  # of an entry around its names, at most
@@ -48,7 +48,7 @@ def list_folder(context: RequestContext, request: List) -> Outcome:
     context.require("list")
     context.check(request.id)
     entries: list[Listed] = []
-    scanned = cast("Generator[Scanned]", context.store.scan(request.path, recursive=request.recursive))
+    scanned = cast("Generator[ScanEntry]", context.store.scan(request.path, recursive=request.recursive))
     with contextlib.closing(scanned):
         try:
             count = _send_parts(context, request, scanned, entries)
@@ -61,7 +61,7 @@ def list_folder(context: RequestContext, request: List) -> Outcome:
     return Outcome()
 
 
-def _send_parts(context: RequestContext, request: List, scanned: Generator[Scanned], entries: list[Listed]) -> int:
+def _send_parts(context: RequestContext, request: List, scanned: Generator[ScanEntry], entries: list[Listed]) -> int:
     """Send full parts; how many entries there were. What is left for the last one, or was when it failed: `entries`."""
     room = MAX_BULK - _ENVELOPE_BYTES
     count = 0
@@ -89,7 +89,7 @@ def _send(context: RequestContext, request: List, entries: list[Listed]) -> None
     context.check(request.id)
 
 
-def _listed(found: Scanned) -> Listed | None:
+def _listed(found: ScanEntry) -> Listed | None:
     """What the client is told of an entry; None if its name can't be told at all."""
     path, info = found.path, found.info
     code = None if found.problem is None else code_of(found.problem)

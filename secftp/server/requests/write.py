@@ -23,7 +23,7 @@ from secftp.server.requests.context import (
     name_of,
 )
 from secftp.server.requests.serve import handles
-from secftp.storage.attributes import WriteOptions, what_is_kept
+from secftp.storage.attributes import WriteOptions, kept_attributes
 from secftp.transfer import Aborted, receive_file
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def _receive(context: RequestContext, request: Write) -> tuple[End, Kept]:
         info = sink.commit()
     context.note_created(request.path)
     context.confirmed.note(request.token, request.path, request.algorithm, end.digest)
-    return end, what_is_kept(options, info)
+    return end, kept_attributes(options, info)
 
 
 @contextlib.contextmanager
