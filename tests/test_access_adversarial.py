@@ -16,7 +16,7 @@ from secftp.errors import AuthenticationError, HandshakeRefused, KeyFormatError,
 from secftp.handshake import ClientHandshake, Established, HelloReceived, ServerHandshake
 from secftp.keys import Key, generate_key
 from secftp.record import Mode, Password, Suite
-from secftp.server.limits import ServerLimits
+from secftp.server.options import ServerLimits
 from tests.counts import COUNTS
 from tests.model import p256
 from tests.model.named_points import bad_points

@@ -6,7 +6,7 @@ import pytest
 
 from secftp.client.commands import COMMANDS, load, read
 from secftp.errors import UsageError
-from secftp.server.options import parse as parse_server
+from secftp.server.config import parse as parse_server
 
 OPERANDS = ["name", "host:1", "aes128"]
 

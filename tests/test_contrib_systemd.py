@@ -18,7 +18,7 @@ import pytest
 
 from secftp.errors import AuthenticationError
 from secftp.keys import read_key_file
-from secftp.server.options import parse
+from secftp.server.config import parse
 from tests.serving import HOST, get, put, server_process, session
 
 UNITS = Path(__file__).resolve().parent.parent / "contrib" / "systemd"

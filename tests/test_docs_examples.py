@@ -10,7 +10,7 @@ import pytest
 
 import secftp
 from secftp.client.commands import COMMANDS, find_command, load
-from secftp.server import options as server_options
+from secftp.server import config as server_options
 from tests.serving import HOST
 
 TOP = Path(__file__).resolve().parent.parent

@@ -9,8 +9,8 @@ import pytest
 
 from secftp.keys.named import PRESETS
 from secftp.messages import Right
-from secftp.server.limits import ServerLimits
-from secftp.server.options import parse
+from secftp.server.config import parse
+from secftp.server.options import ServerLimits
 from secftp.server.parser import make_parser
 from tests.test_server_metrics import LIMITS as NAMES
 from tests.test_server_options import LIMITS as OPTIONS

@@ -17,7 +17,7 @@ import pytest
 from secftp.errors import ConnectionLost, SecftpError, TransferTimeout
 from secftp.messages import NewFile, WriteMany
 from secftp.record import Suite
-from secftp.server.limits import ServerLimits
+from secftp.server.options import ServerLimits
 from secftp.session import SingleReply
 from tests.counts import COUNTS
 from tests.proxy import Way, relaying

@@ -10,7 +10,7 @@ import pytest
 
 from secftp.server.fairness import PROTECTED_MAX, EvictionPool, FairQueue, RandomIndex, source_address
 from secftp.server.hello_queue import HelloQueue, Timers
-from secftp.server.limits import ServerLimits
+from secftp.server.options import ServerLimits
 
 
 class Candidate:

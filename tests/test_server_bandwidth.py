@@ -8,7 +8,7 @@ import time
 import pytest
 
 from secftp.channel.bandwidth import AHEAD_SECONDS, SLICES_PER_SECOND, Bandwidth, Bucket, MeteredStream
-from secftp.server.limits import ServerLimits
+from secftp.server.options import ServerLimits
 from tests.serving import put, serving, until
 
 RATE = 40_000
@@ -29,7 +29,7 @@ def moved(server):
 
 def test_small_requests_and_their_answers_are_paid_for(tmp_path):
     """None of the pieces is longer than 256 bytes."""
-    with serving(tmp_path, limits=ServerLimits(bandwidth=RATE)) as server, server.session() as client:
+    with serving(tmp_path, limits=ServerLimits(limit_rate=RATE)) as server, server.session() as client:
         client.stat(())
         before, began = moved(server), time.monotonic()
         for _ in range(400):
@@ -40,7 +40,7 @@ def test_small_requests_and_their_answers_are_paid_for(tmp_path):
 
 
 def test_small_files_are_paid_for(tmp_path):
-    with serving(tmp_path, limits=ServerLimits(bandwidth=RATE)) as server, server.session() as client:
+    with serving(tmp_path, limits=ServerLimits(limit_rate=RATE)) as server, server.session() as client:
         client.stat(())
         before, began = moved(server), time.monotonic()
         for number in range(150):
@@ -82,7 +82,7 @@ def test_who_serves_others_as_well_counts_and_does_not_wait(pair, monkeypatch):
 
 def test_handshakes_are_paid_for_by_the_sessions(tmp_path):
     """They move some hundred bytes each, at a rate of 500 a second: what a session says then has to wait."""
-    with serving(tmp_path, limits=ServerLimits(bandwidth=500)) as server, server.session() as client:
+    with serving(tmp_path, limits=ServerLimits(limit_rate=500)) as server, server.session() as client:
         client.stat(())
         for _ in range(8):
             server.hostile().close()
@@ -107,7 +107,7 @@ def test_a_ping_counts(tmp_path, monkeypatch):
     noted = []
     note = Bucket.note
     monkeypatch.setattr(Bucket, "note", lambda self, count: noted.append(count) or note(self, count))
-    with serving(tmp_path, limits=ServerLimits(bandwidth=1 << 20)) as server, server.session() as client:
+    with serving(tmp_path, limits=ServerLimits(limit_rate=1 << 20)) as server, server.session() as client:
         client.stat(())
         (peer,) = server.server._shared.registry.all()
         noted.clear()

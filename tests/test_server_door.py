@@ -27,7 +27,7 @@ from secftp.record import Suite
 from secftp.server.access import NamedKey, Rights
 from secftp.server.admission import Admission
 from secftp.server.fairness import source_address
-from secftp.server.limits import ServerLimits
+from secftp.server.options import ServerLimits
 from tests.serving import DEADLINE, HOST, KEY, WRONG_KEY, credentials, get, put, serving, session, until
 
 MIB = 1 << 20
@@ -595,7 +595,7 @@ def test_a_message_that_comes_a_byte_at_a_time_is_cut(tmp_path):
 def test_a_bandwidth_is_kept_in_each_direction(tmp_path, verb):
     data = os.urandom(2 * MIB)
     (tmp_path / "name").write_bytes(data)
-    with serving(tmp_path, limits=ServerLimits(bandwidth=2 * MIB)) as server, server.session() as client:
+    with serving(tmp_path, limits=ServerLimits(limit_rate=2 * MIB)) as server, server.session() as client:
         began = time.monotonic()
         if verb == "read":
             assert get(client, b"name") == data
@@ -614,7 +614,7 @@ def test_several_sessions_share_the_bandwidth(tmp_path):
         with server.session() as client:
             assert get(client, b"name") == data
 
-    with serving(tmp_path, limits=ServerLimits(bandwidth=4 * MIB)) as server:
+    with serving(tmp_path, limits=ServerLimits(limit_rate=4 * MIB)) as server:
         began = time.monotonic()
         threads = [threading.Thread(target=read, args=(server,)) for _ in range(4)]
         for thread in threads:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from secftp.server.fairness import source_address
-from secftp.server.limits import ServerLimits
+from secftp.server.options import ServerLimits
 from secftp.server.throttle import SIDE_BY_SIDE, SOURCES_MAX, TRUSTED_SECONDS, GuessLimiter
 
 HERE, THERE = source_address("192.0.2.1"), source_address("192.0.2.2")

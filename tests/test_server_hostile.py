@@ -44,7 +44,7 @@ from secftp.messages import (
     encode,
 )
 from secftp.record import Suite
-from secftp.server.limits import ServerLimits
+from secftp.server.options import ServerLimits
 from tests.serving import (
     DEADLINE,
     HOST,

@@ -8,8 +8,9 @@ import re
 import pytest
 
 from secftp.errors import ExitCode, UsageError
-from secftp.server.limits import ServerLimits
-from secftp.server.options import CIPHERS, parse
+from secftp.server.config import parse
+from secftp.server.options import ServerLimits
+from secftp.server.parser import CIPHERS
 
 
 def test_the_least_that_can_be_said():
@@ -105,7 +106,7 @@ def test_what_is_a_mode_mask(text, mask):
 
 @pytest.mark.parametrize("text", ["", "1777", "4755", "788", "0o750", "-1", "u=rwx", "7_0", "\u0667", "00750"])
 def test_what_is_no_mode_mask(text):
-    with pytest.raises(UsageError, match=r"an octal number from 0 to 777 is wanted"):
+    with pytest.raises(UsageError, match=r"an octal number from 0 to 777 is required"):
         parse(["1", f"--mode-mask={text}"])
 
 
@@ -117,7 +118,7 @@ LIMITS = {
     "max_anonymous": ("4", 4),
     "idle": ("120", 120.0),
     "min_rate": ("1k", 1000),
-    "bandwidth": ("5MiB", 5 << 20),
+    "limit_rate": ("5MiB", 5 << 20),
     "handshake_seconds": ("2.5", 2.5),
     "max_pending": ("9", 9),
     "max_pending_per_source": ("3", 3),
@@ -140,6 +141,49 @@ def test_each_limit_is_an_option(name):
     option = "--" + name.replace("_", "-")
     assert parse(["1", option, text]).limits == dataclasses.replace(ServerLimits(), **{name: value})
     assert parse(["1"]).limits == ServerLimits()
+
+
+ALIASES = {
+    "--bandwidth=5M": "--limit-rate=5M",
+    "--limit=5M": "--limit-rate=5M",
+    "--bwlimit=5M": "--limit-rate=5M",
+    "--no-key": "--anonymous",
+    "--no-clobber": "--no-overwrite",
+}
+
+
+@pytest.mark.parametrize("alias", ALIASES)
+def test_an_alias_is_the_same_option_and_not_in_the_help(alias, capsys):
+    assert parse(["1", alias]) == parse(["1", ALIASES[alias]]) != parse(["1"])
+    with pytest.raises(SystemExit):
+        parse(["--help"])
+    assert not re.search(re.escape(alias.partition("=")[0]) + r"\b(?!-)", capsys.readouterr().out)
+
+
+@pytest.mark.parametrize(
+    ("text", "arguments"),
+    [
+        ('limit-rate = "5M"', ["--limit-rate=5M"]),
+        ('limit_rate = "5M"', ["--limit-rate=5M"]),
+        ('bandwidth = "5M"', ["--limit-rate=5M"]),
+        ("no-key = true", ["--anonymous"]),
+        ("no_clobber = true", ["--no-overwrite"]),
+        ("no-overwrite = false", []),
+        ("max_clients = 7", ["--max-clients=7"]),
+        ('mode_mask = "750"', ["--mode-mask=750"]),
+        ("check_config = true", None),
+        ('limit-rate = "5M"\nbandwidth = "6M"', None),
+        ("max_clients = 7\nmax-clients = 7", None),
+    ],
+)
+def test_a_configuration_knows_the_aliases_and_takes_each_option_once(text, arguments, tmp_path):
+    config = tmp_path / "server.toml"
+    config.write_text(f"{text}\nport = 1\n")
+    if arguments is None:
+        with pytest.raises(UsageError, match=r"the same option|no option"):
+            parse(["--config", str(config)])
+    else:
+        assert dataclasses.replace(parse(["--config", str(config)]), config=None) == parse(["1", *arguments])
 
 
 def test_no_limit_lacks_its_option():

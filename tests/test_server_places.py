@@ -7,7 +7,7 @@ import pytest
 from secftp.record import Mode, Password
 from secftp.server.access import NO_RIGHTS, Access, Grant, NamedKey
 from secftp.server.fairness import source_address
-from secftp.server.limits import ServerLimits
+from secftp.server.options import ServerLimits
 from secftp.server.session_limits import SlotClaim, SlotCounter, SlotLimit
 from tests.serving import KEY, WRONG_KEY
 

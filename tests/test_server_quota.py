@@ -10,7 +10,7 @@ import types
 import pytest
 
 from secftp.errors import NoSpace, NotADirectory, NotFound, TooLarge
-from secftp.server.limits import ServerLimits
+from secftp.server.options import ServerLimits
 from secftp.server.quota import LOOK_BYTES, BoundedStore, Quota
 from secftp.storage import FreeSpace, LocalStore, WriteOptions
 from tests.serving import get, listing, put, serving

@@ -11,7 +11,7 @@ import subprocess
 import pytest
 
 from secftp.errors import NoSpace
-from secftp.server.limits import ServerLimits
+from secftp.server.options import ServerLimits
 from secftp.server.quota import BoundedStore, Quota
 from secftp.storage import LocalStore, WriteOptions
 from tests.serving import HOST, environment, listing, put, server_command, session

@@ -13,9 +13,9 @@ from secftp.keys import Key
 from secftp.messages import Error, ErrorCode, File, Read, Welcome, Write
 from secftp.record import Mode, Password, Suite
 from secftp.server.access import Access, NamedKey, Rights
-from secftp.server.limits import ServerLimits
+from secftp.server.config import parse
 from secftp.server.log import Log
-from secftp.server.options import parse
+from secftp.server.options import ServerLimits
 from secftp.server.reload import Reloader
 from secftp.storage import LocalStore
 from tests.serving import DEADLINE, KEY, WRONG_KEY, Hostile, Lines, get, serving, session, until

@@ -23,9 +23,9 @@ import pytest
 from secftp.errors import AuthenticationError, ExitCode, FileError, Forbidden, KeyFormatError, NotFound, Reason
 from secftp.keys import Key, write_key_file
 from secftp.messages import End, ErrorCode, File, Ok, Read, Write, encode
-from secftp.server.limits import ServerLimits
+from secftp.server.config import parse
 from secftp.server.log import Log
-from secftp.server.options import parse
+from secftp.server.options import ServerLimits
 from secftp.server.reload import Reloader
 from secftp.storage import WriteOptions
 from tests.serving import (
@@ -192,7 +192,7 @@ def test_no_key_is_in_the_environment_of_the_process(home, root):
 
     os.environ["SECFTP_KEY"] = SECRET
     try:
-        from secftp.server.options import parse
+        from secftp.server.config import parse
 
         keyring.Keyring(parse(["0"]), None, None, None)
         assert "SECFTP_KEY" not in os.environ
@@ -520,7 +520,7 @@ def test_a_configuration_is_what_a_command_line_is(home, root, key):
 
 
 def test_the_command_line_and_the_environment_come_before_the_configuration(home, root, key, monkeypatch):
-    from secftp.server.options import parse
+    from secftp.server.config import parse
 
     monkeypatch.delenv("SECFTP_KEY", raising=False)
     config = home / "server.toml"

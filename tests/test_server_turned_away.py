@@ -9,7 +9,7 @@ import pytest
 from secftp.errors import ServerBusy
 from secftp.messages import Bye, ErrorCode, Welcome
 from secftp.server import connection, session_limits
-from secftp.server.limits import ServerLimits
+from secftp.server.options import ServerLimits
 from tests.serving import serving, session, until
 
 TURNED_AWAY = 2

@@ -174,7 +174,7 @@ def test_a_server_in_a_program_leaves_the_programs_signals_alone(served):
 _RUN = """
 import os, signal, sys, threading
 from secftp.channel import listen
-from secftp.server.options import OptionSource
+from secftp.server.config import OptionSource
 from secftp.server.run import run
 reading, writing = os.pipe()
 os.set_blocking(writing, False)

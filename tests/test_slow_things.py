@@ -22,9 +22,9 @@ from secftp.messages import Stat
 from secftp.server import log_output as outlet_module
 from secftp.server import reload as reload_module
 from secftp.server import server as server_module
+from secftp.server.config import parse
 from secftp.server.log import Log
 from secftp.server.log_output import NonBlockingWriter
-from secftp.server.options import parse
 from secftp.server.reload import Reloader
 from secftp.storage import LocalStore
 from tests.programs import root, served

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from secftp.client.commands.get import parse as parse_get
 from secftp.errors import UsageError
-from secftp.server.options import parse as parse_server
+from secftp.server.config import parse as parse_server
 from secftp.text import (
     escape,
     fitting,
@@ -307,7 +307,7 @@ def test_a_size_is_read_in_one_way_at_both_ends(written):
     client = asked(parse_get, f"--limit={written}", "secftp://host/a", ".")
     assert (client and client.settings.copy.limit_rate) == size
     for option, name in (
-        ("--bandwidth", "bandwidth"),
+        ("--limit-rate", "limit_rate"),
         ("--max-file-size", "max_file_size"),
         ("--min-free", "min_free"),
     ):

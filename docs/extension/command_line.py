@@ -34,9 +34,9 @@ class ServerDirective(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """Return the document nodes."""
-        from secftp.server import options
+        from secftp.server.parser import make_parser
 
-        return _described(options._parser())  # noqa: SLF001
+        return _described(make_parser())
 
 
 class GeneralDirective(SphinxDirective):

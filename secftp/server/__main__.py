@@ -55,7 +55,7 @@ def _complain(problem: SecftpError) -> None:
 
 
 def _run(arguments: list[str]) -> int:
-    from secftp.server.options import OptionSource
+    from secftp.server.config import OptionSource
 
     source = OptionSource(arguments)
     options = source.read()

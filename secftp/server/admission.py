@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from secftp.handshake import Unacceptable
     from secftp.server.access import Access, Grant
     from secftp.server.fairness import SourceAddress
-    from secftp.server.limits import ServerLimits
     from secftp.server.log import Log, SessionLog
+    from secftp.server.options import ServerLimits
     from secftp.server.session_limits import SlotLimit
     from secftp.server.throttle import Charge
 

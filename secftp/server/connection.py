@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from secftp.handshake import Established
     from secftp.server.access import Access, Grant
     from secftp.server.admission import PendingConnection
-    from secftp.server.limits import ServerLimits
     from secftp.server.log import Log
+    from secftp.server.options import ServerLimits
     from secftp.server.session_limits import ConnectionRegistry
     from secftp.storage import Store
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator
 
     from secftp.server.fairness import SourceAddress
-    from secftp.server.limits import ServerLimits
+    from secftp.server.options import ServerLimits
 
 _K = TypeVar("_K", bound="Hashable")
 # Entries of cleared timers that may stay in the heap before they are removed.

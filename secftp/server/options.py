@@ -1,34 +1,67 @@
-"""What a server is told: the command line, and a configuration with the same names.
-
-In this order: the command line, SECFTP_KEY, the configuration, what holds by itself. A key may stand on a command line,
-and whoever leaves out another argument moves the key to that one's place. So no message repeats what was typed.
-"""
+"""Options of a server, and the limits on what it gives its clients. Each has an option of the same name."""
 
 from __future__ import annotations
 
 import dataclasses
-import os
+import resource
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
-from secftp.errors import UsageError
-from secftp.server.limits import ServerLimits
-from secftp.server.parser import CIPHERS, SEE_HELP, ServerParser, make_parser
+from secftp.channel import IDLE_SECONDS
 
-__all__ = ["CIPHERS", "ServerOptions", "ServerParser", "parse"]
+# Descriptors of a process beside its clients', and of a session beside its connection (directories, files, listings).
+OWN_DESCRIPTORS: Final = 48
+SESSION_DESCRIPTORS: Final = 6
+LEAST: Final = 16
 
-# Each of them says which key it is that clients without a name have.
-_DEFAULT_KEYS: Final = ("key", "key_file", "key_fd")
-_LIMITS: Final = {field.name for field in dataclasses.fields(ServerLimits)}
-_parser = make_parser
+
+@dataclass(frozen=True, kw_only=True)
+class ServerLimits:
+    """All limits of a server; times in seconds, sizes in bytes, rates in bytes a second. None: no limit."""
+
+    # --- sessions ---
+    max_clients: int = 256
+    max_clients_per_source: int | None = None  # None: as many as slots are free (`server.session_limits`)
+    max_clients_per_key: int | None = None  # likewise, if there are several keys
+    max_anonymous: int | None = None  # likewise, if there are keys
+    idle: float = IDLE_SECONDS  # without a byte from the client
+    min_rate: int | None = None  # a transfer slower than this, over `min_rate_seconds`, is cut
+    min_rate_seconds: float = 60.0
+    limit_rate: int | None = None  # of all sessions together, in each direction
+
+    # --- before authentication ---
+    handshake_seconds: float = 10.0  # in all, from the accepted connection; without the delay of the answer
+    max_pending: int = 128  # silent and challenged connections; then one of them is closed
+    max_pending_per_source: int = 64  # silent connections of one address; then one of them is closed
+    max_waiting: int = 1024  # hellos whose answer is delayed; then one of them is rejected
+    max_waiting_per_source: int = 64
+    waiting_seconds: float = 60.0  # beyond its own delay; a client that has waited for this long has given up
+    free_guesses: int = 10  # wrong keys of one source without a delay
+    guess_delay: float = 5.0  # the longest delay, as long as few hellos of the source wait (`server.throttle`)
+    guess_rate: float = 20.0  # wrong keys a second of all sources, and as many of those that proved a key recently
+    guess_burst: int = 256
+    forgiven_seconds: float = 60.0  # after which one wrong key of a source is forgiven
+
+    # --- files ---
+    max_file_size: int | None = None
+    min_free: int | None = None  # bytes that stay free in the file system
+    min_free_files: int | None = None  # inodes, likewise
+
+    def within_descriptors(self) -> ServerLimits:
+        """Return these limits, with few enough unauthenticated connections to leave sessions their descriptors."""
+        most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if most == resource.RLIM_INFINITY:
+            return self
+        left = most - OWN_DESCRIPTORS - SESSION_DESCRIPTORS * self.max_clients
+        pending = min(self.max_pending, max(LEAST, left // 2))
+        return dataclasses.replace(
+            self, max_pending=pending, max_waiting=min(self.max_waiting, max(LEAST, left - pending))
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
 class ServerOptions:
-    """What the command line says, checked as far as that needs no look at the machine.
-
-    `port` is None where the sockets are inherited.
-    """
+    """Options of a server process, validated without access to the machine. `port` is None for inherited sockets."""
 
     port: int | None
     key: str | None = dataclasses.field(repr=False)
@@ -52,48 +85,3 @@ class ServerOptions:
     metrics: tuple[str, int] | None
     config: str | None
     check_config: bool
-
-
-def parse(arguments: list[str]) -> ServerOptions:
-    """Options from the arguments; raises `UsageError`. Prints and exits for --help and --version alone."""
-    return OptionSource(arguments).read()
-
-
-class OptionSource:
-    """Where options come from: these arguments, the environment at this moment, and a configuration if one is named."""
-
-    def __init__(self, arguments: list[str]) -> None:
-        self._arguments = arguments
-        # Both are taken out of the environment when they are used; what they stood for counts at later readings, too.
-        self._has_variable = "SECFTP_KEY" in os.environ
-        self._inherits_sockets = "LISTEN_FDS" in os.environ
-
-    def read(self) -> ServerOptions:
-        """Read the arguments and the configuration as it is now. Raises `UsageError`."""
-        given = find_given(self._arguments)
-        configured: dict[str, Any] = {}
-        if (path := given.get("config")) is not None:
-            from secftp.server.config import read_config
-
-            configured = find_given(read_config(path))
-        _check_keys(given)
-        _check_keys(configured)
-        if self._has_variable or any(name in given for name in _DEFAULT_KEYS):
-            configured = {name: value for name, value in configured.items() if name not in _DEFAULT_KEYS}
-        values = {**vars(make_parser().parse_args([])), **configured, **given}
-        if values["port"] is None and not self._inherits_sockets:
-            raise UsageError("The port is missing.", hint=SEE_HELP)
-        values["hosts"] = values.pop("host")
-        limits = ServerLimits(**{name: values.pop(name) for name in list(values) if name in _LIMITS})
-        return ServerOptions(**values, limits=limits)
-
-
-def find_given(arguments: list[str]) -> dict[str, Any]:
-    """What these arguments say, without what holds by itself."""
-    values = make_parser(only_given=True).parse(arguments)
-    return {name: value for name, value in values.items() if name not in ("port", "key") or value is not None}
-
-
-def _check_keys(values: dict[str, Any]) -> None:
-    if sum(name in values for name in _DEFAULT_KEYS) > 1:
-        raise UsageError("A key and a key file were both given.", hint="Give one of them.")

@@ -1,4 +1,4 @@
-"""The server's command line as argparse knows it: names, defaults, help, and what counts as a number of something."""
+"""Command line of the server: option names, defaults, help, and the validation of values."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import re
 from typing import Final, NoReturn
 
 from secftp._version import __version__
-from secftp.command_line import StrictParser, operand
+from secftp.command_line import StrictParser, add_option, operand
 from secftp.errors import UsageError
-from secftp.server.limits import ServerLimits
+from secftp.server.options import ServerLimits
 from secftp.text import parse_seconds, parse_size
 
 FILE: Final = "FILE"
@@ -19,7 +19,7 @@ PORT_MAX: Final = 65535
 DIGITS_MAX: Final = 9
 DEFAULTS: Final = ServerLimits()
 GRACE_SECONDS: Final = 5.0
-# Signs of life come every 15 s; a server that waits for less than two would cut clients that are well.
+# Clients send a keepalive every 15 s; an idle timeout of less than two of them would end healthy sessions.
 IDLE_MIN: Final = 30
 SECONDS_MAX: Final = 86_400
 MODES: Final = 0o777
@@ -28,36 +28,36 @@ _OCTAL: Final = re.compile(r"[0-7]{1,4}", re.ASCII)
 SEE_HELP: Final = "See: python -m secftp.server --help"
 EPILOGUE: Final = """\
 examples:
-  secftpd 8888                                   serve this directory, make a key
+  secftpd 8888                                   serve this directory with a new key
   secftpd 8888 --root /srv/files --key-file key  with the key in a file
   secftpd 0 --root /srv/files --host 127.0.0.1 --read-only
   secftpd --config /etc/secftp/server.toml --check-config
   python -P -m secftp.server 8888                the same without the installed command
 
-sizes: 500, 20k (20,000), 20KiB (20,480), 1.5M, 1GiB, ...; rates are sizes a second.
+sizes: 500, 20k (20,000), 20KiB (20,480), 1.5M, 1GiB, ...; rates are sizes per second.
 
 exit codes:
   0 stopped in order   1 failed   2 wrong usage or an address that can't be used
-  4 a bad key or key file   6 no such folder   16 a broken installation
+  4 a bad key or key file   6 no such directory   16 a broken installation
 """
 
 
 class ServerParser(StrictParser):
-    """A parser whose mistakes are our errors, so that they look like all others."""
+    """Argument parser that raises `UsageError`, and repeats no argument, which may be a key."""
 
     def error(self, message: str) -> NoReturn:
-        """Raise instead of exiting."""
+        """Raise `UsageError` instead of exiting."""
         subject, _, problem = message.partition(": ")
         if problem.startswith("ignored explicit argument"):
             sentence = f"{subject.removeprefix('argument ')} takes no value."
         elif problem.startswith("invalid choice"):
-            sentence = f"{subject.removeprefix('argument ')} does not know this value."
+            sentence = f"{subject.removeprefix('argument ')}: there is no such choice."
         else:
             sentence = f"{message[:1].upper()}{message[1:]}."
         raise UsageError(sentence, hint=SEE_HELP)
 
     def surplus(self, arguments: list[str]) -> NoReturn:
-        """Raise for arguments that are not wanted; a key may be among them."""
+        """Raise `UsageError` for unknown options and excess arguments."""
         if any(argument.startswith("-") for argument in arguments):
             hint = f"A key that begins with a hyphen goes after all options and --. {SEE_HELP}"
             raise UsageError("Unknown option.", hint=hint)
@@ -65,10 +65,10 @@ class ServerParser(StrictParser):
 
 
 def make_parser(*, only_given: bool = False) -> ServerParser:
-    """The parser; with `only_given` options that were not given are missing from what it finds."""
+    """Return the parser; with `only_given` its result lacks the options that were not given."""
     parser = ServerParser(
         prog="secftpd",
-        description="Serve the files of a folder to clients that know its key, encrypted.",
+        description="Serve the files of a directory, encrypted, to clients that have the key.",
         epilog=EPILOGUE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -77,11 +77,11 @@ def make_parser(*, only_given: bool = False) -> ServerParser:
         "port",
         type=operand(_port),
         nargs="?",
-        help="the TCP port; 0 picks a free one and shows it (not for inherited sockets)",
+        help="TCP port; 0 picks a free one and prints it (omit it with inherited sockets)",
     )
-    parser.add_argument("key", nargs="?", help="the key (other users of this machine can see it: better --key-file)")
+    parser.add_argument("key", nargs="?", help="the key (visible to other local users: prefer --key-file)")
     parser.add_argument("--version", action="version", version=f"secftp {__version__}")
-    for add in (_who, _what, _network, _handshakes, _log, _operation):
+    for add in (_authentication, _files, _sessions, _handshakes, _logging, _operation):
         add(parser)
     if only_given:
         for action in parser._actions:  # noqa: SLF001 - argparse has no other way to find out what was given
@@ -92,36 +92,36 @@ def make_parser(*, only_given: bool = False) -> ServerParser:
 
 @functools.cache
 def file_options() -> tuple[str, ...]:
-    """The options that name a file, by their names in what is parsed: those whose value is shown as FILE."""
+    """Return the destinations of the options that name a file: those with the metavar FILE."""
     return tuple(action.dest for action in make_parser()._actions if action.metavar == FILE)  # noqa: SLF001
 
 
-def _who(parser: ServerParser) -> None:
-    group = parser.add_argument_group("who gets in")
+def _authentication(parser: ServerParser) -> None:
+    group = parser.add_argument_group("authentication")
     group.add_argument("--key-file", metavar=FILE, help="read the key from a file (or set SECFTP_KEY)")
-    group.add_argument("--key-fd", type=_number, metavar="N", help="read the key from this open descriptor")
-    group.add_argument("--keys", metavar=FILE, help="named keys with folders and rights; SIGHUP reads them again")
-    group.add_argument("--anonymous", action="store_true", help="let clients without a key read")
+    group.add_argument("--key-fd", type=_number, metavar="N", help="read the key from an open file descriptor")
+    group.add_argument("--keys", metavar=FILE, help="named keys with directories and rights; reread at SIGHUP")
+    add_option(group, "--anonymous", aliases=("--no-key",), action="store_true", help="let clients without a key read")
     group.add_argument("--anonymous-write", action="store_true", help="let clients without a key read and write")
-    group.add_argument(
-        "--ciphers", type=_ciphers, default=CIPHERS, metavar="LIST", help="allow these only: aes128,aes256"
+    group.add_argument("--ciphers", type=_ciphers, default=CIPHERS, metavar="LIST", help="allow only aes128,aes256")
+
+
+def _files(parser: ServerParser) -> None:
+    group = parser.add_argument_group("served files")
+    group.add_argument("--root", default=".", metavar="DIR", help="directory to serve (default: the current one)")
+    group.add_argument("--read-only", action="store_true", help="refuse all writes")
+    add_option(
+        group, "--no-overwrite", aliases=("--no-clobber",), action="store_true", help="never replace or remove files"
     )
-
-
-def _what(parser: ServerParser) -> None:
-    group = parser.add_argument_group("what is served")
-    group.add_argument("--root", default=".", metavar="DIR", help="the folder to serve (default: this one)")
-    group.add_argument("--read-only", action="store_true", help="nobody may write")
-    group.add_argument("--no-overwrite", action="store_true", help="files that are there stay as they are")
     group.add_argument(
         "--mode-mask", type=_mode, default=MODES, metavar="OCTAL", help="permissions that clients may set (777: all)"
     )
-    group.add_argument("--max-file-size", type=_size, metavar="SIZE", help="take no larger files (default: any)")
-    group.add_argument("--min-free", type=_size, metavar="SIZE", help="write only while so much of the disk stays free")
-    group.add_argument("--min-free-files", type=_count, metavar="N", help="the same for files (inodes)")
+    group.add_argument("--max-file-size", type=_size, metavar="SIZE", help="refuse larger files (default: none)")
+    group.add_argument("--min-free", type=_size, metavar="SIZE", help="refuse writes with less free disk space")
+    group.add_argument("--min-free-files", type=_count, metavar="N", help="refuse writes with fewer free inodes")
 
 
-def _network(parser: ServerParser) -> None:
+def _sessions(parser: ServerParser) -> None:
     group = parser.add_argument_group("network and sessions")
     group.add_argument("--host", action="append", default=[], help="listen on this address only (may be repeated)")
     group.add_argument(
@@ -129,34 +129,41 @@ def _network(parser: ServerParser) -> None:
         type=_count,
         default=DEFAULTS.max_clients,
         metavar="N",
-        help=f"sessions at once ({DEFAULTS.max_clients})",
+        help=f"concurrent sessions ({DEFAULTS.max_clients})",
     )
     for option, text in (
-        ("max-clients-per-source", "of one address"),
-        ("max-clients-per-key", "under one key of several"),
-        ("max-anonymous", "of clients without a key, where there are keys"),
+        ("max-clients-per-source", "per client address"),
+        ("max-clients-per-key", "per key, if there are several"),
+        ("max-anonymous", "without a key, if there are keys"),
     ):
         group.add_argument(
-            f"--{option}", type=_count, metavar="N", help=f"{text} (as many as there are places left: half at most)"
+            f"--{option}", type=_count, metavar="N", help=f"{text} (default: as many as are free, at most half)"
         )
     group.add_argument(
-        "--idle", type=_idle, default=DEFAULTS.idle, metavar="SECONDS", help="end a session silent for so long (60)"
+        "--idle", type=_idle, default=DEFAULTS.idle, metavar="SECONDS", help="idle timeout of a session (60)"
     )
-    group.add_argument("--min-rate", type=_size, metavar="RATE", help="cut transfers slower than this (default: none)")
-    group.add_argument("--bandwidth", type=_size, metavar="RATE", help="of all sessions, each direction (default: any)")
+    group.add_argument("--min-rate", type=_size, metavar="RATE", help="cut slower transfers (default: none)")
+    add_option(
+        group,
+        "--limit-rate",
+        aliases=("--bandwidth", "--limit", "--bwlimit"),
+        type=_size,
+        metavar="RATE",
+        help="of all sessions together, in each direction (default: none)",
+    )
 
 
 def _handshakes(parser: ServerParser) -> None:
-    group = parser.add_argument_group("before a client has proved a key")
+    group = parser.add_argument_group("limits before authentication")
     for option, kind, metavar, text in (
-        ("handshake-seconds", _seconds, "SECONDS", "for a handshake in all"),
-        ("max-pending", _count, "N", "handshakes at once; then one of them goes"),
-        ("max-pending-per-source", _count, "N", "silent connections of one address; then one of them goes"),
-        ("max-waiting", _count, "N", "that may wait for their answer; then one of them goes"),
-        ("max-waiting-per-source", _count, "N", "of one address that may wait; then one of them goes"),
-        ("free-guesses", _number, "N", "wrong keys of an address before answers are delayed"),
-        ("guess-delay", _seconds, "SECONDS", "the longest delay"),
-        ("guess-rate", _count, "N", "wrong keys a second from everywhere before all are delayed"),
+        ("handshake-seconds", _seconds, "SECONDS", "timeout of a handshake"),
+        ("max-pending", _count, "N", "concurrent handshakes; one is closed for another"),
+        ("max-pending-per-source", _count, "N", "silent connections per address, likewise"),
+        ("max-waiting", _count, "N", "clients with a delayed answer, likewise"),
+        ("max-waiting-per-source", _count, "N", "of them per address, likewise"),
+        ("free-guesses", _number, "N", "wrong keys per address without a delay"),
+        ("guess-delay", _seconds, "SECONDS", "longest delay after wrong keys"),
+        ("guess-rate", _count, "N", "wrong keys per second before all are delayed"),
     ):
         default = getattr(DEFAULTS, option.replace("-", "_"))
         group.add_argument(
@@ -164,31 +171,31 @@ def _handshakes(parser: ServerParser) -> None:
         )  # fmt: skip
 
 
-def _log(parser: ServerParser) -> None:
-    group = parser.add_argument_group("what it tells")
-    group.add_argument("--log-format", choices=("text", "json"), default="text", help="text (default), or json")
-    group.add_argument("--log-file", metavar=FILE, help="write the log there; SIGHUP opens it again")
+def _logging(parser: ServerParser) -> None:
+    group = parser.add_argument_group("logging and metrics")
+    group.add_argument("--log-format", choices=("text", "json"), default="text", help="text (default) or json")
+    group.add_argument("--log-file", metavar=FILE, help="append the log to a file; reopened at SIGHUP")
     group.add_argument(
-        "--log-level", choices=("debug", "info", "warning", "error"), default="info", help="the least that is told"
+        "--log-level", choices=("debug", "info", "warning", "error"), default="info", help="lowest level that is logged"
     )
-    group.add_argument("--metrics", type=_address, metavar="HOST:PORT", help="serve Prometheus metrics there")
+    group.add_argument("--metrics", type=_address, metavar="HOST:PORT", help="serve Prometheus metrics")
 
 
 def _operation(parser: ServerParser) -> None:
     group = parser.add_argument_group("operation")
-    group.add_argument("--config", metavar=FILE, help="options from a TOML file, under the same names")
-    group.add_argument("--check-config", action="store_true", help="say whether all is in order, and serve nothing")
-    group.add_argument("--user", metavar="NAME", help="become this user once the port is bound (for root)")
+    group.add_argument("--config", metavar=FILE, help="read options from a TOML file, under the same names")
+    group.add_argument("--check-config", action="store_true", help="check keys and configuration, and exit")
+    group.add_argument("--user", metavar="NAME", help="switch to this user after binding the port (for root)")
     group.add_argument(
         "--grace",
         type=_seconds,
         default=GRACE_SECONDS,
         metavar="SECONDS",
-        help="for transfers under way at the end (5)",
+        help="for running transfers at shutdown (5)",
     )
 
 
-# --- numbers --------------------------------------------------------------------------------------------------------
+# --- values ---------------------------------------------------------------------------------------------------------
 
 
 def _port(text: str) -> int:
@@ -199,40 +206,40 @@ def _port(text: str) -> int:
 
 def _number(text: str) -> int:
     if not _is_number(text):
-        raise argparse.ArgumentTypeError("a number is wanted")
+        raise argparse.ArgumentTypeError("a number is required")
     return int(text)
 
 
 def _count(text: str) -> int:
     if not _is_number(text) or int(text) == 0:
-        raise argparse.ArgumentTypeError("a number above 0 is wanted")
+        raise argparse.ArgumentTypeError("a number above 0 is required")
     return int(text)
 
 
 def _seconds(text: str) -> float:
     seconds = parse_seconds(text)
     if seconds is None or seconds > SECONDS_MAX:
-        raise argparse.ArgumentTypeError(f"a number of seconds above 0 and up to {SECONDS_MAX} is wanted")
+        raise argparse.ArgumentTypeError(f"a number of seconds above 0 and up to {SECONDS_MAX} is required")
     return seconds
 
 
 def _idle(text: str) -> float:
     seconds = _seconds(text)
     if seconds < IDLE_MIN:
-        raise argparse.ArgumentTypeError(f"{IDLE_MIN} seconds are the least: clients give a sign of life every 15")
+        raise argparse.ArgumentTypeError(f"at least {IDLE_MIN} seconds are needed: clients send a keepalive every 15")
     return seconds
 
 
 def _mode(text: str) -> int:
     if not _OCTAL.fullmatch(text) or int(text, 8) > MODES:
-        raise argparse.ArgumentTypeError("an octal number from 0 to 777 is wanted, such as 750")
+        raise argparse.ArgumentTypeError("an octal number from 0 to 777 is required, such as 750")
     return int(text, 8)
 
 
 def _size(text: str) -> int:
     size = parse_size(text)
     if size is None:
-        raise argparse.ArgumentTypeError("a size above 0 is wanted, such as 500, 20k, 1.5M or 1GiB")
+        raise argparse.ArgumentTypeError("a size above 0 is required, such as 500, 20k, 1.5M or 1GiB")
     return size
 
 
@@ -243,12 +250,12 @@ def _is_number(text: str) -> bool:
 def _ciphers(text: str) -> tuple[str, ...]:
     names = tuple(dict.fromkeys(name.strip() for name in text.split(",")))
     if not set(names) <= set(CIPHERS):
-        raise argparse.ArgumentTypeError(f"ciphers are {', '.join(CIPHERS)}, joined by commas")
+        raise argparse.ArgumentTypeError(f"the ciphers are {', '.join(CIPHERS)}, separated by commas")
     return names
 
 
 def _address(text: str) -> tuple[str, int]:
     host, found, port = text.rpartition(":")
     if not found or not _is_number(port) or int(port) > PORT_MAX:
-        raise argparse.ArgumentTypeError("an address is HOST:PORT, or :PORT for this machine alone")
+        raise argparse.ArgumentTypeError("an address is HOST:PORT, or :PORT for this machine only")
     return host.removeprefix("[").removesuffix("]") or "127.0.0.1", int(port)

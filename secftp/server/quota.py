@@ -25,7 +25,7 @@ from secftp.text import format_size
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from secftp.server.limits import ServerLimits
+    from secftp.server.options import ServerLimits
     from secftp.storage import FreeSpace, Path, Sink, SmallFiles
     from secftp.storage.attributes import Kept
 

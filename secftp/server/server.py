@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from secftp.channel import Bandwidth
 from secftp.server.admission import Admission
 from secftp.server.connection import LINGER_SECONDS, ConnectionThread, MinRateMonitor, SharedState, SignalFlag
-from secftp.server.limits import ServerLimits
+from secftp.server.options import ServerLimits
 from secftp.server.session_limits import ConnectionRegistry, SlotLimit, log_slot_limit
 
 if TYPE_CHECKING:
@@ -77,8 +77,8 @@ class FileServer:
             limit_for=shared.registry.limit_for,
             admit=self._admit,
         )
-        if self._limits.bandwidth is not None:
-            listener.bandwidth = Bandwidth(self._limits.bandwidth, self._on_bandwidth_wait)
+        if self._limits.limit_rate is not None:
+            listener.bandwidth = Bandwidth(self._limits.limit_rate, self._on_bandwidth_wait)
         with MinRateMonitor(self._limits, shared.registry.all):
             self._accept_connections(admission)
         self._listener = None

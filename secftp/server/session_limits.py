@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from secftp.server.access import Grant
     from secftp.server.fairness import Network, SourceAddress
-    from secftp.server.limits import ServerLimits
     from secftp.server.log import SessionLog
+    from secftp.server.options import ServerLimits
 
 _ALL: Final = "all"
 # With fewer slots one address may have all of them: a server behind a proxy, in a test, at home.

@@ -22,7 +22,7 @@ from secftp.token_bucket import TokenBucket
 
 if TYPE_CHECKING:
     from secftp.server.fairness import Network, SourceAddress
-    from secftp.server.limits import ServerLimits
+    from secftp.server.options import ServerLimits
 
 SOURCES_MAX: Final = 65_536
 FIRST_DELAY_SECONDS: Final = 0.25

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from secftp.errors import SecftpError
 from secftp.record import Suite
-from secftp.server.limits import ServerLimits
+from secftp.server.options import ServerLimits
 from tests.serving import HOST, get, put, serving, session
 
 if TYPE_CHECKING:

@@ -54,7 +54,7 @@ MUTANTS = [
     mutant("mode-mask-ignored-for-small-files", "secftp/storage/local.py", "LocalSmallFiles(self, self._root, self._mode_mask)", "LocalSmallFiles(self, self._root)", MODES),
     mutant("mode-mask-ignored-beneath", "secftp/storage/local.py", '(*path, b"."))), mode_mask=self._mode_mask)', '(*path, b"."))))', MODES),
     mutant("mode-mask-not-passed-on", "secftp/server/run.py", "sweep=True, mode_mask=options.mode_mask", "sweep=True", "tests/test_server_running.py::test_the_mask_bounds_the_permissions_that_clients_set"),
-    mutant("mode-mask-of-a-number", "secftp/server/config.py", 'if name == "mode-mask" and not isinstance(value, str):', 'if name == "mode-mask" and isinstance(value, bool):', "tests/test_server_running.py::test_a_configuration_that_can_not_be_right_is_one_sentence"),
+    mutant("mode-mask-of-a-number", "secftp/server/config.py", 'if action.dest == "mode_mask" and not isinstance(value, str):', 'if name == "mode-mask" and isinstance(value, bool):', "tests/test_server_running.py::test_a_configuration_that_can_not_be_right_is_one_sentence"),
     mutant("umask-ignored", "secftp/storage/attributes.py", "return _NEW_FILE & ~system.process_umask() & mask", "return _NEW_FILE & mask", SINK, SMALL),
     mutant("small-file-readable-before-it-is-whole", "secftp/storage/small.py", "CREATE_FLAGS, PRIVATE, dir_fd", "CREATE_FLAGS, mode, dir_fd", SMALL),
     mutant("directory-wider-than-it-will-be", "secftp/storage/attributes.py", "os.mkdir(name, mode | _OWNER, dir_fd=folder)", "os.mkdir(name, PERMISSIONS, dir_fd=folder)", MODES),
