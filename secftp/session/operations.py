@@ -96,7 +96,7 @@ def remove_tree(
 
     `found` has each directory before what is in it, as `list_tree`; one may come twice in a row. A server carries out
     the requests in order. It makes directories writable for this if they are its user's own, but not the one that holds
-    `top`. Raises the `FileError` of `found`, after all replies came, and what ends the session.
+    `top`. Raises what `found` raises, and what ends the session.
     """
     session.require(Capability.CHANGE)
 
@@ -152,21 +152,17 @@ def checksums(
 def _replies(session: Session, requests: Iterable[tuple[_Item, _Request]]) -> Iterator[tuple[_Item, Ok | Error]]:
     """Yield the reply to each request, in order; half of a window is sent at once.
 
-    A `FileError` of what makes the requests is raised after all replies came, so that the session can be used again.
+    What makes the requests may raise an exception, with requests under way: see `Pipeline.settle`.
     """
     pipeline = session.pipeline
     waiting: deque[tuple[_Item, SingleReply]] = deque()
     with pipeline.keepalive():
-        try:
-            for item, make in requests:
-                reply = SingleReply()
-                pipeline.submit(make(pipeline.next_id()), reply)
-                waiting.append((item, reply))
-                if len(waiting) >= WINDOW:
-                    yield from _taken(session, waiting, WINDOW // 2)
-        except FileError:
-            pipeline.settle()
-            raise
+        for item, make in requests:
+            reply = SingleReply()
+            pipeline.submit(make(pipeline.next_id()), reply)
+            waiting.append((item, reply))
+            if len(waiting) >= WINDOW:
+                yield from _taken(session, waiting, WINDOW // 2)
         yield from _taken(session, waiting, 0)
 
 
