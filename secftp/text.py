@@ -123,6 +123,11 @@ def path_text(path: Sequence[bytes] | bytes | str) -> str:
     return joined.decode("utf-8", "surrogateescape") or "/"
 
 
+def show_local(path: str | bytes | os.PathLike[str]) -> str:
+    """Return a path of this machine escaped, as the command line, a configuration or the file system holds it."""
+    return escape(typed(os.fsdecode(path)))
+
+
 def show_path(path: Sequence[bytes] | bytes | str) -> str:
     """A path for people: `path_text`, escaped."""
     return escape(path_text(path))

@@ -17,7 +17,7 @@ from secftp.server.log import Level, Log
 from secftp.server.path_checks import CodePaths
 from secftp.server.server import DEFAULT_MAX_CLIENTS, FileServer
 from secftp.storage import LocalStore
-from secftp.text import escape
+from secftp.text import show_local
 from secftp.url import Url, format_url
 
 if TYPE_CHECKING:
@@ -191,7 +191,7 @@ class Server:
 
     def _open_store(self) -> LocalStore:
         if not os.path.isdir(self._root):
-            shown = escape(os.fsencode(self._root))
+            shown = show_local(self._root)
             if os.path.lexists(self._root):
                 raise NotADirectory(f"{shown} is not a directory.")
             raise NotFound(f"There is no directory {shown}.")

@@ -18,7 +18,7 @@ from secftp.messages import Algorithm, Kind, problem_of
 from secftp.session.listings import MemoryBudget, PackedNames, SortedNames
 from secftp.session.operations import checksums, depth_first
 from secftp.storage import LocalStore, new_digest, open_local_source
-from secftp.text import count_files, format_size, path_text, show_path, typed
+from secftp.text import count_files, format_size, path_text, show_local, show_path
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -249,7 +249,7 @@ class Comparison:
         print_output(f"{text}\n")
 
     def _name(self, path: Path) -> str:
-        return show_path(path or typed(self._local.name))
+        return show_path(path) if path else show_local(self._local.name)
 
 
 def _unknown(path: Path) -> NotFound:

@@ -24,7 +24,7 @@ from secftp.errors import (
     Side,
     UsageError,
 )
-from secftp.text import escape, format_duration, typed
+from secftp.text import escape, format_duration, show_local
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,7 +65,7 @@ class Terminal:
             f"  host: {escape(endpoint.host)}\n"
             f"  port: {endpoint.port}\n"
             f"  command: {command}\n"
-            f"  filename: {escape(typed(filename))}\n"
+            f"  filename: {show_local(filename)}\n"
             f"  cipher: {cipher}\n"
             f"  key: {'(hidden)' if keyed else 'none (anonymous)'}"
         )
@@ -96,7 +96,7 @@ class Terminal:
 
     def key_file_made(self, path: str) -> None:
         """Say where the new key is."""
-        self.say(f"The new key is in {escape(typed(path))}. Copy this file secretly to the other users of the key.")
+        self.say(f"The new key is in {show_local(path)}. Copy this file secretly to the other users of the key.")
 
     def note(self, text: str) -> None:
         """Say something that is not a failure; `text` is escaped already."""

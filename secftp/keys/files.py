@@ -21,7 +21,7 @@ from secftp.keys.generate import generate_secret
 from secftp.keys.key import Key
 from secftp.keys.leftovers import create_unfinished, sweep
 from secftp.keys.text import BYTE_ORDER_MARK, SECRET_PREFIX, is_blank
-from secftp.text import escape, typed
+from secftp.text import show_local
 
 StrPath: TypeAlias = "str | os.PathLike[str]"
 
@@ -47,8 +47,8 @@ def read_key_file(path: StrPath, *, credential: bool = False) -> Key:
     `credential`: it is one of those that systemd hands to a service, which its group may be allowed to read.
     """
     limit = MAX_TEXT_BYTES + _FRAME_BYTES + 1
-    data = _read(path, f"The key file {_shown(path)}", limit, _CREDENTIAL if credential else _OTHERS)
-    return _key_of(data, f"The key file {_shown(path)}")
+    data = _read(path, f"The key file {show_local(path)}", limit, _CREDENTIAL if credential else _OTHERS)
+    return _key_of(data, f"The key file {show_local(path)}")
 
 
 def read_key_descriptor(descriptor: int) -> Key:
@@ -140,10 +140,11 @@ def create_private(path: StrPath, data: bytes) -> None:
         _sync_folder(folder)
     except FileExistsError:
         raise AlreadyExists(
-            f"{_shown(path)} is already there and is not replaced.", hint="Choose another name, or remove it first."
+            f"{show_local(path)} is already there and is not replaced.",
+            hint="Choose another name, or remove it first.",
         ) from None
     except OSError as error:
-        raise KeyFormatError(f"The key file {_shown(path)} can't be made: {_reason(error)}.") from error
+        raise KeyFormatError(f"The key file {show_local(path)} can't be made: {_reason(error)}.") from error
 
 
 def refuse_beneath(path: StrPath, root: StrPath, what: str = "key file") -> None:
@@ -156,17 +157,17 @@ def refuse_beneath(path: StrPath, root: StrPath, what: str = "key file") -> None
     try:
         exposure = Exposure(root)
     except OSError as error:
-        raise NotFound(f"The folder {_shown(root)} can't be examined: {_reason(error)}.") from error
+        raise NotFound(f"The folder {show_local(root)} can't be examined: {_reason(error)}.") from error
     try:
         reached = exposure.has_file(path)
     except OSError as error:
         raise KeyFormatError(
-            f"Whether clients can reach the {what} {_shown(path)} can't be told: {_reason(error)}.",
+            f"Whether clients can reach the {what} {show_local(path)} can't be told: {_reason(error)}.",
             hint="Keep it in a directory that the server may enter, under one name.",
         ) from error
     if reached:
         raise KeyFormatError(
-            f"The {what} {_shown(path)} lies beneath the served folder.",
+            f"The {what} {show_local(path)} lies beneath the served folder.",
             hint="Keep it where clients can't get it, under no second name (symlink, hard link, mount) beneath there.",
         )
 
@@ -203,7 +204,7 @@ def _check_private(path: StrPath, subject: str, status: os.stat_result, forbidde
     # What a service has in /etc: a file of root's that the service's own group may read (root:secftp, mode 640).
     for_the_group = status.st_uid == 0 != os.geteuid() and status.st_gid == os.getegid()
     if status.st_mode & (forbidden & ~stat.S_IRGRP if for_the_group else forbidden):
-        raise KeyFormatError(f"{subject} is open to other users of this machine.", hint=f"chmod 600 {_shown(path)}")
+        raise KeyFormatError(f"{subject} is open to other users of this machine.", hint=f"chmod 600 {show_local(path)}")
 
 
 def _decode(data: bytes) -> str | _Failure:
@@ -245,10 +246,6 @@ def _sync_folder(folder: str) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _shown(path: StrPath) -> str:
-    return escape(typed(os.fsdecode(path)))
 
 
 def _reason(error: OSError) -> str:

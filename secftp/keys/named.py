@@ -23,7 +23,7 @@ from secftp.errors import KeyFormatError, SecftpError
 from secftp.keys.files import read_key_file, read_text
 from secftp.keys.key import Key
 from secftp.messages import Right
-from secftp.text import as_typed, escape
+from secftp.text import as_typed, escape, show_local
 
 if TYPE_CHECKING:
     from secftp.keys.files import StrPath
@@ -53,7 +53,7 @@ class KeyEntry(NamedTuple):
 
 def read_keys(path: StrPath) -> dict[str, KeyEntry]:
     """The keys of a file, by name; raises KeyFormatError for a file or an entry that can't be right."""
-    subject = f"The file of keys {escape(os.fsencode(path))}"
+    subject = f"The file of keys {show_local(path)}"
     table = _parse(read_text(path, subject))
     if isinstance(table, str):
         raise KeyFormatError(f"{subject} can't be understood{table}.", hint="It is TOML: [name], key-file = ...")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from secftp.errors import AlreadyExists, KeyFormatError
 from secftp.keys.files import create_private, read_key_file, refuse_beneath
 from secftp.keys.generate import generate_key
-from secftp.text import escape
+from secftp.text import show_local
 
 if TYPE_CHECKING:
     from secftp.keys.files import StrPath
@@ -58,7 +58,7 @@ def load_or_create(root: StrPath) -> RememberedKey:
         os.makedirs(folder, mode=0o700, exist_ok=True)
     except OSError as error:
         raise KeyFormatError(
-            f"The folder {escape(os.fsencode(folder))} can't be made: {(error.strerror or '').lower()}.",
+            f"The folder {show_local(folder)} can't be made: {(error.strerror or '').lower()}.",
             hint="Set XDG_STATE_HOME to a folder of yours, or give a key with --key-file or SECFTP_KEY.",
         ) from error
     try:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from secftp import system
 from secftp.errors import ExitCode, InstallationError, NotFound, SecftpError, UsageError
-from secftp.text import escape, fit_streams
+from secftp.text import fit_streams, show_local
 
 if TYPE_CHECKING:
     from secftp.channel import Listener
@@ -97,9 +97,7 @@ def _require_folder(root: str) -> None:
     if not os.path.isdir(root):
         there = os.path.exists(root)
         raise NotFound(
-            f"{escape(os.fsencode(root))} is no folder."
-            if there
-            else f"There is no folder {escape(os.fsencode(root))}.",
+            f"{show_local(root)} is no folder." if there else f"There is no folder {show_local(root)}.",
             hint="Give the folder to serve with --root DIR.",
         )
 
@@ -127,7 +125,7 @@ def _announce(listener: Listener, options: ServerOptions, log: Log) -> None:
 
     for address in reachable_addresses(listener.bound):
         log.line(f"Listening @ {address} on port {listener.port}")
-    log.line(f"Serving the folder {escape(os.fsencode(os.path.realpath(options.root)))}")
+    log.line(f"Serving the folder {show_local(os.path.realpath(options.root))}")
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ from secftp.messages import Right
 from secftp.record import Suite
 from secftp.server.access import Access, NamedKey, Rights
 from secftp.server.path_checks import CodePaths, check_descriptor, check_operator_files
-from secftp.text import escape, typed
+from secftp.text import escape, show_local, show_path, typed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -152,7 +152,7 @@ class Keyring:
         try:
             return self._bounded(self._root.beneath(folder))
         except FileError as problem:
-            shown = escape(b"/".join(folder))
+            shown = show_path(folder)
             raise KeyFormatError(
                 f"The folder {shown} of the key {escape(name)} can't be used: {problem}.",
                 hint="It has to be beneath the served folder, and no link may lead to it.",
@@ -208,7 +208,7 @@ class Keyring:
             self._log.line(f"Key: {text}")
             return Key.from_text(text)
         remembered = load_or_create(self._options.root)
-        self._log.line(f"Key: in the file {escape(os.fsencode(remembered.path))}")
+        self._log.line(f"Key: in the file {show_local(remembered.path)}")
         return remembered.key
 
 

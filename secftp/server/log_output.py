@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 from secftp.errors import UsageError
 from secftp.server.path_checks import check_file
-from secftp.text import escape, fitting
+from secftp.text import fitting, show_local
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -121,7 +121,7 @@ _FLAGS: Final = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NO
 def open_log(path: str, root: str) -> TextIO:
     """The file, to be appended to; raises `UsageError` for what is no regular file or can be reached in `root`."""
     check_file(path, root, "log file", is_key=False)
-    shown = escape(os.fsencode(path))
+    shown = show_local(path)
     try:
         descriptor = os.open(path, _FLAGS, MODE)
     except OSError as problem:

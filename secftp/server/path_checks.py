@@ -26,7 +26,7 @@ from secftp.errors import KeyFormatError, NotFound, SecftpError, UsageError
 from secftp.exposure import Exposure, lookups
 from secftp.keys import refuse_beneath
 from secftp.server.own_names import is_module
-from secftp.text import escape
+from secftp.text import escape, show_local
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -121,17 +121,17 @@ class CodePaths:
         except OSError as error:
             if isinstance(error, SecftpError):
                 raise
-            raise NotFound(f"The directory {_shown(directory)} can't be examined: {_reason(error)}.") from error
+            raise NotFound(f"The directory {show_local(directory)} can't be examined: {_reason(error)}.") from error
 
     def _judge(self, directory: str, exposure: Exposure) -> bool:
         for above, place in self._lookups.items():
             if exposure.includes(above):
-                raise _refusal(directory, f"code of this server is loaded from {_shown(_without_mark(place))}")
+                raise _refusal(directory, f"code of this server is loaded from {show_local(_without_mark(place))}")
         real = os.path.realpath(directory)
         for entry in self._entries:
             module, is_top = _below(entry, real)
             if _is_package(module, entry) or (is_top and self._is_module(module, entry)):
-                raise _refusal(directory, f"it can be taken for the module {escape(module)} in {_shown(entry)}")
+                raise _refusal(directory, f"it can be taken for the module {escape(module)} in {show_local(entry)}")
         started = safe_path.module_directory()
         return started is not None and _is_start(started, directory, exposure, real)
 
@@ -145,10 +145,12 @@ class CodePaths:
 def _is_start(started: str, directory: str, exposure: Exposure, real: str) -> bool:
     """Whether `directory` is where `python -m` was started; raises if it holds that, or could be a package in it."""
     if exposure.reaches(started) or exposure.shows_again(started):
-        raise _refusal(directory, f"modules are looked for in {_shown(started)}", _SAFE_START)
+        raise _refusal(directory, f"modules are looked for in {show_local(started)}", _SAFE_START)
     module, is_top = _below(started, real)
     if is_module(module) and (is_top or _is_package(module, started)):
-        raise _refusal(directory, f"it can be taken for the module {escape(module)} in {_shown(started)}", _SAFE_START)
+        raise _refusal(
+            directory, f"it can be taken for the module {escape(module)} in {show_local(started)}", _SAFE_START
+        )
     return exposure.is_root(started)
 
 
@@ -201,7 +203,8 @@ def _is_package(name: str, entry: str) -> bool:
 
 def _refusal(directory: str, why: str, hint: str = _OWN_DIRECTORY) -> UsageError:
     return UsageError(
-        f"Clients may write to {_shown(directory)}, but {why}: they could make this machine run their code.", hint=hint
+        f"Clients may write to {show_local(directory)}, but {why}: they could make this machine run their code.",
+        hint=hint,
     )
 
 
@@ -212,7 +215,3 @@ def _reason(error: OSError) -> str:
 def _without_mark(place: str) -> str:
     head, tail = os.path.split(place)
     return head if tail == _MARK else place
-
-
-def _shown(path: str) -> str:
-    return escape(os.fsencode(path))

@@ -27,7 +27,7 @@ from secftp.server.reload import Reloader
 from secftp.server.server import FileServer
 from secftp.storage import ALGORITHMS, LocalStore, load_digests
 from secftp.system import has_controlling_terminal
-from secftp.text import escape
+from secftp.text import show_local
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -168,7 +168,7 @@ def drop_privileges(name: str) -> None:
         entry = pwd.getpwnam(name)
     except (KeyError, ValueError):
         raise UsageError(
-            f"There is no user {escape(os.fsencode(name))}.", hint="Give the name of a user of this machine."
+            f"There is no user {show_local(name)}.", hint="Give the name of a user of this machine."
         ) from None
     if os.geteuid() != entry.pw_uid or os.getuid() != entry.pw_uid:
         try:

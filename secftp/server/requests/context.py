@@ -17,7 +17,7 @@ from secftp.server.as_json import shortened
 from secftp.server.requests.idempotency import CompletedChanges, ConfirmedFiles, OwnConfirmedFiles
 from secftp.server.requests.session_files import CreatedPaths, WritableDirectories
 from secftp.storage import digester, new_digest
-from secftp.text import escape, format_rate, format_size
+from secftp.text import format_rate, format_size, show_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -145,7 +145,7 @@ def error_for(request: int, problem: FileError) -> Error:
 
 def name_of(path: Path) -> str:
     """A path for a line of the log; no more of it than a line shows, since a client may ask for the longest at will."""
-    return escape(shortened(b"/".join(path))) or "/"
+    return show_path(shortened(b"/".join(path)))
 
 
 def begin_digest(algorithm: Algorithm) -> Digest:
