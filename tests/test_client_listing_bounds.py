@@ -15,7 +15,7 @@ from typing import NamedTuple
 import pytest
 
 from secftp.api.walking import DirectoryNames
-from secftp.copy.remote_tree import Folder
+from secftp.copy.remote_tree import RemoteDirectory
 from secftp.errors import ExitCode, ProtocolError, TooLarge
 from secftp.handshake import ServerHandshake
 from secftp.keys import Key
@@ -54,7 +54,7 @@ def kib(field):  # not ru_maxrss, which begins with what the process that starte
         return int(next(line for line in file if line.startswith(field)).split()[1])
 import secftp, secftp.client.__main__ as program, secftp.client.comparison, secftp.client.listing
 import secftp.client.commands.sum, secftp.client.commands.rm, secftp.client.copying
-import secftp.copy.get, secftp.session, secftp.api.client
+import secftp.copy.download, secftp.session, secftp.api.client
 def remote():
     return secftp.connect(URL, key=KEY)
 def main(*arguments):
@@ -365,7 +365,7 @@ def test_a_listing_that_goes_on_when_it_was_cancelled_ends_the_session():
 def test_a_get_keeps_little_of_each_directory():
     """Of a thousand directories that are listed and wait, as in a tree that was made for it."""
     budget = MemoryBudget(2 << 20)
-    folders = [Folder((b"x",), (b"x",), b"x", budget=budget) for _ in range(1000)]
+    folders = [RemoteDirectory((b"x",), (b"x",), b"x", budget=budget) for _ in range(1000)]
     entries = tuple(Listed((os.urandom(120).hex().encode(),), Kind.FILE) for _ in range(100))
     with pytest.raises(TooLarge):
         add_to_all(folders, entries)

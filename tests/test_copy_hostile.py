@@ -234,7 +234,7 @@ def test_entries_that_could_not_be_looked_at_are_reported(target):
 
 
 def test_a_listing_that_never_ends_is_given_up(target, monkeypatch):
-    monkeypatch.setattr("secftp.copy.walk.MOST_BYTES", 100_000)
+    monkeypatch.setattr("secftp.copy.remote_tree.MOST_BYTES", 100_000)
 
     class Endless(Script):
         def list(self, wire, number, entries):

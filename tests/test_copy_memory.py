@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 import tracemalloc
 
 import pytest
 
 from secftp.copy import Download, RemoteLocation, Upload
-from secftp.copy.remote_tree import Folder
+from secftp.copy.remote_tree import RemoteDirectory
 from secftp.errors import NotFound
 from secftp.messages import Entries, Info, Kind, List, Listed, Ok, Results, WriteMany
 from secftp.storage.attributes import FileInfo
@@ -28,7 +27,7 @@ class Answering:
         self._number = 0
         self._waiting = []
 
-    def alive(self):
+    def keepalive(self):
         return contextlib.nullcontext()
 
     def next_id(self):
@@ -108,7 +107,7 @@ def test_a_put_of_many_files_takes_no_more_memory_than_of_few(monkeypatch, tmp_p
 
 def test_the_plan_is_told_late_rather_than_kept_whole(monkeypatch, tmp_path):
     """A walk through more files than are kept waiting for the sake of a plan."""
-    monkeypatch.setattr(sys.modules[Upload.__module__], "_PLANNED_AHEAD", 100)
+    monkeypatch.setattr("secftp.copy.engine.PLANNED_AHEAD", 100)
     info = FileInfo(Kind.FILE, 3, 5, 0o644)
     walked = []
 
@@ -146,7 +145,7 @@ def test_a_folder_with_many_names_is_kept_packed():
     count, part = 60_000, 1000
 
     def fill():
-        folder = Folder((b"x",), (b"x",), b"x")
+        folder = RemoteDirectory((b"x",), (b"x",), b"x")
         for start in range(0, count, part):
             folder.add(
                 tuple(
@@ -180,8 +179,8 @@ def test_few_folders_are_begun_at_a_time(tmp_path):
         nonlocal most
         if not isinstance(request, List):
             return Info(id=request.id, kind=Kind.DIRECTORY, size=0, mtime_ns=5, mode=0o755)
-        walk = copy._walk
-        most = max(most, len(walk._under_way) + len(walk._listed))
+        tree = copy._tree
+        most = max(most, len(tree._requested) + len(tree._listed))
         depth = len(request.path)
         names = [b"%d" % number for number in range(15)] if depth < 4 else []
         entries = tuple(Listed((name,), Kind.DIRECTORY, 0, 5, 0o755) for name in names)

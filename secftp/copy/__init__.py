@@ -1,6 +1,7 @@
-"""The copy engine: files and whole trees over one session, many of them in flight at once.
+"""The copy engine: files and directory trees over one session, many requests under way at once.
 
-`Upload` is in `put`, `Download` in `get`. Sockets and frames are the session's, local files are the storage's.
+`engine` is the common base of `upload` and `download`. Sockets and frames belong to the session, local files to the
+storage.
 """
 
 from __future__ import annotations
@@ -9,16 +10,22 @@ import importlib
 from typing import TYPE_CHECKING
 
 from secftp.copy.options import CopyOptions, RemoteLocation
-from secftp.copy.watch import NullListener, ProgressListener, Summary
 
 if TYPE_CHECKING:
-    from secftp.copy.get import Download
-    from secftp.copy.put import Upload
+    from secftp.copy.download import Download
+    from secftp.copy.progress import NullListener, ProgressListener, Summary
+    from secftp.copy.upload import Upload
 
 __all__ = ["CopyOptions", "Download", "NullListener", "ProgressListener", "RemoteLocation", "Summary", "Upload"]
 
-# An upload does not need what a download takes, nor the other way round: start-up is part of speed.
-_LATER = {"Download": "get", "Upload": "put"}
+# Loaded when they are used: an upload does not need what a download does, and a command line only needs the options.
+_LATER = {
+    "Download": "download",
+    "NullListener": "progress",
+    "ProgressListener": "progress",
+    "Summary": "progress",
+    "Upload": "upload",
+}
 
 
 def __getattr__(name: str) -> object:

@@ -20,7 +20,7 @@ MUTANTS: list[Mutant] = [
     mutant("opened-for-every-removal", "secftp/server/requests/change.py", "if not request.tree or len(request.path)", "if len(request.path)", READONLY),
     mutant("session-leaves-directories-open", "secftp/server/session.py", "            self._context.writable.close()\n", "            pass\n", READONLY),
     mutant("opened-directories-without-a-bound", "secftp/server/requests/session_files.py", "        if len(self._modes) >= MOST_WRITABLE:\n", "        if len(self._modes) < 0:\n", READONLY),
-    mutant("get-leaves-directories-open", "secftp/copy/get.py", "                self._writable.suspend(self._store)\n", "", READONLY),
+    mutant("get-leaves-directories-open", "secftp/copy/local_directories.py", "                store.restore_mode(directory.local, mode)\n", "                pass\n", READONLY),
     # --- what is kept of a name ---
     mutant("kept-file-of-another-name-dropped", "secftp/storage/partial.py", "        return remove_if_abandoned(partial_name(target), folder)\n", "        return any([remove_if_abandoned(os.fsencode(name), folder) for name in os.listdir(f\"/proc/self/fd/{folder}\") if is_partial(os.fsencode(name))])\n", LEFTOVERS),
     mutant("file-dropped-that-is-written", "secftp/storage/partial.py", "        # The lock is on the file, whose writer may have renamed it in between: so the name is compared afterwards.\n        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)\n", "", LEFTOVERS, "tests/test_storage_sweep.py"),
@@ -29,12 +29,12 @@ MUTANTS: list[Mutant] = [
     mutant("kept-file-fills-the-disk", "secftp/storage/sink.py", "and lacking > 0 and not self._replaces_older(lacking):", "and lacking > 0:", LEFTOVERS),
     mutant("kept-file-survives-a-small-one", "secftp/storage/small.py", "                self._forget_older(path[-1], folder)\n", "", LEFTOVERS),
     # --- what was sent before, and may be there ---
-    mutant("refused-file-counts-without-a-comparison", "secftp/copy/put_again.py", 'if isinstance(answer, Ok) and hmac.compare_digest(answer.digest or b"", digest):', "if isinstance(answer, Ok):", ANSWERS),
-    mutant("large-file-counts-without-a-comparison", "secftp/copy/put_again.py", 'if not isinstance(found, Ok) or not hmac.compare_digest(found.digest or b"", digest.digest()):', "if not isinstance(found, Ok):", ANSWERS),
-    mutant("files-counted-that-were-never-sent", "secftp/copy/sending.py", "        if sent.step.may_be_there and self.can_compare and", "        if self.can_compare and", ANSWERS),
+    mutant("refused-file-counts-without-a-comparison", "secftp/copy/upload_requests.py", 'if isinstance(reply, Ok) and hmac.compare_digest(reply.digest or b"", entry.digest):', "if isinstance(reply, Ok):", ANSWERS),
+    mutant("large-file-counts-without-a-comparison", "secftp/copy/upload_large.py", 'if not isinstance(found, Ok) or not hmac.compare_digest(found.digest or b"", digest.digest()):', "if not isinstance(found, Ok):", ANSWERS),
+    mutant("files-counted-that-were-never-sent", "secftp/copy/upload_requests.py", "self._doubts is not None and entry.may_have_arrived and", "self._doubts is not None and", ANSWERS),
     mutant("older-try-does-not-make-room-under-a-quota", "secftp/server/quota.py", "            if not self._inner.drop_partial(path):\n                raise\n", "            raise\n", "tests/test_server_quota.py"),
     # --- what killed processes left ---
-    mutant("get-sweeps-in-a-dry-run", "secftp/copy/get.py", "if begins and target.is_there and not self._options.dry_run:", "if begins and target.is_there:", KILLED),
+    mutant("get-sweeps-in-a-dry-run", "secftp/copy/download.py", "if begins and target.existed and not dry_run:", "if begins and target.existed:", KILLED),
     mutant("unfinished-key-of-another-user-removed", "secftp/keys/leftovers.py", "if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid():", "if not stat.S_ISREG(status.st_mode):", KILLED),
     mutant("unfinished-key-removed-under-its-maker", "secftp/keys/leftovers.py", "        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)\n        if os.path", "        if os.path", KILLED),
     mutant("any-hidden-key-removed", "secftp/keys/leftovers.py", '(re.escape(_PREFIX) + "[0-9a-f]{32}").fullmatch', "(re.escape(_PREFIX)).match", KILLED),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from secftp.copy.globs import Globs
+from secftp.copy.filters import Filters
 from secftp.errors import UsageError
 
 
@@ -36,43 +36,43 @@ def split(path):
     ],
 )
 def test_an_excluded_pattern_matches_what_it_says(pattern, matching, others):
-    globs = Globs(exclude=[pattern])
+    globs = Filters(exclude=[pattern])
     assert [path for path in matching if globs.wants_file(split(path))] == []
     assert [path for path in others if not globs.wants_file(split(path))] == []
-    included = Globs(include=[pattern])
+    included = Filters(include=[pattern])
     assert [path for path in matching if not included.wants_file(split(path))] == []
     assert [path for path in others if included.wants_file(split(path))] == []
 
 
 def test_excluded_folders_are_not_entered_and_included_patterns_say_nothing_about_folders():
-    globs = Globs(include=[b"*.c"], exclude=[b"build", b"/docs/old", b"cache/"])
-    assert not globs.wants_folder((b"build",))
-    assert not globs.wants_folder((b"x", b"build"))
-    assert not globs.wants_folder((b"docs", b"old"))
-    assert not globs.wants_folder((b"cache",))
-    assert globs.wants_folder((b"x",))
-    assert globs.wants_folder((b"x", b"docs", b"old"))
+    globs = Filters(include=[b"*.c"], exclude=[b"build", b"/docs/old", b"cache/"])
+    assert not globs.wants_directory((b"build",))
+    assert not globs.wants_directory((b"x", b"build"))
+    assert not globs.wants_directory((b"docs", b"old"))
+    assert not globs.wants_directory((b"cache",))
+    assert globs.wants_directory((b"x",))
+    assert globs.wants_directory((b"x", b"docs", b"old"))
 
 
 def test_a_slash_at_the_end_means_folders_only():
-    globs = Globs(exclude=[b"cache/"])
+    globs = Filters(exclude=[b"cache/"])
     assert globs.wants_file((b"cache",))
-    assert not globs.wants_folder((b"x", b"cache"))
+    assert not globs.wants_directory((b"x", b"cache"))
 
 
 def test_exclude_wins_over_include():
-    globs = Globs(include=[b"*.c"], exclude=[b"x.c"])
+    globs = Filters(include=[b"*.c"], exclude=[b"x.c"])
     assert globs.wants_file((b"y.c",))
     assert not globs.wants_file((b"x.c",))
     assert not globs.wants_file((b"y.h",))
 
 
 def test_without_patterns_everything_is_wanted():
-    assert Globs().wants_file((b"x",))
-    assert Globs().wants_folder((b"x",))
+    assert Filters().wants_file((b"x",))
+    assert Filters().wants_directory((b"x",))
 
 
 @pytest.mark.parametrize("pattern", [b"", b"/", b"//", b"[z-a]"])
 def test_what_is_no_pattern_is_refused(pattern):
     with pytest.raises(UsageError):
-        Globs(exclude=[pattern])
+        Filters(exclude=[pattern])

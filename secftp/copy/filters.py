@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _SLASH = b"/"
 
 
-class Globs:
+class Filters:
     """The patterns of one copy. Raises `UsageError` for a pattern that is none."""
 
     def __init__(self, include: Iterable[bytes] = (), exclude: Iterable[bytes] = ()) -> None:
@@ -49,7 +49,7 @@ class Globs:
             return False
         return self._included.empty or self._included.match(path)
 
-    def wants_folder(self, path: Path) -> bool:
+    def wants_directory(self, path: Path) -> bool:
         """Whether a folder is entered; `path` as before."""
         return self._excluded_folders.empty or not self._excluded_folders.match(path)
 

@@ -1,12 +1,13 @@
-"""Where a file of the server's is put on this machine.
+"""Destinations of downloaded files.
 
-Either in a folder held open, by a name from the server, or by a name that the user typed. What must never happen: that
-a name of the first kind is used in the way of the second.
+A file goes either to a path in a directory that is held open, or to a name that the user gave. Invariant: a path from
+the server is never used as a name of the user's.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+import abc
+from typing import TYPE_CHECKING
 
 from secftp.errors import FileError, NotADirectory, NotFound, Reason
 from secftp.storage import create_local_sink, resume_local_sink, set_local_mode, stat_local
@@ -15,28 +16,30 @@ if TYPE_CHECKING:
     from secftp.storage import FileInfo, Path, ResumedSink, Sink, Store, WriteOptions
 
 
-class Place(Protocol):
-    """One file's."""
+class Destination(abc.ABC):
+    """Where one file is created."""
 
-    def look(self, *, partial: bool = False) -> FileInfo | None:
-        """What is there, or what is kept for it; None for nothing. Raises what else is wrong with it."""
-        ...
+    __slots__ = ()
 
+    @abc.abstractmethod
+    def stat(self, *, partial: bool = False) -> FileInfo | None:
+        """Return what is there, or the partial file that is kept for it; None for nothing. Raises `FileError`."""
+
+    @abc.abstractmethod
     def create(self, options: WriteOptions) -> Sink:
-        """As `Store.create_sink`."""
-        ...
+        """Begin the file; raises `FileError`."""
 
+    @abc.abstractmethod
     def resume(self, offset: int, options: WriteOptions) -> ResumedSink:
-        """As `Store.resume_sink`."""
-        ...
+        """Continue its partial file behind `offset` bytes; raises `FileError`."""
 
+    @abc.abstractmethod
     def set_mode(self, mode: int) -> None:
-        """Set the permissions of the file that is there, as `Store.set_attributes` does."""
-        ...
+        """Set the permissions of the file that is there; raises `FileError`."""
 
 
-class InStore:
-    """Beneath the folder that the copy goes into; the path is the server's word, and the store refuses bad ones."""
+class StoreDestination(Destination):
+    """A path below the target directory. It comes from the server; the store refuses bad ones."""
 
     __slots__ = ("_path", "_store")
 
@@ -44,8 +47,8 @@ class InStore:
         self._store = store
         self._path = path
 
-    def look(self, *, partial: bool = False) -> FileInfo | None:
-        """As `Place.look`."""
+    def stat(self, *, partial: bool = False) -> FileInfo | None:
+        """Return what is there; raises `NotFound` for a symlink."""
         try:
             return self._store.stat(self._path, partial=partial)
         except (NotFound, NotADirectory) as problem:
@@ -54,28 +57,28 @@ class InStore:
             return None
 
     def create(self, options: WriteOptions) -> Sink:
-        """As `Place.create`."""
+        """Begin the file."""
         return self._store.create_sink(self._path, options)
 
     def resume(self, offset: int, options: WriteOptions) -> ResumedSink:
-        """As `Place.resume`."""
+        """Continue its partial file."""
         return self._store.resume_sink(self._path, offset, options)
 
     def set_mode(self, mode: int) -> None:
-        """As `Place.set_mode`."""
+        """Set its permissions."""
         self._store.set_attributes(self._path, mode=mode)
 
 
-class ByName:
-    """The user's own word; links in it are followed, and it may be a device."""
+class PathDestination(Destination):
+    """A name that the user gave: symlinks in it are followed, and it may be a device."""
 
     __slots__ = ("_name",)
 
     def __init__(self, name: str) -> None:
         self._name = name
 
-    def look(self, *, partial: bool = False) -> FileInfo | None:
-        """As `Place.look`."""
+    def stat(self, *, partial: bool = False) -> FileInfo | None:
+        """Return what is there."""
         try:
             return stat_local(self._name, partial=partial)
         except (NotFound, NotADirectory):
@@ -86,13 +89,13 @@ class ByName:
             raise
 
     def create(self, options: WriteOptions) -> Sink:
-        """As `Place.create`."""
+        """Begin the file."""
         return create_local_sink(self._name, options)
 
     def resume(self, offset: int, options: WriteOptions) -> ResumedSink:
-        """As `Place.resume`."""
+        """Continue its partial file."""
         return resume_local_sink(self._name, offset, options)
 
     def set_mode(self, mode: int) -> None:
-        """As `Place.set_mode`."""
+        """Set its permissions."""
         set_local_mode(self._name, mode)

@@ -1,0 +1,243 @@
+"""Progress of a copy: its counters, and the listener that is told of every event.
+
+Names are bytes as in the file system or at the server: components joined by slashes, beginning with the name of the
+source that the user gave. They are hostile until `secftp.text.escape` has seen them.
+
+Invariant: each file is counted once, as complete, skipped or failed, and the listener is told the same.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
+
+from secftp.storage.attributes import ALL_KEPT, Kept, is_clamped
+from secftp.storage.errors import detailed
+
+if TYPE_CHECKING:
+    from secftp.errors import FileError
+    from secftp.storage import Path
+
+_Digest: TypeAlias = bytes  # a field of that name hides the type
+_PERMISSIONS: Final = 0o777
+
+
+@dataclasses.dataclass(slots=True)
+class Summary:
+    """What a copy has done: `files` and `bytes` are complete, verified, and stand under their final names.
+
+    `bytes` counts what was transferred, without what a partial file held already. `skipped` and `failed` count files
+    (and directories that could not be created or listed). `digest` is that of the file if exactly one was copied.
+
+    What could not be preserved: `left_out` counts symlinks, special files and reserved names, `special_bits` files and
+    directories with setuid, setgid or sticky bits, `times` those whose modification time is only the nearest possible,
+    and `modes` those with other permissions than were sent.
+    """
+
+    files: int = 0
+    bytes: int = 0
+    skipped: int = 0
+    failed: int = 0
+    seconds: float = 0.0
+    digest: _Digest | None = None
+    left_out: int = 0
+    special_bits: int = 0
+    times: int = 0
+    modes: int = 0
+
+
+class ProgressListener(Protocol):
+    """Receives the events of a copy, in order, on the thread that copies; many files can be in progress at once.
+
+    The copy waits for each call, so it must return at once. An exception that it raises ends the copy.
+    """
+
+    def planned(self, files: int, nbytes: int, /) -> None:
+        """So much is to be copied. Called when that is known, and again with less for what is skipped or fails."""
+
+    def started(self, name: bytes, size: int, /) -> None:
+        """The transfer of a file begins."""
+
+    def moved(self, nbytes: int, /) -> None:
+        """So many more bytes have been transferred; negative when a file starts again."""
+
+    def resumed(self, name: bytes, nbytes: int, /) -> None:
+        """So many bytes of this file were there already, verified; `moved` does not count them."""
+
+    def finished(self, name: bytes, size: int, digest: bytes | None, /) -> None:
+        """The file is complete under its final name; in a dry run it would be, and there is no digest."""
+
+    def skipped(self, name: bytes, reason: str, /) -> None:
+        """The file is left as it is because of the options; the reason is a clause, as `it exists already`."""
+
+    def note(self, name: bytes, text: str, /) -> None:
+        """Something about this name that is no failure: a clause, as `a link, left out`."""
+
+    def failed(self, name: bytes, error: FileError, /) -> None:
+        """The file or directory could not be copied; the copy continues."""
+
+    def ended(self, summary: Summary, /) -> None:
+        """The copy is over, in order or by an exception that follows (a lost connection, Ctrl-C)."""
+
+
+class NullListener:
+    """A listener that ignores all events; also the base class of those that need only some of them."""
+
+    def planned(self, files: int, nbytes: int, /) -> None:
+        """Ignored."""
+
+    def started(self, name: bytes, size: int, /) -> None:
+        """Ignored."""
+
+    def moved(self, nbytes: int, /) -> None:
+        """Ignored."""
+
+    def resumed(self, name: bytes, nbytes: int, /) -> None:
+        """Ignored."""
+
+    def finished(self, name: bytes, size: int, digest: bytes | None, /) -> None:
+        """Ignored."""
+
+    def skipped(self, name: bytes, reason: str, /) -> None:
+        """Ignored."""
+
+    def note(self, name: bytes, text: str, /) -> None:
+        """Ignored."""
+
+    def failed(self, name: bytes, error: FileError, /) -> None:
+        """Ignored; the summary counts it."""
+
+    def ended(self, summary: Summary, /) -> None:
+        """Ignored."""
+
+
+class TransferItem:
+    """A file or directory to be copied, and its progress.
+
+    `size`: what the plan counts it with, None if it is not in the plan. `resumed_from`: how many bytes its partial file
+    held when its transfer began, None before that. `reported`: the position that the listener has been told. `resume`:
+    whether to look for a partial file, None for what the options say.
+    """
+
+    __slots__ = ("reported", "resume", "resumed_from", "size")
+
+    def __init__(self, size: int | None = None) -> None:
+        self.size = size
+        self.resume: bool | None = None
+        self.resumed_from: int | None = None
+        self.reported = 0
+
+    @property
+    def name(self) -> bytes:
+        """Its name for the listener."""
+        raise NotImplementedError
+
+    @property
+    def remote(self) -> Path:
+        """Its path at the server."""
+        raise NotImplementedError
+
+
+class Counters:
+    """Counts into `summary` and tells `listener`."""
+
+    def __init__(self, summary: Summary, listener: ProgressListener) -> None:
+        self.summary = summary
+        self.listener = listener
+        # Looking at all sizes beforehand takes time: only for a listener that wants to know the plan.
+        self.wants_plan = getattr(type(listener), "planned", None) is not NullListener.planned
+        self._files = 0
+        self._bytes = 0
+        self._is_planned = False
+
+    # --- the plan -----------------------------------------------------------------------------------------------------
+
+    def found(self, size: int) -> None:
+        """Add one file to the plan."""
+        self._files += 1
+        self._bytes += size
+
+    def all_found(self) -> None:
+        """Tell the listener the plan: there are no more files. Idempotent."""
+        if not self._is_planned:
+            self._is_planned = True
+            self.listener.planned(self._files, self._bytes)
+
+    def resize(self, item: TransferItem, size: int) -> None:
+        """Count a file with the size that it turns out to have."""
+        if item.size is None:
+            self.found(size)
+        elif item.size != size:
+            self._change_plan(0, size - item.size)
+        item.size = size
+
+    def drop(self, item: TransferItem) -> None:
+        """Take a file out of the plan: it is not copied because of a failure that was reported already."""
+        if item.size is not None:
+            self._change_plan(-1, -item.size)
+
+    def _change_plan(self, files: int, nbytes: int) -> None:
+        self._files += files
+        self._bytes += nbytes
+        if self._is_planned:
+            self.listener.planned(self._files, self._bytes)
+
+    # --- one file -----------------------------------------------------------------------------------------------------
+
+    def begun(self, item: TransferItem, offset: int) -> None:
+        """The transfer of a file begins, or begins again, behind `offset` bytes that are there already."""
+        if item.resumed_from is not None:
+            self.reached(item, offset)
+            return
+        item.resumed_from = item.reported = offset
+        self.listener.started(item.name, item.size or 0)
+        if offset:
+            self.listener.resumed(item.name, offset)
+
+    def reached(self, item: TransferItem, position: int) -> None:
+        """A file has been transferred up to this position."""
+        if position != item.reported:
+            self.listener.moved(position - item.reported)
+            item.reported = position
+
+    def finished(self, item: TransferItem, digest: bytes | None) -> None:
+        """A file stands under its final name."""
+        summary, size = self.summary, item.size or 0
+        summary.files += 1
+        summary.bytes += size - (item.resumed_from or 0)
+        summary.digest = digest if summary.files == 1 else None
+        self.listener.finished(item.name, size, digest)
+
+    def skipped(self, item: TransferItem, reason: str) -> None:
+        """A file is left as it is, because of the options."""
+        self.summary.skipped += 1
+        self.listener.skipped(item.name, reason)
+        self.drop(item)
+
+    def failed(self, item: TransferItem, error: FileError) -> None:
+        """A file or a directory could not be copied."""
+        self.problem(item.name, error)
+        self.drop(item)
+
+    def problem(self, name: bytes, error: FileError) -> None:
+        """Something could not be copied that is not in the plan."""
+        self.summary.failed += 1
+        self.listener.failed(name, detailed(error))
+
+    # --- what is not preserved ----------------------------------------------------------------------------------------
+
+    def left_out(self, name: bytes, text: str) -> None:
+        """Something is neither a file nor a directory, or has a name that is reserved."""
+        self.summary.left_out += 1
+        self.listener.note(name, text)
+
+    def copied(self, mode: int, mtime_ns: int, kept: Kept = ALL_KEPT) -> None:
+        """A file or directory was copied whose original has this mode and time; `kept` of them are the copy's."""
+        self.summary.special_bits += bool(mode & ~_PERMISSIONS)
+        self.summary.times += not kept.time or is_clamped(mtime_ns)
+        self.summary.modes += not kept.mode
+
+    def changed(self, *, times: int, modes: int) -> None:
+        """The server could not preserve the times, or the permissions, of so many."""
+        self.summary.times += times
+        self.summary.modes += modes

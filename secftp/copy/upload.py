@@ -1,0 +1,367 @@
+"""Upload of files and directories of this machine to a server.
+
+No request waits for the reply to an earlier one: a server carries them out in order. So a directory is requested before
+the files in it, its permissions and time are set after the last of them, and all of that is under way at once. Small
+files are packed into one request until that is full.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+from secftp.copy import local_tree
+from secftp.copy.engine import EXISTS, SAME, Transfer
+from secftp.copy.local_tree import LocalEntry
+from secftp.copy.preflight import Preflight
+from secftp.copy.targets import require_right, upload_roots
+from secftp.copy.upload_large import compare_refused, has_arrived, send_large
+from secftp.copy.upload_requests import AttributesRequest, ModeRequest, UploadRequest, WriteManyRequest, failure_of
+from secftp.errors import FileError, Side
+from secftp.messages import (
+    Capability,
+    ErrorCode,
+    Info,
+    MakeDirectory,
+    NewFile,
+    Right,
+    SetAttributes,
+    WriteMany,
+    clause_for,
+)
+from secftp.messages.limits import MAX_BULK
+from secftp.session import new_token
+from secftp.storage.tree import EntryKind, SmallContent
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from secftp.copy.local_tree import LocalFiles
+    from secftp.copy.options import CopyOptions, RemoteLocation
+    from secftp.copy.progress import ProgressListener
+    from secftp.copy.upload_requests import Refusals
+    from secftp.session import Session
+    from secftp.storage import Path
+
+_COPIED: Final = (EntryKind.FILE, EntryKind.DIRECTORY, EntryKind.LEFT)
+_ASKED_AHEAD: Final = 512  # entries that the preflight asks about before they are sent
+# Of a WRITEMANY: its own map, and for each file its array, digest, mode, time and the heads of all that.
+_MESSAGE_BYTES: Final = 96
+_FILE_BYTES: Final = 80
+_BATCH_BYTES: Final = MAX_BULK - _MESSAGE_BYTES
+_BATCH_FILES: Final = 256
+# What is not confirmed is remembered: else empty files would be by the hundred thousand.
+_REQUESTS_UNDER_WAY: Final = 128
+_OPEN_DIRECTORIES: Final = 256  # that may wait until the batch has left, before the server closes the first of them
+_FLUSH_BYTES: Final = 4 * MAX_BULK
+_OWNER: Final = 0o700  # permissions of a directory that is being filled
+
+
+class Upload(Transfer[LocalEntry]):
+    """A copy of `sources`, names of this machine, to `target` at the server."""
+
+    fatal_codes = frozenset({ErrorCode.READ_ONLY})
+    _preflight: Preflight
+
+    def __init__(
+        self,
+        sources: Sequence[str],
+        target: RemoteLocation,
+        options: CopyOptions | None = None,
+        listener: ProgressListener | None = None,
+    ) -> None:
+        super().__init__(options, listener)
+        self._sources = sources
+        self._target = target
+        self._token = new_token()
+        self._entries: Iterator[LocalEntry] | None = None  # None before the first session
+        self._session = 0  # its number
+        self._can_resume = self._can_compare = False
+        self._open: LocalFiles | None = None
+        self._failed_directories: set[Path] = set()
+        self._closing: deque[LocalEntry] = deque()  # directories whose attributes are set after the batch
+        self._requested_directories = 0  # since the last batch
+        self._new_files: list[NewFile] = []  # of the batch
+        self._batch_bytes = 0
+        self._unflushed_bytes = 0
+        self._doubts: Refusals = []
+
+    def begin(self, session: Session) -> None:
+        """Decide where the sources go, over the first session; ask about what is still to be sent."""
+        if self._entries is None:
+            self._entries = self._plan(session)
+        self._session += 1
+        self._can_resume = session.can(Capability.RESUME)
+        self._can_compare = session.can(Capability.STAT) and session.can(Capability.SUM)
+        self._preflight = Preflight(session, self.options)
+        if not self.counters.wants_plan:
+            self.ahead = _ASKED_AHEAD if self._preflight.needed else 1
+        for entry in self._queue:
+            self._preflight.ask(entry, self.pipeline)
+
+    def _plan(self, session: Session) -> Iterator[LocalEntry]:
+        options = self.options
+        if options.dry_run:
+            require_right(session, Right.WRITE, self._target.path)
+        roots, is_missing = upload_roots(session, self._sources, self._target)
+        if is_missing and not options.dry_run:
+            session.make_directory(self._target.path, parents=True)
+        with_info = self.counters.wants_plan or options.update or options.resume or options.dry_run
+        return local_tree.walk(roots, self.filters, follow_symlinks=options.follow_symlinks, with_info=with_info)
+
+    def discover(self) -> LocalEntry | None:
+        """Return the next entry of the walk through the sources."""
+        assert self._entries is not None
+        entry = next(self._entries, None)
+        if entry is not None:
+            if entry.kind is EntryKind.FILE and entry.info is not None and self.counters.wants_plan:
+                self.counters.resize(entry, entry.info.size or 0)
+            if self._preflight.needed:
+                self._preflight.ask(entry, self.pipeline)
+        return entry
+
+    def process(self, entry: LocalEntry) -> None:
+        """Send a file, or request what has to be done about a directory."""
+        if entry.there is not None:
+            self.await_reply(entry.there)
+        kind = entry.kind
+        if kind not in _COPIED:
+            self._leave_out(entry)
+        elif kind is not EntryKind.FILE and not (entry.path or entry.root.copies_top):
+            return
+        elif self.options.dry_run:
+            self._rehearse(entry)
+        elif kind is EntryKind.FILE:
+            if entry.there is None or not self._is_skipped(entry):
+                self._send_file(entry)
+        elif kind is EntryKind.DIRECTORY:
+            entry.existed = self._preflight.existed(entry)
+            self._make_directory(entry)
+        elif self.options.preserve:
+            self._close_directory(entry)
+
+    def _leave_out(self, entry: LocalEntry) -> None:
+        if entry.kind is EntryKind.PROBLEM:
+            assert entry.problem is not None
+            self.counters.failed(entry, entry.problem)
+        else:
+            text = local_tree.why_left_out(entry.kind, follow_symlinks=self.options.follow_symlinks)
+            self.counters.left_out(entry.name, text)
+
+    def _rehearse(self, entry: LocalEntry) -> None:
+        """Count what would become of a file or directory."""
+        if self._is_lost(entry):
+            self.counters.drop(entry)
+        elif entry.kind is EntryKind.FILE:
+            self._preflight.rehearse_file(self, entry, self._files_of(entry))
+        elif entry.kind is EntryKind.DIRECTORY and not self._preflight.rehearse_directory(self, entry):
+            self._failed_directories.add(entry.remote)
+
+    # --- files --------------------------------------------------------------------------------------------------------
+
+    def _is_skipped(self, entry: LocalEntry) -> bool:
+        """Whether the options leave a file as it is at the server; its permissions may have to be set."""
+        reason = self._preflight.reason_to_skip(entry)
+        if reason == SAME and self._preflight.has_other_mode(entry):
+            assert entry.info is not None  # it was compared
+            request = SetAttributes(id=self.pipeline.next_id(), path=entry.remote, mode=entry.info.mode & 0o777)
+            pending = ModeRequest(self, entry)
+            self.track(pending, entry)
+            self.pipeline.submit(request, pending)
+        elif reason:
+            self.skip(entry, reason)
+        return bool(reason)
+
+    def _send_file(self, entry: LocalEntry) -> None:
+        if self._is_lost(entry):
+            self.counters.drop(entry)
+            return
+        if entry.directory is not None and entry.directory.session != self._session:
+            self._require_directory(entry.directory)
+        try:
+            content = self._files_of(entry).open(entry.path, self.small_limit)
+        except FileError as problem:
+            self.counters.failed(entry, problem)
+            return
+        if isinstance(content, SmallContent):
+            self._gather(entry, content)
+            return
+        self.counters.resize(entry, content.info.size or 0)
+        with content:
+            if entry.may_have_arrived and self._can_compare and has_arrived(self, entry, content, self._token):
+                return
+            partial = None if entry.partial is None else self.await_reply(entry.partial)
+            entry.partial = None
+            offset = partial.size if isinstance(partial, Info) else 0
+            send_large(self, entry, content, token=self._token, offset=offset, can_resume=self._can_resume)
+
+    def _files_of(self, entry: LocalEntry) -> LocalFiles:
+        """Return the files of an entry's source; those of one source at a time are held open."""
+        files = entry.root.files
+        if files is not self._open:
+            if self._open is not None:
+                self._open.close()
+            self._open = files
+        return files
+
+    def _gather(self, entry: LocalEntry, content: SmallContent) -> None:
+        """Put a small file into the batch, after sending that if it is full."""
+        mode, mtime_ns, data = content
+        preserve = self.options.preserve
+        if preserve:
+            entry.count_special(self.counters, mode, mtime_ns)
+        size, path = len(data), entry.remote
+        self.counters.resize(entry, size)
+        cost = _FILE_BYTES + size + sum(map(len, path)) + 3 * len(path)
+        if self._batch_bytes + cost > _BATCH_BYTES or len(self.batch) == _BATCH_FILES:
+            self.send_batch()
+        entry.digest = self.digest_of(data)
+        try:
+            new_file = NewFile(path, data, entry.digest, mode if preserve else None, mtime_ns if preserve else None)
+        except FileError as problem:
+            self.counters.failed(entry, problem.locate(Side.REMOTE))
+            return
+        self._new_files.append(new_file)
+        self.batch.append(entry)
+        self.current = None
+        self._batch_bytes += cost
+        self.counters.listener.started(entry.name, size)
+
+    def send_batch(self) -> None:
+        """Send the small files that were gathered, then what had to wait for them."""
+        self._requested_directories = 0
+        if self.batch:
+            request = WriteMany(
+                id=self.pipeline.next_id(),
+                files=tuple(self._new_files),
+                algorithm=self.algorithm,
+                overwrite=self.options.overwrite,
+                token=self._token,
+            )
+            pending = WriteManyRequest(self, self.batch, self._doubts if self._can_compare else None)
+            spent = sum(len(file.data) for file in self._new_files)
+            self._unflushed_bytes += self._batch_bytes
+            self._new_files, self.batch, self._batch_bytes = [], [], 0
+            self.track(pending)
+            self.pipeline.submit(request, pending)
+            if self._unflushed_bytes >= _FLUSH_BYTES or self.limit.rate:
+                self._unflushed_bytes = 0
+                self.pipeline.flush()
+                self.pipeline.poll()
+            while len(self.pending) > _REQUESTS_UNDER_WAY:
+                self.pipeline.step()
+            self.limit.spend(spent)
+        while self._closing:
+            self._set_attributes(self._closing.popleft())
+
+    # --- directories --------------------------------------------------------------------------------------------------
+
+    def _make_directory(self, entry: LocalEntry) -> None:
+        """Request a directory, unless one above it failed; one that exists is made writable while it is filled."""
+        entry.session = self._session
+        if self._is_lost(entry):
+            return
+        self._requested_directories += 1
+        if self._requested_directories >= _OPEN_DIRECTORIES:
+            self.send_batch()
+        info = entry.info if self.options.preserve and not entry.existed else None
+        try:
+            request = MakeDirectory(
+                id=self.pipeline.next_id(),
+                path=entry.remote,
+                parents=True,
+                mode=None if info is None else info.mode | _OWNER,
+                fill=True,
+            )
+        except FileError as problem:
+            self.counters.failed(entry, problem.locate(Side.REMOTE))  # a bad name
+            self._failed_directories.add(entry.remote)
+            return
+        if info is not None:
+            entry.count_special(self.counters, info.mode, info.mtime_ns)
+        pending = UploadRequest(self, entry)
+        self.track(pending, entry)
+        self.pipeline.submit(request, pending)
+
+    def _require_directory(self, entry: LocalEntry) -> None:
+        """Request a directory over this session, too, and those above it: the server has closed them since."""
+        if entry.session == self._session or not (entry.path or entry.root.copies_top):
+            return
+        if entry.directory is not None:
+            self._require_directory(entry.directory)
+        self._make_directory(entry)
+
+    def _close_directory(self, entry: LocalEntry) -> None:
+        """Set a directory's permissions and time, once the batch has been sent."""
+        self._closing.append(entry)
+        self.current = None
+        if not self.batch or len(self._closing) >= _OPEN_DIRECTORIES:
+            self.send_batch()
+
+    def _set_attributes(self, entry: LocalEntry) -> None:
+        info, directory = entry.info, entry.directory
+        if info is None or (directory is not None and directory.existed) or self._is_lost(entry):
+            return
+        request = SetAttributes(
+            id=self.pipeline.next_id(), path=entry.remote, mode=info.mode & 0o777, mtime_ns=info.mtime_ns
+        )
+        pending = AttributesRequest(self, entry)
+        self.track(pending)
+        self.pipeline.submit(request, pending)
+
+    def _is_lost(self, entry: LocalEntry) -> bool:
+        """Whether a directory that it is in, or it itself, could not be created."""
+        if not self._failed_directories:
+            return False
+        path = entry.remote
+        return any(path[:depth] in self._failed_directories for depth in range(len(path) + 1))
+
+    # --- outcomes -----------------------------------------------------------------------------------------------------
+
+    def refused(self, entry: LocalEntry, code: ErrorCode, reason: str | None = None) -> None:
+        """Count a failure, unless it follows from one that was reported already."""
+        is_lost = self._is_lost(entry)
+        if entry.kind is EntryKind.DIRECTORY:
+            self._failed_directories.add(entry.remote)
+        if is_lost:
+            self.counters.drop(entry)
+        elif entry.kind is EntryKind.LEFT:  # the directory is there, so nothing has failed
+            note = f"its permissions and time could not be set: {clause_for(code, reason)}"
+            self.counters.listener.note(entry.name, note)
+        elif code is ErrorCode.EXISTS and entry.kind is EntryKind.FILE and not self.options.overwrite:
+            self.skip(entry, EXISTS)
+        else:
+            self.counters.failed(entry, failure_of(entry, code, reason))
+
+    def start_again(self, entry: LocalEntry, note: str) -> None:
+        """Send a file from its beginning; its directory gets its time once more."""
+        super().start_again(entry, note)
+        directory = entry.directory
+        if directory is not None and self.options.preserve:
+            self.requeue(LocalEntry(EntryKind.LEFT, entry.root, directory.path, directory.info, None, directory))
+
+    def settled(self) -> None:
+        """Compare files that were refused and may have arrived."""
+        if self._doubts:
+            compare_refused(self, self._doubts, self._token)
+
+    def unanswered(self) -> list[LocalEntry]:
+        """Return the entries without a reply, which may have arrived."""
+        entries = [*super().unanswered(), *(entry for entry, _, _ in self._doubts)]
+        self._doubts.clear()
+        for entry in entries:
+            entry.may_have_arrived = True
+        return entries
+
+    def take_unfinished(self) -> list[LocalEntry]:
+        """Give up the session; the directories that are to be closed come last."""
+        entries = [*super().take_unfinished(), *self._closing]
+        self._closing.clear()
+        self._new_files, self._batch_bytes, self._unflushed_bytes, self._requested_directories = [], 0, 0, 0
+        return entries
+
+    def end(self) -> None:
+        """Close the directories of the source."""
+        if self._open is not None:
+            self._open.close()
+            self._open = None

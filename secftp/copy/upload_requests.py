@@ -1,0 +1,210 @@
+"""Requests of an upload that are under way, and what their replies mean.
+
+Replies are handled while something else is being sent, so the handlers only take note; an entry that has to be
+processed once more is queued again. Invariant: no file counts as complete unless the server confirmed it with the
+digest of what was read here.
+"""
+
+from __future__ import annotations
+
+import hmac
+from typing import TYPE_CHECKING, TypeAlias
+
+from secftp.copy.engine import MODE_SET, SAME, PendingRequest, Transfer
+from secftp.copy.local_tree import LocalEntry
+from secftp.errors import ChecksumMismatch, ProtocolError
+from secftp.messages import (
+    Error,
+    ErrorCode,
+    Ok,
+    Results,
+    clause_for,
+    exception_for,
+    no_directory,
+    no_parent,
+    remote_failure,
+)
+from secftp.storage.tree import EntryKind
+
+if TYPE_CHECKING:
+    from secftp.channel import Received
+    from secftp.errors import FileError
+    from secftp.storage import Digest
+
+    Refusals: TypeAlias = list[tuple[LocalEntry, ErrorCode, str | None]]
+
+# Error replies to a partial file that can't be continued: the file starts again.
+_NOT_RESUMED = frozenset({ErrorCode.CHECKSUM, ErrorCode.NOT_FOUND, ErrorCode.FORBIDDEN, ErrorCode.UNSUPPORTED})
+# Error replies to a file that the server has already, and may not write once more.
+_REFUSALS = frozenset({ErrorCode.EXISTS, ErrorCode.FORBIDDEN})
+
+
+def failure_of(entry: LocalEntry, code: ErrorCode, reason: str | None) -> FileError:
+    """Return the failure of an entry that the server refused; what it can't find is the directory around it."""
+    if code is not ErrorCode.NOT_FOUND:
+        return exception_for(code, entry.name, reason)
+    return no_parent(entry.remote, entry.name) if entry.kind is EntryKind.FILE else no_directory(entry.remote)
+
+
+class UploadRequest(PendingRequest[LocalEntry]):
+    """A request whose reply is one message; this class is that of MKDIR."""
+
+    __slots__ = ("complete",)
+
+    def __init__(self, transfer: Transfer[LocalEntry], *entries: LocalEntry) -> None:
+        super().__init__(transfer, entries)
+        self.complete = False
+
+    def on_reply(self, received: Received) -> bool:
+        """Handle the reply."""
+        if not isinstance(received, Error):
+            self.on_done(received)
+        elif not self.transfer.ends_transfer(received.code, received.reason, self.items):
+            self.on_refused(received.code, received.reason)
+        self.complete = True
+        return True
+
+    def on_done(self, reply: Received) -> None:
+        """Handle the reply to a request that was carried out."""
+
+    def on_refused(self, code: ErrorCode, reason: str | None) -> None:
+        """Handle an error reply."""
+        for entry in self.items:
+            self.transfer.refused(entry, code, reason)
+
+
+class AttributesRequest(UploadRequest):
+    """SETATTR of a directory whose contents are complete."""
+
+    __slots__ = ()
+
+    def on_done(self, reply: Received) -> None:
+        """Count what could not be preserved."""
+        if isinstance(reply, Ok):
+            self.transfer.counters.changed(times=reply.time_changed, modes=reply.mode_changed)
+
+
+class ModeRequest(AttributesRequest):
+    """SETATTR of a file that is the same at the server but for its permissions."""
+
+    __slots__ = ()
+
+    def on_done(self, reply: Received) -> None:
+        """Count the file as skipped."""
+        super().on_done(reply)
+        self.transfer.skip(self.items[0], MODE_SET)
+
+    def on_refused(self, code: ErrorCode, reason: str | None) -> None:
+        """Count the file as skipped; its contents are right."""
+        (entry,) = self.items
+        note = f"its permissions could not be set: {clause_for(code, reason)}"
+        self.transfer.counters.listener.note(entry.name, note)
+        self.transfer.skip(entry, SAME)
+
+
+class WriteManyRequest(UploadRequest):
+    """WRITEMANY. `doubts` takes refusals of files that may have arrived over an earlier session; None: they count."""
+
+    __slots__ = ("_doubts",)
+
+    def __init__(self, transfer: Transfer[LocalEntry], entries: list[LocalEntry], doubts: Refusals | None) -> None:
+        super().__init__(transfer, *entries)
+        self._doubts = doubts
+
+    def on_done(self, reply: Received) -> None:
+        """Count each file as the server says."""
+        if not isinstance(reply, Results):
+            raise ProtocolError("The answer does not fit the request.")
+        transfer = self.transfer
+        counters = transfer.counters
+        counters.changed(times=reply.times_changed, modes=reply.modes_changed)
+        reasons = reply.reasons + (None,) * (len(self.items) - len(reply.reasons))
+        for entry, code, reason in zip(self.items, reply.codes, reasons, strict=False):
+            if code is None:
+                counters.reached(entry, entry.size or 0)
+                counters.finished(entry, entry.digest)
+            elif transfer.ends_transfer(code, reason, (entry,)):
+                continue
+            elif self._doubts is not None and entry.may_have_arrived and code in _REFUSALS:
+                self._doubts.append((entry, code, reason))
+            else:
+                transfer.refused(entry, code, reason)
+
+
+class SumRequest(UploadRequest):
+    """SUM of a small file that was refused when it was sent again: the refusal counts unless it is there."""
+
+    __slots__ = ("_code", "_reason")
+
+    def __init__(self, transfer: Transfer[LocalEntry], entry: LocalEntry, code: ErrorCode, reason: str | None) -> None:
+        super().__init__(transfer, entry)
+        self._code = code
+        self._reason = reason
+
+    def on_done(self, reply: Received) -> None:
+        """Compare what is there with what was sent."""
+        (entry,) = self.items
+        if isinstance(reply, Ok) and hmac.compare_digest(reply.digest or b"", entry.digest):
+            self.transfer.counters.reached(entry, entry.size or 0)
+            self.transfer.complete(entry, entry.digest)
+        else:
+            self.transfer.refused(entry, self._code, self._reason)
+
+    def on_refused(self, code: ErrorCode, reason: str | None) -> None:  # noqa: ARG002 - the first refusal says more
+        """Let the refusal count: it can't be compared."""
+        self.transfer.refused(self.items[0], self._code, self._reason)
+
+
+class WriteRequest(UploadRequest):
+    """WRITE. `problem`: what went wrong here while the file was being sent; it says more than the server's reply."""
+
+    __slots__ = ("digest", "is_size_known", "offset", "problem")
+
+    def __init__(
+        self, transfer: Transfer[LocalEntry], entry: LocalEntry, digest: Digest, offset: int, *, is_size_known: bool
+    ) -> None:
+        super().__init__(transfer, entry)
+        self.digest = digest
+        self.offset = offset
+        self.is_size_known = is_size_known
+        self.problem: FileError | None = None
+
+    def progress(self, done: int, _total: int | None, /) -> None:
+        """Report that so many bytes were sent."""
+        (entry,), counters = self.items, self.transfer.counters
+        if not self.is_size_known:
+            counters.resize(entry, done)
+        counters.reached(entry, self.offset + done)
+
+    def on_done(self, reply: Received) -> None:
+        """Compare the digest that the server confirms."""
+        if not isinstance(reply, Ok):
+            raise ProtocolError("The answer does not fit the request.")
+        (entry,), counters = self.items, self.transfer.counters
+        digest = self.digest.digest()
+        if reply.digest is not None and not hmac.compare_digest(reply.digest, digest):
+            self.problem = remote_failure(
+                ChecksumMismatch,
+                entry.name,
+                "the server confirmed another checksum than the one sent.",
+                hint="Try again.",
+            )
+        if self.problem is not None:
+            counters.reached(entry, 0)
+            counters.failed(entry, self.problem)
+            return
+        counters.reached(entry, entry.size or 0)
+        counters.changed(times=reply.time_changed, modes=reply.mode_changed)
+        self.transfer.complete(entry, digest)
+
+    def on_refused(self, code: ErrorCode, reason: str | None) -> None:
+        """Start again if the partial file is the reason; else the file has failed."""
+        (entry,), transfer = self.items, self.transfer
+        if self.problem is None and self.offset and code in _NOT_RESUMED:
+            transfer.start_again(entry, "what was kept of it can't be gone on with, so it starts again")
+            return
+        transfer.counters.reached(entry, 0)
+        if self.problem is not None:
+            transfer.counters.failed(entry, self.problem)
+        else:
+            transfer.refused(entry, code, reason)
