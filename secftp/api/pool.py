@@ -85,13 +85,13 @@ class Pool:
     """The connections of one client. `timeout`: the limit in seconds for connecting and for each wait of a session."""
 
     def __init__(self, host: str, port: int, credentials: Credentials, *, timeout: float) -> None:
-        self.place: Final = host, port
+        self._address: Final = host, port
         self.closed = False
         self._credentials = credentials
         self._timeout = timeout
-        self._begin()
+        self._reset()
 
-    def _begin(self) -> None:
+    def _reset(self) -> None:
         self._process = os.getpid()
         self._changed = threading.Condition()
         self._idle: list[PooledConnection] = []
@@ -172,7 +172,7 @@ class Pool:
         """Close idle connections politely, abort those in use, wait for the threads of the pool. Idempotent."""
         self.closed = True
         if self._process != os.getpid():
-            self._begin_anew()
+            self._leave_to_parent()
             return
         with self._changed:
             idle, self._idle = self._idle, []
@@ -190,7 +190,7 @@ class Pool:
 
     def _take(self, *, long: bool) -> PooledConnection:
         if self._process != os.getpid():
-            self._begin_anew()
+            self._leave_to_parent()
         stale: list[PooledConnection] = []
         try:
             with self._changed:
@@ -201,9 +201,9 @@ class Pool:
                         connection.long, connection.taken = long, now
                         self._busy.add(connection)
                         return connection
-                    if long or (patience := self._until_room(now)) <= 0:
+                    if long or (limit := self._wait_limit(now)) <= 0:
                         break
-                    self._changed.wait(patience)
+                    self._changed.wait(limit)
                 if not long:
                     self._opening.append(now)
         finally:
@@ -211,16 +211,16 @@ class Pool:
                 connection.close(politely=False)
         return self._open(None if long else now)
 
-    def _until_room(self, now: float) -> float:
+    def _wait_limit(self, now: float) -> float:
         """Return the limit in seconds that another short request has to wait; 0 if it need not."""
         short = [connection.taken for connection in tuple(self._busy) if not connection.long]
         quick = [since for since in (*short, *self._opening) if now - since < SLOW_SECONDS]
         return min(quick) + SLOW_SECONDS - now if len(quick) >= SHORT_MAX else 0.0
 
-    def _begin_anew(self) -> None:
+    def _leave_to_parent(self) -> None:
         """Close the copies of the parent's connections in a forked process; the parent goes on with them."""
         inherited = self._idle
-        self._begin()
+        self._reset()
         for connection in inherited:
             connection.close(politely=False)
 
@@ -256,7 +256,7 @@ class Pool:
                 self._changed.notify()
 
     def _connect(self) -> PooledConnection:
-        connection = PooledConnection(connect(*self.place, self._credentials, timeout=self._timeout))
+        connection = PooledConnection(connect(*self._address, self._credentials, timeout=self._timeout))
         try:
             connection.session.can("stat")  # waits for WELCOME, with which the server has accepted the client
         except BaseException:
@@ -282,4 +282,4 @@ class Pool:
 
 
 def _closed() -> UsageError:
-    return UsageError("The connection was closed.", hint="Open a new one with secftp.connect.")
+    return UsageError("The client is closed.", hint="Create another one with secftp.connect.")

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final, Self
 
 from secftp.api.memory import GrowingSource
 from secftp.errors import AlreadyExists, Forbidden, NotFound, UsageError
-from secftp.messages import ErrorCode, Kind, exception_for, remote_failure
+from secftp.messages import ErrorCode, Kind, exception_for, no_parent, remote_failure
 from secftp.session import Unconfirmed
 
 if TYPE_CHECKING:
@@ -281,18 +281,12 @@ def require_writable(session: Session, path: Path, *, overwrite: bool) -> None:
         return  # the write may be allowed all the same
     except NotFound:
         if len(path) > 1:
-            _require_directory(session, path[:-1])
+            try:
+                session.stat(path[:-1])
+            except NotFound:
+                raise no_parent(path) from None
         return
     if kind is not Kind.FILE:
         raise exception_for(ErrorCode.IS_DIRECTORY, path)
     if not overwrite:
         raise remote_failure(AlreadyExists, path, "it exists already.")
-
-
-def _require_directory(session: Session, path: Path) -> None:
-    try:
-        session.stat(path)
-    except NotFound:
-        raise remote_failure(
-            NotFound, path, "there is no such directory at the server.", hint="Make the directory there first."
-        ) from None

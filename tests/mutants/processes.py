@@ -18,7 +18,7 @@ MUTANTS: list[Mutant] = [
     mutant("sent-from-a-fork", "secftp/channel/stream.py", '        """Send what fits, without waiting."""\n        self.require_here()\n', '        """Send what fits, without waiting."""\n', FORKS),
     mutant("shut-down-by-a-fork", "secftp/channel/stream.py", "        if self.belongs_here():\n            with contextlib.suppress(OSError):\n                self._sock.shutdown(directions)\n", "        with contextlib.suppress(OSError):\n            self._sock.shutdown(directions)\n", FORKS),
     mutant("pool-gets-a-parents-connection", "secftp/api/pool.py", "        if not connection.belongs_here:  # a listing", "        if False:  # a listing", FORKS),
-    mutant("pool-goes-on-in-a-fork", "secftp/api/pool.py", "        if self._process != os.getpid():\n            self._begin_anew()\n        stale", "        stale", FORKS),
+    mutant("pool-goes-on-in-a-fork", "secftp/api/pool.py", "        if self._process != os.getpid():\n            self._leave_to_parent()\n        stale", "        stale", FORKS),
     mutant("parents-connections-stay-open-in-a-fork", "secftp/api/pool.py", "        for connection in inherited:\n            connection.close(politely=False)\n", "", FORKS),
     mutant("idle-connections-of-a-parent-in-a-fork", "secftp/api/pool.py", "        self._idle: list[PooledConnection] = []\n", "        self._idle: list[PooledConnection] = getattr(self, \"_idle\", [])\n", FORKS),
     mutant("writer-goes-on-in-a-fork", "secftp/api/writer.py", "        if self._process != os.getpid():\n            raise UsageError(", "        if False:\n            raise UsageError(", "tests/test_api_writer.py"),
