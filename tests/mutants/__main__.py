@@ -150,7 +150,7 @@ def main() -> int:
     parser.add_argument("names", nargs="*", metavar="NAME", help="which; a beginning is enough (default: all)")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="copies at a time")
     parser.add_argument("--no-suite", action="store_true", help="don't run the whole suite at a survivor")
-    parser.add_argument("--only-check", action="store_true", help="only see whether each apply")
+    parser.add_argument("--only-check", action="store_true", help="only check that every patch applies")
     options = parser.parse_args()
     chosen = [m for m in MUTANTS if not options.names or m.name.startswith(tuple(options.names))]
     problems = check(MUTANTS)
