@@ -15,7 +15,8 @@ import pytest
 
 from secftp.channel import Peer
 from secftp.errors import SecftpError, UsageError
-from secftp.server.log import LONGEST_TEXT, UNPROVED_LINES, Level, Log, Operation
+from secftp.server.log import UNPROVED_LINES, Level, Log
+from secftp.server.log_format import LONGEST_TEXT, Operation
 from secftp.server.log_output import open_log
 from tests.serving import Lines
 
@@ -304,7 +305,7 @@ def test_lines_that_nobody_takes_are_lost_counted_and_told_of_and_nobody_waits_f
     kept = sum("line " in line for line in lines)
     assert 0 < kept < 1000
     assert lines[-2].endswith(": the next")
-    assert lines[-1].endswith(f": Before that {1000 - kept} lines were lost: nobody took them.")
+    assert lines[-1].endswith(f": Before this, {1000 - kept} lines were lost: the output did not accept them.")
 
 
 def test_a_line_that_is_longer_than_a_pipe_s_piece_holds_up_nobody_either():
@@ -330,7 +331,9 @@ def test_a_line_that_is_longer_than_a_pipe_s_piece_holds_up_nobody_either():
     assert all(f"{told}\n" == line for told in whole)
     assert torn.startswith('{"time"')
     assert json.loads(after)["event"] == "next"
-    assert json.loads(lost)["text"] == f"Before that {20 - len(whole)} lines were lost: nobody took them."
+    assert (
+        json.loads(lost)["text"] == f"Before this, {20 - len(whole)} lines were lost: the output did not accept them."
+    )
 
 
 # --- the file ---------------------------------------------------------------------------------------------------------

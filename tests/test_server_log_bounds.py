@@ -28,8 +28,9 @@ from secftp.messages import (
 )
 from secftp.messages.requests import NewFile
 from secftp.server.access import Access
-from secftp.server.log import LONGEST_LINE, FileLine, Log, Operation
-from secftp.server.log_limits import SESSION_BYTES, SOURCE_BYTES, SOURCES_MAX, ByteBudget, SourceBudgets, network_of
+from secftp.server.log import FileLine, Log
+from secftp.server.log_format import LONGEST_LINE, Operation
+from secftp.server.log_limits import SESSION_BYTES, SOURCE_BYTES, SOURCES_MAX, ByteBudget, SourceBudgets
 from secftp.server.server import FileServer
 from secftp.storage import LocalStore
 from tests.serving import DEADLINE, HOST, KEY, Lines, Running, digest_of
@@ -196,7 +197,7 @@ def test_what_is_left_out_is_counted_once_there_is_room_again(monkeypatch):
     now[0] = 60.0
     session.line("the next")
     lines = stream.getvalue().splitlines()
-    assert f"Before this, {2000 - told} lines of this session were left out.  [1 192.0.2.7:4711]" in lines[-2]
+    assert f"Before this, {2000 - told} lines of this session were omitted.  [1 192.0.2.7:4711]" in lines[-2]
     assert "the next" in lines[-1]
 
 
@@ -259,6 +260,6 @@ def test_sources_are_bounded_and_one_network_has_one_share():
     assert sources.share("2001:db8::1", "") is not sources.share("2001:db8:0:1::1", "")
     for number in range(3 * SOURCES_MAX):
         sources.share(f"10.0.{number // 256}.{number % 256}", "").take(1000)
-    assert len(sources._shares) <= SOURCES_MAX
-    assert network_of("fe80::1%eth0") == "fe80::/64"
-    assert network_of("a socket") == "a socket"
+    assert len(sources._budgets) <= SOURCES_MAX
+    assert sources.share("fe80::1%eth0", "") is not sources.share("fe80:0:0:1::1", "")
+    assert sources.share("a socket", "").take(SOURCE_BYTES)

@@ -11,7 +11,7 @@ import pytest
 
 from secftp.errors import AuthenticationError, ExitCode, InstallationError, NotFound, UsageError
 from secftp.messages import ErrorCode
-from secftp.server.log import Operation
+from secftp.server.log_format import Operation
 from secftp.server.metrics import Metrics, serve_metrics
 from tests.serving import HOST, WRONG_KEY, get, put, server_process, session
 

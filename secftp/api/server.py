@@ -228,7 +228,7 @@ class _Forwarded(Log):
                 else:
                     self._tell(printable)
 
-    def formed(self, text: str, level: Level) -> str:
+    def format_line(self, text: str, level: Level) -> str:
         """Return a line for `write`: with the level, and without a time, which a logger adds."""
         printable = "".join(sign if sign.isprintable() else "?" for sign in text)
         return f"{level.name} {printable}\n"

@@ -1,11 +1,13 @@
-"""What the server tells whoever watches it, in lines for people or in events for programs.
+"""Log of a server: text lines or JSON events, and the counters behind its metrics.
 
-Lines have the words and the form of the original: `!! 19:06:18: Listening @ ...`. Events are one JSON object a line.
-Names from a peer come here escaped; a last guard sees to it that only printable signs get out. Keys never get here. A
-session's lines end with its number and its peer in brackets, so that many at once can be told apart. Neither may a
-client fill the disk with them: a line has 4 KiB at the most, a limit that bites is told at most once in ten seconds,
-clients that have proved nothing share a budget of lines, and a session has 1 MiB a minute beyond one line for each file
-that is moved (`allowance`). A line counts those that were left out.
+Text lines have the words and the form of the original: `!! 19:06:18: Listening @ ...`. A session's lines end with its
+number and its peer, so that concurrent sessions can be told apart.
+
+Names from a peer arrive escaped; a last safeguard replaces what is not printable. Clients can't fill the disk: a line
+is bounded (`log_format`), a limit is logged at most once in ten seconds, all unauthenticated clients share a budget of
+lines, and each session has 1 MiB a minute (`log_limits`). Omitted lines are counted.
+
+Invariants: a key is never logged; the line of a file that was transferred is never omitted.
 """
 
 from __future__ import annotations
@@ -13,10 +15,19 @@ from __future__ import annotations
 import enum
 import threading
 import time
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, Self
+from typing import TYPE_CHECKING, Final, Protocol, Self
 
-from secftp.server import as_json
-from secftp.server.log_limits import SESSION_BYTES, ByteBudget, EventLimiter, SourceBudgets
+from secftp.server.log_format import (
+    LONGEST_LINE,
+    Operation,
+    Value,
+    bounded,
+    fit,
+    json_line,
+    operation_fields,
+    printable,
+)
+from secftp.server.log_limits import SESSION_BYTES, ByteBudget, RepeatLimiter, SourceBudgets
 from secftp.server.log_output import NonBlockingWriter
 from secftp.token_bucket import TokenBucket
 
@@ -25,19 +36,15 @@ if TYPE_CHECKING:
     from typing import TextIO
 
     from secftp.channel import Peer
-    from secftp.storage import Path
 
-LONGEST_TEXT: Final = 1024  # signs
-LONGEST_LINE: Final = 4096  # bytes of a line, in whatever encoding
-_LONGEST_OF_SESSION: Final = 3072  # bytes of its text, beside the time and whose it is
 LIMIT_SECONDS: Final = 10.0
-# Lines about clients that have proved nothing: so many at once, and so many a second.
+# Lines about unauthenticated clients: at once, and per second.
 UNPROVED_LINES: Final = 10_000
 UNPROVED_LINES_PER_SECOND: Final = 50.0
 
 
 class Level(enum.IntEnum):
-    """How much a line matters; a log leaves out what is below its own."""
+    """Severity of a line; a log omits lines below its own level."""
 
     DEBUG = 10
     INFO = 20
@@ -45,45 +52,28 @@ class Level(enum.IntEnum):
     ERROR = 40
 
 
-class Operation(NamedTuple):
-    """A request that is over, for programs: lines tell people of it in words.
-
-    `name` is that of the message in lower case (`read`, `writemany` counts as `write` for each file), `result` is `ok`
-    or the code of the error, `nbytes` what was moved, `to` the other path of a rename. `moved`: a whole file was.
-    """
-
-    name: str
-    path: Path
-    result: str
-    seconds: float
-    nbytes: int = 0
-    digest: bytes | None = None
-    to: Path | None = None
-    moved: bool = False
-
-
-class Counter(Protocol):
-    """Whoever counts what happens (`metrics`). Called from any thread, and never for long."""
+class EventCounter(Protocol):
+    """Counters of what happens, as metrics have them. Called from any thread; must not block."""
 
     def handshake(self, result: str) -> None:
-        """A connection has become a session (`ok`), or has not."""
+        """Count a handshake: `ok`, or the reason of its failure."""
         ...
 
     def session(self, change: int) -> None:
-        """There is one session more, or one less."""
+        """Count a session that begins (1) or ends (-1)."""
         ...
 
     def operation(self, done: Operation, cipher: str) -> None:
-        """A request is over."""
+        """Count a finished request."""
         ...
 
     def limit(self, name: str) -> None:
-        """A limit bit."""
+        """Count a limit that was reached."""
         ...
 
 
 class Log:
-    """Lines on standard output or another stream, one at a time whichever thread they come from."""
+    """Log of all clients, on standard output or another stream. Thread-safe."""
 
     def __init__(
         self,
@@ -91,14 +81,14 @@ class Log:
         *,
         level: Level = Level.INFO,
         json: bool = False,
-        counter: Counter | None = None,
+        counter: EventCounter | None = None,
     ) -> None:
         self.counter = counter
         self.json = json
-        self._outlet = NonBlockingWriter(stream)
+        self._writer = NonBlockingWriter(stream)
         self._level = level
         self._lock = threading.Lock()
-        self._limits = EventLimiter(LIMIT_SECONDS)
+        self._limits = RepeatLimiter(LIMIT_SECONDS)
         self._unproved = TokenBucket(UNPROVED_LINES_PER_SECOND, UNPROVED_LINES, time.monotonic())
         self._unproved_lock = threading.Lock()
         self.sources = SourceBudgets()
@@ -108,38 +98,38 @@ class Log:
         self.lines((text,), level)
 
     def lines(self, texts: Iterable[str], level: Level = Level.INFO) -> None:
-        """Write several lines that came together, at one go."""
-        if self.writes(level):
-            self.write("".join(self.formed(text, level) for text in texts))
+        """Write several lines at once."""
+        if self.is_enabled(level):
+            self.write("".join(self.format_line(text, level) for text in texts))
 
-    def writes(self, level: Level) -> bool:
-        """Whether lines of this level are written."""
+    def is_enabled(self, level: Level) -> bool:
+        """Return whether lines of this level are written."""
         return level >= self._level
 
-    def event(self, name: str, fields: dict[str, as_json.Value], level: Level = Level.INFO) -> None:
-        """Write an event for programs; the text form has told of it in lines."""
-        if self.json and self.writes(level):
-            self.write(as_json.line(level.name.lower(), name, fields))
+    def event(self, name: str, fields: dict[str, Value], level: Level = Level.INFO) -> None:
+        """Write a JSON event; the text format has lines instead."""
+        if self.json and self.is_enabled(level):
+            self.write(json_line(level.name.lower(), name, fields))
 
     def limit(self, name: str, text: str) -> None:
-        """Tell that a limit bit; of those with one name at most one line in ten seconds, which counts the others."""
+        """Log that a limit was reached, at most once in ten seconds for each name; the line counts the omitted ones."""
         if self.counter is not None:
             self.counter.limit(name)
-        left_out = self._limits.ask(name)
+        left_out = self._limits.admit(name)
         if left_out is None:
             return
         more = f" (and {left_out} more since the last such line)" if left_out else ""
         if self.json:
-            self.event("limit", {"limit": name, "text": _printable(text), "left_out": left_out}, Level.WARNING)
+            self.event("limit", {"limit": name, "text": printable(text), "left_out": left_out}, Level.WARNING)
         else:
-            self.line(_bounded(text) + more, Level.WARNING)
+            self.line(bounded(text) + more, Level.WARNING)
 
     def session(self, number: int, peer: Peer) -> SessionLog:
-        """The log of one client."""
+        """Return the log of one client."""
         return SessionLog(self, number, peer)
 
     def spend(self, lines: int) -> bool:
-        """Whether so many more lines may be written about clients that have proved nothing."""
+        """Take lines from the budget of unauthenticated clients; False if it lacks them."""
         with self._unproved_lock:
             if self._unproved.take(lines, time.monotonic()):
                 return True
@@ -147,46 +137,44 @@ class Log:
         return False
 
     def reopen(self, stream: TextIO | None) -> TextIO | None:
-        """Write into another stream from now on; the one until now."""
+        """Write to another stream from now on; return the former one."""
         with self._lock:
-            before, self._outlet = self._outlet.stream, NonBlockingWriter(stream)
+            before, self._writer = self._writer.stream, NonBlockingWriter(stream)
         return before
 
     def write(self, text: str) -> None:
-        """Write lines that have their form, without a further look."""
+        """Write formatted lines."""
         with self._lock:
-            lost = self._outlet.lost
-            self._outlet.write(text)
-            if lost and not self._outlet.lost:
-                self._outlet.write(self.formed(f"Before that {lost} lines were lost: nobody took them.", Level.WARNING))
+            lost = self._writer.lost
+            self._writer.write(text)
+            if lost and not self._writer.lost:
+                note = f"Before this, {lost} lines were lost: the output did not accept them."
+                self._writer.write(self.format_line(note, Level.WARNING))
 
-    def formed(self, text: str, level: Level) -> str:
-        """A line as it is written, no longer than the longest."""
+    def format_line(self, text: str, level: Level) -> str:
+        """Return a bounded line with its time, or a JSON event `message`."""
         if self.json:
-            return as_json.line(level.name.lower(), "message", {"text": _printable(text)})
+            return json_line(level.name.lower(), "message", {"text": printable(text)})
         stamp = f"!! {time.strftime('%H:%M:%S')}: "
-        return f"{stamp}{_fitting(_printable(text), LONGEST_LINE - len(stamp) - 1)}\n"
+        return f"{stamp}{fit(printable(text), LONGEST_LINE - len(stamp) - 1)}\n"
 
 
 class FileLine(str):
-    """The line of a file that was moved, which is never left out; then it has the file's name, too.
-
-    `name` is for the log already.
-    """
+    """Line of a file that was transferred, which is never omitted; then it includes `name`, the escaped file name."""
 
     __slots__ = ("name",)
 
     name: str
 
     def __new__(cls, text: str, name: str) -> Self:
-        """A text with that name."""
+        """Return the text with the name."""
         line = super().__new__(cls, text)
         line.name = name
         return line
 
 
 class SessionLog:
-    """One client's lines. `proved` says that it has proved a key (or that it needs none), `key` which, by its name."""
+    """Log of one client. `proved` is set once it is authenticated (or anonymous), `key` to the name of its key."""
 
     def __init__(self, log: Log, number: int, peer: Peer) -> None:
         self.proved = False
@@ -197,28 +185,25 @@ class SessionLog:
         self._host = peer.host
         self._peer = f"{peer.host}:{peer.port}"
         self._suffix = f"  [{number} {self._peer}]"
-        self._shares: tuple[ByteBudget, ...] = ()  # once it is let in
+        self._budgets: tuple[ByteBudget, ...] = ()  # once it is authenticated
         self._left_out = 0
 
     def line(self, text: str, level: Level = Level.INFO) -> None:
-        """Write one line of this client's."""
+        """Write one line."""
         self.lines((text,), level)
 
     def lines(self, texts: Iterable[str], level: Level = Level.INFO) -> None:
-        """Write several lines of this client's that came together."""
+        """Write several lines at once."""
         level = self._level_of(level)
         if not self.proved:
-            bounded = [_bounded(text) + self._suffix for text in texts]
-            if self._log.spend(len(bounded)):
-                self._log.lines(bounded, level)
-        elif self._log.writes(level):
+            suffixed = [bounded(text) + self._suffix for text in texts]
+            if self._log.spend(len(suffixed)):
+                self._log.lines(suffixed, level)
+        elif self._log.is_enabled(level):
             self._put("".join(self._passing(texts, level)))
 
-    def _formed(self, text: str, level: Level) -> str:
-        return self._log.formed(_bounded(text) + self._suffix, level)
-
-    def event(self, name: str, **fields: as_json.Value) -> None:
-        """Tell programs what has become of this client."""
+    def event(self, name: str, **fields: Value) -> None:
+        """Write a JSON event of this client."""
         if not self._log.json:
             return
         if self.proved:
@@ -227,17 +212,17 @@ class SessionLog:
             self._log.event(name, self._fields() | fields)
 
     def handshake(self, result: str) -> None:
-        """Its handshake is over: `ok`, or why not."""
+        """Record the end of the handshake: `ok`, or the reason of its failure."""
         if self._log.counter is not None:
             self._log.counter.handshake(result)
         self.event("handshake", cipher=self.cipher, result=result)
 
     def limit(self, name: str, text: str) -> None:
-        """A limit bit this client."""
-        self._log.limit(name, _bounded(text) + self._suffix)
+        """Log that this client has reached a limit."""
+        self._log.limit(name, bounded(text) + self._suffix)
 
     def operations(self, done: Iterable[Operation]) -> None:
-        """Take note of requests that are over; the text form has told of them in lines."""
+        """Record finished requests as metrics and JSON events; the text format has lines instead."""
         counter = self._log.counter
         if counter is None and not self._log.json:
             return
@@ -248,51 +233,54 @@ class SessionLog:
                 self._operation(one)
 
     def _operation(self, done: Operation) -> None:
-        if done.moved or not self._leaves_out():
-            self._event("operation", as_json.operation(done), moved=done.moved)
+        if done.moved or not self._omits():
+            self._event("operation", operation_fields(done), moved=done.moved)
 
     def end(self) -> None:
-        """The last lines of a client that was let in, which are never left out."""
-        self._tell_left_out()
+        """Write the last lines of an authenticated client, which are never omitted."""
+        self._log_omitted()
         self._log.event("disconnected", self._fields())
         self._log.line("Done." + self._suffix, self._level_of(Level.INFO))
 
-    # --- what may pass ------------------------------------------------------------------------------------------------
+    # --- budgets ------------------------------------------------------------------------------------------------------
 
-    def _event(self, name: str, fields: dict[str, as_json.Value], *, moved: bool = False) -> None:
-        if not self._log.writes(Level.INFO):
+    def _event(self, name: str, fields: dict[str, Value], *, moved: bool = False) -> None:
+        if not self._log.is_enabled(Level.INFO):
             return
-        line = as_json.line(Level.INFO.name.lower(), name, self._fields() | fields)
+        line = json_line(Level.INFO.name.lower(), name, self._fields() | fields)
         if self._may_pass(line, counts=not moved) or moved:
             self._put(line)
 
     def _passing(self, texts: Iterable[str], level: Level) -> list[str]:
-        """Those lines that may pass; that of a file which was moved does in any case."""
+        """Format the lines that the budgets admit, and those of transferred files in any case."""
         passing = []
         for text in texts:
             if isinstance(text, FileLine):
-                line = self._formed(text, level)
+                line = self._formatted(text, level)
                 if not self._may_pass(line, counts=False):
-                    line = self._formed(f"{text}, filename: {text.name}", level)
+                    line = self._formatted(f"{text}, filename: {text.name}", level)
                 passing.append(line)
-            elif not self._leaves_out() and self._may_pass(line := self._formed(text, level)):
+            elif not self._omits() and self._may_pass(line := self._formatted(text, level)):
                 passing.append(line)
         return passing
 
-    def _leaves_out(self) -> bool:
-        """Whether a share is used up, so that a line need not even be made; then it is counted."""
-        if not any(share.is_used_up for share in self._shares):
+    def _formatted(self, text: str, level: Level) -> str:
+        return self._log.format_line(bounded(text) + self._suffix, level)
+
+    def _omits(self) -> bool:
+        """Return whether a budget is used up, so that a line need not even be formatted; then count it as omitted."""
+        if not any(budget.is_used_up for budget in self._budgets):
             return False
         self._left_out += 1
         return True
 
     def _may_pass(self, line: str, *, counts: bool = True) -> bool:
-        """Whether its shares have room for a line; else it is left out, and counted."""
-        if not self._shares:
-            self._shares = ByteBudget(SESSION_BYTES), self._log.sources.share(self._host, self.key)
+        """Take a line from the budgets; False, and with `counts` it is counted as omitted, if they lack room."""
+        if not self._budgets:
+            self._budgets = ByteBudget(SESSION_BYTES), self._log.sources.share(self._host, self.key)
         nbytes = len(line) if line.isascii() else len(line.encode(errors="backslashreplace"))
-        if all(share.take(nbytes) for share in self._shares):
-            self._tell_left_out()
+        if all(budget.take(nbytes) for budget in self._budgets):
+            self._log_omitted()
             return True
         if counts:
             if not self._left_out:
@@ -300,46 +288,22 @@ class SessionLog:
             self._left_out += 1
         return False
 
-    def _tell_left_out(self) -> None:
+    def _log_omitted(self) -> None:
         count, self._left_out = self._left_out, 0
         if not count:
             return
         if self._log.json:
             self._log.event("left_out", self._fields() | {"left_out": count}, Level.WARNING)
         else:
-            self._log.line(f"Before this, {count} lines of this session were left out.{self._suffix}", Level.WARNING)
+            self._log.line(f"Before this, {count} lines of this session were omitted.{self._suffix}", Level.WARNING)
 
     def _put(self, text: str) -> None:
         if text:
             self._log.write(text)
 
     def _level_of(self, level: Level) -> Level:
-        """Lines tell people what programs learn by events."""
+        """With JSON, lines are for debugging only: events have the same information."""
         return Level.DEBUG if self._log.json else level
 
-    def _fields(self) -> dict[str, as_json.Value]:
+    def _fields(self) -> dict[str, Value]:
         return {"session": self._number, "peer": self._peer, "name": self.key}
-
-
-def _printable(text: str) -> str:
-    """The last guard, whatever a caller forgot to escape."""
-    return text if text.isprintable() else "".join(sign if sign.isprintable() else "?" for sign in text)
-
-
-def _bounded(text: str) -> str:
-    """What a client can make longer is cut, before the part that tells whose it is."""
-    return _fitting(text if len(text) <= LONGEST_TEXT else text[:LONGEST_TEXT] + "...", _LONGEST_OF_SESSION)
-
-
-def _fitting(text: str, most: int) -> str:
-    """As much of it as has `most` bytes in any encoding: one that lacks a sign has up to ten for it."""
-    if 10 * len(text) <= most or (text.isascii() and len(text) <= most):
-        return text
-    size, room = 0, most - len("...")
-    if len(text.encode("ascii", "backslashreplace")) <= most:
-        return text
-    for number, sign in enumerate(text):
-        size += len(sign.encode("ascii", "backslashreplace"))
-        if size > room:
-            return text[:number] + "..."
-    return text

@@ -25,30 +25,33 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import TextIO
 
-# A pipe that can be written to takes so many bytes at once without waiting (POSIX: PIPE_BUF is 512 at least).
+# A writable pipe takes this many bytes at once without blocking (POSIX: PIPE_BUF is at least 512).
 PIECE_BYTES: Final = getattr(select, "PIPE_BUF", 512)
 PATIENCE_SECONDS: Final = 1.0
 PATIENT_AGAIN_SECONDS: Final = 60.0
-_PART_SIGNS: Final = PIECE_BYTES // 4  # none has more bytes in UTF-8
+MODE: Final = 0o640
+# O_NONBLOCK: a pipe without a reader must not block the start.
+_FLAGS: Final = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+_PART_CHARACTERS: Final = PIECE_BYTES // 4  # a character has at most 4 bytes in UTF-8
 
 
 class NonBlockingWriter:
-    """One stream, standard output if none is given. For one thread at a time."""
+    """Writes lines to a stream (default: standard output), and drops those that it does not accept. Not thread-safe."""
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self.stream = stream
-        self.lost = 0  # lines thrown away since the last that were written
+        self.lost = 0  # lines dropped since the last one that was written
         self._impatient_until = 0.0
-        self._torn = False  # whether the last line that was written lacks its end
+        self._torn = False  # whether the end of the last line was dropped
         self._polled: tuple[TextIO, select.poll | None] | None = None
 
     def write(self, text: str) -> None:
-        """Write whole lines, or throw away those that nobody takes."""
+        """Write whole lines, or drop those that the stream does not accept."""
         stream = self.stream or sys.stdout
         if stream is None:  # closed since the start of the process
             return
         try:
-            # Else a name that the locale can't encode would keep its line out of the log.
+            # A name that the locale can't encode must not keep its line out of the log.
             text = fitting(text, stream.encoding)
             poller = self._poller(stream)
             if poller is None:
@@ -60,7 +63,7 @@ class NonBlockingWriter:
             return
 
     def _write_parts(self, stream: TextIO, poller: select.poll, parts: list[str]) -> None:
-        """Whole lines, or one that is too long to be taken at once, in parts; what is not taken of it is lost."""
+        """Write whole lines, or the parts of one long line; drop what the stream does not accept."""
         if self._torn:
             parts = ["\n", *parts]
         for part in parts:
@@ -79,7 +82,7 @@ class NonBlockingWriter:
         stream.flush()
 
     def _poller(self, stream: TextIO) -> select.poll | None:
-        """What tells whether the stream takes anything now; None for one that always does."""
+        """Return the poll object of the stream; None for a stream that accepts everything."""
         if self._polled is None or self._polled[0] is not stream:
             self._polled = stream, _make_poller(stream)
         return self._polled[1]
@@ -91,14 +94,14 @@ def _make_poller(stream: TextIO) -> select.poll | None:
         if stat.S_ISREG(os.fstat(descriptor).st_mode):
             return None
     except (OSError, ValueError, AttributeError):
-        return None  # no file at all
+        return None  # an object without a descriptor
     poller = select.poll()
     poller.register(descriptor, select.POLLOUT)
     return poller
 
 
 def _pieces(text: str) -> Iterator[list[str]]:
-    """As many whole lines at once as are taken without waiting; a line that is longer goes alone, and in parts."""
+    """Yield as many whole lines at once as a pipe takes without blocking, and a longer line alone, in parts."""
     piece, size = "", 0
     for line in text.splitlines(keepends=True):
         length = len(line.encode(errors="replace"))
@@ -106,27 +109,24 @@ def _pieces(text: str) -> Iterator[list[str]]:
             yield [piece]
             piece, size = "", 0
         if length > PIECE_BYTES:
-            yield [line[at : at + _PART_SIGNS] for at in range(0, len(line), _PART_SIGNS)]
+            yield [line[at : at + _PART_CHARACTERS] for at in range(0, len(line), _PART_CHARACTERS)]
         else:
             piece, size = piece + line, size + length
     if piece:
         yield [piece]
 
 
-MODE: Final = 0o640
-# O_NONBLOCK: a pipe that nobody reads must not hold up the start.
-_FLAGS: Final = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
-
-
 def open_log(path: str, root: str) -> TextIO:
-    """The file, to be appended to; raises `UsageError` for what is no regular file or can be reached in `root`."""
+    """Open the log file for appending. Raises `UsageError` if it is not a regular file, or can be reached in `root`."""
     check_file(path, root, "log file", is_key=False)
     shown = show_local(path)
     try:
         descriptor = os.open(path, _FLAGS, MODE)
     except OSError as problem:
         reason = (problem.strerror or "").lower()
-        raise UsageError(f"The log file {shown} can't be opened: {reason}.", hint="Links are not followed.") from None
+        raise UsageError(
+            f"The log file {shown} can't be opened: {reason}.", hint="Symlinks are not followed."
+        ) from None
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise UsageError(f"The log file {shown} is not a regular file.")

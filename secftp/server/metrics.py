@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from prometheus_client import CollectorRegistry
 
-    from secftp.server.log import Operation
+    from secftp.server.log_format import Operation
 
 # A read moves bytes to the client, a write from it; what other operations move is nothing.
 _DIRECTIONS: Final = {"read": "out", "write": "in"}

@@ -22,13 +22,13 @@ MUTANTS = [
     mutant("metrics-keep-a-connection", "secftp/channel/page.py", "        self._lingered = 0\n        self.stream.finish_sending()\n", "        self._head.clear()\n", METRICS),
     mutant("metrics-made-at-each-request", "secftp/server/metrics.py", "if self._last is None or self._budget.take(1, time.monotonic()):", "if self._last is None or self._budget:", METRICS),
     # --- the log ---
-    mutant("log-of-a-session-without-a-bound", "secftp/server/log.py", "        if all(share.take(nbytes) for share in self._shares):\n", "        if nbytes:\n", LOG),
-    mutant("new-session-new-room", "secftp/server/log.py", "self._shares = ByteBudget(SESSION_BYTES), self._log.sources.share(self._host, self.key)", "self._shares = (ByteBudget(SESSION_BYTES),)", LOG),
+    mutant("log-of-a-session-without-a-bound", "secftp/server/log.py", "        if all(budget.take(nbytes) for budget in self._budgets):\n", "        if nbytes:\n", LOG),
+    mutant("new-session-new-room", "secftp/server/log.py", "self._budgets = ByteBudget(SESSION_BYTES), self._log.sources.share(self._host, self.key)", "self._budgets = (ByteBudget(SESSION_BYTES),)", LOG),
     mutant("log-left-out-without-a-word", "secftp/server/log.py", "        if not count:\n            return\n        if self._log.json:", "        if count >= 0:\n            return\n        if self._log.json:", LOG),
     mutant("moved-file-without-a-line", "secftp/server/log.py", "            if isinstance(text, FileLine):\n", "            if isinstance(text, bytes):\n", LOG),
     mutant("parts-of-files-always-told", "secftp/server/requests/read.py", "return request.offset + size == (source.info.size or 0) and", "return True or", LOG),
-    mutant("line-without-a-bound", "secftp/server/as_json.py", "    while len(text) > LONGEST_LINE:\n", "    while len(text) < 0:\n", LOG),
-    mutant("text-line-without-a-bound", "secftp/server/log.py", "_fitting(_printable(text), LONGEST_LINE - len(stamp) - 1)", "_printable(text)", LOG),
+    mutant("line-without-a-bound", "secftp/server/log_format.py", "    while len(text) > LONGEST_LINE:\n", "    while len(text) < 0:\n", LOG),
+    mutant("text-line-without-a-bound", "secftp/server/log.py", "fit(printable(text), LONGEST_LINE - len(stamp) - 1)", "printable(text)", LOG),
     # --- listings ---
     mutant("descriptors-for-each-level", "secftp/storage/scan.py", "        if len(self._levels) > HELD_LEVELS:\n", "        if not self._levels:\n", DESCENT),
     mutant("names-for-each-level", "secftp/storage/scan.py", "return self._above + self._levels[-1].waiting >= self._most", "return self._levels[-1].waiting >= self._most", DESCENT),

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from secftp.errors import ChecksumMismatch, FileError
 from secftp.messages import ErrorCode, Files, ReadMany, Results, SmallFile, WriteMany, text_for
 from secftp.messages.limits import MAX_BULK, MAX_CONTROL, MAX_SMALL
-from secftp.server.log import FileLine, Operation
+from secftp.server.log import FileLine
+from secftp.server.log_format import Operation
 from secftp.server.requests.context import begin_digester, code_of, error_for, name_of, told
 from secftp.server.requests.serve import handles
 from secftp.storage import WriteOptions

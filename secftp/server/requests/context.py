@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from secftp.errors import AlreadyExists, FileError, InstallationError, Reason
 from secftp.messages import Error, ErrorCode, Right, code_for, reason_for, text_for
 from secftp.messages.errors import MISSING_RIGHT
-from secftp.server.as_json import shortened
+from secftp.server.log_format import shortened
 from secftp.server.requests.idempotency import CompletedChanges, ConfirmedFiles, OwnConfirmedFiles
 from secftp.server.requests.session_files import CreatedPaths, WritableDirectories
 from secftp.storage import digester, new_digest

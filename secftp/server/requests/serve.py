@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 from secftp.errors import FileError, ProtocolError
 from secftp.messages import Rename, Request, text_for
-from secftp.server.log import Operation
+from secftp.server.log_format import Operation
 from secftp.server.requests.context import Outcome, RequestContext, code_of, error_for
 from secftp.transfer import discard_file
 
