@@ -364,7 +364,7 @@ def test_small_frames_that_wait_take_no_more_memory_than_requests_may(ends):
         peer.sock.sendall(peer.seal(*[stat] * 1000))
         for _ in range(10):
             assert not server.cancelled(1)
-    assert 4096 <= len(server._frames) < 4096 + 1024
+    assert 4096 <= len(server._incoming) < 4096 + 1024
     assert isinstance(server.receive(), Stat)
 
 
@@ -390,7 +390,7 @@ def test_a_peer_that_left_with_a_word_still_gets_its_answer(ends, before):
         peer.say(*[stat] * min(1000, before - start))
     peer.say(Bye())
     peer.sock.shutdown(socket.SHUT_WR)
-    until(lambda: server.cancelled(2) or server._ended, "the end has come")
+    until(lambda: server.cancelled(2) or server._incoming.ended, "the end has come")
     assert not server.cancelled(2)
     assert isinstance(server.receive(), Stat)
 
@@ -567,7 +567,7 @@ def test_a_peer_that_reads_while_it_writes_is_never_blocked(ends):
             send_bytes(server, block * (MIB // PAYLOAD_MAX))
         server.send(End(size=size, digest=DIGEST))
         server.flush()
-        assert server._inbox.unopened <= 17 * 65572 + 512 * 1024
+        assert server._incoming.unopened <= 17 * 65572 + 512 * 1024
         received = 0
         while not isinstance(run := server.receive(), End):
             received += run.size
@@ -657,7 +657,7 @@ def test_cancels_that_wait_are_read_once_however_often_it_is_asked(ends, monkeyp
     assert decoded == []
     assert [server.receive() for _ in range(1000)] == [*reads, *cancels]
     assert not any(server.cancelled(number) for number in range(502))
-    assert not server._cancels
+    assert not server._incoming._cancels
 
 
 def test_cancels_that_nobody_asked_about_take_no_memory(ends):
@@ -669,7 +669,7 @@ def test_cancels_that_nobody_asked_about_take_no_memory(ends):
             until(lambda asked=number: server.cancelled(asked), "it is there")
         assert [server.receive() for _ in messages] == messages
         server.pending.pop()
-    assert len(server._cancels) + len(server._cancelled) == 0
+    assert len(server._incoming._cancels) + len(server._incoming._cancelled) == 0
 
 
 def test_silence_is_a_timeout(ends):

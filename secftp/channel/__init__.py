@@ -3,8 +3,9 @@
 What only a server needs is imported when it is used for the first time, so that a client never loads it.
 """
 
-from secftp.channel.channel import IDLE_SECONDS, KEEPALIVE_SECONDS, Channel, DataRun, Received
+from secftp.channel.channel import IDLE_SECONDS, KEEPALIVE_SECONDS, Channel
 from secftp.channel.connect import Credentials, connect
+from secftp.channel.incoming import DataRun, Received
 from secftp.channel.keepalive import Keepalive
 from secftp.channel.stream import Stream
 

@@ -125,7 +125,7 @@ MUTANTS = [
     mutant("remove-without-the-right", "secftp/server/requests/change.py", "    context.require(\"delete\")\n", "", RIGHTS),
     mutant("rename-overwrites-without-the-right", "secftp/server/requests/change.py", "with context.replacing(wanted=request.overwrite) as overwrite:", "overwrite = request.overwrite\n    with context.replacing(wanted=True):", RIGHTS, "tests/test_server_requests_change.py"),
     # --- the channel ---
-    mutant("end-of-stream-is-an-end", "secftp/channel/channel.py", "                    self._receiving.end_of_stream()\n", "", CHANNEL, TRUNCATION),
+    mutant("end-of-stream-is-an-end", "secftp/channel/incoming.py", "        self._state.end_of_stream()\n        return Bye()\n", "        return Bye()\n", CHANNEL, TRUNCATION),
 ]  # fmt: skip
 
 __all__ = ["MUTANTS", "Mutant"]

@@ -51,8 +51,8 @@ MUTANTS = [
     mutant("large-directories-swept-each-time", "secftp/storage/sweep.py", "if looked_at > SMALL_ENTRIES and self._is_due(folder):", "if looked_at > SMALL_ENTRIES:", WORK),
     mutant("swept-directories-remembered-without-a-bound", "secftp/storage/sweep.py", "if place in self._swept or len(self._swept) >= LARGE_MAX:", "if place in self._swept:", WORK),
     mutant("removal-reads-a-directory-for-nothing", "secftp/storage/change.py", "first = itertools.islice(entries, _LOOKED_AT)", "first = itertools.islice(entries, None)", WORK),
-    mutant("cancels-read-again-at-each-look", "secftp/channel/channel.py", "        if request in self._cancelled:\n", "        [decode(*frame, self._incoming) for frame in self._frames if frame.type == _CANCEL]\n        if request in self._cancelled:\n", CHANNEL),
-    mutant("cancels-kept-for-good", "secftp/channel/channel.py", "            self._cancels.popleft()\n            return\n", "            return\n", CHANNEL),
+    mutant("cancels-read-again-at-each-look", "secftp/channel/incoming.py", "        if request in self._cancelled:\n", "        [decode(*frame, self._direction) for frame in self._frames if frame.type == _CANCEL]\n        if request in self._cancelled:\n", CHANNEL),
+    mutant("cancels-kept-for-good", "secftp/channel/incoming.py", "            self._cancels.popleft()\n            return\n", "            return\n", CHANNEL),
     # --- what is left of a disk ---
     mutant("room-of-the-root-alone", "secftp/storage/directories.py", "            for depth in range(1, len(path)):\n", "            for depth in range(0):\n", DISKS),
     mutant("room-of-small-files-not-looked-at", "secftp/server/quota.py", "        self._bounded.check_space(path, len(data), lambda: self._inner.free_space(path))\n", "", DISKS),
