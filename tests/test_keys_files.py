@@ -15,8 +15,8 @@ import pytest
 
 from secftp.errors import AlreadyExists, ExitCode, KeyFormatError, NotFound
 from secftp.keys import generate_key, read_key_file, refuse_beneath, write_key_file
-from secftp.keys.files import MAX_TEXT_BYTES, create_private
-from secftp.keys.leftovers import create_unfinished
+from secftp.keys.create import create_private, create_unfinished
+from secftp.keys.files import MAX_TEXT_BYTES
 from tests.recorded_password import material, recorded
 
 __all__ = ["recorded"]
@@ -237,7 +237,7 @@ def test_nothing_is_ever_replaced(recorded, tmp_path):
 
 
 def test_a_folder_that_is_missing_is_an_error(recorded, tmp_path):
-    with pytest.raises(KeyFormatError, match="can't be made: no such file"):
+    with pytest.raises(KeyFormatError, match="can't be created: no such file"):
         write_key_file(tmp_path / "missing" / "key")
 
 
@@ -286,7 +286,7 @@ def test_a_new_file_whose_lock_a_sweep_has_is_given_up(tmp_path, monkeypatch):
             real(held[0], fcntl.LOCK_EX | fcntl.LOCK_NB)
         real(descriptor, how)
 
-    monkeypatch.setattr("secftp.keys.leftovers.fcntl.flock", flock)
+    monkeypatch.setattr("secftp.keys.create.fcntl.flock", flock)
     descriptor, path = create_unfinished(os.fspath(tmp_path))
     assert not os.path.samestat(os.fstat(held[0]), os.stat(path))
     assert os.path.samestat(os.fstat(descriptor), os.stat(path))
@@ -326,7 +326,7 @@ def root(tmp_path):
     ],
 )
 def test_a_key_beneath_the_root_is_refused(tmp_path, root, name):
-    with pytest.raises(KeyFormatError, match="beneath the served folder"):
+    with pytest.raises(KeyFormatError, match="beneath the served directory"):
         refuse_beneath(f"{tmp_path}/{name}", root)
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from secftp.errors import AuthenticationError
 from secftp.keys import Key, generate_key, read_key_file, write_key_file
-from secftp.keys.generate import generate_secret, is_generated_secret
+from secftp.keys.key import generate_secret, is_generated_secret
 from secftp.keys.named import read_keys
 from secftp.record import Password
 from secftp.server.access import Access, NamedKey, Rights

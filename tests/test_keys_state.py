@@ -10,7 +10,7 @@ import pytest
 
 from secftp.errors import KeyFormatError
 from secftp.keys import load_or_create
-from secftp.keys.state import state_folder
+from secftp.keys.create import state_directory
 from secftp.keys.text import normalise
 from tests.recorded_password import material, recorded
 
@@ -50,21 +50,21 @@ def test_without_an_absolute_xdg_folder_it_is_in_the_home(tmp_path, monkeypatch,
         monkeypatch.delenv("XDG_STATE_HOME", raising=False)
     else:
         monkeypatch.setenv("XDG_STATE_HOME", value)
-    assert state_folder() == f"{tmp_path}/.local/state/secftp"
+    assert state_directory() == f"{tmp_path}/.local/state/secftp"
 
 
 def test_no_home_is_an_error(monkeypatch):
     monkeypatch.delenv("XDG_STATE_HOME", raising=False)
     monkeypatch.setattr("os.path.expanduser", lambda path: path)
     with pytest.raises(KeyFormatError, match="no home"):
-        state_folder()
+        state_directory()
 
 
 def test_a_key_is_never_made_beneath_the_root(state, tmp_path):
     home = tmp_path / "home"
     home.mkdir()
     for served in (tmp_path, home):
-        with pytest.raises(KeyFormatError, match="beneath the served folder"):
+        with pytest.raises(KeyFormatError, match="beneath the served directory"):
             load_or_create(served)
     assert os.listdir(home) == []
 
@@ -93,7 +93,7 @@ def test_a_dangling_link_is_an_error(state, root):
 
 def test_a_folder_that_can_not_be_made_is_an_error(state, root, tmp_path):
     (tmp_path / "home").write_bytes(b"a file in the way")
-    with pytest.raises(KeyFormatError, match="can't be made"):
+    with pytest.raises(KeyFormatError, match="can't be created"):
         load_or_create(root)
 
 

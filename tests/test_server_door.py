@@ -20,7 +20,7 @@ import pytest
 from secftp.errors import AuthenticationError, ConnectionLost, CoreError, HandshakeRefused, SecftpError, ServerBusy
 from secftp.handshake import ClientHandshake
 from secftp.keys import Key
-from secftp.keys.generate import generate_secret
+from secftp.keys.key import generate_secret
 from secftp.messages import Bye, ErrorCode, List, Read, ReadMany, Stat, Sum, Write, encode
 from secftp.messages.limits import MAX_SMALL
 from secftp.record import Suite

@@ -12,8 +12,7 @@ import pytest
 
 import secftp
 from secftp.copy import CopyOptions, RemoteLocation
-from secftp.keys import write_key_file
-from secftp.keys.state import load_or_create
+from secftp.keys import load_or_create, write_key_file
 from secftp.storage.names import partial_name, temporary_name
 from secftp.storage.sweep import PARTIAL_NS
 from tests.command_line import SECRET, SECRET_KEY, run

@@ -1,16 +1,15 @@
-"""Keys: their text, their files, new ones. No network; the stretching is the core's."""
+"""Keys: their texts, their files, and generation. No network; the core does the stretching."""
 
+from secftp.keys.create import RememberedKey, load_or_create, write_key_file
 from secftp.keys.files import (
     read_key_descriptor,
     read_key_file,
     read_text,
     read_trusted,
     refuse_beneath,
-    write_key_file,
 )
-from secftp.keys.generate import generate_key
 from secftp.keys.key import Key
-from secftp.keys.state import RememberedKey, load_or_create
+from secftp.keys.text import generate_key
 
 __all__ = [
     "Key",

@@ -1,9 +1,11 @@
-"""Key files: read with suspicion, created whole, private and never over another file.
+"""Reading of key files, and of other files that only their operator may write.
 
-A key file holds a text (all after a byte order mark and before one trailing newline) or, made by the key generator,
-one line with the stretched secret itself. A file that others may read or may have made is refused: its key is no longer
-a secret, or never was ours. What must never happen: that a file which can't be used counts as "no key", that a part of
-a file's contents gets into a message, or that a key stands where a server would hand it out.
+A key file holds a text (all between a byte order mark and one trailing newline) or, if the key generator made it, one
+line with the stretched secret itself. A file that other users may read or may have written is refused: its key is no
+longer secret, or never was the operator's.
+
+Invariant: a file that can't be used never counts as "no key", no part of a file's contents gets into an exception, and
+no key is read from where clients can reach it.
 """
 
 from __future__ import annotations
@@ -15,11 +17,9 @@ import os
 import stat
 from typing import Final, NamedTuple, TypeAlias
 
-from secftp.errors import AlreadyExists, KeyFormatError, NotFound
+from secftp.errors import KeyFormatError, NotFound
 from secftp.exposure import Exposure
-from secftp.keys.generate import generate_secret
 from secftp.keys.key import Key
-from secftp.keys.leftovers import create_unfinished, sweep
 from secftp.keys.text import BYTE_ORDER_MARK, SECRET_PREFIX, is_blank
 from secftp.text import show_local
 
@@ -31,20 +31,20 @@ _SECRET_BYTES = 32
 _FRAME_BYTES = 5  # a byte order mark and CR LF
 _SAVE_AS_UTF8: Final = "Save it as UTF-8 text; in PowerShell: Set-Content -Encoding utf8."
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
-# A credential of systemd's: others' rights are those of an access control list, of which the group's bits are the mask.
+# A systemd credential: the rights of others are in an access control list, of which the group's bits are the mask.
 _CREDENTIAL = stat.S_IWGRP | stat.S_IRWXO
-# O_NONBLOCK: a FIFO must not hold us up before we see that it is one.
+# O_NONBLOCK: opening a FIFO must not block before it is known to be one.
 _READ_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 
 def read_key_file(path: StrPath, *, credential: bool = False) -> Key:
-    """The key in a file: a text of 1 to 65,536 bytes of UTF-8, or the generator's line `secftp-key-1 BASE64`.
+    """Return the key in a file: a text of 1 to 65,536 bytes of UTF-8, or the generator's line `secftp-key-1 BASE64`.
 
-    Raises KeyFormatError when the file can't be read, is no regular file, belongs to somebody else than the user or
-    root, may be read or written by others (mode & 077), is empty, blank, too long, not UTF-8, or mistyped. The group
-    may read a file of root's if it is the group of this process, which is not root's. A symlink is followed (mounted
-    secrets are symlinks): the checks are made on the open file, so an attacker gains nothing by it.
-    `credential`: it is one of those that systemd hands to a service, which its group may be allowed to read.
+    Raises `KeyFormatError` if the file can't be read, is not a regular file, is owned by neither the user nor root, may
+    be read or written by others (mode & 077), is empty, blank, too long, not UTF-8, or mistyped. The group may read a
+    file of root if it is the group of this process, which is not root's. A symlink is followed (mounted secrets are
+    symlinks): the checks are made on the open file, so an attacker gains nothing by it. `credential`: the file is a
+    systemd credential, which the group may be allowed to read.
     """
     limit = MAX_TEXT_BYTES + _FRAME_BYTES + 1
     data = _read(path, f"The key file {show_local(path)}", limit, _CREDENTIAL if credential else _OTHERS)
@@ -52,9 +52,9 @@ def read_key_file(path: StrPath, *, credential: bool = False) -> Key:
 
 
 def read_key_descriptor(descriptor: int) -> Key:
-    """The key that comes out of an open descriptor, a pipe for example, as a key file has it; closes that.
+    """Return the key that an open descriptor delivers, a pipe for example, in the format of a key file; closes it.
 
-    Raises KeyFormatError as `read_key_file` does.
+    Raises `KeyFormatError` as `read_key_file` does.
     """
     subject = f"The key of descriptor {descriptor}"
     data = b""
@@ -63,14 +63,14 @@ def read_key_descriptor(descriptor: int) -> Key:
             while chunk := file.read(MAX_TEXT_BYTES + _FRAME_BYTES + 1 - len(data)):
                 data += chunk
     except OSError as error:
-        raise KeyFormatError(f"{subject} can't be read: {_reason(error)}.") from error
+        raise KeyFormatError(f"{subject} can't be read: {reason_of(error)}.") from error
     return _key_of(data, subject)
 
 
 def read_trusted(path: StrPath, subject: str, *, private: bool = True) -> bytes:
-    """A file of the operator's, up to 1 MiB, that nobody else may write, nor read if it is `private`.
+    """Return the contents of a file of up to 1 MiB that only its owner may write, and read if it is `private`.
 
-    Raises KeyFormatError as `read_key_file` does; `subject` begins its sentences.
+    Raises `KeyFormatError` as `read_key_file` does; `subject` begins its sentences.
     """
     data = _read(path, subject, MAX_FILE_BYTES + 1, _OTHERS if private else stat.S_IWGRP | stat.S_IWOTH)
     if len(data) > MAX_FILE_BYTES:
@@ -79,9 +79,9 @@ def read_trusted(path: StrPath, subject: str, *, private: bool = True) -> bytes:
 
 
 def read_text(path: StrPath, subject: str, *, private: bool = True) -> str:
-    """The text of a file of the operator's, without a byte order mark.
+    """Return the text that `read_trusted` reads, without a byte order mark.
 
-    Raises KeyFormatError as `read_trusted` does, and for what is not UTF-8.
+    Raises `KeyFormatError` as `read_trusted` does, and for what is not UTF-8.
     """
     text = _decode(read_trusted(path, subject, private=private))
     if isinstance(text, _Failure):
@@ -90,7 +90,7 @@ def read_text(path: StrPath, subject: str, *, private: bool = True) -> str:
 
 
 class _Failure(NamedTuple):
-    """What is wrong with some text, as the end of a sentence, and what to do about it."""
+    """What is wrong with a text, as the end of a sentence, and what to do about it."""
 
     problem: str
     hint: str
@@ -107,7 +107,7 @@ def _key_of(data: bytes, subject: str) -> Key:
         raise KeyFormatError(f"{subject} {text.problem}.", hint=text.hint)
     if is_blank(text):
         raise KeyFormatError(
-            f"{subject} holds no key, only blanks or nothing at all.",
+            f"{subject} contains no key: it is empty or blank.",
             hint="Make one with: secftp keygen --file FILE",
         )
     if "\0" in text:
@@ -115,68 +115,36 @@ def _key_of(data: bytes, subject: str) -> Key:
     return Key.from_text(text)
 
 
-def write_key_file(path: StrPath) -> None:
-    """Make a new random key and its file of mode 0600, which needs no stretching when it is read.
-
-    Raises AlreadyExists if anything has that name (it is never replaced), KeyFormatError if the file can't be made.
-    """
-    create_private(path, SECRET_PREFIX.encode() + base64.b64encode(generate_secret()) + b"\n")
-
-
-def create_private(path: StrPath, data: bytes) -> None:
-    """Create a file of mode 0600 that appears with all of `data` or not at all; errors as `write_key_file`'s."""
-    folder = os.path.dirname(os.path.abspath(path))
-    try:
-        sweep(folder)
-        descriptor, temporary = create_unfinished(folder)
-        try:
-            # A copy is closed there: closing the last one gives up the lock.
-            _fill(os.dup(descriptor), data)
-            # A link, because a rename would replace what is there.
-            os.link(temporary, path)
-        finally:
-            os.unlink(temporary)
-            os.close(descriptor)
-        _sync_folder(folder)
-    except FileExistsError:
-        raise AlreadyExists(
-            f"{show_local(path)} is already there and is not replaced.",
-            hint="Choose another name, or remove it first.",
-        ) from None
-    except OSError as error:
-        raise KeyFormatError(f"The key file {show_local(path)} can't be made: {_reason(error)}.") from error
-
-
 def refuse_beneath(path: StrPath, root: StrPath, what: str = "key file") -> None:
-    """Raise KeyFormatError if clients can reach the file `path` in the directory `root`, which is served.
+    """Raise `KeyFormatError` if clients can reach the file `path` in the served directory `root`.
 
-    By its name, by a symlink on the way to it, by a bind mount or by a hard link: `secftp.exposure`. A key there could
-    be read by clients, and any file that is trusted be replaced by one that may write. `path` need not exist; `what` it
-    is. Raises NotFound if `root` can't be examined.
+    They can by its name, by a symlink on the way to it, by a bind mount or by a hard link: `secftp.exposure`. They
+    could read a key there, or replace any trusted file. `path` need not exist; `what` names it in the error. Raises
+    `NotFound` if `root` can't be examined.
     """
     try:
         exposure = Exposure(root)
     except OSError as error:
-        raise NotFound(f"The folder {show_local(root)} can't be examined: {_reason(error)}.") from error
+        raise NotFound(f"The directory {show_local(root)} can't be examined: {reason_of(error)}.") from error
     try:
         reached = exposure.has_file(path)
     except OSError as error:
         raise KeyFormatError(
-            f"Whether clients can reach the {what} {show_local(path)} can't be told: {_reason(error)}.",
+            f"It can't be determined whether clients can reach the {what} {show_local(path)}: {reason_of(error)}.",
             hint="Keep it in a directory that the server may enter, under one name.",
         ) from error
     if reached:
         raise KeyFormatError(
-            f"The {what} {show_local(path)} lies beneath the served folder.",
-            hint="Keep it where clients can't get it, under no second name (symlink, hard link, mount) beneath there.",
+            f"The {what} {show_local(path)} is beneath the served directory.",
+            hint="Keep it where clients can't reach it, under no other name (symlink, hard link, mount) there.",
         )
 
 
 def _read(path: StrPath, subject: str, limit: int, forbidden: int) -> bytes:
-    """The file's bytes, `limit` at the most; `forbidden` are the permissions that it must not give."""
+    """Return up to `limit` bytes of a file; `forbidden` are the permissions that it must not have."""
     try:
         descriptor = _open(path, subject)
-        # No file object around it: for a folder, its constructor would fail and leave the descriptor open.
+        # No file object: for a directory, its constructor would fail and leave the descriptor open.
         try:
             _check_private(path, subject, os.fstat(descriptor), forbidden)
             data = b""
@@ -186,7 +154,7 @@ def _read(path: StrPath, subject: str, limit: int, forbidden: int) -> bytes:
         finally:
             os.close(descriptor)
     except OSError as error:
-        raise KeyFormatError(f"{subject} can't be read: {_reason(error)}.") from error
+        raise KeyFormatError(f"{subject} can't be read: {reason_of(error)}.") from error
 
 
 def _open(path: StrPath, subject: str) -> int:
@@ -201,14 +169,14 @@ def _check_private(path: StrPath, subject: str, status: os.stat_result, forbidde
         raise KeyFormatError(f"{subject} is not a regular file.")
     if status.st_uid not in (os.geteuid(), 0):
         raise KeyFormatError(f"{subject} belongs to another user.", hint="Copy it, and use the copy.")
-    # What a service has in /etc: a file of root's that the service's own group may read (root:secftp, mode 640).
+    # The usual case of a service: a file in /etc that root owns and the service's own group may read (mode 640).
     for_the_group = status.st_uid == 0 != os.geteuid() and status.st_gid == os.getegid()
     if status.st_mode & (forbidden & ~stat.S_IRGRP if for_the_group else forbidden):
         raise KeyFormatError(f"{subject} is open to other users of this machine.", hint=f"chmod 600 {show_local(path)}")
 
 
 def _decode(data: bytes) -> str | _Failure:
-    """The text. Nothing is raised in here: the decoder's exception would stay attached, with the file's bytes."""
+    """Return the text, or what is wrong. Raises nothing: the decoder's exception would carry the file's bytes along."""
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return _Failure("is text in UTF-16, not in UTF-8", _SAVE_AS_UTF8)
     try:
@@ -222,7 +190,7 @@ def _parse_secret(subject: str, encoded: bytes) -> bytes:
         secret = base64.b64decode(encoded, validate=True)
     except binascii.Error:
         secret = b""
-    # Encoded again, because the decoder takes some bits of the last character as it likes.
+    # Encoded again, because the decoder ignores some bits of the last character.
     if len(secret) != _SECRET_BYTES or base64.b64encode(secret) != encoded:
         raise KeyFormatError(
             f"{subject} is damaged: its line is not one that the key generator writes.",
@@ -231,23 +199,6 @@ def _parse_secret(subject: str, encoded: bytes) -> bytes:
     return secret
 
 
-def _fill(descriptor: int, data: bytes) -> None:
-    with open(descriptor, "wb") as file:
-        # An odd umask can take bits of the owner away.
-        os.fchmod(descriptor, 0o600)
-        file.write(data)
-        file.flush()
-        os.fsync(descriptor)
-
-
-def _sync_folder(folder: str) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _reason(error: OSError) -> str:
-    # The system's words alone: str(error) would repeat the path, unescaped.
+def reason_of(error: OSError) -> str:
+    """Return the system's words for an error; `str(error)` would repeat the path, unescaped."""
     return (error.strerror or type(error).__name__).lower()

@@ -1,12 +1,14 @@
-"""A key as a user gave it, on its way to the handshake.
+"""Keys as objects: what a user gave, on its way to the handshake, and secrets for key files.
 
-The object exists so that a key's text never travels through the program as a string that somebody prints, logs,
-compares or pickles: it can only be turned into the core's stretched password, and after that even this object has
-forgotten it. An object stands for a given key, never for "no key".
+A key's text never travels through the program as a string that could be printed, logged, compared or pickled. The
+object can only be turned into the core's stretched password, and after that it has forgotten the text. It stands for a
+given key, never for "no key".
 """
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import os
 import threading
 from typing import TYPE_CHECKING, Final, NoReturn, final
@@ -18,14 +20,19 @@ if TYPE_CHECKING:
     from secftp.record import Password
 
 
+# The end of a generated secret tells it from a stretched text (docs/PROTOCOL.md, 4.3).
+_MARK_BYTES: Final = 4
+_MARK_CONTEXT: Final = b"secftp/1 generated"
+
+
 @final
 class Key:
-    """One key, from a text or from a key file's secret; it may be shared by threads. Two keys are never equal."""
+    """A key from a text, or from the secret of a key file. Thread-safe. Two keys are never equal."""
 
     __slots__ = ("_is_secret", "_lock", "_material", "_password", "_process", "generated")
 
     def __init__(self, material: bytes, *, is_secret: bool, generated: bool) -> None:
-        # Whether it is known to be one of the key generator's, of 130 bits and more, which cannot be guessed.
+        # Whether the key generator is known to have made it: of at least 130 bits, it can't be guessed.
         self.generated: Final = generated
         self._material = material
         self._is_secret: Final = is_secret
@@ -35,29 +42,25 @@ class Key:
 
     @classmethod
     def from_text(cls, text: str) -> Key:
-        """The key that a user typed or a file holds, without a byte order mark in front and one line end behind.
+        """Return the key that a user typed or a file holds.
 
-        Raises KeyFormatError as `secftp.keys.text.bare` and `normalise` do.
+        Raises `KeyFormatError` as `secftp.keys.text.bare` and `normalise` do.
         """
         key = normalise(bare(text))
         return cls(key.encode(), is_secret=False, generated=is_generated(bare(text)))
 
     @classmethod
     def from_secret(cls, secret: bytes) -> Key:
-        """The key whose stretched form is known: `w` of docs/PROTOCOL.md, 32 bytes."""
-        from secftp.keys.generate import is_generated_secret  # what needs no secret need not wait for its imports
-
+        """Return the key whose stretched form is known: `w` of docs/PROTOCOL.md, 4.1, 32 bytes."""
         return cls(secret, is_secret=True, generated=is_generated_secret(secret))
 
     def password(self) -> Password:
-        """What the handshake takes. The first call stretches a text (scrypt, about 50 ms), later ones are free.
+        """Return what the handshake takes. The first call stretches a text (scrypt, about 50 ms), later ones are free.
 
-        A forked process may go on with it: what is stretched never changes.
-
-        Raises KeyFormatError if a secret is out of its range.
+        Usable in a forked process, since the result never changes. Raises `KeyFormatError` if a secret is out of range.
         """
         if self._process != os.getpid():
-            # A thread of the parent's may have held the lock at the moment of the fork, and is not here to let it go.
+            # A thread of the parent may have held the lock during the fork, and does not exist here to release it.
             self._lock, self._process = threading.Lock(), os.getpid()
         with self._lock:
             if self._password is None:
@@ -66,7 +69,7 @@ class Key:
             return self._password
 
     def _stretch(self) -> Password:
-        # Here and not above: a program that only prints its help, or a typing error, needs no built core.
+        # Imported here: a program that only prints its help, or a typing error, needs no built core.
         from secftp.record import Password
 
         if not self._is_secret:
@@ -83,3 +86,26 @@ class Key:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a key can't be pickled or copied")
+
+
+def generate_secret() -> bytes:
+    """Return a new secret for a key file: `w` of docs/PROTOCOL.md, 4.3, 32 bytes, of which 224 bits are random."""
+    from secftp.record import Password
+
+    while True:
+        body = Password.random().secret()[:-_MARK_BYTES]
+        secret = body + _mark(body)
+        try:
+            Password.from_secret(secret)
+        except AuthenticationError:  # not below the order of the group: less than once in 2^32
+            continue
+        return secret
+
+
+def is_generated_secret(secret: bytes) -> bool:
+    """Tell whether a secret has the mark of `generate_secret`; that of a stretched text has it once in 2^32."""
+    return hmac.compare_digest(secret[-_MARK_BYTES:], _mark(secret[:-_MARK_BYTES]))
+
+
+def _mark(body: bytes) -> bytes:
+    return hashlib.sha256(_MARK_CONTEXT + body).digest()[:_MARK_BYTES]

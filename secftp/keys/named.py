@@ -1,4 +1,4 @@
-"""A file of named keys: for each name its key, a folder of its own beneath the served one, and what it may do.
+"""Files of named keys: for each name its key, a directory of its own beneath the served one, and its rights.
 
     [backup]
     key-file = "backup.key"         # beside this file; or key = "..." in it
@@ -9,8 +9,8 @@
     folder = "incoming/scans"
     rights = "drop-box"
 
-It is read with the suspicion of a key file, and understood whole or not at all: a word in it that is not known might
-have been meant to take a right away. Nothing in here may put a key, or a line of the file, into a message.
+Such a file must be as private as a key file, and is understood as a whole or not at all: an unknown word in it might
+have been meant to take a right away. Invariant: no key and no line of the file gets into an exception.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from secftp.errors import KeyFormatError, SecftpError
 from secftp.keys.files import read_key_file, read_text
 from secftp.keys.key import Key
 from secftp.messages import Right
+from secftp.record import NAME_BYTES
 from secftp.text import as_typed, escape, show_local
 
 if TYPE_CHECKING:
@@ -34,15 +35,14 @@ PRESETS: Final = {
     "add-only": frozenset({Right.READ, Right.WRITE, Right.LIST}),
     "full": frozenset(Right),
 }
-NAME_BYTES: Final = 32
 _RIGHTS: Final = tuple(Right)
 _FIELDS: Final = frozenset({"key", "key-file", "folder", "rights"})
 
 
 class KeyEntry(NamedTuple):
-    """One named key, and the file that it is in if it has one of its own.
+    """One named key, and its key file if it has one.
 
-    `folder` is beneath the served one, name by name; () is that itself.
+    `folder` is the path of its directory relative to the served one, name by name; () is that itself.
     """
 
     key: Key
@@ -52,18 +52,20 @@ class KeyEntry(NamedTuple):
 
 
 def read_keys(path: StrPath) -> dict[str, KeyEntry]:
-    """The keys of a file, by name; raises KeyFormatError for a file or an entry that can't be right."""
+    """Return the keys of a file, by name. Raises `KeyFormatError` for an invalid file or entry."""
     subject = f"The file of keys {show_local(path)}"
     table = _parse(read_text(path, subject))
     if isinstance(table, str):
         raise KeyFormatError(f"{subject} can't be understood{table}.", hint="It is TOML: [name], key-file = ...")
     if not table:
         raise KeyFormatError(f"{subject} holds no key.", hint='Begin with: [name]\\nkey-file = "name.key"')
-    return {name: _entry(_Place(f"{subject}, [{escape(name)}]", path), name, value) for name, value in table.items()}
+    return {
+        name: _entry(_TomlEntry(f"{subject}, [{escape(name)}]", path), name, value) for name, value in table.items()
+    }
 
 
-class _Place(NamedTuple):
-    """Where in which file something stands."""
+class _TomlEntry(NamedTuple):
+    """A table of the file, by its name in errors, and the file's path."""
 
     subject: str
     path: StrPath
@@ -73,63 +75,63 @@ class _Place(NamedTuple):
 
 
 def _parse(text: str) -> dict[str, object] | str:
-    """The table, or where it can't be understood. Nothing is raised in here: what is would carry the file along."""
+    """Return the table, or where it is invalid. Raises nothing: an exception would carry the file's text along."""
     try:
         return tomllib.loads(text)
     except RecursionError:
         return ": it is nested too deep"
     except tomllib.TOMLDecodeError as problem:
-        _, found, place = str(problem).rpartition("(at line ")
-        return f" at line {place.partition(',')[0]}" if found and place[:1].isdigit() else ""
+        _, found, position = str(problem).rpartition("(at line ")
+        return f" at line {position.partition(',')[0]}" if found and position[:1].isdigit() else ""
 
 
-def _entry(place: _Place, name: str, value: object) -> KeyEntry:
+def _entry(entry: _TomlEntry, name: str, value: object) -> KeyEntry:
     raw = name.encode("utf-8", "surrogateescape")
     if not 0 < len(raw) <= NAME_BYTES or b"\0" in raw:
-        raise place.fail(f"a name has 1 to {NAME_BYTES} bytes")
+        raise entry.fail(f"a name has 1 to {NAME_BYTES} bytes")
     if not isinstance(value, dict):
-        raise place.fail("each name is a table of its own", hint=f"Write [{escape(name)}] above what belongs to it.")
+        raise entry.fail("each name is a table of its own", hint=f"Write [{escape(name)}] above what belongs to it.")
     if unknown := sorted(set(value) - _FIELDS):
         # The word may be a key whose name was forgotten.
-        raise place.fail(f"{len(unknown)} of its fields are unknown", hint=f"Known are: {', '.join(sorted(_FIELDS))}.")
-    key, key_file = _key(place, value)
-    folder, rights = _folder(place, value.get("folder", ".")), _rights(place, value.get("rights"))
+        raise entry.fail(f"{len(unknown)} of its fields are unknown", hint=f"Known are: {', '.join(sorted(_FIELDS))}.")
+    key, key_file = _key(entry, value)
+    folder, rights = _folder(entry, value.get("folder", ".")), _rights(entry, value.get("rights"))
     return KeyEntry(key, folder, rights, key_file)
 
 
-def _key(place: _Place, fields: dict[str, object]) -> tuple[Key, str | None]:
+def _key(entry: _TomlEntry, fields: dict[str, object]) -> tuple[Key, str | None]:
     text, file = fields.get("key"), fields.get("key-file")
     if (text is None) == (file is None):
-        raise place.fail("it needs one of key and key-file")
+        raise entry.fail("it needs one of key and key-file")
     problem: SecftpError
     try:
         if isinstance(text, str):
             return Key.from_text(text), None
         if isinstance(file, str) and "\0" not in file:
-            file = os.path.join(os.path.dirname(os.path.abspath(place.path)), as_typed(file))
+            file = os.path.join(os.path.dirname(os.path.abspath(entry.path)), as_typed(file))
             return read_key_file(file), file
     except KeyFormatError as failure:
         problem = failure
     else:
-        raise place.fail("key and key-file are texts in quotes")
-    raise KeyFormatError(f"{place.subject}: {problem.message}", hint=problem.hint)
+        raise entry.fail("key and key-file are texts in quotes")
+    raise KeyFormatError(f"{entry.subject}: {problem.message}", hint=problem.hint)
 
 
-def _folder(place: _Place, value: object) -> tuple[bytes, ...]:
+def _folder(entry: _TomlEntry, value: object) -> tuple[bytes, ...]:
     if not isinstance(value, str) or "\0" in value:
-        raise place.fail("folder is a text in quotes")
+        raise entry.fail("folder is a text in quotes")
     parts = [part for part in value.split("/") if part not in ("", ".")]
     if value.startswith("/") or ".." in parts:
-        raise place.fail("folder is beneath the served one", hint="Leave out the slash at its beginning, and any dots.")
+        raise entry.fail("folder is beneath the served one", hint="Leave out the slash at its beginning, and any dots.")
     return tuple(part.encode("utf-8", "surrogateescape") for part in parts)
 
 
-def _rights(place: _Place, value: object) -> frozenset[Right]:
+def _rights(entry: _TomlEntry, value: object) -> frozenset[Right]:
     if isinstance(value, str) and value in PRESETS:
         return PRESETS[value]
     if isinstance(value, list) and value and all(isinstance(one, str) and one in _RIGHTS for one in value):
         return frozenset(map(Right, value))
-    raise place.fail(
+    raise entry.fail(
         "rights are missing or not understood",
         hint=f"A list of {', '.join(Right)}, or one of {', '.join(PRESETS)}.",
     )

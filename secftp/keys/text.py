@@ -1,22 +1,22 @@
-"""The text of a key: what people type, made into the one text that both sides stretch.
+"""Key texts: generation, recognition and normalization of what users type to the text that both sides stretch.
 
-A key of a user's own is used exactly as it is, in Unicode's form NFC. A generated key is made to be read aloud, copied
-by hand and typed: 26 symbols of Crockford's base32 (130 bits), one check symbol, in groups of five joined by hyphens.
-It is recognised however it is typed and brought to the form in which it was printed; if its check symbol is wrong, that
-is said before anything is sent, since over the network a typing error can't be told from a wrong key.
+A user's own key is used exactly as it is, in Unicode's form NFC. A generated key is made to be read aloud, copied by
+hand and typed: 26 symbols of Crockford's base32 (130 bits) and one check symbol, in groups of five joined by hyphens.
+It is recognized in any layout and case, and brought to its printed form. A wrong check symbol is reported before
+anything is sent, since over the network a typing error can't be told from a wrong key.
 
-The check symbol is Crockford's own, the value modulo 37. Because 37 is a prime above 32, it notices every wrong symbol
-and every swap of two neighbours (their weights differ by 31 times a power of 32, and 37 divides neither). A code over
-32 symbols would do with the base alphabet, but this one is published and known, and other implementations have it.
-Its price is five more check symbols, `* ~ $ = U`, some of which a shell reads: on a command line a key stands in
-quotes.
+The check symbol is Crockford's own, the value modulo 37. Because 37 is a prime above 32, it detects every wrong symbol
+and every transposition of two neighbors (their weights differ by 31 times a power of 32, and 37 divides neither). A
+code over 32 symbols would need no further symbols, but this one is published, and other implementations have it. Its
+price is five more check symbols, `* ~ $ = U`, some of which a shell interprets: on a command line, quote a key.
 
-Nothing in here may put a key, or a part of one, into a message.
+Invariant: no key and no part of one gets into an exception.
 """
 
 from __future__ import annotations
 
 import re
+import secrets
 import unicodedata
 
 from secftp.errors import KeyFormatError
@@ -28,7 +28,7 @@ SECRET_PREFIX = "secftp-key-1 "  # noqa: S105 (the mark of a file format)
 BYTE_ORDER_MARK = "\ufeff"
 
 _LOOK_ALIKES = str.maketrans("abcdefghijklmnopqrstuvwxyzILO", "ABCDEFGH1JK1MN0PQRSTUVWXYZ110")
-# Hyphens as word processors make them (U+2010-2015, the minus sign), and any white space.
+# Hyphens as word processors insert them (U+2010-2015, the minus sign), and any white space.
 _SEPARATORS = re.compile("[-\u2010-\u2015\u2212\\s]+")
 _LAYOUT = [5, 5, 5, 5, 5, 2]
 _SYMBOLS = re.compile(f"[{ALPHABET}]{{{BODY_SYMBOLS}}}[{re.escape(CHECK_SYMBOLS)}]")
@@ -37,10 +37,20 @@ _DIGIT = re.compile("[0-9]")
 _LOST = "Check where it comes from: the variable, or the command that makes it, may have given nothing."
 
 
-def normalise(text: str) -> str:
-    """The text that is stretched: NFC, and a generated key in its printed form (`normalise` of it changes nothing).
+def generate_key() -> str:
+    """Return a new key in its printed form, such as `0M9XT-2AB7C-...-4R`: 26 random symbols and a check symbol.
 
-    Raises KeyFormatError for an empty text, one that is not Unicode (a lone surrogate), a generated key with a typing
+    No draw is rejected, since that would leave fewer than the promised 130 bits. About one key in ten ends in a check
+    symbol that a shell may interpret (`* ~ $ =`).
+    """
+    body = "".join(secrets.choice(ALPHABET) for _ in range(BODY_SYMBOLS))
+    return grouped(body + check_symbol(body))
+
+
+def normalise(text: str) -> str:
+    """Return the text that is stretched: NFC, and a generated key in its printed form. Idempotent.
+
+    Raises `KeyFormatError` for an empty text, one that is not Unicode (a lone surrogate), a generated key with a typing
     error, and the contents of a generated key file, which stand for a secret and not for a text.
     """
     if not text:
@@ -64,36 +74,35 @@ def normalise(text: str) -> str:
 
 
 def bare(text: str) -> str:
-    """The key in a text as it came in: without a byte order mark (U+FEFF) in front and one line end (LF, CR LF, CR).
+    """Return a text without a byte order mark (U+FEFF) at its start and one line ending (LF, CR LF, CR) at its end.
 
     Editors and shells add these: Notepad writes a mark, `echo` a newline, and `$(cat FILE)` leaves the CR of a CR LF.
-    So a file, a variable, an argument, a prompt and a program all give the same key. Further line ends are the key's.
-    Raises KeyFormatError if nothing visible is left: a variable or a command gave nothing, which is never a key.
+    So a file, a variable, an argument, a prompt and a program all give the same key. Further line endings belong to the
+    key. Raises `KeyFormatError` if nothing visible is left: a variable or a command gave nothing, which is never a key.
     """
     text = text.removeprefix(BYTE_ORDER_MARK).removesuffix("\n").removesuffix("\r")
-    # A lone surrogate is not printable either, but it is a byte that is not UTF-8; `normalise` says so.
+    # A lone surrogate is not printable either, but it is a byte that is not UTF-8; `normalise` reports that.
     if text and not _SURROGATE.search(text) and is_blank(text):
         raise KeyFormatError("The key holds only blanks.", hint=_LOST)
     return text
 
 
 def is_blank(text: str) -> bool:
-    """Whether nothing in a text could be seen."""
+    """Tell whether a text has no visible character."""
     return all(character.isspace() or not character.isprintable() for character in text)
 
 
 def is_generated(text: str) -> bool:
-    """Whether a text that `normalise` takes is a generated key in its printed layout, in any case.
+    """Tell whether a text that `normalise` accepts is a generated key in its printed layout, in upper or lower case.
 
-    In another layout it may be a text of somebody's own that has 27 letters and digits, and the right last one by
-    chance.
+    In another layout it may be a user's own text of 27 letters and digits, the last of them right by chance.
     """
     layout = [len(group) for group in _SEPARATORS.split(text) if group]
     return layout == _LAYOUT and _generated(text) is not None
 
 
 def check_symbol(body: str) -> str:
-    """The check symbol for a generated key's symbols (all in ALPHABET): their value modulo 37."""
+    """Return the check symbol for the symbols of a generated key (all in `ALPHABET`): their value modulo 37."""
     value = 0
     for symbol in body:
         value = value * len(ALPHABET) + ALPHABET.index(symbol)
@@ -101,16 +110,16 @@ def check_symbol(body: str) -> str:
 
 
 def grouped(symbols: str) -> str:
-    """Symbols in groups of five joined by hyphens, the form in which a key is printed."""
+    """Return symbols in groups of five joined by hyphens, the form in which a key is printed."""
     return "-".join(symbols[start : start + _LAYOUT[0]] for start in range(0, len(symbols), _LAYOUT[0]))
 
 
 def _generated(text: str) -> str | None:
-    """The 27 symbols of a text that has the shape of a generated key, whether they are right or not; else None.
+    """Return the 27 symbols of a text with the shape of a generated key, whether they are right or not; else None.
 
-    The printed layout is shape enough: any symbols in it count, so that a check symbol in the wrong place is noticed.
-    With the separators missing or elsewhere it must be symbols of a key throughout and hold a digit, which all but six
-    generated keys in 100,000 do: four words of somebody's own may have 27 letters too.
+    The printed layout suffices: any symbols in it count, so that a check symbol in the wrong place is detected. With
+    other or no separators, all must be symbols of a key, and one a digit, which holds for all but six generated keys in
+    100,000: four words of a user's own may have 27 letters, too.
     """
     groups = [group for group in _SEPARATORS.split(text) if group]
     symbols = "".join(groups).translate(_LOOK_ALIKES)

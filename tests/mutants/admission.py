@@ -44,7 +44,7 @@ MUTANTS: list[Mutant] = [
     mutant("spent-on-those-who-have-left", "secftp/server/admission.py", "        if pending.stream.has_ended():", "        if False and pending.stream.has_ended():", DOOR),
     mutant("any-key-is-taken-for-a-generated-one", "secftp/server/access.py", "        self.guessable: Final = not all(generated)\n", "        self.guessable: Final = not any(generated)\n", GENERATED),
     mutant("a-passphrase-is-taken-for-a-generated-key", "secftp/keys/text.py", "    return layout == _LAYOUT and _generated(text) is not None\n", "    return _generated(text) is not None\n", GENERATED),
-    mutant("any-secret-is-taken-for-a-generated-one", "secftp/keys/generate.py", "    return hmac.compare_digest(secret[-_MARK_BYTES:], _mark(secret[:-_MARK_BYTES]))\n", "    return True\n", GENERATED),
+    mutant("any-secret-is-taken-for-a-generated-one", "secftp/keys/key.py", "    return hmac.compare_digest(secret[-_MARK_BYTES:], _mark(secret[:-_MARK_BYTES]))\n", "    return True\n", GENERATED),
     # --- queues and crowds ---
     mutant("handshake-without-a-deadline", "secftp/server/admission.py", "        while (pending := self._deadlines.take(now)) is not None:\n", "        while (pending := self._deadlines.take(0.0)) is not None:\n", DOOR),
     mutant("pending-without-a-bound", "secftp/server/admission.py", "if len(self._watched) >= self._limits.max_pending:", "if len(self._watched) < 0:", DOOR),

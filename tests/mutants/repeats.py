@@ -35,11 +35,11 @@ MUTANTS: list[Mutant] = [
     mutant("older-try-does-not-make-room-under-a-quota", "secftp/server/quota.py", "            if not self._inner.drop_partial(path):\n                raise\n", "            raise\n", "tests/test_server_quota.py"),
     # --- what killed processes left ---
     mutant("get-sweeps-in-a-dry-run", "secftp/copy/download.py", "if begins and target.existed and not dry_run:", "if begins and target.existed:", KILLED),
-    mutant("unfinished-key-of-another-user-removed", "secftp/keys/leftovers.py", "if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid():", "if not stat.S_ISREG(status.st_mode):", KILLED),
-    mutant("unfinished-key-removed-under-its-maker", "secftp/keys/leftovers.py", "        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)\n        if os.path", "        if os.path", KILLED),
-    mutant("any-hidden-key-removed", "secftp/keys/leftovers.py", '(re.escape(_PREFIX) + "[0-9a-f]{32}").fullmatch', "(re.escape(_PREFIX)).match", KILLED),
-    mutant("key-made-without-a-lock", "secftp/keys/leftovers.py", "        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)\n    except", "        pass\n    except", KILLED),
-    mutant("key-made-under-a-sweep", "secftp/keys/leftovers.py", "    except BlockingIOError:\n        return False\n", "    except BlockingIOError:\n        pass\n", "tests/test_keys_files.py"),
+    mutant("unfinished-key-of-another-user-removed", "secftp/keys/create.py", "if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid():", "if not stat.S_ISREG(status.st_mode):", KILLED),
+    mutant("unfinished-key-removed-under-its-maker", "secftp/keys/create.py", "        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)\n        if os.path", "        if os.path", KILLED),
+    mutant("any-hidden-key-removed", "secftp/keys/create.py", '(re.escape(_PREFIX) + "[0-9a-f]{32}").fullmatch', "(re.escape(_PREFIX)).match", KILLED),
+    mutant("key-made-without-a-lock", "secftp/keys/create.py", "        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)\n    except", "        pass\n    except", KILLED),
+    mutant("key-made-under-a-sweep", "secftp/keys/create.py", "    except BlockingIOError:\n        return False\n", "    except BlockingIOError:\n        pass\n", "tests/test_keys_files.py"),
     # --- changes that are asked for again ---
     mutant("token-gives-a-right", "secftp/server/requests/change.py", '    context.require("delete")\n    if context.completed.contains(request.token):\n', '    context.completed.note(request.token)\n    if not context.completed.contains(request.token):\n        context.require("delete")\n    if context.completed.contains(request.token):\n', CHANGES),
     mutant("removed-twice-under-one-token", "secftp/server/requests/change.py", '    context.require("delete")\n    if context.completed.contains(request.token):\n', '    context.require("delete")\n    if context.completed.contains(None):\n', CHANGES),
