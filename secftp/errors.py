@@ -1,8 +1,8 @@
-"""Every exception secftp raises on purpose, and the exit code each one means.
+"""The exceptions of secftp, and their exit codes.
 
-Everybody may import this module; it imports nobody. Each class also is the `OSError` (or `ValueError`) that a
-Python program expects for that failure, so `except FileNotFoundError` keeps working over the network. A message is
-one clear sentence; `hint` says what to do. Neither ever holds a key.
+Every module may import this one; it imports none. Each class is also the `OSError` (or `ValueError`) that a Python
+program expects for that failure, so `except FileNotFoundError` works over the network. A message is one sentence;
+`hint` suggests what to do. Invariant: neither contains a key.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import os
 
 
 class ExitCode(enum.IntEnum):
-    """What a process of ours returns to its shell. The list is documented and never renumbered."""
+    """The exit codes of `secftp` and `secftpd`. They are documented and never renumbered."""
 
     OK = 0
     FAILED = 1
@@ -38,7 +38,7 @@ class ExitCode(enum.IntEnum):
 
 
 class SecftpError(Exception):
-    """The root of the tree: `str(error)` is one sentence for people, `hint` what to do about it."""
+    """The base class: `str(error)` is one sentence, `hint` suggests what to do about it, or is empty."""
 
     exit_code = ExitCode.FAILED
 
@@ -52,19 +52,19 @@ class SecftpError(Exception):
 
 
 class UsageError(SecftpError, ValueError):
-    """The caller asked for something that makes no sense (a port out of range, an unknown cipher)."""
+    """The caller asked for something invalid (a port out of range, an unknown cipher)."""
 
     exit_code = ExitCode.USAGE
 
 
 class InstallationError(SecftpError, ImportError):
-    """The built module is missing, libcrypto is too old or lacks an algorithm, or the self-test failed."""
+    """The compiled core is missing, libcrypto is too old or lacks an algorithm, or the self-test failed."""
 
     exit_code = ExitCode.INSTALLATION
 
 
 class CoreError(SecftpError, RuntimeError):
-    """libcrypto or an allocation failed inside the core, or a dead object was used again."""
+    """libcrypto or an allocation failed inside the core, or a failed object was used again."""
 
     exit_code = ExitCode.FAILED
 
@@ -73,47 +73,47 @@ class CoreError(SecftpError, RuntimeError):
 
 
 class KeyFormatError(SecftpError, ValueError):
-    """A key that can't be right: empty, a wrong check character, an unreadable or unsafe key file."""
+    """An invalid key: empty, a wrong check character, an unreadable or unsafe key file."""
 
     exit_code = ExitCode.KEY
 
 
 class AuthenticationError(SecftpError, PermissionError):
-    """The peer did not prove the key: the key is wrong, or somebody changed what was sent."""
+    """The peer did not prove knowledge of the key: the key is wrong, or an attacker changed what was sent."""
 
     exit_code = ExitCode.KEY
 
 
 class HandshakeRefused(SecftpError, ConnectionError):
-    """The server said in clear that it will not talk (version, cipher, mode, busy); nobody vouches for that word."""
+    """The server refused the handshake (version, cipher, mode, busy). This answer is not authenticated."""
 
     exit_code = ExitCode.REFUSED
 
 
 class ServerBusy(HandshakeRefused):
-    """The server has as many clients as it takes; it is worth trying again."""
+    """The server has as many clients as it accepts; a retry may succeed."""
 
 
 class ServerUnreachable(SecftpError, ConnectionError):
-    """No TCP connection could be made: unknown host, refused, no route."""
+    """No TCP connection could be established: unknown host, refused, no route."""
 
     exit_code = ExitCode.UNREACHABLE
 
 
 class ConnectionLost(SecftpError, ConnectionError):
-    """The connection ended without an authenticated close; whatever was under way is incomplete."""
+    """The connection ended without an authenticated close; transfers under way are incomplete."""
 
     exit_code = ExitCode.CONNECTION_LOST
 
 
 class TransferTimeout(SecftpError, TimeoutError):
-    """The peer stayed silent, or could not be reached, for longer than the timeout."""
+    """The peer was silent, or could not be reached, for longer than the timeout."""
 
     exit_code = ExitCode.TIMEOUT
 
 
 class ProtocolError(SecftpError, ConnectionError):
-    """The peer broke the protocol: a forged frame, an unknown type, a message in the wrong state."""
+    """The peer violated the protocol: a forged frame, an unknown type, a message in the wrong state."""
 
     exit_code = ExitCode.PROTOCOL
 
@@ -122,26 +122,26 @@ class ProtocolError(SecftpError, ConnectionError):
 
 
 class Side(enum.StrEnum):
-    """On which side of a connection a file is, seen from this process: on its own machine, or at its peer."""
+    """Where a file is, seen from this process: on this machine, or at the peer."""
 
     LOCAL = "local"
     REMOTE = "remote"
 
 
 class Reason(enum.StrEnum):
-    """What an exception's class does not say: why this file, in one word. The words are those of the wire, too.
+    """Why an operation on a file failed, more precisely than the exception's class. The words are those of the wire.
 
-    Sentences, hints and errno follow from class, side and reason, never from the text of a message.
+    Messages, hints and errno follow from class, side and reason, never from the text of a message.
     """
 
-    NO_PARENT = "no_parent"  # the directory that the name should be in is missing, or is none
+    NO_PARENT = "no_parent"  # the parent is missing, or is not a directory
     SYMLINK = "symlink"
     SYMLINK_LOOP = "symlink_loop"
     DANGLING = "dangling_symlink"
     SPECIAL = "special"  # a device, a FIFO or a socket
     DIRECTORY = "directory"
     FILE = "file"
-    PERMISSION = "permission"  # of the file system, for the user that the process runs as
+    PERMISSION = "permission"  # of the file system, for the user of the process
     READ_ONLY_FILE_SYSTEM = "read_only_file_system"
     OTHER_FILE_SYSTEM = "other_file_system"
     INTO_ITSELF = "into_itself"
@@ -151,11 +151,11 @@ class Reason(enum.StrEnum):
     NAME_TOO_LONG = "name_too_long"
     NAME_ENCODING = "name_encoding"
     RESERVED_NAME = "reserved_name"
-    TOO_DEEP = "too_deep"  # more levels than a path of the protocol has
+    TOO_DEEP = "too_deep"  # more levels than a path of the protocol may have
     DISK_QUOTA = "disk_quota"
     KEPT_FREE = "kept_free"  # the server keeps the rest of its disk free
     FILE_SYSTEM_LIMIT = "file_system_limit"
-    MAY_NOT_READ = "may_not_read"  # these five: the rights of the key, or of clients without one
+    MAY_NOT_READ = "may_not_read"  # these five: rights of the key, or of anonymous clients
     MAY_NOT_LIST = "may_not_list"
     MAY_NOT_WRITE = "may_not_write"
     MAY_NOT_OVERWRITE = "may_not_overwrite"
@@ -176,19 +176,19 @@ _REASON_ERRNO: dict[Reason, int] = {
 
 
 class FileError(SecftpError, OSError):
-    """What is wrong with one file, at this machine or at the peer; the session itself goes on.
+    """A failure of one file, on this machine or at the peer; the session continues.
 
-    `filename`: the name as its user wrote it, unescaped, without the location of a served root; None if it is about no
-    single file. `side`: where that file is, None where the caller knows better. `reason`: what the class does not say.
-    `errno` and `strerror` are those that the system would give for it, as every OSError has them.
+    `filename`: the name as the user wrote it, unescaped, without the location of a served root; None if no single file
+    is concerned. `side`: where that file is; None if it is not known yet. `reason`: see `Reason`. `errno` and
+    `strerror` are those of the corresponding system error, as for every OSError.
     """
 
     exit_code = ExitCode.SERVER_FAILED
-    _local_exit_code = ExitCode.LOCAL_FILE  # of one with `side` LOCAL
-    _errno: int | None = None  # what the system would have said
+    _local_exit_code = ExitCode.LOCAL_FILE  # if `side` is LOCAL
+    _errno: int | None = None  # of the corresponding system error
     side: Side | None = None
 
-    of_target = False  # of a rename: whether it is about the new name
+    of_target = False  # whether it concerns the new name of a rename
 
     def __init__(
         self,
@@ -207,7 +207,7 @@ class FileError(SecftpError, OSError):
         self.locate(side, filename)
 
     def locate(self, side: Side | None, filename: str | None = None) -> FileError:
-        """Add where it happened and to which file, where that is not known yet; returns itself."""
+        """Set the side and the file name unless they are known already; returns itself."""
         if self.filename is None:
             self.filename = filename
         if self.side is None and side is not None:
@@ -217,33 +217,33 @@ class FileError(SecftpError, OSError):
         return self
 
     def __reduce__(self) -> tuple[object, ...]:
-        names = ("filename", "errno", "strerror")  # which OSError keeps elsewhere
+        names = ("filename", "errno", "strerror")  # which OSError stores elsewhere
         return type(self), self.args, self.__dict__ | {name: getattr(self, name) for name in names}
 
 
 class NotFound(FileError, FileNotFoundError):
-    """No file of that name, or none that this peer may see."""
+    """The file does not exist, or this peer may not see it."""
 
     exit_code = ExitCode.NOT_FOUND
     _errno = errno.ENOENT
 
 
 class Forbidden(FileError, PermissionError):
-    """The file is there and may not be read or written so."""
+    """The file exists and may not be accessed in this way."""
 
     exit_code = ExitCode.REFUSED
     _errno = errno.EACCES
 
 
 class NameRefused(FileError, ValueError):
-    """A name that secftp never uses: empty, `.`, `..`, with a slash or NUL inside, too long, or reserved."""
+    """A name that secftp does not accept: empty, `.`, `..`, with a slash or NUL inside, too long, or reserved."""
 
     exit_code = ExitCode.REFUSED
     _errno = errno.EINVAL
 
 
 class AlreadyExists(FileError, FileExistsError):
-    """The target is there and was not to be overwritten."""
+    """The target exists and must not be overwritten."""
 
     exit_code = ExitCode.EXISTS
     _local_exit_code = ExitCode.EXISTS
@@ -251,28 +251,28 @@ class AlreadyExists(FileError, FileExistsError):
 
 
 class IsADirectory(FileError, IsADirectoryError):
-    """A folder where a file was meant."""
+    """A directory where a file was expected."""
 
     exit_code = ExitCode.REFUSED
     _errno = errno.EISDIR
 
 
 class NotADirectory(FileError, NotADirectoryError):
-    """A file where a folder was meant."""
+    """A file where a directory was expected."""
 
     exit_code = ExitCode.NOT_FOUND
     _errno = errno.ENOTDIR
 
 
 class NotEmpty(FileError):
-    """A folder that was to be removed and has something in it."""
+    """A directory that was to be removed is not empty."""
 
     exit_code = ExitCode.REFUSED
     _errno = errno.ENOTEMPTY
 
 
 class NoSpace(FileError):
-    """The disk, the quota or the inodes are used up, or a limit of the server says so."""
+    """The disk, the quota, the inodes or a limit of the server is exhausted."""
 
     exit_code = ExitCode.NO_SPACE
     _local_exit_code = ExitCode.NO_SPACE
@@ -280,7 +280,7 @@ class NoSpace(FileError):
 
 
 class TooLarge(FileError):
-    """The file is larger than the file system or the server takes."""
+    """The file is larger than the file system or the server accepts."""
 
     exit_code = ExitCode.NO_SPACE
     _local_exit_code = ExitCode.NO_SPACE
@@ -288,14 +288,14 @@ class TooLarge(FileError):
 
 
 class FileChanged(FileError):
-    """The source was changed while it was being sent, so what arrived is no version of it."""
+    """The source changed while it was being sent, so what arrived is no version of it."""
 
     exit_code = ExitCode.FAILED
     _local_exit_code = ExitCode.FAILED
 
 
 class ChecksumMismatch(FileError):
-    """The digest of what arrived is not the digest of what was sent; nothing was kept."""
+    """The digest of what arrived is not that of what was sent; nothing was kept."""
 
     exit_code = ExitCode.CHECKSUM
     _local_exit_code = ExitCode.CHECKSUM
@@ -309,7 +309,7 @@ class InputOutputError(FileError):
 
 
 class Cancelled(FileError, InterruptedError):
-    """The transfer was given up by the side that asked for it, or by a server that stops."""
+    """The transfer was cancelled by the side that requested it, or by a server that stops."""
 
     exit_code = ExitCode.SERVER_FAILED
     _errno = errno.EINTR

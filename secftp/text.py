@@ -1,10 +1,9 @@
-"""Words for people: the one escape of foreign text, and sizes, rates and times in a readable form.
+"""Text for terminals and logs: the escape of foreign text, and sizes, rates and times in readable form.
 
-Whatever a peer or a file system named passes `escape` before a terminal or a log line sees it; what must never happen
-is that one of its characters moves the cursor, starts a new line, hides or rearranges its neighbours by a control, or
-leaves no mark at all. The rule lists what may stay, not what must go: a character stays if Unicode calls it printable
-and it is drawn as something; everything else, and the backslash that introduces an escape, is written as an escape.
-So two names that differ never give the same text, and a control that Unicode adds tomorrow does not slip through.
+Invariant: text that a peer or a file system supplied passes `escape` before a terminal or a log line shows it, so that
+none of its characters moves the cursor, starts a new line, hides or rearranges others, or is invisible. The rule is an
+allowlist: a character stays if Unicode calls it printable and it has a glyph; everything else, and the backslash that
+introduces an escape, is escaped. So different names never look the same, and controls that Unicode may add are covered.
 
 A stream that can't encode all of Unicode gets the same escapes for what it lacks (`fit_streams`, `fitting`).
 """
@@ -23,8 +22,8 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# Letters, marks and symbols by category, hence printable to Python, but drawn as nothing or as a blank
-# (Unicode's Default_Ignorable_Code_Point without the Cf that `str.isprintable` refuses already, and U+2800).
+# Letters, marks and symbols by category, hence printable to Python, but without a glyph or blank (Unicode's
+# Default_Ignorable_Code_Point without the Cf that `str.isprintable` rejects already, and U+2800).
 _BLANK = frozenset(
     chr(code)
     for first, last in (
@@ -56,9 +55,9 @@ _SIZE_UNITS = ("B", "kB", "MB", "GB", "TB", "PB", "EB")
 
 
 def fit_streams() -> None:
-    """Let standard output and standard error escape the characters that their encodings lack, instead of failing.
+    """Make standard output and standard error escape characters that their encodings lack, instead of failing.
 
-    To be called once, at the start of a program. A Latin-1 or ASCII locale, or PYTHONIOENCODING, makes such streams.
+    To be called once, at the start of a program. A Latin-1 or ASCII locale, or PYTHONIOENCODING, causes such streams.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -66,13 +65,13 @@ def fit_streams() -> None:
 
 
 def fitting(text: str, encoding: str | None) -> str:
-    """`text` with the characters that an encoding lacks as escapes."""
+    """Escape the characters of `text` that an encoding lacks."""
     encoding = encoding or "utf-8"
     return text.encode(encoding, ESCAPING).decode(encoding)
 
 
 def _escape_what_lacks(problem: UnicodeError) -> tuple[str, int]:
-    r"""The error handler of such streams. Python's "backslashreplace" writes U+00E9 as `\xe9`, which is a byte here."""
+    r"""Error handler of `codecs`. Python's "backslashreplace" writes U+00E9 as `\xe9`, which means a byte here."""
     if not isinstance(problem, UnicodeEncodeError):
         raise problem
     return "".join(map(_escape_code, problem.object[problem.start : problem.end])), problem.end
@@ -82,28 +81,28 @@ codecs.register_error(ESCAPING, _escape_what_lacks)
 
 
 def typed(text: str) -> str:
-    """What the command line or the environment holds, read as UTF-8 whatever the locale's encoding is.
+    """Decode text of the command line or the environment as UTF-8, whatever the encoding of the locale.
 
-    Python decodes both by the locale. In one that is Latin-1 each byte of a key or a name would become a character of
-    its own: another key, without a word. Bytes that are not UTF-8 become surrogates (PEP 383).
+    Python decodes both by the locale. With Latin-1 each byte of a key or a name would become a character of its own,
+    which silently makes a different key. Bytes that are not UTF-8 become surrogate escapes (PEP 383).
     """
     try:
         return os.fsencode(text).decode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:  # it is no text of the system's, but one that a program has made
+    except UnicodeEncodeError:  # not from the system, but created by a program
         return text
 
 
 def as_typed(text: str) -> str:
-    """The inverse of `typed`: a text from a file as the command line would hold it, for a name of this machine's."""
+    """The inverse of `from_locale`: convert a path in a configuration file to what the command line would contain."""
     return os.fsdecode(text.encode("utf-8", "surrogateescape"))
 
 
 def escape(text: str | bytes) -> str:
-    r"""`text` with everything that is not plainly visible written as an escape; the result is printable only.
+    r"""Escape everything in `text` that is not plainly visible; the result is printable.
 
-    Bytes are read as UTF-8. A byte that is none becomes `\xNN`, and so does its stand-in from `os.fsdecode` (a lone
-    surrogate U+DC80-DCFF), so a name looks the same in either form. Other characters become `\n`, `\r`, `\t`, `\xNN`
-    (ASCII only), `\uNNNN` or `\UNNNNNNNN`, a backslash `\\`. No two byte strings give the same result.
+    Bytes are decoded as UTF-8. An invalid byte becomes `\xNN`, and so does its surrogate escape of `os.fsdecode`
+    (U+DC80-DCFF), so a name looks the same in either form. Other characters become `\n`, `\r`, `\t`, `\xNN` (ASCII
+    only), `\uNNNN` or `\UNNNNNNNN`, a backslash `\\`. Different byte strings never give the same result.
     """
     if isinstance(text, bytes):
         text = text.decode("utf-8", "surrogateescape")
@@ -113,9 +112,9 @@ def escape(text: str | bytes) -> str:
 
 
 def path_text(path: Sequence[bytes] | bytes | str) -> str:
-    """A path as one `str`, as `os.fsdecode` makes it: names joined by slashes, `/` for `()`, the served directory.
+    """Return a path as a `str`, unescaped: names joined by slashes, `/` for `()`, the served directory.
 
-    Not escaped: for exceptions' `filename`, and to find the file again.
+    For the `filename` of an exception. Bytes that are not UTF-8 become surrogate escapes.
     """
     if isinstance(path, str):
         return path
@@ -129,14 +128,14 @@ def show_local(path: str | bytes | os.PathLike[str]) -> str:
 
 
 def show_path(path: Sequence[bytes] | bytes | str) -> str:
-    """A path for people: `path_text`, escaped."""
+    """Return `path_text`, escaped."""
     return escape(path_text(path))
 
 
 def shorten(text: str, limit: int) -> str:
-    """An escaped text cut to `limit` columns of a terminal (4 or more), with `...` in place of its middle.
+    """Shorten an escaped text to `limit` columns of a terminal (4 or more), with `...` in place of its middle.
 
-    An escape is kept or dropped as a whole, since half of one could be read as another text. East Asian wide
+    An escape is kept or dropped as a whole, since half of one could be read as different text. East Asian wide
     characters count as two columns. The end gets the larger share: that is where file names differ.
     """
     if limit <= len(_ELLIPSIS):
@@ -154,11 +153,11 @@ def shorten(text: str, limit: int) -> str:
 
 
 def parse_size(text: str) -> int | None:
-    """The bytes of a size as a user writes it, at either end: `500`, `20k` (20,000), `1.5M`, `20KiB` (20,480), `1GiB`.
+    """Parse a size, at both ends: `500`, `20k` (20,000), `1.5M`, `20KiB` (20,480), `1GiB`. Returns bytes.
 
-    A number, maybe with a fraction, then B, or K, M, G or T for powers of 1000, or Ki or KiB and so on for powers of
-    1024; capitals or not. KB and MB are none, since some programs mean the one by them and some the other. A fraction
-    of a byte is left out. None for what is none, or is less than a byte or 2**63 and more.
+    A number, possibly with a fraction, then B, or K, M, G or T for powers of 1000, or Ki or KiB and so on for powers
+    of 1024, in either case. KB and MB are invalid, since programs disagree about them. Fractions of a byte are dropped.
+    Returns None for invalid text, for less than a byte and for 2**63 and more.
     """
     found = _SIZE.fullmatch(text)
     if found is None:
@@ -174,12 +173,12 @@ def parse_seconds(text: str) -> float | None:
 
 
 def format_size(size: int) -> str:
-    """A number of bytes in decimal units with one decimal: `999 B`, `1.2 MB`."""
+    """Format a number of bytes with decimal units and one decimal: `999 B`, `1.2 MB`."""
     if size < _SIZE_STEP:
         return f"{size} B"
     value = float(size)
     for unit in _SIZE_UNITS:
-        # 999,950 would be printed as 1000.0 kB: what rounds up to the next unit belongs to the next unit.
+        # 999,950 would be printed as 1000.0 kB: what rounds up to the next unit gets the next unit.
         if round(value, 1) < _SIZE_STEP or unit == _SIZE_UNITS[-1]:
             break
         value /= _SIZE_STEP
@@ -187,19 +186,19 @@ def format_size(size: int) -> str:
 
 
 def count_files(number: int) -> str:
-    """`1 file`, `2 files`."""
+    """Format a number of files: `1 file`, `2 files`."""
     return f"{number} {'file' if number == 1 else 'files'}"
 
 
 def format_rate(bytes_per_second: float) -> str:
-    """A rate in decimal units: `1.2 MB/s`; `-` when it is not known (infinite, or not a number)."""
+    """Format a rate with decimal units: `1.2 MB/s`; `-` if it is unknown (infinite, or not a number)."""
     if not math.isfinite(bytes_per_second):
         return "-"
     return f"{format_size(round(bytes_per_second))}/s"
 
 
 def format_duration(seconds: float) -> str:
-    """A time in its two leading units: `0.4 s`, `12 s`, `3 min 05 s`, `2 h 07 min`, `3 d 04 h`; `-` if not known."""
+    """Format a time in its two leading units: `0.4 s`, `3 min 05 s`, `2 h 07 min`, `3 d 04 h`; `-` if unknown."""
     if not math.isfinite(seconds):
         return "-"
     if round(seconds, 1) < 10:  # noqa: PLR2004 (one decimal up to two digits)
@@ -223,11 +222,11 @@ def _escape_character(character: str) -> str:
 
 
 def _escape_code(character: str) -> str:
-    """A character by its number, or a byte if it stands for one."""
+    """Return the escape of a character, or of the byte that it stands for."""
     code = ord(character)
-    if code < 0x80:  # noqa: PLR2004 (one byte in UTF-8: the character and the byte are the same thing)
+    if code < 0x80:  # noqa: PLR2004 (one byte in UTF-8: character and byte are the same)
         return f"\\x{code:02x}"
-    if 0xDC80 <= code <= 0xDCFF:  # noqa: PLR2004 (what `surrogateescape` makes of a byte that is not UTF-8)
+    if 0xDC80 <= code <= 0xDCFF:  # noqa: PLR2004 (the surrogate escape of a byte that is not UTF-8)
         return f"\\x{code - 0xDC00:02x}"
     return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"  # noqa: PLR2004 (the Basic Multilingual Plane)
 
@@ -239,7 +238,7 @@ def _columns(sign: str) -> int:
 
 
 def _fitting(signs: list[str], room: int) -> list[str]:
-    """The first of `signs` that together take `room` columns at the most."""
+    """Return the first of `signs` that together take at most `room` columns."""
     for index, sign in enumerate(signs):
         room -= _columns(sign)
         if room < 0:

@@ -24,7 +24,7 @@ from secftp.errors import KeyFormatError, UsageError
 from secftp.keys import read_text
 from secftp.server.options import ServerLimits, ServerOptions
 from secftp.server.parser import SEE_HELP, file_options, make_parser
-from secftp.text import as_typed, escape
+from secftp.text import as_typed, escape, show_local
 
 if TYPE_CHECKING:
     import argparse
@@ -87,7 +87,7 @@ def _check_keys(values: dict[str, Any]) -> None:
 
 def read_config(path: str) -> list[str]:
     """Return what a configuration file says as arguments of a command line. Raises `UsageError`."""
-    subject = f"The configuration {escape(os.fsencode(path))}"
+    subject = f"The configuration {show_local(path)}"
     try:
         table = tomllib.loads(read_text(path, subject, private=False))
     except KeyFormatError as problem:
