@@ -5,7 +5,7 @@ none of its characters moves the cursor, starts a new line, hides or rearranges 
 allowlist: a character stays if Unicode calls it printable and it has a glyph; everything else, and the backslash that
 introduces an escape, is escaped. So different names never look the same, and controls that Unicode may add are covered.
 
-A stream that can't encode all of Unicode gets the same escapes for what it lacks (`fit_streams`, `fitting`).
+A stream that can't encode all of Unicode gets the same escapes for what it lacks (`fit_streams`, `escape_unencodable`).
 """
 
 from __future__ import annotations
@@ -64,23 +64,23 @@ def fit_streams() -> None:
             stream.reconfigure(errors=ESCAPING)
 
 
-def fitting(text: str, encoding: str | None) -> str:
+def escape_unencodable(text: str, encoding: str | None) -> str:
     """Escape the characters of `text` that an encoding lacks."""
     encoding = encoding or "utf-8"
     return text.encode(encoding, ESCAPING).decode(encoding)
 
 
-def _escape_what_lacks(problem: UnicodeError) -> tuple[str, int]:
+def _escape_unencodable(problem: UnicodeError) -> tuple[str, int]:
     r"""Error handler of `codecs`. Python's "backslashreplace" writes U+00E9 as `\xe9`, which means a byte here."""
     if not isinstance(problem, UnicodeEncodeError):
         raise problem
     return "".join(map(_escape_code, problem.object[problem.start : problem.end])), problem.end
 
 
-codecs.register_error(ESCAPING, _escape_what_lacks)
+codecs.register_error(ESCAPING, _escape_unencodable)
 
 
-def typed(text: str) -> str:
+def from_locale(text: str) -> str:
     """Decode text of the command line or the environment as UTF-8, whatever the encoding of the locale.
 
     Python decodes both by the locale. With Latin-1 each byte of a key or a name would become a character of its own,
@@ -92,7 +92,7 @@ def typed(text: str) -> str:
         return text
 
 
-def as_typed(text: str) -> str:
+def to_locale(text: str) -> str:
     """The inverse of `from_locale`: convert a path in a configuration file to what the command line would contain."""
     return os.fsdecode(text.encode("utf-8", "surrogateescape"))
 
@@ -124,7 +124,7 @@ def path_text(path: Sequence[bytes] | bytes | str) -> str:
 
 def show_local(path: str | bytes | os.PathLike[str]) -> str:
     """Return a path of this machine escaped, as the command line, a configuration or the file system holds it."""
-    return escape(typed(os.fsdecode(path)))
+    return escape(from_locale(os.fsdecode(path)))
 
 
 def show_path(path: Sequence[bytes] | bytes | str) -> str:

@@ -18,14 +18,14 @@ from secftp.errors import UsageError
 from secftp.server.config import parse as parse_server
 from secftp.text import (
     escape,
-    fitting,
+    escape_unencodable,
     format_duration,
     format_rate,
     format_size,
+    from_locale,
     parse_seconds,
     parse_size,
     shorten,
-    typed,
 )
 
 DANGEROUS = {
@@ -241,7 +241,7 @@ def test_format_duration(seconds, shown):
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8", "shift_jis"])
 def test_an_encoding_that_lacks_characters_keeps_names_apart(encoding):
     names = [b"\xe9", "\u00e9".encode(), rb"\xe9", rb"\u00e9", "\u65e5".encode(), "\U0001f600".encode(), b"\xff", b"e"]
-    shown = [fitting(escape(name), encoding) for name in names]
+    shown = [escape_unencodable(escape(name), encoding) for name in names]
     assert len(set(shown)) == len(names)
     assert all(text.encode(encoding).decode(encoding) == text for text in shown)
     if encoding == "ascii":
@@ -252,8 +252,8 @@ def test_what_was_typed_is_utf_8_in_any_locale(monkeypatch):
     raw = "k\u00e9y".encode() + b"\xff"
     for encoding in ("utf-8", "latin-1", "ascii"):
         monkeypatch.setattr(os, "fsencode", lambda text, name=encoding: text.encode(name, "surrogateescape"))
-        assert typed(raw.decode(encoding, "surrogateescape")) == "k\u00e9y\udcff"
-    assert typed("k\u00e9y\u65e5") == "k\u00e9y\u65e5"  # of a program, not of the system
+        assert from_locale(raw.decode(encoding, "surrogateescape")) == "k\u00e9y\udcff"
+    assert from_locale("k\u00e9y\u65e5") == "k\u00e9y\u65e5"  # of a program, not of the system
 
 
 # --- sizes as users write them ----------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from secftp.client.copy_options import flag
 from secftp.copy import RemoteLocation
 from secftp.errors import ConnectionLost, ServerUnreachable, TransferTimeout
 from secftp.session.retry import Retries
-from secftp.text import fitting
+from secftp.text import escape_unencodable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -102,7 +102,7 @@ def resume_command(arguments: Sequence[str], wanted: Sequence[str]) -> str:
 def quoted(word: str) -> str:
     """Return the word quoted for a shell, with printable characters only."""
     encoding = getattr(sys.stderr, "encoding", None) or "utf-8"
-    if word.isprintable() and "\\" not in word and fitting(word, encoding) == word:
+    if word.isprintable() and "\\" not in word and escape_unencodable(word, encoding) == word:
         from shlex import quote
 
         return quote(word)

@@ -13,7 +13,7 @@ import os
 from typing import TYPE_CHECKING, Final
 
 from secftp.errors import KeyFormatError, UsageError
-from secftp.text import ESCAPING, escape, typed
+from secftp.text import ESCAPING, escape, from_locale
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,7 +39,7 @@ def choose_key(options: ConnectionOptions, *, none_is_anonymous: bool = False) -
         return _from_file(options.key_file)
     text = options.key if options.key is not None else variable
     if text is not None and not options.anonymous:
-        return _from_text(typed(text))
+        return _from_text(from_locale(text))
     if options.cipher != "none" and not options.anonymous:
         return lambda: ask(f"Key for {escape(options.endpoint.host)}:{options.endpoint.port}: ")
     if not none_is_anonymous and not options.anonymous:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
 from secftp.client.terminal import print_output
 from secftp.command_line import StrictParser, add_option, shown_options
 from secftp.errors import UsageError
-from secftp.text import parse_seconds, typed
+from secftp.text import from_locale, parse_seconds
 from secftp.url import is_url, parse_url
 
 if TYPE_CHECKING:
@@ -169,7 +169,7 @@ def take_connection(values: dict[str, Any], texts: Sequence[str]) -> tuple[Conne
 
     Raises `UsageError` also for URLs of different servers, `NameRefused` as `parse_url` does.
     """
-    urls = tuple(parse_url(typed(text)) for text in texts)
+    urls = tuple(parse_url(from_locale(text)) for text in texts)
     if len({url.endpoint for url in urls}) > 1:
         raise UsageError("The URLs do not all name the same server and key.", hint="Use one command for each.")
     cipher, key_file, anonymous = values.pop("cipher"), values.pop("key_file"), values.pop("anonymous")
@@ -193,7 +193,7 @@ def named(endpoint: Endpoint, name: str | None) -> Endpoint:
     """Return the endpoint with the key name of --name. Raises `UsageError` if it already has a different one."""
     if name is None:
         return endpoint
-    name = typed(name)
+    name = from_locale(name)
     if endpoint.name and endpoint.name != name:
         raise UsageError("Two different key names were given.", hint="Use either --name or NAME@ before the host.")
     return endpoint._replace(name=name)

@@ -22,7 +22,7 @@ from secftp.client.options import (
     seconds,
 )
 from secftp.errors import UsageError
-from secftp.text import typed
+from secftp.text import from_locale
 from secftp.url import parse_endpoint
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def make_parser(
 
 def take_options(values: dict[str, Any]) -> PositionalOptions:
     """Return the options; raises `UsageError`."""
-    endpoint = named(parse_endpoint(typed(values["endpoint"])), values["name"])
+    endpoint = named(parse_endpoint(from_locale(values["endpoint"])), values["name"])
     timeout = seconds(values["timeout"])
     # An invalid cipher is not repeated: it is the key if the cipher was forgotten.
     cipher = one_of(CIPHERS, values["cipher"], "The cipher", f"The order is {_POSITIONALS}.")

@@ -12,7 +12,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Final, Protocol, Self
 
-from secftp.text import count_files, escape, fitting, format_duration, format_rate, format_size, shorten
+from secftp.text import count_files, escape, escape_unencodable, format_duration, format_rate, format_size, shorten
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -197,7 +197,7 @@ def render_file(counts: CopyCounts, columns: int) -> str:
     if room - len(text) < _SHORTEST_NAME:
         text = ""
     # As the terminal will show it: with characters that its encoding lacks escaped, which makes the name longer.
-    name = fitting(escape(counts.name), getattr(sys.stderr, "encoding", None))
+    name = escape_unencodable(escape(counts.name), getattr(sys.stderr, "encoding", None))
     return shorten(name, room - len(text)) + text if room >= _SHORTEST_NAME else ""
 
 

@@ -24,7 +24,7 @@ from secftp.keys.files import read_key_file, read_text
 from secftp.keys.key import Key
 from secftp.messages import Right
 from secftp.record import NAME_BYTES
-from secftp.text import as_typed, escape, show_local
+from secftp.text import escape, show_local, to_locale
 
 if TYPE_CHECKING:
     from secftp.keys.files import StrPath
@@ -108,7 +108,7 @@ def _key(entry: _TomlEntry, fields: dict[str, object]) -> tuple[Key, str | None]
         if isinstance(text, str):
             return Key.from_text(text), None
         if isinstance(file, str) and "\0" not in file:
-            file = os.path.join(os.path.dirname(os.path.abspath(entry.path)), as_typed(file))
+            file = os.path.join(os.path.dirname(os.path.abspath(entry.path)), to_locale(file))
             return read_key_file(file), file
     except KeyFormatError as failure:
         problem = failure

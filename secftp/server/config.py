@@ -24,7 +24,7 @@ from secftp.errors import KeyFormatError, UsageError
 from secftp.keys import read_text
 from secftp.server.options import ServerLimits, ServerOptions
 from secftp.server.parser import SEE_HELP, file_options, make_parser
-from secftp.text import as_typed, escape, show_local
+from secftp.text import escape, show_local, to_locale
 
 if TYPE_CHECKING:
     import argparse
@@ -154,4 +154,4 @@ def _text(subject: str, name: str, value: object) -> str:
         raise UsageError(f"{subject}: {name} must be a string or a number.")
     if "\0" in str(value):
         raise UsageError(f"{subject}: {name} contains a NUL character.")
-    return as_typed(str(value))
+    return to_locale(str(value))

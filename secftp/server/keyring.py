@@ -24,7 +24,7 @@ from secftp.messages import Right
 from secftp.record import Suite
 from secftp.server.access import Access, NamedKey, Rights
 from secftp.server.path_checks import CodePaths, check_descriptor, check_operator_files
-from secftp.text import escape, show_local, show_path, typed
+from secftp.text import escape, from_locale, show_local, show_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -191,14 +191,14 @@ class Keyring:
         options = self._options
         if options.key is not None:
             self._source = "it was given on the command line"
-            return Key.from_text(typed(options.key))
+            return Key.from_text(from_locale(options.key))
         if options.key_fd is not None:
             self._source = f"it came from descriptor {options.key_fd}"
             check_descriptor(options.key_fd, options.root)
             return read_key_descriptor(options.key_fd)
         if options.key_file is None and self._environment is not None:
             self._source = f"it came from {VARIABLE}"
-            return Key.from_text(typed(self._environment))
+            return Key.from_text(from_locale(self._environment))
         return None
 
     def _make_own(self) -> Key:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 from secftp.errors import UsageError
 from secftp.server.path_checks import check_file
-from secftp.text import fitting, show_local
+from secftp.text import escape_unencodable, show_local
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,7 +52,7 @@ class NonBlockingWriter:
             return
         try:
             # A name that the locale can't encode must not keep its line out of the log.
-            text = fitting(text, stream.encoding)
+            text = escape_unencodable(text, stream.encoding)
             poller = self._poller(stream)
             if poller is None:
                 self._put(stream, text)
