@@ -13,7 +13,7 @@ from tests.serving import DEADLINE, KEY
 
 
 class Served:
-    """A server that runs, a client of it, the folder that is served, and the server's lines."""
+    """A server that runs, a client of it, the directory that is served, and the server's lines."""
 
     def __init__(self, root, server, remote, lines):
         self.root = root
@@ -34,14 +34,14 @@ class Served:
 
 @contextlib.contextmanager
 def serving_programs(root, *, timeout=DEADLINE, **options):
-    """A `Served` of a folder; `options` go to `secftp.Server`."""
+    """A `Served` of a directory; `options` go to `secftp.Server`."""
     lines = []
     with secftp.Server(root, key=KEY, log=lines.append, **options) as server:
         try:
             with secftp.connect(server.url, key=KEY, cipher="aes128", timeout=timeout) as remote:
                 yield Served(root, server, remote, lines)
         finally:
-            server.stop(hurry=True)
+            server.stop(abort=True)
 
 
 @pytest.fixture

@@ -67,7 +67,7 @@ def test_what_is_no_path_is_a_type_error(given):
         arguments.directory_path(given)
 
 
-def test_names_begin_in_the_folder_of_the_url_unless_they_begin_with_a_slash():
+def test_names_begin_in_the_directory_of_the_url_unless_they_begin_with_a_slash():
     base = (b"base", b"of all")
     assert arguments.directory_path("a", base) == (*base, b"a")
     assert arguments.directory_path("", base) == base
@@ -80,7 +80,7 @@ def test_names_begin_in_the_folder_of_the_url_unless_they_begin_with_a_slash():
     ("given", "folder"),
     [("a", False), ("a/", True), ("", True), (".", True), ("a/.", True), (b"a/", True), ("a.", False)],
 )
-def test_what_means_a_folder_by_its_letters(given, folder):
+def test_what_names_a_directory_by_its_spelling(given, folder):
     assert arguments.is_directory_name(given) is folder
 
 

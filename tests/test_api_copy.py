@@ -1,4 +1,4 @@
-"""Files and folders copied by programs: options, callbacks, what failed, what is done when the connection is lost."""
+"""`Client.put` and `get`: options, callbacks, failures, and retries after a lost connection."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ BIG = bytes(range(256)) * (8 << 10)
 
 @pytest.fixture
 def here(tmp_path):
-    """A folder of this machine with a small tree in it."""
+    """A directory of this machine with a small tree in it."""
     folder = tmp_path / "here"
     (folder / "data" / "sub" / "empty").mkdir(parents=True)
     (folder / "data" / "a").write_bytes(b"a" * 100)
@@ -55,7 +55,7 @@ def test_every_kind_of_path(remote, root, here, kind):
     assert (here / "back").read_bytes() == (root / "copy").read_bytes() == b"a" * 100
 
 
-def test_several_sources_go_into_a_folder(remote, root, here):
+def test_several_sources_go_into_a_directory(remote, root, here):
     remote.put([here / "data" / "a", os.fsencode(here / "data" / "sub")], "into/")
     assert listing(root) == ["into", "into/a", "into/sub", "into/sub/b", "into/sub/empty"]
     assert remote.get(iter(["into/a", b"into/sub"]), here).files == 2
@@ -72,7 +72,7 @@ def test_a_copy_of_one_file_tells_its_checksum(remote, here):
     assert summary.digest.hex() == remote.checksum("a", "md5")
 
 
-def test_names_begin_in_the_folder_of_the_url(served, root, here):
+def test_names_begin_in_the_directory_of_the_url(served, root, here):
     (root / "below").mkdir()
     with secftp.connect(served.server.url + "below", KEY) as below:
         below.put(here / "data" / "a")

@@ -1,4 +1,4 @@
-"""The examples in the docstrings do what they say: each runs against a server, in a folder of its own."""
+"""The examples in the docstrings: each runs against a server, in a directory of its own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`secftp://` in fsspec: by URL, by listing, by parts, in transactions; for whoever knows nothing of secftp."""
+"""`secftp://` in fsspec: URLs, listings, ranges and transactions, used through fsspec alone."""
 
 from __future__ import annotations
 

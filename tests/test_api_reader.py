@@ -1,4 +1,4 @@
-"""Reading through a file object: any part at any time, always of one version, and nothing held while nobody reads."""
+"""`RemoteReader`: any part at any time, always of one version, and nothing held between reads."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ def test_it_serves_until_the_block_ends_and_can_be_started_again(root):
 
 
 @pytest.mark.parametrize("kind", [str, Path, os.fsencode])
-def test_the_folder_may_be_any_kind_of_path(root, kind):
+def test_the_directory_may_be_any_kind_of_path(root, kind):
     with secftp.Server(kind(root), KEY) as server, secftp.connect(server.url, key=KEY) as remote:
         assert remote.listdir() == ["file"]
 
@@ -213,7 +213,7 @@ def test_stopping_breaks_off_what_is_under_way_and_leaves_no_half_file(root):
     file.write(bytes(2 << 20))
     file.flush()
     until(lambda: len(os.listdir(root)) == 2, "the server writes")
-    server.stop(hurry=True)
+    server.stop(abort=True)
     with pytest.raises((ConnectionError, InterruptedError)):
         file.close()
     remote.close()
@@ -239,7 +239,7 @@ def test_a_forked_process_does_not_stop_the_server_of_its_parent(root):
             child = os.fork()
         if not child:
             try:
-                server.stop(hurry=True)
+                server.stop(abort=True)
                 os._exit(7)
             finally:
                 os._exit(1)
@@ -248,7 +248,7 @@ def test_a_forked_process_does_not_stop_the_server_of_its_parent(root):
             assert remote.exists("file")
 
 
-def test_a_key_file_may_stand_in_the_home_folder(tmp_path, monkeypatch):
+def test_a_key_file_may_stand_in_the_home_directory(tmp_path, monkeypatch):
     from secftp.keys import write_key_file
 
     (tmp_path / "served").mkdir()

@@ -22,7 +22,7 @@ AWKWARD = [b"\xff\xfe", b"new\nline", b"\x1b[2J", b" ", "ü".encode(), b"x" * 25
 
 @pytest.fixture
 def tree(root):
-    """A small tree: a file, a folder with a file and an empty folder, a link and a FIFO."""
+    """A small tree: a file, a directory with a file and an empty directory, a link and a FIFO."""
     (root / "file").write_bytes(b"1234")
     (root / "folder" / "empty").mkdir(parents=True)
     (root / "folder" / "below").write_bytes(b"12")
@@ -34,7 +34,7 @@ def tree(root):
 # --- looking ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_file_is_looked_at(remote, tree):
+def test_the_status_of_a_file(remote, tree):
     os.utime(tree / "file", ns=(0, 1_234_567_890_123_456_789))
     os.chmod(tree / "file", 0o640)
     found = remote.stat("file")
@@ -49,7 +49,7 @@ def test_a_file_is_looked_at(remote, tree):
     assert found.modified == dt.datetime(2009, 2, 13, 23, 31, 30, 123456, tzinfo=dt.UTC)
 
 
-def test_a_folder_is_looked_at(remote, tree):
+def test_the_status_of_a_directory(remote, tree):
     for name in ("folder", "folder/", "", "/", ".", Path("folder")):
         found = remote.stat(name)
         assert found.is_dir()
@@ -58,7 +58,7 @@ def test_a_folder_is_looked_at(remote, tree):
 
 
 def test_what_is_there(remote, tree):
-    """Name, whether it exists, is a file, is a folder."""
+    """Name, whether it exists, is a file, is a directory."""
     for name, *answers in [
         ("file", True, True, False),
         ("folder", True, False, True),
@@ -98,7 +98,7 @@ def test_checksums_of_what_has_none(remote, tree):
 # --- listing ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_folder_is_listed(remote, tree):
+def test_a_directory_is_listed(remote, tree):
     with remote.scandir() as entries:
         found = {entry.name: entry for entry in entries}
     assert set(found) == {"file", "folder"}
@@ -179,7 +179,7 @@ def few_ahead(monkeypatch):
 
 
 @pytest.mark.parametrize("count", [0, 1, 99, 100, 101, 1000])
-def test_a_large_folder_is_listed_in_parts(remote, root, few_ahead, count):
+def test_a_large_directory_is_listed_in_parts(remote, root, few_ahead, count):
     for number in range(count):
         (root / f"{number:04}").touch()
     names = []
@@ -189,7 +189,7 @@ def test_a_large_folder_is_listed_in_parts(remote, root, few_ahead, count):
     assert sorted(names) == [f"{number:04}" for number in range(count)]
 
 
-def test_a_large_folder_that_is_not_listed_to_its_end_holds_nothing(served, root, few_ahead):
+def test_a_large_directory_that_is_not_listed_to_its_end_holds_nothing(served, root, few_ahead):
     for number in range(1000):
         (root / f"{number:04}").touch()
     for leave in ("close", "block", "forget"):
@@ -234,7 +234,7 @@ def test_twenty_five_thousand_entries(remote, root):
 # --- changing ---------------------------------------------------------------------------------------------------------
 
 
-def test_folders_are_made_as_pathlib_makes_them(remote, tree):
+def test_directories_are_made_as_pathlib_makes_them(remote, tree):
     remote.mkdir("new")
     remote.mkdir("folder/new", mode=0o700)
     assert (tree / "folder" / "new").stat().st_mode & 0o777 == 0o700
@@ -269,7 +269,7 @@ def test_names_are_changed(remote, tree):
         remote.rename("elsewhere/below", "missing/x")
 
 
-def test_files_and_folders_are_removed(remote, tree):
+def test_files_and_directories_are_removed(remote, tree):
     for name, call, kind in [
         ("folder", remote.remove, IsADirectoryError),
         ("folder", remote.rmdir, OSError),
@@ -333,7 +333,7 @@ def test_permissions_and_times_are_set(remote, tree):
         remote.chmod("missing", 0o600)
 
 
-def test_names_begin_in_the_folder_of_the_url(served, tree):
+def test_names_begin_in_the_directory_of_the_url(served, tree):
     with secftp.connect(served.server.url + "folder", key=served.server.key) as below:
         assert sorted(below.listdir()) == ["below", "empty"]
         assert below.url == served.server.url + "folder/"

@@ -1,4 +1,4 @@
-"""Writing through a file object: streamed, whole or not at all, and never there because somebody was careless."""
+"""`RemoteWriter`: streamed, whole or not at all, and never there by a mistake of the program."""
 
 from __future__ import annotations
 
@@ -385,7 +385,7 @@ def test_a_read_only_server_says_so(tmp_path):
 def test_a_lost_connection_is_raised_and_nothing_is_there(served, before):
     file = served.remote.open("file", "wb")
     file.write(BIG)
-    served.server.stop(hurry=True)
+    served.server.stop(abort=True)
     with pytest.raises((ConnectionError, InterruptedError)) as raised:
         write_on(file)
     assert isinstance(raised.value, secftp.SecftpError)

@@ -153,10 +153,10 @@ class Server:
                 self._port, self._running = port, (engine, thread)
         return self
 
-    def stop(self, *, hurry: bool = False) -> None:
+    def stop(self, *, abort: bool = False) -> None:
         """Stop the server: accept no more clients, wait five seconds for transfers to end, and close the sessions.
 
-        `hurry`: abort transfers at once; none of them leaves an incomplete file. Idempotent.
+        `abort`: abort transfers at once; none of them leaves an incomplete file. Idempotent.
         """
         with self._lock:
             running, self._running = self._running, None
@@ -164,7 +164,7 @@ class Server:
             return  # a forked process has a copy of this object and no server
         engine, thread = running
         engine.stop()
-        if hurry:
+        if abort:
             engine.stop()
         thread.join()
 
@@ -174,7 +174,7 @@ class Server:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.stop(hurry=kind is not None)
+        self.stop(abort=kind is not None)
 
     def __repr__(self) -> str:
         state = "running" if self._running is not None else "stopped"
