@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from secftp.channel import IDLE_SECONDS, KEEPALIVE_SECONDS, Channel, Keepalive, Stream, channel, keepalive
+from secftp.channel import IDLE_SECONDS, KEEPALIVE_SECONDS, Channel, Keepalive, Stream, channel, incoming, keepalive
 from secftp.channel.bandwidth import Bandwidth, MeteredStream
 from secftp.errors import ConnectionLost, CoreError, ProtocolError, TransferTimeout
 from secftp.messages import (
@@ -649,8 +649,8 @@ def test_cancels_that_wait_are_read_once_however_often_it_is_asked(ends, monkeyp
     peer.say(*reads)
     peer.say(*cancels)
     until(lambda: server.cancelled(500), "the last is there")
-    decoded, decode = [], channel.decode
-    monkeypatch.setattr(channel, "decode", lambda *frame: decoded.append(1) or decode(*frame))
+    decoded, decode = [], incoming.decode
+    monkeypatch.setattr(incoming, "decode", lambda *frame: decoded.append(1) or decode(*frame))
     for _ in range(100):
         assert server.cancelled(1)
         assert not server.cancelled(501)
