@@ -33,7 +33,7 @@ def way(request, server):
 
 
 LOST = {
-    "mkdir": ("mkdir", ("new",), "Folder made", ["a", "empty", "new", "tree", "tree/b", "tree/ro", "tree/ro/c"]),
+    "mkdir": ("mkdir", ("new",), "Directory made", ["a", "empty", "new", "tree", "tree/b", "tree/ro", "tree/ro/c"]),
     "remove": ("remove", ("a",), "Removed", ["empty", "tree", "tree/b", "tree/ro", "tree/ro/c"]),
     "rmdir": ("rmdir", ("empty",), "Removed", ["a", "tree", "tree/b", "tree/ro", "tree/ro/c"]),
     "rename": ("rename", ("a", "z"), "Renamed", ["empty", "tree", "tree/b", "tree/ro", "tree/ro/c", "z"]),

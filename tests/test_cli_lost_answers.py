@@ -22,8 +22,13 @@ LOST = {
     "mv": (["mv", "/a", "/z"], "rename", "Renamed", ["empty", "tree", "tree/b", "z"]),
     "mv into": (["mv", "/a", "/empty"], "rename", "Renamed", ["empty", "empty/a", "tree", "tree/b"]),
     "mv of a directory": (["mv", "/tree/", "/t"], "rename", "Renamed", ["a", "empty", "t", "t/b"]),
-    "mkdir": (["mkdir", "/new"], "make folder", "Folder made", ["a", "empty", "new", "tree", "tree/b"]),
-    "mkdir -p": (["mkdir", "-p", "/tree/c"], "make folder", "Folder made", ["a", "empty", "tree", "tree/b", "tree/c"]),
+    "mkdir": (["mkdir", "/new"], "make directory", "Directory made", ["a", "empty", "new", "tree", "tree/b"]),
+    "mkdir -p": (
+        ["mkdir", "-p", "/tree/c"],
+        "make directory",
+        "Directory made",
+        ["a", "empty", "tree", "tree/b", "tree/c"],
+    ),
 }
 
 

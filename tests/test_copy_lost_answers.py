@@ -142,7 +142,7 @@ def test_a_directory_that_was_made_is_ours_after_a_lost_answer(tmp_path, top):
     told = Losing(len(FILES))
     with serving(root) as server:
         copy = Upload([top], ROOT, CopyOptions(overwrite=False), told)
-        summary = put_twice(server, copy, told, lambda: "make folder: src/ro" in server.log.text)
+        summary = put_twice(server, copy, told, lambda: "make directory: src/ro" in server.log.text)
     assert (summary.files, summary.skipped, summary.failed) == (len(FILES), 0, 0)
     status = os.stat(root / "src" / "ro")
     assert stat.S_IMODE(status.st_mode) == 0o555

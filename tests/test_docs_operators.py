@@ -46,7 +46,7 @@ def test_every_option_of_a_limit_is_there_with_its_default():
 
 @pytest.mark.parametrize("name", sorted(NAMES))
 def test_the_line_in_the_guide_is_the_line_in_the_log(name):
-    found = re.findall(rf'(?:\b(?:limit|_tell)\(|: \()\s*"{name}",\s*(f?)"([^"]*)"', SOURCES)
+    found = re.findall(rf'(?:\b(?:limit|_tell)\(|SlotLimit\.\w+: \()\s*"{name}",\s*(f?)"([^"]*)"', SOURCES)
     assert found, "no such line"
     for formatted, text in found:
         pattern = re.escape(text)

@@ -134,7 +134,7 @@ def test_one_file_and_changes(place):
     place("rm", f"//2{NEW}", f"//3{NEW}", code=1)  # the second is a directory
     place("rm", "-r", f"//3{NEW}")
     place("keygen", "--file", "k" + NEW)
-    place.server.log.wait_for(r"requested to make folder: 3n(\\u00fc|\xfc|\\xfc)\\u65e5")
+    place.server.log.wait_for(r"requested to make directory: 3n(\\u00fc|\xfc|\\xfc)\\u65e5")
 
 
 ERRORS = [

@@ -86,9 +86,10 @@ def test_limits_and_results_are_the_ones_in_the_source():
     """The lists above, which the rules are held to, are the product's."""
     server = Path(sys.modules["secftp.server.metrics"].__file__).parent
     sources = "".join(path.read_text() for path in server.rglob("*.py"))
-    limits = set(re.findall(r'(?:\blimit|_tell|tell)\(\s*"(\w+)",', sources))
+    limits = set(re.findall(r'(?:\b(?:limit|_tell)\(|SlotLimit\.\w+: \()\s*"(\w+)",', sources))
     assert limits == LIMITS
-    left = set(re.findall(r'_leave\(\w+, "(\w+)"', sources)) | set(re.findall(r'handshake\("(\w+)"\)', sources))
+    left = set(re.findall(r'_drop\(\w+, "(\w+)"', sources)) | set(re.findall(r'handshake\("(\w+)"\)', sources))
+    assert len(left) > 5
     assert left | {"wrong_key"} <= RESULTS
 
 

@@ -43,7 +43,7 @@ def test_changes_do_what_they_say(tmp_path):
     assert (tmp_path / "a" / "b" / "moved").read_bytes() == b"newer"
     assert tmp_path.stat().st_mtime_ns == 42
     for line in (
-        "Client requested to make folder: a/b ",
+        "Client requested to make directory: a/b ",
         "Client requested to rename: file to: a/b/moved ",
         "Client requested to set attributes: / ",
         "Client requested to remove: c ",

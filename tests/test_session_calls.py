@@ -298,7 +298,7 @@ def test_a_file_that_is_not_wanted_any_more_is_cancelled_and_the_session_goes_on
             client.read((b"huge",), _Full())
         assert client.pipeline.unanswered == 0
         assert get(client, b"name") == b"contents"
-    assert "Broken off: the transfer was cancelled" in server.log.text
+    assert "Aborted: the transfer was cancelled" in server.log.text
 
 
 def test_a_server_that_gives_up_a_file_says_why():

@@ -17,7 +17,7 @@ from secftp.messages import ErrorCode, Files, ReadMany, Results, SmallFile, Writ
 from secftp.messages.limits import MAX_BULK, MAX_CONTROL, MAX_SMALL
 from secftp.server.log import FileLine
 from secftp.server.log_format import Operation
-from secftp.server.requests.context import begin_digester, code_of, error_for, name_of, told
+from secftp.server.requests.context import begin_digester, code_of, error_fields, error_for, name_of
 from secftp.server.requests.serve import handles
 from secftp.storage import WriteOptions
 
@@ -27,18 +27,18 @@ if TYPE_CHECKING:
     from secftp.storage import Path
     from secftp.storage.attributes import Kept
 
-_ROOM_BYTES: Final = MAX_BULK - 64  # for the files of one FILES; the rest is around them
+_ROOM_BYTES: Final = MAX_BULK - 64  # for the files of one FILES; the rest is its envelope
 _FILE_BYTES: Final = 64  # of a file around its bytes, at most
 _CHECK_FILES: Final = 64
 _ENVELOPE_BYTES: Final = 64  # of RESULTS around its codes and reasons, at most
 
-_Fate: TypeAlias = "tuple[ErrorCode | None, Reason | None]"
+_Result: TypeAlias = "tuple[ErrorCode | None, Reason | None]"
 _Read: TypeAlias = "tuple[SmallFile, Reason | None]"
-_DONE: Final[_Fate] = (None, None)
+_DONE: Final[_Result] = (None, None)
 
 
 class _Record:
-    """What was done, file by file, told of at once when it is over."""
+    """Collects the operations of a batch, and logs them together at its end."""
 
     __slots__ = ("_asked", "_done", "_name", "_operations", "_since")
 
@@ -51,11 +51,11 @@ class _Record:
 
     @property
     def count(self) -> int:
-        """How many files are over."""
+        """The number of finished files."""
         return len(self._operations)
 
     def add(self, path: Path, code: ErrorCode | None, size: int, digest: bytes) -> None:
-        """One file is over."""
+        """Add a finished file."""
         now = time.perf_counter()
         if code is None:
             self._operations.append(Operation(self._name, path, "ok", now - self._since, size, digest, moved=True))
@@ -63,12 +63,12 @@ class _Record:
             self._operations.append(Operation(self._name, path, code, now - self._since))
         self._since = now
 
-    def tell(self, context: RequestContext) -> None:
-        """All of it, to whoever watches."""
-        context.log.lines([text for done in self._operations for text in self._told(done)])
+    def write_log(self, context: RequestContext) -> None:
+        """Write all lines and operations to the log."""
+        context.log.lines([text for done in self._operations for text in self._lines(done)])
         context.log.operations(self._operations)
 
-    def _told(self, done: Operation) -> tuple[str, str]:
+    def _lines(self, done: Operation) -> tuple[str, str]:
         name = name_of(done.path)
         asked = f"{self._asked}{name}"
         if done.digest is not None:
@@ -78,17 +78,17 @@ class _Record:
 
 @handles(WriteMany)
 def write_many(context: RequestContext, request: WriteMany) -> None:
-    """RESULTS; ERROR only if none of the files may be written at all."""
+    """Answer WRITEMANY with RESULTS; with ERROR only if no file may be written at all."""
     record = _Record("write", "Client requested to write filename: ", "File confirmed, checksum: ")
     try:
-        fates, kept = _write_all(context, request, record)
+        results, kept = _write_all(context, request, record)
     except FileError as problem:
         code = code_of(problem)
         context.channel.send(error_for(request.id, problem))
         for file in request.files:
             record.add(file.path, code, 0, b"")
     else:
-        codes, reasons = tuple(code for code, _ in fates), _fitting(fates)
+        codes, reasons = tuple(code for code, _ in results), _fitting(results)
         times_changed, modes_changed = (sum(not one[which] for one in kept) for which in (0, 1))
         context.channel.send(
             Results(
@@ -100,20 +100,20 @@ def write_many(context: RequestContext, request: WriteMany) -> None:
             )
         )
     finally:
-        record.tell(context)
+        record.write_log(context)
 
 
-def _write_all(context: RequestContext, request: WriteMany, record: _Record) -> tuple[list[_Fate], list[Kept]]:
-    """How each file fared, and what those that were written have kept; raises before the first of them alone."""
+def _write_all(context: RequestContext, request: WriteMany, record: _Record) -> tuple[list[_Result], list[Kept]]:
+    """Write the files; return their results, and the attributes of the written ones. Raises only before the first."""
     context.require("write")
     context.check()
     digest_of = begin_digester(request.algorithm)
     overwrite = request.overwrite and context.rights.overwrite
-    fates: list[_Fate] = []
+    results: list[_Result] = []
     kept: list[Kept] = []
     with context.store.small_files() as small:
         for file in request.files:
-            data, fate = file.data, _DONE
+            data, result = file.data, _DONE
             try:
                 context.check()
                 if not hmac.compare_digest(digest_of(data), file.digest):
@@ -121,22 +121,22 @@ def _write_all(context: RequestContext, request: WriteMany, record: _Record) -> 
                 options = WriteOptions(overwrite, file.mode, file.mtime_ns)
                 kept.append(small.write(file.path, memoryview(data), options))
                 context.note_created(file.path)
-                if not overwrite:  # else it may simply be sent again
+                if not overwrite:  # else the client may send it again
                     context.confirmed.note(request.token, file.path, request.algorithm, file.digest)
             except FileError as problem:
-                context.blame_right(problem, wanted=request.overwrite)
-                fate = told(problem)
-            fates.append(fate)
-            record.add(file.path, fate[0], len(data), file.digest)
-    return fates, kept
+                context.explain_existing(problem, wanted=request.overwrite)
+                result = error_fields(problem)
+            results.append(result)
+            record.add(file.path, result[0], len(data), file.digest)
+    return results, kept
 
 
-def _fitting(fates: list[_Fate]) -> tuple[Reason | None, ...]:
-    """The reasons, up to the last that there is, as far as the message has room for them."""
-    room = MAX_CONTROL - _ENVELOPE_BYTES - sum(len(code or "") + 2 for code, _ in fates)
+def _fitting(results: list[_Result]) -> tuple[Reason | None, ...]:
+    """Return the reasons up to the last one that is set, as far as they fit into the message."""
+    room = MAX_CONTROL - _ENVELOPE_BYTES - sum(len(code or "") + 2 for code, _ in results)
     reasons: list[Reason | None] = []
     last = 0
-    for number, (_, reason) in enumerate(fates, 1):
+    for number, (_, reason) in enumerate(results, 1):
         reasons.append(reason)
         room -= len(reason or "") + 2
         if room < 0:
@@ -148,7 +148,7 @@ def _fitting(fates: list[_Fate]) -> tuple[Reason | None, ...]:
 
 @handles(ReadMany)
 def read_many(context: RequestContext, request: ReadMany) -> None:
-    """FILES, as many as it takes; ERROR in place of those that are not sent any more."""
+    """Answer READMANY with one or more FILES; with ERROR in place of files that are not sent any more."""
     record = _Record("read", "Client requesting filename: ", "File sent, checksum: ")
     files: list[_Read] = []
     try:
@@ -160,11 +160,11 @@ def read_many(context: RequestContext, request: ReadMany) -> None:
         for path in request.paths[record.count :]:
             record.add(path, code, 0, b"")
     finally:
-        record.tell(context)
+        record.write_log(context)
 
 
 def _read_all(context: RequestContext, request: ReadMany, record: _Record, files: list[_Read]) -> None:
-    """Read and send; what is read and not sent yet is in `files`."""
+    """Read and send the files; those that were read and not sent yet are in `files`."""
     context.require("read")
     digest_of = begin_digester(request.algorithm)
     room = _ROOM_BYTES
@@ -176,7 +176,7 @@ def _read_all(context: RequestContext, request: ReadMany, record: _Record, files
             try:
                 info, data = small.read(path, MAX_SMALL)
             except FileError as problem:
-                code, reason = told(problem)
+                code, reason = error_fields(problem)
                 file = SmallFile(code)
             else:
                 file = SmallFile(None, data, digest_of(data), info.mtime_ns, info.mode)

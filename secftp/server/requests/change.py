@@ -1,6 +1,6 @@
-"""REMOVE, RENAME, MKDIR and SETATTR: each one call of the store's, answered by OK.
+"""REMOVE, RENAME, MKDIR and SETATTR: each is one call of the store, answered by OK.
 
-Rights are asked for before the store is, so that a refusal tells nothing of what is there.
+Rights are checked before the store is called, so that a refusal reveals nothing of what exists.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @handles(Remove)
 def remove(context: RequestContext, request: Remove) -> Outcome:
-    """Take away a file or an empty folder."""
+    """Remove a file or an empty directory."""
     context.log.line(f"Client requested to remove: {name_of(request.path)}")
     context.require("delete")
     if context.completed.contains(request.token):
@@ -38,7 +38,7 @@ def remove(context: RequestContext, request: Remove) -> Outcome:
 
 @handles(Rename)
 def rename(context: RequestContext, request: Rename) -> Outcome:
-    """Give another name; the old one is gone and the new one there, so it takes the rights for both."""
+    """Rename a file or directory: it removes one name and creates the other, and needs the rights for both."""
     context.log.line(f"Client requested to rename: {name_of(request.path)} to: {name_of(request.to)}")
     context.require("write", "delete")
     if context.completed.contains(request.token):
@@ -50,26 +50,26 @@ def rename(context: RequestContext, request: Rename) -> Outcome:
 
 
 @handles(MakeDirectory)
-def make_folder(context: RequestContext, request: MakeDirectory) -> Outcome:
-    """Make a folder."""
-    context.log.line(f"Client requested to make folder: {name_of(request.path)}")
+def make_directory(context: RequestContext, request: MakeDirectory) -> Outcome:
+    """Create a directory."""
+    context.log.line(f"Client requested to make directory: {name_of(request.path)}")
     context.require("write")
     if context.completed.contains(request.token):
-        return _done(context, request.id, "Folder made before.")
+        return _done(context, request.id, "Directory made before.")
     if context.store.make_directory(request.path, parents=request.parents, mode=request.mode):
         context.note_created(request.path, is_directory=True)
     if request.fill and context.rights.overwrite:
         context.writable.begin(request.path)
     context.completed.note(request.token)
-    return _done(context, request.id, "Folder made.")
+    return _done(context, request.id, "Directory made.")
 
 
 @handles(SetAttributes)
 def set_attributes(context: RequestContext, request: SetAttributes) -> Outcome:
-    """Set permissions and time of what is there, which is to replace a part of it, unless this session has made it.
+    """Set permissions and time, which needs the right to overwrite unless this session has created the path.
 
-    What is so already may be asked for once more: a tree is sent again, or an answer was lost. Only a client that may
-    look at it is told so.
+    Attributes that are set already may be requested again (a tree is sent again, an answer was lost), but only by a
+    client that may read or list them.
     """
     context.log.line(f"Client requested to set attributes: {name_of(request.path)}")
     context.require("write")
@@ -77,7 +77,7 @@ def set_attributes(context: RequestContext, request: SetAttributes) -> Outcome:
     if not context.rights.overwrite:
         own = context.created.find(request.path)
         if own is None:
-            _require_so(context, request)
+            _require_already_set(context, request)
             return _done(context, request.id, "Attributes are set already.")
     kept = context.store.set_attributes(request.path, mode=request.mode, mtime_ns=request.mtime_ns, only=own)
     if request.mode is not None:
@@ -85,8 +85,8 @@ def set_attributes(context: RequestContext, request: SetAttributes) -> Outcome:
     return _done(context, request.id, "Attributes set.", kept)
 
 
-def _require_so(context: RequestContext, request: SetAttributes) -> None:
-    """Raise `Refused` unless a client that may look at it asks for the attributes that are set."""
+def _require_already_set(context: RequestContext, request: SetAttributes) -> None:
+    """Raise `RequestRefused` unless the attributes are set already, and the client may read or list them."""
     may_look = context.rights.read or context.rights.list
     if not may_look or not context.store.has_attributes(request.path, mode=request.mode, mtime_ns=request.mtime_ns):
         context.require("overwrite")

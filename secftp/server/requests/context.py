@@ -34,7 +34,7 @@ _CHANGING: Final = frozenset({Right.WRITE, Right.OVERWRITE, Right.DELETE})
 
 
 class RequestRefused(FileError):
-    """A request that the server itself refuses or breaks off, for a reason that no file has."""
+    """A request that the server refuses or aborts, for a reason that does not come from a file."""
 
     def __init__(self, code: ErrorCode, reason: Reason | None = None) -> None:
         super().__init__(text_for(code), reason=reason)
@@ -42,13 +42,13 @@ class RequestRefused(FileError):
 
 
 class RequestInterrupted(RequestRefused):
-    """A request that is broken off because the client wants no more of it, or the server stops."""
+    """A request that is aborted because the client has cancelled it, or the server stops."""
 
 
 class Outcome(NamedTuple):
-    """How a request ended: `code` None for well, `nbytes` how many bytes of files were moved, or read for a sum.
+    """Result of a request: `code` is None on success, `nbytes` the bytes of files that were transferred or hashed.
 
-    `moved`: a whole file, or all that was missing of one, was moved.
+    `moved`: the transfer has completed a file.
     """
 
     nbytes: int = 0
@@ -58,7 +58,11 @@ class Outcome(NamedTuple):
 
 
 class RequestContext:
-    """One session's handlers' common ground. `hurry` says that the request under way is to be broken off."""
+    """State of one session that its handlers share. `aborting()` returns whether running requests are to be aborted.
+
+    `completed` are the changes that all sessions of the server have carried out, `confirmed` the files that sessions of
+    the same key have written.
+    """
 
     __slots__ = ("aborting", "channel", "completed", "confirmed", "created", "log", "rights", "store", "writable")
 
@@ -69,16 +73,16 @@ class RequestContext:
         rights: Rights,
         log: SessionLog,
         aborting: Callable[[], bool],
-        repeats: CompletedChanges | None = None,
-        arrivals: OwnConfirmedFiles | None = None,
+        completed: CompletedChanges | None = None,
+        confirmed: OwnConfirmedFiles | None = None,
     ) -> None:
         self.channel = channel
         self.store = store
         self.rights = rights
         self.log = log
         self.aborting = aborting
-        self.completed = repeats or CompletedChanges()
-        self.confirmed = arrivals or OwnConfirmedFiles(ConfirmedFiles(), store, "")
+        self.completed = completed or CompletedChanges()
+        self.confirmed = confirmed or OwnConfirmedFiles(ConfirmedFiles(), store, "")
         self.writable = WritableDirectories(store)
         self.created = CreatedPaths(store)
 
@@ -90,35 +94,35 @@ class RequestContext:
                 raise RequestRefused(ErrorCode.FORBIDDEN if reading else ErrorCode.READ_ONLY, self._missing(right))
 
     def _missing(self, right: str) -> Reason | None:
-        """The reason that tells of a right which the key lacks; none for a client without a key."""
+        """Return the reason for a right that the key lacks; None for a client without a key."""
         return MISSING_RIGHT[Right(right)] if self.rights.keyed else None
 
     @contextlib.contextmanager
     def replacing(self, *, wanted: bool) -> Iterator[bool]:
-        """In its block a name that is taken says whether that is so because the key may not overwrite.
+        """Yield whether a file may be replaced: the client wants it, and may do so.
 
-        Gives whether a file may be replaced: that is `wanted` by the client, and allowed.
+        An `AlreadyExists` from the block gets the missing right as its reason.
         """
         try:
             yield wanted and self.rights.overwrite
         except FileError as problem:
-            self.blame_right(problem, wanted=wanted)
+            self.explain_existing(problem, wanted=wanted)
             raise
 
-    def blame_right(self, problem: FileError, *, wanted: bool) -> None:
-        """As `replacing`, for a failure that is at hand."""
+    def explain_existing(self, problem: FileError, *, wanted: bool) -> None:
+        """Set the missing right as the reason of an `AlreadyExists`."""
         if isinstance(problem, AlreadyExists) and problem.reason is None and wanted and not self.rights.overwrite:
             problem.reason = self._missing("overwrite")
 
     def note_created(self, path: Path, *, is_directory: bool = False) -> None:
-        """The client has made a file or a directory; if it may not replace things, that is remembered for it."""
+        """Remember what a client without the right to overwrite has created."""
         if not self.rights.overwrite:
             self.created.add(path, is_directory=is_directory)
 
     def check(self, request: int | None = None) -> None:
-        """Raise `RequestInterrupted` if the server is in a hurry, or the client has cancelled this request.
+        """Raise `RequestInterrupted` if the server aborts requests, or the client has cancelled this one.
 
-        With a request also what `Channel.cancelled` raises.
+        With a request id, it raises what `Channel.cancelled` raises, too.
         """
         if self.aborting():
             raise RequestInterrupted(ErrorCode.STOPPING)
@@ -127,29 +131,29 @@ class RequestContext:
 
 
 def code_of(problem: FileError) -> ErrorCode:
-    """What a client is told of a failure."""
+    """Return the error code for a failure."""
     return problem.code if isinstance(problem, RequestRefused) else code_for(problem)
 
 
-def told(problem: FileError) -> tuple[ErrorCode, Reason | None]:
-    """What a client is told of a failure: the code, and the reason if there is one that goes with it."""
+def error_fields(problem: FileError) -> tuple[ErrorCode, Reason | None]:
+    """Return the error code for a failure, and the reason if there is one for that code."""
     code = code_of(problem)
     return code, reason_for(problem, code)
 
 
 def error_for(request: int, problem: FileError) -> Error:
-    """The answer to a request that failed."""
-    code, reason = told(problem)
+    """Return the ERROR for a request that failed."""
+    code, reason = error_fields(problem)
     return Error(id=request, code=code, text=text_for(code), reason=reason, target=problem.of_target)
 
 
 def name_of(path: Path) -> str:
-    """A path for a line of the log; no more of it than a line shows, since a client may ask for the longest at will."""
+    """Return a path for a log line, escaped and cut."""
     return show_path(shortened(b"/".join(path)))
 
 
 def begin_digest(algorithm: Algorithm) -> Digest:
-    """As `new_digest`; one that this installation lacks is `unsupported`."""
+    """Return a new digest; raise `RequestRefused` for an algorithm that is not installed."""
     try:
         return new_digest(algorithm)
     except InstallationError:
@@ -157,7 +161,7 @@ def begin_digest(algorithm: Algorithm) -> Digest:
 
 
 def begin_digester(algorithm: Algorithm) -> Callable[[bytes], bytes]:
-    """As `digester`, likewise."""
+    """Return a one-shot digest function; raise `RequestRefused` for an algorithm that is not installed."""
     try:
         return digester(algorithm)
     except InstallationError:
@@ -172,7 +176,7 @@ def hash_part(
     *,
     check: Callable[[int], None],
 ) -> int:
-    """Hash up to `length` bytes from `offset` on; how many there were. `check` is told so before each chunk."""
+    """Hash up to `length` bytes from `offset`; return their number. `check(done)` is called before each chunk."""
     done = 0
     buffer = memoryview(bytearray(min(length, CHUNK_BYTES)))
     while done < length:
@@ -186,17 +190,17 @@ def hash_part(
 
 
 class ProgressLog:
-    """Progress lines for files that take long; short ones have none."""
+    """Writes progress lines of transfers that take longer than a few seconds."""
 
     def __init__(self, log: SessionLog) -> None:
         self._log = log
-        self._started = self._told = time.monotonic()
+        self._started = self._written = time.monotonic()
 
     def __call__(self, done: int, total: int | None, /) -> None:
-        """Told after each batch; writes a line every few seconds."""
+        """Write a line if the last one is a few seconds old."""
         now = time.monotonic()
-        if now - self._told < PROGRESS_SECONDS:
+        if now - self._written < PROGRESS_SECONDS:
             return
-        self._told = now
+        self._written = now
         part = f" of {format_size(total)} ({100 * done // total} %)" if total else ""
         self._log.line(f"Processing... {format_size(done)}{part}, {format_rate(done / (now - self._started))}")

@@ -26,17 +26,20 @@ if TYPE_CHECKING:
     from secftp.storage import Path, Store
 
 MOST_TOKENS: Final = 4096
+# All files of one copy that may be unconfirmed at a time (128 messages of 256 files), about 170 bytes each.
+MOST_CONFIRMED: Final = 32768
+_KEY_BYTES: Final = 16
 
 
 class CompletedChanges:
-    """The tokens of changes that succeeded, of all sessions of one server; for any number of threads."""
+    """Tokens of the changes that succeeded last, in all sessions of a server. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._tokens: dict[bytes, None] = {}  # the oldest first
 
     def note(self, token: bytes | None) -> None:
-        """A change was carried out."""
+        """Remember the token of a change that was carried out."""
         if token is None:
             return
         with self._lock:
@@ -45,25 +48,20 @@ class CompletedChanges:
             self._tokens[token] = None
 
     def contains(self, token: bytes | None) -> bool:
-        """Whether it was carried out."""
+        """Return whether the change with this token was carried out."""
         with self._lock:
             return token in self._tokens
 
 
-# All files of one copy that can be unconfirmed at a time (128 messages of 256 files), at some 170 bytes each.
-MOST_CONFIRMED: Final = 32768
-_KEY_BYTES: Final = 16
-
-
 class ConfirmedFiles:
-    """What was confirmed in all sessions of one server, as digests of it; for any number of threads."""
+    """Files that were confirmed last, in all sessions of a server, as digests of them. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._files: dict[bytes, bytes] = {}  # the oldest first
 
     def put(self, key: bytes, file: bytes) -> None:
-        """A file was confirmed."""
+        """Remember a confirmed file."""
         with self._lock:
             self._files.pop(key, None)
             if len(self._files) >= MOST_CONFIRMED:
@@ -71,34 +69,34 @@ class ConfirmedFiles:
             self._files[key] = file
 
     def get(self, key: bytes) -> bytes | None:
-        """What was confirmed, None for nothing that is remembered."""
+        """Return what was remembered under a key; None if there is nothing."""
         with self._lock:
             return self._files.get(key)
 
 
 class OwnConfirmedFiles:
-    """Those of one `owner`, a key or all clients without one, in `store`."""
+    """The confirmed files of one `owner` (a key, or all anonymous clients) in `store`."""
 
-    def __init__(self, arrivals: ConfirmedFiles, store: Store, owner: str) -> None:
-        self._arrivals = arrivals
+    def __init__(self, files: ConfirmedFiles, store: Store, owner: str) -> None:
+        self._files = files
         self._store = store
         self._owner = owner.encode()
 
     def note(self, token: bytes | None, path: Path, algorithm: Algorithm, digest: bytes) -> None:
-        """A file of that digest has got its name, just now."""
+        """Remember a file that was committed just now, with this digest."""
         if token is None:
             return
-        with contextlib.suppress(FileError):  # it is gone again: then there is nothing to remember
-            self._arrivals.put(self._key(token, path), self._state(path, algorithm) + digest)
+        with contextlib.suppress(FileError):  # it was removed again
+            self._files.put(self._key(token, path), self._state(path, algorithm) + digest)
 
     def find(self, token: bytes | None, path: Path, algorithm: Algorithm) -> bytes | None:
-        """The digest with which the file that stands under a name was confirmed; None if it is not known to be it.
+        """Return the confirmed digest of the file under a path; None if it is not known to be the confirmed file.
 
-        Only its owner and the token that it came with find it.
+        Only its owner finds it, with the token that it was sent with.
         """
         if token is None:
             return None
-        file = self._arrivals.get(self._key(token, path))
+        file = self._files.get(self._key(token, path))
         if file is None:
             return None
         try:
@@ -113,7 +111,7 @@ class OwnConfirmedFiles:
         return hashlib.blake2b(named, digest_size=_KEY_BYTES).digest()
 
     def _state(self, path: Path, algorithm: Algorithm) -> bytes:
-        """What tells this file from another one that takes its name, even one that gets its inode."""
+        """Return a digest that differs for another file of this name, even one with the same inode number."""
         info = self._store.stat(path)
         state = f"{algorithm} {self._store.identity(path)} {info.size} {info.mtime_ns}"
         return hashlib.blake2b(state.encode(), digest_size=_KEY_BYTES).digest()

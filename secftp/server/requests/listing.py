@@ -23,27 +23,27 @@ if TYPE_CHECKING:
 _ENVELOPE_BYTES: Final = 64  # of ENTRIES around its entries, at most
 _ENTRY_BYTES: Final = 44  # of an entry around its names, at most
 _NAME_BYTES: Final = 2  # of a name around its bytes
-# So often, beside every message, it is looked for a CANCEL: a slow disk needs long for one.
+# Entries after which a CANCEL is looked for, besides after every message: a slow disk takes long for one.
 _CHECK_ENTRIES: Final = 256
 
 
 @handles(Stat)
 def stat(context: RequestContext, request: Stat) -> Outcome:
-    """INFO."""
+    """Answer STAT with INFO."""
     context.log.line(f"Client asking about: {name_of(request.path)}")
-    # Whoever may read a file may know of it, and whoever may write one of what is kept of it.
+    # The right to read includes metadata, and the right to write that of a partial file.
     if not context.rights.read and not (request.partial and context.rights.write):
         context.require("list")
     info = context.store.stat(request.path, partial=request.partial)
     if info.size is None:
-        raise TooLarge("The system does not tell its size, and it is too large to find out.")
+        raise TooLarge("The system does not report its size, and it is too large to be counted.")
     context.channel.send(Info(id=request.id, kind=info.kind, size=info.size, mtime_ns=info.mtime_ns, mode=info.mode))
     return Outcome()
 
 
 @handles(List)
-def list_folder(context: RequestContext, request: List) -> Outcome:
-    """ENTRIES; a folder that fails when some have left is an ERROR behind them."""
+def list_directory(context: RequestContext, request: List) -> Outcome:
+    """Answer LIST with ENTRIES; an error after the first of them is an ERROR behind them."""
     context.log.line(f"Client requesting listing: {name_of(request.path)}")
     context.require("list")
     context.check(request.id)
@@ -62,7 +62,7 @@ def list_folder(context: RequestContext, request: List) -> Outcome:
 
 
 def _send_parts(context: RequestContext, request: List, scanned: Generator[ScanEntry], entries: list[Listed]) -> int:
-    """Send full parts; how many entries there were. What is left for the last one, or was when it failed: `entries`."""
+    """Send full messages, and return the number of entries; those of the last message stay in `entries`."""
     room = MAX_BULK - _ENVELOPE_BYTES
     count = 0
     for number, found in enumerate(scanned, 1):
@@ -83,14 +83,14 @@ def _send_parts(context: RequestContext, request: List, scanned: Generator[ScanE
 
 
 def _send(context: RequestContext, request: List, entries: list[Listed]) -> None:
-    """A part leaves at once: what is found while the client reads it is worth more than a fuller batch."""
+    """Send a message at once, so that the client reads while the scan goes on."""
     context.channel.send(Entries(id=request.id, entries=tuple(entries)))
     context.channel.flush()
     context.check(request.id)
 
 
 def _listed(found: ScanEntry) -> Listed | None:
-    """What the client is told of an entry; None if its name can't be told at all."""
+    """Return the entry for the client; None if its name can't be sent."""
     path, info = found.path, found.info
     code = None if found.problem is None else code_of(found.problem)
     try:

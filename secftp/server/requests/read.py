@@ -1,4 +1,4 @@
-"""READ and SUM: a file's bytes, or only what they add up to."""
+"""READ and SUM: the bytes of a file, or only their digest."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @handles(Read)
 def read(context: RequestContext, request: Read) -> Outcome:
-    """FILE, DATA and END; once FILE has left, a failure is an ABORT."""
+    """Answer READ with FILE, DATA and END; a failure after FILE is an ABORT."""
     context.log.line(f"Client requesting filename: {name_of(request.path)}")
     context.require("read")
     context.check(request.id)
@@ -62,10 +62,10 @@ def read(context: RequestContext, request: Read) -> Outcome:
 
 
 @handles(Sum)
-def sum_up(context: RequestContext, request: Sum) -> Outcome:
-    """OK with the digest. It may take long; the thread that watches the channel keeps the connection alive.
+def checksum(context: RequestContext, request: Sum) -> Outcome:
+    """Answer SUM with OK and the digest; meanwhile the keepalive thread keeps the connection open.
 
-    A client that may not read gets that of a file which it has sent itself, as long as that is what stands there.
+    A client that may not read gets the digest of a file that it has sent itself, as long as the file is unchanged.
     """
     context.log.line(f"Client requesting checksum: {name_of(request.path)}")
     confirmed = _confirmed(context, request)
@@ -94,33 +94,33 @@ def sum_up(context: RequestContext, request: Sum) -> Outcome:
 
 
 def _confirmed(context: RequestContext, request: Sum) -> bytes | None:
-    """The digest of the whole file, as it was confirmed to this client; None for one that it has not sent."""
+    """Return the digest that was confirmed to this client for the whole file; None if it has not sent it."""
     if request.offset or request.length is not None:
         return None
     return context.confirmed.find(request.token, request.path, request.algorithm)
 
 
 def _is_own(context: RequestContext, request: Sum, confirmed: bytes | None, found: bytes) -> bool:
-    """Whether that is still so, now that the file was read through and has the digest `found`."""
+    """Return whether the file still is the confirmed one, now that its digest was computed."""
     if confirmed is None or not hmac.compare_digest(confirmed, found):
         return False
     return _confirmed(context, request) == confirmed
 
 
 def _part(source: Source, request: Read | Sum) -> int:
-    """How many bytes of the file are in the range that is asked for."""
-    assert source.info.size is not None  # `with_size` has seen to it
+    """Return the number of bytes of the file that the requested range contains."""
+    assert source.info.size is not None  # ensured by `with_size`
     size = max(0, source.info.size - request.offset)
     return size if request.length is None else min(size, request.length)
 
 
 def _is_whole(source: Source, request: Read, size: int) -> bool:
-    """Whether that was a file, or all that the client lacked of it, and no part that may be asked for without end."""
+    """Return whether this completes a file at the client; other ranges can be requested without end."""
     return request.offset + size == (source.info.size or 0) and (not request.offset or request.prefix is not None)
 
 
 def _compare(context: RequestContext, request: Read, source: Source, digest: Digest, prefix: bytes) -> None:
-    """Take in the bytes that the client says it has; it must have the same."""
+    """Hash the bytes that the client has already, and raise if its digest differs."""
     count = hash_part(source.readv, digest, 0, request.offset, check=lambda _: context.check(request.id))
     if count < request.offset or not hmac.compare_digest(digest.digest(), prefix):
         raise ChecksumMismatch("The client has other bytes at the beginning of the file.")
@@ -128,5 +128,5 @@ def _compare(context: RequestContext, request: Read, source: Source, digest: Dig
 
 def _abort(context: RequestContext, code: ErrorCode, done: int) -> Outcome:
     context.channel.send(Abort(code=code, text=text_for(code)))
-    context.log.line(f"Broken off: {text_for(code)}")
+    context.log.line(f"Aborted: {text_for(code)}")
     return Outcome(done, code=code)

@@ -20,19 +20,23 @@ if TYPE_CHECKING:
     from secftp.storage import Path, Store
     from secftp.storage.attributes import Identity
 
-# A client sends what it has gathered for a directory before it has asked for 256 others (`copy.sending`).
+# A client writes the files of a directory before it has created 256 others.
 MOST_WRITABLE: Final = 1024
+# Directories that are still being filled: a tree that is copied depth first has about as many as it is deep.
+MOST_DIRECTORIES: Final = 4096
+MOST_OTHERS: Final = 1024
+_KEY_BYTES: Final = 16
 
 
 class WritableDirectories:
-    """What one session has made writable in `store`."""
+    """Directories of `store` that one session has made writable, and their original permissions."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._modes: dict[Path, int] = {}  # in the order in which they were made writable
 
     def begin(self, path: Path) -> bool:
-        """Make a directory writable until `end` or `close`; whether anything had to be changed for that."""
+        """Make a directory writable until `end` or `close`; return whether its permissions had to be changed."""
         mode = self._store.make_writable(path)
         if mode is None:
             return False
@@ -42,39 +46,33 @@ class WritableDirectories:
         return True
 
     def end(self, path: Path) -> None:
-        """Its permissions have been set, or it is gone: nothing is to be restored."""
+        """Forget a directory that was removed, or whose permissions were set."""
         self._modes.pop(path, None)
 
     def close(self) -> None:
-        """Restore what is left, the innermost first; idempotent."""
+        """Restore the permissions, those of inner directories first; idempotent."""
         for path in reversed(list(self._modes)):
             self._restore(path)
 
     def _restore(self, path: Path) -> None:
         mode = self._modes.pop(path, None)
         if mode is not None:
-            # It may be gone, renamed or not ours any more: then there is nothing to restore.
+            # It may have been removed, renamed or given to another owner: there is nothing to restore.
             with contextlib.suppress(FileError):
                 self._store.restore_mode(path, mode)
 
 
-# Directories that wait for their last file: a tree that is copied depth first has as many as it is deep, and some more.
-MOST_DIRECTORIES: Final = 4096
-MOST_OTHERS: Final = 1024
-_KEY_BYTES: Final = 16
-
-
 class CreatedPaths:
-    """The last names that a session has made in `store`."""
+    """The paths that a session has created last in `store`."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._directories: dict[bytes, Identity] = {}  # those that were not asked about since; oldest first
+        self._directories: dict[bytes, Identity] = {}  # not requested since; oldest first
         self._others: dict[bytes, Identity] = {}
 
     def add(self, path: Path, *, is_directory: bool = False) -> None:
-        """It has been made, just now."""
-        with contextlib.suppress(FileError):  # it is gone again: then there is nothing to remember
+        """Remember a path that was created just now."""
+        with contextlib.suppress(FileError):  # it was removed again
             identity = self._store.identity(path)
             key = _key(path)
             self._directories.pop(key, None)
@@ -85,7 +83,7 @@ class CreatedPaths:
                 _remember(self._others, key, identity, MOST_OTHERS)
 
     def find(self, path: Path) -> Identity | None:
-        """What this session has made under that name, None for nothing that it knows of."""
+        """Return the identity of what this session has created under a path; None if it has not, or it is forgotten."""
         key = _key(path)
         identity = self._directories.pop(key, None)
         if identity is not None:

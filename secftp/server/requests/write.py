@@ -1,7 +1,6 @@
-"""WRITE: a file from the client, confirmed once it stands under its final name.
+"""WRITE: a file from the client, confirmed once it has its final name.
 
-What must never happen: that a file appears before its digest has agreed, or that bytes which did not agree are kept for
-a later try.
+Invariants: no file appears before its digest was verified; bytes that failed verification are not kept for resuming.
 """
 
 from __future__ import annotations
@@ -34,13 +33,13 @@ if TYPE_CHECKING:
     from secftp.storage import Digest, Path, ResumedSink, Sink
     from secftp.storage.attributes import Kept
 
-# What a client may give a file up for although the bytes that came are good.
+# After these codes of an ABORT the received bytes are not worth keeping.
 _NOT_KEPT = frozenset({ErrorCode.CHANGED, ErrorCode.CHECKSUM})
 
 
 @handles(Write)
 def write(context: RequestContext, request: Write) -> Outcome:
-    """OK. After a failure the rest of the file is still on its way, and thrown away by whoever answers for it."""
+    """Answer WRITE with OK. After a failure the caller discards the rest of the file, which is still arriving."""
     context.log.line(f"Client requested to write filename: {name_of(request.path)}")
     try:
         with context.replacing(wanted=request.overwrite):
@@ -61,7 +60,7 @@ def write(context: RequestContext, request: Write) -> Outcome:
 
 
 def _receive(context: RequestContext, request: Write) -> tuple[End, Kept]:
-    """How the file ended, and what it has of what was asked for."""
+    """Receive the file; return its END, and which of the requested attributes it has."""
     context.require("write")
     if request.overwrite and not context.rights.overwrite and _exists(context, request.path):
         raise AlreadyExists(f"{name_of(request.path)} exists already.")
@@ -88,7 +87,7 @@ def _receive(context: RequestContext, request: Write) -> tuple[End, Kept]:
 
 @contextlib.contextmanager
 def _sink(context: RequestContext, request: Write, options: WriteOptions, digest: Digest) -> Iterator[Sink]:
-    """Where the bytes that come belong, and `digest` with what is there already."""
+    """Open the sink for the received bytes, and hash the bytes that are there already into `digest`."""
     if request.prefix is None:
         with context.store.create_sink(request.path, options) as sink:
             yield sink
@@ -100,19 +99,19 @@ def _sink(context: RequestContext, request: Write, options: WriteOptions, digest
 
 
 def _compare(context: RequestContext, request: Write, sink: ResumedSink, digest: Digest, prefix: bytes) -> None:
-    """Take in the bytes that are there; the client must mean the same."""
+    """Hash the bytes that are there, and raise if the client's digest of them differs."""
     count = hash_part(sink.readv, digest, 0, request.offset, check=lambda _: context.check())
     if count < request.offset or not hmac.compare_digest(digest.digest(), prefix):
         if not context.rights.read:
-            # Each try tells whether a guess is right, and somebody else may have begun the file: whoever may not read
-            # would find it out byte by byte. So there is one wrong guess, and the partial is gone.
+            # The file may be another client's. A client without the right to read could guess its bytes one by one, as
+            # each attempt reveals whether a guess is right. So the first wrong guess deletes the partial file.
             sink.writev([])
-        raise ChecksumMismatch("What was kept of the file has other bytes.")
+        raise ChecksumMismatch("The partial file has other bytes.")
 
 
 @contextlib.contextmanager
 def _kept(request: Write, sink: Sink) -> Iterator[None]:
-    """In its block: what breaks a file off leaves what has come, if the client wants to go on with it some day."""
+    """Keep the received bytes of a file that is interrupted in this block, if the client wants to resume it later."""
     try:
         yield
     except (ConnectionLost, TransferTimeout, RequestInterrupted):
@@ -126,7 +125,7 @@ def _kept(request: Write, sink: Sink) -> Iterator[None]:
 
 
 def _exists(context: RequestContext, path: Path) -> bool:
-    """Early word for a client that would send a whole file in vain; the commit decides."""
+    """Return early whether the file exists, before a client sends all of it in vain; the commit decides."""
     try:
         context.store.stat(path)
     except FileError:
