@@ -204,8 +204,8 @@ def test_what_is_not_there(secftp, here, root):
     secftp("put", "a", "//nowhere/a").expect(ExitCode.NOT_FOUND, "no such folder at the server")
     fill(root, {"a": b"1"})
     secftp("get", "//a", "nowhere/a").expect(ExitCode.LOCAL_FILE)
-    secftp("get", "//a", "//a", "a").expect(ExitCode.LOCAL_FILE, "It is not a folder: a")
-    secftp("get", "//a", "//a", "b").expect(ExitCode.LOCAL_FILE, "No such folder: b")
+    secftp("get", "//a", "//a", "a").expect(ExitCode.LOCAL_FILE, "It is not a directory: a")
+    secftp("get", "//a", "//a", "b").expect(ExitCode.LOCAL_FILE, "No such directory: b")
     secftp("put", os.devnull, "//").expect(ExitCode.LOCAL_FILE, f"not a regular file: {os.devnull}")
 
 

@@ -101,7 +101,7 @@ def test_a_folder_becomes_that_name_or_goes_into_that_folder(server, client, tar
     download(client, [SRC], f"{target}/new")
     download(client, [SRC], f"{target}/new/")
     download(client, [RemoteLocation((b"src",), trailing_slash=True)], f"{target}/made/")
-    with pytest.raises(NotFound, match="No such folder"):  # as for a file
+    with pytest.raises(NotFound, match="No such directory"):  # as for a file
         download(client, [SRC], f"{target}/a/b/c")
     download(client, [SRC], f"{target}/a/b/c/")
     assert sorted(contents(target)) == [b"a/b/c/src/f", b"made/src/f", b"new/f", b"new/src/f"]
@@ -308,7 +308,7 @@ def test_a_folder_that_can_not_be_listed_is_reported(server, client, target, mon
 
     def refusing(self, path, **options):
         if path == (b"src", b"closed"):
-            raise NotFound("No such folder: src/closed")
+            raise NotFound("No such directory: src/closed")
         return real(self, path, **options)
 
     monkeypatch.setattr(LocalStore, "scan", refusing)

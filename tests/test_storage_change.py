@@ -81,7 +81,7 @@ def test_one_of_two_names_of_a_file_is_removed_and_who_reads_it_reads_on(tmp_pat
 @pytest.mark.parametrize("kind", [None, "folder"])
 def test_an_empty_folder_is_removed_and_a_full_one_is_not(tmp_path, store, kind):
     (tmp_path / "a" / "b").mkdir(parents=True)
-    with pytest.raises(NotEmpty, match=r"^The folder is not empty: a$"):
+    with pytest.raises(NotEmpty, match=r"^The directory is not empty: a$"):
         store.remove((b"a",), kind=kind)
     store.remove((b"a", b"b"), kind=kind)
     store.remove((b"a",), kind=kind)
@@ -91,9 +91,9 @@ def test_an_empty_folder_is_removed_and_a_full_one_is_not(tmp_path, store, kind)
 def test_a_kind_keeps_the_other_from_being_removed(tmp_path, store):
     (tmp_path / "folder").mkdir()
     (tmp_path / "file").write_bytes(b"x")
-    with pytest.raises(IsADirectory, match=r"^It is a folder: folder$"):
+    with pytest.raises(IsADirectory, match=r"^It is a directory: folder$"):
         store.remove((b"folder",), kind=Kind.FILE)
-    with pytest.raises(NotADirectory, match=r"^It is not a folder: file$"):
+    with pytest.raises(NotADirectory, match=r"^It is not a directory: file$"):
         store.remove((b"file",), kind=Kind.DIRECTORY)
     assert tree(tmp_path) == ["file", "folder"]
 
@@ -272,7 +272,7 @@ def test_the_way_without_leaves_nothing_behind_if_it_fails(tmp_path, store, monk
 def test_a_folder_is_not_moved_into_itself(tmp_path, store):
     (tmp_path / "a" / "b").mkdir(parents=True)
     for to in ((b"a", b"x"), (b"a", b"b", b"x")):
-        with pytest.raises(Forbidden, match=r"^A folder can't be moved into itself: a$"):
+        with pytest.raises(Forbidden, match=r"^A directory can't be moved into itself: a$"):
             store.rename((b"a",), to)
     assert tree(tmp_path) == ["a", "a/b"]
 
@@ -289,9 +289,9 @@ def test_what_is_missing_is_named(tmp_path, store):
     (tmp_path / "f").write_bytes(b"x")
     with pytest.raises(NotFound, match=r"^No such file: missing$"):
         store.rename((b"missing",), (b"new",))
-    with pytest.raises(NotFound, match=r"^No such folder: missing$"):
+    with pytest.raises(NotFound, match=r"^No such directory: missing$"):
         store.rename((b"f",), (b"missing", b"new"))
-    with pytest.raises(NotADirectory, match=r"^It is not a folder: f$"):
+    with pytest.raises(NotADirectory, match=r"^It is not a directory: f$"):
         store.rename((b"f",), (b"f", b"new"))
 
 
@@ -378,7 +378,7 @@ def test_one_that_is_there_is_fine_only_with_parents(tmp_path, store):
 
 def test_with_parents_all_that_is_missing_is_made(tmp_path, store, umask):
     (tmp_path / "a").mkdir()
-    with pytest.raises(NotFound, match=r"^No such folder: a/b/c$"):
+    with pytest.raises(NotFound, match=r"^No such directory: a/b/c$"):
         store.make_directory((b"a", b"b", b"c", b"d"))
     store.make_directory((b"a", b"b", b"c", b"d"), parents=True, mode=0o500)
     assert tree(tmp_path) == ["a", "a/b", "a/b/c", "a/b/c/d"]
@@ -406,7 +406,7 @@ def test_a_file_is_in_the_way(tmp_path, store, parents):
     (tmp_path / "f").write_bytes(b"x")
     with pytest.raises(AlreadyExists, match=r"^It already exists: f$"):
         store.make_directory((b"f",), parents=parents)
-    with pytest.raises(NotADirectory, match=r"^It is not a folder: f$"):
+    with pytest.raises(NotADirectory, match=r"^It is not a directory: f$"):
         store.make_directory((b"f", b"new"), parents=parents)
     assert tree(tmp_path) == ["f"]
 

@@ -413,7 +413,7 @@ def test_a_partial_that_somebody_removed_or_replaced_is_not_given_the_name(tmp_p
             os.unlink(tmp_path / PARTIAL)
             if replaced:
                 (tmp_path / PARTIAL).write_bytes(b"another's")
-            with pytest.raises(InputOutputError, match="removed by somebody"):
+            with pytest.raises(InputOutputError, match="removed by another process"):
                 sink.commit()
     assert "f" not in os.listdir(tmp_path)
 

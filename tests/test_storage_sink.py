@@ -91,7 +91,7 @@ def test_in_a_folder_and_after_the_store_is_closed(tmp_path):
 
 
 def test_a_missing_folder_is_named(store):
-    with pytest.raises(NotFound, match=r"^No such folder: a/b$"):
+    with pytest.raises(NotFound, match=r"^No such directory: a/b$"):
         store.create_sink((b"a", b"b", b"c"))
 
 
@@ -393,7 +393,7 @@ def test_an_unfinished_file_that_somebody_removed_is_no_missing_file(tmp_path, s
     for overwrite in (True, False):
         with store.create_sink(NAME, WriteOptions(overwrite=overwrite)) as sink:
             os.unlink(tmp_path / os.listdir(tmp_path)[0])
-            with pytest.raises(InputOutputError, match="removed by somebody"):
+            with pytest.raises(InputOutputError, match="removed by another process"):
                 sink.commit()
     assert os.listdir(tmp_path) == []
 

@@ -167,12 +167,12 @@ def download_target(name: str, sources: Sequence[RemoteSource]) -> DownloadTarge
     if kind is Kind.DIRECTORY:
         return DownloadTarget(name, is_directory=True, existed=True, takes_names=True)
     if kind is None and several and not as_directory:
-        raise failure(NotFound, "No such folder", name, hint="With a slash at its end it is made.")
+        raise failure(NotFound, "No such directory", name, hint="With a slash at its end it is made.")
     if kind is not None and (several or as_directory or sources[0].is_directory):
-        raise failure(NotADirectory, "It is not a folder", name, hint="Name a folder as the target.")
+        raise failure(NotADirectory, "It is not a directory", name, hint="Name a folder as the target.")
     parent = os.path.dirname(name)
     if kind is None and not as_directory and parent and not os.path.isdir(parent):
-        raise failure(NotFound, "No such folder", parent, reason=Reason.NO_PARENT)
+        raise failure(NotFound, "No such directory", parent, reason=Reason.NO_PARENT)
     takes_names = several or as_directory
     return DownloadTarget(
         name, is_directory=takes_names or sources[0].is_directory, existed=kind is not None, takes_names=takes_names

@@ -1,10 +1,10 @@
-"""Files: the only floor that opens what a peer or the user of a transfer names.
+"""File access: the only package that opens what a peer, or the user of a transfer, names.
 
-A server reads and writes in a `LocalStore`: names in it come from a peer, and lead through no link. A client uses the
-same for the folder that it fetches a tree into, because there the names come from the server; so a link in that folder
-is not followed, and what would go through it fails. `tree` reads trees that are to be copied to a server.
-`open_local_source`, `create_local_sink`, `resume_local_sink`, `stat_local` and `make_local_directory` take what the
-user typed; `PipeSource` and `PipeSink` are the standard streams. `store` has the contracts.
+A server reads and writes in a `LocalStore`: every name in it comes from a peer and is resolved through no symlink. A
+client uses one for the directory that it fetches a tree into, because there the names come from the server. `tree`
+reads the trees of a user that are copied to a server. `open_local_source`, `create_local_sink`, `resume_local_sink`,
+`stat_local` and `make_local_directory` take names that the user typed; `PipeSource` and `PipeSink` are the standard
+streams. `store` has the interfaces.
 """
 
 from __future__ import annotations

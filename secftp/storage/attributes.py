@@ -1,8 +1,8 @@
-"""What is known of a file, what is asked for one that is written, and its permissions.
+"""File attributes: what is known of a file, what is asked for one that is written, and permissions.
 
-Permissions that a request names are applied as they are, whatever the process's umask, less what the operator's mask
-takes away. Invariants: no request sets setuid, setgid or sticky bits or gets past the mask, and nothing is, even for a
-moment, accessible to more users than it is in the end.
+Permissions that a request names are applied as they are, whatever the umask, less what the operator's mask takes away.
+Invariants: no request sets setuid, setgid or sticky bits or gets past the mask, and no file is, even for a moment,
+accessible to more users than it is in the end.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Final, NamedTuple, TypeAlias
 from secftp import system
 from secftp.messages import Kind
 
-Identity: TypeAlias = tuple[int, int]  # device and inode: one file or directory, for as long as it is there
+Identity: TypeAlias = tuple[int, int]  # device and inode: one file or directory, while it exists
 
 PERMISSIONS: Final = 0o777
 _OWNER: Final = 0o700
@@ -23,14 +23,14 @@ _NEW_FILE: Final = 0o666
 _NO_MODES: Final = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
 _OPEN_FLAGS: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _LATEST = 2**63 - 1  # nanoseconds: the year 2262
-_TICK = 2_000_000_000  # nanoseconds: what the coarsest file system (FAT) rounds to
+_TICK = 2_000_000_000  # nanoseconds: the coarsest timestamps are those of FAT
 
 
 class FileInfo(NamedTuple):
     """What is known of a file without reading it.
 
-    `size` in bytes, 0 for a folder, None for a stream whose end is not known; `mtime_ns` in nanoseconds since 1970, as
-    `mtime_of`; `mode` the twelve permission bits.
+    `size`: bytes, 0 for a directory, None for a stream of unknown length. `mtime_ns`: nanoseconds since 1970, see
+    `mtime_of`. `mode`: the twelve permission bits.
     """
 
     kind: Kind
@@ -40,7 +40,7 @@ class FileInfo(NamedTuple):
 
 
 def file_info(status: os.stat_result) -> FileInfo:
-    """The `FileInfo` of a regular file or a folder."""
+    """Return the `FileInfo` of a regular file or a directory."""
     mode = status.st_mode
     if stat.S_ISDIR(mode):
         return FileInfo(Kind.DIRECTORY, 0, mtime_of(status), stat.S_IMODE(mode))
@@ -48,10 +48,7 @@ def file_info(status: os.stat_result) -> FileInfo:
 
 
 def mtime_of(status: os.stat_result) -> int:
-    """The modification time; of one that no 64 bits of nanoseconds can say, and file systems can, the nearest.
-
-    `is_clamped` tells those.
-    """
+    """Return the modification time in nanoseconds since 1970, clamped to 64 bits; `is_clamped` tells such times."""
     mtime_ns = status.st_mtime_ns
     if -_LATEST <= mtime_ns <= _LATEST:
         return mtime_ns
@@ -59,17 +56,17 @@ def mtime_of(status: os.stat_result) -> int:
 
 
 def is_clamped(mtime_ns: int) -> bool:
-    """Whether a time stands for one that 64 bits of nanoseconds can't say: before 1677, or after 2262."""
+    """Return whether a time was clamped to 64 bits of nanoseconds: it is before 1677, or after 2262."""
     return not -_LATEST < mtime_ns < _LATEST
 
 
-def keeps_time(wished: int | None, found: int) -> bool:
-    """Whether a file system has kept a time that it was given, but for its own precision; else it has its nearest."""
-    return wished is None or abs(wished - found) < _TICK
+def keeps_time(requested: int | None, found: int) -> bool:
+    """Return whether a file system stores the requested time, but for the precision of its timestamps."""
+    return requested is None or abs(requested - found) < _TICK
 
 
 class Kept(NamedTuple):
-    """Whether a file or directory has the time and the permissions that were asked for, of the latter 0o777."""
+    """Whether a file or directory has the time, and the permissions (of 0o777), that were requested."""
 
     time: bool = True
     mode: bool = True
@@ -79,14 +76,13 @@ ALL_KEPT: Final = Kept()
 
 
 class WriteOptions(NamedTuple):
-    """How a file is to be made.
+    """How a file is to be written.
 
-    `overwrite`: whether it may replace one that has the name. `mode`: its permissions, applied exactly and whatever the
-    umask, less all but 0o777 and what the store's mask takes away; None keeps those of the file that is replaced.
-    `mtime_ns`: its modification time in nanoseconds since 1970, None for now. `size`: how many bytes are expected, or
-    are still to come where a partial is resumed; a file that can't fit is refused at once, but nothing is reserved and
-    nothing else follows from the number. `keep`: whether `Sink.keep` may leave it as the partial of its name; what an
-    earlier transfer left as that is given up.
+    `overwrite`: whether it may replace a file of that name. `mode`: its permissions, applied exactly and whatever the
+    umask, less all but 0o777 and what the store's mask takes away; None keeps those of the replaced file. `mtime_ns`:
+    its modification time in nanoseconds since 1970, None for now. `size`: the expected number of bytes, or those that
+    are still to come where a partial is resumed; a file that can't fit is refused at once, but nothing is reserved.
+    `keep`: whether `Sink.keep` may leave the partial of the name; a partial of an earlier transfer is then discarded.
 
     A tuple, because one is made for each of thousands of small files.
     """
@@ -99,7 +95,7 @@ class WriteOptions(NamedTuple):
 
 
 def kept_attributes(asked: WriteOptions, found: FileInfo) -> Kept:
-    """Whether the file has the time and the permissions that were asked for, as far as they were."""
+    """Return which of the requested attributes the file has; what was not requested counts as kept."""
     is_mode = asked.mode is None or not (asked.mode ^ found.mode) & PERMISSIONS
     return Kept(keeps_time(asked.mtime_ns, found.mtime_ns), is_mode)
 
@@ -108,40 +104,40 @@ DEFAULT_OPTIONS: Final = WriteOptions()
 KEPT_OPTIONS: Final = WriteOptions(keep=True)
 
 
-def file_mode(wished: int | None, replaced: os.stat_result | None, mask: int) -> int:
-    """The permissions of a file: those asked for, else those of the file it replaces, else a new file's.
+def file_mode(requested: int | None, replaced: os.stat_result | None, mask: int) -> int:
+    """Return the permissions for a file: those requested, else those of the file that it replaces, else a new file's.
 
-    `mask`: the bits that requests may set; it does not change what a replaced file has.
+    `mask`: the bits that requests may set; it does not apply to those of a replaced file.
     """
-    if wished is not None:
-        return granted_mode(wished, mask)
+    if requested is not None:
+        return granted_mode(requested, mask)
     if replaced is not None:
         return stat.S_IMODE(replaced.st_mode) & PERMISSIONS
     return _NEW_FILE & ~system.process_umask() & mask
 
 
-def granted_mode(wished: int, mask: int) -> int:
-    """What a request gets of the permissions that it asks for, for a file."""
-    return wished & PERMISSIONS & mask
+def granted_mode(requested: int, mask: int) -> int:
+    """Return which of the requested permissions a file gets."""
+    return requested & PERMISSIONS & mask
 
 
-def directory_mode(wished: int | None, mask: int) -> int:
-    """The same for a directory; the mask never takes anything from its owner, who has to work in it."""
+def directory_mode(requested: int | None, mask: int) -> int:
+    """Return the permissions for a directory; the mask never denies it to its owner, who has to work in it."""
     allowed = PERMISSIONS & (mask | _OWNER)
-    return allowed & ~system.process_umask() if wished is None else wished & allowed
+    return allowed & ~system.process_umask() if requested is None else requested & allowed
 
 
-def mkdir_with_mode(name: bytes | str, mode: int, *, folder: int | None = None) -> None:
-    """Make a directory, in the one held open as `folder`, with exactly these permissions; raises OSError.
+def mkdir_with_mode(name: bytes | str, mode: int, *, directory: int | None = None) -> None:
+    """Make a directory, in the one that is open as `directory`, with exactly these permissions; raises OSError.
 
-    Where the file system has no such permissions, it gets what it gives, and whoever sets them in the end hears of it.
-    Bits that it inherits (setgid) stay. Until its permissions are set it has at most these, and its owner's.
+    Inherited bits (setgid) stay. A file system without such permissions gives it others, which `set_attributes`
+    reports. Until its permissions are set it has at most these and its owner's.
     """
-    os.mkdir(name, mode | _OWNER, dir_fd=folder)
+    os.mkdir(name, mode | _OWNER, dir_fd=directory)
     try:
-        fd, target = os.open(name, _OPEN_FLAGS, dir_fd=folder), None
-    except PermissionError:  # a umask that denies its owner what he makes
-        fd, target = open_unreadable(name, folder)
+        fd, target = os.open(name, _OPEN_FLAGS, dir_fd=directory), None
+    except PermissionError:  # the umask denies it to its owner
+        fd, target = open_unreadable(name, directory)
     try:
         found = stat.S_IMODE(os.fstat(fd).st_mode)
         if found & PERMISSIONS != mode:
@@ -151,9 +147,9 @@ def mkdir_with_mode(name: bytes | str, mode: int, *, folder: int | None = None) 
 
 
 def set_mode(target: int | str, mode: int) -> bool:
-    """Set the permissions of what this process has just made; False where the file system does not have these.
+    """Set the permissions of a file that this process has made; return False where the file system does not have them.
 
-    FAT and its like refuse with EPERM. Raises OSError for everything else.
+    FAT and the like refuse with EPERM. Raises OSError for any other error.
     """
     try:
         if isinstance(target, int):
@@ -167,13 +163,13 @@ def set_mode(target: int | str, mode: int) -> bool:
     return True
 
 
-def open_unreadable(name: bytes | str, folder: int | None) -> tuple[int, str]:
-    """What belongs to this user, but denies its content: a descriptor that only names it, and the path of that one.
+def open_unreadable(name: bytes | str, directory: int | None) -> tuple[int, str]:
+    """Open a file that its owner may not read; return a descriptor for its name alone, and a path.
 
-    Raises PermissionError where the system has no such descriptors.
+    The path is for chmod and utime. Raises PermissionError where the system has no O_PATH.
     """
     flag = getattr(os, "O_PATH", None)
     if flag is None:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-    fd = os.open(name, flag | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+    fd = os.open(name, flag | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
     return fd, f"/proc/self/fd/{fd}"

@@ -1,9 +1,10 @@
-"""Changes to what stands in folders, apart from bytes: removing, renaming, making, attributes.
+"""Changes to directory entries: remove, rename, make a directory, set attributes.
 
-Each acts on the last name of a path, relative to the descriptor of the folder that holds it. A look before tells what
-to refuse and with which words; that nothing is followed and nothing replaced that must not be is up to the one call
-that acts, so whoever swaps the name in between gains nothing but that his own link or device is moved or removed. What
-must never happen: that a link is followed, that a folder replaces anything, or that a peer's mode brings setuid.
+Each acts on the last name of a path, relative to the descriptor of its parent directory. A check before determines the
+error to raise; that no symlink is followed, and nothing replaced that must not be, is ensured by the one system call
+that acts. So a process that swaps the name in between (TOCTOU) achieves no more than that its own symlink or device is
+moved or removed. Invariants: no symlink is followed, a directory replaces nothing, and a peer's mode sets no setuid
+bit.
 """
 
 from __future__ import annotations
@@ -45,72 +46,72 @@ if TYPE_CHECKING:
     from secftp.storage.attributes import Identity
     from secftp.storage.names import Path
 
-_LOOKED_AT = 4096  # entries of a directory that is to be removed
+_LOOKED_AT = 4096  # entries of a directory to be removed
 _ANY_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_NOCTTY | os.O_CLOEXEC
-# What a rename says of the new name; all else is about the old one, or about both.
+# Errors of rename(2) that are about the new name; any other is about the old one, or about both.
 _OF_TARGET = frozenset(
     {
         errno.EEXIST, errno.ENOTEMPTY, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG, errno.EILSEQ, errno.ENOSPC,
         errno.EDQUOT,
     }
 )  # fmt: skip
-# What renaming without replacing says where system or file system can't.
+# Errors of renameat2(2) where the system or the file system has no RENAME_NOREPLACE.
 _NO_NOREPLACE = frozenset({errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP})
 
 
-def remove(folder: int, path: Path, kind: Kind | None) -> None:
+def remove(directory: int, path: Path, kind: Kind | None) -> None:
     """As `Store.remove`."""
     try:
-        is_folder = stat.S_ISDIR(look(folder, path).st_mode)
+        is_directory = stat.S_ISDIR(look(directory, path).st_mode)
     except NotFound:
-        if kind is not Kind.DIRECTORY and drop_partial(folder, path[-1]):
+        if kind is not Kind.DIRECTORY and drop_partial(directory, path[-1]):
             return
         raise
-    if kind is Kind.FILE and is_folder:
-        raise failure(IsADirectory, "It is a folder", path)
-    if kind is Kind.DIRECTORY and not is_folder:
-        raise failure(NotADirectory, "It is not a folder", path)
+    if kind is Kind.FILE and is_directory:
+        raise failure(IsADirectory, "It is a directory", path)
+    if kind is Kind.DIRECTORY and not is_directory:
+        raise failure(NotADirectory, "It is not a directory", path)
     with translated(path):
-        if not is_folder:
-            os.unlink(path[-1], dir_fd=folder)
-            drop_partial(folder, path[-1])
+        if not is_directory:
+            os.unlink(path[-1], dir_fd=directory)
+            drop_partial(directory, path[-1])
             return
         try:
-            os.rmdir(path[-1], dir_fd=folder)
+            os.rmdir(path[-1], dir_fd=directory)
         except OSError as error:
             if error.errno not in {errno.ENOTEMPTY, errno.EEXIST}:
                 raise
-            _remove_unfinished(folder, path)
-            os.rmdir(path[-1], dir_fd=folder)
-        drop_partial(folder, path[-1])
+            _remove_unfinished(directory, path)
+            os.rmdir(path[-1], dir_fd=directory)
+        drop_partial(directory, path[-1])
 
 
-def _remove_unfinished(folder: int, path: Path) -> None:
-    """Empty a folder that holds nothing but unfinished files without writers; raises `NotEmpty` for any other."""
-    fd = open_below(folder, path, len(path), LIST_FLAGS)
+def _remove_unfinished(directory: int, path: Path) -> None:
+    """Empty a directory that holds only unfinished files without writers; raises `NotEmpty` for any other."""
+    fd = open_below(directory, path, len(path), LIST_FLAGS)
     try:
         _require_unfinished(fd, path)
-        found = make_writable(folder, path)
+        found = make_writable(directory, path)
         try:
             _remove_each(fd, path)
         except BaseException:
             if found is not None:
-                restore_mode(folder, path, found)
+                restore_mode(directory, path, found)
             raise
     finally:
         close_quietly(fd)
 
 
 def _require_unfinished(fd: int, path: Path) -> None:
-    """Raise `NotEmpty` for anything else, as far as that shows soon.
+    """Raise `NotEmpty` if one of the first entries is anything but an unfinished file.
 
-    Beyond the bound unfinished files are removed without having looked at all the others first: a request may cost as
-    much as it removes, but not the reading of a directory of any size for nothing.
+    Beyond these, unfinished files are removed before all the others have been checked: a request may cost as much as it
+    removes, but not the reading of a directory of any size for nothing.
     """
     with os.scandir(fd) as entries:
         first = itertools.islice(entries, _LOOKED_AT)
         if not all(is_unfinished(os.fsencode(entry.name)) for entry in first):
-            raise failure(NotEmpty, "The folder is not empty", path)
+            raise failure(NotEmpty, "The directory is not empty", path)
 
 
 def _remove_each(fd: int, path: Path) -> None:
@@ -126,43 +127,43 @@ def _remove_each(fd: int, path: Path) -> None:
             if not removed:
                 raise failure(
                     NotEmpty,
-                    "Something is being written into the folder",
+                    "A file is being written into the directory",
                     path,
                     hint="Try again.",
                     reason=Reason.BEING_WRITTEN,
                 )
 
 
-def rename(folder: int, path: Path, to_folder: int, to: Path, *, overwrite: bool) -> None:
-    """As `Store.rename`; `Forbidden` also for a folder into itself, and where a link or the like has the new name."""
-    is_folder = stat.S_ISDIR(look(folder, path).st_mode)
-    if is_folder and to[: len(path)] == path != to:
-        raise failure(Forbidden, "A folder can't be moved into itself", path, reason=Reason.INTO_ITSELF)
+def rename(directory: int, path: Path, to_directory: int, to: Path, *, overwrite: bool) -> None:
+    """As `Store.rename`; `Forbidden` also for a directory into itself, and where a special file has the new name."""
+    is_directory = stat.S_ISDIR(look(directory, path).st_mode)
+    if is_directory and to[: len(path)] == path != to:
+        raise failure(Forbidden, "A directory can't be moved into itself", path, reason=Reason.INTO_ITSELF)
     with of_target(), translated(to):
-        taken = _look_at_target(to_folder, to)
-        if taken is not None and (is_folder or not overwrite):
-            raise already_there(taken, to, replaceable=not is_folder)
+        taken = _look_at_target(to_directory, to)
+        if taken is not None and (is_directory or not overwrite):
+            raise already_there(taken, to, replaceable=not is_directory)
         if taken is not None:
             require_regular(taken, to)
     try:
-        if overwrite and not is_folder:
-            os.rename(path[-1], to[-1], src_dir_fd=folder, dst_dir_fd=to_folder)
+        if overwrite and not is_directory:
+            os.rename(path[-1], to[-1], src_dir_fd=directory, dst_dir_fd=to_directory)
         else:
-            _rename_to_free(folder, path[-1], to_folder, to[-1], is_folder=is_folder)
+            _rename_to_free(directory, path[-1], to_directory, to[-1], is_directory=is_directory)
     except FileNotFoundError as error:
         raise missing(path) from error
     except OSError as error:
         problem = translate(error, to)
         problem.of_target = error.errno in _OF_TARGET
         raise problem from error
-    drop_partial(folder, path[-1])
-    drop_partial(to_folder, to[-1])
+    drop_partial(directory, path[-1])
+    drop_partial(to_directory, to[-1])
 
 
-def _look_at_target(folder: int, to: Path) -> os.stat_result | None:
-    """What has the new name, None for nothing; raises `Forbidden` for links, devices, FIFOs and sockets."""
+def _look_at_target(directory: int, to: Path) -> os.stat_result | None:
+    """Return the status of the new name, None for nothing; raises `Forbidden` for symlinks and special files."""
     try:
-        status = os.stat(to[-1], dir_fd=folder, follow_symlinks=False)
+        status = os.stat(to[-1], dir_fd=directory, follow_symlinks=False)
     except FileNotFoundError:
         return None
     if not stat.S_ISDIR(status.st_mode):
@@ -170,44 +171,47 @@ def _look_at_target(folder: int, to: Path) -> os.stat_result | None:
     return status
 
 
-def _rename_to_free(folder: int, old: bytes, to_folder: int, new: bytes, *, is_folder: bool) -> None:
+def _rename_to_free(directory: int, old: bytes, to_directory: int, new: bytes, *, is_directory: bool) -> None:
     try:
-        system.rename_noreplace(old, new, folder=folder, to=to_folder)
+        system.rename_noreplace(old, new, folder=directory, to=to_directory)
     except OSError as error:
         if error.errno not in _NO_NOREPLACE:
             raise
     else:
         return
-    if not is_folder:
-        os.link(old, new, src_dir_fd=folder, dst_dir_fd=to_folder, follow_symlinks=False)
-        os.unlink(old, dir_fd=folder)
+    if not is_directory:
+        os.link(old, new, src_dir_fd=directory, dst_dir_fd=to_directory, follow_symlinks=False)
+        os.unlink(old, dir_fd=directory)
         return
-    os.mkdir(new, dir_fd=to_folder)  # taken, if at all, by us: all that a folder can replace is this empty one
+    os.mkdir(new, dir_fd=to_directory)  # now the rename can replace nothing but this empty directory
     try:
-        os.rename(old, new, src_dir_fd=folder, dst_dir_fd=to_folder)
+        os.rename(old, new, src_dir_fd=directory, dst_dir_fd=to_directory)
     except BaseException:
-        os.rmdir(new, dir_fd=to_folder)
+        os.rmdir(new, dir_fd=to_directory)
         raise
 
 
-def make_directory(folder: int, path: Path, mode: int | None, mask: int) -> None:
-    """Make the last name of `path` in `folder`; raises `AlreadyExists` for whatever has it."""
+def make_directory(directory: int, path: Path, mode: int | None, mask: int) -> None:
+    """Make the last name of `path` in `directory`; raises `AlreadyExists` for whatever has it."""
     with translated(path):
         granted = directory_mode(mode, mask)
         try:
             if mode is None:
-                os.mkdir(path[-1], granted, dir_fd=folder)
+                os.mkdir(path[-1], granted, dir_fd=directory)
             else:
-                mkdir_with_mode(path[-1], granted, folder=folder)
+                mkdir_with_mode(path[-1], granted, directory=directory)
         except FileExistsError as error:
             with contextlib.suppress(FileNotFoundError):
-                raise already_there(os.stat(path[-1], dir_fd=folder, follow_symlinks=False), path) from error
+                raise already_there(os.stat(path[-1], dir_fd=directory, follow_symlinks=False), path) from error
             raise
-    drop_partial(folder, path[-1])
+    drop_partial(directory, path[-1])
 
 
 def make_directories(root: int, path: Path, mode: int | None, mask: int) -> bool:
-    """Make each directory of `path` that is missing; whether the last was. `AlreadyExists` if that is no directory."""
+    """Make each missing directory of `path`; return whether the last was made.
+
+    Raises `AlreadyExists` if that is no directory.
+    """
     above = root
     try:
         for depth in range(1, len(path)):
@@ -215,7 +219,7 @@ def make_directories(root: int, path: Path, mode: int | None, mask: int) -> bool
             if above != root:
                 close_quietly(above)
             above = below
-        # Not entered: it may be made without the permission for that.
+        # Not entered: it may be made without the permission to enter it.
         try:
             make_directory(above, path, mode, mask)
         except AlreadyExists as error:
@@ -234,26 +238,26 @@ def _enter_or_make(above: int, path: Path, depth: int, mask: int) -> int:
             return open_below(above, path, depth)
         except NotFound as error:
             if not isinstance(error.__cause__, FileNotFoundError):
-                raise  # a link, or what is neither file nor directory
+                raise  # a symlink or a special file
         with contextlib.suppress(AlreadyExists):
             make_directory(above, path[:depth], None, mask)
 
 
 def set_attributes(
-    folder: int, path: Path, mode: int | None, mtime_ns: int | None, *, mask: int, only: Identity | None = None
+    directory: int, path: Path, mode: int | None, mtime_ns: int | None, *, mask: int, only: Identity | None = None
 ) -> Kept:
-    """As `Store.set_attributes`, of the last name of `path` in `folder`, or of that itself if `path` is `()`."""
+    """As `Store.set_attributes`, of the last name of `path` in `directory`, or of that itself for `()`."""
     name = path[-1] if path else b"."
     with translated(path or "."):
         if path:
-            look(folder, path)
+            look(directory, path)
         try:
-            fd, place = os.open(name, _ANY_FLAGS, dir_fd=folder), None
+            fd, place = os.open(name, _ANY_FLAGS, dir_fd=directory), None
         except PermissionError:
-            fd, place = open_unreadable(name, folder)
+            fd, place = open_unreadable(name, directory)
         try:
             if only is not None and only != _identity(fd):
-                raise failure(Forbidden, "It is not the one that was meant", path)
+                raise failure(Forbidden, "It is not the file that was meant", path)
             return _set(fd, place, path, mode, mtime_ns, mask)
         finally:
             close_quietly(fd)
@@ -276,7 +280,7 @@ def _set(fd: int, place: str | None, path: Path, mode: int | None, mtime_ns: int
     if mode is None:
         return Kept(is_time)
     granted = directory_mode(mode, mask) if is_directory else granted_mode(mode, mask)
-    # What its owner set up stays at a directory: setgid, sticky.
+    # A directory keeps setgid and sticky, which its owner has set.
     kept = stat.S_IMODE(status.st_mode) & ~PERMISSIONS if is_directory else 0
     os.chmod(target, kept | granted)
     return Kept(is_time, granted == mode & PERMISSIONS)

@@ -1,6 +1,6 @@
-"""The checksums of a file's bytes, by the names the wire gives them; each library is loaded when it is asked for.
+"""Checksums of files, by their names in the protocol; each library is imported when it is first used.
 
-They tell damage apart from health. Forgery is the record layer's matter, so a fast checksum is the default.
+They detect accidental damage. Forgery is prevented by the MACs of the record layer, so the default is a fast checksum.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ if typing.TYPE_CHECKING:
 
 
 class Digest(Protocol):
-    """A checksum under way."""
+    """A checksum under way, with the interface of hashlib."""
 
     def update(self, data: bytes | bytearray | memoryview, /) -> object:
-        """Take in more bytes."""
+        """Add bytes."""
         ...
 
     def digest(self) -> bytes:
-        """The checksum of all bytes so far: 16 for xxh128 and md5, 32 for the others."""
+        """Return the checksum of all bytes so far: 16 for xxh128 and md5, 32 for the others."""
         ...
 
 
-# The same over bytes that are there already, in one call; what is not here goes the general way.
+# Functions that compute one of them in a single call; the others are computed by `new_digest`.
 _AT_ONCE: dict[str, tuple[str, str]] = {"xxh128": ("xxhash", "xxh3_128_digest")}
 
-# Names of the wire: (module, function, its arguments, the package's extra that brings it).
+# By name: module, function, its arguments, and the extra of the package that installs it.
 _MAKERS: dict[str, tuple[str, str, dict[str, bool], str]] = {
-    "xxh128": ("xxhash", "xxh3_128", {}, ""),  # canonical, that is big-endian, form
+    "xxh128": ("xxhash", "xxh3_128", {}, ""),  # the canonical form, which is big-endian
     "sha256": ("hashlib", "sha256", {}, ""),
     "blake3": ("blake3", "blake3", {}, "blake3"),
     "md5": ("hashlib", "md5", {"usedforsecurity": False}, ""),  # else a FIPS libcrypto refuses it
@@ -43,9 +43,9 @@ ALGORITHMS = tuple(_MAKERS)
 
 
 def load_digests(*algorithms: str) -> None:
-    """Load the libraries of these checksums, as far as they are installed, before there is a peer.
+    """Import the libraries of these checksums, as far as they are installed, before there is a peer.
 
-    So no peer decides when a module is looked for, nor can it have placed a file under the name of one by then.
+    So no peer determines when a module is searched for, nor can it have written a file with the name of one by then.
     """
     for algorithm in algorithms:
         with contextlib.suppress(ImportError):
@@ -55,7 +55,7 @@ def load_digests(*algorithms: str) -> None:
 def new_digest(algorithm: str) -> Digest:
     """Begin a checksum: `xxh128` (XXH3-128), `sha256`, `blake3` (256 bits) or `md5`.
 
-    Raises `UsageError` for any other name, `InstallationError` if the library for it is not installed.
+    Raises `UsageError` for any other name, `InstallationError` if its library is not installed.
     """
     if algorithm not in _MAKERS:
         raise UsageError(f"There is no checksum of that name; there are {', '.join(ALGORITHMS)}.")
@@ -71,8 +71,8 @@ def new_digest(algorithm: str) -> Digest:
 
 
 def digester(algorithm: str) -> Callable[[bytes | bytearray | memoryview], bytes]:
-    """The function from bytes to their checksum, for small files by the thousand; raises as `new_digest`."""
-    new_digest(algorithm)  # now, and not in the middle of a batch
+    """Return the function from bytes to their checksum, the fast path for small files; raises as `new_digest`."""
+    new_digest(algorithm)  # raise now, not in the middle of a batch
     if algorithm in _AT_ONCE:
         module, function = _AT_ONCE[algorithm]
         at_once: Callable[[bytes | bytearray | memoryview], bytes] = getattr(importlib.import_module(module), function)

@@ -1,9 +1,9 @@
-"""Ways to a folder: from a root that is held by its descriptor, name by name, and through no link.
+"""Directories by descriptor: path resolution from an open root, name by name and through no symlink.
 
-Every walk starts at the root anew. To keep the last folder open would save a small file some 2 of its 40 microseconds,
-and to ask whether it still stands where it stood costs as much as opening it; not to ask would write into a folder
-that was renamed or removed meanwhile. What must never happen: that `..` or a link is resolved, or that a link is told
-apart from what does not exist.
+Every path is resolved from the root anew. Keeping the last directory open would save 2 of the 40 microseconds that a
+small file takes; checking that it still has its path costs as much as opening it, and without that check a file could
+be written into a directory that was renamed or removed meanwhile. Invariants: `..` and symlinks are never resolved, and
+a symlink is not told from a name that does not exist.
 """
 
 from __future__ import annotations
@@ -21,30 +21,35 @@ if TYPE_CHECKING:
 
 StrOrBytesPath: TypeAlias = "str | bytes | os.PathLike[str] | os.PathLike[bytes]"
 
-# O_PATH, where there is one, needs no permission to list the folder and starts nothing in it (an automounter).
+# O_PATH, where there is one, needs no permission to list the directory and triggers no automount.
 DIRECTORY_FLAGS = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC
 BELOW_FLAGS = DIRECTORY_FLAGS | os.O_NOFOLLOW
 LIST_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-# What O_DIRECTORY | O_NOFOLLOW says of a link: the first on Linux, the others on macOS and FreeBSD.
-_NO_FOLDER = frozenset({errno.ENOTDIR, errno.ELOOP, errno.EMLINK})
+# O_DIRECTORY | O_NOFOLLOW at a symlink: ENOTDIR on Linux, the others on macOS and FreeBSD.
+_NO_DIRECTORY = frozenset({errno.ENOTDIR, errno.ELOOP, errno.EMLINK})
 
 OWNER = 0o700
 _HAS_O_PATH = hasattr(os, "O_PATH")
 
 
 def open_root(root: StrOrBytesPath) -> int:
-    """Open the folder that a user named, maybe through links; raises with a hint if it is of no use."""
+    """Open a directory that the user named, symlinks in its path included.
+
+    Raises `NotFound`, `NotADirectory` or `Forbidden`, with a hint, if it can't be used.
+    """
     name = os.fsdecode(root)
     try:
         fd = os.open(root, DIRECTORY_FLAGS)
     except FileNotFoundError as error:
-        raise failure(NotFound, "No such folder", name, hint="Make it first, or name another.") from error
+        raise failure(NotFound, "No such directory", name, hint="Make it first, or name another.") from error
     except NotADirectoryError as error:
-        raise failure(NotADirectory, "It is not a folder", name, hint="Name the folder that holds the file.") from error
+        raise failure(
+            NotADirectory, "It is not a directory", name, hint="Name the directory that holds the file."
+        ) from error
     except OSError as error:
         raise _unusable(error, name) from error
     try:
-        # To be allowed to open a folder by O_PATH is not to be allowed to use what is in it.
+        # O_PATH opens a directory without the permission to enter it.
         os.close(os.open(".", BELOW_FLAGS, dir_fd=fd))
     except OSError as error:
         close_quietly(fd)
@@ -53,36 +58,36 @@ def open_root(root: StrOrBytesPath) -> int:
 
 
 def open_parent(root: int, path: Path) -> int:
-    """A new descriptor of the folder that holds the last name of `path`, to reach things in, not to list it.
+    """Return a new descriptor of the directory that holds the last name of `path`; it can't be listed.
 
-    Raises `NotFound` (for links, too), `NotADirectory`, `Forbidden`.
+    Raises `NotFound` (for symlinks, too), `NotADirectory`, `Forbidden`.
     """
     depth = len(path) - 1
     if depth <= 0:
         with translated(path):
             return os.dup(root)
-    folder = open_below(root, path, 1)
+    directory = open_below(root, path, 1)
     for reached in range(2, depth + 1):
-        above = folder
+        above = directory
         try:
-            folder = open_below(above, path, reached)
+            directory = open_below(above, path, reached)
         finally:
             close_quietly(above)
-    return folder
+    return directory
 
 
 def open_parent_of_new(root: int, path: Path) -> int:
-    """The same for a name that is to be made: here it is the folder that is missing."""
+    """Do the same for a name that is to be made: a `NotFound` then is about the directory."""
     try:
         return open_parent(root, path)
     except NotFound as error:
-        raise failure(NotFound, "No such folder", path[:-1], reason=Reason.NO_PARENT) from error
+        raise failure(NotFound, "No such directory", path[:-1], reason=Reason.NO_PARENT) from error
 
 
 def open_directory(root: int, path: Path) -> int:
-    """A new descriptor of the folder `path` itself, `()` being the root, that may be listed; raises as `open_parent`.
+    """Return a new descriptor of the directory `path` itself, `()` being the root, that can be listed.
 
-    Also `NotADirectory` if it is a file.
+    Raises as `open_parent`, and `NotADirectory` if it is a file.
     """
     if not path:
         with translated("."):
@@ -95,54 +100,54 @@ def open_directory(root: int, path: Path) -> int:
 
 
 def open_below(above: int, path: Path, depth: int, flags: int = BELOW_FLAGS) -> int:
-    """Open the folder that is the `depth`th name of `path`, in `above`."""
+    """Open the directory that is the `depth`th name of `path`, in the directory `above`."""
     try:
         return os.open(path[depth - 1], flags, dir_fd=above)
     except OSError as error:
-        if error.errno in _NO_FOLDER:
+        if error.errno in _NO_DIRECTORY:
             raise _obstacle(path, depth, above) from error
         raise translate(error, path) from error
 
 
-def look(folder: int, path: Path) -> os.stat_result:
-    """What the last name of `path` is in its `folder`: a regular file or a folder.
+def look(directory: int, path: Path) -> os.stat_result:
+    """Return the status of the last name of `path` in its parent `directory`: that of a regular file or a directory.
 
-    Raises `NotFound` for a link as for nothing, `Forbidden` for devices, FIFOs and sockets.
+    Raises `NotFound` for a symlink, too, and `Forbidden` for devices, FIFOs and sockets.
     """
     with translated(path):
-        status = os.stat(path[-1], dir_fd=folder, follow_symlinks=False)
+        status = os.stat(path[-1], dir_fd=directory, follow_symlinks=False)
     if stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode):
         return status
     raise not_followed(path) if stat.S_ISLNK(status.st_mode) else not_regular(path)
 
 
 def missing(path: Path) -> NotFound:
-    """The exception for a name that nothing has."""
+    """Return the exception for a name that does not exist."""
     return failure(NotFound, "No such file", path)
 
 
 def _unusable(error: OSError, name: str) -> OSError:
     failure = translate(error, name)
-    failure.hint = "The user this runs as needs to read and enter the folder, and to enter all above it."
+    failure.hint = "The user this runs as needs permission to read and enter the directory, and to enter all above it."
     return failure
 
 
 def _obstacle(path: Path, depth: int, above: int) -> NotFound | NotADirectory:
-    """The exception for a name that is no folder, `depth` names down: a link, which nobody is told of, or a file."""
+    """Return the exception for a name that is no directory, `depth` names down the path."""
     try:
         status = os.stat(path[depth - 1], dir_fd=above, follow_symlinks=False)
     except OSError:
-        return missing(path)  # it was there a moment ago
+        return missing(path)  # it existed a moment ago
     if stat.S_ISREG(status.st_mode):
         reason = Reason.NO_PARENT if depth < len(path) else None
-        return failure(NotADirectory, "It is not a folder", path[:depth], reason=reason)
+        return failure(NotADirectory, "It is not a directory", path[:depth], reason=reason)
     return not_followed(path) if stat.S_ISLNK(status.st_mode) else missing(path)
 
 
 class FreeSpace(NamedTuple):
-    """What a file system has left: bytes, None where it does not tell, and files (inodes), None where it has no limit.
+    """What a file system has left for this user.
 
-    `device` tells file systems apart (`st_dev`).
+    `nbytes`: None where it is not known. `files`: inodes, None where there is no limit. `device`: `st_dev`.
     """
 
     nbytes: int | None
@@ -151,42 +156,44 @@ class FreeSpace(NamedTuple):
 
 
 def free_space_at(fd: int) -> FreeSpace:
-    """What the file system of the open `fd` has left for the user that this runs as; raises OSError."""
+    """Return the free space of the file system of an open file; raises OSError."""
     status = os.fstatvfs(fd)
-    # No blocks, or files, in all is a file system that does not say, or that has no number of files.
+    # A total of 0 blocks, or files, means that the file system does not count them.
     nbytes = status.f_bavail * status.f_frsize if status.f_blocks else None
     files = status.f_favail if status.f_files else None
     return FreeSpace(nbytes, files, os.fstat(fd).st_dev)
 
 
 def free_space_for(root: int, path: Path) -> FreeSpace:
-    """The same for a name beneath `root`: of the directory that holds it, or is to hold it once it is made.
+    """Return the free space where `path` is, or would be made, beneath `root`: any directory may be a mount point.
 
-    Of directories that are missing, or can't be entered, the nearest above counts; what is wrong with the path itself,
-    the call that acts on it says.
+    Where directories of the path are missing, or can't be entered, the nearest one above counts; the call that acts on
+    the path reports what is wrong with it.
     """
     with translated(path or "."):
-        folder = os.dup(root)
+        directory = os.dup(root)
         try:
             for depth in range(1, len(path)):
-                above = folder
+                above = directory
                 try:
-                    folder = open_below(above, path, depth)
+                    directory = open_below(above, path, depth)
                 except FileError:
                     break
                 close_quietly(above)
-            return free_space_at(folder)
+            return free_space_at(directory)
         finally:
-            close_quietly(folder)
+            close_quietly(directory)
 
 
-def make_writable(folder: int, path: Path) -> int | None:
-    """Let the owner list, enter and change the directory that is the last name of `path`, in `folder`.
+def make_writable(directory: int, path: Path) -> int | None:
+    """Let the owner list, enter and change the directory that is the last name of `path`, in its parent `directory`.
 
-    Returns the permissions that it had, None if nothing had to be changed, or nothing can be: it is not ours. Raises as
-    `open_below` does.
+    A tree with a read-only directory can be copied once, since permissions are set last. To copy it again, or to remove
+    it, its owner has to make the directory writable for that time, as rsync does. Only the owner's bits of a directory
+    that this user owns are changed. Returns the permissions that it had; None if nothing was changed. Raises as
+    `open_below`.
     """
-    fd = open_below(folder, path, len(path))
+    fd = open_below(directory, path, len(path))
     try:
         with translated(path):
             status = os.fstat(fd)
@@ -199,9 +206,9 @@ def make_writable(folder: int, path: Path) -> int | None:
         close_quietly(fd)
 
 
-def restore_mode(folder: int, path: Path, mode: int) -> None:
-    """Give a directory back the `mode` that `make_writable` returned, unless it has been given another since."""
-    fd = open_below(folder, path, len(path))
+def restore_mode(directory: int, path: Path, mode: int) -> None:
+    """Set the `mode` that `make_writable` returned again, unless the permissions have been changed since."""
+    fd = open_below(directory, path, len(path))
     try:
         with translated(path):
             status = os.fstat(fd)
@@ -212,5 +219,5 @@ def restore_mode(folder: int, path: Path, mode: int) -> None:
 
 
 def _change_mode(fd: int, mode: int) -> None:
-    # fchmod refuses a descriptor that only names a file; the directory may not be listable, so there is no other.
+    # fchmod refuses an O_PATH descriptor, and there is no other for a directory that can't be listed.
     os.chmod(f"/proc/self/fd/{fd}" if _HAS_O_PATH else fd, mode)

@@ -1,7 +1,7 @@
-"""From the system's errors to ours: the one table from errno to class and words.
+"""Translation of OSError into secftp's exceptions: one table from errno to class, message and reason.
 
-A message names the file as its user or peer did. What must never happen: that it tells where on this machine the store
-lies, or that a link which was not followed is told apart from a name that does not exist.
+A message names the file as its user or peer named it. Invariants: no message tells where on this machine a store is, or
+lets a peer tell a symlink from a name that does not exist.
 """
 
 from __future__ import annotations
@@ -43,19 +43,19 @@ class _Meaning(NamedTuple):
 
 
 _NO_REGULAR_FILE = _Meaning(Forbidden, "It is not a regular file", Reason.SPECIAL)
-# A symlink has the words and the class of a name that does not exist; the reason is for the user of this machine alone.
+# Same class and message as for a name that does not exist: only the user of this machine gets the reason.
 _NOT_FOLLOWED = _Meaning(NotFound, "No such file", Reason.SYMLINK)
-# These two of names that the user of this process wrote: symlinks in them are followed.
+# For names that the user of this process typed: symlinks in them are followed.
 _LOOP = _Meaning(NotFound, "Too many symlinks, or a loop of them", Reason.SYMLINK_LOOP)
 _DANGLING = _Meaning(NotFound, "A symlink that leads to nothing", Reason.DANGLING)
 _MEANINGS: dict[int, _Meaning] = {
     errno.ENOENT: _Meaning(NotFound, "No such file"),
     errno.ELOOP: _NOT_FOLLOWED,  # O_NOFOLLOW met one; EMLINK is the same on FreeBSD
     errno.EMLINK: _NOT_FOLLOWED,
-    errno.ENOTDIR: _Meaning(NotADirectory, "It is not a folder"),
-    errno.EISDIR: _Meaning(IsADirectory, "It is a folder"),
+    errno.ENOTDIR: _Meaning(NotADirectory, "It is not a directory"),
+    errno.EISDIR: _Meaning(IsADirectory, "It is a directory"),
     errno.EEXIST: _Meaning(AlreadyExists, "It already exists"),
-    errno.ENOTEMPTY: _Meaning(NotEmpty, "The folder is not empty"),
+    errno.ENOTEMPTY: _Meaning(NotEmpty, "The directory is not empty"),
     errno.EACCES: _Meaning(Forbidden, "Permission denied", Reason.PERMISSION),
     errno.EPERM: _Meaning(Forbidden, "Permission denied", Reason.PERMISSION),
     errno.EROFS: _Meaning(Forbidden, "Read-only file system", Reason.READ_ONLY_FILE_SYSTEM),
@@ -84,7 +84,7 @@ def failure(
 
 
 def translate(error: OSError, subject: Path | str) -> FileError:
-    """Return the exception that tells of `error` at the file `subject`; what is not known better is an I/O error."""
+    """Return the exception for `error` at the file `subject`; any other errno is an `InputOutputError`."""
     meaning = _MEANINGS.get(error.errno or 0)
     if meaning is not None and isinstance(subject, str):
         meaning = _of_followed(meaning, subject)
@@ -97,30 +97,33 @@ def translate(error: OSError, subject: Path | str) -> FileError:
 
 
 def _of_followed(meaning: _Meaning, name: str) -> _Meaning:
-    """What an error means for a name that the user of this process wrote."""
+    """Return what an error means for a name that the user of this process typed: symlinks in it are followed."""
     if meaning is _NOT_FOLLOWED:
         return _LOOP
     return _DANGLING if meaning.kind is NotFound and os.path.islink(name) else meaning
 
 
 def not_regular(subject: Path | str) -> Forbidden:
-    """The exception for a device, a FIFO or a socket."""
+    """Return the exception for a device, a FIFO or a socket."""
     return failure(Forbidden, _NO_REGULAR_FILE.words, subject, reason=Reason.SPECIAL)
 
 
 def not_followed(subject: Path | str) -> NotFound:
-    """The exception for a symlink where one is not followed: that of a name which nothing has, but for its reason."""
+    """Return the exception for a symlink where none is followed: `NotFound`, which differs in its reason alone."""
     return failure(NotFound, _NOT_FOLLOWED.words, subject, reason=Reason.SYMLINK)
 
 
 def kind_of(status: os.stat_result) -> Reason:
-    """What has a name, as the reason for which that is taken."""
+    """Return the kind of a directory entry as a `Reason`."""
     kinds = {stat.S_IFREG: Reason.FILE, stat.S_IFDIR: Reason.DIRECTORY, stat.S_IFLNK: Reason.SYMLINK}
     return kinds.get(stat.S_IFMT(status.st_mode), Reason.SPECIAL)
 
 
 def already_there(status: os.stat_result, subject: Path | str, *, replaceable: bool = False) -> AlreadyExists:
-    """The exception for a name that was to be made and is taken, by what is never replaced unless `replaceable`."""
+    """Return the exception for a name that was to be made and is taken.
+
+    Its reason tells by what, unless that is a file and `replaceable`: then permission to overwrite is all that lacks.
+    """
     reason = kind_of(status)
     return failure(
         AlreadyExists,
@@ -139,9 +142,9 @@ _IN_THE_WAY = {
 
 
 def detailed(problem: FileError) -> FileError:
-    """The failure with all that is known of it, for the user of this machine: what has the name, symlinks included.
+    """Return the failure with the kind of what has the name in its message, for the user of this machine.
 
-    What a store raises tells nobody of symlinks, for it may be a peer who asked.
+    A store itself does not tell a symlink from nothing, because a peer may have asked.
     """
     words = _IN_THE_WAY.get(problem.reason) if problem.reason is not None else None
     if problem.reason is not Reason.SYMLINK and not isinstance(problem, AlreadyExists):
@@ -152,17 +155,17 @@ def detailed(problem: FileError) -> FileError:
 
 
 def require_regular(status: os.stat_result, subject: Path | str) -> None:
-    """Raise `IsADirectory` or `Forbidden` unless `status` is a regular file's, which alone may be read or replaced."""
+    """Raise `IsADirectory` or `Forbidden` unless `status` is that of a regular file."""
     if stat.S_ISDIR(status.st_mode):
-        raise failure(IsADirectory, "It is a folder", subject)
+        raise failure(IsADirectory, "It is a directory", subject)
     if stat.S_ISLNK(status.st_mode):
         raise failure(Forbidden, _NO_REGULAR_FILE.words, subject, reason=Reason.SYMLINK)
     if not stat.S_ISREG(status.st_mode):
         raise not_regular(subject)
 
 
-class of_target:  # noqa: N801 (used as a statement, as `translated`)
-    """In its block, a failure is about the new name of a rename."""
+class of_target:  # noqa: N801 - used like a function
+    """A block in which a failure is about the new name of a rename."""
 
     __slots__ = ()
 
@@ -176,11 +179,11 @@ class of_target:  # noqa: N801 (used as a statement, as `translated`)
             error.of_target = True
 
 
-class translated:  # noqa: N801 (used as a statement: `with translated(path):`)
-    """In its block, every OSError that is not ours yet becomes ours.
+class translated:  # noqa: N801 - used like a function
+    """A block in which an OSError is raised as the exception that it means for `subject`.
 
-    Only a BrokenPipeError stays: that a reader went away is no fault of the file. A class, because a generator as a
-    context manager costs three times as much.
+    A BrokenPipeError stays as it is: a reader that closed its end is no fault of the file. A class, because a generator
+    as a context manager takes three times as long.
     """
 
     __slots__ = ("_subject",)
@@ -199,9 +202,10 @@ class translated:  # noqa: N801 (used as a statement: `with translated(path):`)
 
 
 def close_quietly(fd: int) -> None:
-    """Close what holds no data of worth: only read, a folder, aborted, or asked for its errors before.
+    """Close a descriptor and ignore errors.
 
-    A failure of close(2) then concerns nobody; the descriptor is gone in any case.
+    For what holds no written data: a file that was only read, a directory, an aborted file, or one whose errors
+    close(2) has reported on a duplicate.
     """
     try:
         os.close(fd)

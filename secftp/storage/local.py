@@ -1,9 +1,9 @@
-"""A folder of this machine as a store: every name in it comes from a peer.
+"""The local store: a directory of this machine in which every name comes from a peer.
 
-The root is held by a descriptor since the start. A name is reached from there folder by folder, each opened relative to
-the one before and none through a link; then one call acts on the last name, relative to the last folder. What must
-never happen: that a path is checked and then used, that `..` or a link is resolved, that anything outside the root is
-opened, made, replaced, removed, or told apart from what does not exist.
+The root is held by a descriptor from the start. A name is resolved from it directory by directory, each opened relative
+to the one before and none through a symlink; then one call acts on the last name, relative to its parent. Invariants:
+no path is checked and then used (TOCTOU), `..` and symlinks are not resolved, and nothing outside of the root is
+opened, made, replaced, removed, or told from what does not exist.
 """
 
 from __future__ import annotations
@@ -55,22 +55,23 @@ if TYPE_CHECKING:
 
 
 class _OpenRoot:
-    """A folder that is open already, on its way to the store that takes it over."""
+    """An open directory, to be taken over by a store."""
 
-    def __init__(self, folder: int) -> None:
-        self._folder = folder
+    def __init__(self, directory: int) -> None:
+        self._directory = directory
 
     def take(self) -> int:
-        """The descriptor, which is the taker's from now on."""
-        return self._folder
+        """Return the descriptor, which the caller owns from now on."""
+        return self._directory
 
 
 class LocalStore(Store):
-    """The folder `root`, which may be named through links; with `sweep`, leftovers in it are removed in the background.
+    """The directory `root`, whose own path may lead through symlinks.
 
-    `mode_mask`: the permissions that requests may set, see `modes`; bits beyond it are never set for them.
-    Links in it count as missing where something is looked for, and as no regular file (`Forbidden`) where they would be
-    replaced. Raises `NotFound`, `NotADirectory`, `Forbidden` with a hint when the folder can't be used.
+    `sweep`: remove leftovers of killed writers in it, in the background. `mode_mask`: the permissions that requests may
+    set, see `attributes`. A symlink in it counts as missing where a file is looked for, and as no regular file
+    (`Forbidden`) where it would be replaced. Raises `NotFound`, `NotADirectory`, `Forbidden`, with a hint, if the
+    directory can't be used.
     """
 
     def __init__(self, root: StrOrBytesPath | _OpenRoot, *, sweep: bool = False, mode_mask: int = PERMISSIONS) -> None:
@@ -86,37 +87,39 @@ class LocalStore(Store):
             raise
 
     def open_source(self, path: Path) -> FileSource:
-        """As `Store.open_source`; `Forbidden` also for devices, FIFOs and sockets, `NotFound` for links."""
-        with self._folder_of(path) as folder:
-            return open_beneath(folder, path[-1], path)
+        """As `Store.open_source`; `Forbidden` also for special files, `NotFound` for symlinks."""
+        with self._parent_of(path) as directory:
+            return open_beneath(directory, path[-1], path)
 
     def create_sink(self, path: Path, options: WriteOptions = DEFAULT_OPTIONS) -> FileSink:
-        """As `Store.create_sink`; `Forbidden` if a link, or anything else that is no regular file, has the name."""
+        """As `Store.create_sink`; `Forbidden` if anything but a regular file has the name."""
         check(path)
-        folder = open_parent_of_new(self._root, path)  # the sink's, which may outlive the store
-        return FileSink(folder, path[-1], path, options, mask=self._mode_mask)
+        directory = open_parent_of_new(self._root, path)  # the sink's, which may outlive the store
+        return FileSink(directory, path[-1], path, options, mask=self._mode_mask)
 
     def resume_sink(self, path: Path, offset: int, options: WriteOptions = KEPT_OPTIONS) -> ResumedFileSink:
         """As `Store.resume_sink`, and as `create_sink`."""
         check(path)
-        folder = open_parent_of_new(self._root, path)
-        return ResumedFileSink(folder, path[-1], path, offset, options, mask=self._mode_mask)
+        directory = open_parent_of_new(self._root, path)
+        return ResumedFileSink(directory, path[-1], path, offset, options, mask=self._mode_mask)
 
     def stat(self, path: Path, *, partial: bool = False) -> FileInfo:
-        """As `Store.stat`; `Forbidden` for devices, FIFOs and sockets, `NotFound` for links.
+        """As `Store.stat`; `Forbidden` for special files, `NotFound` for symlinks.
 
-        A file whose size the system does not tell is read to find out; None if it is too large for that.
+        A file of unknown size is read to find it out; it is None if the file is too large for that.
         """
         if not path and not partial:
             with translated("."):
                 return file_info(os.fstat(self._root))
-        with self._folder_of(path) as folder:
+        with self._parent_of(path) as directory:
             if partial:
-                return file_info(look_at_partial(folder, path, path[-1]))
-            status = look(folder, path)
+                return file_info(look_at_partial(directory, path, path[-1]))
+            status = look(directory, path)
             info = file_info(status)
             return (
-                info if info.kind is Kind.DIRECTORY or status.st_blocks else info._replace(size=_measure(folder, path))
+                info
+                if info.kind is Kind.DIRECTORY or status.st_blocks
+                else info._replace(size=_measure(directory, path))
             )
 
     def scan(self, path: Path, *, recursive: bool = False) -> Iterator[ScanEntry]:
@@ -126,47 +129,47 @@ class LocalStore(Store):
 
     def remove(self, path: Path, *, kind: Kind | None = None) -> None:
         """As `Store.remove`."""
-        with self._folder_of(path) as folder:
-            change.remove(folder, path, kind)
+        with self._parent_of(path) as directory:
+            change.remove(directory, path, kind)
 
     def rename(self, path: Path, to: Path, *, overwrite: bool = False) -> None:
-        """As `Store.rename`; `Forbidden` also for a folder into itself, and for a new name that a link has."""
+        """As `Store.rename`; `Forbidden` also for a directory into itself, and for a new name that a symlink has."""
         with of_target():
             check(to)
-        with self._folder_of(path) as folder:
+        with self._parent_of(path) as directory:
             with of_target():
-                to_folder = open_parent_of_new(self._root, to)
+                to_directory = open_parent_of_new(self._root, to)
             try:
-                change.rename(folder, path, to_folder, to, overwrite=overwrite)
+                change.rename(directory, path, to_directory, to, overwrite=overwrite)
             finally:
-                close_quietly(to_folder)
+                close_quietly(to_directory)
 
     def make_directory(self, path: Path, *, parents: bool = False, mode: int | None = None) -> bool:
         """As `Store.make_directory`."""
         check(path)
         if parents:
             return change.make_directories(self._root, path, mode, self._mode_mask)
-        folder = open_parent_of_new(self._root, path)
+        directory = open_parent_of_new(self._root, path)
         try:
-            change.make_directory(folder, path, mode, self._mode_mask)
+            change.make_directory(directory, path, mode, self._mode_mask)
         finally:
-            close_quietly(folder)
+            close_quietly(directory)
         return True
 
     def identity(self, path: Path) -> Identity:
         """As `Store.identity`."""
-        with self._folder_of(path) as folder:
-            status = look(folder, path)
+        with self._parent_of(path) as directory:
+            status = look(directory, path)
             return status.st_dev, status.st_ino
 
     def set_attributes(
         self, path: Path, *, mode: int | None = None, mtime_ns: int | None = None, only: Identity | None = None
     ) -> Kept:
-        """As `Store.set_attributes`; setgid and the like of a folder stay as they are."""
+        """As `Store.set_attributes`; a directory keeps setgid and sticky."""
         if not path:
             return change.set_attributes(self._root, path, mode, mtime_ns, mask=self._mode_mask, only=only)
-        with self._folder_of(path) as folder:
-            return change.set_attributes(folder, path, mode, mtime_ns, mask=self._mode_mask, only=only)
+        with self._parent_of(path) as directory:
+            return change.set_attributes(directory, path, mode, mtime_ns, mask=self._mode_mask, only=only)
 
     def has_attributes(self, path: Path, *, mode: int | None = None, mtime_ns: int | None = None) -> bool:
         """As `Store.has_attributes`."""
@@ -176,36 +179,36 @@ class LocalStore(Store):
         return is_mode and (mtime_ns is None or mtime_ns == info.mtime_ns)
 
     def drop_partial(self, path: Path) -> bool:
-        """Give up what is kept of an unfinished file; False if nothing is, or it has a writer, or it is not ours."""
-        with self._folder_of(path) as folder:
-            return drop_partial(folder, path[-1])
+        """Discard the partial of a name; return False if there is none, it has a writer, or it is not this user's."""
+        with self._parent_of(path) as directory:
+            return drop_partial(directory, path[-1])
 
     def sweep_leftovers(self, path: Path = ()) -> None:
-        """Remove what killed writers left in a directory that a user's copy goes into; see `sweep.sweep_leftovers`."""
+        """Remove leftovers of killed writers in a directory that is copied into, see `sweep.sweep_leftovers`."""
         check_directory(path)
         with contextlib.suppress(FileError):
-            folder = open_directory(self._root, path)
+            directory = open_directory(self._root, path)
             try:
-                sweep_leftovers(folder)
+                sweep_leftovers(directory)
             finally:
-                close_quietly(folder)
+                close_quietly(directory)
 
     def make_writable(self, path: Path) -> int | None:
         """As `Store.make_writable`."""
-        with self._folder_of(path) as folder:
-            return directories.make_writable(folder, path)
+        with self._parent_of(path) as directory:
+            return directories.make_writable(directory, path)
 
     def restore_mode(self, path: Path, mode: int) -> None:
         """As `Store.restore_mode`."""
-        with self._folder_of(path) as folder:
-            directories.restore_mode(folder, path, mode)
+        with self._parent_of(path) as directory:
+            directories.restore_mode(directory, path, mode)
 
     def small_files(self) -> LocalSmallFiles:
         """As `Store.small_files`."""
         return LocalSmallFiles(self, self._root, self._mode_mask)
 
     def beneath(self, path: Path) -> LocalStore:
-        """A folder of this store as one of its own, which the path leads to through no link; `()` is the same folder.
+        """Return a directory of this store as a store of its own, with a root of its own; `()` is the root of this one.
 
         Raises `NotFound`, `NotADirectory`, `Forbidden`, `NameRefused`. Each of the two is closed on its own.
         """
@@ -213,22 +216,18 @@ class LocalStore(Store):
         return LocalStore(_OpenRoot(open_parent(self._root, (*path, b"."))), mode_mask=self._mode_mask)
 
     def is_at(self, path: str) -> bool:
-        """Whether `path` leads to the very folder that this store is."""
+        """Return whether `path` leads to the root of this store."""
         try:
             return os.path.samestat(os.fstat(self._root), os.stat(path))
         except OSError:
             return False
 
     def free_space(self, path: Path = ()) -> FreeSpace:
-        """What the file system on which `path` stands, or is to be made, has left for the user that this runs as.
-
-        That need not be the root's: a directory may be a mount point. Of directories that are missing, the nearest
-        above counts, which is where they would be made.
-        """
+        """Return the free space of the file system where `path` is, or would be made, for this user."""
         return free_space_for(self._root, path)
 
     def close(self) -> None:
-        """As `Store.close`; a sweep under way is stopped and waited for."""
+        """As `Store.close`; a running sweep is stopped and waited for."""
         if self._sweeper is not None:
             self._sweeper.close()
         root, self._root = self._root, -1
@@ -236,22 +235,22 @@ class LocalStore(Store):
             close_quietly(root)
 
     @contextlib.contextmanager
-    def _folder_of(self, path: Path) -> Generator[int, None, None]:
-        """The folder that holds the last name of `path`, for as long as the block lasts."""
+    def _parent_of(self, path: Path) -> Generator[int, None, None]:
+        """A block in which the parent directory of `path` is open."""
         check(path)
-        folder = open_parent(self._root, path)
+        directory = open_parent(self._root, path)
         try:
-            yield folder
+            yield directory
         finally:
-            close_quietly(folder)
+            close_quietly(directory)
 
 
-def _measure(folder: int, path: Path) -> int | None:
-    """The size of a file that has no blocks; of one that can't be read, the one that the system tells."""
+def _measure(directory: int, path: Path) -> int | None:
+    """Return the size of a file without blocks; of one that can't be read, the size that the system reports."""
     try:
-        with with_size(open_beneath(folder, path[-1], path), path) as source:
+        with with_size(open_beneath(directory, path[-1], path), path) as source:
             return source.info.size
     except TooLarge:
         return None
     except FileError:
-        return look(folder, path).st_size
+        return look(directory, path).st_size

@@ -1,8 +1,8 @@
-"""Which names a store uses at all, decided by their bytes alone, before a file system sees any of them.
+"""Names that a store accepts, and the reserved names of unfinished files.
 
-The bounds of a path are the wire's; on top of them stands the one prefix that secftp keeps for itself. What must never
-happen: that a request can name an unfinished file, or that an unfinished file's name holds what a peer sent: it is
-random, or, where it must be found again for a name, a hash of that.
+Decided by the bytes of a name alone, before any file system call. The limits of a path are those of the protocol; a
+store also refuses the prefix that secftp reserves. Invariants: no request can name an unfinished file, and the name of
+an unfinished file never holds bytes that a peer chose. It is random, or a hash where it must be found again.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import TypeAlias
 from secftp.errors import NameRefused, Reason
 from secftp.messages.limits import check_path
 
-Path: TypeAlias = tuple[bytes, ...]  # of a file or a folder
-DirectoryPath: TypeAlias = Path  # the same, but () is the served folder itself
+Path: TypeAlias = tuple[bytes, ...]  # of a file or a directory
+DirectoryPath: TypeAlias = Path  # the same, where () is the root of the store
 RESERVED_PREFIX = b".secftp-"
 _TEMPORARY_PREFIX = RESERVED_PREFIX + b"tmp-"
 _PARTIAL_PREFIX = RESERVED_PREFIX + b"part-"
@@ -25,7 +25,7 @@ _is_temporary = re.compile(re.escape(_TEMPORARY_PREFIX) + rb"[0-9a-f]{32}").full
 
 
 def check(path: Path) -> None:
-    """Raise `NameRefused` unless `path` is one the wire allows (`messages.check_path`) without a reserved name."""
+    """Raise `NameRefused` unless `path` is valid in the protocol (`messages.check_path`) and holds no reserved name."""
     check_path(path)
     for name in path:
         if name.startswith(RESERVED_PREFIX):
@@ -33,35 +33,35 @@ def check(path: Path) -> None:
 
 
 def check_directory(path: Path) -> None:
-    """The same for a folder that is only looked at, which may be the root: `()`."""
+    """Do the same for a directory that is only read, which may be the root: `()`."""
     if path:
         check(path)
 
 
 def temporary_name() -> bytes:
-    """A new name for an unfinished file: 128 random bits, so nobody can take it first; 44 bytes."""
+    """Return a new name for an unfinished file: 44 bytes, with 128 random bits, so that it is free."""
     return _TEMPORARY_PREFIX + os.urandom(_RANDOM_BYTES).hex().encode()
 
 
 def temporary_names(count: int) -> list[bytes]:
-    """`count` of them, for a third of the time."""
+    """Return `count` of them, in a third of the time that as many calls take."""
     bits = os.urandom(_RANDOM_BYTES * count).hex().encode()
     size = 2 * _RANDOM_BYTES
     return [_TEMPORARY_PREFIX + bits[at : at + size] for at in range(0, len(bits), size)]
 
 
 def is_temporary(name: bytes) -> bool:
-    """Whether `temporary_name` could have made `name`."""
+    """Return whether `temporary_name` could have made `name`."""
     return _is_temporary(name) is not None
 
 
 def partial_name(name: bytes) -> bytes:
-    """The name of the unfinished file that is kept for `name`, in the same folder: a hash of it; 45 bytes."""
-    import hashlib  # takes longer than a small transfer does, and only large ones are kept
+    """Return the name of the partial of `name`, in the same directory: a hash of it; 45 bytes."""
+    import hashlib  # slower to import than a small file is to copy, and only large files have partials
 
     return _PARTIAL_PREFIX + hashlib.blake2b(name, digest_size=_HASH_BYTES).hexdigest().encode()
 
 
 def is_partial(name: bytes) -> bool:
-    """Whether `partial_name` could have made `name`."""
+    """Return whether `partial_name` could have made `name`."""
     return _is_partial(name) is not None

@@ -1,10 +1,10 @@
-"""Unfinished files: how they are made, locked, found again and given up.
+"""Unfinished files: creation, locking, resumption and removal.
 
-Each stands in its target's folder, private (0600), under a reserved name, and is locked by flock for as long as it has
-a writer; so whoever gets the lock knows that there is none. Most have random names and are of no use to anybody else. A
-partial has the one name that belongs to its target's, so that a later transfer can go on with it; a second writer for
-that target takes a random one. What must never happen: that two write to one file, that a file is removed or truncated
-which has a writer or has got its final name, or that a file of another user is taken for ours.
+Each is in the directory of its target, private (0600), under a reserved name, and locked by flock(2) while it has a
+writer, so a process that gets the lock knows that there is none. Most have random names. A partial has the one name
+that belongs to its target's, so that a later transfer can resume it; a second writer of that target uses a random name.
+Invariants: no two processes write to one file, no file is removed or truncated which has a writer or its final name,
+and no file of another user is taken for ours.
 """
 
 from __future__ import annotations
@@ -32,48 +32,48 @@ _ATTEMPTS = 16
 
 
 def is_unfinished(name: bytes) -> bool:
-    """Whether a file of this name is one of those, and not something else of a reserved name."""
+    """Return whether a name is that of an unfinished file; other reserved names are not."""
     return is_temporary(name) or is_partial(name)
 
 
-def create_temporary(folder: int) -> tuple[int, bytes]:
-    """A new, locked file of a random name in `folder`: its descriptor and name."""
+def create_temporary(directory: int) -> tuple[int, bytes]:
+    """Return the descriptor and name of a new, locked file with a random name in `directory`."""
     for _ in range(_ATTEMPTS):
         name = temporary_name()
-        fd = os.open(name, CREATE_FLAGS, PRIVATE, dir_fd=folder)
+        fd = os.open(name, CREATE_FLAGS, PRIVATE, dir_fd=directory)
         held = False
         try:
             held = _hold(fd)
         finally:
             if not held:
-                remove_quietly(name, folder)
+                remove_quietly(name, directory)
                 close_quietly(fd)
         if held:
             return fd, name
     raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
 
 
-def create_partial(folder: int, target: bytes) -> tuple[int, bytes] | None:
-    """A new, locked partial of the name `target`; what was kept before is given up.
+def create_partial(directory: int, target: bytes) -> tuple[int, bytes] | None:
+    """Return the descriptor and name of a new, locked partial of `target`; an older one is discarded.
 
-    None if the partial has a writer, or the file system has no locks: without them nobody could resume it safely.
+    None if the partial has a writer, or if the file system has no locks, without which no resumption would be safe.
     """
     name = partial_name(target)
     for _ in range(_ATTEMPTS):
         try:
-            fd = os.open(name, CREATE_FLAGS, PRIVATE, dir_fd=folder)
+            fd = os.open(name, CREATE_FLAGS, PRIVATE, dir_fd=directory)
         except FileExistsError:
-            if not _make_way(name, folder):
+            if not _make_way(name, directory):
                 return None
             continue
         held = False
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            held = is_at(fd, name, folder)
+            held = is_at(fd, name, directory)
         except BlockingIOError:
-            pass  # whoever came between, to resume it or to sweep, finds it empty and lets go of it
+            pass  # another process locked it first, to resume or to sweep; it finds an empty file and releases it
         except OSError:
-            remove_quietly(name, folder)
+            remove_quietly(name, directory)
             return None
         finally:
             if not held:
@@ -83,22 +83,22 @@ def create_partial(folder: int, target: bytes) -> tuple[int, bytes] | None:
     return None
 
 
-def open_partial(folder: int, path: Path | str, target: bytes) -> tuple[int, bytes, int]:
-    """The partial of the name `target`, locked, for reading and writing: its descriptor, name and size.
+def open_partial(directory: int, path: Path | str, target: bytes) -> tuple[int, bytes, int]:
+    """Lock the partial of `target` for reading and writing; return its descriptor, name and size.
 
-    Raises `NotFound` if there is none, `Forbidden` if it has a writer; `path` is how messages call the target.
+    `path` is what messages call the target. Raises `NotFound` if there is none, `Forbidden` if it has a writer.
     """
     name = partial_name(target)
     with translated(path):
         try:
-            fd = os.open(name, _RESUME_FLAGS, dir_fd=folder)
+            fd = os.open(name, _RESUME_FLAGS, dir_fd=directory)
         except FileNotFoundError as error:
             raise nothing_kept(path) from error
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             size = _require_partial(os.fstat(fd), path).st_size
             os.set_blocking(fd, True)
-            is_still_kept = is_at(fd, name, folder)
+            is_still_kept = is_at(fd, name, directory)
         except BlockingIOError as error:
             close_quietly(fd)
             raise failure(
@@ -112,120 +112,123 @@ def open_partial(folder: int, path: Path | str, target: bytes) -> tuple[int, byt
             close_quietly(fd)
             raise
         if not is_still_kept:
-            close_quietly(fd)  # its writer was just through with it
+            close_quietly(fd)  # its writer has just committed it
             raise nothing_kept(path)
     return fd, name, size
 
 
-def look_at_partial(folder: int, path: Path | str, target: bytes) -> os.stat_result:
-    """What is kept for the name `target`, maybe under a writer's hands; raises `NotFound`."""
+def look_at_partial(directory: int, path: Path | str, target: bytes) -> os.stat_result:
+    """Return the status of the partial of `target`, which may have a writer; raises `NotFound`."""
     with translated(path):
         try:
-            status = os.stat(partial_name(target), dir_fd=folder, follow_symlinks=False)
+            status = os.stat(partial_name(target), dir_fd=directory, follow_symlinks=False)
         except FileNotFoundError as error:
             raise nothing_kept(path) from error
     return _require_partial(status, path)
 
 
 def _require_partial(status: os.stat_result, path: Path | str) -> os.stat_result:
-    # A second link means that it has its final name already, and its writer was killed before the first went.
+    # A second hard link: it has its final name already, and its writer was killed before it removed this one.
     if not is_ours(status) or status.st_nlink != 1:
         raise nothing_kept(path)
     return status
 
 
-def make_partial(fd: int, folder: int, temporary: bytes, target: bytes) -> bool:
-    """Make a file of a random name, open as `fd`, the partial of `target`; whether that was possible."""
+def make_partial(fd: int, directory: int, temporary: bytes, target: bytes) -> bool:
+    """Make the temporary file that is open as `fd` the partial of `target`; return whether that was possible."""
     name = partial_name(target)
     with contextlib.suppress(OSError):
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)  # held already, unless there are no locks
-        # Never renamed over: a writer could come between, and would then give this file his target's name.
-        _make_way(name, folder)
-        system.rename_noreplace(temporary, name, folder=folder)
+        # Never replaced: a writer could come between, and would then give this file its target's name.
+        _make_way(name, directory)
+        system.rename_noreplace(temporary, name, folder=directory)
         return True
     return False
 
 
-def remove_if_abandoned(name: bytes, folder: int) -> bool:
-    """Remove an unfinished file unless it has a writer, or is not what it seemed; raises OSError for "can't tell"."""
-    fd = os.open(name, _LOCK_FLAGS, dir_fd=folder)
+def remove_if_abandoned(name: bytes, directory: int) -> bool:
+    """Remove an unfinished file without a writer; return whether it was removed.
+
+    Raises OSError where that can't be known.
+    """
+    fd = os.open(name, _LOCK_FLAGS, dir_fd=directory)
     try:
-        # The lock is on the file, whose writer may have renamed it in between: so the name is compared afterwards.
+        # The lock is on the file, which its writer may have renamed meanwhile: so the name is checked afterwards.
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        ours = is_ours(os.fstat(fd)) and is_at(fd, name, folder)
+        ours = is_ours(os.fstat(fd)) and is_at(fd, name, directory)
         if ours:
-            os.unlink(name, dir_fd=folder)
+            os.unlink(name, dir_fd=directory)
         return ours
     finally:
         close_quietly(fd)
 
 
-def drop_partial(folder: int, target: bytes) -> bool:
-    """Give up what is kept for the name `target`; False if nothing is, or it has a writer, or it is not ours."""
+def drop_partial(directory: int, target: bytes) -> bool:
+    """Discard the partial of `target`; return False if there is none, it has a writer, or it is not this user's."""
     try:
-        return remove_if_abandoned(partial_name(target), folder)
+        return remove_if_abandoned(partial_name(target), directory)
     except OSError:
         return False
 
 
-def partial_blocks(folder: int, target: bytes) -> int:
-    """How many bytes of the disk would be free without what is kept for the name `target`."""
+def partial_blocks(directory: int, target: bytes) -> int:
+    """Return how many bytes of the disk the partial of `target` occupies."""
     try:
-        status = os.stat(partial_name(target), dir_fd=folder, follow_symlinks=False)
+        status = os.stat(partial_name(target), dir_fd=directory, follow_symlinks=False)
     except OSError:
         return 0
     return status.st_blocks * 512 if is_ours(status) else 0
 
 
 def is_ours(status: os.stat_result) -> bool:
-    """Whether it is a regular file that belongs to this user."""
+    """Return whether it is a regular file of this user's."""
     return stat.S_ISREG(status.st_mode) and status.st_uid == os.geteuid()
 
 
-def is_at(fd: int, name: bytes, folder: int) -> bool:
-    """Whether the file `fd` still has this name."""
+def is_at(fd: int, name: bytes, directory: int) -> bool:
+    """Return whether the file `fd` still has this name."""
     try:
-        return os.path.samestat(os.fstat(fd), os.stat(name, dir_fd=folder, follow_symlinks=False))
+        return os.path.samestat(os.fstat(fd), os.stat(name, dir_fd=directory, follow_symlinks=False))
     except FileNotFoundError:
         return False
 
 
 def nothing_kept(path: Path | str) -> NotFound:
-    """The exception for a name of which no partial is kept."""
+    """Return the exception for a name without a partial."""
     return failure(NotFound, "Nothing is kept of", path)
 
 
-def remove_quietly(name: bytes, folder: int) -> None:
-    """Remove it if that can be done; else it is left for a sweep."""
+def remove_quietly(name: bytes, directory: int) -> None:
+    """Remove a file if possible; otherwise a sweep will."""
     with contextlib.suppress(OSError):
-        os.unlink(name, dir_fd=folder)
+        os.unlink(name, dir_fd=directory)
 
 
-def _make_way(name: bytes, folder: int) -> bool:
-    """Remove a partial that nobody writes; whether the name is free now, or worth another try."""
+def _make_way(name: bytes, directory: int) -> bool:
+    """Remove a partial without a writer; return whether the name is free now, or another attempt makes sense."""
     try:
-        return remove_if_abandoned(name, folder) or not _stands(name, folder)
+        return remove_if_abandoned(name, directory) or not _stands(name, directory)
     except FileNotFoundError:
         return True
     except OSError:
         return False
 
 
-def _stands(name: bytes, folder: int) -> bool:
+def _stands(name: bytes, directory: int) -> bool:
     try:
-        os.stat(name, dir_fd=folder, follow_symlinks=False)
+        os.stat(name, dir_fd=directory, follow_symlinks=False)
     except FileNotFoundError:
         return False
     return True
 
 
 def _hold(fd: int) -> bool:
-    """Lock a new temporary file; False if a sweep came between its making and its locking, and removes it."""
+    """Lock a new temporary file; return False if a sweep came between its creation and the lock, and removes it."""
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     except OSError:
-        # A file system without locks: a sweep can't lock there either, and so removes nothing.
+        # A file system without locks: a sweep can't lock either, and so removes nothing.
         return True
     return os.fstat(fd).st_nlink > 0

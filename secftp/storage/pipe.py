@@ -1,8 +1,8 @@
-"""Standard input and output, FIFOs and character devices: streams that can neither be read twice nor taken back.
+"""Streams: standard input and output, FIFOs and character devices, which can't be read twice or rolled back.
 
-Whoever gives us a descriptor may have made it non-blocking, for all that share it (terminals, ssh): we wait then, and
-don't change it under the others. What must never happen: that a stream is said to be complete before close(2), asked on
-a copy of the descriptor, has had its chance to report a write that failed late.
+A process that shares the descriptor (a terminal, ssh) may have made it non-blocking: then we wait for it to be ready,
+and leave the flag as it is. Invariant: a stream is not reported as complete before close(2), called on a duplicate of
+the descriptor, had the chance to report a failed write.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ PIPE_BYTES = 1 << 20
 
 
 class PipeSource(Source):
-    """A descriptor that somebody else opened and closes, read from where it stands; `info.size` is None for a pipe.
+    """A descriptor that the caller opened and closes, read from its position; `info.size` is None for a pipe.
 
-    For a regular file (a redirection) `info.size` is what lies between its position and its end, and nothing beyond is
-    read. One whose size says nothing, as those of /proc, is read as a pipe. `name` stands for the stream
-    in messages. Raises `IsADirectory`, `InputOutputError`.
+    For a regular file (a redirection) `info.size` is the number of bytes from its position to its end, and nothing
+    beyond is read. A file of unknown size, as those of /proc, is read as a pipe is. `name` is what messages call the
+    stream. Raises `IsADirectory`, `InputOutputError`.
     """
 
     __slots__ = ("_done", "_end", "_fd", "_name", "info")
@@ -49,7 +49,7 @@ class PipeSource(Source):
         with translated(name):
             status = os.fstat(fd)
             if stat.S_ISDIR(status.st_mode):
-                raise failure(IsADirectory, "It is a folder", name)
+                raise failure(IsADirectory, "It is a directory", name)
             self._end = (size_of(fd, status) or 0) if stat.S_ISREG(status.st_mode) else 0
             size = max(0, self._end - os.lseek(fd, 0, os.SEEK_CUR)) if self._end else None
         _widen(fd)
@@ -57,13 +57,13 @@ class PipeSource(Source):
 
     @property
     def wait_descriptor(self) -> int | None:
-        """The descriptor, unless it is a regular file's."""
+        """The descriptor, unless it is that of a regular file."""
         return None if self._end else self._fd
 
     def readv(self, buffers: Sequence[memoryview], offset: int) -> int:
-        """As `Source.readv`, but it waits until anything is there and then gives that; 0 at the end.
+        """As `Source.readv`, but wait until any bytes are available and return those; 0 at the end.
 
-        `offset` is the number of bytes read so far; a stream has no other place (`UsageError`).
+        `offset` must be the number of bytes read so far: a stream can't seek (`UsageError`).
         """
         if offset != self._done:
             raise UsageError("A stream can only be read on from where it stands.")
@@ -78,19 +78,19 @@ class PipeSource(Source):
         return count
 
     def check_unchanged(self) -> None:
-        """Raise `FileChanged` as a file would, if it is one; what came through a pipe can't change."""
+        """Raise `FileChanged` if it is a regular file that has changed; what came through a pipe can't change."""
         if self._end:
             check_unchanged(self._fd, self._end, self.info.mtime_ns, self._name)
 
     def close(self) -> None:
-        """Do nothing: the descriptor is its opener's."""
+        """Do nothing: the caller closes the descriptor."""
 
 
 class PipeSink(Sink):
-    """A descriptor written straight to: what is written is gone, and `abort` can only stop.
+    """A descriptor that is written to directly: what is written can't be taken back, and `abort` can only stop.
 
-    With `owned` the sink closes the descriptor in the end. `subject` stands for it in messages. A reader who went
-    away is a BrokenPipeError, as everywhere in Python.
+    `owned`: close the descriptor in the end. `subject` is what messages call the stream. A reader that has closed its
+    end is a BrokenPipeError, as everywhere in Python.
     """
 
     __slots__ = ("_fd", "_open", "_owned", "_size", "_subject")
@@ -104,20 +104,20 @@ class PipeSink(Sink):
         _widen(fd)
 
     def writev(self, buffers: Sequence[memoryview]) -> None:
-        """As `Sink.writev`; waits as long as the reader does not read."""
+        """As `Sink.writev`; blocks while the reader does not read."""
         self._require_open()
         try:
             with translated(self._subject):
                 self._size += transfer_all(self._write, buffers)
         except BaseException:
-            self.abort()  # what is out is not what was given: nothing may follow it
+            self.abort()  # a part may be out: nothing may follow it
             raise
 
     def _write(self, buffers: Sequence[memoryview], _done: int) -> int:
         return _waiting(self._fd, select.POLLOUT, lambda: os.writev(self._fd, buffers))
 
     def commit(self) -> FileInfo:
-        """Report the number of bytes written as `size`; errors as `writev`'s."""
+        """Return the number of bytes written as `size`; errors as `writev`'s."""
         self._require_open()
         try:
             with translated(self._subject):
@@ -135,7 +135,7 @@ class PipeSink(Sink):
         """Close the descriptor if it is owned; idempotent."""
         was_open, self._open = self._open, False
         if was_open and self._owned:
-            with contextlib.suppress(OSError):  # `commit` has asked for its errors before
+            with contextlib.suppress(OSError):  # `commit` has checked its errors
                 os.close(self._fd)
 
     def _require_open(self) -> None:
@@ -144,7 +144,7 @@ class PipeSink(Sink):
 
 
 def _widen(fd: int) -> None:
-    """Ask for a pipe that holds a batch; on what is no pipe, or where that can't be had, nothing happens."""
+    """Request a pipe buffer that holds a batch; has no effect on what is no pipe, or where that is not allowed."""
     command = getattr(fcntl, "F_SETPIPE_SZ", None)
     if command is not None:
         with contextlib.suppress(OSError):
@@ -152,7 +152,7 @@ def _widen(fd: int) -> None:
 
 
 def _waiting(fd: int, event: int, call: Callable[[], _T]) -> _T:
-    """The result of `call`, made again whenever `fd` is non-blocking and not ready, after waiting for `event`."""
+    """Return the result of `call`; while `fd` is non-blocking and not ready, wait for `event` and repeat it."""
     while True:
         try:
             return call()

@@ -1,8 +1,13 @@
-"""Listings of directories, as a peer may see them: files and directories, read as they are asked for.
+"""Directory trees, walked with bounded memory and few descriptors; and listings of them for a peer.
 
-A directory is listed before the directories in it are entered. A name that turns into a link between the listing and
-the entering is not entered. What must never happen: that a link or an unfinished file is told of, or that a tree of
-whatever form takes more memory and descriptors than `descent` has for it.
+A directory is read before the directories in it are entered. Their names are queued, packed in one buffer. Once many
+are queued, in all levels together, each further directory is read in parts: as far as the system has read ahead, which
+is a buffer of 32 KiB (up to 1 MiB on a file system with blocks of that size), and later on from there. Only the deepest
+levels keep their descriptors; a level above them is opened again by its path, and skipped if another directory is
+there.
+
+Invariants: no symlink is followed, no tree determines how many descriptors or how much memory are used, no entry is
+left out silently, and a listing tells of no symlink and no unfinished file.
 """
 
 from __future__ import annotations
@@ -42,9 +47,9 @@ class _Listing(Protocol):
 
 
 class Level:
-    """A directory on the way down; `path` is how it was reached from the root. Takes over its descriptor.
+    """A directory of the walk; `path` is its path from the root. Takes over its descriptor.
 
-    `problem` is why it could not be read to its end, if it could not.
+    `problem`: why it could not be read to its end, if so. `waiting`: how many directories in it are queued.
     """
 
     __slots__ = ("_fd", "_is_full", "_names", "_position", "path", "problem", "status", "waiting")
@@ -70,9 +75,9 @@ class Level:
         return self._fd
 
     def entries(self) -> Generator[os.DirEntry[str], None, None]:
-        """What is in it, or the next part of it, once no name of the last part waits any more.
+        """Yield its entries, or the next part of them once the directories of the last part have been entered.
 
-        A failure ends it and is the level's `problem`.
+        An error ends it and becomes the level's `problem`.
         """
         if self._position is None or self.waiting:
             return
@@ -87,7 +92,7 @@ class Level:
             self._position = None
 
     def _part(self, listing: _Listing) -> Iterator[os.DirEntry[str]]:
-        """The entries up to a place at which reading can go on: where the system has read no further."""
+        """Yield the entries up to a position at which reading can resume: where the system's buffer ends."""
         end: int | None = None
         for entry in listing:
             if end is not None and os.lseek(self._fd, 0, os.SEEK_CUR) != end:
@@ -99,12 +104,12 @@ class Level:
         self._position = None
 
     def set_aside(self, name: bytes) -> None:
-        """Let a directory in it wait to be entered."""
+        """Queue a directory in it."""
         self._names += _SEPARATOR + name
         self.waiting += 1
 
     def next_name(self) -> bytes | None:
-        """The next of those that wait; None if there is none, which is the end unless `entries` has another part."""
+        """Take the name of a queued directory from the queue; None if there is none."""
         at = self._names.rfind(_SEPARATOR)
         if at < 0:
             return None
@@ -114,16 +119,16 @@ class Level:
         return name
 
     def open_in(self, name: bytes) -> int:
-        """A descriptor of a directory in it, to be listed; raises `FileError`."""
+        """Open a directory in it for listing; raises `FileError`."""
         path = (*self.path, name)
         return open_below(self._fd, path, len(path), LIST_FLAGS)
 
     def look_at(self, name: bytes) -> os.stat_result:
-        """What stands under a name in it; raises OSError."""
+        """Return the status of an entry; raises OSError."""
         return os.stat(name, dir_fd=self._fd, follow_symlinks=False)
 
     def hold(self, root: int) -> None:
-        """Open it again if it was let go; if that can't be, the rest of it is a `problem`."""
+        """Open it again if it was closed; if that fails, the rest of it is a `problem`."""
         if self._fd >= 0:
             return
         try:
@@ -138,16 +143,17 @@ class Level:
             self.close()
 
     def close(self) -> None:
-        """Let go of its descriptor; idempotent."""
+        """Close its descriptor; idempotent."""
         fd, self._fd = self._fd, -1
         if fd >= 0:
             close_quietly(fd)
 
 
 class Descent:
-    """The levels from the directory `path` beneath `root` down to where one is. A context manager.
+    """The levels from the directory `path` beneath `root` down to the current one. A context manager.
 
-    `most`: how many names may wait before a directory is read in parts. Raises what is wrong with the directory itself.
+    `most`: how many names may be queued before a directory is read in parts. Raises what is wrong with the directory
+    itself.
     """
 
     def __init__(self, root: int, path: Path, *, most: int = WAITING_NAMES) -> None:
@@ -159,7 +165,7 @@ class Descent:
 
     @property
     def current(self) -> Level | None:
-        """The deepest level, open; None once all is done."""
+        """The deepest level, open; None at the end of the walk."""
         if not self._levels:
             return None
         self._levels[-1].hold(self._root)
@@ -167,11 +173,11 @@ class Descent:
 
     @property
     def depth(self) -> int:
-        """How many levels there are."""
+        """The number of levels."""
         return len(self._levels)
 
     def go_into(self, name: bytes) -> Level:
-        """The directory `name` of the current level, which is the current one from now on; raises `FileError`."""
+        """Enter the directory `name` of the current level; return the level. Raises `FileError`."""
         level = self._levels[-1]
         return self._enter(level.open_in(name), (*level.path, name))
 
@@ -185,7 +191,7 @@ class Descent:
         return level
 
     def leave(self) -> None:
-        """Go back to the level above."""
+        """Return to the level above."""
         self._levels.pop().close()
         if self._levels:
             self._above -= self._levels[-1].waiting
@@ -202,7 +208,7 @@ class Descent:
 
 
 def scan(root: int, path: Path, *, recursive: bool) -> Generator[ScanEntry, None, None]:
-    """As `Store.scan`, below the directory held open as `root`; `path` has been checked."""
+    """As `Store.scan`, below the directory that is open as `root`; `path` has been checked."""
     top = len(path)
     with Descent(root, path, most=_REMEMBERED) as descent:
         while (level := descent.current) is not None:
@@ -219,7 +225,7 @@ def scan(root: int, path: Path, *, recursive: bool) -> Generator[ScanEntry, None
 
 
 def _entries(level: Level, top: int, *, set_aside: bool) -> Iterator[ScanEntry]:
-    """What is in a directory, or the next part of it; with `set_aside` the directories in it wait instead."""
+    """Yield the entries of a directory, or the next part of them; with `set_aside` directories are queued instead."""
     path = level.path
     below = path[top:]
     room = MAX_PATH - sum(map(len, path)) - len(path) - 1  # for a name
@@ -230,14 +236,14 @@ def _entries(level: Level, top: int, *, set_aside: bool) -> Iterator[ScanEntry]:
                 continue
             if len(seen.name) > room:
                 level.problem = failure(NameRefused, "Some names in it are too long", path, reason=Reason.NAME_TOO_LONG)
-            elif seen.is_folder and set_aside:
+            elif seen.is_directory and set_aside:
                 level.set_aside(seen.name)
             else:
                 yield ScanEntry((*below, seen.name), seen.info, seen.problem)
 
 
 def _enter(descent: Descent, level: Level, name: bytes, top: int) -> ScanEntry:
-    """Enter a directory that waited; its own entry, with a problem where it could not be entered."""
+    """Enter a queued directory; return its entry, with a problem if it could not be entered."""
     path = (*level.path, name)
     try:
         if len(path) >= MAX_COMPONENTS:
@@ -249,7 +255,7 @@ def _enter(descent: Descent, level: Level, name: bytes, top: int) -> ScanEntry:
 
 
 def _info_of(level: Level, name: bytes) -> FileInfo | None:
-    """What is known of a directory that can't be entered."""
+    """Return what is known of a directory that can't be entered."""
     try:
         status = level.look_at(name)
     except OSError:
@@ -258,16 +264,16 @@ def _info_of(level: Level, name: bytes) -> FileInfo | None:
 
 
 class _Seen(NamedTuple):
-    """What is told of one name in a folder; a `problem` if it could not be looked at."""
+    """What is told of one entry; `problem` if its attributes could not be read."""
 
     name: bytes
     info: FileInfo | None
-    is_folder: bool
+    is_directory: bool
     problem: FileError | None = None
 
 
-def _look_at(entry: os.DirEntry[str], folder: Path) -> _Seen | None:
-    """What is told of an entry of this folder; None for nothing."""
+def _look_at(entry: os.DirEntry[str], directory: Path) -> _Seen | None:
+    """Return what is told of an entry of this directory; None for nothing."""
     if entry.name.startswith(_RESERVED):
         return None
     try:
@@ -275,23 +281,23 @@ def _look_at(entry: os.DirEntry[str], folder: Path) -> _Seen | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        return _by_listing_alone(entry, translate(error, (*folder, os.fsencode(entry.name))))
+        return _by_listing_alone(entry, translate(error, (*directory, os.fsencode(entry.name))))
     if stat.S_ISREG(status.st_mode):
-        return _Seen(os.fsencode(entry.name), file_info(status), is_folder=False)
+        return _Seen(os.fsencode(entry.name), file_info(status), is_directory=False)
     if stat.S_ISDIR(status.st_mode):
-        return _Seen(os.fsencode(entry.name), file_info(status), is_folder=True)
+        return _Seen(os.fsencode(entry.name), file_info(status), is_directory=True)
     return None
 
 
 def _by_listing_alone(entry: os.DirEntry[str], problem: FileError) -> _Seen | None:
-    """In a folder that may be listed but not entered: many file systems say in the listing what an entry is.
+    """Return what is told of an entry of a directory that may be listed but not entered.
 
-    Where they do not, it may be a file, and is told of.
+    Many file systems tell the kind of an entry in the listing. Where they don't, it may be a file, and is told of.
     """
     name = os.fsencode(entry.name)
     try:
-        is_folder = entry.is_dir(follow_symlinks=False)
+        is_directory = entry.is_dir(follow_symlinks=False)
         is_file = entry.is_file(follow_symlinks=False)
     except OSError:
-        return _Seen(name, None, is_folder=False, problem=problem)
-    return _Seen(name, None, is_folder=is_folder, problem=problem) if is_folder or is_file else None
+        return _Seen(name, None, is_directory=False, problem=problem)
+    return _Seen(name, None, is_directory=is_directory, problem=problem) if is_directory or is_file else None

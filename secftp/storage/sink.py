@@ -1,10 +1,9 @@
-"""Regular files as sinks: written under a temporary name in the target's folder, renamed when whole.
+"""Regular files as sinks: written under a temporary name in the target's directory, renamed when whole.
 
-How the unfinished file is made and locked, `unfinished` tells. Permissions and time are set by descriptor before the
-rename, so the file is never seen with others. One that may be kept is written as the partial of its name from the
-start, so that even a writer who is killed leaves what he has. What must never happen: that the final name shows a part
-of a file, that a link is followed or replaced knowingly, that anything stays behind a failure, or that a peer's number
-makes us reserve disk.
+`partial` makes and locks the unfinished file. Permissions and time are set by descriptor before the rename, so the file
+is never visible with others. A file that may be kept is written as the partial of its name from the start, so that even
+a writer that is killed leaves it. Invariants: the final name never shows a part of a file, no symlink is followed or
+knowingly replaced, a failure leaves nothing behind, and a number from a peer never reserves disk space.
 """
 
 from __future__ import annotations
@@ -53,42 +52,42 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 _sweep_directory = RateLimitedSweep()  # one for all writers of this process
-_SIZE_WORTH_ASKING = 2**20  # smaller files learn from writing that there is no space; asking costs as much
-# What is said where a disk, a quota or the inodes are used up.
+_SIZE_WORTH_ASKING = 2**20  # bytes; statvfs costs as much as writing a small file
+# The disk, a quota or the inodes are used up.
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
-# What link(2) says where a file system (FAT, some network ones) or a policy has no hard links.
+# link(2) on a file system (FAT, some network ones), or under a policy, without hard links.
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
 
 
 class FileSink(Sink):
-    """A regular file that takes its place with `commit`.
+    """A regular file that gets its name with `commit`.
 
-    Takes over `folder`, the descriptor of the folder that holds `name`, and closes it in the end.
-    `mask`: the permissions that may be asked for.
+    Takes over `directory`, the descriptor of the directory that holds `name`. `subject` is what messages call the file.
+    `mask`: the permissions that may be requested.
     """
 
     __slots__ = (
-        "_fd", "_folder", "_mask", "_name", "_options", "_size", "_subject", "_temporary", "_whole",
+        "_directory", "_fd", "_mask", "_name", "_options", "_size", "_subject", "_temporary", "_whole",
     )  # fmt: skip
 
     def __init__(
         self,
-        folder: int,
+        directory: int,
         name: bytes,
         subject: Path | str,
         options: WriteOptions = DEFAULT_OPTIONS,
         *,
         mask: int = PERMISSIONS,
     ) -> None:
-        self._folder = folder
+        self._directory = directory
         self._mask = mask
         self._name = name
         self._subject = subject
         self._options = options
-        self._size = 0  # of whole batches; a part of one may stand behind it
+        self._size = 0  # of whole batches; a part of one may follow
         self._whole = True
         self._fd = -1
-        self._temporary: bytes | None = None  # what is to be removed or renamed
+        self._temporary: bytes | None = None  # the name to remove or rename
         try:
             with translated(subject):
                 self._refuse_early()
@@ -98,12 +97,12 @@ class FileSink(Sink):
             raise
 
     def _begin(self) -> None:
-        """Make the unfinished file."""
-        partial = create_partial(self._folder, self._name) if self._options.keep else None
-        self._fd, self._temporary = partial or self._with_room(lambda: create_temporary(self._folder))
+        """Create the unfinished file."""
+        partial = create_partial(self._directory, self._name) if self._options.keep else None
+        self._fd, self._temporary = partial or self._with_room(lambda: create_temporary(self._directory))
 
     def _with_room(self, step: Callable[[], _T]) -> _T:
-        """What `step` returns; done once more where the disk was full, and an older try for the name filled it."""
+        """Return the result of `step`; repeat it where the disk was full and an older partial made room."""
         try:
             return step()
         except OSError as error:
@@ -112,19 +111,19 @@ class FileSink(Sink):
         return step()
 
     def _drop_older(self) -> bool:
-        """Give up what an older try for the name left, unless it is what is written here; whether that made room."""
+        """Discard an older partial of the name, unless that is the file written here; return whether that made room."""
         is_own = self._temporary is not None and is_partial(self._temporary)
-        return not is_own and drop_partial(self._folder, self._name)
+        return not is_own and drop_partial(self._directory, self._name)
 
     def writev(self, buffers: Sequence[memoryview]) -> None:
         """As `Sink.writev`: one pwritev for a batch, repeated if that was short."""
         self._require_open()
-        self._whole = False  # a part of the batch may stand in the file: it can't be completed any more
+        self._whole = False  # a part of the batch may be in the file, which can then not be committed
         try:
             with translated(self._subject):
                 self._size += transfer_all(self._write, buffers)
         except BaseException as error:
-            # Whoever interrupts a program (Ctrl-C) wants to keep what he has; what fails must leave nothing.
+            # After an interrupt (Ctrl-C) the file may be kept; a failure must leave nothing.
             if isinstance(error, Exception) or not self._options.keep:
                 self.abort()
             raise
@@ -137,15 +136,14 @@ class FileSink(Sink):
         return count
 
     def free_space(self) -> FreeSpace:
-        """What the file system has left that this is written to."""
+        """Return the free space of the file system that this is written to."""
         with translated(self._subject):
             return free_space_at(self._fd)
 
     def commit(self) -> FileInfo:
-        """As `Sink.commit`. Nothing is forced to the disk: durability is its caller's choice, not made here.
+        """As `Sink.commit`. Nothing is forced to the disk (fsync).
 
-        Raises `IsADirectory` or `Forbidden` if meanwhile a folder, or anything else that is no regular file, has the
-        name.
+        Raises `IsADirectory` or `Forbidden` if by now a directory, or anything else but a regular file, has the name.
         """
         self._require_open()
         fd = self._fd
@@ -162,13 +160,13 @@ class FileSink(Sink):
                 is_own = is_partial(self._temporary or b"")
                 self._publish()
                 if not is_own:
-                    drop_partial(self._folder, self._name)  # of an older try: the name has its file now
+                    drop_partial(self._directory, self._name)  # of an earlier transfer
         finally:
             self.close()
         return info
 
     def abort(self) -> None:
-        """Remove the temporary file; idempotent."""
+        """Remove the unfinished file; idempotent."""
         self.close()
 
     def keep(self) -> None:
@@ -178,10 +176,10 @@ class FileSink(Sink):
             if self._options.keep and temporary is not None and self._size:
                 if not self._whole:
                     os.ftruncate(self._fd, self._size)
-                if is_partial(temporary) or make_partial(self._fd, self._folder, temporary, self._name):
+                if is_partial(temporary) or make_partial(self._fd, self._directory, temporary, self._name):
                     self._temporary = None
-                    # Where a client works, no server ever sweeps: so whoever leaves one takes the old ones away.
-                    _sweep_directory(self._folder)
+                    # No server sweeps the directories of a client: so a writer that leaves one removes old ones.
+                    _sweep_directory(self._directory)
         except OSError:
             pass
         finally:
@@ -191,11 +189,11 @@ class FileSink(Sink):
         """As `Sink.close`. An unfinished file that can't be removed is left for a sweep."""
         temporary, self._temporary = self._temporary, None
         fd, self._fd = self._fd, -1
-        folder, self._folder = self._folder, -1
+        directory, self._directory = self._directory, -1
         if temporary is not None:
-            # Before the descriptor goes, and the lock with it.
-            remove_quietly(temporary, folder)
-        for descriptor in (fd, folder):
+            # Before the lock is released with the descriptor.
+            remove_quietly(temporary, directory)
+        for descriptor in (fd, directory):
             if descriptor >= 0:
                 close_quietly(descriptor)
 
@@ -204,64 +202,66 @@ class FileSink(Sink):
             raise UsageError(f"The sink is closed: {show_path(self._subject)}")
 
     def _look_at_target(self) -> os.stat_result | None:
-        """What would be replaced, None if there is nothing; raises if it is anything but a regular file.
+        """Return the status of what would be replaced, None for nothing; raises if it is anything but a regular file.
 
-        A link that comes after this look is replaced by the rename; nothing ever follows it.
+        A symlink that is made after this check is replaced by the rename; nothing follows it.
         """
         try:
-            status = os.stat(self._name, dir_fd=self._folder, follow_symlinks=False)
+            status = os.stat(self._name, dir_fd=self._directory, follow_symlinks=False)
         except FileNotFoundError:
             return None
         require_regular(status, self._subject)
         return status
 
     def _refuse_early(self) -> None:
-        """Raise what can be known before any byte is sent; `commit` decides."""
+        """Raise what is known before any byte is sent; `commit` decides."""
         if self._look_at_target() and not self._options.overwrite:
             raise failure(AlreadyExists, "It already exists", self._subject)
         size = self._options.size
         if size is None or size < _SIZE_WORTH_ASKING:
             return
-        # Free for anybody, root's reserve included: refused is only what can't fit whoever writes it. 0 blocks in all
-        # is a file system that does not say.
-        room = os.statvfs(self._folder)
+        # Free space includes root's reserve: only what fits for no user is refused. A total of 0 blocks means that
+        # the file system does not count them.
+        room = os.statvfs(self._directory)
         lacking = size - room.f_bfree * room.f_frsize
         if room.f_blocks and lacking > 0 and not self._replaces_older(lacking):
             raise failure(NoSpace, "No space left for", self._subject)
 
     def _replaces_older(self, lacking: int) -> bool:
-        """Whether the bytes that are lacking are held by what an older try for the name left, which goes then."""
-        return lacking <= partial_blocks(self._folder, self._name) and drop_partial(self._folder, self._name)
+        """Return whether the lacking bytes are those of an older partial of the name, which is then discarded."""
+        return lacking <= partial_blocks(self._directory, self._name) and drop_partial(self._directory, self._name)
 
     def _publish(self) -> None:
-        """Give the file its name; it keeps its temporary one only as a second link, which `close` removes."""
-        folder, temporary = self._folder, self._temporary
+        """Give the file its name; it keeps its temporary one only as a second hard link, which `close` removes."""
+        directory, temporary = self._directory, self._temporary
         assert temporary is not None
         try:
             self._require_own(temporary)
             if self._options.overwrite:
-                os.rename(temporary, self._name, src_dir_fd=folder, dst_dir_fd=folder)
+                os.rename(temporary, self._name, src_dir_fd=directory, dst_dir_fd=directory)
                 self._temporary = None
-            elif not link(temporary, self._name, folder):
-                system.rename_noreplace(temporary, self._name, folder=folder)
+            elif not hard_link(temporary, self._name, directory):
+                system.rename_noreplace(temporary, self._name, folder=directory)
                 self._temporary = None
         except FileNotFoundError as error:
-            raise failure(InputOutputError, "The unfinished file was removed by somebody", self._subject) from error
+            raise failure(
+                InputOutputError, "The unfinished file was removed by another process", self._subject
+            ) from error
 
     def _require_own(self, temporary: bytes) -> None:
-        """Make sure of the file's own name, where it is no secret: somebody may have removed it and put another."""
-        if is_partial(temporary) and not is_at(self._fd, temporary, self._folder):
+        """Raise FileNotFoundError if another process has replaced the partial, whose name is no secret."""
+        if is_partial(temporary) and not is_at(self._fd, temporary, self._directory):
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
 
 
 class ResumedFileSink(FileSink, ResumedSink):
-    """The partial of a name, to be gone on with behind its first `offset` bytes."""
+    """The partial of a name, to be continued behind its first `offset` bytes."""
 
     __slots__ = ("_offset", "_partial")
 
     def __init__(
         self,
-        folder: int,
+        directory: int,
         name: bytes,
         subject: Path | str,
         offset: int,
@@ -270,20 +270,20 @@ class ResumedFileSink(FileSink, ResumedSink):
         mask: int = PERMISSIONS,
     ) -> None:
         self._offset = offset
-        self._partial: bytes | None = None  # until something is changed
-        super().__init__(folder, name, subject, options, mask=mask)
+        self._partial: bytes | None = None  # until the first change
+        super().__init__(directory, name, subject, options, mask=mask)
 
     def _begin(self) -> None:
-        self._fd, self._partial, size = open_partial(self._folder, self._subject, self._name)
+        self._fd, self._partial, size = open_partial(self._directory, self._subject, self._name)
         if size < self._offset:
-            raise failure(ChecksumMismatch, "Less is kept than was said", self._subject)
+            raise failure(ChecksumMismatch, "Less is kept than was announced", self._subject)
         self._size = self._offset
 
     def _drop_older(self) -> bool:
-        """False: the older try is what this goes on with."""
+        """False: the older partial is what this continues."""
         return False
 
-    def _replaces_older(self, lacking: int) -> bool:  # noqa: ARG002 - as the other sink's
+    def _replaces_older(self, lacking: int) -> bool:  # noqa: ARG002 - the signature is that of the base class
         """Likewise."""
         return False
 
@@ -299,7 +299,7 @@ class ResumedFileSink(FileSink, ResumedSink):
         return min(count, wanted)
 
     def writev(self, buffers: Sequence[memoryview]) -> None:
-        """As `Sink.writev`; before the first bytes, what was behind the offset goes."""
+        """As `Sink.writev`; before the first bytes, those behind the offset are cut off."""
         self._cut()
         super().writev(buffers)
 
@@ -309,7 +309,7 @@ class ResumedFileSink(FileSink, ResumedSink):
         return super().commit()
 
     def _cut(self) -> None:
-        """Make the partial our own: from now on it is removed with the sink, unless it is kept."""
+        """Take over the partial: from now on it is removed with the sink, unless it is kept."""
         self._require_open()
         if self._partial is not None:
             self._temporary, self._partial = self._partial, None
@@ -321,10 +321,10 @@ class ResumedFileSink(FileSink, ResumedSink):
                 raise
 
 
-def link(old: bytes, new: bytes, folder: int) -> bool:
-    """Make `new` a second name of `old`, never replacing; False where there are no hard links."""
+def hard_link(old: bytes, new: bytes, directory: int) -> bool:
+    """Make `new` a second name of `old`, never replacing; return False where there are no hard links."""
     try:
-        os.link(old, new, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=False)
+        os.link(old, new, src_dir_fd=directory, dst_dir_fd=directory, follow_symlinks=False)
     except OSError as error:
         if error.errno in _NO_LINKS:
             return False

@@ -1,11 +1,11 @@
-"""Small files one after the other, each whole in memory: the way of a store for which thousands a second come.
+"""Small files, read and written whole: the fast path for thousands of files a second.
 
-What a sink and a source promise holds here too: a file appears whole or not at all, nothing is followed, reserved names
-are refused. It is cheaper because the bytes are there before the file is begun: one write, no time in which the writer
-could die with half of it, and so no lock. A sweep that takes such a file for a leftover, in the microseconds before it
-has its name, makes it go the long way. The last folder stays open between two files of it; whoever asks closes this
-after a batch, so that a folder which is renamed meanwhile takes in no more than the rest of that. Every microsecond
-counts ten thousandfold, so errors are translated without a context manager.
+The guarantees of sources and sinks hold here too: a file appears whole or not at all, no symlink is followed, reserved
+names are refused. It is faster because the bytes are known before the file is created: one write, no time in which the
+writer could be killed halfway, and so no lock. If a sweep takes such a file for a leftover in the microseconds before
+it has its name, the file is written again through a sink. The last directory stays open between two files of it; the
+caller closes this after a batch, so that a directory which is renamed meanwhile gets no more than the rest of the
+batch. Errors are translated without a context manager: each microsecond counts ten thousand times.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from secftp.storage.directories import free_space_at, open_parent, open_parent_o
 from secftp.storage.errors import close_quietly, failure, require_regular, translate, translated
 from secftp.storage.names import check, partial_name, temporary_names
 from secftp.storage.partial import CREATE_FLAGS, PRIVATE, drop_partial, remove_quietly
-from secftp.storage.sink import FULL, link
+from secftp.storage.sink import FULL, hard_link
 from secftp.storage.source import OPEN_FLAGS, has_changed, read_rest
 from secftp.storage.store import SmallFiles
 
@@ -44,8 +44,8 @@ if TYPE_CHECKING:
     from secftp.storage.store import Store
 
 _READ_FLAGS = OPEN_FLAGS | os.O_NOFOLLOW
-_USUAL = 2**31 * 10**9  # nanoseconds: before 2038 and from 1970 on every file system has every time
-_NAMES = 32  # temporary ones, made at a time
+_USUAL = 2**31 * 10**9  # nanoseconds: every file system can store times from 1970 to 2038
+_NAMES = 32  # temporary names that are made at a time
 _CAN_ASK = os.access in os.supports_follow_symlinks and os.access in os.supports_dir_fd
 
 
@@ -71,7 +71,7 @@ def read_whole(fd: int, subject: Path, limit: int) -> tuple[FileInfo, bytes]:
 
 
 class StreamedSmallFiles(SmallFiles):
-    """Small files by the sources and sinks of any store; `LocalSmallFiles` are faster."""
+    """Small files through the sources and sinks of any store."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -100,7 +100,7 @@ class StreamedSmallFiles(SmallFiles):
 
 
 class LocalSmallFiles(StreamedSmallFiles):
-    """The same for the local folder that is held open as `root`, which `store` serves, too.
+    """Small files of the local directory that is open as `root`, which `store` serves, too.
 
     `mask`: the permissions that a request may set.
     """
@@ -110,15 +110,15 @@ class LocalSmallFiles(StreamedSmallFiles):
         self._root = root
         self._mask = mask
         self._at: Path | None = None
-        self._folder = -1
+        self._directory = -1
         self._names: list[bytes] = []
 
     def read(self, path: Path, limit: int) -> tuple[FileInfo, bytes]:
         """As `SmallFiles.read`."""
         check(path)
-        folder = self._folder if path[:-1] == self._at else self._go_to(path, open_parent)
+        directory = self._directory if path[:-1] == self._at else self._go_to(path, open_parent)
         try:
-            return read_whole(os.open(path[-1], _READ_FLAGS, dir_fd=folder), path, limit)
+            return read_whole(os.open(path[-1], _READ_FLAGS, dir_fd=directory), path, limit)
         except FileError:
             raise
         except OSError as error:
@@ -127,14 +127,14 @@ class LocalSmallFiles(StreamedSmallFiles):
     def write(self, path: Path, data: memoryview, options: WriteOptions = DEFAULT_OPTIONS) -> Kept:
         """As `SmallFiles.write`."""
         check(path)
-        folder = self._folder if path[:-1] == self._at else self._go_to(path, open_parent_of_new)
+        directory = self._directory if path[:-1] == self._at else self._go_to(path, open_parent_of_new)
         try:
-            replaced = _look(path, folder)
+            replaced = _look(path, directory)
             if replaced is not None and not options.overwrite:
                 raise failure(AlreadyExists, "It already exists", path)
             granted = file_mode(options.mode, replaced, self._mask)
-            if (is_kept := self._write_with_room(path[-1], folder, data, options, granted)) is not None:
-                self._forget_older(path[-1], folder)
+            if (is_kept := self._write_with_room(path[-1], directory, data, options, granted)) is not None:
+                self._forget_older(path[-1], directory)
                 return is_kept
         except FileError:
             raise
@@ -143,49 +143,49 @@ class LocalSmallFiles(StreamedSmallFiles):
         return super().write(path, data, options)
 
     def free_space(self, path: Path) -> FreeSpace:
-        """What the file system of the directory that holds `path` has left; raises as `write` for the directory."""
+        """Return the free space where `path` is, or would be made; raises as `write` for the directory."""
         check(path)
-        folder = self._folder if path[:-1] == self._at else self._go_to(path, open_parent_of_new)
+        directory = self._directory if path[:-1] == self._at else self._go_to(path, open_parent_of_new)
         with translated(path):
-            return free_space_at(folder)
+            return free_space_at(directory)
 
     def _write_with_room(
-        self, name: bytes, folder: int, data: memoryview, options: WriteOptions, mode: int
+        self, name: bytes, directory: int, data: memoryview, options: WriteOptions, mode: int
     ) -> Kept | None:
-        """As `_write`, once more where the disk was full and an unfinished file of the name filled it."""
+        """As `_write`, once more where the disk was full and an older partial of the name filled it."""
         try:
-            return self._write(name, folder, data, options, mode)
+            return self._write(name, directory, data, options, mode)
         except OSError as error:
-            if error.errno not in FULL or not drop_partial(folder, name):
+            if error.errno not in FULL or not drop_partial(directory, name):
                 raise
-        return self._write(name, folder, data, options, mode)
+        return self._write(name, directory, data, options, mode)
 
-    def _forget_older(self, name: bytes, folder: int) -> None:
-        """The name has its file now: what an older try left of another one goes."""
-        # To ask costs less than the exception where there is nothing, as nearly always.
+    def _forget_older(self, name: bytes, directory: int) -> None:
+        """Discard an older partial of the name, which has its file now."""
+        # access(2) costs less than an exception where there is none, as nearly always.
         try:
-            if _CAN_ASK and not os.access(partial_name(name), os.F_OK, dir_fd=folder, follow_symlinks=False):
+            if _CAN_ASK and not os.access(partial_name(name), os.F_OK, dir_fd=directory, follow_symlinks=False):
                 return
         except OSError:
             return
-        drop_partial(folder, name)
+        drop_partial(directory, name)
 
-    def _write(self, name: bytes, folder: int, data: memoryview, options: WriteOptions, mode: int) -> Kept | None:
-        """Do it; `mode` is exactly what the file gets. None if it has to go the long way."""
+    def _write(self, name: bytes, directory: int, data: memoryview, options: WriteOptions, mode: int) -> Kept | None:
+        """Write the file with exactly the permissions `mode`; return None if a sink has to do it."""
         temporary = self._names.pop() if self._names else self._new_name()
-        fd = os.open(temporary, CREATE_FLAGS, PRIVATE, dir_fd=folder)
+        fd = os.open(temporary, CREATE_FLAGS, PRIVATE, dir_fd=directory)
         try:
             is_kept = _fill(fd, data, options, mode)
             if options.overwrite:
-                os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+                os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
                 return is_kept
-            is_named = link(temporary, name, folder)
+            is_named = hard_link(temporary, name, directory)
         except FileNotFoundError:
-            return None  # a sweep came between, or somebody who tidies up
+            return None  # a sweep, or another process, has removed it
         except BaseException:
-            remove_quietly(temporary, folder)
+            remove_quietly(temporary, directory)
             raise
-        remove_quietly(temporary, folder)
+        remove_quietly(temporary, directory)
         return is_kept if is_named else None
 
     def _new_name(self) -> bytes:
@@ -194,24 +194,24 @@ class LocalSmallFiles(StreamedSmallFiles):
 
     def _go_to(self, path: Path, enter: Callable[[int, Path], int]) -> int:
         self.close()
-        self._folder = enter(self._root, path)
+        self._directory = enter(self._root, path)
         self._at = path[:-1]
-        return self._folder
+        return self._directory
 
     def close(self) -> None:
         """As `SmallFiles.close`."""
-        folder, self._folder, self._at = self._folder, -1, None
-        if folder >= 0:
-            close_quietly(folder)
+        directory, self._directory, self._at = self._directory, -1, None
+        if directory >= 0:
+            close_quietly(directory)
 
 
-def _look(path: Path, folder: int) -> os.stat_result | None:
-    """What would be replaced; raises if that is anything but a regular file."""
-    # To ask whether anything is there before asking what costs a sixth of the exception for nothing.
-    if _CAN_ASK and not os.access(path[-1], os.F_OK, dir_fd=folder, follow_symlinks=False):
+def _look(path: Path, directory: int) -> os.stat_result | None:
+    """Return the status of what would be replaced, None for nothing; raises if it is anything but a regular file."""
+    # access(2) costs a sixth of the exception for a name that does not exist.
+    if _CAN_ASK and not os.access(path[-1], os.F_OK, dir_fd=directory, follow_symlinks=False):
         return None
     try:
-        status = os.stat(path[-1], dir_fd=folder, follow_symlinks=False)
+        status = os.stat(path[-1], dir_fd=directory, follow_symlinks=False)
     except FileNotFoundError:
         return None
     require_regular(status, path)
@@ -219,7 +219,7 @@ def _look(path: Path, folder: int) -> os.stat_result | None:
 
 
 def _fill(fd: int, data: memoryview, options: WriteOptions, mode: int) -> Kept:
-    """Write all of it and close it; what was kept.
+    """Write all of the data and close the file; return which of the requested attributes it has.
 
     close(2) is where a network file system reports a write that failed.
     """
@@ -229,7 +229,7 @@ def _fill(fd: int, data: memoryview, options: WriteOptions, mode: int) -> Kept:
             if not count:
                 raise OSError(errno.EIO, os.strerror(errno.EIO))
             data = data[count:]
-        # For others than its owner only now, when it is whole.
+        # Accessible to other users only now, when it is whole.
         asked, mtime_ns = options.mode, options.mtime_ns
         is_mode = set_mode(fd, mode) and (asked is None or mode == asked & PERMISSIONS)
         if mtime_ns is not None:

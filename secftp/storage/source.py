@@ -1,9 +1,12 @@
-"""Regular files as sources: only what `fstat` of the open descriptor calls regular is ever read.
+"""Regular files as sources, read by position; and files whose size the system does not tell.
 
-Opened without blocking, because a FIFO would hold a thread for ever before one could see that it is one. A source is
-one version of a file: bytes that were appended after it was opened are not part of it, so a file that grows as fast as
-it is read still ends. Where the system does not tell the size (proc, sysfs) the version ends where reading ends. Never
-mapped into memory: a truncation would be a SIGBUS.
+A source is one version of a file: bytes that are appended after it was opened are not part of it, so a file that grows
+as fast as it is read still ends. Where the size is not known (those of /proc report 0, those of /sys 4096) the version
+ends where reading ends. Files are not mapped into memory: a truncation would be a SIGBUS.
+
+Invariants: only what `fstat` of the open descriptor calls a regular file is read; opening never blocks, as it would at
+a FIFO; and a file of unknown size is neither taken for an empty or truncated one, nor can it fill the memory if it
+never ends: a server reads it without blocking, and up to `MAX_UNSIZED`.
 """
 
 from __future__ import annotations
@@ -24,7 +27,7 @@ if TYPE_CHECKING:
 
 IOV_MAX = os.sysconf("SC_IOV_MAX")
 OPEN_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
-MAX_UNSIZED: Final = 16 << 20  # bytes of such a file that are held in memory, where its size has to be known first
+MAX_UNSIZED: Final = 16 << 20  # bytes of a file of unknown size that are read into memory where its size is needed
 _PIECE: Final = 1 << 16
 
 
@@ -33,10 +36,11 @@ class _Step(Protocol):
 
 
 def transfer_all(step: _Step, buffers: Sequence[memoryview], limit: int | None = None) -> int:
-    """Call `step(rest of buffers, bytes done so far)` until all is done, it did nothing, or `limit` is reached.
+    """Call `step(rest of buffers, bytes done)` until all is done, a call did nothing, or `limit` bytes are reached.
 
-    Returns the bytes done, which can exceed `limit`. The buffers are flat views of bytes; `step` gets one that is not
-    empty first, and at most IOV_MAX of them.
+    Carries readv and writev to their end: the kernel may do less than requested, and takes IOV_MAX buffers a call.
+    `step` gets at most that many, the first of them not empty. A batch that the kernel takes whole costs one call and
+    no copy. Returns the bytes done, which can exceed `limit`.
     """
     sizes = [buffer.nbytes for buffer in buffers]
     if 0 in sizes:
@@ -94,7 +98,7 @@ class FileSource(Source):
         return
 
     def readv(self, buffers: Sequence[memoryview], offset: int) -> int:
-        """As `Source.readv`: one preadv for a batch, repeated if that came short of both the room and the end."""
+        """As `Source.readv`: one preadv for a batch, repeated if that was short of both the buffers and the end."""
         wanted = None if self._size is None else self._size - offset
         if wanted is not None and wanted <= 0:
             return 0
@@ -106,13 +110,13 @@ class FileSource(Source):
     def check_unchanged(self) -> None:
         """Raise `FileChanged` if the file shrank, or was written to without growing (by its modification time).
 
-        A file that grew is taken for one that was appended to: what was announced has been sent. A change in place
-        that stays within one tick of the file system's clock, or is hidden by setting the time back, is not noticed.
+        A file that grew counts as appended to: what was announced has been sent. A change in place within one tick of
+        the file system's clock, or hidden by setting the time back, is not noticed.
         """
         check_unchanged(self._fd, self._stated, self.info.mtime_ns, self._subject)
 
     def close(self) -> None:
-        """Give up the descriptor; idempotent."""
+        """Close the descriptor; idempotent."""
         fd, self._fd = self._fd, -1
         if fd >= 0:
             close_quietly(fd)
@@ -126,17 +130,17 @@ def check_unchanged(fd: int, size: int, mtime_ns: int, subject: Path | str) -> N
         raise failure(FileChanged, "It changed while it was being read", subject, hint="Try again.")
 
 
-def open_beneath(folder: int, name: bytes, subject: Path) -> FileSource:
-    """Open the file `name` of the folder held open as `folder`; a link is not followed and counts as missing."""
+def open_beneath(directory: int, name: bytes, subject: Path) -> FileSource:
+    """Open the file `name` of the open directory `directory`; a symlink is not followed and counts as missing."""
     with translated(subject):
-        fd = os.open(name, OPEN_FLAGS | os.O_NOFOLLOW, dir_fd=folder)
+        fd = os.open(name, OPEN_FLAGS | os.O_NOFOLLOW, dir_fd=directory)
     return FileSource(fd, subject)
 
 
 def size_of(fd: int, status: os.stat_result) -> int | None:
-    """The size of a regular file in bytes, None if the one in `status` says nothing; raises OSError.
+    """Return the size of a regular file in bytes, None if the one in `status` is meaningless; raises OSError.
 
-    Only a file without blocks is asked: it is empty, all holes, stored beside its inode, or made up by the system.
+    Only a file without blocks is probed: it is empty, sparse, stored in its inode, or generated by the system.
     """
     size = status.st_size
     if size and status.st_blocks:
@@ -147,7 +151,7 @@ def size_of(fd: int, status: os.stat_result) -> int | None:
 
 
 def read_rest(fd: int, data: bytes, limit: int) -> bytes | None:
-    """`data`, and what follows it in a file up to its end; None if that is more than `limit` bytes. Raises OSError."""
+    """Return `data` and the rest of a file, None if that is more than `limit` bytes; raises OSError."""
     parts, room = [data], limit + 1 - len(data)
     while room > 0 and (part := os.read(fd, room)):
         parts.append(part)
@@ -156,10 +160,10 @@ def read_rest(fd: int, data: bytes, limit: int) -> bytes | None:
 
 
 def has_changed(before: os.stat_result, after: os.stat_result, count: int) -> bool:
-    """Whether `count` bytes that were read to the end between two looks at a file need not be one version of it.
+    """Return whether `count` bytes, read to the end between two calls of fstat, may not be one version of the file.
 
-    A file that grew is taken for one that was appended to. Fewer bytes than its size are all that there is only where
-    the size says nothing.
+    A file that grew counts as appended to. Fewer bytes than its size are the whole file only where the size is
+    meaningless.
     """
     size, left = before.st_size, after.st_size
     if left == size:
@@ -168,7 +172,7 @@ def has_changed(before: os.stat_result, after: os.stat_result, count: int) -> bo
 
 
 class Snapshot(Source):
-    """The bytes of a file whose size could not be known, as they were read."""
+    """The bytes of a file of unknown size, as they were read."""
 
     __slots__ = ("_data", "info")
 
@@ -178,7 +182,7 @@ class Snapshot(Source):
 
     @property
     def wait_descriptor(self) -> None:
-        """None: all of it is here."""
+        """None: all bytes are in memory."""
         return
 
     def readv(self, buffers: Sequence[memoryview], offset: int) -> int:
@@ -198,7 +202,7 @@ class Snapshot(Source):
 
 
 def with_size(source: Source, subject: Path | str) -> Source:
-    """The source itself if its size is known; else its bytes, and it is closed. Raises `TooLarge`."""
+    """Return the source itself if its size is known; else read it whole and close it. Raises `TooLarge`."""
     if source.info.size is not None:
         return source
     with source:

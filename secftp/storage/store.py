@@ -1,12 +1,14 @@
-"""The small interface that every store has: read, write and look at files, change what they are called.
+"""Interfaces of the storage layer: sources, sinks, small files and stores, and wrappers of each.
 
-A server and the pump know stores only by this. A store gets names that a peer chose and must refuse by itself whatever
-`names.check` refuses; what must never happen in any of them is that a sink's bytes are seen under its name before
-`commit`, or that anything outside of what the store was made for is reached.
+The server and the transfer engine know stores only by these. A store gets names that a peer chose and refuses by itself
+what `names.check` refuses. Invariants of every store: the bytes of a sink are not visible under its name before
+`commit`, and nothing outside of the store's root is reached.
 
-Every failure is a `secftp.errors.FileError`; its sentence names the file as the peer named it, unescaped, and never the
-place where the store keeps it. Sources and sinks serve one thread at a time; a store serves any number.
+Every failure is a `secftp.errors.FileError`. Its message names the file as the peer named it, and never tells where the
+store is. Sources and sinks are for one thread at a time; a store is for any number.
 """
+
+# ruff: noqa: D102 - the methods of the wrappers are those of the interfaces above them
 
 from __future__ import annotations
 
@@ -29,8 +31,8 @@ if TYPE_CHECKING:
 class ScanEntry(NamedTuple):
     """One entry of a listing.
 
-    `path`: its names below the folder that was listed. `info` is None if it could not be looked at, and the `problem`
-    says why. A `problem` at a folder says that it could not be entered, or not be listed to its end.
+    `path`: its names below the listed directory. `info`: None if its attributes could not be read, and `problem` tells
+    why. A `problem` at a directory means that it could not be entered, or not be listed to its end.
     """
 
     path: Path
@@ -39,7 +41,7 @@ class ScanEntry(NamedTuple):
 
 
 class _Closing(Protocol):
-    """A context manager that closes what it is."""
+    """A context manager that closes itself."""
 
     __slots__ = ()
 
@@ -55,61 +57,61 @@ class _Closing(Protocol):
 
 
 class Source(_Closing, Protocol):
-    """One version of one file, held open: renaming or removing the name does not disturb it."""
+    """One version of a file, open for reading; renaming or removing the file does not affect it."""
 
     __slots__ = ()
 
     @property
     def info(self) -> FileInfo:
-        """As it was when the source was opened."""
+        """The file as it was when the source was opened."""
         ...
 
     @property
     def wait_descriptor(self) -> int | None:
-        """What to poll before a `readv` that may have to wait for somebody; None where it never has to."""
+        """The descriptor to poll before a `readv` that may block on a peer process; None if none does."""
         ...
 
     def readv(self, buffers: Sequence[memoryview], offset: int) -> int:
-        """Fill `buffers` (flat views of bytes), in order, from `offset`; return the number of bytes, 0 at the end.
+        """Fill `buffers` (contiguous views of bytes) in order, from `offset`; return the number of bytes, 0 at the end.
 
-        Fewer bytes than there is room for mean the end, except from a stream, which gives what is there.
+        Fewer bytes than requested mean the end, except from a stream, which returns what is available.
         """
         ...
 
     def check_unchanged(self) -> None:
-        """Raise `FileChanged` if what was read need not be one version of the file."""
+        """Raise `FileChanged` if the bytes that were read may not be one version of the file."""
         ...
 
     def close(self) -> None:
-        """Give it up; idempotent."""
+        """Release it; idempotent."""
         ...
 
 
 class Sink(_Closing, Protocol):
     """A file that does not exist under its name before `commit`.
 
-    Whatever fails ends it: nothing of it is left, and only `abort` and `close` may still be called. Leaving it as a
-    context manager without a commit aborts it.
+    A failure ends it and leaves nothing: only `abort` and `close` may still be called. Leaving its `with` block without
+    a commit aborts it.
     """
 
     __slots__ = ()
 
     def writev(self, buffers: Sequence[memoryview]) -> None:
-        """Append all of `buffers` (flat views of bytes); raises `NoSpace`, `TooLarge`, `InputOutputError`."""
+        """Append all of `buffers` (contiguous views of bytes); raises `NoSpace`, `TooLarge`, `InputOutputError`."""
         ...
 
     def commit(self) -> FileInfo:
-        """Give the whole file its name in one step; raises `AlreadyExists` if that is taken and not to be replaced."""
+        """Give the whole file its name atomically; raises `AlreadyExists` if it may not replace what has the name."""
         ...
 
     def abort(self) -> None:
-        """Throw away what was written; idempotent, nothing after a commit."""
+        """Discard what was written; idempotent, and without effect after a commit."""
         ...
 
     def keep(self) -> None:
-        """End it as `abort` does, but keep what was written for `resume_sink`, if it was made with `keep`.
+        """Abort it, but keep what was written for `resume_sink`, if `WriteOptions.keep` allows it.
 
-        What can't be kept (nothing was written, another partial of the name has a writer, a stream) is thrown away.
+        Nothing is kept of a stream, of an empty file, or where another writer has the partial of the name.
         """
         self.abort()
 
@@ -119,33 +121,33 @@ class Sink(_Closing, Protocol):
 
 
 class ResumedSink(Sink, Protocol):
-    """A sink that begins with bytes of a partial; nothing of that is changed before the first `writev` or `commit`."""
+    """A sink that continues a partial, which is unchanged until the first `writev` or `commit`."""
 
     __slots__ = ()
 
     def readv(self, buffers: Sequence[memoryview], offset: int) -> int:
-        """As `Source.readv`, of the bytes that are there already: 0 at the offset it was resumed at."""
+        """Read the bytes that are there already, as `Source.readv` does: 0 at the offset it was resumed at."""
         ...
 
 
 class SmallFiles(_Closing, Protocol):
-    """Reads and writes files that fit into memory, many one after the other; for one thread, and for one batch."""
+    """Reads and writes whole files that fit into memory, many in a row; for one thread, and for one batch."""
 
     __slots__ = ()
 
     def read(self, path: Path, limit: int) -> tuple[FileInfo, bytes]:
-        """A whole file; raises `TooLarge` beyond `limit` bytes, and as `Store.open_source` and `Source` do."""
+        """Return a whole file; raises `TooLarge` beyond `limit` bytes, and as `Store.open_source` and `Source` do."""
         ...
 
     def write(self, path: Path, data: memoryview, options: WriteOptions = DEFAULT_OPTIONS) -> Kept:
-        """Make or replace a whole file; errors as `Store.create_sink`'s and its sink's.
+        """Make or replace a whole file; `size` and `keep` of the options are ignored.
 
-        Of the options `size` and `keep` have no meaning here. Returns what the file has of mode and time.
+        Returns which of the requested attributes it has. Raises as `Store.create_sink` and its sink do.
         """
         ...
 
     def close(self) -> None:
-        """Let go of what stays open between two files; idempotent."""
+        """Release what stays open between two files; idempotent."""
         ...
 
 
@@ -159,62 +161,62 @@ class Store(_Closing, Protocol):
         ...
 
     def create_sink(self, path: Path, options: WriteOptions = DEFAULT_OPTIONS) -> Sink:
-        """Begin a file in a folder that exists; raises as `open_source` does, and `AlreadyExists`, `NoSpace`."""
+        """Begin a file in an existing directory; raises as `open_source` does, and `AlreadyExists`, `NoSpace`."""
         ...
 
     def resume_sink(self, path: Path, offset: int, options: WriteOptions = KEPT_OPTIONS) -> ResumedSink:
-        """Go on with the partial of a name, behind its first `offset` bytes.
+        """Continue the partial of a name behind its first `offset` bytes.
 
-        Raises as `create_sink` does, `NotFound` if there is no partial, `Forbidden` if it is being written,
+        Raises as `create_sink` does, `NotFound` if there is no partial, `Forbidden` if it has a writer,
         `ChecksumMismatch` if it is shorter than `offset`.
         """
         ...
 
     def stat(self, path: DirectoryPath, *, partial: bool = False) -> FileInfo:
-        """What stands under a name; raises as `open_source` does, but a folder is an answer.
+        """Return what is known of a file or directory; raises as `open_source` does.
 
-        With `partial`, the partial that is kept for the name; its `mode` says nothing.
+        With `partial`: of the partial of the name; its `mode` is meaningless.
         """
         ...
 
     def scan(self, path: DirectoryPath, *, recursive: bool = False) -> Iterator[ScanEntry]:
-        """List a folder, with `recursive` depth first, a folder before what is in it; the order is the system's.
+        """List a directory, with `recursive` depth first and a directory before its contents.
 
-        A generator that is read as it goes, and that closes all it has opened when it is closed. Only files and folders
-        are in it. What is wrong with the folder itself is raised by its first step (or later, if the listing breaks
-        off); what is wrong with one below is a `problem`, at its entry, or at a second entry for the same folder where
-        it shows only while that is listed.
+        A lazy generator in the order of the file system, which closes what it has opened when it is closed. Only files
+        and directories are listed. The first step raises what is wrong with the directory itself, a later one if
+        reading it fails; what is wrong with one below is a `problem`, at its entry, or at a second entry of the same
+        directory where it shows only while that is read.
         """
         ...
 
     def remove(self, path: Path, *, kind: Kind | None = None) -> None:
-        """Remove a file, or a folder with nothing in it but unfinished files that nobody writes.
+        """Remove a file, or a directory that holds nothing but unfinished files without writers.
 
-        What is kept of an unfinished file of that name goes with it, also where there is nothing else of the name.
-        With `kind`, only that. Raises `NotFound`, `IsADirectory`, `NotADirectory`, `NotEmpty`, `Forbidden`,
-        `NameRefused`.
+        With `kind`, only what is of that kind. The partial of the name is removed with it, also where there is nothing
+        else of the name. Raises `NotFound`, `IsADirectory`, `NotADirectory`, `NotEmpty`, `Forbidden`, `NameRefused`.
         """
         ...
 
     def rename(self, path: Path, to: Path, *, overwrite: bool = False) -> None:
-        """Give a file or a folder another name, in one step.
+        """Rename a file or a directory atomically.
 
-        With `overwrite` a file may replace a file; a folder never replaces anything, nor is it ever replaced. Raises
-        `NotFound` (the new name's folder, too), `AlreadyExists`, `IsADirectory`, `NotADirectory`, `Forbidden`,
-        `NameRefused`.
+        With `overwrite` a file may replace a file; a directory neither replaces anything nor is replaced. Raises
+        `NotFound` (also for the directory of the new name), `AlreadyExists`, `IsADirectory`, `NotADirectory`,
+        `Forbidden`, `NameRefused`.
         """
         ...
 
     def make_directory(self, path: Path, *, parents: bool = False, mode: int | None = None) -> bool:
-        """Make a folder; with `parents` those above it, too, and one that exists is fine. Whether it was made.
+        """Make a directory; return whether it was made.
 
-        `mode` is as `WriteOptions.mode` and holds for the last one, if it is made. Raises `AlreadyExists`,
-        `NotFound`, `NotADirectory`, `Forbidden`, `NoSpace`, `NameRefused`.
+        With `parents` missing directories above it are made, and an existing one is no error. `mode`: the permissions
+        of the last directory, if it is made, as in `WriteOptions`. Raises `AlreadyExists`, `NotFound`, `NotADirectory`,
+        `Forbidden`, `NoSpace`, `NameRefused`.
         """
         ...
 
     def identity(self, path: Path) -> Identity:
-        """Which file or directory stands under a name, for `set_attributes`; raises as `stat` does."""
+        """Return which file or directory has a name, for `set_attributes`; raises as `stat` does."""
         ...
 
     def set_attributes(
@@ -225,40 +227,37 @@ class Store(_Closing, Protocol):
         mtime_ns: int | None = None,
         only: Identity | None = None,
     ) -> Kept:
-        """Set the permissions (as `WriteOptions.mode`), or the modification time, or both, of a file or a folder.
+        """Set the permissions (as in `WriteOptions`) or the modification time; return which of them it has then.
 
-        With `only`, raises `Forbidden` if another file or directory has the name by now. Returns what of them it has:
-        a mask may take permissions, and a file system may not have the time.
-        Raises `NotFound`, `NotADirectory`, `Forbidden`, `NameRefused`.
+        A mask may take permissions away, and a file system may not have the time. With `only`, raises `Forbidden` if
+        another file or directory has the name by now. Raises `NotFound`, `NotADirectory`, `Forbidden`, `NameRefused`.
         """
         ...
 
     def has_attributes(self, path: DirectoryPath, *, mode: int | None = None, mtime_ns: int | None = None) -> bool:
-        """Whether `set_attributes` would change nothing; raises as `stat` does."""
+        """Return whether `set_attributes` would change nothing; raises as `stat` does."""
         ...
 
     def make_writable(self, path: Path) -> int | None:
-        """Let its owner list, enter and change a directory that is a part of a tree which is copied or removed.
+        """Let the owner list, enter and change a directory that is a part of a tree which is copied or removed.
 
-        Returns the permissions that it had, for `restore_mode`; None if nothing had to be changed, or nothing may be:
-        it belongs to another user. Raises as `set_attributes` does.
+        Returns the permissions that it had, for `restore_mode`; None if nothing was changed, because nothing had to be,
+        or because it belongs to another user. Raises as `set_attributes` does.
         """
         ...
 
     def restore_mode(self, path: Path, mode: int) -> None:
-        """Give a directory back what `make_writable` returned, unless it has been given other permissions since."""
+        """Undo a `make_writable` that returned `mode`, unless the permissions have been changed since."""
         ...
 
     def small_files(self) -> SmallFiles:
-        """The way to read and write many files that fit into memory; close it after a batch, before the store."""
+        """Return a reader and writer of small files; close it after a batch, and before the store."""
         ...
 
     def close(self) -> None:
-        """Give up the store, once no call on it is under way; its sources and sinks live on. Idempotent."""
+        """Close the store when no call on it is running; its sources and sinks stay usable. Idempotent."""
         ...
 
-
-# ruff: noqa: D102 - the methods are those of the contracts in `base`
 
 _Sink = TypeVar("_Sink", bound=Sink)
 _Store = TypeVar("_Store", bound=Store)
@@ -266,7 +265,7 @@ _SmallFiles = TypeVar("_SmallFiles", bound=SmallFiles)
 
 
 class SourceWrapper(Source):
-    """A source that reads from another."""
+    """A source that reads from `_inner`. A subclass overrides what it changes."""
 
     __slots__ = ("_inner",)
 
@@ -292,7 +291,7 @@ class SourceWrapper(Source):
 
 
 class SinkWrapper(Sink, Generic[_Sink]):
-    """A sink that writes to another."""
+    """A sink that writes to `_inner`. A subclass overrides what it changes."""
 
     __slots__ = ("_inner",)
 
@@ -316,7 +315,7 @@ class SinkWrapper(Sink, Generic[_Sink]):
 
 
 class StoreWrapper(Store, Generic[_Store]):
-    """A store that acts on another."""
+    """A store that acts on `_inner`. A subclass overrides what it changes."""
 
     def __init__(self, inner: _Store) -> None:
         self._inner = inner
@@ -370,7 +369,7 @@ class StoreWrapper(Store, Generic[_Store]):
 
 
 class SmallFilesWrapper(SmallFiles, Generic[_SmallFiles]):
-    """Small files that are read and written by others."""
+    """Small files that `_inner` reads and writes. A subclass overrides what it changes."""
 
     def __init__(self, inner: _SmallFiles) -> None:
         self._inner = inner

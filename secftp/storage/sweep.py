@@ -1,9 +1,9 @@
-"""Removal of what writers left behind when they were killed.
+"""Removal of unfinished files whose writers were killed.
 
-A writer holds a lock on its unfinished file for as long as it lives, so whoever gets that lock knows that there is no
-writer any more; age says nothing. Only a partial, which is there to be gone on with, is left a week of rest before it
-goes. What must never happen: that a file is removed which somebody still writes, or which has got its final name, or
-that a link leads the sweep out of its folder.
+A writer holds a lock on its unfinished file as long as it lives, so a process that gets the lock knows that there is no
+writer; the age of a file tells nothing. Only a partial, which can be resumed, is kept for a week after its last change.
+Invariants: no file is removed which has a writer or its final name, and no symlink leads the sweep out of its
+directory.
 """
 
 from __future__ import annotations
@@ -30,17 +30,16 @@ _ROOT_FLAGS = LIST_FLAGS & ~os.O_NOFOLLOW
 CLOSE_SECONDS: Final = 5.0
 LARGE_SECONDS = 3600.0
 LARGE_MAX = 1024  # large directories whose last sweep is remembered
-SMALL_ENTRIES = 256  # a directory with no more of them is swept whenever something is left in it
-PARTIAL_NS = 7 * 24 * 3600 * 10**9  # how long after its last change a partial can still be gone on with
+SMALL_ENTRIES = 256  # a directory with no more of them is swept each time
+PARTIAL_NS = 7 * 24 * 3600 * 10**9  # how long after its last change a partial can be resumed
 
 
 def sweep(root: StrOrBytesPath | int, *, levels: int = MAX_COMPONENTS, stop: threading.Event | None = None) -> int:
-    """Remove the unfinished files of dead writers from the tree `root`, a path or a descriptor; return how many.
+    """Remove the unfinished files without writers from the tree `root`, a path or a descriptor; return how many.
 
-    `levels`: how many levels of folders are looked at, 1 for `root` alone.
-    Only regular files that belong to this user and bear a name of ours are touched. What can't be read, locked or
-    removed is left, and so is all below the depth that a name of the wire can reach. `stop` ends it early. Raises
-    OSError only if `root` can't be opened or listed.
+    `levels`: the depth of the sweep, 1 for `root` alone. Only regular files of this user's with names of ours are
+    touched. What can't be read, locked or removed is left, and so is all below the depth that a path of the protocol
+    can reach. `stop` ends it early. Raises OSError only if `root` can't be opened or listed.
     """
     is_stopped = stop.is_set if stop is not None else bool
     return _sweep_opened(root, levels, is_stopped)
@@ -56,19 +55,19 @@ def _sweep_opened(root: StrOrBytesPath | int, levels: int, is_stopped: Callable[
 
 
 class RateLimitedSweep:
-    """A sweep of single directories, by whoever leaves something there; a large one is read through once in an hour.
+    """A sweep of single directories, run where an unfinished file is left; of a large one at most once in an hour.
 
     So no request makes the server read a directory of any size at will. Directories are told apart by device and inode.
-    Once too many large ones have been swept lately, others wait until the hour of some is over.
+    Once too many large ones were swept within the hour, further ones have to wait.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._swept: dict[tuple[int, int], float] = {}  # when, the longest ago first
+        self._swept: dict[tuple[int, int], float] = {}  # by directory: when, the oldest first
         self._lock = threading.Lock()
 
-    def __call__(self, folder: int) -> int:
-        """Sweep the directory that is open as `folder`, or its first entries; how many files were removed.
+    def __call__(self, directory: int) -> int:
+        """Sweep the open directory `directory`, or its first entries; return how many files were removed.
 
         Raises OSError.
         """
@@ -79,13 +78,13 @@ class RateLimitedSweep:
             looked_at += 1
             return looked_at > SMALL_ENTRIES
 
-        removed = _sweep_opened(folder, 1, has_enough)
-        if looked_at > SMALL_ENTRIES and self._is_due(folder):
-            removed += _sweep_opened(folder, 1, bool)
+        removed = _sweep_opened(directory, 1, has_enough)
+        if looked_at > SMALL_ENTRIES and self._is_due(directory):
+            removed += _sweep_opened(directory, 1, bool)
         return removed
 
-    def _is_due(self, folder: int) -> bool:
-        status = os.fstat(folder)
+    def _is_due(self, directory: int) -> bool:
+        status = os.fstat(directory)
         place, now = (status.st_dev, status.st_ino), self._clock()
         with self._lock:
             while self._swept and next(iter(self._swept.values())) <= now - LARGE_SECONDS:
@@ -96,21 +95,21 @@ class RateLimitedSweep:
             return True
 
 
-_sweep_before_writing = RateLimitedSweep()  # one for all copies of this process
+_sweep_before_writing = RateLimitedSweep()  # one for all transfers of this process
 
 
-def sweep_leftovers(folder: int) -> None:
-    """Remove what killed writers left in the directory open as `folder`, before something new is written into it.
+def sweep_leftovers(directory: int) -> None:
+    """Remove what killed writers left in the open directory `directory`, before a file is written into it.
 
-    For the directories of a user, where no server ever sweeps: a client that is killed in a get leaves a file there.
-    As `RateLimitedSweep`; a directory that can't be listed is left as it is.
+    For the directories of a user, where no server sweeps: a client that is killed during a get leaves a file there. As
+    `RateLimitedSweep`; a directory that can't be listed is left as it is.
     """
     with contextlib.suppress(OSError):
-        _sweep_before_writing(folder)
+        _sweep_before_writing(directory)
 
 
 class Sweeper:
-    """A sweep in a thread of its own, of the folder held open as `root` (which it keeps open for itself)."""
+    """A sweep in a thread of its own, of the directory that is open as `root`; it duplicates the descriptor."""
 
     def __init__(self, root: int) -> None:
         self._root = os.dup(root)
@@ -124,18 +123,18 @@ class Sweeper:
 
     def _run(self) -> None:
         try:
-            # A root that may be entered but not listed has no leftovers that we could find.
+            # A root that may be entered but not listed can't be swept.
             with contextlib.suppress(OSError):
                 sweep(self._root, stop=self._stop)
         finally:
             close_quietly(self._root)
 
     def wait(self) -> None:
-        """Wait until it is through."""
+        """Wait until it has ended."""
         self._thread.join()
 
     def close(self) -> None:
-        """Stop it at the next name and wait for that, but not for a file system that hangs; idempotent."""
+        """Stop it at the next entry and wait for that, at most `CLOSE_SECONDS`: a file system may hang; idempotent."""
         self._stop.set()
         self._thread.join(CLOSE_SECONDS)
 
@@ -148,7 +147,7 @@ def _sweep_levels(descent: Descent, levels: int, is_stopped: Callable[[], bool])
             for entry in entries:
                 if is_stopped():
                     return removed
-                # One bad entry (no permission, gone since) must not keep the others from being looked at.
+                # One bad entry (no permission, removed meanwhile) must not end the sweep of the others.
                 with contextlib.suppress(OSError):
                     removed += _sweep_entry(entry, level, enters=descent.depth < levels)
         name = level.next_name()
@@ -163,7 +162,7 @@ def _sweep_levels(descent: Descent, levels: int, is_stopped: Callable[[], bool])
 
 
 def _sweep_entry(entry: os.DirEntry[str], level: Level, *, enters: bool) -> bool:
-    """Remove it if it is due, and remember a directory; whether it was removed."""
+    """Remove an entry if it is due, and queue a directory; return whether it was removed."""
     name = os.fsencode(entry.name)
     if is_temporary(name) or is_partial(name):
         return _is_due(entry, name) and remove_if_abandoned(name, level.fd)

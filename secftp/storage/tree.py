@@ -1,12 +1,12 @@
-"""A tree of the user's own on its way out: what is in it, in an order that can be copied, and the files' bytes.
+"""Local directory trees that are sent: a walk in an order that can be copied, and the contents of the files.
 
-The walk goes depth first and reads every folder as it goes, so that a folder with a million names takes no more memory
-than any other; two descriptors are open for each level. It asks for nothing but names and kinds, unless sizes are
-wanted beforehand: whoever reads a file learns its size and time from the open descriptor, and that is asked once.
+The walk is depth first and lazy, so a directory with a million names takes no more memory than any other; two
+descriptors are open for each level. It reads names and kinds only, unless sizes are requested: the reader of a file
+gets size and time from the open descriptor.
 
-Links in the name of the tree are the user's business and are followed. In the tree they are not, unless that is asked
-for, and then never into a folder that holds them. What must never happen: that a name which became a link between the
-listing and the opening is followed where links are not to be.
+Symlinks in the path of the tree are followed. Symlinks in the tree are not, unless requested, and then never into a
+directory that contains them. Invariant: a name that became a symlink between the listing and the opening is not
+followed where symlinks are not to be.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _RESERVED = os.fsdecode(RESERVED_PREFIX)
 
 
 class EntryKind(enum.Enum):
-    """What was found; LEFT is said of a folder after everything in it."""
+    """The kind of an entry; LEFT is yielded for a directory after all its entries."""
 
     FILE = enum.auto()
     DIRECTORY = enum.auto()
@@ -46,7 +46,7 @@ class EntryKind(enum.Enum):
 
 
 class TreeEntry(NamedTuple):
-    """One step of a walk. `path`: below the top, `()` being the top; `info` of a file only if that was asked for."""
+    """One step of a walk. `path`: below the top, which is `()`. `info`: of a directory, and of a file if requested."""
 
     kind: EntryKind
     path: Path
@@ -55,7 +55,7 @@ class TreeEntry(NamedTuple):
 
 
 class SmallContent(NamedTuple):
-    """A small file, whole."""
+    """A small file, read whole; `mtime_ns` in nanoseconds since 1970."""
 
     mode: int
     mtime_ns: int
@@ -63,7 +63,7 @@ class SmallContent(NamedTuple):
 
 
 class _Level:
-    """A folder that is being read. Takes over its descriptor."""
+    """A directory that is being read. Takes over its descriptor."""
 
     def __init__(self, fd: int, path: Path) -> None:
         self.fd = fd
@@ -80,7 +80,7 @@ class _Level:
         self._identity = status.st_dev, status.st_ino
 
     def next(self) -> os.DirEntry[str] | None:
-        """The next entry; None at the end, which comes early with a `problem`."""
+        """Return the next entry; None at the end, or at an error, which becomes the `problem`."""
         try:
             return next(self._entries, None)
         except OSError as problem:
@@ -88,20 +88,20 @@ class _Level:
             return None
 
     def is_same(self, other: _Level) -> bool:
-        """Whether both are one folder."""
+        """Return whether both are the same directory."""
         return self._identity == other._identity
 
     def close(self) -> None:
-        """Give up the descriptors."""
+        """Close the descriptors."""
         self._entries.close()
         close_quietly(self.fd)
 
 
 class LocalTree:
-    """The folder `top`. Opened when it is used, again after a `close`; for one thread.
+    """The directory `top`. Opened at the first use, again after a `close`; for one thread.
 
-    `follow`: copy what links lead to. `levels`, `room`: how deep it may be entered, and how long its paths may get in
-    bytes, a separator for each name; what lies beyond is a problem.
+    `follow`: follow symlinks in it. `levels`: the greatest depth that is entered. `room`: the greatest length of a path
+    in bytes, a separator for each name included. Directories beyond these are a problem.
     """
 
     def __init__(
@@ -113,16 +113,17 @@ class LocalTree:
         self._room = room
         self._file_flags = OPEN_FLAGS if follow else OPEN_FLAGS | os.O_NOFOLLOW
         self._root = -1
-        self._folder = -1
+        self._directory = -1
         self._at: Path | None = None
 
     # --- what is in it ------------------------------------------------------------------------------------------------
 
-    def walk(self, wants_folder: Callable[[Path], bool], *, with_info: bool = False) -> Iterator[TreeEntry]:
-        """Everything in the tree, a folder before and once more after what is in it; the top is the first.
+    def walk(self, wants_directory: Callable[[Path], bool], *, with_info: bool = False) -> Iterator[TreeEntry]:
+        """Yield everything in the tree, a directory before and once more after its entries; the top is the first.
 
-        What `wants_folder` says no to is passed over without a word. A generator that closes what it has opened when it
-        is closed. It raises nothing: a folder that can't be entered, or be listed to its end, is a PROBLEM.
+        Directories that `wants_directory` rejects are skipped silently. A generator, which closes what it has opened
+        when it is closed. It raises nothing: a directory that can't be entered, or not be listed to its end, is a
+        PROBLEM.
         """
         levels: list[_Level] = []
         try:
@@ -140,18 +141,18 @@ class LocalTree:
                 found = self._look(entry, path, with_info=with_info)
                 if found.kind is not EntryKind.DIRECTORY:
                     yield found
-                elif wants_folder(path):
+                elif wants_directory(path):
                     yield from self._enter(levels, path, entry.name, level.fd)
         finally:
             for level in levels:
                 level.close()
 
     def _enter(self, levels: list[_Level], path: Path, name: str, above: int | None) -> Iterator[TreeEntry]:
-        """Open a folder and tell of it."""
+        """Open a directory and yield its entry."""
         level = None
         try:
             if len(path) > self._levels or sum(map(len, path)) + len(path) > self._room:
-                # Neither side's file system says so, but the protocol.
+                # A limit of the protocol, of neither side's file system.
                 message = f"It lies too deep to be copied: {show_path(path)}"
                 raise NameRefused(message, filename=path_text(path), reason=Reason.TOO_DEEP)
             flags = LIST_FLAGS if path and not self._follow else LIST_FLAGS & ~os.O_NOFOLLOW
@@ -188,34 +189,34 @@ class LocalTree:
         elif not self._follow:
             return EntryKind.SYMLINK
         else:
-            entry.stat()  # raises for one that leads nowhere
+            entry.stat()  # raises for a dangling symlink
             return EntryKind.SPECIAL
         return EntryKind.RESERVED if entry.name.startswith(_RESERVED) else what
 
     # --- the files ----------------------------------------------------------------------------------------------------
 
     def open(self, path: Path, limit: int) -> SmallContent | FileSource:
-        """A file's content if it has at most `limit` bytes, else the file opened as a source, which is the caller's.
+        """Return the content of a file of at most `limit` bytes, else the file as a source, which the caller closes.
 
-        The last folder stays open between two files of it. Raises as `open_local_source` does.
+        The last directory stays open between two files of it. Raises as `open_local_source`.
         """
-        folder = self._go_to(path[:-1])
+        directory = self._go_to(path[:-1])
         try:
-            fd = os.open(path[-1], self._file_flags, dir_fd=folder)
+            fd = os.open(path[-1], self._file_flags, dir_fd=directory)
         except OSError as problem:
             raise translate(problem, path) from problem
         return read_or_keep(fd, path, limit)
 
     def open_source(self, path: Path) -> FileSource:
-        """A file as a source, whatever its size."""
-        folder = self._go_to(path[:-1])
+        """Return a file as a source, whatever its size."""
+        directory = self._go_to(path[:-1])
         with translated(path):
-            fd = os.open(path[-1], self._file_flags, dir_fd=folder)
+            fd = os.open(path[-1], self._file_flags, dir_fd=directory)
         return FileSource(fd, path)
 
     def close(self) -> None:
-        """Let go of what is open; idempotent, and not the end: the next file opens it again."""
-        self._leave_folder()
+        """Close what is open; idempotent. The next file opens it again."""
+        self._leave_directory()
         root, self._root = self._root, -1
         if root >= 0:
             close_quietly(root)
@@ -230,34 +231,34 @@ class LocalTree:
 
     def _go_to(self, path: Path) -> int:
         if path == self._at:
-            return self._folder
-        self._leave_folder()
+            return self._directory
+        self._leave_directory()
         with translated(path or self._top):
             if self._root < 0:
                 self._root = os.open(self._top, DIRECTORY_FLAGS)
-            self._folder = self._open_folder(path)
+            self._directory = self._open_directory_at(path)
         self._at = path
-        return self._folder
+        return self._directory
 
-    def _open_folder(self, path: Path) -> int:
-        folder = os.dup(self._root)
+    def _open_directory_at(self, path: Path) -> int:
+        directory = os.dup(self._root)
         flags = DIRECTORY_FLAGS if self._follow else BELOW_FLAGS
         for name in path:
-            above = folder
+            above = directory
             try:
-                folder = os.open(name, flags, dir_fd=above)
+                directory = os.open(name, flags, dir_fd=above)
             finally:
                 close_quietly(above)
-        return folder
+        return directory
 
-    def _leave_folder(self) -> None:
-        folder, self._folder, self._at = self._folder, -1, None
-        if folder >= 0:
-            close_quietly(folder)
+    def _leave_directory(self) -> None:
+        directory, self._directory, self._at = self._directory, -1, None
+        if directory >= 0:
+            close_quietly(directory)
 
 
 class LocalFile:
-    """One file that was named itself, with the interface of a tree whose only path is `()`."""
+    """One file that the user named, with the interface of a tree whose only path is `()`."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -279,7 +280,7 @@ class LocalFile:
 
 
 def read_or_keep(fd: int, subject: Path | str, limit: int) -> SmallContent | FileSource:
-    """Read a whole regular file of at most `limit` bytes, or make a source of it; takes over the descriptor."""
+    """Read a regular file of at most `limit` bytes whole, else return a source; takes over the descriptor."""
     try:
         status = os.fstat(fd)
         size = status.st_size
@@ -295,7 +296,7 @@ def read_or_keep(fd: int, subject: Path | str, limit: int) -> SmallContent | Fil
             data = rest
         after = os.fstat(fd)
     except FileError:
-        raise  # it is an OSError, too, and says already what is wrong
+        raise  # it is an OSError, too, and translated already
     except OSError as problem:
         raise translate(problem, subject) from problem
     finally:

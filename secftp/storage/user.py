@@ -1,7 +1,7 @@
-"""Files that the user of this process named: links in such names are the user's own business, and are followed.
+"""Files that the user of this process named: symlinks in such names are followed.
 
-What must never happen: that a link is replaced by a file, that a link which the kernel itself would not follow is
-followed here (one that another user put into a folder like /tmp), or that a device or a FIFO is renamed over.
+Invariants: a symlink is never replaced by a file, a symlink that the kernel refuses to follow (one that another user
+made in a directory like /tmp) is not followed here either, and no device or FIFO is replaced by a rename.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 def open_local_source(path: str) -> FileSource:
     """Open a regular file.
 
-    Raises `NotFound`, `NotADirectory`, `IsADirectory`, `Forbidden` (also for what is no regular file), `NameRefused`.
+    Raises `NotFound`, `NotADirectory`, `IsADirectory`, `Forbidden` (also for special files), `NameRefused`.
     """
     _check(path)
     with translated(path):
@@ -45,9 +45,9 @@ def open_local_source(path: str) -> FileSource:
 
 
 def stat_local(path: str, *, partial: bool = False) -> FileInfo:
-    """What the name leads to, a regular file or a folder; with `partial`, what is kept of the file it would make.
+    """Return what is known of a regular file or a directory; with `partial`, of the partial of the file.
 
-    Raises as `open_local_source` does, but a folder is an answer.
+    Raises as `open_local_source` does, but not for a directory.
     """
     _check(path)
     with translated(path):
@@ -55,11 +55,11 @@ def stat_local(path: str, *, partial: bool = False) -> FileInfo:
             place = _find(path, overwrite=True)
             if not isinstance(place, _Target):
                 raise not_regular(path)
-            folder = place.open_parent()
+            directory = place.open_parent()
             try:
-                return file_info(look_at_partial(folder, path, place.name))
+                return file_info(look_at_partial(directory, path, place.name))
             finally:
-                close_quietly(folder)
+                close_quietly(directory)
         status = os.stat(path)
         if not stat.S_ISDIR(status.st_mode):
             require_regular(status, path)
@@ -67,7 +67,7 @@ def stat_local(path: str, *, partial: bool = False) -> FileInfo:
 
 
 def make_local_directory(path: str, *, mode: int | None = None) -> None:
-    """Make a folder in one that exists; options and errors as `Store.make_directory`'s."""
+    """Make a directory in an existing one; options and errors as `Store.make_directory`'s."""
     _check(path)
     with translated(path):
         if mode is None:
@@ -77,12 +77,12 @@ def make_local_directory(path: str, *, mode: int | None = None) -> None:
 
 
 def set_local_mode(path: str, mode: int) -> None:
-    """Set the permissions of a regular file, exactly, of which 0o777 alone counts; errors as `open_local_source`'s."""
+    """Set the permissions (0o777) of a regular file exactly; errors as `open_local_source`'s."""
     _check(path)
     with translated(path):
         try:
             fd, target = os.open(path, OPEN_FLAGS), None
-        except PermissionError:  # what denies its content to its owner
+        except PermissionError:  # its owner has no permission to read it
             fd, target = open_unreadable(os.path.realpath(path), None)
         try:
             require_regular(os.fstat(fd), path)
@@ -92,38 +92,39 @@ def set_local_mode(path: str, mode: int) -> None:
 
 
 def create_local_sink(path: str, options: WriteOptions = DEFAULT_OPTIONS) -> Sink:
-    """Begin a file that replaces whatever regular file has the name, in one step.
+    """Begin a file that replaces the regular file of that name atomically.
 
-    If the name is a link, the file it leads to is replaced and the link stays; one that leads nowhere is refused, as cp
-    does. A FIFO or a character device (`/dev/null`) is written straight to, as a `PipeSink`, and opening a FIFO waits
-    for its reader. Unless it may overwrite, anything of that name, even a link, is `AlreadyExists`.
+    If the name is a symlink, the file it leads to is replaced and the symlink stays; a dangling one is refused, as cp
+    does. A FIFO or a character device (`/dev/null`) is written to directly, as a `PipeSink`; opening a FIFO waits for a
+    reader. Unless it may overwrite, any existing entry of that name, also a symlink, is an `AlreadyExists`.
 
-    Raises also `NotFound` (the folder, too), `NotADirectory`, `IsADirectory`, `Forbidden`, `NoSpace`, `NameRefused`.
+    Raises also `NotFound` (for the directory, too), `NotADirectory`, `IsADirectory`, `Forbidden`, `NoSpace`,
+    `NameRefused`.
     """
     _check(path)
     with translated(path):
         place = _find(path, overwrite=options.overwrite)
         if not isinstance(place, _Target):
             return _open_special(place, path)
-        folder = place.open_parent()
-        sweep_leftovers(folder)
-    return FileSink(folder, place.name, path, options)
+        directory = place.open_parent()
+        sweep_leftovers(directory)
+    return FileSink(directory, place.name, path, options)
 
 
 def resume_local_sink(path: str, offset: int, options: WriteOptions = KEPT_OPTIONS) -> ResumedFileSink:
-    """Go on with the partial of a file; errors as `Store.resume_sink`'s and `create_local_sink`'s."""
+    """Continue the partial of a file; errors as `Store.resume_sink`'s and `create_local_sink`'s."""
     _check(path)
     with translated(path):
         place = _find(path, overwrite=options.overwrite)
         if not isinstance(place, _Target):
             raise not_regular(path)
-        folder = place.open_parent()
-        sweep_leftovers(folder)
-    return ResumedFileSink(folder, place.name, path, offset, options)
+        directory = place.open_parent()
+        sweep_leftovers(directory)
+    return ResumedFileSink(directory, place.name, path, offset, options)
 
 
 class _Target(NamedTuple):
-    """Where a regular file stands, or is to stand: links are behind us."""
+    """Where a regular file is, or will be; symlinks have been resolved."""
 
     above: str
     name: bytes
@@ -132,11 +133,11 @@ class _Target(NamedTuple):
         try:
             return os.open(self.above or ".", DIRECTORY_FLAGS)
         except FileNotFoundError as error:
-            raise failure(NotFound, "No such folder", self.above, reason=Reason.NO_PARENT) from error
+            raise failure(NotFound, "No such directory", self.above, reason=Reason.NO_PARENT) from error
 
 
 def _find(path: str, *, overwrite: bool) -> _Target | str:
-    """The place of the regular file `path`; or a path where a FIFO or a character device is."""
+    """Return the target for the regular file `path`, or the path of a FIFO or a character device."""
     place, status = path, _look(path)
     if status is not None:
         if not overwrite:
@@ -144,7 +145,7 @@ def _find(path: str, *, overwrite: bool) -> _Target | str:
         if stat.S_ISLNK(status.st_mode):
             place, status = _follow(path)
         if stat.S_ISDIR(status.st_mode):
-            raise failure(IsADirectory, "It is a folder", path)
+            raise failure(IsADirectory, "It is a directory", path)
         if _is_stream(status):
             return place
     above, name = os.path.split(place)
@@ -157,19 +158,19 @@ def _check(path: str) -> None:
 
 
 def _look(path: str) -> os.stat_result | None:
-    """What stands at `path`, None for nothing."""
+    """Return the status of `path` itself, None if it does not exist."""
     try:
         return os.lstat(path)
     except FileNotFoundError as error:
         if path.endswith("/"):
-            raise failure(NotFound, "No such folder", path) from error
+            raise failure(NotFound, "No such directory", path) from error
         return None
 
 
 def _follow(path: str) -> tuple[str, os.stat_result]:
-    """Where the link `path` leads in the end, and what is there."""
+    """Return the path that the symlink `path` leads to in the end, and its status."""
     try:
-        # The kernel first: it refuses (EACCES) a link that another user set in a sticky folder, readlink does not.
+        # stat first: unlike readlink, it refuses (EACCES) a symlink that another user made in a sticky directory.
         status = os.stat(path)
         return os.path.realpath(path, strict=True), status
     except FileNotFoundError as error:
@@ -191,6 +192,6 @@ def _is_stream(status: os.stat_result) -> bool:
 
 
 def _require_stream(status: os.stat_result, path: str) -> None:
-    # It was one a moment ago; what it is now must not be written in place.
+    # It was one a moment ago; a regular file must not be written in place.
     if not _is_stream(status):
         raise not_regular(path)

@@ -48,7 +48,7 @@ MUTANTS = [
     mutant("a-get-keeps-all-entries", "secftp/copy/remote_tree.py", "self._entries.append(entry, entry_cost(entry))", "self._entries.append(entry, 0)", f"{LISTINGS}::test_a_get_keeps_little_of_each_directory"),
     # --- what a request may make the server read ---
     mutant("each-partial-reads-its-directory", "secftp/storage/sweep.py", "return looked_at > SMALL_ENTRIES\n", "return False\n", WORK),
-    mutant("large-directories-swept-each-time", "secftp/storage/sweep.py", "if looked_at > SMALL_ENTRIES and self._is_due(folder):", "if looked_at > SMALL_ENTRIES:", WORK),
+    mutant("large-directories-swept-each-time", "secftp/storage/sweep.py", "if looked_at > SMALL_ENTRIES and self._is_due(directory):", "if looked_at > SMALL_ENTRIES:", WORK),
     mutant("swept-directories-remembered-without-a-bound", "secftp/storage/sweep.py", "if place in self._swept or len(self._swept) >= LARGE_MAX:", "if place in self._swept:", WORK),
     mutant("removal-reads-a-directory-for-nothing", "secftp/storage/change.py", "first = itertools.islice(entries, _LOOKED_AT)", "first = itertools.islice(entries, None)", WORK),
     mutant("cancels-read-again-at-each-look", "secftp/channel/incoming.py", "        if request in self._cancelled:\n", "        [decode(*frame, self._direction) for frame in self._frames if frame.type == _CANCEL]\n        if request in self._cancelled:\n", CHANNEL),
