@@ -259,10 +259,13 @@ def test_a_walk_tells_of_it(remote, sick):
 def test_a_tree_with_one_is_not_removed(remote, sick, tmp_path):
     remote.mkdir("top")
     remote.write_bytes("top/odd", b"x")
+    connections = len(remote._pool._idle)
     sick()
     with pytest.raises(Forbidden):
         remote.rmtree("top")
     assert (tmp_path / "served" / "top" / "odd").exists()
+    assert not remote._pool._busy
+    assert len(remote._pool._idle) == connections, "no connection is lost for it"
 
 
 def test_a_failure_below_is_one_of_ours(remote):

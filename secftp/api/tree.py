@@ -295,7 +295,10 @@ class NameOperations:
         ):
             found = ((directory_path(entry.path), entry.stat().kind) for entry in listing)
             with contextlib.closing(remove_tree(session, top, found)) as problems:
-                problem = next(filter(None, problems), None)
+                try:
+                    problem = next(filter(None, problems), None)
+                except FileError as failure:  # of the listing, which has a connection of its own
+                    problem = failure
             if problem is not None:
                 session.pipeline.settle()  # so that the connection can be used again
                 raise problem

@@ -14,6 +14,7 @@ MUTANTS: list[Mutant] = [
     mutant("wrong-key-tried-again", "secftp/session/retry.py", "            except (ConnectionLost, ServerBusy, ServerUnreachable, TransferTimeout) as problem:\n", "            except SecftpError as problem:\n", "tests/test_session_retry.py::test_what_would_fail_again_is_not_tried_again"),
     mutant("tried-once-too-often", "secftp/session/retry.py", "                if retries > self._attempts or", "                if retries > self._attempts + 1 or", "tests/test_session_retry.py::test_as_often_as_was_asked_for"),
     mutant("all-clients-come-back-at-once", "secftp/session/retry.py", "        return longest * (0.5 + 0.5 * self._chance())\n", "        return longest\n", "tests/test_session_retry.py::test_pauses_differ"),
+    mutant("removed-whatever-it-is-by-now", "secftp/session/operations.py", "path=path, kind=kind, tree=", "path=path, kind=None, tree=", "tests/test_session_operations.py"),
     mutant("different-contents-are-the-same", "secftp/client/comparison.py", "        if digest == there:\n", "        if True:\n", "tests/test_cli_sums.py::test_what_differs_is_listed"),
     mutant("verify-of-a-file-that-changes", "secftp/client/comparison.py", "            source.check_unchanged()\n", "", "tests/test_cli_sums.py::test_a_file_that_changes_while_it_is_compared_is_a_failure"),
     mutant("what-is-missing-here-goes-unsaid", "secftp/client/comparison.py", '                    self._print("missing here", path, other)\n', "                    pass\n", "tests/test_cli_sums.py::test_what_differs_is_listed"),
