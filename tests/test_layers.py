@@ -217,7 +217,7 @@ def test_the_product_keeps_the_rule(rule):
         (upward_imports, "secftp.storage.local", "from secftp import transfer"),
         (upward_imports, "secftp.storage.local", "from ..channel import Channel"),
         (upward_imports, "secftp.storage", "from ..channel import Channel"),
-        (upward_imports, "secftp.transfer.send", "from secftp.session import Session"),
+        (upward_imports, "secftp.transfer.file_data", "from secftp.session import Session"),
         (upward_imports, "secftp.session", "from secftp.client import local_io"),
         (upward_imports, "secftp.client.local_io", "from secftp.server.log import Log"),
         (upward_imports, "secftp.server.log", "import secftp.client.terminal"),

@@ -1,8 +1,16 @@
 """The data of files between storage and a channel, for both roles."""
 
-from secftp.transfer.progress import Progress, unwatched
-from secftp.transfer.receive import Aborted, IncomingFile, checksum_mismatch, discard_file, receive_file
-from secftp.transfer.send import SendInterrupted, send_file
+from secftp.transfer.file_data import (
+    Aborted,
+    IncomingFile,
+    Progress,
+    SendInterrupted,
+    checksum_mismatch,
+    discard_file,
+    receive_file,
+    send_file,
+    unwatched,
+)
 
 __all__ = [
     "Aborted",

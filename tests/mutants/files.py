@@ -71,9 +71,9 @@ MUTANTS = [
     mutant("rename-replaces-a-folder", "secftp/storage/change.py", "if taken is not None and (is_directory or not overwrite):", "if taken is not None and not overwrite:", CHANGE),
     mutant("changed-source-sent", "secftp/storage/source.py", "    if status.st_size < size or (", "    if status.st_size < 0 and (", SOURCE, FAULTS),
     # --- a file is verified, or it is not there ---
-    mutant("digest-not-compared-by-the-server", "secftp/transfer/receive.py", "if not hmac.compare_digest(received.digest, self._digest.digest()):", "if len(received.digest) < 8:", SESSION, FAULTS, HOSTILE),
+    mutant("digest-not-compared-by-the-server", "secftp/transfer/file_data.py", "if not hmac.compare_digest(received.digest, self._digest.digest()):", "if len(received.digest) < 8:", SESSION, FAULTS, HOSTILE),
     mutant("digest-of-many-not-compared", "secftp/server/requests/batch.py", "if not hmac.compare_digest(digest_of(data), file.digest):", "if len(file.digest) < 8:", MANY),
-    mutant("digest-not-compared-by-the-client", "secftp/transfer/receive.py", "if not hmac.compare_digest(received.digest, self._digest.digest()):", "if len(received.digest) < 8:", CALLS, "tests/test_session_pipeline.py", COPY_HOSTILE, "tests/test_cli_hostile.py", "tests/test_cli_failures.py", FAULTS),
+    mutant("digest-not-compared-by-the-client", "secftp/transfer/file_data.py", "if not hmac.compare_digest(received.digest, self._digest.digest()):", "if len(received.digest) < 8:", CALLS, "tests/test_session_pipeline.py", COPY_HOSTILE, "tests/test_cli_hostile.py", "tests/test_cli_failures.py", FAULTS),
     mutant("digest-of-many-not-compared-by-the-client", "secftp/copy/download_requests.py", "if not hmac.compare_digest(transfer.digest_of(data), file.digest):", "if not file.digest:", COPY_HOSTILE),
     mutant("resumed-over-other-bytes", "secftp/server/requests/write.py", "    if count < request.offset or not hmac.compare_digest(digest.digest(), prefix):\n        if not", "    if count < request.offset:\n        if not", RESUME),
     mutant("read-on-from-other-bytes", "secftp/server/requests/read.py", "if count < request.offset or not hmac.compare_digest(digest.digest(), prefix):", "if count < request.offset:", RESUME),
