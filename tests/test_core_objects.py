@@ -134,7 +134,7 @@ def test_lengths_are_checked_before_the_core_reads(seams, size):
         lambda: ServerExchange(password, bytes(size)),
         lambda: exchange.finish(bytes(size)),
     ):
-        with pytest.raises(ValueError, match="bytes are wanted"):
+        with pytest.raises(ValueError, match="bytes are needed"):
             call()
 
 

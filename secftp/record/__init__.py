@@ -1,4 +1,4 @@
-"""Records and secrets: what everybody above may know of the core."""
+"""The C core, for the layers above it: sealed frames, the password-authenticated key exchange."""
 
 from secftp.record.binding import libcrypto_version
 from secftp.record.exchange import (

@@ -1,9 +1,8 @@
-"""A stretched key and the two sides of the handshake, as objects of the core.
+"""The SPAKE2 key exchange (RFC 9382): a stretched key and both sides of the handshake, as objects of the core.
 
-Nothing secret is a Python object here, `Password.secret` excepted, which the generator of key files needs. Every
-object refuses to be copied or pickled: cffi's pointers can't be, and these classes keep it so. An exchange can only be
-finished by the process that began it, since two processes would come to the same keys; a `Password` never changes, and
-a forked process may go on with its copy.
+Invariant: no secret is a Python object, except what `Password.secret` returns, which key generation needs. No object
+can be copied or pickled. An exchange can only be finished by the process that began it, since two processes would
+derive the same keys; a `Password` never changes, so a forked process may use its copy.
 """
 
 from __future__ import annotations
@@ -23,14 +22,14 @@ SECRET_BYTES: Final[int] = binding.lib.SECFTP_SECRET_BYTES
 
 
 def _exactly(value: bytes, size: int) -> bytes:
-    """The core reads as many bytes as its header says, so a shorter object must not reach it."""
+    """Return the value, which must have that size: the core reads as many bytes as its header says."""
     if len(value) != size:
-        raise ValueError(f"{size} bytes are wanted here, not {len(value)}")
+        raise ValueError(f"{size} bytes are needed here, not {len(value)}")
     return value
 
 
 class Suite(enum.IntEnum):
-    """How frames are encrypted. All of them are authenticated."""
+    """The cipher of a session's frames, which are authenticated in any case."""
 
     NONE = binding.lib.SECFTP_SUITE_NONE
     AES128 = binding.lib.SECFTP_SUITE_AES128
@@ -38,17 +37,14 @@ class Suite(enum.IntEnum):
 
 
 class Mode(enum.IntEnum):
-    """Whether both sides prove a key that only they know, or run with the one that everybody knows."""
+    """Whether the peers authenticate by a shared key, or use the published password of anonymous sessions."""
 
     ANONYMOUS = binding.lib.SECFTP_MODE_ANONYMOUS
     KEYED = binding.lib.SECFTP_MODE_KEYED
 
 
 class Password:
-    """w, w·M and w·N of SPAKE2 (RFC 9382 section 3.2), in the core's memory.
-
-    Never changes: threads may share it, and forked processes go on with their copies of it.
-    """
+    """w, w·M and w·N of SPAKE2 (RFC 9382, section 3.2), in the core's memory. Immutable: threads may share it."""
 
     __slots__ = ("_pointer",)
 
@@ -59,32 +55,32 @@ class Password:
 
     @classmethod
     def from_key(cls, key: bytes) -> Password:
-        """From the text of a key, UTF-8 in NFC, 1 byte or more: scrypt (RFC 7914), about 50 ms and 16 MiB."""
+        """Stretch the text of a key, 1 byte or more of UTF-8 in NFC, by scrypt (RFC 7914): about 50 ms and 16 MiB."""
         return cls(binding.lib.secftp_password_from_key, key, len(key))
 
     @classmethod
     def from_secret(cls, secret: bytes) -> Password:
-        """From w itself, 32 bytes big-endian; `AuthenticationError` when it is 0 or not below the group's order."""
+        """Take w itself, 32 bytes, big-endian. Raises `AuthenticationError` if it is 0 or too large for the group."""
         return cls(binding.lib.secftp_password_from_secret, _exactly(secret, SECRET_BYTES))
 
     @classmethod
     def anonymous(cls) -> Password:
-        """The one that everybody knows, for mode 0."""
+        """Return the published password of anonymous sessions."""
         return cls(binding.lib.secftp_password_anonymous)
 
     @classmethod
     def random(cls) -> Password:
-        """One that nobody knows: it answers for names that do not exist, so that names can't be probed."""
+        """Return a random password. It stands in for unknown names, so that names can't be enumerated."""
         return cls(binding.lib.secftp_password_random)
 
     def secret(self) -> bytes:
-        """w, 32 bytes, for the generator of key files alone."""
+        """Return w, 32 bytes. Only for the generation of key files."""
         out = binding.ffi.new("uint8_t[]", SECRET_BYTES)
         binding.check(binding.lib.secftp_password_secret(self._pointer, out))
         return bytes(binding.ffi.buffer(out))
 
     def is_same(self, other: Password) -> bool:
-        """Whether both come from one key; compared in constant time."""
+        """Compare in constant time."""
         return bool(binding.lib.secftp_password_equal(self._pointer, other._pointer))
 
     def __reduce__(self) -> str:
@@ -92,7 +88,7 @@ class Password:
 
 
 class ClientExchange:
-    """The client's computations. `hello` is CLIENT_HELLO; `finish` is called once, and not in a forked process."""
+    """The client's side. `hello` is CLIENT_HELLO; `finish` is called once, and not in a forked process."""
 
     def __init__(self, password: Password, suite: Suite, mode: Mode, name: bytes) -> None:
         hello = binding.ffi.new("uint8_t[]", CLIENT_HELLO_BYTES)
@@ -112,7 +108,7 @@ class ClientExchange:
         self.hello = bytes(binding.ffi.buffer(hello))
 
     def finish(self, server_hello: bytes) -> tuple[bytes, Sealer, Opener]:
-        """SERVER_HELLO in; CLIENT_FINISH and the session out. `AuthenticationError` when the server proved nothing."""
+        """Return CLIENT_FINISH and the session's states. Raises `AuthenticationError` if the server has another key."""
         finish = binding.ffi.new("uint8_t[]", CLIENT_FINISH_BYTES)
         sealer, opener = binding.ffi.new("secftp_sealer **"), binding.ffi.new("secftp_opener **")
         binding.check(
@@ -124,7 +120,7 @@ class ClientExchange:
 
     @property
     def suite(self) -> Suite:
-        """What CLIENT_HELLO asked for."""
+        """The cipher that CLIENT_HELLO asks for."""
         return Suite(self.hello[7])
 
     def __reduce__(self) -> str:
@@ -132,7 +128,7 @@ class ClientExchange:
 
 
 class ServerExchange:
-    """The server's computations. `hello` is SERVER_HELLO; `finish` is called once, and not in a forked process."""
+    """The server's side. `hello` is SERVER_HELLO; `finish` is called once, and not in a forked process."""
 
     def __init__(self, password: Password, client_hello: bytes) -> None:
         hello = binding.ffi.new("uint8_t[]", SERVER_HELLO_BYTES)
@@ -145,7 +141,7 @@ class ServerExchange:
         self.hello = bytes(binding.ffi.buffer(hello))
 
     def finish(self, client_finish: bytes) -> tuple[Sealer, Opener]:
-        """CLIENT_FINISH in, the session out. `AuthenticationError` when the client proved nothing."""
+        """Return the session's states. Raises `AuthenticationError` if the client has another key."""
         sealer, opener = binding.ffi.new("secftp_sealer **"), binding.ffi.new("secftp_opener **")
         binding.check(
             binding.lib.secftp_server_finish(

@@ -1,8 +1,9 @@
-"""Batches of frames, sealed and opened in place: three buffers, no copy and no bytes object per frame.
+"""Batches of encrypted frames, sealed and opened in place: no copy and no bytes object per frame.
 
-`Sealer` and `Opener` are one direction each. `Outbox` is where frames are put together before one call seals them all;
-`Inbox` is where received bytes are opened. Payloads are memoryviews into those buffers and are valid until the box is
-used again. A direction that failed stays dead, and neither class can be copied, pickled or used after a fork.
+`Sealer` and `Opener` hold the state of one direction each. `Outbox` collects frames that one call seals; `Inbox` opens
+received bytes. Payloads are memoryviews into their buffers, valid until the box is used again.
+
+Invariants: a direction that failed once fails always; its state can't be copied, pickled or used in a forked process.
 """
 
 from __future__ import annotations
@@ -18,10 +19,10 @@ FLAG_END: Final[int] = binding.lib.SECFTP_FLAG_END
 # One batch fills the lanes of the core with whole frames: 1 MiB of payload.
 BATCH_FRAMES: Final = 16
 BATCH_BYTES: Final = BATCH_FRAMES * PAYLOAD_MAX
-# Small frames in one batch; more would only make the array of descriptors larger.
+# Small frames in one batch; for more, the array of their descriptions would have to be larger.
 SMALL_FRAMES: Final = 1024
 
-# What an inbox takes beyond a batch while its owner is busy sending, so that a peer's requests never block both.
+# Received beyond a batch while this side is sending, so that requests of the peer never block both sides.
 SPARE_BYTES: Final = 512 * 1024
 
 
@@ -34,7 +35,7 @@ class Frame(NamedTuple):
 
 
 class Sealer:
-    """The sending direction: numbers, keys and MACs are the core's."""
+    """The state of the sending direction: sequence numbers and keys, in the core."""
 
     __slots__ = ("_pointer", "suite")
 
@@ -47,7 +48,7 @@ class Sealer:
 
 
 class Opener:
-    """The receiving direction."""
+    """The state of the receiving direction."""
 
     __slots__ = ("_pointer",)
 
@@ -59,7 +60,7 @@ class Opener:
 
 
 class Outbox:
-    """Frames of one direction on their way out: `add` small ones, or fill `slots` with a file's bytes; then `seal`."""
+    """Frames on their way out: `add` small ones, or fill `slots` with a file's data; then `seal`."""
 
     def __init__(self, sealer: Sealer, *, batch_frames: int = BATCH_FRAMES) -> None:
         self._sealer = sealer
@@ -74,11 +75,11 @@ class Outbox:
         self._end = 0
 
     def __len__(self) -> int:
-        """Frames that wait to be sealed."""
+        """Frames that are not sealed yet."""
         return self._count
 
     def add(self, kind: int, flags: int, payload: bytes | bytearray | memoryview) -> bool:
-        """Append a frame with a copy of the payload; False, and nothing done, when there is no room for it."""
+        """Append a frame with a copy of the payload. Returns False, and does nothing, if there is no room for it."""
         size = len(payload)
         wire = binding.lib.secftp_wire_bytes(self._sealer.suite, size)
         if wire == 0:
@@ -91,13 +92,13 @@ class Outbox:
         return True
 
     def slots(self) -> list[memoryview]:
-        """The payloads of as many whole frames as there is room for, in order, to be filled without a gap."""
+        """Return the payloads of as many whole frames as there is room for, to be filled in order without a gap."""
         room = min((self._capacity - self._end) // self._full_wire, SMALL_FRAMES - self._count)
         starts = range(self._end + PAYLOAD_OFFSET, self._end + room * self._full_wire, self._full_wire)
         return [self._view[start : start + PAYLOAD_MAX] for start in starts]
 
     def fill(self, kind: int, size: int) -> None:
-        """Append the frames of the first `size` bytes of `slots()`, the last of them as short as it takes."""
+        """Append frames for the first `size` bytes in `slots()`, the last as short as needed."""
         whole, rest = divmod(size, PAYLOAD_MAX)
         for _ in range(whole):
             self._append(kind, 0, PAYLOAD_MAX, self._full_wire)
@@ -105,7 +106,7 @@ class Outbox:
             self._append(kind, 0, rest, binding.lib.secftp_wire_bytes(self._sealer.suite, rest))
 
     def seal(self) -> memoryview:
-        """Seal what was appended; the result is what goes on the wire, valid until the next append."""
+        """Seal what was appended. Returns the bytes to send, valid until the next append."""
         binding.check(
             binding.lib.secftp_seal(
                 self._sealer._pointer,  # noqa: SLF001
@@ -130,7 +131,7 @@ class Outbox:
 
 
 class Inbox:
-    """Bytes of one direction as they come in: receive into `room()`, tell `received(n)`, take the `frames()`."""
+    """Frames on their way in: receive into `room()`, call `received(count)`, take the `frames()`."""
 
     def __init__(self, opener: Opener, *, batch_frames: int = BATCH_FRAMES) -> None:
         self._opener = opener
@@ -145,7 +146,7 @@ class Inbox:
         self._end = 0  # of what was received
 
     def room(self) -> memoryview:
-        """Where received bytes go. Ends the life of every payload handed out before: what is unopened moves down."""
+        """Return where to receive. Invalidates the payloads handed out before: what is unopened moves down."""
         if self._start:
             waiting = self._end - self._start
             self._view[:waiting] = self._view[self._start : self._end]
@@ -153,15 +154,15 @@ class Inbox:
         return self._view[self._end : max(self._usual, self._end + WIRE_MAX)]
 
     def spare(self) -> memoryview:
-        """Where bytes go that come while frames of this box are still in use; empty when there is no more room."""
+        """Return where to receive while payloads are still in use; empty if there is no more room."""
         return self._view[self._end :]
 
     def received(self, count: int) -> None:
-        """`count` bytes now stand in what `room()` or `spare()` gave."""
+        """Count the bytes that were received into `room()` or `spare()`."""
         self._end += count
 
     def frames(self) -> list[Frame]:
-        """Every whole frame that stands there, verified; `AuthenticationError` when one does not verify."""
+        """Return every whole frame received, verified. Raises `AuthenticationError` if one does not verify."""
         start = self._start
         binding.check(
             binding.lib.secftp_open(
