@@ -489,7 +489,7 @@ def test_what_denies_itself_to_its_owner_is_his_all_the_same(tmp_path, store, um
 
 def test_what_was_swapped_for_a_fifo_or_a_link_after_the_look_is_not_touched(tmp_path, store, monkeypatch):
     (tmp_path / "other").write_bytes(b"x")
-    real = change_module.look
+    real = change_module.entry_status
     for kind in ("fifo", "link"):
         (tmp_path / "x").write_bytes(b"x")
 
@@ -502,7 +502,7 @@ def test_what_was_swapped_for_a_fifo_or_a_link_after_the_look_is_not_touched(tmp
                 (tmp_path / "x").symlink_to("other")
             return found
 
-        monkeypatch.setattr(change_module, "look", look)
+        monkeypatch.setattr(change_module, "entry_status", look)
         before = mode_of(tmp_path / "other")
         with pytest.raises((Forbidden, NotFound)):
             store.set_attributes((b"x",), mode=0o777, mtime_ns=5)

@@ -160,7 +160,7 @@ def test_a_sweep_takes_few_descriptors_and_finds_all(tmp_path):
 
 
 def test_another_directory_in_the_place_of_one_that_is_listed_is_not_entered(tmp_path):
-    levels = scan_module.HELD_LEVELS + 2
+    levels = scan_module.OPEN_LEVELS + 2
     make_tree(tmp_path, levels=levels, beside=0, size=5)
     for number in range(50):
         os.mkdir(tmp_path / "d" / f"{number}")

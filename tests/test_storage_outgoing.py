@@ -206,7 +206,7 @@ def test_as_deep_as_the_server_can_name_and_no_deeper(tmp_path):
     finally:
         os.fchdir(here)
         os.close(here)
-    for bounds, depth in (({}, 64), ({"levels": 5}, 5), ({"room": 11}, 5)):
+    for bounds, depth in (({}, 64), ({"max_depth": 5}, 5), ({"max_path": 11}, 5)):
         found = walked(tmp_path, **bounds)
         (problem,) = (step for step in found if step.kind is EntryKind.PROBLEM)
         assert problem.path == (b"d",) * (depth + 1)

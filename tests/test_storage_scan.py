@@ -97,7 +97,7 @@ def test_what_is_wrong_with_the_folder_itself_is_raised_by_the_first_step(tmp_pa
 
 @pytest.mark.parametrize("remembered", [1, 2, 1024])
 def test_however_few_folders_are_remembered_all_are_found(tmp_path, store, monkeypatch, remembered):
-    monkeypatch.setattr(scan_module, "_REMEMBERED", remembered)
+    monkeypatch.setattr(scan_module, "QUEUED_NAMES", remembered)
     expected = []
     for number in range(7):
         for other in range(3):
@@ -287,7 +287,7 @@ def test_a_folder_with_very_many_names_takes_no_memory_for_them(tmp_path, store)
 
 
 def test_very_many_folders_beside_each_other_are_not_all_remembered(tmp_path, store, monkeypatch):
-    monkeypatch.setattr(scan_module, "_REMEMBERED", 64)
+    monkeypatch.setattr(scan_module, "QUEUED_NAMES", 64)
     count = 1500
     for number in range(count):
         (tmp_path / f"{number:0100d}").mkdir()

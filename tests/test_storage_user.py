@@ -169,7 +169,7 @@ def test_a_fifo_is_written_straight_to(tmp_path):
 def test_a_device_that_becomes_a_file_is_not_written_in_place(tmp_path, monkeypatch):
     (tmp_path / "f").write_bytes(b"old")
     null = os.stat("/dev/null")
-    monkeypatch.setattr(user_module, "_look", lambda _: null)
+    monkeypatch.setattr(user_module, "_lstat", lambda _: null)
     with pytest.raises(Forbidden):
         create_local_sink(str(tmp_path / "f"))
     assert (tmp_path / "f").read_bytes() == b"old"

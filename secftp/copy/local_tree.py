@@ -151,8 +151,8 @@ def _walk_root(root: SourceRoot, filters: Filters, *, follow_symlinks: bool, wit
     root.files = tree = LocalTree(
         root.source,
         follow=follow_symlinks,
-        levels=MAX_COMPONENTS - len(root.target),
-        room=MAX_PATH - 1 - sum(map(len, root.target)) - len(root.target),
+        max_depth=MAX_COMPONENTS - len(root.target),
+        max_path=MAX_PATH - 1 - sum(map(len, root.target)) - len(root.target),
     )
     return _walk_tree(root, tree, filters, with_info=with_info)
 

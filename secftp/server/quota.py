@@ -108,7 +108,7 @@ class BoundedStore(StoreWrapper[LocalStore]):
         try:
             return self._quota.check_space(look, size)
         except NoSpace:
-            if not self._inner.drop_partial(path):
+            if not self._inner.discard_partial(path):
                 raise
         return self._quota.check_space(look, size)
 

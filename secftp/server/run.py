@@ -157,7 +157,7 @@ def _bounding(options: ServerOptions, log: Log) -> Callable[[LocalStore], Store]
 def _without_own_names(local: LocalStore, seen: Store) -> Store:
     """What sessions see of `local`; no name of ours can be made where `python -m` has looked for modules."""
     directory = module_directory()
-    return OwnNamesStore(seen) if directory is not None and local.is_at(directory) else seen
+    return OwnNamesStore(seen) if directory is not None and local.is_same_directory(directory) else seen
 
 
 def drop_privileges(name: str) -> None:

@@ -28,7 +28,7 @@ from secftp.storage.attributes import (
     mkdir_with_mode,
     open_unreadable,
 )
-from secftp.storage.directories import LIST_FLAGS, look, make_writable, missing, open_below, restore_mode
+from secftp.storage.directories import LIST_FLAGS, entry_status, make_writable, not_found, open_below, restore_mode
 from secftp.storage.errors import (
     already_there,
     close_quietly,
@@ -40,7 +40,7 @@ from secftp.storage.errors import (
     translate,
     translated,
 )
-from secftp.storage.partial import drop_partial, is_unfinished, remove_if_abandoned
+from secftp.storage.partial import discard_partial, is_unfinished, remove_if_abandoned
 
 if TYPE_CHECKING:
     from secftp.storage.attributes import Identity
@@ -62,9 +62,9 @@ _NO_NOREPLACE = frozenset({errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPN
 def remove(directory: int, path: Path, kind: Kind | None) -> None:
     """As `Store.remove`."""
     try:
-        is_directory = stat.S_ISDIR(look(directory, path).st_mode)
+        is_directory = stat.S_ISDIR(entry_status(directory, path).st_mode)
     except NotFound:
-        if kind is not Kind.DIRECTORY and drop_partial(directory, path[-1]):
+        if kind is not Kind.DIRECTORY and discard_partial(directory, path[-1]):
             return
         raise
     if kind is Kind.FILE and is_directory:
@@ -74,7 +74,7 @@ def remove(directory: int, path: Path, kind: Kind | None) -> None:
     with translated(path):
         if not is_directory:
             os.unlink(path[-1], dir_fd=directory)
-            drop_partial(directory, path[-1])
+            discard_partial(directory, path[-1])
             return
         try:
             os.rmdir(path[-1], dir_fd=directory)
@@ -83,7 +83,7 @@ def remove(directory: int, path: Path, kind: Kind | None) -> None:
                 raise
             _remove_unfinished(directory, path)
             os.rmdir(path[-1], dir_fd=directory)
-        drop_partial(directory, path[-1])
+        discard_partial(directory, path[-1])
 
 
 def _remove_unfinished(directory: int, path: Path) -> None:
@@ -136,7 +136,7 @@ def _remove_each(fd: int, path: Path) -> None:
 
 def rename(directory: int, path: Path, to_directory: int, to: Path, *, overwrite: bool) -> None:
     """As `Store.rename`; `Forbidden` also for a directory into itself, and where a special file has the new name."""
-    is_directory = stat.S_ISDIR(look(directory, path).st_mode)
+    is_directory = stat.S_ISDIR(entry_status(directory, path).st_mode)
     if is_directory and to[: len(path)] == path != to:
         raise failure(Forbidden, "A directory can't be moved into itself", path, reason=Reason.INTO_ITSELF)
     with of_target(), translated(to):
@@ -151,13 +151,13 @@ def rename(directory: int, path: Path, to_directory: int, to: Path, *, overwrite
         else:
             _rename_to_free(directory, path[-1], to_directory, to[-1], is_directory=is_directory)
     except FileNotFoundError as error:
-        raise missing(path) from error
+        raise not_found(path) from error
     except OSError as error:
         problem = translate(error, to)
         problem.of_target = error.errno in _OF_TARGET
         raise problem from error
-    drop_partial(directory, path[-1])
-    drop_partial(to_directory, to[-1])
+    discard_partial(directory, path[-1])
+    discard_partial(to_directory, to[-1])
 
 
 def _look_at_target(directory: int, to: Path) -> os.stat_result | None:
@@ -204,7 +204,7 @@ def make_directory(directory: int, path: Path, mode: int | None, mask: int) -> N
             with contextlib.suppress(FileNotFoundError):
                 raise already_there(os.stat(path[-1], dir_fd=directory, follow_symlinks=False), path) from error
             raise
-    drop_partial(directory, path[-1])
+    discard_partial(directory, path[-1])
 
 
 def make_directories(root: int, path: Path, mode: int | None, mask: int) -> bool:
@@ -250,7 +250,7 @@ def set_attributes(
     name = path[-1] if path else b"."
     with translated(path or "."):
         if path:
-            look(directory, path)
+            entry_status(directory, path)
         try:
             fd, place = os.open(name, _ANY_FLAGS, dir_fd=directory), None
         except PermissionError:

@@ -105,11 +105,11 @@ def open_below(above: int, path: Path, depth: int, flags: int = BELOW_FLAGS) -> 
         return os.open(path[depth - 1], flags, dir_fd=above)
     except OSError as error:
         if error.errno in _NO_DIRECTORY:
-            raise _obstacle(path, depth, above) from error
+            raise _not_entered(path, depth, above) from error
         raise translate(error, path) from error
 
 
-def look(directory: int, path: Path) -> os.stat_result:
+def entry_status(directory: int, path: Path) -> os.stat_result:
     """Return the status of the last name of `path` in its parent `directory`: that of a regular file or a directory.
 
     Raises `NotFound` for a symlink, too, and `Forbidden` for devices, FIFOs and sockets.
@@ -121,7 +121,7 @@ def look(directory: int, path: Path) -> os.stat_result:
     raise not_followed(path) if stat.S_ISLNK(status.st_mode) else not_regular(path)
 
 
-def missing(path: Path) -> NotFound:
+def not_found(path: Path) -> NotFound:
     """Return the exception for a name that does not exist."""
     return failure(NotFound, "No such file", path)
 
@@ -132,16 +132,16 @@ def _unusable(error: OSError, name: str) -> OSError:
     return failure
 
 
-def _obstacle(path: Path, depth: int, above: int) -> NotFound | NotADirectory:
+def _not_entered(path: Path, depth: int, above: int) -> NotFound | NotADirectory:
     """Return the exception for a name that is no directory, `depth` names down the path."""
     try:
         status = os.stat(path[depth - 1], dir_fd=above, follow_symlinks=False)
     except OSError:
-        return missing(path)  # it existed a moment ago
+        return not_found(path)  # it existed a moment ago
     if stat.S_ISREG(status.st_mode):
         reason = Reason.NO_PARENT if depth < len(path) else None
         return failure(NotADirectory, "It is not a directory", path[:depth], reason=reason)
-    return not_followed(path) if stat.S_ISLNK(status.st_mode) else missing(path)
+    return not_followed(path) if stat.S_ISLNK(status.st_mode) else not_found(path)
 
 
 class FreeSpace(NamedTuple):

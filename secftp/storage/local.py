@@ -28,8 +28,8 @@ from secftp.storage.attributes import (
 )
 from secftp.storage.directories import (
     FreeSpace,
+    entry_status,
     free_space_for,
-    look,
     open_directory,
     open_parent,
     open_parent_of_new,
@@ -37,7 +37,7 @@ from secftp.storage.directories import (
 )
 from secftp.storage.errors import close_quietly, of_target, translated
 from secftp.storage.names import check, check_directory
-from secftp.storage.partial import drop_partial, look_at_partial
+from secftp.storage.partial import discard_partial, look_at_partial
 from secftp.storage.scan import scan
 from secftp.storage.sink import FileSink, ResumedFileSink
 from secftp.storage.small import LocalSmallFiles
@@ -114,7 +114,7 @@ class LocalStore(Store):
         with self._parent_of(path) as directory:
             if partial:
                 return file_info(look_at_partial(directory, path, path[-1]))
-            status = look(directory, path)
+            status = entry_status(directory, path)
             info = file_info(status)
             return (
                 info
@@ -159,7 +159,7 @@ class LocalStore(Store):
     def identity(self, path: Path) -> Identity:
         """As `Store.identity`."""
         with self._parent_of(path) as directory:
-            status = look(directory, path)
+            status = entry_status(directory, path)
             return status.st_dev, status.st_ino
 
     def set_attributes(
@@ -178,10 +178,10 @@ class LocalStore(Store):
         is_mode = mode is None or info.mode & PERMISSIONS == grant(mode, self._mode_mask)
         return is_mode and (mtime_ns is None or mtime_ns == info.mtime_ns)
 
-    def drop_partial(self, path: Path) -> bool:
+    def discard_partial(self, path: Path) -> bool:
         """Discard the partial of a name; return False if there is none, it has a writer, or it is not this user's."""
         with self._parent_of(path) as directory:
-            return drop_partial(directory, path[-1])
+            return discard_partial(directory, path[-1])
 
     def sweep_leftovers(self, path: Path = ()) -> None:
         """Remove leftovers of killed writers in a directory that is copied into, see `sweep.sweep_leftovers`."""
@@ -215,7 +215,7 @@ class LocalStore(Store):
         check_directory(path)
         return LocalStore(_OpenRoot(open_parent(self._root, (*path, b"."))), mode_mask=self._mode_mask)
 
-    def is_at(self, path: str) -> bool:
+    def is_same_directory(self, path: str) -> bool:
         """Return whether `path` leads to the root of this store."""
         try:
             return os.path.samestat(os.fstat(self._root), os.stat(path))
@@ -253,4 +253,4 @@ def _measure(directory: int, path: Path) -> int | None:
     except TooLarge:
         return None
     except FileError:
-        return look(directory, path).st_size
+        return entry_status(directory, path).st_size

@@ -43,7 +43,7 @@ def create_temporary(directory: int) -> tuple[int, bytes]:
         fd = os.open(name, CREATE_FLAGS, PRIVATE, dir_fd=directory)
         held = False
         try:
-            held = _hold(fd)
+            held = _lock(fd)
         finally:
             if not held:
                 remove_quietly(name, directory)
@@ -63,7 +63,7 @@ def create_partial(directory: int, target: bytes) -> tuple[int, bytes] | None:
         try:
             fd = os.open(name, CREATE_FLAGS, PRIVATE, dir_fd=directory)
         except FileExistsError:
-            if not _make_way(name, directory):
+            if not _discard(name, directory):
                 return None
             continue
         held = False
@@ -93,7 +93,7 @@ def open_partial(directory: int, path: Path | str, target: bytes) -> tuple[int, 
         try:
             fd = os.open(name, _RESUME_FLAGS, dir_fd=directory)
         except FileNotFoundError as error:
-            raise nothing_kept(path) from error
+            raise no_partial(path) from error
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             size = _require_partial(os.fstat(fd), path).st_size
@@ -113,7 +113,7 @@ def open_partial(directory: int, path: Path | str, target: bytes) -> tuple[int, 
             raise
         if not is_still_kept:
             close_quietly(fd)  # its writer has just committed it
-            raise nothing_kept(path)
+            raise no_partial(path)
     return fd, name, size
 
 
@@ -123,14 +123,14 @@ def look_at_partial(directory: int, path: Path | str, target: bytes) -> os.stat_
         try:
             status = os.stat(partial_name(target), dir_fd=directory, follow_symlinks=False)
         except FileNotFoundError as error:
-            raise nothing_kept(path) from error
+            raise no_partial(path) from error
     return _require_partial(status, path)
 
 
 def _require_partial(status: os.stat_result, path: Path | str) -> os.stat_result:
     # A second hard link: it has its final name already, and its writer was killed before it removed this one.
     if not is_ours(status) or status.st_nlink != 1:
-        raise nothing_kept(path)
+        raise no_partial(path)
     return status
 
 
@@ -140,7 +140,7 @@ def make_partial(fd: int, directory: int, temporary: bytes, target: bytes) -> bo
     with contextlib.suppress(OSError):
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)  # held already, unless there are no locks
         # Never replaced: a writer could come between, and would then give this file its target's name.
-        _make_way(name, directory)
+        _discard(name, directory)
         system.rename_noreplace(temporary, name, folder=directory)
         return True
     return False
@@ -163,7 +163,7 @@ def remove_if_abandoned(name: bytes, directory: int) -> bool:
         close_quietly(fd)
 
 
-def drop_partial(directory: int, target: bytes) -> bool:
+def discard_partial(directory: int, target: bytes) -> bool:
     """Discard the partial of `target`; return False if there is none, it has a writer, or it is not this user's."""
     try:
         return remove_if_abandoned(partial_name(target), directory)
@@ -193,7 +193,7 @@ def is_at(fd: int, name: bytes, directory: int) -> bool:
         return False
 
 
-def nothing_kept(path: Path | str) -> NotFound:
+def no_partial(path: Path | str) -> NotFound:
     """Return the exception for a name without a partial."""
     return failure(NotFound, "Nothing is kept of", path)
 
@@ -204,17 +204,17 @@ def remove_quietly(name: bytes, directory: int) -> None:
         os.unlink(name, dir_fd=directory)
 
 
-def _make_way(name: bytes, directory: int) -> bool:
+def _discard(name: bytes, directory: int) -> bool:
     """Remove a partial without a writer; return whether the name is free now, or another attempt makes sense."""
     try:
-        return remove_if_abandoned(name, directory) or not _stands(name, directory)
+        return remove_if_abandoned(name, directory) or not _exists(name, directory)
     except FileNotFoundError:
         return True
     except OSError:
         return False
 
 
-def _stands(name: bytes, directory: int) -> bool:
+def _exists(name: bytes, directory: int) -> bool:
     try:
         os.stat(name, dir_fd=directory, follow_symlinks=False)
     except FileNotFoundError:
@@ -222,7 +222,7 @@ def _stands(name: bytes, directory: int) -> bool:
     return True
 
 
-def _hold(fd: int) -> bool:
+def _lock(fd: int) -> bool:
     """Lock a new temporary file; return False if a sweep came between its creation and the lock, and removes it."""
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)

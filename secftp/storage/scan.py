@@ -30,11 +30,10 @@ if TYPE_CHECKING:
 
     from secftp.storage.names import Path
 
-HELD_LEVELS: Final = 4  # whose descriptors stay open
+OPEN_LEVELS: Final = 4  # whose descriptors stay open
 # Names that wait to be entered, of all levels together, before a directory is read in parts.
-WAITING_NAMES: Final = 1024
+QUEUED_NAMES: Final = 1024
 _SEPARATOR: Final = b"\0"
-_REMEMBERED = WAITING_NAMES
 _RESERVED = os.fsdecode(RESERVED_PREFIX)
 
 
@@ -49,19 +48,19 @@ class _Listing(Protocol):
 class Level:
     """A directory of the walk; `path` is its path from the root. Takes over its descriptor.
 
-    `problem`: why it could not be read to its end, if so. `waiting`: how many directories in it are queued.
+    `problem`: why it could not be read to its end, if so. `queued`: how many directories in it are queued.
     """
 
-    __slots__ = ("_fd", "_is_full", "_names", "_position", "path", "problem", "status", "waiting")
+    __slots__ = ("_fd", "_is_full", "_names", "_offset", "path", "problem", "queued", "status")
 
     def __init__(self, fd: int, path: Path, is_full: Callable[[], bool]) -> None:
         self.path = path
         self.problem: FileError | None = None
-        self.waiting = 0  # how many names wait in it
+        self.queued = 0
         self._fd = fd
         self._is_full = is_full
         self._names = bytearray()  # of the directories in it that wait, each behind a separator
-        self._position: int | None = 0  # where reading goes on; None at the end
+        self._offset: int | None = 0  # where reading continues; None at the end
         try:
             with translated(path or "."):
                 self.status = os.fstat(fd)
@@ -79,43 +78,43 @@ class Level:
 
         An error ends it and becomes the level's `problem`.
         """
-        if self._position is None or self.waiting:
+        if self._offset is None or self.queued:
             return
         try:
-            if self._position:
-                os.lseek(self._fd, self._position, os.SEEK_SET)
+            if self._offset:
+                os.lseek(self._fd, self._offset, os.SEEK_SET)
             listing: _Listing = os.scandir(self._fd)
             with contextlib.closing(listing):
                 yield from self._part(listing)
         except OSError as error:
             self.problem = translate(error, self.path or ".")
-            self._position = None
+            self._offset = None
 
     def _part(self, listing: _Listing) -> Iterator[os.DirEntry[str]]:
         """Yield the entries up to a position at which reading can resume: where the system's buffer ends."""
         end: int | None = None
         for entry in listing:
             if end is not None and os.lseek(self._fd, 0, os.SEEK_CUR) != end:
-                self._position = end  # this entry is the first behind it
+                self._offset = end  # this entry is the first of the next part
                 return
             yield entry
             if end is None and self._is_full():
                 end = os.lseek(self._fd, 0, os.SEEK_CUR)
-        self._position = None
+        self._offset = None
 
-    def set_aside(self, name: bytes) -> None:
+    def enqueue(self, name: bytes) -> None:
         """Queue a directory in it."""
         self._names += _SEPARATOR + name
-        self.waiting += 1
+        self.queued += 1
 
-    def next_name(self) -> bytes | None:
+    def dequeue(self) -> bytes | None:
         """Take the name of a queued directory from the queue; None if there is none."""
         at = self._names.rfind(_SEPARATOR)
         if at < 0:
             return None
         name = bytes(self._names[at + 1 :])
         del self._names[at:]
-        self.waiting -= 1
+        self.queued -= 1
         return name
 
     def open_in(self, name: bytes) -> int:
@@ -127,7 +126,7 @@ class Level:
         """Return the status of an entry; raises OSError."""
         return os.stat(name, dir_fd=self._fd, follow_symlinks=False)
 
-    def hold(self, root: int) -> None:
+    def reopen(self, root: int) -> None:
         """Open it again if it was closed; if that fails, the rest of it is a `problem`."""
         if self._fd >= 0:
             return
@@ -137,9 +136,9 @@ class Level:
                 raise failure(NotFound, "It was moved while it was listed", self.path)
         except FileError as problem:
             self.problem = problem
-            self._position = None
+            self._offset = None
             self._names.clear()
-            self.waiting = 0
+            self.queued = 0
             self.close()
 
     def close(self) -> None:
@@ -149,14 +148,14 @@ class Level:
             close_quietly(fd)
 
 
-class Descent:
+class TreeWalk:
     """The levels from the directory `path` beneath `root` down to the current one. A context manager.
 
     `most`: how many names may be queued before a directory is read in parts. Raises what is wrong with the directory
     itself.
     """
 
-    def __init__(self, root: int, path: Path, *, most: int = WAITING_NAMES) -> None:
+    def __init__(self, root: int, path: Path, *, most: int = QUEUED_NAMES) -> None:
         self._root = root
         self._most = most
         self._above = 0  # names that wait above the current level
@@ -168,7 +167,7 @@ class Descent:
         """The deepest level, open; None at the end of the walk."""
         if not self._levels:
             return None
-        self._levels[-1].hold(self._root)
+        self._levels[-1].reopen(self._root)
         return self._levels[-1]
 
     @property
@@ -176,7 +175,7 @@ class Descent:
         """The number of levels."""
         return len(self._levels)
 
-    def go_into(self, name: bytes) -> Level:
+    def enter(self, name: bytes) -> Level:
         """Enter the directory `name` of the current level; return the level. Raises `FileError`."""
         level = self._levels[-1]
         return self._enter(level.open_in(name), (*level.path, name))
@@ -184,20 +183,20 @@ class Descent:
     def _enter(self, fd: int, path: Path) -> Level:
         level = Level(fd, path, self._is_full)
         if self._levels:
-            self._above += self._levels[-1].waiting
+            self._above += self._levels[-1].queued
         self._levels.append(level)
-        if len(self._levels) > HELD_LEVELS:
-            self._levels[-1 - HELD_LEVELS].close()
+        if len(self._levels) > OPEN_LEVELS:
+            self._levels[-1 - OPEN_LEVELS].close()
         return level
 
     def leave(self) -> None:
         """Return to the level above."""
         self._levels.pop().close()
         if self._levels:
-            self._above -= self._levels[-1].waiting
+            self._above -= self._levels[-1].queued
 
     def _is_full(self) -> bool:
-        return self._above + self._levels[-1].waiting >= self._most
+        return self._above + self._levels[-1].queued >= self._most
 
     def __enter__(self) -> Self:
         return self
@@ -210,22 +209,22 @@ class Descent:
 def scan(root: int, path: Path, *, recursive: bool) -> Generator[ScanEntry, None, None]:
     """As `Store.scan`, below the directory that is open as `root`; `path` has been checked."""
     top = len(path)
-    with Descent(root, path, most=_REMEMBERED) as descent:
-        while (level := descent.current) is not None:
-            yield from _entries(level, top, set_aside=recursive)
-            name = level.next_name()
+    with TreeWalk(root, path, most=QUEUED_NAMES) as walk:
+        while (level := walk.current) is not None:
+            yield from _entries(level, top, enqueue=recursive)
+            name = level.dequeue()
             if name is not None:
-                yield _enter(descent, level, name, top)
+                yield _enter(walk, level, name, top)
                 continue
-            descent.leave()
+            walk.leave()
             if level.problem is not None:
-                if not descent.depth:
+                if not walk.depth:
                     raise level.problem
                 yield ScanEntry(level.path[top:], file_info(level.status), level.problem)
 
 
-def _entries(level: Level, top: int, *, set_aside: bool) -> Iterator[ScanEntry]:
-    """Yield the entries of a directory, or the next part of them; with `set_aside` directories are queued instead."""
+def _entries(level: Level, top: int, *, enqueue: bool) -> Iterator[ScanEntry]:
+    """Yield the entries of a directory, or the next part of them; with `enqueue` directories are queued instead."""
     path = level.path
     below = path[top:]
     room = MAX_PATH - sum(map(len, path)) - len(path) - 1  # for a name
@@ -236,19 +235,19 @@ def _entries(level: Level, top: int, *, set_aside: bool) -> Iterator[ScanEntry]:
                 continue
             if len(seen.name) > room:
                 level.problem = failure(NameRefused, "Some names in it are too long", path, reason=Reason.NAME_TOO_LONG)
-            elif seen.is_directory and set_aside:
-                level.set_aside(seen.name)
+            elif seen.is_directory and enqueue:
+                level.enqueue(seen.name)
             else:
                 yield ScanEntry((*below, seen.name), seen.info, seen.problem)
 
 
-def _enter(descent: Descent, level: Level, name: bytes, top: int) -> ScanEntry:
+def _enter(walk: TreeWalk, level: Level, name: bytes, top: int) -> ScanEntry:
     """Enter a queued directory; return its entry, with a problem if it could not be entered."""
     path = (*level.path, name)
     try:
         if len(path) >= MAX_COMPONENTS:
             raise failure(NameRefused, "What is in it lies too deep", path, reason=Reason.TOO_DEEP)
-        entered = descent.go_into(name)
+        entered = walk.enter(name)
     except FileError as problem:
         return ScanEntry(path[top:], _info_of(level, name), problem)
     return ScanEntry(path[top:], file_info(entered.status))

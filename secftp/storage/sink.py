@@ -31,7 +31,7 @@ from secftp.storage.names import is_partial
 from secftp.storage.partial import (
     create_partial,
     create_temporary,
-    drop_partial,
+    discard_partial,
     is_at,
     make_partial,
     open_partial,
@@ -99,21 +99,21 @@ class FileSink(Sink):
     def _begin(self) -> None:
         """Create the unfinished file."""
         partial = create_partial(self._directory, self._name) if self._options.keep else None
-        self._fd, self._temporary = partial or self._with_room(lambda: create_temporary(self._directory))
+        self._fd, self._temporary = partial or self._retry_if_full(lambda: create_temporary(self._directory))
 
-    def _with_room(self, step: Callable[[], _T]) -> _T:
+    def _retry_if_full(self, step: Callable[[], _T]) -> _T:
         """Return the result of `step`; repeat it where the disk was full and an older partial made room."""
         try:
             return step()
         except OSError as error:
-            if error.errno not in FULL or not self._drop_older():
+            if error.errno not in FULL or not self._discard_older():
                 raise
         return step()
 
-    def _drop_older(self) -> bool:
+    def _discard_older(self) -> bool:
         """Discard an older partial of the name, unless that is the file written here; return whether that made room."""
         is_own = self._temporary is not None and is_partial(self._temporary)
-        return not is_own and drop_partial(self._directory, self._name)
+        return not is_own and discard_partial(self._directory, self._name)
 
     def writev(self, buffers: Sequence[memoryview]) -> None:
         """As `Sink.writev`: one pwritev for a batch, repeated if that was short."""
@@ -130,7 +130,7 @@ class FileSink(Sink):
         self._whole = True
 
     def _write(self, buffers: Sequence[memoryview], done: int) -> int:
-        count = self._with_room(lambda: os.pwritev(self._fd, buffers, self._size + done))
+        count = self._retry_if_full(lambda: os.pwritev(self._fd, buffers, self._size + done))
         if not count:
             raise OSError(errno.EIO, os.strerror(errno.EIO))
         return count
@@ -160,7 +160,7 @@ class FileSink(Sink):
                 is_own = is_partial(self._temporary or b"")
                 self._publish()
                 if not is_own:
-                    drop_partial(self._directory, self._name)  # of an earlier transfer
+                    discard_partial(self._directory, self._name)  # of an earlier transfer
         finally:
             self.close()
         return info
@@ -229,7 +229,7 @@ class FileSink(Sink):
 
     def _replaces_older(self, lacking: int) -> bool:
         """Return whether the lacking bytes are those of an older partial of the name, which is then discarded."""
-        return lacking <= partial_blocks(self._directory, self._name) and drop_partial(self._directory, self._name)
+        return lacking <= partial_blocks(self._directory, self._name) and discard_partial(self._directory, self._name)
 
     def _publish(self) -> None:
         """Give the file its name; it keeps its temporary one only as a second hard link, which `close` removes."""
@@ -279,7 +279,7 @@ class ResumedFileSink(FileSink, ResumedSink):
             raise failure(ChecksumMismatch, "Less is kept than was announced", self._subject)
         self._size = self._offset
 
-    def _drop_older(self) -> bool:
+    def _discard_older(self) -> bool:
         """False: the older partial is what this continues."""
         return False
 

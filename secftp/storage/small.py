@@ -31,7 +31,7 @@ from secftp.storage.attributes import (
 from secftp.storage.directories import free_space_at, open_parent, open_parent_of_new
 from secftp.storage.errors import close_quietly, failure, require_regular, translate, translated
 from secftp.storage.names import check, partial_name, temporary_names
-from secftp.storage.partial import CREATE_FLAGS, PRIVATE, drop_partial, remove_quietly
+from secftp.storage.partial import CREATE_FLAGS, PRIVATE, discard_partial, remove_quietly
 from secftp.storage.sink import FULL, hard_link
 from secftp.storage.source import OPEN_FLAGS, has_changed, read_rest
 from secftp.storage.store import SmallFiles
@@ -129,12 +129,12 @@ class LocalSmallFiles(StreamedSmallFiles):
         check(path)
         directory = self._directory if path[:-1] == self._at else self._go_to(path, open_parent_of_new)
         try:
-            replaced = _look(path, directory)
+            replaced = _status_of_replaced(path, directory)
             if replaced is not None and not options.overwrite:
                 raise failure(AlreadyExists, "It already exists", path)
             granted = file_mode(options.mode, replaced, self._mask)
-            if (is_kept := self._write_with_room(path[-1], directory, data, options, granted)) is not None:
-                self._forget_older(path[-1], directory)
+            if (is_kept := self._write_or_make_room(path[-1], directory, data, options, granted)) is not None:
+                self._discard_older(path[-1], directory)
                 return is_kept
         except FileError:
             raise
@@ -149,18 +149,18 @@ class LocalSmallFiles(StreamedSmallFiles):
         with translated(path):
             return free_space_at(directory)
 
-    def _write_with_room(
+    def _write_or_make_room(
         self, name: bytes, directory: int, data: memoryview, options: WriteOptions, mode: int
     ) -> Kept | None:
         """As `_write`, once more where the disk was full and an older partial of the name filled it."""
         try:
             return self._write(name, directory, data, options, mode)
         except OSError as error:
-            if error.errno not in FULL or not drop_partial(directory, name):
+            if error.errno not in FULL or not discard_partial(directory, name):
                 raise
         return self._write(name, directory, data, options, mode)
 
-    def _forget_older(self, name: bytes, directory: int) -> None:
+    def _discard_older(self, name: bytes, directory: int) -> None:
         """Discard an older partial of the name, which has its file now."""
         # access(2) costs less than an exception where there is none, as nearly always.
         try:
@@ -168,7 +168,7 @@ class LocalSmallFiles(StreamedSmallFiles):
                 return
         except OSError:
             return
-        drop_partial(directory, name)
+        discard_partial(directory, name)
 
     def _write(self, name: bytes, directory: int, data: memoryview, options: WriteOptions, mode: int) -> Kept | None:
         """Write the file with exactly the permissions `mode`; return None if a sink has to do it."""
@@ -205,7 +205,7 @@ class LocalSmallFiles(StreamedSmallFiles):
             close_quietly(directory)
 
 
-def _look(path: Path, directory: int) -> os.stat_result | None:
+def _status_of_replaced(path: Path, directory: int) -> os.stat_result | None:
     """Return the status of what would be replaced, None for nothing; raises if it is anything but a regular file."""
     # access(2) costs a sixth of the exception for a name that does not exist.
     if _CAN_ASK and not os.access(path[-1], os.F_OK, dir_fd=directory, follow_symlinks=False):

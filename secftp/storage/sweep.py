@@ -19,7 +19,7 @@ from secftp.storage.directories import LIST_FLAGS
 from secftp.storage.errors import close_quietly
 from secftp.storage.names import is_partial, is_temporary
 from secftp.storage.partial import remove_if_abandoned
-from secftp.storage.scan import Descent, Level
+from secftp.storage.scan import Level, TreeWalk
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,8 +48,8 @@ def sweep(root: StrOrBytesPath | int, *, levels: int = MAX_COMPONENTS, stop: thr
 def _sweep_opened(root: StrOrBytesPath | int, levels: int, is_stopped: Callable[[], bool]) -> int:
     fd = os.open(".", _ROOT_FLAGS, dir_fd=root) if isinstance(root, int) else os.open(root, _ROOT_FLAGS)
     try:
-        with Descent(fd, ()) as descent:
-            return _sweep_levels(descent, levels, is_stopped)
+        with TreeWalk(fd, ()) as walk:
+            return _sweep_levels(walk, levels, is_stopped)
     finally:
         close_quietly(fd)
 
@@ -139,24 +139,24 @@ class Sweeper:
         self._thread.join(CLOSE_SECONDS)
 
 
-def _sweep_levels(descent: Descent, levels: int, is_stopped: Callable[[], bool]) -> int:
+def _sweep_levels(walk: TreeWalk, levels: int, is_stopped: Callable[[], bool]) -> int:
     """Sweep a tree, `levels` deep."""
     removed = 0
-    while (level := descent.current) is not None:
+    while (level := walk.current) is not None:
         with contextlib.closing(level.entries()) as entries:
             for entry in entries:
                 if is_stopped():
                     return removed
                 # One bad entry (no permission, removed meanwhile) must not end the sweep of the others.
                 with contextlib.suppress(OSError):
-                    removed += _sweep_entry(entry, level, enters=descent.depth < levels)
-        name = level.next_name()
+                    removed += _sweep_entry(entry, level, enters=walk.depth < levels)
+        name = level.dequeue()
         if name is not None:
             with contextlib.suppress(OSError):
-                descent.go_into(name)
+                walk.enter(name)
             continue
-        descent.leave()
-        if level.problem is not None and not descent.depth:
+        walk.leave()
+        if level.problem is not None and not walk.depth:
             raise level.problem
     return removed
 
@@ -167,7 +167,7 @@ def _sweep_entry(entry: os.DirEntry[str], level: Level, *, enters: bool) -> bool
     if is_temporary(name) or is_partial(name):
         return _is_due(entry, name) and remove_if_abandoned(name, level.fd)
     if enters and entry.is_dir(follow_symlinks=False):
-        level.set_aside(name)
+        level.enqueue(name)
     return False
 
 

@@ -62,7 +62,7 @@ class SmallContent(NamedTuple):
     data: bytes
 
 
-class _Level:
+class _OpenDirectory:
     """A directory that is being read. Takes over its descriptor."""
 
     def __init__(self, fd: int, path: Path) -> None:
@@ -87,7 +87,7 @@ class _Level:
             self.problem = translate(problem, self.path)
             return None
 
-    def is_same(self, other: _Level) -> bool:
+    def is_same(self, other: _OpenDirectory) -> bool:
         """Return whether both are the same directory."""
         return self._identity == other._identity
 
@@ -100,17 +100,17 @@ class _Level:
 class LocalTree:
     """The directory `top`. Opened at the first use, again after a `close`; for one thread.
 
-    `follow`: follow symlinks in it. `levels`: the greatest depth that is entered. `room`: the greatest length of a path
-    in bytes, a separator for each name included. Directories beyond these are a problem.
+    `follow`: follow symlinks in it. `max_depth`: the greatest depth that is entered. `max_path`: the greatest length of
+    a path in bytes, a separator for each name included. Directories beyond these are a problem.
     """
 
     def __init__(
-        self, top: str, *, follow: bool = False, levels: int = MAX_COMPONENTS, room: int = MAX_PATH - 1
+        self, top: str, *, follow: bool = False, max_depth: int = MAX_COMPONENTS, max_path: int = MAX_PATH - 1
     ) -> None:
         self._top = top
         self._follow = follow
-        self._levels = levels
-        self._room = room
+        self._max_depth = max_depth
+        self._max_path = max_path
         self._file_flags = OPEN_FLAGS if follow else OPEN_FLAGS | os.O_NOFOLLOW
         self._root = -1
         self._directory = -1
@@ -125,7 +125,7 @@ class LocalTree:
         when it is closed. It raises nothing: a directory that can't be entered, or not be listed to its end, is a
         PROBLEM.
         """
-        levels: list[_Level] = []
+        levels: list[_OpenDirectory] = []
         try:
             yield from self._enter(levels, (), self._top, None)
             while levels:
@@ -147,17 +147,17 @@ class LocalTree:
             for level in levels:
                 level.close()
 
-    def _enter(self, levels: list[_Level], path: Path, name: str, above: int | None) -> Iterator[TreeEntry]:
+    def _enter(self, levels: list[_OpenDirectory], path: Path, name: str, above: int | None) -> Iterator[TreeEntry]:
         """Open a directory and yield its entry."""
         level = None
         try:
-            if len(path) > self._levels or sum(map(len, path)) + len(path) > self._room:
+            if len(path) > self._max_depth or sum(map(len, path)) + len(path) > self._max_path:
                 # A limit of the protocol, of neither side's file system.
                 message = f"It lies too deep to be copied: {show_path(path)}"
                 raise NameRefused(message, filename=path_text(path), reason=Reason.TOO_DEEP)
             flags = LIST_FLAGS if path and not self._follow else LIST_FLAGS & ~os.O_NOFOLLOW
             with translated(path or self._top):
-                level = _Level(os.open(name, flags, dir_fd=above), path)
+                level = _OpenDirectory(os.open(name, flags, dir_fd=above), path)
         except FileError as problem:
             if level is not None:
                 level.close()
@@ -205,7 +205,7 @@ class LocalTree:
             fd = os.open(path[-1], self._file_flags, dir_fd=directory)
         except OSError as problem:
             raise translate(problem, path) from problem
-        return read_or_keep(fd, path, limit)
+        return read_or_open(fd, path, limit)
 
     def open_source(self, path: Path) -> FileSource:
         """Return a file as a source, whatever its size."""
@@ -267,7 +267,7 @@ class LocalFile:
         """As `LocalTree.open`."""
         with translated(self._name):
             fd = os.open(self._name, OPEN_FLAGS)
-        return read_or_keep(fd, self._name, limit)
+        return read_or_open(fd, self._name, limit)
 
     def open_source(self, _path: Path) -> FileSource:
         """As `LocalTree.open_source`."""
@@ -279,7 +279,7 @@ class LocalFile:
         """Nothing is open."""
 
 
-def read_or_keep(fd: int, subject: Path | str, limit: int) -> SmallContent | FileSource:
+def read_or_open(fd: int, subject: Path | str, limit: int) -> SmallContent | FileSource:
     """Read a regular file of at most `limit` bytes whole, else return a source; takes over the descriptor."""
     try:
         status = os.fstat(fd)

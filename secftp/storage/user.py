@@ -52,7 +52,7 @@ def stat_local(path: str, *, partial: bool = False) -> FileInfo:
     _check(path)
     with translated(path):
         if partial:
-            place = _find(path, overwrite=True)
+            place = _find_target(path, overwrite=True)
             if not isinstance(place, _Target):
                 raise not_regular(path)
             directory = place.open_parent()
@@ -103,7 +103,7 @@ def create_local_sink(path: str, options: WriteOptions = DEFAULT_OPTIONS) -> Sin
     """
     _check(path)
     with translated(path):
-        place = _find(path, overwrite=options.overwrite)
+        place = _find_target(path, overwrite=options.overwrite)
         if not isinstance(place, _Target):
             return _open_special(place, path)
         directory = place.open_parent()
@@ -115,7 +115,7 @@ def resume_local_sink(path: str, offset: int, options: WriteOptions = KEPT_OPTIO
     """Continue the partial of a file; errors as `Store.resume_sink`'s and `create_local_sink`'s."""
     _check(path)
     with translated(path):
-        place = _find(path, overwrite=options.overwrite)
+        place = _find_target(path, overwrite=options.overwrite)
         if not isinstance(place, _Target):
             raise not_regular(path)
         directory = place.open_parent()
@@ -136,14 +136,14 @@ class _Target(NamedTuple):
             raise failure(NotFound, "No such directory", self.above, reason=Reason.NO_PARENT) from error
 
 
-def _find(path: str, *, overwrite: bool) -> _Target | str:
+def _find_target(path: str, *, overwrite: bool) -> _Target | str:
     """Return the target for the regular file `path`, or the path of a FIFO or a character device."""
-    place, status = path, _look(path)
+    place, status = path, _lstat(path)
     if status is not None:
         if not overwrite:
             raise failure(AlreadyExists, "It already exists", path)
         if stat.S_ISLNK(status.st_mode):
-            place, status = _follow(path)
+            place, status = _resolve(path)
         if stat.S_ISDIR(status.st_mode):
             raise failure(IsADirectory, "It is a directory", path)
         if _is_stream(status):
@@ -157,7 +157,7 @@ def _check(path: str) -> None:
         raise NameRefused("A name is not empty and contains no NUL byte.")
 
 
-def _look(path: str) -> os.stat_result | None:
+def _lstat(path: str) -> os.stat_result | None:
     """Return the status of `path` itself, None if it does not exist."""
     try:
         return os.lstat(path)
@@ -167,7 +167,7 @@ def _look(path: str) -> os.stat_result | None:
         return None
 
 
-def _follow(path: str) -> tuple[str, os.stat_result]:
+def _resolve(path: str) -> tuple[str, os.stat_result]:
     """Return the path that the symlink `path` leads to in the end, and its status."""
     try:
         # stat first: unlike readlink, it refuses (EACCES) a symlink that another user made in a sticky directory.

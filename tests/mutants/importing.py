@@ -35,7 +35,7 @@ MUTANTS: list[Mutant] = [
     mutant("own-names-by-rename", "secftp/server/own_names.py", "        check(to)\n", "", EVERY_WAY),
     mutant("own-names-by-mkdir", "secftp/server/own_names.py", "        check(path)\n        return self._inner.make_directory(", "        return self._inner.make_directory(", EVERY_WAY),
     mutant("own-names-by-small-file", "secftp/server/own_names.py", "        check(path)\n        return self._inner.write(", "        return self._inner.write(", EVERY_WAY),
-    mutant("own-names-unguarded", "secftp/server/run.py", "    return OwnNamesStore(seen) if directory is not None and local.is_at(directory) else seen\n", "    return seen\n", ATTACK),
+    mutant("own-names-unguarded", "secftp/server/run.py", "    return OwnNamesStore(seen) if directory is not None and local.is_same_directory(directory) else seen\n", "    return seen\n", ATTACK),
     mutant("own-names-below-a-quota", "secftp/server/run.py", "    return lambda store: _without_own_names(store, BoundedStore(store, quota))\n", "    return lambda store: BoundedStore(store, quota)\n", EVERY_WAY),
     mutant("own-names-of-secftp-alone", "secftp/server/own_names.py", "    return folded.startswith(PREFIX) or (", "    return folded.startswith(PREFIX) or module == PREFIX and (", ATTACK),
     mutant("own-names-by-one-spelling", "secftp/server/own_names.py", "        return text.lower()\n", "        return text\n", NAMES),

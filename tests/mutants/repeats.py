@@ -27,12 +27,12 @@ MUTANTS: list[Mutant] = [
     # Either of the two is enough to leave it: it is not opened, and its name is not the opened file's.
     Mutant("link-dropped-as-an-unfinished-file", (("secftp/storage/partial.py", "_LOCK_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW |", "_LOCK_FLAGS = os.O_RDONLY | os.O_NONBLOCK |"), ("secftp/storage/partial.py", "os.path.samestat(os.fstat(fd), os.stat(name, dir_fd=directory, follow_symlinks=False))", "os.path.samestat(os.fstat(fd), os.stat(name, dir_fd=directory))")), (LEFTOVERS,)),
     mutant("kept-file-fills-the-disk", "secftp/storage/sink.py", "and lacking > 0 and not self._replaces_older(lacking):", "and lacking > 0:", LEFTOVERS),
-    mutant("kept-file-survives-a-small-one", "secftp/storage/small.py", "                self._forget_older(path[-1], directory)\n", "", LEFTOVERS),
+    mutant("kept-file-survives-a-small-one", "secftp/storage/small.py", "                self._discard_older(path[-1], directory)\n", "", LEFTOVERS),
     # --- what was sent before, and may be there ---
     mutant("refused-file-counts-without-a-comparison", "secftp/copy/upload_requests.py", 'if isinstance(reply, Ok) and hmac.compare_digest(reply.digest or b"", entry.digest):', "if isinstance(reply, Ok):", ANSWERS),
     mutant("large-file-counts-without-a-comparison", "secftp/copy/upload_large.py", 'if not isinstance(found, Ok) or not hmac.compare_digest(found.digest or b"", digest.digest()):', "if not isinstance(found, Ok):", ANSWERS),
     mutant("files-counted-that-were-never-sent", "secftp/copy/upload_requests.py", "self._doubts is not None and entry.may_have_arrived and", "self._doubts is not None and", ANSWERS),
-    mutant("older-try-does-not-make-room-under-a-quota", "secftp/server/quota.py", "            if not self._inner.drop_partial(path):\n                raise\n", "            raise\n", "tests/test_server_quota.py"),
+    mutant("older-try-does-not-make-room-under-a-quota", "secftp/server/quota.py", "            if not self._inner.discard_partial(path):\n                raise\n", "            raise\n", "tests/test_server_quota.py"),
     # --- what killed processes left ---
     mutant("get-sweeps-in-a-dry-run", "secftp/copy/download.py", "if begins and target.existed and not dry_run:", "if begins and target.existed:", KILLED),
     mutant("unfinished-key-of-another-user-removed", "secftp/keys/create.py", "if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid():", "if not stat.S_ISREG(status.st_mode):", KILLED),

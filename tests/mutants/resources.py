@@ -30,11 +30,11 @@ MUTANTS = [
     mutant("line-without-a-bound", "secftp/server/log_format.py", "    while len(text) > LONGEST_LINE:\n", "    while len(text) < 0:\n", LOG),
     mutant("text-line-without-a-bound", "secftp/server/log.py", "fit(printable(text), LONGEST_LINE - len(stamp) - 1)", "printable(text)", LOG),
     # --- listings ---
-    mutant("descriptors-for-each-level", "secftp/storage/scan.py", "        if len(self._levels) > HELD_LEVELS:\n", "        if not self._levels:\n", DESCENT),
-    mutant("names-for-each-level", "secftp/storage/scan.py", "return self._above + self._levels[-1].waiting >= self._most", "return self._levels[-1].waiting >= self._most", DESCENT),
+    mutant("descriptors-for-each-level", "secftp/storage/scan.py", "        if len(self._levels) > OPEN_LEVELS:\n", "        if not self._levels:\n", DESCENT),
+    mutant("names-for-each-level", "secftp/storage/scan.py", "return self._above + self._levels[-1].queued >= self._most", "return self._levels[-1].queued >= self._most", DESCENT),
     mutant("directories-read-whole", "secftp/storage/scan.py", "            if end is None and self._is_full():\n", "            if end is None and self._fd < 0:\n", DESCENT, "tests/test_storage_scan.py"),
-    mutant("next-part-before-its-time", "secftp/storage/scan.py", "if self._position is None or self.waiting:", "if self._position is None:", DESCENT),
-    mutant("an-entry-between-two-parts-lost", "secftp/storage/scan.py", "                self._position = end  # this", "                self._position = os.lseek(self._fd, 0, os.SEEK_CUR)  # this", DESCENT, "tests/test_storage_scan.py"),
+    mutant("next-part-before-its-time", "secftp/storage/scan.py", "if self._offset is None or self.queued:", "if self._offset is None:", DESCENT),
+    mutant("an-entry-between-two-parts-lost", "secftp/storage/scan.py", "                self._offset = end  # this", "                self._offset = os.lseek(self._fd, 0, os.SEEK_CUR)  # this", DESCENT, "tests/test_storage_scan.py"),
     mutant("another-directory-taken-for-it", "secftp/storage/scan.py", "if not os.path.samestat(os.fstat(self._fd), self.status):", "if self._fd < 0:", DESCENT),
     # --- listings at the client ---
     mutant("listings-kept-without-a-bound", "secftp/session/listings.py", "if self.nbytes + nbytes > self._most or", "if", f"{LISTINGS}::test_what_is_kept_is_counted_and_bounded"),
