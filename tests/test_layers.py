@@ -284,6 +284,70 @@ def test_the_floors_have_no_cycle():
         done |= free
 
 
+def imported_modules(sources):
+    """Each module with the modules of the product that it imports anywhere: in functions and for types, too."""
+    return {
+        module: {found for name in imports(module, source, packages()) if (found := longest(name, sources))} - {module}
+        for module, source in sources.items()
+    }
+
+
+def longest(name, modules):
+    """The module that an imported name is in: `a.b.c` may be a module, or a name in the module `a.b`."""
+    while name and name not in modules:
+        name = name.rpartition(".")[0]
+    return "" if name == PACKAGE.name else name
+
+
+def circles(sources):
+    """Groups of modules that import each other, directly or through others."""
+    graph = imported_modules(sources)
+    reached = {}
+    for module in graph:
+        waiting, seen = list(graph[module]), set()
+        while waiting:
+            name = waiting.pop()
+            if name not in seen:
+                seen.add(name)
+                waiting += graph[name]
+        reached[module] = seen
+    return sorted(
+        {
+            tuple(sorted({module, *(n for n in seen if module in reached[n])}))
+            for module, seen in reached.items()
+            if module in seen
+        }
+    )
+
+
+def test_no_modules_import_each_other():
+    assert circles(product()) == []
+
+
+@pytest.mark.parametrize(
+    ("sources", "found"),
+    [
+        ({"secftp.a": "from secftp.b import x", "secftp.b": "from secftp import a"}, [("secftp.a", "secftp.b")]),
+        (
+            {"secftp.a": "if TYPE_CHECKING:\n    from secftp.b import X", "secftp.b": "def f():\n    import secftp.a"},
+            [("secftp.a", "secftp.b")],
+        ),
+        (
+            {
+                "secftp.a": "import secftp.b",
+                "secftp.b": "import secftp.c",
+                "secftp.c": "import secftp.a",
+                "secftp.d": "import secftp.a",
+            },
+            [("secftp.a", "secftp.b", "secftp.c")],
+        ),
+        ({"secftp.a": "import secftp.b", "secftp.b": "import os"}, []),
+    ],
+)
+def test_circles_are_found(sources, found):
+    assert circles(sources) == found
+
+
 # --- what is not Python, and what is not the product ------------------------------------------------------------------
 
 _OPENSSL = re.compile(r"#\s*include\s*[<\"]openssl/")
