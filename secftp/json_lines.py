@@ -8,19 +8,22 @@ from __future__ import annotations
 
 import base64
 import json
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from secftp.text import escape
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 Value: TypeAlias = str | int | float | None
 
 
-def name_fields(key: str, name: bytes) -> dict[str, Value]:
-    """Return the field, or the two fields, of a name or a path."""
+def name_fields(key: str, name: bytes, show: Callable[[bytes], str] = escape) -> dict[str, Value]:
+    """Return the field, or the two fields, of a name or a path; `show` escapes one that is not UTF-8."""
     try:
         return {key: name.decode()}
     except UnicodeDecodeError:
-        return {key: escape(name), f"{key}_base64": base64.b64encode(name).decode()}
+        return {key: show(name), f"{key}_base64": base64.b64encode(name).decode()}
 
 
 def line(fields: dict[str, Value]) -> str:

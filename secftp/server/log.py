@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Final, Protocol, Self
 from secftp.server.log_format import (
     LONGEST_LINE,
     Operation,
-    Value,
     bounded,
     fit,
     json_line,
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
     from typing import TextIO
 
     from secftp.channel import Peer
+    from secftp.json_lines import Value
 
 LIMIT_SECONDS: Final = 10.0
 # Lines about unauthenticated clients: at once, and per second.

@@ -1,29 +1,28 @@
 """Form of log lines and events: printable text, JSON objects and bounded lengths.
 
-A JSON event is one object a line, in ASCII, so that nothing in it can control a terminal. Consumers may rely on `time`
-(UTC), `level` and `event`; the operators' guide lists the other fields. JSON has no bytes: a path that is not UTF-8 is
-an escaped text, and a second field, `..._base64`, has the bytes.
+A JSON event is one object a line (`secftp.json_lines`). Consumers may rely on `time` (UTC), `level` and `event`; the
+operators' guide lists the other fields.
 
 Invariant: a line has at most 4 KiB in any encoding, whatever a client sends; what was cut is marked.
 """
 
 from __future__ import annotations
 
-import base64
 import datetime as dt
 import json
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple
 
+from secftp.json_lines import line, name_fields
 from secftp.text import escape
 
 if TYPE_CHECKING:
+    from secftp.json_lines import Value
     from secftp.storage import Path
 
 LONGEST_TEXT: Final = 1024  # characters
 LONGEST_LINE: Final = 4096  # bytes of a line, in any encoding
 _LONGEST_OF_SESSION: Final = 3072  # bytes of its text, without the time and the session
 _LONGEST_NAME: Final = 1100  # characters of a path before it is escaped; a text line has 1024
-Value: TypeAlias = str | int | float | None
 
 
 class Operation(NamedTuple):
@@ -83,10 +82,10 @@ def json_line(level: str, event: str, fields: dict[str, Value]) -> str:
     """Return an event as a line; its field `cut` names the fields that were cut to bound the line."""
     now = dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     whole: dict[str, Value] = {"time": now, "level": level, "event": event, **fields}
-    text = _dumped(whole)
+    text = line(whole)
     while len(text) > LONGEST_LINE:
         _cut(whole, len(text) - LONGEST_LINE)
-        text = _dumped(whole)
+        text = line(whole)
     return text
 
 
@@ -103,11 +102,7 @@ def operation_fields(done: Operation) -> dict[str, Value]:
 
 
 def _path(key: str, path: Path) -> dict[str, Value]:
-    joined = b"/".join(path)
-    try:
-        return {key: joined.decode()}
-    except UnicodeDecodeError:
-        return {key: escape(shortened(joined)), f"{key}_base64": base64.b64encode(joined).decode()}
+    return name_fields(key, b"/".join(path), lambda name: escape(shortened(name)))
 
 
 def _cut(fields: dict[str, Value], excess: int) -> None:
@@ -121,7 +116,3 @@ def _cut(fields: dict[str, Value], excess: int) -> None:
         fields[name] = value[: max(0, kept - kept % 4)]  # the rest of a base64 text can be decoded
     before = str(fields.get("cut", "")).split()
     fields["cut"] = " ".join(dict.fromkeys([*before, *long]))
-
-
-def _dumped(fields: dict[str, Value]) -> str:
-    return json.dumps(fields, separators=(", ", ": ")) + "\n"
