@@ -227,7 +227,7 @@ class Sessions:
         self._over.set()
         self._thread.join()
         for channel in self._channels:
-            self._keepalive.forget(channel)
+            self._keepalive.remove(channel)
             with contextlib.suppress(SecftpError, OSError):
                 channel.close(Bye())
 
@@ -249,4 +249,4 @@ class Sessions:
         else:
             self.outcomes["sessions"] += 1
             self._channels.append(channel)
-            self._keepalive.watch(channel)
+            self._keepalive.add(channel)

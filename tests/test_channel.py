@@ -515,16 +515,16 @@ def test_the_keepalive_thread_serves_all_and_ends_with_the_last(monkeypatch):
     care = Keepalive()
     channels = [Pinged(ConnectionLost("gone")), Pinged(OSError("gone")), Pinged(ProtocolError("gone"))]
     for one in channels:
-        care.watch(one)
+        care.add(one)
     (thread,) = set(threading.enumerate()) - before
     assert all(one.often.wait(SECONDS) for one in channels)
     for one in channels:
         assert thread.is_alive()
-        care.forget(one)
+        care.remove(one)
     assert not thread.is_alive()
-    care.forget(channels[0])
-    care.watch(channels[0])
-    care.forget(channels[0])
+    care.remove(channels[0])
+    care.add(channels[0])
+    care.remove(channels[0])
     assert set(threading.enumerate()) == before
 
 

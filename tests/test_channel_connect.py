@@ -39,7 +39,7 @@ KEYED = Credentials(PASSWORD, Suite.AES128, Mode.KEYED)
 def taken(listener: Listener) -> tuple[Stream, Peer]:
     """The next client; there must be one."""
     listener.wait(SECONDS)
-    (found,) = listener.take()
+    (found,) = listener.accept()
     return found
 
 
@@ -373,7 +373,7 @@ def test_a_listener_is_woken(listener):
     """Once for each time, and without a client or a stream to tell of."""
     listener.wake()
     assert listener.wait(SECONDS) == []
-    assert list(listener.take()) == []
+    assert list(listener.accept()) == []
     assert listener.wait(0.01) == [], "it is over"
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(listener.wait)
@@ -389,7 +389,7 @@ def test_a_watched_stream_is_told_of_until_it_is_forgotten(listener):
             assert listener.wait(0.01) == []
             sock.sendall(b"x")
             assert listener.wait(SECONDS) == [stream.fileno()]
-            listener.forget(stream)
+            listener.unwatch(stream)
             assert listener.wait(0.01) == []
 
 
@@ -409,11 +409,11 @@ def test_out_of_descriptors_or_memory_clients_wait_and_nothing_spins(listener, m
     with socket.create_connection((HOST, listener.port)) as first, socket.create_connection((HOST, listener.port)):
         first.settimeout(SECONDS)
         listener.wait(SECONDS)
-        assert list(listener.take()) == []
+        assert list(listener.accept()) == []
         assert listener.exhausted == 1
         assert first.recv(1) == b"", "sent away"
         began = time.monotonic()
-        while not (found := list(listener.take())):
+        while not (found := list(listener.accept())):
             listener.wait(SECONDS)
         assert time.monotonic() - began >= 0.09
         (stream, _) = found[0]

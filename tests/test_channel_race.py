@@ -14,9 +14,8 @@ import time
 import pytest
 
 import secftp
-from secftp.channel import listen, race
-from secftp.channel.race import NoneConnects, connect_first
-from secftp.channel.resolve import Address, interleaved, resolve
+from secftp.channel import listen, tcp_connect
+from secftp.channel.tcp_connect import Address, AllFailed, connect_first, interleaved, resolve
 from secftp.errors import ServerUnreachable, TransferTimeout
 from tests.command_line import started
 from tests.serving import DEADLINE, HOST, KEY, environment, serving, session
@@ -79,7 +78,7 @@ def test_addresses_that_swallow_everything_hold_up_nothing(holes):
         swallowing = [stack.enter_context(hole(f"127.0.0.{number}")) for number in range(2, 2 + holes)]
         address, listener = stack.enter_context(good())
         taken = seconds_of(lambda: connect_first([*swallowing, address], time.monotonic() + LONG).close())
-        assert race.STAGGER_SECONDS * holes <= taken < LONG / 3
+        assert tcp_connect.STAGGER_SECONDS * holes <= taken < LONG / 3
         listener.accept()[0].close()
 
 
@@ -104,13 +103,13 @@ def test_an_address_that_answers_has_no_rival():
 
 
 def test_an_address_that_refuses_is_followed_at_once(monkeypatch, closed):
-    monkeypatch.setattr(race, "STAGGER_SECONDS", LONG)
+    monkeypatch.setattr(tcp_connect, "STAGGER_SECONDS", LONG)
     strange = Address(250, *TCP, ("strange", 1))  # a family that this system does not have
     with good() as (address, _), hole() as swallowing:
         taken = seconds_of(lambda: connect_first([closed, strange, closed, address], time.monotonic() + LONG).close())
         assert taken < LONG / 3
         # Also one that is refused while another is waited for.
-        with pytest.raises(NoneConnects) as caught:
+        with pytest.raises(AllFailed) as caught:
             connect_first([swallowing, closed], time.monotonic() + 0.05)
         assert [failure.address for failure in caught.value.failures] == [swallowing, closed]
 
@@ -146,7 +145,7 @@ def test_the_whole_takes_no_longer_than_the_timeout():
     with contextlib.ExitStack() as stack:
         swallowing = [stack.enter_context(hole(f"127.0.0.{number}")) for number in range(2, 12)]
         began = time.monotonic()
-        with pytest.raises(NoneConnects) as caught:
+        with pytest.raises(AllFailed) as caught:
             connect_first(swallowing, began + 0.6)
         assert 0.6 <= time.monotonic() - began < LONG / 3
         assert [failure.reason for failure in caught.value.failures] == [None] * 10

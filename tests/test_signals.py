@@ -127,8 +127,8 @@ def test_a_listener_takes_the_programs_wakeup_descriptor_only_when_asked_and_giv
     try:
         listener = listen([HOST], 0)
         assert current() == writing
-        listener.wake_at_signals()
-        listener.wake_at_signals()
+        listener.wake_on_signals()
+        listener.wake_on_signals()
         assert current() not in (writing, -1)
         listener.close()
         assert current() == writing

@@ -1,6 +1,6 @@
-"""Connections: the only package that imports socket. What comes out of it is a verified session.
+"""Connections and verified sessions over them. The only package that imports socket.
 
-What only a server needs is imported when it is used for the first time, so that a client never loads it.
+What only a server needs is imported at its first use, so that a client never loads it.
 """
 
 from secftp.channel.channel import IDLE_SECONDS, KEEPALIVE_SECONDS, Channel
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from secftp.channel.page import Page, PageServer
     from secftp.channel.systemd import inherited, notify
 
-# Where a server's names are.
+# The modules of what only a server needs.
 _SERVER = {
     "IncomingHandshake": "accept",
     "Listener": "listener",
@@ -53,10 +53,10 @@ __all__ = [
     "notify",
 ]
 
-if not TYPE_CHECKING:  # else every name that is none would be an object to a type checker
+if not TYPE_CHECKING:  # else a type checker would accept any name
 
     def __getattr__(name: str) -> object:
-        """Import what a server uses."""
+        """Import what only a server needs."""
         module = _SERVER.get(name)
         if module is None:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

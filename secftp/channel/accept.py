@@ -19,7 +19,7 @@ Event: TypeAlias = HelloReceived | Unacceptable | Established
 
 
 class IncomingHandshake:
-    """One accepted connection until it is a session. Closing the stream is the caller's business."""
+    """One accepted connection until it is a session. The caller closes the stream."""
 
     def __init__(self, stream: Stream) -> None:
         self.stream = stream
@@ -27,10 +27,10 @@ class IncomingHandshake:
         self._buffer = memoryview(bytearray(CLIENT_HELLO_BYTES))
 
     def advance(self) -> Event | None:
-        """Take what has come; the hello or the verified finish, None while more must come.
+        """Take in what has come. Returns the hello or the verified finish, None while more has to come.
 
-        After a hello it is `challenge` or `refuse` that comes next. Raises `ConnectionLost` when the client has left,
-        `ProtocolError` for what is no hello, `AuthenticationError` for a finish that proves nothing.
+        After a hello, call `challenge` or `refuse` next. Raises `ConnectionLost` if the client has closed the
+        connection, `ProtocolError` for what is no hello, `AuthenticationError` for a finish that does not verify.
         """
         event = self._handshake.receive(b"")
         while event is None:
@@ -43,12 +43,12 @@ class IncomingHandshake:
         return event
 
     def challenge(self, password: Password) -> None:
-        """Answer the hello: from now on the client knows whether its guess was right.
+        """Answer the hello. From now on the client knows whether the key it tried was right.
 
-        Raises `AuthenticationError` when the client's share is no point of the curve; then nothing has left.
+        Raises `AuthenticationError`, before anything is sent, if the client's share is no point of the curve.
         """
         self.stream.try_send(memoryview(self._handshake.accept(password)))
 
     def refuse(self, status: Status) -> None:
-        """Tell in clear why it ends here."""
+        """Send the reason for a refusal, unencrypted."""
         self.stream.try_send(memoryview(self._handshake.refuse(status)))

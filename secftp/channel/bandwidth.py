@@ -1,10 +1,11 @@
-"""A stream that counts what it moves, and takes its time where a bandwidth is set for all of a server's sessions.
+"""Bandwidth limit of a server: a token bucket for each direction, which all sessions share.
 
-One bucket for each direction, which all sessions share: a session that has moved more than there was waits until its
-share has come in again. TCP tells the peer to slow down. Every byte counts, handshakes, requests, keepalives and the
-heads of frames included; only a thread that serves others as well (the accept loop, the keepalive) does not wait, and
-the sessions wait for what it moved. What must never happen: that a byte is not counted, or that a wait is so long that
-the peer takes the connection for dead, so no more than a slice is moved at once.
+A session that has overdrawn a bucket waits until the tokens are there again; TCP's backpressure slows its peer down.
+Only a thread that serves several connections (the accept loop, the keepalive) does not wait; the sessions wait for what
+it has sent and received.
+
+Invariants: every byte counts, those of handshakes, keepalives and frame headers included. No wait is so long that the
+peer takes the connection for dead: no more than a slice is sent or received at once.
 """
 
 from __future__ import annotations
@@ -20,12 +21,12 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
 
-# A session's wait is as many slices as there are sessions; never longer than this, so that a peer hears of it again.
+# A session waits for as many slices as there are sessions, but no longer than this, so that its peer hears of it again.
 WAIT_SECONDS: Final = 10.0
 SLICES_PER_SECOND: Final = 64
 SLICE_MIN: Final = 256
 SLICE_MAX: Final = 256 * 1024
-# How far ahead of the rate those may get who don't wait, so that a flood of handshakes holds up no session for longer.
+# How far ahead of the rate a thread that does not wait may get: no flood of handshakes delays a session for longer.
 AHEAD_SECONDS: Final = 5.0
 
 
@@ -50,21 +51,18 @@ class Bucket:
 
 
 class Bandwidth:
-    """A server's bandwidth: `rate` bytes a second in each direction, None for as fast as it goes.
+    """A limit of `rate` bytes a second in each direction; None for no limit. `on_wait` is called before each wait."""
 
-    `tell` is called whenever somebody has to wait for it.
-    """
-
-    def __init__(self, rate: int | None = None, tell: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, rate: int | None = None, on_wait: Callable[[], None] = lambda: None) -> None:
         self.receiving = None if rate is None else Bucket(rate)
         self.sending = None if rate is None else Bucket(rate)
-        self.tell = tell
+        self.on_wait = on_wait
 
 
 class MeteredStream(Stream):
-    """A stream of a server's; `moved` is how many bytes have gone through it, in both directions.
+    """A stream under a bandwidth limit. `moved` counts its bytes in both directions.
 
-    `may_wait` says that it has a thread of its own, which pauses for the pace; until then it only counts.
+    `may_wait` is set once it has a thread of its own, which waits for the limit; until then bytes are only counted.
     """
 
     def __init__(self, sock: socket.socket, bandwidth: Bandwidth) -> None:
@@ -74,7 +72,7 @@ class MeteredStream(Stream):
         self._bandwidth = bandwidth
 
     def try_receive(self, view: memoryview) -> int | None:
-        """As `Stream.try_receive`, at the pace."""
+        """Receive what is there, up to a slice; wait after that if the limit says so."""
         bucket = self._bandwidth.receiving
         count = super().try_receive(view if bucket is None else view[: bucket.slice])
         if count:
@@ -82,14 +80,14 @@ class MeteredStream(Stream):
         return count
 
     def try_send(self, view: memoryview) -> int:
-        """As `Stream.try_send`, at the pace."""
+        """Send what fits, up to a slice; wait after that if the limit says so."""
         bucket = self._bandwidth.sending
         count = super().try_send(view if bucket is None else view[: bucket.slice])
         self._account(count, bucket)
         return count
 
     def send_at_once(self, view: memoryview) -> int:
-        """As `Stream.send_at_once`: a thread that looks after everybody's streams can't pause for one."""
+        """Send what fits, without a wait: for a thread that serves several streams."""
         count = super().try_send(view)
         self.moved += count
         if count and self._bandwidth.sending is not None:
@@ -105,5 +103,5 @@ class MeteredStream(Stream):
             return
         wait = bucket.take(count)
         if wait > 0:
-            self._bandwidth.tell()
+            self._bandwidth.on_wait()
             time.sleep(min(wait, WAIT_SECONDS))

@@ -1,4 +1,4 @@
-"""The client's way to a channel: name to addresses, addresses to a connection, connection to a verified session."""
+"""The client's side of a connection: TCP, then the handshake, then a channel."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ import time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from secftp.channel.channel import Channel
-from secftp.channel.race import NoneConnects, connect_first
-from secftp.channel.resolve import resolve
 from secftp.channel.stream import Stream
+from secftp.channel.tcp_connect import AllFailed, connect_first, resolve
 from secftp.errors import ConnectionLost, SecftpError, ServerUnreachable, TransferTimeout
 from secftp.handshake import ClientHandshake, Established
 from secftp.messages import Direction
@@ -18,14 +17,14 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
 
-    from secftp.channel.race import Failed
+    from secftp.channel.tcp_connect import Failed
 
-# A server answers within a round trip, unless it delays its answers or is being restarted. Then the user is told.
+# A server answers within a round trip, unless it delays its answers or is being restarted. Then `on_wait` is called.
 NOTICE_SECONDS: Final = 2.0
 
 
 class Credentials(NamedTuple):
-    """Under what a client wants to talk."""
+    """How a client authenticates, and the cipher it asks for. `name`: that of its key, if it has one."""
 
     password: Password
     suite: Suite
@@ -36,16 +35,16 @@ class Credentials(NamedTuple):
 def connect(
     host: str, port: int, credentials: Credentials, *, timeout: float, on_wait: Callable[[], None] | None = None
 ) -> Channel:
-    """A channel to the server.
+    """Connect to a server and perform the handshake. CLIENT_FINISH leaves with the first message.
 
-    `timeout` seconds are for the connection, and as many again for the handshake in all: a server may delay its answer
-    after wrong keys from this address, and one that is being restarted answers when it is there again. `on_wait` is
-    called once if no answer has come after 2 s.
+    `timeout` is in seconds, once for the connection and once for the whole handshake: a server may delay its answer
+    after wrong keys from this address, and one that is being restarted answers when it is up again. `on_wait` is called
+    once if no answer has come after 2 s.
 
     Raises `ServerUnreachable`, `TransferTimeout`, `HandshakeRefused`, `AuthenticationError`, `ProtocolError` and
-    `ConnectionLost`, each with a hint. CLIENT_FINISH leaves with the first message.
+    `ConnectionLost`, each with a hint.
     """
-    # Made before the connection: a server that is attacked has less patience with those who have not said hello yet.
+    # Made before the connection: under attack, a server drops the connections first that have not sent a hello yet.
     handshake = ClientHandshake(credentials.password, credentials.suite, credentials.mode, credentials.name)
     deadline = time.monotonic() + timeout
     stream = Stream(_connect_any(host, port, deadline))
@@ -58,7 +57,7 @@ def connect(
 
 
 def _connect_any(host: str, port: int, deadline: float) -> socket.socket:
-    """The first of the host's addresses that takes the connection; all before the deadline."""
+    """Return a socket to the first of the host's addresses that accepts the connection before the deadline."""
     try:
         addresses = resolve(host, port, seconds=deadline - time.monotonic())
     except TimeoutError:
@@ -73,13 +72,13 @@ def _connect_any(host: str, port: int, deadline: float) -> socket.socket:
         ) from None
     try:
         return connect_first(addresses, deadline)
-    except NoneConnects as problem:
+    except AllFailed as problem:
         place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         raise _unreachable(place, problem.failures) from None
 
 
 def _unreachable(place: str, failures: list[Failed]) -> SecftpError:
-    """Why none of the addresses connects. It is a timeout if any has not answered: with more time it might."""
+    """Return why no address could be connected to: a timeout if any did not answer, since it might with more time."""
     each = [f"{address.text}: {reason or 'no answer'}" for address, reason in failures]
     if any(reason is None for _, reason in failures):
         more = f" ({'; '.join(each)})" if len(each) > 1 else ""
@@ -95,15 +94,15 @@ def _shake_hands(
     stream: Stream, handshake: ClientHandshake, seconds: float, on_wait: Callable[[], None] | None
 ) -> Established:
     stream.try_send(memoryview(handshake.hello))  # 125 bytes always fit an empty socket buffer
-    answer = _Answer(stream, seconds, on_wait)
+    answer = _HandshakeReader(stream, seconds, on_wait)
     established = None
     while established is None:
         established = handshake.receive(answer.receive())
     return established
 
 
-class _Answer:
-    """What the server sends during the handshake. All of it has to come within so many seconds."""
+class _HandshakeReader:
+    """Receives what the server sends during the handshake, all of it within so many seconds."""
 
     def __init__(self, stream: Stream, seconds: float, on_wait: Callable[[], None] | None) -> None:
         self._stream = stream
@@ -114,13 +113,13 @@ class _Answer:
         self._on_wait = on_wait
 
     def receive(self) -> memoryview:
-        """Some bytes. Raises `TransferTimeout` and `ConnectionLost`."""
+        """Receive some bytes. Raises `TransferTimeout` and `ConnectionLost`."""
         while True:
-            patience = self._patience()
+            seconds = self._time_left()
             try:
-                count = self._stream.receive_into(self._buffer, patience)
+                count = self._stream.receive_into(self._buffer, seconds)
             except TransferTimeout:
-                continue  # `_patience` tells the caller, or raises
+                continue  # `_time_left` tells the caller, or raises
             if count == 0:
                 raise ConnectionLost(
                     "The server closed the connection during the handshake.",
@@ -128,8 +127,8 @@ class _Answer:
                 )
             return self._buffer[:count]
 
-    def _patience(self) -> float:
-        """How many seconds to wait before this is called again."""
+    def _time_left(self) -> float:
+        """Return how many seconds to wait before this is called again."""
         now = time.monotonic()
         if now >= self._deadline:
             raise TransferTimeout(

@@ -1,4 +1,4 @@
-"""Signs of life for sessions whose own thread is busy elsewhere: a full pipe, a pager, a slow disk.
+"""Keepalives for sessions whose own thread is busy elsewhere: with a full pipe, a pager, a slow disk.
 
 One daemon thread serves any number of channels; it starts with the first and ends with the last.
 """
@@ -18,15 +18,15 @@ CHECK_SECONDS = 5.0
 
 
 class Keepalive:
-    """Pings the channels in its care when they have sent nothing for a while."""
+    """Sends a PING on channels that have sent nothing for a while."""
 
     def __init__(self) -> None:
         self._channels: set[Channel] = set()
         self._lock = threading.Lock()
         self._running: tuple[threading.Thread, threading.Event] | None = None
 
-    def watch(self, channel: Channel) -> None:
-        """Take a channel into care."""
+    def add(self, channel: Channel) -> None:
+        """Send keepalives on this channel from now on."""
         with self._lock:
             self._channels.add(channel)
             if self._running is None:
@@ -35,8 +35,8 @@ class Keepalive:
                 self._running = thread, stop
                 thread.start()
 
-    def forget(self, channel: Channel) -> None:
-        """Leave a channel alone from now on; ends the thread with the last one."""
+    def remove(self, channel: Channel) -> None:
+        """Send no more on this channel. Ends the thread with the last one."""
         with self._lock:
             self._channels.discard(channel)
             if self._channels or self._running is None:
@@ -50,6 +50,6 @@ class Keepalive:
             with self._lock:
                 channels = list(self._channels)
             for channel in channels:
-                # A session that fails here is found lost by its own thread, which knows what to say about it.
+                # A connection that fails here is found lost by its own thread, which reports it.
                 with contextlib.suppress(SecftpError, OSError, ValueError):
                     channel.ping()

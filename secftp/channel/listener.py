@@ -1,8 +1,8 @@
-"""Where a server waits: listening sockets, connections that have not become sessions yet, and a way to be woken.
+"""Listening sockets, and the wait of a server's accept loop: for connections, for streams, for a wakeup.
 
-One loop owns a `Listener`; nothing in it blocks but `wait`. Running out of descriptors or memory must neither end that
-loop nor make it spin: it leaves clients where they are for a moment, and with the one descriptor it has kept for this
-it sends one away, so that those who come are not left in the dark.
+One loop owns a `Listener`; only `wait` blocks. Running out of descriptors or memory neither ends the loop nor makes it
+spin: it accepts nothing for a moment, and closes one new connection by means of a descriptor kept in reserve, so that
+at least one client is told.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from secftp.channel.bandwidth import Bandwidth, MeteredStream
-from secftp.channel.resolve import resolve
+from secftp.channel.tcp_connect import resolve
 from secftp.errors import UsageError
 
 if TYPE_CHECKING:
@@ -26,22 +26,22 @@ if TYPE_CHECKING:
     from secftp.channel.stream import Stream
 
 BACKLOG = 1024
-# How long no client is taken when the process is out of descriptors or memory.
+# How long nothing is accepted when the process is out of descriptors or memory.
 EXHAUSTED_SECONDS = 0.1
-# Connections taken from one socket before those that are there already get their turn.
-TAKEN_MAX = 32
+# Connections accepted from one socket in a row, before the loop attends to those that it has.
+ACCEPT_MAX = 32
 _EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 
 class Peer(NamedTuple):
-    """Who is at the other end, as the system says."""
+    """The address of a peer, as the system gives it."""
 
     host: str
     port: int
 
 
 class Listener:
-    """The sockets on which a server listens, IPv4 and IPv6, and the streams it watches beside them.
+    """Listening sockets, IPv4 and IPv6, and the streams that are watched beside them.
 
     `exhausted` counts how often a client could not be accepted for lack of descriptors or memory. `bandwidth` is the
     limit that all accepted connections share.
@@ -56,15 +56,15 @@ class Listener:
         for end in (self._wake_read, self._wake_write):
             os.set_blocking(end, False)  # a signal handler writes here
         self._spare = os.dup(self._wake_read)
-        self._woken_before: int | None = None  # the wakeup descriptor of signals that stood when ours took its place
-        self._knocking: list[int] = []
-        self._resting_until: float | None = None
+        self._previous_wakeup: int | None = None  # the wakeup descriptor of signals before ours, to be restored
+        self._acceptable: list[int] = []
+        self._paused_until: float | None = None
         for descriptor in (*self._sockets, self._wake_read):
             self._selector.register(descriptor, selectors.EVENT_READ)
 
     @property
     def port(self) -> int:
-        """The port all of them share."""
+        """The port that all of them share."""
         return int(next(iter(self._sockets.values())).getsockname()[1])
 
     @property
@@ -73,69 +73,69 @@ class Listener:
         return [str(sock.getsockname()[0]) for sock in self._sockets.values()]
 
     def watch(self, stream: Stream) -> None:
-        """From now on `wait` tells when something has come on this stream."""
+        """From now on `wait` returns when something has come on this stream."""
         self._selector.register(stream.fileno(), selectors.EVENT_READ)
 
-    def forget(self, stream: Stream) -> None:
-        """Watch it no longer; to be called before it is closed."""
+    def unwatch(self, stream: Stream) -> None:
+        """Watch a stream no longer. To be called before it is closed."""
         self._selector.unregister(stream.fileno())
 
     def wait(self, timeout: float | None = None) -> list[int]:
-        """Wait for a client to `take`, for a watched stream, for `wake`, or for so many seconds.
+        """Wait for a connection to `accept`, for a watched stream, for `wake`, or for `timeout` seconds.
 
-        The descriptors of the watched streams that have something, or have ended.
+        Returns the descriptors of the watched streams that have received something, or have ended.
         """
-        if self._resting_until is not None:
-            timeout = self._rest(timeout, self._resting_until)
+        if self._paused_until is not None:
+            timeout = self._pause(timeout, self._paused_until)
         ready = []
-        self._knocking = []
+        self._acceptable = []
         for key, _ in self._selector.select(timeout):
             if key.fd == self._wake_read:
                 with contextlib.suppress(BlockingIOError):
                     os.read(self._wake_read, 4096)
             elif key.fd in self._sockets:
-                self._knocking.append(key.fd)
+                self._acceptable.append(key.fd)
             else:
                 ready.append(key.fd)
         return ready
 
-    def take(self) -> Iterator[tuple[MeteredStream, Peer]]:
-        """The clients that the last `wait` found, a bounded number of them; never waits."""
-        for descriptor in self._knocking:
-            for _ in range(TAKEN_MAX):
+    def accept(self) -> Iterator[tuple[MeteredStream, Peer]]:
+        """Yield the connections that the last `wait` found, a bounded number of them. Never waits."""
+        for descriptor in self._acceptable:
+            for _ in range(ACCEPT_MAX):
                 try:
                     sock, address = self._sockets[descriptor].accept()
                 except OSError as problem:
                     if problem.errno in _EXHAUSTED:
-                        self._give_way(self._sockets[descriptor])
+                        self._refuse_one(self._sockets[descriptor])
                         return
-                    break  # none is left, or one was gone before it could be taken
+                    break  # none is left, or one was gone before it was accepted
                 host, port = str(address[0]).removeprefix("::ffff:"), int(address[1])
                 yield MeteredStream(sock, self.bandwidth), Peer(host, port)
 
     def wake(self) -> None:
-        """Let `wait` return; callable from another thread and from a signal handler."""
+        """Let `wait` return. For any thread, and for signal handlers."""
         with contextlib.suppress(OSError):
             os.write(self._wake_write, b"\0")
 
-    def wake_at_signals(self) -> None:
-        """From now on until `close`, a signal that has a handler of Python's lets `wait` return.
+    def wake_on_signals(self) -> None:
+        """From now on until `close`, a signal that has a handler in Python lets `wait` return.
 
-        A handler runs in Python before the wait or after it. One whose signal comes after Python has looked for
-        signals, and before the system waits, would run when the next client comes: so the signal itself writes to the
-        pipe (`signal.set_wakeup_fd`). For a process that is a server, in its main thread; `close` in that thread, too.
+        A signal may come after Python has looked for signals, and before the system waits: its handler would only run
+        when the next client comes. So the signal itself writes to the pipe (`signal.set_wakeup_fd`). For the main
+        thread of a server process; `close` has to be called there, too.
         """
         previous = signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
-        if self._woken_before is None:
-            self._woken_before = previous
+        if self._previous_wakeup is None:
+            self._previous_wakeup = previous
 
     def close(self) -> None:
-        """Take no more connections; watched streams stay open. Closing twice does no harm."""
+        """Close the listening sockets; watched streams stay open. Idempotent."""
         if self._wake_read < 0:
             return
-        if self._woken_before is not None:  # before its number can be another file's
-            signal.set_wakeup_fd(self._woken_before, warn_on_full_buffer=False)
-            self._woken_before = None
+        if self._previous_wakeup is not None:  # before its number can be that of another file
+            signal.set_wakeup_fd(self._previous_wakeup, warn_on_full_buffer=False)
+            self._previous_wakeup = None
         self._selector.close()
         for sock in self._sockets.values():
             sock.close()
@@ -144,36 +144,36 @@ class Listener:
                 os.close(descriptor)
         self._wake_read = self._wake_write = self._spare = -1
 
-    def _give_way(self, knocked: socket.socket) -> None:
-        """Out of descriptors or memory: send one client away, and let the others wait for a moment."""
+    def _refuse_one(self, listening: socket.socket) -> None:
+        """Close one new connection, and accept no others for a moment: descriptors or memory have run out."""
         self.exhausted += 1
-        self._knocking = []
+        self._acceptable = []
         if self._spare >= 0:
             os.close(self._spare)
             self._spare = -1
             with contextlib.suppress(OSError):
-                knocked.accept()[0].close()
+                listening.accept()[0].close()
         with contextlib.suppress(OSError):
             self._spare = os.dup(self._wake_read)
-        self._resting_until = time.monotonic() + EXHAUSTED_SECONDS
+        self._paused_until = time.monotonic() + EXHAUSTED_SECONDS
         for descriptor in self._sockets:
             self._selector.unregister(descriptor)
 
-    def _rest(self, timeout: float | None, until: float) -> float | None:
-        """The timeout while no client is taken; at the end of that they are taken again."""
+    def _pause(self, timeout: float | None, until: float) -> float | None:
+        """Return the timeout during the pause; at its end, listen again."""
         left = until - time.monotonic()
         if left > 0:
             return left if timeout is None else min(left, timeout)
-        self._resting_until = None
+        self._paused_until = None
         for descriptor in self._sockets:
             self._selector.register(descriptor, selectors.EVENT_READ)
         return timeout
 
 
 def listen(hosts: list[str], port: int) -> Listener:
-    """Listen on a port of these hosts' addresses; without hosts on all, IPv4 and IPv6. Port 0 picks one.
+    """Listen on a port of these hosts' addresses; without hosts, on all addresses, IPv4 and IPv6. Port 0 picks one.
 
-    Raises `UsageError` for a host that is none of this machine's, `OSError` (EADDRINUSE, EACCES) as it is.
+    Raises `UsageError` for a host that is not found, and `OSError` (EADDRINUSE, EACCES).
     """
     sockets: list[socket.socket] = []
     try:
@@ -195,7 +195,7 @@ def listen(hosts: list[str], port: int) -> Listener:
 
 
 def _targets(hosts: list[str]) -> list[tuple[int, str]]:
-    """Families and addresses to bind, each once. IPv6 is left out where the machine has none."""
+    """Return families and addresses to bind, each once, without IPv6 where the machine has none."""
     if not hosts:
         return [(socket.AF_INET, "0.0.0.0"), *([(socket.AF_INET6, "::")] if _has_ipv6() else [])]  # noqa: S104
     targets: dict[tuple[int, str], None] = {}

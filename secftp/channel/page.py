@@ -1,9 +1,10 @@
-"""A page over HTTP/1.1 (RFC 9112), for a monitoring system that asks for it now and then.
+"""An HTTP/1.1 server (RFC 9112) for one page, which a monitoring system polls.
 
-One thread serves all connections. Each is for one request, whose head is bounded, and is closed after some seconds
+One thread serves all connections. Each is for one request, whose header is bounded, and is closed after some seconds
 whatever its peer does. There are few at once: beyond that the oldest is closed, since a client that sends its request
-at once has its answer by then. What must never happen: that a peer chooses how many threads, descriptors or bytes of
-memory are in use here, or how long.
+at once has its response by then.
+
+Invariant: no peer determines how many threads, descriptors or bytes of memory are in use here, or for how long.
 """
 
 from __future__ import annotations
@@ -22,15 +23,15 @@ if TYPE_CHECKING:
 CONNECTIONS_MAX: Final = 8
 CONNECTION_SECONDS: Final = 5.0  # from accept to close, in all
 HEAD_MAX: Final = 8192  # bytes of a request's head; Prometheus sends some 300
-# Read and thrown away behind a request, so that closing does not reset the connection before the answer is read.
+# Received after a request and thrown away, so that closing does not reset the connection before the response is read.
 LINGER_MAX: Final = 65536
-# Between two attempts to send what a peer did not take at once; an answer usually fits into the socket's buffer.
+# Between two attempts to send what a peer did not take at once; a response usually fits into the socket's buffer.
 RETRY_SECONDS: Final = 0.05
 _READ_BYTES: Final = 4096
 
 
 class Page(NamedTuple):
-    """An answer: status line's rest, media type, body."""
+    """A response: status code and reason, media type, body."""
 
     status: str
     content_type: str
@@ -41,20 +42,20 @@ MakePage: TypeAlias = Callable[[], Page]
 
 
 def plain(status: str) -> Page:
-    """The page that says no more than a status such as `404 Not Found`."""
+    """Return a page that only shows a status such as `404 Not Found`."""
     return Page(status, "text/plain; charset=utf-8", f"{status}\n".encode())
 
 
 class PageServer:
-    """Serves what `make` returns, at every path, in a thread of its own until `close`.
+    """Serves the page that `make` returns, at every path, in a thread of its own until `close`.
 
-    Raises what `listen` raises. `make` is called in that thread.
+    `make` is called in that thread. Raises what `listen` raises.
     """
 
     def __init__(self, host: str, port: int, make: MakePage) -> None:
         self._listener: Listener = listen([host], port)
         self._make = make
-        self._connections: dict[int, _Connection] = {}  # by descriptor, the oldest first
+        self._connections: dict[int, _PageConnection] = {}  # by descriptor, the oldest first
         self._over = False
         self._thread = threading.Thread(target=self._run, name="secftp-page", daemon=True)
         try:
@@ -65,7 +66,7 @@ class PageServer:
 
     @property
     def port(self) -> int:
-        """Where it listens."""
+        """The port it listens on."""
         return self._listener.port
 
     def close(self) -> None:
@@ -88,7 +89,7 @@ class PageServer:
         for descriptor, connection in list(self._connections.items()):
             if descriptor in ready or connection.is_sending:
                 self._advance(connection)
-        for stream, _ in self._listener.take():
+        for stream, _ in self._listener.accept():
             self._accept(stream)
         now = time.monotonic()
         for connection in [one for one in self._connections.values() if one.deadline <= now]:
@@ -104,29 +105,29 @@ class PageServer:
     def _accept(self, stream: Stream) -> None:
         if len(self._connections) >= CONNECTIONS_MAX:
             self._close(next(iter(self._connections.values())))
-        connection = _Connection(stream, self._make)
+        connection = _PageConnection(stream, self._make)
         self._listener.watch(stream)
         self._connections[stream.fileno()] = connection
 
-    def _advance(self, connection: _Connection) -> None:
+    def _advance(self, connection: _PageConnection) -> None:
         try:
             is_over = connection.advance()
         except ConnectionLost:
             is_over = True
-        except Exception:  # noqa: BLE001 - one request's trouble must never end the thread
+        except Exception:  # noqa: BLE001 - a failure of one request must not end the thread
             is_over = True
         if is_over:
             self._close(connection)
 
-    def _close(self, connection: _Connection) -> None:
+    def _close(self, connection: _PageConnection) -> None:
         stream = connection.stream
         del self._connections[stream.fileno()]
-        self._listener.forget(stream)
+        self._listener.unwatch(stream)
         stream.close()
 
 
-class _Connection:
-    """One connection: a request's head comes in, the answer goes out, and then what else came is thrown away."""
+class _PageConnection:
+    """One connection: receives a request's header, sends the response, then throws away what else comes."""
 
     def __init__(self, stream: Stream, make: MakePage) -> None:
         self.stream = stream
@@ -138,7 +139,7 @@ class _Connection:
         self._lingered = -1  # bytes thrown away; negative until all is sent
 
     def advance(self) -> bool:
-        """Do what can be done without waiting; whether the connection is to be closed."""
+        """Do what can be done without waiting. Returns whether to close the connection."""
         if not self.is_sending:
             scratch = memoryview(bytearray(_READ_BYTES))
             count = self.stream.try_receive(scratch)

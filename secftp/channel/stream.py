@@ -1,10 +1,10 @@
-"""A TCP socket with patience in seconds: every wait has a limit, and every failure is one of ours.
+"""A TCP socket with timeouts, whose failures are exceptions of secftp.
 
-The socket never blocks; waiting is done by poll, so that a send can take in what the peer says meanwhile.
+The socket never blocks: a wait is a poll, so that a send can take in what the peer sends meanwhile.
 
-A connection belongs to the process that made it. A forked process has the same socket: what it received would be
-missing in its parent, what it sent would stand in the middle of its parent's frames, and a shutdown would end the
-connection of both. So there nothing is possible but to close its copy of the descriptor.
+A connection belongs to the process that made it. A forked process shares the socket: what it received would be missing
+in its parent, what it sent would be in the middle of its parent's frames, and a shutdown would end the connection of
+both. So it can only close its copy of the descriptor.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from typing import Final
 
 from secftp.errors import ConnectionLost, TransferTimeout, UsageError
 
-# What the network may report in the middle of a connection that simply is gone.
+# Errors of a connection that is simply gone.
 _LOST: Final = frozenset(
     {errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED, errno.ENOTCONN, errno.ESHUTDOWN, errno.EBADF}
 )
 
 
 def lost(problem: OSError | None = None) -> ConnectionLost:
-    """The connection is gone; whatever was under way is incomplete."""
+    """Return the exception for a connection that is gone, or failed as `problem` says."""
     if problem is None or problem.errno in _LOST:
         return ConnectionLost("The connection was lost.", hint="Try again; nothing incomplete was kept.")
     return ConnectionLost(f"The connection failed: {problem.strerror}.", hint="Try again; nothing incomplete was kept.")
 
 
 class Stream:
-    """One connected socket. Not safe for two threads, `interrupt` excepted."""
+    """One connected socket, for one thread; `interrupt` and `stop_receiving` are for any."""
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
@@ -47,7 +47,7 @@ class Stream:
         self._poll_both = self._poller(select.POLLIN | select.POLLOUT)
 
     def belongs_here(self) -> bool:
-        """Whether this process made the connection; false in one that was forked from it."""
+        """Whether this process made the connection: false in one that was forked from it."""
         return self._process == os.getpid()
 
     def require_here(self) -> None:
@@ -56,7 +56,7 @@ class Stream:
             raise UsageError("A forked process can't use a connection of its parent.", hint="Open one there.")
 
     def receive_into(self, view: memoryview, timeout: float) -> int:
-        """Receive some bytes; 0 at the end. `TransferTimeout` after that many seconds of silence."""
+        """Receive some bytes. Returns how many, 0 at the end. Raises `TransferTimeout` after `timeout` seconds."""
         while (count := self.try_receive(view)) is None:
             if not self._poll_in.poll(timeout * 1000):
                 raise TransferTimeout(
@@ -65,7 +65,7 @@ class Stream:
         return count
 
     def try_receive(self, view: memoryview) -> int | None:
-        """Receive what is there, without waiting; None when nothing is, 0 at the end."""
+        """Receive what is there, without waiting. Returns how many bytes; None for nothing, 0 at the end."""
         self.require_here()
         try:
             return self._sock.recv_into(view)
@@ -75,7 +75,7 @@ class Stream:
             raise lost(problem) from None
 
     def has_ended(self) -> bool:
-        """Whether the peer has closed its side or is gone, as far as that is known; takes nothing in."""
+        """Whether the peer has closed its side or is gone, as far as that is known. Receives nothing."""
         try:
             return not self._sock.recv(1, socket.MSG_PEEK)
         except (BlockingIOError, InterruptedError):
@@ -84,7 +84,7 @@ class Stream:
             return True
 
     def try_send(self, view: memoryview) -> int:
-        """Send what fits, without waiting."""
+        """Send what fits, without waiting. Returns how many bytes."""
         self.require_here()
         try:
             return self._sock.send(view)
@@ -94,11 +94,14 @@ class Stream:
             raise lost(problem) from None
 
     def send_at_once(self, view: memoryview) -> int:
-        """As `try_send`, without a pause behind it where the stream has a pace."""
+        """Send what fits, without the wait that a bandwidth limit adds to `try_send`."""
         return self.try_send(view)
 
     def wait_to_send(self, timeout: float, *, or_receive: bool) -> bool:
-        """Wait until there is room, or until something came; whether it came. `TransferTimeout` after the timeout."""
+        """Wait until something can be sent or, with `or_receive`, received. Returns whether something can be received.
+
+        Raises `TransferTimeout` after `timeout` seconds.
+        """
         poller = self._poll_both if or_receive else self._poll_out
         ready = poller.poll(timeout * 1000)
         if not ready:
@@ -108,23 +111,23 @@ class Stream:
         return bool(ready[0][1] & select.POLLIN)
 
     def fileno(self) -> int:
-        """The descriptor, to be polled together with others."""
+        """Return the descriptor, to be polled together with others."""
         return self._sock.fileno()
 
     def interrupt(self) -> None:
-        """End the connection from another thread: whoever waits on it wakes up and finds it lost."""
+        """End the connection, from another thread: a thread that waits for it wakes up and finds it lost."""
         self._shut_down(socket.SHUT_RDWR)
 
     def stop_receiving(self) -> None:
-        """From another thread: whoever waits to receive wakes up and finds the end; sending goes on."""
+        """End receiving, from another thread: a thread that waits for it finds the end. Sending goes on."""
         self._shut_down(socket.SHUT_RD)
 
     def finish_sending(self) -> None:
-        """Tell the peer that nothing follows; receiving goes on."""
+        """Tell the peer that nothing follows. Receiving goes on."""
         self._shut_down(socket.SHUT_WR)
 
     def close(self) -> None:
-        """Close it; more than once does no harm."""
+        """Close the socket. Idempotent."""
         with contextlib.suppress(OSError):
             self._sock.close()
 

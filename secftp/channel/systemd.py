@@ -1,4 +1,4 @@
-"""What a service manager hands over and wants to know, as systemd defines it (sd_listen_fds(3), sd_notify(3))."""
+"""systemd: socket activation (sd_listen_fds(3)) and status notification (sd_notify(3))."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ _VARIABLES: Final = ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES")
 
 
 def inherited() -> Listener | None:
-    """The sockets that this process was started with, None if there are none; raises `UsageError` for other things.
+    """Return a listener on the sockets that this process was started with; None if there are none.
 
-    They are taken out of the environment, so that no child takes them for its own.
+    Their variables are removed from the environment, so that no child process takes the sockets for its own. Raises
+    `UsageError` for a descriptor that is no listening TCP socket.
     """
     pid, count, _ = (os.environ.pop(name, "") for name in _VARIABLES)
     if pid != str(os.getpid()) or not count.isdigit() or int(count) == 0:
@@ -34,20 +35,20 @@ def inherited() -> Listener | None:
         for sock in sockets:
             sock.detach()
         raise UsageError(
-            "What was handed over at the start is no listening TCP socket.", hint="Look at the unit's ListenStream=."
+            "A descriptor passed by systemd is no listening TCP socket.", hint="Check ListenStream= in the socket unit."
         ) from None
     return Listener(sockets)
 
 
 def _listen_on(sock: socket.socket) -> None:
     if sock.family not in (socket.AF_INET, socket.AF_INET6):
-        raise OSError(errno.EAFNOSUPPORT, os.strerror(errno.EAFNOSUPPORT))  # its peers could not be told apart
+        raise OSError(errno.EAFNOSUPPORT, os.strerror(errno.EAFNOSUPPORT))  # its peers would have no address
     sock.listen(BACKLOG)  # which a socket that is no stream refuses
     sock.setblocking(False)
 
 
 def notify(*states: str) -> None:
-    """Tell the service manager, if there is one: `READY=1`, `STOPPING=1`, `STATUS=...`. Never fails, never waits."""
+    """Tell systemd, if it started this process: `READY=1`, `STOPPING=1`, `STATUS=...`. Never fails, never waits."""
     place = os.environ.get("NOTIFY_SOCKET", "")
     if not place.startswith(("/", "@")):
         return

@@ -106,7 +106,7 @@ class Admission:
         for descriptor in ready:
             if (pending := self._watched.get(descriptor)) is not None:
                 self._guarded(pending, self._advance)
-        for stream, peer in self._listener.take():
+        for stream, peer in self._listener.accept():
             self._accept(stream, peer)
         if self._listener.exhausted != self._exhausted:
             self._exhausted = self._listener.exhausted
@@ -168,7 +168,7 @@ class Admission:
         if self._watched.get(pending.stream.fileno()) is not pending:
             return
         del self._watched[pending.stream.fileno()]
-        self._listener.forget(pending.stream)
+        self._listener.unwatch(pending.stream)
         self._silent.discard(pending)
         self._challenged.discard(pending)
         self._deadlines.clear(pending)

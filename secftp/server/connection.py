@@ -159,7 +159,7 @@ class ConnectionThread:
             OwnConfirmedFiles(shared.confirmed_files, self.store, self._owner()),
         )
         self._session, self._channel = ServerSession(context, stopping), channel
-        shared.keepalive.watch(channel)
+        shared.keepalive.add(channel)
         try:
             self._session.run()
         except ConnectionLost as problem:
@@ -175,7 +175,7 @@ class ConnectionThread:
             self._log.line(f"Session ended: {problem}")
             return
         finally:
-            shared.keepalive.forget(channel)
+            shared.keepalive.remove(channel)
         self._close(channel, stopping=stopping())
 
     def _owner(self) -> str:

@@ -86,7 +86,7 @@ def run(
         server = FileServer(bounded(root), access, log, limits=limits, grace=options.grace, on_reload=reloader)
         reloader.server = server
         stack.callback(reloader.wait)
-        listener.wake_at_signals()
+        listener.wake_on_signals()
         for number in _STOP:
             signal.signal(number, lambda *_: server.stop())
         terminal = _Terminal(server)

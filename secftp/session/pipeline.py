@@ -157,13 +157,13 @@ class Pipeline:
         """Send keepalives in this block, where the thread may be busy elsewhere for long: a pipe, a pager, a disk."""
         self._keepalive_users += 1
         if self._keepalive_users == 1:
-            self._keepalive.watch(self.channel)
+            self._keepalive.add(self.channel)
         try:
             yield
         finally:
             self._keepalive_users -= 1
             if not self._keepalive_users:
-                self._keepalive.forget(self.channel)
+                self._keepalive.remove(self.channel)
 
     def send_file(
         self,
