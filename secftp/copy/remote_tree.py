@@ -5,7 +5,7 @@ a listing that was interrupted can be requested again; the entries that wait are
 million names takes some megabytes. The tree is walked depth first, which keeps the number of open directories small. A
 directory is complete when everything in it is.
 
-Invariant: a name from the server that is not a single name ends the session. EntryKind the store does not take fails.
+Invariant: a name from the server that is not a single name ends the session. What the store does not take fails.
 """
 
 from __future__ import annotations
