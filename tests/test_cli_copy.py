@@ -143,7 +143,7 @@ def test_what_is_there_already(copy, way):
     fill(source, {"top/a": b"new", "top/b": b"new"})
     fill(target, {"top/a": b"old"})
     result = copy(way, "top", "--no-clobber").succeed()
-    assert "1 skipped: it exists already" in result.errors
+    assert "1 skipped: it already exists" in result.errors
     assert tree(target / "top") == {b"a": b"old", b"b": b"new"}
     assert "1 skipped: it has the same size and time" in copy(way, "top", "--update").succeed().errors
     assert tree(target / "top") == {b"a": b"new", b"b": b"new"}
@@ -177,8 +177,8 @@ def test_links_and_special_files(secftp, here, root):
     os.mkfifo(here / "top/fifo")
     result = secftp("put", "top", "//").succeed()
     assert sorted(result.errors.splitlines())[:2] == [
-        "Note: top/fifo: no regular file, left out.",
-        "Note: top/link: a link, left out.",
+        "Note: top/fifo: not a regular file, left out.",
+        "Note: top/link: a symlink, left out.",
     ]
     assert listing(root / "top") == ["a"]
     secftp("put", "--follow", "top", "//").succeed()

@@ -97,7 +97,7 @@ def test_get_brings_permissions_up_to_date(secftp, pair, tmp_path):
 @pytest.mark.parametrize("options", [["--no-preserve"], ["--dry-run"], ["--no-clobber"]])
 def test_permissions_are_left_alone_if_they_are_to_be(secftp, pair, tmp_path, options):
     here, there = pair
-    reason = DIFFER if "--dry-run" in options else SAME if "--no-preserve" in options else "it exists already"
+    reason = DIFFER if "--dry-run" in options else SAME if "--no-preserve" in options else "it already exists"
     assert f"2 skipped: {reason}." in secftp("put", "--update", *options, here, "//").errors
     assert f"2 skipped: {reason}." in secftp("get", "--update", *options, "//t", tmp_path / "here").errors
     assert (mode_of(f"{here}/f"), mode_of(f"{there}/f")) == (0o755, 0o600)

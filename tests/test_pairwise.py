@@ -238,7 +238,7 @@ def test_without_overwriting_what_is_there_is_skipped(secftp, way, dry):
     for kind in ("file", "dir"):
         start, target = ("//", "here") if way == "get" else ("here/", "//")
         result = secftp(way, *options, f"{start}{kind}", target)
-        assert (result.code, "skipped: it exists already" in result.errors) == (FINE, True)
+        assert (result.code, "skipped: it already exists" in result.errors) == (FINE, True)
 
 
 @pytest.mark.parametrize("options", [[], ["--update"]], ids=["", "--update"])
@@ -296,8 +296,8 @@ def test_a_symlink_in_the_target_tree_is_named_and_not_followed(secftp, options)
 # --- a dry run and rights ---------------------------------------------------------------------------------------------
 
 RIGHTS = {
-    "read": (["get", "//file", "here/new"], REFUSED, "this session may not read"),
-    "write": (["put", "here/file", "//new"], REFUSED, "this session may not write"),
+    "read": (["get", "//file", "here/new"], REFUSED, "this session is not allowed to read"),
+    "write": (["put", "here/file", "//new"], REFUSED, "this session is not allowed to write"),
     "overwrite": (["put", "here/file", "//file"], EXISTS, "this key may not overwrite"),
 }
 

@@ -16,7 +16,7 @@ from secftp.client.copying import make_report
 from secftp.client.local_io import STANDARD_INPUT, STREAM, open_input, open_output
 from secftp.client.terminal import STANDARD_OUTPUT
 from secftp.copy import Summary
-from secftp.copy.limit import RateLimit
+from secftp.copy.rate_limit import RateLimit
 from secftp.errors import ChecksumMismatch, FileChanged, IsADirectory
 from secftp.messages import Algorithm, remote_failure
 from secftp.session import Unconfirmed, confirm

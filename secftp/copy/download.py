@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from secftp.copy.comparison import hash_prefix, same_time
 from secftp.copy.destinations import Destination, PathDestination, StoreDestination
 from secftp.copy.download_requests import ReadManyRequest, ReadRequest, write_options
-from secftp.copy.engine import EXISTS, MODE_DIFFERS, MODE_SET, SAME, Transfer, duplicate_name
+from secftp.copy.engine import CHANGED, EXISTS, MODE_DIFFERS, MODE_SET, SAME, Transfer, duplicate_name
 from secftp.copy.local_directories import OWNER, LocalDirectories
 from secftp.copy.options import KEEP_BYTES
 from secftp.copy.remote_tree import RemoteDirectory, RemoteFile, RemoteTree
@@ -231,7 +231,7 @@ class Download(Transfer[RemoteFile]):
             if kept is None or not kept.size:
                 return 0, None
             if kept.size > item.size:
-                self.counters.listener.note(item.name, "it has changed since it was broken off, so it starts again")
+                self.counters.listener.note(item.name, CHANGED)
                 return 0, None
             how = write_options(self.options, item, item.size - kept.size, item.mode, item.mtime_ns)
             sink = destination.resume(kept.size, how)

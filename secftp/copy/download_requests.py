@@ -153,7 +153,9 @@ class ReadRequest(PendingRequest[RemoteFile]):
             return True
         if isinstance(received, Error) and self._resumed is not None and received.code in _NOT_RESUMED:
             self._drop()
-            self.transfer.start_again(self._item, "what is here of it is not what the server has, so it starts again")
+            self.transfer.start_again(
+                self._item, "the partial file here differs from the server's file, so it starts again"
+            )
             return True
         if isinstance(received, Abort) and received.code in _WORTH_KEEPING:
             self.abort()
@@ -176,7 +178,7 @@ class ReadRequest(PendingRequest[RemoteFile]):
             self._sink = self._destination.create(options)
             return self._sink
         if file.mtime_ns != item.mtime_ns:
-            raise remote_failure(FileChanged, item.name, "it was changed since it was listed.", hint="Try again.")
+            raise remote_failure(FileChanged, item.name, "it has changed since it was listed.", hint="Try again.")
         return self._resumed
 
     def _progress(self, done: int, _total: int | None, /) -> None:

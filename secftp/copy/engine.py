@@ -13,9 +13,9 @@ from collections import deque
 from typing import TYPE_CHECKING, ClassVar, Final, Generic, TypeVar
 
 from secftp.copy.filters import Filters
-from secftp.copy.limit import RateLimit
 from secftp.copy.options import CopyOptions
 from secftp.copy.progress import Counters, NullListener, Summary, TransferItem
+from secftp.copy.rate_limit import RateLimit
 from secftp.errors import AlreadyExists, ConnectionLost, FileError, SecftpError
 from secftp.messages import Algorithm, Capability, ErrorCode, exception_for
 from secftp.messages.limits import MAX_SMALL
@@ -34,11 +34,12 @@ if TYPE_CHECKING:
 
 # Files that may be queued before the first is processed, if the listener wants to know the plan.
 PLANNED_AHEAD: Final = 65536
-# Reasons to leave a file as it is.
-EXISTS: Final = "it exists already"
+# Clauses for the listener: why a file is left as it is, or transferred from its beginning.
+EXISTS: Final = "it already exists"
 SAME: Final = "it has the same size and time"
 MODE_DIFFERS: Final = "it has the same size and time, and other permissions"
 MODE_SET: Final = "it has the same size and time; its permissions were set"
+CHANGED: Final = "it has changed since its transfer was interrupted, so it starts again"
 
 Item = TypeVar("Item", bound=TransferItem)
 
@@ -280,7 +281,7 @@ class Transfer(abc.ABC, Generic[Item]):
 def duplicate_name(name: bytes) -> AlreadyExists:
     """Return the failure of a source whose name another source has: it would replace that."""
     return AlreadyExists(
-        f"{show_path(name)}: another source has the same name, and was copied there.",
-        hint="Give each a target of its own.",
+        f"{show_path(name)}: another source has the same name.",
+        hint="Copy them to different targets.",
         filename=path_text(name),
     )

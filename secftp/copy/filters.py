@@ -1,15 +1,15 @@
-"""Which files of a tree are copied: `include` and `exclude` globs, a small part of what rsync knows.
+"""Include and exclude patterns, a small subset of those of rsync.
 
-A pattern without a slash is compared with a name, wherever it stands: `*.o`, `.git`. With a slash anywhere but at its
-end it is compared with the whole path below the source that was named: `/build`, `docs/*.html`; whether it begins with
-a slash makes no difference then. A slash at its end means folders only: `cache/`.
+A pattern without a slash is matched against a name, at any depth: `*.o`, `.git`. One with a slash before its end is
+matched against the whole path below the source: `/build`, `docs/*.html`; a leading slash makes no difference. A
+trailing slash restricts it to directories: `cache/`.
 
-`*` is any run of bytes without a slash, `**` any run at all, `?` one byte that is no slash, `[a-z]` one of these and
-`[!a-z]` one of all others, a backslash takes the next byte as it is. Names are bytes: `?` is not a whole letter of
-UTF-8 unless that is ASCII.
+`*` matches any bytes but a slash, `**` any bytes, `?` one byte but a slash, `[a-z]` one byte of a range, and `[!a-z]`
+one that is not in it; a backslash quotes the next byte. Names are bytes: `?` matches a whole character of UTF-8 only
+if that is ASCII.
 
-What an `exclude` pattern matches is left out, a folder with all that is in it. Then, if there are any `include`
-patterns for files, a file has to match one of them; folders are entered all the same. What was named as a source is
+A file or directory that matches an `exclude` pattern is skipped, a directory with everything in it. If there are
+`include` patterns for files, a file must also match one of them; directories are entered all the same. The sources are
 subject to the patterns without a slash, like any other name.
 """
 
@@ -31,14 +31,14 @@ _SLASH = b"/"
 
 
 class Filters:
-    """The patterns of one copy. Raises `UsageError` for a pattern that is none."""
+    """The patterns of one copy. Raises `UsageError` for an invalid pattern."""
 
     def __init__(self, include: Iterable[bytes] = (), exclude: Iterable[bytes] = ()) -> None:
         included, excluded = list(include), list(exclude)
         files = [pattern for pattern in excluded if not pattern.endswith(_SLASH)]
         self._included = _Patterns(pattern for pattern in included if not pattern.endswith(_SLASH))
         self._excluded_files = _Patterns(files)
-        self._excluded_folders = _Patterns(excluded)
+        self._excluded_directories = _Patterns(excluded)
         self._all_files = not included and not files
 
     def wants_file(self, path: Path) -> bool:
@@ -50,12 +50,12 @@ class Filters:
         return self._included.empty or self._included.match(path)
 
     def wants_directory(self, path: Path) -> bool:
-        """Whether a folder is entered; `path` as before."""
-        return self._excluded_folders.empty or not self._excluded_folders.match(path)
+        """Whether a directory is entered; `path` as for a file."""
+        return self._excluded_directories.empty or not self._excluded_directories.match(path)
 
 
 class _Patterns:
-    """Patterns of which one has to match."""
+    """Patterns, one of which has to match."""
 
     def __init__(self, patterns: Iterable[bytes]) -> None:
         names: list[bytes] = []
@@ -63,7 +63,7 @@ class _Patterns:
         for pattern in patterns:
             bare = pattern.rstrip(_SLASH)
             if not bare:
-                raise UsageError("A pattern needs something to match.", hint="For example --exclude '*.o'.")
+                raise UsageError("A pattern is empty.", hint="For example --exclude '*.o'.")
             (paths if _SLASH in bare else names).append(_regex(bare.removeprefix(_SLASH)))
         self.empty = not names and not paths
         self._name = _alternatives(names)
@@ -82,43 +82,43 @@ def _alternatives(regexes: list[bytes]) -> Match | None:
 
 
 def _regex(pattern: bytes) -> bytes:
-    """The regular expression of a glob."""
-    found, place = [], 0
-    while place < len(pattern):
-        part, place = _part(pattern, place)
-        found.append(part)
-    return b"".join(found)
+    """Return the regular expression of a pattern."""
+    parts, position = [], 0
+    while position < len(pattern):
+        part, position = _part(pattern, position)
+        parts.append(part)
+    return b"".join(parts)
 
 
-def _part(pattern: bytes, place: int) -> tuple[bytes, int]:
-    """The expression for what stands at `place`, and where the next part begins."""
-    sign = pattern[place : place + 1]
-    if sign == b"*":
-        end = place + 1
+def _part(pattern: bytes, position: int) -> tuple[bytes, int]:
+    """Return the expression for the part at `position`, and where the next part begins."""
+    character = pattern[position : position + 1]
+    if character == b"*":
+        end = position + 1
         while pattern[end : end + 1] == b"*":
             end += 1
-        return (b".*" if end - place > 1 else b"[^/]*"), end
-    if sign == b"?":
-        return b"[^/]", place + 1
-    if sign == b"[":
-        return _one_of(pattern, place)
-    if sign == b"\\" and place + 1 < len(pattern):
-        return re.escape(pattern[place + 1 : place + 2]), place + 2
-    return re.escape(sign), place + 1
+        return (b".*" if end - position > 1 else b"[^/]*"), end
+    if character == b"?":
+        return b"[^/]", position + 1
+    if character == b"[":
+        return _character_class(pattern, position)
+    if character == b"\\" and position + 1 < len(pattern):
+        return re.escape(pattern[position + 1 : position + 2]), position + 2
+    return re.escape(character), position + 1
 
 
-def _one_of(pattern: bytes, place: int) -> tuple[bytes, int]:
-    """`[...]`; a bracket that is never closed stands for itself."""
-    begin = place + 1
+def _character_class(pattern: bytes, position: int) -> tuple[bytes, int]:
+    """Return the expression for `[...]`; a bracket that is never closed stands for itself."""
+    begin = position + 1
     negated = pattern[begin : begin + 1] in (b"!", b"^")
     begin += negated
-    end = pattern.find(b"]", begin + 1)  # one right at the beginning is one of the signs
+    end = pattern.find(b"]", begin + 1)  # one right at the beginning is a member
     if end < 0:
-        return re.escape(b"["), place + 1
-    signs = re.sub(rb"([\\\]\[^&~|])", rb"\\\1", pattern[begin:end])
-    expression = b"[^/%b]" % signs if negated else b"(?!/)[%b]" % signs
+        return re.escape(b"["), position + 1
+    members = re.sub(rb"([\\\]\[^&~|])", rb"\\\1", pattern[begin:end])
+    expression = b"[^/%b]" % members if negated else b"(?!/)[%b]" % members
     try:
         re.compile(expression)
     except re.error:
-        raise UsageError("A pattern holds a range that is none.", hint="For example --exclude '[a-z]*'.") from None
+        raise UsageError("A pattern contains an invalid range.", hint="For example --exclude '[a-z]*'.") from None
     return expression, end + 1

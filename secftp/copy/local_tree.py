@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from secftp.storage import FileInfo, Path
 
 _LEFT_OUT: Final = {
-    EntryKind.SYMLINK: "a link, left out",
-    EntryKind.SPECIAL: "no regular file, left out",
-    EntryKind.RESERVED: "a name that secftp keeps for itself, left out",
+    EntryKind.SYMLINK: "a symlink, left out",
+    EntryKind.SPECIAL: "not a regular file, left out",
+    EntryKind.RESERVED: "a name reserved by secftp, left out",
 }
 
 LocalFiles: TypeAlias = LocalTree | LocalFile
@@ -103,7 +103,7 @@ class LocalEntry(TransferItem):
         """Its path at the server."""
         return (*self.root.target, *self.path)
 
-    def count_special(self, counters: Counters, mode: int, mtime_ns: int) -> None:
+    def count_unpreserved(self, counters: Counters, mode: int, mtime_ns: int) -> None:
         """Count, once, what can't be preserved of a file or directory that is sent with this mode and time."""
         if not self.is_noted:
             self.is_noted = True
@@ -113,7 +113,7 @@ class LocalEntry(TransferItem):
 def why_left_out(kind: EntryKind, *, follow_symlinks: bool) -> str:
     """Return the note about an entry that is neither a file nor a directory, or has a reserved name."""
     if kind is EntryKind.SYMLINK and follow_symlinks:
-        return "a link to a folder that it is in, left out"
+        return "a symlink to a directory that contains it, left out"
     return _LEFT_OUT[kind]
 
 

@@ -68,10 +68,10 @@ class ProgressListener(Protocol):
         """The file is complete under its final name; in a dry run it would be, and there is no digest."""
 
     def skipped(self, name: bytes, reason: str, /) -> None:
-        """The file is left as it is because of the options; the reason is a clause, as `it exists already`."""
+        """The file is left as it is because of the options; the reason is a clause, such as `it already exists`."""
 
     def note(self, name: bytes, text: str, /) -> None:
-        """Something about this name that is no failure: a clause, as `a link, left out`."""
+        """Something about this name that is no failure: a clause, such as `a symlink, left out`."""
 
     def failed(self, name: bytes, error: FileError, /) -> None:
         """The file or directory could not be copied; the copy continues."""

@@ -95,7 +95,7 @@ class RemoteDirectory:
         """
         for entry in entries:
             if len(entry.path) != 1:
-                raise ProtocolError("A listing holds what was not asked for.")
+                raise ProtocolError("A listing contains an entry of another directory.")
             self._entries.append(entry, entry_cost(entry))
 
     def forget(self) -> None:

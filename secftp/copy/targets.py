@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from secftp.storage import Path
 
 _CONTENTS: Final = (b"", b".", b"..")
+_NAME_A_DIRECTORY: Final = "Name a directory as the target."
+_ADD_A_SLASH: Final = "With a trailing slash it is created."
 
 
 def require_right(session: Session, right: Right, path: Path) -> None:
@@ -34,8 +36,8 @@ def require_right(session: Session, right: Right, path: Path) -> None:
         raise remote_failure(
             Forbidden,
             path,
-            f"this session may not {right}.",
-            hint="The server's operator gives rights to keys.",
+            f"this session is not allowed to {right}.",
+            hint="The server's operator grants rights to keys.",
             reason=MISSING_RIGHT[right],
         )
 
@@ -49,14 +51,17 @@ def upload_roots(session: Session, sources: Sequence[str], target: RemoteLocatio
     Raises `NotADirectory` and `NotFound` for a target that can't be used.
     """
     if not sources:
-        raise UsageError("There is nothing to be put.")
+        raise UsageError("There is nothing to upload.")
     kind = _remote_kind(session, target)
     needs_directory = target.trailing_slash or len(sources) > 1
     if kind is Kind.FILE and needs_directory:
-        raise remote_failure(NotADirectory, target.path, "it is not a folder.", hint="Name a folder as the target.")
+        raise remote_failure(NotADirectory, target.path, "it is not a directory.", hint=_NAME_A_DIRECTORY)
     if kind is None and len(sources) > 1 and not target.trailing_slash:
         raise remote_failure(
-            NotFound, target.path, "there is no such folder at the server.", hint="With a slash at its end it is made."
+            NotFound,
+            target.path,
+            "there is no such directory at the server.",
+            hint=_ADD_A_SLASH,
         )
     if kind is None and not needs_directory:
         _require_remote_parent(session, target.path)
@@ -66,7 +71,10 @@ def upload_roots(session: Session, sources: Sequence[str], target: RemoteLocatio
         name = _last_name(source)
         if kind is Kind.FILE and name and os.path.isdir(source):
             raise remote_failure(
-                NotADirectory, target.path, "it is a file, and can't become a folder.", hint="Choose another name."
+                NotADirectory,
+                target.path,
+                "it is a file, so a directory can't be copied to it.",
+                hint="Choose another name.",
             )
         path = (*target.path, name) if name and is_directory else target.path
         roots.append(SourceRoot(source, path, name, copies_top=bool(name) or not is_directory))
@@ -78,7 +86,9 @@ def _last_name(source: str) -> bytes:
     try:
         name = os.path.basename(os.fsencode(source).rstrip(b"/"))
     except UnicodeEncodeError:
-        raise NameRefused("A name holds a character that can't be encoded.", filename=source, side=Side.LOCAL) from None
+        raise NameRefused(
+            "A name contains a character that can't be encoded.", filename=source, side=Side.LOCAL
+        ) from None
     return b"" if name in _CONTENTS else name
 
 
@@ -139,7 +149,7 @@ class DownloadTarget(NamedTuple):
 def stat_sources(session: Session, sources: Sequence[RemoteLocation]) -> list[RemoteSource]:
     """Ask the server what the sources are."""
     if not sources:
-        raise UsageError("There is nothing to be fetched.")
+        raise UsageError("There is nothing to download.")
     session.require(Capability.STAT, sources[0].path)
     answers = []
     for source in sources:
@@ -156,7 +166,7 @@ def _remote_source(source: RemoteLocation, answer: SingleReply) -> RemoteSource:
         return RemoteSource(source.path, None, exception_for(reply.code, source.path, reply.reason))
     assert isinstance(reply, Info)  # nothing else answers STAT
     if source.trailing_slash and reply.kind is not Kind.DIRECTORY:
-        return RemoteSource(source.path, None, remote_failure(NotADirectory, source.path, "it is not a folder."))
+        return RemoteSource(source.path, None, remote_failure(NotADirectory, source.path, "it is not a directory."))
     return RemoteSource(source.path, reply)
 
 
@@ -167,9 +177,9 @@ def download_target(name: str, sources: Sequence[RemoteSource]) -> DownloadTarge
     if kind is Kind.DIRECTORY:
         return DownloadTarget(name, is_directory=True, existed=True, takes_names=True)
     if kind is None and several and not as_directory:
-        raise failure(NotFound, "No such directory", name, hint="With a slash at its end it is made.")
+        raise failure(NotFound, "No such directory", name, hint=_ADD_A_SLASH)
     if kind is not None and (several or as_directory or sources[0].is_directory):
-        raise failure(NotADirectory, "It is not a directory", name, hint="Name a folder as the target.")
+        raise failure(NotADirectory, "It is not a directory", name, hint=_NAME_A_DIRECTORY)
     parent = os.path.dirname(name)
     if kind is None and not as_directory and parent and not os.path.isdir(parent):
         raise failure(NotFound, "No such directory", parent, reason=Reason.NO_PARENT)

@@ -84,7 +84,7 @@ class Upload(Transfer[LocalEntry]):
         self._new_files: list[NewFile] = []  # of the batch
         self._batch_bytes = 0
         self._unflushed_bytes = 0
-        self._doubts: Refusals = []
+        self._to_compare: Refusals = []
 
     def begin(self, session: Session) -> None:
         """Decide where the sources go, over the first session; ask about what is still to be sent."""
@@ -209,7 +209,7 @@ class Upload(Transfer[LocalEntry]):
         mode, mtime_ns, data = content
         preserve = self.options.preserve
         if preserve:
-            entry.count_special(self.counters, mode, mtime_ns)
+            entry.count_unpreserved(self.counters, mode, mtime_ns)
         size, path = len(data), entry.remote
         self.counters.resize(entry, size)
         cost = _FILE_BYTES + size + sum(map(len, path)) + 3 * len(path)
@@ -238,7 +238,7 @@ class Upload(Transfer[LocalEntry]):
                 overwrite=self.options.overwrite,
                 token=self._token,
             )
-            pending = WriteManyRequest(self, self.batch, self._doubts if self._can_compare else None)
+            pending = WriteManyRequest(self, self.batch, self._to_compare if self._can_compare else None)
             spent = sum(len(file.data) for file in self._new_files)
             self._unflushed_bytes += self._batch_bytes
             self._new_files, self.batch, self._batch_bytes = [], [], 0
@@ -278,7 +278,7 @@ class Upload(Transfer[LocalEntry]):
             self._failed_directories.add(entry.remote)
             return
         if info is not None:
-            entry.count_special(self.counters, info.mode, info.mtime_ns)
+            entry.count_unpreserved(self.counters, info.mode, info.mtime_ns)
         pending = UploadRequest(self, entry)
         self.track(pending, entry)
         self.pipeline.submit(request, pending)
@@ -342,13 +342,13 @@ class Upload(Transfer[LocalEntry]):
 
     def settled(self) -> None:
         """Compare files that were refused and may have arrived."""
-        if self._doubts:
-            compare_refused(self, self._doubts, self._token)
+        if self._to_compare:
+            compare_refused(self, self._to_compare, self._token)
 
     def unanswered(self) -> list[LocalEntry]:
         """Return the entries without a reply, which may have arrived."""
-        entries = [*super().unanswered(), *(entry for entry, _, _ in self._doubts)]
-        self._doubts.clear()
+        entries = [*super().unanswered(), *(entry for entry, _, _ in self._to_compare)]
+        self._to_compare.clear()
         for entry in entries:
             entry.may_have_arrived = True
         return entries

@@ -13,8 +13,9 @@ import hmac
 from typing import TYPE_CHECKING
 
 from secftp.copy.comparison import hash_prefix, same_time
-from secftp.copy.limit import Metered
+from secftp.copy.engine import CHANGED
 from secftp.copy.options import KEEP_BYTES
+from secftp.copy.rate_limit import RateLimitedSource
 from secftp.copy.upload_requests import SumRequest, WriteRequest
 from secftp.errors import FileError, Side
 from secftp.messages import Error, ErrorCode, Info, Kind, Ok, Stat, Sum, Write
@@ -42,7 +43,7 @@ def send_large(
     if size is None:
         offset = 0
     elif offset > size:
-        transfer.counters.listener.note(entry.name, "it has changed since it was broken off, so it starts again")
+        transfer.counters.listener.note(entry.name, CHANGED)
         offset = 0
     digest = new_digest(transfer.algorithm)
     try:
@@ -65,12 +66,12 @@ def send_large(
         transfer.counters.failed(entry, problem.locate(Side.REMOTE))
         return
     if preserve:
-        entry.count_special(transfer.counters, info.mode, info.mtime_ns)
+        entry.count_unpreserved(transfer.counters, info.mode, info.mtime_ns)
     pending = WriteRequest(transfer, entry, digest, offset, is_size_known=size is not None)
     transfer.counters.begun(entry, offset)
-    progress, portion = pending.progress, transfer.limit.portion
-    if portion is not None:
-        source, progress = Metered(source, portion), _paced(transfer, progress)
+    progress, chunk_size = pending.progress, transfer.limit.chunk_size
+    if chunk_size is not None:
+        source, progress = RateLimitedSource(source, chunk_size), _paced(transfer, progress)
     transfer.track(pending, entry)
     try:
         transfer.pipeline.send_file(request, source, digest, pending, offset=offset, progress=progress)

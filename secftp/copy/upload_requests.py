@@ -103,13 +103,13 @@ class ModeRequest(AttributesRequest):
 
 
 class WriteManyRequest(UploadRequest):
-    """WRITEMANY. `doubts` takes refusals of files that may have arrived over an earlier session; None: they count."""
+    """WRITEMANY. Refusals of files that may have arrived earlier are appended to `to_compare`; None: they count."""
 
-    __slots__ = ("_doubts",)
+    __slots__ = ("_to_compare",)
 
-    def __init__(self, transfer: Transfer[LocalEntry], entries: list[LocalEntry], doubts: Refusals | None) -> None:
+    def __init__(self, transfer: Transfer[LocalEntry], entries: list[LocalEntry], to_compare: Refusals | None) -> None:
         super().__init__(transfer, *entries)
-        self._doubts = doubts
+        self._to_compare = to_compare
 
     def on_done(self, reply: Received) -> None:
         """Count each file as the server says."""
@@ -125,8 +125,8 @@ class WriteManyRequest(UploadRequest):
                 counters.finished(entry, entry.digest)
             elif transfer.ends_transfer(code, reason, (entry,)):
                 continue
-            elif self._doubts is not None and entry.may_have_arrived and code in _REFUSALS:
-                self._doubts.append((entry, code, reason))
+            elif self._to_compare is not None and entry.may_have_arrived and code in _REFUSALS:
+                self._to_compare.append((entry, code, reason))
             else:
                 transfer.refused(entry, code, reason)
 
@@ -186,7 +186,7 @@ class WriteRequest(UploadRequest):
             self.problem = remote_failure(
                 ChecksumMismatch,
                 entry.name,
-                "the server confirmed another checksum than the one sent.",
+                "the server confirmed a checksum that is not that of what was sent.",
                 hint="Try again.",
             )
         if self.problem is not None:
@@ -201,7 +201,7 @@ class WriteRequest(UploadRequest):
         """Start again if the partial file is the reason; else the file has failed."""
         (entry,), transfer = self.items, self.transfer
         if self.problem is None and self.offset and code in _NOT_RESUMED:
-            transfer.start_again(entry, "what was kept of it can't be gone on with, so it starts again")
+            transfer.start_again(entry, "the server's partial file can't be resumed, so it starts again")
             return
         transfer.counters.reached(entry, 0)
         if self.problem is not None:

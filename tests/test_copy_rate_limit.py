@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from secftp.copy.comparison import same_time
-from secftp.copy.limit import Metered, RateLimit
+from secftp.copy.rate_limit import RateLimit, RateLimitedSource
 from tests.serving import MemorySource
 
 
@@ -54,12 +54,12 @@ def test_without_a_rate_nothing_is_waited_for():
     clock, limit = limited(None)
     limit.spend(1 << 40)
     assert clock.naps == []
-    assert limit.portion is None
+    assert limit.chunk_size is None
 
 
 def test_a_metered_source_gives_a_portion_at_a_time_and_all_in_the_end():
     data = bytes(range(250)) * 4
-    source = Metered(MemorySource(data), 300)
+    source = RateLimitedSource(MemorySource(data), 300)
     got, room = b"", [bytearray(128) for _ in range(8)]
     while count := source.readv([memoryview(part) for part in room], len(got)):
         assert count <= 300
