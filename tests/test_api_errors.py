@@ -102,7 +102,7 @@ def test_every_exception_of_the_package_is_of_one_tree():
 
 
 def test_exceptions_pass_between_processes():
-    problem = secftp.NotFound("x: there is no such file.", hint="Look elsewhere.")
+    problem = secftp.NotFound("x: no such file or directory.", hint="Look elsewhere.")
     again = pickle.loads(pickle.dumps(problem))
     assert (type(again), str(again), again.hint) == (secftp.NotFound, str(problem), problem.hint)
     several = secftp.CopyIncomplete((("x", problem),), Summary(files=3, failed=1))

@@ -199,9 +199,9 @@ def test_every_checksum(copy, way, kind):
 
 def test_what_is_not_there(secftp, here, root):
     secftp("put", "nothing", "//").expect(ExitCode.LOCAL_FILE, "No such file: nothing")
-    secftp("get", "//nothing").expect(ExitCode.NOT_FOUND, "nothing: there is no such file")
+    secftp("get", "//nothing").expect(ExitCode.NOT_FOUND, "nothing: no such file or directory")
     fill(here, {"a": b"1"})
-    secftp("put", "a", "//nowhere/a").expect(ExitCode.NOT_FOUND, "no such folder at the server")
+    secftp("put", "a", "//nowhere/a").expect(ExitCode.NOT_FOUND, "no such directory on the server")
     fill(root, {"a": b"1"})
     secftp("get", "//a", "nowhere/a").expect(ExitCode.LOCAL_FILE)
     secftp("get", "//a", "//a", "a").expect(ExitCode.LOCAL_FILE, "It is not a directory: a")
@@ -406,7 +406,7 @@ def test_a_stream_with_events(secftp, here, root):
 def test_what_can_not_go_through_a_stream(secftp, here, root):
     fill(root, {"folder/a": b"1"})
     secftp("get", "//folder/", "-").expect(ExitCode.REFUSED, "a directory can't be written to standard output")
-    secftp("get", "//folder", "-").expect(ExitCode.REFUSED, "it is a folder")
+    secftp("get", "//folder", "-").expect(ExitCode.REFUSED, "it is a directory")
     secftp("get", "//nothing", "-").expect(ExitCode.NOT_FOUND)
     for option in ("--resume", "--update", "--dry-run", "--include=x", "--exclude=x", "--no-clobber"):
         secftp("get", option, "//folder/a", "-").expect(ExitCode.USAGE, f"{option.partition('=')[0]} is about files")

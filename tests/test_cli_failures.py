@@ -323,7 +323,7 @@ def test_a_full_disk_at_the_server(home, root):
     """The reason gets through although the client is still sending when it comes."""
     with serving(root, key=SECRET_KEY, store=FullStore(root, 1 << 20)) as server:
         result = run(home, "write", "name", place(server), "aes128", stdin=PATTERN)
-        result.expect(ExitCode.NO_SPACE, "no space is left on the server")
+        result.expect(ExitCode.NO_SPACE, "no space left on the server")
     assert listing(root) == []
 
 

@@ -134,7 +134,7 @@ def test_what_the_server_could_not_look_at_is_a_failure(secftp, root, monkeypatc
     result = secftp(verb, *(["-r"] if verb == "rm" else []), "//x")
     assert result.code == code
     assert result.output == output or output is None
-    told = set(re.findall(r"^secftp: x/(\w+): the ", result.errors, re.MULTILINE))
+    told = set(re.findall(r"^secftp: x/(\w+): (?:permission|input)", result.errors, re.MULTILINE))
     assert told == {"top", "lost"}
     assert listing(root) == ([] if verb == "rm" else ["x", "x/file", "x/top"])
 
@@ -153,11 +153,13 @@ def test_unknown_kinds_for_programs(secftp, root, monkeypatch):
 
 def test_what_is_not_there(secftp, root):
     fill(root, "file")
-    secftp("ls", "//nothing").expect(ExitCode.NOT_FOUND, "nothing: there is no such file")
+    secftp("ls", "//nothing").expect(ExitCode.NOT_FOUND, "nothing: no such file or directory")
     secftp("ls", "//file/").expect(ExitCode.NOT_FOUND, "file: it is a file")
     result = secftp("ls", "//nothing", "//file", "//no")
     assert (result.code, result.output) == (ExitCode.FAILED, b"file\n")
-    assert result.errors.startswith("secftp: nothing: there is no such file.\nsecftp: no: there is no such file.\n")
+    assert result.errors.startswith(
+        "secftp: nothing: no such file or directory.\nsecftp: no: no such file or directory.\n"
+    )
 
 
 # --- stat -------------------------------------------------------------------------------------------------------------

@@ -75,7 +75,7 @@ def test_sha256sum_takes_them_whatever_the_names(secftp, root):
 
 def test_what_can_not_be_summed(secftp, root):
     fill(root, {"a": b""})
-    secftp("sum", "//nothing").expect(ExitCode.NOT_FOUND, "nothing: there is no such file")
+    secftp("sum", "//nothing").expect(ExitCode.NOT_FOUND, "nothing: no such file or directory")
     result = secftp("sum", "//nothing", "//a", "//no")
     assert (result.code, result.output.count(b"\n")) == (ExitCode.FAILED, 1)
 
@@ -141,7 +141,7 @@ def test_two_kinds(secftp, here, root):
 def test_what_is_on_neither_side(secftp, here, root):
     fill(root, {"a": b"2"})
     secftp("verify", here / "nothing", "//a").expect(ExitCode.LOCAL_FILE, "No such file: ")
-    secftp("verify", here, "//nothing").expect(ExitCode.NOT_FOUND, "nothing: there is no such file")
+    secftp("verify", here, "//nothing").expect(ExitCode.NOT_FOUND, "nothing: no such file or directory")
     fill(here, {"a": b"2"})
     secftp("verify", here / "a", "//a/").expect(ExitCode.NOT_FOUND, "a: it is a file")
 

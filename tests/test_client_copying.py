@@ -253,7 +253,7 @@ def test_notes_and_failures_are_lines(capfd):
     assert capfd.readouterr().err == (
         "Note: a\\x1bb: a link, left out.\n"
         "secftp: tree/x: No such file: x\n"
-        "secftp: tree/y: there is no such file.\n"
+        "secftp: tree/y: no such file or directory.\n"
         "Sent 3 files, 3 B; 2 failed.\n"
     )
 
@@ -273,14 +273,14 @@ def test_whose_failure_it_is():
     here = listener.name_failure(b"a/x", failure(NotFound, "No such file", (b"x",)))
     assert (str(here), here.exit_code) == ("a/x: No such file: x", ExitCode.LOCAL_FILE)
     there = listener.name_failure(b"a/x", exception_for(ErrorCode.NOT_FOUND, b"a/x"))
-    assert (str(there), there.exit_code) == ("a/x: there is no such file.", ExitCode.NOT_FOUND)
+    assert (str(there), there.exit_code) == ("a/x: no such file or directory.", ExitCode.NOT_FOUND)
     # A name may read like a sentence: what the words begin with decides nothing.
     for name in (b"No such file", b"a/x", b"x"):
         here = listener.name_failure(name, failure(NotFound, "No such file", (name,)))
         assert here.exit_code is ExitCode.LOCAL_FILE
         assert str(here).count(name.decode()) == 1 + (name == b"No such file")
         there = listener.name_failure(name, exception_for(ErrorCode.NOT_FOUND, b"dir/" + name))
-        assert (str(there), there.exit_code) == (f"dir/{name.decode()}: there is no such file.", ExitCode.NOT_FOUND)
+        assert (str(there), there.exit_code) == (f"dir/{name.decode()}: no such file or directory.", ExitCode.NOT_FOUND)
 
 
 def test_quiet_people_hear_of_failures_only(capfd):

@@ -94,7 +94,7 @@ def test_a_folder_becomes_that_name_or_goes_into_that_folder(tmp_path, server, c
     upload(client, [top], RemoteLocation((b"new",)))
     upload(client, [top + "/"], RemoteLocation((b"new",)))
     upload(client, [top], RemoteLocation((b"made",), trailing_slash=True))
-    with pytest.raises(NotFound, match="no such folder at the server: a/b"):  # as for a file
+    with pytest.raises(NotFound, match="no such directory on the server: a/b"):  # as for a file
         upload(client, [top], RemoteLocation((b"a", b"b", b"c")))
     upload(client, [top], RemoteLocation((b"a", b"b", b"c"), trailing_slash=True))
     assert sorted(contents(server.root)) == [b"a/b/c/src/f", b"made/src/f", b"new/f", b"new/src/f"]
@@ -135,7 +135,7 @@ def test_a_file_whose_folder_is_missing_fails_with_a_word_about_the_folder(tmp_p
     told = Recorder()
     for options in (CopyOptions(), CopyOptions(dry_run=True)):
         for source in (f"{top}/a", f"{top}/b", top):
-            with pytest.raises(NotFound, match="no such folder at the server: no"):
+            with pytest.raises(NotFound, match="no such directory on the server: no"):
                 upload(client, [source], RemoteLocation((b"no", b"a")), options, told)
     assert told.of("failed") == []
 

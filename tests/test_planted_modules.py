@@ -269,7 +269,7 @@ def test_a_drop_box_key_is_not_enough_to_run_code(tmp_path, start, home, served)
         where = url(server, name).replace("secftp://", "secftp://box@")
         code = run(home, "put", *box, tmp_path / "planted.py", where, keyed=False).code
         assert code == (0 if name in ("blake3.py", "argparse.py") else ExitCode.REFUSED), name
-    assert server.output.text.count("Refused: the server does not use such a name") == 6
+    assert server.output.text.count("Refused: the server does not allow this name") == 6
     run(home, "sum", "--checksum", "blake3", url(server, "blake3.py"))
     assert server.stop() == 0
     assert listing(served) == ["argparse.py", "blake3.py"]

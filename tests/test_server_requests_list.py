@@ -161,7 +161,7 @@ def test_a_folder_that_fails_in_the_middle_is_an_error_behind_what_was_told(tmp_
         wire.send(List(id=1), Stat(id=2))
         *some, (last, _) = parts(wire, 1)
         assert sum(len(message.entries) for message, _ in some) > 500
-        assert last == Error(id=1, code=ErrorCode.FORBIDDEN, text="the server may not read or write it")
+        assert last == Error(id=1, code=ErrorCode.FORBIDDEN, text="permission denied")
         assert wire.receive().id == 2
 
 

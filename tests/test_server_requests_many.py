@@ -126,7 +126,7 @@ def test_one_files_failure_is_no_other_files_business(tmp_path):
         "Client requested to write filename: good",
         f"File confirmed, checksum: {digest_of(b'new').hex()}",
     ]
-    assert told[2:4] == ["Client requested to write filename: folder", "Refused: it is a folder"]
+    assert told[2:4] == ["Client requested to write filename: folder", "Refused: it is a directory"]
     assert all(line.isprintable() for line in told)
     writes = [operation for operation in server.log.done if operation.name == "write"]
     assert [operation.path for operation in writes] == paths
@@ -168,7 +168,7 @@ def test_an_algorithm_that_the_server_lacks_writes_nothing(tmp_path, monkeypatch
         monkeypatch.setitem(__import__("sys").modules, "blake3", None)
         file = NewFile((b"a",), b"1", bytes(32))
         wire.send(WriteMany(id=1, files=(file, file), algorithm=Algorithm.BLAKE3))
-        assert wire.receive() == Error(id=1, code=ErrorCode.UNSUPPORTED, text="the server can't do this")
+        assert wire.receive() == Error(id=1, code=ErrorCode.UNSUPPORTED, text="the server does not support this")
         wire.send(ReadMany(id=2, paths=((b"a",),), algorithm=Algorithm.BLAKE3))
         assert wire.receive().code is ErrorCode.UNSUPPORTED
     assert listing(tmp_path) == []

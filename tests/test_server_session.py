@@ -81,11 +81,11 @@ def test_an_algorithm_that_the_server_lacks_is_unsupported_and_the_session_goes_
     with serving(tmp_path) as server, server.hostile() as wire:
         wire.welcome()
         wire.send(Read(id=1, path=(b"file",), algorithm=Algorithm.BLAKE3))
-        assert wire.receive() == Error(id=1, code=ErrorCode.UNSUPPORTED, text="the server can't do this")
+        assert wire.receive() == Error(id=1, code=ErrorCode.UNSUPPORTED, text="the server does not support this")
         wire.frame(*_encoded(Write(id=2, path=(b"new",), algorithm=Algorithm.BLAKE3)))
         wire.queue_data(b"new")
         wire.send(End(size=3, digest=bytes(32)), Stat(id=3, path=(b"file",)))
-        assert wire.receive() == Error(id=2, code=ErrorCode.UNSUPPORTED, text="the server can't do this")
+        assert wire.receive() == Error(id=2, code=ErrorCode.UNSUPPORTED, text="the server does not support this")
         assert isinstance(wire.receive(), Info)
     assert listing(tmp_path) == ["file"]
 
@@ -351,7 +351,7 @@ def test_after_an_early_error_the_rest_is_thrown_away_without_a_second_answer(tm
     with serving(tmp_path) as server, server.hostile() as wire:
         wire.welcome()
         wire.send(Write(id=1, path=(b"folder",)))
-        assert wire.receive() == Error(id=1, code=ErrorCode.IS_DIRECTORY, text="it is a folder")
+        assert wire.receive() == Error(id=1, code=ErrorCode.IS_DIRECTORY, text="it is a directory")
         wire.send_data(PATTERN)
         last = Abort(code=ErrorCode.CANCELLED) if ending == "ABORT" else End(size=len(PATTERN), digest=bytes(16))
         wire.send(last, Stat(id=2, path=(b"folder",)))

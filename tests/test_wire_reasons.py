@@ -226,15 +226,15 @@ SYSTEM = {
     errno.EACCES: "permission",
     errno.EPERM: "permission",
     errno.ENAMETOOLONG: "too long",
-    errno.EILSEQ: "not possible",
+    errno.EILSEQ: "store its name",
     errno.ENOSPC: "no space",
     errno.EDQUOT: "disk quota",
-    errno.EFBIG: "file system takes",
+    errno.EFBIG: "maximum file size",
     errno.ENOTEMPTY: "not empty",
-    errno.EISDIR: "folder",
-    errno.EEXIST: "exists already",
+    errno.EISDIR: "directory",
+    errno.EEXIST: "already exists",
     errno.ENOENT: "no such file",
-    errno.EIO: "failed",
+    errno.EIO: "input/output error",
     errno.ENXIO: "device",
 }
 
@@ -245,7 +245,7 @@ def test_each_number_of_the_system_has_its_sentence_and_a_hint_at_either_end(num
     code = code_for(here)
     there = exception_for(code, (b"x",), reason_for(here, code))
     assert SYSTEM[number] in str(there)
-    assert "may not read or write" not in str(there)
+    assert "permission denied" not in str(there)
     assert type(here) is type(there)
     assert here.errno == there.errno
     for problem in (here, there):
@@ -263,9 +263,7 @@ def test_the_disk_is_blamed_for_what_a_disk_does_alone(number):
 
 
 def test_a_file_itself_is_told_of_where_a_directory_was_wanted():
-    assert (
-        str(exception_for(ErrorCode.NOT_DIRECTORY, "x")) == "x: it, or a part of its path, is a file and no directory."
-    )
+    assert str(exception_for(ErrorCode.NOT_DIRECTORY, "x")) == "x: it, or a part of its path, is not a directory."
 
 
 def test_a_symlink_is_no_such_file_at_the_server_whatever_the_number():

@@ -1,7 +1,7 @@
-"""Between the error codes of the wire and the exceptions of `secftp.errors`.
+"""Mapping between the error codes of the wire and the exceptions of `secftp.errors`.
 
-A code travels with a fixed text of ours, never with an exception's own sentence: that one may name a path of this
-machine. What arrives becomes an exception with our sentence for its code; the peer's own text must never stand in it.
+A code travels with a fixed text of ours, never with the message of an exception, which may name a path of this machine.
+A code that arrives becomes an exception with our own message. Invariant: the peer's text never occurs in it.
 """
 
 from __future__ import annotations
@@ -30,45 +30,47 @@ class _Meaning(NamedTuple):
 
 
 _MEANINGS: dict[ErrorCode, _Meaning] = {
-    ErrorCode.NOT_FOUND: _Meaning(errors.NotFound, "there is no such file"),
-    ErrorCode.FORBIDDEN: _Meaning(errors.Forbidden, "the server may not read or write it"),
-    ErrorCode.BAD_NAME: _Meaning(errors.NameRefused, "the server does not use such a name"),
-    ErrorCode.EXISTS: _Meaning(errors.AlreadyExists, "it exists already and was not to be overwritten"),
-    ErrorCode.IS_DIRECTORY: _Meaning(errors.IsADirectory, "it is a folder"),
-    ErrorCode.NOT_DIRECTORY: _Meaning(errors.NotADirectory, "it, or a part of its path, is a file and no directory"),
-    ErrorCode.NO_SPACE: _Meaning(errors.NoSpace, "no space is left on the server"),
-    ErrorCode.TOO_LARGE: _Meaning(errors.TooLarge, "it is larger than the server takes"),
-    ErrorCode.CHANGED: _Meaning(errors.FileChanged, "it was changed while it was being sent", "Try again."),
+    ErrorCode.NOT_FOUND: _Meaning(errors.NotFound, "no such file or directory"),
+    ErrorCode.FORBIDDEN: _Meaning(errors.Forbidden, "permission denied"),
+    ErrorCode.BAD_NAME: _Meaning(errors.NameRefused, "the server does not allow this name"),
+    ErrorCode.EXISTS: _Meaning(errors.AlreadyExists, "it already exists"),
+    ErrorCode.IS_DIRECTORY: _Meaning(errors.IsADirectory, "it is a directory"),
+    ErrorCode.NOT_DIRECTORY: _Meaning(errors.NotADirectory, "it, or a part of its path, is not a directory"),
+    ErrorCode.NO_SPACE: _Meaning(errors.NoSpace, "no space left on the server"),
+    ErrorCode.TOO_LARGE: _Meaning(errors.TooLarge, "it is larger than the server accepts"),
+    ErrorCode.CHANGED: _Meaning(errors.FileChanged, "it changed while it was being sent", "Try again."),
     ErrorCode.CHECKSUM: _Meaning(
         errors.ChecksumMismatch, "its checksum does not match; nothing was kept", "Try again."
     ),
-    ErrorCode.IO_ERROR: _Meaning(errors.InputOutputError, "the file system failed", "The server's log says more."),
+    ErrorCode.IO_ERROR: _Meaning(
+        errors.InputOutputError, "input/output error on the server", "See the log of the server."
+    ),
     ErrorCode.READ_ONLY: _Meaning(errors.Forbidden, "the server is read-only"),
-    ErrorCode.UNSUPPORTED: _Meaning(errors.FileError, "the server can't do this"),
+    ErrorCode.UNSUPPORTED: _Meaning(errors.FileError, "the server does not support this"),
     ErrorCode.CANCELLED: _Meaning(errors.Cancelled, "the transfer was cancelled"),
     ErrorCode.STOPPING: _Meaning(errors.Cancelled, "the server is stopping", "Try again later."),
     ErrorCode.LIMIT: _Meaning(errors.NoSpace, "a limit of the server was reached"),
-    ErrorCode.NOT_EMPTY: _Meaning(errors.NotEmpty, "the folder is not empty"),
+    ErrorCode.NOT_EMPTY: _Meaning(errors.NotEmpty, "the directory is not empty"),
 }
 
-# An exception that several codes mean is sent as the plainest of them.
+# An exception that several codes mean is sent as the most general of them.
 _CODES: dict[type[BaseException], ErrorCode] = {
     **{meaning.exception: code for code, meaning in reversed(_MEANINGS.items())},
-    errors.FileError: ErrorCode.IO_ERROR,  # nothing more is known about it
+    errors.FileError: ErrorCode.IO_ERROR,  # nothing more is known
 }
 
 
 MISSING_RIGHT: Final = {right: Reason(f"may_not_{right}") for right in Right}
 
 # What a reason adds to a code. A pair that is not listed here is never sent, and means no more than its code when it
-# comes: so a symlink, a reason in storage, can't be told from a name that does not exist by anybody who may not see it.
+# arrives: so a client that may not see a symlink can't tell it from a name that does not exist.
 _REASONS: dict[tuple[ErrorCode, Reason], tuple[str, str]] = {
     (ErrorCode.NOT_FOUND, Reason.NO_PARENT): (
-        "the directory that it should be in does not exist",
-        "Make that directory first, with secftp mkdir -p.",
+        "its parent directory does not exist",
+        "Create it first, with secftp mkdir -p.",
     ),
     (ErrorCode.NOT_DIRECTORY, Reason.NO_PARENT): (
-        "a part of its path is a file and no directory",
+        "a part of its path is not a directory",
         "Names are relative to the directory that the server serves.",
     ),
     (ErrorCode.FORBIDDEN, Reason.PERMISSION): (
@@ -81,7 +83,7 @@ _REASONS: dict[tuple[ErrorCode, Reason], tuple[str, str]] = {
     ),
     (ErrorCode.FORBIDDEN, Reason.SYMLINK): (
         "a symlink has this name, and is neither followed nor replaced",
-        "Choose another name, or remove the symlink at the server.",
+        "Choose another name, or remove the symlink on the server.",
     ),
     (ErrorCode.FORBIDDEN, Reason.INTO_ITSELF): (
         "a directory can't be moved into itself",
@@ -92,18 +94,18 @@ _REASONS: dict[tuple[ErrorCode, Reason], tuple[str, str]] = {
         "Copy it there, and remove it here when that is done.",
     ),
     (ErrorCode.FORBIDDEN, Reason.READ_ONLY_FILE_SYSTEM): (
-        "the file system that it is on is read-only",
-        "The server's operator can mount it for writing; choose another place.",
+        "its file system is read-only",
+        "Choose another place; the server's operator can remount it read-write.",
     ),
-    (ErrorCode.FORBIDDEN, Reason.BUSY): ("the server's system is using it", "It may be a mount point; leave it there."),
+    (ErrorCode.FORBIDDEN, Reason.BUSY): ("the server's operating system is using it", "It may be a mount point."),
     (ErrorCode.FORBIDDEN, Reason.EXECUTED): ("it is a program that is running", "Try again when it has ended."),
-    (ErrorCode.FORBIDDEN, Reason.BEING_WRITTEN): ("it is being written just now", "Try again when that is over."),
+    (ErrorCode.FORBIDDEN, Reason.BEING_WRITTEN): ("it is being written", "Try again later."),
     (ErrorCode.BAD_NAME, Reason.NAME_TOO_LONG): (
         "its name is too long for the server's file system",
         "Choose a shorter name.",
     ),
     (ErrorCode.BAD_NAME, Reason.NAME_ENCODING): (
-        "its name is not possible on the server's file system",
+        "the server's file system can't store its name",
         "Choose another name.",
     ),
     (ErrorCode.BAD_NAME, Reason.RESERVED_NAME): (
@@ -111,7 +113,7 @@ _REASONS: dict[tuple[ErrorCode, Reason], tuple[str, str]] = {
         "Choose another name.",
     ),
     (ErrorCode.BAD_NAME, Reason.TOO_DEEP): (
-        "it lies more than 64 levels deep",
+        "it is more than 64 levels deep",
         "Copy a directory further down, or pack the tree into an archive.",
     ),
     (ErrorCode.EXISTS, Reason.FILE): ("a file has this name", "Choose another name, or remove the file."),
@@ -121,14 +123,14 @@ _REASONS: dict[tuple[ErrorCode, Reason], tuple[str, str]] = {
     ),
     (ErrorCode.EXISTS, Reason.SYMLINK): (
         "a symlink has this name, and is neither followed nor replaced",
-        "Choose another name, or remove the symlink at the server.",
+        "Choose another name, or remove the symlink on the server.",
     ),
     (ErrorCode.EXISTS, Reason.SPECIAL): (
         "a device, a FIFO or a socket has this name",
         "Choose another name.",
     ),
     (ErrorCode.NO_SPACE, Reason.DISK_QUOTA): (
-        "the disk quota of the user that the server runs as is used up",
+        "the disk quota of the user that the server runs as is exhausted",
         "The server's operator can raise it or make room.",
     ),
     (ErrorCode.NO_SPACE, Reason.KEPT_FREE): (
@@ -136,10 +138,10 @@ _REASONS: dict[tuple[ErrorCode, Reason], tuple[str, str]] = {
         "The server's operator can make room or lower --min-free.",
     ),
     (ErrorCode.TOO_LARGE, Reason.FILE_SYSTEM_LIMIT): (
-        "it is larger than the server's file system takes",
+        "it exceeds the maximum file size of the server's file system",
         "Send it in parts, or choose another place.",
     ),
-    (ErrorCode.NOT_EMPTY, Reason.BEING_WRITTEN): ("something is being written into it", "Try again when that is over."),
+    (ErrorCode.NOT_EMPTY, Reason.BEING_WRITTEN): ("a file in it is being written", "Try again later."),
     **{
         (code, reason): (
             f"this key may not {'remove' if right is Right.DELETE else right}{more}",
@@ -149,7 +151,7 @@ _REASONS: dict[tuple[ErrorCode, Reason], tuple[str, str]] = {
         for right, reason in MISSING_RIGHT.items()
     },
     (ErrorCode.EXISTS, Reason.MAY_NOT_OVERWRITE): (
-        "it exists already, and this key may not overwrite",
+        "it already exists, and this key may not overwrite",
         "Choose another name; the server's operator gives rights to keys.",
     ),
 }
@@ -163,7 +165,7 @@ def text_for(code: ErrorCode) -> str:
 
 
 def code_for(error: BaseException) -> ErrorCode:
-    """Return the code that tells a peer of `error`: that of its nearest known class, else `io_error`."""
+    """Return the code for an exception: that of its nearest known class, else `io_error`."""
     for kind in type(error).__mro__:
         if kind in _CODES:
             return _CODES[kind]
@@ -171,16 +173,16 @@ def code_for(error: BaseException) -> ErrorCode:
 
 
 def reason_for(error: errors.FileError, code: ErrorCode) -> Reason | None:
-    """Return the reason that may be told beside `code`, which tells of `error`; None if there is none."""
+    """Return the reason that may be sent beside the `code` of `error`; None if there is none."""
     reason = error.reason
     return reason if reason is not None and (code, reason) in _REASONS else None
 
 
 def exception_for(code: ErrorCode, subject: Subject | None = None, reason: str | None = None) -> errors.FileError:
-    """Return the exception that `code` means, about the peer's file `subject`: a path, or a name as it is, unescaped.
+    """Return the exception that `code` means for the peer's file `subject`: a path, or an unescaped name.
 
-    Without a subject it is about no file that has a name here. `reason` is the peer's word; one that is not known, or
-    does not go with the code, adds nothing.
+    None: the file has no name here. `reason` is the peer's word; one that is unknown, or does not go with the code, is
+    ignored.
     """
     meaning = _MEANINGS[code]
     known = _known_reason(code, reason)
@@ -189,7 +191,7 @@ def exception_for(code: ErrorCode, subject: Subject | None = None, reason: str |
 
 
 def clause_for(code: ErrorCode, reason: str | None = None) -> str:
-    """Return the words of `exception_for` without a name and a full stop."""
+    """Return the message of `exception_for` without the name and the period."""
     known = _known_reason(code, reason)
     return _MEANINGS[code].text if known is None else _REASONS[code, known][0]
 
@@ -200,32 +202,32 @@ def _known_reason(code: ErrorCode, word: str | None) -> Reason | None:
 
 
 def problem_of(listed: Listed, subject: Subject) -> errors.FileError | None:
-    """Return what keeps an entry of a listing from being known, or from being listed to its end; None for nothing."""
+    """Return why an entry of a listing could not be examined, or not be listed to its end; None if it could."""
     if listed.code is None and listed.kind is not None:
         return None
     return exception_for(listed.code or ErrorCode.IO_ERROR, subject)
 
 
 def no_parent(path: Sequence[bytes], subject: Subject | None = None) -> errors.NotFound:
-    """Return the exception for `path`, which can't be made, since the directory that it should be in is missing.
+    """Return the exception for a `path` that can't be created, since its parent directory does not exist.
 
-    `subject` is what the user calls the file, if not by that path.
+    `subject` is the user's name for the file, if it is not that path.
     """
     return remote_failure(
         errors.NotFound,
         path if subject is None else subject,
-        f"there is no such folder at the server: {show_path(path[:-1])}.",
-        hint="Make the folder there first, with secftp mkdir -p.",
+        f"no such directory on the server: {show_path(path[:-1])}.",
+        hint="Create it first, with secftp mkdir -p.",
         reason=Reason.NO_PARENT,
     )
 
 
 def no_directory(path: Subject) -> errors.NotFound:
-    """Return the exception for a directory that can't be made, although those above it are made with it."""
+    """Return the exception for a directory that can't be created together with its parents."""
     return remote_failure(
         errors.NotFound,
         path,
-        "a part of its path is no directory.",
+        "a part of its path is not a directory.",
         hint="It may be a symlink; the server follows none. Choose another name.",
     )
 
@@ -233,7 +235,7 @@ def no_directory(path: Subject) -> errors.NotFound:
 def remote_failure(
     kind: type[_Kind], subject: Subject | None, clause: str, *, hint: str = "", reason: Reason | None = None
 ) -> _Kind:
-    """Return the exception of this class about a file at the peer: its name, then the `clause` with its full stop."""
+    """Return an exception of class `kind` about a file at the peer; the message is its name and the `clause`."""
     name = None if subject is None else path_text(subject)
     shown = "The file" if name is None else show_path(name)
     return kind(f"{shown}: {clause}", hint=hint, filename=name, side=errors.Side.REMOTE, reason=reason)
