@@ -8,6 +8,9 @@ ignored, locally as at the server.
 from __future__ import annotations
 
 import contextlib
+import heapq
+import itertools
+from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
 from secftp.client.connect import stat_url
@@ -261,24 +264,12 @@ def _joined(here: SortedNames, there: SortedNames) -> Iterator[tuple[bytes, int,
 
     A name that a side lists twice, which an honest one never does, counts once.
     """
-    mine, theirs = _once(here), _once(there)
-    one, other = next(mine, None), next(theirs, None)
-    while one is not None or other is not None:
-        if other is None or (one is not None and one[0] < other[0]):
-            assert one is not None  # since one of them is not None
-            yield *one, _MISSING
-            one = next(mine, None)
-        elif one is None or other[0] < one[0]:
-            yield other[0], _MISSING, other[1]
-            other = next(theirs, None)
-        else:
-            yield *one, other[1]
-            one, other = next(mine, None), next(theirs, None)
-
-
-def _once(names: SortedNames) -> Iterator[tuple[bytes, int]]:
-    last = b""
-    for name, number in names:
-        if name != last:
-            yield name, number
-        last = name
+    merged = heapq.merge(
+        ((name, 0, size) for name, size in here), ((name, 1, size) for name, size in there), key=itemgetter(0)
+    )
+    for name, entries in itertools.groupby(merged, key=itemgetter(0)):
+        sizes = [_MISSING, _MISSING]
+        for _, side, size in entries:
+            if sizes[side] == _MISSING:
+                sizes[side] = size
+        yield name, sizes[0], sizes[1]

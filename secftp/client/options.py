@@ -180,6 +180,13 @@ def take_connection(values: dict[str, Any], texts: Sequence[str]) -> tuple[Conne
     return ConnectionOptions(endpoint, cipher, key_file, anonymous, seconds(values.pop("timeout"))), urls
 
 
+def parse_urls(parser: CommandParser, arguments: list[str]) -> dict[str, Any]:
+    """Return the values of a command that takes URLs, with `connection` and `urls`; raises as `take_connection`."""
+    values = parser.parse(arguments)
+    connection, urls = take_connection(values, values.pop("urls"))
+    return {"connection": connection, "urls": urls, **values}
+
+
 def local_name(text: str, command: str) -> str:
     """Return the name of a local file. Raises `UsageError` for a URL and for an empty name."""
     if is_url(text):

@@ -54,7 +54,7 @@ def make_parser(
     )
     parser.add_argument("filename", help="the file's name below the directory that the server serves")
     parser.add_argument("endpoint", metavar="host:port", help="the server: a host name, an IPv4 address or [IPv6]")
-    parser.add_argument("cipher", help="none, aes128 or aes256; none is not encrypted, but still authenticated")
+    parser.add_argument("cipher", help="aes256, aes128, or none (authenticated, but not encrypted)")
     parser.add_argument("key", nargs="?", help="the key; other users of this machine can see it here")
     *flags, text = local
     parser.add_argument(*flags, dest="local", metavar="FILE", help=text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from secftp.client.failures import Failures
-from secftp.client.options import CommandParser, ConnectionOptions, add_connection_options, add_urls, take_connection
+from secftp.client.options import CommandParser, ConnectionOptions, add_connection_options, add_urls, parse_urls
 
 if TYPE_CHECKING:
     from secftp.client.terminal import Terminal
@@ -51,9 +51,7 @@ def parser() -> CommandParser:
 
 def parse(arguments: list[str]) -> ListOptions:
     """Return the options; raises `UsageError`."""
-    values = parser().parse(arguments)
-    connection, urls = take_connection(values, values.pop("urls"))
-    return ListOptions(connection, urls, **values)
+    return ListOptions(**parse_urls(parser(), arguments))
 
 
 def run(options: ListOptions, terminal: Terminal) -> None:

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from secftp.client.failures import Failures
-from secftp.client.options import CommandParser, ConnectionOptions, add_connection_options, add_urls, take_connection
+from secftp.client.options import CommandParser, ConnectionOptions, add_connection_options, add_urls, parse_urls
 from secftp.errors import AlreadyExists
 
 if TYPE_CHECKING:
@@ -42,9 +42,7 @@ def parser() -> CommandParser:
 
 def parse(arguments: list[str]) -> MakeDirectoryOptions:
     """Return the options; raises `UsageError`."""
-    values = parser().parse(arguments)
-    connection, urls = take_connection(values, values.pop("urls"))
-    return MakeDirectoryOptions(connection, urls, **values)
+    return MakeDirectoryOptions(**parse_urls(parser(), arguments))
 
 
 def run(options: MakeDirectoryOptions, terminal: Terminal) -> None:

@@ -12,7 +12,7 @@ from secftp.client.options import (
     add_connection_options,
     add_no_overwrite_option,
     add_urls,
-    take_connection,
+    parse_urls,
 )
 from secftp.errors import AlreadyExists, NotADirectory, NotFound, UsageError
 
@@ -53,13 +53,13 @@ def parser() -> CommandParser:
 
 def parse(arguments: list[str]) -> MoveOptions:
     """Return the options; raises `UsageError`."""
-    values = parser().parse(arguments)
-    connection, (*sources, target) = take_connection(values, values.pop("urls"))
+    values = parse_urls(parser(), arguments)
+    *sources, target = values["urls"]
     if not sources:
         raise UsageError("Required arguments are missing: the target.", hint="See secftp mv --help.")
     if any(not url.path for url in sources):
         raise UsageError("The directory that a server serves can't be moved.", hint="Name its contents.")
-    return MoveOptions(connection, tuple(sources), target, values["quiet"], not values["no_overwrite"])
+    return MoveOptions(values["connection"], tuple(sources), target, values["quiet"], not values["no_overwrite"])
 
 
 def run(options: MoveOptions, terminal: Terminal) -> None:

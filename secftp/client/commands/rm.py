@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from secftp.client.failures import Failures
-from secftp.client.options import CommandParser, ConnectionOptions, add_connection_options, add_urls, take_connection
+from secftp.client.options import CommandParser, ConnectionOptions, add_connection_options, add_urls, parse_urls
 from secftp.errors import FileError, IsADirectory, NotFound, UsageError
 
 if TYPE_CHECKING:
@@ -47,11 +47,10 @@ def parser() -> CommandParser:
 
 def parse(arguments: list[str]) -> RemoveOptions:
     """Return the options; raises `UsageError`."""
-    values = parser().parse(arguments)
-    connection, urls = take_connection(values, values.pop("urls"))
-    if any(not url.path for url in urls):
+    options = RemoveOptions(**parse_urls(parser(), arguments))
+    if any(not url.path for url in options.urls):
         raise UsageError("The directory that a server serves can't be removed.", hint="Name its contents.")
-    return RemoveOptions(connection, urls, **values)
+    return options
 
 
 def run(options: RemoveOptions, terminal: Terminal) -> None:

@@ -19,7 +19,7 @@ from secftp.client.options import (
     add_connection_options,
     add_urls,
     checked_checksum,
-    take_connection,
+    parse_urls,
 )
 from secftp.client.terminal import STANDARD_OUTPUT, print_bytes, print_output
 from secftp.errors import FileError
@@ -65,9 +65,9 @@ def parser() -> CommandParser:
 
 def parse(arguments: list[str]) -> SumOptions:
     """Return the options; raises `UsageError`."""
-    values = parser().parse(arguments)
-    connection, urls = take_connection(values, values.pop("urls"))
-    return SumOptions(connection, urls, values["quiet"], checked_checksum(values["checksum"]))
+    options = SumOptions(**parse_urls(parser(), arguments))
+    checked_checksum(options.checksum)
+    return options
 
 
 def run(options: SumOptions, terminal: Terminal) -> None:
