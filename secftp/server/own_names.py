@@ -1,11 +1,13 @@
-"""The names that no client may make where Python looks for the modules of this server.
+"""Names that clients may not make where Python searches for the modules of this server.
 
-A server that is started by `python -m secftp.server` in the directory that it serves takes that off sys.path in its
-first statement (`secftp.safe_path`). What Python loads before that statement it will look for there again at the next
-start: secftp itself, and the modules that find it. So no client may make a name at the top of that directory that
-Python could take for one of them. What must never happen: that a spelling which a file system takes for such a name
-(in another case, composed otherwise, with characters that it ignores) is let through.
+A server that is started by `python -m secftp.server` in the directory that it serves removes that directory from
+sys.path in its first statement (`secftp.safe_path`). Modules that Python loads before that statement are searched for
+there again at the next start: secftp itself, and those that find it. So no client may make a name at the top of that
+directory that Python could take for one of them. Invariant: no spelling passes that a file system treats as the same
+name (in other case, composed differently, with characters that it ignores).
 """
+
+# ruff: noqa: D102 - methods without a docstring are those of the interfaces in `storage.store`
 
 from __future__ import annotations
 
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from secftp.storage.attributes import Kept
 
 PREFIX: Final = "secftp"
-# What runpy imports of CPython 3.11 to 3.14 before it has found the module to run, where nothing had loaded it before.
+# Modules that runpy of CPython 3.11 to 3.14 imports before it has found the module to run.
 _BEFORE: Final = frozenset(
     {
         "collections",
@@ -42,25 +44,25 @@ _BEFORE: Final = frozenset(
     }
 )
 _CODE: Final = frozenset({"", "py", "pyc", "pyo", "pyw", "pyd", "so", "dylib", "dll"})
-# Those that file systems ignore in a name, beside marks and controls: they are letters to Unicode.
+# Letters to Unicode that file systems ignore in a name, like marks and controls.
 _FILLERS: Final = frozenset("\u115f\u1160\u3164\uffa0")
 
 
 def is_own(name: bytes) -> bool:
-    """Whether Python, or a file system that folds names, could take `name` for what is loaded before secftp."""
+    """Return whether Python, or a file system that folds names, could take `name` for a module that is loaded first."""
     folded = _folded(name)
     module, _, rest = folded.partition(".")
     return folded.startswith(PREFIX) or (module in _names() and rest.rstrip(". ").rpartition(".")[2] in _CODE)
 
 
 def is_module(name: str) -> bool:
-    """Whether Python imports `name` before, or as, the first module of secftp."""
+    """Return whether Python imports `name` before, or as, the first module of secftp."""
     return name == PREFIX or name in _names()
 
 
 @functools.cache
 def _names() -> frozenset[str]:
-    """Those that this Python has loaded from files by then; the rest it has within itself."""
+    """Return the modules that this Python has loaded from files by then; the others are built in."""
     loaded = safe_path.loaded_first() & sys.stdlib_module_names
     return _BEFORE | {name for name in loaded if getattr(sys.modules.get(name), "__file__", None) and not _frozen(name)}
 
@@ -70,7 +72,7 @@ def _frozen(name: str) -> bool:
 
 
 def _folded(name: bytes) -> str:
-    """The name as the most tolerant file system compares it."""
+    """Return the name as the most tolerant file system compares it."""
     text = name.decode("utf-8", "surrogateescape")
     if text.isascii():
         return text.lower()
@@ -79,36 +81,31 @@ def _folded(name: bytes) -> str:
 
 
 def check(path: Path) -> None:
-    """Raise `NameRefused` for what stands at, or beneath, a name of ours at the top."""
+    """Raise `NameRefused` for a path at or beneath such a name at the top."""
     if path and is_own(path[0]):
         raise NameRefused("Here Python looks for the modules of the server itself, and this could be taken for one.")
 
 
 class OwnNamesStore(StoreWrapper[Store]):
-    """The store `inner`, in which nothing is made under a name of ours."""
+    """The store `inner`, in which nothing is made under such a name."""
 
     def create_sink(self, path: Path, options: WriteOptions = DEFAULT_OPTIONS) -> Sink:
-        """As `Store.create_sink`."""
         check(path)
         return self._inner.create_sink(path, options)
 
     def resume_sink(self, path: Path, offset: int, options: WriteOptions = KEPT_OPTIONS) -> ResumedSink:
-        """As `Store.resume_sink`."""
         check(path)
         return self._inner.resume_sink(path, offset, options)
 
     def rename(self, path: Path, to: Path, *, overwrite: bool = False) -> None:
-        """As `Store.rename`."""
         check(to)
         self._inner.rename(path, to, overwrite=overwrite)
 
     def make_directory(self, path: Path, *, parents: bool = False, mode: int | None = None) -> bool:
-        """As `Store.make_directory`."""
         check(path)
         return self._inner.make_directory(path, parents=parents, mode=mode)
 
     def small_files(self) -> SmallFiles:
-        """As `Store.small_files`."""
         return _OwnNamesSmallFiles(self._inner.small_files())
 
 
@@ -116,6 +113,5 @@ class _OwnNamesSmallFiles(SmallFilesWrapper[SmallFiles]):
     """Small files under the same rule."""
 
     def write(self, path: Path, data: memoryview, options: WriteOptions = DEFAULT_OPTIONS) -> Kept:
-        """As `SmallFiles.write`."""
         check(path)
         return self._inner.write(path, data, options)

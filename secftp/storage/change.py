@@ -60,7 +60,7 @@ _NO_NOREPLACE = frozenset({errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPN
 
 
 def remove(directory: int, path: Path, kind: Kind | None) -> None:
-    """As `Store.remove`."""
+    """Remove the last name of `path` in `directory`, see `Store.remove`."""
     try:
         is_directory = stat.S_ISDIR(entry_status(directory, path).st_mode)
     except NotFound:
@@ -135,7 +135,10 @@ def _remove_each(fd: int, path: Path) -> None:
 
 
 def rename(directory: int, path: Path, to_directory: int, to: Path, *, overwrite: bool) -> None:
-    """As `Store.rename`; `Forbidden` also for a directory into itself, and where a special file has the new name."""
+    """Rename the last name of `path` in `directory` to that of `to` in `to_directory`, see `Store.rename`.
+
+    Raises `Forbidden` also for a directory into itself, and where a special file has the new name.
+    """
     is_directory = stat.S_ISDIR(entry_status(directory, path).st_mode)
     if is_directory and to[: len(path)] == path != to:
         raise failure(Forbidden, "A directory can't be moved into itself", path, reason=Reason.INTO_ITSELF)
@@ -246,7 +249,7 @@ def _enter_or_make(above: int, path: Path, depth: int, mask: int) -> int:
 def set_attributes(
     directory: int, path: Path, mode: int | None, mtime_ns: int | None, *, mask: int, only: Identity | None = None
 ) -> Kept:
-    """As `Store.set_attributes`, of the last name of `path` in `directory`, or of that itself for `()`."""
+    """Set attributes of the last name of `path` in `directory`, or of that itself for `()`; see the store's method."""
     name = path[-1] if path else b"."
     with translated(path or "."):
         if path:

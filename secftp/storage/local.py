@@ -6,6 +6,8 @@ no path is checked and then used (TOCTOU), `..` and symlinks are not resolved, a
 opened, made, replaced, removed, or told from what does not exist.
 """
 
+# ruff: noqa: D102 - methods without a docstring are those of the interfaces in `store`
+
 from __future__ import annotations
 
 import contextlib
@@ -87,24 +89,23 @@ class LocalStore(Store):
             raise
 
     def open_source(self, path: Path) -> FileSource:
-        """As `Store.open_source`; `Forbidden` also for special files, `NotFound` for symlinks."""
+        """Raises `Forbidden` also for special files, `NotFound` for symlinks."""
         with self._parent_of(path) as directory:
             return open_beneath(directory, path[-1], path)
 
     def create_sink(self, path: Path, options: WriteOptions = DEFAULT_OPTIONS) -> FileSink:
-        """As `Store.create_sink`; `Forbidden` if anything but a regular file has the name."""
+        """Raises `Forbidden` also if anything but a regular file has the name."""
         check(path)
         directory = open_parent_of_new(self._root, path)  # the sink's, which may outlive the store
         return FileSink(directory, path[-1], path, options, mask=self._mode_mask)
 
     def resume_sink(self, path: Path, offset: int, options: WriteOptions = KEPT_OPTIONS) -> ResumedFileSink:
-        """As `Store.resume_sink`, and as `create_sink`."""
         check(path)
         directory = open_parent_of_new(self._root, path)
         return ResumedFileSink(directory, path[-1], path, offset, options, mask=self._mode_mask)
 
     def stat(self, path: Path, *, partial: bool = False) -> FileInfo:
-        """As `Store.stat`; `Forbidden` for special files, `NotFound` for symlinks.
+        """Raises `Forbidden` for special files, `NotFound` for symlinks.
 
         A file of unknown size is read to find it out; it is None if the file is too large for that.
         """
@@ -123,17 +124,15 @@ class LocalStore(Store):
             )
 
     def scan(self, path: Path, *, recursive: bool = False) -> Iterator[ScanEntry]:
-        """As `Store.scan`."""
         check_directory(path)
         return scan(self._root, path, recursive=recursive)
 
     def remove(self, path: Path, *, kind: Kind | None = None) -> None:
-        """As `Store.remove`."""
         with self._parent_of(path) as directory:
             change.remove(directory, path, kind)
 
     def rename(self, path: Path, to: Path, *, overwrite: bool = False) -> None:
-        """As `Store.rename`; `Forbidden` also for a directory into itself, and for a new name that a symlink has."""
+        """Raises `Forbidden` also for a directory into itself, and for a new name that a symlink has."""
         with of_target():
             check(to)
         with self._parent_of(path) as directory:
@@ -145,7 +144,6 @@ class LocalStore(Store):
                 close_quietly(to_directory)
 
     def make_directory(self, path: Path, *, parents: bool = False, mode: int | None = None) -> bool:
-        """As `Store.make_directory`."""
         check(path)
         if parents:
             return change.make_directories(self._root, path, mode, self._mode_mask)
@@ -157,7 +155,6 @@ class LocalStore(Store):
         return True
 
     def identity(self, path: Path) -> Identity:
-        """As `Store.identity`."""
         with self._parent_of(path) as directory:
             status = entry_status(directory, path)
             return status.st_dev, status.st_ino
@@ -165,14 +162,13 @@ class LocalStore(Store):
     def set_attributes(
         self, path: Path, *, mode: int | None = None, mtime_ns: int | None = None, only: Identity | None = None
     ) -> Kept:
-        """As `Store.set_attributes`; a directory keeps setgid and sticky."""
+        """A directory keeps its setgid and sticky bits."""
         if not path:
             return change.set_attributes(self._root, path, mode, mtime_ns, mask=self._mode_mask, only=only)
         with self._parent_of(path) as directory:
             return change.set_attributes(directory, path, mode, mtime_ns, mask=self._mode_mask, only=only)
 
     def has_attributes(self, path: Path, *, mode: int | None = None, mtime_ns: int | None = None) -> bool:
-        """As `Store.has_attributes`."""
         info = self.stat(path)
         grant = directory_mode if info.kind is Kind.DIRECTORY else granted_mode
         is_mode = mode is None or info.mode & PERMISSIONS == grant(mode, self._mode_mask)
@@ -194,17 +190,14 @@ class LocalStore(Store):
                 close_quietly(directory)
 
     def make_writable(self, path: Path) -> int | None:
-        """As `Store.make_writable`."""
         with self._parent_of(path) as directory:
             return directories.make_writable(directory, path)
 
     def restore_mode(self, path: Path, mode: int) -> None:
-        """As `Store.restore_mode`."""
         with self._parent_of(path) as directory:
             directories.restore_mode(directory, path, mode)
 
     def small_files(self) -> LocalSmallFiles:
-        """As `Store.small_files`."""
         return LocalSmallFiles(self, self._root, self._mode_mask)
 
     def beneath(self, path: Path) -> LocalStore:
@@ -227,7 +220,7 @@ class LocalStore(Store):
         return free_space_for(self._root, path)
 
     def close(self) -> None:
-        """As `Store.close`; a running sweep is stopped and waited for."""
+        """Stop a running sweep and close the root."""
         if self._sweeper is not None:
             self._sweeper.close()
         root, self._root = self._root, -1

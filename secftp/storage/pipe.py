@@ -61,7 +61,7 @@ class PipeSource(Source):
         return None if self._end else self._fd
 
     def readv(self, buffers: Sequence[memoryview], offset: int) -> int:
-        """As `Source.readv`, but wait until any bytes are available and return those; 0 at the end.
+        """Wait until any bytes are available and return those; 0 at the end.
 
         `offset` must be the number of bytes read so far: a stream can't seek (`UsageError`).
         """
@@ -104,7 +104,7 @@ class PipeSink(Sink):
         _widen(fd)
 
     def writev(self, buffers: Sequence[memoryview]) -> None:
-        """As `Sink.writev`; blocks while the reader does not read."""
+        """Write all of `buffers`; block while the reader does not read."""
         self._require_open()
         try:
             with translated(self._subject):

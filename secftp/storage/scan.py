@@ -207,7 +207,7 @@ class TreeWalk:
 
 
 def scan(root: int, path: Path, *, recursive: bool) -> Generator[ScanEntry, None, None]:
-    """As `Store.scan`, below the directory that is open as `root`; `path` has been checked."""
+    """List `path` below the directory that is open as `root`, see `Store.scan`; `path` has been checked."""
     top = len(path)
     with TreeWalk(root, path, most=QUEUED_NAMES) as walk:
         while (level := walk.current) is not None:

@@ -6,6 +6,8 @@ a writer that is killed leaves it. Invariants: the final name never shows a part
 knowingly replaced, a failure leaves nothing behind, and a number from a peer never reserves disk space.
 """
 
+# ruff: noqa: D102 - methods without a docstring are those of the interfaces in `store`
+
 from __future__ import annotations
 
 import errno
@@ -116,7 +118,7 @@ class FileSink(Sink):
         return not is_own and discard_partial(self._directory, self._name)
 
     def writev(self, buffers: Sequence[memoryview]) -> None:
-        """As `Sink.writev`: one pwritev for a batch, repeated if that was short."""
+        """Append with one pwritev for a batch, repeated if that was short."""
         self._require_open()
         self._whole = False  # a part of the batch may be in the file, which can then not be committed
         try:
@@ -141,7 +143,7 @@ class FileSink(Sink):
             return free_space_at(self._fd)
 
     def commit(self) -> FileInfo:
-        """As `Sink.commit`. Nothing is forced to the disk (fsync).
+        """Give the file its name. Nothing is forced to the disk (fsync).
 
         Raises `IsADirectory` or `Forbidden` if by now a directory, or anything else but a regular file, has the name.
         """
@@ -170,7 +172,7 @@ class FileSink(Sink):
         self.close()
 
     def keep(self) -> None:
-        """As `Sink.keep`: only whole batches are kept."""
+        """Keep whole batches only."""
         temporary = self._temporary
         try:
             if self._options.keep and temporary is not None and self._size:
@@ -186,7 +188,7 @@ class FileSink(Sink):
             self.close()
 
     def close(self) -> None:
-        """As `Sink.close`. An unfinished file that can't be removed is left for a sweep."""
+        """Abort it. An unfinished file that can't be removed is left for a sweep."""
         temporary, self._temporary = self._temporary, None
         fd, self._fd = self._fd, -1
         directory, self._directory = self._directory, -1
@@ -288,7 +290,6 @@ class ResumedFileSink(FileSink, ResumedSink):
         return False
 
     def readv(self, buffers: Sequence[memoryview], offset: int) -> int:
-        """As `ResumedSink.readv`."""
         self._require_open()
         wanted = self._offset - offset
         if wanted <= 0:
@@ -299,12 +300,11 @@ class ResumedFileSink(FileSink, ResumedSink):
         return min(count, wanted)
 
     def writev(self, buffers: Sequence[memoryview]) -> None:
-        """As `Sink.writev`; before the first bytes, those behind the offset are cut off."""
+        """Cut off what is behind the offset before the first bytes are appended."""
         self._cut()
         super().writev(buffers)
 
     def commit(self) -> FileInfo:
-        """As `Sink.commit`."""
         self._cut()
         return super().commit()
 

@@ -8,6 +8,8 @@ caller closes this after a batch, so that a directory which is renamed meanwhile
 batch. Errors are translated without a context manager: each microsecond counts ten thousand times.
 """
 
+# ruff: noqa: D102 - methods without a docstring are those of the interfaces in `store`
+
 from __future__ import annotations
 
 import errno
@@ -77,7 +79,6 @@ class StreamedSmallFiles(SmallFiles):
         self._store = store
 
     def read(self, path: Path, limit: int) -> tuple[FileInfo, bytes]:
-        """As `SmallFiles.read`."""
         with self._store.open_source(path) as source:
             size = source.info.size
             if size is None or size > limit:
@@ -89,7 +90,6 @@ class StreamedSmallFiles(SmallFiles):
             return source.info, bytes(data)
 
     def write(self, path: Path, data: memoryview, options: WriteOptions = DEFAULT_OPTIONS) -> Kept:
-        """As `SmallFiles.write`."""
         with self._store.create_sink(path, options._replace(size=len(data), keep=False)) as sink:
             if data:
                 sink.writev([data])
@@ -114,7 +114,6 @@ class LocalSmallFiles(StreamedSmallFiles):
         self._names: list[bytes] = []
 
     def read(self, path: Path, limit: int) -> tuple[FileInfo, bytes]:
-        """As `SmallFiles.read`."""
         check(path)
         directory = self._directory if path[:-1] == self._at else self._go_to(path, open_parent)
         try:
@@ -125,7 +124,6 @@ class LocalSmallFiles(StreamedSmallFiles):
             raise translate(error, path) from error
 
     def write(self, path: Path, data: memoryview, options: WriteOptions = DEFAULT_OPTIONS) -> Kept:
-        """As `SmallFiles.write`."""
         check(path)
         directory = self._directory if path[:-1] == self._at else self._go_to(path, open_parent_of_new)
         try:
@@ -152,7 +150,7 @@ class LocalSmallFiles(StreamedSmallFiles):
     def _write_or_make_room(
         self, name: bytes, directory: int, data: memoryview, options: WriteOptions, mode: int
     ) -> Kept | None:
-        """As `_write`, once more where the disk was full and an older partial of the name filled it."""
+        """Write the file; repeat it where the disk was full and an older partial was discarded."""
         try:
             return self._write(name, directory, data, options, mode)
         except OSError as error:
@@ -199,7 +197,6 @@ class LocalSmallFiles(StreamedSmallFiles):
         return self._directory
 
     def close(self) -> None:
-        """As `SmallFiles.close`."""
         directory, self._directory, self._at = self._directory, -1, None
         if directory >= 0:
             close_quietly(directory)

@@ -9,6 +9,8 @@ a FIFO; and a file of unknown size is neither taken for an empty or truncated on
 never ends: a server reads it without blocking, and up to `MAX_UNSIZED`.
 """
 
+# ruff: noqa: D102 - methods without a docstring are those of the interfaces in `store`
+
 from __future__ import annotations
 
 import os
@@ -98,7 +100,7 @@ class FileSource(Source):
         return
 
     def readv(self, buffers: Sequence[memoryview], offset: int) -> int:
-        """As `Source.readv`: one preadv for a batch, repeated if that was short of both the buffers and the end."""
+        """Read with one preadv for a batch, repeated if that was short of both the buffers and the end."""
         wanted = None if self._size is None else self._size - offset
         if wanted is not None and wanted <= 0:
             return 0
@@ -186,7 +188,6 @@ class Snapshot(Source):
         return
 
     def readv(self, buffers: Sequence[memoryview], offset: int) -> int:
-        """As `Source.readv`."""
         done = 0
         for buffer in buffers:
             part = self._data[offset + done : offset + done + len(buffer)]

@@ -264,13 +264,13 @@ class LocalFile:
         self._name = name
 
     def open(self, _path: Path, limit: int) -> SmallContent | FileSource:
-        """As `LocalTree.open`."""
+        """Return the content of the file, or a source, as `LocalTree.open` does."""
         with translated(self._name):
             fd = os.open(self._name, OPEN_FLAGS)
         return read_or_open(fd, self._name, limit)
 
     def open_source(self, _path: Path) -> FileSource:
-        """As `LocalTree.open_source`."""
+        """Return the file as a source."""
         with translated(self._name):
             fd = os.open(self._name, OPEN_FLAGS)
         return FileSource(fd, self._name)

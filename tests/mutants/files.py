@@ -41,7 +41,7 @@ MUTANTS = [
     mutant("device-as-a-source", "secftp/storage/source.py", "                require_regular(status, subject)\n", "", SOURCE, ESCAPES),
     mutant("blocked-by-a-fifo", "secftp/storage/source.py", "OPEN_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY", "OPEN_FLAGS = os.O_RDONLY | os.O_NOCTTY", SOURCE),
     mutant("reserved-names-served", "secftp/storage/names.py", "        if name.startswith(RESERVED_PREFIX):\n", "        if name == RESERVED_PREFIX:\n", NAMES),
-    mutant("unchecked-small-write", "secftp/storage/small.py", '        """As `SmallFiles.write`."""\n        check(path)\n', '        """As `SmallFiles.write`."""\n', SMALL, ESCAPES, MANY),
+    mutant("unchecked-small-write", "secftp/storage/small.py", "options: WriteOptions = DEFAULT_OPTIONS) -> Kept:\n        check(path)\n", "options: WriteOptions = DEFAULT_OPTIONS) -> Kept:\n", SMALL, ESCAPES, MANY),
     mutant("unchecked-new-name", "secftp/storage/local.py", "            check(to)\n", "            pass\n", CHANGE, ESCAPES, NAMES),
     # --- files that appear ---
     mutant("setuid-from-a-peer", "secftp/storage/attributes.py", "    return requested & PERMISSIONS & mask\n", "    return requested & (mask | 0o7000)\n", SINK, SMALL, MODES),
