@@ -26,12 +26,12 @@ from secftp.messages import (
     Listed,
     NewFile,
     Ok,
-    Pending,
     Ping,
     Read,
     ReadMany,
     Receiver,
     Rename,
+    RequestQueue,
     Results,
     SmallFile,
     Stat,
@@ -292,7 +292,7 @@ def test_conversations(steps):
     for direction, message in steps:
         allowed = model.allows(direction, message)
         # A refusal is final, so each question is put to receivers that have seen the legal part afresh.
-        pending = Pending()
+        pending = RequestQueue()
         receivers = {way: Receiver(way, pending, 0.0) for way in Direction}
         receivers[Direction.TO_CLIENT].accept(GREETING, 0.0)
         for way, earlier in model.log:

@@ -25,13 +25,13 @@ from secftp.messages import (
     MakeDirectory,
     NewFile,
     Ok,
-    Pending,
     Ping,
     Read,
     ReadMany,
     Receiver,
     Remove,
     Rename,
+    RequestQueue,
     Results,
     SessionLimits,
     SetAttributes,
@@ -103,7 +103,7 @@ class Session:
     """What both ends see of one session: `up` and `down` play messages in the order they travel."""
 
     def __init__(self, *, welcomed: bool = True, now: float = 0.0) -> None:
-        self.pending = Pending()
+        self.pending = RequestQueue()
         self.to_server = Receiver(UP, self.pending, now)
         self.to_client = Receiver(DOWN, self.pending, now)
         self.now = now

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from secftp.channel.incoming import IncomingMessages
-from secftp.messages import Data, Direction, Pending, Ping, Receiver, State, encode
+from secftp.messages import Data, Direction, Ping, Receiver, RequestQueue, State, encode
 from secftp.record import PAYLOAD_MAX, Outbox
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Channel:
     ) -> None:
         self.timeout = timeout
         self.last_sent = time.monotonic()
-        self.pending = Pending()
+        self.pending = RequestQueue()
         self._stream = stream
         self._outbox, inbox = established.boxes()
         self._unsent = established.reply  # sealed already; CLIENT_FINISH travels with the first request

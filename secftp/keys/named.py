@@ -113,16 +113,18 @@ def _key(entry: _TomlEntry, fields: dict[str, object]) -> tuple[Key, str | None]
     except KeyFormatError as failure:
         problem = failure
     else:
-        raise entry.fail("key and key-file are texts in quotes")
+        raise entry.fail("key and key-file must be strings")
     raise KeyFormatError(f"{entry.subject}: {problem.message}", hint=problem.hint)
 
 
 def _folder(entry: _TomlEntry, value: object) -> tuple[bytes, ...]:
     if not isinstance(value, str) or "\0" in value:
-        raise entry.fail("folder is a text in quotes")
+        raise entry.fail("folder must be a string")
     parts = [part for part in value.split("/") if part not in ("", ".")]
     if value.startswith("/") or ".." in parts:
-        raise entry.fail("folder is beneath the served one", hint="Leave out the slash at its beginning, and any dots.")
+        raise entry.fail(
+            "folder is not beneath the served directory", hint="Omit the slash at its start, and any `..`."
+        )
     return tuple(part.encode("utf-8", "surrogateescape") for part in parts)
 
 

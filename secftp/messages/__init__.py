@@ -46,7 +46,7 @@ from secftp.messages.replies import (
     Info,
     Listed,
     Ok,
-    Reply,
+    Response,
     Results,
     SessionLimits,
     SmallFile,
@@ -68,7 +68,7 @@ from secftp.messages.requests import (
     Write,
     WriteMany,
 )
-from secftp.messages.state import Pending, Receiver, State
+from secftp.messages.state import Receiver, RequestQueue, State
 
 __all__ = [
     "MESSAGE_TYPES",
@@ -94,15 +94,15 @@ __all__ = [
     "MessageType",
     "NewFile",
     "Ok",
-    "Pending",
     "Ping",
     "Read",
     "ReadMany",
     "Receiver",
     "Remove",
     "Rename",
-    "Reply",
     "Request",
+    "RequestQueue",
+    "Response",
     "Results",
     "Right",
     "SessionLimits",

@@ -23,34 +23,34 @@ if TYPE_CHECKING:
 _Kind = TypeVar("_Kind", bound=errors.FileError)
 
 
-class _Meaning(NamedTuple):
+class _CodeMeaning(NamedTuple):
     exception: type[errors.FileError]
     text: str
     hint: str = ""
 
 
-_MEANINGS: dict[ErrorCode, _Meaning] = {
-    ErrorCode.NOT_FOUND: _Meaning(errors.NotFound, "no such file or directory"),
-    ErrorCode.FORBIDDEN: _Meaning(errors.Forbidden, "permission denied"),
-    ErrorCode.BAD_NAME: _Meaning(errors.NameRefused, "the server does not allow this name"),
-    ErrorCode.EXISTS: _Meaning(errors.AlreadyExists, "it already exists"),
-    ErrorCode.IS_DIRECTORY: _Meaning(errors.IsADirectory, "it is a directory"),
-    ErrorCode.NOT_DIRECTORY: _Meaning(errors.NotADirectory, "it, or a part of its path, is not a directory"),
-    ErrorCode.NO_SPACE: _Meaning(errors.NoSpace, "no space left on the server"),
-    ErrorCode.TOO_LARGE: _Meaning(errors.TooLarge, "it is larger than the server accepts"),
-    ErrorCode.CHANGED: _Meaning(errors.FileChanged, "it changed while it was being sent", "Try again."),
-    ErrorCode.CHECKSUM: _Meaning(
+_MEANINGS: dict[ErrorCode, _CodeMeaning] = {
+    ErrorCode.NOT_FOUND: _CodeMeaning(errors.NotFound, "no such file or directory"),
+    ErrorCode.FORBIDDEN: _CodeMeaning(errors.Forbidden, "permission denied"),
+    ErrorCode.BAD_NAME: _CodeMeaning(errors.NameRefused, "the server does not allow this name"),
+    ErrorCode.EXISTS: _CodeMeaning(errors.AlreadyExists, "it already exists"),
+    ErrorCode.IS_DIRECTORY: _CodeMeaning(errors.IsADirectory, "it is a directory"),
+    ErrorCode.NOT_DIRECTORY: _CodeMeaning(errors.NotADirectory, "it, or a part of its path, is not a directory"),
+    ErrorCode.NO_SPACE: _CodeMeaning(errors.NoSpace, "no space left on the server"),
+    ErrorCode.TOO_LARGE: _CodeMeaning(errors.TooLarge, "it is larger than the server accepts"),
+    ErrorCode.CHANGED: _CodeMeaning(errors.FileChanged, "it changed while it was being sent", "Try again."),
+    ErrorCode.CHECKSUM: _CodeMeaning(
         errors.ChecksumMismatch, "its checksum does not match; nothing was kept", "Try again."
     ),
-    ErrorCode.IO_ERROR: _Meaning(
+    ErrorCode.IO_ERROR: _CodeMeaning(
         errors.InputOutputError, "input/output error on the server", "See the log of the server."
     ),
-    ErrorCode.READ_ONLY: _Meaning(errors.Forbidden, "the server is read-only"),
-    ErrorCode.UNSUPPORTED: _Meaning(errors.FileError, "the server does not support this"),
-    ErrorCode.CANCELLED: _Meaning(errors.Cancelled, "the transfer was cancelled"),
-    ErrorCode.STOPPING: _Meaning(errors.Cancelled, "the server is stopping", "Try again later."),
-    ErrorCode.LIMIT: _Meaning(errors.NoSpace, "a limit of the server was reached"),
-    ErrorCode.NOT_EMPTY: _Meaning(errors.NotEmpty, "the directory is not empty"),
+    ErrorCode.READ_ONLY: _CodeMeaning(errors.Forbidden, "the server is read-only"),
+    ErrorCode.UNSUPPORTED: _CodeMeaning(errors.FileError, "the server does not support this"),
+    ErrorCode.CANCELLED: _CodeMeaning(errors.Cancelled, "the transfer was cancelled"),
+    ErrorCode.STOPPING: _CodeMeaning(errors.Cancelled, "the server is stopping", "Try again later."),
+    ErrorCode.LIMIT: _CodeMeaning(errors.NoSpace, "a limit of the server was reached"),
+    ErrorCode.NOT_EMPTY: _CodeMeaning(errors.NotEmpty, "the directory is not empty"),
 }
 
 # An exception that several codes mean is sent as the most general of them.

@@ -51,14 +51,14 @@ class Welcome(Message, frozen=True, kw_only=True):
     rights: Words | None = None
 
 
-class Reply(Message, frozen=True, kw_only=True):
+class Response(Message, frozen=True, kw_only=True):
     """Base class of replies; `id` is that of the request."""
 
     id: Id
 
 
 @message(0x20, "OK", TO_CLIENT)
-class Ok(Reply, frozen=True, kw_only=True):
+class Ok(Response, frozen=True, kw_only=True):
     """OK: the request is done, and the file of a WRITE has its final name. `size` and `digest` for WRITE and SUM.
 
     `time_changed`: the file system could not store the modification time, and has the nearest that it can.
@@ -73,7 +73,7 @@ class Ok(Reply, frozen=True, kw_only=True):
 
 
 @message(0x21, "ERROR", TO_CLIENT)
-class Error(Reply, frozen=True, kw_only=True):
+class Error(Response, frozen=True, kw_only=True):
     """ERROR: the request failed; the session goes on.
 
     `reason` tells what the code does not, in a word that may be unknown here. `target`: the error is about the new name
@@ -87,7 +87,7 @@ class Error(Reply, frozen=True, kw_only=True):
 
 
 @message(0x22, "FILE", TO_CLIENT, opens_file=True)
-class File(Reply, frozen=True, kw_only=True):
+class File(Response, frozen=True, kw_only=True):
     """FILE: opens the answer to a READ. `size` is the number of bytes that follow, not the size of the whole file."""
 
     size: Size
@@ -96,7 +96,7 @@ class File(Reply, frozen=True, kw_only=True):
 
 
 @message(0x24, "INFO", TO_CLIENT)
-class Info(Reply, frozen=True, kw_only=True):
+class Info(Response, frozen=True, kw_only=True):
     """INFO: the answer to STAT. The `size` of a directory is 0."""
 
     kind: Kind
@@ -124,7 +124,7 @@ class Listed(msgspec.Struct, frozen=True, array_like=True):
 
 
 @message(0x23, "ENTRIES", TO_CLIENT, longest=MAX_BULK, parts={"entries": Listed})
-class Entries(Reply, frozen=True, kw_only=True):
+class Entries(Response, frozen=True, kw_only=True):
     """ENTRIES: a part of a listing; the one that is `last` completes the answer."""
 
     entries: Annotated[tuple[Listed, ...], msgspec.Meta(max_length=MAX_ENTRIES)] = ()
@@ -145,7 +145,7 @@ class SmallFile(msgspec.Struct, frozen=True, array_like=True):
 
 
 @message(0x25, "FILES", TO_CLIENT, longest=MAX_BULK, parts={"files": SmallFile})
-class Files(Reply, frozen=True, kw_only=True):
+class Files(Response, frozen=True, kw_only=True):
     """FILES: some of the files of a READMANY, in its order, and `reasons` for those with a code, in the same order."""
 
     files: Annotated[tuple[SmallFile, ...], msgspec.Meta(min_length=1, max_length=MAX_MANY)]
@@ -153,7 +153,7 @@ class Files(Reply, frozen=True, kw_only=True):
 
 
 @message(0x26, "RESULTS", TO_CLIENT)
-class Results(Reply, frozen=True, kw_only=True):
+class Results(Response, frozen=True, kw_only=True):
     """RESULTS: the result for each file of a WRITEMANY, in its order; None: the file has its final name.
 
     `times_changed` and `modes_changed` count the files whose modification time or permissions are not those requested.

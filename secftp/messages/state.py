@@ -1,10 +1,10 @@
 """State machine of a session, and the requests that wait for their replies.
 
 One table of states serves both directions and both roles. A `Receiver` follows one direction; the two of a session
-share one `Pending`. An endpoint holds both: it asks one about each message that it receives, and the other about each
-message before it sends it, so that its own mistakes surface as the error that they would be at the peer.
+share one `RequestQueue`. An endpoint holds both: it asks one about each message that it receives, and the other about
+each message before it sends it, so that its own mistakes surface as the error that they would be at the peer.
 
-    pending = Pending()
+    pending = RequestQueue()
     to_server = Receiver(Direction.TO_SERVER, pending, now)
     to_client = Receiver(Direction.TO_CLIENT, pending, now)
 
@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Final
 from secftp.errors import ConnectionLost, ProtocolError
 from secftp.messages.limits import MAX_DATA, MAX_DRAIN, MAX_SIZE, MIN_REQUESTS, PING_BURST, PING_RATE
 from secftp.messages.message import MESSAGE_TYPES, Abort, Bye, Data, Direction, End, Ping
-from secftp.messages.replies import Entries, Error, File, Files, Ok, Reply, Results, Welcome
+from secftp.messages.replies import Entries, Error, File, Files, Ok, Response, Results, Welcome
 from secftp.messages.requests import Cancel, Request, Sum, Write
 from secftp.token_bucket import TokenBucket
 
@@ -72,7 +72,7 @@ TRANSITIONS: Final[dict[Direction, dict[State, dict[type[Message], State]]]] = {
         State.START: {Welcome: State.IDLE},
         State.IDLE: {
             Ping: State.IDLE,
-            **{form.struct: State.READING if form.opens_file else State.IDLE for form in _types(Reply)},
+            **{form.struct: State.READING if form.opens_file else State.IDLE for form in _types(Response)},
             Bye: State.CLOSED,
         },
         State.READING: {
@@ -116,7 +116,7 @@ class Unanswered:
         self.file = FileProgress(request.size) if isinstance(request, Write) else None
         self.files = request.small_files()
 
-    def take(self, reply: Reply) -> bool:
+    def take(self, reply: Response) -> bool:
         """Take a reply to this request, and return whether it completes the answer (that of a FILE ends with END).
 
         Raises `ProtocolError` for a reply about another number of files than requested.
@@ -141,7 +141,7 @@ class Unanswered:
         return not self.files
 
 
-class Pending:
+class RequestQueue:
     """Queue of the unanswered requests, which the two `Receiver`s of a session share.
 
     `limit` is how many there may be: what every server grants, until WELCOME sets it. One thread may follow each
@@ -170,7 +170,7 @@ class Pending:
         self._queue.append(entry)
         return entry
 
-    def match(self, reply: Reply) -> Unanswered:
+    def match(self, reply: Response) -> Unanswered:
         """Return the request that `reply` answers, which stays queued. Raises `ProtocolError` if it answers none."""
         if not self._queue or self._queue[0].id != reply.id:
             raise ProtocolError("A reply does not belong to the oldest unanswered request.")
@@ -196,7 +196,7 @@ class Receiver:
 
     __slots__ = ("_cancels", "_file", "_last_id", "_pending", "_pings", "_requests", "_table", "direction", "state")
 
-    def __init__(self, direction: Direction, pending: Pending, began: float) -> None:
+    def __init__(self, direction: Direction, pending: RequestQueue, began: float) -> None:
         self.direction = direction
         self.state = INITIAL[direction]
         self._table = TRANSITIONS[direction]
@@ -266,7 +266,7 @@ class Receiver:
                 self._check_request(message)
             case Cancel():
                 self._check_cancel(message)
-            case Reply():
+            case Response():
                 self._check_reply(message)
             case End() | Abort():
                 self._check_end(message)
@@ -288,7 +288,7 @@ class Receiver:
         if cancel.id > self._last_id or self._cancels > self._requests:
             raise ProtocolError("CANCEL belongs to no request.")
 
-    def _check_reply(self, reply: Reply) -> None:
+    def _check_reply(self, reply: Response) -> None:
         complete = self._pending.match(reply).take(reply)
         if isinstance(reply, File):
             self._file = FileProgress(reply.size)  # END or ABORT of this file completes the answer

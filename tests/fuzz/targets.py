@@ -13,7 +13,7 @@ from secftp.errors import AuthenticationError, HandshakeRefused, KeyFormatError,
 from secftp.handshake import ClientHandshake, Established, HelloReceived, ServerHandshake, Unacceptable
 from secftp.keys import read_key_file
 from secftp.keys.text import bare, normalise
-from secftp.messages import Direction, Pending, Receiver, check_directory_path, check_path, decode, encode
+from secftp.messages import Direction, Receiver, RequestQueue, check_directory_path, check_path, decode, encode
 from secftp.record import Mode, Password, Suite
 from secftp.storage import names
 from secftp.text import escape
@@ -109,7 +109,7 @@ def message(data: bytes) -> None:
 
 def conversation(data: bytes) -> None:
     """Many frames of both directions, each (type, flags and direction, length, payload), as a third party sees them."""
-    pending = Pending()
+    pending = RequestQueue()
     receivers = {direction: Receiver(direction, pending, 0.0) for direction in Direction}
     dead: set[Direction] = set()
     at = 0
