@@ -169,7 +169,7 @@ def test_the_printed_steps_lead_to_a_server_that_reloads(machine):
         machine.run(f"chgrp -R {machine.group} {etc} && chmod 640 {etc}/*")
         backup = machine.key("backup.key")
         server.signal(signal.SIGHUP)
-        server.log.wait_for(r"The configuration was read again\.")
+        server.log.wait_for(r"The configuration was reloaded\.")
         with session(server.port, backup, name="backup") as client:
             assert get(client, b"name") == b"contents"
 
@@ -177,7 +177,7 @@ def test_the_printed_steps_lead_to_a_server_that_reloads(machine):
         machine.run(f"{top}/opt/secftp/bin/secftp keygen --file {etc}/key")
         machine.run(f"chgrp -R {machine.group} {etc} && chmod 640 {etc}/*")
         server.signal(signal.SIGHUP)
-        server.log.wait_for(r"The configuration was read again\.", 2)
+        server.log.wait_for(r"The configuration was reloaded\.", 2)
         with session(server.port, machine.key("key")) as client:
             assert get(client, b"name") == b"contents"
         with pytest.raises(AuthenticationError):

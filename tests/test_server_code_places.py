@@ -169,7 +169,7 @@ def test_a_relative_place_without_a_working_directory_is_one_sentence(home, root
     command = ["/bin/sh", "-c", f'rmdir {shlex.quote(str(gone))} && exec "$@"', "sh", *SERVER]
     code, errors = checked(home, "--root", root, command=command, directory=gone, LD_LIBRARY_PATH="/usr/none:")
     assert (code, "Traceback" in errors) == (ExitCode.NOT_FOUND, False), errors
-    assert errors.startswith("secftpd: A place that code is loaded from can't be examined: "), errors
+    assert errors.startswith("secftpd: A path that code is loaded from can't be examined: "), errors
     gone.mkdir()
     assert checked(home, "--root", root, command=command, directory=gone) == (0, "")  # all of its places are absolute
 
@@ -236,7 +236,7 @@ def test_keys_that_are_read_again_are_judged_again(home, root):
         assert server.port
         keys(home, reader=("lib", '"full"'))
         server.signal(signal.SIGHUP)
-        server.log.wait_for("The keys stay as they are: Clients may write to .*lib")
+        server.log.wait_for("The keys were not changed: Clients may write to .*lib")
 
 
 def test_a_named_key_s_directory_that_is_the_working_directory_keeps_its_names(home, root):

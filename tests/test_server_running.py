@@ -223,7 +223,7 @@ def test_a_folder_of_a_key_s_that_can_not_be_used_is_an_error_at_the_start(home,
     (root / "link").symlink_to(home)
     write(home / "keys.toml", f'[me]\nkey-file = "key"\nfolder = "{folder}"\nrights = "full"\n')
     code, _, errors = run(home, "0", "--root", root, "--keys", home / "keys.toml")
-    assert (code, f"The folder {folder} of the key me can't be used" in errors) == (ExitCode.KEY, True), errors
+    assert (code, f"The directory {folder} of the key me can't be used" in errors) == (ExitCode.KEY, True), errors
 
 
 # --- SIGHUP -----------------------------------------------------------------------------------------------------------
@@ -237,7 +237,7 @@ def test_sighup_reads_the_keys_again_and_drops_no_session(home, root, key):
         put(client, b"name", b"contents")
         write(home / "keys.toml", '[you]\nkey-file = "other"\nfolder = "in"\nrights = "full"\n')
         server.signal(signal.SIGHUP)
-        server.log.wait_for(r"The keys were read again\.")
+        server.log.wait_for(r"The keys were reloaded\.")
         assert get(client, b"name") == b"contents"
         with pytest.raises(AuthenticationError):
             session(server.port, key, name="me")
@@ -248,7 +248,7 @@ def test_sighup_reads_the_keys_again_and_drops_no_session(home, root, key):
             # Its folder's descriptor stays open until it is gone, however often the keys are read.
             for count in range(2, 6):
                 server.signal(signal.SIGHUP)
-                server.log.wait_for(r"The keys were read again\.", count)
+                server.log.wait_for(r"The keys were reloaded\.", count)
             assert get(other, b"theirs") == b"contents"
     assert listing(root) == ["in", "in/theirs", "name"]
 
@@ -261,7 +261,7 @@ def test_reading_keys_again_and_again_holds_no_descriptors(home, root, key):
         process, held = psutil.Process(server.pid), []
         for count in range(1, 13):
             server.signal(signal.SIGHUP)
-            server.log.wait_for(r"The keys were read again\.", count)
+            server.log.wait_for(r"The keys were reloaded\.", count)
             held.append(process.num_fds())
         assert max(held[6:]) <= max(held[:6]), held
 
@@ -273,7 +273,7 @@ def test_a_handshake_under_way_at_sighup_becomes_a_session_like_any_other(home, 
     write(home / "keys.toml", '[me]\nkey-file = "key"\nfolder = "in"\nrights = "full"\n')
     with serve(home, root, "--keys", home / "keys.toml") as server, Hostile(server.port, key, name="me") as client:
         server.signal(signal.SIGHUP)
-        server.log.wait_for(r"The keys were read again\.")
+        server.log.wait_for(r"The keys were reloaded\.")
         client.welcome()
         client.send(Read(id=1, path=(b"name",)))
         assert isinstance(client.receive(), File)
@@ -286,7 +286,7 @@ def test_what_fails_in_an_unforeseen_way_at_sighup_keeps_no_later_one_from_being
     options = parse(["0"])
     reloader = Reloader(options, Log(lines), keyring, lambda: options)
     reloader.server = object()
-    for told in ("Internal error: ZeroDivisionError", "The keys stay as they are: no key"):
+    for told in ("Internal error: ZeroDivisionError", "The keys were not changed: no key"):
         reloader()
         reloader.wait()
         lines.wait_for(told)
@@ -305,7 +305,7 @@ def test_a_broken_file_keeps_the_keys_there_were_and_says_so(home, root, key, br
         else:
             write(home / "keys.toml", broken)
         server.signal(signal.SIGHUP)
-        server.log.wait_for(r"The keys stay as they are: The file of keys .*\.$")
+        server.log.wait_for(r"The keys were not changed: The file of keys .*\.$")
         with session(server.port, key, name="me") as client:
             put(client, b"name", b"contents")
         no_keys_shown(server.log.text)
@@ -316,7 +316,7 @@ def test_the_default_key_s_file_is_read_again_too(home, root, key):
         assert server.port
         write(home / "key", SECRET)
         server.signal(signal.SIGHUP)
-        server.log.wait_for(r"The keys were read again\.")
+        server.log.wait_for(r"The keys were reloaded\.")
         with session(server.port, Key.from_text(SECRET)) as client:
             put(client, b"name", b"contents")
 
@@ -340,13 +340,13 @@ def test_a_log_file_is_opened_again(home, root):
     log, moved = home / "log", home / "log.1"
     log.write_text("before\n")
     with serve(home, root, "--anonymous-write", "--log-file", log) as server:
-        until(lambda: "Serving the folder" in log.read_text(), "it has started")
+        until(lambda: "Serving the directory" in log.read_text(), "it has started")
         port = int(re.search(r"on port (\d+)$", log.read_text(), re.MULTILINE)[1])
         log.rename(moved)
         with session(port, None) as client:
             put(client, b"first", b"contents")
             server.signal(signal.SIGHUP)
-            until(log.exists, "it is opened again")
+            until(lambda: log.exists() and "was reopened" in log.read_text(), "it is opened again")
             put(client, b"second", b"contents")
         until(lambda: "filename: second" in log.read_text(), "it is written into")
         server.signal(signal.SIGTERM)
@@ -366,7 +366,7 @@ def test_a_log_file_that_can_not_be_opened_again_stays_where_it_is(home, root):
         log.rename(home / "log.1")
         log.symlink_to(home / "elsewhere")
         server.signal(signal.SIGHUP)
-        until(lambda: "The log stays where it is" in (home / "log.1").read_text(), "it says so")
+        until(lambda: "The log file was not changed" in (home / "log.1").read_text(), "it says so")
     assert not (home / "elsewhere").exists()
 
 
@@ -512,7 +512,7 @@ def test_a_configuration_is_what_a_command_line_is(home, root, key):
     )
     with server_process(home, "--config", home / "server.toml") as server:
         assert server.port
-        assert f"Serving the folder {root}" in server.log.wait_for("Serving the folder .*$")[0]
+        assert f"Serving the directory {root}" in server.log.wait_for("Serving the directory .*$")[0]
     assert run(home, "--config", home / "server.toml", "--check-config")[:2] == (
         ExitCode.OK,
         "The configuration is in order.\n",

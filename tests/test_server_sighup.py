@@ -54,12 +54,12 @@ def test_a_reload_puts_the_rules_of_the_configuration_in_force_and_says_so(home,
             f'root = "{root}"\nkey-file = "key"\nread-only = true\nciphers = ["aes256"]\nmax-clients = 7\ngrace = 9\n',
         )
         server.signal(signal.SIGHUP)
-        server.log.wait_for(r"Changed, but in force after a restart only: .*\.$")
+        server.log.wait_for(r"Changed, but a restart is required: .*\.$")
         assert reload_lines(server, before)[-4:] == [
-            "The keys were read again.",
-            "The configuration was read again.",
-            "In force from the next session on: ciphers, read-only.",
-            "Changed, but in force after a restart only: grace, max-clients.",
+            "The keys were reloaded.",
+            "The configuration was reloaded.",
+            "In effect for new sessions: ciphers, read-only.",
+            "Changed, but a restart is required: grace, max-clients.",
         ]
         with session(server.port, key, Suite.AES256) as client:
             assert get(client, b"name") == b"contents"
@@ -70,8 +70,8 @@ def test_a_reload_puts_the_rules_of_the_configuration_in_force_and_says_so(home,
         # What needs a restart is said again, what is in force is not.
         before = server.log.text
         server.signal(signal.SIGHUP)
-        server.log.wait_for(r"Changed, but in force after a restart only: .*\.$", 2)
-        assert not any("In force from" in line for line in reload_lines(server, before))
+        server.log.wait_for(r"Changed, but a restart is required: .*\.$", 2)
+        assert not any("In effect" in line for line in reload_lines(server, before))
 
 
 @pytest.mark.parametrize("broken", ['port = "x"', "[", 'key = "x"', "nonsense = 1", None])
@@ -85,7 +85,7 @@ def test_a_configuration_that_can_not_be_used_changes_nothing(home, root, key, b
         else:
             write(config, f'root = "{root}"\nkey-file = "key"\nread-only = true\n{broken}\n')
         server.signal(signal.SIGHUP)
-        server.log.wait_for(r"Everything stays as it is: The configuration .*\.$")
+        server.log.wait_for(r"Nothing was reloaded: The configuration .*\.$")
         with session(server.port, key) as client:
             put(client, b"name", b"contents")
 
@@ -97,7 +97,7 @@ def test_rules_and_keys_change_together_or_not_at_all(home, root, key):
         assert server.port
         write(config, f'root = "{root}"\nkey-file = "missing"\nread-only = true\n')
         server.signal(signal.SIGHUP)
-        server.log.wait_for(r"The keys stay as they are: The key file .*missing.*\.$")
+        server.log.wait_for(r"The keys were not changed: The key file .*missing.*\.$")
         with session(server.port, key) as client:
             put(client, b"name", b"contents")
 
@@ -105,8 +105,8 @@ def test_rules_and_keys_change_together_or_not_at_all(home, root, key):
 @pytest.mark.parametrize(
     ("line", "told"),
     [
-        ('key-file = "{root}/key"', "Everything stays as it is: The key file"),
-        ('key-file = "key"\nkeys = "keys.toml"', "The keys stay as they are: The key file"),
+        ('key-file = "{root}/key"', "Nothing was reloaded: The key file"),
+        ('key-file = "key"\nkeys = "keys.toml"', "The keys were not changed: The key file"),
     ],
     ids=["configuration", "keys"],
 )
@@ -135,8 +135,8 @@ def test_a_key_that_came_from_no_file_stays_and_the_log_says_why(home, root):
         with serve(home, root, *arguments, **more) as server:
             assert server.port
             server.signal(signal.SIGHUP)
-            server.log.wait_for(rf"The default key was not read again: {told}\.$")
-            assert "The keys were read again" not in server.log.text
+            server.log.wait_for(rf"The default key was not reloaded: {told}\.$")
+            assert "The keys were reloaded" not in server.log.text
             assert SECRET not in server.log.text + server.errors.text
 
 
@@ -152,7 +152,7 @@ def test_the_servers_own_key_ends_where_the_configuration_names_another_way_in(h
         session(server.port, own).close()
         write(config, f'root = "{root}"\n{line}\n')
         server.signal(signal.SIGHUP)
-        server.log.wait_for(r"In force from the next session on: .*\.$")
+        server.log.wait_for(r"In effect for new sessions: .*\.$")
         assert "the server's own" not in server.log.text
         with pytest.raises((AuthenticationError, HandshakeRefused)):
             session(server.port, own)
@@ -161,7 +161,7 @@ def test_the_servers_own_key_ends_where_the_configuration_names_another_way_in(h
         # Where no way in is named any more it is the own key again, and not a new one.
         write(config, f'root = "{root}"\n')
         server.signal(signal.SIGHUP)
-        server.log.wait_for(r"The default key was not read again: it is the server's own\.$")
+        server.log.wait_for(r"The default key was not reloaded: it is the server's own\.$")
         session(server.port, own).close()
 
 
@@ -182,16 +182,16 @@ def test_the_log_goes_on_in_the_file_that_is_open_whatever_a_reload_brings(home,
     with server_process(home, "0", "--config", config) as server:
         until(lambda: first.exists() and "Serving" in first.read_text(), "it listens")
         # Another file of keys can't be read: the log is in the new file by now, and stays there after the next failure.
-        reload(server, f'{start}keys = "missing"\nlog-file = "second.log"\n', second, "The keys stay as they are")
-        reload(server, "[", second, "Everything stays as it is")
+        reload(server, f'{start}keys = "missing"\nlog-file = "second.log"\n', second, "The keys were not changed")
+        reload(server, "[", second, "Nothing was reloaded")
         # None is named, which needs a restart: said at each reload, and the file is opened again nevertheless.
         for _ in range(2):
-            text = reload(server, f'{start}host = "127.0.0.2"\n', second, "after a restart only: host, log-file.")
-            assert "In force from" not in text
+            text = reload(server, f'{start}host = "127.0.0.2"\n', second, "a restart is required: host, log-file.")
+            assert "In effect" not in text
         # One that can't be opened is not in force either.
-        text = reload(server, f'{start}log-file = "missing/log"\n', second, "after a restart only: host, log-file.")
-        assert "The log stays where it is" in text
-        reload(server, f'{start}log-file = "first.log"\n', first, "In force from the next session on: log-file.")
+        text = reload(server, f'{start}log-file = "missing/log"\n', second, "a restart is required: host, log-file.")
+        assert "The log file was not changed" in text
+        reload(server, f'{start}log-file = "first.log"\n', first, "In effect for new sessions: log-file.")
 
 
 def test_a_credential_is_told_to_be_systemds_copy(home, root, tmp_path):
@@ -199,18 +199,18 @@ def test_a_credential_is_told_to_be_systemds_copy(home, root, tmp_path):
     with serve(home, root, CREDENTIALS_DIRECTORY=str(tmp_path)) as server:
         assert server.port
         server.signal(signal.SIGHUP)
-        server.log.wait_for(r"not read again: it is a credential, which systemd copies when the service starts\.$")
+        server.log.wait_for(r"not reloaded: it is a credential, which systemd copies when the service starts\.$")
 
 
 def test_no_key_is_made_by_a_reload(home, root, key):
-    """A configuration that names no key any more is a mistake, not a wish for a new key."""
+    """A configuration that no longer names a key is a mistake, not a wish for a new key."""
     config = home / "server.toml"
     write(config, f'root = "{root}"\nkey-file = "key"\n')
     with serve_config(home, config) as server:
         assert server.port
         write(config, f'root = "{root}"\n')
         server.signal(signal.SIGHUP)
-        server.log.wait_for(r"The keys stay as they are: .* names no key any more\.$")
+        server.log.wait_for(r"The keys were not changed: .* no longer names a key\.$")
         with session(server.port, key) as client:
             put(client, b"name", b"contents")
     assert not (home / "state").exists()
@@ -234,7 +234,7 @@ def test_a_closed_terminal_ends_a_server_that_was_started_from_it(home, root, ke
         until(lambda: (home / "log").exists() and "Serving" in (home / "log").read_text(), "it listens")
         os.close(terminal)
         if ignored:
-            until(lambda: "The keys were read again." in (home / "log").read_text(), "it reloads")
+            until(lambda: "The keys were reloaded." in (home / "log").read_text(), "it reloads")
             os.kill(pid, signal.SIGTERM)
         _, status = os.waitpid(pid, 0)
         assert os.waitstatus_to_exitcode(status) == (ExitCode.OK if ignored else ExitCode.HUNG_UP)

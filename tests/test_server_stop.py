@@ -372,7 +372,7 @@ def test_a_given_key_works_and_is_never_shown(home, root, way):
         shown = server.log.text + server.errors.text
     assert not [word for word in SECRET.split() if word in shown]
     assert "Key:" not in shown
-    noted = "Other users of this machine can see a key on the command line" in server.errors.text
+    noted = "A key on the command line is visible to other local users" in server.errors.text
     assert noted == (way == "argument")
     assert listing(home) == ["key"], "no key of the server's own is made"
 
@@ -432,7 +432,7 @@ def test_the_log_of_a_write_and_a_read_is_in_the_words_of_the_original(home, roo
     checksum = digest_of(b"contents").hex()
     beginning = [
         r"Listening @ 127\.0\.0\.1 on port \d+",
-        f"Serving the folder {re.escape(str(root))}",
+        f"Serving the directory {re.escape(str(root))}",
         r"Client connected: 127\.0\.0\.1",
         "Cipher: aes256",
         "IV: [0-9a-f]{32}",

@@ -98,7 +98,7 @@ def test_a_server_is_stopped_by_a_signal_that_comes_before_its_wait(between, tmp
 
 def test_a_server_reads_its_keys_at_a_hangup_that_comes_before_its_wait(between, tmp_path):
     with one_that_waits(between("epoll_wait", signal.SIGHUP), tmp_path) as server:
-        server.log.wait_for("The keys were read again")
+        server.log.wait_for("The keys were reloaded")
 
 
 def test_a_server_that_waits_for_transfers_is_hurried_by_a_signal_that_comes_before_its_pause(between, tmp_path):
@@ -175,13 +175,14 @@ _RUN = """
 import os, signal, sys, threading
 from secftp.channel import listen
 from secftp.server.config import OptionSource
-from secftp.server.run import run
+from secftp.server import run as running
+running._announce = lambda *_: signal.raise_signal(signal.SIGTERM)
 reading, writing = os.pipe()
 os.set_blocking(writing, False)
 signal.set_wakeup_fd(writing)
 listener = listen(["127.0.0.1"], 0)
 source = OptionSource(["0", "--root", sys.argv[1]])
-run(source.read(), listener, lambda *_: signal.raise_signal(signal.SIGTERM), source.read)
+running.run(source.read(), listener, source.read)
 assert signal.set_wakeup_fd(-1) == writing
 """
 

@@ -1,1 +1,1 @@
-"""The server: `python -m secftp.server`, and `Server` for whoever embeds it."""
+"""The server: the program `secftpd`, and the engine behind `secftp.Server`."""

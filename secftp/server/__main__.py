@@ -19,15 +19,14 @@ from secftp.text import fit_streams, show_local
 
 if TYPE_CHECKING:
     from secftp.channel import Listener
-    from secftp.server.log import Log
     from secftp.server.options import ServerOptions
 
-# Python hands the interpreter on every 5 ms; a session's thread that waits for it that long moves nothing meanwhile.
+# By default Python switches threads every 5 ms; a session that waits for the interpreter transfers nothing meanwhile.
 SWITCH_SECONDS: Final = 0.0005
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a server until it is stopped; the exit code."""
+    """Run a server until it is stopped; return the exit code."""
     if arguments is None:
         safe_path.take_off()
     _open_standard_descriptors()
@@ -42,7 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _open_standard_descriptors() -> None:
-    """A closed one would be given to a connection, and whatever writes there would write into it."""
+    """Reopen closed standard descriptors: a connection would get their numbers, and messages would go into it."""
     for stream in (sys.__stdin__, sys.__stdout__, sys.__stderr__):
         if stream is None:
             os.open(os.devnull, os.O_RDWR)
@@ -68,10 +67,10 @@ def _run(arguments: list[str]) -> int:
             f"A package that secftp needs is missing: {problem.name}.", hint="Install secftp again with pip."
         ) from None
     _prepare_process()
-    _require_folder(options.root)
+    _require_directory(options.root)
     if options.key is not None:
         print(
-            "secftpd: Other users of this machine can see a key on the command line; --key-file hides it.",
+            "secftpd: A key on the command line is visible to other local users; use --key-file.",
             file=sys.stderr,
         )
     if options.check_config:
@@ -80,25 +79,25 @@ def _run(arguments: list[str]) -> int:
         return int(ExitCode.OK)
     with contextlib.ExitStack() as stack:
         listener = stack.enter_context(contextlib.closing(_listen(options)))
-        return int(run(options, listener, _announce, source.read))
+        return int(run(options, listener, source.read))
 
 
 def _prepare_process() -> None:
-    # A sandbox may forbid either, and has rules and limits of its own then.
+    # A sandbox may deny either.
     with contextlib.suppress(OSError, ImportError):
-        system.forbid_dumps()  # they would hold the keys
+        system.forbid_dumps()  # they would contain the keys
     with contextlib.suppress(OSError, ValueError):
         _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # every connection is a descriptor
     sys.setswitchinterval(SWITCH_SECONDS)
 
 
-def _require_folder(root: str) -> None:
+def _require_directory(root: str) -> None:
     if not os.path.isdir(root):
         there = os.path.exists(root)
         raise NotFound(
-            f"{show_local(root)} is no folder." if there else f"There is no folder {show_local(root)}.",
-            hint="Give the folder to serve with --root DIR.",
+            f"{show_local(root)} is not a directory." if there else f"There is no directory {show_local(root)}.",
+            hint="Give the directory to serve with --root DIR.",
         )
 
 
@@ -108,7 +107,7 @@ def _listen(options: ServerOptions) -> Listener:
     if (found := inherited()) is not None:
         return found
     if options.port is None:
-        raise UsageError("The port is missing.", hint="The sockets that LISTEN_FDS speaks of are another process's.")
+        raise UsageError("The port is missing.", hint="LISTEN_FDS refers to the sockets of another process.")
     try:
         return listen(options.hosts, options.port)
     except OSError as problem:
@@ -118,14 +117,6 @@ def _listen(options: ServerOptions) -> Listener:
             f"Port {options.port} can't be listened on: {(problem.strerror or str(problem)).lower()}.",
             hint="Give another port, or 0 to pick a free one.",
         ) from None
-
-
-def _announce(listener: Listener, options: ServerOptions, log: Log) -> None:
-    from secftp.server.run import reachable_addresses
-
-    for address in reachable_addresses(listener.bound):
-        log.line(f"Listening @ {address} on port {listener.port}")
-    log.line(f"Serving the folder {show_local(os.path.realpath(options.root))}")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Who gets in, under which key, and what for. The decision falls between the hello and the challenge.
+"""Access control: the keys of a server, the rights of each, and the decision between hello and challenge.
 
-What must never happen: that a name which is not among the keys can be told from a wrong key, in what is sent or in how
-long it takes; or that nobody's key opens anything.
+Invariants: an unknown name can't be distinguished from a wrong key, by content or by time; a server without keys admits
+no client with one.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ ALL_SUITES = frozenset(Suite)
 class Rights(NamedTuple):
     """What a session may do.
 
-    `read`: files and their sums. `write`: new files and folders, and permissions and times of what the same session
-    made. `list`: folders, and what stands under a name. `delete`: remove, and rename together with `write`.
-    `overwrite`: replace what is there, and set its permissions and times.
-    `keyed`: they are those of a key, and not of clients without one.
+    `read`: files and their checksums. `write`: new files and directories, and permissions and times of what the same
+    session has created. `list`: directories, and metadata. `delete`: remove, and rename together with `write`.
+    `overwrite`: replace existing files, and set their permissions and times.
+    `keyed`: these are the rights of a key, and not of anonymous clients.
     """
 
     read: bool
@@ -38,7 +38,7 @@ class Rights(NamedTuple):
     keyed: bool = True
 
     def names(self) -> tuple[str, ...]:
-        """Those that are granted, as WELCOME has them."""
+        """Return the names of the granted rights, for WELCOME."""
         return tuple(right for right in Right if getattr(self, right))
 
 
@@ -46,18 +46,18 @@ NO_RIGHTS: Final = Rights(read=False, write=False, overwrite=False, list=False, 
 
 
 class NamedKey(NamedTuple):
-    """A key that clients call by its name, what it opens, and where: a store of its own, or the server's (None)."""
+    """A key with a name, its rights, and its own store (None: the server's)."""
 
     password: Password
     rights: Rights
     store: Store | None = None
-    generated: bool = False  # whether it is known to be a generated key, which nobody can guess
+    generated: bool = False  # whether it is known to be generated, and so can't be guessed
 
 
 class Grant(NamedTuple):
-    """What a client gets if it proves the password: decided at its proof, and kept for its session.
+    """What a client gets by proving a password; decided at its proof, and kept for its session.
 
-    `contested`: there are other keys, or for anonymous clients any key, whose holders need places as well.
+    `contested`: clients with other keys (for anonymous clients, with any key) need session slots, too.
     """
 
     password: Password
@@ -69,10 +69,10 @@ class Grant(NamedTuple):
 
 
 class Access:
-    """The server's keys and rules. Without a key and without `anonymous` nobody gets in.
+    """The keys and rules of a server. Without keys and without `anonymous`, no client is admitted.
 
-    `key` is the default one, for clients that give no name; `named` are the others. `read_only` and `overwrite=False`
-    hold for all of them.
+    `key` is for clients that give no name; `named` are the others. `read_only` and `overwrite=False` bound the rights
+    of all keys.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class Access:
         self._suites = suites
         all_rights = Rights(read=True, write=True, overwrite=True)
         named = named or {}
-        # Whether any of the keys is one that could be guessed: a text of somebody's own, or of unknown origin.
+        # Whether any key could be guessed: a passphrase, or a key of unknown origin.
         generated = [one.generated for one in named.values()] + ([] if key is None else [key.generated])
         self.guessable: Final = not all(generated)
         contested = len(named) + (key is not None) > 1
@@ -102,29 +102,29 @@ class Access:
         if key is not None:
             rights = self._bounded(all_rights)
             self._grants[""] = Grant(key.password(), Mode.KEYED, rights, contested=contested)
-        # Answers for names that do not exist: the same steps, the same time, and no way to succeed.
-        self._nobody = Grant(Password.random(), Mode.KEYED, NO_RIGHTS)
-        self._everybody: Grant | None = None
+        # For unknown names: the same steps in the same time, and no way to succeed.
+        self._unknown_name = Grant(Password.random(), Mode.KEYED, NO_RIGHTS)
+        self._anonymous: Grant | None = None
         if anonymous or anonymous_write:
             rights = all_rights if anonymous_write else Rights(read=True, write=False, overwrite=False, delete=False)
             rights = rights._replace(keyed=False)
-            self._everybody = Grant(
+            self._anonymous = Grant(
                 Password.anonymous(), Mode.ANONYMOUS, self._bounded(rights), contested=bool(self._grants)
             )
 
     def decide(self, hello: HelloReceived) -> Grant | Status:
-        """What a client that proves itself after this hello gets, or the status that refuses it."""
+        """Return what a client gets if it proves its key after this hello, or the status that refuses it."""
         if hello.suite not in self._suites:
             return Status.SUITE
         if hello.mode is Mode.ANONYMOUS:
-            return self._everybody or Status.MODE
-        return self._nobody if hello.name is None else self._grants.get(hello.name, self._nobody)
+            return self._anonymous or Status.MODE
+        return self._unknown_name if hello.name is None else self._grants.get(hello.name, self._unknown_name)
 
     def confirm(self, hello: HelloReceived, challenged: Grant) -> Grant | None:
-        """What a client gets that has just proved what it was challenged for; None if that opens nothing any more.
+        """Return what a client gets for a proof; None if the proved key is not valid any more.
 
-        Keys and rules may have changed since its hello. A proof counts if these keys would challenge it with the same
-        password, and then for the rights and the directory that they give now.
+        Keys and rules may have changed since the hello. A proof is valid if the current keys would challenge the client
+        with the same password; the rights and the directory are the current ones.
         """
         now = self.decide(hello)
         if isinstance(now, Status) or now.mode is not challenged.mode or not now.password.is_same(challenged.password):
@@ -132,7 +132,7 @@ class Access:
         return now
 
     def _bounded(self, rights: Rights) -> Rights:
-        """These rights under the rules that hold for everybody; who may replace nothing may not remove it either."""
+        """Bound rights by the rules of the server; without the right to replace there is none to remove."""
         write = rights.write and not self._read_only
         overwrite = rights.overwrite and write and self._overwrite
         delete = rights.delete and not self._read_only and self._overwrite

@@ -1,7 +1,7 @@
-"""Where a server's keys come from, at its start and again whenever it is told to read them anew.
+"""Sources of a server's keys, at its start and at each reload.
 
-What must never happen: that a file which can't be used leaves the server without the keys it had, or with half of the
-new ones; or that a key is generated where somebody decided on keys, or on none.
+Invariants: a file that can't be used neither takes keys away nor changes only some of them; no key is generated where
+the options name keys, or anonymous access.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ CREDENTIAL: Final = "secftp.key"
 
 
 class Keyring:
-    """The keys that the options name. `bounded` makes of a folder's store what sessions get to see.
+    """The keys that the options name. `bounded` wraps the store of a key's directory for its sessions.
 
-    `code` are the places that code was loaded from, if that was under another user.
+    `code` are the paths that code was loaded from, if the process had other privileges then.
     """
 
     def __init__(
@@ -58,18 +58,18 @@ class Keyring:
         self._code = code or CodePaths()
         self._stores: list[Store] = []
         self._retired: list[Store] = []
-        self._written: set[str] = set()  # the directories that the keys which were read last may write to
+        self._written: set[str] = set()  # the directories that the current keys may write to
         self.writes_where_modules_are = False
-        self._environment = os.environ.pop(VARIABLE, None)  # no child of ours needs it
-        self._given: Key | None = None  # the default key, where it came from no file and can't be read again
-        self._own: Key | None = None  # the key that this server has made or remembered, once it was needed
+        self._environment = os.environ.pop(VARIABLE, None)  # child processes do not need it
+        self._given: Key | None = None  # the default key, if it did not come from a file
+        self._own: Key | None = None  # the generated or remembered key, once it was needed
         self._source = ""
         self._loaded = False
 
     def load(self, options: ServerOptions | None = None) -> Access:
-        """Read all keys, by these options if they are given, and return the access that they grant.
+        """Read all keys and return the access that they grant; `options` replace the former ones.
 
-        A key that was given in another way than by a file stays. Raises `SecftpError`, and keeps what there was.
+        A key that did not come from a file stays. Raises `SecftpError`, and then changes nothing.
         """
         before, self._options = self._options, options or self._options
         try:
@@ -79,10 +79,10 @@ class Keyring:
             raise
 
     def sources(self) -> list[str]:
-        """What the last `load` read, as sentences for the log."""
-        lines = [f"The default key was not read again: {self._source}."] if self._source else []
+        """Return sentences for the log about what the last `load` has read."""
+        lines = [f"The default key was not reloaded: {self._source}."] if self._source else []
         if self._options.keys is not None or self._options.key_file is not None:
-            lines.append("The keys were read again.")
+            lines.append("The keys were reloaded.")
         return lines
 
     def _load(self) -> Access:
@@ -110,7 +110,7 @@ class Keyring:
         return access
 
     def retire(self, in_use: set[Store]) -> None:
-        """Close the stores of replaced keys that no session uses. Only after the server has been given the new keys."""
+        """Close the stores of former keys that no session uses. Call it after `FileServer.set_access`."""
         for store in [store for store in self._retired if store not in in_use]:
             self._retired.remove(store)
             store.close()
@@ -134,32 +134,32 @@ class Keyring:
                 self._written.add(os.path.join(self._options.root, *map(os.fsdecode, entry.folder)))
             store: Store | None = None
             if entry.folder:
-                store = undo.enter_context(contextlib.closing(self._folder(name, entry.folder)))
+                store = undo.enter_context(contextlib.closing(self._store(name, entry.folder)))
                 stores.append(store)
             rights = Rights(**{right: right in entry.rights for right in Right})
             found[name] = NamedKey(entry.key.password(), rights, store, entry.key.generated)
         return found
 
     def _refuse_code(self, *, writes_root: bool) -> None:
-        """Raise `UsageError` if clients may write where this process's code comes from."""
+        """Raise `UsageError` if clients may write where code of this process is loaded from."""
         if self._options.read_only:
             return
         written = self._written | ({self._options.root} if writes_root else set())
-        found = [self._code.refuse(directory) for directory in sorted(written)]  # each of them, whatever the others are
+        found = [self._code.refuse(directory) for directory in sorted(written)]  # all of them, also after a match
         self.writes_where_modules_are = any(found)
 
-    def _folder(self, name: str, folder: tuple[bytes, ...]) -> Store:
+    def _store(self, name: str, directory: tuple[bytes, ...]) -> Store:
         try:
-            return self._bounded(self._root.beneath(folder))
+            return self._bounded(self._root.beneath(directory))
         except FileError as problem:
-            shown = show_path(folder)
+            shown = show_path(directory)
             raise KeyFormatError(
-                f"The folder {shown} of the key {escape(name)} can't be used: {problem}.",
-                hint="It has to be beneath the served folder, and no link may lead to it.",
+                f"The directory {shown} of the key {escape(name)} can't be used: {problem}.",
+                hint="It must be below the served directory, and its path must not contain symlinks.",
             ) from None
 
     def _default(self) -> Key | None:
-        """The key of clients that give no name; what comes from no file is read once.
+        """Return the key for clients that give no name; only files are read again at a reload.
 
         The server's own key lets clients in as long as the options name none and no other way in, as after a restart.
         """
@@ -180,14 +180,14 @@ class Keyring:
         if self._own is None:
             if self._loaded:
                 raise KeyFormatError(
-                    "The configuration names no key any more.", hint="Name one, or restart the server to have one made."
+                    "The configuration no longer names a key.", hint="Name one, or restart the server to generate one."
                 )
             self._own = self._make_own()
         self._source = "it is the server's own"
         return self._own
 
     def _take_given(self) -> Key | None:
-        """The default key, where it is given by itself and not by a file."""
+        """Return the default key if the options or the environment contain the key itself."""
         options = self._options
         if options.key is not None:
             self._source = "it was given on the command line"
@@ -202,7 +202,7 @@ class Keyring:
         return None
 
     def _make_own(self) -> Key:
-        """A key that this terminal alone gets to see, once; without a terminal the one that is remembered."""
+        """Generate a key and print it once to the terminal; without a terminal, use the remembered one."""
         if sys.stdout is not None and sys.stdout.isatty() and self._options.log_file is None:
             text = generate_key()
             self._log.line(f"Key: {text}")
@@ -213,7 +213,7 @@ class Keyring:
 
 
 def _credential() -> str | None:
-    """The key that systemd hands to a service (`LoadCredential=secftp.key:...`), if there is one."""
-    folder = os.environ.get("CREDENTIALS_DIRECTORY")
-    path = os.path.join(folder, CREDENTIAL) if folder else None
+    """Return the path of the systemd credential (`LoadCredential=secftp.key:...`), if there is one."""
+    directory = os.environ.get("CREDENTIALS_DIRECTORY")
+    path = os.path.join(directory, CREDENTIAL) if directory else None
     return path if path is not None and os.path.lexists(path) else None

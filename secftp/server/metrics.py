@@ -1,7 +1,7 @@
-"""What a server counts, for Prometheus: served over HTTP on an address of its own, this machine's unless told.
+"""Prometheus metrics of a server, served over HTTP on an address of their own (default: loopback).
 
-Labels come from short lists (an operation, a result, a cipher, the name of a limit), never from a peer: paths, names
-and addresses stand in the log. The alert rules in contrib/prometheus use these names.
+Labels come from short lists (operations, results, ciphers, limits), never from a peer: paths, names and addresses are
+in the log. The alert rules in contrib/prometheus use these names.
 """
 
 from __future__ import annotations
@@ -21,47 +21,47 @@ if TYPE_CHECKING:
 
     from secftp.server.log_format import Operation
 
-# A read moves bytes to the client, a write from it; what other operations move is nothing.
+# Only these operations transfer bytes of files.
 _DIRECTIONS: Final = {"read": "out", "write": "in"}
 _TEXT_FORMAT: Final = "text/plain; version=0.0.4; charset=utf-8"  # Prometheus' text-based exposition format
-# Pages that are made at once, and a second after that.
+# Pages that are generated: at once, and per second.
 PAGES: Final = 20
 PAGES_PER_SECOND: Final = 10.0
 _SECONDS: Final = (0.001, 0.01, 0.1, 1.0, 10.0, 100.0, 1000.0)
 
 
 class Metrics:
-    """Implements `log.Counter`; `port` is where it is served."""
+    """Counters of a server, as `log.EventCounter` has them; `port` is where they are served."""
 
     def __init__(self) -> None:
         from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
         self.registry = registry = CollectorRegistry()
         self.port = 0
-        self._sessions = Gauge("secftp_sessions", "Sessions under way.", registry=registry)
+        self._sessions = Gauge("secftp_sessions", "Current sessions.", registry=registry)
         self._handshakes = Counter(
-            "secftp_handshakes", "Connections by what became of them.", ["result"], registry=registry
+            "secftp_handshakes", "Connections, by result of the handshake.", ["result"], registry=registry
         )
         self._operations = Counter(
-            "secftp_operations", "Requests that are over.", ["operation", "result"], registry=registry
+            "secftp_operations", "Finished requests.", ["operation", "result"], registry=registry
         )
-        self._bytes = Counter("secftp_bytes", "Bytes of files moved.", ["direction", "cipher"], registry=registry)
-        self._files = Counter("secftp_files", "Files moved whole.", ["direction", "cipher"], registry=registry)
+        self._bytes = Counter("secftp_bytes", "Bytes of files transferred.", ["direction", "cipher"], registry=registry)
+        self._files = Counter("secftp_files", "Complete files transferred.", ["direction", "cipher"], registry=registry)
         self._seconds = Histogram(
-            "secftp_operation_seconds", "How long requests took.", ["operation"], buckets=_SECONDS, registry=registry
+            "secftp_operation_seconds", "Duration of requests.", ["operation"], buckets=_SECONDS, registry=registry
         )
-        self._limits = Counter("secftp_limits", "How often a limit bit.", ["limit"], registry=registry)
+        self._limits = Counter("secftp_limits", "Times that a limit was reached.", ["limit"], registry=registry)
 
     def handshake(self, result: str) -> None:
-        """As `Counter.handshake`."""
+        """Count a handshake."""
         self._handshakes.labels(result).inc()
 
     def session(self, change: int) -> None:
-        """As `Counter.session`."""
+        """Add to the current sessions."""
         self._sessions.inc(change)
 
     def operation(self, done: Operation, cipher: str) -> None:
-        """As `Counter.operation`."""
+        """Count a finished request."""
         self._operations.labels(done.name, done.result).inc()
         self._seconds.labels(done.name).observe(done.seconds)
         direction = _DIRECTIONS.get(done.name)
@@ -71,14 +71,14 @@ class Metrics:
                 self._files.labels(direction, cipher).inc()
 
     def limit(self, name: str) -> None:
-        """As `Counter.limit`."""
+        """Count a limit that was reached."""
         self._limits.labels(name).inc()
 
 
 class _Pages:
-    """The page with all that is counted. It is made anew while the budget lasts, else the last one is served again.
+    """The page with all metrics. Within a budget it is generated anew, else the last one is served again.
 
-    So whoever asks without end costs the transfers no processor time.
+    So clients of the metrics port can't take processor time from transfers.
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:
@@ -96,7 +96,7 @@ class _Pages:
 
 @contextlib.contextmanager
 def serve_metrics(host: str, port: int) -> Iterator[Metrics]:
-    """Count, and let Prometheus read it at this address, as long as the block lasts.
+    """Serve metrics at this address while the block runs.
 
     Raises `InstallationError` without prometheus_client, `UsageError` for an address that can't be used.
     """

@@ -33,47 +33,10 @@ if TYPE_CHECKING:
 
     from secftp.server.options import ServerOptions
 
-_WHAT: Final = {"config": "configuration", "keys": "file of keys", "key_file": "key file", "log_file": "log file"}
+_WHAT: Final = {"config": "configuration", "keys": "keys file", "key_file": "key file", "log_file": "log file"}
 _KEYS: Final = frozenset({"keys", "key_file"})
 _DESCRIPTOR: Final = "/proc/self/fd/{}"
-
-
-def check_operator_files(options: ServerOptions) -> None:
-    """Raise if an option names a file that clients can reach: KeyFormatError for keys, UsageError for what else."""
-    from secftp.server.parser import file_options
-
-    for name in file_options():
-        if (path := getattr(options, name)) is not None:
-            check_file(path, options.root, _WHAT.get(name, name), is_key=name in _KEYS)
-
-
-def check_file(path: str, root: str, what: str, *, is_key: bool = True) -> None:
-    """The same for one file; `what` it is."""
-    try:
-        refuse_beneath(path, root, what)
-    except KeyFormatError as problem:
-        if is_key:
-            raise
-        raise UsageError(problem.message, hint=problem.hint) from None
-
-
-def check_descriptor(descriptor: int, root: str) -> None:
-    """The same for a key file that was opened for this process. Only before the descriptor is read and closed."""
-    if (path := _path_of(descriptor)) is not None:
-        check_file(path, root, _WHAT["key_file"])
-
-
-def _path_of(descriptor: int) -> str | None:
-    """The name of the regular file that is open there; None for a pipe, or where the system does not tell."""
-    try:
-        if stat.S_ISREG(os.fstat(descriptor).st_mode):
-            return os.readlink(_DESCRIPTOR.format(descriptor))
-    except OSError:
-        pass  # one that is not open is an error when the key is read
-    return None
-
-
-# Lists of directories, and single files, from which the dynamic linker and libcrypto load code into this process
+# Directories and files from which the dynamic linker and libcrypto load code into this process
 # (ld.so(8), dyld(1), openssl-env(7)). An empty directory in such a list is the working directory.
 _LIBRARY_LISTS: Final = (
     "LD_LIBRARY_PATH",
@@ -84,28 +47,61 @@ _LIBRARY_LISTS: Final = (
     "OPENSSL_ENGINES",
 )
 _LIBRARY_FILES: Final = ("LD_PRELOAD", "LD_AUDIT", "DYLD_INSERT_LIBRARIES", "OPENSSL_CONF")
-# Those that `site` imports at each start, if they are there.
+# Modules that `site` imports at each start if they exist.
 _CUSTOM: Final = frozenset({"sitecustomize", "usercustomize"})
-
-
 _SAFE_START: Final = "Start it as secftpd, or as python -P -m secftp.server; or serve another directory."
 _OWN_DIRECTORY: Final = "Serve a directory of its own that holds no programs, or let clients only read."
-_MARK: Final = "any"  # stands for any name in a directory: what matters is that it would be looked up there
+_MARK: Final = "any"  # stands for any name that would be looked up in a directory
+
+
+def check_operator_files(options: ServerOptions) -> None:
+    """Raise if clients can reach a file that an option names: KeyFormatError for keys, UsageError for other files."""
+    from secftp.server.parser import file_options
+
+    for name in file_options():
+        if (path := getattr(options, name)) is not None:
+            check_file(path, options.root, _WHAT.get(name, name), is_key=name in _KEYS)
+
+
+def check_file(path: str, root: str, what: str, *, is_key: bool = True) -> None:
+    """Raise likewise for one file; `what` names its kind."""
+    try:
+        refuse_beneath(path, root, what)
+    except KeyFormatError as problem:
+        if is_key:
+            raise
+        raise UsageError(problem.message, hint=problem.hint) from None
+
+
+def check_descriptor(descriptor: int, root: str) -> None:
+    """Raise likewise for a key file that was opened for this process. Call it before the descriptor is read."""
+    if (path := _path_of(descriptor)) is not None:
+        check_file(path, root, _WHAT["key_file"])
+
+
+def _path_of(descriptor: int) -> str | None:
+    """Return the path of the regular file behind a descriptor; None for a pipe, and without /proc."""
+    try:
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return os.readlink(_DESCRIPTOR.format(descriptor))
+    except OSError:
+        pass  # a closed descriptor is an error when the key is read
+    return None
 
 
 class CodePaths:
-    """The places that this process's code comes from, as they are now: with the rights that it has been loaded with.
+    """The paths that code of this process is loaded from, as seen with its current privileges.
 
-    Raises `NotFound` if one of them can't be examined, such as a relative one where the working directory is gone.
+    Raises `NotFound` if one of them can't be examined, such as a relative path in a deleted working directory.
     """
 
     def __init__(self) -> None:
         try:
-            # Each directory in which a name is looked up, and on the way to what.
-            self._lookups = {directory: place for place in _code() for directory in lookups(place)}
+            # Each directory in which a name is looked up, with the path that this is for.
+            self._lookups = {directory: path for path in _code() for directory in lookups(path)}
         except OSError as error:
             raise NotFound(
-                f"A place that code is loaded from can't be examined: {_reason(error)}.",
+                f"A path that code is loaded from can't be examined: {_reason(error)}.",
                 hint="Start the server in a directory that exists.",
             ) from error
         self._entries = safe_path.entries()
@@ -113,8 +109,8 @@ class CodePaths:
     def refuse(self, directory: str) -> bool:
         """Raise `UsageError` if clients that may write to `directory` could make this process run their code.
 
-        True if it is the working directory of `python -m`, so that names of ours must not be made there. Raises
-        `NotFound` if it can't be examined.
+        Return True if it is the working directory of `python -m`, in which names of our modules must not be created.
+        Raises `NotFound` if it can't be examined.
         """
         try:
             return self._judge(directory, Exposure(directory))
@@ -124,9 +120,9 @@ class CodePaths:
             raise NotFound(f"The directory {show_local(directory)} can't be examined: {_reason(error)}.") from error
 
     def _judge(self, directory: str, exposure: Exposure) -> bool:
-        for above, place in self._lookups.items():
+        for above, path in self._lookups.items():
             if exposure.includes(above):
-                raise _refusal(directory, f"code of this server is loaded from {show_local(_without_mark(place))}")
+                raise _refusal(directory, f"code of this server is loaded from {show_local(_without_mark(path))}")
         real = os.path.realpath(directory)
         for entry in self._entries:
             module, is_top = _below(entry, real)
@@ -136,14 +132,14 @@ class CodePaths:
         return started is not None and _is_start(started, directory, exposure, real)
 
     def _is_module(self, name: str, entry: str) -> bool:
-        """Whether a directory `name` in `entry` would stand before a module, if a client made a package of it."""
+        """Return whether a directory `name` in `entry` would shadow a module if a client made it a package."""
         if name in sys.stdlib_module_names or name in sys.modules or name in _CUSTOM or is_module(name):
             return True
         return PathFinder.find_spec(name, [other for other in self._entries if other != entry]) is not None
 
 
 def _is_start(started: str, directory: str, exposure: Exposure, real: str) -> bool:
-    """Whether `directory` is where `python -m` was started; raises if it holds that, or could be a package in it."""
+    """Return whether `python -m` was started in `directory`; raise if it contains that, or could be a package in it."""
     if exposure.reaches(started) or exposure.shows_again(started):
         raise _refusal(directory, f"modules are looked for in {show_local(started)}", _SAFE_START)
     module, is_top = _below(started, real)
@@ -155,7 +151,7 @@ def _is_start(started: str, directory: str, exposure: Exposure, real: str) -> bo
 
 
 def _code() -> Iterator[str]:
-    """The files that code of this process comes from, and of each directory that is searched for it a name in that."""
+    """Yield the files that code is loaded from, and a name in each directory that is searched for code."""
     for directory in (*safe_path.entries(), *_user_site(), *_search_lists()):
         yield os.path.join(directory, _MARK)
         yield directory  # an archive is a file
@@ -169,34 +165,34 @@ def _code() -> Iterator[str]:
 
 
 def _search_lists() -> Iterator[str]:
-    yield from (place or "." for place in _listed(_LIBRARY_LISTS))
+    yield from (path or "." for path in _listed(_LIBRARY_LISTS))
     if sys.pycache_prefix is not None:
         yield sys.pycache_prefix
 
 
 def _listed(variables: tuple[str, ...]) -> Iterator[str]:
-    """The paths in these environment variables, separated as the dynamic linkers have them; not one that is empty."""
+    """Yield the paths in these environment variables, separated as for the dynamic linker; unset ones have none."""
     for name in variables:
         if value := os.environ.get(name):
             yield from value.replace(";", ":").split(":")
 
 
 def _user_site() -> list[str]:
-    """The user's own site-packages, which are on sys.path only once they exist; a client could make them."""
+    """Return the user's site-packages, which are on sys.path once they exist; a client could create them."""
     return [site.getusersitepackages()] if site.ENABLE_USER_SITE else []
 
 
 def _below(entry: str, real: str) -> tuple[str, bool]:
-    """The first name on the way from an entry of sys.path down to `real`, and whether it is the last one.
+    """Return the first name on the path from an entry of sys.path to `real`, and whether it is the last one.
 
-    The name is empty if `real` does not lie beneath it, or not in what could be a package.
+    The name is empty if `real` is not below the entry, or not in a possible package.
     """
     names = os.path.relpath(real, os.path.realpath(entry)).split("/")
     return (names[0], len(names) == 1) if names[0].isidentifier() else ("", False)
 
 
 def _is_package(name: str, entry: str) -> bool:
-    """Whether `entry` has a package of that name, so that directories in it hold modules of that."""
+    """Return whether `entry` contains a package of that name, whose subdirectories are part of it."""
     found = PathFinder.find_spec(name, [entry]) if name else None
     return found is not None and found.origin is not None
 
@@ -212,6 +208,6 @@ def _reason(error: OSError) -> str:
     return (error.strerror or str(error)).lower()
 
 
-def _without_mark(place: str) -> str:
-    head, tail = os.path.split(place)
-    return head if tail == _MARK else place
+def _without_mark(path: str) -> str:
+    head, tail = os.path.split(path)
+    return head if tail == _MARK else path

@@ -1,7 +1,7 @@
-"""What SIGHUP does: the log file is opened again, the configuration and the keys are read again.
+"""Reload at SIGHUP: the log file is reopened, configuration and keys are read again.
 
-The log says what was read, what is in force from now on, and what needs a restart, so that an operator never takes a
-change for done that is not. Sessions under way notice nothing.
+The log says what was reloaded, what is in effect for new sessions, and what requires a restart. Sessions that are open
+keep what they had.
 
 Invariant: a file that can't be used changes nothing. Keys and rules are replaced together or not at all.
 """
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from secftp.server.options import ServerOptions
     from secftp.server.server import FileServer
 
-# For a reload that is under way when the server ends.
+# For a reload that is still running when the server ends.
 WAIT_SECONDS: Final = 5.0
-# Options that a reload puts in force; all others need a new process.
+# Options that a reload applies; all others require a restart.
 RELOADED: Final = frozenset(
     {
         "anonymous",
@@ -43,10 +43,10 @@ RELOADED: Final = frozenset(
 
 
 class Reloader:
-    """Reloads when called; `server` has to be set before the first call.
+    """Reloads when called; `server` must be set before the first call.
 
-    `read_options` returns the options as they are now, or raises SecftpError. Called in the accept loop, it returns at
-    once: reading keys takes time (a text is stretched with scrypt), so a thread of its own does that.
+    `read_options` returns the current options, or raises `SecftpError`. A call returns at once, as it is made in the
+    accept loop: a thread reads the keys, which takes time (passphrases are stretched with scrypt).
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class Reloader:
         self._lock = threading.Lock()
 
     def __call__(self) -> None:
-        """Begin a reload. One that is asked for while another is under way follows it."""
+        """Start a reload, or have the running one followed by another."""
         with self._lock:
             self._once_more = True
             if self._thread is None:
@@ -70,7 +70,7 @@ class Reloader:
                 self._thread.start()
 
     def wait(self) -> None:
-        """Return when no reload is under way, or after 5 s: a file system that hangs must not keep it up."""
+        """Wait for a running reload, at most 5 s: a hanging file system must not delay the shutdown."""
         with self._lock:
             thread = self._thread
         if thread is not None:
@@ -93,23 +93,23 @@ class Reloader:
     def _reload(self) -> None:
         try:
             options = self._read_options()
-            # The rest stays as it was at the start: what lies beneath the root is asked of the root that is served.
+            # All others stay, so that paths are checked against the root that is served.
             effective = dataclasses.replace(self._options, **{name: getattr(options, name) for name in RELOADED})
             check_operator_files(effective)
         except SecftpError as problem:
-            self._reopen_log(self._options.log_file)  # logrotate has moved the file away, whatever else is wrong
-            self._log.line(f"Everything stays as it is: {problem}", Level.ERROR)
+            self._reopen_log(self._options.log_file)  # logrotate has moved the file, whatever else is wrong
+            self._log.line(f"Nothing was reloaded: {problem}", Level.ERROR)
             return
         log_file = self._reopen_log(effective.log_file)
         effective = dataclasses.replace(effective, log_file=log_file)
         if self._read_keys(effective):
             self._report_changes(options, effective)
-            self._options = effective  # what needs a restart is told at each reload until there was one
+            self._options = effective  # what requires a restart is logged at each reload
         else:
             self._options = dataclasses.replace(self._options, log_file=log_file)
 
     def _reopen_log(self, wanted: str | None) -> str | None:
-        """Open the log file `wanted`, or the one until now where none is wanted; which one is open then."""
+        """Open the log file `wanted`, by default the current one; return the path of the one that is open then."""
         current = self._options.log_file
         path = current if wanted is None else wanted
         if path is None:
@@ -118,21 +118,21 @@ class Reloader:
             before = self._log.reopen(open_log(path, self._options.root))
         except SecftpError as problem:
             opened = self._reopen_log(current) if path != current else current
-            self._log.line(f"The log stays where it is: {problem}", Level.ERROR)
+            self._log.line(f"The log file was not changed: {problem}", Level.ERROR)
             return opened
         if before is not None:
             before.close()
-        self._log.line("The log file was opened again.")
+        self._log.line("The log file was reopened.")
         return path
 
     def _read_keys(self, options: ServerOptions) -> bool:
-        """Read the keys and put the rules in force; False if they stay as they are."""
+        """Read the keys and apply the rules; False if that failed and nothing has changed."""
         server = self.server
-        assert server is not None  # signals come to a server that is there
+        assert server is not None  # set before the first signal
         try:
             access = self._keyring.load(options)
         except SecftpError as problem:
-            self._log.line(f"The keys stay as they are: {problem}", Level.ERROR)
+            self._log.line(f"The keys were not changed: {problem}", Level.ERROR)
             return False
         server.set_access(access)
         self._keyring.retire(server.stores_in_use())
@@ -141,9 +141,9 @@ class Reloader:
         return True
 
     def _report_changes(self, options: ServerOptions, effective: ServerOptions) -> None:
-        """Tell what has changed since the last reload: what of `options` is in force by now, and what is not."""
+        """Log which options have changed since the last reload, and which of them are in effect."""
         if options.config is not None:
-            self._log.line("The configuration was read again.")
+            self._log.line("The configuration was reloaded.")
         changed = {
             _option(field.name): getattr(options, field.name) == getattr(effective, field.name)
             for field in dataclasses.fields(options)
@@ -154,15 +154,15 @@ class Reloader:
             for field in dataclasses.fields(options.limits)
             if getattr(options.limits, field.name) != getattr(self._options.limits, field.name)
         }
-        reloaded = [name for name, in_force in changed.items() if in_force]
-        waiting = [name for name, in_force in changed.items() if not in_force]
+        reloaded = [name for name, in_effect in changed.items() if in_effect]
+        waiting = [name for name, in_effect in changed.items() if not in_effect]
         if reloaded:
-            self._log.line(f"In force from the next session on: {', '.join(sorted(reloaded))}.")
+            self._log.line(f"In effect for new sessions: {', '.join(sorted(reloaded))}.")
         if waiting:
             names = ", ".join(sorted(waiting))
-            self._log.line(f"Changed, but in force after a restart only: {names}.", Level.WARNING)
+            self._log.line(f"Changed, but a restart is required: {names}.", Level.WARNING)
 
 
 def _option(field: str) -> str:
-    """What an operator calls a field of the options."""
+    """Return the option name of a field."""
     return "host" if field == "hosts" else field.replace("_", "-")

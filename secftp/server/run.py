@@ -37,16 +37,16 @@ if TYPE_CHECKING:
     from secftp.storage import Store
 
 _UNSAFE_START: Final = (
-    "Python looks for modules in this directory too: no client may make a name in it that begins with secftp, or that "
-    "of a module which Python loads first. A safer start is secftpd, or python -P -m secftp.server."
+    "Python also searches this directory for modules: clients can't create names in it that begin with secftp, or are "
+    "those of modules that Python loads first. Prefer secftpd, or python -P -m secftp.server."
 )
 _STOP: Final = (signal.SIGINT, signal.SIGTERM)
 
 
 def check(options: ServerOptions) -> None:
-    """Raise what would keep a server with these options from starting, as far as that shows without a port.
+    """Raise the `SecftpError` that a start with these options would raise, without binding the port.
 
-    Files are read as the user of `options.user`, if one is given, so root can try what a service will meet.
+    Files are read as `options.user` if that is set, so that root can check the configuration of a service.
     """
     check_operator_files(options)
     if options.user is not None:
@@ -60,13 +60,11 @@ def check(options: ServerOptions) -> None:
 def run(
     options: ServerOptions,
     listener: Listener,
-    announce: Callable[[Listener, ServerOptions, Log], None],
     read_options: Callable[[], ServerOptions],
 ) -> ExitCode:
-    """Serve until a signal ends it; the exit code.
+    """Serve until a signal stops the server; return the exit code.
 
-    `announce` tells where it listens; `read_options` is called at each reload. Raises `SecftpError` for what keeps a
-    server from starting.
+    `read_options` is called at each reload. Raises `SecftpError` if the server can't start.
     """
     check_operator_files(options)
     code = CodePaths()
@@ -92,23 +90,23 @@ def run(
         terminal = _Terminal(server)
         signal.signal(signal.SIGHUP, terminal.hung_up if terminal.is_ours else lambda *_: server.reload())
         if os.geteuid() == 0:
-            log.line("Running as root: a user of its own is safer (--user NAME).", Level.WARNING)
+            log.line("Running as root: use an unprivileged user (--user NAME).", Level.WARNING)
         if keyring.writes_where_modules_are:
             log.line(_UNSAFE_START, Level.WARNING)
-        announce(listener, options, log)
+        _announce(listener, options, log)
         notify("READY=1", f"STATUS=Listening on port {listener.port}")
         server.serve(listener, on_stop=lambda: notify("STOPPING=1", "STATUS=Waiting for transfers to end"))
         for number in (*_STOP, signal.SIGHUP):
-            # One that comes now changes nothing any more, and must not make of this end a death by a signal.
+            # A signal now changes nothing, and must not make this a death by a signal.
             signal.signal(number, signal.SIG_IGN)
         log.line("Stopped.")
         return ExitCode.HUNG_UP if terminal.is_closed else ExitCode.OK
 
 
 class _Terminal:
-    """The terminal that a server was started from. When it is closed the server ends, as any program does.
+    """The controlling terminal of the server. When it is closed the server stops, as other programs do.
 
-    A service has none. Under nohup, SIGHUP is ignored at the start: such a server is meant to stay, and SIGHUP reloads.
+    A service has none. nohup ignores SIGHUP at the start: such a server is meant to stay, and SIGHUP reloads.
     """
 
     def __init__(self, server: FileServer) -> None:
@@ -117,7 +115,7 @@ class _Terminal:
         self.is_closed = False
 
     def hung_up(self, *_: object) -> None:
-        """Begin the end; the signal handler."""
+        """Stop the server; the handler of SIGHUP."""
         self.is_closed = True
         self._server.stop()
 
@@ -146,7 +144,7 @@ def _close_log(log: Log) -> None:
 
 
 def _bounding(options: ServerOptions, log: Log) -> Callable[[LocalStore], Store]:
-    """What makes of a folder the store that sessions see: itself, if nothing restricts what is made in it."""
+    """Return the function that wraps a directory's store for sessions: with quotas, if there are any."""
     limits = options.limits
     if limits.max_file_size is None and limits.min_free is None and limits.min_free_files is None:
         return lambda store: _without_own_names(store, store)
@@ -155,39 +153,43 @@ def _bounding(options: ServerOptions, log: Log) -> Callable[[LocalStore], Store]
 
 
 def _without_own_names(local: LocalStore, seen: Store) -> Store:
-    """What sessions see of `local`; no name of ours can be made where `python -m` has looked for modules."""
+    """Wrap a store so that names of our modules can't be created where `python -m` has searched for modules."""
     directory = module_directory()
     return OwnNamesStore(seen) if directory is not None and local.is_same_directory(directory) else seen
 
 
 def drop_privileges(name: str) -> None:
-    """Become this user, with its groups and its home folder and nothing of root's; raises `UsageError`."""
+    """Switch to this user, its groups and its home directory, for good. Raises `UsageError`."""
     import pwd
 
     try:
         entry = pwd.getpwnam(name)
     except (KeyError, ValueError):
-        raise UsageError(
-            f"There is no user {show_local(name)}.", hint="Give the name of a user of this machine."
-        ) from None
+        raise UsageError(f"There is no user {show_local(name)}.", hint="Give the name of a local user.") from None
     if os.geteuid() != entry.pw_uid or os.getuid() != entry.pw_uid:
         try:
             os.initgroups(name, entry.pw_gid)
             os.setgid(entry.pw_gid)
             os.setuid(entry.pw_uid)
         except OSError:
-            raise UsageError("Only root can become another user.", hint="Leave out --user, or start as root.") from None
+            raise UsageError("Only root can switch to another user.", hint="Omit --user, or start as root.") from None
         with contextlib.suppress(OSError, ImportError):
             system.forbid_dumps()  # fs.suid_dumpable may have allowed them again
     os.environ["HOME"] = entry.pw_dir
     os.environ.pop("XDG_STATE_HOME", None)
 
 
-def reachable_addresses(bound: list[str]) -> list[str]:
-    """What a client can be told to connect to, for sockets bound to these addresses.
+def _announce(listener: Listener, options: ServerOptions, log: Log) -> None:
+    for address in reachable_addresses(listener.bound):
+        log.line(f"Listening @ {address} on port {listener.port}")
+    log.line(f"Serving the directory {show_local(os.path.realpath(options.root))}")
 
-    A wildcard becomes every address of this machine of its family, without loopback and without IPv6's link-local ones
-    (they need a zone that only the client knows); loopback stands only where there is nothing else.
+
+def reachable_addresses(bound: list[str]) -> list[str]:
+    """Return the addresses that clients can connect to, for sockets bound to these addresses.
+
+    A wildcard stands for every address of its family on this machine, without loopback (unless there is no other) and
+    without IPv6 link-local addresses, which need a zone that only the client knows.
     """
     found: list[str] = []
     for address in bound:
@@ -204,7 +206,7 @@ def _of_this_machine(version: int, wildcard: str) -> list[str]:
     try:
         interfaces = psutil.net_if_addrs()
     except OSError:
-        return [wildcard]  # a sandbox may not look at the machine's interfaces; listening needs no such look
+        return [wildcard]  # a sandbox may deny access to the interfaces; listening works without it
     for entries in interfaces.values():
         for entry in entries:
             try:

@@ -74,7 +74,7 @@ class SlotClaim(NamedTuple):
 
 
 class SlotCounter:
-    """Counts of the sessions under way, and the limit that the next one would exceed. Not thread-safe."""
+    """Counts of the current sessions, and the limit that the next one would exceed. Not thread-safe."""
 
     def __init__(self, limits: ServerLimits, max_clients: int) -> None:
         self._limits = limits

@@ -106,9 +106,9 @@ MUTANTS = [
     mutant("verify-trusts-a-size-of-nothing", "secftp/client/comparison.py", "        return other > _PAGE and self._is_empty(path)\n", "        return True\n", UNSIZED),
     mutant("update-trusts-a-size-of-nothing", "secftp/copy/preflight.py", "            and (info.size or _is_empty(entry))\n", "", UNSIZED),
     # --- who may do what ---
-    mutant("anonymous-without-leave", "secftp/server/access.py", "return self._everybody or Status.MODE", "return self._everybody or self._grants[\"\"]", ACCESS, SESSION),
+    mutant("anonymous-without-leave", "secftp/server/access.py", "return self._anonymous or Status.MODE", "return self._anonymous or self._grants[\"\"]", ACCESS, SESSION),
     mutant("cipher-that-is-not-allowed", "secftp/server/access.py", "if hello.suite not in self._suites:", "if hello.suite < 0:", ACCESS, SESSION),
-    mutant("unknown-name-is-the-default-key", "secftp/server/access.py", "self._grants.get(hello.name, self._nobody)", "self._grants.get(hello.name, self._grants.get(\"\", self._nobody))", SESSION, HOSTILE),
+    mutant("unknown-name-is-the-default-key", "secftp/server/access.py", "self._grants.get(hello.name, self._unknown_name)", "self._grants.get(hello.name, self._grants.get(\"\", self._unknown_name))", SESSION, HOSTILE),
     mutant("read-only-writes", "secftp/server/access.py", "write = rights.write and not self._read_only", "write = rights.write", ACCESS, RIGHTS, SESSION),
     mutant("read-only-deletes", "secftp/server/access.py", "delete = rights.delete and not self._read_only and self._overwrite", "delete = rights.delete", ACCESS, RIGHTS),
     mutant("write-without-the-right", "secftp/server/requests/write.py", "    context.require(\"write\")\n", "", RIGHTS),
