@@ -141,7 +141,7 @@ class Copy:
 
 
 def run_copy(pool, retries, *runs):
-    report = copying.Report(None, None, None)
+    report = copying.CallbackListener(None, None, None)
     return copying.run(pool, Copy(report, *runs), report, retries)
 
 

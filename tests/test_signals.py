@@ -162,7 +162,7 @@ def test_a_server_in_a_program_leaves_the_programs_signals_alone(served):
                 assert remote.read_bytes("file") == b"x"
                 assert current() == writing
         server.start()
-        server.stop(hurry=True)
+        server.stop(abort=True)
         assert current() == writing
         assert [signal.getsignal(number) for number in numbers] == handlers
     finally:

@@ -10,7 +10,8 @@ from secftp.api.reader import RemoteReader
 from secftp.api.tree import NameOperations
 from secftp.api.writer import RemoteWriter
 from secftp.errors import UsageError
-from secftp.session import Unconfirmed, has_arrived
+from secftp.session import Unconfirmed
+from secftp.session.retry import has_arrived
 from secftp.storage import WriteOptions
 from secftp.transfer import unwatched
 

@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from secftp.channel import connect
 from secftp.errors import ConnectionLost, FileError, SecftpError, UsageError
 from secftp.messages import Bye
-from secftp.session import Session, confirm
-from secftp.session.retry import change_once
+from secftp.session import Session
+from secftp.session.retry import change_once, confirm
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

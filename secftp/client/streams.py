@@ -19,8 +19,8 @@ from secftp.copy import Summary
 from secftp.copy.rate_limit import RateLimit
 from secftp.errors import ChecksumMismatch, FileChanged, IsADirectory
 from secftp.messages import Algorithm, remote_failure
-from secftp.session import Unconfirmed, confirm
-from secftp.session.retry import Retries
+from secftp.session import Unconfirmed
+from secftp.session.retry import Retries, confirm
 from secftp.storage import Sink, WriteOptions, new_digest
 from secftp.storage.store import SinkWrapper, SourceWrapper
 

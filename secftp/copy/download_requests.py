@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 from secftp.copy.engine import PendingRequest, Transfer
 from secftp.copy.options import KEEP_BYTES
 from secftp.copy.remote_tree import RemoteFile
-from secftp.errors import FileChanged, FileError, ProtocolError
+from secftp.errors import FileChanged, FileError
 from secftp.messages import Abort, Error, ErrorCode, File, Files, remote_failure
+from secftp.session import unexpected_reply
 from secftp.session.replies import FileReply
 from secftp.storage import PipeSink, WriteOptions
 from secftp.storage.attributes import kept_attributes
@@ -73,7 +74,7 @@ class ReadManyRequest(PendingRequest[RemoteFile]):
                 self._done += 1
                 self.transfer.refused(item, received.code, received.reason)
         else:
-            raise ProtocolError("The answer does not fit the request.")
+            raise unexpected_reply()
         if self._done < len(self.items):
             return False
         self.abort()

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from secftp.copy.progress import TransferItem
 from secftp.errors import ConnectionLost, FileError, ProtocolError, Side
 from secftp.messages import Entries, Error, ErrorCode, Kind, List, exception_for
+from secftp.session import unexpected_reply
 from secftp.session.listings import MemoryBudget, PackedEntries, entry_cost
 
 if TYPE_CHECKING:
@@ -263,7 +264,7 @@ class RemoteTree:
                 self._listed.append((directory, directory.entries()))
             return received.last
         if not isinstance(received, Error):
-            raise ProtocolError("The answer does not fit the request.")
+            raise unexpected_reply()
         if received.code is ErrorCode.STOPPING:
             raise ConnectionLost("The server is stopping.", hint="Try again later.")
         # What was listed before the failure is good.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from secftp.copy.engine import MODE_SET, SAME, PendingRequest, Transfer
 from secftp.copy.local_tree import LocalEntry
-from secftp.errors import ChecksumMismatch, ProtocolError
+from secftp.errors import ChecksumMismatch
 from secftp.messages import (
     Error,
     ErrorCode,
@@ -24,6 +24,7 @@ from secftp.messages import (
     no_parent,
     remote_failure,
 )
+from secftp.session import unexpected_reply
 from secftp.storage.tree import EntryKind
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ class WriteManyRequest(UploadRequest):
     def on_done(self, reply: Received) -> None:
         """Count each file as the server says."""
         if not isinstance(reply, Results):
-            raise ProtocolError("The answer does not fit the request.")
+            raise unexpected_reply()
         transfer = self.transfer
         counters = transfer.counters
         counters.changed(times=reply.times_changed, modes=reply.modes_changed)
@@ -179,7 +180,7 @@ class WriteRequest(UploadRequest):
     def on_done(self, reply: Received) -> None:
         """Compare the digest that the server confirms."""
         if not isinstance(reply, Ok):
-            raise ProtocolError("The answer does not fit the request.")
+            raise unexpected_reply()
         (entry,), counters = self.items, self.transfer.counters
         digest = self.digest.digest()
         if reply.digest is not None and not hmac.compare_digest(reply.digest, digest):

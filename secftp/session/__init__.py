@@ -1,7 +1,6 @@
 """A client's session with a server: requests and their replies, one at a time or many under way at once."""
 
-from secftp.session.confirm import confirm, has_arrived
-from secftp.session.errors import Transferred, Unconfirmed
+from secftp.session.errors import Transferred, Unconfirmed, unexpected_reply
 from secftp.session.pipeline import OnReply, Pipeline, new_token
 from secftp.session.replies import FileReply, ListingReply, SingleReply
 from secftp.session.session import Session
@@ -15,7 +14,6 @@ __all__ = [
     "SingleReply",
     "Transferred",
     "Unconfirmed",
-    "confirm",
-    "has_arrived",
     "new_token",
+    "unexpected_reply",
 ]

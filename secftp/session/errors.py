@@ -1,10 +1,10 @@
-"""Failures of a session's requests: what an old server lacks, and a write whose confirmation was lost."""
+"""Failures of a session's requests: missing capabilities, replies that do not fit, writes without a confirmation."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from secftp.errors import ConnectionLost, FileError
+from secftp.errors import ConnectionLost, FileError, ProtocolError
 from secftp.messages import Capability, remote_failure
 from secftp.text import escape
 
@@ -27,6 +27,11 @@ def lacks(capability: str, subject: Path) -> FileError:
     """Return the failure of a request that needs a capability which the server did not name in WELCOME."""
     what = _MISSING.get(capability, f"do this ({escape(capability)})")
     return remote_failure(FileError, subject, f"the server can't {what}.", hint="A newer server can.")
+
+
+def unexpected_reply() -> ProtocolError:
+    """Return the exception for a reply that is none to this request."""
+    return ProtocolError("The server's reply does not fit the request.")
 
 
 class Transferred(NamedTuple):

@@ -13,8 +13,9 @@ from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
-from secftp.errors import FileError, ProtocolError
+from secftp.errors import FileError
 from secftp.messages import Capability, Error, Kind, Ok, Remove, Sum, exception_for, problem_of
+from secftp.session.errors import unexpected_reply
 from secftp.session.listings import MemoryBudget, PackedNames, SortedNames
 from secftp.session.replies import SingleReply
 
@@ -143,7 +144,7 @@ def checksums(
         elif reply.digest is not None:
             yield item, reply.digest
         else:
-            raise ProtocolError("The answer does not fit the request.")
+            raise unexpected_reply()
 
 
 # --- requests ---------------------------------------------------------------------------------------------------------
@@ -175,5 +176,5 @@ def _taken(
         item, reply = waiting.popleft()
         session.pipeline.wait_for(reply)
         if not isinstance(reply.message, Ok | Error):
-            raise ProtocolError("The answer does not fit the request.")
+            raise unexpected_reply()
         yield item, reply.message

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 from secftp.channel import DataRun
 from secftp.errors import FileError, ProtocolError
 from secftp.messages import Abort, End, Entries, Error, File, Message, exception_for
+from secftp.session.errors import unexpected_reply
 from secftp.transfer import Aborted, IncomingFile
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ class SingleReply:
         if isinstance(message, Error):
             raise _refusal(message, path, to)
         if not isinstance(message, kind):
-            raise ProtocolError("The answer does not fit the request.")
+            raise unexpected_reply()
         return message
 
 
@@ -116,7 +117,7 @@ class ListingReply:
             self.error = received
             self.complete = True
         else:
-            raise ProtocolError("The answer does not fit the request.")
+            raise unexpected_reply()
         return self.complete
 
 
@@ -174,7 +175,7 @@ class FileReply:
                 case DataRun() | End() | Abort() if self.problem is not None:
                     self.complete = not isinstance(received, DataRun)
                 case _:
-                    raise ProtocolError("The answer does not fit the request.")
+                    raise unexpected_reply()
         return self.complete
 
     def _begin(self, file: File) -> None:

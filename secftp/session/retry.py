@@ -1,22 +1,35 @@
-"""Retries after a lost connection: exponential backoff with jitter, and idempotent changes.
+"""Recovery after a lost connection: retries, idempotent changes, confirmation of writes.
 
-Jitter keeps many clients from coming back at one moment to the server that all of them lost.
+Retries have exponential backoff with jitter, which keeps many clients from coming back at one moment to the server that
+all of them lost.
 
 Invariant: a wrong key or a refusal is never retried, which would only annoy or alarm the server.
 """
 
 from __future__ import annotations
 
+import hmac
 import time
 from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
-from secftp.errors import ConnectionLost, FileError, SecftpError, ServerBusy, ServerUnreachable, TransferTimeout
+from secftp.errors import (
+    ConnectionLost,
+    FileError,
+    Forbidden,
+    SecftpError,
+    ServerBusy,
+    ServerUnreachable,
+    TransferTimeout,
+)
+from secftp.messages import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
+    from secftp.session.errors import Transferred, Unconfirmed
     from secftp.session.session import Session
+    from secftp.storage import Path
 
 FIRST_PAUSE: Final = 1.0  # seconds
 LONGEST_PAUSE: Final = 60.0
@@ -24,6 +37,9 @@ _T = TypeVar("_T")
 
 # Gets why an attempt failed, the pause in seconds, and the number of the next retry and of all that are allowed.
 OnRetry: TypeAlias = "Callable[[SecftpError, float, int, int], None]"
+
+
+# --- retries ----------------------------------------------------------------------------------------------------------
 
 
 class Retries:
@@ -77,6 +93,9 @@ class Retries:
         return longest * (0.5 + 0.5 * self._chance())
 
 
+# --- changes ----------------------------------------------------------------------------------------------------------
+
+
 def change_once(
     sessions: Callable[[], AbstractContextManager[Session]],
     step: Callable[[Session, bool], _T],
@@ -103,3 +122,45 @@ def change_once(
             if not (asked and isinstance(problem, ConnectionLost) and possible()):
                 raise
             lost = problem
+
+
+# --- writes -----------------------------------------------------------------------------------------------------------
+
+
+def confirm(run: Callable[[Callable[[Session], bool]], bool], path: Path, lost: Unconfirmed) -> Transferred:
+    """Return what was sent, if the file is there. Raises the loss if it is not, or if that can't be found out.
+
+    `run` calls a function with a new session, as often as it likes, and returns what that returns.
+    """
+    try:
+        if run(lambda session: has_arrived(session, path, lost)):
+            return lost.sent
+    except SecftpError:
+        pass
+    raise lost
+
+
+def has_arrived(session: Session, path: Path, lost: Unconfirmed) -> bool:
+    """Whether the file `path` is what was sent over the connection that was lost.
+
+    A server that remembers the request's token tells a client that may only write, too. Without the token an empty file
+    proves nothing: all are alike. Returns False also if this client may not ask. Raises what ends the session.
+    """
+    try:
+        if not _has_size(session, path, lost.sent.size):
+            return False
+        found, is_own = session.own_checksum(path, lost.algorithm, lost.token)
+    except FileError:
+        return False
+    if not is_own and not lost.sent.size:
+        return False
+    return hmac.compare_digest(found.digest, lost.sent.digest)
+
+
+def _has_size(session: Session, path: Path, size: int) -> bool:
+    """Whether it may be a file of that size, as far as that can be seen: else the server need not read it."""
+    try:
+        info = session.stat(path)
+    except Forbidden:
+        return True
+    return info.kind is Kind.FILE and info.size == size

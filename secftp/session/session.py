@@ -33,7 +33,7 @@ from secftp.messages import (
     no_parent,
     remote_failure,
 )
-from secftp.session.errors import Transferred, Unconfirmed, lacks
+from secftp.session.errors import Transferred, Unconfirmed, lacks, unexpected_reply
 from secftp.session.pipeline import Pipeline, new_token
 from secftp.session.replies import FileReply, ListingReply, SingleReply
 from secftp.storage import Path, new_digest
@@ -149,7 +149,7 @@ class Session:
         with self.pipeline.keepalive():
             self.pipeline.exchange(request, reply)
             if reply.end is None:
-                raise reply.problem or ProtocolError("The answer does not fit the request.")
+                raise reply.problem or unexpected_reply()
             sink.commit()
         return Transferred(reply.end.size, reply.end.digest)
 
@@ -274,7 +274,7 @@ class Session:
         with self.pipeline.keepalive():
             ok = self._ask(request, Ok, request.path)
         if ok.size is None or ok.digest is None:
-            raise ProtocolError("The answer does not fit the request.")
+            raise unexpected_reply()
         return Transferred(ok.size, ok.digest), ok.own
 
     # --- changes, idempotent by their `token` (see `new_token`) -------------------------------------------------------

@@ -51,6 +51,6 @@ MUTANTS: list[Mutant] = [
     mutant("digest-told-of-what-was-changed", "secftp/server/requests/read.py", "    if not own:\n        context.require(\"read\")\n", "", WRITTEN),
     mutant("sum-of-anything-without-the-right", "secftp/server/requests/read.py", "    if confirmed is None:\n        context.require(\"read\")\n", "", WRITTEN),
     mutant("arrivals-without-a-bound", "secftp/server/requests/idempotency.py", "            if len(self._files) >= MOST_CONFIRMED:\n", "            if len(self._files) < 0:\n", WRITTEN),
-    mutant("any-file-confirms-what-was-sent", "secftp/session/confirm.py", "    return hmac.compare_digest(found.digest, lost.sent.digest)\n", "    return bool(found.digest)\n", CHANGES, ANSWERS),
-    mutant("empty-file-confirms-what-was-sent", "secftp/session/confirm.py", "    if not is_own and not lost.sent.size:\n        return False\n", "", CHANGES),
+    mutant("any-file-confirms-what-was-sent", "secftp/session/retry.py", "    return hmac.compare_digest(found.digest, lost.sent.digest)\n", "    return bool(found.digest)\n", CHANGES, ANSWERS),
+    mutant("empty-file-confirms-what-was-sent", "secftp/session/retry.py", "    if not is_own and not lost.sent.size:\n        return False\n", "", CHANGES),
 ]  # fmt: skip

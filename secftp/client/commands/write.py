@@ -34,12 +34,14 @@ def parse(arguments: list[str]) -> PositionalOptions:
 
 def run(options: PositionalOptions, terminal: Terminal) -> None:
     """Upload. Raises what `Session.open`, `Session.write`, `open_input` and `choose_key` raise."""
-    from secftp.session import Unconfirmed, confirm
+    from secftp.session import Unconfirmed
 
     path, server = prepare("write", options, terminal)
     try:
         sent = _write(options, terminal, path, server)
     except Unconfirmed as lost:
+        from secftp.session.retry import confirm
+
         sent = confirm(server.run, path, lost)
     terminal.confirmed(sent.digest)
 
