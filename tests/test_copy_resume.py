@@ -186,6 +186,25 @@ def test_a_copy_goes_on_over_the_next_connection(way, cut):
     assert way.partials() == []
 
 
+def test_small_files_that_were_gathered_when_the_connection_was_lost_are_copied_once(way):
+    files = {b"%d" % number: b"content of %d" % number for number in range(9)}
+    make(f"{way.source_top}/src", files)
+
+    class Losing(Recorder):
+        def started(self, name, size):
+            super().started(name, size)
+            if len(self.of("started")) == 5:
+                raise ConnectionLost("the connection was lost")
+
+    told = Losing()
+    copy = way.copy("src", listener=told)
+    with pytest.raises(ConnectionLost):
+        way.run(copy)
+    assert way.run(copy).files == 9
+    assert contents(f"{way.target_top}/src") == files
+    assert told.names("finished") == sorted(b"src/" + name for name in files)
+
+
 def test_a_copy_survives_one_connection_after_the_other(way):
     top = make(f"{way.source_top}/src", forest())
     told = Recorder()

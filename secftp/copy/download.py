@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from secftp.copy.comparison import hash_prefix, same_time
 from secftp.copy.destinations import Destination, PathDestination, StoreDestination
-from secftp.copy.download_requests import ReadManyRequest, ReadRequest, write_options
+from secftp.copy.download_requests import DownloadBatch, ReadManyRequest, ReadRequest, write_options
 from secftp.copy.engine import CHANGED, EXISTS, MODE_DIFFERS, MODE_SET, SAME, Transfer, duplicate_name
 from secftp.copy.local_directories import OWNER, LocalDirectories
 from secftp.copy.options import KEEP_BYTES
@@ -19,7 +19,6 @@ from secftp.copy.remote_tree import RemoteDirectory, RemoteFile, RemoteTree
 from secftp.copy.targets import create_target, download_target, require_right, stat_sources
 from secftp.errors import FileError, IsADirectory
 from secftp.messages import Capability, ErrorCode, Kind, Read, ReadMany, Right, exception_for
-from secftp.messages.limits import MAX_BULK
 from secftp.storage import LocalStore, new_digest
 from secftp.storage.errors import failure
 
@@ -31,11 +30,8 @@ if TYPE_CHECKING:
     from secftp.copy.progress import Counters, ProgressListener
     from secftp.copy.targets import DownloadTarget, RemoteSource
     from secftp.session import Session
-    from secftp.storage import Digest, Path, ResumedSink
+    from secftp.storage import Digest, ResumedSink
 
-_BATCH_FILES: Final = 256
-_BATCH_BYTES: Final = 8 * MAX_BULK  # of the files
-_REQUEST_BYTES: Final = MAX_BULK - 64
 _FILES_UNDER_WAY: Final = 2048
 _REQUESTS_UNDER_WAY: Final = 256
 
@@ -58,9 +54,7 @@ class Download(Transfer[RemoteFile]):
         self._target: DownloadTarget | None = None  # None before the first session
         self._directories = LocalDirectories(self.options, self.counters)
         self._can_resume = False
-        self._paths: list[Path] = []  # of the batch
-        self._batch_bytes = 0
-        self._request_bytes = 0
+        self.batch: DownloadBatch = DownloadBatch()
 
     def begin(self, session: Session) -> None:
         """Decide where the sources go, over the first session; open the target directory."""
@@ -171,29 +165,22 @@ class Download(Transfer[RemoteFile]):
     def _gather(self, item: RemoteFile) -> None:
         """Put a small file into the batch, after requesting that if it is full."""
         path = item.remote
-        cost = sum(map(len, path)) + 3 * len(path) + 3
-        if (
-            self._request_bytes + cost > _REQUEST_BYTES
-            or len(self.batch) == _BATCH_FILES
-            or self._batch_bytes + item.size > _BATCH_BYTES
-        ):
+        nbytes = sum(map(len, path)) + 3 * len(path) + 3
+        if not self.batch.has_room(nbytes, item.size):
             self.send_batch()
-        self.batch.append(item)
+        self.batch.add(item, path, nbytes)
         self.current = None
-        self._paths.append(path)
-        self._request_bytes += cost
-        self._batch_bytes += item.size
         self.counters.listener.started(item.name, item.size)
 
     def send_batch(self) -> None:
         """Request the small files that were gathered, and send what is queued."""
-        if self.batch:
+        batch = self.batch
+        if batch.items:
             store = self._directories.store
             assert store is not None  # in a dry run nothing is requested
-            request = ReadMany(id=self.pipeline.next_id(), paths=tuple(self._paths), algorithm=self.algorithm)
-            pending = ReadManyRequest(self, self.batch, store)
-            self.batch, self._paths = [], []
-            self._batch_bytes = self._request_bytes = 0
+            request = ReadMany(id=self.pipeline.next_id(), paths=tuple(batch.paths), algorithm=self.algorithm)
+            pending = ReadManyRequest(self, batch.items, store)
+            self.batch = DownloadBatch()
             self.track(pending)
             self.pipeline.submit(request, pending)
         self.pipeline.flush()

@@ -7,13 +7,14 @@ that the user chose.
 from __future__ import annotations
 
 import hmac
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from secftp.copy.engine import PendingRequest, Transfer
+from secftp.copy.engine import Batch, PendingRequest, Transfer
 from secftp.copy.options import KEEP_BYTES
 from secftp.copy.remote_tree import RemoteFile
 from secftp.errors import FileChanged, FileError
 from secftp.messages import Abort, Error, ErrorCode, File, Files, remote_failure
+from secftp.messages.limits import MAX_BULK
 from secftp.session import unexpected_reply
 from secftp.session.replies import FileReply
 from secftp.storage import PipeSink, WriteOptions
@@ -27,12 +28,41 @@ if TYPE_CHECKING:
     from secftp.copy.destinations import Destination
     from secftp.copy.options import CopyOptions
     from secftp.messages import SmallFile
-    from secftp.storage import Digest, LocalStore, ResumedSink, Sink, SmallFiles
+    from secftp.storage import Digest, LocalStore, Path, ResumedSink, Sink, SmallFiles
 
+_BATCH_FILES: Final = 256
+_BATCH_BYTES: Final = 8 * MAX_BULK  # of the files
+_REQUEST_BYTES: Final = MAX_BULK - 64
 # Error replies to a partial file that can't be continued: the file starts again.
 _NOT_RESUMED = frozenset({ErrorCode.CHECKSUM, ErrorCode.UNSUPPORTED})
 # Reasons of an ABORT after which what has come is worth keeping.
 _WORTH_KEEPING = frozenset({ErrorCode.IO_ERROR, ErrorCode.CANCELLED, ErrorCode.LIMIT})
+
+
+class DownloadBatch(Batch[RemoteFile]):
+    """Small files for one READMANY."""
+
+    __slots__ = ("data_bytes", "paths")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.paths: list[Path] = []
+        self.data_bytes = 0  # of the files
+
+    def has_room(self, nbytes: int, size: int) -> bool:
+        """Whether the path of a file of this size, with so many bytes, fits into the message."""
+        return (
+            self.nbytes + nbytes <= _REQUEST_BYTES
+            and len(self.items) < _BATCH_FILES
+            and self.data_bytes + size <= _BATCH_BYTES
+        )
+
+    def add(self, item: RemoteFile, path: Path, nbytes: int) -> None:
+        """Add a file whose path takes so many bytes."""
+        self.items.append(item)
+        self.paths.append(path)
+        self.nbytes += nbytes
+        self.data_bytes += item.size
 
 
 class ReadManyRequest(PendingRequest[RemoteFile]):

@@ -44,6 +44,19 @@ CHANGED: Final = "it has changed since its transfer was interrupted, so it start
 Item = TypeVar("Item", bound=TransferItem)
 
 
+class Batch(Generic[Item]):
+    """Small files gathered for one request, with each one's part of it, which the subclasses hold.
+
+    `nbytes`: the size of the parts. Replaced as a whole, so items and parts always agree.
+    """
+
+    __slots__ = ("items", "nbytes")
+
+    def __init__(self) -> None:
+        self.items: list[Item] = []
+        self.nbytes = 0
+
+
 class PendingRequest(Generic[Item]):
     """A request without its complete reply, and the items that it is about. The session calls it with the reply."""
 
@@ -81,6 +94,7 @@ class Transfer(abc.ABC, Generic[Item]):
     """
 
     fatal_codes: ClassVar[frozenset[ErrorCode]] = frozenset()
+    batch: Batch[Item]
     pipeline: Pipeline  # as long as `run` runs
     digest_of: Callable[[bytes | memoryview], bytes]
 
@@ -92,7 +106,6 @@ class Transfer(abc.ABC, Generic[Item]):
         self.filters = Filters(self.options.include, self.options.exclude)
         self.limit = RateLimit(self.options.limit_rate)
         self.current: Item | None = None
-        self.batch: list[Item] = []
         self.ahead = PLANNED_AHEAD if self.counters.wants_plan else 1
         self.small_limit = -1  # largest size of a file that goes into a batch
         self.pending_items = 0
@@ -222,14 +235,14 @@ class Transfer(abc.ABC, Generic[Item]):
 
     def take_unfinished(self) -> list[Item]:
         """Give up the session; returns what has to be done over another one, in order."""
-        begun = [*self.unanswered(), *self.batch]
+        begun = [*self.unanswered(), *self.batch.items]
         if self.current is not None:
             begun.append(self.current)
         for item in begun:
             item.resume = True
         items = [*self._requeued, *begun]
         self._requeued.clear()
-        self.batch = []
+        self.batch = type(self.batch)()
         self.current = self._fatal = None
         return items
 

@@ -16,12 +16,19 @@ from secftp.copy.local_tree import LocalEntry
 from secftp.copy.preflight import Preflight
 from secftp.copy.targets import require_right, upload_roots
 from secftp.copy.upload_large import compare_refused, has_arrived, send_large
-from secftp.copy.upload_requests import AttributesRequest, ModeRequest, UploadRequest, WriteManyRequest, failure_of
+from secftp.copy.upload_requests import (
+    AttributesRequest,
+    UploadBatch,
+    UploadRequest,
+    WriteManyRequest,
+    failure_of,
+    message_bytes,
+    set_mode,
+)
 from secftp.errors import FileError, Side
 from secftp.messages import (
     Capability,
     ErrorCode,
-    Info,
     MakeDirectory,
     NewFile,
     Right,
@@ -45,11 +52,6 @@ if TYPE_CHECKING:
 
 _COPIED: Final = (EntryKind.FILE, EntryKind.DIRECTORY, EntryKind.LEFT)
 _ASKED_AHEAD: Final = 512  # entries that the preflight asks about before they are sent
-# Of a WRITEMANY: its own map, and for each file its array, digest, mode, time and the heads of all that.
-_MESSAGE_BYTES: Final = 96
-_FILE_BYTES: Final = 80
-_BATCH_BYTES: Final = MAX_BULK - _MESSAGE_BYTES
-_BATCH_FILES: Final = 256
 # What is not confirmed is remembered: else empty files would be by the hundred thousand.
 _REQUESTS_UNDER_WAY: Final = 128
 _OPEN_DIRECTORIES: Final = 256  # that may wait until the batch has left, before the server closes the first of them
@@ -73,6 +75,7 @@ class Upload(Transfer[LocalEntry]):
         super().__init__(options, listener)
         self._sources = sources
         self._target = target
+        self.batch: UploadBatch = UploadBatch()
         self._token = new_token()
         self._entries: Iterator[LocalEntry] | None = None  # None before the first session
         self._session = 0  # its number
@@ -81,8 +84,6 @@ class Upload(Transfer[LocalEntry]):
         self._failed_directories: set[Path] = set()
         self._closing: deque[LocalEntry] = deque()  # directories whose attributes are set after the batch
         self._requested_directories = 0  # since the last batch
-        self._new_files: list[NewFile] = []  # of the batch
-        self._batch_bytes = 0
         self._unflushed_bytes = 0
         self._to_compare: Refusals = []
 
@@ -163,11 +164,7 @@ class Upload(Transfer[LocalEntry]):
         """Whether the options leave a file as it is at the server; its permissions may have to be set."""
         reason = self._preflight.reason_to_skip(entry)
         if reason == SAME and self._preflight.has_other_mode(entry):
-            assert entry.info is not None  # it was compared
-            request = SetAttributes(id=self.pipeline.next_id(), path=entry.remote, mode=entry.info.mode & 0o777)
-            pending = ModeRequest(self, entry)
-            self.track(pending, entry)
-            self.pipeline.submit(request, pending)
+            set_mode(self, entry)
         elif reason:
             self.skip(entry, reason)
         return bool(reason)
@@ -188,12 +185,8 @@ class Upload(Transfer[LocalEntry]):
             return
         self.counters.resize(entry, content.info.size or 0)
         with content:
-            if entry.may_have_arrived and self._can_compare and has_arrived(self, entry, content, self._token):
-                return
-            partial = None if entry.partial is None else self.await_reply(entry.partial)
-            entry.partial = None
-            offset = partial.size if isinstance(partial, Info) else 0
-            send_large(self, entry, content, token=self._token, offset=offset, can_resume=self._can_resume)
+            if not (entry.may_have_arrived and self._can_compare and has_arrived(self, entry, content, self._token)):
+                send_large(self, entry, content, token=self._token, can_resume=self._can_resume)
 
     def _files_of(self, entry: LocalEntry) -> LocalFiles:
         """Return the files of an entry's source; those of one source at a time are held open."""
@@ -212,8 +205,8 @@ class Upload(Transfer[LocalEntry]):
             entry.count_unpreserved(self.counters, mode, mtime_ns)
         size, path = len(data), entry.remote
         self.counters.resize(entry, size)
-        cost = _FILE_BYTES + size + sum(map(len, path)) + 3 * len(path)
-        if self._batch_bytes + cost > _BATCH_BYTES or len(self.batch) == _BATCH_FILES:
+        nbytes = message_bytes(path, size)
+        if not self.batch.has_room(nbytes):
             self.send_batch()
         entry.digest = self.digest_of(data)
         try:
@@ -221,27 +214,25 @@ class Upload(Transfer[LocalEntry]):
         except FileError as problem:
             self.counters.failed(entry, problem.locate(Side.REMOTE))
             return
-        self._new_files.append(new_file)
-        self.batch.append(entry)
+        self.batch.add(entry, new_file, nbytes)
         self.current = None
-        self._batch_bytes += cost
         self.counters.listener.started(entry.name, size)
 
     def send_batch(self) -> None:
         """Send the small files that were gathered, then what had to wait for them."""
         self._requested_directories = 0
-        if self.batch:
+        batch = self.batch
+        if batch.items:
             request = WriteMany(
                 id=self.pipeline.next_id(),
-                files=tuple(self._new_files),
+                files=tuple(batch.new_files),
                 algorithm=self.algorithm,
                 overwrite=self.options.overwrite,
                 token=self._token,
             )
-            pending = WriteManyRequest(self, self.batch, self._to_compare if self._can_compare else None)
-            spent = sum(len(file.data) for file in self._new_files)
-            self._unflushed_bytes += self._batch_bytes
-            self._new_files, self.batch, self._batch_bytes = [], [], 0
+            pending = WriteManyRequest(self, batch.items, self._to_compare if self._can_compare else None)
+            self.batch = UploadBatch()
+            self._unflushed_bytes += batch.nbytes
             self.track(pending)
             self.pipeline.submit(request, pending)
             if self._unflushed_bytes >= _FLUSH_BYTES or self.limit.rate:
@@ -250,7 +241,7 @@ class Upload(Transfer[LocalEntry]):
                 self.pipeline.poll()
             while len(self.pending) > _REQUESTS_UNDER_WAY:
                 self.pipeline.step()
-            self.limit.spend(spent)
+            self.limit.spend(sum(len(file.data) for file in batch.new_files))
         while self._closing:
             self._set_attributes(self._closing.popleft())
 
@@ -295,7 +286,7 @@ class Upload(Transfer[LocalEntry]):
         """Set a directory's permissions and time, once the batch has been sent."""
         self._closing.append(entry)
         self.current = None
-        if not self.batch or len(self._closing) >= _OPEN_DIRECTORIES:
+        if not self.batch.items or len(self._closing) >= _OPEN_DIRECTORIES:
             self.send_batch()
 
     def _set_attributes(self, entry: LocalEntry) -> None:
@@ -357,7 +348,7 @@ class Upload(Transfer[LocalEntry]):
         """Give up the session; the directories that are to be closed come last."""
         entries = [*super().take_unfinished(), *self._closing]
         self._closing.clear()
-        self._new_files, self._batch_bytes, self._unflushed_bytes, self._requested_directories = [], 0, 0, 0
+        self._unflushed_bytes = self._requested_directories = 0
         return entries
 
     def end(self) -> None:

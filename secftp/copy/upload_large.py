@@ -32,12 +32,13 @@ if TYPE_CHECKING:
 
 
 def send_large(
-    transfer: Transfer[LocalEntry], entry: LocalEntry, source: Source, *, token: bytes, offset: int, can_resume: bool
+    transfer: Transfer[LocalEntry], entry: LocalEntry, source: Source, *, token: bytes, can_resume: bool
 ) -> None:
-    """Send a file from `offset` on, without waiting for the reply; a failure of the file itself is counted.
+    """Send a file, or the rest of it, without waiting for the reply; a failure of the file itself is counted.
 
     A file of unknown size is sent up to its end, and can't be resumed.
     """
+    offset = _kept_bytes(transfer, entry)
     info = entry.info = source.info
     size, preserve = info.size, transfer.options.preserve
     if size is None:
@@ -77,6 +78,13 @@ def send_large(
         transfer.pipeline.send_file(request, source, digest, pending, offset=offset, progress=progress)
     except FileError as problem:
         pending.problem = problem  # the server's reply to the aborted file is still to come
+
+
+def _kept_bytes(transfer: Transfer[LocalEntry], entry: LocalEntry) -> int:
+    """Return how many bytes of a file the server has kept from an earlier transfer."""
+    answer, entry.partial = entry.partial, None
+    kept = None if answer is None else transfer.await_reply(answer)
+    return kept.size if isinstance(kept, Info) else 0
 
 
 def _paced(transfer: Transfer[LocalEntry], progress: Progress) -> Progress:

@@ -8,9 +8,9 @@ digest of what was read here.
 from __future__ import annotations
 
 import hmac
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
-from secftp.copy.engine import MODE_SET, SAME, PendingRequest, Transfer
+from secftp.copy.engine import MODE_SET, SAME, Batch, PendingRequest, Transfer
 from secftp.copy.local_tree import LocalEntry
 from secftp.errors import ChecksumMismatch
 from secftp.messages import (
@@ -18,26 +18,59 @@ from secftp.messages import (
     ErrorCode,
     Ok,
     Results,
+    SetAttributes,
     clause_for,
     exception_for,
     no_directory,
     no_parent,
     remote_failure,
 )
+from secftp.messages.limits import MAX_BULK
 from secftp.session import unexpected_reply
 from secftp.storage.tree import EntryKind
 
 if TYPE_CHECKING:
     from secftp.channel import Received
     from secftp.errors import FileError
-    from secftp.storage import Digest
+    from secftp.messages import NewFile
+    from secftp.storage import Digest, Path
 
     Refusals: TypeAlias = list[tuple[LocalEntry, ErrorCode, str | None]]
 
+# Of a WRITEMANY: its own map, and for each file its array, digest, mode, time and the heads of all that.
+_MESSAGE_BYTES: Final = 96
+_FILE_BYTES: Final = 80
+_BATCH_BYTES: Final = MAX_BULK - _MESSAGE_BYTES
+_BATCH_FILES: Final = 256
 # Error replies to a partial file that can't be continued: the file starts again.
 _NOT_RESUMED = frozenset({ErrorCode.CHECKSUM, ErrorCode.NOT_FOUND, ErrorCode.FORBIDDEN, ErrorCode.UNSUPPORTED})
 # Error replies to a file that the server has already, and may not write once more.
 _REFUSALS = frozenset({ErrorCode.EXISTS, ErrorCode.FORBIDDEN})
+
+
+class UploadBatch(Batch[LocalEntry]):
+    """Small files for one WRITEMANY."""
+
+    __slots__ = ("new_files",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.new_files: list[NewFile] = []
+
+    def has_room(self, nbytes: int) -> bool:
+        """Whether so many bytes more fit into the message."""
+        return self.nbytes + nbytes <= _BATCH_BYTES and len(self.items) < _BATCH_FILES
+
+    def add(self, entry: LocalEntry, new_file: NewFile, nbytes: int) -> None:
+        """Add a file that takes so many bytes."""
+        self.items.append(entry)
+        self.new_files.append(new_file)
+        self.nbytes += nbytes
+
+
+def message_bytes(path: Path, size: int) -> int:
+    """Return how many bytes a file of this path and size takes of a WRITEMANY."""
+    return _FILE_BYTES + size + sum(map(len, path)) + 3 * len(path)
 
 
 def failure_of(entry: LocalEntry, code: ErrorCode, reason: str | None) -> FileError:
@@ -101,6 +134,16 @@ class ModeRequest(AttributesRequest):
         note = f"its permissions could not be set: {clause_for(code, reason)}"
         self.transfer.counters.listener.note(entry.name, note)
         self.transfer.skip(entry, SAME)
+
+
+def set_mode(transfer: Transfer[LocalEntry], entry: LocalEntry) -> None:
+    """Request the permissions of a file whose contents are the same at the server."""
+    assert entry.info is not None  # it was compared
+    mode = entry.info.mode & 0o777
+    request = SetAttributes(id=transfer.pipeline.next_id(), path=entry.remote, mode=mode)
+    pending = ModeRequest(transfer, entry)
+    transfer.track(pending, entry)
+    transfer.pipeline.submit(request, pending)
 
 
 class WriteManyRequest(UploadRequest):

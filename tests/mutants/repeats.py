@@ -32,6 +32,7 @@ MUTANTS: list[Mutant] = [
     mutant("refused-file-counts-without-a-comparison", "secftp/copy/upload_requests.py", 'if isinstance(reply, Ok) and hmac.compare_digest(reply.digest or b"", entry.digest):', "if isinstance(reply, Ok):", ANSWERS),
     mutant("large-file-counts-without-a-comparison", "secftp/copy/upload_large.py", 'if not isinstance(found, Ok) or not hmac.compare_digest(found.digest or b"", digest.digest()):', "if not isinstance(found, Ok):", ANSWERS),
     mutant("files-counted-that-were-never-sent", "secftp/copy/upload_requests.py", "self._to_compare is not None and entry.may_have_arrived and", "self._to_compare is not None and", ANSWERS),
+    mutant("batch-of-a-lost-session-is-kept", "secftp/copy/engine.py", "        self.batch = type(self.batch)()\n", "", "tests/test_copy_resume.py"),
     mutant("older-try-does-not-make-room-under-a-quota", "secftp/server/quota.py", "            if not self._inner.discard_partial(path):\n                raise\n", "            raise\n", "tests/test_server_quota.py"),
     # --- what killed processes left ---
     mutant("get-sweeps-in-a-dry-run", "secftp/copy/download.py", "if begins and target.existed and not dry_run:", "if begins and target.existed:", KILLED),
