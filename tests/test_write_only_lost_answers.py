@@ -277,7 +277,7 @@ def test_a_refused_file_is_not_remembered(root, dropbox):
 
 
 def test_how_many_are_remembered_is_bounded(monkeypatch, root):
-    monkeypatch.setattr(idempotency, "MOST_ARRIVALS", 2)
+    monkeypatch.setattr(idempotency, "MOST_CONFIRMED", 2)
     make(root, {b"0": b"", b"1": b"", b"2": b""})
     with LocalStore(os.fspath(root)) as store:
         known = OwnConfirmedFiles(ConfirmedFiles(), store, "key")

@@ -86,8 +86,8 @@ def _unreachable(place: str, failures: list[Failed]) -> SecftpError:
             f"{place} did not answer in time{more}.", hint="Check the host, the port and any firewall."
         )
     reasons = {reason for _, reason in failures if reason is not None}
-    told = reasons.pop() if len(reasons) == 1 else "; ".join(each)
-    return ServerUnreachable(f"{place} can't be reached: {told}.", hint="Check that a server runs there: secftpd PORT.")
+    why = reasons.pop() if len(reasons) == 1 else "; ".join(each)
+    return ServerUnreachable(f"{place} can't be reached: {why}.", hint="Check that a server runs there: secftpd PORT.")
 
 
 def _shake_hands(
@@ -119,7 +119,7 @@ class _HandshakeReader:
             try:
                 count = self._stream.receive_into(self._buffer, seconds)
             except TransferTimeout:
-                continue  # `_time_left` tells the caller, or raises
+                continue  # `_time_left` calls `on_wait`, or raises
             if count == 0:
                 raise ConnectionLost(
                     "The server closed the connection during the handshake.",

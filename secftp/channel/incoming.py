@@ -74,7 +74,7 @@ class IncomingMessages:
             self._inbox.received(count)
 
     def open(self) -> bool:
-        """Verify what was received. Returns whether frames wait. A frame that fails ends the session without a word."""
+        """Verify what was received. Returns whether frames wait. After a frame that fails, nothing more is sent."""
         try:
             opened = self._inbox.frames()
         except AuthenticationError:

@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 _MISSING: Final[dict[str, str]] = {
     Capability.RANGES: "send parts of files",
-    Capability.STAT: "tell what stands under a name",
-    Capability.LIST: "list folders",
-    Capability.CHANGE: "change names, folders and attributes",
+    Capability.STAT: "show the status of files",
+    Capability.LIST: "list directories",
+    Capability.CHANGE: "make, rename, remove or change files and directories",
     Capability.SUM: "compute checksums",
-    Capability.RESUME: "go on with files that were broken off",
-    Capability.MANY: "take or send many files at once",
+    Capability.RESUME: "resume interrupted transfers",
+    Capability.MANY: "transfer several files in one message",
 }
 
 
@@ -35,7 +35,7 @@ def unexpected_reply() -> ProtocolError:
 
 
 class Transferred(NamedTuple):
-    """What was transferred, verified at both ends: `size` in bytes, and the digest of the whole file."""
+    """What was transferred, verified by both sides: `size` in bytes, and the digest of the whole file."""
 
     size: int
     digest: bytes

@@ -143,7 +143,7 @@ def confirm(run: Callable[[Callable[[Session], bool]], bool], path: Path, lost: 
 def has_arrived(session: Session, path: Path, lost: Unconfirmed) -> bool:
     """Whether the file `path` is what was sent over the connection that was lost.
 
-    A server that remembers the request's token tells a client that may only write, too. Without the token an empty file
+    With the request's token, a server says so to a client that may only write, too. Without it, an empty file
     proves nothing: all are alike. Returns False also if this client may not ask. Raises what ends the session.
     """
     try:
