@@ -14,14 +14,13 @@ from typing import Final, NamedTuple, TypeAlias
 
 from secftp import system
 from secftp.messages import Kind
+from secftp.storage.directories import LIST_FLAGS, OWNER
 
 Identity: TypeAlias = tuple[int, int]  # device and inode: one file or directory, while it exists
 
 PERMISSIONS: Final = 0o777
-_OWNER: Final = 0o700
 _NEW_FILE: Final = 0o666
 _NO_MODES: Final = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
-_OPEN_FLAGS: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _LATEST = 2**63 - 1  # nanoseconds: the year 2262
 _TICK = 2_000_000_000  # nanoseconds: the coarsest timestamps are those of FAT
 
@@ -123,7 +122,7 @@ def granted_mode(requested: int, mask: int) -> int:
 
 def directory_mode(requested: int | None, mask: int) -> int:
     """Return the permissions for a directory; the mask never denies it to its owner, who has to work in it."""
-    allowed = PERMISSIONS & (mask | _OWNER)
+    allowed = PERMISSIONS & (mask | OWNER)
     return allowed & ~system.process_umask() if requested is None else requested & allowed
 
 
@@ -133,9 +132,9 @@ def mkdir_with_mode(name: bytes | str, mode: int, *, directory: int | None = Non
     Inherited bits (setgid) stay. A file system without such permissions gives it others, which `set_attributes`
     reports. Until its permissions are set it has at most these and its owner's.
     """
-    os.mkdir(name, mode | _OWNER, dir_fd=directory)
+    os.mkdir(name, mode | OWNER, dir_fd=directory)
     try:
-        fd, target = os.open(name, _OPEN_FLAGS, dir_fd=directory), None
+        fd, target = os.open(name, LIST_FLAGS, dir_fd=directory), None
     except PermissionError:  # the umask denies it to its owner
         fd, target = open_unreadable(name, directory)
     try:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from secftp.errors import (
     AlreadyExists,
+    FileChanged,
     FileError,
     Forbidden,
     InputOutputError,
@@ -113,6 +114,11 @@ def not_followed(subject: Path | str) -> NotFound:
     return failure(NotFound, _NOT_FOLLOWED.words, subject, reason=Reason.SYMLINK)
 
 
+def changed(subject: Path | str) -> FileChanged:
+    """Return the exception for a file that was written to while it was read."""
+    return failure(FileChanged, "It changed while it was being read", subject, hint="Try again.")
+
+
 def kind_of(status: os.stat_result) -> Reason:
     """Return the kind of a directory entry as a `Reason`."""
     kinds = {stat.S_IFREG: Reason.FILE, stat.S_IFDIR: Reason.DIRECTORY, stat.S_IFLNK: Reason.SYMLINK}
@@ -156,12 +162,13 @@ def detailed(problem: FileError) -> FileError:
 
 def require_regular(status: os.stat_result, subject: Path | str) -> None:
     """Raise `IsADirectory` or `Forbidden` unless `status` is that of a regular file."""
+    if stat.S_ISREG(status.st_mode):
+        return
     if stat.S_ISDIR(status.st_mode):
         raise failure(IsADirectory, "It is a directory", subject)
     if stat.S_ISLNK(status.st_mode):
         raise failure(Forbidden, _NO_REGULAR_FILE.words, subject, reason=Reason.SYMLINK)
-    if not stat.S_ISREG(status.st_mode):
-        raise not_regular(subject)
+    raise not_regular(subject)
 
 
 class of_target:  # noqa: N801 - used like a function

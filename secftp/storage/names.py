@@ -17,6 +17,7 @@ from secftp.messages.limits import check_path
 Path: TypeAlias = tuple[bytes, ...]  # of a file or a directory
 DirectoryPath: TypeAlias = Path  # the same, where () is the root of the store
 RESERVED_PREFIX = b".secftp-"
+RESERVED_TEXT = os.fsdecode(RESERVED_PREFIX)  # as os.scandir decodes it
 _TEMPORARY_PREFIX = RESERVED_PREFIX + b"tmp-"
 _PARTIAL_PREFIX = RESERVED_PREFIX + b"part-"
 _RANDOM_BYTES = _HASH_BYTES = 16

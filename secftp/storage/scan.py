@@ -15,15 +15,15 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, Self
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from secftp.errors import FileError, NameRefused, NotFound, Reason
 from secftp.messages.limits import MAX_COMPONENTS, MAX_PATH
 from secftp.storage.attributes import FileInfo, file_info
 from secftp.storage.directories import LIST_FLAGS, open_below, open_directory
 from secftp.storage.errors import close_quietly, failure, translate, translated
-from secftp.storage.names import RESERVED_PREFIX, Path
-from secftp.storage.store import ScanEntry
+from secftp.storage.names import RESERVED_TEXT, Path
+from secftp.storage.store import Closing, ScanEntry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -34,7 +34,6 @@ OPEN_LEVELS: Final = 4  # whose descriptors stay open
 # Names that wait to be entered, of all levels together, before a directory is read in parts.
 QUEUED_NAMES: Final = 1024
 _SEPARATOR: Final = b"\0"
-_RESERVED = os.fsdecode(RESERVED_PREFIX)
 
 
 class _Listing(Protocol):
@@ -148,7 +147,7 @@ class Level:
             close_quietly(fd)
 
 
-class TreeWalk:
+class TreeWalk(Closing):
     """The levels from the directory `path` beneath `root` down to the current one. A context manager.
 
     `most`: how many names may be queued before a directory is read in parts. Raises what is wrong with the directory
@@ -198,10 +197,8 @@ class TreeWalk:
     def _is_full(self) -> bool:
         return self._above + self._levels[-1].queued >= self._most
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
+        """Close all levels; idempotent."""
         for level in self._levels:
             level.close()
 
@@ -273,7 +270,7 @@ class _Seen(NamedTuple):
 
 def _look_at(entry: os.DirEntry[str], directory: Path) -> _Seen | None:
     """Return what is told of an entry of this directory; None for nothing."""
-    if entry.name.startswith(_RESERVED):
+    if entry.name.startswith(RESERVED_TEXT):
         return None
     try:
         status = entry.stat(follow_symlinks=False)

@@ -17,7 +17,7 @@ import os
 import time
 from typing import TYPE_CHECKING
 
-from secftp.errors import AlreadyExists, FileChanged, FileError, TooLarge
+from secftp.errors import AlreadyExists, FileError, TooLarge
 from secftp.storage.attributes import (
     DEFAULT_OPTIONS,
     PERMISSIONS,
@@ -31,11 +31,11 @@ from secftp.storage.attributes import (
     set_mode,
 )
 from secftp.storage.directories import free_space_at, open_parent, open_parent_of_new
-from secftp.storage.errors import close_quietly, failure, require_regular, translate, translated
+from secftp.storage.errors import changed, close_quietly, failure, require_regular, translate, translated
 from secftp.storage.names import check, partial_name, temporary_names
 from secftp.storage.partial import CREATE_FLAGS, PRIVATE, discard_partial, remove_quietly
 from secftp.storage.sink import FULL, hard_link
-from secftp.storage.source import OPEN_FLAGS, has_changed, read_rest
+from secftp.storage.source import OPEN_FLAGS, read_small
 from secftp.storage.store import SmallFiles
 
 if TYPE_CHECKING:
@@ -51,27 +51,6 @@ _NAMES = 32  # temporary names that are made at a time
 _CAN_ASK = os.access in os.supports_follow_symlinks and os.access in os.supports_dir_fd
 
 
-def read_whole(fd: int, subject: Path, limit: int) -> tuple[FileInfo, bytes]:
-    """Read and close `fd`, as `SmallFiles.read`; raises OSError, too."""
-    try:
-        status = os.fstat(fd)
-        require_regular(status, subject)
-        size = status.st_size
-        if size > limit:
-            raise failure(TooLarge, "Too large to be read at once", subject)
-        data: bytes | None = os.read(fd, size) if size else b""
-        if not data or len(data) < size:
-            data = read_rest(fd, data or b"", limit)
-        after = os.fstat(fd)
-    finally:
-        close_quietly(fd)
-    if data is None:
-        raise failure(TooLarge, "Too large to be read at once", subject)
-    if has_changed(status, after, len(data)):
-        raise failure(FileChanged, "It changed while it was being read", subject, hint="Try again.")
-    return file_info(status), data
-
-
 class StreamedSmallFiles(SmallFiles):
     """Small files through the sources and sinks of any store."""
 
@@ -82,10 +61,10 @@ class StreamedSmallFiles(SmallFiles):
         with self._store.open_source(path) as source:
             size = source.info.size
             if size is None or size > limit:
-                raise failure(TooLarge, "Too large to be read at once", path)
+                raise _too_large(path)
             data = bytearray(size)
             if size and source.readv([memoryview(data)], 0) != size:
-                raise failure(FileChanged, "It changed while it was being read", path, hint="Try again.")
+                raise changed(path)
             source.check_unchanged()
             return source.info, bytes(data)
 
@@ -117,11 +96,18 @@ class LocalSmallFiles(StreamedSmallFiles):
         check(path)
         directory = self._directory if path[:-1] == self._at else self._go_to(path, open_parent)
         try:
-            return read_whole(os.open(path[-1], _READ_FLAGS, dir_fd=directory), path, limit)
+            fd = os.open(path[-1], _READ_FLAGS, dir_fd=directory)
+            try:
+                found = read_small(fd, path, limit)
+            finally:
+                close_quietly(fd)
         except FileError:
             raise
         except OSError as error:
             raise translate(error, path) from error
+        if found is None:
+            raise _too_large(path)
+        return file_info(found[0]), found[1]
 
     def write(self, path: Path, data: memoryview, options: WriteOptions = DEFAULT_OPTIONS) -> Kept:
         check(path)
@@ -200,6 +186,10 @@ class LocalSmallFiles(StreamedSmallFiles):
         directory, self._directory, self._at = self._directory, -1, None
         if directory >= 0:
             close_quietly(directory)
+
+
+def _too_large(path: Path) -> TooLarge:
+    return failure(TooLarge, "Too large to be read at once", path)
 
 
 def _status_of_replaced(path: Path, directory: int) -> os.stat_result | None:

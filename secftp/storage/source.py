@@ -16,9 +16,9 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Final, Protocol
 
-from secftp.errors import FileChanged, TooLarge
+from secftp.errors import TooLarge
 from secftp.storage.attributes import FileInfo, file_info, mtime_of
-from secftp.storage.errors import close_quietly, failure, require_regular, translated
+from secftp.storage.errors import changed, close_quietly, failure, require_regular, translated
 from secftp.storage.store import Source
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ def check_unchanged(fd: int, size: int, mtime_ns: int, subject: Path | str) -> N
     with translated(subject):
         status = os.fstat(fd)
     if status.st_size < size or (status.st_size == size and mtime_of(status) != mtime_ns):
-        raise failure(FileChanged, "It changed while it was being read", subject, hint="Try again.")
+        raise changed(subject)
 
 
 def open_beneath(directory: int, name: bytes, subject: Path) -> FileSource:
@@ -161,16 +161,31 @@ def read_rest(fd: int, data: bytes, limit: int) -> bytes | None:
     return b"".join(parts) if room > 0 else None
 
 
-def has_changed(before: os.stat_result, after: os.stat_result, count: int) -> bool:
-    """Return whether `count` bytes, read to the end between two calls of fstat, may not be one version of the file.
+def read_small(fd: int, subject: Path | str, limit: int) -> tuple[os.stat_result, bytes] | None:
+    """Return the status and the bytes of a regular file of at most `limit` bytes; None if it is larger.
 
-    A file that grew counts as appended to. Fewer bytes than its size are the whole file only where the size is
-    meaningless.
+    A file that grew meanwhile counts as appended to. Raises `IsADirectory`, `Forbidden`, `FileChanged` and OSError.
     """
-    size, left = before.st_size, after.st_size
-    if left == size:
-        return after.st_mtime_ns != before.st_mtime_ns or (count < size and before.st_blocks > 0)
-    return left < size or count < size
+    before = os.fstat(fd)
+    require_regular(before, subject)
+    size = before.st_size
+    if size > limit:
+        return None
+    data = os.read(fd, size) if size else b""
+    if not data or len(data) < size:
+        rest = read_rest(fd, data, limit)
+        if rest is None:
+            return None
+        data = rest
+    after, count = os.fstat(fd), len(data)
+    if after.st_size == size:
+        # Fewer bytes than its size are the whole file only where the size is meaningless.
+        is_changed = after.st_mtime_ns != before.st_mtime_ns or (count < size and before.st_blocks > 0)
+    else:
+        is_changed = after.st_size < size or count < size
+    if is_changed:
+        raise changed(subject)
+    return before, data
 
 
 class Snapshot(Source):

@@ -40,7 +40,7 @@ class ScanEntry(NamedTuple):
     problem: FileError | None = None
 
 
-class _Closing(Protocol):
+class Closing(Protocol):
     """A context manager that closes itself."""
 
     __slots__ = ()
@@ -56,7 +56,7 @@ class _Closing(Protocol):
         self.close()
 
 
-class Source(_Closing, Protocol):
+class Source(Closing, Protocol):
     """One version of a file, open for reading; renaming or removing the file does not affect it."""
 
     __slots__ = ()
@@ -87,7 +87,7 @@ class Source(_Closing, Protocol):
         ...
 
 
-class Sink(_Closing, Protocol):
+class Sink(Closing, Protocol):
     """A file that does not exist under its name before `commit`.
 
     A failure ends it and leaves nothing: only `abort` and `close` may still be called. Leaving its `with` block without
@@ -130,7 +130,7 @@ class ResumedSink(Sink, Protocol):
         ...
 
 
-class SmallFiles(_Closing, Protocol):
+class SmallFiles(Closing, Protocol):
     """Reads and writes whole files that fit into memory, many in a row; for one thread, and for one batch."""
 
     __slots__ = ()
@@ -151,7 +151,7 @@ class SmallFiles(_Closing, Protocol):
         ...
 
 
-class Store(_Closing, Protocol):
+class Store(Closing, Protocol):
     """A tree of files. Names are tuples of bytes, see `names.check`; they are not decoded, normalised or folded."""
 
     __slots__ = ()

@@ -16,21 +16,18 @@ import os
 import stat
 from typing import TYPE_CHECKING, NamedTuple
 
-from secftp.errors import FileChanged, FileError, NameRefused, Reason
+from secftp.errors import FileError, NameRefused, Reason
 from secftp.messages.limits import MAX_COMPONENTS, MAX_PATH
 from secftp.storage.attributes import FileInfo, file_info, mtime_of
 from secftp.storage.directories import BELOW_FLAGS, DIRECTORY_FLAGS, LIST_FLAGS
-from secftp.storage.errors import close_quietly, failure, translate, translated
-from secftp.storage.names import RESERVED_PREFIX, Path
-from secftp.storage.source import OPEN_FLAGS, FileSource, has_changed, read_rest
+from secftp.storage.errors import close_quietly, translate, translated
+from secftp.storage.names import RESERVED_TEXT, Path
+from secftp.storage.source import OPEN_FLAGS, FileSource, read_small
+from secftp.storage.store import Closing
 from secftp.text import path_text, show_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from types import TracebackType
-    from typing import Self
-
-_RESERVED = os.fsdecode(RESERVED_PREFIX)
 
 
 class EntryKind(enum.Enum):
@@ -97,7 +94,7 @@ class _OpenDirectory:
         close_quietly(self.fd)
 
 
-class LocalTree:
+class LocalTree(Closing):
     """The directory `top`. Opened at the first use, again after a `close`; for one thread.
 
     `follow`: follow symlinks in it. `max_depth`: the greatest depth that is entered. `max_path`: the greatest length of
@@ -191,7 +188,7 @@ class LocalTree:
         else:
             entry.stat()  # raises for a dangling symlink
             return EntryKind.SPECIAL
-        return EntryKind.RESERVED if entry.name.startswith(_RESERVED) else what
+        return EntryKind.RESERVED if entry.name.startswith(RESERVED_TEXT) else what
 
     # --- the files ----------------------------------------------------------------------------------------------------
 
@@ -220,14 +217,6 @@ class LocalTree:
         root, self._root = self._root, -1
         if root >= 0:
             close_quietly(root)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _go_to(self, path: Path) -> int:
         if path == self._at:
@@ -281,27 +270,18 @@ class LocalFile:
 
 def read_or_open(fd: int, subject: Path | str, limit: int) -> SmallContent | FileSource:
     """Read a regular file of at most `limit` bytes whole, else return a source; takes over the descriptor."""
+    is_larger = False
     try:
-        status = os.fstat(fd)
-        size = status.st_size
-        if size > limit or not stat.S_ISREG(status.st_mode):
-            kept, fd = fd, -1
-            return FileSource(kept, subject)
-        data = os.read(fd, size) if size else b""
-        if len(data) < size or not size:
-            rest = read_rest(fd, data, limit)
-            if rest is None:
-                kept, fd = fd, -1
-                return FileSource(kept, subject)
-            data = rest
-        after = os.fstat(fd)
+        found = read_small(fd, subject, limit)
+        is_larger = found is None
     except FileError:
         raise  # it is an OSError, too, and translated already
     except OSError as problem:
         raise translate(problem, subject) from problem
     finally:
-        if fd >= 0:
+        if not is_larger:
             close_quietly(fd)
-    if has_changed(status, after, len(data)):
-        raise failure(FileChanged, "It changed while it was being read", subject, hint="Try again.")
+    if found is None:
+        return FileSource(fd, subject)
+    status, data = found
     return SmallContent(stat.S_IMODE(status.st_mode), mtime_of(status), data)
