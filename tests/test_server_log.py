@@ -15,7 +15,7 @@ import pytest
 
 from secftp.channel import Peer
 from secftp.errors import SecftpError, UsageError
-from secftp.server.log import UNPROVED_LINES, Level, Log
+from secftp.server.log import UNPROVED_LINES, Log, LogLevel
 from secftp.server.log_format import LONGEST_TEXT, Operation
 from secftp.server.log_output import open_log
 from tests.serving import Lines
@@ -127,14 +127,14 @@ def test_lines_of_many_threads_never_mix():
 # --- levels, limits, programs -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("least", list(Level), ids=lambda level: level.name)
+@pytest.mark.parametrize("least", list(LogLevel), ids=lambda level: level.name)
 def test_what_is_below_the_level_is_left_out(least):
     stream = io.StringIO()
     log = Log(stream, level=least)
-    for level in Level:
+    for level in LogLevel:
         log.line(level.name, level)
     told = re.findall(f"{STAMPED}([A-Z]+)\n", stream.getvalue())
-    assert told == [level.name for level in Level if level >= least]
+    assert told == [level.name for level in LogLevel if level >= least]
 
 
 def test_lines_that_come_together_are_written_at_one_go():
@@ -224,7 +224,7 @@ class _Counter:
 def test_whoever_counts_gets_all_of_it_whatever_is_left_out_of_the_log(monkeypatch):
     _Clock(monkeypatch)
     counter = _Counter()
-    log = Log(io.StringIO(), level=Level.ERROR, counter=counter)
+    log = Log(io.StringIO(), level=LogLevel.ERROR, counter=counter)
     one = log.session(1, PEER)
     one.cipher = "aes256"
     done = Operation("read", (b"x",), "ok", 0.1, 5)

@@ -228,7 +228,7 @@ def test_a_port_in_use(home, root):
         port = taken.getsockname()[1]
         code, sentence = start(home, str(port), "--host", HOST, "--root", root, "--anonymous")
     assert code == ExitCode.USAGE
-    assert f"Port {port} can't be listened on: address already in use." in sentence
+    assert f"Can't listen on port {port}: address already in use." in sentence
 
 
 def test_an_address_of_another_machine(home, root):

@@ -9,13 +9,13 @@ import threading
 from typing import TYPE_CHECKING, Final, Self
 
 from secftp.api.arguments import key_for, require_bool, suite_for
-from secftp.channel import listen
-from secftp.errors import NotADirectory, NotFound, SecftpError, UsageError
+from secftp.errors import NotADirectory, NotFound, UsageError
 from secftp.keys import generate_key, read_key_file, refuse_beneath
 from secftp.server.access import Access
-from secftp.server.log import Level, Log
+from secftp.server.log import Log, LogLevel
+from secftp.server.log_format import printable
 from secftp.server.path_checks import CodePaths
-from secftp.server.server import DEFAULT_MAX_CLIENTS, FileServer
+from secftp.server.server import DEFAULT_MAX_CLIENTS, FileServer, open_listener
 from secftp.storage import LocalStore
 from secftp.text import show_local
 from secftp.url import Url, format_url
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from secftp.api.arguments import Cipher, LocalPath
-    from secftp.channel import Listener
     from secftp.keys import Key
 
 _LOGGER: Final = logging.getLogger("secftp.server")
@@ -139,7 +138,7 @@ class Server:
             with contextlib.ExitStack() as undo:
                 store = undo.enter_context(contextlib.closing(self._open_store()))
                 engine = FileServer(store, self._access, self._log, max_clients=self._max_clients)
-                listener = self._listen()
+                listener = open_listener([self._host] if self._host else [], self._port)
                 undo.callback(listener.close)
 
                 def run() -> None:
@@ -199,17 +198,6 @@ class Server:
             CodePaths().refuse(self._root)
         return LocalStore(self._root, sweep=True, mode_mask=self._mode_mask)
 
-    def _listen(self) -> Listener:
-        try:
-            return listen([self._host] if self._host else [], self._port)
-        except SecftpError:
-            raise
-        except OSError as problem:
-            raise UsageError(
-                f"Can't listen on port {self._port}: {(problem.strerror or str(problem)).lower()}.",
-                hint="Give another port, or 0 for a free one.",
-            ) from None
-
 
 class _Forwarded(Log):
     """The server's log, forwarded to a function of the program or to the logger."""
@@ -218,23 +206,22 @@ class _Forwarded(Log):
         super().__init__()
         self._tell = tell
 
-    def lines(self, texts: Iterable[str], level: Level = Level.INFO) -> None:
+    def lines(self, texts: Iterable[str], level: LogLevel = LogLevel.INFO) -> None:
         """Forward lines; a function that fails never ends a transfer."""
         for text in texts:
-            printable = "".join(sign if sign.isprintable() else "?" for sign in text)
+            line = printable(text)
             with contextlib.suppress(Exception):
                 if self._tell is None:
-                    _LOGGER.log(level, "%s", printable)
+                    _LOGGER.log(level, "%s", line)
                 else:
-                    self._tell(printable)
+                    self._tell(line)
 
-    def format_line(self, text: str, level: Level) -> str:
+    def format_line(self, text: str, level: LogLevel) -> str:
         """Return a line for `write`: with the level, and without a time, which a logger adds."""
-        printable = "".join(sign if sign.isprintable() else "?" for sign in text)
-        return f"{level.name} {printable}\n"
+        return f"{level.name} {printable(text)}\n"
 
     def write(self, text: str) -> None:
         """Forward lines that `formed` made."""
         for line in text.splitlines():
             level, _, words = line.partition(" ")
-            self.lines([words], Level[level])
+            self.lines([words], LogLevel[level])

@@ -102,21 +102,14 @@ def _require_directory(root: str) -> None:
 
 
 def _listen(options: ServerOptions) -> Listener:
-    from secftp.channel import inherited, listen
+    from secftp.channel import inherited
+    from secftp.server.server import open_listener
 
     if (found := inherited()) is not None:
         return found
     if options.port is None:
         raise UsageError("The port is missing.", hint="LISTEN_FDS refers to the sockets of another process.")
-    try:
-        return listen(options.hosts, options.port)
-    except OSError as problem:
-        if isinstance(problem, SecftpError):
-            raise
-        raise UsageError(
-            f"Port {options.port} can't be listened on: {(problem.strerror or str(problem)).lower()}.",
-            hint="Give another port, or 0 to pick a free one.",
-        ) from None
+    return open_listener(options.hosts, options.port)
 
 
 if __name__ == "__main__":

@@ -43,7 +43,7 @@ UNPROVED_LINES: Final = 10_000
 UNPROVED_LINES_PER_SECOND: Final = 50.0
 
 
-class Level(enum.IntEnum):
+class LogLevel(enum.IntEnum):
     """Severity of a line; a log omits lines below its own level."""
 
     DEBUG = 10
@@ -79,7 +79,7 @@ class Log:
         self,
         stream: TextIO | None = None,
         *,
-        level: Level = Level.INFO,
+        level: LogLevel = LogLevel.INFO,
         json: bool = False,
         counter: EventCounter | None = None,
     ) -> None:
@@ -93,20 +93,20 @@ class Log:
         self._unproved_lock = threading.Lock()
         self.sources = SourceBudgets()
 
-    def line(self, text: str, level: Level = Level.INFO) -> None:
+    def line(self, text: str, level: LogLevel = LogLevel.INFO) -> None:
         """Write one line. A log that can't be written never ends a transfer."""
         self.lines((text,), level)
 
-    def lines(self, texts: Iterable[str], level: Level = Level.INFO) -> None:
+    def lines(self, texts: Iterable[str], level: LogLevel = LogLevel.INFO) -> None:
         """Write several lines at once."""
         if self.is_enabled(level):
             self.write("".join(self.format_line(text, level) for text in texts))
 
-    def is_enabled(self, level: Level) -> bool:
+    def is_enabled(self, level: LogLevel) -> bool:
         """Return whether lines of this level are written."""
         return level >= self._level
 
-    def event(self, name: str, fields: dict[str, Value], level: Level = Level.INFO) -> None:
+    def event(self, name: str, fields: dict[str, Value], level: LogLevel = LogLevel.INFO) -> None:
         """Write a JSON event; the text format has lines instead."""
         if self.json and self.is_enabled(level):
             self.write(json_line(level.name.lower(), name, fields))
@@ -120,9 +120,9 @@ class Log:
             return
         more = f" (and {left_out} more since the last such line)" if left_out else ""
         if self.json:
-            self.event("limit", {"limit": name, "text": printable(text), "left_out": left_out}, Level.WARNING)
+            self.event("limit", {"limit": name, "text": printable(text), "left_out": left_out}, LogLevel.WARNING)
         else:
-            self.line(bounded(text) + more, Level.WARNING)
+            self.line(bounded(text) + more, LogLevel.WARNING)
 
     def session(self, number: int, peer: Peer) -> SessionLog:
         """Return the log of one client."""
@@ -149,9 +149,9 @@ class Log:
             self._writer.write(text)
             if lost and not self._writer.lost:
                 note = f"Before this, {lost} lines were lost: the output did not accept them."
-                self._writer.write(self.format_line(note, Level.WARNING))
+                self._writer.write(self.format_line(note, LogLevel.WARNING))
 
-    def format_line(self, text: str, level: Level) -> str:
+    def format_line(self, text: str, level: LogLevel) -> str:
         """Return a bounded line with its time, or a JSON event `message`."""
         if self.json:
             return json_line(level.name.lower(), "message", {"text": printable(text)})
@@ -188,11 +188,11 @@ class SessionLog:
         self._budgets: tuple[ByteBudget, ...] = ()  # once it is authenticated
         self._left_out = 0
 
-    def line(self, text: str, level: Level = Level.INFO) -> None:
+    def line(self, text: str, level: LogLevel = LogLevel.INFO) -> None:
         """Write one line."""
         self.lines((text,), level)
 
-    def lines(self, texts: Iterable[str], level: Level = Level.INFO) -> None:
+    def lines(self, texts: Iterable[str], level: LogLevel = LogLevel.INFO) -> None:
         """Write several lines at once."""
         level = self._level_of(level)
         if not self.proved:
@@ -240,18 +240,18 @@ class SessionLog:
         """Write the last lines of an authenticated client, which are never omitted."""
         self._log_omitted()
         self._log.event("disconnected", self._fields())
-        self._log.line("Done." + self._suffix, self._level_of(Level.INFO))
+        self._log.line("Done." + self._suffix, self._level_of(LogLevel.INFO))
 
     # --- budgets ------------------------------------------------------------------------------------------------------
 
     def _event(self, name: str, fields: dict[str, Value], *, moved: bool = False) -> None:
-        if not self._log.is_enabled(Level.INFO):
+        if not self._log.is_enabled(LogLevel.INFO):
             return
-        line = json_line(Level.INFO.name.lower(), name, self._fields() | fields)
+        line = json_line(LogLevel.INFO.name.lower(), name, self._fields() | fields)
         if self._may_pass(line, counts=not moved) or moved:
             self._put(line)
 
-    def _passing(self, texts: Iterable[str], level: Level) -> list[str]:
+    def _passing(self, texts: Iterable[str], level: LogLevel) -> list[str]:
         """Format the lines that the budgets admit, and those of transferred files in any case."""
         passing = []
         for text in texts:
@@ -264,7 +264,7 @@ class SessionLog:
                 passing.append(line)
         return passing
 
-    def _formatted(self, text: str, level: Level) -> str:
+    def _formatted(self, text: str, level: LogLevel) -> str:
         return self._log.format_line(bounded(text) + self._suffix, level)
 
     def _omits(self) -> bool:
@@ -293,17 +293,17 @@ class SessionLog:
         if not count:
             return
         if self._log.json:
-            self._log.event("left_out", self._fields() | {"left_out": count}, Level.WARNING)
+            self._log.event("left_out", self._fields() | {"left_out": count}, LogLevel.WARNING)
         else:
-            self._log.line(f"Before this, {count} lines of this session were omitted.{self._suffix}", Level.WARNING)
+            self._log.line(f"Before this, {count} lines of this session were omitted.{self._suffix}", LogLevel.WARNING)
 
     def _put(self, text: str) -> None:
         if text:
             self._log.write(text)
 
-    def _level_of(self, level: Level) -> Level:
+    def _level_of(self, level: LogLevel) -> LogLevel:
         """With JSON, lines are for debugging only: events have the same information."""
-        return Level.DEBUG if self._log.json else level
+        return LogLevel.DEBUG if self._log.json else level
 
     def _fields(self) -> dict[str, Value]:
         return {"session": self._number, "peer": self._peer, "name": self.key}

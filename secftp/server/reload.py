@@ -13,7 +13,7 @@ import threading
 from typing import TYPE_CHECKING, Final
 
 from secftp.errors import SecftpError
-from secftp.server.log import Level
+from secftp.server.log import LogLevel
 from secftp.server.log_output import open_log
 from secftp.server.path_checks import check_operator_files
 
@@ -81,7 +81,7 @@ class Reloader:
             try:
                 self._reload()
             except Exception as problem:  # noqa: BLE001 - the thread would end, and later signals would do nothing
-                self._log.line(f"Internal error: {type(problem).__name__}", Level.ERROR)
+                self._log.line(f"Internal error: {type(problem).__name__}", LogLevel.ERROR)
 
     def _continues(self) -> bool:
         with self._lock:
@@ -98,7 +98,7 @@ class Reloader:
             check_operator_files(effective)
         except SecftpError as problem:
             self._reopen_log(self._options.log_file)  # logrotate has moved the file, whatever else is wrong
-            self._log.line(f"Nothing was reloaded: {problem}", Level.ERROR)
+            self._log.line(f"Nothing was reloaded: {problem}", LogLevel.ERROR)
             return
         log_file = self._reopen_log(effective.log_file)
         effective = dataclasses.replace(effective, log_file=log_file)
@@ -118,7 +118,7 @@ class Reloader:
             before = self._log.reopen(open_log(path, self._options.root))
         except SecftpError as problem:
             opened = self._reopen_log(current) if path != current else current
-            self._log.line(f"The log file was not changed: {problem}", Level.ERROR)
+            self._log.line(f"The log file was not changed: {problem}", LogLevel.ERROR)
             return opened
         if before is not None:
             before.close()
@@ -132,7 +132,7 @@ class Reloader:
         try:
             access = self._keyring.load(options)
         except SecftpError as problem:
-            self._log.line(f"The keys were not changed: {problem}", Level.ERROR)
+            self._log.line(f"The keys were not changed: {problem}", LogLevel.ERROR)
             return False
         server.set_access(access)
         self._keyring.retire(server.stores_in_use())
@@ -160,7 +160,7 @@ class Reloader:
             self._log.line(f"In effect for new sessions: {', '.join(sorted(reloaded))}.")
         if waiting:
             names = ", ".join(sorted(waiting))
-            self._log.line(f"Changed, but a restart is required: {names}.", Level.WARNING)
+            self._log.line(f"Changed, but a restart is required: {names}.", LogLevel.WARNING)
 
 
 def _option(field: str) -> str:

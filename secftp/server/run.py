@@ -18,7 +18,7 @@ from secftp.channel import notify
 from secftp.errors import ExitCode, UsageError
 from secftp.safe_path import module_directory
 from secftp.server.keyring import Keyring
-from secftp.server.log import Level, Log
+from secftp.server.log import Log, LogLevel
 from secftp.server.log_output import open_log
 from secftp.server.own_names import OwnNamesStore
 from secftp.server.path_checks import CodePaths, check_operator_files
@@ -90,9 +90,9 @@ def run(
         terminal = _Terminal(server)
         signal.signal(signal.SIGHUP, terminal.hung_up if terminal.is_ours else lambda *_: server.reload())
         if os.geteuid() == 0:
-            log.line("Running as root: use an unprivileged user (--user NAME).", Level.WARNING)
+            log.line("Running as root: use an unprivileged user (--user NAME).", LogLevel.WARNING)
         if keyring.writes_where_modules_are:
-            log.line(_UNSAFE_START, Level.WARNING)
+            log.line(_UNSAFE_START, LogLevel.WARNING)
         _announce(listener, options, log)
         notify("READY=1", f"STATUS=Listening on port {listener.port}")
         server.serve(listener, on_stop=lambda: notify("STOPPING=1", "STATUS=Waiting for transfers to end"))
@@ -127,7 +127,7 @@ def _open_log(options: ServerOptions, stack: contextlib.ExitStack) -> Log:
 
         counter = stack.enter_context(serve_metrics(*options.metrics))
         where = f"Metrics @ {options.metrics[0]} on port {counter.port}"
-    level = Level[options.log_level.upper()]
+    level = LogLevel[options.log_level.upper()]
     log = Log(level=level, json=options.log_format == "json", counter=counter)
     if options.log_file is not None:
         log.reopen(open_log(options.log_file, options.root))

@@ -10,7 +10,8 @@ import threading
 import time
 from typing import TYPE_CHECKING, Final
 
-from secftp.channel import Bandwidth
+from secftp.channel import Bandwidth, listen
+from secftp.errors import SecftpError, UsageError
 from secftp.server.admission import Admission
 from secftp.server.connection import LINGER_SECONDS, ConnectionThread, MinRateMonitor, SharedState, SignalFlag
 from secftp.server.options import ServerLimits
@@ -174,6 +175,19 @@ class FileServer:
         deadline = time.monotonic() + seconds
         while self._shared.registry.all() and time.monotonic() < deadline and not unless():
             time.sleep(0.02)
+
+
+def open_listener(hosts: list[str], port: int) -> Listener:
+    """Listen on these addresses, or on all if there are none; port 0 picks a free one. Raises `UsageError`."""
+    try:
+        return listen(hosts, port)
+    except SecftpError:
+        raise
+    except OSError as problem:
+        raise UsageError(
+            f"Can't listen on port {port}: {(problem.strerror or str(problem)).lower()}.",
+            hint="Give another port, or 0 for a free one.",
+        ) from None
 
 
 def _close_rejected(pending: PendingConnection) -> None:

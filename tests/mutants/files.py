@@ -75,8 +75,8 @@ MUTANTS = [
     mutant("digest-of-many-not-compared", "secftp/server/requests/batch.py", "if not hmac.compare_digest(digest_of(data), file.digest):", "if len(file.digest) < 8:", MANY),
     mutant("digest-not-compared-by-the-client", "secftp/transfer/file_data.py", "if not hmac.compare_digest(received.digest, self._digest.digest()):", "if len(received.digest) < 8:", CALLS, "tests/test_session_pipeline.py", COPY_HOSTILE, "tests/test_cli_hostile.py", "tests/test_cli_failures.py", FAULTS),
     mutant("digest-of-many-not-compared-by-the-client", "secftp/copy/download_requests.py", "if not hmac.compare_digest(transfer.digest_of(data), file.digest):", "if not file.digest:", COPY_HOSTILE),
-    mutant("resumed-over-other-bytes", "secftp/server/requests/write.py", "    if count < request.offset or not hmac.compare_digest(digest.digest(), prefix):\n        if not", "    if count < request.offset:\n        if not", RESUME),
-    mutant("read-on-from-other-bytes", "secftp/server/requests/read.py", "if count < request.offset or not hmac.compare_digest(digest.digest(), prefix):", "if count < request.offset:", RESUME),
+    mutant("resumed-over-other-bytes", "secftp/server/requests/context.py", "return count == length and hmac.compare_digest(digest.digest(), prefix)", "return count == length", RESUME),
+    mutant("read-on-from-other-bytes", "secftp/server/requests/read.py", "        raise ChecksumMismatch(\"The client has other bytes at the beginning of the file.\")\n", "        pass\n", RESUME),
     mutant("bad-bytes-kept", "secftp/server/requests/write.py", "if request.keep and given_up.code not in _NOT_KEPT:", "if request.keep:", RESUME),
     # --- what is kept, and what is not said ---
     mutant("setuid-by-update", "secftp/storage/user.py", "os.chmod(fd if target is None else target, mode & PERMISSIONS)", "os.chmod(fd if target is None else target, mode)", KEPT),

@@ -7,6 +7,7 @@ exception stays here, as it may name what the client must not know.
 from __future__ import annotations
 
 import contextlib
+import hmac
 import time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -187,6 +188,19 @@ def hash_part(
         digest.update(buffer[:count])
         done += count
     return done
+
+
+def has_prefix(
+    readv: Callable[[Sequence[memoryview], int], int],
+    digest: Digest,
+    length: int,
+    prefix: bytes,
+    *,
+    check: Callable[[int], None],
+) -> bool:
+    """Hash the first `length` bytes into `digest`; return whether they exist and have the digest `prefix`."""
+    count = hash_part(readv, digest, 0, length, check=check)
+    return count == length and hmac.compare_digest(digest.digest(), prefix)
 
 
 class ProgressLog:

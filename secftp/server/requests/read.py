@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from secftp.errors import ChecksumMismatch, FileChanged, FileError
 from secftp.messages import Abort, ErrorCode, File, Ok, Read, Sum, text_for
 from secftp.server.log import FileLine
-from secftp.server.requests.context import Outcome, ProgressLog, begin_digest, code_of, hash_part, name_of
+from secftp.server.requests.context import Outcome, ProgressLog, begin_digest, code_of, has_prefix, hash_part, name_of
 from secftp.server.requests.serve import handles
 from secftp.storage.source import with_size
 from secftp.text import format_size
@@ -28,7 +28,7 @@ def read(context: RequestContext, request: Read) -> Outcome:
     digest = begin_digest(request.algorithm)
     with with_size(context.store.open_source(request.path), request.path) as source:
         if request.prefix is not None:
-            _compare(context, request, source, digest, request.prefix)
+            _check_prefix(context, request, source, digest, request.prefix)
         size = _part(source, request)
         context.log.line(f"Processing... {format_size(size)}")
         context.channel.send(File(id=request.id, size=size, mtime_ns=source.info.mtime_ns, mode=source.info.mode))
@@ -119,10 +119,9 @@ def _is_whole(source: Source, request: Read, size: int) -> bool:
     return request.offset + size == (source.info.size or 0) and (not request.offset or request.prefix is not None)
 
 
-def _compare(context: RequestContext, request: Read, source: Source, digest: Digest, prefix: bytes) -> None:
+def _check_prefix(context: RequestContext, request: Read, source: Source, digest: Digest, prefix: bytes) -> None:
     """Hash the bytes that the client has already, and raise if its digest differs."""
-    count = hash_part(source.readv, digest, 0, request.offset, check=lambda _: context.check(request.id))
-    if count < request.offset or not hmac.compare_digest(digest.digest(), prefix):
+    if not has_prefix(source.readv, digest, request.offset, prefix, check=lambda _: context.check(request.id)):
         raise ChecksumMismatch("The client has other bytes at the beginning of the file.")
 
 

@@ -6,7 +6,6 @@ Invariants: no file appears before its digest was verified; bytes that failed ve
 from __future__ import annotations
 
 import contextlib
-import hmac
 from typing import TYPE_CHECKING
 
 from secftp.errors import AlreadyExists, ChecksumMismatch, ConnectionLost, FileError, TransferTimeout
@@ -18,7 +17,7 @@ from secftp.server.requests.context import (
     RequestInterrupted,
     RequestRefused,
     begin_digest,
-    hash_part,
+    has_prefix,
     name_of,
 )
 from secftp.server.requests.serve import handles
@@ -94,14 +93,13 @@ def _sink(context: RequestContext, request: Write, options: WriteOptions, digest
         return
     with context.store.resume_sink(request.path, request.offset, options) as resumed:
         with _kept(request, resumed):
-            _compare(context, request, resumed, digest, request.prefix)
+            _check_prefix(context, request, resumed, digest, request.prefix)
         yield resumed
 
 
-def _compare(context: RequestContext, request: Write, sink: ResumedSink, digest: Digest, prefix: bytes) -> None:
+def _check_prefix(context: RequestContext, request: Write, sink: ResumedSink, digest: Digest, prefix: bytes) -> None:
     """Hash the bytes that are there, and raise if the client's digest of them differs."""
-    count = hash_part(sink.readv, digest, 0, request.offset, check=lambda _: context.check())
-    if count < request.offset or not hmac.compare_digest(digest.digest(), prefix):
+    if not has_prefix(sink.readv, digest, request.offset, prefix, check=lambda _: context.check()):
         if not context.rights.read:
             # The file may be another client's. A client without the right to read could guess its bytes one by one, as
             # each attempt reveals whether a guess is right. So the first wrong guess deletes the partial file.
