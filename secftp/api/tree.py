@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from secftp.session import Session
     from secftp.storage import Path
 
-    OnError: TypeAlias = Callable[[FileError], object]
+    OnWalkError: TypeAlias = Callable[[FileError], object]
 
 _RMTREE_ATTEMPTS: Final = 3
 
@@ -124,14 +124,14 @@ class NameOperations:
 
     @overload
     def walk(
-        self, top: bytes, *, topdown: bool = True, onerror: OnError | None = None
+        self, top: bytes, *, topdown: bool = True, onerror: OnWalkError | None = None
     ) -> Iterator[tuple[bytes, list[bytes], Sequence[bytes]]]: ...
     @overload
     def walk(
-        self, top: str | os.PathLike[str] = "", *, topdown: bool = True, onerror: OnError | None = None
+        self, top: str | os.PathLike[str] = "", *, topdown: bool = True, onerror: OnWalkError | None = None
     ) -> Iterator[tuple[str, list[str], Sequence[str]]]: ...
     def walk(
-        self, top: str | bytes | os.PathLike[str] = "", *, topdown: bool = True, onerror: OnError | None = None
+        self, top: str | bytes | os.PathLike[str] = "", *, topdown: bool = True, onerror: OnWalkError | None = None
     ) -> Iterator[tuple[str, list[str], Sequence[str]]] | Iterator[tuple[bytes, list[bytes], Sequence[bytes]]]:
         """Yield a triple (directory, names of its subdirectories, names of its files) for each directory of a tree.
 
