@@ -839,7 +839,7 @@ def test_a_forged_frame_ends_the_session_and_its_batch(ends, at):
     bad[at] ^= 1
     rest = peer.seal(encode(Bye()))
     peer.sock.sendall(good + bad + rest + bytes(70_000))
-    with pytest.raises(ProtocolError, match="does not verify") as caught:
+    with pytest.raises(ProtocolError, match="not authentic") as caught:
         client.receive()
     assert caught.value.hint
     with pytest.raises(CoreError):

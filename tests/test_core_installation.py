@@ -121,4 +121,4 @@ except secftp.InstallationError as error:
 """
     done = run_in(Path(binding.__file__).parent.parent.parent, script)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == "The self-test of the core got another answer than the standard's.\n"
+    assert done.stdout == "The self-test of the core failed: a result differs from the standard's.\n"

@@ -746,7 +746,7 @@ def test_what_is_handed_over_and_is_no_listening_socket(home, root, kind):
         else:
             handed = stack.enter_context(socket.socket(socket.AF_INET, kind))
         with activated(home, handed, "--root", root, "--anonymous") as process:
-            assert "is no listening TCP socket" in process.stdout.read()
+            assert "is not a listening TCP socket" in process.stdout.read()
             assert process.wait(DEADLINE) == ExitCode.USAGE
 
 

@@ -51,7 +51,7 @@ def encode_path(path: RemotePath) -> bytes:
         text = path_text(path)
         return text if isinstance(text, bytes) else text.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
-        raise NameRefused("A name holds a character that can't be encoded.", side=Side.REMOTE) from None
+        raise NameRefused("A name contains a character that can't be encoded.", side=Side.REMOTE) from None
 
 
 def directory_path(path: RemotePath, base: Path = ()) -> Path:

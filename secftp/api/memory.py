@@ -161,7 +161,7 @@ class GrowingSource(Source):
         with self._changed:
             self._changed.wait_for(lambda: self._queue or self._whole or self._given_up)
             if self._given_up:
-                raise Cancelled("The file was given up before it was complete.")
+                raise Cancelled("The file was aborted before it was complete.")
             count = 0
             for buffer in buffers:
                 filled = self._fill(buffer)
@@ -178,7 +178,7 @@ class GrowingSource(Source):
     def check_unchanged(self) -> None:
         """Raise `Cancelled` if the file was given up, even at the last moment."""
         if self._given_up:
-            raise Cancelled("The file was given up before it was complete.")
+            raise Cancelled("The file was aborted before it was complete.")
 
     def close(self) -> None:
         """Close the source; `add` returns False from now on. Idempotent."""

@@ -240,7 +240,7 @@ def read_part(session: Session, part: Part, make_sink: Callable[[], _SinkT]) -> 
             raise remote_failure(
                 FileChanged,
                 part.path,
-                "it was changed since it was opened.",
+                "the file has changed since it was opened.",
                 hint="Open it again to read it as it is.",
             )
 

@@ -255,7 +255,7 @@ class UploadThread:
                 self._source.close()
 
     def _outcome(self) -> BaseException:
-        return self._failure or UsageError("The file was given up.")
+        return self._failure or UsageError("The file was aborted.")
 
     def _is_alive(self) -> bool:
         """Whether the thread still runs.

@@ -38,7 +38,7 @@ class IncomingHandshake:
             if count is None:
                 return None
             if count == 0:
-                raise ConnectionLost("The client left during the handshake.")
+                raise ConnectionLost("The client disconnected during the handshake.")
             event = self._handshake.receive(self._buffer[:count])
         return event
 

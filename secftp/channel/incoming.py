@@ -79,8 +79,8 @@ class IncomingMessages:
             opened = self._inbox.frames()
         except AuthenticationError:
             raise ProtocolError(
-                "What came does not verify: it was changed on the way, or does not belong to this session.",
-                hint="Try again; nothing of it was kept.",
+                "Received data are not authentic: they were modified in transit, or do not belong to this session.",
+                hint="Try again; none of these data were kept.",
             ) from None
         self._frames.extend(opened)
         for frame in opened:

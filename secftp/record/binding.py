@@ -1,7 +1,7 @@
-"""Binding to the C core: loads `secftp._core`, which nothing else imports, and turns its codes into exceptions.
+"""The only importer of `secftp._core`: loads it, tests it once, and turns its codes into exceptions.
 
-It fails closed: without the built module, or with a libcrypto that is too old or fails the self-test, importing this
-module raises `InstallationError`.
+Fails closed: without the built module, with a libcrypto that is too old or that gets an answer wrong, importing this
+module raises `InstallationError`, so that nothing above can run without its core.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ try:
 except ImportError as problem:
     _BUILT = "No module named" not in str(problem) and "cannot import name" not in str(problem)
     raise InstallationError(
-        "secftp's built core can't be loaded by this Python's libraries."
+        "The built core of secftp can't be loaded with the installed libraries."
         if _BUILT
-        else "secftp's core is not built in this directory.",
+        else "The core of secftp is not built in this directory.",
         hint="Install libcrypto 3.0 or newer (libssl3), or rebuild with: pip install --force-reinstall secftp"
         if _BUILT
-        else "In a checkout run: pip install -e .   (a plain `pip install .` leaves the source directory without it)",
+        else "In a checkout run: pip install -e .   (a plain `pip install .` does not build it here)",
     ) from problem
 
 ffi: Any = _core.ffi
@@ -30,13 +30,13 @@ OLDEST_LIBCRYPTO = 0x30000000
 _TEST_FAILURES = {
     lib.SECFTP_NO_ALGORITHM: "This libcrypto's providers lack an algorithm that secftp needs "
     "(AES-CBC, AES-ECB, Poly1305, HKDF, SHA-256, P-256).",
-    lib.SECFTP_WRONG_ANSWER: "The self-test of the core got another answer than the standard's.",
-    lib.SECFTP_NO_MEMORY: "There is no memory for the self-test of the core.",
+    lib.SECFTP_WRONG_ANSWER: "The self-test of the core failed: a result differs from the standard's.",
+    lib.SECFTP_NO_MEMORY: "Out of memory in the self-test of the core.",
 }
 
 
 def load_check(library: Any) -> None:
-    """Raise `InstallationError` unless this build and its libcrypto pass the self-test, which takes about 1 ms."""
+    """Raise `InstallationError` unless this build and its libcrypto answer as the standards do (about 1 ms)."""
     if library.secftp_libcrypto_number() < OLDEST_LIBCRYPTO:
         raise InstallationError(
             f"secftp needs OpenSSL 3.0 or newer, and this is {libcrypto_version()}.",
@@ -51,25 +51,25 @@ def load_check(library: Any) -> None:
 
 
 def libcrypto_version() -> str:
-    """Return the name and version of the loaded library, such as `OpenSSL 3.0.19 27 Jan 2026`."""
+    """What the loaded library calls itself, such as `OpenSSL 3.0.19 27 Jan 2026`."""
     return str(ffi.string(lib.secftp_libcrypto_text()).decode("ascii", "replace"))
 
 
 def fail(status: int) -> NoReturn:
-    """Raise the exception for a code of the core. It never tells why a peer's bytes were refused."""
+    """Raise what a code of the core other than SECFTP_OK means. Never tells why a peer's bytes were refused."""
     if status == lib.SECFTP_REFUSED:
         raise AuthenticationError("The peer's bytes do not verify.")
     if status == lib.SECFTP_NO_MEMORY:
         raise CoreError("Out of memory in the core.")
     if status == lib.SECFTP_EXHAUSTED:
-        raise CoreError("This session's 2^48 frames are used up.", hint="Connect again.")
+        raise CoreError("The 2^48 frames of this session are used up.", hint="Connect again.")
     if status == lib.SECFTP_MISUSE:
-        raise CoreError("A dead, used or forked cipher state was used again.")
+        raise CoreError("A cipher state was used after it had failed, was used up, or was copied by fork.")
     raise CoreError("libcrypto failed inside the core.", hint=f"Check the installation of {libcrypto_version()}.")
 
 
 def check(status: int) -> None:
-    """Raise the exception for a code of the core other than SECFTP_OK."""
+    """`fail` unless the status is SECFTP_OK."""
     if status != 0:
         fail(status)
 

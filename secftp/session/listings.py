@@ -68,8 +68,8 @@ class MemoryBudget:
         if self.nbytes + nbytes > self._most or self.entries + entries > self._most_entries:
             self.exceeded = True
             raise TooLarge(
-                "The server lists more entries than can be kept in memory here.",
-                hint="Name directories further down, one after the other.",
+                "The server's listing is too large to be kept in memory.",
+                hint="List its subdirectories one by one.",
                 side=Side.REMOTE,
             )
         self.nbytes += nbytes

@@ -219,7 +219,7 @@ class Pipeline:
             self._over = True
             raise _farewell(received)
         elif not self._pending:
-            raise ProtocolError("Something came that was not asked for.")
+            raise ProtocolError("An unexpected message was received.")
         elif self._pending[0].on_reply(received):
             _, nbytes, is_bulky = self._pending.popleft()
             self._nbytes -= nbytes

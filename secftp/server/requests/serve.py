@@ -39,7 +39,7 @@ def serve(context: RequestContext, request: Received) -> None:
     """Answer one request. Raises `ProtocolError` for any other message, and what else ends the session."""
     handler = _HANDLERS.get(type(request))
     if handler is None or not isinstance(request, Request):
-        raise ProtocolError("A message came that no server serves.")
+        raise ProtocolError("An unexpected message was received.")
     began = time.monotonic()
     try:
         outcome = handler(context, request)
