@@ -77,9 +77,7 @@ def send_file(
         count = channel.send_data(fill, _UNBOUNDED if length is None else length - done)
         if count == 0:
             if length is not None:
-                raise FileChanged(
-                    "The file became shorter while it was being sent.", hint="Try again.", side=Side.LOCAL
-                )
+                raise FileChanged("The file was truncated while it was being sent.", hint="Try again.", side=Side.LOCAL)
             break
         done += count
         progress(done, length)
@@ -156,7 +154,7 @@ class IncomingFile:
             case Abort():
                 raise Aborted(received.code)
             case _:
-                raise ProtocolError("Something else came in the middle of a file.")
+                raise ProtocolError("An unexpected message was received within a file.")
 
 
 def receive_file(
@@ -185,6 +183,6 @@ def checksum_mismatch(subject: Path | bytes) -> ChecksumMismatch:
     return remote_failure(
         ChecksumMismatch,
         subject,
-        "the checksum of what arrived is not that of what was sent; nothing was kept.",
-        hint="Try again; if it happens again, check the disks of both machines.",
+        "checksum mismatch: the received data differ from the sent ones; nothing was kept.",
+        hint="Try again; if it persists, check the disks of both machines.",
     )
