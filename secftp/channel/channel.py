@@ -140,7 +140,7 @@ class Channel:
         self.last_sent = time.monotonic()
 
     def _send(self, wire: memoryview) -> None:
-        """Send the whole file. What an interruption (Ctrl-C, a timeout) leaves is sent before anything else is."""
+        """Send all of it. What an interruption (Ctrl-C, a timeout) leaves is sent before anything else is."""
         incoming = self._incoming
         try:
             while True:

@@ -35,7 +35,8 @@ def inherited() -> Listener | None:
         for sock in sockets:
             sock.detach()
         raise UsageError(
-            "A descriptor passed by systemd is no listening TCP socket.", hint="Check ListenStream= in the socket unit."
+            "A descriptor passed by systemd is not a listening TCP socket.",
+            hint="Check ListenStream= in the socket unit.",
         ) from None
     return Listener(sockets)
 

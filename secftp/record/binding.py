@@ -1,7 +1,7 @@
-"""The only importer of `secftp._core`: loads it, tests it once, and turns its codes into exceptions.
+"""Binding to the C core: loads `secftp._core`, which nothing else imports, and turns its codes into exceptions.
 
-Fails closed: without the built module, with a libcrypto that is too old or that gets an answer wrong, importing this
-module raises `InstallationError`, so that nothing above can run without its core.
+It fails closed: without the built module, or with a libcrypto that is too old or fails the self-test, importing this
+module raises `InstallationError`.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _TEST_FAILURES = {
 
 
 def load_check(library: Any) -> None:
-    """Raise `InstallationError` unless this build and its libcrypto answer as the standards do (about 1 ms)."""
+    """Raise `InstallationError` unless this build and its libcrypto pass the self-test, which takes about 1 ms."""
     if library.secftp_libcrypto_number() < OLDEST_LIBCRYPTO:
         raise InstallationError(
             f"secftp needs OpenSSL 3.0 or newer, and this is {libcrypto_version()}.",
@@ -51,12 +51,12 @@ def load_check(library: Any) -> None:
 
 
 def libcrypto_version() -> str:
-    """What the loaded library calls itself, such as `OpenSSL 3.0.19 27 Jan 2026`."""
+    """Return the name and version of the loaded library, such as `OpenSSL 3.0.19 27 Jan 2026`."""
     return str(ffi.string(lib.secftp_libcrypto_text()).decode("ascii", "replace"))
 
 
 def fail(status: int) -> NoReturn:
-    """Raise what a code of the core other than SECFTP_OK means. Never tells why a peer's bytes were refused."""
+    """Raise the exception for a code of the core. It never tells why a peer's bytes were refused."""
     if status == lib.SECFTP_REFUSED:
         raise AuthenticationError("The peer's bytes do not verify.")
     if status == lib.SECFTP_NO_MEMORY:
@@ -69,7 +69,7 @@ def fail(status: int) -> NoReturn:
 
 
 def check(status: int) -> None:
-    """`fail` unless the status is SECFTP_OK."""
+    """Raise the exception for a code of the core other than SECFTP_OK."""
     if status != 0:
         fail(status)
 

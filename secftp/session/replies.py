@@ -103,7 +103,7 @@ class ListingReply:
     def _count_unwanted(self) -> None:
         self._unwanted += 1
         if self._unwanted > UNWANTED_PARTS:
-            raise ProtocolError("A listing goes on although it was cancelled.")
+            raise ProtocolError("The server continued a cancelled listing.")
 
     def __call__(self, received: Received) -> bool:
         """Take a part of the listing. Raises `ProtocolError` if it does not end after `drop`."""

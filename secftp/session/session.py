@@ -191,9 +191,11 @@ class Session:
         with self.pipeline.keepalive():
             end, ok = self._send(request, source, new_digest(algorithm) if prefix is None else prefix, progress)
         if end is None:
-            raise ProtocolError("The server confirmed a file that was not sent whole.")
+            raise ProtocolError("The server confirmed an incomplete file.")
         if ok.digest is not None and not hmac.compare_digest(ok.digest, end.digest):
-            raise remote_failure(ChecksumMismatch, path, "the server confirmed another checksum than the one sent.")
+            raise remote_failure(
+                ChecksumMismatch, path, "the checksum confirmed by the server differs from the one sent."
+            )
         return Transferred(end.size, end.digest)
 
     def _send(self, request: Write, source: Source, digest: Digest, progress: Progress) -> tuple[End | None, Ok]:
@@ -220,7 +222,7 @@ class Session:
         except NotFound:
             if request.prefix is not None:
                 raise remote_failure(
-                    NotFound, request.path, "the server has kept nothing of it.", hint="Send all of it."
+                    NotFound, request.path, "the server has no partial file of it.", hint="Send all of it."
                 ) from None
             # For a file that is to be made, it can only be the directory that is missing.
             raise no_parent(request.path) from None
