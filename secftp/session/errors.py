@@ -26,7 +26,7 @@ _MISSING: Final[dict[str, str]] = {
 def lacks(capability: str, subject: Path) -> FileError:
     """Return the failure of a request that needs a capability which the server did not name in WELCOME."""
     what = _MISSING.get(capability, f"do this ({escape(capability)})")
-    return remote_failure(FileError, subject, f"the server can't {what}.", hint="A newer server can.")
+    return remote_failure(FileError, subject, f"the server can't {what}.", hint="Use a newer version of the server.")
 
 
 def unexpected_reply() -> ProtocolError:

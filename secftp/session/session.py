@@ -193,9 +193,7 @@ class Session:
         if end is None:
             raise ProtocolError("The server confirmed an incomplete file.")
         if ok.digest is not None and not hmac.compare_digest(ok.digest, end.digest):
-            raise remote_failure(
-                ChecksumMismatch, path, "the checksum confirmed by the server differs from the one sent."
-            )
+            raise remote_failure(ChecksumMismatch, path, "the server confirmed another checksum than the one sent.")
         return Transferred(end.size, end.digest)
 
     def _send(self, request: Write, source: Source, digest: Digest, progress: Progress) -> tuple[End | None, Ok]:
@@ -222,7 +220,7 @@ class Session:
         except NotFound:
             if request.prefix is not None:
                 raise remote_failure(
-                    NotFound, request.path, "the server has no partial file of it.", hint="Send all of it."
+                    NotFound, request.path, "the server has no partial file of it.", hint="Send the whole file."
                 ) from None
             # For a file that is to be made, it can only be the directory that is missing.
             raise no_parent(request.path) from None
