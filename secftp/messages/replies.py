@@ -105,7 +105,8 @@ class Info(Response, frozen=True, kw_only=True):
     mode: Mode
 
 
-class Listed(msgspec.Struct, frozen=True, array_like=True):
+# gc=False, here and below: these occur by the million and can't be part of a reference cycle.
+class Listed(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One entry of a listing, on the wire an array; `path` is relative to the listed directory.
 
     `kind` None: the entry could not be examined. `code` of a directory: it could not be entered, or not be listed to
@@ -131,7 +132,7 @@ class Entries(Response, frozen=True, kw_only=True):
     last: bool = False
 
 
-class SmallFile(msgspec.Struct, frozen=True, array_like=True):
+class SmallFile(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One file of FILES, on the wire an array; with a `code` it could not be sent, and the rest has no meaning.
 
     A file with the code `too_large` is one for READ.

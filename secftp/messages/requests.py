@@ -212,7 +212,7 @@ class ReadMany(Request, frozen=True, kw_only=True):
         return len(self.paths)
 
 
-class NewFile(msgspec.Struct, frozen=True, array_like=True):
+class NewFile(msgspec.Struct, frozen=True, array_like=True, gc=False):  # as in `replies`
     """One file of WRITEMANY, on the wire an array."""
 
     path: Path
