@@ -31,12 +31,14 @@ _ENTRY_BYTES: Final = 600  # of an entry with all that is known of it
 _PART_BYTES: Final = 64  # of each name of an entry's path
 
 BLOCK: Final = 256  # entries that are packed together
-UNPACKED: Final = 512  # entries of a listing that are kept as they are
-_TIGHT: Final = 128  # of them where there is little room
+UNPACKED: Final = 512  # entries of a listing that are not packed
+_TIGHT: Final = 128  # of them when the budget is tight
 RUN_ENTRIES: Final = 32_768  # that are sorted at once
 _RUN_BYTES: Final = 4 << 20  # of them
-_BLOCK_BYTES: Final = 80  # of a block beside what is in it: the object, its place
-NAME_BYTES: Final = 160  # of a name that is not packed, beside its bytes: it, a number, the tuple of both, its place
+_BLOCK_BYTES: Final = 80  # of a block beyond its contents: the object, its slot
+NAME_BYTES: Final = (
+    160  # of a name that is not packed, beyond its bytes: objects for it, its number, the tuple of both, its slot
+)
 
 _Entry = TypeVar("_Entry")
 
@@ -108,7 +110,7 @@ class BoundedIterator:
 
 
 class Packed(Generic[_Entry]):
-    """Entries in the order in which they came, each given out once and forgotten then.
+    """Entries in the order of arrival, each of which is yielded once and dropped then.
 
     Raises `TooLarge` for an entry that the room does not hold.
     """
@@ -123,7 +125,7 @@ class Packed(Generic[_Entry]):
         self._nbytes = 0  # of these
 
     def append(self, entry: _Entry, nbytes: int) -> None:
-        """Keep one more, which takes so many bytes while it is not packed."""
+        """Append an entry, which takes `nbytes` bytes while it is not packed."""
         self._budget.take(nbytes, 1)
         self._waiting.append((entry, nbytes))
         self._nbytes += nbytes
@@ -134,7 +136,7 @@ class Packed(Generic[_Entry]):
             self.pack(entries)
 
     def pack(self, entries: list[_Entry]) -> None:
-        """Keep these as a block, behind the blocks that there are."""
+        """Append entries as a block. Only while no unpacked entry waits."""
         block = zlib.compress(_encode(entries), 1)
         self._budget.take(len(block) + _BLOCK_BYTES, len(entries))
         self._blocks.append((block, len(entries)))
@@ -149,7 +151,7 @@ class Packed(Generic[_Entry]):
             yield entry
 
     def clear(self) -> None:
-        """Forget what is left."""
+        """Drop what is left."""
         while self._blocks:
             self._next_block()
         self._forget_waiting()
@@ -166,7 +168,7 @@ class Packed(Generic[_Entry]):
 
 
 class PackedNames(Packed[bytes]):
-    """Names in the order in which they came."""
+    """Names in the order of arrival."""
 
     __slots__ = ()
 
@@ -174,12 +176,12 @@ class PackedNames(Packed[bytes]):
         super().__init__(budget, _names)
 
     def add(self, name: bytes) -> None:
-        """Keep one more; raises `TooLarge`."""
+        """Append a name. Raises `TooLarge`."""
         self.append(name, len(name) + NAME_BYTES)
 
 
 class PackedEntries(Packed[Listed]):
-    """Entries with all that is known of them, in the order in which they came."""
+    """Entries of listings in the order of arrival."""
 
     __slots__ = ()
 
@@ -188,7 +190,7 @@ class PackedEntries(Packed[Listed]):
 
 
 class SortedNames:
-    """Names, each with a number, in the order of the names; given out once and forgotten then.
+    """Names, each with a number, sorted; each is yielded once and dropped then.
 
     Parts of bounded size are sorted and packed, and merged as they are given out. Raises `TooLarge`.
     """
@@ -202,7 +204,7 @@ class SortedNames:
         self._nbytes = 0  # of this part
 
     def add(self, name: bytes, number: int = 0) -> None:
-        """Keep one more."""
+        """Add a name."""
         nbytes = len(name) + NAME_BYTES
         self._budget.take(nbytes, 1)
         self._part.append((name, number))
@@ -211,7 +213,7 @@ class SortedNames:
             self._pack()
 
     def sort(self) -> None:
-        """Do what can be done now to keep little: all have been added."""
+        """Sort, and pack if that saves memory. To be called when all names have been added."""
         if self._parts or len(self._part) > UNPACKED or (len(self._part) >= _TIGHT and self._budget.is_tight):
             self._pack()
         else:
@@ -231,7 +233,7 @@ class SortedNames:
             yield entry
 
     def clear(self) -> None:
-        """Forget what is left."""
+        """Drop what is left."""
         for part in self._parts:
             part.clear()
         self._parts.clear()
@@ -252,7 +254,7 @@ class SortedNames:
 
 
 class NameSequence(Sequence[AnyStr]):
-    """Many names as a sequence that can't be changed: packed, and a block of them unpacked where it is looked at.
+    """An immutable sequence of many names: packed, with one block unpacked at a time.
 
     `made` makes of a name's bytes what the sequence holds. Threads may share it.
     """
@@ -266,7 +268,7 @@ class NameSequence(Sequence[AnyStr]):
         self._last: tuple[int, list[bytes]] = (-1, [])  # the block that was looked at last
 
     def pack(self, names: list[bytes]) -> int:
-        """Add a block of names; returns how many bytes it takes."""
+        """Append a block of names. Returns how many bytes it takes."""
         block = zlib.compress(_encode(names), 1)
         self._blocks.append(block)
         self._starts.append(self._starts[-1] + len(names))

@@ -46,7 +46,7 @@ _BULKY: Final = (Read, ReadMany, List)
 _BEHIND_BULKY_BYTES: Final = 4 * MAX_BULK
 
 
-class _PendingRequest(NamedTuple):
+class _SentRequest(NamedTuple):
     """A request without its complete reply; `is_bulky`: the reply can be large."""
 
     on_reply: OnReply
@@ -60,7 +60,7 @@ class Pipeline:
     def __init__(self, channel: Channel) -> None:
         self.channel = channel
         self.welcome: Welcome | None = None
-        self._pending: deque[_PendingRequest] = deque()
+        self._pending: deque[_SentRequest] = deque()
         self._nbytes = 0  # of these requests
         self._bulky = 0  # of them
         self._to_cancel: list[int] = []
@@ -87,7 +87,7 @@ class Pipeline:
             self._send_cancels()
             nbytes = self.channel.send(request)
         is_bulky = isinstance(request, _BULKY)
-        self._pending.append(_PendingRequest(on_reply, nbytes, is_bulky))
+        self._pending.append(_SentRequest(on_reply, nbytes, is_bulky))
         self._nbytes += nbytes
         self._bulky += is_bulky
 
