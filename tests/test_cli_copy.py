@@ -408,8 +408,9 @@ def test_what_can_not_go_through_a_stream(secftp, here, root):
     secftp("get", "//folder/", "-").expect(ExitCode.REFUSED, "a directory can't be written to standard output")
     secftp("get", "//folder", "-").expect(ExitCode.REFUSED, "it is a directory")
     secftp("get", "//nothing", "-").expect(ExitCode.NOT_FOUND)
-    for option in ("--resume", "--update", "--dry-run", "--include=x", "--exclude=x", "--no-clobber"):
-        secftp("get", option, "//folder/a", "-").expect(ExitCode.USAGE, f"{option.partition('=')[0]} is about files")
+    for option in ("--resume", "--update", "--dry-run", "--include=x", "--exclude=x", "--no-overwrite"):
+        words = f"{option.partition('=')[0]} can't be used with -"
+        secftp("get", option, "//folder/a", "-").expect(ExitCode.USAGE, words)
 
 
 def test_a_stream_that_is_closed(secftp, here):
