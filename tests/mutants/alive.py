@@ -11,7 +11,7 @@ RESUME = "tests/test_server_requests_resume.py"
 RUNNING = "tests/test_server_running.py"
 SLOW = "tests/test_slow_things.py"
 STOP = "tests/test_server_requests_stop.py"
-STORAGE = "tests/test_review_storage.py"
+STORAGE = "tests/test_storage_file_systems.py"
 
 MUTANTS: list[Mutant] = [
     mutant("ping-pauses-for-a-bandwidth", "secftp/channel/bandwidth.py", "        count = super().try_send(view)\n        self.moved += count\n", "        count = self.try_send(view)\n", CHANNEL),
