@@ -24,7 +24,7 @@ ALL = Rights(read=True, write=True, overwrite=True)
 READ_ONLY = Rights(read=True, write=False, overwrite=False, delete=False)
 SAME_KEY = Key.from_secret(bytes(31) + b"\x07")  # read again: another object
 OTHER_KEY = Key.from_secret(bytes(31) + b"\x09")
-REVOKED = "Refused: its key was taken away during the handshake."
+REVOKED = "Refused: the key was revoked during the handshake."
 
 
 def named(name="me", key=KEY, rights=ALL, store=None):

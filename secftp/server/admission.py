@@ -201,7 +201,9 @@ class Admission:
             self._drop(pending, "wrong_key")
         except ConnectionLost:
             challenged = pending.grant is not None
-            pending.log.line("The client left at the challenge: a wrong key?" if challenged else "The client left.")
+            pending.log.line(
+                "The client disconnected at the challenge: a wrong key?" if challenged else "The client disconnected."
+            )
             self._drop(pending, "wrong_key" if challenged else "left")
         except ProtocolError as problem:
             pending.log.line(f"Refused: {problem}")
@@ -262,7 +264,7 @@ class Admission:
         assert pending.hello is not None  # only hellos wait
         pending.deadline += time.monotonic()
         if pending.stream.has_ended():  # the answer would be charged to others, and not read
-            raise ConnectionLost("The client left before it was answered.")
+            raise ConnectionLost("The client disconnected before it was answered.")
         if (grant := self._grant_for(pending, pending.hello)) is not None:
             self._challenge(pending, grant, charged=grant.mode is not Mode.ANONYMOUS)
 
@@ -286,7 +288,7 @@ class Admission:
         assert pending.grant is not None  # nothing is established without a challenge
         self._unwatch(pending)
         if not self._admit(pending, established):  # it counts as a wrong guess
-            pending.log.line("Refused: its key was taken away during the handshake.")
+            pending.log.line("Refused: the key was revoked during the handshake.")
             self._drop(pending, "revoked")
         elif pending.grant.mode is not Mode.ANONYMOUS:
             self._queue.proved(pending, time.monotonic())
@@ -296,10 +298,10 @@ class Admission:
     def _expire(self, now: float) -> None:
         while (pending := self._deadlines.take(now)) is not None:
             pending.log.limit("handshake", "A client did not finish its handshake in time.")
-            pending.log.line("Refused: The client did not finish the handshake in time.")
+            pending.log.line("Refused: the client did not finish the handshake in time.")
             self._drop(pending, "timeout")
         for pending in self._queue.expire(now):
-            pending.log.line("Refused: It waited for too long.")
+            pending.log.line("Refused: the client has waited too long for its turn.")
             self._drop(pending, "timeout")
 
     def _timeout(self, now: float) -> float | None:

@@ -161,7 +161,7 @@ class Keyring:
     def _default(self) -> Key | None:
         """Return the key for clients that give no name; only files are read again at a reload.
 
-        The server's own key lets clients in as long as the options name none and no other way in, as after a restart.
+        The server's own key is valid as long as the options name no key and no anonymous access, as after a restart.
         """
         if self._given is None:
             self._given = self._take_given()

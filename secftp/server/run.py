@@ -76,7 +76,7 @@ def run(
         root = stack.enter_context(
             contextlib.closing(LocalStore(options.root, sweep=True, mode_mask=options.mode_mask))
         )
-        bounded = _bounding(options, log)
+        bounded = _store_wrapper(options, log)
         keyring = stack.enter_context(contextlib.closing(Keyring(options, log, root, bounded, code)))
         access = keyring.load()
         reloader = Reloader(options, log, keyring, read_options)
@@ -88,7 +88,7 @@ def run(
         for number in _STOP:
             signal.signal(number, lambda *_: server.stop())
         terminal = _Terminal(server)
-        signal.signal(signal.SIGHUP, terminal.hung_up if terminal.is_ours else lambda *_: server.reload())
+        signal.signal(signal.SIGHUP, terminal.on_hangup if terminal.is_ours else lambda *_: server.reload())
         if os.geteuid() == 0:
             log.line("Running as root: use an unprivileged user (--user NAME).", LogLevel.WARNING)
         if keyring.writes_where_modules_are:
@@ -114,7 +114,7 @@ class _Terminal:
         self.is_ours = signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN and has_controlling_terminal()
         self.is_closed = False
 
-    def hung_up(self, *_: object) -> None:
+    def on_hangup(self, *_: object) -> None:
         """Stop the server; the handler of SIGHUP."""
         self.is_closed = True
         self._server.stop()
@@ -143,7 +143,7 @@ def _close_log(log: Log) -> None:
         stream.close()
 
 
-def _bounding(options: ServerOptions, log: Log) -> Callable[[LocalStore], Store]:
+def _store_wrapper(options: ServerOptions, log: Log) -> Callable[[LocalStore], Store]:
     """Return the function that wraps a directory's store for sessions: with quotas, if there are any."""
     limits = options.limits
     if limits.max_file_size is None and limits.min_free is None and limits.min_free_files is None:

@@ -24,7 +24,7 @@ def remove(context: RequestContext, request: Remove) -> Outcome:
     context.log.line(f"Client requested to remove: {name_of(request.path)}")
     context.require("delete")
     if context.completed.contains(request.token):
-        return _done(context, request.id, "Removed before.")
+        return _done(context, request.id, "Already removed.")
     try:
         context.store.remove(request.path, kind=request.kind)
     except Forbidden:
@@ -42,7 +42,7 @@ def rename(context: RequestContext, request: Rename) -> Outcome:
     context.log.line(f"Client requested to rename: {name_of(request.path)} to: {name_of(request.to)}")
     context.require("write", "delete")
     if context.completed.contains(request.token):
-        return _done(context, request.id, "Renamed before.")
+        return _done(context, request.id, "Already renamed.")
     with context.replacing(wanted=request.overwrite) as overwrite:
         context.store.rename(request.path, request.to, overwrite=overwrite)
     context.completed.note(request.token)
@@ -55,7 +55,7 @@ def make_directory(context: RequestContext, request: MakeDirectory) -> Outcome:
     context.log.line(f"Client requested to make directory: {name_of(request.path)}")
     context.require("write")
     if context.completed.contains(request.token):
-        return _done(context, request.id, "Directory made before.")
+        return _done(context, request.id, "Directory already made.")
     if context.store.make_directory(request.path, parents=request.parents, mode=request.mode):
         context.note_created(request.path, is_directory=True)
     if request.fill and context.rights.overwrite:
@@ -78,7 +78,7 @@ def set_attributes(context: RequestContext, request: SetAttributes) -> Outcome:
         own = context.created.find(request.path)
         if own is None:
             _require_already_set(context, request)
-            return _done(context, request.id, "Attributes are set already.")
+            return _done(context, request.id, "Attributes already set.")
     kept = context.store.set_attributes(request.path, mode=request.mode, mtime_ns=request.mtime_ns, only=own)
     if request.mode is not None:
         context.writable.end(request.path)

@@ -30,7 +30,7 @@ _CHECK_ENTRIES: Final = 256
 @handles(Stat)
 def stat(context: RequestContext, request: Stat) -> Outcome:
     """Answer STAT with INFO."""
-    context.log.line(f"Client asking about: {name_of(request.path)}")
+    context.log.line(f"Client requesting metadata: {name_of(request.path)}")
     # The right to read includes metadata, and the right to write that of a partial file.
     if not context.rights.read and not (request.partial and context.rights.write):
         context.require("list")
