@@ -331,7 +331,7 @@ def test_without_luck_it_says_how_to_go_on(secftp, here, root, way):
         url = f"secftp://{HOST}:{proxy.port}/name"
         result = secftp(way, "--retries", "2", *(["name", url] if way == "put" else [url]))
     assert result.code == ExitCode.CONNECTION_LOST
-    assert re.search(rf"To resume: \S+.* {way} --resume .*{re.escape(url)}\n\Z", result.errors)
+    assert re.search(rf"To go on: \S+.* {way} --resume .*{re.escape(url)}\n\Z", result.errors)
 
 
 def test_a_busy_server_is_waited_for(here, root, tmp_path, capfdbinary, monkeypatch):
@@ -456,7 +456,7 @@ def test_ctrl_c_tells_how_to_go_on_and_that_goes_on(secftp, here, root, way):
         screen.wait_for(r"large.*\n.*\d\d %  .*/s .* left .*of 2 files")
         screen.type("\x03")
         shown = screen.wait_for(
-            r"secftp: Interrupted\. (\d of 2 files are complete) \(.*\)\.\r\n  hint: To resume: (.+)\r$"
+            r"secftp: Interrupted\. (\d of 2 files are complete) \(.*\)\.\r\n  hint: To go on: (.+)\r$"
         )
         assert process.wait(DEADLINE) == ExitCode.INTERRUPTED
         screen.hang_up()
@@ -628,4 +628,4 @@ def test_ctrl_c_while_it_waits_to_try_again(here, tmp_path):
         process.send_signal(signal.SIGINT)
         result = ended(process)
     assert result.code == ExitCode.INTERRUPTED
-    assert result.errors.startswith("secftp: Interrupted. Nothing is complete yet.\n  hint: To resume: ")
+    assert result.errors.startswith("secftp: Interrupted. Nothing is complete yet.\n  hint: To go on: ")

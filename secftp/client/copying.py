@@ -72,7 +72,7 @@ def run_copy(settings: CopySettings, copy: Download | Upload, report: Report, te
     except (ConnectionLost, ServerUnreachable, TransferTimeout) as problem:
         report.give_up()
         if report.moved_bytes:
-            problem.hint = f"{report.status()} To resume: {_resume(settings, report, terminal)}"
+            problem.hint = f"{report.status()} To go on: {_resume(settings, report, terminal)}"
         raise
     except BaseException:
         report.give_up()

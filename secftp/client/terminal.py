@@ -170,7 +170,7 @@ class Terminal:
             return
         self._write(f"secftp: {reason}.{' ' if self.status else ''}{self.status}\n")
         if self.resume:
-            self._write(f"  hint: To resume: {_guarded(self.resume)}\n")
+            self._write(f"  hint: To go on: {_guarded(self.resume)}\n")
 
     def bug(self, problem: Exception) -> None:
         """Report an unexpected exception, without its text, which may contain anything."""
