@@ -97,7 +97,7 @@ class HelloReceived(NamedTuple):
 
 
 class Unacceptable(NamedTuple):
-    """A hello that this server can't serve, whoever sent it: `refuse` with the status, and close."""
+    """A hello that this server can't serve, independent of its key: `refuse` with the status, and close."""
 
     status: Status
 

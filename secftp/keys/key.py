@@ -1,8 +1,8 @@
 """Keys as objects: what a user gave, on its way to the handshake, and secrets for key files.
 
 A key's text never travels through the program as a string that could be printed, logged, compared or pickled. The
-object can only be turned into the core's stretched password, and after that it has forgotten the text. It stands for a
-given key, never for "no key".
+object can only be converted to the core's stretched password, and then no longer has the text. It represents a given
+key, never "no key".
 """
 
 from __future__ import annotations

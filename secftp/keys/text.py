@@ -34,7 +34,7 @@ _LAYOUT = [5, 5, 5, 5, 5, 2]
 _SYMBOLS = re.compile(f"[{ALPHABET}]{{{BODY_SYMBOLS}}}[{re.escape(CHECK_SYMBOLS)}]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _DIGIT = re.compile("[0-9]")
-_LOST = "Check where it comes from: the variable, or the command that makes it, may have given nothing."
+_LOST = "Check its source: the variable may be unset, or the command may have printed nothing."
 
 
 def generate_key() -> str:
@@ -51,7 +51,7 @@ def normalise(text: str) -> str:
     """Return the text that is stretched: NFC, and a generated key in its printed form. Idempotent.
 
     Raises `KeyFormatError` for an empty text, one that is not Unicode (a lone surrogate), a generated key with a typing
-    error, and the contents of a generated key file, which stand for a secret and not for a text.
+    error, and the contents of a generated key file, which are a secret and not a text.
     """
     if not text:
         raise KeyFormatError("The key is empty.", hint=_LOST)

@@ -7,8 +7,8 @@ structure describes. A message to be sent passes the same decoder, so this side 
 Invariant: every fault of a peer is a `ProtocolError` with a sentence of our own, in which neither a byte of the peer's
 nor msgspec's description of it occurs.
 
-Whoever moves files bypasses this module for DATA: it compares the type, calls `Receiver.accept_data` and uses the
-payload where it lies. `encode` and `decode` know DATA all the same, so that there is no gap in the table of types.
+The transfer of a file bypasses this module for DATA: it compares the type, calls `Receiver.accept_data` and uses the
+payload in place. `encode` and `decode` handle DATA all the same, so that there is no gap in the table of types.
 
 Source: the MessagePack specification, section "Formats"; docs/PROTOCOL.md, section 8.
 """
@@ -57,8 +57,8 @@ def encode(message: Message) -> tuple[int, int, Buffer]:
 def decode(number: int, flags: int, payload: Buffer, direction: Direction) -> Message:
     """Return the message in a verified frame of type `number`.
 
-    Nothing of `payload` is kept, except by a `Data`, which refers to it. Raises `ProtocolError` for an unknown type, a
-    wrong direction, wrong flags, and a payload that is not exactly one valid message.
+    The message keeps no reference to `payload`, except a `Data`, whose payload it is. Raises `ProtocolError` for an
+    unknown type, a wrong direction, wrong flags, and a payload that is not exactly one valid message.
     """
     form = MESSAGE_TYPES.get(number)
     if form is None:

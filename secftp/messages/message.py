@@ -102,12 +102,13 @@ class Kind(enum.StrEnum):
 
 
 class MessageType(NamedTuple):
-    """The declaration of a message class: `number` is its type byte, `flags` are exact, `longest` is of the payload.
+    """The declaration of a message class.
 
-    `decoder` is None for DATA and PING, which carry no map. `fields` are the names of the class's own fields, `parts`
-    the decoders of those whose values are structures in turn (see `codec`), `maps` those of them that are maps.
-    For a request, `answers` are the messages that may answer it, and `capability` is what the server has to name first.
-    `opens_file`: DATA messages follow, then END or ABORT.
+    `number` is the type byte, `flags` are those of every frame with this message, and `longest` is the maximum size of
+    the payload in bytes. `decoder` is None for DATA and PING, which carry no map. `fields` are the names of all fields,
+    `parts` decoders for those whose values are structures in turn (see `codec`), `maps` those of them that are maps.
+    For a request, `answers` are the messages that may answer it, and `capability` is the one that the server must have
+    named. `opens_file`: DATA messages follow, then END or ABORT.
     """
 
     struct: type[Message]
@@ -152,7 +153,8 @@ def message(
 ) -> Callable[[type[_AnyMessage]], type[_AnyMessage]]:
     """Declare a class as the message of type byte `number`; see `MessageType`.
 
-    `bare`: its payload is no map. `parts`: the fields that hold a structure or, if it is array-like, an array of it.
+    `bare`: the payload is not a map. `parts`: the fields that contain a structure or, if it is array-like, an array of
+    it.
     """
 
     def declare(struct: type[_AnyMessage]) -> type[_AnyMessage]:

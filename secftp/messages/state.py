@@ -225,7 +225,7 @@ class Receiver:
         self.state = following
 
     def accept_data(self, nbytes: int) -> None:
-        """Take a DATA frame of `nbytes` without flags: `accept` for the one message that comes by the million.
+        """Take a DATA frame of `nbytes` without flags: a fast path of `accept` for the most frequent message.
 
         Raises `ProtocolError` if no file is in transfer, for a length not in 1..65536, and beyond the announced size.
         """
