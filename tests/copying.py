@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 
-from secftp.copy import Download, NullListener, Upload
+from secftp.copy import Download, ProgressListener, Upload
 from tests.cutting import cutting
 from tests.serving import session
 
@@ -25,7 +25,7 @@ ODD_NAMES = [
 ]
 
 
-class Recorder(NullListener):
+class Recorder(ProgressListener):
     """Everything a copy says, as (call, name, ...); a name it was never told the beginning of is an error."""
 
     def __init__(self):

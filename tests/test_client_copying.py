@@ -22,7 +22,7 @@ from secftp.client.report import CopyReport
 from secftp.client.report_json import JsonReport
 from secftp.client.report_text import BarReport, TextReport
 from secftp.client.terminal import Terminal
-from secftp.copy import NullListener, ProgressListener, Summary
+from secftp.copy import ProgressListener, Summary
 from secftp.errors import (
     ConnectionLost,
     ExitCode,
@@ -215,9 +215,9 @@ def people(*options, quiet=False):
 
 
 def test_only_who_shows_a_plan_asks_for_one():
-    assert TextReport.planned is NullListener.planned
-    assert BarReport.planned is not NullListener.planned
-    assert JsonReport.planned is not NullListener.planned
+    assert TextReport.planned is ProgressListener.planned
+    assert BarReport.planned is not ProgressListener.planned
+    assert JsonReport.planned is not ProgressListener.planned
 
 
 def conclusion(summary, *options, reasons=()):

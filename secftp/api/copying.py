@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeAlias, TypedDict, TypeVar
 
 from secftp.api.arguments import algorithm_for
-from secftp.copy import CopyOptions, NullListener
+from secftp.copy import CopyOptions, ProgressListener
 from secftp.errors import ConnectionLost, ExitCode, FileError, TransferTimeout, UsageError
 from secftp.session.retry import Retries
 
@@ -135,7 +135,7 @@ class CopyIncomplete(FileError):
         self.summary = summary
 
 
-class CallbackListener(NullListener):
+class CallbackListener(ProgressListener):
     """A listener that calls the callbacks of a program, and keeps the failures if there is no callback for them."""
 
     def __init__(self, on_progress: OnProgress | None, on_error: OnError | None, on_skip: OnSkip | None) -> None:

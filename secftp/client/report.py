@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from secftp.copy import NullListener, Summary
+from secftp.copy import ProgressListener, Summary
 from secftp.text import count_files, format_size, path_text, show_path
 
 if TYPE_CHECKING:
     from secftp.errors import FileError
 
 
-class CopyReport(NullListener):
+class CopyReport(ProgressListener):
     """A listener that counts; subclasses decide what is shown, and where.
 
     `files`, `bytes`: planned; None and 0 unless a subclass asks for a plan, which takes time, and has received it.

@@ -13,15 +13,14 @@ from secftp.copy.options import CopyOptions, RemoteLocation
 
 if TYPE_CHECKING:
     from secftp.copy.download import Download
-    from secftp.copy.progress import NullListener, ProgressListener, Summary
+    from secftp.copy.progress import ProgressListener, Summary
     from secftp.copy.upload import Upload
 
-__all__ = ["CopyOptions", "Download", "NullListener", "ProgressListener", "RemoteLocation", "Summary", "Upload"]
+__all__ = ["CopyOptions", "Download", "ProgressListener", "RemoteLocation", "Summary", "Upload"]
 
 # Loaded when they are used: an upload does not need what a download does, and a command line only needs the options.
 _LATER = {
     "Download": "download",
-    "NullListener": "progress",
     "ProgressListener": "progress",
     "Summary": "progress",
     "Upload": "upload",

@@ -4,6 +4,8 @@ A file goes either to a path in a directory that is held open, or to a name that
 the server is never used as a name of the user's.
 """
 
+# ruff: noqa: D102 - methods without a docstring are those of `Destination`
+
 from __future__ import annotations
 
 import abc
@@ -48,7 +50,7 @@ class StoreDestination(Destination):
         self._path = path
 
     def stat(self, *, partial: bool = False) -> FileInfo | None:
-        """Return what is there; raises `NotFound` for a symlink."""
+        """Raises `NotFound` for a symlink."""
         try:
             return self._store.stat(self._path, partial=partial)
         except (NotFound, NotADirectory) as problem:
@@ -57,15 +59,12 @@ class StoreDestination(Destination):
             return None
 
     def create(self, options: WriteOptions) -> Sink:
-        """Begin the file."""
         return self._store.create_sink(self._path, options)
 
     def resume(self, offset: int, options: WriteOptions) -> ResumedSink:
-        """Continue its partial file."""
         return self._store.resume_sink(self._path, offset, options)
 
     def set_mode(self, mode: int) -> None:
-        """Set its permissions."""
         self._store.set_attributes(self._path, mode=mode)
 
 
@@ -78,7 +77,6 @@ class PathDestination(Destination):
         self._name = name
 
     def stat(self, *, partial: bool = False) -> FileInfo | None:
-        """Return what is there."""
         try:
             return stat_local(self._name, partial=partial)
         except (NotFound, NotADirectory):
@@ -89,13 +87,10 @@ class PathDestination(Destination):
             raise
 
     def create(self, options: WriteOptions) -> Sink:
-        """Begin the file."""
         return create_local_sink(self._name, options)
 
     def resume(self, offset: int, options: WriteOptions) -> ResumedSink:
-        """Continue its partial file."""
         return resume_local_sink(self._name, offset, options)
 
     def set_mode(self, mode: int) -> None:
-        """Set its permissions."""
         set_local_mode(self._name, mode)

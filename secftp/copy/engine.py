@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, ClassVar, Final, Generic, TypeVar
 
 from secftp.copy.filters import Filters
 from secftp.copy.options import CopyOptions
-from secftp.copy.progress import Counters, NullListener, Summary, TransferItem
+from secftp.copy.progress import Counters, ProgressListener, Summary, TransferItem
 from secftp.copy.rate_limit import RateLimit
 from secftp.errors import AlreadyExists, ConnectionLost, FileError, SecftpError
 from secftp.messages import Algorithm, Capability, ErrorCode, exception_for
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from secftp.channel import Received
-    from secftp.copy.progress import ProgressListener
     from secftp.messages import Message
     from secftp.session import Session
     from secftp.session.pipeline import Pipeline
@@ -102,7 +101,7 @@ class Transfer(abc.ABC, Generic[Item]):
         self.summary = Summary()
         self.options = options or CopyOptions()
         self.algorithm = Algorithm(self.options.checksum)
-        self.counters = Counters(self.summary, listener or NullListener())
+        self.counters = Counters(self.summary, listener or ProgressListener())
         self.filters = Filters(self.options.include, self.options.exclude)
         self.limit = RateLimit(self.options.limit_rate)
         self.current: Item | None = None

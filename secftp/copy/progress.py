@@ -9,7 +9,7 @@ Invariant: each file is counted once, as complete, skipped or failed, and the li
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from secftp.storage.attributes import ALL_KEPT, Kept, is_clamped
 from secftp.storage.errors import detailed
@@ -46,10 +46,11 @@ class Summary:
     modes: int = 0
 
 
-class ProgressListener(Protocol):
+class ProgressListener:
     """Receives the events of a copy, in order, on the thread that copies; many files can be in progress at once.
 
-    The copy waits for each call, so it must return at once. An exception that it raises ends the copy.
+    The copy waits for each call, so it must return at once. An exception that it raises ends the copy. This class
+    ignores all events; subclasses define what they need.
     """
 
     def planned(self, files: int, nbytes: int, /) -> None:
@@ -78,37 +79,6 @@ class ProgressListener(Protocol):
 
     def ended(self, summary: Summary, /) -> None:
         """The copy is over, in order or by an exception that follows (a lost connection, Ctrl-C)."""
-
-
-class NullListener:
-    """A listener that ignores all events; also the base class of those that need only some of them."""
-
-    def planned(self, files: int, nbytes: int, /) -> None:
-        """Ignored."""
-
-    def started(self, name: bytes, size: int, /) -> None:
-        """Ignored."""
-
-    def moved(self, nbytes: int, /) -> None:
-        """Ignored."""
-
-    def resumed(self, name: bytes, nbytes: int, /) -> None:
-        """Ignored."""
-
-    def finished(self, name: bytes, size: int, digest: bytes | None, /) -> None:
-        """Ignored."""
-
-    def skipped(self, name: bytes, reason: str, /) -> None:
-        """Ignored."""
-
-    def note(self, name: bytes, text: str, /) -> None:
-        """Ignored."""
-
-    def failed(self, name: bytes, error: FileError, /) -> None:
-        """Ignored; the summary counts it."""
-
-    def ended(self, summary: Summary, /) -> None:
-        """Ignored."""
 
 
 class TransferItem:
@@ -145,7 +115,7 @@ class Counters:
         self.summary = summary
         self.listener = listener
         # Looking at all sizes beforehand takes time: only for a listener that wants to know the plan.
-        self.wants_plan = getattr(type(listener), "planned", None) is not NullListener.planned
+        self.wants_plan = getattr(type(listener), "planned", None) is not ProgressListener.planned
         self._files = 0
         self._bytes = 0
         self._is_planned = False
