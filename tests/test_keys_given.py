@@ -145,7 +145,7 @@ def test_a_name_with_a_nul_is_told(tmp_path):
     config.write_text('root = "a\\u0000b"\n')
     keys.chmod(0o600)
     config.chmod(0o600)
-    with pytest.raises(KeyFormatError, match="texts in quotes"):
+    with pytest.raises(KeyFormatError, match="must be strings"):
         read_keys(keys)
     with pytest.raises(UsageError, match="NUL"):
         read_config(str(config))
