@@ -118,7 +118,8 @@ class Transfer(abc.ABC, Generic[Item]):
         """Copy what is not copied yet.
 
         A failure of one file or directory goes to the listener and is counted. Raises what concerns the whole:
-        `FileError` for a target that can't be used, and what the session raises if the connection fails.
+        `FileError` for a target that can't be used, and what the session raises if the connection fails. After an
+        exception the session can only be closed: nothing handles the replies that are still to come.
         """
         began = time.monotonic()
         self.pipeline = session.pipeline
@@ -216,7 +217,7 @@ class Transfer(abc.ABC, Generic[Item]):
         self.pending_items -= len(request.items)
 
     def await_reply(self, answer: SingleReply) -> Message | None:
-        """Wait for a reply of one message."""
+        """Wait for a reply of one message, and return it."""
         while not answer.complete:
             self.pipeline.step()
         return answer.message

@@ -110,11 +110,15 @@ class LocalEntry(TransferItem):
             counters.copied(mode, mtime_ns)
 
 
-def why_left_out(kind: EntryKind, *, follow_symlinks: bool) -> str:
-    """Return the note about an entry that is neither a file nor a directory, or has a reserved name."""
-    if kind is EntryKind.SYMLINK and follow_symlinks:
-        return "a symlink to a directory that contains it, left out"
-    return _LEFT_OUT[kind]
+def count_uncopied(entry: LocalEntry, counters: Counters, *, follow_symlinks: bool) -> None:
+    """Count an entry that can't be read, is neither a file nor a directory, or has a reserved name."""
+    if entry.kind is EntryKind.PROBLEM:
+        assert entry.problem is not None
+        counters.failed(entry, entry.problem)
+    elif entry.kind is EntryKind.SYMLINK and follow_symlinks:
+        counters.left_out(entry.name, "a symlink to a directory that contains it, left out")
+    else:
+        counters.left_out(entry.name, _LEFT_OUT[entry.kind])
 
 
 def walk(

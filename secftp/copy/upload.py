@@ -127,7 +127,7 @@ class Upload(Transfer[LocalEntry]):
             self.await_reply(entry.there)
         kind = entry.kind
         if kind not in _COPIED:
-            self._leave_out(entry)
+            local_tree.count_uncopied(entry, self.counters, follow_symlinks=self.options.follow_symlinks)
         elif kind is not EntryKind.FILE and not (entry.path or entry.root.copies_top):
             return
         elif self.options.dry_run:
@@ -140,14 +140,6 @@ class Upload(Transfer[LocalEntry]):
             self._make_directory(entry)
         elif self.options.preserve:
             self._close_directory(entry)
-
-    def _leave_out(self, entry: LocalEntry) -> None:
-        if entry.kind is EntryKind.PROBLEM:
-            assert entry.problem is not None
-            self.counters.failed(entry, entry.problem)
-        else:
-            text = local_tree.why_left_out(entry.kind, follow_symlinks=self.options.follow_symlinks)
-            self.counters.left_out(entry.name, text)
 
     def _rehearse(self, entry: LocalEntry) -> None:
         """Count what would become of a file or directory."""
