@@ -36,9 +36,7 @@ _TIGHT: Final = 128  # of them when the budget is tight
 RUN_ENTRIES: Final = 32_768  # that are sorted at once
 _RUN_BYTES: Final = 4 << 20  # of them
 _BLOCK_BYTES: Final = 80  # of a block beyond its contents: the object, its slot
-NAME_BYTES: Final = (
-    160  # of a name that is not packed, beyond its bytes: objects for it, its number, the tuple of both, its slot
-)
+NAME_BYTES: Final = 160  # of a name that is not packed, beyond its bytes: it, a number, the tuple of both, the slot
 
 _Entry = TypeVar("_Entry")
 
@@ -112,7 +110,7 @@ class BoundedIterator:
 class Packed(Generic[_Entry]):
     """Entries in the order of arrival, each of which is yielded once and dropped then.
 
-    Raises `TooLarge` for an entry that the room does not hold.
+    Raises `TooLarge` for an entry that is beyond the budget.
     """
 
     __slots__ = ("_blocks", "_budget", "_decode", "_nbytes", "_waiting")
@@ -192,7 +190,7 @@ class PackedEntries(Packed[Listed]):
 class SortedNames:
     """Names, each with a number, sorted; each is yielded once and dropped then.
 
-    Parts of bounded size are sorted and packed, and merged as they are given out. Raises `TooLarge`.
+    Parts of bounded size are sorted and packed, and merged as they are yielded. Raises `TooLarge`.
     """
 
     __slots__ = ("_budget", "_nbytes", "_part", "_parts")
@@ -256,7 +254,7 @@ class SortedNames:
 class NameSequence(Sequence[AnyStr]):
     """An immutable sequence of many names: packed, with one block unpacked at a time.
 
-    `made` makes of a name's bytes what the sequence holds. Threads may share it.
+    `made` converts a name's bytes to what the sequence holds. Threads may share it.
     """
 
     __slots__ = ("_blocks", "_last", "_made", "_starts")
