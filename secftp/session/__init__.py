@@ -1,8 +1,7 @@
 """A client's session with a server: requests and their replies, one at a time or many under way at once."""
 
-from secftp.session.errors import Transferred, Unconfirmed, unexpected_reply
 from secftp.session.pipeline import OnReply, Pipeline, new_token
-from secftp.session.replies import FileReply, ListingReply, SingleReply
+from secftp.session.replies import FileReply, ListingReply, SingleReply, Transferred, Unconfirmed, unexpected_reply
 from secftp.session.session import Session
 
 __all__ = [

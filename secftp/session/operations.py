@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
 from secftp.errors import FileError
 from secftp.messages import Capability, Error, Kind, Ok, Remove, Sum, exception_for, problem_of
-from secftp.session.errors import unexpected_reply
 from secftp.session.listings import MemoryBudget, PackedNames, SortedNames
-from secftp.session.replies import SingleReply
+from secftp.session.replies import SingleReply, unexpected_reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator

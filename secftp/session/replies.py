@@ -1,24 +1,24 @@
-"""Replies to requests: a single message, a listing, a file.
+"""Replies to requests: a single message, a listing, a file; and what became of a request that got none, or another.
 
-Each is a callback of the pipeline, and keeps what came, or what went wrong, for the caller that made the request.
+A reply is a callback of the pipeline, and keeps what came, or what went wrong, for the caller that made the request.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeVar
 
 from secftp.channel import DataRun
-from secftp.errors import FileError, ProtocolError
-from secftp.messages import Abort, End, Entries, Error, File, Message, exception_for
-from secftp.session.errors import unexpected_reply
+from secftp.errors import ConnectionLost, FileError, ProtocolError
+from secftp.messages import Abort, Capability, End, Entries, Error, File, Message, exception_for, remote_failure
+from secftp.text import escape
 from secftp.transfer import Aborted, IncomingFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from secftp.channel import Received
-    from secftp.messages import Listed
+    from secftp.messages import Algorithm, Listed
     from secftp.storage import Digest, Path, Sink
     from secftp.transfer import Progress
 
@@ -28,6 +28,16 @@ _Kind = TypeVar("_Kind", bound=Message)
 # Parts of a listing that may come after it was cancelled: what both sides and the network between them can hold, since
 # a part that is not the last has up to 64 KiB.
 UNWANTED_PARTS: Final = 2048
+
+_MISSING: Final[dict[str, str]] = {
+    Capability.RANGES: "send parts of files",
+    Capability.STAT: "show the status of files",
+    Capability.LIST: "list directories",
+    Capability.CHANGE: "make, rename, remove or change files and directories",
+    Capability.SUM: "compute checksums",
+    Capability.RESUME: "resume interrupted transfers",
+    Capability.MANY: "transfer several files in one message",
+}
 
 
 class Reply(Protocol):
@@ -206,3 +216,40 @@ class FileReply:
             self._file = None  # what is left of it is thrown away
             if is_data:
                 self._stop()
+
+
+# --- results and failures ---------------------------------------------------------------------------------------------
+
+
+def lacks(capability: str, subject: Path) -> FileError:
+    """Return the failure of a request that needs a capability which the server did not name in WELCOME."""
+    what = _MISSING.get(capability, f"do this ({escape(capability)})")
+    return remote_failure(FileError, subject, f"the server can't {what}.", hint="Use a newer version of the server.")
+
+
+def unexpected_reply() -> ProtocolError:
+    """Return the exception for a reply that is none to this request."""
+    return ProtocolError("The server's reply does not fit the request.")
+
+
+class Transferred(NamedTuple):
+    """What was transferred, verified by both sides: `size` in bytes, and the digest of the whole file."""
+
+    size: int
+    digest: bytes
+
+
+class Unconfirmed(ConnectionLost):
+    """The connection was lost after a file had been sent to its end: whether the server has stored it is not known.
+
+    `sent`: its size and digest, which is of the kind `algorithm`. `token`: that of the request, if it had one.
+    """
+
+    def __init__(
+        self, lost: ConnectionLost, sent: Transferred, algorithm: Algorithm, token: bytes | None = None
+    ) -> None:
+        super().__init__(lost.message, hint=lost.hint)
+        self.args = (lost, sent, algorithm, token)  # for pickle, which makes the exception anew from these
+        self.sent = sent
+        self.algorithm = algorithm
+        self.token = token

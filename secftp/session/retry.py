@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
-    from secftp.session.errors import Transferred, Unconfirmed
+    from secftp.session.replies import Transferred, Unconfirmed
     from secftp.session.session import Session
     from secftp.storage import Path
 

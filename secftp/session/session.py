@@ -33,9 +33,16 @@ from secftp.messages import (
     no_parent,
     remote_failure,
 )
-from secftp.session.errors import Transferred, Unconfirmed, lacks, unexpected_reply
 from secftp.session.pipeline import Pipeline, new_token
-from secftp.session.replies import FileReply, ListingReply, SingleReply
+from secftp.session.replies import (
+    FileReply,
+    ListingReply,
+    SingleReply,
+    Transferred,
+    Unconfirmed,
+    lacks,
+    unexpected_reply,
+)
 from secftp.storage import Path, new_digest
 from secftp.storage.attributes import DEFAULT_OPTIONS, Kept
 from secftp.transfer import Progress, unwatched
