@@ -198,7 +198,7 @@ def modules_of_a_run(tmp_path, start, home):
     server = start("--log-format", "json", "--metrics", f"{HOST}:0", directory=elsewhere, **changes)
     exercise(home, server)
     server.process.send_signal(signal.SIGHUP)
-    server.output.wait_for("read again")
+    server.output.wait_for("were reloaded")
     assert server.stop() == 0
     return set(json.loads((tmp_path / f"modules.{server.process.pid}").read_text()))
 
@@ -215,7 +215,7 @@ def test_the_server_runs_nothing_of_what_clients_plant(tmp_path, start, home, se
     server = start("--log-format", "json", "--metrics", f"{HOST}:0")
     exercise(home, server)
     server.process.send_signal(signal.SIGHUP)
-    server.output.wait_for("read again")
+    server.output.wait_for("were reloaded")
     assert server.stop() == 0
     assert executed(marker) == set()
 
@@ -251,7 +251,7 @@ def test_a_drop_box_key_is_not_enough_to_run_code(tmp_path, start, home, served)
     (home / "keys.toml").write_text('[box]\nkey-file = "box.key"\nrights = "drop-box"\n')
     (home / "keys.toml").chmod(0o600)
     server = start("--keys", home / "keys.toml")
-    server.output.wait_for("A safer start is secftpd")
+    server.output.wait_for("Prefer secftpd, or python -P")
     marker = tmp_path / "marker"
     plant(tmp_path, marker, ["planted"])
     box = ["--key-file", home / "box.key"]
