@@ -19,7 +19,7 @@ from tests.copying import OLD, Recorder, download, make, upload
 from tests.programs import serving_programs
 from tests.requests_at import served
 from tests.serving import digest_of, serving, session
-from tests.test_server_requests_many import new
+from tests.test_server_requests_batch import new
 
 YEAR_2500 = 16_725_225_600  # seconds
 YEAR_1960 = -315_619_200

@@ -1,419 +1,705 @@
-"""Who is answered when, and who goes when there is no room: without a network, with a clock of the test's own."""
+"""The door over real sockets: each of its limits bites, says so in one line, and keeps out nobody with the key.
+
+Loopback has many addresses, so one machine is many sources.
+"""
 
 from __future__ import annotations
 
-import random
+import contextlib
+import errno
+import os
+import re
+import select
+import socket
+import sys
+import threading
 import time
-from collections import Counter
 
 import pytest
 
-from secftp.server.fairness import PROTECTED_MAX, EvictionPool, FairQueue, RandomIndex, source_address
-from secftp.server.hello_queue import HelloQueue, Timers
+from secftp.errors import AuthenticationError, ConnectionLost, CoreError, HandshakeRefused, SecftpError, ServerBusy
+from secftp.handshake import ClientHandshake
+from secftp.keys import Key
+from secftp.keys.key import generate_secret
+from secftp.messages import Bye, ErrorCode, List, Read, ReadMany, Stat, Sum, Write, encode
+from secftp.messages.limits import MAX_SMALL
+from secftp.record import Suite
+from secftp.server.access import NamedKey, Rights
+from secftp.server.admission import Admission
+from secftp.server.fairness import source_address
 from secftp.server.options import ServerLimits
+from tests.serving import DEADLINE, HOST, KEY, WRONG_KEY, credentials, get, put, serving, session, until
+
+MIB = 1 << 20
+GENERATED = Key.from_secret(generate_secret())
+OTHER_KEY = Key.from_secret(bytes(31) + b"\x09")
+elsewhere = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has all of 127.0.0.0/8 as its own")
 
 
-class Candidate:
-    """A hello that came from somewhere."""
-
-    def __init__(self, host, arrived=0.0, *, trusted=False):
-        self.host = host
-        self.source = source_address(host)
-        self.arrived = arrived
-        self.trusted = trusted
-        self.charge = None
+def connection(port, source=HOST):
+    """A connection from any of loopback's addresses."""
+    return socket.create_connection((HOST, port), timeout=DEADLINE, source_address=(source, 0))
 
 
-def admission(**changes):
-    return HelloQueue(ServerLimits(**changes), 0.0, random.Random(1).randrange)
+@contextlib.contextmanager
+def stalled(port, count, source="127.0.0.2"):
+    """Clients that say nothing: so many of one address, or of as many as `source` makes of their numbers."""
+    with contextlib.ExitStack() as stack:
+        yield [
+            stack.enter_context(connection(port, source if isinstance(source, str) else source(number)))
+            for number in range(count)
+        ]
 
 
-def add(made, candidate, now):
-    """Add one as the accept loop does; who had to go for it."""
-    dropped = made.crowded(candidate)
-    if dropped is not None:
-        made.remove(dropped)
-    made.add(candidate, now)
-    return dropped
+def many(number):
+    return f"127.1.{number // 250}.{1 + number % 250}"
 
 
-# --- sources ----------------------------------------------------------------------------------------------------------
+def hello(key=KEY, name=""):
+    asked = credentials(key, Suite.AES128, name)
+    return ClientHandshake(asked.password, asked.suite, asked.mode, asked.name).hello
 
 
-@pytest.mark.parametrize(
-    ("one", "other", "same"),
-    [
-        ("192.0.2.1", "192.0.2.1", True),
-        ("192.0.2.1", "192.0.2.2", False),
-        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::", True),
-        ("2001:db8:1:2::", "2001:db8:1:3::", False),
-        ("fe80::1%eth0", "fe80::2", True),
-        ("0.0.0.1", "::1", False),
-    ],
-)
-def test_whom_a_connection_is_laid_to(one, other, same):
-    assert (source_address(one).address == source_address(other).address) is same
+def guess(port, source=HOST, key=WRONG_KEY):
+    """Read the challenge and hang up. How many seconds it took to come."""
+    with connection(port, source) as sock:
+        began = time.monotonic()
+        sock.sendall(hello(key))
+        assert len(sock.recv(141, socket.MSG_WAITALL)) == 141
+        return time.monotonic() - began
 
 
-@pytest.mark.parametrize(
-    ("one", "other", "shared"),
-    [
-        ("2001:db8:1:2::", "2001:db8:1:3::", 4),  # the /56
-        ("2001:db8:1:2::", "2001:db8:1:ff00::", 3),  # the /48
-        ("2001:db8:1::", "2001:db8:2::", 2),  # the /32
-        ("2001:db8::", "2001:db9::", 1),
-        ("192.0.2.1", "192.0.2.2", 4),  # the /24
-        ("192.0.2.1", "192.0.3.1", 3),
-        ("192.0.2.1", "192.1.2.1", 2),
-        ("192.0.2.1", "193.0.2.1", 1),
-    ],
-)
-def test_networks_that_two_addresses_share(one, other, shared):
-    pairs = zip(source_address(one).networks, source_address(other).networks, strict=True)
-    assert [first == second for first, second in pairs] == [True] * shared + [False] * (5 - shared)
+def over(sock):
+    """Whether the server has closed it."""
+    if not select.select([sock], [], [], 0)[0]:
+        return False
+    try:
+        return sock.recv(200) == b""
+    except ConnectionResetError:
+        return True
 
 
-def test_a_site_is_the_48_of_an_ipv6_address():
-    assert (
-        source_address("2001:db8:1:2::").site
-        == source_address("2001:db8:1:ffff::").site
-        != source_address("2001:db8:2::").site
-    )
-    assert source_address("192.0.2.1").site is None
+def gone(socks):
+    return [sock for sock in socks if over(sock)]
 
 
-# --- turns ------------------------------------------------------------------------------------------------------------
+def lines(server, text):
+    """The lines of the log that have this."""
+    return [line for line in server.log.text.splitlines() if text in line]
 
 
-def test_networks_have_their_turns_and_addresses_within_them():
-    queue = FairQueue()
-    hosts = ["10.0.0.1", "10.0.0.1", "10.0.0.2", "10.0.9.1", "2001:db8::1", "10.0.0.1"]
-    for host in hosts:
-        queue.add(Candidate(host))
-    order = [queue.take().host for _ in hosts]
-    assert order == ["10.0.0.1", "2001:db8::1", "10.0.9.1", "10.0.0.2", "10.0.0.1", "10.0.0.1"]
-    with pytest.raises(KeyError):
-        queue.take()
+def works(server):
+    with server.session() as client:
+        put(client, b"name", b"contents")
+        assert get(client, b"name") == b"contents"
 
 
-def test_a_queue_that_is_left_in_any_order_keeps_nothing():
-    chance = random.Random(3)
-    queue, there = FairQueue(), []
-    for _ in range(3000):
-        if there and chance.random() < 0.5:
-            if chance.random() < 0.5:
-                there.remove(queue.take())
-            else:
-                queue.remove(there.pop(chance.randrange(len(there))))
+# --- pending and waiting ----------------------------------------------------------------------------------------------
+
+
+@elsewhere
+def test_beyond_the_pending_ones_the_oldest_of_the_most_crowded_network_goes(tmp_path):
+    with serving(tmp_path, limits=ServerLimits(max_pending=4)) as server:
+        with stalled(server.port, 1, "127.9.0.1") as alone, stalled(server.port, 3, many) as socks:
+            server.log.wait_for("Client connected", 4)
+            with connection(server.port, many(3)) as newcomer:
+                until(lambda: over(socks[0]), "the oldest of the crowd is gone")
+                server.log.wait_for("Client connected", 5)
+                assert gone([*socks[1:], *alone, newcomer]) == []
+            works(server)
+        assert len(lines(server, "Too many handshakes are in progress: one of them is closed.")) == 1
+
+
+@elsewhere
+def test_who_has_said_hello_stays_longer_than_who_says_nothing(tmp_path):
+    """So a flood of silent connections pushes out none that is about to prove itself, however far away it is."""
+    with serving(tmp_path, limits=ServerLimits(max_pending=4)) as server, server.hostile() as wire:
+        with stalled(server.port, 40, many) as socks:
+            until(lambda: len(gone(socks)) == 37, "all but three are pushed out")
+        wire.welcome()
+
+
+@elsewhere
+def test_a_flood_of_challenged_ones_pushes_out_none_of_another_network(tmp_path):
+    """Those that ask for a challenge and never answer it; the key is not one to be guessed, so nothing delays them."""
+    limits = ServerLimits(max_pending=8)
+    with (
+        serving(tmp_path, key=GENERATED, limits=limits) as server,
+        server.hostile(key=GENERATED) as wire,
+        contextlib.ExitStack() as stack,
+    ):
+        for number in range(60):
+            sock = stack.enter_context(connection(server.port, many(number)))
+            sock.sendall(hello(GENERATED))
+            assert len(sock.recv(141, socket.MSG_WAITALL)) == 141
+        wire.welcome()
+
+
+@elsewhere
+def test_a_flood_of_challenged_ones_pushes_out_none_that_is_about_to_say_hello(tmp_path):
+    """Between the connection and the hello of a client there is a moment, and more on a busy machine."""
+    limits = ServerLimits(max_pending=8)
+    with (
+        serving(tmp_path, key=GENERATED, limits=limits) as server,
+        connection(server.port) as late,
+        contextlib.ExitStack() as stack,
+    ):
+        server.log.wait_for("Client connected", 1)
+        for number in range(60):
+            sock = stack.enter_context(connection(server.port, many(number)))
+            sock.sendall(hello(GENERATED))
+            assert len(sock.recv(141, socket.MSG_WAITALL)) == 141
+        late.sendall(hello(GENERATED))
+        assert len(late.recv(141, socket.MSG_WAITALL)) == 141
+
+
+@elsewhere
+def test_silent_connections_of_one_address_are_bounded_without_a_thread(tmp_path):
+    before = threading.active_count()
+    limits = ServerLimits(max_pending_per_source=16)
+    with serving(tmp_path, limits=limits) as server, stalled(server.port, 80) as socks:
+        server.log.wait_for("Client connected", 80)
+        assert threading.active_count() - before <= 1, "the server's own"
+        until(lambda: len(gone(socks)) == 64, "sixteen stay")
+        with stalled(server.port, 1) as (newcomer,):
+            server.log.wait_for("Client connected", 81)
+            assert not over(newcomer)
+        text = "Too many silent connections from its address: one of them is closed."
+        assert len(lines(server, text)) == 1
+
+
+@elsewhere
+def test_silent_connections_keep_out_nobody_of_their_own_address(tmp_path):
+    """A client says hello at once: it is never one of the silent ones."""
+    with serving(tmp_path) as server, stalled(server.port, 80, HOST), stalled(server.port, 400, many):
+        began = time.monotonic()
+        for _ in range(5):
+            works(server)
+        assert time.monotonic() - began < 5
+
+
+def test_a_silent_connection_that_goes_is_told_that_the_server_is_busy(tmp_path):
+    """It may be a client whose first packet was lost: then it may come again."""
+    limits = ServerLimits(max_pending_per_source=1)
+    with serving(tmp_path, limits=limits) as server, connection(server.port) as first, connection(server.port):
+        answer = first.recv(200)
+        assert (len(answer), answer[:8]) == (12, b"SECFTP\x01\x04")
+
+
+@elsewhere
+@pytest.mark.parametrize("bound", ["max_waiting", "max_waiting_per_source"])
+def test_waiting_is_bounded_and_one_of_those_that_wait_goes(tmp_path, bound):
+    with serving(tmp_path, limits=ServerLimits(free_guesses=0, guess_delay=60.0, **{bound: 3})) as server:
+        for _ in range(5):
+            guess(server.port, "127.0.0.2")  # the next answer takes 4 s
+        with contextlib.ExitStack() as stack:
+            socks = [stack.enter_context(connection(server.port, "127.0.0.2")) for _ in range(4)]
+            for number, sock in enumerate(socks, 6):
+                sock.sendall(hello(WRONG_KEY))
+                server.log.wait_for("Cipher: ", number)
+            until(lambda: gone(socks), "one of them is sent away")
+            server.log.wait_for("Refused: busy")
+            assert not over(socks[3]), "and not the newcomer"
+            works(server)  # from another address
+        assert len(lines(server, "Too many clients wait for their handshake: one of them is rejected.")) == 1
+
+
+@elsewhere
+def test_who_waits_for_the_budget_for_too_long_is_sent_away(tmp_path):
+    limits = ServerLimits(guess_burst=1, guess_rate=0.001, waiting_seconds=0.2)
+    with serving(tmp_path, limits=limits) as server:
+        guess(server.port)
+        with connection(server.port, "127.0.0.2") as sock:
+            sock.sendall(hello())
+            until(lambda: over(sock), "the one that waits is sent away")
+        server.log.wait_for("has waited too long")
+
+
+@elsewhere
+def test_who_waits_when_the_server_stops_is_told_to_come_again(tmp_path):
+    with serving(tmp_path, limits=ServerLimits(guess_burst=1, guess_rate=0.001)) as server:
+        guess(server.port)
+        with connection(server.port, "127.0.0.2") as sock:
+            sock.sendall(hello())
+            server.log.wait_for("Cipher: ", 2)
+            server.server.stop()
+            assert sock.recv(200)[:8] == b"SECFTP\x01\x04"
+
+
+@elsewhere
+def test_who_left_while_waiting_costs_no_guess(tmp_path):
+    """Else an attacker could spend the budget of all without waiting for one answer."""
+    limits = ServerLimits(guess_burst=2, guess_rate=4.0)
+    with serving(tmp_path, limits=limits) as server:
+        for number in range(2):
+            guess(server.port, many(number))
+        for number in range(2, 22):
+            with connection(server.port, many(number)) as sock:
+                sock.sendall(hello(WRONG_KEY))
+                server.log.wait_for("Cipher: ", number + 1)
+        began = time.monotonic()
+        works(server)  # from another network; and then from theirs, behind twenty that have left
+        assert guess(server.port, many(22)) < 4
+        assert time.monotonic() - began < 6
+        assert len(lines(server, "Sending challenge")) < 14, "a few may have been answered before they left"
+
+
+def test_a_handshake_s_time_is_told_when_it_is_over(tmp_path):
+    with serving(tmp_path, limits=ServerLimits(handshake_seconds=0.2)) as server:
+        with connection(server.port) as first, connection(server.port) as second:
+            second.sendall(hello())
+            until(lambda: over(first), "it is cut")
+            until(lambda: over(second), "the one with a challenge, too")
+        server.done(2)
+        assert len(lines(server, "A client did not finish its handshake in time.")) == 1, "one line for both"
+        assert len(lines(server, "Refused: the client did not finish the handshake in time.")) == 2
+        works(server)
+
+
+# --- guesses ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_thousand_challenges_that_nobody_answers_are_a_thousand_guesses(tmp_path, monkeypatch):
+    charged = []
+    charge = sys.modules["secftp.server.throttle"].GuessLimiter.charge
+
+    def counted(self, source, now, **more):
+        charged.append(source)
+        return charge(self, source, now, **more)
+
+    monkeypatch.setattr("secftp.server.throttle.GuessLimiter.charge", counted)
+    limits = ServerLimits(free_guesses=1000, guess_burst=1000)
+    with serving(tmp_path, limits=limits) as server:
+        for _ in range(1000):
+            guess(server.port)
+        server.done(1000)
+        assert charged == [source_address(HOST)] * 1000
+        assert len(lines(server, "a wrong key?")) == 1000
+
+
+@elsewhere
+def test_guesses_delay_further_ones_of_their_source_alone(tmp_path):
+    with serving(tmp_path, limits=ServerLimits(free_guesses=3, guess_delay=0.5)) as server:
+        for _ in range(4):
+            guess(server.port, "127.0.0.2")
+        assert guess(server.port, "127.0.0.2") > 0.2
+        assert guess(server.port, "127.0.0.2") > 0.4
+        works(server)
+        assert len(lines(server, "Too many wrong keys from its address: the answer is delayed.")) == 1
+
+
+@elsewhere
+def test_connections_side_by_side_do_not_outrun_the_count(tmp_path):
+    limits = ServerLimits(free_guesses=3, guess_delay=60.0)
+    with serving(tmp_path, limits=limits) as server, stalled(server.port, 12) as socks:
+        asked = hello(WRONG_KEY)
+        for sock in socks:
+            sock.sendall(asked)
+        server.log.wait_for("Cipher", 12)
+        until(lambda: len(select.select(socks, [], [], 0)[0]) >= 4, "those that are free are answered")
+        works(server)
+        # Three are free; after the fourth the delays are 0.25 s, 0.5 s, 1 s, ...
+        assert len(select.select(socks, [], [], 0)[0]) <= 8
+
+
+def test_the_right_key_still_gets_in_after_any_number_of_wrong_ones(tmp_path):
+    """Never a lock-out: it takes the delay, and that is all."""
+    with serving(tmp_path, limits=ServerLimits(free_guesses=2, guess_delay=0.3)) as server:
+        for _ in range(6):
+            with pytest.raises(AuthenticationError):
+                session(server.port, WRONG_KEY)
+        works(server)
+
+
+def test_right_keys_are_refunded(tmp_path):
+    with serving(
+        tmp_path, limits=ServerLimits(free_guesses=0, guess_delay=60.0, guess_burst=2, guess_rate=0.001)
+    ) as server:
+        began = time.monotonic()
+        for _ in range(10):
+            works(server)
+        assert time.monotonic() - began < 10
+        assert lines(server, "delayed") == []
+
+
+def test_the_delay_does_not_count_as_time_for_the_handshake(tmp_path):
+    limits = ServerLimits(free_guesses=0, guess_delay=1.0, handshake_seconds=0.6)
+    with serving(tmp_path, limits=limits) as server:
+        for _ in range(3):
+            guess(server.port)
+        assert guess(server.port) > 0.7
+        assert lines(server, "in time") == []
+
+
+@elsewhere
+def test_the_budget_of_all_delays_new_handshakes_and_no_session(tmp_path):
+    limits = ServerLimits(guess_burst=5, guess_rate=4.0)
+    with serving(tmp_path, limits=limits) as server, server.session() as client:
+        put(client, b"name", b"contents")
+        for number in range(5):
+            guess(server.port, many(number))
+        assert guess(server.port, many(5)) > 0.1
+        began = time.monotonic()
+        assert get(client, b"name") == b"contents"
+        assert time.monotonic() - began < 5
+        assert len(lines(server, "Too many wrong keys from all addresses: new handshakes are delayed.")) == 1
+
+
+@elsewhere
+def test_who_has_guessed_least_is_answered_first(tmp_path):
+    """A source that guesses and guesses does not keep the budget from others."""
+    limits = ServerLimits(guess_burst=8, guess_rate=2.0, free_guesses=100)
+    with serving(tmp_path, limits=limits) as server:
+        for _ in range(8):
+            guess(server.port, "127.0.0.2")
+        with stalled(server.port, 10) as socks:
+            for sock in socks:
+                sock.sendall(hello(WRONG_KEY))
+            server.log.wait_for("Cipher", 18)
+            works(server)
+            assert len(select.select(socks, [], [], 0)[0]) < 10
+
+
+@elsewhere
+def test_whoever_tries_an_old_key_once_and_again_delays_his_address_for_seconds_only(tmp_path):
+    """Delays run side by side: each of five with the right key gets in after one delay, and not one after the other."""
+    with serving(tmp_path, limits=ServerLimits(free_guesses=0, guess_delay=1.0)) as server:
+        for _ in range(4):
+            guess(server.port)
+        began = time.monotonic()
+        threads = [threading.Thread(target=works, args=(server,)) for _ in range(5)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(DEADLINE)
+        assert time.monotonic() - began < 4
+        assert len(lines(server, "Initializing communication")) == 5
+
+
+def test_a_key_that_can_t_be_guessed_needs_no_delay(tmp_path):
+    limits = ServerLimits(free_guesses=0, guess_delay=60.0, guess_burst=1, guess_rate=0.001)
+    with serving(tmp_path, key=GENERATED, limits=limits) as server:
+        began = time.monotonic()
+        for _ in range(20):
+            guess(server.port)
+        assert time.monotonic() - began < 10
+        assert lines(server, "delayed") == []
+
+
+def test_one_key_that_can_be_guessed_is_enough_for_delays(tmp_path):
+    limits = ServerLimits(free_guesses=0, guess_delay=0.5)
+    named = {"me": NamedKey(KEY.password(), Rights(read=True, write=True, overwrite=True))}
+    with serving(tmp_path, key=GENERATED, named=named, limits=limits) as server:
+        guess(server.port)
+        assert guess(server.port) > 0.2
+
+
+def test_a_challenge_that_left_is_charged_whatever_fails_behind_it(tmp_path, monkeypatch):
+    watch = Admission._watch
+
+    def fail(door, visitor, state):
+        if visitor.grant is not None:
+            raise MemoryError
+        watch(door, visitor, state)
+
+    with serving(tmp_path, limits=ServerLimits(free_guesses=0, guess_delay=0.5)) as server:
+        with monkeypatch.context() as patched:
+            patched.setattr(Admission, "_watch", fail)
+            guess(server.port)
+            server.log.wait_for("Internal error: MemoryError")
+        assert guess(server.port) > 0.2
+
+
+def test_anonymous_clients_are_exempt(tmp_path):
+    (tmp_path / "file").write_bytes(b"contents")
+    with serving(
+        tmp_path, limits=ServerLimits(free_guesses=0, guess_burst=1, guess_rate=0.001), anonymous=True
+    ) as server:
+        guess(server.port)
+        for _ in range(5):
+            with server.session(key=None) as client:
+                assert get(client, b"file") == b"contents"
+
+
+# --- sessions ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_last_place_can_be_lost_between_the_challenge_and_the_proof(tmp_path):
+    """Both were challenged while there was a place. The second is told under its key, and keeps out nobody."""
+    with serving(tmp_path, max_clients=1) as server:
+        first, second = server.hostile(), server.hostile()
+        with first, second:
+            first.welcome()
+            second.welcome()
+            assert second.receive() == Bye(code=ErrorCode.LIMIT, text="a limit of the server was reached")
+            assert second.receive() is None
+            server.log.wait_for("Refused: busy")
+            first.send(Stat(id=1, path=(b"none",)))
+            assert first.receive().id == 1
+        server.done(2)
+        works(server)
+        assert len(lines(server, "The maximum number of sessions is reached: a client is rejected.")) == 1
+
+
+def test_a_client_beyond_the_sessions_is_refused_before_it_is_challenged(tmp_path):
+    with serving(tmp_path, max_clients=1) as server:
+        with server.hostile() as first:
+            first.welcome()
+            with pytest.raises(HandshakeRefused, match="too many clients"):
+                server.session()
+        server.done(2)
+        assert len(lines(server, "The maximum number of sessions is reached: a client is rejected.")) == 1
+        assert len(lines(server, "Sending challenge")) == 1
+
+
+def fill(server, count, **who):
+    """So many sessions that stay, and those that were sent away, as exceptions."""
+    there, refused = [], []
+    for _ in range(count):
+        try:
+            with contextlib.ExitStack() as undo:
+                client = undo.enter_context(server.session(**who))
+                client.stat(())
+                undo.pop_all()
+                there.append(client)
+        except SecftpError as problem:
+            refused.append(problem)
+    return there, refused
+
+
+def end(sessions):
+    for client in sessions:
+        client.__exit__(None, None, None)
+
+
+@pytest.mark.parametrize("who", ["anonymous", "one key", "one address"])
+def test_nobody_takes_all_places(tmp_path, who):
+    """Who wants 30 of 40 places gets 20; the others are for those who have none yet."""
+    named = {"me": NamedKey(OTHER_KEY.password(), Rights(read=True, write=True, overwrite=True))}
+    limits = ServerLimits(max_clients=40)
+    rules = {"anonymous": {"anonymous": True}, "one key": {"named": named}, "one address": {}}[who]
+    flood = {"anonymous": {"key": None}, "one key": {"key": OTHER_KEY, "name": "me"}, "one address": {}}[who]
+    with serving(tmp_path, limits=limits, **rules) as server:
+        there, refused = fill(server, 30, **flood)
+        try:
+            assert (len(there), len(refused)) == (20, 10)
+            assert all(isinstance(problem, (HandshakeRefused, ServerBusy)) for problem in refused)
+            with connection(server.port, "127.0.0.2") as sock:
+                sock.sendall(hello())
+                assert len(sock.recv(141, socket.MSG_WAITALL)) == 141
+            if who != "one address":
+                works(server)
+        finally:
+            end(there)
+        server.done(31)
+        works(server)
+
+
+def test_a_key_that_has_its_places_is_told_so_under_the_key_alone(tmp_path):
+    """Whoever does not hold it can't see by that which names have keys."""
+    named = {"me": NamedKey(OTHER_KEY.password(), Rights(read=True, write=True, overwrite=True))}
+    with serving(tmp_path, limits=ServerLimits(max_clients_per_key=1), named=named) as server:
+        with server.session(key=OTHER_KEY, name="me") as client:
+            client.can("stat")
+            for name in ("me", "nobody"):
+                with pytest.raises(AuthenticationError):
+                    server.session(key=WRONG_KEY, name=name)
+            with server.hostile(key=OTHER_KEY, name="me") as wire:
+                wire.welcome()
+                assert wire.receive() == Bye(code=ErrorCode.LIMIT, text="a limit of the server was reached")
+            works(server)
+        assert len(lines(server, "The maximum number of sessions for its key is reached: a client is rejected.")) == 1
+
+
+def test_silence_ends_a_session(tmp_path):
+    with serving(tmp_path, limits=ServerLimits(idle=1.0)) as server, server.hostile() as wire:
+        wire.welcome()
+        assert wire.receive() is None
+        server.done(1)
+        assert len(lines(server, "Idle timeout: nothing came from a client for 1 seconds.")) == 1
+
+
+def test_a_client_is_told_how_long_it_may_be_silent(tmp_path):
+    with serving(tmp_path, limits=ServerLimits(idle=123.0)) as server, server.hostile() as wire:
+        assert wire.welcome().limits.idle == 123
+
+
+def test_a_transfer_slower_than_the_least_rate_is_cut(tmp_path):
+    with serving(tmp_path, limits=ServerLimits(min_rate=100_000, min_rate_seconds=0.6)) as server:
+        with server.hostile() as idle, server.hostile() as slow:
+            idle.welcome()
+            slow.welcome()
+            slow.frame(*encode(Write(id=1, path=(b"name",))))
+            slow.queue_data(b"a byte")
+            slow.flush()
+            assert slow.receive() is None
+            server.done(1)
+            idle.send(Stat(id=1, path=(b"none",)))
+            assert idle.receive().id == 1, "only a transfer has a rate"
+        (line,) = lines(server, "A transfer is cut: ")
+        assert re.search(r"cut: \S+ B/s is below the minimum of 100\.0 kB/s\.", line)
+
+
+def test_a_reader_that_takes_nothing_is_cut(tmp_path):
+    with open(tmp_path / "huge", "wb") as file:
+        file.truncate(1 << 40)
+    limits = ServerLimits(min_rate=1 << 30, min_rate_seconds=0.6)
+    with serving(tmp_path, limits=limits) as server, server.hostile() as wire:
+        wire.welcome()
+        wire.send(Read(id=1, path=(b"huge",)))
+        server.log.wait_for("A transfer is cut: ")
+        server.done(1)
+
+
+@pytest.mark.parametrize("what", ["small files", "listing"])
+def test_a_reader_that_takes_no_message_is_cut(tmp_path, what):
+    """Answers of many megabytes that are no file of their own: READMANY's and LIST's."""
+    for number in range(2000 if what == "listing" else 1):
+        (tmp_path / f"{number:0200}").write_bytes(bytes(MAX_SMALL))
+    limits = ServerLimits(min_rate=1 << 30, min_rate_seconds=0.6)
+    with serving(tmp_path, limits=limits) as server, server.hostile() as wire:
+        wire.welcome()
+        for number in range(1, 65):
+            path = (b"%0200d" % 0,)
+            wire.send(ReadMany(id=number, paths=(path,) * 64) if what == "small files" else List(id=number, path=()))
+        server.log.wait_for("A transfer is cut: ")
+        server.done(1)
+
+
+def test_a_long_sum_with_requests_behind_it_is_not_cut(tmp_path):
+    with open(tmp_path / "huge", "wb") as file:
+        file.truncate(8 << 30)
+    limits = ServerLimits(min_rate=1 << 30, min_rate_seconds=0.3)
+    with serving(tmp_path, limits=limits) as server, server.hostile() as wire:
+        wire.welcome()
+        wire.frame(*encode(Sum(id=1, path=(b"huge",), length=1 << 30)))
+        wire.frame(*encode(Stat(id=2, path=(b"huge",))))
+        wire.sock.sendall(wire.sealed()[:-1])
+        assert wire.receive().id == 1
+    assert "was cut" not in server.log.text
+
+
+def test_a_message_that_comes_a_byte_at_a_time_is_cut(tmp_path):
+    with (
+        serving(tmp_path, limits=ServerLimits(min_rate=1 << 30, min_rate_seconds=0.6)) as server,
+        server.hostile() as wire,
+    ):
+        wire.welcome()
+        wire.frame(*encode(Stat(id=1, path=(b"none",))))
+        wire.sock.sendall(wire.sealed()[:-1])
+        server.log.wait_for("A transfer is cut: ")
+        server.done(1)
+
+
+@pytest.mark.parametrize("verb", ["read", "write"])
+def test_a_bandwidth_is_kept_in_each_direction(tmp_path, verb):
+    data = os.urandom(2 * MIB)
+    (tmp_path / "name").write_bytes(data)
+    with serving(tmp_path, limits=ServerLimits(limit_rate=2 * MIB)) as server, server.session() as client:
+        began = time.monotonic()
+        if verb == "read":
+            assert get(client, b"name") == data
         else:
-            there.append(Candidate(f"10.{chance.randrange(3)}.{chance.randrange(3)}.{chance.randrange(3)}"))
-            queue.add(there[-1])
-        assert len(queue) == len(there)
-    for candidate in there:
-        queue.remove(candidate)
-    assert not queue._root.turns
+            put(client, b"name", data)
+        took = time.monotonic() - began
+        assert 0.8 < took < 10
+        assert len(lines(server, "The rate limit is reached: transfers are slowed down.")) == 1
 
 
-# --- who goes ---------------------------------------------------------------------------------------------------------
+def test_several_sessions_share_the_bandwidth(tmp_path):
+    data = os.urandom(MIB)
+    (tmp_path / "name").write_bytes(data)
+
+    def read(server):
+        with server.session() as client:
+            assert get(client, b"name") == data
+
+    with serving(tmp_path, limits=ServerLimits(limit_rate=4 * MIB)) as server:
+        began = time.monotonic()
+        threads = [threading.Thread(target=read, args=(server,)) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(DEADLINE)
+        assert 0.8 < time.monotonic() - began < 10
 
 
-def crowd(*candidates, oldest_first=True):
-    made = EvictionPool(oldest_first=oldest_first, choose=random.Random(2).randrange)
-    for candidate in candidates:
-        made.add(candidate)
-    return made
+# --- when the machine has no more -------------------------------------------------------------------------------------
 
 
-def test_the_most_crowded_network_loses_one():
-    flood = [Candidate(f"2001:db8:1:{number:x}::") for number in range(200)]
-    honest = [Candidate("192.0.2.1"), Candidate("2001:db8:2::"), Candidate("2001:db9::")]
-    made = crowd(*flood, *honest)
-    for _ in range(190):
-        dropped = made.pick()
-        assert dropped in flood
-        made.discard(dropped)
-    assert all(candidate in made for candidate in honest)
+def test_out_of_descriptors_new_clients_wait_or_are_refused_and_sessions_go_on(tmp_path, monkeypatch):
+    accept = socket.socket.accept
+    failing = threading.Event()
+
+    def exhausted(sock):
+        if failing.is_set():
+            raise OSError(errno.EMFILE, "")
+        return accept(sock)
+
+    monkeypatch.setattr(socket.socket, "accept", exhausted)
+    with serving(tmp_path) as server, server.session() as client:
+        put(client, b"name", b"contents")
+        failing.set()
+        with connection(server.port) as waiting:
+            server.log.wait_for("Out of file descriptors or memory")
+            put(client, b"other", b"contents")
+            assert get(client, b"name") == b"contents"
+            failing.clear()
+            waiting.sendall(hello())
+            assert len(waiting.recv(141, socket.MSG_WAITALL)) == 141, "it was left where it was"
+        assert len(lines(server, "Out of file descriptors or memory: a client was rejected, others wait.")) == 1
+        works(server)
 
 
-def test_within_a_network_the_most_crowded_one_in_it_loses_one():
-    flood = [Candidate(f"2001:db8:1:1{number:02x}::") for number in range(100)]  # one /56
-    honest = Candidate("2001:db8:1:200::")  # of the same /48
-    made = crowd(*flood, honest)
-    for _ in range(95):
-        made.discard(made.pick())
-    assert honest in made
+def test_without_a_thread_a_client_is_sent_away_and_the_others_go_on(tmp_path, monkeypatch):
+    with serving(tmp_path) as server, server.session() as client:
+        put(client, b"name", b"contents")
+        start = threading.Thread.start
+
+        def fail(thread):
+            if thread.name == "secftp-client":
+                raise RuntimeError("can't start new thread")
+            start(thread)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(threading.Thread, "start", fail)
+            with pytest.raises(ConnectionLost), server.session() as other:
+                other.stat((b"name",))
+            assert get(client, b"name") == b"contents"
+        works(server)
+        assert len(lines(server, "No thread could be started for a client: it was rejected.")) == 1
 
 
-def test_of_equally_crowded_ones_the_oldest_goes_or_a_random_one():
-    candidates = [Candidate("192.0.2.1", arrived=float(number)) for number in range(8)]
-    picked = Counter(crowd(*candidates, oldest_first=True).pick().arrived for _ in range(5))
-    assert picked == {0.0: 5}
-    made = crowd(*candidates, oldest_first=False)
-    assert len({made.pick().arrived for _ in range(100)}) == 8
+@pytest.mark.parametrize("place", ["IncomingHandshake.advance", "IncomingHandshake.challenge", "Listener.watch"])
+@pytest.mark.parametrize("failure", [MemoryError, OSError, CoreError("Failed.")], ids=["memory", "system", "core"])
+def test_what_fails_for_one_client_ends_that_one_alone(tmp_path, monkeypatch, place, failure):
+    kind, _, name = place.partition(".")
+    owner = getattr(sys.modules["secftp.channel"], kind)
+    real, failing = getattr(owner, name), [True]
+
+    def fail_once(*arguments):
+        if failing:
+            failing.clear()
+            raise failure
+        return real(*arguments)
+
+    monkeypatch.setattr(owner, name, fail_once)
+    with serving(tmp_path) as server:
+        with pytest.raises(SecftpError), session(server.port) as client:
+            client.can("stat")
+        server.log.wait_for("Internal error: ")
+        server.done(1)
+        works(server)
 
 
-def test_a_few_of_a_trusted_address_are_kept_and_no_more():
-    """Whoever holds a key can't keep out those who have not proved one yet."""
-    trusted = Candidate("192.0.2.1", trusted=True)
-    flood = [Candidate(f"{number + 1}.51.100.1") for number in range(50)]
-    made = crowd(trusted, *flood)
-    for _ in range(50):
-        made.discard(made.pick())
-    assert trusted in made
-    many = [Candidate("192.0.2.1", trusted=True) for _ in range(PROTECTED_MAX + 1)]
-    newcomer = Candidate("198.51.100.1")
-    assert crowd(*many, newcomer).pick() in many
+# --- a crowd ----------------------------------------------------------------------------------------------------------
 
 
-def test_one_of_an_address_is_picked_among_its_own():
-    made = crowd(*[Candidate(f"10.0.0.{number}") for number in range(50)], *[Candidate("192.0.2.1") for _ in range(3)])
-    for _ in range(3):
-        picked = made.pick_of(source_address("192.0.2.1"))
-        assert picked.host == "192.0.2.1"
-        made.discard(picked)
-    assert made.pick_of(source_address("192.0.2.1")) is None
-    assert made.count(source_address("192.0.2.1")) == 0
-
-
-@pytest.mark.parametrize("below", [1, 2, 3, 7, 1024])
-def test_chance_reaches_every_number_and_no_other(below):
-    chance = RandomIndex()
-    counts = Counter(chance(below) for _ in range(20_000))
-    assert set(counts) == set(range(below))
-    assert max(counts.values()) < 20_000 / below * 2 + 20
-
-
-def test_an_empty_crowd_keeps_nothing():
-    candidates = [Candidate(f"10.0.{number}.1") for number in range(10)]
-    made = crowd(*candidates)
-    for candidate in candidates * 2:
-        made.discard(candidate)
-    assert made.pick() is None
-    assert (len(made), made._of_network, made._of_address, made._indices) == (0, Counter(), {}, {})
-
-
-# --- time -------------------------------------------------------------------------------------------------------------
-
-
-def test_each_thing_has_one_time():
-    timers = Timers()
-    for what, when in [("a", 5.0), ("b", 3.0), ("a", 1.0), ("c", 2.0), ("b", 4.0)]:
-        timers.set(what, when)
-    timers.clear("c")
-    timers.clear("nothing")
-    assert timers.next() == 1.0
-    assert timers.take(0.5) is None
-    assert [timers.take(10.0) for _ in range(3)] == ["a", "b", None]
-    assert timers.next() is None
-
-
-def test_times_that_were_cleared_are_swept():
-    timers = Timers()
-    for number in range(10_000):
-        timers.set(number, 1e9 - number)
-        timers.clear(number)
-    assert len(timers._heap) < 200
-
-
-# --- all of it --------------------------------------------------------------------------------------------------------
-
-
-def run(made, attack, honest, seconds, *, step=0.01):
-    """Let hellos come that `attack` and `honest` give; how long each honest one waited, None for ever."""
-    came, answered, now = {}, {}, 0.0
-    while now < seconds:
-        for candidate in (*attack(now), *(mine := list(honest(now)))):
-            add(made, candidate, now)
-        came.update(dict.fromkeys(mine, now))
-        made.expire(now)
-        while (candidate := made.take(now)) is not None:
-            made.charge(candidate, now)
-            if candidate in came:
-                answered[candidate] = now
-                made.proved(candidate, now)
-        now += step
-    return [answered[one] - began if one in answered else None for one, began in came.items()]
-
-
-def every(seconds, hosts, until=1e9):
-    """One hello each so many seconds, from one host after the other."""
-    state = {"next": 0.0, "count": 0}
-
-    def come(now):
-        while now >= state["next"] and state["next"] < until:
-            state["next"] += seconds
-            state["count"] += 1
-            yield Candidate(hosts(state["count"]), now)
-
-    return come
-
-
-@pytest.mark.parametrize(
-    ("attackers", "honest"),
-    [
-        (lambda number: f"2001:db8:1:{number % 65536:x}::", lambda _: "192.0.2.1"),
-        (lambda number: f"2001:db8:1:{number % 65536:x}::", lambda number: f"2001:db8:2:{number:x}::"),
-        (lambda number: f"2001:db8:{number % 500:x}::", lambda number: f"2001:db9:{number:x}::"),
-        (lambda number: f"2001:db8:1:1{number % 256:02x}::", lambda number: f"2001:db8:1:2{number:02x}::"),
-        (lambda number: f"10.1.{number // 250 % 250}.{number % 250}", lambda number: f"10.2.0.{number}"),
-        (lambda number: f"10.1.{number // 250 % 250}.{number % 250}", lambda number: f"192.0.2.{number}"),
-    ],
-    ids=["a /48, IPv4", "a /48", "a /32", "a /56", "an IPv4 /16", "an IPv4 /8"],
-)
-def test_a_flood_of_fresh_addresses_of_one_network_delays_no_other(attackers, honest):
-    waits = run(admission(), every(1 / 150, attackers), every(2.0, honest, until=20.0), 22.0)
-    assert len(waits) == 10
-    assert all(wait is not None and wait < 1.0 for wait in waits), waits
-
-
-def test_a_flood_from_everywhere_delays_no_source_that_has_proved_a_key():
-    chance = random.Random(5)
-    made = admission()
-    for number in range(10):
-        made.proved(Candidate(f"192.0.2.{number + 1}"), 0.0)
-    scattered = every(1 / 150, lambda _: ".".join(str(chance.randrange(1, 255)) for _ in range(4)))
-    waits = run(made, scattered, every(2.0, lambda number: f"192.0.2.{number}", until=20.0), 22.0)
-    assert all(wait is not None and wait < 0.1 for wait in waits), waits
-
-
-def test_the_last_challenge_of_the_budget_is_for_a_source_that_has_proved_a_key():
-    made = admission(guess_burst=1, guess_rate=0.001)
-    first, stranger, trusted = Candidate("192.0.2.1"), Candidate("198.51.100.1"), Candidate("192.0.2.1")
-    made.proved(first, 0.0)
-    add(made, first, 0.0)
-    made.charge(made.take(0.0), 0.0)  # out of the budget of those who have proved a key
-    for candidate in (stranger, trusted):
-        add(made, candidate, 0.0)
-    assert made.take(0.0) is trusted
-    made.charge(trusted, 0.0)
-    assert made.take(0.0) is None
-
-
-def test_a_proof_is_good_for_all_of_its_address_that_wait():
-    made = admission(guess_burst=2, guess_rate=0.001)
-    attackers = [Candidate(f"198.51.{number}.1") for number in range(50)]
-    mine = [Candidate("192.0.2.1") for _ in range(3)]
-    for candidate in (mine[0], *attackers, *mine[1:]):
-        add(made, candidate, 0.0)
-    assert made.take(0.0) is mine[0]
-    made.charge(mine[0], 0.0)
-    made.charge(made.take(0.0), 0.0)
-    assert made.take(0.0) is None, "the budget is used up"
-    made.proved(mine[0], 0.0)
-    assert [made.take(0.0), made.take(0.0)] == mine[1:]
-    assert made.take(0.0) in attackers, "the proof has given one guess back"
-
-
-def test_a_device_with_an_old_key_delays_its_address_for_seconds_only():
-    attack = every(1.0, lambda _: "192.0.2.1")
-    waits = run(admission(), attack, every(2.0, lambda _: "192.0.2.1", until=60.0), 90.0)
-    assert all(wait is not None and wait < 15.0 for wait in waits), waits
-
-
-def test_a_full_queue_drops_a_random_one_and_never_the_newcomer():
-    made = admission(max_waiting_per_source=8, free_guesses=0)
-    survived = Counter()
-    for number in range(400):
-        newcomer = Candidate("192.0.2.1")
-        dropped = add(made, newcomer, 0.0)
-        assert dropped is not newcomer
-        assert newcomer in made
-        assert len(made) == min(number + 1, 8)
-        newcomer.number = number
-        if dropped is not None:
-            survived[number - dropped.number] += 1
-    assert len(survived) > 8, "it is neither the first nor the last"
-
-
-def test_a_crowded_address_loses_one_of_its_own():
-    made = admission(max_waiting_per_source=2, free_guesses=0, guess_burst=1, guess_rate=0.001)
-    for number in range(50):
-        add(made, Candidate(f"10.0.0.{number}"), 0.0)
-    dropped = [add(made, Candidate("192.0.2.1"), 0.0) for _ in range(10)]
-    assert [one and one.host for one in dropped] == [None, None] + ["192.0.2.1"] * 8
-
-
-def test_the_queue_of_all_is_bounded():
-    made = admission(max_waiting=50, guess_burst=1, guess_rate=0.001)
-    for number in range(500):
-        add(made, Candidate(f"10.0.{number // 250}.{number % 250}"), 0.0)
-    assert len(made) == 50
-
-
-def test_a_hello_that_has_waited_for_its_turn_for_too_long_is_told_so():
-    made = admission(guess_burst=1, guess_rate=0.001, waiting_seconds=30.0)
-    first, second = Candidate("192.0.2.1"), Candidate("192.0.2.2")
-    for candidate in (first, second):
-        add(made, candidate, 0.0)
-    assert made.take(0.0) is first
-    made.charge(first, 0.0)
-    assert made.take(1.0) is None
-    assert made.next_time(1.0) == 30.0
-    assert made.expire(29.0) == []
-    assert made.expire(30.0) == [second]
-    assert (len(made), made.next_time(30.0)) == (0, None)
-
-
-def test_a_long_delay_is_no_wait_for_a_turn():
-    """Its own delay does not count as time spent waiting; else a delay above that would be a lock-out."""
-    made = admission(free_guesses=0, guess_delay=100.0, waiting_seconds=30.0)
-    for _ in range(20):
-        made.charge(Candidate("192.0.2.1"), 0.0)
-    candidate = Candidate("192.0.2.1")
-    add(made, candidate, 0.0)
-    assert made.expire(99.0) == []
-    assert made.take(99.0) is None
-    assert made.expire(100.0) == []
-    assert made.take(100.0) is candidate
-
-
-def test_removing_one_that_waits_for_its_delay_or_its_turn_leaves_nothing():
-    made = admission(free_guesses=0, guess_burst=1, guess_rate=0.001)
-    made.charge(Candidate("192.0.2.1"), 0.0)
-    delayed, due = Candidate("192.0.2.1"), Candidate("192.0.2.2")
-    for candidate in (delayed, due):
-        add(made, candidate, 0.0)
-    for candidate in (delayed, due, delayed):
-        made.remove(candidate)
-    assert (list(made), made.next_time(0.0), made._is_due) == ([], None, set())
-
-
-def test_a_step_takes_no_longer_when_a_thousand_wait():
-    """Ten times as many that wait may not take ten times as long for each that comes."""
-
-    def seconds(waiting):
-        made = admission(max_waiting=waiting, guess_burst=1, guess_rate=0.001)
-        for number in range(2 * waiting):
-            add(made, Candidate(f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}"), 0.0)
-        candidates = [Candidate(f"11.0.{number >> 8}.{number & 255}") for number in range(2000)]
-        began = time.process_time()
-        for candidate in candidates:
-            add(made, candidate, 0.0)
-            made.expire(0.0)
-            made.take(0.0)
-            made.next_time(0.0)
-        return time.process_time() - began
-
-    few, many = (min(seconds(waiting) for _ in range(3)) for waiting in (100, 2000))
-    assert many < 4 * few, (few, many)
-
-
-@pytest.mark.parametrize("cause", ["their own wrong keys", "wrong keys from everywhere"])
-def test_newcomers_overtake_none_of_their_own_address_that_waits(cause):
-    """Whoever waits is answered in the order of arrival, for its delay as for its turn."""
-    crowded = cause == "wrong keys from everywhere"
-    made = admission(free_guesses=1000 if crowded else 0, guess_burst=1 if crowded else 1000, guess_rate=1.0)
-    for _ in range(8):
-        made.charge(Candidate("192.0.2.7" if crowded else "192.0.2.1"), 0.0)
-    arrived, answered = [], []
-    for tick in range(4000):
-        now = tick / 20
-        if tick < 400 and not tick % 20:
-            arrived.append(Candidate("192.0.2.1", now))
-            add(made, arrived[-1], now)
-        made.expire(now)
-        while (candidate := made.take(now)) is not None:
-            made.charge(candidate, now)
-            answered.append(candidate)
-    assert len(arrived) == 20
-    assert [arrived.index(one) for one in answered] == list(range(20))
+@elsewhere
+def test_hundreds_that_stall_keep_nobody_out(tmp_path):
+    with serving(tmp_path) as server, stalled(server.port, 400, many) as socks:
+        began = time.monotonic()
+        works(server)
+        assert time.monotonic() - began < 2
+        until(lambda: len(gone(socks)) >= 400 - 128, "only so many are pending")
+        works(server)

@@ -143,7 +143,7 @@ class Admission:
             self._on_hello(pending, event)
             return
         if self._silent.count(pending.source) >= self._limits.max_pending_per_source:
-            victim = self._silent.pick_of(pending.source)
+            victim = self._silent.victim_of(pending.source)
             assert victim is not None  # there are some
             victim.log.limit("source", "Too many silent connections from its address: one of them is closed.")
             self._refuse(victim, Status.BUSY)
@@ -154,7 +154,7 @@ class Admission:
         if len(self._watched) >= self._limits.max_pending:
             # Silent ones never fill more than half, but do not always go first: a client may be silent for a moment.
             full = self._silent if 2 * len(self._silent) >= self._limits.max_pending else self._challenged
-            victim = full.pick() or self._silent.pick()
+            victim = full.victim() or self._silent.victim()
             assert victim is not None  # every watched connection is in one of the two
             victim.log.limit("pending", "Too many handshakes are in progress: one of them is closed.")
             self._refuse(victim, Status.BUSY)
@@ -241,7 +241,7 @@ class Admission:
     def _enqueue(self, pending: PendingConnection) -> None:
         """Queue a hello; if nothing delays its answer, until the end of this `run_once`."""
         now = time.monotonic()
-        if (victim := self._queue.crowded(pending)) is not None:
+        if (victim := self._queue.find_victim(pending)) is not None:
             victim.log.limit("waiting", "Too many clients wait for their handshake: one of them is rejected.")
             self._refuse(victim, Status.BUSY)
         pending.deadline -= now

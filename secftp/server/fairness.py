@@ -207,11 +207,11 @@ class EvictionPool(Generic[_T]):
         if not of_address:
             del self._of_address[member.source.address]
 
-    def pick(self) -> _T | None:
+    def victim(self) -> _T | None:
         """Return the connection to evict; None if the pool is empty."""
         return self._most_crowded(self._members)
 
-    def pick_of(self, source: SourceAddress) -> _T | None:
+    def victim_of(self, source: SourceAddress) -> _T | None:
         """Return the connection of this address to evict; None if it has none."""
         return self._most_crowded(self.of(source))
 

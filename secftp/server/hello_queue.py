@@ -101,12 +101,12 @@ class HelloQueue(Generic[_T]):
         """Return whether a key was proved from this source recently."""
         return self._limiter.is_trusted(source, now)
 
-    def crowded(self, hello: _T) -> _T | None:
+    def find_victim(self, hello: _T) -> _T | None:
         """Return the connection to drop before this one is added; None if there is room."""
         if self._waiting.count(hello.source) >= self._limits.max_waiting_per_source:
-            return self._waiting.pick_of(hello.source)
+            return self._waiting.victim_of(hello.source)
         if len(self._waiting) >= self._limits.max_waiting:
-            return self._waiting.pick()
+            return self._waiting.victim()
         return None
 
     def add(self, hello: _T, now: float) -> float:

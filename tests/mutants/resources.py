@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.mutants.mutant import Mutant, mutant
 
-BANDWIDTH = "tests/test_server_bandwidth.py"
+BANDWIDTH = "tests/test_server_limit_rate.py"
 DISKS = "tests/test_server_quota_disks.py"
 CHANNEL = "tests/test_channel.py"
 WORK = "tests/test_storage_work.py"
@@ -61,8 +61,8 @@ MUTANTS = [
     mutant("each-session-has-the-room-to-itself", "secftp/server/quota.py", "                self._ahead[device] = left\n", "                self._ahead[device] = left + size\n", DISKS),
     mutant("little-room-looked-at-seldom", "secftp/server/quota.py", "min(LOOK_BYTES, space.nbytes - size - self._min_free)", "LOOK_BYTES", DISKS),
     # --- bandwidth and least rate ---
-    mutant("messages-have-no-least-rate", "secftp/channel/channel.py", "return is_file or self._blocked", "return is_file", "tests/test_server_door.py"),
-    mutant("pieces-of-messages-have-no-least-rate", "secftp/server/connection.py", "(channel.moving or (channel.has_part and not self.is_busy))", "channel.moving", "tests/test_server_door.py"),
+    mutant("messages-have-no-least-rate", "secftp/channel/channel.py", "return is_file or self._blocked", "return is_file", "tests/test_server_admission.py"),
+    mutant("pieces-of-messages-have-no-least-rate", "secftp/server/connection.py", "(channel.moving or (channel.has_part and not self.is_busy))", "channel.moving", "tests/test_server_admission.py"),
     mutant("small-pieces-are-free", "secftp/channel/bandwidth.py", "if bucket is None or not count:", "if bucket is None or count <= 256:", BANDWIDTH),
     mutant("handshakes-are-free", "secftp/channel/bandwidth.py", "            bucket.note(count)\n            return\n", "            return\n", BANDWIDTH),
     mutant("keepalives-are-free", "secftp/channel/bandwidth.py", "            self._bandwidth.sending.note(count)\n", "            pass\n", BANDWIDTH),
