@@ -218,8 +218,7 @@ class Transfer(abc.ABC, Generic[Item]):
 
     def await_reply(self, answer: SingleReply) -> Message | None:
         """Wait for a reply of one message, and return it."""
-        while not answer.complete:
-            self.pipeline.step()
+        self.pipeline.wait_for(answer)
         return answer.message
 
     def unanswered(self) -> list[Item]:
