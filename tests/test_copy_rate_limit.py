@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from secftp.copy.comparison import same_time
 from secftp.copy.rate_limit import RateLimit, RateLimitedSource
+from secftp.storage.attributes import same_time
 from tests.serving import MemorySource
 
 

@@ -9,17 +9,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from secftp.copy.comparison import hash_prefix, same_time
-from secftp.copy.destinations import Destination, PathDestination, StoreDestination
+from secftp.copy.destinations import OWNER, Destination, LocalDirectories, PathDestination, StoreDestination
 from secftp.copy.download_requests import DownloadBatch, ReadManyRequest, ReadRequest, write_options
-from secftp.copy.engine import CHANGED, EXISTS, MODE_DIFFERS, MODE_SET, SAME, Transfer, duplicate_name
-from secftp.copy.local_directories import OWNER, LocalDirectories
+from secftp.copy.engine import CHANGED, EXISTS, MODE_DIFFERS, MODE_SET, SAME, Transfer, duplicate_name, hash_prefix
 from secftp.copy.options import KEEP_BYTES
 from secftp.copy.remote_tree import RemoteDirectory, RemoteFile, RemoteTree
 from secftp.copy.targets import create_target, download_target, require_right, stat_sources
 from secftp.errors import FileError, IsADirectory
 from secftp.messages import Capability, ErrorCode, Kind, Read, ReadMany, Right, exception_for
 from secftp.storage import LocalStore, new_digest
+from secftp.storage.attributes import same_time
 from secftp.storage.errors import failure
 
 if TYPE_CHECKING:
@@ -106,7 +105,7 @@ class Download(Transfer[RemoteFile]):
         elif self.options.dry_run:
             self.complete(item, None)
         else:
-            if item.size <= self.small_limit and item.destination is None:
+            if item.size <= self.small_limit and item.local_name is None:
                 self._gather(item)
             else:
                 self._request(item)
@@ -125,8 +124,8 @@ class Download(Transfer[RemoteFile]):
 
     def _destination(self, item: RemoteFile) -> Destination | None:
         """Return where a file goes; None where there is no directory yet, in a dry run."""
-        if item.destination is not None:
-            return item.destination
+        if item.local_name is not None:
+            return PathDestination(item.local_name)
         store = self._directories.store
         return None if store is None else StoreDestination(store, item.local)
 
@@ -134,7 +133,7 @@ class Download(Transfer[RemoteFile]):
         """Return why what is here already is left as it is; empty if it is not."""
         options = self.options
         # A name that the user gave may be a device, which is written to.
-        looks = options.update or not options.overwrite or (options.dry_run and item.destination is None)
+        looks = options.update or not options.overwrite or (options.dry_run and item.local_name is None)
         destination = self._destination(item) if looks else None
         there = destination.stat() if destination is not None else None
         if there is None:
@@ -264,6 +263,6 @@ def _tops(
             yield directory
         elif not is_directory and filters.wants_file((name,)):
             taken.add(name)
-            destination = None if target.is_directory else PathDestination(target.name)
+            local_name = None if target.is_directory else target.name
             parent = RemoteDirectory(path[:-1], (), b"")
-            yield RemoteFile(parent, name, info.size, info.mtime_ns, info.mode, destination)
+            yield RemoteFile(parent, name, info.size, info.mtime_ns, info.mode, local_name)

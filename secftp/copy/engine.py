@@ -16,10 +16,10 @@ from secftp.copy.filters import Filters
 from secftp.copy.options import CopyOptions
 from secftp.copy.progress import Counters, ProgressListener, Summary, TransferItem
 from secftp.copy.rate_limit import RateLimit
-from secftp.errors import AlreadyExists, ConnectionLost, FileError, SecftpError
+from secftp.errors import AlreadyExists, ConnectionLost, FileChanged, FileError, SecftpError, Side
 from secftp.messages import Algorithm, Capability, ErrorCode, exception_for
 from secftp.messages.limits import MAX_SMALL
-from secftp.storage.digest import digester
+from secftp.storage.digest import digester, hash_part
 from secftp.text import path_text, show_path
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from secftp.session import Session
     from secftp.session.pipeline import Pipeline
     from secftp.session.replies import SingleReply
+    from secftp.storage import Digest, ResumedSink, Source
 
 # Files that may be queued before the first is processed, if the listener wants to know the plan.
 PLANNED_AHEAD: Final = 65536
@@ -288,6 +289,12 @@ class Transfer(abc.ABC, Generic[Item]):
         else:
             return False
         return True
+
+
+def hash_prefix(readable: Source | ResumedSink, digest: Digest, size: int) -> None:
+    """Update a digest with the first `size` bytes; raises `FileChanged` if there are fewer."""
+    if hash_part(readable.readv, digest, 0, size) < size:
+        raise FileChanged("The file became shorter while it was being read.", hint="Try again.", side=Side.LOCAL)
 
 
 def duplicate_name(name: bytes) -> AlreadyExists:

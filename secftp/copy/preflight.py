@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from secftp.copy.comparison import same_time
 from secftp.copy.engine import EXISTS, MODE_DIFFERS, SAME
 from secftp.copy.options import KEEP_BYTES
 from secftp.errors import FileError, Reason
 from secftp.messages import Capability, Error, ErrorCode, Info, Kind, Right, Stat, exception_for
 from secftp.session.replies import SingleReply
+from secftp.storage.attributes import same_time
 from secftp.storage.tree import EntryKind
 
 if TYPE_CHECKING:

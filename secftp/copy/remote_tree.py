@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from secftp.channel import Received
-    from secftp.copy.destinations import Destination
     from secftp.copy.filters import Filters
     from secftp.copy.progress import Counters
     from secftp.messages import Listed
@@ -111,10 +110,10 @@ class RemoteDirectory:
 class RemoteFile(TransferItem):
     """A file to be downloaded. `size`, `mtime_ns` and `mode` are those of the listing.
 
-    `destination` is set if the user named that.
+    `local_name`: the name of the file here, if the user gave it.
     """
 
-    __slots__ = ("destination", "directory", "last", "mode", "mtime_ns")
+    __slots__ = ("directory", "last", "local_name", "mode", "mtime_ns")
     size: int
 
     def __init__(
@@ -124,14 +123,14 @@ class RemoteFile(TransferItem):
         size: int,
         mtime_ns: int,
         mode: int,
-        destination: Destination | None = None,
+        local_name: str | None = None,
     ) -> None:
         super().__init__(size)
         self.directory = directory
         self.last = last
         self.mtime_ns = mtime_ns
         self.mode = mode
-        self.destination = destination
+        self.local_name = local_name
 
     @property
     def name(self) -> bytes:

@@ -12,8 +12,7 @@ from __future__ import annotations
 import hmac
 from typing import TYPE_CHECKING
 
-from secftp.copy.comparison import hash_prefix, same_time
-from secftp.copy.engine import CHANGED
+from secftp.copy.engine import CHANGED, hash_prefix
 from secftp.copy.options import KEEP_BYTES
 from secftp.copy.rate_limit import RateLimitedSource
 from secftp.copy.upload_requests import SumRequest, WriteRequest
@@ -21,6 +20,7 @@ from secftp.errors import FileError, Side
 from secftp.messages import Error, ErrorCode, Info, Kind, Ok, Stat, Sum, Write
 from secftp.session.replies import SingleReply
 from secftp.storage import new_digest
+from secftp.storage.attributes import same_time
 
 if TYPE_CHECKING:
     from secftp.copy.engine import Transfer

@@ -22,6 +22,8 @@ PERMISSIONS: Final = 0o777
 _NEW_FILE: Final = 0o666
 _NO_MODES: Final = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
 _LATEST = 2**63 - 1  # nanoseconds: the year 2262
+# Resolutions of modification times in nanoseconds: most file systems, NTFS, some network ones, old ones, FAT.
+_RESOLUTIONS: Final = (1, 100, 1_000, 1_000_000, 1_000_000_000, 2_000_000_000)
 _TICK = 2_000_000_000  # nanoseconds: the coarsest timestamps are those of FAT
 
 
@@ -57,6 +59,15 @@ def mtime_of(status: os.stat_result) -> int:
 def is_clamped(mtime_ns: int) -> bool:
     """Return whether a time was clamped to 64 bits of nanoseconds: it is before 1677, or after 2262."""
     return not -_LATEST < mtime_ns < _LATEST
+
+
+def same_time(one: int, other: int) -> bool:
+    """Return whether two times are equal, or one is the other at a file system's coarser resolution."""
+    if one == other:
+        return True
+    if abs(one - other) >= _RESOLUTIONS[-1]:
+        return False
+    return any(one // step == other // step and not (one % step and other % step) for step in _RESOLUTIONS)
 
 
 def keeps_time(requested: int | None, found: int) -> bool:

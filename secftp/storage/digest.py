@@ -8,12 +8,12 @@ from __future__ import annotations
 import contextlib
 import importlib
 import typing
-from typing import Protocol
+from typing import Final, Protocol
 
 from secftp.errors import InstallationError, UsageError
 
 if typing.TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 
 class Digest(Protocol):
@@ -40,6 +40,8 @@ _MAKERS: dict[str, tuple[str, str, dict[str, bool], str]] = {
 }
 
 ALGORITHMS = tuple(_MAKERS)
+
+_CHUNK_BYTES: Final = 2**20
 
 
 def load_digests(*algorithms: str) -> None:
@@ -84,3 +86,25 @@ def digester(algorithm: str) -> Callable[[bytes | bytearray | memoryview], bytes
         return made.digest()
 
     return digest
+
+
+def hash_part(
+    readv: Callable[[Sequence[memoryview], int], int],
+    digest: Digest,
+    offset: int,
+    length: int,
+    *,
+    check: Callable[[int], None] | None = None,
+) -> int:
+    """Hash up to `length` bytes from `offset`; return their number. `check(done)` is called before each chunk."""
+    done = 0
+    buffer = memoryview(bytearray(min(length, _CHUNK_BYTES)))
+    while done < length:
+        if check is not None:
+            check(done)
+        count = readv([buffer[: length - done]], offset + done)
+        if count == 0:
+            break
+        digest.update(buffer[:count])
+        done += count
+    return done

@@ -18,6 +18,7 @@ from secftp.server.log_format import shortened
 from secftp.server.requests.idempotency import CompletedChanges, ConfirmedFiles, OwnConfirmedFiles
 from secftp.server.requests.session_files import CreatedPaths, WritableDirectories
 from secftp.storage import digester, new_digest
+from secftp.storage.digest import hash_part
 from secftp.text import format_rate, format_size, show_path
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from secftp.storage import Digest, Path, Store
 
 PROGRESS_SECONDS: Final = 5.0
-CHUNK_BYTES: Final = 2**20
 _CHANGING: Final = frozenset({Right.WRITE, Right.OVERWRITE, Right.DELETE})
 
 
@@ -167,27 +167,6 @@ def begin_digester(algorithm: Algorithm) -> Callable[[bytes], bytes]:
         return digester(algorithm)
     except InstallationError:
         raise RequestRefused(ErrorCode.UNSUPPORTED) from None
-
-
-def hash_part(
-    readv: Callable[[Sequence[memoryview], int], int],
-    digest: Digest,
-    offset: int,
-    length: int,
-    *,
-    check: Callable[[int], None],
-) -> int:
-    """Hash up to `length` bytes from `offset`; return their number. `check(done)` is called before each chunk."""
-    done = 0
-    buffer = memoryview(bytearray(min(length, CHUNK_BYTES)))
-    while done < length:
-        check(done)
-        count = readv([buffer[: length - done]], offset + done)
-        if count == 0:
-            break
-        digest.update(buffer[:count])
-        done += count
-    return done
 
 
 def has_prefix(
