@@ -63,7 +63,7 @@ _REFUSALS: Final = {
         "Use the same release of secftp on both sides.",
     ),
     Status.SUITE: ("The server does not allow this cipher.", "Try aes256, or ask which ciphers it allows."),
-    Status.MODE: ("The server wants a key.", "Give its key: --key-file FILE, SECFTP_KEY, or as the last argument."),
+    Status.MODE: ("The server requires a key.", "Give its key: --key-file FILE, SECFTP_KEY, or as the last argument."),
     Status.BUSY: ("The server has too many clients.", "Try again later."),
 }
 

@@ -64,7 +64,7 @@ def test_a_key_that_is_missing(home, root):
             result.expect(ExitCode.KEY, "A key is required, and there is no terminal")
         for options in (["--no-key"], []):
             result = run(home, "read", "name", place(server), "none", *options, keyed=False)
-            result.expect(ExitCode.REFUSED, "wants a key")
+            result.expect(ExitCode.REFUSED, "requires a key")
 
 
 @pytest.mark.parametrize("given", ["SECFTP_KEY", "argument", "empty file", "no file", "readable file"])

@@ -132,7 +132,7 @@ def test_a_configuration_in_another_encoding_is_told(tmp_path, encoding):
     path = tmp_path / "config.toml"
     path.write_bytes('# \N{LATIN SMALL LETTER U WITH DIAERESIS}\nroot = "."\n'.encode(encoding))
     path.chmod(0o600)
-    with pytest.raises(KeyFormatError, match=r"UTF-16, not in UTF-8" if encoding == "utf-16" else "not UTF-8 text"):
+    with pytest.raises(KeyFormatError, match=r"UTF-16 text, not UTF-8" if encoding == "utf-16" else "not UTF-8 text"):
         read_text(path, "The configuration")
 
 

@@ -103,7 +103,7 @@ def test_a_file_that_can_not_be_right_is_refused_and_nothing_of_it_shown(keys, c
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o620, 0o602, 0o666])
 def test_a_file_that_others_may_read_or_write_is_refused(keys, mode):
-    with pytest.raises(KeyFormatError, match="open to other users"):
+    with pytest.raises(KeyFormatError, match="accessible to other users"):
         keys(entry(), mode)
 
 

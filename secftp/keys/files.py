@@ -108,10 +108,10 @@ def _key_of(data: bytes, subject: str) -> Key:
     if is_blank(text):
         raise KeyFormatError(
             f"{subject} contains no key: it is empty or blank.",
-            hint="Make one with: secftp keygen --file FILE",
+            hint="Create one with: secftp keygen --file FILE",
         )
     if "\0" in text:
-        raise KeyFormatError(f"{subject} holds NUL bytes, as text in UTF-16 does.", hint=_SAVE_AS_UTF8)
+        raise KeyFormatError(f"{subject} contains NUL bytes, as UTF-16 text does.", hint=_SAVE_AS_UTF8)
     return Key.from_text(text)
 
 
@@ -172,13 +172,15 @@ def _check_private(path: StrPath, subject: str, status: os.stat_result, forbidde
     # The usual case of a service: a file in /etc that root owns and the service's own group may read (mode 640).
     for_the_group = status.st_uid == 0 != os.geteuid() and status.st_gid == os.getegid()
     if status.st_mode & (forbidden & ~stat.S_IRGRP if for_the_group else forbidden):
-        raise KeyFormatError(f"{subject} is open to other users of this machine.", hint=f"chmod 600 {show_local(path)}")
+        raise KeyFormatError(
+            f"{subject} is accessible to other users of this machine.", hint=f"chmod 600 {show_local(path)}"
+        )
 
 
 def _decode(data: bytes) -> str | _Failure:
     """Return the text, or what is wrong. Raises nothing: the decoder's exception would carry the file's bytes along."""
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return _Failure("is text in UTF-16, not in UTF-8", _SAVE_AS_UTF8)
+        return _Failure("is UTF-16 text, not UTF-8", _SAVE_AS_UTF8)
     try:
         return data.decode()
     except UnicodeDecodeError:

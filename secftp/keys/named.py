@@ -56,9 +56,11 @@ def read_keys(path: StrPath) -> dict[str, KeyEntry]:
     subject = f"The file of keys {show_local(path)}"
     table = _parse(read_text(path, subject))
     if isinstance(table, str):
-        raise KeyFormatError(f"{subject} can't be understood{table}.", hint="It is TOML: [name], key-file = ...")
+        raise KeyFormatError(
+            f"{subject} is not valid TOML{table}.", hint="Write a table for each key: [name], key-file = ..."
+        )
     if not table:
-        raise KeyFormatError(f"{subject} holds no key.", hint='Begin with: [name]\\nkey-file = "name.key"')
+        raise KeyFormatError(f"{subject} contains no keys.", hint='Begin with: [name]\\nkey-file = "name.key"')
     return {
         name: _entry(_TomlEntry(f"{subject}, [{escape(name)}]", path), name, value) for name, value in table.items()
     }
@@ -79,7 +81,7 @@ def _parse(text: str) -> dict[str, object] | str:
     try:
         return tomllib.loads(text)
     except RecursionError:
-        return ": it is nested too deep"
+        return ": it is nested too deeply"
     except tomllib.TOMLDecodeError as problem:
         _, found, position = str(problem).rpartition("(at line ")
         return f" at line {position.partition(',')[0]}" if found and position[:1].isdigit() else ""
@@ -90,10 +92,10 @@ def _entry(entry: _TomlEntry, name: str, value: object) -> KeyEntry:
     if not 0 < len(raw) <= NAME_BYTES or b"\0" in raw:
         raise entry.fail(f"a name has 1 to {NAME_BYTES} bytes")
     if not isinstance(value, dict):
-        raise entry.fail("each name is a table of its own", hint=f"Write [{escape(name)}] above what belongs to it.")
+        raise entry.fail("it must be a table", hint=f"Write [{escape(name)}] above its fields.")
     if unknown := sorted(set(value) - _FIELDS):
         # The word may be a key whose name was forgotten.
-        raise entry.fail(f"{len(unknown)} of its fields are unknown", hint=f"Known are: {', '.join(sorted(_FIELDS))}.")
+        raise entry.fail(f"it has {len(unknown)} unknown fields", hint=f"Known fields: {', '.join(sorted(_FIELDS))}.")
     key, key_file = _key(entry, value)
     folder, rights = _folder(entry, value.get("folder", ".")), _rights(entry, value.get("rights"))
     return KeyEntry(key, folder, rights, key_file)
@@ -102,7 +104,7 @@ def _entry(entry: _TomlEntry, name: str, value: object) -> KeyEntry:
 def _key(entry: _TomlEntry, fields: dict[str, object]) -> tuple[Key, str | None]:
     text, file = fields.get("key"), fields.get("key-file")
     if (text is None) == (file is None):
-        raise entry.fail("it needs one of key and key-file")
+        raise entry.fail("it needs either key or key-file")
     problem: SecftpError
     try:
         if isinstance(text, str):
@@ -134,6 +136,6 @@ def _rights(entry: _TomlEntry, value: object) -> frozenset[Right]:
     if isinstance(value, list) and value and all(isinstance(one, str) and one in _RIGHTS for one in value):
         return frozenset(map(Right, value))
     raise entry.fail(
-        "rights are missing or not understood",
-        hint=f"A list of {', '.join(Right)}, or one of {', '.join(PRESETS)}.",
+        "rights are missing or invalid",
+        hint=f"Give a list of {', '.join(Right)}, or one of {', '.join(PRESETS)}.",
     )

@@ -59,15 +59,13 @@ def normalise(text: str) -> str:
     if _SURROGATE.search(text):
         raise KeyFormatError("The key is not valid UTF-8 text.", hint="Give it in UTF-8, or use a generated key.")
     if text.startswith(SECRET_PREFIX):
-        raise KeyFormatError(
-            "This is the inside of a key file, not a key.", hint="Give the file's name with --key-file."
-        )
+        raise KeyFormatError("These are the contents of a key file, not a key.", hint="Pass the file with --key-file.")
     symbols = _generated(text)
     if symbols is None:
         return unicodedata.normalize("NFC", text)
     if not _SYMBOLS.fullmatch(symbols) or symbols[-1] != check_symbol(symbols[:-1]):
         raise KeyFormatError(
-            "The key looks like a generated one, but its check character is wrong: there is a typing error in it.",
+            "The key looks like a generated one, but its check character is wrong: it contains a typing error.",
             hint="Compare it with the original. A key of your own must not have exactly 27 letters and digits.",
         )
     return grouped(symbols)
@@ -83,7 +81,7 @@ def bare(text: str) -> str:
     text = text.removeprefix(BYTE_ORDER_MARK).removesuffix("\n").removesuffix("\r")
     # A lone surrogate is not printable either, but it is a byte that is not UTF-8; `normalise` reports that.
     if text and not _SURROGATE.search(text) and is_blank(text):
-        raise KeyFormatError("The key holds only blanks.", hint=_LOST)
+        raise KeyFormatError("The key is blank.", hint=_LOST)
     return text
 
 
