@@ -204,9 +204,9 @@ def test_what_is_not_there(secftp, here, root):
     secftp("put", "a", "//nowhere/a").expect(ExitCode.NOT_FOUND, "no such directory on the server")
     fill(root, {"a": b"1"})
     secftp("get", "//a", "nowhere/a").expect(ExitCode.LOCAL_FILE)
-    secftp("get", "//a", "//a", "a").expect(ExitCode.LOCAL_FILE, "It is not a directory: a")
+    secftp("get", "//a", "//a", "a").expect(ExitCode.LOCAL_FILE, "Not a directory: a")
     secftp("get", "//a", "//a", "b").expect(ExitCode.LOCAL_FILE, "No such directory: b")
-    secftp("put", os.devnull, "//").expect(ExitCode.LOCAL_FILE, f"not a regular file: {os.devnull}")
+    secftp("put", os.devnull, "//").expect(ExitCode.LOCAL_FILE, f"Not a regular file: {os.devnull}")
 
 
 @pytest.mark.parametrize(
@@ -217,7 +217,7 @@ def test_what_is_not_there(secftp, here, root):
 def test_a_source_that_is_a_symlink_to_nothing_is_called_so(secftp, here, root, command):
     fill(root, {"a": b"1"})
     os.symlink("nothing", here / "dangling")
-    result = secftp(*command).expect(ExitCode.LOCAL_FILE, "A symlink that leads to nothing: dangling")
+    result = secftp(*command).expect(ExitCode.LOCAL_FILE, "Dangling symlink: dangling")
     assert "Create the target of the symlink" in result.errors
 
 

@@ -181,4 +181,4 @@ def test_a_file_that_changes_while_it_is_compared_is_a_failure(secftp, here, roo
         return found
 
     monkeypatch.setattr(comparison.Comparison, "_digest", change)
-    secftp("verify", here / "a", "//a").expect(ExitCode.FAILED, "It changed while it was being read: ")
+    secftp("verify", here / "a", "//a").expect(ExitCode.FAILED, "Changed while it was being read: ")

@@ -330,7 +330,7 @@ def test_a_full_disk_fails_what_does_not_fit(server, client, target, monkeypatch
 
     def fail(*_):
         monkeypatch.undo()
-        raise NoSpace("No space left for: large")
+        raise NoSpace("No space left on device: large")
 
     monkeypatch.setattr(LocalStore, "create_sink", full)
     told = Recorder()

@@ -81,7 +81,7 @@ def test_one_of_two_names_of_a_file_is_removed_and_who_reads_it_reads_on(tmp_pat
 @pytest.mark.parametrize("kind", [None, "folder"])
 def test_an_empty_folder_is_removed_and_a_full_one_is_not(tmp_path, store, kind):
     (tmp_path / "a" / "b").mkdir(parents=True)
-    with pytest.raises(NotEmpty, match=r"^The directory is not empty: a$"):
+    with pytest.raises(NotEmpty, match=r"^Directory not empty: a$"):
         store.remove((b"a",), kind=kind)
     store.remove((b"a", b"b"), kind=kind)
     store.remove((b"a",), kind=kind)
@@ -91,9 +91,9 @@ def test_an_empty_folder_is_removed_and_a_full_one_is_not(tmp_path, store, kind)
 def test_a_kind_keeps_the_other_from_being_removed(tmp_path, store):
     (tmp_path / "folder").mkdir()
     (tmp_path / "file").write_bytes(b"x")
-    with pytest.raises(IsADirectory, match=r"^It is a directory: folder$"):
+    with pytest.raises(IsADirectory, match=r"^Is a directory: folder$"):
         store.remove((b"folder",), kind=Kind.FILE)
-    with pytest.raises(NotADirectory, match=r"^It is not a directory: file$"):
+    with pytest.raises(NotADirectory, match=r"^Not a directory: file$"):
         store.remove((b"file",), kind=Kind.DIRECTORY)
     assert tree(tmp_path) == ["file", "folder"]
 
@@ -199,7 +199,7 @@ def test_a_file_replaces_a_file_only_if_that_is_wished_for(tmp_path, store, way)
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "old").write_bytes(b"new content")
     (tmp_path / "taken").write_bytes(b"x")
-    with pytest.raises(AlreadyExists, match=r"^It already exists: taken$"):
+    with pytest.raises(AlreadyExists, match=r"^Already exists: taken$"):
         store.rename((b"a", b"old"), (b"taken",))
     assert (tmp_path / "taken").read_bytes() == b"x"
     store.rename((b"a", b"old"), (b"taken",), overwrite=True)
@@ -291,7 +291,7 @@ def test_what_is_missing_is_named(tmp_path, store):
         store.rename((b"missing",), (b"new",))
     with pytest.raises(NotFound, match=r"^No such directory: missing$"):
         store.rename((b"f",), (b"missing", b"new"))
-    with pytest.raises(NotADirectory, match=r"^It is not a directory: f$"):
+    with pytest.raises(NotADirectory, match=r"^Not a directory: f$"):
         store.rename((b"f",), (b"f", b"new"))
 
 
@@ -369,7 +369,7 @@ def test_a_folder_is_made_with_the_permissions_wished_for(tmp_path, store, umask
 def test_one_that_is_there_is_fine_only_with_parents(tmp_path, store):
     (tmp_path / "a").mkdir(mode=0o700)
     (tmp_path / "a" / "in").write_bytes(b"x")
-    with pytest.raises(AlreadyExists, match=r"^It already exists: a$"):
+    with pytest.raises(AlreadyExists, match=r"^Already exists: a$"):
         store.make_directory((b"a",))
     store.make_directory((b"a",), parents=True, mode=0o755)
     assert mode_of(tmp_path / "a") == 0o700
@@ -404,9 +404,9 @@ def test_a_link_to_a_folder_is_none(tmp_path, store):
 @pytest.mark.parametrize("parents", [False, True])
 def test_a_file_is_in_the_way(tmp_path, store, parents):
     (tmp_path / "f").write_bytes(b"x")
-    with pytest.raises(AlreadyExists, match=r"^It already exists: f$"):
+    with pytest.raises(AlreadyExists, match=r"^Already exists: f$"):
         store.make_directory((b"f",), parents=parents)
-    with pytest.raises(NotADirectory, match=r"^It is not a directory: f$"):
+    with pytest.raises(NotADirectory, match=r"^Not a directory: f$"):
         store.make_directory((b"f", b"new"), parents=parents)
     assert tree(tmp_path) == ["f"]
 

@@ -262,7 +262,7 @@ def test_a_folder_is_no_file(world):
             "small write",
             "small write new",
         ):
-            with pytest.raises(IsADirectory, match=r"^It is a directory: folder$"):
+            with pytest.raises(IsADirectory, match=r"^Is a directory: folder$"):
                 CALLS[call](store, (b"folder",))
         assert store.stat((b"folder",)).kind == "folder"
 

@@ -103,9 +103,9 @@ def test_nothing_is_kept_without_the_wish_without_bytes_or_after_the_end(tmp_pat
         sink.commit()
         sink.keep()
     assert contents(tmp_path) == {"f": b"x"}
-    with pytest.raises(NotFound, match=r"^Nothing is kept of: f$"):
+    with pytest.raises(NotFound, match=r"^No partial file of: f$"):
         store.stat(NAME, partial=True)
-    with pytest.raises(NotFound, match=r"^Nothing is kept of: f$"):
+    with pytest.raises(NotFound, match=r"^No partial file of: f$"):
         store.resume_sink(NAME, 0)
 
 
@@ -130,7 +130,7 @@ def test_a_killed_writers_bytes_are_kept_too(tmp_path, store):
     command = [sys.executable, "-c", writer, str(tmp_path)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout.readline() == b"ready\n"
-        with pytest.raises(Forbidden, match=r"^It is being written: f$"):
+        with pytest.raises(Forbidden, match=r"^Being written by another process: f$"):
             store.resume_sink(NAME, 5)
         process.kill()
     assert sweep(tmp_path) == 0
@@ -458,7 +458,7 @@ def test_a_file_that_got_its_name_between_the_opening_and_the_locking_is_not_gon
             real(fd, how)
 
         monkeypatch.setattr(fcntl, "flock", flock)
-        with pytest.raises(NotFound, match=r"^Nothing is kept of: f$"):
+        with pytest.raises(NotFound, match=r"^No partial file of: f$"):
             store.resume_sink(NAME, 2)
     assert contents(tmp_path) == {"f": b"whole"}
 
@@ -650,7 +650,7 @@ def test_a_users_file_is_kept_beside_it_and_gone_on_with(tmp_path):
         sink.writev(views(b"world"))
         sink.commit()
     assert contents(tmp_path) == {"f": b"hello world"}
-    with pytest.raises(NotFound, match=r"^Nothing is kept of: "):
+    with pytest.raises(NotFound, match=r"^No partial file of: "):
         stat_local(place, partial=True)
 
 

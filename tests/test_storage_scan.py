@@ -87,7 +87,7 @@ def test_what_is_wrong_with_the_folder_itself_is_raised_by_the_first_step(tmp_pa
     for path, error, words in (
         ((b"missing",), NotFound, "No such file: missing"),
         ((b"link",), NotFound, "No such file: link"),
-        ((b"file",), NotADirectory, "It is not a directory: file"),
+        ((b"file",), NotADirectory, "Not a directory: file"),
         ((b"missing", b"x"), NotFound, "No such file: missing/x"),
     ):
         scanning = store.scan(path)

@@ -163,7 +163,7 @@ def test_the_umask_is_the_kernels_and_without_proc_is_found_the_old_way(umask, m
 
 def test_a_taken_name_is_refused_at_once_if_it_is_not_to_be_overwritten(tmp_path, store):
     (tmp_path / "f").write_bytes(b"old")
-    with pytest.raises(AlreadyExists, match=r"^It already exists: f$"):
+    with pytest.raises(AlreadyExists, match=r"^Already exists: f$"):
         store.create_sink(NAME, WriteOptions(overwrite=False))
     assert os.listdir(tmp_path) == ["f"]
 
@@ -197,7 +197,7 @@ def test_a_name_taken_meanwhile_is_not_overwritten(tmp_path, store, way, kind):
         else:
             (tmp_path / "f").symlink_to("nothing")
         before = os.lstat(tmp_path / "f")
-        with pytest.raises(AlreadyExists, match=r"^It already exists: f$"):
+        with pytest.raises(AlreadyExists, match=r"^Already exists: f$"):
             sink.commit()
     assert os.lstat(tmp_path / "f").st_ino == before.st_ino
     assert os.listdir(tmp_path) == ["f"]

@@ -129,7 +129,7 @@ def test_it_is_private_until_it_is_whole(tmp_path, small, umask, monkeypatch, ol
 
 def test_a_taken_name_is_replaced_only_if_that_is_wished_for(tmp_path, small):
     (tmp_path / "f").write_bytes(b"old")
-    with pytest.raises(AlreadyExists, match=r"^It already exists: f$"):
+    with pytest.raises(AlreadyExists, match=r"^Already exists: f$"):
         small.write(NAME, memoryview(b"new"), WriteOptions(overwrite=False))
     assert contents(tmp_path) == {"f": b"old"}
     small.write(NAME, memoryview(b"new"))
@@ -153,7 +153,7 @@ def test_a_name_taken_at_the_last_moment_is_not_overwritten(tmp_path, small, mon
         real(*arguments, **options)
 
     monkeypatch.setattr(os, "link", link)
-    with pytest.raises(AlreadyExists, match=r"^It already exists: f$"):
+    with pytest.raises(AlreadyExists, match=r"^Already exists: f$"):
         small.write(NAME, memoryview(b"new"), WriteOptions(overwrite=False))
     assert contents(tmp_path) == {"f": b"old"}
 

@@ -139,7 +139,7 @@ class Download(Transfer[RemoteFile]):
         if there is None:
             return ""
         if there.kind is Kind.DIRECTORY:
-            raise failure(IsADirectory, "It is a directory", item.local)
+            raise failure(IsADirectory, "Is a directory", item.local)
         if not options.overwrite:
             return EXISTS
         if not options.update or there.size != item.size or not same_time(there.mtime_ns, item.mtime_ns):

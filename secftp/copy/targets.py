@@ -179,7 +179,7 @@ def download_target(name: str, sources: Sequence[RemoteSource]) -> DownloadTarge
     if kind is None and several and not as_directory:
         raise failure(NotFound, "No such directory", name, hint=_ADD_A_SLASH)
     if kind is not None and (several or as_directory or sources[0].is_directory):
-        raise failure(NotADirectory, "It is not a directory", name, hint=_NAME_A_DIRECTORY)
+        raise failure(NotADirectory, "Not a directory", name, hint=_NAME_A_DIRECTORY)
     parent = os.path.dirname(name)
     if kind is None and not as_directory and parent and not os.path.isdir(parent):
         raise failure(NotFound, "No such directory", parent, reason=Reason.NO_PARENT)

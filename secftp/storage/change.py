@@ -68,9 +68,9 @@ def remove(directory: int, path: Path, kind: Kind | None) -> None:
             return
         raise
     if kind is Kind.FILE and is_directory:
-        raise failure(IsADirectory, "It is a directory", path)
+        raise failure(IsADirectory, "Is a directory", path)
     if kind is Kind.DIRECTORY and not is_directory:
-        raise failure(NotADirectory, "It is not a directory", path)
+        raise failure(NotADirectory, "Not a directory", path)
     with translated(path):
         if not is_directory:
             os.unlink(path[-1], dir_fd=directory)
@@ -111,7 +111,7 @@ def _require_unfinished(fd: int, path: Path) -> None:
     with os.scandir(fd) as entries:
         first = itertools.islice(entries, _LOOKED_AT)
         if not all(is_unfinished(os.fsencode(entry.name)) for entry in first):
-            raise failure(NotEmpty, "The directory is not empty", path)
+            raise failure(NotEmpty, "Directory not empty", path)
 
 
 def _remove_each(fd: int, path: Path) -> None:
@@ -260,7 +260,7 @@ def set_attributes(
             fd, place = open_unreadable(name, directory)
         try:
             if only is not None and only != _identity(fd):
-                raise failure(Forbidden, "It is not the file that was meant", path)
+                raise failure(Forbidden, "Not the expected file", path)
             return _set(fd, place, path, mode, mtime_ns, mask)
         finally:
             close_quietly(fd)

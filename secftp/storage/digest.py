@@ -60,7 +60,7 @@ def new_digest(algorithm: str) -> Digest:
     Raises `UsageError` for any other name, `InstallationError` if its library is not installed.
     """
     if algorithm not in _MAKERS:
-        raise UsageError(f"There is no checksum of that name; there are {', '.join(ALGORITHMS)}.")
+        raise UsageError(f"Unknown checksum; the known ones are {', '.join(ALGORITHMS)}.")
     module, function, arguments, extra = _MAKERS[algorithm]
     try:
         make: Callable[..., Digest] = getattr(importlib.import_module(module), function)

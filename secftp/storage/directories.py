@@ -41,11 +41,9 @@ def open_root(root: StrOrBytesPath) -> int:
     try:
         fd = os.open(root, DIRECTORY_FLAGS)
     except FileNotFoundError as error:
-        raise failure(NotFound, "No such directory", name, hint="Make it first, or name another.") from error
+        raise failure(NotFound, "No such directory", name, hint="Create it first, or name another.") from error
     except NotADirectoryError as error:
-        raise failure(
-            NotADirectory, "It is not a directory", name, hint="Name the directory that holds the file."
-        ) from error
+        raise failure(NotADirectory, "Not a directory", name, hint="Name the directory that holds the file.") from error
     except OSError as error:
         raise _unusable(error, name) from error
     try:
@@ -128,7 +126,7 @@ def not_found(path: Path) -> NotFound:
 
 def _unusable(error: OSError, name: str) -> OSError:
     failure = translate(error, name)
-    failure.hint = "The user this runs as needs permission to read and enter the directory, and to enter all above it."
+    failure.hint = "The user of this process needs permission to read the directory and to search it and its parents."
     return failure
 
 
@@ -140,7 +138,7 @@ def _not_entered(path: Path, depth: int, above: int) -> NotFound | NotADirectory
         return not_found(path)  # it existed a moment ago
     if stat.S_ISREG(status.st_mode):
         reason = Reason.NO_PARENT if depth < len(path) else None
-        return failure(NotADirectory, "It is not a directory", path[:depth], reason=reason)
+        return failure(NotADirectory, "Not a directory", path[:depth], reason=reason)
     return not_followed(path) if stat.S_ISLNK(status.st_mode) else not_found(path)
 
 

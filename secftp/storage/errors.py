@@ -43,33 +43,33 @@ class _Meaning(NamedTuple):
     reason: Reason | None = None
 
 
-_NO_REGULAR_FILE = _Meaning(Forbidden, "It is not a regular file", Reason.SPECIAL)
+_NO_REGULAR_FILE = _Meaning(Forbidden, "Not a regular file", Reason.SPECIAL)
 # Same class and message as for a name that does not exist: only the user of this machine gets the reason.
 _NOT_FOLLOWED = _Meaning(NotFound, "No such file", Reason.SYMLINK)
 # For names that the user of this process typed: symlinks in them are followed.
-_LOOP = _Meaning(NotFound, "Too many symlinks, or a loop of them", Reason.SYMLINK_LOOP)
-_DANGLING = _Meaning(NotFound, "A symlink that leads to nothing", Reason.DANGLING)
+_LOOP = _Meaning(NotFound, "Too many levels of symlinks", Reason.SYMLINK_LOOP)
+_DANGLING = _Meaning(NotFound, "Dangling symlink", Reason.DANGLING)
 _MEANINGS: dict[int, _Meaning] = {
     errno.ENOENT: _Meaning(NotFound, "No such file"),
     errno.ELOOP: _NOT_FOLLOWED,  # O_NOFOLLOW met one; EMLINK is the same on FreeBSD
     errno.EMLINK: _NOT_FOLLOWED,
-    errno.ENOTDIR: _Meaning(NotADirectory, "It is not a directory"),
-    errno.EISDIR: _Meaning(IsADirectory, "It is a directory"),
-    errno.EEXIST: _Meaning(AlreadyExists, "It already exists"),
-    errno.ENOTEMPTY: _Meaning(NotEmpty, "The directory is not empty"),
+    errno.ENOTDIR: _Meaning(NotADirectory, "Not a directory"),
+    errno.EISDIR: _Meaning(IsADirectory, "Is a directory"),
+    errno.EEXIST: _Meaning(AlreadyExists, "Already exists"),
+    errno.ENOTEMPTY: _Meaning(NotEmpty, "Directory not empty"),
     errno.EACCES: _Meaning(Forbidden, "Permission denied", Reason.PERMISSION),
     errno.EPERM: _Meaning(Forbidden, "Permission denied", Reason.PERMISSION),
     errno.EROFS: _Meaning(Forbidden, "Read-only file system", Reason.READ_ONLY_FILE_SYSTEM),
-    errno.ETXTBSY: _Meaning(Forbidden, "It is being executed", Reason.EXECUTED),
-    errno.EBUSY: _Meaning(Forbidden, "It is in use by the system", Reason.BUSY),  # a mount point
-    errno.EXDEV: _Meaning(Forbidden, "It can't be moved to another file system", Reason.OTHER_FILE_SYSTEM),
+    errno.ETXTBSY: _Meaning(Forbidden, "Program file in use", Reason.EXECUTED),
+    errno.EBUSY: _Meaning(Forbidden, "In use by the system", Reason.BUSY),  # a mount point
+    errno.EXDEV: _Meaning(Forbidden, "Can't be moved to another file system", Reason.OTHER_FILE_SYSTEM),
     errno.ENXIO: _NO_REGULAR_FILE,  # a socket, or a device without a driver
     errno.ENODEV: _NO_REGULAR_FILE,
     errno.ENAMETOOLONG: _Meaning(NameRefused, "Name too long for the file system", Reason.NAME_TOO_LONG),
-    errno.EILSEQ: _Meaning(NameRefused, "Name not possible on the file system", Reason.NAME_ENCODING),
-    errno.ENOSPC: _Meaning(NoSpace, "No space left for"),
-    errno.EDQUOT: _Meaning(NoSpace, "Disk quota used up at", Reason.DISK_QUOTA),
-    errno.EFBIG: _Meaning(TooLarge, "Too large for the file system", Reason.FILE_SYSTEM_LIMIT),
+    errno.EILSEQ: _Meaning(NameRefused, "Invalid name for the file system", Reason.NAME_ENCODING),
+    errno.ENOSPC: _Meaning(NoSpace, "No space left on device"),
+    errno.EDQUOT: _Meaning(NoSpace, "Disk quota exceeded for", Reason.DISK_QUOTA),
+    errno.EFBIG: _Meaning(TooLarge, "File too large for the file system", Reason.FILE_SYSTEM_LIMIT),
 }
 
 
@@ -116,7 +116,7 @@ def not_followed(subject: Path | str) -> NotFound:
 
 def changed(subject: Path | str) -> FileChanged:
     """Return the exception for a file that was written to while it was read."""
-    return failure(FileChanged, "It changed while it was being read", subject, hint="Try again.")
+    return failure(FileChanged, "Changed while it was being read", subject, hint="Try again.")
 
 
 def kind_of(status: os.stat_result) -> Reason:
@@ -133,7 +133,7 @@ def already_there(status: os.stat_result, subject: Path | str, *, replaceable: b
     reason = kind_of(status)
     return failure(
         AlreadyExists,
-        "It already exists",
+        "Already exists",
         subject,
         reason=None if replaceable and reason is Reason.FILE else reason,
     )
@@ -165,7 +165,7 @@ def require_regular(status: os.stat_result, subject: Path | str) -> None:
     if stat.S_ISREG(status.st_mode):
         return
     if stat.S_ISDIR(status.st_mode):
-        raise failure(IsADirectory, "It is a directory", subject)
+        raise failure(IsADirectory, "Is a directory", subject)
     if stat.S_ISLNK(status.st_mode):
         raise failure(Forbidden, _NO_REGULAR_FILE.words, subject, reason=Reason.SYMLINK)
     raise not_regular(subject)

@@ -103,9 +103,9 @@ def open_partial(directory: int, path: Path | str, target: bytes) -> tuple[int, 
             close_quietly(fd)
             raise failure(
                 Forbidden,
-                "It is being written",
+                "Being written by another process",
                 path,
-                hint="Try again when that is over.",
+                hint="Try again when that has ended.",
                 reason=Reason.BEING_WRITTEN,
             ) from error
         except BaseException:
@@ -195,7 +195,7 @@ def is_at(fd: int, name: bytes, directory: int) -> bool:
 
 def no_partial(path: Path | str) -> NotFound:
     """Return the exception for a name without a partial."""
-    return failure(NotFound, "Nothing is kept of", path)
+    return failure(NotFound, "No partial file of", path)
 
 
 def remove_quietly(name: bytes, directory: int) -> None:

@@ -49,7 +49,7 @@ class PipeSource(Source):
         with translated(name):
             status = os.fstat(fd)
             if stat.S_ISDIR(status.st_mode):
-                raise failure(IsADirectory, "It is a directory", name)
+                raise failure(IsADirectory, "Is a directory", name)
             self._end = (size_of(fd, status) or 0) if stat.S_ISREG(status.st_mode) else 0
             size = max(0, self._end - os.lseek(fd, 0, os.SEEK_CUR)) if self._end else None
         _widen(fd)
@@ -66,7 +66,7 @@ class PipeSource(Source):
         `offset` must be the number of bytes read so far: a stream can't seek (`UsageError`).
         """
         if offset != self._done:
-            raise UsageError("A stream can only be read on from where it stands.")
+            raise UsageError("A stream can't be repositioned.")
         size = self.info.size
         if size is not None and offset >= size:
             return 0

@@ -132,7 +132,7 @@ class Level:
         try:
             self._fd = open_directory(root, self.path)
             if not os.path.samestat(os.fstat(self._fd), self.status):
-                raise failure(NotFound, "It was moved while it was listed", self.path)
+                raise failure(NotFound, "Moved while it was being listed", self.path)
         except FileError as problem:
             self.problem = problem
             self._offset = None
@@ -231,7 +231,9 @@ def _entries(level: Level, top: int, *, enqueue: bool) -> Iterator[ScanEntry]:
             if seen is None:
                 continue
             if len(seen.name) > room:
-                level.problem = failure(NameRefused, "Some names in it are too long", path, reason=Reason.NAME_TOO_LONG)
+                level.problem = failure(
+                    NameRefused, "Contains names that are too long", path, reason=Reason.NAME_TOO_LONG
+                )
             elif seen.is_directory and enqueue:
                 level.enqueue(seen.name)
             else:
@@ -243,7 +245,7 @@ def _enter(walk: TreeWalk, level: Level, name: bytes, top: int) -> ScanEntry:
     path = (*level.path, name)
     try:
         if len(path) >= MAX_COMPONENTS:
-            raise failure(NameRefused, "What is in it lies too deep", path, reason=Reason.TOO_DEEP)
+            raise failure(NameRefused, "Contents nested too deep", path, reason=Reason.TOO_DEEP)
         entered = walk.enter(name)
     except FileError as problem:
         return ScanEntry(path[top:], _info_of(level, name), problem)

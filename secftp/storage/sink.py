@@ -218,7 +218,7 @@ class FileSink(Sink):
     def _refuse_early(self) -> None:
         """Raise what is known before any byte is sent; `commit` decides."""
         if self._look_at_target() and not self._options.overwrite:
-            raise failure(AlreadyExists, "It already exists", self._subject)
+            raise failure(AlreadyExists, "Already exists", self._subject)
         size = self._options.size
         if size is None or size < _SIZE_WORTH_ASKING:
             return
@@ -227,7 +227,7 @@ class FileSink(Sink):
         room = os.statvfs(self._directory)
         lacking = size - room.f_bfree * room.f_frsize
         if room.f_blocks and lacking > 0 and not self._replaces_older(lacking):
-            raise failure(NoSpace, "No space left for", self._subject)
+            raise failure(NoSpace, "No space left on device", self._subject)
 
     def _replaces_older(self, lacking: int) -> bool:
         """Return whether the lacking bytes are those of an older partial of the name, which is then discarded."""
@@ -246,9 +246,7 @@ class FileSink(Sink):
                 system.rename_noreplace(temporary, self._name, folder=directory)
                 self._temporary = None
         except FileNotFoundError as error:
-            raise failure(
-                InputOutputError, "The unfinished file was removed by another process", self._subject
-            ) from error
+            raise failure(InputOutputError, "Temporary file removed by another process", self._subject) from error
 
     def _require_own(self, temporary: bytes) -> None:
         """Raise FileNotFoundError if another process has replaced the partial, whose name is no secret."""
@@ -278,7 +276,7 @@ class ResumedFileSink(FileSink, ResumedSink):
     def _begin(self) -> None:
         self._fd, self._partial, size = open_partial(self._directory, self._subject, self._name)
         if size < self._offset:
-            raise failure(ChecksumMismatch, "Less is kept than was announced", self._subject)
+            raise failure(ChecksumMismatch, "Partial file shorter than announced", self._subject)
         self._size = self._offset
 
     def _discard_older(self) -> bool:

@@ -115,7 +115,7 @@ class LocalSmallFiles(StreamedSmallFiles):
         try:
             replaced = _status_of_replaced(path, directory)
             if replaced is not None and not options.overwrite:
-                raise failure(AlreadyExists, "It already exists", path)
+                raise failure(AlreadyExists, "Already exists", path)
             granted = file_mode(options.mode, replaced, self._mask)
             if (is_kept := self._write_or_make_room(path[-1], directory, data, options, granted)) is not None:
                 self._discard_older(path[-1], directory)

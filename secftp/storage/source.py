@@ -226,6 +226,6 @@ def with_size(source: Source, subject: Path | str) -> Source:
         while count := source.readv([piece], len(data)):
             data += piece[:count]
             if len(data) > MAX_UNSIZED:
-                raise failure(TooLarge, "The system does not tell its size, and it is too large to find out", subject)
+                raise failure(TooLarge, "Size not reported by the system, and too large to determine", subject)
         source.check_unchanged()
         return Snapshot(source.info, bytes(data))

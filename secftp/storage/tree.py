@@ -150,7 +150,7 @@ class LocalTree(Closing):
         try:
             if len(path) > self._max_depth or sum(map(len, path)) + len(path) > self._max_path:
                 # A limit of the protocol, of neither side's file system.
-                message = f"It lies too deep to be copied: {show_path(path)}"
+                message = f"Nested too deep to be copied: {show_path(path)}"
                 raise NameRefused(message, filename=path_text(path), reason=Reason.TOO_DEEP)
             flags = LIST_FLAGS if path and not self._follow else LIST_FLAGS & ~os.O_NOFOLLOW
             with translated(path or self._top):

@@ -141,11 +141,11 @@ def _find_target(path: str, *, overwrite: bool) -> _Target | str:
     place, status = path, _lstat(path)
     if status is not None:
         if not overwrite:
-            raise failure(AlreadyExists, "It already exists", path)
+            raise failure(AlreadyExists, "Already exists", path)
         if stat.S_ISLNK(status.st_mode):
             place, status = _resolve(path)
         if stat.S_ISDIR(status.st_mode):
-            raise failure(IsADirectory, "It is a directory", path)
+            raise failure(IsADirectory, "Is a directory", path)
         if _is_stream(status):
             return place
     above, name = os.path.split(place)
@@ -174,7 +174,7 @@ def _resolve(path: str) -> tuple[str, os.stat_result]:
         status = os.stat(path)
         return os.path.realpath(path, strict=True), status
     except FileNotFoundError as error:
-        raise failure(NotFound, "A symlink that leads to nothing", path, reason=Reason.DANGLING) from error
+        raise failure(NotFound, "Dangling symlink", path, reason=Reason.DANGLING) from error
 
 
 def _open_special(place: str, path: str) -> PipeSink:
