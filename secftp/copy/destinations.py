@@ -183,7 +183,7 @@ def _require_possible(store: LocalStore, directory: RemoteDirectory) -> None:
     """Raise what would keep a directory from being created, as far as can be seen."""
     try:
         if store.stat(directory.local).kind is not Kind.DIRECTORY:
-            raise failure(AlreadyExists, "It already exists", directory.local, reason=Reason.FILE)
+            raise failure(AlreadyExists, "Already exists", directory.local, reason=Reason.FILE)
     except NotFound as missing:
         if missing.reason is Reason.SYMLINK:
             raise
