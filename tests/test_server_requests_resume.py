@@ -143,7 +143,7 @@ def test_whoever_may_not_read_has_one_guess_at_what_another_began(tmp_path, may_
 def test_without_a_partial_there_is_nothing_to_go_on_with(tmp_path):
     (tmp_path / "name").write_bytes(DATA[:2000])
     with serving(tmp_path) as server, server.session() as client:
-        with pytest.raises(NotFound, match="kept nothing"):
+        with pytest.raises(NotFound, match="has no partial file"):
             client.write(NAME, MemorySource(DATA), offset=1000, prefix=begun(DATA[:1000]))
         put(client, b"other", b"contents")
     assert (tmp_path / "name").read_bytes() == DATA[:2000], "a file is no partial"
