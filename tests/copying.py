@@ -1,4 +1,4 @@
-"""For the tests of the copy engine: trees, a listener that writes down what it is told, a connection that breaks."""
+"""Support for tests of the copy engine: trees, a listener that records its calls, a connection that breaks."""
 
 from __future__ import annotations
 

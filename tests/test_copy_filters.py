@@ -1,4 +1,4 @@
-"""Which files and folders a copy takes."""
+"""Include and exclude patterns."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_an_excluded_pattern_matches_what_it_says(pattern, matching, others):
     assert [path for path in others if included.wants_file(split(path))] == []
 
 
-def test_excluded_folders_are_not_entered_and_included_patterns_say_nothing_about_folders():
+def test_excluded_directories_are_not_entered_and_included_patterns_say_nothing_about_directories():
     globs = Filters(include=[b"*.c"], exclude=[b"build", b"/docs/old", b"cache/"])
     assert not globs.wants_directory((b"build",))
     assert not globs.wants_directory((b"x", b"build"))
@@ -54,7 +54,7 @@ def test_excluded_folders_are_not_entered_and_included_patterns_say_nothing_abou
     assert globs.wants_directory((b"x", b"docs", b"old"))
 
 
-def test_a_slash_at_the_end_means_folders_only():
+def test_a_slash_at_the_end_means_directories_only():
     globs = Filters(exclude=[b"cache/"])
     assert globs.wants_file((b"cache",))
     assert not globs.wants_directory((b"x", b"cache"))
@@ -73,6 +73,6 @@ def test_without_patterns_everything_is_wanted():
 
 
 @pytest.mark.parametrize("pattern", [b"", b"/", b"//", b"[z-a]"])
-def test_what_is_no_pattern_is_refused(pattern):
+def test_an_invalid_pattern_is_refused(pattern):
     with pytest.raises(UsageError):
         Filters(exclude=[pattern])

@@ -1,4 +1,4 @@
-"""Servers that lie to a copy: in listings, in sizes, in digests, in names."""
+"""Downloads and uploads with a malicious server: false listings, sizes, digests and names."""
 
 from __future__ import annotations
 
@@ -132,13 +132,13 @@ class Raw(Script):
     "path",
     [[b".."], [b"."], [b""], [b"/etc/passwd"], [b"a/b"], [b"a\0b"], [], [b".."] * 3, [b"x" * 256], [b"a"] * 65],
 )
-def test_names_that_are_none_end_the_session(path, target):
+def test_invalid_names_end_the_session(path, target):
     with pytest.raises(ProtocolError):
         fetch(Raw([[b"ok"], path]), target)
     assert listing(os.path.dirname(target)) == ["target", "target/src"]
 
 
-def test_an_entry_of_another_folder_ends_the_session(target):
+def test_an_entry_of_another_directory_ends_the_session(target):
     script = Script({(b"src",): [Listed((b"a", b"b"), Kind.FILE, 1, 5, 0o644)]})
     with pytest.raises(ProtocolError):
         fetch(script, target)
@@ -170,7 +170,7 @@ def test_names_that_come_twice_do_no_harm(target):
     assert (summary.files, summary.failed) == (6, 2)
 
 
-def test_a_link_that_a_folder_was_swapped_for_is_not_followed(target, tmp_path):
+def test_a_symlink_that_replaces_a_directory_is_not_followed(target, tmp_path):
     """The server has a folder; here somebody makes a link of it between the listing and the files."""
     outside = make(tmp_path / "outside", {b"x": b"mine"})
 
@@ -251,7 +251,7 @@ def test_a_listing_that_never_ends_is_given_up(target, monkeypatch):
     assert listing(target) == ["src"]
 
 
-def test_a_server_that_can_do_little_is_asked_for_little(target):
+def test_a_server_without_capabilities_is_sent_simple_requests(target):
     """No READMANY and no resuming: each file by READ."""
     script = Script({(b"src",): [file(b"a"), file(b"b")]}, capabilities=("ranges", "stat", "list"))
     assert fetch(script, target, CopyOptions(resume=True)).files == 2

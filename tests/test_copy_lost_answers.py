@@ -1,4 +1,4 @@
-"""Copies whose answers get lost: everything has arrived, and to send it once more must not make a failure of that."""
+"""Uploads whose replies get lost: everything has arrived, and sending it again must not turn that into a failure."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def test_what_was_there_before_is_still_skipped(tmp_path, data):
     assert (root / "name").read_bytes() == bytes(len(data))
 
 
-def test_what_is_there_and_is_another_file_is_told_of(tmp_path):
+def test_a_different_file_that_is_there_is_reported(tmp_path):
     source, root = tmp_path / "name", tmp_path / "root"
     source.write_bytes(b"data")
     root.mkdir()
@@ -150,7 +150,7 @@ def test_a_directory_that_was_made_is_ours_after_a_lost_answer(tmp_path, top):
     os.chmod(root / "src" / "ro", 0o755)
 
 
-def test_the_same_file_of_somebody_else_is_skipped_the_first_time(tmp_path):
+def test_the_same_file_of_another_user_is_skipped_the_first_time(tmp_path):
     """Only a second try may find its own: what was there from the beginning was not copied now."""
     (tmp_path / "name").write_bytes(b"same")
     (tmp_path / "root").mkdir()

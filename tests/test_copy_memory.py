@@ -1,4 +1,4 @@
-"""What a copy keeps in mind does not grow with the number of files."""
+"""Memory of a copy: it does not grow with the number of files."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_a_put_of_many_files_takes_no_more_memory_than_of_few(monkeypatch, tmp_p
     assert peak < 2.5 * MIB
 
 
-def test_the_plan_is_told_late_rather_than_kept_whole(monkeypatch, tmp_path):
+def test_the_plan_is_reported_late_rather_than_kept_whole(monkeypatch, tmp_path):
     """A walk through more files than are kept waiting for the sake of a plan."""
     monkeypatch.setattr("secftp.copy.engine.PLANNED_AHEAD", 100)
     info = FileInfo(Kind.FILE, 3, 5, 0o644)
@@ -141,7 +141,7 @@ def test_the_plan_is_told_late_rather_than_kept_whole(monkeypatch, tmp_path):
     assert max(furthest) < 100 + 1024
 
 
-def test_a_folder_with_many_names_is_kept_packed():
+def test_a_directory_with_many_names_is_kept_packed():
     count, part = 60_000, 1000
 
     def fill():
@@ -171,7 +171,7 @@ def test_a_folder_with_many_names_is_kept_packed():
     assert list(folders[0].entries()) == []
 
 
-def test_few_folders_are_begun_at_a_time(tmp_path):
+def test_few_directories_are_begun_at_a_time(tmp_path):
     """A tree of 15 * 15 * 15 folders, all of them empty."""
     most = 0
 

@@ -1,4 +1,4 @@
-"""The rate of a copy, by a clock that only sleeping moves, and when two times are the same."""
+"""The rate limit of a copy, with a clock that only sleeping advances; comparison of modification times."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def limited(rate):
     return clock, RateLimit(rate, clock=clock, sleep=clock.sleep)
 
 
-def test_bytes_are_paid_for_with_time():
+def test_bytes_take_their_time():
     clock, limit = limited(1000)
     for _ in range(20):
         limit.spend(500)
@@ -50,14 +50,14 @@ def test_a_slow_copy_is_not_made_slower():
     assert clock.naps == []
 
 
-def test_without_a_rate_nothing_is_waited_for():
+def test_without_a_limit_nothing_waits():
     clock, limit = limited(None)
     limit.spend(1 << 40)
     assert clock.naps == []
     assert limit.chunk_size is None
 
 
-def test_a_metered_source_gives_a_portion_at_a_time_and_all_in_the_end():
+def test_a_rate_limited_source_returns_a_chunk_at_a_time_and_all_in_the_end():
     data = bytes(range(250)) * 4
     source = RateLimitedSource(MemorySource(data), 300)
     got, room = b"", [bytearray(128) for _ in range(8)]

@@ -1,4 +1,4 @@
-"""Copies that are broken off and gone on with: over the next connection, by another copy, from both ends."""
+"""Resumed copies: over the next connection, and by another copy, in both directions."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def way(request, server, here):
     return Way(request.param, server, here)
 
 
-def test_another_copy_goes_on_where_the_first_was_broken_off(way):
+def test_another_copy_resumes_where_the_first_was_interrupted(way):
     data = os.urandom(SIZE)
     make(way.source_top, {b"f": data})
     way.break_off(way.copy("f"), 4_000_000)

@@ -235,7 +235,7 @@ class Download(Transfer[RemoteFile]):
         if self.ends_transfer(code, reason, (item,)):
             return
         if code is ErrorCode.TOO_LARGE and item.size <= self.small_limit:
-            # It has grown; how large it is now will be told.
+            # It has grown; READ will say how large it is now.
             self.counters.resize(item, self.small_limit + 1)
             self.requeue(item)
         else:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 _Value = TypeVar("_Value")
 
-# Files of this size and more are kept as a marked partial when they are broken off, so that they can be resumed.
+# Files of this size and more are kept as partial files when their transfer is interrupted, so that it can be resumed.
 KEEP_BYTES: Final = 2**20
 
 
@@ -54,7 +54,7 @@ def _option(
 class CopyOptions:
     """How files are copied; what each field does is the help text of its option.
 
-    `include`, `exclude`: patterns as in `secftp.copy.globs`. `follow_symlinks` is for uploads: a server never follows
+    `include`, `exclude`: patterns as in `secftp.copy.filters`. `follow_symlinks` is for uploads: a server never follows
     symlinks. `limit_rate`: bytes of file data a second, None for no limit. `checksum`: the name of the algorithm of the
     digests.
     """

@@ -1,4 +1,4 @@
-"""Files and trees to a real server: where they go, what is kept of them, what is left out, what fails."""
+"""Uploads to a real server: targets, preserved attributes, filters, failures."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_a_tree_arrives_with_everything(tmp_path, server, client):
 
 
 @pytest.mark.parametrize("algorithm", [Algorithm.SHA256, Algorithm.MD5])
-def test_any_algorithm_will_do(tmp_path, server, client, algorithm):
+def test_every_checksum_algorithm_works(tmp_path, server, client, algorithm):
     top = make(tmp_path / "src", {b"small": b"s", b"large": bytes(100_000)})
     told = Recorder()
     upload(client, [top], ROOT, CopyOptions(checksum=algorithm), told)
@@ -76,7 +76,7 @@ def test_hundreds_of_small_files_need_few_messages(tmp_path, server, client):
 # --- where things go --------------------------------------------------------------------------------------------------
 
 
-def test_a_file_becomes_that_name_or_goes_into_that_folder(tmp_path, server, client):
+def test_a_file_becomes_that_name_or_goes_into_that_directory(tmp_path, server, client):
     source = os.path.join(make(tmp_path, {b"f": b"data"}), "f")
     os.mkdir(f"{server.root}/there")
     summary = upload(client, [source], RemoteLocation((b"new",)))
@@ -89,7 +89,7 @@ def test_a_file_becomes_that_name_or_goes_into_that_folder(tmp_path, server, cli
     assert contents(server.root)[b"new"] == b"other"
 
 
-def test_a_folder_becomes_that_name_or_goes_into_that_folder(tmp_path, server, client):
+def test_a_directory_becomes_that_name_or_goes_into_that_directory(tmp_path, server, client):
     top = make(tmp_path / "src", {b"f": b"1"})
     upload(client, [top], RemoteLocation((b"new",)))
     upload(client, [top + "/"], RemoteLocation((b"new",)))
@@ -111,7 +111,7 @@ def test_what_ends_in_a_dot_stands_for_what_is_in_it(tmp_path, server, client):
     assert stat.S_IMODE(os.stat(server.root).st_mode) == 0o711  # not made by this, so left as it is
 
 
-def test_several_sources_need_a_folder(tmp_path, server, client):
+def test_several_sources_need_a_directory(tmp_path, server, client):
     top = make(tmp_path / "src", {b"a": b"1", b"b": b"2"})
     make(server.root, {b"file": b"x"})
     sources = [f"{top}/a", f"{top}/b"]
@@ -130,7 +130,7 @@ def test_several_sources_need_a_folder(tmp_path, server, client):
     assert sorted(contents(server.root)) == [b"file", b"new/a", b"new/b"]
 
 
-def test_a_file_whose_folder_is_missing_fails_with_a_word_about_the_folder(tmp_path, client):
+def test_a_file_whose_directory_is_missing_fails_with_the_name_of_the_directory(tmp_path, client):
     top = make(tmp_path / "src", {b"a": b"1", b"b": bytes(50_000)})
     told = Recorder()
     for options in (CopyOptions(), CopyOptions(dry_run=True)):
@@ -152,7 +152,7 @@ def test_without_preserve_modes_and_times_are_the_servers(tmp_path, server, clie
     assert found[b"d/f"][1] == found[b"d/large"][1] == 0o644
 
 
-def test_a_folder_that_may_not_be_written_is_filled_before_it_is_closed(tmp_path, server, client):
+def test_a_directory_that_may_not_be_written_is_filled_before_it_is_closed(tmp_path, server, client):
     top = make(tmp_path / "src", {b"d/f": b"1"})
     os.chmod(f"{top}/d", 0o555)
     upload(client, [top], ROOT)
@@ -160,7 +160,7 @@ def test_a_folder_that_may_not_be_written_is_filled_before_it_is_closed(tmp_path
     os.chmod(f"{top}/d", 0o755)
 
 
-def test_links_and_special_files_are_left_out_with_a_note(tmp_path, server, client):
+def test_symlinks_and_special_files_are_left_out_with_a_note(tmp_path, server, client):
     top = make(tmp_path / "src", {b"f": b"1", b".secftp-tmp-x": b"ours"})
     os.symlink("f", f"{top}/link")
     os.symlink("/", f"{top}/root")
@@ -173,7 +173,7 @@ def test_links_and_special_files_are_left_out_with_a_note(tmp_path, server, clie
     assert listing(f"{server.root}/src") == ["f"]
 
 
-def test_links_are_followed_if_that_is_asked_for_but_not_in_circles(tmp_path, server, client):
+def test_symlinks_are_followed_on_demand_but_not_in_loops(tmp_path, server, client):
     elsewhere = make(tmp_path / "elsewhere", {b"g": b"2", b"sub/h": b"3"})
     top = make(tmp_path / "src", {b"f": b"1", b"d/x": b"4"})
     os.symlink("f", f"{top}/link")
@@ -190,7 +190,7 @@ def test_links_are_followed_if_that_is_asked_for_but_not_in_circles(tmp_path, se
     assert (summary.files, summary.failed) == (5, 1)
 
 
-def test_a_source_that_is_a_link_itself_is_followed(tmp_path, server, client):
+def test_a_source_that_is_a_symlink_is_followed(tmp_path, server, client):
     top = make(tmp_path / "src", {b"f": b"1"})
     os.symlink(top, tmp_path / "folder")
     os.symlink(f"{top}/f", tmp_path / "file")
@@ -198,7 +198,7 @@ def test_a_source_that_is_a_link_itself_is_followed(tmp_path, server, client):
     assert contents(server.root) == {b"folder/f": b"1", b"file": b"1"}
 
 
-def test_globs_choose(tmp_path, server, client):
+def test_patterns_select_files(tmp_path, server, client):
     top = make(tmp_path / "src", {b"a.c": b"", b"a.o": b"", b"build/b.c": b"", b"x/y.c": b"", b"x/build": b""})
     told = Recorder()
     upload(client, [top], ROOT, CopyOptions(exclude=(b"*.o", b"build/")), told)
@@ -241,7 +241,7 @@ def test_update_skips_what_has_the_same_size_and_time(tmp_path, server, client):
     assert contents(f"{server.root}/src")[b"same"] == b"WXYZ"
 
 
-def test_a_dry_run_tells_and_does_nothing(tmp_path, server, client):
+def test_a_dry_run_reports_and_changes_nothing(tmp_path, server, client):
     top = make(tmp_path / "src", {b"a": b"1", b"d/b": bytes(40_000), b"e/": b""})
     make(f"{server.root}/src", {b"a": b"old"})
     before = look(server.root)
@@ -316,7 +316,7 @@ def test_a_file_that_changes_while_it_is_sent_is_reported_and_not_kept(tmp_path,
     assert contents(f"{server.root}/src").get(b"changing") is None
 
 
-def test_a_folder_that_can_not_be_made_is_told_of_once(tmp_path, server, client):
+def test_a_directory_that_can_not_be_created_is_reported_once(tmp_path, server, client):
     top = make(
         tmp_path / "src", {b"d/%d" % number: b"x" for number in range(5)} | {b"d/e/f": bytes(40_000), b"z": b"1"}
     )
@@ -328,7 +328,7 @@ def test_a_folder_that_can_not_be_made_is_told_of_once(tmp_path, server, client)
     assert told.plans[-1] == (1, 1)
 
 
-def test_a_folder_in_the_way_of_a_file_is_reported(tmp_path, server, client):
+def test_a_directory_in_the_way_of_a_file_is_reported(tmp_path, server, client):
     top = make(tmp_path / "src", {b"small": b"1", b"large": bytes(40_000), b"z": b"1"})
     make(f"{server.root}/src", {b"small/": b"", b"large/": b""})
     told = Recorder()
@@ -336,7 +336,7 @@ def test_a_folder_in_the_way_of_a_file_is_reported(tmp_path, server, client):
     assert told.names("failed") == [b"src/large", b"src/small"]
 
 
-def test_names_that_no_server_takes_are_reported(tmp_path, server, client):
+def test_names_that_every_server_refuses_are_reported(tmp_path, server, client):
     top = make(tmp_path / "src", {b"/".join([b"d"] * 70) + b"/f": b"1", b"z": b"2"})
     told = Recorder()
     summary = upload(client, [top], ROOT, listener=told)
@@ -371,7 +371,7 @@ def test_a_server_that_is_read_only_says_so_once(tmp_path):
     assert told.of("failed") == []
 
 
-def test_what_a_watcher_raises_ends_the_copy(tmp_path, server):
+def test_an_exception_of_the_listener_ends_the_copy(tmp_path, server):
     top = make(tmp_path / "src", {b"%d" % number: bytes(40_000) for number in range(20)})
 
     class Stop(Exception):

@@ -1,4 +1,4 @@
-"""Files and trees from a real server: where they go, what is kept of them, what is left out, what fails."""
+"""Downloads from a real server: targets, preserved attributes, filters, failures."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_a_tree_arrives_with_everything(server, client, target):
 
 
 @pytest.mark.parametrize("algorithm", [Algorithm.SHA256, Algorithm.MD5])
-def test_any_algorithm_will_do(server, client, target, algorithm):
+def test_every_checksum_algorithm_works(server, client, target, algorithm):
     make(server.root, {b"src/small": b"s", b"src/large": bytes(100_000)})
     told = Recorder()
     download(client, [SRC], target, CopyOptions(checksum=algorithm), told)
@@ -71,7 +71,7 @@ def test_any_algorithm_will_do(server, client, target, algorithm):
     }
 
 
-def test_hundreds_of_small_files_and_folders_need_few_messages(server, client, target):
+def test_hundreds_of_small_files_and_directories_need_few_messages(server, client, target):
     top = make(f"{server.root}/src", {b"%d/%d" % (i % 40, i): b"%d" % i * 50 for i in range(700)})
     before = client.pipeline.next_id()
     summary = download(client, [SRC], target)
@@ -83,7 +83,7 @@ def test_hundreds_of_small_files_and_folders_need_few_messages(server, client, t
 # --- where things go --------------------------------------------------------------------------------------------------
 
 
-def test_a_file_becomes_that_name_or_goes_into_that_folder(server, client, target):
+def test_a_file_becomes_that_name_or_goes_into_that_directory(server, client, target):
     make(server.root, {b"f": b"data", b"g": b"other"})
     os.mkdir(f"{target}/there")
     summary = download(client, [RemoteLocation((b"f",))], f"{target}/new")
@@ -96,7 +96,7 @@ def test_a_file_becomes_that_name_or_goes_into_that_folder(server, client, targe
     assert contents(target)[b"new"] == b"other"
 
 
-def test_a_folder_becomes_that_name_or_goes_into_that_folder(server, client, target):
+def test_a_directory_becomes_that_name_or_goes_into_that_directory(server, client, target):
     make(server.root, {b"src/f": b"1"})
     download(client, [SRC], f"{target}/new")
     download(client, [SRC], f"{target}/new/")
@@ -107,7 +107,7 @@ def test_a_folder_becomes_that_name_or_goes_into_that_folder(server, client, tar
     assert sorted(contents(target)) == [b"a/b/c/src/f", b"made/src/f", b"new/f", b"new/src/f"]
 
 
-def test_the_served_folder_stands_for_what_is_in_it(server, client, target):
+def test_the_served_directory_stands_for_what_is_in_it(server, client, target):
     make(server.root, {b"f": b"1", b"d/g": b"2"})
     os.chmod(target, 0o711)
     told = Recorder()
@@ -118,7 +118,7 @@ def test_the_served_folder_stands_for_what_is_in_it(server, client, target):
     assert stat.S_IMODE(os.stat(target).st_mode) == 0o711  # not made by this, so left as it is
 
 
-def test_several_sources_need_a_folder(server, client, target):
+def test_several_sources_need_a_directory(server, client, target):
     make(server.root, {b"a": b"1", b"src/b": b"2"})
     make(target, {b"file": b"x"})
     sources = [RemoteLocation((b"a",)), SRC]
@@ -139,7 +139,7 @@ def test_several_sources_need_a_folder(server, client, target):
     assert sorted(contents(target)) == [b"file", b"new/a", b"new/src/b"]
 
 
-def test_a_target_that_the_user_named_may_be_a_link_or_a_device(server, client, target):
+def test_a_target_that_the_user_named_may_be_a_symlink_or_a_device(server, client, target):
     make(server.root, {b"f": b"data", b"large": bytes(50_000)})
     make(target, {b"real": b"old", b"folder/": b""})
     os.symlink("real", f"{target}/link")
@@ -178,14 +178,14 @@ def test_without_preserve_modes_and_times_are_ours(server, client, target):
     assert found[b"d/f"][1] == found[b"d/large"][1] == 0o644
 
 
-def test_a_folder_that_may_not_be_written_is_filled_before_it_is_closed(server, client, target):
+def test_a_directory_that_may_not_be_written_is_filled_before_it_is_closed(server, client, target):
     top = make(f"{server.root}/src", {b"d/f": b"1"})
     os.chmod(f"{top}/d", 0o555)
     download(client, [SRC], target)
     assert look(f"{target}/src") == look(top)
 
 
-def test_globs_choose(server, client, target):
+def test_patterns_select_files(server, client, target):
     make(f"{server.root}/src", {b"a.c": b"", b"a.o": b"", b"build/b.c": b"", b"x/y.c": b"", b"x/build": b""})
     told = Recorder()
     download(client, [SRC], target, CopyOptions(exclude=(b"*.o", b"build/")), told)
@@ -230,7 +230,7 @@ def test_update_skips_what_has_the_same_size_and_time(server, client, target):
     assert contents(f"{target}/src")[b"same"] == b"WXYZ"
 
 
-def test_a_dry_run_tells_and_does_nothing(server, client, target):
+def test_a_dry_run_reports_and_changes_nothing(server, client, target):
     make(f"{server.root}/src", {b"a": b"1", b"d/b": bytes(40_000), b"e/": b""})
     make(f"{target}/src", {b"a": b"old"})
     before = look(target)
@@ -246,9 +246,7 @@ def test_a_dry_run_tells_and_does_nothing(server, client, target):
 # --- what fails -------------------------------------------------------------------------------------------------------
 
 
-def test_names_of_this_machine_that_are_in_the_way_are_reported_and_links_not_followed(
-    server, client, target, tmp_path
-):
+def test_local_names_in_the_way_are_reported_and_symlinks_not_followed(server, client, target, tmp_path):
     make(
         f"{server.root}/src",
         {b"small": b"1", b"large": bytes(40_000), b"d/x": b"2", b"link/x": b"3", b"file": b"4", b"ok": b"5"},
@@ -302,7 +300,7 @@ def test_a_file_that_changes_while_it_is_fetched_is_reported_and_not_kept(server
     assert contents(f"{target}/src") == {b"other": b"1"}
 
 
-def test_a_folder_that_can_not_be_listed_is_reported(server, client, target, monkeypatch):
+def test_a_directory_that_can_not_be_listed_is_reported(server, client, target, monkeypatch):
     make(f"{server.root}/src", {b"a": b"1", b"closed/x": b"2", b"z/y": b"3"})
     real = LocalStore.scan
 
@@ -340,7 +338,7 @@ def test_a_full_disk_fails_what_does_not_fit(server, client, target, monkeypatch
     assert listing(f"{target}/src") == ["medium", "small"]
 
 
-def test_what_a_watcher_raises_ends_the_copy(server, target):
+def test_an_exception_of_the_listener_ends_the_copy(server, target):
     make(f"{server.root}/src", {b"%d" % number: bytes(40_000) for number in range(20)})
 
     class Stop(Exception):
