@@ -30,10 +30,12 @@ NAME = (b"f",)
 LIMIT = 32768
 
 
-@pytest.fixture(params=["any store", "local"])
-def small(request, store):
-    """The way of any store, and the fast one of a local folder."""
-    with small_module.StreamedSmallFiles(store) if request.param == "any store" else store.small_files() as files:
+@pytest.fixture(params=["through a sink", "local"])
+def small(request, store, monkeypatch):
+    """Files written at once, and through a sink, as those that a sweep came upon."""
+    if request.param == "through a sink":
+        monkeypatch.setattr(small_module.LocalSmallFiles, "_write", lambda *_: None)
+    with store.small_files() as files:
         yield files
 
 

@@ -28,8 +28,6 @@ from secftp.storage.store import Closing, ScanEntry
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
 
-    from secftp.storage.names import Path
-
 OPEN_LEVELS: Final = 4  # whose descriptors stay open
 # Names that wait to be entered, of all levels together, before a directory is read in parts.
 QUEUED_NAMES: Final = 1024

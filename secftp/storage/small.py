@@ -31,7 +31,7 @@ from secftp.storage.attributes import (
     set_mode,
 )
 from secftp.storage.directories import free_space_at, open_parent, open_parent_of_new
-from secftp.storage.errors import changed, close_quietly, failure, require_regular, translate, translated
+from secftp.storage.errors import close_quietly, failure, require_regular, translate, translated
 from secftp.storage.names import check, partial_name, temporary_names
 from secftp.storage.partial import CREATE_FLAGS, PRIVATE, discard_partial, remove_quietly
 from secftp.storage.sink import FULL, hard_link
@@ -51,41 +51,14 @@ _NAMES = 32  # temporary names that are made at a time
 _CAN_ASK = os.access in os.supports_follow_symlinks and os.access in os.supports_dir_fd
 
 
-class StreamedSmallFiles(SmallFiles):
-    """Small files through the sources and sinks of any store."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-
-    def read(self, path: Path, limit: int) -> tuple[FileInfo, bytes]:
-        with self._store.open_source(path) as source:
-            size = source.info.size
-            if size is None or size > limit:
-                raise _too_large(path)
-            data = bytearray(size)
-            if size and source.readv([memoryview(data)], 0) != size:
-                raise changed(path)
-            source.check_unchanged()
-            return source.info, bytes(data)
-
-    def write(self, path: Path, data: memoryview, options: WriteOptions = DEFAULT_OPTIONS) -> Kept:
-        with self._store.create_sink(path, options._replace(size=len(data), keep=False)) as sink:
-            if data:
-                sink.writev([data])
-            return kept_attributes(options, sink.commit())
-
-    def close(self) -> None:
-        """Nothing stays open."""
-
-
-class LocalSmallFiles(StreamedSmallFiles):
+class LocalSmallFiles(SmallFiles):
     """Small files of the local directory that is open as `root`, which `store` serves, too.
 
     `mask`: the permissions that a request may set.
     """
 
     def __init__(self, store: Store, root: int, mask: int = PERMISSIONS) -> None:
-        super().__init__(store)
+        self._store = store
         self._root = root
         self._mask = mask
         self._at: Path | None = None
@@ -106,7 +79,7 @@ class LocalSmallFiles(StreamedSmallFiles):
         except OSError as error:
             raise translate(error, path) from error
         if found is None:
-            raise _too_large(path)
+            raise failure(TooLarge, "Too large to be read at once", path)
         return file_info(found[0]), found[1]
 
     def write(self, path: Path, data: memoryview, options: WriteOptions = DEFAULT_OPTIONS) -> Kept:
@@ -124,7 +97,13 @@ class LocalSmallFiles(StreamedSmallFiles):
             raise
         except OSError as error:
             raise translate(error, path) from error
-        return super().write(path, data, options)
+        return self._write_through_sink(path, data, options)
+
+    def _write_through_sink(self, path: Path, data: memoryview, options: WriteOptions) -> Kept:
+        with self._store.create_sink(path, options._replace(size=len(data), keep=False)) as sink:
+            if data:
+                sink.writev([data])
+            return kept_attributes(options, sink.commit())
 
     def free_space(self, path: Path) -> FreeSpace:
         """Return the free space where `path` is, or would be made; raises as `write` for the directory."""
@@ -186,10 +165,6 @@ class LocalSmallFiles(StreamedSmallFiles):
         directory, self._directory, self._at = self._directory, -1, None
         if directory >= 0:
             close_quietly(directory)
-
-
-def _too_large(path: Path) -> TooLarge:
-    return failure(TooLarge, "Too large to be read at once", path)
 
 
 def _status_of_replaced(path: Path, directory: int) -> os.stat_result | None:

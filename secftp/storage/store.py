@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
 
-from secftp.messages import Kind
 from secftp.storage.attributes import DEFAULT_OPTIONS, KEPT_OPTIONS, WriteOptions
 
 if TYPE_CHECKING:

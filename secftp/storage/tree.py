@@ -135,7 +135,7 @@ class LocalTree(Closing):
                     yield TreeEntry(EntryKind.LEFT, level.path, level.info)
                     continue
                 path = (*level.path, os.fsencode(entry.name))
-                found = self._look(entry, path, with_info=with_info)
+                found = self._entry(entry, path, with_info=with_info)
                 if found.kind is not EntryKind.DIRECTORY:
                     yield found
                 elif wants_directory(path):
@@ -167,20 +167,20 @@ class LocalTree(Closing):
         levels.append(level)
         yield TreeEntry(EntryKind.DIRECTORY, path, level.info)
 
-    def _look(self, entry: os.DirEntry[str], path: Path, *, with_info: bool) -> TreeEntry:
+    def _entry(self, entry: os.DirEntry[str], path: Path, *, with_info: bool) -> TreeEntry:
         try:
-            what = self._kind(entry)
-            if what is EntryKind.FILE and with_info:
-                return TreeEntry(what, path, file_info(entry.stat(follow_symlinks=self._follow)))
+            kind = self._kind(entry)
+            if kind is EntryKind.FILE and with_info:
+                return TreeEntry(kind, path, file_info(entry.stat(follow_symlinks=self._follow)))
         except OSError as problem:
             return TreeEntry(EntryKind.PROBLEM, path, None, translate(problem, path))
-        return TreeEntry(what, path)
+        return TreeEntry(kind, path)
 
     def _kind(self, entry: os.DirEntry[str]) -> EntryKind:
         if entry.is_file(follow_symlinks=self._follow):
-            what = EntryKind.FILE
+            kind = EntryKind.FILE
         elif entry.is_dir(follow_symlinks=self._follow):
-            what = EntryKind.DIRECTORY
+            kind = EntryKind.DIRECTORY
         elif not entry.is_symlink():
             return EntryKind.SPECIAL
         elif not self._follow:
@@ -188,7 +188,7 @@ class LocalTree(Closing):
         else:
             entry.stat()  # raises for a dangling symlink
             return EntryKind.SPECIAL
-        return EntryKind.RESERVED if entry.name.startswith(RESERVED_TEXT) else what
+        return EntryKind.RESERVED if entry.name.startswith(RESERVED_TEXT) else kind
 
     # --- the files ----------------------------------------------------------------------------------------------------
 
