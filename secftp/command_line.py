@@ -63,8 +63,8 @@ def add_option(
 ) -> argparse.Action:
     """Add an option as `add_argument` does. The `aliases` work as well; neither help nor completion shows them."""
     action = parser.add_argument(*flags, **settings)
-    if aliases:
-        parser.add_argument(*aliases, **settings | {"dest": action.dest, "help": argparse.SUPPRESS})
+    for alias in aliases:  # one by one: an error names the one that was given
+        parser.add_argument(alias, **settings | {"dest": action.dest, "help": argparse.SUPPRESS})
     return action
 
 
