@@ -127,7 +127,7 @@ def add_key_options(parser: CommandParser) -> None:
         action="store_true",
         help="use no key, for servers that allow anonymous clients",
     )
-    parser.add_argument("--name", metavar="NAME", help="the key's name at the server, same as NAME@ before the host")
+    parser.add_argument("--name", metavar="NAME", help="name of the key on the server, same as NAME@ before the host")
     parser.add_argument("-q", "--quiet", action="store_true", help="print nothing but errors")
     parser.add_argument(
         "--timeout",

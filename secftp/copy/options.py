@@ -71,7 +71,10 @@ class CopyOptions:
     update: bool = _option("-u", "--update", default=False, help="skip files with the same size and modification time")
     resume: bool = _option("--resume", default=False, help="resume partial files, after verifying their digest")
     follow_symlinks: bool = _option(
-        "--follow-symlinks", default=False, aliases=("--follow",), help="copy what symlinks point to, not skip them"
+        "--follow-symlinks",
+        default=False,
+        aliases=("--follow",),
+        help="copy the targets of symlinks instead of skipping them",
     )
     preserve: bool = _option("--no-preserve", default=True, help="do not preserve permissions and modification times")
     dry_run: bool = _option("--dry-run", default=False, help="show what would be copied, without copying anything")
@@ -80,7 +83,7 @@ class CopyOptions:
         default=None,
         metavar="RATE",
         aliases=("--limit", "--bwlimit", "--bandwidth"),
-        help="limit the transfer to RATE bytes a second: 500K, 1.5M, 20KiB",
+        help="limit the transfer to RATE bytes per second: 500K, 1.5M, 20KiB",
     )
     checksum: str = _option(
         "--checksum", default="xxh128", metavar="KIND", help="xxh128 (the default), sha256, blake3 or md5"

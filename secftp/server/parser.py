@@ -25,7 +25,7 @@ SECONDS_MAX: Final = 86_400
 MODES: Final = 0o777
 _OCTAL: Final = re.compile(r"[0-7]{1,4}", re.ASCII)
 
-SEE_HELP: Final = "See: python -m secftp.server --help"
+SEE_HELP: Final = "See secftpd --help."
 EPILOGUE: Final = """\
 examples:
   secftpd 8888                                   serve this directory with a new key
@@ -100,7 +100,7 @@ def _authentication(parser: ServerParser) -> None:
     group = parser.add_argument_group("authentication")
     group.add_argument("--key-file", metavar=FILE, help="read the key from a file (or set SECFTP_KEY)")
     group.add_argument("--key-fd", type=_number, metavar="N", help="read the key from an open file descriptor")
-    group.add_argument("--keys", metavar=FILE, help="named keys with directories and rights; reread at SIGHUP")
+    group.add_argument("--keys", metavar=FILE, help="named keys with directories and rights; reloaded on SIGHUP")
     add_option(group, "--anonymous", aliases=("--no-key",), action="store_true", help="let clients without a key read")
     group.add_argument("--anonymous-write", action="store_true", help="let clients without a key read and write")
     group.add_argument("--ciphers", type=_ciphers, default=CIPHERS, metavar="LIST", help="allow only aes128,aes256")
@@ -157,7 +157,7 @@ def _handshakes(parser: ServerParser) -> None:
     group = parser.add_argument_group("limits before authentication")
     for option, kind, metavar, text in (
         ("handshake-seconds", _seconds, "SECONDS", "timeout of a handshake"),
-        ("max-pending", _count, "N", "concurrent handshakes; one is closed for another"),
+        ("max-pending", _count, "N", "concurrent handshakes; beyond that, one is closed"),
         ("max-pending-per-source", _count, "N", "silent connections per address, likewise"),
         ("max-waiting", _count, "N", "clients with a delayed answer, likewise"),
         ("max-waiting-per-source", _count, "N", "of them per address, likewise"),
@@ -174,7 +174,7 @@ def _handshakes(parser: ServerParser) -> None:
 def _logging(parser: ServerParser) -> None:
     group = parser.add_argument_group("logging and metrics")
     group.add_argument("--log-format", choices=("text", "json"), default="text", help="text (default) or json")
-    group.add_argument("--log-file", metavar=FILE, help="append the log to a file; reopened at SIGHUP")
+    group.add_argument("--log-file", metavar=FILE, help="append the log to a file; reopened on SIGHUP")
     group.add_argument(
         "--log-level", choices=("debug", "info", "warning", "error"), default="info", help="lowest level that is logged"
     )

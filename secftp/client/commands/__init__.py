@@ -30,11 +30,11 @@ usage: secftp COMMAND [options] ...      (for details: secftp COMMAND --help)
   rm, mkdir URL...      remove files (-r: and directories), create directories
   mv URL... URL         rename, or move into a directory
   verify LOCAL URL      compare a file or a directory, and list differences
-  read, write           NAME HOST:PORT CIPHER [KEY]: one file, by a pipe
+  read, write           NAME HOST:PORT CIPHER [KEY]: one file, through a pipe
   keygen, completion    generate a key; a script for bash, zsh or fish
 
-A URL is secftp://[name@]host[:port]/path, by default with the port 8888. The
-default cipher is aes256. The key is from --key-file, SECFTP_KEY or a prompt.
+A URL is secftp://[name@]host[:port]/path; the default port is 8888. The default
+cipher is aes256. The key is read from --key-file, SECFTP_KEY or a prompt.
 
   secftp put notes.txt photos secftp://host/backup/
   secftp get --resume --retries 9 secftp://host/backup/huge.img .

@@ -28,7 +28,7 @@ def parser() -> CommandParser:
     parser = CommandParser(
         "ls",
         usage="[options] URL...",
-        description="List directories at a server. A directory's name ends with a slash.",
+        description="List directories on a server. A directory's name ends with a slash.",
         epilog="Control characters in names are escaped (\\n, \\xNN). With --json each line is an\n"
         "object: path, kind (file or folder), size, mtime_ns, mtime, mode; and problem\n"
         "if a directory can't be listed or, with null for all else, if nothing is known\n"
@@ -44,7 +44,7 @@ def parser() -> CommandParser:
     add_urls(parser)
     parser.add_argument("-l", dest="long", action="store_true", help="show permissions, size and time")
     parser.add_argument("-R", dest="recursive", action="store_true", help="list subdirectories recursively")
-    parser.add_argument("--json", action="store_true", help="print one JSON object a line")
+    parser.add_argument("--json", action="store_true", help="print one JSON object per line")
     add_connection_options(parser)
     return parser
 

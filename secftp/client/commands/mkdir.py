@@ -29,7 +29,7 @@ def parser() -> CommandParser:
     parser = CommandParser(
         "mkdir",
         usage="[options] URL...",
-        description="Create directories at a server.",
+        description="Create directories on a server.",
         epilog="examples:\n  secftp mkdir secftp://host/backup\n  secftp mkdir -p secftp://host/backup/2026/july\n",
     )
     add_urls(parser)

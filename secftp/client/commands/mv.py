@@ -37,7 +37,7 @@ def parser() -> CommandParser:
     parser = CommandParser(
         "mv",
         usage="[options] URL... URL",
-        description="Rename files and directories at a server, or move them into a directory there.",
+        description="Rename files and directories on a server, or move them into a directory there.",
         epilog="The last URL is used as mv does: an existing directory receives the files,\n"
         "anything else is the new name. A file may replace a file; a directory never\n"
         "replaces anything.\n\n"

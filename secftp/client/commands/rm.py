@@ -35,7 +35,7 @@ def parser() -> CommandParser:
     parser = CommandParser(
         "rm",
         usage="[options] URL...",
-        description="Remove files at a server; this can't be undone.",
+        description="Remove files on a server; this can't be undone.",
         epilog="examples:\n  secftp rm secftp://host/notes.txt\n  secftp rm -r secftp://host/backup/2019\n",
     )
     add_urls(parser)

@@ -26,14 +26,14 @@ def parser() -> CommandParser:
     parser = CommandParser(
         "stat",
         usage="[options] URL...",
-        description="Show the status of files and directories at a server.",
+        description="Show the status of files and directories on a server.",
         epilog="--json prints the fields of ls --json.\n\n"
         "examples:\n"
         "  secftp stat secftp://host/notes.txt\n"
         "  secftp stat --json secftp://host/notes.txt | jq .size\n",
     )
     add_urls(parser)
-    parser.add_argument("--json", action="store_true", help="print one JSON object a line")
+    parser.add_argument("--json", action="store_true", help="print one JSON object per line")
     add_connection_options(parser)
     return parser
 

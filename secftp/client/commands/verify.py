@@ -38,8 +38,8 @@ def parser() -> CommandParser:
     parser = CommandParser(
         "verify",
         usage="[options] LOCAL URL",
-        description="Compare a local file or directory with one at a server.",
-        epilog="Differences are listed on standard output, one a line, and the exit code is 1.\n"
+        description="Compare a local file or directory with one on a server.",
+        epilog="Differences are listed on standard output, one per line, and the exit code is 1.\n"
         "Contents are compared by checksums, which each side computes for itself.\n\n"
         "examples:\n"
         "  secftp verify data.tar secftp://host/data.tar\n"

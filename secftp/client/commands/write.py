@@ -23,7 +23,7 @@ def parser() -> CommandParser:
         "  pg_dump shop | secftp write backup/shop.sql host:8888 aes256 --key-file KEY\n"
         "  secftp write photo.jpg '[2001:db8::7]:8888' aes128 -i photo.jpg\n",
         local=("-i", "--input", "read FILE instead of standard input"),
-        overwrite="fail if the file exists at the server",
+        overwrite="fail if the file exists on the server",
     )
 
 
