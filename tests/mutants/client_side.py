@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.mutants.mutant import Mutant, mutant
 
 MUTANTS: list[Mutant] = [
-    mutant("terminal-obeys-the-server", "secftp/client/terminal.py", '    return "\\\\".join(map(escape, sentence.split("\\\\")))\n', "    return sentence\n", "tests/test_output_paths.py::test_what_a_client_draws_on_a_terminal"),
+    mutant("terminal-obeys-the-server", "secftp/client/terminal.py", '    return "\\\\".join(map(escape, sentence.split("\\\\")))\n', "    return sentence\n", "tests/test_client_terminal.py::test_what_is_said_is_escaped_once"),
     mutant("words-of-a-mistake-shown", "secftp/client/terminal.py", "({type(problem).__name__} {_origin(problem)})", "({problem} {_origin(problem)})", "tests/test_client_terminal.py::test_a_mistake_of_ours_is_told_without_its_words"),
     mutant("file-obeyed-by-a-terminal", "secftp/client/local_io.py", "_refuse_controls(hint) if name is None and os.isatty(STANDARD_OUTPUT) else None", "None", "tests/test_cli_read_write.py::test_what_a_terminal_would_obey_does_not_go_to_it_unasked"),
     mutant("c1-obeyed-by-a-terminal", "secftp/client/local_io.py", "\\x7f-\\x9f\\udc80-\\udc9f]", "\\x7f]", "tests/test_client_ends.py::test_a_terminal_is_sent_nothing_that_it_obeys"),
