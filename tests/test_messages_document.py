@@ -25,7 +25,9 @@ from secftp.messages import (
     encode,
 )
 from secftp.messages.errors import _REASONS
+from secftp.messages.limits import MAX_BULK, MAX_DATA
 from secftp.messages.state import INITIAL, TRANSITIONS
+from secftp.record import PAYLOAD_MAX
 from tests.model import frames, handshake, p256, schedule, spake2
 from tests.model.hkdf import extract, sha256
 from tests.serving import digest_of
@@ -113,6 +115,7 @@ def test_the_longest_payloads():
     (paragraph,) = [p for p in re.split(r"\n- |\n\n", section("8.")) if "65,536 bytes in" in p]
     assert set(re.findall(r"[A-Z]{4,}", paragraph)) == {entry.name for entry in TYPES if entry.longest == 65536}
     assert {entry.longest for entry in TYPES} == {16384, 65536}
+    assert MAX_DATA == MAX_BULK == PAYLOAD_MAX, "what a frame of the core carries"
 
 
 def test_the_answers():
