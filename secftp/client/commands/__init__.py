@@ -33,8 +33,8 @@ usage: secftp COMMAND [options] ...      (for details: secftp COMMAND --help)
   read, write           NAME HOST:PORT CIPHER [KEY]: one file, through a pipe
   keygen, completion    generate a key; a script for bash, zsh or fish
 
-A URL is secftp://[name@]host[:port]/path; the default port is 8888. The default
-cipher is aes256. The key is read from --key-file, SECFTP_KEY or a prompt.
+A URL is secftp://[name@]host[:port]/path; the default port is 8888, the cipher
+aes256. The key is read from --key-file, from SECFTP_KEY or from a prompt.
 
   secftp put notes.txt photos secftp://host/backup/
   secftp get --resume --retries 9 secftp://host/backup/huge.img .
