@@ -1,10 +1,10 @@
-"""What clients can reach in a directory that is served, by whichever name it goes.
+"""Paths that clients can reach in a served directory, by any name.
 
-A path is walked as the kernel walks it, symlink by symlink. If any of its names is looked up in the served directory or
-beneath that, then a client that may write decides what the path leads to. Directories are compared by device and inode
-number, so another name of the served directory is that directory. A bind mount shows a part of a file system a second
-time, beneath the served directory or a part of that elsewhere: the mount table tells which part. Hard links are looked
-for. What must never happen: that a path which can't be judged counts as out of reach.
+A path is resolved as the kernel resolves it, symlink by symlink. If one of its names is looked up in the served
+directory or beneath it, a client that may write determines what the path leads to. Directories are compared by device
+and inode number, so another name of the served directory is that directory. A bind mount shows a part of a file system
+a second time, beneath the served directory or a part of that elsewhere: the mount table tells which part. Hard links
+are searched for. Invariant: a path that can't be judged counts as reachable.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 
 StrPath: TypeAlias = "str | os.PathLike[str]"
 
-# As many as Linux follows in one path (path_resolution(7)); beyond, the path leads nowhere.
+# The number that Linux follows in one path (path_resolution(7)); a path with more can't be resolved.
 _SYMLINKS_MAX: Final = 40
-# What readlink(2) says of what is no symlink, is not there, or is nothing that this process could open.
+# readlink(2) of what is no symlink, does not exist, or could not be opened by this process either.
 _NO_SYMLINK: Final = frozenset(
     {errno.EINVAL, errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.ELOOP, errno.ENAMETOOLONG}
 )
 
 
 class Exposure:
-    """What lies in the served directory `root`. Raises OSError if that can't be looked at."""
+    """What clients can reach in the served directory `root`. Raises OSError if that can't be read."""
 
     def __init__(self, root: StrPath) -> None:
         self._root = os.stat(root)
@@ -46,42 +46,42 @@ class Exposure:
         self._judged: dict[str, bool] = {}
 
     def reaches(self, path: StrPath) -> bool:
-        """Whether a name that leads to `path` stands in the served directory. `path` need not exist."""
+        """Return whether a name that leads to `path`, which need not exist, is in the served directory."""
         return any(self.includes(directory) for directory in lookups(path))
 
     def includes(self, directory: str) -> bool:
-        """Whether `directory`, without any symlink in its name, is the served one or lies beneath it."""
+        """Return whether `directory`, a path without symlinks, is the served directory or beneath it."""
         if directory not in self._judged:
             within = any(self.is_root(above) for above in _upwards(directory))
             self._judged[directory] = within or self._is_within(directory, self._shown)
         return self._judged[directory]
 
     def is_root(self, directory: str) -> bool:
-        """Whether `directory` is the served one itself."""
+        """Return whether `directory` is the served directory itself."""
         try:
             return os.path.samestat(os.stat(directory), self._root)
         except OSError:
             return False
 
     def shows_again(self, directory: str) -> bool:
-        """Whether a mount beneath the served directory has `directory` in it once more."""
+        """Return whether a mount beneath the served directory contains `directory` once more."""
         return self._is_within(os.path.realpath(directory), self._mounted)
 
     def has_file(self, path: StrPath) -> bool:
-        """Whether clients can reach the file `path`: by a name that leads to it, by a mount or by a hard link.
+        """Return whether clients can reach the file `path`: by a name that leads to it, by a mount or by a hard link.
 
-        It need not exist. Raises OSError where that can't be told.
+        It need not exist. Raises OSError where that can't be determined.
         """
         if self.reaches(path) or self._is_within(os.path.realpath(path), self._shown):
             return True
         try:
             status = os.stat(path)
-        except OSError:  # there is nothing, or nothing that this process could open
+        except OSError:  # it does not exist, or this process could not open it
             return False
         return stat.S_ISREG(status.st_mode) and status.st_nlink > 1 and self._links_to(status)
 
     def _links_to(self, status: os.stat_result) -> bool:
-        """Whether a file beneath the served directory is this one; looked for only where it has several names."""
+        """Return whether a file beneath the served directory is this one; called only if it has several names."""
         waiting = [self._real]
         while waiting:
             try:
@@ -96,12 +96,12 @@ class Exposure:
         return False
 
     def _is_within(self, real: str, shown: list[tuple[str, str]]) -> bool:
-        """Whether a part of a file system that is shown somewhere has `real` in it."""
+        """Return whether one of the mounted parts of file systems contains `real`."""
         device, place = self._place(real)
         return any(device == shown_device and is_beneath(place, root) for shown_device, root in shown)
 
     def _place(self, real: str) -> tuple[str, str]:
-        """The file system that holds `real`, and where in it that is."""
+        """Return the file system that holds `real`, and its path in that."""
         found = max(
             (mount for mount in self._mounts if is_beneath(real, mount.point)),
             key=lambda mount: len(mount.point),
@@ -113,12 +113,12 @@ class Exposure:
 
 
 def is_beneath(path: str, directory: str) -> bool:
-    """Whether `path` is `directory` or lies beneath it, by the names alone."""
+    """Return whether `path` is `directory` or beneath it, by the names alone."""
     return path == directory or path.startswith(directory.rstrip("/") + "/")
 
 
 def lookups(path: StrPath) -> Iterator[str]:
-    """Each directory in which a name is looked up on the way to `path`; without symlinks in it."""
+    """Yield each directory in which a name is looked up on the way to `path`, as a path without symlinks."""
     text = os.fsdecode(path)
     place = "/" if text.startswith("/") else os.getcwd()
     names = text.split("/")[::-1]
@@ -143,7 +143,7 @@ def lookups(path: StrPath) -> Iterator[str]:
 
 
 def _symlink(path: str) -> str | None:
-    """Where a symlink leads; None if it is none, or nothing is there. Raises OSError where that can't be told."""
+    """Return the target of a symlink; None if there is none. Raises OSError where that can't be determined."""
     try:
         return os.readlink(path)
     except OSError as error:
@@ -153,7 +153,7 @@ def _symlink(path: str) -> str | None:
 
 
 def _upwards(path: str) -> Iterator[str]:
-    """`path` and every directory above it."""
+    """Yield `path` and every directory above it."""
     while True:
         yield path
         above = os.path.dirname(path)
@@ -165,5 +165,5 @@ def _upwards(path: str) -> Iterator[str]:
 def _is_file(entry: os.DirEntry[str], status: os.stat_result) -> bool:
     try:
         return os.path.samestat(entry.stat(follow_symlinks=False), status)
-    except FileNotFoundError:  # it went away meanwhile
+    except FileNotFoundError:  # it was removed meanwhile
         return False

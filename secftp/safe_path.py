@@ -1,10 +1,10 @@
-"""Keeps the working directory away from where Python looks for modules, once secftp runs as a program.
+"""Removal of the working directory from sys.path when secftp runs as a program (CWE-427).
 
 `python -m secftp.server` puts the working directory first on sys.path. That is the directory which is served, or into
-which a client fetches: the peer could place a file there that is named like a module (CWE-427). `secftp/__init__` calls
-`begin` in its first statement, and both programs call `take_off` again, for the ways to start them that `begin` can't
-tell from a library's import. What must never happen: that this module imports anything which is not loaded already,
-`__future__` included, or that sys.path changes for a program which merely imports secftp.
+which a client fetches: the peer could write a file there with the name of a module. `secftp/__init__` calls `begin` in
+its first statement, and both programs call `take_off` again, for the ways to start them that `begin` can't tell from an
+import as a library. Invariants: this module imports nothing that is not loaded already, `__future__` included, and
+sys.path does not change for a program that merely imports secftp.
 """
 
 import os
@@ -12,7 +12,7 @@ import sys
 
 
 class _Start:
-    """What `begin` found: the entries of sys.path, and which of them is there because of `python -m` alone."""
+    """What `begin` found: the entries of sys.path, which of them `python -m` alone added, and the loaded modules."""
 
     entries: tuple[str, ...] = ()
     module_directory: str | None = None
@@ -20,7 +20,7 @@ class _Start:
 
 
 def begin() -> None:
-    """Remember how this process began; as a program, take the working directory off sys.path, as `python -P` does."""
+    """Record how this process was started; in a program, remove the working directory from sys.path, as -P does."""
     entries = [entry for entry in sys.path if isinstance(entry, str)]
     if _is_script():
         take_off()
@@ -33,39 +33,39 @@ def begin() -> None:
 
 
 def take_off() -> None:
-    """Take the working directory off sys.path, however it got there (an empty entry of PYTHONPATH means it, too)."""
+    """Remove the working directory from sys.path, whatever added it (an empty entry of PYTHONPATH means it, too)."""
     sys.path[:] = [entry for entry in sys.path if not isinstance(entry, str) or not _is_here(entry)]
 
 
 def module_directory() -> str | None:
-    """The working directory that `python -m` had put on sys.path, where no other setting had put it; else None."""
+    """Return the working directory if `python -m` put it on sys.path, and no other setting did; else None."""
     return _Start.module_directory
 
 
 def entries() -> tuple[str, ...]:
-    """Every other directory and archive where Python looks for modules, or did when this process began; absolute."""
+    """Return the other directories and archives of sys.path, now or when this process was started; absolute."""
     now = (_absolute(entry) for entry in sys.path if isinstance(entry, str))
     return tuple(dict.fromkeys((*_Start.entries, *now)))
 
 
 def loaded_first() -> frozenset[str]:
-    """The modules that were loaded before secftp, by name; empty where it was not loaded in order to be run."""
+    """Return the names of the modules that were loaded before secftp; empty where it was imported as a library."""
     return _Start.modules
 
 
 def _is_script() -> bool:
-    """Whether this is one of the commands `secftp` and `secftpd`, which installers make; not one of the user's own.
+    """Return whether this is one of the commands `secftp` and `secftpd` that installers make.
 
-    Its own directory is on sys.path too: a script in the working directory needs that for what belongs to it.
+    The directory of a script is on sys.path too: one in the working directory needs that for what belongs to it.
     """
     directory, name = os.path.split((getattr(sys, "argv", None) or [""])[0])
     return name in ("secftp", "secftpd") and os.path.isabs(directory) and not _is_here(directory)
 
 
 def _is_program() -> bool:
-    """Whether this is `python -m secftp.server` or its like; not a program of another's that imports secftp.
+    """Return whether this is `python -m secftp.server` or the like, and not another program that imports secftp.
 
-    While the module is looked for, sys.argv[0] is "-m" (Python's documentation of the command line). What comes before
+    While the module is searched for, sys.argv[0] is "-m" (Python's documentation of the command line). What precedes
     the module's own arguments is its name, or ends with it: `-Bmsecftp.server`.
     """
     arguments: list[str] = getattr(sys, "argv", [])
@@ -77,7 +77,7 @@ def _is_program() -> bool:
 
 
 def _is_here(entry: str) -> bool:
-    """Whether an entry of sys.path is the working directory, or depends on which directory that is."""
+    """Return whether an entry of sys.path is the working directory, or is relative to it."""
     if not os.path.isabs(entry):
         return True
     try:
@@ -87,8 +87,8 @@ def _is_here(entry: str) -> bool:
 
 
 def _absolute(entry: str) -> str:
-    """The entry as it leads on from the root; its dots stay, since what is before them may be a symlink."""
+    """Return the entry as an absolute path; its dots stay, since what precedes them may be a symlink."""
     try:
         return os.path.join(os.getcwd(), entry)
-    except OSError:  # there is no working directory any more
+    except OSError:  # the working directory was removed
         return entry

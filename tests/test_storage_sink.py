@@ -217,7 +217,7 @@ def test_a_file_system_with_neither_way_fails_and_leaves_nothing(tmp_path, store
 def test_a_libc_without_the_call_says_so(monkeypatch):
     monkeypatch.setattr("ctypes.CDLL", lambda *_, **__: object())
     with pytest.raises(OSError, match="not implemented") as caught:
-        system.rename_noreplace(b"a", b"b", folder=-1)
+        system.rename_noreplace(b"a", b"b", directory=-1)
     assert caught.value.errno == errno.ENOSYS
 
 

@@ -176,7 +176,7 @@ def _look_at_target(directory: int, to: Path) -> os.stat_result | None:
 
 def _rename_to_free(directory: int, old: bytes, to_directory: int, new: bytes, *, is_directory: bool) -> None:
     try:
-        system.rename_noreplace(old, new, folder=directory, to=to_directory)
+        system.rename_noreplace(old, new, directory=directory, to=to_directory)
     except OSError as error:
         if error.errno not in _NO_NOREPLACE:
             raise

@@ -141,7 +141,7 @@ def make_partial(fd: int, directory: int, temporary: bytes, target: bytes) -> bo
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)  # held already, unless there are no locks
         # Never replaced: a writer could come between, and would then give this file its target's name.
         _discard(name, directory)
-        system.rename_noreplace(temporary, name, folder=directory)
+        system.rename_noreplace(temporary, name, directory=directory)
         return True
     return False
 

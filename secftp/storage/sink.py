@@ -243,7 +243,7 @@ class FileSink(Sink):
                 os.rename(temporary, self._name, src_dir_fd=directory, dst_dir_fd=directory)
                 self._temporary = None
             elif not hard_link(temporary, self._name, directory):
-                system.rename_noreplace(temporary, self._name, folder=directory)
+                system.rename_noreplace(temporary, self._name, directory=directory)
                 self._temporary = None
         except FileNotFoundError as error:
             raise failure(InputOutputError, "Temporary file removed by another process", self._subject) from error
