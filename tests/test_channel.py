@@ -1,4 +1,4 @@
-"""A channel over real connections: messages, a file's bytes, signs of life, full buffers, the end."""
+"""A channel over real connections: messages, a file's bytes, keepalives, full buffers, the end."""
 
 from __future__ import annotations
 
@@ -249,7 +249,7 @@ def test_buffers_of_a_run_live_until_the_next_receive(ends):
     together(both, hold)
 
 
-# --- signs of life --------------------------------------------------------------------------------------------------
+# --- keepalives -----------------------------------------------------------------------------------------------------
 
 
 def test_pings_are_taken_in_silence(ends):
@@ -424,7 +424,7 @@ def test_a_ping_never_waits_for_a_peer_that_takes_nothing(ends):
 
 @pytest.mark.parametrize("how", [KeyboardInterrupt, TransferTimeout])
 def test_a_send_that_was_interrupted_leaves_no_gap(ends, monkeypatch, how):
-    """Signs of life may follow before the session is given up: with a gap before them, the peer would take it for
+    """Keepalives may follow before the session is given up: with a gap before them, the peer would take it for
     forged, and keep nothing of a file that came until then."""
     server, peer = ends.server_of_bare()
     server.send(WELCOME)
@@ -462,7 +462,7 @@ def test_a_ping_that_did_not_fit_whole_is_no_gap(ends, monkeypatch):
 
 def test_a_ping_never_pauses_for_a_bandwidth(ends, monkeypatch):
     mine, _ = ends.sockets()
-    monkeypatch.setattr(time, "sleep", lambda _: pytest.fail("the thread that pings everybody pauses for one"))
+    monkeypatch.setattr(time, "sleep", lambda _: pytest.fail("the thread that pings all channels waits for one"))
     stream = MeteredStream(mine, Bandwidth(1))
     assert stream.send_at_once(memoryview(bytes(4096))) == 4096
     assert stream.moved == 4096
@@ -660,7 +660,7 @@ def test_cancels_that_wait_are_read_once_however_often_it_is_asked(ends, monkeyp
     assert not server._incoming._cancels
 
 
-def test_cancels_that_nobody_asked_about_take_no_memory(ends):
+def test_cancels_that_are_never_asked_about_take_no_memory(ends):
     server, peer = ends.server_of_bare()
     for number in range(1, 201):
         messages = [Read(id=number, path=PATH), *[Cancel(id=number)] * (2 if number % 2 == 0 else 0)]

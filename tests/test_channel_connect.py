@@ -146,7 +146,7 @@ def until_closed(sock: socket.socket) -> None:
             pass
 
 
-def test_nobody_listens():
+def test_a_port_without_a_listener():
     with socket.create_server((HOST, 0)) as free:
         port = free.getsockname()[1]
     with pytest.raises(ServerUnreachable, match=f"{HOST}:{port}") as caught:
@@ -266,7 +266,7 @@ def accept(stream: Stream, verdict: Password | Status = PASSWORD) -> int:
     except SecftpError as problem:
         problem.challenges = len(challenges)
         raise
-    raise AssertionError("nobody had proved anything")
+    raise AssertionError("no client had authenticated")
 
 
 @pytest.fixture

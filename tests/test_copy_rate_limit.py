@@ -32,7 +32,7 @@ def test_bytes_take_their_time():
     for _ in range(20):
         limit.spend(500)
     assert clock.now - 100 == pytest.approx(10, abs=0.01)
-    assert max(clock.naps) <= 0.1 + 1e-9  # so that Ctrl-C and signs of life are never far
+    assert max(clock.naps) <= 0.1 + 1e-9  # so that Ctrl-C and keepalives are never far
 
 
 def test_time_that_passed_unused_is_worth_little():

@@ -134,7 +134,7 @@ def wire_text(code):
     return {ErrorCode.STOPPING: "the server is stopping", ErrorCode.CANCELLED: "the transfer was cancelled"}[code]
 
 
-def test_a_server_gives_signs_of_life_while_it_computes(tmp_path, monkeypatch):
+def test_a_server_sends_keepalives_while_it_computes(tmp_path, monkeypatch):
     monkeypatch.setattr(keepalive, "CHECK_SECONDS", 0.02)
     monkeypatch.setattr("secftp.channel.channel.KEEPALIVE_SECONDS", 0.05)
     _huge(tmp_path)

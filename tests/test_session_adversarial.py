@@ -106,7 +106,7 @@ class Ends:
         return to_client(self.seams, self.suite, stream, use), sink.data
 
     def client_refuses(self, stream: bytes, good: int) -> None:
-        """Nothing is committed before END; and whoever asked learns that it failed."""
+        """Nothing is committed before END; and the caller learns that it failed."""
         played, data = self.client_takes(stream)
         assert isinstance(played.error, ProtocolError | ConnectionLost)
         assert data == (HELLO if good >= 4 else None)

@@ -152,7 +152,7 @@ def test_everything_at_once_and_each_answer_is_the_right_one(tmp_path, seed):
 
 
 def test_more_requests_than_a_server_grants_wait_for_answers(tmp_path):
-    """Before WELCOME the limit is 16; nobody has to count."""
+    """Before WELCOME the limit is 16; no caller has to count."""
     (tmp_path / "name").write_bytes(b"x")
     answers = [SingleReply() for _ in range(3000)]
     with serving(tmp_path) as server, server.session() as client:
@@ -342,10 +342,10 @@ def test_a_source_that_fails_breaks_off_its_file_alone(ends):
     assert answer.message.code is ErrorCode.CANCELLED
 
 
-# --- signs of life ----------------------------------------------------------------------------------------------------
+# --- keepalives -------------------------------------------------------------------------------------------------------
 
 
-def test_signs_of_life_are_given_as_long_as_somebody_wants_them(ends):
+def test_keepalives_are_sent_as_long_as_one_caller_wants_them(ends):
     pipeline, _ = welcomed(ends)
 
     def running():
