@@ -13,7 +13,7 @@ import time
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from secftp.errors import ChecksumMismatch, FileError
-from secftp.messages import ErrorCode, Files, ReadMany, Results, SmallFile, WriteMany, text_for
+from secftp.messages import ErrorCode, Files, ReadMany, Results, Right, SmallFile, WriteMany, text_for
 from secftp.messages.limits import MAX_BULK, MAX_CONTROL, MAX_SMALL
 from secftp.server.log import FileLine
 from secftp.server.log_format import Operation
@@ -105,7 +105,7 @@ def write_many(context: RequestContext, request: WriteMany) -> None:
 
 def _write_all(context: RequestContext, request: WriteMany, record: _Record) -> tuple[list[_Result], list[Kept]]:
     """Write the files; return their results, and the attributes of the written ones. Raises only before the first."""
-    context.require("write")
+    context.require(Right.WRITE)
     context.check()
     digest_of = begin_digester(request.algorithm)
     overwrite = request.overwrite and context.rights.overwrite
@@ -165,7 +165,7 @@ def read_many(context: RequestContext, request: ReadMany) -> None:
 
 def _read_all(context: RequestContext, request: ReadMany, record: _Record, files: list[_Read]) -> None:
     """Read and send the files; those that were read and not sent yet are in `files`."""
-    context.require("read")
+    context.require(Right.READ)
     digest_of = begin_digester(request.algorithm)
     room = _ROOM_BYTES
     with context.store.small_files() as small:

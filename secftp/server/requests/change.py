@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from secftp.errors import Forbidden
-from secftp.messages import MakeDirectory, Ok, Remove, Rename, SetAttributes
+from secftp.messages import MakeDirectory, Ok, Remove, Rename, Right, SetAttributes
 from secftp.server.requests.context import Outcome, name_of
 from secftp.server.requests.serve import handles
 from secftp.storage.attributes import ALL_KEPT
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def remove(context: RequestContext, request: Remove) -> Outcome:
     """Remove a file or an empty directory."""
     context.log.line(f"Client requested to remove: {name_of(request.path)}")
-    context.require("delete")
+    context.require(Right.DELETE)
     if context.completed.contains(request.token):
         return _done(context, request.id, "Already removed.")
     try:
@@ -40,7 +40,7 @@ def remove(context: RequestContext, request: Remove) -> Outcome:
 def rename(context: RequestContext, request: Rename) -> Outcome:
     """Rename a file or directory: it removes one name and creates the other, and needs the rights for both."""
     context.log.line(f"Client requested to rename: {name_of(request.path)} to: {name_of(request.to)}")
-    context.require("write", "delete")
+    context.require(Right.WRITE, Right.DELETE)
     if context.completed.contains(request.token):
         return _done(context, request.id, "Already renamed.")
     with context.replacing(wanted=request.overwrite) as overwrite:
@@ -53,7 +53,7 @@ def rename(context: RequestContext, request: Rename) -> Outcome:
 def make_directory(context: RequestContext, request: MakeDirectory) -> Outcome:
     """Create a directory."""
     context.log.line(f"Client requested to make directory: {name_of(request.path)}")
-    context.require("write")
+    context.require(Right.WRITE)
     if context.completed.contains(request.token):
         return _done(context, request.id, "Directory already made.")
     if context.store.make_directory(request.path, parents=request.parents, mode=request.mode):
@@ -72,7 +72,7 @@ def set_attributes(context: RequestContext, request: SetAttributes) -> Outcome:
     client that may read or list them.
     """
     context.log.line(f"Client requested to set attributes: {name_of(request.path)}")
-    context.require("write")
+    context.require(Right.WRITE)
     own = None
     if not context.rights.overwrite:
         own = context.created.find(request.path)
@@ -89,7 +89,7 @@ def _require_already_set(context: RequestContext, request: SetAttributes) -> Non
     """Raise `RequestRefused` unless the attributes are set already, and the client may read or list them."""
     may_look = context.rights.read or context.rights.list
     if not may_look or not context.store.has_attributes(request.path, mode=request.mode, mtime_ns=request.mtime_ns):
-        context.require("overwrite")
+        context.require(Right.OVERWRITE)
 
 
 def _done(context: RequestContext, request: int, line: str, kept: Kept = ALL_KEPT) -> Outcome:

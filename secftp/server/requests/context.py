@@ -87,16 +87,16 @@ class RequestContext:
         self.writable = WritableDirectories(store)
         self.created = CreatedPaths(store)
 
-    def require(self, *rights: str) -> None:
-        """Raise `RequestRefused` if this client lacks one of these rights, by their names in `Rights`."""
+    def require(self, *rights: Right) -> None:
+        """Raise `RequestRefused` if this client lacks one of these rights."""
         for right in rights:
             if not getattr(self.rights, right):
                 reading = right not in _CHANGING or self.rights.write or self.rights.delete
                 raise RequestRefused(ErrorCode.FORBIDDEN if reading else ErrorCode.READ_ONLY, self._missing(right))
 
-    def _missing(self, right: str) -> Reason | None:
+    def _missing(self, right: Right) -> Reason | None:
         """Return the reason for a right that the key lacks; None for a client without a key."""
-        return MISSING_RIGHT[Right(right)] if self.rights.keyed else None
+        return MISSING_RIGHT[right] if self.rights.keyed else None
 
     @contextlib.contextmanager
     def replacing(self, *, wanted: bool) -> Iterator[bool]:
@@ -113,7 +113,7 @@ class RequestContext:
     def explain_existing(self, problem: FileError, *, wanted: bool) -> None:
         """Set the missing right as the reason of an `AlreadyExists`."""
         if isinstance(problem, AlreadyExists) and problem.reason is None and wanted and not self.rights.overwrite:
-            problem.reason = self._missing("overwrite")
+            problem.reason = self._missing(Right.OVERWRITE)
 
     def note_created(self, path: Path, *, is_directory: bool = False) -> None:
         """Remember what a client without the right to overwrite has created."""

@@ -9,7 +9,7 @@ import contextlib
 from typing import TYPE_CHECKING, Final, cast
 
 from secftp.errors import FileError, NameRefused, TooLarge
-from secftp.messages import Entries, Info, List, Listed, Stat
+from secftp.messages import Entries, Info, List, Listed, Right, Stat
 from secftp.messages.limits import MAX_BULK, MAX_ENTRIES
 from secftp.server.requests.context import Outcome, code_of, name_of
 from secftp.server.requests.serve import handles
@@ -33,7 +33,7 @@ def stat(context: RequestContext, request: Stat) -> Outcome:
     context.log.line(f"Client requesting metadata: {name_of(request.path)}")
     # The right to read includes metadata, and the right to write that of a partial file.
     if not context.rights.read and not (request.partial and context.rights.write):
-        context.require("list")
+        context.require(Right.LIST)
     info = context.store.stat(request.path, partial=request.partial)
     if info.size is None:
         raise TooLarge("The system does not report its size, and it is too large to be counted.")
@@ -45,7 +45,7 @@ def stat(context: RequestContext, request: Stat) -> Outcome:
 def list_directory(context: RequestContext, request: List) -> Outcome:
     """Answer LIST with ENTRIES; an error after the first of them is an ERROR behind them."""
     context.log.line(f"Client requesting listing: {name_of(request.path)}")
-    context.require("list")
+    context.require(Right.LIST)
     context.check(request.id)
     entries: list[Listed] = []
     scanned = cast("Generator[ScanEntry]", context.store.scan(request.path, recursive=request.recursive))

@@ -6,7 +6,7 @@ import hmac
 from typing import TYPE_CHECKING
 
 from secftp.errors import ChecksumMismatch, FileChanged, FileError
-from secftp.messages import Abort, ErrorCode, File, Ok, Read, Sum, text_for
+from secftp.messages import Abort, ErrorCode, File, Ok, Read, Right, Sum, text_for
 from secftp.server.log import FileLine
 from secftp.server.requests.context import Outcome, ProgressLog, begin_digest, code_of, has_prefix, name_of
 from secftp.server.requests.serve import handles
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def read(context: RequestContext, request: Read) -> Outcome:
     """Answer READ with FILE, DATA and END; a failure after FILE is an ABORT."""
     context.log.line(f"Client requesting filename: {name_of(request.path)}")
-    context.require("read")
+    context.require(Right.READ)
     context.check(request.id)
     digest = begin_digest(request.algorithm)
     with with_size(context.store.open_source(request.path), request.path) as source:
@@ -71,7 +71,7 @@ def checksum(context: RequestContext, request: Sum) -> Outcome:
     context.log.line(f"Client requesting checksum: {name_of(request.path)}")
     confirmed = _confirmed(context, request)
     if confirmed is None:
-        context.require("read")
+        context.require(Right.READ)
     context.check(request.id)
     digest = begin_digest(request.algorithm)
     with with_size(context.store.open_source(request.path), request.path) as source:
@@ -88,7 +88,7 @@ def checksum(context: RequestContext, request: Sum) -> Outcome:
     result = digest.digest()
     own = _is_own(context, request, confirmed, result)
     if not own:
-        context.require("read")
+        context.require(Right.READ)
     context.channel.send(Ok(id=request.id, size=size, digest=result, own=own))
     context.log.line(f"Checksum: {result.hex()}")
     return Outcome(size, result)

@@ -9,7 +9,7 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from secftp.errors import AlreadyExists, ChecksumMismatch, ConnectionLost, FileError, TransferTimeout
-from secftp.messages import ErrorCode, Ok, Write
+from secftp.messages import ErrorCode, Ok, Right, Write
 from secftp.server.log import FileLine
 from secftp.server.requests.context import (
     Outcome,
@@ -60,7 +60,7 @@ def write(context: RequestContext, request: Write) -> Outcome:
 
 def _receive(context: RequestContext, request: Write) -> tuple[End, Kept]:
     """Receive the file; return its END, and which of the requested attributes it has."""
-    context.require("write")
+    context.require(Right.WRITE)
     if request.overwrite and not context.rights.overwrite and _exists(context, request.path):
         raise AlreadyExists(f"{name_of(request.path)} exists already.")
     digest = begin_digest(request.algorithm)
