@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
+
 from secftp.channel import DataRun
-from secftp.errors import NoSpace
-from secftp.messages import End, File
+from secftp.errors import Cancelled, ChecksumMismatch, FileChanged, NoSpace
+from secftp.messages import Abort, End, ErrorCode, File
 from secftp.session import FileReply
 from secftp.storage import new_digest
-from secftp.transfer import unwatched
+from secftp.transfer import Aborted, IncomingFile, unwatched
 
 
 class Full:
@@ -37,3 +39,50 @@ def test_nothing_is_written_behind_a_write_that_failed():
     assert stopped == [1]
     assert reading.end is None
     assert isinstance(reading.problem, NoSpace)
+
+
+def test_an_exception_of_the_progress_callback_is_no_failure_of_the_file():
+    """It ends the session, as the caller that raised it wants; else a copy would go on with the next file."""
+
+    def progress(done, _total):
+        if done:
+            raise Cancelled("Enough.")
+
+    sink, stopped = Counting(), []
+    reply = FileReply(
+        lambda _file: sink, new_digest("xxh128"), subject=(b"a",), stop=lambda: stopped.append(1), progress=progress
+    )
+    assert not reply(File(id=1, size=4, mtime_ns=0, mode=0o644))
+    with pytest.raises(Cancelled):
+        reply(DataRun([memoryview(b"1234")], 4))
+    assert (sink.size, stopped, reply.problem, reply.complete) == (4, [], None, False)
+
+
+@pytest.mark.parametrize("end", ["digest", "abort"])
+def test_both_roles_take_a_file_for_whole_by_one_rule(end):
+    """The client's reply and the server's WRITE are fed with the same parts."""
+    parts = [DataRun([memoryview(b"12"), memoryview(b"3")], 3), DataRun([memoryview(b"4")], 1)]
+    whole = new_digest("xxh128")
+    whole.update(b"1234")
+    last = Abort(code=ErrorCode.CHANGED) if end == "abort" else End(size=4, digest=bytes(len(whole.digest())))
+    file, sink = IncomingFile(Counting(), new_digest("xxh128"), subject=(b"a",)), Counting()
+    reply = FileReply(lambda _file: sink, new_digest("xxh128"), subject=(b"a",), stop=pytest.fail, progress=unwatched)
+    reply(File(id=1, size=4, mtime_ns=0, mode=0o644))
+    for part in parts:
+        file.take(part)
+        assert not reply(part)
+    assert file.size == sink.size == 4
+    with pytest.raises(Aborted if end == "abort" else ChecksumMismatch):
+        file.take(last)
+    assert reply(last)
+    assert file.end is reply.end is None
+    assert isinstance(reply.problem, FileChanged if end == "abort" else ChecksumMismatch)
+
+
+class Counting:
+    """A sink that counts."""
+
+    size = 0
+
+    def writev(self, buffers):
+        self.size += sum(map(len, buffers))
