@@ -259,7 +259,7 @@ def test_a_reader_who_is_gone_ends_it_with_one_line():
 def test_a_full_disk_behind_standard_output(arguments):
     with open("/dev/full", "wb") as full:
         result = client(*arguments, stdout=full)
-    assert result.returncode == ExitCode.NO_SPACE
+    assert result.returncode == ExitCode.LOCAL_FILE
     assert result.stderr.endswith(b"  hint: Free some space on this machine's disk.\n")
     assert result.stderr.startswith(b"secftp: Standard output can't be written: no space left")
 

@@ -19,7 +19,6 @@ from secftp.client.progress_bar import Bar
 from secftp.errors import (
     ExitCode,
     InputOutputError,
-    NoSpace,
     SecftpError,
     Side,
     UsageError,
@@ -211,8 +210,7 @@ class Terminal:
 def print_output(text: str) -> None:
     """Write to standard output at once, while a failure can still be reported.
 
-    Raises `BrokenPipeError` if there is no reader, `UsageError` if it is closed, and else `NoSpace` or
-    `InputOutputError`.
+    Raises `BrokenPipeError` if there is no reader, `UsageError` if it is closed, else `InputOutputError`.
     """
     if sys.stdout is None:
         raise UsageError("Standard output is closed.", hint="Open it, or redirect it to a file.")
@@ -239,8 +237,8 @@ def _output_errors() -> Iterator[None]:
     except OSError as error:
         discard(STANDARD_OUTPUT)
         reason = (error.strerror or type(error).__name__).lower()
-        kind = NoSpace if error.errno in _FULL else InputOutputError
-        raise kind(f"Standard output can't be written: {reason}.", side=Side.LOCAL) from None
+        hint = "Free some space on this machine's disk." if error.errno in _FULL else ""
+        raise InputOutputError(f"Standard output can't be written: {reason}.", hint=hint, side=Side.LOCAL) from None
 
 
 def discard(descriptor: int) -> None:
