@@ -1,4 +1,4 @@
-"""Trees with directories that their owner may not write to: copied again, gone on with, and removed, both ways."""
+"""Trees with read-only directories: copied again, resumed and removed, in both directions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The largest size of a file and the room that stays free: every way of writing, through a server and without one."""
+"""Limits on file size and free space, in every way of writing, with and without a server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The room that stays free is that of the file system which a file is written to, and all sessions share it."""
+"""Free space is that of the file system which a file is written to, and is shared by all sessions."""
 
 from __future__ import annotations
 

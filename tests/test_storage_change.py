@@ -1,4 +1,4 @@
-"""Removing, renaming, making folders and setting attributes: what each does, and what it leaves as it is."""
+"""Remove, rename, make directories and set attributes: effects, errors and races."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def leave(folder, name):
         file.write(b"unfinished")
 
 
-def test_unfinished_files_that_nobody_writes_go_with_their_folder(tmp_path, store):
+def test_unfinished_files_without_a_writer_go_with_their_directory(tmp_path, store):
     (tmp_path / "a").mkdir()
     for name in (temporary_name(), temporary_name(), partial_name(b"f"), partial_name(b"g")):
         leave(tmp_path / "a", name)

@@ -1,4 +1,4 @@
-"""close(2) that fails: of what was written it is the file's failure, of what was only read it is nobody's."""
+"""Failures of close(2): errors of a file that was written, ignored for one that was only read."""
 
 from __future__ import annotations
 

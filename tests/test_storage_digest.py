@@ -1,4 +1,4 @@
-"""The checksums, against values from their specifications."""
+"""Checksums, against values from their specifications."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""No name leads out of the root, or to anything but a regular file: all obstacles, and an attacker who races."""
+"""Containment: no name leads out of the root, or to anything but a regular file, whatever an attacker swaps."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ REFUSED = [
 
 @pytest.fixture
 def world(tmp_path):
-    """A root with one obstacle of each kind in it, and beside it a folder that nobody may reach."""
+    """A root with one obstacle of each kind in it, and beside it a directory that is out of reach."""
     outside, root = tmp_path / "outside", tmp_path / "root"
     outside.mkdir()
     (outside / "secret").write_bytes(SECRET)

@@ -1,4 +1,4 @@
-"""What a file system may hold and a message may not: nothing of it keeps anybody from the rest."""
+"""Unusual file systems: times beyond the protocol's range, and writes that take nothing."""
 
 from __future__ import annotations
 

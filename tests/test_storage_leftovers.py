@@ -1,4 +1,4 @@
-"""What a transfer left that was broken off: it goes with its name, makes room for a new try, and is never another's."""
+"""Partials of interrupted transfers: removed with their name, discarded on a full disk, never other users'."""
 
 from __future__ import annotations
 

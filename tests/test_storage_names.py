@@ -1,4 +1,4 @@
-"""Which names the store takes, by their bytes alone."""
+"""Names that a store accepts, by their bytes alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Partials: what a broken-off transfer leaves, who may go on with it, and that nothing is ever made of two."""
+"""Partials: what an interrupted transfer leaves, who may resume it, and that two writers never mix."""
 
 from __future__ import annotations
 
@@ -285,7 +285,7 @@ def test_what_is_no_partial_of_ours_is_no_partial(tmp_path, store, kind, within_
     else:
         place.write_bytes(b"0123")
         if os.geteuid():
-            pytest.skip("only root can give a file to somebody else")
+            pytest.skip("only root can change the owner of a file")
         os.chown(place, 65534, 65534)
     before = os.lstat(place)
     with pytest.raises(NotFound):
@@ -406,7 +406,7 @@ def test_without_locks_nothing_is_kept_and_all_else_works(tmp_path, store, monke
     assert contents(tmp_path) == {"f": b"x", PARTIAL: b"0123"}
 
 
-def test_a_partial_that_somebody_removed_or_replaced_is_not_given_the_name(tmp_path, store):
+def test_a_partial_that_was_removed_or_replaced_is_not_given_the_name(tmp_path, store):
     for replaced, overwrite in itertools.product((False, True), (False, True)):
         with store.create_sink(NAME, WriteOptions(keep=True, overwrite=overwrite)) as sink:
             sink.writev(views(b"mine"))
@@ -419,7 +419,7 @@ def test_a_partial_that_somebody_removed_or_replaced_is_not_given_the_name(tmp_p
 
 
 @pytest.mark.parametrize("who", ["sweep", "resumer", "writer"])
-def test_whoever_comes_between_the_making_and_the_locking(tmp_path, store, monkeypatch, who):
+def test_a_process_between_creation_and_lock(tmp_path, store, monkeypatch, who):
     real = fcntl.flock
     came = []
 
@@ -610,7 +610,7 @@ def test_partials_are_swept_a_week_after_their_last_change(tmp_path, store):
     assert os.listdir(tmp_path / "a") == []
 
 
-def test_whoever_leaves_one_takes_the_old_ones_of_the_folder_away(tmp_path, store):
+def test_leaving_a_partial_removes_old_ones_of_the_directory(tmp_path, store):
     (tmp_path / "a").mkdir()
     for path in ((b"old",), (b"young",), (b"a", b"old")):
         keep(store, b"x", path)

@@ -1,4 +1,4 @@
-"""Permissions: exactly those that were asked for, less what the operator's mask takes away, by every way in."""
+"""Permissions: exactly those requested, less what the operator's mask takes away, in every way of writing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Listings: everything a peer may see, nothing else, and never more of it in memory than a part."""
+"""Listings: everything that a peer may see, nothing else, and in bounded memory."""
 
 from __future__ import annotations
 

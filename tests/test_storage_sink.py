@@ -1,4 +1,4 @@
-"""Sinks: a file stands under its name whole, or nothing of it stands anywhere."""
+"""Sinks: a file appears whole under its name, or nothing is left of it."""
 
 from __future__ import annotations
 
@@ -389,7 +389,7 @@ def test_a_failure_reported_by_closing_prevents_the_commit(tmp_path, store, monk
     assert os.listdir(tmp_path) == []
 
 
-def test_an_unfinished_file_that_somebody_removed_is_no_missing_file(tmp_path, store):
+def test_an_unfinished_file_that_was_removed_is_no_missing_file(tmp_path, store):
     for overwrite in (True, False):
         with store.create_sink(NAME, WriteOptions(overwrite=overwrite)) as sink:
             os.unlink(tmp_path / os.listdir(tmp_path)[0])

@@ -1,4 +1,4 @@
-"""Small files by the thousand: the same promises as for large ones, however it is done."""
+"""Small files: the guarantees of sources and sinks, written directly and through a sink."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def test_permissions(tmp_path, small, umask, mask, old, mode, expected):
         os.chmod(tmp_path / "f", old)
     small.write(NAME, memoryview(b"new"), WriteOptions(mode=mode))
     assert stat.S_IMODE(os.stat(tmp_path / "f").st_mode) == expected
-    os.chmod(tmp_path / "f", 0o600)  # an ordinary user can't read what nobody may
+    os.chmod(tmp_path / "f", 0o600)  # an ordinary user can't read a file without permissions
     assert contents(tmp_path) == {"f": b"new"}
 
 

@@ -1,4 +1,4 @@
-"""Sources: what is read, when it counts as changed, and what is no source at all."""
+"""Sources: what is read, what counts as a change, and what is refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Leftovers of dead writers go; what anybody writes, or never was a leftover, stays."""
+"""Sweeps: leftovers of killed writers are removed, and nothing else."""
 
 from __future__ import annotations
 

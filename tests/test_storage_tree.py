@@ -1,4 +1,4 @@
-"""A user's tree on its way out: all of it in order, links only on demand, and trouble at one place alone."""
+"""Local trees: complete and in order, symlinks on demand, and errors confined to one entry."""
 
 from __future__ import annotations
 
@@ -318,7 +318,7 @@ while True:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the attacker exchanges two names in one step, which is Linux's")
-def test_whoever_swaps_a_folder_or_a_file_for_a_link_gets_nothing_out(tmp_path):
+def test_swapping_a_directory_or_a_file_for_a_symlink_gets_nothing_out(tmp_path):
     outside, top = tmp_path / "outside", tmp_path / "top"
     outside.mkdir()
     (outside / "f").write_bytes(b"secret")

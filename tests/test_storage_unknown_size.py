@@ -1,4 +1,4 @@
-"""Files whose size the system does not tell (proc, sysfs): they arrive with their contents, or fail with a word."""
+"""Files of unknown size (proc, sysfs): they arrive with their contents, or fail with an error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The user's own targets: links, devices, FIFOs, and the standard streams."""
+"""Files that the user named: symlinks, devices, FIFOs and the standard streams."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a single request may cost: no more than a bounded part of a directory is read for it, however large that is."""
+"""Cost of a single request: it reads a bounded part of a directory, however large that is."""
 
 from __future__ import annotations
 
