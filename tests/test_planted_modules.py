@@ -198,7 +198,7 @@ def modules_of_a_run(tmp_path, start, home):
     server = start("--log-format", "json", "--metrics", f"{HOST}:0", directory=elsewhere, **changes)
     exercise(home, server)
     server.process.send_signal(signal.SIGHUP)
-    server.output.wait_for("were reloaded")
+    server.output.wait_for("reloaded")
     assert server.stop() == 0
     return set(json.loads((tmp_path / f"modules.{server.process.pid}").read_text()))
 
@@ -215,7 +215,7 @@ def test_the_server_runs_nothing_of_what_clients_plant(tmp_path, start, home, se
     server = start("--log-format", "json", "--metrics", f"{HOST}:0")
     exercise(home, server)
     server.process.send_signal(signal.SIGHUP)
-    server.output.wait_for("were reloaded")
+    server.output.wait_for("reloaded")
     assert server.stop() == 0
     assert executed(marker) == set()
 
