@@ -221,7 +221,7 @@ def test_two_sources_of_one_name(secftp, verb, kind):
     target = "here/into" if verb == "get" else "//into"
     result = secftp(verb, f"{start}{kind}", f"{start}b/{kind}", target)
     assert result.code == FAILED
-    assert "another source has the same name" in result.errors
+    assert "another source with the same name" in result.errors
     found = tree("here/into" if verb == "get" else "root/into")
     assert not [path for path, data in found.items() if data is not None and data.startswith(b"b/")], (
         "the first one stands"

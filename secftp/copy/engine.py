@@ -300,7 +300,7 @@ def hash_prefix(readable: Source | ResumedSink, digest: Digest, size: int) -> No
 def duplicate_name(name: bytes) -> AlreadyExists:
     """Return the failure of a source whose name another source has: it would replace that."""
     return AlreadyExists(
-        f"{show_path(name)}: another source has the same name.",
+        f"{show_path(name)}: another source with the same name was copied there.",
         hint="Copy them to different targets.",
         filename=path_text(name),
     )
