@@ -2,7 +2,7 @@
 
 A message is a frozen structure whose fields are those of docs/PROTOCOL.md, section 9. The decorator `message` declares
 the rest: type byte, name, direction, replies, required capability. The codec, the state machine and the server's
-dispatch all follow from that declaration, so a new message needs a class and nothing else in this package.
+dispatch all follow from that declaration, so a new message is a new class.
 
 Unknown fields are ignored and unknown types are refused, so a new meaning needs a new type or a capability. Invariant:
 no value outside the enumerations and limits of these fields gets past the decoder.
