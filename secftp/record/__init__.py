@@ -17,7 +17,6 @@ from secftp.record.exchange import (
 from secftp.record.frames import (
     BATCH_BYTES,
     BATCH_FRAMES,
-    FLAG_END,
     PAYLOAD_MAX,
     Frame,
     Inbox,
@@ -31,7 +30,6 @@ __all__ = [
     "BATCH_FRAMES",
     "CLIENT_FINISH_BYTES",
     "CLIENT_HELLO_BYTES",
-    "FLAG_END",
     "NAME_BYTES",
     "PAYLOAD_MAX",
     "REFUSAL_BYTES",

@@ -15,7 +15,6 @@ from secftp.record import binding
 PAYLOAD_MAX: Final[int] = binding.lib.SECFTP_PAYLOAD_MAX
 PAYLOAD_OFFSET: Final[int] = binding.lib.SECFTP_PAYLOAD_OFFSET
 WIRE_MAX: Final[int] = binding.lib.SECFTP_WIRE_MAX
-FLAG_END: Final[int] = binding.lib.SECFTP_FLAG_END
 # One batch fills the lanes of the core with whole frames: 1 MiB of payload.
 BATCH_FRAMES: Final = 16
 BATCH_BYTES: Final = BATCH_FRAMES * PAYLOAD_MAX

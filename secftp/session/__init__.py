@@ -1,13 +1,12 @@
 """A client's session with a server: requests and their replies, one at a time or many under way at once."""
 
-from secftp.session.pipeline import OnReply, Pipeline, new_token
+from secftp.session.pipeline import Pipeline, new_token
 from secftp.session.replies import FileReply, ListingReply, SingleReply, Transferred, Unconfirmed, unexpected_reply
 from secftp.session.session import Session
 
 __all__ = [
     "FileReply",
     "ListingReply",
-    "OnReply",
     "Pipeline",
     "Session",
     "SingleReply",
