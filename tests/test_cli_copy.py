@@ -1,4 +1,4 @@
-"""`secftp get` and `secftp put` against a real server: what arrives, what is said, and how it ends."""
+"""`secftp get` and `secftp put` against a real server: results, messages and exit codes."""
 
 from __future__ import annotations
 

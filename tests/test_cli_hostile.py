@@ -1,4 +1,4 @@
-"""Every verb against a server that knows the key and then says what no server says."""
+"""Every command against a malicious server that knows the key."""
 
 from __future__ import annotations
 

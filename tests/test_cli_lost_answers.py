@@ -1,4 +1,4 @@
-"""rm, mv and mkdir whose answers get lost: done once, and no failure."""
+"""rm, mv and mkdir with lost replies: done once, and reported as success."""
 
 from __future__ import annotations
 

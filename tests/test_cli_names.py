@@ -1,4 +1,4 @@
-"""`secftp ls`, `stat`, `rm`, `mv` and `mkdir` against a real server: what they print, and how they end."""
+"""`secftp ls`, `stat`, `rm`, `mv` and `mkdir` against a real server: output and exit codes."""
 
 from __future__ import annotations
 

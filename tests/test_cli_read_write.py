@@ -1,4 +1,4 @@
-"""`python -m secftp.client read` and `write` as processes against a real server: what works."""
+"""`python -m secftp.client read` and `write` as processes against a real server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One of several failed: exit code 1 and a line for each, in every verb that takes several; one keeps its code."""
+"""Partial failures: exit code 1 and a line for each; a single failure keeps its exit code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""No session is anonymous unless that was asked for: every verb, the Python interface and fsspec."""
+"""Anonymous sessions only on request: every command, the Python API and fsspec."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`secftp completion`: the scripts are what their shells understand, and bash completes what it should."""
+"""`secftp completion`: the shells accept the scripts, and bash completes what it should."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the client's key comes from, and that it goes nowhere else."""
+"""Sources of the client's key, and that it does not leak."""
 
 from __future__ import annotations
 

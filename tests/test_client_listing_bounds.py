@@ -1,4 +1,4 @@
-"""What a client keeps of a server's listings is bounded: 64 MiB, whatever the server lists and however long."""
+"""Memory bound of listings: the client keeps at most 64 MiB, whatever the server lists."""
 
 from __future__ import annotations
 

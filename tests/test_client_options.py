@@ -1,4 +1,4 @@
-"""The command line: places, keys, options anywhere, and mistakes that are told without repeating what was typed."""
+"""The command line: endpoints, keys, option order and aliases, and usage errors that do not repeat arguments."""
 
 from __future__ import annotations
 

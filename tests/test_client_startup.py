@@ -1,4 +1,4 @@
-"""What the client loads: the start is part of the time that a small file takes."""
+"""Modules that the client imports: start-up is part of the time that a small file takes."""
 
 from __future__ import annotations
 

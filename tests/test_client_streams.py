@@ -1,4 +1,4 @@
-"""Standard streams over a connection that is lost: what is out can't be taken back, what was read not be read again."""
+"""Standard streams and lost connections: output is continued, input that was read is not sent again."""
 
 from __future__ import annotations
 

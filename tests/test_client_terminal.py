@@ -1,4 +1,4 @@
-"""The client's words, the near ends of a transfer, and the ways in which the process ends."""
+"""Messages of the client, local files and streams, and how the process ends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every way out in locales and encodings that lack characters: nothing fails, and every name can be told exactly."""
+"""Output in locales and encodings that lack characters: nothing fails, and every name stays unambiguous."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The escape of foreign text over every byte and every code point, and the readable forms of numbers."""
+"""The escape of foreign text, over every byte and every code point, and the formats of numbers."""
 
 from __future__ import annotations
 

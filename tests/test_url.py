@@ -1,4 +1,4 @@
-"""URLs of places at a server: what they mean, what is refused, and the way back."""
+"""URLs: parsing, what is refused, and formatting."""
 
 from __future__ import annotations
 

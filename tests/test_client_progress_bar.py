@@ -1,4 +1,4 @@
-"""The progress bar: what it says, how wide it gets, how seldom it draws, and that it leaves nothing behind."""
+"""The progress bar of one file: its text, its width, how often it draws, and that it is erased at the end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command lines of the verbs that take URLs: what is understood, and what is refused before anything is done."""
+"""Command lines with URLs: what is accepted, and what is refused before anything is done."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a file may do to a terminal that it was not sent to on purpose: nothing but be read."""
+"""Control characters in files: a terminal receives none unless the user asked for it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `secftp get` and `put` show while they copy, how they try again, and which command goes on: without a server."""
+"""Reports of `secftp get` and `put` as text, bar and JSON, and the resume command; without a server."""
 
 from __future__ import annotations
 
