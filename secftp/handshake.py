@@ -63,7 +63,10 @@ _REFUSALS: Final = {
         "Use the same release of secftp on both sides.",
     ),
     Status.SUITE: ("The server does not allow this cipher.", "Try aes256, or ask which ciphers it allows."),
-    Status.MODE: ("The server requires a key.", "Give its key: --key-file FILE, SECFTP_KEY, or as the last argument."),
+    Status.MODE: (
+        "The server requires a key.",
+        "Give it with --key-file FILE, in SECFTP_KEY, or as the last argument of read and write.",
+    ),
     Status.BUSY: ("The server has too many clients.", "Try again later."),
 }
 
@@ -118,7 +121,7 @@ class _Handshake(abc.ABC, Generic[_Event]):
         Whatever is raised is final: afterwards each call raises `ProtocolError`, as it does after `Established`.
         """
         if self._over:
-            raise ProtocolError("This handshake is over.")
+            raise ProtocolError("The handshake has ended.")
         self._buffer += data
         try:
             event = self._advance()
@@ -162,7 +165,7 @@ class ClientHandshake(_Handshake[Established]):
             return None
         if len(buffer) > SERVER_HELLO_BYTES:
             # Nothing may follow before CLIENT_FINISH: an attacker's bytes would precede those of the session.
-            raise ProtocolError("The server sent more than the handshake has.")
+            raise ProtocolError("The server sent more data than the handshake contains.")
         try:
             finish, sealer, opener = self._exchange.finish(bytes(buffer))
         except AuthenticationError:
@@ -176,10 +179,10 @@ class ClientHandshake(_Handshake[Established]):
 
     def _wrong_key(self) -> AuthenticationError:
         if self._mode is Mode.ANONYMOUS:
-            return AuthenticationError("The handshake failed.", hint="Someone may be changing the data on its way.")
+            return AuthenticationError("The handshake failed.", hint="The data may have been modified in transit.")
         return AuthenticationError(
             "The server did not prove this key: it is not the server's key.",
-            hint="Check the key (and its name); if it is right, someone may be changing the data on its way.",
+            hint="Check the key (and its name); if it is right, the data may have been modified in transit.",
         )
 
 
@@ -257,13 +260,13 @@ def _refusal(status: int) -> HandshakeRefused:
     try:
         message, hint = _REFUSALS[Status(status)]
     except (ValueError, KeyError):
-        message, hint = "The server refused, for a reason that this release does not know.", "Update secftp."
+        message, hint = "The server refused the handshake, for a reason unknown to this release.", "Update secftp."
     kind = ServerBusy if status == Status.BUSY else HandshakeRefused
     return kind(message, hint=hint)
 
 
 def _not_secftp() -> ProtocolError:
-    return ProtocolError("The other side does not speak secftp.", hint="Check the host and the port.")
+    return ProtocolError("The peer does not speak secftp.", hint="Check the host and the port.")
 
 
 def encode_name(name: str) -> bytes:

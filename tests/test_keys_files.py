@@ -326,7 +326,7 @@ def root(tmp_path):
     ],
 )
 def test_a_key_beneath_the_root_is_refused(tmp_path, root, name):
-    with pytest.raises(KeyFormatError, match="beneath the served directory"):
+    with pytest.raises(KeyFormatError, match="below the served directory"):
         refuse_beneath(f"{tmp_path}/{name}", root)
 
 

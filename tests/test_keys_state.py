@@ -64,7 +64,7 @@ def test_a_key_is_never_made_beneath_the_root(state, tmp_path):
     home = tmp_path / "home"
     home.mkdir()
     for served in (tmp_path, home):
-        with pytest.raises(KeyFormatError, match="beneath the served directory"):
+        with pytest.raises(KeyFormatError, match="below the served directory"):
             load_or_create(served)
     assert os.listdir(home) == []
 

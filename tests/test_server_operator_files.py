@@ -16,7 +16,7 @@ from secftp.server.parser import file_options
 from secftp.system import Mount
 from tests.serving import DEADLINE, HOST, environment, server_command, server_process, until
 
-BENEATH = "is beneath the served directory"
+BENEATH = "is below the served directory"
 # What the file of each option holds, and the exit code of a refusal.
 FILES = {
     "config": b"read-only = true\n",

@@ -203,7 +203,7 @@ def test_no_key_is_in_the_environment_of_the_process(home, root):
 def test_the_file_of_keys_is_never_beneath_the_root(home, root, key):
     write(root / "keys.toml", '[me]\nkey-file = "../home/key"\nrights = "full"\n')
     code, _, errors = run(home, "0", "--root", root, "--keys", root / "keys.toml")
-    assert (code, "is beneath the served directory" in errors) == (ExitCode.KEY, True)
+    assert (code, "is below the served directory" in errors) == (ExitCode.KEY, True)
 
 
 def test_no_key_file_of_a_named_key_s_is_beneath_the_root(home, root):
@@ -214,7 +214,7 @@ def test_no_key_file_of_a_named_key_s_is_beneath_the_root(home, root):
         (home / "link").symlink_to(root / "key")
         write(home / "keys.toml", f'[me]\nkey-file = "{place}"\nrights = "full"\n')
         code, _, errors = run(home, "0", "--root", root, "--keys", home / "keys.toml")
-        assert (code, "is beneath the served directory" in errors) == (ExitCode.KEY, True)
+        assert (code, "is below the served directory" in errors) == (ExitCode.KEY, True)
 
 
 @pytest.mark.parametrize("folder", ["none", "link", "file", "link/below"])
@@ -305,7 +305,7 @@ def test_a_broken_file_keeps_the_keys_there_were_and_says_so(home, root, key, br
         else:
             write(home / "keys.toml", broken)
         server.signal(signal.SIGHUP)
-        server.log.wait_for(r"The keys were not changed: The file of keys .*\.$")
+        server.log.wait_for(r"The keys were not changed: The keys file .*\.$")
         with session(server.port, key, name="me") as client:
             put(client, b"name", b"contents")
         no_keys_shown(server.log.text)

@@ -121,7 +121,7 @@ def test_what_lies_beneath_the_root_is_asked_of_the_root_that_is_served(home, ro
         (home.parent / "elsewhere").mkdir()
         write(config, f'root = "{home.parent}/elsewhere"\n{line.format(root=root)}\n')
         server.signal(signal.SIGHUP)
-        server.log.wait_for(rf"{told} .*is beneath the served .*\.$")
+        server.log.wait_for(rf"{told} .*is below the served .*\.$")
         with session(server.port, key) as client:
             put(client, b"name", b"contents")
 

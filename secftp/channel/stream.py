@@ -53,14 +53,16 @@ class Stream:
     def require_here(self) -> None:
         """Raise `UsageError` in a forked process."""
         if not self.belongs_here():
-            raise UsageError("A forked process can't use a connection of its parent.", hint="Open one there.")
+            raise UsageError(
+                "A forked process can't use a connection of its parent.", hint="Open a new one in this process."
+            )
 
     def receive_into(self, view: memoryview, timeout: float) -> int:
         """Receive some bytes. Returns how many, 0 at the end. Raises `TransferTimeout` after `timeout` seconds."""
         while (count := self.try_receive(view)) is None:
             if not self._poll_in.poll(timeout * 1000):
                 raise TransferTimeout(
-                    f"The other side was silent for {timeout:.0f} seconds.", hint="Try again, or raise --timeout."
+                    f"Timeout: nothing was received for {timeout:.0f} seconds.", hint="Try again, or raise --timeout."
                 )
         return count
 
@@ -106,7 +108,7 @@ class Stream:
         ready = poller.poll(timeout * 1000)
         if not ready:
             raise TransferTimeout(
-                f"The other side took nothing for {timeout:.0f} seconds.", hint="Try again, or raise --timeout."
+                f"Timeout: the peer accepted no data for {timeout:.0f} seconds.", hint="Try again, or raise --timeout."
             )
         return bool(ready[0][1] & select.POLLIN)
 

@@ -294,7 +294,7 @@ class Transfer(abc.ABC, Generic[Item]):
 def hash_prefix(readable: Source | ResumedSink, digest: Digest, size: int) -> None:
     """Update a digest with the first `size` bytes; raises `FileChanged` if there are fewer."""
     if hash_part(readable.readv, digest, 0, size) < size:
-        raise FileChanged("The file became shorter while it was being read.", hint="Try again.", side=Side.LOCAL)
+        raise FileChanged("The file was truncated while it was being read.", hint="Try again.", side=Side.LOCAL)
 
 
 def duplicate_name(name: bytes) -> AlreadyExists:

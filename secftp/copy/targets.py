@@ -60,7 +60,7 @@ def upload_roots(session: Session, sources: Sequence[str], target: RemoteLocatio
         raise remote_failure(
             NotFound,
             target.path,
-            "there is no such directory at the server.",
+            "no such directory on the server.",
             hint=_ADD_A_SLASH,
         )
     if kind is None and not needs_directory:

@@ -61,7 +61,7 @@ def create_private(path: StrPath, data: bytes) -> None:
         _sync_directory(directory)
     except FileExistsError:
         raise AlreadyExists(
-            f"{show_local(path)} is already there and is not replaced.", hint="Choose another name, or remove it first."
+            f"{show_local(path)} already exists and is not replaced.", hint="Choose another name, or remove it first."
         ) from None
     except OSError as error:
         raise KeyFormatError(f"The key file {show_local(path)} can't be created: {reason_of(error)}.") from error

@@ -135,7 +135,7 @@ def refuse_beneath(path: StrPath, root: StrPath, what: str = "key file") -> None
         ) from error
     if reached:
         raise KeyFormatError(
-            f"The {what} {show_local(path)} is beneath the served directory.",
+            f"The {what} {show_local(path)} is below the served directory.",
             hint="Keep it where clients can't reach it, under no other name (symlink, hard link, mount) there.",
         )
 

@@ -53,7 +53,7 @@ class KeyEntry(NamedTuple):
 
 def read_keys(path: StrPath) -> dict[str, KeyEntry]:
     """Return the keys of a file, by name. Raises `KeyFormatError` for an invalid file or entry."""
-    subject = f"The file of keys {show_local(path)}"
+    subject = f"The keys file {show_local(path)}"
     table = _parse(read_text(path, subject))
     if isinstance(table, str):
         raise KeyFormatError(
@@ -124,9 +124,7 @@ def _folder(entry: _TomlEntry, value: object) -> tuple[bytes, ...]:
         raise entry.fail("folder must be a string")
     parts = [part for part in value.split("/") if part not in ("", ".")]
     if value.startswith("/") or ".." in parts:
-        raise entry.fail(
-            "folder is not beneath the served directory", hint="Omit the slash at its start, and any `..`."
-        )
+        raise entry.fail("folder is not below the served directory", hint="Omit the slash at its start, and any `..`.")
     return tuple(part.encode("utf-8", "surrogateescape") for part in parts)
 
 

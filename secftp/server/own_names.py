@@ -83,7 +83,7 @@ def _folded(name: bytes) -> str:
 def check(path: Path) -> None:
     """Raise `NameRefused` for a path at or beneath such a name at the top."""
     if path and is_own(path[0]):
-        raise NameRefused("Here Python looks for the modules of the server itself, and this could be taken for one.")
+        raise NameRefused("Python searches this directory for modules of the server, and could load this file as one.")
 
 
 class OwnNamesStore(StoreWrapper[Store]):

@@ -50,7 +50,7 @@ _LIBRARY_FILES: Final = ("LD_PRELOAD", "LD_AUDIT", "DYLD_INSERT_LIBRARIES", "OPE
 # Modules that `site` imports at each start if they exist.
 _CUSTOM: Final = frozenset({"sitecustomize", "usercustomize"})
 _SAFE_START: Final = "Start it as secftpd, or as python -P -m secftp.server; or serve another directory."
-_OWN_DIRECTORY: Final = "Serve a directory of its own that holds no programs, or let clients only read."
+_OWN_DIRECTORY: Final = "Serve a separate directory without programs, or let clients only read."
 _MARK: Final = "any"  # stands for any name that would be looked up in a directory
 
 

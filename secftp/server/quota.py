@@ -51,7 +51,7 @@ class Quota:
         if self._max_file_size is not None and size > self._max_file_size:
             most = format_size(self._max_file_size)
             self._tell("max_file_size", f"A file is larger than a client may write: the limit is {most}.")
-            raise TooLarge(f"It is larger than this server takes ({most}).")
+            raise TooLarge(f"It is larger than this server accepts ({most}).")
 
     def check_space(self, look: Callable[[], FreeSpace], size: int = 0, files: int = 1) -> int:
         """Return the device; raise `NoSpace` if so many bytes or files would take of what has to stay free.
@@ -91,7 +91,7 @@ class Quota:
         if space.nbytes is None:
             # A limit that can't be measured can't be kept; refusing everything would treat unknown as 0.
             self._tell(
-                "min_free_unknown", "The file system does not tell how much is left: min-free is not kept there."
+                "min_free_unknown", "The file system does not report its free space: min-free is not enforced there."
             )
         elif space.nbytes - size < self._min_free:
             self._tell("min_free", f"The disk has {format_size(space.nbytes)} left: nothing more is written.")
