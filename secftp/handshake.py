@@ -121,7 +121,7 @@ class _Handshake(abc.ABC, Generic[_Event]):
         Whatever is raised is final: afterwards each call raises `ProtocolError`, as it does after `Established`.
         """
         if self._over:
-            raise ProtocolError("The handshake has ended.")
+            raise ProtocolError("The handshake is over.")
         self._buffer += data
         try:
             event = self._advance()
@@ -165,7 +165,7 @@ class ClientHandshake(_Handshake[Established]):
             return None
         if len(buffer) > SERVER_HELLO_BYTES:
             # Nothing may follow before CLIENT_FINISH: an attacker's bytes would precede those of the session.
-            raise ProtocolError("The server sent more data than the handshake contains.")
+            raise ProtocolError("The server sent more than the handshake messages.")
         try:
             finish, sealer, opener = self._exchange.finish(bytes(buffer))
         except AuthenticationError:
