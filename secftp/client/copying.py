@@ -81,7 +81,7 @@ def run_copy(settings: CopySettings, copy: Download | Upload, report: Report, te
 
 
 def _resume(settings: CopySettings, report: Report, terminal: Terminal) -> str:
-    """Return the command that resumes; with --update it skips complete files, which need their times to be told."""
+    """Return the command that resumes; --update skips complete files, which requires that times are preserved."""
     has_several = report.files != 1 and settings.copy.preserve
     return resume_command(terminal.arguments, [flag(name) for name in ("resume", "update")[: 1 + has_several]])
 

@@ -1,4 +1,4 @@
-"""What both reports of a copy have in common: counters, and what is said about the files that failed."""
+"""Base class of the reports of a copy: counters, and messages about files that failed."""
 
 from __future__ import annotations
 
