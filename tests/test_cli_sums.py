@@ -155,14 +155,14 @@ def test_links_do_not_count(secftp, here, root):
 
 def test_a_file_that_vanishes_is_a_failure_and_the_rest_is_compared(secftp, here, root, monkeypatch):
     both(here, root)
-    opened = comparison.LocalTree.open
+    opened = comparison.LocalSide.open
 
     def vanish(local, path):
         if path == (b"a",):
             os.unlink(here / "a")
         return opened(local, path)
 
-    monkeypatch.setattr(comparison.LocalTree, "open", vanish)
+    monkeypatch.setattr(comparison.LocalSide, "open", vanish)
     result = secftp("verify", here, "//").expect(ExitCode.FAILED, "One failure, reported above.")
     assert "secftp: No such file: a\n" in result.errors
     assert "0 differences, 3 files the same" in result.errors

@@ -40,7 +40,7 @@ _MISSING: Final = -3
 _PAGE: Final = 1 << 16
 
 
-class LocalTree:
+class LocalSide:
     """The local side: a file or a directory."""
 
     def __init__(self, name: str) -> None:
@@ -72,10 +72,10 @@ class LocalTree:
 
 
 @contextlib.contextmanager
-def open_local(name: str) -> Iterator[LocalTree]:
+def open_local(name: str) -> Iterator[LocalSide]:
     """Open the local side. Raises what storage raises."""
     with local_errors():
-        local = LocalTree(name)
+        local = LocalSide(name)
     with contextlib.closing(local):
         yield local
 
@@ -84,7 +84,7 @@ class Comparison:
     """One comparison and its results; `found`: how many names were compared, equal or not."""
 
     def __init__(
-        self, session: Session, url: Url, local: LocalTree, checksum: str, failures: Failures, bar: Bar
+        self, session: Session, url: Url, local: LocalSide, checksum: str, failures: Failures, bar: Bar
     ) -> None:
         self.differences = 0
         self._same = 0
