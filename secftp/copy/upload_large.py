@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from secftp.copy.local_tree import LocalEntry
     from secftp.copy.upload_requests import Refusals
     from secftp.messages import Message
-    from secftp.storage import Source
+    from secftp.storage import Digest, FileInfo, Source
     from secftp.transfer import Progress
 
 
@@ -38,37 +38,18 @@ def send_large(
 
     A file of unknown size is sent up to its end, and can't be resumed.
     """
-    offset = _kept_bytes(transfer, entry)
     info = entry.info = source.info
-    size, preserve = info.size, transfer.options.preserve
-    if size is None:
-        offset = 0
-    elif offset > size:
-        transfer.counters.listener.note(entry.name, CHANGED)
-        offset = 0
-    digest = new_digest(transfer.algorithm)
+    offset, digest = _resume_offset(transfer, entry, info.size), new_digest(transfer.algorithm)
     try:
         if offset:
             hash_prefix(source, digest, offset)
-        request = Write(
-            id=transfer.pipeline.next_id(),
-            path=entry.remote,
-            size=None if size is None else size - offset,
-            algorithm=transfer.algorithm,
-            overwrite=transfer.options.overwrite,
-            mode=info.mode if preserve else None,
-            mtime_ns=info.mtime_ns if preserve else None,
-            offset=offset,
-            prefix=digest.digest() if offset else None,
-            keep=can_resume and size is not None and size >= KEEP_BYTES,
-            token=token,
-        )
+        request = _write_request(transfer, entry, info, digest, offset, token=token, can_resume=can_resume)
     except FileError as problem:
         transfer.counters.failed(entry, problem.locate(Side.REMOTE))
         return
-    if preserve:
+    if transfer.options.preserve:
         entry.count_unpreserved(transfer.counters, info.mode, info.mtime_ns)
-    pending = WriteRequest(transfer, entry, digest, offset, is_size_known=size is not None)
+    pending = WriteRequest(transfer, entry, digest, offset, is_size_known=info.size is not None)
     transfer.counters.begun(entry, offset)
     progress, chunk_size = pending.progress, transfer.limit.chunk_size
     if chunk_size is not None:
@@ -80,11 +61,42 @@ def send_large(
         pending.problem = problem  # the server's reply to the aborted file is still to come
 
 
-def _kept_bytes(transfer: Transfer[LocalEntry], entry: LocalEntry) -> int:
-    """Return how many bytes of a file the server has kept from an earlier transfer."""
+def _resume_offset(transfer: Transfer[LocalEntry], entry: LocalEntry, size: int | None) -> int:
+    """Return how many bytes of a file the server has kept from an earlier transfer, 0 if that can't be resumed."""
     answer, entry.partial = entry.partial, None
     kept = None if answer is None else transfer.await_reply(answer)
-    return kept.size if isinstance(kept, Info) else 0
+    if not isinstance(kept, Info) or size is None:
+        return 0
+    if kept.size > size:
+        transfer.counters.listener.note(entry.name, CHANGED)
+        return 0
+    return kept.size
+
+
+def _write_request(
+    transfer: Transfer[LocalEntry],
+    entry: LocalEntry,
+    info: FileInfo,
+    digest: Digest,
+    offset: int,
+    *,
+    token: bytes,
+    can_resume: bool,
+) -> Write:
+    size, preserve = info.size, transfer.options.preserve
+    return Write(
+        id=transfer.pipeline.next_id(),
+        path=entry.remote,
+        size=None if size is None else size - offset,
+        algorithm=transfer.algorithm,
+        overwrite=transfer.options.overwrite,
+        mode=info.mode if preserve else None,
+        mtime_ns=info.mtime_ns if preserve else None,
+        offset=offset,
+        prefix=digest.digest() if offset else None,
+        keep=can_resume and size is not None and size >= KEEP_BYTES,
+        token=token,
+    )
 
 
 def _paced(transfer: Transfer[LocalEntry], progress: Progress) -> Progress:
