@@ -1,15 +1,14 @@
 #!/bin/sh
 # Installs Debian packages as root without their services: install.sh PACKAGE...
 #
-# Debian starts a server as soon as its package is there, and again whenever the machine starts. Nobody who measures
-# file transfers has asked for an sshd or an nginx that all the world can reach. So while apt-get runs, a policy-rc.d
-# of ours denies every start; afterwards it goes, whatever happened, and the units that came with the new packages are
-# disabled. Services that were here before are not touched: what was installed stays as it was, and an administrator's
-# own policy-rc.d is asked and left in place; where it would allow a start, nothing is installed.
+# Debian starts a server when its package is installed, and at every boot. A benchmark should not leave an sshd or an
+# nginx that is reachable from the network. So a temporary policy-rc.d denies every start while apt-get runs; it is always
+# removed afterwards, and the units of the new packages are disabled. Existing services are not touched. A policy-rc.d of
+# the administrator is respected and left in place; if it would allow a start, nothing is installed.
 set -eu
 
 POLICY=/usr/sbin/policy-rc.d
-DENIED=101 # policy-rc.d's answer for "must not be done"
+DENIED=101 # policy-rc.d's exit status for "action forbidden"
 
 fail() {
     echo "peers: $*" >&2
@@ -25,10 +24,10 @@ deny_starts() {
     fi
     trap 'rm -f "$POLICY"' EXIT
     trap 'exit 1' HUP INT TERM
-    # Exclusively (-C): one that appears at this moment is not ours to replace, nor to remove.
+    # Exclusively (-C): a file that appears at this moment must be neither replaced nor removed.
     (
         set -C
-        printf '#!/bin/sh\n# %s\nexit %d\n' "Of secftp's benchmarks while they install; it may go." "$DENIED" >"$POLICY"
+        printf '#!/bin/sh\n# %s\nexit %d\n' "Temporary file of secftp's benchmarks; may be removed." "$DENIED" >"$POLICY"
     ) || {
         trap - EXIT
         fail "$POLICY appeared just now; try again."
@@ -36,16 +35,16 @@ deny_starts() {
     chmod 755 "$POLICY"
 }
 
-# Also what could not be set up to its end: its units are there, and somebody may finish it later.
+# Includes packages that failed to be configured: their units exist, and configuration may be completed later.
 present() {
     dpkg-query --show --showformat '${db:Status-Status} ${Package}\n' |
         sed -E '/^(not-installed|config-files) /d; s/.* //' | sort -u
 }
 
-# The words that are in the second text and not in the first, each a line of its own.
+# added BEFORE AFTER: the words of AFTER that are not in BEFORE, one per line.
 added() { printf '%s\n' "$1" "$1" "$2" | sort | uniq -u; }
 
-# Units and init scripts of the packages named: not at the next start of the machine either.
+# Disables the units and init scripts of the given packages, so that they don't start at boot.
 disable_services() {
     for path in $(dpkg --listfiles "$@" | grep -E '^(/usr)?/lib/systemd/system/[^/@]+\.(service|socket)$' || true); do
         ! command -v systemctl >/dev/null || systemctl --quiet disable "${path##*/}" 2>/dev/null || true
@@ -55,7 +54,7 @@ disable_services() {
     done
 }
 
-# A network that does not answer is given up soon: a comparison with fewer peers is better than none.
+# Short timeouts: a comparison with fewer programs is better than none.
 apt() {
     DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 \
         apt-get -qq -o Acquire::Retries=1 -o Acquire::http::Timeout=20 "$@" >&2
@@ -63,11 +62,11 @@ apt() {
 
 deny_starts "$@"
 before=$(present)
-# An index that can't be refreshed may still do.
+# An outdated index may be sufficient.
 apt update || true
 result=0
 apt install -y --no-install-recommends "$@" || result=$?
 new=$(added "$before" "$(present)")
-# shellcheck disable=SC2086 # one word a package
+# shellcheck disable=SC2086 # one word per package
 [ -z "$new" ] || disable_services $new
 exit "$result"

@@ -150,7 +150,7 @@ SCENARIOS = [
         {"served/target": (OLD, NEW)},
     ),
     Scenario(
-        "folder put",
+        "directory put",
         _folder,
         lambda place, port: _client(place, "put", str(place.local / "folder"), _url(port)),
         {f"served/folder/{name}": (OLD if name == "one" else None, data) for name, data in FOLDER.items()},

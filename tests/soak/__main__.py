@@ -60,7 +60,7 @@ class Worker(threading.Thread):
         try:
             if chance.random() < BROKEN_OFF:
                 self._break_off(name, suite, data or b"x")
-                self.done["broken off"] += 1
+                self.done["aborted"] += 1
                 return
             with session(self._port, self._key, suite, timeout=60) as client:
                 sent = put(client, name, data)
@@ -155,9 +155,9 @@ def soak(figures: Figures, options: argparse.Namespace, pid: int, port: int, pla
     flat = after <= before * GROWTH and descriptors <= descriptors_idle
     figures.section(
         "sessions",
-        good=not wrong and not left and flat and done["broken off"] > 0,
+        good=not wrong and not left and flat and done["aborted"] > 0,
         sessions=done["sessions"],
-        broken_off=done["broken off"],
+        aborted=done["aborted"],
         at_once=options.at_once,
         megabytes=done["bytes"] // 10**6,
         sessions_a_second=round((options.sessions - warm) / seconds) if seconds else 0,
