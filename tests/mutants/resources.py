@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.mutants.mutant import Mutant, mutant
 
+BUCKET = "tests/test_token_bucket.py"
 BANDWIDTH = "tests/test_server_limit_rate.py"
 DISKS = "tests/test_server_quota_disks.py"
 CHANNEL = "tests/test_channel.py"
@@ -60,6 +61,10 @@ MUTANTS = [
     mutant("room-not-looked-at-while-a-file-grows", "secftp/server/quota.py", "            self._quota.check_growth(self._device, self._inner.free_space, count)\n", "", DISKS),
     mutant("each-session-has-the-room-to-itself", "secftp/server/quota.py", "                self._ahead[device] = left\n", "                self._ahead[device] = left + size\n", DISKS),
     mutant("little-room-looked-at-seldom", "secftp/server/quota.py", "min(LOOK_BYTES, space.nbytes - size - self._min_free)", "LOOK_BYTES", DISKS),
+    # --- token bucket ---
+    mutant("bucket-without-a-capacity", "secftp/token_bucket.py", "min(self._tokens + (now - self._updated) * self._rate, self._capacity)", "self._tokens + (now - self._updated) * self._rate", BUCKET),
+    mutant("bucket-refilled-by-a-clock-that-steps-back", "secftp/token_bucket.py", "        if now > self._updated:\n", "        if now != self._updated:\n", BUCKET),
+    mutant("bucket-gives-what-it-lacks", "secftp/token_bucket.py", "        if self.available(now) < count:\n            return False\n", "", BUCKET),
     # --- bandwidth and least rate ---
     mutant("messages-have-no-least-rate", "secftp/channel/channel.py", "return is_file or self._blocked", "return is_file", "tests/test_server_admission.py"),
     mutant("pieces-of-messages-have-no-least-rate", "secftp/server/connection.py", "(channel.moving or (channel.has_part and not self.is_busy))", "channel.moving", "tests/test_server_admission.py"),
