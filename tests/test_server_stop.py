@@ -232,7 +232,8 @@ def test_a_port_in_use(home, root):
 
 
 def test_an_address_of_another_machine(home, root):
-    assert start(home, "0", "--host", "192.0.2.1", "--root", root, "--anonymous")[0] == ExitCode.USAGE
+    code, sentence = start(home, "0", "--host", "192.0.2.1", "--root", root, "--anonymous")
+    assert (code, "hint: Give an address of this machine." in sentence) == (ExitCode.USAGE, True), sentence
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ that are left are aborted with a message, and at last cut. No incomplete file re
 
 from __future__ import annotations
 
+import errno
 import threading
 import time
 from typing import TYPE_CHECKING, Final
@@ -184,9 +185,10 @@ def open_listener(hosts: list[str], port: int) -> Listener:
     except SecftpError:
         raise
     except OSError as problem:
+        is_foreign = problem.errno == errno.EADDRNOTAVAIL
         raise UsageError(
             f"Can't listen on port {port}: {(problem.strerror or str(problem)).lower()}.",
-            hint="Give another port, or 0 for a free one.",
+            hint="Give an address of this machine." if is_foreign else "Give another port, or 0 for a free one.",
         ) from None
 
 
