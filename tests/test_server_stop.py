@@ -13,10 +13,11 @@ import time
 import psutil
 import pytest
 
-from secftp.errors import AuthenticationError, ExitCode
+from secftp.errors import AuthenticationError, ExitCode, UsageError
 from secftp.keys import Key, generate_key
 from secftp.messages import Abort, Bye, End, ErrorCode, File, Ok, Read, Welcome, Write, encode
 from secftp.record import Suite
+from secftp.server.server import open_listener
 from tests.serving import (
     DEADLINE,
     HOST,
@@ -232,8 +233,10 @@ def test_a_port_in_use(home, root):
 
 
 def test_an_address_of_another_machine(home, root):
-    code, sentence = start(home, "0", "--host", "192.0.2.1", "--root", root, "--anonymous")
-    assert (code, "hint: Give an address of this machine." in sentence) == (ExitCode.USAGE, True), sentence
+    assert start(home, "0", "--host", "192.0.2.1", "--root", root, "--anonymous")[0] == ExitCode.USAGE
+    with pytest.raises(UsageError) as refused:
+        open_listener(["192.0.2.1"], 0)
+    assert refused.value.hint == "Give an address of this machine."
 
 
 @pytest.mark.parametrize(
