@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import inspect
 import os
 import pydoc
@@ -128,7 +127,7 @@ def test_options_that_make_no_sense(remote, here):
 )
 def test_every_option_of_a_copy_is_one_of_the_method(method, kind):
     """Declared once: the types beside it name the same options, and help() shows them with their defaults."""
-    declared = {field.name: field.default for field in dataclasses.fields(CopyOptions)}
+    declared = CopyOptions()._asdict()
     if method is secftp.Client.get:
         del declared["follow_symlinks"]
     assert set(kind.__annotations__) == set(declared)

@@ -13,7 +13,7 @@ from tests.serving import DEADLINE, environment, serving
 
 # Nothing that one file in one connection has a use for; json and shlex stand for their like.
 NEVER_FOR_A_FILE = {
-    "asyncio", "difflib", "email", "json", "logging", "shlex", "shutil", "tempfile", "tqdm",
+    "asyncio", "dataclasses", "difflib", "email", "json", "logging", "shlex", "shutil", "tempfile", "tqdm",
     "unittest", "urllib", "blake3", "secftp.api", "secftp.copy", "secftp.server", "secftp.client.copy_options",
     "secftp.client.copying", "secftp.client.listing", "secftp.client.comparison", "secftp.client.streams",
     "secftp.client.report", "secftp.json_lines", "secftp.session.retry", "secftp.session.operations",
@@ -21,7 +21,17 @@ NEVER_FOR_A_FILE = {
 }  # fmt: skip
 # What only a server needs, beside its own package.
 SERVERS = {f"secftp.channel.{module}" for module in ("accept", "listener", "bandwidth", "page", "systemd")}
-NEVER_FOR_WORDS = {"msgspec", "_cffi_backend", "socket", "xxhash", "secftp.channel", "secftp.record", "secftp.storage"}
+NEVER_FOR_WORDS = {
+    "dataclasses",
+    "inspect",
+    "msgspec",
+    "_cffi_backend",
+    "socket",
+    "xxhash",
+    "secftp.channel",
+    "secftp.record",
+    "secftp.storage",
+}
 
 _ASK = """
 import sys
@@ -59,7 +69,16 @@ def test_a_small_file_loads_nothing_that_it_does_not_need(tmp_path):
         code, modules = loaded(tmp_path, "get", "-q", f"secftp://{place(server)}/name", f"{tmp_path}/copy")
         assert (
             code,
-            modules & {"json", "secftp.client.report_json", "secftp.json_lines", "secftp.server", "shlex", *SERVERS},
+            modules
+            & {
+                "dataclasses",
+                "json",
+                "secftp.client.report_json",
+                "secftp.json_lines",
+                "secftp.server",
+                "shlex",
+                *SERVERS,
+            },
         ) == (0, set())
         assert "secftp.copy" in modules
 

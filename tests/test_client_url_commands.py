@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 
 import pytest
@@ -13,6 +12,7 @@ from secftp.client.copy_options import MAX_RETRIES, parse_rate
 from secftp.client.options import HELP_COLUMNS
 from secftp.command_line import shown_options
 from secftp.copy import CopyOptions
+from secftp.copy.options import COMMAND_LINE
 from secftp.errors import NameRefused, UsageError
 from secftp.url import Endpoint, Url
 
@@ -165,8 +165,8 @@ def test_how_to_copy():
 
 def test_every_field_of_the_engine_has_an_option():
     shown = {flag for action in shown_options(load("put").parser()) for flag in action.option_strings}
-    for field in dataclasses.fields(CopyOptions):
-        option = field.metadata["option"]
+    assert set(COMMAND_LINE) == set(CopyOptions._fields)
+    for option in COMMAND_LINE.values():
         assert set(option.flags) <= shown
         assert not set(option.aliases) & shown
 

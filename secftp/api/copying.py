@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import os
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeAlias, TypedDict, TypeVar
 
 from secftp.api.arguments import algorithm_for
@@ -80,13 +80,13 @@ def shows_options(kind: type) -> Callable[[Callable[_Parameters, _Result]], Call
         named = [each for each in signature.parameters.values() if each.kind is not inspect.Parameter.VAR_KEYWORD]
         options = [
             inspect.Parameter(
-                each.name,
+                name,
                 inspect.Parameter.KEYWORD_ONLY,
-                default=each.default,
-                annotation=kind.__annotations__[each.name].__forward_arg__,
+                default=default,
+                annotation=kind.__annotations__[name].__forward_arg__,
             )
-            for each in fields(CopyOptions)
-            if each.name in kind.__annotations__
+            for name, default in CopyOptions()._asdict().items()
+            if name in kind.__annotations__
         ]
         method.__signature__ = signature.replace(parameters=[*named, *options])  # type: ignore[attr-defined]
         return method

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from typing import Any, Final, NamedTuple
 
@@ -15,14 +14,14 @@ from secftp.client.options import (
     one_of,
 )
 from secftp.command_line import add_option
-from secftp.copy.options import CommandLineOption, CopyOptions
+from secftp.copy.options import COMMAND_LINE, CopyOptions
 from secftp.errors import UsageError
 from secftp.text import parse_size
 
 STREAM: Final = "-"
 PROGRESS: Final = ("auto", "json", "none")
 MAX_RETRIES: Final = 1_000_000
-FIELDS: Final = dataclasses.fields(CopyOptions)
+_DEFAULTS: Final = CopyOptions()._asdict()
 # What requires files that have names.
 _NOT_FOR_STREAMS: Final = ("update", "resume", "dry_run", "include", "exclude")
 
@@ -66,14 +65,13 @@ class CopySettings(NamedTuple):
 
 def add_copy_options(parser: CommandParser) -> None:
     """Add an option for each field of `CopyOptions`, and those about connections and progress."""
-    for field in FIELDS:
-        option: CommandLineOption = field.metadata["option"]
-        settings: dict[str, Any] = {"dest": field.name, "help": option.help}
+    for name, option in COMMAND_LINE.items():
+        settings: dict[str, Any] = {"dest": name, "help": option.help}
         if option.metavar is None:
             settings["action"] = "store_true"
         else:
             settings["metavar"] = option.metavar
-        if isinstance(field.default, tuple):
+        if isinstance(_DEFAULTS[name], tuple):
             settings |= {"action": "append", "default": []}
         add_option(parser, *option.flags, aliases=option.aliases, **settings)
     parser.add_argument(
@@ -92,20 +90,19 @@ def take_copy_options(
 
     `is_stream`: the copy is from or to a standard stream. `overwrites`: its target may exist already.
     """
-    given = {field.name: values[field.name] for field in FIELDS if values[field.name] not in (None, False, [])}
+    given = {name: values[name] for name in COMMAND_LINE if values[name] not in (None, False, [])}
     refused = _NOT_FOR_STREAMS if overwrites else ("overwrite", *_NOT_FOR_STREAMS)
     for name in refused if is_stream else ():
         if name in given:
             raise UsageError(f"{flag(name)} can't be used with -.", hint="Leave it out.")
     progress = one_of(PROGRESS, values["progress"], "--progress", USE_DEFAULT)
-    copy = CopyOptions(**{field.name: _value(field, given[field.name]) for field in FIELDS if field.name in given})
+    copy = CopyOptions(**{name: _value(name, text) for name, text in given.items()})
     return CopySettings(connection, copy, _retries(values["retries"]), progress, values["quiet"])
 
 
 def flag(name: str) -> str:
     """Return the long option for a field of `CopyOptions`."""
-    option: CommandLineOption = next(field.metadata["option"] for field in FIELDS if field.name == name)
-    return option.flags[-1]
+    return COMMAND_LINE[name].flags[-1]
 
 
 def parse_rate(text: str) -> int:
@@ -119,13 +116,14 @@ def parse_rate(text: str) -> int:
     return rate
 
 
-def _value(field: dataclasses.Field[Any], given: Any) -> Any:
+def _value(name: str, given: Any) -> Any:
     """Return the value of a field whose option was given."""
-    if isinstance(field.default, bool):
-        return not field.default
-    if isinstance(field.default, tuple):
+    default = _DEFAULTS[name]
+    if isinstance(default, bool):
+        return not default
+    if isinstance(default, tuple):
         return tuple(map(os.fsencode, given))
-    return {"limit_rate": parse_rate, "checksum": checked_checksum}[field.name](given)
+    return {"limit_rate": parse_rate, "checksum": checked_checksum}[name](given)
 
 
 def _retries(text: str) -> int:

@@ -8,8 +8,9 @@ Invariant: each file is counted once, as complete, skipped or failed, and the li
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING, Final, TypeAlias
+
+import msgspec
 
 from secftp.storage.attributes import ALL_KEPT, Kept, is_clamped
 from secftp.storage.errors import detailed
@@ -22,8 +23,7 @@ _Digest: TypeAlias = bytes  # a field of that name hides the type
 _PERMISSIONS: Final = 0o777
 
 
-@dataclasses.dataclass(slots=True)
-class Summary:
+class Summary(msgspec.Struct):
     """What a copy has done: `files` and `bytes` are complete, verified, and stand under their final names.
 
     `bytes` counts what was transferred, without what a partial file held already. `skipped` and `failed` count files
