@@ -14,15 +14,15 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING, Protocol
 
-from secftp.channel import Channel, Keepalive, Stream
 from secftp.errors import HandshakeRefused, SecftpError
-from secftp.handshake import ClientHandshake
-from secftp.messages import Bye, Direction
+from secftp.protocol import Bye, Direction
+from secftp.protocol.handshake import ClientHandshake
+from secftp.transport import Channel, Keepalive, Stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from secftp.channel import Credentials
+    from secftp.transport import Credentials
 
 Address = tuple[str, int]
 # Returns the source address of the connection with a number.

@@ -24,11 +24,11 @@ from bench.peers.failure import BenchError
 from bench.peers.machine import facts
 from bench.peers.process import ENVIRONMENT
 from bench.peers.servers import secftp
-from secftp.channel import Credentials
+from secftp.crypto import Mode, Suite
 from secftp.keys import read_key_file, write_key_file
-from secftp.record import Mode, Suite
 from secftp.session import Session
 from secftp.storage import create_local_sink
+from secftp.transport import Credentials
 
 if TYPE_CHECKING:
     from collections.abc import Callable

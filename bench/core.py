@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from bench.native import Cipher, Frames
 from bench.pair import Batch
 from bench.peers.machine import facts
-from secftp.record import Suite, libcrypto_version
+from secftp.crypto import Suite, libcrypto_version
 
 if TYPE_CHECKING:
     from collections.abc import Callable

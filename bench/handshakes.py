@@ -23,10 +23,10 @@ import psutil
 
 from bench.peers.machine import facts
 from bench.peers.servers import secftp
+from secftp.crypto import Mode, Password, Suite
 from secftp.errors import AuthenticationError, HandshakeRefused
-from secftp.handshake import ClientHandshake
 from secftp.keys import read_key_file, write_key_file
-from secftp.record import Mode, Password, Suite
+from secftp.protocol.handshake import ClientHandshake
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

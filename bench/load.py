@@ -24,16 +24,16 @@ from bench.handshakes import Attempt, Outcome
 from bench.lockouts import ATTEMPTS, SCENARIOS, play_all
 from bench.peers.machine import facts
 from bench.peers.servers import secftp
-from secftp.channel import Credentials, connect
+from secftp.crypto import Mode, Suite
 from secftp.keys import read_key_file, write_key_file
-from secftp.messages import Bye
-from secftp.record import Mode, Suite
+from secftp.protocol import Bye
+from secftp.transport import Credentials, connect
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from bench.peers.servers import Secftp
-    from secftp.record import Password
+    from secftp.crypto import Password
 
 IN_FLIGHT = 64
 SOURCES = 250

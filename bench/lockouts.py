@@ -25,12 +25,12 @@ import psutil
 
 from bench.attacks import Flood, Sessions, guessers, shake_hands
 from bench.peers.servers import secftp
-from secftp.channel import Credentials
+from secftp.crypto import Mode, Password, Suite
 from secftp.errors import SecftpError
-from secftp.handshake import ClientHandshake
 from secftp.keys import Key
-from secftp.messages import Bye
-from secftp.record import Mode, Password, Suite
+from secftp.protocol import Bye
+from secftp.protocol.handshake import ClientHandshake
+from secftp.transport import Credentials
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -5,8 +5,8 @@ One C call per batch, so that the core is timed without Python code.
 
 from __future__ import annotations
 
-from secftp.handshake import ClientHandshake, Established, HelloReceived, ServerHandshake
-from secftp.record import Mode, Opener, Password, Sealer, Suite, binding
+from secftp.crypto import Mode, Opener, Password, Sealer, Suite, binding
+from secftp.protocol.handshake import ClientHandshake, Established, HelloReceived, ServerHandshake
 
 _DATA = 3
 

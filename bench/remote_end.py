@@ -13,11 +13,11 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-from secftp.channel import Channel, DataRun, IncomingHandshake, Stream
+from secftp.crypto import BATCH_BYTES, SERVER_HELLO_BYTES, Mode, Password, Suite
 from secftp.errors import ConnectionLost
-from secftp.handshake import ClientHandshake, Established, HelloReceived
-from secftp.messages import Bye, Direction, End, Ok, SessionLimits, Welcome, Write
-from secftp.record import BATCH_BYTES, SERVER_HELLO_BYTES, Mode, Password, Suite
+from secftp.protocol import Bye, Direction, End, Ok, SessionLimits, Welcome, Write
+from secftp.protocol.handshake import ClientHandshake, Established, HelloReceived
+from secftp.transport import Channel, DataRun, IncomingHandshake, Stream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

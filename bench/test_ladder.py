@@ -19,11 +19,11 @@ from bench.peers.directories import TMPFS, file_name, make_source
 from bench.peers.process import run
 from bench.peers.servers import secftp
 from bench.remote_end import ChannelSender, PlainSender, remote_end
-from secftp.channel import Credentials
+from secftp.crypto import BATCH_BYTES, PAYLOAD_MAX, Inbox, Mode, Outbox, Suite
 from secftp.keys import read_key_file, write_key_file
-from secftp.record import BATCH_BYTES, PAYLOAD_MAX, Inbox, Mode, Outbox, Suite
 from secftp.session import Session
 from secftp.storage import create_local_sink, open_local_source
+from secftp.transport import Credentials
 
 TIMEOUT = 60.0
 DATA = 3  # docs/PROTOCOL.md, "Messages"

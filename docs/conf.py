@@ -15,7 +15,7 @@ author = "the secftp authors"
 project_copyright = "2026, the secftp authors"
 version = release = __version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.viewcode", "command_line"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.viewcode", "command_line", "layers"]
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 4
 source_suffix = {".md": "markdown"}

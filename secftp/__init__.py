@@ -62,9 +62,9 @@ if TYPE_CHECKING:
     from secftp.api.reader import RemoteReader
     from secftp.api.server import Server
     from secftp.api.writer import RemoteWriter
-    from secftp.copy import Summary
     from secftp.keys import Key, generate_key
-    from secftp.messages import Kind
+    from secftp.protocol import Kind
+    from secftp.transfer import Summary
 
 # What needs the core, the network or a file is imported when it is used: a command line that only prints its help
 # imports this module, too.
@@ -73,14 +73,14 @@ _WHERE = {
     "CopyIncomplete": "secftp.api.copying",
     "CopyProgress": "secftp.api.copying",
     "Key": "secftp.keys",
-    "Kind": "secftp.messages",
+    "Kind": "secftp.protocol",
     "Listing": "secftp.api.entries",
     "RemoteEntry": "secftp.api.entries",
     "RemoteReader": "secftp.api.reader",
     "RemoteStat": "secftp.api.entries",
     "RemoteWriter": "secftp.api.writer",
     "Server": "secftp.api.server",
-    "Summary": "secftp.copy",
+    "Summary": "secftp.transfer",
     "connect": "secftp.api.client",
     "generate_key": "secftp.keys",
 }

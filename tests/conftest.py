@@ -9,13 +9,13 @@ import time
 
 import pytest
 
-from tests.counts import COUNTS
-from tests.fixtures import client as client
-from tests.fixtures import home as home
-from tests.fixtures import root as root
-from tests.fixtures import secftp as secftp
-from tests.fixtures import server as server
-from tests.fixtures import store as store
+from tests.support.counts import COUNTS
+from tests.support.fixtures import client as client
+from tests.support.fixtures import home as home
+from tests.support.fixtures import root as root
+from tests.support.fixtures import secftp as secftp
+from tests.support.fixtures import server as server
+from tests.support.fixtures import store as store
 
 _FD_FOLDER = "/proc/self/fd" if os.path.isdir("/proc/self/fd") else "/dev/fd"
 _counts: list[str] = []

@@ -1,4 +1,4 @@
-"""The floors: who may import whom, and which capability is used in one place only (docs/ARCHITECTURE.md).
+"""The layers: who may import whom, and which capability is used in one place only (docs/ARCHITECTURE.md).
 
 Each rule is a function from source text to findings, so that it can be tried on a text that breaks it: a rule that
 finds nothing because it looks at nothing would be worse than none.
@@ -16,9 +16,9 @@ TOP = Path(__file__).resolve().parent.parent
 PACKAGE = TOP / "secftp"
 ENTRIES = ("secftp.client", "secftp.server")
 
-# What each floor may import beside itself, of secftp. `secftp.storage` knows names by the rule of the messages.
-ANYBODY = {"secftp.errors", "secftp._version"}
-FLOORS = {
+# What each layer may import beside itself, of secftp. `secftp.storage` knows names by the rule of the messages.
+COMMON = {"secftp.errors", "secftp._version"}
+LAYERS = {
     "secftp.errors": set(),
     "secftp._version": set(),
     "secftp.text": set(),
@@ -29,63 +29,69 @@ FLOORS = {
     "secftp.token_bucket": set(),
     "secftp.safe_path": set(),
     "secftp.exposure": {"secftp.system"},
-    "secftp.record": {"secftp._core"},
-    "secftp.messages": {"secftp.text", "secftp.token_bucket"},
-    "secftp.handshake": {"secftp.record"},
-    "secftp.keys": {"secftp.exposure", "secftp.messages", "secftp.record", "secftp.text"},
-    "secftp.storage": {"secftp.messages", "secftp.system", "secftp.text"},
-    "secftp.channel": {
-        "secftp.handshake",
-        "secftp.messages",
-        "secftp.record",
+    "secftp.crypto": {"secftp._core"},
+    "secftp.protocol": {"secftp.text", "secftp.token_bucket"},
+    "secftp.protocol.handshake": {"secftp.crypto"},
+    "secftp.keys": {"secftp.exposure", "secftp.protocol", "secftp.crypto", "secftp.text"},
+    "secftp.storage": {"secftp.protocol", "secftp.system", "secftp.text"},
+    "secftp.transport": {
+        "secftp.protocol.handshake",
+        "secftp.protocol",
+        "secftp.crypto",
         "secftp.text",
         "secftp.token_bucket",
     },
-    "secftp.transfer": {"secftp.channel", "secftp.messages", "secftp.storage", "secftp.text"},
-    "secftp.session": {"secftp.channel", "secftp.messages", "secftp.storage", "secftp.text", "secftp.transfer"},
-    "secftp.copy": {
-        "secftp.channel",
-        "secftp.messages",
+    "secftp.transport.file_data": {"secftp.transport", "secftp.protocol", "secftp.storage", "secftp.text"},
+    "secftp.session": {
+        "secftp.transport",
+        "secftp.transport.file_data",
+        "secftp.protocol",
+        "secftp.storage",
+        "secftp.text",
+    },
+    "secftp.transfer": {
+        "secftp.transport",
+        "secftp.transport.file_data",
+        "secftp.protocol",
         "secftp.session",
         "secftp.storage",
         "secftp.text",
         "secftp.token_bucket",
-        "secftp.transfer",
     },
 }
 # The entries see everything but each other and what is for other people's programs.
-FLOORS |= {entry: set(FLOORS) for entry in ENTRIES}
+LAYERS |= {entry: set(LAYERS) for entry in ENTRIES}
 # That stands beside them, and has the engine of secftpd in one place.
-FLOORS["secftp.api"] = {
-    f"secftp.{floor}"
-    for floor in (
-        "channel",
-        "copy",
+LAYERS["secftp.api"] = {
+    f"secftp.{layer}"
+    for layer in (
+        "crypto",
         "exposure",
         "keys",
-        "messages",
-        "url",
-        "record",
+        "protocol",
         "session",
         "storage",
         "text",
         "transfer",
+        "transport",
+        "transport.file_data",
+        "url",
     )
 }
-FLOORS["secftp.api.server"] = {*FLOORS["secftp.api"], "secftp.api", "secftp.server"}
+LAYERS["secftp.api.server"] = {*LAYERS["secftp.api"], "secftp.api", "secftp.server"}
 # The package itself sees everything but the entries: `python -m` would warn if it saw them.
-FLOORS[PACKAGE.name] = set(FLOORS) - set(ENTRIES)
+LAYERS[PACKAGE.name] = set(LAYERS) - set(ENTRIES)
 
 # Where a capability may be used: nowhere else.
 ONLY = {
-    "socket": ("secftp.channel",),
+    "socket": ("secftp.transport",),
     "_socket": (),
     "socketserver": (),
     "asyncio": (),
     "ssl": (),
     "ctypes": ("secftp.system",),
     "_ctypes": (),
-    "secftp._core": ("secftp.record.binding",),
+    "secftp._core": ("secftp.crypto.binding",),
     "pickle": (),
     "subprocess": (),
 }
@@ -116,16 +122,16 @@ def is_in(module, place):
     return module == place or module.startswith(place + ".")
 
 
-def floor_of(module):
-    """The floor a module stands on: the longest that its name begins with."""
-    floors = (floor for floor in FLOORS if module == floor or (floor != PACKAGE.name and is_in(module, floor)))
-    return max(floors, key=len, default=None)
+def layer_of(module):
+    """The layer a module stands on: the longest that its name begins with."""
+    layers = (layer for layer in LAYERS if module == layer or (layer != PACKAGE.name and is_in(module, layer)))
+    return max(layers, key=len, default=None)
 
 
 def imports(module, source, packages=()):
     """Every module that a source imports, wherever in it: in functions, under TYPE_CHECKING, by name.
 
-    `from a import b` counts as an import of a.b, which is the same floor if b is no module.
+    `from a import b` counts as an import of a.b, which is the same layer if b is no module.
     """
     found = []
     for node in ast.walk(ast.parse(source)):
@@ -162,14 +168,14 @@ def packages():
 
 def upward_imports(module, source):
     """Imports of secftp that do not point downwards."""
-    floor = floor_of(module)
-    if floor is None:
-        return [f"{module} stands on no floor"]
-    allowed = FLOORS[floor] | ANYBODY | {floor}
+    layer = layer_of(module)
+    if layer is None:
+        return [f"{module} belongs to no layer"]
+    allowed = LAYERS[layer] | COMMON | {layer}
     return [
         f"{module} imports {imported}"
         for imported in imports(module, source, packages())
-        if is_in(imported, "secftp") and not any(is_in(imported, place) for place in allowed if place != "secftp")
+        if is_in(imported, "secftp") and (layer_of(imported) or imported) not in allowed
     ]
 
 
@@ -211,13 +217,13 @@ def test_the_product_keeps_the_rule(rule):
 @pytest.mark.parametrize(
     ("rule", "module", "source"),
     [
-        (upward_imports, "secftp.record.frames", "from secftp.handshake import Status"),
-        (upward_imports, "secftp.messages.state", "def f():\n    from secftp.record import Suite"),
-        (upward_imports, "secftp.messages.state", "if TYPE_CHECKING:\n    import secftp.channel.stream"),
+        (upward_imports, "secftp.crypto.frames", "from secftp.protocol.handshake import Status"),
+        (upward_imports, "secftp.protocol.state", "def f():\n    from secftp.crypto import Suite"),
+        (upward_imports, "secftp.protocol.state", "if TYPE_CHECKING:\n    import secftp.transport.stream"),
         (upward_imports, "secftp.storage.local", "from secftp import transfer"),
         (upward_imports, "secftp.storage.local", "from ..channel import Channel"),
         (upward_imports, "secftp.storage", "from ..channel import Channel"),
-        (upward_imports, "secftp.transfer.file_data", "from secftp.session import Session"),
+        (upward_imports, "secftp.transport.file_data", "from secftp.session import Session"),
         (upward_imports, "secftp.session", "from secftp.client import local_io"),
         (upward_imports, "secftp.client.local_io", "from secftp.server.log import Log"),
         (upward_imports, "secftp.server.log", "import secftp.client.terminal"),
@@ -229,17 +235,20 @@ def test_the_product_keeps_the_rule(rule):
         (upward_imports, "secftp.api.client", "from secftp.client import options"),
         (upward_imports, "secftp.api.server", "from secftp.client import options"),
         (upward_imports, "secftp.session", "from secftp.api.pool import Pool"),
+        (upward_imports, "secftp.transport.channel", "from secftp.transport import file_data"),
+        (upward_imports, "secftp.transport.channel", "from secftp.transport.file_data import send_file"),
+        (upward_imports, "secftp.protocol.state", "from secftp.protocol.handshake import ClientHandshake"),
         (upward_imports, "secftp.novelty", "import os"),
-        (upward_imports, "secftp.channel.stream", "__import__('secftp.session')"),
-        (upward_imports, "secftp.channel.stream", "importlib.import_module('secftp.session')"),
-        (upward_imports, "secftp.channel.stream", "from secftp._core import lib"),
+        (upward_imports, "secftp.transport.stream", "__import__('secftp.session')"),
+        (upward_imports, "secftp.transport.stream", "importlib.import_module('secftp.session')"),
+        (upward_imports, "secftp.transport.stream", "from secftp._core import lib"),
         (misplaced_capabilities, "secftp.server.server", "import socket"),
         (misplaced_capabilities, "secftp.server.server", "def f():\n    from socket import create_server"),
         (misplaced_capabilities, "secftp.channels", "import socket"),
-        (misplaced_capabilities, "secftp.channel.stream", "import _socket"),
+        (misplaced_capabilities, "secftp.transport.stream", "import _socket"),
         (misplaced_capabilities, "secftp.storage.sink", "import ctypes.util"),
-        (misplaced_capabilities, "secftp.record.frames", "from secftp import _core"),
-        (misplaced_capabilities, "secftp.record.frames", "from secftp._core import lib"),
+        (misplaced_capabilities, "secftp.crypto.frames", "from secftp import _core"),
+        (misplaced_capabilities, "secftp.crypto.frames", "from secftp._core import lib"),
         (opened_files, "secftp.session", "open('x')"),
         (opened_files, "secftp.server.__main__", "with os.open(name, 0) as f:\n    pass"),
         (opened_files, "secftp.server.__main__", "os.open(options.key_file, 0)"),
@@ -258,29 +267,29 @@ def test_a_rule_finds_what_breaks_it(rule, module, source):
     [
         ("secftp.client.commands", "from secftp.session import Session\nfrom secftp.client import options"),
         ("secftp.api.server", "from secftp.server.server import FileServer\nfrom secftp.api import arguments"),
-        ("secftp.channel.connect", "import socket\nfrom secftp.errors import SecftpError"),
-        ("secftp.record.binding", "from secftp import _core"),
+        ("secftp.transport.connect", "import socket\nfrom secftp.errors import SecftpError"),
+        ("secftp.crypto.binding", "from secftp import _core"),
         ("secftp.storage.local", "import os\nos.open(name, 0)\nfrom secftp import system"),
         ("secftp.client.key", "import os\nos.open(TERMINAL, 0)"),
-        ("secftp.messages.codec", "from . import bounds"),
+        ("secftp.protocol.codec", "from . import bounds"),
     ],
 )
 def test_a_rule_lets_pass_what_keeps_it(module, source):
     assert [finding for rule in RULES for finding in rule(module, source)] == []
 
 
-def test_every_floor_is_there():
-    """A floor that was renamed would take its rules along into nothing."""
+def test_every_layer_is_there():
+    """A layer that was renamed would take its rules along into nothing."""
     modules = product()
     places = {place for places in ONLY.values() for place in places} | OPENERS | set(DEVICES)
-    assert {floor for floor in {*FLOORS, *places} if floor != "secftp._core" and floor not in modules} == set()
+    assert {layer for layer in {*LAYERS, *places} if layer != "secftp._core" and layer not in modules} == set()
 
 
-def test_the_floors_have_no_cycle():
+def test_the_layers_have_no_cycle():
     done = set()
-    while len(done) < len(FLOORS):
-        free = {floor for floor in FLOORS if floor not in done and FLOORS[floor] - {"secftp._core"} <= done}
-        assert free, f"a cycle among {set(FLOORS) - done}"
+    while len(done) < len(LAYERS):
+        free = {layer for layer in LAYERS if layer not in done and LAYERS[layer] - {"secftp._core"} <= done}
+        assert free, f"a cycle among {set(LAYERS) - done}"
         done |= free
 
 

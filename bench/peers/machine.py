@@ -20,7 +20,7 @@ FEATURES = ("aes", "vaes", "pclmulqdq", "vpclmulqdq", "sha_ni", "avx2", "avx512f
 def facts() -> dict[str, str]:
     """Return everything, as names and values."""
     from secftp import __version__
-    from secftp.record import libcrypto_version
+    from secftp.crypto import libcrypto_version
 
     text = _cpuinfo()
     return {

@@ -15,11 +15,11 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, AnyStr, Final, Literal, TypeAlias
 
-from secftp.channel import Credentials
+from secftp.crypto import Mode, Password, Suite
 from secftp.errors import IsADirectory, NameRefused, Side, UsageError
 from secftp.keys import Key, read_key_file
-from secftp.messages import Algorithm, check_path
-from secftp.record import Mode, Password, Suite
+from secftp.protocol import Algorithm, check_path
+from secftp.transport import Credentials
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

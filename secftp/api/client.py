@@ -9,8 +9,8 @@ from secftp.api.arguments import credentials_for, directory_path, is_directory_n
 from secftp.api.copying import CallbackListener, DownloadOptions, UploadOptions, copy_options, run, shows_options
 from secftp.api.files import FileOperations
 from secftp.api.pool import Pool
-from secftp.copy import Download, RemoteLocation, Upload
 from secftp.errors import UsageError
+from secftp.transfer import Download, RemoteLocation, Upload
 from secftp.url import Url, format_url, parse_url
 
 if TYPE_CHECKING:
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from secftp.api.arguments import Cipher, LocalPath, RemotePath
     from secftp.api.copying import OnError, OnProgress, OnSkip
-    from secftp.copy import Summary
     from secftp.keys import Key
+    from secftp.transfer import Summary
 
 DEFAULT_TIMEOUT: Final = 60.0
 

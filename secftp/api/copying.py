@@ -12,15 +12,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeAlias, TypedDict, TypeVar
 
 from secftp.api.arguments import algorithm_for
-from secftp.copy import CopyOptions, ProgressListener
 from secftp.errors import ConnectionLost, ExitCode, FileError, TransferTimeout, UsageError
 from secftp.session.retry import Retries
+from secftp.transfer import CopyOptions, ProgressListener
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from secftp.api.pool import Pool, PooledConnection
-    from secftp.copy import Download, Summary, Upload
+    from secftp.transfer import Download, Summary, Upload
 
     OnProgress: TypeAlias = Callable[["CopyProgress"], object]
     OnError: TypeAlias = Callable[[str, FileError], object]

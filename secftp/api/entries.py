@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, AnyStr, Final, Generic, Self
 
 from secftp.api.arguments import join_path
 from secftp.errors import ConnectionLost, FileError, InputOutputError, Side
-from secftp.messages import Kind, problem_of
+from secftp.protocol import Kind, problem_of
 from secftp.session.listings import BoundedIterator
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from secftp.api.pool import Pool
-    from secftp.messages import Info, Listed
+    from secftp.protocol import Info, Listed
     from secftp.storage import Path
 
 NANOSECONDS: Final = 1_000_000_000

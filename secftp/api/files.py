@@ -13,7 +13,7 @@ from secftp.errors import UsageError
 from secftp.session import Unconfirmed
 from secftp.session.retry import has_arrived
 from secftp.storage import WriteOptions
-from secftp.transfer import unwatched
+from secftp.transport.file_data import unwatched
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from secftp.api.arguments import RemotePath
     from secftp.api.pool import PooledConnection
-    from secftp.transfer import Progress
+    from secftp.transport.file_data import Progress
 
     OnBytes: TypeAlias = Callable[[int, int | None], object]
 

@@ -10,7 +10,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from secftp.errors import Cancelled
-from secftp.messages import Kind
+from secftp.protocol import Kind
 from secftp.storage import FileInfo, Sink, Source
 
 if TYPE_CHECKING:

@@ -18,18 +18,18 @@ import threading
 import time
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from secftp.channel import connect
 from secftp.errors import ConnectionLost, FileError, SecftpError, UsageError
-from secftp.messages import Bye
+from secftp.protocol import Bye
 from secftp.session import Session
 from secftp.session.retry import change_once, confirm
+from secftp.transport import connect
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from secftp.channel import Channel, Credentials
     from secftp.session import Transferred, Unconfirmed
     from secftp.storage import Path
+    from secftp.transport import Channel, Credentials
 
 _T = TypeVar("_T")
 

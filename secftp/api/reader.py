@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple, TypeVar
 
 from secftp.api.memory import BufferSink, MemorySink
 from secftp.errors import FileChanged, UsageError
-from secftp.messages import ErrorCode, Kind, exception_for, remote_failure
+from secftp.protocol import ErrorCode, Kind, exception_for, remote_failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
     from secftp.api.pool import Pool
-    from secftp.messages import File
+    from secftp.protocol import File
     from secftp.session import Session
     from secftp.storage import Path, Sink
 

@@ -9,7 +9,7 @@ from secftp.api.arguments import algorithm_for, directory_path, file_path, path_
 from secftp.api.entries import Listing, stat_of
 from secftp.api.walking import walk
 from secftp.errors import AlreadyExists, ConnectionLost, FileError, NotADirectory, NotEmpty, NotFound, Side
-from secftp.messages import Kind
+from secftp.protocol import Kind
 from secftp.session import new_token
 from secftp.session.listings import MemoryBudget
 from secftp.session.operations import remove_tree

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final, Self
 
 from secftp.api.memory import GrowingSource
 from secftp.errors import AlreadyExists, Forbidden, NotFound, UsageError
-from secftp.messages import ErrorCode, Kind, exception_for, no_parent, remote_failure
+from secftp.protocol import ErrorCode, Kind, exception_for, no_parent, remote_failure
 from secftp.session import Unconfirmed
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from secftp.client.connect import stat_url
 from secftp.client.local_io import local_errors
 from secftp.client.terminal import print_output
 from secftp.errors import FileError, IsADirectory, NotFound, Side
-from secftp.messages import Algorithm, Kind, problem_of
+from secftp.protocol import Algorithm, Kind, problem_of
 from secftp.session.listings import MemoryBudget, PackedNames, SortedNames
 from secftp.session.operations import checksums, depth_first
 from secftp.storage import LocalStore, new_digest, open_local_source

@@ -9,13 +9,13 @@ import contextlib
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from secftp import system
-from secftp.channel import Credentials
 from secftp.client.key import choose_key
+from secftp.crypto import Mode, Password, Suite
 from secftp.errors import ConnectionLost, NotADirectory, SecftpError
-from secftp.messages import Kind, check_path, remote_failure
-from secftp.record import Mode, Password, Suite
+from secftp.protocol import Kind, check_path, remote_failure
 from secftp.session import Session
 from secftp.storage import load_digests
+from secftp.transport import Credentials
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from secftp.client.options import ConnectionOptions
     from secftp.client.terminal import Terminal
     from secftp.keys import Key
-    from secftp.messages import Info
+    from secftp.protocol import Info
     from secftp.url import Url
 
 _T = TypeVar("_T")

@@ -1,4 +1,4 @@
-"""The options that `secftp get` and `secftp put` share, derived from the fields of `secftp.copy.CopyOptions`."""
+"""The options that `secftp get` and `secftp put` share, derived from the fields of `secftp.transfer.CopyOptions`."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from secftp.client.options import (
     one_of,
 )
 from secftp.command_line import add_option
-from secftp.copy.options import COMMAND_LINE, CopyOptions
 from secftp.errors import UsageError
 from secftp.text import parse_size
+from secftp.transfer.options import COMMAND_LINE, CopyOptions
 
 STREAM: Final = "-"
 PROGRESS: Final = ("auto", "json", "none")

@@ -1,8 +1,8 @@
 """How `get` and `put` run a copy: connection after connection, the report of it, and the command that resumes it.
 
-The copying itself is done by `secftp.copy`. A resume command is meant to be pasted into a shell, so each word is quoted
-for one; a word that a terminal would interpret, or that is not UTF-8, in the form $'...' of bash and zsh. It never
-contains a key: get and put take none on the command line.
+The copying itself is done by `secftp.transfer`. A resume command is meant to be pasted into a shell, so each word is
+quoted for one; a word that a terminal would interpret, or that is not UTF-8, in the form $'...' of bash and zsh. It
+never contains a key: get and put take none on the command line.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from secftp.client.connect import Connector, check_paths
 from secftp.client.copy_options import flag
-from secftp.copy import RemoteLocation
 from secftp.errors import ConnectionLost, ServerUnreachable, TransferTimeout
 from secftp.session.retry import Retries
 from secftp.text import escape_unencodable
+from secftp.transfer import RemoteLocation
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from secftp.client.report_json import JsonReport
     from secftp.client.report_text import TextReport
     from secftp.client.terminal import Terminal
-    from secftp.copy import Download, Upload
+    from secftp.transfer import Download, Upload
     from secftp.url import Url
 
     Report: TypeAlias = TextReport | JsonReport

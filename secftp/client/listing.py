@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from secftp.client.connect import stat_url
 from secftp.client.terminal import print_output
-from secftp.messages import Kind, problem_of
+from secftp.protocol import Kind, problem_of
 from secftp.session.listings import BUDGET_BYTES
 from secftp.storage.attributes import is_clamped
 from secftp.text import show_path
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from secftp.client.failures import Failures
     from secftp.errors import FileError
-    from secftp.messages import ErrorCode
+    from secftp.protocol import ErrorCode
     from secftp.session import Session
     from secftp.storage import Path
     from secftp.url import Url

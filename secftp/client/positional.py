@@ -101,7 +101,7 @@ def prepare(command: str, options: PositionalOptions, terminal: Terminal) -> tup
 
 def wire_path(name: str) -> Path:
     """Return the path of a name; a leading slash stands for the served directory. Raises `NameRefused`."""
-    from secftp.messages import check_path
+    from secftp.protocol import check_path
 
     path = tuple(os.fsencode(name).removeprefix(b"/").split(b"/"))
     check_path(path)

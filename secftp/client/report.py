@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from secftp.copy import ProgressListener, Summary
 from secftp.text import count_files, format_size, path_text, show_path
+from secftp.transfer import ProgressListener, Summary
 
 if TYPE_CHECKING:
     from secftp.errors import FileError

@@ -14,9 +14,9 @@ from secftp.json_lines import name_fields
 
 if TYPE_CHECKING:
     from secftp.client.terminal import Terminal
-    from secftp.copy import CopyOptions
     from secftp.errors import FileError, SecftpError
     from secftp.json_lines import Value
+    from secftp.transfer import CopyOptions
 
 INTERVAL_SECONDS: Final = 0.5
 

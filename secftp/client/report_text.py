@@ -15,8 +15,8 @@ from secftp.text import count_files, escape, format_duration, format_rate, forma
 
 if TYPE_CHECKING:
     from secftp.client.terminal import Terminal
-    from secftp.copy import CopyOptions
     from secftp.errors import FileError, SecftpError
+    from secftp.transfer import CopyOptions
 
 _BLOCK: Final = 500  # names of a dry run that are printed at once
 _NOTABLE_SECONDS: Final = 0.1  # the rate of a shorter copy means nothing

@@ -15,14 +15,14 @@ from secftp.client.connect import Connector
 from secftp.client.copying import make_report
 from secftp.client.local_io import STANDARD_INPUT, STREAM, open_input, open_output
 from secftp.client.terminal import STANDARD_OUTPUT
-from secftp.copy import Summary
-from secftp.copy.rate_limit import RateLimit
 from secftp.errors import ChecksumMismatch, FileChanged, IsADirectory
-from secftp.messages import Algorithm, remote_failure
+from secftp.protocol import Algorithm, remote_failure
 from secftp.session import Unconfirmed
 from secftp.session.retry import Retries, confirm
 from secftp.storage import Sink, WriteOptions, new_digest
 from secftp.storage.store import SinkWrapper, SourceWrapper
+from secftp.transfer import Summary
+from secftp.transfer.rate_limit import RateLimit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

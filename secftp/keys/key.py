@@ -17,7 +17,7 @@ from secftp.errors import AuthenticationError, KeyFormatError
 from secftp.keys.text import bare, is_generated, normalise
 
 if TYPE_CHECKING:
-    from secftp.record import Password
+    from secftp.crypto import Password
 
 
 # The end of a generated secret tells it from a stretched text (docs/PROTOCOL.md, 4.3).
@@ -70,7 +70,7 @@ class Key:
 
     def _stretch(self) -> Password:
         # Imported here: a program that only prints its help, or a typing error, needs no built core.
-        from secftp.record import Password
+        from secftp.crypto import Password
 
         if not self._is_secret:
             return Password.from_key(self._material)
@@ -90,7 +90,7 @@ class Key:
 
 def generate_secret() -> bytes:
     """Return a new secret for a key file: `w` of docs/PROTOCOL.md, 4.3, 32 bytes, of which 224 bits are random."""
-    from secftp.record import Password
+    from secftp.crypto import Password
 
     while True:
         body = Password.random().secret()[:-_MARK_BYTES]

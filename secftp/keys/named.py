@@ -19,11 +19,11 @@ import os
 import tomllib
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from secftp.crypto import NAME_BYTES
 from secftp.errors import KeyFormatError, SecftpError
 from secftp.keys.files import read_key_file, read_text
 from secftp.keys.key import Key
-from secftp.messages import Right
-from secftp.record import NAME_BYTES
+from secftp.protocol import Right
 from secftp.text import escape, show_local, to_locale
 
 if TYPE_CHECKING:

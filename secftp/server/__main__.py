@@ -18,8 +18,8 @@ from secftp.errors import ExitCode, InstallationError, NotFound, SecftpError, Us
 from secftp.text import fit_streams, show_local
 
 if TYPE_CHECKING:
-    from secftp.channel import Listener
     from secftp.server.options import ServerOptions
+    from secftp.transport import Listener
 
 # By default Python switches threads every 5 ms; a session that waits for the interpreter transfers nothing meanwhile.
 SWITCH_SECONDS: Final = 0.0005
@@ -102,8 +102,8 @@ def _require_directory(root: str) -> None:
 
 
 def _listen(options: ServerOptions) -> Listener:
-    from secftp.channel import inherited
     from secftp.server.server import open_listener
+    from secftp.transport import inherited
 
     if (found := inherited()) is not None:
         return found

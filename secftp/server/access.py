@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from secftp.handshake import HelloReceived, Status
-from secftp.messages import Right
-from secftp.record import Mode, Password, Suite
+from secftp.crypto import Mode, Password, Suite
+from secftp.protocol import Right
+from secftp.protocol.handshake import HelloReceived, Status
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

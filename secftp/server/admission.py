@@ -20,25 +20,25 @@ import contextlib
 import time
 from typing import TYPE_CHECKING
 
-from secftp.channel import IncomingHandshake
+from secftp.crypto import Mode
 from secftp.errors import AuthenticationError, ConnectionLost, ProtocolError, SecftpError
-from secftp.handshake import Established, HelloReceived, Status
-from secftp.record import Mode
+from secftp.protocol.handshake import Established, HelloReceived, Status
 from secftp.server.fairness import EvictionPool, source_address
 from secftp.server.hello_queue import HelloQueue, Timers
 from secftp.server.session_limits import log_slot_limit
+from secftp.transport import IncomingHandshake
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from secftp.channel import Listener, MeteredStream, Peer
-    from secftp.handshake import Unacceptable
+    from secftp.protocol.handshake import Unacceptable
     from secftp.server.access import Access, Grant
     from secftp.server.fairness import SourceAddress
     from secftp.server.log import Log, SessionLog
     from secftp.server.options import ServerLimits
     from secftp.server.session_limits import SlotLimit
     from secftp.server.throttle import Charge
+    from secftp.transport import Listener, MeteredStream, Peer
 
 
 class PendingConnection:

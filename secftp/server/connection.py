@@ -8,28 +8,28 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from secftp.channel import Channel, Keepalive
 from secftp.errors import ConnectionLost, SecftpError, TransferTimeout
-from secftp.messages import Bye, Direction, ErrorCode, text_for
+from secftp.protocol import Bye, Direction, ErrorCode, text_for
 from secftp.server.requests import RequestContext
 from secftp.server.requests.idempotency import CompletedChanges, ConfirmedFiles, OwnConfirmedFiles
 from secftp.server.session import ServerSession, welcome
 from secftp.server.session_limits import SlotClaim, SlotLimit, log_slot_limit
 from secftp.text import format_rate
+from secftp.transport import Channel, Keepalive
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
     from typing import Self
 
-    from secftp.channel import MeteredStream
-    from secftp.handshake import Established
+    from secftp.protocol.handshake import Established
     from secftp.server.access import Access, Grant
     from secftp.server.admission import PendingConnection
     from secftp.server.log import Log
     from secftp.server.options import ServerLimits
     from secftp.server.session_limits import ConnectionRegistry
     from secftp.storage import Store
+    from secftp.transport import MeteredStream
 
 # How long a client may take to close after BYE.
 LINGER_SECONDS: Final = 1.0

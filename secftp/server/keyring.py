@@ -11,6 +11,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Final
 
+from secftp.crypto import Suite
 from secftp.errors import FileError, KeyFormatError
 from secftp.keys import (
     Key,
@@ -20,8 +21,7 @@ from secftp.keys import (
     read_key_file,
     refuse_beneath,
 )
-from secftp.messages import Right
-from secftp.record import Suite
+from secftp.protocol import Right
 from secftp.server.access import Access, NamedKey, Rights
 from secftp.server.path_checks import CodePaths, check_descriptor, check_operator_files
 from secftp.text import escape, from_locale, show_local, show_path

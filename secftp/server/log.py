@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import TextIO
 
-    from secftp.channel import Peer
     from secftp.json_lines import Value
+    from secftp.transport import Peer
 
 LIMIT_SECONDS: Final = 10.0
 # Lines about unauthenticated clients: at once, and per second.

@@ -10,9 +10,9 @@ import contextlib
 import time
 from typing import TYPE_CHECKING, Final
 
-from secftp.channel import Page, PageServer
 from secftp.errors import InstallationError, UsageError
 from secftp.token_bucket import TokenBucket
+from secftp.transport import Page, PageServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

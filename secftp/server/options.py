@@ -7,7 +7,7 @@ import resource
 from dataclasses import dataclass
 from typing import Final
 
-from secftp.channel import IDLE_SECONDS
+from secftp.transport import IDLE_SECONDS
 
 # Descriptors of a process beside its clients', and of a session beside its connection (directories, files, listings).
 OWN_DESCRIPTORS: Final = 48

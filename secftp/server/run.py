@@ -14,7 +14,6 @@ import signal
 from typing import TYPE_CHECKING, Final
 
 from secftp import system
-from secftp.channel import notify
 from secftp.errors import ExitCode, UsageError
 from secftp.safe_path import module_directory
 from secftp.server.keyring import Keyring
@@ -28,13 +27,14 @@ from secftp.server.server import FileServer
 from secftp.storage import ALGORITHMS, LocalStore, load_digests
 from secftp.system import has_controlling_terminal
 from secftp.text import show_local
+from secftp.transport import notify
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from secftp.channel import Listener
     from secftp.server.options import ServerOptions
     from secftp.storage import Store
+    from secftp.transport import Listener
 
 _UNSAFE_START: Final = (
     "Python also searches this directory for modules: clients can't create names in it that begin with secftp, or are "

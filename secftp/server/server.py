@@ -11,22 +11,22 @@ import threading
 import time
 from typing import TYPE_CHECKING, Final
 
-from secftp.channel import Bandwidth, listen
 from secftp.errors import SecftpError, UsageError
 from secftp.server.admission import Admission
 from secftp.server.connection import LINGER_SECONDS, ConnectionThread, MinRateMonitor, SharedState, SignalFlag
 from secftp.server.options import ServerLimits
 from secftp.server.session_limits import ConnectionRegistry, SlotLimit, log_slot_limit
+from secftp.transport import Bandwidth, listen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from secftp.channel import Listener
-    from secftp.handshake import Established
+    from secftp.protocol.handshake import Established
     from secftp.server.access import Access
     from secftp.server.admission import PendingConnection
     from secftp.server.log import Log
     from secftp.storage import Store
+    from secftp.transport import Listener
 
 GRACE_SECONDS: Final = 5.0
 # Between telling transfers to abort and cutting their connections.

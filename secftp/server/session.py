@@ -10,9 +10,9 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from secftp._version import __version__
-from secftp.channel import IDLE_SECONDS, KEEPALIVE_SECONDS
-from secftp.messages import Bye, Cancel, Capability, SessionLimits, Welcome
+from secftp.protocol import Bye, Cancel, Capability, SessionLimits, Welcome
 from secftp.server.requests import RequestContext, serve
+from secftp.transport import IDLE_SECONDS, KEEPALIVE_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

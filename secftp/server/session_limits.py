@@ -14,7 +14,7 @@ import threading
 from collections import Counter
 from typing import TYPE_CHECKING, Final, Generic, NamedTuple, Protocol, TypeVar
 
-from secftp.record import Mode
+from secftp.crypto import Mode
 
 if TYPE_CHECKING:
     from collections.abc import Hashable

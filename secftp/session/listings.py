@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, AnyStr, Final, Generic, TypeVar, overload
 import msgspec
 
 from secftp.errors import Side, TooLarge
-from secftp.messages import Listed
+from secftp.protocol import Listed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

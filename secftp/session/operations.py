@@ -14,14 +14,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
 from secftp.errors import FileError
-from secftp.messages import Capability, Error, Kind, Ok, Remove, Sum, exception_for, problem_of
+from secftp.protocol import Capability, Error, Kind, Ok, Remove, Sum, exception_for, problem_of
 from secftp.session.listings import MemoryBudget, PackedNames, SortedNames
 from secftp.session.replies import SingleReply, unexpected_reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
 
-    from secftp.messages import Algorithm
+    from secftp.protocol import Algorithm
     from secftp.session.session import Session
     from secftp.storage import Path
 

@@ -12,9 +12,8 @@ import os
 from collections import deque
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
-from secftp.channel import Keepalive
 from secftp.errors import ConnectionLost, FileError, ProtocolError, ServerBusy
-from secftp.messages import (
+from secftp.protocol import (
     Abort,
     Bye,
     Cancel,
@@ -26,16 +25,17 @@ from secftp.messages import (
     code_for,
     text_for,
 )
-from secftp.messages.limits import MAX_BULK, TOKEN_BYTES
-from secftp.transfer import Progress, SendInterrupted, send_file
+from secftp.protocol.limits import MAX_BULK, TOKEN_BYTES
+from secftp.transport import Keepalive
+from secftp.transport.file_data import Progress, SendInterrupted, send_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from secftp.channel import Channel, Received
-    from secftp.messages import End, Message, Write
+    from secftp.protocol import End, Message, Write
     from secftp.session.replies import Reply
     from secftp.storage import Digest, Source
+    from secftp.transport import Channel, Received
 
 # Gets each part of a reply, and returns whether it was the last; an ERROR always is.
 OnReply: TypeAlias = "Callable[[Received], bool]"

@@ -8,19 +8,19 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeVar
 
-from secftp.channel import DataRun
 from secftp.errors import ConnectionLost, FileError, ProtocolError
-from secftp.messages import Abort, Capability, End, Entries, Error, File, Message, exception_for, remote_failure
+from secftp.protocol import Abort, Capability, End, Entries, Error, File, Message, exception_for, remote_failure
 from secftp.text import escape
-from secftp.transfer import Aborted, IncomingFile
+from secftp.transport import DataRun
+from secftp.transport.file_data import Aborted, IncomingFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from secftp.channel import Received
-    from secftp.messages import Algorithm, Listed
+    from secftp.protocol import Algorithm, Listed
     from secftp.storage import Digest, Path, Sink
-    from secftp.transfer import Progress
+    from secftp.transport import Received
+    from secftp.transport.file_data import Progress
 
 
 _Kind = TypeVar("_Kind", bound=Message)

@@ -21,7 +21,7 @@ from secftp.errors import (
     ServerUnreachable,
     TransferTimeout,
 )
-from secftp.messages import Kind
+from secftp.protocol import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,9 +10,8 @@ import contextlib
 import hmac
 from typing import TYPE_CHECKING, Self, TypeVar
 
-from secftp.channel import connect
 from secftp.errors import ChecksumMismatch, ConnectionLost, FileError, NotFound, ProtocolError, SecftpError
-from secftp.messages import (
+from secftp.protocol import (
     Algorithm,
     Bye,
     Info,
@@ -45,15 +44,16 @@ from secftp.session.replies import (
 )
 from secftp.storage import Path, new_digest
 from secftp.storage.attributes import DEFAULT_OPTIONS, Kept
-from secftp.transfer import Progress, unwatched
+from secftp.transport import connect
+from secftp.transport.file_data import Progress, unwatched
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import TracebackType
 
-    from secftp.channel import Channel, Credentials
-    from secftp.messages import End, File, Kind, Listed, Welcome
+    from secftp.protocol import End, File, Kind, Listed, Welcome
     from secftp.storage import Digest, Sink, Source, WriteOptions
+    from secftp.transport import Channel, Credentials
 
 _Kind = TypeVar("_Kind", bound=Message)
 
@@ -81,7 +81,7 @@ class Session:
         timeout: float,
         on_wait: Callable[[], None] | None = None,
     ) -> Session:
-        """Connect and perform the handshake, as `secftp.channel.connect`."""
+        """Connect and perform the handshake, as `secftp.transport.connect`."""
         return cls(connect(host, port, credentials, timeout=timeout, on_wait=on_wait))
 
     @property

@@ -13,7 +13,7 @@ import stat
 from typing import Final, NamedTuple, TypeAlias
 
 from secftp import system
-from secftp.messages import Kind
+from secftp.protocol import Kind
 from secftp.storage.directories import LIST_FLAGS, OWNER
 
 Identity: TypeAlias = tuple[int, int]  # device and inode: one file or directory, while it exists

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from secftp import system
 from secftp.errors import AlreadyExists, Forbidden, IsADirectory, NotADirectory, NotEmpty, NotFound, Reason
-from secftp.messages import Kind
+from secftp.protocol import Kind
 from secftp.storage.attributes import (
     PERMISSIONS,
     Kept,

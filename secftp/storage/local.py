@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from secftp import system
 from secftp.errors import FileError, TooLarge
-from secftp.messages import Kind
+from secftp.protocol import Kind
 from secftp.storage import change, directories
 from secftp.storage.attributes import (
     DEFAULT_OPTIONS,

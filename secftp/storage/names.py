@@ -12,7 +12,7 @@ import re
 from typing import TypeAlias
 
 from secftp.errors import NameRefused, Reason
-from secftp.messages.limits import check_path
+from secftp.protocol.limits import check_path
 
 Path: TypeAlias = tuple[bytes, ...]  # of a file or a directory
 DirectoryPath: TypeAlias = Path  # the same, where () is the root of the store

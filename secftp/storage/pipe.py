@@ -15,7 +15,7 @@ import stat
 from typing import TYPE_CHECKING, TypeVar
 
 from secftp.errors import IsADirectory, UsageError
-from secftp.messages import Kind
+from secftp.protocol import Kind
 from secftp.storage.attributes import FileInfo, mtime_of
 from secftp.storage.errors import failure, translated
 from secftp.storage.source import IOV_MAX, check_unchanged, size_of, transfer_all

@@ -18,7 +18,7 @@ import stat
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from secftp.errors import FileError, NameRefused, NotFound, Reason
-from secftp.messages.limits import MAX_COMPONENTS, MAX_PATH
+from secftp.protocol.limits import MAX_COMPONENTS, MAX_PATH
 from secftp.storage.attributes import FileInfo, file_info
 from secftp.storage.directories import LIST_FLAGS, open_below, open_directory
 from secftp.storage.errors import close_quietly, failure, translate, translated

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from secftp.errors import FileError
-    from secftp.messages import Kind
+    from secftp.protocol import Kind
     from secftp.storage.attributes import FileInfo, Identity, Kept
     from secftp.storage.names import DirectoryPath, Path
 

@@ -14,7 +14,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Final
 
-from secftp.messages.limits import MAX_COMPONENTS
+from secftp.protocol.limits import MAX_COMPONENTS
 from secftp.storage.directories import LIST_FLAGS
 from secftp.storage.errors import close_quietly
 from secftp.storage.names import is_partial, is_temporary

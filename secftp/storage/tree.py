@@ -17,7 +17,7 @@ import stat
 from typing import TYPE_CHECKING, NamedTuple
 
 from secftp.errors import FileError, NameRefused, Reason
-from secftp.messages.limits import MAX_COMPONENTS, MAX_PATH
+from secftp.protocol.limits import MAX_COMPONENTS, MAX_PATH
 from secftp.storage.attributes import FileInfo, file_info, mtime_of
 from secftp.storage.directories import BELOW_FLAGS, DIRECTORY_FLAGS, LIST_FLAGS
 from secftp.storage.errors import close_quietly, translate, translated

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, NamedTuple
 from secftp.errors import SecftpError
 from tests.faults.processes import Ended, Nursery, Strace
 from tests.faults.scenario import SCENARIOS, Place, Scenario
-from tests.serving import get, put, server_process, session, until
+from tests.support.serving import get, put, server_process, session, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tests.prove import Figures
-    from tests.serving import ServerProcess
+    from tests.support.serving import ServerProcess
 
 # What fails, and how. EINTR is given to calls that are not restarted by the kernel with a signal handler in place.
 ERRORS = {

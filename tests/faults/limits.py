@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from secftp.errors import ExitCode
 from tests.faults.scenario import NEW, OLD, Place
 from tests.prove import TOP
-from tests.serving import client_command, environment, server_process, until
+from tests.support.serving import client_command, environment, server_process, until
 
 if TYPE_CHECKING:
     from tests.prove import Figures

@@ -12,16 +12,16 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from secftp.crypto import Suite
 from secftp.errors import SecftpError
-from secftp.record import Suite
 from secftp.server.options import ServerLimits
-from tests.serving import HOST, get, put, serving, session
+from tests.support.serving import HOST, get, put, serving, session
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.prove import Figures
-    from tests.serving import Running
+    from tests.support.serving import Running
 
 OLD, NEW = b"old" * 30, b"new" * 50
 TIMEOUT = 10.0

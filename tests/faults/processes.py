@@ -27,7 +27,7 @@ _CALL = re.compile(r"^(\d+) +(\w+)\(")
 NURSERY = """
 import ctypes, json, os, sys
 from secftp.client import __main__ as client
-import secftp.client.copying, secftp.copy, secftp.session, secftp.storage.local, secftp.keys
+import secftp.client.copying, secftp.transfer, secftp.session, secftp.storage.local, secftp.keys
 for line in sys.stdin:
     order = json.loads(line)
     if "arguments" in order:
@@ -74,7 +74,7 @@ class Nursery:
     """Where clients come from that need not start first. One at a time."""
 
     def __init__(self, home: Path) -> None:
-        from tests.serving import environment
+        from tests.support.serving import environment
 
         self._errors = home / "errors"
         self._process = subprocess.Popen(

@@ -10,7 +10,7 @@ import shutil
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tests.serving import Hostile
+from tests.support.serving import Hostile
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,7 +44,7 @@ class Place:
                 else:
                     path.unlink()
         if not self.key.exists():
-            # w = 7, the key of tests.serving: no scrypt in every process.
+            # w = 7, the key of tests.support.serving: no scrypt in every process.
             import base64
 
             secret = base64.b64encode(bytes(31) + b"\x07")
@@ -122,7 +122,7 @@ def _resume(place: Place) -> None:
 
 def _break_off(_place: Place, port: int) -> None:
     """A transfer that ends after KEPT bytes; the server keeps them for `large`."""
-    from secftp.messages import Write
+    from secftp.protocol import Write
 
     with Hostile(port) as wire:
         wire.welcome()

@@ -15,9 +15,9 @@ import tempfile
 import threading
 from pathlib import Path
 
+from secftp.crypto import Suite
 from secftp.errors import SecftpError
-from secftp.handshake import ServerHandshake
-from secftp.messages import (
+from secftp.protocol import (
     Direction,
     End,
     Entries,
@@ -47,9 +47,21 @@ from secftp.messages import (
     WriteMany,
     encode,
 )
-from secftp.record import Suite
+from secftp.protocol.handshake import ServerHandshake
 from secftp.session import Session
-from tests.serving import HOST, KEY, Hostile, MemorySink, MemorySource, Wire, credentials, digest_of, get, put, serving
+from tests.support.serving import (
+    HOST,
+    KEY,
+    Hostile,
+    MemorySink,
+    MemorySource,
+    Wire,
+    credentials,
+    digest_of,
+    get,
+    put,
+    serving,
+)
 
 DATA, END, ABORT, BYE = 3, 4, 5, 6
 ENDING = {END, BYE}

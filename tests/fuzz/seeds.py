@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from secftp.messages import Direction
-from secftp.record import Suite
+from secftp.crypto import Suite
+from secftp.protocol import Direction
 from tests.fuzz.peers import END
+from tests.protocol.test_codec import EXAMPLES
 from tests.seamed.product import STORY, Seams
-from tests.test_messages_codec import EXAMPLES
 
 CORPUS = Path(__file__).parent / "corpus"
 
@@ -26,7 +26,7 @@ def handshakes() -> None:
     seams = Seams()
     import pytest
 
-    from secftp.record import binding
+    from secftp.crypto import binding
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(binding, "lib", seams.lib)

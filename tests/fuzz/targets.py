@@ -9,12 +9,12 @@ from __future__ import annotations
 import os
 import tempfile
 
+from secftp.crypto import Mode, Password, Suite
 from secftp.errors import AuthenticationError, HandshakeRefused, KeyFormatError, NameRefused, ProtocolError, UsageError
-from secftp.handshake import ClientHandshake, Established, HelloReceived, ServerHandshake, Unacceptable
 from secftp.keys import read_key_file
 from secftp.keys.text import bare, normalise
-from secftp.messages import Direction, Receiver, RequestQueue, check_directory_path, check_path, decode, encode
-from secftp.record import Mode, Password, Suite
+from secftp.protocol import Direction, Receiver, RequestQueue, check_directory_path, check_path, decode, encode
+from secftp.protocol.handshake import ClientHandshake, Established, HelloReceived, ServerHandshake, Unacceptable
 from secftp.storage import names
 from secftp.text import escape
 from secftp.url import format_url, parse_endpoint, parse_url

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from tests.mutants.mutant import Mutant, mutant
 
-QUEUES = "tests/test_server_hello_queue.py"
-CONNECT = "tests/test_channel_connect.py"
-ADMISSION = "tests/test_server_admission.py"
-GENERATED = "tests/test_keys_generated.py"
-THROTTLE = "tests/test_server_throttle.py"
-SESSION_LIMITS = "tests/test_server_session_limits.py"
-RELOAD = "tests/test_server_reload.py"
-RESTART = "tests/test_server_restart.py"
+QUEUES = "tests/server/test_hello_queue.py"
+CONNECT = "tests/transport/test_connect.py"
+ADMISSION = "tests/server/test_admission.py"
+GENERATED = "tests/keys/test_generated.py"
+THROTTLE = "tests/server/test_throttle.py"
+SESSION_LIMITS = "tests/server/test_session_limits.py"
+RELOAD = "tests/server/test_reload.py"
+RESTART = "tests/server/test_restart.py"
 
 MUTANTS: list[Mutant] = [
     # --- a proof counts against the keys of now ---
@@ -69,6 +69,6 @@ MUTANTS: list[Mutant] = [
     mutant("places-tell-which-keys-there-are", "secftp/server/session_limits.py", "        if claim.key is not None and not proved:\n            return None\n", "", SESSION_LIMITS, ADMISSION),
     mutant("the-bound-of-a-key-is-never-asked", "secftp/server/session_limits.py", "self._slots.limit_for(connection.claim, proved=True)", "self._slots.limit_for(connection.claim, proved=False)", ADMISSION),
     # --- the client's patience ---
-    mutant("the-notice-prolongs-the-handshake", "secftp/channel/connect.py", "        return min(self._notice, self._deadline) - now\n", "        return self._notice - now\n", CONNECT),
-    mutant("a-handshake-is-given-up-after-ten-seconds", "secftp/channel/connect.py", "_shake_hands(stream, handshake, timeout, on_wait)", "_shake_hands(stream, handshake, min(10.0, timeout), on_wait)", RESTART),
+    mutant("the-notice-prolongs-the-handshake", "secftp/transport/connect.py", "        return min(self._notice, self._deadline) - now\n", "        return self._notice - now\n", CONNECT),
+    mutant("a-handshake-is-given-up-after-ten-seconds", "secftp/transport/connect.py", "_shake_hands(stream, handshake, timeout, on_wait)", "_shake_hands(stream, handshake, min(10.0, timeout), on_wait)", RESTART),
 ]  # fmt: skip

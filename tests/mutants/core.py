@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from tests.mutants.mutant import SECRETS, Mutant, mutant
 
-ADVERSARIAL = "tests/test_core_adversarial.py"
-ANSWERS = "tests/test_core_known_answers.py"
-FAILURES = "tests/test_core_failures.py"
-NAMED = "tests/test_core_named.py"
-OBJECTS = "tests/test_core_objects.py"
-REFUSALS = "tests/test_core_refusals.py"
-VECTORS = "tests/test_core_vectors.py"
-INSTALLATION = "tests/test_core_installation.py"
-WIPES = "tests/test_core_wipes.py"
+ADVERSARIAL = "tests/crypto/test_adversarial.py"
+ANSWERS = "tests/crypto/test_known_answers.py"
+FAILURES = "tests/crypto/test_failures.py"
+NAMED = "tests/crypto/test_named.py"
+OBJECTS = "tests/crypto/test_objects.py"
+REFUSALS = "tests/crypto/test_refusals.py"
+VECTORS = "tests/crypto/test_vectors.py"
+INSTALLATION = "tests/crypto/test_installation.py"
+WIPES = "tests/crypto/test_wipes.py"
 
 MUTANTS = [
     # --- frames: the tag ---
@@ -133,9 +133,9 @@ MUTANTS = [
     mutant("empty-key-stretched", "csrc/password.c", "    if (key_bytes == 0) {", "    if (key == NULL) {", FAILURES),
     mutant("cheap-stretching", "csrc/password.c", "cost = 1U << 14", "cost = 1U << 4", VECTORS, ANSWERS),
     mutant("errors-left-behind", "csrc/server.c", "    ERR_pop_to_mark();\n    OPENSSL_cleanse(shared", "    ERR_clear_last_mark();\n    OPENSSL_cleanse(shared", FAILURES),
-    mutant("self-test-skipped", "secftp/record/binding.py", "    status = library.secftp_self_test()\n", "    status = lib.SECFTP_OK\n", INSTALLATION),
-    mutant("old-libcrypto", "secftp/record/binding.py", "if library.secftp_libcrypto_number() < OLDEST_LIBCRYPTO:", "if library.secftp_libcrypto_number() < 0:", INSTALLATION),
-    mutant("short-objects-reach-the-core", "secftp/record/exchange.py", "    if len(value) != size:", "    if len(value) == -1:", OBJECTS),
+    mutant("self-test-skipped", "secftp/crypto/binding.py", "    status = library.secftp_self_test()\n", "    status = lib.SECFTP_OK\n", INSTALLATION),
+    mutant("old-libcrypto", "secftp/crypto/binding.py", "if library.secftp_libcrypto_number() < OLDEST_LIBCRYPTO:", "if library.secftp_libcrypto_number() < 0:", INSTALLATION),
+    mutant("short-objects-reach-the-core", "secftp/crypto/exchange.py", "    if len(value) != size:", "    if len(value) == -1:", OBJECTS),
     # --- what stays in memory ---
     mutant("wipe-nonce-of-the-client", "csrc/client.c", "    OPENSSL_cleanse(nonce, sizeof nonce);\n", "", WIPES),
     mutant("wipe-next-of-the-client", "csrc/client.c", "    OPENSSL_cleanse(next, sizeof next);\n", "", WIPES),

@@ -4,31 +4,31 @@ from __future__ import annotations
 
 from tests.mutants.mutant import Mutant, mutant
 
-ACCESS = "tests/test_server_access.py"
-CHANNEL = "tests/test_channel.py"
-CHANGE = "tests/test_storage_change.py"
-ESCAPES = "tests/test_storage_escapes.py"
-HOSTILE = "tests/test_server_hostile.py"
-COPY_HOSTILE = "tests/test_copy_hostile.py"
-WRITTEN = "tests/test_server_requests_created.py"
-KEPT = "tests/test_kept.py"
-UNSEEN = "tests/test_unseen.py"
-UNSIZED = "tests/test_storage_unknown_size.py"
-MODES = "tests/test_storage_permissions.py"
-MANY = "tests/test_server_requests_batch.py"
-NAMES = "tests/test_storage_names.py"
-PARTIAL = "tests/test_storage_partial.py"
-RESUME = "tests/test_server_requests_resume.py"
-RIGHTS = "tests/test_server_requests_rights.py"
-SINK = "tests/test_storage_sink.py"
-SMALL = "tests/test_storage_small.py"
-SOURCE = "tests/test_storage_source.py"
-SWEEP = "tests/test_storage_sweep.py"
-CALLS = "tests/test_session_calls.py"
-ADVERSARIAL = "tests/test_session_adversarial.py"
-TRUNCATION = "tests/test_channel_truncation.py"
-SESSION = "tests/test_server_session.py"
-FAULTS = "tests/test_server_faults.py"
+ACCESS = "tests/server/test_access.py"
+CHANNEL = "tests/transport/test_channel.py"
+CHANGE = "tests/storage/test_change.py"
+ESCAPES = "tests/storage/test_escapes.py"
+HOSTILE = "tests/server/test_hostile.py"
+COPY_HOSTILE = "tests/transfer/test_hostile.py"
+WRITTEN = "tests/server/test_requests_created.py"
+KEPT = "tests/transfer/test_attributes.py"
+UNSEEN = "tests/transfer/test_unreadable_entries.py"
+UNSIZED = "tests/storage/test_unknown_size.py"
+MODES = "tests/storage/test_permissions.py"
+MANY = "tests/server/test_requests_batch.py"
+NAMES = "tests/storage/test_names.py"
+PARTIAL = "tests/storage/test_partial.py"
+RESUME = "tests/server/test_requests_resume.py"
+RIGHTS = "tests/server/test_requests_rights.py"
+SINK = "tests/storage/test_sink.py"
+SMALL = "tests/storage/test_small.py"
+SOURCE = "tests/storage/test_source.py"
+SWEEP = "tests/storage/test_sweep.py"
+CALLS = "tests/session/test_calls.py"
+ADVERSARIAL = "tests/session/test_adversarial.py"
+TRUNCATION = "tests/transport/test_truncation.py"
+SESSION = "tests/server/test_session.py"
+FAULTS = "tests/server/test_faults.py"
 
 MUTANTS = [
     # --- names and folders ---
@@ -36,7 +36,7 @@ MUTANTS = [
     mutant("file-through-a-link", "secftp/storage/source.py", "OPEN_FLAGS | os.O_NOFOLLOW, dir_fd=directory", "OPEN_FLAGS, dir_fd=directory", ESCAPES, SOURCE),
     mutant("small-file-through-a-link", "secftp/storage/small.py", "_READ_FLAGS = OPEN_FLAGS | os.O_NOFOLLOW", "_READ_FLAGS = OPEN_FLAGS", SMALL, ESCAPES),
     mutant("link-told-by-stat", "secftp/storage/directories.py", "        status = os.stat(path[-1], dir_fd=directory, follow_symlinks=False)\n    if stat.S_ISREG", "        status = os.stat(path[-1], dir_fd=directory)\n    if stat.S_ISREG", ESCAPES, CHANGE),
-    mutant("listing-enters-links", "secftp/storage/directories.py", "LIST_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC", "LIST_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC", ESCAPES, "tests/test_storage_scan.py", SWEEP, CHANGE),
+    mutant("listing-enters-links", "secftp/storage/directories.py", "LIST_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC", "LIST_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC", ESCAPES, "tests/storage/test_scan.py", SWEEP, CHANGE),
     mutant("attributes-through-a-link", "secftp/storage/change.py", "_ANY_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW |", "_ANY_FLAGS = os.O_RDONLY | os.O_NONBLOCK |", CHANGE, ESCAPES),
     mutant("device-as-a-source", "secftp/storage/source.py", "                require_regular(status, subject)\n", "", SOURCE, ESCAPES),
     mutant("blocked-by-a-fifo", "secftp/storage/source.py", "OPEN_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY", "OPEN_FLAGS = os.O_RDONLY | os.O_NOCTTY", SOURCE),
@@ -53,8 +53,8 @@ MUTANTS = [
     mutant("mode-mask-ignored-by-attributes", "secftp/storage/change.py", "else granted_mode(mode, mask)\n", "else granted_mode(mode, PERMISSIONS)\n", MODES),
     mutant("mode-mask-ignored-for-small-files", "secftp/storage/local.py", "LocalSmallFiles(self, self._root, self._mode_mask)", "LocalSmallFiles(self, self._root)", MODES),
     mutant("mode-mask-ignored-beneath", "secftp/storage/local.py", '(*path, b"."))), mode_mask=self._mode_mask)', '(*path, b"."))))', MODES),
-    mutant("mode-mask-not-passed-on", "secftp/server/run.py", "sweep=True, mode_mask=options.mode_mask", "sweep=True", "tests/test_server_running.py::test_the_mask_bounds_the_permissions_that_clients_set"),
-    mutant("mode-mask-of-a-number", "secftp/server/config.py", 'if action.dest == "mode_mask" and not isinstance(value, str):', 'if name == "mode-mask" and isinstance(value, bool):', "tests/test_server_running.py::test_a_configuration_that_can_not_be_right_is_one_sentence"),
+    mutant("mode-mask-not-passed-on", "secftp/server/run.py", "sweep=True, mode_mask=options.mode_mask", "sweep=True", "tests/server/test_running.py::test_the_mask_bounds_the_permissions_that_clients_set"),
+    mutant("mode-mask-of-a-number", "secftp/server/config.py", 'if action.dest == "mode_mask" and not isinstance(value, str):', 'if name == "mode-mask" and isinstance(value, bool):', "tests/server/test_running.py::test_a_configuration_that_can_not_be_right_is_one_sentence"),
     mutant("umask-ignored", "secftp/storage/attributes.py", "return _NEW_FILE & ~system.process_umask() & mask", "return _NEW_FILE & mask", SINK, SMALL),
     mutant("small-file-readable-before-it-is-whole", "secftp/storage/small.py", "CREATE_FLAGS, PRIVATE, dir_fd", "CREATE_FLAGS, mode, dir_fd", SMALL),
     mutant("directory-wider-than-it-will-be", "secftp/storage/attributes.py", "os.mkdir(name, mode | OWNER, dir_fd=directory)", "os.mkdir(name, PERMISSIONS, dir_fd=directory)", MODES),
@@ -67,22 +67,22 @@ MUTANTS = [
     mutant("writer-without-a-lock", "secftp/storage/partial.py", "    try:\n        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)\n    except BlockingIOError:\n        return False\n", "    try:\n        pass\n    except BlockingIOError:\n        return False\n", SINK, SWEEP),
     mutant("sweep-takes-what-is-written", "secftp/storage/partial.py", "        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)\n        ours = ", "        ours = ", SWEEP),
     mutant("sweep-takes-other-users-files", "secftp/storage/partial.py", "return stat.S_ISREG(status.st_mode) and status.st_uid == os.geteuid()", "return stat.S_ISREG(status.st_mode)", SWEEP, PARTIAL),
-    mutant("sweep-takes-fresh-partials", "secftp/storage/sweep.py", "return is_temporary(name) or time.time_ns()", "return is_temporary(name) or is_partial(name) or time.time_ns()", SWEEP, PARTIAL, RESUME, "tests/test_copy_resume.py"),
+    mutant("sweep-takes-fresh-partials", "secftp/storage/sweep.py", "return is_temporary(name) or time.time_ns()", "return is_temporary(name) or is_partial(name) or time.time_ns()", SWEEP, PARTIAL, RESUME, "tests/transfer/test_resume.py"),
     mutant("rename-replaces-a-folder", "secftp/storage/change.py", "if taken is not None and (is_directory or not overwrite):", "if taken is not None and not overwrite:", CHANGE),
     mutant("changed-source-sent", "secftp/storage/source.py", "    if status.st_size < size or (", "    if status.st_size < 0 and (", SOURCE, FAULTS),
     # --- a file is verified, or it is not there ---
-    mutant("digest-not-compared-by-the-server", "secftp/transfer/file_data.py", "if not hmac.compare_digest(received.digest, self._digest.digest()):", "if len(received.digest) < 8:", SESSION, FAULTS, HOSTILE),
+    mutant("digest-not-compared-by-the-server", "secftp/transport/file_data.py", "if not hmac.compare_digest(received.digest, self._digest.digest()):", "if len(received.digest) < 8:", SESSION, FAULTS, HOSTILE),
     mutant("digest-of-many-not-compared", "secftp/server/requests/batch.py", "if not hmac.compare_digest(digest_of(data), file.digest):", "if len(file.digest) < 8:", MANY),
-    mutant("digest-not-compared-by-the-client", "secftp/transfer/file_data.py", "if not hmac.compare_digest(received.digest, self._digest.digest()):", "if len(received.digest) < 8:", CALLS, "tests/test_session_pipeline.py", COPY_HOSTILE, "tests/test_cli_hostile.py", "tests/test_cli_failures.py", FAULTS),
-    mutant("digest-of-many-not-compared-by-the-client", "secftp/copy/download_requests.py", "if not hmac.compare_digest(transfer.digest_of(data), file.digest):", "if not file.digest:", COPY_HOSTILE),
+    mutant("digest-not-compared-by-the-client", "secftp/transport/file_data.py", "if not hmac.compare_digest(received.digest, self._digest.digest()):", "if len(received.digest) < 8:", CALLS, "tests/session/test_pipeline.py", COPY_HOSTILE, "tests/client/test_cli_hostile.py", "tests/client/test_cli_failures.py", FAULTS),
+    mutant("digest-of-many-not-compared-by-the-client", "secftp/transfer/download_requests.py", "if not hmac.compare_digest(transfer.digest_of(data), file.digest):", "if not file.digest:", COPY_HOSTILE),
     mutant("resumed-over-other-bytes", "secftp/server/requests/context.py", "return count == length and hmac.compare_digest(digest.digest(), prefix)", "return count == length", RESUME),
     mutant("read-on-from-other-bytes", "secftp/server/requests/read.py", "        raise ChecksumMismatch(\"The client has other bytes at the beginning of the file.\")\n", "        pass\n", RESUME),
     mutant("bad-bytes-kept", "secftp/server/requests/write.py", "if request.keep and given_up.code not in _NOT_KEPT:", "if request.keep:", RESUME),
     # --- what is kept, and what is not said ---
     mutant("setuid-by-update", "secftp/storage/user.py", "os.chmod(fd if target is None else target, mode & PERMISSIONS)", "os.chmod(fd if target is None else target, mode)", KEPT),
-    mutant("update-leaves-permissions", "secftp/copy/preflight.py", "return bool((there.mode ^ info.mode) & 0o777)", "return False", KEPT),
-    mutant("special-bits-go-unsaid", "secftp/copy/progress.py", "self.summary.special_bits += bool(mode & ~_PERMISSIONS)", "self.summary.special_bits += 0", KEPT),
-    mutant("times-beyond-go-unsaid", "secftp/copy/progress.py", "not kept.time or is_clamped(mtime_ns)", "not kept.time", KEPT),
+    mutant("update-leaves-permissions", "secftp/transfer/preflight.py", "return bool((there.mode ^ info.mode) & 0o777)", "return False", KEPT),
+    mutant("special-bits-go-unsaid", "secftp/transfer/progress.py", "self.summary.special_bits += bool(mode & ~_PERMISSIONS)", "self.summary.special_bits += 0", KEPT),
+    mutant("times-beyond-go-unsaid", "secftp/transfer/progress.py", "not kept.time or is_clamped(mtime_ns)", "not kept.time", KEPT),
     mutant("bounded-permissions-go-unsaid", "secftp/storage/change.py", "return Kept(is_time, granted == mode & PERMISSIONS)", "return Kept(is_time)", KEPT),
     mutant("bounded-permissions-of-small-files-go-unsaid", "secftp/storage/small.py", "set_mode(fd, mode) and (asked is None or mode == asked & PERMISSIONS)", "set_mode(fd, mode)", KEPT),
     mutant("bounded-permissions-of-files-go-unsaid", "secftp/storage/attributes.py", "asked.mode is None or not (asked.mode ^ found.mode) & PERMISSIONS", "True", KEPT),
@@ -90,12 +90,12 @@ MUTANTS = [
     # --- unknown is not nothing ---
     mutant("unseen-is-left-out", "secftp/storage/scan.py", "        return _Seen(name, None, is_directory=False, problem=problem)\n", "        return None\n", UNSEEN),
     mutant("unseen-without-a-reason", "secftp/storage/scan.py", "yield ScanEntry((*below, seen.name), seen.info, seen.problem)", "yield ScanEntry((*below, seen.name), seen.info)", UNSEEN),
-    mutant("unseen-without-a-code-is-fine", "secftp/messages/errors.py", "    if listed.code is None and listed.kind is not None:\n", "    if listed.code is None:\n", UNSEEN),
+    mutant("unseen-without-a-code-is-fine", "secftp/protocol/errors.py", "    if listed.code is None and listed.kind is not None:\n", "    if listed.code is None:\n", UNSEEN),
     mutant("unseen-is-missing-there", "secftp/client/comparison.py", "if _UNKNOWN in (mine, other):", "if mine == _UNKNOWN:", UNSEEN + "::test_verify_does_not_call_missing_what_one_side_can_not_look_at"),
     mutant("unseen-is-an-empty-file", "secftp/api/entries.py", "None if listed.kind is None else stat_of(listed)", "stat_of(listed)", UNSEEN),
-    mutant("room-unknown-is-none", "secftp/storage/directories.py", "if status.f_blocks else None\n", "\n", "tests/test_server_quota.py::test_blocks_and_files_of_which_there_are_none_in_all_are_not_told"),
-    mutant("broken-listing-is-not-fetched", "secftp/copy/remote_tree.py", "exception_for(received.code, directory.name, received.reason), directory.entries())", "exception_for(received.code, directory.name, received.reason))", UNSEEN),
-    mutant("fsspec-leaves-out-without-a-word", "secftp/api/filesystem.py", "    if not isinstance(problem, FileNotFoundError | NotADirectoryError):\n        raise problem\n", "    return\n", "tests/test_api_fs_unseen.py"),
+    mutant("room-unknown-is-none", "secftp/storage/directories.py", "if status.f_blocks else None\n", "\n", "tests/server/test_quota.py::test_blocks_and_files_of_which_there_are_none_in_all_are_not_told"),
+    mutant("broken-listing-is-not-fetched", "secftp/transfer/remote_tree.py", "exception_for(received.code, directory.name, received.reason), directory.entries())", "exception_for(received.code, directory.name, received.reason))", UNSEEN),
+    mutant("fsspec-leaves-out-without-a-word", "secftp/api/filesystem.py", "    if not isinstance(problem, FileNotFoundError | NotADirectoryError):\n        raise problem\n", "    return\n", "tests/api/test_fs_unseen.py"),
     mutant("program-takes-a-part-for-the-whole", "secftp/api/entries.py", "            if problem is not None:\n                raise problem\n", "", UNSEEN),
     mutant("listing-loses-what-came-before", "secftp/server/requests/listing.py", "            if entries:\n", "            if not entries:\n", UNSEEN),
     mutant("unsized-is-empty", "secftp/storage/source.py", "return size or os.fstat(fd).st_size or None", "return size", UNSIZED),
@@ -103,7 +103,7 @@ MUTANTS = [
     mutant("small-unsized-is-empty", "secftp/storage/source.py", "if not data or len(data) < size:", "if len(data) < size:", UNSIZED),
     mutant("unsized-without-a-bound", "secftp/storage/source.py", "            if len(data) > MAX_UNSIZED:\n", "            if len(data) < 0:\n", UNSIZED),
     mutant("verify-trusts-a-size-of-nothing", "secftp/client/comparison.py", "        return other > _PAGE and self._is_empty(path)\n", "        return True\n", UNSIZED),
-    mutant("update-trusts-a-size-of-nothing", "secftp/copy/preflight.py", "            and (info.size or _is_empty(entry))\n", "", UNSIZED),
+    mutant("update-trusts-a-size-of-nothing", "secftp/transfer/preflight.py", "            and (info.size or _is_empty(entry))\n", "", UNSIZED),
     # --- who may do what ---
     mutant("anonymous-without-leave", "secftp/server/access.py", "return self._anonymous or Status.MODE", "return self._anonymous or self._grants[\"\"]", ACCESS, SESSION),
     mutant("cipher-that-is-not-allowed", "secftp/server/access.py", "if hello.suite not in self._suites:", "if hello.suite < 0:", ACCESS, SESSION),
@@ -122,9 +122,9 @@ MUTANTS = [
     mutant("made-without-having-been", "secftp/server/requests/batch.py", "                context.note_created(file.path)\n                if not overwrite:  # else the client may send it again\n                    context.confirmed.note(request.token, file.path, request.algorithm, file.digest)\n            except FileError as problem:\n", "            except FileError as problem:\n                context.note_created(file.path)\n", WRITTEN),
     mutant("written-without-a-bound", "secftp/server/requests/session_files.py", "    if len(names) >= most:\n", "    if len(names) < 0:\n", WRITTEN),
     mutant("remove-without-the-right", "secftp/server/requests/change.py", "    context.require(Right.DELETE)\n", "", RIGHTS),
-    mutant("rename-overwrites-without-the-right", "secftp/server/requests/change.py", "with context.replacing(wanted=request.overwrite) as overwrite:", "overwrite = request.overwrite\n    with context.replacing(wanted=True):", RIGHTS, "tests/test_server_requests_change.py"),
+    mutant("rename-overwrites-without-the-right", "secftp/server/requests/change.py", "with context.replacing(wanted=request.overwrite) as overwrite:", "overwrite = request.overwrite\n    with context.replacing(wanted=True):", RIGHTS, "tests/server/test_requests_change.py"),
     # --- the channel ---
-    mutant("end-of-stream-is-an-end", "secftp/channel/incoming.py", "        self._state.end_of_stream()\n        return Bye()\n", "        return Bye()\n", CHANNEL, TRUNCATION),
+    mutant("end-of-stream-is-an-end", "secftp/transport/incoming.py", "        self._state.end_of_stream()\n        return Bye()\n", "        return Bye()\n", CHANNEL, TRUNCATION),
 ]  # fmt: skip
 
 __all__ = ["MUTANTS", "Mutant"]

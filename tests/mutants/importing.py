@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from tests.mutants.mutant import Mutant, mutant
 
-PLACES = "tests/test_server_code_paths.py"
-PLANTED = "tests/test_planted_modules.py"
+PLACES = "tests/server/test_code_paths.py"
+PLANTED = "tests/integration/test_planted_modules.py"
 ATTACK = f"{PLANTED}::test_a_drop_box_key_is_not_enough_to_run_code"
 CLIENT = f"{PLANTED}::test_the_client_runs_nothing_of_what_it_fetched"
 EVERY_WAY = f"{PLANTED}::test_every_way_to_make_a_name_is_refused"
@@ -13,7 +13,7 @@ FREE = f"{PLANTED}::test_other_names_are_free"
 LIBRARY = f"{PLANTED}::test_who_imports_secftp_keeps_sys_path"
 NAMES = f"{PLANTED}::test_names_that_could_be_taken_for_ours"
 PATHS = f"{PLACES}::test_every_entry_of_sys_path_counts"
-TRUSTED = "tests/test_server_operator_files.py"
+TRUSTED = "tests/server/test_operator_files.py"
 REACHED = f"{TRUSTED}::test_no_file_is_trusted_that_clients_can_reach"
 STARTS = f"{PLANTED}::test_no_way_to_start_it_runs_what_lies_in_the_working_directory"
 

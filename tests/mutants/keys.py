@@ -8,8 +8,8 @@ CHOICE = "secftp/client/key.py"
 CREDENTIALS = "secftp/api/arguments.py"
 FILES = "secftp/keys/files.py"
 TEXT = "secftp/keys/text.py"
-ANONYMOUS = "tests/test_client_anonymous.py"
-GIVEN = "tests/test_keys_given.py"
+ANONYMOUS = "tests/client/test_anonymous.py"
+GIVEN = "tests/keys/test_given.py"
 
 MUTANTS: list[Mutant] = [
     mutant("none-without-a-key-is-anonymous", CHOICE, "    if not none_is_anonymous and not options.anonymous:\n", "    if not none_is_anonymous and options.anonymous is None:\n", ANONYMOUS),
@@ -18,11 +18,11 @@ MUTANTS: list[Mutant] = [
     mutant("unprotected-without-a-word", "secftp/client/positional.py", "    if obtain is None and not connection.anonymous:\n", "    if obtain is None and connection.anonymous is None:\n", ANONYMOUS),
     mutant("unprotected-and-quiet", "secftp/client/terminal.py", "        if not self.json:\n            self._write(\n", "        if not self.json and not self.quiet:\n            self._write(\n", ANONYMOUS),
     mutant("anonymous-by-any-word", CREDENTIALS, "    if not isinstance(value, bool):\n        raise UsageError(f\"{name} must be True or False, not {type(value).__name__}.\")\n    return value\n", "    return bool(value)\n", ANONYMOUS),
-    mutant("anonymous-beside-a-key", CREDENTIALS, "    if given > 1:\n", "    if given > 2:\n", ANONYMOUS, "tests/test_api_errors.py"),
-    mutant("empty-key-is-none-given", CREDENTIALS, "    given = (key is not None) + ", "    given = bool(key) + ", ANONYMOUS, "tests/test_api_errors.py"),
+    mutant("anonymous-beside-a-key", CREDENTIALS, "    if given > 1:\n", "    if given > 2:\n", ANONYMOUS, "tests/api/test_errors.py"),
+    mutant("empty-key-is-none-given", CREDENTIALS, "    given = (key is not None) + ", "    given = bool(key) + ", ANONYMOUS, "tests/api/test_errors.py"),
     mutant("blank-key", TEXT, "    if text and not _SURROGATE.search(text) and is_blank(text):\n", "    if text and not _SURROGATE.search(text) and text is None:\n", ANONYMOUS, GIVEN),
     mutant("mark-in-the-key", TEXT, ".removeprefix(BYTE_ORDER_MARK).removesuffix", ".removesuffix", GIVEN),
     mutant("key-file-in-utf-16", FILES, "    if \"\\0\" in text:\n", "    if \"\\0\" in \"\":\n", GIVEN),
-    mutant("key-by-the-locale", "secftp/text.py", "        return os.fsencode(text).decode(\"utf-8\", \"surrogateescape\")\n", "        return str(text)\n", "tests/test_output_locales.py::test_sums_are_bytes"),
+    mutant("key-by-the-locale", "secftp/text.py", "        return os.fsencode(text).decode(\"utf-8\", \"surrogateescape\")\n", "        return str(text)\n", "tests/client/test_output_locales.py::test_sums_are_bytes"),
     mutant("server-with-an-empty-variable", "secftp/server/keyring.py", "options.key_file is None and self._environment is not None:", "options.key_file is None and self._environment:", ANONYMOUS),
 ]  # fmt: skip

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from tests.mutants.mutant import Mutant, mutant
 
-REASONS = "tests/test_wire_reasons.py"
-SIDES = "tests/test_errors_sides.py"
-MAP = "secftp/messages/errors.py"
+REASONS = "tests/protocol/test_reasons.py"
+SIDES = "tests/test_errors.py"
+MAP = "secftp/protocol/errors.py"
 
 MUTANTS: list[Mutant] = [
     mutant("symlink-told-by-its-reason", MAP, "return reason if reason is not None and (code, reason) in _REASONS else None", "return reason", REASONS),

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from tests.mutants.mutant import Mutant, mutant
 
-ANSWERS = "tests/test_copy_lost_answers.py"
-CHANGES = "tests/test_api_lost_answers.py"
-KILLED = "tests/test_sweep_clients.py"
-LEFTOVERS = "tests/test_storage_leftovers.py"
-WRITTEN = "tests/test_write_only_lost_answers.py"
-READONLY = "tests/test_readonly_directories.py"
+ANSWERS = "tests/transfer/test_lost_answers.py"
+CHANGES = "tests/api/test_lost_answers.py"
+KILLED = "tests/transfer/test_leftovers.py"
+LEFTOVERS = "tests/storage/test_leftovers.py"
+WRITTEN = "tests/transfer/test_write_only_lost_answers.py"
+READONLY = "tests/transfer/test_readonly_directories.py"
 
 MUTANTS: list[Mutant] = [
     # --- directories made writable ---
@@ -20,27 +20,27 @@ MUTANTS: list[Mutant] = [
     mutant("opened-for-every-removal", "secftp/server/requests/change.py", "if not request.tree or len(request.path)", "if len(request.path)", READONLY),
     mutant("session-leaves-directories-open", "secftp/server/session.py", "            self._context.writable.close()\n", "            pass\n", READONLY),
     mutant("opened-directories-without-a-bound", "secftp/server/requests/session_files.py", "        if len(self._modes) >= MOST_WRITABLE:\n", "        if len(self._modes) < 0:\n", READONLY),
-    mutant("get-leaves-directories-open", "secftp/copy/destinations.py", "                store.restore_mode(directory.local, mode)\n", "                pass\n", READONLY),
+    mutant("get-leaves-directories-open", "secftp/transfer/destinations.py", "                store.restore_mode(directory.local, mode)\n", "                pass\n", READONLY),
     # --- what is kept of a name ---
     mutant("kept-file-of-another-name-dropped", "secftp/storage/partial.py", "        return remove_if_abandoned(partial_name(target), directory)\n", "        return any([remove_if_abandoned(os.fsencode(name), directory) for name in os.listdir(f\"/proc/self/fd/{directory}\") if is_partial(os.fsencode(name))])\n", LEFTOVERS),
-    mutant("file-dropped-that-is-written", "secftp/storage/partial.py", "        # The lock is on the file, which its writer may have renamed meanwhile: so the name is checked afterwards.\n        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)\n", "", LEFTOVERS, "tests/test_storage_sweep.py"),
+    mutant("file-dropped-that-is-written", "secftp/storage/partial.py", "        # The lock is on the file, which its writer may have renamed meanwhile: so the name is checked afterwards.\n        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)\n", "", LEFTOVERS, "tests/storage/test_sweep.py"),
     # Either of the two is enough to leave it: it is not opened, and its name is not the opened file's.
     Mutant("link-dropped-as-an-unfinished-file", (("secftp/storage/partial.py", "_LOCK_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW |", "_LOCK_FLAGS = os.O_RDONLY | os.O_NONBLOCK |"), ("secftp/storage/partial.py", "os.path.samestat(os.fstat(fd), os.stat(name, dir_fd=directory, follow_symlinks=False))", "os.path.samestat(os.fstat(fd), os.stat(name, dir_fd=directory))")), (LEFTOVERS,)),
     mutant("kept-file-fills-the-disk", "secftp/storage/sink.py", "and lacking > 0 and not self._replaces_older(lacking):", "and lacking > 0:", LEFTOVERS),
     mutant("kept-file-survives-a-small-one", "secftp/storage/small.py", "                self._discard_older(path[-1], directory)\n", "", LEFTOVERS),
     # --- what was sent before, and may be there ---
-    mutant("refused-file-counts-without-a-comparison", "secftp/copy/upload_requests.py", 'if isinstance(reply, Ok) and hmac.compare_digest(reply.digest or b"", entry.digest):', "if isinstance(reply, Ok):", ANSWERS),
-    mutant("large-file-counts-without-a-comparison", "secftp/copy/upload_large.py", 'if not isinstance(found, Ok) or not hmac.compare_digest(found.digest or b"", digest.digest()):', "if not isinstance(found, Ok):", ANSWERS),
-    mutant("files-counted-that-were-never-sent", "secftp/copy/upload_requests.py", "self._to_compare is not None and entry.may_have_arrived and", "self._to_compare is not None and", ANSWERS),
-    mutant("batch-of-a-lost-session-is-kept", "secftp/copy/engine.py", "        self.batch = type(self.batch)()\n", "", "tests/test_copy_resume.py"),
-    mutant("older-try-does-not-make-room-under-a-quota", "secftp/server/quota.py", "            if not self._inner.discard_partial(path):\n                raise\n", "            raise\n", "tests/test_server_quota.py"),
+    mutant("refused-file-counts-without-a-comparison", "secftp/transfer/upload_requests.py", 'if isinstance(reply, Ok) and hmac.compare_digest(reply.digest or b"", entry.digest):', "if isinstance(reply, Ok):", ANSWERS),
+    mutant("large-file-counts-without-a-comparison", "secftp/transfer/upload_large.py", 'if not isinstance(found, Ok) or not hmac.compare_digest(found.digest or b"", digest.digest()):', "if not isinstance(found, Ok):", ANSWERS),
+    mutant("files-counted-that-were-never-sent", "secftp/transfer/upload_requests.py", "self._to_compare is not None and entry.may_have_arrived and", "self._to_compare is not None and", ANSWERS),
+    mutant("batch-of-a-lost-session-is-kept", "secftp/transfer/engine.py", "        self.batch = type(self.batch)()\n", "", "tests/transfer/test_resume.py"),
+    mutant("older-try-does-not-make-room-under-a-quota", "secftp/server/quota.py", "            if not self._inner.discard_partial(path):\n                raise\n", "            raise\n", "tests/server/test_quota.py"),
     # --- what killed processes left ---
-    mutant("get-sweeps-in-a-dry-run", "secftp/copy/download.py", "if begins and target.existed and not dry_run:", "if begins and target.existed:", KILLED),
+    mutant("get-sweeps-in-a-dry-run", "secftp/transfer/download.py", "if begins and target.existed and not dry_run:", "if begins and target.existed:", KILLED),
     mutant("unfinished-key-of-another-user-removed", "secftp/keys/create.py", "if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid():", "if not stat.S_ISREG(status.st_mode):", KILLED),
     mutant("unfinished-key-removed-under-its-maker", "secftp/keys/create.py", "        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)\n        if os.path", "        if os.path", KILLED),
     mutant("any-hidden-key-removed", "secftp/keys/create.py", '(re.escape(_PREFIX) + "[0-9a-f]{32}").fullmatch', "(re.escape(_PREFIX)).match", KILLED),
     mutant("key-made-without-a-lock", "secftp/keys/create.py", "        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)\n    except", "        pass\n    except", KILLED),
-    mutant("key-made-under-a-sweep", "secftp/keys/create.py", "    except BlockingIOError:\n        return False\n", "    except BlockingIOError:\n        pass\n", "tests/test_keys_files.py"),
+    mutant("key-made-under-a-sweep", "secftp/keys/create.py", "    except BlockingIOError:\n        return False\n", "    except BlockingIOError:\n        pass\n", "tests/keys/test_files.py"),
     # --- changes that are asked for again ---
     mutant("token-gives-a-right", "secftp/server/requests/change.py", "    context.require(Right.DELETE)\n    if context.completed.contains(request.token):\n", "    context.completed.note(request.token)\n    if not context.completed.contains(request.token):\n        context.require(Right.DELETE)\n    if context.completed.contains(request.token):\n", CHANGES),
     mutant("removed-twice-under-one-token", "secftp/server/requests/change.py", "    context.require(Right.DELETE)\n    if context.completed.contains(request.token):\n", "    context.require(Right.DELETE)\n    if context.completed.contains(None):\n", CHANGES),

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from tests.mutants.mutant import Mutant, mutant
 
-HANDSHAKE = "tests/test_handshake.py"
-BOUNDS = "tests/test_messages_bounds.py"
-CODEC = "tests/test_messages_codec.py"
-STATE = "tests/test_messages_state.py"
-KEY_FILES = "tests/test_keys_files.py"
-KEY_TEXT = "tests/test_keys_text.py"
+HANDSHAKE = "tests/protocol/test_handshake.py"
+BOUNDS = "tests/protocol/test_bounds.py"
+CODEC = "tests/protocol/test_codec.py"
+STATE = "tests/protocol/test_state.py"
+KEY_FILES = "tests/keys/test_files.py"
+KEY_TEXT = "tests/keys/test_text.py"
 TEXT = "tests/test_text.py"
 
-SIDES = "secftp/handshake.py"
-DECODER = "secftp/messages/codec.py"
-PATHS = "secftp/messages/limits.py"
-MACHINE = "secftp/messages/state.py"
+SIDES = "secftp/protocol/handshake.py"
+DECODER = "secftp/protocol/codec.py"
+PATHS = "secftp/protocol/limits.py"
+MACHINE = "secftp/protocol/state.py"
 FILES = "secftp/keys/files.py"
 KEYS = "secftp/keys/text.py"
 
@@ -42,7 +42,7 @@ MUTANTS = [
     mutant("message-of-any-length", DECODER, "    if len(payload) > form.longest:\n        raise ProtocolError(", "    if len(payload) < 0:\n        raise ProtocolError(", BOUNDS, CODEC),
     mutant("message-the-wrong-way", DECODER, "    if direction not in form.directions:", "    if not form.directions:", CODEC),
     mutant("message-with-other-flags", DECODER, "    if flags != form.flags:", "    if flags < form.flags:", CODEC),
-    mutant("field-given-twice", DECODER, "        unique = len(fields) == _announced(payload)\n", "        unique = True\n", CODEC, "tests/test_messages_fuzz.py"),
+    mutant("field-given-twice", DECODER, "        unique = len(fields) == _announced(payload)\n", "        unique = True\n", CODEC, "tests/protocol/test_fuzz.py"),
     mutant("limit-given-twice", DECODER, "            unique = unique and len(_FIELDS.decode(inner)) == _announced(memoryview(inner))\n", "            unique = unique and bool(inner)\n", CODEC),
     mutant("nested-17-levels-deep", DECODER, "        if len(enclosing) == levels:\n", "        if len(enclosing) > levels:\n", CODEC),
     mutant("unknown-fields-nested-at-will", DECODER, "        if name not in form.fields or (", "        if (", CODEC),
@@ -51,9 +51,9 @@ MUTANTS = [
     mutant("parents-in-a-path", PATHS, 'if b"." in path or b".." in path:', 'if b"." in path:', BOUNDS, CODEC),
     mutant("slash-in-a-name", PATHS, 'if joined.count(b"/") >= len(path) or b"\\0" in joined:', 'if b"\\0" in joined:', BOUNDS, CODEC),
     mutant("nul-in-a-name", PATHS, ' or b"\\0" in joined:', ":", BOUNDS, CODEC),
-    mutant("name-of-256-bytes", PATHS, "max(map(len, path)) > MAX_COMPONENT", "max(map(len, path)) > MAX_COMPONENT + 1", BOUNDS, CODEC, "tests/test_storage_names.py"),
+    mutant("name-of-256-bytes", PATHS, "max(map(len, path)) > MAX_COMPONENT", "max(map(len, path)) > MAX_COMPONENT + 1", BOUNDS, CODEC, "tests/storage/test_names.py"),
     mutant("path-of-4097-bytes", PATHS, "if len(joined) + 1 > MAX_PATH:", "if len(joined) > MAX_PATH:", BOUNDS, CODEC),
-    mutant("path-of-65-names", "secftp/messages/limits.py", "MAX_COMPONENTS = 64", "MAX_COMPONENTS = 65", BOUNDS, CODEC, "tests/test_messages_document.py"),
+    mutant("path-of-65-names", "secftp/protocol/limits.py", "MAX_COMPONENTS = 64", "MAX_COMPONENTS = 65", BOUNDS, CODEC, "tests/docs/test_protocol.py"),
     mutant("refused-direction-goes-on", MACHINE, "        self.state = State.FAILED\n", "", STATE),
     mutant("more-data-than-announced", MACHINE, "            if total <= file.limit:\n", "            if total >= 0:\n", STATE),
     mutant("empty-data", MACHINE, "0 < nbytes <= MAX_DATA", "0 <= nbytes <= MAX_DATA", STATE, BOUNDS),

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 LEAST = 95.0  # percent
 # What a peer reaches first, and what it must never get through.
-PARTS = {"the_handshake": "secftp/handshake.py", "frames": "secftp/record/", "storage": "secftp/storage/"}
+PARTS = {"the_handshake": "secftp/protocol/handshake.py", "frames": "secftp/crypto/", "storage": "secftp/storage/"}
 
 
 def of_c(figures: Figures) -> None:

@@ -18,30 +18,30 @@ HERE = Path(__file__).parent
 
 # What drives the core: CI runs these.
 CORE = [
-    "tests/test_core_adversarial.py",
-    "tests/test_core_failures.py",
-    "tests/test_core_known_answers.py",
-    "tests/test_core_named.py",
-    "tests/test_core_objects.py",
-    "tests/test_core_refusals.py",
-    "tests/test_core_vectors.py",
-    "tests/test_handshake.py",
-    "tests/test_model.py",
+    "tests/crypto/test_adversarial.py",
+    "tests/crypto/test_failures.py",
+    "tests/crypto/test_known_answers.py",
+    "tests/crypto/test_named.py",
+    "tests/crypto/test_objects.py",
+    "tests/crypto/test_refusals.py",
+    "tests/crypto/test_vectors.py",
+    "tests/protocol/test_handshake.py",
+    "tests/protocol/test_model.py",
 ]
 # What can't run so: they measure memory or time, install, or are about other things than the product.
 NOT_SANITIZED = [
-    "tests/test_bench_peers.py",
-    "tests/test_bench_report.py",
-    "tests/test_cli_memory.py",
-    "tests/test_core_installation.py",
-    "tests/test_front_door.py",
+    "tests/bench/test_peers.py",
+    "tests/bench/test_report.py",
+    "tests/client/test_cli_memory.py",
+    "tests/crypto/test_installation.py",
+    "tests/test_makefile.py",
     "tests/test_layers.py",
 ]
-UNDER_VALGRIND = ["tests/test_core_vectors.py", "tests/test_core_objects.py", "tests/test_core_named.py"]
+UNDER_VALGRIND = ["tests/crypto/test_vectors.py", "tests/crypto/test_objects.py", "tests/crypto/test_named.py"]
 
 # Reads far beyond an object of cffi's, through the product's own core.
 PLANTED = """
-from secftp.record import binding
+from secftp.crypto import binding
 short = binding.ffi.new("uint8_t[]", 8)
 out = binding.ffi.new("secftp_password **")
 binding.lib.secftp_password_from_secret(short, out)

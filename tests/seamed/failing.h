@@ -20,7 +20,7 @@ int seam_result_int(int good, int *written);
 int seam_result_size(int good, size_t *written);
 size_t seam_result_bytes(size_t written);
 
-/* OPENSSL_cleanse, which is told of while it is asked for (tests/test_core_wipes.py). */
+/* OPENSSL_cleanse, which is told of while it is asked for (tests/crypto/test_wipes.py). */
 void seam_cleanse(void *memory, size_t bytes);
 #define OPENSSL_cleanse(memory, bytes) seam_cleanse(memory, bytes)
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
-from secftp.handshake import ClientHandshake, Established, HelloReceived, ServerHandshake
-from secftp.record import Frame, Inbox, Mode, Opener, Password, Sealer, Suite, binding
-from tests.counts import COUNTS
+from secftp.crypto import Frame, Inbox, Mode, Opener, Password, Sealer, Suite, binding
+from secftp.protocol.handshake import ClientHandshake, Established, HelloReceived, ServerHandshake
 from tests.seamed import core
+from tests.support.counts import COUNTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -20,13 +20,13 @@ import threading
 import time
 from pathlib import Path
 
+from secftp.crypto import Suite
 from secftp.errors import SecftpError
 from secftp.keys import read_key_file
-from secftp.messages import Write
-from secftp.record import Suite
+from secftp.protocol import Write
 from tests.faults.scenario import Place
 from tests.prove import Figures
-from tests.serving import HOST, Hostile, digest_of, get, put, server_process, session, until
+from tests.support.serving import HOST, Hostile, digest_of, get, put, server_process, session, until
 
 BROKEN_OFF = 0.01
 GROWTH = 1.10  # of the resident memory, from the end of the warm-up to the end

@@ -133,7 +133,7 @@ def _find(word: str) -> Command:
 
 def _print_version(terminal: Terminal) -> None:
     try:
-        from secftp.record import libcrypto_version
+        from secftp.crypto import libcrypto_version
     except InstallationError:
         # The core is broken; a bug report needs the version of secftp all the same.
         terminal.print(f"secftp {__version__}")

@@ -69,7 +69,7 @@ def run(options: GetOptions, terminal: Terminal) -> None:
 
         get_stream(options.sources[0], settings, terminal)
         return
-    from secftp.copy import Download
+    from secftp.transfer import Download
 
     report = copying.make_report(
         settings, terminal, "Would fetch" if settings.copy.dry_run else "Fetched", len(options.sources)

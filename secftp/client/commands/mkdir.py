@@ -48,7 +48,7 @@ def parse(arguments: list[str]) -> MakeDirectoryOptions:
 def run(options: MakeDirectoryOptions, terminal: Terminal) -> None:
     """Create the directory of each URL. Raises what the session raises."""
     from secftp.client.connect import ChangingSessions
-    from secftp.messages import remote_failure
+    from secftp.protocol import remote_failure
     from secftp.session import new_token
 
     with (

@@ -65,7 +65,7 @@ def parse(arguments: list[str]) -> MoveOptions:
 def run(options: MoveOptions, terminal: Terminal) -> None:
     """Rename the file or directory of each URL. Raises what the session raises."""
     from secftp.client.connect import ChangingSessions
-    from secftp.messages import check_path, remote_failure
+    from secftp.protocol import check_path, remote_failure
     from secftp.session import new_token
 
     urls = (*options.sources, options.target)
@@ -101,7 +101,7 @@ def _move(url: Url, to: Path, options: MoveOptions, token: bytes, session: Sessi
 
 def _is_target_directory(session: Session, options: MoveOptions) -> bool:
     """Return whether the sources go into the target. Raises `NotFound` and `NotADirectory` if they must and can't."""
-    from secftp.messages import Kind, remote_failure
+    from secftp.protocol import Kind, remote_failure
 
     target, has_several = options.target, len(options.sources) > 1
     try:

@@ -70,7 +70,7 @@ def run(options: PutOptions, terminal: Terminal) -> None:
 
         put_stream(options.target, settings, terminal)
         return
-    from secftp.copy import Upload
+    from secftp.transfer import Upload
 
     report = copying.make_report(
         settings, terminal, "Would send" if settings.copy.dry_run else "Sent", len(options.sources)

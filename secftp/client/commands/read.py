@@ -36,7 +36,7 @@ def parse(arguments: list[str]) -> PositionalOptions:
 def run(options: PositionalOptions, terminal: Terminal) -> None:
     """Download. Raises what `Session.open`, `Session.read`, `open_output` and `choose_key` raise."""
     from secftp.client.local_io import open_output
-    from secftp.messages import Algorithm
+    from secftp.protocol import Algorithm
 
     path, server = prepare("read", options, terminal)
     with open_output(options.local, overwrite=options.overwrite) as sink, server.open() as session:

@@ -91,7 +91,7 @@ def _remove_once(
 
 def _remove(session: Session, url: Url, options: RemoveOptions, failures: Failures, token: bytes) -> None:
     from secftp.client.connect import stat_url
-    from secftp.messages import Kind, remote_failure
+    from secftp.protocol import Kind, remote_failure
 
     if not options.recursive and not url.trailing_slash:
         try:

@@ -73,7 +73,7 @@ def parse(arguments: list[str]) -> SumOptions:
 def run(options: SumOptions, terminal: Terminal) -> None:
     """Print a line for each file of the URLs. Raises what the session and printing raise."""
     from secftp.client.connect import open_session
-    from secftp.messages import Algorithm
+    from secftp.protocol import Algorithm
     from secftp.session.operations import checksums
 
     on_terminal = sys.stdout is not None and os.isatty(STANDARD_OUTPUT)
@@ -101,7 +101,7 @@ def _all_files(session: Session, urls: tuple[Url, ...], failures: Failures) -> I
 def _files(session: Session, url: Url, failures: Failures) -> Iterator[Path]:
     """Yield the paths of the files below a URL; `()` if it is a file itself."""
     from secftp.client.connect import stat_url
-    from secftp.messages import Kind
+    from secftp.protocol import Kind
     from secftp.session.operations import list_tree
 
     if stat_url(session, url).kind is Kind.FILE:

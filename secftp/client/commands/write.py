@@ -48,7 +48,7 @@ def run(options: PositionalOptions, terminal: Terminal) -> None:
 
 def _write(options: PositionalOptions, terminal: Terminal, path: Path, server: Connector) -> Transferred:
     from secftp.client.local_io import open_input
-    from secftp.messages import Algorithm
+    from secftp.protocol import Algorithm
     from secftp.storage import WriteOptions
 
     with open_input(options.local) as source, server.open() as session:

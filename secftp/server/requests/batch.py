@@ -13,8 +13,8 @@ import time
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from secftp.errors import ChecksumMismatch, FileError
-from secftp.messages import ErrorCode, Files, ReadMany, Results, Right, SmallFile, WriteMany, text_for
-from secftp.messages.limits import MAX_BULK, MAX_CONTROL, MAX_SMALL
+from secftp.protocol import ErrorCode, Files, ReadMany, Results, Right, SmallFile, WriteMany, text_for
+from secftp.protocol.limits import MAX_BULK, MAX_CONTROL, MAX_SMALL
 from secftp.server.log import FileLine
 from secftp.server.log_format import Operation
 from secftp.server.requests.context import begin_digester, code_of, error_fields, error_for, name_of

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from secftp.errors import Forbidden
-from secftp.messages import MakeDirectory, Ok, Remove, Rename, Right, SetAttributes
+from secftp.protocol import MakeDirectory, Ok, Remove, Rename, Right, SetAttributes
 from secftp.server.requests.context import Outcome, name_of
 from secftp.server.requests.serve import handles
 from secftp.storage.attributes import ALL_KEPT

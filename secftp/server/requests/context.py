@@ -12,8 +12,8 @@ import time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from secftp.errors import AlreadyExists, FileError, InstallationError, Reason
-from secftp.messages import Error, ErrorCode, Right, code_for, reason_for, text_for
-from secftp.messages.errors import MISSING_RIGHT
+from secftp.protocol import Error, ErrorCode, Right, code_for, reason_for, text_for
+from secftp.protocol.errors import MISSING_RIGHT
 from secftp.server.log_format import shortened
 from secftp.server.requests.idempotency import CompletedChanges, ConfirmedFiles, OwnConfirmedFiles
 from secftp.server.requests.session_files import CreatedPaths, WritableDirectories
@@ -24,11 +24,11 @@ from secftp.text import format_rate, format_size, show_path
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from secftp.channel import Channel
-    from secftp.messages import Algorithm
+    from secftp.protocol import Algorithm
     from secftp.server.access import Rights
     from secftp.server.log import SessionLog
     from secftp.storage import Digest, Path, Store
+    from secftp.transport import Channel
 
 PROGRESS_SECONDS: Final = 5.0
 _CHANGING: Final = frozenset({Right.WRITE, Right.OVERWRITE, Right.DELETE})

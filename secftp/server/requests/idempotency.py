@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Final
 from secftp.errors import FileError
 
 if TYPE_CHECKING:
-    from secftp.messages import Algorithm
+    from secftp.protocol import Algorithm
     from secftp.storage import Path, Store
 
 MOST_TOKENS: Final = 4096

@@ -9,8 +9,8 @@ import contextlib
 from typing import TYPE_CHECKING, Final, cast
 
 from secftp.errors import FileError, NameRefused, TooLarge
-from secftp.messages import Entries, Info, List, Listed, Right, Stat
-from secftp.messages.limits import MAX_BULK, MAX_ENTRIES
+from secftp.protocol import Entries, Info, List, Listed, Right, Stat
+from secftp.protocol.limits import MAX_BULK, MAX_ENTRIES
 from secftp.server.requests.context import Outcome, code_of, name_of
 from secftp.server.requests.serve import handles
 

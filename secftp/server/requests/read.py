@@ -6,14 +6,14 @@ import hmac
 from typing import TYPE_CHECKING
 
 from secftp.errors import ChecksumMismatch, FileChanged, FileError
-from secftp.messages import Abort, ErrorCode, File, Ok, Read, Right, Sum, text_for
+from secftp.protocol import Abort, ErrorCode, File, Ok, Read, Right, Sum, text_for
 from secftp.server.log import FileLine
 from secftp.server.requests.context import Outcome, ProgressLog, begin_digest, code_of, has_prefix, name_of
 from secftp.server.requests.serve import handles
 from secftp.storage.digest import hash_part
 from secftp.storage.source import with_size
 from secftp.text import format_size
-from secftp.transfer import SendInterrupted, send_file
+from secftp.transport.file_data import SendInterrupted, send_file
 
 if TYPE_CHECKING:
     from secftp.server.requests.context import RequestContext

@@ -11,13 +11,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 from secftp.errors import FileError, ProtocolError
-from secftp.messages import Rename, Request, text_for
+from secftp.protocol import Rename, Request, text_for
 from secftp.server.log_format import Operation
 from secftp.server.requests.context import Outcome, RequestContext, code_of, error_for
-from secftp.transfer import discard_file
+from secftp.transport.file_data import discard_file
 
 if TYPE_CHECKING:
-    from secftp.channel import Received
+    from secftp.transport import Received
 
 _Request = TypeVar("_Request", bound=Request)
 _Handler: TypeAlias = Callable[[RequestContext, _Request], Outcome | None]

@@ -9,7 +9,7 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from secftp.errors import AlreadyExists, ChecksumMismatch, ConnectionLost, FileError, TransferTimeout
-from secftp.messages import ErrorCode, Ok, Right, Write
+from secftp.protocol import ErrorCode, Ok, Right, Write
 from secftp.server.log import FileLine
 from secftp.server.requests.context import (
     Outcome,
@@ -22,12 +22,12 @@ from secftp.server.requests.context import (
 )
 from secftp.server.requests.serve import handles
 from secftp.storage.attributes import WriteOptions, kept_attributes
-from secftp.transfer import Aborted, receive_file
+from secftp.transport.file_data import Aborted, receive_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from secftp.messages import End
+    from secftp.protocol import End
     from secftp.server.requests.context import RequestContext
     from secftp.storage import Digest, Path, ResumedSink, Sink
     from secftp.storage.attributes import Kept

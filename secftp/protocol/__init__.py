@@ -1,0 +1,130 @@
+"""The message layer of secftp/1, sans-I/O: frames' contents in, typed and checked messages out, and back.
+
+`message`, `requests` and `replies` hold the messages, `limits` the limits of their fields. `codec` converts them to and
+from the payloads of frames, `state` decides when a message is allowed, `errors` maps exceptions to error codes and
+back. Invariant: nothing here waits, reads a clock, or touches a socket or a file.
+
+The wire format is docs/PROTOCOL.md.
+"""
+
+from __future__ import annotations
+
+from secftp.protocol.codec import decode, encode
+from secftp.protocol.errors import (
+    clause_for,
+    code_for,
+    exception_for,
+    no_directory,
+    no_parent,
+    problem_of,
+    reason_for,
+    remote_failure,
+    text_for,
+)
+from secftp.protocol.limits import check_directory_path, check_path
+from secftp.protocol.message import (
+    MESSAGE_TYPES,
+    Abort,
+    Algorithm,
+    Bye,
+    Capability,
+    Data,
+    Direction,
+    End,
+    ErrorCode,
+    Kind,
+    Message,
+    MessageType,
+    Ping,
+    Right,
+)
+from secftp.protocol.replies import (
+    Entries,
+    Error,
+    File,
+    Files,
+    Info,
+    Listed,
+    Ok,
+    Response,
+    Results,
+    SessionLimits,
+    SmallFile,
+    Welcome,
+)
+from secftp.protocol.requests import (
+    Cancel,
+    List,
+    MakeDirectory,
+    NewFile,
+    Read,
+    ReadMany,
+    Remove,
+    Rename,
+    Request,
+    SetAttributes,
+    Stat,
+    Sum,
+    Write,
+    WriteMany,
+)
+from secftp.protocol.state import Receiver, RequestQueue, State
+
+__all__ = [
+    "MESSAGE_TYPES",
+    "Abort",
+    "Algorithm",
+    "Bye",
+    "Cancel",
+    "Capability",
+    "Data",
+    "Direction",
+    "End",
+    "Entries",
+    "Error",
+    "ErrorCode",
+    "File",
+    "Files",
+    "Info",
+    "Kind",
+    "List",
+    "Listed",
+    "MakeDirectory",
+    "Message",
+    "MessageType",
+    "NewFile",
+    "Ok",
+    "Ping",
+    "Read",
+    "ReadMany",
+    "Receiver",
+    "Remove",
+    "Rename",
+    "Request",
+    "RequestQueue",
+    "Response",
+    "Results",
+    "Right",
+    "SessionLimits",
+    "SetAttributes",
+    "SmallFile",
+    "Stat",
+    "State",
+    "Sum",
+    "Welcome",
+    "Write",
+    "WriteMany",
+    "check_directory_path",
+    "check_path",
+    "clause_for",
+    "code_for",
+    "decode",
+    "encode",
+    "exception_for",
+    "no_directory",
+    "no_parent",
+    "problem_of",
+    "reason_for",
+    "remote_failure",
+    "text_for",
+]

@@ -1,0 +1,229 @@
+"""Messages of secftp/1: the base class, what each class declares of itself, and the messages of both directions.
+
+A message is a frozen structure whose fields are those of docs/PROTOCOL.md, section 9. The decorator `message` declares
+the rest: type byte, name, direction, replies, required capability. The codec, the state machine and the server's
+dispatch all follow from that declaration, so a new message is a new class.
+
+Unknown fields are ignored and unknown types are refused, so a new meaning needs a new type or a capability. Invariant:
+no value outside the enumerations and limits of these fields gets past the decoder.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, TypeAlias, TypeVar
+
+import msgspec
+
+# msgspec resolves a structure's annotations when it makes a decoder for the class, so these are needed at run time.
+from secftp.protocol.limits import MAX_CONTROL, Digest, Size, Text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+Buffer: TypeAlias = bytes | bytearray | memoryview
+
+END_FLAG: Final = 0x01
+
+
+class Direction(enum.Enum):
+    """Which way a message travels."""
+
+    TO_SERVER = "client to server"
+    TO_CLIENT = "server to client"
+
+
+TO_SERVER: Final = (Direction.TO_SERVER,)
+TO_CLIENT: Final = (Direction.TO_CLIENT,)
+BOTH: Final = (Direction.TO_SERVER, Direction.TO_CLIENT)
+
+
+class Capability(enum.StrEnum):
+    """What a server supports beyond READ and WRITE, by its name in WELCOME."""
+
+    RANGES = "ranges"
+    STAT = "stat"
+    LIST = "list"
+    CHANGE = "change"
+    SUM = "sum"
+    RESUME = "resume"
+    MANY = "many"
+
+
+class Right(enum.StrEnum):
+    """What a session may do, by its name in WELCOME and in a file of keys."""
+
+    READ = "read"
+    LIST = "list"
+    WRITE = "write"
+    OVERWRITE = "overwrite"
+    DELETE = "delete"
+
+
+class ErrorCode(enum.StrEnum):
+    """Why a request or a file failed: a closed list."""
+
+    NOT_FOUND = "not_found"
+    FORBIDDEN = "forbidden"
+    BAD_NAME = "bad_name"
+    EXISTS = "exists"
+    IS_DIRECTORY = "is_folder"
+    NOT_DIRECTORY = "not_folder"
+    NO_SPACE = "no_space"
+    TOO_LARGE = "too_large"
+    CHANGED = "changed"
+    CHECKSUM = "checksum"
+    IO_ERROR = "io_error"
+    READ_ONLY = "read_only"
+    UNSUPPORTED = "unsupported"
+    CANCELLED = "cancelled"
+    STOPPING = "stopping"
+    LIMIT = "limit"
+    NOT_EMPTY = "not_empty"
+
+
+class Algorithm(enum.StrEnum):
+    """The algorithm of a file's digest: 16 bytes for xxh128 and md5, 32 for sha256 and blake3."""
+
+    XXH128 = "xxh128"
+    SHA256 = "sha256"
+    BLAKE3 = "blake3"
+    MD5 = "md5"
+
+
+class Kind(enum.StrEnum):
+    """The kind of a directory entry: a regular file or a directory, which the wire and JSON call a folder.
+
+    All others (symlinks, devices, FIFOs) do not exist for a client.
+    """
+
+    FILE = "file"
+    DIRECTORY = "folder"
+
+
+class MessageType(NamedTuple):
+    """The declaration of a message class.
+
+    `number` is the type byte, `flags` are those of every frame with this message, and `longest` is the maximum size of
+    the payload in bytes. `decoder` is None for DATA and PING, which carry no map. `fields` are the names of all fields,
+    `parts` decoders for those whose values are structures in turn (see `codec`), `maps` those of them that are maps.
+    For a request, `answers` are the messages that may answer it, and `capability` is the one that the server must have
+    named. `opens_file`: DATA messages follow, then END or ABORT.
+    """
+
+    struct: type[Message]
+    number: int
+    name: str
+    directions: tuple[Direction, ...]
+    flags: int
+    longest: int
+    decoder: msgspec.msgpack.Decoder[Any] | None
+    fields: frozenset[str]
+    parts: Mapping[str, msgspec.msgpack.Decoder[Any]]
+    maps: tuple[str, ...]
+    answers: frozenset[type[Message]]
+    capability: Capability | None
+    opens_file: bool
+
+
+MESSAGE_TYPES: Final[dict[int, MessageType]] = {}
+
+
+class Message(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Base class of all messages; `TYPE` is set by the decorator `message`."""
+
+    TYPE: ClassVar[MessageType]
+
+
+_AnyMessage = TypeVar("_AnyMessage", bound=Message)
+
+
+def message(
+    number: int,
+    name: str,
+    directions: tuple[Direction, ...],
+    *,
+    flags: int = 0,
+    longest: int = MAX_CONTROL,
+    bare: bool = False,
+    parts: Mapping[str, type[msgspec.Struct]] | None = None,
+    answers: tuple[type[Message], ...] = (),
+    capability: Capability | None = None,
+    opens_file: bool = False,
+) -> Callable[[type[_AnyMessage]], type[_AnyMessage]]:
+    """Declare a class as the message of type byte `number`; see `MessageType`.
+
+    `bare`: the payload is not a map. `parts`: the fields that contain a structure or, if it is array-like, an array of
+    it.
+    """
+
+    def declare(struct: type[_AnyMessage]) -> type[_AnyMessage]:
+        inner = parts or {}
+        assert number not in MESSAGE_TYPES
+        struct.TYPE = MESSAGE_TYPES[number] = MessageType(
+            struct=struct,
+            number=number,
+            name=name,
+            directions=directions,
+            flags=flags,
+            longest=longest,
+            decoder=None if bare else msgspec.msgpack.Decoder(struct),
+            fields=frozenset(struct.__struct_fields__),
+            parts={field: _outline(part) for field, part in inner.items()},
+            maps=tuple(field for field, part in inner.items() if not part.__struct_config__.array_like),
+            answers=frozenset(answers),
+            capability=capability,
+            opens_file=opens_file,
+        )
+        return struct
+
+    return declare
+
+
+def _outline(part: type[msgspec.Struct]) -> msgspec.msgpack.Decoder[Any]:
+    """Return a decoder for the same fields with any values and no further fields; for arrays of it if array-like."""
+    array_like = part.__struct_config__.array_like
+    fields = [(name, msgspec.Raw, msgspec.Raw()) for name in part.__struct_fields__]
+    outline: Any = msgspec.defstruct(part.__name__, fields, array_like=array_like, forbid_unknown_fields=True)
+    return msgspec.msgpack.Decoder(list[outline] if array_like else outline)
+
+
+# --- messages of both directions ------------------------------------------------------------------------------------
+
+# They have no id: those about a file are about the one whose transfer is in progress, which `state` knows.
+
+
+@message(0x02, "PING", BOTH, bare=True)
+class Ping(Message, frozen=True):
+    """PING: keepalive. No payload and no answer."""
+
+
+@message(0x03, "DATA", BOTH, bare=True)
+class Data(Message, frozen=True):
+    """DATA: 1 to 65536 bytes of a file. `payload` is neither copied nor interpreted."""
+
+    payload: Buffer
+
+
+@message(0x04, "END", BOTH, flags=END_FLAG)
+class End(Message, frozen=True, kw_only=True):
+    """END: the file is complete; `size` bytes were sent and `digest` is theirs."""
+
+    size: Size
+    digest: Digest
+
+
+@message(0x05, "ABORT", BOTH)
+class Abort(Message, frozen=True, kw_only=True, omit_defaults=False):
+    """ABORT: in place of END, the sender gives this file up; the receiver discards what it has."""
+
+    code: ErrorCode
+    text: Text = ""
+
+
+@message(0x06, "BYE", BOTH, flags=END_FLAG)
+class Bye(Message, frozen=True, kw_only=True):
+    """BYE: the authenticated close of one direction; `code` tells the reason if something went wrong."""
+
+    code: ErrorCode | None = None
+    text: Text = ""

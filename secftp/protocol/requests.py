@@ -1,0 +1,254 @@
+"""Messages of a client: its requests, each with an id, and CANCEL.
+
+A request that exists has valid paths, and fields that go together; all other limits are checked by `codec`, on the way
+in and on the way out. Invariant: no name that a peer chose leaves this module unchecked.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+from secftp.errors import UsageError
+
+# msgspec resolves a structure's annotations when it makes a decoder for the class, so these are needed at run time.
+from secftp.protocol.limits import (
+    MAX_BULK,
+    MAX_MANY,
+    Digest,
+    DirectoryPath,
+    Id,
+    Mode,
+    Path,
+    Size,
+    SmallData,
+    Time,
+    Token,
+    check_directory_path,
+    check_path,
+)
+from secftp.protocol.message import TO_SERVER, Algorithm, Capability, Kind, Message, message
+from secftp.protocol.replies import Entries, Error, File, Files, Info, Ok, Results
+
+
+class Request(Message, frozen=True, kw_only=True):
+    """Base class of requests; replies repeat the `id`."""
+
+    id: Id
+
+    def needs(self) -> Capability | None:
+        """Return the capability that the server must have named for this request with these fields; None for none."""
+        return self.TYPE.capability
+
+    def small_files(self) -> int:
+        """Return how many small files the answer is about."""
+        return 0
+
+
+class FileRequest(Request, frozen=True, kw_only=True):
+    """Base class of requests about a name. Raises `NameRefused` for an invalid path, wherever it came from."""
+
+    path: Path
+
+    def __post_init__(self) -> None:
+        check_path(self.path)
+
+
+class DirectoryRequest(Request, frozen=True, kw_only=True):
+    """Base class of requests about a name or the served directory, `()`. Raises `NameRefused` for an invalid path."""
+
+    path: DirectoryPath = ()
+
+    def __post_init__(self) -> None:
+        check_directory_path(self.path)
+
+
+@message(0x10, "READ", TO_SERVER, answers=(File, Error))
+class Read(FileRequest, frozen=True, kw_only=True):
+    """READ: send this file, or `length` bytes of it from `offset` on.
+
+    `prefix` is the digest of the client's first `offset` bytes: the rest is sent only if the server's are the same, and
+    the digest in END is of the whole file.
+    """
+
+    offset: Size = 0
+    length: Size | None = None
+    prefix: Digest | None = None
+    algorithm: Algorithm = Algorithm.XXH128
+
+    def __post_init__(self) -> None:
+        check_path(self.path)
+        if self.prefix is not None and (self.offset == 0 or self.length is not None):
+            raise UsageError("A prefix goes with an offset, and with the rest of the file behind it.")
+
+    def needs(self) -> Capability | None:
+        """Return RESUME for a prefix, RANGES for a range, None for a whole file."""
+        if self.prefix is not None:
+            return Capability.RESUME
+        return Capability.RANGES if self.offset or self.length is not None else None
+
+
+@message(0x11, "WRITE", TO_SERVER, answers=(Ok, Error), opens_file=True)
+class Write(FileRequest, frozen=True, kw_only=True):
+    """WRITE: a file follows, as DATA and END or ABORT. `size` None: not known yet.
+
+    With `offset` and `prefix` the data is appended to the first `offset` bytes of the partial that the server kept, if
+    their digest is `prefix`; then `size` is of what follows, and the digest in END of the whole file. `keep`: what has
+    arrived may be kept as the partial of the name if the transfer is interrupted. `token`: with it SUM finds the file.
+    """
+
+    size: Size | None = None
+    algorithm: Algorithm = Algorithm.XXH128
+    overwrite: bool = True
+    mode: Mode | None = None
+    mtime_ns: Time | None = None
+    offset: Size = 0
+    prefix: Digest | None = None
+    keep: bool = False
+    token: Token | None = None
+
+    def __post_init__(self) -> None:
+        check_path(self.path)
+        if (self.offset > 0) != (self.prefix is not None):
+            raise UsageError("An offset and a prefix go together.")
+
+    def needs(self) -> Capability | None:
+        """Return RESUME if a partial is to be continued or kept, otherwise None."""
+        return Capability.RESUME if self.keep or self.prefix is not None else None
+
+
+@message(0x12, "STAT", TO_SERVER, answers=(Info, Error), capability=Capability.STAT)
+class Stat(DirectoryRequest, frozen=True, kw_only=True):
+    """STAT: the attributes of what has this name, or with `partial`, of the partial that is kept for it."""
+
+    partial: bool = False
+
+    def needs(self) -> Capability | None:
+        """Return RESUME for a partial, otherwise STAT."""
+        return Capability.RESUME if self.partial else self.TYPE.capability
+
+
+@message(0x13, "LIST", TO_SERVER, answers=(Entries, Error), capability=Capability.LIST)
+class List(DirectoryRequest, frozen=True, kw_only=True):
+    """LIST: the entries of a directory, and with `recursive` those of all directories beneath it."""
+
+    recursive: bool = False
+
+
+@message(0x14, "REMOVE", TO_SERVER, answers=(Ok, Error), capability=Capability.CHANGE)
+class Remove(FileRequest, frozen=True, kw_only=True):
+    """REMOVE: remove a file or an empty directory; with `kind` only if it is of that kind.
+
+    `tree`: the directory that it is in will be removed, too, and is made writable if its owner may not write to it.
+    """
+
+    kind: Kind | None = None
+    tree: bool = False
+    token: Token | None = None
+
+
+@message(0x15, "RENAME", TO_SERVER, answers=(Ok, Error), capability=Capability.CHANGE)
+class Rename(FileRequest, frozen=True, kw_only=True):
+    """RENAME: rename a file or directory; with `overwrite` a file may replace a file."""
+
+    to: Path
+    overwrite: bool = False
+    token: Token | None = None
+
+    def __post_init__(self) -> None:
+        check_path(self.path)
+        check_path(self.to)
+
+
+@message(0x16, "MKDIR", TO_SERVER, answers=(Ok, Error), capability=Capability.CHANGE)
+class MakeDirectory(FileRequest, frozen=True, kw_only=True):
+    """MKDIR: make a directory; with `parents` also those above it, and one that exists is no error.
+
+    `fill`: a tree will be copied into it, so it is made writable if its owner may not write to it, until SETATTR sets
+    its permissions or the session ends.
+    """
+
+    parents: bool = False
+    mode: Mode | None = None
+    fill: bool = False
+    token: Token | None = None
+
+
+@message(0x17, "SUM", TO_SERVER, answers=(Ok, Error), capability=Capability.SUM)
+class Sum(FileRequest, frozen=True, kw_only=True):
+    """SUM: the size and the digest of a file, or of the part of it that READ would send.
+
+    With the `token` of the WRITE or WRITEMANY that sent the file, no right to read is needed.
+    """
+
+    offset: Size = 0
+    length: Size | None = None
+    algorithm: Algorithm = Algorithm.XXH128
+    token: Token | None = None
+
+
+@message(0x18, "SETATTR", TO_SERVER, answers=(Ok, Error), capability=Capability.CHANGE)
+class SetAttributes(DirectoryRequest, frozen=True, kw_only=True):
+    """SETATTR: set permissions and modification time of a file or directory."""
+
+    mode: Mode | None = None
+    mtime_ns: Time | None = None
+
+
+@message(0x19, "READMANY", TO_SERVER, answers=(Files, Error), capability=Capability.MANY, longest=MAX_BULK)
+class ReadMany(Request, frozen=True, kw_only=True):
+    """READMANY: send these small files. Answered by FILES until there is one for each path, in order, or by ERROR."""
+
+    paths: Annotated[tuple[Path, ...], msgspec.Meta(min_length=1, max_length=MAX_MANY)]
+    algorithm: Algorithm = Algorithm.XXH128
+
+    def __post_init__(self) -> None:
+        for path in self.paths:
+            check_path(path)
+
+    def small_files(self) -> int:
+        """Return the number of paths."""
+        return len(self.paths)
+
+
+class NewFile(msgspec.Struct, frozen=True, array_like=True, gc=False):  # as in `replies`
+    """One file of WRITEMANY, on the wire an array."""
+
+    path: Path
+    data: SmallData
+    digest: Digest
+    mode: Mode | None = None
+    mtime_ns: Time | None = None
+
+    def __post_init__(self) -> None:
+        check_path(self.path)
+
+
+@message(
+    0x1A,
+    "WRITEMANY",
+    TO_SERVER,
+    answers=(Results, Error),
+    capability=Capability.MANY,
+    longest=MAX_BULK,
+    parts={"files": NewFile},
+)
+class WriteMany(Request, frozen=True, kw_only=True):
+    """WRITEMANY: write these small files. `token`: as in WRITE, for each of them."""
+
+    files: Annotated[tuple[NewFile, ...], msgspec.Meta(min_length=1, max_length=MAX_MANY)]
+    algorithm: Algorithm = Algorithm.XXH128
+    overwrite: bool = True
+    token: Token | None = None
+
+    def small_files(self) -> int:
+        """Return the number of files."""
+        return len(self.files)
+
+
+@message(0x0F, "CANCEL", TO_SERVER)
+class Cancel(Message, frozen=True, kw_only=True):
+    """CANCEL: the client no longer wants the answer to the request with this id. It is not answered itself."""
+
+    id: Id

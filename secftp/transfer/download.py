@@ -1,0 +1,268 @@
+"""Download of files and directories of a server to this machine.
+
+Requests are made well ahead of what has come, so the server never waits for the next one: small files by the hundred in
+one request, large ones one after the other. What comes is written as it comes; nothing of a file is in memory but what
+is on its way.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from secftp.errors import FileError, IsADirectory
+from secftp.protocol import Capability, ErrorCode, Kind, Read, ReadMany, Right, exception_for
+from secftp.storage import LocalStore, new_digest
+from secftp.storage.attributes import same_time
+from secftp.storage.errors import failure
+from secftp.transfer.destinations import OWNER, Destination, LocalDirectories, PathDestination, StoreDestination
+from secftp.transfer.download_requests import DownloadBatch, ReadManyRequest, ReadRequest, write_options
+from secftp.transfer.engine import CHANGED, EXISTS, MODE_DIFFERS, MODE_SET, SAME, Transfer, duplicate_name, hash_prefix
+from secftp.transfer.options import KEEP_BYTES
+from secftp.transfer.remote_tree import RemoteDirectory, RemoteFile, RemoteTree
+from secftp.transfer.targets import create_target, download_target, require_right, stat_sources
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from secftp.session import Session
+    from secftp.storage import Digest, ResumedSink
+    from secftp.transfer.filters import Filters
+    from secftp.transfer.options import CopyOptions, RemoteLocation
+    from secftp.transfer.progress import Counters, ProgressListener
+    from secftp.transfer.targets import DownloadTarget, RemoteSource
+
+_FILES_UNDER_WAY: Final = 2048
+_REQUESTS_UNDER_WAY: Final = 256
+
+
+class Download(Transfer[RemoteFile]):
+    """A copy of `sources` at the server to `target`, a name of this machine."""
+
+    _tree: RemoteTree  # from the first session on
+
+    def __init__(
+        self,
+        sources: Sequence[RemoteLocation],
+        target: str,
+        options: CopyOptions | None = None,
+        listener: ProgressListener | None = None,
+    ) -> None:
+        super().__init__(options, listener)
+        self._sources = sources
+        self._target_name = target
+        self._target: DownloadTarget | None = None  # None before the first session
+        self._directories = LocalDirectories(self.options, self.counters)
+        self._can_resume = False
+        self.batch: DownloadBatch = DownloadBatch()
+
+    def begin(self, session: Session) -> None:
+        """Decide where the sources go, over the first session; open the target directory."""
+        self._can_resume = session.can(Capability.RESUME)
+        begins, dry_run = self._target is None, self.options.dry_run
+        target = self._target or self._plan(session)
+        if target.is_directory and (target.existed or not dry_run):
+            store = LocalStore(target.name)
+            self._directories.use(store)
+            if begins and target.existed and not dry_run:
+                store.sweep_leftovers()
+        self._tree.request_again(session.pipeline)
+
+    def _plan(self, session: Session) -> DownloadTarget:
+        """Ask what the sources are, look at the target, and create it if it has to be a directory."""
+        if self.options.dry_run and self._sources:
+            require_right(session, Right.READ, self._sources[0].path)
+        sources = stat_sources(session, self._sources)
+        target = download_target(self._target_name, sources)
+        if target.is_directory and not target.existed and not self.options.dry_run:
+            mode = OWNER | (sources[0].info.mode if sources[0].info else 0)
+            create_target(target.name, None if target.takes_names else mode)
+        self._target = target
+        tops = _tops(sources, target, self.filters, self.counters)
+        self._tree = RemoteTree(tops, self.filters, self.counters, self._directories.opened, self._directories.closed)
+        return target
+
+    def discover(self) -> RemoteFile | None:
+        """Return the next file of the tree."""
+        item = self._tree.next(self.pipeline, self._before_waiting)
+        if item is not None:
+            self.counters.found(item.size)
+        return item
+
+    def _before_waiting(self) -> None:
+        """Give the server something to do; while it has, more is gathered."""
+        if not self.pending_items:
+            self.send_batch()
+
+    def process(self, item: RemoteFile) -> None:
+        """Request a file, or skip it; waits while too much is under way."""
+        try:
+            reason = self._reason_to_skip(item)
+        except FileError as problem:
+            self.fail(item, problem)
+            return
+        if reason:
+            self.skip(item, reason)
+        elif self.options.dry_run:
+            self.complete(item, None)
+        else:
+            if item.size <= self.small_limit and item.local_name is None:
+                self._gather(item)
+            else:
+                self._request(item)
+            while self.pending_items >= _FILES_UNDER_WAY or len(self.pending) >= _REQUESTS_UNDER_WAY:
+                self.pipeline.step()
+
+    def done(self, item: RemoteFile) -> None:
+        """Complete the directory with its last file."""
+        self._tree.done(item.directory)
+
+    def end(self) -> None:
+        """Close the target directory."""
+        self._directories.close()
+
+    # --- what is here already -----------------------------------------------------------------------------------------
+
+    def _destination(self, item: RemoteFile) -> Destination | None:
+        """Return where a file goes; None where there is no directory yet, in a dry run."""
+        if item.local_name is not None:
+            return PathDestination(item.local_name)
+        store = self._directories.store
+        return None if store is None else StoreDestination(store, item.local)
+
+    def _reason_to_skip(self, item: RemoteFile) -> str:
+        """Return why what is here already is left as it is; empty if it is not."""
+        options = self.options
+        # A name that the user gave may be a device, which is written to.
+        looks = options.update or not options.overwrite or (options.dry_run and item.local_name is None)
+        destination = self._destination(item) if looks else None
+        there = destination.stat() if destination is not None else None
+        if there is None:
+            return ""
+        if there.kind is Kind.DIRECTORY:
+            raise failure(IsADirectory, "Is a directory", item.local)
+        if not options.overwrite:
+            return EXISTS
+        if not options.update or there.size != item.size or not same_time(there.mtime_ns, item.mtime_ns):
+            return ""
+        if options.preserve and (there.mode ^ item.mode) & 0o777:
+            return self._set_mode(item, destination)
+        return SAME
+
+    def _set_mode(self, item: RemoteFile, destination: Destination | None) -> str:
+        """Set the permissions of a file that is the same otherwise; returns why it is skipped."""
+        if self.options.dry_run or destination is None:
+            return MODE_DIFFERS
+        try:
+            destination.set_mode(item.mode)
+        except FileError as problem:
+            self.counters.listener.note(item.name, f"its permissions could not be set: {problem}")
+            return SAME
+        return MODE_SET
+
+    # --- requests -----------------------------------------------------------------------------------------------------
+
+    def _gather(self, item: RemoteFile) -> None:
+        """Put a small file into the batch, after requesting that if it is full."""
+        path = item.remote
+        nbytes = sum(map(len, path)) + 3 * len(path) + 3
+        if not self.batch.has_room(nbytes, item.size):
+            self.send_batch()
+        self.batch.add(item, path, nbytes)
+        self.current = None
+        self.counters.listener.started(item.name, item.size)
+
+    def send_batch(self) -> None:
+        """Request the small files that were gathered, and send what is queued."""
+        batch = self.batch
+        if batch.items:
+            store = self._directories.store
+            assert store is not None  # in a dry run nothing is requested
+            request = ReadMany(id=self.pipeline.next_id(), paths=tuple(batch.paths), algorithm=self.algorithm)
+            pending = ReadManyRequest(self, batch.items, store)
+            self.batch = DownloadBatch()
+            self.track(pending)
+            self.pipeline.submit(request, pending)
+        self.pipeline.flush()
+
+    def _request(self, item: RemoteFile) -> None:
+        digest, number, pipeline = new_digest(self.algorithm), self.pipeline.next_id(), self.pipeline
+        destination = self._destination(item)
+        assert destination is not None  # in a dry run nothing is requested
+        resumed: ResumedSink | None = None
+        try:
+            offset, resumed = self._resume(item, destination, digest)
+            request = Read(
+                id=number,
+                path=item.remote,
+                offset=offset,
+                prefix=digest.digest() if offset else None,
+                algorithm=self.algorithm,
+            )
+        except FileError as problem:
+            if resumed is not None:
+                resumed.close()
+            self.fail(item, problem)
+            return
+        pending = ReadRequest(self, item, destination, digest, lambda: pipeline.cancel(number), offset, resumed)
+        self.track(pending, item)
+        pipeline.submit(request, pending)
+
+    def _resume(self, item: RemoteFile, destination: Destination, digest: Digest) -> tuple[int, ResumedSink | None]:
+        """Return how many bytes the partial file of an item holds, and the sink that continues it; hashes them."""
+        is_wanted = self._can_resume and (self.options.resume if item.resume is None else item.resume)
+        if not is_wanted or item.size < KEEP_BYTES:
+            return 0, None
+        try:
+            kept = destination.stat(partial=True)
+            if kept is None or not kept.size:
+                return 0, None
+            if kept.size > item.size:
+                self.counters.listener.note(item.name, CHANGED)
+                return 0, None
+            how = write_options(self.options, item, item.size - kept.size, item.mode, item.mtime_ns)
+            sink = destination.resume(kept.size, how)
+        except FileError:
+            return 0, None  # it is being written, or is gone; what is wrong with the name itself shows when it is made
+        try:
+            hash_prefix(sink, digest, kept.size)
+        except BaseException:
+            sink.close()
+            raise
+        return kept.size, sink
+
+    def refused(self, item: RemoteFile, code: ErrorCode, reason: str | None = None) -> None:
+        """Count a failure, or request the file once more."""
+        if self.ends_transfer(code, reason, (item,)):
+            return
+        if code is ErrorCode.TOO_LARGE and item.size <= self.small_limit:
+            # It has grown; READ will say how large it is now.
+            self.counters.resize(item, self.small_limit + 1)
+            self.requeue(item)
+        else:
+            self.fail(item, exception_for(code, item.name, reason))
+
+
+def _tops(
+    sources: Sequence[RemoteSource], target: DownloadTarget, filters: Filters, counters: Counters
+) -> Iterator[RemoteDirectory | RemoteFile]:
+    """Yield the sources; one that can't be copied, or has the name of an earlier one, is counted as a failure."""
+    taken = set()
+    for path, info, problem in sources:
+        name = path[-1] if path else b""
+        is_directory = info is not None and info.kind is Kind.DIRECTORY
+        if info is None:
+            counters.problem(name or b"/", problem or exception_for(ErrorCode.IO_ERROR, name))
+        elif name in taken:
+            counters.problem(name, duplicate_name(name))
+        elif is_directory and (not name or filters.wants_directory((name,))):
+            directory = RemoteDirectory(path, (name,) if name and target.takes_names else (), name)
+            directory.mode, directory.mtime_ns = info.mode, info.mtime_ns
+            directory.sets_attributes = bool(directory.local) or not target.existed
+            if name:
+                taken.add(name)
+            yield directory
+        elif not is_directory and filters.wants_file((name,)):
+            taken.add(name)
+            local_name = None if target.is_directory else target.name
+            parent = RemoteDirectory(path[:-1], (), b"")
+            yield RemoteFile(parent, name, info.size, info.mtime_ns, info.mode, local_name)

@@ -1,0 +1,306 @@
+"""The copy engine: the common base of uploads and downloads.
+
+A transfer discovers its items (files, directories) only a little ahead of those that it processes, and has many
+requests under way at once; small files share a request, their batch. What a lost connection left unanswered is queued
+again, in order, before everything else, so `run` with another session continues where the last one ended.
+"""
+
+from __future__ import annotations
+
+import abc
+import time
+from collections import deque
+from typing import TYPE_CHECKING, ClassVar, Final, Generic, TypeVar
+
+from secftp.errors import AlreadyExists, ConnectionLost, FileChanged, FileError, SecftpError, Side
+from secftp.protocol import Algorithm, Capability, ErrorCode, exception_for
+from secftp.protocol.limits import MAX_SMALL
+from secftp.storage.digest import digester, hash_part
+from secftp.text import path_text, show_path
+from secftp.transfer.filters import Filters
+from secftp.transfer.options import CopyOptions
+from secftp.transfer.progress import Counters, ProgressListener, Summary, TransferItem
+from secftp.transfer.rate_limit import RateLimit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from secftp.protocol import Message
+    from secftp.session import Session
+    from secftp.session.pipeline import Pipeline
+    from secftp.session.replies import SingleReply
+    from secftp.storage import Digest, ResumedSink, Source
+    from secftp.transport import Received
+
+# Files that may be queued before the first is processed, if the listener wants to know the plan.
+PLANNED_AHEAD: Final = 65536
+# Clauses for the listener: why a file is left as it is, or transferred from its beginning.
+EXISTS: Final = "it already exists"
+SAME: Final = "it has the same size and time"
+MODE_DIFFERS: Final = "it has the same size and time, and other permissions"
+MODE_SET: Final = "it has the same size and time; its permissions were set"
+CHANGED: Final = "it has changed since its transfer was interrupted, so it starts again"
+
+Item = TypeVar("Item", bound=TransferItem)
+
+
+class Batch(Generic[Item]):
+    """Small files gathered for one request, with each one's part of it, which the subclasses hold.
+
+    `nbytes`: the size of the parts. Replaced as a whole, so items and parts always agree.
+    """
+
+    __slots__ = ("items", "nbytes")
+
+    def __init__(self) -> None:
+        self.items: list[Item] = []
+        self.nbytes = 0
+
+
+class PendingRequest(Generic[Item]):
+    """A request without its complete reply, and the items that it is about. The session calls it with the reply."""
+
+    __slots__ = ("items", "transfer")
+
+    def __init__(self, transfer: Transfer[Item], items: Sequence[Item]) -> None:
+        self.transfer = transfer
+        self.items = items
+
+    def __call__(self, received: Received) -> bool:
+        """Take a part of the reply; returns whether it was the last."""
+        if not self.on_reply(received):
+            return False
+        self.transfer.untrack(self)
+        return True
+
+    def on_reply(self, received: Received) -> bool:
+        """Deal with a part of the reply; returns whether it was the last."""
+        raise NotImplementedError
+
+    @property
+    def unfinished(self) -> Sequence[Item]:
+        """The items to request again if no more of the reply comes."""
+        return self.items
+
+    def abort(self) -> None:
+        """Release what is held open: no more of the reply will come."""
+
+
+class Transfer(abc.ABC, Generic[Item]):
+    """A copy in one direction. After `run` raised `ConnectionLost`, `run` with another session continues it.
+
+    `current` is the item being processed, until something else keeps it for the next session. `fatal_codes` are errors
+    that concern more than one file, beside STOPPING.
+    """
+
+    fatal_codes: ClassVar[frozenset[ErrorCode]] = frozenset()
+    batch: Batch[Item]
+    pipeline: Pipeline  # as long as `run` runs
+    digest_of: Callable[[bytes | memoryview], bytes]
+
+    def __init__(self, options: CopyOptions | None, listener: ProgressListener | None) -> None:
+        self.summary = Summary()
+        self.options = options or CopyOptions()
+        self.algorithm = Algorithm(self.options.checksum)
+        self.counters = Counters(self.summary, listener or ProgressListener())
+        self.filters = Filters(self.options.include, self.options.exclude)
+        self.limit = RateLimit(self.options.limit_rate)
+        self.current: Item | None = None
+        self.ahead = PLANNED_AHEAD if self.counters.wants_plan else 1
+        self.small_limit = -1  # largest size of a file that goes into a batch
+        self.pending_items = 0
+        self.pending: deque[PendingRequest[Item]] = deque()
+        self._queue: deque[Item] = deque()
+        self._requeued: list[Item] = []
+        self._all_discovered = False
+        self._fatal: SecftpError | None = None
+
+    def run(self, session: Session) -> Summary:
+        """Copy what is not copied yet.
+
+        A failure of one file or directory goes to the listener and is counted. Raises what concerns the whole:
+        `FileError` for a target that can't be used, and what the session raises if the connection fails. After an
+        exception the session can only be closed: nothing handles the replies that are still to come.
+        """
+        began = time.monotonic()
+        self.pipeline = session.pipeline
+        try:
+            self.digest_of = digester(self.algorithm)
+            with session.pipeline.keepalive():
+                self.small_limit = MAX_SMALL if session.can(Capability.MANY) else -1
+                self.begin(session)
+                self._run_queue()
+        except BaseException:
+            self._queue.extendleft(reversed(self.take_unfinished()))
+            raise
+        finally:
+            del self.pipeline
+            self.end()
+            self.summary.seconds += time.monotonic() - began
+            self.counters.listener.ended(self.summary)
+        return self.summary
+
+    def _run_queue(self) -> None:
+        while True:
+            while (item := self._next()) is not None:
+                self.current = item
+                self.process(item)
+                self.current = None
+                self._check()
+            self.send_batch()
+            self.pipeline.settle()
+            self.settled()
+            self._check()
+            self._queue.extend(self._requeued)
+            self._requeued.clear()
+            if not self._queue:
+                return
+
+    def _next(self) -> Item | None:
+        queue = self._queue
+        while len(queue) < self.ahead and not self._all_discovered:
+            item = self.discover()
+            if item is None:
+                self._all_discovered = True
+                self.counters.all_found()
+            else:
+                queue.append(item)
+        return queue.popleft() if queue else None
+
+    def _check(self) -> None:
+        if self._fatal is not None:
+            raise self._fatal
+
+    # --- the direction's part -----------------------------------------------------------------------------------------
+
+    @abc.abstractmethod
+    def begin(self, session: Session) -> None:
+        """Prepare to copy over a session; over the first, decide what goes where."""
+
+    @abc.abstractmethod
+    def discover(self) -> Item | None:
+        """Return the next item of the sources, None after the last."""
+
+    @abc.abstractmethod
+    def process(self, item: Item) -> None:
+        """Request what has to be done about an item, or skip it."""
+
+    @abc.abstractmethod
+    def send_batch(self) -> None:
+        """Send the request for the files that were gathered."""
+
+    @abc.abstractmethod
+    def refused(self, item: Item, code: ErrorCode, reason: str | None = None) -> None:
+        """Handle the refusal of an item by the server."""
+
+    def done(self, item: Item) -> None:
+        """Nothing more will be done about an item: it is complete, skipped or has failed."""
+
+    def settled(self) -> None:
+        """All requests have been answered; more may be made now."""
+
+    def end(self) -> None:
+        """Release what the copy has open; the session is over."""
+
+    # --- requests under way -------------------------------------------------------------------------------------------
+
+    def track(self, request: PendingRequest[Item], item: Item | None = None) -> None:
+        """Register a request that is about to be submitted; `item` is the one that it is about, unless many."""
+        self.pending.append(request)
+        self.pending_items += len(request.items)
+        if item is self.current:
+            self.current = None
+
+    def untrack(self, request: PendingRequest[Item]) -> None:
+        """Forget a request, whose reply is complete; replies come in order."""
+        assert self.pending[0] is request
+        self.pending.popleft()
+        self.pending_items -= len(request.items)
+
+    def await_reply(self, answer: SingleReply) -> Message | None:
+        """Wait for a reply of one message, and return it."""
+        self.pipeline.wait_for(answer)
+        return answer.message
+
+    def unanswered(self) -> list[Item]:
+        """Return the items of requests without a complete reply, which are given up."""
+        items: list[Item] = []
+        for request in self.pending:
+            items += request.unfinished
+            request.abort()
+            del request.transfer  # the session holds the request: it must not keep alive what has files open
+        self.pending.clear()
+        self.pending_items = 0
+        return items
+
+    def take_unfinished(self) -> list[Item]:
+        """Give up the session; returns what has to be done over another one, in order."""
+        begun = [*self.unanswered(), *self.batch.items]
+        if self.current is not None:
+            begun.append(self.current)
+        for item in begun:
+            item.resume = True
+        items = [*self._requeued, *begun]
+        self._requeued.clear()
+        self.batch = type(self.batch)()
+        self.current = self._fatal = None
+        return items
+
+    # --- outcomes -----------------------------------------------------------------------------------------------------
+
+    def complete(self, item: Item, digest: bytes | None) -> None:
+        """Count a file that stands under its final name."""
+        self.counters.finished(item, digest)
+        self.done(item)
+
+    def skip(self, item: Item, reason: str) -> None:
+        """Leave a file as it is."""
+        self.counters.skipped(item, reason)
+        self.done(item)
+
+    def fail(self, item: Item, problem: FileError) -> None:
+        """Count a failure; with `overwrite` off, a file that exists is skipped."""
+        if isinstance(problem, AlreadyExists) and not self.options.overwrite:
+            self.counters.skipped(item, EXISTS)
+        else:
+            self.counters.failed(item, problem)
+        self.done(item)
+
+    def requeue(self, item: Item) -> None:
+        """Process an item once more, over this session or the next."""
+        self._requeued.append(item)
+
+    def start_again(self, item: Item, note: str) -> None:
+        """Transfer a file from its beginning, because its partial file can't be continued."""
+        self.counters.reached(item, 0)
+        item.resume = False
+        if item.resumed_from is not None:
+            item.resumed_from = 0
+        self.counters.listener.note(item.name, note)
+        self.requeue(item)
+
+    def ends_transfer(self, code: ErrorCode, reason: str | None, items: Sequence[Item]) -> bool:
+        """Whether an error reply concerns more than one file; then `run` raises it, and may continue with `items`."""
+        if code is ErrorCode.STOPPING:
+            self._fatal = ConnectionLost("The server is stopping.", hint="Try again later.")
+            self._requeued.extend(items)
+        elif code in self.fatal_codes:
+            self._fatal = exception_for(code, items[0].remote, reason)
+        else:
+            return False
+        return True
+
+
+def hash_prefix(readable: Source | ResumedSink, digest: Digest, size: int) -> None:
+    """Update a digest with the first `size` bytes; raises `FileChanged` if there are fewer."""
+    if hash_part(readable.readv, digest, 0, size) < size:
+        raise FileChanged("The file was truncated while it was being read.", hint="Try again.", side=Side.LOCAL)
+
+
+def duplicate_name(name: bytes) -> AlreadyExists:
+    """Return the failure of a source whose name another source has: it would replace that."""
+    return AlreadyExists(
+        f"{show_path(name)}: another source with the same name was copied there.",
+        hint="Copy them to different targets.",
+        filename=path_text(name),
+    )

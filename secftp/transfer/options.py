@@ -1,0 +1,91 @@
+"""The options of a copy, declared once for the command line, the Python interface and the engine.
+
+Importing this module loads neither the protocol nor the core, so a command line can be parsed without them.
+"""
+
+from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from secftp.storage import Path
+
+# Files of this size and more are kept as partial files when their transfer is interrupted, so that it can be resumed.
+KEEP_BYTES: Final = 2**20
+
+
+class RemoteLocation(NamedTuple):
+    """A name at the server. `path` is `()` for the served directory; `trailing_slash`: it has to be a directory."""
+
+    path: "Path"
+    trailing_slash: bool = False
+
+
+class CommandLineOption(NamedTuple):
+    """How the command line spells an option; in the annotation of each field of `CopyOptions`.
+
+    An option without a `metavar` takes no value: given, it inverts the field's default. A field that is a tuple takes a
+    value each time the option is given. `aliases` work and are not shown in `--help`.
+    """
+
+    flags: tuple[str, ...]
+    help: str
+    metavar: str | None = None
+    aliases: tuple[str, ...] = ()
+
+
+class CopyOptions(NamedTuple):
+    """How files are copied; what each field does is the help text of its option.
+
+    `include`, `exclude`: patterns as in `secftp.transfer.filters`. `follow_symlinks` is for uploads: a server never
+    follows symlinks. `limit_rate`: bytes of file data a second, None for no limit. `checksum`: the name of the
+    algorithm of the digests.
+    """
+
+    include: Annotated[
+        tuple[bytes, ...],
+        CommandLineOption(("--include",), "copy only files that match PATTERN; may be repeated", "PATTERN"),
+    ] = ()
+    exclude: Annotated[
+        tuple[bytes, ...],
+        CommandLineOption(("--exclude",), "skip files and directories that match; may be repeated", "PATTERN"),
+    ] = ()
+    overwrite: Annotated[
+        bool,
+        CommandLineOption(("-n", "--no-overwrite"), "skip files that already exist", aliases=("--no-clobber",)),
+    ] = True
+    update: Annotated[
+        bool, CommandLineOption(("-u", "--update"), "skip files with the same size and modification time")
+    ] = False
+    resume: Annotated[bool, CommandLineOption(("--resume",), "resume partial files, after verifying their digest")] = (
+        False
+    )
+    follow_symlinks: Annotated[
+        bool,
+        CommandLineOption(
+            ("--follow-symlinks",), "copy the targets of symlinks instead of skipping them", aliases=("--follow",)
+        ),
+    ] = False
+    preserve: Annotated[
+        bool, CommandLineOption(("--no-preserve",), "do not preserve permissions and modification times")
+    ] = True
+    dry_run: Annotated[
+        bool, CommandLineOption(("--dry-run",), "show what would be copied, without copying anything")
+    ] = False
+    limit_rate: Annotated[
+        int | None,
+        CommandLineOption(
+            ("--limit-rate",),
+            "limit the transfer to RATE bytes per second: 500K, 1.5M, 20KiB",
+            "RATE",
+            ("--limit", "--bwlimit", "--bandwidth"),
+        ),
+    ] = None
+    checksum: Annotated[
+        str, CommandLineOption(("--checksum",), "xxh128 (the default), sha256, blake3 or md5", "KIND")
+    ] = "xxh128"
+
+
+# Annotations of this module are objects and no texts, so that an option is declared in one place and read without the
+# modules that a dataclass needs, whose import takes as long as all other parsing.
+COMMAND_LINE: Final[dict[str, CommandLineOption]] = {
+    name: annotation.__metadata__[0] for name, annotation in CopyOptions.__annotations__.items()
+}

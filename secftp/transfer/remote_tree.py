@@ -1,0 +1,278 @@
+"""The files and directories of a download, listed a directory at a time.
+
+Some listings are always under way while files are fetched. A directory's entries are used once all of them are here, so
+a listing that was interrupted can be requested again; the entries that wait are kept packed, so that a directory of a
+million names takes some megabytes. The tree is walked depth first, which keeps the number of open directories small. A
+directory is complete when everything in it is.
+
+Invariant: a name from the server that is not a single name ends the session. What the store does not take fails.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from secftp.errors import ConnectionLost, FileError, ProtocolError, Side
+from secftp.protocol import Entries, Error, ErrorCode, Kind, List, exception_for
+from secftp.session import unexpected_reply
+from secftp.session.listings import MemoryBudget, PackedEntries, entry_cost
+from secftp.transfer.progress import TransferItem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from secftp.protocol import Listed
+    from secftp.session.pipeline import Pipeline
+    from secftp.storage import Path
+    from secftp.transfer.filters import Filters
+    from secftp.transfer.progress import Counters
+    from secftp.transport import Received
+
+MOST_BYTES: Final = 32 << 20  # of the entries that wait in all directories, packed: two million with longish names
+_LISTINGS_AHEAD: Final = 16
+
+
+class RemoteDirectory:
+    """A directory that is being copied. `remote`: its path at the server; `local`: below the target.
+
+    `name`: for the listener. `below`: the path below its source, for the filters. `incomplete` counts what is missing
+    until the directory is complete. `sets_attributes`: whether it then gets the server's permissions and time.
+    """
+
+    __slots__ = (
+        "_entries", "below", "budget", "incomplete", "local", "mode", "mtime_ns", "name", "parent", "remote",
+        "sets_attributes",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        remote: Path,
+        local: Path,
+        name: bytes,
+        *,
+        below: Path = (),
+        parent: RemoteDirectory | None = None,
+        budget: MemoryBudget | None = None,
+    ) -> None:
+        self.remote = remote
+        self.local = local
+        self.name = name
+        self.below = below
+        self.parent = parent
+        self.mode = 0
+        self.mtime_ns = 0
+        self.sets_attributes = False
+        self.incomplete = 0
+        self.keep_in(budget or MemoryBudget(MOST_BYTES))  # the same for all directories of a tree
+
+    def keep_in(self, budget: MemoryBudget) -> None:
+        """Count its entries in this budget; to be called before there are any."""
+        self.budget = budget
+        self._entries = PackedEntries(budget)
+
+    def child(self, listed: Listed) -> RemoteDirectory:
+        """Return a directory in it."""
+        last = listed.path[0]
+        directory = RemoteDirectory(
+            (*self.remote, last),
+            (*self.local, last),
+            self.name_of(last),
+            below=(*self.below, last),
+            parent=self,
+            budget=self.budget,
+        )
+        directory.mode, directory.mtime_ns, directory.sets_attributes = listed.mode, listed.mtime_ns, True
+        return directory
+
+    def name_of(self, last: bytes) -> bytes:
+        """Return the name of an entry of it for the listener."""
+        return b"%b/%b" % (self.name, last) if self.name else last
+
+    def add(self, entries: tuple[Listed, ...]) -> None:
+        """Keep a part of its listing.
+
+        Raises `ProtocolError` for what is not a direct entry, `TooLarge` for more than can be kept.
+        """
+        for entry in entries:
+            if len(entry.path) != 1:
+                raise ProtocolError("A listing contains an entry of another directory.")
+            self._entries.append(entry, entry_cost(entry))
+
+    def forget(self) -> None:
+        """Drop its entries: the listing starts again, or is of no use."""
+        self._entries.clear()
+
+    def entries(self) -> Iterator[Listed]:
+        """Yield its entries, and forget each."""
+        return iter(self._entries)
+
+
+class RemoteFile(TransferItem):
+    """A file to be downloaded. `size`, `mtime_ns` and `mode` are those of the listing.
+
+    `local_name`: the name of the file here, if the user gave it.
+    """
+
+    __slots__ = ("directory", "last", "local_name", "mode", "mtime_ns")
+    size: int
+
+    def __init__(
+        self,
+        directory: RemoteDirectory,
+        last: bytes,
+        size: int,
+        mtime_ns: int,
+        mode: int,
+        local_name: str | None = None,
+    ) -> None:
+        super().__init__(size)
+        self.directory = directory
+        self.last = last
+        self.mtime_ns = mtime_ns
+        self.mode = mode
+        self.local_name = local_name
+
+    @property
+    def name(self) -> bytes:
+        """Its name for the listener."""
+        return self.directory.name_of(self.last)
+
+    @property
+    def remote(self) -> Path:
+        """Its path at the server."""
+        return (*self.directory.remote, self.last)
+
+    @property
+    def local(self) -> Path:
+        """Its path below the target."""
+        return (*self.directory.local, self.last)
+
+
+class RemoteTree:
+    """What is left of the sources of a download.
+
+    `opened` is called for each directory found, and returns whether it is to be listed; `closed` when everything in it
+    is complete.
+    """
+
+    def __init__(
+        self,
+        tops: Iterable[RemoteDirectory | RemoteFile],
+        filters: Filters,
+        counters: Counters,
+        opened: Callable[[RemoteDirectory], bool],
+        closed: Callable[[RemoteDirectory], None],
+    ) -> None:
+        self._tops = iter(tops)
+        self._filters = filters
+        self._counters = counters
+        self._opened = opened
+        self._closed = closed
+        self._requested: dict[RemoteDirectory, None] = {}  # in order
+        self._listed: list[tuple[RemoteDirectory, Iterator[Listed]]] = []
+        self._budget = MemoryBudget(MOST_BYTES)  # for the entries that wait, in all directories
+
+    def request_again(self, pipeline: Pipeline) -> None:
+        """Request, over a new session, the listings that the last one did not complete."""
+        for directory in list(self._requested):
+            directory.forget()
+            self._request(directory, pipeline)
+
+    def next(self, pipeline: Pipeline, before_waiting: Callable[[], None]) -> RemoteFile | None:
+        """Return the next file, None after the last; `before_waiting` is called before each wait for a listing."""
+        while True:
+            if len(self._requested) < _LISTINGS_AHEAD:
+                found = self._take_next(pipeline)
+                if isinstance(found, RemoteFile):
+                    return found
+                if found:
+                    continue
+                if not self._requested:
+                    return None
+            before_waiting()
+            pipeline.step()
+
+    def done(self, directory: RemoteDirectory | None) -> None:
+        """One entry of a directory is complete."""
+        while directory is not None:
+            directory.incomplete -= 1
+            if directory.incomplete:
+                return
+            self._closed(directory)
+            directory = directory.parent
+
+    def _take_next(self, pipeline: Pipeline) -> RemoteFile | bool:
+        """Take the next entry that is here: return a file, True for anything else, False if there is none now."""
+        if self._listed:
+            directory, entries = self._listed[-1]
+            entry = next(entries, None)
+            if entry is not None:
+                return self._take(directory, entry, pipeline)
+            self._listed.pop()
+            self.done(directory)
+            return True
+        top = next(self._tops, None)
+        if top is None:
+            return False
+        if isinstance(top, RemoteFile):
+            top.directory.incomplete += 1
+            return top
+        top.keep_in(self._budget)
+        self._open(top, pipeline)
+        return True
+
+    def _take(self, directory: RemoteDirectory, entry: Listed, pipeline: Pipeline) -> RemoteFile | bool:
+        last = entry.path[0]
+        below = (*directory.below, last)
+        if entry.kind is None:
+            name = directory.name_of(last)
+            self._counters.problem(name, exception_for(entry.code or ErrorCode.IO_ERROR, name))
+        elif entry.kind is Kind.DIRECTORY:
+            if self._filters.wants_directory(below):
+                self._open(directory.child(entry), pipeline)
+        elif self._filters.wants_file(below):
+            directory.incomplete += 1
+            return RemoteFile(directory, last, entry.size, entry.mtime_ns, entry.mode)
+        return True
+
+    # --- listings -----------------------------------------------------------------------------------------------------
+
+    def _open(self, directory: RemoteDirectory, pipeline: Pipeline) -> None:
+        if not self._opened(directory):
+            return
+        directory.incomplete = 1
+        if directory.parent is not None:
+            directory.parent.incomplete += 1
+        self._requested[directory] = None
+        self._request(directory, pipeline)
+
+    def _request(self, directory: RemoteDirectory, pipeline: Pipeline) -> None:
+        try:
+            request = List(id=pipeline.next_id(), path=directory.remote)
+        except FileError as problem:
+            self._unlisted(directory, problem.locate(Side.REMOTE))
+            return
+        pipeline.submit(request, lambda received: self._on_reply(directory, received))
+
+    def _on_reply(self, directory: RemoteDirectory, received: Received) -> bool:
+        """Take a part of a listing; returns whether it was the last."""
+        if isinstance(received, Entries):
+            directory.add(received.entries)
+            if received.last:
+                del self._requested[directory]
+                self._listed.append((directory, directory.entries()))
+            return received.last
+        if not isinstance(received, Error):
+            raise unexpected_reply()
+        if received.code is ErrorCode.STOPPING:
+            raise ConnectionLost("The server is stopping.", hint="Try again later.")
+        # What was listed before the failure is good.
+        self._unlisted(directory, exception_for(received.code, directory.name, received.reason), directory.entries())
+        return True
+
+    def _unlisted(
+        self, directory: RemoteDirectory, problem: FileError, entries: Iterator[Listed] | None = None
+    ) -> None:
+        self._counters.problem(directory.name or b"/", problem)
+        del self._requested[directory]
+        self._listed.append((directory, entries or iter(())))

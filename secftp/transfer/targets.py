@@ -1,0 +1,210 @@
+"""Where each source of a copy goes, by the rules of `cp`; finding that out takes one round trip.
+
+Into the target if that is a directory, else to that name. With a trailing slash the target has to be a directory, and
+is created if it is missing; several sources need one. A source that stands for its contents (the served directory, a
+local name that ends in `.` or `..`) is copied without its name.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from secftp.errors import FileError, Forbidden, NameRefused, NotADirectory, NotFound, Reason, Side, UsageError
+from secftp.protocol import Capability, Error, Info, Kind, Right, Stat, exception_for, no_parent, remote_failure
+from secftp.protocol.errors import MISSING_RIGHT
+from secftp.session.replies import SingleReply
+from secftp.storage import make_local_directory, stat_local
+from secftp.storage.errors import failure, translated
+from secftp.transfer.local_tree import SourceRoot
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from secftp.session import Session
+    from secftp.storage import Path
+    from secftp.transfer.options import RemoteLocation
+
+_CONTENTS: Final = (b"", b".", b"..")
+_NAME_A_DIRECTORY: Final = "Name a directory as the target."
+_ADD_A_SLASH: Final = "With a trailing slash it is created."
+
+
+def require_right(session: Session, right: Right, path: Path) -> None:
+    """Raise `Forbidden` if the server said that this session lacks a right; for a dry run, which tries nothing."""
+    if not session.may(right):
+        raise remote_failure(
+            Forbidden,
+            path,
+            f"this session is not allowed to {right}.",
+            hint="The server's operator grants rights to keys.",
+            reason=MISSING_RIGHT[right],
+        )
+
+
+# --- uploads ----------------------------------------------------------------------------------------------------------
+
+
+def upload_roots(session: Session, sources: Sequence[str], target: RemoteLocation) -> tuple[list[SourceRoot], bool]:
+    """Return the sources with their paths at the server, and whether the target directory has to be created first.
+
+    Raises `NotADirectory` and `NotFound` for a target that can't be used.
+    """
+    if not sources:
+        raise UsageError("There is nothing to upload.")
+    kind = _remote_kind(session, target)
+    needs_directory = target.trailing_slash or len(sources) > 1
+    if kind is Kind.FILE and needs_directory:
+        raise remote_failure(NotADirectory, target.path, "it is not a directory.", hint=_NAME_A_DIRECTORY)
+    if kind is None and len(sources) > 1 and not target.trailing_slash:
+        raise remote_failure(
+            NotFound,
+            target.path,
+            "no such directory on the server.",
+            hint=_ADD_A_SLASH,
+        )
+    if kind is None and not needs_directory:
+        _require_remote_parent(session, target.path)
+    is_directory = kind is Kind.DIRECTORY or needs_directory
+    roots = []
+    for source in sources:
+        name = _last_name(source)
+        if kind is Kind.FILE and name and os.path.isdir(source):
+            raise remote_failure(
+                NotADirectory,
+                target.path,
+                "it is a file, so a directory can't be copied to it.",
+                hint="Choose another name.",
+            )
+        path = (*target.path, name) if name and is_directory else target.path
+        roots.append(SourceRoot(source, path, name, copies_top=bool(name) or not is_directory))
+    return roots, kind is None and needs_directory
+
+
+def _last_name(source: str) -> bytes:
+    """Return the last name of a source, empty for one that stands for its contents."""
+    try:
+        name = os.path.basename(os.fsencode(source).rstrip(b"/"))
+    except UnicodeEncodeError:
+        raise NameRefused(
+            "A name contains a character that can't be encoded.", filename=source, side=Side.LOCAL
+        ) from None
+    return b"" if name in _CONTENTS else name
+
+
+def _require_remote_parent(session: Session, path: Path) -> None:
+    """Raise `NotFound` if the directory that a name is to be created in is missing, as far as the server tells."""
+    if len(path) < 2 or not session.can(Capability.STAT):  # noqa: PLR2004 - the served directory is always there
+        return
+    try:
+        session.stat(path[:-1])
+    except NotFound:
+        raise no_parent(path) from None
+    except Forbidden:
+        return
+
+
+def _remote_kind(session: Session, target: RemoteLocation) -> Kind | None:
+    """Return what stands at the target; None for nothing, and where the server does not tell."""
+    if not target.path:
+        return Kind.DIRECTORY
+    if not session.can(Capability.STAT):
+        return None
+    try:
+        return session.stat(target.path).kind
+    except NotFound:
+        return None
+    except Forbidden:
+        return Kind.DIRECTORY if target.trailing_slash else None
+
+
+# --- downloads --------------------------------------------------------------------------------------------------------
+
+
+class RemoteSource(NamedTuple):
+    """A source at the server and what it is; `info` is None, and `problem` says why, if it can't be copied."""
+
+    path: Path
+    info: Info | None
+    problem: FileError | None = None
+
+    @property
+    def is_directory(self) -> bool:
+        """Whether it is a directory."""
+        return self.info is not None and self.info.kind is Kind.DIRECTORY
+
+
+class DownloadTarget(NamedTuple):
+    """The target of a download: a directory that takes the sources (or becomes the one source), or a file's name.
+
+    `existed`: it was there before. `takes_names`: the sources keep their names in it.
+    """
+
+    name: str
+    is_directory: bool
+    existed: bool
+    takes_names: bool
+
+
+def stat_sources(session: Session, sources: Sequence[RemoteLocation]) -> list[RemoteSource]:
+    """Ask the server what the sources are."""
+    if not sources:
+        raise UsageError("There is nothing to download.")
+    session.require(Capability.STAT, sources[0].path)
+    answers = []
+    for source in sources:
+        answer = SingleReply()
+        answers.append(answer)
+        session.pipeline.submit(Stat(id=session.pipeline.next_id(), path=source.path), answer)
+    session.pipeline.settle()
+    return [_remote_source(source, answer) for source, answer in zip(sources, answers, strict=True)]
+
+
+def _remote_source(source: RemoteLocation, answer: SingleReply) -> RemoteSource:
+    reply = answer.message
+    if isinstance(reply, Error):
+        return RemoteSource(source.path, None, exception_for(reply.code, source.path, reply.reason))
+    assert isinstance(reply, Info)  # nothing else answers STAT
+    if source.trailing_slash and reply.kind is not Kind.DIRECTORY:
+        return RemoteSource(source.path, None, remote_failure(NotADirectory, source.path, "it is not a directory."))
+    return RemoteSource(source.path, reply)
+
+
+def download_target(name: str, sources: Sequence[RemoteSource]) -> DownloadTarget:
+    """Decide how the target is to be used. Raises `NotADirectory` and `NotFound` if it can't be."""
+    kind = _local_kind(name)
+    several, as_directory = len(sources) > 1, name.endswith("/")
+    if kind is Kind.DIRECTORY:
+        return DownloadTarget(name, is_directory=True, existed=True, takes_names=True)
+    if kind is None and several and not as_directory:
+        raise failure(NotFound, "No such directory", name, hint=_ADD_A_SLASH)
+    if kind is not None and (several or as_directory or sources[0].is_directory):
+        raise failure(NotADirectory, "Not a directory", name, hint=_NAME_A_DIRECTORY)
+    parent = os.path.dirname(name)
+    if kind is None and not as_directory and parent and not os.path.isdir(parent):
+        raise failure(NotFound, "No such directory", parent, reason=Reason.NO_PARENT)
+    takes_names = several or as_directory
+    return DownloadTarget(
+        name, is_directory=takes_names or sources[0].is_directory, existed=kind is not None, takes_names=takes_names
+    )
+
+
+def create_target(name: str, mode: int | None) -> None:
+    """Create the target directory, and those above it that are missing."""
+    parent = os.path.dirname(name.rstrip("/"))
+    if parent:
+        with translated(parent):
+            os.makedirs(parent, exist_ok=True)
+    make_local_directory(name, mode=mode)
+
+
+def _local_kind(name: str) -> Kind | None:
+    """Return what stands at `name`; None for nothing, FILE for a device, and for what only opening it will tell."""
+    try:
+        return stat_local(name.rstrip("/") or name).kind
+    except NotFound:
+        return None
+    except NotADirectory:
+        raise
+    except FileError:
+        return Kind.FILE

@@ -1,0 +1,350 @@
+"""Upload of files and directories of this machine to a server.
+
+No request waits for the reply to an earlier one: a server carries them out in order. So a directory is requested before
+the files in it, its permissions and time are set after the last of them, and all of that is under way at once. Small
+files are packed into one request until that is full.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+from secftp.errors import FileError, Side
+from secftp.protocol import (
+    Capability,
+    ErrorCode,
+    MakeDirectory,
+    NewFile,
+    Right,
+    SetAttributes,
+    WriteMany,
+    clause_for,
+)
+from secftp.protocol.limits import MAX_BULK
+from secftp.session import new_token
+from secftp.storage.tree import EntryKind, SmallContent
+from secftp.transfer import local_tree
+from secftp.transfer.engine import EXISTS, SAME, Transfer
+from secftp.transfer.local_tree import LocalEntry
+from secftp.transfer.preflight import Preflight
+from secftp.transfer.targets import require_right, upload_roots
+from secftp.transfer.upload_large import compare_refused, has_arrived, send_large
+from secftp.transfer.upload_requests import (
+    AttributesRequest,
+    UploadBatch,
+    UploadRequest,
+    WriteManyRequest,
+    failure_of,
+    message_bytes,
+    set_mode,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from secftp.session import Session
+    from secftp.storage import Path
+    from secftp.transfer.local_tree import LocalFiles
+    from secftp.transfer.options import CopyOptions, RemoteLocation
+    from secftp.transfer.progress import ProgressListener
+    from secftp.transfer.upload_requests import Refusals
+
+_COPIED: Final = (EntryKind.FILE, EntryKind.DIRECTORY, EntryKind.LEFT)
+_ASKED_AHEAD: Final = 512  # entries that the preflight asks about before they are sent
+# What is not confirmed is remembered: else empty files would be by the hundred thousand.
+_REQUESTS_UNDER_WAY: Final = 128
+_OPEN_DIRECTORIES: Final = 256  # that may wait until the batch has left, before the server closes the first of them
+_FLUSH_BYTES: Final = 4 * MAX_BULK
+_OWNER: Final = 0o700  # permissions of a directory that is being filled
+
+
+class Upload(Transfer[LocalEntry]):
+    """A copy of `sources`, names of this machine, to `target` at the server."""
+
+    fatal_codes = frozenset({ErrorCode.READ_ONLY})
+    _preflight: Preflight
+
+    def __init__(
+        self,
+        sources: Sequence[str],
+        target: RemoteLocation,
+        options: CopyOptions | None = None,
+        listener: ProgressListener | None = None,
+    ) -> None:
+        super().__init__(options, listener)
+        self._sources = sources
+        self._target = target
+        self.batch: UploadBatch = UploadBatch()
+        self._token = new_token()
+        self._entries: Iterator[LocalEntry] | None = None  # None before the first session
+        self._session = 0  # its number
+        self._can_resume = self._can_compare = False
+        self._open: LocalFiles | None = None
+        self._failed_directories: set[Path] = set()
+        self._closing: deque[LocalEntry] = deque()  # directories whose attributes are set after the batch
+        self._requested_directories = 0  # since the last batch
+        self._unflushed_bytes = 0
+        self._to_compare: Refusals = []
+
+    def begin(self, session: Session) -> None:
+        """Decide where the sources go, over the first session; ask about what is still to be sent."""
+        if self._entries is None:
+            self._entries = self._plan(session)
+        self._session += 1
+        self._can_resume = session.can(Capability.RESUME)
+        self._can_compare = session.can(Capability.STAT) and session.can(Capability.SUM)
+        self._preflight = Preflight(session, self.options)
+        if not self.counters.wants_plan:
+            self.ahead = _ASKED_AHEAD if self._preflight.needed else 1
+        for entry in self._queue:
+            self._preflight.ask(entry, self.pipeline)
+
+    def _plan(self, session: Session) -> Iterator[LocalEntry]:
+        options = self.options
+        if options.dry_run:
+            require_right(session, Right.WRITE, self._target.path)
+        roots, is_missing = upload_roots(session, self._sources, self._target)
+        if is_missing and not options.dry_run:
+            session.make_directory(self._target.path, parents=True)
+        with_info = self.counters.wants_plan or options.update or options.resume or options.dry_run
+        return local_tree.walk(roots, self.filters, follow_symlinks=options.follow_symlinks, with_info=with_info)
+
+    def discover(self) -> LocalEntry | None:
+        """Return the next entry of the walk through the sources."""
+        assert self._entries is not None
+        entry = next(self._entries, None)
+        if entry is not None:
+            if entry.kind is EntryKind.FILE and entry.info is not None and self.counters.wants_plan:
+                self.counters.resize(entry, entry.info.size or 0)
+            if self._preflight.needed:
+                self._preflight.ask(entry, self.pipeline)
+        return entry
+
+    def process(self, entry: LocalEntry) -> None:
+        """Send a file, or request what has to be done about a directory."""
+        if entry.there is not None:
+            self.await_reply(entry.there)
+        kind = entry.kind
+        if kind not in _COPIED:
+            local_tree.count_uncopied(entry, self.counters, follow_symlinks=self.options.follow_symlinks)
+        elif kind is not EntryKind.FILE and not (entry.path or entry.root.copies_top):
+            return
+        elif self.options.dry_run:
+            self._rehearse(entry)
+        elif kind is EntryKind.FILE:
+            if entry.there is None or not self._is_skipped(entry):
+                self._send_file(entry)
+        elif kind is EntryKind.DIRECTORY:
+            entry.existed = self._preflight.existed(entry)
+            self._make_directory(entry)
+        elif self.options.preserve:
+            self._close_directory(entry)
+
+    def _rehearse(self, entry: LocalEntry) -> None:
+        """Count what would become of a file or directory."""
+        if self._is_lost(entry):
+            self.counters.drop(entry)
+        elif entry.kind is EntryKind.FILE:
+            self._preflight.rehearse_file(self, entry, self._files_of(entry))
+        elif entry.kind is EntryKind.DIRECTORY and not self._preflight.rehearse_directory(self, entry):
+            self._failed_directories.add(entry.remote)
+
+    # --- files --------------------------------------------------------------------------------------------------------
+
+    def _is_skipped(self, entry: LocalEntry) -> bool:
+        """Whether the options leave a file as it is at the server; its permissions may have to be set."""
+        reason = self._preflight.reason_to_skip(entry)
+        if reason == SAME and self._preflight.has_other_mode(entry):
+            set_mode(self, entry)
+        elif reason:
+            self.skip(entry, reason)
+        return bool(reason)
+
+    def _send_file(self, entry: LocalEntry) -> None:
+        if self._is_lost(entry):
+            self.counters.drop(entry)
+            return
+        if entry.directory is not None and entry.directory.session != self._session:
+            self._require_directory(entry.directory)
+        try:
+            content = self._files_of(entry).open(entry.path, self.small_limit)
+        except FileError as problem:
+            self.counters.failed(entry, problem)
+            return
+        if isinstance(content, SmallContent):
+            self._gather(entry, content)
+            return
+        self.counters.resize(entry, content.info.size or 0)
+        with content:
+            if not (entry.may_have_arrived and self._can_compare and has_arrived(self, entry, content, self._token)):
+                send_large(self, entry, content, token=self._token, can_resume=self._can_resume)
+
+    def _files_of(self, entry: LocalEntry) -> LocalFiles:
+        """Return the files of an entry's source; those of one source at a time are held open."""
+        files = entry.root.files
+        if files is not self._open:
+            if self._open is not None:
+                self._open.close()
+            self._open = files
+        return files
+
+    def _gather(self, entry: LocalEntry, content: SmallContent) -> None:
+        """Put a small file into the batch, after sending that if it is full."""
+        mode, mtime_ns, data = content
+        preserve = self.options.preserve
+        if preserve:
+            entry.count_unpreserved(self.counters, mode, mtime_ns)
+        size, path = len(data), entry.remote
+        self.counters.resize(entry, size)
+        nbytes = message_bytes(path, size)
+        if not self.batch.has_room(nbytes):
+            self.send_batch()
+        entry.digest = self.digest_of(data)
+        try:
+            new_file = NewFile(path, data, entry.digest, mode if preserve else None, mtime_ns if preserve else None)
+        except FileError as problem:
+            self.counters.failed(entry, problem.locate(Side.REMOTE))
+            return
+        self.batch.add(entry, new_file, nbytes)
+        self.current = None
+        self.counters.listener.started(entry.name, size)
+
+    def send_batch(self) -> None:
+        """Send the small files that were gathered, then what had to wait for them."""
+        self._requested_directories = 0
+        batch = self.batch
+        if batch.items:
+            request = WriteMany(
+                id=self.pipeline.next_id(),
+                files=tuple(batch.new_files),
+                algorithm=self.algorithm,
+                overwrite=self.options.overwrite,
+                token=self._token,
+            )
+            pending = WriteManyRequest(self, batch.items, self._to_compare if self._can_compare else None)
+            self.batch = UploadBatch()
+            self._unflushed_bytes += batch.nbytes
+            self.track(pending)
+            self.pipeline.submit(request, pending)
+            if self._unflushed_bytes >= _FLUSH_BYTES or self.limit.rate:
+                self._unflushed_bytes = 0
+                self.pipeline.flush()
+                self.pipeline.poll()
+            while len(self.pending) > _REQUESTS_UNDER_WAY:
+                self.pipeline.step()
+            self.limit.spend(sum(len(file.data) for file in batch.new_files))
+        while self._closing:
+            self._set_attributes(self._closing.popleft())
+
+    # --- directories --------------------------------------------------------------------------------------------------
+
+    def _make_directory(self, entry: LocalEntry) -> None:
+        """Request a directory, unless one above it failed; one that exists is made writable while it is filled."""
+        entry.session = self._session
+        if self._is_lost(entry):
+            return
+        self._requested_directories += 1
+        if self._requested_directories >= _OPEN_DIRECTORIES:
+            self.send_batch()
+        info = entry.info if self.options.preserve and not entry.existed else None
+        try:
+            request = MakeDirectory(
+                id=self.pipeline.next_id(),
+                path=entry.remote,
+                parents=True,
+                mode=None if info is None else info.mode | _OWNER,
+                fill=True,
+            )
+        except FileError as problem:
+            self.counters.failed(entry, problem.locate(Side.REMOTE))  # a bad name
+            self._failed_directories.add(entry.remote)
+            return
+        if info is not None:
+            entry.count_unpreserved(self.counters, info.mode, info.mtime_ns)
+        pending = UploadRequest(self, entry)
+        self.track(pending, entry)
+        self.pipeline.submit(request, pending)
+
+    def _require_directory(self, entry: LocalEntry) -> None:
+        """Request a directory over this session, too, and those above it: the server has closed them since."""
+        if entry.session == self._session or not (entry.path or entry.root.copies_top):
+            return
+        if entry.directory is not None:
+            self._require_directory(entry.directory)
+        self._make_directory(entry)
+
+    def _close_directory(self, entry: LocalEntry) -> None:
+        """Set a directory's permissions and time, once the batch has been sent."""
+        self._closing.append(entry)
+        self.current = None
+        if not self.batch.items or len(self._closing) >= _OPEN_DIRECTORIES:
+            self.send_batch()
+
+    def _set_attributes(self, entry: LocalEntry) -> None:
+        info, directory = entry.info, entry.directory
+        if info is None or (directory is not None and directory.existed) or self._is_lost(entry):
+            return
+        request = SetAttributes(
+            id=self.pipeline.next_id(), path=entry.remote, mode=info.mode & 0o777, mtime_ns=info.mtime_ns
+        )
+        pending = AttributesRequest(self, entry)
+        self.track(pending)
+        self.pipeline.submit(request, pending)
+
+    def _is_lost(self, entry: LocalEntry) -> bool:
+        """Whether a directory that it is in, or it itself, could not be created."""
+        if not self._failed_directories:
+            return False
+        path = entry.remote
+        return any(path[:depth] in self._failed_directories for depth in range(len(path) + 1))
+
+    # --- outcomes -----------------------------------------------------------------------------------------------------
+
+    def refused(self, entry: LocalEntry, code: ErrorCode, reason: str | None = None) -> None:
+        """Count a failure, unless it follows from one that was reported already."""
+        is_lost = self._is_lost(entry)
+        if entry.kind is EntryKind.DIRECTORY:
+            self._failed_directories.add(entry.remote)
+        if is_lost:
+            self.counters.drop(entry)
+        elif entry.kind is EntryKind.LEFT:  # the directory is there, so nothing has failed
+            note = f"its permissions and time could not be set: {clause_for(code, reason)}"
+            self.counters.listener.note(entry.name, note)
+        elif code is ErrorCode.EXISTS and entry.kind is EntryKind.FILE and not self.options.overwrite:
+            self.skip(entry, EXISTS)
+        else:
+            self.counters.failed(entry, failure_of(entry, code, reason))
+
+    def start_again(self, entry: LocalEntry, note: str) -> None:
+        """Send a file from its beginning; its directory gets its time once more."""
+        super().start_again(entry, note)
+        directory = entry.directory
+        if directory is not None and self.options.preserve:
+            self.requeue(LocalEntry(EntryKind.LEFT, entry.root, directory.path, directory.info, None, directory))
+
+    def settled(self) -> None:
+        """Compare files that were refused and may have arrived."""
+        if self._to_compare:
+            compare_refused(self, self._to_compare, self._token)
+
+    def unanswered(self) -> list[LocalEntry]:
+        """Return the entries without a reply, which may have arrived."""
+        entries = [*super().unanswered(), *(entry for entry, _, _ in self._to_compare)]
+        self._to_compare.clear()
+        for entry in entries:
+            entry.may_have_arrived = True
+        return entries
+
+    def take_unfinished(self) -> list[LocalEntry]:
+        """Give up the session; the directories that are to be closed come last."""
+        entries = [*super().take_unfinished(), *self._closing]
+        self._closing.clear()
+        self._unflushed_bytes = self._requested_directories = 0
+        return entries
+
+    def end(self) -> None:
+        """Close the directories of the source."""
+        if self._open is not None:
+            self._open.close()
+            self._open = None

@@ -1,0 +1,143 @@
+"""The client's side of a connection: TCP, then the handshake, then a channel."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from secftp.crypto import SERVER_HELLO_BYTES, Mode, Password, Suite
+from secftp.errors import ConnectionLost, SecftpError, ServerUnreachable, TransferTimeout
+from secftp.protocol import Direction
+from secftp.protocol.handshake import ClientHandshake, Established
+from secftp.transport.channel import Channel
+from secftp.transport.stream import Stream
+from secftp.transport.tcp_connect import AllFailed, connect_first, resolve
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable
+
+    from secftp.transport.tcp_connect import Failed
+
+# A server answers within a round trip, unless it delays its answers or is being restarted. Then `on_wait` is called.
+NOTICE_SECONDS: Final = 2.0
+
+
+class Credentials(NamedTuple):
+    """How a client authenticates, and the cipher it asks for. `name`: that of its key, if it has one."""
+
+    password: Password
+    suite: Suite
+    mode: Mode
+    name: str = ""
+
+
+def connect(
+    host: str, port: int, credentials: Credentials, *, timeout: float, on_wait: Callable[[], None] | None = None
+) -> Channel:
+    """Connect to a server and perform the handshake. CLIENT_FINISH leaves with the first message.
+
+    `timeout` is in seconds, once for the connection and once for the whole handshake: a server may delay its answer
+    after wrong keys from this address, and one that is being restarted answers when it is up again. `on_wait` is called
+    once if no answer has come after 2 s.
+
+    Raises `ServerUnreachable`, `TransferTimeout`, `HandshakeRefused`, `AuthenticationError`, `ProtocolError` and
+    `ConnectionLost`, each with a hint.
+    """
+    # Made before the connection: under attack, a server drops the connections first that have not sent a hello yet.
+    handshake = ClientHandshake(credentials.password, credentials.suite, credentials.mode, credentials.name)
+    deadline = time.monotonic() + timeout
+    stream = Stream(_connect_any(host, port, deadline))
+    try:
+        established = _shake_hands(stream, handshake, timeout, on_wait)
+        return Channel(stream, established, Direction.TO_SERVER, timeout=timeout)
+    except BaseException:
+        stream.close()
+        raise
+
+
+def _connect_any(host: str, port: int, deadline: float) -> socket.socket:
+    """Return a socket to the first of the host's addresses that accepts the connection before the deadline."""
+    try:
+        addresses = resolve(host, port, seconds=deadline - time.monotonic())
+    except TimeoutError:
+        raise TransferTimeout(
+            f"The host {host!r} was not found in time: no name server answered.",
+            hint="Check the network and the name servers, or use the host's address.",
+        ) from None
+    except (OSError, UnicodeError) as problem:
+        reason = problem.strerror if isinstance(problem, OSError) and problem.strerror else "no such name"
+        raise ServerUnreachable(
+            f"The host {host!r} can't be found: {reason}.", hint="Check the host's name, or use its address."
+        ) from None
+    try:
+        return connect_first(addresses, deadline)
+    except AllFailed as problem:
+        place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        raise _unreachable(place, problem.failures) from None
+
+
+def _unreachable(place: str, failures: list[Failed]) -> SecftpError:
+    """Return why no address could be connected to: a timeout if any did not answer, since it might with more time."""
+    each = [f"{address.text}: {reason or 'no answer'}" for address, reason in failures]
+    if any(reason is None for _, reason in failures):
+        more = f" ({'; '.join(each)})" if len(each) > 1 else ""
+        return TransferTimeout(
+            f"{place} did not answer in time{more}.", hint="Check the host, the port and any firewall."
+        )
+    reasons = {reason for _, reason in failures if reason is not None}
+    why = reasons.pop() if len(reasons) == 1 else "; ".join(each)
+    return ServerUnreachable(f"{place} can't be reached: {why}.", hint="Check that a server runs there: secftpd PORT.")
+
+
+def _shake_hands(
+    stream: Stream, handshake: ClientHandshake, seconds: float, on_wait: Callable[[], None] | None
+) -> Established:
+    stream.try_send(memoryview(handshake.hello))  # 125 bytes always fit an empty socket buffer
+    answer = _HandshakeReader(stream, seconds, on_wait)
+    established = None
+    while established is None:
+        established = handshake.receive(answer.receive())
+    return established
+
+
+class _HandshakeReader:
+    """Receives what the server sends during the handshake, all of it within so many seconds."""
+
+    def __init__(self, stream: Stream, seconds: float, on_wait: Callable[[], None] | None) -> None:
+        self._stream = stream
+        self._buffer = memoryview(bytearray(SERVER_HELLO_BYTES))
+        now = time.monotonic()
+        self._deadline = now + seconds
+        self._notice = now + NOTICE_SECONDS
+        self._on_wait = on_wait
+
+    def receive(self) -> memoryview:
+        """Receive some bytes. Raises `TransferTimeout` and `ConnectionLost`."""
+        while True:
+            seconds = self._time_left()
+            try:
+                count = self._stream.receive_into(self._buffer, seconds)
+            except TransferTimeout:
+                continue  # `_time_left` calls `on_wait`, or raises
+            if count == 0:
+                raise ConnectionLost(
+                    "The server closed the connection during the handshake.",
+                    hint="Is a secftp server listening there? Its log may say more.",
+                )
+            return self._buffer[:count]
+
+    def _time_left(self) -> float:
+        """Return how many seconds to wait before this is called again."""
+        now = time.monotonic()
+        if now >= self._deadline:
+            raise TransferTimeout(
+                "The server did not finish the handshake in time.", hint="Try again later, or raise --timeout."
+            )
+        if self._on_wait is None:
+            return self._deadline - now
+        if now >= self._notice:
+            on_wait, self._on_wait = self._on_wait, None
+            on_wait()
+            return self._deadline - now
+        return min(self._notice, self._deadline) - now

@@ -1,0 +1,188 @@
+"""A file's data between storage and a channel, in both directions and for both roles.
+
+A sender reads into the payloads of frames, hashes them, and has them sealed in place and sent. A receiver writes to a
+sink what was opened in place, hashes it, and compares the digest with the one in END. Neither makes a copy.
+
+Invariant: a file counts as whole only when its END has come with the digest of what was written. Until then its sink
+is not committed.
+"""
+
+from __future__ import annotations
+
+import hmac
+import select
+from typing import TYPE_CHECKING, Final, Protocol
+
+from secftp.errors import ChecksumMismatch, FileChanged, ProtocolError, Side
+from secftp.protocol import Abort, Cancel, End, remote_failure
+from secftp.transport import DataRun
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from secftp.protocol import ErrorCode
+    from secftp.storage import Digest, Path, Sink, Source
+    from secftp.transport import Channel, Received
+
+# More than any batch: a source of unknown length is asked for whatever there is room for.
+_UNBOUNDED: Final = 1 << 62
+
+
+class Progress(Protocol):
+    """Called with the bytes done and the bytes in all (None if not known), about once for each batch of 1 MiB."""
+
+    def __call__(self, done: int, total: int | None, /) -> None:
+        """Take note. Must return at once, since the transfer waits for it."""
+        ...
+
+
+def unwatched(_done: int, _total: int | None, /) -> None:
+    """Ignore the progress of a transfer."""
+
+
+# --- sending ----------------------------------------------------------------------------------------------------------
+
+
+class SendInterrupted(Exception):
+    """The peer sent something before the file was at its end; that waits in the channel."""
+
+
+def send_file(
+    channel: Channel,
+    source: Source,
+    digest: Digest,
+    *,
+    offset: int = 0,
+    length: int | None,
+    interrupted: Callable[[], bool],
+    progress: Progress = unwatched,
+) -> End:
+    """Send `length` bytes of a source from `offset` on, all of it if None; then END, which is returned.
+
+    What is queued last leaves with the caller's `flush`. Raises `FileChanged` if the source is not what it was,
+    `SendInterrupted` when `interrupted()` returns true, and what the source and the channel raise. After an exception
+    the file has no end yet: the caller has to send ABORT.
+    """
+    done = 0
+
+    def fill(slots: list[memoryview]) -> int:
+        count = source.readv(slots, offset + done)
+        _hash(digest, slots, count)
+        return count
+
+    while length is None or done < length:
+        _wait_for(source, channel, interrupted)
+        if interrupted():
+            raise SendInterrupted
+        count = channel.send_data(fill, _UNBOUNDED if length is None else length - done)
+        if count == 0:
+            if length is not None:
+                raise FileChanged("The file was truncated while it was being sent.", hint="Try again.", side=Side.LOCAL)
+            break
+        done += count
+        progress(done, length)
+    source.check_unchanged()
+    end = End(size=done, digest=digest.digest())
+    channel.send(end)
+    return end
+
+
+def _hash(digest: Digest, slots: list[memoryview], count: int) -> None:
+    for slot in slots:
+        if count <= 0:
+            return
+        digest.update(slot if count >= len(slot) else slot[:count])
+        count -= len(slot)
+
+
+def _wait_for(source: Source, channel: Channel, interrupted: Callable[[], bool]) -> None:
+    """Wait for data in a pipe or from the peer, for as long as it takes. What is queued leaves before the wait."""
+    descriptor = source.wait_descriptor
+    if descriptor is None:
+        return
+    poller = select.poll()
+    poller.register(descriptor, select.POLLIN)
+    if poller.poll(0):
+        return
+    channel.flush()
+    poller.register(channel.fileno(), select.POLLIN)
+    while not any(ready == descriptor for ready, _ in poller.poll()):
+        if interrupted():
+            return
+
+
+# --- receiving --------------------------------------------------------------------------------------------------------
+
+
+class Aborted(Exception):
+    """The peer ended the file early with an ABORT, for the reason in `code`."""
+
+    def __init__(self, code: ErrorCode) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+class IncomingFile:
+    """A file under way to this side. The sink is neither committed nor closed here."""
+
+    __slots__ = ("_digest", "_sink", "_subject", "end", "size")
+
+    def __init__(self, sink: Sink, digest: Digest, *, subject: Path | bytes) -> None:
+        self.size = 0  # bytes written
+        self.end: End | None = None  # once it has come, and the digest agrees
+        self._sink = sink
+        self._digest = digest
+        self._subject = subject
+
+    def take(self, received: Received) -> None:
+        """Take the next part of the file.
+
+        Raises `ChecksumMismatch` for a digest that differs, `Aborted` for an ABORT, `ProtocolError` for what is no part
+        of a file, and what the sink raises. Nothing may be taken after that.
+        """
+        match received:
+            case DataRun(buffers, size):
+                self._sink.writev(buffers)
+                digest = self._digest
+                for buffer in buffers:
+                    digest.update(buffer)
+                self.size += size
+            case End():
+                if not hmac.compare_digest(received.digest, self._digest.digest()):
+                    raise checksum_mismatch(self._subject)
+                self.end = received
+            case Abort():
+                raise Aborted(received.code)
+            case _:
+                raise ProtocolError("An unexpected message was received within a file.")
+
+
+def receive_file(
+    channel: Channel, sink: Sink, digest: Digest, *, total: int | None, subject: Path, progress: Progress = unwatched
+) -> End:
+    """Receive a file to its END, which is returned. Raises what `IncomingFile.take` and the channel raise."""
+    file = IncomingFile(sink, digest, subject=subject)
+    while file.end is None:
+        received = channel.receive()
+        if isinstance(received, Cancel):
+            continue  # it is about a read, and a read that came before this file is over
+        file.take(received)
+        if isinstance(received, DataRun):
+            progress(file.size, total)
+    return file.end
+
+
+def discard_file(channel: Channel) -> None:
+    """Throw away the rest of a file that was refused, up to its END or ABORT. The state machine bounds it."""
+    while not isinstance(channel.receive(), End | Abort):
+        pass
+
+
+def checksum_mismatch(subject: Path | bytes) -> ChecksumMismatch:
+    """Return the exception for a file that did not arrive as it was sent."""
+    return remote_failure(
+        ChecksumMismatch,
+        subject,
+        "checksum mismatch: the received data differ from the sent ones; nothing was kept.",
+        hint="Try again; if it persists, check the disks of both machines.",
+    )

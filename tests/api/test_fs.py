@@ -1,0 +1,209 @@
+"""`secftp://` in fsspec: URLs, listings, ranges and transactions, used through fsspec alone."""
+
+from __future__ import annotations
+
+import gc
+import io
+import pickle
+import tomllib
+import warnings
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import secftp
+from tests.support.programs import root, served
+from tests.support.serving import listing
+
+fsspec = pytest.importorskip("fsspec")
+
+__all__ = ["root", "served"]
+
+KEY = "a key for these tests"
+PYPROJECT = Path(__file__).resolve().parents[2] / "pyproject.toml"
+
+
+@pytest.fixture(autouse=True)
+def registered():
+    """As the entry point does it, whether this checkout is installed with it or not."""
+    specs = tomllib.loads(PYPROJECT.read_text())["project"]["entry-points"]["fsspec.specs"]
+    fsspec.register_implementation("secftp", specs["secftp"].replace(":", "."), clobber=True)
+
+
+@pytest.fixture
+def fs(tmp_path):
+    folder = tmp_path / "root"
+    (folder / "folder" / "empty").mkdir(parents=True)
+    (folder / "file").write_bytes(b"0123456789")
+    (folder / "folder" / "below").write_bytes(b"12")
+    with secftp.Server(folder, KEY) as server:
+        found = fsspec.filesystem("secftp", host="127.0.0.1", port=server.port, key=KEY, skip_instance_cache=True)
+        found.root = folder
+        yield found
+        found.close()
+
+
+def test_a_url_is_all_that_is_needed(fs):
+    url = fs.unstrip_protocol("/folder/it")
+    assert url == f"secftp://127.0.0.1:{fs._location.port}/folder/it"
+    with fsspec.open(url, "wb", key=KEY) as file:
+        file.write(b"by URL")
+    with fsspec.open(url, "rt", key=KEY, encoding="utf-8") as text:
+        assert text.read() == "by URL"
+    found, path = fsspec.core.url_to_fs(url, key=KEY)
+    assert path == "/folder/it"
+    assert found.cat(path) == b"by URL"
+    found.close()
+
+
+def test_names(fs):
+    strip = type(fs)._strip_protocol
+    assert strip("secftp://host:8888/a/b%20c/") == "/a/b c"
+    assert strip("a/b") == strip("/a/b/") == "/a/b"
+    assert strip("") == strip("/") == strip("secftp://host") == "/"
+    assert type(fs)._get_kwargs_from_urls("secftp://joe@host/x") == {"host": "host", "port": 8888, "username": "joe"}
+    assert fs._strip_protocol(fs.unstrip_protocol("/a b/%25/ü")) == "/a b/%25/ü"
+
+
+def test_looking(fs):
+    assert sorted(fs.ls("/", detail=False)) == ["/file", "/folder"]
+    assert fs.ls("file") == [fs.info("/file")]
+    found = fs.info("file")
+    assert (found["name"], found["size"], found["type"]) == ("/file", 10, "file")
+    assert fs.info("folder")["type"] == "directory"
+    assert fs.find("/") == ["/file", "/folder/below"]
+    assert fs.glob("/fo*/*") == ["/folder/below", "/folder/empty"]
+    assert {top: (sorted(folders), sorted(files)) for top, folders, files in fs.walk("/folder")} == {
+        "/folder": (["empty"], ["below"]),
+        "/folder/empty": ([], []),
+    }
+    assert fs.exists("file")
+    assert fs.isdir("folder")
+    assert not fs.exists("missing")
+    assert fs.du("/") == 12
+    assert fs.modified("file").timestamp() == pytest.approx((fs.root / "file").stat().st_mtime, abs=1e-3)
+    for call in (fs.ls, fs.info, fs.cat):
+        with pytest.raises(FileNotFoundError):
+            call("/missing")
+
+
+@pytest.mark.parametrize(
+    ("start", "end"), [(None, None), (2, None), (None, 3), (2, 5), (-3, None), (2, -2), (-5, -2), (8, 20)]
+)
+def test_parts_of_files(fs, start, end):
+    assert fs.cat_file("file", start, end) == b"0123456789"[start:end]
+    assert fs.cat_ranges(["file", "folder/below"], [start, 0], [end, 1]) == [b"0123456789"[start:end], b"1"]
+
+
+def test_reading_and_writing(fs):
+    with fs.open("new", "w", encoding="utf-8") as text:
+        text.write("ä")
+    assert (fs.root / "new").read_bytes() == "ä".encode()
+    fs.pipe({"p1": b"1", "p2": b"2"})
+    assert fs.cat(["p1", "p2"]) == {"/p1": b"1", "/p2": b"2"}
+    with pytest.raises(FileExistsError):
+        fs.pipe_file("p1", b"", mode="create")
+    with pytest.raises(FileExistsError):
+        fs.open("p1", "xb")
+    with pytest.raises(ValueError, match="The mode must be"):
+        fs.open("p1", "ab")
+    fs.touch("p1")
+    assert fs.size("p1") == 0
+    before = fs.modified("p2")
+    fs.touch("p2", truncate=False)
+    assert fs.modified("p2") >= before
+    assert fs.cat("p2") == b"2"
+    with fs.open("z.gz", "wb", compression="gzip") as file:
+        file.write(b"zipped" * 1000)
+    with fs.open("z.gz", "rb", compression="infer") as file:
+        assert file.read() == b"zipped" * 1000
+    with fs.open("it.zip", "wb") as file, zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("x", b"y")
+    with zipfile.ZipFile(fs.open("it.zip")) as archive:
+        assert archive.read("x") == b"y"
+
+
+def test_changing(fs, tmp_path):
+    fs.mkdir("a/b")
+    fs.makedirs("a/b/c/d")
+    fs.makedirs("a/b/c/d", exist_ok=True)
+    with pytest.raises(FileExistsError):
+        fs.makedirs("a/b")
+    fs.rmdir("a/b/c/d")
+    fs.mv("file", "a/b/c/file")
+    fs.mv("a", "z")
+    assert listing(fs.root / "z") == ["b", "b/c", "b/c/file"]
+    fs.rm_file("z/b/c/file")
+    fs.rm("folder", recursive=True)
+    fs.rm("z", recursive=True)
+    assert listing(fs.root) == []
+    (tmp_path / "local" / "sub").mkdir(parents=True)
+    (tmp_path / "local" / "sub" / "x").write_bytes(b"x")
+    fs.put(str(tmp_path / "local"), "/up", recursive=True)
+    assert listing(fs.root) == ["up", "up/sub", "up/sub/x"]
+    fs.get("/up", str(tmp_path / "down"), recursive=True)
+    assert listing(tmp_path / "down") == ["sub", "sub/x"]
+
+
+def test_a_transaction_is_all_or_nothing(fs):
+    with fs.transaction:
+        for name in ("one", "two"):
+            with fs.open(name, "wb") as file:
+                file.write(name.encode())
+                assert file.tell() == 3
+        assert not fs.exists("one")
+    assert fs.cat(["one", "two"]) == {"/one": b"one", "/two": b"two"}
+
+    def fail():
+        with fs.transaction:
+            with fs.open("three", "wb") as file:
+                file.write(b"x")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert not fs.exists("three")
+
+
+def test_a_block_that_fails_writes_nothing(fs):
+    def fail():
+        with fsspec.open(fs.unstrip_protocol("/x"), "wb", key=KEY) as file:
+            file.write(b"half")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError), pytest.warns(RuntimeWarning, match="not written"):
+        fail()
+    assert not fs.exists("x")
+    fsspec.filesystem("secftp", host="127.0.0.1", port=fs._location.port, key=KEY).close()
+
+
+@pytest.mark.parametrize("mode", ["wb", "wt"])
+def test_what_is_compressed_is_not_written_by_a_block_that_fails(fs, mode):
+    def fail():
+        with fs.open("x.gz", mode, compression="infer") as file:
+            file.write(b"half" if mode == "wb" else "half")
+            raise ZeroDivisionError
+
+    warnings.simplefilter("ignore", RuntimeWarning)
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    held = [fs.open("x.gz", mode, compression="infer")]
+    held[0].write(b"half" if mode == "wb" else "half")
+    held.clear()
+    gc.collect()
+    assert not fs.exists("x.gz")
+
+
+def test_it_travels_between_processes_and_connects_when_it_is_used(fs):
+    again = pickle.loads(pickle.dumps(fs))
+    assert again._client is None or again is fs
+    assert again.cat("file") == b"0123456789"
+    again.close()
+    assert again.cat("file") == b"0123456789"
+    again.close()
+
+
+def test_a_file_stands_where_a_binary_file_may(fs):
+    with fs.open("file") as file:
+        assert io.BufferedReader(file).read(3) == b"012"

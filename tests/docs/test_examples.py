@@ -1,0 +1,100 @@
+"""What the documentation shows is tried: every Python example runs, every command line is one that the parsers take."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+import secftp
+from secftp.client.commands import COMMANDS, find_command, load
+from secftp.server import config as server_options
+from tests.support.serving import HOST
+
+TOP = Path(__file__).resolve().parents[2]
+PAGES = sorted([TOP / "README.md", *(TOP / "docs").rglob("*.md")])
+KEY = "a key for the examples"
+
+_BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_SEPARATORS = {"|", "&&", ";", ">", "<", "&", "2>", "||"}
+
+
+def blocks(page, *languages):
+    return [match[2] for match in _BLOCK.finditer(page.read_text()) if not languages or match[1] in languages]
+
+
+def commands(text):
+    """Every call of secftp and secftpd in a block, as arguments; what a shell would do around it is dropped."""
+    for line in text.replace("\\\n", " ").splitlines():
+        lexer = shlex.shlex(line.removeprefix("$ "), posix=True, punctuation_chars="|&;<>")
+        lexer.whitespace_split = True
+        lexer.commenters = "#"
+        words = list(lexer)
+        while words:
+            end = next((place for place, word in enumerate(words) if word in _SEPARATORS), len(words))
+            call, words = words[:end], words[end + 1 :]
+            if call[:2] == ["python", "-m"] and call[2:3] in (["secftp.client"], ["secftp.server"]):
+                call = ["secftp" if call[2] == "secftp.client" else "secftpd", *call[3:]]
+            if call and call[0] in ("secftp", "secftpd") and not line.startswith("!!"):
+                yield call
+
+
+def shown():
+    found = []
+    for page in PAGES:
+        text = page.read_text()
+        for match in re.finditer(r"^```(\w*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
+            if match[1] in ("console", "sh", "shell", ""):
+                found += [(page.name, call) for call in commands(match[2])]
+    return found
+
+
+SHOWN = shown()
+
+
+def test_there_are_examples():
+    assert len(SHOWN) >= 30
+    assert {name for name, _ in SHOWN} >= {"README.md", "tutorial.md", "directories.md", "resume.md", "scripts.md"}
+
+
+@pytest.mark.parametrize("call", [call for _, call in SHOWN], ids=[f"{name}: {' '.join(call)}" for name, call in SHOWN])
+def test_every_command_line_is_one(call):
+    program, *arguments = call
+    if {"--version", "--help"} & set(arguments) or arguments == ["COMMAND"]:
+        return
+    if program == "secftpd":
+        server_options.parse(arguments)
+        return
+    place = find_command(arguments)
+    assert place is not None, f"no verb: {arguments}"
+    assert arguments[place] in COMMANDS, f"no such command: {arguments}"
+    load(arguments[place]).parse(arguments[:place] + arguments[place + 1 :])
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/how-to/python.md", "docs/reference/python.md"])
+def test_every_python_example_runs(page, tmp_path, monkeypatch):
+    found = blocks(TOP / page, "python")
+    assert found
+    served, here = tmp_path / "served", tmp_path / "here"
+    (served / "backup").mkdir(parents=True)
+    (here / "data").mkdir(parents=True)
+    (here / "data" / "a.bin").write_bytes(b"abc")
+    (here / "data" / "big.parquet").write_bytes(bytes(1000) + b"PAR1" * 2)
+    key_file = tmp_path / "key"
+    key_file.write_text(KEY + "\n")
+    key_file.chmod(0o600)
+    monkeypatch.chdir(here)
+    with secftp.Server(served, key=KEY, host=HOST) as server:
+        names = {}  # one page is one program
+        for example in found:
+            text = example.replace("secftp://host:8888", server.url)
+            text = re.sub(r'key_file="[^"]*"', f'key_file="{key_file}"', text)
+            text = re.sub(r'key="5ZKQ0-[^"]*"', f'key="{KEY}"', text)
+            exec(compile(text, page, "exec"), names)
+        for name in [name for name in names if name.startswith("test_")]:
+            folder = tmp_path / name
+            folder.mkdir()
+            names[name](folder)
+    assert (served / "backup" / "data" / "a.bin").read_bytes() == b"abc"

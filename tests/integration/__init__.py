@@ -1,0 +1,1 @@
+"""Tests of whole programs: networks, signals, processes, forks, and tables of all verbs."""

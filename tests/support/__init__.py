@@ -1,0 +1,1 @@
+"""Servers, clients, peers and programs that tests share."""
