@@ -73,7 +73,7 @@ def ours(stack: contextlib.ExitStack, places: Directories, cipher: str) -> Itera
 
 
 def over_ssh(stack: contextlib.ExitStack, places: Directories) -> Iterator[Mover]:
-    """The two that everybody has, through an sshd of our own."""
+    """scp and sftp, through an sshd started for this."""
     ssh = stack.enter_context(sshd(places))
     source, target = places.source / "tree", places.target / "tree"
     scp = (path_of("scp"), "-q", "-r", "-F", str(ssh.config), *SSH_CIPHER)

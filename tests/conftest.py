@@ -17,7 +17,7 @@ from tests.support.fixtures import secftp as secftp
 from tests.support.fixtures import server as server
 from tests.support.fixtures import store as store
 
-_FD_FOLDER = "/proc/self/fd" if os.path.isdir("/proc/self/fd") else "/dev/fd"
+_FD_DIRECTORY = "/proc/self/fd" if os.path.isdir("/proc/self/fd") else "/dev/fd"
 _counts: list[str] = []
 _THREAD_GRACE = 2.0  # seconds for a thread that was told to end, and is not joined, to do so
 _IGNORED_BY_PYTHON = {signal.SIGPIPE, getattr(signal, "SIGXFSZ", None)}
@@ -62,18 +62,18 @@ def pytest_collection_modifyitems(config, items):
 def _open_descriptors():
     """Each open descriptor with what it is open on (a number alone may have been closed and taken again)."""
     found = {}
-    for name in os.listdir(_FD_FOLDER):
+    for name in os.listdir(_FD_DIRECTORY):
         try:
             status = os.fstat(int(name))
         except OSError:
-            continue  # the one the folder was listed with
+            continue  # the one the directory was listed with
         found[int(name)] = (status.st_dev, status.st_ino)
     return found
 
 
 def _describe(fd):
     try:
-        return f"{fd} ({os.readlink(f'{_FD_FOLDER}/{fd}')})"
+        return f"{fd} ({os.readlink(f'{_FD_DIRECTORY}/{fd}')})"
     except OSError:
         return str(fd)
 

@@ -190,7 +190,7 @@ def misplaced_capabilities(module, source):
 
 
 def opened_files(module, source):
-    """Calls that open something by name where nobody should."""
+    """Calls that open something by name where no module may."""
     if any(is_in(module, opener) for opener in OPENERS):
         return []
     found = [
@@ -366,8 +366,8 @@ def test_openssl_is_included_in_csrc_alone():
     """Other places, none of them shipped: the tests' own seams, and what benchmarks measure the core beside."""
     includers = {
         str(path.relative_to(TOP))
-        for folder in ("csrc", "secftp", "tests", "tools", "bench")
-        for path in (TOP / folder).rglob("*.[ch]")
+        for directory in ("csrc", "secftp", "tests", "tools", "bench")
+        for path in (TOP / directory).rglob("*.[ch]")
         if _OPENSSL.search(path.read_text()) and "cffi" not in path.read_text()[:200]
     }
     assert {place for place in includers if not place.startswith("csrc/")} <= {

@@ -77,11 +77,11 @@ def test_names_begin_in_the_directory_of_the_url_unless_they_begin_with_a_slash(
 
 
 @pytest.mark.parametrize(
-    ("given", "folder"),
+    ("given", "directory"),
     [("a", False), ("a/", True), ("", True), (".", True), ("a/.", True), (b"a/", True), ("a.", False)],
 )
-def test_what_names_a_directory_by_its_spelling(given, folder):
-    assert arguments.is_directory_name(given) is folder
+def test_what_names_a_directory_by_its_spelling(given, directory):
+    assert arguments.is_directory_name(given) is directory
 
 
 def test_what_comes_back_is_of_the_kind_that_went_in():

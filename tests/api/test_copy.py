@@ -25,12 +25,12 @@ BIG = bytes(range(256)) * (8 << 10)
 @pytest.fixture
 def here(tmp_path):
     """A directory of this machine with a small tree in it."""
-    folder = tmp_path / "here"
-    (folder / "data" / "sub" / "empty").mkdir(parents=True)
-    (folder / "data" / "a").write_bytes(b"a" * 100)
-    (folder / "data" / "sub" / "b").write_bytes(BIG)
-    os.utime(folder / "data" / "a", ns=(0, 1_000_000_000_000_000_000))
-    return folder
+    directory = tmp_path / "here"
+    (directory / "data" / "sub" / "empty").mkdir(parents=True)
+    (directory / "data" / "a").write_bytes(b"a" * 100)
+    (directory / "data" / "sub" / "b").write_bytes(BIG)
+    os.utime(directory / "data" / "a", ns=(0, 1_000_000_000_000_000_000))
+    return directory
 
 
 TREE = ["data", "data/a", "data/sub", "data/sub/b", "data/sub/empty"]
@@ -204,7 +204,7 @@ def test_the_rest_is_copied_before_failures_are_raised(remote, root, here):
     assert "2" in str(problem)
 
 
-def test_whoever_asks_to_be_told_of_failures_gets_a_summary(remote, root, here):
+def test_a_caller_that_asks_to_be_told_of_failures_gets_a_summary(remote, root, here):
     told = []
     summary = remote.put(
         [here / "missing", here / "data" / "a"], "into/", on_error=lambda name, error: told.append((name, type(error)))

@@ -73,7 +73,7 @@ def test_every_code_of_the_wire_is_what_people_expect_and_leaves_the_client_usab
         for code in codes:
             asked = wire.receive()
             assert isinstance(asked, Stat)
-            wire.send(Error(id=asked.id, code=code, text="\x1b[2J a text that nobody may see"))
+            wire.send(Error(id=asked.id, code=code, text="\x1b[2J a text that must not be shown"))
         while wire.receive() is not None:
             pass
 
@@ -85,7 +85,7 @@ def test_every_code_of_the_wire_is_what_people_expect_and_leaves_the_client_usab
             assert isinstance(raised.value, EXPECTED[code])
             assert str(raised.value).startswith(r"some\nname: ")
             assert str(raised.value).isprintable()
-            assert "nobody may see" not in str(raised.value)
+            assert "must not be shown" not in str(raised.value)
 
 
 def test_every_exception_of_the_package_is_of_one_tree():

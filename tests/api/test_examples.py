@@ -34,14 +34,14 @@ def test_there_are_examples():
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)
 def test_an_example_does_what_it_says(example, tmp_path):
     assert example.docstring.isascii(), "it can't be pasted"
-    root, folder = tmp_path / "served", tmp_path / "folder"
-    (folder / "photos").mkdir(parents=True)
+    root, directory = tmp_path / "served", tmp_path / "folder"
+    (directory / "photos").mkdir(parents=True)
     for name in ("1.jpg", "2.jpg"):
-        (folder / "photos" / name).write_bytes(bytes(1024))
+        (directory / "photos" / name).write_bytes(bytes(1024))
     root.mkdir()
     runner = doctest.DocTestRunner(optionflags=OPTIONS)
     with secftp.Server(root, KEY) as server, secftp.connect(server.url, KEY) as client:
-        names = {"secftp": secftp, "server": server, "client": client, "directory": folder, "hashlib": hashlib}
+        names = {"secftp": secftp, "server": server, "client": client, "directory": directory, "hashlib": hashlib}
         if "Server(" not in example.docstring:
             client.mkdir("backup/old", parents=True)
             client.write_bytes("backup/a.bin", b"abcdef")

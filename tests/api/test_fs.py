@@ -33,13 +33,13 @@ def registered():
 
 @pytest.fixture
 def fs(tmp_path):
-    folder = tmp_path / "root"
-    (folder / "folder" / "empty").mkdir(parents=True)
-    (folder / "file").write_bytes(b"0123456789")
-    (folder / "folder" / "below").write_bytes(b"12")
-    with secftp.Server(folder, KEY) as server:
+    directory = tmp_path / "root"
+    (directory / "folder" / "empty").mkdir(parents=True)
+    (directory / "file").write_bytes(b"0123456789")
+    (directory / "folder" / "below").write_bytes(b"12")
+    with secftp.Server(directory, KEY) as server:
         found = fsspec.filesystem("secftp", host="127.0.0.1", port=server.port, key=KEY, skip_instance_cache=True)
-        found.root = folder
+        found.root = directory
         yield found
         found.close()
 
@@ -74,7 +74,7 @@ def test_looking(fs):
     assert fs.info("folder")["type"] == "directory"
     assert fs.find("/") == ["/file", "/folder/below"]
     assert fs.glob("/fo*/*") == ["/folder/below", "/folder/empty"]
-    assert {top: (sorted(folders), sorted(files)) for top, folders, files in fs.walk("/folder")} == {
+    assert {top: (sorted(directories), sorted(files)) for top, directories, files in fs.walk("/folder")} == {
         "/folder": (["empty"], ["below"]),
         "/folder/empty": ([], []),
     }

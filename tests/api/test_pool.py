@@ -82,7 +82,7 @@ def test_threads_share_a_client_and_never_take_each_others_answers(served, root)
     assert connections(served) <= module.SHORT_MAX
 
 
-def test_short_requests_wait_for_one_another_and_long_ones_for_nobody(served):
+def test_short_requests_wait_for_one_another_and_long_ones_do_not_wait(served):
     pool = served.remote._pool
     gate = Gate()
 
@@ -262,7 +262,7 @@ def test_a_pause_ends_with_the_client(served, within_five_seconds):
     closing.join()
 
 
-def test_a_forked_process_opens_its_own_and_disturbs_nobody(served, root):
+def test_a_forked_process_opens_its_own_and_leaves_others_alone(served, root):
     (root / "file").write_bytes(b"x")
     served.remote.read_bytes("file")
     with warnings.catch_warnings():

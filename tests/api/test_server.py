@@ -87,9 +87,9 @@ def test_other_addresses(root, host):
 
 
 def test_what_can_not_be_served_is_said(root):
-    for folder, kind in [(root / "missing", FileNotFoundError), (root / "file", NotADirectoryError)]:
+    for directory, kind in [(root / "missing", FileNotFoundError), (root / "file", NotADirectoryError)]:
         with pytest.raises(kind) as raised:
-            secftp.Server(folder, KEY).start()
+            secftp.Server(directory, KEY).start()
         assert isinstance(raised.value, secftp.SecftpError)
     with pytest.raises(secftp.UsageError, match="cipher"):
         secftp.Server(root, KEY, ciphers=["rot13"])
@@ -187,7 +187,7 @@ def test_what_it_says_goes_to_a_callable_or_to_the_logger(root, caplog):
         assert any(r"100%s\n" in message for message in caplog.messages)
 
 
-def test_no_line_is_printed_where_nobody_has_set_up_logging(tmp_path):
+def test_no_line_is_printed_where_logging_is_not_set_up(tmp_path):
     program = """
 import secftp
 server = secftp.Server(".", "a key of this test")

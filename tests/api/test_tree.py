@@ -129,12 +129,12 @@ def test_a_whole_tree_is_listed_at_once(remote, tree):
 
 
 def test_a_tree_is_walked(remote, tree):
-    found = {top: (sorted(folders), sorted(files)) for top, folders, files in remote.walk()}
+    found = {top: (sorted(directories), sorted(files)) for top, directories, files in remote.walk()}
     assert found == {"": (["folder"], ["file"]), "folder": (["empty"], ["below"]), "folder/empty": ([], [])}
     assert [top for top, _, _ in remote.walk(b"folder", topdown=False)] == [b"folder/empty", b"folder"]
-    for top, folders, _ in remote.walk("/"):
+    for top, directories, _ in remote.walk("/"):
         assert top == "/"
-        folders.clear()
+        directories.clear()
 
 
 def test_a_walk_passes_over_what_can_not_be_listed(remote, tree):
@@ -290,11 +290,11 @@ def test_files_and_directories_are_removed(remote, tree):
 
 
 def test_a_whole_tree_is_removed(remote, root):
-    for folder in range(10):
-        (root / "tree" / str(folder) / "deep" / "er").mkdir(parents=True)
+    for directory in range(10):
+        (root / "tree" / str(directory) / "deep" / "er").mkdir(parents=True)
         for number in range(30):
-            (root / "tree" / str(folder) / str(number)).touch()
-        (root / "tree" / str(folder) / "deep" / "file").touch()
+            (root / "tree" / str(directory) / str(number)).touch()
+        (root / "tree" / str(directory) / "deep" / "file").touch()
     (root / "tree with a longer name").touch()
     remote.rmtree("tree")
     assert listing(root) == ["tree with a longer name"]

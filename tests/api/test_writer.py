@@ -103,7 +103,7 @@ def test_it_stands_where_a_binary_file_may(remote, root):
     assert (root / "buffered").read_bytes() == BIG
 
 
-def test_a_writer_sends_while_nobody_writes(remote, root):
+def test_a_writer_sends_between_writes(remote, root):
     """What is queued leaves by itself: an open file in a notebook may lie there for an hour."""
     file = remote.open("file", "wb")
     file.write(BIG)
@@ -169,7 +169,7 @@ def test_a_writer_in_a_circle_is_forgotten_likewise(served, before):
     file.write(BIG)
     circle = [file]
     circle.append(circle)
-    gc.disable()  # or it could come before anybody looks
+    gc.disable()  # or it could come before the assertion
     try:
         del file, circle
         with pytest.warns(ResourceWarning, match="never closed"):
@@ -251,7 +251,7 @@ def test_after_an_abort_the_connection_is_used_again(served):
     assert sum("Client connected" in line for line in served.lines) <= 2
 
 
-# What a thread holds when it ends with the interpreter, nobody ever gets.
+# No other thread can take a lock whose owner ended with the interpreter.
 HOLD_THE_LOCK = """
 import threading
 holder = threading.Thread(target=file._upload._source._changed.acquire)
@@ -303,7 +303,7 @@ def test_what_is_known_to_be_wrong_is_raised_by_open(remote, root):
         remote.open("file", "ab")
 
 
-def test_x_gives_way_to_whoever_was_there_first(served):
+def test_x_does_not_replace_a_file_that_came_first(served):
     file = served.remote.open("file", "xb")
     file.write(b"mine")
     (served.root / "file").write_bytes(b"yours")
@@ -330,7 +330,7 @@ def full(tmp_path, monkeypatch):
     """A server on a disk that is full after a MiB."""
     from secftp.api import server as module
 
-    monkeypatch.setattr(module, "LocalStore", lambda folder, **_: FullStore(folder, 1 << 20))
+    monkeypatch.setattr(module, "LocalStore", lambda directory, **_: FullStore(directory, 1 << 20))
     (tmp_path / "file").write_bytes(b"before")
     with serving_programs(tmp_path) as found:
         yield found

@@ -304,7 +304,7 @@ def copy(tmp_path):
     return lambda name, script: Contender(name, "copy", KIB, commands.shell(script, source, target), source, target)
 
 
-def test_everybody_runs_once_a_round_in_an_order_of_its_own(tmp_path, copy):
+def test_each_contender_runs_once_a_round_in_an_order_of_its_own(tmp_path, copy):
     log = tmp_path / "turns"
     contenders = [copy(name, f'cp "$0" "$1"; printf {name} >>{log}') for name in "abc"]
     measured = measure(contenders, tmp_path / "log", rounds=3, deadline=time.monotonic() + 60, leave_out=pytest.fail)
@@ -316,9 +316,9 @@ def test_everybody_runs_once_a_round_in_an_order_of_its_own(tmp_path, copy):
 
 
 def test_only_chosen_programs_run(copy):
-    everybody = [copy(name, "true") for name in ("secftp none", "secftp aes128", "scp", "cp")]
-    assert [one.name for one in _chosen(everybody, ["secftp", "cp"])] == ["secftp none", "secftp aes128", "cp"]
-    assert _chosen(everybody, None) == everybody
+    contenders = [copy(name, "true") for name in ("secftp none", "secftp aes128", "scp", "cp")]
+    assert [one.name for one in _chosen(contenders, ["secftp", "cp"])] == ["secftp none", "secftp aes128", "cp"]
+    assert _chosen(contenders, None) == contenders
 
 
 def test_after_the_deadline_there_are_only_the_fewest_rounds(tmp_path, copy):

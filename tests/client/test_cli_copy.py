@@ -29,31 +29,31 @@ PIPES = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subproce
 
 @pytest.fixture
 def here(tmp_path, monkeypatch):
-    folder = tmp_path / "here"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-    return folder
+    directory = tmp_path / "here"
+    directory.mkdir()
+    monkeypatch.chdir(directory)
+    return directory
 
 
-def fill(folder, files):
-    """Make files, by name and contents, and folders, by a name with a slash at its end."""
+def fill(directory, files):
+    """Make files, by name and contents, and directories, by a name with a slash at its end."""
     for name, contents in files.items():
-        path = os.path.join(os.fsencode(folder), os.fsencode(name))
+        path = os.path.join(os.fsencode(directory), os.fsencode(name))
         os.makedirs(os.path.dirname(path), exist_ok=True)
         if not path.endswith(b"/"):
             with open(path, "wb") as file:
                 file.write(contents)
 
 
-def tree(folder):
-    """All that is in a folder: contents by name, None for folders."""
-    folder = os.fsencode(folder)
+def tree(directory):
+    """All that is in a directory: contents by name, None for directories."""
+    directory = os.fsencode(directory)
     found = {}
-    for at, folders, files in os.walk(folder):
-        found |= {os.path.relpath(os.path.join(at, name), folder): None for name in folders}
+    for at, directories, files in os.walk(directory):
+        found |= {os.path.relpath(os.path.join(at, name), directory): None for name in directories}
         for name in files:
             with open(os.path.join(at, name), "rb") as file:
-                found[os.path.relpath(os.path.join(at, name), folder)] = file.read()
+                found[os.path.relpath(os.path.join(at, name), directory)] = file.read()
     return found
 
 
@@ -92,7 +92,7 @@ def test_a_file(copy, way, size):
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_a_folder_with_every_odd_name(copy, way):
+def test_a_directory_with_every_odd_name(copy, way):
     source, target = copy.ends(way)
     fill(source / "top", TREE)
     copy(way, "top").succeed()
@@ -310,7 +310,7 @@ def test_a_large_file_goes_on_over_another_connection(secftp, here, root, way):
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.usefixtures("quickly")
-def test_a_folder_goes_on_over_another_connection(secftp, here, root, way):
+def test_a_directory_goes_on_over_another_connection(secftp, here, root, way):
     source, target = (here, root) if way == "put" else (root, here)
     fill(source / "top", {f"{number % 7}/{number}": PATTERN[number : 2 * number] for number in range(1000)})
     with cutting(secftp.server.port, 100_000, 100_000, 30_000) as proxy:
@@ -567,7 +567,7 @@ def test_the_key_is_asked_for_once(here, tmp_path):
 
 @contextlib.contextmanager
 def deadline(process, seconds=6 * DEADLINE):
-    """Whoever reads what a process says until its end waits no longer than this."""
+    """The deadline of a caller that reads the output of a process until its end."""
     timer = threading.Timer(seconds, process.kill)
     timer.start()
     try:
@@ -585,7 +585,7 @@ def test_a_server_that_is_killed_and_started_again(here, tmp_path, way):
     source, target = (here, root) if way == "put" else (root, here)
     fill(source, {"top/large": PATTERN * 6, "top/small": b"1"})  # more than the sockets in between hold
     write_key_file(tmp_path / "key")
-    # An address of its own, where there are such: at the usual one somebody's connection may take the port meanwhile.
+    # An address of its own, where there are such: at the usual one another connection may take the port meanwhile.
     host = "127.41.0.1" if sys.platform == "linux" else HOST
     serve = ("--root", root, "--key-file", tmp_path / "key", "--host", host)
     with server_process(here, "0", *serve) as server:

@@ -102,7 +102,7 @@ def test_a_server_that_never_answers(home):
 
 @pytest.mark.parametrize("way", ["original", "verb", "quiet", "json"])
 def test_a_client_says_what_it_waits_for(home, way):
-    """A server may delay its answer after wrong keys; two seconds of that are told to whoever reads along."""
+    """A server may delay its answer after wrong keys; after two seconds the client tells its user."""
     with socket.create_server((HOST, 0)) as listener:
         place = f"{HOST}:{listener.getsockname()[1]}"
         command = {
@@ -123,7 +123,7 @@ def test_a_client_says_what_it_waits_for(home, way):
 
 @contextlib.contextmanager
 def stranger(says):
-    """Something that is no server of ours: says this to everybody and closes."""
+    """A server of another protocol: it sends `text` to every client and closes."""
     with socket.create_server((HOST, 0)) as listener:
         listener.settimeout(DEADLINE)
 
@@ -199,7 +199,7 @@ def test_a_command_line_that_makes_no_sense(home, arguments):
 # --- what the server says ---------------------------------------------------------------------------------------------
 
 
-def test_no_such_file_and_folders(home, root):
+def test_no_such_file_and_directories(home, root):
     (root / "folder").mkdir()
     (root / "file").write_bytes(b"")
     with serving(root, key=SECRET_KEY) as server:

@@ -79,7 +79,7 @@ def test_what_no_server_says_ends_it_with_a_sentence(against, tmp_path, name, an
     assert sorted(path.name for path in tmp_path.iterdir()) == ["here", "key"]
 
 
-def folder(wire, request):
+def directory(wire, request):
     wire.frame(*encode(Info(id=request.id, kind=Kind.DIRECTORY, size=0, mtime_ns=0, mode=0o755)))
 
 
@@ -97,7 +97,7 @@ def listing_of(path):
 
 
 def test_a_listing_with_a_name_is_taken(against):
-    assert against(["ls", U], folder, listing_of((b"a", b"b"))).succeed(b"a/b\n")
+    assert against(["ls", U], directory, listing_of((b"a", b"b"))).succeed(b"a/b\n")
 
 
 @pytest.mark.parametrize("path", [(b"..",), (b"a", b"..", b"b"), (b"/",), (b"x/y",), (b"\0",), (b"",), ()])
@@ -106,5 +106,5 @@ def test_names_that_lead_elsewhere_end_it(against, tmp_path, verb, path):
     """Nothing of such a listing is used, shown, removed or fetched."""
     (tmp_path / "folder").mkdir()
     commands = {"verify": ["verify", "folder", U], "rm": ["rm", "-r", U], "get": ["get", U, "folder/"]}
-    against(commands.get(verb, [verb, U]), folder, listing_of(path)).expect(ExitCode.PROTOCOL)
+    against(commands.get(verb, [verb, U]), directory, listing_of(path)).expect(ExitCode.PROTOCOL)
     assert not [found for found in (tmp_path / "folder").rglob("*") if found.is_file()]

@@ -47,7 +47,7 @@ def fill(root, *names, contents=b"contents"):
 # --- ls ---------------------------------------------------------------------------------------------------------------
 
 
-def test_a_listing_is_sorted_and_tells_folders(secftp, root):
+def test_a_listing_is_sorted_and_tells_directories(secftp, root):
     fill(root, "b", "a/c", "Z")
     secftp("ls", "//").succeed(b"Z\na/\nb\n")
     secftp("ls", "//a").succeed(b"c\n")
@@ -104,8 +104,8 @@ def test_a_listing_that_is_too_long_to_be_sorted_is_whole(secftp, root, monkeypa
     assert set(secftp("ls", "//").output.decode().split()) == names
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may enter every folder")
-def test_a_folder_that_can_not_be_entered_is_told(secftp, root):
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may enter every directory")
+def test_a_directory_that_can_not_be_entered_is_told(secftp, root):
     fill(root, "closed/x", "open/y")
     os.chmod(root / "closed", 0)
     try:
@@ -192,7 +192,7 @@ def test_files_are_removed(secftp, root):
     assert listing(root) == ["c"]
 
 
-def test_a_folder_needs_r(secftp, root):
+def test_a_directory_needs_r(secftp, root):
     fill(root, "a/b/c", "a/d", "e")
     secftp("rm", "//a").expect(ExitCode.REFUSED, "a: it is a directory")
     secftp("rm", "//a/").expect(ExitCode.REFUSED, "a: it is a directory")
@@ -209,7 +209,7 @@ def test_many_are_removed(secftp, root, window, monkeypatch):
     assert listing(root) == []
 
 
-def test_a_slash_means_a_folder(secftp, root):
+def test_a_slash_means_a_directory(secftp, root):
     fill(root, "file")
     secftp("rm", "-r", "//file/").expect(ExitCode.NOT_FOUND, "file: it is a file")
     assert listing(root) == ["file"]
@@ -235,7 +235,7 @@ def test_the_rest_is_removed_all_the_same(secftp, root):
     assert listing(root) == []
 
 
-def test_the_served_folder_stays(secftp):
+def test_the_served_directory_stays(secftp):
     secftp("rm", "-r", "//").expect(ExitCode.USAGE)
 
 
@@ -292,13 +292,13 @@ def test_what_can_not_be_moved(secftp, root, given, code):
 # --- mkdir ------------------------------------------------------------------------------------------------------------
 
 
-def test_folders_are_made(secftp, root):
+def test_directories_are_made(secftp, root):
     secftp("mkdir", "//a", "//b").succeed()
     secftp("mkdir", "-p", "//a/b/c", "//a", "//").succeed()
     assert listing(root) == ["a", "a/b", "a/b/c", "b"]
 
 
-def test_folders_that_can_not_be_made(secftp, root):
+def test_directories_that_can_not_be_made(secftp, root):
     fill(root, "file", "folder/")
     secftp("mkdir", "//folder").expect(ExitCode.EXISTS)
     secftp("mkdir", "//x/y").expect(ExitCode.NOT_FOUND)

@@ -164,7 +164,7 @@ def test_every_checksum(home, root, kind):
             assert result.errors.endswith(f"File confirmed, checksum: {digest_of(PATTERN, kind).hex()}\n")
 
 
-def test_folders_odd_names_and_a_leading_slash(home, root):
+def test_directories_odd_names_and_a_leading_slash(home, root):
     (root / "a").mkdir()
     name = "ä \x1b[31m\u202e\n"
     with serving(root, key=SECRET_KEY) as server:

@@ -20,15 +20,15 @@ CHECKER = shutil.which("sha256sum")
 
 @pytest.fixture
 def here(tmp_path):
-    folder = tmp_path / "here"
-    folder.mkdir()
-    return folder
+    directory = tmp_path / "here"
+    directory.mkdir()
+    return directory
 
 
-def fill(folder, files):
-    """Make files, by name and contents, and folders, by a name with a slash at its end."""
+def fill(directory, files):
+    """Make files, by name and contents, and directories, by a name with a slash at its end."""
     for name, contents in files.items():
-        path = os.path.join(os.fsencode(folder), os.fsencode(name))
+        path = os.path.join(os.fsencode(directory), os.fsencode(name))
         os.makedirs(os.path.dirname(path), exist_ok=True)
         if not path.endswith(b"/"):
             with open(path, "wb") as file:

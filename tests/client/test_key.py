@@ -107,7 +107,7 @@ def test_without_a_terminal_a_cipher_needs_a_key():
 
 
 class Typist:
-    """Somebody at a terminal who types `text` once the prompt is there; `seen` is what the terminal showed."""
+    """A user at a terminal who types `text` once the prompt is there; `seen` is what the terminal showed."""
 
     def __init__(self, monkeypatch, text):
         self.seen = b""
@@ -137,7 +137,7 @@ class Typist:
 
 
 @pytest.mark.usefixtures("within_five_seconds")
-def test_the_prompt_reads_a_line_that_nobody_sees(monkeypatch, recorded):
+def test_the_prompt_reads_a_line_without_echo(monkeypatch, recorded):
     with Typist(monkeypatch, f"{TEXT}é\n".encode()) as typist:
         assert material(ask("Key: ")) == ("text", f"{TEXT}é".encode())
         assert typist.echoes()

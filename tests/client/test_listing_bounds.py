@@ -237,8 +237,8 @@ HONEST = {
     "verify": "main('verify', '.', URL + '/top')",
     "rm": "main('rm', '-r', URL + '/top')",
     "walk": (
-        "print(*[(top, folders, len(files), len(set(files)), type(files) is list)"
-        " for top, folders, files in remote().walk('top')])"
+        "print(*[(top, directories, len(files), len(set(files)), type(files) is list)"
+        " for top, directories, files in remote().walk('top')])"
     ),
 }
 
@@ -270,9 +270,9 @@ def add_all(names, given):
         names.add(name)
 
 
-def add_to_all(folders, entries):
-    for folder in folders:
-        folder.add(entries)
+def add_to_all(directories, entries):
+    for directory in directories:
+        directory.add(entries)
 
 
 def test_what_is_kept_is_counted_and_bounded():
@@ -365,10 +365,10 @@ def test_a_listing_that_goes_on_when_it_was_cancelled_ends_the_session():
 def test_a_get_keeps_little_of_each_directory():
     """Of a thousand directories that are listed and wait, as in a tree that was made for it."""
     budget = MemoryBudget(2 << 20)
-    folders = [RemoteDirectory((b"x",), (b"x",), b"x", budget=budget) for _ in range(1000)]
+    directories = [RemoteDirectory((b"x",), (b"x",), b"x", budget=budget) for _ in range(1000)]
     entries = tuple(Listed((os.urandom(120).hex().encode(),), Kind.FILE) for _ in range(100))
     with pytest.raises(TooLarge):
-        add_to_all(folders, entries)
-    for folder in folders:
-        folder.forget()
+        add_to_all(directories, entries)
+    for directory in directories:
+        directory.forget()
     assert (budget.nbytes, budget.entries) == (0, 0)

@@ -24,7 +24,7 @@ from tests.model.client import Client, Failed
 from tests.model.digest import digest
 from tests.model.failure import Refused
 from tests.model.schedule import Suite
-from tests.model.server import File, Folder, Server
+from tests.model.server import Directory, File, Server
 from tests.support.command_line import SECRET, started, terminal
 from tests.support.counts import COUNTS
 from tests.support.serving import DEADLINE, HOST, server_process, until
@@ -88,16 +88,16 @@ def tell(record_property):
 
 @pytest.fixture
 def nasty_server(monkeypatch, tmp_path):
-    """A server with such names in it, and such words in everything it says; the client's key and folder are set."""
+    """A server with such names in it, and such words in everything it says; the client's key and directory are set."""
     monkeypatch.setenv("SECFTP_KEY", SECRET)
     monkeypatch.setenv("HOME", os.fspath(tmp_path))
     monkeypatch.chdir(tmp_path)
     with Server(W, text=TEXT) as server:
         nodes = server.tree.nodes
-        nodes[b"d",] = Folder()
+        nodes[b"d",] = Directory()
         for name in NASTY:
             nodes[b"d", name] = File(b"12345")
-        nodes[b"d", b"\x1b[2J"] = Folder()
+        nodes[b"d", b"\x1b[2J"] = Directory()
         nodes[b"d", b"\x1b[2J", b"\xff\x9b"] = File(b"1")
         yield server
 
@@ -140,7 +140,7 @@ def verbs(server):
     yield "rm -r", ["rm", *c, "-r", url(server, b"d")]
     place = f"{HOST}:{server.port}"
     yield "read", ["read", "missing\x1b\u202e", place, "none"]
-    yield "read a folder", ["read", "e\udc9b", place, "none"]
+    yield "read a directory", ["read", "e\udc9b", place, "none"]
 
 
 @pytest.fixture
@@ -267,7 +267,7 @@ def every_request(client, name):
 
 
 def test_what_a_server_logs(logged, tell):
-    """Every request with every such name; and names of keys that are none, which nobody vouches for."""
+    """Every request with every such name; and names of keys that do not exist, which are unauthenticated."""
     port, count = port_of(logged), 0
     with socket.create_connection((HOST, port), timeout=DEADLINE) as sock:
         client = Client(sock, W, Suite.NONE)

@@ -156,7 +156,7 @@ def test_what_a_terminal_would_obey_does_not_get_there(parts, terminal_output):
     assert os.read(terminal_output, 100) == b"before"
 
 
-def test_whoever_insists_gets_everything_on_a_terminal(terminal_output):
+def test_a_user_who_insists_gets_everything_on_a_terminal(terminal_output):
     with open_output("-", overwrite=True) as sink:
         sink.writev(buffers(b"\x1b[2J"))
         sink.commit()
@@ -264,7 +264,7 @@ def test_a_full_disk_behind_standard_output(arguments):
     assert result.stderr.startswith(b"secftp: Standard output can't be written: no space left")
 
 
-def test_nobody_listens_to_errors():
+def test_standard_error_without_a_reader():
     reader, writer = os.pipe()
     os.close(reader)
     try:

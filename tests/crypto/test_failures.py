@@ -109,7 +109,7 @@ def faults(seams) -> dict[str, object]:
     }
 
 
-@pytest.mark.parametrize("left", [False, True], ids=["empty", "with an error of somebody else's"])
+@pytest.mark.parametrize("left", [False, True], ids=["empty", "with an error of another caller"])
 def test_the_error_queue_is_left_as_it_was(seams, left):
     """It is one per thread, and hashlib and ssl use it, too: an error of ours would come up as theirs."""
     lib = seams.lib
@@ -154,7 +154,7 @@ def test_every_call_to_libcrypto_fails_once(seams, suite, shortened, tell):
             del problem
         if lib.seam_calls_disarm():
             break
-        assert outcome is not None, f"call {nth} failed and nobody noticed"
+        assert outcome is not None, f"call {nth} failed and was not noticed"
         assert lib.seam_allocated() == 0
         failed += 1
     assert failed > 60
@@ -169,7 +169,7 @@ def test_the_self_test_fails_with_every_call_to_libcrypto(seams, shortened):
         status = lib.secftp_self_test()
         if lib.seam_calls_disarm():
             break
-        assert status not in (lib.SECFTP_OK, lib.SECFTP_MISUSE), f"call {nth} failed and nobody noticed"
+        assert status not in (lib.SECFTP_OK, lib.SECFTP_MISUSE), f"call {nth} failed and was not noticed"
         assert lib.seam_allocated() == 0
     assert nth > 60
     assert status == lib.SECFTP_OK

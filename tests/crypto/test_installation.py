@@ -67,14 +67,14 @@ def test_a_good_installation_is_taken():
     assert library.tested == 1
 
 
-def run_in(folder: Path, script: str) -> subprocess.CompletedProcess[str]:
+def run_in(directory: Path, script: str) -> subprocess.CompletedProcess[str]:
     """Run a script with the package in `folder` and no other: -S passes over what an editable install has hooked in."""
     libraries = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
-    path = os.pathsep.join([str(folder), *libraries])
+    path = os.pathsep.join([str(directory), *libraries])
     environment = {**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
-    check = f"import secftp; assert secftp.__file__.startswith({str(folder)!r}), secftp.__file__\n"
+    check = f"import secftp; assert secftp.__file__.startswith({str(directory)!r}), secftp.__file__\n"
     command = [sys.executable, "-S", "-c", check + script]
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    return subprocess.run(command, cwd=directory, env=environment, capture_output=True, text=True, check=False)
 
 
 SHOW = """

@@ -88,7 +88,7 @@ def test_nothing_is_freed_where_nothing_is(seams):
 
 @pytest.mark.parametrize("case", REPLIES, ids=by_name)
 def test_a_header_that_does_not_fit_is_refused_with_a_good_proof(seams, case):
-    """Whoever wrote these has the key, and the hashes are right for the changed bytes. Other layers are left out."""
+    """The author of these has the key, and the hashes are right for the changed bytes. Other layers are left out."""
     mine = case.client
     seams.draw(mine.client_iv, mine.x)
     exchange = ClientExchange(Password.from_secret(mine.w), mine.suite, mine.mode, mine.name.ljust(32, b"\0"))

@@ -282,7 +282,7 @@ def test_nothing_secret_stays_on_the_stack_of_a_handshake_that_is_refused(both):
 
 @suites
 def test_a_half_of_a_handshake_that_is_used_up_holds_no_secret(both):
-    """Forward secrecy begins with the session, and not when somebody frees the handshake."""
+    """Forward secrecy begins with the session, and not when the handshake is freed."""
     session = both.session
     both.start()
     both.respond()
@@ -330,7 +330,7 @@ def test_nothing_secret_stays_on_the_stack_of_sealing_and_opening(seams, suite):
 def test_nothing_secret_stays_on_the_stack_of_stretching(seams):
     """Neither the key's stretched form nor the wide number that it is reduced from."""
     call, ffi = Caller(seams), seams.ffi
-    key = b"a key of somebody's own"
+    key = b"a key that a user chose"
     wide = hashlib.scrypt(key, salt=schedule.SALT_KEYED, n=2**14, r=8, p=1, dklen=40)
     w = schedule.scalar(key).to_bytes(32, "big")
     out = ffi.new("secftp_password **")
@@ -343,7 +343,7 @@ def test_nothing_secret_stays_on_the_stack_of_stretching(seams):
 
 
 def test_a_secret_that_is_there_is_found(seams):
-    """On a stack that nobody wipes: the same search finds what a function of the tests leaves there."""
+    """On a stack that is not wiped: the same search finds what a function of the tests leaves there."""
     call = Caller(seams)
     secret, salt = drawn("input"), drawn("salt")
     out = seams.ffi.new("uint8_t[32]")

@@ -94,7 +94,7 @@ def test_every_python_example_runs(page, tmp_path, monkeypatch):
             text = re.sub(r'key="5ZKQ0-[^"]*"', f'key="{KEY}"', text)
             exec(compile(text, page, "exec"), names)
         for name in [name for name in names if name.startswith("test_")]:
-            folder = tmp_path / name
-            folder.mkdir()
-            names[name](folder)
+            directory = tmp_path / name
+            directory.mkdir()
+            names[name](directory)
     assert (served / "backup" / "data" / "a.bin").read_bytes() == b"abc"

@@ -94,7 +94,7 @@ class Tally:
         self.points: Counter[str] = Counter()
         self.missed = 0
         self.left = 0  # unfinished files in a user's own directory, where a client was killed; the next get sweeps
-        self.internal = 0  # sessions that the server ended with the word for what nobody had expected
+        self.internal = 0  # sessions that the server ended with the code of an unexpected error
         self.violations: list[str] = []
 
     def wrong(self, where: str, what: str) -> None:
@@ -169,7 +169,7 @@ class Try:
 
     @contextlib.contextmanager
     def serving(self, *, warm: bool = True) -> Iterator[ServerProcess]:
-        """A server that has served a session: what Python imports late is there. The folders are laid out before."""
+        """A server that has served a session: what Python imports late is there. The files are laid out before."""
         if warm:
             self.scenario.lay_out(self.place)
         arguments = ["0", "--host", "127.0.0.1", "--root", self.place.served, "--key-file", self.place.key]
@@ -281,7 +281,7 @@ class Try:
             self.wrong(f"a traceback: {ended.errors[-1500:]}")
 
     def check_serves(self, server: ServerProcess) -> None:
-        """Others are served, nothing is left behind, nothing happened that nobody expected."""
+        """Other clients are served, nothing is left behind, no unexpected error happened."""
         with session(server.port) as other:
             put(other, b"honest", b"honest" * 100)
             if get(other, b"honest") != b"honest" * 100:
@@ -298,7 +298,7 @@ class Try:
             self.wrong(f"left behind: {self.scenario.leftovers(self.place)}")
 
     def check_again(self, server: ServerProcess) -> None:
-        """The same command succeeds, and nothing unfinished is left."""
+        """The same command succeeds, and no unfinished file is left."""
         ended = self.nursery.client(self.scenario.command(self.place, server.port)).run()
         wrong, all_new = self.scenario.look(self.place)
         if ended.status != 0 or wrong or not all_new:

@@ -30,19 +30,19 @@ class NotMounted(Exception):
 class SmallDisk:
     """A tmpfs of our own, while it is entered."""
 
-    def __init__(self, folder: Path, options: str) -> None:
-        self.folder = folder
+    def __init__(self, directory: Path, options: str) -> None:
+        self.directory = directory
         self._options = options
 
     def __enter__(self) -> Path:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        command = ["mount", "-t", "tmpfs", "-o", self._options, "none", str(self.folder)]
+        self.directory.mkdir(parents=True, exist_ok=True)
+        command = ["mount", "-t", "tmpfs", "-o", self._options, "none", str(self.directory)]
         if subprocess.run(command, capture_output=True, check=False).returncode != 0:
             raise NotMounted
-        return self.folder
+        return self.directory
 
     def __exit__(self, *_: object) -> None:
-        subprocess.run(["umount", "-l", str(self.folder)], check=True)
+        subprocess.run(["umount", "-l", str(self.directory)], check=True)
 
 
 def _run(place: Place, *words: str) -> tuple[int, str]:
@@ -85,15 +85,15 @@ def full_disk(figures: Figures) -> None:
 
 def _many(place: Place, inodes: bool) -> Path:
     """What is more than there is room for: one large file, or many small ones."""
-    folder = place.local / "much"
-    folder.mkdir(exist_ok=True)
+    directory = place.local / "much"
+    directory.mkdir(exist_ok=True)
     if inodes:
         for number in range(30):
-            (folder / f"{number:02}").write_bytes(b"%d" % number)
+            (directory / f"{number:02}").write_bytes(b"%d" % number)
     else:
-        (folder / "large").write_bytes(os.urandom(3_000_000))
-        (folder / "small").write_bytes(NEW)
-    return folder
+        (directory / "large").write_bytes(os.urandom(3_000_000))
+        (directory / "small").write_bytes(NEW)
+    return directory
 
 
 def _server(place: Place, options: str, expect) -> None:
@@ -108,7 +108,7 @@ def _server(place: Place, options: str, expect) -> None:
             if inodes:
                 code, errors = _run(place, "put", str(much), url)
                 there = {path.name: path.read_bytes() for path in place.served.rglob("[0-9]*") if path.is_file()}
-                expect("the folder does not fit, and that is said", true=code in SOME_FAILED and bool(errors))
+                expect("the directory does not fit, and that is said", true=code in SOME_FAILED and bool(errors))
                 expect("what is there is whole", true=all(data == b"%d" % int(name) for name, data in there.items()))
             else:
                 (place.local / "target").write_bytes(os.urandom(2_000_000))
@@ -116,7 +116,7 @@ def _server(place: Place, options: str, expect) -> None:
                 expect(f"no space, exit 9, not {code}: {errors}", true=code == ExitCode.NO_SPACE)
                 expect("the old file stands", true=(place.served / "target").read_bytes() == OLD)
                 code, errors = _run(place, "put", str(much), url)
-                expect(f"a folder with one that does not fit: {code}", true=code in SOME_FAILED)
+                expect(f"a directory with one that does not fit: {code}", true=code in SOME_FAILED)
                 small = place.served / "much" / "small"
                 expect("its other file stands", true=small.exists() and small.read_bytes() == NEW)
             expect("no traceback", true="Traceback" not in errors + server.errors.text)

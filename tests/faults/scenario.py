@@ -24,7 +24,7 @@ KEPT = 400_000  # bytes of LARGE that a resume finds
 
 @dataclass
 class Place:
-    """The folders of one try: what the server serves, what the client has, and the key."""
+    """The directories of one try: what the server serves, what the client has, and the key."""
 
     base: Path
     served: Path = field(init=False)
@@ -35,10 +35,10 @@ class Place:
         self.served, self.local, self.key = self.base / "served", self.base / "local", self.base / "key"
 
     def clear(self) -> None:
-        """Both folders empty; the server holds its own open, so that one stays."""
-        for folder in (self.served, self.local):
-            folder.mkdir(parents=True, exist_ok=True)
-            for path in folder.iterdir():
+        """Both directories empty; the server holds its own open, so that one stays."""
+        for directory in (self.served, self.local):
+            directory.mkdir(parents=True, exist_ok=True)
+            for path in directory.iterdir():
                 if path.is_dir():
                     shutil.rmtree(path)
                 else:
@@ -82,8 +82,8 @@ class Scenario:
     def leftovers(self, place: Place) -> list[str]:
         """Files of ours that are not finished; a partial that can be resumed is none."""
         found = []
-        for folder, _, files in os.walk(place.base):
-            found += [os.path.join(folder, name) for name in files if name.startswith(".secftp-tmp-")]
+        for directory, _, files in os.walk(place.base):
+            found += [os.path.join(directory, name) for name in files if name.startswith(".secftp-tmp-")]
         return found
 
 
@@ -104,11 +104,11 @@ def _overwrite(place: Place) -> None:
     (place.served / "target").write_bytes(OLD)
 
 
-FOLDER = {"one": b"1" * 10, "two": b"2" * 5000, "empty": b"", "deep/three": NEW, "deep/large": LARGE[:200_000]}
+DIRECTORY = {"one": b"1" * 10, "two": b"2" * 5000, "empty": b"", "deep/three": NEW, "deep/large": LARGE[:200_000]}
 
 
-def _folder(place: Place) -> None:
-    for name, data in FOLDER.items():
+def _directory(place: Place) -> None:
+    for name, data in DIRECTORY.items():
         path = place.local / "folder" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
@@ -151,9 +151,9 @@ SCENARIOS = [
     ),
     Scenario(
         "directory put",
-        _folder,
+        _directory,
         lambda place, port: _client(place, "put", str(place.local / "folder"), _url(port)),
-        {f"served/folder/{name}": (OLD if name == "one" else None, data) for name, data in FOLDER.items()},
+        {f"served/folder/{name}": (OLD if name == "one" else None, data) for name, data in DIRECTORY.items()},
     ),
     Scenario(
         "resume",

@@ -52,7 +52,7 @@ class Outcome(NamedTuple):
 
 
 def run(target: str, programs: dict[str, Path], seconds: int, *, merge: bool = False) -> Outcome:
-    """One target for so long, on its seeds; what it finds goes into a folder of its own."""
+    """One target for so long, on its seeds; what it finds goes into a directory of its own."""
     command = [str(programs[target])] if target in programs else [sys.executable, "-m", "tests.fuzz.run_python", target]
     seeds = CORPUS / target
     with tempfile.TemporaryDirectory(prefix=f"fuzz-{target}-") as found:
@@ -65,10 +65,10 @@ def run(target: str, programs: dict[str, Path], seconds: int, *, merge: bool = F
             "-print_final_stats=1",
             "-rss_limit_mb=4096",
         ]
-        folders = [found, *([str(seeds)] if seeds.is_dir() else [])]
+        directories = [found, *([str(seeds)] if seeds.is_dir() else [])]
         environment = {**os.environ, "PYTHONPATH": str(TOP), "ASAN_OPTIONS": "detect_leaks=1:quarantine_size_mb=64"}
         done = subprocess.run(
-            [*command, *options, *folders],
+            [*command, *options, *directories],
             cwd=TOP,
             env=environment,
             capture_output=True,

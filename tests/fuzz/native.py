@@ -37,8 +37,8 @@ def fuzzer_library() -> Path:
     assert spec is not None and spec.origin is not None, "pip install atheris"
     (found,) = [
         path
-        for folder in (Path(spec.origin).parent, Path(spec.origin).parent.parent)
-        for path in folder.glob("libclang_rt.fuzzer_no_main*.a")
+        for directory in (Path(spec.origin).parent, Path(spec.origin).parent.parent)
+        for path in directory.glob("libclang_rt.fuzzer_no_main*.a")
     ]
     return found
 
@@ -55,8 +55,8 @@ def build(targets: list[str]) -> dict[str, Path]:
 
 
 def _includes() -> list[str]:
-    folders, _ = build_ffi.openssl_directories()
-    return [f"-I{folder}" for folder in (TOP / "csrc", HERE, *folders)]
+    directories, _ = build_ffi.openssl_directories()
+    return [f"-I{directory}" for directory in (TOP / "csrc", HERE, *directories)]
 
 
 def _compile(source: Path, objects: Path) -> Path:

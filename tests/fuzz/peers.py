@@ -127,7 +127,7 @@ class ServerTarget:
         self.root = self.base / "served"
         self.outside = self.base / "outside"
         self.outside.mkdir()
-        (self.outside / "secret").write_bytes(b"nobody's")
+        (self.outside / "secret").write_bytes(b"out of reach")
         self._fill()
         self.crashes: list[str] = []
         threading.excepthook = lambda args: self.crashes.append(f"{args.exc_type.__name__}: {args.exc_value}")
@@ -137,7 +137,7 @@ class ServerTarget:
         self.inputs = 0
 
     def _fill(self) -> None:
-        """What is served, as at the beginning; the folder itself stays, since the server holds it."""
+        """What is served, as at the beginning; the directory itself stays, since the server holds it."""
         self.root.mkdir(exist_ok=True)
         for path in self.root.iterdir():
             if path.is_dir() and not path.is_symlink():
@@ -186,14 +186,14 @@ class ServerTarget:
         wire.flush()
 
     def _look(self) -> None:
-        """The server serves an honest client; nothing came out of its folder; nothing was left."""
+        """The server serves an honest client; nothing came out of its directory; nothing was left."""
         self.server.done(1)
         with self.server.session() as session:
             put(session, b"honest", b"honest" * 1000)
             assert get(session, b"honest") == b"honest" * 1000
         assert sorted(os.listdir(self.base)) == ["outside", "served"]
         assert os.listdir(self.outside) == ["secret"]
-        assert (self.outside / "secret").read_bytes() == b"nobody's"
+        assert (self.outside / "secret").read_bytes() == b"out of reach"
         assert "Traceback" not in self.server.log.text
         assert "internal" not in self.server.log.text.lower(), self.server.log.text[-2000:]
         assert threading.active_count() <= self.threads + 20, "threads are left behind"

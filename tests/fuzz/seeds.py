@@ -15,10 +15,10 @@ CORPUS = Path(__file__).parent / "corpus"
 
 
 def keep(target: str, *inputs: bytes) -> None:
-    folder = CORPUS / target
-    folder.mkdir(parents=True, exist_ok=True)
+    directory = CORPUS / target
+    directory.mkdir(parents=True, exist_ok=True)
     for data in inputs:
-        (folder / hashlib.sha1(data).hexdigest()[:16]).write_bytes(data)
+        (directory / hashlib.sha1(data).hexdigest()[:16]).write_bytes(data)
 
 
 def handshakes() -> None:
@@ -148,5 +148,5 @@ if __name__ == "__main__":
     messages()
     sessions()
     texts()
-    for folder in sorted(CORPUS.iterdir()):
-        print(f"{folder.name:18} {sum(1 for _ in folder.iterdir())}")
+    for directory in sorted(CORPUS.iterdir()):
+        print(f"{directory.name:18} {sum(1 for _ in directory.iterdir())}")

@@ -177,12 +177,12 @@ def url(data: bytes) -> None:
     assert parse_url(again) == found_url
 
 
-_FOLDER = tempfile.TemporaryDirectory(prefix="secftp-fuzz-")
+_DIRECTORY = tempfile.TemporaryDirectory(prefix="secftp-fuzz-")
 
 
 def keyfile(data: bytes) -> None:
     """A file with these bytes: a key, or a sentence that holds nothing of them."""
-    name = os.path.join(_FOLDER.name, "key")
+    name = os.path.join(_DIRECTORY.name, "key")
     descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     os.write(descriptor, data)
     os.close(descriptor)

@@ -1,7 +1,7 @@
 """Real clients and servers over networks that split, join, slow, stall, reset and cut: see tests/support/proxy.py.
 
 What must hold whatever the network does: a file is the old one or the new one, whole; a client that reports success is
-right; nothing unfinished stays behind; and nobody waits for ever.
+right; no unfinished file stays behind; and no side waits forever.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def test_a_byte_at_a_time_and_slowly(tmp_path):
 
 
 def test_too_slow_a_handshake_is_cut(tmp_path):
-    """A byte now and then keeps nobody in the handshake: its time is counted in all."""
+    """A byte now and then does not prolong the handshake: its time is limited as a whole."""
     limits = ServerLimits(handshake_seconds=0.5)
     with (
         serving(tmp_path, limits=limits) as server,
@@ -103,7 +103,7 @@ def test_too_slow_a_handshake_is_cut(tmp_path):
 @pytest.mark.parametrize("direction", ["up", "down"])
 @pytest.mark.parametrize("after", [0, 100, 250, 400, 100_000])
 def test_a_stalled_network_is_given_up(tmp_path, direction, after):
-    """Nothing comes any more, and nobody says so."""
+    """Nothing arrives any more, and no end of stream or reset says so."""
     (tmp_path / "name").write_bytes(OLD)
     way = {direction: Way(cut=after, then="stall")}
     with serving(tmp_path, limits=UNCOUNTED) as server:

@@ -37,11 +37,11 @@ def secftp(tmp_path, capfdbinary, monkeypatch):
         yield client
 
 
-def tree(folder):
+def tree(directory):
     """All there is with its contents, symlinks as what they lead to."""
     found = {}
-    for path, folders, files in os.walk(folder):
-        for name in folders + files:
+    for path, directories, files in os.walk(directory):
+        for name in directories + files:
             place = os.path.join(path, name)
             if os.path.islink(place):
                 found[place] = os.readlink(place)

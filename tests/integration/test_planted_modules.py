@@ -38,9 +38,9 @@ atexit.register(dump)
 @pytest.fixture
 def served(tmp_path):
     """The directory that is served, and in which the server is started."""
-    folder = tmp_path / "served"
-    folder.mkdir()
-    return folder
+    directory = tmp_path / "served"
+    directory.mkdir()
+    return directory
 
 
 class Started:

@@ -18,7 +18,7 @@ from secftp.server import run
 from tests.support.command_line import SECRET
 from tests.support.serving import DEADLINE, HOST, environment, server_process, session
 
-FOREIGN_GROUP = 54321  # nobody's, but root's for the time of a test
+FOREIGN_GROUP = 54321  # a group of no user, but of root for the time of a test
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 
 
@@ -70,7 +70,7 @@ def test_a_user_that_root_becomes_has_no_group_of_roots(tmp_path, open_root):
 
 
 def test_groups_go_before_the_user_that_may_change_them(monkeypatch):
-    """Whoever runs the tests: the order in which a process gives up what it has, and the names it does so with."""
+    """As root or not: the order in which a process gives up what it has, and the names it does so with."""
     calls = []
     entry = pwd.getpwuid(os.getuid())
     monkeypatch.setattr(os, "getuid", lambda: entry.pw_uid + 1)

@@ -53,8 +53,8 @@ def library(tmp_path_factory):
 class Between:
     """A signal that comes once, in the call that is named, when `arm` was called."""
 
-    def __init__(self, library, folder, call, number):
-        self.armed = folder / "armed"
+    def __init__(self, library, directory, call, number):
+        self.armed = directory / "armed"
         self.environment = {
             "LD_PRELOAD": os.fspath(library),
             "BETWEEN_CALL": call,
@@ -78,13 +78,13 @@ def between(library, tmp_path):
 
 
 @contextlib.contextmanager
-def one_that_waits(between, folder):
+def one_that_waits(between, directory):
     """A server whose loop gets the signal just before it waits for the first client, and there is none."""
-    (folder / "root").mkdir()
-    write_key_file(folder / "key")
-    arguments = ("0", "--root", folder / "root", "--key-file", folder / "key", "--host", HOST)
+    (directory / "root").mkdir()
+    write_key_file(directory / "key")
+    arguments = ("0", "--root", directory / "root", "--key-file", directory / "key", "--host", HOST)
     between.arm()
-    with server_process(folder, *arguments, **between.environment) as server:
+    with server_process(directory, *arguments, **between.environment) as server:
         between.wait()
         yield server
 

@@ -126,7 +126,7 @@ def test_a_file_system_is_closed_while_it_connects(tmp_path, monkeypatch):
 
 
 class HungStore(LocalStore):
-    """A folder on a file system that hangs."""
+    """A directory on a file system that hangs."""
 
     def __init__(self, root):
         super().__init__(root)
@@ -151,7 +151,7 @@ def test_sessions_that_hang_hold_up_the_end_once(tmp_path, monkeypatch):
                 client.welcome()
                 client.send(Stat(id=1, path=(b"name",)))
             until(lambda: store.hung == 8, "all hang")
-            with session(server.port) as other:  # nobody else notices
+            with session(server.port) as other:  # no other session notices
                 assert other.can("stat")
             began = time.monotonic()
             server.server.stop()

@@ -148,7 +148,7 @@ def test_a_file_of_ones_own_is_read(recorded, key_file, mode):
     assert material(read_key_file(key_file(b"a key", mode))) == ("text", b"a key")
 
 
-def test_somebody_elses_file_is_refused(key_file, monkeypatch):
+def test_a_file_of_another_user_is_refused(key_file, monkeypatch):
     path = key_file(b"a key")
     if os.geteuid() == 0:
         os.chown(path, 12345, 12345)
@@ -236,7 +236,7 @@ def test_nothing_is_ever_replaced(recorded, tmp_path):
     assert (tmp_path / "file").read_bytes() == b"mine"
 
 
-def test_a_folder_that_is_missing_is_an_error(recorded, tmp_path):
+def test_a_directory_that_is_missing_is_an_error(recorded, tmp_path):
     with pytest.raises(KeyFormatError, match="can't be created: no such file"):
         write_key_file(tmp_path / "missing" / "key")
 
@@ -299,15 +299,15 @@ def test_a_new_file_whose_lock_a_sweep_has_is_given_up(tmp_path, monkeypatch):
 
 @pytest.fixture
 def root(tmp_path):
-    folder = tmp_path / "root"
-    (folder / "sub").mkdir(parents=True)
+    directory = tmp_path / "root"
+    (directory / "sub").mkdir(parents=True)
     (tmp_path / "outside").mkdir()
-    (tmp_path / "into").symlink_to(folder)
-    (folder / "out").symlink_to(tmp_path / "outside")
-    (folder / "key").write_bytes(b"a key")
-    (folder / "link").symlink_to(tmp_path / "outside" / "key")
-    (tmp_path / "link-to-key").symlink_to(folder / "key")
-    return folder
+    (tmp_path / "into").symlink_to(directory)
+    (directory / "out").symlink_to(tmp_path / "outside")
+    (directory / "key").write_bytes(b"a key")
+    (directory / "link").symlink_to(tmp_path / "outside" / "key")
+    (tmp_path / "link-to-key").symlink_to(directory / "key")
+    return directory
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ def test_a_text_of_the_generator_is_one_in_any_case():
     "text",
     ["correct horse battery staple", "x", "abcde-fghij-klmno-pqrst-uvwxy-z", "1" * 26, "0" * 27],
 )
-def test_a_text_of_somebody_s_own_is_none(text):
+def test_a_text_that_a_user_chose_is_none(text):
     assert not Key.from_text(text).generated
 
 

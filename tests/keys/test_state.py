@@ -19,10 +19,10 @@ __all__ = ["recorded"]
 
 @pytest.fixture
 def state(tmp_path, monkeypatch):
-    """A state folder that does not exist yet."""
-    folder = tmp_path / "home" / "state"
-    monkeypatch.setenv("XDG_STATE_HOME", os.fspath(folder))
-    return folder / "secftp"
+    """A state directory that does not exist yet."""
+    directory = tmp_path / "home" / "state"
+    monkeypatch.setenv("XDG_STATE_HOME", os.fspath(directory))
+    return directory / "secftp"
 
 
 def test_the_first_start_makes_a_key_and_the_next_one_uses_it(recorded, state, root):
@@ -44,7 +44,7 @@ def test_the_file_is_private_and_holds_a_key_for_people(recorded, state, root):
 
 
 @pytest.mark.parametrize("value", [None, "", "relative/folder"])
-def test_without_an_absolute_xdg_folder_it_is_in_the_home(tmp_path, monkeypatch, value):
+def test_without_an_absolute_xdg_directory_it_is_in_the_home(tmp_path, monkeypatch, value):
     monkeypatch.setenv("HOME", os.fspath(tmp_path))
     if value is None:
         monkeypatch.delenv("XDG_STATE_HOME", raising=False)
@@ -91,7 +91,7 @@ def test_a_dangling_link_is_an_error(state, root):
         load_or_create(root)
 
 
-def test_a_folder_that_can_not_be_made_is_an_error(state, root, tmp_path):
+def test_a_directory_that_can_not_be_made_is_an_error(state, root, tmp_path):
     (tmp_path / "home").write_bytes(b"a file in the way")
     with pytest.raises(KeyFormatError, match="can't be created"):
         load_or_create(root)

@@ -1,7 +1,7 @@
 """AES-128 and AES-256 (FIPS 197) with ECB and CBC (SP 800-38A), byte by byte.
 
 The S-box is computed from its definition instead of typed in, and the round functions follow the standard's
-pseudocode, so that whoever doubts the model can read it beside FIPS 197. Slow, and its timing depends on the data:
+pseudocode, so that the model can be compared with FIPS 197 by eye. Slow, and its timing depends on the data:
 nothing but tests may use it.
 """
 

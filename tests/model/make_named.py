@@ -17,7 +17,7 @@ from tests.model.frames import Frame
 from tests.model.named_frames import valid, way
 from tests.model.schedule import Suite
 from tests.model.stage import client, play, server
-from tests.model.vectors import FOLDER, Flight, FrameCase, HandshakeCase
+from tests.model.vectors import DIRECTORY, Flight, FrameCase, HandshakeCase
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -105,4 +105,4 @@ def render() -> bytes:
 
 
 if __name__ == "__main__":
-    (FOLDER / "named.json").write_bytes(render())
+    (DIRECTORY / "named.json").write_bytes(render())

@@ -82,7 +82,7 @@ def boolean(value: Any) -> bool:
     return value
 
 
-def folder(value: Any) -> tuple[bytes, ...]:
+def directory(value: Any) -> tuple[bytes, ...]:
     """The rule for paths, for those that may be empty."""
     insist(type(value) is list and len(value) <= 64, "at most 64 components")
     for name in value:
@@ -94,7 +94,7 @@ def folder(value: Any) -> tuple[bytes, ...]:
 
 def path(value: Any) -> tuple[bytes, ...]:
     insist(value != [], "a path has a component")
-    return folder(value)
+    return directory(value)
 
 
 CODES = [
@@ -189,7 +189,7 @@ class Type(NamedTuple):
 
 REQUEST = ("id", id_)
 NAMED = (REQUEST, ("path", path))
-FOLDER = (REQUEST, ("path", folder, ()))
+DIRECTORY = (REQUEST, ("path", directory, ()))
 ALGORITHM = ("algorithm", algorithm, "xxh128")
 TOKEN = ("token", or_nil(token), None)
 MODE, MTIME = ("mode", or_nil(mode), None), ("mtime_ns", or_nil(time), None)
@@ -239,13 +239,13 @@ TYPES = (
     Type(0x0F, "CANCEL", (UP,), rows(REQUEST)),
     Type(0x10, "READ", (UP,), rows(*NAMED, *PART, PREFIX, ALGORITHM)),
     Type(0x11, "WRITE", (UP,), _WRITE),
-    Type(0x12, "STAT", (UP,), rows(*FOLDER, ("partial", boolean, False))),
-    Type(0x13, "LIST", (UP,), rows(*FOLDER, ("recursive", boolean, False))),
+    Type(0x12, "STAT", (UP,), rows(*DIRECTORY, ("partial", boolean, False))),
+    Type(0x13, "LIST", (UP,), rows(*DIRECTORY, ("recursive", boolean, False))),
     Type(0x14, "REMOVE", (UP,), rows(*NAMED, ("kind", or_nil(kind), None), ("tree", boolean, False), TOKEN)),
     Type(0x15, "RENAME", (UP,), rows(*NAMED, ("to", path), ("overwrite", boolean, False), TOKEN)),
     Type(0x16, "MKDIR", (UP,), rows(*NAMED, ("parents", boolean, False), MODE, ("fill", boolean, False), TOKEN)),
     Type(0x17, "SUM", (UP,), rows(*NAMED, *PART, ALGORITHM, TOKEN)),
-    Type(0x18, "SETATTR", (UP,), rows(*FOLDER, MODE, MTIME)),
+    Type(0x18, "SETATTR", (UP,), rows(*DIRECTORY, MODE, MTIME)),
     Type(0x19, "READMANY", (UP,), rows(REQUEST, ("paths", array(path, 1, 1024)), ALGORITHM), 65536),
     Type(
         0x1A,

@@ -53,7 +53,7 @@ def refused(name: str, about: str, failure: Failure, attack: Attack, a: Client |
 
 
 def _fields() -> Iterator[HandshakeCase]:
-    """Whoever wrote these has the key: challenge and cB are right for the changed bytes."""
+    """The author of these has the key: challenge and cB are right for the changed bytes."""
     for name, position in (("first", 0), ("last", 5)):
         letter = b"SECFTP"[position : position + 1].lower()
         about = f"The magic's {name} letter is in lower case."
@@ -247,7 +247,7 @@ def _keys() -> Iterator[HandshakeCase]:
 
 
 def _names() -> Iterator[HandshakeCase]:
-    """Unknown and malformed names get the same steps as any other, with a w that nobody has."""
+    """Unknown and malformed names get the same steps as any other, with a w that no client has."""
     b = replace(server(), keys={b"": W, b"backup": W_OTHER})
     for label, name in (
         ("unknown", b"backups"),

@@ -46,19 +46,19 @@ class File:
 
 
 @dataclass
-class Folder:
+class Directory:
     mtime_ns: int = 10**18
     mode: int = 0o755
 
 
 @dataclass
 class Tree:
-    """What is served. The folder `()` is always there."""
+    """What is served. The directory `()` is always there."""
 
-    nodes: dict[Path, File | Folder] = field(default_factory=lambda: {(): Folder()})
+    nodes: dict[Path, File | Directory] = field(default_factory=lambda: {(): Directory()})
     partials: dict[Path, bytes] = field(default_factory=dict)
 
-    def get(self, path: Path) -> File | Folder:
+    def get(self, path: Path) -> File | Directory:
         for depth in range(len(path)):
             if isinstance(self.nodes.get(path[:depth]), File):
                 raise No("not_folder")
@@ -68,7 +68,7 @@ class Tree:
 
     def file(self, path: Path) -> File:
         found = self.get(path)
-        if isinstance(found, Folder):
+        if isinstance(found, Directory):
             raise No("is_folder")
         return found
 
@@ -78,7 +78,7 @@ class Tree:
             raise No("too_large")
         return found
 
-    def folder(self, path: Path) -> Folder:
+    def directory(self, path: Path) -> Directory:
         found = self.get(path)
         if isinstance(found, File):
             raise No("not_folder")
@@ -88,9 +88,9 @@ class Tree:
         return [each for each in self.nodes if each[: len(path)] == path and each != path]
 
     def put(self, path: Path, data: bytes, *, overwrite: bool, mode: int | None, mtime_ns: int | None) -> None:
-        self.folder(path[:-1])
+        self.directory(path[:-1])
         old = self.nodes.get(path)
-        if isinstance(old, Folder):
+        if isinstance(old, Directory):
             raise No("is_folder")
         if old is not None and not overwrite:
             raise No("exists")
@@ -292,7 +292,7 @@ class Session:
 
     def list(self, asked: Message) -> Replies:
         """Two entries a message, so that every listing comes in parts."""
-        self.tree.folder(asked.path)
+        self.tree.directory(asked.path)
         depth = len(asked.path)
         found = sorted(p for p in self.tree.below(asked.path) if asked.recursive or len(p) == depth + 1)
         entries = []
@@ -305,7 +305,7 @@ class Session:
 
     def remove(self, asked: Message) -> Replies:
         found = self.tree.get(asked.path)
-        if asked.kind == "file" and isinstance(found, Folder):
+        if asked.kind == "file" and isinstance(found, Directory):
             raise No("is_folder")
         if asked.kind == "folder" and isinstance(found, File):
             raise No("not_folder")
@@ -316,7 +316,7 @@ class Session:
 
     def rename(self, asked: Message) -> Replies:
         found = self.tree.get(asked.path)
-        self.tree.folder(asked.to[:-1])
+        self.tree.directory(asked.to[:-1])
         there = self.tree.nodes.get(asked.to)
         if there is not None and not (asked.overwrite and isinstance(found, File) and isinstance(there, File)):
             raise No("exists")
@@ -325,11 +325,11 @@ class Session:
         yield "OK", {}
 
     def mkdir(self, asked: Message) -> Replies:
-        if asked.path in self.tree.nodes and not (asked.parents and isinstance(self.tree.nodes[asked.path], Folder)):
+        if asked.path in self.tree.nodes and not (asked.parents and isinstance(self.tree.nodes[asked.path], Directory)):
             raise No("exists")
         for depth in range(1 if asked.parents else len(asked.path), len(asked.path) + 1):
-            self.tree.folder(asked.path[: depth - 1])
-            self.tree.nodes.setdefault(asked.path[:depth], Folder())
+            self.tree.directory(asked.path[: depth - 1])
+            self.tree.nodes.setdefault(asked.path[:depth], Directory())
         yield "OK", {}
 
     def sum(self, asked: Message) -> Replies:
@@ -382,6 +382,6 @@ def part(data: bytes, asked: Message) -> bytes:
     return data[asked.offset : end]
 
 
-def info(node: File | Folder) -> dict[str, Any]:
+def info(node: File | Directory) -> dict[str, Any]:
     kind, size = ("file", len(node.data)) if isinstance(node, File) else ("folder", 0)
     return {"kind": kind, "size": size, "mtime_ns": node.mtime_ns, "mode": node.mode}

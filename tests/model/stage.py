@@ -158,9 +158,9 @@ def common_of(a: Client, share: p256.Point) -> bytes:
 def reply_with_key(
     a: Client, b: Server, head: bytes, *, common: bytes | None = None, suite: Suite | None = None, w: int | None = None
 ) -> bytes:
-    """A reply around this head from someone who has the key: challenge and cB are right for it.
+    """A reply around this head by an author who has the key: challenge and cB are right for it.
 
-    With `w`, from someone who has that key instead.
+    With `w`, by an author who has that key instead.
     """
     holder = a if w is None else replace(a, w=w)
     if common is None:
@@ -186,5 +186,5 @@ def derived(b: Server) -> HandshakeKeys:
 
 
 def finish_with_key(b: Server, resp: bytes) -> bytes:
-    """A finish around this response from someone who has the key: cA is right for it."""
+    """A finish around this response by an author who has the key: cA is right for it."""
     return resp + confirm_client(derived(b), b.th1, b.flights[-48:-32], b.flights[-32:], resp)

@@ -16,7 +16,7 @@ from tests.model.failure import Failure
 from tests.model.frames import REKEY_BITS, Frame
 from tests.model.schedule import Mode, Suite
 
-FOLDER = Path(__file__).resolve().parent.parent / "vectors"
+DIRECTORY = Path(__file__).resolve().parent.parent / "vectors"
 
 Json = dict[str, Any]
 Side = Literal["client", "server"]
@@ -208,7 +208,7 @@ def load_named() -> Named:
 
 
 def _read(name: str) -> Json:
-    data: Json = json.loads((FOLDER / name).read_text("utf-8"))
+    data: Json = json.loads((DIRECTORY / name).read_text("utf-8"))
     return data
 
 

@@ -20,7 +20,7 @@ MUTANTS: list[Mutant] = [
     mutant("ping-sealed-into-what-is-being-filled", "secftp/transport/channel.py", "outbox = Outbox(self._sealer, batch_frames=1) if self._filling else self._outbox", "outbox = self._outbox", CHANNEL),
     mutant("interrupted-send-leaves-a-gap", "secftp/transport/channel.py", "            self._unsent = bytes(wire)\n", "            self._unsent = b\"\"\n", CHANNEL),
     mutant("small-frames-without-a-bound", "secftp/transport/incoming.py", "_WAITING_MAX: Final = 4096", "_WAITING_MAX: Final = 1 << 30", CHANNEL),
-    mutant("goes-on-for-nobody", "secftp/transport/incoming.py", "        if self.ended and not self._has_bye and not self.is_full:\n            self._state.end_of_stream()\n", "", CHANNEL, STOP),
+    mutant("goes-on-after-the-peer-left", "secftp/transport/incoming.py", "        if self.ended and not self._has_bye and not self.is_full:\n            self._state.end_of_stream()\n", "", CHANNEL, STOP),
     mutant("bye-taken-for-a-loss", "secftp/transport/incoming.py", "        if self.ended and not self._has_bye and not", "        if self.ended and not", CHANNEL),
     mutant("file-sent-against-a-listing", "secftp/session/pipeline.py", "        while self._bulky:\n            self.step()\n", "", PIPELINE),
     mutant("requests-without-end-behind-a-file", "secftp/session/pipeline.py", "self._nbytes > _BEHIND_BULKY_BYTES", "self._nbytes < 0", PIPELINE),

@@ -31,8 +31,8 @@ SESSION = "tests/server/test_session.py"
 FAULTS = "tests/server/test_faults.py"
 
 MUTANTS = [
-    # --- names and folders ---
-    mutant("folder-through-a-link", "secftp/storage/directories.py", "BELOW_FLAGS = DIRECTORY_FLAGS | os.O_NOFOLLOW", "BELOW_FLAGS = DIRECTORY_FLAGS", ESCAPES),
+    # --- names and directories ---
+    mutant("directory-through-a-symlink", "secftp/storage/directories.py", "BELOW_FLAGS = DIRECTORY_FLAGS | os.O_NOFOLLOW", "BELOW_FLAGS = DIRECTORY_FLAGS", ESCAPES),
     mutant("file-through-a-link", "secftp/storage/source.py", "OPEN_FLAGS | os.O_NOFOLLOW, dir_fd=directory", "OPEN_FLAGS, dir_fd=directory", ESCAPES, SOURCE),
     mutant("small-file-through-a-link", "secftp/storage/small.py", "_READ_FLAGS = OPEN_FLAGS | os.O_NOFOLLOW", "_READ_FLAGS = OPEN_FLAGS", SMALL, ESCAPES),
     mutant("link-told-by-stat", "secftp/storage/directories.py", "        status = os.stat(path[-1], dir_fd=directory, follow_symlinks=False)\n    if stat.S_ISREG", "        status = os.stat(path[-1], dir_fd=directory)\n    if stat.S_ISREG", ESCAPES, CHANGE),
@@ -68,7 +68,7 @@ MUTANTS = [
     mutant("sweep-takes-what-is-written", "secftp/storage/partial.py", "        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)\n        ours = ", "        ours = ", SWEEP),
     mutant("sweep-takes-other-users-files", "secftp/storage/partial.py", "return stat.S_ISREG(status.st_mode) and status.st_uid == os.geteuid()", "return stat.S_ISREG(status.st_mode)", SWEEP, PARTIAL),
     mutant("sweep-takes-fresh-partials", "secftp/storage/sweep.py", "return is_temporary(name) or time.time_ns()", "return is_temporary(name) or is_partial(name) or time.time_ns()", SWEEP, PARTIAL, RESUME, "tests/transfer/test_resume.py"),
-    mutant("rename-replaces-a-folder", "secftp/storage/change.py", "if taken is not None and (is_directory or not overwrite):", "if taken is not None and not overwrite:", CHANGE),
+    mutant("rename-replaces-a-directory", "secftp/storage/change.py", "if taken is not None and (is_directory or not overwrite):", "if taken is not None and not overwrite:", CHANGE),
     mutant("changed-source-sent", "secftp/storage/source.py", "    if status.st_size < size or (", "    if status.st_size < 0 and (", SOURCE, FAULTS),
     # --- a file is verified, or it is not there ---
     mutant("digest-not-compared-by-the-server", "secftp/transport/file_data.py", "if not hmac.compare_digest(received.digest, self._digest.digest()):", "if len(received.digest) < 8:", SESSION, FAULTS, HOSTILE),

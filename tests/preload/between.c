@@ -39,7 +39,7 @@ static int waits(int fd) {
 #define NEXT(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
 
 int epoll_wait(int epfd, struct epoll_event *events, int max, int timeout) {
-    if (timeout < 0) { /* a server that has nobody to look after */
+    if (timeout < 0) { /* a server without connections */
         between("epoll_wait");
     }
     return NEXT(epoll_wait)(epfd, events, max, timeout);

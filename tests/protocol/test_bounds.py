@@ -276,13 +276,13 @@ def test_fields_that_do_not_go_together(number, fields):
         {0x10: Read, 0x11: Write}[number](id=1, path=(b"a",), **fields)
 
 
-FOLDERS = {0x12: Stat, 0x13: List, 0x18: SetAttributes}  # the served folder itself is a path there
+DIRECTORIES = {0x12: Stat, 0x13: List, 0x18: SetAttributes}  # the served directory itself is a path there
 FILES = {0x10: Read, 0x11: Write, 0x14: Remove, 0x16: MakeDirectory, 0x17: Sum}
 
 
 def carriers(path):
     """Every message that has a path in some place, with this one there: type, direction, map."""
-    for number in (*FOLDERS, *FILES):
+    for number in (*DIRECTORIES, *FILES):
         yield number, UP, {"id": 1, "path": path}
     yield 0x15, UP, {"id": 1, "path": path, "to": [b"a"]}
     yield 0x15, UP, {"id": 1, "path": [b"a"], "to": path}
@@ -320,23 +320,23 @@ def test_bad_paths(path):
         with pytest.raises(NameRefused):
             make(tuple(path))
     for number, direction, fields in carriers(path):
-        if number not in FOLDERS or path:
+        if number not in DIRECTORIES or path:
             with pytest.raises(ProtocolError):
                 decode(number, 0, msgspec.msgpack.encode(fields), direction)
 
 
 @pytest.mark.parametrize("path", [path for path in BAD_PATHS if path])
-def test_bad_paths_of_folders(path):
+def test_bad_paths_of_directories(path):
     with pytest.raises(NameRefused):
         check_directory_path(path)
-    for kind in FOLDERS.values():
+    for kind in DIRECTORIES.values():
         with pytest.raises(NameRefused):
             kind(id=1, path=tuple(path))
 
 
-def test_the_served_folder_itself_is_a_folder():
+def test_the_served_directory_itself_is_a_directory():
     check_directory_path(())
-    for number, kind in FOLDERS.items():
+    for number, kind in DIRECTORIES.items():
         for fields in ({"id": 1}, {"id": 1, "path": []}):
             assert decode(number, 0, msgspec.msgpack.encode(fields), UP) == kind(id=1, path=()) == kind(id=1)
         with pytest.raises(ProtocolError):

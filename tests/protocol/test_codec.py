@@ -634,7 +634,7 @@ def test_the_largest_message_of_each_kind_fits():
         Results(id=MAX_ID, codes=(ErrorCode.UNSUPPORTED,) * MAX_MANY),
     ):
         assert len(encode(message)[2]) <= MAX_CONTROL
-    # Whoever fills a message with files needs to know that one file always fits, and one path.
+    # A sender that fills a message with files relies on it that one file always fits, and one path.
     for message in (
         WriteMany(id=MAX_ID, files=(NewFile(path, bytes(MAX_SMALL), bytes(32), MAX_MODE, MAX_SIZE),), overwrite=False),
         Files(id=MAX_ID, files=(SmallFile(None, bytes(MAX_SMALL), bytes(32), MAX_SIZE, MAX_MODE),)),

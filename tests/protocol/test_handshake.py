@@ -118,7 +118,7 @@ def test_bytes_after_the_finish_are_the_first_frames(password, step):
 
 
 def test_bytes_before_the_acceptance_are_kept_back(password):
-    """A finish can't be right before there is a challenge, and nobody looks at it; then it is looked at."""
+    """A finish can't be right before there is a challenge, so it is read only after that."""
     client, server = ClientHandshake(password, Suite.AES128, Mode.KEYED), ServerHandshake()
     assert isinstance(server.receive(client.hello + bytes(40)), HelloReceived)
     assert server.receive(bytes(7)) is None
@@ -170,7 +170,7 @@ def test_the_key_and_the_anonymous_one_do_not_mix(password, suite, mode):
 
 
 @suites
-def test_a_finish_of_somebody_without_the_key(password, suite):
+def test_a_finish_of_a_client_without_the_key(password, suite):
     """What a client with another key would send if it did not check the server."""
     client, server = ClientHandshake(password, suite, Mode.KEYED), ServerHandshake()
     server.receive(client.hello)
@@ -185,7 +185,7 @@ def test_a_finish_of_somebody_without_the_key(password, suite):
 
 
 def test_an_unknown_name_looks_like_a_wrong_key(password):
-    """The password that nobody knows answers with as many bytes, and fails as late."""
+    """The password for unknown names answers with as many bytes, and fails as late."""
     client, server = ClientHandshake(password, Suite.AES128, Mode.KEYED, "nobody"), ServerHandshake()
     server.receive(client.hello)
     reply = server.accept(Password.random())
@@ -211,7 +211,7 @@ def test_a_name_that_does_not_fit_is_not_sent(password, name):
 
 
 @pytest.mark.parametrize("field", [b"\xff", b"a\0b", b"\0a", b"\xc0\x80", b"\xed\xa0\x80", b"\xd0" * 32])
-def test_a_malformed_name_is_nobodys(password, field):
+def test_a_malformed_name_is_unknown(password, field):
     hello = bytearray(ClientHandshake(password, Suite.NONE, Mode.KEYED).hello)
     hello[28:60] = field.ljust(32, b"\0")
     assert ServerHandshake().receive(bytes(hello)).name is None
@@ -308,7 +308,7 @@ def test_a_prefix_of_the_magic_is_waited_for(password):
 @suites
 @pytest.mark.parametrize("extra", [1, 28, 1000])
 def test_bytes_between_the_reply_and_the_finish(password, suite, extra):
-    """They would stand before the session's first frame, whoever put them there."""
+    """They would stand before the session's first frame, and anyone can have put them there."""
     client, server = ClientHandshake(password, suite, Mode.KEYED), ServerHandshake()
     server.receive(client.hello)
     with pytest.raises(ProtocolError, match="more than the handshake"):

@@ -222,7 +222,7 @@ def test_published_rekeying(rekey):
 
 
 def test_named_file_is_what_the_model_makes():
-    assert (vectors.FOLDER / "named.json").read_bytes() == make_named.render()
+    assert (vectors.DIRECTORY / "named.json").read_bytes() == make_named.render()
 
 
 def test_named_file_loads_as_it_was_made():
@@ -238,7 +238,7 @@ def test_named_vectors_are_many_and_small():
     assert len(cases) - len(valid) >= 120
     assert {case.failure for case in cases} == {None, *Failure}
     assert len({case.name for case in cases}) == len(cases)
-    assert (vectors.FOLDER / "named.json").stat().st_size < 400_000
+    assert (vectors.DIRECTORY / "named.json").stat().st_size < 400_000
 
 
 @pytest.mark.parametrize("case", NAMED.handshakes, ids=by_name)
@@ -299,6 +299,6 @@ def test_model_never_imports_the_product():
 
 
 def test_every_vector_file_has_its_provenance():
-    readme = (vectors.FOLDER / "README.md").read_text("utf-8")
-    for path in vectors.FOLDER.glob("*.json"):
+    readme = (vectors.DIRECTORY / "README.md").read_text("utf-8")
+    for path in vectors.DIRECTORY.glob("*.json"):
         assert f"## {path.name}\n" in readme

@@ -18,7 +18,7 @@ from tests.model import schedule
 from tests.model.client import Client, Failed
 from tests.model.digest import digest
 from tests.model.schedule import Suite
-from tests.model.server import File, Folder, Server
+from tests.model.server import Directory, File, Server
 from tests.support.command_line import SECRET, run
 from tests.support.serving import DEADLINE, HOST, listing, server_process, until
 
@@ -44,7 +44,7 @@ def connected(port, w=W, suite=Suite.NONE):
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory):
-    """One server process for the module, its folder and its home."""
+    """One server process for the module, its directory and its home."""
     home = tmp_path_factory.mktemp("home")
     root = home / "root"
     root.mkdir()
@@ -54,11 +54,11 @@ def served(tmp_path_factory):
 
 
 @pytest.fixture
-def folder(served, request):
-    """A name of its own for each test, and the folder behind it."""
+def directory(served, request):
+    """A name of its own for each test, and the directory behind it."""
     name = str(abs(hash(request.node.name)))
     (served.root / name).mkdir()
-    served.folder = served.root / name
+    served.directory = served.root / name
     return name.encode()
 
 
@@ -66,71 +66,71 @@ def folder(served, request):
 
 
 @suites
-def test_client_reads_and_writes(served, folder, suite):
+def test_client_reads_and_writes(served, directory, suite):
     with connected(served.port, suite=suite) as client:
-        client.write((folder, b"a"), DATA[:5000], mode=0o600, mtime_ns=T)
-        client.write((folder, b"empty"), b"")
-        file, data = client.read((folder, b"a"))
+        client.write((directory, b"a"), DATA[:5000], mode=0o600, mtime_ns=T)
+        client.write((directory, b"empty"), b"")
+        file, data = client.read((directory, b"a"))
         assert (data, file.size, file.mode, file.mtime_ns) == (DATA[:5000], 5000, 0o600, T)
-        assert client.read((folder, b"a"), offset=10, length=20)[1] == DATA[10:30]
-        assert client.read((folder, b"a"), offset=4990, length=20)[1] == DATA[4990:5000]
-        assert client.read((folder, b"a"), offset=5000)[1] == b""
-        assert client.read((folder, b"empty"))[1] == b""
-        info = client.stat((folder, b"a"))
+        assert client.read((directory, b"a"), offset=10, length=20)[1] == DATA[10:30]
+        assert client.read((directory, b"a"), offset=4990, length=20)[1] == DATA[4990:5000]
+        assert client.read((directory, b"a"), offset=5000)[1] == b""
+        assert client.read((directory, b"empty"))[1] == b""
+        info = client.stat((directory, b"a"))
         assert (info.kind, info.size, info.mtime_ns, info.mode) == ("file", 5000, T, 0o600)
-    assert (served.folder / "a").read_bytes() == DATA[:5000]
+    assert (served.directory / "a").read_bytes() == DATA[:5000]
 
 
-def test_client_without_encryption_moves_more(served, folder):
+def test_client_without_encryption_moves_more(served, directory):
     data = random.Random(1).randbytes(1 << 20)
     with connected(served.port) as client:
-        client.ask("WRITE", path=(folder, b"a"), later="?")  # no size; and a field that nobody knows
+        client.ask("WRITE", path=(directory, b"a"), later="?")  # no size; and an unknown field
         client.wire.send_file(data, 65536)
         client.wire.send("END", size=len(data), digest=digest("xxh128", data))
         assert client.answer("OK").size == len(data)
-        assert client.read((folder, b"a"))[1] == data
-    assert (served.folder / "a").read_bytes() == data
+        assert client.read((directory, b"a"))[1] == data
+    assert (served.directory / "a").read_bytes() == data
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-def test_client_uses_every_algorithm(served, folder, algorithm):
+def test_client_uses_every_algorithm(served, directory, algorithm):
     with connected(served.port) as client:
-        client.write((folder, b"a"), DATA, algorithm=algorithm)
-        assert client.read((folder, b"a"), algorithm=algorithm)[1] == DATA
-        ok = client.do("SUM", path=(folder, b"a"), algorithm=algorithm)
+        client.write((directory, b"a"), DATA, algorithm=algorithm)
+        assert client.read((directory, b"a"), algorithm=algorithm)[1] == DATA
+        ok = client.do("SUM", path=(directory, b"a"), algorithm=algorithm)
         assert (ok.size, ok.digest) == (len(DATA), digest(algorithm, DATA))
-        ok = client.do("SUM", path=(folder, b"a"), algorithm=algorithm, offset=100, length=50)
+        ok = client.do("SUM", path=(directory, b"a"), algorithm=algorithm, offset=100, length=50)
         assert (ok.size, ok.digest) == (50, digest(algorithm, DATA[100:150]))
 
 
 @suites
-def test_client_lists(served, folder, suite):
-    inside = served.folder
+def test_client_lists(served, directory, suite):
+    inside = served.directory
     for name in ("a", "b", "c/d", "c/e/f"):
         (inside / name).parent.mkdir(parents=True, exist_ok=True)
         (inside / name).write_bytes(HELLO)
     (inside / "link").symlink_to("a")
     with connected(served.port, suite=suite) as client:
         client.finish()
-        found = {entry["path"]: (entry["kind"], entry["size"], entry["code"]) for entry in client.list((folder,))}
+        found = {entry["path"]: (entry["kind"], entry["size"], entry["code"]) for entry in client.list((directory,))}
         assert found == {(b"a",): ("file", 12, None), (b"b",): ("file", 12, None), (b"c",): ("folder", 0, None)}
-        told = client.list((folder,), recursive=True)
+        told = client.list((directory,), recursive=True)
         paths = [entry["path"] for entry in told]
         assert sorted(paths) == [(b"a",), (b"b",), (b"c",), (b"c", b"d"), (b"c", b"e"), (b"c", b"e", b"f")]
-        assert all(path[:-1] in ((), *paths[:at]) for at, path in enumerate(paths)), "a folder before what is in it"
-        assert (folder,) in [entry["path"] for entry in client.list()], "the served folder itself"
-        for path, code in [((folder, b"a"), "not_folder"), ((folder, b"none"), "not_found")]:
+        assert all(path[:-1] in ((), *paths[:at]) for at, path in enumerate(paths)), "a directory before what is in it"
+        assert (directory,) in [entry["path"] for entry in client.list()], "the served directory itself"
+        for path, code in [((directory, b"a"), "not_folder"), ((directory, b"none"), "not_found")]:
             with pytest.raises(Failed, match=code):
                 client.list(path)
 
 
-def test_client_lists_more_than_one_message_holds(served, folder):
+def test_client_lists_more_than_one_message_holds(served, directory):
     names = {f"{number:05}-{'x' * 60}".encode() for number in range(1500)}
     for name in names:
-        (served.folder / name.decode()).touch()
+        (served.directory / name.decode()).touch()
     with connected(served.port) as client:
         client.finish()
-        client.ask("LIST", path=(folder,))
+        client.ask("LIST", path=(directory,))
         parts = [client.answer("ENTRIES")]
         while not parts[-1].last:
             parts.append(client.answer("ENTRIES"))
@@ -138,46 +138,46 @@ def test_client_lists_more_than_one_message_holds(served, folder):
     assert {entry["path"][0] for part in parts for entry in part.entries} == names
 
 
-def test_client_changes(served, folder):
+def test_client_changes(served, directory):
     with connected(served.port) as client:
         client.finish()
-        client.do("MKDIR", path=(folder, b"x", b"y"), parents=True)
-        client.write((folder, b"x", b"a"), HELLO)
-        client.do("SETATTR", path=(folder, b"x", b"a"), mode=0o4640, mtime_ns=T)
-        info = client.stat((folder, b"x", b"a"))
+        client.do("MKDIR", path=(directory, b"x", b"y"), parents=True)
+        client.write((directory, b"x", b"a"), HELLO)
+        client.do("SETATTR", path=(directory, b"x", b"a"), mode=0o4640, mtime_ns=T)
+        info = client.stat((directory, b"x", b"a"))
         assert (info.mode, info.mtime_ns) == (0o640, T), "never more than 0o777"
-        client.do("RENAME", path=(folder, b"x", b"a"), to=(folder, b"b"))
-        client.write((folder, b"c"), b"other")
+        client.do("RENAME", path=(directory, b"x", b"a"), to=(directory, b"b"))
+        client.write((directory, b"c"), b"other")
         for name, fields, code in [
-            ("RENAME", {"path": (folder, b"b"), "to": (folder, b"c")}, "exists"),
-            ("RENAME", {"path": (folder, b"none"), "to": (folder, b"c")}, "not_found"),
-            ("REMOVE", {"path": (folder, b"x")}, "not_empty"),
-            ("REMOVE", {"path": (folder, b"x"), "kind": "file"}, "is_folder"),
-            ("REMOVE", {"path": (folder, b"b"), "kind": "folder"}, "not_folder"),
-            ("MKDIR", {"path": (folder, b"x")}, "exists"),
-            ("MKDIR", {"path": (folder, b"none", b"z")}, "not_found"),
-            ("MKDIR", {"path": (folder, b"b", b"z")}, "not_folder"),
-            ("SUM", {"path": (folder, b"x")}, "is_folder"),
-            ("SETATTR", {"path": (folder, b"none"), "mode": 0}, "not_found"),
+            ("RENAME", {"path": (directory, b"b"), "to": (directory, b"c")}, "exists"),
+            ("RENAME", {"path": (directory, b"none"), "to": (directory, b"c")}, "not_found"),
+            ("REMOVE", {"path": (directory, b"x")}, "not_empty"),
+            ("REMOVE", {"path": (directory, b"x"), "kind": "file"}, "is_folder"),
+            ("REMOVE", {"path": (directory, b"b"), "kind": "folder"}, "not_folder"),
+            ("MKDIR", {"path": (directory, b"x")}, "exists"),
+            ("MKDIR", {"path": (directory, b"none", b"z")}, "not_found"),
+            ("MKDIR", {"path": (directory, b"b", b"z")}, "not_folder"),
+            ("SUM", {"path": (directory, b"x")}, "is_folder"),
+            ("SETATTR", {"path": (directory, b"none"), "mode": 0}, "not_found"),
         ]:
             with pytest.raises(Failed, match=code):
                 client.do(name, **fields)
-        client.do("RENAME", path=(folder, b"b"), to=(folder, b"c"), overwrite=True)
-        client.do("REMOVE", path=(folder, b"x", b"y"), kind="folder")
-        client.do("REMOVE", path=(folder, b"x"))
-    assert listing(served.folder) == ["c"]
-    assert (served.folder / "c").read_bytes() == HELLO
+        client.do("RENAME", path=(directory, b"b"), to=(directory, b"c"), overwrite=True)
+        client.do("REMOVE", path=(directory, b"x", b"y"), kind="folder")
+        client.do("REMOVE", path=(directory, b"x"))
+    assert listing(served.directory) == ["c"]
+    assert (served.directory / "c").read_bytes() == HELLO
 
 
-def test_client_is_told_of_links_and_fifos_as_the_page_has_it(served, folder):
+def test_client_is_told_of_links_and_fifos_as_the_page_has_it(served, directory):
     """A link can't be told from nothing; nothing but a file is read or replaced."""
-    inside = served.folder
+    inside = served.directory
     (inside / "a").write_bytes(HELLO)
     (inside / "f").mkdir()
     (inside / "link").symlink_to("a")
     (inside / "f link").symlink_to("f")
     os.mkfifo(inside / "fifo")
-    link, through, fifo = (folder, b"link"), (folder, b"f link", b"x"), (folder, b"fifo")
+    link, through, fifo = (directory, b"link"), (directory, b"f link", b"x"), (directory, b"fifo")
     with connected(served.port) as client:
         client.finish()
         asked = [
@@ -186,10 +186,11 @@ def test_client_is_told_of_links_and_fifos_as_the_page_has_it(served, folder):
             for name, fields in (("READ", {}), ("STAT", {}), ("SUM", {}), ("REMOVE", {}), ("SETATTR", {"mode": 0}))
         ]
         asked += [
-            (path, code, "RENAME", {"to": (folder, b"b")}) for path, code in ((link, "not_found"), (fifo, "forbidden"))
+            (path, code, "RENAME", {"to": (directory, b"b")})
+            for path, code in ((link, "not_found"), (fifo, "forbidden"))
         ]
-        asked += [((folder, b"f"), "forbidden", "RENAME", {"to": (folder, b"f", b"g")})]
-        asked += [((folder, b"a"), "forbidden", "RENAME", {"to": to, "overwrite": True}) for to in (link, fifo)]
+        asked += [((directory, b"f"), "forbidden", "RENAME", {"to": (directory, b"f", b"g")})]
+        asked += [((directory, b"a"), "forbidden", "RENAME", {"to": to, "overwrite": True}) for to in (link, fifo)]
         for path, code, name, fields in asked:
             client.ask(name, path=path, **fields)
             with pytest.raises(Failed, match=code):
@@ -205,28 +206,28 @@ def test_client_is_told_of_links_and_fifos_as_the_page_has_it(served, folder):
 
 
 @suites
-def test_client_moves_small_files(served, folder, suite):
-    files = [((folder, b"%d" % number), DATA[: number * 40]) for number in range(30)]
+def test_client_moves_small_files(served, directory, suite):
+    files = [((directory, b"%d" % number), DATA[: number * 40]) for number in range(30)]
     with connected(served.port, suite=suite) as client:
         client.finish()
         assert client.write_many(files) == (None,) * 30
-        bad = [((folder, b"none", b"x"), b""), ((folder, b"1"), b"new"), ((folder,), b"")]
+        bad = [((directory, b"none", b"x"), b""), ((directory, b"1"), b"new"), ((directory,), b"")]
         assert client.write_many(bad) == ("not_found", None, "is_folder")
-        assert client.write_many([((folder, b"1"), b"newer")], overwrite=False) == ("exists",)
-        paths = [path for path, _ in files] + [(folder, b"none"), (folder,)]
+        assert client.write_many([((directory, b"1"), b"newer")], overwrite=False) == ("exists",)
+        paths = [path for path, _ in files] + [(directory, b"none"), (directory,)]
         told = client.read_many(paths)
     codes = [file["code"] for file in told]
     assert codes == [None] * 30 + ["not_found", "is_folder"]
     assert [file["data"] for file in told[:30]] == [b"new" if at == 1 else data for at, (_, data) in enumerate(files)]
 
 
-def test_client_gets_small_files_in_as_many_messages_as_it_takes(served, folder):
+def test_client_gets_small_files_in_as_many_messages_as_it_takes(served, directory):
     data = random.Random(2).randbytes(32768)
     for name, size in (("a", 32768), ("b", 32768), ("c", 32769), ("d", 0), ("e", 30000)):
-        (served.folder / name).write_bytes((data + b"!")[:size])
+        (served.directory / name).write_bytes((data + b"!")[:size])
     with connected(served.port) as client:
         client.finish()
-        told = client.read_many([(folder, name) for name in (b"a", b"b", b"c", b"d", b"e")], "blake3")
+        told = client.read_many([(directory, name) for name in (b"a", b"b", b"c", b"d", b"e")], "blake3")
     assert [(file["code"], len(file["data"])) for file in told] == [
         (None, 32768),
         (None, 32768),
@@ -236,18 +237,18 @@ def test_client_gets_small_files_in_as_many_messages_as_it_takes(served, folder)
     ]
 
 
-def test_client_tells_of_a_small_file_that_was_changed_on_the_way(served, folder):
+def test_client_tells_of_a_small_file_that_was_changed_on_the_way(served, directory):
     with connected(served.port) as client:
         client.finish()
-        told = [((folder, b"a"), HELLO, digest("xxh128", HELLO)), ((folder, b"b"), HELLO, bytes(16))]
+        told = [((directory, b"a"), HELLO, digest("xxh128", HELLO)), ((directory, b"b"), HELLO, bytes(16))]
         client.ask("WRITEMANY", files=told)
         assert client.answer("RESULTS").codes == (None, "checksum")
-    assert listing(served.folder) == ["a"]
+    assert listing(served.directory) == ["a"]
 
 
 @suites
-def test_client_resumes_a_write(served, folder, suite):
-    path = (folder, b"a")
+def test_client_resumes_a_write(served, directory, suite):
+    path = (directory, b"a")
     with connected(served.port, suite=suite) as client:
         client.finish()
         client.ask("WRITE", path=path, size=6000, keep=True)
@@ -261,11 +262,11 @@ def test_client_resumes_a_write(served, folder, suite):
         client.write(path, DATA[4000:6000], before=DATA[:4000], keep=True)
         with pytest.raises(Failed, match="not_found"):
             client.stat(path, partial=True)
-    assert (served.folder / "a").read_bytes() == DATA[:6000]
+    assert (served.directory / "a").read_bytes() == DATA[:6000]
 
 
-def test_client_resumes_after_a_lost_connection(served, folder):
-    path = (folder, b"a")
+def test_client_resumes_after_a_lost_connection(served, directory):
+    path = (directory, b"a")
     with connected(served.port) as client:
         client.ask("WRITE", path=path, keep=True)  # before WELCOME
         client.wire.send_file(DATA[:7000])
@@ -293,12 +294,12 @@ def test_client_resumes_after_a_lost_connection(served, folder):
         client.write(path, DATA[len(shorter) :], before=shorter, algorithm="sha256")
         with pytest.raises(Failed, match="not_found"):
             client.write(path, b"x", before=b"y")
-    assert (served.folder / "a").read_bytes() == DATA
+    assert (served.directory / "a").read_bytes() == DATA
 
 
-def test_client_is_told_at_once_of_a_partial_of_another_file(served, folder):
+def test_client_is_told_at_once_of_a_partial_of_another_file(served, directory):
     """Before it has sent anything of the rest; what is kept stays what it was."""
-    path = (folder, b"a")
+    path = (directory, b"a")
     with connected(served.port) as client:
         client.ask("WRITE", path=path, keep=True)
         client.wire.send_file(DATA[:4000])
@@ -310,13 +311,13 @@ def test_client_is_told_at_once_of_a_partial_of_another_file(served, folder):
             client.answer("OK")
         client.wire.send("ABORT", code="cancelled")
         assert client.stat(path, partial=True).size == 4000
-    assert "a" not in listing(served.folder)
+    assert "a" not in listing(served.directory)
 
 
 @suites
-def test_client_resumes_a_read(served, folder, suite):
-    path = (folder, b"a")
-    (served.folder / "a").write_bytes(DATA[:6000])
+def test_client_resumes_a_read(served, directory, suite):
+    path = (directory, b"a")
+    (served.directory / "a").write_bytes(DATA[:6000])
     with connected(served.port, suite=suite) as client:
         client.finish()
         for size in (1, 5000, 6000):
@@ -327,27 +328,27 @@ def test_client_resumes_a_read(served, folder, suite):
                 client.read(path, before=before)
 
 
-def test_client_does_not_wait(served, folder):
+def test_client_does_not_wait(served, directory):
     """Requests behind one another, before WELCOME and after it, answered in order; CANCEL and PING in between."""
     with connected(served.port) as client:
         wire = client.wire
         for name in (b"a", b"b"):
-            client.ask("WRITE", path=(folder, name), size=12)
+            client.ask("WRITE", path=(directory, name), size=12)
             wire.send_file(HELLO)
             wire.send("END", size=12, digest=digest("xxh128", HELLO))
         wire.send("PING")
-        client.ask("READ", path=(folder, b"a"))
+        client.ask("READ", path=(directory, b"a"))
         assert client.answer("OK").size == client.answer("OK").size == 12
         assert client.take_file()[1] == HELLO
         cancelled = [
-            client.ask("READ", path=(folder, b"b")),
-            client.ask("LIST", path=(folder,)),
-            client.ask("SUM", path=(folder, b"a")),
-            client.ask("READMANY", paths=[(folder, b"a")]),
+            client.ask("READ", path=(directory, b"b")),
+            client.ask("LIST", path=(directory,)),
+            client.ask("SUM", path=(directory, b"a")),
+            client.ask("READMANY", paths=[(directory, b"a")]),
         ]
         for number in cancelled:
             wire.send("CANCEL", id=number)
-        client.ask("STAT", path=(folder, b"b"))
+        client.ask("STAT", path=(directory, b"b"))
         ended = []
         while not ended or ended[-1] != "INFO":
             message = wire.receive()
@@ -411,7 +412,7 @@ def test_server_without_encryption_serves_more(home):
 
 
 @suites
-def test_server_takes_and_gives_a_folder(home, suite):
+def test_server_takes_and_gives_a_directory(home, suite):
     """Many small files and a larger one, there and back."""
     files = {f"s/{number}": DATA[: number * 20] for number in range(25)} | {
         "big": DATA,
@@ -429,7 +430,7 @@ def test_server_takes_and_gives_a_folder(home, suite):
             b"/".join(path).decode(): node.data for path, node in server.tree.nodes.items() if isinstance(node, File)
         }
         assert there == {f"tree/{name}": data for name, data in files.items()}
-        assert isinstance(server.tree.nodes[b"tree", b"hollow"], Folder)
+        assert isinstance(server.tree.nodes[b"tree", b"hollow"], Directory)
         run(home, "get", "-q", *ciphers(suite), url(server, "tree"), "back").succeed()
     assert listing(home / "back") == listing(home / "tree")
     assert {name: (home / "back" / name).read_bytes() for name in files} == files
@@ -450,7 +451,7 @@ def test_server_that_can_nothing_but_read_and_write(home):
 def test_server_lists_and_changes(home):
     with Server(W) as server:
         c = ciphers(Suite.AES128)
-        server.tree.nodes |= {(b"d",): Folder(), (b"d", b"a"): File(HELLO), (b"b",): File(b"")}
+        server.tree.nodes |= {(b"d",): Directory(), (b"d", b"a"): File(HELLO), (b"b",): File(b"")}
         assert run(home, "ls", *c, url(server)).succeed(b"b\nd/\n")
         listed = run(home, "ls", "-R", *c, url(server)).output.split()
         assert {line.rstrip(b"/") for line in listed} == {b"b", b"d", b"d/a"}

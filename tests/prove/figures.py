@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.prove.tree import WORK
 
-FOLDER = WORK / "figures"
+DIRECTORY = WORK / "figures"
 
 
 class Figures:
@@ -35,9 +35,9 @@ class Figures:
 
     def close(self) -> int:
         """Write the file and print the last line; the status for `sys.exit`."""
-        FOLDER.mkdir(parents=True, exist_ok=True)
+        DIRECTORY.mkdir(parents=True, exist_ok=True)
         took = round(time.monotonic() - self._began, 1)
-        path = FOLDER / f"{self.tool}.json"
+        path = DIRECTORY / f"{self.tool}.json"
         before = json.loads(path.read_text())["sections"] if self._keep and path.exists() else {}
         path.write_text(json.dumps({"tool": self.tool, "seconds": took, "sections": before | self.found}, indent=1))
         verdict = f"FAILED: {', '.join(self.failed)}" if self.failed else "nothing found"

@@ -13,7 +13,7 @@ import sys
 import time
 from typing import Any
 
-from tests.prove.figures import FOLDER
+from tests.prove.figures import DIRECTORY
 from tests.prove.tree import TOP
 
 DOCUMENT = TOP / "docs" / "TESTING.md"
@@ -34,7 +34,7 @@ def rows() -> list[str]:
     """One row a section; a tool that failed says so."""
     found = []
     for tool, command in COMMANDS.items():
-        path = FOLDER / f"{tool}.json"
+        path = DIRECTORY / f"{tool}.json"
         if not path.exists():
             continue
         data = json.loads(path.read_text())

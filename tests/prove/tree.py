@@ -33,7 +33,7 @@ runpy.run_module("tests.seamed.build", run_name="__main__")
 class Tree:
     """One copy, beneath build/prove/. What was built in an earlier copy of that name is gone.
 
-    `build` keeps its objects in the copy's folder objects/, for gcov.
+    `build` keeps its objects in the copy's directory objects/, for gcov.
     """
 
     def __init__(self, name: str) -> None:
@@ -71,10 +71,10 @@ class Tree:
             objects = sorted((self.path / "objects" / core).rglob("*.o"))
             (changed,) = [path for path in objects if str(path).endswith(f"/{Path(source).with_suffix('.o')}")]
             (module,) = target.glob("_core*.so")
-            folders = [f"-I{folder}" for folder in (".", "csrc", *include_dirs)]
-            self._must(["gcc", *flags, "-fPIC", *more, *folders, "-c", source, "-o", str(changed)])
+            directories = [f"-I{directory}" for directory in (".", "csrc", *include_dirs)]
+            self._must(["gcc", *flags, "-fPIC", *more, *directories, "-c", source, "-o", str(changed)])
             module.unlink()  # a new file: the old one may be loaded somewhere
-            links = [*(f"-L{folder}" for folder in library_dirs), "-lcrypto", "-o", str(module)]
+            links = [*(f"-L{directory}" for directory in library_dirs), "-lcrypto", "-o", str(module)]
             self._must(["gcc", "-shared", *map(str, objects), *links])
 
     def _must(self, command: list[str]) -> None:
@@ -116,7 +116,7 @@ def _files() -> list[str]:
         return [name for name in os.fsdecode(listed.stdout).split("\0") if name and (TOP / name).is_file()]
     skipped = {".git", ".venv", "build", "dist", "__pycache__", ".hypothesis", ".benchmarks"}
     found = []
-    for folder, folders, files in os.walk(TOP):
-        folders[:] = [name for name in folders if name not in skipped and not name.startswith(".mypy")]
-        found += [os.path.relpath(os.path.join(folder, name), TOP) for name in files if not name.endswith(".so")]
+    for directory, directories, files in os.walk(TOP):
+        directories[:] = [name for name in directories if name not in skipped and not name.startswith(".mypy")]
+        found += [os.path.relpath(os.path.join(directory, name), TOP) for name in files if not name.endswith(".so")]
     return found

@@ -70,12 +70,12 @@ def of_python(figures: Figures) -> None:
         percent=round(totals["percent_covered"], 1),
         percent_of_lines=round(100 * totals["covered_lines"] / totals["num_statements"], 1),
         percent_of_branches=round(100 * totals["covered_branches"] / totals["num_branches"], 1),
-        **{f"percent_of_{name}": _part(found, folder) for name, folder in PARTS.items()},
+        **{f"percent_of_{name}": _part(found, directory) for name, directory in PARTS.items()},
     )
 
 
-def _part(found: dict[str, Any], folder: str) -> float:
+def _part(found: dict[str, Any], directory: str) -> float:
     """Lines and branches of one part of the package together."""
-    sums = [file["summary"] for name, file in found["files"].items() if name.startswith(folder)]
+    sums = [file["summary"] for name, file in found["files"].items() if name.startswith(directory)]
     covered = sum(one["covered_lines"] + one["covered_branches"] for one in sums)
     return round(100 * covered / sum(one["num_statements"] + one["num_branches"] for one in sums), 1)

@@ -33,12 +33,12 @@ def compile_program(name: str, marks: str, *flags: str) -> Path:
     command = [
         "gcc",
         *flags,
-        *(f"-I{folder}" for folder in (TOP / "csrc", HERE, *include_dirs)),
+        *(f"-I{directory}" for directory in (TOP / "csrc", HERE, *include_dirs)),
         *(TOP / source for source in build_ffi.SOURCES),
         *seams,
         HERE / "session.c",
         HERE / marks,
-        *(f"-L{folder}" for folder in library_dirs),
+        *(f"-L{directory}" for directory in library_dirs),
         *("-lcrypto", "-ldl", "-rdynamic", "-o", program),
     ]
     subprocess.run(command, check=True)
@@ -105,7 +105,7 @@ def analyzer(figures: Figures) -> None:
     """gcc -fanalyzer, at -O0: it loses its way in inlined code. A file with a leak in it must be found first."""
     include_dirs, _ = build_ffi.openssl_directories()
     command = ["gcc", "-std=c11", "-O0", "-fanalyzer", "-Werror", "-c", "-o", "/dev/null"]
-    command += [f"-I{folder}" for folder in (TOP / "csrc", *include_dirs)]
+    command += [f"-I{directory}" for directory in (TOP / "csrc", *include_dirs)]
     leaky = BUILT / "leaky.c"
     BUILT.mkdir(parents=True, exist_ok=True)
     leaky.write_text("#include <stdlib.h>\nint f(int n);\nint f(int n) { char *p = malloc(9); return p && n; }\n")

@@ -79,7 +79,7 @@ int seam_random(uint8_t *out, size_t bytes) {
         return SECFTP_LIBCRYPTO;
     }
     if (*next_draws == '\0') {
-        abort(); /* a draw that nobody has classified */
+        abort(); /* a draw that is not classified */
     }
     if (*next_draws++ == 's') {
         mark_secret(out, bytes);

@@ -23,7 +23,7 @@ if __name__ == "__main__":
         include=(str(build_ffi.TOP),),
     )
     # Objects and a generated file are built elsewhere: nothing but the extension belongs beside the tests.
-    # Whoever looks into the objects afterwards (gcov) names a folder for them.
+    # A caller that needs the objects afterwards (gcov) names a directory for them.
     with contextlib.ExitStack() as stack:
         scratch = os.environ.get("SEAMED_SCRATCH") or stack.enter_context(tempfile.TemporaryDirectory())
         built = Path(builder.compile(tmpdir=scratch))

@@ -179,7 +179,7 @@ def seams(monkeypatch: pytest.MonkeyPatch) -> Iterator[Seams]:
     made.lib.seam_set_epoch_bits(EPOCH_BITS)
     if made.lib.seam_allocated() > alive:
         gc.collect()  # an exception's traceback holds its frames in a cycle
-    assert undrawn == 0, "drawn by nobody"
+    assert undrawn == 0, "not drawn"
     assert made.lib.seam_allocated() <= alive, "objects of the core outlive the test"
 
 

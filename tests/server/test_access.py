@@ -1,4 +1,4 @@
-"""Who gets in with which key, and what for: without a network, and what rights and folders come to over one."""
+"""Who gets in with which key, and what for: without a network, and what rights and directories come to over one."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_each_name_has_its_own_key_and_rights():
 
 
 @pytest.mark.parametrize("name", ["", "Scans", "scans ", "nobody", None])
-def test_who_is_unknown_meets_nobody_and_gets_nothing(name):
+def test_an_unknown_name_meets_a_random_password_and_gets_nothing(name):
     access = Access(None, named={"scans": NamedKey(OTHER.password(), ALL)})
     grant = access.decide(hello(name))
     assert grant.password not in (KEY.password(), OTHER.password())
@@ -41,7 +41,7 @@ def test_who_is_unknown_meets_nobody_and_gets_nothing(name):
     assert grant.password is access.decide(hello("another")).password, "made once, at the start"
 
 
-def test_without_a_key_and_without_anonymous_nobody_gets_in():
+def test_without_a_key_and_without_anonymous_no_client_gets_in():
     access = Access(None)
     assert access.decide(hello(mode=Mode.ANONYMOUS)) is Status.MODE
     assert access.decide(hello()).rights == NO_RIGHTS
@@ -54,7 +54,7 @@ def test_anonymous_clients_read_and_write_only_if_that_is_spelled_out():
         assert {rights.write, rights.overwrite, rights.delete} == {write}
 
 
-def test_rules_for_everybody_bound_each_key():
+def test_rules_for_all_clients_bound_each_key():
     for bits in itertools.product([False, True], repeat=5):
         rights = Rights(*bits)
         named = {"name": NamedKey(KEY.password(), rights)}
@@ -64,7 +64,7 @@ def test_rules_for_everybody_bound_each_key():
         assert kept == Rights(read=rights.read, write=rights.write, overwrite=False, list=rights.list, delete=False)
 
 
-def test_a_cipher_that_is_not_allowed_is_refused_whoever_asks():
+def test_a_cipher_that_is_not_allowed_is_refused_for_every_name():
     access = Access(KEY, suites=frozenset({Suite.AES256}), anonymous=True)
     for asked in (hello(), hello("nobody"), hello(mode=Mode.ANONYMOUS)):
         assert access.decide(asked) is Status.SUITE
@@ -75,7 +75,7 @@ def test_a_cipher_that_is_not_allowed_is_refused_whoever_asks():
 
 @contextlib.contextmanager
 def with_names(root):
-    """A server with a default key, a drop box and a reader that has a folder of its own."""
+    """A server with a default key, a drop box and a reader that has a directory of its own."""
     (root / "in").mkdir()
     (root / "in" / "old").write_bytes(b"old")
     (root / "secret").write_bytes(b"secret")
@@ -108,7 +108,7 @@ def test_a_drop_box_takes_files_and_gives_nothing_away(tmp_path):
     assert listing(tmp_path) == ["in", "in/new", "in/old", "secret"]
 
 
-def test_a_folder_of_its_own_is_all_there_is(tmp_path):
+def test_a_directory_of_its_own_is_all_there_is(tmp_path):
     with with_names(tmp_path) as server:
         with server.session(OTHER, name="reader") as client:
             assert get(client, b"old") == b"old"
@@ -161,6 +161,6 @@ def test_an_unknown_name_takes_as_long_as_a_wrong_key():
     assert abs(first - second) < 0.3 * max(first, second), (first, second)
 
 
-def test_nobody_s_password_is_another_in_each_process():
+def test_the_password_for_unknown_names_is_another_in_each_process():
     assert Access(None).decide(hello()).password is not Access(None).decide(hello()).password
     assert isinstance(Access(None).decide(hello()).password, Password)

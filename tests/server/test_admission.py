@@ -169,7 +169,7 @@ def test_silent_connections_of_one_address_are_bounded_without_a_thread(tmp_path
 
 
 @elsewhere
-def test_silent_connections_keep_out_nobody_of_their_own_address(tmp_path):
+def test_silent_connections_do_not_keep_out_others_of_their_own_address(tmp_path):
     """A client says hello at once: it is never one of the silent ones."""
     with serving(tmp_path) as server, stalled(server.port, 80, HOST), stalled(server.port, 400, many):
         began = time.monotonic()
@@ -259,7 +259,7 @@ def test_a_handshake_s_time_is_told_when_it_is_over(tmp_path):
 # --- guesses ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_thousand_challenges_that_nobody_answers_are_a_thousand_guesses(tmp_path, monkeypatch):
+def test_a_thousand_unanswered_challenges_are_a_thousand_guesses(tmp_path, monkeypatch):
     charged = []
     charge = sys.modules["secftp.server.throttle"].GuessLimiter.charge
 
@@ -361,7 +361,7 @@ def test_who_has_guessed_least_is_answered_first(tmp_path):
 
 
 @elsewhere
-def test_whoever_tries_an_old_key_once_and_again_delays_his_address_for_seconds_only(tmp_path):
+def test_a_client_that_tries_an_old_key_again_and_again_delays_its_address_for_seconds_only(tmp_path):
     """Delays run side by side: each of five with the right key gets in after one delay, and not one after the other."""
     with serving(tmp_path, limits=ServerLimits(free_guesses=0, guess_delay=1.0)) as server:
         for _ in range(4):
@@ -397,10 +397,10 @@ def test_one_key_that_can_be_guessed_is_enough_for_delays(tmp_path):
 def test_a_challenge_that_left_is_charged_whatever_fails_behind_it(tmp_path, monkeypatch):
     watch = Admission._watch
 
-    def fail(door, visitor, state):
-        if visitor.grant is not None:
+    def fail(admission, pending, state):
+        if pending.grant is not None:
             raise MemoryError
-        watch(door, visitor, state)
+        watch(admission, pending, state)
 
     with serving(tmp_path, limits=ServerLimits(free_guesses=0, guess_delay=0.5)) as server:
         with monkeypatch.context() as patched:
@@ -425,7 +425,7 @@ def test_anonymous_clients_are_exempt(tmp_path):
 
 
 def test_the_last_place_can_be_lost_between_the_challenge_and_the_proof(tmp_path):
-    """Both were challenged while there was a place. The second is told under its key, and keeps out nobody."""
+    """Both were challenged while there was a place. The second is told under its key, and keeps no client out."""
     with serving(tmp_path, max_clients=1) as server:
         first, second = server.hostile(), server.hostile()
         with first, second:
@@ -473,7 +473,7 @@ def end(sessions):
 
 
 @pytest.mark.parametrize("who", ["anonymous", "one key", "one address"])
-def test_nobody_takes_all_places(tmp_path, who):
+def test_no_client_takes_all_places(tmp_path, who):
     """Who wants 30 of 40 places gets 20; the others are for those who have none yet."""
     named = {"me": NamedKey(OTHER_KEY.password(), Rights(read=True, write=True, overwrite=True))}
     limits = ServerLimits(max_clients=40)
@@ -496,7 +496,7 @@ def test_nobody_takes_all_places(tmp_path, who):
 
 
 def test_a_key_that_has_its_places_is_told_so_under_the_key_alone(tmp_path):
-    """Whoever does not hold it can't see by that which names have keys."""
+    """A client that does not hold it can't tell by that which names have keys."""
     named = {"me": NamedKey(OTHER_KEY.password(), Rights(read=True, write=True, overwrite=True))}
     with serving(tmp_path, limits=ServerLimits(max_clients_per_key=1), named=named) as server:
         with server.session(key=OTHER_KEY, name="me") as client:
@@ -696,7 +696,7 @@ def test_what_fails_for_one_client_ends_that_one_alone(tmp_path, monkeypatch, pl
 
 
 @elsewhere
-def test_hundreds_that_stall_keep_nobody_out(tmp_path):
+def test_hundreds_that_stall_keep_no_client_out(tmp_path):
     with serving(tmp_path) as server, stalled(server.port, 400, many) as socks:
         began = time.monotonic()
         works(server)

@@ -27,10 +27,10 @@ REFUSED = "they could make this machine run their code"
 
 @pytest.fixture
 def home(tmp_path):
-    folder = tmp_path / "home"
-    folder.mkdir()
-    write_key_file(folder / "key")
-    return folder
+    directory = tmp_path / "home"
+    directory.mkdir()
+    write_key_file(directory / "key")
+    return directory
 
 
 def checked(home, *arguments, command=SERVER, directory=None, **changes):
@@ -190,8 +190,8 @@ def test_site_packages_of_the_user_s_that_are_not_there_yet_count(home):
 def keys(home, **entries):
     """A file of named keys: for each its directory and its rights."""
     text = "".join(
-        f'[{name}]\nkey-file = "key"\nfolder = "{folder}"\nrights = {rights}\n'
-        for name, (folder, rights) in entries.items()
+        f'[{name}]\nkey-file = "key"\nfolder = "{directory}"\nrights = {rights}\n'
+        for name, (directory, rights) in entries.items()
     )
     (home / "keys.toml").write_text(text)
     (home / "keys.toml").chmod(0o600)

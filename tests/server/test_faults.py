@@ -440,7 +440,7 @@ def test_a_server_that_falls_silent_is_a_timeout_and_not_two(verb):
     assert 1.9 < took < 3.9
 
 
-def test_a_slow_reader_blocks_nobody(tmp_path):
+def test_a_slow_reader_blocks_no_other_client(tmp_path):
     (tmp_path / "large").write_bytes(PATTERN * 16)
     with serving(tmp_path) as server, server.hostile(suite=Suite.NONE) as slow:
         slow.welcome()
@@ -453,7 +453,7 @@ def test_a_slow_reader_blocks_nobody(tmp_path):
         assert slow.receive_file()[0] == PATTERN * 16
 
 
-def test_two_full_buffers_block_nobody(tmp_path):
+def test_two_full_buffers_block_no_other_client(tmp_path):
     """A client that sends requests without end and reads nothing, until it reads all."""
     (tmp_path / "name").write_bytes(PATTERN[: MIB // 4])
     with serving(tmp_path) as server, server.hostile(suite=Suite.NONE) as wire:

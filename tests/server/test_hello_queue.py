@@ -153,7 +153,7 @@ def test_of_equally_crowded_ones_the_oldest_goes_or_a_random_one():
 
 
 def test_a_few_of_a_trusted_address_are_kept_and_no_more():
-    """Whoever holds a key can't keep out those who have not proved one yet."""
+    """A client that holds a key can't keep out those that have not proved one yet."""
     trusted = Candidate("192.0.2.1", trusted=True)
     flood = [Candidate(f"{number + 1}.51.100.1") for number in range(50)]
     made = crowd(trusted, *flood)
@@ -400,7 +400,7 @@ def test_a_step_takes_no_longer_when_a_thousand_wait():
 
 @pytest.mark.parametrize("cause", ["their own wrong keys", "wrong keys from everywhere"])
 def test_newcomers_overtake_none_of_their_own_address_that_waits(cause):
-    """Whoever waits is answered in the order of arrival, for its delay as for its turn."""
+    """Waiting clients are answered in the order of arrival, for the delay as for the queue."""
     crowded = cause == "wrong keys from everywhere"
     made = admission(free_guesses=1000 if crowded else 0, guess_burst=1 if crowded else 1000, guess_rate=1.0)
     for _ in range(8):

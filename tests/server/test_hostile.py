@@ -216,8 +216,8 @@ MALFORMED = {
     "an id as float": (0x12, b"\x82\xa2id\xcb\x40\x00\0\0\0\0\0\0\xa4path\x91\xc4\x04file"),
     "a path of text": (0x12, b"\x82\xa2id\x02\xa4path\x91\xa4file"),
     "an empty path": (0x10, b"\x82\xa2id\x02\xa4path\x90"),
-    "a folder's path of nil": (0x13, b"\x82\xa2id\x02\xa4path\xc0"),
-    "the served folder to be removed": (0x14, b"\x82\xa2id\x02\xa4path\x90"),
+    "a directory's path of nil": (0x13, b"\x82\xa2id\x02\xa4path\xc0"),
+    "the served directory to be removed": (0x14, b"\x82\xa2id\x02\xa4path\x90"),
     "dot dot as a new name": (0x15, b"\x83\xa2id\x02\xa4path\x91\xc4\x04file\xa2to\x92\xc4\x02..\xc4\x01x"),
     "dot dot among many": (0x19, b"\x82\xa2id\x02\xa5paths\x92\x91\xc4\x04file\x91\xc4\x02.."),
     "dot dot among many files": (0x1A, b"\x82\xa2id\x02\xa5files\x91\x93\x91\xc4\x02..\xc4\x00\xc4\x10" + bytes(16)),
@@ -513,7 +513,7 @@ def test_an_unknown_name_can_not_be_told_from_a_wrong_key(tmp_path):
 
 
 @pytest.mark.parametrize("sent", [0, 1, 124, 125])
-def test_a_client_that_hangs_in_the_handshake_holds_up_nobody(tmp_path, sent):
+def test_a_client_that_hangs_in_the_handshake_delays_no_other(tmp_path, sent):
     hello = _hello()
     with serving(tmp_path, limits=ServerLimits(free_guesses=100)) as server:
         hanging = [socket.create_connection((HOST, server.port), timeout=DEADLINE) for _ in range(15)]

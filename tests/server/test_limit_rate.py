@@ -92,7 +92,7 @@ def test_handshakes_are_paid_for_by_the_sessions(tmp_path):
         assert time.monotonic() - began > 0.5
 
 
-def test_what_did_not_wait_holds_up_nobody_for_long():
+def test_what_did_not_wait_delays_others_only_briefly():
     """A flood of handshakes does not pile up a debt that sessions pay for minutes."""
     bucket = Bucket(1000)
     for _ in range(1000):

@@ -221,7 +221,7 @@ class _Counter:
         return lambda *what: self.seen.append((name, *what))
 
 
-def test_whoever_counts_gets_all_of_it_whatever_is_left_out_of_the_log(monkeypatch):
+def test_counters_get_every_event_whatever_is_left_out_of_the_log(monkeypatch):
     _Clock(monkeypatch)
     counter = _Counter()
     log = Log(io.StringIO(), level=LogLevel.ERROR, counter=counter)
@@ -286,7 +286,7 @@ def test_a_log_goes_on_in_another_stream():
     assert ("one" in first.getvalue(), "two" in first.getvalue(), "two" in second.getvalue()) == (True, False, True)
 
 
-def test_lines_that_nobody_takes_are_lost_counted_and_told_of_and_nobody_waits_for_long():
+def test_lines_without_a_reader_are_dropped_counted_and_told_of_and_no_caller_waits_for_long():
     reader, writer = os.pipe()
     with open(reader, "rb", buffering=0) as pipe, open(writer, "w", encoding="utf-8") as stream:
         log = Log(stream)
@@ -308,7 +308,7 @@ def test_lines_that_nobody_takes_are_lost_counted_and_told_of_and_nobody_waits_f
     assert lines[-1].endswith(f": Before this, {1000 - kept} lines were lost: the output did not accept them.")
 
 
-def test_a_line_that_is_longer_than_a_pipe_s_piece_holds_up_nobody_either():
+def test_a_line_that_is_longer_than_a_pipe_s_buffer_delays_no_caller_either():
     """No client can make one any more, but a pipe takes 512 bytes without a wait where POSIX promises no more."""
     reader, writer = os.pipe()
     with open(reader, "rb", buffering=0) as pipe, open(writer, "w", encoding="utf-8") as stream:

@@ -104,7 +104,7 @@ def test_many_requests_on_one_connection_have_one_answer(served):
 
 
 def test_silent_connections_take_no_more_than_their_few_descriptors(served):
-    """Beyond the bound the oldest goes, so that whoever asks at once is always answered."""
+    """Beyond the bound the oldest is closed, so that a client that asks at once is always answered."""
     before, threads = descriptors(), threading.active_count()
     with contextlib.ExitStack() as stack:
         silent = [stack.enter_context(opened(served.port)) for _ in range(100)]

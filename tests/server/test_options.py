@@ -131,7 +131,7 @@ LIMITS = {
     "min_free": ("100M", 100_000_000),
     "min_free_files": ("1000", 1000),
 }
-# What only whoever embeds a server, and tests, have a reason to change.
+# What only programs that embed a server, and tests, have a reason to change.
 INTERNAL = {"min_rate_seconds", "waiting_seconds", "guess_burst", "forgiven_seconds"}
 
 

@@ -174,7 +174,7 @@ def test_a_local_store_knows_its_room(tmp_path):
     assert room.files is None or room.files > 0
 
 
-def test_a_folder_beneath_is_a_store_of_its_own(tmp_path):
+def test_a_directory_beneath_is_a_store_of_its_own(tmp_path):
     (tmp_path / "a" / "b").mkdir(parents=True)
     (tmp_path / "a" / "b" / "file").write_bytes(b"x")
     (tmp_path / "link").symlink_to("a")

@@ -28,8 +28,8 @@ class Disks:
         self.looks = 0
         self._real = os.fstatvfs
 
-    def limit(self, folder, nbytes=1 << 40, files=1 << 20):
-        status = os.stat(folder)
+    def limit(self, directory, nbytes=1 << 40, files=1 << 20):
+        status = os.stat(directory)
         self.little[status.st_dev, status.st_ino] = nbytes, files
 
     def __call__(self, fd):
@@ -65,23 +65,25 @@ def write_small(store, path):
 
 
 WRITES = {
-    "file": lambda store, folder: store.create_sink((*folder, b"name"), WriteOptions(size=4)).close(),
-    "resumed": lambda store, folder: store.resume_sink((*folder, b"name"), 0, WriteOptions(size=4, keep=True)).close(),
-    "small": lambda store, folder: write_small(store, (*folder, b"name")),
-    "directory": lambda store, folder: store.make_directory((*folder, b"name")),
-    "directories": lambda store, folder: store.make_directory((*folder, b"a", b"b", b"c"), parents=True),
+    "file": lambda store, directory: store.create_sink((*directory, b"name"), WriteOptions(size=4)).close(),
+    "resumed": lambda store, directory: store.resume_sink(
+        (*directory, b"name"), 0, WriteOptions(size=4, keep=True)
+    ).close(),
+    "small": lambda store, directory: write_small(store, (*directory, b"name")),
+    "directory": lambda store, directory: store.make_directory((*directory, b"name")),
+    "directories": lambda store, directory: store.make_directory((*directory, b"a", b"b", b"c"), parents=True),
 }
 
 
 @pytest.mark.parametrize("limits", [{"min_free": 1000}, {"min_free_files": 10}])
 @pytest.mark.parametrize("write", WRITES)
-@pytest.mark.parametrize("folder", [(b"mount",), (b"mount", b"deep", b"er")])
-def test_a_directory_beneath_the_root_is_looked_at_itself(tmp_path, disks, write, limits, folder):
+@pytest.mark.parametrize("directory", [(b"mount",), (b"mount", b"deep", b"er")])
+def test_a_directory_beneath_the_root_is_looked_at_itself(tmp_path, disks, write, limits, directory):
     (tmp_path / "mount" / "deep" / "er").mkdir(parents=True)
     disks.limit(tmp_path / "mount", nbytes=999 if "min_free" in limits else 1 << 40, files=10)
     with bounded(LocalStore(tmp_path), **limits) as store:
         with pytest.raises(NoSpace):
-            WRITES[write](store, folder)
+            WRITES[write](store, directory)
         if write != "resumed":
             WRITES[write](store, ())
     assert listing(tmp_path / "mount") == ["deep", "deep/er"]

@@ -65,7 +65,7 @@ def test_this_machine_has_addresses_that_can_be_bound():
         listen([address], 0).close()
 
 
-def test_where_nobody_may_look_at_the_interfaces_it_tells_what_it_is_bound_to(monkeypatch):
+def test_where_the_interfaces_can_not_be_listed_it_tells_what_it_is_bound_to(monkeypatch):
     def forbidden():
         raise PermissionError
 

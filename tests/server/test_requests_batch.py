@@ -253,7 +253,7 @@ def test_a_lost_connection_in_the_middle_leaves_whole_files(tmp_path):
         assert server.over.wait(20)
     assert len(listing(tmp_path)) == 300
     assert {path.read_bytes() for path in tmp_path.iterdir()} == {b"whole"}
-    assert server.results == [("write", "ok")] * 300, "what was done is told, whoever hears of it"
+    assert server.results == [("write", "ok")] * 300, "what was done is logged, even if the client has left"
 
 
 def test_thousands_of_files_without_waiting(tmp_path):

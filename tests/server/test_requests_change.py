@@ -53,15 +53,15 @@ def test_changes_do_what_they_say(tmp_path):
 
 REFUSED = {
     "remove nothing": (NotFound, lambda client: client.remove((b"none",))),
-    "remove a full folder": (NotEmpty, lambda client: client.remove((b"full",))),
-    "remove a file as folder": (NotADirectory, lambda client: client.remove((b"file",), kind=Kind.DIRECTORY)),
-    "remove a folder as file": (IsADirectory, lambda client: client.remove((b"empty",), kind=Kind.FILE)),
+    "remove a full directory": (NotEmpty, lambda client: client.remove((b"full",))),
+    "remove a file as directory": (NotADirectory, lambda client: client.remove((b"file",), kind=Kind.DIRECTORY)),
+    "remove a directory as file": (IsADirectory, lambda client: client.remove((b"empty",), kind=Kind.FILE)),
     "remove below a file": (NotADirectory, lambda client: client.remove((b"file", b"x"))),
     "remove an unfinished file": (NameRefused, lambda client: client.remove((b".secftp-tmp-1",))),
     "rename nothing": (NotFound, lambda client: client.rename((b"none",), (b"new",))),
     "rename to nowhere": (NotFound, lambda client: client.rename((b"file",), (b"none", b"new"))),
     "rename to a taken name": (AlreadyExists, lambda client: client.rename((b"file",), (b"other",))),
-    "rename over a folder": (IsADirectory, lambda client: client.rename((b"file",), (b"empty",), overwrite=True)),
+    "rename over a directory": (IsADirectory, lambda client: client.rename((b"file",), (b"empty",), overwrite=True)),
     "rename to a reserved name": (NameRefused, lambda client: client.rename((b"file",), (b".secftp-x",))),
     "make what is there": (AlreadyExists, lambda client: client.make_directory((b"empty",))),
     "make where a file is": (AlreadyExists, lambda client: client.make_directory((b"file",))),
@@ -70,7 +70,7 @@ REFUSED = {
     "set nothing's": (NotFound, lambda client: client.set_attributes((b"none",), mode=0o600)),
     "stat nothing": (NotFound, lambda client: client.stat((b"none",))),
     "sum nothing": (NotFound, lambda client: client.checksum((b"none",))),
-    "sum a folder": (IsADirectory, lambda client: client.checksum((b"full",))),
+    "sum a directory": (IsADirectory, lambda client: client.checksum((b"full",))),
 }
 
 
@@ -181,7 +181,7 @@ def test_an_algorithm_that_the_server_lacks_is_unsupported(tmp_path, monkeypatch
 # --- STAT, as far as it is new ----------------------------------------------------------------------------------------
 
 
-def test_the_served_folder_itself_has_attributes(tmp_path):
+def test_the_served_directory_itself_has_attributes(tmp_path):
     os.utime(tmp_path, ns=(0, 77))
     with served(tmp_path) as server, server.session() as client:
         info = client.stat(())

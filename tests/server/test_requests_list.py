@@ -55,7 +55,7 @@ def parts(wire, number):
             return found
 
 
-def test_a_large_folder_comes_in_parts_that_fit(tmp_path):
+def test_a_large_directory_comes_in_parts_that_fit(tmp_path):
     names = {b"%0240d" % number for number in range(3000)}
     for name in names:
         os.mknod(os.path.join(os.fsencode(tmp_path), name))
@@ -110,7 +110,7 @@ def test_a_tree_is_told_of_as_it_is(tmp_path):
         deep = list(client.list((), recursive=True))
         below = list(client.list((b"one", b"two")))
     assert [(entry.path, entry.kind) for entry in flat] == [((b"one",), Kind.DIRECTORY)]
-    assert [entry.path for entry in deep[:1]] == [(b"one",)], "a folder comes before what is in it"
+    assert [entry.path for entry in deep[:1]] == [(b"one",)], "a directory comes before what is in it"
     assert {entry.path for entry in deep} == {
         (b"one",),
         (b"one", b"\x1b[31m\n"),
@@ -126,7 +126,7 @@ def test_a_tree_is_told_of_as_it_is(tmp_path):
     ("path", "code"),
     [((b"none",), "not_found"), ((b"file",), "not_folder"), ((b"link",), "not_found"), ((b".secftp-x",), "bad_name")],
 )
-def test_what_is_no_folder_has_no_listing(tmp_path, path, code):
+def test_what_is_no_directory_has_no_listing(tmp_path, path, code):
     (tmp_path / "file").write_bytes(b"contents")
     (tmp_path / "link").symlink_to(".")
     with served(tmp_path) as server:
@@ -137,12 +137,12 @@ def test_what_is_no_folder_has_no_listing(tmp_path, path, code):
     assert server.results == [("list", code), ("stat", "ok")]
 
 
-def test_what_is_wrong_with_a_folder_below_is_told_at_its_entry(tmp_path):
-    folder = FileInfo(Kind.DIRECTORY, 0, 0, 0o755)
+def test_what_is_wrong_with_a_directory_below_is_told_at_its_entry(tmp_path):
+    directory = FileInfo(Kind.DIRECTORY, 0, 0, 0o755)
     store = Scan(
         tmp_path,
         [
-            ScanEntry((b"shut",), folder, Forbidden("may not: /secret/place")),
+            ScanEntry((b"shut",), directory, Forbidden("may not: /secret/place")),
             ScanEntry((b"odd",), None),
             ScanEntry((b"f",), FILE),
         ],
@@ -154,7 +154,7 @@ def test_what_is_wrong_with_a_folder_below_is_told_at_its_entry(tmp_path):
     assert (good.kind, good.size, good.code) == (Kind.FILE, 5, None)
 
 
-def test_a_folder_that_fails_in_the_middle_is_an_error_behind_what_was_told(tmp_path):
+def test_a_directory_that_fails_in_the_middle_is_an_error_behind_what_was_told(tmp_path):
     store = Scan(tmp_path, [*itertools.islice(endless(), 1000), Forbidden("gone")])
     with served(tmp_path, store=store) as server:
         wire = server.wire()

@@ -123,8 +123,8 @@ def test_what_does_not_agree_is_not_joined(tmp_path, offset, prefix):
 
 
 @pytest.mark.parametrize("may_read", [False, True])
-def test_whoever_may_not_read_has_one_guess_at_what_another_began(tmp_path, may_read):
-    """Else 256 tries a byte would tell what somebody had begun to put into a drop box."""
+def test_a_client_that_may_not_read_has_one_guess_at_what_another_began(tmp_path, may_read):
+    """Else 256 tries a byte would tell what another client had begun to put into a drop box."""
     with served(tmp_path) as server:
         broken_off(server, "close")
     rights = ALL._replace(read=may_read, list=may_read)

@@ -135,7 +135,7 @@ ASKED = {
 
 
 @pytest.mark.parametrize("what", ASKED)
-def test_a_client_that_vanishes_after_its_request_takes_nobody_with_it(tmp_path, what):
+def test_a_client_that_vanishes_after_its_request_ends_no_other_session(tmp_path, what):
     (tmp_path / "file").write_bytes(DATA)
     with serving(tmp_path) as server:
         for how in ("close", "reset"):

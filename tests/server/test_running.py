@@ -116,7 +116,7 @@ def test_a_key_from_a_descriptor(home, root):
 
 
 @pytest.mark.parametrize("descriptor", ["99", "0"], ids=["none", "empty"])
-def test_a_descriptor_without_a_key_is_an_error_and_never_nobody(home, root, descriptor):
+def test_a_descriptor_without_a_key_is_an_error_and_never_anonymous(home, root, descriptor):
     code, output, errors = run(home, "0", "--root", root, "--key-fd", descriptor, "--anonymous")
     assert (code, output) == (ExitCode.KEY, "")
     assert re.fullmatch(r"secftpd: The key of descriptor \d+ .*\.\n(  hint: .*\n)?", errors), errors
@@ -125,10 +125,10 @@ def test_a_descriptor_without_a_key_is_an_error_and_never_nobody(home, root, des
 @pytest.mark.parametrize("mode", [0o400, 0o440], ids=oct)
 def test_a_credential_of_the_service_manager_s(home, root, tmp_path, mode):
     """Its group's bits are the mask of an access control list."""
-    folder = tmp_path / "credentials"
-    folder.mkdir()
-    write(folder / "secftp.key", SECRET + "\n", mode)
-    with serve(home, root, CREDENTIALS_DIRECTORY=str(folder)) as server:
+    directory = tmp_path / "credentials"
+    directory.mkdir()
+    write(directory / "secftp.key", SECRET + "\n", mode)
+    with serve(home, root, CREDENTIALS_DIRECTORY=str(directory)) as server:
         with session(server.port, Key.from_text(SECRET)) as client:
             put(client, b"name", b"contents")
         no_keys_shown(server.log.text)
@@ -217,13 +217,13 @@ def test_no_key_file_of_a_named_key_s_is_beneath_the_root(home, root):
         assert (code, "is below the served directory" in errors) == (ExitCode.KEY, True)
 
 
-@pytest.mark.parametrize("folder", ["none", "link", "file", "link/below"])
-def test_a_folder_of_a_key_s_that_can_not_be_used_is_an_error_at_the_start(home, root, key, folder):
+@pytest.mark.parametrize("directory", ["none", "link", "file", "link/below"])
+def test_a_directory_of_a_key_s_that_can_not_be_used_is_an_error_at_the_start(home, root, key, directory):
     (root / "file").write_bytes(b"")
     (root / "link").symlink_to(home)
-    write(home / "keys.toml", f'[me]\nkey-file = "key"\nfolder = "{folder}"\nrights = "full"\n')
+    write(home / "keys.toml", f'[me]\nkey-file = "key"\nfolder = "{directory}"\nrights = "full"\n')
     code, _, errors = run(home, "0", "--root", root, "--keys", home / "keys.toml")
-    assert (code, f"The directory {folder} of the key me can't be used" in errors) == (ExitCode.KEY, True), errors
+    assert (code, f"The directory {directory} of the key me can't be used" in errors) == (ExitCode.KEY, True), errors
 
 
 # --- SIGHUP -----------------------------------------------------------------------------------------------------------
@@ -245,7 +245,7 @@ def test_sighup_reads_the_keys_again_and_drops_no_session(home, root, key):
             put(other, b"theirs", b"contents")
             with pytest.raises(NotFound):
                 get(other, b"name")
-            # Its folder's descriptor stays open until it is gone, however often the keys are read.
+            # Its directory's descriptor stays open until it is gone, however often the keys are read.
             for count in range(2, 6):
                 server.signal(signal.SIGHUP)
                 server.log.wait_for(r"The keys were reloaded\.", count)
@@ -267,7 +267,7 @@ def test_reading_keys_again_and_again_holds_no_descriptors(home, root, key):
 
 
 def test_a_handshake_under_way_at_sighup_becomes_a_session_like_any_other(home, root, key):
-    """It has been granted a folder that no session uses yet."""
+    """It has been granted a directory that no session uses yet."""
     (root / "in").mkdir()
     (root / "in" / "name").write_bytes(b"contents")
     write(home / "keys.toml", '[me]\nkey-file = "key"\nfolder = "in"\nrights = "full"\n')
@@ -370,7 +370,9 @@ def test_a_log_file_that_can_not_be_opened_again_stays_where_it_is(home, root):
     assert not (home / "elsewhere").exists()
 
 
-@pytest.mark.parametrize("kind", ["beneath the root", "a link", "a FIFO", "a folder", "a folder that is not there"])
+@pytest.mark.parametrize(
+    "kind", ["beneath the root", "a link", "a FIFO", "a directory", "a directory that is not there"]
+)
 def test_a_log_file_that_is_none(home, root, kind):
     path = home / "log"
     if kind == "beneath the root":
@@ -379,7 +381,7 @@ def test_a_log_file_that_is_none(home, root, kind):
         path.symlink_to(home / "elsewhere")
     elif kind == "a FIFO":
         os.mkfifo(path)
-    elif kind == "a folder":
+    elif kind == "a directory":
         path.mkdir()
     else:
         path = home / "none" / "log"
@@ -389,7 +391,7 @@ def test_a_log_file_that_is_none(home, root, kind):
     assert not (home / "elsewhere").exists()
 
 
-def test_a_log_that_nobody_reads_holds_up_neither_clients_nor_the_end(home, root):
+def test_a_log_without_a_reader_delays_neither_clients_nor_the_end(home, root):
     """Like `secftpd 8888 | less`, or a terminal that was stopped."""
     reader, writer = os.pipe()
     process = subprocess.Popen(
@@ -480,7 +482,7 @@ def test_json_of_level_debug_has_the_lines_for_people_too(home, root):
     assert any(text.startswith("Client requested to write filename: name") for text in texts)
 
 
-def test_of_level_warning_only_what_somebody_should_look_at_is_told(home, root):
+def test_at_level_warning_only_what_needs_attention_is_logged(home, root):
     with serve(
         home, root, "--anonymous-write", "--log-level", "warning", "--max-file-size", "4", watched=True
     ) as server:
@@ -772,7 +774,7 @@ def test_a_restart_loses_no_client(home, root):
                 connections = psutil.Process(old.pid).net_connections
                 until(
                     lambda: not [one for one in connections() if one.status == psutil.CONN_LISTEN],
-                    "the old one takes nobody any more",
+                    "the old one accepts no connections any more",
                 )
                 waiting = socket.create_connection((HOST, port), timeout=DEADLINE)  # there is no server now
                 with waiting, activated(home, listener, *arguments) as new:

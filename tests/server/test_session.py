@@ -111,16 +111,16 @@ def test_every_request_of_the_protocol_has_a_handler():
     assert set(_HANDLERS) == {entry.struct for entry in MESSAGE_TYPES.values() if issubclass(entry.struct, Request)}
 
 
-def test_names_are_bytes_and_folders_are_walked(tmp_path):
+def test_names_are_bytes_and_directories_are_walked(tmp_path):
     odd = [b"\xff\xfe", "ä".encode(), b"a\nb", b" ", b"-x", b"x" * 255, b"...", b".hidden"]
-    folder = tmp_path / "one" / "two"
-    folder.mkdir(parents=True)
+    directory = tmp_path / "one" / "two"
+    directory.mkdir(parents=True)
     with serving(tmp_path) as server, server.session() as client:
         for number, name in enumerate(odd):
             data = b"%d" % number
             put(client, (b"one", b"two", name), data)
             assert get(client, (b"one", b"two", name)) == data
-    assert sorted(os.listdir(os.fsencode(folder))) == sorted(odd)
+    assert sorted(os.listdir(os.fsencode(directory))) == sorted(odd)
 
 
 # --- who may do what --------------------------------------------------------------------------------------------------
@@ -244,7 +244,7 @@ def test_a_range_is_the_part_of_it_that_exists(tmp_path):
             assert wire.receive_file() == (expected, End(size=len(expected), digest=digest_of(expected)))
 
 
-def test_stat_tells_files_from_folders_and_nothing_else(tmp_path):
+def test_stat_tells_files_from_directories_and_nothing_else(tmp_path):
     (tmp_path / "file").write_bytes(b"12345")
     os.utime(tmp_path / "file", ns=(0, 1_234_567_890_123_456_789))
     (tmp_path / "file").chmod(0o640)

@@ -11,7 +11,7 @@ from secftp.server.options import ServerLimits
 from secftp.server.session_limits import SlotClaim, SlotCounter, SlotLimit
 from tests.support.serving import KEY, WRONG_KEY
 
-PASSWORD = Password.anonymous()  # nobody proves anything in here
+PASSWORD = Password.anonymous()  # no client proves anything in here
 
 
 def anonymous(host="192.0.2.1", *, contested=True):
@@ -129,7 +129,7 @@ def test_places_that_were_left_are_free_again_and_leave_nothing():
 
 
 @pytest.mark.parametrize(
-    ("key", "named", "everybody", "contested"),
+    ("key", "named", "anonymous", "contested"),
     [
         (KEY, (), False, {"": False}),
         (KEY, (), True, {"": False, None: True}),
@@ -139,9 +139,9 @@ def test_places_that_were_left_are_free_again_and_leave_nothing():
         (None, (), True, {None: False}),
     ],
 )
-def test_who_has_others_beside_it(key, named, everybody, contested):
+def test_who_has_others_beside_it(key, named, anonymous, contested):
     keys = {name: NamedKey(WRONG_KEY.password(), NO_RIGHTS) for name in named}
-    access = Access(key, named=keys, anonymous=everybody)
+    access = Access(key, named=keys, anonymous=anonymous)
     from tests.server.test_access import hello
 
     for name, expected in contested.items():

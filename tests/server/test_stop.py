@@ -40,12 +40,12 @@ STAMP = r"!! (?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d: "
 
 
 def serve(home, root, *arguments, **options):
-    """A server on a free port that anybody may read from and write to."""
+    """A server on a free port with anonymous read and write access."""
     return server_process(home, "0", "--host", HOST, "--root", root, "--anonymous-write", *arguments, **options)
 
 
 def refused(port):
-    """Whether nobody listens there any more."""
+    """Whether no process listens there any more."""
     try:
         socket.create_connection((HOST, port), timeout=DEADLINE).close()
     except ConnectionRefusedError:
@@ -256,14 +256,14 @@ def test_a_command_line_that_makes_no_sense(home, arguments):
     assert start(home, *arguments)[0] == ExitCode.USAGE
 
 
-def test_no_such_folder_and_no_folder(home, root):
+def test_no_such_directory_and_no_directory(home, root):
     (root / "file").write_bytes(b"")
     for place in ("nothing", "file", "file/below"):
         code, sentence = start(home, "0", "--root", root / place, "--anonymous")
         assert (code, place in sentence) == (ExitCode.NOT_FOUND, True)
 
 
-def test_a_folder_with_a_name_that_a_terminal_would_obey_is_shown_escaped(home):
+def test_a_directory_with_a_name_that_a_terminal_would_obey_is_shown_escaped(home):
     assert r"\x1b[31m\u202e" in start(home, "0", "--root", "\x1b[31m\u202e", "--anonymous")[1]
 
 
@@ -287,10 +287,10 @@ def test_a_key_file_that_can_not_be_used(home, root, case):
     assert start(home, "0", "--root", root, "--key-file", path)[0] == ExitCode.KEY
 
 
-@pytest.mark.parametrize("kind", ["others may read it", "a folder", "a FIFO"])
+@pytest.mark.parametrize("kind", ["others may read it", "a directory", "a FIFO"])
 def test_a_key_file_that_is_not_trusted(home, root, kind):
     path = home / "key"
-    if kind == "a folder":
+    if kind == "a directory":
         path.mkdir(mode=0o700)
     elif kind == "a FIFO":
         os.mkfifo(path, 0o600)
@@ -315,7 +315,7 @@ def test_a_key_file_beneath_the_root(home, root, way):
     assert (code, "is below the served directory" in sentence) == (ExitCode.KEY, True)
 
 
-def test_a_key_that_is_empty_or_mistyped_is_an_error_and_never_nobody(home, root):
+def test_a_key_that_is_empty_or_mistyped_is_an_error_and_never_anonymous(home, root):
     assert start(home, "0", "--root", root, SECFTP_KEY="")[0] == ExitCode.KEY
     assert start(home, "0", "", "--root", root)[0] == ExitCode.KEY
     assert start(home, "0", "", "--root", root, "--anonymous")[0] == ExitCode.KEY
@@ -350,7 +350,7 @@ def test_a_state_directory_that_can_not_be_made(home, root):
     ids=" ".join,
 )
 def test_a_key_in_the_wrong_place_is_not_shown(home, root, arguments):
-    """Whoever leaves out an argument moves the key to that one's place; no message may repeat it."""
+    """A user who leaves out an argument moves the key into its place; no message may repeat it."""
     code, sentence = start(home, *arguments, "--root", root)
     assert (code, "sesame" in sentence.lower()) == (ExitCode.USAGE, False), sentence
 
@@ -395,7 +395,7 @@ def test_a_generated_key_is_shown_once_on_a_terminal_and_works(home, root):
     assert listing(home) == [], "what was shown is stored nowhere"
 
 
-def test_without_a_terminal_the_key_is_in_the_state_folder_and_used_again(home, root):
+def test_without_a_terminal_the_key_is_in_the_state_directory_and_used_again(home, root):
     path = home / "state" / "secftp" / "server.key"
     keys = []
     for _ in range(2):
@@ -501,7 +501,7 @@ def test_names_in_the_log_are_escaped_and_never_left_out(home, root, encoding):
     assert r"line\n!! 00:00:00: Done." in asked[1]
 
 
-def test_a_log_that_nobody_reads_ends_nothing(home, root):
+def test_a_log_without_a_reader_ends_nothing(home, root):
     """Like `secftpd 8888 | head -3`."""
     reader, writer = os.pipe()
     process = subprocess.Popen(

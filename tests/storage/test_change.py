@@ -48,8 +48,8 @@ def mode_of(place):
 def tree(root):
     return sorted(
         os.path.relpath(os.path.join(place, name), root)
-        for place, folders, files in os.walk(root)
-        for name in (*folders, *files)
+        for place, directories, files in os.walk(root)
+        for name in (*directories, *files)
     )
 
 
@@ -79,7 +79,7 @@ def test_one_of_two_names_of_a_file_is_removed_and_who_reads_it_reads_on(tmp_pat
 
 
 @pytest.mark.parametrize("kind", [None, "folder"])
-def test_an_empty_folder_is_removed_and_a_full_one_is_not(tmp_path, store, kind):
+def test_an_empty_directory_is_removed_and_a_full_one_is_not(tmp_path, store, kind):
     (tmp_path / "a" / "b").mkdir(parents=True)
     with pytest.raises(NotEmpty, match=r"^Directory not empty: a$"):
         store.remove((b"a",), kind=kind)
@@ -98,8 +98,8 @@ def test_a_kind_keeps_the_other_from_being_removed(tmp_path, store):
     assert tree(tmp_path) == ["file", "folder"]
 
 
-def leave(folder, name):
-    with open(os.path.join(os.fsencode(folder), name), "wb") as file:
+def leave(directory, name):
+    with open(os.path.join(os.fsencode(directory), name), "wb") as file:
         file.write(b"unfinished")
 
 
@@ -112,7 +112,7 @@ def test_unfinished_files_without_a_writer_go_with_their_directory(tmp_path, sto
 
 
 @pytest.mark.parametrize("keep", [False, True])
-def test_a_folder_that_is_being_written_into_is_not_empty(tmp_path, store, keep):
+def test_a_directory_that_is_being_written_into_is_not_empty(tmp_path, store, keep):
     (tmp_path / "a").mkdir()
     with store.create_sink((b"a", b"f"), WriteOptions(keep=keep)) as sink:
         sink.writev([memoryview(b"x")])
@@ -138,7 +138,7 @@ def test_beside_anything_else_unfinished_files_stay_too(tmp_path, store, other):
     assert len(os.listdir(tmp_path / "a")) == 2 or other == ".secftp-tmp-folder"
 
 
-def test_a_folder_that_gets_a_file_meanwhile_stays(tmp_path, store, monkeypatch):
+def test_a_directory_that_gets_a_file_meanwhile_stays(tmp_path, store, monkeypatch):
     (tmp_path / "a").mkdir()
     leave(tmp_path / "a", partial_name(b"f"))
     real = fcntl.flock
@@ -208,7 +208,7 @@ def test_a_file_replaces_a_file_only_if_that_is_wished_for(tmp_path, store, way)
 
 
 @pytest.mark.parametrize("overwrite", [False, True])
-def test_a_folder_replaces_nothing_and_is_not_replaced(tmp_path, store, way, overwrite):
+def test_a_directory_replaces_nothing_and_is_not_replaced(tmp_path, store, way, overwrite):
     for name in ("full", "empty", "other"):
         (tmp_path / name).mkdir()
     (tmp_path / "full" / "in").write_bytes(b"x")
@@ -226,10 +226,10 @@ def test_a_folder_replaces_nothing_and_is_not_replaced(tmp_path, store, way, ove
 def test_a_name_taken_meanwhile_is_not_replaced(tmp_path, store, way, monkeypatch):
     real = change_module._look_at_target
     for kind in ("file", "folder"):
-        for taken in ("file", "empty folder", "link"):
+        for taken in ("file", "empty directory", "link"):
 
-            def look(folder, to, taken=taken):
-                found = real(folder, to)
+            def look(directory, to, taken=taken):
+                found = real(directory, to)
                 if taken == "file":
                     (tmp_path / "new").write_bytes(b"other")
                 elif taken == "link":
@@ -269,7 +269,7 @@ def test_the_way_without_leaves_nothing_behind_if_it_fails(tmp_path, store, monk
     assert tree(tmp_path) == ["file", "old"]
 
 
-def test_a_folder_is_not_moved_into_itself(tmp_path, store):
+def test_a_directory_is_not_moved_into_itself(tmp_path, store):
     (tmp_path / "a" / "b").mkdir(parents=True)
     for to in ((b"a", b"x"), (b"a", b"b", b"x")):
         with pytest.raises(Forbidden, match=r"^A directory can't be moved into itself: a$"):
@@ -299,9 +299,9 @@ def test_what_goes_away_meanwhile_is_missing(tmp_path, store, monkeypatch):
     (tmp_path / "f").write_bytes(b"x")
     real = change_module._look_at_target
 
-    def look(folder, to):
+    def look(directory, to):
         os.unlink(tmp_path / "f")
-        return real(folder, to)
+        return real(directory, to)
 
     monkeypatch.setattr(change_module, "_look_at_target", look)
     with pytest.raises(NotFound, match=r"^No such file: f$"):
@@ -360,7 +360,7 @@ def test_of_many_that_rename_to_one_name_exactly_one_wins(tmp_path, store):
         (0o022, 0, 0),
     ],
 )
-def test_a_folder_is_made_with_the_permissions_wished_for(tmp_path, store, umask, parents, mask, mode, expected):
+def test_a_directory_is_made_with_the_permissions_wished_for(tmp_path, store, umask, parents, mask, mode, expected):
     umask(mask)
     store.make_directory((b"\xff\n",), parents=parents, mode=mode)
     assert mode_of(os.path.join(os.fsencode(tmp_path), b"\xff\n")) == expected
@@ -390,7 +390,7 @@ def test_as_deep_as_a_name_reaches(tmp_path, store):
     assert store.stat((b"d",) * 64).kind == "folder"
 
 
-def test_a_link_to_a_folder_is_none(tmp_path, store):
+def test_a_link_to_a_directory_is_none(tmp_path, store):
     (tmp_path / "a").mkdir()
     (tmp_path / "link").symlink_to("a")
     for parents in (False, True):
@@ -411,7 +411,7 @@ def test_a_file_is_in_the_way(tmp_path, store, parents):
     assert tree(tmp_path) == ["f"]
 
 
-def test_many_that_make_the_same_folders_agree(tmp_path, store):
+def test_many_that_make_the_same_directories_agree(tmp_path, store):
     def race():
         start.wait()
         try:
@@ -454,7 +454,7 @@ def test_permissions_and_time_are_set_together_or_alone(tmp_path, store, umask, 
     assert mode_of(place) == 0o700
 
 
-def test_setgid_of_a_folder_is_its_owners_and_setuid_of_a_file_goes(tmp_path, store, umask):
+def test_setgid_of_a_directory_is_its_owners_and_setuid_of_a_file_goes(tmp_path, store, umask):
     (tmp_path / "folder").mkdir()
     (tmp_path / "f").write_bytes(b"x")
     os.chmod(tmp_path / "folder", 0o3770)
@@ -493,8 +493,8 @@ def test_what_was_swapped_for_a_fifo_or_a_link_after_the_look_is_not_touched(tmp
     for kind in ("fifo", "link"):
         (tmp_path / "x").write_bytes(b"x")
 
-        def look(folder, path, kind=kind):
-            found = real(folder, path)
+        def look(directory, path, kind=kind):
+            found = real(directory, path)
             os.unlink(tmp_path / "x")
             if kind == "fifo":
                 os.mkfifo(tmp_path / "x", 0o600)

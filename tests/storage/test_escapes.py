@@ -70,7 +70,7 @@ def world(tmp_path):
         (root / name).symlink_to(target)
     os.mkfifo(root / "fifo")
     with socket.socket(socket.AF_UNIX) as server, contextlib.ExitStack() as back:
-        # The path is too long for an address, so by its own folder.
+        # The path is too long for an address, so by its own directory.
         here = os.open(".", os.O_RDONLY | os.O_DIRECTORY)
         back.callback(os.close, here)
         back.callback(os.fchdir, here)
@@ -82,11 +82,11 @@ def world(tmp_path):
     return root, outside
 
 
-def snapshot(*folders):
+def snapshot(*directories):
     """All that a call might change: names, kinds, targets and contents."""
     found = {}
-    for folder in folders:
-        for place, _, _ in os.walk(folder):
+    for directory in directories:
+        for place, _, _ in os.walk(directory):
             for entry in os.scandir(place):
                 inode = entry.stat(follow_symlinks=False)
                 content = None
@@ -113,8 +113,8 @@ def write_small(store, path, **options):
         files.write(path, memoryview(b"written"), WriteOptions(**options))
 
 
-# What each call may do where a name is no file and no folder, or a link: look for it, or (by a name that is to be new)
-# make it.
+# What each call may do where a name is no file and no directory, or a symlink: look for it, or (by a name that is to be
+# new) make it.
 LOOKING = {
     "read": lambda store, path: store.open_source(path),
     "small read": read_small,
@@ -122,7 +122,7 @@ LOOKING = {
     "scan": lambda store, path: list(store.scan(path)),
     "scan all": lambda store, path: list(store.scan(path, recursive=True)),
     "remove": lambda store, path: store.remove(path),
-    "remove a folder": lambda store, path: store.remove(path, kind=Kind.DIRECTORY),
+    "remove a directory": lambda store, path: store.remove(path, kind=Kind.DIRECTORY),
     "rename": lambda store, path: store.rename(path, (b"taken-by-rename",), overwrite=True),
     "rename to a free name": lambda store, path: store.rename(path, (b"taken-by-rename",)),
     "set attributes": lambda store, path: store.set_attributes(path, mode=0o777, mtime_ns=1),
@@ -136,9 +136,9 @@ MAKING = {
     "small write new": lambda store, path: write_small(store, path, overwrite=False),
     "rename to": lambda store, path: store.rename((b"file",), path, overwrite=True),
     "rename to new": lambda store, path: store.rename((b"file",), path),
-    "rename a folder to": lambda store, path: store.rename((b"folder",), path),
-    "make folder": lambda store, path: store.make_directory(path),
-    "make folders": lambda store, path: store.make_directory(path, parents=True),
+    "rename a directory to": lambda store, path: store.rename((b"folder",), path),
+    "make directory": lambda store, path: store.make_directory(path),
+    "make directories": lambda store, path: store.make_directory(path, parents=True),
 }
 CALLS = {**LOOKING, **MAKING, "partial": lambda store, path: store.stat(path, partial=True)}
 
@@ -156,7 +156,7 @@ def test_a_link_is_no_way_whatever_it_leads_to(world, call):
             for rest in ((b"secret",), (b"new",), (b"folder", b"secret"), (b"outside", b"secret"), (b"etc", b"passwd")):
                 with pytest.raises(NotFound) as caught:
                     CALLS[call](store, (link, *rest))
-                if call != "make folders":  # which would make what is missing
+                if call != "make directories":  # which would make what is missing
                     with pytest.raises(NotFound) as missing:
                         CALLS[call](store, (*MISSING, *rest))
                     assert str(caught.value).replace(os.fsdecode(link), "missing") == str(missing.value)
@@ -202,13 +202,13 @@ def special_files(root):
     ]
 
 
-# What is no folder is no folder, whatever else it is; and what no transfer left is no partial.
+# What is no directory is no directory, whatever else it is; and what no transfer left is no partial.
 REFUSED_AS = {
     "scan": NotFound,
     "scan all": NotFound,
     "partial": NotFound,
-    "make folder": AlreadyExists,
-    "make folders": AlreadyExists,
+    "make directory": AlreadyExists,
+    "make directories": AlreadyExists,
 }
 
 
@@ -249,7 +249,7 @@ def test_any_other_name_is_a_name(world, name):
     assert snapshot(outside) == before
 
 
-def test_a_folder_is_no_file(world):
+def test_a_directory_is_no_file(world):
     root, _ = world
     with LocalStore(root) as store:
         for call in (
@@ -267,8 +267,8 @@ def test_a_folder_is_no_file(world):
         assert store.stat((b"folder",)).kind == "folder"
 
 
-def test_a_sink_writes_into_the_folder_it_was_made_in(world):
-    """A folder that becomes a link while a file is written does not redirect it."""
+def test_a_sink_writes_into_the_directory_it_was_made_in(world):
+    """A directory that becomes a link while a file is written does not redirect it."""
     root, outside = world
     before = snapshot(outside)
     with LocalStore(root) as store, store.create_sink((b"folder", b"new")) as sink:
@@ -325,7 +325,7 @@ def attacker(root, *pairs):
 
 
 class Raced:
-    """A folder that takes turns with a link to one outside, and each call with what it may do to what is in there."""
+    """A directory that takes turns with a symlink to one outside, and what each call may do to what is in there."""
 
     def __init__(self, store, root):
         self.store = store
@@ -336,7 +336,7 @@ class Raced:
         os.close(self.inside)
 
     def prepare(self):
-        """What the calls of a round need, in the folder itself."""
+        """What the calls of a round need, in the directory itself."""
         self.number += 1
         for name in ("victim", "renamed", "mode"):
             os.close(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, dir_fd=self.inside))
@@ -394,7 +394,7 @@ class Raced:
     def remove(self):
         self.store.remove((b"folder", b"victim"))
 
-    def remove_folder(self):
+    def remove_directory(self):
         self.store.remove((b"folder", b"sub"), kind=Kind.DIRECTORY)
 
     def rename(self):

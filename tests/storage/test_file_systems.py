@@ -15,7 +15,7 @@ from tests.support.serving import get, serving
 
 @pytest.fixture
 def far(tmp_path):
-    """A folder with a file of the year 4308, for which 64 bits of nanoseconds are not enough, and one of today."""
+    """A directory with a file of the year 4308, for which 64 bits of nanoseconds are not enough, and one of today."""
     for name in (b"far", b"near"):
         tmp_path.joinpath(name.decode()).write_bytes(name)
     os.utime(tmp_path / "far", ns=(0, 2**66))

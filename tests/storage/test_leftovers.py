@@ -38,8 +38,8 @@ def begin(store, path, data=b"begun"):
     assert store.stat(path, partial=True).size == len(data)
 
 
-def names(folder):
-    return sorted(os.listdir(folder))
+def names(directory):
+    return sorted(os.listdir(directory))
 
 
 def moved_to(store, path, to, **options):
@@ -145,8 +145,8 @@ def test_names_of_any_length(store, tmp_path):
 class Full:
     """`os` of a disk that is full as long as there is a partial of a name; `statvfs` knows how much it holds."""
 
-    def __init__(self, folder, code=errno.ENOSPC):
-        self._partial = os.path.join(os.fsencode(folder), partial_name(b"a"))
+    def __init__(self, directory, code=errno.ENOSPC):
+        self._partial = os.path.join(os.fsencode(directory), partial_name(b"a"))
         self._code = code
 
     def _refuse(self):
@@ -166,7 +166,7 @@ class Full:
 
         return call
 
-    def _statvfs(self, _folder):
+    def _statvfs(self, _directory):
         free = 0 if os.path.lexists(self._partial) else 1 << 30
         return types.SimpleNamespace(f_blocks=1 << 20, f_bfree=free, f_frsize=1, f_bavail=free)
 

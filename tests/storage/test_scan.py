@@ -28,7 +28,7 @@ def paths(found):
     return sorted(entry.path for entry in found)
 
 
-def test_each_file_and_folder_with_what_stat_says_of_it(tmp_path, store):
+def test_each_file_and_directory_with_what_stat_says_of_it(tmp_path, store):
     for name in HOSTILE:
         write(tmp_path, name, content=name)
         os.chmod(place(tmp_path, name), 0o640)
@@ -43,21 +43,21 @@ def test_each_file_and_folder_with_what_stat_says_of_it(tmp_path, store):
 
 
 @pytest.mark.parametrize("recursive", [False, True])
-def test_an_empty_folder_has_no_entries(tmp_path, store, recursive):
+def test_an_empty_directory_has_no_entries(tmp_path, store, recursive):
     (tmp_path / "empty").mkdir()
     assert list(store.scan((b"empty",), recursive=recursive)) == []
 
 
-def test_recursive_tells_a_folder_before_what_is_in_it_and_stays_below_what_was_asked_for(tmp_path, store):
-    for folder in ("top/a/deep/deeper", "top/b", "beside"):
-        (tmp_path / folder).mkdir(parents=True)
+def test_recursive_tells_a_directory_before_what_is_in_it_and_stays_below_what_was_asked_for(tmp_path, store):
+    for directory in ("top/a/deep/deeper", "top/b", "beside"):
+        (tmp_path / directory).mkdir(parents=True)
     for file in ("top/f", "top/a/f", "top/a/deep/f", "top/a/deep/deeper/f", "beside/f"):
         (tmp_path / file).write_bytes(b"x")
     found = [entry.path for entry in store.scan((b"top",), recursive=True)]
     expected = ["a", "a/deep", "a/deep/deeper", "a/deep/deeper/f", "a/deep/f", "a/f", "b", "f"]
     assert sorted(found) == [tuple(path.encode().split(b"/")) for path in expected]
     for top in found:
-        # Depth first: all that is in a folder comes in one piece, behind it.
+        # Depth first: all that is in a directory comes in one piece, behind it.
         places = [number for number, path in enumerate(found) if path[: len(top)] == top]
         assert places == list(range(found.index(top), found.index(top) + len(places)))
 
@@ -66,22 +66,22 @@ def test_links_special_files_and_unfinished_ones_are_not_told_of(tmp_path, store
     outside = tmp_path_factory.mktemp("outside")
     (outside / "secret").write_bytes(b"secret")
     (tmp_path / "folder").mkdir()
-    for folder in (tmp_path, tmp_path / "folder"):
-        (folder / "file").write_bytes(b"x")
-        (folder / "link").symlink_to("file")
-        (folder / "link-folder").symlink_to(outside)
-        (folder / "link-up").symlink_to("..")
-        (folder / "link-nowhere").symlink_to("nothing")
-        os.mkfifo(folder / "fifo")
+    for directory in (tmp_path, tmp_path / "folder"):
+        (directory / "file").write_bytes(b"x")
+        (directory / "link").symlink_to("file")
+        (directory / "link-folder").symlink_to(outside)
+        (directory / "link-up").symlink_to("..")
+        (directory / "link-nowhere").symlink_to("nothing")
+        os.mkfifo(directory / "fifo")
         for name in (temporary_name(), partial_name(b"file"), b".secftp-else"):
-            write(folder, name)
-        (folder / ".secftp-folder").mkdir()
-        (folder / ".secftp-folder" / "hidden").write_bytes(b"x")
+            write(directory, name)
+        (directory / ".secftp-folder").mkdir()
+        (directory / ".secftp-folder" / "hidden").write_bytes(b"x")
     assert paths(store.scan(())) == [(b"file",), (b"folder",)]
     assert paths(store.scan((), recursive=True)) == [(b"file",), (b"folder",), (b"folder", b"file")]
 
 
-def test_what_is_wrong_with_the_folder_itself_is_raised_by_the_first_step(tmp_path, store):
+def test_what_is_wrong_with_the_directory_itself_is_raised_by_the_first_step(tmp_path, store):
     (tmp_path / "file").write_bytes(b"x")
     (tmp_path / "link").symlink_to(".")
     for path, error, words in (
@@ -96,7 +96,7 @@ def test_what_is_wrong_with_the_folder_itself_is_raised_by_the_first_step(tmp_pa
 
 
 @pytest.mark.parametrize("remembered", [1, 2, 1024])
-def test_however_few_folders_are_remembered_all_are_found(tmp_path, store, monkeypatch, remembered):
+def test_however_few_directories_are_remembered_all_are_found(tmp_path, store, monkeypatch, remembered):
     monkeypatch.setattr(scan_module, "QUEUED_NAMES", remembered)
     expected = []
     for number in range(7):
@@ -108,7 +108,7 @@ def test_however_few_folders_are_remembered_all_are_found(tmp_path, store, monke
     assert paths(store.scan((), recursive=True)) == sorted(expected)
 
 
-def test_a_folder_that_becomes_a_link_meanwhile_is_not_entered(tmp_path, store, tmp_path_factory, monkeypatch):
+def test_a_directory_that_becomes_a_link_meanwhile_is_not_entered(tmp_path, store, tmp_path_factory, monkeypatch):
     outside = tmp_path_factory.mktemp("outside")
     (outside / "secret").write_bytes(b"secret")
     (tmp_path / "folder").mkdir()
@@ -126,7 +126,7 @@ def test_a_folder_that_becomes_a_link_meanwhile_is_not_entered(tmp_path, store, 
     assert isinstance(entry.problem, NotFound)
 
 
-def test_a_folder_that_can_not_be_entered_is_a_problem_and_the_rest_goes_on(tmp_path, store, monkeypatch):
+def test_a_directory_that_can_not_be_entered_is_a_problem_and_the_rest_goes_on(tmp_path, store, monkeypatch):
     for name in ("a", "closed", "z"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "f").write_bytes(b"x")
@@ -146,14 +146,14 @@ def test_a_folder_that_can_not_be_entered_is_a_problem_and_the_rest_goes_on(tmp_
 
 
 class BreakingScandir:
-    """os.scandir that yields what is there, and then an error, in folders that hold a file of this name."""
+    """os.scandir that yields what is there, and then an error, in directories that hold a file of this name."""
 
     def __init__(self, name):
         self.name = name
         self.real = os.scandir
 
-    def __call__(self, folder):
-        self.entries = self.real(folder)
+    def __call__(self, directory):
+        self.entries = self.real(directory)
         return self
 
     def __iter__(self):
@@ -185,7 +185,7 @@ def test_a_listing_that_breaks_off_is_told_of_at_a_second_entry_or_raised_at_the
 
 
 def test_what_can_not_be_looked_at_is_told_of_by_name(tmp_path, store, monkeypatch):
-    """As in a folder that may be listed but not entered, where the listing alone says what is what."""
+    """As in a directory that may be listed but not entered, where the listing alone says what is what."""
     (tmp_path / "folder").mkdir()
     (tmp_path / "file").write_bytes(b"x")
     (tmp_path / "link").symlink_to("file")
@@ -220,8 +220,8 @@ def test_what_is_gone_between_listing_and_looking_is_left_out(tmp_path, store):
 @pytest.mark.parametrize("steps", [0, 1, 5])
 def test_closing_it_anywhere_closes_what_it_has_opened(tmp_path, store, steps):
     (tmp_path / "a" / "b" / "c" / "d").mkdir(parents=True)
-    for folder in ("", "a", "a/b", "a/b/c"):
-        (tmp_path / folder / "f").write_bytes(b"x")
+    for directory in ("", "a", "a/b", "a/b/c"):
+        (tmp_path / directory / "f").write_bytes(b"x")
     before = os.listdir("/proc/self/fd")
     scanning = store.scan((), recursive=True)
     for _ in range(steps):
@@ -261,17 +261,17 @@ def test_paths_too_long_for_the_wire_are_not_told_of_but_that_there_are_such(tmp
     finally:
         os.fchdir(here)
         os.close(here)
-    folder = (*(b"d" * 255,) * 15, b"e")
+    directory = (*(b"d" * 255,) * 15, b"e")
     found = list(store.scan((), recursive=True))
     assert sorted(len(entry.path[-1]) for entry in found if len(entry.path) == 17) == [1, 253]
-    assert found[-1].path == folder
+    assert found[-1].path == directory
     assert isinstance(found[-1].problem, NameRefused)
     for entry in found:
         assert sum(map(len, entry.path)) + len(entry.path) <= 4096
         assert store.stat(entry.path)
 
 
-def test_a_folder_with_very_many_names_takes_no_memory_for_them(tmp_path, store):
+def test_a_directory_with_very_many_names_takes_no_memory_for_them(tmp_path, store):
     count = 3000
     for number in range(count):
         os.close(os.open(tmp_path / f"{number:0100d}", os.O_WRONLY | os.O_CREAT))
@@ -286,7 +286,7 @@ def test_a_folder_with_very_many_names_takes_no_memory_for_them(tmp_path, store)
         tracemalloc.stop()
 
 
-def test_very_many_folders_beside_each_other_are_not_all_remembered(tmp_path, store, monkeypatch):
+def test_very_many_directories_beside_each_other_are_not_all_remembered(tmp_path, store, monkeypatch):
     monkeypatch.setattr(scan_module, "QUEUED_NAMES", 64)
     count = 1500
     for number in range(count):

@@ -80,7 +80,7 @@ def test_a_file_appears_whole_and_only_at_the_commit(tmp_path, store, name, cont
     assert info.size == len(content)
 
 
-def test_in_a_folder_and_after_the_store_is_closed(tmp_path):
+def test_in_a_directory_and_after_the_store_is_closed(tmp_path):
     (tmp_path / "a" / "b").mkdir(parents=True)
     with LocalStore(tmp_path) as store:
         sinks = [store.create_sink(path) for path in (NAME, (b"a", b"b", b"c"))]
@@ -90,7 +90,7 @@ def test_in_a_folder_and_after_the_store_is_closed(tmp_path):
     assert (tmp_path / "f").read_bytes() == (tmp_path / "a" / "b" / "c").read_bytes() == b"x"
 
 
-def test_a_missing_folder_is_named(store):
+def test_a_missing_directory_is_named(store):
     with pytest.raises(NotFound, match=r"^No such directory: a/b$"):
         store.create_sink((b"a", b"b", b"c"))
 

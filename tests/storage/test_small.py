@@ -272,14 +272,14 @@ def test_a_file_that_grows_is_read_as_it_was(tmp_path, small, monkeypatch):
     assert (info.size, data) == (7, b"content")
 
 
-# --- folders --------------------------------------------------------------------------------------------------------
+# --- directories ----------------------------------------------------------------------------------------------------
 
 
 def test_errors_are_those_of_sources_and_sinks(tmp_path, store, small):
     (tmp_path / "file").write_bytes(b"x")
     (tmp_path / "link").symlink_to(".")
-    for folder in (b"missing", b"file", b"link"):
-        path = (folder, b"f")
+    for directory in (b"missing", b"file", b"link"):
+        path = (directory, b"f")
         for quick, slow in (
             (lambda path=path: small.read(path, LIMIT), lambda path=path: store.open_source(path)),
             (lambda path=path: small.write(path, memoryview(b"x")), lambda path=path: store.create_sink(path)),
@@ -305,7 +305,7 @@ def test_after_a_failure_and_after_a_close_it_goes_on(tmp_path, small):
     small.close()
 
 
-def test_a_batch_goes_on_in_the_folder_it_was_in_and_the_next_looks_anew(tmp_path, store):
+def test_a_batch_goes_on_in_the_directory_it_was_in_and_the_next_looks_anew(tmp_path, store):
     (tmp_path / "a").mkdir()
     with store.small_files() as small:
         small.write((b"a", b"1"), memoryview(b"x"))
@@ -317,7 +317,7 @@ def test_a_batch_goes_on_in_the_folder_it_was_in_and_the_next_looks_anew(tmp_pat
         small.write((b"a", b"3"), memoryview(b"x"))
 
 
-def test_a_folder_removed_meanwhile_is_missing(tmp_path, store):
+def test_a_directory_removed_meanwhile_is_missing(tmp_path, store):
     (tmp_path / "a").mkdir()
     with store.small_files() as small:
         small.write((b"a", b"1"), memoryview(b"x"))

@@ -31,16 +31,16 @@ def root(tmp_path):
     return tmp_path
 
 
-def leave(folder, name=None):
+def leave(directory, name=None):
     """A file as a dead writer leaves it."""
-    place = os.path.join(os.fsencode(folder), name or temporary_name())
+    place = os.path.join(os.fsencode(directory), name or temporary_name())
     with open(place, "wb") as file:
         file.write(b"unfinished")
     return place
 
 
 def names(root):
-    return sorted(name for _, folders, files in os.walk(root) for name in (*folders, *files))
+    return sorted(name for _, directories, files in os.walk(root) for name in (*directories, *files))
 
 
 def test_a_killed_writers_files_are_removed_and_a_living_ones_are_not(root):
@@ -91,7 +91,7 @@ def test_links_are_not_followed(root, tmp_path_factory):
     assert os.path.exists(kept)
 
 
-def test_a_folder_that_becomes_a_link_meanwhile_is_not_followed(root, tmp_path_factory, monkeypatch):
+def test_a_directory_that_becomes_a_link_meanwhile_is_not_followed(root, tmp_path_factory, monkeypatch):
     outside = tmp_path_factory.mktemp("outside")
     kept = leave(outside)
     real = os.open

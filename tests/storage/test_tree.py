@@ -26,7 +26,7 @@ def walked(top, *, follow=False, wants=lambda _: True, with_info=True, **bounds)
 
 
 def kinds(found):
-    """What was found of each path; of folders, that they were left is checked elsewhere."""
+    """What was found of each path; of directories, that they were left is checked elsewhere."""
     return {path: what for what, path, _, _ in found if what is not EntryKind.LEFT}
 
 
@@ -42,7 +42,7 @@ def content(tree, path, limit=LIMIT):
 
 @pytest.fixture
 def top(tmp_path):
-    """A tree with something of everything in it, and beside it a folder that only links lead to."""
+    """A tree with something of everything in it, and beside it a directory that only links lead to."""
     outside, top = tmp_path / "outside", tmp_path / "top"
     outside.mkdir()
     (outside / "secret").write_bytes(b"secret")
@@ -63,7 +63,7 @@ def top(tmp_path):
 # --- the walk -------------------------------------------------------------------------------------------------------
 
 
-def test_a_folder_comes_before_what_is_in_it_and_is_left_after_it(top):
+def test_a_directory_comes_before_what_is_in_it_and_is_left_after_it(top):
     inside = []
     for what, path, info, problem in walked(top):
         assert problem is None
@@ -130,7 +130,7 @@ def test_the_top_may_be_a_link(top, tmp_path):
 
 
 @pytest.mark.parametrize("name", [b"\xff\xfe", b"new\nline", b"a" * 255, b"\x1b[2J", b"-rf"])
-def test_any_name_of_a_file_or_a_folder(tmp_path, name):
+def test_any_name_of_a_file_or_a_directory(tmp_path, name):
     place = os.path.join(os.fsencode(tmp_path), name)
     os.mkdir(place)
     with open(os.path.join(place, name), "wb") as file:
@@ -179,7 +179,7 @@ def test_a_top_that_is_none(tmp_path):
         assert str(step.problem).endswith(name)
 
 
-def test_a_folder_that_can_not_be_entered_is_a_problem_and_the_rest_goes_on(top, monkeypatch):
+def test_a_directory_that_can_not_be_entered_is_a_problem_and_the_rest_goes_on(top, monkeypatch):
     real = os.open
 
     def refuse(name, *arguments, **options):
@@ -225,7 +225,7 @@ def test_a_walk_that_is_given_up_closes_what_it_has_opened(top):
         assert os.listdir("/proc/self/fd") == before
 
 
-def test_a_folder_with_very_many_names_takes_no_memory_for_them(tmp_path):
+def test_a_directory_with_very_many_names_takes_no_memory_for_them(tmp_path):
     count = 3000
     for number in range(count):
         os.close(os.open(tmp_path / f"{number:0100d}", os.O_WRONLY | os.O_CREAT))
@@ -277,7 +277,7 @@ def test_a_small_file_is_read_at_once_and_a_large_one_is_a_source(top):
 )
 def test_what_is_no_file_is_not_opened(top, path, error, within_five_seconds):
     with socket.socket(socket.AF_UNIX) as server, contextlib.ExitStack() as back:
-        # The path is too long for an address, so by its own folder.
+        # The path is too long for an address, so by its own directory.
         here = os.open(".", os.O_RDONLY | os.O_DIRECTORY)
         back.callback(os.close, here)
         back.callback(os.fchdir, here)

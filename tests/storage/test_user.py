@@ -123,7 +123,7 @@ def test_nothing_of_that_name_is_overwritten_if_so_wished(tmp_path, target):
 
 @pytest.mark.skipif(not os.path.exists("/proc/sys/fs/protected_symlinks"), reason="this kernel protects no links")
 def test_a_link_that_the_kernel_does_not_follow_is_not_followed(tmp_path, monkeypatch):
-    """The kernel's refusal (of a link that another user set in a sticky folder) is asked for before readlink."""
+    """The kernel's refusal (of a link that another user set in a sticky directory) is asked for before readlink."""
     (tmp_path / "f").write_bytes(b"old")
     (tmp_path / "link").symlink_to("f")
     real = os.stat
@@ -266,7 +266,7 @@ def test_a_redirected_file_that_says_to_be_empty_is_read_to_its_end(tmp_path):
                 assert bool(source.readv(views(bytearray(100)), 0)) is name.startswith("/proc")
 
 
-def test_a_redirected_folder_is_none(tmp_path):
+def test_a_redirected_directory_is_none(tmp_path):
     fd = os.open(tmp_path, os.O_RDONLY)
     try:
         with pytest.raises(IsADirectory):
@@ -275,7 +275,7 @@ def test_a_redirected_folder_is_none(tmp_path):
         os.close(fd)
 
 
-# --- what stands where, and folders ---------------------------------------------------------------------------------
+# --- what stands where, and directories -----------------------------------------------------------------------------
 
 
 def test_what_a_name_leads_to(tmp_path):
@@ -302,7 +302,7 @@ def test_what_a_name_leads_to(tmp_path):
         stat_local("")
 
 
-def test_a_folder_is_made_where_the_user_says(tmp_path):
+def test_a_directory_is_made_where_the_user_says(tmp_path):
     make_local_directory(str(tmp_path / "a"))
     make_local_directory(str(tmp_path / "a" / "b"), mode=0o7700)
     assert stat.S_IMODE(os.stat(tmp_path / "a" / "b").st_mode) == 0o700

@@ -57,9 +57,9 @@ def reading(monkeypatch):
     return reading
 
 
-def fill(folder, names):
+def fill(directory, names):
     for name in names:
-        os.close(os.open(os.path.join(os.fsencode(folder), name), os.O_CREAT | os.O_WRONLY, 0o600))
+        os.close(os.open(os.path.join(os.fsencode(directory), name), os.O_CREAT | os.O_WRONLY, 0o600))
 
 
 def keep(store, path):
@@ -96,18 +96,18 @@ def test_a_large_directory_is_swept_again_after_an_hour(tmp_path, reading):
     now = [0.0]
     seldom = RateLimitedSweep(lambda: now[0])
     fill(tmp_path, (b"%d" % number for number in range(2000)))
-    folder = os.open(tmp_path, os.O_RDONLY)
+    directory = os.open(tmp_path, os.O_RDONLY)
     try:
         for at, is_due in ((0, True), (LARGE_SECONDS - 1, False), (LARGE_SECONDS, True), (LARGE_SECONDS + 1, False)):
             left = [temporary_name() for _ in range(50)]
             fill(tmp_path, left)
             now[0] = at
-            assert (seldom(folder) == len(left)) == is_due
+            assert (seldom(directory) == len(left)) == is_due
             for name in left:
                 if (tmp_path / name.decode()).exists():
                     os.unlink(tmp_path / name.decode())
     finally:
-        os.close(folder)
+        os.close(directory)
 
 
 def test_no_more_large_directories_are_swept_than_are_remembered(tmp_path, monkeypatch, reading):
@@ -120,10 +120,10 @@ def test_no_more_large_directories_are_swept_than_are_remembered(tmp_path, monke
         for name in "abc":
             (tmp_path / name).mkdir(exist_ok=True)
             fill(tmp_path / name, (b"%d" % number for number in range(1000)))
-            folder = os.open(tmp_path / name, os.O_RDONLY)
+            directory = os.open(tmp_path / name, os.O_RDONLY)
             before = reading.entries
-            seldom(folder)
-            os.close(folder)
+            seldom(directory)
+            os.close(directory)
             counts.append(reading.entries - before >= 1000)
     assert counts == [True, True, False] * 2
     assert LARGE_MAX >= 1024

@@ -99,12 +99,12 @@ class Client:
 
 
 @contextlib.contextmanager
-def client_and_server(folder, capture, **options):
+def client_and_server(directory, capture, **options):
     """A `Client` and the server that it talks to, which serves `folder / "root"`; `capture` is pytest's capfdbinary."""
-    (folder / "root").mkdir(exist_ok=True)
-    write_key_file(folder / "key")
-    with serving(folder / "root", key=read_key_file(folder / "key"), **options) as server:
-        yield Client(server, capture, folder / "key")
+    (directory / "root").mkdir(exist_ok=True)
+    write_key_file(directory / "key")
+    with serving(directory / "root", key=read_key_file(directory / "key"), **options) as server:
+        yield Client(server, capture, directory / "key")
 
 
 def place(server, host=HOST):

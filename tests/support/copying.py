@@ -75,7 +75,7 @@ class Recorder(ProgressListener):
 
 
 def make(top, files, *, mode=0o644, mtime_ns=OLD):
-    """A tree of files by their relative names as bytes; a name with a slash at its end is an empty folder."""
+    """A tree of files by their relative names as bytes; a name with a slash at its end is an empty directory."""
     top = os.fsencode(top)
     os.makedirs(top, exist_ok=True)
     for name, data in files.items():
@@ -95,11 +95,11 @@ def look(top):
     """A tree as {name: (kind, permissions, time, content)}, the top itself as b"."."""
     top = os.fsencode(top)
     found = {}
-    for folder, folders, files in os.walk(top):
-        for name in (*folders, *files, b"."):
-            if name == b"." and folder != top:
+    for directory, directories, files in os.walk(top):
+        for name in (*directories, *files, b"."):
+            if name == b"." and directory != top:
                 continue
-            place = os.path.normpath(os.path.join(folder, name))
+            place = os.path.normpath(os.path.join(directory, name))
             status = os.lstat(place)
             content = None
             if stat.S_ISREG(status.st_mode):

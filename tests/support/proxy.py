@@ -60,7 +60,7 @@ class Link:
         for sock in (self.client, self.server):
             with contextlib.suppress(OSError):
                 if reset:
-                    # Whoever reads here finds the end; the peers find out at the close, which sends the reset.
+                    # A reader of this proxy finds the end; the peers find out at the close, which sends the reset.
                     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
                     sock.shutdown(socket.SHUT_RD)
                 else:

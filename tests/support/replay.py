@@ -1,8 +1,8 @@
 """Recorded sessions, played to the product's own session at either end, without a network and without a handshake.
 
 The frames are sealed under secrets that a test knows; the product's `Channel` opens them, and the product's session
-does what they say to a real folder. `Tape` stands where the socket would: it gives the recorded bytes one frame at a
-time, and only to whoever waits, as a peer would that answers no sooner than it is asked.
+does what they say to a real directory. `Tape` stands where the socket would: it gives the recorded bytes one frame at a
+time, and only to a caller that waits, as a peer would that answers no sooner than it is asked.
 """
 
 from __future__ import annotations

@@ -54,11 +54,11 @@ def until(condition, what, deadline=DEADLINE):
 
 
 def listing(root):
-    """Every name beneath a folder, unfinished files included."""
+    """Every name beneath a directory, unfinished files included."""
     return sorted(
-        os.path.relpath(os.path.join(folder, name), root)
-        for folder, folders, files in os.walk(root)
-        for name in (*folders, *files)
+        os.path.relpath(os.path.join(directory, name), root)
+        for directory, directories, files in os.walk(root)
+        for name in (*directories, *files)
     )
 
 
@@ -163,7 +163,7 @@ def session(port, key=KEY, suite=Suite.AES128, *, name="", timeout=DEADLINE):
 
 
 class MemorySource:
-    """Bytes as a source. Without `announced` nobody is told how many; `failure` comes after `fails_at` bytes."""
+    """Bytes as a source. Without `announced` their number is unknown; `failure` comes after `fails_at` bytes."""
 
     wait_descriptor = None
 
@@ -243,7 +243,7 @@ def get(client, name, **options):
 
 
 class FullStore(LocalStore):
-    """A local folder on a disk that is full after `room` bytes of each file."""
+    """A local directory on a disk that is full after `room` bytes of each file."""
 
     def __init__(self, root, room):
         super().__init__(root)
@@ -474,7 +474,7 @@ sys.exit(main())
 
 
 def watched_server_command(*arguments):
-    """A server that the user who runs the tests may look at from outside, whoever that is."""
+    """A server that the user who runs the tests may inspect from outside, root or not."""
     return [sys.executable, "-P", "-c", _WATCHED, *map(os.fspath, arguments)]
 
 

@@ -20,7 +20,7 @@ SIZES = [0, 1, 1023, 32767, 32768, 32769, 65535, 65536, 65537, 1 << 20, (1 << 20
 
 @pytest.fixture
 def target(tmp_path):
-    """An empty folder of this machine's."""
+    """An empty directory of this machine's."""
     (tmp_path / "target").mkdir()
     return str(tmp_path / "target")
 
@@ -40,8 +40,8 @@ def tree(root):
     )
     os.chmod(f"{top}/deep/a/b", 0o750)
     os.chmod(f"{top}/top", 0o604)
-    for number, (folder, _, _) in enumerate(os.walk(top)):
-        os.utime(folder, ns=(OLD, OLD + number))
+    for number, (directory, _, _) in enumerate(os.walk(top)):
+        os.utime(directory, ns=(OLD, OLD + number))
     return top
 
 

@@ -45,7 +45,7 @@ def file(name, size=1, **more):
     return Listed((name,), Kind.FILE, size, 5, 0o644, **more)
 
 
-def folder(name, **more):
+def directory(name, **more):
     return Listed((name,), Kind.DIRECTORY, 0, 5, 0o755, **more)
 
 
@@ -59,10 +59,10 @@ def say(wire, message):
 
 
 class Script:
-    """A server that answers by a table: what is in each folder, what each file holds."""
+    """A server that answers by a table: what is in each directory, what each file holds."""
 
-    def __init__(self, folders, *, files=None, capabilities=CAPABILITIES, kind=Kind.DIRECTORY):
-        self.folders = folders
+    def __init__(self, directories, *, files=None, capabilities=CAPABILITIES, kind=Kind.DIRECTORY):
+        self.directories = directories
         self.files = files or {}
         self.capabilities = capabilities
         self.kind = kind
@@ -84,7 +84,7 @@ class Script:
             case Stat():
                 say(wire, Info(id=number, kind=self.kind, size=0, mtime_ns=5, mode=0o755))
             case List():
-                entries = self.folders.get(message.path)
+                entries = self.directories.get(message.path)
                 if entries is None:
                     say(wire, Error(id=number, code=ErrorCode.NOT_FOUND))
                 else:
@@ -147,7 +147,7 @@ def test_an_entry_of_another_directory_ends_the_session(target):
 
 def test_names_that_are_reserved_fail_and_touch_nothing(target):
     make(f"{target}/src", {b".secftp-partial-x": b"mine"})
-    script = Script({(b"src",): [file(b".secftp-partial-x"), folder(b".secftp-folder"), file(b"ok")]})
+    script = Script({(b"src",): [file(b".secftp-partial-x"), directory(b".secftp-folder"), file(b"ok")]})
     told = Recorder()
     summary = fetch(script, target, None, told)
     assert (summary.files, summary.failed) == (1, 2)
@@ -155,23 +155,23 @@ def test_names_that_are_reserved_fail_and_touch_nothing(target):
 
 
 def test_names_that_come_twice_do_no_harm(target):
-    """A file twice, a folder twice, and names that are both."""
+    """A file twice, a directory twice, and names that are both."""
     script = Script(
         {
-            (b"src",): [*map(file, (b"a", b"a", b"b")), *map(folder, (b"d", b"d", b"b", b"c")), file(b"c")],
+            (b"src",): [*map(file, (b"a", b"a", b"b")), *map(directory, (b"d", b"d", b"b", b"c")), file(b"c")],
             (b"src", b"d"): [file(b"x")],
             (b"src", b"b"): [file(b"y")],
             (b"src", b"c"): [file(b"z")],
         }
     )
     summary = fetch(script, target)
-    # Of b and c, which are both, what comes first stays: the folders are made at once, the files when they are here.
+    # Of b and c, which are both, what comes first stays: the directories are made at once, the files at their end.
     assert contents(f"{target}/src") == {b"a": b"x", b"d/x": b"x", b"b/y": b"x", b"c/z": b"x"}
     assert (summary.files, summary.failed) == (6, 2)
 
 
 def test_a_symlink_that_replaces_a_directory_is_not_followed(target, tmp_path):
-    """The server has a folder; here somebody makes a link of it between the listing and the files."""
+    """The server has a directory; here it becomes a symlink between the listing and the files."""
     outside = make(tmp_path / "outside", {b"x": b"mine"})
 
     class Swapping(Script):
@@ -181,7 +181,7 @@ def test_a_symlink_that_replaces_a_directory_is_not_followed(target, tmp_path):
                 os.symlink(outside, f"{target}/src/d")
             return super().answer(wire, message)
 
-    script = Swapping({(b"src",): [folder(b"d")], (b"src", b"d"): [file(b"x"), file(b"y")]})
+    script = Swapping({(b"src",): [directory(b"d")], (b"src", b"d"): [file(b"x"), file(b"y")]})
     told = Recorder()
     summary = fetch(script, target, None, told)
     assert (summary.files, summary.failed) == (0, 2)
@@ -225,7 +225,14 @@ def test_sizes_that_were_a_lie_are_put_right(target):
 
 def test_entries_that_could_not_be_looked_at_are_reported(target):
     script = Script(
-        {(b"src",): [Listed((b"a",), None, code=ErrorCode.IO_ERROR), Listed((b"b",), None), folder(b"d"), file(b"ok")]}
+        {
+            (b"src",): [
+                Listed((b"a",), None, code=ErrorCode.IO_ERROR),
+                Listed((b"b",), None),
+                directory(b"d"),
+                file(b"ok"),
+            ]
+        }
     )
     told = Recorder()
     summary = fetch(script, target, None, told)

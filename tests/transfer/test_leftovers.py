@@ -33,8 +33,8 @@ def server(tmp_path):
 @pytest.fixture
 def here(tmp_path):
     """A directory of the user's, with what killed clients have left in it and beneath."""
-    for folder in (b"", b"tree/", b"tree/below/"):
-        make(tmp_path / "here", {folder + temporary_name(): b"left", folder + b"own": b"own"})
+    for directory in (b"", b"tree/", b"tree/below/"):
+        make(tmp_path / "here", {directory + temporary_name(): b"left", directory + b"own": b"own"})
     return tmp_path / "here"
 
 

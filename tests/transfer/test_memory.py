@@ -19,7 +19,7 @@ MIB = 1 << 20
 
 
 class Answering:
-    """A pipeline whose requests are answered at once, by nobody."""
+    """A pipeline whose requests are answered at once, without a server."""
 
     def __init__(self, answer, delay=0):
         self._answer = answer
@@ -145,9 +145,9 @@ def test_a_directory_with_many_names_is_kept_packed():
     count, part = 60_000, 1000
 
     def fill():
-        folder = RemoteDirectory((b"x",), (b"x",), b"x")
+        directory = RemoteDirectory((b"x",), (b"x",), b"x")
         for start in range(0, count, part):
-            folder.add(
+            directory.add(
                 tuple(
                     Listed(
                         (b"a-name-of-a-file-%07d" % number,),
@@ -159,20 +159,20 @@ def test_a_directory_with_many_names_is_kept_packed():
                     for number in range(start, start + part)
                 )
             )
-        folders.append(folder)
+        directories.append(directory)
 
-    folders = []
+    directories = []
     peak = peak_of(fill)
     assert peak < 6 * MIB  # a tenth of what they would take
-    for number, listed in enumerate(folders[0].entries()):
+    for number, listed in enumerate(directories[0].entries()):
         assert listed.path == (b"a-name-of-a-file-%07d" % number,)
         assert listed.size == number * 7
     assert number == count - 1
-    assert list(folders[0].entries()) == []
+    assert list(directories[0].entries()) == []
 
 
 def test_few_directories_are_begun_at_a_time(tmp_path):
-    """A tree of 15 * 15 * 15 folders, all of them empty."""
+    """A tree of 15 * 15 * 15 directories, all of them empty."""
     most = 0
 
     def answer(request):

@@ -40,16 +40,16 @@ def server(tmp_path):
 
 def set_modes(top, mode):
     """Of every directory in a tree but the top; from the top on if they are to be opened."""
-    folders = [os.path.join(folder, name) for folder, names, _ in os.walk(top) for name in names]
+    directories = [os.path.join(directory, name) for directory, names, _ in os.walk(top) for name in names]
     if mode == 0o755:
         opened = [os.fspath(top)]
         while opened:
-            folder = opened.pop()
-            os.chmod(folder, mode)
-            opened += [entry.path for entry in os.scandir(folder) if entry.is_dir(follow_symlinks=False)]
+            directory = opened.pop()
+            os.chmod(directory, mode)
+            opened += [entry.path for entry in os.scandir(directory) if entry.is_dir(follow_symlinks=False)]
         return
-    for folder in reversed(folders):
-        os.chmod(folder, mode)
+    for directory in reversed(directories):
+        os.chmod(directory, mode)
 
 
 def mode_of(path):
@@ -65,9 +65,9 @@ def read_only_tree(tmp_path, name="src", files=PLAIN):
 def change(top, data):
     """Another content of every file."""
     set_modes(top, 0o755)
-    for folder, _, names in os.walk(top):
+    for directory, _, names in os.walk(top):
         for name in names:
-            with open(os.path.join(folder, name), "wb") as file:
+            with open(os.path.join(directory, name), "wb") as file:
                 file.write(data + os.fsencode(name))
     set_modes(top, 0o555)
 

@@ -156,7 +156,7 @@ def test_resuming_a_tree_asks_for_every_large_file_and_waits_for_none(way):
 
 
 def forest():
-    """Files of every kind in folders of every kind."""
+    """Files of every kind in directories of every kind."""
     return {
         **{b"s%d/%d" % (number % 9, number): b"%d" % number * 300 for number in range(150)},
         **{b"m/%d" % number: os.urandom(60_000) for number in range(20)},
@@ -169,8 +169,8 @@ def forest():
 @pytest.mark.parametrize("cut", [1_300, 30_000, 800_000, 2_500_000, 6_000_000])
 def test_a_copy_goes_on_over_the_next_connection(way, cut):
     top = make(f"{way.source_top}/src", forest())
-    for number, (folder, _, _) in enumerate(os.walk(top)):
-        os.utime(folder, ns=(OLD, OLD + number))
+    for number, (directory, _, _) in enumerate(os.walk(top)):
+        os.utime(directory, ns=(OLD, OLD + number))
     told = Recorder()
     copy = way.copy("src", listener=told)
     way.break_off(copy, cut)

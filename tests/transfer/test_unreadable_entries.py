@@ -194,20 +194,20 @@ def test_put(secftp, sick, tmp_path):
 
 
 def test_an_old_server_gives_no_reason(against):
-    def folder(wire, request):
+    def directory(wire, request):
         wire.frame(*encode(Info(id=request.id, kind=Kind.DIRECTORY, size=0, mtime_ns=0, mode=0o755)))
 
     def entries(wire, request):
         wire.frame(*encode(Entries(id=request.id, entries=(Listed((b"odd",), None),), last=True)))
 
     for command in (["ls", U], ["sum", U], ["verify", ".", U]):
-        assert "odd" in against(command, folder, entries).errors
+        assert "odd" in against(command, directory, entries).errors
 
 
 def test_an_old_server_gives_no_reason_and_nothing_is_removed(against):
     asked = []
 
-    def folder(wire, request):
+    def directory(wire, request):
         wire.frame(*encode(Info(id=request.id, kind=Kind.DIRECTORY, size=0, mtime_ns=0, mode=0o755)))
 
     def entries(wire, request):
@@ -217,7 +217,7 @@ def test_an_old_server_gives_no_reason_and_nothing_is_removed(against):
         asked.append(request.path)
         wire.frame(*encode(Error(id=request.id, code=ErrorCode.NOT_EMPTY)))
 
-    result = against(["rm", "-r", U], folder, entries, refuse)
+    result = against(["rm", "-r", U], directory, entries, refuse)
     assert result.code == ExitCode.FAILED
     assert asked == [(b"a",)]
 
@@ -251,8 +251,8 @@ def test_an_entry_is_no_empty_file(remote, sick):
 def test_a_walk_tells_of_it(remote, sick):
     sick()
     told = []
-    ((_, folders, files),) = remote.walk(onerror=told.append)
-    assert (folders, sorted(files)) == ([], ["odd", "plain"])
+    ((_, directories, files),) = remote.walk(onerror=told.append)
+    assert (directories, sorted(files)) == ([], ["odd", "plain"])
     assert [type(problem) for problem in told] == [Forbidden]
 
 

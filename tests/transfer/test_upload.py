@@ -33,8 +33,8 @@ def tree(tmp_path):
     )
     os.chmod(f"{top}/deep/a/b", 0o750)
     os.chmod(f"{top}/top", 0o604)
-    for number, (folder, _, _) in enumerate(os.walk(top)):
-        os.utime(folder, ns=(OLD, OLD + number))
+    for number, (directory, _, _) in enumerate(os.walk(top)):
+        os.utime(directory, ns=(OLD, OLD + number))
     return top
 
 

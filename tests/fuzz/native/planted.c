@@ -7,7 +7,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         memcpy(&word, data, sizeof word);
     }
     if (word == 0x46434553) {
-        volatile uint8_t *memory = malloc(size); /* volatile: else nobody would write */
+        volatile uint8_t *memory = malloc(size); /* volatile: else the write is optimized out */
         memory[size + data[size - 1] % 2] = 1;
         free((void *)(uintptr_t)memory);
     }
