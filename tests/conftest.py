@@ -1,4 +1,4 @@
-"""What holds for every test: none leaves a descriptor or a thread behind, and slow ones run only when asked for."""
+"""Rules for every test: none leaves a descriptor or a thread behind, and slow ones run only when asked for."""
 
 from __future__ import annotations
 

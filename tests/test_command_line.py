@@ -1,4 +1,4 @@
-"""Hyphens on both command lines, by rules that do not depend on the version of argparse."""
+"""Hyphens on both command lines, independent of the version of argparse."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which side a failure of a file is on, and which file: said where it is raised, never guessed from its words."""
+"""Attribution of file errors to a side and a file: set where they are raised, never derived from their text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The layers: who may import whom, and which capability is used in one place only (docs/ARCHITECTURE.md).
+"""Layers: permitted imports, and capabilities used in one place only (docs/ARCHITECTURE.md).
 
 Each rule is a function from source text to findings, so that it can be tried on a text that breaks it: a rule that
 finds nothing because it looks at nothing would be worse than none.

@@ -1,4 +1,4 @@
-"""The front door: the scripts parse, `make help` names every goal, and a machine that lacks something is told so."""
+"""Makefile and its scripts: syntax, `make help` names every target, and missing tools are reported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The escape of foreign text, over every byte and every code point, and the formats of numbers."""
+"""Escaping of foreign text, over every byte and every code point, and number formats."""
 
 from __future__ import annotations
 

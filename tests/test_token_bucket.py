@@ -1,4 +1,4 @@
-"""The token bucket, by times that the tests choose."""
+"""Token bucket, with times that the tests choose."""
 
 from __future__ import annotations
 

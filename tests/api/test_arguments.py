@@ -1,4 +1,4 @@
-"""Names as programs give them: every kind of path, bytes for bytes, and nothing that leads elsewhere."""
+"""Path arguments of the Python API: every type of path, byte for byte, and none that leads elsewhere."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One tree of exceptions, each also what Python has for it: of connecting, of every code of the wire, of misuse."""
+"""The exception hierarchy, also as built-in exceptions: connection errors, every code of the wire, misuse."""
 
 from __future__ import annotations
 

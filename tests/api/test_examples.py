@@ -1,4 +1,4 @@
-"""The examples in the docstrings: each runs against a server, in a directory of its own."""
+"""Examples in the docstrings, each run against a server, in a directory of its own."""
 
 from __future__ import annotations
 

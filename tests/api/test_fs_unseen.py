@@ -1,4 +1,4 @@
-"""fsspec and what can't be looked at, or listed: it is not left out, and not nothing."""
+"""fsspec and entries that can't be inspected or listed: an error, not an omission or an empty result."""
 
 from __future__ import annotations
 

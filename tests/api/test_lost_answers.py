@@ -1,4 +1,4 @@
-"""Changes whose answers get lost: asked for again, they are neither done twice nor failures."""
+"""Changes whose replies get lost: repeated, they are neither done twice nor reported as failures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bytes of a program as sources and sinks, above all the source that another thread still fills."""
+"""Sources and sinks in memory, above all the source that another thread still fills."""
 
 from __future__ import annotations
 

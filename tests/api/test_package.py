@@ -1,4 +1,4 @@
-"""`import secftp`: fast, and yet everything is there for help, completion and type checkers."""
+"""`import secftp`: fast, and complete for help, completion and type checkers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A client's connections: shared by threads, given up when they are stale, opened anew, never mixed up."""
+"""A client's connection pool: shared by threads; stale connections are closed and replaced, none is mixed up."""
 
 from __future__ import annotations
 

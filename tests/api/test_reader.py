@@ -1,4 +1,4 @@
-"""`RemoteReader`: any part at any time, always of one version, and nothing held between reads."""
+"""`RemoteReader`: random access, always to one version, with no resources held between reads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A server inside a program: it starts, serves and stops, and changes nothing of the process around it."""
+"""Server inside a program: start, service and stop, without changes to the process around it."""
 
 from __future__ import annotations
 

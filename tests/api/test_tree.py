@@ -1,4 +1,4 @@
-"""Names at a server: look, list, make, move, remove, as programs know it from `os` and `pathlib`."""
+"""Files and directories at a server: stat, list, make, move and remove, as in `os` and `pathlib`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`RemoteWriter`: streamed, whole or not at all, and never there by a mistake of the program."""
+"""`RemoteWriter`: streamed and atomic; a failure of the program never leaves a partial file under the name."""
 
 from __future__ import annotations
 

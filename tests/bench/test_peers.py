@@ -1,4 +1,4 @@
-"""The benchmarks' arithmetic and parsers, and what their processes promise: nothing stays running."""
+"""Arithmetic and parsers of the benchmarks, and their child processes, none of which stays running."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The report's arithmetic and its page; the pictures need matplotlib and are looked at by people."""
+"""Arithmetic and page of the report; the figures need matplotlib and are inspected by eye."""
 
 from __future__ import annotations
 

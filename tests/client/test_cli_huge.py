@@ -1,4 +1,4 @@
-"""A file of more than 4 GiB, there and back: past every 32-bit number, past the first 65,536 frames and batches.
+"""A file of more than 4 GiB in both directions: beyond 32-bit numbers, and beyond 65,536 frames and batches.
 
 What is sent is sparse; the two copies of it are not, and take 4 GiB each while a test runs. Not in the fast suite.
 """

@@ -1,4 +1,4 @@
-"""1 GiB through the pipes of the command line, and no more than 64 MiB of memory for it at either end.
+"""Memory of pipes: 1 GiB through the command line, with at most 64 MiB of memory at either end.
 
 The bytes come from `yes` and are compared by their checksum, so that most of the time here is the product's. A line
 of a prime length fits no frame and no block: a frame that is lost, doubled or swapped changes the checksum.

@@ -1,4 +1,4 @@
-"""Names and texts of a peer through every way out: what a terminal would obey never gets to one, nor into a log.
+"""Escaping of a peer's names and texts: no output, and no log, passes a terminal's control characters on.
 
 Names with all 256 bytes (less the two that no name has), with characters that turn the direction of writing, that are
 invisible or that begin an 8-bit control sequence; a server that puts such into every text it may say; and a client that

@@ -1,4 +1,4 @@
-"""The progress bar of one file: its text, its width, how often it draws, and that it is erased at the end."""
+"""Progress bar of one file: text, width, drawing rate, and removal at the end."""
 
 from __future__ import annotations
 

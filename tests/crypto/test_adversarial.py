@@ -1,4 +1,4 @@
-"""An attacker between two honest sides of the product: whatever he does to a recorded session, none of it passes.
+"""An active attacker (Dolev-Yao) between two real ends: no change to a recorded session is accepted.
 
 Every bit, every byte, every order of the frames. An altered handshake must establish nothing on either side; an
 altered stream of frames may give what stood before the alteration, and nothing else. The counts are printed.

@@ -1,4 +1,4 @@
-"""What fails inside: allocations of the core and of libcrypto, one after another, and libcrypto's queue of errors."""
+"""Failures inside the core: each allocation of the core and of libcrypto in turn, and libcrypto's error queue."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A build or a libcrypto that is not to be trusted: the import fails, with one sentence, and nothing above can run."""
+"""Untrustworthy builds and libcrypto versions: the import fails with one sentence, and nothing above can run."""
 
 from __future__ import annotations
 

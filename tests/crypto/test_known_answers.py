@@ -1,4 +1,4 @@
-"""Each primitive as the core drives it against its standard: NIST's AES-CBC through the lanes, and the RFCs' examples.
+"""Known-answer tests of each primitive as the core uses it: NIST's AES-CBC vectors, and the examples of the RFCs.
 
 The lanes run many messages side by side, so a case counts only where it stood: every case is run among messages of
 other contents and lengths, and every message is compared. A single message goes through libcrypto's own CBC, which is

@@ -1,4 +1,4 @@
-"""The named vectors against the product: accepted or refused, by the right side, at the right step, for good.
+"""Named vectors against the product: accepted or refused, by the right side, at the right step, permanently.
 
 The product answers every reason alike, so a vector can't tell which check stopped it; the model has shown that each
 passes all checks before its own. What the product can show is where it stops: with which exception, at which byte, and

@@ -1,4 +1,4 @@
-"""Objects of the core that are dead, used, used up, forked or copied: none of them does anything, ever again."""
+"""Freed, used, exhausted, forked or copied objects of the core: each refuses every further call."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the core refuses by itself: the layers above look first, but none of this depends on them."""
+"""Checks in the core itself: the layers above check first, but the core does not depend on them."""
 
 from __future__ import annotations
 

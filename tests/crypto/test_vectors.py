@@ -1,4 +1,4 @@
-"""The published sessions of tests/vectors/secftp1.json against the product, in both directions, byte for byte."""
+"""Published sessions of tests/vectors/secftp1.json against the product, in both directions, byte for byte."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the core leaves in memory: no secret on its stack after a call, none in an object that is used up or freed.
+"""Erasure of secrets: none on the core's stack after a call, none in an object that is exhausted or freed.
 
 Each call runs on a stack of its own, which is looked through afterwards for every secret that the model derives for
 this session. So what libcrypto leaves on the stack would be found, too. But what is left may be gone because a later

@@ -1,4 +1,4 @@
-"""The picture of the layers, and the paths of files in the documentation."""
+"""Diagram of the layers, and the paths of files in the documentation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the documentation shows is tried: every Python example runs, every command line is one that the parsers take."""
+"""Examples in the documentation: every Python example runs, every command line is accepted by the parsers."""
 
 from __future__ import annotations
 

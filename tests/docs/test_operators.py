@@ -1,4 +1,4 @@
-"""The operators' guide says of every limit what the product does: its name, its option, its default and its line."""
+"""Limits in the operators' guide against the product: name, option, default and log line of each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""docs/PROTOCOL.md against the code: its tables and its bytes are read from the page, so neither can drift alone."""
+"""docs/PROTOCOL.md against the code: tables and bytes are read from the page, so neither can drift alone."""
 
 from __future__ import annotations
 

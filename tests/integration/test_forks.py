@@ -1,4 +1,4 @@
-"""A connection on both sides of a fork: only the process that opened it can use it, and nothing disturbs that one."""
+"""Connections across a fork: only the process that opened one can use it, undisturbed by the other."""
 
 from __future__ import annotations
 

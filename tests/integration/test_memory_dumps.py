@@ -1,4 +1,4 @@
-"""The memory of a server and of a client, which hold keys, is read by no other process of their user and never dumped.
+"""Protection of processes that hold keys: no other process of their user reads their memory, and it is never dumped.
 
 PR_SET_DUMPABLE of prctl(2) is asked for in the process itself, since no other can ask for it: each program is run with
 a few lines around it that tell at which value of it a key came into memory.

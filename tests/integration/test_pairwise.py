@@ -1,4 +1,4 @@
-"""Verbs by kinds: what each verb does to each kind of source and target, in one table, so that no two differ by chance.
+"""Verbs by kinds: the effect of each verb on each kind of source and target, in one table, so that no two differ.
 
 A cell is an exit code. Where verbs differ there is a reason, in a comment. The same tree stands at both ends:
 file, dir with dir/f and dir/sub/g, other, the directory into, a FIFO, symlinks to-file and to-dir, and b with a file

@@ -1,4 +1,4 @@
-"""Files of a peer in the working directory of a program of ours, named like modules: none of them is ever executed.
+"""Modules that a peer plants in the working directory of a program: none of them is ever executed.
 
 `python -m` puts the working directory first on sys.path, and that is the directory that a server serves by default, or
 that a client fetches into.

@@ -1,4 +1,4 @@
-"""What a server and a client give up before anything of the network or a key is in their memory, as processes."""
+"""Privileges that a server and a client give up before they read from the network or load a key."""
 
 from __future__ import annotations
 

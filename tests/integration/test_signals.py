@@ -1,4 +1,4 @@
-"""Signals that come when nothing is ready for them: after Python has looked for one, before the system call that waits.
+"""Signals at the worst moment: after Python has checked for one, before the system call that waits.
 
 `tests/preload/between.c` sends them there, so that what happens once in thousands of tries happens at the first.
 """

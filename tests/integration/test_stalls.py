@@ -1,4 +1,4 @@
-"""What hangs or is slow holds up nothing else: connections, file systems, whoever reads the log."""
+"""Isolation of stalls: a connection, file system or reader of the log that hangs delays nothing else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Key files: what is read as which key, what is refused, and how a new file appears."""
+"""Key files: the formats that are accepted, what is refused, and how a new file is created."""
 
 from __future__ import annotations
 

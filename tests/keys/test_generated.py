@@ -1,4 +1,4 @@
-"""Which keys are known to be generated ones: a server that has no others needs no delays after wrong keys."""
+"""Recognition of generated keys: a server that has no others needs no delays after wrong keys."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One key, however it comes in: what editors, shells and commands add to it is not part of it."""
+"""Sources of one key: whatever editors, shells and commands append is not part of the key."""
 
 from __future__ import annotations
 

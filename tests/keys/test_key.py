@@ -1,4 +1,4 @@
-"""The object that carries a key: it stretches once, and shows nothing."""
+"""`Key`: it is stretched once, and its representation shows nothing of it."""
 
 from __future__ import annotations
 

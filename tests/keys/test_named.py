@@ -1,4 +1,4 @@
-"""The file of named keys: what it may say, and how it is refused whole when something in it can't be right."""
+"""File of named keys: its syntax, and the refusal of the whole file if one entry is invalid."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The key that a server remembers: where it lies, that it stays the same, and that it is never served."""
+"""The server's remembered key: its location, its permanence, and that it is never served."""
 
 from __future__ import annotations
 

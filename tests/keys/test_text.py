@@ -1,4 +1,4 @@
-"""The text of a key: NFC, the shape of a generated key, and its check symbol."""
+"""Text of a key: NFC, the format of a generated key, and its check symbol."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A whole client: the handshake over a socket, and each request with everything a client has to check of its answer."""
+"""Client of the model: the handshake over a socket, each request, and every check of its reply."""
 
 from __future__ import annotations
 

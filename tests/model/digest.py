@@ -1,4 +1,4 @@
-"""The four algorithms of section 9. XXH3-128 and BLAKE3 come from their own libraries: they guard no secret."""
+"""The four digests of section 9. XXH3-128 and BLAKE3 come from their own libraries: they protect no secret."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The one list of reasons for which the model refuses something.
+"""Reasons for which the model refuses something, in one list.
 
 Every invalid vector names the check that must stop it, in these words. A product may answer all of them alike, and
 towards its peer it must; here they are told apart, so that a vector which is stopped by the wrong check is noticed.

@@ -1,4 +1,4 @@
-"""Frames: sealing them, and opening a stream of them with every check the page asks for, in its order.
+"""Frames: sealing them, and opening a stream of them with every check of the protocol, in its order.
 
 The steps are separate functions, because a vector with one thing wrong is made by replacing one step. Nothing here
 keeps a counter: a stream is opened from its bytes, and the sequence number is the position of a frame in it.

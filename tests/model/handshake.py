@@ -1,4 +1,4 @@
-"""The three flights, from both sides, with every check in the page's order.
+"""The three flights of the handshake, from both sides, with every check in the protocol's order.
 
 What would be random is an argument, so that a handshake can be repeated byte for byte. `keys_for` and the small
 functions below it are public: a vector with a valid MAC over something forbidden is made with them.

@@ -1,4 +1,4 @@
-"""The messages of sections 8 and 9 of the page: its tables again, as tables, and a decoder that goes by them.
+"""Messages of sections 8 and 9 of the protocol: their tables once more, and a decoder driven by them.
 
 A message is a name and a dict of its fields, defaults filled in. Everything that the page asks a receiver to close on
 is `Broken`, with a word about which rule it was.

@@ -1,4 +1,4 @@
-"""MessagePack, as much of it as there is: every valid spelling is read, the shortest one is written.
+"""MessagePack, the subset that the protocol uses: every valid encoding is read, the shortest one is written.
 
 From the specification's tables and nothing else. A map is read as a list of pairs, since the page asks whether a key
 occurs twice; what is nested too deeply, cut off, or followed by more is no value.

@@ -1,4 +1,4 @@
-"""The named vectors for CLIENT_FINISHes that a server refuses. No frame is looked at after any of them."""
+"""Named vectors of CLIENT_FINISHes that a server refuses. It reads no frame after any of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The named vectors for frames: what opens, and whole frames that are misplaced, cut or protected the wrong way.
+"""Named vectors of frames: valid ones, and whole frames that are misplaced, truncated or protected the wrong way.
 
 An invalid stream has a good frame before the bad one and, where the bad one has an end, a good one after it. So a
 receiver that skips a bad frame, or that was dead already, doesn't pass. What is wrong inside a frame whose tag is

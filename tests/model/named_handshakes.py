@@ -1,4 +1,4 @@
-"""The named vectors for handshakes that succeed: both sides end with the same two secrets."""
+"""Named vectors of handshakes that succeed: both sides end with the same two secrets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The named vectors for CLIENT_HELLOs that a server refuses. It sends no challenge for any of them."""
+"""Named vectors of CLIENT_HELLOs that a server refuses. It sends no challenge for any of them."""
 
 from __future__ import annotations
 

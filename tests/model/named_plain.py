@@ -1,4 +1,4 @@
-"""The named vectors for frames whose tag is right and whose inside is not.
+"""Named vectors of frames whose tag is valid and whose plaintext is not.
 
 Only a peer with the keys can make these. They show that what is behind the tag is checked all the same: the padding,
 the header, the payload's length and the zero bytes.

@@ -1,4 +1,4 @@
-"""Sixty-five bytes that are no share: everything but an uncompressed point of P-256.
+"""Sixty-five bytes that are no valid share: everything but an uncompressed point of P-256.
 
 Each comes with the coordinates that a careless receiver would compute with, so that the rest of a flight can be made
 right for it and nothing but the missing check lets it pass.

@@ -1,4 +1,4 @@
-"""The named vectors for SERVER_HELLOs that a client refuses. It sends no CLIENT_FINISH for any of them."""
+"""Named vectors of SERVER_HELLOs that a client refuses. It sends no CLIENT_FINISH for any of them."""
 
 from __future__ import annotations
 

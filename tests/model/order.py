@@ -1,4 +1,4 @@
-"""Section 10 of the page: what may be said when. One object follows both directions of a session."""
+"""State machine of section 10 of the protocol. One object follows both directions of a session."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a key to w, from a handshake to its keys, from a session to its frames' keys: every derivation on the page."""
+"""Key schedule: every derivation of the protocol, from a key to w, to the handshake's keys, to those of the frames."""
 
 from __future__ import annotations
 

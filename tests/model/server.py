@@ -1,4 +1,4 @@
-"""A whole server: a tree in memory, and an answer to every request, as the page has it.
+"""Server of the model: a tree in memory, and a reply to every request, as the protocol defines it.
 
 Connections are served in threads of their own, one request after another; the tree has one lock. `stop` waits for all
 of them, and what was raised in them is raised there.

@@ -1,4 +1,4 @@
-"""The stage on which the named handshakes play: two honest models, and an attacker between them.
+"""Construction of the named handshakes: two honest models, and an attacker between them.
 
 `play` lets two honest models talk through an attacker, who may replace any flight by anything. An attacker who has
 the key computes MACs that are right for what he sends; such vectors leave one single check between him and success.

@@ -1,4 +1,4 @@
-"""The vector files beside the tests, as typed values: bytes where the files have hex.
+"""Vector files as typed values: bytes where the files have hex.
 
 Scalars (w, x, y) are 32 bytes big-endian, as a product that is fed with random bytes takes them. What each field
 means and how a case is run stands in tests/vectors/README.md.

@@ -1,4 +1,4 @@
-"""One connection of the model: bytes of a socket, frames of section 6, messages of sections 8 to 10, both ways.
+"""Connection of the model: bytes of a socket, frames of section 6, messages of sections 8 to 10, in both directions.
 
 Blocking, one frame a read and one a write, and slow. Some frames get zero bytes behind their payload, which no product
 has to send and every one has to take.

@@ -1,4 +1,4 @@
-"""The judge of the mutants: a test that fails by itself, or by chance, has noticed nothing."""
+"""Verdict on a mutant: a test that fails on its own, or at random, does not count as detection."""
 
 from __future__ import annotations
 

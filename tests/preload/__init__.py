@@ -1,1 +1,1 @@
-"""A library for LD_PRELOAD that sends a signal exactly where a program is least ready for it; Linux alone has that."""
+"""LD_PRELOAD library that sends a signal at the worst moment for a program; only on Linux."""

@@ -1,4 +1,4 @@
-"""Every bound of docs/PROTOCOL.md at its edge and one beyond. The numbers are written out here, not imported."""
+"""Every bound of docs/PROTOCOL.md, at its limit and one beyond. The numbers are written out here, not imported."""
 
 from __future__ import annotations
 

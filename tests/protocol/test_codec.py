@@ -1,4 +1,4 @@
-"""Messages against their bytes: one table of examples, read whole, cut anywhere, with more behind, and as views."""
+"""Encoding of messages: one table of examples, decoded whole, truncated anywhere, with trailing bytes, and as views."""
 
 from __future__ import annotations
 

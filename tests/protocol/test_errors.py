@@ -1,4 +1,4 @@
-"""Error codes and exceptions: every code means something, and nothing of this machine travels."""
+"""Error codes and exceptions: every code has a meaning, and no detail of this machine is sent."""
 
 from __future__ import annotations
 

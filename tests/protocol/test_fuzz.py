@@ -1,4 +1,4 @@
-"""Random bytes, damaged messages and random conversations: a message, a `ProtocolError`, and never anything else."""
+"""Random bytes, corrupted messages, random conversations: the result is a message or a `ProtocolError`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The model against everything published, and the named vectors against the model.
+"""The model against the published vectors, and the named vectors against the model.
 
 The product's tests trust the model and its vectors; this file is the reason why they may. No test here touches the
 product.

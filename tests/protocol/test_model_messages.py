@@ -1,4 +1,4 @@
-"""The model's message layer beside the product's: the same bytes mean the same, and are refused alike.
+"""Message layer of the model against the product's: the same bytes mean the same, and are refused alike.
 
 Two decoders that share no line: whatever one of them takes, the other takes too, and the other way about.
 """

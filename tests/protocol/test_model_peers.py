@@ -1,5 +1,4 @@
-"""The slow plain model and the product, over sockets: the model's client with the real server, the real client with the
-model's server.
+"""Interoperability of the model and the product over sockets: client against server, in both combinations.
 
 The model was written from docs/PROTOCOL.md and shares nothing with the product, so what works here is what the page
 says. It insists on every rule of the page by itself: a peer that breaks one fails the test.

@@ -1,4 +1,4 @@
-"""What a code does not say: the reason beside it. Each kind of failure has one true sentence, and no secret is told."""
+"""Reasons beside error codes: each kind of failure has one true sentence, and none discloses a secret."""
 
 from __future__ import annotations
 

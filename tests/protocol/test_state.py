@@ -1,4 +1,4 @@
-"""The state machine: every state, type byte and direction, and the rules about ids, sizes, rates and the end."""
+"""State machine: every state, type byte and direction, and the rules about ids, sizes, rates and the end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The core built for tests, from the same csrc, with controllable randomness, rekey interval and allocation.
+"""Core built for tests, from the same csrc, with controllable randomness, rekey interval and allocation.
 
 `core()` builds it if it is missing or older than its sources, and returns its `ffi` and `lib`.
 """

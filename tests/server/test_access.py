@@ -1,4 +1,4 @@
-"""Who gets in with which key, and what for: without a network, and what rights and directories come to over one."""
+"""Authentication and authorization by key: the rules without a network, rights and directories over one."""
 
 from __future__ import annotations
 

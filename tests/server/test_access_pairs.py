@@ -1,4 +1,4 @@
-"""Who gets in: every pair of keys, every mode with every suite, and shares that are no points. The counts are printed.
+"""Authentication: every pair of keys, every mode with every suite, and invalid shares. The counts are printed.
 
 The key is proved by arithmetic alone, so a pair of keys is tried without a network; what a server's rules make of modes
 and suites is tried over sockets.

@@ -1,4 +1,4 @@
-"""The door over real sockets: each of its limits bites, says so in one line, and keeps out nobody with the key.
+"""Admission over real sockets: each limit applies, logs one line, and keeps out no client with the key.
 
 Loopback has many addresses, so one machine is many sources.
 """

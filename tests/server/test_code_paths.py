@@ -1,4 +1,4 @@
-"""A directory that clients may write to never holds what this machine runs: sys.path, the program, its libraries."""
+"""Refusal to serve writable directories that hold code of this machine: sys.path, the program, its libraries."""
 
 from __future__ import annotations
 

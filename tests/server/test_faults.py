@@ -1,4 +1,4 @@
-"""When things fail, collide or crowd, over real sockets: peers that vanish, disks that fill, many clients at once."""
+"""Faults and concurrency over real sockets: peers that vanish, disks that fill, many clients at once."""
 
 from __future__ import annotations
 

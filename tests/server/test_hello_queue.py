@@ -1,4 +1,4 @@
-"""Who is answered when, and who goes when there is no room: without a network, with a clock of the test's own."""
+"""Queue of waiting clients: order of replies, and eviction when it is full; without a network, with a fake clock."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Clients that do what no client does, over real sockets: every type in every state, and nothing before the proof.
+"""Malicious clients over real sockets: every type in every state, and nothing before the proof of the key.
 
 The table of what is allowed is written down here once more, from docs/PROTOCOL.md, and not taken from the product.
 """

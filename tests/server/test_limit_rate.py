@@ -1,4 +1,4 @@
-"""`--bandwidth` counts every byte in both directions: small messages, keepalives and handshakes as well as files."""
+"""`--limit-rate` counts every byte in both directions: small messages, keepalives and handshakes as well as files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The server's log: its form, what never gets through it, and many who write at once."""
+"""The server's log: its format, escaping, and many concurrent writers."""
 
 from __future__ import annotations
 

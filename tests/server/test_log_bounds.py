@@ -1,4 +1,4 @@
-"""The log of a client that was let in: 1 MiB a minute beyond one line for each file moved, and 4 KiB a line."""
+"""Bounds of the log for an authenticated client: 1 MiB a minute beyond one line for each file, and 4 KiB a line."""
 
 from __future__ import annotations
 

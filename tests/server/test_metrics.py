@@ -1,4 +1,4 @@
-"""What is counted, under which names, and where Prometheus reads it."""
+"""Metrics: counters, their names, and the port where Prometheus reads them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The metrics port under clients that mean no good: its connections, their time, its thread and memory are bounded."""
+"""Malicious clients of the metrics port: its connections, their time, its thread and memory are bounded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One rule for every file that an operator names: none is used that clients can reach, by whichever name or mount."""
+"""Files that an operator names: none is used that clients can reach, by any name or mount."""
 
 from __future__ import annotations
 

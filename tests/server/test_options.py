@@ -1,4 +1,4 @@
-"""The server's command line, without a machine."""
+"""Options of the server's command line, parsed without a server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The addresses that the server tells: what a client elsewhere can use, and loopback only where there is no other."""
+"""Addresses that the server prints: those that a remote client can use, and loopback only if there is no other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Places: clients that prove themselves when the last one is taken are told so, and only so many at once."""
+"""Clients that authenticate when all sessions are taken: they are told so, and their number is bounded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keys that change while handshakes are under way: a proof counts against the keys of now."""
+"""Keys that change during handshakes: a proof is checked against the keys in effect at that moment."""
 
 from __future__ import annotations
 

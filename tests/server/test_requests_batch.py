@@ -1,4 +1,4 @@
-"""READMANY and WRITEMANY: hundreds of small files in a message, each with a fate of its own."""
+"""READMANY and WRITEMANY: hundreds of small files in a message, each with its own result."""
 
 from __future__ import annotations
 

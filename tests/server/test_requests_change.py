@@ -1,4 +1,4 @@
-"""REMOVE, RENAME, MKDIR, SETATTR, STAT and SUM: what they do, what they refuse, and that nothing else happens."""
+"""REMOVE, RENAME, MKDIR, SETATTR, STAT and SUM: effects, refusals, and no side effects."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The right to write covers permissions and times of what the same session made, and of nothing else."""
+"""The right to write covers permissions and times of files that the same session created, and of no others."""
 
 from __future__ import annotations
 

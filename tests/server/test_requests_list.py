@@ -1,4 +1,4 @@
-"""LIST: in parts of bounded size, as it is read, and broken off at any time."""
+"""LIST: in parts of bounded size, streamed while it is read, and cancelled at any time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files that are broken off and gone on with: kept when the client asked for it, and joined only where both agree."""
+"""Interrupted and resumed files: kept when the client asked for it, and joined only where both ends agree."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may do what: every request under every set of rights, against a table that is not the product's."""
+"""Authorization: every request under every set of rights, against a table that is independent of the product."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A real server that stops, and clients that vanish, in the middle of any request: what was answered was done."""
+"""Server stops and client disconnects in the middle of any request: what was acknowledged was done."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A restart by a service manager, which holds the port: who comes during the drain is served by the new server."""
+"""Restart by a service manager that holds the port: clients that connect during the drain get the new server."""
 
 from __future__ import annotations
 

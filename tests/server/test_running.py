@@ -1,4 +1,4 @@
-"""The server process as an operator has it: where keys come from, SIGHUP, logs, a configuration, a service manager."""
+"""The server process in operation: sources of keys, SIGHUP, logs, configuration file, service manager."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sessions over real sockets with a server in this process: what honest clients may expect of it."""
+"""Sessions over real sockets with a server in this process: the guarantees for honest clients."""
 
 from __future__ import annotations
 

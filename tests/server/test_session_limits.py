@@ -1,4 +1,4 @@
-"""Who may have how many sessions: counted, without a server."""
+"""Limits on sessions by client, counted without a server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""SIGHUP: what a reload reads, what it puts in force, what it says, and when it is the end instead."""
+"""SIGHUP: what a reload reads, applies and logs, and when it terminates the server instead."""
 
 from __future__ import annotations
 

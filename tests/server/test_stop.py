@@ -1,4 +1,4 @@
-"""The server as a process: how it starts, what it says, how it refuses to start, and how it ends."""
+"""The server as a process: startup, messages, refusals to start, and shutdown."""
 
 from __future__ import annotations
 

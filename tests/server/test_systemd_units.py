@@ -1,4 +1,4 @@
-"""The units for systemd, as far as its own tools can look at them without a systemd that runs."""
+"""The systemd units, verified with systemd's own tools, without a running systemd."""
 
 from __future__ import annotations
 

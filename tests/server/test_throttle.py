@@ -1,4 +1,4 @@
-"""What guessing costs, without a network and with a clock of the test's own."""
+"""Delays after wrong keys, without a network and with a fake clock."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An attacker between two sessions of the product: nothing that he makes of a recorded session has an effect.
+"""An active attacker between two sessions of the product: no change to a recorded session has an effect.
 
 tests/crypto/test_adversarial.py does this to the handshake and to frames as such; here whole sessions are played to the
 product's sessions at both ends, and it is looked at what became of the files. What stood before the alteration may have

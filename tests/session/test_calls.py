@@ -1,4 +1,4 @@
-"""The simple calls of a session: against real servers, and against servers that can less or do what none does."""
+"""Simple calls of a session: against real servers, and against limited or malicious ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Trees at a server: the order in which they are listed and removed, what a failure leaves, and windows of requests."""
+"""Trees at a server: order of listing and removal, state after a failure, and request windows."""
 
 from __future__ import annotations
 

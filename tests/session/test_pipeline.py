@@ -1,4 +1,4 @@
-"""Many requests under way at once: each answer reaches whom it is for, whatever happens around it."""
+"""Pipelined requests: each reply reaches its request, whatever happens around it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A file that is coming in, at the end that has stopped wanting it."""
+"""Incoming files at a receiver that has cancelled them."""
 
 from __future__ import annotations
 

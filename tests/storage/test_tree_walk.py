@@ -1,4 +1,4 @@
-"""Listings and sweeps of trees that were made to take memory and descriptors: deep, wide, with long names, or all.
+"""Listings and sweeps of malicious trees: bounded memory and descriptors for deep, wide and long-named ones.
 
 The figures are those of SECURITY.md: 8 MiB and 16 descriptors for a listing, whatever the tree is.
 """

@@ -1,4 +1,4 @@
-"""Two ends of a session over a real connection inside one process, and a bare peer that says what it likes."""
+"""Two ends of a session over a real connection inside one process, and a bare peer that sends anything."""
 
 from __future__ import annotations
 

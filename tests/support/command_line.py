@@ -1,4 +1,4 @@
-"""The client as a process: its command lines, run to their end and looked at."""
+"""The client as a process: command lines, their output and exit codes."""
 
 from __future__ import annotations
 

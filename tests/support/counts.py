@@ -1,4 +1,4 @@
-"""The name under which a test's counts stand in its report; tests/conftest.py prints them at the end of a run."""
+"""Record property of a test's counts; tests/conftest.py prints them at the end of a run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A way to a server that breaks: a proxy that cuts connections after so many bytes, or keeps them waiting."""
+"""A proxy that cuts connections after a number of bytes, or stalls them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fixtures that tests of several packages use: directories, a server that runs, a client of each kind."""
+"""Fixtures that tests of several packages use: directories, a running server, a client of each kind."""
 
 from __future__ import annotations
 

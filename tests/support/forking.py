@@ -1,4 +1,4 @@
-"""What a forked process can do with what its parent had."""
+"""Use of a parent's objects in a forked process."""
 
 from __future__ import annotations
 

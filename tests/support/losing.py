@@ -1,4 +1,4 @@
-"""A connection on which a server's answers get lost: what was asked for is done, and the client never hears of it."""
+"""A connection on which a server's replies get lost: the request is done, and the client never learns of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""To be bound by permissions although the tests may run as root: a thread that gives up what makes root exempt."""
+"""A thread without root's capabilities, so that permissions apply even if the tests run as root."""
 
 from __future__ import annotations
 

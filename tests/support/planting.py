@@ -1,4 +1,4 @@
-"""Modules that an attacker plants in a directory: each tells that it ran, and then the real one takes its place."""
+"""Planted modules: each records that it ran, and then the real one takes its place."""
 
 from __future__ import annotations
 

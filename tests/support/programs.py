@@ -1,4 +1,4 @@
-"""A server and a client as programs have them, for the tests of the interface: `secftp.Server`, `secftp.connect`."""
+"""A server and a client through the Python API: `secftp.Server`, `secftp.connect`."""
 
 from __future__ import annotations
 

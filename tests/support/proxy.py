@@ -1,9 +1,8 @@
-"""A network between two peers that does what networks do: splits, joins, slows, stalls, resets, cuts. And records.
+"""A proxy with the faults of networks: splits, joins, slows, stalls, resets, cuts; it also records.
 
 `relaying(port)` yields a `Relay` that listens on a free port and carries what comes to the other one. Each direction
 has a `Way` that says how, or a function that makes one from the connection's number; all that is random comes from its
-seed. Nothing waits
-without a limit: a way that stalls holds on until a side gives up or the relay is closed.
+seed. Nothing waits without a limit: a way that stalls holds on until a side gives up or the relay is closed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A stand-in for `secftp.crypto` that shows what a key would have stretched, so that key tests need no scrypt."""
+"""A stand-in for `secftp.crypto` that records what a key would have stretched, so that key tests need no scrypt."""
 
 from __future__ import annotations
 

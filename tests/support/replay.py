@@ -1,4 +1,4 @@
-"""Recorded sessions, played to the product's own session at either end, without a network and without a handshake.
+"""Recorded sessions, replayed to the product's own session at either end, without a network or a handshake.
 
 The frames are sealed under secrets that a test knows; the product's `Channel` opens them, and the product's session
 does what they say to a real directory. `Tape` stands where the socket would: it gives the recorded bytes one frame at a

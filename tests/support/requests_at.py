@@ -1,4 +1,4 @@
-"""A server's session over a real connection, without the server around it: rights, stores and stops as a test wants."""
+"""A server's session over a real connection, without the server around it, with any rights, stores and stops."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a copy keeps, and says that it does not: permissions with --update, special bits, times that don't fit."""
+"""Preserved attributes and warnings about the others: permissions with --update, special bits, times out of range."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a client leaves that is killed: the next one that works in the directory takes it away, and nothing else."""
+"""Leftovers of a killed client: removed by the next one that works in the directory, and nothing else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Uploads whose replies get lost: everything has arrived, and sending it again must not turn that into a failure."""
+"""Uploads whose replies get lost: the files have arrived, and a repetition does not fail."""
 
 from __future__ import annotations
 

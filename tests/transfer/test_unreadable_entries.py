@@ -1,4 +1,4 @@
-"""Names that are there and can't be looked at: each is told of once by its name, and no listing is said to be whole."""
+"""Entries that can't be inspected: each is reported once by its name, and no listing counts as complete."""
 
 from __future__ import annotations
 

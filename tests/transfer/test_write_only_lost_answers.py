@@ -1,4 +1,4 @@
-"""Files of keys that may write and not read, whose confirmation gets lost: the token finds them, and nothing else."""
+"""Uploads with write-only keys whose replies get lost: verified by the token, and by nothing else."""
 
 from __future__ import annotations
 

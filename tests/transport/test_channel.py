@@ -1,4 +1,4 @@
-"""A channel over real connections: messages, a file's bytes, keepalives, full buffers, the end."""
+"""A channel over real connections: messages, file data, keepalives, full buffers, the end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a name and a port to a channel, at both ends: what can go wrong on the way, and what it is called then."""
+"""Connecting, from a name and a port to a channel, at both ends: the possible errors and their types."""
 
 from __future__ import annotations
 

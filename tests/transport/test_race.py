@@ -1,4 +1,4 @@
-"""A host with several addresses: the first that connects wins, whatever the others do; and names without an answer."""
+"""Hosts with several addresses: the first that connects wins, whatever the others do; names without an answer."""
 
 from __future__ import annotations
 

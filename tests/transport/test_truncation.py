@@ -1,4 +1,4 @@
-"""A session that is cut or changed at any byte: it is lost, and no file comes of it that was not whole."""
+"""Sessions truncated or changed at any byte: the session fails, and no incomplete file appears."""
 
 from __future__ import annotations
 
