@@ -63,7 +63,7 @@ def test_every_goal_of_the_makefile_is_phony():
     assert set(re.findall(r"^([a-z][a-z-]*):", text, re.MULTILINE)) == set(declared)
 
 
-# --- a machine that lacks something ---------------------------------------------------------------------------------
+# --- missing tools --------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -233,7 +233,7 @@ def test_what_is_ready_is_left_alone(machine):
     assert built() == [".[check,test]"]
 
 
-# --- what gets installed ----------------------------------------------------------------------------------------------
+# --- installed files --------------------------------------------------------------------------------------------------
 
 
 def test_every_package_is_in_the_wheel():

@@ -26,7 +26,7 @@ def test_fsspec_has_no_size_for_it(remote, sick, tmp_path):
     assert (found["/plain"]["size"], found["/plain"]["type"]) == (1, "file")
 
 
-# --- what can't be listed is not nothing ------------------------------------------------------------------------------
+# --- unlistable directories are an error ------------------------------------------------------------------------------
 
 
 @pytest.fixture

@@ -281,7 +281,7 @@ def test_a_forked_process_opens_its_own_and_leaves_others_alone(served, root):
     assert connections(served) == before
 
 
-# --- patience ---------------------------------------------------------------------------------------------------------
+# --- waiting for a connection -----------------------------------------------------------------------------------------
 
 
 def silent(wire):

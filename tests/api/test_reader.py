@@ -56,7 +56,7 @@ def touch(path):
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns + 1_000_000_000))
 
 
-# --- as any file ------------------------------------------------------------------------------------------------------
+# --- the file interface -----------------------------------------------------------------------------------------------
 
 
 def test_it_is_read_whole_and_in_pieces(file):
@@ -186,7 +186,7 @@ def test_lines_of_a_large_window_cost_no_copy_of_it(remote, root):
         assert sum(1 for _ in file) == 256 << 10
 
 
-# --- what is asked for ------------------------------------------------------------------------------------------------
+# --- requests ---------------------------------------------------------------------------------------------------------
 
 
 def test_opening_asks_for_nothing_and_small_reads_for_one_window(little_ahead, file, requests):

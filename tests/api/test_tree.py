@@ -22,7 +22,7 @@ AWKWARD = [b"\xff\xfe", b"new\nline", b"\x1b[2J", b" ", "ü".encode(), b"x" * 25
 
 @pytest.fixture
 def tree(root):
-    """A small tree: a file, a directory with a file and an empty directory, a link and a FIFO."""
+    """A small tree: a file, a directory with a file and an empty directory, a symlink and a FIFO."""
     (root / "file").write_bytes(b"1234")
     (root / "folder" / "empty").mkdir(parents=True)
     (root / "folder" / "below").write_bytes(b"12")
@@ -31,7 +31,7 @@ def tree(root):
     return root
 
 
-# --- looking ----------------------------------------------------------------------------------------------------------
+# --- stat and listing -------------------------------------------------------------------------------------------------
 
 
 def test_the_status_of_a_file(remote, tree):

@@ -32,7 +32,7 @@ def nothing_is_left(served):
     until(lambda: not served.unfinished(), "the unfinished file is gone")
 
 
-# --- in order ---------------------------------------------------------------------------------------------------------
+# --- successful writes ------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("sizes", [[], [0], [1], [5, 0, 7], [300_000], [10, 300_000, 10], [len(BIG)], [1000] * 2000])
@@ -281,7 +281,7 @@ file.write(bytes(3 << 20))
         as_before(served, before)
 
 
-# --- what the server says ---------------------------------------------------------------------------------------------
+# --- errors of the server ---------------------------------------------------------------------------------------------
 
 
 def test_what_is_known_to_be_wrong_is_raised_by_open(remote, root):

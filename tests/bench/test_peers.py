@@ -144,7 +144,7 @@ def test_what_was_not_measured_is_said_and_not_dropped():
     assert len(targets.rows(figures)) == sum(len(target.ways) for target in targets.TARGETS if not target.small)
 
 
-# --- what programs and the system say -------------------------------------------------------------------------------
+# --- output of programs and the system ------------------------------------------------------------------------------
 
 
 def test_iperf3_is_asked_for_what_was_received():

@@ -76,7 +76,7 @@ def copy(secftp, here, root):
     return run
 
 
-# --- what arrives -----------------------------------------------------------------------------------------------------
+# --- contents ---------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -171,7 +171,7 @@ def test_several_sources(secftp, here, root):
     assert listing(here / "into") == ["a", "b", "b/c"]
 
 
-def test_links_and_special_files(secftp, here, root):
+def test_symlinks_and_special_files(secftp, here, root):
     fill(here, {"top/a": b"1"})
     os.symlink("a", here / "top/link")
     os.mkfifo(here / "top/fifo")

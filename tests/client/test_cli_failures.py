@@ -122,7 +122,7 @@ def test_a_client_says_what_it_waits_for(home, way):
 
 
 @contextlib.contextmanager
-def stranger(says):
+def foreign_server(says):
     """A server of another protocol: it sends `text` to every client and closes."""
     with socket.create_server((HOST, 0)) as listener:
         listener.settimeout(DEADLINE)
@@ -157,7 +157,7 @@ def stranger(says):
     ids=["nothing", "ssh", "http", "half a word", "version 2", "busy", "unknown refusal", "zeros"],
 )
 def test_something_else_at_that_port(home, says, code):
-    with stranger(says) as where:
+    with foreign_server(says) as where:
         run(home, "read", "name", where, "aes128").expect(code)
 
 
@@ -196,7 +196,7 @@ def test_a_command_line_that_makes_no_sense(home, arguments):
     run(home, *arguments).expect(ExitCode.USAGE)
 
 
-# --- what the server says ---------------------------------------------------------------------------------------------
+# --- errors of the server ---------------------------------------------------------------------------------------------
 
 
 def test_no_such_file_and_directories(home, root):
@@ -327,7 +327,7 @@ def test_a_full_disk_at_the_server(home, root):
     assert listing(root) == []
 
 
-# --- this end ---------------------------------------------------------------------------------------------------------
+# --- local failures ---------------------------------------------------------------------------------------------------
 
 
 def test_local_files_that_can_not_be_used(home, root):

@@ -331,7 +331,7 @@ def test_a_terminal_sees_no_control_of_a_names(secftp, root, tmp_path, verb):
         assert screen.text.replace("\r\n", "").isprintable()
 
 
-# --- all of them ------------------------------------------------------------------------------------------------------
+# --- all verbs --------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("verb", ["ls", "stat", "rm", "mkdir", "sum", "get"])

@@ -146,7 +146,7 @@ def test_what_is_on_neither_side(secftp, here, root):
     secftp("verify", here / "a", "//a/").expect(ExitCode.NOT_FOUND, "a: it is a file")
 
 
-def test_links_do_not_count(secftp, here, root):
+def test_symlinks_do_not_count(secftp, here, root):
     both(here, root)
     os.symlink("a", here / "link")
     os.mkfifo(here / "fifo")

@@ -262,7 +262,7 @@ def test_a_large_directory_is_no_trouble(tmp_path, action):
         assert lines == [b"('top', [], %d, %d, False)" % (COUNT, COUNT)]
 
 
-# --- what keeps them --------------------------------------------------------------------------------------------------
+# --- kept names and entries -------------------------------------------------------------------------------------------
 
 
 def add_all(names, given):

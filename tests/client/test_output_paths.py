@@ -83,7 +83,7 @@ def tell(record_property):
     return lambda what, count: record_property(COUNTS, f"[output] {count} {what}: nothing but what can be shown")
 
 
-# --- the client's ways out --------------------------------------------------------------------------------------------
+# --- output of the client ---------------------------------------------------------------------------------------------
 
 
 @pytest.fixture

@@ -393,7 +393,7 @@ def test_events_are_the_documented_ones(capfd, monkeypatch):
         assert set(event) - {"event", "name_base64"} <= words, event
 
 
-# --- the command that goes on -----------------------------------------------------------------------------------------
+# --- the resume command -----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ def buffers(*parts):
     return [memoryview(part) for part in parts]
 
 
-# --- words ----------------------------------------------------------------------------------------------------------
+# --- messages -------------------------------------------------------------------------------------------------------
 
 
 def test_the_words_of_a_transfer_are_the_originals(capfd):
@@ -102,7 +102,7 @@ def test_a_local_failure_has_the_local_exit_code_but_for_those_that_say_more():
     assert errors.NotFound("x").exit_code is ExitCode.NOT_FOUND
 
 
-# --- the near end ---------------------------------------------------------------------------------------------------
+# --- the local end --------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -122,7 +122,7 @@ def terminal_output(monkeypatch):
         (b"plain\ttext\r\n",),
         ("h\u00e9\u4e16\U0001f600".encode(),),
         ("\u4e16".encode()[:1], "\u4e16".encode()[1:]),
-        ("\u201b".encode(),),  # has the byte 0x9b's neighbours within
+        ("\u201b".encode(),),  # contains the bytes next to 0x9b
         (b"latin-1: \xe9\xfc",),
     ],
 )

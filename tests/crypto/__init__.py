@@ -1,1 +1,1 @@
-"""Tests of the package of this name."""
+"""Tests of secftp.crypto."""

@@ -68,7 +68,7 @@ def test_a_good_installation_is_taken():
 
 
 def run_in(directory: Path, script: str) -> subprocess.CompletedProcess[str]:
-    """Run a script with the package in `folder` and no other: -S passes over what an editable install has hooked in."""
+    """Run a script with the package in `directory` and no other: -S ignores the hooks of an editable install."""
     libraries = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
     path = os.pathsep.join([str(directory), *libraries])
     environment = {**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}

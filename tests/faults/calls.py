@@ -87,7 +87,7 @@ class Fault(NamedTuple):
         return f"{self.call} #{self.nth} {self.error or 'killed'}"
 
 
-class Tally:
+class Counters:
     """Points tried, points that were not reached that time, and what was wrong."""
 
     def __init__(self) -> None:
@@ -108,31 +108,31 @@ def everywhere(figures: Figures, names: list[str]) -> None:
         if names and scenario.name not in names:
             continue
         for side in ("server", "client"):
-            tally = Tally()
+            counters = Counters()
             with tempfile.TemporaryDirectory(prefix="secftp-faults-") as base, Nursery(Path(base)) as nursery:
-                Try(scenario, side, Place(Path(base)), nursery, tally).all()
+                Try(scenario, side, Place(Path(base)), nursery, counters).all()
             figures.section(
                 f"{scenario.name}, {side}",
-                good=not tally.violations and tally.points.total() > 0,
-                points=tally.points.total(),
-                killed=tally.points["killed"],
-                errors=tally.points["error"],
-                not_reached=tally.missed,
-                left_by_killed_clients_and_swept_by_the_next=tally.left,
-                sessions_ended_as_internal_error=tally.internal,
-                violations=len(tally.violations),
+                good=not counters.violations and counters.points.total() > 0,
+                points=counters.points.total(),
+                killed=counters.points["killed"],
+                errors=counters.points["error"],
+                not_reached=counters.missed,
+                left_by_killed_clients_and_swept_by_the_next=counters.left,
+                sessions_ended_as_internal_error=counters.internal,
+                violations=len(counters.violations),
             )
 
 
 class Try:
     """All faults of one scenario at one side."""
 
-    def __init__(self, scenario: Scenario, side: str, place: Place, nursery: Nursery, tally: Tally) -> None:
+    def __init__(self, scenario: Scenario, side: str, place: Place, nursery: Nursery, counters: Counters) -> None:
         self.scenario = scenario
         self.side = side
         self.place = place
         self.nursery = nursery
-        self.tally = tally
+        self.counters = counters
         self.where = ""
         self._seen = 0  # of the server's log
 
@@ -219,13 +219,13 @@ class Try:
         self._seen = len(server.log.text)
         ended, strace = self.run(server, f"trace={fault.call}", fault.expression)
         if not strace.hit:
-            self.tally.missed += 1
+            self.counters.missed += 1
             return None
-        self.tally.points["error" if fault.error else "killed"] += 1
+        self.counters.points["error" if fault.error else "killed"] += 1
         return ended
 
     def wrong(self, what: str) -> None:
-        self.tally.wrong(self.where, what)
+        self.counters.wrong(self.where, what)
 
     # --- at the server ------------------------------------------------------------------------------------------------
 
@@ -262,7 +262,9 @@ class Try:
 
     def _count_local(self) -> None:
         """What a killed client was writing stays until the next one works there; `check_again` sees that it is gone."""
-        self.tally.left += sum(name.startswith(str(self.place.local)) for name in self.scenario.leftovers(self.place))
+        self.counters.left += sum(
+            name.startswith(str(self.place.local)) for name in self.scenario.leftovers(self.place)
+        )
 
     # --- what must be -------------------------------------------------------------------------------------------------
 
@@ -287,7 +289,7 @@ class Try:
             if get(other, b"honest") != b"honest" * 100:
                 self.wrong("the server does not serve others any more")
         self.check_leftovers()
-        self.tally.internal += server.log.text[self._seen :].count("Internal error")
+        self.counters.internal += server.log.text[self._seen :].count("Internal error")
         if "Traceback" in server.errors.text:
             self.wrong(f"a traceback: {server.errors.text[-1500:]}")
 

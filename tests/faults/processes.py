@@ -31,7 +31,7 @@ import secftp.client.copying, secftp.transfer, secftp.session, secftp.storage.lo
 for line in sys.stdin:
     order = json.loads(line)
     if "arguments" in order:
-        gate, opener = os.pipe()
+        barrier, opener = os.pipe()
         ready, told = os.pipe()
         pid = os.fork()
         if pid == 0:
@@ -43,7 +43,7 @@ for line in sys.stdin:
             sys.argv = ["secftp", *order["arguments"]]
             status = 70
             os.close(told)
-            os.read(gate, 1)
+            os.read(barrier, 1)
             try:
                 status = client.main()
             except SystemExit as stop:
@@ -51,9 +51,9 @@ for line in sys.stdin:
             finally:
                 sys.stderr.flush()
                 os._exit(status)
-        os.close(gate)
+        os.close(barrier)
         os.close(told)
-        os.read(ready, 1)  # its end: the child is at its gate
+        os.read(ready, 1)  # its end: the child waits at the barrier
         os.close(ready)
         print(pid, flush=True)
     else:

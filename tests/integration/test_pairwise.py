@@ -108,7 +108,7 @@ def test_a_dry_run_of_get_ends_as_the_run_does(secftp, source):
     assert dry.code == secftp("get", f"//{source}", "here/into").code
 
 
-# --- sources here -----------------------------------------------------------------------------------------------------
+# --- local sources ----------------------------------------------------------------------------------------------------
 
 OWN_SOURCES = {
     "file": FINE,
@@ -228,7 +228,7 @@ def test_two_sources_of_one_name(secftp, verb, kind):
     )
 
 
-# --- what is there already --------------------------------------------------------------------------------------------
+# --- existing targets -------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("dry", [True, False])

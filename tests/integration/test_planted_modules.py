@@ -483,7 +483,7 @@ def test_a_prompt_for_a_key_runs_nothing_of_what_was_fetched(tmp_path, home):
     assert executed(marker) == set()
 
 
-# --- a library --------------------------------------------------------------------------------------------------------
+# --- as a library -----------------------------------------------------------------------------------------------------
 
 _LIBRARY = """
 import sys

@@ -60,7 +60,7 @@ class Caller:
         assert not self._thread.is_alive()
 
 
-# --- a program's connections ------------------------------------------------------------------------------------------
+# --- the Python API ---------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.usefixtures("within_five_seconds")

@@ -159,7 +159,7 @@ def test_a_file_of_another_user_is_refused(key_file, monkeypatch):
         read_key_file(path)
 
 
-def test_a_link_is_followed_and_what_it_leads_to_is_checked(recorded, key_file, tmp_path):
+def test_a_symlink_is_followed_and_what_it_leads_to_is_checked(recorded, key_file, tmp_path):
     target = key_file(b"a key")
     link = tmp_path / "link"
     link.symlink_to(target)
@@ -294,7 +294,7 @@ def test_a_new_file_whose_lock_a_sweep_has_is_given_up(tmp_path, monkeypatch):
     os.close(descriptor)
 
 
-# --- beneath the root -----------------------------------------------------------------------------------------------
+# --- below the root -------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -317,7 +317,7 @@ def root(tmp_path):
         "root/key",
         "root/sub/new",
         "root/missing/new",
-        "into/key",  # by a link from outside
+        "into/key",  # by a symlink from outside
         "link-to-key",
         "root/out/key",  # it lies outside, but by a name that a client may replace
         "root/link",

@@ -84,7 +84,7 @@ def test_an_unsafe_file_is_an_error_and_never_replaced(state, root):
     assert path.read_bytes() == b""
 
 
-def test_a_dangling_link_is_an_error(state, root):
+def test_a_dangling_symlink_is_an_error(state, root):
     state.mkdir(parents=True)
     (state / "server.key").symlink_to("nowhere")
     with pytest.raises(KeyFormatError, match="can't be read"):

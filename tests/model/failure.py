@@ -34,7 +34,7 @@ class Failure(StrEnum):
 
 
 class Refused(Exception):
-    """Raised where the page says that a side closes the connection."""
+    """Raised where the specification says that a side closes the connection."""
 
     def __init__(self, failure: Failure) -> None:
         super().__init__(failure.value)

@@ -1,7 +1,7 @@
 """Messages of sections 8 and 9 of the protocol: their tables once more, and a decoder driven by them.
 
-A message is a name and a dict of its fields, defaults filled in. Everything that the page asks a receiver to close on
-is `Broken`, with a word about which rule it was.
+A message is a name and a dict of its fields, defaults filled in. Whatever makes a receiver close the connection is
+`Broken`, with the rule that it breaks.
 """
 
 from __future__ import annotations
@@ -349,7 +349,7 @@ def decode(number: int, flags: int, payload: bytes, way: str) -> Message:
 
 
 def _together(message: Message) -> None:
-    """Fields that the page lets stand only together, or not together."""
+    """Fields that the specification permits only together, or not together."""
     if message.name == "WRITE":
         insist((message.offset > 0) == (message.prefix is not None), "offset and prefix together")
     if message.name == "READ" and message.prefix is not None:

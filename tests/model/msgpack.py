@@ -1,6 +1,6 @@
 """MessagePack, the subset that the protocol uses: every valid encoding is read, the shortest one is written.
 
-From the specification's tables and nothing else. A map is read as a list of pairs, since the page asks whether a key
+Written from MessagePack's tables alone. A map is read as a list of pairs, since the protocol asks whether a key
 occurs twice; what is nested too deeply, cut off, or followed by more is no value.
 """
 

@@ -72,7 +72,7 @@ class Order:
     limit: int = 16
 
     def take(self, way: str, message: Message) -> None:
-        """The next message of one direction. Raises Broken if the page has no place for it."""
+        """The next message of one direction. Raises `Broken` if the specification does not permit it here."""
         row = STATES[way, self.state[way]]
         insist(message.name in row, f"{message.name} in {self.state[way]}")
         if message.name in ANSWERS:

@@ -1,7 +1,7 @@
 """Construction of the named handshakes: two honest models, and an attacker between them.
 
 `play` lets two honest models talk through an attacker, who may replace any flight by anything. An attacker who has
-the key computes MACs that are right for what he sends; such vectors leave one single check between him and success.
+the key computes MACs that are right for the changed bytes; such vectors leave one single check to stop them.
 """
 
 from __future__ import annotations

@@ -142,7 +142,7 @@ class ServerInputs:
 
 @dataclass(frozen=True)
 class Flight:
-    """What the honest side sends, and what reaches the other side after the attacker had his way."""
+    """What the honest side sends, and what reaches the other side after the attacker's change."""
 
     sent: bytes
     received: bytes

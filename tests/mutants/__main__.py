@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tests.mutants import (
     admission,
-    alive,
     client_side,
     core,
     files,
     importing,
     keys,
+    liveness,
     processes,
     reasons,
     reload,
@@ -38,7 +38,7 @@ MUTANTS: list[Mutant] = [
     *core.MUTANTS,
     *wire.MUTANTS,
     *files.MUTANTS,
-    *alive.MUTANTS,
+    *liveness.MUTANTS,
     *processes.MUTANTS,
     *keys.MUTANTS,
     *resources.MUTANTS,

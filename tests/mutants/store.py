@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.mutants.mutant import Mutant, mutant
 
 MUTANTS: list[Mutant] = [
-    mutant("unfinished-files-listed", "secftp/storage/scan.py", "    if entry.name.startswith(RESERVED_TEXT):\n        return None\n", "", "tests/storage/test_scan.py::test_links_special_files_and_unfinished_ones_are_not_told_of"),
+    mutant("unfinished-files-listed", "secftp/storage/scan.py", "    if entry.name.startswith(RESERVED_TEXT):\n        return None\n", "", "tests/storage/test_scan.py::test_symlinks_special_files_and_unfinished_ones_are_not_told_of"),
     mutant("listing-as-deep-as-it-goes", "secftp/storage/scan.py", "        if len(path) >= MAX_COMPONENTS:\n", "        if False:\n", "tests/storage/test_scan.py::test_no_deeper_than_a_name_reaches_and_the_rest_is_told_of"),
     mutant("listing-of-names-too-long-for-the-wire", "secftp/storage/scan.py", "            if len(seen.name) > room:\n", "            if False:\n", "tests/storage/test_scan.py::test_paths_too_long_for_the_wire_are_not_told_of_but_that_there_are_such"),
     mutant("more-read-than-was-announced", "secftp/storage/source.py", "        return count if wanted is None else min(count, wanted)\n", "        return count\n", "tests/storage/test_source.py::test_what_is_appended_is_not_read_and_does_no_harm"),

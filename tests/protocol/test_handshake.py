@@ -63,7 +63,7 @@ def send(sender: Established, receiver: Established, text: bytes) -> None:
     assert (frame.type, frame.flags, bytes(frame.payload)) == (3, 0, text)
 
 
-# --- what goes well -------------------------------------------------------------------------------------------------
+# --- success --------------------------------------------------------------------------------------------------------
 
 
 @suites
@@ -175,9 +175,9 @@ def test_a_finish_of_a_client_without_the_key(password, suite):
     client, server = ClientHandshake(password, suite, Mode.KEYED), ServerHandshake()
     server.receive(client.hello)
     server.accept(password)
-    stranger, other = ClientHandshake(secret(5), suite, Mode.KEYED), ServerHandshake()
-    other.receive(stranger.hello)
-    finish = stranger.receive(other.accept(secret(5))).reply
+    impostor, other = ClientHandshake(secret(5), suite, Mode.KEYED), ServerHandshake()
+    other.receive(impostor.hello)
+    finish = impostor.receive(other.accept(secret(5))).reply
     with pytest.raises(AuthenticationError, match="client"):
         server.receive(finish)
     with pytest.raises(ProtocolError):
@@ -283,15 +283,15 @@ def test_another_version_is_refused_at_its_byte():
 
 
 @pytest.mark.parametrize(
-    "stranger", [b"GET / HTTP/1.1\r\n", b"SSH-2.0-OpenSSH_9.9\r\n", b"\x16\x03\x01", b"secftp", b"\0"]
+    "foreign", [b"GET / HTTP/1.1\r\n", b"SSH-2.0-OpenSSH_9.9\r\n", b"\x16\x03\x01", b"secftp", b"\0"]
 )
-def test_other_protocols_are_noticed_at_the_first_byte(password, stranger):
+def test_other_protocols_are_noticed_at_the_first_byte(password, foreign):
     client = ClientHandshake(password, Suite.AES128, Mode.KEYED)
     for side in (client, ServerHandshake()):
-        at = next(at for at in range(len(stranger)) if stranger[at] != b"SECFTP\1"[at])
-        assert side.receive(stranger[:at]) is None
+        at = next(at for at in range(len(foreign)) if foreign[at] != b"SECFTP\1"[at])
+        assert side.receive(foreign[:at]) is None
         with pytest.raises(ProtocolError, match="does not speak secftp"):
-            side.receive(stranger[at : at + 1])
+            side.receive(foreign[at : at + 1])
         with pytest.raises(ProtocolError, match="over"):
             side.receive(b"")
 

@@ -1,7 +1,7 @@
 """Interoperability of the model and the product over sockets: client against server, in both combinations.
 
-The model was written from docs/PROTOCOL.md and shares nothing with the product, so what works here is what the page
-says. It insists on every rule of the page by itself: a peer that breaks one fails the test.
+The model was written from docs/PROTOCOL.md and shares nothing with the product, so what works here is what the document
+specifies. It enforces every rule of the document: a peer that breaks one fails the test.
 """
 
 from __future__ import annotations
@@ -168,8 +168,8 @@ def test_client_changes(served, directory):
     assert (served.directory / "c").read_bytes() == HELLO
 
 
-def test_client_is_told_of_links_and_fifos_as_the_page_has_it(served, directory):
-    """A link can't be told from nothing; nothing but a file is read or replaced."""
+def test_client_is_told_of_symlinks_and_fifos_as_specified(served, directory):
+    """A symlink is indistinguishable from a missing file; nothing but a file is read or replaced."""
     inside = served.directory
     (inside / "a").write_bytes(HELLO)
     (inside / "f").mkdir()

@@ -216,7 +216,7 @@ def test_one_who_may_only_read_is_told_so(root):
         assert (found.code, found.reason) == (ErrorCode.READ_ONLY, reason)
 
 
-# --- what the system says ---------------------------------------------------------------------------------------------
+# --- errors of the system ---------------------------------------------------------------------------------------------
 
 SYSTEM = {
     errno.EXDEV: "another file system",

@@ -624,7 +624,7 @@ def test_several_sessions_share_the_bandwidth(tmp_path):
         assert 0.8 < time.monotonic() - began < 10
 
 
-# --- when the machine has no more -------------------------------------------------------------------------------------
+# --- exhausted resources ----------------------------------------------------------------------------------------------
 
 
 def test_out_of_descriptors_new_clients_wait_or_are_refused_and_sessions_go_on(tmp_path, monkeypatch):
@@ -692,7 +692,7 @@ def test_what_fails_for_one_client_ends_that_one_alone(tmp_path, monkeypatch, pl
         works(server)
 
 
-# --- a crowd ----------------------------------------------------------------------------------------------------------
+# --- many clients -----------------------------------------------------------------------------------------------------
 
 
 @elsewhere

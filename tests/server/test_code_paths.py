@@ -184,7 +184,7 @@ def test_site_packages_of_the_user_s_that_are_not_there_yet_count(home):
     assert not is_refused(home, command=command, PYTHONPATH=path, PYTHONNOUSERSITE="1")
 
 
-# --- who may write where ----------------------------------------------------------------------------------------------
+# --- write access -----------------------------------------------------------------------------------------------------
 
 
 def keys(home, **entries):

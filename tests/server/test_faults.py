@@ -295,7 +295,7 @@ def test_a_server_that_is_killed_in_the_middle_of_both(tmp_path):
     assert listing(root) == ["huge", "name"]
 
 
-# --- servers that lie -------------------------------------------------------------------------------------------------
+# --- malicious servers ------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -503,7 +503,7 @@ def test_a_source_that_fails_here_is_what_is_raised(tmp_path, failure):
     assert listing(tmp_path) == []
 
 
-# --- crowds -----------------------------------------------------------------------------------------------------------
+# --- many clients -----------------------------------------------------------------------------------------------------
 
 
 def test_thirty_two_clients_at_once(tmp_path):

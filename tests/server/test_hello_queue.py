@@ -82,7 +82,7 @@ def test_a_site_is_the_48_of_an_ipv6_address():
     assert source_address("192.0.2.1").site is None
 
 
-# --- turns ------------------------------------------------------------------------------------------------------------
+# --- order ------------------------------------------------------------------------------------------------------------
 
 
 def test_networks_have_their_turns_and_addresses_within_them():
@@ -114,7 +114,7 @@ def test_a_queue_that_is_left_in_any_order_keeps_nothing():
     assert not queue._root.turns
 
 
-# --- who goes ---------------------------------------------------------------------------------------------------------
+# --- eviction ---------------------------------------------------------------------------------------------------------
 
 
 def crowd(*candidates, oldest_first=True):
@@ -278,11 +278,11 @@ def test_a_flood_from_everywhere_delays_no_source_that_has_proved_a_key():
 
 def test_the_last_challenge_of_the_budget_is_for_a_source_that_has_proved_a_key():
     made = admission(guess_burst=1, guess_rate=0.001)
-    first, stranger, trusted = Candidate("192.0.2.1"), Candidate("198.51.100.1"), Candidate("192.0.2.1")
+    first, unknown, trusted = Candidate("192.0.2.1"), Candidate("198.51.100.1"), Candidate("192.0.2.1")
     made.proved(first, 0.0)
     add(made, first, 0.0)
     made.charge(made.take(0.0), 0.0)  # out of the budget of those who have proved a key
-    for candidate in (stranger, trusted):
+    for candidate in (unknown, trusted):
         add(made, candidate, 0.0)
     assert made.take(0.0) is trusted
     made.charge(trusted, 0.0)

@@ -300,7 +300,7 @@ def test_the_mount_table_as_it_is_read(place, monkeypatch):
     assert not exposure.includes(str(place / "conf"))
 
 
-# --- what can't be told -----------------------------------------------------------------------------------------------
+# --- undecidable cases ------------------------------------------------------------------------------------------------
 
 
 def test_what_can_not_be_told_is_refused(place, monkeypatch):

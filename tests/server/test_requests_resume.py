@@ -184,7 +184,7 @@ def test_a_resumed_file_may_break_off_again_and_again(tmp_path):
     assert (tmp_path / "name").read_bytes() == DATA
 
 
-# --- the other way ----------------------------------------------------------------------------------------------------
+# --- the other direction ----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("have", [1, 65536, PART, len(DATA)])

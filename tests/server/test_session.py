@@ -123,7 +123,7 @@ def test_names_are_bytes_and_directories_are_walked(tmp_path):
     assert sorted(os.listdir(os.fsencode(directory))) == sorted(odd)
 
 
-# --- who may do what --------------------------------------------------------------------------------------------------
+# --- authorization ----------------------------------------------------------------------------------------------------
 
 ACCESS = {
     "key": ({}, {"right": "rw"}),

@@ -197,7 +197,7 @@ def test_a_storm_of_signals_is_one_end(home, root):
         assert server.errors.text == ""
 
 
-# --- what it refuses to start with ------------------------------------------------------------------------------------
+# --- refusals to start ------------------------------------------------------------------------------------------------
 
 
 def start(home, *arguments, **changes):

@@ -71,7 +71,7 @@ def test_the_configuration_is_one_and_the_unit_gives_it_time(monkeypatch, tmp_pa
     assert int(stop) > options.grace + 10, "systemd must not kill what is about to end by itself"
 
 
-# --- the steps at the head of the unit, one after the other -----------------------------------------------------------
+# --- the setup commands of the unit, in order -------------------------------------------------------------------------
 
 
 class Machine:

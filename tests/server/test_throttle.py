@@ -50,7 +50,7 @@ def test_a_delay_is_counted_from_the_last_challenge_of_the_source():
     made = guesses(free_guesses=0)
     charge(made, now=10.0)
     assert made.schedule(HERE, 0, 10.1) == 10.25
-    assert made.schedule(HERE, 0, 10.6) == 10.6, "who has waited by himself waits no more"
+    assert made.schedule(HERE, 0, 10.6) == 10.6, "a client that has waited on its own waits no more"
 
 
 def test_several_that_come_at_once_don_t_all_profit_from_a_pause():

@@ -205,7 +205,7 @@ def test_a_listing_that_breaks_off_says_so_behind_its_entries():
             next(listed)
 
 
-# --- servers that lie, stop or vanish ---------------------------------------------------------------------------------
+# --- malicious servers, and servers that stop or vanish ---------------------------------------------------------------
 
 
 @pytest.mark.parametrize("answer", [Ok(id=1), Ok(id=1, size=5), Ok(id=1, digest=bytes(16))], ids=str)

@@ -390,7 +390,7 @@ def test_as_deep_as_a_name_reaches(tmp_path, store):
     assert store.stat((b"d",) * 64).kind == "folder"
 
 
-def test_a_link_to_a_directory_is_none(tmp_path, store):
+def test_a_symlink_to_a_directory_is_none(tmp_path, store):
     (tmp_path / "a").mkdir()
     (tmp_path / "link").symlink_to("a")
     for parents in (False, True):
@@ -487,7 +487,7 @@ def test_what_denies_itself_to_its_owner_is_his_all_the_same(tmp_path, store, um
         store.set_attributes((b"x",), mode=0o777)
 
 
-def test_what_was_swapped_for_a_fifo_or_a_link_after_the_look_is_not_touched(tmp_path, store, monkeypatch):
+def test_what_was_swapped_for_a_fifo_or_a_symlink_after_the_look_is_not_touched(tmp_path, store, monkeypatch):
     (tmp_path / "other").write_bytes(b"x")
     real = change_module.entry_status
     for kind in ("fifo", "link"):

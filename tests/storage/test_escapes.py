@@ -143,42 +143,42 @@ MAKING = {
 CALLS = {**LOOKING, **MAKING, "partial": lambda store, path: store.stat(path, partial=True)}
 
 
-def links(root):
+def symlinks(root):
     return sorted(os.fsencode(name) for name in os.listdir(root) if name.startswith("link-"))
 
 
 @pytest.mark.parametrize("call", CALLS)
-def test_a_link_is_no_way_whatever_it_leads_to(world, call):
+def test_a_symlink_is_no_way_whatever_it_leads_to(world, call):
     root, outside = world
     before = snapshot(root, outside)
     with LocalStore(root) as store:
-        for link in links(root):
+        for symlink in symlinks(root):
             for rest in ((b"secret",), (b"new",), (b"folder", b"secret"), (b"outside", b"secret"), (b"etc", b"passwd")):
                 with pytest.raises(NotFound) as caught:
-                    CALLS[call](store, (link, *rest))
+                    CALLS[call](store, (symlink, *rest))
                 if call != "make directories":  # which would make what is missing
                     with pytest.raises(NotFound) as missing:
                         CALLS[call](store, (*MISSING, *rest))
-                    assert str(caught.value).replace(os.fsdecode(link), "missing") == str(missing.value)
+                    assert str(caught.value).replace(os.fsdecode(symlink), "missing") == str(missing.value)
     assert snapshot(root, outside) == before
 
 
 @pytest.mark.parametrize("call", CALLS)
-def test_a_link_is_no_file_whatever_it_leads_to(world, call):
+def test_a_symlink_is_no_file_whatever_it_leads_to(world, call):
     root, outside = world
     before = snapshot(root, outside)
     with LocalStore(root) as store:
-        for link in links(root):
+        for symlink in symlinks(root):
             if call in MAKING:
                 with pytest.raises(FileError) as caught:
-                    CALLS[call](store, (link,))
+                    CALLS[call](store, (symlink,))
                 assert caught.type is (AlreadyExists if call.startswith("make") else Forbidden)
             else:
                 with pytest.raises(NotFound) as caught:
-                    CALLS[call](store, (link,))
+                    CALLS[call](store, (symlink,))
                 with pytest.raises(NotFound) as missing:
                     CALLS[call](store, MISSING)
-                assert str(caught.value).replace(os.fsdecode(link), "missing") == str(missing.value)
+                assert str(caught.value).replace(os.fsdecode(symlink), "missing") == str(missing.value)
     assert snapshot(root, outside) == before
 
 
@@ -268,7 +268,7 @@ def test_a_directory_is_no_file(world):
 
 
 def test_a_sink_writes_into_the_directory_it_was_made_in(world):
-    """A directory that becomes a link while a file is written does not redirect it."""
+    """A directory that becomes a symlink while a file is written does not redirect it."""
     root, outside = world
     before = snapshot(outside)
     with LocalStore(root) as store, store.create_sink((b"folder", b"new")) as sink:
@@ -457,7 +457,7 @@ def test_a_racing_attacker_gets_nothing_out_and_nothing_in(world):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the attacker exchanges two names in one step, which is Linux's")
-def test_an_attacker_racing_for_the_last_name_never_has_his_link_followed(world):
+def test_an_attacker_racing_for_the_last_name_never_has_its_symlink_followed(world):
     root, outside = world
     (root / "target").write_bytes(b"inside")
     (root / "evil").write_bytes(b"inside")
@@ -466,7 +466,7 @@ def test_an_attacker_racing_for_the_last_name_never_has_his_link_followed(world)
     with LocalStore(root) as store, attacker(root, "target=evil"):
         deadline = time.monotonic() + 2
         while time.monotonic() < deadline and not (committed > 50 and refused > 50):
-            # A commit right between its look and its rename replaces the link itself, so he sets it anew.
+            # A commit between the check and the rename replaces the symlink itself, so the attacker makes it anew.
             (root / "link").symlink_to(outside / "secret")
             os.rename(root / "link", root / "evil")
             for number in range(20):

@@ -54,7 +54,7 @@ def contents(root):
     return {name: (root / name).read_bytes() for name in os.listdir(root)}
 
 
-# --- keeping --------------------------------------------------------------------------------------------------------
+# --- kept partials --------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", [b"f", b"\xff\xfe", b"a" * 255, b"new\nline"])
@@ -318,7 +318,7 @@ def test_errors_are_those_of_a_new_file(tmp_path, store):
     assert contents(tmp_path / "folder") == {}
 
 
-# --- several at once ------------------------------------------------------------------------------------------------
+# --- concurrent writers ---------------------------------------------------------------------------------------------
 
 
 def test_a_new_transfer_gives_up_what_another_had_left(tmp_path, store):
@@ -591,7 +591,7 @@ def test_whichever_call_fails_the_target_is_the_old_file_or_the_new_one(tmp_path
     assert ({"rename", "fchmod"} if end == "commit" else {""}) <= failed
 
 
-# --- age ------------------------------------------------------------------------------------------------------------
+# --- expiry ---------------------------------------------------------------------------------------------------------
 
 
 def test_partials_are_swept_a_week_after_their_last_change(tmp_path, store):
@@ -654,7 +654,7 @@ def test_a_users_file_is_kept_beside_it_and_gone_on_with(tmp_path):
         stat_local(place, partial=True)
 
 
-def test_behind_a_link_the_partial_is_where_the_file_is(tmp_path):
+def test_behind_a_symlink_the_partial_is_where_the_file_is(tmp_path):
     (tmp_path / "real").mkdir()
     (tmp_path / "real" / "f").write_bytes(b"old")
     (tmp_path / "link").symlink_to("real/f")

@@ -62,7 +62,7 @@ def test_recursive_tells_a_directory_before_what_is_in_it_and_stays_below_what_w
         assert places == list(range(found.index(top), found.index(top) + len(places)))
 
 
-def test_links_special_files_and_unfinished_ones_are_not_told_of(tmp_path, store, tmp_path_factory):
+def test_symlinks_special_files_and_unfinished_ones_are_not_told_of(tmp_path, store, tmp_path_factory):
     outside = tmp_path_factory.mktemp("outside")
     (outside / "secret").write_bytes(b"secret")
     (tmp_path / "folder").mkdir()
@@ -108,7 +108,7 @@ def test_however_few_directories_are_remembered_all_are_found(tmp_path, store, m
     assert paths(store.scan((), recursive=True)) == sorted(expected)
 
 
-def test_a_directory_that_becomes_a_link_meanwhile_is_not_entered(tmp_path, store, tmp_path_factory, monkeypatch):
+def test_a_directory_that_becomes_a_symlink_meanwhile_is_not_entered(tmp_path, store, tmp_path_factory, monkeypatch):
     outside = tmp_path_factory.mktemp("outside")
     (outside / "secret").write_bytes(b"secret")
     (tmp_path / "folder").mkdir()

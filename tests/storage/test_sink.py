@@ -57,7 +57,7 @@ def put(store, content, path=NAME, **options):
         return sink.commit()
 
 
-# --- what comes out -------------------------------------------------------------------------------------------------
+# --- the finished file ----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("content", [b"", b"x", b"hello world", os.urandom(200_000)])
@@ -174,7 +174,7 @@ def way(request, monkeypatch):
     if request.param == "renameat2":
 
         def link(*_, **__):
-            raise OSError(errno.EPERM, "no links here")
+            raise OSError(errno.EPERM, "no hard links here")
 
         monkeypatch.setattr(os, "link", link)
 
@@ -279,7 +279,7 @@ def test_what_is_no_file_is_never_replaced(tmp_path, store, kind, error, early):
     assert (tmp_path / "other").read_bytes() == b"untouched"
 
 
-# --- giving up ------------------------------------------------------------------------------------------------------
+# --- aborting -------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("way_out", ["abort", "close", "with"])

@@ -140,7 +140,7 @@ def test_a_taken_name_is_replaced_only_if_that_is_wished_for(tmp_path, small):
 
 def test_without_hard_links_too(tmp_path, small, monkeypatch):
     def link(*_, **__):
-        raise OSError(errno.EPERM, "no links here")
+        raise OSError(errno.EPERM, "no hard links here")
 
     monkeypatch.setattr(os, "link", link)
     small.write(NAME, memoryview(b"new"), WriteOptions(overwrite=False))

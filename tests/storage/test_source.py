@@ -204,7 +204,7 @@ def test_what_may_not_be_read_is_forbidden(tmp_path, store, unprivileged):
             store.create_sink((b"closed", b"x"))
 
 
-def test_the_store_may_be_closed_twice_and_named_through_a_link(tmp_path):
+def test_the_store_may_be_closed_twice_and_named_through_a_symlink(tmp_path):
     (tmp_path / "real").mkdir()
     (tmp_path / "real" / "f").write_bytes(b"x")
     (tmp_path / "link").symlink_to("real")
@@ -214,7 +214,7 @@ def test_the_store_may_be_closed_twice_and_named_through_a_link(tmp_path):
     store.close()
 
 
-def test_a_user_may_name_a_file_through_a_link(tmp_path):
+def test_a_user_may_name_a_file_through_a_symlink(tmp_path):
     (tmp_path / "f").write_bytes(b"content")
     (tmp_path / "link").symlink_to("f")
     with open_local_source(str(tmp_path / "link")) as source:

@@ -57,7 +57,7 @@ def test_a_killed_writers_files_are_removed_and_a_living_ones_are_not(root):
     assert names(root) == ["a", "b", "g"]
 
 
-def test_the_root_may_be_a_descriptor_or_a_link(root):
+def test_the_root_may_be_a_descriptor_or_a_symlink(root):
     leave(root / "a")
     (root / "link").symlink_to("a")
     assert sweep(root / "link") == 1
@@ -82,7 +82,7 @@ def test_only_our_own_regular_files_of_such_a_name_are_touched(root):
     assert names(root) == before
 
 
-def test_links_are_not_followed(root, tmp_path_factory):
+def test_symlinks_are_not_followed(root, tmp_path_factory):
     outside = tmp_path_factory.mktemp("outside")
     kept = leave(outside)
     (root / "link").symlink_to(outside)
@@ -91,7 +91,7 @@ def test_links_are_not_followed(root, tmp_path_factory):
     assert os.path.exists(kept)
 
 
-def test_a_directory_that_becomes_a_link_meanwhile_is_not_followed(root, tmp_path_factory, monkeypatch):
+def test_a_directory_that_becomes_a_symlink_meanwhile_is_not_followed(root, tmp_path_factory, monkeypatch):
     outside = tmp_path_factory.mktemp("outside")
     kept = leave(outside)
     real = os.open

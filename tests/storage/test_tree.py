@@ -42,7 +42,7 @@ def content(tree, path, limit=LIMIT):
 
 @pytest.fixture
 def top(tmp_path):
-    """A tree with something of everything in it, and beside it a directory that only links lead to."""
+    """A tree with something of everything in it, and beside it a directory that only symlinks lead to."""
     outside, top = tmp_path / "outside", tmp_path / "top"
     outside.mkdir()
     (outside / "secret").write_bytes(b"secret")
@@ -60,7 +60,7 @@ def top(tmp_path):
     return top
 
 
-# --- the walk -------------------------------------------------------------------------------------------------------
+# --- traversal ------------------------------------------------------------------------------------------------------
 
 
 def test_a_directory_comes_before_what_is_in_it_and_is_left_after_it(top):
@@ -78,7 +78,7 @@ def test_a_directory_comes_before_what_is_in_it_and_is_left_after_it(top):
     assert inside == []
 
 
-def test_links_and_special_files_are_named_and_not_followed(top):
+def test_symlinks_and_special_files_are_named_and_not_followed(top):
     assert kinds(walked(top)) == {
         (): EntryKind.DIRECTORY,
         (b"a",): EntryKind.DIRECTORY,
@@ -97,7 +97,7 @@ def test_links_and_special_files_are_named_and_not_followed(top):
     }
 
 
-def test_links_are_followed_on_demand_but_not_round_in_circles(top):
+def test_symlinks_are_followed_on_demand_but_not_in_circles(top):
     found = walked(top, follow=True)
     assert kinds(found) == {
         (): EntryKind.DIRECTORY,
@@ -122,7 +122,7 @@ def test_links_are_followed_on_demand_but_not_round_in_circles(top):
         assert content(tree, (b"link-out", b"secret")) == b"secret"
 
 
-def test_the_top_may_be_a_link(top, tmp_path):
+def test_the_top_may_be_a_symlink(top, tmp_path):
     (tmp_path / "way").symlink_to("top")
     assert kinds(walked(tmp_path / "way")) == kinds(walked(top))
     with LocalTree(str(tmp_path / "way")) as tree:

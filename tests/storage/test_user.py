@@ -60,7 +60,7 @@ def test_a_file_appears_at_the_commit(tmp_path, monkeypatch):
             assert file.read() == b"content"
 
 
-def test_a_link_stays_and_what_it_leads_to_is_replaced(tmp_path):
+def test_a_symlink_stays_and_what_it_leads_to_is_replaced(tmp_path):
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "real").write_bytes(b"old")
     os.chmod(tmp_path / "folder" / "real", 0o640)
@@ -122,8 +122,8 @@ def test_nothing_of_that_name_is_overwritten_if_so_wished(tmp_path, target):
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/sys/fs/protected_symlinks"), reason="this kernel protects no links")
-def test_a_link_that_the_kernel_does_not_follow_is_not_followed(tmp_path, monkeypatch):
-    """The kernel's refusal (of a link that another user set in a sticky directory) is asked for before readlink."""
+def test_a_symlink_that_the_kernel_does_not_follow_is_not_followed(tmp_path, monkeypatch):
+    """The kernel's refusal (of a symlink that another user made in a sticky directory) is asked for before readlink."""
     (tmp_path / "f").write_bytes(b"old")
     (tmp_path / "link").symlink_to("f")
     real = os.stat
@@ -275,7 +275,7 @@ def test_a_redirected_directory_is_none(tmp_path):
         os.close(fd)
 
 
-# --- what stands where, and directories -----------------------------------------------------------------------------
+# --- kinds of entries, and directories ------------------------------------------------------------------------------
 
 
 def test_what_a_name_leads_to(tmp_path):

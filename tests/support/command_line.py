@@ -100,7 +100,7 @@ class Client:
 
 @contextlib.contextmanager
 def client_and_server(directory, capture, **options):
-    """A `Client` and the server that it talks to, which serves `folder / "root"`; `capture` is pytest's capfdbinary."""
+    """A `Client` and its server, which serves `directory / "root"`; `capture` is pytest's capfdbinary."""
     (directory / "root").mkdir(exist_ok=True)
     write_key_file(directory / "key")
     with serving(directory / "root", key=read_key_file(directory / "key"), **options) as server:

@@ -126,7 +126,7 @@ def test_permissions_that_may_not_be_set_are_told_of(tmp_path, pair, monkeypatch
             assert listener.of("failed") == []
 
 
-# --- what is never kept -----------------------------------------------------------------------------------------------
+# --- attributes that are never preserved ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("way", ["put", "get"])

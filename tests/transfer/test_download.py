@@ -80,7 +80,7 @@ def test_hundreds_of_small_files_and_directories_need_few_messages(server, clien
     assert client.pipeline.next_id() - before < 60
 
 
-# --- where things go --------------------------------------------------------------------------------------------------
+# --- targets ----------------------------------------------------------------------------------------------------------
 
 
 def test_a_file_becomes_that_name_or_goes_into_that_directory(server, client, target):
@@ -166,7 +166,7 @@ def test_what_is_not_there_is_reported_and_the_rest_comes(server, client, target
     assert listing(target) == ["a"]
 
 
-# --- what is kept and what is left out --------------------------------------------------------------------------------
+# --- preserved and omitted entries ------------------------------------------------------------------------------------
 
 
 def test_without_preserve_modes_and_times_are_ours(server, client, target):
@@ -243,7 +243,7 @@ def test_a_dry_run_reports_and_changes_nothing(server, client, target):
     assert look(target) == before
 
 
-# --- what fails -------------------------------------------------------------------------------------------------------
+# --- failures ---------------------------------------------------------------------------------------------------------
 
 
 def test_local_names_in_the_way_are_reported_and_symlinks_not_followed(server, client, target, tmp_path):

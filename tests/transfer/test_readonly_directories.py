@@ -222,7 +222,7 @@ def test_a_tree_in_a_read_only_directory_is_not_removed(tmp_path, server):
     assert os.path.isdir(f"{server.root}/ro/tree")
 
 
-# --- what a client can do with it -------------------------------------------------------------------------------------
+# --- rights of a client -----------------------------------------------------------------------------------------------
 
 
 def test_a_client_that_may_not_set_permissions_opens_nothing(tmp_path):

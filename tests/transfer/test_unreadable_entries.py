@@ -105,7 +105,7 @@ def test_what_is_known_of_an_entry(code):
     assert isinstance(problem_of(Listed((b"x",), Kind.DIRECTORY, code=ErrorCode.FORBIDDEN), (b"x",)), Forbidden)
 
 
-# --- the verbs --------------------------------------------------------------------------------------------------------
+# --- verbs ------------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture

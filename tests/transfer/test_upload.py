@@ -73,7 +73,7 @@ def test_hundreds_of_small_files_need_few_messages(tmp_path, server, client):
     assert client.pipeline.next_id() - before < 40
 
 
-# --- where things go --------------------------------------------------------------------------------------------------
+# --- targets ----------------------------------------------------------------------------------------------------------
 
 
 def test_a_file_becomes_that_name_or_goes_into_that_directory(tmp_path, server, client):
@@ -140,7 +140,7 @@ def test_a_file_whose_directory_is_missing_fails_with_the_name_of_the_directory(
     assert told.of("failed") == []
 
 
-# --- what is kept and what is left out --------------------------------------------------------------------------------
+# --- preserved and omitted entries ------------------------------------------------------------------------------------
 
 
 def test_without_preserve_modes_and_times_are_the_servers(tmp_path, server, client):
@@ -253,7 +253,7 @@ def test_a_dry_run_reports_and_changes_nothing(tmp_path, server, client):
     assert look(server.root) == before
 
 
-# --- what fails -------------------------------------------------------------------------------------------------------
+# --- failures ---------------------------------------------------------------------------------------------------------
 
 
 def test_what_can_not_be_read_is_reported_and_the_rest_goes_on(tmp_path, server, client, monkeypatch):

@@ -152,7 +152,7 @@ def test_a_change_at_every_byte(seams, ends, direction):
 
 @both
 def test_a_lost_frame_is_no_shorter_file(seams, ends, direction):
-    """Each frame left out, and each pair of neighbours swapped."""
+    """Each frame left out, and each pair of adjacent ones swapped."""
     replay = Replay(seams, ends, Suite.NONE, direction)
     bounds = [0, *replay.ends_of_frames]
     frames = [replay.stream[start:end] for start, end in itertools.pairwise(bounds)]
