@@ -113,11 +113,12 @@ def read_config(path: str) -> list[str]:
 
 
 def _actions() -> dict[str, argparse.Action]:
-    """Return the options by every name that they have in a configuration."""
+    """Return the options by every name that they have in a configuration: long ones, with hyphens or underscores."""
     found = {}
     for action in make_parser()._actions:  # noqa: SLF001 - argparse has no public list of them
-        for flag in action.option_strings or [action.dest]:
-            found[flag.removeprefix("--")] = found[flag.removeprefix("--").replace("-", "_")] = action
+        names = [flag[2:] for flag in action.option_strings if flag.startswith("--")]
+        for name in names or [action.dest]:
+            found[name] = found[name.replace("-", "_")] = action
     return found
 
 

@@ -172,6 +172,7 @@ def test_an_alias_is_the_same_option_and_not_in_the_help(alias, capsys):
         ("max_clients = 7", ["--max-clients=7"]),
         ('mode_mask = "750"', ["--mode-mask=750"]),
         ("check_config = true", None),
+        ('"-h" = true', None),
         ('limit-rate = "5M"\nbandwidth = "6M"', None),
         ("max_clients = 7\nmax-clients = 7", None),
     ],
