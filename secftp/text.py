@@ -49,7 +49,8 @@ _SIZE = re.compile(r"(\d{1,15})(?:\.(\d{1,9}))?(?:([kmgt])|([kmgt]i)b?|b)?", re.
 _FACTORS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12} | {
     f"{unit}i": 1 << 10 * power for power, unit in enumerate("kmgt", 1)
 }
-_SECONDS = re.compile(r"\d{1,9}(?:\.\d{1,9})?", re.ASCII)
+_SECONDS = re.compile(r"(?:\d{1,9}\.?|\d{0,9}\.\d{1,9})(?:e[+-]?\d{1,2})?", re.ASCII | re.IGNORECASE)
+_SECONDS_MAX = 2_000_000  # poll takes milliseconds as an int of 32 bits
 _SIZE_STEP = 1000
 _SIZE_UNITS = ("B", "kB", "MB", "GB", "TB", "PB", "EB")
 
@@ -168,8 +169,12 @@ def parse_size(text: str) -> int | None:
 
 
 def parse_seconds(text: str) -> float | None:
-    """Return the seconds of a time as a user writes it, at either end (`10`, `0.5`); None for 0 and other texts."""
-    return float(text) or None if _SECONDS.fullmatch(text) else None
+    """Return the seconds of a time as a user writes it, at either end: `10`, `0.5`, `.5`, `1e3`.
+
+    Returns None for 0, for more than 2,000,000, and for invalid text.
+    """
+    seconds = float(text) if _SECONDS.fullmatch(text) else 0.0
+    return seconds if 0 < seconds <= _SECONDS_MAX else None
 
 
 def format_size(size: int) -> str:

@@ -274,7 +274,9 @@ SIZES = {
 
 SECONDS = {
     "1": 1, "0.5": 0.5, "2.25": 2.25, "86400": 86400, "007": 7,
-    "0": None, "0.0": None, "": None, ".5": None, "1.": None, "-1": None, "+1": None, " 1": None, "1e3": None,
+    ".5": 0.5, "1.": 1, "1e3": 1000, "1E3": 1000, "2.5e-1": 0.25, ".5e+1": 5,
+    "0": None, "0.0": None, "0e9": None, "2000001": None, "1e9": None, "1e99": None, "1e-99": 1e-99,
+    "": None, ".": None, "e3": None, ".e3": None, "1e": None, "1e3.5": None, "-1": None, "+1": None, " 1": None,
     "inf": None, "nan": None, "\u0663": None, "1_000": None, "9" * 10: None, "1\n": None,
 }  # fmt: skip
 

@@ -219,8 +219,10 @@ def checked_checksum(value: str) -> str:
 
 
 def seconds(text: str) -> float:
-    """Return the value of --timeout: more than 0, and finite. Raises `UsageError`."""
+    """Return the value of --timeout: more than 0, and what the system can wait. Raises `UsageError`."""
     number = parse_seconds(text)
     if number is None:
-        raise UsageError("--timeout must be a number of seconds greater than 0.", hint="For example --timeout 10.")
+        raise UsageError(
+            "--timeout must be a number of seconds greater than 0, at most 2000000.", hint="For example --timeout 10."
+        )
     return number

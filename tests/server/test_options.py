@@ -217,7 +217,7 @@ def test_what_is_no_size(text):
         parse(["1", "--min-free", text])
 
 
-@pytest.mark.parametrize("text", ["0", "-1", "", "x", "1e3", "inf", "nan", "86401"])
+@pytest.mark.parametrize("text", ["0", "-1", "", "x", "1e5", "inf", "nan", "86401"])
 def test_what_is_no_time(text):
     with pytest.raises(UsageError, match="seconds above 0"):
         parse(["1", "--grace", text])
