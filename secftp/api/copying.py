@@ -19,7 +19,7 @@ from secftp.transfer import CopyOptions, ProgressListener
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from secftp.api.pool import Pool, PooledConnection
+    from secftp.api.pool import Pool
     from secftp.transfer import Download, Summary, Upload
 
     OnProgress: TypeAlias = Callable[["CopyProgress"], object]
@@ -215,12 +215,10 @@ def run(pool: Pool, copy: Upload | Download, listener: CallbackListener, retries
 
 
 def _run_once(pool: Pool, copy: Upload | Download, listener: CallbackListener) -> Summary:
-    """Run a copy over one connection, and over another if that had been lost before (see `Pool.ask`)."""
-    while True:
-        used: PooledConnection | None = None
-        try:
-            with pool.connection(long=True) as used:
-                return copy.run(used.session)
-        except (ConnectionLost, TransferTimeout):
-            if used is None or not used.reused or listener.done or pool.closed:
-                raise
+    """Run a copy over one connection, and over another if that had been lost before."""
+    return pool.ask(
+        lambda used: copy.run(used.session),
+        long=True,
+        losses=(ConnectionLost, TransferTimeout),
+        repeatable=lambda: not listener.done,
+    )

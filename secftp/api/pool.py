@@ -18,7 +18,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from secftp.errors import ConnectionLost, FileError, SecftpError, UsageError
+from secftp.errors import ConnectionLost, FileError, SecftpError, TransferTimeout, UsageError
 from secftp.protocol import Bye
 from secftp.session import Session
 from secftp.session.retry import change_once, confirm
@@ -121,18 +121,26 @@ class Pool:
         finally:
             self._give_back(connection, reusable=reusable and connection.is_settled())
 
-    def ask(self, question: Callable[[PooledConnection], _T], *, long: bool = False) -> _T:
-        """Return the result of a request that changes nothing; repeated if the idle connection had been lost.
+    def ask(
+        self,
+        question: Callable[[PooledConnection], _T],
+        *,
+        long: bool = False,
+        losses: tuple[type[ConnectionLost | TransferTimeout], ...] = (ConnectionLost,),
+        repeatable: Callable[[], bool] = lambda: True,
+    ) -> _T:
+        """Return the result of a request that may be made again; it is, if the idle connection had been lost.
 
         Such a loss is not visible before if a gateway dropped the connection, or the server's machine crashed.
+        `losses`: the exceptions by which it shows. `repeatable`: asked after one, whether to repeat the request.
         """
         while True:
             used: PooledConnection | None = None
             try:
                 with self.connection(long=long) as used:
                     return question(used)
-            except ConnectionLost:
-                if used is None or not used.reused or self.closed:
+            except losses:
+                if used is None or not used.reused or self.closed or not repeatable():
                     raise
 
     def change(self, step: Callable[[Session, bool], _T], *, long: bool = False) -> _T:
