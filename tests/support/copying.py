@@ -7,7 +7,7 @@ import stat
 
 from secftp.transfer import Download, ProgressListener, Upload
 from tests.support.cutting import cutting
-from tests.support.serving import session
+from tests.support.serving import digest_of, session
 
 OLD = 1_000_000_000_123_456_789  # a time in nanoseconds that nothing gets by itself
 ODD_NAMES = [
@@ -139,3 +139,14 @@ def run_broken(server, copy, cut):
             failure = type(error)  # not itself: it would keep the copy alive, and what that has open
     server.done(count + 1)
     return failure
+
+
+def assert_all_told(told, summary, there):
+    """The summary and the events of a copy of `src`, which holds the files `there` and was copied whole."""
+    assert (summary.files, summary.bytes) == (len(there), sum(map(len, there.values())))
+    assert (summary.skipped, summary.failed, summary.digest) == (0, 0, None)
+    assert told.plans == [(summary.files, summary.bytes)]
+    assert told.bytes == summary.bytes
+    assert told.names("finished") == told.names("started") == sorted(b"src/" + name for name in there)
+    assert all(digest == digest_of(there[name[4:]]) for name, _, digest in told.of("finished"))
+    assert told.calls[-1] == ("ended",)

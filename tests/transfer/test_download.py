@@ -11,7 +11,7 @@ from secftp.errors import NoSpace, NotADirectory, NotFound, UsageError
 from secftp.protocol import Algorithm
 from secftp.storage import LocalStore
 from secftp.transfer import CopyOptions, Download, RemoteLocation
-from tests.support.copying import ODD_NAMES, OLD, Recorder, contents, download, look, make
+from tests.support.copying import ODD_NAMES, OLD, Recorder, assert_all_told, contents, download, look, make
 from tests.support.serving import digest_of, listing
 
 SRC = RemoteLocation((b"src",))
@@ -50,14 +50,7 @@ def test_a_tree_arrives_with_everything(server, client, target):
     told = Recorder()
     summary = download(client, [SRC], target, listener=told)
     assert look(f"{target}/src") == look(top)
-    there = contents(top)
-    assert (summary.files, summary.bytes) == (len(there), sum(map(len, there.values())))
-    assert (summary.skipped, summary.failed, summary.digest) == (0, 0, None)
-    assert told.plans == [(summary.files, summary.bytes)]
-    assert told.bytes == summary.bytes
-    assert told.names("finished") == told.names("started") == sorted(b"src/" + name for name in there)
-    assert all(digest == digest_of(there[name[4:]]) for name, _, digest in told.of("finished"))
-    assert told.calls[-1] == ("ended",)
+    assert_all_told(told, summary, contents(top))
 
 
 @pytest.mark.parametrize("algorithm", [Algorithm.SHA256, Algorithm.MD5])

@@ -11,7 +11,7 @@ import pytest
 from secftp.errors import Forbidden, NotADirectory, NotFound, UsageError
 from secftp.protocol import Algorithm
 from secftp.transfer import CopyOptions, RemoteLocation, Upload
-from tests.support.copying import ODD_NAMES, OLD, Recorder, contents, look, make, upload
+from tests.support.copying import ODD_NAMES, OLD, Recorder, assert_all_told, contents, look, make, upload
 from tests.support.serving import FullStore, digest_of, listing, serving
 
 ROOT = RemoteLocation(())
@@ -43,14 +43,7 @@ def test_a_tree_arrives_with_everything(tmp_path, server, client):
     told = Recorder()
     summary = upload(client, [top], ROOT, listener=told)
     assert look(f"{server.root}/src") == look(top)
-    there = contents(top)
-    assert (summary.files, summary.bytes) == (len(there), sum(map(len, there.values())))
-    assert (summary.skipped, summary.failed, summary.digest) == (0, 0, None)
-    assert told.plans == [(summary.files, summary.bytes)]
-    assert told.bytes == summary.bytes
-    assert told.names("finished") == told.names("started") == sorted(b"src/" + name for name in there)
-    assert all(digest == digest_of(there[name[4:]]) for name, _, digest in told.of("finished"))
-    assert told.calls[-1] == ("ended",)
+    assert_all_told(told, summary, contents(top))
 
 
 @pytest.mark.parametrize("algorithm", [Algorithm.SHA256, Algorithm.MD5])
