@@ -89,6 +89,11 @@ class Session:
         """The server's first message; None until it has come."""
         return self.pipeline.welcome
 
+    @property
+    def round_trip(self) -> float | None:
+        """The shortest round trip to the server that the kernel has measured, in seconds; None if it does not tell."""
+        return self._channel.round_trip
+
     def can(self, capability: str) -> bool:
         """Whether the server named this capability in WELCOME. Waits for WELCOME if that has not come yet."""
         return capability in self.pipeline.await_welcome().capabilities

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from secftp.protocol.handshake import Established
     from secftp.transport.incoming import Received
     from secftp.transport.stream import Stream
+    from secftp.transport.tcp_info import TcpInfo
 
 IDLE_SECONDS: Final = 60.0
 KEEPALIVE_SECONDS: Final = 15.0
@@ -229,6 +230,18 @@ class Channel:
     def belongs_here(self) -> bool:
         """Whether this process made the connection; false in one that was forked from it."""
         return self._stream.belongs_here()
+
+    def tcp_info(self) -> TcpInfo:
+        """Return what the kernel knows of the connection, see `TcpInfo`; nothing once it is closed. For any thread."""
+        return self._stream.tcp_info()
+
+    @property
+    def round_trip(self) -> float | None:
+        """The shortest round trip that the kernel has measured, in seconds; None if it does not tell.
+
+        It is known as soon as the connection is: from TCP's own handshake, without the time that the server takes.
+        """
+        return self.tcp_info().round_trip
 
     def fileno(self) -> int:
         """The connection's descriptor, to be polled together with others."""

@@ -14,9 +14,12 @@ import errno
 import os
 import select
 import socket
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from secftp.errors import ConnectionLost, TransferTimeout, UsageError
+
+if TYPE_CHECKING:
+    from secftp.transport.tcp_info import TcpInfo
 
 # Errors of a connection that is simply gone.
 _LOST: Final = frozenset(
@@ -115,6 +118,12 @@ class Stream:
     def fileno(self) -> int:
         """Return the descriptor, to be polled together with others."""
         return self._sock.fileno()
+
+    def tcp_info(self) -> TcpInfo:
+        """Return what the kernel knows of the connection; nothing once it is closed. Costs two system calls."""
+        from secftp.transport.tcp_info import read_tcp_info
+
+        return read_tcp_info(self._sock)
 
     def interrupt(self) -> None:
         """End the connection, from another thread: a thread that waits for it wakes up and finds it lost."""
