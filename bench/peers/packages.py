@@ -31,6 +31,9 @@ PACKAGES = {
     "openssl": "openssl",
     "iperf3": "iperf3",
 }
+# What the comparison over an emulated line needs.
+LINE_PACKAGES = {name: PACKAGES[name] for name in ("ssh", "scp", "ssh-keygen", "sshd", "rsync")}
+LINE_PACKAGES |= {"lftp": "lftp", "rclone": "rclone"}
 VERSION_COLUMNS = 70
 # Option that prints the version; scp, sftp and sshd have that of ssh.
 VERSIONS = {
@@ -57,12 +60,13 @@ def missing(programs: tuple[str, ...]) -> list[str]:
 
 def needed_packages(programs: list[str]) -> list[str]:
     """Return the packages of these programs, without duplicates."""
-    return list(dict.fromkeys(PACKAGES[program] for program in programs if program in PACKAGES))
+    known = PACKAGES | LINE_PACKAGES
+    return list(dict.fromkeys(known[program] for program in programs if program in known))
 
 
-def install_missing() -> None:
-    """Install missing programs if possible; otherwise print what to install."""
-    packages = needed_packages(missing(tuple(PACKAGES)))
+def install_missing(wanted_programs: dict[str, str] = PACKAGES) -> None:
+    """Install missing programs, given with their packages, if possible; otherwise print what to install."""
+    packages = needed_packages(missing(tuple(wanted_programs)))
     if not packages:
         return
     wanted = " ".join(packages)

@@ -22,7 +22,7 @@ from bench.peers.process import Server, serving
 from bench.peers.settings import LOOPBACK
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from bench.peers.directories import Directories
 
@@ -79,20 +79,23 @@ sys.exit(main())
 
 
 @contextlib.contextmanager
-def secftp(root: Path, key: Path, log: Path, *more: str) -> Iterator[Secftp]:
+def secftp(
+    root: Path, key: Path, log: Path, *more: str, address: str = LOOPBACK, inside: Sequence[str] = ()
+) -> Iterator[Secftp]:
     """Run a secftp server for a directory; `more` are further command-line options.
 
     Its memory and descriptors can be inspected by this process, which secftpd itself does not allow.
     """
-    command = [sys.executable, "-P", "-c", _WATCHED, "0", "--host", LOOPBACK, "--root", str(root), "--key-file"]
-    with serving([*command, str(key), *more], log, lambda said: bool(LISTENING.search(said))) as server:
+    where = ["0", "--host", address, "--root", str(root), "--key-file", str(key)]
+    command = [*inside, sys.executable, "-P", "-c", _WATCHED, *where, *more]
+    with serving(command, log, lambda said: bool(LISTENING.search(said))) as server:
         found = LISTENING.search(server.log())
         assert found is not None
         yield Secftp(server, f"{found[1]}:{found[2]}", key)
 
 
 @contextlib.contextmanager
-def sshd(directories: Directories) -> Iterator[Ssh]:
+def sshd(directories: Directories, *, address: str = LOOPBACK, inside: Sequence[str] = ()) -> Iterator[Ssh]:
     """Run an sshd that accepts the current user with a key generated for this purpose."""
     require("ssh", "sshd", "ssh-keygen")
     host_key, user_key = directories.own / "host_key", directories.own / "user_key"
@@ -102,12 +105,12 @@ def sshd(directories: Directories) -> Iterator[Ssh]:
 
     def command(port: int) -> list[str]:
         known_hosts = directories.own / "known_hosts"
-        known_hosts.write_text(f"[{LOOPBACK}]:{port} {host_key.with_suffix('.pub').read_text()}")
-        config.write_text(settings.ssh(port, user_key, known_hosts))
+        known_hosts.write_text(f"[{address}]:{port} {host_key.with_suffix('.pub').read_text()}")
+        config.write_text(settings.ssh(port, user_key, known_hosts, address))
         file = directories.own / "sshd_config"
-        file.write_text(settings.sshd(port, host_key, user_key))
+        file.write_text(settings.sshd(port, host_key, user_key, address))
         # sshd re-executes itself for each connection, so it requires its absolute path.
-        return [path_of("sshd"), "-D", "-e", "-f", str(file)]
+        return [*inside, path_of("sshd"), "-D", "-e", "-f", str(file)]
 
     with (
         _privilege_separation_directory(),

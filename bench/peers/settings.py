@@ -21,12 +21,12 @@ SSH_CIPHERS = "aes128-gcm@openssh.com,aes256-gcm@openssh.com,chacha20-poly1305@o
 SHADOW = Path("/etc/shadow")
 
 
-def sshd(port: int, host_key: Path, user_key: Path) -> str:
+def sshd(port: int, host_key: Path, user_key: Path, address: str = LOOPBACK) -> str:
     """Return sshd_config(5) that accepts only the current user, with one key."""
     user = _user()
     return f"""\
 Port {port}
-ListenAddress {LOOPBACK}
+ListenAddress {address}
 HostKey "{host_key}"
 AuthorizedKeysFile "{user_key}.pub"
 AllowUsers {user}
@@ -44,11 +44,11 @@ Subsystem sftp internal-sftp
 """
 
 
-def ssh(port: int, user_key: Path, known_hosts: Path) -> str:
+def ssh(port: int, user_key: Path, known_hosts: Path, address: str = LOOPBACK) -> str:
     """Return ssh_config(5) for the host `peer`."""
     return f"""\
 Host peer
-  HostName {LOOPBACK}
+  HostName {address}
   Port {port}
   User {_user()}
   IdentityFile "{user_key}"

@@ -1,0 +1,1 @@
+"""secftp and its peers over a line with delay, a rate and loss: `python -m bench.line`, or `make bench-line`."""
