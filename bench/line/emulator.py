@@ -14,14 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from bench.peers.failure import BenchError
-from bench.peers.machine import TOP
+from bench.peers.native import build
 from bench.peers.packages import find
 
 if TYPE_CHECKING:
     from types import TracebackType
 
 SOURCE = Path(__file__).parent / "native" / "line.c"
-PROGRAM = TOP / "build" / "line" / "line"
 TUN = Path("/dev/net/tun")
 CLIENT, SERVER = "10.177.0.1", "10.177.0.2"
 MTU = 1500
@@ -74,7 +73,7 @@ class Line:
     def __init__(self) -> None:
         require()
         self._process = subprocess.Popen(
-            [build(), CLIENT, SERVER, str(MTU)],
+            [_program(), CLIENT, SERVER, str(MTU)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -158,14 +157,8 @@ def require() -> None:
             raise Unavailable(f"a line of its own needs {program}, which is not installed")
 
 
-def build() -> str:
-    """The program's path, compiled if its source is newer."""
-    if not PROGRAM.exists() or PROGRAM.stat().st_mtime < SOURCE.stat().st_mtime:
-        PROGRAM.parent.mkdir(parents=True, exist_ok=True)
-        fresh = PROGRAM.with_name(f"line-{os.getpid()}")
-        command = ["cc", "-std=c11", "-O2", "-Wall", "-Wextra", "-o", str(fresh), str(SOURCE)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            raise Unavailable(f"line.c can't be compiled here: {done.stderr.strip()[:500]}")
-        fresh.replace(PROGRAM)
-    return str(PROGRAM)
+def _program() -> str:
+    try:
+        return build(SOURCE)
+    except BenchError as failure:
+        raise Unavailable(str(failure)) from None

@@ -9,7 +9,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from bench.peers import machine, packages
+from bench.peers import least, machine, packages
 from bench.peers.directories import directories, make_source, parse_size, size_name
 from bench.peers.failure import BenchError
 from bench.peers.field import field
@@ -110,6 +110,7 @@ def _text(measured: dict[int, list[Samples]], entrants: Field, left_out: dict[st
     peak = entrants.server_peak()
     parts = [
         *(table(size, samples) for size, samples in measured.items()),
+        *(least.lines(figures(size, samples)) for size, samples in measured.items() if size >= RATES_FROM),
         listing([figures(size, samples) for size, samples in measured.items()]),
         "Peak memory is that of the largest client process"
         + (f"; of the secftp servers the larger one had {peak / MIB:.0f} MiB." if peak else "."),

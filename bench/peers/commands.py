@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bench.peers.directories import Directories
+    from bench.peers.process import Server
     from bench.peers.servers import Secftp, Ssh, Tls
 
 SECFTP_CIPHERS = ("none", "aes128", "aes256")
@@ -35,6 +36,9 @@ SSH_CIPHER = SCP_CIPHERS["aes128-gcm"]
 TLS_SUITES = {"aes128-gcm": "TLS_AES_128_GCM_SHA256", "aes256-gcm": "TLS_AES_256_GCM_SHA384"}
 # Smaller amounts are below the resolution of iperf3.
 STREAM_FROM = 1 << 20
+SSH_CAT = "ssh host cat, pipe"
+FLOOR = "the floor"
+CP = "cp"
 WORMHOLE_CODE = "4-loopback-benchmark"
 
 
@@ -42,7 +46,8 @@ WORMHOLE_CODE = "4-loopback-benchmark"
 class Contender:
     """A program transferring a file of `size` bytes in one direction. `target` is the resulting file, or None.
 
-    `own_seconds` extracts the seconds from the output of the program, instead of timing the whole process.
+    `own_seconds` extracts the seconds from the output of the program, instead of timing the whole process. `server` is
+    the one whose CPU time counts, too.
     """
 
     name: str
@@ -52,6 +57,7 @@ class Contender:
     source: Path
     target: Path | None
     own_seconds: Callable[[str], float] | None = None
+    server: Server | None = None
 
 
 def program_name(cipher: str) -> str:
@@ -79,11 +85,19 @@ def secftp(sending: Secftp, receiving: Secftp, source: Path, directories: Direct
             ]
 
         write, read = client("write", receiving.place), client("read", sending.place)
-        yield Contender(program_name(cipher), "write", size, (*write, "-i", str(source)), source, target)
-        yield Contender(program_name(cipher), "read", size, (*read, "-o", str(target)), source, target)
+        yield Contender(
+            program_name(cipher), "write", size, (*write, "-i", str(source)), source, target, None, receiving.server
+        )
+        yield Contender(
+            program_name(cipher), "read", size, (*read, "-o", str(target)), source, target, None, sending.server
+        )
         piped = f"{program_name(cipher)}, pipe"
-        yield Contender(piped, "write", size, shell('cat "$0" | "$@"', source, *write), source, target)
-        yield Contender(piped, "read", size, shell('"$@" | cat > "$0"', target, *read), source, target)
+        yield Contender(
+            piped, "write", size, shell('cat "$0" | "$@"', source, *write), source, target, None, receiving.server
+        )
+        yield Contender(
+            piped, "read", size, shell('"$@" | cat > "$0"', target, *read), source, target, None, sending.server
+        )
 
 
 def scp(ssh: Ssh, source: Path, directories: Directories) -> Iterator[Contender]:
@@ -91,8 +105,12 @@ def scp(ssh: Ssh, source: Path, directories: Directories) -> Iterator[Contender]
     target, size = directories.target / source.name, source.stat().st_size
     for cipher, options in SCP_CIPHERS.items():
         base = (path_of("scp"), "-q", "-F", str(ssh.config), *options)
-        yield Contender(f"scp {cipher}", "write", size, (*base, str(source), f"peer:{target}"), source, target)
-        yield Contender(f"scp {cipher}", "read", size, (*base, f"peer:{source}", str(target)), source, target)
+        yield Contender(
+            f"scp {cipher}", "write", size, (*base, str(source), f"peer:{target}"), source, target, None, ssh.server
+        )
+        yield Contender(
+            f"scp {cipher}", "read", size, (*base, f"peer:{source}", str(target)), source, target, None, ssh.server
+        )
 
 
 def sftp(ssh: Ssh, source: Path, directories: Directories) -> Iterator[Contender]:
@@ -102,7 +120,17 @@ def sftp(ssh: Ssh, source: Path, directories: Directories) -> Iterator[Contender
         batch = directories.own / f"{way}-{source.name}.batch"
         batch.write_text(f'{verb} "{source}" "{target}"\n')
         command = (path_of("sftp"), "-q", "-F", str(ssh.config), *SSH_CIPHER, "-b", str(batch), "peer")
-        yield Contender("sftp aes128-gcm", way, size, command, source, target)
+        yield Contender("sftp aes128-gcm", way, size, command, source, target, None, ssh.server)
+
+
+def ssh_cat(ssh: Ssh, source: Path, directories: Directories) -> Iterator[Contender]:
+    """Yield ssh with cat at both ends: what scp's users take for pipes, as scp has none."""
+    target, size = directories.target / source.name, source.stat().st_size
+    base = (path_of("ssh"), "-F", str(ssh.config), *SSH_CIPHER, "peer")
+    write = shell('cat "$0" | "$@"', source, *base, f"cat > '{target}'")
+    read = shell('"$@" | cat > "$0"', target, *base, f"cat '{source}'")
+    yield Contender(SSH_CAT, "write", size, write, source, target, None, ssh.server)
+    yield Contender(SSH_CAT, "read", size, read, source, target, None, ssh.server)
 
 
 def rsync_over_ssh(ssh: Ssh, source: Path, directories: Directories) -> Iterator[Contender]:
@@ -111,8 +139,8 @@ def rsync_over_ssh(ssh: Ssh, source: Path, directories: Directories) -> Iterator
     remote_shell = f'{path_of("ssh")} -F "{ssh.config}" {" ".join(SSH_CIPHER)}'
     base = (path_of("rsync"), "-a", f"--rsync-path={path_of('rsync')}", "-e", remote_shell)
     name = "rsync over ssh aes128-gcm"
-    yield Contender(name, "write", size, (*base, str(source), f"peer:{target}"), source, target)
-    yield Contender(name, "read", size, (*base, f"peer:{source}", str(target)), source, target)
+    yield Contender(name, "write", size, (*base, str(source), f"peer:{target}"), source, target, None, ssh.server)
+    yield Contender(name, "read", size, (*base, f"peer:{source}", str(target)), source, target, None, ssh.server)
 
 
 def rsync_daemon(port: int, source: Path, directories: Directories) -> Iterator[Contender]:
@@ -150,7 +178,14 @@ def wormhole(port: int, source: Path, directories: Directories) -> Iterator[Cont
 def cp(source: Path, directories: Directories) -> Iterator[Contender]:
     """Yield cp, the limit for copying a file."""
     target = directories.target / source.name
-    yield Contender("cp", "copy", source.stat().st_size, (path_of("cp"), str(source), str(target)), source, target)
+    yield Contender(CP, "copy", source.stat().st_size, (path_of("cp"), str(source), str(target)), source, target)
+
+
+def floor(program: str, source: Path, directories: Directories) -> Iterator[Contender]:
+    """Yield the system calls of a transfer over loopback without anything else (native/floor.c)."""
+    target = directories.target / source.name
+    command = (program, str(source), str(target))
+    yield Contender(FLOOR, "write", source.stat().st_size, command, source, target)
 
 
 def iperf3(port: int, source: Path) -> Iterator[Contender]:

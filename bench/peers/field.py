@@ -9,7 +9,7 @@ import contextlib
 import sys
 from typing import TYPE_CHECKING, NamedTuple
 
-from bench.peers import commands, packages, servers
+from bench.peers import commands, native, packages, servers
 from bench.peers.failure import BenchError
 from bench.peers.process import run
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     LeaveOut = Callable[[str, str], None]
 
 KEYGEN_SECONDS = 30.0
+FLOOR_SOURCE = native.SOURCES / "floor.c"
 
 
 class Field(NamedTuple):
@@ -75,6 +76,7 @@ def _ssh(stack: ExitStack, directories: Directories) -> list[Callable[[Path], It
     makers: list[Callable[[Path], Iterator[Contender]]] = [
         lambda source: commands.scp(ssh, source, directories),
         lambda source: commands.sftp(ssh, source, directories),
+        lambda source: commands.ssh_cat(ssh, source, directories),
     ]
     if packages.find("rsync"):
         makers.append(lambda source: commands.rsync_over_ssh(ssh, source, directories))
@@ -107,6 +109,11 @@ def _cp(_stack: ExitStack, directories: Directories) -> list[Callable[[Path], It
     return [lambda source: commands.cp(source, directories)]
 
 
+def _floor(_stack: ExitStack, directories: Directories) -> list[Callable[[Path], Iterator[Contender]]]:
+    program = native.build(FLOOR_SOURCE)
+    return [lambda source: commands.floor(program, source, directories)]
+
+
 _PEERS: dict[str, Callable[[ExitStack, Directories], list[Callable[[Path], Iterator[Contender]]]]] = {
     "scp, sftp, rsync over ssh": _ssh,
     "rsync daemon": _rsync,
@@ -114,4 +121,5 @@ _PEERS: dict[str, Callable[[ExitStack, Directories], list[Callable[[Path], Itera
     "magic-wormhole": _wormhole,
     "iperf3": _iperf3,
     "cp": _cp,
+    "the floor": _floor,
 }

@@ -16,6 +16,7 @@ from random import Random
 from statistics import median
 from typing import TYPE_CHECKING
 
+from bench.peers.commands import CP, FLOOR
 from bench.peers.directories import same_content
 from bench.peers.failure import BenchError
 from bench.peers.process import Run, run
@@ -32,17 +33,24 @@ LIMIT_SECONDS = 120.0
 
 @dataclass
 class Samples:
-    """Measurements of a contender: seconds of each round, peak bytes of its largest process (None: unknown)."""
+    """Measurements of a contender: seconds and CPU seconds of each round, peak bytes of its largest process or None."""
 
     contender: Contender
     peak: int | None = None
     seconds: list[float] = field(default_factory=list)
+    cpu: list[float] = field(default_factory=list)
     failed: bool = False
 
     @property
     def median(self) -> float:
         """The median of the seconds."""
         return median(self.seconds)
+
+    @property
+    def median_cpu(self) -> float | None:
+        """The median of the CPU seconds of both ends; None if those of the server are not known."""
+        is_whole = self.contender.server is not None or self.contender.name in (FLOOR, CP)
+        return median(self.cpu) if self.cpu and is_whole else None
 
 
 def measure(
@@ -69,7 +77,9 @@ def measure(
         competing = [samples for samples in competing if not samples.failed]
         for samples in Random(number).sample(competing, len(competing)):
             with _fair(samples, leave_out):
-                samples.seconds.append(seconds_of(samples.contender, once(samples.contender, log)))
+                result = once(samples.contender, log)
+                samples.seconds.append(seconds_of(samples.contender, result))
+                samples.cpu.append(result.cpu)
         longest = max(longest, time.monotonic() - start)
     return [samples for samples in competing if not samples.failed]
 
@@ -95,7 +105,7 @@ def once(contender: Contender, log: Path, *, warm_up: bool = False) -> Run:
     target = contender.target
     if target is not None:
         target.unlink(missing_ok=True)
-    result = run(contender.command, log, limit_seconds=LIMIT_SECONDS, watch=warm_up)
+    result = run(contender.command, log, limit_seconds=LIMIT_SECONDS, watch=warm_up, server=contender.server)
     if target is not None:
         arrived = target.stat().st_size if target.exists() else None
         if arrived != contender.size:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import resource
 import signal
 import subprocess
 import threading
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 START_SECONDS = 20.0
 STOP_SECONDS = 10.0
 POLL_SECONDS = 0.02
+IDLE_SECONDS = 2.0
 # Sampling interval of memory. The kernel records the peak, so only the last interval can be missed.
 WATCH_SECONDS = 0.002
 # Settings of the user must not affect the measurement (without bytecode caching, Python compiles each module at each
@@ -38,18 +40,25 @@ ENVIRONMENT |= {"LC_ALL": "C.UTF-8"}
 
 
 class Run(NamedTuple):
-    """Result of a client process: wall-clock seconds, output, peak memory of its largest process in bytes."""
+    """Result of a client process: wall-clock seconds, output, peak memory of its largest process in bytes.
+
+    `cpu`: CPU seconds, user and system, of the client and its descendants, and of the server meanwhile.
+    """
 
     seconds: float
     output: str
     peak: int | None
+    cpu: float = 0.0
 
 
-def run(command: Sequence[str], log: Path, *, limit_seconds: float, watch: bool = False) -> Run:
+def run(
+    command: Sequence[str], log: Path, *, limit_seconds: float, watch: bool = False, server: Server | None = None
+) -> Run:
     """Run a client to completion; raises `BenchError` if it fails or takes longer than `limit_seconds`.
 
-    With `watch` its memory is sampled, which takes CPU time and so distorts the seconds.
+    With `watch` its memory is sampled, which takes CPU time and so distorts the seconds. `server` is the one it uses.
     """
+    used = _cpu_of_children() + (server.cpu() if server else 0.0)
     with log.open("wb") as output:
         start = time.perf_counter()
         process = _start(command, output.fileno())
@@ -67,7 +76,14 @@ def run(command: Sequence[str], log: Path, *, limit_seconds: float, watch: bool 
     if process.returncode != 0:
         late = f"timeout after {limit_seconds:.0f} s" if seconds >= limit_seconds else reason(said)
         raise BenchError(f"{Path(command[0]).name} ended with exit code {process.returncode}: {late}")
-    return Run(seconds, said, peak[0] or None)
+    cpu = _cpu_of_children() + (server.cpu(idle=True) if server else 0.0) - used
+    return Run(seconds, said, peak[0] or None, cpu)
+
+
+def _cpu_of_children() -> float:
+    """CPU seconds of the children that have ended, and of theirs."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 class Server:
@@ -89,6 +105,20 @@ class Server:
     def peak(self) -> int | None:
         """Return its peak memory so far, in bytes; None if unknown."""
         return peak_memory(self.pid)
+
+    def cpu(self, *, idle: bool = False) -> float:
+        """Return the CPU seconds of it and its descendants so far; 0 if unknown.
+
+        With `idle`, wait until processes that it has for a connection have ended.
+        """
+        end = time.monotonic() + IDLE_SECONDS
+        while idle and descendants(self.pid) and time.monotonic() < end:
+            time.sleep(POLL_SECONDS / 4)
+        try:
+            fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            return 0.0
+        return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
 
     def wait_until_ready(self, is_ready: Callable[[str], bool]) -> None:
         """Wait until `is_ready(log)` is true; raises `BenchError`."""

@@ -1,11 +1,13 @@
 """Result tables as text, one per size.
 
-Rates are decimal (1 MB is 10**6 bytes); a ratio above 1 means faster than secftp with aes128 in the same direction. The
-limits of the machine have no direction and are compared with writing.
+Rates are decimal (1 MB is 10**6 bytes); a ratio above 1 means faster than secftp with aes128 in the same direction. CPU
+is user and system time of both ends, where the server is known. The limits of the machine have no direction and are
+compared with writing.
 """
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from bench.peers.directories import size_name
@@ -19,15 +21,16 @@ BASE = "secftp aes128"
 # Below this size startup dominates: no rates, and times in milliseconds.
 RATES_FROM = 1 << 20
 WAYS = ("write", "read", "copy", "stream")
-HEADER = ("way", "program", "time", "min", "max", "MB/s", f"x {BASE}", "peak MiB")
+HEADER = ("way", "program", "time", "min", "max", "MB/s", f"x {BASE}", "CPU", "peak MiB")
 LEFT = 2
 
 
 class Figures(NamedTuple):
-    """Medians for one size, by program and direction."""
+    """Medians for one size, by program and direction: wall-clock seconds, and CPU seconds of both ends."""
 
     size: int
     seconds: Mapping[tuple[str, str], float]
+    cpu: Mapping[tuple[str, str], float] = MappingProxyType({})
 
     def speed(self, fast: tuple[str, str], slow: tuple[str, str]) -> float | None:
         """Return how many times as fast the first is as the second; None if one of them was not measured."""
@@ -38,7 +41,12 @@ class Figures(NamedTuple):
 
 def figures(size: int, measured: Sequence[Samples]) -> Figures:
     """Return the medians for one size."""
-    return Figures(size, {(item.contender.name, item.contender.way): item.median for item in measured})
+    names = [(item.contender.name, item.contender.way) for item in measured]
+    return Figures(
+        size,
+        dict(zip(names, (item.median for item in measured), strict=True)),
+        {name: cpu for name, item in zip(names, measured, strict=True) if (cpu := item.median_cpu) is not None},
+    )
 
 
 def table(size: int, measured: Sequence[Samples]) -> str:
@@ -76,5 +84,6 @@ def _row(item: Samples, medians: Figures) -> tuple[str, ...]:
         *(shown_time(seconds, size) for seconds in (item.median, min(item.seconds), max(item.seconds))),
         f"{size / item.median / 1e6:.0f}" if size >= RATES_FROM else "-",
         "-" if ratio is None else f"{ratio:.2f}",
+        "-" if item.median_cpu is None else shown_time(item.median_cpu, size),
         "-" if item.peak is None else f"{item.peak / 2**20:.0f}",
     )

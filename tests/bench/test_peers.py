@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.peers import commands, machine, packages, servers, settings, table, targets
+from bench.peers import commands, least, machine, packages, servers, settings, table, targets
 from bench.peers.__main__ import _chosen
 from bench.peers.commands import Contender
 from bench.peers.directories import (
@@ -31,9 +31,9 @@ GIB, MIB, KIB = 1 << 30, 1 << 20, 1 << 10
 GCM = "scp aes128-gcm"
 
 
-def sampled(name, way, *seconds, size=GIB, peak=None):
+def sampled(name, way, *seconds, size=GIB, peak=None, cpu=()):
     contender = Contender(name, way, size, (), Path("source"), None)
-    return Samples(contender, peak, list(seconds))
+    return Samples(contender, peak, list(seconds), list(cpu))
 
 
 # --- sizes ----------------------------------------------------------------------------------------------------------
@@ -73,22 +73,39 @@ def test_the_table_has_medians_rates_and_ratios():
     measured = [
         sampled("secftp aes128", "write", 1.0, 5.0, 1.1, peak=27 * MIB),
         sampled("scp aes128-gcm", "write", 2.2, 2.2, 2.1),
-        sampled("cp", "copy", 0.5, 0.55, 0.6),
+        sampled("cp", "copy", 0.5, 0.55, 0.6, cpu=[0.4, 0.465, 0.47]),
     ]
     title, _, header, *rows = table.table(GIB, measured).splitlines()
     assert "1 GiB" in title
     assert "3 rounds" in title
     assert header.split()[:5] == ["way", "program", "time", "min", "max"]
     assert [row.split() for row in rows] == [
-        ["write", "secftp", "aes128", "1.100", "s", "1.000", "s", "5.000", "s", "976", "1.00", "27"],
-        ["write", "scp", "aes128-gcm", "2.200", "s", "2.100", "s", "2.200", "s", "488", "0.50", "-"],
-        ["copy", "cp", "0.550", "s", "0.500", "s", "0.600", "s", "1952", "2.00", "-"],
+        ["write", "secftp", "aes128", "1.100", "s", "1.000", "s", "5.000", "s", "976", "1.00", "-", "27"],
+        ["write", "scp", "aes128-gcm", "2.200", "s", "2.100", "s", "2.200", "s", "488", "0.50", "-", "-"],
+        ["copy", "cp", "0.550", "s", "0.500", "s", "0.600", "s", "1952", "2.00", "0.465", "s", "-"],
     ]
+
+
+def test_cpu_time_is_told_only_where_both_ends_are_known():
+    """A client alone would look better than it is."""
+    half = sampled("rsync daemon, clear", "write", 1.0, cpu=[0.5])
+    whole = sampled("the floor", "write", 1.0, cpu=[0.5, 0.7, 0.6])
+    assert (half.median_cpu, whole.median_cpu) == (None, 0.6)
+    assert table.figures(GIB, [half, whole]).cpu == {("the floor", "write"): 0.6}
+
+
+def test_the_least_is_the_floor_with_crypto_and_hash():
+    cpu = {("the floor", "write"): 0.7, ("secftp aes128", "read"): 2.0}
+    (line,) = least.lines(table.Figures(MIB, {}, cpu)).splitlines()
+    crypto = float(line.partition("crypto and hash ")[2].split()[0].rstrip("."))
+    assert crypto > 0
+    assert f"the least is {0.7 + crypto:.3f}" in line
+    assert least.lines(table.Figures(MIB, {}, {("secftp aes128", "read"): 2.0})) == ""
 
 
 def test_small_files_have_milliseconds_and_no_rate():
     (row,) = table.table(KIB, [sampled("secftp aes128", "read", 0.05, size=KIB)]).splitlines()[3:]
-    assert row.split() == ["read", "secftp", "aes128", "50.0", "ms", "50.0", "ms", "50.0", "ms", "-", "1.00", "-"]
+    assert row.split() == ["read", "secftp", "aes128", "50.0", "ms", "50.0", "ms", "50.0", "ms", "-", "1.00", "-", "-"]
 
 
 def test_columns_are_aligned():
