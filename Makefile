@@ -15,7 +15,7 @@ SECONDS := 10
 # Two concurrent set-ups would build in the same directory.
 .NOTPARALLEL:
 .PHONY: help demo test test-pythons check check-python check-c sanitize fuzz mutants faults soak release-check
-.PHONY: bench bench-core bench-handshakes bench-load bench-clients report peers docs build clean
+.PHONY: bench bench-core bench-handshakes bench-load bench-clients bench-line report peers docs build clean
 .PHONY: setup setup-test setup-check setup-fuzz setup-prove setup-bench setup-report setup-docs
 
 help: ## show this list
@@ -72,6 +72,9 @@ bench-load: setup-bench ## memory of a server after 100,000 handshakes, and clie
 
 bench-clients: setup-bench ## eight concurrent clients, and memory per connection
 	@$(PYTHON_IN_VENV) -m bench.clients $(ARGS)
+
+bench-line: setup-bench ## over an emulated line of 100 ms, compared with scp, rsync and others; needs root
+	@$(PYTHON_IN_VENV) -m bench.line $(ARGS)
 
 report: setup-report ## measure this machine; table and plots in build/report/; some minutes
 	@$(PYTHON_IN_VENV) -m bench.report $(ARGS)

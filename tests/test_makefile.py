@@ -30,6 +30,7 @@ GOALS = [
     "bench-handshakes",
     "bench-load",
     "bench-clients",
+    "bench-line",
     "report",
     "peers",
     "docs",
