@@ -12,7 +12,7 @@ import xxhash
 
 from bench.pair import Batch
 from bench.peers.commands import FLOOR, program_name
-from secftp.record import Suite
+from secftp.crypto import Suite
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -26,266 +26,277 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
 #define NAME "line0"
 #define MTU_MAX 9000
-#define SLOTS (1u << 16) /* packets under way in one direction; memory is taken as it is used */
+#define SLOTS (1u << 16) /* packets under way in one direction */
+#define TURN 256
+#define DEVICE_QUEUE 20000 /* packets: so that none is dropped but by the queue of the line */
+#define NICE (-15)
 #define PREFIX "255.255.255.0"
 #define SECOND UINT64_C(1000000000)
 #define MILLION 1000000u
 
 struct packet {
-  uint64_t due; /* nanoseconds, CLOCK_MONOTONIC */
-  uint32_t size;
-  uint8_t *bytes;
+    uint64_t due; /* nanoseconds, CLOCK_MONOTONIC */
+    uint32_t size;
+    uint8_t *bytes;
 };
 
 struct fifo {
-  struct packet *slots;
-  uint32_t first;
-  uint32_t count;
+    struct packet *slots;
+    uint32_t first;
+    uint32_t count;
 };
 
 struct settings {
-  uint64_t delay;   /* nanoseconds */
-  uint64_t rate;    /* bytes a second; 0: without a limit */
-  uint64_t queue;   /* bytes that wait for the rate */
-  uint32_t loss;    /* packets in a million */
-  uint32_t reorder; /* packets in a million that come later than those behind them */
-  uint64_t later;   /* nanoseconds */
+    uint64_t delay;   /* nanoseconds */
+    uint64_t rate;    /* bytes a second; 0: without a limit */
+    uint64_t queue;   /* bytes that wait for the rate */
+    uint32_t loss;    /* packets in a million */
+    uint32_t reorder; /* packets in a million that come later than those behind them */
+    uint64_t later;   /* nanoseconds */
 };
 
 struct direction {
-  int in;
-  int out;
-  struct fifo straight;
-  struct fifo late;
-  uint64_t free_at; /* when the last packet so far has left the queue */
-  uint64_t random;
-  uint64_t packets; /* that were forwarded or are under way */
-  uint64_t bytes;
-  uint64_t lost;   /* by chance */
-  uint64_t tailed; /* because the queue was full */
+    int in;
+    int out;
+    struct fifo straight;
+    struct fifo late;
+    uint64_t free_at; /* when the last packet so far has left the queue */
+    uint64_t random;
+    uint64_t packets; /* that were forwarded or are under way */
+    uint64_t bytes;
+    uint64_t lost;   /* by chance */
+    uint64_t tailed; /* because the queue was full */
 };
 
 static struct settings line;
 static uint32_t mtu;
 
 static void die(const char *what) {
-  fprintf(stderr, "line: %s: %s\n", what, strerror(errno));
-  exit(1);
+    fprintf(stderr, "line: %s: %s\n", what, strerror(errno));
+    exit(1);
 }
 
 static uint64_t now(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (uint64_t)t.tv_sec * SECOND + (uint64_t)t.tv_nsec;
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * SECOND + (uint64_t)t.tv_nsec;
 }
 
 /* xorshift64*: the same packets are lost in every run with the same seed and the same traffic. */
 static bool chance(struct direction *d, uint32_t in_a_million) {
-  if (in_a_million == 0)
-    return false;
-  d->random ^= d->random >> 12;
-  d->random ^= d->random << 25;
-  d->random ^= d->random >> 27;
-  return (uint32_t)((d->random * UINT64_C(2685821657736338717)) >> 32) % MILLION < in_a_million;
+    if (in_a_million == 0)
+        return false;
+    d->random ^= d->random >> 12;
+    d->random ^= d->random << 25;
+    d->random ^= d->random >> 27;
+    return (uint32_t)((d->random * UINT64_C(2685821657736338717)) >> 32) % MILLION < in_a_million;
 }
 
 /* --- namespaces and devices --------------------------------------------------------------------------------------- */
 
 static void interface(const char *name, const char *address) {
-  struct ifreq r;
-  struct sockaddr_in *in = (struct sockaddr_in *)&r.ifr_addr;
-  int s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-  if (s < 0)
-    die("socket");
-  memset(&r, 0, sizeof r);
-  strncpy(r.ifr_name, name, sizeof r.ifr_name - 1);
-  if (address != NULL) {
-    in->sin_family = AF_INET;
-    if (inet_pton(AF_INET, address, &in->sin_addr) != 1 || ioctl(s, SIOCSIFADDR, &r) < 0)
-      die("address");
-    inet_pton(AF_INET, PREFIX, &in->sin_addr);
-    if (ioctl(s, SIOCSIFNETMASK, &r) < 0)
-      die("netmask");
-    r.ifr_mtu = (int)mtu;
-    if (ioctl(s, SIOCSIFMTU, &r) < 0)
-      die("MTU");
-  }
-  if (ioctl(s, SIOCGIFFLAGS, &r) < 0)
-    die("flags");
-  r.ifr_flags |= IFF_UP;
-  if (ioctl(s, SIOCSIFFLAGS, &r) < 0)
-    die("up");
-  close(s);
+    struct ifreq r;
+    struct sockaddr_in *in = (struct sockaddr_in *)&r.ifr_addr;
+    int s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (s < 0)
+        die("socket");
+    memset(&r, 0, sizeof r);
+    strncpy(r.ifr_name, name, sizeof r.ifr_name - 1);
+    if (address != NULL) {
+        in->sin_family = AF_INET;
+        if (inet_pton(AF_INET, address, &in->sin_addr) != 1 || ioctl(s, SIOCSIFADDR, &r) < 0)
+            die("address");
+        inet_pton(AF_INET, PREFIX, &in->sin_addr);
+        if (ioctl(s, SIOCSIFNETMASK, &r) < 0)
+            die("netmask");
+        r.ifr_mtu = (int)mtu;
+        if (ioctl(s, SIOCSIFMTU, &r) < 0)
+            die("MTU");
+        r.ifr_qlen = DEVICE_QUEUE;
+        if (ioctl(s, SIOCSIFTXQLEN, &r) < 0)
+            die("queue");
+    }
+    if (ioctl(s, SIOCGIFFLAGS, &r) < 0)
+        die("flags");
+    r.ifr_flags |= IFF_UP;
+    if (ioctl(s, SIOCSIFFLAGS, &r) < 0)
+        die("up");
+    close(s);
 }
 
 /* Enters a new namespace; the descriptor of its device, and in *name_space one of itself. */
 static int name_space_with_device(const char *address, int *name_space) {
-  struct ifreq r;
-  int tun;
-  if (unshare(CLONE_NEWNET) < 0)
-    die("unshare");
-  *name_space = open("/proc/self/ns/net", O_RDONLY);
-  tun = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
-  if (*name_space < 0 || tun < 0)
-    die("/dev/net/tun");
-  memset(&r, 0, sizeof r);
-  strncpy(r.ifr_name, NAME, sizeof r.ifr_name - 1);
-  r.ifr_flags = IFF_TUN | IFF_NO_PI;
-  if (ioctl(tun, TUNSETIFF, &r) < 0)
-    die("TUNSETIFF");
-  interface("lo", NULL);
-  interface(NAME, address);
-  return tun;
+    struct ifreq r;
+    int tun;
+    if (unshare(CLONE_NEWNET) < 0)
+        die("unshare");
+    *name_space = open("/proc/self/ns/net", O_RDONLY);
+    tun = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+    if (*name_space < 0 || tun < 0)
+        die("/dev/net/tun");
+    memset(&r, 0, sizeof r);
+    strncpy(r.ifr_name, NAME, sizeof r.ifr_name - 1);
+    r.ifr_flags = IFF_TUN | IFF_NO_PI;
+    if (ioctl(tun, TUNSETIFF, &r) < 0)
+        die("TUNSETIFF");
+    interface("lo", NULL);
+    interface(NAME, address);
+    return tun;
 }
 
 /* --- packets ------------------------------------------------------------------------------------------------------ */
 
 static void prepare(struct fifo *f) {
-  f->slots = calloc(SLOTS, sizeof *f->slots);
-  if (f->slots == NULL)
-    die("memory");
+    f->slots = calloc(SLOTS, sizeof *f->slots);
+    if (f->slots == NULL)
+        die("memory");
 }
 
-static struct packet *end_of(struct fifo *f) {
-  struct packet *p = &f->slots[(f->first + f->count) % SLOTS];
-  if (p->bytes == NULL && (p->bytes = malloc(MTU_MAX)) == NULL)
-    die("memory");
-  return p;
+/* Appends a packet; its bytes are freed when it is handed over, so that memory is that of the packets under way. */
+static void append(struct fifo *f, const uint8_t *bytes, uint32_t size, uint64_t due) {
+    struct packet *p = &f->slots[(f->first + f->count++) % SLOTS];
+    if ((p->bytes = malloc(size)) == NULL)
+        die("memory");
+    memcpy(p->bytes, bytes, size);
+    p->size = size;
+    p->due = due;
 }
 
-/* Takes in all packets that the namespace has sent. */
+/* Takes in packets that the namespace has sent: no more at a time than keeps the others on time. */
 static void take(struct direction *d) {
-  for (;;) {
-    struct fifo *f = chance(d, line.reorder) ? &d->late : &d->straight;
-    struct packet *p;
-    uint64_t begins, t, waiting;
-    ssize_t size;
-    if (f->count == SLOTS)
-      f = f == &d->late ? &d->straight : &d->late;
-    p = end_of(f);
-    size = read(d->in, p->bytes, MTU_MAX);
-    if (size < 0 && errno == EINTR)
-      continue;
-    if (size <= 0)
-      return;
-    t = now();
-    begins = d->free_at > t ? d->free_at : t;
-    waiting = line.rate ? (begins - t) * line.rate / SECOND : 0;
-    if (f->count == SLOTS || waiting + (uint64_t)size > line.queue) {
-      d->tailed++;
-      continue;
+    static uint8_t bytes[MTU_MAX];
+    for (int turn = 0; turn < TURN; turn++) {
+        struct fifo *f = &d->straight;
+        uint64_t begins, t, waiting, later = 0;
+        ssize_t size = read(d->in, bytes, sizeof bytes);
+        if (size < 0 && errno == EINTR)
+            continue;
+        if (size <= 0)
+            return;
+        if (chance(d, line.reorder)) {
+            f = &d->late;
+            later = line.later;
+        }
+        t = now();
+        begins = d->free_at > t ? d->free_at : t;
+        waiting = line.rate ? (begins - t) * line.rate / SECOND : 0;
+        if (f->count == SLOTS || waiting + (uint64_t)size > line.queue) {
+            d->tailed++;
+            continue;
+        }
+        d->free_at = begins + (line.rate ? (uint64_t)size * SECOND / line.rate : 0);
+        if (chance(d, line.loss)) { /* behind the queue, as on the way */
+            d->lost++;
+            continue;
+        }
+        append(f, bytes, (uint32_t)size, d->free_at + line.delay + later);
+        d->packets++;
+        d->bytes += (uint64_t)size;
     }
-    d->free_at = begins + (line.rate ? (uint64_t)size * SECOND / line.rate : 0);
-    if (chance(d, line.loss)) { /* behind the queue, as on the way */
-      d->lost++;
-      continue;
-    }
-    p->size = (uint32_t)size;
-    p->due = d->free_at + line.delay + (f == &d->late ? line.later : 0);
-    f->count++;
-    d->packets++;
-    d->bytes += (uint64_t)size;
-  }
 }
 
 /* The FIFO whose first packet is due first; NULL if there is none. */
 static struct fifo *next(struct direction *d) {
-  struct fifo *a = &d->straight, *b = &d->late;
-  if (a->count == 0 || (b->count != 0 && b->slots[b->first].due < a->slots[a->first].due))
-    return b->count != 0 ? b : NULL;
-  return a;
+    struct fifo *a = &d->straight, *b = &d->late;
+    if (a->count == 0 || (b->count != 0 && b->slots[b->first].due < a->slots[a->first].due))
+        return b->count != 0 ? b : NULL;
+    return a;
 }
 
 /* Hands over what is due; the time at which the next one is, or UINT64_MAX. */
 static uint64_t give(struct direction *d) {
-  struct fifo *f;
-  while ((f = next(d)) != NULL) {
-    struct packet *p = &f->slots[f->first];
-    if (p->due > now())
-      return p->due;
-    if (write(d->out, p->bytes, p->size) < 0 && errno == EINTR)
-      continue;
-    f->first = (f->first + 1) % SLOTS;
-    f->count--;
-  }
-  return UINT64_MAX;
+    struct fifo *f;
+    while ((f = next(d)) != NULL) {
+        struct packet *p = &f->slots[f->first];
+        if (p->due > now())
+            return p->due;
+        if (write(d->out, p->bytes, p->size) < 0 && errno == EINTR)
+            continue;
+        free(p->bytes);
+        f->first = (f->first + 1) % SLOTS;
+        f->count--;
+    }
+    return UINT64_MAX;
 }
 
 /* --- commands ----------------------------------------------------------------------------------------------------- */
 
 static void obey(char *command, struct direction *ways) {
-  struct settings s;
-  uint64_t seed;
-  if (sscanf(command, "set %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu32 " %" SCNu32 " %" SCNu64 " %" SCNu64, &s.delay,
-             &s.rate, &s.queue, &s.loss, &s.reorder, &s.later, &seed) == 7) {
-    s.delay *= 1000;
-    s.later *= 1000;
-    line = s;
-    for (int i = 0; i < 2; i++) {
-      ways[i].random = (seed + 1) * UINT64_C(0x9E3779B97F4A7C15) + (uint64_t)i;
-      ways[i].packets = ways[i].bytes = ways[i].lost = ways[i].tailed = 0;
+    struct settings s;
+    uint64_t seed;
+    if (sscanf(command, "set %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu32 " %" SCNu32 " %" SCNu64 " %" SCNu64,
+               &s.delay, &s.rate, &s.queue, &s.loss, &s.reorder, &s.later, &seed) == 7) {
+        s.delay *= 1000;
+        s.later *= 1000;
+        line = s;
+        for (int i = 0; i < 2; i++) {
+            ways[i].random = (seed + 1) * UINT64_C(0x9E3779B97F4A7C15) + (uint64_t)i;
+            ways[i].packets = ways[i].bytes = ways[i].lost = ways[i].tailed = 0;
+        }
+        puts("set");
+    } else if (strncmp(command, "count", 5) == 0) {
+        for (int i = 0; i < 2; i++)
+            printf("%" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 "%c", ways[i].packets, ways[i].bytes, ways[i].lost,
+                   ways[i].tailed, i == 0 ? ' ' : '\n');
+    } else {
+        puts("unknown");
     }
-    puts("set");
-  } else if (strncmp(command, "count", 5) == 0) {
-    for (int i = 0; i < 2; i++)
-      printf("%" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 "%c", ways[i].packets, ways[i].bytes, ways[i].lost,
-             ways[i].tailed, i == 0 ? ' ' : '\n');
-  } else {
-    puts("unknown");
-  }
 }
 
 static void run(struct direction *ways) {
-  struct pollfd fds[3] = {{.fd = ways[0].in, .events = POLLIN}, {.fd = ways[1].in, .events = POLLIN},
-                          {.fd = STDIN_FILENO, .events = POLLIN}};
-  char command[256];
-  for (;;) {
-    uint64_t a = give(&ways[0]), b = give(&ways[1]), due = a < b ? a : b, t = now();
-    struct timespec wait = {0, 0};
-    if (due != UINT64_MAX && due > t) {
-      wait.tv_sec = (time_t)((due - t) / SECOND);
-      wait.tv_nsec = (long)((due - t) % SECOND);
+    struct pollfd fds[3] = {{.fd = ways[0].in, .events = POLLIN},
+                            {.fd = ways[1].in, .events = POLLIN},
+                            {.fd = STDIN_FILENO, .events = POLLIN}};
+    char command[256];
+    for (;;) {
+        uint64_t a = give(&ways[0]), b = give(&ways[1]), due = a < b ? a : b, t = now();
+        struct timespec wait = {0, 0};
+        if (due != UINT64_MAX && due > t) {
+            wait.tv_sec = (time_t)((due - t) / SECOND);
+            wait.tv_nsec = (long)((due - t) % SECOND);
+        }
+        if (ppoll(fds, 3, due == UINT64_MAX ? NULL : &wait, NULL) < 0 && errno != EINTR)
+            die("poll");
+        take(&ways[0]);
+        take(&ways[1]);
+        if (fds[2].revents != 0) {
+            if (fgets(command, sizeof command, stdin) == NULL)
+                return;
+            obey(command, ways);
+            fflush(stdout);
+        }
     }
-    if (ppoll(fds, 3, due == UINT64_MAX ? NULL : &wait, NULL) < 0 && errno != EINTR)
-      die("poll");
-    take(&ways[0]);
-    take(&ways[1]);
-    if (fds[2].revents != 0) {
-      if (fgets(command, sizeof command, stdin) == NULL)
-        return;
-      obey(command, ways);
-      fflush(stdout);
-    }
-  }
 }
 
 int main(int argc, char **argv) {
-  struct direction ways[2];
-  int name_spaces[2], devices[2];
-  memset(ways, 0, sizeof ways);
-  if (argc != 4 || (mtu = (uint32_t)atoi(argv[3])) < 576 || mtu > MTU_MAX) {
-    fprintf(stderr, "usage: line ADDRESS_A ADDRESS_B MTU\n");
-    return 2;
-  }
-  for (int i = 0; i < 2; i++)
-    devices[i] = name_space_with_device(argv[1 + i], &name_spaces[i]);
-  for (int i = 0; i < 2; i++) {
-    ways[i].in = devices[i];
-    ways[i].out = devices[1 - i];
-    prepare(&ways[i].straight);
-    prepare(&ways[i].late);
-  }
-  line.queue = UINT64_MAX / 2;
-  prctl(PR_SET_TIMERSLACK, 1);
-  setvbuf(stdin, NULL, _IONBF, 0);
-  printf("%d %d %d\n", (int)getpid(), name_spaces[0], name_spaces[1]);
-  fflush(stdout);
-  run(ways);
-  return 0;
+    struct direction ways[2];
+    int name_spaces[2], devices[2];
+    memset(ways, 0, sizeof ways);
+    if (argc != 4 || (mtu = (uint32_t)atoi(argv[3])) < 576 || mtu > MTU_MAX) {
+        fprintf(stderr, "usage: line ADDRESS_A ADDRESS_B MTU\n");
+        return 2;
+    }
+    for (int i = 0; i < 2; i++)
+        devices[i] = name_space_with_device(argv[1 + i], &name_spaces[i]);
+    for (int i = 0; i < 2; i++) {
+        ways[i].in = devices[i];
+        ways[i].out = devices[1 - i];
+        prepare(&ways[i].straight);
+        prepare(&ways[i].late);
+    }
+    line.queue = UINT64_MAX / 2;
+    prctl(PR_SET_TIMERSLACK, 1);
+    setpriority(PRIO_PROCESS, 0, NICE); /* else a busy machine adds to the delay; it works without, too */
+    setvbuf(stdin, NULL, _IONBF, 0);
+    printf("%d %d %d\n", (int)getpid(), name_spaces[0], name_spaces[1]);
+    fflush(stdout);
+    run(ways);
+    return 0;
 }
