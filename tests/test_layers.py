@@ -27,13 +27,14 @@ LAYERS = {
     "secftp.url": set(),
     "secftp.system": set(),
     "secftp.token_bucket": set(),
+    "secftp.intervals": set(),
     "secftp.safe_path": set(),
     "secftp.exposure": {"secftp.system"},
     "secftp.crypto": {"secftp._core"},
     "secftp.protocol": {"secftp.text", "secftp.token_bucket"},
     "secftp.protocol.handshake": {"secftp.crypto"},
     "secftp.keys": {"secftp.exposure", "secftp.protocol", "secftp.crypto", "secftp.text"},
-    "secftp.storage": {"secftp.protocol", "secftp.system", "secftp.text"},
+    "secftp.storage": {"secftp.intervals", "secftp.protocol", "secftp.system", "secftp.text"},
     "secftp.transport": {
         "secftp.protocol.handshake",
         "secftp.protocol",
@@ -50,6 +51,7 @@ LAYERS = {
         "secftp.text",
     },
     "secftp.transfer": {
+        "secftp.intervals",
         "secftp.transport",
         "secftp.transport.file_data",
         "secftp.protocol",

@@ -15,6 +15,7 @@ from secftp.api.arguments import algorithm_for
 from secftp.errors import ConnectionLost, ExitCode, FileError, TransferTimeout, UsageError
 from secftp.session.retry import Retries
 from secftp.transfer import CopyOptions, ProgressListener
+from secftp.transfer.options import MAX_STREAMS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -49,6 +50,7 @@ class DownloadOptions(TypedDict, total=False):
     dry_run: bool
     limit_rate: int | None
     checksum: str
+    streams: int | None
 
 
 class UploadOptions(DownloadOptions, total=False):
@@ -69,6 +71,8 @@ def copy_options(given: UploadOptions | DownloadOptions, kind: type) -> CopyOpti
     algorithm_for(options.checksum)
     if options.limit_rate is not None and options.limit_rate <= 0:
         raise UsageError("limit_rate must be a positive number of bytes a second.")
+    if options.streams is not None and not 1 <= options.streams <= MAX_STREAMS:
+        raise UsageError(f"streams must be None or a number from 1 to {MAX_STREAMS}.")
     return options
 
 

@@ -16,14 +16,14 @@ from secftp.client.options import (
 from secftp.command_line import add_option
 from secftp.errors import UsageError
 from secftp.text import parse_size
-from secftp.transfer.options import COMMAND_LINE, CopyOptions
+from secftp.transfer.options import COMMAND_LINE, MAX_STREAMS, CopyOptions
 
 STREAM: Final = "-"
 PROGRESS: Final = ("auto", "json", "none")
 MAX_RETRIES: Final = 1_000_000
 _DEFAULTS: Final = CopyOptions()._asdict()
 # What requires files that have names.
-_NOT_FOR_STREAMS: Final = ("update", "resume", "dry_run", "include", "exclude")
+_NOT_FOR_STREAMS: Final = ("update", "resume", "dry_run", "include", "exclude", "streams")
 
 TARGETS: Final = """\
 The last argument is used as cp does: an existing directory receives the files,
@@ -116,6 +116,17 @@ def parse_rate(text: str) -> int:
     return rate
 
 
+def parse_streams(text: str) -> int | None:
+    """Return a number of streams, None for `auto`. Raises `UsageError`."""
+    if text == "auto":
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) <= len(str(MAX_STREAMS)) and 1 <= int(text) <= MAX_STREAMS):
+        raise UsageError(
+            f"{flag('streams')} must be auto or a number from 1 to {MAX_STREAMS}.", hint="For example --streams 4."
+        )
+    return int(text)
+
+
 def _value(name: str, given: Any) -> Any:
     """Return the value of a field whose option was given."""
     default = _DEFAULTS[name]
@@ -123,7 +134,7 @@ def _value(name: str, given: Any) -> Any:
         return not default
     if isinstance(default, tuple):
         return tuple(map(os.fsencode, given))
-    return {"limit_rate": parse_rate, "checksum": checked_checksum}[name](given)
+    return {"limit_rate": parse_rate, "checksum": checked_checksum, "streams": parse_streams}[name](given)
 
 
 def _retries(text: str) -> int:

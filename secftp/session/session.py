@@ -318,6 +318,10 @@ class Session:
 
     # --- the end ------------------------------------------------------------------------------------------------------
 
+    def interrupt(self) -> None:
+        """End the connection, from another thread: what uses it raises `ConnectionLost`."""
+        self._channel.interrupt()
+
     def close(self) -> None:
         """Say BYE and close."""
         self._channel.close(Bye())

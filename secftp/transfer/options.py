@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 
 # Files of this size and more are kept as partial files when their transfer is interrupted, so that it can be resumed.
 KEEP_BYTES: Final = 2**20
+# Sessions that one copy may use.
+MAX_STREAMS: Final = 16
 
 
 class RemoteLocation(NamedTuple):
@@ -37,7 +39,7 @@ class CopyOptions(NamedTuple):
 
     `include`, `exclude`: patterns as in `secftp.transfer.filters`. `follow_symlinks` is for uploads: a server never
     follows symlinks. `limit_rate`: bytes of file data a second, None for no limit. `checksum`: the name of the
-    algorithm of the digests.
+    algorithm of the digests. `streams`: sessions for one large file, None for automatic choice.
     """
 
     include: Annotated[
@@ -82,6 +84,10 @@ class CopyOptions(NamedTuple):
     checksum: Annotated[
         str, CommandLineOption(("--checksum",), "xxh128 (the default), sha256, blake3 or md5", "KIND")
     ] = "xxh128"
+    streams: Annotated[
+        int | None,
+        CommandLineOption(("--streams",), "use N connections for a large file, 1 to 16; auto (the default)", "N"),
+    ] = None
 
 
 # Annotations of this module are objects and no texts, so that an option is declared in one place and read without the

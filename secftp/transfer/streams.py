@@ -1,0 +1,233 @@
+"""Streams of a parallel transfer: sessions beside that of the copy, each with a thread, and how many are worthwhile.
+
+A stream stays open for the next file. A server that refuses one, or ends it, has no place for it: then there are fewer,
+which is never a failure. One whose connection is lost is opened again a few times. Invariant: all threads have ended
+when `close` returns, and none of them calls a program's callback.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from secftp.errors import ConnectionLost, SecftpError, ServerUnreachable, TransferTimeout
+from secftp.transfer.options import MAX_STREAMS
+from secftp.transport import Keepalive
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
+    from secftp.session import Session
+
+    # Opens a session, as a context manager that closes it. Gets a function that says whether it is still wanted.
+    OpenStream: TypeAlias = Callable[[Callable[[], bool]], AbstractContextManager[Session]]
+    # What a stream does for one file: returns when there is nothing left to do, raises what ends the session.
+    Work: TypeAlias = Callable[[Session], None]
+
+# Of the automatic choice: one stream below the first round trip, in seconds, from the second one `_FEW`, and from the
+# third one `_MANY`.
+_NEAR, _FAR, _VERY_FAR = 0.005, 0.020, 0.080
+_FEW, _MANY = 4, 8
+_AUTO_BYTES: Final = 2 * 2**20  # for each stream; less is over before its connection is fast
+_ASKED_BYTES: Final = 2**20
+_ATTEMPTS: Final = 3  # to open a stream again whose connection was lost
+_PAUSE_SECONDS: Final = 0.5
+_LOSSES: Final = (ConnectionLost, TransferTimeout, ServerUnreachable)
+
+
+def choose_streams(asked: int | None, round_trip: float | None, size: int, allowed: int) -> int:
+    """Return how many streams to use for a file of `size` bytes, that of the copy included.
+
+    `asked`: what the user wants, None for a choice by the round trip (in seconds, None: unknown) and the size. No more
+    than the server has `allowed`.
+    """
+    if asked is not None:
+        wanted = min(asked, size // _ASKED_BYTES)
+    elif round_trip is None or round_trip < _NEAR:
+        wanted = 1
+    elif round_trip < _FAR:
+        wanted = min(round(1 + (_FEW - 1) * (round_trip - _NEAR) / (_FAR - _NEAR)), size // _AUTO_BYTES)
+    else:
+        share = min((round_trip - _FAR) / (_VERY_FAR - _FAR), 1.0)
+        wanted = min(round(_FEW + (_MANY - _FEW) * share), size // _AUTO_BYTES)
+    return max(1, min(wanted, allowed, MAX_STREAMS))
+
+
+class StreamPool:
+    """The additional streams of one copy.
+
+    `open_stream`: None if there are none. `asked`: the number of streams, that of the copy included; None for automatic
+    choice.
+    """
+
+    def __init__(self, open_stream: OpenStream | None, asked: int | None = None) -> None:
+        self._open_stream = open_stream
+        self._asked = asked
+        self._changed = threading.Condition()
+        self._streams: list[_Stream] = []
+        self._work: Work | None = None
+        self._turn = 0  # counts the work
+        self._is_closed = False
+        self._problem: BaseException | None = None
+        self.keepalive = Keepalive()
+        self.most = 1  # streams that were in use at one time, that of the copy included
+
+    @property
+    def possible(self) -> bool:
+        """Whether there can be more than one stream."""
+        return self._open_stream is not None and self._asked != 1
+
+    def number_for(self, session: Session, size: int) -> int:
+        """Return how many streams to use for a file of `size` bytes; `session` is that of the copy."""
+        welcome = session.welcome
+        if not self.possible or welcome is None:
+            return 1
+        allowed: int = getattr(welcome.limits, "streams", 1)
+        return choose_streams(self._asked, session.round_trip, size, allowed)
+
+    def run(self, work: Work, number: int) -> None:
+        """Start `work` on additional streams, so that there are `number` in all with that of the copy.
+
+        It runs in the thread of each stream, with its session, as soon as that is open. Does not wait.
+        """
+        with self._changed:
+            self._work = work
+            self._turn += 1
+            self._streams = [stream for stream in self._streams if stream.is_alive()]
+            wanted = 0 if self._is_closed or self._open_stream is None else number - 1 - len(self._streams)
+            for _ in range(wanted):
+                self._add()
+            self._changed.notify_all()
+
+    def add(self) -> bool:
+        """Add a stream for the current work; return False if the pool is closed."""
+        with self._changed:
+            if self._is_closed or self._open_stream is None or self._work is None:
+                return False
+            self._streams = [stream for stream in self._streams if stream.is_alive()]
+            self._add()
+            return True
+
+    def _add(self) -> None:
+        assert self._open_stream is not None
+        stream = _Stream(self, self._open_stream, self._turn)
+        self._streams.append(stream)
+        stream.start()
+
+    @property
+    def alive(self) -> int:
+        """The number of additional streams that are open or being opened."""
+        with self._changed:
+            return sum(stream.is_alive() for stream in self._streams)
+
+    def sessions(self) -> list[Session]:
+        """Return the open sessions of additional streams."""
+        with self._changed:
+            return [stream.session for stream in self._streams if stream.session is not None]
+
+    def check(self) -> None:
+        """Raise what has ended a stream and is no failure of its session: a defect, or no memory."""
+        if self._problem is not None:
+            raise self._problem
+
+    def close(self) -> None:
+        """End all streams at once, and wait for their threads. Idempotent."""
+        with self._changed:
+            self._is_closed = True
+            self._work = None
+            streams, self._streams = self._streams, []
+            for stream in streams:
+                stream.interrupt()
+            self._changed.notify_all()
+        for stream in streams:
+            stream.join()
+
+    def finish(self) -> None:
+        """End all streams, which have nothing to do, in order: with BYE."""
+        with self._changed:
+            self._is_closed = True
+            self._work = None
+            self._changed.notify_all()
+            streams = self._streams
+        for stream in streams:
+            stream.join()
+        self.close()
+
+    # --- for the threads ----------------------------------------------------------------------------------------------
+
+    @property
+    def closed(self) -> bool:
+        """Whether the streams have to end."""
+        return self._is_closed
+
+    def next_work(self, turn: int) -> tuple[Work, int] | None:
+        """Wait for work newer than `turn`; None when the pool is closed."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._is_closed or (self._work is not None and self._turn > turn))
+            return None if self._is_closed or self._work is None else (self._work, self._turn)
+
+    def pause(self, seconds: float) -> bool:
+        """Wait before a stream is opened again; return False as soon as the pool is closed."""
+        with self._changed:
+            return not self._changed.wait_for(lambda: self._is_closed, seconds)
+
+    def opened(self, stream: _Stream, session: Session | None) -> bool:
+        """Note the session of a stream, None if it has none now; return False if it is not wanted any more."""
+        with self._changed:
+            stream.session = session
+            self.most = max(self.most, 1 + sum(each.session is not None for each in self._streams))
+            return not self._is_closed
+
+    def failed(self, problem: BaseException) -> None:
+        """Keep what `check` raises."""
+        with self._changed:
+            self._problem = self._problem or problem
+
+
+class _Stream(threading.Thread):
+    """One additional stream: opens its session, and works until the pool is closed or the session can't be had."""
+
+    def __init__(self, pool: StreamPool, open_stream: OpenStream, turn: int) -> None:
+        super().__init__(name="secftp-stream", daemon=True)
+        self.session: Session | None = None
+        self._pool = pool
+        self._open = open_stream
+        self._turn = turn - 1  # of the work that is done
+        self._failures = 0
+
+    def run(self) -> None:
+        try:
+            while not self._pool.closed and self._failures < _ATTEMPTS:
+                try:
+                    self._run_session()
+                except _LOSSES:
+                    self._failures += 1
+                    if not self._pool.pause(_PAUSE_SECONDS * self._failures):
+                        return
+        except (SecftpError, OSError):
+            pass  # refused or ended by the server: there are fewer streams
+        except BaseException as problem:  # noqa: BLE001 - the thread of the copy raises it
+            self._pool.failed(problem)
+
+    def _run_session(self) -> None:
+        pool = self._pool
+        with contextlib.ExitStack() as stack:
+            session = stack.enter_context(self._open(lambda: not pool.closed))
+            stack.callback(pool.opened, self, None)
+            if not pool.opened(self, session):
+                return
+            channel = session.pipeline.channel
+            pool.keepalive.add(channel)
+            stack.callback(pool.keepalive.remove, channel)
+            while (found := pool.next_work(self._turn)) is not None:
+                work, turn = found
+                work(session)
+                self._turn = turn
+                self._failures = 0
+
+    def interrupt(self) -> None:
+        """End its connection; under the lock of the pool, so that it is not closed meanwhile."""
+        if self.session is not None:
+            self.session.interrupt()
