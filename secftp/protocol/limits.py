@@ -42,6 +42,8 @@ PING_RATE = 1.0  # per second
 MAX_ENTRIES = 4096  # entries of a listing in one message
 MAX_MANY = 1024  # small files in one message
 MAX_SMALL = 32768  # bytes of a file that shares a message with others
+MAX_PARTS = 1024  # ranges of a file in one message
+MAX_STREAMS = 16  # sessions of one client for one transfer
 MAX_DRAIN = 256 * 2**20  # bytes of a refused file that may still arrive: more than any network path holds
 
 TOKEN_BYTES = 16
@@ -52,6 +54,7 @@ Time = Annotated[int, Meta(ge=-MAX_SIZE - 1, le=MAX_SIZE)]
 Mode = Annotated[int, Meta(ge=0, le=MAX_MODE)]
 Seconds = Annotated[int, Meta(ge=1, le=MAX_SECONDS)]
 Requests = Annotated[int, Meta(ge=MIN_REQUESTS, le=MAX_REQUESTS)]
+Streams = Annotated[int, Meta(ge=1, le=MAX_STREAMS)]
 Text = Annotated[str, Meta(max_length=MAX_TEXT)]
 ReasonWord = Annotated[str, Meta(min_length=1, max_length=MAX_REASON)]
 Software = Annotated[str, Meta(max_length=MAX_SOFTWARE)]

@@ -48,6 +48,7 @@ class Capability(enum.StrEnum):
     SUM = "sum"
     RESUME = "resume"
     MANY = "many"
+    UPLOADS = "uploads"
 
 
 class Right(enum.StrEnum):
@@ -207,10 +208,14 @@ class Data(Message, frozen=True):
 
 @message(0x04, "END", BOTH, flags=END_FLAG)
 class End(Message, frozen=True, kw_only=True):
-    """END: the file is complete; `size` bytes were sent and `digest` is theirs."""
+    """END: the file is complete; `size` bytes were sent and `digest` is theirs.
+
+    `whole`: only after a part, the digest of the whole file.
+    """
 
     size: Size
     digest: Digest
+    whole: Digest | None = None
 
 
 @message(0x05, "ABORT", BOTH)

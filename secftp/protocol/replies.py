@@ -9,11 +9,15 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from secftp.errors import UsageError
+
 # msgspec resolves a structure's annotations when it makes a decoder for the class, so these are needed at run time.
 from secftp.protocol.limits import (
     MAX_BULK,
     MAX_ENTRIES,
     MAX_MANY,
+    MAX_PARTS,
+    MAX_SIZE,
     Digest,
     Id,
     Mode,
@@ -24,6 +28,7 @@ from secftp.protocol.limits import (
     Size,
     SmallData,
     Software,
+    Streams,
     Text,
     Time,
     Words,
@@ -32,12 +37,16 @@ from secftp.protocol.limits import (
 from secftp.protocol.message import TO_CLIENT, ErrorCode, Kind, Message, message
 
 
-class SessionLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """What the server grants: unanswered requests, and seconds between keepalives and until the idle timeout."""
+class SessionLimits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the server grants: unanswered requests, and seconds between keepalives and until the idle timeout.
+
+    `streams`: how many sessions a client may use for one transfer, this one included.
+    """
 
     requests: Requests
     keepalive: Seconds
     idle: Seconds
+    streams: Streams = 1
 
 
 @message(0x01, "WELCOME", TO_CLIENT, parts={"limits": SessionLimits})
@@ -63,6 +72,7 @@ class Ok(Response, frozen=True, kw_only=True):
 
     `time_changed`: the file system could not store the modification time, and has the nearest that it can.
     `mode_changed`: the file does not have the requested permissions. `own`: SUM is of the file sent with its token.
+    `complete`: of a part, the whole file has its final name; without it, only this part has arrived.
     """
 
     size: Size | None = None
@@ -70,6 +80,7 @@ class Ok(Response, frozen=True, kw_only=True):
     time_changed: bool = False
     mode_changed: bool = False
     own: bool = False
+    complete: bool = False
 
 
 @message(0x21, "ERROR", TO_CLIENT)
@@ -95,16 +106,6 @@ class File(Response, frozen=True, kw_only=True):
     mode: Mode
 
 
-@message(0x24, "INFO", TO_CLIENT)
-class Info(Response, frozen=True, kw_only=True):
-    """INFO: the answer to STAT. The `size` of a directory is 0."""
-
-    kind: Kind
-    size: Size
-    mtime_ns: Time
-    mode: Mode
-
-
 # gc=False, here and below: these occur by the million and can't be part of a reference cycle.
 class Listed(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One entry of a listing, on the wire an array; `path` is relative to the listed directory.
@@ -122,6 +123,38 @@ class Listed(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     def __post_init__(self) -> None:
         check_path(self.path)
+
+
+class Part(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One range of a partial that the server has, on the wire an array: `size` bytes from `at` on."""
+
+    at: Size
+    size: Annotated[int, msgspec.Meta(ge=1, le=MAX_SIZE)]
+
+
+@message(0x24, "INFO", TO_CLIENT, longest=MAX_BULK, parts={"parts": Part})
+class Info(Response, frozen=True, kw_only=True):
+    """INFO: the answer to STAT. The `size` of a directory is 0.
+
+    `parts`: the ranges of a partial that have arrived, in order and apart; `total`: the size of the whole file, None if
+    the server does not know it. Both only if STAT asks for them.
+    """
+
+    kind: Kind
+    size: Size
+    mtime_ns: Time
+    mode: Mode
+    total: Size | None = None
+    parts: Annotated[tuple[Part, ...], msgspec.Meta(max_length=MAX_PARTS)] = ()
+
+    def __post_init__(self) -> None:
+        end = -1
+        for part in self.parts:
+            if part.at <= end:
+                raise UsageError("Parts are listed in order, and with a gap between them.")
+            end = part.at + part.size
+        if end > (MAX_SIZE if self.total is None else self.total):
+            raise UsageError("A part is within its file.")
 
 
 @message(0x23, "ENTRIES", TO_CLIENT, longest=MAX_BULK, parts={"entries": Listed})

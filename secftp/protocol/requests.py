@@ -96,6 +96,10 @@ class Write(FileRequest, frozen=True, kw_only=True):
     With `offset` and `prefix` the data is appended to the first `offset` bytes of the partial that the server kept, if
     their digest is `prefix`; then `size` is of what follows, and the digest in END of the whole file. `keep`: what has
     arrived may be kept as the partial of the name if the transfer is interrupted. `token`: with it SUM finds the file.
+
+    With `upload`, `at` and `total` the data is one part of a file of `total` bytes: `size` bytes from `at` on. All
+    parts with one `upload` make one file. Then `prefix` is of all bytes that the server has, which the upload takes
+    over. `additional`: this session is an additional stream of a client, the first to be ended when there are too many.
     """
 
     size: Size | None = None
@@ -107,25 +111,49 @@ class Write(FileRequest, frozen=True, kw_only=True):
     prefix: Digest | None = None
     keep: bool = False
     token: Token | None = None
+    upload: Token | None = None
+    at: Size | None = None
+    total: Size | None = None
+    additional: bool = False
 
     def __post_init__(self) -> None:
         check_path(self.path)
-        if (self.offset > 0) != (self.prefix is not None):
-            raise UsageError("An offset and a prefix go together.")
+        if self.upload is None:
+            if self.at is not None or self.total is not None:
+                raise UsageError("A part belongs to an upload.")
+            if (self.offset > 0) != (self.prefix is not None):
+                raise UsageError("An offset and a prefix go together.")
+        elif self.at is None or self.total is None or self.size is None:
+            raise UsageError("A part has a place, and a file of a known size.")
+        elif self.offset or self.at + self.size > self.total:
+            raise UsageError("A part has no offset, and is within its file.")
 
     def needs(self) -> Capability | None:
-        """Return RESUME if a partial is to be continued or kept, otherwise None."""
+        """Return UPLOADS for a part, RESUME if a partial is to be continued or kept, otherwise None."""
+        if self.upload is not None:
+            return Capability.UPLOADS
         return Capability.RESUME if self.keep or self.prefix is not None else None
 
 
 @message(0x12, "STAT", TO_SERVER, answers=(Info, Error), capability=Capability.STAT)
 class Stat(DirectoryRequest, frozen=True, kw_only=True):
-    """STAT: the attributes of what has this name, or with `partial`, of the partial that is kept for it."""
+    """STAT: the attributes of what has this name, or with `partial`, of the partial that is kept for it.
+
+    `parts`: INFO is to list the parts of the partial.
+    """
 
     partial: bool = False
+    parts: bool = False
+
+    def __post_init__(self) -> None:
+        check_directory_path(self.path)
+        if self.parts and not self.partial:
+            raise UsageError("Only a partial has parts.")
 
     def needs(self) -> Capability | None:
-        """Return RESUME for a partial, otherwise STAT."""
+        """Return UPLOADS for the parts of a partial, RESUME for a partial, otherwise STAT."""
+        if self.parts:
+            return Capability.UPLOADS
         return Capability.RESUME if self.partial else self.TYPE.capability
 
 

@@ -90,12 +90,16 @@ INITIAL: Final = {Direction.TO_SERVER: State.IDLE, Direction.TO_CLIENT: State.ST
 
 
 class FileProgress:
-    """A file in transfer: `total` bytes so far, at most `limit`, exactly `announced` unless that is None."""
+    """A file in transfer: `total` bytes so far, at most `limit`, exactly `announced` unless that is None.
 
-    __slots__ = ("announced", "limit", "total", "whole")
+    `is_part`: it is a part of an upload.
+    """
 
-    def __init__(self, announced: int | None) -> None:
+    __slots__ = ("announced", "is_part", "limit", "total", "whole")
+
+    def __init__(self, announced: int | None, *, is_part: bool = False) -> None:
         self.announced = announced
+        self.is_part = is_part
         self.limit = MAX_SIZE if announced is None else announced
         self.total = 0
         self.whole = False  # its END has been seen
@@ -113,7 +117,9 @@ class Unanswered:
     def __init__(self, request: Request) -> None:
         self.id = request.id
         self.kind = request.TYPE
-        self.file = FileProgress(request.size) if isinstance(request, Write) else None
+        self.file = None
+        if isinstance(request, Write):
+            self.file = FileProgress(request.size, is_part=request.upload is not None)
         self.files = request.small_files()
 
     def take(self, reply: Response) -> bool:
@@ -301,6 +307,8 @@ class Receiver:
         if isinstance(message, End):
             if message.size != file.total or file.announced not in (None, file.total):
                 raise ProtocolError("END does not agree with the bytes that were sent or announced.")
+            if message.whole is not None and not file.is_part:
+                raise ProtocolError("END has the digest of a whole file, but the file is no part.")
             file.whole = True
         self._file = None
         if self.direction is Direction.TO_CLIENT:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from secftp.server.access import Rights
 
 REQUESTS_MAX: Final = 1024
+# Those that are not complete yet are left out.
+_CAPABILITIES: Final = tuple(each for each in Capability if each is not Capability.UPLOADS)
 _FLUSH_SECONDS: Final = 0.01
 
 
@@ -28,7 +30,7 @@ def welcome(idle: float = IDLE_SECONDS, rights: Rights | None = None) -> Welcome
     return Welcome(
         version=1,
         software=f"secftp {__version__}",
-        capabilities=tuple(Capability),
+        capabilities=_CAPABILITIES,
         limits=SessionLimits(requests=REQUESTS_MAX, keepalive=int(KEEPALIVE_SECONDS), idle=int(idle)),
         rights=None if rights is None else rights.names(),
     )

@@ -17,6 +17,7 @@ from secftp.protocol import (
     ErrorCode,
     Listed,
     NewFile,
+    Part,
     Right,
     SessionLimits,
     SmallFile,
@@ -43,6 +44,7 @@ INNER = {
     ("WRITEMANY", "files"): NewFile,
     ("ENTRIES", "entries"): Listed,
     ("FILES", "files"): SmallFile,
+    ("INFO", "parts"): Part,
 }
 MAPS = [entry for entry in TYPES if entry.number not in (0x02, 0x03)]
 

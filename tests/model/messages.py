@@ -173,7 +173,10 @@ def fields_of(value: Any) -> dict[str, Any]:
 
 def limits(value: Any) -> dict[str, Any]:
     seconds = integer(1, 86400)
-    return fill(rows(("requests", integer(16, 65535)), ("keepalive", seconds), ("idle", seconds)), fields_of(value))
+    table = rows(
+        ("requests", integer(16, 65535)), ("keepalive", seconds), ("idle", seconds), ("streams", integer(1, 16), 1)
+    )
+    return fill(table, fields_of(value))
 
 
 # --- the table of types ---------------------------------------------------------------------------------------------
@@ -205,6 +208,7 @@ ENTRY = structure(
     ("mode", mode, 0),
     ("code", or_nil(code), None),
 )
+RANGE = structure(("at", size), ("size", integer(1, 2**63 - 1)))
 SMALL_FILE = structure(
     ("code", or_nil(code)), ("data", data, b""), ("digest", digest, bytes(16)), ("mtime_ns", time, 0), ("mode", mode, 0)
 )
@@ -226,6 +230,10 @@ _WRITE = rows(
     PREFIX,
     ("keep", boolean, False),
     TOKEN,
+    ("upload", or_nil(token), None),
+    ("at", or_nil(size), None),
+    ("total", or_nil(size), None),
+    ("additional", boolean, False),
 )
 _FOUND = rows(REQUEST, ("size", size), ("mtime_ns", time), ("mode", mode))
 
@@ -233,13 +241,13 @@ TYPES = (
     Type(0x01, "WELCOME", (DOWN,), _WELCOME),
     Type(0x02, "PING", (UP, DOWN)),
     Type(0x03, "DATA", (UP, DOWN)),
-    Type(0x04, "END", (UP, DOWN), rows(("size", size), ("digest", digest))),
+    Type(0x04, "END", (UP, DOWN), rows(("size", size), ("digest", digest), ("whole", or_nil(digest), None))),
     Type(0x05, "ABORT", (UP, DOWN), rows(("code", code), ("text", short_text, ""))),
     Type(0x06, "BYE", (UP, DOWN), rows(("code", or_nil(code), None), ("text", short_text, ""))),
     Type(0x0F, "CANCEL", (UP,), rows(REQUEST)),
     Type(0x10, "READ", (UP,), rows(*NAMED, *PART, PREFIX, ALGORITHM)),
     Type(0x11, "WRITE", (UP,), _WRITE),
-    Type(0x12, "STAT", (UP,), rows(*DIRECTORY, ("partial", boolean, False))),
+    Type(0x12, "STAT", (UP,), rows(*DIRECTORY, ("partial", boolean, False), ("parts", boolean, False))),
     Type(0x13, "LIST", (UP,), rows(*DIRECTORY, ("recursive", boolean, False))),
     Type(0x14, "REMOVE", (UP,), rows(*NAMED, ("kind", or_nil(kind), None), ("tree", boolean, False), TOKEN)),
     Type(0x15, "RENAME", (UP,), rows(*NAMED, ("to", path), ("overwrite", boolean, False), TOKEN)),
@@ -265,6 +273,7 @@ TYPES = (
             ("time_changed", boolean, False),
             ("mode_changed", boolean, False),
             ("own", boolean, False),
+            ("complete", boolean, False),
         ),
     ),
     Type(
@@ -283,7 +292,13 @@ TYPES = (
     Type(
         0x23, "ENTRIES", (DOWN,), rows(REQUEST, ("entries", array(ENTRY, 0, 4096), ()), ("last", boolean, False)), 65536
     ),
-    Type(0x24, "INFO", (DOWN,), rows(REQUEST, ("kind", kind), *_FOUND[1:])),
+    Type(
+        0x24,
+        "INFO",
+        (DOWN,),
+        rows(REQUEST, ("kind", kind), *_FOUND[1:], ("total", or_nil(size), None), ("parts", array(RANGE, 0, 1024), ())),
+        65536,
+    ),
     Type(0x25, "FILES", (DOWN,), rows(REQUEST, ("files", array(SMALL_FILE, 1, 1024)), REASONS), 65536),
     Type(
         0x26,
@@ -351,6 +366,25 @@ def decode(number: int, flags: int, payload: bytes, way: str) -> Message:
 def _together(message: Message) -> None:
     """Fields that the specification permits only together, or not together."""
     if message.name == "WRITE":
-        insist((message.offset > 0) == (message.prefix is not None), "offset and prefix together")
+        _part(message)
+    if message.name == "STAT" and message.parts:
+        insist(message.partial, "parts of a partial")
+    if message.name == "INFO":
+        before = -1
+        for each in message.parts:
+            insist(each["at"] > before, "parts in order, with gaps between them")
+            before = each["at"] + each["size"]
+        insist(before <= (2**63 - 1 if message.total is None else message.total), "parts within the file")
     if message.name == "READ" and message.prefix is not None:
         insist(message.offset > 0 and message.length is None, "prefix with offset and without length")
+
+
+def _part(message: Message) -> None:
+    """Which fields of a WRITE there are for a part, and which for a whole file."""
+    if message.upload is None:
+        insist(message.at is None and message.total is None, "at and total with upload")
+        insist((message.offset > 0) == (message.prefix is not None), "offset and prefix together")
+    else:
+        insist(None not in (message.at, message.total, message.size), "upload with at, total and size")
+        insist(message.offset == 0, "upload without offset")
+        insist(message.at + message.size <= message.total, "a part within its file")

@@ -50,6 +50,7 @@ class Running:
     total: int = 0
     ended: bool = False
     most: int = 2**63 - 1
+    part: bool = False
 
 
 @dataclass
@@ -97,7 +98,7 @@ class Order:
         self.requests += 1
         asked = Asked(message)
         if message.name == "WRITE":
-            asked.file = self.running[UP] = Running(message.size)
+            asked.file = self.running[UP] = Running(message.size, part=message.upload is not None)
         self.asked.append(asked)
 
     def _reply(self, message: Message) -> None:
@@ -134,6 +135,7 @@ class Order:
         if message.name == "END":
             insist(message.size == file.total, "END's size")
             insist(file.announced in (None, file.total), "as much as was announced")
+            insist(file.part or message.whole is None, "the whole file's digest only with a part")
             file.ended = True
         if way == DOWN:
             self.asked.pop(0)

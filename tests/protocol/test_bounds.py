@@ -35,6 +35,8 @@ END = {"size": 0, "digest": bytes(16)}
 FILE = {"id": 1, "size": 0, "mtime_ns": 0, "mode": 0}
 D16 = bytes(16)
 NEW = [[b"a"], b"", D16]
+PART = {**REQUEST, "size": 5, "upload": D16, "at": 5, "total": 10}
+INFO = {"id": 1, "kind": "file", "size": 0, "mtime_ns": 0, "mode": 0}
 DIGESTS = ([None, bytes(16), bytes(32)], [bytes(15), bytes(33), b"", "x" * 16])
 SIZES = ([0, 2**63 - 1], [-1, 2**63, 2**64 - 1, 0.0, "0"])
 MODES = ([None, 0, 0o7777], [-1, 0o10000])
@@ -63,10 +65,12 @@ BOUNDS = [
             ("requests", [16, 65535], [15, 65536, 0, -1]),
             ("keepalive", [1, 86400], [0, 86401, 15.0]),
             ("idle", [1, 86400], [0, 86401, "60"]),
+            ("streams", [2, 16], [0, 17, -1, None, True]),
         ]
     ],
     (0x04, 1, UP, END, "size", [0, 2**63 - 1], [-1, 2**63, 2**64 - 1, 0.0]),
     (0x04, 1, DOWN, END, "digest", [bytes(16), bytes(32)], [bytes(15), bytes(33), b"", "x" * 16]),
+    (0x04, 1, UP, END, "whole", *DIGESTS),
     (0x05, 0, UP, {"code": "limit"}, "text", ["", "x" * 200, "\U0001f512" * 200], ["x" * 201, None]),
     (0x05, 0, DOWN, {"code": "limit"}, "code", [c.value for c in ErrorCode], ["", "NOT_FOUND", "other", None, 1]),
     (0x06, 1, UP, {}, "code", [None, "stopping"], ["other", 0]),
@@ -80,6 +84,20 @@ BOUNDS = [
     (0x11, 0, UP, {**REQUEST, "offset": 1}, "prefix", [bytes(16), bytes(32)], [None, *DIGESTS[1]]),
     (0x11, 0, UP, {**REQUEST, "prefix": D16}, "offset", [1, 2**63 - 1], [0, -1, 2**63, None]),
     (0x11, 0, UP, REQUEST, "keep", *FLAGS),
+    (0x11, 0, UP, REQUEST, "additional", *FLAGS),
+    (0x11, 0, UP, REQUEST, "upload", [None], [D16]),
+    (0x11, 0, UP, REQUEST, "at", [None], [0, 1]),
+    (0x11, 0, UP, REQUEST, "total", [None], [0, 1]),
+    (0x11, 0, UP, PART, "upload", [D16], [None, *TOKENS[1]]),
+    (0x11, 0, UP, PART, "size", [0, 5], [None, 6, -1, 2**63 - 1]),
+    (0x11, 0, UP, PART, "at", [0, 5], [None, 6, -1, 2**63 - 1]),
+    (0x11, 0, UP, PART, "total", [10, 2**63 - 1], [None, 9, 0, 2**63]),
+    (0x11, 0, UP, PART, "offset", [0], [1]),
+    (0x11, 0, UP, {**PART, "prefix": D16}, "offset", [0], [1]),
+    (0x11, 0, UP, PART, "prefix", *DIGESTS),
+    (0x11, 0, UP, {**PART, "size": 2**63 - 1}, "total", [], [2**63 - 1]),
+    (0x12, 0, UP, REQUEST, "parts", [False], [True, *FLAGS[1]]),
+    (0x12, 0, UP, {**REQUEST, "partial": True}, "parts", *FLAGS),
     (0x11, 0, UP, REQUEST, "token", *TOKENS),
     (0x11, 0, UP, REQUEST, "algorithm", *ALGORITHMS),
     (0x12, 0, UP, REQUEST, "partial", *FLAGS),
@@ -138,6 +156,7 @@ BOUNDS = [
     (0x20, 0, DOWN, {"id": 1}, "id", [1, 2**32 - 1], [0, 2**32]),
     (0x20, 0, DOWN, {"id": 1}, "size", [None, 0, 2**63 - 1], [-1, 2**63]),
     (0x20, 0, DOWN, {"id": 1}, "own", *FLAGS),
+    (0x20, 0, DOWN, {"id": 1}, "complete", *FLAGS),
     (0x20, 0, DOWN, {"id": 1}, "digest", [None, bytes(16), bytes(32)], [bytes(15), bytes(33)]),
     (0x21, 0, DOWN, {"id": 1, "code": "limit"}, "text", ["x" * 200], ["x" * 201]),
     (0x21, 0, DOWN, {"id": 1, "code": "limit"}, "id", [1, 2**32 - 1], [0, 2**32]),
@@ -150,6 +169,28 @@ BOUNDS = [
     (0x24, 0, DOWN, {**FILE, "kind": "file"}, "mtime_ns", [-(2**63), 2**63 - 1], [2**63]),
     (0x24, 0, DOWN, {**FILE, "kind": "file"}, "mode", [0, 0o7777], [-1, 0o10000]),
     (0x24, 0, DOWN, {**FILE, "kind": "file"}, "kind", [kind.value for kind in Kind], ["link", "", None]),
+    (0x24, 0, DOWN, INFO, "total", [None, 0, 2**63 - 1], [-1, 2**63]),
+    (0x24, 0, DOWN, {**INFO, "parts": [[3, 7]]}, "total", [None, 10, 2**63 - 1], [0, 9]),
+    (
+        0x24,
+        0,
+        DOWN,
+        INFO,
+        "parts",
+        [[], [[0, 1]], [[0, 2**63 - 1]], [[0, 1], [2, 1]], [[2 * at, 1] for at in range(1024)]],
+        [
+            None,
+            [[]],
+            [[0]],
+            [[0, 0]],
+            [[-1, 1]],
+            [[2**63 - 1, 1]],
+            [[0, 1], [1, 1]],  # not merged
+            [[0, 2], [1, 2]],
+            [[2, 1], [0, 1]],
+            [[2 * at, 1] for at in range(1025)],
+        ],
+    ),
 ]
 
 GOOD_PATHS = [

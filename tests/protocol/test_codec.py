@@ -31,6 +31,7 @@ from secftp.protocol import (
     MakeDirectory,
     NewFile,
     Ok,
+    Part,
     Ping,
     Read,
     ReadMany,
@@ -68,6 +69,7 @@ TYPES = list(MESSAGE_TYPES.values())
 UP, DOWN = Direction.TO_SERVER, Direction.TO_CLIENT
 DIGEST = bytes(range(16))
 LIMITS = SessionLimits(requests=64, keepalive=15, idle=60)
+TOKEN = bytes(range(16, 32))
 
 # (message, direction, type, flags, payload). The payloads are written out by hand from docs/PROTOCOL.md.
 EXAMPLES = [
@@ -87,6 +89,13 @@ EXAMPLES = [
     (Data(b"abc"), DOWN, 0x03, 0, b"abc"),
     (End(size=3, digest=DIGEST), UP, 0x04, 1, b"\x82\xa4size\x03\xa6digest\xc4\x10" + DIGEST),
     (End(size=3, digest=DIGEST), DOWN, 0x04, 1, b"\x82\xa4size\x03\xa6digest\xc4\x10" + DIGEST),
+    (
+        End(size=3, digest=DIGEST, whole=TOKEN),
+        UP,
+        0x04,
+        1,
+        b"\x83\xa4size\x03\xa6digest\xc4\x10" + DIGEST + b"\xa5whole\xc4\x10" + TOKEN,
+    ),
     (Abort(code=ErrorCode.CHANGED, text="no"), UP, 0x05, 0, b"\x82\xa4code\xa7changed\xa4text\xa2no"),
     (Abort(code=ErrorCode.CHANGED), DOWN, 0x05, 0, b"\x82\xa4code\xa7changed\xa4text\xa0"),
     (Bye(), UP, 0x06, 1, b"\x80"),
@@ -126,7 +135,30 @@ EXAMPLES = [
         0,
         b"\x85\xa2id\x02\xa4path\x91\xc4\x01a\xa6offset\xcd\x01\x2c\xa6prefix\xc4\x10" + DIGEST + b"\xa4keep\xc3",
     ),
+    (
+        Write(id=2, path=(b"a",), size=3, upload=TOKEN, at=300, total=303, additional=True),
+        UP,
+        0x11,
+        0,
+        b"\x87\xa2id\x02\xa4path\x91\xc4\x01a\xa4size\x03\xa6upload\xc4\x10" + TOKEN + b"\xa2at\xcd\x01\x2c"
+        b"\xa5total\xcd\x01\x2f\xaaadditional\xc3",
+    ),
+    (
+        Write(id=2, path=(b"a",), size=0, prefix=DIGEST, keep=True, upload=TOKEN, at=0, total=0),
+        UP,
+        0x11,
+        0,
+        b"\x88\xa2id\x02\xa4path\x91\xc4\x01a\xa4size\x00\xa6prefix\xc4\x10" + DIGEST + b"\xa4keep\xc3"
+        b"\xa6upload\xc4\x10" + TOKEN + b"\xa2at\x00\xa5total\x00",
+    ),
     (Stat(id=3), UP, 0x12, 0, b"\x81\xa2id\x03"),
+    (
+        Stat(id=3, path=(b"a",), partial=True, parts=True),
+        UP,
+        0x12,
+        0,
+        b"\x84\xa2id\x03\xa4path\x91\xc4\x01a\xa7partial\xc3\xa5parts\xc3",
+    ),
     (
         Stat(id=3, path=(b"a",), partial=True),
         UP,
@@ -235,6 +267,7 @@ EXAMPLES = [
         b"\x82\xa2id\x03\xa5codes\x93\xc0\xa9not_empty\xc0",
     ),
     (Ok(id=2), DOWN, 0x20, 0, b"\x81\xa2id\x02"),
+    (Ok(id=2, complete=True), DOWN, 0x20, 0, b"\x82\xa2id\x02\xa8complete\xc3"),
     (Ok(id=2, size=3, digest=DIGEST), DOWN, 0x20, 0, b"\x83\xa2id\x02\xa4size\x03\xa6digest\xc4\x10" + DIGEST),
     (
         Error(id=2, code=ErrorCode.NOT_FOUND, text="é"),
@@ -256,6 +289,16 @@ EXAMPLES = [
         0x24,
         0,
         b"\x85\xa2id\x03\xa4kind\xa6folder\xa4size\x00\xa8mtime_ns\x00\xa4mode\xcd\x01\xed",
+    ),
+    (
+        Info(id=3, kind=Kind.FILE, size=3, mtime_ns=0, mode=0, total=303, parts=(Part(0, 3), Part(300, 2))),
+        DOWN,
+        0x24,
+        0,
+        (
+            b"\x87\xa2id\x03\xa4kind\xa4file\xa4size\x03\xa8mtime_ns\x00\xa4mode\x00"
+            b"\xa5total\xcd\x01\x2f\xa5parts\x92\x92\x00\x03\x92\xcd\x01\x2c\x02"
+        ),
     ),
 ]
 MAPS = [example for example in EXAMPLES if example[2] not in (0x02, 0x03)]
@@ -467,7 +510,7 @@ def test_deep_nesting_in_large_messages_is_refused(number, direction, field):
         refused(number, 0, b"\x82\xa2id\x01\xa1x" + step * (65000 // len(step)) + b"\xc0", direction)
 
 
-BULK = {0x19, 0x1A, 0x23, 0x25}
+BULK = {0x19, 0x1A, 0x23, 0x24, 0x25}
 
 
 @pytest.mark.parametrize("number", [e.number for e in TYPES if e.number not in (0x02, 0x03)])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import msgspec
 import pytest
 from hypothesis import given, settings
@@ -121,9 +123,11 @@ ARRAYS = {
     0x19: ("paths", PATHS),
     0x1A: ("files", st.tuples(PATHS, SMALLS, DIGESTS, MODES, TIMES)),
     0x23: ("entries", st.tuples(PATHS, st.sampled_from([None, *Kind, "link"]), SIZES, TIMES, MODES, CODES)),
+    0x24: ("parts", st.tuples(SIZES, SIZES)),
     0x25: ("files", st.tuples(CODES, SMALLS, DIGESTS, TIMES, MODES)),
     0x26: ("codes", CODES),
 }
+OTHERS = {0x24: {"kind": "file", "size": 0, "mtime_ns": 0, "mode": 0}}  # what else is required
 WAYS = {0x19: Direction.TO_SERVER, 0x1A: Direction.TO_SERVER}
 
 
@@ -136,7 +140,7 @@ def test_hostile_arrays(number, data):
     if elements and number not in (0x19, 0x26):
         cut = data.draw(st.integers(0, len(elements[-1])))
         elements[-1] = elements[-1][:cut]
-    payload = msgspec.msgpack.encode({"id": data.draw(IDS), name: elements})
+    payload = msgspec.msgpack.encode({"id": data.draw(IDS), **OTHERS.get(number, {}), name: elements})
     direction = WAYS.get(number, Direction.TO_CLIENT)
     try_decode(number, 0, payload, direction)
     try:
@@ -153,6 +157,8 @@ def test_hostile_arrays(number, data):
         assert len(file.digest) in (16, 32)
     for code in told if name == "codes" else ():
         assert code in (None, *ErrorCode)
+    for before, part in itertools.pairwise(told if name == "parts" else ()):
+        assert 0 <= before.at < before.at + before.size < part.at < part.at + part.size < 2**63
 
 
 # --- whole conversations against a plain model ----------------------------------------------------------------------

@@ -21,7 +21,7 @@ from tests.model.messages import Broken, Message
 from tests.model.msgpack import Extension, Malformed, Pairs, pack, unpack
 from tests.protocol.test_bounds import BOUNDS
 from tests.protocol.test_codec import EXAMPLES, MAPS
-from tests.protocol.test_fuzz import ARRAYS, FIELDS, NUMBERS, VALUES
+from tests.protocol.test_fuzz import ARRAYS, FIELDS, NUMBERS, OTHERS, VALUES
 
 TYPES = list(MESSAGE_TYPES.values())
 WAY = {Direction.TO_SERVER: model.UP, Direction.TO_CLIENT: model.DOWN}
@@ -114,7 +114,9 @@ def test_damaged_messages(example, data):
 @given(st.sampled_from(sorted(ARRAYS)), st.data())
 def test_hostile_arrays(number, data):
     name, element = ARRAYS[number]
-    payload = msgspec.msgpack.encode({"id": 1, name: data.draw(st.lists(element, max_size=3))})
+    payload = msgspec.msgpack.encode(
+        {"id": 1, **OTHERS.get(number, {}), name: data.draw(st.lists(element, max_size=3))}
+    )
     both(number, 0, payload, next(iter(MESSAGE_TYPES[number].directions)))
 
 

@@ -456,6 +456,15 @@ def test_a_resumed_write_announces_what_follows():
     Session().up(write, Data(b"abc")).refuses_up(end(1003))
 
 
+def test_only_a_part_ends_with_the_digest_of_the_whole_file():
+    last = End(size=3, digest=DIGEST, whole=DIGEST)
+    part = Write(id=1, path=PATH, size=3, upload=DIGEST, at=5, total=9)
+    session = Session().up(part, Data(b"abc"), last).down(Ok(id=1, complete=True))
+    assert len(session.pending) == 0
+    Session().up(Write(id=1, path=PATH, size=3), Data(b"abc")).refuses_up(last)
+    session.up(Read(id=2, path=PATH)).down(file(2), Data(b"abc")).refuses_down(last)
+
+
 @pytest.mark.parametrize("last", [[], [Data(b"x")], [ABORT]])
 def test_a_file_is_not_confirmed_before_its_end(last):
     Session().up(Write(id=1, path=PATH), *last).refuses_down(Ok(id=1))
