@@ -14,7 +14,7 @@ SECONDS := 10
 
 # Two concurrent set-ups would build in the same directory.
 .NOTPARALLEL:
-.PHONY: help demo test test-pythons check check-python check-c sanitize fuzz mutants faults soak release-check
+.PHONY: help demo test test-line test-pythons check check-python check-c sanitize fuzz mutants faults soak release-check
 .PHONY: bench bench-core bench-handshakes bench-load bench-clients bench-line report peers docs build clean
 .PHONY: setup setup-test setup-check setup-fuzz setup-prove setup-bench setup-report setup-docs
 
@@ -26,6 +26,9 @@ demo: setup ## set up, transfer files in both directions with every cipher, and 
 
 test: setup-test ## set up, then run the whole test suite (ARGS="..." is passed to pytest)
 	@$(PYTHON_IN_VENV) -m pytest $(HANGS) $(SHARED) $(ARGS)
+
+test-line: setup-test ## transfers over an emulated line with delay and loss; needs root (ARGS="...")
+	@$(PYTHON_IN_VENV) -m tests.line $(ARGS)
 
 test-pythons: ## run the suite and the demo under each available Python from 3.11 to 3.14 (ARGS="...")
 	@tools/test_pythons.sh $(ARGS)

@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -18,6 +19,7 @@ from tests.support.fixtures import server as server
 from tests.support.fixtures import store as store
 
 _FD_DIRECTORY = "/proc/self/fd" if os.path.isdir("/proc/self/fd") else "/dev/fd"
+_LINE_TESTS = Path(__file__).parent / "line"
 _counts: list[str] = []
 _THREAD_GRACE = 2.0  # seconds for a thread that was told to end, and is not joined, to do so
 _IGNORED_BY_PYTHON = {signal.SIGPIPE, getattr(signal, "SIGXFSZ", None)}
@@ -50,6 +52,7 @@ def pytest_terminal_summary(terminalreporter):
 
 def pytest_addoption(parser):
     parser.addoption("--run-slow", action="store_true", help="run the tests marked slow, too")
+    parser.addoption("--run-line", action="store_true", help="run the tests over an emulated line, too; needs root")
 
 
 def pytest_collection_modifyitems(config, items):
@@ -57,6 +60,10 @@ def pytest_collection_modifyitems(config, items):
         for item in items:
             if item.get_closest_marker("slow"):
                 item.add_marker(pytest.mark.skip(reason="slow; runs with --run-slow"))
+    if not config.getoption("--run-line"):
+        for item in items:
+            if _LINE_TESTS in item.path.parents:
+                item.add_marker(pytest.mark.skip(reason="over an emulated line; runs with make test-line"))
 
 
 def _open_descriptors():

@@ -17,6 +17,7 @@ GOALS = [
     "help",
     "demo",
     "test",
+    "test-line",
     "test-pythons",
     "check",
     "sanitize",

@@ -1,7 +1,7 @@
 """A network line between two network namespaces, emulated by `native/line.c`: delay, rate, queue, loss, reordering.
 
 The namespaces and their TUN devices belong to the line. They have no other interface, so no traffic leaves them, and
-they are gone when the line is closed and the last process in them has ended.
+every process in them is killed when the line is closed, or when the process that made it has ended in whatever way.
 """
 
 from __future__ import annotations
@@ -78,6 +78,7 @@ class Line:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            start_new_session=True,  # it outlives a group that is killed, and ends what that leaves in the namespaces
         )
         try:
             self._namespaces = self._greeting()
@@ -115,8 +116,19 @@ class Line:
 
     def counts(self) -> tuple[Counts, Counts]:
         """What has passed: from the client's end, and from the server's."""
-        numbers = [int(word) for word in self._ask("count").split()]
-        return Counts(*numbers[:4]), Counts(*numbers[4:])
+        numbers = self._numbers()
+        return Counts(*numbers[:4]), Counts(*numbers[4:8])
+
+    def round_trips(self) -> float:
+        """How many round trips were waited for one after the other since the conditions were set.
+
+        The longest chain of packets of which each followed one from the other end, halved; those without data, other
+        than the first of a connection, are left out. What merely happens to come later counts, too: an upper bound.
+        """
+        return self._numbers()[8] / 2
+
+    def _numbers(self) -> list[int]:
+        return [int(word) for word in self._ask("count").split()]
 
     def _ask(self, command: str) -> str:
         assert self._process.stdin is not None

@@ -1,110 +1,12 @@
-"""The emulated line of the benchmarks: delay, rate, loss and reordering, between two namespaces of its own."""
+"""The comparison over an emulated line: what it says where no line can be made, and its arithmetic."""
 
 from __future__ import annotations
 
 import os
-import statistics
-import subprocess
-import sys
-
-import pytest
 
 from bench.line import __main__ as program
 from bench.line import emulator
-from bench.line.emulator import CLIENT, SERVER, Conditions, Line, Unavailable
-
-_PORT = 9000
-_SERVE = f"""
-import socket
-with socket.create_server(("{SERVER}", {_PORT})) as listener:
-    print("ready", flush=True)
-    while True:
-        connection, _ = listener.accept()
-        with connection:
-            while data := connection.recv(1 << 16):
-                connection.sendall(data[:1])
-"""
-_CONNECT = f"""
-import socket, time
-for _ in range(5):
-    began = time.perf_counter()
-    with socket.create_connection(("{SERVER}", {_PORT})) as connection:
-        connected = time.perf_counter() - began
-        connection.sendall(bytes({{size}}))
-        connection.shutdown(socket.SHUT_WR)
-        while connection.recv(1 << 16):
-            pass
-    print(connected, time.perf_counter() - began)
-"""
-
-
-@pytest.fixture
-def line():
-    try:
-        made = Line()
-    except Unavailable as missing:
-        pytest.skip(str(missing))
-    with made:
-        yield made
-
-
-@pytest.fixture
-def served(line):
-    process = subprocess.Popen([*line.inside(SERVER), sys.executable, "-c", _SERVE], stdout=subprocess.PIPE, text=True)
-    try:
-        assert process.stdout.readline() == "ready\n"
-        yield line
-    finally:
-        process.kill()
-        process.communicate()
-
-
-def times(line, size):
-    """Medians in seconds, over connections of which each sends `size` bytes: connecting, and all of it."""
-    done = subprocess.run(
-        [*line.inside(CLIENT), sys.executable, "-c", _CONNECT.format(size=size)],
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=120,
-    )
-    rows = [list(map(float, row.split())) for row in done.stdout.splitlines()]
-    return [statistics.median(column) for column in zip(*rows, strict=True)]
-
-
-def test_a_round_trip_takes_twice_the_delay(served):
-    served.set(Conditions(delay=0.05))
-    connecting, _ = times(served, 1)
-    assert 0.1 <= connecting < 0.2
-
-
-def test_bytes_take_their_time_at_the_rate(served):
-    served.set(Conditions(rate=8e6))
-    _, seconds = times(served, 500_000)
-    assert seconds >= 0.45, "500 kB at a megabyte a second"
-
-
-def test_no_more_than_the_queue_waits(served):
-    served.set(Conditions(rate=8e6, queue=20_000))
-    times(served, 500_000)
-    assert served.counts()[0].dropped > 0
-
-
-def test_packets_are_lost_and_reordered_and_arrive_all_the_same(served):
-    served.set(Conditions(loss=0.05, reorder=0.05, later=0.001))
-    times(served, 500_000)
-    ours, theirs = served.counts()
-    assert 0 < ours.lost < 0.2 * ours.packets
-    assert theirs.packets > 0
-
-
-def test_nothing_leaves_the_namespaces(line):
-    """There is the loopback interface and the line, and no route but that of the line."""
-    for side in (CLIENT, SERVER):
-        command = [*line.inside(side), "cat", "/proc/net/dev", "/proc/net/route"]
-        said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-        assert {row.split(":")[0].strip() for row in said.splitlines() if ":" in row} == {"lo", "line0"}
-        assert "00000000\t00000000" not in said, "a default route"
+from tests.line import __main__ as tests
 
 
 def test_without_root_one_line_says_so(monkeypatch, capsys):
@@ -113,6 +15,15 @@ def test_without_root_one_line_says_so(monkeypatch, capsys):
     said = capsys.readouterr()
     assert said.out == ""
     assert said.err.count("\n") == 1
+    assert "needs root" in said.err
+
+
+def test_the_tests_over_it_say_so_too(monkeypatch, capsys):
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert tests.main([]) == 77
+    said = capsys.readouterr()
+    assert (said.out, said.err.count("\n")) == ("", 1)
+    assert said.err.startswith("test-line: ")
     assert "needs root" in said.err
 
 

@@ -6,19 +6,29 @@
  *
  * Then it reads commands from standard input, and ends with that:
  *   set DELAY_US RATE QUEUE LOSS_PPM REORDER_PPM REORDER_US SEED   each way; RATE in bytes a second, QUEUE in bytes
- *   count                                                         answers with the packets of both ways
+ *   count                                                         answers with the packets of both ways, and the turns
  *
- * The namespaces last as long as this process, or a process in them, does.
+ * A turn is a packet that may answer one from the other end: the longest chain of them, halved, is how many round trips
+ * were waited for one after the other. Only the beginning of a connection and packets with data count, not bare
+ * acknowledgements.
+ *
+ * A second process forwards; the first waits for it, and then kills whatever is left in the namespaces. So nothing
+ * stays behind a user that was killed, or when one of the two is.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
+#include <ctype.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <linux/if_tun.h>
 #include <net/if.h>
+#include <netinet/ip.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -28,6 +38,8 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -43,6 +55,7 @@
 
 struct packet {
     uint64_t due; /* nanoseconds, CLOCK_MONOTONIC */
+    uint64_t turn;
     uint32_t size;
     uint8_t *bytes;
 };
@@ -73,6 +86,8 @@ struct direction {
     uint64_t bytes;
     uint64_t lost;   /* by chance */
     uint64_t tailed; /* because the queue was full */
+    uint64_t turn;   /* the last one that has arrived at the sender */
+    struct direction *back;
 };
 
 static struct settings line;
@@ -131,6 +146,16 @@ static void interface(const char *name, const char *address) {
     close(s);
 }
 
+/* The kernel's own packets of IPv6 would be counted; a kernel without IPv6 has no such file. */
+static void without_ipv6(void) {
+    int file = open("/proc/sys/net/ipv6/conf/all/disable_ipv6", O_WRONLY | O_CLOEXEC);
+    if (file < 0)
+        return;
+    if (write(file, "1", 1) != 1)
+        die("IPv6");
+    close(file);
+}
+
 /* Enters a new namespace; the descriptor of its device, and in *name_space one of itself. */
 static int name_space_with_device(const char *address, int *name_space) {
     struct ifreq r;
@@ -146,6 +171,7 @@ static int name_space_with_device(const char *address, int *name_space) {
     r.ifr_flags = IFF_TUN | IFF_NO_PI;
     if (ioctl(tun, TUNSETIFF, &r) < 0)
         die("TUNSETIFF");
+    without_ipv6();
     interface("lo", NULL);
     interface(NAME, address);
     return tun;
@@ -160,13 +186,29 @@ static void prepare(struct fifo *f) {
 }
 
 /* Appends a packet; its bytes are freed when it is handed over, so that memory is that of the packets under way. */
-static void append(struct fifo *f, const uint8_t *bytes, uint32_t size, uint64_t due) {
+static void append(struct fifo *f, const uint8_t *bytes, uint32_t size, uint64_t due, uint64_t turn) {
     struct packet *p = &f->slots[(f->first + f->count++) % SLOTS];
     if ((p->bytes = malloc(size)) == NULL)
         die("memory");
     memcpy(p->bytes, bytes, size);
     p->size = size;
     p->due = due;
+    p->turn = turn;
+}
+
+/* Whether it begins a connection or has data. */
+static bool tells(const uint8_t *bytes, size_t size) {
+    struct iphdr ip;
+    struct tcphdr tcp;
+    size_t head;
+    if (size < sizeof ip)
+        return false;
+    memcpy(&ip, bytes, sizeof ip);
+    head = (size_t)ip.ihl * 4;
+    if (ip.protocol != IPPROTO_TCP || size < head + sizeof tcp)
+        return false;
+    memcpy(&tcp, bytes + head, sizeof tcp);
+    return tcp.syn || size > head + (size_t)tcp.doff * 4;
 }
 
 /* Takes in packets that the namespace has sent: no more at a time than keeps the others on time. */
@@ -196,7 +238,7 @@ static void take(struct direction *d) {
             d->lost++;
             continue;
         }
-        append(f, bytes, (uint32_t)size, d->free_at + line.delay + later);
+        append(f, bytes, (uint32_t)size, d->free_at + line.delay + later, tells(bytes, (size_t)size) ? d->turn + 1 : 0);
         d->packets++;
         d->bytes += (uint64_t)size;
     }
@@ -219,6 +261,8 @@ static uint64_t give(struct direction *d) {
             return p->due;
         if (write(d->out, p->bytes, p->size) < 0 && errno == EINTR)
             continue;
+        if (p->turn > d->back->turn)
+            d->back->turn = p->turn;
         free(p->bytes);
         f->first = (f->first + 1) % SLOTS;
         f->count--;
@@ -238,13 +282,14 @@ static void obey(char *command, struct direction *ways) {
         line = s;
         for (int i = 0; i < 2; i++) {
             ways[i].random = (seed + 1) * UINT64_C(0x9E3779B97F4A7C15) + (uint64_t)i;
-            ways[i].packets = ways[i].bytes = ways[i].lost = ways[i].tailed = 0;
+            ways[i].packets = ways[i].bytes = ways[i].lost = ways[i].tailed = ways[i].turn = 0;
         }
         puts("set");
     } else if (strncmp(command, "count", 5) == 0) {
         for (int i = 0; i < 2; i++)
-            printf("%" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 "%c", ways[i].packets, ways[i].bytes, ways[i].lost,
-                   ways[i].tailed, i == 0 ? ' ' : '\n');
+            printf("%" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " ", ways[i].packets, ways[i].bytes, ways[i].lost,
+                   ways[i].tailed);
+        printf("%" PRIu64 "\n", ways[0].turn > ways[1].turn ? ways[0].turn : ways[1].turn);
     } else {
         puts("unknown");
     }
@@ -275,9 +320,56 @@ static void run(struct direction *ways) {
     }
 }
 
+/* --- processes ---------------------------------------------------------------------------------------------------- */
+
+static bool is_in(const char *pid, const int *name_spaces) {
+    char path[64];
+    struct stat here, there;
+    snprintf(path, sizeof path, "/proc/%.20s/ns/net", pid);
+    if (stat(path, &here) < 0)
+        return false;
+    for (int i = 0; i < 2; i++)
+        if (fstat(name_spaces[i], &there) == 0 && here.st_dev == there.st_dev && here.st_ino == there.st_ino)
+            return true;
+    return false;
+}
+
+/* Kills the processes in the namespaces, until there is none that began meanwhile. */
+static void empty(const int *name_spaces) {
+    bool found = true;
+    for (int turn = 0; found && turn < 100; turn++) {
+        const struct timespec moment = {0, 10 * 1000 * 1000};
+        struct dirent *entry;
+        DIR *all = opendir("/proc");
+        if (all == NULL)
+            die("/proc");
+        found = false;
+        while ((entry = readdir(all)) != NULL) {
+            pid_t pid = isdigit((unsigned char)entry->d_name[0]) ? (pid_t)atoi(entry->d_name) : 0;
+            if (pid > 0 && pid != getpid() && is_in(entry->d_name, name_spaces)) {
+                kill(pid, SIGKILL);
+                found = true;
+            }
+        }
+        closedir(all);
+        if (found)
+            nanosleep(&moment, NULL);
+    }
+}
+
+/* Waits for the process that forwards, and leaves nothing behind. */
+static int attend(pid_t forwarding, const int *name_spaces) {
+    int status = 1;
+    while (waitpid(forwarding, &status, 0) < 0 && errno == EINTR)
+        continue;
+    empty(name_spaces);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+}
+
 int main(int argc, char **argv) {
     struct direction ways[2];
-    int name_spaces[2], devices[2];
+    int name_spaces[2], devices[2], home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+    pid_t first = getpid(), forwarding;
     memset(ways, 0, sizeof ways);
     if (argc != 4 || (mtu = (uint32_t)atoi(argv[3])) < 576 || mtu > MTU_MAX) {
         fprintf(stderr, "usage: line ADDRESS_A ADDRESS_B MTU\n");
@@ -288,15 +380,24 @@ int main(int argc, char **argv) {
     for (int i = 0; i < 2; i++) {
         ways[i].in = devices[i];
         ways[i].out = devices[1 - i];
+        ways[i].back = &ways[1 - i];
         prepare(&ways[i].straight);
         prepare(&ways[i].late);
     }
     line.queue = UINT64_MAX / 2;
+    if (home < 0 || setns(home, CLONE_NEWNET) < 0)
+        die("setns");
+    if ((forwarding = fork()) < 0)
+        die("fork");
+    if (forwarding > 0)
+        return attend(forwarding, name_spaces);
     prctl(PR_SET_TIMERSLACK, 1);
     setpriority(PRIO_PROCESS, 0, NICE); /* else a busy machine adds to the delay; it works without, too */
     setvbuf(stdin, NULL, _IONBF, 0);
-    printf("%d %d %d\n", (int)getpid(), name_spaces[0], name_spaces[1]);
+    printf("%d %d %d\n", (int)first, name_spaces[0], name_spaces[1]);
     fflush(stdout);
     run(ways);
+    if (getppid() != first)
+        empty(name_spaces);
     return 0;
 }
