@@ -47,6 +47,7 @@ MAX_STREAMS = 16  # sessions of one client for one transfer
 MAX_DRAIN = 256 * 2**20  # bytes of a refused file that may still arrive: more than any network path holds
 
 TOKEN_BYTES = 16
+MAX_VERSION = 32  # bytes
 
 Id = Annotated[int, Meta(ge=1, le=MAX_ID)]
 Size = Annotated[int, Meta(ge=0, le=MAX_SIZE)]
@@ -59,6 +60,8 @@ Text = Annotated[str, Meta(max_length=MAX_TEXT)]
 ReasonWord = Annotated[str, Meta(min_length=1, max_length=MAX_REASON)]
 Software = Annotated[str, Meta(max_length=MAX_SOFTWARE)]
 Token = Annotated[bytes, Meta(min_length=TOKEN_BYTES, max_length=TOKEN_BYTES)]
+Version = Annotated[bytes, Meta(min_length=1, max_length=MAX_VERSION)]
+AskedVersion = Annotated[bytes, Meta(max_length=MAX_VERSION)]
 Digest = Annotated[bytes, Meta(min_length=MIN_DIGEST, max_length=MAX_DIGEST)]
 Word = Annotated[str, Meta(min_length=1, max_length=MAX_CAPABILITY)]
 Words = Annotated[tuple[Word, ...], Meta(max_length=MAX_CAPABILITIES)]

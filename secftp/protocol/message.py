@@ -49,6 +49,7 @@ class Capability(enum.StrEnum):
     RESUME = "resume"
     MANY = "many"
     UPLOADS = "uploads"
+    VERSIONS = "versions"
 
 
 class Right(enum.StrEnum):

@@ -31,6 +31,7 @@ from secftp.protocol.limits import (
     Streams,
     Text,
     Time,
+    Version,
     Words,
     check_path,
 )
@@ -99,11 +100,16 @@ class Error(Response, frozen=True, kw_only=True):
 
 @message(0x22, "FILE", TO_CLIENT, opens_file=True)
 class File(Response, frozen=True, kw_only=True):
-    """FILE: opens the answer to a READ. `size` is the number of bytes that follow, not the size of the whole file."""
+    """FILE: opens the answer to a READ. `size` is the number of bytes that follow, not the size of the whole file.
+
+    `version` and `total` in answer to a READ with a version: which one the file is, and the size of all of it.
+    """
 
     size: Size
     mtime_ns: Time
     mode: Mode
+    version: Version | None = None
+    total: Size | None = None
 
 
 # gc=False, here and below: these occur by the million and can't be part of a reference cycle.

@@ -16,6 +16,7 @@ from secftp.errors import UsageError
 from secftp.protocol.limits import (
     MAX_BULK,
     MAX_MANY,
+    AskedVersion,
     Digest,
     DirectoryPath,
     Id,
@@ -25,6 +26,7 @@ from secftp.protocol.limits import (
     SmallData,
     Time,
     Token,
+    Version,
     check_directory_path,
     check_path,
 )
@@ -69,13 +71,16 @@ class Read(FileRequest, frozen=True, kw_only=True):
     """READ: send this file, or `length` bytes of it from `offset` on.
 
     `prefix` is the digest of the client's first `offset` bytes: the rest is sent only if the server's are the same, and
-    the digest in END is of the whole file.
+    the digest in END is of the whole file. `version`: send only this version of the file; empty to be told which one it
+    is. `additional`: this session is an additional stream of a parallel transfer.
     """
 
     offset: Size = 0
     length: Size | None = None
     prefix: Digest | None = None
     algorithm: Algorithm = Algorithm.XXH128
+    version: AskedVersion | None = None
+    additional: bool = False
 
     def __post_init__(self) -> None:
         check_path(self.path)
@@ -83,7 +88,9 @@ class Read(FileRequest, frozen=True, kw_only=True):
             raise UsageError("A prefix goes with an offset, and with the rest of the file behind it.")
 
     def needs(self) -> Capability | None:
-        """Return RESUME for a prefix, RANGES for a range, None for a whole file."""
+        """Return VERSIONS for a version, RESUME for a prefix, RANGES for a range, None for a whole file."""
+        if self.version:
+            return Capability.VERSIONS
         if self.prefix is not None:
             return Capability.RESUME
         return Capability.RANGES if self.offset or self.length is not None else None
@@ -207,13 +214,19 @@ class MakeDirectory(FileRequest, frozen=True, kw_only=True):
 class Sum(FileRequest, frozen=True, kw_only=True):
     """SUM: the size and the digest of a file, or of the part of it that READ would send.
 
-    With the `token` of the WRITE or WRITEMANY that sent the file, no right to read is needed.
+    With the `token` of the WRITE or WRITEMANY that sent the file, no right to read is needed. `version`: only for
+    this version of the file, as in READ.
     """
 
     offset: Size = 0
     length: Size | None = None
     algorithm: Algorithm = Algorithm.XXH128
     token: Token | None = None
+    version: Version | None = None
+
+    def needs(self) -> Capability | None:
+        """Return VERSIONS for a version, otherwise SUM."""
+        return self.TYPE.capability if self.version is None else Capability.VERSIONS
 
 
 @message(0x18, "SETATTR", TO_SERVER, answers=(Ok, Error), capability=Capability.CHANGE)

@@ -37,6 +37,7 @@ _MISSING: Final[dict[str, str]] = {
     Capability.SUM: "compute checksums",
     Capability.RESUME: "resume interrupted transfers",
     Capability.MANY: "transfer several files in one message",
+    Capability.VERSIONS: "tell versions of files",
 }
 
 

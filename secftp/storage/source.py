@@ -72,7 +72,7 @@ class FileSource(Source):
     `info.size` is None if only reading can tell it.
     """
 
-    __slots__ = ("_fd", "_size", "_stated", "_subject", "info")
+    __slots__ = ("_fd", "_size", "_status", "_subject", "info")
 
     def __init__(self, fd: int, subject: Path | str) -> None:
         self._fd = fd
@@ -91,13 +91,21 @@ class FileSource(Source):
             self.close()
             raise
         self._size = size
-        self._stated = status.st_size
+        self._status = status
         self.info: FileInfo = file_info(status)._replace(size=size)
 
     @property
     def wait_descriptor(self) -> None:
         """None: a regular file is always ready."""
         return
+
+    @property
+    def stamp(self) -> tuple[int, ...] | None:
+        """Device, inode, size, and the times of the last modification and the last change; None for an unknown size."""
+        status = self._status
+        if self._size is None:
+            return None
+        return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
     def readv(self, buffers: Sequence[memoryview], offset: int) -> int:
         """Read with one preadv for a batch, repeated if that was short of both the buffers and the end."""
@@ -115,7 +123,7 @@ class FileSource(Source):
         A file that grew counts as appended to: what was announced has been sent. A change in place within one tick of
         the file system's clock, or hidden by setting the time back, is not noticed.
         """
-        check_unchanged(self._fd, self._stated, self.info.mtime_ns, self._subject)
+        check_unchanged(self._fd, self._status.st_size, self.info.mtime_ns, self._subject)
 
     def close(self) -> None:
         """Close the descriptor; idempotent."""

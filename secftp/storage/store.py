@@ -70,6 +70,14 @@ class Source(Closing, Protocol):
         """The descriptor to poll before a `readv` that may block on a peer process; None if none does."""
         ...
 
+    @property
+    def stamp(self) -> tuple[int, ...] | None:
+        """Numbers that differ between versions of the file, None if there are none.
+
+        They are those that the system has for it, and tell more than a peer may know.
+        """
+        return None
+
     def readv(self, buffers: Sequence[memoryview], offset: int) -> int:
         """Fill `buffers` (contiguous views of bytes) in order, from `offset`; return the number of bytes, 0 at the end.
 
@@ -278,6 +286,10 @@ class SourceWrapper(Source):
     @property
     def wait_descriptor(self) -> int | None:
         return self._inner.wait_descriptor
+
+    @property
+    def stamp(self) -> tuple[int, ...] | None:
+        return self._inner.stamp
 
     def readv(self, buffers: Sequence[memoryview], offset: int) -> int:
         return self._inner.readv(buffers, offset)

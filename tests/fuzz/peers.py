@@ -204,7 +204,7 @@ class ServerTarget:
 
 # --- the client -------------------------------------------------------------------------------------------------------
 
-CAPABILITIES = ("ranges", "stat", "list", "change", "sum", "resume", "many")
+CAPABILITIES = ("ranges", "stat", "list", "change", "sum", "resume", "many", "versions")
 WELCOME = Welcome(
     version=1, software="fuzz", capabilities=CAPABILITIES, limits=SessionLimits(requests=64, keepalive=15, idle=60)
 )

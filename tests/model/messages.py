@@ -124,6 +124,8 @@ time = integer(-(2**63), 2**63 - 1)
 mode = integer(0, 0o7777)
 digest = binary(16, 32)
 token = binary(16, 16)
+version = binary(1, 32)
+asked_version = binary(0, 32)
 code = one_of(*CODES)
 kind = one_of(*KINDS)
 algorithm = one_of("xxh128", "sha256", "blake3", "md5")
@@ -198,6 +200,8 @@ TOKEN = ("token", or_nil(token), None)
 MODE, MTIME = ("mode", or_nil(mode), None), ("mtime_ns", or_nil(time), None)
 PART = (("offset", size, 0), ("length", or_nil(size), None))
 PREFIX = ("prefix", or_nil(digest), None)
+ASKED_VERSION = ("version", or_nil(asked_version), None)
+VERSION = ("version", or_nil(version), None)
 REASONS = ("reasons", array(or_nil(reason), 0, 1024), ())
 NEW_FILE = structure(("path", path), ("data", data), ("digest", digest), MODE, MTIME)
 ENTRY = structure(
@@ -245,14 +249,14 @@ TYPES = (
     Type(0x05, "ABORT", (UP, DOWN), rows(("code", code), ("text", short_text, ""))),
     Type(0x06, "BYE", (UP, DOWN), rows(("code", or_nil(code), None), ("text", short_text, ""))),
     Type(0x0F, "CANCEL", (UP,), rows(REQUEST)),
-    Type(0x10, "READ", (UP,), rows(*NAMED, *PART, PREFIX, ALGORITHM)),
+    Type(0x10, "READ", (UP,), rows(*NAMED, *PART, PREFIX, ALGORITHM, ASKED_VERSION, ("additional", boolean, False))),
     Type(0x11, "WRITE", (UP,), _WRITE),
     Type(0x12, "STAT", (UP,), rows(*DIRECTORY, ("partial", boolean, False), ("parts", boolean, False))),
     Type(0x13, "LIST", (UP,), rows(*DIRECTORY, ("recursive", boolean, False))),
     Type(0x14, "REMOVE", (UP,), rows(*NAMED, ("kind", or_nil(kind), None), ("tree", boolean, False), TOKEN)),
     Type(0x15, "RENAME", (UP,), rows(*NAMED, ("to", path), ("overwrite", boolean, False), TOKEN)),
     Type(0x16, "MKDIR", (UP,), rows(*NAMED, ("parents", boolean, False), MODE, ("fill", boolean, False), TOKEN)),
-    Type(0x17, "SUM", (UP,), rows(*NAMED, *PART, ALGORITHM, TOKEN)),
+    Type(0x17, "SUM", (UP,), rows(*NAMED, *PART, ALGORITHM, TOKEN, VERSION)),
     Type(0x18, "SETATTR", (UP,), rows(*DIRECTORY, MODE, MTIME)),
     Type(0x19, "READMANY", (UP,), rows(REQUEST, ("paths", array(path, 1, 1024)), ALGORITHM), 65536),
     Type(
@@ -288,7 +292,7 @@ TYPES = (
             ("target", boolean, False),
         ),
     ),
-    Type(0x22, "FILE", (DOWN,), _FOUND),
+    Type(0x22, "FILE", (DOWN,), (*_FOUND, *rows(VERSION, ("total", or_nil(size), None)))),
     Type(
         0x23, "ENTRIES", (DOWN,), rows(REQUEST, ("entries", array(ENTRY, 0, 4096), ()), ("last", boolean, False)), 65536
     ),

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tests.model.messages import Message
 
 Path = tuple[bytes, ...]
-ALL = ("ranges", "stat", "list", "change", "sum", "resume", "many")
+ALL = ("ranges", "stat", "list", "change", "sum", "resume", "many", "versions")
 DEADLINE = 20.0
 
 
@@ -236,14 +236,24 @@ class Session:
         if self.server.refuse is not None:
             raise No(self.server.refuse)
         file = self.tree.file(asked.path)
+        told = self.version(file, asked)
         before = file.data[: asked.offset] if asked.prefix is not None else b""
         if asked.prefix is not None and digest(asked.algorithm, before) != asked.prefix:
             raise No("checksum")
         data = part(file.data, asked)
-        yield "FILE", {"size": len(data), "mtime_ns": file.mtime_ns, "mode": file.mode}
+        yield "FILE", {"size": len(data), "mtime_ns": file.mtime_ns, "mode": file.mode, **told}
         for start in range(0, len(data), 4000):
             yield "DATA", {"payload": data[start : start + 4000]}
         yield "END", {"size": len(data), "digest": digest(asked.algorithm, before + data)}
+
+    def version(self, file: File, asked: Message) -> dict[str, Any]:
+        """What FILE says of the version: nothing without the capability, or if it is not asked for."""
+        if "versions" not in self.server.capabilities or asked.version is None:
+            return {}
+        version = digest("sha256", b"%d %d " % (file.mtime_ns, file.mode) + file.data)[:20]
+        if asked.version not in (b"", version):
+            raise No("changed")
+        return {"version": version, "total": len(file.data)}
 
     def write(self, asked: Message) -> Replies:
         before = b""
@@ -333,7 +343,9 @@ class Session:
         yield "OK", {}
 
     def sum(self, asked: Message) -> Replies:
-        data = part(self.tree.file(asked.path).data, asked)
+        file = self.tree.file(asked.path)
+        self.version(file, asked)
+        data = part(file.data, asked)
         yield "OK", {"size": len(data), "digest": digest(asked.algorithm, data)}
 
     def setattr(self, asked: Message) -> Replies:

@@ -26,6 +26,7 @@ from tests.mutants import (
     resources,
     server_ends,
     store,
+    streams,
     wire,
 )
 from tests.mutants.worker import SECONDS, SUITE_SECONDS, Broken, Unchanged, Worker, noticed
@@ -50,6 +51,7 @@ MUTANTS: list[Mutant] = [
     *client_side.MUTANTS,
     *server_ends.MUTANTS,
     *store.MUTANTS,
+    *streams.MUTANTS,
 ]
 LEAST = 400
 

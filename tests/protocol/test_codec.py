@@ -109,6 +109,20 @@ EXAMPLES = [
         0,
         b"\x85\xa2id\x01\xa4path\x91\xc4\x01a\xa6offset\x05\xa6length\x06\xa9algorithm\xa6sha256",
     ),
+    (
+        Read(id=1, path=(b"a",), version=b""),
+        UP,
+        0x10,
+        0,
+        b"\x83\xa2id\x01\xa4path\x91\xc4\x01a\xa7version\xc4\x00",
+    ),
+    (
+        Read(id=1, path=(b"a",), offset=5, length=6, version=b"xy", additional=True),
+        UP,
+        0x10,
+        0,
+        b"\x86\xa2id\x01\xa4path\x91\xc4\x01a\xa6offset\x05\xa6length\x06\xa7version\xc4\x02xy\xaaadditional\xc3",
+    ),
     (Write(id=2, path=(b"a",)), UP, 0x11, 0, b"\x82\xa2id\x02\xa4path\x91\xc4\x01a"),
     (
         Write(id=2, path=(b"a",), size=3, algorithm=Algorithm.MD5, overwrite=False, mode=0o644, mtime_ns=-1),
@@ -203,6 +217,13 @@ EXAMPLES = [
         b"\x85\xa2id\x03\xa4path\x91\xc4\x01a\xa6offset\x01\xa6length\x02\xa9algorithm\xa6blake3",
     ),
     (
+        Sum(id=3, path=(b"a",), version=b"xy"),
+        UP,
+        0x17,
+        0,
+        b"\x83\xa2id\x03\xa4path\x91\xc4\x01a\xa7version\xc4\x02xy",
+    ),
+    (
         SetAttributes(id=3, path=(b"a",), mode=0, mtime_ns=-1),
         UP,
         0x18,
@@ -282,6 +303,13 @@ EXAMPLES = [
         0x22,
         0,
         b"\x84\xa2id\x01\xa4size\x03\xa8mtime_ns\xcf\x0d\xe0\xb6\xb3\xa7\x64\x00\x00\xa4mode\xcd\x01\x80",
+    ),
+    (
+        File(id=1, size=3, mtime_ns=0, mode=0, version=b"xy", total=300),
+        DOWN,
+        0x22,
+        0,
+        b"\x86\xa2id\x01\xa4size\x03\xa8mtime_ns\x00\xa4mode\x00\xa7version\xc4\x02xy\xa5total\xcd\x01\x2c",
     ),
     (
         Info(id=3, kind=Kind.DIRECTORY, size=0, mtime_ns=0, mode=0o755),

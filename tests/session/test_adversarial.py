@@ -204,7 +204,7 @@ def test_frames_from_elsewhere(seams, tell, suite):
 # --- state x type, at the client --------------------------------------------------------------------------------------
 
 WELCOME = ANSWERS[0]
-EVERYTHING = ("ranges", "stat", "list", "change", "sum", "resume", "many")
+EVERYTHING = ("ranges", "stat", "list", "change", "sum", "resume", "many", "versions")
 SAMPLES = {int(number): (flags, bytes(payload)) for number, flags, payload in map(encode, [*ANSWERS, *REQUESTS])}
 SAMPLES |= {
     0x02: (0, b""),

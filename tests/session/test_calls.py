@@ -77,7 +77,8 @@ def test_a_session_knows_what_its_server_can(tmp_path):
         assert client.can(Capability.LIST)
         assert not client.can("teleport")
         assert client.welcome is not None
-        assert {"ranges", "stat", "list", "change", "sum", "resume", "many"} <= set(client.welcome.capabilities)
+        known = {"ranges", "stat", "list", "change", "sum", "resume", "many", "versions"}
+        assert known <= set(client.welcome.capabilities)
 
 
 LACKING = {

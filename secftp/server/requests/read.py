@@ -10,6 +10,7 @@ from secftp.protocol import Abort, ErrorCode, File, Ok, Read, Right, Sum, text_f
 from secftp.server.log import FileLine
 from secftp.server.requests.context import Outcome, ProgressLog, begin_digest, code_of, has_prefix, name_of
 from secftp.server.requests.serve import handles
+from secftp.server.requests.versions import require_version
 from secftp.storage.digest import hash_part
 from secftp.storage.source import with_size
 from secftp.text import format_size
@@ -28,11 +29,12 @@ def read(context: RequestContext, request: Read) -> Outcome:
     context.check(request.id)
     digest = begin_digest(request.algorithm)
     with with_size(context.store.open_source(request.path), request.path) as source:
+        version = require_version(source, request.version)
         if request.prefix is not None:
             _check_prefix(context, request, source, digest, request.prefix)
         size = _part(source, request)
         context.log.line(f"Processing... {format_size(size)}")
-        context.channel.send(File(id=request.id, size=size, mtime_ns=source.info.mtime_ns, mode=source.info.mode))
+        context.channel.send(_opening(request, source, size, version))
         reporter = ProgressLog(context.log)
         done = 0
 
@@ -62,6 +64,13 @@ def read(context: RequestContext, request: Read) -> Outcome:
     return Outcome(end.size, end.digest, moved=moved)
 
 
+def _opening(request: Read, source: Source, size: int, version: bytes | None) -> File:
+    """Return FILE, with the version and the size of the whole file if a version was asked for and there is one."""
+    info = source.info
+    total = None if version is None else info.size
+    return File(id=request.id, size=size, mtime_ns=info.mtime_ns, mode=info.mode, version=version, total=total)
+
+
 @handles(Sum)
 def checksum(context: RequestContext, request: Sum) -> Outcome:
     """Answer SUM with OK and the digest; meanwhile the keepalive thread keeps the connection open.
@@ -75,6 +84,7 @@ def checksum(context: RequestContext, request: Sum) -> Outcome:
     context.check(request.id)
     digest = begin_digest(request.algorithm)
     with with_size(context.store.open_source(request.path), request.path) as source:
+        require_version(source, request.version)
         size = _part(source, request)
         reporter = ProgressLog(context.log)
 

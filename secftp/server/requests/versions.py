@@ -1,0 +1,43 @@
+"""Versions of files: opaque bytes by which a client knows that parts of a file belong together.
+
+A version is a keyed hash of what the file system says of the file: device, inode, size and times. The key is random and
+that of the process, so a version discloses nothing, and means nothing to another process. A change within one tick of
+the file system's clock that leaves the size as it was has the same version.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+from typing import TYPE_CHECKING, Final
+
+from secftp.errors import FileChanged
+
+if TYPE_CHECKING:
+    from secftp.storage import Source
+
+_KEY: Final = os.urandom(32)
+_BYTES: Final = 16
+
+
+def version_of(source: Source) -> bytes | None:
+    """Return the version of an open file; None for one whose versions can't be told apart."""
+    stamp = source.stamp
+    if stamp is None:
+        return None
+    data = b"".join(number.to_bytes(16, signed=True) for number in stamp)
+    return hashlib.blake2b(data, digest_size=_BYTES, key=_KEY).digest()
+
+
+def require_version(source: Source, asked: bytes | None) -> bytes | None:
+    """Return the version of an open file, None unless one was asked for; raise `FileChanged` if it is another one.
+
+    `asked`: None for no version, empty for any.
+    """
+    if asked is None:
+        return None
+    version = version_of(source)
+    if asked and (version is None or not hmac.compare_digest(version, asked)):
+        raise FileChanged("It is not the version that was asked for.")
+    return version
