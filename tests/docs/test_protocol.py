@@ -129,7 +129,7 @@ def test_the_answers():
 
 
 def test_the_states():
-    upward, downward = section("10.1", "###").split("Server to client")
+    upward, downward = section("10.1 ", "###").split("Server to client")
     for text, direction in ((upward, UP), (downward, DOWN)):
         table = {r[0]: set(re.findall(r"(\w+): (\w+)", r[1])) for r in rows(text) if r[0] != "State"}
         expected = {
