@@ -20,12 +20,13 @@ from typing import Final
 import msgspec
 
 from secftp.errors import ProtocolError, UsageError
-from secftp.protocol.limits import MAX_DATA, MAX_NESTING
-from secftp.protocol.message import MESSAGE_TYPES, Buffer, Data, Direction, Message, MessageType, Ping
+from secftp.protocol.limits import MAX_CLEAR, MAX_DATA, MAX_NESTING, MAX_RATIO
+from secftp.protocol.message import MESSAGE_TYPES, Buffer, CompressedData, Data, Direction, Message, MessageType, Ping
 
 _PING: Final = Ping()
 _ENCODER: Final = msgspec.msgpack.Encoder()
 _FIELDS: Final = msgspec.msgpack.Decoder(dict[str, msgspec.Raw])
+_CLEAR_SIZE_BYTES: Final = 4  # at the beginning of a ZDATA
 
 # What decoding untrusted bytes can raise: msgspec's errors and bad UTF-8 are ValueErrors. RecursionError comes at a
 # depth that depends on the interpreter, far beyond the limit of the protocol.
@@ -40,12 +41,9 @@ def encode(message: Message) -> tuple[int, int, Buffer]:
     form = message.TYPE
     decoder = form.decoder
     if decoder is None:
-        payload: Buffer = message.payload if isinstance(message, Data) else b""
-        if isinstance(message, Data) and not 1 <= len(payload) <= MAX_DATA:
-            raise UsageError(f"A DATA message holds 1 to {MAX_DATA} bytes.")
-        return form.number, form.flags, payload
+        return form.number, form.flags, _encode_bare(message)
     try:
-        payload = _ENCODER.encode(message)
+        payload: Buffer = _ENCODER.encode(message)
         decoder.decode(payload)
     except (TypeError, OverflowError, *_MALFORMED) as error:
         raise UsageError(f"A field of {form.name} is outside the bounds of the protocol.") from error
@@ -57,8 +55,9 @@ def encode(message: Message) -> tuple[int, int, Buffer]:
 def decode(number: int, flags: int, payload: Buffer, direction: Direction) -> Message:
     """Return the message in a verified frame of type `number`.
 
-    The message keeps no reference to `payload`, except a `Data`, whose payload it is. Raises `ProtocolError` for an
-    unknown type, a wrong direction, wrong flags, and a payload that is not exactly one valid message.
+    The message keeps no reference to `payload`, except a `Data` or `CompressedData`, whose payload it is. Raises
+    `ProtocolError` for an unknown type, a wrong direction, wrong flags, and a payload that is not exactly one valid
+    message.
     """
     form = MESSAGE_TYPES.get(number)
     if form is None:
@@ -74,12 +73,37 @@ def decode(number: int, flags: int, payload: Buffer, direction: Direction) -> Me
     return _decode_map(form, form.decoder, payload)
 
 
+def _encode_bare(message: Message) -> Buffer:
+    """Return the payload of one of the three types that carry no map."""
+    payload: Buffer = b""
+    if isinstance(message, Data):
+        payload = message.payload
+        if not 1 <= len(payload) <= MAX_DATA:
+            raise UsageError(f"A DATA message holds 1 to {MAX_DATA} bytes.")
+    elif isinstance(message, CompressedData):
+        if not _is_compressed(message.clear_size, len(message.frame)):
+            raise UsageError("A ZDATA message holds too much, or too little.")
+        payload = b"".join((message.clear_size.to_bytes(_CLEAR_SIZE_BYTES), message.frame))
+    return payload
+
+
+def _is_compressed(clear_size: int, nbytes: int) -> bool:
+    """Tell whether so many bytes of a file may come as a frame of `nbytes`: what is allocated for them is bounded."""
+    return 1 <= clear_size <= min(MAX_CLEAR, MAX_RATIO * nbytes) and nbytes <= MAX_DATA - _CLEAR_SIZE_BYTES
+
+
 def _decode_bare(form: MessageType, payload: Buffer) -> Message:
-    """Decode the two types whose payload is not a map."""
+    """Decode the three types whose payload is not a map."""
     if form.struct is Ping:
         if len(payload):
             raise ProtocolError("PING arrived with a payload.")
         return _PING
+    if form.struct is CompressedData:
+        view = memoryview(payload)
+        clear_size, frame = int.from_bytes(view[:_CLEAR_SIZE_BYTES]), view[_CLEAR_SIZE_BYTES:]
+        if not _is_compressed(clear_size, len(frame)):
+            raise ProtocolError("ZDATA is empty, too long, or compressed by more than is allowed.")
+        return CompressedData(clear_size, frame)
     if not 1 <= len(payload) <= MAX_DATA:
         raise ProtocolError(f"DATA holds 1 to {MAX_DATA} bytes.")
     return Data(payload)

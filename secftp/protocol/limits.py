@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 MAX_DATA = 65536  # bytes of a file in one frame, which is what its payload can hold
+MAX_CLEAR = 2**20  # bytes of a file in one compressed message, before compression
+MAX_RATIO = 1024  # of these to the bytes that they are compressed to
 MAX_BULK = 65536  # bytes of the payload of a message about many files
 MAX_CONTROL = 16384  # bytes of any other payload
 MAX_NESTING = 16  # levels of a value that no structure describes
@@ -37,6 +39,8 @@ MIN_DIGEST, MAX_DIGEST = 16, 32  # bytes
 MIN_REQUESTS, MAX_REQUESTS = 16, 65535  # unanswered ones; the minimum applies until WELCOME has arrived
 MAX_SECONDS = 86400
 
+MAX_LEVEL = 19  # of compression: those beyond need much memory
+
 PING_BURST = 30
 PING_RATE = 1.0  # per second
 MAX_ENTRIES = 4096  # entries of a listing in one message
@@ -50,6 +54,7 @@ TOKEN_BYTES = 16
 MAX_VERSION = 32  # bytes
 
 Id = Annotated[int, Meta(ge=1, le=MAX_ID)]
+Level = Annotated[int, Meta(ge=1, le=MAX_LEVEL)]
 Size = Annotated[int, Meta(ge=0, le=MAX_SIZE)]
 Time = Annotated[int, Meta(ge=-MAX_SIZE - 1, le=MAX_SIZE)]
 Mode = Annotated[int, Meta(ge=0, le=MAX_MODE)]

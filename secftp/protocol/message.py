@@ -50,6 +50,7 @@ class Capability(enum.StrEnum):
     MANY = "many"
     UPLOADS = "uploads"
     VERSIONS = "versions"
+    ZSTD = "zstd"
 
 
 class Right(enum.StrEnum):
@@ -107,10 +108,10 @@ class MessageType(NamedTuple):
     """The declaration of a message class.
 
     `number` is the type byte, `flags` are those of every frame with this message, and `longest` is the maximum size of
-    the payload in bytes. `decoder` is None for DATA and PING, which carry no map. `fields` are the names of all fields,
-    `parts` decoders for those whose values are structures in turn (see `codec`), `maps` those of them that are maps.
+    the payload in bytes. `decoder` is None for DATA, ZDATA and PING, which carry no map. `fields` are the names of all
+    fields, `parts` decoders for those whose values are structures in turn (see `codec`), `maps` those that are maps.
     For a request, `answers` are the messages that may answer it, and `capability` is the one that the server must have
-    named. `opens_file`: DATA messages follow, then END or ABORT.
+    named. `opens_file`: DATA or ZDATA messages follow, then END or ABORT.
     """
 
     struct: type[Message]
@@ -233,3 +234,14 @@ class Bye(Message, frozen=True, kw_only=True):
 
     code: ErrorCode | None = None
     text: Text = ""
+
+
+@message(0x07, "ZDATA", BOTH, bare=True, capability=Capability.ZSTD)
+class CompressedData(Message, frozen=True):
+    """ZDATA: `clear_size` bytes of a file as one zstd frame, in place of DATA.
+
+    `frame` is neither copied nor interpreted: to decompress it is up to the transport, once this is accepted.
+    """
+
+    clear_size: int
+    frame: Buffer

@@ -20,6 +20,7 @@ from secftp.protocol.limits import (
     Digest,
     DirectoryPath,
     Id,
+    Level,
     Mode,
     Path,
     Size,
@@ -72,7 +73,8 @@ class Read(FileRequest, frozen=True, kw_only=True):
 
     `prefix` is the digest of the client's first `offset` bytes: the rest is sent only if the server's are the same, and
     the digest in END is of the whole file. `version`: send only this version of the file; empty to be told which one it
-    is. `additional`: this session is an additional stream of a parallel transfer.
+    is. `additional`: this session is an additional stream of a parallel transfer. `compress`: the server may send
+    ZDATA, compressed at this level.
     """
 
     offset: Size = 0
@@ -81,6 +83,7 @@ class Read(FileRequest, frozen=True, kw_only=True):
     algorithm: Algorithm = Algorithm.XXH128
     version: AskedVersion | None = None
     additional: bool = False
+    compress: Level | None = None
 
     def __post_init__(self) -> None:
         check_path(self.path)

@@ -23,9 +23,19 @@ from typing import TYPE_CHECKING, Final
 
 from secftp.errors import ConnectionLost, ProtocolError
 from secftp.protocol.limits import MAX_DATA, MAX_DRAIN, MAX_SIZE, MIN_REQUESTS, PING_BURST, PING_RATE
-from secftp.protocol.message import MESSAGE_TYPES, Abort, Bye, Data, Direction, End, Ping
+from secftp.protocol.message import (
+    MESSAGE_TYPES,
+    Abort,
+    Bye,
+    Capability,
+    CompressedData,
+    Data,
+    Direction,
+    End,
+    Ping,
+)
 from secftp.protocol.replies import Entries, Error, File, Files, Ok, Response, Results, Welcome
-from secftp.protocol.requests import Cancel, Request, Sum, Write
+from secftp.protocol.requests import Cancel, Read, Request, Sum, Write
 from secftp.token_bucket import TokenBucket
 
 if TYPE_CHECKING:
@@ -62,6 +72,7 @@ TRANSITIONS: Final[dict[Direction, dict[State, dict[type[Message], State]]]] = {
             Ping: State.WRITING,
             Cancel: State.WRITING,
             Data: State.WRITING,
+            CompressedData: State.WRITING,
             End: State.IDLE,
             Abort: State.IDLE,
         },
@@ -78,6 +89,7 @@ TRANSITIONS: Final[dict[Direction, dict[State, dict[type[Message], State]]]] = {
         State.READING: {
             Ping: State.READING,
             Data: State.READING,
+            CompressedData: State.READING,
             End: State.IDLE,
             Abort: State.IDLE,
         },
@@ -92,14 +104,15 @@ INITIAL: Final = {Direction.TO_SERVER: State.IDLE, Direction.TO_CLIENT: State.ST
 class FileProgress:
     """A file in transfer: `total` bytes so far, at most `limit`, exactly `announced` unless that is None.
 
-    `is_part`: it is a part of an upload.
+    `is_part`: it is a part of an upload. `may_be_compressed`: its receiver wants ZDATA, if the server supports that.
     """
 
-    __slots__ = ("announced", "is_part", "limit", "total", "whole")
+    __slots__ = ("announced", "is_part", "limit", "may_be_compressed", "total", "whole")
 
-    def __init__(self, announced: int | None, *, is_part: bool = False) -> None:
+    def __init__(self, announced: int | None, *, is_part: bool = False, may_be_compressed: bool = True) -> None:
         self.announced = announced
         self.is_part = is_part
+        self.may_be_compressed = may_be_compressed
         self.limit = MAX_SIZE if announced is None else announced
         self.total = 0
         self.whole = False  # its END has been seen
@@ -110,9 +123,12 @@ class FileProgress:
 
 
 class Unanswered:
-    """A request without its complete answer: its id, its type, the file that follows a WRITE, the small files left."""
+    """A request without its complete answer: its id, its type, the file that follows a WRITE, the small files left.
 
-    __slots__ = ("file", "files", "id", "kind")
+    `compress`: whether the answer to a READ may be compressed.
+    """
+
+    __slots__ = ("compress", "file", "files", "id", "kind")
 
     def __init__(self, request: Request) -> None:
         self.id = request.id
@@ -120,6 +136,7 @@ class Unanswered:
         self.file = None
         if isinstance(request, Write):
             self.file = FileProgress(request.size, is_part=request.upload is not None)
+        self.compress = isinstance(request, Read) and request.compress is not None
         self.files = request.small_files()
 
     def take(self, reply: Response) -> bool:
@@ -150,14 +167,15 @@ class Unanswered:
 class RequestQueue:
     """Queue of the unanswered requests, which the two `Receiver`s of a session share.
 
-    `limit` is how many there may be: what every server grants, until WELCOME sets it. One thread may follow each
-    direction: requests enter on one side and leave on the other.
+    `limit` is how many there may be: what every server grants, until WELCOME sets it. `compression`: whether WELCOME
+    named the capability. One thread may follow each direction: requests enter on one side and leave on the other.
     """
 
-    __slots__ = ("_queue", "limit")
+    __slots__ = ("_queue", "compression", "limit")
 
     def __init__(self) -> None:
         self.limit = MIN_REQUESTS
+        self.compression = False
         self._queue: deque[Unanswered] = deque()
 
     def __len__(self) -> int:
@@ -268,6 +286,8 @@ class Receiver:
                     raise ProtocolError("PING came too often.")
             case Data(payload):
                 self.accept_data(len(payload))
+            case CompressedData(clear_size):
+                self._check_compressed(clear_size)
             case Request():
                 self._check_request(message)
             case Cancel():
@@ -278,8 +298,17 @@ class Receiver:
                 self._check_end(message)
             case Welcome():
                 self._pending.limit = message.limits.requests
-            case Bye():
-                pass
+                self._pending.compression = Capability.ZSTD in message.capabilities
+
+    def _check_compressed(self, clear_size: int) -> None:
+        """Count a ZDATA of so many bytes of a file, before they are decompressed."""
+        file = self._file
+        assert file is not None  # the table lets ZDATA pass only during a file
+        if not (file.may_be_compressed and self._pending.compression):
+            raise ProtocolError("ZDATA is not allowed for this file.")
+        file.total += clear_size
+        if file.total > file.limit:
+            raise ProtocolError("ZDATA is more than was announced.")
 
     def _check_request(self, request: Request) -> None:
         if request.id <= self._last_id:
@@ -295,9 +324,12 @@ class Receiver:
             raise ProtocolError("CANCEL belongs to no request.")
 
     def _check_reply(self, reply: Response) -> None:
-        complete = self._pending.match(reply).take(reply)
+        request = self._pending.match(reply)
+        complete = request.take(reply)
         if isinstance(reply, File):
-            self._file = FileProgress(reply.size)  # END or ABORT of this file completes the answer
+            self._file = FileProgress(
+                reply.size, may_be_compressed=request.compress
+            )  # END or ABORT of this file completes the answer
         elif complete:
             self._pending.pop()
 

@@ -21,16 +21,19 @@ if TYPE_CHECKING:
 
 REQUESTS_MAX: Final = 1024
 # Those that are not complete yet are left out.
-_CAPABILITIES: Final = tuple(each for each in Capability if each is not Capability.UPLOADS)
+_CAPABILITIES: Final = tuple(each for each in Capability if each not in (Capability.UPLOADS, Capability.ZSTD))
 _FLUSH_SECONDS: Final = 0.01
 
 
-def welcome(idle: float = IDLE_SECONDS, rights: Rights | None = None) -> Welcome:
-    """Return the first message to an authenticated client; `idle` is the idle timeout in seconds."""
+def welcome(idle: float = IDLE_SECONDS, rights: Rights | None = None, *, compression: bool = False) -> Welcome:
+    """Return the first message to an authenticated client; `idle` is the idle timeout in seconds.
+
+    `compression`: whether files may be transferred compressed.
+    """
     return Welcome(
         version=1,
         software=f"secftp {__version__}",
-        capabilities=_CAPABILITIES,
+        capabilities=(*_CAPABILITIES, Capability.ZSTD) if compression else _CAPABILITIES,
         limits=SessionLimits(requests=REQUESTS_MAX, keepalive=int(KEEPALIVE_SECONDS), idle=int(idle)),
         rights=None if rights is None else rights.names(),
     )

@@ -46,7 +46,7 @@ INNER = {
     ("FILES", "files"): SmallFile,
     ("INFO", "parts"): Part,
 }
-MAPS = [entry for entry in TYPES if entry.number not in (0x02, 0x03)]
+MAPS = [entry for entry in TYPES if entry.number not in (0x02, 0x03, 0x07)]
 
 
 def section(title: str, level: str = "##") -> str:

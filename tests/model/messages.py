@@ -126,6 +126,7 @@ digest = binary(16, 32)
 token = binary(16, 16)
 version = binary(1, 32)
 asked_version = binary(0, 32)
+level = integer(1, 19)
 code = one_of(*CODES)
 kind = one_of(*KINDS)
 algorithm = one_of("xxh128", "sha256", "blake3", "md5")
@@ -248,8 +249,22 @@ TYPES = (
     Type(0x04, "END", (UP, DOWN), rows(("size", size), ("digest", digest), ("whole", or_nil(digest), None))),
     Type(0x05, "ABORT", (UP, DOWN), rows(("code", code), ("text", short_text, ""))),
     Type(0x06, "BYE", (UP, DOWN), rows(("code", or_nil(code), None), ("text", short_text, ""))),
+    Type(0x07, "ZDATA", (UP, DOWN)),
     Type(0x0F, "CANCEL", (UP,), rows(REQUEST)),
-    Type(0x10, "READ", (UP,), rows(*NAMED, *PART, PREFIX, ALGORITHM, ASKED_VERSION, ("additional", boolean, False))),
+    Type(
+        0x10,
+        "READ",
+        (UP,),
+        rows(
+            *NAMED,
+            *PART,
+            PREFIX,
+            ALGORITHM,
+            ASKED_VERSION,
+            ("additional", boolean, False),
+            ("compress", or_nil(level), None),
+        ),
+    ),
     Type(0x11, "WRITE", (UP,), _WRITE),
     Type(0x12, "STAT", (UP,), rows(*DIRECTORY, ("partial", boolean, False), ("parts", boolean, False))),
     Type(0x13, "LIST", (UP,), rows(*DIRECTORY, ("recursive", boolean, False))),
@@ -324,7 +339,7 @@ ENDING = ("END", "BYE")
 
 @dataclass(frozen=True)
 class Message:
-    """What a frame said; the bytes of DATA are its `payload`."""
+    """What a frame said; the bytes of DATA are its `payload`, and of ZDATA the frame of zstd."""
 
     name: str
     fields: dict[str, Any] = field(default_factory=dict)
@@ -342,6 +357,8 @@ def encode(name: str, payload: bytes = b"", **fields: Any) -> tuple[int, int, by
     flags = END_FLAG if name in ENDING else 0
     if name in ("DATA", "PING"):
         return BY_NAME[name].number, flags, payload
+    if name == "ZDATA":
+        return BY_NAME[name].number, flags, fields["clear_size"].to_bytes(4, "big") + payload
     return BY_NAME[name].number, flags, pack(fields)
 
 
@@ -354,6 +371,12 @@ def decode(number: int, flags: int, payload: bytes, way: str) -> Message:
     if each.name == "DATA":
         insist(1 <= len(payload) <= 65536, "DATA of 1 to 65,536 bytes")
         return Message("DATA", payload=payload)
+    if each.name == "ZDATA":
+        insist(4 < len(payload) <= 65536, "ZDATA of 5 to 65,536 bytes")
+        clear_size = int.from_bytes(payload[:4], "big")
+        insist(1 <= clear_size <= 2**20, "1 to 2^20 bytes before compression")
+        insist(clear_size <= 1024 * (len(payload) - 4), "a ratio of at most 1,024")
+        return Message("ZDATA", {"clear_size": clear_size}, payload[4:])
     if each.name == "PING":
         insist(not payload, "an empty PING")
         return Message("PING")

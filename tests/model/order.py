@@ -19,7 +19,14 @@ STATES = {
         "WRITE": "WRITING",
         "BYE": "CLOSED",
     },
-    (UP, "WRITING"): {"PING": "WRITING", "CANCEL": "WRITING", "DATA": "WRITING", "END": "IDLE", "ABORT": "IDLE"},
+    (UP, "WRITING"): {
+        "PING": "WRITING",
+        "CANCEL": "WRITING",
+        "DATA": "WRITING",
+        "ZDATA": "WRITING",
+        "END": "IDLE",
+        "ABORT": "IDLE",
+    },
     (UP, "CLOSED"): {},
     (DOWN, "START"): {"WELCOME": "IDLE"},
     (DOWN, "IDLE"): {
@@ -27,7 +34,7 @@ STATES = {
         "FILE": "READING",
         "BYE": "CLOSED",
     },
-    (DOWN, "READING"): {"PING": "READING", "DATA": "READING", "END": "IDLE", "ABORT": "IDLE"},
+    (DOWN, "READING"): {"PING": "READING", "DATA": "READING", "ZDATA": "READING", "END": "IDLE", "ABORT": "IDLE"},
     (DOWN, "CLOSED"): {},
 }
 ANSWERS = {
@@ -51,6 +58,7 @@ class Running:
     ended: bool = False
     most: int = 2**63 - 1
     part: bool = False
+    wants_zstd: bool = True
 
 
 @dataclass
@@ -71,6 +79,7 @@ class Order:
     requests: int = 0
     cancels: int = 0
     limit: int = 16
+    zstd: bool = False
 
     def take(self, way: str, message: Message) -> None:
         """The next message of one direction. Raises `Broken` if the specification does not permit it here."""
@@ -85,10 +94,14 @@ class Order:
             insist(message.id <= self.last_id and self.cancels <= self.requests, "CANCEL of a request")
         elif message.name == "DATA":
             self._data(self.running[way], len(message.payload))
+        elif message.name == "ZDATA":
+            insist(self.zstd and self.running[way].wants_zstd, "ZDATA only where it is wanted")
+            self._data(self.running[way], message.clear_size)
         elif message.name in ("END", "ABORT"):
             self._end(way, message)
         elif message.name == "WELCOME":
             self.limit = message.limits["requests"]
+            self.zstd = "zstd" in message.capabilities
         self.state[way] = row[message.name]
 
     def _request(self, message: Message) -> None:
@@ -110,7 +123,7 @@ class Order:
             insist(first.file is None or first.file.ended, "OK after END")
             insist(first.message.name != "SUM" or None not in (message.size, message.digest), "a SUM's size and digest")
         elif message.name == "FILE":
-            self.running[DOWN] = Running(message.size)
+            self.running[DOWN] = Running(message.size, wants_zstd=first.message.compress is not None)
             whole = False
         elif message.name == "ENTRIES":
             whole = message.last

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.model import frames, messages
+from tests.model import frames, messages, zstd
 from tests.model.frames import Direction, Frame
 from tests.model.messages import DOWN, UP, Message
 from tests.model.order import Order
@@ -99,6 +99,8 @@ class Wire:
             message = self.receive()
             if message.name == "DATA":
                 data += message.payload
+            elif message.name == "ZDATA":
+                data += zstd.decompress(message.payload, message.clear_size)
             elif message.name != "CANCEL":
                 return bytes(data), message
 

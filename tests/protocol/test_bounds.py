@@ -151,6 +151,7 @@ BOUNDS = [
     ),
     (0x10, 0, UP, REQUEST, "offset", [0, 2**63 - 1], [-1, 2**63, None]),
     (0x10, 0, UP, REQUEST, "length", [None, 0, 2**63 - 1], [-1, 2**63]),
+    (0x10, 0, UP, REQUEST, "compress", [None, 1, 19], [0, 20, -1, 3.0, True, "3"]),
     (0x10, 0, UP, REQUEST, "algorithm", ["xxh128", "sha256", "blake3", "md5"], ["", "sha1", None]),
     (0x11, 0, UP, REQUEST, "size", [None, 0, 2**63 - 1], [-1, 2**63]),
     (0x11, 0, UP, REQUEST, "overwrite", [True, False], [0, 1, None]),

@@ -16,6 +16,7 @@ from secftp.protocol import (
     Algorithm,
     Bye,
     Cancel,
+    CompressedData,
     Data,
     Direction,
     End,
@@ -68,6 +69,8 @@ from secftp.protocol.limits import (
 TYPES = list(MESSAGE_TYPES.values())
 UP, DOWN = Direction.TO_SERVER, Direction.TO_CLIENT
 DIGEST = bytes(range(16))
+# A zstd frame (RFC 8878) of 1,000 times the letter a: magic, one segment, its size less 256, the last block, a run.
+RUN = b"\x28\xb5\x2f\xfd\x60\xe8\x02\x43\x1f\x00a"
 LIMITS = SessionLimits(requests=64, keepalive=15, idle=60)
 TOKEN = bytes(range(16, 32))
 
@@ -87,6 +90,8 @@ EXAMPLES = [
     (Ping(), DOWN, 0x02, 0, b""),
     (Data(b"abc"), UP, 0x03, 0, b"abc"),
     (Data(b"abc"), DOWN, 0x03, 0, b"abc"),
+    (CompressedData(1000, RUN), UP, 0x07, 0, b"\0\0\x03\xe8" + RUN),
+    (CompressedData(1000, RUN), DOWN, 0x07, 0, b"\0\0\x03\xe8" + RUN),
     (End(size=3, digest=DIGEST), UP, 0x04, 1, b"\x82\xa4size\x03\xa6digest\xc4\x10" + DIGEST),
     (End(size=3, digest=DIGEST), DOWN, 0x04, 1, b"\x82\xa4size\x03\xa6digest\xc4\x10" + DIGEST),
     (
@@ -122,6 +127,13 @@ EXAMPLES = [
         0x10,
         0,
         b"\x86\xa2id\x01\xa4path\x91\xc4\x01a\xa6offset\x05\xa6length\x06\xa7version\xc4\x02xy\xaaadditional\xc3",
+    ),
+    (
+        Read(id=1, path=(b"a",), compress=19),
+        UP,
+        0x10,
+        0,
+        b"\x83\xa2id\x01\xa4path\x91\xc4\x01a\xa8compress\x13",
     ),
     (Write(id=2, path=(b"a",)), UP, 0x11, 0, b"\x82\xa2id\x02\xa4path\x91\xc4\x01a"),
     (
@@ -329,7 +341,7 @@ EXAMPLES = [
         ),
     ),
 ]
-MAPS = [example for example in EXAMPLES if example[2] not in (0x02, 0x03)]
+MAPS = [example for example in EXAMPLES if example[2] not in (0x02, 0x03, 0x07)]
 
 
 def refused(number: int, flags: int, payload: bytes, direction: Direction) -> str:
@@ -377,7 +389,7 @@ def test_a_type_goes_one_way_only():
 
 def test_unknown_and_reserved_types_are_refused():
     unknown = set(range(256)) - set(MESSAGE_TYPES)
-    assert {0x00, 0x07, 0x0E, 0x1B, 0x1F, 0x27, 0x80, 0xFF} <= unknown
+    assert {0x00, 0x08, 0x0E, 0x1B, 0x1F, 0x27, 0x80, 0xFF} <= unknown
     for number in unknown:
         for direction in Direction:
             for payload in (b"", b"\x80", b"\x82\xa2id\x01\xa4path\x91\xc4\x01a"):
@@ -419,7 +431,7 @@ def test_any_valid_spelling_of_messagepack_is_read(head, number):
         assert decode(0x12, 0, payload, UP) == Stat(id=1, path=(b"a",))
 
 
-@pytest.mark.parametrize("number", [e.number for e in TYPES if e.number not in (0x02, 0x03)])
+@pytest.mark.parametrize("number", [e.number for e in TYPES if e.number not in (0x02, 0x03, 0x07)])
 @pytest.mark.parametrize(
     "payload", [b"", b"\x90", b"\x91\x01", b"\xc0", b"\x01", b"\xc4\x00", b"\xa0", b"\xc1", b"\xdf\xff\xff\xff\xff"]
 )
@@ -541,7 +553,7 @@ def test_deep_nesting_in_large_messages_is_refused(number, direction, field):
 BULK = {0x19, 0x1A, 0x23, 0x24, 0x25}
 
 
-@pytest.mark.parametrize("number", [e.number for e in TYPES if e.number not in (0x02, 0x03)])
+@pytest.mark.parametrize("number", [e.number for e in TYPES if e.number not in (0x02, 0x03, 0x07)])
 def test_every_type_has_its_longest_payload(number):
     """With an unknown field to fill it up: the bound is of the payload, not of what is understood of it."""
     longest = 65536 if number in BULK else 16384
@@ -655,7 +667,7 @@ def test_every_structure_inside_another_is_known_to_the_bound_on_nesting():
     """What stands in a message's field as a structure of its own may hold unknown values, which are bounded as well."""
     found = set()
     for entry in TYPES:
-        if entry.struct in (Data, Ping):
+        if entry.struct in (CompressedData, Data, Ping):
             continue
         for field in msgspec.inspect.type_info(entry.struct).fields:
             kind = field.type
@@ -679,6 +691,50 @@ def test_data_is_never_copied():
     assert isinstance(message, Data)
     assert message.payload is view
     assert encode(message)[2] is view
+
+
+@pytest.mark.parametrize(
+    ("clear_size", "nbytes", "good"),
+    [
+        (1, 1, True),
+        (0, 1, False),
+        (1, 0, False),
+        (1024, 1, True),
+        (1025, 1, False),
+        (2**20, 1024, True),
+        (2**20, 1023, False),
+        (2**20, 65532, True),
+        (2**20 + 1, 65532, False),
+        (2**32 - 1, 65532, False),
+        (65536, 65533, False),
+    ],
+)
+def test_what_is_compressed_is_bounded(clear_size, nbytes, good):
+    """Its size before and after compression, and how much they may differ: all of it before anything is allocated."""
+    payload = clear_size.to_bytes(4) + bytes(nbytes)
+    for direction in Direction:
+        if good:
+            message = decode(0x07, 0, payload, direction)
+            assert message == CompressedData(clear_size, bytes(nbytes))
+            assert encode(message) == (0x07, 0, payload)
+        else:
+            assert "ZDATA" in refused(0x07, 0, payload, direction)
+            with pytest.raises(UsageError):
+                encode(CompressedData(clear_size, bytes(nbytes)))
+
+
+@pytest.mark.parametrize("size", range(5))
+def test_compressed_data_has_a_head_and_a_frame(size):
+    refused(0x07, 0, (1).to_bytes(4)[:size], UP)
+
+
+def test_compressed_data_is_not_copied():
+    buffer = bytearray(b"\0\0\0\x01frame")
+    view = memoryview(buffer)
+    message = decode(0x07, 0, view, UP)
+    assert isinstance(message, CompressedData)
+    buffer[4:] = b"other"
+    assert message.frame == b"other"
 
 
 def test_a_payload_is_bounded_before_it_is_parsed():

@@ -14,6 +14,7 @@ from secftp.protocol import (
     MESSAGE_TYPES,
     Abort,
     Cancel,
+    CompressedData,
     Data,
     Direction,
     End,
@@ -179,7 +180,7 @@ ASKED = {
 }
 
 UPWARD = (
-    st.builds(Read, id=IDS, path=st.just(PATH))
+    st.builds(Read, id=IDS, path=st.just(PATH), compress=st.sampled_from([None, 1]))
     | st.builds(Stat, id=IDS, path=st.just(PATH))
     | st.builds(Write, id=IDS, path=st.just(PATH), size=st.none() | SMALL)
     | st.builds(List, id=IDS)
@@ -201,6 +202,7 @@ DOWNWARD = (
 )
 EITHER = (
     st.builds(Data, st.binary(min_size=1, max_size=2))
+    | st.builds(CompressedData, st.integers(1, 3), st.just(b"frame"))
     | st.builds(End, size=SMALL, digest=st.just(DIGEST))
     | st.just(Abort(code=ErrorCode.CHANGED))
     | st.just(Ping())
@@ -208,7 +210,7 @@ EITHER = (
 STEPS = st.tuples(st.just(Direction.TO_SERVER), UPWARD | EITHER) | st.tuples(
     st.just(Direction.TO_CLIENT), DOWNWARD | EITHER
 )
-GREETING = EXAMPLES[0][0]
+GREETING = msgspec.structs.replace(EXAMPLES[0][0], capabilities=("zstd",))
 
 
 class Model:
@@ -228,6 +230,8 @@ class Model:
                 opened = [message.size, 0]
             elif isinstance(message, Data):
                 opened[1] += len(message.payload)
+            elif isinstance(message, CompressedData):
+                opened[1] += message.clear_size
             elif isinstance(message, End | Abort):
                 opened = None
         return opened
@@ -253,6 +257,11 @@ class Model:
     def unanswered(self):
         return [m for m in self.asked() if not self.answered(m)]
 
+    def unanswered_read(self):
+        """The READ whose file comes now."""
+        told = next(m for m in reversed(self.way(Direction.TO_CLIENT)) if isinstance(m, File))
+        return next(m for m in self.asked() if m.id == told.id)
+
     def ended(self, write) -> bool:
         sent = self.way(Direction.TO_SERVER)
         rest = sent[sent.index(write) + 1 :]
@@ -266,6 +275,9 @@ class Model:
                 return True
             case Data(payload):
                 return opened is not None and (opened[0] is None or opened[1] + len(payload) <= opened[0])
+            case CompressedData(size):
+                fits = opened is not None and (opened[0] is None or opened[1] + size <= opened[0])
+                return fits and (direction is Direction.TO_SERVER or self.unanswered_read().compress is not None)
             case End(size=size):
                 return opened is not None and size == opened[1] and opened[0] in (None, size)
             case Abort():

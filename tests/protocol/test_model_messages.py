@@ -40,6 +40,8 @@ def as_model(message) -> Message:
     name = message.TYPE.name
     if name == "DATA":
         return Message(name, payload=bytes(message.payload))
+    if name == "ZDATA":
+        return Message(name, {"clear_size": message.clear_size}, bytes(message.frame))
     return Message(name, plain(message))
 
 

@@ -10,6 +10,7 @@ from secftp.protocol import (
     Abort,
     Bye,
     Cancel,
+    CompressedData,
     Data,
     Direction,
     End,
@@ -53,9 +54,9 @@ DIGEST = bytes(16)
 BIG = 65536
 
 
-def welcome(requests: int = 64) -> Welcome:
+def welcome(requests: int = 64, capabilities: tuple[str, ...] = ("zstd",)) -> Welcome:
     limits = SessionLimits(requests=requests, keepalive=15, idle=60)
-    return Welcome(version=1, software="s", capabilities=(), limits=limits)
+    return Welcome(version=1, software="s", capabilities=capabilities, limits=limits)
 
 
 def file(number: int, size: int = 3) -> File:
@@ -148,6 +149,7 @@ SAMPLES = {
     0x04: end(0),
     0x05: ABORT,
     0x06: Bye(),
+    0x07: CompressedData(1, b"x"),
     0x0F: Cancel(id=1),
     0x10: Read(id=9, path=PATH),
     0x11: Write(id=9, path=PATH),
@@ -192,6 +194,7 @@ LEGAL = {
         0x03: State.WRITING,
         0x04: State.IDLE,
         0x05: State.IDLE,
+        0x07: State.WRITING,
         0x0F: State.WRITING,
     },
     (UP, State.CLOSED): {},
@@ -210,6 +213,7 @@ LEGAL = {
         0x03: State.READING,
         0x04: State.IDLE,
         0x05: State.IDLE,
+        0x07: State.READING,
     },
     (DOWN, State.CLOSED): {},
     (DOWN, State.FAILED): {},
@@ -227,7 +231,7 @@ def reach(direction: Direction, state: State, number: int) -> Receiver:
         receiver, messages = session.to_server, steps[state]
     else:
         if state is State.READING:
-            session.up(Read(id=1, path=PATH))
+            session.up(Read(id=1, path=PATH, compress=1))
         session.up(*asks)
         steps = {
             State.START: [],
@@ -273,7 +277,7 @@ def test_every_state_type_and_direction(record_property):
                 with pytest.raises(ProtocolError):
                     receiver.accept_data(1)
     assert set(SAMPLES) == set(MESSAGE_TYPES)
-    assert (cells, legal) == (9 * 256, 33)
+    assert (cells, legal) == (9 * 256, 35)
     what = f"[messages] state x type x direction: {cells} cells, {legal} legal, {cells - legal} refused"
     record_property(COUNTS, what)
 
@@ -298,6 +302,52 @@ ASKED = {
     "READMANY": read_many,
     "WRITEMANY": write_many,
 }
+
+
+# --- compressed data ------------------------------------------------------------------------------------------------
+
+
+def compressed(clear_size: int) -> CompressedData:
+    return CompressedData(clear_size, bytes(BIG - 4))
+
+
+def test_compressed_data_counts_as_it_was_before():
+    """In both directions, mixed with plain data, and to the last byte."""
+    for size in (2**20 + 3, None):
+        session = Session().up(Write(id=1, path=PATH, size=size), Data(b"abc"), compressed(2**20), end(2**20 + 3))
+        session.down(Ok(id=1))
+    read = Read(id=1, path=PATH, compress=1)
+    Session().up(read).down(file(1, 2**20 + 3), compressed(2**20), Data(b"abc"), end(2**20 + 3))
+    Session().up(read).down(file(1, 2**20), compressed(2**20)).refuses_down(Data(b"a"))
+    Session().up(read).down(file(1, 2**20 - 1)).refuses_down(compressed(2**20))
+    Session().up(Write(id=1, path=PATH, size=7), compressed(7)).refuses_up(end(BIG - 4))
+    Session().up(Write(id=1, path=PATH, size=7), compressed(6)).refuses_up(end(6))
+    Session().up(Write(id=1, path=PATH, size=7), Data(b"x")).refuses_up(compressed(7))
+
+
+def test_what_is_thrown_away_counts_as_it_was_before():
+    session = Session().up(Write(id=1, path=PATH)).down(error(1))
+    for _ in range(256):
+        session.up(compressed(2**20))
+    session.refuses_up(compressed(1))
+
+
+def test_compressed_data_comes_only_where_it_is_wanted():
+    """A client wants it for each READ, a server of its capability for every WRITE."""
+    Session().up(Read(id=1, path=PATH)).down(file(1)).refuses_down(compressed(3))
+    later = Session().up(Read(id=1, path=PATH), Read(id=2, path=PATH, compress=19))
+    later.down(file(1), Data(b"abc"), end(3), file(2), compressed(3), end(3))
+    for names in ((), ("many", "zst", "zstd2")):
+        session = Session(welcomed=False).down(welcome(capabilities=names))
+        session.up(Write(id=1, path=PATH), Data(b"x")).refuses_up(compressed(1))
+        session = Session(welcomed=False).down(welcome(capabilities=names))
+        session.up(Read(id=1, path=PATH, compress=1)).down(file(1)).refuses_down(compressed(3))
+
+
+def test_compressed_data_may_follow_as_soon_as_welcome_has_come():
+    session = Session(welcomed=False).up(Write(id=1, path=PATH), Data(b"abc"))
+    session.down(welcome()).up(compressed(5), end(8)).down(Ok(id=1))
+    Session(welcomed=False).up(Write(id=1, path=PATH), Data(b"abc")).refuses_up(compressed(5))
 
 
 # --- ids and replies ------------------------------------------------------------------------------------------------
