@@ -42,6 +42,24 @@ def _plain(field: bytes) -> str:
     return os.fsdecode(re.sub(rb"\\([0-7]{3})", lambda found: bytes([int(found[1], 8)]), field))
 
 
+def known_congestion_controls() -> list[str]:
+    """Return the congestion controls of TCP that the kernel has loaded; empty where the system has no such list."""
+    return _words("/proc/sys/net/ipv4/tcp_available_congestion_control")
+
+
+def allowed_congestion_controls() -> list[str]:
+    """Return those of them that need no privilege; empty where the system has no such list."""
+    return _words("/proc/sys/net/ipv4/tcp_allowed_congestion_control")
+
+
+def _words(path: str) -> list[str]:
+    try:
+        with open(path, "rb") as file:
+            return file.read().decode("ascii", "replace").split()
+    except OSError:
+        return []
+
+
 @functools.cache
 def process_umask() -> int:
     """Return the umask of the process as it was at the first call.

@@ -39,6 +39,7 @@ LAYERS = {
         "secftp.protocol.handshake",
         "secftp.protocol",
         "secftp.crypto",
+        "secftp.system",
         "secftp.text",
         "secftp.token_bucket",
     },

@@ -11,6 +11,7 @@ from secftp.api.files import FileOperations
 from secftp.api.pool import Pool
 from secftp.errors import UsageError
 from secftp.transfer import Download, RemoteLocation, Upload
+from secftp.transport import require_congestion
 from secftp.url import Url, format_url, parse_url
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ def connect(
     anonymous: bool = False,
     cipher: Cipher = "aes256",
     timeout: float = DEFAULT_TIMEOUT,
+    congestion: str | None = None,
 ) -> Client:
     """Connect to a server and return a `Client`.
 
@@ -47,6 +49,9 @@ def connect(
     seconds for connecting, for the handshake (which a server may delay after wrong keys), and for the server's silence
     afterwards; a busy server sends a keepalive every 15 seconds.
 
+    `congestion`: the name of a congestion control (Linux: `reno`, `cubic`, `bbr`, ...) for what this program sends;
+    None leaves the system's. What is read is sent by the server, whose own choice counts (`secftpd --congestion`).
+
     Raises `UsageError`, `KeyFormatError`, `ServerUnreachable` (a ConnectionError), `TransferTimeout` (a TimeoutError),
     `AuthenticationError` (a PermissionError) for a wrong key, `HandshakeRefused`, `ServerBusy`, `ConnectionLost` and
     `ProtocolError`.
@@ -58,8 +63,10 @@ def connect(
     location = parse_url(url)
     if not 0 < timeout < math.inf:
         raise UsageError("The timeout must be a positive number of seconds.")
+    if congestion is not None:
+        require_congestion(congestion)
     credentials = credentials_for(key, key_file, anonymous=anonymous, cipher=cipher, name=location.name)
-    pool = Pool(location.host, location.port, credentials, timeout=timeout)
+    pool = Pool(location.host, location.port, credentials, timeout=timeout, congestion=congestion)
     with pool.session():
         pass  # so that a failure is raised here and not by a later request
     return Client(pool, location)

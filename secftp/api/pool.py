@@ -82,13 +82,20 @@ class PooledConnection:
 
 
 class Pool:
-    """The connections of one client. `timeout`: the limit in seconds for connecting and for each wait of a session."""
+    """The connections of one client.
 
-    def __init__(self, host: str, port: int, credentials: Credentials, *, timeout: float) -> None:
+    `timeout`: the limit in seconds for connecting and for each wait of a session. `congestion`: of each connection;
+    None leaves the system's.
+    """
+
+    def __init__(
+        self, host: str, port: int, credentials: Credentials, *, timeout: float, congestion: str | None = None
+    ) -> None:
         self._address: Final = host, port
         self.closed = False
         self._credentials = credentials
         self._timeout = timeout
+        self._congestion = congestion
         self._reset()
 
     def _reset(self) -> None:
@@ -264,7 +271,9 @@ class Pool:
                 self._changed.notify()
 
     def _connect(self) -> PooledConnection:
-        connection = PooledConnection(connect(*self._address, self._credentials, timeout=self._timeout))
+        connection = PooledConnection(
+            connect(*self._address, self._credentials, timeout=self._timeout, congestion=self._congestion)
+        )
         try:
             connection.session.can("stat")  # waits for WELCOME, with which the server has accepted the client
         except BaseException:

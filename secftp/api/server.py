@@ -18,6 +18,7 @@ from secftp.server.path_checks import CodePaths
 from secftp.server.server import DEFAULT_MAX_CLIENTS, FileServer, open_listener
 from secftp.storage import LocalStore
 from secftp.text import show_local
+from secftp.transport import require_congestion
 from secftp.url import Url, format_url
 
 if TYPE_CHECKING:
@@ -44,7 +45,8 @@ class Server:
     `port`: the TCP port, 0 for a free one. `host`: an address of this machine, `""` for all; by default only this
     machine can connect. `max_clients`: the limit of sessions at once. `ciphers`: those that clients may use.
     `read_only`: no client may write. `overwrite=False`: no client may replace, rename over or remove anything.
-    `mode_mask`: the permission bits that clients may set.
+    `mode_mask`: the permission bits that clients may set. `congestion`: the name of a congestion control (Linux) for
+    what clients read; None leaves the system's.
 
     Nothing is printed. Log lines go to the logger `secftp.server`, or to `log`, which is called with each line from any
     thread. Names in them are escaped; keys never appear.
@@ -74,9 +76,12 @@ class Server:
         mode_mask: int = 0o777,
         max_clients: int = DEFAULT_MAX_CLIENTS,
         ciphers: Iterable[Cipher] = _ALL_CIPHERS,
+        congestion: str | None = None,
         log: Callable[[str], object] | None = None,
     ) -> None:
         self._root = os.fsdecode(root)
+        if congestion is not None:
+            require_congestion(congestion)
         require_bool("anonymous", anonymous)
         require_bool("anonymous_write", anonymous_write)
         self._key = self._choose_key(key, key_file, optional=anonymous or anonymous_write)
@@ -93,6 +98,7 @@ class Server:
         self._port = port
         self._mode_mask = mode_mask
         self._max_clients = max_clients
+        self._congestion = congestion
         self._log = _Forwarded(log)
         self._running: tuple[FileServer, threading.Thread] | None = None
         self._lock = threading.Lock()
@@ -140,6 +146,8 @@ class Server:
                 engine = FileServer(store, self._access, self._log, max_clients=self._max_clients)
                 listener = open_listener([self._host] if self._host else [], self._port)
                 undo.callback(listener.close)
+                if self._congestion is not None:
+                    listener.set_congestion(self._congestion)
 
                 def run() -> None:
                     with contextlib.closing(store):

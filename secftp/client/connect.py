@@ -66,7 +66,12 @@ class Connector:
             self._credentials = self._make_credentials()
         endpoint = self._options.endpoint
         return Session.open(
-            endpoint.host, endpoint.port, self._credentials, timeout=self._options.timeout, on_wait=self._on_wait
+            endpoint.host,
+            endpoint.port,
+            self._credentials,
+            timeout=self._options.timeout,
+            on_wait=self._on_wait,
+            congestion=self._options.congestion,
         )
 
     def run(self, work: Callable[[Session], _T]) -> _T:
@@ -139,6 +144,14 @@ def check_paths(urls: Iterable[Url]) -> None:
     for url in urls:
         if url.path:
             check_path(url.path)
+
+
+def check_congestion(options: ConnectionOptions) -> None:
+    """Raise `UsageError` for a congestion control that the kernel refuses, before a key is asked for."""
+    if options.congestion is not None:
+        from secftp.transport import require_congestion
+
+        require_congestion(options.congestion)
 
 
 def stat_url(session: Session, url: Url) -> Info:

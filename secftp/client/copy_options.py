@@ -9,6 +9,7 @@ from secftp.client.options import (
     USE_DEFAULT,
     CommandParser,
     ConnectionOptions,
+    add_congestion_option,
     add_connection_options,
     checked_checksum,
     one_of,
@@ -80,6 +81,7 @@ def add_copy_options(parser: CommandParser) -> None:
     parser.add_argument(
         "--progress", metavar="KIND", default=PROGRESS[0], help="auto (the default; a bar on a terminal), json or none"
     )
+    add_congestion_option(parser)
     add_connection_options(parser)
 
 
@@ -96,6 +98,7 @@ def take_copy_options(
         if name in given:
             raise UsageError(f"{flag(name)} can't be used with -.", hint="Leave it out.")
     progress = one_of(PROGRESS, values["progress"], "--progress", USE_DEFAULT)
+    connection = connection._replace(congestion=values["congestion"])
     copy = CopyOptions(**{name: _value(name, text) for name, text in given.items()})
     return CopySettings(connection, copy, _retries(values["retries"]), progress, values["quiet"])
 

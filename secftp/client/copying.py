@@ -11,7 +11,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from secftp.client.connect import Connector, check_paths
+from secftp.client.connect import Connector, check_congestion, check_paths
 from secftp.client.copy_options import flag
 from secftp.errors import ConnectionLost, ServerUnreachable, TransferTimeout
 from secftp.session.retry import Retries
@@ -34,8 +34,9 @@ _PROGRAM: Final = "secftp"
 
 
 def prepare(settings: CopySettings, urls: Iterable[Url], terminal: Terminal) -> None:
-    """Set up the terminal, and check the paths. Raises `NameRefused`."""
+    """Set up the terminal, and check what needs no server. Raises `NameRefused`, and `check_congestion`'s error."""
     terminal.quiet, terminal.json = settings.quiet, settings.progress == "json"
+    check_congestion(settings.connection)
     check_paths(urls)
 
 

@@ -36,6 +36,7 @@ VALUED: Final = frozenset(
     (
         "-i", "--input", "-o", "--output", "--checksum", "--file", "--key-file", "--name", "--timeout", "--cipher",
         "--include", "--exclude", "--limit-rate", "--limit", "--bwlimit", "--bandwidth", "--retries", "--progress",
+        "--congestion",
     )
 )  # fmt: skip
 
@@ -102,7 +103,10 @@ def _formatter(prog: str) -> argparse.HelpFormatter:
 
 
 class ConnectionOptions(NamedTuple):
-    """The server, how to talk to it, and where the key comes from. `key` is one that was given on the command line."""
+    """The server, how to talk to it, and where the key comes from.
+
+    `key` is one that was given on the command line. `congestion` is the name of a congestion control.
+    """
 
     endpoint: Endpoint
     cipher: str
@@ -110,6 +114,7 @@ class ConnectionOptions(NamedTuple):
     anonymous: bool
     timeout: float
     key: str | None = None
+    congestion: str | None = None
 
     def __repr__(self) -> str:
         return "<connection options>"  # without the key
@@ -146,6 +151,16 @@ def add_connection_options(parser: CommandParser) -> None:
         help="aes256 (the default), aes128, or none (no encryption)",
     )
     add_key_options(parser)
+
+
+def add_congestion_option(parser: CommandParser) -> None:
+    """Add the choice of a congestion control."""
+    parser.add_argument(
+        "--congestion",
+        metavar="NAME",
+        help="congestion control of what is sent from here: reno, cubic, bbr; what is fetched is sent by the server, "
+        "and its own option counts",
+    )
 
 
 def add_checksum_option(parser: CommandParser, default: str) -> None:

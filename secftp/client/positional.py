@@ -14,6 +14,7 @@ from secftp.client.options import (
     CommandParser,
     ConnectionOptions,
     add_checksum_option,
+    add_congestion_option,
     add_key_options,
     add_no_overwrite_option,
     checked_checksum,
@@ -59,6 +60,7 @@ def make_parser(
     *flags, text = local
     parser.add_argument(*flags, dest="local", metavar="FILE", help=text)
     add_no_overwrite_option(parser, overwrite)
+    add_congestion_option(parser)
     add_key_options(parser)
     add_checksum_option(parser, CHECKSUMS[0])
     return parser
@@ -77,18 +79,22 @@ def take_options(values: dict[str, Any]) -> PositionalOptions:
             "A key argument, --key-file and --anonymous are mutually exclusive.",
             hint="A key file is the safest: no other user of this machine can see the key.",
         )
-    connection = ConnectionOptions(endpoint, cipher, key_file, anonymous, timeout, key)
+    connection = ConnectionOptions(endpoint, cipher, key_file, anonymous, timeout, key, values["congestion"])
     return PositionalOptions(
         values["filename"], connection, values["local"], not values["no_overwrite"], values["quiet"], checksum
     )
 
 
 def prepare(command: str, options: PositionalOptions, terminal: Terminal) -> tuple[Path, Connector]:
-    """Return the path and the way to the server, after the messages about them. Raises `NameRefused`."""
-    from secftp.client.connect import Connector
+    """Return the path and the way to the server, after the messages about them.
+
+    Raises `NameRefused`, and `UsageError` for a congestion control that the kernel refuses.
+    """
+    from secftp.client.connect import Connector, check_congestion
     from secftp.client.key import choose_key
 
     path, connection = wire_path(options.filename), options.connection
+    check_congestion(connection)
     obtain = choose_key(connection, none_is_anonymous=True)
     terminal.quiet = options.quiet
     terminal.starting(command, connection.endpoint, options.filename, connection.cipher, keyed=obtain is not None)

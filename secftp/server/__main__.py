@@ -66,6 +66,10 @@ def _run(arguments: list[str]) -> int:
         raise InstallationError(
             f"A package that secftp needs is missing: {problem.name}.", hint="Install secftp again with pip."
         ) from None
+    if options.congestion is not None:
+        from secftp.transport import require_congestion
+
+        require_congestion(options.congestion)
     _prepare_process()
     _require_directory(options.root)
     if options.key is not None:
@@ -79,6 +83,8 @@ def _run(arguments: list[str]) -> int:
         return int(ExitCode.OK)
     with contextlib.ExitStack() as stack:
         listener = stack.enter_context(contextlib.closing(_listen(options)))
+        if options.congestion is not None:
+            listener.set_congestion(options.congestion)
         return int(run(options, listener, source.read))
 
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from secftp.server.session_limits import ConnectionRegistry
     from secftp.storage import Store
     from secftp.transport import MeteredStream
+    from secftp.transport.tcp_info import TcpInfo
 
 # How long a client may take to close after BYE.
 LINGER_SECONDS: Final = 1.0
@@ -87,6 +88,7 @@ class ConnectionThread:
         self._established: Established | None = established
         self._session: ServerSession | None = None
         self._channel: Channel | None = None
+        self._info: TcpInfo | None = None  # of the connection, when the session has ended
 
     @property
     def is_transferring(self) -> bool:
@@ -132,7 +134,7 @@ class ConnectionThread:
             self.stream.close()
             if counter is not None and self.refused_by is None:
                 counter.session(-1)
-            self._log.end()
+            self._log.end(self._info)
             self._shared.registry.remove(self)  # last: a stopping server waits for nothing else
 
     def _reject(self, channel: Channel, limit: SlotLimit) -> None:
@@ -175,6 +177,7 @@ class ConnectionThread:
             self._log.line(f"Session ended: {problem}")
             return
         finally:
+            self._info = channel.tcp_info()
             shared.keepalive.remove(channel)
         self._close(channel, stopping=stopping())
 

@@ -21,6 +21,8 @@ from secftp.server.log_format import (
     LONGEST_LINE,
     Operation,
     bounded,
+    connection_fields,
+    connection_text,
     fit,
     json_line,
     operation_fields,
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 
     from secftp.json_lines import Value
     from secftp.transport import Peer
+    from secftp.transport.tcp_info import TcpInfo
 
 LIMIT_SECONDS: Final = 10.0
 # Lines about unauthenticated clients: at once, and per second.
@@ -236,10 +239,15 @@ class SessionLog:
         if done.moved or not self._omits():
             self._event("operation", operation_fields(done), moved=done.moved)
 
-    def end(self) -> None:
-        """Write the last lines of an authenticated client, which are never omitted."""
+    def end(self, connection: TcpInfo | None = None) -> None:
+        """Write the last lines of an authenticated client, which are never omitted; `connection` has ended."""
         self._log_omitted()
-        self._log.event("disconnected", self._fields())
+        if connection is not None and self._log.json:
+            self._log.event("disconnected", self._fields() | connection_fields(connection))
+        else:
+            self._log.event("disconnected", self._fields())
+            if connection is not None and self._log.is_enabled(LogLevel.DEBUG):
+                self._log.line(connection_text(connection) + self._suffix, LogLevel.DEBUG)
         self._log.line("Done." + self._suffix, self._level_of(LogLevel.INFO))
 
     # --- budgets ------------------------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from secftp.text import escape
 if TYPE_CHECKING:
     from secftp.json_lines import Value
     from secftp.storage import Path
+    from secftp.transport.tcp_info import TcpInfo
 
 LONGEST_TEXT: Final = 1024  # characters
 LONGEST_LINE: Final = 4096  # bytes of a line, in any encoding
@@ -40,6 +41,27 @@ class Operation(NamedTuple):
     digest: bytes | None = None
     to: Path | None = None
     moved: bool = False
+
+
+# --- connections ------------------------------------------------------------------------------------------------------
+
+
+def connection_fields(info: TcpInfo) -> dict[str, Value]:
+    """Return what the kernel knows of a connection as fields of its last event; null for what is unknown."""
+    return {
+        "round_trip": None if info.round_trip is None else round(info.round_trip, 6),
+        "retransmits": info.retransmits,
+        "delivery_rate": info.delivery_rate,
+        "congestion": info.congestion,
+    }
+
+
+def connection_text(info: TcpInfo) -> str:
+    """Return the same as a line."""
+    return "Connection: " + ", ".join(
+        f"{name.replace('_', ' ')} {'unknown' if value is None else value}"
+        for name, value in connection_fields(info).items()
+    )
 
 
 # --- text -----------------------------------------------------------------------------------------------------------

@@ -70,6 +70,7 @@ class ServerOptions:
     keys: str | None
     root: str
     hosts: list[str]
+    congestion: str | None
     ciphers: tuple[str, ...]
     read_only: bool
     no_overwrite: bool

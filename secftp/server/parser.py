@@ -142,6 +142,11 @@ def _sessions(parser: ServerParser) -> None:
     group.add_argument(
         "--idle", type=_idle, default=DEFAULTS.idle, metavar="SECONDS", help="idle timeout of a session (60)"
     )
+    group.add_argument(
+        "--congestion",
+        metavar="NAME",
+        help="congestion control of what clients read: reno, cubic, bbr (default: the system's)",
+    )
     group.add_argument("--min-rate", type=_size, metavar="RATE", help="cut slower transfers (default: none)")
     add_option(
         group,

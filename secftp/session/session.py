@@ -80,9 +80,10 @@ class Session:
         *,
         timeout: float,
         on_wait: Callable[[], None] | None = None,
+        congestion: str | None = None,
     ) -> Session:
         """Connect and perform the handshake, as `secftp.transport.connect`."""
-        return cls(connect(host, port, credentials, timeout=timeout, on_wait=on_wait))
+        return cls(connect(host, port, credentials, timeout=timeout, on_wait=on_wait, congestion=congestion))
 
     @property
     def welcome(self) -> Welcome | None:

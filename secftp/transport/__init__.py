@@ -13,11 +13,12 @@ TYPE_CHECKING = False  # as of typing, which a client need not load for this
 if TYPE_CHECKING:
     from secftp.transport.accept import IncomingHandshake
     from secftp.transport.bandwidth import Bandwidth, MeteredStream
+    from secftp.transport.congestion import require_congestion
     from secftp.transport.listener import Listener, Peer, listen
     from secftp.transport.page import Page, PageServer
     from secftp.transport.systemd import inherited, notify
 
-# The modules of what only a server needs.
+# The modules of what only a server needs, and of what few clients do.
 _SERVER = {
     "IncomingHandshake": "accept",
     "Listener": "listener",
@@ -29,6 +30,7 @@ _SERVER = {
     "inherited": "systemd",
     "listen": "listener",
     "notify": "systemd",
+    "require_congestion": "congestion",
 }
 
 __all__ = [
@@ -51,6 +53,7 @@ __all__ = [
     "inherited",
     "listen",
     "notify",
+    "require_congestion",
 ]
 
 if not TYPE_CHECKING:  # else a type checker would accept any name

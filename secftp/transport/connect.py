@@ -33,21 +33,28 @@ class Credentials(NamedTuple):
 
 
 def connect(
-    host: str, port: int, credentials: Credentials, *, timeout: float, on_wait: Callable[[], None] | None = None
+    host: str,
+    port: int,
+    credentials: Credentials,
+    *,
+    timeout: float,
+    on_wait: Callable[[], None] | None = None,
+    congestion: str | None = None,
 ) -> Channel:
     """Connect to a server and perform the handshake. CLIENT_FINISH leaves with the first message.
 
     `timeout` is in seconds, once for the connection and once for the whole handshake: a server may delay its answer
     after wrong keys from this address, and one that is being restarted answers when it is up again. `on_wait` is called
-    once if no answer has come after 2 s.
+    once if no answer has come after 2 s. `congestion` names a congestion control for what is sent, see
+    `secftp.transport.congestion`; None leaves the system's.
 
     Raises `ServerUnreachable`, `TransferTimeout`, `HandshakeRefused`, `AuthenticationError`, `ProtocolError` and
-    `ConnectionLost`, each with a hint.
+    `ConnectionLost`, each with a hint, and `UsageError` if the kernel refuses `congestion`.
     """
     # Made before the connection: under attack, a server drops the connections first that have not sent a hello yet.
     handshake = ClientHandshake(credentials.password, credentials.suite, credentials.mode, credentials.name)
     deadline = time.monotonic() + timeout
-    stream = Stream(_connect_any(host, port, deadline))
+    stream = Stream(_connect_any(host, port, deadline, congestion))
     try:
         established = _shake_hands(stream, handshake, timeout, on_wait)
         return Channel(stream, established, Direction.TO_SERVER, timeout=timeout)
@@ -56,7 +63,7 @@ def connect(
         raise
 
 
-def _connect_any(host: str, port: int, deadline: float) -> socket.socket:
+def _connect_any(host: str, port: int, deadline: float, congestion: str | None) -> socket.socket:
     """Return a socket to the first of the host's addresses that accepts the connection before the deadline."""
     try:
         addresses = resolve(host, port, seconds=deadline - time.monotonic())
@@ -71,7 +78,7 @@ def _connect_any(host: str, port: int, deadline: float) -> socket.socket:
             f"The host {host!r} can't be found: {reason}.", hint="Check the host's name, or use its address."
         ) from None
     try:
-        return connect_first(addresses, deadline)
+        return connect_first(addresses, deadline, congestion)
     except AllFailed as problem:
         place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         raise _unreachable(place, problem.failures) from None

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from secftp.errors import UsageError
 from secftp.transport.bandwidth import Bandwidth, MeteredStream
+from secftp.transport.congestion import set_congestion
 from secftp.transport.tcp_connect import resolve
 
 if TYPE_CHECKING:
@@ -71,6 +72,14 @@ class Listener:
     def bound(self) -> list[str]:
         """The addresses they are bound to; `0.0.0.0` and `::` mean all."""
         return [str(sock.getsockname()[0]) for sock in self._sockets.values()]
+
+    def set_congestion(self, name: str) -> None:
+        """Set the congestion control of the connections that are accepted from now on.
+
+        They have it from the listening sockets, also from those of systemd. Raises `UsageError` if the kernel refuses.
+        """
+        for sock in self._sockets.values():
+            set_congestion(sock, name)
 
     def watch(self, stream: Stream) -> None:
         """From now on `wait` returns when something has come on this stream."""

@@ -105,13 +105,14 @@ class AllFailed(Exception):
         self.failures = failures
 
 
-def connect_first(addresses: Sequence[Address], deadline: float) -> socket.socket:
+def connect_first(addresses: Sequence[Address], deadline: float, congestion: str | None = None) -> socket.socket:
     """Return a connected, non-blocking socket to the first of the addresses that accepts the connection.
 
-    `deadline` is a time of `time.monotonic`. Raises `AllFailed` when all have failed, and at the deadline.
+    `deadline` is a time of `time.monotonic`. `congestion` is set before the connection, None leaves the system's.
+    Raises `AllFailed` when all have failed, and at the deadline; `UsageError` if the kernel refuses `congestion`.
     """
     with contextlib.ExitStack() as stack:
-        race = _Race(interleaved(list(addresses)), deadline)
+        race = _Race(interleaved(list(addresses)), deadline, congestion)
         stack.callback(race.close)
         return race.run()
 
@@ -124,9 +125,10 @@ def interleaved(addresses: list[Address]) -> list[Address]:
 
 
 class _Race:
-    def __init__(self, addresses: list[Address], deadline: float) -> None:
+    def __init__(self, addresses: list[Address], deadline: float, congestion: str | None) -> None:
         self._waiting = addresses[::-1]
         self._deadline = deadline
+        self._congestion = congestion
         self._running: dict[int, tuple[socket.socket, Address]] = {}
         self._failures: list[Failed] = []
         self._poller = select.poll()
@@ -168,6 +170,10 @@ class _Race:
             self._failures.append(Failed(address, problem.strerror or str(problem)))
             return None
         self._running[sock.fileno()] = sock, address
+        if self._congestion is not None:
+            from secftp.transport.congestion import set_congestion
+
+            set_congestion(sock, self._congestion)
         try:
             sock.setblocking(False)
             code = sock.connect_ex(address.place)

@@ -23,6 +23,7 @@ def test_the_least_that_can_be_said():
         "keys": None,
         "root": ".",
         "hosts": [],
+        "congestion": None,
         "ciphers": CIPHERS,
         "read_only": False,
         "no_overwrite": False,
