@@ -20,13 +20,16 @@ from tests.model.failure import Refused
 from tests.model.handshake import CLIENT_FINISH, CLIENT_HELLO
 from tests.model.messages import DOWN
 from tests.model.schedule import Mode, Suite
+from tests.model.uploads import Kept, Upload, Uploads, prefix_of
 from tests.model.wire import Ended, Wire, receive_exactly
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.model.messages import Message
 
 Path = tuple[bytes, ...]
-ALL = ("ranges", "stat", "list", "change", "sum", "resume", "many", "versions")
+ALL = ("ranges", "stat", "list", "change", "sum", "resume", "many", "versions", "uploads")
 DEADLINE = 20.0
 
 
@@ -56,7 +59,7 @@ class Tree:
     """What is served. The directory `()` is always there."""
 
     nodes: dict[Path, File | Directory] = field(default_factory=lambda: {(): Directory()})
-    partials: dict[Path, bytes] = field(default_factory=dict)
+    partials: dict[Path, bytes | Kept] = field(default_factory=dict)
 
     def get(self, path: Path) -> File | Directory:
         for depth in range(len(path)):
@@ -106,6 +109,8 @@ class Server:
         self.tree = Tree()
         self.w = w
         self.capabilities = capabilities
+        self.streams = 16  # sessions of one client for one transfer
+        self.uploads = Uploads()
         self.requests = requests
         self.seed = seed
         self.text = text  # stands in all that it says
@@ -114,6 +119,9 @@ class Server:
         self.served: list[str] = []  # the names of all messages that came
         self.moved = 0  # bytes of all DATA, both ways
         self.cut_after: int | None = None  # end the next connection after so many DATA
+        self.parts: list[tuple[int, int]] = []  # that have arrived, as (at, size)
+        self.additional = 0  # sessions that said that they are additional streams
+        self.on_part: Callable[[Message], None] = lambda _asked: None  # called before each part is taken in
         self.failures: list[BaseException] = []
         self._lock = threading.Lock()
         self._threads: list[threading.Thread] = []
@@ -152,12 +160,16 @@ class Server:
                 wire = self.shake(sock)
             except (Refused, OSError):
                 return  # close; that client has another key, or has gone
+            session = Session(self, wire)
             try:
-                Session(self, wire).serve()
+                session.serve()
             except (Ended, ConnectionError):
                 pass  # tests see at the other end what comes of that
             except BaseException as failure:  # noqa: BLE001 - told at the end
                 self.failures.append(failure)
+            finally:
+                with self._lock:
+                    self.uploads.leave(id(session), self.tree.partials)
 
     def shake(self, sock: socket.socket) -> Wire:
         mine = handshake.Server(
@@ -179,9 +191,10 @@ class Session:
         self.server = server
         self.tree = server.tree
         self.wire = wire
+        self.is_additional = False
 
     def serve(self) -> None:
-        limits = {"requests": self.server.requests, "keepalive": 15, "idle": 60}
+        limits = {"requests": self.server.requests, "keepalive": 15, "idle": 60, "streams": self.server.streams}
         self.wire.send(
             "WELCOME",
             version=1,
@@ -256,13 +269,16 @@ class Session:
         return {"version": version, "total": len(file.data)}
 
     def write(self, asked: Message) -> Replies:
+        if asked.upload is not None:
+            yield from self.write_part(asked)
+            return
         before = b""
         if asked.prefix is not None:
-            before = self.tree.partials.get(asked.path, b"")[: asked.offset]
+            there = self.tree.partials.get(asked.path, b"")
+            before = bytes(there.data if isinstance(there, Kept) else there)[: asked.offset]
             if asked.path not in self.tree.partials or digest(asked.algorithm, before) != asked.prefix:
                 code = "checksum" if asked.path in self.tree.partials else "not_found"
-                self.wire.send("ERROR", id=asked.id, code=code)
-                self.wire.receive_file()
+                self.refuse_file(asked, code)
                 return
         data, end = self.take(asked, before)
         if end.name == "ABORT":
@@ -276,7 +292,77 @@ class Session:
             )
         yield "OK", {"size": len(data), "digest": whole}
 
-    def take(self, asked: Message, before: bytes) -> tuple[bytes, Message]:
+    def refuse_file(self, asked: Message, code: str) -> None:
+        """Answer a WRITE with an error at once; the file that follows is thrown away."""
+        self.wire.send("ERROR", id=asked.id, code=code)
+        self.wire.receive_file()
+
+    def write_part(self, asked: Message) -> Replies:
+        server, uploads, partials = self.server, self.server.uploads, self.tree.partials
+        server.on_part(asked)
+        with server._lock:
+            if asked.additional and not self.is_additional:
+                self.is_additional = True
+                server.additional += 1
+            uploads.leave(id(self), partials, but=asked.upload)
+            try:
+                self.tree.directory(asked.path[:-1])
+                upload = uploads.join(asked, id(self), partials)
+            except No as no:
+                upload = no.code
+            code = upload if isinstance(upload, str) else upload.ended
+            if not isinstance(upload, str) and code is None:
+                upload.begin(asked)
+        if isinstance(upload, str) or code not in (None, "complete"):
+            self.refuse_file(asked, str(code))
+            return
+        data, end = self.take(asked, b"", is_part=True)
+        with server._lock:
+            yield (
+                "OK",
+                {"size": len(data), "digest": self.arrive(upload, asked, data, end)} | self.settle(upload, asked),
+            )
+
+    def arrive(self, upload: Upload, asked: Message, data: bytes, end: Message) -> bytes:
+        """The digest of a part that has arrived."""
+        if end.name == "ABORT":
+            if end.code in ("changed", "checksum") and upload.ended is None:
+                upload.ended = "changed"
+            raise No("cancelled")
+        found = digest(asked.algorithm, data)
+        if found != end.digest:
+            raise No("checksum")
+        if upload.ended is not None:
+            if upload.ended != "complete":
+                raise No(upload.ended)
+            return found
+        if end.whole is not None:
+            if upload.whole not in (None, end.whole):
+                upload.ended = "changed"
+                raise No("changed")
+            upload.whole = end.whole
+        upload.store(asked, data)
+        if data:
+            self.server.parts.append((asked.at, len(data)))
+        return found
+
+    def settle(self, upload: Upload, asked: Message) -> dict[str, Any]:
+        """Complete an upload, if everything is there; what OK says of that."""
+        if upload.ended is None and upload.is_full and upload.whole is not None:
+            if digest(asked.algorithm, bytes(upload.kept.data)) != upload.whole:
+                upload.ended = "checksum"
+                raise No("checksum")
+            wishes = {"overwrite": asked.overwrite, "mode": asked.mode, "mtime_ns": asked.mtime_ns}
+            try:
+                self.tree.put(asked.path, bytes(upload.kept.data), **wishes)
+            except No as no:
+                upload.ended = no.code
+                raise
+            upload.ended = "complete"
+            self.server.uploads.completed += 1
+        return {"complete": True} if upload.ended == "complete" else {}
+
+    def take(self, asked: Message, before: bytes, *, is_part: bool = False) -> tuple[bytes, Message]:
         """The file that follows; what has come is kept if it breaks off and the client wishes it."""
         data = bytearray()
         try:
@@ -285,10 +371,10 @@ class Session:
                 if message.name == "DATA":
                     self.passed(message.payload)
         except Ended:
-            if asked.keep:
+            if asked.keep and not is_part:
                 self.tree.partials[asked.path] = before + bytes(data)
             raise
-        if message.name == "ABORT" and asked.keep:
+        if message.name == "ABORT" and asked.keep and not is_part:
             self.tree.partials[asked.path] = before + bytes(data)
         return bytes(data), message
 
@@ -296,7 +382,12 @@ class Session:
         if asked.partial:
             if asked.path not in self.tree.partials:
                 raise No("not_found")
-            yield "INFO", info(File(self.tree.partials[asked.path]))
+            there = self.tree.partials[asked.path]
+            ranges = there.ranges() if isinstance(there, Kept) else [[0, len(there)]]
+            told = info(File(b"")) | {"size": prefix_of(ranges)}
+            if asked.parts:
+                told |= {"parts": ranges, "total": there.total if isinstance(there, Kept) else None}
+            yield "INFO", told
         else:
             yield "INFO", info(self.tree.get(asked.path))
 
