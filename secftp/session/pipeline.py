@@ -174,10 +174,13 @@ class Pipeline:
         *,
         offset: int = 0,
         progress: Progress,
+        whole: Callable[[], bytes | None] = lambda: None,
+        stopped: Callable[[], bool] = lambda: False,
     ) -> End | None:
         """Submit a WRITE and its file, `request.size` bytes from `offset` on. Does not wait for the reply.
 
-        Returns None if the server replied before all was sent: the file was aborted then. If the source fails, the file
+        `whole` is called before the end of a part, for the digest of the whole file. Returns None if the server replied
+        before all was sent, or `stopped()` returned true: the file was aborted then. If the source fails, the file
         is aborted, too, and the `FileError` raised; the reply still comes. Waits first for replies that can be large:
         with those in one direction and a file in the other, each side would wait for the other to read.
         """
@@ -188,7 +191,7 @@ class Pipeline:
         def answered() -> bool:
             while not reply.complete and self.channel.waiting():
                 self._dispatch(self.channel.receive())
-            return reply.complete
+            return reply.complete or stopped()
 
         with _LastWords(self):
             try:
@@ -200,6 +203,7 @@ class Pipeline:
                     length=request.size,
                     interrupted=answered,
                     progress=progress,
+                    whole=whole,
                 )
             except SendInterrupted:
                 self._abort(ErrorCode.CANCELLED)

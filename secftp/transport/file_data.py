@@ -56,10 +56,12 @@ def send_file(
     length: int | None,
     interrupted: Callable[[], bool],
     progress: Progress = unwatched,
+    whole: Callable[[], bytes | None] = lambda: None,
 ) -> End:
     """Send `length` bytes of a source from `offset` on, all of it if None; then END, which is returned.
 
-    What is queued last leaves with the caller's `flush`. Raises `FileChanged` if the source is not what it was,
+    `whole` is called before END, for the digest of the whole file if what is sent is a part of it. What is queued last
+    leaves with the caller's `flush`. Raises `FileChanged` if the source is not what it was,
     `SendInterrupted` when `interrupted()` returns true, and what the source and the channel raise. After an exception
     the file has no end yet: the caller has to send ABORT.
     """
@@ -82,7 +84,7 @@ def send_file(
         done += count
         progress(done, length)
     source.check_unchanged()
-    end = End(size=done, digest=digest.digest())
+    end = End(size=done, digest=digest.digest(), whole=whole())
     channel.send(end)
     return end
 
