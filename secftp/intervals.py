@@ -81,6 +81,11 @@ class Intervals:
         return self._ends[0] if self._ats and self._ats[0] <= 0 else 0
 
     @property
+    def end(self) -> int:
+        """The end of the last range, 0 if there is none."""
+        return self._ends[-1] if self._ends else 0
+
+    @property
     def total(self) -> int:
         """The number of bytes in the set."""
         return sum(self._ends) - sum(self._ats)

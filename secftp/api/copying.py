@@ -209,6 +209,7 @@ def run(pool: Pool, copy: Upload | Download, listener: CallbackListener, retries
 
     Raises what ends the whole copy, the failure of a copy of one file, and else `CopyIncomplete`.
     """
+    copy.open_stream = pool.stream
     persistence = Retries(retries, progress=lambda: listener.done, possible=lambda: not pool.closed, sleep=pool.pause)
     summary = persistence.run(lambda: _run_once(pool, copy, listener))
     if listener.failures:

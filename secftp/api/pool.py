@@ -128,6 +128,20 @@ class Pool:
         finally:
             self._give_back(connection, reusable=reusable and connection.is_settled())
 
+    @contextlib.contextmanager
+    def stream(self, is_wanted: Callable[[], bool]) -> Iterator[Session]:  # noqa: ARG002 - connecting has its own limit
+        """Context manager of an additional session of a copy; raises what connecting raises.
+
+        It is never used for anything else: a server ends such sessions first when it is short of them.
+        """
+        connection = self._open(None)
+        try:
+            yield connection.session
+        finally:
+            with self._changed:
+                self._busy.discard(connection)
+            connection.close(politely=connection.is_settled())
+
     def ask(
         self,
         question: Callable[[PooledConnection], _T],

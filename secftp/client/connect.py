@@ -74,6 +74,12 @@ class Connector:
             congestion=self._options.congestion,
         )
 
+    def open_stream(self, is_wanted: Callable[[], bool]) -> Session:  # noqa: ARG002 - connecting has its own limit
+        """Open an additional session of a copy, in any thread; the user is not told if that takes its time."""
+        assert self._credentials is not None  # the session of the copy is open
+        endpoint = self._options.endpoint
+        return Session.open(endpoint.host, endpoint.port, self._credentials, timeout=self._options.timeout)
+
     def run(self, work: Callable[[Session], _T]) -> _T:
         """Return what `work` returns for a new session."""
         with self.open() as session:

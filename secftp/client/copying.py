@@ -63,6 +63,7 @@ def run_copy(settings: CopySettings, copy: Download | Upload, report: Report, te
         settings.retries, progress=lambda: report.moved_bytes + report.done_files, on_retry=report.retrying
     )
     connector = Connector.choose(settings.connection, terminal.waiting)
+    copy.open_stream = connector.open_stream
     try:
         retries.run(lambda: connector.run(copy.run))
     except KeyboardInterrupt:

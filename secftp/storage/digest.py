@@ -27,6 +27,10 @@ class Digest(Protocol):
         """Return the checksum of all bytes so far: 16 for xxh128 and md5, 32 for the others."""
         ...
 
+    def copy(self) -> Digest:
+        """Return another checksum, of the same bytes so far."""
+        ...
+
 
 # Functions that compute one of them in a single call; the others are computed by `new_digest`.
 _AT_ONCE: dict[str, tuple[str, str]] = {"xxh128": ("xxhash", "xxh3_128_digest")}

@@ -30,10 +30,13 @@ if TYPE_CHECKING:
     from secftp.session.pipeline import Pipeline
     from secftp.session.replies import SingleReply
     from secftp.storage import Digest, ResumedSink, Source
+    from secftp.transfer.streams import OpenStream, StreamPool
     from secftp.transport import Received
 
 # Files that may be queued before the first is processed, if the listener wants to know the plan.
 PLANNED_AHEAD: Final = 65536
+# Of a file that is less, the parts would be too small to be worth several streams.
+STREAMS_BYTES: Final = 2 * 2**20
 # Clauses for the listener: why a file is left as it is, or transferred from its beginning.
 EXISTS: Final = "it already exists"
 SAME: Final = "it has the same size and time"
@@ -90,12 +93,14 @@ class Transfer(abc.ABC, Generic[Item]):
     """A copy in one direction. After `run` raised `ConnectionLost`, `run` with another session continues it.
 
     `current` is the item being processed, until something else keeps it for the next session. `fatal_codes` are errors
-    that concern more than one file, beside STOPPING.
+    that concern more than one file, beside STOPPING. `open_stream` opens additional sessions, None if there are none.
     """
 
     fatal_codes: ClassVar[frozenset[ErrorCode]] = frozenset()
     batch: Batch[Item]
     pipeline: Pipeline  # as long as `run` runs
+    open_stream: OpenStream | None = None
+    _streams: StreamPool | None = None
     digest_of: Callable[[bytes | memoryview], bytes]
 
     def __init__(self, options: CopyOptions | None, listener: ProgressListener | None) -> None:
@@ -130,15 +135,41 @@ class Transfer(abc.ABC, Generic[Item]):
                 self.small_limit = MAX_SMALL if session.can(Capability.MANY) else -1
                 self.begin(session)
                 self._run_queue()
+            if self._streams is not None:
+                self._streams.finish()
         except BaseException:
             self._queue.extendleft(reversed(self.take_unfinished()))
             raise
         finally:
+            self._close_streams()
             del self.pipeline
             self.end()
             self.summary.seconds += time.monotonic() - began
             self.counters.listener.ended(self.summary)
         return self.summary
+
+    @property
+    def streams(self) -> StreamPool:
+        """The additional streams of this run; imported for the first large file."""
+        if self._streams is None:
+            from secftp.transfer.streams import StreamPool
+
+            self._streams = StreamPool(self.open_stream, self.options.streams)
+        return self._streams
+
+    def may_use_streams(self, size: int | None) -> bool:
+        """Whether there can be additional streams for a file of this size."""
+        return size is not None and size >= STREAMS_BYTES and self.open_stream is not None and self.options.streams != 1
+
+    def check_streams(self) -> None:
+        """Raise a defect that has ended an additional stream."""
+        if self._streams is not None:
+            self._streams.check()
+
+    def _close_streams(self) -> None:
+        streams, self._streams = self._streams, None
+        if streams is not None:
+            streams.close()
 
     def _run_queue(self) -> None:
         while True:

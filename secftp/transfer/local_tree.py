@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from secftp.storage import FileInfo, Path
     from secftp.transfer.filters import Filters
     from secftp.transfer.progress import Counters
+    from secftp.transfer.upload_parts import PartedUpload
 
 _LEFT_OUT: Final = {
     EntryKind.SYMLINK: "a symlink, left out",
@@ -57,15 +58,16 @@ class LocalEntry(TransferItem):
     `path`: below its root. `directory`: the entry of the directory that it is in. `digest`: of a small file that was
     put into a batch. `is_noted`: what can't be preserved of it has been counted. `may_have_arrived`: it was sent, and
     the connection was lost before the reply. `there`, `partial`: replies about the file and its partial file at the
-    server, if they were asked for.
+    server, if they were asked for. `upload`: the upload in parts that an earlier session has begun. `is_whole`: it is
+    not to be sent in parts.
 
     Of a directory: `session` is the number of the session that created it, 0 for none: it is requested again over each
     session that puts something into it. `existed`: it was there before, and keeps its permissions and time.
     """
 
     __slots__ = (
-        "digest", "directory", "existed", "info", "is_noted", "kind", "may_have_arrived", "partial", "path", "problem",
-        "root", "session", "there",
+        "digest", "directory", "existed", "info", "is_noted", "is_whole", "kind", "may_have_arrived", "partial", "path",
+        "problem", "root", "session", "there", "upload",
     )  # fmt: skip
 
     def __init__(
@@ -89,6 +91,8 @@ class LocalEntry(TransferItem):
         self.may_have_arrived = False
         self.there: SingleReply | None = None
         self.partial: SingleReply | None = None
+        self.upload: PartedUpload | None = None
+        self.is_whole = False
         self.session = 0
         self.existed = False
 

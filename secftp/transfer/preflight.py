@@ -39,6 +39,7 @@ class Preflight:
         self._about_files = options.update or can_look
         self._about_directories = can_look or (not options.overwrite and not options.dry_run)
         self._about_partials = not options.dry_run and session.can(Capability.RESUME)
+        self._about_parts = self._about_partials and session.can(Capability.UPLOADS)
         self._may_overwrite = session.may(Right.OVERWRITE)
         self.needed = self._about_files or self._about_directories or (self._about_partials and options.resume)
 
@@ -54,7 +55,7 @@ class Preflight:
         is_large = entry.info is not None and (entry.info.size or 0) >= KEEP_BYTES
         is_resumed = self._options.resume if entry.resume is None else entry.resume
         if self._about_partials and is_large and is_resumed:
-            entry.partial = _stat(entry, pipeline, partial=True)
+            entry.partial = _stat(entry, pipeline, partial=True, parts=self._about_parts)
 
     # --- verdicts -----------------------------------------------------------------------------------------------------
 
@@ -133,10 +134,10 @@ class Preflight:
         return None
 
 
-def _stat(entry: LocalEntry, pipeline: Pipeline, *, partial: bool = False) -> SingleReply | None:
+def _stat(entry: LocalEntry, pipeline: Pipeline, *, partial: bool = False, parts: bool = False) -> SingleReply | None:
     answer = SingleReply()
     try:
-        request = Stat(id=pipeline.next_id(), path=entry.remote, partial=partial)
+        request = Stat(id=pipeline.next_id(), path=entry.remote, partial=partial, parts=parts)
     except FileError:
         return None  # a bad name, which sending it will report
     pipeline.submit(request, answer)

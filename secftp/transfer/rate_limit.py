@@ -1,11 +1,13 @@
 """Rate limit of a copy, over all of its files.
 
 A token bucket with a capacity of one second's bytes: a pause of the peer is not made up for by a burst. The thread that
-transferred bytes sleeps until they are paid for; since nothing is sent meanwhile, the peer's buffers don't fill up.
+transferred bytes sleeps until they are paid for; since nothing is sent meanwhile, the peer's buffers don't fill up. All
+streams of a copy share the bucket.
 """
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import TYPE_CHECKING, Final
 
@@ -23,7 +25,7 @@ _SLEEP_SECONDS: Final = 0.1  # at once, so that Ctrl-C is heeded soon
 
 
 class RateLimit:
-    """A limit of `rate` bytes a second, None for no limit."""
+    """A limit of `rate` bytes a second, None for no limit. Thread-safe."""
 
     def __init__(
         self,
@@ -35,6 +37,7 @@ class RateLimit:
         self.rate = rate
         self._clock = clock
         self._sleep = sleep
+        self._lock = threading.Lock()
         self._bucket = None if rate is None else TokenBucket(rate, rate * _BURST_SECONDS, clock(), tokens=0)
 
     @property
@@ -46,8 +49,9 @@ class RateLimit:
         """Account for bytes that were transferred, and sleep until they are within the limit."""
         if self._bucket is None or nbytes <= 0:
             return
-        now = self._clock()
-        paid_at = now + self._bucket.spend(nbytes, now)
+        with self._lock:
+            now = self._clock()
+            paid_at = now + self._bucket.spend(nbytes, now)
         while (left := paid_at - now) > 0:
             self._sleep(min(left, _SLEEP_SECONDS))
             now = self._clock()

@@ -7,6 +7,7 @@ files are packed into one request until that is full.
 
 from __future__ import annotations
 
+import contextlib
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
@@ -14,6 +15,7 @@ from secftp.errors import FileError, Side
 from secftp.protocol import (
     Capability,
     ErrorCode,
+    Info,
     MakeDirectory,
     NewFile,
     Right,
@@ -44,11 +46,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from secftp.session import Session
-    from secftp.storage import Path
+    from secftp.storage import Path, Source
     from secftp.transfer.local_tree import LocalFiles
     from secftp.transfer.options import CopyOptions, RemoteLocation
     from secftp.transfer.progress import ProgressListener
     from secftp.transfer.upload_requests import Refusals
+    from secftp.transfer.upload_streams import PartedFiles
 
 _COPIED: Final = (EntryKind.FILE, EntryKind.DIRECTORY, EntryKind.LEFT)
 _ASKED_AHEAD: Final = 512  # entries that the preflight asks about before they are sent
@@ -86,12 +89,17 @@ class Upload(Transfer[LocalEntry]):
         self._requested_directories = 0  # since the last batch
         self._unflushed_bytes = 0
         self._to_compare: Refusals = []
+        self._can_upload = False
+        self._over: Session | None = None  # as long as `run` runs
+        self._parted: PartedFiles | None = None  # in this session, from the first one on
 
     def begin(self, session: Session) -> None:
         """Decide where the sources go, over the first session; ask about what is still to be sent."""
         if self._entries is None:
             self._entries = self._plan(session)
         self._session += 1
+        self._over = session
+        self._can_upload = session.can(Capability.UPLOADS)
         self._can_resume = session.can(Capability.RESUME)
         self._can_compare = session.can(Capability.STAT) and session.can(Capability.SUM)
         self._preflight = Preflight(session, self.options)
@@ -176,9 +184,47 @@ class Upload(Transfer[LocalEntry]):
             self._gather(entry, content)
             return
         self.counters.resize(entry, content.info.size or 0)
-        with content:
-            if not (entry.may_have_arrived and self._can_compare and has_arrived(self, entry, content, self._token)):
-                send_large(self, entry, content, token=self._token, can_resume=self._can_resume)
+        with contextlib.ExitStack() as opened:
+            self._send_source(entry, opened.enter_context(content), opened)
+
+    def _send_source(self, entry: LocalEntry, source: Source, opened: contextlib.ExitStack) -> None:
+        """Send a file that is too large for a batch, in parts if that pays; these take it over from `opened`."""
+        streams = self._streams_for(entry, source.info.size)
+        if streams and self._parted_files().has_completed(entry, source):
+            return
+        if entry.may_have_arrived and self._can_compare and has_arrived(self, entry, source, self._token):
+            return
+        if streams:
+            self._parted_files().send(entry, source, streams, opened)
+        else:
+            send_large(self, entry, source, token=self._token, can_resume=self._can_resume)
+
+    def _streams_for(self, entry: LocalEntry, size: int | None) -> int:
+        """Return how many streams a file is to be sent over in parts, 0 if it is sent whole."""
+        if not self._can_upload or entry.is_whole or size is None:
+            return 0
+        streams = 1
+        if self._over is not None and self.may_use_streams(size):
+            streams = self.streams.number_for(self._over, size)
+        return streams if streams > 1 or entry.upload is not None or self._has_gaps(entry) else 0
+
+    def _has_gaps(self, entry: LocalEntry) -> bool:
+        """Whether the server has kept parts of a file that only an upload in parts can resume."""
+        kept = None if entry.partial is None else self.await_reply(entry.partial)
+        return isinstance(kept, Info) and any(part.at for part in kept.parts)
+
+    def _parted_files(self) -> PartedFiles:
+        """Return the files that are sent in parts; imported for the first one."""
+        if self._parted is None:
+            from secftp.transfer.upload_streams import PartedFiles
+
+            self._parted = PartedFiles(self, self._token, can_resume=self._can_resume)
+        return self._parted
+
+    def _finish_parted(self) -> None:
+        """Wait until files that are sent in parts are complete, or have failed."""
+        if self._parted is not None:
+            self._parted.finish()
 
     def _files_of(self, entry: LocalEntry) -> LocalFiles:
         """Return the files of an entry's source; those of one source at a time are held open."""
@@ -276,6 +322,7 @@ class Upload(Transfer[LocalEntry]):
 
     def _close_directory(self, entry: LocalEntry) -> None:
         """Set a directory's permissions and time, once the batch has been sent."""
+        self._finish_parted()
         self._closing.append(entry)
         self.current = None
         if not self.batch.items or len(self._closing) >= _OPEN_DIRECTORIES:
@@ -325,6 +372,7 @@ class Upload(Transfer[LocalEntry]):
 
     def settled(self) -> None:
         """Compare files that were refused and may have arrived."""
+        self._finish_parted()
         if self._to_compare:
             compare_refused(self, self._to_compare, self._token)
 
@@ -334,7 +382,7 @@ class Upload(Transfer[LocalEntry]):
         self._to_compare.clear()
         for entry in entries:
             entry.may_have_arrived = True
-        return entries
+        return [*entries, *(self._parted.give_up() if self._parted is not None else ())]
 
     def take_unfinished(self) -> list[LocalEntry]:
         """Give up the session; the directories that are to be closed come last."""
@@ -345,6 +393,8 @@ class Upload(Transfer[LocalEntry]):
 
     def end(self) -> None:
         """Close the directories of the source."""
+        self._parted = None
+        self._over = None
         if self._open is not None:
             self._open.close()
             self._open = None

@@ -43,7 +43,7 @@ _FILE_BYTES: Final = 80
 _BATCH_BYTES: Final = MAX_BULK - _MESSAGE_BYTES
 _BATCH_FILES: Final = 256
 # Error replies to a partial file that can't be continued: the file starts again.
-_NOT_RESUMED = frozenset({ErrorCode.CHECKSUM, ErrorCode.NOT_FOUND, ErrorCode.FORBIDDEN, ErrorCode.UNSUPPORTED})
+NOT_RESUMED = frozenset({ErrorCode.CHECKSUM, ErrorCode.NOT_FOUND, ErrorCode.FORBIDDEN, ErrorCode.UNSUPPORTED})
 # Error replies to a file that the server has already, and may not write once more.
 _REFUSALS = frozenset({ErrorCode.EXISTS, ErrorCode.FORBIDDEN})
 
@@ -244,7 +244,7 @@ class WriteRequest(UploadRequest):
     def on_refused(self, code: ErrorCode, reason: str | None) -> None:
         """Start again if the partial file is the reason; else the file has failed."""
         (entry,), transfer = self.items, self.transfer
-        if self.problem is None and self.offset and code in _NOT_RESUMED:
+        if self.problem is None and self.offset and code in NOT_RESUMED:
             transfer.start_again(entry, "the server's partial file can't be resumed, so it starts again")
             return
         transfer.counters.reached(entry, 0)

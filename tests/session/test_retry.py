@@ -112,6 +112,7 @@ class Pool:
     """Connections that are new each time, and pauses that are noted."""
 
     closed = False
+    stream = None  # there are no additional ones
     ask = pool.Pool.ask  # the repeat after an idle connection is the product's own
 
     def __init__(self):
