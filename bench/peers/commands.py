@@ -34,11 +34,12 @@ SCP_CIPHERS = {
 # For sftp and rsync: the fastest of scp's ciphers.
 SSH_CIPHER = SCP_CIPHERS["aes128-gcm"]
 TLS_SUITES = {"aes128-gcm": "TLS_AES_128_GCM_SHA256", "aes256-gcm": "TLS_AES_256_GCM_SHA384"}
-# Smaller amounts are below the resolution of iperf3.
+# Smaller amounts are below the resolution of iperf3, and are one part of a file.
 STREAM_FROM = 1 << 20
 SSH_CAT = "ssh host cat, pipe"
 FLOOR = "the floor"
 CP = "cp"
+STREAMS = (1, 2, 4, 8)
 WORMHOLE_CODE = "4-loopback-benchmark"
 
 
@@ -63,6 +64,11 @@ class Contender:
 def program_name(cipher: str) -> str:
     """Return the name of secftp with this cipher in tables."""
     return f"secftp {cipher}"
+
+
+def streams_name(count: int) -> str:
+    """Return the name of secftp with this number of parallel streams in tables."""
+    return f"{program_name('aes128')}, {count} stream{'s' if count > 1 else ''}"
 
 
 def secftp(sending: Secftp, receiving: Secftp, source: Path, directories: Directories) -> Iterator[Contender]:
@@ -98,6 +104,21 @@ def secftp(sending: Secftp, receiving: Secftp, source: Path, directories: Direct
         yield Contender(
             piped, "read", size, shell('"$@" | cat > "$0"', target, *read), source, target, None, sending.server
         )
+
+
+def secftp_streams(sending: Secftp, receiving: Secftp, source: Path, directories: Directories) -> Iterator[Contender]:
+    """Yield secftp with parallel streams for one file, which put and get have."""
+    name, size = source.name, source.stat().st_size
+    if size < STREAM_FROM:
+        return
+    target = directories.target / name
+    for count in STREAMS:
+        base = (sys.executable, "-P", "-m", "secftp.client")
+        words = ("-q", "--streams", str(count), "--cipher", "aes128", "--key-file", str(sending.key))
+        put = (*base, "put", *words, str(source), f"secftp://{receiving.place}/{name}")
+        get = (*base, "get", *words, f"secftp://{sending.place}/{name}", str(target))
+        yield Contender(streams_name(count), "write", size, put, source, target, None, receiving.server)
+        yield Contender(streams_name(count), "read", size, get, source, target, None, sending.server)
 
 
 def scp(ssh: Ssh, source: Path, directories: Directories) -> Iterator[Contender]:

@@ -47,6 +47,7 @@ def field(directories: Directories, leave_out: LeaveOut) -> Iterator[Field]:
     with contextlib.ExitStack() as stack:
         sending, receiving = secftp_servers(stack, directories)
         makers.append(lambda source: commands.secftp(sending, receiving, source, directories))
+        makers.append(lambda source: commands.secftp_streams(sending, receiving, source, directories))
         for name, start in _PEERS.items():
             try:
                 makers += start(stack, directories)

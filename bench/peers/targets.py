@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from bench.peers.commands import SSH_CAT
 from bench.peers.directories import size_name
 from bench.peers.table import RATES_FROM, aligned
 
@@ -36,6 +37,7 @@ TARGETS = (
     Target("secftp aes256", "scp aes128-gcm", 2.0),
     Target("secftp aes128, pipe", "scp aes128-gcm", 2.0),
     Target("secftp aes256, pipe", "scp aes128-gcm", 2.0),
+    Target("secftp aes128, pipe", SSH_CAT, 2.0),
     Target("secftp aes128", "secftp none", 0.75),
     Target("secftp aes128", "cp", 0.6, other_way="copy"),
     Target("secftp none", "iperf3, one stream", 0.5, other_way="stream"),

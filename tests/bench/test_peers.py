@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from bench.peers import commands, least, machine, packages, servers, settings, table, targets
+from bench.peers import __main__ as program
+from bench.peers import commands, least, machine, packages, servers, settings, streams, table, targets
 from bench.peers.__main__ import _chosen
-from bench.peers.commands import Contender
+from bench.peers.commands import Contender, streams_name
 from bench.peers.directories import (
     Directories,
     directories,
@@ -94,13 +95,59 @@ def test_cpu_time_is_told_only_where_both_ends_are_known():
     assert table.figures(GIB, [half, whole]).cpu == {("the floor", "write"): 0.6}
 
 
-def test_the_least_is_the_floor_with_crypto_and_hash():
-    cpu = {("the floor", "write"): 0.7, ("secftp aes128", "read"): 2.0}
-    (line,) = least.lines(table.Figures(MIB, {}, cpu)).splitlines()
-    crypto = float(line.partition("crypto and hash ")[2].split()[0].rstrip("."))
-    assert crypto > 0
-    assert f"the least is {0.7 + crypto:.3f}" in line
-    assert least.lines(table.Figures(MIB, {}, {("secftp aes128", "read"): 2.0})) == ""
+def start(seconds):
+    return table.Figures(KIB, {}, {("secftp aes128", way): seconds for way in ("write", "read")})
+
+
+def test_the_least_is_the_floor_with_crypto_and_hash(monkeypatch):
+    monkeypatch.setattr(least, "crypto_seconds", lambda size: 0.4 * size / MIB)
+    cpu = {("the floor", "write"): 0.6, ("secftp aes128", "write"): 1.2, ("secftp aes128", "read"): 1.21}
+    kept, missed = least.verdicts(table.Figures(MIB, {}, cpu), start(0.1))
+    assert (kept.is_met, missed.is_met) == (True, False), "1.10 and 1.11 times 0.6 + 0.4"
+    assert "The least is 1.000" in kept.words
+    assert "Without start-up 1.11 times the least, with it 1.21" in missed.words
+    assert (kept.line()[-6:], missed.line()[-9:]) == (": met.", ": MISSED.")
+
+
+def test_without_the_floor_or_without_ours_there_is_no_verdict():
+    assert least.verdicts(table.Figures(MIB, {}, {("secftp aes128", "read"): 2.0}), start(0.1)) == []
+    assert least.verdicts(table.Figures(MIB, {}, {("the floor", "write"): 2.0}), start(0.1)) == []
+
+
+def test_crypto_takes_some_time_for_each_byte():
+    assert 0 < least.crypto_seconds(MIB) < least.crypto_seconds(GIB)
+
+
+def streamed(*cpu, times=(1.0, 1.0)):
+    names = [(streams_name(count), "write") for count in commands.STREAMS]
+    return table.Figures(GIB, dict(zip(names, times, strict=False)), dict(zip(names, cpu, strict=False)))
+
+
+@pytest.mark.parametrize(
+    ("figures", "met"),
+    [
+        (streamed(1.0, 1.1, 1.05, 1.0), [True, True]),
+        (streamed(1.0, 1.1, 1.05, 1.11), [False, True]),
+        (streamed(1.11, 1.1, 1.0, 1.1), [False, True]),
+        (streamed(1.0, 1.0, 1.0, 1.0, times=(1.0, 1.03)), [True, True]),
+        (streamed(1.0, 1.0, 1.0, 1.0, times=(1.0, 1.04)), [True, False]),
+        (streamed(1.0, times=(1.0,)), []),
+    ],
+)
+def test_streams_cost_the_same_by_cpu_time_and_two_are_no_slower_than_one(figures, met):
+    assert [verdict.is_met for verdict in streams.verdicts(figures)] == met
+
+
+@pytest.mark.parametrize(("missed", "code"), [(0, 0), (1, 3)])
+def test_a_bound_that_is_missed_is_an_exit_code(monkeypatch, capsys, missed, code):
+    monkeypatch.setattr(program, "_compare", lambda options: missed)
+    assert program.main([]) == code
+    assert capsys.readouterr().err == ("peers: bounds that are missed: 1\n" if missed else "")
+
+
+def test_a_file_of_one_part_has_no_streams(tmp_path):
+    (tmp_path / "small").write_bytes(bytes(KIB))
+    assert list(commands.secftp_streams(None, None, tmp_path / "small", None)) == []
 
 
 def test_small_files_have_milliseconds_and_no_rate():
