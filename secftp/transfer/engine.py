@@ -137,6 +137,7 @@ class Transfer(abc.ABC, Generic[Item]):
                 self._run_queue()
             if self._streams is not None:
                 self._streams.finish()
+                self._streams.check()
         except BaseException:
             self._queue.extendleft(reversed(self.take_unfinished()))
             raise

@@ -123,8 +123,7 @@ class PartedFiles:
             return None
         done, kept = earlier.queue.done, self._kept(entry)
         if isinstance(kept, Info):
-            for gap in _ranges(kept).gaps(earlier.file.total):
-                done.remove(*gap)
+            done = _confirmed(done, _ranges(kept), earlier.file.total)
         elif isinstance(kept, Error) and kept.code is ErrorCode.NOT_FOUND:
             done = Intervals()
         return PartedUpload(
@@ -264,6 +263,20 @@ class _SentFile:
 def _ranges(kept: Info) -> Intervals:
     """Return what the server has kept of a file; without a list of parts, it is the beginning."""
     return Intervals([(part.at, part.at + part.size) for part in kept.parts] or [(0, kept.size)])
+
+
+def _confirmed(done: Intervals, kept: Intervals, total: int) -> Intervals:
+    """Return what need not be sent again: of what was confirmed (`done`), what the server has kept.
+
+    If it has all of that, what it has beyond it are parts whose answers were lost. Should they not be ours, the server
+    will not complete the file.
+    """
+    missing = kept.gaps(total)
+    if kept.end <= total and all(kept.covers(*part) for part in done):
+        return kept
+    for gap in missing:
+        done.remove(*gap)
+    return done
 
 
 def _is_same(upload: PartedUpload, source: Source) -> bool:

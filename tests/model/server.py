@@ -122,6 +122,8 @@ class Server:
         self.parts: list[tuple[int, int]] = []  # that have arrived, as (at, size)
         self.additional = 0  # sessions that said that they are additional streams
         self.on_part: Callable[[Message], None] = lambda _asked: None  # called before each part is taken in
+        self.refuse_part: str | None = None  # the code that answers every part
+        self.lose: Callable[[str, dict[str, Any]], bool] = lambda _name, _fields: False  # an answer, and the connection
         self.failures: list[BaseException] = []
         self._lock = threading.Lock()
         self._threads: list[threading.Thread] = []
@@ -227,6 +229,8 @@ class Session:
             payload = fields.pop("payload", b"")
             if name in self.server.lies:
                 falsify(fields)
+            if self.server.lose(name, fields):
+                raise Ended(orderly=False)
             about = {} if name in ("DATA", "END") else {"id": message.id}
             self.wire.send(name, payload, **about, **fields)
             if name == "DATA":
@@ -307,7 +311,7 @@ class Session:
             uploads.leave(id(self), partials, but=asked.upload)
             try:
                 self.tree.directory(asked.path[:-1])
-                upload = uploads.join(asked, id(self), partials)
+                upload = server.refuse_part or uploads.join(asked, id(self), partials)
             except No as no:
                 upload = no.code
             code = upload if isinstance(upload, str) else upload.ended
