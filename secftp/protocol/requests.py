@@ -44,6 +44,13 @@ class Request(Message, frozen=True, kw_only=True):
         """Return the capability that the server must have named for this request with these fields; None for none."""
         return self.TYPE.capability
 
+    def may_precede_welcome(self) -> bool:
+        """Return whether it may be sent before WELCOME (docs/PROTOCOL.md, section 10.2).
+
+        A server that lacks the capability of a type closes; one that lacks that of a field would misread the request.
+        """
+        return self.needs() in (None, self.TYPE.capability)
+
     def small_files(self) -> int:
         """Return how many small files the answer is about."""
         return 0

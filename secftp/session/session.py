@@ -27,7 +27,6 @@ from secftp.protocol import (
     Stat,
     Sum,
     Write,
-    exception_for,
     no_directory,
     no_parent,
     remote_failure,
@@ -35,13 +34,13 @@ from secftp.protocol import (
 from secftp.session.pipeline import Pipeline, new_token
 from secftp.session.replies import (
     FileReply,
-    ListingReply,
     SingleReply,
     Transferred,
     Unconfirmed,
     lacks,
     unexpected_reply,
 )
+from secftp.session.requested import Requested, RequestedListing, require_for
 from secftp.storage import Path, new_digest
 from secftp.storage.attributes import DEFAULT_OPTIONS, Kept
 from secftp.transport import connect
@@ -109,11 +108,6 @@ class Session:
         if not self.can(capability):
             raise lacks(capability, path)
 
-    def _require_for(self, request: Request, path: Path) -> None:
-        needed = request.needs()
-        if needed is not None:
-            self.require(needed, path)
-
     # --- files --------------------------------------------------------------------------------------------------------
 
     def read(
@@ -146,7 +140,7 @@ class Session:
             prefix=None if prefix is None else prefix.digest(),
             algorithm=algorithm,
         )
-        self._require_for(request, path)
+        require_for(self.pipeline, request, path)
 
         def opened(file: File) -> Sink:
             check(file)
@@ -200,7 +194,7 @@ class Session:
             keep=options.keep,
             token=new_token() if prefix is None else None,  # the arrival of a rest alone is never asked for
         )
-        self._require_for(request, path)
+        require_for(self.pipeline, request, path)
         with self.pipeline.keepalive():
             end, ok = self._send(request, source, new_digest(algorithm) if prefix is None else prefix, progress)
         if end is None:
@@ -244,31 +238,21 @@ class Session:
         """Describe a file or directory; with `partial` what the server has kept of an interrupted transfer to it."""
         return self._ask(Stat(id=self.pipeline.next_id(), path=path, partial=partial), Info, path)
 
+    def begin_stat(self, path: Path) -> Requested[Info]:
+        """Request what `stat` returns, without waiting for it."""
+        return Requested(self.pipeline, Stat(id=self.pipeline.next_id(), path=path), Info, path)
+
     def list(self, path: Path, *, recursive: bool = False) -> Iterator[Listed]:
         """Yield the entries of a directory as they arrive, with `recursive` those of all directories below it, too.
 
         The request leaves with the first `next`, which also raises what is wrong with the directory itself. A caller
         that closes the generator early cancels the listing, with the next request.
         """
-        number = self.pipeline.next_id()
-        request = List(id=number, path=path, recursive=recursive)
-        self._require_for(request, path)
-        listing = ListingReply()
-        self.pipeline.submit(request, listing)
-        try:
-            with self.pipeline.keepalive():
-                while True:
-                    while listing.entries:
-                        yield listing.entries.popleft()
-                    if listing.complete:
-                        break
-                    self.pipeline.step()
-        finally:
-            if not listing.complete:
-                listing.drop()
-                self.pipeline.cancel_later(number)
-        if listing.error is not None:
-            raise exception_for(listing.error.code, path, listing.error.reason)
+        yield from self.begin_list(path, recursive=recursive).entries()
+
+    def begin_list(self, path: Path, *, recursive: bool = False) -> RequestedListing:
+        """Request what `list` yields, now. The listing has to be used or dropped."""
+        return RequestedListing(self.pipeline, List(id=self.pipeline.next_id(), path=path, recursive=recursive))
 
     def checksum(
         self, path: Path, *, algorithm: Algorithm = Algorithm.XXH128, offset: int = 0, length: int | None = None
@@ -346,7 +330,4 @@ class Session:
             self._channel.close()
 
     def _ask(self, request: Request, kind: type[_Kind], path: Path, to: Path | None = None) -> _Kind:
-        self._require_for(request, path)
-        reply = SingleReply()
-        self.pipeline.exchange(request, reply)
-        return reply.unwrap(kind, path, to)
+        return Requested(self.pipeline, request, kind, path, to).result()

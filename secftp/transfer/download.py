@@ -15,21 +15,36 @@ from secftp.storage import LocalStore, new_digest
 from secftp.storage.attributes import same_time
 from secftp.storage.errors import failure
 from secftp.transfer.destinations import OWNER, Destination, LocalDirectories, PathDestination, StoreDestination
-from secftp.transfer.download_requests import DownloadBatch, ReadManyRequest, ReadRequest, write_options
+from secftp.transfer.download_requests import (
+    DownloadBatch,
+    EarlyRead,
+    ReadManyRequest,
+    ReadRequest,
+    write_options,
+)
 from secftp.transfer.engine import CHANGED, EXISTS, MODE_DIFFERS, MODE_SET, SAME, Transfer, duplicate_name, hash_prefix
 from secftp.transfer.options import KEEP_BYTES
 from secftp.transfer.remote_tree import RemoteDirectory, RemoteFile, RemoteTree
-from secftp.transfer.targets import create_target, download_target, require_right, stat_sources
+from secftp.transfer.targets import (
+    RemoteSource,
+    ask_sources,
+    create_target,
+    download_target,
+    require_right,
+    stat_sources,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from secftp.protocol import Info
     from secftp.session import Session
+    from secftp.session.requested import Requested
     from secftp.storage import Digest, ResumedSink
     from secftp.transfer.filters import Filters
     from secftp.transfer.options import CopyOptions, RemoteLocation
     from secftp.transfer.progress import Counters, ProgressListener
-    from secftp.transfer.targets import DownloadTarget, RemoteSource
+    from secftp.transfer.targets import DownloadTarget
 
 _FILES_UNDER_WAY: Final = 2048
 _REQUESTS_UNDER_WAY: Final = 256
@@ -51,9 +66,32 @@ class Download(Transfer[RemoteFile]):
         self._sources = sources
         self._target_name = target
         self._target: DownloadTarget | None = None  # None before the first session
+        self._asked: list[Requested[Info]] | None = None  # what the sources are
+        self._early: EarlyRead | None = None  # the request for a file, before it is known to be one
         self._directories = LocalDirectories(self.options, self.counters)
         self._can_resume = False
         self.batch: DownloadBatch = DownloadBatch()
+
+    def begin_early(self, session: Session) -> None:
+        """Ask what the sources are, and for the only one that may be a file, before anything is known of either."""
+        if self._target is None:
+            self._asked = ask_sources(session, self._sources)
+            self._early = self._read_early()
+        else:
+            self._early = None
+
+    def _read_early(self) -> EarlyRead | None:
+        """Request the source without waiting for what it is, unless something here decides whether it is wanted."""
+        (path, is_directory), options = self._sources[0], self.options
+        if len(self._sources) > 1 or is_directory or not path or not self.filters.wants_file(path[-1:]):
+            return None
+        if options.dry_run or options.update or options.resume or not options.overwrite:
+            return None
+        try:
+            download_target(self._target_name, [RemoteSource(path, None)])
+        except FileError:
+            return None  # it is reported when the server has said what the source is
+        return EarlyRead(self.pipeline, path, self.algorithm)
 
     def begin(self, session: Session) -> None:
         """Decide where the sources go, over the first session; open the target directory."""
@@ -71,7 +109,10 @@ class Download(Transfer[RemoteFile]):
         """Ask what the sources are, look at the target, and create it if it has to be a directory."""
         if self.options.dry_run and self._sources:
             require_right(session, Right.READ, self._sources[0].path)
-        sources = stat_sources(session, self._sources)
+        assert self._asked is not None  # `begin_early` has asked
+        sources = stat_sources(session, self._sources, self._asked)
+        if sources[0].info is None or sources[0].is_directory:
+            self._early = None  # its reply is an ERROR
         target = download_target(self._target_name, sources)
         if target.is_directory and not target.existed and not self.options.dry_run:
             mode = OWNER | (sources[0].info.mode if sources[0].info else 0)
@@ -105,7 +146,9 @@ class Download(Transfer[RemoteFile]):
         elif self.options.dry_run:
             self.complete(item, None)
         else:
-            if item.size <= self.small_limit and item.local_name is None:
+            if self._early is not None:
+                self._expect(item, self._early)
+            elif item.size <= self.small_limit and item.local_name is None:
                 self._gather(item)
             else:
                 self._request(item)
@@ -183,6 +226,15 @@ class Download(Transfer[RemoteFile]):
             self.track(pending)
             self.pipeline.submit(request, pending)
         self.pipeline.flush()
+
+    def _expect(self, item: RemoteFile, early: EarlyRead) -> None:
+        """Take what comes for a file that was requested already."""
+        self._early = None
+        destination = self._destination(item)
+        assert destination is not None  # in a dry run nothing is requested
+        pending = ReadRequest(self, item, destination, new_digest(self.algorithm), early.cancel, 0, None)
+        self.track(pending, item)
+        early.taker = pending
 
     def _request(self, item: RemoteFile) -> None:
         digest, number, pipeline = new_digest(self.algorithm), self.pipeline.next_id(), self.pipeline

@@ -10,7 +10,7 @@ import hmac
 from typing import TYPE_CHECKING, Final
 
 from secftp.errors import FileChanged, FileError
-from secftp.protocol import Abort, Error, ErrorCode, File, Files, remote_failure
+from secftp.protocol import Abort, End, Error, ErrorCode, File, Files, Read, remote_failure
 from secftp.protocol.limits import MAX_BULK
 from secftp.session import unexpected_reply
 from secftp.session.replies import FileReply
@@ -24,7 +24,8 @@ from secftp.transport.file_data import checksum_mismatch
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from secftp.protocol import SmallFile
+    from secftp.protocol import Algorithm, SmallFile
+    from secftp.session.pipeline import Pipeline
     from secftp.storage import Digest, LocalStore, Path, ResumedSink, Sink, SmallFiles
     from secftp.transfer.destinations import Destination
     from secftp.transfer.options import CopyOptions
@@ -143,6 +144,29 @@ def write_options(options: CopyOptions, item: RemoteFile, size: int, mode: int, 
         size=size,
         keep=item.size >= KEEP_BYTES,
     )
+
+
+class EarlyRead:
+    """READ of a name that is not known to be a file; `taker` takes its reply, once it is known what for.
+
+    That is before the reply comes, or the reply is an ERROR, or the file is not wanted.
+    """
+
+    __slots__ = ("_number", "_pipeline", "taker")
+
+    def __init__(self, pipeline: Pipeline, path: Path, algorithm: Algorithm) -> None:
+        self.taker: PendingRequest[RemoteFile] | None = None
+        self._pipeline = pipeline
+        self._number = pipeline.next_id()
+        pipeline.submit(Read(id=self._number, path=path, algorithm=algorithm), self)
+
+    def __call__(self, received: Received) -> bool:
+        """Take a part of the reply; returns whether it was the last."""
+        return self.taker(received) if self.taker is not None else isinstance(received, Error | End | Abort)
+
+    def cancel(self) -> None:
+        """Ask the server to end the reply."""
+        self._pipeline.cancel(self._number)
 
 
 class ReadRequest(PendingRequest[RemoteFile]):

@@ -132,6 +132,7 @@ class Transfer(abc.ABC, Generic[Item]):
         try:
             self.digest_of = digester(self.algorithm)
             with session.pipeline.keepalive():
+                self.begin_early(session)
                 self.small_limit = MAX_SMALL if session.can(Capability.MANY) else -1
                 self.begin(session)
                 self._run_queue()
@@ -204,6 +205,9 @@ class Transfer(abc.ABC, Generic[Item]):
             raise self._fatal
 
     # --- the direction's part -----------------------------------------------------------------------------------------
+
+    def begin_early(self, session: Session) -> None:
+        """Make requests that may precede WELCOME, which has not come yet over a new connection."""
 
     @abc.abstractmethod
     def begin(self, session: Session) -> None:

@@ -11,9 +11,8 @@ import os
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from secftp.errors import FileError, Forbidden, NameRefused, NotADirectory, NotFound, Reason, Side, UsageError
-from secftp.protocol import Capability, Error, Info, Kind, Right, Stat, exception_for, no_parent, remote_failure
+from secftp.protocol import Capability, Info, Kind, Right, no_parent, remote_failure
 from secftp.protocol.errors import MISSING_RIGHT
-from secftp.session.replies import SingleReply
 from secftp.storage import make_local_directory, stat_local
 from secftp.storage.errors import failure, translated
 from secftp.transfer.local_tree import SourceRoot
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from secftp.session import Session
+    from secftp.session.requested import Requested
     from secftp.storage import Path
     from secftp.transfer.options import RemoteLocation
 
@@ -68,7 +68,7 @@ def upload_roots(session: Session, sources: Sequence[str], target: RemoteLocatio
     is_directory = kind is Kind.DIRECTORY or needs_directory
     roots = []
     for source in sources:
-        name = _last_name(source)
+        name = last_name(source)
         if kind is Kind.FILE and name and os.path.isdir(source):
             raise remote_failure(
                 NotADirectory,
@@ -81,7 +81,7 @@ def upload_roots(session: Session, sources: Sequence[str], target: RemoteLocatio
     return roots, kind is None and needs_directory
 
 
-def _last_name(source: str) -> bytes:
+def last_name(source: str) -> bytes:
     """Return the last name of a source, empty for one that stands for its contents."""
     try:
         name = os.path.basename(os.fsencode(source).rstrip(b"/"))
@@ -146,28 +146,29 @@ class DownloadTarget(NamedTuple):
     takes_names: bool
 
 
-def stat_sources(session: Session, sources: Sequence[RemoteLocation]) -> list[RemoteSource]:
-    """Ask the server what the sources are."""
+def ask_sources(session: Session, sources: Sequence[RemoteLocation]) -> list[Requested[Info]]:
+    """Ask the server what the sources are; may be called before WELCOME."""
     if not sources:
         raise UsageError("There is nothing to download.")
+    return [session.begin_stat(source.path) for source in sources]
+
+
+def stat_sources(
+    session: Session, sources: Sequence[RemoteLocation], asked: Sequence[Requested[Info]]
+) -> list[RemoteSource]:
+    """Return what the sources are, from the replies to `ask_sources`. Raises `FileError` if the server does not say."""
     session.require(Capability.STAT, sources[0].path)
-    answers = []
-    for source in sources:
-        answer = SingleReply()
-        answers.append(answer)
-        session.pipeline.submit(Stat(id=session.pipeline.next_id(), path=source.path), answer)
-    session.pipeline.settle()
-    return [_remote_source(source, answer) for source, answer in zip(sources, answers, strict=True)]
+    return [_remote_source(source, answer) for source, answer in zip(sources, asked, strict=True)]
 
 
-def _remote_source(source: RemoteLocation, answer: SingleReply) -> RemoteSource:
-    reply = answer.message
-    if isinstance(reply, Error):
-        return RemoteSource(source.path, None, exception_for(reply.code, source.path, reply.reason))
-    assert isinstance(reply, Info)  # nothing else answers STAT
-    if source.trailing_slash and reply.kind is not Kind.DIRECTORY:
+def _remote_source(source: RemoteLocation, answer: Requested[Info]) -> RemoteSource:
+    try:
+        info = answer.result()
+    except FileError as problem:
+        return RemoteSource(source.path, None, problem)
+    if source.trailing_slash and info.kind is not Kind.DIRECTORY:
         return RemoteSource(source.path, None, remote_failure(NotADirectory, source.path, "it is not a directory."))
-    return RemoteSource(source.path, reply)
+    return RemoteSource(source.path, info)
 
 
 def download_target(name: str, sources: Sequence[RemoteSource]) -> DownloadTarget:

@@ -31,6 +31,7 @@ from secftp.transfer.engine import EXISTS, SAME, Transfer
 from secftp.transfer.local_tree import LocalEntry
 from secftp.transfer.preflight import Preflight
 from secftp.transfer.targets import require_right, upload_roots
+from secftp.transfer.upload_first import first_file, send_first
 from secftp.transfer.upload_large import compare_refused, has_arrived, send_large
 from secftp.transfer.upload_requests import (
     AttributesRequest,
@@ -81,6 +82,7 @@ class Upload(Transfer[LocalEntry]):
         self.batch: UploadBatch = UploadBatch()
         self._token = new_token()
         self._entries: Iterator[LocalEntry] | None = None  # None before the first session
+        self._may_have_arrived = False  # whether the first file was sent over a session that was lost
         self._session = 0  # its number
         self._can_resume = self._can_compare = False
         self._open: LocalFiles | None = None
@@ -92,6 +94,19 @@ class Upload(Transfer[LocalEntry]):
         self._can_upload = False
         self._over: Session | None = None  # as long as `run` runs
         self._parted: PartedFiles | None = None  # in this session, from the first one on
+
+    def begin_early(self, session: Session) -> None:  # noqa: ARG002 - the pipeline is that of the session
+        """Send the source at once if it is one small file, over the first session."""
+        if self._entries is not None or self._may_have_arrived or len(self._sources) != 1:
+            return
+        entry = first_file(self, self._sources[0], self._target)
+        if entry is None:
+            return
+        self._may_have_arrived = True
+        is_settled = send_first(self, entry, self._token)
+        self._may_have_arrived = False
+        if is_settled:
+            self._entries = iter(())
 
     def begin(self, session: Session) -> None:
         """Decide where the sources go, over the first session; ask about what is still to be sent."""
@@ -123,6 +138,7 @@ class Upload(Transfer[LocalEntry]):
         assert self._entries is not None
         entry = next(self._entries, None)
         if entry is not None:
+            entry.may_have_arrived = self._may_have_arrived
             if entry.kind is EntryKind.FILE and entry.info is not None and self.counters.wants_plan:
                 self.counters.resize(entry, entry.info.size or 0)
             if self._preflight.needed:

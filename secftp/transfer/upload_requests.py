@@ -80,6 +80,16 @@ def failure_of(entry: LocalEntry, code: ErrorCode, reason: str | None) -> FileEr
     return no_parent(entry.remote, entry.name) if entry.kind is EntryKind.FILE else no_directory(entry.remote)
 
 
+def wrong_confirmation(entry: LocalEntry) -> FileError:
+    """Return the failure of a file that the server confirmed with another digest."""
+    return remote_failure(
+        ChecksumMismatch,
+        entry.name,
+        "the server confirmed a checksum that is not that of what was sent.",
+        hint="Try again.",
+    )
+
+
 class UploadRequest(PendingRequest[LocalEntry]):
     """A request whose reply is one message; this class is that of MKDIR."""
 
@@ -227,12 +237,7 @@ class WriteRequest(UploadRequest):
         (entry,), counters = self.items, self.transfer.counters
         digest = self.digest.digest()
         if reply.digest is not None and not hmac.compare_digest(reply.digest, digest):
-            self.problem = remote_failure(
-                ChecksumMismatch,
-                entry.name,
-                "the server confirmed a checksum that is not that of what was sent.",
-                hint="Try again.",
-            )
+            self.problem = wrong_confirmation(entry)
         if self.problem is not None:
             counters.reached(entry, 0)
             counters.failed(entry, self.problem)

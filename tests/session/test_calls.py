@@ -35,11 +35,15 @@ from secftp.protocol import (
     Kind,
     List,
     Listed,
+    MakeDirectory,
     Ok,
     Read,
     Remove,
+    Rename,
     SessionLimits,
+    SetAttributes,
     Stat,
+    Sum,
     Welcome,
     Write,
 )
@@ -110,6 +114,7 @@ def test_what_an_older_server_lacks_is_said_and_not_asked_of_it():
                 wire.send(Error(id=message.id, code=ErrorCode.NOT_FOUND))
 
     with fake_server(play) as port, session(port) as client:
+        client.pipeline.await_welcome()
         for what, call in LACKING.items():
             with pytest.raises(FileError, match="name: the server can't") as failure:
                 call(client)
@@ -117,6 +122,36 @@ def test_what_an_older_server_lacks_is_said_and_not_asked_of_it():
         with pytest.raises(NotFound):
             get(client, b"name")
     assert [type(message) for message in heard] == [Read, Bye]
+
+
+EARLY = {
+    "stat": Stat,
+    "list": List,
+    "remove": Remove,
+    "rename": Rename,
+    "folder": MakeDirectory,
+    "attributes": SetAttributes,
+    "checksum": Sum,
+}
+
+
+@pytest.mark.parametrize("what", LACKING)
+def test_the_first_request_of_a_session_meets_a_server_that_lacks_it_and_closes(what):
+    """What precedes WELCOME is refused by the type, and said as if it had been asked after. The rest is not sent."""
+    heard = []
+
+    def play(wire):
+        first = wire.receive()
+        wire.send(welcome())
+        heard.append(type(first))
+
+    with fake_server(play) as port, session(port) as client:
+        if what not in EARLY:
+            client.pipeline.submit(Read(id=client.pipeline.next_id(), path=(b"other",)), lambda _: True)
+        with pytest.raises(FileError, match="name: the server can't") as failure:
+            LACKING[what](client)
+        assert failure.value.hint
+    assert heard == [EARLY.get(what, Read)]
 
 
 def test_attributes_travel_with_a_file(tmp_path):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import tracemalloc
+from types import SimpleNamespace
 
 import pytest
 
 from secftp.errors import NotFound
-from secftp.protocol import Entries, Info, Kind, List, Listed, Ok, Results, WriteMany
+from secftp.protocol import Entries, Info, Kind, List, Listed, Ok, Results, Stat, WriteMany
+from secftp.session.replies import SingleReply
 from secftp.storage.attributes import FileInfo
 from secftp.storage.tree import EntryKind, LocalTree, SmallContent, TreeEntry
 from secftp.transfer import Download, RemoteLocation, Upload
@@ -70,6 +72,11 @@ class Client:
 
     def stat(self, path):
         raise NotFound(f"{path}")
+
+    def begin_stat(self, path):
+        reply = SingleReply()
+        self.pipeline.submit(Stat(id=self.pipeline.next_id(), path=path), reply)
+        return SimpleNamespace(result=lambda: (self.pipeline.settle(), reply.message)[1])
 
 
 def peak_of(action):
@@ -186,7 +193,7 @@ def test_few_directories_are_begun_at_a_time(tmp_path):
         entries = tuple(Listed((name,), Kind.DIRECTORY, 0, 5, 0o755) for name in names)
         return Entries(id=request.id, entries=entries, last=True)
 
-    copy = Download([RemoteLocation((b"x",))], str(tmp_path / "target"))
+    copy = Download([RemoteLocation((b"x",), True)], str(tmp_path / "target"))
     summary = copy.run(Client(answer, delay=1000))
     assert summary.failed == 0
     assert sum(1 for _ in tmp_path.rglob("*")) == 1 + 15 + 15**2 + 15**3

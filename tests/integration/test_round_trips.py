@@ -1,0 +1,58 @@
+"""Round trips of every verb, from connecting to the confirmation: what a user waits for on a long line.
+
+Three are the least: TCP, the hello, and the end of the handshake together with the request.
+"""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from tests.support.command_line import client_and_server
+from tests.support.turns import counted_turns
+
+# A verb with its arguments, `//` stands for the server's URL, and how many round trips it takes.
+VERBS = {
+    "put FILE URL/": (("put", "{here}/small", "//"), 3),
+    "put FILE URL/name": (("put", "{here}/small", "//new"), 3),
+    "put FILE URL/directory/name": (("put", "{here}/small", "//dir/new"), 3),
+    "put FILE URL/directory/": (("put", "{here}/small", "//dir/"), 3),
+    "put --no-overwrite FILE URL/new": (("put", "--no-overwrite", "{here}/small", "//new"), 3),
+    "put FILE URL/directory": (("put", "{here}/small", "//dir"), 5),
+    "put FILE URL/new/": (("put", "{here}/small", "//new/"), 6),
+    "put DIRECTORY URL/": (("put", "{here}/tree", "//"), 4),
+    "put large FILE URL/": (("put", "{here}/large", "//"), 4),
+    "get URL/file": (("get", "//small", "{here}/got"), 3),
+    "get URL/file .": (("get", "//small", "{here}"), 3),
+    "get URL/large": (("get", "//large", "{here}/got"), 3),
+    "get URL/directory": (("get", "//dir", "{here}/got"), 5),
+    "get URL/file URL/file": (("get", "//small", "//large", "{here}"), 4),
+    "ls URL/file": (("ls", "//small"), 3),
+    "stat URL": (("stat", "//small"), 3),
+    "rm URL": (("rm", "//small"), 3),
+    "mkdir URL": (("mkdir", "//made"), 3),
+    "mkdir -p URL": (("mkdir", "-p", "//made/deep"), 3),
+}
+
+
+def fill(directory):
+    """Files of every size here and at the server."""
+    for top in (directory, directory / "root"):
+        (top / "tree").mkdir(parents=True)
+        (top / "dir").mkdir()
+        for name, data in {"small": b"x" * 1024, "large": bytes(3_000_000), "tree/a": b"1", "tree/b": b"2"}.items():
+            (top / name).write_bytes(data)
+        (top / "dir" / "file").write_bytes(b"in it")
+    for name in ("small", "large", "tree/a", "tree/b"):
+        os.utime(directory / name, ns=(0, 10**18))
+
+
+@pytest.mark.parametrize("what", VERBS)
+def test_round_trips_of_a_verb(tmp_path, capfdbinary, monkeypatch, what):
+    arguments, expected = VERBS[what]
+    fill(tmp_path)
+    with counted_turns(monkeypatch) as line, client_and_server(tmp_path, capfdbinary) as client:
+        result = client(*(word.format(here=tmp_path) for word in arguments))
+    assert result.code == 0, result.errors
+    assert line.turns == expected, line.flights
