@@ -21,7 +21,7 @@ from secftp.storage.attributes import DEFAULT_OPTIONS, KEPT_OPTIONS
 from secftp.storage.local import LocalStore
 from secftp.storage.sink import FileSink, ResumedFileSink
 from secftp.storage.small import LocalSmallFiles
-from secftp.storage.store import SinkWrapper, SmallFilesWrapper, StoreWrapper
+from secftp.storage.store import SinkWrapper, SmallFilesWrapper, StoreWrapper, UploadSinkWrapper
 from secftp.text import format_size
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from secftp.server.options import ServerLimits
     from secftp.storage import FreeSpace, Path, Sink, SmallFiles
     from secftp.storage.attributes import Kept
+    from secftp.storage.store import UploadSink
+    from secftp.storage.upload import FileUpload
 
 # Bytes that all sessions together may write to a file system between two checks of its free space.
 LOOK_BYTES: Final = 64 << 20
@@ -126,6 +128,25 @@ class BoundedStore(StoreWrapper[LocalStore]):
         device = self._quota.check_space(lambda: self._inner.free_space(path), size)
         return BoundedResumedSink(self._inner.resume_sink(path, offset, options), self._quota, offset, device)
 
+    def open_upload(self, path: Path, tag: bytes, options: WriteOptions, *, adopt: bool = False) -> UploadSink:
+        size = options.size or 0
+        self._quota.check_size(size)
+        kept = self._kept_bytes(path, tag, options, adopt=adopt)
+        if kept:
+            device = self._quota.check_space(lambda: self._inner.free_space(path), max(0, size - kept))
+        else:
+            device = self.check_space(path, size, lambda: self._inner.free_space(path))
+        return BoundedUpload(self._inner.open_upload(path, tag, options, adopt=adopt), self._quota, device)
+
+    def _kept_bytes(self, path: Path, tag: bytes, options: WriteOptions, *, adopt: bool) -> int:
+        """Return how many bytes an upload finds written already."""
+        try:
+            kept = self._inner.kept_parts(path)
+        except FileError:
+            return 0
+        is_own = options.keep and (kept.tag, kept.total) == (tag, options.size)
+        return kept.ranges.total if adopt or is_own else 0
+
     def make_directory(self, path: Path, *, parents: bool = False, mode: int | None = None) -> bool:
         """Make a directory; each one that is missing counts."""
         self._quota.check_space(lambda: self._inner.free_space(path), files=self._missing(path) if parents else 1)
@@ -172,6 +193,20 @@ class BoundedResumedSink(BoundedSink[ResumedFileSink], ResumedSink):
 
     def readv(self, buffers: Sequence[memoryview], offset: int) -> int:
         return self._inner.readv(buffers, offset)
+
+
+class BoundedUpload(UploadSinkWrapper):
+    """A file in parts under a quota. Its whole size was checked at its beginning."""
+
+    def __init__(self, inner: FileUpload, quota: Quota, device: int) -> None:
+        super().__init__(inner)
+        self._file = inner
+        self._quota = quota
+        self._device = device
+
+    def writev_at(self, buffers: Sequence[memoryview], at: int) -> None:
+        self._quota.check_growth(self._device, self._file.free_space, sum(map(len, buffers)))
+        self._inner.writev_at(buffers, at)
 
 
 class _BoundedSmallFiles(SmallFilesWrapper[LocalSmallFiles]):

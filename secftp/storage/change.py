@@ -40,6 +40,7 @@ from secftp.storage.errors import (
     translate,
     translated,
 )
+from secftp.storage.names import is_map
 from secftp.storage.partial import discard_partial, is_unfinished, remove_if_abandoned
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ def _remove_each(fd: int, path: Path) -> None:
         for entry in entries:
             name = os.fsencode(entry.name)
             try:
-                removed = is_unfinished(name) and remove_if_abandoned(name, fd)
+                removed = (is_unfinished(name) and remove_if_abandoned(name, fd)) or is_map(name)
             except FileNotFoundError:
                 continue
             except OSError:

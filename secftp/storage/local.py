@@ -39,7 +39,7 @@ from secftp.storage.directories import (
 )
 from secftp.storage.errors import close_quietly, of_target, translated
 from secftp.storage.names import check, check_directory
-from secftp.storage.partial import discard_partial, look_at_partial
+from secftp.storage.partial import discard_partial
 from secftp.storage.scan import scan
 from secftp.storage.sink import FileSink, ResumedFileSink
 from secftp.storage.small import LocalSmallFiles
@@ -54,6 +54,8 @@ if TYPE_CHECKING:
     from secftp.storage.directories import StrOrBytesPath
     from secftp.storage.names import Path
     from secftp.storage.store import ScanEntry
+    from secftp.storage.upload import FileUpload
+    from secftp.storage.upload_map import KeptParts
 
 
 class _OpenRoot:
@@ -104,6 +106,23 @@ class LocalStore(Store):
         directory = open_parent_of_new(self._root, path)
         return ResumedFileSink(directory, path[-1], path, offset, options, mask=self._mode_mask)
 
+    def open_upload(self, path: Path, tag: bytes, options: WriteOptions, *, adopt: bool = False) -> FileUpload:
+        from secftp.storage.upload import FileUpload  # for servers alone
+
+        check(path)
+        directory = open_parent_of_new(self._root, path)
+        return FileUpload(directory, path[-1], path, tag, options, adopt=adopt, mask=self._mode_mask)
+
+    def kept_parts(self, path: Path) -> KeptParts:
+        from secftp.storage.upload_map import kept_parts  # only where something is resumed
+
+        with self._parent_of(path) as directory:
+            return kept_parts(directory, path, path[-1])
+
+    def identity_of_root(self) -> Identity:
+        status = os.fstat(self._root)
+        return status.st_dev, status.st_ino
+
     def stat(self, path: Path, *, partial: bool = False) -> FileInfo:
         """Raises `Forbidden` for special files, `NotFound` for symlinks.
 
@@ -114,7 +133,9 @@ class LocalStore(Store):
                 return file_info(os.fstat(self._root))
         with self._parent_of(path) as directory:
             if partial:
-                return file_info(look_at_partial(directory, path, path[-1]))
+                from secftp.storage.upload_map import kept_parts  # only where something is resumed
+
+                return kept_parts(directory, path, path[-1]).info
             status = entry_status(directory, path)
             info = file_info(status)
             return (

@@ -20,8 +20,10 @@ RESERVED_PREFIX = b".secftp-"
 RESERVED_TEXT = os.fsdecode(RESERVED_PREFIX)  # as os.scandir decodes it
 _TEMPORARY_PREFIX = RESERVED_PREFIX + b"tmp-"
 _PARTIAL_PREFIX = RESERVED_PREFIX + b"part-"
+_MAP_PREFIX = RESERVED_PREFIX + b"map-"
 _RANDOM_BYTES = _HASH_BYTES = 16
 _is_partial = re.compile(re.escape(_PARTIAL_PREFIX) + rb"[0-9a-f]{32}").fullmatch
+_is_map = re.compile(re.escape(_MAP_PREFIX) + rb"[0-9a-f]{32}").fullmatch
 _is_temporary = re.compile(re.escape(_TEMPORARY_PREFIX) + rb"[0-9a-f]{32}").fullmatch
 
 
@@ -66,3 +68,18 @@ def partial_name(name: bytes) -> bytes:
 def is_partial(name: bytes) -> bool:
     """Return whether `partial_name` could have made `name`."""
     return _is_partial(name) is not None
+
+
+def map_of(partial: bytes) -> bytes:
+    """Return the name of the map of a partial, in the same directory, from the name of the partial."""
+    return _MAP_PREFIX + partial.removeprefix(_PARTIAL_PREFIX)
+
+
+def is_map(name: bytes) -> bool:
+    """Return whether a name is that of the map of a partial."""
+    return _is_map(name) is not None
+
+
+def partial_of(name: bytes) -> bytes:
+    """Return the name of the partial that a map belongs to."""
+    return _PARTIAL_PREFIX + name.removeprefix(_MAP_PREFIX)

@@ -3,6 +3,7 @@
 Each is in the directory of its target, private (0600), under a reserved name, and locked by flock(2) while it has a
 writer, so a process that gets the lock knows that there is none. Most have random names. A partial has the one name
 that belongs to its target's, so that a later transfer can resume it; a second writer of that target uses a random name.
+A partial that is written in parts has a map beside it (`upload_map`), which is always removed first.
 Invariants: no two processes write to one file, no file is removed or truncated which has a writer or its final name,
 and no file of another user is taken for ours.
 """
@@ -19,21 +20,21 @@ from typing import TYPE_CHECKING
 from secftp import system
 from secftp.errors import Forbidden, NotFound, Reason
 from secftp.storage.errors import close_quietly, failure, translated
-from secftp.storage.names import is_partial, is_temporary, partial_name, temporary_name
+from secftp.storage.names import is_map, is_partial, is_temporary, map_of, partial_name, partial_of, temporary_name
 
 if TYPE_CHECKING:
     from secftp.storage.names import Path
 
 PRIVATE = 0o600
-CREATE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+CREATE_FLAGS = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _RESUME_FLAGS = os.O_RDWR | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_NOCTTY | os.O_CLOEXEC
 _LOCK_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_NOCTTY | os.O_CLOEXEC
 _ATTEMPTS = 16
 
 
 def is_unfinished(name: bytes) -> bool:
-    """Return whether a name is that of an unfinished file; other reserved names are not."""
-    return is_temporary(name) or is_partial(name)
+    """Return whether a name is that of an unfinished file or of its map; other reserved names are not."""
+    return is_temporary(name) or is_partial(name) or is_map(name)
 
 
 def create_temporary(directory: int) -> tuple[int, bytes]:
@@ -83,8 +84,8 @@ def create_partial(directory: int, target: bytes) -> tuple[int, bytes] | None:
     return None
 
 
-def open_partial(directory: int, path: Path | str, target: bytes) -> tuple[int, bytes, int]:
-    """Lock the partial of `target` for reading and writing; return its descriptor, name and size.
+def open_partial(directory: int, path: Path | str, target: bytes) -> tuple[int, bytes, os.stat_result]:
+    """Lock the partial of `target` for reading and writing; return its descriptor, name and status.
 
     `path` is what messages call the target. Raises `NotFound` if there is none, `Forbidden` if it has a writer.
     """
@@ -96,7 +97,7 @@ def open_partial(directory: int, path: Path | str, target: bytes) -> tuple[int, 
             raise no_partial(path) from error
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            size = _require_partial(os.fstat(fd), path).st_size
+            status = _require_partial(os.fstat(fd), path)
             os.set_blocking(fd, True)
             is_still_kept = is_at(fd, name, directory)
         except BlockingIOError as error:
@@ -114,7 +115,7 @@ def open_partial(directory: int, path: Path | str, target: bytes) -> tuple[int, 
         if not is_still_kept:
             close_quietly(fd)  # its writer has just committed it
             raise no_partial(path)
-    return fd, name, size
+    return fd, name, status
 
 
 def look_at_partial(directory: int, path: Path | str, target: bytes) -> os.stat_result:
@@ -147,16 +148,23 @@ def make_partial(fd: int, directory: int, temporary: bytes, target: bytes) -> bo
 
 
 def remove_if_abandoned(name: bytes, directory: int) -> bool:
-    """Remove an unfinished file without a writer; return whether it was removed.
+    """Remove an unfinished file without a writer, or a map without a partial; return whether it was removed.
 
     Raises OSError where that can't be known.
     """
+    if is_map(name):
+        # With a partial it is removed together with that.
+        if _exists(partial_of(name), directory) or not is_ours(os.stat(name, dir_fd=directory, follow_symlinks=False)):
+            return False
+        os.unlink(name, dir_fd=directory)
+        return True
     fd = os.open(name, _LOCK_FLAGS, dir_fd=directory)
     try:
         # The lock is on the file, which its writer may have renamed meanwhile: so the name is checked afterwards.
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         ours = is_ours(os.fstat(fd)) and is_at(fd, name, directory)
         if ours:
+            remove_map(directory, name)
             os.unlink(name, dir_fd=directory)
         return ours
     finally:
@@ -196,6 +204,13 @@ def is_at(fd: int, name: bytes, directory: int) -> bool:
 def no_partial(path: Path | str) -> NotFound:
     """Return the exception for a name without a partial."""
     return failure(NotFound, "No partial file of", path)
+
+
+def remove_map(directory: int, partial: bytes) -> None:
+    """Remove the map of a partial, if there is one; raises OSError if it can't be removed."""
+    if is_partial(partial):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(map_of(partial), dir_fd=directory)
 
 
 def remove_quietly(name: bytes, directory: int) -> None:

@@ -38,6 +38,7 @@ from secftp.storage.partial import (
     make_partial,
     open_partial,
     partial_blocks,
+    remove_map,
     remove_quietly,
 )
 from secftp.storage.source import transfer_all
@@ -180,12 +181,15 @@ class FileSink(Sink):
                     os.ftruncate(self._fd, self._size)
                 if is_partial(temporary) or make_partial(self._fd, self._directory, temporary, self._name):
                     self._temporary = None
-                    # No server sweeps the directories of a client: so a writer that leaves one removes old ones.
-                    _sweep_directory(self._directory)
+                    self._sweep()
         except OSError:
             pass
         finally:
             self.close()
+
+    def _sweep(self) -> None:
+        """Remove old partials: no server sweeps the directories of a client, so a writer that leaves one does."""
+        _sweep_directory(self._directory)
 
     def close(self) -> None:
         """Abort it. An unfinished file that can't be removed is left for a sweep."""
@@ -219,7 +223,7 @@ class FileSink(Sink):
         """Raise what is known before any byte is sent; `commit` decides."""
         if self._look_at_target() and not self._options.overwrite:
             raise failure(AlreadyExists, "Already exists", self._subject)
-        size = self._options.size
+        size = self._missing_bytes()
         if size is None or size < _SIZE_WORTH_ASKING:
             return
         # Free space includes root's reserve: only what fits for no user is refused. A total of 0 blocks means that
@@ -228,6 +232,10 @@ class FileSink(Sink):
         lacking = size - room.f_bfree * room.f_frsize
         if room.f_blocks and lacking > 0 and not self._replaces_older(lacking):
             raise failure(NoSpace, "No space left on device", self._subject)
+
+    def _missing_bytes(self) -> int | None:
+        """Return how many bytes are still to be written, None if that is not known."""
+        return self._options.size
 
     def _replaces_older(self, lacking: int) -> bool:
         """Return whether the lacking bytes are those of an older partial of the name, which is then discarded."""
@@ -274,7 +282,10 @@ class ResumedFileSink(FileSink, ResumedSink):
         super().__init__(directory, name, subject, options, mask=mask)
 
     def _begin(self) -> None:
-        self._fd, self._partial, size = open_partial(self._directory, self._subject, self._name)
+        from secftp.storage.upload_map import prefix_of  # only where something is resumed: start-up is part of speed
+
+        self._fd, self._partial, status = open_partial(self._directory, self._subject, self._name)
+        size = prefix_of(self._directory, self._partial, status)
         if size < self._offset:
             raise failure(ChecksumMismatch, "Partial file shorter than announced", self._subject)
         self._size = self._offset
@@ -313,6 +324,7 @@ class ResumedFileSink(FileSink, ResumedSink):
             self._temporary, self._partial = self._partial, None
             try:
                 with translated(self._subject):
+                    remove_map(self._directory, self._temporary)
                     os.ftruncate(self._fd, self._offset)
             except BaseException:
                 self.abort()

@@ -22,9 +22,11 @@ if TYPE_CHECKING:
     from typing import Self
 
     from secftp.errors import FileError
+    from secftp.intervals import Intervals
     from secftp.protocol import Kind
     from secftp.storage.attributes import FileInfo, Identity, Kept
     from secftp.storage.names import DirectoryPath, Path
+    from secftp.storage.upload_map import KeptParts
 
 
 class ScanEntry(NamedTuple):
@@ -137,6 +139,53 @@ class ResumedSink(Sink, Protocol):
         ...
 
 
+class UploadSink(Closing, Protocol):
+    """A file that is written in parts, in any order, and does not exist under its name before `commit`.
+
+    `writev_at` and `readv` may run in several threads at once; nothing else may run at the same time as any other call
+    that changes it. Leaving its `with` block without a commit or `keep` aborts it.
+    """
+
+    __slots__ = ()
+
+    @property
+    def ranges(self) -> Intervals:
+        """The ranges that have been written and verified. Not to be changed."""
+        ...
+
+    def writev_at(self, buffers: Sequence[memoryview], at: int) -> None:
+        """Write all of `buffers` (contiguous views of bytes); raises as `Sink.writev`, but leaves the file open."""
+        ...
+
+    def readv(self, buffers: Sequence[memoryview], offset: int) -> int:
+        """Read what was written, as `Source.readv` does."""
+        ...
+
+    def add(self, at: int, end: int) -> None:
+        """Note that this range was written and verified."""
+        ...
+
+    def remove(self, at: int, end: int) -> None:
+        """Note that this range will be written again; raises as `writev_at` if that can't be recorded."""
+        ...
+
+    def take_over(self) -> None:
+        """Make an adopted partial a part of this upload; until then it is unchanged, also by `close`."""
+        ...
+
+    def commit(self) -> FileInfo:
+        """Give the file its name, as `Sink.commit` does; all of its bytes have been written."""
+        ...
+
+    def keep(self) -> None:
+        """End it, and keep what was written and verified, if `WriteOptions.keep` allows it."""
+        ...
+
+    def close(self) -> None:
+        """End it, and discard everything unless it was committed or kept; idempotent."""
+        ...
+
+
 class SmallFiles(Closing, Protocol):
     """Reads and writes whole files that fit into memory, many in a row; for one thread, and for one batch."""
 
@@ -177,6 +226,23 @@ class Store(Closing, Protocol):
         Raises as `create_sink` does, `NotFound` if there is no partial, `Forbidden` if it has a writer,
         `ChecksumMismatch` if it is shorter than `offset`.
         """
+        ...
+
+    def open_upload(self, path: Path, tag: bytes, options: WriteOptions, *, adopt: bool = False) -> UploadSink:
+        """Begin or continue a file of `options.size` bytes that is sent in parts; raises as `create_sink` does.
+
+        A partial that was kept with the same tag of 16 bytes and the same size is continued, any other is discarded.
+        With `adopt` the partial is continued whatever its tag; raises `NotFound` if there is none, `Forbidden` if it
+        has a writer, `ChecksumMismatch` if it is longer than the file.
+        """
+        ...
+
+    def kept_parts(self, path: Path) -> KeptParts:
+        """Return the partial of a name, and its parts; raises as `stat` does."""
+        ...
+
+    def identity_of_root(self) -> Identity:
+        """Return which directory this is; the same for two stores of one directory."""
         ...
 
     def stat(self, path: DirectoryPath, *, partial: bool = False) -> FileInfo:
@@ -325,6 +391,43 @@ class SinkWrapper(Sink, Generic[_Sink]):
         self._inner.close()
 
 
+class UploadSinkWrapper(UploadSink):
+    """A file in parts that is written to `_inner`. A subclass overrides what it changes."""
+
+    __slots__ = ("_inner",)
+
+    def __init__(self, inner: UploadSink) -> None:
+        self._inner = inner
+
+    @property
+    def ranges(self) -> Intervals:
+        return self._inner.ranges
+
+    def writev_at(self, buffers: Sequence[memoryview], at: int) -> None:
+        self._inner.writev_at(buffers, at)
+
+    def readv(self, buffers: Sequence[memoryview], offset: int) -> int:
+        return self._inner.readv(buffers, offset)
+
+    def add(self, at: int, end: int) -> None:
+        self._inner.add(at, end)
+
+    def remove(self, at: int, end: int) -> None:
+        self._inner.remove(at, end)
+
+    def take_over(self) -> None:
+        self._inner.take_over()
+
+    def commit(self) -> FileInfo:
+        return self._inner.commit()
+
+    def keep(self) -> None:
+        self._inner.keep()
+
+    def close(self) -> None:
+        self._inner.close()
+
+
 class StoreWrapper(Store, Generic[_Store]):
     """A store that acts on `_inner`. A subclass overrides what it changes."""
 
@@ -339,6 +442,15 @@ class StoreWrapper(Store, Generic[_Store]):
 
     def resume_sink(self, path: Path, offset: int, options: WriteOptions = KEPT_OPTIONS) -> ResumedSink:
         return self._inner.resume_sink(path, offset, options)
+
+    def open_upload(self, path: Path, tag: bytes, options: WriteOptions, *, adopt: bool = False) -> UploadSink:
+        return self._inner.open_upload(path, tag, options, adopt=adopt)
+
+    def kept_parts(self, path: Path) -> KeptParts:
+        return self._inner.kept_parts(path)
+
+    def identity_of_root(self) -> Identity:
+        return self._inner.identity_of_root()
 
     def stat(self, path: DirectoryPath, *, partial: bool = False) -> FileInfo:
         return self._inner.stat(path, partial=partial)

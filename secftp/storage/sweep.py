@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 from secftp.protocol.limits import MAX_COMPONENTS
 from secftp.storage.directories import LIST_FLAGS
 from secftp.storage.errors import close_quietly
-from secftp.storage.names import is_partial, is_temporary
+from secftp.storage.names import is_map, is_partial, is_temporary
 from secftp.storage.partial import remove_if_abandoned
 from secftp.storage.scan import Level, TreeWalk
 
@@ -164,7 +164,7 @@ def _sweep_levels(walk: TreeWalk, levels: int, is_stopped: Callable[[], bool]) -
 def _sweep_entry(entry: os.DirEntry[str], level: Level, *, enters: bool) -> bool:
     """Remove an entry if it is due, and queue a directory; return whether it was removed."""
     name = os.fsencode(entry.name)
-    if is_temporary(name) or is_partial(name):
+    if is_temporary(name) or is_partial(name) or is_map(name):
         return _is_due(entry, name) and remove_if_abandoned(name, level.fd)
     if enters and entry.is_dir(follow_symlinks=False):
         level.enqueue(name)
@@ -174,4 +174,5 @@ def _sweep_entry(entry: os.DirEntry[str], level: Level, *, enters: bool) -> bool
 def _is_due(entry: os.DirEntry[str], name: bytes) -> bool:
     if not entry.is_file(follow_symlinks=False):
         return False
-    return is_temporary(name) or time.time_ns() - entry.stat(follow_symlinks=False).st_mtime_ns > PARTIAL_NS
+    # A map without a partial belongs to nothing; one with a partial is removed with it.
+    return not is_partial(name) or time.time_ns() - entry.stat(follow_symlinks=False).st_mtime_ns > PARTIAL_NS

@@ -22,7 +22,6 @@ from secftp.storage.attributes import (
 )
 from secftp.storage.directories import DIRECTORY_FLAGS
 from secftp.storage.errors import close_quietly, failure, not_regular, require_regular, translated
-from secftp.storage.partial import look_at_partial
 from secftp.storage.pipe import PipeSink
 from secftp.storage.sink import FileSink, ResumedFileSink
 from secftp.storage.source import OPEN_FLAGS, FileSource
@@ -57,7 +56,9 @@ def stat_local(path: str, *, partial: bool = False) -> FileInfo:
                 raise not_regular(path)
             directory = place.open_parent()
             try:
-                return file_info(look_at_partial(directory, path, place.name))
+                from secftp.storage.upload_map import kept_parts  # only where something is resumed
+
+                return kept_parts(directory, path, place.name).info
             finally:
                 close_quietly(directory)
         status = os.stat(path)

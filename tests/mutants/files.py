@@ -59,7 +59,7 @@ MUTANTS = [
     mutant("small-file-readable-before-it-is-whole", "secftp/storage/small.py", "CREATE_FLAGS, PRIVATE, dir_fd", "CREATE_FLAGS, mode, dir_fd", SMALL),
     mutant("directory-wider-than-it-will-be", "secftp/storage/attributes.py", "os.mkdir(name, mode | OWNER, dir_fd=directory)", "os.mkdir(name, PERMISSIONS, dir_fd=directory)", MODES),
     mutant("unfinished-file-readable", "secftp/storage/partial.py", "PRIVATE = 0o600", "PRIVATE = 0o644", SINK, PARTIAL),
-    mutant("unfinished-file-taken-over", "secftp/storage/partial.py", "CREATE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW", "CREATE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW", SINK, PARTIAL, ESCAPES),
+    mutant("unfinished-file-taken-over", "secftp/storage/partial.py", "CREATE_FLAGS = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW", "CREATE_FLAGS = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW", SINK, PARTIAL, ESCAPES),
     mutant("no-clobber-clobbers", "secftp/storage/sink.py", "            if self._options.overwrite:\n                os.rename(", "            if self._options.overwrite or self._temporary:\n                os.rename(", SINK),
     mutant("small-no-clobber-clobbers", "secftp/storage/small.py", "            if options.overwrite:\n", "            if mode >= 0:\n", SMALL),
     mutant("unfinished-file-left", "secftp/storage/sink.py", "            remove_quietly(temporary, directory)\n", "            pass\n", SINK),
@@ -67,7 +67,7 @@ MUTANTS = [
     mutant("writer-without-a-lock", "secftp/storage/partial.py", "    try:\n        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)\n    except BlockingIOError:\n        return False\n", "    try:\n        pass\n    except BlockingIOError:\n        return False\n", SINK, SWEEP),
     mutant("sweep-takes-what-is-written", "secftp/storage/partial.py", "        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)\n        ours = ", "        ours = ", SWEEP),
     mutant("sweep-takes-other-users-files", "secftp/storage/partial.py", "return stat.S_ISREG(status.st_mode) and status.st_uid == os.geteuid()", "return stat.S_ISREG(status.st_mode)", SWEEP, PARTIAL),
-    mutant("sweep-takes-fresh-partials", "secftp/storage/sweep.py", "return is_temporary(name) or time.time_ns()", "return is_temporary(name) or is_partial(name) or time.time_ns()", SWEEP, PARTIAL, RESUME, "tests/transfer/test_resume.py"),
+    mutant("sweep-takes-fresh-partials", "secftp/storage/sweep.py", "return not is_partial(name) or time.time_ns()", "return not is_partial(name) or is_partial(name) or time.time_ns()", SWEEP, PARTIAL, RESUME, "tests/transfer/test_resume.py"),
     mutant("rename-replaces-a-directory", "secftp/storage/change.py", "if taken is not None and (is_directory or not overwrite):", "if taken is not None and not overwrite:", CHANGE),
     mutant("changed-source-sent", "secftp/storage/source.py", "    if status.st_size < size or (", "    if status.st_size < 0 and (", SOURCE, FAULTS),
     # --- a file is verified, or it is not there ---
