@@ -10,7 +10,9 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.line.emulator import CLIENT, SERVER
@@ -21,7 +23,6 @@ from bench.peers.packages import find
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
 
     from bench.line.emulator import Line
     from bench.peers.directories import Directories
@@ -31,19 +32,33 @@ SMALL, LARGE = "1 KiB", "64 MiB"
 SIZES = {SMALL: KIB, LARGE: 64 * MIB}
 TREE = "2,000 files"
 TREE_FILES, TREE_DIRECTORIES, TREE_BYTES = 2000, 20, KIB
-SECFTP = "secftp"
+TEXT = "32 MiB of text"
+TEXT_BYTES = 32 * MIB
 CONNECTIONS = 8  # of lftp's pget and rclone's streams
+SECFTP, ONE_STREAM, COMPRESSED, WITH_BBR = "secftp", "secftp, 1 stream", "secftp -z", "secftp, bbr"
+# What each variant needs of the command line, and its further options.
+VARIANTS = {
+    ONE_STREAM: ("--streams", ("--streams", "1")),
+    COMPRESSED: ("--compress", ("--compress",)),
+    WITH_BBR: ("--congestion", ("--congestion", "bbr")),
+}
 
 
 @dataclass(frozen=True)
 class Job:
-    """One thing that a program does: `name` is the row, `program` the column; `target` is removed before each run."""
+    """One thing that a program does: moves `file` one way, or verifies it; `target` is removed before each run."""
 
-    name: str
+    way: str
+    file: str
     program: str
     command: tuple[str, ...]
     source: Path
     target: Path | None
+
+    @property
+    def name(self) -> str:
+        """The row of tables."""
+        return f"{self.way} {self.file}"
 
 
 def name_of(file: str) -> str:
@@ -52,14 +67,25 @@ def name_of(file: str) -> str:
 
 
 def make_sources(directory: Path) -> None:
-    """The files and the tree that are moved: random bytes, which nothing makes smaller."""
+    """The files and the tree that are moved: random bytes, which nothing makes smaller, and text."""
     for file, size in SIZES.items():
         (directory / name_of(file)).write_bytes(os.urandom(size))
+    (directory / name_of(TEXT)).write_bytes(text(TEXT_BYTES))
     for number in range(TREE_DIRECTORIES):
         below = directory / name_of(TREE) / f"{number:02}"
         below.mkdir(parents=True)
         for file in range(number, TREE_FILES, TREE_DIRECTORIES):
             (below / f"{file:04}").write_bytes(os.urandom(TREE_BYTES))
+
+
+def text(size: int) -> bytes:
+    """Python's own library as text, again from the start when it ends, far from where a compressor looks back to."""
+    found = bytearray()
+    for path in sorted(Path(sysconfig.get_path("stdlib")).rglob("*.py")):
+        if len(found) >= size:
+            break
+        found += path.read_bytes()
+    return bytes(found * -(-size // len(found)))[:size]
 
 
 @contextlib.contextmanager
@@ -82,64 +108,74 @@ def jobs(
         yield found
 
 
-def _files(places: Directories) -> Iterator[tuple[str, Path, Path]]:
-    for file in (*SIZES, TREE):
+def _files(places: Directories, *files: str) -> Iterator[tuple[str, Path, Path]]:
+    for file in files:
         yield file, places.source / name_of(file), places.target / name_of(file)
 
 
 def _secftp(stack: contextlib.ExitStack, line: Line, places: Directories, options: Sequence[str]) -> Iterator[Job]:
     key = places.own / "key"
-    subprocess.run(
-        [sys.executable, "-P", "-m", "secftp.client", "keygen", "--file", str(key)], check=True, capture_output=True
-    )
+    program = (sys.executable, "-P", "-m", "secftp.client")
+    subprocess.run([*program, "keygen", "--file", str(key)], check=True, capture_output=True)
+    said = subprocess.run([*program, "put", "--help"], check=True, capture_output=True, text=True).stdout
+    variants = {SECFTP: ()} | {name: more for name, (needed, more) in VARIANTS.items() if needed in said}
     ends = {"address": SERVER, "inside": line.inside(SERVER)}
     sending, receiving = (
         stack.enter_context(servers.secftp(root, key, places.own / f"{name}.log", **ends))
         for name, root in (("sending", places.source), ("receiving", places.target))
     )
-    client = (*line.inside(CLIENT), sys.executable, "-P", "-m", "secftp.client")
+    client = (*line.inside(CLIENT), *program)
     common = ("-q", "--key-file", str(key))
-    for file, source, target in _files(places):
-        name = source.name
-        put = (*client, "put", *common, *options, str(source), f"secftp://{receiving.place}/{name}")
-        get = (*client, "get", *common, *options, f"secftp://{sending.place}/{name}", str(target))
-        yield Job(f"put {file}", SECFTP, put, source, target)
-        yield Job(f"get {file}", SECFTP, get, source, target)
+    for variant, more in variants.items():
+        for file, source, target in _files(places, *SIZES, TREE, TEXT):
+            words = (*common, *options, *more)
+            put = (*client, "put", *words, str(source), f"secftp://{receiving.place}/{source.name}")
+            get = (*client, "get", *words, f"secftp://{sending.place}/{source.name}", str(target))
+            yield Job("put", file, variant, put, source, target)
+            if variant != WITH_BBR:  # that of the sender counts, which is the server's
+                yield Job("get", file, variant, get, source, target)
     tree = places.source / name_of(TREE)
     verify = (*client, "verify", *common, str(tree), f"secftp://{sending.place}/{tree.name}")
-    yield Job(f"verify {TREE}", SECFTP, verify, tree, None)
+    yield Job("verify", TREE, SECFTP, verify, tree, None)
 
 
 def _scp(line: Line, places: Directories, ssh: servers.Ssh) -> Iterator[Job]:
-    base = (*line.inside(CLIENT), servers.path_of("scp"), "-q", "-r", "-F", str(ssh.config), *SSH_CIPHER)
-    for file, source, target in _files(places):
-        if file == TREE:
-            continue  # several round trips a file: minutes
-        yield Job(f"put {file}", "scp", (*base, str(source), f"peer:{target}"), source, target)
-        yield Job(f"get {file}", "scp", (*base, f"peer:{source}", str(target)), source, target)
+    """Without the tree: several round trips a file, which takes many minutes."""
+    base = (*line.inside(CLIENT), servers.path_of("scp"), "-q", "-F", str(ssh.config), *SSH_CIPHER)
+    for file, source, target in _files(places, *SIZES, TEXT):
+        for name, command in _twice("scp", file, base, "-C"):
+            yield Job("put", file, name, (*command, str(source), f"peer:{target}"), source, target)
+            yield Job("get", file, name, (*command, f"peer:{source}", str(target)), source, target)
 
 
 def _rsync(line: Line, places: Directories, ssh: servers.Ssh) -> Iterator[Job]:
     shell = f'{servers.path_of("ssh")} -F "{ssh.config}" {" ".join(SSH_CIPHER)}'
     rsync = servers.path_of("rsync")
     base = (*line.inside(CLIENT), rsync, "-a", f"--rsync-path={rsync}", "-e", shell)
-    for file, source, target in _files(places):
+    for file, source, target in _files(places, *SIZES, TREE, TEXT):
         slash = "/" if file == TREE else ""
-        yield Job(f"put {file}", "rsync", (*base, f"{source}{slash}", f"peer:{target}"), source, target)
-        yield Job(f"get {file}", "rsync", (*base, f"peer:{source}{slash}", str(target)), source, target)
+        for name, command in _twice("rsync", file, base, "-z"):
+            put, get = (f"{source}{slash}", f"peer:{target}"), (f"peer:{source}{slash}", str(target))
+            yield Job("put", file, name, (*command, *put), source, target)
+            yield Job("get", file, name, (*command, *get), source, target)
+
+
+def _twice(program: str, file: str, base: tuple[str, ...], option: str) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """The program as it is and, for text, with its option for compression."""
+    yield program, base
+    if file == TEXT:
+        yield f"{program} {option}", (*base, option)
 
 
 def _lftp(line: Line, places: Directories, ssh: servers.Ssh) -> Iterator[Job]:
     """Its `pget` reads one file over several connections; it has nothing like it for writing."""
     connect = f"{servers.path_of('ssh')} -a -x -F {ssh.config} {' '.join(SSH_CIPHER)}"
     base = (*line.inside(CLIENT), servers.path_of("lftp"), "--norc", "-c")
-    for file, source, target in _files(places):
-        if file != TREE:
-            script = (
-                f'set sftp:connect-program "{connect}"; open sftp://peer; '
-                f'pget -n {CONNECTIONS} "{source}" -o "{target}"'
-            )
-            yield Job(f"get {file}", "lftp pget", (*base, script), source, target)
+    for file, source, target in _files(places, *SIZES):
+        script = (
+            f'set sftp:connect-program "{connect}"; open sftp://peer; pget -n {CONNECTIONS} "{source}" -o "{target}"'
+        )
+        yield Job("get", file, "lftp pget", (*base, script), source, target)
 
 
 def _rclone(line: Line, places: Directories, ssh: servers.Ssh) -> Iterator[Job]:
@@ -152,12 +188,10 @@ def _rclone(line: Line, places: Directories, ssh: servers.Ssh) -> Iterator[Job]:
         "shell_type = unix\n"
     )
     base = (*line.inside(CLIENT), servers.path_of("rclone"), "--config", str(config), "-q")
-    for file, source, target in _files(places):
-        if file == TREE:
-            continue  # as scp
-        streams = ("--multi-thread-streams", str(CONNECTIONS), "--multi-thread-cutoff", "16M")
-        yield Job(f"put {file}", "rclone", (*base, "copyto", *streams, str(source), f"peer:{target}"), source, target)
-        yield Job(f"get {file}", "rclone", (*base, "copyto", *streams, f"peer:{source}", str(target)), source, target)
+    copy = (*base, "copyto", "--multi-thread-streams", str(CONNECTIONS), "--multi-thread-cutoff", "16M")
+    for file, source, target in _files(places, *SIZES):
+        yield Job("put", file, "rclone", (*copy, str(source), f"peer:{target}"), source, target)
+        yield Job("get", file, "rclone", (*copy, f"peer:{source}", str(target)), source, target)
 
 
 def _unquoted(text: str) -> str:

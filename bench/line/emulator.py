@@ -127,6 +127,10 @@ class Line:
         """
         return self._numbers()[8] / 2
 
+    def connections(self) -> int:
+        """How many TCP connections the client's end has begun since the conditions were set."""
+        return self._numbers()[9]
+
     def _numbers(self) -> list[int]:
         return [int(word) for word in self._ask("count").split()]
 

@@ -1,16 +1,19 @@
 """Directories for the benchmarks: the source in the page cache, the target on tmpfs, so that no disk is measured.
 
 The source is a regular file that has been written to disk and read once; the machine must have the memory to cache it.
-The target is on /dev/shm if that exists. All directories are removed at the end.
+The target is on /dev/shm if that exists. All directories are removed at the end; those of a run that was killed are
+removed by the next one. A run holds a lock on each of its own, so that it is not taken for one of these.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import fcntl
 import os
 import shutil
 import tempfile
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -23,6 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 TMPFS = Path("/dev/shm")
+PREFIX = "secftp-bench-run-"
+# A directory is not locked at the moment it is made.
+YOUNG_SECONDS = 10.0
 CHUNK_BYTES = 1 << 20
 # For servers, logs and clients, in addition to the files.
 SPARE_BYTES = 256 << 20
@@ -64,13 +70,39 @@ def directories(largest: int) -> Iterator[Directories]:
     with contextlib.ExitStack() as stack:
 
         def temporary(place: Path) -> Path:
-            made = stack.enter_context(tempfile.TemporaryDirectory(prefix="secftp-bench-", dir=place))
-            return Path(made).resolve()
+            made = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=PREFIX, dir=place))).resolve()
+            stack.callback(os.close, lock(made))
+            return made
 
         disk = Path(tempfile.gettempdir())
+        for place in (disk, TMPFS):
+            remove_leftovers(place)
         yield Directories(
             source=temporary(_roomy(largest, disk)), target=temporary(_roomy(largest, TMPFS, disk)), own=temporary(disk)
         )
+
+
+def lock(directory: Path) -> int:
+    """Lock a directory as one that is in use; the descriptor that holds the lock. Raises `BlockingIOError`."""
+    held = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BaseException:
+        os.close(held)
+        raise
+    return held
+
+
+def remove_leftovers(place: Path) -> None:
+    """Remove the directories of runs that were killed: those of this user that nobody has locked."""
+    for path in place.glob(f"{PREFIX}*"):
+        with contextlib.suppress(OSError):
+            status = path.lstat()
+            if status.st_uid != os.geteuid() or time.time() - status.st_mtime < YOUNG_SECONDS:
+                continue
+            held = lock(path)
+            shutil.rmtree(path, ignore_errors=True)
+            os.close(held)
 
 
 def make_source(directory: Path, size: int) -> Path:

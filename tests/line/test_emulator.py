@@ -132,3 +132,4 @@ def test_round_trips_are_those_that_are_waited_for(served):
     served.set(Conditions(delay=0.05))
     times(served, 1)
     assert served.round_trips() == 2 * 5
+    assert served.connections() == 5

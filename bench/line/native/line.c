@@ -6,11 +6,11 @@
  *
  * Then it reads commands from standard input, and ends with that:
  *   set DELAY_US RATE QUEUE LOSS_PPM REORDER_PPM REORDER_US SEED   each way; RATE in bytes a second, QUEUE in bytes
- *   count                                                         answers with the packets of both ways, and the turns
+ *   count                                                         answers with packets of both ways, turns, connections
  *
  * A turn is a packet that may answer one from the other end: the longest chain of them, halved, is how many round trips
  * were waited for one after the other. Only the beginning of a connection and packets with data count, not bare
- * acknowledgements.
+ * acknowledgements. Connections are those that the first end began; one whose first packet was repeated counts once.
  *
  * A second process forwards; the first waits for it, and then kills whatever is left in the namespaces. So nothing
  * stays behind a user that was killed, or when one of the two is.
@@ -91,6 +91,8 @@ struct direction {
 };
 
 static struct settings line;
+static bool ports[1 << 16]; /* from which the first end has begun connections */
+static uint32_t connections;
 static uint32_t mtu;
 
 static void die(const char *what) {
@@ -196,8 +198,8 @@ static void append(struct fifo *f, const uint8_t *bytes, uint32_t size, uint64_t
     p->turn = turn;
 }
 
-/* Whether it begins a connection or has data. */
-static bool tells(const uint8_t *bytes, size_t size) {
+/* Whether it begins a connection or has data; counts the connections of the first end. */
+static bool tells(const uint8_t *bytes, size_t size, bool is_first_end) {
     struct iphdr ip;
     struct tcphdr tcp;
     size_t head;
@@ -208,15 +210,20 @@ static bool tells(const uint8_t *bytes, size_t size) {
     if (ip.protocol != IPPROTO_TCP || size < head + sizeof tcp)
         return false;
     memcpy(&tcp, bytes + head, sizeof tcp);
+    if (is_first_end && tcp.syn && !tcp.ack && !ports[tcp.source]) {
+        ports[tcp.source] = true;
+        connections++;
+    }
     return tcp.syn || size > head + (size_t)tcp.doff * 4;
 }
 
 /* Takes in packets that the namespace has sent: no more at a time than keeps the others on time. */
-static void take(struct direction *d) {
+static void take(struct direction *d, bool is_first_end) {
     static uint8_t bytes[MTU_MAX];
     for (int turn = 0; turn < TURN; turn++) {
         struct fifo *f = &d->straight;
         uint64_t begins, t, waiting, later = 0;
+        bool data;
         ssize_t size = read(d->in, bytes, sizeof bytes);
         if (size < 0 && errno == EINTR)
             continue;
@@ -226,6 +233,7 @@ static void take(struct direction *d) {
             f = &d->late;
             later = line.later;
         }
+        data = tells(bytes, (size_t)size, is_first_end);
         t = now();
         begins = d->free_at > t ? d->free_at : t;
         waiting = line.rate ? (begins - t) * line.rate / SECOND : 0;
@@ -238,7 +246,7 @@ static void take(struct direction *d) {
             d->lost++;
             continue;
         }
-        append(f, bytes, (uint32_t)size, d->free_at + line.delay + later, tells(bytes, (size_t)size) ? d->turn + 1 : 0);
+        append(f, bytes, (uint32_t)size, d->free_at + line.delay + later, data ? d->turn + 1 : 0);
         d->packets++;
         d->bytes += (uint64_t)size;
     }
@@ -272,6 +280,12 @@ static uint64_t give(struct direction *d) {
 
 /* --- commands ----------------------------------------------------------------------------------------------------- */
 
+/* What is under way belongs to no chain of turns any more. */
+static void forget_turns(struct fifo *f) {
+    for (uint32_t i = 0; i < f->count; i++)
+        f->slots[(f->first + i) % SLOTS].turn = 0;
+}
+
 static void obey(char *command, struct direction *ways) {
     struct settings s;
     uint64_t seed;
@@ -280,16 +294,20 @@ static void obey(char *command, struct direction *ways) {
         s.delay *= 1000;
         s.later *= 1000;
         line = s;
+        memset(ports, 0, sizeof ports);
+        connections = 0;
         for (int i = 0; i < 2; i++) {
             ways[i].random = (seed + 1) * UINT64_C(0x9E3779B97F4A7C15) + (uint64_t)i;
             ways[i].packets = ways[i].bytes = ways[i].lost = ways[i].tailed = ways[i].turn = 0;
+            forget_turns(&ways[i].straight);
+            forget_turns(&ways[i].late);
         }
         puts("set");
     } else if (strncmp(command, "count", 5) == 0) {
         for (int i = 0; i < 2; i++)
             printf("%" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " ", ways[i].packets, ways[i].bytes, ways[i].lost,
                    ways[i].tailed);
-        printf("%" PRIu64 "\n", ways[0].turn > ways[1].turn ? ways[0].turn : ways[1].turn);
+        printf("%" PRIu64 " %" PRIu32 "\n", ways[0].turn > ways[1].turn ? ways[0].turn : ways[1].turn, connections);
     } else {
         puts("unknown");
     }
@@ -309,8 +327,8 @@ static void run(struct direction *ways) {
         }
         if (ppoll(fds, 3, due == UINT64_MAX ? NULL : &wait, NULL) < 0 && errno != EINTR)
             die("poll");
-        take(&ways[0]);
-        take(&ways[1]);
+        take(&ways[0], true);
+        take(&ways[1], false);
         if (fds[2].revents != 0) {
             if (fgets(command, sizeof command, stdin) == NULL)
                 return;
