@@ -32,8 +32,8 @@ SMALL, LARGE = "1 KiB", "64 MiB"
 SIZES = {SMALL: KIB, LARGE: 64 * MIB}
 TREE = "2,000 files"
 TREE_FILES, TREE_DIRECTORIES, TREE_BYTES = 2000, 20, KIB
-TEXT = "32 MiB of text"
-TEXT_BYTES = 32 * MIB
+TEXT = "64 MiB of text"
+TEXT_BYTES = 64 * MIB
 CONNECTIONS = 8  # of lftp's pget and rclone's streams
 SECFTP, ONE_STREAM, COMPRESSED, WITH_BBR = "secftp", "secftp, 1 stream", "secftp -z", "secftp, bbr"
 # What each variant needs of the command line, and its further options.
