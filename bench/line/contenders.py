@@ -120,9 +120,14 @@ def _secftp(stack: contextlib.ExitStack, line: Line, places: Directories, option
     said = subprocess.run([*program, "put", "--help"], check=True, capture_output=True, text=True).stdout
     variants = {SECFTP: ()} | {name: more for name, (needed, more) in VARIANTS.items() if needed in said}
     ends = {"address": SERVER, "inside": line.inside(SERVER)}
-    sending, receiving = (
-        stack.enter_context(servers.secftp(root, key, places.own / f"{name}.log", **ends))
-        for name, root in (("sending", places.source), ("receiving", places.target))
+    bbr = ("--congestion", "bbr") if WITH_BBR in variants else ()
+    sending, receiving, sending_with_bbr = (
+        stack.enter_context(servers.secftp(root, key, places.own / f"{name}.log", *more, **ends))
+        for name, root, more in (
+            ("sending", places.source, ()),
+            ("receiving", places.target, ()),
+            ("sending-with-bbr", places.source, bbr),
+        )
     )
     client = (*line.inside(CLIENT), *program)
     common = ("-q", "--key-file", str(key))
@@ -130,10 +135,10 @@ def _secftp(stack: contextlib.ExitStack, line: Line, places: Directories, option
         for file, source, target in _files(places, *SIZES, TREE, TEXT):
             words = (*common, *options, *more)
             put = (*client, "put", *words, str(source), f"secftp://{receiving.place}/{source.name}")
-            get = (*client, "get", *words, f"secftp://{sending.place}/{source.name}", str(target))
+            place = sending_with_bbr.place if variant == WITH_BBR else sending.place  # that of the sender counts
+            get = (*client, "get", *words, f"secftp://{place}/{source.name}", str(target))
             yield Job("put", file, variant, put, source, target)
-            if variant != WITH_BBR:  # that of the sender counts, which is the server's
-                yield Job("get", file, variant, get, source, target)
+            yield Job("get", file, variant, get, source, target)
     tree = places.source / name_of(TREE)
     verify = (*client, "verify", *common, str(tree), f"secftp://{sending.place}/{tree.name}")
     yield Job("verify", TREE, SECFTP, verify, tree, None)

@@ -23,8 +23,10 @@ def main(arguments: list[str]) -> int:
     except Unavailable as missing:
         print(f"test-line: {missing}", file=sys.stderr)
         return UNAVAILABLE
-    # In one process, in order: the tests share one line's worth of processor.
-    return int(pytest.main([str(HERE), "--run-line", "--benchmark-disable", *arguments]))
+    # In one process, in order: the tests share one line's worth of processor. The slowest are shown, so that a run that
+    # took long for no reason tells where.
+    options = ["--run-line", "--benchmark-disable", "--durations=5", "--durations-min=5"]
+    return int(pytest.main([str(HERE), *options, *arguments]))
 
 
 if __name__ == "__main__":
