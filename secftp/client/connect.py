@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from secftp.client.terminal import Terminal
     from secftp.keys import Key
     from secftp.protocol import Info
+    from secftp.transport.tcp_totals import TcpTotals
     from secftp.url import Url
 
 _T = TypeVar("_T")
@@ -49,6 +50,7 @@ class Connector:
         self._obtain = obtain
         self._checksum = checksum
         self._credentials: Credentials | None = None
+        self.totals: TcpTotals | None = None  # of the connections, if they are to be counted
 
     @classmethod
     def choose(cls, options: ConnectionOptions, on_wait: Callable[[], None]) -> Self:
@@ -65,7 +67,7 @@ class Connector:
         if self._credentials is None:
             self._credentials = self._make_credentials()
         endpoint = self._options.endpoint
-        return Session.open(
+        session = Session.open(
             endpoint.host,
             endpoint.port,
             self._credentials,
@@ -73,6 +75,9 @@ class Connector:
             on_wait=self._on_wait,
             congestion=self._options.congestion,
         )
+        if self.totals is not None:
+            self.totals.watch(session.pipeline.channel)
+        return session
 
     def open_stream(self, is_wanted: Callable[[], bool]) -> Session:  # noqa: ARG002 - connecting has its own limit
         """Open an additional session of a copy, in any thread; the user is not told if that takes its time."""

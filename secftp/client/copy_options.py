@@ -37,7 +37,8 @@ With --progress json each line on standard error is an object with an event:
   planned      files, bytes: the totals
   started      name, size
   resumed      name, bytes: how many were there already, verified
-  progress     files, bytes, files_planned, bytes_planned, rate, seconds_left;
+  progress     files, bytes, files_planned, bytes_planned, rate, seconds_left,
+               streams, round_trip, retransmits, congestion;
                null if unknown; at most twice a second
   finished     name, size, checksum: complete, under its final name
   skipped      name, reason
@@ -46,11 +47,14 @@ With --progress json each line on standard error is an object with an event:
   retrying     message, attempt, attempts, pause
   waiting      message: the server has not answered the handshake yet
   ended        files, bytes, skipped, failed, left_out, special_bits,
-               times_changed, modes_changed, seconds, checksum, algorithm
+               times_changed, modes_changed, seconds, checksum, algorithm,
+               streams, round_trip, retransmits, congestion
   interrupted  reason, complete, resume, exit_code: resume is a command
   error        message, hint, exit_code: the last line of a failure
 Sizes are in bytes, times in seconds. A name that is not UTF-8 is escaped, and
-name_base64 has its bytes.
+name_base64 has its bytes. Of the connections (streams: how many at one time):
+the shortest round trip, segments that this side sent again, and this side's
+congestion control.
 """
 
 
@@ -62,6 +66,7 @@ class CopySettings(NamedTuple):
     retries: int
     progress: str
     quiet: bool
+    verbose: bool
 
 
 def add_copy_options(parser: CommandParser) -> None:
@@ -82,6 +87,7 @@ def add_copy_options(parser: CommandParser) -> None:
         "--progress", metavar="KIND", default=PROGRESS[0], help="auto (the default; a bar on a terminal), json or none"
     )
     add_congestion_option(parser)
+    parser.add_argument("-v", "--verbose", action="store_true", help="say what the connections were like, at the end")
     add_connection_options(parser)
 
 
@@ -100,7 +106,7 @@ def take_copy_options(
     progress = one_of(PROGRESS, values["progress"], "--progress", USE_DEFAULT)
     connection = connection._replace(congestion=values["congestion"])
     copy = CopyOptions(**{name: _value(name, text) for name, text in given.items()})
-    return CopySettings(connection, copy, _retries(values["retries"]), progress, values["quiet"])
+    return CopySettings(connection, copy, _retries(values["retries"]), progress, values["quiet"], values["verbose"])
 
 
 def flag(name: str) -> str:

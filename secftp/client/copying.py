@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from secftp.client.connect import Connector, check_congestion, check_paths
 from secftp.client.copy_options import flag
+from secftp.client.report import SLOW_SECONDS
 from secftp.errors import ConnectionLost, ServerUnreachable, TransferTimeout
 from secftp.session.retry import Retries
 from secftp.text import escape_unencodable
@@ -57,12 +58,18 @@ def make_report(settings: CopySettings, terminal: Terminal, done: str, operands:
     return kind(terminal, settings.copy, done, operands)
 
 
-def run_copy(settings: CopySettings, copy: Download | Upload, report: Report, terminal: Terminal) -> None:
-    """Run the copy to its end or to an error that concerns the whole; an interruption gets a resume command."""
+def run_copy(
+    settings: CopySettings, copy: Download | Upload, report: Report, terminal: Terminal, *, sends: bool
+) -> None:
+    """Run the copy to its end or to an error that concerns the whole; an interruption gets a resume command.
+
+    `sends`: it is from here.
+    """
     retries = Retries(
         settings.retries, progress=lambda: report.moved_bytes + report.done_files, on_retry=report.retrying
     )
     connector = Connector.choose(settings.connection, terminal.waiting)
+    count_connections(settings, connector, report)
     copy.open_stream = connector.open_stream
     try:
         retries.run(lambda: connector.run(copy.run))
@@ -79,7 +86,49 @@ def run_copy(settings: CopySettings, copy: Download | Upload, report: Report, te
     except BaseException:
         report.give_up()
         raise
-    report.conclude()
+    try:
+        report.conclude()
+    finally:
+        remark_on_line(settings, report, terminal, sends=sends, asked=settings.copy.streams)
+
+
+def count_connections(settings: CopySettings, connector: Connector, report: Report) -> None:
+    """Have the connections counted that the connector opens, for the report."""
+    from secftp.transport.tcp_totals import TcpTotals
+
+    is_told = settings.verbose or settings.progress == "json"
+    report.connections = connector.totals = TcpTotals(after=0.0 if is_told else SLOW_SECONDS)
+
+
+def remark_on_line(
+    settings: CopySettings, report: Report, terminal: Terminal, *, sends: bool, asked: int | None = None
+) -> None:
+    """Say what the connections were like, if that was asked for; and what may help if losses made the copy slow.
+
+    `asked`: the number of streams, None for automatic choice.
+    """
+    connections, done = report.connections, report.summary
+    if connections is None or settings.quiet or terminal.json:
+        return
+    if settings.verbose:
+        from secftp.client.line import describe
+
+        terminal.say(describe(connections.total(), connections.streams))
+    if done.seconds >= SLOW_SECONDS and settings.copy.limit_rate is None:
+        from secftp.client.line import line_hint
+        from secftp.system import allowed_congestion_controls
+
+        hint = line_hint(
+            connections.total(),
+            connections.streams,
+            done.seconds,
+            done.bytes,
+            sends=sends,
+            asked=asked,
+            bbr="bbr" in allowed_congestion_controls(),
+        )
+        if hint:
+            terminal.say(f"  hint: {hint}")
 
 
 def _resume(settings: CopySettings, report: Report, terminal: Terminal) -> str:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from secftp.text import count_files, format_size, path_text, show_path
 from secftp.transfer import ProgressListener, Summary
 
 if TYPE_CHECKING:
     from secftp.errors import FileError
+    from secftp.transport.tcp_totals import TcpTotals
+
+
+# A copy that is shorter gets no hint about its line, and its connections are not asked about it.
+SLOW_SECONDS: Final = 10.0
 
 
 class CopyReport(ProgressListener):
@@ -17,7 +22,8 @@ class CopyReport(ProgressListener):
 
     `files`, `bytes`: planned; None and 0 unless a subclass asks for a plan, which takes time, and has received it.
     `done_bytes` are transferred or were there already, `moved_bytes` went over the connection since `began` (monotonic
-    clock). `name`, `size`, `name_done`: of the file that was started last.
+    clock). `name`, `size`, `name_done`: of the file that was started last. `connections`: those of the copy, None if
+    they are not counted.
     """
 
     def __init__(self) -> None:
@@ -32,6 +38,7 @@ class CopyReport(ProgressListener):
         self.name_done = 0
         self.reasons: dict[str, int] = {}
         self.summary = Summary()
+        self.connections: TcpTotals | None = None
 
     def started(self, name: bytes, size: int, /) -> None:
         """Note the current file."""

@@ -60,6 +60,7 @@ class JsonReport(CopyReport):
             bytes_planned=self.bytes if known else None,
             rate=round(rate),
             seconds_left=None if left is None else round(left, 1),
+            connections=True,
         )
 
     def resumed(self, name: bytes, nbytes: int, /) -> None:
@@ -89,8 +90,22 @@ class JsonReport(CopyReport):
         """Write that there will be another connection."""
         self._write("retrying", message=str(problem), attempt=attempt, attempts=attempts, pause=round(pause, 1))
 
-    def _write(self, event: str, name: bytes | None = None, **fields: Value) -> None:
+    def _connections(self) -> dict[str, Value]:
+        """Return what the kernel knows of the connections."""
+        if self.connections is None:
+            return {"streams": None, "round_trip": None, "retransmits": None, "congestion": None}
+        info = self.connections.total()
+        return {
+            "streams": self.connections.streams,
+            "round_trip": None if info.round_trip is None else round(info.round_trip, 6),
+            "retransmits": info.retransmits,
+            "congestion": info.congestion,
+        }
+
+    def _write(self, event: str, name: bytes | None = None, *, connections: bool = False, **fields: Value) -> None:
         names = {} if name is None else name_fields("name", name)
+        if connections:
+            fields |= self._connections()
         self._terminal.event({"event": event, **names, **fields})
 
     def conclude(self) -> None:
@@ -109,6 +124,7 @@ class JsonReport(CopyReport):
             seconds=round(done.seconds, 3),
             checksum=_hex(done.digest),
             algorithm=self._options.checksum,
+            connections=True,
         )
         self._failures.done = self.is_partial
         self._failures.conclude()

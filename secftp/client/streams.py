@@ -12,7 +12,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from secftp.client.connect import Connector
-from secftp.client.copying import make_report
+from secftp.client.copying import count_connections, make_report, remark_on_line
 from secftp.client.local_io import STANDARD_INPUT, STREAM, open_input, open_output
 from secftp.client.terminal import STANDARD_OUTPUT
 from secftp.errors import ChecksumMismatch, FileChanged, IsADirectory
@@ -53,8 +53,10 @@ def get_stream(url: Url, settings: CopySettings, terminal: Terminal) -> None:
             return _read_rest(session, url.path, sink, algorithm, report)
 
         connector = Connector.choose(settings.connection, terminal.waiting)
+        count_connections(settings, connector, report)
         retries = Retries(settings.retries, progress=lambda: sink.done, on_retry=report.retrying)
         _conclude(url, report, lambda: retries.run(lambda: connector.run(work)))
+        remark_on_line(settings, report, terminal, sends=False)
 
 
 def put_stream(url: Url, settings: CopySettings, terminal: Terminal) -> None:
@@ -80,6 +82,7 @@ def put_stream(url: Url, settings: CopySettings, terminal: Terminal) -> None:
                 raise
 
         connector = Connector.choose(settings.connection, terminal.waiting)
+        count_connections(settings, connector, report)
         retries = Retries(
             settings.retries, progress=lambda: source.done, on_retry=report.retrying, possible=source.is_untouched
         )
@@ -92,6 +95,7 @@ def put_stream(url: Url, settings: CopySettings, terminal: Terminal) -> None:
                 return confirm(lambda ask: confirming.run(lambda: connector.run(ask)), url.path, lost)
 
         _conclude(url, report, copy)
+        remark_on_line(settings, report, terminal, sends=True)
 
 
 def _without_bar(settings: CopySettings, descriptor: int) -> CopySettings:

@@ -58,10 +58,13 @@ def connection_fields(info: TcpInfo) -> dict[str, Value]:
 
 def connection_text(info: TcpInfo) -> str:
     """Return the same as a line."""
-    return "Connection: " + ", ".join(
-        f"{name.replace('_', ' ')} {'unknown' if value is None else value}"
-        for name, value in connection_fields(info).items()
-    )
+    known = {
+        "round trip": None if info.round_trip is None else f"{info.round_trip:.6f} s",
+        "retransmits": info.retransmits,
+        "delivery rate": None if info.delivery_rate is None else f"{info.delivery_rate} B/s",
+        "congestion control": info.congestion,
+    }
+    return f"Connection: {', '.join(f'{name} {value}' for name, value in known.items() if value is not None)}."
 
 
 # --- text -----------------------------------------------------------------------------------------------------------

@@ -47,6 +47,7 @@ class Channel:
         self.timeout = timeout
         self.last_sent = time.monotonic()
         self.pending = RequestQueue()
+        self.on_close: Callable[[Channel], None] | None = None  # called once, while the kernel still knows of it
         self._stream = stream
         self._outbox, inbox = established.boxes()
         self._unsent = established.reply  # sealed already; CLIENT_FINISH travels with the first request
@@ -254,6 +255,9 @@ class Channel:
                 self.send(goodbye)
                 self.flush()
         finally:
+            if self.on_close is not None:
+                on_close, self.on_close = self.on_close, None
+                on_close(self)
             self._stream.close()
 
     def linger(self, seconds: float) -> None:

@@ -12,10 +12,11 @@ from typing import Final, NamedTuple
 
 # struct tcp_info of <linux/tcp.h>: the offset and the format of each field in use.
 _ROUND_TRIP: Final = (68, "=I")  # microseconds, smoothed
+_RECEIVER_ROUND_TRIP: Final = (92, "=I")  # microseconds
 _RETRANSMITS: Final = (100, "=I")
-_SEGMENTS_SENT: Final = (136, "=I")
 _LEAST_ROUND_TRIP: Final = (148, "=I")  # microseconds; all bits are set if none was measured
 _SEGMENTS_RECEIVED: Final = (152, "=I")  # with data
+_SEGMENTS_SENT: Final = (156, "=I")  # with data
 _DELIVERY_RATE: Final = (160, "=Q")  # bytes a second
 _OUT_OF_ORDER: Final = (224, "=I")  # segments with data
 _UNKNOWN: Final = 0xFFFFFFFF
@@ -27,13 +28,16 @@ _NAME_BYTES: Final = 16  # TCP_CA_NAME_MAX
 class TcpInfo(NamedTuple):
     """One connection so far; None for what this kernel does not tell.
 
-    `round_trip`: the shortest of the last minutes, in seconds. `retransmits`: segments that this side sent again, of
-    `segments_sent` in all. `out_of_order`: segments with data that came after a gap, of `segments_received` with data:
-    behind a lost one, and behind a late one. `delivery_rate`: the latest measured, of this side's data, in bytes a
-    second. `congestion`: the name of this side's congestion control.
+    `round_trip`: the shortest of the last minutes, in seconds. `smoothed_round_trip`: that of the latest data that this
+    side sent, `receiver_round_trip` of those that it received; both include what waited in the queues of the line.
+    `retransmits`: segments that this side sent again, of `segments_sent` with data. `out_of_order`: segments that came
+    behind a gap, where one was lost or late, of `segments_received` with data. `delivery_rate`: the latest measured, of
+    this side's data, in bytes a second. `congestion`: the name of this side's congestion control.
     """
 
     round_trip: float | None = None
+    smoothed_round_trip: float | None = None
+    receiver_round_trip: float | None = None
     retransmits: int | None = None
     segments_sent: int | None = None
     segments_received: int | None = None
@@ -55,11 +59,11 @@ def read_tcp_info(sock: socket.socket) -> TcpInfo:
 
 def parse_tcp_info(data: bytes) -> TcpInfo:
     """Return the fields of the kernel's structure, however long it is; without the name of the congestion control."""
-    microseconds = _field(data, _LEAST_ROUND_TRIP)
-    if microseconds in (None, 0, _UNKNOWN):
-        microseconds = _field(data, _ROUND_TRIP)
+    smoothed = _seconds(data, _ROUND_TRIP)
     return TcpInfo(
-        round_trip=microseconds / 1e6 if microseconds else None,  # 0 means that nothing was measured
+        round_trip=_seconds(data, _LEAST_ROUND_TRIP) or smoothed,
+        smoothed_round_trip=smoothed,
+        receiver_round_trip=_seconds(data, _RECEIVER_ROUND_TRIP),
         retransmits=_field(data, _RETRANSMITS),
         segments_sent=_field(data, _SEGMENTS_SENT),
         segments_received=_field(data, _SEGMENTS_RECEIVED),
@@ -77,6 +81,11 @@ def congestion_of(sock: socket.socket) -> str | None:
     except OSError:
         return None
     return name.partition(b"\0")[0].decode("ascii", "replace") or None
+
+
+def _seconds(data: bytes, place: tuple[int, str]) -> float | None:
+    microseconds = _field(data, place)
+    return None if microseconds in (None, 0, _UNKNOWN) else microseconds / 1e6  # 0 is a time that was not measured
 
 
 def _field(data: bytes, place: tuple[int, str]) -> int | None:

@@ -45,7 +45,7 @@ def refused(parse, *arguments, words=""):
 
 def test_what_is_left_out():
     options = parse_ls([U])
-    assert options.connection == (HERE, "aes256", None, False, 60.0, None)
+    assert options.connection == (HERE, "aes256", None, False, 60.0, None, None)
     assert options.urls == (Url("host", 8888, "", (b"a", b"b"), False),)
     assert (options.quiet, options.json, options.long, options.recursive) == (False,) * 4
 
@@ -54,7 +54,7 @@ def test_what_is_given():
     options = parse_stat(
         ["--cipher", "none", "--key-file=k", "--timeout", "5", "-q", "secftp://joe@[::1]:99/x", "--json"]
     )
-    assert options.connection == (Endpoint("::1", 99, "joe"), "none", "k", False, 5.0, None)
+    assert options.connection == (Endpoint("::1", 99, "joe"), "none", "k", False, 5.0, None, None)
     assert (options.quiet, options.json) == (True, True)
 
 

@@ -6,6 +6,8 @@ from tests.mutants.mutant import Mutant, mutant
 
 CONGESTION = "tests/transport/test_congestion.py"
 INFO = "tests/transport/test_tcp_info.py"
+TOTALS = "tests/transport/test_tcp_totals.py"
+LINE = "tests/client/test_line.py"
 
 MUTANTS: list[Mutant] = [
     mutant("size-of-a-send-buffer-set", "secftp/transport/stream.py", "            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)\n", "            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)\n            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)\n", CONGESTION),
@@ -21,5 +23,17 @@ MUTANTS: list[Mutant] = [
     mutant("congestion-not-tried-before-listening", "secftp/server/__main__.py", "        require_congestion(options.congestion)\n", "        pass\n", f"{CONGESTION}::test_a_server_tries_the_name_before_it_listens"),
     mutant("congestion-names-cut-by-the-kernel", "secftp/transport/congestion.py", "    if not _NAME.fullmatch(name):\n", "    if not name:\n", CONGESTION),
     mutant("unknown-retransmits-taken-for-none", "secftp/transport/tcp_info.py", "    if offset + struct.calcsize(kind) > len(data):\n        return None\n", "    data = data.ljust(512, b\"\\0\")\n", INFO),
-    mutant("unmeasured-round-trip-taken-for-none", "secftp/transport/tcp_info.py", "    if microseconds in (None, 0, _UNKNOWN):\n", "    if microseconds is None:\n", INFO),
+    mutant("unmeasured-round-trip-taken-for-none", "secftp/transport/tcp_info.py", "None if microseconds in (None, 0, _UNKNOWN) else", "None if microseconds is None else", INFO),
+    mutant("lost-with-the-connection", "secftp/transport/channel.py", "                on_close(self)\n", "                pass\n", TOTALS),
+    mutant("connections-told-of-twice", "secftp/transport/channel.py", "                on_close, self.on_close = self.on_close, None\n", "                on_close = self.on_close\n", TOTALS),
+    mutant("unknown-counts-left-out-of-a-sum", "secftp/transport/tcp_totals.py", "    return None if first is None or second is None else first + second\n", "    return (first or 0) + (second or 0)\n", TOTALS),
+    mutant("streams-counted-as-connections", "secftp/transport/tcp_totals.py", "            self._open.discard(channel)\n            if", "            if", TOTALS),
+    mutant("hint-after-a-short-copy", "secftp/client/line.py", "    if seconds < SLOW_SECONDS or", "    if", LINE),
+    mutant("hint-over-a-full-line", "secftp/client/line.py", "    if now is not None and now > QUEUED * info.round_trip:\n", "    if now is None:\n", LINE),
+    mutant("hint-after-losses-that-cost-nothing", "secftp/client/line.py", "LOSS_BOUND[0] <= share * window**2 <= LOSS_BOUND[1]", "LOSS_BOUND[0] <= share * window**2", LINE),
+    mutant("hint-after-a-slow-pipe", "secftp/client/line.py", "LOSS_BOUND[0] <= share * window**2 <= LOSS_BOUND[1]", "share * window**2 <= LOSS_BOUND[1]", LINE),
+    mutant("hint-to-use-what-is-in-use", "secftp/client/line.py", 'elif bbr and info.congestion != "bbr":', "elif bbr:", LINE),
+    mutant("hint-to-use-what-is-forbidden", "secftp/client/line.py", 'elif bbr and info.congestion != "bbr":', 'elif info.congestion != "bbr":', LINE),
+    mutant("hint-about-a-limit-that-was-asked-for", "secftp/client/copying.py", "done.seconds >= SLOW_SECONDS and settings.copy.limit_rate is None", "done.seconds >= SLOW_SECONDS", LINE),
+    mutant("hint-for-a-program", "secftp/client/copying.py", "if connections is None or settings.quiet or terminal.json:", "if connections is None:", LINE),
 ]  # fmt: skip

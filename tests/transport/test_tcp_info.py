@@ -20,14 +20,17 @@ linux = pytest.mark.skipif(not LINUX, reason="TCP_INFO is Linux's")
 FIELDS = {
     "rtt": (68, 4, 30_000),
     "total_retrans": (100, 4, 7),
-    "segs_out": (136, 4, 900),
+    "rcv_rtt": (92, 4, 28_000),
     "min_rtt": (148, 4, 25_000),
     "data_segs_in": (152, 4, 800),
+    "data_segs_out": (156, 4, 900),
     "delivery_rate": (160, 8, 123_456_789_012),
     "rcv_ooopack": (224, 4, 9),
 }
 COMPLETE = TcpInfo(
     round_trip=0.025,
+    smoothed_round_trip=0.03,
+    receiver_round_trip=0.028,
     retransmits=7,
     segments_sent=900,
     segments_received=800,
@@ -55,10 +58,12 @@ def test_a_shorter_structure_has_what_it_has(length):
     found = parse_tcp_info(structure(length))
     there = {name for name, (offset, size, _) in FIELDS.items() if offset + size <= length}
     assert found.retransmits == (7 if "total_retrans" in there else None)
-    assert found.segments_sent == (900 if "segs_out" in there else None)
+    assert found.segments_sent == (900 if "data_segs_out" in there else None)
     assert found.segments_received == (800 if "data_segs_in" in there else None)
     assert found.delivery_rate == (123_456_789_012 if "delivery_rate" in there else None)
     assert found.out_of_order == (9 if "rcv_ooopack" in there else None)
+    assert found.smoothed_round_trip == (0.03 if "rtt" in there else None)
+    assert found.receiver_round_trip == (0.028 if "rcv_rtt" in there else None)
     assert found.round_trip == (0.025 if "min_rtt" in there else 0.03 if "rtt" in there else None)
 
 
@@ -66,6 +71,7 @@ def test_a_shorter_structure_has_what_it_has(length):
 def test_a_round_trip_that_was_not_measured_is_the_smoothed_one_or_unknown(unknown):
     assert parse_tcp_info(structure(min_rtt=unknown)).round_trip == 0.03
     assert parse_tcp_info(structure(min_rtt=unknown, rtt=0)).round_trip is None
+    assert parse_tcp_info(structure(rcv_rtt=unknown)).receiver_round_trip is None
 
 
 @linux

@@ -75,4 +75,4 @@ def run(options: GetOptions, terminal: Terminal) -> None:
         settings, terminal, "Would fetch" if settings.copy.dry_run else "Fetched", len(options.sources)
     )
     sources = list(map(copying.location, options.sources))
-    copying.run_copy(settings, Download(sources, options.target, settings.copy, report), report, terminal)
+    copying.run_copy(settings, Download(sources, options.target, settings.copy, report), report, terminal, sends=False)

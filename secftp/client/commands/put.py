@@ -76,4 +76,4 @@ def run(options: PutOptions, terminal: Terminal) -> None:
         settings, terminal, "Would send" if settings.copy.dry_run else "Sent", len(options.sources)
     )
     target = copying.location(options.target)
-    copying.run_copy(settings, Upload(options.sources, target, settings.copy, report), report, terminal)
+    copying.run_copy(settings, Upload(options.sources, target, settings.copy, report), report, terminal, sends=True)
