@@ -66,14 +66,17 @@ class Connector:
         """Connect and perform the handshake. Raises what `Session.open` and obtaining the key raise."""
         if self._credentials is None:
             self._credentials = self._make_credentials()
-        endpoint = self._options.endpoint
+        return self._open(self._credentials, self._on_wait)
+
+    def _open(self, credentials: Credentials, on_wait: Callable[[], None] | None) -> Session:
+        options, endpoint = self._options, self._options.endpoint
         session = Session.open(
             endpoint.host,
             endpoint.port,
-            self._credentials,
-            timeout=self._options.timeout,
-            on_wait=self._on_wait,
-            congestion=self._options.congestion,
+            credentials,
+            timeout=options.timeout,
+            on_wait=on_wait,
+            congestion=options.congestion,
         )
         if self.totals is not None:
             self.totals.watch(session.pipeline.channel)
@@ -82,8 +85,7 @@ class Connector:
     def open_stream(self, is_wanted: Callable[[], bool]) -> Session:  # noqa: ARG002 - connecting has its own limit
         """Open an additional session of a copy, in any thread; the user is not told if that takes its time."""
         assert self._credentials is not None  # the session of the copy is open
-        endpoint = self._options.endpoint
-        return Session.open(endpoint.host, endpoint.port, self._credentials, timeout=self._options.timeout)
+        return self._open(self._credentials, None)
 
     def run(self, work: Callable[[Session], _T]) -> _T:
         """Return what `work` returns for a new session."""

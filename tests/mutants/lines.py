@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.mutants.mutant import Mutant, mutant
 
 CONGESTION = "tests/transport/test_congestion.py"
+STREAMS = f"{CONGESTION}::test_each_stream_of_a_copy_has_it_and_is_counted"
 INFO = "tests/transport/test_tcp_info.py"
 TOTALS = "tests/transport/test_tcp_totals.py"
 LINE = "tests/client/test_line.py"
@@ -36,4 +37,6 @@ MUTANTS: list[Mutant] = [
     mutant("hint-to-use-what-is-forbidden", "secftp/client/line.py", 'elif bbr and info.congestion != "bbr":', 'elif info.congestion != "bbr":', LINE),
     mutant("hint-about-a-limit-that-was-asked-for", "secftp/client/copying.py", "done.seconds >= SLOW_SECONDS and settings.copy.limit_rate is None", "done.seconds >= SLOW_SECONDS", LINE),
     mutant("hint-for-a-program", "secftp/client/copying.py", "if connections is None or settings.quiet or terminal.json:", "if connections is None:", LINE),
+    mutant("streams-without-the-congestion-control", "secftp/client/connect.py", "        return self._open(self._credentials, None)\n", "        return Session.open(*self._options.endpoint[:2], self._credentials, timeout=self._options.timeout)\n", STREAMS),
+    mutant("streams-not-counted", "secftp/client/connect.py", "            self.totals.watch(session.pipeline.channel)\n", "            self.totals.streams = 1\n", STREAMS),
 ]  # fmt: skip

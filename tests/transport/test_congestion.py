@@ -442,3 +442,26 @@ def test_a_transfer_works_with_it(tmp_path):
             b"contents" * 1000
         )
     assert (tmp_path / "copy").read_bytes() == b"contents" * 1000
+
+
+@linux
+def test_each_stream_of_a_copy_has_it_and_is_counted(tmp_path):
+    """The session of the copy, and those beside it."""
+    from secftp.client.connect import Connector
+    from secftp.client.options import ConnectionOptions
+    from secftp.keys import Key
+    from secftp.transport.tcp_totals import TcpTotals
+    from secftp.url import Endpoint
+
+    key = Key.from_text("correct horse battery staple")
+    with secftp.Server(tmp_path, key=key) as server:
+        options = ConnectionOptions(
+            Endpoint(HOST, server.port, ""), "aes128", None, False, DEADLINE, congestion=another()
+        )
+        connector = Connector(options, lambda: key, lambda: None)
+        connector.totals = TcpTotals()
+        with connector.open() as copy, connector.open_stream(lambda: True) as stream:
+            assert connector.totals.streams == 2
+            for session in (copy, stream):
+                assert session.pipeline.channel.tcp_info().congestion == another()
+        assert connector.totals.total().congestion == another()
