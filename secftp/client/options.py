@@ -36,7 +36,7 @@ VALUED: Final = frozenset(
     (
         "-i", "--input", "-o", "--output", "--checksum", "--file", "--key-file", "--name", "--timeout", "--cipher",
         "--include", "--exclude", "--limit-rate", "--limit", "--bwlimit", "--bandwidth", "--retries", "--progress",
-        "--congestion",
+        "--congestion", "--streams",
     )
 )  # fmt: skip
 
@@ -157,7 +157,6 @@ def add_congestion_option(parser: CommandParser) -> None:
     """Add the choice of a congestion control."""
     parser.add_argument(
         "--congestion",
-        "--streams",
         metavar="NAME",
         help="congestion control of what is sent from here: reno, cubic, bbr; what is fetched is sent by the server, "
         "and its own option counts",
