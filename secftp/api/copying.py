@@ -15,7 +15,8 @@ from secftp.api.arguments import algorithm_for
 from secftp.errors import ConnectionLost, ExitCode, FileError, TransferTimeout, UsageError
 from secftp.session.retry import Retries
 from secftp.transfer import CopyOptions, ProgressListener
-from secftp.transfer.options import MAX_STREAMS
+from secftp.transfer.options import MAX_LEVEL, MAX_STREAMS
+from secftp.transport.compression import require as require_compression
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -51,6 +52,8 @@ class DownloadOptions(TypedDict, total=False):
     limit_rate: int | None
     checksum: str
     streams: int | None
+    compress: bool
+    compress_level: int | None
 
 
 class UploadOptions(DownloadOptions, total=False):
@@ -60,7 +63,11 @@ class UploadOptions(DownloadOptions, total=False):
 
 
 def copy_options(given: UploadOptions | DownloadOptions, kind: type) -> CopyOptions:
-    """Check and convert options; raises `UsageError`, and TypeError for one that this `kind` of copy does not have."""
+    """Check and convert options.
+
+    Raises `UsageError`, TypeError for an option that this `kind` of copy does not have, and `InstallationError` for
+    compression without its library.
+    """
     values: dict[str, Any] = {**given}
     for name in values.keys() - kind.__annotations__.keys():
         raise TypeError(f"unexpected keyword argument {name!r}")
@@ -73,6 +80,10 @@ def copy_options(given: UploadOptions | DownloadOptions, kind: type) -> CopyOpti
         raise UsageError("limit_rate must be a positive number of bytes a second.")
     if options.streams is not None and not 1 <= options.streams <= MAX_STREAMS:
         raise UsageError(f"streams must be None or a number from 1 to {MAX_STREAMS}.")
+    if options.compress_level is not None and not 1 <= options.compress_level <= MAX_LEVEL:
+        raise UsageError(f"compress_level must be None or a number from 1 to {MAX_LEVEL}.")
+    if options.level is not None:
+        require_compression()
     return options
 
 

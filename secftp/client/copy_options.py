@@ -17,7 +17,7 @@ from secftp.client.options import (
 from secftp.command_line import add_option
 from secftp.errors import UsageError
 from secftp.text import parse_size
-from secftp.transfer.options import COMMAND_LINE, MAX_STREAMS, CopyOptions
+from secftp.transfer.options import COMMAND_LINE, MAX_LEVEL, MAX_STREAMS, CopyOptions
 
 STREAM: Final = "-"
 PROGRESS: Final = ("auto", "json", "none")
@@ -48,7 +48,9 @@ With --progress json each line on standard error is an object with an event:
   waiting      message: the server has not answered the handshake yet
   ended        files, bytes, skipped, failed, left_out, special_bits,
                times_changed, modes_changed, seconds, checksum, algorithm,
-               streams, round_trip, retransmits, congestion
+               streams, round_trip, retransmits, congestion,
+               compression (zstd or null), saved_bytes (how many fewer were
+               sent), ratio (of bytes to those that were sent, or null)
   interrupted  reason, complete, resume, exit_code: resume is a command
   error        message, hint, exit_code: the last line of a failure
 Sizes are in bytes, times in seconds. A name that is not UTF-8 is escaped, and
@@ -136,6 +138,15 @@ def parse_streams(text: str) -> int | None:
     return int(text)
 
 
+def parse_level(text: str) -> int:
+    """Return a level of compression. Raises `UsageError`."""
+    if not (text.isascii() and text.isdigit() and len(text) <= len(str(MAX_LEVEL)) and 1 <= int(text) <= MAX_LEVEL):
+        raise UsageError(
+            f"{flag('compress_level')} must be a number from 1 to {MAX_LEVEL}.", hint="For example --compress-level 9."
+        )
+    return int(text)
+
+
 def _value(name: str, given: Any) -> Any:
     """Return the value of a field whose option was given."""
     default = _DEFAULTS[name]
@@ -143,7 +154,13 @@ def _value(name: str, given: Any) -> Any:
         return not default
     if isinstance(default, tuple):
         return tuple(map(os.fsencode, given))
-    return {"limit_rate": parse_rate, "checksum": checked_checksum, "streams": parse_streams}[name](given)
+    parse = {
+        "limit_rate": parse_rate,
+        "checksum": checked_checksum,
+        "streams": parse_streams,
+        "compress_level": parse_level,
+    }
+    return parse[name](given)
 
 
 def _retries(text: str) -> int:

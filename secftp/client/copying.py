@@ -35,10 +35,17 @@ _PROGRAM: Final = "secftp"
 
 
 def prepare(settings: CopySettings, urls: Iterable[Url], terminal: Terminal) -> None:
-    """Set up the terminal, and check what needs no server. Raises `NameRefused`, and `check_congestion`'s error."""
+    """Set up the terminal, and check what needs no server.
+
+    Raises `NameRefused`, `check_congestion`'s error, and `InstallationError` for compression without its library.
+    """
     terminal.quiet, terminal.json = settings.quiet, settings.progress == "json"
     check_congestion(settings.connection)
     check_paths(urls)
+    if settings.copy.level is not None:
+        from secftp.transport.compression import require
+
+        require()
 
 
 def location(url: Url) -> RemoteLocation:

@@ -94,6 +94,13 @@ class CopyReport(ProgressListener):
         return sentences
 
     @property
+    def ratio(self) -> float | None:
+        """Return how many bytes of files came with each byte of their compressed data; None without compression."""
+        done = self.summary
+        sent = done.bytes - done.saved_bytes
+        return done.bytes / sent if done.compression and sent > 0 else None
+
+    @property
     def is_partial(self) -> bool:
         """Return whether something succeeded, so that a failure is that of a part."""
         return bool(self.summary.files or self.summary.skipped)

@@ -125,6 +125,9 @@ class JsonReport(CopyReport):
             checksum=_hex(done.digest),
             algorithm=self._options.checksum,
             connections=True,
+            compression="zstd" if done.compression else None,
+            saved_bytes=done.saved_bytes,
+            ratio=None if self.ratio is None else round(self.ratio, 3),
         )
         self._failures.done = self.is_partial
         self._failures.conclude()

@@ -70,6 +70,8 @@ class TextReport(CopyReport):
             self._terminal.say(self.conclusion())
         for sentence in self.not_preserved():
             self._terminal.note(sentence)
+        if self._options.level is not None and not self.summary.compression and self.summary.files:
+            self._terminal.note("The server has no compression, so nothing was compressed.")
         self._failures.conclude()
 
     def give_up(self) -> None:
@@ -86,6 +88,8 @@ class TextReport(CopyReport):
         ]
         if done.files and done.seconds >= _NOTABLE_SECONDS and not self._options.dry_run:
             words.append(f" in {format_duration(done.seconds)} ({format_rate(done.bytes / done.seconds)})")
+        if done.saved_bytes and self.ratio is not None:
+            words.append(f", compressed to {format_size(done.bytes - done.saved_bytes)} ({self.ratio:.1f}:1)")
         if done.digest is not None:
             words.append(f", {self._options.checksum} {done.digest.hex()}")
         words += [f"; {number} skipped: {escape(reason)}" for reason, number in self.reasons.items()]

@@ -7,6 +7,7 @@ only as long as nothing has been read.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from typing import TYPE_CHECKING, Final
@@ -26,6 +27,7 @@ from secftp.transfer.rate_limit import RateLimit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
 
     from secftp.client.copy_options import CopySettings
     from secftp.client.copying import Report
@@ -44,18 +46,20 @@ def get_stream(url: Url, settings: CopySettings, terminal: Terminal) -> None:
     # Text on a terminal is its own progress, and a bar would be written into it.
     report = make_report(_without_bar(settings, STANDARD_OUTPUT), terminal, "Fetched")
     with open_output(None, overwrite=True, hint=_NO_TERMINAL) as output:
-        algorithm = Algorithm(settings.copy.checksum)
+        algorithm, summary = Algorithm(settings.copy.checksum), Summary(files=1)
         sink = _CountingSink(
             output, report, RateLimit(settings.copy.limit_rate), algorithm if settings.retries else None
         )
 
         def work(session: Session) -> Transferred:
-            return _read_rest(session, url.path, sink, algorithm, report)
+            with _compressed(session, settings, summary):
+                sink.take_saved = session.pipeline.channel.take_saved
+                return _read_rest(session, url.path, sink, algorithm, report)
 
         connector = Connector.choose(settings.connection, terminal.waiting)
         count_connections(settings, connector, report)
         retries = Retries(settings.retries, progress=lambda: sink.done, on_retry=report.retrying)
-        _conclude(url, report, lambda: retries.run(lambda: connector.run(work)))
+        _conclude(url, report, summary, lambda: retries.run(lambda: connector.run(work)))
         remark_on_line(settings, report, terminal, sends=False)
 
 
@@ -64,19 +68,22 @@ def put_stream(url: Url, settings: CopySettings, terminal: Terminal) -> None:
     report = make_report(_without_bar(settings, STANDARD_INPUT), terminal, "Sent")
     with open_input(STREAM, hint="Name a file instead of -.") as standard_input:
         source = _CountingSource(standard_input, report, RateLimit(settings.copy.limit_rate))
+        summary = Summary(files=1)
 
         def work(session: Session) -> Transferred:
             size = standard_input.info.size
             if size is not None:
                 report.planned(1, size)
             report.started(url.path[-1], size or 0)
+            source.take_saved = session.pipeline.channel.take_saved
             try:
-                return session.write(
-                    url.path,
-                    source,
-                    WriteOptions(overwrite=settings.copy.overwrite),
-                    algorithm=Algorithm(settings.copy.checksum),
-                )
+                with _compressed(session, settings, summary):
+                    return session.write(
+                        url.path,
+                        source,
+                        WriteOptions(overwrite=settings.copy.overwrite),
+                        algorithm=Algorithm(settings.copy.checksum),
+                    )
             except Unconfirmed:
                 source.is_sent = True  # an empty one has no byte that would show it
                 raise
@@ -94,7 +101,7 @@ def put_stream(url: Url, settings: CopySettings, terminal: Terminal) -> None:
                 confirming = Retries(settings.retries, progress=lambda: 0, on_retry=report.retrying)
                 return confirm(lambda ask: confirming.run(lambda: connector.run(ask)), url.path, lost)
 
-        _conclude(url, report, copy)
+        _conclude(url, report, summary, copy)
         remark_on_line(settings, report, terminal, sends=True)
 
 
@@ -104,15 +111,25 @@ def _without_bar(settings: CopySettings, descriptor: int) -> CopySettings:
     return settings
 
 
-def _conclude(url: Url, report: Report, copy: Callable[[], Transferred]) -> None:
+def _compressed(session: Session, settings: CopySettings, summary: Summary) -> AbstractContextManager[None]:
+    """Return a context manager that compresses the files that a session transfers, if that is wanted."""
+    if settings.copy.level is None:
+        return contextlib.nullcontext()
+    from secftp.transfer.compression import compressed
+
+    return compressed(session, settings.copy.level, summary)
+
+
+def _conclude(url: Url, report: Report, summary: Summary, copy: Callable[[], Transferred]) -> None:
     try:
         moved = copy()
     except BaseException:
         report.give_up()
         raise
     report.finished(url.path[-1], report.moved_bytes, moved.digest)
-    seconds = time.monotonic() - report.began
-    report.ended(Summary(files=1, bytes=report.moved_bytes, seconds=seconds, digest=moved.digest))
+    summary.bytes, summary.digest = report.moved_bytes, moved.digest
+    summary.seconds = time.monotonic() - report.began
+    report.ended(summary)
     report.conclude()
 
 
@@ -143,11 +160,12 @@ def _read_rest(session: Session, path: Path, sink: _CountingSink, algorithm: Alg
 class _CountingSink(SinkWrapper[Sink]):
     """Standard output that counts what was written and, with an `algorithm`, computes its digest."""
 
-    __slots__ = ("_digest", "_hashing", "_limit", "_report", "done")
+    __slots__ = ("_digest", "_hashing", "_limit", "_report", "done", "take_saved")
 
     def __init__(self, sink: Sink, report: Report, limit: RateLimit, algorithm: Algorithm | None) -> None:
         super().__init__(sink)
         self.done = 0
+        self.take_saved: Callable[[], int] = lambda: 0  # of the session
         self._report = report
         self._limit = limit
         self._digest = None if algorithm is None else new_digest(algorithm)
@@ -168,17 +186,18 @@ class _CountingSink(SinkWrapper[Sink]):
                 self._digest.update(buffer)
         self.done += size
         self._report.moved(size)
-        self._limit.spend(size)
+        self._limit.spend(size - self.take_saved())
 
 
 class _CountingSource(SourceWrapper):
     """Standard input that counts what was read; `is_sent`: it was sent to its end."""
 
-    __slots__ = ("_limit", "_report", "done", "is_sent")
+    __slots__ = ("_limit", "_report", "done", "is_sent", "take_saved")
 
     def __init__(self, source: Source, report: Report, limit: RateLimit) -> None:
         super().__init__(source)
         self.done = 0
+        self.take_saved: Callable[[], int] = lambda: 0  # of the session
         self.is_sent = False
         self._report = report
         self._limit = limit
@@ -191,5 +210,5 @@ class _CountingSource(SourceWrapper):
         count = self._inner.readv(buffers, offset)
         self.done += count
         self._report.moved(count)
-        self._limit.spend(count)
+        self._limit.spend(count - self.take_saved())
         return count

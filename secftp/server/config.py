@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 _DEFAULT_KEYS: Final = ("key", "key_file", "key_fd")
 _LIMITS: Final = {field.name for field in dataclasses.fields(ServerLimits)}
 # Not allowed in a configuration: they concern a single start.
+_NEGATION: Final = "no-"
 _COMMAND_LINE_ONLY: Final = frozenset({"help", "version", "config", "check-config", "key"})
 
 
@@ -117,6 +118,8 @@ def _actions() -> dict[str, argparse.Action]:
     found = {}
     for action in make_parser()._actions:  # noqa: SLF001 - argparse has no public list of them
         names = [flag[2:] for flag in action.option_strings if flag.startswith("--")]
+        # What --no-x turns off may be said the other way, too: x = false.
+        names += [name.removeprefix(_NEGATION) for name in names if name.startswith(_NEGATION)]
         for name in names or [action.dest]:
             found[name] = found[name.replace("-", "_")] = action
     return found
@@ -138,7 +141,8 @@ def _arguments(subject: str, directory: str, name: str, action: argparse.Action,
     if action.nargs == 0:
         if not isinstance(value, bool):
             raise UsageError(f"{subject}: {name} must be true or false.")
-        return [flag] if value else []
+        is_inverted = f"--{name.replace('_', '-')}" not in action.option_strings
+        return [flag] if value is not is_inverted else []
     if isinstance(value, list):
         texts = [_text(subject, name, one) for one in value]
         return [f"{flag}={','.join(texts)}"] if action.dest == "ciphers" else [f"{flag}={text}" for text in texts]

@@ -59,13 +59,17 @@ class SignalFlag:
 
 @dataclass
 class SharedState:
-    """State of a server that all its connections share. Only `access` is replaced, for all proofs from then on."""
+    """State of a server that all its connections share. Only `access` is replaced, for all proofs from then on.
+
+    `compression`: whether files may be transferred compressed.
+    """
 
     store: Store
     access: Access
     log: Log
     limits: ServerLimits
     registry: ConnectionRegistry[ConnectionThread]
+    compression: bool = False
     keepalive: Keepalive = field(default_factory=Keepalive)
     stopping: SignalFlag = field(default_factory=SignalFlag)
     aborting: SignalFlag = field(default_factory=SignalFlag)
@@ -160,7 +164,7 @@ class ConnectionThread:
             shared.completed_changes,
             OwnConfirmedFiles(shared.confirmed_files, self.store, self._owner()),
         )
-        self._session, self._channel = ServerSession(context, stopping), channel
+        self._session, self._channel = ServerSession(context, stopping, compression=shared.compression), channel
         shared.keepalive.add(channel)
         try:
             self._session.run()

@@ -31,6 +31,7 @@ class Operation(NamedTuple):
 
     `name` is the message name in lower case (each file of a WRITEMANY is a `write`), `result` is `ok` or an error code,
     `nbytes` the bytes that were transferred, `to` the new path of a rename. `moved`: a whole file was transferred.
+    `saved`: the bytes that compression has saved.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Operation(NamedTuple):
     digest: bytes | None = None
     to: Path | None = None
     moved: bool = False
+    saved: int = 0
 
 
 # --- connections ------------------------------------------------------------------------------------------------------
@@ -120,6 +122,8 @@ def operation_fields(done: Operation) -> dict[str, Value]:
     if done.to is not None:
         fields |= _path("to", done.to)
     fields |= {"bytes": done.nbytes, "seconds": round(done.seconds, 6)}
+    if done.saved:
+        fields["saved_bytes"] = done.saved
     if done.digest is not None:
         fields["checksum"] = done.digest.hex()
     fields["result"] = done.result

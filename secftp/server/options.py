@@ -70,6 +70,7 @@ class ServerOptions:
     keys: str | None
     root: str
     hosts: list[str]
+    compression: bool
     congestion: str | None
     ciphers: tuple[str, ...]
     read_only: bool

@@ -156,6 +156,9 @@ def _sessions(parser: ServerParser) -> None:
         metavar="RATE",
         help="of all sessions together, in each direction (default: none)",
     )
+    group.add_argument(
+        "--no-compression", dest="compression", action="store_false", help="do not let clients compress files"
+    )
 
 
 def _handshakes(parser: ServerParser) -> None:

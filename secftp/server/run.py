@@ -81,7 +81,15 @@ def run(
         access = keyring.load()
         reloader = Reloader(options, log, keyring, read_options)
         limits = options.limits.within_descriptors()
-        server = FileServer(bounded(root), access, log, limits=limits, grace=options.grace, on_reload=reloader)
+        server = FileServer(
+            bounded(root),
+            access,
+            log,
+            limits=limits,
+            grace=options.grace,
+            compression=options.compression,
+            on_reload=reloader,
+        )
         reloader.server = server
         stack.callback(reloader.wait)
         listener.wake_on_signals()

@@ -17,6 +17,7 @@ from secftp.server.connection import LINGER_SECONDS, ConnectionThread, MinRateMo
 from secftp.server.options import ServerLimits
 from secftp.server.session_limits import ConnectionRegistry, SlotLimit, log_slot_limit
 from secftp.transport import Bandwidth, listen
+from secftp.transport.compression import is_installed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,7 +41,8 @@ class FileServer:
     """Serves one store. `serve` runs until `stop` is called, from any thread or signal handler.
 
     `max_clients` replaces the number in `limits`. `grace` is how many seconds a transfer may go on after `stop`.
-    `on_reload` is called in the accept loop after `reload`.
+    `on_reload` is called in the accept loop after `reload`. `compression`: whether clients may have files compressed,
+    if its library is installed.
     """
 
     def __init__(
@@ -52,12 +54,14 @@ class FileServer:
         max_clients: int | None = None,
         limits: ServerLimits | None = None,
         grace: float = GRACE_SECONDS,
+        compression: bool = True,
         on_reload: Callable[[], None] | None = None,
     ) -> None:
         limits = limits or ServerLimits()
         self._limits = limits
         registry: ConnectionRegistry[ConnectionThread] = ConnectionRegistry(limits, max_clients or limits.max_clients)
-        self._shared = SharedState(store, access, log, limits, registry)
+        # Now, not when a client asks for it: no peer determines when a module is searched for.
+        self._shared = SharedState(store, access, log, limits, registry, compression and is_installed())
         self._grace = grace
         self._on_reload = on_reload
         self._reload_requested = SignalFlag()

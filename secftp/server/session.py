@@ -40,13 +40,17 @@ def welcome(idle: float = IDLE_SECONDS, rights: Rights | None = None, *, compres
 
 
 class ServerSession:
-    """Serves the channel of a context until the client says BYE, the connection is lost, or `stopping` returns True."""
+    """Serves the channel of a context until the client says BYE, the connection is lost, or `stopping` returns True.
 
-    def __init__(self, context: RequestContext, stopping: Callable[[], bool]) -> None:
+    `compression`: whether files may be transferred compressed.
+    """
+
+    def __init__(self, context: RequestContext, stopping: Callable[[], bool], *, compression: bool = False) -> None:
         self.busy = False  # whether a request is being served; read by the thread that stops the server
         self._channel = context.channel
         self._context = context
         self._stopping = stopping
+        self._compression = compression
 
     def run(self) -> None:
         """Serve until the end. Raises `SecftpError` for every end but BYE and a stop of the server."""
@@ -56,7 +60,8 @@ class ServerSession:
             self._context.writable.close()
 
     def _run(self) -> None:
-        self._channel.send(welcome(self._channel.timeout, self._context.rights))
+        hello = welcome(self._channel.timeout, self._context.rights, compression=self._compression)
+        self._channel.send(hello)
         while not self._stopping():
             # Answers are collected while more requests wait, and sent when none do; but not for longer than this, so
             # that a client that sends one file after the other soon learns of a failure.

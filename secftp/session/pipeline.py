@@ -44,6 +44,8 @@ OnReply: TypeAlias = "Callable[[Received], bool]"
 # many bytes of requests, which those buffers surely hold, may be sent meanwhile.
 _BULKY: Final = (Read, ReadMany, List)
 _BEHIND_BULKY_BYTES: Final = 4 * MAX_BULK
+# A file of no more bytes does not wait for WELCOME to be compressed: that would take longer than to send it.
+_UNCOMPRESSED_BYTES: Final = 2**18
 
 
 class _SentRequest(NamedTuple):
@@ -60,6 +62,7 @@ class Pipeline:
     def __init__(self, channel: Channel) -> None:
         self.channel = channel
         self.welcome: Welcome | None = None
+        self.compress: int | None = None  # level at which files may be compressed; None: they are not
         self._pending: deque[_SentRequest] = deque()
         self._nbytes = 0  # of these requests
         self._bulky = 0  # of them
@@ -186,6 +189,8 @@ class Pipeline:
         """
         while self._bulky:
             self.step()
+        if self.compress is not None and (request.size is None or request.size > _UNCOMPRESSED_BYTES):
+            self.await_welcome()  # which tells whether the server supports it
         self.submit(request, reply)
 
         def answered() -> bool:
@@ -204,6 +209,7 @@ class Pipeline:
                     interrupted=answered,
                     progress=progress,
                     whole=whole,
+                    compress=self.compress,
                 )
             except SendInterrupted:
                 self._abort(ErrorCode.CANCELLED)

@@ -139,6 +139,7 @@ class Session:
             length=length,
             prefix=None if prefix is None else prefix.digest(),
             algorithm=algorithm,
+            compress=self.pipeline.compress,
         )
         require_for(self.pipeline, request, path)
 

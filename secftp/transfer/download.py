@@ -249,6 +249,7 @@ class Download(Transfer[RemoteFile]):
                 offset=offset,
                 prefix=digest.digest() if offset else None,
                 algorithm=self.algorithm,
+                compress=pipeline.compress,
             )
         except FileError as problem:
             if resumed is not None:

@@ -158,7 +158,7 @@ class EarlyRead:
         self.taker: PendingRequest[RemoteFile] | None = None
         self._pipeline = pipeline
         self._number = pipeline.next_id()
-        pipeline.submit(Read(id=self._number, path=path, algorithm=algorithm), self)
+        pipeline.submit(Read(id=self._number, path=path, algorithm=algorithm, compress=pipeline.compress), self)
 
     def __call__(self, received: Received) -> bool:
         """Take a part of the reply; returns whether it was the last."""
@@ -239,7 +239,8 @@ class ReadRequest(PendingRequest[RemoteFile]):
     def _progress(self, done: int, _total: int | None, /) -> None:
         before = self._item.reported
         self.transfer.counters.reached(self._item, self._offset + done)
-        self.transfer.limit.spend(self._item.reported - before)
+        transfer = self.transfer
+        transfer.limit.spend(self._item.reported - before - transfer.pipeline.channel.take_saved())
 
     def _commit(self) -> None:
         item, sink, file = self._item, self._sink, self._file

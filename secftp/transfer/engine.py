@@ -8,6 +8,7 @@ again, in order, before everything else, so `run` with another session continues
 from __future__ import annotations
 
 import abc
+import contextlib
 import time
 from collections import deque
 from typing import TYPE_CHECKING, ClassVar, Final, Generic, TypeVar
@@ -131,7 +132,7 @@ class Transfer(abc.ABC, Generic[Item]):
         self.pipeline = session.pipeline
         try:
             self.digest_of = digester(self.algorithm)
-            with session.pipeline.keepalive():
+            with session.pipeline.keepalive(), self._compressed(session):
                 self.begin_early(session)
                 self.small_limit = MAX_SMALL if session.can(Capability.MANY) else -1
                 self.begin(session)
@@ -157,6 +158,7 @@ class Transfer(abc.ABC, Generic[Item]):
             from secftp.transfer.streams import StreamPool
 
             self._streams = StreamPool(self.open_stream, self.options.streams)
+            self._streams.compress = self.pipeline.compress
         return self._streams
 
     def may_use_streams(self, size: int | None) -> bool:
@@ -172,6 +174,15 @@ class Transfer(abc.ABC, Generic[Item]):
         streams, self._streams = self._streams, None
         if streams is not None:
             streams.close()
+            self.summary.saved_bytes += streams.saved_bytes
+
+    def _compressed(self, session: Session) -> contextlib.AbstractContextManager[None]:
+        """Return a context manager that compresses the files that a session transfers, if that is wanted."""
+        if self.options.level is None:
+            return contextlib.nullcontext()
+        from secftp.transfer.compression import compressed
+
+        return compressed(session, self.options.level, self.summary)
 
     def _run_queue(self) -> None:
         while True:

@@ -14,6 +14,11 @@ KEEP_BYTES: Final = 2**20
 MAX_STREAMS: Final = 16
 
 
+# Of compression: the default is that of zstd, and faster than any line on which compression pays.
+DEFAULT_LEVEL: Final = 3
+MAX_LEVEL: Final = 19
+
+
 class RemoteLocation(NamedTuple):
     """A name at the server. `path` is `()` for the served directory; `trailing_slash`: it has to be a directory."""
 
@@ -38,7 +43,8 @@ class CopyOptions(NamedTuple):
     """How files are copied; what each field does is the help text of its option.
 
     `include`, `exclude`: patterns as in `secftp.transfer.filters`. `follow_symlinks` is for uploads: a server never
-    follows symlinks. `limit_rate`: bytes of file data a second, None for no limit. `checksum`: the name of the
+    follows symlinks. `limit_rate`: bytes of file data a second, as they are sent,
+    None for no limit. `checksum`: the name of the
     algorithm of the digests. `streams`: sessions for one large file, None for automatic choice.
     """
 
@@ -88,6 +94,20 @@ class CopyOptions(NamedTuple):
         int | None,
         CommandLineOption(("--streams",), "use N connections for a large file, 1 to 16; auto (the default)", "N"),
     ] = None
+    compress: Annotated[
+        bool, CommandLineOption(("-z", "--compress"), "compress files with zstd, where that makes them smaller")
+    ] = False
+    compress_level: Annotated[
+        int | None,
+        CommandLineOption(("--compress-level",), "compress, from 1 (fast) to 19 (small); default: 3", "LEVEL"),
+    ] = None
+
+    @property
+    def level(self) -> int | None:
+        """The level at which files are compressed; None if they are not."""
+        if self.compress_level is not None:
+            return self.compress_level
+        return DEFAULT_LEVEL if self.compress else None
 
 
 # Annotations of this module are objects and no texts, so that an option is declared in one place and read without the

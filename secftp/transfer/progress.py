@@ -32,6 +32,9 @@ class Summary(msgspec.Struct):
     What could not be preserved: `left_out` counts symlinks, special files and reserved names, `special_bits` files and
     directories with setuid, setgid or sticky bits, `times` those whose modification time is only the nearest possible,
     and `modes` those with other permissions than were sent.
+
+    `compression`: whether files could be compressed; False, too, if that was asked for and the server does not support
+    it. `saved_bytes`: how many fewer bytes were transferred because of it, also of files that failed.
     """
 
     files: int = 0
@@ -44,6 +47,8 @@ class Summary(msgspec.Struct):
     special_bits: int = 0
     times: int = 0
     modes: int = 0
+    compression: bool = False
+    saved_bytes: int = 0
 
 
 class ProgressListener:

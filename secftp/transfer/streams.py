@@ -73,6 +73,8 @@ class StreamPool:
         self._problem: BaseException | None = None
         self.keepalive = Keepalive()
         self.most = 1  # streams that were in use at one time, that of the copy included
+        self.compress: int | None = None  # level at which they compress files; None: they do not
+        self.saved_bytes = 0  # by compression, over the streams that have ended
 
     @property
     def possible(self) -> bool:
@@ -176,6 +178,8 @@ class StreamPool:
     def opened(self, stream: _Stream, session: Session | None) -> bool:
         """Note the session of a stream, None if it has none now; return False if it is not wanted any more."""
         with self._changed:
+            if session is None and stream.session is not None:
+                self.saved_bytes += stream.session.pipeline.channel.saved_bytes
             stream.session = session
             self.most = max(self.most, 1 + sum(each.session is not None for each in self._streams))
             return not self._is_closed
@@ -215,6 +219,7 @@ class _Stream(threading.Thread):
         pool = self._pool
         with contextlib.ExitStack() as stack:
             session = stack.enter_context(self._open(lambda: not pool.closed))
+            session.pipeline.compress = pool.compress
             stack.callback(pool.opened, self, None)
             if not pool.opened(self, session):
                 return

@@ -319,7 +319,7 @@ class PartSender:
             self._on_progress()
             if limit.rate:
                 self._pipeline.flush()
-                limit.spend(done - before)
+                limit.spend(done - before - self._pipeline.channel.take_saved())
                 before = done
 
         return progress

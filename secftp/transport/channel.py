@@ -59,6 +59,8 @@ class Channel:
         self._filling = False  # whether a file's data is being put into the outbox
         self._has_sent = False  # whether anything was sent that was queued
         self._blocked = False  # whether the peer does not take what is being sent
+        self._saved = 0  # bytes that compression has saved of what was sent
+        self._saved_before = 0  # in both directions, at the last call of `take_saved`
 
     # --- sending ----------------------------------------------------------------------------------------------------
 
@@ -208,6 +210,27 @@ class Channel:
         if not incoming.is_full and (spare := incoming.spare()):
             incoming.take(self._stream.try_receive(spare))
         incoming.open_all()
+
+    # --- compression --------------------------------------------------------------------------------------------------
+
+    @property
+    def may_compress(self) -> bool:
+        """Whether the server has named the capability in WELCOME."""
+        return self.pending.compression
+
+    @property
+    def saved_bytes(self) -> int:
+        """The bytes of files' data that compression has saved, in both directions."""
+        return self._saved + self._incoming.saved_bytes
+
+    def count_saved(self, nbytes: int) -> None:
+        """Note that compression has saved so many bytes of what is sent."""
+        self._saved += nbytes
+
+    def take_saved(self) -> int:
+        """Return the bytes that compression has saved since the last call."""
+        before, self._saved_before = self._saved_before, self.saved_bytes
+        return self._saved_before - before
 
     # --- state and end ----------------------------------------------------------------------------------------------
 

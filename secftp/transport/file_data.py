@@ -57,13 +57,15 @@ def send_file(
     interrupted: Callable[[], bool],
     progress: Progress = unwatched,
     whole: Callable[[], bytes | None] = lambda: None,
+    compress: int | None = None,
 ) -> End:
     """Send `length` bytes of a source from `offset` on, all of it if None; then END, which is returned.
 
-    `whole` is called before END, for the digest of the whole file if what is sent is a part of it. What is queued last
-    leaves with the caller's `flush`. Raises `FileChanged` if the source is not what it was,
-    `SendInterrupted` when `interrupted()` returns true, and what the source and the channel raise. After an exception
-    the file has no end yet: the caller has to send ABORT.
+    `whole` is called before END, for the digest of the whole file if what is sent is a part of it. `compress`: the
+    level at which the data may be compressed, if the server supports that; None: not at all. What is queued last leaves
+    with the caller's `flush`. Raises `FileChanged` if the source is not what it was, `SendInterrupted` when
+    `interrupted()` returns true, and what the source and the channel raise. After an exception the file has no end yet:
+    the caller has to send ABORT.
     """
     done = 0
 
@@ -72,11 +74,16 @@ def send_file(
         _hash(digest, slots, count)
         return count
 
+    send = channel.send_data
+    if compress is not None and channel.may_compress:
+        from secftp.transport.compressed_data import CompressedSender
+
+        send = CompressedSender(channel, compress).send
     while length is None or done < length:
         _wait_for(source, channel, interrupted)
         if interrupted():
             raise SendInterrupted
-        count = channel.send_data(fill, _UNBOUNDED if length is None else length - done)
+        count = send(fill, _UNBOUNDED if length is None else length - done)
         if count == 0:
             if length is not None:
                 raise FileChanged("The file was truncated while it was being sent.", hint="Try again.", side=Side.LOCAL)

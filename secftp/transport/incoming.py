@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from secftp.crypto import Frame
 from secftp.errors import AuthenticationError, ProtocolError
-from secftp.protocol import Bye, Cancel, Data, Direction, Message, Ping, decode
+from secftp.protocol import Bye, Cancel, CompressedData, Data, Direction, Message, Ping, decode
 
 if TYPE_CHECKING:
     from secftp.crypto import Inbox
@@ -22,12 +22,13 @@ if TYPE_CHECKING:
 _WAITING_MAX: Final = 4096
 _PING: Final = Ping.TYPE.number
 _DATA: Final = Data.TYPE.number
+_COMPRESSED: Final = CompressedData.TYPE.number
 _BYE: Final = Bye.TYPE.number
 _CANCEL: Final = Cancel.TYPE.number
 
 
 class DataRun(NamedTuple):
-    """Consecutive DATA frames. The buffers are valid until the channel is asked for more."""
+    """Consecutive DATA frames, or one ZDATA decompressed. The buffers are valid until the channel is asked for more."""
 
     buffers: list[memoryview]
     size: int
@@ -41,6 +42,7 @@ class IncomingMessages:
 
     def __init__(self, inbox: Inbox, state: Receiver, direction: Direction) -> None:
         self.ended = False  # whether the peer has closed its side
+        self.saved_bytes = 0  # by compression, of what was handed out
         self._inbox = inbox
         self._state = state
         self._direction = direction
@@ -110,6 +112,9 @@ class IncomingMessages:
             if kind == _DATA:
                 return self._data_run()
             message = self._accept(frames.popleft())
+            if kind == _COMPRESSED:
+                assert isinstance(message, CompressedData)
+                return self._decompressed(message)
             if kind != _PING:
                 return message
         return None
@@ -156,6 +161,19 @@ class IncomingMessages:
         self._cancelled[request] -= 1
         if not self._cancelled[request]:
             del self._cancelled[request]
+
+    def _decompressed(self, message: CompressedData) -> DataRun:
+        """Decompress what the state machine has accepted. What is malformed ends the session, as all that is."""
+        from secftp.transport.compression import decompress
+
+        frame = memoryview(message.frame)
+        try:
+            clear = decompress(frame, message.clear_size)
+        except ProtocolError:
+            self._state.refuse()
+            raise
+        self.saved_bytes += len(clear) - len(frame)
+        return DataRun([memoryview(clear)], len(clear))
 
     def _data_run(self) -> DataRun:
         frames, buffers, size = self._frames, [], 0

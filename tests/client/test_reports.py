@@ -292,6 +292,53 @@ def test_quiet_people_hear_of_failures_only(capfd):
     assert capfd.readouterr().err == ""
 
 
+COMPRESSED = Summary(files=2, bytes=4000, compression=True, saved_bytes=3000)
+
+
+def test_what_compression_has_saved(capfd):
+    listener = people("-z")
+    listener.ended(COMPRESSED)
+    listener.conclude()
+    assert capfd.readouterr().err == "Sent 2 files, 4.0 kB, compressed to 1.0 kB (4.0:1).\n"
+    listener = people("--compress-level=19")
+    listener.ended(Summary(files=1, bytes=5, compression=True))
+    listener.conclude()
+    assert capfd.readouterr().err == "Sent 1 file, 5 B.\n", "it was possible, and not worth it"
+
+
+def test_a_server_without_compression_is_noted(capfd):
+    for options, quiet, noted in (
+        (["-z"], False, True),
+        (["--compress-level=1"], False, True),
+        (["-z"], True, False),
+        ([], False, False),
+    ):
+        listener = people(*options, quiet=quiet)
+        listener.ended(Summary(files=1, bytes=5))
+        listener.conclude()
+        said = capfd.readouterr().err
+        assert ("Note: The server has no compression, so nothing was compressed.\n" in said) == noted
+
+
+@pytest.mark.parametrize(
+    ("summary", "told"),
+    [
+        (COMPRESSED, ("zstd", 3000, 4.0)),
+        (Summary(files=1, bytes=10, compression=True), ("zstd", 0, 1.0)),
+        (Summary(files=0, bytes=0, compression=True, saved_bytes=7), ("zstd", 7, None)),
+        (Summary(files=1, bytes=10), (None, 0, None)),
+    ],
+)
+def test_compression_in_an_event(summary, told, capfd):
+    terminal = Terminal()
+    terminal.json = True
+    listener = JsonReport(terminal, how("-z"))
+    listener.ended(summary)
+    listener.conclude()
+    (event,) = (json.loads(line) for line in capfd.readouterr().err.splitlines())
+    assert (event["compression"], event["saved_bytes"], event["ratio"]) == told
+
+
 def test_a_dry_run_prints_names(capfd):
     listener = people("--dry-run")
     for number in range(501):
@@ -372,6 +419,9 @@ def test_events_are_the_documented_ones(capfd, monkeypatch):
             "checksum": "0102",
             "algorithm": "xxh128",
             **unknown,
+            "compression": None,
+            "saved_bytes": 0,
+            "ratio": None,
         },
         {
             "event": "error",

@@ -17,6 +17,7 @@ NEVER_FOR_A_FILE = {
     "unittest", "urllib", "blake3", "secftp.api", "secftp.transfer", "secftp.server", "secftp.client.copy_options",
     "secftp.client.copying", "secftp.client.listing", "secftp.client.comparison", "secftp.client.streams",
     "secftp.client.report", "secftp.json_lines", "secftp.session.retry", "secftp.session.operations",
+    "secftp.transport.compression", "secftp.transport.compressed_data", "compression", "backports",
     *(f"secftp.client.commands.{command}" for command in COMMANDS if command != "read"),
 }  # fmt: skip
 # What only a server needs, beside its own package.
@@ -71,8 +72,12 @@ def test_a_small_file_loads_nothing_that_it_does_not_need(tmp_path):
             code,
             modules
             & {
+                "backports",
+                "compression",
                 "dataclasses",
                 "json",
+                "secftp.transfer.compression",
+                "secftp.transport.compressed_data",
                 "secftp.client.report_json",
                 "secftp.json_lines",
                 "secftp.server",

@@ -91,13 +91,23 @@ class Client:
         return file, data
 
     def write(
-        self, path: Path, data: bytes, *, before: bytes = b"", algorithm: str = "xxh128", **fields: Any
+        self,
+        path: Path,
+        data: bytes,
+        *,
+        before: bytes = b"",
+        algorithm: str = "xxh128",
+        compressed: bool = False,
+        **fields: Any,
     ) -> Message:
         """OK. `before` is the part of the file that the server is to have already."""
         if before:
             fields |= {"offset": len(before), "prefix": digest(algorithm, before)}
         self.ask("WRITE", path=path, algorithm=algorithm, **{"size": len(data), **fields})
-        self.wire.send_file(data)
+        if compressed:
+            self.wire.send_compressed(data)
+        else:
+            self.wire.send_file(data)
         whole = digest(algorithm, before + data)
         self.wire.send("END", size=len(data), digest=whole)
         ok = self.answer("OK")

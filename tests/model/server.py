@@ -14,7 +14,7 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
-from tests.model import handshake, p256
+from tests.model import handshake, p256, zstd
 from tests.model.digest import digest
 from tests.model.failure import Refused
 from tests.model.handshake import CLIENT_FINISH, CLIENT_HELLO
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from tests.model.messages import Message
 
 Path = tuple[bytes, ...]
-ALL = ("ranges", "stat", "list", "change", "sum", "resume", "many", "versions", "uploads")
+ALL = ("ranges", "stat", "list", "change", "sum", "resume", "many", "versions", "uploads", "zstd")
 DEADLINE = 20.0
 
 
@@ -117,8 +117,8 @@ class Server:
         self.refuse: str | None = None  # the code that answers every READ
         self.lies: set[str] = set()  # names of messages in which a digest is off by one bit
         self.served: list[str] = []  # the names of all messages that came
-        self.moved = 0  # bytes of all DATA, both ways
-        self.cut_after: int | None = None  # end the next connection after so many DATA
+        self.moved = 0  # bytes of all DATA and ZDATA, both ways
+        self.cut_after: int | None = None  # end the next connection after so many DATA and ZDATA
         self.parts: list[tuple[int, int]] = []  # that have arrived, as (at, size)
         self.additional = 0  # sessions that said that they are additional streams
         self.on_part: Callable[[Message], None] = lambda _asked: None  # called before each part is taken in
@@ -231,13 +231,13 @@ class Session:
                 falsify(fields)
             if self.server.lose(name, fields):
                 raise Ended(orderly=False)
-            about = {} if name in ("DATA", "END") else {"id": message.id}
+            about = {} if name in ("DATA", "ZDATA", "END") else {"id": message.id}
             self.wire.send(name, payload, **about, **fields)
-            if name == "DATA":
+            if name in ("DATA", "ZDATA"):
                 self.passed(payload)
 
     def passed(self, payload: bytes) -> None:
-        """One DATA has been sent or received: end the connection without a word, if it is time for that."""
+        """One DATA or ZDATA has been sent or received: end the connection without a word, if it is time for that."""
         self.server.moved += len(payload)
         if self.server.cut_after is not None:
             self.server.cut_after -= 1
@@ -259,8 +259,14 @@ class Session:
             raise No("checksum")
         data = part(file.data, asked)
         yield "FILE", {"size": len(data), "mtime_ns": file.mtime_ns, "mode": file.mode, **told}
+        compressed = "zstd" in self.server.capabilities and asked.compress is not None
         for start in range(0, len(data), 4000):
-            yield "DATA", {"payload": data[start : start + 4000]}
+            piece = data[start : start + 4000]
+            if compressed and start % 12_000 < 8000:
+                frame = zstd.compress(piece, asked.compress)
+                yield "ZDATA", {"payload": frame, "clear_size": len(piece)}
+            else:
+                yield "DATA", {"payload": piece}
         yield "END", {"size": len(data), "digest": digest(asked.algorithm, before + data)}
 
     def version(self, file: File, asked: Message) -> dict[str, Any]:
@@ -370,9 +376,13 @@ class Session:
         """The file that follows; what has come is kept if it breaks off and the client wishes it."""
         data = bytearray()
         try:
-            while (message := self.wire.receive()).name in ("DATA", "CANCEL"):
-                data += message.payload
-                if message.name == "DATA":
+            while (message := self.wire.receive()).name in ("DATA", "ZDATA", "CANCEL"):
+                if message.name == "ZDATA":
+                    data += zstd.decompress(message.payload, message.clear_size)
+                else:
+                    data += message.payload
+                if message.name != "CANCEL":
+                    self.server.served.append(message.name)
                     self.passed(message.payload)
         except Ended:
             if asked.keep and not is_part:

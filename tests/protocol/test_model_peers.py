@@ -102,6 +102,23 @@ def test_client_uses_every_algorithm(served, directory, algorithm):
         assert (ok.size, ok.digest) == (50, digest(algorithm, DATA[100:150]))
 
 
+def test_client_sends_and_takes_compressed_data(served, directory):
+    text = b"".join(b"line %d\n" % number for number in range(60_000))
+    with connected(served.port) as client:
+        client.finish()
+        assert "zstd" in client.welcomed["capabilities"]
+        client.write((directory, b"a"), text, compressed=True)
+        client.write((directory, b"b"), text, compressed=True, size=None, algorithm="sha256")
+        before = client.wire.received
+        assert client.read((directory, b"a"), compress=19)[1] == text
+        assert client.wire.received - before < len(text) // 65_536, "in fewer messages than it would need"
+        assert client.read((directory, b"a"), compress=1, offset=10, length=100_000)[1] == text[10:100_010]
+        assert client.read((directory, b"a"), before=text[:200_000], compress=3)[1] == text[200_000:]
+        client.write((directory, b"r"), LARGE, compressed=True)
+        assert client.read((directory, b"r"), compress=1)[1] == LARGE
+    assert (served.directory / "a").read_bytes() == (served.directory / "b").read_bytes() == text
+
+
 @suites
 def test_client_lists(served, directory, suite):
     inside = served.directory
@@ -445,6 +462,25 @@ def test_server_that_can_nothing_but_read_and_write(home):
         result = run(home, "ls", "--cipher", "none", url(server))
         assert result.code not in (0, 12)
         assert "LIST" not in server.served
+
+
+@pytest.mark.parametrize("capabilities", [None, ("ranges", "stat", "list", "sum", "many", "resume")])
+def test_server_of_compressed_data(home, capabilities):
+    """Compressed there and back; with a server that can't do it as without."""
+    text = b"".join(b"line %d\n" % number for number in range(60_000))
+    (home / "a").write_bytes(text)
+    with Server(W, **({} if capabilities is None else {"capabilities": capabilities})) as server:
+        sent = run(home, "put", "-z", "--cipher=none", "a", url(server))
+        assert server.tree.nodes[b"a",].data == text
+        assert ("ZDATA" in server.served) == (capabilities is None)
+        moved, server.moved = server.moved, 0
+        fetched = run(home, "get", "--compress-level=1", "--cipher=none", url(server, "a"), "back")
+        run(home, "get", "-z", "--cipher=none", url(server, "a"), "-").succeed(text)
+    assert (home / "back").read_bytes() == text
+    for result, way in ((sent, moved), (fetched, server.moved // 2)):
+        result.succeed()
+        assert ("Note: The server has no compression" in result.errors) == (capabilities is not None)
+        assert ("compressed to" in result.errors) == (way < len(text) * 0.9) == (capabilities is None)
 
 
 def test_server_lists_and_changes(home):

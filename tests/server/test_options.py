@@ -23,6 +23,7 @@ def test_the_least_that_can_be_said():
         "keys": None,
         "root": ".",
         "hosts": [],
+        "compression": True,
         "congestion": None,
         "ciphers": CIPHERS,
         "read_only": False,
@@ -170,6 +171,12 @@ def test_an_alias_is_the_same_option_and_not_in_the_help(alias, capsys):
         ("no-key = true", ["--anonymous"]),
         ("no_clobber = true", ["--no-overwrite"]),
         ("no-overwrite = false", []),
+        ("overwrite = false", ["--no-overwrite"]),
+        ("overwrite = true", []),
+        ("compression = false", ["--no-compression"]),
+        ("compression = true", []),
+        ("no_compression = true", ["--no-compression"]),
+        ("compression = false\nno-compression = true", None),
         ("max_clients = 7", ["--max-clients=7"]),
         ('mode_mask = "750"', ["--mode-mask=750"]),
         ("check_config = true", None),
@@ -313,7 +320,8 @@ def test_help_names_every_option_and_every_exit_code_that_the_server_has(capsys)
     for name in [*vars(parse(["1"])), *LIMITS]:
         if name == "limits":
             continue
-        option = {"port": "port", "key": "key", "hosts": "--host"}.get(name, "--" + name.replace("_", "-"))
+        others = {"port": "port", "key": "key", "hosts": "--host", "compression": "--no-compression"}
+        option = others.get(name, "--" + name.replace("_", "-"))
         assert option in shown
     for code in (ExitCode.OK, ExitCode.FAILED, ExitCode.USAGE, ExitCode.KEY, ExitCode.NOT_FOUND, ExitCode.INSTALLATION):
         assert re.search(rf"\b{int(code)} [a-z]", shown)

@@ -14,6 +14,7 @@ from secftp.server.requests.versions import require_version
 from secftp.storage.digest import hash_part
 from secftp.storage.source import with_size
 from secftp.text import format_size
+from secftp.transport.compression import SERVER_LEVEL
 from secftp.transport.file_data import SendInterrupted, send_file
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ def read(context: RequestContext, request: Read) -> Outcome:
                 length=size,
                 interrupted=lambda: context.aborting() or context.channel.cancelled(request.id),
                 progress=progress,
+                compress=None if request.compress is None else min(request.compress, SERVER_LEVEL),
             )
         except SendInterrupted:
             return _abort(context, ErrorCode.STOPPING if context.aborting() else ErrorCode.CANCELLED, done)

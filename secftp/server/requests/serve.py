@@ -14,6 +14,7 @@ from secftp.errors import FileError, ProtocolError
 from secftp.protocol import Rename, Request, text_for
 from secftp.server.log_format import Operation
 from secftp.server.requests.context import Outcome, RequestContext, code_of, error_for
+from secftp.text import format_size
 from secftp.transport.file_data import discard_file
 
 if TYPE_CHECKING:
@@ -45,8 +46,11 @@ def serve(context: RequestContext, request: Received) -> None:
         outcome = handler(context, request)
     except FileError as problem:
         outcome = _refuse(context, request.id, problem)
+    if saved := context.channel.take_saved():
+        nbytes = outcome.nbytes if outcome is not None else 0
+        context.log.line(f"Compressed {format_size(nbytes)} to {format_size(max(0, nbytes - saved))}.")
     if outcome is not None:
-        context.log.operations([_operation(request, outcome, time.monotonic() - began)])
+        context.log.operations([_operation(request, outcome, time.monotonic() - began, saved)])
 
 
 def _refuse(context: RequestContext, request: int, problem: FileError) -> Outcome:
@@ -60,7 +64,7 @@ def _refuse(context: RequestContext, request: int, problem: FileError) -> Outcom
     return Outcome(code=code)
 
 
-def _operation(request: Any, outcome: Outcome, seconds: float) -> Operation:
+def _operation(request: Any, outcome: Outcome, seconds: float, saved: int) -> Operation:
     return Operation(
         name=request.TYPE.name.lower(),
         path=request.path,
@@ -70,4 +74,5 @@ def _operation(request: Any, outcome: Outcome, seconds: float) -> Operation:
         digest=outcome.digest,
         moved=outcome.moved,
         to=request.to if isinstance(request, Rename) else None,
+        saved=saved,
     )

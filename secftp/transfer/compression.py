@@ -1,0 +1,30 @@
+"""Compression of a copy, over one session after another; loaded by a copy that is to be compressed."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from secftp.session import Session
+    from secftp.transfer.progress import Summary
+
+
+@contextlib.contextmanager
+def compressed(session: Session, level: int, summary: Summary) -> Iterator[None]:
+    """Compress the files that a session transfers in the block, if its server supports that.
+
+    `level`: 1 to 19. Notes in `summary` whether it does, once that is known, and what that saves.
+    """
+    pipeline = session.pipeline
+    before = pipeline.channel.saved_bytes
+    pipeline.channel.take_saved()
+    pipeline.compress = level
+    try:
+        yield
+    finally:
+        pipeline.compress = None  # the session may be used for other requests
+        summary.compression = pipeline.channel.may_compress
+        summary.saved_bytes += pipeline.channel.saved_bytes - before
