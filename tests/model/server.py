@@ -122,6 +122,7 @@ class Server:
         self.parts: list[tuple[int, int]] = []  # that have arrived, as (at, size)
         self.additional = 0  # sessions that said that they are additional streams
         self.on_part: Callable[[Message], None] = lambda _asked: None  # called before each part is taken in
+        self.on_request: Callable[[Message], None] = lambda _message: None  # called before each request is answered
         self.refuse_part: str | None = None  # the code that answers every part
         self.lose: Callable[[str, dict[str, Any]], bool] = lambda _name, _fields: False  # an answer, and the connection
         self.failures: list[BaseException] = []
@@ -218,6 +219,7 @@ class Session:
                 self.answer(message)
 
     def answer(self, message: Message) -> None:
+        self.server.on_request(message)
         handler = getattr(self, message.name.lower())
         try:
             with self.server._lock if message.name != "WRITE" else contextlib.nullcontext():

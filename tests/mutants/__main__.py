@@ -28,6 +28,7 @@ from tests.mutants import (
     server_ends,
     store,
     streams,
+    upload_parts,
     wire,
 )
 from tests.mutants.worker import SECONDS, SUITE_SECONDS, Broken, Unchanged, Worker, noticed
@@ -54,6 +55,7 @@ MUTANTS: list[Mutant] = [
     *server_ends.MUTANTS,
     *store.MUTANTS,
     *streams.MUTANTS,
+    *upload_parts.MUTANTS,
 ]
 LEAST = 400
 

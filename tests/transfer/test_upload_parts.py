@@ -95,6 +95,10 @@ class Together:
         else:
             assert self._here.wait(DEADLINE), "no additional stream has come"
 
+    @property
+    def has_come(self):
+        return self._here.is_set()
+
 
 # --- whole files ------------------------------------------------------------------------------------------------------
 
@@ -185,13 +189,42 @@ def test_a_tree_with_large_and_small_files(model, tmp_path):
 
 
 def test_streams_wait_until_the_directory_of_the_file_is_there(model, tmp_path):
-    """MKDIR is not answered before the parts of the copy's session are: other streams must not be earlier."""
-    order = []
-    model.on_part = lambda asked: order.append((asked.additional, (b"new", b"d") in model.tree.nodes))
+    """MKDIR is answered late: parts of other streams would find no directory."""
+    early = threading.Event()
+
+    def on_request(message):
+        if message.name == "MKDIR":
+            assert not early.wait(0.5), "a stream has sent a part before"
+        elif message.name == "WRITE" and message.additional:
+            early.set()
+
+    model.on_request = on_request
+    together = Together(model)
     make(tmp_path / "new", {b"d/f": DATA})
-    summary = put(model, tmp_path / "new", streams=8)
-    assert summary.failed == 0
-    assert all(is_there for _, is_there in order)
+    assert put(model, tmp_path / "new", streams=8).failed == 0
+    assert arrived(model, b"new", b"d", b"f") == DATA
+    assert together.has_come
+
+
+def test_a_directory_is_closed_after_its_files_are_complete(model, tmp_path):
+    """Its time is set last, although another stream still sends a part when the copy's session has nothing to do."""
+    closed, completed = threading.Event(), []
+    together = Together(model)
+
+    def on_part(asked):
+        together(asked)
+        if asked.additional:
+            closed.wait(0.5)
+
+    def on_request(message):
+        if message.name == "SETATTR":
+            completed.append(model.uploads.completed)
+            closed.set()
+
+    model.on_part, model.on_request = on_part, on_request
+    make(tmp_path / "new", {b"f": DATA})
+    assert put(model, tmp_path / "new", streams=2).failed == 0
+    assert completed == [1]
 
 
 # --- fewer streams ----------------------------------------------------------------------------------------------------
@@ -448,7 +481,10 @@ def test_a_copy_continues_the_same_upload_over_the_next_session(model, source, s
     assert (summary.files, told.bytes, told.of("note")) == (1, SIZE, [])
 
 
-def test_a_lost_last_answer_is_asked_for_again(model, source):
+@pytest.mark.parametrize("options", [{}, {"overwrite": False}])
+@pytest.mark.parametrize("streams", [1, 2, 4])
+def test_a_lost_last_answer_is_asked_for_again(model, source, options, streams):
+    """By the same session, if it was another stream's, or by the next one. The file is complete once."""
     lost = []
 
     def lose(name, fields):
@@ -457,27 +493,24 @@ def test_a_lost_last_answer_is_asked_for_again(model, source):
             return True
         return False
 
-    for options in ({}, {"overwrite": False}):
-        model.tree.nodes.pop((b"f",), None)
-        model.uploads.completed, model.parts = 0, []
-        lost.clear()
-        model.lose = lose
-        told = Recorder()
-        copy = upload_of(model, source, told, streams=2, **options)
-        summary = None
-        for _ in range(3):
-            try:
-                summary = run(model, copy)
-                break
-            except ConnectionLost:
-                pass
-        assert lost
-        assert summary is not None
-        assert (summary.files, summary.failed, summary.skipped) == (1, 0, 0)
-        assert model.uploads.completed == 1
-        assert sent(model) == SIZE
-        assert arrived(model) == DATA
-        assert told.names("finished") == [b"f"]
+    model.lose = lose
+    told = Recorder()
+    copy = upload_of(model, source, told, streams=max(2, streams), **options)
+    if streams == 1:
+        copy.open_stream = _none
+    try:
+        summary = run(model, copy)
+    except ConnectionLost:
+        summary = run(model, copy)
+    else:
+        assert streams > 1
+    assert lost
+    assert (summary.files, summary.failed, summary.skipped) == (1, 0, 0)
+    assert model.uploads.completed == 1
+    assert sent(model) == SIZE
+    assert arrived(model) == DATA
+    assert told.names("finished") == [b"f"]
+    assert "SUM" not in model.served, "the answer itself is asked for"
 
 
 def test_a_lost_last_answer_of_a_server_that_was_restarted_is_found_out_by_the_digest(model, source):
