@@ -298,7 +298,7 @@ class PartSender:
     def settle(self, unconfirmed: int = 0) -> None:
         """Wait until no more than so many parts have no reply."""
         while self.unconfirmed > unconfirmed:
-            self._pipeline.wait_for(self._replies[0])
+            self._pipeline.step()  # may be another request's reply, for which streams wait
             self._on_progress()
 
     def give_up(self) -> None:
