@@ -131,6 +131,11 @@ class Line:
         """How many TCP connections the client's end has begun since the conditions were set."""
         return self._numbers()[9]
 
+    def cut(self, number: int) -> None:
+        """Forward nothing of one connection any more: by its number since the conditions were set, from 0 on."""
+        if self._ask(f"cut {number}") != "cut":
+            raise ValueError(f"there are only {self.connections()} connections")
+
     def _numbers(self) -> list[int]:
         return [int(word) for word in self._ask("count").split()]
 

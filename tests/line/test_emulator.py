@@ -133,3 +133,49 @@ def test_round_trips_are_those_that_are_waited_for(served):
     times(served, 1)
     assert served.round_trips() == 2 * 5
     assert served.connections() == 5
+
+
+# Three connections at once, and after a line of standard input a byte over each, which is answered or is not.
+_TALK = f"""
+import socket, sys
+connections = [socket.create_connection(("{SERVER}", {_PORT})) for _ in range(3)]
+print("connected", flush=True)
+sys.stdin.readline()
+for connection in connections:
+    connection.settimeout(2)
+    connection.sendall(b"x")
+    try:
+        print(len(connection.recv(1)))
+    except TimeoutError:
+        print("silent")
+"""
+_LISTEN = f"""
+import selectors, socket
+with socket.create_server(("{SERVER}", {_PORT})) as listener, selectors.DefaultSelector() as selector:
+    print("ready", flush=True)
+    for _ in range(3):
+        selector.register(listener.accept()[0], selectors.EVENT_READ)
+    while True:
+        for key, _ in selector.select():
+            data = key.fileobj.recv(1)
+            if not data:
+                raise SystemExit
+            key.fileobj.sendall(data)
+"""
+
+
+def talking(line, side, script):
+    return subprocess.Popen(
+        [*line.inside(side), sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+
+
+def test_one_connection_is_cut_and_the_others_go_on(line):
+    with talking(line, SERVER, _LISTEN) as server:
+        assert server.stdout.readline() == "ready\n"
+        with talking(line, CLIENT, _TALK) as client:
+            assert client.stdout.readline() == "connected\n"
+            with pytest.raises(ValueError, match="only 3"):
+                line.cut(3)
+            line.cut(1)
+            assert client.communicate("go\n", timeout=DEADLINE)[0].split() == ["1", "silent", "1"]

@@ -7,10 +7,11 @@
  * Then it reads commands from standard input, and ends with that:
  *   set DELAY_US RATE QUEUE LOSS_PPM REORDER_PPM REORDER_US SEED   each way; RATE in bytes a second, QUEUE in bytes
  *   count                                                         answers with packets of both ways, turns, connections
+ *   cut NUMBER                                                    that connection since `set`, from 0 on, for good
  *
  * A turn is a packet that may answer one from the other end: the longest chain of them, halved, is how many round trips
  * were waited for one after the other. Only the beginning of a connection and packets with data count, not bare
- * acknowledgements. Connections are those that the first end began; one whose first packet was repeated counts once.
+ * acknowledgements. Connections are those that the first end has begun since `set`.
  *
  * A second process forwards; the first waits for it, and then kills whatever is left in the namespaces. So nothing
  * stays behind a user that was killed, or when one of the two is.
@@ -91,8 +92,13 @@ struct direction {
 };
 
 static struct settings line;
-static bool ports[1 << 16]; /* from which the first end has begun connections */
+static struct port {
+    uint32_t number; /* of the last connection from it; 0: none */
+    uint32_t first_sequence;
+    bool is_cut;
+} ports[1 << 16];
 static uint32_t connections;
+static uint32_t connections_before; /* the last `set` */
 static uint32_t mtu;
 
 static void die(const char *what) {
@@ -198,23 +204,42 @@ static void append(struct fifo *f, const uint8_t *bytes, uint32_t size, uint64_t
     p->turn = turn;
 }
 
-/* Whether it begins a connection or has data; counts the connections of the first end. */
-static bool tells(const uint8_t *bytes, size_t size, bool is_first_end) {
+/* A packet of TCP, as far as it matters here. */
+struct segment {
+    struct port *port; /* of the first end */
+    bool tells; /* begins a connection, or has data */
+};
+
+/* Counts the connections that the first end begins; one whose first packet is repeated counts once. */
+static struct segment examine(const uint8_t *bytes, size_t size, bool is_first_end) {
+    struct segment s = {NULL, false};
     struct iphdr ip;
     struct tcphdr tcp;
     size_t head;
     if (size < sizeof ip)
-        return false;
+        return s;
     memcpy(&ip, bytes, sizeof ip);
     head = (size_t)ip.ihl * 4;
     if (ip.protocol != IPPROTO_TCP || size < head + sizeof tcp)
-        return false;
+        return s;
     memcpy(&tcp, bytes + head, sizeof tcp);
-    if (is_first_end && tcp.syn && !tcp.ack && !ports[tcp.source]) {
-        ports[tcp.source] = true;
-        connections++;
+    s.port = &ports[is_first_end ? tcp.source : tcp.dest];
+    s.tells = tcp.syn || size > head + (size_t)tcp.doff * 4;
+    if (is_first_end && tcp.syn && !tcp.ack && (s.port->number == 0 || s.port->first_sequence != tcp.seq)) {
+        s.port->first_sequence = tcp.seq;
+        s.port->number = ++connections;
+        s.port->is_cut = false;
     }
-    return tcp.syn || size > head + (size_t)tcp.doff * 4;
+    return s;
+}
+
+static bool cut(uint32_t number) {
+    for (size_t i = 0; i < sizeof ports / sizeof *ports; i++)
+        if (ports[i].number == number) {
+            ports[i].is_cut = true;
+            return true;
+        }
+    return false;
 }
 
 /* Takes in packets that the namespace has sent: no more at a time than keeps the others on time. */
@@ -223,7 +248,7 @@ static void take(struct direction *d, bool is_first_end) {
     for (int turn = 0; turn < TURN; turn++) {
         struct fifo *f = &d->straight;
         uint64_t begins, t, waiting, later = 0;
-        bool data;
+        struct segment segment;
         ssize_t size = read(d->in, bytes, sizeof bytes);
         if (size < 0 && errno == EINTR)
             continue;
@@ -233,7 +258,9 @@ static void take(struct direction *d, bool is_first_end) {
             f = &d->late;
             later = line.later;
         }
-        data = tells(bytes, (size_t)size, is_first_end);
+        segment = examine(bytes, (size_t)size, is_first_end);
+        if (segment.port != NULL && segment.port->is_cut)
+            continue;
         t = now();
         begins = d->free_at > t ? d->free_at : t;
         waiting = line.rate ? (begins - t) * line.rate / SECOND : 0;
@@ -246,7 +273,7 @@ static void take(struct direction *d, bool is_first_end) {
             d->lost++;
             continue;
         }
-        append(f, bytes, (uint32_t)size, d->free_at + line.delay + later, data ? d->turn + 1 : 0);
+        append(f, bytes, (uint32_t)size, d->free_at + line.delay + later, segment.tells ? d->turn + 1 : 0);
         d->packets++;
         d->bytes += (uint64_t)size;
     }
@@ -289,13 +316,13 @@ static void forget_turns(struct fifo *f) {
 static void obey(char *command, struct direction *ways) {
     struct settings s;
     uint64_t seed;
+    uint32_t number;
     if (sscanf(command, "set %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu32 " %" SCNu32 " %" SCNu64 " %" SCNu64,
                &s.delay, &s.rate, &s.queue, &s.loss, &s.reorder, &s.later, &seed) == 7) {
         s.delay *= 1000;
         s.later *= 1000;
         line = s;
-        memset(ports, 0, sizeof ports);
-        connections = 0;
+        connections_before = connections;
         for (int i = 0; i < 2; i++) {
             ways[i].random = (seed + 1) * UINT64_C(0x9E3779B97F4A7C15) + (uint64_t)i;
             ways[i].packets = ways[i].bytes = ways[i].lost = ways[i].tailed = ways[i].turn = 0;
@@ -307,7 +334,10 @@ static void obey(char *command, struct direction *ways) {
         for (int i = 0; i < 2; i++)
             printf("%" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " ", ways[i].packets, ways[i].bytes, ways[i].lost,
                    ways[i].tailed);
-        printf("%" PRIu64 " %" PRIu32 "\n", ways[0].turn > ways[1].turn ? ways[0].turn : ways[1].turn, connections);
+        printf("%" PRIu64 " %" PRIu32 "\n", ways[0].turn > ways[1].turn ? ways[0].turn : ways[1].turn,
+               connections - connections_before);
+    } else if (sscanf(command, "cut %" SCNu32, &number) == 1) {
+        puts(cut(connections_before + 1 + number) ? "cut" : "unknown");
     } else {
         puts("unknown");
     }
