@@ -12,6 +12,7 @@ from secftp.errors import ConnectionLost, SecftpError, TransferTimeout
 from secftp.protocol import Bye, Direction, ErrorCode, text_for
 from secftp.server.requests import RequestContext
 from secftp.server.requests.idempotency import CompletedChanges, ConfirmedFiles, OwnConfirmedFiles
+from secftp.server.requests.uploads import SessionUploads, Uploads
 from secftp.server.session import ServerSession, welcome
 from secftp.server.session_limits import SlotClaim, SlotLimit, log_slot_limit
 from secftp.text import format_rate
@@ -75,6 +76,7 @@ class SharedState:
     aborting: SignalFlag = field(default_factory=SignalFlag)
     completed_changes: CompletedChanges = field(default_factory=CompletedChanges)
     confirmed_files: ConfirmedFiles = field(default_factory=ConfirmedFiles)
+    uploads: Uploads = field(default_factory=Uploads)
 
 
 class ConnectionThread:
@@ -163,6 +165,7 @@ class ConnectionThread:
             shared.aborting.is_set,
             shared.completed_changes,
             OwnConfirmedFiles(shared.confirmed_files, self.store, self._owner()),
+            SessionUploads(shared.uploads, self.store, self._owner()),
         )
         self._session, self._channel = ServerSession(context, stopping, compression=shared.compression), channel
         shared.keepalive.add(channel)

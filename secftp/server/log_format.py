@@ -32,6 +32,7 @@ class Operation(NamedTuple):
     `name` is the message name in lower case (each file of a WRITEMANY is a `write`), `result` is `ok` or an error code,
     `nbytes` the bytes that were transferred, `to` the new path of a rename. `moved`: a whole file was transferred.
     `saved`: the bytes that compression has saved.
+    `at`: where the part of an upload begins; `whole`: the digest of the file that this part has completed.
     """
 
     name: str
@@ -43,6 +44,8 @@ class Operation(NamedTuple):
     to: Path | None = None
     moved: bool = False
     saved: int = 0
+    at: int | None = None
+    whole: bytes | None = None
 
 
 # --- connections ------------------------------------------------------------------------------------------------------
@@ -126,6 +129,10 @@ def operation_fields(done: Operation) -> dict[str, Value]:
         fields["saved_bytes"] = done.saved
     if done.digest is not None:
         fields["checksum"] = done.digest.hex()
+    if done.at is not None:
+        fields["at"] = done.at
+    if done.whole is not None:
+        fields["whole"] = done.whole.hex()
     fields["result"] = done.result
     return fields
 

@@ -67,7 +67,7 @@ class Metrics:
         direction = _DIRECTIONS.get(done.name)
         if direction is not None:
             self._bytes.labels(direction, cipher).inc(done.nbytes)
-            if done.result == "ok":
+            if done.result == "ok" and (done.at is None or done.whole is not None):
                 self._files.labels(direction, cipher).inc()
 
     def limit(self, name: str) -> None:

@@ -57,6 +57,7 @@ class ServerSession:
         try:
             self._run()
         finally:
+            self._context.uploads.close()
             self._context.writable.close()
 
     def _run(self) -> None:

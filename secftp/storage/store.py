@@ -96,6 +96,16 @@ class Source(Closing, Protocol):
         ...
 
 
+class Writer(Protocol):
+    """What the bytes of a file are appended to."""
+
+    __slots__ = ()
+
+    def writev(self, buffers: Sequence[memoryview]) -> None:
+        """Append all of `buffers` (contiguous views of bytes)."""
+        ...
+
+
 class Sink(Closing, Protocol):
     """A file that does not exist under its name before `commit`.
 

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from secftp.protocol import ErrorCode
-    from secftp.storage import Digest, Path, Sink, Source
+    from secftp.storage import Digest, Path, Source
+    from secftp.storage.store import Writer
     from secftp.transport import Channel, Received
 
 # More than any batch: a source of unknown length is asked for whatever there is room for.
@@ -136,7 +137,7 @@ class IncomingFile:
 
     __slots__ = ("_digest", "_sink", "_subject", "end", "size")
 
-    def __init__(self, sink: Sink, digest: Digest, *, subject: Path | bytes) -> None:
+    def __init__(self, sink: Writer, digest: Digest, *, subject: Path | bytes) -> None:
         self.size = 0  # bytes written
         self.end: End | None = None  # once it has come, and the digest agrees
         self._sink = sink
@@ -167,7 +168,7 @@ class IncomingFile:
 
 
 def receive_file(
-    channel: Channel, sink: Sink, digest: Digest, *, total: int | None, subject: Path, progress: Progress = unwatched
+    channel: Channel, sink: Writer, digest: Digest, *, total: int | None, subject: Path, progress: Progress = unwatched
 ) -> End:
     """Receive a file to its END, which is returned. Raises what `IncomingFile.take` and the channel raise."""
     file = IncomingFile(sink, digest, subject=subject)

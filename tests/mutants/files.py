@@ -77,7 +77,7 @@ MUTANTS = [
     mutant("digest-of-many-not-compared-by-the-client", "secftp/transfer/download_requests.py", "if not hmac.compare_digest(transfer.digest_of(data), file.digest):", "if not file.digest:", COPY_HOSTILE),
     mutant("resumed-over-other-bytes", "secftp/server/requests/context.py", "return count == length and hmac.compare_digest(digest.digest(), prefix)", "return count == length", RESUME),
     mutant("read-on-from-other-bytes", "secftp/server/requests/read.py", "        raise ChecksumMismatch(\"The client has other bytes at the beginning of the file.\")\n", "        pass\n", RESUME),
-    mutant("bad-bytes-kept", "secftp/server/requests/write.py", "if request.keep and given_up.code not in _NOT_KEPT:", "if request.keep:", RESUME),
+    mutant("bad-bytes-kept", "secftp/server/requests/write.py", "if request.keep and given_up.code not in NOT_KEPT:", "if request.keep:", RESUME),
     # --- what is kept, and what is not said ---
     mutant("setuid-by-update", "secftp/storage/user.py", "os.chmod(fd if target is None else target, mode & PERMISSIONS)", "os.chmod(fd if target is None else target, mode)", KEPT),
     mutant("update-leaves-permissions", "secftp/transfer/preflight.py", "return bool((there.mode ^ info.mode) & 0o777)", "return False", KEPT),

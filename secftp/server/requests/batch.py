@@ -17,7 +17,8 @@ from secftp.protocol import ErrorCode, Files, ReadMany, Results, Right, SmallFil
 from secftp.protocol.limits import MAX_BULK, MAX_CONTROL, MAX_SMALL
 from secftp.server.log import FileLine
 from secftp.server.log_format import Operation
-from secftp.server.requests.context import begin_digester, code_of, error_fields, error_for, name_of
+from secftp.server.requests.context import begin_digester, name_of
+from secftp.server.requests.refusals import code_of, error_fields, error_for
 from secftp.server.requests.serve import handles
 from secftp.storage import WriteOptions
 

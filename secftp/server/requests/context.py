@@ -12,11 +12,13 @@ import time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from secftp.errors import AlreadyExists, FileError, InstallationError, Reason
-from secftp.protocol import Error, ErrorCode, Right, code_for, reason_for, text_for
+from secftp.protocol import ErrorCode, Right
 from secftp.protocol.errors import MISSING_RIGHT
 from secftp.server.log_format import shortened
 from secftp.server.requests.idempotency import CompletedChanges, ConfirmedFiles, OwnConfirmedFiles
+from secftp.server.requests.refusals import RequestInterrupted, RequestRefused
 from secftp.server.requests.session_files import CreatedPaths, WritableDirectories
+from secftp.server.requests.uploads import SessionUploads, Uploads
 from secftp.storage import digester, new_digest
 from secftp.storage.digest import hash_part
 from secftp.text import format_rate, format_size, show_path
@@ -24,48 +26,43 @@ from secftp.text import format_rate, format_size, show_path
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from secftp.protocol import Algorithm
+    from secftp.protocol import Algorithm, Write
     from secftp.server.access import Rights
     from secftp.server.log import SessionLog
     from secftp.storage import Digest, Path, Store
     from secftp.transport import Channel
 
+# After these codes of an ABORT the received bytes are not worth keeping.
+NOT_KEPT: Final = frozenset({ErrorCode.CHANGED, ErrorCode.CHECKSUM})
 PROGRESS_SECONDS: Final = 5.0
 _CHANGING: Final = frozenset({Right.WRITE, Right.OVERWRITE, Right.DELETE})
-
-
-class RequestRefused(FileError):
-    """A request that the server refuses or aborts, for a reason that does not come from a file."""
-
-    def __init__(self, code: ErrorCode, reason: Reason | None = None) -> None:
-        super().__init__(text_for(code), reason=reason)
-        self.code = code
-
-
-class RequestInterrupted(RequestRefused):
-    """A request that is aborted because the client has cancelled it, or the server stops."""
 
 
 class Outcome(NamedTuple):
     """Result of a request: `code` is None on success, `nbytes` the bytes of files that were transferred or hashed.
 
-    `moved`: the transfer has completed a file.
+    `moved`: the transfer has completed a file. `at`: the place of a part of an upload; `whole`: the digest of the whole
+    file that it has completed.
     """
 
     nbytes: int = 0
     digest: bytes | None = None
     code: ErrorCode | None = None
     moved: bool = False
+    at: int | None = None
+    whole: bytes | None = None
 
 
 class RequestContext:
     """State of one session that its handlers share. `aborting()` returns whether running requests are to be aborted.
 
     `completed` are the changes that all sessions of the server have carried out, `confirmed` the files that sessions of
-    the same key have written.
+    the same key have written, `uploads` the upload in parts that this session belongs to.
     """
 
-    __slots__ = ("aborting", "channel", "completed", "confirmed", "created", "log", "rights", "store", "writable")
+    __slots__ = (
+        "aborting", "channel", "completed", "confirmed", "created", "log", "rights", "store", "uploads", "writable",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -76,6 +73,7 @@ class RequestContext:
         aborting: Callable[[], bool],
         completed: CompletedChanges | None = None,
         confirmed: OwnConfirmedFiles | None = None,
+        uploads: SessionUploads | None = None,
     ) -> None:
         self.channel = channel
         self.store = store
@@ -84,6 +82,7 @@ class RequestContext:
         self.aborting = aborting
         self.completed = completed or CompletedChanges()
         self.confirmed = confirmed or OwnConfirmedFiles(ConfirmedFiles(), store, "")
+        self.uploads = uploads or SessionUploads(Uploads(), store, "")
         self.writable = WritableDirectories(store)
         self.created = CreatedPaths(store)
 
@@ -131,21 +130,15 @@ class RequestContext:
             raise RequestInterrupted(ErrorCode.CANCELLED)
 
 
-def code_of(problem: FileError) -> ErrorCode:
-    """Return the error code for a failure."""
-    return problem.code if isinstance(problem, RequestRefused) else code_for(problem)
-
-
-def error_fields(problem: FileError) -> tuple[ErrorCode, Reason | None]:
-    """Return the error code for a failure, and the reason if there is one for that code."""
-    code = code_of(problem)
-    return code, reason_for(problem, code)
-
-
-def error_for(request: int, problem: FileError) -> Error:
-    """Return the ERROR for a request that failed."""
-    code, reason = error_fields(problem)
-    return Error(id=request, code=code, text=text_for(code), reason=reason, target=problem.of_target)
+def refuse_existing(context: RequestContext, request: Write) -> None:
+    """Raise early if the file may not be replaced, before a client sends all of it in vain; the commit decides."""
+    if not request.overwrite or context.rights.overwrite:
+        return
+    try:
+        context.store.stat(request.path)
+    except FileError:
+        return
+    raise AlreadyExists(f"{name_of(request.path)} exists already.")
 
 
 def name_of(path: Path) -> str:

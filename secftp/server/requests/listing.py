@@ -9,9 +9,10 @@ import contextlib
 from typing import TYPE_CHECKING, Final, cast
 
 from secftp.errors import FileError, NameRefused, TooLarge
-from secftp.protocol import Entries, Info, List, Listed, Right, Stat
+from secftp.protocol import Entries, Info, List, Listed, Part, Right, Stat
 from secftp.protocol.limits import MAX_BULK, MAX_ENTRIES
-from secftp.server.requests.context import Outcome, code_of, name_of
+from secftp.server.requests.context import Outcome, name_of
+from secftp.server.requests.refusals import code_of
 from secftp.server.requests.serve import handles
 
 if TYPE_CHECKING:
@@ -34,10 +35,23 @@ def stat(context: RequestContext, request: Stat) -> Outcome:
     # The right to read includes metadata, and the right to write that of a partial file.
     if not context.rights.read and not (request.partial and context.rights.write):
         context.require(Right.LIST)
-    info = context.store.stat(request.path, partial=request.partial)
+    kept = context.store.kept_parts(request.path) if request.parts else None
+    info = context.store.stat(request.path, partial=request.partial) if kept is None else kept.info
     if info.size is None:
         raise TooLarge("The system does not report its size, and it is too large to be counted.")
-    context.channel.send(Info(id=request.id, kind=info.kind, size=info.size, mtime_ns=info.mtime_ns, mode=info.mode))
+    total, ranges = (None, ()) if kept is None else (kept.total, kept.ranges)
+    parts = tuple(Part(at, end - at) for at, end in ranges)
+    context.channel.send(
+        Info(
+            id=request.id,
+            kind=info.kind,
+            size=info.size,
+            mtime_ns=info.mtime_ns,
+            mode=info.mode,
+            total=total,
+            parts=parts,
+        )
+    )
     return Outcome()
 
 

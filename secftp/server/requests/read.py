@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from secftp.errors import ChecksumMismatch, FileChanged, FileError
 from secftp.protocol import Abort, ErrorCode, File, Ok, Read, Right, Sum, text_for
 from secftp.server.log import FileLine
-from secftp.server.requests.context import Outcome, ProgressLog, begin_digest, code_of, has_prefix, name_of
+from secftp.server.requests.context import Outcome, ProgressLog, begin_digest, has_prefix, name_of
+from secftp.server.requests.refusals import code_of
 from secftp.server.requests.serve import handles
 from secftp.server.requests.versions import require_version
 from secftp.storage.digest import hash_part

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 from secftp.errors import FileError, ProtocolError
 from secftp.protocol import Rename, Request, text_for
 from secftp.server.log_format import Operation
-from secftp.server.requests.context import Outcome, RequestContext, code_of, error_for
+from secftp.server.requests.context import Outcome, RequestContext
+from secftp.server.requests.refusals import code_of, error_for
 from secftp.text import format_size
 from secftp.transport.file_data import discard_file
 
@@ -73,6 +74,8 @@ def _operation(request: Any, outcome: Outcome, seconds: float, saved: int) -> Op
         nbytes=outcome.nbytes,
         digest=outcome.digest,
         moved=outcome.moved,
+        at=outcome.at,
+        whole=outcome.whole,
         to=request.to if isinstance(request, Rename) else None,
         saved=saved,
     )

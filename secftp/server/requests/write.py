@@ -8,20 +8,23 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
-from secftp.errors import AlreadyExists, ChecksumMismatch, ConnectionLost, FileError, TransferTimeout
+from secftp.errors import ChecksumMismatch, ConnectionLost, TransferTimeout
 from secftp.protocol import ErrorCode, Ok, Right, Write
 from secftp.server.log import FileLine
 from secftp.server.requests.context import (
+    NOT_KEPT,
     Outcome,
     ProgressLog,
-    RequestInterrupted,
-    RequestRefused,
     begin_digest,
     has_prefix,
     name_of,
+    refuse_existing,
 )
+from secftp.server.requests.parts import write_part
+from secftp.server.requests.refusals import RequestInterrupted, RequestRefused
 from secftp.server.requests.serve import handles
 from secftp.storage.attributes import WriteOptions, kept_attributes
+from secftp.text import format_size
 from secftp.transport.file_data import Aborted, receive_file
 
 if TYPE_CHECKING:
@@ -29,18 +32,18 @@ if TYPE_CHECKING:
 
     from secftp.protocol import End
     from secftp.server.requests.context import RequestContext
-    from secftp.storage import Digest, Path, ResumedSink, Sink
+    from secftp.storage import Digest, ResumedSink, Sink
     from secftp.storage.attributes import Kept
-
-# After these codes of an ABORT the received bytes are not worth keeping.
-_NOT_KEPT = frozenset({ErrorCode.CHANGED, ErrorCode.CHECKSUM})
 
 
 @handles(Write)
 def write(context: RequestContext, request: Write) -> Outcome:
     """Answer WRITE with OK. After a failure the caller discards the rest of the file, which is still arriving."""
-    context.log.line(f"Client requested to write filename: {name_of(request.path)}")
+    part = "" if request.at is None else f", part at {format_size(request.at)} of {format_size(request.total or 0)}"
+    context.log.line(f"Client requested to write filename: {name_of(request.path)}{part}")
     try:
+        if request.upload is not None:
+            return write_part(context, request)
         with context.replacing(wanted=request.overwrite):
             end, kept = _receive(context, request)
     except Aborted:
@@ -61,8 +64,7 @@ def write(context: RequestContext, request: Write) -> Outcome:
 def _receive(context: RequestContext, request: Write) -> tuple[End, Kept]:
     """Receive the file; return its END, and which of the requested attributes it has."""
     context.require(Right.WRITE)
-    if request.overwrite and not context.rights.overwrite and _exists(context, request.path):
-        raise AlreadyExists(f"{name_of(request.path)} exists already.")
+    refuse_existing(context, request)
     digest = begin_digest(request.algorithm)
     overwrite = request.overwrite and context.rights.overwrite
     options = WriteOptions(overwrite, request.mode, request.mtime_ns, request.size, request.keep)
@@ -117,15 +119,6 @@ def _kept(request: Write, sink: Sink) -> Iterator[None]:
             sink.keep()
         raise
     except Aborted as given_up:
-        if request.keep and given_up.code not in _NOT_KEPT:
+        if request.keep and given_up.code not in NOT_KEPT:
             sink.keep()
         raise
-
-
-def _exists(context: RequestContext, path: Path) -> bool:
-    """Return early whether the file exists, before a client sends all of it in vain; the commit decides."""
-    try:
-        context.store.stat(path)
-    except FileError:
-        return False
-    return True

@@ -1,0 +1,194 @@
+"""WRITE of a part of an upload: stored when its digest was verified, confirmed with the file once that is complete.
+
+Invariants: no file appears before the digest of the whole was verified; a part that did not arrive changes nothing but
+its range; a request may be repeated whenever its answer was lost.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hmac
+from typing import TYPE_CHECKING
+
+from secftp.errors import ChecksumMismatch, FileError
+from secftp.protocol import ErrorCode, Ok, Right
+from secftp.server.log import FileLine
+from secftp.server.requests.context import NOT_KEPT, Outcome, ProgressLog, begin_digest, name_of, refuse_existing
+from secftp.server.requests.refusals import RequestRefused
+from secftp.server.requests.upload import Ending, Upload
+from secftp.storage.attributes import WriteOptions, kept_attributes
+from secftp.storage.digest import hash_part
+from secftp.transport.file_data import Aborted, receive_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from secftp.protocol import End, Write
+    from secftp.server.requests.context import RequestContext
+    from secftp.server.requests.upload import Part
+    from secftp.storage import Digest
+    from secftp.storage.attributes import Kept
+    from secftp.storage.store import UploadSink, Writer
+
+
+class _Discarded:
+    """A writer for the bytes of a part that is not needed any more."""
+
+    def writev(self, buffers: Sequence[memoryview]) -> None:
+        """Write nothing."""
+
+
+def write_part(context: RequestContext, request: Write) -> Outcome:
+    """Answer WRITE of a part with OK; after a failure the caller discards the rest of the part."""
+    with context.replacing(wanted=request.overwrite):
+        context.require(Right.WRITE)
+        upload = _join(context, request)
+        ending: Ending | None
+        if isinstance(upload, Upload):
+            end, ending = _receive(context, request, upload)
+        else:
+            end, ending = _receive_again(context, request, upload), upload
+    if ending is not None:
+        return _confirm_whole(context, request, end, ending)
+    context.channel.send(Ok(id=request.id, size=end.size, digest=end.digest))
+    if isinstance(upload, Upload):
+        _hash_ahead(context, upload)
+    return Outcome(end.size, end.digest, at=request.at)
+
+
+def _confirm_whole(context: RequestContext, request: Write, end: End, ending: Ending) -> Outcome:
+    """Answer a part whose upload is complete."""
+    context.channel.send(
+        Ok(
+            id=request.id,
+            size=end.size,
+            digest=end.digest,
+            time_changed=not ending.kept.time,
+            mode_changed=not ending.kept.mode,
+            complete=True,
+        )
+    )
+    context.log.line(FileLine(f"File confirmed, checksum: {ending.whole.hex()}", name_of(request.path)))
+    return Outcome(end.size, end.digest, moved=True, at=request.at, whole=ending.whole)
+
+
+# --- joining ----------------------------------------------------------------------------------------------------------
+
+
+def _join(context: RequestContext, request: Write) -> Upload | Ending | None:
+    """Return the upload that a part belongs to, which it begins if necessary; None for an empty part of no upload."""
+    begin_digest(request.algorithm)
+    tag = context.uploads.tag_of(request)
+    is_question = not request.size and request.total and request.prefix is None
+    begins = not is_question or _has_kept(context, request, tag)
+
+    def start(upload: Upload) -> None:
+        _start(context, request, upload)
+
+    return context.uploads.join(request, tag, start if begins else None, context.check)
+
+
+def _has_kept(context: RequestContext, request: Write, tag: bytes) -> bool:
+    """Return whether there is a partial of this very upload, which was left when a server ended."""
+    try:
+        kept = context.store.kept_parts(request.path)
+    except FileError:
+        return False
+    return kept.tag == tag
+
+
+def _start(context: RequestContext, request: Write, upload: Upload) -> None:
+    """Open the file of a new upload, or of one that was interrupted."""
+    assert request.total is not None
+    refuse_existing(context, request)
+    overwrite = request.overwrite and context.rights.overwrite
+    options = WriteOptions(overwrite, request.mode, request.mtime_ns, request.total, request.keep)
+    adopt = request.prefix is not None
+    with contextlib.ExitStack() as undo:
+        sink = undo.enter_context(context.store.open_upload(request.path, upload.tag, options, adopt=adopt))
+        if request.prefix is not None:
+            _check_prefix(context, request, sink, request.prefix)
+            sink.take_over()
+        upload.start(sink, request.total, lambda: begin_digest(request.algorithm))
+        undo.pop_all()
+
+
+def _check_prefix(context: RequestContext, request: Write, sink: UploadSink, prefix: bytes) -> None:
+    """Raise if the client's digest of the parts that were kept differs."""
+    digest = begin_digest(request.algorithm)
+    for at, end in sink.ranges:
+        hash_part(sink.readv, digest, at, end - at, check=lambda _: context.check())
+    if not hmac.compare_digest(digest.digest(), prefix):
+        if not context.rights.read:
+            sink.take_over()  # and discard it: as in `write`, nobody may guess a second time
+        raise ChecksumMismatch("The partial file has other bytes.")
+
+
+# --- receiving --------------------------------------------------------------------------------------------------------
+
+
+def _receive(context: RequestContext, request: Write, upload: Upload) -> tuple[End, Ending | None]:
+    """Receive a part of an upload; return its END, and how the upload ended if it is complete."""
+    assert request.at is not None
+    assert request.size is not None
+    part = upload.begin_part(request.at, request.size, context.check)
+    if isinstance(part, Ending):
+        return _receive_again(context, request, part), part
+    with _abandoned(upload, part):
+        end = _receive_bytes(context, request, part, begin_digest(request.algorithm))
+        upload.arrived(part, end.whole, context.check)
+    report = ProgressLog(context.log)
+
+    def progress(done: int) -> None:
+        context.check()
+        report(done, request.total)
+
+    return end, upload.complete(lambda whole: _commit(context, request, upload, whole), context.check, progress)
+
+
+@contextlib.contextmanager
+def _abandoned(upload: Upload, part: Part) -> Iterator[None]:
+    """End the part if it is interrupted in this block, and the upload if the client's file has changed."""
+    try:
+        yield
+    except Aborted as given_up:
+        if given_up.code in NOT_KEPT:
+            upload.fail(RequestRefused(ErrorCode.CHANGED))
+        raise
+    finally:
+        upload.abandon(part)
+
+
+def _receive_again(context: RequestContext, request: Write, ending: Ending | None) -> End:
+    """Receive a part of an upload that is over, or of none; raise if the upload failed or had another digest."""
+    if ending is not None:
+        ending.check(None)
+    end = _receive_bytes(context, request, _Discarded(), begin_digest(request.algorithm))
+    if ending is not None:
+        ending.check(end.whole)
+    return end
+
+
+def _receive_bytes(context: RequestContext, request: Write, writer: Writer, digest: Digest) -> End:
+    report = ProgressLog(context.log)
+
+    def progress(done: int, total: int | None, /) -> None:
+        context.check()
+        report(done, total)
+
+    return receive_file(context.channel, writer, digest, total=request.size, subject=request.path, progress=progress)
+
+
+def _commit(context: RequestContext, request: Write, upload: Upload, whole: bytes) -> Kept:
+    """Give the file its name; return which of the requested attributes it has."""
+    info = upload.sink.commit()
+    context.note_created(request.path)
+    context.confirmed.note(request.token, request.path, request.algorithm, whole)
+    return kept_attributes(WriteOptions(mode=request.mode, mtime_ns=request.mtime_ns), info)
+
+
+def _hash_ahead(context: RequestContext, upload: Upload) -> None:
+    """Hash what has arrived, after the answer has left: the client need not wait for it."""
+    context.channel.flush()
+    with contextlib.suppress(RequestRefused):  # the server stops
+        upload.hash_ahead(lambda _: context.check())

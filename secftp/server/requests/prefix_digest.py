@@ -1,0 +1,95 @@
+"""Digest of a file that is written in any order: its beginning is hashed as it grows.
+
+The bytes are read back, from the page cache as a rule, by the session that has just made the beginning longer; no
+session waits for another one that is hashing. Invariant: bytes that were written again since are hashed again.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Final
+
+from secftp.errors import InputOutputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from secftp.storage import Digest
+
+CHUNK_BYTES: Final = 1 << 20
+WAIT_SECONDS: Final = 0.5
+
+
+class PrefixDigest:
+    """Digest of the first bytes of a file. `lock` guards `available`, which tells how many there are.
+
+    `invalidate` is called under the lock, everything else without it.
+    """
+
+    def __init__(
+        self,
+        readv: Callable[[Sequence[memoryview], int], int],
+        new: Callable[[], Digest],
+        lock: threading.Lock,
+        available: Callable[[], int],
+    ) -> None:
+        self._readv = readv
+        self._new = new
+        self._lock = lock
+        self._available = available
+        self._hashing = threading.Lock()
+        self._digest = new()
+        self._done = 0  # bytes that were hashed
+        self._taken = 0  # bytes that were or are being hashed
+        self._valid = True
+        self._stopped = False
+
+    def invalidate(self, at: int) -> None:
+        """Note that the bytes from `at` on will be written again."""
+        if at < self._taken:
+            self._valid = False
+
+    def advance(self, check: Callable[[int], None]) -> None:
+        """Hash what can be hashed now, unless another thread does so. `check(done)` is called before each chunk."""
+        if self._hashing.acquire(blocking=False):
+            try:
+                self._run(check)
+            finally:
+                self._hashing.release()
+
+    def finish(self, check: Callable[[int], None]) -> bytes:
+        """Hash what is left, after another thread that does so, and return the digest."""
+        while not self._hashing.acquire(timeout=WAIT_SECONDS):
+            check(self._done)
+        try:
+            self._run(check)
+            return self._digest.digest()
+        finally:
+            self._hashing.release()
+
+    def stop(self) -> None:
+        """Have nothing more hashed; returns when no thread reads the file."""
+        self._stopped = True
+        with self._hashing:
+            pass
+
+    def _run(self, check: Callable[[int], None]) -> None:
+        buffer = memoryview(bytearray(CHUNK_BYTES))
+        while chunk := self._next_chunk(buffer):
+            check(self._done)
+            count = self._readv([chunk], self._done)
+            if not count:
+                raise InputOutputError("The unfinished file was truncated by another process.")
+            self._digest.update(chunk[:count])
+            self._done += count
+
+    def _next_chunk(self, buffer: memoryview) -> memoryview | None:
+        """Return the buffer for the next bytes; None if there are none now."""
+        with self._lock:
+            if self._stopped:
+                return None
+            if not self._valid:
+                self._digest, self._done, self._valid = self._new(), 0, True
+            size = min(self._available() - self._done, len(buffer))
+            self._taken = self._done + max(0, size)
+            return buffer[:size] if size > 0 else None

@@ -1,0 +1,276 @@
+"""One upload in parts: what is being received, what has arrived, and how it ends.
+
+Several sessions use it at once, each in its own thread. Invariants: two parts are never written to the same place at
+the same time; a range counts as arrived only when the digest of its part was verified; the file gets its name once,
+with the digest of the whole; nothing is written after the end.
+"""
+
+from __future__ import annotations
+
+import hmac
+import threading
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from secftp.errors import ChecksumMismatch, FileError
+from secftp.intervals import Intervals
+from secftp.protocol import ErrorCode
+from secftp.protocol.limits import MAX_PARTS
+from secftp.server.requests.prefix_digest import WAIT_SECONDS, PrefixDigest
+from secftp.server.requests.refusals import RequestInterrupted, RequestRefused, error_fields
+from secftp.storage.attributes import ALL_KEPT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from secftp.errors import Reason
+    from secftp.storage import Digest
+    from secftp.storage.attributes import Kept
+    from secftp.storage.store import UploadSink
+
+
+class Failure(NamedTuple):
+    """Why an upload, or a part of one, failed."""
+
+    code: ErrorCode
+    reason: Reason | None = None
+
+    def refusal(self) -> RequestRefused:
+        """Return the exception for a request about it."""
+        return RequestRefused(self.code, self.reason)
+
+
+class Ending(NamedTuple):
+    """How the upload with this tag ended: completed, with a digest and what was kept of the attributes, or failed."""
+
+    tag: bytes
+    failure: Failure | None = None
+    whole: bytes = b""
+    kept: Kept = ALL_KEPT
+
+    def check(self, whole: bytes | None) -> None:
+        """Raise `RequestRefused` if it failed, `ChecksumMismatch` if it was completed with another digest."""
+        if self.failure is not None:
+            raise self.failure.refusal()
+        if whole is not None and not hmac.compare_digest(whole, self.whole):
+            raise ChecksumMismatch("The upload was completed with another digest.")
+
+
+class Part:
+    """A part that is being received; a writer for `receive_file`."""
+
+    def __init__(self, upload: Upload, at: int, size: int) -> None:
+        self.at = at
+        self.end = at + size
+        self._upload = upload
+        self._written = at
+        self._lock = threading.Lock()  # held while bytes are written
+        self._refused: Failure | None = None
+
+    def writev(self, buffers: Sequence[memoryview]) -> None:
+        """Write the next bytes; raises `RequestRefused` if another part has taken the place, or the upload is over."""
+        try:
+            with self._lock:
+                self.check()
+                self._upload.sink.writev_at(buffers, self._written)
+        except RequestRefused:
+            raise
+        except FileError as problem:
+            self._upload.fail(problem)
+            raise
+        self._written += sum(map(len, buffers))
+
+    def refuse(self, failure: Failure) -> None:
+        """Have nothing more written; returns when nothing is being written. For any thread."""
+        with self._lock:
+            self._refused = self._refused or failure
+
+    def check(self) -> None:
+        """Raise `RequestRefused` if the part was refused."""
+        if self._refused is not None:
+            raise self._refused.refusal()
+
+
+_TAKEN: Final = Failure(ErrorCode.CANCELLED)
+
+
+class Upload:
+    """An upload; `tag` tells which, and which options it has. It is used after `start` has been called.
+
+    `on_end` is called once, with how it ended, unless it is left incomplete.
+    """
+
+    def __init__(self, tag: bytes, on_end: Callable[[Upload, Ending], None]) -> None:
+        self.tag = tag
+        self.sink: UploadSink
+        self.ending: Ending | None = None
+        self._total = 0
+        self._whole: bytes | None = None
+        self._on_end = on_end
+        self._lock = threading.Lock()
+        self._settled = threading.Condition(self._lock)  # `_completing` has become false
+        self._completing = False
+        self._parts: set[Part] = set()  # being received
+        self._digest: PrefixDigest
+
+    def start(self, sink: UploadSink, total: int, new_digest: Callable[[], Digest]) -> None:
+        """Take over the file, which gets `total` bytes."""
+        self.sink = sink
+        self._total = total
+        self._digest = PrefixDigest(sink.readv, new_digest, self._lock, lambda: sink.ranges.prefix)
+
+    # --- parts ------------------------------------------------------------------------------------------------------
+
+    def begin_part(self, at: int, size: int, check: Callable[[], None]) -> Part | Ending:
+        """Begin a part; what has arrived or is being received in its range no longer counts.
+
+        Returns the ending instead if the upload was completed meanwhile. Raises `RequestRefused` if it failed, or has
+        too many separate ranges.
+        """
+        part = Part(self, at, size)
+        with self._lock:
+            self._wait_settled(check)
+            if self.ending is not None:
+                self.ending.check(None)
+                return self.ending
+            problem = self._make_room(part)
+            if problem is None:
+                self._parts.add(part)
+                return part
+        self.fail(problem)
+        raise problem
+
+    def _make_room(self, part: Part) -> FileError | None:
+        """Free the range of a part; return the error if that can't be recorded. Raises `RequestRefused`."""
+        if part.at == part.end:
+            return None
+        ranges = self.sink.ranges
+        if has_too_many(ranges, part.at, part.end):
+            raise RequestRefused(ErrorCode.LIMIT)
+        for other in [other for other in self._parts if other.at < part.end and part.at < other.end]:
+            other.refuse(_TAKEN)
+            self._parts.remove(other)
+        self._digest.invalidate(part.at)
+        try:
+            self.sink.remove(part.at, part.end)
+        except FileError as problem:
+            return problem
+        return None
+
+    def abandon(self, part: Part) -> None:
+        """End a part that has not arrived; without effect for any other."""
+        with self._lock:
+            self._parts.discard(part)
+
+    def arrived(self, part: Part, whole: bytes | None, check: Callable[[], None]) -> None:
+        """Note that a part was verified, and the digest of the whole file if it came with it.
+
+        Raises what `Part.check` and `Ending.check` raise, and `RequestRefused` for a different digest of the whole.
+        """
+        with self._lock:
+            self._wait_settled(check)
+            if self.ending is not None:
+                self.ending.check(whole)
+                return
+            part.check()
+            if whole is None or self._whole in (None, whole):
+                self._parts.discard(part)
+                if has_too_many(self.sink.ranges, part.at, part.end):
+                    raise RequestRefused(ErrorCode.LIMIT)
+                self.sink.add(part.at, part.end)
+                self._whole = self._whole or whole
+                return
+        problem = RequestRefused(ErrorCode.CHANGED)
+        self.fail(problem)
+        raise problem
+
+    # --- the digest of the whole ------------------------------------------------------------------------------------
+
+    def hash_ahead(self, check: Callable[[int], None]) -> None:
+        """Hash what has arrived from the beginning on. An error of the file makes the upload fail."""
+        try:
+            self._digest.advance(check)
+        except RequestInterrupted:
+            raise
+        except FileError as problem:
+            self.fail(problem)
+
+    def _wait_settled(self, check: Callable[[], None]) -> None:
+        """Wait while another session completes the upload. Call it with the lock."""
+        while self._completing:
+            self._settled.wait(WAIT_SECONDS)
+            check()
+
+    # --- the end ----------------------------------------------------------------------------------------------------
+
+    def complete(
+        self, commit: Callable[[bytes], Kept], check: Callable[[], None], progress: Callable[[int], None]
+    ) -> Ending | None:
+        """Complete the file with `commit` if all of it has arrived; return the ending, None if parts are missing.
+
+        Of several sessions one does so; the others wait for it. Raises `ChecksumMismatch`, and what `commit` raises.
+        """
+        with self._lock:
+            self._wait_settled(check)
+            if self.ending is not None:
+                self.ending.check(None)
+                return self.ending
+            if self._whole is None or not self.sink.ranges.covers(0, self._total):
+                return None
+            self._completing = True
+            whole = self._whole
+        try:
+            if not hmac.compare_digest(self._digest.finish(progress), whole):
+                raise ChecksumMismatch("The whole file has another digest.")
+            ending = Ending(self.tag, None, whole, commit(whole))
+        except RequestInterrupted:
+            raise
+        except FileError as problem:
+            self._fail(problem)
+            raise
+        else:
+            with self._lock:
+                self.ending = ending
+            self._on_end(self, ending)
+            return ending
+        finally:
+            with self._lock:
+                self._completing = False
+                self._settled.notify_all()
+
+    def fail(self, problem: FileError) -> None:
+        """Discard everything, and have all parts refused with the code of this error. Idempotent, for any thread."""
+        with self._lock:
+            while self._completing:
+                self._settled.wait()
+        self._fail(problem)
+
+    def _fail(self, problem: FileError) -> None:
+        ending = Ending(self.tag, Failure(*error_fields(problem)))
+        with self._lock:
+            if self.ending is not None:
+                return
+            self.ending = ending
+            parts, self._parts = self._parts, set()
+        assert ending.failure is not None
+        for part in parts:
+            part.refuse(ending.failure)
+        self._digest.stop()
+        self.sink.close()
+        self._on_end(self, ending)
+
+    def leave(self) -> None:
+        """End it without a result: no session uses it any more. What has arrived is kept if that was requested."""
+        self.sink.keep()
+        self.sink.close()
+
+
+def has_too_many(ranges: Intervals, at: int, end: int) -> bool:
+    """Return whether there would be too many separate ranges with this one, or without it."""
+    if len(ranges) < MAX_PARTS:
+        return False
+    changed = Intervals(ranges)
+    changed.remove(at, end)
+    if len(changed) > MAX_PARTS:
+        return True
+    changed.add(at, end)
+    return len(changed) > MAX_PARTS
