@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from secftp.server.access import Rights
 
 REQUESTS_MAX: Final = 1024
-# Those that are not complete yet are left out.
-_CAPABILITIES: Final = tuple(each for each in Capability if each not in (Capability.UPLOADS, Capability.ZSTD))
+# ZSTD is announced if the server has the library and allows it.
+_CAPABILITIES: Final = tuple(each for each in Capability if each is not Capability.ZSTD)
 _FLUSH_SECONDS: Final = 0.01
 
 
