@@ -71,6 +71,30 @@ def test_a_copy_of_one_file_tells_its_checksum(remote, here):
     assert summary.digest.hex() == remote.checksum("a", "md5")
 
 
+def test_copies_are_compressed_on_request(remote, root, here):
+    for options in ({"compress": True}, {"compress_level": 9}, {"compress": True, "compress_level": 1}):
+        summary = remote.put(here / "data", "x", **options)
+        assert (summary.bytes, summary.compression) == (100 + len(BIG), True)
+        assert summary.saved_bytes > len(BIG) / 2
+        summary = remote.get("x", here / "back", **options)
+        assert summary.saved_bytes > len(BIG) / 2
+        assert (here / "back" / "sub" / "b").read_bytes() == BIG
+    summary = remote.get("x", here / "back")
+    assert (summary.compression, summary.saved_bytes) == (False, 0)
+    assert remote.read_bytes("x/sub/b") == BIG, "a connection that was used for a compressed copy"
+
+
+def test_compression_without_its_library(remote, here, monkeypatch):
+    def missing():
+        raise ModuleNotFoundError
+
+    monkeypatch.setattr("secftp.transport.compression._library", missing)
+    for copy in (remote.put, remote.get):
+        with pytest.raises(secftp.SecftpError, match="Compression needs a library") as caught:
+            copy(here / "data" if copy == remote.put else "x", compress=True)
+        assert caught.value.hint == "pip install 'secftp[zstd]'"
+
+
 def test_names_begin_in_the_directory_of_the_url(served, root, here):
     (root / "below").mkdir()
     with secftp.connect(served.server.url + "below", KEY) as below:
@@ -105,7 +129,13 @@ def test_options_reach_the_copy(remote, root, here):
 
 
 def test_options_that_make_no_sense(remote, here):
-    for options in ({"checksum": "crc32"}, {"limit_rate": 0}, {"limit_rate": -1}):
+    for options in (
+        {"checksum": "crc32"},
+        {"limit_rate": 0},
+        {"limit_rate": -1},
+        {"compress_level": 0},
+        {"compress_level": 20},
+    ):
         with pytest.raises(secftp.UsageError):
             remote.put(here / "data", **options)
         with pytest.raises(secftp.UsageError):

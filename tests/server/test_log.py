@@ -267,6 +267,15 @@ def test_for_programs_each_line_is_an_object_in_ascii():
     assert "checksum" not in found[4]
 
 
+def test_what_compression_has_saved_is_there_if_it_has():
+    stream = io.StringIO()
+    done = [Operation("read", (b"a",), "ok", 0.0, 1000, saved=saved) for saved in (0, 600)]
+    Log(stream, json=True).session(1, PEER).operations(done)
+    plain, compressed = _events(stream)
+    assert "saved_bytes" not in plain
+    assert (compressed["bytes"], compressed["saved_bytes"]) == (1000, 600)
+
+
 @pytest.mark.parametrize("hostile", [bytes(range(256)), "\u202e\u2028\u200b\ud800".encode("utf-8", "surrogatepass")])
 def test_no_path_breaks_out_of_its_object(hostile):
     stream = io.StringIO()

@@ -129,12 +129,14 @@ class Running:
 
 
 @contextlib.contextmanager
-def serving(root, *, key=KEY, store=None, max_clients=None, limits=None, host=HOST, **rules):
+def serving(root, *, key=KEY, store=None, max_clients=None, limits=None, host=HOST, compression=True, **rules):
     """A server in a thread on a free loopback port; `rules` go to `Access`."""
     root = os.fspath(root)
     log = Lines()
     with contextlib.closing(store or LocalStore(root)) as files:
-        server = FileServer(files, Access(key, **rules), Log(log), max_clients=max_clients, limits=limits)
+        server = FileServer(
+            files, Access(key, **rules), Log(log), max_clients=max_clients, limits=limits, compression=compression
+        )
         listener = listen([host], 0)
         thread = threading.Thread(target=server.serve, args=(listener,), name="server under test")
         running = Running(server, listener.port, root, log)

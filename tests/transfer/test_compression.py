@@ -1,0 +1,267 @@
+"""Compressed copies, both ways: what arrives, what is counted, and what a server without compression makes of it."""
+
+from __future__ import annotations
+
+import os
+import random
+
+import pytest
+
+from secftp.errors import ConnectionLost, ProtocolError
+from secftp.protocol import CompressedData, File, Read, Welcome, Write
+from secftp.session.retry import Retries
+from secftp.storage import WriteOptions
+from secftp.transfer import CopyOptions, Download, RemoteLocation, Upload
+from secftp.transfer.rate_limit import RateLimit
+from secftp.transport.compression import SERVER_LEVEL, Compressor
+from tests.support.copying import Recorder, contents, look, make, run_broken
+from tests.support.cutting import cutting
+from tests.support.serving import (
+    MemorySink,
+    MemorySource,
+    digest_of,
+    fake_server,
+    get,
+    listing,
+    put,
+    serving,
+    session,
+)
+
+MIB = 2**20
+DRAW = random.Random(8)
+TEXT = b"".join(b"line %d: %x\n" % (number, DRAW.getrandbits(24)) for number in range(400_000))[: 6 * MIB]
+NOISE = DRAW.randbytes(3 * MIB)
+TREE = {b"text": TEXT, b"noise": NOISE, b"both": NOISE[:MIB] + TEXT[:MIB], b"sub/small": TEXT[:5000], b"empty": b""}
+
+
+@pytest.fixture
+def here(tmp_path):
+    (tmp_path / "here").mkdir()
+    return str(tmp_path / "here")
+
+
+class Way:
+    """One direction: where the source is, where the target, and how to copy."""
+
+    def __init__(self, name, root, here):
+        self.is_put = name == "put"
+        self.source_top, self.target_top = (here, root) if self.is_put else (root, here)
+
+    def copy(self, name, told=None, **options):
+        options = CopyOptions(**{"compress": True, **options})
+        if self.is_put:
+            return Upload([f"{self.source_top}/{name}"], RemoteLocation(()), options, told)
+        return Download([RemoteLocation((os.fsencode(name),))], self.target_top, options, told)
+
+
+@pytest.fixture(params=["put", "get"])
+def way(request, root, here):
+    return Way(request.param, os.fspath(root), here)
+
+
+def run(server, copy, **ends):
+    with server.session(**ends) as client:
+        summary = copy.run(client)
+        assert client.pipeline.compress is None, "the session may be used for something else"
+        return summary
+
+
+def test_a_tree_arrives_and_is_counted_as_it_is(server, way):
+    make(way.source_top + "/src", TREE)
+    told = Recorder()
+    summary = run(server, way.copy("src", told))
+    assert look(way.target_top + "/src") == look(way.source_top + "/src")
+    assert (summary.files, summary.bytes, told.bytes) == (len(TREE), *[sum(map(len, TREE.values()))] * 2)
+    assert summary.compression
+    assert 3 * MIB < summary.saved_bytes < 7 * MIB
+    digests = {name: digest for name, _, digest in told.of("finished")}
+    assert digests == {b"src/" + name: digest_of(data) for name, data in TREE.items()}
+
+
+@pytest.mark.parametrize("level", [1, 9, 19])
+@pytest.mark.parametrize("checksum", ["sha256", "md5"])
+def test_levels_and_checksums(server, way, level, checksum):
+    make(way.source_top, {b"f": TEXT[:MIB]})
+    summary = run(server, way.copy("f", compress=False, compress_level=level, checksum=checksum))
+    assert contents(way.target_top) == {b"f": TEXT[:MIB]}
+    assert summary.digest == digest_of(TEXT[:MIB], checksum)
+    assert summary.saved_bytes > MIB / 3
+
+
+def test_nothing_is_compressed_unasked(server, way):
+    make(way.source_top, {b"f": TEXT[:MIB]})
+    summary = run(server, way.copy("f", compress=False))
+    assert (summary.compression, summary.saved_bytes) == (False, 0)
+    assert "Compressed" not in server.log.text
+
+
+def test_a_server_without_compression_takes_and_gives_everything(root, way):
+    make(way.source_top, {b"f": TEXT})
+    with serving(root, compression=False) as server:
+        summary = run(server, way.copy("f"))
+    assert contents(way.target_top) == {b"f": TEXT}
+    assert (summary.files, summary.compression, summary.saved_bytes) == (1, False, 0)
+
+
+def test_an_interrupted_copy_is_resumed(server, way):
+    """Cut after a megabyte of compressed data; what is kept is a part of the file, and more than a megabyte of it."""
+    make(way.source_top, {b"f": TEXT})
+    assert run_broken(server, way.copy("f"), MIB) is ConnectionLost
+    assert len([name for name in listing(way.target_top) if ".secftp-" in name]) == 1
+    told = Recorder()
+    summary = run(server, way.copy("f", told, resume=True))
+    ((_, kept),) = told.of("resumed")
+    assert 1.2 * MIB < kept < len(TEXT)
+    assert (summary.bytes, told.bytes) == (len(TEXT) - kept, len(TEXT))
+    assert contents(way.target_top) == {b"f": TEXT}
+
+
+def test_what_was_kept_of_a_plain_copy_is_continued_compressed_and_the_other_way_about(server, way):
+    make(way.source_top, {b"f": TEXT})
+    assert run_broken(server, way.copy("f", compress=False), 2 * MIB) is ConnectionLost
+    assert run_broken(server, way.copy("f", resume=True), MIB // 2) is ConnectionLost
+    summary = run(server, way.copy("f", resume=True, compress=False))
+    assert 0 < summary.bytes < 4.5 * MIB
+    assert contents(way.target_top) == {b"f": TEXT}
+
+
+def test_a_copy_goes_on_over_another_connection(server, way):
+    make(way.source_top + "/src", TREE)
+    copy = way.copy("src")
+    with cutting(server.port, MIB) as proxy:
+
+        def once():
+            with session(proxy.port) as client:
+                return copy.run(client)
+
+        summary = Retries(2, progress=lambda: 0, sleep=lambda _seconds: None).run(once)
+    assert proxy.accepted == 2
+    assert contents(way.target_top + "/src") == TREE
+    assert summary.saved_bytes > 2 * MIB, "over both connections"
+
+
+def test_a_rate_limit_counts_what_is_sent(server, way, monkeypatch):
+    spent = []
+    monkeypatch.setattr(RateLimit, "spend", lambda _self, nbytes: spent.append(nbytes))
+    make(way.source_top, {b"f": TEXT})
+    summary = run(server, way.copy("f", limit_rate=100 * MIB))
+    assert sum(spent) == summary.bytes - summary.saved_bytes
+    assert min(spent) >= 0
+
+
+def test_several_streams_count_together(server, root, here):
+    """What each of them has saved; and parts are compressed as files are."""
+    make(here, {b"f": TEXT * 2})
+    copy = Upload([f"{here}/f"], RemoteLocation(()), CopyOptions(compress=True, streams=3))
+    copy.open_stream = lambda _wanted: server.session()
+    summary = run(server, copy)
+    assert contents(os.fspath(root)) == {b"f": TEXT * 2}
+    assert summary.saved_bytes > 0.3 * len(TEXT * 2)
+    server.done(1)
+
+
+def test_a_change_of_the_source_is_noticed(client, here):
+    class Changing(MemorySource):
+        def check_unchanged(self):
+            raise ConnectionLost("stands for a file that has changed")
+
+    client.pipeline.compress = 3
+    with pytest.raises(ConnectionLost, match="stands for"):
+        client.write((b"f",), Changing(TEXT))
+
+
+# --- the server -------------------------------------------------------------------------------------------------------
+
+
+def test_it_is_in_the_log(root, here):
+    with serving(root) as server:
+        with server.session() as client:
+            client.pipeline.compress = 3
+            put(client, b"a", TEXT[:MIB])
+            get(client, b"a")
+            client.pipeline.compress = None
+            get(client, b"a")
+        server.done(1)
+    text = server.log.text
+    assert text.count("Compressed 1.0 MB to ") == 2
+    assert text.index("Compressed") < text.index("File sent")
+
+
+def test_a_server_compresses_at_no_higher_level_than_its_own(server, monkeypatch):
+    levels = []
+
+    class Noted(Compressor):
+        __slots__ = ()
+
+        def __init__(self, level):
+            levels.append(level)
+            super().__init__(level)
+
+    monkeypatch.setattr("secftp.transport.compressed_data.Compressor", Noted)
+    with server.session() as client:
+        put(client, b"a", TEXT[:MIB])
+        for level in (1, SERVER_LEVEL, 19):
+            client.pipeline.compress = level
+            assert get(client, b"a") == TEXT[:MIB]
+    assert levels == [1, SERVER_LEVEL, SERVER_LEVEL]
+
+
+def test_ranges_and_pipes(server):
+    with server.session() as client:
+        client.pipeline.compress = 3
+        source = MemorySource(TEXT[: 2 * MIB], announced=False, chunk=70_001)
+        client.write((b"a",), source, WriteOptions())
+        assert get(client, b"a", offset=12_345, length=MIB) == TEXT[12_345 : 12_345 + MIB]
+        sink = MemorySink()
+        client.read((b"a",), sink)
+        assert sink.data == TEXT[: 2 * MIB]
+        assert client.pipeline.channel.saved_bytes > MIB
+
+
+BAD = {
+    "noise": NOISE[:60_000],
+    "another size": Compressor(3).compress(memoryview(TEXT[:9999])),
+    "two": Compressor(3).compress(memoryview(TEXT[:10_000])) * 2,
+    "cut": Compressor(3).compress(memoryview(TEXT[:10_000]))[:-1],
+}
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_a_malformed_frame_ends_a_session_and_leaves_nothing(root, kind):
+    """No file, no partial; the session ends without a word, and others go on."""
+    with serving(root) as server, server.session() as other:
+        with server.hostile() as wire:
+            wire.welcome()
+            wire.send(Write(id=1, path=(b"f",), keep=True), CompressedData(10_000, BAD[kind]))
+            assert wire.receive() is None
+        server.log.wait_for("Session ended: Compressed data are malformed")
+        put(other, b"other", TEXT[:100])
+        assert listing(root) == ["other"]
+
+
+@pytest.mark.parametrize("kind", [*BAD, "unasked"])
+def test_a_malformed_frame_of_a_server_is_a_violation(here, kind):
+    def play(wire):
+        limits = {"requests": 64, "keepalive": 15, "idle": 60}
+        wire.send(Welcome(version=1, software="s", capabilities=("zstd",), limits=limits_of(**limits)))
+        while not isinstance(wire.receive(), Read):
+            pass
+        wire.send(File(id=1, size=10_000, mtime_ns=0, mode=0o644))
+        frame = Compressor(3).compress(memoryview(TEXT[:10_000])) if kind == "unasked" else BAD[kind]
+        wire.send(CompressedData(10_000, frame))
+        while wire.receive() is not None:
+            pass
+
+    sink = MemorySink()
+    with fake_server(play) as port, session(port) as client:
+        client.pipeline.compress = None if kind == "unasked" else 3
+        with pytest.raises(ProtocolError):
+            client.read((b"f",), sink)
+    assert (sink.data, sink.received) == (None, b"")
+
+
+def limits_of(**limits):
+    from secftp.protocol import SessionLimits
+
+    return SessionLimits(**limits)
