@@ -28,6 +28,7 @@ NURSERY = """
 import ctypes, json, os, sys
 from secftp.client import __main__ as client
 import secftp.client.copying, secftp.transfer, secftp.session, secftp.storage.local, secftp.keys
+import secftp.transfer.streams, secftp.transfer.upload_streams
 for line in sys.stdin:
     order = json.loads(line)
     if "arguments" in order:

@@ -20,6 +20,8 @@ OLD = b"the old file" * 40
 NEW = bytes(range(256)) * 40
 LARGE = bytes(range(251)) * 4000  # 1 MB: many frames
 KEPT = 400_000  # bytes of LARGE that a resume finds
+HUGE = LARGE * 3  # large enough for several streams
+KEPT_PARTS = ((500_000, 300_000), (2_000_000, 700_001))  # ranges of HUGE, as offset and size, that a resume finds
 
 
 @dataclass
@@ -80,10 +82,13 @@ class Scenario:
         return wrong, all_new
 
     def leftovers(self, place: Place) -> list[str]:
-        """Files of ours that are not finished; a partial that can be resumed is none."""
+        """Files of ours that are not finished; a partial that can be resumed is none, a map without its partial is."""
         found = []
         for directory, _, files in os.walk(place.base):
-            found += [os.path.join(directory, name) for name in files if name.startswith(".secftp-tmp-")]
+            partials = [name for name in files if name.startswith(".secftp-part-")]
+            maps = [name for name in files if name.startswith(".secftp-map-")]
+            temporary = [name for name in files if name.startswith(".secftp-tmp-")]
+            found += [os.path.join(directory, name) for name in (*temporary, *maps[len(partials) :])]
         return found
 
 
@@ -131,6 +136,28 @@ def _break_off(_place: Place, port: int) -> None:
         wire.flush()
 
 
+def _huge(place: Place) -> None:
+    (place.local / "huge").write_bytes(HUGE)
+
+
+def _leave_parts(_place: Place, port: int) -> None:
+    """An upload in parts that ends when KEPT_PARTS have arrived; the server keeps them for `huge`."""
+    from secftp.protocol import End, Ok, Write
+    from tests.support.serving import digest_of
+
+    with Hostile(port) as wire:
+        wire.welcome()
+        for number, (at, size) in enumerate(KEPT_PARTS, 1):
+            data = HUGE[at : at + size]
+            request = Write(
+                id=number, path=(b"huge",), size=size, keep=True, upload=b"\1" * 16, at=at, total=len(HUGE)
+            )
+            wire.send(request)
+            wire.send_data(data)
+            wire.send(End(size=size, digest=digest_of(data)))
+            assert isinstance(wire.receive(), Ok)
+
+
 def _fetch(place: Place) -> None:
     (place.served / "source").write_bytes(NEW)
     (place.local / "target").write_bytes(OLD)
@@ -161,6 +188,21 @@ SCENARIOS = [
         lambda place, port: _client(place, "put", "--resume", str(place.local / "large"), _url(port, "large")),
         {"served/large": (None, LARGE)},
         _break_off,
+    ),
+    Scenario(
+        "put in parts",
+        _huge,
+        lambda place, port: _client(place, "put", "--streams", "3", str(place.local / "huge"), _url(port, "huge")),
+        {"served/huge": (None, HUGE)},
+    ),
+    Scenario(
+        "resume in parts",
+        _huge,
+        lambda place, port: _client(
+            place, "put", "--streams", "3", "--resume", str(place.local / "huge"), _url(port, "huge")
+        ),
+        {"served/huge": (None, HUGE)},
+        _leave_parts,
     ),
     Scenario(
         "fetch",
