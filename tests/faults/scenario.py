@@ -149,9 +149,7 @@ def _leave_parts(_place: Place, port: int) -> None:
         wire.welcome()
         for number, (at, size) in enumerate(KEPT_PARTS, 1):
             data = HUGE[at : at + size]
-            request = Write(
-                id=number, path=(b"huge",), size=size, keep=True, upload=b"\1" * 16, at=at, total=len(HUGE)
-            )
+            request = Write(id=number, path=(b"huge",), size=size, keep=True, upload=b"\1" * 16, at=at, total=len(HUGE))
             wire.send(request)
             wire.send_data(data)
             wire.send(End(size=size, digest=digest_of(data)))

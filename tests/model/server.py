@@ -396,9 +396,9 @@ class Session:
 
     def stat(self, asked: Message) -> Replies:
         if asked.partial:
-            if asked.path not in self.tree.partials:
+            there = self.tree.partials.get(asked.path) or self.server.uploads.under_way(asked.path)
+            if there is None:
                 raise No("not_found")
-            there = self.tree.partials[asked.path]
             ranges = there.ranges() if isinstance(there, Kept) else [[0, len(there)]]
             told = info(File(b"")) | {"size": prefix_of(ranges)}
             if asked.parts:

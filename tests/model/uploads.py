@@ -124,6 +124,13 @@ class Uploads:
                     upload.kept.upload, upload.kept.agreed = upload.id, upload.agreed
                     partials[path] = upload.kept
 
+    def under_way(self, path: tuple[bytes, ...]) -> Kept | None:
+        """What has arrived of an upload to this name that is not complete."""
+        for upload in self.known.values():
+            if upload.ended is None and upload.agreed[0] == path and any(upload.kept.arrived):
+                return upload.kept
+        return None
+
     def restart(self) -> None:
         """A server that was started again knows no upload; what was kept is there."""
         self.known.clear()
