@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from secftp.server.admission import PendingConnection
     from secftp.server.log import Log
     from secftp.server.options import ServerLimits
-    from secftp.server.session_limits import ConnectionRegistry
+    from secftp.server.registry import ConnectionRegistry
     from secftp.storage import Store
     from secftp.transport import MeteredStream
     from secftp.transport.tcp_info import TcpInfo
@@ -93,7 +93,9 @@ class ConnectionThread:
         self._grant = grant
         self._established: Established | None = established
         self._session: ServerSession | None = None
+        self._context: RequestContext | None = None
         self._channel: Channel | None = None
+        self._ended = SignalFlag()  # as an additional stream, which has to give way
         self._info: TcpInfo | None = None  # of the connection, when the session has ended
 
     @property
@@ -115,6 +117,15 @@ class ConnectionThread:
         """Wake a session that waits for a request, so that it notices that the server stops. For another thread."""
         if not self.is_busy:
             self.stream.stop_receiving()
+
+    def give_way(self) -> None:
+        """End an additional stream because its slot is needed. For any thread."""
+        self.limit("streams", "No session is free for an additional stream: it is ended.")
+        if self._context is not None:
+            self._context.abort_code = ErrorCode.LIMIT
+        self._ended.set()
+        if threading.current_thread() is not self.thread:
+            self.stop_when_idle()
 
     def limit(self, name: str, text: str) -> None:
         """Log that this connection has reached a limit. For another thread."""
@@ -156,18 +167,26 @@ class ConnectionThread:
 
     def _serve(self, channel: Channel) -> None:
         shared = self._shared
-        stopping = shared.stopping.is_set
+        stopping = self._is_ending
         context = RequestContext(
             channel,
             self.store,
             self._grant.rights,
             self._log,
-            shared.aborting.is_set,
+            lambda: shared.aborting.is_set() or self._ended.is_set(),
             shared.completed_changes,
             OwnConfirmedFiles(shared.confirmed_files, self.store, self._owner()),
             SessionUploads(shared.uploads, self.store, self._owner()),
         )
-        self._session, self._channel = ServerSession(context, stopping, compression=shared.compression), channel
+        self._context = context
+        session = ServerSession(
+            context,
+            stopping,
+            compression=shared.compression,
+            streams=shared.registry.streams_for(self._grant),
+            decide=self._decide,
+        )
+        self._session, self._channel = session, channel
         shared.keepalive.add(channel)
         try:
             self._session.run()
@@ -188,6 +207,15 @@ class ConnectionThread:
             shared.keepalive.remove(channel)
         self._close(channel, stopping=stopping())
 
+    def _is_ending(self) -> bool:
+        return self._shared.stopping.is_set() or self._ended.is_set()
+
+    def _decide(self, additional: bool) -> None:  # noqa: FBT001 - a callback
+        """Have a stream end, maybe this one, now that it is known whether this session is an additional stream."""
+        ending = self._shared.registry.decide(self, additional=additional)
+        if ending is not None:
+            ending.give_way()
+
     def _owner(self) -> str:
         """The identity that files are confirmed to: a key, or all anonymous clients."""
         return f"key {self._grant.name}" if self._grant.rights.keyed else "anonymous"
@@ -196,7 +224,8 @@ class ConnectionThread:
         """Close with an authenticated BYE; a client that has closed already misses nothing."""
         with contextlib.suppress(SecftpError, OSError):
             if stopping:
-                channel.send(Bye(code=ErrorCode.STOPPING, text=text_for(ErrorCode.STOPPING)))
+                code = ErrorCode.LIMIT if self._ended.is_set() else ErrorCode.STOPPING
+                channel.send(Bye(code=code, text=text_for(code)))
                 channel.flush()
                 channel.linger(LINGER_SECONDS)
             else:

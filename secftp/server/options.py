@@ -24,6 +24,7 @@ class ServerLimits:
     max_clients_per_source: int | None = None  # None: as many as slots are free (`server.session_limits`)
     max_clients_per_key: int | None = None  # likewise, if there are several keys
     max_anonymous: int | None = None  # likewise, if there are keys
+    streams: int = 8  # sessions that a client may use for one transfer, at most half of those of its key
     idle: float = IDLE_SECONDS  # without a byte from the client
     min_rate: int | None = None  # a transfer slower than this, over `min_rate_seconds`, is cut
     min_rate_seconds: float = 60.0

@@ -10,6 +10,7 @@ from typing import Final, NoReturn
 from secftp._version import __version__
 from secftp.command_line import StrictParser, add_option, operand
 from secftp.errors import UsageError
+from secftp.protocol.limits import MAX_STREAMS
 from secftp.server.options import ServerLimits
 from secftp.text import parse_seconds, parse_size
 
@@ -140,6 +141,13 @@ def _sessions(parser: ServerParser) -> None:
             f"--{option}", type=_count, metavar="N", help=f"{text} (default: as many as are free, at most half)"
         )
     group.add_argument(
+        "--streams",
+        type=_streams,
+        default=DEFAULTS.streams,
+        metavar="N",
+        help=f"sessions of a client for one transfer, 1 to {MAX_STREAMS} ({DEFAULTS.streams})",
+    )
+    group.add_argument(
         "--idle", type=_idle, default=DEFAULTS.idle, metavar="SECONDS", help="idle timeout of a session (60)"
     )
     group.add_argument(
@@ -221,6 +229,12 @@ def _number(text: str) -> int:
 def _count(text: str) -> int:
     if not _is_number(text) or int(text) == 0:
         raise argparse.ArgumentTypeError("a number above 0 is required")
+    return int(text)
+
+
+def _streams(text: str) -> int:
+    if not _is_number(text) or not 1 <= int(text) <= MAX_STREAMS:
+        raise argparse.ArgumentTypeError(f"a number from 1 to {MAX_STREAMS} is required")
     return int(text)
 
 

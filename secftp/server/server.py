@@ -15,7 +15,8 @@ from secftp.errors import SecftpError, UsageError
 from secftp.server.admission import Admission
 from secftp.server.connection import LINGER_SECONDS, ConnectionThread, MinRateMonitor, SharedState, SignalFlag
 from secftp.server.options import ServerLimits
-from secftp.server.session_limits import ConnectionRegistry, SlotLimit, log_slot_limit
+from secftp.server.registry import ConnectionRegistry
+from secftp.server.session_limits import SlotLimit, log_slot_limit
 from secftp.transport import Bandwidth, listen
 from secftp.transport.compression import is_installed
 

@@ -10,7 +10,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from secftp._version import __version__
-from secftp.protocol import Bye, Cancel, Capability, SessionLimits, Welcome
+from secftp.protocol import Bye, Cancel, Capability, Read, SessionLimits, Welcome, Write
 from secftp.server.requests import RequestContext, serve
 from secftp.transport import IDLE_SECONDS, KEEPALIVE_SECONDS
 
@@ -25,16 +25,18 @@ _CAPABILITIES: Final = tuple(each for each in Capability if each is not Capabili
 _FLUSH_SECONDS: Final = 0.01
 
 
-def welcome(idle: float = IDLE_SECONDS, rights: Rights | None = None, *, compression: bool = False) -> Welcome:
+def welcome(
+    idle: float = IDLE_SECONDS, rights: Rights | None = None, *, compression: bool = False, streams: int = 1
+) -> Welcome:
     """Return the first message to an authenticated client; `idle` is the idle timeout in seconds.
 
-    `compression`: whether files may be transferred compressed.
+    `compression`: whether files may be transferred compressed. `streams`: how many sessions a transfer may have.
     """
     return Welcome(
         version=1,
         software=f"secftp {__version__}",
         capabilities=(*_CAPABILITIES, Capability.ZSTD) if compression else _CAPABILITIES,
-        limits=SessionLimits(requests=REQUESTS_MAX, keepalive=int(KEEPALIVE_SECONDS), idle=int(idle)),
+        limits=SessionLimits(requests=REQUESTS_MAX, keepalive=int(KEEPALIVE_SECONDS), idle=int(idle), streams=streams),
         rights=None if rights is None else rights.names(),
     )
 
@@ -42,15 +44,27 @@ def welcome(idle: float = IDLE_SECONDS, rights: Rights | None = None, *, compres
 class ServerSession:
     """Serves the channel of a context until the client says BYE, the connection is lost, or `stopping` returns True.
 
-    `compression`: whether files may be transferred compressed.
+    `compression`, `streams`: as for `welcome`. `decide` is called with whether the session is an additional stream,
+    before its first request, and when it calls itself one.
     """
 
-    def __init__(self, context: RequestContext, stopping: Callable[[], bool], *, compression: bool = False) -> None:
+    def __init__(
+        self,
+        context: RequestContext,
+        stopping: Callable[[], bool],
+        *,
+        compression: bool = False,
+        streams: int = 1,
+        decide: Callable[[bool], None] = lambda _: None,
+    ) -> None:
         self.busy = False  # whether a request is being served; read by the thread that stops the server
         self._channel = context.channel
         self._context = context
         self._stopping = stopping
         self._compression = compression
+        self._streams = streams
+        self._decide = decide
+        self._additional: bool | None = None  # what the session is; None before its first request
 
     def run(self) -> None:
         """Serve until the end. Raises `SecftpError` for every end but BYE and a stop of the server."""
@@ -61,7 +75,9 @@ class ServerSession:
             self._context.writable.close()
 
     def _run(self) -> None:
-        hello = welcome(self._channel.timeout, self._context.rights, compression=self._compression)
+        hello = welcome(
+            self._channel.timeout, self._context.rights, compression=self._compression, streams=self._streams
+        )
         self._channel.send(hello)
         while not self._stopping():
             # Answers are collected while more requests wait, and sent when none do; but not for longer than this, so
@@ -73,6 +89,12 @@ class ServerSession:
                 return
             if isinstance(message, Cancel):
                 continue  # the request has been answered already
+            additional = isinstance(message, Read | Write) and message.additional
+            if additional is not self._additional and not self._additional:
+                self._additional = additional
+                self._decide(additional)
+                if self._stopping():
+                    return
             self.busy = True
             serve(self._context, message)
             self.busy = False

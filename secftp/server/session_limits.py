@@ -10,9 +10,8 @@ seven of eight slots.
 from __future__ import annotations
 
 import enum
-import threading
 from collections import Counter
-from typing import TYPE_CHECKING, Final, Generic, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from secftp.crypto import Mode
 
@@ -29,8 +28,6 @@ _ALL: Final = "all"
 SHARED_FROM: Final = 33
 # A network may have this many times the free slots: seven of eight.
 NETWORK_SHARE: Final = 7
-# Authenticated clients that are told that there is no slot: each has a thread for as long as that takes.
-REJECTED_MAX: Final = 64
 
 
 class SlotLimit(enum.Enum):
@@ -104,6 +101,17 @@ class SlotCounter:
             return None
         return SlotLimit.ANONYMOUS if claim.key is None else SlotLimit.KEY
 
+    def streams_for(self, grant: Grant) -> int:
+        """Return how many sessions a client with this grant may use for one transfer: at most half of all it may have.
+
+        Those that are in use now don't count.
+        """
+        limits = self._limits
+        configured = limits.max_anonymous if grant.mode is Mode.ANONYMOUS else limits.max_clients_per_key
+        most = self._max // 2 if configured is None and grant.contested else self._max
+        bounds = [bound for bound in (most, configured, limits.max_clients_per_source) if bound is not None]
+        return max(1, min(limits.streams, min(bounds) // 2))
+
     def add(self, claim: SlotClaim) -> None:
         """Count one session more."""
         self._counts.update(_counted(claim))
@@ -155,53 +163,3 @@ class Registered(Protocol):
     def claim(self) -> SlotClaim:
         """What its session counts for."""
         ...
-
-
-_T = TypeVar("_T", bound=Registered)
-
-
-class ConnectionRegistry(Generic[_T]):
-    """All authenticated connections of a server. Thread-safe."""
-
-    def __init__(self, limits: ServerLimits, max_clients: int) -> None:
-        self._lock = threading.Lock()
-        self._connections: set[_T] = set()
-        self._slots = SlotCounter(limits, max_clients)
-        self._rejected = 0
-
-    def limit_for(self, source: SourceAddress, grant: Grant) -> SlotLimit | None:
-        """Return the limit that would refuse this client a session, as far as it may be told before its proof."""
-        with self._lock:
-            return self._slots.limit_for(SlotClaim(source, grant), proved=False)
-
-    def add(self, connection: _T) -> bool:
-        """Add an authenticated connection, and take a session slot or set its `refused_by`.
-
-        Returns False, and adds nothing, if there is not even a thread for telling it that there is no slot.
-        """
-        with self._lock:
-            connection.refused_by = self._slots.limit_for(connection.claim, proved=True)
-            if connection.refused_by is None:
-                self._slots.add(connection.claim)
-            elif self._rejected >= REJECTED_MAX:
-                return False
-            else:
-                self._rejected += 1
-            self._connections.add(connection)
-            return True
-
-    def remove(self, connection: _T) -> None:
-        """Remove a closed connection and free its slot; idempotent."""
-        with self._lock:
-            if connection not in self._connections:
-                return
-            self._connections.remove(connection)
-            if connection.refused_by is None:
-                self._slots.remove(connection.claim)
-            else:
-                self._rejected -= 1
-
-    def all(self) -> list[_T]:
-        """Return the connections that there are now."""
-        with self._lock:
-            return list(self._connections)

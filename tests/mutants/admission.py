@@ -67,7 +67,7 @@ MUTANTS: list[Mutant] = [
     mutant("a-network-takes-all-places", "secftp/server/session_limits.py", " or self._is_network_full(claim, free):", ":", SESSION_LIMITS),
     mutant("a-48-takes-all-places", "secftp/server/session_limits.py", "    return [source.address] if source.site is None else [source.address, source.site]\n", "    return [source.address]\n", SESSION_LIMITS),
     mutant("places-tell-which-keys-there-are", "secftp/server/session_limits.py", "        if claim.key is not None and not proved:\n            return None\n", "", SESSION_LIMITS, ADMISSION),
-    mutant("the-bound-of-a-key-is-never-asked", "secftp/server/session_limits.py", "self._slots.limit_for(connection.claim, proved=True)", "self._slots.limit_for(connection.claim, proved=False)", ADMISSION),
+    mutant("the-bound-of-a-key-is-never-asked", "secftp/server/registry.py", "self._slots.limit_for(connection.claim, proved=True)", "self._slots.limit_for(connection.claim, proved=False)", ADMISSION),
     # --- the client's patience ---
     mutant("the-notice-prolongs-the-handshake", "secftp/transport/connect.py", "        return min(self._notice, self._deadline) - now\n", "        return self._notice - now\n", CONNECT),
     mutant("a-handshake-is-given-up-after-ten-seconds", "secftp/transport/connect.py", "_shake_hands(stream, handshake, timeout, on_wait)", "_shake_hands(stream, handshake, min(10.0, timeout), on_wait)", RESTART),

@@ -20,7 +20,7 @@ RESULTS = {"ok", "wrong_key", "left", "timeout", "protocol", "internal", "busy"}
 RESULTS |= {"version", "suite", "mode", "stopping", "revoked"}
 LIMITS = {
     *("pending", "source", "waiting", "handshake", "guesses", "all_guesses", "clients", "threads", "descriptors"),
-    *("clients_per_source", "clients_per_key", "anonymous"),
+    *("clients_per_source", "clients_per_key", "anonymous", "streams"),
     *("idle", "min_rate", "bandwidth", "max_file_size", "min_free", "min_free_files", "min_free_unknown"),
     *("log", "session_log"),
 }

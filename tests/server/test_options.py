@@ -118,6 +118,7 @@ LIMITS = {
     "max_clients_per_source": ("5", 5),
     "max_clients_per_key": ("6", 6),
     "max_anonymous": ("4", 4),
+    "streams": ("16", 16),
     "idle": ("120", 120.0),
     "min_rate": ("1k", 1000),
     "limit_rate": ("5MiB", 5 << 20),

@@ -8,7 +8,7 @@ import pytest
 
 from secftp.errors import ServerBusy
 from secftp.protocol import Bye, ErrorCode, Welcome
-from secftp.server import connection, session_limits
+from secftp.server import connection, registry
 from secftp.server.options import ServerLimits
 from tests.support.serving import serving, session, until
 
@@ -19,7 +19,7 @@ ONE = ServerLimits(max_clients=1, handshake_seconds=600.0)  # those who are chal
 @pytest.fixture
 def patient(monkeypatch):
     """A server that gives those it turns away all the time of a test to leave, and has few threads for them."""
-    monkeypatch.setattr(session_limits, "REJECTED_MAX", TURNED_AWAY)
+    monkeypatch.setattr(registry, "REJECTED_MAX", TURNED_AWAY)
     monkeypatch.setattr(connection, "LINGER_SECONDS", 3600.0)
 
 

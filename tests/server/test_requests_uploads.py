@@ -770,7 +770,10 @@ def test_the_log_tells_parts_and_files_apart(tmp_path):
         one = Uploader(server.wire())
         one.send(0, 5)
         one.send(5, 12, whole=True)
-        first, second = server.log.done
+        one.ask()
+        first, second, again = server.log.done
         assert (first.at, first.whole, first.moved, first.nbytes) == (0, None, False, 5)
         assert (second.at, second.whole, second.moved, second.nbytes) == (5, digest_of(WHOLE), True, 7)
+        assert (again.at, again.whole, again.moved) == (12, None, False), "the file is counted once"
         assert any("part at" in line for line in server.log.told)
+        assert sum("File confirmed" in str(line) for line in server.log.told) == 1

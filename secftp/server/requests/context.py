@@ -54,14 +54,16 @@ class Outcome(NamedTuple):
 
 
 class RequestContext:
-    """State of one session that its handlers share. `aborting()` returns whether running requests are to be aborted.
+    """State of one session that its handlers share.
 
-    `completed` are the changes that all sessions of the server have carried out, `confirmed` the files that sessions of
-    the same key have written, `uploads` the upload in parts that this session belongs to.
+    `aborting()` returns whether running requests are to be aborted, with `abort_code`. `completed` are the changes that
+    all sessions of the server have carried out, `confirmed` the files that sessions of the same key have written,
+    `uploads` the upload in parts that this session belongs to.
     """
 
     __slots__ = (
-        "aborting", "channel", "completed", "confirmed", "created", "log", "rights", "store", "uploads", "writable",
+        "abort_code", "aborting", "channel", "completed", "confirmed", "created", "log", "rights", "store", "uploads",
+        "writable",
     )  # fmt: skip
 
     def __init__(
@@ -80,6 +82,7 @@ class RequestContext:
         self.rights = rights
         self.log = log
         self.aborting = aborting
+        self.abort_code = ErrorCode.STOPPING
         self.completed = completed or CompletedChanges()
         self.confirmed = confirmed or OwnConfirmedFiles(ConfirmedFiles(), store, "")
         self.uploads = uploads or SessionUploads(Uploads(), store, "")
@@ -125,7 +128,7 @@ class RequestContext:
         With a request id, it raises what `Channel.cancelled` raises, too.
         """
         if self.aborting():
-            raise RequestInterrupted(ErrorCode.STOPPING)
+            raise RequestInterrupted(self.abort_code)
         if request is not None and self.channel.cancelled(request):
             raise RequestInterrupted(ErrorCode.CANCELLED)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hmac
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from secftp.errors import ChecksumMismatch, FileError
 from secftp.protocol import ErrorCode, Ok, Right
@@ -38,38 +38,46 @@ class _Discarded:
         """Write nothing."""
 
 
+class _Received(NamedTuple):
+    """A part that has arrived, and the end of its upload if that is over. `is_own`: it was completed by this part."""
+
+    end: End
+    ending: Ending | None = None
+    is_own: bool = False
+
+
 def write_part(context: RequestContext, request: Write) -> Outcome:
     """Answer WRITE of a part with OK; after a failure the caller discards the rest of the part."""
     with context.replacing(wanted=request.overwrite):
         context.require(Right.WRITE)
         upload = _join(context, request)
-        ending: Ending | None
         if isinstance(upload, Upload):
-            end, ending = _receive(context, request, upload)
+            received = _receive(context, request, upload)
         else:
-            end, ending = _receive_again(context, request, upload), upload
-    if ending is not None:
-        return _confirm_whole(context, request, end, ending)
-    context.channel.send(Ok(id=request.id, size=end.size, digest=end.digest))
-    if isinstance(upload, Upload):
+            received = _receive_again(context, request, upload)
+    context.channel.send(_answer(request, received))
+    if received.ending is None and isinstance(upload, Upload):
         _hash_ahead(context, upload)
-    return Outcome(end.size, end.digest, at=request.at)
+    size, digest = received.end.size, received.end.digest
+    if received.ending is None or not received.is_own:
+        return Outcome(size, digest, at=request.at)
+    whole = received.ending.whole
+    context.log.line(FileLine(f"File confirmed, checksum: {whole.hex()}", name_of(request.path)))
+    return Outcome(size, digest, moved=True, at=request.at, whole=whole)
 
 
-def _confirm_whole(context: RequestContext, request: Write, end: End, ending: Ending) -> Outcome:
-    """Answer a part whose upload is complete."""
-    context.channel.send(
-        Ok(
-            id=request.id,
-            size=end.size,
-            digest=end.digest,
-            time_changed=not ending.kept.time,
-            mode_changed=not ending.kept.mode,
-            complete=True,
-        )
+def _answer(request: Write, received: _Received) -> Ok:
+    end, ending = received.end, received.ending
+    if ending is None:
+        return Ok(id=request.id, size=end.size, digest=end.digest)
+    return Ok(
+        id=request.id,
+        size=end.size,
+        digest=end.digest,
+        time_changed=not ending.kept.time,
+        mode_changed=not ending.kept.mode,
+        complete=True,
     )
-    context.log.line(FileLine(f"File confirmed, checksum: {ending.whole.hex()}", name_of(request.path)))
-    return Outcome(end.size, end.digest, moved=True, at=request.at, whole=ending.whole)
 
 
 # --- joining ----------------------------------------------------------------------------------------------------------
@@ -127,13 +135,13 @@ def _check_prefix(context: RequestContext, request: Write, sink: UploadSink, pre
 # --- receiving --------------------------------------------------------------------------------------------------------
 
 
-def _receive(context: RequestContext, request: Write, upload: Upload) -> tuple[End, Ending | None]:
-    """Receive a part of an upload; return its END, and how the upload ended if it is complete."""
+def _receive(context: RequestContext, request: Write, upload: Upload) -> _Received:
+    """Receive a part of an upload, and complete the upload if nothing is missing."""
     assert request.at is not None
     assert request.size is not None
     part = upload.begin_part(request.at, request.size, context.check)
     if isinstance(part, Ending):
-        return _receive_again(context, request, part), part
+        return _receive_again(context, request, part)
     with _abandoned(upload, part):
         end = _receive_bytes(context, request, part, begin_digest(request.algorithm))
         upload.arrived(part, end.whole, context.check)
@@ -143,7 +151,8 @@ def _receive(context: RequestContext, request: Write, upload: Upload) -> tuple[E
         context.check()
         report(done, request.total)
 
-    return end, upload.complete(lambda whole: _commit(context, request, upload, whole), context.check, progress)
+    done = upload.complete(lambda whole: _commit(context, request, upload, whole), context.check, progress)
+    return _Received(end) if done is None else _Received(end, *done)
 
 
 @contextlib.contextmanager
@@ -159,14 +168,14 @@ def _abandoned(upload: Upload, part: Part) -> Iterator[None]:
         upload.abandon(part)
 
 
-def _receive_again(context: RequestContext, request: Write, ending: Ending | None) -> End:
+def _receive_again(context: RequestContext, request: Write, ending: Ending | None) -> _Received:
     """Receive a part of an upload that is over, or of none; raise if the upload failed or had another digest."""
     if ending is not None:
         ending.check(None)
     end = _receive_bytes(context, request, _Discarded(), begin_digest(request.algorithm))
     if ending is not None:
         ending.check(end.whole)
-    return end
+    return _Received(end, ending)
 
 
 def _receive_bytes(context: RequestContext, request: Write, writer: Writer, digest: Digest) -> End:

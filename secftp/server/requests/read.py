@@ -57,7 +57,7 @@ def read(context: RequestContext, request: Read) -> Outcome:
                 compress=None if request.compress is None else min(request.compress, SERVER_LEVEL),
             )
         except SendInterrupted:
-            return _abort(context, ErrorCode.STOPPING if context.aborting() else ErrorCode.CANCELLED, done)
+            return _abort(context, context.abort_code if context.aborting() else ErrorCode.CANCELLED, done)
         except FileError as problem:
             return _abort(context, code_of(problem), done)
     moved = _is_whole(source, request, size)

@@ -55,6 +55,13 @@ class Ending(NamedTuple):
             raise ChecksumMismatch("The upload was completed with another digest.")
 
 
+class Completion(NamedTuple):
+    """An upload that was completed, by this session or by another."""
+
+    ending: Ending
+    is_own: bool
+
+
 class Part:
     """A part that is being received; a writer for `receive_file`."""
 
@@ -204,8 +211,8 @@ class Upload:
 
     def complete(
         self, commit: Callable[[bytes], Kept], check: Callable[[], None], progress: Callable[[int], None]
-    ) -> Ending | None:
-        """Complete the file with `commit` if all of it has arrived; return the ending, None if parts are missing.
+    ) -> Completion | None:
+        """Complete the file with `commit` if all of it has arrived; return None if parts are missing.
 
         Of several sessions one does so; the others wait for it. Raises `ChecksumMismatch`, and what `commit` raises.
         """
@@ -213,7 +220,7 @@ class Upload:
             self._wait_settled(check)
             if self.ending is not None:
                 self.ending.check(None)
-                return self.ending
+                return Completion(self.ending, is_own=False)
             if self._whole is None or not self.sink.ranges.covers(0, self._total):
                 return None
             self._completing = True
@@ -231,7 +238,7 @@ class Upload:
             with self._lock:
                 self.ending = ending
             self._on_end(self, ending)
-            return ending
+            return Completion(ending, is_own=True)
         finally:
             with self._lock:
                 self._completing = False
