@@ -58,15 +58,23 @@ class Opener:
         raise TypeError("an opening state can't be copied or pickled")
 
 
+def _new_buffer(size: int) -> tuple[Any, memoryview]:
+    """Return zeroed memory, for the core and for Python.
+
+    The system gives memory only to pages that are used. A bytearray would use all of them, which takes longer than the
+    rest of the handshake, and a session with small files needs few.
+    """
+    memory = binding.ffi.new("uint8_t[]", size)
+    return memory, memoryview(binding.ffi.buffer(memory))
+
+
 class Outbox:
     """Frames on their way out: `add` small ones, or fill `slots` with a file's data; then `seal`."""
 
     def __init__(self, sealer: Sealer, *, batch_frames: int = BATCH_FRAMES) -> None:
         self._sealer = sealer
         self._capacity = batch_frames * WIRE_MAX
-        self._buffer = bytearray(self._capacity)
-        self._view = memoryview(self._buffer)
-        self._memory = binding.ffi.from_buffer("uint8_t[]", self._buffer)
+        self._memory, self._view = _new_buffer(self._capacity)
         self._frames = binding.ffi.new("secftp_frame[]", SMALL_FRAMES)
         self._written = binding.ffi.new("size_t *")
         self._full_wire: int = binding.lib.secftp_wire_bytes(sealer.suite, PAYLOAD_MAX)
@@ -135,9 +143,7 @@ class Inbox:
     def __init__(self, opener: Opener, *, batch_frames: int = BATCH_FRAMES) -> None:
         self._opener = opener
         self._usual = (batch_frames + 1) * WIRE_MAX
-        self._buffer = bytearray(self._usual + SPARE_BYTES)
-        self._view = memoryview(self._buffer)
-        self._memory = binding.ffi.from_buffer("uint8_t[]", self._buffer)
+        self._memory, self._view = _new_buffer(self._usual + SPARE_BYTES)
         self._opened = binding.ffi.new("secftp_opened[]", SMALL_FRAMES)
         self._count = binding.ffi.new("size_t *")
         self._consumed = binding.ffi.new("size_t *")
