@@ -21,7 +21,17 @@ import msgspec
 
 from secftp.errors import ProtocolError, UsageError
 from secftp.protocol.limits import MAX_CLEAR, MAX_DATA, MAX_NESTING, MAX_RATIO
-from secftp.protocol.message import MESSAGE_TYPES, Buffer, CompressedData, Data, Direction, Message, MessageType, Ping
+from secftp.protocol.message import (
+    MESSAGE_TYPES,
+    Buffer,
+    CompressedData,
+    Data,
+    Direction,
+    LazyDecoder,
+    Message,
+    MessageType,
+    Ping,
+)
 
 _PING: Final = Ping()
 _ENCODER: Final = msgspec.msgpack.Encoder()
@@ -109,10 +119,10 @@ def _decode_bare(form: MessageType, payload: Buffer) -> Message:
     return Data(payload)
 
 
-def _decode_map(form: MessageType, decoder: msgspec.msgpack.Decoder[Message], payload: Buffer) -> Message:
+def _decode_map(form: MessageType, decoder: LazyDecoder, payload: Buffer) -> Message:
     """Decode one MessagePack map into its structure, and check what the decoder does not."""
     try:
-        message = decoder.decode(payload)
+        message: Message = decoder.decode(payload)
         fields = _FIELDS.decode(payload)
         unique = len(fields) == _announced(payload)
         for name in form.maps:
@@ -159,7 +169,7 @@ def _is_too_deep(form: MessageType, fields: dict[str, msgspec.Raw]) -> bool:
     )
 
 
-def _is_outlined(outline: msgspec.msgpack.Decoder[object], raw: msgspec.Raw) -> bool:
+def _is_outlined(outline: LazyDecoder, raw: msgspec.Raw) -> bool:
     """Tell whether a field's value holds only what its structures know."""
     try:
         outline.decode(raw)

@@ -11,6 +11,7 @@ no value outside the enumerations and limits of these fields gets past the decod
 from __future__ import annotations
 
 import enum
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, TypeAlias, TypeVar
 
 import msgspec
@@ -104,6 +105,24 @@ class Kind(enum.StrEnum):
     DIRECTORY = "folder"
 
 
+class LazyDecoder:
+    """A decoder of MessagePack that is made when it is used for the first time.
+
+    To make one takes longer than to use it, and a session uses few of them. `decode` is that of msgspec's decoder, and
+    raises what that raises. Two threads may both make it.
+    """
+
+    __slots__ = ("_make", "decode")
+
+    def __init__(self, make: Callable[[], msgspec.msgpack.Decoder[Any]]) -> None:
+        self._make = make
+        self.decode: Callable[[Buffer | msgspec.Raw], Any] = self._decode_first
+
+    def _decode_first(self, data: Buffer | msgspec.Raw) -> Any:
+        self.decode = self._make().decode
+        return self.decode(data)
+
+
 class MessageType(NamedTuple):
     """The declaration of a message class.
 
@@ -120,9 +139,9 @@ class MessageType(NamedTuple):
     directions: tuple[Direction, ...]
     flags: int
     longest: int
-    decoder: msgspec.msgpack.Decoder[Any] | None
+    decoder: LazyDecoder | None
     fields: frozenset[str]
-    parts: Mapping[str, msgspec.msgpack.Decoder[Any]]
+    parts: Mapping[str, LazyDecoder]
     maps: tuple[str, ...]
     answers: frozenset[type[Message]]
     capability: Capability | None
@@ -170,9 +189,9 @@ def message(
             directions=directions,
             flags=flags,
             longest=longest,
-            decoder=None if bare else msgspec.msgpack.Decoder(struct),
+            decoder=None if bare else LazyDecoder(partial(msgspec.msgpack.Decoder, struct)),
             fields=frozenset(struct.__struct_fields__),
-            parts={field: _outline(part) for field, part in inner.items()},
+            parts={field: LazyDecoder(partial(_outline, part)) for field, part in inner.items()},
             maps=tuple(field for field, part in inner.items() if not part.__struct_config__.array_like),
             answers=frozenset(answers),
             capability=capability,
