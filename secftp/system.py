@@ -9,22 +9,27 @@ from __future__ import annotations
 import errno
 import functools
 import os
-import re
 import resource
 import sys
-from typing import NamedTuple
+
+TYPE_CHECKING = False  # as of typing: a client forbids dumps and stretches its key before it imports that
+if TYPE_CHECKING:
+    from typing import Final
 
 _LINUX_SET_DUMPABLE = 4  # PR_SET_DUMPABLE, linux/prctl.h
 _LINUX_NOREPLACE = 1  # RENAME_NOREPLACE, linux/fs.h
 _DARWIN_EXCL = 4  # RENAME_EXCL, sys/stdio.h
 
 
-class Mount(NamedTuple):
+class Mount:
     """A mount: the directory `root` of the file system `device` is seen at `point`."""
 
-    device: str
-    root: str
-    point: str
+    __slots__ = ("device", "point", "root")
+
+    def __init__(self, device: str, root: str, point: str) -> None:
+        self.device: Final = device
+        self.root: Final = root
+        self.point: Final = point
 
 
 def mounts() -> list[Mount]:
@@ -39,6 +44,8 @@ def mounts() -> list[Mount]:
 
 def _plain(field: bytes) -> str:
     """Decode a name of that table, in which blanks, newlines and backslashes are three octal digits."""
+    import re
+
     return os.fsdecode(re.sub(rb"\\([0-7]{3})", lambda found: bytes([int(found[1], 8)]), field))
 
 

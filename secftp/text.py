@@ -14,13 +14,13 @@ import codecs
 import io
 import math
 import os
-import re
 import sys
 import unicodedata
-from typing import TYPE_CHECKING, Final
 
+TYPE_CHECKING = False  # as of typing: a client reads and stretches its key before it imports that
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Final
 
 # Letters, marks and symbols by category, hence printable to Python, but without a glyph or blank (Unicode's
 # Default_Ignorable_Code_Point without the Cf that `str.isprintable` rejects already, and U+2800).
@@ -41,15 +41,16 @@ _BLANK = frozenset(
     for code in range(first, last + 1)
 )
 _SHORT = {"\\": r"\\", "\n": r"\n", "\r": r"\r", "\t": r"\t"}
-_PLAIN_ASCII = re.compile(r"[ -\[\]-~]*")
-_ONE_SIGN = re.compile(r"\\(?:x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8}|.)|.", re.DOTALL)
+# Patterns for `re`, which is imported, compiles and keeps them when they are used.
+_ONE_SIGN = r"(?s:\\(?:x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8}|.)|.)"
+_SIZE = r"(?ai:(\d{1,15})(?:\.(\d{1,9}))?(?:([kmgt])|([kmgt]i)b?|b)?)"
+_SECONDS = r"(?ai:(?:\d{1,9}\.?|\d{0,9}\.\d{1,9})(?:e[+-]?\d{1,2})?)"
+_WHOLE_SECONDS = 9  # digits
 _ELLIPSIS = "..."
 ESCAPING: Final = "secftp.escape"  # an error handler of codecs
-_SIZE = re.compile(r"(\d{1,15})(?:\.(\d{1,9}))?(?:([kmgt])|([kmgt]i)b?|b)?", re.ASCII | re.IGNORECASE)
 _FACTORS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12} | {
     f"{unit}i": 1 << 10 * power for power, unit in enumerate("kmgt", 1)
 }
-_SECONDS = re.compile(r"(?:\d{1,9}\.?|\d{0,9}\.\d{1,9})(?:e[+-]?\d{1,2})?", re.ASCII | re.IGNORECASE)
 _SECONDS_MAX = 2_000_000  # poll takes milliseconds as an int of 32 bits
 _SIZE_STEP = 1000
 _SIZE_UNITS = ("B", "kB", "MB", "GB", "TB", "PB", "EB")
@@ -107,7 +108,7 @@ def escape(text: str | bytes) -> str:
     """
     if isinstance(text, bytes):
         text = text.decode("utf-8", "surrogateescape")
-    if _PLAIN_ASCII.fullmatch(text):
+    if text.isascii() and text.isprintable() and "\\" not in text:
         return text
     return "".join(_escape_character(character) for character in text)
 
@@ -144,7 +145,9 @@ def shorten(text: str, limit: int) -> str:
     # No character is wider than two columns.
     if len(text) * 2 <= limit or (text.isascii() and len(text) <= limit):
         return text
-    signs = _ONE_SIGN.findall(text)
+    import re
+
+    signs: list[str] = re.findall(_ONE_SIGN, text)
     if sum(map(_columns, signs)) <= limit:
         return text
     room = limit - len(_ELLIPSIS)
@@ -160,7 +163,9 @@ def parse_size(text: str) -> int | None:
     of 1024, in either case. KB and MB are invalid, since programs disagree about them. Fractions of a byte are dropped.
     Returns None for invalid text, for less than a byte and for 2**63 and more.
     """
-    found = _SIZE.fullmatch(text)
+    import re
+
+    found = re.fullmatch(_SIZE, text)
     if found is None:
         return None
     whole, fraction, unit = found[1], found[2] or "", (found[3] or found[4] or "").lower()
@@ -173,7 +178,12 @@ def parse_seconds(text: str) -> float | None:
 
     Returns None for 0, for more than 2,000,000, and for invalid text.
     """
-    seconds = float(text) if _SECONDS.fullmatch(text) else 0.0
+    is_number = text.isascii() and text.isdigit() and len(text) <= _WHOLE_SECONDS
+    if not is_number:
+        import re
+
+        is_number = re.fullmatch(_SECONDS, text) is not None
+    seconds = float(text) if is_number else 0.0
     return seconds if 0 < seconds <= _SECONDS_MAX else None
 
 

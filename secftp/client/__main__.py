@@ -14,41 +14,45 @@ if __name__ == "__main__":
 import gc
 import os
 import sys
-from typing import Final
 
-from secftp.client.signals import STOPPING, Interruptions, Stopped
-from secftp.client.terminal import STANDARD_OUTPUT, Terminal, discard
 from secftp.errors import ExitCode, InstallationError, SecftpError
-from secftp.text import fit_streams
+
+TYPE_CHECKING = False  # as of typing: the key is stretched before that is imported, see secftp/client/key_ahead.py
+if TYPE_CHECKING:
+    from typing import Final
+
+    from secftp.client.signals import Interruptions
+    from secftp.client.terminal import Terminal
 
 _OBJECTS_AT_START: Final = 100_000
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the client and return its exit code; without arguments for this process, whose signals it handles."""
+    """Run the client and return its exit code; without arguments for this process, whose signals it handles.
+
+    A process whose command is over ends here, unless something waits for the end of Python.
+    """
     if argv is None:
         safe_path.take_off()
-    terminal = Terminal()
-    interruptions = None
+    interruptions = terminal = None
     try:
         if argv is None:
             # Starting creates many objects and no garbage: a collection before the first batch only takes time.
             gc.set_threshold(_OBJECTS_AT_START)
             _open_standard_descriptors()
-            fit_streams()
             interruptions = _begin()
+        terminal = _new_terminal()
         code = _run(sys.argv[1:] if argv is None else argv, terminal)
     except _NoStart as problem:
-        terminal.complain(problem)
+        _new_terminal().complain(problem)
         return int(ExitCode.FAILED)
-    except Stopped as stop:
-        code = 128 + stop.number
-        terminal.stopped(STOPPING[stop.number], code)
-    except KeyboardInterrupt:
-        code = ExitCode.INTERRUPTED
-        terminal.stopped("Interrupted", code)
+    except KeyboardInterrupt as stop:
+        code = _stopped(stop, terminal or _new_terminal())
     if interruptions is not None:
+        from secftp.client.leave import leave
+
         interruptions.end()
+        leave(code)
         gc.freeze()  # Python's last collection would look at everything once more, just before the system frees it
     return int(code)
 
@@ -61,6 +65,8 @@ def _run(arguments: list[str], terminal: Terminal) -> int:
         terminal.complain(problem)
         return problem.exit_code
     except BrokenPipeError:
+        from secftp.client.terminal import STANDARD_OUTPUT, discard
+
         discard(STANDARD_OUTPUT)
         terminal.output_closed()
         return ExitCode.BROKEN_PIPE
@@ -89,7 +95,15 @@ class _NoStart(SecftpError):
 
 
 def _begin() -> Interruptions:
-    """Let signals end this process cleanly from now on. Raises `_NoStart`."""
+    """Stretch the key in a thread, and let signals end this process cleanly from now on. Raises `_NoStart`."""
+    from secftp.client import key_ahead
+
+    key_ahead.begin(sys.argv[1:], os.environ)
+    # What is imported from here on, and anywhere else in the client, is imported while the key is stretched.
+    from secftp.client.signals import Interruptions
+    from secftp.text import fit_streams
+
+    fit_streams()
     try:
         interruptions = Interruptions()
         interruptions.begin()
@@ -99,6 +113,24 @@ def _begin() -> Interruptions:
             f"The system does not let secftp start: {reason.lower()}.", hint="Check its limits: ulimit -a"
         ) from problem
     return interruptions
+
+
+def _new_terminal() -> Terminal:
+    from secftp.client.terminal import Terminal
+
+    return Terminal()
+
+
+def _stopped(stop: KeyboardInterrupt, terminal: Terminal) -> int:
+    """Report the signal that ended the command, and return the exit code."""
+    from secftp.client.signals import STOPPING, Stopped
+
+    if isinstance(stop, Stopped):
+        code = 128 + stop.number
+        terminal.stopped(STOPPING[stop.number], code)
+        return code
+    terminal.stopped("Interrupted", ExitCode.INTERRUPTED)
+    return ExitCode.INTERRUPTED
 
 
 def _open_standard_descriptors() -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Final
 
+from secftp.client.key_ahead import Source, take
 from secftp.errors import KeyFormatError, UsageError
 from secftp.text import ESCAPING, escape, from_locale
 
@@ -58,7 +59,7 @@ def _from_file(path: str) -> Callable[[], Key]:
     def obtain() -> Key:
         from secftp.keys import read_key_file
 
-        return read_key_file(path)
+        return take(Source(file=path)) or read_key_file(path)
 
     return obtain
 
@@ -67,7 +68,7 @@ def _from_text(text: str) -> Callable[[], Key]:
     def obtain() -> Key:
         from secftp.keys import Key
 
-        return Key.from_text(text)
+        return take(Source(text=text)) or Key.from_text(text)
 
     return obtain
 

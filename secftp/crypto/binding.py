@@ -6,9 +6,11 @@ module raises `InstallationError`.
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
-
 from secftp.errors import AuthenticationError, CoreError, InstallationError
+
+TYPE_CHECKING = False  # as of typing: a client stretches its key before it imports that
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
 
 try:
     from secftp import _core  # type: ignore[attr-defined, unused-ignore]

@@ -10,20 +10,21 @@ no key is read from where clients can reach it.
 
 from __future__ import annotations
 
-import base64
 import binascii
 import codecs
 import os
 import stat
-from typing import Final, NamedTuple, TypeAlias
 
 from secftp.errors import KeyFormatError, NotFound
-from secftp.exposure import Exposure
 from secftp.keys.key import Key
 from secftp.keys.text import BYTE_ORDER_MARK, SECRET_PREFIX, is_blank
 from secftp.text import show_local
 
-StrPath: TypeAlias = "str | os.PathLike[str]"
+TYPE_CHECKING = False  # as of typing: a client reads and stretches its key before it imports that
+if TYPE_CHECKING:
+    from typing import Final, TypeAlias
+
+    StrPath: TypeAlias = str | os.PathLike[str]
 
 MAX_TEXT_BYTES = 65536
 MAX_FILE_BYTES = 1 << 20
@@ -89,11 +90,12 @@ def read_text(path: StrPath, subject: str, *, private: bool = True) -> str:
     return text.removeprefix(BYTE_ORDER_MARK)
 
 
-class _Failure(NamedTuple):
+class _Failure:
     """What is wrong with a text, as the end of a sentence, and what to do about it."""
 
-    problem: str
-    hint: str
+    def __init__(self, problem: str, hint: str) -> None:
+        self.problem = problem
+        self.hint = hint
 
 
 def _key_of(data: bytes, subject: str) -> Key:
@@ -122,6 +124,8 @@ def refuse_beneath(path: StrPath, root: StrPath, what: str = "key file") -> None
     could read a key there, or replace any trusted file. `path` need not exist; `what` names it in the error. Raises
     `NotFound` if `root` can't be examined.
     """
+    from secftp.exposure import Exposure  # here: a client, for whom reading a key comes first, refuses none
+
     try:
         exposure = Exposure(root)
     except OSError as error:
@@ -189,11 +193,11 @@ def _decode(data: bytes) -> str | _Failure:
 
 def _parse_secret(subject: str, encoded: bytes) -> bytes:
     try:
-        secret = base64.b64decode(encoded, validate=True)
+        secret = binascii.a2b_base64(encoded, strict_mode=True)
     except binascii.Error:
         secret = b""
     # Encoded again, because the decoder ignores some bits of the last character.
-    if len(secret) != _SECRET_BYTES or base64.b64encode(secret) != encoded:
+    if len(secret) != _SECRET_BYTES or binascii.b2a_base64(secret, newline=False) != encoded:
         raise KeyFormatError(
             f"{subject} is damaged: its line is not one that the key generator writes.",
             hint="Copy it again from where it was made.",

@@ -7,16 +7,16 @@ key, never "no key".
 
 from __future__ import annotations
 
-import hashlib
-import hmac
+import _thread
 import os
-import threading
-from typing import TYPE_CHECKING, Final, NoReturn, final
 
 from secftp.errors import AuthenticationError, KeyFormatError
 from secftp.keys.text import bare, is_generated, normalise
 
+TYPE_CHECKING = False  # as of typing: a client stretches its key before it imports that
 if TYPE_CHECKING:
+    from typing import Final, NoReturn
+
     from secftp.crypto import Password
 
 
@@ -25,7 +25,6 @@ _MARK_BYTES: Final = 4
 _MARK_CONTEXT: Final = b"secftp/1 generated"
 
 
-@final
 class Key:
     """A key from a text, or from the secret of a key file. Thread-safe. Two keys are never equal."""
 
@@ -37,7 +36,7 @@ class Key:
         self._material = material
         self._is_secret: Final = is_secret
         self._password: Password | None = None
-        self._lock = threading.Lock()
+        self._lock = _thread.allocate_lock()
         self._process = os.getpid()
 
     @classmethod
@@ -61,12 +60,32 @@ class Key:
         """
         if self._process != os.getpid():
             # A thread of the parent may have held the lock during the fork, and does not exist here to release it.
-            self._lock, self._process = threading.Lock(), os.getpid()
+            self._lock, self._process = _thread.allocate_lock(), os.getpid()
         with self._lock:
             if self._password is None:
                 self._password = self._stretch()
                 self._material = b""
             return self._password
+
+    def stretch_ahead(self) -> None:
+        """Begin to stretch a text in a thread, for which the next call of `password` waits. Returns at once.
+
+        For a program with something else to do until then, such as importing its modules: the core works without
+        Python's lock. What fails in the thread is tried again, and raised, by `password`. Neither the end of Python
+        nor a signal waits for the thread, which has nothing to clean up.
+        """
+        if self._is_secret:
+            return
+        try:
+            _thread.start_new_thread(self._stretch_quietly, ())
+        except RuntimeError:  # no more threads are allowed: `password` does it all
+            return
+
+    def _stretch_quietly(self) -> None:
+        try:
+            self.password()
+        except Exception:  # noqa: BLE001 - the caller of `password` gets it
+            return
 
     def _stretch(self) -> Password:
         # Imported here: a program that only prints its help, or a typing error, needs no built core.
@@ -104,8 +123,12 @@ def generate_secret() -> bytes:
 
 def is_generated_secret(secret: bytes) -> bool:
     """Tell whether a secret has the mark of `generate_secret`; that of a stretched text has it once in 2^32."""
+    import hmac
+
     return hmac.compare_digest(secret[-_MARK_BYTES:], _mark(secret[:-_MARK_BYTES]))
 
 
 def _mark(body: bytes) -> bytes:
+    import hashlib  # here: a text needs neither, and is stretched before all other modules are imported
+
     return hashlib.sha256(_MARK_CONTEXT + body).digest()[:_MARK_BYTES]

@@ -15,8 +15,6 @@ Invariant: no key and no part of one gets into an exception.
 
 from __future__ import annotations
 
-import re
-import secrets
 import unicodedata
 
 from secftp.errors import KeyFormatError
@@ -28,12 +26,10 @@ SECRET_PREFIX = "secftp-key-1 "  # noqa: S105 (the mark of a file format)
 BYTE_ORDER_MARK = "\ufeff"
 
 _LOOK_ALIKES = str.maketrans("abcdefghijklmnopqrstuvwxyzILO", "ABCDEFGH1JK1MN0PQRSTUVWXYZ110")
-# Hyphens as word processors insert them (U+2010-2015, the minus sign), and any white space.
-_SEPARATORS = re.compile("[-\u2010-\u2015\u2212\\s]+")
+# Hyphens as word processors insert them (U+2010-2015, the minus sign): like white space, they separate groups.
+_HYPHENS = str.maketrans(dict.fromkeys("-\u2010\u2011\u2012\u2013\u2014\u2015\u2212", " "))
 _LAYOUT = [5, 5, 5, 5, 5, 2]
-_SYMBOLS = re.compile(f"[{ALPHABET}]{{{BODY_SYMBOLS}}}[{re.escape(CHECK_SYMBOLS)}]")
-_SURROGATE = re.compile("[\ud800-\udfff]")
-_DIGIT = re.compile("[0-9]")
+_DIGITS = frozenset("0123456789")
 _LOST = "Check its source: the variable may be unset, or the command may have printed nothing."
 
 
@@ -43,6 +39,8 @@ def generate_key() -> str:
     No draw is rejected, since that would leave fewer than the promised 130 bits. About one key in ten ends in a check
     symbol that a shell may interpret (`* ~ $ =`).
     """
+    import secrets  # here, since a client that only uses a key starts anew for each small file
+
     body = "".join(secrets.choice(ALPHABET) for _ in range(BODY_SYMBOLS))
     return grouped(body + check_symbol(body))
 
@@ -55,15 +53,14 @@ def normalise(text: str) -> str:
     """
     if not text:
         raise KeyFormatError("The key is empty.", hint=_LOST)
-    # A search and no attempt to encode it: the encoder's exception would carry the key along.
-    if _SURROGATE.search(text):
+    if _has_surrogate(text):
         raise KeyFormatError("The key is not valid UTF-8 text.", hint="Give it in UTF-8, or use a generated key.")
     if text.startswith(SECRET_PREFIX):
         raise KeyFormatError("These are the contents of a key file, not a key.", hint="Pass the file with --key-file.")
     symbols = _generated(text)
     if symbols is None:
         return unicodedata.normalize("NFC", text)
-    if not _SYMBOLS.fullmatch(symbols) or symbols[-1] != check_symbol(symbols[:-1]):
+    if not _has_shape(symbols) or symbols[-1] != check_symbol(symbols[:-1]):
         raise KeyFormatError(
             "The key looks like a generated one, but its check character is wrong: it contains a typing error.",
             hint="Compare it with the original. A key of your own must not have exactly 27 letters and digits.",
@@ -80,7 +77,7 @@ def bare(text: str) -> str:
     """
     text = text.removeprefix(BYTE_ORDER_MARK).removesuffix("\n").removesuffix("\r")
     # A lone surrogate is not printable either, but it is a byte that is not UTF-8; `normalise` reports that.
-    if text and not _SURROGATE.search(text) and is_blank(text):
+    if text and not _has_surrogate(text) and is_blank(text):
         raise KeyFormatError("The key is blank.", hint=_LOST)
     return text
 
@@ -95,7 +92,7 @@ def is_generated(text: str) -> bool:
 
     In another layout it may be a user's own text of 27 letters and digits, the last of them right by chance.
     """
-    layout = [len(group) for group in _SEPARATORS.split(text) if group]
+    layout = [len(group) for group in _groups(text)]
     return layout == _LAYOUT and _generated(text) is not None
 
 
@@ -119,8 +116,30 @@ def _generated(text: str) -> str | None:
     other or no separators, all must be symbols of a key, and one a digit, which holds for all but six generated keys in
     100,000: four words of a user's own may have 27 letters, too.
     """
-    groups = [group for group in _SEPARATORS.split(text) if group]
+    groups = _groups(text)
     symbols = "".join(groups).translate(_LOOK_ALIKES)
     if [len(group) for group in groups] == _LAYOUT and set(symbols) <= set(CHECK_SYMBOLS):
         return symbols
-    return symbols if _SYMBOLS.fullmatch(symbols) and _DIGIT.search(text) else None
+    return symbols if _has_shape(symbols) and not _DIGITS.isdisjoint(text) else None
+
+
+# No regular expressions below: to compile them would be a noticeable part of the time that a small file takes.
+
+
+def _groups(text: str) -> list[str]:
+    """Return what hyphens and white space separate."""
+    return text.translate(_HYPHENS).split()
+
+
+def _has_shape(symbols: str) -> bool:
+    """Tell whether these are as many symbols as a generated key has, with a check symbol only at the end."""
+    body, check = symbols[:BODY_SYMBOLS], symbols[BODY_SYMBOLS:]
+    return len(body) == BODY_SYMBOLS and len(check) == 1 and set(body) <= set(ALPHABET) and check in CHECK_SYMBOLS
+
+
+def _has_surrogate(text: str) -> bool:
+    """Tell whether a text has a lone surrogate.
+
+    A search and no attempt to encode it: the encoder's exception would carry the key along.
+    """
+    return not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text)

@@ -11,10 +11,10 @@ from types import SimpleNamespace
 import pytest
 
 from secftp import errors
-from secftp.client import __main__ as entry
 from secftp.client import commands, local_io
 from secftp.client.__main__ import main
 from secftp.client.local_io import open_input, open_output
+from secftp.client.signals import Stopped
 from secftp.client.terminal import Terminal
 from secftp.errors import ExitCode, SecftpError, UsageError
 from secftp.url import Endpoint
@@ -220,8 +220,8 @@ def test_every_error_of_ours_has_its_exit_code(kind, monkeypatch, capfd):
 
 def test_ctrl_c_and_signals(monkeypatch, capfd):
     assert ending(monkeypatch, KeyboardInterrupt()) == 130
-    assert ending(monkeypatch, entry.Stopped(15)) == 143
-    assert ending(monkeypatch, entry.Stopped(1)) == 129
+    assert ending(monkeypatch, Stopped(15)) == 143
+    assert ending(monkeypatch, Stopped(1)) == 129
     assert capfd.readouterr().err == "secftp: Interrupted.\nsecftp: Terminated.\nsecftp: Hung up.\n"
 
 

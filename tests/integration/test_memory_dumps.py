@@ -18,7 +18,7 @@ from tests.support.serving import DEADLINE, environment, serving
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the flag is Linux's")
 
 ASK = """
-import ctypes, os, sys
+import atexit, ctypes, os, sys
 def dumpable(value=None):
     prctl = ctypes.CDLL(None).prctl
     return prctl(3, 0, 0, 0, 0) if value is None else prctl(4, value, 0, 0, 0)
@@ -42,9 +42,8 @@ def telling(owner, name):
 telling(Key, "from_text")
 telling(Key, "from_secret")
 main = __import__(f"secftp.{sys.argv.pop(1)}.__main__", fromlist=["main"]).main
-code = main()
-tell("end")
-sys.exit(code)
+atexit.register(tell, "end")  # a client does not return from main() if nothing waits for its end
+sys.exit(main())
 """
 )
 

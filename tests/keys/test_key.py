@@ -72,6 +72,32 @@ def test_a_failed_stretching_can_be_repeated(recorded, monkeypatch):
     assert material(key) == ("text", TEXT.encode())
 
 
+def test_a_key_that_is_stretched_ahead_is_stretched_once(recorded):
+    key = Key.from_text(TEXT)
+    key.stretch_ahead()
+    assert material(key) == ("text", TEXT.encode())
+    assert recorded == [("text", TEXT.encode())]
+    assert key._material == b""
+
+
+def test_what_fails_in_the_thread_is_raised_by_the_caller(recorded, monkeypatch):
+    """And no sooner: the thread itself says nothing, and the text is still there for another attempt."""
+    key = Key.from_text(TEXT)
+    with monkeypatch.context() as failing:
+        failing.setattr("tests.support.recorded_password.Password.made", None)
+        failing.setattr("_thread.start_new_thread", lambda function, arguments: function(*arguments))
+        key.stretch_ahead()
+        with pytest.raises(AttributeError):
+            key.password()
+    assert material(key) == ("text", TEXT.encode())
+
+
+def test_a_secret_is_not_stretched_ahead(recorded, monkeypatch):
+    monkeypatch.setattr("_thread.start_new_thread", lambda *_: pytest.fail("a thread was started"))
+    Key.from_secret(bytes(range(32))).stretch_ahead()
+    assert recorded == []
+
+
 def test_a_key_shows_nothing(recorded, caplog):
     key = Key.from_text(TEXT)
     logging.getLogger("test").error("%s %r %s", key, key, [key])

@@ -135,7 +135,7 @@ MUTANTS = [
     mutant("errors-left-behind", "csrc/server.c", "    ERR_pop_to_mark();\n    OPENSSL_cleanse(shared", "    ERR_clear_last_mark();\n    OPENSSL_cleanse(shared", FAILURES),
     mutant("self-test-skipped", "secftp/crypto/binding.py", "    status = library.secftp_self_test()\n", "    status = lib.SECFTP_OK\n", INSTALLATION),
     mutant("old-libcrypto", "secftp/crypto/binding.py", "if library.secftp_libcrypto_number() < OLDEST_LIBCRYPTO:", "if library.secftp_libcrypto_number() < 0:", INSTALLATION),
-    mutant("short-objects-reach-the-core", "secftp/crypto/exchange.py", "    if len(value) != size:", "    if len(value) == -1:", OBJECTS),
+    mutant("short-objects-reach-the-core", "secftp/crypto/password.py", "    if len(value) != size:", "    if len(value) == -1:", OBJECTS),
     # --- what stays in memory ---
     mutant("wipe-nonce-of-the-client", "csrc/client.c", "    OPENSSL_cleanse(nonce, sizeof nonce);\n", "", WIPES),
     mutant("wipe-next-of-the-client", "csrc/client.c", "    OPENSSL_cleanse(next, sizeof next);\n", "", WIPES),

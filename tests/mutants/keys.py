@@ -8,6 +8,9 @@ CHOICE = "secftp/client/key.py"
 CREDENTIALS = "secftp/api/arguments.py"
 FILES = "secftp/keys/files.py"
 TEXT = "secftp/keys/text.py"
+AHEAD = "secftp/client/key_ahead.py"
+KEY = "tests/keys/test_key.py"
+KEY_AHEAD = "tests/client/test_key_ahead.py"
 ANONYMOUS = "tests/client/test_anonymous.py"
 GIVEN = "tests/keys/test_given.py"
 
@@ -20,7 +23,12 @@ MUTANTS: list[Mutant] = [
     mutant("anonymous-by-any-word", CREDENTIALS, "    if not isinstance(value, bool):\n        raise UsageError(f\"{name} must be True or False, not {type(value).__name__}.\")\n    return value\n", "    return bool(value)\n", ANONYMOUS),
     mutant("anonymous-beside-a-key", CREDENTIALS, "    if given > 1:\n", "    if given > 2:\n", ANONYMOUS, "tests/api/test_errors.py"),
     mutant("empty-key-is-none-given", CREDENTIALS, "    given = (key is not None) + ", "    given = bool(key) + ", ANONYMOUS, "tests/api/test_errors.py"),
-    mutant("blank-key", TEXT, "    if text and not _SURROGATE.search(text) and is_blank(text):\n", "    if text and not _SURROGATE.search(text) and text is None:\n", ANONYMOUS, GIVEN),
+    mutant("blank-key", TEXT, "    if text and not _has_surrogate(text) and is_blank(text):\n", "    if text and not _has_surrogate(text) and text is None:\n", ANONYMOUS, GIVEN),
+    mutant("key-guessed-and-not-compared", AHEAD, "    return begun[1] if begun is not None and begun[0].is_same(source) else None\n", "    return begun[1] if begun is not None else None\n", KEY_AHEAD),
+    mutant("key-guessed-by-its-kind", AHEAD, "        return (self.file, self.text) == (other.file, other.text)\n", "        return (self.file is None) == (other.file is None)\n", KEY_AHEAD),
+    mutant("guess-kept-in-memory", AHEAD, "    begun, _Begun.guess = _Begun.guess, None\n", "    begun = _Begun.guess\n", KEY_AHEAD),
+    mutant("failure-of-a-guess-is-told", AHEAD, "    except Exception:  # noqa: BLE001 - what fails is done again, and reported, when the key is needed\n        return\n", "    finally:\n        pass\n", KEY_AHEAD),
+    mutant("thread-swallows-the-failure", "secftp/keys/key.py", "                self._password = self._stretch()\n                self._material = b\"\"\n", "                try:\n                    self._password = self._stretch()\n                finally:\n                    self._material = b\"\"\n", f"{KEY}::test_what_fails_in_the_thread_is_raised_by_the_caller"),
     mutant("mark-in-the-key", TEXT, ".removeprefix(BYTE_ORDER_MARK).removesuffix", ".removesuffix", GIVEN),
     mutant("key-file-in-utf-16", FILES, "    if \"\\0\" in text:\n", "    if \"\\0\" in \"\":\n", GIVEN),
     mutant("key-by-the-locale", "secftp/text.py", "        return os.fsencode(text).decode(\"utf-8\", \"surrogateescape\")\n", "        return str(text)\n", "tests/client/test_output_locales.py::test_sums_are_bytes"),

@@ -77,11 +77,11 @@ MUTANTS = [
     mutant("key-from-a-device", FILES, "if not stat.S_ISREG(status.st_mode):", "if stat.S_ISSOCK(status.st_mode):", KEY_FILES),
     mutant("key-file-replaced", "secftp/keys/create.py", "os.link(temporary, path)", "os.replace(temporary, path); open(temporary, 'x').close()", KEY_FILES),
     mutant("key-file-of-blanks", FILES, "    if is_blank(text):\n", "    if text is None:\n", KEY_FILES),
-    mutant("damaged-key-file", FILES, "len(secret) != _SECRET_BYTES or base64.b64encode(secret) != encoded", "len(secret) != _SECRET_BYTES", KEY_FILES),
+    mutant("damaged-key-file", FILES, "len(secret) != _SECRET_BYTES or binascii.b2a_base64(secret, newline=False) != encoded", "len(secret) != _SECRET_BYTES", KEY_FILES),
     mutant("key-in-the-served-directory", FILES, "reached = exposure.has_file(path)", "reached = exposure.is_root(os.fsdecode(path))", KEY_FILES),
     mutant("check-character-ignored", KEYS, " or symbols[-1] != check_symbol(symbols[:-1])", "", KEY_TEXT),
     mutant("empty-key-accepted", KEYS, "    if not text:\n", "    if text is None:\n", KEY_TEXT),
     mutant("key-not-normalised", KEYS, 'return unicodedata.normalize("NFC", text)', "return text", KEY_TEXT),
     # --- what people see ---
-    mutant("control-characters-shown", "secftp/text.py", '_PLAIN_ASCII = re.compile(r"[ -\\[\\]-~]*")', '_PLAIN_ASCII = re.compile(r"[\\x00-\\[\\]-~]*")', TEXT),
+    mutant("control-characters-shown", "secftp/text.py", "    if text.isascii() and text.isprintable() and ", "    if text.isascii() and ", TEXT),
 ]  # fmt: skip
