@@ -18,10 +18,13 @@ if TYPE_CHECKING:
 
 _Value = TypeVar("_Value")
 
+# argparse looks for a translation of its headings, and imports the tables of all locales for that.
+setattr(argparse, "_", str)  # noqa: B010 - a name that its stub does not have
+
 # An argument of a process never contains a NUL, so nothing that was typed begins like this.
 _DISGUISE: Final = "\0"
 # What argparse takes for a value, and not for an option, if no option looks like one.
-_NEGATIVE_NUMBER: Final = re.compile(r"-\d+|-\d*\.\d+", re.ASCII)
+_NEGATIVE_NUMBER: Final = r"(?a:-\d+|-\d*\.\d+)"
 
 
 class StrictParser(argparse.ArgumentParser, abc.ABC):
@@ -47,7 +50,7 @@ class StrictParser(argparse.ArgumentParser, abc.ABC):
 
     def _may_be_an_option(self, argument: str) -> bool:
         """Return whether each letter of `-xyz` is an option, up to one that takes the rest as its value."""
-        if argument.startswith("--") or not argument.startswith("-") or _NEGATIVE_NUMBER.fullmatch(argument):
+        if argument.startswith("--") or not argument.startswith("-") or re.fullmatch(_NEGATIVE_NUMBER, argument):
             return True
         for letter in argument[1:]:
             action = self._option_string_actions.get(f"-{letter}")

@@ -20,7 +20,7 @@ Path: TypeAlias = tuple[bytes, ...]
 
 _NEVER_IN_HOSTS: Final = frozenset("/:@[]\\% ")
 _IPV6_SIGNS: Final = frozenset("0123456789ABCDEFabcdef:.")
-_ESCAPE: Final = re.compile(rb"%([0-9A-Fa-f]{2})?")
+_ESCAPE: Final = rb"%([0-9A-Fa-f]{2})?"
 # RFC 3986's unreserved characters, and those of the rest that neither a shell nor a path segment minds.
 _PLAIN: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+,=:@")
 
@@ -165,7 +165,7 @@ def _decode(text: bytes) -> bytes:
             )
         return bytes.fromhex(match[1].decode())
 
-    return _ESCAPE.sub(byte, text) if b"%" in text else text
+    return re.sub(_ESCAPE, byte, text) if b"%" in text else text
 
 
 def _encode(part: bytes) -> str:

@@ -8,7 +8,6 @@ an unfinished file never holds bytes that a peer chose. It is random, or a hash 
 from __future__ import annotations
 
 import os
-import re
 from typing import TypeAlias
 
 from secftp.errors import NameRefused, Reason
@@ -22,9 +21,7 @@ _TEMPORARY_PREFIX = RESERVED_PREFIX + b"tmp-"
 _PARTIAL_PREFIX = RESERVED_PREFIX + b"part-"
 _MAP_PREFIX = RESERVED_PREFIX + b"map-"
 _RANDOM_BYTES = _HASH_BYTES = 16
-_is_partial = re.compile(re.escape(_PARTIAL_PREFIX) + rb"[0-9a-f]{32}").fullmatch
-_is_map = re.compile(re.escape(_MAP_PREFIX) + rb"[0-9a-f]{32}").fullmatch
-_is_temporary = re.compile(re.escape(_TEMPORARY_PREFIX) + rb"[0-9a-f]{32}").fullmatch
+_HEX_DIGITS = b"0123456789abcdef"
 
 
 def check(path: Path) -> None:
@@ -55,7 +52,7 @@ def temporary_names(count: int) -> list[bytes]:
 
 def is_temporary(name: bytes) -> bool:
     """Return whether `temporary_name` could have made `name`."""
-    return _is_temporary(name) is not None
+    return name.startswith(_TEMPORARY_PREFIX) and _is_hex(name[len(_TEMPORARY_PREFIX) :], _RANDOM_BYTES)
 
 
 def partial_name(name: bytes) -> bytes:
@@ -67,7 +64,7 @@ def partial_name(name: bytes) -> bytes:
 
 def is_partial(name: bytes) -> bool:
     """Return whether `partial_name` could have made `name`."""
-    return _is_partial(name) is not None
+    return name.startswith(_PARTIAL_PREFIX) and _is_hex(name[len(_PARTIAL_PREFIX) :], _HASH_BYTES)
 
 
 def map_of(partial: bytes) -> bytes:
@@ -77,9 +74,14 @@ def map_of(partial: bytes) -> bytes:
 
 def is_map(name: bytes) -> bool:
     """Return whether a name is that of the map of a partial."""
-    return _is_map(name) is not None
+    return name.startswith(_MAP_PREFIX) and _is_hex(name[len(_MAP_PREFIX) :], _HASH_BYTES)
 
 
 def partial_of(name: bytes) -> bytes:
     """Return the name of the partial that a map belongs to."""
     return _PARTIAL_PREFIX + name.removeprefix(_MAP_PREFIX)
+
+
+def _is_hex(text: bytes, size: int) -> bool:
+    """Return whether `text` is `size` bytes in lower-case hexadecimal digits."""
+    return len(text) == 2 * size and not text.strip(_HEX_DIGITS)

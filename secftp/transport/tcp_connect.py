@@ -60,7 +60,9 @@ def resolve(host: str, port: int | None, *, seconds: float | None = None, flags:
 
 
 def _look_up(host: str, port: int | None, flags: int) -> list[Address]:
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=flags)
+    # Python encodes a text as an international name, and imports the tables for that even if it is plain ASCII.
+    name = host.encode() if host.isascii() else host
+    found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM, flags=flags)
     return list(dict.fromkeys(Address(family, kind, protocol, place) for family, kind, protocol, _, place in found))
 
 

@@ -20,6 +20,19 @@ NEVER_FOR_A_FILE = {
     "secftp.transport.compression", "secftp.transport.compressed_data", "compression", "backports",
     *(f"secftp.client.commands.{command}" for command in COMMANDS if command != "read"),
 }  # fmt: skip
+# Tables of locales, of international names, of Python's own grammar.
+NEVER_FOR_A_TRANSFER = {"ast", "base64", "encodings.idna", "inspect", "locale", "random", "secrets", "stringprep"} | {
+    "secftp.exposure", "secftp.keys.create", "secftp.transport.congestion", "tokenize",
+}  # fmt: skip
+# All of secftp that is imported before the key is being stretched, and what others must not be. The rest is imported
+# meanwhile, so whatever is added here makes every transfer with the text of a key slower.
+BEFORE_THE_KEY = {
+    f"secftp.{module}" for module in (
+        "_core", "_core.lib", "_version", "client", "client.__main__", "client.key_ahead", "crypto", "crypto.binding",
+        "crypto.password", "errors", "keys", "keys.files", "keys.key", "keys.text", "safe_path", "system", "text",
+    )
+}  # fmt: skip
+BEHIND_THE_KEY = {"argparse", "hashlib", "msgspec", "re", "select", "signal", "socket", "threading", "typing"}
 # What only a server needs, beside its own package.
 SERVERS = {f"secftp.transport.{module}" for module in ("accept", "listener", "bandwidth", "page", "systemd")}
 NEVER_FOR_WORDS = {
@@ -44,10 +57,28 @@ sys.exit(code)
 """
 
 
-def loaded(home, *arguments):
+_ASK_BEFORE_THE_KEY = """
+import _thread, atexit, sys
+before = set(sys.modules)
+from secftp.client.__main__ import main
+start, found = _thread.start_new_thread, []
+def starting(function, *rest):
+    if not found:
+        found.append((function.__name__, sorted(set(sys.modules) - before)))
+    return start(function, *rest)
+_thread.start_new_thread = starting
+def tell():
+    assert found[0][0] == "_stretch_quietly"
+    print(*found[0][1], sep="\\n", file=sys.stderr)
+atexit.register(tell)
+sys.exit(main())
+"""
+
+
+def loaded(home, *arguments, ask=_ASK):
     """The exit code of a command, and the modules that it loaded."""
     done = subprocess.run(
-        [sys.executable, "-c", _ASK, *arguments],
+        [sys.executable, "-c", ask, *arguments],
         env=environment(home, SECFTP_KEY=SECRET),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
@@ -55,8 +86,8 @@ def loaded(home, *arguments):
         timeout=DEADLINE,
         check=False,
     )
-    modules = set(done.stderr.decode().split("\n"))
-    assert "secftp.client.commands" in modules
+    modules = set(filter(None, done.stderr.decode().split("\n")))
+    assert ask == _ASK_BEFORE_THE_KEY or "secftp.client.commands" in modules
     return done.returncode, modules
 
 
@@ -65,7 +96,7 @@ def test_a_small_file_loads_nothing_that_it_does_not_need(tmp_path):
     (tmp_path / "root" / "name").write_bytes(bytes(1024))
     with serving(tmp_path / "root", key=SECRET_KEY) as server:
         code, modules = loaded(tmp_path, "-q", "read", "name", place(server), "aes128")
-        assert (code, modules & (NEVER_FOR_A_FILE | SERVERS)) == (0, set())
+        assert (code, modules & (NEVER_FOR_A_FILE | NEVER_FOR_A_TRANSFER | SERVERS)) == (0, set())
         assert "secftp.session" in modules
         code, modules = loaded(tmp_path, "get", "-q", f"secftp://{place(server)}/name", f"{tmp_path}/copy")
         assert (
@@ -82,10 +113,37 @@ def test_a_small_file_loads_nothing_that_it_does_not_need(tmp_path):
                 "secftp.json_lines",
                 "secftp.server",
                 "shlex",
+                *NEVER_FOR_A_TRANSFER,
                 *SERVERS,
             },
         ) == (0, set())
         assert "secftp.transfer" in modules
+
+
+@pytest.mark.parametrize("source", ["variable", "file"])
+def test_the_key_is_stretched_before_anything_else_is_imported(tmp_path, source):
+    (tmp_path / "root").mkdir()
+    (tmp_path / "key").write_text(SECRET)
+    (tmp_path / "key").chmod(0o600)
+    given = ["--key-file", str(tmp_path / "key")] if source == "file" else []
+    with serving(tmp_path / "root", key=SECRET_KEY) as server:
+        url = f"secftp://{place(server)}/"
+        # Without the modules of the site: some of its hooks load what is to be missing here.
+        code, modules = loaded(tmp_path, "ls", *given, url, ask=_ASK_BEFORE_THE_KEY)
+    assert (code, modules & BEHIND_THE_KEY) == (0, set())
+    assert {module for module in modules if module.startswith("secftp.")} == BEFORE_THE_KEY
+
+
+def test_msgspec_finds_typing_extensions_again_after_the_client_has_loaded_it(tmp_path):
+    """It is hidden from it for the time of its import alone."""
+    (tmp_path / "hidden").mkdir()
+    (tmp_path / "hidden" / "typing_extensions.py").write_text("mark = 'found'\n")
+    text = f"import sys\nsys.path.insert(0, {str(tmp_path / 'hidden')!r})\n{_ASK}".replace(
+        "sys.exit(code)",
+        "import typing_extensions\nassert typing_extensions.mark == 'found'\nsys.exit(code)",
+    )
+    code, modules = loaded(tmp_path, "ls", "--anonymous", "secftp://127.0.0.1:1/", ask=text)
+    assert (code, "msgspec" in modules, "typing_extensions" in modules) == (3, True, False)
 
 
 @pytest.mark.parametrize(
