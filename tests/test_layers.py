@@ -96,6 +96,9 @@ ONLY = {
     "_ctypes": (),
     "secftp._core": ("secftp.crypto.binding",),
     "pickle": (),
+    "backports": ("secftp.transport.compression",),
+    "compression": ("secftp.transport.compression",),
+    "zstandard": (),
     "subprocess": (),
 }
 # Who may open anything by name: beside storage, keys their own files, the server its log, system /proc, the client the
