@@ -35,6 +35,10 @@ if TYPE_CHECKING:
 # Parts of one stream that are sent and not confirmed, beside the one that is being sent. A stream that is slow takes no
 # more, so that the last parts of a file are left to those that are fast.
 _UNCONFIRMED: Final = 1
+# Error replies that say nothing about the file: this side has aborted the part, or it was sent again meanwhile; or the
+# server ends an additional session.
+_SENT_AGAIN: Final = frozenset({ErrorCode.CANCELLED})
+_GIVEN_WAY: Final = _SENT_AGAIN | {ErrorCode.LIMIT, ErrorCode.STOPPING}
 
 
 class PartedUpload:
@@ -189,14 +193,17 @@ class PartedUpload:
 
 
 class PartReply:
-    """The reply to one part."""
+    """The reply to one part. Errors in `not_counted` only give the part back: others send it."""
 
-    __slots__ = ("complete", "digest", "part", "upload")
+    __slots__ = ("complete", "digest", "not_counted", "part", "upload")
 
-    def __init__(self, upload: PartedUpload, part: Part | None, digest: Digest) -> None:
+    def __init__(
+        self, upload: PartedUpload, part: Part | None, digest: Digest, not_counted: frozenset[ErrorCode]
+    ) -> None:
         self.upload = upload
         self.part = part
         self.digest = digest
+        self.not_counted = not_counted
         self.complete = False
 
     def __call__(self, received: Received) -> bool:
@@ -205,7 +212,7 @@ class PartReply:
         upload = self.upload
         if isinstance(received, Error):
             self.give_back()
-            if received.code is not ErrorCode.CANCELLED:  # by this side, or because the part was sent again meanwhile
+            if received.code not in self.not_counted:
                 upload.refuse(received)
         elif not isinstance(received, Ok):
             raise unexpected_reply()
@@ -278,7 +285,7 @@ class PartSender:
         """Send a part; its reply is waited for by `settle`. A failure of the source ends the upload."""
         upload, pipeline = self._upload, self._pipeline
         digest = new_digest(upload.file.algorithm)
-        reply = PartReply(upload, part, digest)
+        reply = PartReply(upload, part, digest, _GIVEN_WAY if self._is_additional else _SENT_AGAIN)
         self._replies.append(reply)
         request = upload.file.part(pipeline.next_id(), at, size, prefix=upload.prefix, additional=self._is_additional)
         try:
