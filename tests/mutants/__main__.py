@@ -29,6 +29,7 @@ from tests.mutants import (
     store,
     streams,
     upload_parts,
+    uploads,
     wire,
 )
 from tests.mutants.worker import SECONDS, SUITE_SECONDS, Broken, Unchanged, Worker, noticed
@@ -56,6 +57,7 @@ MUTANTS: list[Mutant] = [
     *store.MUTANTS,
     *streams.MUTANTS,
     *upload_parts.MUTANTS,
+    *uploads.MUTANTS,
 ]
 LEAST = 400
 

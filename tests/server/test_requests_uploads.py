@@ -33,7 +33,7 @@ from secftp.server.requests import upload as upload_module
 from secftp.server.requests import uploads as uploads_module
 from secftp.storage import LocalStore, WriteOptions
 from secftp.storage.names import map_of, partial_name
-from tests.support.serving import KEY, MemorySource, digest_of, get, listing, put, serving
+from tests.support.serving import KEY, MemorySource, digest_of, get, listing, put, serving, until
 from tests.support.uploading import ID, NAME, OTHER_ID, WHOLE, Uploader
 
 PARTIAL = partial_name(b"f").decode()
@@ -63,6 +63,21 @@ def refused(answer, code):
 def arrived(answer, size, *, complete=False):
     assert isinstance(answer, Ok), answer
     assert (answer.size, answer.complete) == (size, complete)
+
+
+def settled(server, uploader):
+    """Wait until the server has begun the part that was announced last: it is then under way in its upload."""
+    uploads = server.server._shared.uploads
+
+    def begun():
+        at, end = uploader.announced
+        return any(
+            (part.at, part.end) == (at, end)
+            for entry in list(uploads._entries.values())
+            for part in list(entry.upload._parts)
+        )
+
+    until(begun, "a part is under way")
 
 
 def left_behind(server, uploader, count):
@@ -244,6 +259,26 @@ def test_what_may_not_be_replaced_is_not(tmp_path):
             refused(two.send(0, 5), ErrorCode.EXISTS)
     assert (tmp_path / "f").read_bytes() == b"new"
     assert listing(tmp_path) == ["f"]
+
+
+def test_what_comes_into_being_meanwhile_is_not_replaced_without_the_right(tmp_path):
+    named = {"w": NamedKey(SECOND_KEY.password(), ONLY_NEW)}
+    with serving(tmp_path, named=named) as server, uploaders(server, 1, key=SECOND_KEY, name="w") as (one,):
+        arrived(one.send(0, 5), 5)
+        (tmp_path / "f").write_bytes(b"new")
+        refused(one.send(5, 12, whole=True), ErrorCode.EXISTS)
+    assert (tmp_path / "f").read_bytes() == b"new"
+
+
+def test_a_kept_upload_of_another_key_is_not_continued(tmp_path):
+    """Its id says nothing to anybody else, after a restart of the server, too."""
+    named = {"other": NamedKey(SECOND_KEY.password(), Rights(read=True, write=True, overwrite=True))}
+    with serving(tmp_path, named=named) as server:
+        interrupted(server, ((0, 5),), upload=ID)
+        with uploaders(server, 1, key=SECOND_KEY, name="other") as (two,):
+            arrived(two.ask(), 0)
+            arrived(two.send(5, 12, whole=True), 7)
+            assert two.kept().parts == (Part(5, 7),)
 
 
 def test_an_upload_of_another_file_leaves_the_former(tmp_path):
@@ -510,8 +545,8 @@ def test_the_parts_of_a_plain_partial(tmp_path):
 # --- adoption ---------------------------------------------------------------------------------------------------------
 
 
-def interrupted(server, ranges=((0, 3), (7, 12)), count=1):
-    with uploaders(server, 1, upload=OTHER_ID) as (one,):
+def interrupted(server, ranges=((0, 3), (7, 12)), count=1, upload=OTHER_ID):
+    with uploaders(server, 1, upload=upload) as (one,):
         for at, end in ranges:
             arrived(one.send(at, end), end - at)
     server.done(count)
@@ -777,3 +812,77 @@ def test_the_log_tells_parts_and_files_apart(tmp_path):
         assert (again.at, again.whole, again.moved) == (12, None, False), "the file is counted once"
         assert any("part at" in line for line in server.log.told)
         assert sum("File confirmed" in str(line) for line in server.log.told) == 1
+
+
+# --- anything in any order --------------------------------------------------------------------------------------------
+
+
+class Expected:
+    """What a client knows that has read the protocol: which bytes have arrived, and which parts are under way."""
+
+    def __init__(self):
+        self.there = set()
+        self.running = {}
+
+    def begin(self, who, at, end):
+        taken = set(range(at, end))
+        self.there -= taken
+        for other, (first, last, _) in list(self.running.items()):
+            if taken & set(range(first, last)):
+                self.running[other] = (first, last, True)
+        self.running[who] = (at, end, False)
+
+    def end(self, who, *, good):
+        at, end, is_refused = self.running.pop(who)
+        if good and not is_refused:
+            self.there |= set(range(at, end))
+        return good and not is_refused
+
+
+def parts_of(places):
+    ranges = Intervals([(place, place + 1) for place in places])
+    return tuple(Part(at, end - at) for at, end in ranges)
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_any_order_of_parts_against_a_model(tmp_path, seed):
+    """Three sessions, parts that overlap, break off or have wrong digests; in the end the file is whole."""
+    chance = random.Random(seed)
+    whole = chance.randbytes(40)
+    with serving(tmp_path) as server, uploaders(server, 3, whole) as found:
+        expected = Expected()
+        first = found[0].send(0, 0)
+        arrived(first, 0)
+        for _ in range(60):
+            who = chance.randrange(3)
+            one = found[who]
+            if who not in expected.running:
+                at = chance.randrange(40)
+                end = chance.randrange(at, 41)
+                one.begin(at, end)
+                if end > at:
+                    settled(server, one)
+                    expected.begin(who, at, end)
+                else:
+                    one.end(at, end)
+                    arrived(one.wire.receive(), 0)
+                continue
+            at, end, _ = expected.running[who]
+            how = chance.choice(["good", "good", "good", "digest", "abort"])
+            if how == "abort":
+                one.wire.send(Abort(code=ErrorCode.CANCELLED))
+                expected.end(who, good=False)
+                assert isinstance(one.wire.receive(), Error)
+            else:
+                one.end(at, end, digest=bytes(16) if how == "digest" else None)
+                good = expected.end(who, good=how == "good")
+                assert isinstance(one.wire.receive(), Ok if good else Error), (seed, how)
+            if not expected.running:
+                told = found[who].kept()
+                assert (told.parts if isinstance(told, Info) else ()) == parts_of(expected.there), seed
+        for who in list(expected.running):
+            found[who].wire.send(Abort(code=ErrorCode.CANCELLED))
+            assert isinstance(found[who].wire.receive(), Error)
+        arrived(found[1].send(0, 40, whole=True), 40, complete=True)
+        assert (tmp_path / "f").read_bytes() == whole
+        assert listing(tmp_path) == ["f"]

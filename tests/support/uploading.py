@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+
 from secftp.protocol import End, Stat, Write, encode
 from tests.support.serving import digest_of
 
@@ -16,8 +18,10 @@ class Uploader:
 
     def __init__(self, wire, whole=WHOLE, *, path=NAME, upload=ID, **fields):
         self.wire = wire
+        wire.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # parts are small, and sent in two steps
         self.whole = whole
         self.fields = {"path": path, "upload": upload, "total": len(whole), "keep": True, **fields}
+        self.announced = None  # the range of the latest part
         self._id = 0
 
     def next_id(self):
@@ -30,6 +34,7 @@ class Uploader:
         self.wire.flush()
 
     def _write(self, at, end, fields):
+        self.announced = at, end
         write = Write(id=self.next_id(), at=at, size=end - at, **{**self.fields, **fields})
         self.wire.frame(*encode(write))
 

@@ -74,22 +74,23 @@ class PrefixDigest:
             pass
 
     def _run(self, check: Callable[[int], None]) -> None:
-        buffer = memoryview(bytearray(CHUNK_BYTES))
-        while chunk := self._next_chunk(buffer):
+        buffer = memoryview(b"")
+        while size := self._next_size():
             check(self._done)
-            count = self._readv([chunk], self._done)
+            buffer = buffer if len(buffer) >= size else memoryview(bytearray(size))
+            count = self._readv([buffer[:size]], self._done)
             if not count:
                 raise InputOutputError("The unfinished file was truncated by another process.")
-            self._digest.update(chunk[:count])
+            self._digest.update(buffer[:count])
             self._done += count
 
-    def _next_chunk(self, buffer: memoryview) -> memoryview | None:
-        """Return the buffer for the next bytes; None if there are none now."""
+    def _next_size(self) -> int:
+        """Return how many bytes are to be hashed next, 0 if there are none now."""
         with self._lock:
             if self._stopped:
-                return None
+                return 0
             if not self._valid:
                 self._digest, self._done, self._valid = self._new(), 0, True
-            size = min(self._available() - self._done, len(buffer))
-            self._taken = self._done + max(0, size)
-            return buffer[:size] if size > 0 else None
+            size = max(0, min(self._available() - self._done, CHUNK_BYTES))
+            self._taken = self._done + size
+            return size

@@ -232,7 +232,7 @@ class Upload:
         except RequestInterrupted:
             raise
         except FileError as problem:
-            self._fail(problem)
+            self._fail(problem, is_completing=True)
             raise
         else:
             with self._lock:
@@ -246,14 +246,14 @@ class Upload:
 
     def fail(self, problem: FileError) -> None:
         """Discard everything, and have all parts refused with the code of this error. Idempotent, for any thread."""
-        with self._lock:
-            while self._completing:
-                self._settled.wait()
         self._fail(problem)
 
-    def _fail(self, problem: FileError) -> None:
+    def _fail(self, problem: FileError, *, is_completing: bool = False) -> None:
+        """As `fail`; `is_completing`: by the session that completes the upload, for which any other waits."""
         ending = Ending(self.tag, Failure(*error_fields(problem)))
         with self._lock:
+            while self._completing and not is_completing:
+                self._settled.wait()
             if self.ending is not None:
                 return
             self.ending = ending
