@@ -74,6 +74,8 @@ Component = Annotated[bytes, Meta(min_length=1, max_length=MAX_COMPONENT)]
 Path = Annotated[tuple[Component, ...], Meta(min_length=1, max_length=MAX_COMPONENTS)]
 DirectoryPath = Annotated[tuple[Component, ...], Meta(max_length=MAX_COMPONENTS)]  # () is the served directory
 SmallData = Annotated[bytes, Meta(max_length=MAX_SMALL)]
+SmallSize = Annotated[int, Meta(ge=1, le=MAX_SMALL)]
+SmallSizes = Annotated[tuple[SmallSize | None, ...], Meta(max_length=MAX_MANY)]
 
 
 def check_path(path: Sequence[bytes]) -> None:

@@ -27,6 +27,7 @@ from secftp.protocol.limits import (
     Seconds,
     Size,
     SmallData,
+    SmallSizes,
     Software,
     Streams,
     Text,
@@ -186,10 +187,18 @@ class SmallFile(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 @message(0x25, "FILES", TO_CLIENT, longest=MAX_BULK, parts={"files": SmallFile})
 class Files(Response, frozen=True, kw_only=True):
-    """FILES: some of the files of a READMANY, in its order, and `reasons` for those with a code, in the same order."""
+    """FILES: some of the files of a READMANY, in its order, and `reasons` for those with a code, in the same order.
+
+    `clear_sizes`: for each file, in order, the size before compression, None if it is not compressed.
+    """
 
     files: Annotated[tuple[SmallFile, ...], msgspec.Meta(min_length=1, max_length=MAX_MANY)]
     reasons: Annotated[tuple[ReasonWord | None, ...], msgspec.Meta(max_length=MAX_MANY)] = ()
+    clear_sizes: SmallSizes = ()
+
+    def __post_init__(self) -> None:
+        if len(self.clear_sizes) > len(self.files):
+            raise UsageError("There are more sizes than files.")
 
 
 @message(0x26, "RESULTS", TO_CLIENT)

@@ -25,6 +25,7 @@ from secftp.protocol.limits import (
     Path,
     Size,
     SmallData,
+    SmallSizes,
     Time,
     Token,
     Version,
@@ -249,10 +250,14 @@ class SetAttributes(DirectoryRequest, frozen=True, kw_only=True):
 
 @message(0x19, "READMANY", TO_SERVER, answers=(Files, Error), capability=Capability.MANY, longest=MAX_BULK)
 class ReadMany(Request, frozen=True, kw_only=True):
-    """READMANY: send these small files. Answered by FILES until there is one for each path, in order, or by ERROR."""
+    """READMANY: send these small files. Answered by FILES until there is one for each path, in order, or by ERROR.
+
+    `compress`: the server may compress each of them, at this level.
+    """
 
     paths: Annotated[tuple[Path, ...], msgspec.Meta(min_length=1, max_length=MAX_MANY)]
     algorithm: Algorithm = Algorithm.XXH128
+    compress: Level | None = None
 
     def __post_init__(self) -> None:
         for path in self.paths:
@@ -286,12 +291,20 @@ class NewFile(msgspec.Struct, frozen=True, array_like=True, gc=False):  # as in 
     parts={"files": NewFile},
 )
 class WriteMany(Request, frozen=True, kw_only=True):
-    """WRITEMANY: write these small files. `token`: as in WRITE, for each of them."""
+    """WRITEMANY: write these small files. `token`: as in WRITE, for each of them.
+
+    `clear_sizes`: for each file, in order, the size before compression, None if it is not compressed.
+    """
 
     files: Annotated[tuple[NewFile, ...], msgspec.Meta(min_length=1, max_length=MAX_MANY)]
     algorithm: Algorithm = Algorithm.XXH128
     overwrite: bool = True
     token: Token | None = None
+    clear_sizes: SmallSizes = ()
+
+    def __post_init__(self) -> None:
+        if len(self.clear_sizes) > len(self.files):
+            raise UsageError("There are more sizes than files.")
 
     def small_files(self) -> int:
         """Return the number of files."""

@@ -220,7 +220,12 @@ class Download(Transfer[RemoteFile]):
         if batch.items:
             store = self._directories.store
             assert store is not None  # in a dry run nothing is requested
-            request = ReadMany(id=self.pipeline.next_id(), paths=tuple(batch.paths), algorithm=self.algorithm)
+            request = ReadMany(
+                id=self.pipeline.next_id(),
+                paths=tuple(batch.paths),
+                algorithm=self.algorithm,
+                compress=self.pipeline.compress,
+            )
             pending = ReadManyRequest(self, batch.items, store)
             self.batch = DownloadBatch()
             self.track(pending)

@@ -22,7 +22,7 @@ from secftp.transfer.remote_tree import RemoteFile
 from secftp.transport.file_data import checksum_mismatch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from secftp.protocol import Algorithm, SmallFile
     from secftp.session.pipeline import Pipeline
@@ -92,10 +92,10 @@ class ReadManyRequest(PendingRequest[RemoteFile]):
         """Write some of the files. An ERROR is one for each that has not come."""
         if isinstance(received, Files):
             reasons = received.reasons
-            for number, file in enumerate(received.files):
+            for number, (file, data) in enumerate(zip(received.files, self._contents(received), strict=True)):
                 item = self.items[self._done]
                 if file.code is None:
-                    self._write(item, file)
+                    self._write(item, file, data)
                 else:
                     self._done += 1
                     self.transfer.refused(item, file.code, reasons[number] if number < len(reasons) else None)
@@ -111,8 +111,21 @@ class ReadManyRequest(PendingRequest[RemoteFile]):
         self.abort()
         return True
 
-    def _write(self, item: RemoteFile, file: SmallFile) -> None:
-        transfer, data = self.transfer, file.data
+    def _contents(self, received: Files) -> Iterable[bytes]:
+        """Return the contents of the files; those that are compressed are decompressed one after the other."""
+        files, clear_sizes = [file.data for file in received.files], received.clear_sizes
+        if not clear_sizes:
+            return files
+        from secftp.transport.compression import decompress_small
+
+        pipeline = self.transfer.pipeline
+        saved = sum(size - len(data) for size, data in zip(clear_sizes, files, strict=False) if size is not None)
+        pipeline.channel.count_saved(saved)
+        pipeline.channel.take_saved()  # the rate limit counts what has come
+        return decompress_small(files, clear_sizes, wanted=pipeline.compress is not None)
+
+    def _write(self, item: RemoteFile, file: SmallFile, data: bytes) -> None:
+        transfer = self.transfer
         if self._small_files is None:
             self._small_files = self._store.small_files()
         overwrite, counters = transfer.options.overwrite, transfer.counters

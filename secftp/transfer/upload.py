@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from secftp.transfer.progress import ProgressListener
     from secftp.transfer.upload_requests import Refusals
     from secftp.transfer.upload_streams import PartedFiles
+    from secftp.transport.compression import SmallFileCompressor
 
 _COPIED: Final = (EntryKind.FILE, EntryKind.DIRECTORY, EntryKind.LEFT)
 _ASKED_AHEAD: Final = 512  # entries that the preflight asks about before they are sent
@@ -92,6 +93,7 @@ class Upload(Transfer[LocalEntry]):
         self._unflushed_bytes = 0
         self._to_compare: Refusals = []
         self._can_upload = False
+        self._packer: SmallFileCompressor | None = None  # of this session
         self._over: Session | None = None  # as long as `run` runs
         self._parted: PartedFiles | None = None  # in this session, from the first one on
 
@@ -114,6 +116,7 @@ class Upload(Transfer[LocalEntry]):
             self._entries = self._plan(session)
         self._session += 1
         self._over = session
+        self._packer = self._new_packer(session)
         self._can_upload = session.can(Capability.UPLOADS)
         self._can_resume = session.can(Capability.RESUME)
         self._can_compare = session.can(Capability.STAT) and session.can(Capability.SUM)
@@ -122,6 +125,14 @@ class Upload(Transfer[LocalEntry]):
             self.ahead = _ASKED_AHEAD if self._preflight.needed else 1
         for entry in self._queue:
             self._preflight.ask(entry, self.pipeline)
+
+    def _new_packer(self, session: Session) -> SmallFileCompressor | None:
+        """Return what compresses small files, if that is wanted and the server supports it."""
+        if self.pipeline.compress is None or not session.can(Capability.ZSTD):
+            return None
+        from secftp.transport.compression import SmallFileCompressor
+
+        return SmallFileCompressor(self.pipeline.compress)
 
     def _plan(self, session: Session) -> Iterator[LocalEntry]:
         options = self.options
@@ -257,18 +268,22 @@ class Upload(Transfer[LocalEntry]):
         preserve = self.options.preserve
         if preserve:
             entry.count_unpreserved(self.counters, mode, mtime_ns)
-        size, path = len(data), entry.remote
+        size, path, clear_size = len(data), entry.remote, None
         self.counters.resize(entry, size)
-        nbytes = message_bytes(path, size)
+        entry.digest = self.digest_of(data)
+        if self._packer is not None:
+            data, clear_size = self._packer.compress(data)
+            self.pipeline.channel.count_saved(size - len(data))
+            self.pipeline.channel.take_saved()  # the rate limit counts what is sent
+        nbytes = message_bytes(path, len(data))
         if not self.batch.has_room(nbytes):
             self.send_batch()
-        entry.digest = self.digest_of(data)
         try:
             new_file = NewFile(path, data, entry.digest, mode if preserve else None, mtime_ns if preserve else None)
         except FileError as problem:
             self.counters.failed(entry, problem.locate(Side.REMOTE))
             return
-        self.batch.add(entry, new_file, nbytes)
+        self.batch.add(entry, new_file, nbytes, clear_size)
         self.current = None
         self.counters.listener.started(entry.name, size)
 
@@ -283,6 +298,7 @@ class Upload(Transfer[LocalEntry]):
                 algorithm=self.algorithm,
                 overwrite=self.options.overwrite,
                 token=self._token,
+                clear_sizes=batch.clear_sizes,
             )
             pending = WriteManyRequest(self, batch.items, self._to_compare if self._can_compare else None)
             self.batch = UploadBatch()

@@ -51,20 +51,27 @@ _REFUSALS = frozenset({ErrorCode.EXISTS, ErrorCode.FORBIDDEN})
 class UploadBatch(Batch[LocalEntry]):
     """Small files for one WRITEMANY."""
 
-    __slots__ = ("new_files",)
+    __slots__ = ("_sizes", "new_files")
 
     def __init__(self) -> None:
         super().__init__()
         self.new_files: list[NewFile] = []
+        self._sizes: list[int | None] = []  # before compression
+
+    @property
+    def clear_sizes(self) -> tuple[int | None, ...]:
+        """The sizes before compression, None for what is not compressed; empty if nothing is."""
+        return tuple(self._sizes) if any(self._sizes) else ()
 
     def has_room(self, nbytes: int) -> bool:
         """Whether so many bytes more fit into the message."""
         return self.nbytes + nbytes <= _BATCH_BYTES and len(self.items) < _BATCH_FILES
 
-    def add(self, entry: LocalEntry, new_file: NewFile, nbytes: int) -> None:
-        """Add a file that takes so many bytes."""
+    def add(self, entry: LocalEntry, new_file: NewFile, nbytes: int, clear_size: int | None) -> None:
+        """Add a file that takes so many bytes, and has `clear_size` bytes if it is compressed."""
         self.items.append(entry)
         self.new_files.append(new_file)
+        self._sizes.append(clear_size)
         self.nbytes += nbytes
 
 

@@ -11,6 +11,7 @@ Source: RFC 8878; docs/PROTOCOL.md, section 9, ZDATA.
 
 from __future__ import annotations
 
+import itertools
 import sys
 from typing import TYPE_CHECKING, Final
 
@@ -18,11 +19,13 @@ from secftp.errors import InstallationError, ProtocolError
 from secftp.protocol.limits import MAX_CLEAR
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
     from types import ModuleType
 
 DEFAULT_LEVEL: Final = 3  # the library's own: faster than any line on which compression pays
 # A server compresses at no higher level, whatever a client asks for: those beyond take ten times the processor time.
 SERVER_LEVEL: Final = 9
+_LEAST_BYTES: Final = 512  # of a small file: compressing a smaller one takes longer than it saves
 _MAGIC: Final = b"\x28\xb5\x2f\xfd"  # of a frame; those to be skipped have another
 _SINGLE_SEGMENT: Final = 0x20  # a flag of a frame: its window is its content
 _WINDOW_LOG: Final = MAX_CLEAR.bit_length() - 1
@@ -61,6 +64,34 @@ class Compressor:
         """Return one whole frame that contains its content size."""
         frame: bytes = self._compressor.compress(clear, self._mode)
         return frame
+
+
+class SmallFileCompressor:
+    """Compresses small files, each by itself, where that makes them smaller by an eighth."""
+
+    __slots__ = ("_compressor",)
+
+    def __init__(self, level: int) -> None:
+        self._compressor = Compressor(level)
+
+    def compress(self, data: bytes) -> tuple[bytes, int | None]:
+        """Return a frame and the size of `data`; or the data, and None, if they are to be sent as they are."""
+        size = len(data)
+        if size < _LEAST_BYTES:
+            return data, None
+        frame = self._compressor.compress(memoryview(data))
+        return (frame, size) if len(frame) <= size - size // 8 else (data, None)
+
+
+def decompress_small(files: Iterable[bytes], clear_sizes: Iterable[int | None], *, wanted: bool) -> Iterator[bytes]:
+    """Yield the contents of small files: of each that has a size in `clear_sizes`, those of its frame.
+
+    Raises `ProtocolError` as `decompress`, and for compressed files that are not `wanted`.
+    """
+    if not wanted:
+        raise ProtocolError("Compressed files are not allowed here.")
+    for data, clear_size in itertools.zip_longest(files, clear_sizes):
+        yield data if clear_size is None else decompress(memoryview(data), clear_size)
 
 
 def decompress(frame: memoryview, clear_size: int) -> bytes:

@@ -26,6 +26,7 @@ PYTHON = [
     "py-hello",
     "py-reply",
     "py-message",
+    "py-compressed",
     "py-conversation",
     "py-path",
     "py-url",
@@ -38,7 +39,14 @@ PYTHON = [
 NATIVE = [name for name in native.names() if name != "planted"]
 CONTROLS = ["planted", "py-planted"]
 # Inputs are cut here; a session of more adds nothing but time.
-LONGEST = {"frames": 4096, "py-server": 2048, "py-client": 1024, "py-message": 4096, "py-keyfile": 2048}
+LONGEST = {
+    "frames": 4096,
+    "py-server": 2048,
+    "py-client": 1024,
+    "py-message": 4096,
+    "py-compressed": 4096,
+    "py-keyfile": 2048,
+}
 SLOWEST = 25  # seconds for one input: more is a hang
 
 

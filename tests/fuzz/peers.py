@@ -100,7 +100,7 @@ def request(number: int, which: int, argument: bytes):
     path, body = a_path(argument), b"x" * len(argument)
     makers = (
         lambda: Read(id=number, path=path),
-        lambda: Read(id=number, path=path, offset=len(argument), length=7),
+        lambda: Read(id=number, path=path, offset=len(argument), length=7, compress=1 + len(argument) % 19),
         lambda: Write(id=number, path=path, size=len(argument)),
         lambda: Write(id=number, path=path, overwrite=False, keep=True, mode=0o7777),
         lambda: Write(id=number, path=path, offset=3, prefix=digest_of(b"xxx"), keep=True),
@@ -204,7 +204,7 @@ class ServerTarget:
 
 # --- the client -------------------------------------------------------------------------------------------------------
 
-CAPABILITIES = ("ranges", "stat", "list", "change", "sum", "resume", "many", "versions")
+CAPABILITIES = ("ranges", "stat", "list", "change", "sum", "resume", "many", "versions", "zstd")
 WELCOME = Welcome(
     version=1, software="fuzz", capabilities=CAPABILITIES, limits=SessionLimits(requests=64, keepalive=15, idle=60)
 )
@@ -258,6 +258,7 @@ class ClientTarget:
         first = data[0] if data else 0
         try:
             with Session.open(HOST, self.port, credentials(KEY, Suite(first % 3)), timeout=10) as session:
+                session.pipeline.compress = 1 if first & 0x40 else None
                 for step in range(3):
                     calls[(first // 3 + step) % len(calls)](session)
         except SecftpError as problem:

@@ -16,6 +16,7 @@ TARGETS = {
     "py-hello": lambda: targets.hello,
     "py-reply": lambda: targets.reply,
     "py-message": lambda: targets.message,
+    "py-compressed": lambda: targets.compressed,
     "py-conversation": lambda: targets.conversation,
     "py-path": lambda: targets.path,
     "py-url": lambda: targets.url,

@@ -8,7 +8,8 @@ from pathlib import Path
 from secftp.crypto import Suite
 from secftp.protocol import Direction
 from tests.fuzz.peers import END
-from tests.protocol.test_codec import EXAMPLES
+from tests.model import zstd
+from tests.protocol.test_codec import EXAMPLES, RUN
 from tests.seamed.product import STORY, Seams
 
 CORPUS = Path(__file__).parent / "corpus"
@@ -87,6 +88,29 @@ def messages() -> None:
     keep("py-conversation", conversation[Direction.TO_CLIENT][:90] + conversation[Direction.TO_SERVER])
 
 
+def compressed() -> None:
+    """Good frames of every kind of block, and some that break a rule each."""
+    text = b"".join(b"line %d\n" % number for number in range(400))
+    magic = b"\x28\xb5\x2f\xfd"
+    frames = {
+        "run": (1000, RUN),
+        "raw": (3, magic + b"\x20\x03" + b"\x19\x00\x00" + b"abc"),
+        "compressed": (len(text), zstd.compress(text, 3)),
+        "compressed more": (len(text), zstd.compress(text, 19)),
+        "two blocks": (4, magic + b"\x20\x04" + b"\x10\x00\x00ab" + b"\x11\x00\x00cd"),
+        "empty last block": (2, magic + b"\x20\x02" + b"\x10\x00\x00ab" + b"\x01\x00\x00"),
+        "other size": (999, RUN),
+        "more behind it": (1000, RUN + b"!"),
+        "window": (1000, magic + b"\x40\x88" + RUN[5:]),
+        "dictionary": (1000, magic + b"\x61\x07" + RUN[5:]),
+        "skipped": (4, b"\x50\x2a\x4d\x18\x04\0\0\0skip"),
+    }
+    for size, frame in frames.values():
+        keep("py-compressed", size.to_bytes(3) + frame)
+    keep("py-server", bytes([0, 0x42, 1]) + b"a" + bytes([0x07, 4 + len(RUN)]) + (1000).to_bytes(4) + RUN)
+    keep("py-client", bytes([9, 0x42, 1]) + b"a" + bytes([0x07, 4 + len(RUN)]) + (1000).to_bytes(4) + RUN)
+
+
 def sessions() -> None:
     """Each legal request by itself and with what belongs to it; each legal answer."""
     for which in range(16):
@@ -146,7 +170,8 @@ if __name__ == "__main__":
     handshakes()
     frames()
     messages()
+    compressed()
     sessions()
     texts()
-    for directory in sorted(CORPUS.iterdir()):
+    for directory in sorted(path for path in CORPUS.iterdir() if path.is_dir()):
         print(f"{directory.name:18} {sum(1 for _ in directory.iterdir())}")

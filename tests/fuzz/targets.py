@@ -17,7 +17,10 @@ from secftp.protocol import Direction, Receiver, RequestQueue, check_directory_p
 from secftp.protocol.handshake import ClientHandshake, Established, HelloReceived, ServerHandshake, Unacceptable
 from secftp.storage import names
 from secftp.text import escape
+from secftp.transport import compression
 from secftp.url import format_url, parse_endpoint, parse_url
+from tests.model import zstd
+from tests.model.messages import Broken
 
 W = bytes(31) + b"\x05"
 PASSWORD = Password.from_secret(W)
@@ -105,6 +108,26 @@ def message(data: bytes) -> None:
     again = encode(found)
     assert again[:2] == (data[0], data[1] & 1)
     assert decode(*again, direction) == found
+
+
+def compressed(data: bytes) -> None:
+    """Three bytes of a size, then a frame: what another library makes of it, or a refusal there, too."""
+    clear_size, frame = int.from_bytes(data[:3]), data[3:]
+    if not 1 <= clear_size <= min(2**20, 1024 * len(frame)):
+        return  # the decoder of messages refuses it before
+    try:
+        expected = zstd.decompress(frame, clear_size)
+    except Broken:
+        expected = None
+    try:
+        found = compression.decompress(memoryview(frame), clear_size)
+    except ProtocolError as problem:
+        assert str(problem).isprintable()
+        assert expected is None, "a good frame was refused"
+    else:
+        assert found == expected, "a bad frame was taken, or something else came of it"
+    again = compression.Compressor(1 + clear_size % 3).compress(memoryview(data))
+    assert compression.decompress(memoryview(again), len(data)) == data
 
 
 def conversation(data: bytes) -> None:

@@ -6,7 +6,7 @@ import random
 import secrets
 from typing import TYPE_CHECKING, Any
 
-from tests.model import handshake, p256, schedule
+from tests.model import handshake, p256, schedule, zstd
 from tests.model.digest import digest
 from tests.model.handshake import SERVER_HELLO
 from tests.model.messages import UP, insist
@@ -132,17 +132,22 @@ class Client:
         self.ask(name, **fields)
         return self.answer("OK")
 
-    def read_many(self, paths: list[Path], algorithm: str = "xxh128") -> list[dict[str, Any]]:
-        self.ask("READMANY", paths=paths, algorithm=algorithm)
+    def read_many(self, paths: list[Path], algorithm: str = "xxh128", **fields: Any) -> list[dict[str, Any]]:
+        self.ask("READMANY", paths=paths, algorithm=algorithm, **fields)
         found: list[dict[str, Any]] = []
         while len(found) < len(paths):
-            found += self.answer("FILES").files
+            found += zstd.decompress_files(self.answer("FILES"), wanted=fields.get("compress") is not None)
         for file in found:
             insist(file["code"] is not None or file["digest"] == digest(algorithm, file["data"]), "each file's digest")
         return found
 
-    def write_many(self, files: list[tuple[Path, bytes]], algorithm: str = "xxh128", **fields: Any) -> tuple[Any, ...]:
+    def write_many(
+        self, files: list[tuple[Path, bytes]], algorithm: str = "xxh128", *, compressed: bool = False, **fields: Any
+    ) -> tuple[Any, ...]:
         told = [(path, data, digest(algorithm, data)) for path, data in files]
+        if compressed:  # all but empty ones, whatever it saves
+            fields["clear_sizes"] = [len(data) or None for _, data in files]
+            told = [(path, zstd.compress(data) if data else data, hashed) for path, data, hashed in told]
         self.ask("WRITEMANY", files=told, algorithm=algorithm, **fields)
         return self.answer("RESULTS").codes
 

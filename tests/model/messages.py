@@ -203,6 +203,7 @@ PART = (("offset", size, 0), ("length", or_nil(size), None))
 PREFIX = ("prefix", or_nil(digest), None)
 ASKED_VERSION = ("version", or_nil(asked_version), None)
 VERSION = ("version", or_nil(version), None)
+CLEAR_SIZES = ("clear_sizes", array(or_nil(integer(1, 32768)), 0, 1024), ())
 REASONS = ("reasons", array(or_nil(reason), 0, 1024), ())
 NEW_FILE = structure(("path", path), ("data", data), ("digest", digest), MODE, MTIME)
 ENTRY = structure(
@@ -215,7 +216,11 @@ ENTRY = structure(
 )
 RANGE = structure(("at", size), ("size", integer(1, 2**63 - 1)))
 SMALL_FILE = structure(
-    ("code", or_nil(code)), ("data", data, b""), ("digest", digest, bytes(16)), ("mtime_ns", time, 0), ("mode", mode, 0)
+    ("code", or_nil(code)),
+    ("data", data, b""),
+    ("digest", digest, bytes(16)),
+    ("mtime_ns", time, 0),
+    ("mode", mode, 0),
 )
 _WELCOME = rows(
     ("version", integer(1, 1)),
@@ -273,12 +278,18 @@ TYPES = (
     Type(0x16, "MKDIR", (UP,), rows(*NAMED, ("parents", boolean, False), MODE, ("fill", boolean, False), TOKEN)),
     Type(0x17, "SUM", (UP,), rows(*NAMED, *PART, ALGORITHM, TOKEN, VERSION)),
     Type(0x18, "SETATTR", (UP,), rows(*DIRECTORY, MODE, MTIME)),
-    Type(0x19, "READMANY", (UP,), rows(REQUEST, ("paths", array(path, 1, 1024)), ALGORITHM), 65536),
+    Type(
+        0x19,
+        "READMANY",
+        (UP,),
+        rows(REQUEST, ("paths", array(path, 1, 1024)), ALGORITHM, ("compress", or_nil(level), None)),
+        65536,
+    ),
     Type(
         0x1A,
         "WRITEMANY",
         (UP,),
-        rows(REQUEST, ("files", array(NEW_FILE, 1, 1024)), ALGORITHM, ("overwrite", boolean, True), TOKEN),
+        rows(REQUEST, ("files", array(NEW_FILE, 1, 1024)), ALGORITHM, ("overwrite", boolean, True), TOKEN, CLEAR_SIZES),
         65536,
     ),
     Type(
@@ -318,7 +329,7 @@ TYPES = (
         rows(REQUEST, ("kind", kind), *_FOUND[1:], ("total", or_nil(size), None), ("parts", array(RANGE, 0, 1024), ())),
         65536,
     ),
-    Type(0x25, "FILES", (DOWN,), rows(REQUEST, ("files", array(SMALL_FILE, 1, 1024)), REASONS), 65536),
+    Type(0x25, "FILES", (DOWN,), rows(REQUEST, ("files", array(SMALL_FILE, 1, 1024)), REASONS, CLEAR_SIZES), 65536),
     Type(
         0x26,
         "RESULTS",
@@ -394,6 +405,8 @@ def _together(message: Message) -> None:
     """Fields that the specification permits only together, or not together."""
     if message.name == "WRITE":
         _part(message)
+    if message.name in ("WRITEMANY", "FILES"):
+        insist(len(message.clear_sizes) <= len(message.files), "no more sizes than files")
     if message.name == "STAT" and message.parts:
         insist(message.partial, "parts of a partial")
     if message.name == "INFO":

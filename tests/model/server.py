@@ -472,11 +472,15 @@ class Session:
                 yield "FILES", {"files": [[no.code]]}
             else:
                 told = [None, file.data, digest(asked.algorithm, file.data), file.mtime_ns, file.mode]
-                yield "FILES", {"files": [told]}
+                if file.data and asked.compress is not None and "zstd" in self.server.capabilities:
+                    told[1] = zstd.compress(file.data, asked.compress)
+                    yield "FILES", {"files": [told], "clear_sizes": [len(file.data)]}
+                else:
+                    yield "FILES", {"files": [told]}
 
     def writemany(self, asked: Message) -> Replies:
         codes: list[str | None] = []
-        for file in asked.files:
+        for file in zstd.decompress_files(asked, wanted="zstd" in self.server.capabilities):
             wishes = {"overwrite": asked.overwrite, "mode": file["mode"], "mtime_ns": file["mtime_ns"]}
             good = digest(asked.algorithm, file["data"]) == file["digest"]
             codes.append(None if good else "checksum")

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import zstandard
 
 from tests.model.messages import insist
+
+if TYPE_CHECKING:
+    from tests.model.messages import Message
 
 LARGEST = 2**20
 
@@ -30,3 +35,13 @@ def decompress(frame: bytes, clear_size: int) -> bytes:
     insist(decompressor.eof and not decompressor.unused_data, "one whole frame")
     insist(len(data) == clear_size, "as many bytes as it says")
     return data
+
+
+def decompress_files(message: Message, *, wanted: bool) -> list[dict[str, Any]]:
+    """The small files in a message, with their contents in place of frames."""
+    files = [dict(file) for file in message.files]
+    insist(wanted or not message.clear_sizes, "compressed files only where they are wanted")
+    for file, size in zip(files, message.clear_sizes, strict=False):
+        if size is not None:
+            file["data"] = decompress(file["data"], size)
+    return files

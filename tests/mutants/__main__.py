@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from tests.mutants import (
     admission,
     client_side,
+    compression,
     core,
     files,
     importing,
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 MUTANTS: list[Mutant] = [
     *core.MUTANTS,
     *wire.MUTANTS,
+    *compression.MUTANTS,
     *files.MUTANTS,
     *lines.MUTANTS,
     *liveness.MUTANTS,

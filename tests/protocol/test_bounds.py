@@ -44,6 +44,10 @@ TIMES = ([None, -(2**63), 2**63 - 1], [2**63, 1.5])
 KINDS = ([None, "file", "folder"], ["link", "", "FILE", 0])
 TOKENS = ([None, bytes(16)], [bytes(15), bytes(17), b"", "x" * 16])
 FLAGS = ([True, False], [0, 1, None, "true"])
+CLEAR_SIZES = (
+    [[], [None], [1], [32768], [None, 32768], [1, None], [None, None]],
+    [[0], [32769], [-1], [1, 0], [None] * 3, [1.0], ["1"], [True], 1, None],
+)
 ALGORITHMS = (["xxh128", "sha256", "blake3", "md5"], ["", "sha1", None])
 
 # type, flags, direction, a valid map, the field, values that pass, values that don't
@@ -136,6 +140,9 @@ BOUNDS = [
     (0x1A, 0, UP, {"id": 1, "files": [NEW]}, "algorithm", *ALGORITHMS),
     (0x1A, 0, UP, {"id": 1, "files": [NEW]}, "overwrite", *FLAGS),
     (0x1A, 0, UP, {"id": 1, "files": [NEW]}, "token", *TOKENS),
+    (0x1A, 0, UP, {"id": 1, "files": [NEW] * 2}, "clear_sizes", *CLEAR_SIZES),
+    (0x25, 0, DOWN, {"id": 1, "files": [[None]] * 2}, "clear_sizes", *CLEAR_SIZES),
+    (0x19, 0, UP, {"id": 1, "paths": [[b"a"]]}, "compress", [None, 1, 19], [0, 20, -1, 3.0, True, "3"]),
     (0x23, 0, DOWN, {}, "id", [1, 2**32 - 1], [0, 2**32]),
     (0x23, 0, DOWN, {"id": 1}, "last", *FLAGS),
     (0x25, 0, DOWN, {"files": [[None]]}, "id", [1, 2**32 - 1], [0, 2**32]),

@@ -293,6 +293,31 @@ EXAMPLES = [
         b"\x95\xa9too_large\xc4\x00\xc4\x10" + bytes(16) + b"\x00\x00",
     ),
     (
+        Files(id=3, files=(SmallFile(None, RUN, DIGEST), SmallFile(ErrorCode.TOO_LARGE)), clear_sizes=(1000, None)),
+        DOWN,
+        0x25,
+        0,
+        b"\x83\xa2id\x03\xa5files\x92"
+        b"\x95\xc0\xc4\x0b" + RUN + b"\xc4\x10" + DIGEST + b"\x00\x00"
+        b"\x95\xa9too_large\xc4\x00\xc4\x10" + bytes(16) + b"\x00\x00"
+        b"\xabclear_sizes\x92\xcd\x03\xe8\xc0",
+    ),
+    (
+        WriteMany(id=3, files=(NewFile((b"a",), RUN, DIGEST),), clear_sizes=(1000,)),
+        UP,
+        0x1A,
+        0,
+        b"\x83\xa2id\x03\xa5files\x91\x95\x91\xc4\x01a\xc4\x0b" + RUN + b"\xc4\x10" + DIGEST + b"\xc0\xc0"
+        b"\xabclear_sizes\x91\xcd\x03\xe8",
+    ),
+    (
+        ReadMany(id=3, paths=((b"a",),), compress=3),
+        UP,
+        0x19,
+        0,
+        b"\x83\xa2id\x03\xa5paths\x91\x91\xc4\x01a\xa8compress\x03",
+    ),
+    (
         Results(id=3, codes=(None, ErrorCode.NOT_EMPTY, None)),
         DOWN,
         0x26,
@@ -766,6 +791,11 @@ def test_the_largest_message_of_each_kind_fits():
         WriteMany(id=MAX_ID, files=(NewFile(path, bytes(MAX_SMALL), bytes(32), MAX_MODE, MAX_SIZE),), overwrite=False),
         Files(id=MAX_ID, files=(SmallFile(None, bytes(MAX_SMALL), bytes(32), MAX_SIZE, MAX_MODE),)),
         Files(id=MAX_ID, files=(SmallFile(ErrorCode.UNSUPPORTED),) * MAX_MANY),
+        Files(
+            id=MAX_ID,
+            files=(SmallFile(None, bytes(MAX_SMALL), bytes(32), MAX_SIZE, MAX_MODE),),
+            clear_sizes=(MAX_SMALL,),
+        ),
         ReadMany(id=MAX_ID, paths=((b"x" * 63,) * 64,) * 15, algorithm=Algorithm.XXH128),
         Entries(
             id=MAX_ID,

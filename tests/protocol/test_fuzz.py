@@ -156,6 +156,8 @@ def test_hostile_arrays(number, data):
     for file in told if name == "files" else ():
         assert len(file.data) <= 32768
         assert len(file.digest) in (16, 32)
+    for size in getattr(message, "clear_sizes", ()):
+        assert size is None or 1 <= size <= 32768
     for code in told if name == "codes" else ():
         assert code in (None, *ErrorCode)
     for before, part in itertools.pairwise(told if name == "parts" else ()):

@@ -119,6 +119,19 @@ def test_client_sends_and_takes_compressed_data(served, directory):
     assert (served.directory / "a").read_bytes() == (served.directory / "b").read_bytes() == text
 
 
+def test_client_and_compressed_small_files(served, directory):
+    text = b"".join(b"line %d\n" % number for number in range(3000))
+    files = [((directory, b"%d" % number), (text + LARGE)[number * 1000 :][: number * 200]) for number in range(30)]
+    with connected(served.port) as client:
+        client.finish()
+        assert client.write_many(files, compressed=True) == (None,) * 30
+        told = client.read_many([path for path, _ in files], compress=19)
+        assert [file["data"] for file in told] == [data for _, data in files]
+        told = client.read_many([path for path, _ in files[:3]])
+        assert [file["data"] for file in told] == [data for _, data in files[:3]]
+    assert (served.directory / "20").read_bytes() == files[20][1]
+
+
 @suites
 def test_client_lists(served, directory, suite):
     inside = served.directory
@@ -469,6 +482,10 @@ def test_server_of_compressed_data(home, capabilities):
     """Compressed there and back; with a server that can't do it as without."""
     text = b"".join(b"line %d\n" % number for number in range(60_000))
     (home / "a").write_bytes(text)
+    (home / "small").mkdir()
+    small = {f"{number}": text[: number * 300] for number in range(40)}
+    for name, data in small.items():
+        (home / "small" / name).write_bytes(data)
     with Server(W, **({} if capabilities is None else {"capabilities": capabilities})) as server:
         sent = run(home, "put", "-z", "--cipher=none", "a", url(server))
         assert server.tree.nodes[b"a",].data == text
@@ -476,6 +493,11 @@ def test_server_of_compressed_data(home, capabilities):
         moved, server.moved = server.moved, 0
         fetched = run(home, "get", "--compress-level=1", "--cipher=none", url(server, "a"), "back")
         run(home, "get", "-z", "--cipher=none", url(server, "a"), "-").succeed(text)
+        many = run(home, "put", "-z", "--cipher=none", "small", url(server)).succeed()
+        assert {p[1].decode(): n.data for p, n in server.tree.nodes.items() if len(p) == 2} == small
+        many_back = run(home, "get", "-z", "--cipher=none", url(server, "small"), "small back").succeed()
+    assert {path.name: path.read_bytes() for path in (home / "small back").iterdir()} == small
+    assert ("compressed to" in many.errors) == ("compressed to" in many_back.errors) == (capabilities is None)
     assert (home / "back").read_bytes() == text
     for result, way in ((sent, moved), (fetched, server.moved // 2)):
         result.succeed()

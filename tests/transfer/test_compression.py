@@ -8,12 +8,33 @@ import random
 import pytest
 
 from secftp.errors import ConnectionLost, ProtocolError
-from secftp.protocol import CompressedData, File, Read, Welcome, Write
+from secftp.protocol import (
+    CompressedData,
+    Entries,
+    Error,
+    ErrorCode,
+    File,
+    Files,
+    Info,
+    Kind,
+    List,
+    Listed,
+    NewFile,
+    Read,
+    ReadMany,
+    SessionLimits,
+    SmallFile,
+    Stat,
+    Welcome,
+    Write,
+    WriteMany,
+)
 from secftp.session.retry import Retries
 from secftp.storage import WriteOptions
 from secftp.transfer import CopyOptions, Download, RemoteLocation, Upload
 from secftp.transfer.rate_limit import RateLimit
 from secftp.transport.compression import SERVER_LEVEL, Compressor
+from tests.support.channels import Many
 from tests.support.copying import Recorder, contents, look, make, run_broken
 from tests.support.cutting import cutting
 from tests.support.serving import (
@@ -87,6 +108,52 @@ def test_levels_and_checksums(server, way, level, checksum):
     assert contents(way.target_top) == {b"f": TEXT[:MIB]}
     assert summary.digest == digest_of(TEXT[:MIB], checksum)
     assert summary.saved_bytes > MIB / 3
+
+
+SMALL = {b"%03d" % number: TEXT[number * 500 :][: number * 120] for number in range(200)}
+SMALL |= {b"noise%d" % number: NOISE[number * 1000 :][:1000] for number in range(20)}
+
+
+def test_small_files_are_compressed_one_by_one(server, way):
+    make(way.source_top + "/src", SMALL)
+    told = Recorder()
+    summary = run(server, way.copy("src", told))
+    assert look(way.target_top + "/src") == look(way.source_top + "/src")
+    size = sum(map(len, SMALL.values()))
+    assert (summary.files, summary.bytes, told.bytes) == (len(SMALL), size, size)
+    assert size / 3 < summary.saved_bytes < size
+    digests = {name: digest for name, _, digest in told.of("finished")}
+    assert digests == {b"src/" + name: digest_of(data) for name, data in SMALL.items()}
+    assert "Compressed" not in server.log.text, "no line for each of them"
+
+
+def test_small_files_of_a_server_without_compression(root, way):
+    make(way.source_top + "/src", SMALL)
+    with serving(root, compression=False) as server:
+        summary = run(server, way.copy("src"))
+    assert contents(way.target_top + "/src") == SMALL
+    assert (summary.files, summary.compression, summary.saved_bytes) == (len(SMALL), False, 0)
+
+
+def test_a_rate_limit_counts_what_is_sent_of_small_files(server, way, monkeypatch):
+    spent = []
+    monkeypatch.setattr(RateLimit, "spend", lambda _self, nbytes: spent.append(nbytes))
+    make(way.source_top + "/src", SMALL | {b"large": TEXT[:MIB]})
+    summary = run(server, way.copy("src", limit_rate=100 * MIB))
+    assert sum(spent) == summary.bytes - summary.saved_bytes
+
+
+def test_a_small_file_that_grows_is_still_one_message(server, root):
+    """Compressed data has the bounds of a message; a frame of 32 KiB of noise would not fit twice."""
+    files = {b"%d" % number: NOISE[number * 32_768 :][:32_768] for number in range(8)}
+    make(os.fspath(root) + "/src", files)
+    with server.session() as client:
+        client.pipeline.compress = 1
+        wanted = [(b"src", name) for name in files]
+        reply = Many(len(files))
+        client.pipeline.submit(ReadMany(id=client.pipeline.next_id(), paths=tuple(wanted), compress=1), reply)
+        client.pipeline.settle()
+    assert [file.data for file in reply.files] == list(files.values())
 
 
 def test_nothing_is_compressed_unasked(server, way):
@@ -243,8 +310,7 @@ def test_a_malformed_frame_ends_a_session_and_leaves_nothing(root, kind):
 @pytest.mark.parametrize("kind", [*BAD, "unasked"])
 def test_a_malformed_frame_of_a_server_is_a_violation(here, kind):
     def play(wire):
-        limits = {"requests": 64, "keepalive": 15, "idle": 60}
-        wire.send(Welcome(version=1, software="s", capabilities=("zstd",), limits=limits_of(**limits)))
+        wire.send(Welcome(version=1, software="s", capabilities=("zstd",), limits=limits_of()))
         while not isinstance(wire.receive(), Read):
             pass
         wire.send(File(id=1, size=10_000, mtime_ns=0, mode=0o644))
@@ -261,7 +327,56 @@ def test_a_malformed_frame_of_a_server_is_a_violation(here, kind):
     assert (sink.data, sink.received) == (None, b"")
 
 
-def limits_of(**limits):
-    from secftp.protocol import SessionLimits
+@pytest.mark.parametrize("kind", [*BAD, "unannounced"])
+def test_a_malformed_small_file_ends_a_session(root, kind):
+    """The files before it are written, nothing of it is; and nothing at all for a server that has no compression."""
+    good, text = Compressor(3).compress(memoryview(TEXT[:10_000])), TEXT[:10_000]
+    bad = good if kind == "unannounced" else BAD[kind][:30_000]
+    size = 5000 if kind == "noise" else 10_000
+    with serving(root, compression=kind != "unannounced") as server:
+        with server.hostile() as wire:
+            wire.welcome()
+            files = (NewFile((b"a",), good, digest_of(text)), NewFile((b"b",), bad, digest_of(text)))
+            wire.send(WriteMany(id=1, files=files, clear_sizes=(10_000, size)))
+            assert wire.receive() is None
+        server.log.wait_for("Session ended: Compressed ")
+    assert listing(root) == ([] if kind == "unannounced" else ["a"])
 
-    return SessionLimits(**limits)
+
+def test_a_small_file_with_another_digest_is_not_written(root):
+    """The digest is of the contents, not of the frame."""
+    frame = Compressor(3).compress(memoryview(TEXT[:10_000]))
+    with serving(root) as server, server.hostile() as wire:
+        wire.welcome()
+        files = (NewFile((b"a",), frame, digest_of(frame)), NewFile((b"b",), frame, digest_of(TEXT[:10_000])))
+        wire.send(WriteMany(id=1, files=files, clear_sizes=(10_000, 10_000)))
+        assert wire.receive().codes == (ErrorCode.CHECKSUM, None)
+        assert (root / "b").read_bytes() == TEXT[:10_000]
+        wire.send(WriteMany(id=2, files=files, clear_sizes=(10_000,)))  # the second is plain, and its digest wrong
+        assert wire.receive().codes == (ErrorCode.CHECKSUM, ErrorCode.CHECKSUM)
+
+
+def test_small_files_of_a_server_that_compresses_unasked_are_a_violation(here):
+    def play(wire):
+        wire.send(Welcome(version=1, software="s", capabilities=("many", "stat", "list"), limits=limits_of()))
+        while (request := wire.receive()) is not None:
+            if isinstance(request, Stat):
+                wire.send(Info(id=request.id, kind=Kind.DIRECTORY, size=0, mtime_ns=0, mode=0o755))
+            elif isinstance(request, Read):
+                wire.send(Error(id=request.id, code=ErrorCode.IS_DIRECTORY))
+            elif isinstance(request, List):
+                entries = (Listed((b"a",), Kind.FILE, 1000),)
+                wire.send(Entries(id=request.id, entries=entries, last=True))
+            elif isinstance(request, ReadMany):
+                frame = Compressor(3).compress(memoryview(TEXT[:1000]))
+                file = SmallFile(None, frame, digest_of(TEXT[:1000]))
+                wire.send(Files(id=request.id, files=(file,), clear_sizes=(1000,)))
+
+    copy = Download([RemoteLocation((b"d",))], here)
+    with fake_server(play) as port, pytest.raises(ProtocolError, match="not allowed"), session(port) as client:
+        copy.run(client)
+    assert listing(here) in ([], ["d"])
+
+
+def limits_of(**limits):
+    return SessionLimits(**{"requests": 64, "keepalive": 15, "idle": 60, **limits})

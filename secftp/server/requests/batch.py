@@ -21,8 +21,11 @@ from secftp.server.requests.context import begin_digester, name_of
 from secftp.server.requests.refusals import code_of, error_fields, error_for
 from secftp.server.requests.serve import handles
 from secftp.storage import WriteOptions
+from secftp.transport.compression import SERVER_LEVEL, SmallFileCompressor, decompress_small
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from secftp.errors import Reason
     from secftp.server.requests.context import RequestContext
     from secftp.storage import Path
@@ -34,7 +37,7 @@ _CHECK_FILES: Final = 64
 _ENVELOPE_BYTES: Final = 64  # of RESULTS around its codes and reasons, at most
 
 _Result: TypeAlias = "tuple[ErrorCode | None, Reason | None]"
-_Read: TypeAlias = "tuple[SmallFile, Reason | None]"
+_Read: TypeAlias = "tuple[SmallFile, Reason | None, int | None]"  # the size before compression
 _DONE: Final[_Result] = (None, None)
 
 
@@ -55,11 +58,12 @@ class _Record:
         """The number of finished files."""
         return len(self._operations)
 
-    def add(self, path: Path, code: ErrorCode | None, size: int, digest: bytes) -> None:
-        """Add a finished file."""
+    def add(self, path: Path, code: ErrorCode | None, size: int, digest: bytes, saved: int = 0) -> None:
+        """Add a finished file, and how many bytes compression has saved."""
         now = time.perf_counter()
         if code is None:
-            self._operations.append(Operation(self._name, path, "ok", now - self._since, size, digest, moved=True))
+            seconds = now - self._since
+            self._operations.append(Operation(self._name, path, "ok", seconds, size, digest, moved=True, saved=saved))
         else:
             self._operations.append(Operation(self._name, path, code, now - self._since))
         self._since = now
@@ -113,8 +117,8 @@ def _write_all(context: RequestContext, request: WriteMany, record: _Record) -> 
     results: list[_Result] = []
     kept: list[Kept] = []
     with context.store.small_files() as small:
-        for file in request.files:
-            data, result = file.data, _DONE
+        for file, data in zip(request.files, _contents(context, request), strict=True):
+            result = _DONE
             try:
                 context.check()
                 if not hmac.compare_digest(digest_of(data), file.digest):
@@ -128,8 +132,16 @@ def _write_all(context: RequestContext, request: WriteMany, record: _Record) -> 
                 context.explain_existing(problem, wanted=request.overwrite)
                 result = error_fields(problem)
             results.append(result)
-            record.add(file.path, result[0], len(data), file.digest)
+            record.add(file.path, result[0], len(data), file.digest, len(data) - len(file.data))
     return results, kept
+
+
+def _contents(context: RequestContext, request: WriteMany) -> Iterable[bytes]:
+    """Return the contents of the files; those that are compressed are decompressed one after the other."""
+    files = [file.data for file in request.files]
+    if not request.clear_sizes:
+        return files
+    return decompress_small(files, request.clear_sizes, wanted=context.channel.may_compress)
 
 
 def _fitting(results: list[_Result]) -> tuple[Reason | None, ...]:
@@ -168,32 +180,44 @@ def _read_all(context: RequestContext, request: ReadMany, record: _Record, files
     """Read and send the files; those that were read and not sent yet are in `files`."""
     context.require(Right.READ)
     digest_of = begin_digester(request.algorithm)
+    packer = None
+    if request.compress is not None and context.channel.may_compress:
+        packer = SmallFileCompressor(min(request.compress, SERVER_LEVEL))
     room = _ROOM_BYTES
     with context.store.small_files() as small:
         for number, path in enumerate(request.paths):
             if number % _CHECK_FILES == 0:
                 context.check(request.id)
-            reason = None
+            reason, size, clear_size = None, 0, None
             try:
                 info, data = small.read(path, MAX_SMALL)
             except FileError as problem:
                 code, reason = error_fields(problem)
                 file = SmallFile(code)
             else:
-                file = SmallFile(None, data, digest_of(data), info.mtime_ns, info.mode)
-            size = _FILE_BYTES + len(file.data)
-            if size > room:
+                size, digest = len(data), digest_of(data)
+                if packer is not None:
+                    data, clear_size = packer.compress(data)
+                file = SmallFile(None, data, digest, info.mtime_ns, info.mode)
+            nbytes = _FILE_BYTES + len(file.data)
+            if nbytes > room:
                 _send_files(context, request, files)
                 context.check(request.id)
                 room = _ROOM_BYTES
-            files.append((file, reason))
-            room -= size
-            record.add(path, file.code, len(file.data), file.digest)
+            files.append((file, reason, clear_size))
+            room -= nbytes
+            record.add(path, file.code, size, file.digest, size - len(file.data))
     _send_files(context, request, files)
 
 
 def _send_files(context: RequestContext, request: ReadMany, files: list[_Read]) -> None:
     if files:
-        reasons = tuple(reason for _, reason in files) if any(reason for _, reason in files) else ()
-        context.channel.send(Files(id=request.id, files=tuple(file for file, _ in files), reasons=reasons))
+        context.channel.send(
+            Files(
+                id=request.id,
+                files=tuple(file for file, _, _ in files),
+                reasons=tuple(reason for _, reason, _ in files) if any(reason for _, reason, _ in files) else (),
+                clear_sizes=tuple(size for _, _, size in files) if any(size for _, _, size in files) else (),
+            )
+        )
         files.clear()

@@ -1,0 +1,54 @@
+"""Mutants of compression: what a peer may send compressed, what it may cost, and what is compressed at all."""
+
+from __future__ import annotations
+
+from tests.mutants.mutant import Mutant, mutant
+
+CODEC = "tests/protocol/test_codec.py"
+STATE = "tests/protocol/test_state.py"
+FRAMES = "tests/transport/test_compression.py"
+SENDER = "tests/transport/test_compressed_data.py"
+COPIES = "tests/transfer/test_compression.py"
+COMMANDS = "tests/client/test_cli_compress.py"
+
+DECODER = "secftp/protocol/codec.py"
+MACHINE = "secftp/protocol/state.py"
+LIBRARY = "secftp/transport/compression.py"
+CHOICE = "secftp/transport/compressed_data.py"
+
+MUTANTS: list[Mutant] = [
+    # --- what may come ---
+    mutant("compressed-at-any-ratio", DECODER, "min(MAX_CLEAR, MAX_RATIO * nbytes)", "MAX_CLEAR", CODEC),
+    mutant("compressed-of-any-size", DECODER, "min(MAX_CLEAR, MAX_RATIO * nbytes)", "MAX_RATIO * nbytes", CODEC),
+    mutant("compressed-nothing", DECODER, "return 1 <= clear_size <= min(", "return clear_size <= min(", CODEC),
+    mutant("compressed-although-unasked", MACHINE, "if not (file.may_be_compressed and self._pending.compression):", "if not self._pending.compression:", STATE),
+    mutant("compressed-without-the-capability", MACHINE, "if not (file.may_be_compressed and self._pending.compression):", "if not file.may_be_compressed:", STATE),
+    mutant("compressed-beyond-the-announced-size", MACHINE, "        file.total += clear_size\n        if file.total > file.limit:\n", "        file.total += clear_size\n        if file.total < 0:\n", STATE),
+    mutant("compressed-counted-as-sent", MACHINE, "                self._check_compressed(clear_size)\n", "                self._check_compressed(len(message.frame))\n", STATE),
+    # --- what it decompresses to ---
+    mutant("frame-of-another-size", LIBRARY, " or head.decompressed_size != clear_size", "", FRAMES),
+    mutant("frame-with-a-window-at-will", LIBRARY, "if _window_size(frame) > MAX_CLEAR:", "if _window_size(frame) < 0:", FRAMES),
+    mutant("frame-that-does-not-end", LIBRARY, " or not decompressor.eof", "", FRAMES),
+    mutant("frame-with-more-behind-it", LIBRARY, " or decompressor.unused_data", "", FRAMES),
+    mutant("frame-decompressed-without-a-bound", LIBRARY, "decompressor.decompress(frame, clear_size + 1)", "decompressor.decompress(frame)", FRAMES),
+    mutant("session-goes-on-after-a-bad-frame", "secftp/transport/incoming.py", "            clear = decompress(frame, message.clear_size)\n        except ProtocolError:\n            self._state.refuse()\n", "            clear = decompress(frame, message.clear_size)\n        except ProtocolError:\n", SENDER),
+    # --- what is compressed ---
+    mutant("compressed-whatever-it-saves", CHOICE, "if len(frame) > len(clear) - len(clear) // 8:", "if len(frame) > len(clear):", SENDER),
+    mutant("noise-tried-again-and-again", CHOICE, "max(2 * self._skipped, _SKIPPED_BYTES)", "_SKIPPED_BYTES", SENDER),
+    mutant("noise-tried-never-again", CHOICE, "            self._skipped = 0\n", "            self._skipped = _SKIPPED_MAX\n", SENDER),
+    mutant("zeros-beyond-the-ratio", CHOICE, " or len(clear) > MAX_RATIO * len(frame):", ":", SENDER),
+    mutant("compressed-for-any-server", "secftp/transport/file_data.py", "if compress is not None and channel.may_compress:", "if compress is not None:", SENDER),
+    mutant("server-compresses-as-it-is-told", "secftp/server/requests/read.py", "min(request.compress, SERVER_LEVEL)", "request.compress", COPIES),
+    mutant("compression-although-forbidden", "secftp/server/server.py", "compression and is_installed()", "is_installed()", COPIES, COMMANDS),
+    mutant("session-stays-compressed", "secftp/transfer/compression.py", "        pipeline.compress = None  #", "        pass  #", COPIES),
+    mutant("pipe-sent-before-the-capability-is-known", "secftp/session/pipeline.py", "            self.await_welcome()  # which", "            pass  # which", COMMANDS),
+    mutant("rate-of-what-is-not-sent", "secftp/transfer/upload_large.py", " - transfer.pipeline.channel.take_saved()", "", COPIES),
+    mutant("savings-of-streams-lost", "secftp/transfer/engine.py", "            self.summary.saved_bytes += streams.saved_bytes\n", "", COPIES),
+    mutant("library-looked-for-too-late", "secftp/client/copying.py", "        require()\n", "        pass\n", COMMANDS),
+    mutant("small-files-compressed-although-unasked", LIBRARY, "    if not wanted:\n        raise ProtocolError(\"Compressed files", "    if wanted is None:\n        raise ProtocolError(\"Compressed files", COPIES),
+    mutant("small-files-of-more-sizes-than-files", "secftp/protocol/requests.py", "if len(self.clear_sizes) > len(self.files):", "if len(self.files) < 0:", "tests/protocol/test_bounds.py"),
+    mutant("small-files-told-more-sizes-than-files", "secftp/protocol/replies.py", "if len(self.clear_sizes) > len(self.files):", "if len(self.files) < 0:", "tests/protocol/test_bounds.py"),
+    mutant("small-files-compressed-for-any-server", "secftp/transfer/upload.py", "if self.pipeline.compress is None or not session.can(Capability.ZSTD):", "if self.pipeline.compress is None:", COPIES),
+    mutant("small-files-compressed-whatever-it-saves", LIBRARY, "if len(frame) <= size - size // 8 else", "if frame else", COPIES),
+    mutant("small-files-counted-in-the-rate-of-others", "secftp/transfer/upload.py", "            self.pipeline.channel.take_saved()  #", "            pass  #", COPIES),
+]  # fmt: skip
