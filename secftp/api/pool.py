@@ -58,6 +58,8 @@ class PooledConnection:
         if time.monotonic() - self.last_used > FRESH_SECONDS:
             return False
         try:
+            if self.session.welcome is None:
+                self.session.pipeline.poll()  # it had not been asked anything
             return not self._channel.waiting()  # all that an idle session can receive is its end
         except (SecftpError, OSError):
             return False
@@ -115,9 +117,12 @@ class Pool:
             yield connection.session
 
     @contextlib.contextmanager
-    def connection(self, *, long: bool = False) -> Iterator[PooledConnection]:
-        """Context manager of a connection, which can be reused if nothing but a `FileError` ends the block."""
-        connection = self._take(long=long)
+    def connection(self, *, long: bool = False, accepted: bool = True) -> Iterator[PooledConnection]:
+        """Context manager of a connection, which can be reused if nothing but a `FileError` ends the block.
+
+        `accepted`: wait until the server has accepted the client. Else a request tells, which saves a round trip.
+        """
+        connection = self._take(long=long, accepted=accepted)
         reusable = False
         try:
             yield connection
@@ -134,7 +139,7 @@ class Pool:
 
         It is never used for anything else: a server ends such sessions first when it is short of them.
         """
-        connection = self._open(None)
+        connection = self._open(None, accepted=True)
         try:
             yield connection.session
         finally:
@@ -158,7 +163,7 @@ class Pool:
         while True:
             used: PooledConnection | None = None
             try:
-                with self.connection(long=long) as used:
+                with self.connection(long=long, accepted=False) as used:
                     return question(used)
             except losses:
                 if used is None or not used.reused or self.closed or not repeatable():
@@ -217,7 +222,7 @@ class Pool:
 
     # --- implementation -----------------------------------------------------------------------------------------------
 
-    def _take(self, *, long: bool) -> PooledConnection:
+    def _take(self, *, long: bool, accepted: bool) -> PooledConnection:
         if self._process != os.getpid():
             self._leave_to_parent()
         stale: list[PooledConnection] = []
@@ -238,7 +243,7 @@ class Pool:
         finally:
             for connection in stale:
                 connection.close(politely=False)
-        return self._open(None if long else now)
+        return self._open(None if long else now, accepted=accepted)
 
     def _wait_limit(self, now: float) -> float:
         """Return the limit in seconds that another short request has to wait; 0 if it need not."""
@@ -262,10 +267,10 @@ class Pool:
             stale.append(connection)
         return None
 
-    def _open(self, since: float | None) -> PooledConnection:
+    def _open(self, since: float | None, *, accepted: bool) -> PooledConnection:
         """Open a connection; `since` is when a short request began to wait for it, None for a long request."""
         try:
-            connection = self._connect()
+            connection = self._connect(accepted=accepted)
         except BaseException:
             self._opened(since)
             raise
@@ -284,12 +289,13 @@ class Pool:
                 self._opening.remove(since)
                 self._changed.notify()
 
-    def _connect(self) -> PooledConnection:
+    def _connect(self, *, accepted: bool) -> PooledConnection:
         connection = PooledConnection(
             connect(*self._address, self._credentials, timeout=self._timeout, congestion=self._congestion)
         )
         try:
-            connection.session.can("stat")  # waits for WELCOME, with which the server has accepted the client
+            if accepted:
+                connection.session.can("stat")  # waits for WELCOME, with which the server has accepted the client
         except BaseException:
             connection.close(politely=False)
             raise
