@@ -120,7 +120,7 @@ def remark_on_line(
     if settings.verbose:
         from secftp.client.line import describe
 
-        terminal.say(describe(connections.total(), connections.streams))
+        terminal.say(describe(connections.total(), connections.streams, sends=sends))
     if done.seconds >= SLOW_SECONDS and settings.copy.limit_rate is None:
         from secftp.client.line import line_hint
         from secftp.system import allowed_congestion_controls

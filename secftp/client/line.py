@@ -34,13 +34,13 @@ SEGMENT_BYTES: Final = 1448
 MANY_STREAMS: Final = 8
 
 
-def describe(info: TcpInfo, streams: int) -> str:
-    """Return a sentence about the connections of a copy, `streams` at one time."""
+def describe(info: TcpInfo, streams: int, *, sends: bool) -> str:
+    """Return a sentence about the connections of a copy, `streams` at one time; `sends`: it was from here."""
     words = []
     if info.round_trip is not None:
         words.append(f"round trip {format_milliseconds(info.round_trip)}")
     if info.congestion is not None:
-        words.append(f"congestion control {info.congestion}")
+        words.append(f"congestion control {info.congestion}{'' if sends else ' (of this side)'}")
     if info.retransmits is not None and info.segments_sent is not None:
         words.append(f"{info.retransmits} of {info.segments_sent} segments sent again")
     if info.out_of_order is not None and info.segments_received is not None:

@@ -96,6 +96,7 @@ class ConnectionThread:
         self._context: RequestContext | None = None
         self._channel: Channel | None = None
         self._ended = SignalFlag()  # as an additional stream, which has to give way
+        self._additional = False  # whether it is an additional stream of a transfer
         self._info: TcpInfo | None = None  # of the connection, when the session has ended
 
     @property
@@ -151,7 +152,7 @@ class ConnectionThread:
             self.stream.close()
             if counter is not None and self.refused_by is None:
                 counter.session(-1)
-            self._log.end(self._info)
+            self._log.end(self._info, additional=self._additional)
             self._shared.registry.remove(self)  # last: a stopping server waits for nothing else
 
     def _reject(self, channel: Channel, limit: SlotLimit) -> None:
@@ -212,6 +213,7 @@ class ConnectionThread:
 
     def _decide(self, additional: bool) -> None:  # noqa: FBT001 - a callback
         """Have a stream end, maybe this one, now that it is known whether this session is an additional stream."""
+        self._additional = additional
         ending = self._shared.registry.decide(self, additional=additional)
         if ending is not None:
             ending.give_way()

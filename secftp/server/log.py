@@ -239,15 +239,18 @@ class SessionLog:
         if done.moved or not self._omits():
             self._event("operation", operation_fields(done), moved=done.moved)
 
-    def end(self, connection: TcpInfo | None = None) -> None:
-        """Write the last lines of an authenticated client, which are never omitted; `connection` has ended."""
+    def end(self, connection: TcpInfo | None = None, *, additional: bool = False) -> None:
+        """Write the last lines of an authenticated client, which are never omitted; `connection` has ended.
+
+        `additional`: it was an additional stream of a transfer.
+        """
         self._log_omitted()
         if connection is not None and self._log.json:
-            self._log.event("disconnected", self._fields() | connection_fields(connection))
+            self._log.event("disconnected", self._fields() | connection_fields(connection, additional=additional))
         else:
             self._log.event("disconnected", self._fields())
             if connection is not None and self._log.is_enabled(LogLevel.DEBUG):
-                self._log.line(connection_text(connection) + self._suffix, LogLevel.DEBUG)
+                self._log.line(connection_text(connection, additional=additional) + self._suffix, LogLevel.DEBUG)
         self._log.line("Done." + self._suffix, self._level_of(LogLevel.INFO))
 
     # --- budgets ------------------------------------------------------------------------------------------------------

@@ -51,17 +51,18 @@ class Operation(NamedTuple):
 # --- connections ------------------------------------------------------------------------------------------------------
 
 
-def connection_fields(info: TcpInfo) -> dict[str, Value]:
+def connection_fields(info: TcpInfo, *, additional: bool) -> dict[str, Value]:
     """Return what the kernel knows of a connection as fields of its last event; null for what is unknown."""
     return {
         "round_trip": None if info.round_trip is None else round(info.round_trip, 6),
         "retransmits": info.retransmits,
         "delivery_rate": info.delivery_rate,
         "congestion": info.congestion,
+        "additional": additional,
     }
 
 
-def connection_text(info: TcpInfo) -> str:
+def connection_text(info: TcpInfo, *, additional: bool) -> str:
     """Return the same as a line."""
     known = {
         "round trip": None if info.round_trip is None else f"{info.round_trip:.6f} s",
@@ -69,7 +70,8 @@ def connection_text(info: TcpInfo) -> str:
         "delivery rate": None if info.delivery_rate is None else f"{info.delivery_rate} B/s",
         "congestion control": info.congestion,
     }
-    return f"Connection: {', '.join(f'{name} {value}' for name, value in known.items() if value is not None)}."
+    kind = "Additional connection" if additional else "Connection"
+    return f"{kind}: {', '.join(f'{name} {value}' for name, value in known.items() if value is not None)}."
 
 
 # --- text -----------------------------------------------------------------------------------------------------------

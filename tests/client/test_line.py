@@ -127,13 +127,14 @@ def test_reno_gets_it_at_every_distance_and_loss(share, round_trip, streams):
 
 
 def test_what_is_described():
-    assert describe(LOSSY_PUT[0], 1) == (
+    assert describe(LOSSY_PUT[0], 1, sends=True) == (
         "One connection: round trip 100 ms, congestion control reno, 7 of 5802 segments sent again, "
         "0 of 1 received out of order."
     )
-    assert describe(TcpInfo(round_trip=0.00005), 3) == "3 connections: round trip 0.05 ms."
-    assert describe(TcpInfo(round_trip=2.5), 1) == "One connection: round trip 2.5 s."
-    assert describe(TcpInfo(), 1) == "One connection: this system tells no more."
+    assert describe(TcpInfo(round_trip=0.00005), 3, sends=True) == "3 connections: round trip 0.05 ms."
+    assert describe(TcpInfo(round_trip=2.5), 1, sends=False) == "One connection: round trip 2.5 s."
+    assert describe(TcpInfo(), 1, sends=True) == "One connection: this system tells no more."
+    assert "congestion control reno (of this side), " in describe(LOSSY_GET[0], 1, sends=False)
 
 
 # --- the commands -----------------------------------------------------------------------------------------------------

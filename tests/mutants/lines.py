@@ -39,4 +39,6 @@ MUTANTS: list[Mutant] = [
     mutant("hint-for-a-program", "secftp/client/copying.py", "if connections is None or settings.quiet or terminal.json:", "if connections is None:", LINE),
     mutant("streams-without-the-congestion-control", "secftp/client/connect.py", "        return self._open(self._credentials, None)\n", "        return Session.open(*self._options.endpoint[:2], self._credentials, timeout=self._options.timeout)\n", STREAMS),
     mutant("streams-not-counted", "secftp/client/connect.py", "            self.totals.watch(session.pipeline.channel)\n", "            self.totals.streams = 1\n", STREAMS),
+    mutant("log-of-a-connection-that-is-closed", "secftp/server/connection.py", "        finally:\n            self._info = channel.tcp_info()\n", "        finally:\n            channel.close()\n            self._info = channel.tcp_info()\n", CONGESTION),
+    mutant("log-of-streams-like-others", "secftp/server/connection.py", "        self._additional = additional\n", "", "tests/server/test_additional_streams.py"),
 ]  # fmt: skip

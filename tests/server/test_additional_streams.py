@@ -11,6 +11,7 @@ from secftp.errors import ServerBusy
 from secftp.keys import Key
 from secftp.protocol import Abort, Bye, Error, ErrorCode, File, Info, Ok, Read, Stat
 from secftp.server.access import NamedKey, Rights
+from secftp.server.log import SessionLog
 from secftp.server.options import ServerLimits
 from tests.support.serving import KEY, Running, serving, until
 from tests.support.uploading import NAME, WHOLE, Uploader
@@ -227,6 +228,23 @@ def test_all_places_of_streams_are_found_again(tmp_path):
         assert not slots._counts
         with wires(server, 4) as found:
             assert all(map(is_served, found))
+
+
+def test_the_log_tells_them_from_other_sessions(tmp_path, monkeypatch):
+    ended = []
+
+    def end(self, connection=None, *, additional=False):
+        ended.append((additional, connection is not None))
+        original(self, connection, additional=additional)
+
+    original = SessionLog.end
+    monkeypatch.setattr(SessionLog, "end", end)
+    with serving(tmp_path) as server:
+        with wires(server, 2) as (main, stream):
+            assert is_served(main)
+            assert becomes_additional(stream)
+        server.done(2)
+    assert sorted(ended) == [(False, True), (True, True)]
 
 
 # --- in the middle of a transfer --------------------------------------------------------------------------------------

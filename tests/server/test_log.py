@@ -18,6 +18,7 @@ from secftp.server.log import UNPROVED_LINES, Log, LogLevel
 from secftp.server.log_format import LONGEST_TEXT, Operation
 from secftp.server.log_output import open_log
 from secftp.transport import Peer
+from secftp.transport.tcp_info import TcpInfo
 from tests.support.serving import Lines
 
 STAMPED = r"!! (?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d: "
@@ -389,3 +390,32 @@ def test_a_log_file_is_private_and_appended_to(tmp_path, root):
         os.umask(before)
     assert path.read_text() == "line\n" * 2
     assert path.stat().st_mode & 0o777 == 0o640
+
+
+@pytest.mark.parametrize("additional", [True, False])
+@pytest.mark.parametrize("as_json", [True, False])
+def test_the_end_of_a_session_says_what_its_connection_was_like(additional, as_json):
+    info = TcpInfo(round_trip=0.1000001, retransmits=7, delivery_rate=1234, congestion="reno")
+    stream = io.StringIO()
+    log = Log(stream, json=as_json, level=LogLevel.INFO if as_json else LogLevel.DEBUG).session(1, PEER)
+    log.proved = True
+    log.end(info, additional=additional)
+    text = stream.getvalue()
+    if as_json:
+        (event,) = map(json.loads, text.splitlines())
+        assert event["event"] == "disconnected"
+        fields = ("round_trip", "retransmits", "delivery_rate", "congestion", "additional")
+        assert [event[name] for name in fields] == [0.1, 7, 1234, "reno", additional]
+        return
+    said, done = text.splitlines()
+    words = "round trip 0.100000 s, retransmits 7, delivery rate 1234 B/s, congestion control reno."
+    assert f": {'Additional connection' if additional else 'Connection'}: {words}  [1 " in said
+    assert ": Done.  [1 " in done
+
+
+def test_at_the_usual_level_the_text_says_nothing_of_the_connection():
+    stream = io.StringIO()
+    log = Log(stream).session(1, PEER)
+    log.proved = True
+    log.end(TcpInfo(round_trip=0.1))
+    assert stream.getvalue().count("\n") == 1
