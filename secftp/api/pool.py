@@ -58,8 +58,6 @@ class PooledConnection:
         if time.monotonic() - self.last_used > FRESH_SECONDS:
             return False
         try:
-            if self.session.welcome is None:
-                self.session.pipeline.poll()  # it had not been asked anything
             return not self._channel.waiting()  # all that an idle session can receive is its end
         except (SecftpError, OSError):
             return False
@@ -117,12 +115,9 @@ class Pool:
             yield connection.session
 
     @contextlib.contextmanager
-    def connection(self, *, long: bool = False, accepted: bool = True) -> Iterator[PooledConnection]:
-        """Context manager of a connection, which can be reused if nothing but a `FileError` ends the block.
-
-        `accepted`: wait until the server has accepted the client. Else a request tells, which saves a round trip.
-        """
-        connection = self._take(long=long, accepted=accepted)
+    def connection(self, *, long: bool = False) -> Iterator[PooledConnection]:
+        """Context manager of a connection, which can be reused if nothing but a `FileError` ends the block."""
+        connection = self._take(long=long)
         reusable = False
         try:
             yield connection
@@ -134,12 +129,17 @@ class Pool:
             self._give_back(connection, reusable=reusable and connection.is_settled())
 
     @contextlib.contextmanager
-    def stream(self, is_wanted: Callable[[], bool]) -> Iterator[Session]:  # noqa: ARG002 - connecting has its own limit
+    def stream(self, is_wanted: Callable[[], bool]) -> Iterator[Session]:
         """Context manager of an additional session of a copy; raises what connecting raises.
 
         It is never used for anything else: a server ends such sessions first when it is short of them.
         """
-        connection = self._open(None, accepted=True)
+        connection = self._handshake(lambda: is_wanted() and not self.closed)
+        connection.long = True
+        with self._changed:
+            self._busy.add(connection)
+            if self.closed:
+                connection.interrupt()
         try:
             yield connection.session
         finally:
@@ -163,7 +163,7 @@ class Pool:
         while True:
             used: PooledConnection | None = None
             try:
-                with self.connection(long=long, accepted=False) as used:
+                with self.connection(long=long) as used:
                     return question(used)
             except losses:
                 if used is None or not used.reused or self.closed or not repeatable():
@@ -222,7 +222,7 @@ class Pool:
 
     # --- implementation -----------------------------------------------------------------------------------------------
 
-    def _take(self, *, long: bool, accepted: bool) -> PooledConnection:
+    def _take(self, *, long: bool) -> PooledConnection:
         if self._process != os.getpid():
             self._leave_to_parent()
         stale: list[PooledConnection] = []
@@ -243,7 +243,7 @@ class Pool:
         finally:
             for connection in stale:
                 connection.close(politely=False)
-        return self._open(None if long else now, accepted=accepted)
+        return self._open(None if long else now)
 
     def _wait_limit(self, now: float) -> float:
         """Return the limit in seconds that another short request has to wait; 0 if it need not."""
@@ -267,10 +267,10 @@ class Pool:
             stale.append(connection)
         return None
 
-    def _open(self, since: float | None, *, accepted: bool) -> PooledConnection:
+    def _open(self, since: float | None) -> PooledConnection:
         """Open a connection; `since` is when a short request began to wait for it, None for a long request."""
         try:
-            connection = self._connect(accepted=accepted)
+            connection = self._connect()
         except BaseException:
             self._opened(since)
             raise
@@ -289,13 +289,21 @@ class Pool:
                 self._opening.remove(since)
                 self._changed.notify()
 
-    def _connect(self, *, accepted: bool) -> PooledConnection:
-        connection = PooledConnection(
-            connect(*self._address, self._credentials, timeout=self._timeout, congestion=self._congestion)
+    def _handshake(self, wanted: Callable[[], bool] | None = None) -> PooledConnection:
+        return PooledConnection(
+            connect(
+                *self._address,
+                self._credentials,
+                timeout=self._timeout,
+                congestion=self._congestion,
+                wanted=wanted,
+            )
         )
+
+    def _connect(self) -> PooledConnection:
+        connection = self._handshake()
         try:
-            if accepted:
-                connection.session.can("stat")  # waits for WELCOME, with which the server has accepted the client
+            connection.session.can("stat")  # waits for WELCOME, with which the server has accepted the client
         except BaseException:
             connection.close(politely=False)
             raise

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 from secftp import system
 from secftp.client.key import choose_key
 from secftp.crypto import Mode, Password, Suite
-from secftp.errors import ConnectionLost, FileError, NotADirectory, SecftpError
+from secftp.errors import ConnectionLost, NotADirectory, SecftpError
 from secftp.protocol import Kind, check_path, remote_failure
 from secftp.session import Session
 from secftp.storage import load_digests
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from secftp.client.terminal import Terminal
     from secftp.keys import Key
     from secftp.protocol import Info
-    from secftp.session.requested import RequestedListing
     from secftp.transport.tcp_totals import TcpTotals
     from secftp.url import Url
 
@@ -69,7 +68,12 @@ class Connector:
             self._credentials = self._make_credentials()
         return self._open(self._credentials, self._on_wait)
 
-    def _open(self, credentials: Credentials, on_wait: Callable[[], None] | None) -> Session:
+    def _open(
+        self,
+        credentials: Credentials,
+        on_wait: Callable[[], None] | None,
+        wanted: Callable[[], bool] | None = None,
+    ) -> Session:
         options, endpoint = self._options, self._options.endpoint
         session = Session.open(
             endpoint.host,
@@ -78,15 +82,16 @@ class Connector:
             timeout=options.timeout,
             on_wait=on_wait,
             congestion=options.congestion,
+            wanted=wanted,
         )
         if self.totals is not None:
             self.totals.watch(session.pipeline.channel)
         return session
 
-    def open_stream(self, is_wanted: Callable[[], bool]) -> Session:  # noqa: ARG002 - connecting has its own limit
+    def open_stream(self, is_wanted: Callable[[], bool]) -> Session:
         """Open an additional session of a copy, in any thread; the user is not told if that takes its time."""
         assert self._credentials is not None  # the session of the copy is open
-        return self._open(self._credentials, None)
+        return self._open(self._credentials, None, is_wanted)
 
     def run(self, work: Callable[[Session], _T]) -> _T:
         """Return what `work` returns for a new session."""
@@ -170,26 +175,7 @@ def check_congestion(options: ConnectionOptions) -> None:
 
 def stat_url(session: Session, url: Url) -> Info:
     """Return what the server knows of a URL. Raises `NotADirectory` for a file whose URL ends with a slash."""
-    return checked_kind(url, session.stat(url.path))
-
-
-def stat_and_list(session: Session, url: Url, *, recursive: bool = False) -> tuple[Info, RequestedListing]:
-    """Return what `stat_url` does, and the listing of the URL, requested together: of a directory, else of no use."""
-    asked, listing = session.begin_stat(url.path), session.begin_list(url.path, recursive=recursive)
-    try:
-        return checked_kind(url, asked.result()), listing
-    except BaseException:
-        listing.drop()
-        raise
-
-
-def checked_kind(url: Url, info: Info) -> Info:
-    """Return what the server said of a URL. Raises `NotADirectory` for a file whose URL ends with a slash."""
+    info = session.stat(url.path)
     if url.trailing_slash and info.kind is not Kind.DIRECTORY:
-        raise not_a_directory(url)
+        raise remote_failure(NotADirectory, url.path, "it is a file.", hint="Leave out the slash at the end.")
     return info
-
-
-def not_a_directory(url: Url) -> FileError:
-    """Return the failure of a file whose URL ends with a slash."""
-    return remote_failure(NotADirectory, url.path, "it is a file.", hint="Leave out the slash at the end.")

@@ -77,11 +77,6 @@ class Pipeline:
         """How many requests have no complete reply yet."""
         return len(self._pending)
 
-    @property
-    def most_unanswered(self) -> int:
-        """How many requests may be unanswered at once: what every server grants, until WELCOME says it."""
-        return self.channel.pending.limit
-
     def next_id(self) -> int:
         """Return the id of a new request, which must be submitted next."""
         self._last_id += 1
@@ -108,6 +103,13 @@ class Pipeline:
             self._send_cancels()
             received = self.channel.receive()
         self._dispatch(received)
+
+    def step_at_once(self) -> bool:
+        """Do as `step` if that needs no waiting; return whether there was something. Sends nothing."""
+        received = self.channel.receive_at_once()
+        if received is not None:
+            self._dispatch(received)
+        return received is not None
 
     def wait_for(self, reply: Reply) -> None:
         """Wait until a reply is complete."""

@@ -80,9 +80,12 @@ class Session:
         timeout: float,
         on_wait: Callable[[], None] | None = None,
         congestion: str | None = None,
+        wanted: Callable[[], bool] | None = None,
     ) -> Session:
         """Connect and perform the handshake, as `secftp.transport.connect`."""
-        return cls(connect(host, port, credentials, timeout=timeout, on_wait=on_wait, congestion=congestion))
+        return cls(
+            connect(host, port, credentials, timeout=timeout, on_wait=on_wait, congestion=congestion, wanted=wanted)
+        )
 
     @property
     def welcome(self) -> Welcome | None:
@@ -263,10 +266,6 @@ class Session:
             Sum(id=self.pipeline.next_id(), path=path, algorithm=algorithm, offset=offset, length=length)
         )
         return found
-
-    def begin_checksum(self, path: Path, algorithm: Algorithm) -> Requested[Ok]:
-        """Request the checksum of a whole file, without waiting for it; the reply has a digest."""
-        return Requested(self.pipeline, Sum(id=self.pipeline.next_id(), path=path, algorithm=algorithm), Ok, path)
 
     def own_checksum(self, path: Path, algorithm: Algorithm, token: bytes | None) -> tuple[Transferred, bool]:
         """The checksum of a whole file, and whether the server knows that it came with the request of this token."""

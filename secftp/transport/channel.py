@@ -179,6 +179,20 @@ class Channel:
                 self._wait()
         return received
 
+    def receive_at_once(self) -> Received | None:
+        """Return what `receive` does if it can be had without waiting, otherwise None. What is queued is not sent."""
+        self._stream.require_here()
+        incoming = self._incoming
+        while (received := incoming.next()) is None:
+            if not incoming.open():
+                if incoming.ended:
+                    return incoming.end()
+                count = self._stream.try_receive(incoming.room())
+                if count is None:
+                    return None
+                incoming.take(count)
+        return received
+
     def _wait(self) -> None:
         """Wait until something comes. Sends what is queued first, since the peer may be waiting for that."""
         incoming = self._incoming

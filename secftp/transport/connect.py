@@ -11,7 +11,7 @@ from secftp.protocol import Direction
 from secftp.protocol.handshake import ClientHandshake, Established
 from secftp.transport.channel import Channel
 from secftp.transport.stream import Stream
-from secftp.transport.tcp_connect import AllFailed, connect_first, resolve
+from secftp.transport.tcp_connect import WANTED_SECONDS, AllFailed, connect_first, require_wanted, resolve
 
 if TYPE_CHECKING:
     import socket
@@ -40,13 +40,15 @@ def connect(
     timeout: float,
     on_wait: Callable[[], None] | None = None,
     congestion: str | None = None,
+    wanted: Callable[[], bool] | None = None,
 ) -> Channel:
     """Connect to a server and perform the handshake. CLIENT_FINISH leaves with the first message.
 
     `timeout` is in seconds, once for the connection and once for the whole handshake: a server may delay its answer
     after wrong keys from this address, and one that is being restarted answers when it is up again. `on_wait` is called
     once if no answer has come after 2 s. `congestion` names a congestion control for what is sent, see
-    `secftp.transport.congestion`; None leaves the system's.
+    `secftp.transport.congestion`; None leaves the system's. `wanted` is asked ten times a second, in this thread:
+    once it returns False, the attempt ends with `ConnectionLost`.
 
     Raises `ServerUnreachable`, `TransferTimeout`, `HandshakeRefused`, `AuthenticationError`, `ProtocolError` and
     `ConnectionLost`, each with a hint, and `UsageError` if the kernel refuses `congestion`.
@@ -54,19 +56,21 @@ def connect(
     # Made before the connection: under attack, a server drops the connections first that have not sent a hello yet.
     handshake = ClientHandshake(credentials.password, credentials.suite, credentials.mode, credentials.name)
     deadline = time.monotonic() + timeout
-    stream = Stream(_connect_any(host, port, deadline, congestion))
+    stream = Stream(_connect_any(host, port, deadline, congestion, wanted))
     try:
-        established = _shake_hands(stream, handshake, timeout, on_wait)
+        established = _shake_hands(stream, handshake, timeout, on_wait, wanted)
         return Channel(stream, established, Direction.TO_SERVER, timeout=timeout)
     except BaseException:
         stream.close()
         raise
 
 
-def _connect_any(host: str, port: int, deadline: float, congestion: str | None) -> socket.socket:
+def _connect_any(
+    host: str, port: int, deadline: float, congestion: str | None, wanted: Callable[[], bool] | None
+) -> socket.socket:
     """Return a socket to the first of the host's addresses that accepts the connection before the deadline."""
     try:
-        addresses = resolve(host, port, seconds=deadline - time.monotonic())
+        addresses = resolve(host, port, seconds=deadline - time.monotonic(), wanted=wanted)
     except TimeoutError:
         raise TransferTimeout(
             f"The host {host!r} was not found in time: no name server answered.",
@@ -78,7 +82,7 @@ def _connect_any(host: str, port: int, deadline: float, congestion: str | None) 
             f"The host {host!r} can't be found: {reason}.", hint="Check the host's name, or use its address."
         ) from None
     try:
-        return connect_first(addresses, deadline, congestion)
+        return connect_first(addresses, deadline, congestion, wanted)
     except AllFailed as problem:
         place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         raise _unreachable(place, problem.failures) from None
@@ -98,10 +102,14 @@ def _unreachable(place: str, failures: list[Failed]) -> SecftpError:
 
 
 def _shake_hands(
-    stream: Stream, handshake: ClientHandshake, seconds: float, on_wait: Callable[[], None] | None
+    stream: Stream,
+    handshake: ClientHandshake,
+    seconds: float,
+    on_wait: Callable[[], None] | None,
+    wanted: Callable[[], bool] | None,
 ) -> Established:
     stream.try_send(memoryview(handshake.hello))  # 125 bytes always fit an empty socket buffer
-    answer = _HandshakeReader(stream, seconds, on_wait)
+    answer = _HandshakeReader(stream, seconds, on_wait, wanted)
     established = None
     while established is None:
         established = handshake.receive(answer.receive())
@@ -111,13 +119,20 @@ def _shake_hands(
 class _HandshakeReader:
     """Receives what the server sends during the handshake, all of it within so many seconds."""
 
-    def __init__(self, stream: Stream, seconds: float, on_wait: Callable[[], None] | None) -> None:
+    def __init__(
+        self,
+        stream: Stream,
+        seconds: float,
+        on_wait: Callable[[], None] | None,
+        wanted: Callable[[], bool] | None,
+    ) -> None:
         self._stream = stream
         self._buffer = memoryview(bytearray(SERVER_HELLO_BYTES))
         now = time.monotonic()
         self._deadline = now + seconds
         self._notice = now + NOTICE_SECONDS
         self._on_wait = on_wait
+        self._wanted = wanted
 
     def receive(self) -> memoryview:
         """Receive some bytes. Raises `TransferTimeout` and `ConnectionLost`."""
@@ -141,6 +156,9 @@ class _HandshakeReader:
             raise TransferTimeout(
                 "The server did not finish the handshake in time.", hint="Try again later, or raise --timeout."
             )
+        if self._wanted is not None:
+            require_wanted(self._wanted)
+            return min(self._deadline - now, WANTED_SECONDS)
         if self._on_wait is None:
             return self._deadline - now
         if now >= self._notice:

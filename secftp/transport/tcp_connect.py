@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import math
 import os
 import select
 import socket
@@ -19,11 +20,14 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from secftp.errors import ConnectionLost
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 # RFC 8305, section 5: the Connection Attempt Delay that it recommends.
 STAGGER_SECONDS: Final = 0.25
+WANTED_SECONDS: Final = 0.1  # between questions whether a connection is still wanted
 _UNDER_WAY: Final = frozenset({errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EINTR})
 
 
@@ -44,7 +48,20 @@ class Address(NamedTuple):
         return str(self.place[0])
 
 
-def resolve(host: str, port: int | None, *, seconds: float | None = None, flags: int = 0) -> list[Address]:
+def require_wanted(wanted: Callable[[], bool] | None) -> None:
+    """Raise `ConnectionLost` for a connection that is not wanted any more; None: it is."""
+    if wanted is not None and not wanted():
+        raise ConnectionLost("The connection is not needed any more.")
+
+
+def resolve(
+    host: str,
+    port: int | None,
+    *,
+    seconds: float | None = None,
+    flags: int = 0,
+    wanted: Callable[[], bool] | None = None,
+) -> list[Address]:
     """Return the addresses of a host for TCP, each once, in the order of the system (RFC 6724).
 
     `seconds` limits how long the name servers may take. Raises `TimeoutError` after that, `OSError`
@@ -56,7 +73,7 @@ def resolve(host: str, port: int | None, *, seconds: float | None = None, flags:
         pass
     lookup = _Lookup(host, port, flags)
     lookup.start()
-    return lookup.result(seconds)
+    return lookup.result(seconds, wanted)
 
 
 def _look_up(host: str, port: int | None, flags: int) -> list[Address]:
@@ -81,7 +98,12 @@ class _Lookup(threading.Thread):
             self._problem = problem
         self._over.set()
 
-    def result(self, seconds: float | None) -> list[Address]:
+    def result(self, seconds: float | None, wanted: Callable[[], bool] | None) -> list[Address]:
+        if wanted is not None:
+            deadline = math.inf if seconds is None else time.monotonic() + seconds
+            while not self._over.wait(WANTED_SECONDS) and time.monotonic() < deadline:
+                require_wanted(wanted)
+            seconds = 0
         if not self._over.wait(seconds):
             raise TimeoutError("the name was not resolved in time")
         if self._problem is not None:
@@ -107,14 +129,19 @@ class AllFailed(Exception):
         self.failures = failures
 
 
-def connect_first(addresses: Sequence[Address], deadline: float, congestion: str | None = None) -> socket.socket:
+def connect_first(
+    addresses: Sequence[Address],
+    deadline: float,
+    congestion: str | None = None,
+    wanted: Callable[[], bool] | None = None,
+) -> socket.socket:
     """Return a connected, non-blocking socket to the first of the addresses that accepts the connection.
 
     `deadline` is a time of `time.monotonic`. `congestion` is set before the connection, None leaves the system's.
     Raises `AllFailed` when all have failed, and at the deadline; `UsageError` if the kernel refuses `congestion`.
     """
     with contextlib.ExitStack() as stack:
-        race = _Race(interleaved(list(addresses)), deadline, congestion)
+        race = _Race(interleaved(list(addresses)), deadline, congestion, wanted)
         stack.callback(race.close)
         return race.run()
 
@@ -127,7 +154,14 @@ def interleaved(addresses: list[Address]) -> list[Address]:
 
 
 class _Race:
-    def __init__(self, addresses: list[Address], deadline: float, congestion: str | None) -> None:
+    def __init__(
+        self,
+        addresses: list[Address],
+        deadline: float,
+        congestion: str | None,
+        wanted: Callable[[], bool] | None,
+    ) -> None:
+        self._wanted = wanted
         self._waiting = addresses[::-1]
         self._deadline = deadline
         self._congestion = congestion
@@ -149,6 +183,9 @@ class _Race:
             if now >= self._deadline:
                 break
             until = min(due, self._deadline) if self._waiting else self._deadline
+            if self._wanted is not None:
+                require_wanted(self._wanted)
+                until = min(until, now + WANTED_SECONDS)
             failed = len(self._failures)
             for descriptor, _ in self._poller.poll(max(0.0, until - now) * 1000):
                 if (winner := self._finish(descriptor)) is not None:
