@@ -133,10 +133,38 @@ class FileSink(Sink):
         self._whole = True
 
     def _write(self, buffers: Sequence[memoryview], done: int) -> int:
-        count = self._retry_if_full(lambda: os.pwritev(self._fd, buffers, self._size + done))
+        return self._write_at(buffers, self._size + done)
+
+    def _write_at(self, buffers: Sequence[memoryview], offset: int) -> int:
+        count = self._retry_if_full(lambda: os.pwritev(self._fd, buffers, offset))
         if not count:
             raise OSError(errno.EIO, os.strerror(errno.EIO))
         return count
+
+    def begin_parts(self) -> None:
+        """Prepare for `write_part`, which does not go with `writev`."""
+        self._require_open()
+
+    def write_part(self, buffers: Sequence[memoryview], offset: int) -> None:
+        """Write all of `buffers` at an offset. For several threads, which must be done before anything else is called.
+
+        A failure leaves the sink open, since other threads may be writing: the caller has to close it.
+        """
+        self._require_open()
+        with translated(self._subject):
+            transfer_all(lambda rest, done: self._write_at(rest, offset + done), buffers)
+
+    def read_part(self, buffers: Sequence[memoryview], offset: int) -> int:
+        """Read what was written, as `Source.readv` does; for several threads, likewise."""
+        self._require_open()
+        fd = self._fd
+        with translated(self._subject):
+            return transfer_all(lambda rest, done: os.preadv(fd, rest, offset + done), buffers)
+
+    def keep_first(self, size: int) -> None:
+        """As `keep`, of a file that was written in parts: keep its first `size` bytes."""
+        self._size, self._whole = size, False
+        self.keep()
 
     def free_space(self) -> FreeSpace:
         """Return the free space of the file system that this is written to."""
@@ -312,6 +340,9 @@ class ResumedFileSink(FileSink, ResumedSink):
         """Cut off what is behind the offset before the first bytes are appended."""
         self._cut()
         super().writev(buffers)
+
+    def begin_parts(self) -> None:
+        self._cut()
 
     def commit(self) -> FileInfo:
         self._cut()
