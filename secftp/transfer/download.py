@@ -7,7 +7,10 @@ is on its way.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
+
+import msgspec
 
 from secftp.errors import FileError, IsADirectory
 from secftp.protocol import Capability, ErrorCode, Kind, Read, ReadMany, Right, exception_for
@@ -35,12 +38,13 @@ from secftp.transfer.targets import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from secftp.protocol import Info
     from secftp.session import Session
     from secftp.session.requested import Requested
     from secftp.storage import Digest, ResumedSink
+    from secftp.transfer.download_parts import DownloadParts
     from secftp.transfer.filters import Filters
     from secftp.transfer.options import CopyOptions, RemoteLocation
     from secftp.transfer.progress import Counters, ProgressListener
@@ -48,6 +52,8 @@ if TYPE_CHECKING:
 
 _FILES_UNDER_WAY: Final = 2048
 _REQUESTS_UNDER_WAY: Final = 256
+# What a server has to understand for files to be fetched in parts.
+_FOR_PARTS: Final = (Capability.VERSIONS, Capability.RANGES, Capability.SUM)
 
 
 class Download(Transfer[RemoteFile]):
@@ -70,6 +76,8 @@ class Download(Transfer[RemoteFile]):
         self._early: EarlyRead | None = None  # the request for a file, before it is known to be one
         self._directories = LocalDirectories(self.options, self.counters)
         self._can_resume = False
+        self._over: Session | None = None  # as long as `run` runs
+        self._parts: DownloadParts | None = None  # in this session, from the first large file on
         self.batch: DownloadBatch = DownloadBatch()
 
     def begin_early(self, session: Session) -> None:
@@ -91,10 +99,12 @@ class Download(Transfer[RemoteFile]):
             download_target(self._target_name, [RemoteSource(path, None)])
         except FileError:
             return None  # it is reported when the server has said what the source is
-        return EarlyRead(self.pipeline, path, self.algorithm)
+        may_be_parted = self.open_stream is not None and options.streams != 1
+        return EarlyRead(self.pipeline, path, self.algorithm, b"" if may_be_parted else None)
 
     def begin(self, session: Session) -> None:
         """Decide where the sources go, over the first session; open the target directory."""
+        self._over = session
         self._can_resume = session.can(Capability.RESUME)
         begins, dry_run = self._target is None, self.options.dry_run
         target = self._target or self._plan(session)
@@ -152,6 +162,7 @@ class Download(Transfer[RemoteFile]):
                 self._gather(item)
             else:
                 self._request(item)
+            self._fetch_parts()
             while self.pending_items >= _FILES_UNDER_WAY or len(self.pending) >= _REQUESTS_UNDER_WAY:
                 self.pipeline.step()
 
@@ -159,8 +170,29 @@ class Download(Transfer[RemoteFile]):
         """Complete the directory with its last file."""
         self._tree.done(item.directory)
 
+    def settle(self) -> None:
+        """Wait until all requests are answered, and all files complete."""
+        if self._parts is not None:
+            self._parts.finish()
+            if not self.has_more():
+                self.unanswered()  # what is still to come was cancelled, and need not be waited for
+                return
+        super().settle()
+
+    def take_unfinished(self) -> list[RemoteFile]:
+        """Give up the session and its streams; files that are fetched in parts come first."""
+        self._close_streams()
+        parted = [] if self._parts is None else self._parts.give_up()
+        for item in parted:
+            item.resume = True
+        return [*parted, *super().take_unfinished()]
+
     def end(self) -> None:
         """Close the target directory."""
+        self._over = None
+        if self._parts is not None:
+            self._parts.close()
+            self._parts = None
         self._directories.close()
 
     # --- what is here already -----------------------------------------------------------------------------------------
@@ -230,14 +262,17 @@ class Download(Transfer[RemoteFile]):
             self.batch = DownloadBatch()
             self.track(pending)
             self.pipeline.submit(request, pending)
-        self.pipeline.flush()
+        if self._parts is None or not self._parts.is_lost:
+            self.pipeline.flush()
 
     def _expect(self, item: RemoteFile, early: EarlyRead) -> None:
         """Take what comes for a file that was requested already."""
         self._early = None
         destination = self._destination(item)
         assert destination is not None  # in a dry run nothing is requested
-        pending = ReadRequest(self, item, destination, new_digest(self.algorithm), early.cancel, 0, None)
+        parts = self._parts_for(item, item.size)
+        kind: Callable[..., ReadRequest] = ReadRequest if parts is None else parts.first_read
+        pending = kind(self, item, destination, new_digest(self.algorithm), early.cancel, 0, None)
         self.track(pending, item)
         early.taker = pending
 
@@ -261,9 +296,33 @@ class Download(Transfer[RemoteFile]):
                 resumed.close()
             self.fail(item, problem)
             return
-        pending = ReadRequest(self, item, destination, digest, lambda: pipeline.cancel(number), offset, resumed)
+        cancel = partial(pipeline.cancel, number)
+        kind: Callable[..., ReadRequest] = ReadRequest
+        if (parts := self._parts_for(item, item.size - offset)) is not None:
+            request = msgspec.structs.replace(request, version=b"")
+            kind = parts.first_read
+        pending = kind(self, item, destination, digest, cancel, offset, resumed)
         self.track(pending, item)
         pipeline.submit(request, pending)
+
+    def _parts_for(self, item: RemoteFile, size: int) -> DownloadParts | None:
+        """Return what fetches a file in parts, of which `size` bytes are to come; None if it is fetched whole."""
+        session = self._over
+        if session is None or not item.in_parts or not self.may_use_streams(size):
+            return None
+        if not all(map(session.can, _FOR_PARTS)) or (streams := self.streams.number_for(session, size)) == 1:
+            return None
+        self.streams.open(streams)  # while the server looks for the file
+        if self._parts is None:
+            from secftp.transfer.download_parts import DownloadParts
+
+            self._parts = DownloadParts(self, session)
+        return self._parts
+
+    def _fetch_parts(self) -> None:
+        """Go on with what is fetched in parts, as far as this thread is needed."""
+        if self._parts is not None:
+            self._parts.run()
 
     def _resume(self, item: RemoteFile, destination: Destination, digest: Digest) -> tuple[int, ResumedSink | None]:
         """Return how many bytes the partial file of an item holds, and the sink that continues it; hashes them."""

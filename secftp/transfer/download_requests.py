@@ -162,16 +162,17 @@ def write_options(options: CopyOptions, item: RemoteFile, size: int, mode: int, 
 class EarlyRead:
     """READ of a name that is not known to be a file; `taker` takes its reply, once it is known what for.
 
-    That is before the reply comes, or the reply is an ERROR, or the file is not wanted.
+    That is before the reply comes, or the reply is an ERROR, or the file is not wanted. `version`: see `Read`.
     """
 
     __slots__ = ("_number", "_pipeline", "taker")
 
-    def __init__(self, pipeline: Pipeline, path: Path, algorithm: Algorithm) -> None:
+    def __init__(self, pipeline: Pipeline, path: Path, algorithm: Algorithm, version: bytes | None) -> None:
         self.taker: PendingRequest[RemoteFile] | None = None
         self._pipeline = pipeline
         self._number = pipeline.next_id()
-        pipeline.submit(Read(id=self._number, path=path, algorithm=algorithm, compress=pipeline.compress), self)
+        request = Read(id=self._number, path=path, algorithm=algorithm, version=version, compress=pipeline.compress)
+        pipeline.submit(request, self)
 
     def __call__(self, received: Received) -> bool:
         """Take a part of the reply; returns whether it was the last."""

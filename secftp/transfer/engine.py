@@ -192,7 +192,7 @@ class Transfer(abc.ABC, Generic[Item]):
                 self.current = None
                 self._check()
             self.send_batch()
-            self.pipeline.settle()
+            self.settle()
             self.settled()
             self._check()
             self._queue.extend(self._requeued)
@@ -242,6 +242,15 @@ class Transfer(abc.ABC, Generic[Item]):
 
     def done(self, item: Item) -> None:
         """Nothing more will be done about an item: it is complete, skipped or has failed."""
+
+    def settle(self) -> None:
+        """Wait until all requests are answered."""
+        self.pipeline.settle()
+
+    def has_more(self) -> bool:
+        """Whether a file that was discovered is neither complete nor has failed."""
+        is_waited_for = any(request.unfinished for request in self.pending) or self.current is not None
+        return bool(self._queue or self._requeued or is_waited_for or self.batch.items)
 
     def settled(self) -> None:
         """All requests have been answered; more may be made now."""

@@ -9,6 +9,7 @@ either to be taken or in exactly one part that is held.
 from __future__ import annotations
 
 import threading
+import time
 from typing import TYPE_CHECKING, Final
 
 from secftp.intervals import Intervals
@@ -23,6 +24,8 @@ MAX_PART: Final = 16 * 2**20
 # The smallest part at the end of a file. Less is faster to wait for than to ask for.
 LEAST_REST: Final = 4 * _UNIT
 _PARTS_PER_STREAM: Final = 4
+# Without progress for this time, the rest of a part is anybody's: its connection hangs. In seconds.
+STALLED_SECONDS: Final = 3.0
 
 
 def part_size(total: int, streams: int) -> int:
@@ -41,12 +44,13 @@ class Part:
     Another stream may take the rest, behind `position`: then `end` shrinks. Written by the queue only.
     """
 
-    __slots__ = ("at", "can_shrink", "end", "position")
+    __slots__ = ("at", "can_shrink", "end", "moved", "position")
 
     def __init__(self, at: int, end: int, *, can_shrink: bool) -> None:
         self.at = at
         self.end = end
         self.position = at
+        self.moved = time.monotonic()  # when the position changed last
         self.can_shrink = can_shrink
 
     @property
@@ -78,6 +82,7 @@ class PartQueue:
         part_bytes: int | None = None,
         done: Intervals | None = None,
         on_change: Callable[[], None] = lambda: None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.total = total
         self.streams = max(1, streams)
@@ -88,6 +93,8 @@ class PartQueue:
         self._held: list[Part] = []
         self._is_stopped = False
         self._on_change = on_change
+        self._clock = clock
+        self.least_split = 2 * LEAST_REST  # the smallest rest of a part that is split
 
     # --- for streams --------------------------------------------------------------------------------------------------
 
@@ -120,6 +127,7 @@ class PartQueue:
         """Note how far a part is transferred; return its end, which may have shrunk since."""
         with self._changed:
             part.position = min(max(position, part.position), part.end)
+            part.moved = self._clock()
             end = part.end
         self._on_change()
         return end
@@ -144,10 +152,15 @@ class PartQueue:
         """Wait until there is something to take; return False if there never will be, or after `timeout` seconds."""
 
         def is_decided() -> bool:
-            return self._is_over or bool(self._todo) or (split and self._largest() is not None)
+            return self._is_over or self._has_work(split=split)
 
         with self._changed:
             return self._changed.wait_for(is_decided, timeout) and not self._is_over
+
+    def has_work(self) -> bool:
+        """Whether there is something to take now, also by splitting a part."""
+        with self._changed:
+            return not self._is_over and self._has_work(split=True)
 
     # --- for all ------------------------------------------------------------------------------------------------------
 
@@ -217,16 +230,35 @@ class PartQueue:
         self._todo.remove(first.at, end)
         return Part(first.at, end, can_shrink=can_shrink)
 
+    def _has_work(self, *, split: bool) -> bool:
+        return bool(self._todo) or (split and self._largest() is not None)
+
     def _largest(self) -> Part | None:
-        """Return the part with the largest rest, if that is worth being split."""
-        parts = [part for part in self._held if part.can_shrink and part.rest >= 2 * LEAST_REST]
+        """Return the part with the largest rest that is worth being split, or does not get on at all."""
+        late = self._clock() - STALLED_SECONDS
+        for part in tuple(self._held):
+            if part.can_shrink and not part.rest and part.moved < late:
+                self._release(part)  # all of it has come, but for the end of the reply
+        parts = [
+            part
+            for part in self._held
+            if part.can_shrink and (part.rest >= self.least_split or (part.rest and part.moved < late))
+        ]
         return max(parts, key=lambda part: part.rest, default=None)
 
     def _half(self, *, can_shrink: bool) -> Part | None:
         part = self._largest()
         if part is None:
             return None
-        middle = part.position + _round_up(part.rest // 2)
+        is_stalled = part.moved < self._clock() - STALLED_SECONDS
+        middle = part.position if is_stalled else part.position + _round_up(part.rest // 2)
         taken = Part(middle, part.end, can_shrink=can_shrink)
         part.end = middle
+        if is_stalled:
+            self._release(part)
         return taken
+
+    def _release(self, part: Part) -> None:
+        """Take a part that is transferred from a stream that may never come back to it."""
+        self._held.remove(part)
+        self._done.add(part.at, part.end)

@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
 MOST_BYTES: Final = 32 << 20  # of the entries that wait in all directories, packed: two million with longish names
 _LISTINGS_AHEAD: Final = 16
-_SMALL_LISTINGS_AHEAD: Final = 64  # as long as each was one message, and little waits
-_LITTLE_BYTES: Final = MOST_BYTES // 8
 
 
 class RemoteDirectory:
@@ -112,10 +110,10 @@ class RemoteDirectory:
 class RemoteFile(TransferItem):
     """A file to be downloaded. `size`, `mtime_ns` and `mode` are those of the listing.
 
-    `local_name`: the name of the file here, if the user gave it.
+    `local_name`: the name of the file here, if the user gave it. `in_parts`: whether it may be fetched in parts.
     """
 
-    __slots__ = ("directory", "last", "local_name", "mode", "mtime_ns")
+    __slots__ = ("directory", "in_parts", "last", "local_name", "mode", "mtime_ns")
     size: int
 
     def __init__(
@@ -133,6 +131,7 @@ class RemoteFile(TransferItem):
         self.mtime_ns = mtime_ns
         self.mode = mode
         self.local_name = local_name
+        self.in_parts = True
 
     @property
     def name(self) -> bytes:
@@ -171,7 +170,6 @@ class RemoteTree:
         self._opened = opened
         self._closed = closed
         self._requested: dict[RemoteDirectory, None] = {}  # in order
-        self._has_large = False  # whether a listing was more than one message
         self._listed: list[tuple[RemoteDirectory, Iterator[Listed]]] = []
         self._budget = MemoryBudget(MOST_BYTES)  # for the entries that wait, in all directories
 
@@ -184,7 +182,7 @@ class RemoteTree:
     def next(self, pipeline: Pipeline, before_waiting: Callable[[], None]) -> RemoteFile | None:
         """Return the next file, None after the last; `before_waiting` is called before each wait for a listing."""
         while True:
-            if len(self._requested) < self._most_requested:
+            if len(self._requested) < _LISTINGS_AHEAD:
                 found = self._take_next(pipeline)
                 if isinstance(found, RemoteFile):
                     return found
@@ -194,12 +192,6 @@ class RemoteTree:
                     return None
             before_waiting()
             pipeline.step()
-
-    @property
-    def _most_requested(self) -> int:
-        """How many listings may be under way: a round trip for each few directories, and no memory for large ones."""
-        is_little = not self._has_large and self._budget.nbytes < _LITTLE_BYTES
-        return _SMALL_LISTINGS_AHEAD if is_little else _LISTINGS_AHEAD
 
     def done(self, directory: RemoteDirectory | None) -> None:
         """One entry of a directory is complete."""
@@ -267,7 +259,6 @@ class RemoteTree:
         """Take a part of a listing; returns whether it was the last."""
         if isinstance(received, Entries):
             directory.add(received.entries)
-            self._has_large = self._has_large or not received.last
             if received.last:
                 del self._requested[directory]
                 self._listed.append((directory, directory.entries()))

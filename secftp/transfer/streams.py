@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from secftp.errors import ConnectionLost, SecftpError, ServerUnreachable, TransferTimeout
@@ -34,6 +35,7 @@ _AUTO_BYTES: Final = 2 * 2**20  # for each stream; less is over before its conne
 _ASKED_BYTES: Final = 2**20
 _ATTEMPTS: Final = 3  # to open a stream again whose connection was lost
 _PAUSE_SECONDS: Final = 0.5
+_GOODBYE_SECONDS: Final = 0.2  # for streams to end in order
 _LOSSES: Final = (ConnectionLost, TransferTimeout, ServerUnreachable)
 
 
@@ -97,11 +99,19 @@ class StreamPool:
         with self._changed:
             self._work = work
             self._turn += 1
-            self._streams = [stream for stream in self._streams if stream.is_alive()]
-            wanted = 0 if self._is_closed or self._open_stream is None else number - 1 - len(self._streams)
-            for _ in range(wanted):
-                self._add()
+            self._fill_up(number)
             self._changed.notify_all()
+
+    def open(self, number: int) -> None:
+        """Open additional streams, so that there are `number` in all, for work that is to come soon. Does not wait."""
+        with self._changed:
+            self._fill_up(number)
+
+    def _fill_up(self, number: int) -> None:
+        self._streams = [stream for stream in self._streams if stream.is_alive()]
+        if not self._is_closed and self._open_stream is not None:
+            for _ in range(number - 1 - len(self._streams)):
+                self._add()
 
     def add(self) -> bool:
         """Add a stream for the current work; return False if the pool is closed."""
@@ -147,14 +157,15 @@ class StreamPool:
             stream.join()
 
     def finish(self) -> None:
-        """End all streams, which have nothing to do, in order: with BYE."""
+        """End all streams in order, with BYE; at once those that still wait for what is not needed any more."""
         with self._changed:
             self._is_closed = True
             self._work = None
             self._changed.notify_all()
-            streams = self._streams
+            streams = tuple(self._streams)
+        deadline = time.monotonic() + _GOODBYE_SECONDS
         for stream in streams:
-            stream.join()
+            stream.join(max(0.0, deadline - time.monotonic()))
         self.close()
 
     # --- for the threads ----------------------------------------------------------------------------------------------

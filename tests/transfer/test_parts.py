@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 
 from secftp.intervals import Intervals
-from secftp.transfer.parts import LEAST_REST, MAX_PART, MIN_PART, Part, PartQueue, part_size
+from secftp.transfer.parts import LEAST_REST, MAX_PART, MIN_PART, STALLED_SECONDS, Part, PartQueue, part_size
 
 MIB = 2**20
 TOTAL = 40 * MIB + 12345
@@ -23,7 +23,7 @@ class Queue(RuleBasedStateMachine):
 
     def __init__(self):
         super().__init__()
-        self.queue = PartQueue(TOTAL, 4)
+        self.queue = PartQueue(TOTAL, 4, clock=lambda: 0.0)  # nothing ever stalls
         self.held: list[Part] = []
 
     @rule(target=parts, split=st.booleans(), may_shrink=st.booleans())
@@ -213,3 +213,34 @@ def test_changes_are_told_without_the_lock():
     queue.give_back(part, kept=1000)
     queue.stop()
     assert told == [1000, 1000, 1000]
+
+
+def test_a_part_that_does_not_get_on_is_taken_over():
+    now = [100.0]
+    queue = PartQueue(LEAST_REST + 5, 2, clock=lambda: now[0])
+    part = queue.take()
+    queue.reach(part, 1000)
+    assert queue.take() is None
+    assert not queue.has_work()
+    now[0] += STALLED_SECONDS + 0.1
+    assert queue.has_work()
+    rest = queue.take()
+    assert (rest.at, rest.end) == (1000, LEAST_REST + 5)
+    assert queue.reach(part, 2000) == part.end == 1000
+    queue.finish(rest)
+    assert queue.complete
+    queue.give_back(part)
+    assert queue.complete
+    assert not queue.has_work()
+
+
+def test_a_part_that_only_lacks_the_end_of_its_reply_is_done_after_a_while():
+    now = [100.0]
+    queue = PartQueue(1000, 2, clock=lambda: now[0])
+    part = queue.take()
+    queue.reach(part, 1000)
+    assert not queue.has_work()
+    assert not queue.complete
+    now[0] += STALLED_SECONDS + 0.1
+    assert not queue.has_work()
+    assert queue.complete

@@ -1,0 +1,386 @@
+"""Downloads of large files over several streams, as the thread of the copy sees them.
+
+The first READ of a file is of the whole, and leaves like any other. Once additional streams are at work it is
+cancelled, and the next part requested right behind that, so that the stream of the copy never idles; what had come
+counts.
+While parts are under way this thread waits for its own session and for the other streams at once. It alone tells the
+listener, and commits files.
+
+Invariant: a file gets its name when all of it has come and its digest is that of the file at the server.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hmac
+import os
+import select
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from secftp.errors import ConnectionLost, FileChanged, FileError, TransferTimeout
+from secftp.protocol import Abort, Error, ErrorCode, remote_failure
+from secftp.storage.part_writer import PartWriter
+from secftp.storage.sink import FileSink
+from secftp.transfer.download_requests import ReadRequest
+from secftp.transfer.file_in_parts import FileInParts
+from secftp.transfer.part_streams import PartScheduler, PartStream
+from secftp.transport.file_data import checksum_mismatch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from secftp.protocol import File
+    from secftp.session import Session
+    from secftp.storage import Digest, ResumedSink, Sink
+    from secftp.transfer.destinations import Destination
+    from secftp.transfer.engine import Transfer
+    from secftp.transfer.parts import Part
+    from secftp.transfer.remote_tree import RemoteFile
+    from secftp.transport import Received
+
+_LOSSES: Final = (ConnectionLost, TransferTimeout)
+_CHANGED: Final = "it changed while its parts were fetched, so it starts again over one connection"
+_CHECK_SECONDS: Final = 0.5  # between looks at the streams, even if nothing happens
+_STEPS: Final = 4  # that are made on the session of the copy before the files are looked at
+
+
+class FirstRead(ReadRequest):
+    """The first READ of a file, of all of it: the file is fetched in parts if FILE allows that, and else as usual.
+
+    `is_decided`: whether FILE, or an error, has come.
+    """
+
+    __slots__ = ("_cancel", "_is_cancelled", "_parts", "_received", "file", "is_decided", "is_over", "part")
+
+    def __init__(
+        self,
+        parts: DownloadParts,
+        transfer: Transfer[RemoteFile],
+        item: RemoteFile,
+        destination: Destination,
+        digest: Digest,
+        cancel: Callable[[], None],
+        offset: int,
+        resumed: ResumedSink | None,
+    ) -> None:
+        super().__init__(transfer, item, destination, digest, self._stop, offset, resumed)
+        self.file: FileInParts | None = None  # from FILE on, if it is fetched in parts
+        self.is_decided = False
+        self.is_over = False  # whether the reply has ended, or is of no use any more
+        self.part: Part | None = None  # that this READ is in
+        self._cancel = cancel
+        self._is_cancelled = False
+        self._parts = parts
+        self._received = 0
+
+    @property
+    def item(self) -> RemoteFile:
+        """The file."""
+        return self._item
+
+    @property
+    def unfinished(self) -> tuple[RemoteFile, ...]:
+        """None, once it is fetched in parts: the file is not this request's alone."""
+        return () if self.file is not None else (self._item,)
+
+    @property
+    def occupies_stream(self) -> bool:
+        """Whether no part can be requested behind this: the rest of the file is still coming."""
+        return not self.is_over and not self._is_cancelled
+
+    def abort(self) -> None:
+        """Give back what has not come; whether the file is kept is decided when all streams have ended."""
+        if self.file is None:
+            self.is_over = True
+            super().abort()
+        else:
+            self.leave(self.file)
+
+    def on_reply(self, received: Received) -> bool:
+        """Take the next part of the file."""
+        complete = self._take_reply(received)
+        self.is_decided = True
+        self.is_over = self.is_over or complete
+        return complete
+
+    def _take_reply(self, received: Received) -> bool:
+        file = self.file
+        if file is None:
+            return super().on_reply(received)  # FILE, which may set the file, is not the end
+        if self._reading(received):
+            self._ended(file, received)
+        return self._reading.complete
+
+    def _open(self, file: File) -> Sink:
+        sink = super()._open(file)
+        self.file = self._parts.begin(self, file, sink, self._offset)
+        if self.file is None:
+            return sink
+        self.part = self.file.queue.take_at(self._offset, self.file.queue.part_bytes)
+        return self.file.writer.part(self._offset)
+
+    def _progress(self, done: int, total: int | None, /) -> None:
+        file, moved = self.file, done - self._received
+        self._received = done
+        if file is None:
+            super()._progress(done, total)
+            return
+        position = self._offset + done
+        self._advance(file, position)
+        if done < (total or 0) and (self.part is None or file.queue.stopped):
+            # Another stream has what follows, or nobody wants it.
+            self._reading.problem = remote_failure(FileError, file.name, "the rest is not needed.")
+            self.leave(file)
+        elif file.has_company:
+            self._stop()
+        self.transfer.limit.spend(moved - self.transfer.pipeline.channel.take_saved())
+
+    def _advance(self, file: FileInParts, position: int) -> None:
+        """Go on into the next part, unless that is another stream's."""
+        while self.part is not None and position >= file.queue.reach(self.part, position):
+            end = self.part.end
+            file.queue.finish(self.part)
+            self.part = None if self._is_cancelled else file.queue.take_at(end, file.queue.part_bytes)
+
+    def _stop(self) -> None:
+        """Cancel the request, once."""
+        if not self._is_cancelled:
+            self._is_cancelled = True
+            self._cancel()
+
+    def leave(self, file: FileInParts) -> None:
+        """Leave the rest to others. The digest goes on where this has stopped. Idempotent."""
+        if not self.is_over:
+            self.is_over = True
+            self._give_back()
+            file.begin_hashing(self._digest, self._offset + self._received)
+
+    def _give_back(self) -> None:
+        part, self.part = self.part, None
+        if self.file is not None and part is not None:
+            self.file.queue.give_back(part, kept=part.position - part.at)
+
+    def _ended(self, file: FileInParts, received: Received) -> None:
+        """Deal with the end of the reply: END, ABORT after CANCEL, or a failure."""
+        if self.is_over:
+            return
+        problem = self._reading.problem
+        if self._reading.end is not None:
+            file.take_sum(self._digest.digest())  # END had it
+        elif not (self._is_cancelled and isinstance(received, Abort) and received.code is ErrorCode.CANCELLED):
+            if isinstance(received, Error | Abort) and received.code is ErrorCode.STOPPING:
+                pass  # BYE follows
+            else:
+                file.fail(problem or checksum_mismatch(file.name), received)
+        self.leave(file)
+
+    # --- the end of the file, on the thread of the copy ---------------------------------------------------------------
+
+    def commit(self, file: FileInParts) -> None:
+        """Give the file its name."""
+        file.writer.end()
+        self._commit()
+
+    def fail(self, file: FileInParts, problem: FileError) -> None:
+        """Discard what has come, and count the failure; one that may be that of a change starts again."""
+        file.writer.end()
+        if isinstance(problem, FileChanged):
+            self._drop()
+            self._item.in_parts = False
+            self.transfer.start_again(self._item, _CHANGED)
+        else:
+            if file.keeps:
+                self.keep(file)
+            self._fail(problem)
+
+    def keep(self, file: FileInParts) -> None:
+        """Keep what has come without a gap."""
+        file.writer.end()
+        sink, self._sink = self._sink, None
+        if isinstance(sink, FileSink):
+            sink.keep_first(file.queue.prefix)
+
+
+class DownloadParts:
+    """The files of a download that are fetched in parts, over one session of the copy and its additional streams."""
+
+    def __init__(self, transfer: Transfer[RemoteFile], session: Session) -> None:
+        self.transfer = transfer
+        self._session = session
+        self._pipeline = session.pipeline
+        self._scheduler = PartScheduler(self._wake, transfer.limit.spend)
+        self._stream = PartStream(session.pipeline, self._scheduler, additional=False)
+        self._reads: dict[FileInParts, FirstRead] = {}
+        self._awaited, self._waking = os.pipe()
+        os.set_blocking(self._awaited, False)
+        os.set_blocking(self._waking, False)
+        self._poller = select.poll()
+        self._poller.register(self._awaited, select.POLLIN)
+        self._poller.register(session.pipeline.channel.fileno(), select.POLLIN)
+        self._poll_wake = select.poll()
+        self._poll_wake.register(self._awaited, select.POLLIN)
+        self._is_waiting = self._has_changed = self._has_more = False
+        self._first: FirstRead | None = None  # the latest
+        self._lost: ConnectionLost | TransferTimeout | None = None
+        self._last_received = time.monotonic()
+
+    def close(self) -> None:
+        """Release what this holds. The streams have ended."""
+        os.close(self._awaited)
+        os.close(self._waking)
+
+    def first_read(self, *arguments: Any) -> FirstRead:
+        """Return the first request of a file; arguments as of `ReadRequest`."""
+        self._first = FirstRead(self, *arguments)
+        return self._first
+
+    def begin(self, read: FirstRead, file: File, sink: Sink, offset: int) -> FileInParts | None:
+        """Begin to fetch a file in parts, for which FILE has come; None if that is not possible."""
+        transfer = self.transfer
+        if file.version is None or file.total != offset + file.size or not isinstance(sink, FileSink):
+            return None
+        streams = transfer.streams.number_for(self._session, file.size)
+        if streams == 1:
+            return None
+        parted = FileInParts(
+            read.item.remote,
+            read.item.name,
+            file.version,
+            file.total,
+            transfer.algorithm,
+            PartWriter(sink),
+            streams=streams,
+            offset=offset,
+            on_change=self._scheduler.changed,
+        )
+        self._reads[parted] = read
+        self._scheduler.add(parted)
+        transfer.streams.run(self._scheduler.work, streams)
+        return parted
+
+    def run(self) -> None:
+        """Fetch parts until the latest file has begun, and nothing is left to be taken of any."""
+        self._check_files()
+        self._run(lambda: self._is_undecided or any(not file.queue.is_taken for file in self._reads))
+        if self._lost is not None:
+            self.finish()
+
+    def finish(self) -> None:
+        """Fetch parts until all files are complete or have failed.
+
+        If the session was lost, and other streams have done all that was left, that does not matter; else raises the
+        loss.
+        """
+        self._run(lambda: self._is_undecided or bool(self._reads))
+        if self._lost is not None and self.transfer.has_more():
+            raise self._lost
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the session of the copy was lost, and only the others go on."""
+        return self._lost is not None
+
+    @property
+    def _is_undecided(self) -> bool:
+        """Whether it is not known yet how the latest file is fetched."""
+        return self._first is not None and not self._first.is_decided and self._lost is None
+
+    def _run(self, goes_on: Callable[[], bool]) -> None:
+        self._has_more = True
+        self._last_received = time.monotonic()
+        while goes_on():
+            try:
+                self._step()
+            except _LOSSES as lost:
+                self._lose(lost)
+            self._check_files()
+
+    def _lose(self, lost: ConnectionLost | TransferTimeout) -> None:
+        """Go on over the other streams; raises the loss if there are none, or no file is in parts."""
+        self._lost = lost
+        self._stream.abandon()
+        for read in self._reads.values():
+            read.abort()
+        if not self._reads or not self.transfer.streams.alive:
+            raise lost
+
+    # --- waiting ------------------------------------------------------------------------------------------------------
+
+    def _step(self) -> None:
+        """Take in what has come on this session, after a wait for that or for a change on another stream."""
+        self.transfer.streams.check()
+        if self._lost is not None:
+            if not self.transfer.streams.alive:
+                raise self._lost
+            self._wait(self._poll_wake)
+            return
+        if not any(read.occupies_stream for read in self._reads.values()):
+            self._stream.feed()
+        self._pipeline.flush()
+        if not self._has_more:
+            self._wait(self._poller)
+        for _ in range(_STEPS):
+            self._has_more = self._pipeline.step_at_once()
+            if not self._has_more:
+                break
+        silence = time.monotonic() - self._last_received
+        if self._pipeline.unanswered and silence > self._pipeline.channel.timeout:
+            raise TransferTimeout(f"Timeout: nothing was received for {silence:.0f} seconds.", hint="Try again.")
+
+    def _wait(self, poller: select.poll) -> None:
+        self._is_waiting = True
+        ready = poller.poll(0 if self._has_changed else _CHECK_SECONDS * 1000)
+        self._is_waiting = self._has_changed = False
+        if any(descriptor == self._awaited for descriptor, _ in ready):
+            with contextlib.suppress(BlockingIOError):
+                os.read(self._awaited, 4096)
+        if any(descriptor != self._awaited for descriptor, _ in ready):
+            self._last_received = time.monotonic()
+
+    def _wake(self) -> None:
+        """End the wait, from any thread."""
+        self._has_changed = True
+        if self._is_waiting:
+            self._is_waiting = False
+            with contextlib.suppress(BlockingIOError):
+                os.write(self._waking, b"!")
+
+    # --- files --------------------------------------------------------------------------------------------------------
+
+    def _check_files(self) -> None:
+        """Tell the progress; end the files that are complete or have failed."""
+        for file, read in tuple(self._reads.items()):
+            if file.problem is not None:
+                self._end(file)
+                read.fail(file, file.problem)
+                continue
+            self.transfer.counters.reached(read.item, file.queue.transferred)
+            if file.queue.complete:
+                read.leave(file)  # others have all of it, though its own reply may still be coming, or hang
+                file.hash_more()
+                if file.is_hashed and file.expected is not None:
+                    self._complete(file, read)
+
+    def _complete(self, file: FileInParts, read: FirstRead) -> None:
+        self._end(file)
+        if hmac.compare_digest(file.digest, file.expected or b""):
+            read.commit(file)
+        else:
+            read.fail(file, checksum_mismatch(file.name))
+
+    def _end(self, file: FileInParts) -> None:
+        del self._reads[file]
+        self._scheduler.remove(file)
+        file.queue.stop()
+
+    def give_up(self) -> list[RemoteFile]:
+        """Keep what has come of the files, whose streams have ended; return them."""
+        items = []
+        self._stream.abandon()
+        for file, read in tuple(self._reads.items()):
+            self._end(file)
+            read.abort()
+            read.keep(file)
+            items.append(read.item)
+        return items
