@@ -27,10 +27,11 @@ if TYPE_CHECKING:
     # What a stream does for one file: returns when there is nothing left to do, raises what ends the session.
     Work: TypeAlias = Callable[[Session], None]
 
-# Of the automatic choice: one stream below the first round trip, in seconds, from the second one `_FEW`, and from the
-# third one `_MANY`.
-_NEAR, _FAR, _VERY_FAR = 0.005, 0.020, 0.080
-_FEW, _MANY = 4, 8
+# Of the automatic choice: one stream below the first round trip, in seconds, and from the second one `_FEW`. More are
+# added while that pays: at once, they would overrun the queue of a line that a few of them fill.
+_NEAR, _FAR = 0.005, 0.020
+_FEW: Final = 4
+MOST_BY_ITSELF: Final = 8
 _AUTO_BYTES: Final = 2 * 2**20  # for each stream; less is over before its connection is fast
 _ASKED_BYTES: Final = 2**20
 _ATTEMPTS: Final = 3  # to open a stream again whose connection was lost
@@ -49,11 +50,9 @@ def choose_streams(asked: int | None, round_trip: float | None, size: int, allow
         wanted = min(asked, size // _ASKED_BYTES)
     elif round_trip is None or round_trip < _NEAR:
         wanted = 1
-    elif round_trip < _FAR:
-        wanted = min(round(1 + (_FEW - 1) * (round_trip - _NEAR) / (_FAR - _NEAR)), size // _AUTO_BYTES)
     else:
-        share = min((round_trip - _FAR) / (_VERY_FAR - _FAR), 1.0)
-        wanted = min(round(_FEW + (_MANY - _FEW) * share), size // _AUTO_BYTES)
+        share = min((round_trip - _NEAR) / (_FAR - _NEAR), 1.0)
+        wanted = min(round(1 + (_FEW - 1) * share), size // _AUTO_BYTES)
     return max(1, min(wanted, allowed, MAX_STREAMS))
 
 

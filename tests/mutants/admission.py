@@ -70,5 +70,5 @@ MUTANTS: list[Mutant] = [
     mutant("the-bound-of-a-key-is-never-asked", "secftp/server/registry.py", "self._slots.limit_for(connection.claim, proved=True)", "self._slots.limit_for(connection.claim, proved=False)", ADMISSION),
     # --- the client's patience ---
     mutant("the-notice-prolongs-the-handshake", "secftp/transport/connect.py", "        return min(self._notice, self._deadline) - now\n", "        return self._notice - now\n", CONNECT),
-    mutant("a-handshake-is-given-up-after-ten-seconds", "secftp/transport/connect.py", "_shake_hands(stream, handshake, timeout, on_wait)", "_shake_hands(stream, handshake, min(10.0, timeout), on_wait)", RESTART),
+    mutant("a-handshake-is-given-up-after-ten-seconds", "secftp/transport/connect.py", "_shake_hands(stream, handshake, timeout, on_wait, wanted)", "_shake_hands(stream, handshake, min(10.0, timeout), on_wait, wanted)", RESTART),
 ]  # fmt: skip

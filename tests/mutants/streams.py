@@ -7,6 +7,9 @@ from tests.mutants.mutant import Mutant, mutant
 VERSIONS = "tests/server/test_requests_versions.py"
 PARTS = "tests/transfer/test_parts.py"
 INTERVALS = "tests/test_intervals.py"
+STREAMS = "tests/transfer/test_streams.py"
+GET = "tests/transfer/test_download_parts.py"
+RACE = "tests/transport/test_race.py"
 
 MUTANTS: list[Mutant] = [
     # --- versions ---
@@ -19,8 +22,30 @@ MUTANTS: list[Mutant] = [
     # --- the queue of parts ---
     mutant("ranges-that-touch-stay-apart", "secftp/intervals.py", "first = bisect_left(self._ends, at)", "first = bisect_right(self._ends, at)", INTERVALS),
     mutant("part-given-back-twice", "secftp/transfer/parts.py", "            if part not in self._held:\n                return\n", "", PARTS),
-    mutant("part-that-must-not-shrink-is-split", "secftp/transfer/parts.py", "if part.can_shrink and part.rest >=", "if part.rest >=", PARTS),
+    mutant("part-that-must-not-shrink-is-split", "secftp/transfer/parts.py", "if part.can_shrink and (part.rest >=", "if (part.rest >=", PARTS),
     mutant("split-part-keeps-its-end", "secftp/transfer/parts.py", "        part.end = middle\n", "", PARTS),
     mutant("part-given-back-is-lost", "secftp/transfer/parts.py", "            self._todo.add(middle, part.end)\n", "", PARTS),
     mutant("part-given-back-wakes-nobody", "secftp/transfer/parts.py", "            self._todo.add(middle, part.end)\n            self._changed.notify_all()\n", "            self._todo.add(middle, part.end)\n", PARTS),
+    mutant("part-that-hangs-is-never-taken-over", "secftp/transfer/parts.py", " or (part.rest and part.moved < late))", ")", PARTS),
+    mutant("part-without-the-end-of-its-reply-is-never-done", "secftp/transfer/parts.py", "            if part.can_shrink and not part.rest and part.moved < late:\n                self._release(part)  # all of it has come, but for the end of the reply\n", "            pass\n", PARTS),
+    # --- downloads in parts ---
+    mutant("parts-of-any-version", "secftp/transfer/part_streams.py", "            version=file.version,\n            additional", "            version=b\"\",\n            additional", GET),
+    mutant("part-of-another-version-is-written", "secftp/transfer/file_in_parts.py", "        if file.version != mine.version:\n", "        if False:\n", GET),
+    mutant("digest-of-the-whole-is-not-compared", "secftp/transfer/download_parts.py", "        if hmac.compare_digest(file.digest, file.expected or b\"\"):\n", "        if file.digest:\n", GET),
+    mutant("file-with-a-part-missing-is-committed", "secftp/transfer/download_parts.py", "            if file.queue.complete:\n", "            if file.queue.is_taken:\n", GET),
+    mutant("lost-stream-keeps-its-part", "secftp/transfer/part_streams.py", "        for reply in self._replies:\n            reply.give_back()\n", "", GET),
+    mutant("lost-stream-keeps-the-question-for-the-digest", "secftp/transfer/file_in_parts.py", "            self._file.drop_sum()\n\n    def _refused", "            pass\n\n    def _refused", GET),
+    mutant("what-came-behind-a-gap-is-kept", "secftp/transfer/download_parts.py", "            sink.keep_first(file.queue.prefix)\n", "            sink.keep_first(file.queue.transferred)\n", GET),
+    mutant("loss-of-the-first-stream-ends-the-file", "secftp/transfer/download_parts.py", "        if not self._reads or not self.transfer.streams.alive:\n            raise lost\n", "        raise lost\n", GET),
+    mutant("loss-is-hidden-though-more-is-to-be-done", "secftp/transfer/download_parts.py", "        if self._lost is not None and self.transfer.has_more():\n            raise self._lost\n", "", GET),
+    mutant("bytes-given-back-that-never-came", "secftp/transfer/file_in_parts.py", "self._file.queue.give_back(self._part, kept=self._part.position - self._part.at)", "self._file.queue.give_back(self._part, kept=self._part.end - self._part.at)", GET),
+    mutant("file-is-closed-under-its-writers", "secftp/storage/part_writer.py", "            self._changed.wait_for(lambda: not self._users)\n", "", "tests/storage/test_part_writer.py"),
+    mutant("written-after-the-end", "secftp/storage/part_writer.py", "            if self._is_over:\n", "            if False:\n", "tests/storage/test_part_writer.py"),
+    # --- streams ---
+    mutant("more-streams-than-the-server-allows", "secftp/transfer/streams.py", "    return max(1, min(wanted, allowed, MAX_STREAMS))\n", "    return max(1, min(wanted, MAX_STREAMS))\n", STREAMS),
+    mutant("unknown-round-trip-is-a-long-one", "secftp/transfer/streams.py", "    elif round_trip is None or round_trip < _NEAR:\n", "    elif round_trip is not None and round_trip < _NEAR:\n", STREAMS),
+    mutant("refused-stream-ends-the-copy", "secftp/transfer/streams.py", "        except (SecftpError, OSError):\n            pass  # refused", "        except ZeroDivisionError:\n            pass  # refused", GET, STREAMS),
+    mutant("streams-are-left-behind", "secftp/transfer/streams.py", "        for stream in streams:\n            stream.join()\n\n    def finish", "        return\n\n    def finish", STREAMS),
+    mutant("closed-streams-are-not-interrupted", "secftp/transfer/streams.py", "            for stream in streams:\n                stream.interrupt()\n", "", STREAMS),
+    mutant("unwanted-connection-is-awaited", "secftp/transport/tcp_connect.py", "    if wanted is not None and not wanted():\n", "    if False:\n", RACE),
 ]  # fmt: skip
