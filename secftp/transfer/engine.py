@@ -13,7 +13,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, ClassVar, Final, Generic, TypeVar
 
-from secftp.errors import AlreadyExists, ConnectionLost, FileChanged, FileError, SecftpError, Side
+from secftp.errors import AlreadyExists, ConnectionLost, FileChanged, FileError, SecftpError, Side, TransferTimeout
 from secftp.protocol import Algorithm, Capability, ErrorCode, exception_for
 from secftp.protocol.limits import MAX_SMALL
 from secftp.storage.digest import digester, hash_part
@@ -44,6 +44,8 @@ SAME: Final = "it has the same size and time"
 MODE_DIFFERS: Final = "it has the same size and time, and other permissions"
 MODE_SET: Final = "it has the same size and time; its permissions were set"
 CHANGED: Final = "it has changed since its transfer was interrupted, so it starts again"
+
+_LOSSES: Final = (ConnectionLost, TransferTimeout)
 
 Item = TypeVar("Item", bound=TransferItem)
 
@@ -140,9 +142,11 @@ class Transfer(abc.ABC, Generic[Item]):
             if self._streams is not None:
                 self._streams.finish()
                 self._streams.check()
-        except BaseException:
+        except BaseException as problem:
             self._queue.extendleft(reversed(self.take_unfinished()))
-            raise
+            if not isinstance(problem, _LOSSES) or not self.is_complete():
+                raise
+            session.interrupt()
         finally:
             self._close_streams()
             del self.pipeline
@@ -150,6 +154,10 @@ class Transfer(abc.ABC, Generic[Item]):
             self.summary.seconds += time.monotonic() - began
             self.counters.listener.ended(self.summary)
         return self.summary
+
+    def is_complete(self) -> bool:
+        """Whether nothing is left to do, so that the loss of the session does not matter; asked after one."""
+        return False
 
     @property
     def streams(self) -> StreamPool:

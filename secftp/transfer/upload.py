@@ -8,6 +8,7 @@ files are packed into one request until that is full.
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
@@ -422,6 +423,19 @@ class Upload(Transfer[LocalEntry]):
         self._closing.clear()
         self._unflushed_bytes = self._requested_directories = 0
         return entries
+
+    def is_complete(self) -> bool:
+        """Whether nothing is left to do: additional streams may have completed the last file."""
+        if self._entries is None or self._queue:
+            return False
+        if not self._all_discovered:
+            entry = next(self._entries, None)
+            if entry is not None:
+                self._entries = itertools.chain((entry,), self._entries)
+                return False
+            self._all_discovered = True
+            self.counters.all_found()
+        return True
 
     def end(self) -> None:
         """Close the directories of the source."""

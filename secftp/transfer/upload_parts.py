@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     from secftp.transfer.rate_limit import RateLimit
     from secftp.transport import Received
 
-# Parts of one stream that are sent and not confirmed, beside the one that is being sent. A stream that is slow takes no
-# more, so that the last parts of a file are left to those that are fast.
-_UNCONFIRMED: Final = 1
+# How much of one stream may be sent and not confirmed when it takes the next part: one part, or so many bytes in small
+# ones. A stream that is slow takes no more, so that the last parts of a file are left to those that are fast.
+_UNCONFIRMED_BYTES: Final = 2**19
 # Error replies that say nothing about the file: this side has aborted the part, or it was sent again meanwhile; or the
 # server ends an additional session.
 _SENT_AGAIN: Final = frozenset({ErrorCode.CANCELLED})
@@ -70,6 +70,9 @@ class PartedUpload:
         self.refusal: Error | None = None
         self.problem: FileError | None = None  # of this side; it says more than a refusal
         self.was_sent = False  # all of it, with the digest of the whole: it may be complete
+        self.was_answered = False  # some part of it has arrived
+        self.is_incomplete = False  # although all its parts were confirmed
+        self.is_left = False  # to the additional streams: the session of the copy is lost
         self._source = source
         self._users = 1  # the thread of the copy
         whole.start(source)
@@ -104,6 +107,7 @@ class PartedUpload:
     def confirm(self, part: Part | None, answer: Ok) -> None:
         """Note that a part has arrived, None for the empty one at the end; and the file, if the answer says so."""
         self.prefix = None
+        self.was_answered = True
         if answer.complete:
             with self.changed:
                 if not self.failed:
@@ -111,6 +115,11 @@ class PartedUpload:
             self.stop()
         if part is not None:
             self.queue.finish(part)
+
+    def miss(self, done: Intervals) -> None:
+        """Send again what is not in `done`, which the server has; nothing is being sent."""
+        self.is_incomplete = False
+        self.queue = PartQueue(self.file.total, self.queue.streams, done=done, on_change=self._notify)
 
     def stop(self) -> None:
         """Let nothing more be sent, and wake those who wait."""
@@ -122,6 +131,11 @@ class PartedUpload:
         with self.changed:
             if not (self.over or self.queue.complete or not self.queue.is_taken):
                 self.changed.wait(seconds)
+
+    def pause(self, seconds: float) -> None:
+        """Wait for so many seconds, or until it is over."""
+        with self.changed:
+            self.changed.wait_for(lambda: self.over, seconds)
 
     def close(self) -> None:
         """Leave it, as a stream does; the digest is not computed any further."""
@@ -190,6 +204,10 @@ class PartedUpload:
             PartSender(self, session.pipeline, source, is_additional=True).run()
         finally:
             self.leave()
+
+    def wait_for_work(self) -> bool:
+        """Wait until a part is given back; return False if all has arrived, or the file is given up."""
+        return self.queue.wait_for_work(split=False)
 
 
 class PartReply:
@@ -263,19 +281,41 @@ class PartSender:
             self._replies.popleft()
         return len(self._replies)
 
+    @property
+    def _unconfirmed_bytes(self) -> int:
+        return sum(reply.part.size for reply in self._replies if reply.part is not None)
+
     def run(self) -> None:
-        """Send parts until none is left, and wait for their replies. Raises what ends the session."""
+        """Send parts until none is left, and wait for their replies. Raises what ends the session.
+
+        Of a file that is left to the additional streams, also those that others give back, and what completes it.
+        """
+        upload = self._upload
         try:
             self.send_parts()
             self.settle()
+            while upload.is_left and upload.wait_for_work():
+                self.send_parts()
+                self.settle()
+            if upload.is_left:
+                self.complete()
         finally:
             self.give_up()
+
+    def complete(self) -> None:
+        """Complete a file whose parts were confirmed, if no part has done so; `is_incomplete` tells if it can't be."""
+        upload = self._upload
+        if not upload.over:
+            self.send_empty(is_last=True)
+            self.settle()
+            upload.is_incomplete = not upload.over
 
     def send_parts(self) -> None:
         """Send parts until none is left to take; replies to the last ones are still to come."""
         while (part := self._upload.take()) is not None:
             self._send(part, part.at, part.size)
-            self.settle(_UNCONFIRMED)
+            while self.unconfirmed > 1 and self._unconfirmed_bytes > _UNCONFIRMED_BYTES:
+                self.settle(self.unconfirmed - 1)
 
     def send_empty(self, *, is_last: bool = False) -> None:
         """Send an empty part: before all others, or as the last one, with the digest of the whole file."""

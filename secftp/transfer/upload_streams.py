@@ -13,9 +13,9 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Final
 
-from secftp.errors import FileChanged, FileError, Side
+from secftp.errors import ConnectionLost, FileChanged, FileError, Side, TransferTimeout
 from secftp.intervals import Intervals
-from secftp.protocol import Error, ErrorCode, Info, Ok, check_path
+from secftp.protocol import Error, ErrorCode, Info, Ok, Stat, check_path
 from secftp.session import new_token
 from secftp.session.replies import SingleReply
 from secftp.session.uploads import PartedFile
@@ -28,12 +28,16 @@ from secftp.transfer.upload_parts import PartedUpload, PartSender
 from secftp.transfer.upload_requests import NOT_RESUMED
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from secftp.protocol import Message
+    from secftp.session import Session
     from secftp.storage import Source
     from secftp.transfer.engine import Transfer
     from secftp.transfer.local_tree import LocalEntry
 
 _OPEN_FILES: Final = 1  # that may be unfinished while the next one is sent
+_MOST_MISSES: Final = 3  # how often a server may lack parts that it has confirmed
 _REPORT_SECONDS: Final = 0.25  # between reports while only other streams send
 # Error replies to a part that are about parts and not about the file: it is sent whole.
 _NOT_IN_PARTS: Final = frozenset({ErrorCode.LIMIT, ErrorCode.UNSUPPORTED})
@@ -68,7 +72,8 @@ class PartedFiles:
         self._open.append(file)
         transfer.current = None
         transfer.counters.begun(entry, upload.queue.transferred)
-        file.send()
+        with self._survivable():
+            file.send()
         while len(self._open) > _OPEN_FILES:
             self._finish_first()
 
@@ -78,11 +83,41 @@ class PartedFiles:
             self._finish_first()
 
     def _finish_first(self) -> None:
-        file = self._open[0]
-        file.finish()
+        with self._survivable():
+            self._open[0].finish()
+        self._count(self._open[0])
+
+    def _count(self, file: _SentFile) -> None:
         self._open.remove(file)
         file.close()
         file.count()
+
+    @contextlib.contextmanager
+    def _survivable(self) -> Iterator[None]:
+        """If the session of the copy is lost in this block, let the additional streams complete the files first."""
+        try:
+            yield
+        except (ConnectionLost, TransferTimeout):
+            self._leave_to_others()
+            for file in [file for file in self._open if file.upload.over]:
+                self._count(file)
+            raise
+
+    def _leave_to_others(self) -> None:
+        """Wait until the additional streams, as long as there are any, have sent what is missing."""
+        streams, uploads = self._transfer.streams, [file.upload for file in self._open]
+        for file in self._open:
+            file.leave()
+
+        def work(session: Session) -> None:
+            for upload in uploads:
+                upload.work(session)
+
+        streams.run(work, 1 + len(streams.sessions()))
+        while (unfinished := [file for file in self._open if file.is_under_way]) and streams.sessions():
+            unfinished[0].upload.pause(_REPORT_SECONDS)
+            for file in unfinished:
+                file.report()
 
     def give_up(self) -> list[LocalEntry]:
         """Give up the session; return the files that are not complete, which another one continues."""
@@ -182,14 +217,18 @@ class _SentFile:
         self.upload = upload
         self._transfer = transfer
         self._streams = streams
+        self._misses = 0
         self._has_started = streams <= 1
         self._takes_over = upload.prefix is not None
-        self._sender = PartSender(upload, transfer.pipeline, upload.source, on_progress=self._report)
+        # Whether an empty part goes ahead: streams wait until the server has compared the digest of what it has kept,
+        # and until it is known that the file is not there where it would not be replaced.
+        self._asks_first = self._takes_over or not upload.file.overwrite
+        self._sender = PartSender(upload, transfer.pipeline, upload.source, on_progress=self.report)
 
     def send(self) -> None:
         """Send parts over the session of the copy until none is left; does not wait for the last replies."""
-        if self._takes_over and not self.upload.queue.is_taken:
-            self._sender.send_empty()  # has the server compare the digest before streams send anything
+        if self._asks_first and not self.upload.queue.is_taken:
+            self._sender.send_empty()
         self._start_streams()
         self._sender.send_parts()
 
@@ -197,20 +236,46 @@ class _SentFile:
         """Wait until the file is complete or has failed; send what other streams have given back."""
         upload, sender = self.upload, self._sender
         while not upload.over:
-            self._report()
+            self.report()
             self._transfer.check_streams()
             if not upload.queue.is_taken:
                 sender.send_parts()
             elif sender.unconfirmed:
                 sender.settle(sender.unconfirmed - 1)
             elif upload.queue.complete:
-                sender.send_empty(is_last=True)
-                sender.settle()
-                if not upload.over:
-                    return  # the server lacks something
+                sender.complete()
+                if upload.is_incomplete and not self._ask_what_is_missing():
+                    return
             else:
                 upload.wait(_REPORT_SECONDS)
         sender.settle()
+
+    def _ask_what_is_missing(self) -> bool:
+        """Have the parts sent again that the server lacks although it confirmed them; False if that is in vain.
+
+        A server may take in an old copy of a part from a connection that is lost, and discard what had arrived.
+        """
+        transfer, upload, answer = self._transfer, self.upload, SingleReply()
+        self._misses += 1
+        if self._misses > _MOST_MISSES:
+            return False
+        stat = Stat(id=transfer.pipeline.next_id(), path=self.entry.remote, partial=True, parts=True)
+        transfer.pipeline.submit(stat, answer)
+        kept = transfer.await_reply(answer)
+        if not isinstance(kept, Info) or kept.total != upload.file.total:
+            return False
+        upload.miss(_ranges(kept))
+        return True
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether other streams may still complete it."""
+        return not (self.upload.over or self.upload.is_incomplete)
+
+    def leave(self) -> None:
+        """Leave the file to the additional streams: the session of the copy is lost."""
+        self._sender.give_up()
+        self._has_started = self.upload.is_left = True
 
     def close(self) -> None:
         """Send nothing more; the source is closed when the last stream has left."""
@@ -248,13 +313,15 @@ class _SentFile:
             transfer.counters.reached(entry, 0)
             transfer.refused(entry, code, refusal.reason)
 
-    def _report(self) -> None:
+    def report(self) -> None:
         """Report progress; let other streams begin as soon as the server is ready for them."""
         self._transfer.counters.reached(self.entry, self.upload.queue.transferred)
         self._start_streams()
 
     def _start_streams(self) -> None:
-        is_ready = self.upload.prefix is None and self._transfer.pipeline.unanswered <= self._sender.unconfirmed
+        is_ready = self._transfer.pipeline.unanswered <= self._sender.unconfirmed
+        if self._asks_first:
+            is_ready = is_ready and self.upload.was_answered
         if not self._has_started and is_ready:
             self._has_started = True
             self._transfer.streams.run(self.upload.work, self._streams)

@@ -28,7 +28,9 @@ NURSERY = """
 import ctypes, json, os, sys
 from secftp.client import __main__ as client
 import secftp.client.copying, secftp.transfer, secftp.session, secftp.storage.local, secftp.keys
-import secftp.transfer.streams, secftp.transfer.upload_streams
+import secftp.transfer.streams, secftp.transfer.upload_streams, secftp.client.commands.put
+import secftp.client.report_text, secftp.transfer.upload, secftp.transfer.upload_first, secftp.transport.tcp_totals
+import xxhash
 for line in sys.stdin:
     order = json.loads(line)
     if "arguments" in order:

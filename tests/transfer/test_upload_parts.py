@@ -279,6 +279,63 @@ def test_a_lost_stream_gives_its_part_back(model, source, times):
     assert model.uploads.completed == 1
 
 
+@pytest.mark.parametrize("streams", [2, 4])
+def test_the_additional_streams_complete_a_file_whose_session_is_lost(model, source, streams):
+    """Nothing else is left to do then, so that the loss does not matter."""
+    seen = []
+
+    def cut(asked):
+        together(asked)
+        if not asked.additional:
+            seen.append(asked.at)
+            raise Ended(orderly=False)
+
+    together = Together(model)
+    model.on_part = cut
+    told = Recorder()
+    summary = put(model, source, told, streams=streams)
+    assert seen == [0]
+    assert arrived(model) == DATA
+    assert (summary.files, summary.failed, told.bytes, told.of("note")) == (1, 0, SIZE, [])
+    assert told.plans == [(1, SIZE)]
+    assert model.uploads.completed == 1
+
+
+def test_what_is_left_after_a_loss_is_done_over_the_next_session(model, tmp_path):
+    """The file that the additional streams complete is not sent again."""
+
+    def cut(asked):
+        together(asked)
+        if not asked.additional:
+            model.on_part = lambda _asked: None
+            raise Ended(orderly=False)
+
+    together = Together(model)
+    model.on_part = cut
+    make(tmp_path, {b"a": DATA, b"b": b"small"})
+    told = Recorder()
+    copy = upload_of(model, [tmp_path / "a", tmp_path / "b"], told, streams=3)
+    with pytest.raises(ConnectionLost):
+        run(model, copy)
+    assert told.names("finished") == [b"a"]
+    assert run(model, copy).files == 2
+    assert (arrived(model, b"a"), arrived(model, b"b")) == (DATA, b"small")
+    assert (model.uploads.completed, told.bytes) == (1, SIZE + 5)
+
+
+def test_no_stream_is_opened_for_a_file_that_is_not_replaced(model, source):
+    model.tree.nodes[b"f",] = File(b"old")
+    opened = []
+
+    def open_stream(_wanted):
+        opened.append(1)
+        return session(model.port)
+
+    model.refuse_part = "exists"
+    put(model, source, open_stream=open_stream, streams=8, overwrite=False)
+    assert opened == []
+
+
 def test_a_server_without_uploads_gets_one_stream(tmp_path, source):
     with Server(W, capabilities=tuple(each for each in ALL if each != "uploads")) as old:
         put(old, source, streams=8)
@@ -468,7 +525,7 @@ def test_a_copy_continues_the_same_upload_over_the_next_session(model, source, s
     told = Recorder()
     copy = upload_of(model, source, told, streams=streams)
     model.cut_after = after
-    runs, summary = 0, None
+    runs, summary = 0, None  # additional streams may complete the file: then it is one
     while summary is None:
         runs += 1
         try:
@@ -597,6 +654,24 @@ def test_an_exception_of_the_listener_ends_the_copy(model, source):
     with pytest.raises(Stop):
         put(model, source, Told(), streams=4)
     assert (b"f",) not in model.tree.nodes
+
+
+def test_parts_that_a_server_lost_again_are_sent_again(model, source):
+    """An old copy of a part, from a connection that is lost, takes the place of what had arrived."""
+    lost = []
+
+    def forget():
+        (upload,) = model.uploads.known.values()
+        ((at, size), *_) = upload.kept.ranges()
+        upload.kept.arrived[at : at + size] = bytes(size)
+        lost.append(size)
+
+    change_at(model, 4, forget)
+    told = Recorder()
+    summary = put(model, source, told, open_stream=_none, streams=4)
+    assert (summary.files, summary.failed, told.bytes, told.of("note")) == (1, 0, SIZE, [])
+    assert arrived(model) == DATA
+    assert sent(model) == SIZE + sum(lost)
 
 
 # --- resuming ---------------------------------------------------------------------------------------------------------
