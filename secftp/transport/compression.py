@@ -50,6 +50,11 @@ def is_installed() -> bool:
     return True
 
 
+def shrinks(clear_size: int, frame_size: int) -> bool:
+    """Whether so many bytes are compressed by an eighth at least, which is worth decompressing them."""
+    return frame_size <= clear_size - clear_size // 8
+
+
 class Compressor:
     """Compresses at one level, 1 to 19, each frame by itself. Reuses its memory; for one thread."""
 
@@ -80,7 +85,7 @@ class SmallFileCompressor:
         if size < _LEAST_BYTES:
             return data, None
         frame = self._compressor.compress(memoryview(data))
-        return (frame, size) if len(frame) <= size - size // 8 else (data, None)
+        return (frame, size) if shrinks(size, len(frame)) else (data, None)
 
 
 def decompress_small(files: Iterable[bytes], clear_sizes: Iterable[int | None], *, wanted: bool) -> Iterator[bytes]:

@@ -79,7 +79,11 @@ def send_file(
     if compress is not None and channel.may_compress:
         from secftp.transport.compressed_data import CompressedSender
 
-        send = CompressedSender(channel, compress).send
+        def sample(view: memoryview, ahead: int) -> int:
+            return source.readv([view], offset + done + ahead)
+
+        # What has no stamp comes through a pipe.
+        send = CompressedSender(channel, compress, None if source.stamp is None else sample).send
     while length is None or done < length:
         _wait_for(source, channel, interrupted)
         if interrupted():

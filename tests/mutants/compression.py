@@ -30,12 +30,13 @@ MUTANTS: list[Mutant] = [
     mutant("frame-with-a-window-at-will", LIBRARY, "if _window_size(frame) > MAX_CLEAR:", "if _window_size(frame) < 0:", FRAMES),
     mutant("frame-that-does-not-end", LIBRARY, " or not decompressor.eof", "", FRAMES),
     mutant("frame-with-more-behind-it", LIBRARY, " or decompressor.unused_data", "", FRAMES),
-    mutant("frame-decompressed-without-a-bound", LIBRARY, "decompressor.decompress(frame, clear_size + 1)", "decompressor.decompress(frame)", FRAMES),
     mutant("session-goes-on-after-a-bad-frame", "secftp/transport/incoming.py", "            clear = decompress(frame, message.clear_size)\n        except ProtocolError:\n            self._state.refuse()\n", "            clear = decompress(frame, message.clear_size)\n        except ProtocolError:\n", SENDER),
     # --- what is compressed ---
-    mutant("compressed-whatever-it-saves", CHOICE, "if len(frame) > len(clear) - len(clear) // 8:", "if len(frame) > len(clear):", SENDER),
+    mutant("compressed-whatever-it-saves", LIBRARY, "return frame_size <= clear_size - clear_size // 8", "return frame_size <= clear_size", SENDER),
     mutant("noise-tried-again-and-again", CHOICE, "max(2 * self._skipped, _SKIPPED_BYTES)", "_SKIPPED_BYTES", SENDER),
     mutant("noise-tried-never-again", CHOICE, "            self._skipped = 0\n", "            self._skipped = _SKIPPED_MAX\n", SENDER),
+    mutant("noise-tried-without-a-sample", CHOICE, "not self._sample_shrinks(min(limit, _SKIPPED_BYTES))", "limit < 0", SENDER),
+    mutant("text-among-noise-not-found", CHOICE, "        return count >= _LEAST_BYTES and shrinks(", "        return count < 0 and shrinks(", SENDER),
     mutant("zeros-beyond-the-ratio", CHOICE, " or len(clear) > MAX_RATIO * len(frame):", ":", SENDER),
     mutant("compressed-for-any-server", "secftp/transport/file_data.py", "if compress is not None and channel.may_compress:", "if compress is not None:", SENDER),
     mutant("server-compresses-as-it-is-told", "secftp/server/requests/read.py", "min(request.compress, SERVER_LEVEL)", "request.compress", COPIES),
@@ -49,6 +50,6 @@ MUTANTS: list[Mutant] = [
     mutant("small-files-of-more-sizes-than-files", "secftp/protocol/requests.py", "if len(self.clear_sizes) > len(self.files):", "if len(self.files) < 0:", "tests/protocol/test_bounds.py"),
     mutant("small-files-told-more-sizes-than-files", "secftp/protocol/replies.py", "if len(self.clear_sizes) > len(self.files):", "if len(self.files) < 0:", "tests/protocol/test_bounds.py"),
     mutant("small-files-compressed-for-any-server", "secftp/transfer/upload.py", "if self.pipeline.compress is None or not session.can(Capability.ZSTD):", "if self.pipeline.compress is None:", COPIES),
-    mutant("small-files-compressed-whatever-it-saves", LIBRARY, "if len(frame) <= size - size // 8 else", "if frame else", COPIES),
+    mutant("small-files-compressed-whatever-it-saves", LIBRARY, "if shrinks(size, len(frame)) else", "if frame else", COPIES),
     mutant("small-files-counted-in-the-rate-of-others", "secftp/transfer/upload.py", "            self.pipeline.channel.take_saved()  #", "            pass  #", COPIES),
 ]  # fmt: skip

@@ -168,6 +168,7 @@ class MemorySource:
     """Bytes as a source. Without `announced` their number is unknown; `failure` comes after `fails_at` bytes."""
 
     wait_descriptor = None
+    stamp = None
 
     def __init__(self, data, *, announced=True, chunk=None, failure=None, fails_at=0):
         self.info = FileInfo(Kind.FILE, len(data) if announced else None, 1_700_000_000_000_000_000, 0o644)

@@ -84,10 +84,17 @@ def counting(monkeypatch):
     return Counting
 
 
-def sent(data, *, level=3, chunk=None):
-    """The tape of a file, read in chunks of at most so many bytes."""
+def sent(data, *, level=3, chunk=None, sampled=False):
+    """The tape of a file, read in chunks of at most so many bytes; `sampled`: it is no pipe."""
     tape = Tape()
-    sender, done = CompressedSender(tape, level), 0
+    done = 0
+
+    def sample(view, ahead):
+        piece = data[done + ahead :][: len(view)]
+        view[: len(piece)] = piece
+        return len(piece)
+
+    sender = CompressedSender(tape, level, sample if sampled else None)
 
     def fill(slots):
         nonlocal done
@@ -129,6 +136,33 @@ def test_noise_is_sent_as_it_is_and_hardly_tried(counting):
     # 1, 2, 4, 8 and 16 MiB between the tries
     assert counting.given == 5 * 65_536
     assert sum(len(message.payload) for message in tape.messages if len(message.payload) <= 65_536) <= 6 * 65_536
+
+
+def test_of_a_file_only_samples_of_noise_are_tried(counting):
+    tape = sent(NOISE, sampled=True)
+    assert not tape.compressed
+    assert tape.batches == 20, "all but the first piece is read into messages"
+    assert counting.given == 65_536 + 20 * 4096
+
+
+@pytest.mark.parametrize("step", [200_000, 3 * MIB // 2])
+def test_text_among_noise_is_found(step):
+    """As in an archive of photos and sources: most of the text is compressed, wherever it begins."""
+    data = b"".join(NOISE[at : at + step] + TEXT[at : at + step] for at in range(0, 9 * MIB, step))
+    ideal = sent(b"".join(TEXT[at : at + step] for at in range(0, 9 * MIB, step))).saved
+    tape = sent(data, sampled=True)
+    assert tape.saved > 0.6 * ideal
+
+
+def test_text_behind_much_noise_is_found_at_once():
+    assert sent(NOISE + TEXT[: 2 * MIB], sampled=True).saved > 0.9 * sent(TEXT[: 2 * MIB]).saved
+
+
+@pytest.mark.parametrize("size", [1, 511, 65_536, 65_537, MIB + 65_536, MIB + 65_537, 2 * MIB + 66_000, 3 * MIB])
+@pytest.mark.parametrize("source", [TEXT, NOISE, bytes(4 * MIB)], ids=["text", "noise", "zeros"])
+@pytest.mark.parametrize("chunk", [None, 100_000])
+def test_every_size_of_a_file_arrives(source, size, chunk):
+    sent(source[:size], sampled=True, chunk=chunk)
 
 
 def test_text_between_noise_is_found_and_so_is_its_end():
