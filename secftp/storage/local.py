@@ -120,7 +120,8 @@ class LocalStore(Store):
             return kept_parts(directory, path, path[-1])
 
     def identity_of_root(self) -> Identity:
-        status = os.fstat(self._root)
+        with translated("."):
+            status = os.fstat(self._root)
         return status.st_dev, status.st_ino
 
     def stat(self, path: Path, *, partial: bool = False) -> FileInfo:

@@ -29,7 +29,7 @@ from secftp.storage.upload_map import PartMap, kept_parts, read_map, write_map
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from secftp.storage.attributes import FileInfo, WriteOptions
+    from secftp.storage.attributes import FileInfo, Identity, WriteOptions
     from secftp.storage.names import Path
 
 
@@ -39,7 +39,7 @@ class FileUpload(FileSink, UploadSink):
     `tag` tells whether a kept partial is this upload's; with `adopt` any partial is continued.
     """
 
-    __slots__ = ("_adopt", "_adopted", "_inode", "_ranges", "_tag", "_total")
+    __slots__ = ("_adopt", "_adopted", "_before", "_inode", "_ranges", "_tag", "_total")
 
     def __init__(
         self,
@@ -85,6 +85,7 @@ class FileUpload(FileSink, UploadSink):
         return self._options.keep and (tag, total) == (self._tag, self._total)
 
     def _begin(self) -> None:
+        self._before = self._identity_of_target()
         if self._adopt:
             self._open_kept()
             if self._ranges and max(end for _, end in self._ranges) > self._total:
@@ -182,11 +183,25 @@ class FileUpload(FileSink, UploadSink):
 
     def keep(self) -> None:
         temporary = self._temporary
-        if self._options.keep and self._ranges and temporary is not None and is_partial(temporary):
-            self._temporary = None
-            with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):
+            if self._options.keep and self._ranges and is_partial(temporary or b"") and not self._is_outdated():
+                self._temporary = None
                 self._sweep()
         self.close()
+
+    def _is_outdated(self) -> bool:
+        """Return whether another file has been given the name since the beginning, or the name was removed.
+
+        A session that is lost may end long after another one has sent the same file. Raises OSError.
+        """
+        return self._identity_of_target() != self._before
+
+    def _identity_of_target(self) -> Identity | None:
+        try:
+            status = os.stat(self._name, dir_fd=self._directory, follow_symlinks=False)
+        except FileNotFoundError:
+            return None
+        return status.st_dev, status.st_ino
 
     def close(self) -> None:
         if self._temporary is not None and self._directory >= 0:

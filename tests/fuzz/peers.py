@@ -115,6 +115,18 @@ def request(number: int, which: int, argument: bytes):
         lambda: SetAttributes(id=number, path=path, mode=0o7777, mtime_ns=-(2**63)),
         lambda: ReadMany(id=number, paths=(path, (b"small",), path)),
         lambda: WriteMany(id=number, files=(NewFile(path, body, digest_of(body)), NewFile((b"z",), body, bytes(16)))),
+        lambda: Stat(id=number, path=path, partial=True, parts=True),
+        lambda: Write(
+            id=number,
+            path=path,
+            size=len(argument),
+            keep=bool(len(argument) % 2),
+            upload=bytes(16),
+            at=number % 5,
+            total=9 + len(argument),
+            prefix=digest_of(b"xxx") if number % 7 == 0 else None,
+        ),
+        lambda: Write(id=number, path=path, size=0, upload=bytes(16), at=0, total=0, additional=True),
     )
     return makers[which % len(makers)]()
 

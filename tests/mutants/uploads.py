@@ -10,8 +10,8 @@ _STREAMS = "tests/server/test_additional_streams.py"
 
 MUTANTS: list[Mutant] = [
     # --- who joins ---
-    mutant("upload-of-another-key-joined", "secftp/server/requests/uploads.py", "        key = _digest(self._owner, request.upload, *self._store.identity_of_root())\n", "        key = _digest(request.upload, *self._store.identity_of_root())\n", f"{_UPLOADS}::test_under_another_key_it_is_another_upload"),
-    mutant("upload-in-another-directory-joined", "secftp/server/requests/uploads.py", "request.upload, *self._store.identity_of_root())", "request.upload)", f"{_UPLOADS}::test_in_another_directory_of_the_same_key_it_is_another_upload"),
+    mutant("upload-of-another-key-joined", "secftp/server/requests/uploads.py", "        key = _digest(self._owner, request.upload, *self._root)\n", "        key = _digest(request.upload, *self._root)\n", f"{_UPLOADS}::test_under_another_key_it_is_another_upload"),
+    mutant("upload-in-another-directory-joined", "secftp/server/requests/uploads.py", "request.upload, *self._root)", "request.upload)", f"{_UPLOADS}::test_in_another_directory_of_the_same_key_it_is_another_upload"),
     mutant("upload-of-anybody-continued", "secftp/server/requests/uploads.py", "        return _digest(\n            self._owner,\n", "        return _digest(\n", f"{_UPLOADS}::test_a_kept_upload_of_another_key_is_not_continued"),
     mutant("parts-of-two-files-mixed", "secftp/server/requests/uploads.py", "                    _require(entry.upload.tag == tag)\n", "                    pass\n", f"{_UPLOADS}::test_every_part_has_the_same_fields"),
     mutant("answer-of-another-file-repeated", "secftp/server/requests/uploads.py", "                    _require(found.tag == tag)\n", "", f"{_UPLOADS}::test_every_part_has_the_same_fields"),
@@ -52,7 +52,8 @@ MUTANTS: list[Mutant] = [
     mutant("partial-of-any-upload-continued", "secftp/storage/upload.py", "        return self._options.keep and (tag, total) == (self._tag, self._total)\n", "        return self._options.keep\n", f"{_STORAGE}::test_another_upload_begins_anew"),
     mutant("adopted-before-it-is-verified", "secftp/storage/upload.py", "        if self._adopt:\n            self._open_kept()\n", "        if self._adopt:\n            self._open_kept()\n            self.take_over()\n", f"{_STORAGE}::test_another_upload_adopts_what_is_kept"),
     mutant("adopted-file-too-long", "secftp/storage/upload.py", "                    os.ftruncate(self._fd, self._total)  # what", "                    pass  # what", f"{_STORAGE}::test_what_lies_behind_the_last_part_is_cut_off"),
-    mutant("kept-beside-another-writer", "secftp/storage/upload.py", "        if self._options.keep and self._ranges and temporary is not None and is_partial(temporary):\n", "        if self._options.keep and self._ranges and temporary is not None:\n", f"{_STORAGE}::test_a_second_upload_of_the_name_has_a_file_of_its_own_without_a_map"),
+    mutant("kept-beside-another-writer", "secftp/storage/upload.py", "self._ranges and is_partial(temporary or b\"\") and", "self._ranges and", f"{_STORAGE}::test_a_second_upload_of_the_name_has_a_file_of_its_own_without_a_map"),
+    mutant("kept-for-a-name-that-is-another-files", "secftp/storage/upload.py", "        return self._identity_of_target() != self._before\n", "        return False\n", f"{_STORAGE}::test_what_another_writer_has_completed_meanwhile_is_not_kept_beside_it"),
     # --- additional streams ---
     mutant("streams-end-one-another", "secftp/server/additional.py", "        if lender is not None:\n            self._slots.remove(connection.claim)\n", "        if lender is not None and False:\n            self._slots.remove(connection.claim)\n", f"{_STREAMS}::test_a_stream_does_not_take_the_place_of_another"),
     mutant("stream-ended-in-vain", "secftp/server/additional.py", "                if self._slots.limit_for(claim, proved=proved) is None:\n", "                if True:\n", f"{_STREAMS}::test_places_of_another_key_are_not_given"),

@@ -236,6 +236,23 @@ def test_a_plain_writer_beside_an_upload(tmp_path, store):
     assert contents(tmp_path) == {"f": WHOLE}
 
 
+@pytest.mark.parametrize("change", ["new", "replaced", "removed", "same"])
+def test_what_another_writer_has_completed_meanwhile_is_not_kept_beside_it(tmp_path, store, change):
+    """A session that is lost may end long after another one has sent the file."""
+    if change != "new":
+        (tmp_path / "f").write_bytes(b"old")
+    with store.open_upload(NAME, TAG, KEEP) as lost:
+        lost.writev_at(views(WHOLE[:5]), 0)
+        lost.add(0, 5)
+        if change == "removed":
+            store.remove(NAME)
+        elif change != "same":
+            with store.open_upload(NAME, OTHER, KEEP) as upload:
+                finish(upload, (0, 12))
+        lost.keep()
+    assert names(tmp_path) - {b"f"} == ({PARTIAL, MAP} if change == "same" else set())
+
+
 def test_an_existing_name_is_not_replaced_unless_asked(tmp_path, store):
     (tmp_path / "f").write_bytes(b"x")
     with pytest.raises(AlreadyExists):

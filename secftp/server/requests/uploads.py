@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from secftp.protocol import Write
     from secftp.storage import Store
+    from secftp.storage.attributes import Identity
 
 MOST_ENDED: Final = 4096
 _KEY_BYTES: Final = 16
@@ -140,13 +141,15 @@ class SessionUploads:
         self._uploads = uploads
         self._store = store
         self._owner = owner
+        self._root: Identity | None = None
         self._current: bytes | None = None  # the key of the upload
 
     def join(
         self, request: Write, tag: bytes, start: Callable[[Upload], None] | None, check: Callable[[], None]
     ) -> Upload | Ending | None:
         """Join the upload of a request, and leave any other. As `Uploads.join`."""
-        key = _digest(self._owner, request.upload, *self._store.identity_of_root())
+        self._root = self._root or self._store.identity_of_root()
+        key = _digest(self._owner, request.upload, *self._root)
         if self._current not in (None, key):
             self.close()
         found = self._uploads.join(self, key, tag, start, check)
