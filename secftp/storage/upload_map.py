@@ -71,8 +71,10 @@ def decode_map(text: bytes, inode: int) -> PartMap | None:
     if len(body) < _HEAD.size or not hmac.compare_digest(_checksum(body), check):
         return None
     magic, tag, of_inode, total, count = _HEAD.unpack_from(body)
-    ranges = list(_RANGE.iter_unpack(body[_HEAD.size :])) if not (len(body) - _HEAD.size) % _RANGE.size else []
-    if magic != _MAGIC or of_inode != inode or len(ranges) != count or not _in_order(ranges, total):
+    if magic != _MAGIC or of_inode != inode or len(body) != _HEAD.size + count * _RANGE.size:
+        return None
+    ranges = list(_RANGE.iter_unpack(body[_HEAD.size :]))
+    if not _in_order(ranges, total):
         return None
     return PartMap(tag, total, Intervals(ranges))
 

@@ -32,6 +32,7 @@ PYTHON = [
     "py-url",
     "py-keyfile",
     "py-keytext",
+    "py-map",
     "py-shown",
     "py-server",
     "py-client",

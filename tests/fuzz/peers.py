@@ -126,7 +126,15 @@ def request(number: int, which: int, argument: bytes):
             total=9 + len(argument),
             prefix=digest_of(b"xxx") if number % 7 == 0 else None,
         ),
-        lambda: Write(id=number, path=path, size=0, upload=bytes(16), at=0, total=0, additional=True),
+        lambda: Write(
+            id=number,
+            path=path,
+            size=len(argument),
+            upload=argument[:1] * 16 or bytes(16),
+            at=0,
+            total=len(argument),
+            additional=True,
+        ),
     )
     return makers[which % len(makers)]()
 
@@ -188,7 +196,8 @@ class ServerTarget:
             elif op < 0xA0:
                 wire.send_data(b"x" * (1 + len(argument) * 37))
             elif op < 0xB0:
-                wire.send(End(size=len(argument), digest=digest_of(b"x" * len(argument))))
+                digest = digest_of(b"x" * len(argument))
+                wire.send(End(size=len(argument), digest=digest, whole=digest if op >= 0xA8 else None))
             elif op < 0xC0:
                 wire.frame(op - 0xB0, op & 1, argument)
             elif op < 0xF0:

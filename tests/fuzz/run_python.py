@@ -22,6 +22,7 @@ TARGETS = {
     "py-url": lambda: targets.url,
     "py-keyfile": lambda: targets.keyfile,
     "py-keytext": lambda: targets.keytext,
+    "py-map": lambda: targets.part_map,
     "py-shown": lambda: targets.shown,
     "py-server": peers.ServerTarget,
     "py-client": peers.ClientTarget,

@@ -6,7 +6,9 @@ import hashlib
 from pathlib import Path
 
 from secftp.crypto import Suite
+from secftp.intervals import Intervals
 from secftp.protocol import Direction
+from secftp.storage.upload_map import PartMap, encode_map
 from tests.fuzz.peers import END
 from tests.model import zstd
 from tests.protocol.test_codec import EXAMPLES, RUN
@@ -113,7 +115,7 @@ def compressed() -> None:
 
 def sessions() -> None:
     """Each legal request by itself and with what belongs to it; each legal answer."""
-    for which in range(16):
+    for which in range(19):
         for suite in Suite:
             keep("py-server", bytes([suite, 0x40 + which, 0, 0x80, 3]) + b"abc" + bytes([0xA0, 2]) + b"xy")
         keep("py-server", bytes([2, 0x40 + which, 9]) + b"folder/ab" + bytes([END, 0, 0x41, 1, 3, 6, 0]))
@@ -121,6 +123,9 @@ def sessions() -> None:
             "py-server",
             bytes([0, 0x42, 2]) + b"ab" + bytes([0x80, 1]) + b"x" + bytes([0x40 + which, 1, 0, 0xF0, 3]) + b"xyz",
         )
+    for size in (1, 5, 200):
+        keep("py-server", bytes([2, 0x52, size]) + bytes(size) + bytes([0x80, 0, 0xA8, 1]) + b"x")
+        keep("py-server", bytes([2, 0x51, size]) + bytes(size) + bytes([0x80, 0, 0xA8, 1, 0x50, 1, 0]) + b"x")
     for which in range(0x40, 0xA0):
         keep("py-client", bytes([which % 18, which, 2]) + b"ab" + bytes([0xA0, 1]) + b"x" + bytes([0xB0, 2]) + b"xx")
     keep("py-client", bytes([0, 0x40, 0, 0xF0, 5]) + b"bytes")
@@ -166,6 +171,12 @@ def texts() -> None:
     keep("py-shown", b"plain", b"\x1b[31m", "\u202ename\u200b".encode(), b"\x9b\xff\\", "ä\u2028".encode())
 
 
+def maps() -> None:
+    for ranges in ([], [(0, 5)], [(3, 7), (9, 2**62)], [(2 * number, 2 * number + 1) for number in range(40)]):
+        text = encode_map(PartMap(bytes(range(16)), 2**63 - 1, Intervals(ranges)), 7)
+        keep("py-map", bytes([7]) + text, bytes([7 | 0x80]) + text[:-16])
+
+
 if __name__ == "__main__":
     handshakes()
     frames()
@@ -173,5 +184,6 @@ if __name__ == "__main__":
     compressed()
     sessions()
     texts()
+    maps()
     for directory in sorted(path for path in CORPUS.iterdir() if path.is_dir()):
         print(f"{directory.name:18} {sum(1 for _ in directory.iterdir())}")

@@ -6,6 +6,7 @@ implementation of docs/PROTOCOL.md. Returned names and texts are checked as `sec
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tempfile
 
@@ -16,6 +17,7 @@ from secftp.keys.text import bare, normalise
 from secftp.protocol import Direction, Receiver, RequestQueue, check_directory_path, check_path, decode, encode
 from secftp.protocol.handshake import ClientHandshake, Established, HelloReceived, ServerHandshake, Unacceptable
 from secftp.storage import names
+from secftp.storage.upload_map import decode_map, encode_map
 from secftp.text import escape
 from secftp.transport import compression
 from secftp.url import format_url, parse_endpoint, parse_url
@@ -218,6 +220,21 @@ def keyfile(data: bytes) -> None:
         return
     assert repr(key) == "<secftp.keys.Key>"
     assert data.strip()
+
+
+def part_map(data: bytes) -> None:
+    """The first byte is the inode number, and its highest bit says whether the checksum is made good."""
+    inode, text = (data[0] & 0x7F, data[1:]) if data else (0, b"")
+    if data and data[0] & 0x80:
+        text += hashlib.blake2b(text, digest_size=16).digest()
+    found = decode_map(text, inode)
+    if found is None:
+        return
+    assert encode_map(found, inode) == text
+    before = -1
+    for at, end in found.ranges:
+        assert before < at < end <= found.total <= 2**63 - 1
+        before = end
 
 
 def keytext(data: bytes) -> None:

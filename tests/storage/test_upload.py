@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import random
 import threading
@@ -352,6 +353,13 @@ def test_ranges_that_no_upload_has_are_no_map(ranges):
     text = encode_map(PartMap(TAG, SIZE, Raw(ranges)), 1)
     assert decode_map(text, 1) is None
     assert decode_map(encode_map(PartMap(TAG, SIZE, Intervals([(0, 12)])), 1), 1) is not None
+
+
+def test_bytes_behind_the_ranges_are_no_map():
+    text = encode_map(PartMap(TAG, SIZE, Intervals([(0, 3)])), 1)[:-16]
+    for more in (b"x", bytes(16)):
+        body = text + more
+        assert decode_map(body + hashlib.blake2b(body, digest_size=16).digest(), 1) is None
 
 
 def test_the_names_belong_together():
