@@ -271,7 +271,8 @@ def test_a_server_compresses_at_no_higher_level_than_its_own(server, monkeypatch
         for level in (1, SERVER_LEVEL, 19):
             client.pipeline.compress = level
             assert get(client, b"a") == TEXT[:MIB]
-    assert levels == [1, SERVER_LEVEL, SERVER_LEVEL]
+    assert levels[::2] == [1, SERVER_LEVEL, SERVER_LEVEL]
+    assert set(levels[1::2]) == {1}, "of samples"
 
 
 def test_ranges_and_pipes(server):
