@@ -7,7 +7,6 @@ files are packed into one request until that is full.
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 from collections import deque
 from typing import TYPE_CHECKING, Final
@@ -16,7 +15,6 @@ from secftp.errors import FileError, Side
 from secftp.protocol import (
     Capability,
     ErrorCode,
-    Info,
     MakeDirectory,
     NewFile,
     Right,
@@ -32,8 +30,9 @@ from secftp.transfer.engine import EXISTS, SAME, Transfer
 from secftp.transfer.local_tree import LocalEntry
 from secftp.transfer.preflight import Preflight
 from secftp.transfer.targets import require_right, upload_roots
+from secftp.transfer.upload_files import LargeFiles
 from secftp.transfer.upload_first import first_file, send_first
-from secftp.transfer.upload_large import compare_refused, has_arrived, send_large
+from secftp.transfer.upload_large import compare_refused
 from secftp.transfer.upload_requests import (
     AttributesRequest,
     UploadBatch,
@@ -48,12 +47,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from secftp.session import Session
-    from secftp.storage import Path, Source
+    from secftp.storage import Path
     from secftp.transfer.local_tree import LocalFiles
     from secftp.transfer.options import CopyOptions, RemoteLocation
     from secftp.transfer.progress import ProgressListener
     from secftp.transfer.upload_requests import Refusals
-    from secftp.transfer.upload_streams import PartedFiles
     from secftp.transport.compression import SmallFileCompressor
 
 _COPIED: Final = (EntryKind.FILE, EntryKind.DIRECTORY, EntryKind.LEFT)
@@ -86,17 +84,14 @@ class Upload(Transfer[LocalEntry]):
         self._entries: Iterator[LocalEntry] | None = None  # None before the first session
         self._may_have_arrived = False  # whether the first file was sent over a session that was lost
         self._session = 0  # its number
-        self._can_resume = self._can_compare = False
         self._open: LocalFiles | None = None
         self._failed_directories: set[Path] = set()
         self._closing: deque[LocalEntry] = deque()  # directories whose attributes are set after the batch
         self._requested_directories = 0  # since the last batch
         self._unflushed_bytes = 0
         self._to_compare: Refusals = []
-        self._can_upload = False
         self._packer: SmallFileCompressor | None = None  # of this session
-        self._over: Session | None = None  # as long as `run` runs
-        self._parted: PartedFiles | None = None  # in this session, from the first one on
+        self._large: LargeFiles | None = None  # over this session
 
     def begin_early(self, session: Session) -> None:  # noqa: ARG002 - the pipeline is that of the session
         """Send the source at once if it is one small file, over the first session."""
@@ -116,11 +111,8 @@ class Upload(Transfer[LocalEntry]):
         if self._entries is None:
             self._entries = self._plan(session)
         self._session += 1
-        self._over = session
         self._packer = self._new_packer(session)
-        self._can_upload = session.can(Capability.UPLOADS)
-        self._can_resume = session.can(Capability.RESUME)
-        self._can_compare = session.can(Capability.STAT) and session.can(Capability.SUM)
+        self._large = LargeFiles(self, session, self._token)
         self._preflight = Preflight(session, self.options)
         if not self.counters.wants_plan:
             self.ahead = _ASKED_AHEAD if self._preflight.needed else 1
@@ -212,47 +204,8 @@ class Upload(Transfer[LocalEntry]):
             self._gather(entry, content)
             return
         self.counters.resize(entry, content.info.size or 0)
-        with contextlib.ExitStack() as opened:
-            self._send_source(entry, opened.enter_context(content), opened)
-
-    def _send_source(self, entry: LocalEntry, source: Source, opened: contextlib.ExitStack) -> None:
-        """Send a file that is too large for a batch, in parts if that pays; these take it over from `opened`."""
-        streams = self._streams_for(entry, source.info.size)
-        if streams and self._parted_files().has_completed(entry, source):
-            return
-        if entry.may_have_arrived and self._can_compare and has_arrived(self, entry, source, self._token):
-            return
-        if streams:
-            self._parted_files().send(entry, source, streams, opened)
-        else:
-            send_large(self, entry, source, token=self._token, can_resume=self._can_resume)
-
-    def _streams_for(self, entry: LocalEntry, size: int | None) -> int:
-        """Return how many streams a file is to be sent over in parts, 0 if it is sent whole."""
-        if not self._can_upload or entry.is_whole or size is None:
-            return 0
-        streams = 1
-        if self._over is not None and self.may_use_streams(size):
-            streams = self.streams.number_for(self._over, size)
-        return streams if streams > 1 or entry.upload is not None or self._has_gaps(entry) else 0
-
-    def _has_gaps(self, entry: LocalEntry) -> bool:
-        """Whether the server has kept parts of a file that only an upload in parts can resume."""
-        kept = None if entry.partial is None else self.await_reply(entry.partial)
-        return isinstance(kept, Info) and any(part.at for part in kept.parts)
-
-    def _parted_files(self) -> PartedFiles:
-        """Return the files that are sent in parts; imported for the first one."""
-        if self._parted is None:
-            from secftp.transfer.upload_streams import PartedFiles
-
-            self._parted = PartedFiles(self, self._token, can_resume=self._can_resume)
-        return self._parted
-
-    def _finish_parted(self) -> None:
-        """Wait until files that are sent in parts are complete, or have failed."""
-        if self._parted is not None:
-            self._parted.finish()
+        assert self._large is not None
+        self._large.send(entry, content)
 
     def _files_of(self, entry: LocalEntry) -> LocalFiles:
         """Return the files of an entry's source; those of one source at a time are held open."""
@@ -301,7 +254,8 @@ class Upload(Transfer[LocalEntry]):
                 token=self._token,
                 clear_sizes=batch.clear_sizes,
             )
-            pending = WriteManyRequest(self, batch.items, self._to_compare if self._can_compare else None)
+            can_compare = self._large is not None and self._large.can_compare
+            pending = WriteManyRequest(self, batch.items, self._to_compare if can_compare else None)
             self.batch = UploadBatch()
             self._unflushed_bytes += batch.nbytes
             self.track(pending)
@@ -355,7 +309,8 @@ class Upload(Transfer[LocalEntry]):
 
     def _close_directory(self, entry: LocalEntry) -> None:
         """Set a directory's permissions and time, once the batch has been sent."""
-        self._finish_parted()
+        if self._large is not None:
+            self._large.finish()
         self._closing.append(entry)
         self.current = None
         if not self.batch.items or len(self._closing) >= _OPEN_DIRECTORIES:
@@ -405,7 +360,8 @@ class Upload(Transfer[LocalEntry]):
 
     def settled(self) -> None:
         """Compare files that were refused and may have arrived."""
-        self._finish_parted()
+        if self._large is not None:
+            self._large.finish()
         if self._to_compare:
             compare_refused(self, self._to_compare, self._token)
 
@@ -415,7 +371,7 @@ class Upload(Transfer[LocalEntry]):
         self._to_compare.clear()
         for entry in entries:
             entry.may_have_arrived = True
-        return [*entries, *(self._parted.give_up() if self._parted is not None else ())]
+        return [*entries, *(self._large.give_up() if self._large is not None else ())]
 
     def take_unfinished(self) -> list[LocalEntry]:
         """Give up the session; the directories that are to be closed come last."""
@@ -439,8 +395,7 @@ class Upload(Transfer[LocalEntry]):
 
     def end(self) -> None:
         """Close the directories of the source."""
-        self._parted = None
-        self._over = None
+        self._large = None
         if self._open is not None:
             self._open.close()
             self._open = None

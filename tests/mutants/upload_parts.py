@@ -5,24 +5,25 @@ from __future__ import annotations
 from tests.mutants.mutant import Mutant, mutant
 
 TESTS = "tests/transfer/test_upload_parts.py"
-PARTS = "secftp/transfer/upload_parts.py"
+SENDER = "secftp/transfer/upload_sender.py"
+FILE = "secftp/transfer/upload_in_parts.py"
 STREAMS = "secftp/transfer/upload_streams.py"
 DIGEST = "secftp/transfer/ordered_digest.py"
 
 MUTANTS: list[Mutant] = [
-    mutant("part-of-a-lost-stream-lost", PARTS, "            if not reply.complete:\n                reply.give_back()\n", "            pass\n", f"{TESTS}::test_a_lost_stream_gives_its_part_back"),
-    mutant("part-confirmed-by-another-digest", PARTS, "        elif received.digest is not None and not hmac.compare_digest(received.digest, self.digest.digest()):\n", "        elif received.digest is None:\n", f"{TESTS}::test_a_false_confirmation_is_a_failure"),
-    mutant("file-complete-when-its-parts-are", STREAMS, "        if answer is not None:\n            counters.reached", "        if answer is None and not upload.failed:\n            transfer.complete(entry, upload.whole.result)\n        elif answer is not None:\n            counters.reached", f"{TESTS}::test_a_server_that_never_completes_gets_the_file_whole"),
-    mutant("parts-before-their-directory", STREAMS, "is_ready = self._transfer.pipeline.unanswered <= self._sender.unconfirmed", "is_ready = True", f"{TESTS}::test_streams_wait_until_the_directory_of_the_file_is_there"),
-    mutant("part-for-a-server-without-uploads", PARTS, "        if not session.can(Capability.UPLOADS):\n            return\n", "", f"{TESTS}::test_a_stream_of_a_server_without_uploads_is_not_used"),
+    mutant("part-of-a-lost-stream-lost", SENDER, "            if not reply.complete:\n                reply.give_back()\n", "            pass\n", f"{TESTS}::test_a_lost_stream_gives_its_part_back"),
+    mutant("part-confirmed-by-another-digest", SENDER, "        elif received.digest is not None and not hmac.compare_digest(received.digest, self.digest.digest()):\n", "        elif received.digest is None:\n", f"{TESTS}::test_a_false_confirmation_is_a_failure"),
+    mutant("file-complete-when-its-parts-are", FILE, "        if answer is not None:\n            counters.reached", "        if answer is None and not upload.failed:\n            transfer.complete(entry, upload.whole.result)\n        elif answer is not None:\n            counters.reached", f"{TESTS}::test_a_server_that_never_completes_gets_the_file_whole"),
+    mutant("parts-before-their-directory", FILE, "is_ready = self._transfer.pipeline.unanswered <= self._sender.unconfirmed", "is_ready = True", f"{TESTS}::test_streams_wait_until_the_directory_of_the_file_is_there"),
+    mutant("part-for-a-server-without-uploads", SENDER, "    if not session.can(Capability.UPLOADS):\n        return\n", "", f"{TESTS}::test_a_stream_of_a_server_without_uploads_is_not_used"),
     mutant("upload-of-another-version-continued", STREAMS, "    return upload.stamp is not None and upload.stamp == source.stamp\n", "    return True\n", f"{TESTS}::test_a_source_that_changed_between_two_sessions_is_a_new_upload"),
     mutant("kept-parts-believed-unseen", STREAMS, "                prefix, whole = self._hash_kept(source, done, info.size)\n", "                pass\n", f"{TESTS}::test_another_copy_sends_what_is_missing"),
     mutant("lost-answer-not-asked-for", STREAMS, "        if upload is None or not upload.was_sent or not _is_same(upload, source):\n            return False\n", "        if upload is None or True:\n            return False\n", f"{TESTS}::test_a_lost_last_answer_is_asked_for_again"),
     mutant("confirmed-parts-sent-again", STREAMS, "streams=streams, done=done, prefix=earlier.prefix\n", "streams=streams, prefix=earlier.prefix\n", f"{TESTS}::test_a_server_that_was_restarted_in_the_middle"),
     mutant("parts-that-the-server-lost-left-out", STREAMS, "            done = Intervals()\n        return PartedUpload(", "            pass\n        return PartedUpload(", f"{TESTS}::test_a_server_that_was_restarted_in_the_middle"),
-    mutant("directory-closed-before-its-files", "secftp/transfer/upload.py", "        self._finish_parted()\n        self._closing.append(entry)\n", "        self._closing.append(entry)\n", f"{TESTS}::test_a_directory_is_closed_after_its_files_are_complete"),
+    mutant("directory-closed-before-its-files", "secftp/transfer/upload.py", "            self._large.finish()\n        self._closing.append(entry)\n", "            pass\n        self._closing.append(entry)\n", f"{TESTS}::test_a_directory_is_closed_after_its_files_are_complete"),
     mutant("digest-of-a-file-that-is-too-short", DIGEST, "            if count == 0:\n                raise FileChanged(", "            if count == 0:\n                self.position = self.total\n                break\n                raise FileChanged(", "tests/transfer/test_ordered_digest.py::test_a_file_that_is_too_short_has_no_digest"),
     mutant("digest-reads-ahead-of-the-parts", DIGEST, "            if limit > self._limit:\n                self._limit = limit\n", "            if limit > self._limit:\n                self._limit = self.total\n", "tests/transfer/test_ordered_digest.py::test_no_more_is_read_than_is_allowed"),
     mutant("file-replaced-although-forbidden", "secftp/session/uploads.py", "            overwrite=self.overwrite,\n", "", f"{TESTS}::test_a_file_that_appears_meanwhile_is_not_replaced"),
-    mutant("additional-stream-not-named", PARTS, "PartSender(self, session.pipeline, source, is_additional=True)", "PartSender(self, session.pipeline, source)", f"{TESTS}::test_all_streams_send_parts_of_the_file"),
+    mutant("additional-stream-not-named", SENDER, "PartSender(upload, session.pipeline, source, is_additional=True)", "PartSender(upload, session.pipeline, source)", f"{TESTS}::test_all_streams_send_parts_of_the_file"),
 ]  # fmt: skip
