@@ -58,6 +58,8 @@ class PooledConnection:
         if time.monotonic() - self.last_used > FRESH_SECONDS:
             return False
         try:
+            if self.session.welcome is None:
+                self.session.pipeline.poll()  # it had not been asked anything
             return not self._channel.waiting()  # all that an idle session can receive is its end
         except (SecftpError, OSError):
             return False
@@ -115,9 +117,12 @@ class Pool:
             yield connection.session
 
     @contextlib.contextmanager
-    def connection(self, *, long: bool = False) -> Iterator[PooledConnection]:
-        """Context manager of a connection, which can be reused if nothing but a `FileError` ends the block."""
-        connection = self._take(long=long)
+    def connection(self, *, long: bool = False, accepted: bool = True) -> Iterator[PooledConnection]:
+        """Context manager of a connection, which can be reused if nothing but a `FileError` ends the block.
+
+        `accepted`: wait until the server has accepted the client. Else a request tells, which saves a round trip.
+        """
+        connection = self._take(long=long, accepted=accepted)
         reusable = False
         try:
             yield connection
@@ -163,7 +168,7 @@ class Pool:
         while True:
             used: PooledConnection | None = None
             try:
-                with self.connection(long=long) as used:
+                with self.connection(long=long, accepted=False) as used:
                     return question(used)
             except losses:
                 if used is None or not used.reused or self.closed or not repeatable():
@@ -222,7 +227,7 @@ class Pool:
 
     # --- implementation -----------------------------------------------------------------------------------------------
 
-    def _take(self, *, long: bool) -> PooledConnection:
+    def _take(self, *, long: bool, accepted: bool) -> PooledConnection:
         if self._process != os.getpid():
             self._leave_to_parent()
         stale: list[PooledConnection] = []
@@ -243,7 +248,7 @@ class Pool:
         finally:
             for connection in stale:
                 connection.close(politely=False)
-        return self._open(None if long else now)
+        return self._open(None if long else now, accepted=accepted)
 
     def _wait_limit(self, now: float) -> float:
         """Return the limit in seconds that another short request has to wait; 0 if it need not."""
@@ -267,10 +272,10 @@ class Pool:
             stale.append(connection)
         return None
 
-    def _open(self, since: float | None) -> PooledConnection:
+    def _open(self, since: float | None, *, accepted: bool) -> PooledConnection:
         """Open a connection; `since` is when a short request began to wait for it, None for a long request."""
         try:
-            connection = self._connect()
+            connection = self._connect(accepted=accepted)
         except BaseException:
             self._opened(since)
             raise
@@ -300,10 +305,11 @@ class Pool:
             )
         )
 
-    def _connect(self) -> PooledConnection:
+    def _connect(self, *, accepted: bool) -> PooledConnection:
         connection = self._handshake()
         try:
-            connection.session.can("stat")  # waits for WELCOME, with which the server has accepted the client
+            if accepted:
+                connection.session.can("stat")  # waits for WELCOME, with which the server has accepted the client
         except BaseException:
             connection.close(politely=False)
             raise

@@ -13,14 +13,16 @@ import itertools
 from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
-from secftp.client.connect import stat_url
+from secftp.client.connect import checked_kind, stat_and_list
+from secftp.client.local_digests import LocalDigests
 from secftp.client.local_io import local_errors
 from secftp.client.terminal import print_output
 from secftp.errors import FileError, IsADirectory, NotFound, Side
 from secftp.protocol import Algorithm, Kind, problem_of
+from secftp.session.list_ahead import ListingsAhead, depth_first
 from secftp.session.listings import MemoryBudget, PackedNames, SortedNames
-from secftp.session.operations import checksums, depth_first
-from secftp.storage import LocalStore, new_digest, open_local_source
+from secftp.session.operations import checksums
+from secftp.storage import LocalStore, open_local_source
 from secftp.text import count_files, format_size, path_text, show_local, show_path
 
 if TYPE_CHECKING:
@@ -32,7 +34,6 @@ if TYPE_CHECKING:
     from secftp.storage import Path, Source
     from secftp.url import Url
 
-_BATCH: Final = 1 << 20
 _DIRECTORY: Final = -1  # in place of a size
 _UNKNOWN: Final = -2  # its status could not be determined
 _MISSING: Final = -3
@@ -96,26 +97,61 @@ class Comparison:
         self._failures = failures
         self._budget = MemoryBudget()
         self._bar = bar
+        self._digests = LocalDigests(local.open, self._algorithm)
+        self._listings = ListingsAhead(session.pipeline)
 
     def run(self) -> None:
         """Compare everything. Raises errors about the two ends themselves."""
-        info = stat_url(self._session, self._url)
-        here, there = self._local.size, _DIRECTORY if info.kind is Kind.DIRECTORY else info.size
-        if (here < 0) != (there < 0):
-            self._print_kinds((), here, there)
+        with self._digests, contextlib.closing(self._listings):
+            if self._local.size < 0:
+                self._run_directory()
+            else:
+                self._run_file()
+
+    def _run_directory(self) -> None:
+        info, listing = stat_and_list(self._session, self._url)
+        if info.kind is not Kind.DIRECTORY:
+            listing.drop()
+            self._print_kinds((), _DIRECTORY, info.size)
             return
-        if here >= 0 and self._differ_by_size((), here, there):
-            self._print("differs", ())
-            return
+        self._listings.adopt(listing)
         top: Path = ()
-        paths = depth_first(top, self._enter) if here < 0 else iter([top])
-        files = ((path, (*self._url.path, *path)) for path in paths)
+        files = ((path, (*self._url.path, *path)) for path in self._hashed(depth_first(top, self._enter, self)))
         for path, outcome in checksums(self._session, files, self._algorithm):
-            if isinstance(outcome, FileError):
-                self._failures.add(outcome)
-                continue
-            with self._failures.collected():
-                self._compare(path, outcome)
+            self._compare(path, outcome)
+
+    def _run_file(self) -> None:
+        """Compare one file; its checksum is requested together with its size, and is of no use if that differs."""
+        session, url, here = self._session, self._url, self._local.size
+        asked = session.begin_stat(url.path)
+        requested = session.begin_checksum(url.path, self._algorithm) if url.path else None
+        info = checked_kind(url, asked.result())
+        if info.kind is Kind.DIRECTORY or requested is None:
+            self._print_kinds((), here, _DIRECTORY)
+        elif self._differ_by_size((), here, info.size):
+            requested.cancel()
+            self._print("differs", ())
+        else:
+            self._digests.add(())
+            try:
+                outcome: bytes | FileError = requested.result().digest or b""
+            except FileError as problem:
+                outcome = problem
+            self._compare((), outcome)
+
+    def _hashed(self, paths: Iterator[Path]) -> Iterator[Path]:
+        """Yield the paths, with their files being hashed here from then on."""
+        for path in paths:
+            self._digests.add(path)
+            yield path
+
+    def has_room(self, *, soon: bool) -> bool:
+        """Whether another directory may be requested before its turn."""
+        return self._listings.has_room(soon=soon)
+
+    def request(self, directory: Path, /) -> None:
+        """Request the listing of a directory that will be compared."""
+        self._listings.request((*self._url.path, *directory))
 
     @property
     def found(self) -> int:
@@ -149,6 +185,8 @@ class Comparison:
             self._list_here(directory, here)
             for name, mine, other in _joined(here, there):
                 path = (*directory, name)
+                if other == _DIRECTORY != mine:
+                    self._listings.discard((*self._url.path, *path))  # it was requested in case that it is here, too
                 if _UNKNOWN in (mine, other):
                     continue
                 if other == _MISSING:
@@ -208,7 +246,7 @@ class Comparison:
 
     def _list_there(self, directory: Path, found: SortedNames) -> None:
         """Add the names of a directory at the server, with their sizes."""
-        for entry in self._session.list((*self._url.path, *directory)):
+        for entry in self._listings.take((*self._url.path, *directory)):
             if (problem := problem_of(entry, (*self._url.path, *directory, *entry.path))) is not None:
                 self._failures.add(problem)
                 size = _UNKNOWN
@@ -219,23 +257,27 @@ class Comparison:
 
     # --- the comparison -----------------------------------------------------------------------------------------------
 
-    def _compare(self, path: Path, there: bytes) -> None:
-        with local_errors(), contextlib.closing(self._local.open(path)) as source:
-            digest, size = self._digest(source)
-            source.check_unchanged()
-        if digest == there:
-            self._same += 1
-            self._bytes += size
-        else:
-            self._print("differs", path)
+    def _compare(self, path: Path, outcome: bytes | FileError) -> None:
+        """Compare the oldest file that is being hashed here with its checksum at the server, or count what is wrong."""
+        with self._failures.collected():
+            try:
+                digest, size = self._digests.take(self._watch)
+            except FileError:
+                if not isinstance(outcome, FileError):
+                    raise
+            if isinstance(outcome, FileError):
+                raise outcome
+            if digest == outcome:
+                self._same += 1
+                self._bytes += size
+                self._bar(self._bytes, None)
+            else:
+                self._print("differs", path)
 
-    def _digest(self, source: Source) -> tuple[bytes, int]:
-        digest, buffer, offset = new_digest(self._algorithm), memoryview(bytearray(_BATCH)), 0
-        while read := source.readv([buffer], offset):
-            digest.update(buffer[:read])
-            offset += read
-            self._bar(self._bytes + offset, None)
-        return digest.digest(), offset
+    def _watch(self, read: int) -> None:
+        """Show how much has been compared; `read`: of the file that is being hashed, which is waited for."""
+        self._session.pipeline.flush()
+        self._bar(self._bytes + read, None)
 
     # --- output -------------------------------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 from secftp import system
 from secftp.client.key import choose_key
 from secftp.crypto import Mode, Password, Suite
-from secftp.errors import ConnectionLost, NotADirectory, SecftpError
+from secftp.errors import ConnectionLost, FileError, NotADirectory, SecftpError
 from secftp.protocol import Kind, check_path, remote_failure
 from secftp.session import Session
 from secftp.storage import load_digests
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from secftp.client.terminal import Terminal
     from secftp.keys import Key
     from secftp.protocol import Info
+    from secftp.session.requested import RequestedListing
     from secftp.transport.tcp_totals import TcpTotals
     from secftp.url import Url
 
@@ -175,7 +176,26 @@ def check_congestion(options: ConnectionOptions) -> None:
 
 def stat_url(session: Session, url: Url) -> Info:
     """Return what the server knows of a URL. Raises `NotADirectory` for a file whose URL ends with a slash."""
-    info = session.stat(url.path)
+    return checked_kind(url, session.stat(url.path))
+
+
+def stat_and_list(session: Session, url: Url, *, recursive: bool = False) -> tuple[Info, RequestedListing]:
+    """Return what `stat_url` does, and the listing of the URL, requested together: of a directory, else of no use."""
+    asked, listing = session.begin_stat(url.path), session.begin_list(url.path, recursive=recursive)
+    try:
+        return checked_kind(url, asked.result()), listing
+    except BaseException:
+        listing.drop()
+        raise
+
+
+def checked_kind(url: Url, info: Info) -> Info:
+    """Return what the server said of a URL. Raises `NotADirectory` for a file whose URL ends with a slash."""
     if url.trailing_slash and info.kind is not Kind.DIRECTORY:
-        raise remote_failure(NotADirectory, url.path, "it is a file.", hint="Leave out the slash at the end.")
+        raise not_a_directory(url)
     return info
+
+
+def not_a_directory(url: Url) -> FileError:
+    """Return the failure of a file whose URL ends with a slash."""
+    return remote_failure(NotADirectory, url.path, "it is a file.", hint="Leave out the slash at the end.")

@@ -11,7 +11,7 @@ import stat
 import time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from secftp.client.connect import stat_url
+from secftp.client.connect import stat_and_list, stat_url
 from secftp.client.terminal import print_output
 from secftp.protocol import Kind, problem_of
 from secftp.session.listings import BUDGET_BYTES
@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 
     from secftp.client.failures import Failures
     from secftp.errors import FileError
-    from secftp.protocol import ErrorCode
+    from secftp.protocol import ErrorCode, Info
     from secftp.session import Session
+    from secftp.session.requested import RequestedListing
     from secftp.storage import Path
     from secftp.url import Url
 
@@ -62,14 +63,16 @@ def print_listing(
     head: str | None,
 ) -> None:
     """Print the listing of a directory, or a file itself; `head` precedes a line with the directory's name."""
-    row = _row_of(session, url)
-    if row.kind is not Kind.DIRECTORY:
+    info, listing = stat_and_list(session, url, recursive=recursive)
+    if info.kind is not Kind.DIRECTORY:
+        listing.drop()
+        row = _row_of(url, info)
         print_output(json_line(row) if as_json else _line(row, long=long, width=len(str(row.size))))
         failures.done = True
         return
     if head is not None:
         print_output(f"{head}{show_path(url.path)}:\n")
-    first, rest = _sorted_beginning(_rows(session, url, failures, recursive=recursive))
+    first, rest = _sorted_beginning(_rows(listing, url, failures))
     width = max((len(str(row.size)) for row in first), default=1)
     for block in _blocks(itertools.chain(first, rest)):
         if as_json:
@@ -85,20 +88,19 @@ def print_listing(
 
 def print_status(session: Session, url: Url, *, as_json: bool) -> None:
     """Print the status of a file or a directory."""
-    row = _row_of(session, url)
+    row = _row_of(url, stat_url(session, url))
     print_output(json_line(row) if as_json else _block(row))
 
 
-def _rows(session: Session, url: Url, failures: Failures, *, recursive: bool) -> Iterator[Row]:
+def _rows(listing: RequestedListing, url: Url, failures: Failures) -> Iterator[Row]:
     """Yield the entries as they arrive; a listing that ends early is a failure after those before it."""
     with failures.collected():
-        for listed in session.list(url.path, recursive=recursive):
+        for listed in listing.entries():
             problem = problem_of(listed, (*url.path, *listed.path))
             yield Row(listed.path, listed.kind, listed.size, listed.mtime_ns, listed.mode, listed.code, problem)
 
 
-def _row_of(session: Session, url: Url) -> Row:
-    info = stat_url(session, url)
+def _row_of(url: Url, info: Info) -> Row:
     return Row(url.path, info.kind, info.size, info.mtime_ns, info.mode)
 
 

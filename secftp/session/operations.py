@@ -1,20 +1,22 @@
 """Operations on many files of a server, for the command line and the Python API: list, hash and remove trees.
 
-A tree is listed one directory at a time, depth first; the names that wait for their turn are packed and counted in a
-`MemoryBudget`. Hashing and removal send a window of requests before the replies to earlier ones, so that neither the
-round trip nor the server's work is waited for while replies are used.
+A tree is listed one directory at a time, depth first, and the next ones are requested ahead; the names that wait for
+their turn are packed and counted in a `MemoryBudget`. Hashing and removal send a window of requests before the replies
+to earlier ones, so that neither the round trip nor the server's work is waited for while replies are used.
 
 Invariant: nothing is removed whose kind is not the one that was listed.
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
 from secftp.errors import FileError
 from secftp.protocol import Capability, Error, Kind, Ok, Remove, Sum, exception_for, problem_of
+from secftp.session.list_ahead import ListingsAhead, depth_first
 from secftp.session.listings import MemoryBudget, PackedNames, SortedNames
 from secftp.session.replies import SingleReply, unexpected_reply
 
@@ -22,53 +24,56 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
 
     from secftp.protocol import Algorithm
+    from secftp.session.requested import RequestedListing
     from secftp.session.session import Session
     from secftp.storage import Path
 
-WINDOW: Final = 64
+WINDOW: Final = 1024  # requests under way, where the server allows as many
 
 _Item = TypeVar("_Item")
-_Place = TypeVar("_Place")
 _Request: TypeAlias = "Callable[[int], Remove | Sum]"
 
 
 # --- listing ----------------------------------------------------------------------------------------------------------
 
 
-def depth_first(top: _Place, enter: Callable[[_Place], Generator[_Item, None, Iterator[_Place]]]) -> Iterator[_Item]:
-    """Yield what `enter` yields for `top` and for each place below it.
-
-    `enter` returns the places directly below the one that it was called with.
-    """
-    pending = [(yield from enter(top))]
-    while pending:
-        place = next(pending[-1], None)
-        if place is None:
-            pending.pop()
-        else:
-            pending.append((yield from enter(place)))
-
-
 def list_tree(
-    session: Session, top: Path, failed: Callable[[FileError], None], *, ordered: bool = False
+    session: Session,
+    top: Path,
+    failed: Callable[[FileError], None],
+    *,
+    ordered: bool = False,
+    listing: RequestedListing | None = None,
 ) -> Iterator[tuple[Path, Kind]]:
     """Yield the path and the kind of everything below a directory; a directory comes before what is in it.
 
     The files of a directory come first, then its subdirectories; with `ordered` both sorted by name. `failed` is called
-    with whatever can't be listed, with `TooLarge` if the names do not fit into memory.
+    with whatever can't be listed, with `TooLarge` if the names do not fit into memory. `listing` is that of `top`, if
+    it was requested already.
     """
-    return depth_first(top, partial(_list_directory, session, failed, MemoryBudget(), top, ordered=ordered))
+    ahead = ListingsAhead(session.pipeline)
+    if listing is not None:
+        ahead.adopt(listing)
+    enter = partial(_list_directory, ahead, failed, MemoryBudget(), top, ordered=ordered)
+    with contextlib.closing(ahead):
+        yield from depth_first(top, enter, ahead)
 
 
 def _list_directory(
-    session: Session, failed: Callable[[FileError], None], budget: MemoryBudget, top: Path, path: Path, *, ordered: bool
+    ahead: ListingsAhead,
+    failed: Callable[[FileError], None],
+    budget: MemoryBudget,
+    top: Path,
+    path: Path,
+    *,
+    ordered: bool,
 ) -> Generator[tuple[Path, Kind], None, Iterator[Path]]:
     if path != top:
         yield path, Kind.DIRECTORY
     kind: type[PackedNames | SortedNames] = SortedNames if ordered else PackedNames
     files, directories = kind(budget), kind(budget)
     try:
-        for entry in session.list(path):
+        for entry in ahead.take(path):
             if (problem := problem_of(entry, (*path, *entry.path))) is not None:
                 failed(problem)
             else:
@@ -98,12 +103,12 @@ def remove_tree(
     the requests in order. It makes directories writable for this if they are its user's own, but not the one that holds
     `top`. Raises what `found` raises, and what ends the session.
     """
-    session.require(Capability.CHANGE)
 
     def ask(path: Path, kind: Kind) -> _Request:
         return lambda number: Remove(id=number, path=path, kind=kind, tree=path != top)
 
-    for path, reply in _replies(session, ((path, ask(path, kind)) for path, kind in _removal_order(top, found))):
+    requests = ((path, ask(path, kind)) for path, kind in _removal_order(top, found))
+    for path, reply in _replies(session, requests, Capability.CHANGE):
         yield exception_for(reply.code, path, reply.reason) if isinstance(reply, Error) else None
 
 
@@ -132,12 +137,12 @@ def checksums(
     `files` may use the session itself to find out what comes next. Raises `FileError` if the server computes none, and
     what ends the session.
     """
-    session.require(Capability.SUM)
 
     def ask(path: Path) -> _Request:
         return lambda number: Sum(id=number, path=path, algorithm=algorithm)
 
-    for (item, path), reply in _replies(session, (((item, path), ask(path)) for item, path in files)):
+    requests = (((item, path), ask(path)) for item, path in files)
+    for (item, path), reply in _replies(session, requests, Capability.SUM):
         if isinstance(reply, Error):
             yield item, exception_for(reply.code, path, reply.reason)
         elif reply.digest is not None:
@@ -149,31 +154,33 @@ def checksums(
 # --- requests ---------------------------------------------------------------------------------------------------------
 
 
-def _replies(session: Session, requests: Iterable[tuple[_Item, _Request]]) -> Iterator[tuple[_Item, Ok | Error]]:
-    """Yield the reply to each request, in order; half of a window is sent at once.
+def _replies(
+    session: Session, requests: Iterable[tuple[_Item, _Request]], capability: Capability
+) -> Iterator[tuple[_Item, Ok | Error]]:
+    """Yield the reply to each request, in order, with as many under way as the server allows.
 
-    What makes the requests may raise an exception, with requests under way: see `Pipeline.settle`.
+    Raises `FileError` if the server lacks the capability that they need, which it tells before the first reply. What
+    makes the requests may raise an exception, with requests under way: see `Pipeline.settle`.
     """
     pipeline = session.pipeline
     waiting: deque[tuple[_Item, SingleReply]] = deque()
+
+    def next_reply() -> tuple[_Item, Ok | Error]:
+        item, reply = waiting.popleft()
+        session.require(capability)
+        pipeline.wait_for(reply)
+        if not isinstance(reply.message, Ok | Error):
+            raise unexpected_reply()
+        return item, reply.message
+
     with pipeline.keepalive():
         for item, make in requests:
+            if session.welcome is not None:
+                session.require(capability)
             reply = SingleReply()
             pipeline.submit(make(pipeline.next_id()), reply)
             waiting.append((item, reply))
-            if len(waiting) >= WINDOW:
-                yield from _taken(session, waiting, WINDOW // 2)
-        yield from _taken(session, waiting, 0)
-
-
-def _taken(
-    session: Session, waiting: deque[tuple[_Item, SingleReply]], left: int
-) -> Iterator[tuple[_Item, Ok | Error]]:
-    """Replies, waited for until only so many are `left` to come."""
-    session.pipeline.flush()
-    while len(waiting) > left:
-        item, reply = waiting.popleft()
-        session.pipeline.wait_for(reply)
-        if not isinstance(reply.message, Ok | Error):
-            raise unexpected_reply()
-        yield item, reply.message
+            while waiting and (waiting[0][1].complete or len(waiting) >= min(WINDOW, pipeline.most_unanswered)):
+                yield next_reply()
+        while waiting:
+            yield next_reply()

@@ -77,6 +77,11 @@ class Pipeline:
         """How many requests have no complete reply yet."""
         return len(self._pending)
 
+    @property
+    def most_unanswered(self) -> int:
+        """How many requests may be unanswered at once: what every server grants, until WELCOME says it."""
+        return self.channel.pending.limit
+
     def next_id(self) -> int:
         """Return the id of a new request, which must be submitted next."""
         self._last_id += 1

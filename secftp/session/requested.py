@@ -67,16 +67,21 @@ class Requested(Generic[_Kind]):
                 raise
         return self._reply.unwrap(self._kind, self._path, self._to)
 
+    def cancel(self) -> None:
+        """Ask the server, with the next request, not to answer; the reply is thrown away."""
+        if not self._reply.complete:
+            self._pipeline.cancel_later(self._request.id)
+
 
 class RequestedListing:
     """A LIST. To be used up by `entries`, or dropped."""
 
     __slots__ = ("_pipeline", "_reply", "_request")
 
-    def __init__(self, pipeline: Pipeline, request: List) -> None:
+    def __init__(self, pipeline: Pipeline, request: List, reply: ListingReply | None = None) -> None:
         self._pipeline = pipeline
         self._request = request
-        self._reply = ListingReply()
+        self._reply = ListingReply() if reply is None else reply
         submit(pipeline, request, self._reply, request.path)
 
     def entries(self) -> Iterator[Listed]:
@@ -101,6 +106,6 @@ class RequestedListing:
 
     def drop(self) -> None:
         """Throw away what is left, and cancel what has not come."""
+        self._reply.drop()
         if not self._reply.complete:
-            self._reply.drop()
             self._pipeline.cancel_later(self._request.id)

@@ -267,6 +267,10 @@ class Session:
         )
         return found
 
+    def begin_checksum(self, path: Path, algorithm: Algorithm) -> Requested[Ok]:
+        """Request the checksum of a whole file, without waiting for it; the reply has a digest."""
+        return Requested(self.pipeline, Sum(id=self.pipeline.next_id(), path=path, algorithm=algorithm), Ok, path)
+
     def own_checksum(self, path: Path, algorithm: Algorithm, token: bytes | None) -> tuple[Transferred, bool]:
         """The checksum of a whole file, and whether the server knows that it came with the request of this token."""
         return self._sum(Sum(id=self.pipeline.next_id(), path=path, algorithm=algorithm, token=token))

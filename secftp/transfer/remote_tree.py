@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 MOST_BYTES: Final = 32 << 20  # of the entries that wait in all directories, packed: two million with longish names
 _LISTINGS_AHEAD: Final = 16
+_SMALL_LISTINGS_AHEAD: Final = 128  # as long as each was one message, and little waits
+_LITTLE_BYTES: Final = MOST_BYTES // 8
 
 
 class RemoteDirectory:
@@ -170,6 +172,7 @@ class RemoteTree:
         self._opened = opened
         self._closed = closed
         self._requested: dict[RemoteDirectory, None] = {}  # in order
+        self._has_large = False  # whether a listing was more than one message
         self._listed: list[tuple[RemoteDirectory, Iterator[Listed]]] = []
         self._budget = MemoryBudget(MOST_BYTES)  # for the entries that wait, in all directories
 
@@ -182,7 +185,7 @@ class RemoteTree:
     def next(self, pipeline: Pipeline, before_waiting: Callable[[], None]) -> RemoteFile | None:
         """Return the next file, None after the last; `before_waiting` is called before each wait for a listing."""
         while True:
-            if len(self._requested) < _LISTINGS_AHEAD:
+            if len(self._requested) < self._most_requested:
                 found = self._take_next(pipeline)
                 if isinstance(found, RemoteFile):
                     return found
@@ -192,6 +195,12 @@ class RemoteTree:
                     return None
             before_waiting()
             pipeline.step()
+
+    @property
+    def _most_requested(self) -> int:
+        """How many listings may be under way: a round trip for each few directories, and no memory for large ones."""
+        is_little = not self._has_large and self._budget.nbytes < _LITTLE_BYTES
+        return _SMALL_LISTINGS_AHEAD if is_little else _LISTINGS_AHEAD
 
     def done(self, directory: RemoteDirectory | None) -> None:
         """One entry of a directory is complete."""
@@ -259,6 +268,7 @@ class RemoteTree:
         """Take a part of a listing; returns whether it was the last."""
         if isinstance(received, Entries):
             directory.add(received.entries)
+            self._has_large = self._has_large or not received.last
             if received.last:
                 del self._requested[directory]
                 self._listed.append((directory, directory.entries()))

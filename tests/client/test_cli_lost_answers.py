@@ -20,7 +20,7 @@ LOST = {
     "rm": (["rm", "/a"], "remove", "Removed", ["empty", "tree", "tree/b"]),
     "rm -r": (["rm", "-r", "/tree"], "to remove: tree ", "to remove: tree ", ["a", "empty"]),
     "mv": (["mv", "/a", "/z"], "rename", "Renamed", ["empty", "tree", "tree/b", "z"]),
-    "mv into": (["mv", "/a", "/empty"], "rename", "Renamed", ["empty", "empty/a", "tree", "tree/b"]),
+    "mv into": (["mv", "/a", "/empty"], "to: empty/a", "Renamed", ["empty", "empty/a", "tree", "tree/b"]),
     "mv of a directory": (["mv", "/tree/", "/t"], "rename", "Renamed", ["a", "empty", "t", "t/b"]),
     "mkdir": (["mkdir", "/new"], "make directory", "Directory made", ["a", "empty", "new", "tree", "tree/b"]),
     "mkdir -p": (

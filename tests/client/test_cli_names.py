@@ -13,7 +13,8 @@ import pytest
 from secftp.client import listing as listing_verb
 from secftp.errors import ExitCode
 from secftp.protocol import ErrorCode, Kind, Listed
-from secftp.session import Session, operations
+from secftp.session import operations
+from secftp.session.requested import RequestedListing
 from secftp.text import escape
 from tests.support.command_line import client_and_server, started, terminal
 from tests.support.serving import DEADLINE, listing
@@ -116,6 +117,11 @@ def test_a_directory_that_can_not_be_entered_is_told(secftp, root):
     assert "closed: " in result.complaint
 
 
+def list_there(monkeypatch, entries):
+    """Take what `entries` returns for a path for what the server has listed."""
+    monkeypatch.setattr(RequestedListing, "entries", lambda listing: iter(entries(listing._request.path)))
+
+
 UNKNOWN = [
     Listed((b"top",), Kind.DIRECTORY, 0, MOMENT, 0o755),
     Listed((b"top",), None, code=ErrorCode.FORBIDDEN),  # it broke off while it was listed
@@ -130,7 +136,7 @@ UNKNOWN = [
 )
 def test_what_the_server_could_not_look_at_is_a_failure(secftp, root, monkeypatch, verb, code, output):
     fill(root, "x/file", "x/top/")
-    monkeypatch.setattr(Session, "list", lambda _, path, **__: iter(UNKNOWN if path == (b"x",) else []))
+    list_there(monkeypatch, lambda path: UNKNOWN if path == (b"x",) else [])
     result = secftp(verb, *(["-r"] if verb == "rm" else []), "//x")
     assert result.code == code
     assert result.output == output or output is None
@@ -141,7 +147,7 @@ def test_what_the_server_could_not_look_at_is_a_failure(secftp, root, monkeypatc
 
 def test_unknown_kinds_for_programs(secftp, root, monkeypatch):
     fill(root, "x/")
-    monkeypatch.setattr(Session, "list", lambda *_, **__: iter(UNKNOWN))
+    list_there(monkeypatch, lambda _: UNKNOWN)
     rows = list(map(json.loads, secftp("ls", "--json", "//x").output.splitlines()))
     assert [(row["path"], row["kind"], row.get("problem")) for row in rows] == [
         ("file", "file", None),

@@ -12,6 +12,7 @@ import pytest
 from secftp.client import comparison
 from secftp.errors import ExitCode
 from secftp.session import listings, operations
+from secftp.storage.store import SourceWrapper
 from tests.support.serving import digest_of
 
 ODD = [b"bad\xff", b"new\nline", b"carriage\rreturn", b"back\\slash", b"\x1b[2J", b"x" * 255, b" two  blanks "]
@@ -171,14 +172,15 @@ def test_a_file_that_vanishes_is_a_failure_and_the_rest_is_compared(secftp, here
 def test_a_file_that_changes_while_it_is_compared_is_a_failure(secftp, here, root, monkeypatch):
     """What was read is what the server has; what stands here now is something else."""
     both(here, root)
-    digest = comparison.Comparison._digest
 
-    def change(comparison, source):
-        found = digest(comparison, source)
-        if found[1] == os.path.getsize(here / "a"):
-            (here / "a").write_bytes(b"x" * found[1])
-            os.utime(here / "a", ns=(0, 1))
-        return found
+    class Changing(SourceWrapper):
+        def readv(self, buffers, offset):
+            count = super().readv(buffers, offset)
+            if not count:
+                (here / "a").write_bytes(b"x" * offset)
+                os.utime(here / "a", ns=(0, 1))
+            return count
 
-    monkeypatch.setattr(comparison.Comparison, "_digest", change)
+    real = comparison.LocalSide.open
+    monkeypatch.setattr(comparison.LocalSide, "open", lambda side, path: Changing(real(side, path)))
     secftp("verify", here / "a", "//a").expect(ExitCode.FAILED, "Changed while it was being read: ")

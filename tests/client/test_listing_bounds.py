@@ -20,11 +20,14 @@ from secftp.keys import Key
 from secftp.protocol import (
     Direction,
     Entries,
+    Error,
+    ErrorCode,
     Info,
     Kind,
     List,
     Listed,
     Ok,
+    Read,
     Remove,
     SessionLimits,
     Stat,
@@ -147,6 +150,8 @@ def played(parts, last=None):
                     if last is None:
                         return
                 wire.frame(*encode(Entries(id=request.id, entries=(), last=True)))
+            elif isinstance(request, Read | Sum) and request.path == (b"top",):
+                wire.frame(*encode(Error(id=request.id, code=ErrorCode.IS_DIRECTORY)))
             elif isinstance(request, Remove | Sum):
                 wire.frame(*encode(Ok(id=request.id, size=1, digest=bytes(16))))
             if not wire._frames:

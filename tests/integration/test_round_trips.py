@@ -5,6 +5,7 @@ Three are the least: TCP, the hello, and the end of the handshake together with 
 
 from __future__ import annotations
 
+import itertools
 import os
 
 import pytest
@@ -28,11 +29,29 @@ VERBS = {
     "get URL/large": (("get", "//large", "{here}/got"), 3),
     "get URL/directory": (("get", "//dir", "{here}/got"), 5),
     "get URL/file URL/file": (("get", "//small", "//large", "{here}"), 4),
+    "ls URL": (("ls", "//dir"), 3),
+    "ls -R URL": (("ls", "-R", "//"), 3),
     "ls URL/file": (("ls", "//small"), 3),
     "stat URL": (("stat", "//small"), 3),
     "rm URL": (("rm", "//small"), 3),
+    "rm -r URL/file": (("rm", "-r", "//small"), 4),
+    "rm -r URL/directory": (("rm", "-r", "//dir"), 4),
+    # Directories within directories: one for each level to list them, and one to remove all.
+    "rm -r URL/deep": (("rm", "-r", "//deep"), 7),
+    "sum URL/deep": (("sum", "//deep"), 8),
+    "verify deep URL/deep": (("verify", "{here}/deep", "//deep"), 7),
+    "get URL/deep": (("get", "//deep", "{here}/got"), 8),
+    "put deep URL/": (("put", "{here}/deep", "//new"), 5),
+    "put --update deep URL/": (("put", "--update", "{here}/deep", "//"), 5),
     "mkdir URL": (("mkdir", "//made"), 3),
     "mkdir -p URL": (("mkdir", "-p", "//made/deep"), 3),
+    "mv URL URL/name": (("mv", "//small", "//other"), 3),
+    "mv URL URL/directory": (("mv", "//small", "//dir"), 5),
+    "mv URL URL/directory/": (("mv", "//small", "//dir/"), 3),
+    "sum URL/file": (("sum", "//small"), 3),
+    "sum URL/directory": (("sum", "//dir"), 5),
+    "verify FILE URL": (("verify", "{here}/small", "//small"), 3),
+    "verify DIRECTORY URL": (("verify", "{here}/tree", "//tree"), 4),
 }
 
 
@@ -44,6 +63,9 @@ def fill(directory):
         for name, data in {"small": b"x" * 1024, "large": bytes(3_000_000), "tree/a": b"1", "tree/b": b"2"}.items():
             (top / name).write_bytes(data)
         (top / "dir" / "file").write_bytes(b"in it")
+        for one, two, three in itertools.product("abcd", repeat=3):
+            (top / "deep" / one / two / three).mkdir(parents=True)
+            (top / "deep" / one / two / three / "file").write_bytes(one.encode())
     for name in ("small", "large", "tree/a", "tree/b"):
         os.utime(directory / name, ns=(0, 10**18))
 

@@ -8,7 +8,8 @@ import pytest
 
 from secftp.errors import Forbidden, IsADirectory, NotADirectory, NotEmpty, NotFound
 from secftp.protocol import Algorithm, Kind
-from secftp.session import operations
+from secftp.session import list_ahead, operations
+from secftp.session.list_ahead import ListingsAhead, depth_first
 from secftp.storage import new_digest
 from tests.support.copying import make
 from tests.support.serving import listing
@@ -48,10 +49,11 @@ def test_files_come_first_and_a_directory_before_its_entries(client, tree, order
         assert names == expected
 
 
-def test_a_directory_that_is_gone_is_a_failure_and_the_rest_is_listed(client, tree):
+def test_a_directory_that_is_gone_is_a_failure_and_the_rest_is_listed(client, tree, monkeypatch):
     failures = []
     entries = operations.list_tree(client, (b"top",), failures.append, ordered=True)
     names = []
+    monkeypatch.setattr(list_ahead, "AHEAD", 0)  # else it would have been listed by then
     for path, _ in entries:
         names.append(path)
         if path == (b"top", b"k"):
@@ -115,4 +117,56 @@ def test_depth_first_yields_a_place_before_what_is_below_it():
         yield number
         return iter([2 * number, 2 * number + 1] if number < 4 else [])
 
-    assert list(operations.depth_first(1, enter)) == [1, 2, 4, 5, 3, 6, 7]
+    class Ahead:
+        """Room for so many places that were announced and not entered yet."""
+
+        def __init__(self, room):
+            self.room = room
+            self.announced = []
+
+        def has_room(self, *, soon):
+            return len(self.announced) < (self.room if soon else self.room // 2)
+
+        def request(self, place):
+            self.announced.append(place)
+
+    for room, announced in [(0, []), (1, [2]), (3, [2, 3, 4]), (14, [2, 3, 4, 5, 6, 7])]:
+        ahead = Ahead(room)
+        assert list(depth_first(1, enter, ahead)) == [1, 2, 4, 5, 3, 6, 7]
+        assert ahead.announced == announced
+
+
+def test_directories_are_listed_ahead_and_no_more_of_them_are_kept_than_there_is_room_for(client, root, monkeypatch):
+    """The listings of all are the same, however few may wait; what was dropped is requested once more."""
+    make(
+        root,
+        {b"top/%02d/%02d/%d" % (one, two, three): b"" for one in range(9) for two in range(9) for three in range(3)},
+    )
+    requested = []
+    send = client.pipeline.submit
+
+    def submit(request, reply):
+        requested.append(request)
+        send(request, reply)
+
+    monkeypatch.setattr(client.pipeline, "submit", submit)
+    whole, failures = listed(client, ordered=True)
+    assert (len(whole), failures) == (9 + 81 + 243, [])
+    assert len(requested) == 1 + 9 + 81
+    arrived = ListingsAhead._arrived
+    most = 0
+
+    def count(ahead, reply, nbytes):
+        nonlocal most
+        arrived(ahead, reply, nbytes)
+        most = max(most, ahead._nbytes)
+
+    monkeypatch.setattr(ListingsAhead, "_arrived", count)
+    for nbytes in (0, 1700, 10_000, 100_000):
+        requested.clear()
+        most = 0
+        monkeypatch.setattr(list_ahead, "KEPT_BYTES", nbytes)
+        assert listed(client, ordered=True) == (whole, [])
+        assert len(requested) <= 2 * (1 + 9 + 81)
+        assert most <= nbytes
+    client.pipeline.settle()

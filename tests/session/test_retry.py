@@ -119,7 +119,7 @@ class Pool:
         self.pauses = []
 
     @contextlib.contextmanager
-    def connection(self, *, long):
+    def connection(self, *, long, accepted=True):
         assert long
         self.session, self.reused = object(), False
         yield self

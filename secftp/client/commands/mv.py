@@ -14,9 +14,10 @@ from secftp.client.options import (
     add_urls,
     parse_urls,
 )
-from secftp.errors import AlreadyExists, NotADirectory, NotFound, UsageError
+from secftp.errors import AlreadyExists, FileError, NotADirectory, NotFound, UsageError
 
 if TYPE_CHECKING:
+    from secftp.client.connect import ChangingSessions
     from secftp.client.terminal import Terminal
     from secftp.session import Session
     from secftp.url import Path, Url
@@ -73,6 +74,9 @@ def run(options: MoveOptions, terminal: Terminal) -> None:
         Failures(terminal.failed, len(options.sources)) as failures,
         ChangingSessions(options.connection, urls, terminal, quiet=options.quiet) as sessions,
     ):
+        if _is_moved_at_once(sessions, options):
+            failures.done = True
+            return
         into = sessions.change(lambda session, _repeated: _is_target_directory(session, options))
         taken = set()
         for url in options.sources:
@@ -89,6 +93,27 @@ def run(options: MoveOptions, terminal: Terminal) -> None:
                 sessions.change(partial(_move, url, to, options, new_token()))
                 taken.add(to)
                 failures.done = True
+
+
+def _is_moved_at_once(sessions: ChangingSessions, options: MoveOptions) -> bool:
+    """Rename the only source as if the target were what it looks like; returns whether it was.
+
+    A directory with a slash at its end, else a new name. Wherever that is wrong the server refuses, since nothing ever
+    replaces a directory; then, and for what has to be asked first, False is returned and nothing has happened.
+    """
+    from secftp.protocol import check_path
+    from secftp.session import new_token
+
+    url, target = options.sources[0], options.target
+    if len(options.sources) > 1 or url.trailing_slash or not target.path:
+        return False
+    to = (*target.path, url.path[-1]) if target.trailing_slash else target.path
+    try:
+        check_path(to)
+        sessions.change(partial(_move, url, to, options, new_token()))
+    except FileError:
+        return False
+    return True
 
 
 def _move(url: Url, to: Path, options: MoveOptions, token: bytes, session: Session, repeated: bool) -> None:  # noqa: FBT001

@@ -15,6 +15,7 @@ from secftp.errors import FileError, IsADirectory, NotFound, UsageError
 if TYPE_CHECKING:
     from secftp.client.terminal import Terminal
     from secftp.session import Session
+    from secftp.session.requested import RequestedListing
     from secftp.url import Path, Url
 
 _USE_R: Final = "Use -r to remove a directory and its contents."
@@ -90,7 +91,7 @@ def _remove_once(
 
 
 def _remove(session: Session, url: Url, options: RemoveOptions, failures: Failures, token: bytes) -> None:
-    from secftp.client.connect import stat_url
+    from secftp.client.connect import stat_and_list, stat_url
     from secftp.protocol import Kind, remote_failure
 
     if not options.recursive and not url.trailing_slash:
@@ -99,19 +100,23 @@ def _remove(session: Session, url: Url, options: RemoveOptions, failures: Failur
         except IsADirectory:
             raise remote_failure(IsADirectory, url.path, "it is a directory.", hint=_USE_R) from None
         failures.done = True
-    elif stat_url(session, url).kind is Kind.FILE:
-        session.remove(url.path, kind=Kind.FILE, token=token)
-        failures.done = True
-    elif options.recursive:
-        _remove_tree(session, url.path, failures)
-    else:
+    elif not options.recursive:
+        stat_url(session, url)  # which has to be a directory
         raise remote_failure(IsADirectory, url.path, "it is a directory.", hint=_USE_R)
+    else:
+        info, listing = stat_and_list(session, url)
+        if info.kind is Kind.FILE:
+            listing.drop()
+            session.remove(url.path, kind=Kind.FILE, token=token)
+            failures.done = True
+        else:
+            _remove_tree(session, url.path, listing, failures)
 
 
-def _remove_tree(session: Session, top: Path, failures: Failures) -> None:
+def _remove_tree(session: Session, top: Path, listing: RequestedListing, failures: Failures) -> None:
     from secftp.session.operations import list_tree, remove_tree
 
-    for problem in remove_tree(session, top, list_tree(session, top, failures.add)):
+    for problem in remove_tree(session, top, list_tree(session, top, failures.add, listing=listing)):
         if problem is None:
             failures.done = True
         else:

@@ -7,6 +7,7 @@ terminal names are escaped as everywhere else.
 
 from __future__ import annotations
 
+import itertools
 import os
 import sys
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -22,15 +23,16 @@ from secftp.client.options import (
     parse_urls,
 )
 from secftp.client.terminal import STANDARD_OUTPUT, print_bytes, print_output
-from secftp.errors import FileError
+from secftp.errors import FileError, IsADirectory
 from secftp.text import show_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from secftp.client.terminal import Terminal
+    from secftp.protocol import Algorithm
     from secftp.session import Session
-    from secftp.url import Path, Url
+    from secftp.url import Url
 
 DEFAULT_CHECKSUM: Final = "sha256"
 _ESCAPES: Final = ((b"\\", rb"\\"), (b"\n", rb"\n"), (b"\r", rb"\r"))
@@ -74,15 +76,13 @@ def run(options: SumOptions, terminal: Terminal) -> None:
     """Print a line for each file of the URLs. Raises what the session and printing raise."""
     from secftp.client.connect import open_session
     from secftp.protocol import Algorithm
-    from secftp.session.operations import checksums
 
     on_terminal = sys.stdout is not None and os.isatty(STANDARD_OUTPUT)
     with (
         Failures(terminal.failed, len(options.urls)) as failures,
         open_session(options.connection, options.urls, terminal, quiet=options.quiet) as session,
     ):
-        files = _all_files(session, options.urls, failures)
-        for name, outcome in checksums(session, files, Algorithm(options.checksum)):
+        for name, outcome in _sums(session, options.urls, Algorithm(options.checksum), failures):
             if isinstance(outcome, FileError):
                 failures.add(outcome)
             else:
@@ -90,26 +90,40 @@ def run(options: SumOptions, terminal: Terminal) -> None:
                 failures.done = True
 
 
-def _all_files(session: Session, urls: tuple[Url, ...], failures: Failures) -> Iterator[tuple[bytes, Path]]:
-    """Yield each file's name as it is printed, and its path at the server."""
-    for url in urls:
-        with failures.collected():
-            for path in _files(session, url, failures):
-                yield b"/".join((*url.path[-1:], *path)), (*url.path, *path)
+def _sums(
+    session: Session, urls: tuple[Url, ...], algorithm: Algorithm, failures: Failures
+) -> Iterator[tuple[bytes, bytes | FileError]]:
+    """Yield each file's name as it is printed, and its checksum or what is wrong with it.
+
+    Each URL is taken for a file until the server says that it is a directory: no file waits for the question.
+    """
+    from secftp.client.connect import not_a_directory
+    from secftp.session.operations import checksums
+
+    for is_top, group in itertools.groupby(urls, lambda url: not url.path):
+        if is_top:
+            for url in group:
+                yield from _sums_below(session, url, algorithm, failures)
+            continue
+        for url, outcome in checksums(session, ((url, url.path) for url in group), algorithm):
+            if isinstance(outcome, IsADirectory):
+                yield from _sums_below(session, url, algorithm, failures)
+            elif url.trailing_slash and not isinstance(outcome, FileError):
+                yield url.path[-1], not_a_directory(url)
+            else:
+                yield url.path[-1], outcome
 
 
-def _files(session: Session, url: Url, failures: Failures) -> Iterator[Path]:
-    """Yield the paths of the files below a URL; `()` if it is a file itself."""
-    from secftp.client.connect import stat_url
+def _sums_below(
+    session: Session, url: Url, algorithm: Algorithm, failures: Failures
+) -> Iterator[tuple[bytes, bytes | FileError]]:
+    """Yield what `_sums` does for the files below a directory."""
     from secftp.protocol import Kind
-    from secftp.session.operations import list_tree
+    from secftp.session.operations import checksums, list_tree
 
-    if stat_url(session, url).kind is Kind.FILE:
-        yield ()
-        return
-    for path, kind in list_tree(session, url.path, failures.add, ordered=True):
-        if kind is Kind.FILE:
-            yield path[len(url.path) :]
+    found = list_tree(session, url.path, failures.add, ordered=True)
+    names = ((b"/".join(path[max(0, len(url.path) - 1) :]), path) for path, kind in found if kind is Kind.FILE)
+    yield from checksums(session, names, algorithm)
 
 
 def _print_line(digest: bytes, name: bytes, *, on_terminal: bool) -> None:
