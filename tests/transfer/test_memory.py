@@ -23,6 +23,8 @@ MIB = 1 << 20
 class Answering:
     """A pipeline whose requests are answered at once, without a server."""
 
+    compress = None
+
     def __init__(self, answer, delay=0):
         self._answer = answer
         self._delay = delay
