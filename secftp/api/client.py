@@ -127,6 +127,7 @@ class Client(FileOperations):
         their digest. `follow_symlinks`: copy what symlinks point to; otherwise they are skipped. `preserve=False`: do
         not preserve permissions and modification times. `dry_run`: change nothing. `limit_rate`: the limit in bytes a
         second, None for no limit. `checksum`: the algorithm of the digests, `xxh128`, `sha256`, `blake3` or `md5`.
+        `streams`: how many connections a large file may use, 1 to 16, None for a choice by the round trip.
         `compress`: compress files with zstd where that makes them smaller, if the server supports it; the summary says
         so. `compress_level`: compress, from 1 (fast) to 19 (small). Both need the extra `secftp[zstd]`, except with
         Python 3.14 and newer.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from secftp.intervals import Intervals
 from secftp.protocol import Error, ErrorCode, Info, Stat
 from secftp.session.replies import SingleReply
-from secftp.transfer.upload_requests import NOT_RESUMED
+from secftp.transfer.upload_requests import NOT_RESUMED, why_not_resumed
 from secftp.transfer.upload_sender import PartSender, send_parts_of
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ class SentFile:
         if transfer.ends_transfer(code, refusal.reason, (entry,)):
             entry.upload = self.upload
         elif self._takes_over and self.upload.prefix is not None and code in NOT_RESUMED:
-            transfer.start_again(entry, "the server's partial file can't be resumed, so it starts again")
+            transfer.start_again(entry, why_not_resumed(refusal.reason))
         elif code in _NOT_IN_PARTS:
             entry.is_whole = True
             transfer.counters.reached(entry, 0)

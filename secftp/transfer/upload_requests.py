@@ -10,7 +10,7 @@ from __future__ import annotations
 import hmac
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from secftp.errors import ChecksumMismatch
+from secftp.errors import ChecksumMismatch, Reason
 from secftp.protocol import (
     Error,
     ErrorCode,
@@ -73,6 +73,13 @@ class UploadBatch(Batch[LocalEntry]):
         self.new_files.append(new_file)
         self._sizes.append(clear_size)
         self.nbytes += nbytes
+
+
+def why_not_resumed(reason: str | None) -> str:
+    """Return the clause that says why a file starts again although the server has kept a partial file."""
+    if reason == Reason.BEING_WRITTEN:
+        return "the server's partial file is still being written, so it starts again"
+    return "the server's partial file can't be resumed, so it starts again"
 
 
 def message_bytes(path: Path, size: int) -> int:
@@ -257,7 +264,7 @@ class WriteRequest(UploadRequest):
         """Start again if the partial file is the reason; else the file has failed."""
         (entry,), transfer = self.items, self.transfer
         if self.problem is None and self.offset and code in NOT_RESUMED:
-            transfer.start_again(entry, "the server's partial file can't be resumed, so it starts again")
+            transfer.start_again(entry, why_not_resumed(reason))
             return
         transfer.counters.reached(entry, 0)
         if self.problem is not None:

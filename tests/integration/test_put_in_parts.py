@@ -311,6 +311,18 @@ def test_other_bytes_are_not_taken_over(root, source):
     assert contents(root) == {b"f": DATA}
 
 
+def test_what_another_session_writes_is_not_resumed(root, source):
+    with serving(root) as server, server.hostile() as wire:
+        wire.welcome()
+        Uploader(wire, DATA, path=(b"f",)).send(0, MIB)
+        told = Recorder()
+        assert put(server.port, source, told, streams=4, resume=True).files == 1
+        assert [text for _, text in told.of("note")] == [
+            "the server's partial file is still being written, so it starts again"
+        ]
+        assert contents(root)[b"f"] == DATA
+
+
 def test_random_parts_are_kept(root, source):
     rng = random.Random(9)
     with serving(root) as server:
