@@ -149,6 +149,7 @@ class Inbox:
         self._consumed = binding.ffi.new("size_t *")
         self._start = 0  # of what is not opened yet
         self._end = 0  # of what was received
+        self._is_new = False  # whether frames may be whole that were not when `frames` was called last
 
     def room(self) -> memoryview:
         """Return where to receive. Invalidates the payloads handed out before: what is unopened moves down."""
@@ -165,9 +166,12 @@ class Inbox:
     def received(self, count: int) -> None:
         """Count the bytes that were received into `room()` or `spare()`."""
         self._end += count
+        self._is_new = self._is_new or count > 0
 
     def frames(self) -> list[Frame]:
         """Return every whole frame received, verified. Raises `AuthenticationError` if one does not verify."""
+        if not self._is_new:
+            return []
         start = self._start
         binding.check(
             binding.lib.secftp_open(
@@ -180,6 +184,7 @@ class Inbox:
                 self._consumed,
             )
         )
+        self._is_new = self._count[0] == SMALL_FRAMES  # then there may be more
         self._start += self._consumed[0]
         view, opened = self._view, self._opened
         return [

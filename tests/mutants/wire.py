@@ -84,4 +84,7 @@ MUTANTS = [
     mutant("key-not-normalised", KEYS, 'return unicodedata.normalize("NFC", text)', "return text", KEY_TEXT),
     # --- what people see ---
     mutant("control-characters-shown", "secftp/text.py", "    if text.isascii() and text.isprintable() and ", "    if text.isascii() and ", TEXT),
+    mutant("frames-beyond-one-call-forgotten", "secftp/crypto/frames.py", "        self._is_new = self._count[0] == SMALL_FRAMES", "        self._is_new = False", "tests/crypto/test_frames.py"),
+    mutant("opened-again-without-new-bytes", "secftp/crypto/frames.py", "        if not self._is_new:\n            return []\n", "", "tests/crypto/test_frames.py"),
+    mutant("forged-frame-forgotten", "secftp/crypto/frames.py", "        start = self._start\n        binding.check(", "        self._is_new, start = False, self._start\n        binding.check(", "tests/crypto/test_frames.py"),
 ]  # fmt: skip
