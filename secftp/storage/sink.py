@@ -318,6 +318,19 @@ class ResumedFileSink(FileSink, ResumedSink):
             raise failure(ChecksumMismatch, "Partial file shorter than announced", self._subject)
         self._size = self._offset
 
+    def stop_at_hole(self) -> int:
+        """Continue where the partial has its first hole, if it has one; return the offset.
+
+        It was written in parts then, by a writer that was killed. The block before the hole may lack bytes, too.
+        """
+        self._require_open()
+        with translated(self._subject):
+            hole = _first_hole(self._fd)
+            block = max(os.fstat(self._fd).st_blksize, 1)
+        if hole < self._offset:
+            self._offset = self._size = max(0, hole - 1) // block * block
+        return self._offset
+
     def _discard_older(self) -> bool:
         """False: the older partial is what this continues."""
         return False
@@ -360,6 +373,19 @@ class ResumedFileSink(FileSink, ResumedSink):
             except BaseException:
                 self.abort()
                 raise
+
+
+def _first_hole(fd: int) -> int:
+    """Return where a file has its first hole, at the latest at its end; raises OSError."""
+    size = os.fstat(fd).st_size
+    if not size or not hasattr(os, "SEEK_HOLE"):
+        return size
+    try:
+        return os.lseek(fd, 0, os.SEEK_HOLE)
+    except OSError as error:
+        if error.errno in (errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP):
+            return size
+        raise
 
 
 def hard_link(old: bytes, new: bytes, directory: int) -> bool:

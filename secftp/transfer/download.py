@@ -17,6 +17,7 @@ from secftp.protocol import Capability, ErrorCode, Kind, Read, ReadMany, Right, 
 from secftp.storage import LocalStore, new_digest
 from secftp.storage.attributes import same_time
 from secftp.storage.errors import failure
+from secftp.storage.sink import ResumedFileSink
 from secftp.transfer.destinations import OWNER, Destination, LocalDirectories, PathDestination, StoreDestination
 from secftp.transfer.download_requests import (
     DownloadBatch,
@@ -341,11 +342,15 @@ class Download(Transfer[RemoteFile]):
         except FileError:
             return 0, None  # it is being written, or is gone; what is wrong with the name itself shows when it is made
         try:
-            hash_prefix(sink, digest, kept.size)
+            size = sink.stop_at_hole() if isinstance(sink, ResumedFileSink) else kept.size
+            if size:
+                hash_prefix(sink, digest, size)
+                return size, sink
         except BaseException:
             sink.close()
             raise
-        return kept.size, sink
+        sink.close()
+        return 0, None
 
     def refused(self, item: RemoteFile, code: ErrorCode, reason: str | None = None) -> None:
         """Count a failure, or request the file once more."""

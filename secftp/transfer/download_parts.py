@@ -302,7 +302,7 @@ class DownloadParts:
         self._stream.abandon()
         for read in self._reads.values():
             read.abort()
-        if not self._reads or not self.transfer.streams.alive:
+        if not self._reads or not self.transfer.streams.promising:
             raise lost
 
     # --- waiting ------------------------------------------------------------------------------------------------------
@@ -311,7 +311,7 @@ class DownloadParts:
         """Take in what has come on this session, after a wait for that or for a change on another stream."""
         self.transfer.streams.check()
         if self._lost is not None:
-            if not self.transfer.streams.alive:
+            if not self.transfer.streams.promising:
                 raise self._lost
             self._wait(self._poll_wake)
             return

@@ -133,6 +133,12 @@ class StreamPool:
         with self._changed:
             return sum(stream.is_alive() for stream in self._streams)
 
+    @property
+    def promising(self) -> int:
+        """The number of additional streams that are open, or being opened and have not failed yet."""
+        with self._changed:
+            return sum(stream.is_promising for stream in self._streams)
+
     def sessions(self) -> list[Session]:
         """Return the open sessions of additional streams."""
         with self._changed:
@@ -241,6 +247,11 @@ class _Stream(threading.Thread):
                 work(session)
                 self._turn = turn
                 self._failures = 0
+
+    @property
+    def is_promising(self) -> bool:
+        """Whether its session is open, or may be opened at the first attempt."""
+        return self.is_alive() and (self.session is not None or not self._failures)
 
     def interrupt(self) -> None:
         """End its connection; under the lock of the pool, so that it is not closed meanwhile."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 import threading
@@ -10,6 +11,7 @@ import pytest
 
 from secftp.errors import NoSpace, UsageError
 from secftp.storage import LocalStore, WriteOptions
+from secftp.storage.names import partial_name
 from secftp.storage.part_writer import PartWriter, WriterEnded
 from secftp.storage.sink import FileSink
 from tests.support.serving import DEADLINE, listing
@@ -148,3 +150,42 @@ def test_a_part_has_no_name(store):
     part.abort()
     part.close()
     sink.close()
+
+
+@pytest.mark.parametrize("parts", [[(0, 300_000), (500_000, 600_000)], [(0, 65_536), (131_072, 1_000_000)]])
+def test_a_partial_of_a_killed_writer_is_continued_at_its_first_hole(store, tmp_path, parts):
+    sink = store.create_sink(NAME, KEPT)
+    writer = PartWriter(sink)
+    for at, end in parts:
+        writer.write([memoryview(DATA[at:end])], at)
+    os.rename(tmp_path / listing(tmp_path)[0], tmp_path / "kept")
+    writer.end()
+    sink.close()
+    os.rename(tmp_path / "kept", tmp_path / os.fsdecode(partial_name(b"name")))
+    size = store.stat(NAME, partial=True).size
+    assert size == parts[-1][1]
+    with store.resume_sink(NAME, size, KEPT) as resumed:
+        offset = resumed.stop_at_hole()
+        assert 0 < offset <= parts[0][1]
+        assert offset % 4096 == 0
+        piece = bytearray(offset)
+        assert resumed.readv([memoryview(piece)], 0) == offset
+        assert piece == DATA[:offset]
+        resumed.writev([memoryview(DATA[offset:])])
+        resumed.commit()
+    assert (tmp_path / "name").read_bytes() == DATA
+
+
+@pytest.mark.parametrize("code", [errno.EINVAL, errno.EOPNOTSUPP])
+def test_a_partial_without_holes_is_continued_at_its_end(store, tmp_path, monkeypatch, code):
+    sink = store.create_sink(NAME, KEPT)
+    sink.writev([memoryview(DATA[:100_001])])
+    sink.keep()
+    with store.resume_sink(NAME, 100_001, KEPT) as resumed:
+        assert resumed.stop_at_hole() == 100_001
+
+        def unsupported(*_):
+            raise OSError(code, os.strerror(code))
+
+        monkeypatch.setattr(os, "lseek", unsupported)
+        assert resumed.stop_at_hole() == 100_001

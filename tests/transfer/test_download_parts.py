@@ -13,6 +13,7 @@ import pytest
 
 from secftp.errors import ChecksumMismatch, ConnectionLost, FileChanged, NoSpace, ServerBusy
 from secftp.protocol import Capability, Read, Sum
+from secftp.server.requests import read
 from secftp.session.pipeline import Pipeline
 from secftp.session.retry import Retries
 from secftp.transfer import CopyOptions, Download, RemoteLocation, file_in_parts, parts, streams
@@ -253,6 +254,38 @@ def test_an_interruption_keeps_what_can_be_resumed(big, here):
     assert is_right(here)
 
 
+def test_a_partial_of_a_killed_client_is_resumed_at_its_first_hole(big, here):
+    """SIGKILL leaves all parts, with holes between them."""
+
+    class Killed(ProgressListener):
+        moved_bytes = 0
+
+        def moved(self, nbytes):
+            self.moved_bytes += nbytes
+            if self.moved_bytes > 14 * MIB and not (here / "saved").exists():
+                (name,) = listing(here)
+                self.name = name
+                with open(here / name, "rb") as source, open(here / "saved", "wb") as target:
+                    position = 0
+                    while position < os.fstat(source.fileno()).st_size:
+                        try:
+                            begin = os.lseek(source.fileno(), position, os.SEEK_DATA)
+                        except OSError:
+                            break
+                        position = os.lseek(source.fileno(), begin, os.SEEK_HOLE)
+                        os.pwrite(target.fileno(), os.pread(source.fileno(), position - begin, begin), begin)
+
+    killed = Killed()
+    run(big, download(big, here, 4, killed))
+    os.unlink(here / "big")
+    os.rename(here / "saved", here / killed.name)
+    told = Recorder()
+    summary = run(big, download(big, here, 4, told, resume=True))
+    assert is_right(here)
+    assert not told.of("note"), "it did not start again"
+    assert summary.bytes < SIZE
+
+
 # --- streams that are refused, lost, ended, or hang -------------------------------------------------------------------
 
 
@@ -393,6 +426,18 @@ def test_a_server_without_versions_is_asked_for_whole_files(big, here, requests,
 
 def test_another_server_at_the_same_address(big, here, tmp_path, requests):
     """It has other versions, as another process behind one address has: these streams are of no use."""
+    (tmp_path / "other").mkdir()
+    make(tmp_path / "other", {b"big": DATA[::-1]})
+    with serving(tmp_path / "other") as other:
+        copy = download(big, here, 4, open_stream=lambda _is_wanted: other.session())
+        assert run(big, copy).files == 1
+    assert is_right(here)
+
+
+def test_an_old_server_at_the_same_address(big, here, tmp_path, monkeypatch):
+    """It ignores the version, and sends a part of whatever it has: nothing of that is written."""
+    real = read.require_version
+    monkeypatch.setattr(read, "require_version", lambda source, asked: None if asked else real(source, asked))
     (tmp_path / "other").mkdir()
     make(tmp_path / "other", {b"big": DATA[::-1]})
     with serving(tmp_path / "other") as other:
