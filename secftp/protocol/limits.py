@@ -6,6 +6,7 @@ upon. No field of a message has a type without one.
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, Annotated
 
 from msgspec import Meta
@@ -78,6 +79,9 @@ SmallSize = Annotated[int, Meta(ge=1, le=MAX_SMALL)]
 SmallSizes = Annotated[tuple[SmallSize | None, ...], Meta(max_length=MAX_MANY)]
 
 
+_NO_NAMES = frozenset((b"", b".", b".."))
+
+
 def check_path(path: Sequence[bytes]) -> None:
     """Raise `NameRefused` unless `path` is valid on the wire: 1 to 64 names of 1 to 255 bytes, 4096 bytes in all.
 
@@ -97,6 +101,26 @@ def check_path(path: Sequence[bytes]) -> None:
     # A whole path is rarely as long as one name may be, and a listing has a million of them.
     if b"" in path or (len(joined) > MAX_COMPONENT and max(map(len, path)) > MAX_COMPONENT):
         raise NameRefused(f"A name has 1 to {MAX_COMPONENT} bytes.", reason=Reason.NAME_TOO_LONG)
+
+
+def check_name(name: bytes) -> None:
+    """Raise `NameRefused` as `check_path` does, for one name alone: 1 to 255 bytes."""
+    if b"/" in name or b"\0" in name or name in _NO_NAMES or len(name) > MAX_COMPONENT:
+        check_path((name,))  # raises
+
+
+def check_paths(paths: Sequence[Sequence[bytes]]) -> None:
+    """Raise `NameRefused` as `check_path` does if one of the paths is invalid. All at once if they are valid."""
+    names = list(chain.from_iterable(paths))
+    joined = b"/".join(names)
+    if joined.count(b"/") >= len(names) or b"\0" in joined or not _NO_NAMES.isdisjoint(names) or not all(paths):
+        is_valid = False
+    else:
+        longest, deepest = max(map(len, names)), max(map(len, paths))
+        is_valid = longest <= MAX_COMPONENT and deepest <= MAX_COMPONENTS and (longest + 1) * deepest <= MAX_PATH
+    if not is_valid:  # or this can't tell, since some are long and others deep
+        for path in paths:
+            check_path(path)
 
 
 def check_directory_path(path: Sequence[bytes]) -> None:

@@ -31,6 +31,7 @@ from secftp.protocol.limits import (
     Version,
     check_directory_path,
     check_path,
+    check_paths,
 )
 from secftp.protocol.message import TO_SERVER, Algorithm, Capability, Kind, Message, message
 from secftp.protocol.replies import Entries, Error, File, Files, Info, Ok, Results
@@ -260,8 +261,7 @@ class ReadMany(Request, frozen=True, kw_only=True):
     compress: Level | None = None
 
     def __post_init__(self) -> None:
-        for path in self.paths:
-            check_path(path)
+        check_paths(self.paths)
 
     def small_files(self) -> int:
         """Return the number of paths."""

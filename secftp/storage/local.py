@@ -42,7 +42,7 @@ from secftp.storage.names import check, check_directory
 from secftp.storage.partial import discard_partial
 from secftp.storage.scan import scan
 from secftp.storage.sink import FileSink, ResumedFileSink
-from secftp.storage.small import LocalSmallFiles
+from secftp.storage.small import CrowdedDirectory, LocalSmallFiles
 from secftp.storage.source import FileSource, open_beneath, with_size
 from secftp.storage.store import Store
 from secftp.storage.sweep import Sweeper, sweep_leftovers
@@ -81,6 +81,7 @@ class LocalStore(Store):
     def __init__(self, root: StrOrBytesPath | _OpenRoot, *, sweep: bool = False, mode_mask: int = PERMISSIONS) -> None:
         system.process_umask()  # read before there are threads
         self._mode_mask = mode_mask
+        self._crowded = CrowdedDirectory()
         self._sweeper: Sweeper | None = None
         self._root = root.take() if isinstance(root, _OpenRoot) else open_root(root)
         try:
@@ -220,7 +221,7 @@ class LocalStore(Store):
             directories.restore_mode(directory, path, mode)
 
     def small_files(self) -> LocalSmallFiles:
-        return LocalSmallFiles(self, self._root, self._mode_mask)
+        return LocalSmallFiles(self, self._root, self._mode_mask, self._crowded)
 
     def beneath(self, path: Path) -> LocalStore:
         """Return a directory of this store as a store of its own, with a root of its own; `()` is the root of this one.

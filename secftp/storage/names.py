@@ -11,7 +11,7 @@ import os
 from typing import TypeAlias
 
 from secftp.errors import NameRefused, Reason
-from secftp.protocol.limits import check_path
+from secftp.protocol.limits import check_name, check_path
 
 Path: TypeAlias = tuple[bytes, ...]  # of a file or a directory
 DirectoryPath: TypeAlias = Path  # the same, where () is the root of the store
@@ -29,7 +29,14 @@ def check(path: Path) -> None:
     check_path(path)
     for name in path:
         if name.startswith(RESERVED_PREFIX):
-            raise NameRefused("Names that begin with '.secftp-' are reserved.", reason=Reason.RESERVED_NAME)
+            raise _reserved()
+
+
+def check_last(name: bytes) -> None:
+    """Do the same for a path whose names before the last were checked, and which is not too long."""
+    check_name(name)
+    if name.startswith(RESERVED_PREFIX):
+        raise _reserved()
 
 
 def check_directory(path: Path) -> None:
@@ -80,6 +87,10 @@ def is_map(name: bytes) -> bool:
 def partial_of(name: bytes) -> bytes:
     """Return the name of the partial that a map belongs to."""
     return _PARTIAL_PREFIX + name.removeprefix(_MAP_PREFIX)
+
+
+def _reserved() -> NameRefused:
+    return NameRefused("Names that begin with '.secftp-' are reserved.", reason=Reason.RESERVED_NAME)
 
 
 def _is_hex(text: bytes, size: int) -> bool:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import itertools
 import os
 import stat
 from typing import TYPE_CHECKING
@@ -20,7 +21,16 @@ from typing import TYPE_CHECKING
 from secftp import system
 from secftp.errors import Forbidden, NotFound, Reason
 from secftp.storage.errors import close_quietly, failure, translated
-from secftp.storage.names import is_map, is_partial, is_temporary, map_of, partial_name, partial_of, temporary_name
+from secftp.storage.names import (
+    RESERVED_TEXT,
+    is_map,
+    is_partial,
+    is_temporary,
+    map_of,
+    partial_name,
+    partial_of,
+    temporary_name,
+)
 
 if TYPE_CHECKING:
     from secftp.storage.names import Path
@@ -29,6 +39,8 @@ PRIVATE = 0o600
 CREATE_FLAGS = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _RESUME_FLAGS = os.O_RDWR | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_NOCTTY | os.O_CLOEXEC
 _LOCK_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_NOCTTY | os.O_CLOEXEC
+_LIST_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_FEW_ENTRIES = 512  # which are listed faster than it is asked about the partials of a few dozen names
 _ATTEMPTS = 16
 
 
@@ -177,6 +189,22 @@ def discard_partial(directory: int, target: bytes) -> bool:
         return remove_if_abandoned(partial_name(target), directory)
     except OSError:
         return False
+
+
+def partials_in(directory: int) -> frozenset[bytes] | None:
+    """Return the names of the partials in a directory; None if it can't be listed, or has many entries."""
+    try:
+        listed = os.open(".", _LIST_FLAGS, dir_fd=directory)
+        try:
+            with os.scandir(listed) as entries:
+                names = [entry.name for entry in itertools.islice(entries, _FEW_ENTRIES + 1)]
+        finally:
+            os.close(listed)
+    except OSError:
+        return None
+    if len(names) > _FEW_ENTRIES:
+        return None
+    return frozenset(os.fsencode(name) for name in names if name.startswith(RESERVED_TEXT))
 
 
 def partial_blocks(directory: int, target: bytes) -> int:

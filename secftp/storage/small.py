@@ -18,6 +18,7 @@ import time
 from typing import TYPE_CHECKING
 
 from secftp.errors import AlreadyExists, FileError, TooLarge
+from secftp.protocol.limits import MAX_PATH
 from secftp.storage.attributes import (
     DEFAULT_OPTIONS,
     PERMISSIONS,
@@ -32,8 +33,8 @@ from secftp.storage.attributes import (
 )
 from secftp.storage.directories import free_space_at, open_parent, open_parent_of_new
 from secftp.storage.errors import close_quietly, failure, require_regular, translate, translated
-from secftp.storage.names import check, partial_name, temporary_names
-from secftp.storage.partial import CREATE_FLAGS, PRIVATE, discard_partial, remove_quietly
+from secftp.storage.names import check, check_last, partial_name, temporary_names
+from secftp.storage.partial import CREATE_FLAGS, PRIVATE, discard_partial, partials_in, remove_quietly
 from secftp.storage.sink import FULL, hard_link
 from secftp.storage.source import OPEN_FLAGS, read_small
 from secftp.storage.store import SmallFiles
@@ -48,6 +49,14 @@ if TYPE_CHECKING:
 _READ_FLAGS = OPEN_FLAGS | os.O_NOFOLLOW
 _USUAL = 2**31 * 10**9  # nanoseconds: every file system can store times from 1970 to 2038
 _NAMES = 32  # temporary names that are made at a time
+
+
+class CrowdedDirectory:
+    """The last directory that had too many entries to be looked through before a batch; shared by those of a store."""
+
+    path: Path | None = None
+
+
 _CAN_ASK = os.access in os.supports_follow_symlinks and os.access in os.supports_dir_fd
 
 
@@ -57,17 +66,22 @@ class LocalSmallFiles(SmallFiles):
     `mask`: the permissions that a request may set.
     """
 
-    def __init__(self, store: Store, root: int, mask: int = PERMISSIONS) -> None:
+    def __init__(
+        self, store: Store, root: int, mask: int = PERMISSIONS, crowded: CrowdedDirectory | None = None
+    ) -> None:
         self._store = store
         self._root = root
         self._mask = mask
+        self._crowded = crowded or CrowdedDirectory()
         self._at: Path | None = None
+        self._room = 0  # bytes of a name in it, as far as the length of the path goes
         self._directory = -1
         self._names: list[bytes] = []
+        self._writes = False  # whether `_partials` is about the open directory
+        self._partials: frozenset[bytes] | None = None  # those that it had when it was opened; None: not known
 
     def read(self, path: Path, limit: int) -> tuple[FileInfo, bytes]:
-        check(path)
-        directory = self._directory if path[:-1] == self._at else self._go_to(path, open_parent)
+        directory = self._enter(path, open_parent)
         try:
             fd = os.open(path[-1], _READ_FLAGS, dir_fd=directory)
             try:
@@ -83,15 +97,17 @@ class LocalSmallFiles(SmallFiles):
         return file_info(found[0]), found[1]
 
     def write(self, path: Path, data: memoryview, options: WriteOptions = DEFAULT_OPTIONS) -> Kept:
-        check(path)
-        directory = self._directory if path[:-1] == self._at else self._go_to(path, open_parent_of_new)
+        directory = self._enter(path, open_parent_of_new)
+        if not self._writes:
+            self._look_for_partials(path[:-1])
         try:
             replaced = _status_of_replaced(path, directory)
             if replaced is not None and not options.overwrite:
                 raise failure(AlreadyExists, "Already exists", path)
             granted = file_mode(options.mode, replaced, self._mask)
             if (is_kept := self._write_or_make_room(path[-1], directory, data, options, granted)) is not None:
-                self._discard_older(path[-1], directory)
+                if self._partials is None or self._partials:
+                    self._discard_older(path[-1], directory)
                 return is_kept
         except FileError:
             raise
@@ -107,8 +123,7 @@ class LocalSmallFiles(SmallFiles):
 
     def free_space(self, path: Path) -> FreeSpace:
         """Return the free space where `path` is, or would be made; raises as `write` for the directory."""
-        check(path)
-        directory = self._directory if path[:-1] == self._at else self._go_to(path, open_parent_of_new)
+        directory = self._enter(path, open_parent_of_new)
         with translated(path):
             return free_space_at(directory)
 
@@ -155,14 +170,29 @@ class LocalSmallFiles(SmallFiles):
         self._names = temporary_names(_NAMES)
         return self._names.pop()
 
-    def _go_to(self, path: Path, enter: Callable[[int, Path], int]) -> int:
+    def _look_for_partials(self, at: Path) -> None:
+        """Look at the directory once, since nearly none has a partial: then nothing is asked about each name."""
+        self._writes, self._partials = True, None
+        if self._crowded.path != at:
+            self._partials = partials_in(self._directory)
+            if self._partials is None:
+                self._crowded.path = at
+
+    def _enter(self, path: Path, enter: Callable[[int, Path], int]) -> int:
+        """Check a path, and return its directory, which is opened if the path before was in another one."""
+        if path and path[:-1] == self._at and len(path[-1]) <= self._room:
+            check_last(path[-1])
+            return self._directory
+        check(path)
         self.close()
         self._directory = enter(self._root, path)
         self._at = path[:-1]
+        self._room = MAX_PATH - sum(map(len, self._at)) - len(path)
         return self._directory
 
     def close(self) -> None:
         directory, self._directory, self._at = self._directory, -1, None
+        self._writes = False
         if directory >= 0:
             close_quietly(directory)
 

@@ -114,6 +114,8 @@ class Download(Transfer[RemoteFile]):
             self._directories.use(store)
             if begins and target.existed and not dry_run:
                 store.sweep_leftovers()
+        if self._early is None:
+            self._tree.use_round_trip(session.round_trip)
         self._tree.request_again(session.pipeline)
 
     def _plan(self, session: Session) -> DownloadTarget:

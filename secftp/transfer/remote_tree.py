@@ -32,6 +32,9 @@ MOST_BYTES: Final = 32 << 20  # of the entries that wait in all directories, pac
 _LISTINGS_AHEAD: Final = 16
 _SMALL_LISTINGS_AHEAD: Final = 128  # as long as each was one message, and little waits
 _LITTLE_BYTES: Final = MOST_BYTES // 8
+# Of a server within `_NEAR_SECONDS` of round trip: there, listings that are requested ahead only delay the first files.
+_LISTINGS_AHEAD_NEAR: Final = 2
+_NEAR_SECONDS: Final = 0.005
 
 
 class RemoteDirectory:
@@ -175,6 +178,11 @@ class RemoteTree:
         self._has_large = False  # whether a listing was more than one message
         self._listed: list[tuple[RemoteDirectory, Iterator[Listed]]] = []
         self._budget = MemoryBudget(MOST_BYTES)  # for the entries that wait, in all directories
+        self._is_near = False
+
+    def use_round_trip(self, seconds: float | None) -> None:
+        """Choose how many listings are requested ahead, by the round trip to the server if that is known."""
+        self._is_near = seconds is not None and seconds < _NEAR_SECONDS
 
     def request_again(self, pipeline: Pipeline) -> None:
         """Request, over a new session, the listings that the last one did not complete."""
@@ -199,6 +207,8 @@ class RemoteTree:
     @property
     def _most_requested(self) -> int:
         """How many listings may be under way: a round trip for each few directories, and no memory for large ones."""
+        if self._is_near:
+            return _LISTINGS_AHEAD_NEAR
         is_little = not self._has_large and self._budget.nbytes < _LITTLE_BYTES
         return _SMALL_LISTINGS_AHEAD if is_little else _LISTINGS_AHEAD
 

@@ -22,6 +22,7 @@ RESUME = "tests/server/test_requests_resume.py"
 RIGHTS = "tests/server/test_requests_rights.py"
 SINK = "tests/storage/test_sink.py"
 SMALL = "tests/storage/test_small.py"
+SMALL_BATCHES = "tests/storage/test_small_batches.py"
 SOURCE = "tests/storage/test_source.py"
 SWEEP = "tests/storage/test_sweep.py"
 CALLS = "tests/session/test_calls.py"
@@ -41,7 +42,7 @@ MUTANTS = [
     mutant("device-as-a-source", "secftp/storage/source.py", "                require_regular(status, subject)\n", "", SOURCE, ESCAPES),
     mutant("blocked-by-a-fifo", "secftp/storage/source.py", "OPEN_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY", "OPEN_FLAGS = os.O_RDONLY | os.O_NOCTTY", SOURCE),
     mutant("reserved-names-served", "secftp/storage/names.py", "        if name.startswith(RESERVED_PREFIX):\n", "        if name == RESERVED_PREFIX:\n", NAMES),
-    mutant("unchecked-small-write", "secftp/storage/small.py", "options: WriteOptions = DEFAULT_OPTIONS) -> Kept:\n        check(path)\n", "options: WriteOptions = DEFAULT_OPTIONS) -> Kept:\n", SMALL, ESCAPES, MANY),
+    mutant("unchecked-small-write", "secftp/storage/small.py", "        check(path)\n        self.close()\n", "        self.close()\n", SMALL, ESCAPES, MANY),
     mutant("unchecked-new-name", "secftp/storage/local.py", "            check(to)\n", "            pass\n", CHANGE, ESCAPES, NAMES),
     # --- files that appear ---
     mutant("setuid-from-a-peer", "secftp/storage/attributes.py", "    return requested & PERMISSIONS & mask\n", "    return requested & (mask | 0o7000)\n", SINK, SMALL, MODES),
@@ -51,7 +52,7 @@ MUTANTS = [
     mutant("mode-mask-ignored-for-directories", "secftp/storage/attributes.py", "allowed = PERMISSIONS & (mask | OWNER)", "allowed = PERMISSIONS", MODES),
     mutant("mode-mask-ignored-for-new-files", "secftp/storage/attributes.py", "return _NEW_FILE & ~system.process_umask() & mask", "return _NEW_FILE & ~system.process_umask()", MODES),
     mutant("mode-mask-ignored-by-attributes", "secftp/storage/change.py", "else granted_mode(mode, mask)\n", "else granted_mode(mode, PERMISSIONS)\n", MODES),
-    mutant("mode-mask-ignored-for-small-files", "secftp/storage/local.py", "LocalSmallFiles(self, self._root, self._mode_mask)", "LocalSmallFiles(self, self._root)", MODES),
+    mutant("mode-mask-ignored-for-small-files", "secftp/storage/local.py", "LocalSmallFiles(self, self._root, self._mode_mask, self._crowded)", "LocalSmallFiles(self, self._root)", MODES),
     mutant("mode-mask-ignored-beneath", "secftp/storage/local.py", '(*path, b"."))), mode_mask=self._mode_mask)', '(*path, b"."))))', MODES),
     mutant("mode-mask-not-passed-on", "secftp/server/run.py", "sweep=True, mode_mask=options.mode_mask", "sweep=True", "tests/server/test_running.py::test_the_mask_bounds_the_permissions_that_clients_set"),
     mutant("mode-mask-of-a-number", "secftp/server/config.py", 'if action.dest == "mode_mask" and not isinstance(value, str):', 'if name == "mode-mask" and isinstance(value, bool):', "tests/server/test_running.py::test_a_configuration_that_can_not_be_right_is_one_sentence"),
@@ -61,6 +62,10 @@ MUTANTS = [
     mutant("unfinished-file-readable", "secftp/storage/partial.py", "PRIVATE = 0o600", "PRIVATE = 0o644", SINK, PARTIAL),
     mutant("unfinished-file-taken-over", "secftp/storage/partial.py", "CREATE_FLAGS = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW", "CREATE_FLAGS = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW", SINK, PARTIAL, ESCAPES),
     mutant("no-clobber-clobbers", "secftp/storage/sink.py", "            if self._options.overwrite:\n                os.rename(", "            if self._options.overwrite or self._temporary:\n                os.rename(", SINK),
+    mutant("second-small-name-unchecked", "secftp/storage/small.py", "            check_last(path[-1])\n", "", SMALL_BATCHES),
+    mutant("second-small-name-may-be-reserved", "secftp/storage/names.py", "    check_name(name)\n    if name.startswith(RESERVED_PREFIX):\n        raise _reserved()\n", "    check_name(name)\n", SMALL_BATCHES),
+    mutant("second-small-name-of-any-length", "secftp/storage/small.py", " and len(path[-1]) <= self._room:", ":", SMALL_BATCHES),
+    mutant("second-small-name-of-one-byte-too-many", "secftp/storage/small.py", "- sum(map(len, self._at)) - len(path)", "- sum(map(len, self._at)) - len(path) + 1", SMALL_BATCHES),
     mutant("small-no-clobber-clobbers", "secftp/storage/small.py", "            if options.overwrite:\n", "            if mode >= 0:\n", SMALL),
     mutant("unfinished-file-left", "secftp/storage/sink.py", "            remove_quietly(temporary, directory)\n", "            pass\n", SINK),
     mutant("link-replaced", "secftp/storage/sink.py", "        require_regular(status, self._subject)\n        return status", "        return status", SINK, ESCAPES),

@@ -7,6 +7,7 @@ from tests.mutants.mutant import Mutant, mutant
 ANSWERS = "tests/transfer/test_lost_answers.py"
 CHANGES = "tests/api/test_lost_answers.py"
 KILLED = "tests/transfer/test_leftovers.py"
+SMALL_BATCHES = "tests/storage/test_small_batches.py"
 LEFTOVERS = "tests/storage/test_leftovers.py"
 WRITTEN = "tests/transfer/test_write_only_lost_answers.py"
 READONLY = "tests/transfer/test_readonly_directories.py"
@@ -27,7 +28,11 @@ MUTANTS: list[Mutant] = [
     # Either of the two is enough to leave it: it is not opened, and its name is not the opened file's.
     Mutant("link-dropped-as-an-unfinished-file", (("secftp/storage/partial.py", "_LOCK_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW |", "_LOCK_FLAGS = os.O_RDONLY | os.O_NONBLOCK |"), ("secftp/storage/partial.py", "os.path.samestat(os.fstat(fd), os.stat(name, dir_fd=directory, follow_symlinks=False))", "os.path.samestat(os.fstat(fd), os.stat(name, dir_fd=directory))")), (LEFTOVERS,)),
     mutant("kept-file-fills-the-disk", "secftp/storage/sink.py", "and lacking > 0 and not self._replaces_older(lacking):", "and lacking > 0:", LEFTOVERS),
-    mutant("kept-file-survives-a-small-one", "secftp/storage/small.py", "                self._discard_older(path[-1], directory)\n", "", LEFTOVERS),
+    mutant("kept-file-not-looked-for", "secftp/storage/small.py", "        if not self._writes:\n", "        if self._at is None:\n", SMALL_BATCHES),
+    mutant("kept-file-looked-for-in-the-first-directory-alone", "secftp/storage/small.py", "        directory, self._directory, self._at = self._directory, -1, None\n        self._writes = False\n", "        directory, self._directory, self._at = self._directory, -1, None\n", SMALL_BATCHES),
+    mutant("kept-file-survives-in-a-crowded-directory", "secftp/storage/partial.py", "    if len(names) > _FEW_ENTRIES:\n        return None\n", "", SMALL_BATCHES),
+    mutant("kept-file-survives-where-nothing-is-listed", "secftp/storage/small.py", "                if self._partials is None or self._partials:\n", "                if self._partials:\n", SMALL_BATCHES),
+    mutant("kept-file-survives-a-small-one", "secftp/storage/small.py", "                if self._partials is None or self._partials:\n                    self._discard_older(path[-1], directory)\n", "", LEFTOVERS),
     # --- what was sent before, and may be there ---
     mutant("refused-file-counts-without-a-comparison", "secftp/transfer/upload_requests.py", 'if isinstance(reply, Ok) and hmac.compare_digest(reply.digest or b"", entry.digest):', "if isinstance(reply, Ok):", ANSWERS),
     mutant("large-file-counts-without-a-comparison", "secftp/transfer/upload_large.py", 'if not isinstance(found, Ok) or not hmac.compare_digest(found.digest or b"", digest.digest()):', "if not isinstance(found, Ok):", ANSWERS),

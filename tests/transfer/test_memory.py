@@ -60,6 +60,8 @@ class Answering:
 class Client:
     """A session over such a pipeline."""
 
+    round_trip = None  # not known, as that of a server far away
+
     def __init__(self, answer, delay=0):
         self.pipeline = Answering(answer, delay)
 
