@@ -25,12 +25,12 @@ _CALL = re.compile(r"^(\d+) +(\w+)\(")
 
 # Imports what a transfer needs, once; then forks a client for each line that it gets, which waits until it may go.
 NURSERY = """
-import ctypes, json, os, sys
+import ctypes, importlib, json, os, pkgutil, random, shlex, sys
+import secftp, xxhash
+for module in pkgutil.walk_packages(secftp.__path__, "secftp."):
+    if not module.name.startswith(("secftp.server", "secftp.api")):
+        importlib.import_module(module.name)
 from secftp.client import __main__ as client
-import secftp.client.copying, secftp.transfer, secftp.session, secftp.storage.local, secftp.keys
-import secftp.transfer.streams, secftp.transfer.upload_streams, secftp.client.commands.put
-import secftp.client.report_text, secftp.transfer.upload, secftp.transfer.upload_first, secftp.transport.tcp_totals
-import xxhash
 for line in sys.stdin:
     order = json.loads(line)
     if "arguments" in order:
