@@ -7,8 +7,11 @@ import os
 import random
 import signal
 import subprocess
+import threading
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 import secftp as api
 from secftp.errors import ConnectionLost, ExitCode
@@ -275,6 +278,107 @@ def test_a_source_that_changes_is_one_clear_failure(tmp_path, root, source, chan
         assert "Traceback" not in errors
         server.done(server.log.text.count("Client connected"))
     assert listing(root) == [], "data that is known to be wrong is not kept"
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    cuts=st.lists(st.tuples(st.integers(200, SIZE), st.integers(150, 4000), st.booleans()), max_size=6),
+    streams=st.integers(2, 6),
+)
+def test_any_connections_are_cut_off_anywhere(source_and_root, cuts, streams):
+    """Whatever is lost, the file is there in the end, once, with all its bytes."""
+    source, root = source_and_root
+    ups = [Way(cut=up, then="reset" if hard else "close") for up, _, hard in cuts]
+    downs = [Way(cut=down) for _, down, _ in cuts]
+    told = Recorder()
+    with (
+        serving(root) as server,
+        relaying(
+            server.port,
+            up=lambda each: ups[each] if each < len(ups) else PLAIN,
+            down=lambda each: downs[each] if each < len(downs) else PLAIN,
+        ) as relay,
+    ):
+        summary, _ = put_through(relay, source, told, attempts=len(cuts) + 1, streams=streams, overwrite=False)
+        assert (summary.files, summary.skipped, summary.failed, told.bytes, told.of("note")) == (1, 0, 0, SIZE, [])
+        assert told.names("finished") == [b"f"]
+    assert contents(root) == {b"f": DATA}
+    os.unlink(root / "f")
+    assert listing(root) == []
+
+
+@pytest.fixture
+def source_and_root(source, root):
+    return source, root
+
+
+# --- limits -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_server_with_few_places_gets_fewer_streams(root, source):
+    with serving(root, max_clients=4) as server, session(server.port) as one, session(server.port) as two:
+        assert one.stat(()) == two.stat(())
+        told = Recorder()
+        summary = put(server.port, source, told, streams=8)
+        assert (summary.files, summary.failed, told.of("note")) == (1, 0, [])
+    assert contents(root) == {b"f": DATA}
+
+
+def test_a_stream_gives_way_to_another_client(root, source):
+    """The copy goes on with fewer streams, and says nothing of it."""
+    slow = Way(pieces=10_000, pause=0.005)
+    with (
+        serving(root, max_clients=6) as server,
+        relaying(server.port, up=slow) as relay,
+        session(server.port) as one,
+        session(server.port) as two,
+        session(server.port) as three,
+    ):
+        found = [other.stat(()) for other in (one, two, three)]
+
+        def visit():
+            until(lambda: server.log.text.count("part at") >= 3, "all streams send")
+            with session(server.port) as other:
+                found.append(other.stat(()))
+
+        visitor, told = threading.Thread(target=visit), Recorder()
+        visitor.start()
+        summary = put(relay.port, source, told, streams=3)
+        visitor.join(DEADLINE)
+        assert len(found) == 4
+        assert (summary.files, summary.failed, told.of("note"), told.bytes) == (1, 0, [], SIZE)
+    assert contents(root) == {b"f": DATA}
+
+
+def test_a_python_client_that_is_closed_by_another_thread(root, source):
+    slow = Way(pieces=10_000, pause=0.005)
+    with serving(root, key=SECRET_KEY) as server, relaying(server.port, up=slow) as relay:
+        client = api.connect(f"secftp://{HOST}:{relay.port}/", SECRET)
+
+        def close():
+            until(lambda: server.log.text.count("part at") >= 4, "all streams send")
+            client.close()
+
+        closer = threading.Thread(target=close)
+        closer.start()
+        with pytest.raises(api.SecftpError):
+            client.put(source, streams=4)
+        closer.join(DEADLINE)
+    assert "f" not in listing(root)
+
+
+def test_a_callback_that_raises_ends_the_copy(root, source):
+    class Stop(Exception):
+        pass
+
+    def stop(_progress):
+        raise Stop
+
+    with serving(root, key=SECRET_KEY) as server, api.connect(f"secftp://{place(server)}/", SECRET) as client:
+        with pytest.raises(Stop):
+            client.put(source, streams=4, on_progress=stop)
+        assert client.put(source, streams=4).files == 1
+    assert contents(root) == {b"f": DATA}
 
 
 # --- resuming ---------------------------------------------------------------------------------------------------------
