@@ -115,8 +115,15 @@ def test_nothing_stays_behind_a_user_that_was_killed():
 
 def test_nothing_stays_in_a_line_that_is_closed():
     with Line() as line:
-        process = subprocess.Popen([*line.inside(CLIENT), "sleep", "600"], start_new_session=True)
+        process = subprocess.Popen(
+            [*line.inside(CLIENT), "sh", "-c", "echo inside; exec sleep 600"],
+            start_new_session=True,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert process.stdout.readline() == "inside\n"
     assert process.wait(DEADLINE) == -signal.SIGKILL
+    process.stdout.close()
 
 
 def alive(pid):

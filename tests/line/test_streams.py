@@ -59,7 +59,7 @@ class Copy:
         assert self.target.read_bytes() == self.data
 
 
-@pytest.fixture(params=["put"])
+@pytest.fixture(params=["put", "get"])
 def copy(request, far, tmp_path):
     made = Copy(request.param, far, tmp_path)
     yield made
