@@ -36,7 +36,7 @@ VALUED: Final = frozenset(
     (
         "-i", "--input", "-o", "--output", "--checksum", "--file", "--key-file", "--name", "--timeout", "--cipher",
         "--include", "--exclude", "--limit-rate", "--limit", "--bwlimit", "--bandwidth", "--retries", "--progress",
-        "--congestion", "--streams",
+        "--congestion", "--streams", "--compress-level",
     )
 )  # fmt: skip
 
