@@ -52,8 +52,10 @@ def upload_roots(session: Session, sources: Sequence[str], target: RemoteLocatio
     """
     if not sources:
         raise UsageError("There is nothing to upload.")
-    kind = _remote_kind(session, target)
     needs_directory = target.trailing_slash or len(sources) > 1
+    # Asked together, although the second question matters only if there is nothing: a round trip costs more.
+    has_parent = len(target.path) > 1 and not needs_directory and session.can(Capability.STAT)
+    kind, parent = _ask_kinds(session, target, target.path[:-1] if has_parent else None)
     if kind is Kind.FILE and needs_directory:
         raise remote_failure(NotADirectory, target.path, "it is not a directory.", hint=_NAME_A_DIRECTORY)
     if kind is None and len(sources) > 1 and not target.trailing_slash:
@@ -63,8 +65,8 @@ def upload_roots(session: Session, sources: Sequence[str], target: RemoteLocatio
             "no such directory on the server.",
             hint=_ADD_A_SLASH,
         )
-    if kind is None and not needs_directory:
-        _require_remote_parent(session, target.path)
+    if kind is None and isinstance(parent, NotFound):
+        raise no_parent(target.path) from None
     is_directory = kind is Kind.DIRECTORY or needs_directory
     roots = []
     for source in sources:
@@ -92,30 +94,31 @@ def last_name(source: str) -> bytes:
     return b"" if name in _CONTENTS else name
 
 
-def _require_remote_parent(session: Session, path: Path) -> None:
-    """Raise `NotFound` if the directory that a name is to be created in is missing, as far as the server tells."""
-    if len(path) < 2 or not session.can(Capability.STAT):  # noqa: PLR2004 - the served directory is always there
-        return
-    try:
-        session.stat(path[:-1])
-    except NotFound:
-        raise no_parent(path) from None
-    except Forbidden:
-        return
+def _ask_kinds(session: Session, target: RemoteLocation, parent: Path | None) -> tuple[Kind | None, FileError | None]:
+    """Return what stands at the target, and why its parent directory can't be looked at, if that is to be asked.
 
-
-def _remote_kind(session: Session, target: RemoteLocation) -> Kind | None:
-    """Return what stands at the target; None for nothing, and where the server does not tell."""
+    The kind is None for nothing, and where the server does not tell.
+    """
     if not target.path:
-        return Kind.DIRECTORY
+        return Kind.DIRECTORY, None
     if not session.can(Capability.STAT):
-        return None
+        return None, None
+    asked = session.begin_stat(target.path)
+    asked_parent = None if parent is None else session.begin_stat(parent)
+    kind: Kind | None = None
     try:
-        return session.stat(target.path).kind
+        kind = asked.result().kind
     except NotFound:
-        return None
+        pass
     except Forbidden:
-        return Kind.DIRECTORY if target.trailing_slash else None
+        kind = Kind.DIRECTORY if target.trailing_slash else None
+    if kind is not None or asked_parent is None:
+        return kind, None  # a reply that comes later is of no use
+    try:
+        asked_parent.result()
+    except (NotFound, Forbidden) as problem:
+        return kind, problem
+    return kind, None
 
 
 # --- downloads --------------------------------------------------------------------------------------------------------

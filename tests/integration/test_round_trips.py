@@ -10,7 +10,9 @@ import os
 
 import pytest
 
+import secftp
 from tests.support.command_line import client_and_server
+from tests.support.serving import HOST, KEY, serving
 from tests.support.turns import counted_turns
 
 # A verb with its arguments, `//` stands for the server's URL, and how many round trips it takes.
@@ -43,6 +45,12 @@ VERBS = {
     "get URL/deep": (("get", "//deep", "{here}/got"), 8),
     "put deep URL/": (("put", "{here}/deep", "//new"), 5),
     "put --update deep URL/": (("put", "--update", "{here}/deep", "//"), 5),
+    "read NAME PLACE": (("read", "small", "{place}", "aes128", "-o", "{here}/got"), 3),
+    "write NAME PLACE": (("write", "new", "{place}", "aes128", "-i", "{here}/small"), 3),
+    "get URL/file -": (("get", "//small", "-"), 3),
+    "put - URL/file": (("put", "-", "//new"), 3),
+    "put FILE FILE URL/": (("put", "{here}/small", "{here}/large", "//"), 4),
+    "put large FILE URL/directory/new": (("put", "{here}/large", "//dir/new"), 5),
     "mkdir URL": (("mkdir", "//made"), 3),
     "mkdir -p URL": (("mkdir", "-p", "//made/deep"), 3),
     "mv URL URL/name": (("mv", "//small", "//other"), 3),
@@ -75,6 +83,30 @@ def test_round_trips_of_a_verb(tmp_path, capfdbinary, monkeypatch, what):
     arguments, expected = VERBS[what]
     fill(tmp_path)
     with counted_turns(monkeypatch) as line, client_and_server(tmp_path, capfdbinary) as client:
-        result = client(*(word.format(here=tmp_path) for word in arguments))
+        place = f"{HOST}:{client.server.port}"
+        result = client(*(word.format(here=tmp_path, place=place) for word in arguments))
     assert result.code == 0, result.errors
     assert line.turns == expected, line.flights
+
+
+@pytest.mark.parametrize(
+    ("ask", "expected"),
+    [
+        (lambda client, _here: client.stat("small"), 4),  # `connect` waits until the server has accepted the client
+        (lambda client, _here: client.read_bytes("small"), 4),
+        (lambda client, _here: client.write_bytes("new", b"contents"), 4),
+        (lambda client, _here: client.listdir("dir"), 4),
+        (lambda client, _here: client.remove("small"), 4),
+        (lambda client, here: client.put(here / "small", "new"), 4),
+        (lambda client, here: client.get("small", here / "got"), 4),
+    ],
+    ids=["stat", "read_bytes", "write_bytes", "listdir", "remove", "put", "get"],
+)
+def test_round_trips_of_a_program(tmp_path, monkeypatch, ask, expected):
+    """Of `connect` and the first request."""
+    fill(tmp_path)
+    with counted_turns(monkeypatch) as line, serving(tmp_path / "root") as server:
+        with secftp.connect(f"secftp://{HOST}:{server.port}", key=KEY) as client:
+            assert line.turns == 3
+            ask(client, tmp_path)
+        assert line.turns == expected, line.flights

@@ -74,13 +74,17 @@ class Client:
     def require(self, _capability, _path=()):
         pass
 
-    def stat(self, path):
-        raise NotFound(f"{path}")
-
     def begin_stat(self, path):
         reply = SingleReply()
         self.pipeline.submit(Stat(id=self.pipeline.next_id(), path=path), reply)
-        return SimpleNamespace(result=lambda: (self.pipeline.settle(), reply.message)[1])
+
+        def result():
+            self.pipeline.settle()
+            if not isinstance(reply.message, Info):
+                raise NotFound(f"{path}")
+            return reply.message
+
+        return SimpleNamespace(result=result)
 
 
 def peak_of(action):

@@ -200,8 +200,11 @@ def test_an_old_server_gives_no_reason(against):
     def entries(wire, request):
         wire.frame(*encode(Entries(id=request.id, entries=(Listed((b"odd",), None),), last=True)))
 
-    for command in (["ls", U], ["sum", U], ["verify", ".", U]):
-        assert "odd" in against(command, directory, entries).errors
+    def no_file(wire, request):
+        wire.frame(*encode(Error(id=request.id, code=ErrorCode.IS_DIRECTORY)))
+
+    for command, first in ((["ls", U], directory), (["sum", U], no_file), (["verify", ".", U], directory)):
+        assert "odd" in against(command, first, entries).errors
 
 
 def test_an_old_server_gives_no_reason_and_nothing_is_removed(against):
