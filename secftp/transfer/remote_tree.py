@@ -33,7 +33,9 @@ _LISTINGS_AHEAD: Final = 16
 _SMALL_LISTINGS_AHEAD: Final = 128  # as long as each was one message, and little waits
 _LITTLE_BYTES: Final = MOST_BYTES // 8
 # Of a server within `_NEAR_SECONDS` of round trip: there, listings that are requested ahead only delay the first files.
+# Doubled by each listing of less than `_FEW_ENTRIES`, since those gather few files for a request.
 _LISTINGS_AHEAD_NEAR: Final = 2
+_FEW_ENTRIES: Final = 128
 _NEAR_SECONDS: Final = 0.005
 
 
@@ -178,11 +180,11 @@ class RemoteTree:
         self._has_large = False  # whether a listing was more than one message
         self._listed: list[tuple[RemoteDirectory, Iterator[Listed]]] = []
         self._budget = MemoryBudget(MOST_BYTES)  # for the entries that wait, in all directories
-        self._is_near = False
+        self._near_ahead = 0  # 0: the server is not near
 
     def use_round_trip(self, seconds: float | None) -> None:
         """Choose how many listings are requested ahead, by the round trip to the server if that is known."""
-        self._is_near = seconds is not None and seconds < _NEAR_SECONDS
+        self._near_ahead = _LISTINGS_AHEAD_NEAR if seconds is not None and seconds < _NEAR_SECONDS else 0
 
     def request_again(self, pipeline: Pipeline) -> None:
         """Request, over a new session, the listings that the last one did not complete."""
@@ -207,10 +209,9 @@ class RemoteTree:
     @property
     def _most_requested(self) -> int:
         """How many listings may be under way: a round trip for each few directories, and no memory for large ones."""
-        if self._is_near:
-            return _LISTINGS_AHEAD_NEAR
         is_little = not self._has_large and self._budget.nbytes < _LITTLE_BYTES
-        return _SMALL_LISTINGS_AHEAD if is_little else _LISTINGS_AHEAD
+        most = _SMALL_LISTINGS_AHEAD if is_little else _LISTINGS_AHEAD
+        return min(self._near_ahead or most, most)
 
     def done(self, directory: RemoteDirectory | None) -> None:
         """One entry of a directory is complete."""
@@ -280,6 +281,9 @@ class RemoteTree:
             directory.add(received.entries)
             self._has_large = self._has_large or not received.last
             if received.last:
+                if self._near_ahead:
+                    few = len(received.entries) < _FEW_ENTRIES
+                    self._near_ahead = min(2 * self._near_ahead, _SMALL_LISTINGS_AHEAD) if few else _LISTINGS_AHEAD_NEAR
                 del self._requested[directory]
                 self._listed.append((directory, directory.entries()))
             return received.last
