@@ -184,7 +184,8 @@ class RemoteTree:
 
     def use_round_trip(self, seconds: float | None) -> None:
         """Choose how many listings are requested ahead, by the round trip to the server if that is known."""
-        self._near_ahead = _LISTINGS_AHEAD_NEAR if seconds is not None and seconds < _NEAR_SECONDS else 0
+        is_near = seconds is not None and seconds < _NEAR_SECONDS
+        self._near_ahead = 1 if is_near else 0  # the first listing is that of the source alone
 
     def request_again(self, pipeline: Pipeline) -> None:
         """Request, over a new session, the listings that the last one did not complete."""
