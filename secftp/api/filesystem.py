@@ -42,11 +42,10 @@ if TYPE_CHECKING:
 class SecftpFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no types
     """The file system of a server for fsspec; paths begin with a slash, at the served directory.
 
-    `host`, `port`: of the server. `username`: the name of a key. `key`, `key_file`, `anonymous`, `cipher`, `timeout`:
-    as
-    for `secftp.connect`, which the first request calls; prefer `key_file`, since fsspec keeps the options and pickles
-    them with the object. A file appears when its writer is closed, as for `secftp.RemoteWriter`, and in a transaction
-    of fsspec when that ends.
+    `host`, `port`: of the server. `username`: the name of a key. `key`, `key_file`, `anonymous`, `cipher`, `timeout`,
+    `congestion`: as for `secftp.connect`, which the first request calls; prefer `key_file`, since fsspec keeps the
+    options and pickles them with the object. A file appears when its writer is closed, as for `secftp.RemoteWriter`,
+    and in a transaction of fsspec when that ends.
     """
 
     protocol = "secftp"
@@ -63,6 +62,7 @@ class SecftpFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec has 
         anonymous: bool = False,
         cipher: Cipher = "aes256",
         timeout: float = DEFAULT_TIMEOUT,
+        congestion: str | None = None,
         **options: Any,
     ) -> None:
         super().__init__(**options)
@@ -73,6 +73,7 @@ class SecftpFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec has 
             "anonymous": anonymous,
             "cipher": cipher,
             "timeout": timeout,
+            "congestion": congestion,
         }
         self._connecting = threading.Lock()
         self._lock = threading.Lock()  # for the attributes below, never held for long

@@ -465,3 +465,14 @@ def test_each_stream_of_a_copy_has_it_and_is_counted(tmp_path):
             for session in (copy, stream):
                 assert session.pipeline.channel.tcp_info().congestion == another()
         assert connector.totals.total().congestion == another()
+
+
+@linux
+def test_fsspec_passes_it_on(tmp_path):
+    from secftp.api.filesystem import SecftpFileSystem
+
+    with secftp.Server(tmp_path, key="a long enough key") as server:
+        files = SecftpFileSystem(HOST, server.port, key=server.key, congestion=another(), skip_instance_cache=True)
+        with files.client._pool.session() as opened:
+            assert opened._channel.tcp_info().congestion == another()
+        files.close()
