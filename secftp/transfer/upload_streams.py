@@ -57,6 +57,8 @@ class PartedFiles:
         info = entry.info = source.info
         try:
             check_path(entry.remote)
+            if streams > 1 and transfer.options.overwrite:
+                transfer.streams.open(streams)  # while the file is looked at
             upload = self._continued(entry, source, streams) or self._begun(entry, source, streams)
         except FileError as problem:
             transfer.counters.failed(entry, problem if problem.side is Side.LOCAL else problem.locate(Side.REMOTE))

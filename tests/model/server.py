@@ -121,7 +121,7 @@ class Server:
         self.cut_after: int | None = None  # end the next connection after so many DATA and ZDATA
         self.parts: list[tuple[int, int]] = []  # that have arrived, as (at, size)
         self.additional = 0  # sessions that said that they are additional streams
-        self.on_part: Callable[[Message], None] = lambda _asked: None  # called before each part is taken in
+        self.on_part: Callable[[Message], object] = lambda _asked: None  # called before each part; a code refuses it
         self.on_request: Callable[[Message], None] = lambda _message: None  # called before each request is answered
         self.refuse_part: str | None = None  # the code that answers every part
         self.lose: Callable[[str, dict[str, Any]], bool] = lambda _name, _fields: False  # an answer, and the connection
@@ -311,7 +311,10 @@ class Session:
 
     def write_part(self, asked: Message) -> Replies:
         server, uploads, partials = self.server, self.server.uploads, self.tree.partials
-        server.on_part(asked)
+        wish = server.on_part(asked)
+        if isinstance(wish, str):
+            self.refuse_file(asked, wish)
+            return
         with server._lock:
             if asked.additional and not self.is_additional:
                 self.is_additional = True

@@ -301,6 +301,27 @@ def test_the_additional_streams_complete_a_file_whose_session_is_lost(model, sou
     assert model.uploads.completed == 1
 
 
+def test_a_stream_that_has_to_give_way_gives_its_part_back(model, source):
+    """Its part is answered with `limit`; the file is sent by the others, in parts as before."""
+    limited = []
+
+    def limit(asked):
+        together(asked)
+        if asked.additional and len(limited) < 2:
+            limited.append(asked)
+            return "limit"
+        return None
+
+    together = Together(model)
+    model.on_part = limit
+    told = Recorder()
+    summary = put(model, source, told, streams=3)
+    assert limited
+    assert (summary.files, summary.failed, told.bytes, told.of("note")) == (1, 0, SIZE, [])
+    assert sent(model) == SIZE
+    assert arrived(model) == DATA
+
+
 def test_what_is_left_after_a_loss_is_done_over_the_next_session(model, tmp_path):
     """The file that the additional streams complete is not sent again."""
 
