@@ -172,11 +172,7 @@ class UploadSink(Closing, Protocol):
         ...
 
     def add(self, at: int, end: int) -> None:
-        """Note that this range was written and verified."""
-        ...
-
-    def remove(self, at: int, end: int) -> None:
-        """Note that this range will be written again; raises as `writev_at` if that can't be recorded."""
+        """Note that this range was written and verified; it is not written again."""
         ...
 
     def take_over(self) -> None:
@@ -421,9 +417,6 @@ class UploadSinkWrapper(UploadSink):
 
     def add(self, at: int, end: int) -> None:
         self._inner.add(at, end)
-
-    def remove(self, at: int, end: int) -> None:
-        self._inner.remove(at, end)
 
     def take_over(self) -> None:
         self._inner.take_over()

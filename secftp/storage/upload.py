@@ -2,8 +2,7 @@
 
 The file is the partial of its name from the start, with a map of its parts beside it, so that even a server that is
 killed leaves what it needs to go on. Where another writer has the partial, or nothing is to be kept, the file has a
-random name and no map. Invariants: those of `sink` and `upload_map`; a range is taken off the map before it is written
-again.
+random name and no map. Invariants: those of `sink` and `upload_map`.
 """
 
 # ruff: noqa: D102 - methods without a docstring are those of the interfaces in `store`
@@ -148,18 +147,6 @@ class FileUpload(FileSink, UploadSink):
         self._ranges.add(at, end)
         with contextlib.suppress(OSError):
             self._record()
-
-    def remove(self, at: int, end: int) -> None:
-        before = self._ranges.total
-        self._ranges.remove(at, end)
-        if self._ranges.total == before:
-            return
-        try:
-            self._record()
-        except OSError:
-            # Without a map the parts are forgotten, but none is listed that is being overwritten.
-            with translated(self._subject):
-                remove_map(self._directory, self._temporary or b"")
 
     def _record(self) -> None:
         """Replace the map on the disk, if there is one; raises OSError."""

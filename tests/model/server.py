@@ -326,8 +326,6 @@ class Session:
             except No as no:
                 upload = no.code
             code = upload if isinstance(upload, str) else upload.ended
-            if not isinstance(upload, str) and code is None:
-                upload.begin(asked)
         if isinstance(upload, str) or code not in (None, "complete"):
             self.refuse_file(asked, str(code))
             return

@@ -51,13 +51,14 @@ class Upload:
     ended: str | None = None
     sessions: set[int] = field(default_factory=set)
 
-    def begin(self, asked: Message) -> None:
-        """From its WRITE on, a part takes the place of what has arrived."""
-        self.kept.arrived[asked.at : asked.at + asked.size] = bytes(asked.size)
-
     def store(self, asked: Message, data: bytes) -> None:
-        self.kept.data[asked.at : asked.at + asked.size] = data
-        self.kept.arrived[asked.at : asked.at + asked.size] = b"\1" * asked.size
+        """What has arrived stays as it is."""
+        there = slice(asked.at, asked.at + asked.size)
+        if any(self.kept.arrived[there]):
+            before = zip(self.kept.arrived[there], self.kept.data[there], data, strict=True)
+            data = bytes(old if arrived else new for arrived, old, new in before)
+        self.kept.data[there] = data
+        self.kept.arrived[there] = b"\1" * asked.size
 
     @property
     def is_full(self) -> bool:

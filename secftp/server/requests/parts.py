@@ -117,7 +117,7 @@ def _start(context: RequestContext, request: Write, upload: Upload) -> None:
         if request.prefix is not None:
             _check_prefix(context, request, sink, request.prefix)
             sink.take_over()
-        upload.start(sink, request.total, lambda: begin_digest(request.algorithm))
+        upload.start(sink, request.total, begin_digest(request.algorithm))
         undo.pop_all()
 
 

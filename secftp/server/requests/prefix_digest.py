@@ -1,7 +1,7 @@
 """Digest of a file that is written in any order: its beginning is hashed as it grows.
 
 The bytes are read back, from the page cache as a rule, by the session that has just made the beginning longer; no
-session waits for another one that is hashing. Invariant: bytes that were written again since are hashed again.
+session waits for another one that is hashing. Bytes that have arrived don't change any more.
 """
 
 from __future__ import annotations
@@ -21,33 +21,22 @@ WAIT_SECONDS: Final = 0.5
 
 
 class PrefixDigest:
-    """Digest of the first bytes of a file. `lock` guards `available`, which tells how many there are.
-
-    `invalidate` is called under the lock, everything else without it.
-    """
+    """Digest of the first bytes of a file. `lock` guards `available`, which tells how many there are."""
 
     def __init__(
         self,
         readv: Callable[[Sequence[memoryview], int], int],
-        new: Callable[[], Digest],
+        digest: Digest,
         lock: threading.Lock,
         available: Callable[[], int],
     ) -> None:
         self._readv = readv
-        self._new = new
         self._lock = lock
         self._available = available
         self._hashing = threading.Lock()
-        self._digest = new()
+        self._digest = digest
         self._done = 0  # bytes that were hashed
-        self._taken = 0  # bytes that were or are being hashed
-        self._valid = True
         self._stopped = False
-
-    def invalidate(self, at: int) -> None:
-        """Note that the bytes from `at` on will be written again."""
-        if at < self._taken:
-            self._valid = False
 
     def advance(self, check: Callable[[int], None]) -> None:
         """Hash what can be hashed now, unless another thread does so. `check(done)` is called before each chunk."""
@@ -89,8 +78,4 @@ class PrefixDigest:
         with self._lock:
             if self._stopped:
                 return 0
-            if not self._valid:
-                self._digest, self._done, self._valid = self._new(), 0, True
-            size = max(0, min(self._available() - self._done, CHUNK_BYTES))
-            self._taken = self._done + size
-            return size
+            return max(0, min(self._available() - self._done, CHUNK_BYTES))

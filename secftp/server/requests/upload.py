@@ -1,15 +1,15 @@
 """One upload in parts: what is being received, what has arrived, and how it ends.
 
-Several sessions use it at once, each in its own thread. Invariants: two parts are never written to the same place at
-the same time; a range counts as arrived only when the digest of its part was verified; the file gets its name once,
-with the digest of the whole; nothing is written after the end.
+Several sessions use it at once, each in its own thread. Invariants: a range counts as arrived only when the digest of
+its part was verified, and is not written from then on; the file gets its name once, with the digest of the whole;
+nothing is written after the end.
 """
 
 from __future__ import annotations
 
 import hmac
 import threading
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from secftp.errors import ChecksumMismatch, FileError
 from secftp.intervals import Intervals
@@ -63,41 +63,52 @@ class Completion(NamedTuple):
 
 
 class Part:
-    """A part that is being received; a writer for `receive_file`."""
+    """A part that is being received; a writer for `receive_file`. What has arrived before is not written again."""
 
     def __init__(self, upload: Upload, at: int, size: int) -> None:
         self.at = at
         self.end = at + size
         self._upload = upload
-        self._written = at
+        self._received = at
         self._lock = threading.Lock()  # held while bytes are written
+        self._skipped = Intervals()  # ranges that have arrived
         self._refused: Failure | None = None
 
     def writev(self, buffers: Sequence[memoryview]) -> None:
-        """Write the next bytes; raises `RequestRefused` if another part has taken the place, or the upload is over."""
+        """Write the next bytes; raises `RequestRefused` if the upload is over. Any error ends the upload."""
+        at = self._received
+        self._received += sum(map(len, buffers))
         try:
             with self._lock:
                 self.check()
-                self._upload.sink.writev_at(buffers, self._written)
+                if not self._skipped:
+                    self._upload.sink.writev_at(buffers, at)
+                    return
+                missing = Intervals([(at, self._received)])
+                for arrived in self._skipped:
+                    missing.remove(*arrived)
+                for first, last in missing:
+                    self._upload.sink.writev_at(cut(buffers, first - at, last - at), first)
         except RequestRefused:
             raise
         except FileError as problem:
             self._upload.fail(problem)
             raise
-        self._written += sum(map(len, buffers))
+
+    def skip(self, at: int, end: int) -> None:
+        """Leave a range out that has arrived; returns when nothing is being written there. For any thread."""
+        with self._lock:
+            self._skipped.add(at, end)
 
     def refuse(self, failure: Failure) -> None:
         """Have nothing more written; returns when nothing is being written. For any thread."""
         with self._lock:
-            self._refused = self._refused or failure
+            self._refused = failure
 
     def check(self) -> None:
         """Raise `RequestRefused` if the part was refused."""
         if self._refused is not None:
             raise self._refused.refusal()
-
-
-_TAKEN: Final = Failure(ErrorCode.CANCELLED)
 
 
 class Upload:
@@ -119,19 +130,18 @@ class Upload:
         self._parts: set[Part] = set()  # being received
         self._digest: PrefixDigest
 
-    def start(self, sink: UploadSink, total: int, new_digest: Callable[[], Digest]) -> None:
+    def start(self, sink: UploadSink, total: int, digest: Digest) -> None:
         """Take over the file, which gets `total` bytes."""
         self.sink = sink
         self._total = total
-        self._digest = PrefixDigest(sink.readv, new_digest, self._lock, lambda: sink.ranges.prefix)
+        self._digest = PrefixDigest(sink.readv, digest, self._lock, lambda: sink.ranges.prefix)
 
     # --- parts ------------------------------------------------------------------------------------------------------
 
     def begin_part(self, at: int, size: int, check: Callable[[], None]) -> Part | Ending:
-        """Begin a part; what has arrived or is being received in its range no longer counts.
+        """Begin a part; returns the ending instead if the upload was completed meanwhile.
 
-        Returns the ending instead if the upload was completed meanwhile. Raises `RequestRefused` if it failed, or has
-        too many separate ranges.
+        Raises `RequestRefused` if it failed, or would have too many separate ranges.
         """
         part = Part(self, at, size)
         with self._lock:
@@ -139,29 +149,19 @@ class Upload:
             if self.ending is not None:
                 self.ending.check(None)
                 return self.ending
-            problem = self._make_room(part)
-            if problem is None:
-                self._parts.add(part)
-                return part
-        self.fail(problem)
-        raise problem
+            self._require_few_ranges(part)
+            for first, last in self.sink.ranges:
+                if first < part.end and at < last:
+                    part.skip(first, last)
+            self._parts.add(part)
+            return part
 
-    def _make_room(self, part: Part) -> FileError | None:
-        """Free the range of a part; return the error if that can't be recorded. Raises `RequestRefused`."""
-        if part.at == part.end:
-            return None
-        ranges = self.sink.ranges
-        if has_too_many(ranges, part.at, part.end):
-            raise RequestRefused(ErrorCode.LIMIT)
-        for other in [other for other in self._parts if other.at < part.end and part.at < other.end]:
-            other.refuse(_TAKEN)
-            self._parts.remove(other)
-        self._digest.invalidate(part.at)
-        try:
-            self.sink.remove(part.at, part.end)
-        except FileError as problem:
-            return problem
-        return None
+    def _require_few_ranges(self, part: Part) -> None:
+        if len(self.sink.ranges) >= MAX_PARTS:
+            ranges = Intervals(self.sink.ranges)
+            ranges.add(part.at, part.end)
+            if len(ranges) > MAX_PARTS:
+                raise RequestRefused(ErrorCode.LIMIT)
 
     def abandon(self, part: Part) -> None:
         """End a part that has not arrived; without effect for any other."""
@@ -181,8 +181,10 @@ class Upload:
             part.check()
             if whole is None or self._whole in (None, whole):
                 self._parts.discard(part)
-                if has_too_many(self.sink.ranges, part.at, part.end):
-                    raise RequestRefused(ErrorCode.LIMIT)
+                self._require_few_ranges(part)
+                for other in self._parts:
+                    if other.at < part.end and part.at < other.end:
+                        other.skip(part.at, part.end)
                 self.sink.add(part.at, part.end)
                 self._whole = self._whole or whole
                 return
@@ -271,13 +273,13 @@ class Upload:
         self.sink.close()
 
 
-def has_too_many(ranges: Intervals, at: int, end: int) -> bool:
-    """Return whether there would be too many separate ranges with this one, or without it."""
-    if len(ranges) < MAX_PARTS:
-        return False
-    changed = Intervals(ranges)
-    changed.remove(at, end)
-    if len(changed) > MAX_PARTS:
-        return True
-    changed.add(at, end)
-    return len(changed) > MAX_PARTS
+def cut(buffers: Sequence[memoryview], start: int, end: int) -> list[memoryview]:
+    """Return the bytes from `start` to `end` of consecutive buffers."""
+    found = []
+    at = 0
+    for buffer in buffers:
+        part = buffer[max(0, start - at) : max(0, end - at)]
+        if len(part):
+            found.append(part)
+        at += len(buffer)
+    return found
