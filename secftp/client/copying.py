@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from secftp.client.connect import Connector, check_congestion, check_paths
 from secftp.client.copy_options import flag
-from secftp.client.report import SLOW_SECONDS
+from secftp.client.options import SLOW_SECONDS
 from secftp.errors import ConnectionLost, ServerUnreachable, TransferTimeout
 from secftp.session.retry import Retries
 from secftp.text import escape_unencodable
@@ -134,8 +134,7 @@ def remark_on_line(
             asked=asked,
             bbr="bbr" in allowed_congestion_controls(),
         )
-        if hint:
-            terminal.say(f"  hint: {hint}")
+        terminal.hint(hint)
 
 
 def _resume(settings: CopySettings, report: Report, terminal: Terminal) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from secftp.client.report import SLOW_SECONDS
+from secftp.client.options import SLOW_SECONDS
 from secftp.text import format_duration
 
 if TYPE_CHECKING:

@@ -29,6 +29,8 @@ CIPHERS: Final = ("none", "aes128", "aes256")
 CHECKSUMS: Final = ("xxh128", "sha256", "blake3", "md5")
 DEFAULT_CIPHER: Final = "aes256"
 DEFAULT_TIMEOUT: Final = "60"
+# A transfer that is shorter gets no hint about its line, and its connections are not asked about it.
+SLOW_SECONDS: Final = 10.0
 USE_DEFAULT: Final = "Leave it out to use the default."
 
 # All options of all commands that take a value: the search for the command must not take a value for it.

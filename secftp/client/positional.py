@@ -6,11 +6,13 @@ Whatever this machine can refuse is refused before the server is contacted: the 
 from __future__ import annotations
 
 import os
+import time
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from secftp.client.options import (
     CHECKSUMS,
     CIPHERS,
+    SLOW_SECONDS,
     CommandParser,
     ConnectionOptions,
     add_checksum_option,
@@ -29,6 +31,7 @@ from secftp.url import parse_endpoint
 if TYPE_CHECKING:
     from secftp.client.connect import Connector
     from secftp.client.terminal import Terminal
+    from secftp.session import Session
     from secftp.storage import Path
 
 STREAM: Final = "-"
@@ -103,6 +106,22 @@ def prepare(command: str, options: PositionalOptions, terminal: Terminal) -> tup
     if connection.key is not None:
         terminal.key_is_visible()
     return path, Connector(connection, obtain, terminal.waiting, checksum=options.checksum)
+
+
+def line_hint_for(session: Session, began: float, nbytes: int, *, sends: bool) -> str:
+    """Return a hint if losses of the line made a transfer slow that `began` at that time (monotonic clock), else empty.
+
+    `sends`: it was from here. To be called before the session is closed.
+    """
+    seconds = time.monotonic() - began
+    if seconds < SLOW_SECONDS:
+        return ""
+    from secftp.client.line import line_hint
+    from secftp.system import allowed_congestion_controls
+
+    bbr = "bbr" in allowed_congestion_controls()
+    info = session.pipeline.channel.tcp_info()
+    return line_hint(info, 1, seconds, nbytes, sends=sends, asked=None, bbr=bbr)
 
 
 def wire_path(name: str) -> Path:

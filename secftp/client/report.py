@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from secftp.text import count_files, format_size, path_text, show_path
 from secftp.transfer import ProgressListener, Summary
@@ -11,10 +11,6 @@ from secftp.transfer import ProgressListener, Summary
 if TYPE_CHECKING:
     from secftp.errors import FileError
     from secftp.transport.tcp_totals import TcpTotals
-
-
-# A copy that is shorter gets no hint about its line, and its connections are not asked about it.
-SLOW_SECONDS: Final = 10.0
 
 
 class CopyReport(ProgressListener):

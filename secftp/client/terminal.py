@@ -101,6 +101,11 @@ class Terminal:
         """Say something that is not a failure; `text` is escaped already."""
         self.say(f"Note: {text}")
 
+    def hint(self, text: str) -> None:
+        """Say what may help although nothing has failed; nothing if there is no text, which is escaped already."""
+        if text:
+            self.say(f"  hint: {text}")
+
     def retrying(self, problem: SecftpError, pause: float, attempt: int, attempts: int) -> None:
         """Say that there will be another connection."""
         self.say(f"{_guarded(str(problem))} Retrying in {format_duration(pause)} ({attempt} of {attempts}).")

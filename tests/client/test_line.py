@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 
-from secftp.client import copying, report
+from secftp.client import copying, positional
 from secftp.client.line import MANY_STREAMS, SLOW_SECONDS, describe, line_hint
 from secftp.transport.tcp_info import TcpInfo
 from tests.support.command_line import client_and_server
+from tests.support.serving import HOST
 
 MB = 10**6
 
@@ -183,7 +185,7 @@ class Slow:
     """Stands for the line: every copy takes long, and is said to be slowed down by losses."""
 
     def __init__(self, monkeypatch):
-        monkeypatch.setattr(report, "SLOW_SECONDS", 0.0)
+        monkeypatch.setattr(positional, "SLOW_SECONDS", 0.0)
         monkeypatch.setattr(copying, "SLOW_SECONDS", 0.0)
         self.asked = []
 
@@ -204,6 +206,26 @@ def test_a_slow_copy_gets_one_hint(client, monkeypatch, verb, source, target):
     assert (info.retransmits, streams, nbytes) == (0, 1, 8000)
     assert seconds > 0
     assert given["sends"] == (verb == "put")
+
+
+@pytest.mark.parametrize("verb", ["read", "write"])
+def test_so_does_one_through_a_pipe(client, monkeypatch, verb):
+    slow = Slow(monkeypatch)
+    local = ("-o", "copy") if verb == "read" else ("-i", "file")
+    given = ("file", f"{HOST}:{client.server.port}", "aes128", *local)
+    assert client(verb, *given).errors.splitlines()[-1] == "  hint: Try it otherwise."
+    ((info, streams, seconds, nbytes), more), *rest = slow.asked
+    assert rest == []
+    assert info.congestion
+    assert (info.retransmits, streams, nbytes) == (0, 1, 8000)
+    assert seconds > 0
+    assert (more["sends"], more["asked"]) == (verb == "write", None)
+    assert "otherwise" not in client(verb, "-q", *given).errors
+
+
+def test_a_quick_one_through_a_pipe_does_not_load_the_hints(client, monkeypatch):
+    monkeypatch.setitem(sys.modules, "secftp.client.line", None)  # whose import fails
+    client("read", "file", f"{HOST}:{client.server.port}", "aes128", "-o", "copy").succeed()
 
 
 @pytest.mark.parametrize("option", [["-q"], ["--progress", "json"], ["--limit-rate", "1G"]], ids=" ".join)

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
-from secftp.client.positional import STREAM, PositionalOptions, is_terminal, make_parser, prepare, take_options
+from secftp.client.positional import (
+    STREAM,
+    PositionalOptions,
+    is_terminal,
+    line_hint_for,
+    make_parser,
+    prepare,
+    take_options,
+)
 from secftp.errors import UsageError
 
 if TYPE_CHECKING:
@@ -41,7 +50,10 @@ def run(options: PositionalOptions, terminal: Terminal) -> None:
     path, server = prepare("read", options, terminal)
     with open_output(options.local, overwrite=options.overwrite) as sink, server.open() as session:
         terminal.receiving()
+        began = time.monotonic()
         # Text on a terminal is its own progress, and a bar would be written into it.
         with terminal.progress(wanted=not is_terminal(options, 1)) as progress:
             received = session.read(path, sink, algorithm=Algorithm(options.checksum), progress=progress)
+        hint = line_hint_for(session, began, received.size, sends=False)
     terminal.confirmed(received.digest)
+    terminal.hint(hint)

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
-from secftp.client.positional import PositionalOptions, is_terminal, make_parser, prepare, take_options
+from secftp.client.positional import (
+    PositionalOptions,
+    is_terminal,
+    line_hint_for,
+    make_parser,
+    prepare,
+    take_options,
+)
 
 if TYPE_CHECKING:
     from secftp.client.connect import Connector
@@ -37,16 +45,19 @@ def run(options: PositionalOptions, terminal: Terminal) -> None:
     from secftp.session import Unconfirmed
 
     path, server = prepare("write", options, terminal)
+    hint = ""
     try:
-        sent = _write(options, terminal, path, server)
+        sent, hint = _write(options, terminal, path, server)
     except Unconfirmed as lost:
         from secftp.session.retry import confirm
 
         sent = confirm(server.run, path, lost)
     terminal.confirmed(sent.digest)
+    terminal.hint(hint)
 
 
-def _write(options: PositionalOptions, terminal: Terminal, path: Path, server: Connector) -> Transferred:
+def _write(options: PositionalOptions, terminal: Terminal, path: Path, server: Connector) -> tuple[Transferred, str]:
+    """Return what was sent, and a hint if the line made it slow."""
     from secftp.client.local_io import open_input
     from secftp.protocol import Algorithm
     from secftp.storage import WriteOptions
@@ -54,10 +65,12 @@ def _write(options: PositionalOptions, terminal: Terminal, path: Path, server: C
     with open_input(options.local) as source, server.open() as session:
         terminal.sending()
         with terminal.progress(wanted=not is_terminal(options, 0)) as progress:
-            return session.write(
+            began = time.monotonic()
+            sent = session.write(
                 path,
                 source,
                 WriteOptions(overwrite=options.overwrite),
                 algorithm=Algorithm(options.checksum),
                 progress=progress,
             )
+        return sent, line_hint_for(session, began, sent.size, sends=True)
