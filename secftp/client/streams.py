@@ -24,6 +24,7 @@ from secftp.storage import Sink, WriteOptions, new_digest
 from secftp.storage.store import SinkWrapper, SourceWrapper
 from secftp.transfer import Summary
 from secftp.transfer.rate_limit import RateLimit
+from secftp.transport import DataCount
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -46,20 +47,20 @@ def get_stream(url: Url, settings: CopySettings, terminal: Terminal) -> None:
     # Text on a terminal is its own progress, and a bar would be written into it.
     report = make_report(_without_bar(settings, STANDARD_OUTPUT), terminal, "Fetched")
     with open_output(None, overwrite=True, hint=_NO_TERMINAL) as output:
-        algorithm, summary = Algorithm(settings.copy.checksum), Summary(files=1)
+        algorithm, summary, data = Algorithm(settings.copy.checksum), Summary(files=1), DataCount()
         sink = _CountingSink(
             output, report, RateLimit(settings.copy.limit_rate), algorithm if settings.retries else None
         )
 
         def work(session: Session) -> Transferred:
-            with _compressed(session, settings, summary):
-                sink.take_saved = session.pipeline.channel.take_saved
+            with _compressed(session, settings, summary, data):
+                sink.sent_of = session.pipeline.channel.sent_of
                 return _read_rest(session, url.path, sink, algorithm, report)
 
         connector = Connector.choose(settings.connection, terminal.waiting)
         count_connections(settings, connector, report)
         retries = Retries(settings.retries, progress=lambda: sink.done, on_retry=report.retrying)
-        _conclude(url, report, summary, lambda: retries.run(lambda: connector.run(work)))
+        _conclude(url, report, summary, data, lambda: retries.run(lambda: connector.run(work)))
         remark_on_line(settings, report, terminal, sends=False)
 
 
@@ -68,16 +69,16 @@ def put_stream(url: Url, settings: CopySettings, terminal: Terminal) -> None:
     report = make_report(_without_bar(settings, STANDARD_INPUT), terminal, "Sent")
     with open_input(STREAM, hint="Name a file instead of -.") as standard_input:
         source = _CountingSource(standard_input, report, RateLimit(settings.copy.limit_rate))
-        summary = Summary(files=1)
+        summary, data = Summary(files=1), DataCount()
 
         def work(session: Session) -> Transferred:
             size = standard_input.info.size
             if size is not None:
                 report.planned(1, size)
             report.started(url.path[-1], size or 0)
-            source.take_saved = session.pipeline.channel.take_saved
+            source.sent_of = session.pipeline.channel.sent_of
             try:
-                with _compressed(session, settings, summary):
+                with _compressed(session, settings, summary, data):
                     return session.write(
                         url.path,
                         source,
@@ -101,7 +102,7 @@ def put_stream(url: Url, settings: CopySettings, terminal: Terminal) -> None:
                 confirming = Retries(settings.retries, progress=lambda: 0, on_retry=report.retrying)
                 return confirm(lambda ask: confirming.run(lambda: connector.run(ask)), url.path, lost)
 
-        _conclude(url, report, summary, copy)
+        _conclude(url, report, summary, data, copy)
         remark_on_line(settings, report, terminal, sends=True)
 
 
@@ -111,16 +112,18 @@ def _without_bar(settings: CopySettings, descriptor: int) -> CopySettings:
     return settings
 
 
-def _compressed(session: Session, settings: CopySettings, summary: Summary) -> AbstractContextManager[None]:
+def _compressed(
+    session: Session, settings: CopySettings, summary: Summary, data: DataCount
+) -> AbstractContextManager[None]:
     """Return a context manager that compresses the files that a session transfers, if that is wanted."""
     if settings.copy.level is None:
         return contextlib.nullcontext()
     from secftp.transfer.compression import compressed
 
-    return compressed(session, settings.copy.level, summary)
+    return compressed(session, settings.copy.level, summary, data)
 
 
-def _conclude(url: Url, report: Report, summary: Summary, copy: Callable[[], Transferred]) -> None:
+def _conclude(url: Url, report: Report, summary: Summary, data: DataCount, copy: Callable[[], Transferred]) -> None:
     try:
         moved = copy()
     except BaseException:
@@ -129,6 +132,7 @@ def _conclude(url: Url, report: Report, summary: Summary, copy: Callable[[], Tra
     report.finished(url.path[-1], report.moved_bytes, moved.digest)
     summary.bytes, summary.digest = report.moved_bytes, moved.digest
     summary.seconds = time.monotonic() - report.began
+    summary.saved_bytes = data.saved_of(summary.bytes)
     report.ended(summary)
     report.conclude()
 
@@ -160,12 +164,12 @@ def _read_rest(session: Session, path: Path, sink: _CountingSink, algorithm: Alg
 class _CountingSink(SinkWrapper[Sink]):
     """Standard output that counts what was written and, with an `algorithm`, computes its digest."""
 
-    __slots__ = ("_digest", "_hashing", "_limit", "_report", "done", "take_saved")
+    __slots__ = ("_digest", "_hashing", "_limit", "_report", "done", "sent_of")
 
     def __init__(self, sink: Sink, report: Report, limit: RateLimit, algorithm: Algorithm | None) -> None:
         super().__init__(sink)
         self.done = 0
-        self.take_saved: Callable[[], int] = lambda: 0  # of the session
+        self.sent_of: Callable[[int], int] = int  # of the session
         self._report = report
         self._limit = limit
         self._digest = None if algorithm is None else new_digest(algorithm)
@@ -186,18 +190,18 @@ class _CountingSink(SinkWrapper[Sink]):
                 self._digest.update(buffer)
         self.done += size
         self._report.moved(size)
-        self._limit.spend(size - self.take_saved())
+        self._limit.spend(self.sent_of(size))
 
 
 class _CountingSource(SourceWrapper):
     """Standard input that counts what was read; `is_sent`: it was sent to its end."""
 
-    __slots__ = ("_limit", "_report", "done", "is_sent", "take_saved")
+    __slots__ = ("_limit", "_report", "done", "is_sent", "sent_of")
 
     def __init__(self, source: Source, report: Report, limit: RateLimit) -> None:
         super().__init__(source)
         self.done = 0
-        self.take_saved: Callable[[], int] = lambda: 0  # of the session
+        self.sent_of: Callable[[int], int] = int  # of the session
         self.is_sent = False
         self._report = report
         self._limit = limit
@@ -210,5 +214,5 @@ class _CountingSource(SourceWrapper):
         count = self._inner.readv(buffers, offset)
         self.done += count
         self._report.moved(count)
-        self._limit.spend(count - self.take_saved())
+        self._limit.spend(self.sent_of(count))
         return count

@@ -10,16 +10,17 @@ if TYPE_CHECKING:
 
     from secftp.session import Session
     from secftp.transfer.progress import Summary
+    from secftp.transport import DataCount
 
 
 @contextlib.contextmanager
-def compressed(session: Session, level: int, summary: Summary) -> Iterator[None]:
+def compressed(session: Session, level: int, summary: Summary, data: DataCount) -> Iterator[None]:
     """Compress the files that a session transfers in the block, if its server supports that.
 
-    `level`: 1 to 19. Notes in `summary` whether it does, once that is known, and what that saves.
+    `level`: 1 to 19. Notes in `summary` whether it does, once that is known, and adds to `data` what was transferred.
     """
     pipeline = session.pipeline
-    before = pipeline.channel.saved_bytes
+    before = pipeline.channel.data
     pipeline.channel.take_saved()
     pipeline.compress = level
     try:
@@ -27,4 +28,5 @@ def compressed(session: Session, level: int, summary: Summary) -> Iterator[None]
     finally:
         pipeline.compress = None  # the session may be used for other requests
         summary.compression = pipeline.channel.may_compress
-        summary.saved_bytes += pipeline.channel.saved_bytes - before
+        moved = pipeline.channel.data.since(before)
+        data.add(moved.nbytes, moved.saved)

@@ -134,7 +134,7 @@ class FirstRead(ReadRequest):
             self.leave(file)
         elif file.has_company:
             self._stop()
-        self.transfer.limit.spend(moved - self.transfer.pipeline.channel.take_saved())
+        self.transfer.limit.spend(self.transfer.pipeline.channel.sent_of(moved))
 
     def _advance(self, file: FileInParts, position: int) -> None:
         """Go on into the next part, unless that is another stream's."""

@@ -114,13 +114,13 @@ class ReadManyRequest(PendingRequest[RemoteFile]):
     def _contents(self, received: Files) -> Iterable[bytes]:
         """Return the contents of the files; those that are compressed are decompressed one after the other."""
         files, clear_sizes = [file.data for file in received.files], received.clear_sizes
-        if not clear_sizes:
+        pipeline = self.transfer.pipeline
+        if pipeline.compress is None and not clear_sizes:
             return files
         from secftp.transport.compression import decompress_small
 
-        pipeline = self.transfer.pipeline
         saved = sum(size - len(data) for size, data in zip(clear_sizes, files, strict=False) if size is not None)
-        pipeline.channel.count_saved(saved)
+        pipeline.channel.count_data(sum(map(len, files)) + saved, saved)
         pipeline.channel.take_saved()  # the rate limit counts what has come
         return decompress_small(files, clear_sizes, wanted=pipeline.compress is not None)
 
@@ -254,7 +254,7 @@ class ReadRequest(PendingRequest[RemoteFile]):
         before = self._item.reported
         self.transfer.counters.reached(self._item, self._offset + done)
         transfer = self.transfer
-        transfer.limit.spend(self._item.reported - before - transfer.pipeline.channel.take_saved())
+        transfer.limit.spend(transfer.pipeline.channel.sent_of(self._item.reported - before))
 
     def _commit(self) -> None:
         item, sink, file = self._item, self._sink, self._file

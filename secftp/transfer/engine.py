@@ -22,6 +22,7 @@ from secftp.transfer.filters import Filters
 from secftp.transfer.options import CopyOptions
 from secftp.transfer.progress import Counters, ProgressListener, Summary, TransferItem
 from secftp.transfer.rate_limit import RateLimit
+from secftp.transport import DataCount
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -113,6 +114,7 @@ class Transfer(abc.ABC, Generic[Item]):
         self.counters = Counters(self.summary, listener or ProgressListener())
         self.filters = Filters(self.options.include, self.options.exclude)
         self.limit = RateLimit(self.options.limit_rate)
+        self.data = DataCount()  # that was transferred compressed, or could have been
         self.current: Item | None = None
         self.ahead = PLANNED_AHEAD if self.counters.wants_plan else 1
         self.small_limit = -1  # largest size of a file that goes into a batch
@@ -152,6 +154,7 @@ class Transfer(abc.ABC, Generic[Item]):
             del self.pipeline
             self.end()
             self.summary.seconds += time.monotonic() - began
+            self.summary.saved_bytes = self.data.saved_of(self.summary.bytes)
             self.counters.listener.ended(self.summary)
         return self.summary
 
@@ -182,7 +185,7 @@ class Transfer(abc.ABC, Generic[Item]):
         streams, self._streams = self._streams, None
         if streams is not None:
             streams.close()
-            self.summary.saved_bytes += streams.saved_bytes
+            self.data.add(streams.data.nbytes, streams.data.saved)
 
     def _compressed(self, session: Session) -> contextlib.AbstractContextManager[None]:
         """Return a context manager that compresses the files that a session transfers, if that is wanted."""
@@ -190,7 +193,7 @@ class Transfer(abc.ABC, Generic[Item]):
             return contextlib.nullcontext()
         from secftp.transfer.compression import compressed
 
-        return compressed(session, self.options.level, self.summary)
+        return compressed(session, self.options.level, self.summary, self.data)
 
     def _run_queue(self) -> None:
         while True:

@@ -146,7 +146,7 @@ class PartStream:
         self._pipeline.submit(request, reply)
 
     def _spend(self, nbytes: int) -> None:
-        self._scheduler.spend(nbytes - self._pipeline.channel.take_saved())
+        self._scheduler.spend(self._pipeline.channel.sent_of(nbytes))
 
     def _ask_sums(self) -> None:
         """Ask for the digests of the files, once their server has said that it can."""

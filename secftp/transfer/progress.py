@@ -34,7 +34,7 @@ class Summary(msgspec.Struct):
     and `modes` those with other permissions than were sent.
 
     `compression`: whether files could be compressed; False, too, if that was asked for and the server does not support
-    it. `saved_bytes`: how many fewer bytes were transferred because of it, also of files that failed.
+    it. `saved_bytes`: how many fewer than `bytes` were sent because of it.
     """
 
     files: int = 0

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from secftp.errors import ConnectionLost, SecftpError, ServerUnreachable, TransferTimeout
 from secftp.transfer.options import MAX_STREAMS
-from secftp.transport import Keepalive
+from secftp.transport import DataCount, Keepalive
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,7 +75,7 @@ class StreamPool:
         self.keepalive = Keepalive()
         self.most = 1  # streams that were in use at one time, that of the copy included
         self.compress: int | None = None  # level at which they compress files; None: they do not
-        self.saved_bytes = 0  # by compression, over the streams that have ended
+        self.data = DataCount()  # over the streams that have ended
 
     @property
     def possible(self) -> bool:
@@ -195,7 +195,8 @@ class StreamPool:
         """Note the session of a stream, None if it has none now; return False if it is not wanted any more."""
         with self._changed:
             if session is None and stream.session is not None:
-                self.saved_bytes += stream.session.pipeline.channel.saved_bytes
+                data = stream.session.pipeline.channel.data
+                self.data.add(data.nbytes, data.saved)
             stream.session = session
             self.most = max(self.most, 1 + sum(each.session is not None for each in self._streams))
             return not self._is_closed

@@ -227,7 +227,7 @@ class Upload(Transfer[LocalEntry]):
         entry.digest = self.digest_of(data)
         if self._packer is not None:
             data, clear_size = self._packer.compress(data)
-            self.pipeline.channel.count_saved(size - len(data))
+            self.pipeline.channel.count_data(size, size - len(data))
             self.pipeline.channel.take_saved()  # the rate limit counts what is sent
         nbytes = message_bytes(path, len(data))
         if not self.batch.has_room(nbytes):

@@ -107,7 +107,7 @@ def _paced(transfer: Transfer[LocalEntry], progress: Progress) -> Progress:
         nonlocal before
         progress(done, total)
         transfer.pipeline.flush()
-        transfer.limit.spend(done - before - transfer.pipeline.channel.take_saved())
+        transfer.limit.spend(transfer.pipeline.channel.sent_of(done - before))
         before = done
 
     return paced

@@ -191,7 +191,7 @@ class PartSender:
             self._on_progress()
             if limit.rate:
                 self._pipeline.flush()
-                limit.spend(done - before - self._pipeline.channel.take_saved())
+                limit.spend(self._pipeline.channel.sent_of(done - before))
                 before = done
 
         return progress

@@ -5,7 +5,7 @@ What only a server needs is imported at its first use, so that a client never lo
 
 from secftp.transport.channel import IDLE_SECONDS, KEEPALIVE_SECONDS, Channel
 from secftp.transport.connect import Credentials, connect
-from secftp.transport.incoming import DataRun, Received
+from secftp.transport.incoming import DataCount, DataRun, Received
 from secftp.transport.keepalive import Keepalive
 from secftp.transport.stream import Stream
 
@@ -39,6 +39,7 @@ __all__ = [
     "Bandwidth",
     "Channel",
     "Credentials",
+    "DataCount",
     "DataRun",
     "IncomingHandshake",
     "Keepalive",

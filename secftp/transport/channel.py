@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from secftp.crypto import PAYLOAD_MAX, Outbox
 from secftp.protocol import Data, Direction, Ping, Receiver, RequestQueue, State, encode
-from secftp.transport.incoming import IncomingMessages
+from secftp.transport.incoming import DataCount, IncomingMessages
 
 if TYPE_CHECKING:
     from secftp.protocol import Bye, Message
@@ -59,8 +59,8 @@ class Channel:
         self._filling = False  # whether a file's data is being put into the outbox
         self._has_sent = False  # whether anything was sent that was queued
         self._blocked = False  # whether the peer does not take what is being sent
-        self._saved = 0  # bytes that compression has saved of what was sent
-        self._saved_before = 0  # in both directions, at the last call of `take_saved`
+        self._data = DataCount()  # of files, sent
+        self._data_before = DataCount()  # in both directions, when they were asked for last
 
     # --- sending ----------------------------------------------------------------------------------------------------
 
@@ -97,6 +97,7 @@ class Channel:
                 for size in [PAYLOAD_MAX] * whole + [rest] * bool(rest):
                     self._sending.accept_data(size)
                 self._outbox.fill(_DATA, count)
+                self._data.nbytes += count
                 if whole == len(slots):
                     self._flush()
         return count
@@ -233,18 +234,26 @@ class Channel:
         return self.pending.compression
 
     @property
-    def saved_bytes(self) -> int:
-        """The bytes of files' data that compression has saved, in both directions."""
-        return self._saved + self._incoming.saved_bytes
+    def data(self) -> DataCount:
+        """The files' data so far, in both directions."""
+        sent, received = self._data, self._incoming.data
+        return DataCount(sent.nbytes + received.nbytes, sent.saved + received.saved)
 
-    def count_saved(self, nbytes: int) -> None:
-        """Note that compression has saved so many bytes of what is sent."""
-        self._saved += nbytes
+    def count_data(self, nbytes: int, saved: int) -> None:
+        """Count files' data that do not pass as DATA or ZDATA, or were compressed."""
+        self._data.add(nbytes, saved)
 
     def take_saved(self) -> int:
-        """Return the bytes that compression has saved since the last call."""
-        before, self._saved_before = self._saved_before, self.saved_bytes
-        return self._saved_before - before
+        """Return the bytes that compression has saved since the last call of this or of `sent_of`."""
+        return self._take_data().saved
+
+    def sent_of(self, nbytes: int) -> int:
+        """Return how many bytes were sent for so many of the files' data since the last call."""
+        return nbytes - self._take_data().saved_of(nbytes)
+
+    def _take_data(self) -> DataCount:
+        before, self._data_before = self._data_before, self.data
+        return self._data_before.since(before)
 
     # --- state and end ----------------------------------------------------------------------------------------------
 

@@ -118,11 +118,12 @@ class CompressedSender:
             self._send_piece(clear[half:])
         else:
             self._channel.send(CompressedData(len(clear), frame))
-            self._channel.count_saved(len(clear) - len(frame))
+            self._channel.count_data(len(clear), len(clear) - len(frame))
             self._shrunk = True
             self._skipped = 0
             self._piece = min(_FRAME_AIM * len(clear) // len(frame), MAX_RATIO * len(frame), MAX_CLEAR)
 
     def _send_plain(self, clear: memoryview) -> None:
+        self._channel.count_data(len(clear), 0)
         for start in range(0, len(clear), MAX_DATA):
             self._channel.send(Data(clear[start : start + MAX_DATA]))

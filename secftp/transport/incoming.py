@@ -37,12 +37,35 @@ class DataRun(NamedTuple):
 Received: TypeAlias = Message | DataRun
 
 
+class DataCount:
+    """Bytes of files that were transferred, and how many fewer were sent for them because of compression."""
+
+    __slots__ = ("nbytes", "saved")
+
+    def __init__(self, nbytes: int = 0, saved: int = 0) -> None:
+        self.nbytes = nbytes
+        self.saved = saved
+
+    def add(self, nbytes: int, saved: int) -> None:
+        """Add so many bytes, for which `saved` fewer were sent."""
+        self.nbytes += nbytes
+        self.saved += saved
+
+    def since(self, before: DataCount) -> DataCount:
+        """Return what was added since an earlier count."""
+        return DataCount(self.nbytes - before.nbytes, self.saved - before.saved)
+
+    def saved_of(self, nbytes: int) -> int:
+        """Return how many of these bytes were saved, if they are as all others: some are transferred twice."""
+        return round(nbytes * self.saved / self.nbytes) if self.nbytes else 0
+
+
 class IncomingMessages:
     """What has been received of one session and not been handed out. It never waits, and knows no socket."""
 
     def __init__(self, inbox: Inbox, state: Receiver, direction: Direction) -> None:
         self.ended = False  # whether the peer has closed its side
-        self.saved_bytes = 0  # by compression, of what was handed out
+        self.data = DataCount()  # of files, handed out
         self._inbox = inbox
         self._state = state
         self._direction = direction
@@ -172,7 +195,7 @@ class IncomingMessages:
         except ProtocolError:
             self._state.refuse()
             raise
-        self.saved_bytes += len(clear) - len(frame)
+        self.data.add(len(clear), len(clear) - len(frame))
         return DataRun([memoryview(clear)], len(clear))
 
     def _data_run(self) -> DataRun:
@@ -185,4 +208,5 @@ class IncomingMessages:
             self._state.accept_data(length)
             buffers.append(frame.payload)
             size += length
+        self.data.nbytes += size
         return DataRun(buffers, size)

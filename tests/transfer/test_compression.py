@@ -217,15 +217,29 @@ def test_a_rate_limit_counts_what_is_sent(server, way, monkeypatch):
     assert min(spent) >= 0
 
 
-def test_several_streams_count_together(server, root, here):
+@pytest.mark.parametrize("checksum", ["xxh128", "sha256"])
+def test_several_streams_count_together(server, way, checksum):
     """What each of them has saved; and parts are compressed as files are."""
-    make(here, {b"f": TEXT * 2})
-    copy = Upload([f"{here}/f"], RemoteLocation(()), CopyOptions(compress=True, streams=3))
+    data = TEXT * 2 + NOISE
+    make(way.source_top, {b"f": data})
+    told = Recorder()
+    copy = way.copy("f", told, streams=3, checksum=checksum)
     copy.open_stream = lambda _wanted: server.session()
     summary = run(server, copy)
-    assert contents(os.fspath(root)) == {b"f": TEXT * 2}
-    assert summary.saved_bytes > 0.3 * len(TEXT * 2)
-    server.done(1)
+    assert contents(way.target_top) == {b"f": data}
+    assert (summary.bytes, told.bytes, summary.digest) == (len(data), len(data), digest_of(data, checksum))
+    assert 0.3 * len(TEXT * 2) < summary.saved_bytes < len(TEXT * 2), "whatever was transferred twice"
+
+
+def test_several_streams_pay_into_one_rate_for_what_is_sent(server, way, monkeypatch):
+    spent = []
+    monkeypatch.setattr(RateLimit, "spend", lambda _self, nbytes: spent.append(nbytes))
+    make(way.source_top, {b"f": TEXT * 2})
+    copy = way.copy("f", streams=3, limit_rate=100 * MIB)
+    copy.open_stream = lambda _wanted: server.session()
+    summary = run(server, copy)
+    sent = summary.bytes - summary.saved_bytes
+    assert 0.9 * sent <= sum(spent) <= 1.5 * sent, "perhaps with a part that another stream has taken over"
 
 
 def test_a_change_of_the_source_is_noticed(client, here):
@@ -284,7 +298,7 @@ def test_ranges_and_pipes(server):
         sink = MemorySink()
         client.read((b"a",), sink)
         assert sink.data == TEXT[: 2 * MIB]
-        assert client.pipeline.channel.saved_bytes > MIB
+        assert client.pipeline.channel.data.saved > MIB
 
 
 BAD = {

@@ -11,6 +11,7 @@ from secftp.errors import ConnectionLost, ServerBusy
 from secftp.transfer import streams
 from secftp.transfer.options import MAX_STREAMS
 from secftp.transfer.streams import StreamPool, choose_streams
+from secftp.transport import DataCount
 from tests.support.serving import DEADLINE
 
 MIB = 2**20
@@ -62,7 +63,7 @@ class FakeSession:
         self.pipeline = self
         self.channel = self
         self.compress = None
-        self.saved_bytes = 0
+        self.data = DataCount()
 
     def ping(self):
         pass

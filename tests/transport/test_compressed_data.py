@@ -51,8 +51,8 @@ class Tape:
         self.batches += 1
         return count
 
-    def count_saved(self, nbytes):
-        self.saved += nbytes
+    def count_data(self, _nbytes, saved):
+        self.saved += saved
 
     @property
     def clear(self):
@@ -253,8 +253,9 @@ def test_both_directions(ends, level):
     end, (data, told) = together(upload, receive)
     assert (data, told) == (DATA, end)
     assert end == End(size=len(DATA), digest=digest_of(DATA))
-    assert client.saved_bytes == server.saved_bytes == client.take_saved() == server.take_saved()
-    assert (client.saved_bytes > MIB) == (level is not None)
+    assert client.data.saved == server.data.saved == client.take_saved() == server.take_saved()
+    assert client.data.nbytes == server.data.nbytes == len(DATA)
+    assert (client.data.saved > MIB) == (level is not None)
     assert client.take_saved() == 0
     server.send(Ok(id=1))
     server.flush()
@@ -279,7 +280,8 @@ def test_both_directions(ends, level):
 
     end, (told, data) = together(download, take)
     assert (data, told) == (DATA, end)
-    assert client.saved_bytes == server.saved_bytes
+    assert client.data.saved == server.data.saved
+    assert client.data.nbytes == server.data.nbytes == 2 * len(DATA)
 
 
 def new_digest():
@@ -297,7 +299,7 @@ def test_nothing_is_compressed_for_a_server_without_the_capability(ends):
     client.flush()
     server.receive()
     assert receive_bytes(server)[0] == data
-    assert client.saved_bytes == 0
+    assert client.data.saved == 0
 
 
 @pytest.mark.parametrize(
@@ -320,7 +322,7 @@ def test_a_malformed_frame_ends_the_session(ends, frame):
         channel.receive()
     with pytest.raises(ProtocolError):  # and what is behind it is never handed out
         channel.receive()
-    assert channel.saved_bytes == 0
+    assert channel.data.saved == 0
     assert not channel.receiving_file
 
 
