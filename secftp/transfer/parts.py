@@ -148,6 +148,11 @@ class PartQueue:
             self._changed.notify_all()
         self._on_change()
 
+    def give_back_held(self) -> None:
+        """Give back all parts that are held, because the streams that hold them seem to hang; they may still finish."""
+        for part in self._held.copy():
+            self.give_back(part)
+
     def wait_for_work(self, timeout: float | None = None, *, split: bool = True) -> bool:
         """Wait until there is something to take; return False if there never will be, or after `timeout` seconds."""
 

@@ -6,6 +6,7 @@ directory may be missing.
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Final
 
 from secftp.intervals import Intervals
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from secftp.transfer.local_tree import LocalEntry
     from secftp.transfer.upload_parts import PartedUpload
 
+_HUNG_SECONDS: Final = 5.0
 REPORT_SECONDS: Final = 0.25  # between reports while only other streams send
 _MOST_MISSES: Final = 3  # how often a server may lack parts that it has confirmed
 # Error replies to a part that are about parts and not about the file: it is sent whole.
@@ -35,6 +37,7 @@ class SentFile:
         self._transfer = transfer
         self._streams = streams
         self._misses = 0
+        self._moved = -1, 0.0  # bytes that were transferred, and since when no more
         self._has_started = streams <= 1
         self._takes_over = upload.prefix is not None
         # Whether an empty part goes ahead: streams wait until the server has compared the digest of what it has kept,
@@ -65,12 +68,22 @@ class SentFile:
                     return
             else:
                 upload.wait(REPORT_SECONDS)
+                self._look_for_hung_streams()
         sender.settle()
+
+    def _look_for_hung_streams(self) -> None:
+        """Send what other streams have taken, if nothing has moved for a while: a part may be sent twice."""
+        now, transferred = time.monotonic(), self.upload.queue.transferred
+        if transferred != self._moved[0]:
+            self._moved = transferred, now
+        elif now - self._moved[1] > _HUNG_SECONDS:
+            self._moved = transferred, now
+            self.upload.queue.give_back_held()
 
     def _ask_what_is_missing(self) -> bool:
         """Have the parts sent again that the server lacks although it confirmed them; False if that is in vain.
 
-        A server may take in an old copy of a part from a connection that is lost, and discard what had arrived.
+        None should be lacking. But a server that was restarted, or a bug of one, should not cost the whole file.
         """
         transfer, upload, answer = self._transfer, self.upload, SingleReply()
         self._misses += 1

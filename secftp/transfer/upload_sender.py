@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 # How much of one stream may be sent and not confirmed when it takes the next part: one part, or so many bytes in small
 # ones. A stream that is slow takes no more, so that the last parts of a file are left to those that are fast.
 _UNCONFIRMED_BYTES: Final = 2**19
-# Error replies that say nothing about the file: this side has aborted the part, or it was sent again meanwhile; or the
-# server ends an additional session.
-_SENT_AGAIN: Final = frozenset({ErrorCode.CANCELLED})
-_GIVEN_WAY: Final = _SENT_AGAIN | {ErrorCode.LIMIT, ErrorCode.STOPPING}
+# Error replies that say nothing about the file: this side has aborted the part, or the server ends an additional
+# session.
+_ABORTED: Final = frozenset({ErrorCode.CANCELLED})
+_GIVEN_WAY: Final = _ABORTED | {ErrorCode.LIMIT, ErrorCode.STOPPING}
 
 
 class PartReply:
@@ -150,7 +150,7 @@ class PartSender:
         """Send a part; its reply is waited for by `settle`. A failure of the source ends the upload."""
         upload, pipeline = self._upload, self._pipeline
         digest = new_digest(upload.file.algorithm)
-        reply = PartReply(upload, part, digest, _GIVEN_WAY if self._is_additional else _SENT_AGAIN)
+        reply = PartReply(upload, part, digest, _GIVEN_WAY if self._is_additional else _ABORTED)
         self._replies.append(reply)
         request = upload.file.part(pipeline.next_id(), at, size, prefix=upload.prefix, additional=self._is_additional)
         try:

@@ -26,8 +26,8 @@ MUTANTS: list[Mutant] = [
     mutant("digest-reads-ahead-of-the-parts", DIGEST, "            if limit > self._limit:\n                self._limit = limit\n", "            if limit > self._limit:\n                self._limit = self.total\n", "tests/transfer/test_ordered_digest.py::test_no_more_is_read_than_is_allowed"),
     mutant("file-replaced-although-forbidden", "secftp/session/uploads.py", "            overwrite=self.overwrite,\n", "", f"{TESTS}::test_a_file_that_appears_meanwhile_is_not_replaced"),
     mutant("additional-stream-not-named", SENDER, "PartSender(upload, session.pipeline, source, is_additional=True)", "PartSender(upload, session.pipeline, source)", f"{TESTS}::test_all_streams_send_parts_of_the_file"),
-    mutant("stream-that-gives-way-fails-the-file", SENDER, "_GIVEN_WAY if self._is_additional else _SENT_AGAIN)", "_SENT_AGAIN)", f"{TESTS}::test_a_stream_that_has_to_give_way_gives_its_part_back"),
-    mutant("limit-of-the-copy-ignored", SENDER, "_GIVEN_WAY if self._is_additional else _SENT_AGAIN)", "_GIVEN_WAY)", f"{TESTS}::test_a_server_that_takes_no_upload_now_gets_the_file_whole"),
+    mutant("stream-that-gives-way-fails-the-file", SENDER, "_GIVEN_WAY if self._is_additional else _ABORTED)", "_ABORTED)", f"{TESTS}::test_a_stream_that_has_to_give_way_gives_its_part_back"),
+    mutant("limit-of-the-copy-ignored", SENDER, "_GIVEN_WAY if self._is_additional else _ABORTED)", "_GIVEN_WAY)", f"{TESTS}::test_a_server_that_takes_no_upload_now_gets_the_file_whole"),
     mutant("what-a-server-lacks-not-asked-for", FILE, "                if upload.is_incomplete and not self._ask_what_is_missing():\n", "                if upload.is_incomplete:\n", f"{TESTS}::test_parts_that_a_server_lost_again_are_sent_again"),
     mutant("file-not-left-to-other-streams", STREAMS, "            self._leave_to_others()\n", "", f"{TESTS}::test_the_additional_streams_complete_a_file_whose_session_is_lost"),
     mutant("loss-counts-although-all-is-done", "secftp/transfer/engine.py", "            if not isinstance(problem, _LOSSES) or not self.is_complete():\n", "            if True:\n", f"{TESTS}::test_the_additional_streams_complete_a_file_whose_session_is_lost"),
@@ -35,4 +35,5 @@ MUTANTS: list[Mutant] = [
     mutant("streams-opened-for-what-is-not-replaced", FILE, "        self._asks_first = self._takes_over or not upload.file.overwrite\n", "        self._asks_first = self._takes_over\n", f"{TESTS}::test_no_stream_is_opened_for_a_file_that_is_not_replaced"),
     mutant("wrong-digest-of-what-is-kept", STREAMS, "                whole = OrderedDigest(digest.copy(), size, part.end)\n", "                whole = OrderedDigest(digest, size, part.end)\n", f"{TESTS}::test_random_parts_are_kept"),
     mutant("defect-of-a-stream-unseen", "secftp/transfer/engine.py", "                self._streams.finish()\n                self._streams.check()\n", "                self._streams.finish()\n", f"{TESTS}::test_a_defect_of_a_stream_ends_the_copy"),
+    mutant("hung-stream-waited-for", FILE, "            self.upload.queue.give_back_held()\n", "            pass\n", f"{TESTS}::test_a_stream_that_hangs_is_not_waited_for"),
 ]  # fmt: skip

@@ -322,6 +322,30 @@ def test_a_stream_that_has_to_give_way_gives_its_part_back(model, source):
     assert arrived(model) == DATA
 
 
+def test_a_stream_that_hangs_is_not_waited_for(model, source, monkeypatch):
+    """Its connection is silent; what it has taken is sent once more by the session of the copy."""
+    monkeypatch.setattr("secftp.transfer.upload_in_parts._HUNG_SECONDS", 0.3)
+    over, hung = threading.Event(), []
+
+    def hang(asked):
+        together(asked)
+        if asked.additional:
+            hung.append(asked)
+            over.wait(DEADLINE)
+
+    together = Together(model)
+    model.on_part = hang
+    told = Recorder()
+    try:
+        summary = put(model, source, told, streams=3)
+    finally:
+        over.set()
+    assert hung
+    assert arrived(model) == DATA
+    assert (summary.files, summary.failed, told.bytes, told.of("note")) == (1, 0, SIZE, [])
+    assert model.uploads.completed == 1
+
+
 def test_what_is_left_after_a_loss_is_done_over_the_next_session(model, tmp_path):
     """The file that the additional streams complete is not sent again."""
 
@@ -447,20 +471,6 @@ def test_a_server_that_stops_is_continued(model, source):
         run(model, copy)
     model.refuse_part = None
     assert run(model, copy).files == 1
-    assert arrived(model) == DATA
-
-
-def test_a_part_that_was_sent_again_by_another_stream_is_taken_back(model, source):
-    """A server answers the older of two parts for the same bytes with `cancelled`."""
-    cancelled = []
-
-    def cancel(name, fields):
-        if name == "OK" and "complete" not in fields and not cancelled:
-            cancelled.append(fields)
-        return False
-
-    model.lose = cancel
-    put(model, source, streams=2)
     assert arrived(model) == DATA
 
 
@@ -678,7 +688,7 @@ def test_an_exception_of_the_listener_ends_the_copy(model, source):
 
 
 def test_parts_that_a_server_lost_again_are_sent_again(model, source):
-    """An old copy of a part, from a connection that is lost, takes the place of what had arrived."""
+    """None should be, but it does not cost the whole file."""
     lost = []
 
     def forget():
