@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 UNAVAILABLE = 77
 RESULTS = machine.TOP / "build" / "line"
-DEFAULT_SECONDS = 1200
+DEFAULT_SECONDS = 1800
 LARGEST = 256 << 20
 
 Measured = list[tuple["Scenario", list["Samples"]]]

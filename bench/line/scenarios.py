@@ -34,8 +34,9 @@ def scenarios(options: argparse.Namespace) -> list[Scenario]:
     return [
         Scenario("no loss", lossless, options.congestion, _on_a_clean_line),
         Scenario(f"{name}, bbr", lossy, "bbr", _on_a_lossy_line),
-        Scenario(f"{name}, reno", lossy, "reno", _on_a_line_with_reno),
         Scenario("slow", slow, options.congestion, _on_a_slow_line),
+        # The last one, as a single round of it takes ten minutes.
+        Scenario(f"{name}, reno", lossy, "reno", _on_a_line_with_reno),
     ]
 
 

@@ -92,7 +92,7 @@ def copying(tmp_path, name, *, script='cp "$0" "$1"'):
 
 
 def test_the_line_of_the_goals_is_the_default():
-    clean, bbr, reno, slow = lines().values()
+    clean, bbr, slow, reno = lines().values()
     assert clean.conditions == Conditions(delay=0.05, rate=400e6, queue=4_000_000)
     assert bbr.conditions == reno.conditions == Conditions(delay=0.05, rate=400e6, queue=4_000_000, loss=0.001)
     assert (clean.congestion, bbr.congestion, reno.congestion) == ("bbr", "bbr", "reno")
