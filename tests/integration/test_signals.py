@@ -445,18 +445,29 @@ def test_a_start_that_the_system_refuses_is_one_sentence(call, problem):
     assert second == "  hint: Check its limits: ulimit -a"
 
 
-@pytest.mark.parametrize("moment", ["_open_standard_descriptors", "fit_streams", "Interruptions.begin"])
+@pytest.mark.parametrize(
+    "moment",
+    [
+        "secftp.client.__main__:_open_standard_descriptors",
+        "secftp.client.key_ahead:begin",
+        "secftp.text:fit_streams",
+        "secftp.client.signals:Interruptions.begin",
+    ],
+)
 def test_a_signal_while_the_client_starts_is_one_sentence(moment):
     """Also where only Python's own handler of Ctrl-C is there."""
+    module, _, names = moment.partition(":")
+    above, _, name = names.rpartition(".")
+    owner = f"{module}:{above}" if above else module
     code = (
-        "import os, signal, sys\n"
+        "import os, pkgutil, signal, sys\n"
         "from secftp.client import __main__ as program\n"
-        f"real = program.{moment}\n"
+        f"real = pkgutil.resolve_name({moment!r})\n"
         "def stopped(*arguments):\n"
         "    real(*arguments)\n"
         "    os.kill(os.getpid(), signal.SIGINT)\n"
         "    for _ in range(10 ** 6): pass\n"
-        f"program.{moment} = stopped\n"
+        f"setattr(pkgutil.resolve_name({owner!r}), {name!r}, stopped)\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "sys.argv = ['secftp', '--version']\n"
         "sys.exit(program.main())\n"
