@@ -109,6 +109,12 @@ class ConnectionThread:
         return channel is not None and (channel.moving or (channel.has_part and not self.is_busy))
 
     @property
+    def moved(self) -> int:
+        """The bytes that were transferred; of compressed files' data, those of the files: that is what progress is."""
+        channel = self._channel
+        return self.stream.moved + (0 if channel is None else channel.data.saved)
+
+    @property
     def is_busy(self) -> bool:
         """Whether a request is being served now."""
         session = self._session
@@ -268,13 +274,11 @@ class MinRateMonitor:
     def _sample(self, now: float) -> None:
         transferring = [connection for connection in self._connections() if connection.is_transferring]
         # The next transfer of a connection that has none now is measured anew.
-        self._since = {
-            connection: self._since.get(connection, (now, connection.stream.moved)) for connection in transferring
-        }
+        self._since = {connection: self._since.get(connection, (now, connection.moved)) for connection in transferring}
         for connection, (began, moved) in list(self._since.items()):
             if now - began >= self._seconds:
-                self._judge(connection, (connection.stream.moved - moved) / (now - began))
-                self._since[connection] = now, connection.stream.moved
+                self._judge(connection, (connection.moved - moved) / (now - began))
+                self._since[connection] = now, connection.moved
 
     def _judge(self, connection: ConnectionThread, rate: float) -> None:
         assert self._rate is not None  # else there is no thread

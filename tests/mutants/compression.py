@@ -40,6 +40,7 @@ MUTANTS: list[Mutant] = [
     mutant("zeros-beyond-the-ratio", CHOICE, " or len(clear) > MAX_RATIO * len(frame):", ":", SENDER),
     mutant("compressed-for-any-server", "secftp/transport/file_data.py", "if compress is not None and channel.may_compress:", "if compress is not None:", SENDER),
     mutant("server-compresses-as-it-is-told", "secftp/server/requests/read.py", "min(request.compress, SERVER_LEVEL)", "request.compress", COPIES),
+    mutant("compressed-file-taken-for-slow", "secftp/server/connection.py", " + (0 if channel is None else channel.data.saved)", "", COPIES),
     mutant("compression-although-forbidden", "secftp/server/server.py", "compression and is_installed()", "is_installed()", COPIES, COMMANDS),
     mutant("session-stays-compressed", "secftp/transfer/compression.py", "        pipeline.compress = None  #", "        pass  #", COPIES),
     mutant("pipe-sent-before-the-capability-is-known", "secftp/session/pipeline.py", "            self.await_welcome()  # which", "            pass  # which", COMMANDS),

@@ -28,6 +28,7 @@ from secftp.protocol import (
     Welcome,
     Write,
     WriteMany,
+    encode,
 )
 from secftp.session.retry import Retries
 from secftp.storage import WriteOptions
@@ -47,6 +48,7 @@ from tests.support.serving import (
     put,
     serving,
     session,
+    until,
 )
 
 MIB = 2**20
@@ -287,6 +289,20 @@ def test_a_server_compresses_at_no_higher_level_than_its_own(server, monkeypatch
             assert get(client, b"a") == TEXT[:MIB]
     assert levels[::2] == [1, SERVER_LEVEL, SERVER_LEVEL]
     assert set(levels[1::2]) == {1}, "of samples"
+
+
+def test_the_least_rate_is_that_of_the_file(server):
+    """Zeros take next to nothing of a line, and are no slow transfer."""
+    _, _, zeros = encode(CompressedData(16_384, Compressor(3).compress(memoryview(bytes(16_384)))))
+    with server.hostile() as wire:
+        wire.welcome()
+        wire.send(Write(id=1, path=(b"f",)))
+        for _ in range(64):
+            wire.frame(CompressedData.TYPE.number, 0, zeros)
+        wire.flush()
+        (connection,) = server.server._shared.registry.all()
+        until(lambda: connection.moved >= MIB, "all of it is taken in")
+        assert connection.stream.moved < MIB / 16
 
 
 def test_ranges_and_pipes(server):
