@@ -161,6 +161,11 @@ def _fetch(place: Place) -> None:
     (place.local / "target").write_bytes(OLD)
 
 
+def _fetch_huge(place: Place) -> None:
+    (place.served / "huge").write_bytes(HUGE)
+    (place.local / "target").write_bytes(OLD)
+
+
 SCENARIOS = [
     Scenario(
         "small write",
@@ -207,5 +212,13 @@ SCENARIOS = [
         _fetch,
         lambda place, port: _client(place, "get", _url(port, "source"), str(place.local / "target")),
         {"local/target": (OLD, NEW)},
+    ),
+    Scenario(
+        "fetch in parts",
+        _fetch_huge,
+        lambda place, port: _client(
+            place, "get", "--streams", "3", "--resume", _url(port, "huge"), str(place.local / "target")
+        ),
+        {"local/target": (OLD, HUGE)},
     ),
 ]
