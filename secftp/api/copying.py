@@ -78,7 +78,7 @@ def copy_options(given: UploadOptions | DownloadOptions, kind: type) -> CopyOpti
     algorithm_for(options.checksum)
     if options.limit_rate is not None and options.limit_rate <= 0:
         raise UsageError("limit_rate must be a positive number of bytes a second.")
-    if options.streams is not None and not 1 <= options.streams <= MAX_STREAMS:
+    if options.streams is not None and not (type(options.streams) is int and 1 <= options.streams <= MAX_STREAMS):
         raise UsageError(f"streams must be None or a number from 1 to {MAX_STREAMS}.")
     if options.compress_level is not None and not 1 <= options.compress_level <= MAX_LEVEL:
         raise UsageError(f"compress_level must be None or a number from 1 to {MAX_LEVEL}.")

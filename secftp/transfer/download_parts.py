@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from secftp.transfer.engine import Transfer
     from secftp.transfer.parts import Part
     from secftp.transfer.remote_tree import RemoteFile
+    from secftp.transfer.streams import StreamTuner
     from secftp.transport import Received
 
 _LOSSES: Final = (ConnectionLost, TransferTimeout)
@@ -222,6 +223,7 @@ class DownloadParts:
         self._poll_wake.register(self._awaited, select.POLLIN)
         self._is_waiting = self._has_changed = self._has_more = False
         self._first: FirstRead | None = None  # the latest
+        self._tuner: StreamTuner | None = None  # of the latest file
         self._lost: ConnectionLost | TransferTimeout | None = None
         self._last_received = time.monotonic()
 
@@ -255,6 +257,7 @@ class DownloadParts:
             on_change=self._scheduler.changed,
         )
         self._reads[parted] = read
+        self._tuner = transfer.streams.tuner_for(self._session, streams)
         self._scheduler.add(parted)
         transfer.streams.run(self._scheduler.work, streams)
         return parted
@@ -356,11 +359,19 @@ class DownloadParts:
                 read.fail(file, file.problem)
                 continue
             self.transfer.counters.reached(read.item, file.queue.transferred)
+            if read is self._first:
+                self._tune(file)
             if file.queue.complete:
                 read.leave(file)  # others have all of it, though its own reply may still be coming, or hang
                 file.hash_more()
                 if file.is_hashed and file.expected is not None:
                     self._complete(file, read)
+
+    def _tune(self, file: FileInParts) -> None:
+        """Add streams to the latest file, if that pays."""
+        more = 0 if self._tuner is None else self._tuner.more(file.queue.transferred, file.queue.total)
+        for _ in range(more):
+            self.transfer.streams.add()
 
     def _complete(self, file: FileInParts, read: FirstRead) -> None:
         self._end(file)

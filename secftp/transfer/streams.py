@@ -32,6 +32,12 @@ if TYPE_CHECKING:
 _NEAR, _FAR = 0.005, 0.020
 _FEW: Final = 4
 MOST_BY_ITSELF: Final = 8
+# Of what is added: so many at once, after measurements of so many seconds and round trips, if the rest takes longer.
+_TUNE_STEP: Final = 2
+_TUNE_SECONDS: Final = 1.0
+_TUNE_ROUND_TRIPS: Final = 10
+_TUNE_LEFT_SECONDS: Final = 2.0
+_TUNE_GAIN: Final = 0.25
 _AUTO_BYTES: Final = 2 * 2**20  # for each stream; less is over before its connection is fast
 _ASKED_BYTES: Final = 2**20
 _ATTEMPTS: Final = 3  # to open a stream again whose connection was lost
@@ -54,6 +60,47 @@ def choose_streams(asked: int | None, round_trip: float | None, size: int, allow
         share = min((round_trip - _NEAR) / (_FAR - _NEAR), 1.0)
         wanted = min(round(1 + (_FEW - 1) * share), size // _AUTO_BYTES)
     return max(1, min(wanted, allowed, MAX_STREAMS))
+
+
+class StreamTuner:
+    """Adds streams to a file while that pays: while the rate grows by a quarter of what the number of streams does.
+
+    `number`: streams to begin with, at most `most`. `round_trip` in seconds.
+    """
+
+    def __init__(
+        self, number: int, most: int, round_trip: float, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.number = number
+        self._most = most
+        self._seconds = max(_TUNE_SECONDS, _TUNE_ROUND_TRIPS * round_trip)
+        self._clock = clock
+        self._due = clock() + self._seconds  # until then, the streams are getting up to speed
+        self._mark: tuple[float, int] | None = None  # when a measurement began, and the bytes done by then
+        self._before: tuple[float, int] | None = None  # the rate with fewer streams, and how many those were
+
+    def more(self, done: int, total: int) -> int:
+        """Return how many streams to add, now that so many bytes of the file are done."""
+        now = self._clock()
+        if self.number >= self._most or now < self._due:
+            return 0
+        if self._mark is None or done < self._mark[1]:
+            self._mark = now, done
+        since, before = self._mark
+        if now - since < self._seconds:
+            return 0
+        rate = (done - before) / (now - since)
+        self._mark = None
+        if total - done < rate * _TUNE_LEFT_SECONDS:
+            return 0
+        if self._before is not None and rate < self._before[0] * (1 + _TUNE_GAIN * (self.number / self._before[1] - 1)):
+            self._most = self.number
+            return 0
+        self._before = rate, self.number
+        added = min(_TUNE_STEP, self._most - self.number)
+        self.number += added
+        self._due = now + self._seconds
+        return added
 
 
 class StreamPool:
@@ -87,8 +134,14 @@ class StreamPool:
         welcome = session.welcome
         if not self.possible or welcome is None:
             return 1
-        allowed: int = getattr(welcome.limits, "streams", 1)
-        return choose_streams(self._asked, session.round_trip, size, allowed)
+        return choose_streams(self._asked, session.round_trip, size, welcome.limits.streams)
+
+    def tuner_for(self, session: Session, number: int) -> StreamTuner:
+        """Return what adds streams to a file that has `number` of them; none, if a number was asked for."""
+        welcome, most = session.welcome, number
+        if self._asked is None and welcome is not None:
+            most = min(MOST_BY_ITSELF, welcome.limits.streams)
+        return StreamTuner(number, most, session.round_trip or 0.0)
 
     def run(self, work: Work, number: int) -> None:
         """Start `work` on additional streams, so that there are `number` in all with that of the copy.

@@ -10,7 +10,7 @@ import pytest
 from secftp.errors import ConnectionLost, ServerBusy
 from secftp.transfer import streams
 from secftp.transfer.options import MAX_STREAMS
-from secftp.transfer.streams import StreamPool, choose_streams
+from secftp.transfer.streams import StreamPool, StreamTuner, choose_streams
 from secftp.transport import DataCount
 from tests.support.serving import DEADLINE
 
@@ -225,3 +225,47 @@ def test_no_streams_without_a_way_to_open_them():
     assert pool.alive == 0
     pool.finish()
     assert not StreamPool(Opener(), 1).possible
+
+
+def tuned(rate_of, *, number=4, most=8, total=BIG, seconds=60):
+    """How many streams there are in the end if `rate_of(number)` is the rate, in bytes a second."""
+    now = [0.0]
+    tuner = StreamTuner(number, most, 0.1, clock=lambda: now[0])
+    done, added = 0.0, 0
+    while done < total and now[0] < seconds:
+        now[0] += 0.1
+        done += 0.1 * rate_of(number + added)
+        added += tuner.more(int(done), total)
+        assert tuner.number == number + added
+    return number + added
+
+
+@pytest.mark.parametrize(
+    ("rate_of", "number"),
+    [
+        (lambda number: number * MIB, 8),  # each stream is held by itself: the more, the better
+        (lambda _number: 40 * MIB, 6),  # the line is full: two more were tried
+        (lambda number: (40 - number) * MIB, 6),
+        (lambda number: min(number, 6) * MIB, 8),
+    ],
+)
+def test_streams_are_added_while_that_pays(rate_of, number):
+    assert tuned(rate_of) == number
+
+
+def test_no_streams_are_added_beyond_the_limits():
+    assert tuned(lambda number: number * MIB, most=5) == 5
+    assert tuned(lambda number: number * MIB, most=4) == 4
+    assert tuned(lambda number: number * 100 * MIB, total=200 * MIB) == 4, "it is over before that pays"
+
+
+def test_what_was_asked_for_is_not_changed():
+    class Session:
+        round_trip = 0.1
+
+        class welcome:
+            class limits:
+                streams = 16
+
+    assert StreamPool(Opener(), 3).tuner_for(Session, 3)._most == 3
+    assert StreamPool(Opener()).tuner_for(Session, 4)._most == 8
