@@ -83,13 +83,17 @@ class FileInParts:
 
     # --- the digest of the whole --------------------------------------------------------------------------------------
 
+    @property
+    def needs_sum(self) -> bool:
+        """Whether nobody has asked the server for the digest of the whole."""
+        return not self._sum_is_asked and self.expected is None and not self.queue.stopped
+
     def claim_sum(self) -> bool:
         """Whether the caller is to ask the server for the digest of the whole, which then only it does."""
         with self._lock:
-            if self._sum_is_asked or self.expected is not None or self.queue.stopped:
-                return False
-            self._sum_is_asked = True
-            return True
+            is_needed = self.needs_sum
+            self._sum_is_asked = self._sum_is_asked or is_needed
+            return is_needed
 
     def drop_sum(self) -> None:
         """Note that no answer will come: another stream may ask."""

@@ -63,10 +63,10 @@ class PartScheduler:
         return None
 
     def wait(self) -> bool:
-        """Wait until there is something to take; return False when no file is left."""
+        """Wait until there is something to do; return False when no file is left."""
         with self._changed:
             while self._files:
-                if any(file.queue.has_work() for file in self._files):
+                if any(file.queue.has_work() or file.needs_sum for file in self._files):
                     return True
                 self._changed.wait(_CHECK_SECONDS)
             return False
@@ -150,9 +150,12 @@ class PartStream:
 
     def _ask_sums(self) -> None:
         """Ask for the digests of the files, once their server has said that it can."""
-        welcome = self._pipeline.welcome
-        if welcome is None or Capability.VERSIONS not in welcome.capabilities:
+        if not any(file.needs_sum for file in self._scheduler.files):
             return
+        if self._replies and self._pipeline.welcome is None:
+            return  # it comes with them
+        if Capability.VERSIONS not in self._pipeline.await_welcome().capabilities:
+            raise ServerBusy("The server has no place for another stream.")
         for file in self._scheduler.files:
             if file.claim_sum():
                 reply = SumReply(file)

@@ -37,7 +37,7 @@ MUTANTS: list[Mutant] = [
     mutant("lost-stream-keeps-the-question-for-the-digest", "secftp/transfer/file_in_parts.py", "            self._file.drop_sum()\n\n    def _refused", "            pass\n\n    def _refused", GET),
     mutant("what-came-behind-a-gap-is-kept", "secftp/transfer/download_parts.py", "            sink.keep_first(file.queue.prefix)\n", "            sink.keep_first(file.queue.transferred)\n", GET),
     mutant("loss-of-the-first-stream-ends-the-file", "secftp/transfer/download_parts.py", "        if not self._reads or not self.transfer.streams.promising:\n            raise lost\n", "        raise lost\n", GET),
-    mutant("loss-is-hidden-though-more-is-to-be-done", "secftp/transfer/download_parts.py", "        if self._lost is not None and self.transfer.has_more():\n            raise self._lost\n", "", GET),
+    mutant("lost-question-for-the-digest-is-nobodys", "secftp/transfer/part_streams.py", "if any(file.queue.has_work() or file.needs_sum for", "if any(file.queue.has_work() for", GET),
     mutant("bytes-given-back-that-never-came", "secftp/transfer/file_in_parts.py", "self._file.queue.give_back(self._part, kept=self._part.position - self._part.at)", "self._file.queue.give_back(self._part, kept=self._part.end - self._part.at)", GET),
     mutant("file-is-closed-under-its-writers", "secftp/storage/part_writer.py", "            self._changed.wait_for(lambda: not self._users)\n", "", "tests/storage/test_part_writer.py"),
     mutant("written-after-the-end", "secftp/storage/part_writer.py", "            if self._is_over:\n", "            if False:\n", "tests/storage/test_part_writer.py"),

@@ -12,11 +12,11 @@ import threading
 import pytest
 
 from secftp.errors import ChecksumMismatch, ConnectionLost, FileChanged, NoSpace, ServerBusy
-from secftp.protocol import Capability, Read, Sum
+from secftp.protocol import Algorithm, Capability, Read, Sum
 from secftp.server.requests import read
 from secftp.session.pipeline import Pipeline
 from secftp.session.retry import Retries
-from secftp.transfer import CopyOptions, Download, RemoteLocation, file_in_parts, parts, streams
+from secftp.transfer import CopyOptions, Download, RemoteLocation, file_in_parts, part_streams, parts, streams
 from secftp.transfer.progress import ProgressListener
 from tests.support.copying import OLD, Recorder, make
 from tests.support.proxy import Way, relaying
@@ -347,6 +347,26 @@ def test_a_stream_that_hangs_does_not_hold_up_the_file(big, here, stalls, monkey
         copy = download(big, here, 3, open_stream=good if is_first else bad)
         assert run(big, copy, relay.port if is_first else big.port).files == 1
     assert is_right(here)
+
+
+def test_a_stream_that_idles_asks_for_the_digest_if_nobody_else_does():
+    """The session that had asked may be lost when all parts have come already."""
+    scheduler = part_streams.PartScheduler(lambda: None, lambda _nbytes: None)
+    file = file_in_parts.FileInParts(
+        (b"big",), b"big", b"v", 0, Algorithm.XXH128, None, streams=2, offset=0, on_change=scheduler.changed
+    )
+    scheduler.add(file)
+    assert scheduler.wait()
+    assert file.claim_sum()
+    assert not file.claim_sum()
+    found = []
+    idle = threading.Thread(target=lambda: found.append(scheduler.wait()))
+    idle.start()
+    file_in_parts.SumReply(file).give_back()
+    idle.join()
+    assert found == [True]
+    scheduler.remove(file)
+    assert not scheduler.wait()
 
 
 def test_a_defect_in_a_stream_is_raised(big, here, monkeypatch):
