@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     from secftp.transport.compression import SmallFileCompressor
 
 _COPIED: Final = (EntryKind.FILE, EntryKind.DIRECTORY, EntryKind.LEFT)
-_ASKED_AHEAD: Final = 512  # entries that the preflight asks about before they are sent
+_ASKED_AHEAD: Final = 960  # entries that the preflight asks about before they are sent
 # What is not confirmed is remembered: else empty files would be by the hundred thousand.
 _REQUESTS_UNDER_WAY: Final = 128
 _OPEN_DIRECTORIES: Final = 256  # that may wait until the batch has left, before the server closes the first of them
