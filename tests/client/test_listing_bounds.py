@@ -61,8 +61,7 @@ import secftp.transfer.download, secftp.session, secftp.api.client
 def remote():
     return secftp.connect(URL, key=KEY)
 def main(*arguments):
-    sys.argv[1:] = arguments
-    return program.main()
+    return program.main(list(arguments))
 before = kib('VmRSS')
 code = None
 try:
