@@ -7,7 +7,7 @@ says so, once, and never because all parts are confirmed.
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from secftp.transfer.parts import PartQueue
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from secftp.transfer.ordered_digest import OrderedDigest
     from secftp.transfer.parts import Part
     from secftp.transfer.rate_limit import RateLimit
+
+_MOST_REPEATED: Final = 64  # parts that a server answers with an error which is not about the file
 
 
 class PartedUpload:
@@ -56,6 +58,7 @@ class PartedUpload:
         self.was_answered = False  # some part of it has arrived
         self.is_incomplete = False  # although all its parts were confirmed
         self.is_left = False  # to the additional streams: the session of the copy is lost
+        self._repeated = 0
         self._source = source
         self._users = 1  # the thread of the copy
         whole.start(source)
@@ -103,6 +106,12 @@ class PartedUpload:
         """Send again what is not in `done`, which the server has; nothing is being sent."""
         self.is_incomplete = False
         self.queue = PartQueue(self.file.total, self.queue.streams, done=done, on_change=self._notify)
+
+    def may_repeat(self) -> bool:
+        """Count a part that the server has sent back; return False if there were so many that it must mean the file."""
+        with self.changed:
+            self._repeated += 1
+            return self._repeated <= _MOST_REPEATED
 
     def stop(self) -> None:
         """Let nothing more be sent, and wake those who wait."""

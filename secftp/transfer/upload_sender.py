@@ -55,7 +55,7 @@ class PartReply:
         upload = self.upload
         if isinstance(received, Error):
             self.give_back()
-            if received.code not in self.not_counted:
+            if received.code not in self.not_counted or not upload.may_repeat():
                 upload.refuse(received)
         elif not isinstance(received, Ok):
             raise unexpected_reply()

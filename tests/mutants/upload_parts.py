@@ -36,4 +36,5 @@ MUTANTS: list[Mutant] = [
     mutant("wrong-digest-of-what-is-kept", STREAMS, "                whole = OrderedDigest(digest.copy(), size, part.end)\n", "                whole = OrderedDigest(digest, size, part.end)\n", f"{TESTS}::test_random_parts_are_kept"),
     mutant("defect-of-a-stream-unseen", "secftp/transfer/engine.py", "                self._streams.finish()\n                self._streams.check()\n", "                self._streams.finish()\n", f"{TESTS}::test_a_defect_of_a_stream_ends_the_copy"),
     mutant("hung-stream-waited-for", FILE, "            self.upload.queue.give_back_held()\n", "            pass\n", f"{TESTS}::test_a_stream_that_hangs_is_not_waited_for"),
+    mutant("parts-sent-back-for-ever", SENDER, " or not upload.may_repeat():\n", ":\n", f"{TESTS}::test_a_server_that_sends_every_part_back_ends_the_file"),
 ]  # fmt: skip

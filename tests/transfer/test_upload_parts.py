@@ -424,6 +424,15 @@ def test_a_server_that_takes_no_upload_now_gets_the_file_whole(model, source, co
     assert arrived(model) == DATA
     assert (summary.files, summary.failed, summary.bytes, told.bytes) == (1, 0, SIZE, SIZE)
     assert told.names("started") == [b"f"]
+    assert model.served.count("WRITE") < 20
+
+
+def test_a_server_that_sends_every_part_back_ends_the_file(model, source):
+    model.refuse_part = "cancelled"
+    told = Recorder()
+    summary = put(model, source, told, open_stream=_none, streams=4)
+    assert (summary.files, summary.failed, told.bytes) == (0, 1, 0)
+    assert model.served.count("WRITE") < 100
 
 
 # --- refusals ---------------------------------------------------------------------------------------------------------
