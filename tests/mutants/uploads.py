@@ -35,8 +35,8 @@ MUTANTS: list[Mutant] = [
     mutant("repetition-with-another-digest", "secftp/server/requests/upload.py", "        if whole is not None and not hmac.compare_digest(whole, self.whole):\n", "        if False:\n", f"{_UPLOADS}::test_every_part_may_come_again_at_any_time"),
     mutant("failure-of-one-part-only", "secftp/server/requests/upload.py", "        except FileError as problem:\n            self._upload.fail(problem)\n            raise\n\n    def skip", "        except FileError:\n            raise\n\n    def skip", f"{_UPLOADS}::test_a_full_disk_ends_the_upload_and_frees_its_bytes"),
     mutant("endings-without-a-bound", "secftp/server/requests/uploads.py", "            if len(self._ended) >= MOST_ENDED:\n                del self._ended[next(iter(self._ended))]\n", "", f"{_UPLOADS}::test_the_number_of_remembered_endings_is_bounded"),
-    mutant("upload-never-left", "secftp/server/session.py", "            self._context.uploads.close()\n", "", f"{_UPLOADS}::test_the_last_session_leaves_the_parts_and_a_new_one_continues"),
-    mutant("upload-left-by-the-first", "secftp/server/requests/uploads.py", "            if entry.sessions:\n                return\n", "", f"{_UPLOADS}::test_the_last_session_leaves_the_parts_and_a_new_one_continues"),
+    mutant("upload-never-left", "secftp/server/session.py", "            self._context.uploads.close()\n", "", f"{_UPLOADS}::test_another_upload_takes_over_what_is_kept"),
+    mutant("upload-left-by-the-first", "secftp/server/requests/uploads.py", "            if entry.sessions:\n                return\n", "", f"{_UPLOADS}::test_a_part_under_way_goes_on_when_another_session_leaves"),
     mutant("upload-counted-with-each-answer", "secftp/server/requests/parts.py", "    if received.ending is None or not received.is_own:\n", "    if received.ending is None:\n", f"{_UPLOADS}::test_the_log_tells_parts_and_files_apart"),
     # --- the partial and its map ---
     mutant("map-of-another-file", "secftp/storage/upload_map.py", "magic != _MAGIC or of_inode != inode or", "magic != _MAGIC or", f"{_STORAGE}::test_what_is_no_map_of_this_partial_counts_as_none"),
@@ -57,7 +57,7 @@ MUTANTS: list[Mutant] = [
     # --- additional streams ---
     mutant("streams-end-one-another", "secftp/server/additional.py", "        if lender is not None:\n            self._slots.remove(connection.claim)\n", "        if lender is not None and False:\n            self._slots.remove(connection.claim)\n", f"{_STREAMS}::test_a_stream_does_not_take_the_place_of_another"),
     mutant("stream-ended-in-vain", "secftp/server/additional.py", "                if self._slots.limit_for(claim, proved=proved) is None:\n", "                if True:\n", f"{_STREAMS}::test_places_of_another_key_are_not_given"),
-    mutant("lent-place-never-returned", "secftp/server/additional.py", "        self._slots.remove(connection.claim)\n        if lender is not None:\n            self._return_slot(lender)\n", "        self._slots.remove(connection.claim)\n", f"{_STREAMS}::test_all_places_of_streams_are_found_again"),
+    mutant("lent-place-never-returned", "secftp/server/additional.py", "        self._slots.remove(connection.claim)\n        if lender is not None:\n            self._return_slot(lender)\n", "        self._slots.remove(connection.claim)\n", f"{_STREAMS}::test_a_session_that_leaves_without_a_request_gives_the_place_back"),
     mutant("undecided-sessions-without-a-bound", "secftp/server/additional.py", "        if len(self._lenders) >= UNDECIDED_MAX:\n", "        if False:\n", f"{_STREAMS}::test_the_number_of_undecided_sessions_is_bounded"),
     mutant("all-sessions-for-one-transfer", "secftp/server/session_limits.py", "min(bounds) // 2))", "min(bounds)))", f"{_STREAMS}::test_at_most_half_of_the_sessions_of_a_key"),
 ]  # fmt: skip

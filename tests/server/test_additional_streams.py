@@ -156,6 +156,9 @@ def test_a_session_that_leaves_without_a_request_gives_the_place_back(tmp_path):
             server.done(count + 1)
         assert is_served(stream, 2)
         assert sessions(server) == 2
+        with wires(server, 1) as (other,):
+            assert is_served(other)
+            assert isinstance(stream.receive(), Bye), "it has its place again, and gives it"
 
 
 def test_a_stream_that_ends_while_its_place_is_lent(tmp_path):

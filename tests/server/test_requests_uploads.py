@@ -498,6 +498,17 @@ def test_the_last_session_leaves_the_parts_and_a_new_one_continues(tmp_path):
             assert (tmp_path / "f").read_bytes() == WHOLE
 
 
+def test_a_part_under_way_goes_on_when_another_session_leaves(tmp_path):
+    with serving(tmp_path) as server, uploaders(server, 2) as (one, two):
+        arrived(one.send(0, 5), 5)
+        two.begin(5, 12)
+        settled(server, two)
+        left_behind(server, one, 1)
+        two.end(5, 12, whole=True)
+        arrived(two.wire.receive(), 7, complete=True)
+        assert (tmp_path / "f").read_bytes() == WHOLE
+
+
 def test_a_new_server_continues_it(tmp_path):
     with serving(tmp_path) as server, uploaders(server, 1) as (one,):
         arrived(one.send(0, 3), 3)
@@ -723,6 +734,8 @@ def test_ranges_that_become_too_many_while_they_are_sent(tmp_path, monkeypatch):
         arrived(one.send(0, 1), 1)
         two.begin(3, 4)
         three.begin(6, 7)
+        settled(server, two)
+        settled(server, three)
         two.end(3, 4)
         arrived(two.wire.receive(), 1)
         three.end(6, 7)
