@@ -231,6 +231,7 @@ def test_several_streams_count_together(server, way, checksum):
     assert contents(way.target_top) == {b"f": data}
     assert (summary.bytes, told.bytes, summary.digest) == (len(data), len(data), digest_of(data, checksum))
     assert 0.3 * len(TEXT * 2) < summary.saved_bytes < len(TEXT * 2), "whatever was transferred twice"
+    assert copy.data.nbytes >= len(data), "by all of them together"
 
 
 def test_several_streams_pay_into_one_rate_for_what_is_sent(server, way, monkeypatch):
