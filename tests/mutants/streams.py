@@ -9,7 +9,7 @@ PARTS = "tests/transfer/test_parts.py"
 INTERVALS = "tests/test_intervals.py"
 STREAMS = "tests/transfer/test_streams.py"
 GET = "tests/transfer/test_download_parts.py"
-RACE = "tests/transport/test_race.py"
+UNWANTED = "tests/transport/test_unwanted.py"
 
 MUTANTS: list[Mutant] = [
     # --- versions ---
@@ -47,5 +47,5 @@ MUTANTS: list[Mutant] = [
     mutant("refused-stream-ends-the-copy", "secftp/transfer/streams.py", "        except (SecftpError, OSError):\n            pass  # refused", "        except ZeroDivisionError:\n            pass  # refused", GET, STREAMS),
     mutant("streams-are-left-behind", "secftp/transfer/streams.py", "        for stream in streams:\n            stream.join()\n\n    def finish", "        return\n\n    def finish", STREAMS),
     mutant("closed-streams-are-not-interrupted", "secftp/transfer/streams.py", "            for stream in streams:\n                stream.interrupt()\n", "", STREAMS),
-    mutant("unwanted-connection-is-awaited", "secftp/transport/tcp_connect.py", "    if wanted is not None and not wanted():\n", "    if False:\n", RACE),
+    mutant("unwanted-connection-is-awaited", "secftp/transport/tcp_connect.py", "    if wanted is not None and not wanted():\n", "    if False:\n", UNWANTED),
 ]  # fmt: skip

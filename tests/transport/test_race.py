@@ -14,11 +14,11 @@ import time
 import pytest
 
 import secftp
-from secftp.errors import ConnectionLost, ServerUnreachable, TransferTimeout
-from secftp.transport import connect, listen, tcp_connect
+from secftp.errors import ServerUnreachable, TransferTimeout
+from secftp.transport import listen, tcp_connect
 from secftp.transport.tcp_connect import Address, AllFailed, connect_first, interleaved, resolve
 from tests.support.command_line import started
-from tests.support.serving import DEADLINE, HOST, KEY, credentials, environment, serving, session
+from tests.support.serving import DEADLINE, HOST, KEY, environment, serving, session
 
 TCP = (socket.SOCK_STREAM, 6)
 LONG = 30.0  # a timeout that no test may use up
@@ -59,7 +59,7 @@ def known_as(monkeypatch, *addresses):
     real = socket.getaddrinfo
 
     def resolved(host, *rest, **more):
-        if host != "several.example":
+        if host != b"several.example":
             return real(host, *rest, **more)
         return [(one.family, one.kind, one.protocol, "", one.place) for one in addresses]
 
@@ -188,7 +188,7 @@ class SlowNames:
         self.asked = threading.Event()
 
     def __call__(self, host, port, *rest, flags=0, **more):
-        if host != "slow.example":
+        if host != b"slow.example":
             return self._real(host, port, *rest, flags=flags, **more)
         if flags & socket.AI_NUMERICHOST:
             raise socket.gaierror(-2, "Name or service not known")
@@ -233,7 +233,7 @@ import ctypes, os, socket
 _real = socket.getaddrinfo
 
 def _blocked(host, *rest, **more):
-    if host != "slow.example" or more.get("flags", 0) & socket.AI_NUMERICHOST:
+    if host != b"slow.example" or more.get("flags", 0) & socket.AI_NUMERICHOST:
         return _real(host, *rest, **more)
     os.write(2, b"asked\\n")
     mutex = ctypes.create_string_buffer(256)
@@ -278,48 +278,3 @@ def test_listening_on_a_name_and_on_addresses():
     with contextlib.closing(listen(["localhost", HOST], 0)) as listener:
         assert HOST in listener.bound
         assert len(set(listener.bound)) == len(listener.bound)
-
-
-# --- connections that are not wanted any more -------------------------------------------------------------------------
-
-
-def wanted_once():
-    """A function that says yes the first time and no from then on, and how often it was asked."""
-    asked = []
-
-    def wanted():
-        asked.append(None)
-        return len(asked) < 2
-
-    return wanted, asked
-
-
-def test_an_address_that_swallows_everything_holds_up_nobody_who_left():
-    wanted, asked = wanted_once()
-    with hole() as address, pytest.raises(ConnectionLost):
-        connect_first([address], time.monotonic() + LONG, None, wanted)
-    assert len(asked) == 2
-
-
-def test_a_silent_name_server_holds_up_nobody_who_left(monkeypatch):
-    over = threading.Event()
-    monkeypatch.setattr(tcp_connect._Lookup, "run", lambda self: over.wait(LONG))
-    monkeypatch.setattr(tcp_connect, "_look_up", raises_not_an_address)
-    wanted, asked = wanted_once()
-    try:
-        with pytest.raises(ConnectionLost):
-            resolve("several.example", 1, seconds=LONG, wanted=wanted)
-    finally:
-        over.set()
-    assert len(asked) == 2
-
-
-def raises_not_an_address(*_):
-    raise OSError("not an address")
-
-
-def test_a_silent_server_holds_up_nobody_who_left():
-    wanted, asked = wanted_once()
-    with socket.create_server((HOST, 0)) as listener, pytest.raises(ConnectionLost):
-        connect(HOST, listener.getsockname()[1], credentials(), timeout=LONG, wanted=wanted)
-    assert len(asked) >= 2
