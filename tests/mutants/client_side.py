@@ -4,11 +4,22 @@ from __future__ import annotations
 
 from tests.mutants.mutant import Mutant, mutant
 
+LEAVE = "secftp/client/leave.py"
+LEAVING = "tests/client/test_leave.py"
+
 MUTANTS: list[Mutant] = [
     mutant("terminal-obeys-the-server", "secftp/client/terminal.py", '    return "\\\\".join(map(escape, sentence.split("\\\\")))\n', "    return sentence\n", "tests/client/test_terminal.py::test_what_is_said_is_escaped_once"),
     mutant("words-of-a-mistake-shown", "secftp/client/terminal.py", "({type(problem).__name__} {_origin(problem)})", "({problem} {_origin(problem)})", "tests/client/test_terminal.py::test_a_mistake_of_ours_is_told_without_its_words"),
     mutant("file-obeyed-by-a-terminal", "secftp/client/local_io.py", "_refuse_controls(hint) if name is None and os.isatty(STANDARD_OUTPUT) else None", "None", "tests/client/test_cli_read_write.py::test_what_a_terminal_would_obey_does_not_go_to_it_unasked"),
     mutant("c1-obeyed-by-a-terminal", "secftp/client/local_io.py", "\\x7f-\\x9f\\udc80-\\udc9f]", "\\x7f]", "tests/client/test_local_io.py::test_a_terminal_is_sent_nothing_that_it_obeys"),
+    mutant("output-lost-at-a-quick-end", LEAVE, "                stream.flush()\n", "                pass\n", LEAVING),
+    mutant("quick-end-forgets-what-was-registered", LEAVE, "        atexit._ncallbacks()  # noqa: SLF001 - atexit has no public way to ask\n        or _has_threads()\n", "        _has_threads()\n", LEAVING),
+    mutant("quick-end-waits-for-no-thread", LEAVE, "        or _has_threads()\n", "", LEAVING),
+    mutant("quick-end-of-what-is-profiled", LEAVE, "        or _is_observed()\n", "", LEAVING),
+    mutant("failed-output-unsaid-at-a-quick-end", LEAVE, "    except (OSError, ValueError):  # Python reports it in its own way\n        return\n", "    except (OSError, ValueError):\n        pass\n", LEAVING),
+    mutant("key-stretched-behind-the-imports", "secftp/client/key_ahead.py", "    key.stretch_ahead()\n", "    pass\n", "tests/client/test_key_ahead.py"),
+    mutant("typing-extensions-hidden-for-good", "secftp/client/commands/__init__.py", '        del sys.modules["typing_extensions"]\n', "        pass\n", "tests/client/test_startup.py"),
+    mutant("first-files-wait-for-all-listings", "secftp/transfer/remote_tree.py", "        return min(self._near_ahead or most, most)\n", "        return most\n", "tests/transfer/test_listings_ahead.py"),
     mutant("key-shown-while-it-is-typed", "secftp/client/key.py", "    silent[3] &= ~termios.ECHO\n", "", "tests/client/test_key.py::test_the_prompt_reads_a_line_without_echo"),
     mutant("terminal-left-silent", "secftp/client/key.py", "        termios.tcsetattr(terminal, termios.TCSAFLUSH, before)\n", "", "tests/client/test_key.py::test_the_prompt_reads_a_line_without_echo"),
     mutant("wrong-key-tried-again", "secftp/session/retry.py", "            except (ConnectionLost, ServerBusy, ServerUnreachable, TransferTimeout) as problem:\n", "            except SecftpError as problem:\n", "tests/session/test_retry.py::test_what_would_fail_again_is_not_tried_again"),
