@@ -74,5 +74,5 @@ class LargeFiles:
         if self._parted is None:
             from secftp.transfer.upload_streams import PartedFiles
 
-            self._parted = PartedFiles(self._transfer, self._token, can_resume=self._can_resume)
+            self._parted = PartedFiles(self._transfer, self._session, self._token, can_resume=self._can_resume)
         return self._parted

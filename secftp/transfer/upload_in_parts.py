@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from secftp.session import Session
     from secftp.transfer.engine import Transfer
     from secftp.transfer.local_tree import LocalEntry
+    from secftp.transfer.streams import StreamTuner
     from secftp.transfer.upload_parts import PartedUpload
 
 _HUNG_SECONDS: Final = 5.0
@@ -29,13 +30,21 @@ _NOT_IN_PARTS: Final = frozenset({ErrorCode.LIMIT, ErrorCode.UNSUPPORTED})
 
 
 class SentFile:
-    """A file that is being sent in parts, for the thread of the copy."""
+    """A file that is being sent in parts, for the thread of the copy. `tuner`: adds streams, None for no more."""
 
-    def __init__(self, transfer: Transfer[LocalEntry], entry: LocalEntry, upload: PartedUpload, streams: int) -> None:
+    def __init__(
+        self,
+        transfer: Transfer[LocalEntry],
+        entry: LocalEntry,
+        upload: PartedUpload,
+        streams: int,
+        tuner: StreamTuner | None,
+    ) -> None:
         self.entry = entry
         self.upload = upload
         self._transfer = transfer
         self._streams = streams
+        self.tuner = tuner
         self._misses = 0
         self._moved = -1, 0.0  # bytes that were transferred, and since when no more
         self._has_started = streams <= 1
@@ -145,8 +154,12 @@ class SentFile:
 
     def report(self) -> None:
         """Report progress; let other streams begin as soon as the server is ready for them."""
-        self._transfer.counters.reached(self.entry, self.upload.queue.transferred)
+        transferred = self.upload.queue.transferred
+        self._transfer.counters.reached(self.entry, transferred)
         self._start_streams()
+        if self.tuner is not None and self._has_started and not self.upload.is_left:
+            for _ in range(self.tuner.more(transferred, self.upload.file.total)):
+                self._transfer.streams.add()
 
     def _work(self, session: Session) -> None:
         send_parts_of(self.upload, session)

@@ -42,8 +42,9 @@ _OPEN_FILES: Final = 1  # that may be unfinished while the next one is sent
 class PartedFiles:
     """The files of one copy that are sent in parts, over one session and the additional streams."""
 
-    def __init__(self, transfer: Transfer[LocalEntry], token: bytes, *, can_resume: bool) -> None:
+    def __init__(self, transfer: Transfer[LocalEntry], session: Session, token: bytes, *, can_resume: bool) -> None:
         self._transfer = transfer
+        self._session = session
         self._token = token
         self._can_resume = can_resume
         self._open: list[SentFile] = []
@@ -66,7 +67,10 @@ class PartedFiles:
         opened.pop_all()
         if transfer.options.preserve:
             entry.count_unpreserved(transfer.counters, info.mode, info.mtime_ns)
-        file = SentFile(transfer, entry, upload, streams)
+        tuner = transfer.streams.tuner_for(self._session, streams) if streams > 1 else None
+        file = SentFile(transfer, entry, upload, streams, tuner)
+        for earlier in self._open:
+            earlier.tuner = None  # what is added works on the latest file
         self._open.append(file)
         transfer.current = None
         transfer.counters.begun(entry, upload.queue.transferred)

@@ -125,6 +125,24 @@ def test_all_streams_send_parts_of_the_file(model, source):
     assert model.uploads.completed == 1
 
 
+def test_streams_are_added_to_a_file_while_that_pays(model, source, monkeypatch):
+    class Tuner:
+        def __init__(self):
+            self.asked = []
+
+        def more(self, done, total):
+            self.asked.append((done, total))
+            return 2 if len(self.asked) == 1 else 0
+
+    tuner = Tuner()
+    monkeypatch.setattr("secftp.transfer.streams.StreamPool.tuner_for", lambda _pool, _session, _number: tuner)
+    Together(model, additional=2)
+    put(model, source, streams=2)
+    assert arrived(model) == DATA
+    assert model.additional >= 2, "one that was begun with, and those that were added"
+    assert {total for _, total in tuner.asked} == {SIZE}
+
+
 def test_mode_and_time_are_those_of_the_source(model, source):
     source.chmod(0o640)
     put(model, source, streams=2)
