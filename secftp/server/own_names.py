@@ -25,6 +25,7 @@ from secftp.storage.store import SmallFilesWrapper, StoreWrapper
 if TYPE_CHECKING:
     from secftp.storage import Path, ResumedSink, Sink
     from secftp.storage.attributes import Kept
+    from secftp.storage.store import UploadSink
 
 PREFIX: Final = "secftp"
 # Modules that runpy of CPython 3.11 to 3.14 imports before it has found the module to run.
@@ -96,6 +97,10 @@ class OwnNamesStore(StoreWrapper[Store]):
     def resume_sink(self, path: Path, offset: int, options: WriteOptions = KEPT_OPTIONS) -> ResumedSink:
         check(path)
         return self._inner.resume_sink(path, offset, options)
+
+    def open_upload(self, path: Path, tag: bytes, options: WriteOptions, *, adopt: bool = False) -> UploadSink:
+        check(path)
+        return self._inner.open_upload(path, tag, options, adopt=adopt)
 
     def rename(self, path: Path, to: Path, *, overwrite: bool = False) -> None:
         check(to)

@@ -18,7 +18,7 @@ import pytest
 from secftp.errors import ExitCode, NameRefused
 from secftp.keys import write_key_file
 from secftp.server.own_names import OwnNamesStore, check, is_own
-from secftp.storage import LocalStore
+from secftp.storage import LocalStore, WriteOptions
 from tests.support.command_line import SECRET, SECRET_KEY, place, run, terminal
 from tests.support.cutting import cutting
 from tests.support.planting import every_module, executed, plant
@@ -315,6 +315,8 @@ def test_the_store_refuses_each_call_that_makes_a_name(served):
         for call in (
             lambda: store.create_sink(own),
             lambda: store.resume_sink(own, 0),
+            lambda: store.open_upload(own, bytes(16), WriteOptions(size=1)),
+            lambda: store.open_upload(own, bytes(16), WriteOptions(size=1), adopt=True),
             lambda: store.rename((b"free",), own),
             lambda: store.rename((b"free",), own, overwrite=True),
             lambda: store.make_directory(own),

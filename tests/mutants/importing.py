@@ -32,6 +32,7 @@ MUTANTS: list[Mutant] = [
     # --- names ---
     mutant("own-names-by-sink", "secftp/server/own_names.py", "        check(path)\n        return self._inner.create_sink(", "        return self._inner.create_sink(", EVERY_WAY),
     mutant("own-names-by-resumed-sink", "secftp/server/own_names.py", "        check(path)\n        return self._inner.resume_sink(", "        return self._inner.resume_sink(", f"{PLANTED}::test_the_store_refuses_each_call_that_makes_a_name"),
+    mutant("own-names-by-upload", "secftp/server/own_names.py", "        check(path)\n        return self._inner.open_upload(", "        return self._inner.open_upload(", f"{PLANTED}::test_the_store_refuses_each_call_that_makes_a_name"),
     mutant("own-names-by-rename", "secftp/server/own_names.py", "        check(to)\n", "", EVERY_WAY),
     mutant("own-names-by-mkdir", "secftp/server/own_names.py", "        check(path)\n        return self._inner.make_directory(", "        return self._inner.make_directory(", EVERY_WAY),
     mutant("own-names-by-small-file", "secftp/server/own_names.py", "        check(path)\n        return self._inner.write(", "        return self._inner.write(", EVERY_WAY),

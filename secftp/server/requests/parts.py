@@ -10,6 +10,7 @@ import contextlib
 import hmac
 from typing import TYPE_CHECKING, NamedTuple
 
+import secftp.storage.upload  # noqa: F401 - no peer determines when a module is searched for
 from secftp.errors import ChecksumMismatch, FileError
 from secftp.protocol import ErrorCode, Ok, Right
 from secftp.server.log import FileLine
