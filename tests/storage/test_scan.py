@@ -153,8 +153,15 @@ class BreakingScandir:
         self.real = os.scandir
 
     def __call__(self, directory):
-        self.entries = self.real(directory)
-        return self
+        return _BreakingEntries(self.real(directory), self.name)
+
+
+class _BreakingEntries:
+    """What it returns; one for each call, since a server and a client in one process may list at the same time."""
+
+    def __init__(self, entries, name):
+        self.entries = entries
+        self.name = name
 
     def __iter__(self):
         broken = False
@@ -166,6 +173,12 @@ class BreakingScandir:
 
     def close(self):
         self.entries.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
 
 
 def test_a_listing_that_breaks_off_is_told_of_at_a_second_entry_or_raised_at_the_top(tmp_path, store, monkeypatch):
