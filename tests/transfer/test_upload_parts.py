@@ -354,7 +354,7 @@ def test_a_stream_that_hangs_is_not_waited_for(model, source, monkeypatch):
         together(asked)
         if asked.additional:
             hung.append(asked)
-            over.wait(DEADLINE)
+            assert over.wait(DEADLINE), "the copy waited for it"
 
     together = Together(model)
     model.on_part = hang
