@@ -135,6 +135,8 @@ class ListingReply:
 class FileReply:
     """The reply to READ: a file's bytes into a sink, verified; `end` or `problem` once it is complete. Commits nothing.
 
+    `is_refused`: whether the problem is this side's, which did not want the rest.
+
     `opened` is called with FILE and returns the sink, or raises the `FileError` for which the file is not wanted.
     `stop` is called once if this side does not want the rest, which is then thrown away as it comes.
     """
@@ -149,6 +151,7 @@ class FileReply:
         "_total",
         "complete",
         "end",
+        "is_refused",
         "problem",
     )
 
@@ -164,6 +167,7 @@ class FileReply:
         self.complete = False
         self.end: End | None = None
         self.problem: FileError | None = None
+        self.is_refused = False
         self._opened = opened
         self._digest = digest
         self._subject = subject
@@ -194,7 +198,7 @@ class FileReply:
             sink = self._opened(file)
         except FileError as problem:
             self.problem = problem
-            self._stop()
+            self._refuse()
             return
         self._file = IncomingFile(sink, self._digest, subject=self._subject)
         self._total = file.size
@@ -216,7 +220,11 @@ class FileReply:
         if self.problem is not None:
             self._file = None  # what is left of it is thrown away
             if is_data:
-                self._stop()
+                self._refuse()
+
+    def _refuse(self) -> None:
+        self.is_refused = True
+        self._stop()
 
 
 # --- results and failures ---------------------------------------------------------------------------------------------

@@ -169,6 +169,8 @@ class FirstRead(ReadRequest):
         problem = self._reading.problem
         if self._reading.end is not None:
             file.take_sum(self._digest.digest())  # END had it
+        elif self._reading.is_refused:
+            file.fail(problem or checksum_mismatch(file.name))
         elif not (self._is_cancelled and isinstance(received, Abort) and received.code is ErrorCode.CANCELLED):
             if isinstance(received, Error | Abort) and received.code is ErrorCode.STOPPING:
                 pass  # BYE follows

@@ -229,7 +229,8 @@ class PartReply:
             return
         self.give_back()
         if not self.is_useless:
-            self._file.fail(problem or checksum_mismatch(self._file.name), received)
+            answered = None if self._reply.is_refused else received  # else it is the answer to CANCEL
+            self._file.fail(problem or checksum_mismatch(self._file.name), answered)
 
 
 class SumReply:

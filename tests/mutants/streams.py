@@ -48,4 +48,6 @@ MUTANTS: list[Mutant] = [
     mutant("streams-are-left-behind", "secftp/transfer/streams.py", "        for stream in streams:\n            stream.join()\n\n    def finish", "        return\n\n    def finish", STREAMS),
     mutant("closed-streams-are-not-interrupted", "secftp/transfer/streams.py", "            for stream in streams:\n                stream.interrupt()\n", "", STREAMS),
     mutant("unwanted-connection-is-awaited", "secftp/transport/tcp_connect.py", "    if wanted is not None and not wanted():\n", "    if False:\n", UNWANTED),
+    mutant("full-disk-seen-by-a-stream-keeps-parts", "secftp/transfer/file_in_parts.py", "answered = None if self._reply.is_refused else received", "answered = received", f"{GET}::test_a_full_disk_leaves_nothing_whichever_thread_meets_it"),
+    mutant("full-disk-seen-by-the-copy-is-left-to-others", "secftp/transfer/download_parts.py", "elif self._reading.is_refused:", "elif False:", f"{GET}::test_a_full_disk_leaves_nothing_whichever_thread_meets_it"),
 ]  # fmt: skip

@@ -8,6 +8,7 @@ import functools
 import os
 import random
 import threading
+import time
 
 import pytest
 
@@ -18,6 +19,7 @@ from secftp.session.pipeline import Pipeline
 from secftp.session.retry import Retries
 from secftp.transfer import CopyOptions, Download, RemoteLocation, file_in_parts, part_streams, parts, streams
 from secftp.transfer.progress import ProgressListener
+from secftp.transport import Channel
 from tests.support.copying import OLD, Recorder, make
 from tests.support.proxy import Way, relaying
 from tests.support.serving import digest_of, listing, serving, session
@@ -515,6 +517,37 @@ def test_a_full_disk_is_one_failure_that_leaves_nothing(big, here, monkeypatch):
     assert isinstance(problem, NoSpace)
     assert listing(here) == []
     assert told.bytes == 0
+
+
+@pytest.mark.parametrize("failing", ["copy", "stream"])
+def test_a_full_disk_leaves_nothing_whichever_thread_meets_it(big, here, monkeypatch, failing):
+    """Also if the rest was cancelled for that, so that the answer says nothing about the disk."""
+    real, main, failed = os.pwritev, threading.current_thread(), []
+
+    def pwritev(fd, buffers, offset, *rest):
+        is_failing = not failed and (threading.current_thread() is main) is (failing == "copy")
+        if is_failing and offset > MIB and b"/here/.secftp-" in os.fsencode(os.readlink(f"/proc/self/fd/{fd}")):
+            failed.append(offset)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return real(fd, buffers, offset, *rest)
+
+    monkeypatch.setattr(os, "pwritev", pwritev)
+    monkeypatch.setattr(Channel, "send_data", slowly(Channel.send_data))
+    told = Recorder()
+    assert run(big, download(big, here, 2, told)).failed == 1
+    ((_, problem),) = told.of("failed")
+    assert isinstance(problem, NoSpace)
+    assert listing(here) == []
+
+
+def slowly(send):
+    """Send data of a file so that a CANCEL comes in the middle of a part."""
+
+    def send_data(*arguments):
+        time.sleep(0.02)
+        return send(*arguments)
+
+    return send_data
 
 
 def test_a_file_that_exists_is_not_replaced_against_the_options(big, here):
