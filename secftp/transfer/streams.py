@@ -27,9 +27,10 @@ if TYPE_CHECKING:
     # What a stream does for one file: returns when there is nothing left to do, raises what ends the session.
     Work: TypeAlias = Callable[[Session], None]
 
-# Of the automatic choice: one stream below the first round trip, in seconds, and from the second one `_FEW`. More are
-# added while that pays: at once, they would overrun the queue of a line that a few of them fill.
-_NEAR, _FAR = 0.005, 0.020
+# Of the automatic choice: one stream below the first round trip, in seconds, from the second one `_FEW`, and from the
+# third one `MOST_BY_ITSELF`, since the time in which a connection gets up to speed grows with the round trip. On a
+# shorter way more are added while that pays: at once, they would overrun the queue of a line that a few of them fill.
+_NEAR, _FAR, _VERY_FAR = 0.005, 0.020, 0.080
 _FEW: Final = 4
 MOST_BY_ITSELF: Final = 8
 # Of what is added: so many at once, after measurements of so many seconds and round trips, if the rest takes longer.
@@ -39,6 +40,7 @@ _TUNE_ROUND_TRIPS: Final = 10
 _TUNE_LEFT_SECONDS: Final = 2.0
 _TUNE_GAIN: Final = 0.25
 _AUTO_BYTES: Final = 2 * 2**20  # for each stream; less is over before its connection is fast
+_MANY_BYTES: Final = 8 * 2**20  # for each one of more than a few
 _ASKED_BYTES: Final = 2**20
 _ATTEMPTS: Final = 3  # to open a stream again whose connection was lost
 _PAUSE_SECONDS: Final = 0.5
@@ -57,9 +59,15 @@ def choose_streams(asked: int | None, round_trip: float | None, size: int, allow
     elif round_trip is None or round_trip < _NEAR:
         wanted = 1
     else:
-        share = min((round_trip - _NEAR) / (_FAR - _NEAR), 1.0)
-        wanted = min(round(1 + (_FEW - 1) * share), size // _AUTO_BYTES)
+        few = min(1 + (_FEW - 1) * _share(round_trip, _NEAR, _FAR), size // _AUTO_BYTES)
+        many = min(_FEW + (MOST_BY_ITSELF - _FEW) * _share(round_trip, _FAR, _VERY_FAR), size // _MANY_BYTES)
+        wanted = round(max(few, many) if round_trip > _FAR else few)
     return max(1, min(wanted, allowed, MAX_STREAMS))
+
+
+def _share(value: float, first: float, last: float) -> float:
+    """Return where a value is between two others: 0 at the first and before it, 1 at the last and behind it."""
+    return min(max((value - first) / (last - first), 0.0), 1.0)
 
 
 class StreamTuner:

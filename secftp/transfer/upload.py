@@ -30,7 +30,7 @@ from secftp.transfer.engine import EXISTS, SAME, Transfer
 from secftp.transfer.local_tree import LocalEntry
 from secftp.transfer.preflight import Preflight
 from secftp.transfer.targets import require_right, upload_roots
-from secftp.transfer.upload_files import LargeFiles
+from secftp.transfer.upload_files import LargeFiles, open_streams_early
 from secftp.transfer.upload_first import first_file, send_first
 from secftp.transfer.upload_large import compare_refused
 from secftp.transfer.upload_requests import (
@@ -131,6 +131,7 @@ class Upload(Transfer[LocalEntry]):
         options = self.options
         if options.dry_run:
             require_right(session, Right.WRITE, self._target.path)
+        open_streams_early(self, session, self._sources)
         roots, is_missing = upload_roots(session, self._sources, self._target)
         if is_missing and not options.dry_run:
             session.make_directory(self._target.path, parents=True)

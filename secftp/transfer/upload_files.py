@@ -7,17 +7,41 @@ kept parts that only an upload in parts can complete.
 from __future__ import annotations
 
 import contextlib
+import os
+import stat
 from typing import TYPE_CHECKING
 
 from secftp.protocol import Capability, Info
 from secftp.transfer.upload_large import has_arrived, send_large
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from secftp.session import Session
     from secftp.storage import Source
     from secftp.transfer.engine import Transfer
     from secftp.transfer.local_tree import LocalEntry
     from secftp.transfer.upload_streams import PartedFiles
+
+
+def open_streams_early(transfer: Transfer[LocalEntry], session: Session, sources: Sequence[str]) -> None:
+    """Open the additional streams if the first source is a large file, while the server looks at the target.
+
+    Not where the server may turn out to have the file: then nothing is sent.
+    """
+    options = transfer.options
+    if options.dry_run or options.update or options.resume or not options.overwrite or options.include:
+        return
+    if options.exclude or not sources or not session.can(Capability.UPLOADS):
+        return
+    try:
+        status = os.stat(sources[0])
+    except (OSError, ValueError):
+        return  # the walk says what is wrong with it
+    if stat.S_ISREG(status.st_mode) and transfer.may_use_streams(status.st_size):
+        streams = transfer.streams.number_for(session, status.st_size)
+        if streams > 1:
+            transfer.streams.open(streams)
 
 
 class LargeFiles:

@@ -38,4 +38,7 @@ MUTANTS: list[Mutant] = [
     mutant("hung-stream-waited-for", FILE, "            self.upload.queue.give_back_held()\n", "            pass\n", f"{TESTS}::test_a_stream_that_hangs_is_not_waited_for"),
     mutant("parts-sent-back-for-ever", SENDER, " or not upload.may_repeat():\n", ":\n", f"{TESTS}::test_a_server_that_sends_every_part_back_ends_the_file"),
     mutant("no-stream-added-to-an-upload", FILE, "                self._transfer.streams.add()\n", "                pass\n", f"{TESTS}::test_streams_are_added_to_a_file_while_that_pays"),
+    mutant("streams-not-opened-early", "secftp/transfer/upload_files.py", "            transfer.streams.open(streams)\n", "            pass\n", f"{TESTS}::test_streams_are_opened_while_the_server_looks_at_the_target"),
+    mutant("streams-opened-early-for-what-may-be-there", "secftp/transfer/upload_files.py", "    if options.dry_run or options.update or options.resume or not options.overwrite or options.include:\n        return\n", "", f"{TESTS}::test_streams_are_opened_while_the_server_looks_at_the_target"),
+    mutant("as-few-streams-however-far", "secftp/transfer/streams.py", "wanted = round(max(few, many) if round_trip > _FAR else few)", "wanted = round(few)", "tests/transfer/test_streams.py"),
 ]  # fmt: skip

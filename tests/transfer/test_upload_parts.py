@@ -18,7 +18,7 @@ from secftp.errors import (
     ServerBusy,
     ServerUnreachable,
 )
-from secftp.transfer import CopyOptions, RemoteLocation, Upload
+from secftp.transfer import CopyOptions, RemoteLocation, Upload, upload
 from tests.model.server import ALL, Directory, File, Server
 from tests.model.uploads import Kept
 from tests.model.wire import Ended
@@ -389,6 +389,32 @@ def test_what_is_left_after_a_loss_is_done_over_the_next_session(model, tmp_path
     assert run(model, copy).files == 2
     assert (arrived(model, b"a"), arrived(model, b"b")) == (DATA, b"small")
     assert (model.uploads.completed, told.bytes) == (1, SIZE + 5)
+
+
+@pytest.mark.parametrize(
+    ("options", "number"),
+    [
+        ({}, 2),
+        ({"update": True}, 0),
+        ({"resume": True}, 0),
+        ({"dry_run": True}, 0),
+        ({"overwrite": False}, 0),
+        ({"exclude": (b"x",)}, 0),
+        ({"include": (b"f",)}, 0),
+    ],
+)
+def test_streams_are_opened_while_the_server_looks_at_the_target(model, source, monkeypatch, options, number):
+    """Unless the file may turn out to be there, or not to be wanted."""
+    copy, opened = upload_of(model, source, streams=3, **options), []
+    real = upload.upload_roots
+
+    def upload_roots(*arguments):
+        opened.append(copy.streams.alive)
+        return real(*arguments)
+
+    monkeypatch.setattr(upload, "upload_roots", upload_roots)
+    run(model, copy)
+    assert opened == [number]
 
 
 def test_no_stream_is_opened_for_a_file_that_is_not_replaced(model, source):
