@@ -211,11 +211,12 @@ def test_what_can_not_be_looked_at_is_told_of_by_name(tmp_path, store, monkeypat
         def stat(self, **_):
             raise PermissionError(13, "Permission denied")
 
-    class Entries(BreakingScandir):
+    class Entries(_BreakingEntries):
         def __iter__(self):
             return map(Entry, self.entries)
 
-    monkeypatch.setattr(os, "scandir", Entries(None))
+    real = os.scandir
+    monkeypatch.setattr(os, "scandir", lambda directory: Entries(real(directory), None))
     assert {entry.path: entry.info for entry in store.scan(())} == {(b"folder",): None, (b"file",): None}
 
 
