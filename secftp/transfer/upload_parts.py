@@ -92,7 +92,8 @@ class PartedUpload:
 
     def confirm(self, part: Part | None, answer: Ok) -> None:
         """Note that a part has arrived, None for the empty one at the end; and the file, if the answer says so."""
-        self.prefix = None
+        if not self.failed:  # a part behind one that was refused may be taken all the same
+            self.prefix = None
         self.was_answered = True
         if answer.complete:
             with self.changed:

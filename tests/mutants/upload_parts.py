@@ -41,4 +41,5 @@ MUTANTS: list[Mutant] = [
     mutant("streams-not-opened-early", "secftp/transfer/upload_files.py", "            transfer.streams.open(streams)\n", "            pass\n", f"{TESTS}::test_streams_are_opened_while_the_server_looks_at_the_target"),
     mutant("streams-opened-early-for-what-may-be-there", "secftp/transfer/upload_files.py", "    if options.dry_run or options.update or options.resume or not options.overwrite or options.include:\n        return\n", "", f"{TESTS}::test_streams_are_opened_while_the_server_looks_at_the_target"),
     mutant("as-few-streams-however-far", "secftp/transfer/streams.py", "wanted = round(max(few, many) if round_trip > _FAR else few)", "wanted = round(few)", "tests/transfer/test_streams.py"),
+    mutant("refused-takeover-forgotten", "secftp/transfer/upload_parts.py", "        if not self.failed:  # a part behind one that was refused may be taken all the same\n            self.prefix = None\n", "        self.prefix = None\n", f"{TESTS}::test_a_file_starts_again_if_only_the_first_part_was_refused"),
 ]  # fmt: skip

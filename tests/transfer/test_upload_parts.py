@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import threading
+import time
 
 import pytest
 
@@ -774,6 +775,28 @@ def keep(model, ranges, data=DATA, total=None, name=b"f"):
         kept.data[at : at + size] = data[at : at + size]
         kept.arrived[at : at + size] = b"\1" * size
     model.tree.partials[name,] = kept
+
+
+def test_a_file_starts_again_if_only_the_first_part_was_refused(model, source):
+    """The writer of before may have ended in between, so that the next part finds the partial free."""
+    keep(model, [(0, MIB)])
+    parts = []
+
+    def on_part(asked):
+        parts.append(asked)
+        if len(parts) == 1:
+            time.sleep(0.2)  # the next part is on its way by then
+            return "forbidden"
+        return None
+
+    model.on_part = on_part
+    told = Recorder()
+    summary = put(model, source, told, streams=4, resume=True)
+    assert (summary.files, summary.failed) == (1, 0)
+    assert arrived(model) == DATA
+    assert len(told.of("note")) == 1
+    assert parts[0].prefix == parts[1].prefix is not None
+    assert parts[-1].prefix is None
 
 
 def test_another_copy_sends_what_is_missing(model, source):
