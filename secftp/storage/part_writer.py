@@ -39,7 +39,7 @@ class PartWriter:
     def write(self, buffers: Sequence[memoryview], offset: int) -> None:
         """Write all of `buffers` at an offset; raises as `Sink.writev`, and `WriterEnded`."""
         with self._using():
-            self._sink.write_part(buffers, offset)
+            self._sink.writev_at(buffers, offset)
 
     def read(self, buffers: Sequence[memoryview], offset: int) -> int:
         """Read what was written, as `Source.readv` does."""

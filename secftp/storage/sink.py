@@ -142,17 +142,17 @@ class FileSink(Sink):
         return count
 
     def begin_parts(self) -> None:
-        """Prepare for `write_part`, which does not go with `writev`."""
+        """Prepare for `writev_at`, which does not go with `writev`."""
         self._require_open()
 
-    def write_part(self, buffers: Sequence[memoryview], offset: int) -> None:
+    def writev_at(self, buffers: Sequence[memoryview], at: int) -> None:
         """Write all of `buffers` at an offset. For several threads, which must be done before anything else is called.
 
         A failure leaves the sink open, since other threads may be writing: the caller has to close it.
         """
         self._require_open()
         with translated(self._subject):
-            transfer_all(lambda rest, done: self._write_at(rest, offset + done), buffers)
+            transfer_all(lambda rest, done: self._write_at(rest, at + done), buffers)
 
     def read_part(self, buffers: Sequence[memoryview], offset: int) -> int:
         """Read what was written, as `Source.readv` does; for several threads, likewise."""

@@ -10,7 +10,6 @@ random name and no map. Invariants: those of `sink` and `upload_map`.
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 from typing import TYPE_CHECKING
 
@@ -124,17 +123,6 @@ class FileUpload(FileSink, UploadSink):
                 self._record()
 
     # --- parts ------------------------------------------------------------------------------------------------------
-
-    def writev_at(self, buffers: Sequence[memoryview], at: int) -> None:
-        self._require_open()
-        with translated(self._subject):
-            transfer_all(lambda rest, done: self._write_at(rest, at + done), buffers)
-
-    def _write_at(self, buffers: Sequence[memoryview], at: int) -> int:
-        count = self._retry_if_full(lambda: os.pwritev(self._fd, buffers, at))
-        if not count:
-            raise OSError(errno.EIO, os.strerror(errno.EIO))
-        return count
 
     def readv(self, buffers: Sequence[memoryview], offset: int) -> int:
         self._require_open()
