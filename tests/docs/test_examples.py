@@ -11,18 +11,14 @@ import pytest
 import secftp
 from secftp.client.commands import COMMANDS, find_command, load
 from secftp.server import config as server_options
+from tests.support.pages import blocks, program, run_as_program, run_here
 from tests.support.serving import HOST
 
 TOP = Path(__file__).resolve().parents[2]
 PAGES = sorted([TOP / "README.md", *(TOP / "docs").rglob("*.md")])
 KEY = "a key for the examples"
 
-_BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _SEPARATORS = {"|", "&&", ";", ">", "<", "&", "2>", "||"}
-
-
-def blocks(page, *languages):
-    return [match[2] for match in _BLOCK.finditer(page.read_text()) if not languages or match[1] in languages]
 
 
 def commands(text):
@@ -75,8 +71,7 @@ def test_every_command_line_is_one(call):
 
 @pytest.mark.parametrize("page", ["README.md", "docs/how-to/python.md", "docs/reference/python.md"])
 def test_every_python_example_runs(page, tmp_path, monkeypatch):
-    found = blocks(TOP / page, "python")
-    assert found
+    assert blocks(TOP / page, "python")
     served, here = tmp_path / "served", tmp_path / "here"
     (served / "backup").mkdir(parents=True)
     (here / "data").mkdir(parents=True)
@@ -87,14 +82,65 @@ def test_every_python_example_runs(page, tmp_path, monkeypatch):
     key_file.chmod(0o600)
     monkeypatch.chdir(here)
     with secftp.Server(served, key=KEY, host=HOST) as server:
-        names = {}  # one page is one program
-        for example in found:
-            text = example.replace("secftp://host:8888", server.url)
-            text = re.sub(r'key_file="[^"]*"', f'key_file="{key_file}"', text)
-            text = re.sub(r'key="5ZKQ0-[^"]*"', f'key="{KEY}"', text)
-            exec(compile(text, page, "exec"), names)
+        names = {}
+        run_here(TOP / page, names, url=server.url, key_file=key_file, key=KEY)
         for name in [name for name in names if name.startswith("test_")]:
             directory = tmp_path / name
             directory.mkdir()
             names[name](directory)
     assert (served / "backup" / "data" / "a.bin").read_bytes() == b"abc"
+
+
+# --- the runner of pages ----------------------------------------------------------------------------------------------
+
+PAGE = """# A page
+
+```python
+import sys
+print("first", file=sys.stdout)
+```
+
+```console
+$ secftp ls secftp://host:8888/
+```
+
+```text
+first
+```
+
+```python
+options = {"key_file": "/home/you/.secftp.key"}
+print("secftp://host:8888/x", options, dict(key_file="/home/you/k", key="5ZKQ0-2J7WD")%s)
+```
+
+```text
+secftp://there:1/x {'key_file': 'K'} {'key_file': 'K', 'key': 'the key'}
+```
+"""
+
+
+def test_a_page_is_one_program_with_the_lines_of_the_page(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text(PAGE % "")
+    replaced = {"url": "secftp://there:1", "key_file": "K", "key": "the key"}
+    source = program(page, **replaced).splitlines()
+    assert [line for line in source if line] == [
+        line for block in blocks(page, "python") for line in program_lines(block)
+    ]
+    assert source[3] == "import sys"
+    assert source[16] == 'options = {"key_file": "K"}'
+    assert run_as_program(page, tmp_path, home=tmp_path, **replaced) == "".join(blocks(page, "text"))
+
+
+def program_lines(block):
+    """As they are with the placeholders replaced."""
+    text = block.replace("secftp://host:8888", "secftp://there:1").replace("5ZKQ0-2J7WD", "the key")
+    return text.replace("/home/you/.secftp.key", "K").replace("/home/you/k", "K").splitlines()
+
+
+@pytest.mark.parametrize(("end", "said"), [(", 1", "prints something else"), (") or (1 / 0", "line 18")])
+def test_a_page_that_is_wrong_fails(tmp_path, end, said):
+    page = tmp_path / "page.md"
+    page.write_text(PAGE % end)
+    with pytest.raises(AssertionError, match=said):
+        run_as_program(page, tmp_path, home=tmp_path, url="secftp://there:1", key_file="K", key="the key")
