@@ -15,7 +15,15 @@ author = "the secftp authors"
 project_copyright = "2026, the secftp authors"
 version = release = __version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.viewcode", "command_line", "layers"]
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx.ext.viewcode",
+    "command_line",
+    "layers",
+]
+napoleon_numpy_docstring = False
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 4
 source_suffix = {".md": "markdown"}

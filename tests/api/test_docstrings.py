@@ -1,0 +1,115 @@
+"""Docstrings of the public names: every parameter with its type and default, every result, every exception."""
+
+from __future__ import annotations
+
+import builtins
+import inspect
+import re
+
+import pytest
+
+import secftp
+
+SECTIONS = ("Args", "Returns", "Yields", "Raises", "Example", "Attributes")
+ITEM = re.compile(r"(\*{0,2}\w+) \((.+?)(?:, default (.+?))?\): \S.*")
+EXCEPTION = re.compile(r"(\w+): \S.*")
+
+# The words for an annotation, where they are not the annotation itself.
+WORDS = {
+    "RemotePath": "str, bytes or os.PathLike",
+    "LocalPath": "str, bytes or os.PathLike",
+    "str | bytes | os.PathLike[str]": "str, bytes or os.PathLike",
+    "RemotePath | Iterable[RemotePath]": "str, bytes, os.PathLike or iterable of them",
+    "LocalPath | Iterable[LocalPath]": "str, bytes, os.PathLike or iterable of them",
+    "Cipher": "str",
+    "ReadableBuffer": "bytes-like object",
+    "WriteableBuffer": "writable bytes-like object",
+    "OnProgress": "callable",
+    "OnError": "callable",
+    "OnSkip": "callable",
+    "OnBytes": "callable",
+    "OnWalkError": "callable",
+    "Iterable[Cipher]": "iterable of str",
+    "Iterable[Pattern]": "iterable of str or bytes",
+}
+
+
+def public_functions():
+    """Yield what help() shows of the public names: functions, methods, properties, and constructors."""
+    for name in secftp.__all__:
+        thing = getattr(secftp, name)
+        if inspect.isfunction(thing):
+            yield name, thing, thing.__doc__
+        elif isinstance(thing, type) and not issubclass(thing, BaseException):
+            for member in dir(thing):
+                found = inspect.getattr_static(thing, member)
+                found = getattr(found, "__func__", None) or getattr(found, "fget", None) or found
+                if not member.startswith("_") and inspect.isfunction(found) and found.__module__.startswith("secftp."):
+                    yield f"{name}.{member}", found, found.__doc__
+
+
+FUNCTIONS = {name: (function, inspect.cleandoc(doc or "")) for name, function, doc in public_functions()}
+
+
+def sections(doc):
+    """Return the sections of a docstring, each as its items: the lines that are indented by one level, continued."""
+    found: dict[str, list[str]] = {}
+    current = None
+    for line in doc.splitlines():
+        head = re.fullmatch(r"(\w+):", line)
+        if head and head[1] in SECTIONS:
+            assert head[1] not in found
+            current = found.setdefault(head[1], [])
+        elif current is not None and line.startswith("     "):
+            current[-1] += " " + line.strip()
+        elif current is not None and line.strip():
+            assert line.startswith("    "), f"text after a section: {line}"
+            current.append(line.strip())
+    return found
+
+
+def words(annotation):
+    """Return an annotation as the docstrings have it."""
+    base = annotation.removesuffix(" | None")
+    text = WORDS.get(base) or ("callable" if base.startswith("Callable") else ", ".join(base.split(" | ")))
+    if base == annotation:
+        head, comma, last = text.rpartition(", ")
+        return text if " or " in text or not comma else f"{head} or {last}"
+    return f"{text.replace(' or ', ', ')} or None"
+
+
+def test_there_are_functions():
+    assert len(FUNCTIONS) > 60
+
+
+@pytest.mark.parametrize("name", [name for name, (_, doc) in FUNCTIONS.items() if "Args:" in doc])
+def test_every_parameter_is_described_with_its_type_and_default(name):
+    function, doc = FUNCTIONS[name]
+    parameters = [each for each in inspect.signature(function).parameters.values() if each.name not in ("self", "cls")]
+    described = sections(doc).get("Args", [])
+    items = [ITEM.fullmatch(item) for item in described]
+    assert all(items), f"not of the form 'name (type, default X): Meaning.': {described}"
+    assert [item[1] for item in items] == [each.name for each in parameters]
+    for item, each in zip(items, parameters, strict=True):
+        assert item[2] == words(each.annotation), f"the type of {each.name}"
+        default = None if each.default is each.empty else repr(each.default)
+        assert item[3] == default, f"the default of {each.name}"
+        assert item[0].endswith((".", ":", "`"))
+
+
+@pytest.mark.parametrize("name", [name for name, (_, doc) in FUNCTIONS.items() if "Raises:" in doc])
+def test_every_exception_that_is_named_exists(name):
+    for item in sections(FUNCTIONS[name][1])["Raises"]:
+        found = EXCEPTION.fullmatch(item)
+        assert found, f"not of the form 'Name: When.': {item}"
+        kind = getattr(secftp, found[1], None) or getattr(builtins, found[1], None)
+        assert isinstance(kind, type), f"{found[1]} is not public"
+        assert issubclass(kind, BaseException)
+
+
+@pytest.mark.parametrize("name", [name for name, (_, doc) in FUNCTIONS.items() if "Args:" in doc])
+def test_every_result_is_described(name):
+    function, doc = FUNCTIONS[name]
+    result = inspect.signature(function).return_annotation
+    found = sections(doc)
+    assert ("Returns" in found or "Yields" in found) == (result != "None")
