@@ -81,6 +81,8 @@ LAYERS["secftp.api"] = {
         "url",
     )
 }
+# The same interface for asyncio: that one's code, run by a driver that waits on an event loop.
+LAYERS["secftp.aio"] = {*LAYERS["secftp.api"], "secftp.api"}
 LAYERS["secftp.api.server"] = {*LAYERS["secftp.api"], "secftp.api", "secftp.server"}
 # The package itself sees everything but the entries: `python -m` would warn if it saw them.
 LAYERS[PACKAGE.name] = set(LAYERS) - set(ENTRIES)
@@ -90,7 +92,8 @@ ONLY = {
     "socket": ("secftp.transport",),
     "_socket": (),
     "socketserver": (),
-    "asyncio": (),
+    "asyncio": ("secftp.aio",),
+    "greenlet": ("secftp.aio.driver",),
     "ssl": (),
     "ctypes": ("secftp.system",),
     "_ctypes": (),
@@ -241,6 +244,7 @@ def test_the_product_keeps_the_rule(rule):
         (upward_imports, "secftp.api.client", "from secftp.client import options"),
         (upward_imports, "secftp.api.server", "from secftp.client import options"),
         (upward_imports, "secftp.session", "from secftp.api.pool import Pool"),
+        (upward_imports, "secftp.api.pool", "from secftp.aio.pool import AsyncPool"),
         (upward_imports, "secftp.transport.channel", "from secftp.transport import file_data"),
         (upward_imports, "secftp.transport.channel", "from secftp.transport.file_data import send_file"),
         (upward_imports, "secftp.protocol.state", "from secftp.protocol.handshake import ClientHandshake"),
@@ -251,6 +255,9 @@ def test_the_product_keeps_the_rule(rule):
         (misplaced_capabilities, "secftp.server.server", "import socket"),
         (misplaced_capabilities, "secftp.server.server", "def f():\n    from socket import create_server"),
         (misplaced_capabilities, "secftp.channels", "import socket"),
+        (misplaced_capabilities, "secftp.aio.client", "import socket"),
+        (misplaced_capabilities, "secftp.api.pool", "import asyncio"),
+        (misplaced_capabilities, "secftp.aio.stream", "import greenlet"),
         (misplaced_capabilities, "secftp.transport.stream", "import _socket"),
         (misplaced_capabilities, "secftp.storage.sink", "import ctypes.util"),
         (misplaced_capabilities, "secftp.crypto.frames", "from secftp import _core"),

@@ -26,7 +26,6 @@ from secftp.protocol import (
     text_for,
 )
 from secftp.protocol.limits import MAX_BULK, TOKEN_BYTES
-from secftp.transport import Keepalive
 from secftp.transport.file_data import Progress, SendInterrupted, send_file
 
 if TYPE_CHECKING:
@@ -69,7 +68,7 @@ class Pipeline:
         self._to_cancel: list[int] = []
         self._over = False
         self._last_id = 0
-        self._keepalive = Keepalive()
+        self._keepalive = channel.new_keepalive()
         self._keepalive_users = 0
 
     @property

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from secftp.protocol import Bye, Message
     from secftp.protocol.handshake import Established
     from secftp.transport.incoming import Received
-    from secftp.transport.stream import Stream
+    from secftp.transport.keepalive import Keepalive
+    from secftp.transport.stream import Stream, WaitingSource
     from secftp.transport.tcp_info import TcpInfo
 
 IDLE_SECONDS: Final = 60.0
@@ -293,6 +294,14 @@ class Channel:
     def fileno(self) -> int:
         """The connection's descriptor, to be polled together with others."""
         return self._stream.fileno()
+
+    def wait_beside(self, source: WaitingSource, *, at_once: bool = False) -> bool:
+        """Wait until a source has data or the peer has sent something; return whether the source has."""
+        return self._stream.wait_beside(source, at_once=at_once)
+
+    def new_keepalive(self) -> Keepalive:
+        """Return what sends keepalives on this channel while its thread is busy elsewhere."""
+        return self._stream.new_keepalive()
 
     def close(self, goodbye: Bye | None = None) -> None:
         """Send `goodbye`, without waiting for a reply, and close. A forked process only closes."""

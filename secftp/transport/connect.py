@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import select
+import threading
 import time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -17,10 +19,29 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
 
-    from secftp.transport.tcp_connect import Failed
+    from secftp.transport.tcp_connect import Event, Failed, Poller
 
 # A server answers within a round trip, unless it delays its answers or is being restarted. Then `on_wait` is called.
 NOTICE_SECONDS: Final = 2.0
+
+
+class Network:
+    """How a connection waits: with the system's calls. `secftp.aio.network` has one that waits on an event loop."""
+
+    def new_event(self) -> Event:
+        """Return what a name lookup is waited with."""
+        return threading.Event()
+
+    def new_poller(self) -> Poller:
+        """Return what connecting sockets are waited with."""
+        return select.poll()
+
+    def new_stream(self, sock: socket.socket) -> Stream:
+        """Return the stream of a connected socket."""
+        return Stream(sock)
+
+
+BLOCKING: Final = Network()
 
 
 class Credentials(NamedTuple):
@@ -41,6 +62,7 @@ def connect(
     on_wait: Callable[[], None] | None = None,
     congestion: str | None = None,
     wanted: Callable[[], bool] | None = None,
+    network: Network = BLOCKING,
 ) -> Channel:
     """Connect to a server and perform the handshake. CLIENT_FINISH leaves with the first message.
 
@@ -48,7 +70,7 @@ def connect(
     after wrong keys from this address, and one that is being restarted answers when it is up again. `on_wait` is called
     once if no answer has come after 2 s. `congestion` names a congestion control for what is sent, see
     `secftp.transport.congestion`; None leaves the system's. `wanted` is asked ten times a second, in this thread:
-    once it returns False, the attempt ends with `ConnectionLost`.
+    once it returns False, the attempt ends with `ConnectionLost`. `network` does all the waiting.
 
     Raises `ServerUnreachable`, `TransferTimeout`, `HandshakeRefused`, `AuthenticationError`, `ProtocolError` and
     `ConnectionLost`, each with a hint, and `UsageError` if the kernel refuses `congestion`.
@@ -56,7 +78,7 @@ def connect(
     # Made before the connection: under attack, a server drops the connections first that have not sent a hello yet.
     handshake = ClientHandshake(credentials.password, credentials.suite, credentials.mode, credentials.name)
     deadline = time.monotonic() + timeout
-    stream = Stream(_connect_any(host, port, deadline, congestion, wanted))
+    stream = network.new_stream(_connect_any(host, port, deadline, congestion, wanted, network))
     try:
         established = _shake_hands(stream, handshake, timeout, on_wait, wanted)
         return Channel(stream, established, Direction.TO_SERVER, timeout=timeout)
@@ -66,11 +88,17 @@ def connect(
 
 
 def _connect_any(
-    host: str, port: int, deadline: float, congestion: str | None, wanted: Callable[[], bool] | None
+    host: str,
+    port: int,
+    deadline: float,
+    congestion: str | None,
+    wanted: Callable[[], bool] | None,
+    network: Network,
 ) -> socket.socket:
     """Return a socket to the first of the host's addresses that accepts the connection before the deadline."""
     try:
-        addresses = resolve(host, port, seconds=deadline - time.monotonic(), wanted=wanted)
+        left = deadline - time.monotonic()
+        addresses = resolve(host, port, seconds=left, wanted=wanted, new_event=network.new_event)
     except TimeoutError:
         raise TransferTimeout(
             f"The host {host!r} was not found in time: no name server answered.",
@@ -82,7 +110,7 @@ def _connect_any(
             f"The host {host!r} can't be found: {reason}.", hint="Check the host's name, or use its address."
         ) from None
     try:
-        return connect_first(addresses, deadline, congestion, wanted)
+        return connect_first(addresses, deadline, congestion, wanted, new_poller=network.new_poller)
     except AllFailed as problem:
         place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         raise _unreachable(place, problem.failures) from None

@@ -10,7 +10,6 @@ is not committed.
 from __future__ import annotations
 
 import hmac
-import select
 from typing import TYPE_CHECKING, Final, Protocol
 
 from secftp.errors import ChecksumMismatch, FileChanged, ProtocolError, Side
@@ -111,16 +110,10 @@ def _hash(digest: Digest, slots: list[memoryview], count: int) -> None:
 
 def _wait_for(source: Source, channel: Channel, interrupted: Callable[[], bool]) -> None:
     """Wait for data in a pipe or from the peer, for as long as it takes. What is queued leaves before the wait."""
-    descriptor = source.wait_descriptor
-    if descriptor is None:
-        return
-    poller = select.poll()
-    poller.register(descriptor, select.POLLIN)
-    if poller.poll(0):
+    if source.wait_descriptor is None or channel.wait_beside(source, at_once=True):
         return
     channel.flush()
-    poller.register(channel.fileno(), select.POLLIN)
-    while not any(ready == descriptor for ready, _ in poller.poll()):
+    while not channel.wait_beside(source):
         if interrupted():
             return
 

@@ -7,25 +7,30 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from secftp.errors import SecftpError
 
-if TYPE_CHECKING:
-    from secftp.transport.channel import Channel
-
 CHECK_SECONDS = 5.0
+
+
+class Pingable(Protocol):
+    """A channel, see `secftp.transport.channel`."""
+
+    def ping(self) -> None:
+        """Send a PING if nothing was sent for a while, without waiting."""
+        ...
 
 
 class Keepalive:
     """Sends a PING on channels that have sent nothing for a while."""
 
     def __init__(self) -> None:
-        self._channels: set[Channel] = set()
+        self._channels: set[Pingable] = set()
         self._lock = threading.Lock()
         self._running: tuple[threading.Thread, threading.Event] | None = None
 
-    def add(self, channel: Channel) -> None:
+    def add(self, channel: Pingable) -> None:
         """Send keepalives on this channel from now on."""
         with self._lock:
             self._channels.add(channel)
@@ -35,7 +40,7 @@ class Keepalive:
                 self._running = thread, stop
                 thread.start()
 
-    def remove(self, channel: Channel) -> None:
+    def remove(self, channel: Pingable) -> None:
         """Send no more on this channel. Ends the thread with the last one."""
         with self._lock:
             self._channels.discard(channel)

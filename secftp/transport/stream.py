@@ -14,9 +14,10 @@ import errno
 import os
 import select
 import socket
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from secftp.errors import ConnectionLost, TransferTimeout, UsageError
+from secftp.transport.keepalive import Keepalive
 
 if TYPE_CHECKING:
     from secftp.transport.tcp_info import TcpInfo
@@ -34,6 +35,29 @@ def lost(problem: OSError | None = None) -> ConnectionLost:
     return ConnectionLost(f"The connection failed: {problem.strerror}.", hint="Try again; nothing incomplete was kept.")
 
 
+def silent(timeout: float) -> TransferTimeout:
+    """Return the exception for a peer that sends nothing."""
+    return TransferTimeout(
+        f"Timeout: nothing was received for {timeout:.0f} seconds.", hint="Try again, or raise --timeout."
+    )
+
+
+def stuck(timeout: float) -> TransferTimeout:
+    """Return the exception for a peer that takes nothing."""
+    return TransferTimeout(
+        f"Timeout: the peer accepted no data for {timeout:.0f} seconds.", hint="Try again, or raise --timeout."
+    )
+
+
+class WaitingSource(Protocol):
+    """A source that may have to be waited for, see `secftp.storage.Source`."""
+
+    @property
+    def wait_descriptor(self) -> int | None:
+        """The descriptor to poll; None if it never waits."""
+        ...
+
+
 class Stream:
     """One connected socket, for one thread; `interrupt` and `stop_receiving` are for any."""
 
@@ -45,6 +69,10 @@ class Stream:
         with contextlib.suppress(OSError):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        self._prepare_waits()
+
+    def _prepare_waits(self) -> None:
+        """Make what the waits need. `secftp.aio.stream` waits differently."""
         self._poll_in = self._poller(select.POLLIN)
         self._poll_out = self._poller(select.POLLOUT)
         self._poll_both = self._poller(select.POLLIN | select.POLLOUT)
@@ -64,9 +92,7 @@ class Stream:
         """Receive some bytes. Returns how many, 0 at the end. Raises `TransferTimeout` after `timeout` seconds."""
         while (count := self.try_receive(view)) is None:
             if not self._poll_in.poll(timeout * 1000):
-                raise TransferTimeout(
-                    f"Timeout: nothing was received for {timeout:.0f} seconds.", hint="Try again, or raise --timeout."
-                )
+                raise silent(timeout)
         return count
 
     def try_receive(self, view: memoryview) -> int | None:
@@ -110,10 +136,26 @@ class Stream:
         poller = self._poll_both if or_receive else self._poll_out
         ready = poller.poll(timeout * 1000)
         if not ready:
-            raise TransferTimeout(
-                f"Timeout: the peer accepted no data for {timeout:.0f} seconds.", hint="Try again, or raise --timeout."
-            )
+            raise stuck(timeout)
         return bool(ready[0][1] & select.POLLIN)
+
+    def wait_beside(self, source: WaitingSource, *, at_once: bool = False) -> bool:
+        """Wait until a source has data or the peer has sent something, for as long as it takes.
+
+        `at_once` does not wait. Returns whether the source has data, or is at its end.
+        """
+        descriptor = source.wait_descriptor
+        assert descriptor is not None
+        poller = select.poll()
+        poller.register(descriptor, select.POLLIN)
+        if at_once:
+            return bool(poller.poll(0))
+        poller.register(self._sock, select.POLLIN)
+        return any(ready == descriptor for ready, _ in poller.poll())
+
+    def new_keepalive(self) -> Keepalive:
+        """Return what sends keepalives while the thread of this connection is busy elsewhere."""
+        return Keepalive()
 
     def fileno(self) -> int:
         """Return the descriptor, to be polled together with others."""

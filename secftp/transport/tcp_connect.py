@@ -18,7 +18,7 @@ import select
 import socket
 import threading
 import time
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from secftp.errors import ConnectionLost
 
@@ -29,6 +29,34 @@ if TYPE_CHECKING:
 STAGGER_SECONDS: Final = 0.25
 WANTED_SECONDS: Final = 0.1  # between questions whether a connection is still wanted
 _UNDER_WAY: Final = frozenset({errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EINTR})
+
+
+class Event(Protocol):
+    """What is used of a `threading.Event`: set by the thread of a lookup, and waited for by that of the connection."""
+
+    def set(self) -> None:
+        """Wake the thread that waits."""
+        ...
+
+    def wait(self, timeout: float | None = None, /) -> bool:
+        """Wait for at most `timeout` seconds; return whether it is set."""
+        ...
+
+
+class Poller(Protocol):
+    """What is used of a `select.poll`."""
+
+    def register(self, sock: socket.socket, events: int, /) -> None:
+        """Wait for a socket, too."""
+        ...
+
+    def unregister(self, descriptor: int, /) -> None:
+        """Wait for it no longer."""
+        ...
+
+    def poll(self, milliseconds: float, /) -> list[tuple[int, int]]:
+        """Wait for at most so long; return pairs of a descriptor that is ready, and events."""
+        ...
 
 
 # --- resolution -------------------------------------------------------------------------------------------------------
@@ -61,17 +89,19 @@ def resolve(
     seconds: float | None = None,
     flags: int = 0,
     wanted: Callable[[], bool] | None = None,
+    new_event: Callable[[], Event] = threading.Event,
 ) -> list[Address]:
     """Return the addresses of a host for TCP, each once, in the order of the system (RFC 6724).
 
-    `seconds` limits how long the name servers may take. Raises `TimeoutError` after that, `OSError`
-    (`socket.gaierror`) for a name that is not found, `UnicodeError` for one that can't be.
+    `seconds` limits how long the name servers may take. `new_event` makes what the lookup is waited with. Raises
+    `TimeoutError` after `seconds`, `OSError` (`socket.gaierror`) for a name that is not found, `UnicodeError` for one
+    that can't be.
     """
     try:  # an address needs no name server, and no thread
         return _look_up(host, port, flags | socket.AI_NUMERICHOST)
     except (OSError, UnicodeError):
         pass
-    lookup = _Lookup(host, port, flags)
+    lookup = _Lookup(host, port, flags, new_event())
     lookup.start()
     return lookup.result(seconds, wanted)
 
@@ -84,12 +114,12 @@ def _look_up(host: str, port: int | None, flags: int) -> list[Address]:
 
 
 class _Lookup(threading.Thread):
-    def __init__(self, host: str, port: int | None, flags: int) -> None:
+    def __init__(self, host: str, port: int | None, flags: int, over: Event) -> None:
         super().__init__(name=f"secftp-lookup of {host!r}", daemon=True)
         self._arguments = host, port, flags
         self._found: list[Address] = []
         self._problem: Exception | None = None
-        self._over = threading.Event()
+        self._over = over
 
     def run(self) -> None:
         try:
@@ -134,14 +164,17 @@ def connect_first(
     deadline: float,
     congestion: str | None = None,
     wanted: Callable[[], bool] | None = None,
+    *,
+    new_poller: Callable[[], Poller] = select.poll,
 ) -> socket.socket:
     """Return a connected, non-blocking socket to the first of the addresses that accepts the connection.
 
     `deadline` is a time of `time.monotonic`. `congestion` is set before the connection, None leaves the system's.
-    Raises `AllFailed` when all have failed, and at the deadline; `UsageError` if the kernel refuses `congestion`.
+    `new_poller` makes what the sockets are waited with. Raises `AllFailed` when all have failed, and at the deadline;
+    `UsageError` if the kernel refuses `congestion`.
     """
     with contextlib.ExitStack() as stack:
-        race = _Race(interleaved(list(addresses)), deadline, congestion, wanted)
+        race = _Race(interleaved(list(addresses)), deadline, congestion, wanted, new_poller())
         stack.callback(race.close)
         return race.run()
 
@@ -160,6 +193,7 @@ class _Race:
         deadline: float,
         congestion: str | None,
         wanted: Callable[[], bool] | None,
+        poller: Poller,
     ) -> None:
         self._wanted = wanted
         self._waiting = addresses[::-1]
@@ -167,7 +201,7 @@ class _Race:
         self._congestion = congestion
         self._running: dict[int, tuple[socket.socket, Address]] = {}
         self._failures: list[Failed] = []
-        self._poller = select.poll()
+        self._poller = poller
 
     def run(self) -> socket.socket:
         """Return the socket that connected first, which the caller has to close."""

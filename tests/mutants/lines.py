@@ -15,7 +15,7 @@ MUTANTS: list[Mutant] = [
     mutant("size-of-a-receive-buffer-set-by-number", "secftp/transport/tcp_connect.py", "            sock.setblocking(False)\n", "            sock.setblocking(False)\n            sock.setsockopt(1, 8, 1 << 20)\n", CONGESTION),
     mutant("size-of-a-listeners-buffer-set", "secftp/transport/listener.py", "            sock.listen(BACKLOG)\n", "            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)\n            sock.listen(BACKLOG)\n", CONGESTION),
     mutant("congestion-set-after-connecting", "secftp/transport/tcp_connect.py", "        if self._congestion is not None:\n", "        if self._congestion is not None and not sock.connect_ex(address.place):\n", f"{CONGESTION}::test_a_clients_choice_is_set_before_it_connects"),
-    mutant("congestion-not-set-by-a-client", "secftp/transport/connect.py", "connect_first(addresses, deadline, congestion, wanted)", "connect_first(addresses, deadline, None, wanted)", CONGESTION),
+    mutant("congestion-not-set-by-a-client", "secftp/transport/connect.py", "connect_first(addresses, deadline, congestion, wanted, ", "connect_first(addresses, deadline, None, wanted, ", CONGESTION),
     mutant("congestion-not-set-by-a-pool", "secftp/api/pool.py", "                congestion=self._congestion,\n", "", CONGESTION),
     mutant("congestion-not-set-by-a-server", "secftp/server/__main__.py", "            listener.set_congestion(options.congestion)\n", "            pass\n", CONGESTION),
     mutant("congestion-set-unasked", "secftp/server/__main__.py", "        if options.congestion is not None:\n            listener.set_congestion(options.congestion)\n", '        listener.set_congestion(options.congestion or "reno")\n', CONGESTION),

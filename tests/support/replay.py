@@ -17,7 +17,7 @@ from secftp.server.log import Log, SessionLog
 from secftp.server.requests import RequestContext
 from secftp.server.session import ServerSession
 from secftp.session import Session
-from secftp.transport import Channel, Peer
+from secftp.transport import Channel, Keepalive, Peer
 from tests.seamed.product import Sealed
 from tests.support.serving import Lines, MemorySink
 
@@ -56,6 +56,9 @@ class Tape:
 
     def fileno(self):
         return -1
+
+    def new_keepalive(self):
+        return Keepalive()
 
     def finish_sending(self):
         pass
