@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, TypeAlias, overload
 
 from secftp.api.arguments import algorithm_for, directory_path, file_path, path_text
 from secftp.api.entries import Listing, stat_of
+from secftp.api.globbing import glob
 from secftp.api.walking import walk
 from secftp.errors import NotADirectory, NotFound
 from secftp.session.listings import MemoryBudget
@@ -244,6 +245,57 @@ class ListingOperations:
         if isinstance(given, bytes):
             return walk(self._pool, self._base, given, MemoryBudget(), topdown=topdown, onerror=onerror)
         return walk(self._pool, self._base, given, MemoryBudget(), topdown=topdown, onerror=onerror)
+
+    @overload
+    def glob(
+        self, pattern: bytes, *, include_hidden: bool = False, onerror: OnWalkError | None = None
+    ) -> Iterator[bytes]: ...
+    @overload
+    def glob(
+        self, pattern: str | os.PathLike[str], *, include_hidden: bool = False, onerror: OnWalkError | None = None
+    ) -> Iterator[str]: ...
+    def glob(
+        self,
+        pattern: str | bytes | os.PathLike[str],
+        *,
+        include_hidden: bool = False,
+        onerror: OnWalkError | None = None,
+    ) -> Iterator[str] | Iterator[bytes]:
+        """Return an iterator over the paths that match a pattern, by the rules of `glob.iglob`.
+
+        `*` matches any characters of a name, `?` one character, `[a-z]` one of a range and `[!a-z]` one that is not in
+        it. A part `**` matches any number of directories, also none; at the end of the pattern, everything below. A
+        slash at the end restricts the matches to directories. Case is significant. `glob.escape` escapes a name.
+
+        A pattern with `**` takes one request, which lists the tree below the part before the first wildcard. Any other
+        takes one for each directory that it leads through, and those of a level share round trips.
+
+        Args:
+            pattern (str, bytes or os.PathLike): The pattern; a relative one starts at the directory of the URL.
+            include_hidden (bool, default False): Have wildcards match names that begin with a dot; otherwise only a
+                part that begins with a dot matches them.
+            onerror (callable or None, default None): Called with the `FileError` of each directory that can't be
+                listed and of each entry that the server could not examine, which are left out then. None raises it.
+
+        Yields:
+            str: A path, `bytes` if the pattern is `bytes`, in the server's order. It begins as the pattern does.
+
+        Raises:
+            NameRefused: A part of the pattern is `..`, or another name that no server accepts.
+            Forbidden: A directory can't be listed.
+            FileError: It is not known whether something matches, for another reason.
+            TooLarge: The directories that wait for their turn need more than 36 MiB of memory.
+
+        Example:
+            >>> sorted(client.glob("backup/*.bin"))
+            ['backup/a.bin', 'backup/b.bin']
+            >>> sorted(client.glob("**/*.bin")) == sorted(client.glob("backup/*.bin"))
+            True
+        """
+        given = path_text(pattern)
+        if isinstance(given, bytes):
+            return glob(self._pool, self._base, given, include_hidden=include_hidden, onerror=onerror)
+        return glob(self._pool, self._base, given, include_hidden=include_hidden, onerror=onerror)
 
     # --- implementation -----------------------------------------------------------------------------------------------
 

@@ -33,10 +33,14 @@ _Asked_contra = TypeVar("_Asked_contra", contravariant=True)
 
 
 class ListingsAhead:
-    """The listings of directories at a server. Not for two threads."""
+    """The listings of directories at a server. Not for two threads.
 
-    def __init__(self, pipeline: Pipeline) -> None:
+    `whole_tree`: request the directories in listings that have come, too, as long as there is room.
+    """
+
+    def __init__(self, pipeline: Pipeline, *, whole_tree: bool = True) -> None:
         self._pipeline = pipeline
+        self._whole_tree = whole_tree
         self._waiting: dict[Path, _Waiting] = {}
         self._parents: dict[Path, _Waiting] = {}  # those with directories that were not requested yet, in order
         self._nbytes = 0  # of the listings that wait
@@ -117,6 +121,8 @@ class ListingsAhead:
         elif reply.complete:
             self._under_way -= 1
             reply.is_under_way = False
+            if not self._whole_tree:
+                return
             reply.directories.extend(entry.path[0] for entry in reply.entries if entry.kind is Kind.DIRECTORY)
             if reply.directories:
                 self._parents[reply.path] = reply
