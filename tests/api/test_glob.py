@@ -171,7 +171,7 @@ def test_an_entry_that_the_server_cant_examine(remote, root, sick):
     (root / "odd").mkdir()
     sick()
     assert "odd" in list(remote.glob("*"))
-    for pattern in ("*/", "*/*", "**", "**/"):
+    for pattern in ("*/", "*/*"):
         with pytest.raises(secftp.Forbidden, match=r"^odd: "):
             list(remote.glob(pattern))
         problems = []
