@@ -1,0 +1,70 @@
+"""Names of files as fsspec gives them: URLs, bare paths, pathlib paths, bytes, lists of these.
+
+A URL is percent-decoded, a bare path is taken as it is. Invariant: a path begins with a slash, at the served directory,
+and has no empty components.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from secftp.api.arguments import encode_path
+from secftp.url import SCHEME, is_url, parse_url
+
+if TYPE_CHECKING:
+    from secftp.api.arguments import RemotePath
+
+_CHAIN: Final = "secftp::"  # of `secftp::/path`, as fsspec writes a chain without an address
+_NO_HOST: Final = f"{SCHEME}localhost/"
+
+
+def strip_protocol(path: Any) -> Any:
+    """Return the path of a URL or a path; for a list, tuple or set the list of them. Raises `UsageError`."""
+    if isinstance(path, list | tuple | set):
+        return [strip_protocol(each) for each in path]
+    name = _text(path)
+    if is_url(name):
+        name = b"/".join(parse_url(_with_host(name)).path).decode("utf-8", "surrogateescape")
+    return "/" + "/".join(part for part in name.split("/") if part not in {"", "."})
+
+
+def options_of(path: Any) -> dict[str, Any]:
+    """Return the options in a URL: host, port and the name of the key; nothing for a path, or a URL without a host."""
+    if isinstance(path, list | tuple | set):
+        return options_of(next(iter(path))) if path else {}
+    name = _text(path)
+    if not is_url(name) or _with_host(name) != name:
+        return {}
+    url = parse_url(name)
+    return {"host": url.host, "port": url.port, **({"username": url.name} if url.name else {})}
+
+
+def parent_of(path: str) -> str:
+    """Return the directory of a stripped path; that of the served directory is itself."""
+    return path.rpartition("/")[0] or "/"
+
+
+def is_in(path: str, directory: str) -> bool:
+    """Whether a stripped path is below a directory."""
+    return path.startswith(directory if directory == "/" else directory + "/") and path != directory
+
+
+def join(directory: str, name: str) -> str:
+    """Return the path of a name in a directory."""
+    return directory + name if directory.endswith("/") else f"{directory}/{name}"
+
+
+def has_trailing_slash(path: Any) -> bool:
+    """Whether a path as it was given ends in a slash, and so stands for a directory or its contents."""
+    return _text(path).endswith("/")
+
+
+def _text(path: RemotePath) -> str:
+    name = encode_path(path).decode("utf-8", "surrogateescape")
+    return name[len(_CHAIN) :] if name[: len(_CHAIN)].lower() == _CHAIN else name
+
+
+def _with_host(url: str) -> str:
+    """Return a URL; one that has none (`secftp:///path`, of which the host is among the options) with some host."""
+    rest = url[len(SCHEME) :]
+    return _NO_HOST + rest if not rest or rest.startswith("/") else url

@@ -1,0 +1,197 @@
+"""Transactions of fsspec: what is written within one appears when it ends, and not at all if it fails.
+
+Small files wait in memory; one that grows beyond `SPILL_BYTES` is sent to the server, which keeps it under a temporary
+name until its writer is closed.
+
+Invariant: nothing is committed that was not closed, and nothing whose block failed; a transaction that has ended leaves
+no file open, whatever its end was.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections import deque
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from fsspec.transaction import Transaction
+
+from secftp.api import fsspec_paths as paths
+from secftp.errors import FileError, NotFound, UsageError
+from secftp.text import escape
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from secftp.api.client import Client
+    from secftp.api.writer import RemoteWriter
+
+SPILL_BYTES: Final = 1 << 20
+
+
+class Deferred(Protocol):
+    """A change that is made at the end of a transaction."""
+
+    def commit(self) -> None:
+        """Make the change."""
+
+    def discard(self) -> None:
+        """Give it up."""
+
+
+class DeferredCall:
+    """A change without data that have to wait: of a time, for example."""
+
+    def __init__(self, change: Callable[[], object]) -> None:
+        self._change = change
+
+    def commit(self) -> None:
+        """Make the change."""
+        self._change()
+
+    def discard(self) -> None:
+        """Give it up."""
+
+
+class DeferredFile(io.RawIOBase):
+    """A file that is written within a transaction, and committed or discarded after it was closed.
+
+    `parents`: create missing directories above it.
+    """
+
+    def __init__(self, client: Client, name: str, *, overwrite: bool, parents: bool, spill: int = SPILL_BYTES) -> None:
+        super().__init__()
+        self.name = name
+        self._client = client
+        self._overwrite = overwrite
+        self._parents = parents
+        self._spill = spill
+        self._data = bytearray()
+        self._writer: RemoteWriter | None = None  # once it has grown beyond `spill`
+        self._made: list[str] = []  # directories that were created for that
+        self._given_up = False
+
+    def writable(self) -> bool:
+        """Return True."""
+        return True
+
+    def write(self, data: Any, /) -> int:
+        """Append bytes and return their number."""
+        if self.closed:
+            raise UsageError("The file is closed.")
+        if self._given_up:
+            return memoryview(data).nbytes
+        if self._writer is not None:
+            return self._writer.write(data)
+        self._data += memoryview(data).cast("B")
+        if len(self._data) > self._spill:
+            self._begin_upload()
+        return memoryview(data).nbytes
+
+    def tell(self) -> int:
+        """Return how many bytes were written so far."""
+        return len(self._data) if self._writer is None else self._writer.tell()
+
+    def commit(self) -> None:
+        """Let the file appear. Raises `UsageError` if it was not closed."""
+        if self._given_up:
+            return
+        if not self.closed:
+            self.discard()
+            raise UsageError(
+                f"{escape(self.name)!r} was not closed within the transaction; it was not written.",
+                hint="Write it in a with block.",
+            )
+        if self._writer is not None:
+            self._writer.close()
+        else:
+            data, self._data = bytes(self._data), bytearray()
+            write_value(self._client, self.name, data, overwrite=self._overwrite, parents=self._parents)
+
+    def discard(self) -> None:
+        """Give up the file, and the directories that were created for it."""
+        self._given_up = True
+        self._data.clear()
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            writer.abort()
+        for directory in self._made:
+            with contextlib.suppress(FileError):  # something else is in it by now
+                self._client.rmdir(directory)
+        self._made.clear()
+
+    def __exit__(self, kind: type[BaseException] | None, *_more: object) -> None:
+        if kind is not None:
+            self.discard()
+        self.close()
+
+    def _begin_upload(self) -> None:
+        if self._parents:
+            self._made = missing_directories(self._client, paths.parent_of(self.name))
+        self._writer = open_writer(self._client, self.name, overwrite=self._overwrite, parents=self._parents)
+        data, self._data = bytes(self._data), bytearray()
+        self._writer.write(data)
+
+
+class AllOrNothing(Transaction):  # type: ignore[misc]  # fsspec has no types
+    """A transaction. The first commit that fails ends it; what was committed before stays, the rest is discarded."""
+
+    files: deque[Deferred]
+
+    def start(self) -> None:
+        """Begin the transaction."""
+        if self.fs._intrans:  # noqa: SLF001 - fsspec's attribute
+            raise UsageError("A transaction is under way already.", hint="End it before you begin another one.")
+        super().start()
+
+    def __exit__(self, kind: type[BaseException] | None, *_more: object) -> None:
+        self.complete(commit=kind is None)
+
+    def complete(self, commit: bool = True) -> None:  # noqa: FBT001, FBT002 - fsspec's
+        """End the transaction: commit or discard all that was written."""
+        files, self.files = self.files, deque()
+        try:
+            while commit and files:
+                files[0].commit()
+                files.popleft()
+        finally:
+            for file in files:
+                with contextlib.suppress(Exception):  # the rest has to be discarded, too
+                    file.discard()
+            if self.fs is not None:
+                self.fs._intrans = False  # noqa: SLF001 - fsspec's attribute
+                self.fs._transaction = None  # noqa: SLF001
+
+
+# --- writing with missing directories ---------------------------------------------------------------------------------
+
+
+def open_writer(client: Client, name: str, *, overwrite: bool, parents: bool) -> RemoteWriter:
+    """Open a file to write; with `parents` create missing directories above it."""
+    try:
+        return client.open(name, "wb" if overwrite else "xb")
+    except NotFound:
+        if not parents:
+            raise
+    client.mkdir(paths.parent_of(name), parents=True, exist_ok=True)
+    return client.open(name, "wb" if overwrite else "xb")
+
+
+def write_value(client: Client, name: str, value: Any, *, overwrite: bool, parents: bool) -> None:
+    """Write a whole file; with `parents` create missing directories above it."""
+    try:
+        client.write_bytes(name, value, overwrite=overwrite)
+    except NotFound:
+        if not parents:
+            raise
+        client.mkdir(paths.parent_of(name), parents=True, exist_ok=True)
+        client.write_bytes(name, value, overwrite=overwrite)
+
+
+def missing_directories(client: Client, name: str) -> list[str]:
+    """Return which of a directory and those above it are missing, the innermost first."""
+    missing = []
+    while name != "/" and not client.exists(name):
+        missing.append(name)
+        name = paths.parent_of(name)
+    return missing
