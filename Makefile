@@ -9,12 +9,14 @@ HANGS := --timeout=300 --timeout-method=thread
 WORKERS := logical
 # Benchmarks are run once here, without measuring.
 SHARED := --numprocesses=$(WORKERS) --dist=worksteal --benchmark-disable
+# The environment of make test-data, one for each PYTHON: the libraries are large, and the suite has to pass without them.
+DATA_VENV := build/data/$(subst /,_,$(or $(PYTHON),default))
 # Per target of make fuzz.
 SECONDS := 10
 
 # Two concurrent set-ups would build in the same directory.
 .NOTPARALLEL:
-.PHONY: help demo test test-line test-pythons check check-python check-c sanitize fuzz mutants faults soak release-check
+.PHONY: help demo test test-data test-line test-pythons check check-python check-c sanitize fuzz mutants faults soak release-check
 .PHONY: bench bench-core bench-handshakes bench-load bench-clients bench-line report peers docs build clean
 .PHONY: setup setup-test setup-check setup-fuzz setup-prove setup-bench setup-report setup-docs
 
@@ -26,6 +28,10 @@ demo: setup ## set up, transfer files in both directions with every cipher, and 
 
 test: setup-test ## set up, then run the whole test suite (ARGS="..." is passed to pytest)
 	@$(PYTHON_IN_VENV) -m pytest $(HANGS) $(SHARED) $(ARGS)
+
+test-data: ## pandas, pyarrow, polars, dask, duckdb, zarr, xarray and others on secftp:// URLs (ARGS="...", PYTHON=...)
+	@tools/setup.sh --venv $(DATA_VENV) data
+	@$(DATA_VENV)/bin/python -m pytest $(HANGS) tests/data $(ARGS)
 
 test-line: setup-test ## transfers over an emulated line with delay and loss; needs root (ARGS="...")
 	@$(PYTHON_IN_VENV) -m tests.line $(ARGS)

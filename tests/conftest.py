@@ -18,6 +18,9 @@ from tests.support.fixtures import secftp as secftp
 from tests.support.fixtures import server as server
 from tests.support.fixtures import store as store
 
+# Needs the libraries of the extra `data`, which the suite's environment does not have: make test-data names it.
+collect_ignore = ["data"]
+
 _FD_DIRECTORY = "/proc/self/fd" if os.path.isdir("/proc/self/fd") else "/dev/fd"
 _LINE_TESTS = Path(__file__).parent / "line"
 _counts: list[str] = []

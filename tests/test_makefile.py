@@ -17,6 +17,7 @@ GOALS = [
     "help",
     "demo",
     "test",
+    "test-data",
     "test-line",
     "test-pythons",
     "check",
@@ -93,6 +94,13 @@ class Machine:
         path.unlink(missing_ok=True)  # it may be a link to the machine's own, which would be written through
         path.write_text(f"#!{self.commands}/bash\n{body}\n")
         path.chmod(0o755)
+
+    def sources(self):
+        """What the core is built from, and a core."""
+        for name in ("pyproject.toml", "setup.py", "build_ffi.py", "secftp/_version.py", "csrc/a.c", "csrc/a.h"):
+            (self.checkout / name).parent.mkdir(exist_ok=True)
+            (self.checkout / name).write_text(name)
+        (self.checkout / "secftp" / "_core.abi3.so").touch()
 
     def set_up(self, *extras):
         return run(
@@ -205,10 +213,7 @@ def test_a_tool_that_is_missing_is_installed_or_asked_for(machine):
 def test_what_is_ready_is_left_alone(machine):
     python = machine.checkout / ".venv" / "bin" / "python"
     python.parent.mkdir(parents=True)
-    for name in ("pyproject.toml", "setup.py", "build_ffi.py", "secftp/_version.py", "csrc/a.c", "csrc/a.h"):
-        (machine.checkout / name).parent.mkdir(exist_ok=True)
-        (machine.checkout / name).write_text(name)
-    (machine.checkout / "secftp" / "_core.abi3.so").touch()
+    machine.sources()
     log = machine.checkout / "log"
     machine.command("python3", "exit 0")
     machine.command("cc", "exit 0")
@@ -233,6 +238,28 @@ def test_what_is_ready_is_left_alone(machine):
     assert built() == []
     (machine.checkout / "secftp" / "_core.abi3.so").unlink()
     assert built() == [".[check,test]"]
+
+
+def test_another_environment_has_its_own_extras(machine):
+    machine.sources()
+    log, others = machine.checkout / "log", machine.checkout / "build" / "data" / "default"
+    for command in ("python3", "cc"):
+        machine.command(command, "exit 0")
+    for environment in (machine.checkout / ".venv", others):
+        python = environment / "bin" / "python"
+        python.parent.mkdir(parents=True)
+        python.write_text(f'#!{machine.commands}/bash\ncase "$*" in *pip*install*) echo "$0 $@" >>{log} ;; esac\n')
+        python.chmod(0o755)
+
+    def built(*arguments):
+        log.write_text("")
+        assert machine.set_up(*arguments).returncode == 0
+        return [(words[0], words[-1]) for words in map(str.split, log.read_text().splitlines())]
+
+    assert built("test") == [(".venv/bin/python", ".[test]")]
+    assert built("--venv", "build/data/default", "data") == [("build/data/default/bin/python", ".[data]")]
+    assert built("test") == []
+    assert built("--venv", "build/data/default", "data") == []
 
 
 # --- installed files --------------------------------------------------------------------------------------------------

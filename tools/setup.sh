@@ -1,17 +1,17 @@
 #!/usr/bin/env bash
 # Prepares .venv to run secftp from this checkout; does nothing if it is up to date:
-# tools/setup.sh [--tool COMMAND]... [EXTRA...]
+# tools/setup.sh [--venv DIRECTORY] [--tool COMMAND]... [EXTRA...]
 #
 # Finds Python 3.11 or newer, a C compiler, and the headers of Python and OpenSSL; installs what is missing with apt-get
 # where possible, otherwise prints one line that says what to install. Then runs `pip install -e .[EXTRA,...]`. A stamp
 # file in .venv records the sources it was built from. A --tool is a further command that is required (valgrind, strace)
-# and is installed in the same way. Changes nothing outside the checkout except through apt-get.
+# and is installed in the same way. --venv is another environment than .venv, for what that one should not have. Changes
+# nothing outside the checkout except through apt-get.
 # Environment: PYTHON (the interpreter to use), CC, OPENSSL_DIR.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 VENV=.venv
-STAMP=$VENV/.secftp-setup
 PYTHONS="python3 python3.14 python3.13 python3.12 python3.11 python"
 
 say() { printf 'set-up: %s\n' "$*" >&2; }
@@ -259,10 +259,15 @@ require_tools() {
 
 main() {
     local tools=""
-    while [ "${1:-}" = --tool ]; do
-        tools="$tools $2"
+    while :; do
+        case ${1:-} in
+        --tool) tools="$tools $2" ;;
+        --venv) VENV=$2 ;;
+        *) break ;;
+        esac
         shift 2
     done
+    STAMP=$VENV/.secftp-setup
     # shellcheck disable=SC2086 # one word per tool
     require_tools $tools
     is_ready "$@" && return
