@@ -2,31 +2,32 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias, overload
+from typing import TYPE_CHECKING, Literal, TypeAlias, overload
 
 from secftp.api.arguments import file_path, path_text
 from secftp.api.memory import MemorySink, MemorySource
+from secftp.api.ranges import SHORT_BYTES, Range, read_many, read_ranges
 from secftp.api.reader import RemoteReader
 from secftp.api.tree import NameOperations
 from secftp.api.writer import RemoteWriter
-from secftp.errors import UsageError
+from secftp.errors import FileError, UsageError
 from secftp.session import Unconfirmed
 from secftp.session.retry import has_arrived
 from secftp.storage import WriteOptions
 from secftp.transport.file_data import unwatched
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from _typeshed import ReadableBuffer
 
     from secftp.api.arguments import RemotePath
     from secftp.api.pool import PooledConnection
+    from secftp.storage import Path
     from secftp.transport.file_data import Progress
 
     OnBytes: TypeAlias = Callable[[int, int | None], object]
-
-SHORT_BYTES: Final = 8 << 20  # a larger file gets a connection that no other request waits for
+    OnFileError: TypeAlias = Literal["raise", "return"]
 
 
 class FileOperations(NameOperations):
@@ -59,6 +60,110 @@ class FileOperations(NameOperations):
             return sink.data()
 
         return self._pool.ask(read)
+
+    @overload
+    def read_ranges(
+        self, ranges: Iterable[tuple[RemotePath, int, int | None]], *, on_error: Literal["raise"] = "raise"
+    ) -> list[bytes]: ...
+    @overload
+    def read_ranges(
+        self, ranges: Iterable[tuple[RemotePath, int, int | None]], *, on_error: OnFileError
+    ) -> list[bytes | FileError]: ...
+    def read_ranges(
+        self, ranges: Iterable[tuple[RemotePath, int, int | None]], *, on_error: OnFileError = "raise"
+    ) -> list[bytes] | list[bytes | FileError]:
+        """Return the bytes of many ranges of files, verified, in the order of the ranges.
+
+        All requests are sent at once, so that a hundred ranges take two round trips. Ranges of one file that touch, or
+        have a small gap between them, are fetched together. All ranges of a file are of one version of it. Everything
+        that is asked for is in memory at the end.
+
+        Args:
+            ranges (iterable of tuple): For each range a path, an offset in bytes, and a length in bytes, None for the
+                rest of the file. A range that extends beyond the end of the file is cut.
+            on_error (str, default 'raise'): `"raise"` for the first failure of a file to be raised; `"return"` for
+                it to be in the list, in place of the bytes, and for the other ranges to be read all the same.
+
+        Returns:
+            list of bytes: The bytes of each range; with `on_error="return"` a `FileError` where there are none.
+
+        Raises:
+            NotFound: A file does not exist.
+            IsADirectory: A path is that of a directory.
+            Forbidden: The key or the file's permissions do not allow reading.
+            FileChanged: A file was changed or replaced while its ranges were read.
+            ChecksumMismatch: The data differ from those that the server read.
+            UsageError: An offset or a length is negative.
+            ConnectionLost: The connection to the server was lost.
+
+        Example:
+            >>> client.read_ranges([("backup/a.bin", 0, 2), ("backup/a.bin", 4, None)])
+            [b'ab', b'ef']
+        """
+        asked = [(path, *_checked_range(offset, length)) for path, offset, length in ranges]
+        wanted, places, results = self._located([path for path, _, _ in asked], on_error)
+        found = read_ranges(
+            self._pool,
+            [Range(path, *asked[place][1:]) for path, place in zip(wanted, places, strict=True)],
+            stop=on_error == "raise",
+        )
+        return _put_in_place(found, places, results)
+
+    @overload
+    def read_many(self, paths: Iterable[RemotePath], *, on_error: Literal["raise"] = "raise") -> list[bytes]: ...
+    @overload
+    def read_many(self, paths: Iterable[RemotePath], *, on_error: OnFileError) -> list[bytes | FileError]: ...
+    def read_many(
+        self, paths: Iterable[RemotePath], *, on_error: OnFileError = "raise"
+    ) -> list[bytes] | list[bytes | FileError]:
+        """Return the contents of many files, verified, in the order of the paths.
+
+        All requests are sent at once: thousands of small files take one or two round trips. Everything is in memory at
+        the end.
+
+        Args:
+            paths (iterable of str, bytes or os.PathLike): The files.
+            on_error (str, default 'raise'): `"raise"` for the first failure of a file to be raised; `"return"` for
+                it to be in the list, in place of the bytes, and for the other files to be read all the same.
+
+        Returns:
+            list of bytes: The contents of each file; with `on_error="return"` a `FileError` where there are none.
+
+        Raises:
+            NotFound: A file does not exist.
+            IsADirectory: A path is that of a directory.
+            Forbidden: The key or the file's permissions do not allow reading.
+            ChecksumMismatch: The data differ from those that the server read.
+            ConnectionLost: The connection to the server was lost.
+
+        Example:
+            >>> client.read_many(["backup/a.bin", "backup/a.bin"])
+            [b'abcdef', b'abcdef']
+        """
+        wanted, places, results = self._located(list(paths), on_error)
+        return _put_in_place(read_many(self._pool, wanted, stop=on_error == "raise"), places, results)
+
+    def _located(
+        self, paths: list[RemotePath], on_error: OnFileError
+    ) -> tuple[list[Path], list[int], list[bytes | FileError]]:
+        """Return the components of those paths that can name a file, their places in the list, and the list.
+
+        That holds the failures of the other paths. Raises the first one unless `on_error` is `"return"`.
+        """
+        if on_error not in ("raise", "return"):
+            raise UsageError("on_error must be 'raise' or 'return'.")
+        wanted, places, results = [], [], list[bytes | FileError]()
+        for place, path in enumerate(paths):
+            results.append(b"")
+            try:
+                wanted.append(file_path(path, self._base))
+            except FileError as problem:
+                if on_error == "raise":
+                    raise
+                results[place] = problem
+            else:
+                places.append(place)
+        return wanted, places, results
 
     def write_bytes(
         self,
@@ -153,6 +258,20 @@ class FileOperations(NameOperations):
                 hint="For text: io.TextIOWrapper(client.open(path, 'rb'), encoding='utf-8').",
             )
         return RemoteWriter(self._pool, wanted, path_text(path), WriteOptions(mode == "wb", permissions))
+
+
+def _checked_range(offset: int, length: int | None) -> tuple[int, int | None]:
+    if offset < 0 or (length is not None and length < 0):
+        raise UsageError("The offset and the length of a range can't be negative.")
+    return offset, length
+
+
+def _put_in_place(
+    found: list[bytes | FileError], places: list[int], results: list[bytes | FileError]
+) -> list[bytes | FileError]:
+    for place, result in zip(places, found, strict=True):
+        results[place] = result
+    return results
 
 
 def _progress(on_progress: OnBytes | None) -> Progress:
