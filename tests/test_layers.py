@@ -28,6 +28,7 @@ LAYERS = {
     "secftp.system": set(),
     "secftp.token_bucket": set(),
     "secftp.intervals": set(),
+    "secftp.waits": set(),
     "secftp.safe_path": set(),
     "secftp.exposure": {"secftp.system"},
     "secftp.crypto": {"secftp._core"},
@@ -42,14 +43,22 @@ LAYERS = {
         "secftp.system",
         "secftp.text",
         "secftp.token_bucket",
+        "secftp.waits",
     },
-    "secftp.transport.file_data": {"secftp.transport", "secftp.protocol", "secftp.storage", "secftp.text"},
+    "secftp.transport.file_data": {
+        "secftp.transport",
+        "secftp.protocol",
+        "secftp.storage",
+        "secftp.text",
+        "secftp.waits",
+    },
     "secftp.session": {
         "secftp.transport",
         "secftp.transport.file_data",
         "secftp.protocol",
         "secftp.storage",
         "secftp.text",
+        "secftp.waits",
     },
     "secftp.transfer": {
         "secftp.intervals",
@@ -60,6 +69,7 @@ LAYERS = {
         "secftp.storage",
         "secftp.text",
         "secftp.token_bucket",
+        "secftp.waits",
     },
 }
 # The entries see everything but each other and what is for other people's programs.

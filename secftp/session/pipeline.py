@@ -27,6 +27,7 @@ from secftp.protocol import (
 )
 from secftp.protocol.limits import MAX_BULK, TOKEN_BYTES
 from secftp.transport.file_data import Progress, SendInterrupted, send_file
+from secftp.waits import DIRECT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from secftp.session.replies import Reply
     from secftp.storage import Digest, Source
     from secftp.transport import Channel, Received
+    from secftp.waits import Waits
 
 # Gets each part of a reply, and returns whether it was the last; an ERROR always is.
 OnReply: TypeAlias = "Callable[[Received], bool]"
@@ -60,6 +62,7 @@ class Pipeline:
 
     def __init__(self, channel: Channel) -> None:
         self.channel = channel
+        self.waits = channel.waits
         self.welcome: Welcome | None = None
         self.compress: int | None = None  # level at which files may be compressed; None: they are not
         self._pending: deque[_SentRequest] = deque()
@@ -90,6 +93,7 @@ class Pipeline:
         """Make a request. It leaves with the next flush. Waits for replies while too many are to come."""
         while self.channel.pending.full or (self._bulky and self._nbytes > _BEHIND_BULKY_BYTES):
             self.step()
+        self.waits.pace()  # many may be submitted before anything is received
         with _LastWords(self):
             self._send_cancels()
             nbytes = self.channel.send(request)
@@ -190,13 +194,16 @@ class Pipeline:
         progress: Progress,
         whole: Callable[[], bytes | None] = lambda: None,
         stopped: Callable[[], bool] = lambda: False,
+        waits: Waits = DIRECT,
     ) -> End | None:
         """Submit a WRITE and its file, `request.size` bytes from `offset` on. Does not wait for the reply.
 
         `whole` is called before the end of a part, for the digest of the whole file. Returns None if the server replied
         before all was sent, or `stopped()` returned true: the file was aborted then. If the source fails, the file
-        is aborted, too, and the `FileError` raised; the reply still comes. Waits first for replies that can be large:
-        with those in one direction and a file in the other, each side would wait for the other to read.
+        is aborted, too, and the `FileError` raised; the reply still comes. `waits`: for the source.
+
+        Waits first for replies that can be large: with those in one direction and a file in the other, each side would
+        wait for the other to read.
         """
         while self._bulky:
             self.step()
@@ -221,6 +228,7 @@ class Pipeline:
                     progress=progress,
                     whole=whole,
                     compress=self.compress,
+                    waits=waits,
                 )
             except SendInterrupted:
                 self._abort(ErrorCode.CANCELLED)
@@ -234,6 +242,7 @@ class Pipeline:
         self.channel.flush()
 
     def _dispatch(self, received: Received) -> None:
+        self.waits.pace()  # many may have come at once
         if isinstance(received, Welcome):
             self.welcome = received
         elif isinstance(received, Bye):

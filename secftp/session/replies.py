@@ -13,6 +13,7 @@ from secftp.protocol import Abort, Capability, End, Entries, Error, File, Messag
 from secftp.text import escape
 from secftp.transport import DataRun
 from secftp.transport.file_data import Aborted, IncomingFile
+from secftp.waits import DIRECT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from secftp.storage import Digest, Path, Sink
     from secftp.transport import Received
     from secftp.transport.file_data import Progress
+    from secftp.waits import Waits
 
 
 _Kind = TypeVar("_Kind", bound=Message)
@@ -138,7 +140,8 @@ class FileReply:
     `is_refused`: whether the problem is this side's, which did not want the rest.
 
     `opened` is called with FILE and returns the sink, or raises the `FileError` for which the file is not wanted.
-    `stop` is called once if this side does not want the rest, which is then thrown away as it comes.
+    `stop` is called once if this side does not want the rest, which is then thrown away as it comes. `waits`: for the
+    sink.
     """
 
     __slots__ = (
@@ -149,6 +152,7 @@ class FileReply:
         "_stop",
         "_subject",
         "_total",
+        "_waits",
         "complete",
         "end",
         "is_refused",
@@ -163,6 +167,7 @@ class FileReply:
         subject: Path | bytes,
         stop: Callable[[], None],
         progress: Progress,
+        waits: Waits = DIRECT,
     ) -> None:
         self.complete = False
         self.end: End | None = None
@@ -173,6 +178,7 @@ class FileReply:
         self._subject = subject
         self._stop = stop
         self._progress = progress
+        self._waits = waits
         self._file: IncomingFile | None = None  # from FILE on, as long as it is wanted
         self._total = 0
 
@@ -200,7 +206,7 @@ class FileReply:
             self.problem = problem
             self._refuse()
             return
-        self._file = IncomingFile(sink, self._digest, subject=self._subject)
+        self._file = IncomingFile(sink, self._digest, subject=self._subject, waits=self._waits)
         self._total = file.size
         self._progress(0, file.size)
 

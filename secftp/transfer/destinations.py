@@ -20,12 +20,14 @@ from secftp.errors import AlreadyExists, FileError, NotADirectory, NotFound, Rea
 from secftp.protocol import Kind
 from secftp.storage import create_local_sink, resume_local_sink, set_local_mode, stat_local
 from secftp.storage.errors import failure
+from secftp.waits import DIRECT
 
 if TYPE_CHECKING:
     from secftp.storage import FileInfo, LocalStore, Path, ResumedSink, Sink, Store, WriteOptions
     from secftp.transfer.options import CopyOptions
     from secftp.transfer.progress import Counters
     from secftp.transfer.remote_tree import RemoteDirectory
+    from secftp.waits import Waits
 
 OWNER: Final = 0o700  # permissions of a directory that is being filled
 
@@ -113,16 +115,18 @@ class LocalDirectories:
 
     def __init__(self, options: CopyOptions, counters: Counters) -> None:
         self.store: LocalStore | None = None
+        self._waits = DIRECT
         self._options = options
         self._counters = counters
         self._modes: dict[RemoteDirectory, int] = {}  # permissions before they were made writable; the innermost last
 
-    def use(self, store: LocalStore) -> None:
+    def use(self, store: LocalStore, waits: Waits) -> None:
         """Create directories in this store from now on; takes it over."""
         self.store = store
+        self._waits = waits
         for directory in self._modes:
             with contextlib.suppress(FileError):  # a failure shows in the files
-                store.make_writable(directory.local)
+                waits.call(store.make_writable, directory.local)
 
     def close(self) -> None:
         """Restore the permissions of those that are not complete, and close the store."""
@@ -131,7 +135,7 @@ class LocalDirectories:
             return
         for directory, mode in reversed(self._modes.items()):
             with contextlib.suppress(FileError):
-                store.restore_mode(directory.local, mode)
+                self._waits.call(store.restore_mode, directory.local, mode)
         store.close()
 
     def opened(self, directory: RemoteDirectory) -> bool:
@@ -141,9 +145,9 @@ class LocalDirectories:
             return True
         try:
             if self._options.dry_run:
-                _require_possible(store, directory)
+                self._waits.call(_require_possible, store, directory)
             else:
-                self._create(store, directory)
+                self._waits.call(self._create, store, directory)
         except FileError as problem:
             self._counters.problem(directory.name, problem)
             return False
@@ -170,10 +174,12 @@ class LocalDirectories:
         before = self._modes.pop(directory, None)
         try:
             if directory.sets_attributes and self._options.preserve:
-                kept = store.set_attributes(directory.local, mode=directory.mode, mtime_ns=directory.mtime_ns)
+                kept = self._waits.call(
+                    store.set_attributes, directory.local, mode=directory.mode, mtime_ns=directory.mtime_ns
+                )
                 self._counters.copied(directory.mode, directory.mtime_ns, kept)
             elif before is not None:
-                store.restore_mode(directory.local, before)
+                self._waits.call(store.restore_mode, directory.local, before)
         except FileError as problem:
             note = f"its permissions and time could not be set: {problem}"
             self._counters.listener.note(directory.name, note)

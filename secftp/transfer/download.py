@@ -97,7 +97,7 @@ class Download(Transfer[RemoteFile]):
         if options.dry_run or options.update or options.resume or not options.overwrite:
             return None
         try:
-            download_target(self._target_name, [RemoteSource(path, None)])
+            self.waits.call(download_target, self._target_name, [RemoteSource(path, None)])
         except FileError:
             return None  # it is reported when the server has said what the source is
         may_be_parted = self.open_stream is not None and options.streams != 1
@@ -110,10 +110,10 @@ class Download(Transfer[RemoteFile]):
         begins, dry_run = self._target is None, self.options.dry_run
         target = self._target or self._plan(session)
         if target.is_directory and (target.existed or not dry_run):
-            store = LocalStore(target.name)
-            self._directories.use(store)
+            store = self.waits.call(LocalStore, target.name)
+            self._directories.use(store, self.waits)
             if begins and target.existed and not dry_run:
-                store.sweep_leftovers()
+                self.waits.call(store.sweep_leftovers)
         if self._early is None:
             self._tree.use_round_trip(session.round_trip)
         self._tree.request_again(session.pipeline)
@@ -126,10 +126,10 @@ class Download(Transfer[RemoteFile]):
         sources = stat_sources(session, self._sources, self._asked)
         if sources[0].info is None or sources[0].is_directory:
             self._early = None  # its reply is an ERROR
-        target = download_target(self._target_name, sources)
+        target = self.waits.call(download_target, self._target_name, sources)
         if target.is_directory and not target.existed and not self.options.dry_run:
             mode = OWNER | (sources[0].info.mode if sources[0].info else 0)
-            create_target(target.name, None if target.takes_names else mode)
+            self.waits.call(create_target, target.name, None if target.takes_names else mode)
         self._target = target
         tops = _tops(sources, target, self.filters, self.counters)
         self._tree = RemoteTree(tops, self.filters, self.counters, self._directories.opened, self._directories.closed)
@@ -213,7 +213,7 @@ class Download(Transfer[RemoteFile]):
         # A name that the user gave may be a device, which is written to.
         looks = options.update or not options.overwrite or (options.dry_run and item.local_name is None)
         destination = self._destination(item) if looks else None
-        there = destination.stat() if destination is not None else None
+        there = self.waits.call(destination.stat) if destination is not None else None
         if there is None:
             return ""
         if there.kind is Kind.DIRECTORY:
@@ -231,7 +231,7 @@ class Download(Transfer[RemoteFile]):
         if self.options.dry_run or destination is None:
             return MODE_DIFFERS
         try:
-            destination.set_mode(item.mode)
+            self.waits.call(destination.set_mode, item.mode)
         except FileError as problem:
             self.counters.listener.note(item.name, f"its permissions could not be set: {problem}")
             return SAME
@@ -333,20 +333,20 @@ class Download(Transfer[RemoteFile]):
         if not is_wanted or item.size < KEEP_BYTES:
             return 0, None
         try:
-            kept = destination.stat(partial=True)
+            kept = self.waits.call(destination.stat, partial=True)
             if kept is None or not kept.size:
                 return 0, None
             if kept.size > item.size:
                 self.counters.listener.note(item.name, CHANGED)
                 return 0, None
             how = write_options(self.options, item, item.size - kept.size, item.mode, item.mtime_ns)
-            sink = destination.resume(kept.size, how)
+            sink = self.waits.call(destination.resume, kept.size, how)
         except FileError:
             return 0, None  # it is being written, or is gone; what is wrong with the name itself shows when it is made
         try:
-            size = sink.stop_at_hole() if isinstance(sink, ResumedFileSink) else kept.size
+            size = self.waits.call(sink.stop_at_hole) if isinstance(sink, ResumedFileSink) else kept.size
             if size:
-                hash_prefix(sink, digest, size)
+                hash_prefix(sink, digest, size, self.waits)
                 return size, sink
         except BaseException:
             sink.close()

@@ -7,7 +7,7 @@ that the user chose.
 from __future__ import annotations
 
 import hmac
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from secftp.errors import FileChanged, FileError
 from secftp.protocol import Abort, End, Error, ErrorCode, File, Files, Read, remote_failure
@@ -27,9 +27,12 @@ if TYPE_CHECKING:
     from secftp.protocol import Algorithm, SmallFile
     from secftp.session.pipeline import Pipeline
     from secftp.storage import Digest, LocalStore, Path, ResumedSink, Sink, SmallFiles
+    from secftp.storage.attributes import Kept
     from secftp.transfer.destinations import Destination
     from secftp.transfer.options import CopyOptions
     from secftp.transport import Received
+
+    _Written: TypeAlias = tuple[int, Kept]  # the size of a file, and which of its attributes it has
 
 _BATCH_FILES: Final = 256
 _BATCH_BYTES: Final = 8 * MAX_BULK  # of the files
@@ -92,13 +95,17 @@ class ReadManyRequest(PendingRequest[RemoteFile]):
         """Write some of the files. An ERROR is one for each that has not come."""
         if isinstance(received, Files):
             reasons = received.reasons
-            for number, (file, data) in enumerate(zip(received.files, self._contents(received), strict=True)):
+            arrived = zip(self.unfinished, received.files, self._contents(received), strict=False)
+            outcomes = self.transfer.waits.map(self._write, arrived)
+            for number, (file, outcome) in enumerate(zip(received.files, outcomes, strict=True)):
                 item = self.items[self._done]
-                if file.code is None:
-                    self._write(item, file, data)
-                else:
-                    self._done += 1
+                self._done += 1
+                if file.code is not None:
                     self.transfer.refused(item, file.code, reasons[number] if number < len(reasons) else None)
+                elif isinstance(outcome, FileError):
+                    self.transfer.fail(item, outcome)
+                else:
+                    self._count(item, file, outcome)
             self.transfer.limit.spend(sum(len(file.data) for file in received.files))
         elif isinstance(received, Error):
             for item in self.unfinished:
@@ -124,27 +131,32 @@ class ReadManyRequest(PendingRequest[RemoteFile]):
         pipeline.channel.take_saved()  # the rate limit counts what has come
         return decompress_small(files, clear_sizes, wanted=pipeline.compress is not None)
 
-    def _write(self, item: RemoteFile, file: SmallFile, data: bytes) -> None:
-        transfer = self.transfer
+    def _write(self, arrived: tuple[RemoteFile, SmallFile, bytes]) -> _Written | FileError | None:
+        """Write a file, unless it is an error; returns what was written, or what is wrong."""
+        item, file, data = arrived
+        if file.code is not None:
+            return None
+        options = self.transfer.options
         if self._small_files is None:
             self._small_files = self._store.small_files()
-        overwrite, counters = transfer.options.overwrite, transfer.counters
         try:
-            if not hmac.compare_digest(transfer.digest_of(data), file.digest):
+            if not hmac.compare_digest(self.transfer.digest_of(data), file.digest):
                 raise checksum_mismatch(item.name)
-            if transfer.options.preserve:
-                asked = WriteOptions(overwrite, file.mode, file.mtime_ns)
-                kept = self._small_files.write(item.local, memoryview(data), asked)
-                counters.copied(file.mode, file.mtime_ns, kept)
-            else:
-                self._small_files.write(item.local, memoryview(data), WriteOptions(overwrite))
+            asked = WriteOptions(options.overwrite)
+            if options.preserve:
+                asked = WriteOptions(options.overwrite, file.mode, file.mtime_ns)
+            return len(data), self._small_files.write(item.local, memoryview(data), asked)
         except FileError as problem:
-            self._done += 1
-            transfer.fail(item, problem)
-            return
-        self._done += 1
-        counters.resize(item, len(data))
-        counters.reached(item, len(data))
+            return problem
+
+    def _count(self, item: RemoteFile, file: SmallFile, written: _Written | None) -> None:
+        """Count a file that was written."""
+        assert written is not None  # it is no error
+        transfer, counters, (size, kept) = self.transfer, self.transfer.counters, written
+        if transfer.options.preserve:
+            counters.copied(file.mode, file.mtime_ns, kept)
+        counters.resize(item, size)
+        counters.reached(item, size)
         transfer.complete(item, file.digest)
 
 
@@ -206,13 +218,15 @@ class ReadRequest(PendingRequest[RemoteFile]):
         self._offset = offset
         self._resumed = resumed
         self._sink: Sink | None = resumed
-        self._reading = FileReply(self._open, digest, subject=item.name, stop=cancel, progress=self._progress)
+        self._reading = FileReply(
+            self._open, digest, subject=item.name, stop=cancel, progress=self._progress, waits=transfer.waits
+        )
 
     def abort(self) -> None:
         """Close the sink, and keep what can be continued."""
         sink, self._sink = self._sink, None
         if sink is not None:
-            sink.keep()
+            self.transfer.waits.call(sink.keep)
 
     def on_reply(self, received: Received) -> bool:
         """Take the next part of the file."""
@@ -244,7 +258,7 @@ class ReadRequest(PendingRequest[RemoteFile]):
         counters.begun(item, self._offset)
         if self._resumed is None:
             options = write_options(self.transfer.options, item, file.size, file.mode, file.mtime_ns)
-            self._sink = self._destination.create(options)
+            self._sink = self.transfer.waits.call(self._destination.create, options)
             return self._sink
         if file.mtime_ns != item.mtime_ns:
             raise remote_failure(FileChanged, item.name, "it has changed since it was listed.", hint="Try again.")
@@ -260,7 +274,7 @@ class ReadRequest(PendingRequest[RemoteFile]):
         item, sink, file = self._item, self._sink, self._file
         assert sink is not None
         try:
-            info = sink.commit()
+            info = self.transfer.waits.call(sink.commit)
         except FileError as problem:
             self._fail(problem)
             return
@@ -279,4 +293,4 @@ class ReadRequest(PendingRequest[RemoteFile]):
     def _drop(self) -> None:
         sink, self._sink = self._sink, None
         if sink is not None:
-            sink.close()
+            self.transfer.waits.call(sink.close)

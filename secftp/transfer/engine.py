@@ -23,6 +23,7 @@ from secftp.transfer.options import CopyOptions
 from secftp.transfer.progress import Counters, ProgressListener, Summary, TransferItem
 from secftp.transfer.rate_limit import RateLimit
 from secftp.transport import DataCount
+from secftp.waits import DIRECT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from secftp.storage import Digest, ResumedSink, Source
     from secftp.transfer.streams import OpenStream, StreamPool
     from secftp.transport import Received
+    from secftp.waits import Waits
 
 # Files that may be queued before the first is processed, if the listener wants to know the plan.
 PLANNED_AHEAD: Final = 65536
@@ -46,6 +48,7 @@ MODE_DIFFERS: Final = "it has the same size and time, and other permissions"
 MODE_SET: Final = "it has the same size and time; its permissions were set"
 CHANGED: Final = "it has changed since its transfer was interrupted, so it starts again"
 
+_HASHED_BYTES: Final = 8 * 2**20  # of a file, at once
 _LOSSES: Final = (ConnectionLost, TransferTimeout)
 
 Item = TypeVar("Item", bound=TransferItem)
@@ -98,12 +101,14 @@ class Transfer(abc.ABC, Generic[Item]):
 
     `current` is the item being processed, until something else keeps it for the next session. `fatal_codes` are errors
     that concern more than one file, beside STOPPING. `open_stream` opens additional sessions, None if there are none.
+    `waits`: for local files; from `run` on, those of the session.
     """
 
     fatal_codes: ClassVar[frozenset[ErrorCode]] = frozenset()
     batch: Batch[Item]
     pipeline: Pipeline  # as long as `run` runs
     open_stream: OpenStream | None = None
+    waits: Waits = DIRECT
     _streams: StreamPool | None = None
     digest_of: Callable[[bytes | memoryview], bytes]
 
@@ -134,6 +139,8 @@ class Transfer(abc.ABC, Generic[Item]):
         """
         began = time.monotonic()
         self.pipeline = session.pipeline
+        self.waits = session.pipeline.waits
+        self.limit.sleep = self.waits.sleep
         try:
             self.digest_of = digester(self.algorithm)
             with session.pipeline.keepalive(), self._compressed(session):
@@ -202,6 +209,7 @@ class Transfer(abc.ABC, Generic[Item]):
                 self.process(item)
                 self.current = None
                 self._check()
+                self.waits.pace()
             self.send_batch()
             self.settle()
             self.settled()
@@ -220,6 +228,7 @@ class Transfer(abc.ABC, Generic[Item]):
                 self.counters.all_found()
             else:
                 queue.append(item)
+                self.waits.pace()
         return queue.popleft() if queue else None
 
     def _check(self) -> None:
@@ -358,10 +367,14 @@ class Transfer(abc.ABC, Generic[Item]):
         return True
 
 
-def hash_prefix(readable: Source | ResumedSink, digest: Digest, size: int) -> None:
+def hash_prefix(readable: Source | ResumedSink, digest: Digest, size: int, waits: Waits) -> None:
     """Update a digest with the first `size` bytes; raises `FileChanged` if there are fewer."""
-    if hash_part(readable.readv, digest, 0, size) < size:
-        raise FileChanged("The file was truncated while it was being read.", hint="Try again.", side=Side.LOCAL)
+    done = 0
+    while done < size:
+        part = min(_HASHED_BYTES, size - done)
+        if waits.call(hash_part, readable.readv, digest, done, part) < part:
+            raise FileChanged("The file was truncated while it was being read.", hint="Try again.", side=Side.LOCAL)
+        done += part
 
 
 def duplicate_name(name: bytes) -> AlreadyExists:

@@ -36,6 +36,7 @@ class Preflight:
     def __init__(self, session: Session, options: CopyOptions) -> None:
         can_look = options.dry_run and session.can(Capability.STAT)
         self._options = options
+        self._waits = session.pipeline.waits
         self._about_files = options.update or can_look
         self._about_directories = can_look or (not options.overwrite and not options.dry_run)
         self._about_partials = not options.dry_run and session.can(Capability.RESUME)
@@ -72,7 +73,7 @@ class Preflight:
             and there.kind is Kind.FILE
             and there.size == info.size
             and same_time(there.mtime_ns, info.mtime_ns)
-            and (info.size or _is_empty(entry))
+            and (info.size or self._waits.call(_is_empty, entry))
         ):
             return SAME
         return ""
@@ -108,7 +109,7 @@ class Preflight:
         problem = self._obstacle(entry)
         if problem is None:
             try:
-                files.open_source(entry.path).close()
+                self._waits.call(files.open_source, entry.path).close()
             except FileError as unreadable:
                 problem = unreadable
         reason = self.reason_to_skip(entry) if problem is None else ""

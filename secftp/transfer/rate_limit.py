@@ -25,7 +25,7 @@ _SLEEP_SECONDS: Final = 0.1  # at once, so that Ctrl-C is heeded soon
 
 
 class RateLimit:
-    """A limit of `rate` bytes a second, None for no limit. Thread-safe."""
+    """A limit of `rate` bytes a second, None for no limit. Thread-safe. `sleep` may be replaced."""
 
     def __init__(
         self,
@@ -36,7 +36,7 @@ class RateLimit:
     ) -> None:
         self.rate = rate
         self._clock = clock
-        self._sleep = sleep
+        self.sleep = sleep
         self._lock = threading.Lock()
         self._bucket = None if rate is None else TokenBucket(rate, rate * _BURST_SECONDS, clock(), tokens=0)
 
@@ -53,7 +53,7 @@ class RateLimit:
             now = self._clock()
             paid_at = now + self._bucket.spend(nbytes, now)
         while (left := paid_at - now) > 0:
-            self._sleep(min(left, _SLEEP_SECONDS))
+            self.sleep(min(left, _SLEEP_SECONDS))
             now = self._clock()
 
 

@@ -71,7 +71,7 @@ def upload_roots(session: Session, sources: Sequence[str], target: RemoteLocatio
     roots = []
     for source in sources:
         name = last_name(source)
-        if kind is Kind.FILE and name and os.path.isdir(source):
+        if kind is Kind.FILE and name and session.pipeline.waits.call(os.path.isdir, source):
             raise remote_failure(
                 NotADirectory,
                 target.path,

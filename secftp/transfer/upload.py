@@ -136,7 +136,8 @@ class Upload(Transfer[LocalEntry]):
         if is_missing and not options.dry_run:
             session.make_directory(self._target.path, parents=True)
         with_info = self.counters.wants_plan or options.update or options.resume or options.dry_run
-        return local_tree.walk(roots, self.filters, follow_symlinks=options.follow_symlinks, with_info=with_info)
+        entries = local_tree.walk(roots, self.filters, follow_symlinks=options.follow_symlinks, with_info=with_info)
+        return self.waits.iterate(entries)
 
     def discover(self) -> LocalEntry | None:
         """Return the next entry of the walk through the sources."""
@@ -197,7 +198,7 @@ class Upload(Transfer[LocalEntry]):
         if entry.directory is not None and entry.directory.session != self._session:
             self._require_directory(entry.directory)
         try:
-            content = self._files_of(entry).open(entry.path, self.small_limit)
+            content = self.waits.call(self._files_of(entry).open, entry.path, self.small_limit)
         except FileError as problem:
             self.counters.failed(entry, problem)
             return
@@ -227,7 +228,7 @@ class Upload(Transfer[LocalEntry]):
         self.counters.resize(entry, size)
         entry.digest = self.digest_of(data)
         if self._packer is not None:
-            data, clear_size = self._packer.compress(data)
+            data, clear_size = self.waits.call(self._packer.compress, data)
             self.pipeline.channel.count_data(size, size - len(data))
             self.pipeline.channel.take_saved()  # the rate limit counts what is sent
         nbytes = message_bytes(path, len(data))

@@ -35,7 +35,7 @@ def open_streams_early(transfer: Transfer[LocalEntry], session: Session, sources
     if options.exclude or not sources or not session.can(Capability.UPLOADS):
         return
     try:
-        status = os.stat(sources[0])
+        status = transfer.waits.call(os.stat, sources[0])
     except (OSError, ValueError):
         return  # the walk says what is wrong with it
     if stat.S_ISREG(status.st_mode) and transfer.may_use_streams(status.st_size):

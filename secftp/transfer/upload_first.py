@@ -44,7 +44,7 @@ def first_file(transfer: Transfer[LocalEntry], source: str, target: RemoteLocati
     if options.dry_run or options.update or options.resume or transfer.limit.rate is not None:
         return None  # these ask what is there; a limit paces what is sent
     try:
-        status = os.stat(source)
+        status = transfer.waits.call(os.stat, source)
         name = last_name(source)
     except (OSError, ValueError):  # a `FileError` is an OSError
         return None
@@ -60,7 +60,7 @@ def send_first(transfer: Transfer[LocalEntry], entry: LocalEntry, token: bytes) 
     """Send a small file and wait for the reply. Returns whether that settled it; nothing is counted if not."""
     options, reply, digest = transfer.options, SingleReply(), new_digest(transfer.algorithm)
     try:
-        content = entry.root.files.open((), MOST_BYTES)
+        content = transfer.waits.call(entry.root.files.open, (), MOST_BYTES)
         if not isinstance(content, SmallContent):
             content.close()
             return False

@@ -42,7 +42,7 @@ def send_large(
     offset, digest = _resume_offset(transfer, entry, info.size), new_digest(transfer.algorithm)
     try:
         if offset:
-            hash_prefix(source, digest, offset)
+            hash_prefix(source, digest, offset, transfer.waits)
         request = _write_request(transfer, entry, info, digest, offset, token=token, can_resume=can_resume)
     except FileError as problem:
         transfer.counters.failed(entry, problem.locate(Side.REMOTE))
@@ -56,7 +56,9 @@ def send_large(
         source, progress = RateLimitedSource(source, chunk_size), _paced(transfer, progress)
     transfer.track(pending, entry)
     try:
-        transfer.pipeline.send_file(request, source, digest, pending, offset=offset, progress=progress)
+        transfer.pipeline.send_file(
+            request, source, digest, pending, offset=offset, progress=progress, waits=transfer.waits
+        )
     except FileError as problem:
         pending.problem = problem  # the server's reply to the aborted file is still to come
 
@@ -133,8 +135,8 @@ def has_arrived(transfer: Transfer[LocalEntry], entry: LocalEntry, source: Sourc
     if not may_look and not isinstance(transfer.await_reply(answer), Ok):
         return False  # before all of it is read here in vain
     try:
-        hash_prefix(source, digest, size)
-        source.check_unchanged()
+        hash_prefix(source, digest, size, transfer.waits)
+        transfer.waits.call(source.check_unchanged)
     except FileError:
         return False  # sending it will report what is wrong
     finally:

@@ -46,6 +46,7 @@ class Channel:
         self, stream: Stream, established: Established, outgoing: Direction, *, timeout: float = IDLE_SECONDS
     ) -> None:
         self.timeout = timeout
+        self.waits = stream.waits
         self.last_sent = time.monotonic()
         self.pending = RequestQueue()
         self.on_close: Callable[[Channel], None] | None = None  # called once, while the kernel still knows of it

@@ -108,7 +108,7 @@ class CompressedSender:
 
     def _send_piece(self, clear: memoryview) -> None:
         """Send bytes as one message or, if they turn out to be too many for it, in halves."""
-        frame = self._compressor.compress(clear) if len(clear) >= _LEAST_BYTES else b""
+        frame = self._channel.waits.call(self._compressor.compress, clear) if len(clear) >= _LEAST_BYTES else b""
         if not frame or not shrinks(len(clear), len(frame)):
             self._piece = min(self._piece, _TRIED_BYTES)
             self._send_plain(clear)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from secftp.errors import ChecksumMismatch, FileChanged, ProtocolError, Side
 from secftp.protocol import Abort, Cancel, End, remote_failure
 from secftp.transport import DataRun
+from secftp.waits import DIRECT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from secftp.storage import Digest, Path, Source
     from secftp.storage.store import Writer
     from secftp.transport import Channel, Received
+    from secftp.waits import Waits
 
 # More than any batch: a source of unknown length is asked for whatever there is room for.
 _UNBOUNDED: Final = 1 << 62
@@ -58,28 +60,33 @@ def send_file(
     progress: Progress = unwatched,
     whole: Callable[[], bytes | None] = lambda: None,
     compress: int | None = None,
+    waits: Waits = DIRECT,
 ) -> End:
     """Send `length` bytes of a source from `offset` on, all of it if None; then END, which is returned.
 
     `whole` is called before END, for the digest of the whole file if what is sent is a part of it. `compress`: the
-    level at which the data may be compressed, if the server supports that; None: not at all. What is queued last leaves
-    with the caller's `flush`. Raises `FileChanged` if the source is not what it was, `SendInterrupted` when
-    `interrupted()` returns true, and what the source and the channel raise. After an exception the file has no end yet:
-    the caller has to send ABORT.
+    level at which the data may be compressed, if the server supports that; None: not at all. `waits`: for the source.
+    What is queued last leaves with the caller's `flush`.
+
+    Raises `FileChanged` if the source is not what it was, `SendInterrupted` when `interrupted()` returns true, and what
+    the source and the channel raise. After an exception the file has no end yet: the caller has to send ABORT.
     """
     done = 0
 
-    def fill(slots: list[memoryview]) -> int:
+    def read(slots: list[memoryview]) -> int:
         count = source.readv(slots, offset + done)
         _hash(digest, slots, count)
         return count
+
+    def fill(slots: list[memoryview]) -> int:
+        return waits.call(read, slots)
 
     send = channel.send_data
     if compress is not None and channel.may_compress:
         from secftp.transport.compressed_data import CompressedSender
 
         def sample(view: memoryview, ahead: int) -> int:
-            return source.readv([view], offset + done + ahead)
+            return waits.call(source.readv, [view], offset + done + ahead)
 
         # What has no stamp comes through a pipe.
         send = CompressedSender(channel, compress, None if source.stamp is None else sample).send
@@ -94,7 +101,7 @@ def send_file(
             break
         done += count
         progress(done, length)
-    source.check_unchanged()
+    waits.call(source.check_unchanged)
     end = End(size=done, digest=digest.digest(), whole=whole())
     channel.send(end)
     return end
@@ -130,16 +137,17 @@ class Aborted(Exception):
 
 
 class IncomingFile:
-    """A file under way to this side. The sink is neither committed nor closed here."""
+    """A file under way to this side. The sink is neither committed nor closed here. `waits`: for the sink."""
 
-    __slots__ = ("_digest", "_sink", "_subject", "end", "size")
+    __slots__ = ("_digest", "_sink", "_subject", "_waits", "end", "size")
 
-    def __init__(self, sink: Writer, digest: Digest, *, subject: Path | bytes) -> None:
+    def __init__(self, sink: Writer, digest: Digest, *, subject: Path | bytes, waits: Waits = DIRECT) -> None:
         self.size = 0  # bytes written
         self.end: End | None = None  # once it has come, and the digest agrees
         self._sink = sink
         self._digest = digest
         self._subject = subject
+        self._waits = waits
 
     def take(self, received: Received) -> None:
         """Take the next part of the file.
@@ -149,10 +157,7 @@ class IncomingFile:
         """
         match received:
             case DataRun(buffers, size):
-                self._sink.writev(buffers)
-                digest = self._digest
-                for buffer in buffers:
-                    digest.update(buffer)
+                self._waits.call(self._write, buffers)
                 self.size += size
             case End():
                 if not hmac.compare_digest(received.digest, self._digest.digest()):
@@ -162,6 +167,12 @@ class IncomingFile:
                 raise Aborted(received.code)
             case _:
                 raise ProtocolError("An unexpected message was received within a file.")
+
+    def _write(self, buffers: list[memoryview]) -> None:
+        self._sink.writev(buffers)
+        digest = self._digest
+        for buffer in buffers:
+            digest.update(buffer)
 
 
 def receive_file(

@@ -18,9 +18,11 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from secftp.errors import ConnectionLost, TransferTimeout, UsageError
 from secftp.transport.keepalive import Keepalive
+from secftp.waits import DIRECT
 
 if TYPE_CHECKING:
     from secftp.transport.tcp_info import TcpInfo
+    from secftp.waits import Waits
 
 # Errors of a connection that is simply gone.
 _LOST: Final = frozenset(
@@ -59,7 +61,12 @@ class WaitingSource(Protocol):
 
 
 class Stream:
-    """One connected socket, for one thread; `interrupt` and `stop_receiving` are for any."""
+    """One connected socket, for one thread; `interrupt` and `stop_receiving` are for any.
+
+    `waits`: how those who use the connection wait for other things than it.
+    """
+
+    waits: Waits = DIRECT
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock

@@ -79,7 +79,7 @@ MUTANTS = [
     mutant("digest-not-compared-by-the-server", "secftp/transport/file_data.py", "if not hmac.compare_digest(received.digest, self._digest.digest()):", "if len(received.digest) < 8:", SESSION, FAULTS, HOSTILE),
     mutant("digest-of-many-not-compared", "secftp/server/requests/batch.py", "if not hmac.compare_digest(digest_of(data), file.digest):", "if len(file.digest) < 8:", MANY),
     mutant("digest-not-compared-by-the-client", "secftp/transport/file_data.py", "if not hmac.compare_digest(received.digest, self._digest.digest()):", "if len(received.digest) < 8:", CALLS, "tests/session/test_pipeline.py", COPY_HOSTILE, "tests/client/test_cli_hostile.py", "tests/client/test_cli_failures.py", FAULTS),
-    mutant("digest-of-many-not-compared-by-the-client", "secftp/transfer/download_requests.py", "if not hmac.compare_digest(transfer.digest_of(data), file.digest):", "if not file.digest:", COPY_HOSTILE),
+    mutant("digest-of-many-not-compared-by-the-client", "secftp/transfer/download_requests.py", "if not hmac.compare_digest(self.transfer.digest_of(data), file.digest):", "if not file.digest:", COPY_HOSTILE),
     mutant("resumed-over-other-bytes", "secftp/server/requests/context.py", "return count == length and hmac.compare_digest(digest.digest(), prefix)", "return count == length", RESUME),
     mutant("read-on-from-other-bytes", "secftp/server/requests/read.py", "        raise ChecksumMismatch(\"The client has other bytes at the beginning of the file.\")\n", "        pass\n", RESUME),
     mutant("bad-bytes-kept", "secftp/server/requests/write.py", "if request.keep and given_up.code not in NOT_KEPT:", "if request.keep:", RESUME),
@@ -108,7 +108,7 @@ MUTANTS = [
     mutant("small-unsized-is-empty", "secftp/storage/source.py", "if not data or len(data) < size:", "if len(data) < size:", UNSIZED),
     mutant("unsized-without-a-bound", "secftp/storage/source.py", "            if len(data) > MAX_UNSIZED:\n", "            if len(data) < 0:\n", UNSIZED),
     mutant("verify-trusts-a-size-of-nothing", "secftp/client/comparison.py", "        return other > _PAGE and self._is_empty(path)\n", "        return True\n", UNSIZED),
-    mutant("update-trusts-a-size-of-nothing", "secftp/transfer/preflight.py", "            and (info.size or _is_empty(entry))\n", "", UNSIZED),
+    mutant("update-trusts-a-size-of-nothing", "secftp/transfer/preflight.py", "            and (info.size or self._waits.call(_is_empty, entry))\n", "", UNSIZED),
     # --- who may do what ---
     mutant("anonymous-without-leave", "secftp/server/access.py", "return self._anonymous or Status.MODE", "return self._anonymous or self._grants[\"\"]", ACCESS, SESSION),
     mutant("cipher-that-is-not-allowed", "secftp/server/access.py", "if hello.suite not in self._suites:", "if hello.suite < 0:", ACCESS, SESSION),

@@ -21,7 +21,7 @@ MUTANTS: list[Mutant] = [
     mutant("opened-for-every-removal", "secftp/server/requests/change.py", "if not request.tree or len(request.path)", "if len(request.path)", READONLY),
     mutant("session-leaves-directories-open", "secftp/server/session.py", "            self._context.writable.close()\n", "            pass\n", READONLY),
     mutant("opened-directories-without-a-bound", "secftp/server/requests/session_files.py", "        if len(self._modes) >= MOST_WRITABLE:\n", "        if len(self._modes) < 0:\n", READONLY),
-    mutant("get-leaves-directories-open", "secftp/transfer/destinations.py", "                store.restore_mode(directory.local, mode)\n", "                pass\n", READONLY),
+    mutant("get-leaves-directories-open", "secftp/transfer/destinations.py", "                self._waits.call(store.restore_mode, directory.local, mode)\n", "                pass\n", READONLY),
     # --- what is kept of a name ---
     mutant("kept-file-of-another-name-dropped", "secftp/storage/partial.py", "        return remove_if_abandoned(partial_name(target), directory)\n", "        return any([remove_if_abandoned(os.fsencode(name), directory) for name in os.listdir(f\"/proc/self/fd/{directory}\") if is_partial(os.fsencode(name))])\n", LEFTOVERS),
     mutant("file-dropped-that-is-written", "secftp/storage/partial.py", "        # The lock is on the file, which its writer may have renamed meanwhile: so the name is checked afterwards.\n        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)\n", "", LEFTOVERS, "tests/storage/test_sweep.py"),

@@ -18,6 +18,7 @@ from secftp.server.requests import RequestContext
 from secftp.server.session import ServerSession
 from secftp.session import Session
 from secftp.transport import Channel, Keepalive, Peer
+from secftp.waits import DIRECT
 from tests.seamed.product import Sealed
 from tests.support.serving import Lines, MemorySink
 
@@ -30,6 +31,8 @@ ALL = Rights(read=True, write=True, overwrite=True)
 
 class Tape:
     """What the peer sent, and then the end of the connection; what is sent is kept in `sent`."""
+
+    waits = DIRECT
 
     def __init__(self, recording: bytes) -> None:
         self.rest = memoryview(recording)

@@ -15,6 +15,7 @@ from secftp.storage.attributes import FileInfo
 from secftp.storage.tree import EntryKind, LocalTree, SmallContent, TreeEntry
 from secftp.transfer import Download, RemoteLocation, Upload
 from secftp.transfer.remote_tree import RemoteDirectory
+from secftp.waits import DIRECT
 from tests.support.copying import Recorder
 
 MIB = 1 << 20
@@ -24,6 +25,7 @@ class Answering:
     """A pipeline whose requests are answered at once, without a server."""
 
     compress = None
+    waits = DIRECT
 
     def __init__(self, answer, delay=0):
         self._answer = answer

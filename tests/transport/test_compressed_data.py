@@ -12,6 +12,7 @@ from secftp.protocol import CompressedData, Data, End, File, Ok, Read, SessionLi
 from secftp.transport import DataRun, compressed_data, file_data
 from secftp.transport.compressed_data import CompressedSender
 from secftp.transport.compression import Compressor, decompress
+from secftp.waits import DIRECT
 from tests.support.channels import PATH, ends, receive_bytes, together
 from tests.support.serving import MemorySink, MemorySource, digest_of
 
@@ -30,6 +31,8 @@ WELCOME = Welcome(
 
 class Tape:
     """Stands for a channel: keeps what is sent, and how."""
+
+    waits = DIRECT
 
     def __init__(self):
         self.messages = []
