@@ -99,7 +99,7 @@ LAYERS[PACKAGE.name] = set(LAYERS) - set(ENTRIES)
 
 # Where a capability may be used: nowhere else.
 ONLY = {
-    "socket": ("secftp.transport",),
+    "socket": ("secftp.transport", "secftp.aio.stream", "secftp.aio.network"),
     "_socket": (),
     "socketserver": (),
     "asyncio": ("secftp.aio",),

@@ -13,6 +13,8 @@ while it waits (its loop is gone) unwinds its greenlet, too, which can't wait an
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import time
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 
 from secftp.errors import InstallationError
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 _Parameters = ParamSpec("_Parameters")
 _Result = TypeVar("_Result")
 
+# A greenlet that does not wait lets the loop run after so long. Between two calls of `pace` it takes some more.
+PACE_SECONDS: Final = 0.002
 # Awaits that a greenlet may still begin while it is unwound without a loop, before it is given up as a bug.
 _LAST_WAITS: Final = 100
 
@@ -48,19 +52,22 @@ async def run(
     """
     outer = greenlet.getcurrent()
     driven = greenlet.greenlet(function, outer)
-    driven.secftp_driven = True
+    driven.secftp_resumed = time.monotonic()
     driven.gr_context = outer.gr_context
     step: Any = driven.switch(*args, **kwargs)
     while not driven.dead:
         try:
             value = await step
-        except BaseException as problem:  # noqa: BLE001 - whatever it is, it is raised at the wait
+        except BaseException as problem:
+            driven.secftp_resumed = time.monotonic()
             step = driven.throw(problem)
             if isinstance(problem, GeneratorExit):
-                step = _unwound(driven, step)
-            elif isinstance(problem, asyncio.CancelledError):
+                _unwind(driven, step)
+                raise
+            if isinstance(problem, asyncio.CancelledError):
                 step = await _clean_up(driven, step)
         else:
+            driven.secftp_resumed = time.monotonic()
             step = driven.switch(value)
     result: _Result = step  # once the greenlet has ended
     return result
@@ -79,9 +86,21 @@ def wait(awaitable: Awaitable[_Result]) -> _Result:
     return result
 
 
+def current() -> object:
+    """Return what stands for the call that is being run: the same in all of it, and different from any other."""
+    return greenlet.getcurrent()
+
+
 def is_driven() -> bool:
     """Whether the caller may use `wait`."""
-    return getattr(greenlet.getcurrent(), "secftp_driven", False)
+    return hasattr(greenlet.getcurrent(), "secftp_resumed")
+
+
+def pace() -> None:
+    """Let the loop run, if the greenlet has run for long since it was resumed. Nothing outside of one."""
+    resumed: float | None = getattr(greenlet.getcurrent(), "secftp_resumed", None)
+    if resumed is not None and time.monotonic() - resumed > PACE_SECONDS:
+        wait(asyncio.sleep(0))
 
 
 async def _clean_up(driven: greenlet.greenlet, step: Any) -> Any:
@@ -95,7 +114,9 @@ async def _clean_up(driven: greenlet.greenlet, step: Any) -> Any:
                 continue
             except GeneratorExit as problem:
                 future.cancel()
-                return _unwound(driven, driven.throw(problem))
+                _unwind(driven, driven.throw(problem))
+                raise
+        driven.secftp_resumed = time.monotonic()
         try:
             value = future.result()
         except BaseException as problem:  # noqa: BLE001 - as above
@@ -105,14 +126,15 @@ async def _clean_up(driven: greenlet.greenlet, step: Any) -> Any:
     return step
 
 
-def _unwound(driven: greenlet.greenlet, step: Any) -> Any:
+def _unwind(driven: greenlet.greenlet, step: Any) -> None:
     """Unwind a greenlet whose coroutine is being closed: every wait in its clean-up fails at once."""
-    for _ in range(_LAST_WAITS):
-        if driven.dead:
-            return step
-        _drop(step)
-        step = driven.throw(Abandoned())
-    raise RuntimeError("a greenlet of secftp can't be unwound")
+    with contextlib.suppress(Abandoned):
+        for _ in range(_LAST_WAITS):
+            if driven.dead:
+                return
+            _drop(step)
+            step = driven.throw(Abandoned())
+        raise RuntimeError("a greenlet of secftp can't be unwound")
 
 
 def _drop(awaitable: Any) -> None:

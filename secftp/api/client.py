@@ -60,16 +60,22 @@ def connect(
     ...     client.exists("backup")
     True
     """
-    location = parse_url(url)
-    if not 0 < timeout < math.inf:
-        raise UsageError("The timeout must be a positive number of seconds.")
-    if congestion is not None:
-        require_congestion(congestion)
+    location = check_connection(url, timeout, congestion)
     credentials = credentials_for(key, key_file, anonymous=anonymous, cipher=cipher, name=location.name)
     pool = Pool(location.host, location.port, credentials, timeout=timeout, congestion=congestion)
     with pool.session():
         pass  # so that a failure is raised here and not by a later request
     return Client(pool, location)
+
+
+def check_connection(url: str, timeout: float, congestion: str | None) -> Url:
+    """Check what `connect` is given, and return the parts of the URL. Raises `UsageError`."""
+    location = parse_url(url)
+    if not 0 < timeout < math.inf:
+        raise UsageError("The timeout must be a positive number of seconds.")
+    if congestion is not None:
+        require_congestion(congestion)
+    return location
 
 
 class Client(FileOperations):

@@ -220,7 +220,7 @@ def run(pool: Pool, copy: Upload | Download, listener: CallbackListener, retries
 
     Raises what ends the whole copy, the failure of a copy of one file, and else `CopyIncomplete`.
     """
-    copy.open_stream = pool.stream
+    copy.open_stream = pool.stream if pool.has_streams else None
     persistence = Retries(retries, progress=lambda: listener.done, possible=lambda: not pool.closed, sleep=pool.pause)
     summary = persistence.run(lambda: _run_once(pool, copy, listener))
     if listener.failures:

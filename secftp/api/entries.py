@@ -177,7 +177,7 @@ class Listing(Generic[AnyStr]):
                 self._problem = problem.with_traceback(None)  # the entries before it are good
             if some.is_more:
                 self._rest = listed
-                pool.prolong(connection)
+                pool.hold(connection)
                 self._keep = undo.pop_all()
         return True
 

@@ -90,6 +90,8 @@ class Pool:
     None leaves the system's.
     """
 
+    has_streams = True  # whether a copy may use several connections
+
     def __init__(
         self, host: str, port: int, credentials: Credentials, *, timeout: float, congestion: str | None = None
     ) -> None:
@@ -187,6 +189,10 @@ class Pool:
         with self._changed:
             connection.long = True
             self._changed.notify()
+
+    def hold(self, connection: PooledConnection) -> None:
+        """Count a connection as one that the program holds from now on, between its calls."""
+        self.prolong(connection)
 
     def begin_work(self, thread: threading.Thread) -> None:
         """Start a thread that uses a connection of this pool; `close` waits for its end."""

@@ -1,0 +1,158 @@
+"""`secftp.aio.connect`, and the `AsyncClient` that it returns."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import warnings
+from typing import TYPE_CHECKING, Any, Self
+
+from secftp.aio import driver
+from secftp.aio.methods import coroutine_of
+from secftp.aio.pool import DEFAULT_CONNECTIONS, AsyncPool
+from secftp.api.arguments import credentials_for
+from secftp.api.client import DEFAULT_TIMEOUT, Client, check_connection
+from secftp.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from types import TracebackType
+
+    from secftp.api.arguments import Cipher, LocalPath
+    from secftp.keys import Key
+
+
+def connect(
+    url: str,
+    key: str | Key | None = None,
+    *,
+    key_file: LocalPath | None = None,
+    anonymous: bool = False,
+    cipher: Cipher = "aes256",
+    timeout: float = DEFAULT_TIMEOUT,
+    congestion: str | None = None,
+    connections: int = DEFAULT_CONNECTIONS,
+) -> Connecting:
+    """Connect to a server, for `await` and `async with`, which both give an `AsyncClient`.
+
+    Args:
+        url (str): As in `secftp.connect`, as are all but the last parameter.
+        key (str, secftp.Key or None, default None): The key.
+        key_file (str, bytes, os.PathLike or None, default None): The path of a file with the key.
+        anonymous (bool, default False): Connect without a key.
+        cipher (str, default 'aes256'): The cipher.
+        timeout (float, default 60.0): The limit in seconds for connecting and for the server's silence. For a limit on
+            a whole operation there is `asyncio.timeout`.
+        congestion (str or None, default None): The name of a congestion control.
+        connections (int, default 4): How many short requests run at once, and how many copies; further ones wait for
+            their turn. A file that is open for writing has a connection of its own.
+
+    Returns:
+        Connecting: To be awaited once, or entered once by `async with`.
+
+    Raises:
+        SecftpError: What `secftp.connect` raises, when it is awaited.
+    """
+    if type(connections) is not int or connections < 1:
+        raise UsageError("connections must be a positive number.")
+
+    async def begin() -> AsyncClient:
+        location = check_connection(url, timeout, congestion)
+        credentials = await asyncio.to_thread(
+            credentials_for, key, key_file, anonymous=anonymous, cipher=cipher, name=location.name
+        )
+        pool = AsyncPool(
+            location.host,
+            location.port,
+            credentials,
+            timeout=timeout,
+            congestion=congestion,
+            connections=connections,
+        )
+        try:
+            await driver.run(_require_accepted, pool)
+        except BaseException:
+            pool.abandon()
+            raise
+        return AsyncClient(Client(pool, location), pool)
+
+    return Connecting(begin)
+
+
+def _require_accepted(pool: AsyncPool) -> None:
+    with pool.session():
+        pass  # so that a failure is raised here and not by a later request
+
+
+class Connecting:
+    """What `connect` returns: awaited, it is an `AsyncClient`; `async with` closes that at its end."""
+
+    def __init__(self, begin: Any) -> None:
+        self._begin = begin
+        self._client: AsyncClient | None = None
+
+    def __await__(self) -> Generator[Any, None, AsyncClient]:
+        found: Generator[Any, None, AsyncClient] = self._begin().__await__()
+        return found
+
+    async def __aenter__(self) -> AsyncClient:
+        self._client = await self
+        return self._client
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._client is not None:
+            await self._client.close()
+
+
+class AsyncClient:
+    """A client of a server for asyncio; `secftp.aio.connect` returns it. `async with` closes its connections.
+
+    It has the methods of `secftp.Client`, as coroutines, with the same parameters, results and exceptions. Several
+    tasks may use it at once. It belongs to the event loop on which it was made, and to the process.
+
+    A method that is cancelled leaves nothing half-written: a file at the server is written whole or not at all.
+    """
+
+    def __init__(self, client: Client, pool: AsyncPool) -> None:
+        self._process = os.getpid()
+        self._client = client
+        self._pool = pool
+
+    @property
+    def url(self) -> str:
+        """The URL of the directory at which relative paths start."""
+        return self._client.url
+
+    @property
+    def closed(self) -> bool:
+        """Whether the client is closed."""
+        return self._pool.closed
+
+    stat = coroutine_of(Client.stat)
+    listdir = coroutine_of(Client.listdir)
+    read_bytes = coroutine_of(Client.read_bytes)
+    write_bytes = coroutine_of(Client.write_bytes)
+
+    async def close(self) -> None:
+        """Close all connections. Requests of other tasks fail, and a file that is being written never appears."""
+        await driver.run(self._pool.close)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    def __del__(self) -> None:
+        pool = getattr(self, "_pool", None)
+        if pool is not None and not pool.closed:
+            text = f"{self!r} was never closed."
+            if pool.abandon() and self._process == os.getpid():
+                warnings.warn(text, ResourceWarning, stacklevel=2, source=self)
+
+    def __repr__(self) -> str:
+        return f"<secftp.aio.AsyncClient {self.url}{' closed' if self.closed else ''}>"
