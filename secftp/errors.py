@@ -145,6 +145,7 @@ class Reason(enum.StrEnum):
     READ_ONLY_FILE_SYSTEM = "read_only_file_system"
     OTHER_FILE_SYSTEM = "other_file_system"
     INTO_ITSELF = "into_itself"
+    SAME_FILE = "same_file"  # source and target of a copy
     BUSY = "busy"
     EXECUTED = "executed"
     BEING_WRITTEN = "being_written"
@@ -167,6 +168,7 @@ _REASON_ERRNO: dict[Reason, int] = {
     Reason.READ_ONLY_FILE_SYSTEM: errno.EROFS,
     Reason.OTHER_FILE_SYSTEM: errno.EXDEV,
     Reason.INTO_ITSELF: errno.EINVAL,
+    Reason.SAME_FILE: errno.EINVAL,
     Reason.BUSY: errno.EBUSY,
     Reason.EXECUTED: errno.ETXTBSY,
     Reason.NAME_TOO_LONG: errno.ENAMETOOLONG,
@@ -188,7 +190,7 @@ class FileError(SecftpError, OSError):
     _errno: int | None = None  # of the corresponding system error
     side: Side | None = None
 
-    of_target = False  # whether it concerns the new name of a rename
+    of_target = False  # whether it concerns the new name of a rename or copy
 
     def __init__(
         self,

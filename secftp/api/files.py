@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, TypeAlias, overload
 
 from secftp.api.arguments import file_path, path_text
+from secftp.api.copies import CopyOperations
 from secftp.api.memory import MemorySink, MemorySource
 from secftp.api.ranges import SHORT_BYTES, Range, read_many, read_ranges
 from secftp.api.reader import RemoteReader
-from secftp.api.tree import NameOperations
 from secftp.api.writer import RemoteWriter
 from secftp.errors import FileError, UsageError
 from secftp.session import Unconfirmed
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     OnFileError: TypeAlias = Literal["raise", "return"]
 
 
-class FileOperations(NameOperations):
+class FileOperations(CopyOperations):
     """The part of `Client` that handles the contents of files."""
 
     def read_bytes(

@@ -56,6 +56,7 @@ from secftp.protocol.replies import (
 )
 from secftp.protocol.requests import (
     Cancel,
+    Copy,
     List,
     MakeDirectory,
     NewFile,
@@ -80,6 +81,7 @@ __all__ = [
     "Cancel",
     "Capability",
     "CompressedData",
+    "Copy",
     "Data",
     "Direction",
     "End",

@@ -89,6 +89,10 @@ _REASONS: dict[tuple[ErrorCode, Reason], tuple[str, str]] = {
         "a directory can't be moved into itself",
         "Choose a target that is not beneath it.",
     ),
+    (ErrorCode.FORBIDDEN, Reason.SAME_FILE): (
+        "source and target are the same file",
+        "Choose another name for the copy.",
+    ),
     (ErrorCode.FORBIDDEN, Reason.OTHER_FILE_SYSTEM): (
         "it can't be moved to another file system",
         "Copy it there, and remove it here when that is done.",

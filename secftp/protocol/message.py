@@ -52,6 +52,7 @@ class Capability(enum.StrEnum):
     UPLOADS = "uploads"
     VERSIONS = "versions"
     ZSTD = "zstd"
+    COPY = "copy"
 
 
 class Right(enum.StrEnum):

@@ -70,8 +70,9 @@ class Response(Message, frozen=True, kw_only=True):
 
 @message(0x20, "OK", TO_CLIENT)
 class Ok(Response, frozen=True, kw_only=True):
-    """OK: the request is done, and the file of a WRITE has its final name. `size` and `digest` for WRITE and SUM.
+    """OK: the request is done, and the file of a WRITE or COPY has its final name.
 
+    `size` and `digest` for WRITE and SUM, `size` alone for COPY.
     `time_changed`: the file system could not store the modification time, and has the nearest that it can.
     `mode_changed`: the file does not have the requested permissions. `own`: SUM is of the file sent with its token.
     `complete`: of a part, the whole file has its final name; without it, only this part has arrived.
@@ -90,7 +91,7 @@ class Error(Response, frozen=True, kw_only=True):
     """ERROR: the request failed; the session goes on.
 
     `reason` tells what the code does not, in a word that may be unknown here. `target`: the error is about the new name
-    of a RENAME.
+    of a RENAME or COPY.
     """
 
     code: ErrorCode

@@ -311,6 +311,24 @@ class WriteMany(Request, frozen=True, kw_only=True):
         return len(self.files)
 
 
+@message(0x1B, "COPY", TO_SERVER, answers=(Ok, Error), capability=Capability.COPY)
+class Copy(FileRequest, frozen=True, kw_only=True):
+    """COPY: copy a file at the server; with `overwrite` it may replace a file.
+
+    `mode` and `mtime_ns`: None for those of the source. `token`: as in RENAME.
+    """
+
+    to: Path
+    overwrite: bool = True
+    mode: Mode | None = None
+    mtime_ns: Time | None = None
+    token: Token | None = None
+
+    def __post_init__(self) -> None:
+        check_path(self.path)
+        check_path(self.to)
+
+
 @message(0x0F, "CANCEL", TO_SERVER)
 class Cancel(Message, frozen=True, kw_only=True):
     """CANCEL: the client no longer wants the answer to the request with this id. It is not answered itself."""

@@ -35,7 +35,7 @@ from secftp.protocol.message import (
     Ping,
 )
 from secftp.protocol.replies import Entries, Error, File, Files, Ok, Response, Results, Welcome
-from secftp.protocol.requests import Cancel, Read, Request, Sum, Write
+from secftp.protocol.requests import Cancel, Copy, Read, Request, Sum, Write
 from secftp.token_bucket import TokenBucket
 
 if TYPE_CHECKING:
@@ -205,6 +205,8 @@ class RequestQueue:
             raise ProtocolError("A file was confirmed before its end was sent.")
         if isinstance(reply, Ok) and entry.kind.struct is Sum and (reply.size is None or reply.digest is None):
             raise ProtocolError("OK for a SUM lacks what was asked for.")
+        if isinstance(reply, Ok) and entry.kind.struct is Copy and reply.size is None:
+            raise ProtocolError("OK for a COPY lacks the size.")
         return entry
 
     def pop(self) -> None:

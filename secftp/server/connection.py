@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from secftp.errors import ConnectionLost, SecftpError, TransferTimeout
 from secftp.protocol import Bye, Direction, ErrorCode, text_for
 from secftp.server.requests import RequestContext
-from secftp.server.requests.idempotency import CompletedChanges, ConfirmedFiles, OwnConfirmedFiles
+from secftp.server.requests.idempotency import CompletedChanges, CompletedCopies, ConfirmedFiles, OwnConfirmedFiles
 from secftp.server.requests.uploads import SessionUploads, Uploads
 from secftp.server.session import ServerSession, welcome
 from secftp.server.session_limits import SlotClaim, SlotLimit, log_slot_limit
@@ -75,6 +75,7 @@ class SharedState:
     stopping: SignalFlag = field(default_factory=SignalFlag)
     aborting: SignalFlag = field(default_factory=SignalFlag)
     completed_changes: CompletedChanges = field(default_factory=CompletedChanges)
+    completed_copies: CompletedCopies = field(default_factory=CompletedCopies)
     confirmed_files: ConfirmedFiles = field(default_factory=ConfirmedFiles)
     uploads: Uploads = field(default_factory=Uploads)
 
@@ -184,6 +185,7 @@ class ConnectionThread:
             shared.completed_changes,
             OwnConfirmedFiles(shared.confirmed_files, self.store, self._owner()),
             SessionUploads(shared.uploads, self.store, self._owner()),
+            shared.completed_copies,
         )
         self._context = context
         session = ServerSession(

@@ -30,8 +30,8 @@ class Operation(NamedTuple):
     """Record of a finished request, for JSON events and metrics.
 
     `name` is the message name in lower case (each file of a WRITEMANY is a `write`), `result` is `ok` or an error code,
-    `nbytes` the bytes that were transferred, `to` the new path of a rename. `moved`: a whole file was transferred.
-    `saved`: the bytes that compression has saved.
+    `nbytes` the bytes that were transferred or copied, `to` the new path of a rename or copy. `moved`: a whole file was
+    transferred. `saved`: the bytes that compression has saved.
     `at`: where the part of an upload begins; `whole`: the digest of the file that this part has completed.
     """
 

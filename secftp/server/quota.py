@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from secftp.server.options import ServerLimits
     from secftp.storage import FreeSpace, Path, Sink, SmallFiles
     from secftp.storage.attributes import Kept
-    from secftp.storage.store import UploadSink
+    from secftp.storage.store import Source, UploadSink
     from secftp.storage.upload import FileUpload
 
 # Bytes that all sessions together may write to a file system between two checks of its free space.
@@ -177,7 +177,18 @@ class BoundedSink(SinkWrapper[_AnyFileSink]):
         self._device = device
 
     def writev(self, buffers: Sequence[memoryview]) -> None:
-        count = sum(map(len, buffers))
+        self._grow(sum(map(len, buffers)))
+        self._inner.writev(buffers)
+
+    def append_from(self, source: Source, offset: int, count: int) -> int:
+        before = self._size
+        self._grow(count)
+        done = self._inner.append_from(source, offset, count)
+        self._size = before + done
+        return done
+
+    def _grow(self, count: int) -> None:
+        """Count so many bytes more; a file that is too large is ended."""
         self._size += count
         try:
             self._quota.check_size(self._size)
@@ -185,7 +196,6 @@ class BoundedSink(SinkWrapper[_AnyFileSink]):
         except BaseException:
             self._inner.abort()
             raise
-        self._inner.writev(buffers)
 
 
 class BoundedResumedSink(BoundedSink[ResumedFileSink], ResumedSink):

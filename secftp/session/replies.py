@@ -40,6 +40,11 @@ _MISSING: Final[dict[str, str]] = {
     Capability.RESUME: "resume interrupted transfers",
     Capability.MANY: "transfer several files in one message",
     Capability.VERSIONS: "tell versions of files",
+    Capability.COPY: "copy files",
+}
+
+_INSTEAD: Final[dict[str, str]] = {
+    Capability.COPY: "Get the file and put it back, or use a newer version of the server.",
 }
 
 
@@ -239,7 +244,8 @@ class FileReply:
 def lacks(capability: str, subject: Path) -> FileError:
     """Return the failure of a request that needs a capability which the server did not name in WELCOME."""
     what = _MISSING.get(capability, f"do this ({escape(capability)})")
-    return remote_failure(FileError, subject, f"the server can't {what}.", hint="Use a newer version of the server.")
+    hint = _INSTEAD.get(capability, "Use a newer version of the server.")
+    return remote_failure(FileError, subject, f"the server can't {what}.", hint=hint)
 
 
 def unexpected_reply() -> ProtocolError:

@@ -14,6 +14,7 @@ from secftp.errors import ChecksumMismatch, ConnectionLost, FileError, NotFound,
 from secftp.protocol import (
     Algorithm,
     Bye,
+    Copy,
     Info,
     List,
     MakeDirectory,
@@ -55,6 +56,13 @@ if TYPE_CHECKING:
     from secftp.transport import Channel, Credentials
 
 _Kind = TypeVar("_Kind", bound=Message)
+
+
+def copied_size(ok: Ok) -> int:
+    """Return the size in the reply to a COPY."""
+    if ok.size is None:
+        raise unexpected_reply()
+    return ok.size
 
 
 class Session:
@@ -292,6 +300,19 @@ class Session:
         """Rename a file or directory. With `overwrite` a file may replace a file."""
         request = Rename(id=self.pipeline.next_id(), path=path, to=to, overwrite=overwrite, token=token)
         self._ask(request, Ok, path, to)
+
+    def copy(self, path: Path, to: Path, *, overwrite: bool = True, token: bytes | None = None) -> int:
+        """Have the server copy a file, with its permissions and time; return its size in bytes.
+
+        With `overwrite` it may replace a file.
+        """
+        with self.pipeline.keepalive():
+            return copied_size(self.begin_copy(path, to, overwrite=overwrite, token=token).result())
+
+    def begin_copy(self, path: Path, to: Path, *, overwrite: bool = True, token: bytes | None = None) -> Requested[Ok]:
+        """Request what `copy` does, without waiting for it; `copied_size` returns the size in the reply."""
+        request = Copy(id=self.pipeline.next_id(), path=path, to=to, overwrite=overwrite, token=token)
+        return Requested(self.pipeline, request, Ok, path, to)
 
     def make_directory(
         self, path: Path, *, parents: bool = False, mode: int | None = None, token: bytes | None = None

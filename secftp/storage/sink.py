@@ -41,7 +41,7 @@ from secftp.storage.partial import (
     remove_map,
     remove_quietly,
 )
-from secftp.storage.source import transfer_all
+from secftp.storage.source import FileSource, transfer_all
 from secftp.storage.store import ResumedSink, Sink
 from secftp.storage.sweep import RateLimitedSweep
 from secftp.text import show_path
@@ -51,6 +51,7 @@ if TYPE_CHECKING:
 
     from secftp.storage.directories import FreeSpace
     from secftp.storage.names import Path
+    from secftp.storage.store import Source
 
 _T = TypeVar("_T")
 
@@ -140,6 +141,17 @@ class FileSink(Sink):
         if not count:
             raise OSError(errno.EIO, os.strerror(errno.EIO))
         return count
+
+    def append_from(self, source: Source, offset: int, count: int) -> int:
+        """Append by copy_file_range, from a regular file."""
+        from secftp.storage.copy import copy_range  # for servers alone
+
+        self._require_open()
+        if not isinstance(source, FileSource):
+            return 0
+        done = copy_range(source.descriptor, self._fd, offset, self._size, count)
+        self._size += done
+        return done
 
     def begin_parts(self) -> None:
         """Prepare for `writev_at`, which does not go with `writev`."""

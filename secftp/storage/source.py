@@ -100,6 +100,11 @@ class FileSource(Source):
         return
 
     @property
+    def descriptor(self) -> int:
+        """The descriptor of the open file, to copy from."""
+        return self._fd
+
+    @property
     def stamp(self) -> tuple[int, ...] | None:
         """Device, inode, size, and the times of the last modification and the last change; None for an unknown size."""
         status = self._status

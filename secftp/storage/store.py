@@ -119,6 +119,13 @@ class Sink(Closing, Protocol):
         """Append all of `buffers` (contiguous views of bytes); raises `NoSpace`, `TooLarge`, `InputOutputError`."""
         ...
 
+    def append_from(self, source: Source, offset: int, count: int) -> int:  # noqa: ARG002 - for those that can
+        """Append up to `count` bytes of a source, copied by the system; return their number, 0 if that can't be done.
+
+        Nothing was appended then, and all has to be read and written. Raises what `writev` does.
+        """
+        return 0
+
     def commit(self) -> FileInfo:
         """Give the whole file its name atomically; raises `AlreadyExists` if it may not replace what has the name."""
         ...
@@ -383,6 +390,9 @@ class SinkWrapper(Sink, Generic[_Sink]):
 
     def writev(self, buffers: Sequence[memoryview]) -> None:
         self._inner.writev(buffers)
+
+    def append_from(self, source: Source, offset: int, count: int) -> int:
+        return self._inner.append_from(source, offset, count)
 
     def commit(self) -> FileInfo:
         return self._inner.commit()

@@ -18,6 +18,7 @@ from pathlib import Path
 from secftp.crypto import Suite
 from secftp.errors import SecftpError
 from secftp.protocol import (
+    Copy,
     Direction,
     End,
     Entries,
@@ -116,6 +117,14 @@ def request(number: int, which: int, argument: bytes):
         lambda: ReadMany(id=number, paths=(path, (b"small",), path)),
         lambda: WriteMany(id=number, files=(NewFile(path, body, digest_of(body)), NewFile((b"z",), body, bytes(16)))),
         lambda: Stat(id=number, path=path, partial=True, parts=True),
+        lambda: Copy(
+            id=number,
+            path=path,
+            to=a_path(argument[1:]),
+            overwrite=bool(len(argument) % 2),
+            mode=0o7777 if number % 3 else None,
+            token=(argument[:1] * 16 or None) if number % 2 else None,
+        ),
         lambda: Write(
             id=number,
             path=path,

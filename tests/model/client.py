@@ -128,7 +128,7 @@ class Client:
         return found
 
     def do(self, name: str, **fields: Any) -> Message:
-        """REMOVE, RENAME, MKDIR, SETATTR or SUM."""
+        """REMOVE, RENAME, MKDIR, SETATTR, SUM or COPY."""
         self.ask(name, **fields)
         return self.answer("OK")
 

@@ -292,6 +292,7 @@ TYPES = (
         rows(REQUEST, ("files", array(NEW_FILE, 1, 1024)), ALGORITHM, ("overwrite", boolean, True), TOKEN, CLEAR_SIZES),
         65536,
     ),
+    Type(0x1B, "COPY", (UP,), rows(*NAMED, ("to", path), ("overwrite", boolean, True), MODE, MTIME, TOKEN)),
     Type(
         0x20,
         "OK",

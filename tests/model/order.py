@@ -10,7 +10,7 @@ from tests.model.messages import DOWN, UP, insist
 if TYPE_CHECKING:
     from tests.model.messages import Message
 
-SIMPLE = ["STAT", "LIST", "REMOVE", "RENAME", "MKDIR", "SUM", "SETATTR", "READMANY", "WRITEMANY", "READ"]
+SIMPLE = ["STAT", "LIST", "REMOVE", "RENAME", "MKDIR", "SUM", "SETATTR", "READMANY", "WRITEMANY", "COPY", "READ"]
 STATES = {
     (UP, "IDLE"): {
         "PING": "IDLE",
@@ -43,7 +43,7 @@ ANSWERS = {
     "LIST": "ENTRIES",
     "READMANY": "FILES",
     "WRITEMANY": "RESULTS",
-    **dict.fromkeys(["WRITE", "REMOVE", "RENAME", "MKDIR", "SUM", "SETATTR"], "OK"),
+    **dict.fromkeys(["WRITE", "REMOVE", "RENAME", "MKDIR", "SUM", "SETATTR", "COPY"], "OK"),
 }
 REPLIES = {*ANSWERS.values(), "ERROR"}
 DRAIN = 256 * 2**20
@@ -122,6 +122,7 @@ class Order:
         if message.name == "OK":
             insist(first.file is None or first.file.ended, "OK after END")
             insist(first.message.name != "SUM" or None not in (message.size, message.digest), "a SUM's size and digest")
+            insist(first.message.name != "COPY" or message.size is not None, "a COPY's size")
         elif message.name == "FILE":
             self.running[DOWN] = Running(message.size, wants_zstd=first.message.compress is not None)
             whole = False

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from tests.model.messages import Message
 
 Path = tuple[bytes, ...]
-ALL = ("ranges", "stat", "list", "change", "sum", "resume", "many", "versions", "uploads", "zstd")
+ALL = ("ranges", "stat", "list", "change", "sum", "resume", "many", "versions", "uploads", "zstd", "copy")
 DEADLINE = 20.0
 
 
@@ -111,6 +111,7 @@ class Server:
         self.capabilities = capabilities
         self.streams = 16  # sessions of one client for one transfer
         self.uploads = Uploads()
+        self.copies: dict[bytes, int] = {}  # the size of each, by its token
         self.requests = requests
         self.seed = seed
         self.text = text  # stands in all that it says
@@ -441,6 +442,20 @@ class Session:
         for path in [asked.path, *self.tree.below(asked.path)]:
             self.tree.nodes[asked.to + path[len(asked.path) :]] = self.tree.nodes.pop(path)
         yield "OK", {}
+
+    def copy(self, asked: Message) -> Replies:
+        size = self.server.copies.get(asked.token)
+        if size is None:
+            file = self.tree.file(asked.path)
+            if asked.path == asked.to:
+                raise No("forbidden")
+            mode = file.mode if asked.mode is None else asked.mode
+            mtime_ns = file.mtime_ns if asked.mtime_ns is None else asked.mtime_ns
+            self.tree.put(asked.to, file.data, overwrite=asked.overwrite, mode=mode, mtime_ns=mtime_ns)
+            size = len(file.data)
+            if asked.token is not None:
+                self.server.copies[asked.token] = size
+        yield "OK", {"size": size}
 
     def mkdir(self, asked: Message) -> Replies:
         if asked.path in self.tree.nodes and not (asked.parents and isinstance(self.tree.nodes[asked.path], Directory)):

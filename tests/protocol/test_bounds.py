@@ -7,6 +7,7 @@ import pytest
 
 from secftp.errors import NameRefused, ProtocolError, UsageError
 from secftp.protocol import (
+    Copy,
     Direction,
     ErrorCode,
     Kind,
@@ -114,6 +115,11 @@ BOUNDS = [
     (0x15, 0, UP, {"to": [b"b"], **REQUEST}, "id", [1, 2**32 - 1], [0, 2**32]),
     (0x15, 0, UP, {"to": [b"b"], **REQUEST}, "overwrite", *FLAGS),
     (0x15, 0, UP, {"to": [b"b"], **REQUEST}, "token", *TOKENS),
+    (0x1B, 0, UP, {"to": [b"b"], **REQUEST}, "id", [1, 2**32 - 1], [0, 2**32]),
+    (0x1B, 0, UP, {"to": [b"b"], **REQUEST}, "overwrite", *FLAGS),
+    (0x1B, 0, UP, {"to": [b"b"], **REQUEST}, "mode", *MODES),
+    (0x1B, 0, UP, {"to": [b"b"], **REQUEST}, "mtime_ns", *TIMES),
+    (0x1B, 0, UP, {"to": [b"b"], **REQUEST}, "token", *TOKENS),
     (0x16, 0, UP, REQUEST, "parents", *FLAGS),
     (0x16, 0, UP, REQUEST, "mode", *MODES),
     (0x16, 0, UP, REQUEST, "fill", *FLAGS),
@@ -340,6 +346,8 @@ def carriers(path):
         yield number, UP, {"id": 1, "path": path}
     yield 0x15, UP, {"id": 1, "path": path, "to": [b"a"]}
     yield 0x15, UP, {"id": 1, "path": [b"a"], "to": path}
+    yield 0x1B, UP, {"id": 1, "path": path, "to": [b"a"]}
+    yield 0x1B, UP, {"id": 1, "path": [b"a"], "to": path}
     yield 0x19, UP, {"id": 1, "paths": [path]}
     yield 0x19, UP, {"id": 1, "paths": [[b"a"], path]}
     yield 0x1A, UP, {"id": 1, "files": [[path, b"", D16]]}
@@ -367,6 +375,8 @@ def test_bad_paths(path):
     for make in (
         lambda bad: Rename(id=1, path=bad, to=(b"a",)),
         lambda bad: Rename(id=1, path=(b"a",), to=bad),
+        lambda bad: Copy(id=1, path=bad, to=(b"a",)),
+        lambda bad: Copy(id=1, path=(b"a",), to=bad),
         lambda bad: ReadMany(id=1, paths=((b"a",), bad)),
         lambda bad: NewFile(bad, b"", D16),
         lambda bad: Listed(bad, Kind.FILE),

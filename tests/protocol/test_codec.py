@@ -17,6 +17,7 @@ from secftp.protocol import (
     Bye,
     Cancel,
     CompressedData,
+    Copy,
     Data,
     Direction,
     End,
@@ -213,6 +214,15 @@ EXAMPLES = [
         0x15,
         0,
         b"\x84\xa2id\x03\xa4path\x91\xc4\x01a\xa2to\x92\xc4\x01b\xc4\x01c\xa9overwrite\xc3",
+    ),
+    (Copy(id=3, path=(b"a",), to=(b"b",)), UP, 0x1B, 0, b"\x83\xa2id\x03\xa4path\x91\xc4\x01a\xa2to\x91\xc4\x01b"),
+    (
+        Copy(id=3, path=(b"a",), to=(b"b", b"c"), overwrite=False, mode=0o700, mtime_ns=-1, token=TOKEN),
+        UP,
+        0x1B,
+        0,
+        b"\x87\xa2id\x03\xa4path\x91\xc4\x01a\xa2to\x92\xc4\x01b\xc4\x01c\xa9overwrite\xc2\xa4mode\xcd\x01\xc0"
+        b"\xa8mtime_ns\xff\xa5token\xc4\x10" + TOKEN,
     ),
     (
         MakeDirectory(id=3, path=(b"a",), parents=True, mode=0o700),
@@ -414,7 +424,7 @@ def test_a_type_goes_one_way_only():
 
 def test_unknown_and_reserved_types_are_refused():
     unknown = set(range(256)) - set(MESSAGE_TYPES)
-    assert {0x00, 0x08, 0x0E, 0x1B, 0x1F, 0x27, 0x80, 0xFF} <= unknown
+    assert {0x00, 0x08, 0x0E, 0x1C, 0x1F, 0x27, 0x80, 0xFF} <= unknown
     for number in unknown:
         for direction in Direction:
             for payload in (b"", b"\x80", b"\x82\xa2id\x01\xa4path\x91\xc4\x01a"):
@@ -783,6 +793,15 @@ def test_the_largest_message_of_each_kind_fits():
         Write(id=MAX_ID, path=(b"x" * 63,) * 64, size=MAX_SIZE),
         Write(id=MAX_ID, path=path, size=MAX_SIZE, mode=MAX_MODE, offset=MAX_SIZE, prefix=bytes(32), keep=True),
         Rename(id=MAX_ID, path=(b"x" * 63,) * 64, to=(b"y" * 63,) * 64, overwrite=True),
+        Copy(
+            id=MAX_ID,
+            path=(b"x" * 63,) * 64,
+            to=(b"y" * 63,) * 64,
+            overwrite=False,
+            mode=MAX_MODE,
+            mtime_ns=MAX_SIZE,
+            token=TOKEN,
+        ),
         Results(id=MAX_ID, codes=(ErrorCode.UNSUPPORTED,) * MAX_MANY),
     ):
         assert len(encode(message)[2]) <= MAX_CONTROL

@@ -15,6 +15,7 @@ from secftp.protocol import (
     Abort,
     Cancel,
     CompressedData,
+    Copy,
     Data,
     Direction,
     End,
@@ -176,6 +177,7 @@ ASKED = {
     Stat: {Info, Error},
     List: {Entries, Error},
     Rename: {Ok, Error},
+    Copy: {Ok, Error},
     Sum: {Ok, Error},
     ReadMany: {Files, Error},
     WriteMany: {Results, Error},
@@ -187,6 +189,7 @@ UPWARD = (
     | st.builds(Write, id=IDS, path=st.just(PATH), size=st.none() | SMALL)
     | st.builds(List, id=IDS)
     | st.builds(Rename, id=IDS, path=st.just(PATH), to=st.just(PATH))
+    | st.builds(Copy, id=IDS, path=st.just(PATH), to=st.just(PATH))
     | st.builds(Sum, id=IDS, path=st.just(PATH))
     | st.builds(ReadMany, id=IDS, paths=st.lists(st.just(PATH), min_size=1, max_size=3).map(tuple))
     | st.builds(WriteMany, id=IDS, files=st.lists(st.just(NEW), min_size=1, max_size=3).map(tuple))
@@ -296,6 +299,8 @@ class Model:
         if isinstance(message, Ok) and isinstance(first, Write) and not self.ended(first):
             return False
         if isinstance(message, Ok) and isinstance(first, Sum) and message.digest is None:
+            return False
+        if isinstance(message, Ok) and isinstance(first, Copy) and message.size is None:
             return False
         if isinstance(message, Files) and isinstance(first, ReadMany):
             return sum(len(m.files) for m in [*self.told(first), message]) <= len(first.paths)

@@ -11,6 +11,7 @@ from secftp import errors
 from secftp.client.failures import hint_for
 from secftp.errors import Reason
 from secftp.protocol import (
+    Copy,
     Error,
     ErrorCode,
     Files,
@@ -50,11 +51,13 @@ LOOKING = {
     "LIST of all": lambda path: List(id=1, path=path, recursive=True),
     "REMOVE": lambda path: Remove(id=1, path=path),
     "RENAME": lambda path: Rename(id=1, path=path, to=(b"free",)),
+    "COPY": lambda path: Copy(id=1, path=path, to=(b"free",)),
     "SETATTR": lambda path: SetAttributes(id=1, path=path, mode=0o600),
     "WRITE below": lambda path: Write(id=1, path=(*path, b"x"), size=0),
     "WRITEMANY below": lambda path: WriteMany(id=1, files=(NewFile((*path, b"x"), b"", digest_of(b"")),)),
     "MKDIR below": lambda path: MakeDirectory(id=1, path=(*path, b"x")),
     "RENAME to below": lambda path: Rename(id=1, path=(b"file",), to=(*path, b"x")),
+    "COPY to below": lambda path: Copy(id=1, path=(b"file",), to=(*path, b"x")),
 }
 
 
@@ -127,6 +130,18 @@ CASES = {
     ),
     "RENAME over a FIFO": (Rename(id=1, path=(b"file",), to=(b"fifo",), overwrite=True), "forbidden", "special", True),
     "RENAME to a reserved name": (Rename(id=1, path=(b"file",), to=(b".secftp-x",)), "bad_name", "reserved_name", True),
+    "COPY of what is missing": (Copy(id=1, path=(b"no",), to=(b"x",)), "not_found", None, False),
+    "COPY below a file": (Copy(id=1, path=(b"file", b"x"), to=(b"x",)), "not_folder", "no_parent", False),
+    "COPY of a directory": (Copy(id=1, path=(b"dir",), to=(b"x",)), "is_folder", None, False),
+    "COPY of a FIFO": (Copy(id=1, path=(b"fifo",), to=(b"x",)), "forbidden", "special", False),
+    "COPY into what is missing": (Copy(id=1, path=(b"file",), to=(b"no", b"x")), "not_found", "no_parent", True),
+    "COPY to below a file": (Copy(id=1, path=(b"file",), to=(b"other", b"x")), "not_folder", "no_parent", True),
+    "COPY onto a file": (Copy(id=1, path=(b"file",), to=(b"other",), overwrite=False), "exists", None, True),
+    "COPY onto itself": (Copy(id=1, path=(b"file",), to=(b"file",)), "forbidden", "same_file", True),
+    "COPY over a directory": (Copy(id=1, path=(b"file",), to=(b"dir",)), "is_folder", None, True),
+    "COPY over a symlink": (Copy(id=1, path=(b"file",), to=(b"to-file",)), "forbidden", "symlink", True),
+    "COPY over a FIFO": (Copy(id=1, path=(b"file",), to=(b"fifo",)), "forbidden", "special", True),
+    "COPY to a reserved name": (Copy(id=1, path=(b"file",), to=(b".secftp-x",)), "bad_name", "reserved_name", True),
     "REMOVE of a full directory": (Remove(id=1, path=(b"dir",)), "not_empty", None, False),
     "SETATTR of a FIFO": (SetAttributes(id=1, path=(b"fifo",), mode=0o600), "forbidden", "special", False),
 }  # fmt: skip
@@ -191,8 +206,9 @@ def test_a_missing_right_says_so(root, right):
         Write(id=1, path=(b"file",), size=0),
         WriteMany(id=1, files=(NewFile((b"file",), b"", digest_of(b"")),)),
         Rename(id=1, path=(b"other",), to=(b"file",), overwrite=True),
+        Copy(id=1, path=(b"other",), to=(b"file",)),
     ],
-    ids=["WRITE", "WRITEMANY", "RENAME"],
+    ids=["WRITE", "WRITEMANY", "RENAME", "COPY"],
 )
 def test_to_replace_without_the_right_is_told_from_a_wish_not_to(root, request_):
     found = answer(root, request_, ALL._replace(overwrite=False))

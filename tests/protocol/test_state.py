@@ -11,6 +11,7 @@ from secftp.protocol import (
     Bye,
     Cancel,
     CompressedData,
+    Copy,
     Data,
     Direction,
     End,
@@ -162,6 +163,7 @@ SAMPLES = {
     0x18: SetAttributes(id=9),
     0x19: read_many(9),
     0x1A: write_many(9),
+    0x1B: Copy(id=9, path=PATH, to=PATH),
     0x20: Ok(id=2),
     0x21: error(2),
     0x22: file(2),
@@ -187,7 +189,7 @@ LEGAL = {
         0x0F: State.IDLE,
         0x10: State.IDLE,
         0x11: State.WRITING,
-        **dict.fromkeys(range(0x12, 0x1B), State.IDLE),
+        **dict.fromkeys(range(0x12, 0x1C), State.IDLE),
     },
     (UP, State.WRITING): {
         0x02: State.WRITING,
@@ -277,7 +279,7 @@ def test_every_state_type_and_direction(record_property):
                 with pytest.raises(ProtocolError):
                     receiver.accept_data(1)
     assert set(SAMPLES) == set(MESSAGE_TYPES)
-    assert (cells, legal) == (9 * 256, 35)
+    assert (cells, legal) == (9 * 256, 36)
     what = f"[messages] state x type x direction: {cells} cells, {legal} legal, {cells - legal} refused"
     record_property(COUNTS, what)
 
@@ -301,6 +303,7 @@ ASKED = {
     "SETATTR": lambda number: SetAttributes(id=number),
     "READMANY": read_many,
     "WRITEMANY": write_many,
+    "COPY": lambda number: Copy(id=number, path=PATH, to=PATH),
 }
 
 

@@ -15,6 +15,7 @@ from secftp.protocol import (
     Abort,
     Bye,
     Cancel,
+    Copy,
     End,
     Entries,
     Error,
@@ -87,6 +88,7 @@ SAMPLES = {
                 List(id=2, recursive=True),
                 Remove(id=2, path=(b"none",)),
                 Rename(id=2, path=(b"none",), to=(b"file",)),
+                Copy(id=2, path=(b"file",), to=(b"copy",)),
                 MakeDirectory(id=2, path=(b"folder",), parents=True),
                 Sum(id=2, path=(b"file",)),
                 SetAttributes(id=2, path=(b"file",), mode=0o640),
@@ -102,7 +104,7 @@ SAMPLES = {
 }
 # docs/PROTOCOL.md 10.1, client to server; what is not named closes the connection.
 ALLOWED = {
-    "IDLE": {0x02, 0x06, 0x0F, *range(0x10, 0x1B)},
+    "IDLE": {0x02, 0x06, 0x0F, *range(0x10, 0x1C)},
     "WRITING": {0x02, 0x0F, 0x03, 0x04, 0x05},
     "CLOSED": set(),
 }
@@ -117,6 +119,7 @@ ANSWERS = {
     0x18: Ok,
     0x19: Files,
     0x1A: Results,
+    0x1B: Ok,
 }
 
 
@@ -190,7 +193,7 @@ def test_every_type_in_every_state(tmp_path, state):
             legal += _cell(server, state, kind, *SAMPLES.get(kind, (0, b"\x80")))
         server.done(256)
     assert legal == len(ALLOWED[state])
-    assert set(listing(tmp_path)) <= {"file", "name", "folder", "small"}
+    assert set(listing(tmp_path)) <= {"file", "name", "folder", "small", "copy"}
     assert (tmp_path / "file").read_bytes() == b"contents"
 
 

@@ -13,6 +13,7 @@ import pytest
 from secftp.errors import FileError
 from secftp.protocol import (
     Algorithm,
+    Copy,
     List,
     MakeDirectory,
     Read,
@@ -64,6 +65,7 @@ REQUESTS = {
     "list": lambda number: List(id=number, path=LONG),
     "remove": lambda number: Remove(id=number, path=LONG),
     "rename": lambda number: Rename(id=number, path=LONG, to=LONG),
+    "copy": lambda number: Copy(id=number, path=LONG, to=LONG),
     "mkdir": lambda number: MakeDirectory(id=number, path=LONG),
     "sum": lambda number: Sum(id=number, path=LONG),
     "setattr": lambda number: SetAttributes(id=number, path=LONG, mtime_ns=0),

@@ -7,6 +7,7 @@ import itertools
 import pytest
 
 from secftp.protocol import (
+    Copy,
     End,
     Entries,
     Error,
@@ -60,9 +61,11 @@ CASES = {
     "REMOVE": (Remove(id=1, path=(b"there",)), "delete", Ok),
     "RENAME": (Rename(id=1, path=(b"there",), to=(b"fresh",)), "write delete", Ok),
     "RENAME over": (Rename(id=1, path=(b"there",), to=(b"other",), overwrite=True), "write delete overwrite", Ok),
+    "COPY": (Copy(id=1, path=(b"there",), to=(b"fresh",)), "read write", Ok),
+    "COPY over": (Copy(id=1, path=(b"there",), to=(b"other",)), "read write overwrite", Ok),
 }
 # Where only the right to replace is lacking, and the name is taken, that is the answer.
-TAKEN = {"WRITE over", "WRITEMANY over", "RENAME over"}
+TAKEN = {"WRITE over", "WRITEMANY over", "RENAME over", "COPY over"}
 CHANGES = {"write", "overwrite", "delete"}
 
 

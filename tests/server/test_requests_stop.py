@@ -8,6 +8,7 @@ import pytest
 
 from secftp.protocol import (
     Bye,
+    Copy,
     Direction,
     Error,
     ErrorCode,
@@ -130,6 +131,7 @@ ASKED = {
     "READMANY": ReadMany(id=1, paths=((b"file",),) * 500),
     "WRITEMANY": WriteMany(id=1, files=tuple(NewFile((b"%d" % n,), b"x", digest_of(b"x")) for n in range(500))),
     "MKDIR": MakeDirectory(id=1, path=(b"folder",)),
+    "COPY": Copy(id=1, path=(b"file",), to=(b"copy",)),
     "STAT": Stat(id=1),
 }
 

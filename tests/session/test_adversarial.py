@@ -204,7 +204,7 @@ def test_frames_from_elsewhere(seams, tell, suite):
 # --- state x type, at the client --------------------------------------------------------------------------------------
 
 WELCOME = ANSWERS[0]
-EVERYTHING = ("ranges", "stat", "list", "change", "sum", "resume", "many", "versions")
+EVERYTHING = ("ranges", "stat", "list", "change", "sum", "resume", "many", "versions", "copy")
 SAMPLES = {int(number): (flags, bytes(payload)) for number, flags, payload in map(encode, [*ANSWERS, *REQUESTS])}
 SAMPLES |= {
     0x02: (0, b""),
@@ -224,6 +224,7 @@ WAITING = {
     "LIST": (lambda session: list(session.list(PATH)), {0x21, 0x23}),
     "REMOVE": (lambda session: session.remove(PATH), {0x20, 0x21}),
     "RENAME": (lambda session: session.rename(PATH, PATH), {0x20, 0x21}),
+    "COPY": (lambda session: session.copy(PATH, PATH), {0x20, 0x21}),
     "MKDIR": (lambda session: session.make_directory(PATH), {0x20, 0x21}),
     "SUM": (lambda session: session.checksum(PATH), {0x20, 0x21}),
     "SETATTR": (lambda session: session.set_attributes(PATH, mode=0), {0x20, 0x21}),

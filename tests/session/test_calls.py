@@ -26,6 +26,7 @@ from secftp.protocol import (
     Bye,
     Cancel,
     Capability,
+    Copy,
     End,
     Entries,
     Error,
@@ -92,6 +93,7 @@ LACKING = {
     "remove": lambda client: client.remove((b"name",)),
     "rename": lambda client: client.rename((b"name",), (b"other",)),
     "folder": lambda client: client.make_directory((b"name",)),
+    "copy": lambda client: client.copy((b"name",), (b"other",)),
     "attributes": lambda client: client.set_attributes((b"name",), mode=0o600),
     "checksum": lambda client: client.checksum((b"name",)),
     "offset": lambda client: client.read((b"name",), MemorySink(), offset=1),
@@ -132,6 +134,7 @@ EARLY = {
     "folder": MakeDirectory,
     "attributes": SetAttributes,
     "checksum": Sum,
+    "copy": Copy,
 }
 
 

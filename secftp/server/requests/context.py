@@ -15,7 +15,7 @@ from secftp.errors import AlreadyExists, FileError, InstallationError, Reason
 from secftp.protocol import ErrorCode, Right
 from secftp.protocol.errors import MISSING_RIGHT
 from secftp.server.log_format import shortened
-from secftp.server.requests.idempotency import CompletedChanges, ConfirmedFiles, OwnConfirmedFiles
+from secftp.server.requests.idempotency import CompletedChanges, CompletedCopies, ConfirmedFiles, OwnConfirmedFiles
 from secftp.server.requests.refusals import RequestInterrupted, RequestRefused
 from secftp.server.requests.session_files import CreatedPaths, WritableDirectories
 from secftp.server.requests.uploads import SessionUploads, Uploads
@@ -57,13 +57,13 @@ class RequestContext:
     """State of one session that its handlers share.
 
     `aborting()` returns whether running requests are to be aborted, with `abort_code`. `completed` are the changes that
-    all sessions of the server have carried out, `confirmed` the files that sessions of the same key have written,
-    `uploads` the upload in parts that this session belongs to.
+    all sessions of the server have carried out, `copies` the copies that they have made, `confirmed` the files that
+    sessions of the same key have written, `uploads` the upload in parts that this session belongs to.
     """
 
     __slots__ = (
-        "abort_code", "aborting", "channel", "completed", "confirmed", "created", "log", "rights", "store", "uploads",
-        "writable",
+        "abort_code", "aborting", "channel", "completed", "confirmed", "copies", "created", "log", "rights", "store",
+        "uploads", "writable",
     )  # fmt: skip
 
     def __init__(
@@ -76,6 +76,7 @@ class RequestContext:
         completed: CompletedChanges | None = None,
         confirmed: OwnConfirmedFiles | None = None,
         uploads: SessionUploads | None = None,
+        copies: CompletedCopies | None = None,
     ) -> None:
         self.channel = channel
         self.store = store
@@ -86,6 +87,7 @@ class RequestContext:
         self.completed = completed or CompletedChanges()
         self.confirmed = confirmed or OwnConfirmedFiles(ConfirmedFiles(), store, "")
         self.uploads = uploads or SessionUploads(Uploads(), store, "")
+        self.copies = copies or CompletedCopies()
         self.writable = WritableDirectories(store)
         self.created = CreatedPaths(store)
 

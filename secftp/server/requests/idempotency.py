@@ -3,6 +3,8 @@
 A client that repeats a change over a new connection sends the same token: REMOVE, RENAME and MKDIR are then not carried
 out twice, and not confused with the same change by another client.
 
+A copy of a large file takes so long that it may still be running when it is repeated: the repetition waits for its end.
+
 A client that may write but not read can't compare a file with what it sent. The server remembers under the token which
 file it has confirmed, and answers SUM with that token by the digest of what is there now, for the same key and name, as
 long as it is the same file with the same bytes.
@@ -22,12 +24,16 @@ from typing import TYPE_CHECKING, Final
 from secftp.errors import FileError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from secftp.protocol import Algorithm
     from secftp.storage import Path, Store
 
 MOST_TOKENS: Final = 4096
 # All files of one copy that may be unconfirmed at a time (128 messages of 256 files), about 170 bytes each.
 MOST_CONFIRMED: Final = 32768
+# Between two looks for a CANCEL of a copy that waits for another one with its token.
+CHECK_SECONDS: Final = 0.1
 _KEY_BYTES: Final = 16
 
 
@@ -51,6 +57,54 @@ class CompletedChanges:
         """Return whether the change with this token was carried out."""
         with self._lock:
             return token in self._tokens
+
+
+class CompletedCopies:
+    """Tokens and sizes of the copies that succeeded last, in all sessions of a server. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._sizes: dict[bytes, int] = {}  # the oldest first
+        self._running: set[bytes] = set()
+
+    def note(self, token: bytes | None, size: int) -> None:
+        """Remember the token of a copy that was made, and its size in bytes."""
+        if token is None:
+            return
+        with self._changed:
+            if len(self._sizes) >= MOST_TOKENS:
+                del self._sizes[next(iter(self._sizes))]
+            self._sizes[token] = size
+
+    def find(self, token: bytes | None) -> int | None:
+        """Return the size of the copy that was made with this token; None if there is none."""
+        if token is None:
+            return None
+        with self._changed:
+            return self._sizes.get(token)
+
+    @contextlib.contextmanager
+    def only_one(self, token: bytes | None, check: Callable[[], None]) -> Iterator[None]:
+        """A block in which this is the only copy with its token. `check` is called while another one is waited for."""
+        if token is None:
+            yield
+            return
+        while not self._enter(token):
+            check()
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._running.discard(token)
+                self._changed.notify_all()
+
+    def _enter(self, token: bytes) -> bool:
+        """Return whether the block was entered, at the latest after `CHECK_SECONDS`."""
+        with self._changed:
+            if not self._changed.wait_for(lambda: token not in self._running, CHECK_SECONDS):
+                return False
+            self._running.add(token)
+            return True
 
 
 class ConfirmedFiles:

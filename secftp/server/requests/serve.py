@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 from secftp.errors import FileError, ProtocolError
-from secftp.protocol import Rename, Request, text_for
+from secftp.protocol import Copy, Rename, Request, text_for
 from secftp.server.log_format import Operation
 from secftp.server.requests.context import Outcome, RequestContext
 from secftp.server.requests.refusals import code_of, error_for
@@ -76,6 +76,6 @@ def _operation(request: Any, outcome: Outcome, seconds: float, saved: int) -> Op
         moved=outcome.moved,
         at=outcome.at,
         whole=outcome.whole,
-        to=request.to if isinstance(request, Rename) else None,
+        to=request.to if isinstance(request, Rename | Copy) else None,
         saved=saved,
     )
