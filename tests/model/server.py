@@ -1,7 +1,10 @@
 """Server of the model: a tree in memory, and a reply to every request, as the protocol defines it.
 
-Connections are served in threads of their own, one request after another; the tree has one lock. `stop` waits for all
-of them, and what was raised in them is raised there.
+Connections are served in threads of their own, one request after another; the tree has one lock. The end of the block
+waits for all of them, and raises what was raised in them.
+
+A client does not wait for the server to have read its last messages, so what the server did after its last answer is
+known only once its sessions have ended: see `settle`.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ from tests.model import handshake, p256, zstd
 from tests.model.digest import digest
 from tests.model.failure import Refused
 from tests.model.handshake import CLIENT_FINISH, CLIENT_HELLO
-from tests.model.messages import DOWN
+from tests.model.messages import DOWN, insist
 from tests.model.schedule import Mode, Suite
 from tests.model.uploads import Kept, Upload, Uploads, prefix_of
 from tests.model.wire import Ended, Wire, receive_exactly
@@ -31,6 +34,28 @@ if TYPE_CHECKING:
 Path = tuple[bytes, ...]
 ALL = ("ranges", "stat", "list", "change", "sum", "resume", "many", "versions", "uploads", "zstd", "copy")
 DEADLINE = 20.0
+# The capability that a type needs, and those that fields need (with the values that need none), section 9.
+TYPES = {
+    "STAT": "stat",
+    "LIST": "list",
+    "SUM": "sum",
+    "READMANY": "many",
+    "WRITEMANY": "many",
+    **dict.fromkeys(("REMOVE", "RENAME", "MKDIR", "SETATTR"), "change"),
+}
+FIELDS: dict[tuple[str, str], tuple[str, tuple[object, ...]]] = {
+    ("READ", "offset"): ("ranges", (0,)),
+    ("READ", "length"): ("ranges", (None,)),
+    ("READ", "prefix"): ("resume", (None,)),
+    ("READ", "version"): ("versions", (None, b"")),
+    ("WRITE", "offset"): ("resume", (0,)),
+    ("WRITE", "prefix"): ("resume", (None,)),
+    ("WRITE", "upload"): ("uploads", (None,)),
+    ("STAT", "partial"): ("resume", (False,)),
+    ("STAT", "parts"): ("uploads", (False,)),
+    ("SUM", "version"): ("versions", (None, b"")),
+    ("WRITEMANY", "clear_sizes"): ("zstd", (None, ())),
+}
 
 
 class No(Exception):
@@ -117,16 +142,20 @@ class Server:
         self.text = text  # stands in all that it says
         self.refuse: str | None = None  # the code that answers every READ
         self.lies: set[str] = set()  # names of messages in which a digest is off by one bit
-        self.served: list[str] = []  # the names of all messages that came
+        self.unsupported = False  # whether a request that needs a missing capability is answered, or the session closed
         self.moved = 0  # bytes of all DATA and ZDATA, both ways
         self.cut_after: int | None = None  # end the next connection after so many DATA and ZDATA
         self.parts: list[tuple[int, int]] = []  # that have arrived, as (at, size)
         self.additional = 0  # sessions that said that they are additional streams
         self.on_part: Callable[[Message], object] = lambda _asked: None  # called before each part; a code refuses it
+        self.on_message: Callable[[str], object] = lambda _name: (
+            None
+        )  # called with each message's name, before it counts
         self.on_request: Callable[[Message], None] = lambda _message: None  # called before each request is answered
         self.refuse_part: str | None = None  # the code that answers every part
         self.lose: Callable[[str, dict[str, Any]], bool] = lambda _name, _fields: False  # an answer, and the connection
         self.failures: list[BaseException] = []
+        self._served: list[str] = []
         self._lock = threading.Lock()
         self._threads: list[threading.Thread] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -141,11 +170,23 @@ class Server:
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
-        for thread in [self._accepting, *self._threads]:
-            thread.join(DEADLINE)
-            assert not thread.is_alive(), "the model hangs"
+        self._accepting.join(DEADLINE)
+        assert not self._accepting.is_alive(), "the model hangs"
+        self.settle()
         if self.failures:
             raise self.failures[0]
+
+    def settle(self) -> None:
+        """Wait until all sessions have ended. Their clients must have closed; those that are there now, at least."""
+        for thread in list(self._threads):
+            thread.join(DEADLINE)
+            assert not thread.is_alive(), "the model hangs"
+
+    @property
+    def served(self) -> list[str]:
+        """The names of all messages that came, once the sessions have ended."""
+        self.settle()
+        return self._served
 
     def _accept(self) -> None:
         while True:
@@ -209,18 +250,35 @@ class Session:
         )
         while True:
             message = self.wire.receive()
-            self.server.served.append(message.name)
+            self.server.on_message(message.name)
+            self.server._served.append(message.name)
             if message.name == "BYE":
                 self.wire.send("BYE", text=self.server.text)
                 with contextlib.suppress(OSError):  # a client that has gone already
                     self.wire.sock.shutdown(socket.SHUT_WR)
                     self.wire.drain()
                 return
-            if message.name != "CANCEL":
-                self.answer(message)
+            if message.name == "CANCEL":
+                continue
+            if self.lacks(TYPES.get(message.name)) and not self.server.unsupported:
+                return  # as a server to which the type is unknown
+            self.answer(message)
+
+    def lacks(self, capability: str | None) -> bool:
+        return capability is not None and capability not in self.server.capabilities
+
+    def check_fields(self, message: Message) -> None:
+        """A field leaves only after WELCOME has named its capability: a server without it would ignore the field."""
+        for (name, field_name), (capability, harmless) in FIELDS.items():
+            if name == message.name and getattr(message, field_name) not in harmless:
+                insist(not self.lacks(capability), f"{field_name} of {name} only with {capability}")
 
     def answer(self, message: Message) -> None:
+        self.check_fields(message)
         self.server.on_request(message)
+        if self.lacks(TYPES.get(message.name)):
+            self.wire.send("ERROR", id=message.id, code="unsupported", text=self.server.text)
+            return
         handler = getattr(self, message.name.lower())
         try:
             with self.server._lock if message.name != "WRITE" else contextlib.nullcontext():
@@ -386,7 +444,7 @@ class Session:
                 else:
                     data += message.payload
                 if message.name != "CANCEL":
-                    self.server.served.append(message.name)
+                    self.server._served.append(message.name)
                     self.passed(message.payload)
         except Ended:
             if asked.keep and not is_part:

@@ -578,6 +578,7 @@ def test_a_source_that_is_truncated_or_written_to_fails(model, source, streams, 
             assert (summary.failed, told.bytes) == (1, 0)
             assert isinstance(told.of("failed")[0][1], FileChanged)
             assert (b"f",) not in model.tree.nodes
+        model.settle()  # parts of this upload that are still on their way must not count as those of the next
         model.tree.nodes.pop((b"f",), None)
 
 
@@ -873,6 +874,7 @@ def test_random_parts_are_kept(model, source):
     for _ in range(12):
         cuts = sorted(rng.sample(range(SIZE + 1), 2 * rng.randint(1, 6)))
         ranges = [(at, end - at) for at, end in zip(cuts[::2], cuts[1::2], strict=True)]
+        model.settle()
         model.tree.nodes.pop((b"f",), None)
         model.parts = []
         keep(model, ranges)
