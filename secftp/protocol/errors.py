@@ -46,7 +46,9 @@ _MEANINGS: dict[ErrorCode, _CodeMeaning] = {
         errors.InputOutputError, "input/output error on the server", "See the log of the server."
     ),
     ErrorCode.READ_ONLY: _CodeMeaning(errors.Forbidden, "the server is read-only"),
-    ErrorCode.UNSUPPORTED: _CodeMeaning(errors.FileError, "the server does not support this"),
+    ErrorCode.UNSUPPORTED: _CodeMeaning(
+        errors.FileError, "the server does not support this", "It may be too old, or lack an optional package."
+    ),
     ErrorCode.CANCELLED: _CodeMeaning(errors.Cancelled, "the transfer was cancelled"),
     ErrorCode.STOPPING: _CodeMeaning(errors.Cancelled, "the server is stopping", "Try again later."),
     ErrorCode.LIMIT: _CodeMeaning(errors.NoSpace, "a limit of the server was reached"),

@@ -17,10 +17,13 @@ from secftp.protocol import (
     Abort,
     Bye,
     Cancel,
+    Capability,
+    Error,
     ErrorCode,
     List,
     Read,
     ReadMany,
+    Request,
     Welcome,
     code_for,
     text_for,
@@ -50,11 +53,15 @@ _UNCOMPRESSED_BYTES: Final = 2**18
 
 
 class _SentRequest(NamedTuple):
-    """A request without its complete reply; `is_bulky`: the reply can be large."""
+    """A request without its complete reply; `is_bulky`: the reply can be large.
+
+    `refused`: what is handed to the callback when it is its turn, of a request that was not sent.
+    """
 
     on_reply: OnReply
     nbytes: int
     is_bulky: bool
+    refused: Error | None = None
 
 
 class Pipeline:
@@ -65,6 +72,7 @@ class Pipeline:
         self.waits = channel.waits
         self.welcome: Welcome | None = None
         self.compress: int | None = None  # level at which files may be compressed; None: they are not
+        self._lacking: frozenset[Capability] = frozenset()  # that WELCOME does not name
         self._pending: deque[_SentRequest] = deque()
         self._nbytes = 0  # of these requests
         self._bulky = 0  # of them
@@ -90,7 +98,13 @@ class Pipeline:
         return self._last_id
 
     def submit(self, request: Message, on_reply: OnReply) -> None:
-        """Make a request. It leaves with the next flush. Waits for replies while too many are to come."""
+        """Make a request. It leaves with the next flush. Waits for replies while too many are to come.
+
+        One of a type that the server lacks, by its WELCOME, is not sent: its reply is ERROR `unsupported`.
+        """
+        if self._lacking and request.TYPE.capability in self._lacking:
+            self._refuse(request, on_reply)
+            return
         while self.channel.pending.full or (self._bulky and self._nbytes > _BEHIND_BULKY_BYTES):
             self.step()
         self.waits.pace()  # many may be submitted before anything is received
@@ -101,6 +115,17 @@ class Pipeline:
         self._pending.append(_SentRequest(on_reply, nbytes, is_bulky))
         self._nbytes += nbytes
         self._bulky += is_bulky
+
+    def _refuse(self, request: Message, on_reply: OnReply) -> None:
+        assert isinstance(request, Request)
+        refused = Error(id=request.id, code=ErrorCode.UNSUPPORTED)
+        self._pending.append(_SentRequest(on_reply, 0, is_bulky=False, refused=refused))
+        self._answer_refused()
+
+    def _answer_refused(self) -> None:
+        """Hand out the replies to requests that were not sent, up to one that was."""
+        while self._pending and (refused := self._pending[0].refused) is not None:
+            self._pending.popleft().on_reply(refused)
 
     def step(self) -> None:
         """Wait for the next part of a reply and hand it to its callback. Sends first what is queued, if it waits.
@@ -245,15 +270,18 @@ class Pipeline:
         self.waits.pace()  # many may have come at once
         if isinstance(received, Welcome):
             self.welcome = received
+            self._lacking = frozenset(Capability).difference(received.capabilities)
         elif isinstance(received, Bye):
             self._over = True
             raise _farewell(received)
         elif not self._pending:
             raise ProtocolError("An unexpected message was received.")
         elif self._pending[0].on_reply(received):
-            _, nbytes, is_bulky = self._pending.popleft()
+            _, nbytes, is_bulky, _ = self._pending.popleft()
             self._nbytes -= nbytes
             self._bulky -= is_bulky
+            if self._lacking:
+                self._answer_refused()
 
 
 class _LastWords:

@@ -187,6 +187,27 @@ def test_handlers_are_called_in_order_with_their_own(ends):
     assert third.message == info(3)
 
 
+def test_a_request_of_a_type_that_the_server_lacks_is_answered_in_its_turn_and_not_sent(ends):
+    pipeline, server = welcomed(ends)
+    replies = [SingleReply() for _ in range(5)]
+    make = [Sum, Stat, Sum, Sum, Stat]
+    for number, (kind, reply) in enumerate(zip(make, replies, strict=True), 1):
+        assert pipeline.next_id() == number
+        pipeline.submit(kind(id=number, path=(b"a",)), reply)
+    assert [reply.complete for reply in replies] == [True, False, False, False, False]
+    assert replies[0].message == Error(id=1, code=ErrorCode.UNSUPPORTED)
+    pipeline.flush()
+    assert [server.receive().id for _ in range(2)] == [2, 5]
+    assert pipeline.unanswered == 4
+    server.send(info(2))
+    server.send(info(5))
+    server.flush()
+    pipeline.wait_for(replies[1])
+    assert [reply.complete for reply in replies] == [True, True, True, True, False]
+    pipeline.settle()
+    assert [type(reply.message) for reply in replies] == [Error, Info, Error, Error, Info]
+
+
 def test_polling_takes_what_is_there_and_never_waits(ends):
     pipeline, server = welcomed(ends)
     answer = SingleReply()

@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 SECONDS = 20.0  # no wait in these tests is longer, and none that succeeds comes near it
 PATH = (b"a",)
 WELCOME = Welcome(
-    version=1, software="s", capabilities=("ranges", "stat"), limits=SessionLimits(requests=64, keepalive=15, idle=60)
+    version=1,
+    software="s",
+    capabilities=("ranges", "stat", "list"),
+    limits=SessionLimits(requests=64, keepalive=15, idle=60),
 )
 _PASSWORD = Password.from_secret(bytes(31) + b"\x05")
 

@@ -114,8 +114,10 @@ def _remove(session: Session, url: Url, options: RemoveOptions, failures: Failur
 
 
 def _remove_tree(session: Session, top: Path, listing: RequestedListing, failures: Failures) -> None:
+    from secftp.protocol import Capability
     from secftp.session.operations import list_tree, remove_tree
 
+    session.require(Capability.LIST, top)
     for problem in remove_tree(session, top, list_tree(session, top, failures.add, listing=listing)):
         if problem is None:
             failures.done = True
