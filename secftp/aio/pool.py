@@ -59,7 +59,7 @@ class AsyncPool(Pool):
         super().__init__(host, port, credentials, timeout=timeout, congestion=congestion)
 
     def _reset(self) -> None:
-        self._process = os.getpid()
+        super()._reset()
         self._free: list[LoopConnection] = []
         self._used: set[LoopConnection] = set()
         self._short = asyncio.Semaphore(self._connections)
@@ -140,11 +140,11 @@ class AsyncPool(Pool):
 
     # --- implementation -----------------------------------------------------------------------------------------------
 
-    def _take(self, *, long: bool, accepted: bool) -> PooledConnection:
+    def _take(self, *, long: bool, accepted: bool, held: bool) -> PooledConnection:
         self.require_open()
-        owner = driver.current()
+        owner = None if held else driver.current()
         turn: asyncio.Semaphore | None = None
-        if not any(used.owner is owner for used in self._used):
+        if not held and not any(used.owner is owner for used in self._used):
             turn = self._long if long else self._short
             self._take_turn(turn)
         connection: LoopConnection | None = None

@@ -119,12 +119,15 @@ class Pool:
             yield connection.session
 
     @contextlib.contextmanager
-    def connection(self, *, long: bool = False, accepted: bool = True) -> Iterator[PooledConnection]:
+    def connection(
+        self, *, long: bool = False, accepted: bool = True, held: bool = False
+    ) -> Iterator[PooledConnection]:
         """Context manager of a connection, which can be reused if nothing but a `FileError` ends the block.
 
         `accepted`: wait until the server has accepted the client. Else a request tells, which saves a round trip.
+        `held`: the program holds it between its calls, as it holds an open file.
         """
-        connection = self._take(long=long, accepted=accepted)
+        connection = self._take(long=long or held, accepted=accepted, held=held)
         reusable = False
         try:
             yield connection
@@ -233,7 +236,7 @@ class Pool:
 
     # --- implementation -----------------------------------------------------------------------------------------------
 
-    def _take(self, *, long: bool, accepted: bool) -> PooledConnection:
+    def _take(self, *, long: bool, accepted: bool, held: bool) -> PooledConnection:  # noqa: ARG002 - of `AsyncPool`
         if self._process != os.getpid():
             self._leave_to_parent()
         stale: list[PooledConnection] = []
