@@ -19,10 +19,10 @@ from __future__ import annotations
 
 from secftp.api.fsspec_base import Unsupported
 from secftp.api.fsspec_changing import Changing
-from secftp.api.fsspec_writing import Writing
+from secftp.api.fsspec_copying import Copying
 
 
-class SecftpFileSystem(Writing, Changing):
+class SecftpFileSystem(Copying, Changing):
     """The file system of a server for fsspec; paths begin with a slash, at the served directory.
 
     `host`, `port`: of the server. `username`: the name of a key. `key`, `key_file`, `anonymous`, `cipher`, `timeout`,

@@ -217,29 +217,39 @@ class Looking(Connected):
         A path that has the signs of a pattern and matches nothing stands for itself if it exists. Raises `NotFound` if
         there is nothing at all.
         """
+        return sorted(self._expand(path, recursive=recursive, maxdepth=maxdepth, assume_literal=assume_literal))
+
+    def _expand(
+        self, path: Any, *, recursive: bool, maxdepth: int | None, assume_literal: bool = False
+    ) -> dict[str, dict[str, Any] | None]:
+        """Return what `expand_path` does, with what `info` returns if that is known by then."""
         if maxdepth is not None and maxdepth < 1:
             raise ValueError("maxdepth must be at least 1")
         given = [path] if isinstance(path, str | bytes | os.PathLike) else list(path)
-        found: set[str] = set()
+        found: dict[str, dict[str, Any] | None] = {}
         for each in given:
             name = self._strip_protocol(each)
             if has_magic(name) and not assume_literal:
                 found.update(self._expand_pattern(each, recursive=recursive, maxdepth=maxdepth))
             elif recursive:
-                found.update(self.find(name, maxdepth=maxdepth, withdirs=True))
+                found.update(self.find(name, maxdepth=maxdepth, withdirs=True, detail=True))
             else:
-                found.add(name)
+                found.setdefault(name, None)
         if not found:
             shown = self._strip_protocol(given[0]) if len(given) == 1 else None
             raise NotFound("Nothing matches the path.", filename=shown, side=Side.REMOTE)
-        return sorted(found)
+        return found
 
-    def _expand_pattern(self, pattern: Any, *, recursive: bool, maxdepth: int | None) -> set[str]:
-        matching = self.glob(pattern, maxdepth=maxdepth, detail=True)
+    def _expand_pattern(
+        self, pattern: Any, *, recursive: bool, maxdepth: int | None
+    ) -> dict[str, dict[str, Any] | None]:
+        matching: dict[str, Any] = self.glob(pattern, maxdepth=maxdepth, detail=True)
         if not matching:
             name = self._strip_protocol(pattern)
-            return set(self.expand_path(name, recursive, maxdepth, assume_literal=True)) if self.exists(name) else set()
-        found = set(matching)
+            if not self.exists(name):
+                return {}
+            return self._expand(name, recursive=recursive, maxdepth=maxdepth, assume_literal=True)
+        found = dict(matching)
         if recursive and (maxdepth is None or maxdepth > 1):
             left = None if maxdepth is None else maxdepth - 1
             for name, entry in matching.items():

@@ -11,7 +11,7 @@ import itertools
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
-from secftp.errors import FileError, Side
+from secftp.errors import FileError, NotFound, Reason, Side
 from secftp.protocol import (
     Capability,
     ErrorCode,
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
     from secftp.session import Session
     from secftp.storage import Path
-    from secftp.transfer.local_tree import LocalFiles
+    from secftp.transfer.local_tree import LocalFiles, SourceRoot
     from secftp.transfer.options import CopyOptions, RemoteLocation
     from secftp.transfer.progress import ProgressListener
     from secftp.transfer.upload_requests import Refusals
@@ -64,9 +64,13 @@ _OWNER: Final = 0o700  # permissions of a directory that is being filled
 
 
 class Upload(Transfer[LocalEntry]):
-    """A copy of `sources`, names of this machine, to `target` at the server."""
+    """A copy of `sources`, names of this machine, to `target` at the server.
+
+    `make_parents`: create the directories above the target if they are missing.
+    """
 
     fatal_codes = frozenset({ErrorCode.READ_ONLY})
+    make_parents = False
     _preflight: Preflight
 
     def __init__(
@@ -132,12 +136,21 @@ class Upload(Transfer[LocalEntry]):
         if options.dry_run:
             require_right(session, Right.WRITE, self._target.path)
         open_streams_early(self, session, self._sources)
-        roots, is_missing = upload_roots(session, self._sources, self._target)
+        roots, is_missing = self._roots(session)
         if is_missing and not options.dry_run:
             session.make_directory(self._target.path, parents=True)
         with_info = self.counters.wants_plan or options.update or options.resume or options.dry_run
         entries = local_tree.walk(roots, self.filters, follow_symlinks=options.follow_symlinks, with_info=with_info)
         return self.waits.iterate(entries)
+
+    def _roots(self, session: Session) -> tuple[list[SourceRoot], bool]:
+        try:
+            return upload_roots(session, self._sources, self._target)
+        except NotFound as problem:
+            if not self.make_parents or problem.reason is not Reason.NO_PARENT:
+                raise
+        session.make_directory(self._target.path[:-1], parents=True)
+        return upload_roots(session, self._sources, self._target)
 
     def discover(self) -> LocalEntry | None:
         """Return the next entry of the walk through the sources."""
