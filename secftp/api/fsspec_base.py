@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import threading
-from typing import TYPE_CHECKING, Any, NoReturn
+import weakref
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from fsspec import AbstractFileSystem
 
@@ -12,6 +14,7 @@ from secftp.api import fsspec_paths as paths
 from secftp.api.arguments import directory_path
 from secftp.api.client import DEFAULT_TIMEOUT, Client, connect
 from secftp.api.fsspec_keys import HeldKey, KeyedInstances
+from secftp.api.fsspec_options import number_of, truth_of
 from secftp.errors import UsageError
 from secftp.url import DEFAULT_PORT, Url, format_url, is_url
 
@@ -20,6 +23,10 @@ if TYPE_CHECKING:
     from secftp.api.pool import Pool
     from secftp.keys import Key
     from secftp.storage import Path
+
+
+# Those that have connected. Libraries that use a file system for their user (pandas, for example) never close it.
+_connected: Final[weakref.WeakValueDictionary[int, Connected]] = weakref.WeakValueDictionary()
 
 
 class Unsupported(UsageError, NotImplementedError):
@@ -44,22 +51,22 @@ class Connected(AbstractFileSystem, metaclass=KeyedInstances):  # type: ignore[m
         *,
         key: str | Key | HeldKey | None = None,
         key_file: LocalPath | None = None,
-        anonymous: bool = False,
+        anonymous: bool | str = False,
         cipher: Cipher = "aes256",
-        timeout: float = DEFAULT_TIMEOUT,
+        timeout: float | str = DEFAULT_TIMEOUT,
         congestion: str | None = None,
-        auto_mkdir: bool = True,
+        auto_mkdir: bool | str = True,
         **options: Any,
     ) -> None:
         super().__init__(**options)
-        self.auto_mkdir = auto_mkdir
-        self._location = Url(host, int(port), username, (), trailing_slash=True)
+        self.auto_mkdir = truth_of("auto_mkdir", auto_mkdir)
+        self._location = Url(host, int(number_of("port", port)), username, (), trailing_slash=True)
         self._arguments: dict[str, Any] = {
             "key": key.key if isinstance(key, HeldKey) else key,
             "key_file": key_file,
-            "anonymous": anonymous,
+            "anonymous": truth_of("anonymous", anonymous),
             "cipher": cipher,
-            "timeout": timeout,
+            "timeout": number_of("timeout", timeout),
             "congestion": congestion,
         }
         self._client: Client | None = None
@@ -85,6 +92,7 @@ class Connected(AbstractFileSystem, metaclass=KeyedInstances):  # type: ignore[m
             with self._lock:
                 if closes == self._closes:
                     self._client = made
+                    _connected[id(self)] = self
                     return made
         made.close()
         raise UsageError("The file system was closed while it was connecting.")
@@ -124,8 +132,8 @@ class Connected(AbstractFileSystem, metaclass=KeyedInstances):  # type: ignore[m
         """Return the URL of a path; what is a URL already is returned as it is."""
         if isinstance(name, str) and is_url(name):
             return name
-        path = self._path(name)
-        return format_url(self._location._replace(path=path, trailing_slash=not path))
+        self._path(name)  # which raises what no server accepts
+        return paths.url_of(self._location, self._strip_protocol(name))
 
     @property
     def fsid(self) -> str:
@@ -158,6 +166,13 @@ class Connected(AbstractFileSystem, metaclass=KeyedInstances):  # type: ignore[m
             **options,
             **names,
         }
+
+
+@atexit.register
+def close_all() -> None:
+    """Close the connections of every file system of this process."""
+    for filesystem in list(_connected.values()):
+        filesystem.close()
 
 
 def refuse(sentence: str, *, hint: str = "") -> NoReturn:

@@ -1,21 +1,26 @@
 """Names of files as fsspec gives them: URLs, bare paths, pathlib paths, bytes, lists of these.
 
-A URL is percent-decoded, a bare path is taken as it is. Invariant: a path begins with a slash, at the served directory,
-and has no empty components.
+A URL is percent-decoded, a bare path is taken as it is. URLs have names as they are wherever that is not ambiguous:
+libraries make a URL of a name, and a name of a URL, by joining and cutting texts. Invariant: a path begins with a
+slash, at the served directory, and has no empty components.
 """
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
 
 from secftp.api.arguments import encode_path
-from secftp.url import SCHEME, is_url, parse_url
+from secftp.url import SCHEME, Url, format_url, is_url, parse_url
 
 if TYPE_CHECKING:
     from secftp.api.arguments import RemotePath
 
 _CHAIN: Final = "secftp::"  # of `secftp::/path`, as fsspec writes a chain without an address
 _NO_HOST: Final = f"{SCHEME}localhost/"
+_AMBIGUOUS: Final = re.compile(r"%(?=[0-9A-Fa-f]{2})|::")  # an escape; what separates the URLs of a chain
+_NO_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
 def strip_protocol(path: Any) -> Any:
@@ -24,7 +29,7 @@ def strip_protocol(path: Any) -> Any:
         return [strip_protocol(each) for each in path]
     name = _text(path)
     if is_url(name):
-        name = b"/".join(parse_url(_with_host(name)).path).decode("utf-8", "surrogateescape")
+        name = b"/".join(_parse(_with_host(name)).path).decode("utf-8", "surrogateescape")
     return "/" + "/".join(part for part in name.split("/") if part not in {"", "."})
 
 
@@ -35,8 +40,13 @@ def options_of(path: Any) -> dict[str, Any]:
     name = _text(path)
     if not is_url(name) or _with_host(name) != name:
         return {}
-    url = parse_url(name)
+    url = _parse(name)
     return {"host": url.host, "port": url.port, **({"username": url.name} if url.name else {})}
+
+
+def url_of(location: Url, path: str) -> str:
+    """Return the URL of a stripped path at a server, with the names as they are wherever that is not ambiguous."""
+    return format_url(location) + _AMBIGUOUS.sub(lambda found: quote(found[0], safe=""), path[1:])
 
 
 def parent_of(path: str) -> str:
@@ -62,6 +72,12 @@ def has_trailing_slash(path: Any) -> bool:
 def _text(path: RemotePath) -> str:
     name = encode_path(path).decode("utf-8", "surrogateescape")
     return name[len(_CHAIN) :] if name[: len(_CHAIN)].lower() == _CHAIN else name
+
+
+def _parse(url: str) -> Url:
+    """Parse a URL; a percent sign in its path that begins no escape is taken as it is. Raises `UsageError`."""
+    address, slash, path = url[len(SCHEME) :].partition("/")
+    return parse_url(SCHEME + address + slash + _NO_ESCAPE.sub("%25", path))
 
 
 def _with_host(url: str) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import gc
 import io
 import pickle
+import subprocess
+import sys
 import tomllib
 import warnings
 import zipfile
@@ -63,7 +65,49 @@ def test_names(fs):
     assert strip("a/b") == strip("/a/b/") == "/a/b"
     assert strip("") == strip("/") == strip("secftp://host") == "/"
     assert type(fs)._get_kwargs_from_urls("secftp://joe@host/x") == {"host": "host", "port": 8888, "username": "joe"}
-    assert fs._strip_protocol(fs.unstrip_protocol("/a b/%25/ü")) == "/a b/%25/ü"
+    for name in ("/a b/%25/ü", "/100%", "/%4", "/%zz%20", "/a::b:::c", "/x?y#z*[a]", "/\udcff", "/a\nb", "/%3A%3A"):
+        assert fs._strip_protocol(fs.unstrip_protocol(name)) == name
+    assert strip("secftp://host/100% sure") == "/100% sure"
+
+
+def test_urls_of_names_are_the_names_where_they_can_be(fs):
+    """Libraries carry the end of a URL over to another file system, which takes it as a name."""
+    assert fs.unstrip_protocol("/a b/ü%?#*").endswith("/a b/ü%?#*")
+    assert fs.unstrip_protocol("/a%20b").endswith("/a%2520b")
+    assert fs.unstrip_protocol("/a::b").endswith("/a%3A%3Ab")
+    assert fs.unstrip_protocol("") == f"secftp://127.0.0.1:{fs._location.port}/"
+
+
+@pytest.mark.parametrize("text", ["false", "False", "0", "no", " off "])
+def test_options_may_be_texts_as_in_a_configuration(fs, text):
+    kind, port = type(fs), str(fs._location.port)
+    made = kind("127.0.0.1", port, key=KEY, anonymous=text, timeout="20", auto_mkdir=text, skip_instance_cache=True)
+    assert (made._arguments["anonymous"], made._arguments["timeout"], made.auto_mkdir) == (False, 20.0, False)
+    assert made.exists("file")
+    made.close()
+    with pytest.raises(ValueError, match="No key"):  # and not an anonymous session
+        kind("127.0.0.1", port, anonymous=text, skip_instance_cache=True).exists("file")
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [({"anonymous": "perhaps"}, "anonymous must be true or false"), ({"timeout": "soon"}, "timeout must be a number")],
+)
+def test_texts_that_are_not_understood_are_refused(fs, option, said):
+    with pytest.raises(ValueError, match=said):
+        type(fs)("127.0.0.1", key=KEY, **option)
+
+
+def test_a_file_system_that_is_not_closed_warns_of_nothing(fs):
+    """Libraries that make one for their user never close it."""
+    program = (
+        "import fsspec, sys\n"
+        "kept = fsspec.filesystem('secftp', host='127.0.0.1', port=int(sys.argv[1]), key=sys.argv[2])\n"
+        "print(kept.cat('file').decode())\n"
+    )
+    command = [sys.executable, "-W", "error", "-c", program, str(fs._location.port), KEY]
+    result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert (result.stdout, result.stderr, result.returncode) == ("0123456789\n", "", 0)
 
 
 def test_looking(fs):
