@@ -19,10 +19,11 @@ from __future__ import annotations
 
 from secftp.api.fsspec_base import Unsupported
 from secftp.api.fsspec_changing import Changing
+from secftp.api.fsspec_copy_at_server import CopyingAtServer
 from secftp.api.fsspec_copying import Copying
 
 
-class SecftpFileSystem(Copying, Changing):
+class SecftpFileSystem(Copying, CopyingAtServer, Changing):
     """The file system of a server for fsspec; paths begin with a slash, at the served directory.
 
     `host`, `port`: of the server. `username`: the name of a key. `key`, `key_file`, `anonymous`, `cipher`, `timeout`,

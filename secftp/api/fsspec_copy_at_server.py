@@ -1,0 +1,176 @@
+"""Methods of fsspec's interface that copy within the server, without transferring contents.
+
+Invariants: as for `Client.copy`: a copy appears whole or not at all. Whatever was not copied is raised, except a source
+that was removed meanwhile where fsspec has it ignored.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from glob import has_magic
+from typing import TYPE_CHECKING, Any, Final
+
+from secftp.api import fsspec_paths as paths
+from secftp.api.fsspec_copies import Sources, is_one, pairs_of, targets_of
+from secftp.api.fsspec_transaction import DeferredCall
+from secftp.api.fsspec_writing import Writing
+from secftp.errors import FileError, IsADirectory, NotFound
+from secftp.protocol import MakeDirectory, Ok
+from secftp.session import new_token
+from secftp.session.requested import Requested
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Sequence
+
+    from secftp.api.pool import Pool
+    from secftp.session import Session
+    from secftp.storage import Path
+
+# ruff: noqa: FBT001, FBT002 - the signatures are those of fsspec
+
+_UNDER_WAY: Final = 256  # copies that are requested together
+
+
+class CopyingAtServer(Writing):
+    """The part of the file system that copies within the server."""
+
+    def cp_file(self, path1: Any, path2: Any, **_options: Any) -> None:
+        """Copy a file to a path, with its permissions and time; of a directory, only create it.
+
+        Missing directories above the copy are created, unless the file system has `auto_mkdir=False`.
+        """
+        self._copy([(self._strip_protocol(path1), self._strip_protocol(path2))], "raise")
+
+    def copy(
+        self,
+        path1: Any,
+        path2: Any,
+        recursive: bool = False,
+        maxdepth: int | None = None,
+        on_error: str | None = None,
+        **_options: Any,
+    ) -> None:
+        """Copy files, and with `recursive` directories, by fsspec's rules; see `put`.
+
+        `on_error`: `"ignore"` leaves out files that are removed meanwhile, the default with `recursive`; `"raise"`.
+        Files that fail do not keep others from being copied; raises the first failure.
+        """
+        on_error = on_error or ("ignore" if recursive else "raise")
+        if not is_one(path1) and not is_one(path2):
+            self._copy(pairs_of(self._strip_protocol(path1), self._strip_protocol(path2)), on_error)
+            return
+        known = self._expand(path1, recursive=recursive, maxdepth=maxdepth)
+        one, whole = is_one(path1), recursive and maxdepth is None
+        if one and not whole:
+            known = {name: entry for name, entry in known.items() if entry is None or entry["type"] != "directory"}
+        slash = one and paths.has_trailing_slash(path1)
+        sources = Sources(sorted(known), one, slash, one and has_magic(self._strip_protocol(path1)))
+        if is_one(path2):
+            target = self._strip_protocol(path2)
+            shown = target + "/" if paths.has_trailing_slash(path2) and target != "/" else target
+            targets = targets_of(sources, shown, is_directory=lambda: self.isdir(target))
+        else:
+            targets = self._strip_protocol(path2)
+        found = pairs_of(sources.names, targets)
+        directories = {name for name, entry in known.items() if entry is not None and entry["type"] == "directory"}
+        self._copy(found, on_error, directories, skips_directories=one and not whole)
+
+    def _copy(
+        self,
+        pairs: Sequence[tuple[str, str]],
+        on_error: str,
+        directories: Collection[str] = (),
+        *,
+        skips_directories: bool = False,
+    ) -> None:
+        """Copy now, or at the end of a transaction. `directories`: sources that are known to be directories."""
+        if self._intrans:
+            self._defer(
+                DeferredCall(lambda: self._copy_now(pairs, on_error, directories, skips_directories=skips_directories))
+            )
+        else:
+            self._copy_now(pairs, on_error, directories, skips_directories=skips_directories)
+
+    def _copy_now(
+        self, pairs: Sequence[tuple[str, str]], on_error: str, directories: Collection[str], *, skips_directories: bool
+    ) -> None:
+        made = make_directories(self._pool, [self._path(new) for old, new in pairs if old in directories])
+        failures = [problem for problem in made if problem is not None]
+        files = [(self._path(old), self._path(new)) for old, new in pairs if old not in directories]
+        outcomes = copy_files(self._pool, files, parents=self.auto_mkdir)
+        unexpected = [new for (_, new), problem in zip(files, outcomes, strict=True) if _is_of_directory(problem)]
+        if not skips_directories:
+            failures += filter(None, make_directories(self._pool, unexpected))
+        failures += [problem for problem in outcomes if problem is not None and not _is_of_directory(problem)]
+        if on_error == "ignore":
+            failures = [problem for problem in failures if not isinstance(problem, NotFound) or problem.of_target]
+        if failures:
+            if len(failures) > 1:
+                failures[0].add_note(f"{len(failures) - 1} more could not be copied.")
+            raise failures[0]
+
+
+def _is_of_directory(problem: FileError | None) -> bool:
+    """Whether a copy failed because its source is a directory."""
+    return isinstance(problem, IsADirectory) and not problem.of_target
+
+
+def copy_files(pool: Pool, files: Sequence[tuple[Path, Path]], *, parents: bool) -> list[FileError | None]:
+    """Copy files at the server, many requests under way at once; returns for each what failed, None if nothing.
+
+    `parents`: create missing directories above the copies, which is done if copies have failed because of them.
+    """
+    outcomes = _copy_once(pool, files)
+    missing = [number for number, problem in enumerate(outcomes) if isinstance(problem, NotFound) and problem.of_target]
+    if not parents or not missing:
+        return outcomes
+    above = list(dict.fromkeys(files[number][1][:-1] for number in missing))
+    refused = dict(zip(above, make_directories(pool, above), strict=True))
+    for number, again in zip(missing, _copy_once(pool, [files[number] for number in missing]), strict=True):
+        lacks_directory = isinstance(again, NotFound) and again.of_target
+        outcomes[number] = (refused[files[number][1][:-1]] or again) if lacks_directory else again
+    return outcomes
+
+
+def _copy_once(pool: Pool, files: Sequence[tuple[Path, Path]]) -> list[FileError | None]:
+    tokens = [new_token() for _ in files]
+
+    def copy(session: Session, _again: bool) -> list[FileError | None]:
+        return _outcomes(
+            session,
+            (session.begin_copy(old, new, token=token) for (old, new), token in zip(files, tokens, strict=True)),
+        )
+
+    return pool.change(copy, long=True) if files else []
+
+
+def make_directories(pool: Pool, directories: Sequence[Path]) -> list[FileError | None]:
+    """Create directories and those above them; returns for each what failed. One that exists is no failure."""
+
+    def make(session: Session, _again: bool) -> list[FileError | None]:
+        pipeline = session.pipeline
+        requests = (MakeDirectory(id=pipeline.next_id(), path=path, parents=True) for path in directories)
+        return _outcomes(session, (Requested(pipeline, request, Ok, request.path) for request in requests))
+
+    return pool.change(make) if directories else []
+
+
+def _outcomes(session: Session, requests: Iterator[Requested[Ok]]) -> list[FileError | None]:
+    """Make requests and wait for their replies, with a window of them under way."""
+    outcomes: list[FileError | None] = []
+    waiting: deque[Requested[Ok]] = deque()
+    with session.pipeline.keepalive():
+        for asked in requests:
+            waiting.append(asked)
+            if len(waiting) >= min(_UNDER_WAY, session.pipeline.most_unanswered):
+                outcomes.append(_outcome(waiting.popleft()))
+        outcomes.extend(map(_outcome, waiting))
+    return outcomes
+
+
+def _outcome(asked: Requested[Ok]) -> FileError | None:
+    try:
+        asked.result()
+    except FileError as problem:
+        return problem.with_traceback(None)
+    return None
