@@ -5,17 +5,18 @@ from __future__ import annotations
 import asyncio
 import os
 import warnings
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from secftp.aio import driver
+from secftp.aio.files import AsyncFiles
 from secftp.aio.methods import coroutine_of
+from secftp.aio.opening import Opening
 from secftp.aio.pool import DEFAULT_CONNECTIONS, AsyncPool
 from secftp.api.arguments import credentials_for
 from secftp.api.client import DEFAULT_TIMEOUT, Client, check_connection
 from secftp.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
     from types import TracebackType
 
     from secftp.api.arguments import Cipher, LocalPath
@@ -32,7 +33,7 @@ def connect(
     timeout: float = DEFAULT_TIMEOUT,
     congestion: str | None = None,
     connections: int = DEFAULT_CONNECTIONS,
-) -> Connecting:
+) -> Opening[AsyncClient]:
     """Connect to a server, for `await` and `async with`, which both give an `AsyncClient`.
 
     Args:
@@ -48,7 +49,7 @@ def connect(
             their turn. A file that is open for writing has a connection of its own.
 
     Returns:
-        Connecting: To be awaited once, or entered once by `async with`.
+        Opening: To be awaited, or entered by `async with`, for an `AsyncClient`.
 
     Raises:
         SecftpError: What `secftp.connect` raises, when it is awaited.
@@ -76,7 +77,7 @@ def connect(
             raise
         return AsyncClient(Client(pool, location), pool)
 
-    return Connecting(begin)
+    return Opening(begin)
 
 
 def _require_accepted(pool: AsyncPool) -> None:
@@ -84,29 +85,7 @@ def _require_accepted(pool: AsyncPool) -> None:
         pass  # so that a failure is raised here and not by a later request
 
 
-class Connecting:
-    """What `connect` returns: awaited, it is an `AsyncClient`; `async with` closes that at its end."""
-
-    def __init__(self, begin: Any) -> None:
-        self._begin = begin
-        self._client: AsyncClient | None = None
-
-    def __await__(self) -> Generator[Any, None, AsyncClient]:
-        found: Generator[Any, None, AsyncClient] = self._begin().__await__()
-        return found
-
-    async def __aenter__(self) -> AsyncClient:
-        self._client = await self
-        return self._client
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._client is not None:
-            await self._client.close()
-
-
-class AsyncClient:
+class AsyncClient(AsyncFiles):
     """A client of a server for asyncio; `secftp.aio.connect` returns it. `async with` closes its connections.
 
     It has the methods of `secftp.Client`, as coroutines, with the same parameters, results and exceptions. Several
@@ -116,9 +95,8 @@ class AsyncClient:
     """
 
     def __init__(self, client: Client, pool: AsyncPool) -> None:
+        super().__init__(client, pool)
         self._process = os.getpid()
-        self._client = client
-        self._pool = pool
 
     @property
     def url(self) -> str:
@@ -130,10 +108,8 @@ class AsyncClient:
         """Whether the client is closed."""
         return self._pool.closed
 
-    stat = coroutine_of(Client.stat)
-    listdir = coroutine_of(Client.listdir)
-    read_bytes = coroutine_of(Client.read_bytes)
-    write_bytes = coroutine_of(Client.write_bytes)
+    put = coroutine_of(Client.put)
+    get = coroutine_of(Client.get)
 
     async def close(self) -> None:
         """Close all connections. Requests of other tasks fail, and a file that is being written never appears."""

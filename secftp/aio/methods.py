@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 _Parameters = ParamSpec("_Parameters")
 _Result = TypeVar("_Result")
+_Method = TypeVar("_Method")
+_EXAMPLE = "\n        Example:"
 
 
 class Wrapper(Protocol):
@@ -31,4 +33,20 @@ def coroutine_of(
     async def call(self: Wrapper, /, *args: _Parameters.args, **kwargs: _Parameters.kwargs) -> _Result:
         return await driver.run(method, self._client, *args, **kwargs)
 
+    call.__doc__ = documentation(method)
     return call
+
+
+def documented_as(method: Callable[..., object]) -> Callable[[_Method], _Method]:
+    """Return a decorator that gives a method the documentation of a method of `Client`."""
+
+    def decorate(documented: _Method) -> _Method:
+        documented.__doc__ = documentation(method)
+        return documented
+
+    return decorate
+
+
+def documentation(method: Callable[..., object]) -> str:
+    """Return the documentation of a method of `Client`, without the example, which does not await."""
+    return (method.__doc__ or "").partition(_EXAMPLE)[0].rstrip()

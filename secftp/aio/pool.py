@@ -54,8 +54,8 @@ class AsyncPool(Pool):
         connections: int = DEFAULT_CONNECTIONS,
     ) -> None:
         self._connections = connections
-        self._loop = asyncio.get_running_loop()
-        self._network = LoopNetwork(self._loop)
+        self.loop = asyncio.get_running_loop()
+        self._network = LoopNetwork(self.loop)
         super().__init__(host, port, credentials, timeout=timeout, congestion=congestion)
 
     def _reset(self) -> None:
@@ -64,6 +64,7 @@ class AsyncPool(Pool):
         self._used: set[LoopConnection] = set()
         self._short = asyncio.Semaphore(self._connections)
         self._long = asyncio.Semaphore(self._connections)
+        self.streaming = asyncio.Semaphore(self._connections)  # of the program: uploads from its iterators
         self._closing = asyncio.Event()
         self._tasks: set[asyncio.Task[Any]] = set()
 
@@ -81,7 +82,7 @@ class AsyncPool(Pool):
                 "A forked process can't use an asyncio client of its parent.",
                 hint="Connect anew in this process: secftp.aio.connect.",
             )
-        if asyncio.get_running_loop() is not self._loop:
+        if asyncio.get_running_loop() is not self.loop:
             raise UsageError(
                 "This client belongs to another event loop.",
                 hint="Connect anew on this event loop: secftp.aio.connect.",
@@ -105,7 +106,7 @@ class AsyncPool(Pool):
 
     def begin_task(self, coroutine: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         """Start a task that uses a connection of this pool; `close` waits for its end."""
-        task = self._loop.create_task(coroutine, name=name)
+        task = self.loop.create_task(coroutine, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task

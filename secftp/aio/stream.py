@@ -9,10 +9,12 @@ One timer limits all waits. It is set once and looks at the clock when it fires:
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Final
 
 from secftp.aio.driver import pace, wait
 from secftp.aio.keepalive import LoopKeepalive
+from secftp.aio.source import LoopSource
 from secftp.transport.stream import Stream, lost, silent, stuck
 
 if TYPE_CHECKING:
@@ -83,6 +85,8 @@ class AsyncStream(Stream):
 
     def wait_beside(self, source: WaitingSource, *, at_once: bool = False) -> bool:
         """Wait until a source has data or the peer has sent something, as `Stream.wait_beside`."""
+        if isinstance(source, LoopSource):
+            return source.is_ready or (not at_once and self._wait_beside(source))
         descriptor = source.wait_descriptor
         if at_once or descriptor is None:
             return super().wait_beside(source, at_once=at_once)
@@ -92,6 +96,15 @@ class AsyncStream(Stream):
             ready = self._wait(None)
         finally:
             self._loop.remove_reader(descriptor)
+        return ready == 0
+
+    def _wait_beside(self, source: LoopSource) -> bool:
+        self._read()
+        source.wake = functools.partial(self._wake, 0)
+        try:
+            ready = self._wait(None)
+        finally:
+            source.wake = None
         return ready == 0
 
     def _wait(self, seconds: float | None) -> int | None:
