@@ -38,17 +38,40 @@ class ExitCode(enum.IntEnum):
 
 
 class SecftpError(Exception):
-    """The base class: `str(error)` is one sentence, `hint` suggests what to do about it, or is empty."""
+    """The base class: `str(error)` is one sentence, `hint` suggests what to do about it, or is empty.
+
+    A traceback shows the hint below the message, since it is also a note (PEP 678).
+    """
 
     exit_code = ExitCode.FAILED
+    _hint = ""
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
         self.message = message
-        self.hint = hint
+        if hint:
+            self.hint = hint
+
+    @property
+    def hint(self) -> str:
+        """What to do about it, in one or two sentences; empty if there is nothing to suggest."""
+        return self._hint
+
+    @hint.setter
+    def hint(self, hint: str) -> None:
+        notes = getattr(self, "__notes__", [])
+        if _note(self._hint) in notes:
+            notes.remove(_note(self._hint))
+        self._hint = hint
+        if hint:
+            self.add_note(_note(hint))
 
     def __str__(self) -> str:
         return self.message
+
+
+def _note(hint: str) -> str:
+    return f"Hint: {hint}"
 
 
 class UsageError(SecftpError, ValueError):
@@ -181,8 +204,10 @@ class FileError(SecftpError, OSError):
     """A failure of one file, on this machine or at the peer; the session continues.
 
     `filename`: the name as the user wrote it, unescaped, without the location of a served root; None if no single file
-    is concerned. `side`: where that file is; None if it is not known yet. `reason`: see `Reason`. `errno` and
-    `strerror` are those of the corresponding system error, as for every OSError.
+    is concerned. From the Python interface it is the path as it was given to a method, with what is below it, or else a
+    path that begins with a slash; `filename2` is the second path of a method that has two, as for `os.rename`. `side`:
+    where that file is; None if it is not known yet. `reason`: see `Reason`. `errno` and `strerror` are those of the
+    corresponding system error, as for every OSError; `str(error)` is the message all the same.
     """
 
     exit_code = ExitCode.SERVER_FAILED
@@ -191,6 +216,7 @@ class FileError(SecftpError, OSError):
     side: Side | None = None
 
     of_target = False  # whether it concerns the new name of a rename or copy
+    is_named = False  # whether `filename` is the name that a program gave to the Python interface
 
     def __init__(
         self,
@@ -219,7 +245,7 @@ class FileError(SecftpError, OSError):
         return self
 
     def __reduce__(self) -> tuple[object, ...]:
-        names = ("filename", "errno", "strerror")  # which OSError stores elsewhere
+        names = ("filename", "filename2", "errno", "strerror")  # which OSError stores elsewhere
         return type(self), self.args, self.__dict__ | {name: getattr(self, name) for name in names}
 
 
@@ -294,6 +320,7 @@ class FileChanged(FileError):
 
     exit_code = ExitCode.FAILED
     _local_exit_code = ExitCode.FAILED
+    _errno = errno.ESTALE
 
 
 class ChecksumMismatch(FileError):
@@ -301,6 +328,7 @@ class ChecksumMismatch(FileError):
 
     exit_code = ExitCode.CHECKSUM
     _local_exit_code = ExitCode.CHECKSUM
+    _errno = errno.EBADMSG
 
 
 class InputOutputError(FileError):

@@ -21,8 +21,6 @@ KINDS = {kind.__name__ for kind in vars(errors).values() if isinstance(kind, typ
 WITHOUT_A_SIDE = {
     ("transfer/engine.py", "AlreadyExists"),  # two sources of one name
     ("api/memory.py", "Cancelled"),  # bytes in memory that a program gave up
-    ("api/server.py", "NotFound"),  # the directory to be served
-    ("api/server.py", "NotADirectory"),
 }
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, Self
 from secftp.api.arguments import credentials_for, directory_path, is_directory_name, local_path, path_list
 from secftp.api.copying import CallbackListener, DownloadOptions, UploadOptions, copy_options, run, shows_options
 from secftp.api.files import FileOperations
+from secftp.api.naming import names_files, place
 from secftp.api.pool import Pool
 from secftp.errors import UsageError
 from secftp.transfer import Download, RemoteLocation, Upload
@@ -110,6 +111,7 @@ class Client(FileOperations):
     # The options are those of the command line, declared once in `CopyOptions`. They are keywords of the methods and
     # not an object, as in shutil and asyncssh; a TypedDict gives their types, and the decorator shows them in help().
 
+    @names_files("target")
     @shows_options(UploadOptions)
     def put(
         self,
@@ -153,11 +155,12 @@ class Client(FileOperations):
         >>> sorted(client.listdir("backup/photos"))
         ['1.jpg', '2.jpg']
         """
-        listener = CallbackListener(on_progress, on_error, on_skip)
+        listener = CallbackListener(on_progress, on_error, on_skip, [place(target, self._base)])
         sources = list(map(local_path, path_list(source)))
         upload = Upload(sources, self._location_of(target), copy_options(options, UploadOptions), listener)
         return run(self._pool, upload, listener, retries)
 
+    @names_files("source")
     @shows_options(DownloadOptions)
     def get(
         self,
@@ -180,8 +183,10 @@ class Client(FileOperations):
         >>> (directory / "copy.bin").read_bytes()
         b'abcdef'
         """
-        listener = CallbackListener(on_progress, on_error, on_skip)
-        sources = list(map(self._location_of, path_list(source)))
+        given = path_list(source)
+        places = [place(path, self._base) for path in given]
+        listener = CallbackListener(on_progress, on_error, on_skip, places, local_path(target))
+        sources = list(map(self._location_of, given))
         download = Download(sources, local_path(target), copy_options(options, DownloadOptions), listener)
         return run(self._pool, download, listener, retries)
 

@@ -12,17 +12,21 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeAlias, TypedDict, TypeVar
 
 from secftp.api.arguments import algorithm_for
-from secftp.errors import ConnectionLost, ExitCode, FileError, TransferTimeout, UsageError
+from secftp.api.naming import name_error
+from secftp.errors import ConnectionLost, ExitCode, FileError, Side, TransferTimeout, UsageError
 from secftp.session.retry import Retries
+from secftp.text import path_text
 from secftp.transfer import CopyOptions, ProgressListener
 from secftp.transfer.options import MAX_LEVEL, MAX_STREAMS
 from secftp.transport.compression import require as require_compression
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
+    from secftp.api.naming import Place
     from secftp.api.pool import Pool
     from secftp.transfer import Download, Summary, Upload
+    from secftp.transfer.progress import Places as Paths
 
     OnProgress: TypeAlias = Callable[["CopyProgress"], object]
     OnError: TypeAlias = Callable[[str, FileError], object]
@@ -144,21 +148,35 @@ class CopyIncomplete(FileError):
 
     def __init__(self, failures: tuple[tuple[str, FileError], ...], summary: Summary) -> None:
         _, first = failures[0]
-        super().__init__(f"{summary.failed} could not be copied, {summary.files} were: {first}", hint=first.hint)
+        super().__init__(f"{summary.failed} could not be copied, {summary.files} were: {first}")
+        self._hint = first.hint  # without a note: a traceback shows the first failure, too, with the hint
+        self.is_named = True  # it is about several files
         self.args = failures, summary  # for pickle
         self.failures = failures
         self.summary = summary
 
 
 class CallbackListener(ProgressListener):
-    """A listener that calls the callbacks of a program, and keeps the failures if there is no callback for them."""
+    """A listener that calls the callbacks of a program, and keeps the failures if there is no callback for them.
 
-    def __init__(self, on_progress: OnProgress | None, on_error: OnError | None, on_skip: OnSkip | None) -> None:
+    `places`: the paths at the server that the program gave; `target`: the path on this machine of a download.
+    """
+
+    def __init__(
+        self,
+        on_progress: OnProgress | None,
+        on_error: OnError | None,
+        on_skip: OnSkip | None,
+        places: Sequence[Place] = (),
+        target: str | None = None,
+    ) -> None:
         self.failures: list[tuple[str, FileError]] = []
         self.done = 0  # grows with each byte that is moved and each file that is complete
         self._on_progress = on_progress
         self._on_error = on_error
         self._on_skip = on_skip
+        self._places = places
+        self._target = target
         self._path = b""
         self._bytes = self._total_bytes = self._files = self._total_files = 0
 
@@ -199,8 +217,16 @@ class CallbackListener(ProgressListener):
         """Report a symlink, a special file, or a file that is started again."""
         self.skipped(name, text)
 
+    def located(self, error: FileError, places: Paths, /) -> None:
+        """Set the file name of a failure to the path at the server, or on this machine."""
+        if error.side is not Side.LOCAL:
+            error.filename = path_text(places.remote)
+        elif (top := self._target if places.local is None else places.local) is not None:
+            error.filename = os.path.join(top, *map(os.fsdecode, places.below)) if places.below else top
+
     def failed(self, name: bytes, error: FileError, /) -> None:
         """Report a failure, or keep it."""
+        name_error(error, self._places)
         if self._on_error is not None:
             self._on_error(os.fsdecode(name), error)
         elif len(self.failures) < MAX_FAILURES:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, AnyStr, Final, Generic, Self
 
 from secftp.api.arguments import join_path
+from secftp.api.naming import Place, name_error
 from secftp.errors import ConnectionLost, FileError, InputOutputError, Side
 from secftp.protocol import Kind, problem_of
 from secftp.session.listings import BoundedIterator
@@ -154,6 +155,7 @@ class Listing(Generic[AnyStr]):
         self._ahead: deque[Listed] = deque()
         self._rest: Iterator[Listed] | None = None
         self._problem: FileError | None = None  # that ended the listing
+        self._place = Place(given, path)
         self._keep: contextlib.ExitStack = contextlib.ExitStack()
         while not self._begin(path, recursive=recursive):
             pass
@@ -172,6 +174,7 @@ class Listing(Generic[AnyStr]):
                     raise
                 return False
             except FileError as problem:
+                name_error(problem, [self._place])
                 if not self._ahead:
                     raise
                 self._problem = problem.with_traceback(None)  # the entries before it are good
@@ -215,6 +218,7 @@ class Listing(Generic[AnyStr]):
             some = BoundedIterator(self._rest or (), AHEAD_ENTRIES, AHEAD_BYTES)
             self._ahead.extend(some)
         except FileError as problem:
+            name_error(problem, [self._place])
             if not self._ahead:
                 self.close()
                 raise
@@ -229,6 +233,8 @@ class Listing(Generic[AnyStr]):
     def _entry(self, listed: Listed) -> RemoteEntry[AnyStr]:
         path = join_path(self._given, b"/".join(listed.path))
         problem = problem_of(listed, path)
+        if problem is not None:
+            problem.filename, problem.is_named = path, True
         return RemoteEntry(path, None if listed.kind is None else stat_of(listed), problem)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, overload
 from secftp.api.arguments import file_path, path_text
 from secftp.api.copies import CopyOperations
 from secftp.api.memory import MemorySink, MemorySource
+from secftp.api.naming import name_error, named_as, names_files, place
 from secftp.api.ranges import SHORT_BYTES, Range, read_many, read_ranges
 from secftp.api.reader import RemoteReader
 from secftp.api.writer import RemoteWriter
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 class FileOperations(CopyOperations):
     """The part of `Client` that handles the contents of files."""
 
+    @names_files("path")
     def read_bytes(
         self, path: RemotePath, *, offset: int = 0, length: int | None = None, on_progress: OnBytes | None = None
     ) -> bytes:
@@ -101,13 +103,15 @@ class FileOperations(CopyOperations):
             [b'ab', b'ef']
         """
         asked = [(path, *_checked_range(offset, length)) for path, offset, length in ranges]
-        wanted, places, results = self._located([path for path, _, _ in asked], on_error)
-        found = read_ranges(
-            self._pool,
-            [Range(path, *asked[place][1:]) for path, place in zip(wanted, places, strict=True)],
-            stop=on_error == "raise",
-        )
-        return _put_in_place(found, places, results)
+        given = [path for path, _, _ in asked]
+        with named_as(place(path, self._base) for path in given):
+            wanted, places, results = self._located(given, on_error)
+            found = read_ranges(
+                self._pool,
+                [Range(path, *asked[place][1:]) for path, place in zip(wanted, places, strict=True)],
+                stop=on_error == "raise",
+            )
+            return _put_in_place(found, places, results, given, self._base)
 
     @overload
     def read_many(self, paths: Iterable[RemotePath], *, on_error: Literal["raise"] = "raise") -> list[bytes]: ...
@@ -140,8 +144,11 @@ class FileOperations(CopyOperations):
             >>> client.read_many(["backup/a.bin", "backup/a.bin"])
             [b'abcdef', b'abcdef']
         """
-        wanted, places, results = self._located(list(paths), on_error)
-        return _put_in_place(read_many(self._pool, wanted, stop=on_error == "raise"), places, results)
+        given = list(paths)
+        with named_as(place(path, self._base) for path in given):
+            wanted, places, results = self._located(given, on_error)
+            found = read_many(self._pool, wanted, stop=on_error == "raise")
+            return _put_in_place(found, places, results, given, self._base)
 
     def _located(
         self, paths: list[RemotePath], on_error: OnFileError
@@ -153,18 +160,19 @@ class FileOperations(CopyOperations):
         if on_error not in ("raise", "return"):
             raise UsageError("on_error must be 'raise' or 'return'.")
         wanted, places, results = [], [], list[bytes | FileError]()
-        for place, path in enumerate(paths):
+        for number, path in enumerate(paths):
             results.append(b"")
             try:
                 wanted.append(file_path(path, self._base))
             except FileError as problem:
                 if on_error == "raise":
-                    raise
-                results[place] = problem
+                    raise name_error(problem, [place(path, self._base)]) from None
+                results[number] = problem
             else:
-                places.append(place)
+                places.append(number)
         return wanted, places, results
 
+    @names_files("path")
     def write_bytes(
         self,
         path: RemotePath,
@@ -231,6 +239,7 @@ class FileOperations(CopyOperations):
     def open(self, path: RemotePath, mode: Literal["rb"] = "rb") -> RemoteReader: ...
     @overload
     def open(self, path: RemotePath, mode: Literal["wb", "xb"], *, permissions: int | None = None) -> RemoteWriter: ...
+    @names_files("path")
     def open(
         self, path: RemotePath, mode: Literal["rb", "wb", "xb"] = "rb", *, permissions: int | None = None
     ) -> RemoteReader | RemoteWriter:
@@ -267,10 +276,17 @@ def _checked_range(offset: int, length: int | None) -> tuple[int, int | None]:
 
 
 def _put_in_place(
-    found: list[bytes | FileError], places: list[int], results: list[bytes | FileError]
+    found: list[bytes | FileError],
+    places: list[int],
+    results: list[bytes | FileError],
+    given: list[RemotePath],
+    base: Path,
 ) -> list[bytes | FileError]:
-    for place, result in zip(places, found, strict=True):
-        results[place] = result
+    for number, result in zip(places, found, strict=True):
+        results[number] = result
+    for path, result in zip(given, results, strict=True):
+        if isinstance(result, FileError):
+            name_error(result, [place(path, base)])
     return results
 
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, AnyStr, Final, NamedTuple, TypeAlias
 
 from secftp.api.arguments import decode_name, directory_path, join_names, join_path
 from secftp.api.entries import AHEAD_BYTES, AHEAD_ENTRIES, Listing
+from secftp.api.naming import Place, name_error, named_as
 from secftp.api.patterns import Pattern
 from secftp.errors import FileError, NotADirectory, NotFound
 from secftp.protocol import Kind, problem_of
@@ -94,7 +95,8 @@ class _Search:
         if not text:
             return
         try:
-            kind = self._pool.ask(lambda connection: connection.session.stat(path)).kind
+            with named_as([Place(text, path)]):
+                kind = self._pool.ask(lambda connection: connection.session.stat(path)).kind
         except (NotFound, NotADirectory):
             return
         if kind is Kind.DIRECTORY or not self._pattern.directories:
@@ -199,7 +201,7 @@ class _Search:
                         seen.large = place
                         break
                 except FileError as problem:
-                    seen.problems.append(problem)
+                    seen.problems.append(name_error(problem, [Place(place.shown, place.path)]))
                 seen.count += 1
                 if len(seen.found) + len(seen.below) >= AHEAD_ENTRIES:
                     break
@@ -248,8 +250,11 @@ class _Search:
         shown, is_last = join_path(place.shown, name), place.number == len(pattern.parts) - 1
         if is_last and not pattern.directories:
             return shown
-        if problem is not None or not is_directory:
+        if problem is not None:
+            problem.filename, problem.is_named = shown, True
             return problem
+        if not is_directory:
+            return None
         return shown + "/" if is_last else self._place((*place.path, name), shown, place.number + 1)
 
     def _stream(self, place: _Place, below: deque[_Place]) -> Iterator[str]:

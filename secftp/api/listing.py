@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias, overload
 from secftp.api.arguments import algorithm_for, directory_path, file_path, path_text
 from secftp.api.entries import Listing, stat_of
 from secftp.api.globbing import glob
+from secftp.api.naming import names_files
 from secftp.api.walking import walk
 from secftp.errors import NotADirectory, NotFound
 from secftp.session.listings import MemoryBudget
@@ -33,6 +34,7 @@ class ListingOperations:
 
     # --- status -------------------------------------------------------------------------------------------------------
 
+    @names_files("path")
     def stat(self, path: RemotePath = "") -> RemoteStat:
         """Return the size, time and permissions of a file or directory, as `os.stat`.
 
@@ -110,6 +112,7 @@ class ListingOperations:
         found = self._status(path)
         return found is not None and found.is_dir()
 
+    @names_files("path")
     def checksum(
         self, path: RemotePath, algorithm: str = "xxh128", *, offset: int = 0, length: int | None = None
     ) -> str:
@@ -148,6 +151,7 @@ class ListingOperations:
     def scandir(self, path: bytes, *, recursive: bool = False) -> Listing[bytes]: ...
     @overload
     def scandir(self, path: str | os.PathLike[str] = "", *, recursive: bool = False) -> Listing[str]: ...
+    @names_files("path")
     def scandir(
         self, path: str | bytes | os.PathLike[str] = "", *, recursive: bool = False
     ) -> Listing[str] | Listing[bytes]:
@@ -183,6 +187,7 @@ class ListingOperations:
     def listdir(self, path: bytes) -> list[bytes]: ...
     @overload
     def listdir(self, path: str | os.PathLike[str] = "") -> list[str]: ...
+    @names_files("path")
     def listdir(self, path: str | bytes | os.PathLike[str] = "") -> list[str] | list[bytes]:
         """Return the names in a directory, in the server's order, as `os.listdir`.
 

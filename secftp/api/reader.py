@@ -11,6 +11,7 @@ import os
 from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple, TypeVar
 
 from secftp.api.memory import BufferSink, MemorySink
+from secftp.api.naming import Place, named_as
 from secftp.errors import FileChanged, UsageError
 from secftp.protocol import ErrorCode, Kind, exception_for, remote_failure
 
@@ -210,9 +211,10 @@ class RemoteReader(_RawReader):
 
     def _request(self, make_sink: Callable[[], _SinkT], offset: int, length: int) -> _SinkT:
         part = Part(self._path, offset, length, self._version)
-        return self._pool.ask(
-            lambda connection: read_part(connection.session, part, make_sink), long=length > MAX_READ_AHEAD
-        )
+        with named_as([Place(self.name, self._path)]):
+            return self._pool.ask(
+                lambda connection: read_part(connection.session, part, make_sink), long=length > MAX_READ_AHEAD
+            )
 
     def _require_open(self) -> None:
         if self.closed:

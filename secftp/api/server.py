@@ -9,7 +9,7 @@ import threading
 from typing import TYPE_CHECKING, Final, Self
 
 from secftp.api.arguments import key_for, require_bool, suite_for
-from secftp.errors import NotADirectory, NotFound, UsageError
+from secftp.errors import NotADirectory, NotFound, Side, UsageError
 from secftp.keys import generate_key, read_key_file, refuse_beneath
 from secftp.server.access import Access
 from secftp.server.log import Log, LogLevel
@@ -200,8 +200,8 @@ class Server:
         if not os.path.isdir(self._root):
             shown = show_local(self._root)
             if os.path.lexists(self._root):
-                raise NotADirectory(f"{shown} is not a directory.")
-            raise NotFound(f"There is no directory {shown}.")
+                raise NotADirectory(f"{shown} is not a directory.", filename=self._root, side=Side.LOCAL)
+            raise NotFound(f"There is no directory {shown}.", filename=self._root, side=Side.LOCAL)
         if self._is_written:
             CodePaths().refuse(self._root)
         return LocalStore(self._root, sweep=True, mode_mask=self._mode_mask)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Final
 
-from secftp.api.arguments import directory_path, file_path
-from secftp.api.entries import Listing
+from secftp.api.arguments import directory_path, file_path, path_text
 from secftp.api.listing import ListingOperations
+from secftp.api.naming import names_files
 from secftp.errors import AlreadyExists, ConnectionLost, FileError, NotEmpty, NotFound, Side
 from secftp.protocol import Kind
 from secftp.session import new_token
@@ -26,6 +26,7 @@ class NameOperations(ListingOperations):
 
     # --- changes ------------------------------------------------------------------------------------------------------
 
+    @names_files("path")
     def mkdir(
         self, path: RemotePath, *, parents: bool = False, exist_ok: bool = False, mode: int | None = None
     ) -> None:
@@ -72,6 +73,7 @@ class NameOperations(ListingOperations):
 
         self._pool.change(make)
 
+    @names_files("path", "to")
     def rename(self, path: RemotePath, to: RemotePath) -> None:
         """Rename or move a file or directory; nothing is replaced.
 
@@ -91,6 +93,7 @@ class NameOperations(ListingOperations):
         """
         self._rename(path, to, overwrite=False)
 
+    @names_files("path", "to")
     def replace(self, path: RemotePath, to: RemotePath) -> None:
         """Rename or move a file or directory; a file at the target is replaced atomically, as by `os.replace`.
 
@@ -110,6 +113,7 @@ class NameOperations(ListingOperations):
         """
         self._rename(path, to, overwrite=True)
 
+    @names_files("path")
     def remove(self, path: RemotePath) -> None:
         """Remove a file, as `os.remove`. `unlink` is another name of this method.
 
@@ -128,6 +132,7 @@ class NameOperations(ListingOperations):
 
     unlink = remove
 
+    @names_files("path")
     def rmdir(self, path: RemotePath) -> None:
         """Remove an empty directory, as `os.rmdir`.
 
@@ -145,6 +150,7 @@ class NameOperations(ListingOperations):
         """
         self._remove(path, Kind.DIRECTORY)
 
+    @names_files("path")
     def rmtree(self, path: RemotePath, *, missing_ok: bool = False) -> None:
         """Remove a directory and everything in it, as `shutil.rmtree`.
 
@@ -167,7 +173,7 @@ class NameOperations(ListingOperations):
         lost = False
         for left in reversed(range(_RMTREE_ATTEMPTS)):
             try:
-                self._remove_tree(top)
+                self._remove_tree(top, path_text(path))
                 break
             except NotEmpty:
                 if not left:  # another client added something, or a listing of the file system was incomplete
@@ -182,6 +188,7 @@ class NameOperations(ListingOperations):
                     raise
                 break
 
+    @names_files("path")
     def chmod(self, path: RemotePath, mode: int) -> bool:
         """Set the permission bits of a file or directory; setuid, setgid and sticky bits are never set.
 
@@ -205,6 +212,7 @@ class NameOperations(ListingOperations):
         wanted = directory_path(path, self._base)
         return self._pool.change(lambda session, _again: session.set_attributes(wanted, mode=mode).mode)
 
+    @names_files("path")
     def utime(self, path: RemotePath, *, ns: int) -> bool:
         """Set the time of the last modification of a file or directory.
 
@@ -247,13 +255,13 @@ class NameOperations(ListingOperations):
 
         self._pool.change(remove)
 
-    def _remove_tree(self, top: Path) -> None:
+    def _remove_tree(self, top: Path, given: str | bytes) -> None:
         """Remove a tree while it is listed; raises the first failure."""
         with (
-            Listing(self._pool, top, b"/" + b"/".join(top), recursive=True) as listing,
+            self.scandir(given, recursive=True) as listing,
             self._pool.session(long=True) as session,
         ):
-            found = ((directory_path(entry.path), entry.stat().kind) for entry in listing)
+            found = ((directory_path(entry.path, self._base), entry.stat().kind) for entry in listing)
             with contextlib.closing(remove_tree(session, top, found)) as problems:
                 try:
                     problem = next(filter(None, problems), None)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, AnyStr, Final, Generic
 
 from secftp.api.arguments import decode_name, directory_path, encode_path, join_names
 from secftp.api.entries import Listing
+from secftp.api.naming import name_error, place
 from secftp.errors import FileError
 from secftp.session.listings import BLOCK, NameSequence
 
@@ -94,6 +95,7 @@ def walk(
         _list(pool, base, top, found, onerror)
         files = found.files
     except FileError as problem:
+        name_error(problem, [place(top, base)])
         found.close()
         if budget.exceeded:
             raise  # the directory itself can be listed

@@ -19,6 +19,7 @@ import warnings
 from typing import TYPE_CHECKING, BinaryIO, Final, Self
 
 from secftp.api.memory import GrowingSource
+from secftp.api.naming import Place, named_as
 from secftp.errors import AlreadyExists, Forbidden, NotFound, UsageError
 from secftp.protocol import ErrorCode, Kind, exception_for, no_parent, remote_failure
 from secftp.session import Unconfirmed
@@ -72,6 +73,7 @@ class RemoteWriter(_RawWriter):
         self._abandoned = False  # by a wrapper that is being finalized, and still flushes and closes
         self._gathered = bytearray()
         self._written = 0
+        self._place = Place(name, path)
         self._upload = UploadThread(pool, path, options)
 
     # --- io.RawIOBase -------------------------------------------------------------------------------------------------
@@ -98,7 +100,7 @@ class RemoteWriter(_RawWriter):
                 self._hand_over(upload)
         else:
             self._hand_over(upload)
-            upload.add(bytes(part))  # no copy if it is bytes; else one, since the owner may change it any time
+            self._add(upload, bytes(part))  # no copy if it is bytes; else one, since the owner may change it any time
         self._written += len(part)
         return len(part)
 
@@ -168,12 +170,17 @@ class RemoteWriter(_RawWriter):
     def _hand_over(self, upload: UploadThread) -> None:
         if self._gathered:
             data, self._gathered = bytes(self._gathered), bytearray()
+            self._add(upload, data)
+
+    def _add(self, upload: UploadThread, data: bytes) -> None:
+        with named_as([self._place]):
             upload.add(data)
 
     def _commit(self, upload: UploadThread) -> None:
         try:
             self._hand_over(upload)
-            upload.finish()
+            with named_as([self._place]):
+                upload.finish()
         except BaseException:
             self.abort()
             raise

@@ -149,7 +149,7 @@ class LocalDirectories:
             else:
                 self._waits.call(self._create, store, directory)
         except FileError as problem:
-            self._counters.problem(directory.name, problem)
+            self._counters.problem(directory.name, problem, directory.places)
             return False
         return True
 

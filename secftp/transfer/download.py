@@ -28,6 +28,7 @@ from secftp.transfer.download_requests import (
 )
 from secftp.transfer.engine import CHANGED, EXISTS, MODE_DIFFERS, MODE_SET, SAME, Transfer, duplicate_name, hash_prefix
 from secftp.transfer.options import KEEP_BYTES
+from secftp.transfer.progress import Places
 from secftp.transfer.remote_tree import RemoteDirectory, RemoteFile, RemoteTree
 from secftp.transfer.targets import (
     RemoteSource,
@@ -375,7 +376,8 @@ def _tops(
         name = path[-1] if path else b""
         is_directory = info is not None and info.kind is Kind.DIRECTORY
         if info is None:
-            counters.problem(name or b"/", problem or exception_for(ErrorCode.IO_ERROR, name))
+            places = Places(path, None, (name,) if name and target.takes_names else ())
+            counters.problem(name or b"/", problem or exception_for(ErrorCode.IO_ERROR, name), places)
         elif name in taken:
             counters.problem(name, duplicate_name(name))
         elif is_directory and (not name or filters.wants_directory((name,))):

@@ -15,7 +15,7 @@ from secftp.storage.attributes import file_info
 from secftp.storage.errors import translated
 from secftp.storage.tree import EntryKind, LocalFile, LocalTree
 from secftp.transfer.engine import duplicate_name
-from secftp.transfer.progress import TransferItem
+from secftp.transfer.progress import Places, TransferItem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -106,6 +106,11 @@ class LocalEntry(TransferItem):
     def remote(self) -> Path:
         """Its path at the server."""
         return (*self.root.target, *self.path)
+
+    @property
+    def places(self) -> Places:
+        """Its paths at the server and on this machine."""
+        return Places(self.remote, self.root.source, self.path)
 
     def count_unpreserved(self, counters: Counters, mode: int, mtime_ns: int) -> None:
         """Count, once, what can't be preserved of a file or directory that is sent with this mode and time."""

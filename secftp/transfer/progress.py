@@ -8,7 +8,7 @@ Invariant: each file is counted once, as complete, skipped or failed, and the li
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -51,6 +51,17 @@ class Summary(msgspec.Struct):
     saved_bytes: int = 0
 
 
+class Places(NamedTuple):
+    """Where a file or directory of a copy is: its path at the server, and on this machine.
+
+    `local`: a path that the user gave, None for the target of a download; `below`: the rest of the path, below that.
+    """
+
+    remote: Path
+    local: str | None
+    below: Path
+
+
 class ProgressListener:
     """Receives the events of a copy, in order, on the thread that copies; many files can be in progress at once.
 
@@ -78,6 +89,9 @@ class ProgressListener:
 
     def note(self, name: bytes, text: str, /) -> None:
         """Something about this name that is no failure: a clause, such as `a symlink, left out`."""
+
+    def located(self, error: FileError, places: Places, /) -> None:
+        """Where that is of which `failed` tells next; not called if only its name is known."""
 
     def failed(self, name: bytes, error: FileError, /) -> None:
         """The file or directory could not be copied; the copy continues."""
@@ -110,6 +124,11 @@ class TransferItem:
     @property
     def remote(self) -> Path:
         """Its path at the server."""
+        raise NotImplementedError
+
+    @property
+    def places(self) -> Places:
+        """Its paths at the server and on this machine."""
         raise NotImplementedError
 
 
@@ -191,13 +210,16 @@ class Counters:
 
     def failed(self, item: TransferItem, error: FileError) -> None:
         """A file or a directory could not be copied."""
-        self.problem(item.name, error)
+        self.problem(item.name, error, item.places)
         self.drop(item)
 
-    def problem(self, name: bytes, error: FileError) -> None:
+    def problem(self, name: bytes, error: FileError, places: Places | None = None) -> None:
         """Something could not be copied that is not in the plan."""
         self.summary.failed += 1
-        self.listener.failed(name, detailed(error))
+        problem = detailed(error)
+        if places is not None:
+            self.listener.located(problem, places)
+        self.listener.failed(name, problem)
 
     # --- what is not preserved ----------------------------------------------------------------------------------------
 

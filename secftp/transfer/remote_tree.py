@@ -16,7 +16,7 @@ from secftp.errors import ConnectionLost, FileError, ProtocolError, Side
 from secftp.protocol import Entries, Error, ErrorCode, Kind, List, exception_for
 from secftp.session import unexpected_reply
 from secftp.session.listings import MemoryBudget, PackedEntries, entry_cost
-from secftp.transfer.progress import TransferItem
+from secftp.transfer.progress import Places, TransferItem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -76,6 +76,11 @@ class RemoteDirectory:
         """Count its entries in this budget; to be called before there are any."""
         self.budget = budget
         self._entries = PackedEntries(budget)
+
+    @property
+    def places(self) -> Places:
+        """Its paths at the server and on this machine."""
+        return Places(self.remote, None, self.local)
 
     def child(self, listed: Listed) -> RemoteDirectory:
         """Return a directory in it."""
@@ -154,6 +159,11 @@ class RemoteFile(TransferItem):
     def local(self) -> Path:
         """Its path below the target."""
         return (*self.directory.local, self.last)
+
+    @property
+    def places(self) -> Places:
+        """Its paths at the server and on this machine."""
+        return Places(self.remote, self.local_name, () if self.local_name is not None else self.local)
 
 
 class RemoteTree:
@@ -248,7 +258,8 @@ class RemoteTree:
         below = (*directory.below, last)
         if entry.kind is None:
             name = directory.name_of(last)
-            self._counters.problem(name, exception_for(entry.code or ErrorCode.IO_ERROR, name))
+            places = Places((*directory.remote, last), None, (*directory.local, last))
+            self._counters.problem(name, exception_for(entry.code or ErrorCode.IO_ERROR, name), places)
         elif entry.kind is Kind.DIRECTORY:
             if self._filters.wants_directory(below):
                 self._open(directory.child(entry), pipeline)
@@ -299,6 +310,6 @@ class RemoteTree:
     def _unlisted(
         self, directory: RemoteDirectory, problem: FileError, entries: Iterator[Listed] | None = None
     ) -> None:
-        self._counters.problem(directory.name or b"/", problem)
+        self._counters.problem(directory.name or b"/", problem, directory.places)
         del self._requested[directory]
         self._listed.append((directory, entries or iter(())))

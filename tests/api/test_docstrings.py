@@ -29,6 +29,9 @@ WORDS = {
     "OnSkip": "callable",
     "OnBytes": "callable",
     "OnWalkError": "callable",
+    "OnFileError": "str",
+    "Iterable[RemotePath]": "iterable of str, bytes or os.PathLike",
+    "Iterable[tuple[RemotePath, int, int | None]]": "iterable of tuple",
     "Iterable[Cipher]": "iterable of str",
     "Iterable[Pattern]": "iterable of str or bytes",
 }
