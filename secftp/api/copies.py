@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from secftp.api.arguments import file_path
+from secftp.api.naming import names_files
 from secftp.api.tree import NameOperations
 from secftp.errors import IsADirectory
 from secftp.session import new_token
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 class CopyOperations(NameOperations):
     """The part of `Client` that copies at the server."""
 
+    @names_files("source", "target")
     def copy(self, source: RemotePath, target: RemotePath, *, overwrite: bool = True) -> int:
         """Copy a file at the server, with its permissions and modification time, as `shutil.copy2`.
 
