@@ -36,11 +36,11 @@ class Preflight:
     def __init__(self, session: Session, options: CopyOptions) -> None:
         can_look = options.dry_run and session.can(Capability.STAT)
         self._options = options
-        self._waits = session.pipeline.waits
+        self._waits = waits = session.pipeline.waits
         self._about_files = options.update or can_look
         self._about_directories = can_look or (not options.overwrite and not options.dry_run)
         self._about_partials = not options.dry_run and session.can(Capability.RESUME)
-        self._about_parts = self._about_partials and session.can(Capability.UPLOADS)
+        self._about_parts = self._about_partials and waits.may_block and session.can(Capability.UPLOADS)
         self._may_overwrite = session.may(Right.OVERWRITE)
         self.needed = self._about_files or self._about_directories or (self._about_partials and options.resume)
 
@@ -60,8 +60,8 @@ class Preflight:
 
     # --- verdicts -----------------------------------------------------------------------------------------------------
 
-    def reason_to_skip(self, entry: LocalEntry) -> str:
-        """Return why a file is left as it is at the server; empty if it is not."""
+    def reason_to_skip(self, entry: LocalEntry, files: LocalFiles) -> str:
+        """Return why a file, one of `files`, is left as it is at the server; empty if it is not."""
         there, info = _reply(entry.there), entry.info
         if not isinstance(there, Info):
             return ""
@@ -73,7 +73,7 @@ class Preflight:
             and there.kind is Kind.FILE
             and there.size == info.size
             and same_time(there.mtime_ns, info.mtime_ns)
-            and (info.size or self._waits.call(_is_empty, entry))
+            and (info.size or self._waits.call(_is_empty, files, entry))
         ):
             return SAME
         return ""
@@ -112,7 +112,7 @@ class Preflight:
                 self._waits.call(files.open_source, entry.path).close()
             except FileError as unreadable:
                 problem = unreadable
-        reason = self.reason_to_skip(entry) if problem is None else ""
+        reason = self.reason_to_skip(entry, files) if problem is None else ""
         if problem is None and not reason and not self._may_overwrite and isinstance(_reply(entry.there), Info):
             problem = exception_for(ErrorCode.EXISTS, entry.name, Reason.MAY_NOT_OVERWRITE)
         if problem is not None:
@@ -149,10 +149,10 @@ def _reply(answer: SingleReply | None) -> Message | None:
     return None if answer is None else answer.message
 
 
-def _is_empty(entry: LocalEntry) -> bool:
+def _is_empty(files: LocalFiles, entry: LocalEntry) -> bool:
     """Whether a file with a size of 0 is empty (files of /proc are not); an unreadable one fails when it is sent."""
     try:
-        with entry.root.files.open_source(entry.path) as source:
+        with files.open_source(entry.path) as source:
             return source.info.size == 0
     except FileError:
         return False

@@ -197,7 +197,7 @@ class Upload(Transfer[LocalEntry]):
 
     def _is_skipped(self, entry: LocalEntry) -> bool:
         """Whether the options leave a file as it is at the server; its permissions may have to be set."""
-        reason = self._preflight.reason_to_skip(entry)
+        reason = self._preflight.reason_to_skip(entry, self._files_of(entry))
         if reason == SAME and self._preflight.has_other_mode(entry):
             set_mode(self, entry)
         elif reason:

@@ -108,7 +108,7 @@ MUTANTS = [
     mutant("small-unsized-is-empty", "secftp/storage/source.py", "if not data or len(data) < size:", "if len(data) < size:", UNSIZED),
     mutant("unsized-without-a-bound", "secftp/storage/source.py", "            if len(data) > MAX_UNSIZED:\n", "            if len(data) < 0:\n", UNSIZED),
     mutant("verify-trusts-a-size-of-nothing", "secftp/client/comparison.py", "        return other > _PAGE and self._is_empty(path)\n", "        return True\n", UNSIZED),
-    mutant("update-trusts-a-size-of-nothing", "secftp/transfer/preflight.py", "            and (info.size or self._waits.call(_is_empty, entry))\n", "", UNSIZED),
+    mutant("update-trusts-a-size-of-nothing", "secftp/transfer/preflight.py", "            and (info.size or self._waits.call(_is_empty, files, entry))\n", "", UNSIZED),
     # --- who may do what ---
     mutant("anonymous-without-leave", "secftp/server/access.py", "return self._anonymous or Status.MODE", "return self._anonymous or self._grants[\"\"]", ACCESS, SESSION),
     mutant("cipher-that-is-not-allowed", "secftp/server/access.py", "if hello.suite not in self._suites:", "if hello.suite < 0:", ACCESS, SESSION),

@@ -234,6 +234,14 @@ def test_update_skips_what_has_the_same_size_and_time(tmp_path, server, client):
     assert contents(f"{server.root}/src")[b"same"] == b"WXYZ"
 
 
+@pytest.mark.parametrize("options", [CopyOptions(update=True), CopyOptions(update=True, dry_run=True)])
+def test_a_file_that_is_read_to_see_whether_it_is_empty_leaves_its_directory_closed(tmp_path, server, client, options):
+    """What is left open fails the test."""
+    top = make(tmp_path / "src", {b"d/nothing": b""})
+    upload(client, [top], ROOT)
+    assert upload(client, [top], ROOT, options).skipped == 1
+
+
 def test_a_dry_run_reports_and_changes_nothing(tmp_path, server, client):
     top = make(tmp_path / "src", {b"a": b"1", b"d/b": bytes(40_000), b"e/": b""})
     make(f"{server.root}/src", {b"a": b"old"})
