@@ -23,7 +23,11 @@ class Waits:
 
     What is called, mapped or iterated here may run in another thread, one step at a time, while the caller waits: it
     must not use the connection, and no callback of a program may be called in it.
+
+    `may_block`: whether the calling thread may wait for other threads, as that of a copy over several streams does.
     """
+
+    may_block = True
 
     def sleep(self, seconds: float) -> None:
         """Wait for so many seconds."""

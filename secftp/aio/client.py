@@ -8,8 +8,8 @@ import warnings
 from typing import TYPE_CHECKING, Self
 
 from secftp.aio import driver
+from secftp.aio.copying import CopyOperations
 from secftp.aio.files import AsyncFiles
-from secftp.aio.methods import coroutine_of
 from secftp.aio.opening import Opening
 from secftp.aio.pool import DEFAULT_CONNECTIONS, AsyncPool
 from secftp.api.arguments import credentials_for
@@ -85,7 +85,7 @@ def _require_accepted(pool: AsyncPool) -> None:
         pass  # so that a failure is raised here and not by a later request
 
 
-class AsyncClient(AsyncFiles):
+class AsyncClient(AsyncFiles, CopyOperations):
     """A client of a server for asyncio; `secftp.aio.connect` returns it. `async with` closes its connections.
 
     It has the methods of `secftp.Client`, as coroutines, with the same parameters, results and exceptions. Several
@@ -107,9 +107,6 @@ class AsyncClient(AsyncFiles):
     def closed(self) -> bool:
         """Whether the client is closed."""
         return self._pool.closed
-
-    put = coroutine_of(Client.put)
-    get = coroutine_of(Client.get)
 
     async def close(self) -> None:
         """Close all connections. Requests of other tasks fail, and a file that is being written never appears."""

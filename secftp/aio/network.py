@@ -18,14 +18,16 @@ from secftp.transport.connect import Network
 if TYPE_CHECKING:
     import socket
 
+    from secftp.aio.local import LoopWaits
     from secftp.transport.stream import Stream
 
 
 class LoopNetwork(Network):
     """How a connection waits on an event loop."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, waits: LoopWaits) -> None:
         self._loop = loop
+        self._waits = waits
 
     def new_event(self) -> LoopEvent:
         """Return what a name lookup is waited with."""
@@ -37,7 +39,7 @@ class LoopNetwork(Network):
 
     def new_stream(self, sock: socket.socket) -> Stream:
         """Return the stream of a connected socket."""
-        return AsyncStream(sock, self._loop)
+        return AsyncStream(sock, self._loop, self._waits)
 
 
 class LoopEvent:

@@ -18,6 +18,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from secftp.aio import driver
+from secftp.aio.local import LoopWaits
 from secftp.aio.network import LoopNetwork
 from secftp.api.pool import IDLE_MAX, JOIN_SECONDS, Pool, PooledConnection
 from secftp.errors import UsageError
@@ -55,7 +56,8 @@ class AsyncPool(Pool):
     ) -> None:
         self._connections = connections
         self.loop = asyncio.get_running_loop()
-        self._network = LoopNetwork(self.loop)
+        self.waits = LoopWaits(self.loop)
+        self._network = LoopNetwork(self.loop, self.waits)
         super().__init__(host, port, credentials, timeout=timeout, congestion=congestion)
 
     def _reset(self) -> None:
@@ -129,6 +131,7 @@ class AsyncPool(Pool):
             connection.close(politely=True)
         if self._tasks:
             driver.wait(asyncio.wait(tuple(self._tasks), timeout=JOIN_SECONDS))
+        self.waits.close()
 
     def abandon(self) -> bool:
         """Close all connections at once, without a loop. Returns whether there was any. For a finalizer."""
@@ -137,6 +140,7 @@ class AsyncPool(Pool):
         self._free = []
         for connection in left:
             connection.close(politely=False)
+        self.waits.close()
         return bool(left)
 
     # --- implementation -----------------------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import asyncio
     import socket
 
+    from secftp.aio.local import LoopWaits
     from secftp.transport.stream import WaitingSource
 
 # Received at once: what arrives is opened and hashed before the loop runs again, 5 ms at most on a slow machine.
@@ -30,8 +31,9 @@ RECEIVE_BYTES: Final = 512 << 10
 class AsyncStream(Stream):
     """One connected socket, for one greenlet at a time of one event loop."""
 
-    def __init__(self, sock: socket.socket, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, sock: socket.socket, loop: asyncio.AbstractEventLoop, waits: LoopWaits) -> None:
         self._loop = loop
+        self.waits = waits
         super().__init__(sock)
 
     def _prepare_waits(self) -> None:

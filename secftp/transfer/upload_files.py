@@ -53,7 +53,7 @@ class LargeFiles:
         self._session = session
         self._token = token
         self._can_resume = session.can(Capability.RESUME)
-        self._can_upload = session.can(Capability.UPLOADS)
+        self._can_upload = transfer.waits.may_block and session.can(Capability.UPLOADS)
         self._parted: PartedFiles | None = None  # from the first one on
 
     def send(self, entry: LocalEntry, source: Source) -> None:
