@@ -76,7 +76,7 @@ class Looking(Connected):
 
     def created(self, path: Any) -> dt.datetime:  # noqa: ARG002 - fsspec's
         """Raise `Unsupported`."""
-        refuse("secftp servers do not say when a file was created.", hint="Use modified.")
+        refuse("A secftp server does not say when a file was created.", hint="Use modified.")
 
     def checksum(self, path: Any) -> int:
         """Return the checksum (XXH3-128) of the contents of a file as a number; the server reads the file for it."""
@@ -89,7 +89,7 @@ class Looking(Connected):
 
     def sign(self, path: Any, expiration: int = 100, **_options: Any) -> str:  # noqa: ARG002 - fsspec's
         """Raise `Unsupported`."""
-        refuse("secftp has no signed URLs: only who has a key can read a file.")
+        refuse("There are no signed URLs of secftp: a file can be read only with a key.")
 
     # --- directories --------------------------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from fsspec.callbacks import NoOpCallback
 
 from secftp.api.copying import CallbackListener
 from secftp.errors import AlreadyExists
+from secftp.protocol import remote_failure
 from secftp.protocol.limits import MAX_SMALL
 from secftp.transfer.engine import EXISTS
 
@@ -91,7 +92,7 @@ class FsspecListener(CallbackListener):
     def skipped(self, name: bytes, reason: str, /) -> None:
         """End a branch; the file has failed if it must be new."""
         if self._must_be_new and reason == EXISTS:
-            self.failed(name, AlreadyExists(f"{name.decode(errors='replace')!r}: it exists already."))
+            self.failed(name, remote_failure(AlreadyExists, name, "it exists already."))
         else:
             self._drop(name)
 
