@@ -56,6 +56,7 @@ class Channel:
         self._sending = Receiver(outgoing, self.pending, self.last_sent)
         self._receiving = Receiver(_OPPOSITE[outgoing], self.pending, self.last_sent)
         self._incoming = IncomingMessages(inbox, self._receiving, _OPPOSITE[outgoing])
+        self._is_client = outgoing is Direction.TO_SERVER
         self._lock = threading.Lock()
         self._sealer = established.sealer
         self._filling = False  # whether a file's data is being put into the outbox
@@ -147,7 +148,11 @@ class Channel:
         self.last_sent = time.monotonic()
 
     def _send(self, wire: memoryview) -> None:
-        """Send all of it. What an interruption (Ctrl-C, a timeout) leaves is sent before anything else is."""
+        """Send all of it. What an interruption (Ctrl-C, a timeout) leaves is sent before anything else is.
+
+        A client does not wait for a server that has closed its side: that takes nothing more, even if it, or a proxy
+        before it, leaves the connection half open. A client may close its side first, and still wants its answers.
+        """
         incoming = self._incoming
         try:
             while True:
@@ -155,6 +160,8 @@ class Channel:
                 wire = wire[sent:]
                 if not wire:
                     return
+                if incoming.ended and self._is_client:
+                    incoming.end()
                 spare = incoming.spare()
                 self._blocked = True
                 if self._stream.wait_to_send(self.timeout, or_receive=bool(spare)) and spare:

@@ -700,6 +700,52 @@ def test_a_peer_that_takes_nothing_is_a_timeout(ends):
     assert caught.value.hint
 
 
+@pytest.mark.parametrize("when", ["before", "noticed", "during"])
+def test_a_client_does_not_wait_for_a_server_that_has_closed_its_side(ends, when):
+    """A proxy may leave the connection half open, and read no more."""
+    client, server = ends.client_of_bare(small=True)
+    client.send(Write(id=1, path=PATH, size=10 * MIB))
+
+    def close():
+        if when == "during":
+            until(lambda: client._blocked, "the client waits")
+        server.sock.shutdown(socket.SHUT_WR)
+        if when == "noticed":
+            with pytest.raises(ConnectionLost):
+                client.receive()
+
+    def send():
+        with pytest.raises(ConnectionLost, match="without a proper close"):
+            send_bytes(client, bytes(10 * MIB))
+
+    if when == "during":
+        together(send, close)
+    else:
+        close()
+        send()
+
+
+def test_a_server_sends_all_to_a_client_that_has_closed_its_side(ends):
+    """It may do that in order, and reads its answers at its own pace."""
+    server, client = ends.server_of_bare(small=True)
+    server.send(WELCOME)
+    client.say(Read(id=1, path=PATH), Bye())
+    client.sock.shutdown(socket.SHUT_WR)
+    assert server.receive() == Read(id=1, path=PATH)
+    assert server.receive() == Bye()
+    server.send(File(id=1, size=MIB, mtime_ns=0, mode=0))
+
+    def send():
+        send_bytes(server, bytes(MIB))
+        server.flush()
+
+    def hear():
+        until(lambda: server._blocked, "the server waits")
+        client.hear(2 + -(-MIB // PAYLOAD_MAX))
+
+    together(send, hear)
+
+
 def test_a_receive_is_interrupted_by_another_thread(ends):
     client, _ = ends.client_of_bare()
     with pytest.raises(ConnectionLost):
