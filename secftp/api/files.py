@@ -65,12 +65,15 @@ class FileOperations(CopyOperations):
         report = _progress(on_progress)
 
         def read(connection: PooledConnection) -> bytes:
+            sink = MemorySink()
+
             def moved(done: int, total: int | None, /) -> None:
-                if not done and (total or 0) > SHORT_BYTES:
-                    self._pool.prolong(connection)
+                if not done:
+                    sink.reserve(total or 0)
+                    if (total or 0) > SHORT_BYTES:
+                        self._pool.prolong(connection)
                 report(done, total)
 
-            sink = MemorySink()
             connection.session.read(wanted, sink, offset=offset, length=length, progress=moved)
             return sink.data()
 
@@ -173,7 +176,7 @@ class FileOperations(CopyOperations):
         if on_error not in ("raise", "return"):
             raise UsageError("on_error must be 'raise' or 'return'.")
         wanted, places, results = [], [], list[bytes | FileError]()
-        for number, path in enumerate(paths):
+        for number, path in enumerate(self._pool.waits.paced(paths)):
             results.append(b"")
             try:
                 wanted.append(file_path(path, self._base))
