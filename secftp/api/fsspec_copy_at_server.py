@@ -14,6 +14,7 @@ from secftp.api import fsspec_paths as paths
 from secftp.api.fsspec_copies import Sources, is_one, pairs_of, targets_of
 from secftp.api.fsspec_transaction import DeferredCall
 from secftp.api.fsspec_writing import Writing
+from secftp.api.naming import name_error
 from secftp.errors import FileError, IsADirectory, NotFound
 from secftp.protocol import MakeDirectory, Ok
 from secftp.session import new_token
@@ -172,5 +173,5 @@ def _outcome(asked: Requested[Ok]) -> FileError | None:
     try:
         asked.result()
     except FileError as problem:
-        return problem.with_traceback(None)
+        return name_error(problem.with_traceback(None), ())
     return None

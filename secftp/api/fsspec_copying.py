@@ -28,7 +28,9 @@ from secftp.api.fsspec_copies import (
 )
 from secftp.api.fsspec_listings import ask_status
 from secftp.api.fsspec_progress import FsspecListener, feed_file
+from secftp.api.fsspec_values import one_failure
 from secftp.api.fsspec_writing import Writing
+from secftp.api.naming import name_error
 from secftp.errors import FileError, NotFound, Side
 from secftp.protocol import Info, Kind
 from secftp.storage.tree import LocalFile
@@ -140,7 +142,8 @@ class Copying(Writing):
             return
         sources = {pair.name: (pair.source, os.fsdecode(pair.name)) for pair in pairs}
         names = None if is_one_file else sources.__getitem__
-        listener = FsspecListener(callback, names, must_be_new=mode == "create")
+        files = sum(pair.files is not None for pair in pairs)
+        listener = FsspecListener(callback, names, files=files, must_be_new=mode == "create")
         given = {**options, "overwrite": False} if mode == "create" else options
         copy = PairsUpload(pairs, _upload_options(given), listener, make_parents=self.auto_mkdir)
         self._run(copy, listener, options)
@@ -287,17 +290,9 @@ class Copying(Writing):
         try:
             run(self._pool, copy, listener, options.get("retries", 0))
         except CopyIncomplete as problem:
-            raise _one_failure(problem) from None
-
-
-def _one_failure(problem: CopyIncomplete) -> FileError:
-    """Return the first failure of a copy if the others are of the same kind, as fsspec's callers expect it."""
-    (_, first), *others = problem.failures
-    if any(type(failure) is not type(first) for _, failure in others):
-        return problem
-    if others:
-        first.add_note(f"{problem.summary.failed - 1} more failed like this one; {problem.summary.files} were copied.")
-    return first
+            raise name_error(one_failure(problem), ()) from None
+        except FileError as problem:
+            raise name_error(problem, ()) from None
 
 
 def _upload_options(given: dict[str, Any]) -> CopyOptions:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from secftp.api.entries import RemoteEntry, stat_of
 from secftp.api.fsspec_base import name_of
+from secftp.api.naming import name_error
 from secftp.errors import FileError
 from secftp.protocol import problem_of
 from secftp.session.listings import MemoryBudget
@@ -103,7 +104,7 @@ def _taken(listing: RequestedListing, directory: Path, budget: MemoryBudget) -> 
     except FileError as problem:
         if budget.exceeded:
             raise
-        return problem.with_traceback(None)
+        return name_error(problem.with_traceback(None), ())
     return found
 
 
@@ -128,7 +129,7 @@ def _status(asked: Requested[Info]) -> RemoteStat | FileError:
     try:
         return stat_of(asked.result())
     except FileError as problem:
-        return problem.with_traceback(None)
+        return name_error(problem.with_traceback(None), ())
 
 
 def tell_raising(problem: OSError) -> None:

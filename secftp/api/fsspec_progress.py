@@ -47,12 +47,17 @@ class FsspecListener(CallbackListener):
     """A listener that feeds a callback of fsspec.
 
     `names` returns the source and the target of a name, for the branches; None if the callback is that of one file.
-    `must_be_new`: a file that exists has failed.
+    `files`: how many there are; None if the plan of the copy tells. `must_be_new`: a file that exists has failed.
     """
 
-    def __init__(self, callback: Callback | None, names: Names | None, *, must_be_new: bool = False) -> None:
+    def __init__(
+        self, callback: Callback | None, names: Names | None, *, files: int | None = None, must_be_new: bool = False
+    ) -> None:
         super().__init__(None, None, None)
         self._callback = None if isinstance(callback, NoOpCallback) else callback
+        self._files_known = files is not None
+        if self._callback is not None and names is not None and files is not None:
+            self._callback.set_size(files)
         self._names = names
         self._must_be_new = must_be_new
         self._open: dict[bytes, _File] = {}
@@ -60,7 +65,7 @@ class FsspecListener(CallbackListener):
     def planned(self, files: int, nbytes: int, /) -> None:
         """Set the size of the callback that counts files."""
         super().planned(files, nbytes)
-        if self._callback is not None and self._names is not None:
+        if self._callback is not None and self._names is not None and not self._files_known:
             self._callback.set_size(files)
 
     def started(self, name: bytes, size: int, /) -> None:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from fsspec.transaction import Transaction
 
 from secftp.api import fsspec_paths as paths
+from secftp.api.fsspec_values import write_values
 from secftp.errors import FileError, NotFound, UsageError
 from secftp.text import escape
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from secftp.api.writer import RemoteWriter
 
 SPILL_BYTES: Final = 1 << 20
+_TOGETHER: Final = 2  # files, from which on a copy of all of them is quicker
 
 
 class Deferred(Protocol):
@@ -62,9 +64,9 @@ class DeferredFile(io.RawIOBase):
     def __init__(self, client: Client, name: str, *, overwrite: bool, parents: bool, spill: int = SPILL_BYTES) -> None:
         super().__init__()
         self.name = name
-        self._client = client
+        self.client: Final = client
         self._overwrite = overwrite
-        self._parents = parents
+        self.parents: Final = parents
         self._spill = spill
         self._data = bytearray()
         self._writer: RemoteWriter | None = None  # once it has grown beyond `spill`
@@ -92,6 +94,16 @@ class DeferredFile(io.RawIOBase):
         """Return how many bytes were written so far."""
         return len(self._data) if self._writer is None else self._writer.tell()
 
+    @property
+    def is_value(self) -> bool:
+        """Whether it is closed, in memory, and may replace a file."""
+        return self.closed and self._overwrite and not self._given_up and self._writer is None
+
+    @property
+    def value(self) -> bytes:
+        """The contents of a file in memory."""
+        return bytes(self._data)
+
     def commit(self) -> None:
         """Let the file appear. Raises `UsageError` if it was not closed."""
         if self._given_up:
@@ -106,7 +118,7 @@ class DeferredFile(io.RawIOBase):
             self._writer.close()
         else:
             data, self._data = bytes(self._data), bytearray()
-            write_value(self._client, self.name, data, overwrite=self._overwrite, parents=self._parents)
+            write_value(self.client, self.name, data, overwrite=self._overwrite, parents=self.parents)
 
     def discard(self) -> None:
         """Give up the file, and the directories that were created for it."""
@@ -117,7 +129,7 @@ class DeferredFile(io.RawIOBase):
             writer.abort()
         for directory in self._made:
             with contextlib.suppress(FileError):  # something else is in it by now
-                self._client.rmdir(directory)
+                self.client.rmdir(directory)
         self._made.clear()
 
     def __exit__(self, kind: type[BaseException] | None, *_more: object) -> None:
@@ -126,9 +138,9 @@ class DeferredFile(io.RawIOBase):
         self.close()
 
     def _begin_upload(self) -> None:
-        if self._parents:
-            self._made = missing_directories(self._client, paths.parent_of(self.name))
-        self._writer = open_writer(self._client, self.name, overwrite=self._overwrite, parents=self._parents)
+        if self.parents:
+            self._made = missing_directories(self.client, paths.parent_of(self.name))
+        self._writer = open_writer(self.client, self.name, overwrite=self._overwrite, parents=self.parents)
         data, self._data = bytes(self._data), bytearray()
         self._writer.write(data)
 
@@ -152,8 +164,9 @@ class AllOrNothing(Transaction):  # type: ignore[misc]  # fsspec has no types
         files, self.files = self.files, deque()
         try:
             while commit and files:
-                files[0].commit()
-                files.popleft()
+                if not commit_together(files):
+                    files[0].commit()
+                    files.popleft()
         finally:
             for file in files:
                 with contextlib.suppress(Exception):  # the rest has to be discarded, too
@@ -161,6 +174,23 @@ class AllOrNothing(Transaction):  # type: ignore[misc]  # fsspec has no types
             if self.fs is not None:
                 self.fs._intrans = False  # noqa: SLF001 - fsspec's attribute
                 self.fs._transaction = None  # noqa: SLF001
+
+
+def commit_together(files: deque[Deferred]) -> bool:
+    """Commit the small files that come first, if there are several, with one copy; returns whether that was done."""
+    values: dict[str, DeferredFile] = {}
+    for file in files:
+        if not (isinstance(file, DeferredFile) and file.is_value) or file.name in values:
+            break
+        values[file.name] = file
+    if len(values) < _TOGETHER:
+        return False
+    parents = any(file.parents for file in values.values())
+    some = next(iter(values.values()))
+    write_values(some.client, {name: file.value for name, file in values.items()}, parents=parents)
+    for _ in values:
+        files.popleft()
+    return True
 
 
 # --- writing with missing directories ---------------------------------------------------------------------------------

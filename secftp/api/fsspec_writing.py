@@ -17,8 +17,10 @@ from secftp.api.fsspec_compression import Compressed
 from secftp.api.fsspec_looking import Looking
 from secftp.api.fsspec_reading import Reading
 from secftp.api.fsspec_transaction import AllOrNothing, DeferredCall, DeferredFile, open_writer, write_value
+from secftp.api.fsspec_values import write_values
+from secftp.api.naming import name_error
 from secftp.api.writer import require_writable
-from secftp.errors import NotFound, UsageError
+from secftp.errors import FileError, NotFound, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -57,6 +59,7 @@ class Writing(Looking, Reading):
             _refuse_mode(mode)
         if autocommit:
             return open_writer(self.client, path, overwrite=mode == "wb", parents=self.auto_mkdir)
+        self._require_writable(path, overwrite=mode == "wb")
         return self._deferred(path, overwrite=mode == "wb")
 
     # --- whole files --------------------------------------------------------------------------------------------------
@@ -72,9 +75,13 @@ class Writing(Looking, Reading):
         self._defer(file)
 
     def pipe(self, path: str | Mapping[str, Any], value: Any = None, **options: Any) -> None:
-        """Write a whole file, or several: a dictionary of paths and contents."""
-        for each, contents in path.items() if isinstance(path, dict) else ((path, value),):
-            self.pipe_file(each, contents, **options)
+        """Write a whole file, or several, together: a dictionary of paths and contents."""
+        values = {self._strip_protocol(name): each for name, each in path.items()} if isinstance(path, dict) else {}
+        if len(values) > 1 and not self._intrans and options.get("mode", "overwrite") != "create":
+            write_values(self.client, values, parents=self.auto_mkdir)
+            return
+        for name, each in values.items() if isinstance(path, dict) else ((path, value),):
+            self.pipe_file(name, each, **options)
 
     def touch(self, path: Any, truncate: bool = True, **_options: Any) -> None:
         """Create an empty file; with `truncate=False` only set the time of one that exists."""
@@ -89,14 +96,17 @@ class Writing(Looking, Reading):
     # --- transactions -------------------------------------------------------------------------------------------------
 
     def _deferred(self, name: str, *, overwrite: bool) -> DeferredFile:
-        """Return a file for the transaction; raises early what its end would raise, as far as can be seen."""
-        parents, path = self.auto_mkdir, self._path(name)
+        """Return a file for the transaction."""
+        return DeferredFile(self.client, name, overwrite=overwrite, parents=self.auto_mkdir)
+
+    def _require_writable(self, name: str, *, overwrite: bool) -> None:
+        """Raise early what the end of a transaction would raise, as far as can be seen."""
+        path = self._path(name)
         try:
             self._pool.ask(lambda used: require_writable(used.session, path, overwrite=overwrite))
-        except NotFound:
-            if not parents:
-                raise
-        return DeferredFile(self.client, name, overwrite=overwrite, parents=parents)
+        except FileError as problem:
+            if not (self.auto_mkdir and isinstance(problem, NotFound)):
+                raise name_error(problem, ()) from None
 
     def _defer(self, change: Deferred) -> None:
         self.transaction.files.append(change)
