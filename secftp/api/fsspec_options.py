@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from secftp.api.arguments import require_bool
 from secftp.errors import UsageError
 
 _TRUTHS: Final = {
@@ -23,9 +24,9 @@ _TRUTHS: Final = {
 
 
 def truth_of(name: str, value: object) -> bool:
-    """Return a truth value, also one that is a text as in ini files; raises `UsageError` for any other text."""
+    """Return a truth value, also one that is a text as in ini files; raises `UsageError` for anything else."""
     if not isinstance(value, str):
-        return bool(value)
+        return require_bool(name, value)
     try:
         return _TRUTHS[value.strip().lower()]
     except KeyError:

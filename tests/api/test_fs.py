@@ -91,7 +91,11 @@ def test_options_may_be_texts_as_in_a_configuration(fs, text):
 
 @pytest.mark.parametrize(
     ("option", "said"),
-    [({"anonymous": "perhaps"}, "anonymous must be true or false"), ({"timeout": "soon"}, "timeout must be a number")],
+    [
+        ({"anonymous": "perhaps"}, "anonymous must be true or false"),
+        ({"anonymous": 1}, "anonymous must be True or False"),
+        ({"timeout": "soon"}, "timeout must be a number"),
+    ],
 )
 def test_texts_that_are_not_understood_are_refused(fs, option, said):
     with pytest.raises(ValueError, match=said):

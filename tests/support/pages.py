@@ -50,7 +50,7 @@ def run_as_program(page, directory, *options, home, **replaced):
 
     `options`: of Python. Fails if the program fails, or prints something other than what the page shows.
     """
-    file = home / f"{page.stem}.py"
+    file = home / f"{page.stem}_page.py"  # not the name of a library
     file.write_text(program(page, **replaced))
     result = subprocess.run(
         [sys.executable, *options, file],
@@ -64,5 +64,5 @@ def run_as_program(page, directory, *options, home, **replaced):
     )
     assert result.returncode == 0, f"{page.name} fails:\n{result.stdout}{result.stderr}"
     if shown := "".join(blocks(page, "text")):
-        assert result.stdout == shown, f"{page.name} prints something else"
+        assert result.stdout == shown, f"{page.name} prints something else:\n{result.stdout}\nand not:\n{shown}"
     return result.stdout
