@@ -52,6 +52,10 @@ class Waits:
         """Return an iterator of the same items, of which some may be taken ahead. Each takes what `call` is for."""
         return items
 
+    def paced(self, items: Iterable[_T]) -> Iterable[_T]:
+        """Return the same items, with a `pace` between some of them: for a loop that only computes."""
+        return items
+
     def pace(self) -> None:
         """Let others have the processor, if they wait for it: called between two steps of what can be long."""
 

@@ -89,6 +89,7 @@ LAYERS["secftp.api"] = {
         "transport",
         "transport.file_data",
         "url",
+        "waits",
     )
 }
 # The same interface for asyncio: that one's code, run by a driver that waits on an event loop.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Self
 from secftp.aio import driver
 from secftp.aio.copying import CopyOperations
 from secftp.aio.files import AsyncFiles
+from secftp.aio.local import LoopWaits
 from secftp.aio.opening import Opening
 from secftp.aio.pool import DEFAULT_CONNECTIONS, AsyncPool
 from secftp.api.arguments import credentials_for
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from secftp.api.arguments import Cipher, LocalPath
     from secftp.keys import Key
+    from secftp.url import Url
 
 
 def connect(
@@ -59,9 +61,16 @@ def connect(
 
     async def begin() -> AsyncClient:
         location = check_connection(url, timeout, congestion)
-        credentials = await asyncio.to_thread(
-            credentials_for, key, key_file, anonymous=anonymous, cipher=cipher, name=location.name
-        )
+        waits = LoopWaits(asyncio.get_running_loop())
+        try:
+            pool = await driver.run(open_pool, location, waits)
+        except BaseException:
+            waits.close()
+            raise
+        return AsyncClient(Client(pool, location), pool)
+
+    def open_pool(location: Url, waits: LoopWaits) -> AsyncPool:
+        credentials = waits.call(credentials_for, key, key_file, anonymous=anonymous, cipher=cipher, name=location.name)
         pool = AsyncPool(
             location.host,
             location.port,
@@ -69,20 +78,17 @@ def connect(
             timeout=timeout,
             congestion=congestion,
             connections=connections,
+            waits=waits,
         )
         try:
-            await driver.run(_require_accepted, pool)
+            with pool.session():
+                pass  # so that a failure is raised here and not by a later request
         except BaseException:
             pool.abandon()
             raise
-        return AsyncClient(Client(pool, location), pool)
+        return pool
 
     return Opening(begin)
-
-
-def _require_accepted(pool: AsyncPool) -> None:
-    with pool.session():
-        pass  # so that a failure is raised here and not by a later request
 
 
 class AsyncClient(AsyncFiles, CopyOperations):

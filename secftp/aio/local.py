@@ -27,6 +27,7 @@ MAX_THREADS: Final = 4
 # Of an iterator, taken at once: as many as fit in so many seconds, so that the first are not waited for.
 ITEMS_AHEAD: Final = 256
 _AHEAD_SECONDS: Final = 0.005
+_PACED_ITEMS: Final = 64
 _POLL_SECONDS: Final = 0.001
 
 _Jobs = queue.SimpleQueue["_Job | None"]  # None ends a thread
@@ -54,6 +55,13 @@ class LoopWaits(Waits):
             driver.wait(asyncio.sleep(seconds))
         else:
             super().sleep(seconds)
+
+    def paced(self, items: Iterable[_T]) -> Iterator[_T]:
+        """Yield the same items, and let the loop run between some of them."""
+        for count, item in enumerate(items):
+            if not count % _PACED_ITEMS:
+                driver.pace()
+            yield item
 
     def pace(self) -> None:
         """Let the loop run, if this has not been for a while."""

@@ -18,7 +18,6 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from secftp.aio import driver
-from secftp.aio.local import LoopWaits
 from secftp.aio.network import LoopNetwork
 from secftp.api.pool import IDLE_MAX, JOIN_SECONDS, Pool, PooledConnection
 from secftp.errors import UsageError
@@ -27,6 +26,7 @@ from secftp.transport import connect
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
+    from secftp.aio.local import LoopWaits
     from secftp.transport import Credentials
 
 DEFAULT_CONNECTIONS: Final = 4
@@ -42,6 +42,7 @@ class LoopConnection(PooledConnection):
 class AsyncPool(Pool):
     """The connections of one asyncio client, see `Pool`. Made in a coroutine; for functions that the driver runs."""
 
+    waits: LoopWaits
     has_streams = False
 
     def __init__(
@@ -53,11 +54,12 @@ class AsyncPool(Pool):
         timeout: float,
         congestion: str | None = None,
         connections: int = DEFAULT_CONNECTIONS,
+        waits: LoopWaits,
     ) -> None:
         self._connections = connections
         self.loop = asyncio.get_running_loop()
-        self.waits = LoopWaits(self.loop)
-        self._network = LoopNetwork(self.loop, self.waits)
+        self.waits = waits
+        self._network = LoopNetwork(self.loop, waits)
         super().__init__(host, port, credentials, timeout=timeout, congestion=congestion)
 
     def _reset(self) -> None:

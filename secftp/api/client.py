@@ -40,26 +40,42 @@ def connect(
 ) -> Client:
     """Connect to a server and return a `Client`.
 
-    `url`: `secftp://[name@]host[:port]/path`; the port is 8888 by default, the name is that of a key, and relative
-    paths start at the directory `path`. No environment variables are read.
+    Exactly one of `key`, `key_file` and `anonymous=True` is required. No environment variables are read.
 
-    Exactly one of these is required. `key`: a text or a `secftp.Key`. `key_file`: the path of a file as `secftp keygen`
-    writes it; `~` is the home directory. `anonymous=True`: no key, for servers that accept anonymous clients.
+    Args:
+        url (str): `secftp://[name@]host[:port]/path`. The port is 8888 by default, the name is that of a key, and
+            relative paths start at the directory `path`.
+        key (str, Key or None, default None): The key, as a text or a `Key`.
+        key_file (str, bytes or os.PathLike or None, default None): The path of a key file as `secftp keygen` writes it;
+            `~` is the home directory.
+        anonymous (bool, default False): Use no key, for servers that accept anonymous clients.
+        cipher (str, default 'aes256'): `aes256`, `aes128`, or `none`, which authenticates the data without encrypting
+            it.
+        timeout (float, default 60.0): The limit in seconds for connecting, for the handshake (which a server may delay
+            after wrong keys), and for the server's silence afterwards; a busy server sends a keepalive every 15
+            seconds.
+        congestion (str or None, default None): The congestion control (Linux: `reno`, `cubic`, `bbr`, ...) of what this
+            program sends; None leaves the system's. What is read is sent by the server, whose own choice counts
+            (`secftpd --congestion`).
 
-    `cipher`: `aes256`, `aes128`, or `none`, which authenticates the data without encrypting it. `timeout`: the limit in
-    seconds for connecting, for the handshake (which a server may delay after wrong keys), and for the server's silence
-    afterwards; a busy server sends a keepalive every 15 seconds.
+    Returns:
+        Client: A client that is connected.
 
-    `congestion`: the name of a congestion control (Linux: `reno`, `cubic`, `bbr`, ...) for what this program sends;
-    None leaves the system's. What is read is sent by the server, whose own choice counts (`secftpd --congestion`).
+    Raises:
+        UsageError: An argument is invalid (a ValueError).
+        KeyFormatError: The key or the key file can't be used (a ValueError).
+        ServerUnreachable: There is no such host, or nothing listens there (a ConnectionError).
+        TransferTimeout: The server did not answer in time (a TimeoutError).
+        AuthenticationError: The key is wrong (a PermissionError).
+        HandshakeRefused: The server refuses the cipher, the version, or anonymous clients (a ConnectionError).
+        ServerBusy: The server has as many clients as it accepts.
+        ConnectionLost: The connection broke off.
+        ProtocolError: What answered is not a secftp server.
 
-    Raises `UsageError`, `KeyFormatError`, `ServerUnreachable` (a ConnectionError), `TransferTimeout` (a TimeoutError),
-    `AuthenticationError` (a PermissionError) for a wrong key, `HandshakeRefused`, `ServerBusy`, `ConnectionLost` and
-    `ProtocolError`.
-
-    >>> with secftp.connect(server.url, key=server.key) as client:
-    ...     client.exists("backup")
-    True
+    Example:
+        >>> with secftp.connect(server.url, key=server.key) as client:
+        ...     client.exists("backup")
+        True
     """
     location = check_connection(url, timeout, congestion)
     credentials = credentials_for(key, key_file, anonymous=anonymous, cipher=cipher, name=location.name)
@@ -80,7 +96,7 @@ def check_connection(url: str, timeout: float, congestion: str | None) -> Url:
 
 
 class Client(FileOperations):
-    """A client of a server; `secftp.connect` returns it. A context manager that closes its connections.
+    """A client of a server; `connect` returns it. A context manager that closes its connections.
 
     Paths are `str`, `bytes` or `pathlib` paths; paths that are returned are `bytes` for `bytes` and else `str`. A path
     that begins with a slash starts at the served directory, any other at the directory of the URL.
@@ -90,8 +106,15 @@ class Client(FileOperations):
     closed after a while and opened again, so a client can be used as long as the program runs, also after a restart of
     the server. A forked process opens its own.
 
-    All exceptions are `secftp.SecftpError`. Failures of a file are `secftp.FileError`, an OSError; most are also the
-    exception that Python has for them, as `NotFound` is a FileNotFoundError.
+    All exceptions are a `SecftpError`. Failures of a file are a `FileError`, an OSError; most are also the exception
+    that Python has for them, as `NotFound` is a FileNotFoundError. Their `filename` is the path as it was given to the
+    method. Each method can also raise what ends a connection, as `ConnectionLost`, and `UsageError` once the client is
+    closed.
+
+    Example:
+        >>> with secftp.connect(server.url, key=server.key) as client:
+        ...     client.listdir("backup/old")
+        []
     """
 
     def __init__(self, pool: Pool, location: Url) -> None:
@@ -126,34 +149,42 @@ class Client(FileOperations):
     ) -> Summary:
         """Copy local files and directories to the server and return a summary.
 
-        `source`: a path or several. `target`: as for `cp`, the directory to copy into if it exists, and else the new
-        name; with a trailing slash a directory, which is created. Several sources require a directory. Of `.`, and of a
-        path that ends in `/.`, the contents are copied. Each file appears whole, with a verified digest, or not at all.
+        Each file appears whole, with a verified digest, or not at all. A copy continues when a file fails.
 
-        `include`, `exclude`: glob patterns of names to copy and to leave out. `overwrite=False`: skip files that exist.
-        `update`: skip files with the same size and modification time. `resume`: resume partial files, after verifying
-        their digest. `follow_symlinks`: copy what symlinks point to; otherwise they are skipped. `preserve=False`: do
-        not preserve permissions and modification times. `dry_run`: change nothing. `limit_rate`: the limit in bytes a
-        second, None for no limit. `checksum`: the algorithm of the digests, `xxh128`, `sha256`, `blake3` or `md5`.
-        `streams`: how many connections a large file may use, 1 to 16, None for a choice by the round trip.
-        `compress`: compress files with zstd where that makes them smaller, if the server supports it; the summary says
-        so. `compress_level`: compress, from 1 (fast) to 19 (small). Both need the extra `secftp[zstd]`, except with
-        Python 3.14 and newer.
+        A pattern without a slash matches names at any depth, one with a slash paths below the source, one with a slash
+        at the end directories alone: `*.o`, `docs/*.html`, `cache/`.
 
-        `retries`: how many times to connect again after a lost connection, with exponential backoff. `on_progress`:
-        called with a `CopyProgress`, about once for each MiB and at the end of each file. `on_skip`: called with a name
-        and a reason for each name that is skipped. `on_error`: called with a name and a `FileError` for each file that
-        fails. An exception of a callback ends the copy.
+        Args:
+            source (str, bytes, os.PathLike or iterable of them): A path or several. Of `.`, and of a path that ends in
+                `/.`, the contents are copied.
+            target (str, bytes or os.PathLike, default ''): As for `cp`, the directory to copy into if it exists, and
+                else the new name; with a trailing slash a directory, which is created. Several sources require one.
+            on_progress (callable or None, default None): Called with a `CopyProgress`, about once for each MiB and at
+                the end of each file. An exception of a callback ends the copy.
+            on_error (callable or None, default None): Called with a name and a `FileError` for each file that fails,
+                which then raises nothing at the end.
+            on_skip (callable or None, default None): Called with a name and a reason for each name that is skipped.
+            retries (int, default 0): How many times to connect again after a lost connection, with exponential backoff.
+            **options: The options of `secftp put`.
 
-        A copy continues when a file fails. Without `on_error`, its end raises the `FileError` of a copy of one file,
-        and else `CopyIncomplete`. Also raises `NotFound` and `NotADirectory` for the target, `UsageError`, and what
-        ends the connection, as `ConnectionLost`.
+        Returns:
+            Summary: What was copied, in files and bytes, and what was skipped or failed.
 
-        >>> summary = client.put(directory / "photos", "backup")
-        >>> summary.files, summary.bytes
-        (2, 2048)
-        >>> sorted(client.listdir("backup/photos"))
-        ['1.jpg', '2.jpg']
+        Raises:
+            NotFound: The source does not exist, or the directory of the target.
+            NotADirectory: The target has to be a directory, and is a file.
+            FileError: The copy of one file failed, and there is no `on_error`.
+            CopyIncomplete: Some of several files failed, and there is no `on_error`.
+            UsageError: An option is invalid (a ValueError).
+            InstallationError: The library for compression is missing.
+            ConnectionLost: The connection broke off, more often than there were retries.
+
+        Example:
+            >>> summary = client.put(directory / "photos", "backup")
+            >>> summary.files, summary.bytes
+            (2, 2048)
+            >>> sorted(client.listdir("backup/photos"))
+            ['1.jpg', '2.jpg']
         """
         listener = CallbackListener(on_progress, on_error, on_skip, [place(target, self._base)])
         sources = list(map(local_path, path_list(source)))
@@ -175,13 +206,38 @@ class Client(FileOperations):
     ) -> Summary:
         """Copy files and directories of the server to this machine and return a summary.
 
-        `source`: a path or several. `target`: as in `put`, by default the current directory. All other parameters and
-        exceptions are those of `put`; there is no `follow_symlinks`, since a server serves no symlinks.
+        Each file appears whole, with a verified digest, or not at all. A copy continues when a file fails. Patterns are
+        those of `put`.
 
-        >>> client.get("backup/a.bin", directory / "copy.bin").files
-        1
-        >>> (directory / "copy.bin").read_bytes()
-        b'abcdef'
+        Args:
+            source (str, bytes, os.PathLike or iterable of them): A path or several.
+            target (str, bytes or os.PathLike, default '.'): As for `cp`, the directory to copy into if it exists, and
+                else the new name; with a trailing slash a directory, which is created. Several sources require one.
+            on_progress (callable or None, default None): Called with a `CopyProgress`, about once for each MiB and at
+                the end of each file. An exception of a callback ends the copy.
+            on_error (callable or None, default None): Called with a name and a `FileError` for each file that fails,
+                which then raises nothing at the end.
+            on_skip (callable or None, default None): Called with a name and a reason for each name that is skipped.
+            retries (int, default 0): How many times to connect again after a lost connection, with exponential backoff.
+            **options: The options of `secftp get`.
+
+        Returns:
+            Summary: What was copied, in files and bytes, and what was skipped or failed.
+
+        Raises:
+            NotFound: The source does not exist, or the directory of the target.
+            NotADirectory: The target has to be a directory, and is a file.
+            FileError: The copy of one file failed, and there is no `on_error`.
+            CopyIncomplete: Some of several files failed, and there is no `on_error`.
+            UsageError: An option is invalid (a ValueError).
+            InstallationError: The library for compression is missing.
+            ConnectionLost: The connection broke off, more often than there were retries.
+
+        Example:
+            >>> client.get("backup/a.bin", directory / "copy.bin").files
+            1
+            >>> (directory / "copy.bin").read_bytes()
+            b'abcdef'
         """
         given = path_list(source)
         places = [place(path, self._base) for path in given]

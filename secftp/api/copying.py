@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeAlias, TypedDict, TypeVar
 
@@ -17,7 +18,7 @@ from secftp.errors import ConnectionLost, ExitCode, FileError, Side, TransferTim
 from secftp.session.retry import Retries
 from secftp.text import path_text
 from secftp.transfer import CopyOptions, ProgressListener
-from secftp.transfer.options import MAX_LEVEL, MAX_STREAMS
+from secftp.transfer.options import COMMAND_LINE, MAX_LEVEL, MAX_STREAMS
 from secftp.transport.compression import require as require_compression
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 _Parameters = ParamSpec("_Parameters")
 _Result = TypeVar("_Result")
 
+_OPTIONS: Final = "**options:"  # in a docstring: replaced by the options
+_TYPE_NAMES: Final = {"Iterable[Pattern]": "iterable of str or bytes"}
 MAX_FAILURES: Final = 1000  # that are kept one by one: a tree has any number of files
 
 
@@ -92,7 +95,7 @@ def copy_options(given: UploadOptions | DownloadOptions, kind: type) -> CopyOpti
 
 
 def shows_options(kind: type) -> Callable[[Callable[_Parameters, _Result]], Callable[_Parameters, _Result]]:
-    """Return a decorator that has help() show the options and their defaults in place of `**options`."""
+    """Return a decorator that has help() show the options in place of `**options`: defaults, types, what they do."""
 
     def decorate(method: Callable[_Parameters, _Result]) -> Callable[_Parameters, _Result]:
         signature = inspect.signature(method)
@@ -108,9 +111,31 @@ def shows_options(kind: type) -> Callable[[Callable[_Parameters, _Result]], Call
             if name in kind.__annotations__
         ]
         method.__signature__ = signature.replace(parameters=[*named, *options])  # type: ignore[attr-defined]
+        if method.__doc__ is not None:  # it is with -OO
+            method.__doc__ = _with_options(method.__doc__, options)
         return method
 
     return decorate
+
+
+def _with_options(text: str, options: list[inspect.Parameter]) -> str:
+    """Return a docstring with a description of each option in place of that of `**options`."""
+    before, marker, after = text.partition(_OPTIONS)
+    _, newline, after = after.partition("\n")
+    indent = before.rpartition("\n")[2]
+    items = (
+        textwrap.fill(_description(option), 120, initial_indent=indent, subsequent_indent=f"{indent}    ")
+        for option in options
+    )
+    return before.removesuffix(indent) + "\n".join(items) + newline + after if marker else text
+
+
+def _description(option: inspect.Parameter) -> str:
+    """Return what `--help` says of an option, of the form of an item of the docstrings."""
+    kind = _TYPE_NAMES.get(option.annotation) or option.annotation.replace(" | ", " or ")
+    meaning = COMMAND_LINE[option.name].meaning
+    meaning = f"If false, {meaning}" if option.default is True else meaning[0].upper() + meaning[1:]
+    return f"{option.name} ({kind}, default {option.default!r}): {meaning}."
 
 
 def _patterns(name: str, patterns: Iterable[Pattern]) -> tuple[bytes, ...]:

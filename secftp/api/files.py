@@ -38,26 +38,42 @@ class FileOperations(CopyOperations):
     def read_bytes(
         self, path: RemotePath, *, offset: int = 0, length: int | None = None, on_progress: OnBytes | None = None
     ) -> bytes:
-        """Return the contents of a file, verified.
+        """Return the contents of a file, verified, as `pathlib.Path.read_bytes`.
 
-        `offset`, `length`: the range in bytes; by default the whole file. A range that extends beyond the end is cut.
-        `on_progress`: called with the number of bytes received and the number to receive.
+        Args:
+            path (str, bytes or os.PathLike): The file.
+            offset (int, default 0): Where to begin, in bytes from the start of the file.
+            length (int or None, default None): How many bytes to read; None for all up to the end. A range that extends
+                beyond the end is cut.
+            on_progress (callable or None, default None): Called with the number of bytes received so far, and the
+                number to receive.
 
-        Raises `NotFound`, `IsADirectory`, `Forbidden` and `ChecksumMismatch`.
+        Returns:
+            bytes: The contents.
 
-        >>> client.read_bytes("backup/a.bin", offset=1, length=3)
-        b'bcd'
+        Raises:
+            NotFound: The file does not exist.
+            IsADirectory: The path is that of a directory.
+            Forbidden: The key or the file's permissions do not allow reading.
+            ChecksumMismatch: The data differ from those that the server read.
+
+        Example:
+            >>> client.read_bytes("backup/a.bin", offset=1, length=3)
+            b'bcd'
         """
         wanted = file_path(path, self._base)
         report = _progress(on_progress)
 
         def read(connection: PooledConnection) -> bytes:
+            sink = MemorySink()
+
             def moved(done: int, total: int | None, /) -> None:
-                if not done and (total or 0) > SHORT_BYTES:
-                    self._pool.prolong(connection)
+                if not done:
+                    sink.reserve(total or 0)
+                    if (total or 0) > SHORT_BYTES:
+                        self._pool.prolong(connection)
                 report(done, total)
 
-            sink = MemorySink()
             connection.session.read(wanted, sink, offset=offset, length=length, progress=moved)
             return sink.data()
 
@@ -160,7 +176,7 @@ class FileOperations(CopyOperations):
         if on_error not in ("raise", "return"):
             raise UsageError("on_error must be 'raise' or 'return'.")
         wanted, places, results = [], [], list[bytes | FileError]()
-        for number, path in enumerate(paths):
+        for number, path in enumerate(self._pool.waits.paced(paths)):
             results.append(b"")
             try:
                 wanted.append(file_path(path, self._base))
@@ -182,16 +198,30 @@ class FileOperations(CopyOperations):
         permissions: int | None = None,
         on_progress: OnBytes | None = None,
     ) -> int:
-        """Write a whole file and return its size in bytes; it is stored verified or not at all.
+        """Write a whole file, as `pathlib.Path.write_bytes`; it is stored verified or not at all.
 
-        `overwrite`: replace an existing file. `permissions`: as in `open`. `on_progress`: called with the number of
-        bytes sent and the number to send.
+        Args:
+            path (str, bytes or os.PathLike): The file. Its directory has to exist.
+            data (bytes-like object): The contents.
+            overwrite (bool, default True): Replace an existing file.
+            permissions (int or None, default None): The permission bits of the file, as far as the server's
+                configuration allows them; None for those of the file that is replaced, and else the server's default.
+            on_progress (callable or None, default None): Called with the number of bytes sent so far, and the number to
+                send.
 
-        Raises `AlreadyExists` without `overwrite`, `NotFound` if the directory is missing, `IsADirectory`, `Forbidden`
-        and `NoSpace`.
+        Returns:
+            int: The size in bytes.
 
-        >>> client.write_bytes("backup/a.bin", b"abcdef")
-        6
+        Raises:
+            NotFound: The directory does not exist.
+            AlreadyExists: The file exists, and `overwrite` is false or the key may not overwrite.
+            IsADirectory: The path is that of a directory.
+            Forbidden: The server does not allow it.
+            NoSpace: The server's disk, or a quota, is full.
+
+        Example:
+            >>> client.write_bytes("backup/a.bin", b"abcdef")
+            6
         """
         wanted = file_path(path, self._base)
         view, options = memoryview(data).cast("B"), WriteOptions(overwrite, permissions)
@@ -221,17 +251,52 @@ class FileOperations(CopyOperations):
             return self._pool.confirm(wanted, lost).size
 
     def read_text(self, path: RemotePath, encoding: str = "utf-8", errors: str = "strict") -> str:
-        """Return the decoded contents of a file; line ends are not translated. Raises what `read_bytes` does.
+        """Return the decoded contents of a file, as `pathlib.Path.read_text`; line ends are not translated.
 
-        >>> client.read_text("backup/a.bin")
-        'abcdef'
+        Args:
+            path (str, bytes or os.PathLike): The file.
+            encoding (str, default 'utf-8'): The encoding of the text.
+            errors (str, default 'strict'): What to do with bytes that can't be decoded, as for `bytes.decode`.
+
+        Returns:
+            str: The text.
+
+        Raises:
+            NotFound: The file does not exist.
+            IsADirectory: The path is that of a directory.
+            Forbidden: The key or the file's permissions do not allow reading.
+            ChecksumMismatch: The data differ from those that the server read.
+            UnicodeDecodeError: The contents are not in this encoding.
+
+        Example:
+            >>> client.read_text("backup/a.bin")
+            'abcdef'
         """
         return self.read_bytes(path).decode(encoding, errors)
 
     def write_text(self, path: RemotePath, text: str, encoding: str = "utf-8", errors: str = "strict") -> int:
-        """Write the encoded text as a whole file and return its size in bytes; line ends are not translated.
+        """Write a text as a whole file, as `pathlib.Path.write_text`; line ends are not translated.
 
-        Raises what `write_bytes` does.
+        Args:
+            path (str, bytes or os.PathLike): The file. Its directory has to exist.
+            text (str): The text.
+            encoding (str, default 'utf-8'): The encoding of the text.
+            errors (str, default 'strict'): What to do with characters that can't be encoded, as for `str.encode`.
+
+        Returns:
+            int: The size in bytes.
+
+        Raises:
+            NotFound: The directory does not exist.
+            IsADirectory: The path is that of a directory.
+            AlreadyExists: The file exists, and the key may not overwrite.
+            Forbidden: The server does not allow it.
+            NoSpace: The server's disk, or a quota, is full.
+            UnicodeEncodeError: The text can't be encoded.
+
+        Example:
+            >>> client.write_text("backup/notes.txt", "Milk")
+            4
         """
         return self.write_bytes(path, text.encode(encoding, errors))
 

@@ -207,8 +207,8 @@ class ListingOperations:
             ['a.bin', 'b.bin', 'old']
         """
         if isinstance(path, bytes):
-            return [entry.name for entry in self.scandir(path)]
-        return [entry.name for entry in self.scandir(path)]
+            return [entry.name for entry in self._pool.waits.paced(self.scandir(path))]
+        return [entry.name for entry in self._pool.waits.paced(self.scandir(path))]
 
     @overload
     def walk(

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _MODE: Final = 0o666
+_MOVED_BYTES: Final = 1 << 20  # fewer are moved in no time
+_RESERVED_BYTES: Final = 64 << 20
 MAX_QUEUED: Final = 4 << 20  # bytes between a program that writes and the connection: a few batches
 
 
@@ -57,6 +59,15 @@ class MemorySink(Sink):
     def __len__(self) -> int:
         return self._data.tell()
 
+    def reserve(self, nbytes: int) -> None:
+        """Make room for so many bytes, before the first one comes: they would be moved several times while they grow.
+
+        What is never written takes no memory. For more than 64 MiB, of which the system only moves the page table, that
+        much is reserved.
+        """
+        if not len(self) and nbytes > _MOVED_BYTES:
+            self._data = io.BytesIO(bytes(min(nbytes, _RESERVED_BYTES)))  # without a copy, since it has the only name
+
     def writev(self, buffers: Sequence[memoryview]) -> None:
         """Append buffers."""
         for buffer in buffers:
@@ -75,6 +86,7 @@ class MemorySink(Sink):
 
     def data(self) -> bytes:
         """Return the bytes, without a copy."""
+        self._data.truncate()  # what was reserved and not written
         return self._data.getvalue()
 
 

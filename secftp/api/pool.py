@@ -23,6 +23,7 @@ from secftp.protocol import Bye
 from secftp.session import Session
 from secftp.session.retry import change_once, confirm
 from secftp.transport import connect
+from secftp.waits import DIRECT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from secftp.session import Transferred, Unconfirmed
     from secftp.storage import Path
     from secftp.transport import Channel, Credentials
+    from secftp.waits import Waits
 
 _T = TypeVar("_T")
 
@@ -90,6 +92,7 @@ class Pool:
     None leaves the system's.
     """
 
+    waits: Waits = DIRECT
     has_streams = True  # whether a copy may use several connections
 
     def __init__(

@@ -122,7 +122,7 @@ def _list(
     onerror: Callable[[FileError], object] | None,
 ) -> None:
     with Listing(pool, directory_path(top, base), top, recursive=False) as listing:
-        for entry in listing:
+        for entry in pool.waits.paced(listing):
             if entry.info is None and entry.problem is not None and onerror is not None:
                 onerror(entry.problem)
             found.add(entry.name, is_directory=entry.is_dir())

@@ -7,7 +7,7 @@ lacks the capability of a request's type closes the connection, and does not mis
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from secftp.errors import ConnectionLost
 from secftp.protocol import Message, exception_for
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from secftp.storage import Path
 
 _Kind = TypeVar("_Kind", bound=Message)
+_PACED: Final = 256  # entries that are used one after the other
 
 
 def require_for(pipeline: Pipeline, request: Request, path: Path) -> None:
@@ -95,7 +96,9 @@ class RequestedListing:
             with pipeline.keepalive():
                 while True:
                     while reply.entries:
-                        yield reply.entries.popleft()
+                        for _ in range(min(len(reply.entries), _PACED)):
+                            yield reply.entries.popleft()
+                        pipeline.waits.pace()
                     if reply.complete:
                         break
                     pipeline.step()

@@ -27,16 +27,36 @@ class RemoteLocation(NamedTuple):
 
 
 class CommandLineOption(NamedTuple):
-    """How the command line spells an option; in the annotation of each field of `CopyOptions`.
+    """How the command line spells an option, and what it does; in the annotation of each field of `CopyOptions`.
 
     An option without a `metavar` takes no value: given, it inverts the field's default. A field that is a tuple takes a
-    value each time the option is given. `aliases` work and are not shown in `--help`.
+    value each time the option is given. `aliases` work and are not shown in `--help`. In `does`, `{one|other}` is `one`
+    for a command line and `other` for a program, whose values are no texts.
     """
 
     flags: tuple[str, ...]
-    help: str
+    does: str
     metavar: str | None = None
     aliases: tuple[str, ...] = ()
+
+    @property
+    def help(self) -> str:
+        """What the option does, for `--help`."""
+        return _variant(self.does, 0)
+
+    @property
+    def meaning(self) -> str:
+        """What a value other than the default does, for the documentation of a program's keyword."""
+        return _variant(self.does, 1)
+
+
+def _variant(text: str, number: int) -> str:
+    """Return a text with the first or second of what is in each pair of braces."""
+    before, brace, rest = text.partition("{")
+    if not brace:
+        return text
+    choice, _, after = rest.partition("}")
+    return before + choice.split("|")[number] + _variant(after, number)
 
 
 class CopyOptions(NamedTuple):
@@ -50,11 +70,15 @@ class CopyOptions(NamedTuple):
 
     include: Annotated[
         tuple[bytes, ...],
-        CommandLineOption(("--include",), "copy only files that match PATTERN; may be repeated", "PATTERN"),
+        CommandLineOption(
+            ("--include",), "copy only files that match {PATTERN; may be repeated|one of these patterns}", "PATTERN"
+        ),
     ] = ()
     exclude: Annotated[
         tuple[bytes, ...],
-        CommandLineOption(("--exclude",), "skip files and directories that match; may be repeated", "PATTERN"),
+        CommandLineOption(
+            ("--exclude",), "skip files and directories that match{; may be repeated| one of these patterns}", "PATTERN"
+        ),
     ] = ()
     overwrite: Annotated[
         bool,
@@ -76,30 +100,56 @@ class CopyOptions(NamedTuple):
         bool, CommandLineOption(("--no-preserve",), "do not preserve permissions and modification times")
     ] = True
     dry_run: Annotated[
-        bool, CommandLineOption(("--dry-run",), "show what would be copied, without copying anything")
+        bool,
+        CommandLineOption(
+            ("--dry-run",),
+            "{show what would be copied, without copying anything|copy nothing; the callbacks and the summary say what "
+            "would be copied}",
+        ),
     ] = False
     limit_rate: Annotated[
         int | None,
         CommandLineOption(
             ("--limit-rate",),
-            "limit the transfer to RATE bytes per second: 500K, 1.5M, 20KiB",
+            "limit the transfer to {RATE bytes per second: 500K, 1.5M, 20KiB|so many bytes per second; None for no "
+            "limit}",
             "RATE",
             ("--limit", "--bwlimit", "--bandwidth"),
         ),
     ] = None
     checksum: Annotated[
-        str, CommandLineOption(("--checksum",), "xxh128 (the default), sha256, blake3 or md5", "KIND")
+        str,
+        CommandLineOption(
+            ("--checksum",),
+            "{xxh128 (the default), sha256, blake3 or md5|the algorithm of the digests: `xxh128`, `sha256`, `blake3` "
+            "or `md5`}",
+            "KIND",
+        ),
     ] = "xxh128"
     streams: Annotated[
         int | None,
-        CommandLineOption(("--streams",), "use N connections for a large file, 1 to 16; auto (the default)", "N"),
+        CommandLineOption(
+            ("--streams",),
+            "use {N|so many} connections for a large file, 1 to 16; {auto (the default)|None for a choice by the round "
+            "trip}",
+            "N",
+        ),
     ] = None
     compress: Annotated[
-        bool, CommandLineOption(("-z", "--compress"), "compress files with zstd, where that makes them smaller")
+        bool,
+        CommandLineOption(
+            ("-z", "--compress"),
+            "compress files with zstd, where that makes them smaller{|, if the server supports it, which the summary "
+            "says; it needs the extra `secftp[zstd]`, or Python 3.14}",
+        ),
     ] = False
     compress_level: Annotated[
         int | None,
-        CommandLineOption(("--compress-level",), "compress, from 1 (fast) to 19 (small); default: 3", "LEVEL"),
+        CommandLineOption(
+            ("--compress-level",),
+            "compress, from 1 (fast) to 19 (small); {default: 3|None for level 3 if `compress` is true}",
+            "LEVEL",
+        ),
     ] = None
 
     @property

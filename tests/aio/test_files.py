@@ -9,6 +9,7 @@ import warnings
 
 import pytest
 
+from secftp.aio.driver import wait
 from secftp.errors import AlreadyExists, ConnectionLost, IsADirectory, NotFound, UsageError
 from tests.aio.loops import connecting, run, turns
 from tests.support.programs import root, served
@@ -113,9 +114,14 @@ def test_one_task_reads_a_file_at_a_time(run, served, root):
 
     async def main():
         async with connecting(served) as client, client.open("file") as file:
-            results = await asyncio.gather(file.read(MIB), file.read(MIB), return_exceptions=True)
-            assert [type(result) for result in results] == [bytes, UsageError]
-            assert await file.seek(0) == 0
+            gate = asyncio.Event()
+            first = asyncio.create_task(file._run(lambda: wait(gate.wait())))
+            await turns()
+            with pytest.raises(UsageError, match="Another task"):
+                await file.read(MIB)
+            gate.set()
+            await first
+            assert await file.read() == bytes(MIB)
 
     run(main())
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 import builtins
 import inspect
 import re
+import subprocess
+import sys
 
 import pytest
 
 import secftp
+from secftp.transfer.options import COMMAND_LINE, CommandLineOption
 
 SECTIONS = ("Args", "Returns", "Yields", "Raises", "Example", "Attributes")
 ITEM = re.compile(r"(\*{0,2}\w+) \((.+?)(?:, default (.+?))?\): \S.*")
@@ -78,7 +81,7 @@ def words(annotation):
     if base == annotation:
         head, comma, last = text.rpartition(", ")
         return text if " or " in text or not comma else f"{head} or {last}"
-    return f"{text.replace(' or ', ', ')} or None"
+    return f"{text} or None" if text.startswith("str, bytes") else f"{text.replace(' or ', ', ')} or None"
 
 
 def test_there_are_functions():
@@ -116,3 +119,29 @@ def test_every_result_is_described(name):
     result = inspect.signature(function).return_annotation
     found = sections(doc)
     assert ("Returns" in found or "Yields" in found) == (result != "None")
+
+
+# --- the options of a copy --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("verb", ["put", "get"])
+def test_the_options_of_a_copy_are_those_of_the_command_line(verb):
+    """One text describes an option for `--help`, help() and the reference."""
+    described = dict(item.split(" ", 1) for item in sections(FUNCTIONS[f"Client.{verb}"][1])["Args"])
+    done = subprocess.run(
+        [sys.executable, "-m", "secftp.client", verb, "--help"], capture_output=True, text=True, check=True
+    )
+    shown = " ".join(done.stdout.split())
+    for name, option in COMMAND_LINE.items():
+        assert option.flags[-1] + f" {option.metavar}" * (option.metavar is not None) in shown
+        assert option.help in shown
+        assert (name in described) == (verb == "put" or name != "follow_symlinks"), "a server serves no symlinks"
+        if name in described:
+            assert option.meaning.lower() in described[name].lower()
+        assert "{" not in option.help + option.meaning
+
+
+def test_an_option_may_be_described_differently_for_programs():
+    option = CommandLineOption(("--x",), "use {N|so many} of them{, at most|}")
+    assert option.help == "use N of them, at most"
+    assert option.meaning == "use so many of them"
