@@ -151,9 +151,18 @@ def _patterns(name: str, patterns: Iterable[Pattern]) -> tuple[bytes, ...]:
 class CopyProgress:
     """The progress of a copy. The totals grow while directories are listed; skipped and failed files are subtracted.
 
-    Attributes: `path`, the file that this is about, beginning with the name of the source, decoded as by `os.fsdecode`.
-    `bytes`, copied so far, with those that a resumed file had before; `total_bytes`, to copy. `files`, complete so far;
-    `total_files`, to copy.
+    Attributes:
+        path (str): The file that this is about, beginning with the name of the source, decoded as by `os.fsdecode`.
+        bytes (int): The bytes copied so far, with those that a resumed file had before.
+        total_bytes (int): The bytes to copy.
+        files (int): The files that are complete so far.
+        total_files (int): The files to copy.
+
+    Example:
+        >>> reports = []
+        >>> summary = client.put(directory / "photos", "backup", on_progress=reports.append)
+        >>> reports[-1].bytes, reports[-1].total_bytes, reports[-1].files
+        (2048, 2048, 2)
     """
 
     path: str
@@ -166,7 +175,9 @@ class CopyProgress:
 class CopyIncomplete(FileError):
     """Files of a copy failed, and others were copied.
 
-    Attributes: `failures`, pairs of a name and its `FileError`, at most 1000; `summary`, which counts all of them.
+    Attributes:
+        failures (tuple): Pairs of a name and its `FileError`, at most 1000.
+        summary (Summary): What was copied; it counts all failures.
     """
 
     exit_code = ExitCode.FAILED

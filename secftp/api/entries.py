@@ -34,8 +34,17 @@ class RemoteStat:
 
     Symlinks and special files are never served, so there are no other kinds.
 
-    Attributes: `kind`, `Kind.FILE` or `Kind.DIRECTORY`; `size` in bytes, 0 for a directory; `mtime_ns`, the time of the
-    last modification in nanoseconds since the epoch; `mode`, the twelve permission bits.
+    Attributes:
+        kind (Kind): `Kind.FILE` or `Kind.DIRECTORY`.
+        size (int): The size in bytes, 0 for a directory.
+        mtime_ns (int): The time of the last modification in nanoseconds since the epoch.
+        mode (int): The twelve permission bits.
+
+    Example:
+        >>> client.chmod("backup/a.bin", 0o640) and client.utime("backup/a.bin", ns=0)
+        True
+        >>> client.stat("backup/a.bin")
+        RemoteStat(kind='file', size=6, mtime_ns=0, mode=0o640)
     """
 
     kind: Kind
@@ -43,12 +52,24 @@ class RemoteStat:
     mtime_ns: int
     mode: int
 
+    def __repr__(self) -> str:
+        kind = "file" if self.is_file() else "directory"
+        return f"RemoteStat({kind=}, size={self.size}, mtime_ns={self.mtime_ns}, mode={self.mode:#o})"
+
     def is_file(self) -> bool:
-        """Return whether it is a file."""
+        """Return whether it is a file.
+
+        Returns:
+            bool: Whether it is a file.
+        """
         return self.kind is Kind.FILE
 
     def is_dir(self) -> bool:
-        """Return whether it is a directory."""
+        """Return whether it is a directory.
+
+        Returns:
+            bool: Whether it is a directory.
+        """
         return self.kind is Kind.DIRECTORY
 
     @property
@@ -60,7 +81,8 @@ class RemoteStat:
     def modified(self) -> dt.datetime:
         """The time of the last modification as an aware datetime in UTC, in microseconds.
 
-        Raises OverflowError for years before 1 and after 9999.
+        Raises:
+            OverflowError: The year is before 1 or after 9999.
         """
         epoch = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
         return epoch + dt.timedelta(microseconds=self.mtime_ns // 1000)
@@ -86,21 +108,32 @@ class RemoteStat:
         return self.mode | (stat.S_IFDIR if self.is_dir() else stat.S_IFREG)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class RemoteEntry(Generic[AnyStr]):
     """An entry of a directory at the server, similar to `os.DirEntry`: its status when it was listed.
 
     It is not an `os.PathLike`, so that no function for local files accepts it by mistake.
 
-    Attributes: `path`, for the methods of `Client`: the path that was listed as it was given, joined with the names
-    below it, `bytes` if that was `bytes` and else `str`. `info`, the status, or None if the server could not examine
-    the entry; it is neither a file nor a directory then, and its size, time and mode raise the `problem`. `problem`,
-    None or why the server could not examine the entry, or not list the directory.
+    Attributes:
+        path (str or bytes): The path, for the methods of `Client`: the one that was listed as it was given, joined with
+            the names below it; `bytes` if that was `bytes`.
+        info (RemoteStat or None): The status, or None if the server could not examine the entry; it is neither a file
+            nor a directory then, and its size, time and mode raise the `problem`.
+        problem (FileError or None): Why the server could not examine the entry, or not list the directory.
+
+    Example:
+        >>> sorted(client.scandir("backup"), key=lambda entry: entry.path)[0]
+        <secftp.RemoteEntry 'backup/a.bin' file, 6 bytes>
     """
 
     path: AnyStr
-    info: RemoteStat | None = field(repr=False)
-    problem: FileError | None = field(default=None, repr=False, compare=False)
+    info: RemoteStat | None
+    problem: FileError | None = field(default=None, compare=False)
+
+    def __repr__(self) -> str:
+        kind = "directory" if self.is_dir() else f"file, {self.size} bytes" if self.info is not None else "unknown"
+        problem = "" if self.problem is None else f": {self.problem}"
+        return f"<secftp.RemoteEntry {self.path!r} {kind}{problem}>"
 
     @property
     def name(self) -> AnyStr:
@@ -109,41 +142,76 @@ class RemoteEntry(Generic[AnyStr]):
         return self.path.rpartition(slash)[2]
 
     def stat(self) -> RemoteStat:
-        """Return the status. Raises the `problem` if the server could not examine the entry."""
+        """Return the status; nothing is requested.
+
+        Returns:
+            RemoteStat: The status when the entry was listed.
+
+        Raises:
+            FileError: The `problem`, if the server could not examine the entry.
+        """
         if self.info is None:
             raise self.problem or InputOutputError("It could not be examined.", side=Side.REMOTE)
         return self.info
 
     def is_file(self) -> bool:
-        """Return whether it is a file; False if that is not known."""
+        """Return whether it is a file.
+
+        Returns:
+            bool: Whether it is a file; False if that is not known.
+        """
         return self.info is not None and self.info.is_file()
 
     def is_dir(self) -> bool:
-        """Return whether it is a directory; False if that is not known."""
+        """Return whether it is a directory.
+
+        Returns:
+            bool: Whether it is a directory; False if that is not known.
+        """
         return self.info is not None and self.info.is_dir()
 
     @property
     def size(self) -> int:
-        """The size in bytes, 0 for a directory. Raises the `problem` if it is not known."""
+        """The size in bytes, 0 for a directory.
+
+        Raises:
+            FileError: The `problem`, if it is not known.
+        """
         return self.stat().size
 
     @property
     def mtime_ns(self) -> int:
-        """The time of the last modification in nanoseconds since the epoch. Raises the `problem`."""
+        """The time of the last modification in nanoseconds since the epoch.
+
+        Raises:
+            FileError: The `problem`, if it is not known.
+        """
         return self.stat().mtime_ns
 
     @property
     def mode(self) -> int:
-        """The twelve permission bits. Raises the `problem` if they are not known."""
+        """The twelve permission bits.
+
+        Raises:
+            FileError: The `problem`, if they are not known.
+        """
         return self.stat().mode
 
 
 class Listing(Generic[AnyStr]):
     """An iterator over the entries of a directory and a context manager; `Client.scandir` returns it.
 
-    The order is the server's; with `recursive` a directory comes before its entries. Raises the `FileError` of a
-    listing that breaks off, after the entries that came before, `ConnectionLost`, and `UsageError` once the client is
-    closed.
+    The order is the server's; with `recursive` a directory comes before its entries.
+
+    Raises:
+        FileError: The listing broke off; the entries that came before are good.
+        ConnectionLost: The connection broke off.
+        UsageError: The client is closed.
+
+    Example:
+        >>> with client.scandir("backup") as entries:
+        ...     sum(entry.size for entry in entries)
+        7
     """
 
     # A directory of ordinary size is read at once, so that the connection is free again before the first entry is used,
@@ -183,6 +251,10 @@ class Listing(Generic[AnyStr]):
                 pool.hold(connection)
                 self._keep = undo.pop_all()
         return True
+
+    def __repr__(self) -> str:
+        over = not self._ahead and self._rest is None and self._problem is None
+        return f"<secftp.Listing {self._given!r}{' ended' if over else ''}>"
 
     def __iter__(self) -> Self:
         return self

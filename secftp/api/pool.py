@@ -113,6 +113,12 @@ class Pool:
         self._opening: list[float] = []  # since when connections are being made for short requests
         self._workers: set[threading.Thread] = set()
 
+    @property
+    def endpoint(self) -> str:
+        """The host and the port of the server."""
+        host, port = self._address
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
     # --- requests -----------------------------------------------------------------------------------------------------
 
     @contextlib.contextmanager

@@ -38,27 +38,39 @@ _ALL_CIPHERS: Final[tuple[Cipher, ...]] = ("none", "aes128", "aes256")
 class Server:
     """A server of a directory, in a thread of this process; a context manager that starts and stops it.
 
-    `root`: the path of the directory. `key`: a text or a `secftp.Key`. `key_file`: the path of a file with a key.
-    Without either a new key is generated (see `key`), unless the server is anonymous. `anonymous`: clients without a
-    key may read. `anonymous_write`: they may also write.
+    Nothing is printed. Log lines go to the logger `secftp.server`, or to `log`. Names in them are escaped; keys never
+    appear. By default only this machine can connect.
 
-    `port`: the TCP port, 0 for a free one. `host`: an address of this machine, `""` for all; by default only this
-    machine can connect. `max_clients`: the limit of sessions at once. `ciphers`: those that clients may use.
-    `read_only`: no client may write. `overwrite=False`: no client may replace, rename over or remove anything.
-    `mode_mask`: the permission bits that clients may set. `congestion`: the name of a congestion control (Linux) for
-    what clients read; None leaves the system's.
+    Args:
+        root (str, bytes or os.PathLike): The directory to serve.
+        key (str, Key or None, default None): The key of the clients, as a text or a `Key`. Without `key` and `key_file`
+            a new one is generated (see the attribute `key`), unless the server is anonymous.
+        key_file (str, bytes or os.PathLike or None, default None): The path of a file with the key; `~` is the home
+            directory.
+        port (int, default 0): The TCP port, 0 for a free one.
+        host (str, default '127.0.0.1'): An address of this machine, '' for all.
+        anonymous (bool, default False): Clients without a key may read.
+        anonymous_write (bool, default False): Clients without a key may read and write.
+        read_only (bool, default False): No client may write.
+        overwrite (bool, default True): If false, no client may replace, rename over or remove anything.
+        mode_mask (int, default 0o777): The permission bits that clients may set.
+        max_clients (int, default 256): The limit of sessions at once.
+        ciphers (iterable of str, default ('none', 'aes128', 'aes256')): The ciphers that clients may use.
+        congestion (str or None, default None): The congestion control (Linux) of what clients read; None leaves the
+            system's.
+        log (callable or None, default None): Called with each line of the log, from any thread.
 
-    Nothing is printed. Log lines go to the logger `secftp.server`, or to `log`, which is called with each line from any
-    thread. Names in them are escaped; keys never appear.
+    Raises:
+        UsageError: An argument is invalid (a ValueError).
+        KeyFormatError: The key or the key file can't be used (a ValueError).
 
-    Raises `UsageError`, and `KeyFormatError` for a key that can't be used.
-
-    >>> with secftp.Server(directory) as server:
-    ...     with secftp.connect(server.url, key=server.key) as client:
-    ...         client.write_text("hello.txt", "Hello!")
-    ...         client.listdir()
-    6
-    ['hello.txt']
+    Example:
+        >>> with secftp.Server(directory) as server:
+        ...     with secftp.connect(server.url, key=server.key) as client:
+        ...         client.write_text("hello.txt", "Hello!")
+        ...         client.listdir()
+        6
+        ['hello.txt']
     """
 
     def __init__(
@@ -124,18 +136,27 @@ class Server:
 
     @property
     def url(self) -> str:
-        """The URL of the served directory. Raises `UsageError` if the port is not known yet."""
+        """The URL of the served directory.
+
+        Raises:
+            UsageError: The port is not known yet.
+        """
         if not self._port:
             raise UsageError("The server is not started yet.", hint="Use it in a with block, or call start().")
         host = _REACHABLE.get(self._host, self._host)
         return format_url(Url(host, self._port, "", (), trailing_slash=True))
 
     def start(self) -> Self:
-        """Start the server and return it; it accepts clients when this returns.
+        """Start the server; it accepts clients when this returns.
 
-        Raises `NotFound` and `NotADirectory` for the directory. Raises `UsageError` if the server is running, if the
-        host or the port can't be listened on, and if clients may write to a directory from which this program loads
-        code (an entry of `sys.path`, the program itself).
+        Returns:
+            Server: The server itself.
+
+        Raises:
+            NotFound: The directory does not exist.
+            NotADirectory: The path is that of a file.
+            UsageError: The server is running, the host or the port can't be listened on, or clients may write to a
+                directory from which this program loads code (an entry of `sys.path`, the program itself).
         """
         with self._lock:
             if self._running is not None:
@@ -163,7 +184,10 @@ class Server:
     def stop(self, *, abort: bool = False) -> None:
         """Stop the server: accept no more clients, wait five seconds for transfers to end, and close the sessions.
 
-        `abort`: abort transfers at once; none of them leaves an incomplete file. Idempotent.
+        Idempotent.
+
+        Args:
+            abort (bool, default False): Abort transfers at once; none of them leaves an incomplete file.
         """
         with self._lock:
             running, self._running = self._running, None
@@ -185,7 +209,8 @@ class Server:
 
     def __repr__(self) -> str:
         state = "running" if self._running is not None else "stopped"
-        return f"<secftp.Server {state} at {self._host or '*'}:{self._port}>"
+        host = f"[{self._host}]" if ":" in self._host else self._host or "*"
+        return f"<secftp.Server {self._root!r} {state} at {host}:{self._port}>"
 
     def _choose_key(self, key: str | Key | None, key_file: LocalPath | None, *, optional: bool) -> str | Key | None:
         if key_file is not None:

@@ -52,16 +52,26 @@ class RemoteWriter(_RawWriter):
     closed, or if `close` is called while an exception is being handled that was raised after the file was opened (with
     a `RuntimeWarning`). It is not seekable and not thread-safe. Nothing times out between two writes.
 
-    What fails at the server is raised by the next `write` or by `close`, and there is no file then: `NoSpace`,
-    `Forbidden`, `AlreadyExists`, `ConnectionLost`, `TransferTimeout` and others.
+    What fails at the server is raised by the next `write` or by `close`, and there is no file then.
 
-    Attributes: `name`, as it was given; `mode`, `"wb"` or `"xb"`.
+    Attributes:
+        name (str or bytes): The path, as it was given.
+        mode (str): `"wb"` or `"xb"`.
 
-    >>> with client.open("backup/lines.txt", "wb") as file:
-    ...     for number in range(3):
-    ...         _ = file.write(b"%d\n" % number)
-    >>> client.read_bytes("backup/lines.txt")
-    b'0\n1\n2\n'
+    Raises:
+        NoSpace: The server's disk, or a quota, is full.
+        AlreadyExists: The file exists, and the mode is `"xb"` or the key may not overwrite.
+        Forbidden: The server does not allow it.
+        ConnectionLost: The connection broke off.
+        TransferTimeout: The server is silent.
+        UsageError: The file is closed (a ValueError).
+
+    Example:
+        >>> with client.open("backup/lines.txt", "wb") as file:
+        ...     for number in range(3):
+        ...         _ = file.write(b"%d\n" % number)
+        >>> client.read_bytes("backup/lines.txt")
+        b'0\n1\n2\n'
     """
 
     def __init__(self, pool: Pool, path: Path, name: str | bytes, options: WriteOptions) -> None:
@@ -74,22 +84,45 @@ class RemoteWriter(_RawWriter):
         self._gathered = bytearray()
         self._written = 0
         self._place = Place(name, path)
+        self._host = pool.endpoint
         self._upload = UploadThread(pool, path, options)
 
     # --- io.RawIOBase -------------------------------------------------------------------------------------------------
 
     def writable(self) -> bool:
-        """Return True."""
+        """Return whether the file can be written to.
+
+        Returns:
+            bool: True.
+
+        Raises:
+            UsageError: The file is closed (a ValueError).
+        """
         self._require_open()
         return True
 
     def tell(self) -> int:
-        """Return how many bytes were written so far."""
+        """Return the position.
+
+        Returns:
+            int: How many bytes were written so far.
+        """
         self._require_open()
         return self._written
 
     def write(self, data: ReadableBuffer, /) -> int:
-        """Append all the bytes and return their number. Blocks while the connection is behind."""
+        """Append all the bytes. Blocks while the connection is behind.
+
+        Args:
+            data (bytes-like object): The bytes.
+
+        Returns:
+            int: Their number.
+
+        Raises:
+            FileError: The file failed at the server.
+            UsageError: The file is closed (a ValueError).
+        """
         if self._abandoned:
             return memoryview(data).nbytes
         upload = self._require_open()
@@ -110,7 +143,11 @@ class RemoteWriter(_RawWriter):
             self._hand_over(self._upload)
 
     def close(self) -> None:
-        """Complete the file, and wait until the server has verified and stored it. Raises what failed; idempotent."""
+        """Complete the file, and wait until the server has verified and stored it. Idempotent.
+
+        Raises:
+            FileError: The file failed at the server; there is none then.
+        """
         upload = self._upload
         if upload is None:
             super().close()
@@ -163,7 +200,8 @@ class RemoteWriter(_RawWriter):
             warnings.warn(text, ResourceWarning, stacklevel=stacklevel, source=forgotten)
 
     def __repr__(self) -> str:
-        return f"<secftp.RemoteWriter {self.name!r}{' closed' if self.closed else ''}>"
+        state = "closed" if self.closed else f"{self._written} bytes written"
+        return f"<secftp.RemoteWriter {self.name!r} at {self._host}, {self.mode}, {state}>"
 
     # --- the upload ---------------------------------------------------------------------------------------------------
 

@@ -26,7 +26,21 @@ _MARK_CONTEXT: Final = b"secftp/1 generated"
 
 
 class Key:
-    """A key from a text, or from the secret of a key file. Thread-safe. Two keys are never equal."""
+    """A key from a text, or from the secret of a key file. Thread-safe. Two keys are never equal.
+
+    A `Key` is stretched once, with scrypt, however many clients use it. It shows its text nowhere, and can't be pickled
+    or copied.
+
+    Attributes:
+        generated (bool): Whether the key generator is known to have made it: of at least 130 bits, it can't be guessed.
+
+    Example:
+        >>> key = secftp.Key.from_text("5ZKQ0-2J7WD-VH1GM-T83XE-B4N6R-4Z")
+        >>> key
+        <secftp.Key generated>
+        >>> key.generated, secftp.Key.from_text("a key that somebody thought of")
+        (True, <secftp.Key>)
+    """
 
     __slots__ = ("_is_secret", "_lock", "_material", "_password", "_process", "generated")
 
@@ -43,20 +57,41 @@ class Key:
     def from_text(cls, text: str) -> Key:
         """Return the key that a user typed or a file holds.
 
-        Raises `KeyFormatError` as `secftp.keys.text.bare` and `normalise` do.
+        Args:
+            text (str): The key, in any spelling: hyphens, spaces around it and the case of a generated key do not
+                matter.
+
+        Returns:
+            Key: The key.
+
+        Raises:
+            KeyFormatError: The text is empty, or has a wrong check character.
         """
         key = normalise(bare(text))
         return cls(key.encode(), is_secret=False, generated=is_generated(bare(text)))
 
     @classmethod
     def from_secret(cls, secret: bytes) -> Key:
-        """Return the key whose stretched form is known: `w` of docs/PROTOCOL.md, 4.1, 32 bytes."""
+        """Return the key whose stretched form is known.
+
+        Args:
+            secret (bytes): The stretched key, 32 bytes: `w` of docs/PROTOCOL.md, 4.1.
+
+        Returns:
+            Key: The key.
+        """
         return cls(secret, is_secret=True, generated=is_generated_secret(secret))
 
     def password(self) -> Password:
         """Return what the handshake takes. The first call stretches a text (scrypt, about 50 ms), later ones are free.
 
-        Usable in a forked process, since the result never changes. Raises `KeyFormatError` if a secret is out of range.
+        Usable in a forked process, since the result never changes.
+
+        Returns:
+            Password: An object for this package.
+
+        Raises:
+            KeyFormatError: The secret is out of range.
         """
         if self._process != os.getpid():
             # A thread of the parent may have held the lock during the fork, and does not exist here to release it.
@@ -101,7 +136,7 @@ class Key:
             ) from None
 
     def __repr__(self) -> str:
-        return "<secftp.keys.Key>"
+        return "<secftp.Key generated>" if self.generated else "<secftp.Key>"
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a key can't be pickled or copied")

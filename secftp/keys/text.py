@@ -36,9 +36,17 @@ _LOST = "Check its source: the variable may be unset, or the command may have pr
 def generate_key() -> str:
     """Return a new key in its printed form, such as `0M9XT-2AB7C-...-4R`: 26 random symbols and a check symbol.
 
-    No draw is rejected, since that would leave fewer than the promised 130 bits. About one key in ten ends in a check
-    symbol that a shell may interpret (`* ~ $ =`).
+    About one key in ten ends in a check symbol that a shell may interpret (`* ~ $ =`).
+
+    Returns:
+        str: The text of the key, of 130 random bits.
+
+    Example:
+        >>> key = secftp.generate_key()
+        >>> len(key), secftp.Key.from_text(key).generated
+        (32, True)
     """
+    # No draw is rejected, since that would leave fewer than the promised 130 bits.
     import secrets  # here, since a client that only uses a key starts anew for each small file
 
     body = "".join(secrets.choice(ALPHABET) for _ in range(BODY_SYMBOLS))

@@ -23,18 +23,23 @@ _Digest: TypeAlias = bytes  # a field of that name hides the type
 _PERMISSIONS: Final = 0o777
 
 
-class Summary(msgspec.Struct):
-    """What a copy has done: `files` and `bytes` are complete, verified, and stand under their final names.
+class Summary(msgspec.Struct, repr_omit_defaults=True):
+    """What a copy has done. All files that it counts are complete, verified, and stand under their final names.
 
-    `bytes` counts what was transferred, without what a partial file held already. `skipped` and `failed` count files
-    (and directories that could not be created or listed). `digest` is that of the file if exactly one was copied.
-
-    What could not be preserved: `left_out` counts symlinks, special files and reserved names, `special_bits` files and
-    directories with setuid, setgid or sticky bits, `times` those whose modification time is only the nearest possible,
-    and `modes` those with other permissions than were sent.
-
-    `compression`: whether files could be compressed; False, too, if that was asked for and the server does not support
-    it. `saved_bytes`: how many fewer than `bytes` were sent because of it.
+    Attributes:
+        files (int): The files that were copied.
+        bytes (int): The bytes that were transferred, without what a partial file held already.
+        skipped (int): The files that were skipped.
+        failed (int): The files that failed, and the directories that could not be created or listed.
+        seconds (float): How long it took.
+        digest (bytes or None): The digest of the file, if exactly one was copied.
+        left_out (int): The symlinks, special files and reserved names, which are not copied.
+        special_bits (int): The files and directories with setuid, setgid or sticky bits, which are not preserved.
+        times (int): Those whose modification time is only the nearest possible.
+        modes (int): Those with other permissions than were sent.
+        compression (bool): Whether files could be compressed; False, too, if that was asked for and the server does not
+            support it.
+        saved_bytes (int): How many fewer than `bytes` were sent because of compression.
     """
 
     files: int = 0

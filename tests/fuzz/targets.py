@@ -218,7 +218,7 @@ def keyfile(data: bytes) -> None:
         assert len(text) < 8 or text not in f"{problem} {problem.hint}"
         assert problem.__cause__ is None or not isinstance(problem.__cause__, UnicodeError)
         return
-    assert repr(key) == "<secftp.keys.Key>"
+    assert repr(key) in ("<secftp.Key>", "<secftp.Key generated>")
     assert data.strip()
 
 
