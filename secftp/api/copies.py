@@ -5,13 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from secftp.api.arguments import file_path
-from secftp.api.naming import names_files
+from secftp.api.copying import CallbackListener, run
+from secftp.api.naming import names_files, place
 from secftp.api.tree import NameOperations
 from secftp.errors import IsADirectory
 from secftp.session import new_token
+from secftp.transfer import CopyOptions
 
 if TYPE_CHECKING:
     from secftp.api.arguments import RemotePath
+    from secftp.api.copying import OnError, OnProgress, OnSkip
+    from secftp.transfer import Summary
 
 
 class CopyOperations(NameOperations):
@@ -59,3 +63,55 @@ class CopyOperations(NameOperations):
             if not problem.of_target:
                 problem.hint = problem.hint or "Use copytree for a directory."
             raise
+
+    @names_files("source", "target")
+    def copytree(
+        self,
+        source: RemotePath,
+        target: RemotePath,
+        *,
+        overwrite: bool = True,
+        on_progress: OnProgress | None = None,
+        on_error: OnError | None = None,
+        on_skip: OnSkip | None = None,
+        retries: int = 0,
+    ) -> Summary:
+        """Copy a directory and everything in it at the server, as `shutil.copytree`.
+
+        Files are copied as by `copy`, many requests at once. Directories get the permissions and times of the originals
+        when they are complete. The copy continues when a file fails.
+
+        Args:
+            source (str, bytes or os.PathLike): The directory to copy.
+            target (str, bytes or os.PathLike): The name of the copy. If that is a directory, the files are added to it.
+            overwrite (bool, default True): Whether files that exist are replaced; otherwise they are skipped.
+            on_progress (callable or None, default None): Called with a `CopyProgress` after each file.
+            on_error (callable or None, default None): Called with a name and a `FileError` for each file that fails.
+            on_skip (callable or None, default None): Called with a name and a reason for each file that is skipped.
+            retries (int, default 0): How many times to connect again after a lost connection.
+
+        Returns:
+            Summary: What was copied.
+
+        Raises:
+            NotFound: The source or the directory of the target does not exist.
+            NotADirectory: The source is a file; `copy` copies those.
+            CopyIncomplete: Files failed, and there is no `on_error`.
+            Forbidden: The server does not allow it, or the target is within the source.
+            FileError: The server can't copy, because it is an older version.
+            ConnectionLost: The connection was lost, and all retries failed.
+
+        Example:
+            >>> client.copytree("backup", "backup-2").failed
+            0
+            >>> sorted(client.listdir("backup-2")) == sorted(client.listdir("backup"))
+            True
+        """
+        from secftp.transfer.copy_plan import CopyPairs
+        from secftp.transfer.remote_copy import RemoteCopy
+
+        pair = file_path(source, self._base), file_path(target, self._base)
+        places = [place(path, self._base) for path in (source, target)]
+        listener = CallbackListener(on_progress, on_error, on_skip, places)
+        copy = RemoteCopy(CopyPairs([pair], trees=True), CopyOptions(overwrite=overwrite), listener)
+        return run(self._pool, copy, listener, retries)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from secftp.api.pool import Pool
     from secftp.transfer import Download, Summary, Upload
     from secftp.transfer.progress import Places as Paths
+    from secftp.transfer.remote_copy import RemoteCopy
 
     OnProgress: TypeAlias = Callable[["CopyProgress"], object]
     OnError: TypeAlias = Callable[[str, FileError], object]
@@ -255,6 +256,8 @@ class CallbackListener(ProgressListener):
 
     def located(self, error: FileError, places: Paths, /) -> None:
         """Set the file name of a failure to the path at the server, or on this machine."""
+        if error.of_target:
+            return  # of a copy within the server: it has the path of the copy already
         if error.side is not Side.LOCAL:
             error.filename = path_text(places.remote)
         elif (top := self._target if places.local is None else places.local) is not None:
@@ -277,7 +280,7 @@ class CallbackListener(ProgressListener):
 # --- running ----------------------------------------------------------------------------------------------------------
 
 
-def run(pool: Pool, copy: Upload | Download, listener: CallbackListener, retries: int) -> Summary:
+def run(pool: Pool, copy: Upload | Download | RemoteCopy, listener: CallbackListener, retries: int) -> Summary:
     """Run a copy to its end, with so many retries after a lost connection.
 
     Raises what ends the whole copy, the failure of a copy of one file, and else `CopyIncomplete`.
@@ -292,7 +295,7 @@ def run(pool: Pool, copy: Upload | Download, listener: CallbackListener, retries
     return summary
 
 
-def _run_once(pool: Pool, copy: Upload | Download, listener: CallbackListener) -> Summary:
+def _run_once(pool: Pool, copy: Upload | Download | RemoteCopy, listener: CallbackListener) -> Summary:
     """Run a copy over one connection, and over another if that had been lost before."""
     return pool.ask(
         lambda used: copy.run(used.session),

@@ -82,15 +82,18 @@ def add_copy_options(parser: CommandParser) -> None:
         if isinstance(_DEFAULTS[name], tuple):
             settings |= {"action": "append", "default": []}
         add_option(parser, *option.flags, aliases=option.aliases, **settings)
-    parser.add_argument(
-        "--retries", metavar="N", default="0", help="reconnect up to N times if the connection is lost, and resume"
-    )
-    parser.add_argument(
-        "--progress", metavar="KIND", default=PROGRESS[0], help="auto (the default; a bar on a terminal), json or none"
-    )
+    add_run_options(parser, "reconnect up to N times if the connection is lost, and resume")
     add_congestion_option(parser)
     parser.add_argument("-v", "--verbose", action="store_true", help="say what the connections were like, at the end")
     add_connection_options(parser)
+
+
+def add_run_options(parser: CommandParser, retries: str) -> None:
+    """Add the options of everything that a report is made of; `retries`: what --retries does."""
+    parser.add_argument("--retries", metavar="N", default="0", help=retries)
+    parser.add_argument(
+        "--progress", metavar="KIND", default=PROGRESS[0], help="auto (the default; a bar on a terminal), json or none"
+    )
 
 
 def take_copy_options(
@@ -105,10 +108,16 @@ def take_copy_options(
     for name in refused if is_stream else ():
         if name in given:
             raise UsageError(f"{flag(name)} can't be used with -.", hint="Leave it out.")
-    progress = one_of(PROGRESS, values["progress"], "--progress", USE_DEFAULT)
     connection = connection._replace(congestion=values["congestion"])
     copy = CopyOptions(**{name: _value(name, text) for name, text in given.items()})
-    return CopySettings(connection, copy, _retries(values["retries"]), progress, values["quiet"], values["verbose"])
+    return take_settings(values, connection, copy)
+
+
+def take_settings(values: dict[str, Any], connection: ConnectionOptions, copy: CopyOptions) -> CopySettings:
+    """Return the settings with the values of `add_run_options`, -q, and -v where there is that. Raises `UsageError`."""
+    progress = one_of(PROGRESS, values["progress"], "--progress", USE_DEFAULT)
+    retries, is_verbose = _retries(values["retries"]), values.get("verbose", False)
+    return CopySettings(connection, copy, retries, progress, values["quiet"], is_verbose)
 
 
 def flag(name: str) -> str:

@@ -1,12 +1,13 @@
-"""How `get` and `put` run a copy: connection after connection, the report of it, and the command that resumes it.
+"""How `get`, `put` and `cp` run a copy: connection after connection, the report of it, and the command that resumes it.
 
 The copying itself is done by `secftp.transfer`. A resume command is meant to be pasted into a shell, so each word is
 quoted for one; a word that a terminal would interpret, or that is not UTF-8, in the form $'...' of bash and zsh. It
-never contains a key: get and put take none on the command line.
+never contains a key: these commands take none on the command line.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from typing import TYPE_CHECKING, Final, TypeAlias
@@ -15,18 +16,19 @@ from secftp.client.connect import Connector, check_congestion, check_paths
 from secftp.client.copy_options import flag
 from secftp.client.options import SLOW_SECONDS
 from secftp.errors import ConnectionLost, ServerUnreachable, TransferTimeout
-from secftp.session.retry import Retries
+from secftp.session.retry import Retries, change_once
 from secftp.text import escape_unencodable
 from secftp.transfer import RemoteLocation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from secftp.client.copy_options import CopySettings
     from secftp.client.report_json import JsonReport
     from secftp.client.report_text import TextReport
     from secftp.client.terminal import Terminal
     from secftp.transfer import Download, Upload
+    from secftp.transfer.remote_copy import RemoteCopy
     from secftp.url import Url
 
     Report: TypeAlias = TextReport | JsonReport
@@ -72,31 +74,60 @@ def run_copy(
 
     `sends`: it is from here.
     """
-    retries = Retries(
-        settings.retries, progress=lambda: report.moved_bytes + report.done_files, on_retry=report.retrying
-    )
     connector = Connector.choose(settings.connection, terminal.waiting)
     count_connections(settings, connector, report)
     copy.open_stream = connector.open_stream
-    try:
-        retries.run(lambda: connector.run(copy.run))
-    except KeyboardInterrupt:
-        report.give_up()
-        if connector.has_key and not settings.copy.dry_run:
-            terminal.status, terminal.resume = report.status(), _resume(settings, report, terminal)
-        raise
-    except (ConnectionLost, ServerUnreachable, TransferTimeout) as problem:
-        report.give_up()
-        if report.moved_bytes:
-            problem.hint = f"{report.status()} To go on: {_resume(settings, report, terminal)}"
-        raise
-    except BaseException:
-        report.give_up()
-        raise
+    with _reported(settings, report, terminal, connector, lambda: _to_resume(settings, report)):
+        _retries(settings, report).run(lambda: connector.run(copy.run))
     try:
         report.conclude()
     finally:
         remark_on_line(settings, report, terminal, sends=sends, asked=settings.copy.streams)
+
+
+def run_remote_copy(settings: CopySettings, copy: RemoteCopy, report: Report, terminal: Terminal) -> None:
+    """Run a copy within a server, likewise. An answer that is lost is asked for again at once, as of any change."""
+    connector = Connector.choose(settings.connection, terminal.waiting)
+    count_connections(settings, connector, report)
+    with _reported(settings, report, terminal, connector, list):
+        _retries(settings, report).run(
+            lambda: change_once(connector.open, lambda session, _repeated: copy.run(session))
+        )
+    report.conclude()
+
+
+def _retries(settings: CopySettings, report: Report) -> Retries:
+    return Retries(settings.retries, progress=lambda: report.moved_bytes + report.done_files, on_retry=report.retrying)
+
+
+@contextlib.contextmanager
+def _reported(
+    settings: CopySettings,
+    report: Report,
+    terminal: Terminal,
+    connector: Connector,
+    wanted: Callable[[], list[str]],
+) -> Iterator[None]:
+    """A block that runs a copy. Reports what ends it early, and the command that goes on, which has these options."""
+
+    def resume() -> str:
+        return resume_command(terminal.arguments, wanted())
+
+    try:
+        yield
+    except KeyboardInterrupt:
+        report.give_up()
+        if connector.has_key and not settings.copy.dry_run:
+            terminal.status, terminal.resume = report.status(), resume()
+        raise
+    except (ConnectionLost, ServerUnreachable, TransferTimeout) as problem:
+        report.give_up()
+        if report.moved_bytes:
+            problem.hint = f"{report.status()} To go on: {resume()}"
+        raise
+    except BaseException:
+        report.give_up()
+        raise
 
 
 def count_connections(settings: CopySettings, connector: Connector, report: Report) -> None:
@@ -137,10 +168,10 @@ def remark_on_line(
         terminal.hint(hint)
 
 
-def _resume(settings: CopySettings, report: Report, terminal: Terminal) -> str:
-    """Return the command that resumes; --update skips complete files, which requires that times are preserved."""
+def _to_resume(settings: CopySettings, report: Report) -> list[str]:
+    """Return the options that resume; --update skips complete files, which requires that times are preserved."""
     has_several = report.files != 1 and settings.copy.preserve
-    return resume_command(terminal.arguments, [flag(name) for name in ("resume", "update")[: 1 + has_several]])
+    return [flag(name) for name in ("resume", "update")[: 1 + has_several]]
 
 
 def resume_command(arguments: Sequence[str], wanted: Sequence[str]) -> str:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _CONTENTS: Final = (b"", b".", b"..")
 _NAME_A_DIRECTORY: Final = "Name a directory as the target."
-_ADD_A_SLASH: Final = "With a trailing slash it is created."
+ADD_A_SLASH: Final = "With a trailing slash it is created."
 
 
 def require_right(session: Session, right: Right, path: Path) -> None:
@@ -63,7 +63,7 @@ def upload_roots(session: Session, sources: Sequence[str], target: RemoteLocatio
             NotFound,
             target.path,
             "no such directory on the server.",
-            hint=_ADD_A_SLASH,
+            hint=ADD_A_SLASH,
         )
     if kind is None and isinstance(parent, NotFound):
         raise no_parent(target.path) from None
@@ -181,7 +181,7 @@ def download_target(name: str, sources: Sequence[RemoteSource]) -> DownloadTarge
     if kind is Kind.DIRECTORY:
         return DownloadTarget(name, is_directory=True, existed=True, takes_names=True)
     if kind is None and several and not as_directory:
-        raise failure(NotFound, "No such directory", name, hint=_ADD_A_SLASH)
+        raise failure(NotFound, "No such directory", name, hint=ADD_A_SLASH)
     if kind is not None and (several or as_directory or sources[0].is_directory):
         raise failure(NotADirectory, "Not a directory", name, hint=_NAME_A_DIRECTORY)
     parent = os.path.dirname(name)

@@ -39,6 +39,13 @@ LOST = {
     "rename": ("rename", ("a", "z"), "Renamed", ["empty", "tree", "tree/b", "tree/ro", "tree/ro/c", "z"]),
     "replace": ("replace", ("a", "tree/b"), "Renamed", ["empty", "tree", "tree/b", "tree/ro", "tree/ro/c"]),
     "rename a tree": ("rename", ("tree", "t"), "Renamed", ["a", "empty", "t", "t/b", "t/ro", "t/ro/c"]),
+    "copy": ("copy", ("a", "z"), "Copied", ["a", "empty", "tree", "tree/b", "tree/ro", "tree/ro/c", "z"]),
+    "copytree": (
+        "copytree",
+        ("tree/ro", "z"),
+        "Copied",
+        ["a", "empty", "tree", "tree/b", "tree/ro", "tree/ro/c", "z", "z/c"],
+    ),
     "chmod": ("chmod", ("a", 0o600), "Attributes set", None),
     "utime": ("utime", ("a",), "Attributes set", None),
     "rmtree": ("rmtree", ("tree",), r"remove: tree ", ["a", "empty"]),
@@ -48,9 +55,10 @@ LOST = {
 @pytest.mark.parametrize(("call", "arguments", "line", "left"), LOST.values(), ids=LOST)
 def test_a_change_whose_answer_is_lost_is_done_once(server, root, way, call, arguments, line, left):
     before = listing(root)
-    begin = (lambda: "to remove" in server.log.text) if call == "rmtree" else lambda: True
-    way.cut_when(lambda: line in server.log.text, after=begin)
-    getattr(way.remote, call)(*arguments, **({"ns": 42} if call == "utime" else {}))
+    begins = {"rmtree": "to remove", "copytree": "to copy"}.get(call, "")
+    way.cut_when(lambda: line in server.log.text, after=lambda: begins in server.log.text)
+    options = {"utime": {"ns": 42}, "copy": {"overwrite": False}, "copytree": {"overwrite": False, "retries": 1}}
+    getattr(way.remote, call)(*arguments, **options.get(call, {}))
     assert listing(root) == (before if left is None else left)
 
 
@@ -61,6 +69,7 @@ def test_what_fails_fails_the_second_time_too(server, root, way):
         ("rename", ("a", "tree"), AlreadyExists),
         ("rename", ("none", "z"), NotFound),
         ("rmtree", ("none/at/all",), NotFound),
+        ("copy", ("none", "z"), NotFound),
     ):
         seen = server.log.text.count("Refused")
         way.cut_when(lambda seen=seen: server.log.text.count("Refused") > seen)

@@ -25,6 +25,7 @@ VERBS = {
     "ls": ("ls", "//"),
     "stat": ("stat", "//name"),
     "rm": ("rm", "//name"),
+    "cp": ("cp", "-q", "//name", "//other"),
     "mv": ("mv", "//name", "//other"),
     "mkdir": ("mkdir", "//new"),
     "sum": ("sum", "//name"),

@@ -12,7 +12,7 @@ from secftp.protocol import Entries, Info, Kind, Listed, Ok, SessionLimits, Welc
 from tests.support.command_line import Result
 from tests.support.serving import HOST, fake_server
 
-EVERYTHING = ("ranges", "stat", "list", "change", "sum", "resume", "many")
+EVERYTHING = ("ranges", "stat", "list", "change", "sum", "resume", "many", "copy")
 WELCOME = Welcome(
     version=1, software="fake", capabilities=EVERYTHING, limits=SessionLimits(requests=16, keepalive=15, idle=60)
 )
@@ -23,6 +23,8 @@ COMMANDS = {
     "sum": ["sum", U],
     "rm": ["rm", U],
     "mv": ["mv", U, U + "b"],
+    "cp": ["cp", U, U + "b"],
+    "cp -r": ["cp", "-r", U, U + "b"],
     "mkdir": ["mkdir", U],
     "verify": ["verify", "here", U],
     "get": ["get", U, "copy"],

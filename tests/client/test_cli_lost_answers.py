@@ -1,4 +1,4 @@
-"""rm, mv and mkdir with lost replies: done once, and reported as success."""
+"""rm, cp, mv and mkdir with lost replies: done once, and reported as success."""
 
 from __future__ import annotations
 
@@ -22,6 +22,16 @@ LOST = {
     "mv": (["mv", "/a", "/z"], "rename", "Renamed", ["empty", "tree", "tree/b", "z"]),
     "mv into": (["mv", "/a", "/empty"], "to: empty/a", "Renamed", ["empty", "empty/a", "tree", "tree/b"]),
     "mv of a directory": (["mv", "/tree/", "/t"], "rename", "Renamed", ["a", "empty", "t", "t/b"]),
+    "cp": (["cp", "/a", "/z"], "to copy", "Copied", ["a", "empty", "tree", "tree/b", "z"]),
+    "cp -n": (["cp", "-n", "/a", "/z"], "to copy", "Copied", ["a", "empty", "tree", "tree/b", "z"]),
+    "cp into": (["cp", "/a", "/empty"], "to: empty/a", "Copied", ["a", "empty", "empty/a", "tree", "tree/b"]),
+    "cp -r": (["cp", "-r", "/tree", "/t"], "to copy", "Copied", ["a", "empty", "t", "t/b", "tree", "tree/b"]),
+    "cp -r, its directory": (
+        ["cp", "-r", "/tree", "/t"],
+        "make directory",
+        "Directory made",
+        ["a", "empty", "t", "t/b", "tree", "tree/b"],
+    ),
     "mkdir": (["mkdir", "/new"], "make directory", "Directory made", ["a", "empty", "new", "tree", "tree/b"]),
     "mkdir -p": (
         ["mkdir", "-p", "/tree/c"],
@@ -42,6 +52,8 @@ def test_a_change_whose_answer_is_lost_is_done_once(tmp_path, root, words, begin
 
 
 FAILING = {
+    "cp": (["cp", "/none", "/z"], ExitCode.NOT_FOUND),
+    "cp onto itself": (["cp", "/a", "/a"], ExitCode.REFUSED),
     "mv": (["mv", "/none", "/z"], ExitCode.NOT_FOUND),
     "mv -n": (["mv", "-n", "/a", "/tree/b"], ExitCode.EXISTS),
     "mkdir": (["mkdir", "/empty"], ExitCode.EXISTS),
@@ -53,7 +65,7 @@ FAILING = {
 def test_what_fails_fails_the_second_time_too(tmp_path, root, words, code):
     before = listing(root)
     with serving(root, key=SECRET_KEY) as server, losing(server.port) as way:
-        changes = ("to remove", "to rename", "to make")
+        changes = ("to remove", "to copy", "to rename", "to make")
         way.cut_when(
             lambda: any(word in server.log.text for word in changes) and "Refused" in server.log.text,
             after=lambda: any(word in server.log.text for word in changes),

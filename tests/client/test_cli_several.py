@@ -11,7 +11,7 @@ from secftp.errors import ExitCode
 from tests.support.command_line import client_and_server
 
 # Of each verb: operands of which all are good, and one that fails, with the code that it has alone.
-TARGET = {"get": ["here/"], "mv": ["//into"], "put": ["//into/"]}
+TARGET = {"get": ["here/"], "mv": ["//into"], "cp": ["//into"], "put": ["//into/"]}
 GOOD = {
     "get": ["//a", "//b"],
     "put": ["here/a", "here/b"],
@@ -20,6 +20,7 @@ GOOD = {
     "sum": ["//a", "//d"],
     "rm": ["//a", "//b"],
     "mkdir": ["//new", "//newer"],
+    "cp": ["//a", "//b"],
     "mv": ["//a", "//b"],
 }
 BAD = {
@@ -30,6 +31,7 @@ BAD = {
     "sum": ("//nope", ExitCode.NOT_FOUND),
     "rm": ("//nope", ExitCode.NOT_FOUND),
     "mkdir": ("//d", ExitCode.EXISTS),
+    "cp": ("//nope", ExitCode.NOT_FOUND),
     "mv": ("//nope", ExitCode.NOT_FOUND),
 }
 VERBS = sorted(GOOD)

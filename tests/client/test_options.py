@@ -253,9 +253,9 @@ def test_every_module_of_the_commands_is_one():
 
 # Names that options had, or have in other programs, by those that the help shows; with the value that follows.
 ALIASES = [
-    ("--anonymous", "--no-key", None, COMMANDS[:11]),
-    ("--no-overwrite", "--no-clobber", None, ("get", "put", "mv", "write")),
-    ("--no-overwrite", "-n", None, ("get", "put", "mv", "write")),
+    ("--anonymous", "--no-key", None, COMMANDS[:12]),
+    ("--no-overwrite", "--no-clobber", None, ("get", "put", "cp", "mv", "write")),
+    ("--no-overwrite", "-n", None, ("get", "put", "cp", "mv", "write")),
     ("--limit-rate", "--limit", "5", ("get", "put")),
     ("--limit-rate", "--bwlimit", "5", ("get", "put")),
     ("--limit-rate", "--bandwidth", "5", ("get", "put")),
@@ -263,6 +263,7 @@ ALIASES = [
 ]
 OPERANDS = {
     "mv": ["secftp://host/a", "secftp://host/b"],
+    "cp": ["secftp://host/a", "secftp://host/b"],
     "put": ["a", "secftp://host/b"],
     "verify": ["a", "secftp://host/b"],
     "read": ["a", "host:1", "none"],

@@ -170,6 +170,7 @@ def test_help_and_scripts(place):
         "ls",
         "stat",
         "rm",
+        "cp",
         "mv",
         "mkdir",
         "sum",

@@ -62,6 +62,8 @@ READING = {
     "sum": [],
     "rm": [],
     "rm -r": [],
+    "cp": ["//into"],
+    "cp -r": ["//into"],
     "mv": ["//into"],
     "verify": None,  # takes the local name first
 }
@@ -79,8 +81,8 @@ SOURCES = {
     "dangling": MISSING,
     "fifo": REFUSED,
 }
-# rm takes a directory away only with -r.
-DIFFERENT = {("rm", "dir"): REFUSED, ("rm", "dir/"): REFUSED}
+# rm takes a directory away only with -r, and cp copies one only with that.
+DIFFERENT = {(verb, source): REFUSED for verb in ("rm", "cp") for source in ("dir", "dir/")}
 
 
 @pytest.mark.parametrize("source", SOURCES)
@@ -201,6 +203,19 @@ def test_a_target_at_the_server(secftp, kind, target):
 
 @pytest.mark.parametrize("kind", ["file", "dir"])
 @pytest.mark.parametrize("target", TARGETS | AT_SERVER)
+def test_a_target_of_cp(secftp, kind, target):
+    """As one of put; but a FIFO is told from a missing name before anything is tried."""
+    code = (TARGETS | AT_SERVER | {"fifo": (REFUSED, REFUSED)})[target][kind == "dir"]
+    before = tree("root")
+    source = "other" if kind == "file" else "b"
+    result = secftp("cp", "-r", f"//{source}", f"//{target}")
+    assert result.code == code, result.errors
+    if code != FINE:
+        assert tree("root") == before
+
+
+@pytest.mark.parametrize("kind", ["file", "dir"])
+@pytest.mark.parametrize("target", TARGETS | AT_SERVER)
 def test_a_target_of_mv(secftp, kind, target):
     code = (TARGETS | AT_SERVER | MOVED)[target][kind == "dir"]
     before = tree("root")
@@ -215,11 +230,11 @@ def test_a_target_of_mv(secftp, kind, target):
 
 
 @pytest.mark.parametrize("kind", ["file", "dir"])
-@pytest.mark.parametrize("verb", ["get", "put", "mv"])
+@pytest.mark.parametrize("verb", ["get", "put", "cp -r", "mv"])
 def test_two_sources_of_one_name(secftp, verb, kind):
     start = "here/" if verb == "put" else "//"
     target = "here/into" if verb == "get" else "//into"
-    result = secftp(verb, f"{start}{kind}", f"{start}b/{kind}", target)
+    result = secftp(*verb.split(), f"{start}{kind}", f"{start}b/{kind}", target)
     assert result.code == FAILED
     assert "another source with the same name" in result.errors
     found = tree("here/into" if verb == "get" else "root/into")
@@ -239,6 +254,16 @@ def test_without_overwriting_what_is_there_is_skipped(secftp, way, dry):
         start, target = ("//", "here") if way == "get" else ("here/", "//")
         result = secftp(way, *options, f"{start}{kind}", target)
         assert (result.code, "skipped: it already exists" in result.errors) == (FINE, True)
+
+
+@pytest.mark.parametrize("kind", ["file", "dir"])
+def test_cp_without_overwriting_skips_what_is_there(secftp, kind):
+    shutil.copytree("root/dir", "root/into/dir")
+    shutil.copy("root/other", "root/into/file")
+    before = tree("root")
+    result = secftp("cp", "-r", "--no-clobber", f"//{kind}", "//into")
+    assert (result.code, "skipped: it already exists" in result.errors) == (FINE, True)
+    assert tree("root") == before
 
 
 @pytest.mark.parametrize("options", [[], ["--update"]], ids=["", "--update"])

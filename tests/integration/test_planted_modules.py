@@ -170,6 +170,8 @@ def exercise(home, server):
         ["ls", "--json", url(server)],
         ["stat", url(server, "one")],
         ["mkdir", "-p", url(server, "a/b")],
+        ["cp", url(server, "one"), url(server, "three")],
+        ["cp", "-r", url(server, "tree"), url(server, "a/tree")],
         ["mv", url(server, "one"), url(server, "a/two")],
         ["verify", "tree", url(server, "tree")],
         ["rm", "-r", url(server, "a")],
@@ -301,6 +303,8 @@ def test_every_way_to_make_a_name_is_refused(start, home, served, arguments):
         ["mkdir", "-p", url(server, "secftp/server")],
         ["mv", url(server, "free"), url(server, "types.py")],
         ["mv", url(server, "free"), url(server, "SECFTP.py")],
+        ["cp", url(server, "free"), url(server, "types.py")],
+        ["cp", url(server, "free"), url(server, "secftp")],
     ):
         assert run(home, *command).code in (ExitCode.REFUSED, ExitCode.FAILED), command
         assert listing(served) == ["free"], command

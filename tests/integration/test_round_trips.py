@@ -53,6 +53,15 @@ VERBS = {
     "put large FILE URL/directory/new": (("put", "{here}/large", "//dir/new"), 5),
     "mkdir URL": (("mkdir", "//made"), 3),
     "mkdir -p URL": (("mkdir", "-p", "//made/deep"), 3),
+    "cp URL URL/name": (("cp", "//small", "//other"), 3),
+    "cp URL URL/directory": (("cp", "//small", "//dir"), 4),
+    "cp URL URL/directory/": (("cp", "//small", "//dir/"), 3),
+    "cp --no-overwrite URL URL/file": (("cp", "--no-overwrite", "//small", "//large"), 4),
+    "cp URL URL URL/directory/": (("cp", "//small", "//large", "//dir/"), 4),
+    "cp -r URL/file URL/name": (("cp", "-r", "//small", "//other"), 4),
+    # To ask what it is, to list it, to copy what is in it, and to set its time.
+    "cp -r URL/directory URL/name": (("cp", "-r", "//dir", "//other"), 6),
+    "cp -r URL/deep URL/name": (("cp", "-r", "//deep", "//other"), 9),
     "mv URL URL/name": (("mv", "//small", "//other"), 3),
     "mv URL URL/directory": (("mv", "//small", "//dir"), 5),
     "mv URL URL/directory/": (("mv", "//small", "//dir/"), 3),
@@ -97,10 +106,12 @@ def test_round_trips_of_a_verb(tmp_path, capfdbinary, monkeypatch, what):
         (lambda client, _here: client.write_bytes("new", b"contents"), 4),
         (lambda client, _here: client.listdir("dir"), 4),
         (lambda client, _here: client.remove("small"), 4),
+        (lambda client, _here: client.copy("small", "new"), 4),
+        (lambda client, _here: client.copytree("dir", "new"), 7),
         (lambda client, here: client.put(here / "small", "new"), 4),
         (lambda client, here: client.get("small", here / "got"), 4),
     ],
-    ids=["stat", "read_bytes", "write_bytes", "listdir", "remove", "put", "get"],
+    ids=["stat", "read_bytes", "write_bytes", "listdir", "remove", "copy", "copytree", "put", "get"],
 )
 def test_round_trips_of_a_program(tmp_path, monkeypatch, ask, expected):
     """Of `connect` and the first request."""

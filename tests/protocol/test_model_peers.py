@@ -540,6 +540,10 @@ def test_server_lists_and_changes(home):
         assert HELLO.hex() not in run(home, "stat", *c, url(server, "d", "a")).output.decode()
         summed = run(home, "sum", *c, "--checksum", "md5", url(server, "d", "a"))
         assert digest("md5", HELLO).hex() in summed.output.decode()
+        run(home, "cp", *c, url(server, "d", "a"), url(server, "copy")).succeed()
+        run(home, "cp", *c, "-r", url(server, "d"), url(server, "copies")).succeed()
+        assert server.tree.nodes[b"copy",].data == server.tree.nodes[b"copies", b"a"].data == HELLO
+        run(home, "rm", *c, "-r", url(server, "copy"), url(server, "copies")).succeed()
         run(home, "mkdir", *c, "-p", url(server, "x", "y")).succeed()
         run(home, "mv", *c, url(server, "b"), url(server, "x", "b")).succeed()
         assert run(home, "rm", *c, url(server, "d")).code != 0

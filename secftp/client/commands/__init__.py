@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from secftp.client.terminal import Terminal
 
 COMMANDS: Final = (
-    "get", "put", "ls", "stat", "rm", "mv", "mkdir", "sum", "verify", "read", "write", "keygen", "completion",
+    "get", "put", "ls", "stat", "rm", "cp", "mv", "mkdir", "sum", "verify", "read", "write", "keygen", "completion",
 )  # fmt: skip
 HELP: Final = """\
 usage: secftp COMMAND [options] ...      (for details: secftp COMMAND --help)
@@ -29,7 +29,7 @@ usage: secftp COMMAND [options] ...      (for details: secftp COMMAND --help)
   put FILE... URL       upload files and directories; - is standard input
   ls, stat, sum URL...  list directories, show file status, print checksums
   rm, mkdir URL...      remove files (-r: and directories), create directories
-  mv URL... URL         rename, or move into a directory
+  cp, mv URL... URL     copy on the server; rename, or move into a directory
   verify LOCAL URL      compare a file or a directory, and list differences
   read, write           NAME HOST:PORT CIPHER [KEY]: one file, through a pipe
   keygen, completion    generate a key; a script for bash, zsh or fish
