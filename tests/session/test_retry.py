@@ -113,6 +113,7 @@ class Pool:
 
     closed = False
     stream = None  # there are no additional ones
+    has_streams = False
     ask = pool.Pool.ask  # the repeat after an idle connection is the product's own
 
     def __init__(self):

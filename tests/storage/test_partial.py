@@ -130,7 +130,7 @@ def test_a_killed_writers_bytes_are_kept_too(tmp_path, store):
     command = [sys.executable, "-c", writer, str(tmp_path)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout.readline() == b"ready\n"
-        with pytest.raises(Forbidden, match=r"^Being written by another process: f$"):
+        with pytest.raises(Forbidden, match=r"^Being written by another process: f\n"):
             store.resume_sink(NAME, 5)
         process.kill()
     assert sweep(tmp_path) == 0
