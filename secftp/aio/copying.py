@@ -43,3 +43,4 @@ class CopyOperations:
 
     put = _copying(Client.put)
     get = _copying(Client.get)
+    copytree = _copying(Client.copytree)
