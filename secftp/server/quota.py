@@ -19,7 +19,8 @@ from secftp.errors import FileError, NoSpace, Reason, TooLarge
 from secftp.storage import ResumedSink, WriteOptions
 from secftp.storage.attributes import DEFAULT_OPTIONS, KEPT_OPTIONS
 from secftp.storage.local import LocalStore
-from secftp.storage.sink import FileSink, ResumedFileSink
+from secftp.storage.resumed_sink import ResumedFileSink
+from secftp.storage.sink import FileSink
 from secftp.storage.small import LocalSmallFiles
 from secftp.storage.store import SinkWrapper, SmallFilesWrapper, StoreWrapper, UploadSinkWrapper
 from secftp.text import format_size

@@ -40,8 +40,9 @@ from secftp.storage.directories import (
 from secftp.storage.errors import close_quietly, of_target, translated
 from secftp.storage.names import check, check_directory
 from secftp.storage.partial import discard_partial
+from secftp.storage.resumed_sink import ResumedFileSink
 from secftp.storage.scan import scan
-from secftp.storage.sink import FileSink, ResumedFileSink
+from secftp.storage.sink import FileSink
 from secftp.storage.small import CrowdedDirectory, LocalSmallFiles
 from secftp.storage.source import FileSource, open_beneath, with_size
 from secftp.storage.store import Store

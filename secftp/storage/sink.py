@@ -6,20 +6,18 @@ a writer that is killed leaves it. Invariants: the final name never shows a part
 knowingly replaced, a failure leaves nothing behind, and a number from a peer never reserves disk space.
 """
 
-# ruff: noqa: D102 - methods without a docstring are those of the interfaces in `store`
-
 from __future__ import annotations
 
 import errno
 import os
+import stat
 import time
 from typing import TYPE_CHECKING, TypeVar
 
 from secftp import system
-from secftp.errors import AlreadyExists, ChecksumMismatch, InputOutputError, NoSpace, UsageError
+from secftp.errors import AlreadyExists, InputOutputError, NoSpace, UsageError
 from secftp.storage.attributes import (
     DEFAULT_OPTIONS,
-    KEPT_OPTIONS,
     PERMISSIONS,
     FileInfo,
     WriteOptions,
@@ -36,19 +34,18 @@ from secftp.storage.partial import (
     discard_partial,
     is_at,
     make_partial,
-    open_partial,
     partial_blocks,
-    remove_map,
     remove_quietly,
 )
 from secftp.storage.source import FileSource, transfer_all
-from secftp.storage.store import ResumedSink, Sink
+from secftp.storage.store import Sink
 from secftp.storage.sweep import RateLimitedSweep
 from secftp.text import show_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from secftp.storage.attributes import Identity
     from secftp.storage.directories import FreeSpace
     from secftp.storage.names import Path
     from secftp.storage.store import Source
@@ -71,7 +68,7 @@ class FileSink(Sink):
     """
 
     __slots__ = (
-        "_directory", "_fd", "_mask", "_name", "_options", "_size", "_subject", "_temporary", "_whole",
+        "_before", "_directory", "_fd", "_mask", "_name", "_options", "_size", "_subject", "_temporary", "_whole",
     )  # fmt: skip
 
     def __init__(
@@ -92,6 +89,7 @@ class FileSink(Sink):
         self._whole = True
         self._fd = -1
         self._temporary: bytes | None = None  # the name to remove or rename
+        self._before: Identity | None = None  # of the file that had the name at the beginning
         try:
             with translated(subject):
                 self._refuse_early()
@@ -214,18 +212,53 @@ class FileSink(Sink):
 
     def keep(self) -> None:
         """Keep whole batches only."""
-        temporary = self._temporary
         try:
-            if self._options.keep and temporary is not None and self._size:
+            if self._options.keep and self._temporary is not None and self._size:
                 if not self._whole:
                     os.ftruncate(self._fd, self._size)
-                if is_partial(temporary) or make_partial(self._fd, self._directory, temporary, self._name):
-                    self._temporary = None
-                    self._sweep()
+                self._leave(self._temporary)
         except OSError:
             pass
         finally:
             self.close()
+
+    def _leave(self, temporary: bytes) -> None:
+        """Leave the file as the partial of its name, unless it is outdated. Raises OSError.
+
+        A session that is lost may end long after another one has sent the same file.
+        """
+        if self._is_outdated():
+            return
+        if not is_partial(temporary) and not make_partial(self._fd, self._directory, temporary, self._name):
+            return
+        self._temporary = None
+        # Another writer's commit discards the partial, but not while it is locked here: so this looks once more after
+        # unlocking it.
+        fd, self._fd = self._fd, -1
+        close_quietly(fd)
+        if self._is_outdated():
+            discard_partial(self._directory, self._name)
+        else:
+            self._sweep()
+
+    def _will_discard(self, partial: bytes) -> bool:
+        """Have `close` remove a partial that was opened to be continued, if it is outdated; return whether it will."""
+        try:
+            is_outdated = self._is_outdated()
+        except OSError:
+            return False
+        if is_outdated:
+            self._temporary = partial
+        return is_outdated
+
+    def _is_outdated(self) -> bool:
+        """Return whether the name is not that of the same file, or of none, as at the beginning. Raises OSError."""
+        try:
+            status = os.stat(self._name, dir_fd=self._directory, follow_symlinks=False)
+        except FileNotFoundError:
+            return self._before is not None
+        # A directory may have the number of a file that was removed.
+        return self._before != (status.st_dev, status.st_ino) or not stat.S_ISREG(status.st_mode)
 
     def _sweep(self) -> None:
         """Remove old partials: no server sweeps the directories of a client, so a writer that leaves one does."""
@@ -261,8 +294,10 @@ class FileSink(Sink):
 
     def _refuse_early(self) -> None:
         """Raise what is known before any byte is sent; `commit` decides."""
-        if self._look_at_target() and not self._options.overwrite:
-            raise failure(AlreadyExists, "Already exists", self._subject)
+        if (status := self._look_at_target()) is not None:
+            if not self._options.overwrite:
+                raise failure(AlreadyExists, "Already exists", self._subject)
+            self._before = status.st_dev, status.st_ino
         size = self._missing_bytes()
         if size is None or size < _SIZE_WORTH_ASKING:
             return
@@ -300,104 +335,6 @@ class FileSink(Sink):
         """Raise FileNotFoundError if another process has replaced the partial, whose name is no secret."""
         if is_partial(temporary) and not is_at(self._fd, temporary, self._directory):
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
-
-
-class ResumedFileSink(FileSink, ResumedSink):
-    """The partial of a name, to be continued behind its first `offset` bytes."""
-
-    __slots__ = ("_offset", "_partial")
-
-    def __init__(
-        self,
-        directory: int,
-        name: bytes,
-        subject: Path | str,
-        offset: int,
-        options: WriteOptions = KEPT_OPTIONS,
-        *,
-        mask: int = PERMISSIONS,
-    ) -> None:
-        self._offset = offset
-        self._partial: bytes | None = None  # until the first change
-        super().__init__(directory, name, subject, options, mask=mask)
-
-    def _begin(self) -> None:
-        from secftp.storage.upload_map import prefix_of  # only where something is resumed: start-up is part of speed
-
-        self._fd, self._partial, status = open_partial(self._directory, self._subject, self._name)
-        size = prefix_of(self._directory, self._partial, status)
-        if size < self._offset:
-            raise failure(ChecksumMismatch, "Partial file shorter than announced", self._subject)
-        self._size = self._offset
-
-    def stop_at_hole(self) -> int:
-        """Continue where the partial has its first hole, if it has one; return the offset.
-
-        It was written in parts then, by a writer that was killed. The block before the hole may lack bytes, too.
-        """
-        self._require_open()
-        with translated(self._subject):
-            hole = _first_hole(self._fd)
-            block = max(os.fstat(self._fd).st_blksize, 1)
-        if hole < self._offset:
-            self._offset = self._size = max(0, hole - 1) // block * block
-        return self._offset
-
-    def _discard_older(self) -> bool:
-        """False: the older partial is what this continues."""
-        return False
-
-    def _replaces_older(self, lacking: int) -> bool:  # noqa: ARG002 - the signature is that of the base class
-        """Likewise."""
-        return False
-
-    def readv(self, buffers: Sequence[memoryview], offset: int) -> int:
-        self._require_open()
-        wanted = self._offset - offset
-        if wanted <= 0:
-            return 0
-        fd = self._fd
-        with translated(self._subject):
-            count = transfer_all(lambda rest, done: os.preadv(fd, rest, offset + done), buffers, wanted)
-        return min(count, wanted)
-
-    def writev(self, buffers: Sequence[memoryview]) -> None:
-        """Cut off what is behind the offset before the first bytes are appended."""
-        self._cut()
-        super().writev(buffers)
-
-    def begin_parts(self) -> None:
-        self._cut()
-
-    def commit(self) -> FileInfo:
-        self._cut()
-        return super().commit()
-
-    def _cut(self) -> None:
-        """Take over the partial: from now on it is removed with the sink, unless it is kept."""
-        self._require_open()
-        if self._partial is not None:
-            self._temporary, self._partial = self._partial, None
-            try:
-                with translated(self._subject):
-                    remove_map(self._directory, self._temporary)
-                    os.ftruncate(self._fd, self._offset)
-            except BaseException:
-                self.abort()
-                raise
-
-
-def _first_hole(fd: int) -> int:
-    """Return where a file has its first hole, at the latest at its end; raises OSError."""
-    size = os.fstat(fd).st_size
-    if not size or not hasattr(os, "SEEK_HOLE"):
-        return size
-    try:
-        return os.lseek(fd, 0, os.SEEK_HOLE)
-    except OSError as error:
-        if error.errno in (errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP):
-            return size
-        raise
 
 
 def hard_link(old: bytes, new: bytes, directory: int) -> bool:

@@ -27,7 +27,7 @@ from secftp.storage.upload_map import PartMap, kept_parts, read_map, write_map
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from secftp.storage.attributes import FileInfo, Identity, WriteOptions
+    from secftp.storage.attributes import FileInfo, WriteOptions
     from secftp.storage.names import Path
 
 
@@ -37,7 +37,7 @@ class FileUpload(FileSink, UploadSink):
     `tag` tells whether a kept partial is this upload's; with `adopt` any partial is continued.
     """
 
-    __slots__ = ("_adopt", "_adopted", "_before", "_inode", "_ranges", "_tag", "_total")
+    __slots__ = ("_adopt", "_adopted", "_inode", "_ranges", "_tag", "_total")
 
     def __init__(
         self,
@@ -83,7 +83,6 @@ class FileUpload(FileSink, UploadSink):
         return self._options.keep and (tag, total) == (self._tag, self._total)
 
     def _begin(self) -> None:
-        self._before = self._identity_of_target()
         if self._adopt:
             self._open_kept()
             if self._ranges and max(end for _, end in self._ranges) > self._total:
@@ -159,26 +158,14 @@ class FileUpload(FileSink, UploadSink):
     def keep(self) -> None:
         temporary = self._temporary
         with contextlib.suppress(OSError):
-            if self._options.keep and self._ranges and is_partial(temporary or b"") and not self._is_outdated():
-                self._temporary = None
-                self._sweep()
+            if self._options.keep and self._ranges and temporary is not None and is_partial(temporary):
+                self._leave(temporary)
         self.close()
 
-    def _is_outdated(self) -> bool:
-        """Return whether another file has been given the name since the beginning, or the name was removed.
-
-        A session that is lost may end long after another one has sent the same file. Raises OSError.
-        """
-        return self._identity_of_target() != self._before
-
-    def _identity_of_target(self) -> Identity | None:
-        try:
-            status = os.stat(self._name, dir_fd=self._directory, follow_symlinks=False)
-        except FileNotFoundError:
-            return None
-        return status.st_dev, status.st_ino
-
     def close(self) -> None:
+        adopted, self._adopted = self._adopted, None
+        if adopted is not None:
+            self._will_discard(adopted)
         if self._temporary is not None and self._directory >= 0:
             with contextlib.suppress(OSError):
                 remove_map(self._directory, self._temporary)

@@ -23,7 +23,8 @@ from secftp.storage.attributes import (
 from secftp.storage.directories import DIRECTORY_FLAGS
 from secftp.storage.errors import close_quietly, failure, not_regular, require_regular, translated
 from secftp.storage.pipe import PipeSink
-from secftp.storage.sink import FileSink, ResumedFileSink
+from secftp.storage.resumed_sink import ResumedFileSink
+from secftp.storage.sink import FileSink
 from secftp.storage.source import OPEN_FLAGS, FileSource
 from secftp.storage.sweep import sweep_leftovers
 

@@ -17,7 +17,7 @@ from secftp.protocol import Capability, ErrorCode, Kind, Read, ReadMany, Right, 
 from secftp.storage import LocalStore, new_digest
 from secftp.storage.attributes import same_time
 from secftp.storage.errors import failure
-from secftp.storage.sink import ResumedFileSink
+from secftp.storage.resumed_sink import ResumedFileSink
 from secftp.transfer.destinations import OWNER, Destination, LocalDirectories, PathDestination, StoreDestination
 from secftp.transfer.download_requests import (
     DownloadBatch,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import types
@@ -91,23 +92,25 @@ def test_a_directory_is_not_taken_for_what_is_kept(store, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "change",
+    ("change", "stays"),
     [
-        lambda store: write_small(store, A, b"x"),
-        lambda store: write(store, A, b"x"),
-        lambda store: (write(store, A, b"x"), store.remove(A)),
-        lambda store: (write(store, B, b"x"), store.rename(B, A)),
-        lambda store: store.make_directory(A),
+        (lambda store: write_small(store, A, b"x"), False),
+        (lambda store: write(store, A, b"x"), False),
+        (lambda store: (write(store, A, b"x"), store.remove(A)), True),
+        (lambda store: (write(store, B, b"x"), store.rename(B, A)), False),
+        (lambda store: store.make_directory(A), False),
+        (lambda store: None, True),
     ],
-    ids=["small", "large", "removed", "moved", "directory"],
+    ids=["small", "large", "removed", "moved", "directory", "nothing"],
 )
-def test_what_is_being_written_stays(store, tmp_path, change):
+def test_what_is_being_written_stays_until_that_ends(store, tmp_path, change, stays):
     with store.create_sink(A, WriteOptions(keep=True)) as sink:
         sink.writev([memoryview(b"begun")])
         change(store)
         assert os.fsdecode(partial_name(b"a")) in names(tmp_path)
         sink.keep()
-    assert store.stat(A, partial=True).size == 5
+    with contextlib.nullcontext() if stays else pytest.raises(NotFound):
+        assert store.stat(A, partial=True).size == 5
 
 
 def test_another_users_file_stays(store, tmp_path, monkeypatch):

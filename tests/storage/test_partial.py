@@ -347,7 +347,96 @@ def test_two_writers_never_mix_and_the_last_wins(tmp_path, store):
     assert contents(tmp_path) == {"f": b"1" * 30}
 
 
-def test_the_second_writers_bytes_are_kept_if_the_first_is_through_and_thrown_away_if_not(tmp_path, store):
+def put_whole(store, path=NAME):
+    with store.create_sink(path, KEEP) as sink:
+        sink.writev(views(b"whole"))
+        sink.commit()
+
+
+CHANGES = {
+    "new": put_whole,
+    "replaced": put_whole,
+    "renamed": lambda store: (put_whole(store, (b"other",)), store.rename((b"other",), NAME, overwrite=True)),
+    "removed": lambda store: store.remove(NAME),
+    "a directory": lambda store: (store.remove(NAME), store.make_directory(NAME)),
+}
+
+
+@pytest.mark.parametrize("moment", ["written", "looked at", "unlocked"])
+@pytest.mark.parametrize("change", CHANGES)
+def test_what_another_writer_has_completed_meanwhile_is_not_kept_beside_it(
+    tmp_path, store, monkeypatch, change, moment
+):
+    """A session that is lost may end long after another one has sent the file, or at that very moment."""
+    if change != "new":
+        (tmp_path / "f").write_bytes(b"old")
+    happens = [lambda: CHANGES[change](store)]
+
+    def happen():
+        while happens:
+            happens.pop()()
+
+    is_outdated, close_quietly = sink_module.FileSink._is_outdated, sink_module.close_quietly
+
+    def looked(sink):
+        found = is_outdated(sink)
+        if sink is lost and moment == "looked at":
+            happen()
+        return found
+
+    def closed(descriptor):
+        close_quietly(descriptor)
+        if moment == "unlocked":
+            happen()
+
+    with store.create_sink(NAME, KEEP) as lost:
+        lost.writev(views(b"half"))
+        if moment == "written":
+            happen()
+        monkeypatch.setattr(sink_module.FileSink, "_is_outdated", looked)
+        monkeypatch.setattr(sink_module, "close_quietly", closed)
+        lost.keep()
+    assert not happens
+    assert set(os.listdir(tmp_path)) <= {"f"}
+    if change != "removed":
+        assert (tmp_path / "f").is_dir() if change == "a directory" else contents(tmp_path) == {"f": b"whole"}
+
+
+def test_an_outdated_file_does_not_take_the_place_of_a_partial(tmp_path, store):
+    """A second writer's file has a random name until it is kept."""
+    with store.create_sink(NAME, KEEP) as first, store.create_sink(NAME, KEEP) as second:
+        second.writev(views(b"half"))
+        first.writev(views(b"whole"))
+        first.commit()
+        keep(store, b"newer")
+        second.keep()
+    assert contents(tmp_path) == {"f": b"whole", PARTIAL: b"newer"}
+
+
+@pytest.mark.parametrize("keep_again", [False, True])
+@pytest.mark.parametrize("outdated", [False, True])
+def test_what_is_only_looked_at_to_be_resumed_is_not_left_beside_the_file_either(tmp_path, store, outdated, keep_again):
+    keep(store, b"half")
+    with store.resume_sink(NAME, 4) as resumed:
+        if outdated:
+            put_whole(store)
+        if keep_again:
+            resumed.keep()
+    assert contents(tmp_path) == ({"f": b"whole"} if outdated else {PARTIAL: b"half"})
+
+
+def test_what_does_not_change_the_name_is_no_reason_to_discard(tmp_path, store):
+    """Least of all a file that is changed in place, as logs are."""
+    (tmp_path / "f").write_bytes(b"old")
+    with store.create_sink(NAME, KEEP) as sink:
+        sink.writev(views(b"half"))
+        (tmp_path / "f").write_bytes(b"changed in place")
+        os.utime(tmp_path / "f", (1, 1))
+        sink.keep()
+    assert contents(tmp_path) == {"f": b"changed in place", PARTIAL: b"half"}
+
+
+def test_the_second_writers_bytes_are_kept_only_if_the_first_has_given_up(tmp_path, store):
     with (
         store.create_sink(NAME, KEEP) as one,
         store.create_sink(NAME, KEEP) as two,
@@ -366,6 +455,14 @@ def test_the_second_writers_bytes_are_kept_if_the_first_is_through_and_thrown_aw
         two.writev(views(b"2"))
         one.writev(views(b"1"))
         one.commit()
+        two.keep()
+    assert contents(tmp_path) == {"f": b"1"}
+    with (
+        store.create_sink(NAME, KEEP) as one,
+        store.create_sink(NAME, KEEP) as two,
+    ):
+        two.writev(views(b"2"))
+        one.close()
         two.keep()
     assert contents(tmp_path) == {"f": b"1", PARTIAL: b"2"}
     with store.resume_sink(NAME, 1) as one, store.create_sink(NAME, KEEP) as two:

@@ -227,6 +227,16 @@ def test_a_second_upload_of_the_name_has_a_file_of_its_own_without_a_map(tmp_pat
     assert names(tmp_path) == {PARTIAL, MAP}
 
 
+def test_without_a_map_nothing_is_kept_even_if_the_name_of_the_partial_is_free_by_then(tmp_path, store):
+    """It would be taken for a file without gaps."""
+    with store.open_upload(NAME, TAG, KEEP) as first, store.open_upload(NAME, OTHER, KEEP) as second:
+        second.writev_at(views(WHOLE[6:]), 6)
+        second.add(6, 12)
+        first.close()
+        second.keep()
+    assert names(tmp_path) == set()
+
+
 def test_a_plain_writer_beside_an_upload(tmp_path, store):
     with store.open_upload(NAME, TAG, KEEP) as upload:
         with store.create_sink(NAME, WriteOptions(keep=True)) as sink:
@@ -252,6 +262,17 @@ def test_what_another_writer_has_completed_meanwhile_is_not_kept_beside_it(tmp_p
                 finish(upload, (0, 12))
         lost.keep()
     assert names(tmp_path) - {b"f"} == ({PARTIAL, MAP} if change == "same" else set())
+
+
+def test_an_upload_that_was_only_begun_is_not_left_beside_the_file_either(tmp_path, store):
+    with store.open_upload(NAME, TAG, KEEP) as upload:
+        upload.writev_at(views(WHOLE[:5]), 0)
+        upload.add(0, 5)
+        upload.keep()
+    with store.open_upload(NAME, OTHER, KEEP, adopt=True), store.create_sink(NAME, WriteOptions(keep=True)) as sink:
+        sink.writev(views(b"plain"))
+        sink.commit()
+    assert contents(tmp_path) == {"f": b"plain"}
 
 
 def test_an_existing_name_is_not_replaced_unless_asked(tmp_path, store):
