@@ -181,7 +181,7 @@ class AsyncPool(Pool):
             connection = self._free.pop()  # the one used last is the most likely to be alive
             is_fresh = False
             try:
-                is_fresh = connection.is_fresh()
+                is_fresh = connection.is_fresh() and connection.settle()
             finally:
                 if not is_fresh:
                     connection.close(politely=False)

@@ -18,6 +18,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from secftp.api.read_ahead_limit import ReadAheadLimit
 from secftp.errors import ConnectionLost, FileError, SecftpError, TransferTimeout, UsageError
 from secftp.protocol import Bye
 from secftp.session import Session
@@ -53,6 +54,7 @@ class PooledConnection:
         self.last_used = self.taken = time.monotonic()
         self.reused = False  # whether it was used before, and may have been lost meanwhile
         self.long = False
+        self.winding_down = False  # whether what is unanswered was cancelled, and nobody waits for it
         self._channel = channel
 
     def is_fresh(self) -> bool:
@@ -60,6 +62,8 @@ class PooledConnection:
         if time.monotonic() - self.last_used > FRESH_SECONDS:
             return False
         try:
+            if self.winding_down and not self.wind_down():
+                return True  # but not usable yet
             if self.session.welcome is None:
                 self.session.pipeline.poll()  # it had not been asked anything
             return not self._channel.waiting()  # all that an idle session can receive is its end
@@ -69,6 +73,23 @@ class PooledConnection:
     def is_settled(self) -> bool:
         """Whether every request has been answered completely."""
         return not len(self._channel.pending) and not self._channel.receiving_file
+
+    def settle(self) -> bool:
+        """Wait for answers that nobody wants, if any are to come; return False if the connection is lost."""
+        try:
+            if self.winding_down:
+                self.session.pipeline.settle()
+                self.winding_down = False
+        except (SecftpError, OSError):
+            return False
+        return True
+
+    def wind_down(self) -> bool:
+        """Throw away what has come of answers that nobody wants; return whether every request is answered now."""
+        while not self.is_settled() and self.session.pipeline.step_at_once():
+            pass
+        self.winding_down = not self.is_settled()
+        return not self.winding_down
 
     @property
     def belongs_here(self) -> bool:
@@ -112,6 +133,7 @@ class Pool:
         self._busy: set[PooledConnection] = set()
         self._opening: list[float] = []  # since when connections are being made for short requests
         self._workers: set[threading.Thread] = set()
+        self.read_aheads = ReadAheadLimit()
 
     @property
     def endpoint(self) -> str:
@@ -145,7 +167,8 @@ class Pool:
             reusable = True
             raise
         finally:
-            self._give_back(connection, reusable=reusable and connection.is_settled())
+            is_over = connection.is_settled() or connection.winding_down
+            self._give_back(connection, reusable=reusable and is_over)
 
     @contextlib.contextmanager
     def stream(self, is_wanted: Callable[[], bool]) -> Iterator[Session]:
@@ -245,7 +268,7 @@ class Pool:
 
     # --- implementation -----------------------------------------------------------------------------------------------
 
-    def _take(self, *, long: bool, accepted: bool, held: bool) -> PooledConnection:  # noqa: ARG002 - of `AsyncPool`
+    def _take(self, *, long: bool, accepted: bool, held: bool) -> PooledConnection:
         if self._process != os.getpid():
             self._leave_to_parent()
         stale: list[PooledConnection] = []
@@ -257,16 +280,28 @@ class Pool:
                     if connection := self._find_idle(stale):
                         connection.long, connection.taken = long, now
                         self._busy.add(connection)
-                        return connection
+                        break
                     if long or (limit := self._wait_limit(now)) <= 0:
                         break
                     self._changed.wait(limit)
-                if not long:
+                if connection is None and not long:
                     self._opening.append(now)
         finally:
-            for connection in stale:
-                connection.close(politely=False)
-        return self._open(None if long else now, accepted=accepted)
+            for unusable in stale:
+                unusable.close(politely=False)
+        if connection is None:
+            return self._open(None if long else now, accepted=accepted)
+        return connection if self._settle(connection) else self._take(long=long, accepted=accepted, held=held)
+
+    def _settle(self, connection: PooledConnection) -> bool:
+        """Wait for answers that nobody wants; return whether the connection can be used then."""
+        is_usable = False
+        try:
+            is_usable = connection.settle()
+        finally:
+            if not is_usable:
+                self._give_back(connection, reusable=False)
+        return is_usable
 
     def _wait_limit(self, now: float) -> float:
         """Return the limit in seconds that another short request has to wait; 0 if it need not."""
@@ -282,13 +317,22 @@ class Pool:
             connection.close(politely=False)
 
     def _find_idle(self, stale: list[PooledConnection]) -> PooledConnection | None:
-        while self._idle:
+        winding_down: list[PooledConnection] = []
+        found = None
+        while self._idle and found is None:
             connection = self._idle.pop()  # the one used last is the most likely to be alive
-            if connection.is_fresh():
-                connection.reused = True
-                return connection
-            stale.append(connection)
-        return None
+            if not connection.is_fresh():
+                stale.append(connection)
+            elif connection.winding_down:
+                winding_down.append(connection)
+            else:
+                found = connection
+        if found is None and winding_down:
+            found = winding_down.pop(0)  # a new one would take no less time
+        self._idle += reversed(winding_down)
+        if found is not None:
+            found.reused = True
+        return found
 
     def _open(self, since: float | None, *, accepted: bool) -> PooledConnection:
         """Open a connection; `since` is when a short request began to wait for it, None for a long request."""

@@ -1,47 +1,72 @@
-"""`RemoteReader`: random access, always to one version, with no resources held between reads."""
+"""`RemoteReader`: a binary file as Python has them, always of one version, that fetches what is needed and no more."""
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import gc
 import io
 import os
 import random
 import tarfile
+import time
+import tracemalloc
 import zipfile
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import secftp
-from secftp.api import reader
-from secftp.protocol import End, File, Info, Kind, SessionLimits, Welcome
-from tests.support.programs import at_once, remote, root, served
-from tests.support.serving import HOST, KEY, digest_of, fake_server
+from secftp.api import file_parts, raw_reader, read_ahead, read_ahead_limit
+from secftp.protocol import Bye, Cancel, End, Error, ErrorCode, File, Info, Kind, SessionLimits, Welcome
+from tests.support.forking import in_a_fork
+from tests.support.programs import at_once, remote, root, served, serving_programs
+from tests.support.serving import DEADLINE, HOST, KEY, digest_of, fake_server
+from tests.support.turns import counted_turns
 
 __all__ = ["remote", "root", "served"]
 
 DATA = random.Random(1).randbytes(3 << 20)
-LEAST, MOST = 1 << 10, 16 << 10
+LINES = b"".join(b"%d\n" % (10 ** (number % 300)) for number in range(8000))
+BUFFER = raw_reader.BUFFER_BYTES
+LITTLE = {
+    "FIRST_BYTES": 2 * BUFFER,
+    "TAIL_BYTES": 2 * BUFFER,
+    "MAX_SINGLE": 3 * BUFFER,
+    "MIN_PART": 2 * BUFFER,
+    "MAX_PART": 5 * BUFFER,
+    "MAX_AHEAD": 16 * BUFFER,
+}
 
 
 @pytest.fixture
 def little_ahead(monkeypatch):
     """Windows of a few KiB, so that a small file has many."""
-    monkeypatch.setattr(reader, "MIN_READ_AHEAD", LEAST)
-    monkeypatch.setattr(reader, "MAX_READ_AHEAD", MOST)
+    for name, value in LITTLE.items():
+        monkeypatch.setattr(raw_reader, name, value)
 
 
 @pytest.fixture
 def requests(monkeypatch):
-    """The parts that were asked for, as they are."""
+    """The parts that were requested: offset and length."""
     asked = []
-    original = reader.read_part
+    original = file_parts.PartRequest.__init__
 
-    def read_part(session, part, make_sink):
-        asked.append((part.offset, part.length))
-        return original(session, part, make_sink)
+    def init(self, session, file, offset, length, head=b""):
+        asked.append((offset, length))
+        original(self, session, file, offset, length, head)
 
-    monkeypatch.setattr(reader, "read_part", read_part)
+    monkeypatch.setattr(file_parts.PartRequest, "__init__", init)
     return asked
+
+
+def fetched(requests):
+    return sum(length for _, length in requests)
+
+
+def connections(served):
+    return sum("Client connected" in line for line in served.lines)
 
 
 @pytest.fixture
@@ -85,35 +110,63 @@ def test_it_is_sought_from_everywhere(file):
             file.seek(offset, whence)
 
 
-def test_random_reads_are_what_a_local_file_gives(little_ahead, file):
-    """Two thousand random calls on both, one after the other."""
-    dice = random.Random(2)
-    sizes = (0, 1, 100, LEAST, LEAST + 1, MOST - 1, MOST, 3 * MOST)
-    near = io.BytesIO(DATA)
-    for _ in range(2000):
-        call = dice.choice(("read", "read", "readinto", "seek", "near", "read1", "peek", "readline"))
-        size = dice.choice(sizes)
-        if call == "seek":
-            offset = dice.randrange(len(DATA) + 10)
-            assert file.seek(offset) == near.seek(offset)
-        elif call == "near":
-            offset = max(0, near.tell() + dice.randrange(-3 * LEAST, 3 * LEAST))
-            assert file.seek(offset) == near.seek(offset)
-        elif call == "readinto":
-            ours, theirs = bytearray(size), bytearray(size)
-            assert (file.readinto(ours), ours) == (near.readinto(theirs), theirs)
-        elif call == "read1":
-            found = file.read1(size)
-            assert found == near.read(len(found))
-            assert found or not size or near.tell() >= len(DATA)
-        elif call == "peek":
-            found = file.peek()
-            assert found == near.getvalue()[near.tell() : near.tell() + len(found)]
-            assert found or near.tell() >= len(DATA)
-        else:
-            ours, theirs = getattr(file, call)(size), getattr(near, call)(size)
-            assert (call, size, len(ours), ours) == (call, size, len(theirs), theirs)
-        assert file.tell() == near.tell()
+CALLS = st.one_of(
+    st.tuples(
+        st.sampled_from(["read", "readinto", "readinto1", "read1", "readline", "peek"]), st.integers(0, 9 * BUFFER)
+    ),
+    st.tuples(st.sampled_from(["read", "read1", "readline"]), st.sampled_from([-1, 1, BUFFER, 4 * BUFFER, 1 << 20])),
+    st.tuples(st.just("seek"), st.integers(0, 400_000)),
+    st.tuples(st.just("skip"), st.integers(-4 * BUFFER, 4 * BUFFER)),
+    st.tuples(st.just("end"), st.integers(-3 * BUFFER, 10)),
+    st.tuples(st.just("lines"), st.integers(1, 50)),
+)
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("shared")
+    for name, data in FILES.items():
+        (directory / name).write_bytes(data)
+    with serving_programs(directory) as found:
+        yield found.remote
+
+
+FILES = {"random": DATA[:300_000], "lines": LINES, "small": b"one\ntwo", "tail": DATA[: 2 * BUFFER + 1], "empty": b""}
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.sampled_from(sorted(FILES)), st.lists(CALLS, max_size=30))
+def test_whatever_is_called_it_does_what_a_file_in_memory_does(shared, name, calls):
+    near = io.BytesIO(FILES[name])
+    with pytest.MonkeyPatch.context() as patch, shared.open(name) as file:
+        for constant, value in LITTLE.items():
+            patch.setattr(raw_reader, constant, value)
+        for call, size in calls:
+            if call == "seek":
+                assert file.seek(size) == near.seek(size)
+            elif call == "skip":
+                back = max(size, -near.tell())
+                assert file.seek(back, os.SEEK_CUR) == near.seek(back, os.SEEK_CUR)
+            elif call == "end":
+                back = max(size, -len(FILES[name]))
+                assert file.seek(back, os.SEEK_END) == near.seek(back, os.SEEK_END)
+            elif call in ("read1", "readinto1", "peek"):
+                found = bytearray(size) if call == "readinto1" else getattr(file, call)(size)
+                if call == "readinto1":
+                    del found[file.readinto1(found) :]
+                ours = len(found) if call == "peek" else near.seek(len(found), os.SEEK_CUR) and 0
+                begin = near.tell() - (0 if call == "peek" else len(found))
+                assert found == near.getvalue()[begin : begin + len(found)], (call, size, ours)
+                assert found or size == 0 or begin >= len(FILES[name]), "nothing only at the end"
+            elif call == "readinto":
+                ours, theirs = bytearray(size), bytearray(size)
+                assert (file.readinto(ours), ours) == (near.readinto(theirs), theirs)
+            elif call == "lines":
+                assert [next(file, b"") for _ in range(size)] == [next(near, b"") for _ in range(size)]
+            else:
+                assert getattr(file, call)(size) == getattr(near, call)(size), (call, size)
+            assert file.tell() == near.tell()
+        assert file.read() == near.read()
 
 
 def test_it_stands_where_a_binary_file_may(remote, root):
@@ -186,48 +239,194 @@ def test_lines_of_a_large_window_cost_no_copy_of_it(remote, root):
         assert sum(1 for _ in file) == 256 << 10
 
 
-# --- requests ---------------------------------------------------------------------------------------------------------
+# --- what is fetched --------------------------------------------------------------------------------------------------
 
 
-def test_opening_asks_for_nothing_and_small_reads_for_one_window(little_ahead, file, requests):
+def begin_in_order(client, name="file"):
+    """A file that is being read ahead."""
+    file = client.open(name)
+    while file._reader._stream is None:
+        assert file.read(300_000)
+    return file
+
+
+@pytest.fixture
+def large(root):
+    data = DATA * 8
+    (root / "file").write_bytes(data)
+    return data
+
+
+def test_opening_fetches_nothing_and_small_reads_share_a_window(little_ahead, file, requests):
     assert requests == []
-    for number in range(LEAST // 16):
+    for number in range(LITTLE["FIRST_BYTES"] // 16):
         assert file.read(16) == DATA[16 * number :][:16]
-    assert len(requests) == 1
+    assert requests == [(0, LITTLE["FIRST_BYTES"])]
 
 
-def test_reads_that_follow_one_another_reach_ahead_ever_more_and_jumps_do_not(little_ahead, file, requests):
-    while file.tell() < 6 * MOST:
-        file.read(100)
-    lengths = [length for _, length in requests]
-    assert lengths[0] == 2 * LEAST
-    assert lengths == sorted(lengths)
-    assert lengths[-1] == MOST
+def test_reads_in_order_reach_ahead_ever_more_and_the_line_never_idles(file, requests, monkeypatch):
+    """At each wait, twice as much is requested behind the position as was read in order so far."""
+    behind = []
+    original = read_ahead.ReadAhead.take
+
+    def take(self):
+        behind.append((self._parts[0].offset, self.end))
+        return original(self)
+
+    monkeypatch.setattr(read_ahead.ReadAhead, "take", take)
+    while file.read(10_000):
+        pass
+    assert len(requests) < 20
+    assert [length for _, length in requests[:3]] == sorted(length for _, length in requests[:3])
+    assert behind
+    assert all(end >= min(3 * offset, len(DATA)) for offset, end in behind)
+    assert fetched(requests) == len(DATA), "nothing twice, and nothing left out"
+
+
+@pytest.mark.parametrize("size", [100, BUFFER, 100_000, 1 << 20, 5 << 20])
+def test_reads_of_any_size_in_order_take_few_requests_and_few_round_trips(served, root, requests, monkeypatch, size):
+    data = DATA * 8
+    (root / "large").write_bytes(data)
+    with counted_turns(monkeypatch) as line, served.another() as client, client.open("large") as file:
+        before = line.turns
+        found = b"".join(iter(lambda: file.read(size), b"")) if size > 100 else b"".join(file)
+        assert line.turns - before <= 16
+    assert found == data
+    assert len(requests) <= 24
+    assert fetched(requests) == len(data)
+
+
+@pytest.mark.parametrize("size", [1, 4096, BUFFER, 20_000, 1 << 20])
+def test_random_reads_fetch_little_more_than_was_asked_for(served, root, requests, size):
+    data = DATA * 4
+    (root / "large").write_bytes(data)
+    dice = random.Random(5)
+    asked = 0
+    with served.remote.open("large") as file:
+        for _ in range(60):
+            offset = dice.randrange(len(data) - size - raw_reader.TAIL_BYTES)
+            file.seek(offset)
+            assert file.read(size) == data[offset : offset + size]
+            asked += max(size, 4096)
+    assert fetched(requests) <= 2 * asked
+    assert connections(served) == 1
+
+
+def test_after_a_jump_the_read_ahead_begins_anew(remote, large, requests):
+    file = begin_in_order(remote)
     del requests[:]
-    for offset in (2 << 20, 1 << 20, 7):
+    for offset in (20 << 20, 7, 19 << 20):
         file.seek(offset)
-        file.read(10)
-    assert [length for _, length in requests] == [LEAST] * 3
+        assert file.read(10) == large[offset : offset + 10]
+    assert [length for _, length in requests] == [BUFFER] * 3
 
 
-def test_a_large_read_is_one_request_for_just_that(little_ahead, file, requests):
-    file.read(10)
-    buffered = requests[0][1]
+def test_what_is_skipped_within_the_read_ahead_is_not_fetched_again(served, root, requests):
+    data = DATA * 4
+    (root / "large").write_bytes(data)
+    with served.remote.open("large") as file:
+        while file.tell() < 4 << 20:
+            file.read(500_000)
+        end = max(offset + length for offset, length in requests)
+        del requests[:]
+        for offset in range(file.tell(), end - 100_000, 700_000):
+            file.seek(offset)
+            assert file.read(10) == data[offset : offset + 10]
+        assert all(offset >= end for offset, _ in requests)
+
+
+def test_a_large_read_is_fetched_in_parts_that_come_one_behind_the_other(served, root, requests):
+    data = DATA * 4
+    (root / "large").write_bytes(data)
+    with served.remote.open("large") as file:
+        file.seek(1000)
+        assert file.read(10 << 20) == data[1000 : 1000 + (10 << 20)]
+    assert max(length for _, length in requests) <= raw_reader.MAX_PART
+    assert fetched(requests) <= (10 << 20) + 2 * BUFFER
+    assert connections(served) == 1, "an idle connection will do"
+
+
+def test_the_whole_is_one_request(file, requests):
+    assert file.read() == DATA
+    assert requests == [(0, len(DATA))]
+    assert file.read() == file.read1() == b""
+    file.seek(0)
     del requests[:]
-    assert file.read(1 << 20) == DATA[10 : 10 + (1 << 20)]
-    assert requests == [(buffered, (1 << 20) + 10 - buffered)]
+    assert file.read(10) + file.read() == DATA
+    assert fetched(requests) <= len(DATA)
+    file.seek(0)
+    while file.tell() < 1 << 20:
+        assert file.readinto(bytearray(100_000))
     del requests[:]
-    target = bytearray(1 << 20)
-    assert file.readinto(target) == 1 << 20
-    assert target == DATA[10 + (1 << 20) :][: 1 << 20]
-    assert requests == [(10 + (1 << 20), 1 << 20)]
+    position = file.tell()
+    assert file.read() == DATA[position:]
+    assert fetched(requests) <= len(DATA) - position
+
+
+def test_the_end_of_a_file_is_fetched_once(served, root, requests):
+    data = DATA * 4
+    (root / "large").write_bytes(data)
+    with served.remote.open("large") as file:
+        for back in (8, 22, 30_000, 60_000, 8):
+            file.seek(-back, os.SEEK_END)
+            assert file.read(back) == data[-back:]
+            file.seek(1 << 20)
+            file.read(10)
+    assert sum(offset > len(data) - (1 << 20) for offset, _ in requests) == 1
+
+
+def test_a_member_of_a_zip_file_takes_few_requests(served, root, requests):
+    with zipfile.ZipFile(root / "it.zip", "w") as archive:
+        for number in range(50):
+            archive.writestr(f"{number}", DATA[:50_000])
+    with zipfile.ZipFile(served.remote.open("it.zip")) as archive:
+        assert archive.read("7") == DATA[:50_000]
+    assert len(requests) <= 4
+    assert fetched(requests) <= 64 * 1024 + 4 * 50_000
+
+
+def test_columns_of_a_table_take_one_request_each(served, root, requests):
+    """As Parquet readers do it: the end of the file, then each column chunk by one read of its size."""
+    data = DATA * 8
+    (root / "large").write_bytes(data)
+    chunks = [(4, 100_000), (1 << 20, 1_234_567), (5 << 20, 10_000), (20 << 20, 777_777)]
+    with served.remote.open("large") as file:
+        file.seek(0, os.SEEK_END)
+        file.seek(-65536, os.SEEK_END)
+        assert file.read(65536) == data[-65536:]
+        for offset, length in chunks:
+            file.seek(offset)
+            assert file.read(length) == data[offset : offset + length]
+    assert len(requests) == 1 + len(chunks)
+    assert fetched(requests) <= 65536 + sum(length for _, length in chunks) + len(chunks) * BUFFER
 
 
 def test_read1_waits_for_one_answer_at_the_most(little_ahead, file, requests):
     while file.read1():
         before = len(requests)
         file.read1(5)
-        assert len(requests) - before <= 1
+        assert len(requests) - before <= LITTLE["MAX_AHEAD"] // LITTLE["MIN_PART"]
+
+
+def test_a_file_takes_no_more_memory_than_a_part(served, root):
+    (root / "large").write_bytes(DATA * 12)
+    with served.remote.open("large") as file:
+        file.read(1)
+        tracemalloc.start()
+        try:
+            while file.read(100_000):
+                pass
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert peak < 3 * raw_reader.MAX_PART
+
+
+def test_a_file_whose_size_the_system_does_not_tell():
+    with serving_programs("/proc/sys/kernel") as found, found.remote.open("ostype") as file:
+        assert file.read(3) == b"Lin"
+        assert file.read() == b"ux\n"
+        assert file.size == 6
 
 
 # --- one version ------------------------------------------------------------------------------------------------------
@@ -263,6 +462,38 @@ def test_a_file_that_was_changed_is_not_read_on(little_ahead, file, root, change
         file.readinto(bytearray(length))
 
 
+def read_everywhere(file):
+    yield from iter(lambda: file.read(1 << 20), b"")
+    for offset in (4 << 20, 5):
+        file.seek(offset)
+        yield file.read(10)
+
+
+@pytest.mark.parametrize("read_in_order", [False, True])
+def test_another_version_with_the_same_size_and_time_is_recognized(root, remote, read_in_order):
+    (root / "it").write_bytes(bytes(5 << 20))
+    os.utime(root / "it", (1, 1))
+    with remote.open("it") as file:
+        file.read(2 << 20 if read_in_order else 10)
+        file.read(10)
+        (root / "new").write_bytes(b"x" * (5 << 20))
+        os.utime(root / "new", (1, 1))
+        (root / "new").rename(root / "it")
+        with pytest.raises(secftp.FileChanged, match="open"):
+            assert b"x" not in b"".join(read_everywhere(file))
+
+
+def test_a_server_that_was_restarted_may_have_another_version(served, root, monkeypatch):
+    """It can't tell whether a file is the same as before."""
+    (root / "file").write_bytes(DATA)
+    with served.remote.open("file") as file:
+        file.read(10)
+        monkeypatch.setattr("secftp.server.requests.versions._KEY", os.urandom(32))
+        file.seek(1 << 20)
+        with pytest.raises(secftp.FileChanged, match="restarted"):
+            file.read(10)
+
+
 def test_a_file_that_was_removed_is_not_found(file, root):
     (root / "file").unlink()
     with pytest.raises(FileNotFoundError):
@@ -291,6 +522,7 @@ def test_a_server_that_sends_more_than_was_asked_for_is_not_believed():
         wire.send(Welcome(version=1, software="fake", capabilities=("stat", "ranges"), limits=limits))
         wire.send(Info(id=wire.receive().id, kind=Kind.FILE, size=10, mtime_ns=1, mode=0o644))
         asked = wire.receive()
+        assert asked.length == 10
         wire.send(File(id=asked.id, size=20, mtime_ns=1, mode=0o644))
         wire.send_data(bytes(20))
         wire.send(End(size=20, digest=digest_of(bytes(20))))
@@ -303,7 +535,204 @@ def test_a_server_that_sends_more_than_was_asked_for_is_not_believed():
             file.read()
 
 
+# --- failures ---------------------------------------------------------------------------------------------------------
+
+
+def play_failures(wire):
+    """A file of lines, of which every second answer is a failure."""
+    data = b"a line\n" * 40_000
+    limits = SessionLimits(requests=64, keepalive=15, idle=60)
+    wire.send(Welcome(version=1, software="fake", capabilities=("stat", "ranges", "versions"), limits=limits))
+    wire.send(Info(id=wire.receive().id, kind=Kind.FILE, size=len(data), mtime_ns=1, mode=0o644))
+    while (asked := wire.receive()) is not None and not isinstance(asked, Bye):
+        if isinstance(asked, Cancel):
+            continue  # it came too late
+        if wire.count % 2:
+            part = data[asked.offset :][: asked.length]
+            wire.send(File(id=asked.id, size=len(part), mtime_ns=1, mode=0o644, version=b"1", total=len(data)))
+            for begin in range(0, len(part), 60_000):
+                wire.send_data(part[begin : begin + 60_000])
+            wire.send(End(size=len(part), digest=digest_of(part)))
+        else:
+            wire.send(Error(id=asked.id, code=ErrorCode.IO_ERROR, text="no"))
+        wire.count += 1
+
+
+@contextlib.contextmanager
+def failing_file():
+    def play(wire):
+        wire.count = 1
+        play_failures(wire)
+
+    with fake_server(play) as port, secftp.connect(f"secftp://{HOST}:{port}", KEY, timeout=DEADLINE) as client:
+        yield client.open("f")
+
+
+def with_retries(call):
+    for _ in range(3):
+        with contextlib.suppress(secftp.InputOutputError):
+            return call()
+    raise AssertionError("it goes on failing")
+
+
+@pytest.mark.parametrize("name", ["read", "read1", "readinto", "readinto1", "peek"])
+def test_a_read_that_failed_is_repeated_where_it_began(name):
+    data = b"a line\n" * 40_000
+    with failing_file() as file:
+        failures = 0
+        while file.tell() < len(data):
+            position = file.tell()
+            argument = bytearray(9000) if "into" in name else 9000
+            try:
+                found = getattr(file, name)(argument)
+            except secftp.InputOutputError:
+                failures += 1
+                assert file.tell() == position
+                continue
+            found = argument[:found] if "into" in name else found
+            assert found == data[position : position + len(found)]
+            file.seek(position + len(found))
+        assert failures
+        file.seek(0)
+        assert with_retries(file.read) == data
+
+
+def test_after_a_line_that_failed_nothing_is_read_until_the_position_is_set():
+    data = b"a line\n" * 40_000
+    with failing_file() as file:
+        lines = []
+        with pytest.raises(secftp.InputOutputError):
+            lines.extend(file)
+        found = b"".join(lines)
+        assert found
+        assert data.startswith(found)
+        with pytest.raises(secftp.UsageError, match="last read failed"):
+            file.readline()
+        file.seek(len(found))
+        assert with_retries(lambda: file.read(20)) == data[len(found) :][:20]
+
+
 # --- connections ------------------------------------------------------------------------------------------------------
+
+
+def test_a_file_that_is_closed_early_gives_its_connection_back(served, large):
+    before = connections(served)
+    for _ in range(5):
+        with begin_in_order(served.remote):
+            pass
+        deadline = time.monotonic() + DEADLINE
+        while time.monotonic() < deadline and not served.remote._pool._idle[-1].wind_down():
+            time.sleep(0.001)
+        assert served.remote.exists("file")
+    assert connections(served) == before
+    assert not served.remote._pool.read_aheads._open
+
+
+def test_a_connection_is_not_used_while_answers_are_to_come(served, large):
+    """Only cancelled answers, which a slow line may still hold."""
+    file = begin_in_order(served.remote)
+    connection = file._reader._stream._connection
+    connection.wind_down = lambda: False
+    file.close()
+    assert served.remote._pool._idle == [connection]
+    assert served.remote.read_bytes("file", offset=5, length=3) == large[5:8]
+    assert connection in served.remote._pool._idle
+    del connection.wind_down
+
+
+def test_a_file_that_was_forgotten_ends_its_read_ahead(served, large):
+    files = [begin_in_order(served.remote) for _ in range(3)]
+    assert len(served.remote._pool.read_aheads._open) == 3
+    del files
+    gc.collect()
+    assert not served.remote._pool.read_aheads._open
+    assert not served.remote._pool._busy
+    assert served.remote.exists("file")
+
+
+def test_at_the_end_nothing_is_held(served, large):
+    file = begin_in_order(served.remote)
+    while file.read(1 << 20):
+        pass
+    assert not served.remote._pool.read_aheads._open
+    assert not served.remote._pool._busy
+    file.seek(1 << 20)
+    assert file.read(10) == large[1 << 20 :][:10]
+
+
+def test_files_that_rest_give_way_and_go_on_when_they_are_read(served, large, monkeypatch):
+    monkeypatch.setattr(read_ahead_limit, "READ_AHEADS", 3)
+    monkeypatch.setattr(read_ahead_limit, "SPARE_SECONDS", 0.0)
+    files = [begin_in_order(served.remote) for _ in range(12)]
+    assert len(served.remote._pool.read_aheads._open) == 3
+    assert len(served.remote._pool._busy) == 3
+    for file in files:
+        position = file.tell()
+        assert file.read() == large[position:]
+
+
+def test_a_read_ahead_that_is_in_use_does_not_give_way(served, large, monkeypatch):
+    monkeypatch.setattr(read_ahead_limit, "READ_AHEADS", 1)
+    first = begin_in_order(served.remote)
+    with served.remote.open("file") as second:
+        assert second.read(3 << 20) + second.read() == large
+    monkeypatch.setattr(read_ahead_limit, "SPARE_SECONDS", 0.0)
+    assert first._reader._stream.acquire()
+    with served.remote.open("file") as third:
+        assert b"".join(iter(lambda: third.read(1 << 20), b"")) == large
+    first._reader._stream.release()
+    position = first.tell()
+    assert first.read() == large[position:]
+
+
+def test_without_another_connection_windows_are_fetched_one_by_one(served, large, requests, monkeypatch):
+    def refused(*_arguments, **_options):
+        raise secftp.ServerBusy("no")
+
+    with served.remote.open("file") as file:
+        monkeypatch.setattr(served.remote._pool, "connection", refused, raising=True)
+        assert read_ahead.ReadAhead.begin(served.remote._pool, file._reader._file) is None
+        monkeypatch.undo()
+        file._reader._no_stream_before = time.monotonic() + DEADLINE
+        assert b"".join(iter(lambda: file.read(500_000), b"")) == large
+    assert connections(served) == 1
+
+
+def test_a_server_that_starts_again_is_read_on_from(served, large):
+    file = begin_in_order(served.remote)
+    served.server.stop(abort=True)
+    with pytest.raises(secftp.ServerUnreachable):
+        list(iter(lambda: file.read(1 << 20), b""))
+    position = file.tell()
+    served.server.start()
+    assert file.read() == large[position:]
+
+
+def test_a_forked_process_reads_on_as_its_parent_does(served, large):
+    file = begin_in_order(served.remote)
+    position = file.tell()
+
+    def read_on():
+        assert file.read() == large[position:]
+        file.seek(5)
+        assert file.read(5) == large[5:10]
+        file.close()
+        return "all of it"
+
+    assert in_a_fork(read_on) == "all of it"
+    assert file.read() == large[position:]
+
+
+def test_threads_share_one_file(served, large):
+    with served.remote.open("file") as file:
+
+        def read(_number):
+            return list(iter(lambda: file.read(100_000), b""))
+
+        parts = [part for parts in at_once(4, read) for part in parts]
+    assert sum(map(len, parts)) == len(large)
+    known = {large[offset : offset + 100_000] for offset in range(0, len(large), 100_000)}
+    assert set(parts) == known
 
 
 def test_an_open_file_holds_no_connection_and_survives_a_server_that_starts_again(served, root):

@@ -30,6 +30,7 @@ class Line:
     def _new(self):
         self.up_sent = self.up_taken = self.down_sent = self.down_taken = self.released = 0
         self.server_waits = False
+        self.server_is_behind = False  # it can't go on sending, since the client has not taken what was released
         self.flight = 0  # bytes that the client has sent since it last waited
 
     def connected(self):
@@ -56,7 +57,9 @@ class Line:
     def _has_answered(self):
         if self.down_taken < SERVER_HELLO_BYTES:
             return self.down_sent >= SERVER_HELLO_BYTES or self.server_waits
-        return self.server_waits and self.up_taken == self.up_sent
+        if self.server_is_behind and self.down_sent > self.down_taken:
+            return True
+        return self.server_waits and self.up_taken == self.up_sent and not self.server_is_behind
 
 
 def _client_stream(line):
@@ -115,8 +118,13 @@ def _server_stream(line):
 
         def wait_to_send(self, timeout, *, or_receive):
             with line.change():
+                line.server_is_behind = True
                 line.server_waits, line.up_taken = True, line.up_sent  # it waits until the client has taken that
-            return super().wait_to_send(timeout, or_receive=or_receive)
+            try:
+                return super().wait_to_send(timeout, or_receive=or_receive)
+            finally:
+                with line.change():
+                    line.server_is_behind = False
 
         def close(self):
             with line.change():
