@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from secftp.errors import ConnectionLost, FileError, ProtocolError, Side
 from secftp.protocol import Entries, Error, ErrorCode, Kind, List, exception_for
 from secftp.session import unexpected_reply
-from secftp.session.listings import MemoryBudget, PackedEntries, entry_cost
+from secftp.session.listings import BLOCK, MemoryBudget, PackedEntries, entry_cost
 from secftp.transfer.progress import Places, TransferItem
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from secftp.transfer.filters import Filters
     from secftp.transfer.progress import Counters
     from secftp.transport import Received
+    from secftp.waits import Waits
 
 MOST_BYTES: Final = 32 << 20  # of the entries that wait in all directories, packed: two million with longish names
 _LISTINGS_AHEAD: Final = 16
@@ -285,12 +286,14 @@ class RemoteTree:
         except FileError as problem:
             self._unlisted(directory, problem.locate(Side.REMOTE))
             return
-        pipeline.submit(request, lambda received: self._on_reply(directory, received))
+        pipeline.submit(request, lambda received: self._on_reply(directory, received, pipeline.waits))
 
-    def _on_reply(self, directory: RemoteDirectory, received: Received) -> bool:
+    def _on_reply(self, directory: RemoteDirectory, received: Received, waits: Waits) -> bool:
         """Take a part of a listing; returns whether it was the last."""
         if isinstance(received, Entries):
-            directory.add(received.entries)
+            for start in range(0, len(received.entries), BLOCK):
+                directory.add(received.entries[start : start + BLOCK])
+                waits.pace()  # to pack them takes its time
             self._has_large = self._has_large or not received.last
             if received.last:
                 if self._near_ahead:
