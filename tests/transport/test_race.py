@@ -125,10 +125,10 @@ def test_all_failures_are_told(monkeypatch, closed):
         for words in ("127.0.0.2: no answer", "127.0.0.3: Connection refused", f"{HOST}: Connection refused"):
             assert words in str(caught.value)
         known_as(monkeypatch, swallowing)
-        with pytest.raises(TransferTimeout, match=r"several\.example:8888 did not answer in time\.$"):
+        with pytest.raises(TransferTimeout, match=r"several\.example:8888 did not answer in time\.\n"):
             secftp.connect("secftp://several.example/", key=KEY, timeout=0.1)
     known_as(monkeypatch, other, closed)
-    with pytest.raises(ServerUnreachable, match=r"several\.example:8888 can't be reached: Connection refused\.$"):
+    with pytest.raises(ServerUnreachable, match=r"several\.example:8888 can't be reached: Connection refused\.\n"):
         secftp.connect("secftp://several.example/", key=KEY, timeout=LONG)
     known_as(monkeypatch, strange, closed)
     with pytest.raises(ServerUnreachable, match=rf"strange: .*; {HOST}: Connection refused"):
