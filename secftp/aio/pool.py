@@ -18,15 +18,19 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from secftp.aio import driver
+from secftp.aio.gathering import Gathering
 from secftp.aio.network import LoopNetwork
 from secftp.api.pool import IDLE_MAX, JOIN_SECONDS, Pool, PooledConnection
-from secftp.errors import UsageError
+from secftp.api.ranges import read_small
+from secftp.errors import FileError, UsageError
 from secftp.transport import connect
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Coroutine, Sequence
 
     from secftp.aio.local import LoopWaits
+    from secftp.protocol import Info
+    from secftp.storage import Path
     from secftp.transport import Credentials
 
 DEFAULT_CONNECTIONS: Final = 4
@@ -70,6 +74,8 @@ class AsyncPool(Pool):
         self._long = asyncio.Semaphore(self._connections)
         self.streaming = asyncio.Semaphore(self._connections)  # of the program: uploads from its iterators
         self._closing = asyncio.Event()
+        self._stats: Gathering[Info] = Gathering(self.ask, self.begin_task, self._connections, _stat_all)
+        self._reads: Gathering[bytes] = Gathering(self.ask, self.begin_task, self._connections, read_small)
         self._tasks: set[asyncio.Task[Any]] = set()
 
     # --- requests -----------------------------------------------------------------------------------------------------
@@ -91,6 +97,17 @@ class AsyncPool(Pool):
                 "This client belongs to another event loop.",
                 hint="Connect anew on this event loop: secftp.aio.connect.",
             )
+
+    def stat(self, path: Path) -> Info:
+        """Return the status of a file or directory; while other requests wait, together with others."""
+        self.require_open()
+        found = self._stats.answer(path) if self._short.locked() else None
+        return super().stat(path) if found is None else found
+
+    def read_small(self, path: Path) -> bytes | None:
+        """Return the contents of a small file, together with others, while other requests wait; else None."""
+        self.require_open()
+        return self._reads.answer(path) if self._short.locked() else None
 
     def prolong(self, connection: PooledConnection) -> None:
         """Count a request that was thought to be short as a long one, if that need not wait for its turn."""
@@ -221,3 +238,14 @@ class AsyncPool(Pool):
         finally:
             if turn is not None:
                 turn.release()
+
+
+def _stat_all(connection: PooledConnection, paths: Sequence[Path]) -> list[Info | FileError | None]:
+    requested = [connection.session.begin_stat(path) for path in paths]
+    found: list[Info | FileError | None] = []
+    for each in requested:
+        try:
+            found.append(each.result())
+        except FileError as problem:
+            found.append(problem.with_traceback(None))
+    return found

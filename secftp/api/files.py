@@ -77,6 +77,10 @@ class FileOperations(CopyOperations):
             connection.session.read(wanted, sink, offset=offset, length=length, progress=moved)
             return sink.data()
 
+        if offset == 0 and length is None and on_progress is None:
+            small = self._pool.read_small(wanted)
+            if small is not None:
+                return small
         return self._pool.ask(read)
 
     @overload

@@ -54,7 +54,7 @@ class ListingOperations:
             True
         """
         wanted = directory_path(path, self._base)
-        return stat_of(self._pool.ask(lambda connection: connection.session.stat(wanted)))
+        return stat_of(self._pool.stat(wanted))
 
     def exists(self, path: RemotePath) -> bool:
         """Return whether a file or directory exists, as `os.path.exists`.

@@ -29,6 +29,7 @@ from secftp.waits import DIRECT
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from secftp.protocol import Info
     from secftp.session import Transferred, Unconfirmed
     from secftp.storage import Path
     from secftp.transport import Channel, Credentials
@@ -210,6 +211,14 @@ class Pool:
             except losses:
                 if used is None or not used.reused or self.closed or not repeatable():
                     raise
+
+    def stat(self, path: Path) -> Info:
+        """Return the status of a file or directory."""
+        return self.ask(lambda connection: connection.session.stat(path))
+
+    def read_small(self, path: Path) -> bytes | None:  # noqa: ARG002 - of `AsyncPool`
+        """Return the contents of a file if that is small and is read together with others; else None: to be read."""
+        return None
 
     def change(self, step: Callable[[Session, bool], _T], *, long: bool = False) -> _T:
         """Return the result of a change, as `change_once` does."""

@@ -98,6 +98,23 @@ def read_many(pool: Pool, paths: Sequence[Path], *, stop: bool) -> list[Result]:
     return pool.ask(fetch)
 
 
+def read_small(connection: PooledConnection, paths: Sequence[Path]) -> list[Result | None]:
+    """Return the contents of each small file, or the `FileError` for which there are none; None for a large file.
+
+    All are None if the server can't send several files in a message.
+    """
+    results: list[Result | None] = [None] * len(paths)
+    pipeline = connection.session.pipeline
+    if connection.session.can(Capability.MANY):
+        with pipeline.keepalive():
+            for numbers in _batches(paths):
+                asked = tuple(paths[number] for number in numbers)
+                reply = SmallReply(pipeline.next_id(), numbers, asked, results)
+                pipeline.submit(ReadMany(id=reply.number, paths=asked), reply)
+            pipeline.settle()
+    return results
+
+
 # --- merging ----------------------------------------------------------------------------------------------------------
 
 
