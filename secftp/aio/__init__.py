@@ -15,8 +15,7 @@ It needs the library greenlet: `pip install 'secftp[aio]'`. The public names are
 """
 
 from secftp.aio.client import AsyncClient, connect
-from secftp.aio.iteration import AsyncIteration, AsyncListing
-from secftp.aio.opening import Opening
+from secftp.aio.interface import AsyncIteration, AsyncListing, Opening
 from secftp.aio.reader import AsyncReader
 from secftp.aio.writer import AsyncWriter
 

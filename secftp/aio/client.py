@@ -8,10 +8,9 @@ import warnings
 from typing import TYPE_CHECKING, Self
 
 from secftp.aio import driver
-from secftp.aio.copying import CopyOperations
 from secftp.aio.files import AsyncFiles
+from secftp.aio.interface import Opening
 from secftp.aio.local import LoopWaits
-from secftp.aio.opening import Opening
 from secftp.aio.pool import DEFAULT_CONNECTIONS, AsyncPool
 from secftp.api.arguments import credentials_for
 from secftp.api.client import DEFAULT_TIMEOUT, Client, check_connection
@@ -91,7 +90,7 @@ def connect(
     return Opening(begin)
 
 
-class AsyncClient(AsyncFiles, CopyOperations):
+class AsyncClient(AsyncFiles):
     """A client of a server for asyncio; `secftp.aio.connect` returns it. `async with` closes its connections.
 
     It has the methods of `secftp.Client`, as coroutines, with the same parameters, results and exceptions. Several

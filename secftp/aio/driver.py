@@ -103,6 +103,21 @@ def pace() -> None:
         wait(asyncio.sleep(0))
 
 
+class Pace:
+    """Awaited between two steps: lets the loop run if that was not done for some milliseconds."""
+
+    __slots__ = ("_last",)
+
+    def __init__(self) -> None:
+        self._last = time.monotonic()
+
+    async def __call__(self) -> None:
+        """Let the loop run, or return at once."""
+        if time.monotonic() - self._last > PACE_SECONDS:
+            await asyncio.sleep(0)
+            self._last = time.monotonic()
+
+
 async def _clean_up(driven: greenlet.greenlet, step: Any) -> Any:
     """Drive a greenlet that was cancelled to its end; further cancellations are held back until then."""
     while not driven.dead:
@@ -138,7 +153,7 @@ def _unwind(driven: greenlet.greenlet, step: Any) -> None:
 
 
 def _drop(awaitable: Any) -> None:
-    """Drop what nobody will await."""
+    """Close or cancel what will not be awaited."""
     close = getattr(awaitable, "close", None) or getattr(awaitable, "cancel", None)
     if close is not None:
         close()

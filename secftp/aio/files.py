@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, overload
 
 from secftp.aio import driver
-from secftp.aio.opening import Opening
+from secftp.aio.interface import Opening
 from secftp.aio.operations import AsyncOperations
 from secftp.aio.reader import CHUNK_BYTES, AsyncReader
 from secftp.aio.upload import Upload

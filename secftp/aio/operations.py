@@ -11,8 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, AnyStr, Literal, TypeAlias, overload
 
 from secftp.aio import driver
-from secftp.aio.iteration import AsyncIteration, AsyncListing
-from secftp.aio.methods import coroutine_of, documented_as
+from secftp.aio.interface import AsyncIteration, AsyncListing, coroutine_of, documented_as
 from secftp.api.client import Client
 
 if TYPE_CHECKING:
@@ -52,6 +51,14 @@ class AsyncOperations:
     chmod = coroutine_of(Client.chmod)
     utime = coroutine_of(Client.utime)
     copy = coroutine_of(Client.copy)
+    copytree = coroutine_of(Client.copytree)
+
+    # --- between this machine and the server --------------------------------------------------------------------------
+
+    # A copy uses one connection: several streams of one file are for threads. Its local files are read and written by
+    # threads; callbacks are called by the task that awaits the copy, on the thread of the loop.
+    put = coroutine_of(Client.put)
+    get = coroutine_of(Client.get)
 
     # --- listings -----------------------------------------------------------------------------------------------------
 

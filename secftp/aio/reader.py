@@ -8,7 +8,6 @@ import warnings
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from secftp.aio import driver
-from secftp.aio.pace import Pace
 from secftp.errors import UsageError
 
 if TYPE_CHECKING:
@@ -43,7 +42,7 @@ class AsyncReader:
 
     def __init__(self, reader: RemoteReader) -> None:
         self._reader: RemoteReader | None = reader
-        self._pace = Pace()
+        self._pace = driver.Pace()
         self._is_busy = False
         self._process = os.getpid()
         self.name = reader.name

@@ -9,12 +9,14 @@ One timer limits all waits. It is set once and looks at the clock when it fires:
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from typing import TYPE_CHECKING, Final
 
 from secftp.aio.driver import pace, wait
-from secftp.aio.keepalive import LoopKeepalive
 from secftp.aio.source import LoopSource
+from secftp.errors import SecftpError
+from secftp.transport.keepalive import CHECK_SECONDS, Keepalive
 from secftp.transport.stream import Stream, lost, silent, stuck
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     import socket
 
     from secftp.aio.local import LoopWaits
+    from secftp.transport.keepalive import Pingable
     from secftp.transport.stream import WaitingSource
 
 # Received at once: what arrives is opened and hashed before the loop runs again, 5 ms at most on a slow machine.
@@ -203,3 +206,32 @@ class AsyncStream(Stream):
             if self._waiter is not None and not self._waiter.done():
                 self._waiter.set_exception(lost())
         super().close()
+
+
+class LoopKeepalive(Keepalive):
+    """Sends a PING on channels that have sent nothing for a while; nothing here waits."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._channels: set[Pingable] = set()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def add(self, channel: Pingable) -> None:
+        """Send keepalives on this channel from now on."""
+        self._channels.add(channel)
+        if self._timer is None:
+            self._timer = self._loop.call_later(CHECK_SECONDS, self._check)
+
+    def remove(self, channel: Pingable) -> None:
+        """Send no more on this channel."""
+        self._channels.discard(channel)
+        if not self._channels and self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _check(self) -> None:
+        self._timer = self._loop.call_later(CHECK_SECONDS, self._check)
+        for channel in tuple(self._channels):
+            # A connection that fails here is found lost by what uses it, which reports it.
+            with contextlib.suppress(SecftpError, OSError, ValueError):
+                channel.ping()

@@ -11,6 +11,7 @@ import sys
 import warnings
 from typing import TYPE_CHECKING, Final, Self
 
+from secftp.aio import driver
 from secftp.api.writer import BUFFER_BYTES
 from secftp.errors import UsageError
 
@@ -51,6 +52,7 @@ class AsyncWriter:
         self._gathered = bytearray()
         self._written = 0
         self._is_busy = False
+        self._pace = driver.Pace()
 
     @property
     def closed(self) -> bool:
@@ -83,6 +85,7 @@ class AsyncWriter:
         If it is cancelled, the file is given up.
         """
         upload = self._require_open()
+        await self._pace()
         part = data if isinstance(data, bytes) else memoryview(data).cast("B")
         if len(self._gathered) + len(part) < BUFFER_BYTES and not self._is_busy:
             self._gathered += part

@@ -376,7 +376,7 @@ def test_a_stream_that_breaks_off_writes_nothing(run, served, root):
 
 
 def test_a_program_that_pauses_within_a_file_keeps_its_connection(run, served, root, monkeypatch):
-    for module in ("secftp.transport.channel", "secftp.aio.keepalive"):
+    for module in ("secftp.transport.channel", "secftp.aio.stream"):
         for name in ("KEEPALIVE_SECONDS", "CHECK_SECONDS"):
             monkeypatch.setattr(f"{module}.{name}", 0.01, raising=False)
 

@@ -9,7 +9,7 @@ import pytest
 
 import secftp
 import secftp.aio
-from secftp.aio.iteration import AsyncIteration
+from secftp.aio.interface import AsyncIteration
 from secftp.errors import AlreadyExists, NotADirectory, NotEmpty, NotFound, UsageError
 from tests.aio.loops import connecting, run
 from tests.support.programs import root, served
