@@ -32,6 +32,7 @@ ERRORS = {
     "pwritev2": ("ENOSPC", "EIO", "EINTR"),
     "pread64": ("EIO",),
     "preadv": ("EIO", "EINTR"),
+    "copy_file_range": ("EIO", "ENOSPC", "EXDEV", "EINVAL", "EOPNOTSUPP", "EINTR"),
     "fsync": ("EIO", "ENOSPC"),
     "fdatasync": ("EIO",),
     "syncfs": ("EIO",),
@@ -65,7 +66,7 @@ ERRORS = {
     "clone": ("EAGAIN",),
 }
 KILLED = (
-    *("openat", "write", "pwrite64", "pwritev", "pwritev2", "fsync", "fdatasync", "syncfs"),
+    *("openat", "write", "pwrite64", "pwritev", "pwritev2", "copy_file_range", "fsync", "fdatasync", "syncfs"),
     *("rename", "renameat", "renameat2", "linkat", "unlinkat", "unlink", "mkdirat", "ftruncate", "fchmod", "utimensat"),
     *("close", "sendto", "sendmsg", "recvfrom", "preadv", "getdents64"),
 )

@@ -166,6 +166,20 @@ def _fetch_huge(place: Place) -> None:
     (place.local / "target").write_bytes(OLD)
 
 
+def _copied(place: Place) -> None:
+    (place.served / "source").write_bytes(NEW)
+    (place.served / "target").write_bytes(OLD)
+
+
+def _copied_tree(place: Place) -> None:
+    for name, data in DIRECTORY.items():
+        path = place.served / "folder" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    (place.served / "copy").mkdir()
+    (place.served / "copy" / "one").write_bytes(OLD)
+
+
 SCENARIOS = [
     Scenario(
         "small write",
@@ -206,6 +220,22 @@ SCENARIOS = [
         ),
         {"served/huge": (None, HUGE)},
         _leave_parts,
+    ),
+    Scenario(
+        "copy",
+        _copied,
+        lambda place, port: _client(place, "cp", _url(port, "source"), _url(port, "target")),
+        {"served/source": (NEW, NEW), "served/target": (OLD, NEW)},
+    ),
+    Scenario(
+        "directory copy",
+        _copied_tree,
+        lambda place, port: _client(place, "cp", "-r", _url(port, "folder"), _url(port, "copy/")),
+        {
+            **{f"served/folder/{name}": (data, data) for name, data in DIRECTORY.items()},
+            **{f"served/copy/folder/{name}": (None, data) for name, data in DIRECTORY.items()},
+            "served/copy/one": (OLD, OLD),
+        },
     ),
     Scenario(
         "fetch",

@@ -437,6 +437,7 @@ def test_json_is_one_object_an_event_and_has_all_that_happened(home, root, key):
             with pytest.raises(NotFound):
                 get(client, weird)
             client.rename((b"name",), (b"to",))
+            client.copy((b"to",), (b"copy",))
         server.log.wait_for("disconnected")
         with pytest.raises(AuthenticationError):
             session(port, Key.from_secret(bytes(31) + b"\x05"), name="me")
@@ -452,13 +453,13 @@ def test_json_is_one_object_an_event_and_has_all_that_happened(home, root, key):
     mine = [event for event in found if event.get("session") == 1]
     assert [event["event"] for event in mine] == [
         *("connected", "handshake"),
-        *("operation",) * 4,
+        *("operation",) * 5,
         "disconnected",
     ]
     assert {event["peer"].rpartition(":")[0] for event in mine} == {HOST}
-    assert [event["name"] for event in mine[1:]] == ["me"] * 6
+    assert [event["name"] for event in mine[1:]] == ["me"] * 7
     assert (mine[1]["result"], mine[1]["cipher"]) == ("ok", "aes128")
-    wrote, read, failed, renamed = mine[2:6]
+    wrote, read, failed, renamed, copied = mine[2:7]
     checksum = digest_of(b"contents").hex()
     for done, operation in ((wrote, "write"), (read, "read")):
         assert (done["operation"], done["path"], done["bytes"], done["checksum"], done["result"]) == (
@@ -469,6 +470,7 @@ def test_json_is_one_object_an_event_and_has_all_that_happened(home, root, key):
     assert (failed["operation"], failed["result"]) == ("read", str(ErrorCode.NOT_FOUND))
     assert (failed["path"], failed["path_base64"]) == (r"\xff\n\x1b[2J", "/wobWzJK")
     assert (renamed["operation"], renamed["path"], renamed["to"]) == ("rename", "name", "to")
+    assert (copied["operation"], copied["path"], copied["to"], copied["bytes"]) == ("copy", "to", "copy", 8)
     assert [event["result"] for event in found if event["event"] == "handshake"] == ["ok", "wrong_key"]
 
 
