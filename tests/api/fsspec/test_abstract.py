@@ -8,6 +8,8 @@ import secftp
 
 abstract = pytest.importorskip("fsspec.tests.abstract")
 
+from fsspec.implementations.local import LocalFileSystem  # noqa: E402 - of an optional library
+
 from secftp.api.filesystem import SecftpFileSystem  # noqa: E402 - imports fsspec
 
 KEY = "a key for these tests"
@@ -25,6 +27,11 @@ class Fixtures(abstract.AbstractFixtures):
         file_system = SecftpFileSystem("127.0.0.1", served.port, key=KEY, skip_instance_cache=True)
         yield file_system
         file_system.close()
+
+    @pytest.fixture
+    def local_fs(self):
+        """For one test, unlike that of fsspec, which some versions define as pytest warns of."""
+        return LocalFileSystem(auto_mkdir=True)
 
     @pytest.fixture
     def fs_join(self):

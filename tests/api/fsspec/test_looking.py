@@ -172,7 +172,8 @@ def test_status(fs, tree):
     assert fs.sizes(["/top", "/a/one.csv"]) == [3, 9]
     with pytest.raises(FileNotFoundError):
         fs.sizes(["/top", "/missing"])
-    assert fs.tree("/a", recursion_limit=3).count("csv") == 4
+    if hasattr(fs, "tree"):  # not in older versions of fsspec
+        assert fs.tree("/a", recursion_limit=3).count("csv") == 4
 
 
 def test_what_tells_versions_of_a_file_apart(fs, tree):

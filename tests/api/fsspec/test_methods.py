@@ -65,7 +65,7 @@ def test_each_is_decided():
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_is_refused_says_why(fs, root, name):
     (root / "a").write_bytes(b"1")
-    with pytest.raises(NotImplementedError, match=r"^[A-Z].+\.$") as raised:
+    with pytest.raises(NotImplementedError, match=r"^[A-Z][^\n]+\.") as raised:
         REFUSED[name](fs)
     assert isinstance(raised.value, Unsupported)
     assert isinstance(raised.value, UsageError)
