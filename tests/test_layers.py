@@ -94,6 +94,8 @@ LAYERS["secftp.api"] = {
 }
 # The same interface for asyncio: that one's code, run by a driver that waits on an event loop.
 LAYERS["secftp.aio"] = {*LAYERS["secftp.api"], "secftp.api", "secftp.waits"}
+LAYERS["secftp.fsspec"] = {*LAYERS["secftp.api"], "secftp.api"}
+LAYERS["secftp.api.filesystem"] = {"secftp.fsspec"}  # another name of it
 LAYERS["secftp.api.server"] = {*LAYERS["secftp.api"], "secftp.api", "secftp.server"}
 # The package itself sees everything but the entries: `python -m` would warn if it saw them.
 LAYERS[PACKAGE.name] = set(LAYERS) - set(ENTRIES)

@@ -100,7 +100,7 @@ MUTANTS = [
     mutant("unseen-is-an-empty-file", "secftp/api/entries.py", "None if listed.kind is None else stat_of(listed)", "stat_of(listed)", UNSEEN),
     mutant("room-unknown-is-none", "secftp/storage/directories.py", "if status.f_blocks else None\n", "\n", "tests/server/test_quota.py::test_blocks_and_files_of_which_there_are_none_in_all_are_not_told"),
     mutant("broken-listing-is-not-fetched", "secftp/transfer/remote_tree.py", "exception_for(received.code, directory.name, received.reason), directory.entries())", "exception_for(received.code, directory.name, received.reason))", UNSEEN),
-    mutant("fsspec-leaves-out-without-a-word", "secftp/api/fsspec_walk.py", "    if not isinstance(problem, NotFound):\n        raise problem\n", "    return\n", "tests/api/test_fs_unseen.py"),
+    mutant("fsspec-leaves-out-without-a-word", "secftp/fsspec/trees.py", "    if not isinstance(problem, NotFound):\n        raise problem\n", "    return\n", "tests/fsspec/test_unseen.py"),
     mutant("program-takes-a-part-for-the-whole", "secftp/api/entries.py", "            if problem is not None:\n                raise problem\n", "", UNSEEN),
     mutant("listing-loses-what-came-before", "secftp/server/requests/listing.py", "            if entries:\n", "            if not entries:\n", UNSEEN),
     mutant("unsized-is-empty", "secftp/storage/source.py", "return size or os.fstat(fd).st_size or None", "return size", UNSIZED),

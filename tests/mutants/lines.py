@@ -41,7 +41,7 @@ MUTANTS: list[Mutant] = [
     mutant("streams-not-counted", "secftp/client/connect.py", "            self.totals.watch(session.pipeline.channel)\n", "            self.totals.streams = 1\n", STREAMS),
     mutant("log-of-a-connection-that-is-closed", "secftp/server/connection.py", "        finally:\n            self._info = channel.tcp_info()\n", "        finally:\n            channel.close()\n            self._info = channel.tcp_info()\n", CONGESTION),
     mutant("log-of-streams-like-others", "secftp/server/connection.py", "        self._additional = additional\n", "", "tests/server/test_additional_streams.py"),
-    mutant("congestion-not-passed-on-by-fsspec", "secftp/api/fsspec_base.py", '            "congestion": congestion,\n', '            "congestion": None,\n', CONGESTION),
+    mutant("congestion-not-passed-on-by-fsspec", "secftp/fsspec/connection.py", '            "congestion": congestion,\n', '            "congestion": None,\n', CONGESTION),
     mutant("hints-loaded-for-a-quick-pipe", "secftp/client/positional.py", "    if seconds < SLOW_SECONDS:\n        return \"\"\n", "", LINE),
     mutant("hint-of-a-pipe-lost", "secftp/client/commands/write.py", "    terminal.hint(hint)\n", "", LINE),
 ]  # fmt: skip

@@ -1,4 +1,7 @@
-"""Many values that become files, sent together: no round trip for each."""
+"""Values that become files, alone or many together, without a round trip for each; and directories made for them.
+
+Invariant: a directory is created only if the file that belongs into it was refused for the lack of it.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,8 @@ from secftp.api.arguments import directory_path
 from secftp.api.copying import CallbackListener, CopyIncomplete, run
 from secftp.api.memory import MemorySource
 from secftp.api.naming import name_error
-from secftp.errors import FileError
+from secftp.errors import FileError, NotFound
+from secftp.fsspec import names as paths
 from secftp.storage.tree import LocalFile, SmallContent
 from secftp.transfer import CopyOptions
 from secftp.transfer.upload_pairs import PairsUpload, UploadPair
@@ -18,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from secftp.api.client import Client
+    from secftp.api.writer import RemoteWriter
     from secftp.storage import Path, Source
 
 _MODE: Final = 0o666
@@ -65,3 +70,37 @@ def one_failure(problem: CopyIncomplete) -> FileError:
     if others:
         first.add_note(f"{problem.summary.failed - 1} more failed like this one; {problem.summary.files} were copied.")
     return first
+
+
+# --- writing with missing directories ---------------------------------------------------------------------------------
+
+
+def open_writer(client: Client, name: str, *, overwrite: bool, parents: bool) -> RemoteWriter:
+    """Open a file to write; with `parents` create missing directories above it."""
+    try:
+        return client.open(name, "wb" if overwrite else "xb")
+    except NotFound:
+        if not parents:
+            raise
+    client.mkdir(paths.parent_of(name), parents=True, exist_ok=True)
+    return client.open(name, "wb" if overwrite else "xb")
+
+
+def write_value(client: Client, name: str, value: Any, *, overwrite: bool, parents: bool) -> None:
+    """Write a whole file; with `parents` create missing directories above it."""
+    try:
+        client.write_bytes(name, value, overwrite=overwrite)
+    except NotFound:
+        if not parents:
+            raise
+        client.mkdir(paths.parent_of(name), parents=True, exist_ok=True)
+        client.write_bytes(name, value, overwrite=overwrite)
+
+
+def missing_directories(client: Client, name: str) -> list[str]:
+    """Return which of a directory and those above it are missing, the innermost first."""
+    missing = []
+    while name != "/" and not client.exists(name):
+        missing.append(name)
+        name = paths.parent_of(name)
+    return missing

@@ -14,12 +14,12 @@ import pytest
 
 import secftp
 from secftp.errors import NameRefused, UsageError
-from tests.api.fsspec.serving import KEY, fs, opened, root, server
+from tests.fsspec.serving import KEY, fs, opened, root, server
 
 fsspec = pytest.importorskip("fsspec")
 
 from secftp.api.filesystem import SecftpFileSystem  # noqa: E402 - imports fsspec
-from secftp.api.fsspec_base import close_all  # noqa: E402
+from secftp.fsspec.connection import close_all  # noqa: E402
 
 __all__ = ["fs", "root", "server"]
 

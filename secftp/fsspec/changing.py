@@ -1,6 +1,8 @@
-"""Methods of fsspec's interface that copy within the server, without transferring contents.
+"""Methods of fsspec's interface that create, rename, remove and copy names at the server.
 
-Invariants: as for `Client.copy`: a copy appears whole or not at all. Whatever was not copied is raised, except a source
+All but copies happen at once, within a transaction, too: only contents wait for its end.
+
+Invariants: a copy appears whole or not at all, as by `Client.copy`. Whatever was not copied is raised, except a source
 that was removed meanwhile where fsspec has it ignored.
 """
 
@@ -10,24 +12,129 @@ from collections import deque
 from glob import has_magic
 from typing import TYPE_CHECKING, Any, Final
 
-from secftp.api import fsspec_paths as paths
-from secftp.api.fsspec_copies import Sources, is_one, pairs_of, targets_of
-from secftp.api.fsspec_transaction import DeferredCall
-from secftp.api.fsspec_writing import Writing
 from secftp.api.naming import name_error
-from secftp.errors import FileError, IsADirectory, NotFound
+from secftp.errors import FileError, IsADirectory, NotEmpty, NotFound
+from secftp.fsspec import names as paths
+from secftp.fsspec.connection import refuse
+from secftp.fsspec.deferred import DeferredCall
+from secftp.fsspec.looking import Looking
+from secftp.fsspec.rules import Sources, is_one, pairs_of, targets_of
+from secftp.fsspec.writing import Writing
 from secftp.protocol import MakeDirectory, Ok
 from secftp.session import new_token
 from secftp.session.requested import Requested
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from secftp.api.pool import Pool
     from secftp.session import Session
     from secftp.storage import Path
 
 # ruff: noqa: FBT001, FBT002 - the signatures are those of fsspec
+
+
+class Changing(Looking):
+    """The part of the file system that changes names."""
+
+    # --- directories --------------------------------------------------------------------------------------------------
+
+    def mkdir(self, path: Any, create_parents: bool = True, **_options: Any) -> None:
+        """Create a directory, and with `create_parents` those above it that are missing."""
+        self.client.mkdir(self._strip_protocol(path), parents=create_parents)
+
+    def makedirs(self, path: Any, exist_ok: bool = False) -> None:
+        """Create a directory and those above it that are missing."""
+        self.client.mkdir(self._strip_protocol(path), parents=True, exist_ok=exist_ok)
+
+    def rmdir(self, path: Any) -> None:
+        """Remove an empty directory."""
+        self.client.rmdir(self._strip_protocol(path))
+
+    # --- removal ------------------------------------------------------------------------------------------------------
+
+    def rm_file(self, path: Any) -> None:
+        """Remove a file."""
+        self.client.remove(self._strip_protocol(path))
+
+    _rm = rm_file
+
+    def rm(self, path: Any, recursive: bool = False, maxdepth: int | None = None) -> None:
+        """Remove files, and with `recursive` whole directories; patterns are expanded.
+
+        With `maxdepth` the files down to this level, and the directories that are empty then. The served directory
+        itself is never removed.
+        """
+        if maxdepth is not None and recursive:
+            self._remove_levels(self.expand_path(path, recursive=True, maxdepth=maxdepth))
+            return
+        for name in _tops(self.expand_path(path)) if recursive else self.expand_path(path):
+            if recursive and self.client.is_dir(name):
+                self.client.rmtree(name)
+            else:
+                self.client.remove(name)
+
+    def _remove_levels(self, names: list[str]) -> None:
+        for name in reversed(names):  # what is in a directory comes before it
+            try:
+                self.client.remove(name)
+            except IsADirectory:
+                self._remove_if_empty(name)
+
+    def _remove_if_empty(self, name: str) -> None:
+        try:
+            self.client.rmdir(name)
+        except NotEmpty:
+            return
+
+    # --- renaming -----------------------------------------------------------------------------------------------------
+
+    def mv(self, path1: Any, path2: Any, recursive: bool = True, maxdepth: int | None = None, **_options: Any) -> None:  # noqa: ARG002
+        """Rename a file or a directory; a file may replace a file, atomically.
+
+        Into `path2` if that is a directory or ends in a slash. Several sources, or a pattern, need a directory, except
+        that a list of as many targets names each. Missing directories are created, unless the file system has
+        `auto_mkdir=False`. Nothing is copied, so `recursive` makes no difference; `maxdepth` raises `Unsupported`.
+        """
+        if maxdepth is not None:
+            refuse("A move can't be limited to a depth: it renames.", hint="Copy with maxdepth, and remove then.")
+        for old, new in self._moves(path1, path2):
+            self._move(old, new)
+
+    def _moves(self, path1: Any, path2: Any) -> Iterable[tuple[str, str]]:
+        """Yield which name each source gets."""
+        if isinstance(path1, list | tuple) and isinstance(path2, list | tuple):
+            return zip(self._strip_protocol(path1), self._strip_protocol(path2), strict=True)
+        target = self._strip_protocol(path2)
+        is_one = isinstance(path1, str | bytes) or hasattr(path1, "__fspath__")
+        sources = self.expand_path(path1)
+        if is_one and not has_magic(sources[0]) and sources == [self._strip_protocol(path1)]:
+            into = paths.has_trailing_slash(path2) or (target != sources[0] and self.client.is_dir(target))
+        else:
+            into = True
+        return [(old, paths.join(target, old.rpartition("/")[2]) if into else target) for old in sources]
+
+    def _move(self, old: str, new: str) -> None:
+        if old == new:
+            self.client.stat(old)  # raises if there is nothing
+            return
+        try:
+            self.client.replace(old, new)
+        except NotFound as problem:
+            if not (self.auto_mkdir and problem.of_target):
+                raise
+            self.client.mkdir(paths.parent_of(new), parents=True, exist_ok=True)
+            self.client.replace(old, new)
+
+
+def _tops(names: list[str]) -> list[str]:
+    """Return the sorted names without those that are below others of them."""
+    tops: list[str] = []
+    for name in names:
+        if not any(paths.is_in(name, top) for top in tops[-1:]):
+            tops.append(name)
+    return tops
+
 
 _UNDER_WAY: Final = 256  # copies that are requested together
 

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from fsspec import AbstractFileSystem
 
-from secftp.api import fsspec_paths as paths
 from secftp.api.arguments import directory_path
 from secftp.api.client import DEFAULT_TIMEOUT, Client, connect
-from secftp.api.fsspec_keys import HeldKey, KeyedInstances
-from secftp.api.fsspec_options import number_of, truth_of
 from secftp.errors import UsageError
+from secftp.fsspec import names as paths
+from secftp.fsspec.keys import HeldKey, KeyedInstances
+from secftp.fsspec.names import number_of, truth_of
 from secftp.url import DEFAULT_PORT, Url, format_url, is_url
 
 if TYPE_CHECKING:

@@ -14,9 +14,12 @@ from typing import TYPE_CHECKING, Any, Final
 from fsspec.callbacks import DEFAULT_CALLBACK
 from fsspec.utils import isfilelike
 
-from secftp.api import fsspec_paths as paths
 from secftp.api.copying import CopyIncomplete, UploadOptions, copy_options, run
-from secftp.api.fsspec_copies import (
+from secftp.api.naming import name_error
+from secftp.errors import FileError, NotFound, Side
+from secftp.fsspec import names as paths
+from secftp.fsspec.progress import FsspecListener, feed_file
+from secftp.fsspec.rules import (
     Sources,
     below,
     expand_local,
@@ -26,12 +29,9 @@ from secftp.api.fsspec_copies import (
     targets_of,
     upload_pair,
 )
-from secftp.api.fsspec_listings import ask_status
-from secftp.api.fsspec_progress import FsspecListener, feed_file
-from secftp.api.fsspec_values import one_failure
-from secftp.api.fsspec_writing import Writing
-from secftp.api.naming import name_error
-from secftp.errors import FileError, NotFound, Side
+from secftp.fsspec.trees import ask_status
+from secftp.fsspec.values import one_failure
+from secftp.fsspec.writing import Writing
 from secftp.protocol import Info, Kind
 from secftp.storage.tree import LocalFile
 from secftp.transfer import RemoteLocation, Upload

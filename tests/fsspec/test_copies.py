@@ -10,7 +10,7 @@ import stat
 import pytest
 
 import secftp
-from tests.api.fsspec.serving import KEY, fs, opened, root, server
+from tests.fsspec.serving import KEY, fs, opened, root, server
 from tests.support.serving import listing
 from tests.support.turns import counted_turns
 

@@ -1,10 +1,11 @@
-"""Transactions of fsspec: what is written within one appears when it ends, and not at all if it fails.
+"""Files whose contents wait: for the end of a transaction of fsspec, or for the end of their compression.
 
-Small files wait in memory; one that grows beyond `SPILL_BYTES` is sent to the server, which keeps it under a temporary
-name until its writer is closed.
+Within a transaction, small files wait in memory; one that grows beyond `SPILL_BYTES` is sent to the server, which keeps
+it under a temporary name until its writer is closed. Compressors of the standard library do not close the file that
+they write to, and finish it when they are finalized.
 
-Invariant: nothing is committed that was not closed, and nothing whose block failed; a transaction that has ended leaves
-no file open, whatever its end was.
+Invariants: nothing is committed that was not closed, and nothing whose block failed; a transaction that has ended
+leaves no file open, whatever its end was.
 """
 
 from __future__ import annotations
@@ -12,13 +13,13 @@ from __future__ import annotations
 import contextlib
 import io
 from collections import deque
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
 from fsspec.transaction import Transaction
 
-from secftp.api import fsspec_paths as paths
-from secftp.api.fsspec_values import write_values
-from secftp.errors import FileError, NotFound, UsageError
+from secftp.errors import FileError, UsageError
+from secftp.fsspec import names as paths
+from secftp.fsspec.values import missing_directories, open_writer, write_value, write_values
 from secftp.text import escape
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
     from secftp.api.client import Client
     from secftp.api.writer import RemoteWriter
+
+    Writable: TypeAlias = "RemoteWriter | DeferredFile"
 
 SPILL_BYTES: Final = 1 << 20
 _TOGETHER: Final = 2  # files, from which on a copy of all of them is quicker
@@ -193,35 +196,78 @@ def commit_together(files: deque[Deferred]) -> bool:
     return True
 
 
-# --- writing with missing directories ---------------------------------------------------------------------------------
+class Compressed(io.RawIOBase):
+    """A writer that compresses. Those of the standard library do not close the file that they write to."""
+
+    def __init__(self, file: Writable, compress: Callable[..., Any]) -> None:
+        super().__init__()
+        self._output = _CompressorOutput(file)
+        self._compressed = compress(self._output, mode="w")
+
+    def writable(self) -> bool:
+        """Return True."""
+        return True
+
+    def write(self, data: Any, /) -> int:
+        """Compress and write bytes, and return their number."""
+        return int(self._compressed.write(data))
+
+    def close(self) -> None:
+        """Write the rest, and close the file."""
+        if self._output.file is not None:
+            try:
+                self._compressed.close()
+            except BaseException:
+                self._give_up()
+                raise
+            if (file := self._output.detach_file()) is not None:
+                file.close()
+        super().close()
+
+    def __exit__(self, kind: type[BaseException] | None, *_more: object) -> None:
+        if kind is not None:
+            self._give_up()
+        self.close()
+
+    def __del__(self) -> None:
+        self._give_up()
+
+    def _dealloc_warn(self, _forgotten: object) -> None:
+        """Give up the file, as `RemoteWriter` does in a finalizer."""
+        self._give_up()
+
+    def _give_up(self) -> None:
+        file = self._output.detach_file()
+        if isinstance(file, DeferredFile):
+            file.discard()
+        elif file is not None:
+            file.abort()
 
 
-def open_writer(client: Client, name: str, *, overwrite: bool, parents: bool) -> RemoteWriter:
-    """Open a file to write; with `parents` create missing directories above it."""
-    try:
-        return client.open(name, "wb" if overwrite else "xb")
-    except NotFound:
-        if not parents:
-            raise
-    client.mkdir(paths.parent_of(name), parents=True, exist_ok=True)
-    return client.open(name, "wb" if overwrite else "xb")
+class _CompressorOutput(io.RawIOBase):
+    """The file that a compressor writes to, until it is detached; bytes that are written afterwards are dropped.
 
+    A compressor that is finalized still writes its last bytes. A file that was given up would raise then, where no
+    caller can catch it.
+    """
 
-def write_value(client: Client, name: str, value: Any, *, overwrite: bool, parents: bool) -> None:
-    """Write a whole file; with `parents` create missing directories above it."""
-    try:
-        client.write_bytes(name, value, overwrite=overwrite)
-    except NotFound:
-        if not parents:
-            raise
-        client.mkdir(paths.parent_of(name), parents=True, exist_ok=True)
-        client.write_bytes(name, value, overwrite=overwrite)
+    def __init__(self, file: Writable) -> None:
+        super().__init__()
+        self.file: Writable | None = file
 
+    def detach_file(self) -> Writable | None:
+        """Return the file, and stop writing to it."""
+        file, self.file = self.file, None
+        return file
 
-def missing_directories(client: Client, name: str) -> list[str]:
-    """Return which of a directory and those above it are missing, the innermost first."""
-    missing = []
-    while name != "/" and not client.exists(name):
-        missing.append(name)
-        name = paths.parent_of(name)
-    return missing
+    def writable(self) -> bool:
+        """Return True."""
+        return True
+
+    def write(self, data: Any, /) -> int:
+        """Append bytes and return their number."""
+        return memoryview(data).nbytes if self.file is None else self.file.write(data)
+
+    def tell(self) -> int:
+        """Return how many bytes were written so far."""
+        return 0 if self.file is None else self.file.tell()

@@ -1,8 +1,11 @@
-"""Names of files as fsspec gives them: URLs, bare paths, pathlib paths, bytes, lists of these.
+"""Names of files as fsspec gives them (URLs, bare paths, pathlib paths, bytes, lists of these), and options as texts.
 
 A URL is percent-decoded, a bare path is taken as it is. URLs have names as they are wherever that is not ambiguous:
-libraries make a URL of a name, and a name of a URL, by joining and cutting texts. Invariant: a path begins with a
-slash, at the served directory, and has no empty components.
+libraries make a URL of a name, and a name of a URL, by joining and cutting texts. fsspec reads options from files of
+the form ini and from environment variables, where each is a text.
+
+Invariants: a path begins with a slash, at the served directory, and has no empty components; a text that is not
+understood is an error, and none is taken for true because it is not empty.
 """
 
 from __future__ import annotations
@@ -11,7 +14,8 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
-from secftp.api.arguments import encode_path
+from secftp.api.arguments import encode_path, require_bool
+from secftp.errors import UsageError
 from secftp.url import SCHEME, Url, format_url, is_url, parse_url
 
 if TYPE_CHECKING:
@@ -84,3 +88,35 @@ def _with_host(url: str) -> str:
     """Return a URL; one that has none (`secftp:///path`, of which the host is among the options) with some host."""
     rest = url[len(SCHEME) :]
     return _NO_HOST + rest if not rest or rest.startswith("/") else url
+
+
+_TRUTHS: Final = {
+    "true": True,
+    "yes": True,
+    "on": True,
+    "1": True,
+    "false": False,
+    "no": False,
+    "off": False,
+    "0": False,
+}
+
+
+def truth_of(name: str, value: object) -> bool:
+    """Return a truth value, also one that is a text as in ini files; raises `UsageError` for anything else."""
+    if not isinstance(value, str):
+        return require_bool(name, value)
+    try:
+        return _TRUTHS[value.strip().lower()]
+    except KeyError:
+        raise UsageError(f"The option {name} must be true or false.") from None
+
+
+def number_of(name: str, value: float | str) -> float:
+    """Return a number, also one that is a text; raises `UsageError` for any other text."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return float(value)
+    except ValueError:
+        raise UsageError(f"The option {name} must be a number.") from None

@@ -14,19 +14,19 @@ from glob import has_magic
 from typing import TYPE_CHECKING, Any
 
 from secftp.api.arguments import directory_path, encode_path
-from secftp.api.fsspec_base import Connected, refuse
-from secftp.api.fsspec_glob import match_levels
-from secftp.api.fsspec_listings import (
+from secftp.errors import FileError, NotADirectory, NotFound, Side
+from secftp.fsspec.connection import Connected, refuse
+from secftp.fsspec.trees import (
+    ListedTree,
     ask_status,
     described,
     description,
     entries_of,
+    match_levels,
     names_in,
     result_budget,
     teller,
 )
-from secftp.api.fsspec_walk import ListedTree
-from secftp.errors import FileError, NotADirectory, NotFound, Side
 
 if TYPE_CHECKING:
     import datetime as dt

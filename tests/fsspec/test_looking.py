@@ -7,7 +7,7 @@ import os
 import pytest
 
 from secftp.errors import NotFound, TooLarge
-from tests.api.fsspec.serving import fs, root, server
+from tests.fsspec.serving import fs, root, server
 
 fsspec = pytest.importorskip("fsspec")
 
@@ -192,7 +192,7 @@ def test_what_tells_versions_of_a_file_apart(fs, tree):
 
 
 def test_a_result_does_not_fill_the_memory(fs, tree, monkeypatch):
-    monkeypatch.setattr("secftp.api.fsspec_listings.MOST_ENTRIES", 5)
+    monkeypatch.setattr("secftp.fsspec.trees.MOST_ENTRIES", 5)
     for ask in (fs.find, lambda path: list(fs.walk(path)), lambda path: list(fs.walk(path, on_error="omit"))):
         with pytest.raises(TooLarge):
             ask("/")

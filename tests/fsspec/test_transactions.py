@@ -8,9 +8,9 @@ import time
 import pytest
 
 import secftp
-from secftp.api import fsspec_transaction
 from secftp.errors import UsageError
-from tests.api.fsspec.serving import KEY, fs, opened, root, server
+from secftp.fsspec import deferred as fsspec_transaction
+from tests.fsspec.serving import KEY, fs, opened, root, server
 from tests.support.serving import listing
 from tests.support.turns import counted_turns
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from fsspec.implementations.local import LocalFileSystem, make_path_posix
 from fsspec.utils import other_paths
 
-from secftp.api import fsspec_paths as paths
 from secftp.errors import NotFound, Side, UsageError
+from secftp.fsspec import names as paths
 from secftp.storage.tree import LocalFile
 from secftp.transfer.upload_pairs import UploadPair
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from secftp.api.fsspec_base import Connected
+from secftp.fsspec.connection import Connected
 
 if TYPE_CHECKING:
     from secftp.api.reader import RemoteReader

@@ -7,7 +7,7 @@ import inspect
 import pytest
 
 from secftp.errors import UsageError
-from tests.api.fsspec.serving import fs, opened, root, server
+from tests.fsspec.serving import fs, opened, root, server
 
 fsspec = pytest.importorskip("fsspec")
 

@@ -12,20 +12,19 @@ from typing import TYPE_CHECKING, Any, Final
 from fsspec.compression import compr
 from fsspec.core import get_compression
 
-from secftp.api.fsspec_base import refuse
-from secftp.api.fsspec_compression import Compressed
-from secftp.api.fsspec_looking import Looking
-from secftp.api.fsspec_reading import Reading
-from secftp.api.fsspec_transaction import AllOrNothing, DeferredCall, DeferredFile, open_writer, write_value
-from secftp.api.fsspec_values import write_values
 from secftp.api.naming import name_error
 from secftp.api.writer import require_writable
 from secftp.errors import FileError, NotFound, UsageError
+from secftp.fsspec.connection import refuse
+from secftp.fsspec.deferred import AllOrNothing, Compressed, DeferredCall, DeferredFile
+from secftp.fsspec.looking import Looking
+from secftp.fsspec.reading import Reading
+from secftp.fsspec.values import open_writer, write_value, write_values
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from secftp.api.fsspec_transaction import Deferred
+    from secftp.fsspec.deferred import Deferred
 
 # ruff: noqa: FBT001, FBT002 - the signatures are those of fsspec
 
