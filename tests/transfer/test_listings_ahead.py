@@ -12,12 +12,15 @@ from secftp.transfer import Download, RemoteLocation
 from secftp.transfer.filters import Filters
 from secftp.transfer.progress import Counters, ProgressListener, Summary
 from secftp.transfer.remote_tree import RemoteDirectory, RemoteTree
+from secftp.waits import DIRECT
 
 DIRECTORIES = 200
 
 
 class Server:
     """A pipeline whose server answers a listing whenever it is waited for, in order."""
+
+    waits = DIRECT
 
     def __init__(self, files):
         self._files = files
