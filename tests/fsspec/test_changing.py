@@ -185,6 +185,13 @@ def test_copies_that_fail(fs, tree, root):
     assert listing(root / "n") == ["2", "3"]
 
 
+def test_a_missing_directory_is_not_a_source_that_is_gone(server, tree):
+    fs = opened(server, auto_mkdir=False)
+    with pytest.raises(FileNotFoundError):
+        fs.copy(["/file"], ["/missing/file"], on_error="ignore")
+    fs.close()
+
+
 def test_round_trips_do_not_grow_with_the_tree(monkeypatch, root):
     def turns(name, count):
         directory = root / f"{name}{count}"

@@ -18,6 +18,8 @@ fsspec = pytest.importorskip("fsspec")
 
 from fsspec.callbacks import Callback  # noqa: E402 - of an optional library
 
+from secftp.transfer.download_requests import EarlyRead  # noqa: E402
+
 __all__ = ["fs", "root", "server"]
 
 TIME = 1_234_567_890_123_456_789
@@ -265,15 +267,35 @@ def test_a_file_that_must_be_new(fs, root, here):
     assert (root / "new").read_bytes() == b"a"
 
 
-def test_a_key_that_may_not_create_directories_writes_into_those_that_exist(root, here, tmp_path):
+def test_why_a_directory_could_not_be_created_matters_only_where_it_is_missing(fs, root, here, monkeypatch):
+    def refuse(*_arguments, **_options):
+        raise secftp.NoSpace("No space left on the device")
+
     (root / "box").mkdir()
-    keys = tmp_path / "keys"
-    with secftp.Server(root, KEY) as server:
-        fs = opened(server)
-        fs.put_file(f"{here}/a", "/box/a")
-        fs.close()
-    assert (root / "box" / "a").read_bytes() == b"a"
-    del keys
+    monkeypatch.setattr("secftp.storage.LocalStore.make_directory", refuse)
+    fs.put_file(f"{here}/a", "/box/a")
+    fs.put([f"{here}/a", f"{here}/b.csv"], ["/box/b", "/box/c"])
+    assert listing(root) == ["box", "box/a", "box/b", "box/c"]
+    for put in (
+        lambda: fs.put_file(f"{here}/a", "/missing/a"),
+        lambda: fs.put([f"{here}/a", f"{here}/b.csv"], ["/missing/a", "/box/d"]),
+        lambda: fs.pipe({"/missing/a": b"", "/box/e": b""}),
+    ):
+        with pytest.raises(secftp.NoSpace):
+            put()
+    assert listing(root / "box") == ["a", "b", "c", "d", "e"]
+
+
+def test_a_file_that_can_not_be_created_is_not_fetched(fs, root, here, monkeypatch):
+    """Its request is under way before that is known."""
+    (root / "large").write_bytes(bytes(LARGE))
+    cancelled = []
+    cancel = EarlyRead.cancel
+    monkeypatch.setattr(EarlyRead, "cancel", lambda self: cancelled.append(cancel(self)))
+    with pytest.raises(IsADirectoryError):
+        fs.get_file("/large", str(here / "sub"))
+    assert len(cancelled) == 1
+    assert fs.size("/large") == LARGE
 
 
 def test_a_name_from_a_server_stays_below_the_target(fs, root, here, monkeypatch):

@@ -9,7 +9,7 @@ import pytest
 
 import secftp
 from secftp.errors import UsageError
-from secftp.fsspec import deferred as fsspec_transaction
+from secftp.fsspec import deferred
 from tests.fsspec.serving import KEY, fs, opened, root, server
 from tests.support.serving import listing
 from tests.support.turns import counted_turns
@@ -18,7 +18,7 @@ fsspec = pytest.importorskip("fsspec")
 
 __all__ = ["fs", "root", "server"]
 
-BIG = fsspec_transaction.SPILL_BYTES + 1
+BIG = deferred.SPILL_BYTES + 1
 
 WRITES = {
     "open": lambda fs, here: _write(fs, "/new/x", b"1"),
@@ -125,6 +125,31 @@ def test_a_file_that_was_not_closed_is_not_committed(fs, root, size):
         file.write(bytes(size))
     file.close()
     assert listing(root) == []
+
+
+def test_a_file_that_was_not_closed_is_not_committed_with_others(fs, root):
+    files = []
+    with pytest.raises(UsageError, match="not closed within the transaction"), fs.transaction:  # noqa: PT012
+        for name in ("/1", "/2", "/3"):
+            files.append(fs.open(name, "wb"))
+            files[-1].write(b"1")
+    for file in files:
+        file.close()
+    assert listing(root) == []
+
+
+def test_a_file_of_here_that_changes_is_an_error(fs, root, here, monkeypatch):
+    (here / "a").write_bytes(bytes(3 << 20))
+    write = deferred.DeferredFile.write
+
+    def meddle(self, data):
+        os.truncate(here / "a", 10)
+        return write(self, data)
+
+    monkeypatch.setattr(deferred.DeferredFile, "write", meddle)
+    with pytest.raises(secftp.FileChanged), fs.transaction:
+        fs.put_file(str(here / "a"), "/x")
+    assert seen(root) == ["old"]
 
 
 def test_what_can_be_seen_to_fail_fails_at_once(fs, root):

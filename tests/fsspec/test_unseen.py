@@ -50,6 +50,9 @@ ASKING = {
     "walk": lambda fs, place: list(fs.walk("/top")),
     "du": lambda fs, place: fs.du("/top"),
     "glob": lambda fs, place: fs.glob("/top/**"),
+    "glob, level by level": lambda fs, place: fs.glob("/top/*/*"),
+    "find, level by level": lambda fs, place: fs.find("/top", maxdepth=2),
+    "walk, level by level": lambda fs, place: list(fs.walk("/top", maxdepth=2)),
     "get": lambda fs, place: fs.get("/top", f"{place}/copy", recursive=True),
 }
 
