@@ -41,6 +41,19 @@ class SecftpError(Exception):
     """The base class: `str(error)` is one sentence, `hint` suggests what to do about it, or is empty.
 
     A traceback shows the hint below the message, since it is also a note (PEP 678).
+
+    Attributes:
+        message (str): The sentence.
+        exit_code (ExitCode): With what the command line ends because of it.
+
+    Example:
+        >>> try:
+        ...     secftp.connect("secftp://example.org")
+        ... except secftp.SecftpError as error:
+        ...     print(error)
+        ...     print(error.hint)
+        No key was given.
+        Give key=... or key_file=...; anonymous=True is for servers that accept clients without a key.
     """
 
     exit_code = ExitCode.FAILED
@@ -203,11 +216,22 @@ _REASON_ERRNO: dict[Reason, int] = {
 class FileError(SecftpError, OSError):
     """A failure of one file, on this machine or at the peer; the session continues.
 
-    `filename`: the name as the user wrote it, unescaped, without the location of a served root; None if no single file
-    is concerned. From the Python interface it is the path as it was given to a method, with what is below it, or else a
-    path that begins with a slash; `filename2` is the second path of a method that has two, as for `os.rename`. `side`:
-    where that file is; None if it is not known yet. `reason`: see `Reason`. `errno` and `strerror` are those of the
-    corresponding system error, as for every OSError; `str(error)` is the message all the same.
+    Attributes:
+        filename (str, bytes or None): The path as it was given to the method of the Python interface, joined with what
+            is below it; of any other file at the server a path that begins with a slash. None if no single file is
+            concerned. On the command line it is the name as the user wrote it, without the location of a served root.
+        filename2 (str, bytes or None): The second path of a method that has two, as for `os.rename`.
+        errno (int or None): The number of the corresponding system error, as for every OSError.
+        strerror (str or None): The system's text for that; `str(error)` is the message all the same.
+        side (Side or None): Where the file is; None if it is not known yet.
+        reason (Reason or None): Why the operation failed, where the class is not specific enough.
+
+    Example:
+        >>> try:
+        ...     client.rename("backup/x", "backup/y")
+        ... except FileNotFoundError as error:
+        ...     error.filename, error.filename2, str(error.side)
+        ('backup/x', 'backup/y', 'remote')
     """
 
     exit_code = ExitCode.SERVER_FAILED
@@ -235,7 +259,15 @@ class FileError(SecftpError, OSError):
         self.locate(side, filename)
 
     def locate(self, side: Side | None, filename: str | None = None) -> FileError:
-        """Set the side and the file name unless they are known already; returns itself."""
+        """Set the side and the file name unless they are known already.
+
+        Args:
+            side (Side or None): Where the file is.
+            filename (str or None, default None): Its name.
+
+        Returns:
+            FileError: The error itself.
+        """
         if self.filename is None:
             self.filename = filename
         if self.side is None and side is not None:

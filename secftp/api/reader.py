@@ -33,11 +33,21 @@ class RemoteReader(io.BufferedReader):
     Threads may share it, as any `io.BufferedReader`: each call is atomic, but not a `seek` with the read after it. A
     forked process may go on with it.
 
-    If the file is changed or replaced at the server, reads raise `FileChanged`; open it again. Reads also raise
-    `NotFound`, `Forbidden`, `ChecksumMismatch`, `ConnectionLost` and `TransferTimeout`. After one that failed, the
-    position is where it was; after a line that failed, it is unknown, and `seek` has to be called before the next read.
+    After a read that failed, the position is where it was; after a line that failed, it is unknown, and `seek` has to
+    be called before the next read.
 
-    Attributes: `name`, as it was given; `mode`, `"rb"`; `size` in bytes, when the file was opened.
+    Attributes:
+        name (str or bytes): The path, as it was given.
+        mode (str): `"rb"`.
+        size (int): The size in bytes, when the file was opened.
+
+    Raises:
+        FileChanged: The file was changed or replaced at the server; open it again.
+        NotFound: The file was removed.
+        Forbidden: The server does not allow it any more.
+        ChecksumMismatch: The data differ from those that the server read.
+        ConnectionLost: The connection broke off.
+        TransferTimeout: The server is silent.
 
     Example:
         >>> with client.open("backup/a.bin") as file:
@@ -58,9 +68,17 @@ class RemoteReader(io.BufferedReader):
         return self._reader.size
 
     def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
-        """Set the position, which may be beyond the end, and return it; nothing is requested.
+        """Set the position, which may be beyond the end; nothing is requested.
 
-        `offset` in bytes, from the start (`whence` 0), the position (1) or the end (2). Raises `UsageError`.
+        Args:
+            offset (int): A number of bytes.
+            whence (int, default 0): From where: 0 for the start, 1 for the position, 2 for the end of the file.
+
+        Returns:
+            int: The new position in bytes from the start.
+
+        Raises:
+            UsageError: There is no such `whence`.
         """
         if whence not in (os.SEEK_SET, os.SEEK_CUR, os.SEEK_END):
             raise UsageError("whence must be 0 (start), 1 (position) or 2 (end).")
@@ -69,7 +87,14 @@ class RemoteReader(io.BufferedReader):
     # These may have taken bytes out of the buffer before the rest of what they read fails.
 
     def read(self, size: int | None = -1, /) -> bytes:
-        """Return the next `size` bytes, fewer only at the end of the file; all that are left for -1 and None."""
+        """Read bytes, and move the position behind them.
+
+        Args:
+            size (int or None, default -1): How many bytes to read; all that are left for -1 and None.
+
+        Returns:
+            bytes: So many bytes, fewer only at the end of the file.
+        """
         position = self.tell()
         self._reader.expect(position, size or 0)
         try:
@@ -79,11 +104,22 @@ class RemoteReader(io.BufferedReader):
             raise
 
     def readall(self) -> bytes:
-        """Return all that is left."""
+        """Read all that is left.
+
+        Returns:
+            bytes: The bytes from the position to the end of the file.
+        """
         return self.read()
 
     def read1(self, size: int = -1, /) -> bytes:
-        """Return up to `size` bytes with one request at most, and with none if some are buffered."""
+        """Read bytes with one request at most, and with none if some are buffered.
+
+        Args:
+            size (int, default -1): The most bytes to read; as many as there are for -1.
+
+        Returns:
+            bytes: Some bytes; none only at the end of the file.
+        """
         position = self.tell()
         try:
             return super().read1(size)
@@ -92,7 +128,14 @@ class RemoteReader(io.BufferedReader):
             raise
 
     def readinto(self, buffer: WriteableBuffer, /) -> int:
-        """Read into `buffer` and return the number of bytes, less than its size only at the end of the file."""
+        """Read into a buffer.
+
+        Args:
+            buffer (writable bytes-like object): Where to put the bytes.
+
+        Returns:
+            int: The number of bytes, less than the size of the buffer only at the end of the file.
+        """
         position = self.tell()
         self._reader.expect(position, memoryview(buffer).nbytes)
         try:
@@ -102,7 +145,14 @@ class RemoteReader(io.BufferedReader):
             raise
 
     def readinto1(self, buffer: WriteableBuffer, /) -> int:
-        """Read into `buffer` with one request at most, and return the number of bytes."""
+        """Read into a buffer with one request at most.
+
+        Args:
+            buffer (writable bytes-like object): Where to put the bytes.
+
+        Returns:
+            int: The number of bytes; 0 only at the end of the file.
+        """
         position = self.tell()
         try:
             return super().readinto1(buffer)
@@ -111,7 +161,14 @@ class RemoteReader(io.BufferedReader):
             raise
 
     def peek(self, size: int = 0, /) -> bytes:
-        """Return some bytes without moving the position; none only at the end of the file."""
+        """Read some bytes without moving the position.
+
+        Args:
+            size (int, default 0): A hint that has no effect, as for `io.BufferedReader`.
+
+        Returns:
+            bytes: Some bytes; none only at the end of the file.
+        """
         position = self.tell()
         try:
             return super().peek(size)

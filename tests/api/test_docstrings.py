@@ -58,7 +58,7 @@ def public_functions():
 
 
 # Not described in this form yet.
-LATER = {"Client.open", *(f"RemoteReader.{name}" for name in dir(secftp.RemoteReader))}
+LATER = {"Client.open"}
 
 
 def is_property(name):
