@@ -29,7 +29,7 @@ _PIECE_BYTES: Final = 1 << 20  # that are read and written at once
 def copy_bytes(source: Source, sink: Sink, subject: Path | str, *, check: Callable[[int], None]) -> int:
     """Append all of a source, whose size is known, to a sink; return the number of bytes. Commits nothing.
 
-    `check(done)` is called before each step, and ends the copy by raising. Raises what source and sink raise; a failure
+    `check(done)` is called after each step, and ends the copy by raising. Raises what source and sink raise; a failure
     of the sink is one `of_target`. `FileChanged`: the source became shorter, or was written to.
     """
     size = source.info.size
@@ -38,21 +38,21 @@ def copy_bytes(source: Source, sink: Sink, subject: Path | str, *, check: Callab
     by_system = True
     piece: memoryview | None = None
     while done < size:
-        check(done)
+        count = 0
         if by_system:
             with of_target():
                 count = sink.append_from(source, done, min(STEP_BYTES, size - done))
-            done += count
             by_system = count > 0
-            continue
-        if piece is None:
-            piece = memoryview(bytearray(min(_PIECE_BYTES, size - done)))
-        count = source.readv([piece[: size - done]], done)
-        if not count:
-            raise changed(subject)
-        with of_target():
-            sink.writev([piece[:count]])
+        if not by_system:
+            if piece is None:
+                piece = memoryview(bytearray(min(_PIECE_BYTES, size - done)))
+            count = source.readv([piece[: size - done]], done)
+            if not count:
+                raise changed(subject)
+            with of_target():
+                sink.writev([piece[:count]])
         done += count
+        check(done)
     source.check_unchanged()
     return done
 

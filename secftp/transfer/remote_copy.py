@@ -131,8 +131,9 @@ class RemoteCopy(UnfinishedCopy):
         pending = CopyRequest(self, item)
         self.track(pending, item)
         self.pipeline.submit(request, pending)
-        while len(self.pending) >= _REQUESTS_UNDER_WAY:
-            self.pipeline.step()
+        if len(self.pending) >= _REQUESTS_UNDER_WAY:
+            while len(self.pending) > _REQUESTS_UNDER_WAY // 2:  # not in lockstep, a request for each reply
+                self.pipeline.step()
 
     def send_batch(self) -> None:
         """Nothing was gathered."""

@@ -64,7 +64,6 @@ def _copy(context: RequestContext, request: Copy, *, overwrite: bool) -> tuple[i
 
         with sink:
             copy_bytes(source, sink, request.path, check=check)
-            context.check(request.id)
             with of_target():
                 info = sink.commit()
     return size, kept_attributes(options, info)
