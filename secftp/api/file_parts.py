@@ -132,6 +132,7 @@ class PartRequest:
     def _opened(self, file: File) -> Sink:
         if self._sink.is_wanted:
             self._file.check(file, self.length)
+            self._sink.reserve(file.size)
         return self._sink
 
 

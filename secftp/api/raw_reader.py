@@ -20,11 +20,11 @@ from secftp.api.memory import MemorySink
 from secftp.api.naming import Place, named_as
 from secftp.api.ranges import SHORT_BYTES
 from secftp.api.read_ahead import ReadAhead
-from secftp.errors import ConnectionLost, FileError, UsageError
+from secftp.errors import ConnectionLost, FileChanged, FileError, UsageError
 from secftp.protocol import ErrorCode, Kind, exception_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from _typeshed import WriteableBuffer
 
@@ -46,7 +46,8 @@ PAUSE_SECONDS: Final = 5.0  # before another connection is tried for, when there
 class RawReader(io.RawIOBase):
     """A file at the server, unbuffered: a read may return fewer bytes than asked for.
 
-    `size`: of the file in bytes. `buffer_bytes`: the size of the buffer around it.
+    `size`: of the file in bytes. `info`: what it was when it was opened. `buffer_bytes`: the size of the buffer around
+    it.
     """
 
     def __init__(self, pool: Pool, path: Path, name: str | bytes, buffer_bytes: int = BUFFER_BYTES) -> None:
@@ -66,9 +67,11 @@ class RawReader(io.RawIOBase):
         self._is_position_lost = False
         self._is_abandoned = False
         self._no_stream_before = 0.0
+        self._cache: Callable[[int, int], bytes] | None = None
         info = pool.ask(lambda connection: connection.session.stat(path))
         if info.kind is not Kind.FILE:
             raise exception_for(ErrorCode.IS_DIRECTORY, path)
+        self.info = info
         self._file = OpenFile(path, info)
         if not info.size:
             self._window = self._read_unsized()
@@ -82,6 +85,26 @@ class RawReader(io.RawIOBase):
     def expect(self, position: int, size: int) -> None:
         """Tell what the program reads now, which the buffer around this may fetch by several reads."""
         self._asked = position, position + size
+
+    def use_cache(self, fetch: Callable[[int, int], bytes] | None) -> None:
+        """Read through a cache from now on: `fetch` returns the bytes between two offsets. None: through none."""
+        self._cache = fetch
+        self._window = self._tail = b""
+
+    def fetch_ranges(self, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
+        """Return the bytes between pairs of offsets, of this version of the file; all are requested at once."""
+        cut = [(max(0, start), max(0, min(end, self.size) - max(0, start))) for start, end in ranges]
+
+        def fetch(connection: PooledConnection) -> list[bytes]:
+            parts = [PartRequest(connection.session, self._file, *each) for each in cut]
+            return [part.result() for part in parts]
+
+        with named_as([Place(self.name, self._file.path)]):
+            return self._pool.ask(fetch, long=sum(length for _, length in cut) > SHORT_BYTES)
+
+    def changed(self) -> FileChanged:
+        """Return the exception for a file that is another one now."""
+        return self._file.changed()
 
     # --- io.RawIOBase -------------------------------------------------------------------------------------------------
 
@@ -187,6 +210,10 @@ class RawReader(io.RawIOBase):
 
     def _fill(self, wanted: int) -> bytes:
         """Fetch a window: `wanted` bytes at the position, or some of them, and what is fetched ahead."""
+        if self._cache is not None:
+            end = min(self._position + max(wanted, self._buffer_bytes), self.size)
+            self._start, self._window = self._position, self._cache(self._position, end)
+            return self._window
         begin, end = self._asked
         if begin <= self._position < end:
             wanted = end - self._position  # if it is a large read, this may be a part of it
@@ -225,6 +252,8 @@ class RawReader(io.RawIOBase):
 
     def _rest(self) -> bytes:
         """Return all that is left: of the window, of what is under way, and the rest by one request."""
+        if self._cache is not None:
+            return self._cache(self._position, self.size) if self._left() else b""
         head = memoryview(self._window)[self._position - self._start :] if self._is_buffered() else memoryview(b"")
         position = self._position + len(head)
         if position >= self.size:
