@@ -69,7 +69,9 @@ def test_every_command_line_is_one(call):
     load(arguments[place]).parse(arguments[:place] + arguments[place + 1 :])
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/how-to/python.md", "docs/reference/python.md", "docs/reference/asyncio.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "docs/how-to/python.md", "docs/reference/python.md", "docs/reference/asyncio.md"]
+)
 def test_every_python_example_runs(page, tmp_path, monkeypatch):
     assert blocks(TOP / page, "python")
     served, here = tmp_path / "served", tmp_path / "here"
