@@ -29,13 +29,12 @@ MUTANTS: list[Mutant] = [
     mutant("copy-that-waits-is-not-cancelled", "secftp/server/requests/idempotency.py", "        while not self._enter(token):\n            check()\n", "        while not self._enter(token):\n            pass\n", f"{COPY}::test_one_that_is_repeated_while_it_runs_waits_for_the_first"),
     mutant("copy-that-failed-blocks-its-token", "secftp/server/requests/idempotency.py", "                self._running.discard(token)\n", "", COPY),
     mutant("copies-remembered-without-a-bound", "secftp/server/requests/idempotency.py", "            if len(self._sizes) >= MOST_TOKENS:\n", "            if len(self._sizes) < 0:\n", COPY),
-    mutant("copy-confirmed-without-its-size", "secftp/protocol/state.py", "        if isinstance(reply, Ok) and entry.kind.struct is Copy and reply.size is None:\n", "        if False:\n", "tests/protocol"),
+    mutant("copy-confirmed-without-its-size", "secftp/protocol/state.py", "        if isinstance(reply, Ok) and entry.kind.struct is Copy and reply.size is None:\n", "        if False:\n", "tests/protocol/test_state.py"),
     # --- trees ---
     mutant("tree-copied-into-itself", "secftp/transfer/copy_plan.py", "    if to[: len(path)] == path:\n", "    if to == path:\n", TREES),
     mutant("directory-that-existed-gets-attributes", "secftp/transfer/copy_requests.py", "        if not isinstance(received, Error) or received.code is not ErrorCode.NOT_FOUND:\n            self.directory.sets_attributes = False\n", "        pass\n", TREES),
     mutant("directory-is-not-requested-again", "secftp/transfer/remote_copy.py", "        if self.made.get(directory, self._session) == self._session:\n", "        if directory in self.made:\n", TREES),
     mutant("attributes-are-lost-with-the-connection", "secftp/transfer/copy_requests.py", "        \"\"\"Set them over the next session.\"\"\"\n        self.transfer.closing.append(self.directory)\n", "        pass\n", TREES),
-    mutant("files-are-told-of-a-directory-that-failed", "secftp/transfer/copy_requests.py", "        elif transfer.is_lost(item.directory):\n", "        elif False:\n", TREES),
     mutant("repeated-copy-with-another-token", "secftp/transfer/remote_copy.py", "self._tokens.setdefault(item, new_token())", "new_token()", TREES),
     mutant("a-guess-that-was-refused-counts", "secftp/transfer/remote_copy.py", "        except FileError:\n            return False\n        self.counters.begun(item, 0)\n", "        except FileError:\n            return True\n        self.counters.begun(item, 0)\n", TREES),
 ]  # fmt: skip

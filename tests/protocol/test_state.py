@@ -501,6 +501,13 @@ def test_a_sum_is_answered_with_size_and_digest(reply):
     assert len(session.pending) == 0
 
 
+def test_a_copy_is_answered_with_its_size():
+    copy = Copy(id=1, path=PATH, to=(b"b",))
+    for reply in (Ok(id=1), Ok(id=1, digest=DIGEST)):
+        Session().up(copy).refuses_down(reply)
+    assert len(Session().up(copy).down(Ok(id=1, size=0)).pending) == 0
+
+
 def test_a_resumed_write_announces_what_follows():
     """The offset counts for no size: neither the bound on DATA nor END's."""
     write = Write(id=1, path=PATH, size=3, offset=1000, prefix=DIGEST)
@@ -634,6 +641,7 @@ def test_cancel_names_a_request_that_was_made():
         (List(id=1), []),
         (List(id=1), [part(1)]),
         (Sum(id=1, path=PATH), []),
+        (Copy(id=1, path=PATH, to=PATH), []),
         (read_many(1), []),
         (read_many(1), [files(1, 2)]),
     ],

@@ -7,12 +7,13 @@ import stat
 
 import pytest
 
-from secftp.errors import FileError, Forbidden, NotADirectory, NotFound, Reason
+from secftp.errors import ConnectionLost, FileError, Forbidden, NotADirectory, NotFound, Reason
 from secftp.transfer import CopyOptions, RemoteLocation
 from secftp.transfer.copy_plan import CopyLikeCp, CopyPairs
 from secftp.transfer.remote_copy import RemoteCopy
 from tests.support.copying import ODD_NAMES, OLD, Recorder, contents, look, make, run_broken
-from tests.support.serving import listing, serving
+from tests.support.losing import losing
+from tests.support.serving import listing, serving, session
 
 TREE = {
     b"file": b"1",
@@ -85,6 +86,8 @@ def test_without_overwriting_nothing_that_is_there_changes(tmp_path):
     """Neither files nor what directories had; new directories are complete."""
     tree(tmp_path)
     tree(tmp_path, b"copy", {b"file": b"old", b"a/b/more": b"stays"})
+    for name in (".", "a", "a/b"):
+        os.chmod(tmp_path / "copy" / name, 0o711)
     before = look(tmp_path / "copy")
     told = Recorder()
     with serving(tmp_path) as server, server.session() as client:
@@ -94,7 +97,8 @@ def test_without_overwriting_nothing_that_is_there_changes(tmp_path):
     assert told.of("skipped") == [(b"src/file", "it already exists")]
     for name, (kind, mode, mtime_ns, data) in before.items():
         if kind == stat.S_IFDIR:
-            assert after[name][:2] == (kind, mode), name  # its time is that of what was added
+            assert after[name][:2] == (kind, mode), name
+            assert after[name][2] != source[name][2], "its time is that of what was added"
         else:
             assert after[name] == (kind, mode, mtime_ns, data)
     new = source.keys() - before.keys()
@@ -246,3 +250,20 @@ def test_with_overwriting_modes_and_times_are_right_after_every_loss(tmp_path):
                     copy.run(client)
         assert copy.summary.failed == 0
         same(root / "src", root / "copy")
+
+
+def test_files_whose_answers_are_lost_are_not_taken_for_those_of_others(tmp_path):
+    """All copies were made, and none was confirmed: they are there already, and are ours."""
+    count = 14
+    tree(tmp_path, files={b"%d" % number: b"%d" % number for number in range(count)})
+    copy = trees((b"src",), (b"copy",), KEEP)
+    with serving(tmp_path) as server:
+        with losing(server.port) as way:
+            way.cut_when(lambda: server.log.text.count("Copied") == count, after=lambda: "to copy" in server.log.text)
+            with pytest.raises(ConnectionLost), session(way.port) as client:
+                copy.run(client)
+        with server.session() as client:
+            copy.run(client)
+        assert server.log.text.count("Already copied") == count
+    assert (copy.summary.files, copy.summary.skipped, copy.summary.failed) == (count, 0, 0)
+    same(tmp_path / "src", tmp_path / "copy")
