@@ -19,6 +19,8 @@ from secftp.fsspec.names import number_of, truth_of
 from secftp.url import DEFAULT_PORT, Url, format_url, is_url
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from secftp.api.arguments import Cipher, LocalPath
     from secftp.api.pool import Pool
     from secftp.keys import Key
@@ -33,6 +35,19 @@ class Unsupported(UsageError, NotImplementedError):
     """A method of fsspec, or an option of one, that secftp can't carry out as promised."""
 
 
+class _StripProtocol:
+    """The method `_strip_protocol`, which fsspec calls on the class and on file systems.
+
+    A file system refuses a URL of another server: fsspec makes one for the first URL of a list, and DuckDB asks the one
+    that is registered for all URLs. It would return the file of that name at its own server.
+    """
+
+    def __get__(self, filesystem: Connected | None, _kind: type) -> Callable[[Any], Any]:
+        if filesystem is None:
+            return paths.strip_protocol
+        return lambda path: paths.strip_protocol(path, of=filesystem._location)  # noqa: SLF001 - of this module
+
+
 class Connected(AbstractFileSystem, metaclass=KeyedInstances):  # type: ignore[misc]  # fsspec has no types
     """A file system that connects when it is used.
 
@@ -45,8 +60,8 @@ class Connected(AbstractFileSystem, metaclass=KeyedInstances):  # type: ignore[m
 
     def __init__(
         self,
-        host: str,
-        port: int = DEFAULT_PORT,
+        host: str = "",
+        port: int | str = DEFAULT_PORT,
         username: str = "",
         *,
         key: str | Key | HeldKey | None = None,
@@ -60,6 +75,8 @@ class Connected(AbstractFileSystem, metaclass=KeyedInstances):  # type: ignore[m
     ) -> None:
         super().__init__(**options)
         self.auto_mkdir = truth_of("auto_mkdir", auto_mkdir)
+        if not host:
+            raise UsageError("No server was given.", hint="Write secftp://HOST/PATH, or give host=...")
         self._location = Url(host, int(number_of("port", port)), username, (), trailing_slash=True)
         self._arguments: dict[str, Any] = {
             "key": key.key if isinstance(key, HeldKey) else key,
@@ -116,9 +133,7 @@ class Connected(AbstractFileSystem, metaclass=KeyedInstances):  # type: ignore[m
 
     # --- names --------------------------------------------------------------------------------------------------------
 
-    @classmethod
-    def _strip_protocol(cls, path: Any) -> Any:
-        return paths.strip_protocol(path)
+    _strip_protocol = _StripProtocol()
 
     @staticmethod
     def _get_kwargs_from_urls(path: Any) -> dict[str, Any]:

@@ -27,14 +27,38 @@ _AMBIGUOUS: Final = re.compile(r"%(?=[0-9A-Fa-f]{2})|::")  # an escape; what sep
 _NO_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
-def strip_protocol(path: Any) -> Any:
-    """Return the path of a URL or a path; for a list, tuple or set the list of them. Raises `UsageError`."""
+class PathOfUrl(str):
+    """The path of a URL, which remembers the server until a file system gets it.
+
+    fsspec makes a file system for the first URL of a list, and gives it the paths of all.
+    """
+
+    __slots__ = ("server",)
+
+    server: Url
+
+
+def strip_protocol(path: Any, *, of: Url | None = None) -> Any:
+    """Return the path of a URL or a path; for a list, tuple or set the list of them.
+
+    `of`: the server that URLs, and paths of URLs, have to be of. Raises `UsageError`.
+    """
     if isinstance(path, list | tuple | set):
-        return [strip_protocol(each) for each in path]
-    name = _text(path)
+        return [strip_protocol(each, of=of) for each in path]
+    name, server = _text(path), path.server if isinstance(path, PathOfUrl) else None
     if is_url(name):
-        name = b"/".join(_parse(_with_host(name)).path).decode("utf-8", "surrogateescape")
-    return "/" + "/".join(part for part in name.split("/") if part not in {"", "."})
+        url = _parse(_with_host(name))
+        server = url if _with_host(name) == name else None
+        name = b"/".join(url.path).decode("utf-8", "surrogateescape")
+    stripped = "/" + "/".join(part for part in name.split("/") if part not in {"", "."})
+    if server is None:
+        return stripped
+    if of is not None:
+        _require_server(server, of)
+        return stripped
+    found = PathOfUrl(stripped)
+    found.server = server
+    return found
 
 
 def options_of(path: Any) -> dict[str, Any]:
@@ -78,9 +102,22 @@ def _text(path: RemotePath) -> str:
     return name[len(_CHAIN) :] if name[: len(_CHAIN)].lower() == _CHAIN else name
 
 
+def _require_server(url: Url, of: Url) -> None:
+    if (url.host.lower(), url.port) != (of.host.lower(), of.port) or url.name not in ("", of.name):
+        raise UsageError(
+            "The URL is of another server, or of another key of it, than the file system.",
+            hint="Make a file system for each: fsspec.url_to_fs(URL, key_file=...).",
+        )
+
+
 def _parse(url: str) -> Url:
     """Parse a URL; a percent sign in its path that begins no escape is taken as it is. Raises `UsageError`."""
     address, slash, path = url[len(SCHEME) :].partition("/")
+    if "[" in address and "]" not in address:
+        raise UsageError(
+            "The URL ends within an IPv6 address: '::' separates the URLs of a chain in fsspec.",
+            hint="Write the address without '::', as in secftp://[2001:db8:0:0:0:0:0:7]/file, or give host=...",
+        )
     return parse_url(SCHEME + address + slash + _NO_ESCAPE.sub("%25", path))
 
 

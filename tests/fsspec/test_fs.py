@@ -114,6 +114,40 @@ def test_a_file_system_that_is_not_closed_warns_of_nothing(fs):
     assert (result.stdout, result.stderr, result.returncode) == ("0123456789\n", "", 0)
 
 
+def test_a_url_of_another_server_is_refused(fs):
+    """The file of that name at the file system's own server would be returned."""
+    own, port = fs.unstrip_protocol("/file"), fs._location.port
+    for url in (own, own.upper().replace("FILE", "file"), "secftp:///file", "/file"):
+        assert fs.cat_file(url) == b"0123456789"
+    other = f"secftp://127.0.0.2:{port}/file"
+    for url in (other, f"secftp://127.0.0.1:{port + 1}/file", "secftp://127.0.0.1/file", own.replace("//", "//joe@")):
+        for call in (fs.cat_file, fs.open, fs.ls, fs.info, fs.glob, fs.exists, fs.rm, fs.find):
+            with pytest.raises(ValueError, match="of another server"):
+                call(url)
+    first, second = fsspec.open_files([own, other], key=KEY)
+    with first as file:
+        assert file.read() == b"0123456789"
+    with pytest.raises(ValueError, match="of another server"):
+        second.open()
+    first.fs.close()
+    type(fs).clear_instance_cache()
+    path = pickle.loads(pickle.dumps(type(fs)._strip_protocol(other)))
+    assert path == "/file"
+    with pytest.raises(ValueError, match="of another server"):
+        fs.info(path)
+    named = type(fs)("127.0.0.1", port, "joe", key=KEY, skip_instance_cache=True)
+    assert named._strip_protocol(own) == named._strip_protocol(own.replace("//", "//joe@")) == "/file"
+
+
+def test_what_is_missing_in_a_url_is_named(fs):
+    with pytest.raises(ValueError, match="No server was given"):
+        type(fs)(key=KEY)
+    with pytest.raises(ValueError, match="within an IPv6 address") as caught:
+        fsspec.open("secftp://[::1]:8888/x", key=KEY)
+    assert "[2001:db8:0:0:0:0:0:7]" in caught.value.hint
+    assert type(fs)._get_kwargs_from_urls("secftp://[0:0:0:0:0:0:0:1]/x")["host"] == "0:0:0:0:0:0:0:1"
+
+
 def test_looking(fs):
     assert sorted(fs.ls("/", detail=False)) == ["/file", "/folder"]
     assert fs.ls("file") == [fs.info("/file")]
