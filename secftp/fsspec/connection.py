@@ -51,7 +51,7 @@ class _StripProtocol:
 class Connected(AbstractFileSystem, metaclass=KeyedInstances):  # type: ignore[misc]  # fsspec has no types
     """A file system that connects when it is used.
 
-    `host`, `port`, `username`, `key` and the other parameters: see `secftp.api.filesystem.SecftpFileSystem`.
+    `host`, `port`, `username`, `key` and the other parameters: see `secftp.fsspec.filesystem.SecftpFileSystem`.
     """
 
     protocol = "secftp"

@@ -13,7 +13,7 @@ import pytest
 import upath
 
 import secftp
-from secftp.api.universal_path import SecftpPath
+from secftp.fsspec.universal_path import SecftpPath
 from secftp.keys import write_key_file
 from tests.support.serving import listing
 
@@ -40,7 +40,7 @@ def served(directory, tmp_path):
 
 def test_the_entry_point():
     points = tomllib.loads(PYPROJECT.read_text())["project"]["entry-points"]
-    assert points["universal_pathlib.implementations"] == {"secftp": "secftp.api.universal_path:SecftpPath"}
+    assert points["universal_pathlib.implementations"] == {"secftp": "secftp.fsspec.universal_path:SecftpPath"}
     assert upath.registry.get_upath_class("secftp") is SecftpPath
 
 

@@ -1,7 +1,7 @@
 """Path class of universal_pathlib for files at a server: `upath.UPath("secftp://host/directory/file")` returns one.
 
 universal_pathlib finds this module by its entry point; only it imports upath. Everything that a path does is done by
-the file system of `secftp.api.filesystem`.
+the file system of `secftp.fsspec.filesystem`.
 
     from upath import UPath
 
