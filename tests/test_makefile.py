@@ -33,6 +33,7 @@ GOALS = [
     "bench-load",
     "bench-clients",
     "bench-line",
+    "bench-aio",
     "report",
     "peers",
     "docs",
