@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import re
+from pathlib import Path
 
 import pytest
 
@@ -60,6 +62,13 @@ def test_each_is_decided():
     assert public() - known == set()
     assert [name for name in OURS if not is_ours(name)] == []
     assert [name for name in sorted(COMPOSED | MACHINERY) if is_ours(name) and name not in EITHER] == []
+
+
+def test_each_is_in_the_reference():
+    page = (Path(__file__).resolve().parents[2] / "docs" / "reference" / "fsspec.md").read_text()
+    rows = [line.split("|")[1] for line in page.splitlines() if line.startswith("|")]
+    described = {name for row in rows for name in re.findall("`(.+?)`", row)}
+    assert (OURS | COMPOSED | MACHINERY | EITHER) - described == set()
 
 
 @pytest.mark.parametrize("name", REFUSED)

@@ -16,7 +16,7 @@ MUTANTS: list[Mutant] = [
     mutant("no-server-is-an-empty-tree", "secftp/fsspec/looking.py", "        except NotFound:\n            found = {}\n", "        except OSError:\n            found = {}\n", f"{_METHODS}::test_a_server_that_does_not_answer_is_no_answer[find]"),
     mutant("no-server-is-an-empty-walk", "secftp/fsspec/looking.py", "        except FileError as problem:\n            if budget.exceeded:\n                raise\n            teller(on_error)(problem)\n            return\n", "        except OSError:\n            return\n", f"{_METHODS}::test_a_server_that_does_not_answer_is_no_answer[walk]"),
     mutant("unlisted-level-is-empty", "secftp/fsspec/trees.py", "        elif not isinstance(entries, _MISSING):\n            raise entries\n", "", "tests/fsspec/test_unseen.py"),
-    mutant("too-large-is-left-out", "secftp/fsspec/trees.py", "        if self._budget.exceeded:\n            raise problem  # that", "        if not self._budget:\n            raise problem  # that", f"{_LOOKING}::test_a_result_does_not_fill_the_memory"),
+    mutant("too-large-is-left-out", "secftp/fsspec/looking.py", "            if budget.exceeded:\n                raise\n            teller", "            teller", f"{_LOOKING}::test_a_result_does_not_fill_the_memory"),
     mutant("result-without-a-bound", "secftp/fsspec/trees.py", "            budget.take(_ENTRY_BYTES + 2 * len(entry.path), 1)\n", "", f"{_LOOKING}::test_a_result_does_not_fill_the_memory"),
     mutant("walk-of-what-was-pruned", "secftp/fsspec/trees.py", "            for last in tuple(directories):\n", "            for last in [last for last, entry in inside.items() if entry.is_dir()]:\n", f"{_LOOKING}::test_a_walk_enters_what_its_caller_leaves_and_adds"),
     # --- keys ---
