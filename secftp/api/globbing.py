@@ -15,7 +15,7 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, AnyStr, Final, NamedTuple, TypeAlias
 
-from secftp.api.arguments import decode_name, directory_path, join_names, join_path
+from secftp.api.arguments import decode_name, directory_path, encode_path, join_names, join_path
 from secftp.api.entries import AHEAD_BYTES, AHEAD_ENTRIES, Listing
 from secftp.api.naming import Place, name_error, named_as
 from secftp.api.patterns import Pattern
@@ -135,7 +135,7 @@ class _Search:
             if entry.problem is not None and (below or (pattern.directories and not entry.is_dir())):
                 self._fail(entry.problem)
 
-    def _entries(self, path: Path, shown: AnyStr, *, recursive: bool) -> Iterator[RemoteEntry[AnyStr] | None]:
+    def _entries(self, path: Path, shown: str, *, recursive: bool) -> Iterator[RemoteEntry[str] | None]:
         """Yield None if there is such a directory, and then its entries."""
         try:
             listing = Listing(self._pool, path, shown, recursive=recursive)
@@ -259,9 +259,8 @@ class _Search:
 
     def _stream(self, place: _Place, below: deque[_Place]) -> Iterator[str]:
         """Yield what matches in a directory with more entries than are kept."""
-        shown = place.shown.encode("utf-8", "surrogateescape")
-        for entry in filter(None, self._entries(place.path, shown, recursive=False)):
-            match = self._match(place, entry.name, entry.problem, is_directory=entry.is_dir())
+        for entry in filter(None, self._entries(place.path, place.shown, recursive=False)):
+            match = self._match(place, encode_path(entry.name), entry.problem, is_directory=entry.is_dir())
             if isinstance(match, str):
                 yield match
             elif isinstance(match, _Place):

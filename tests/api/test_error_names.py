@@ -15,6 +15,7 @@ import pytest
 
 import secftp
 from secftp.api.client import Client
+from secftp.api.naming import name_error, place
 from secftp.transfer import Summary
 from tests.support.programs import remote, root, served
 from tests.support.serving import KEY
@@ -192,6 +193,24 @@ def test_the_served_directory(client):
     with pytest.raises(secftp.IsADirectory) as raised:
         client.read_bytes("/")
     assert raised.value.filename == "/"
+
+
+@pytest.mark.parametrize(
+    ("wire", "name"),
+    [
+        ("base/x", "x"),
+        ("base/x/y", "x/y"),
+        ("base/xy", "/base/xy"),
+        ("base", "/base"),
+        ("/", "/"),
+        ("other\udcff", "/other\udcff"),
+        (None, "x"),
+    ],
+)
+def test_only_what_is_below_a_path_is_named_by_it(wire, name):
+    error = name_error(secftp.NotFound("A sentence.", filename=wire), [place("x", (b"base",))])
+    assert error.filename == name
+    assert name_error(error, [place("another", ())]).filename == name, "it has its name"
 
 
 def test_a_server_of_a_missing_directory(tmp_path):

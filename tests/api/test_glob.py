@@ -166,6 +166,20 @@ def test_a_directory_that_cant_be_listed_is_a_failure_or_reported(remote, root, 
     assert [(type(problem), problem.filename) for problem in problems] == [(secftp.InputOutputError, "d/two")]
 
 
+@pytest.mark.parametrize("pattern", ["d/*", "*/*", "d/*/"])
+def test_a_large_directory_whose_listing_breaks_off(remote, root, pattern, monkeypatch):
+    monkeypatch.setattr(globbing, "AHEAD_ENTRIES", 10)
+    for number in range(30):
+        (root / "d" / str(number)).mkdir(parents=True)
+    (root / "d" / "odd").write_bytes(b"1")
+    monkeypatch.setattr(os, "scandir", BreakingScandir("odd"))
+    with pytest.raises(secftp.InputOutputError, match=r"^d: "):
+        list(remote.glob(pattern))
+    problems = []
+    assert len(list(remote.glob(pattern, onerror=problems.append))) >= 30
+    assert [problem.filename for problem in problems] == ["d"]
+
+
 def test_an_entry_that_the_server_cant_examine(remote, root, sick):
     """By its name it matches; where it has to be a directory, that is not known."""
     (root / "odd").mkdir()
