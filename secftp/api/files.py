@@ -10,6 +10,7 @@ from secftp.api.memory import MemorySink, MemorySource
 from secftp.api.naming import name_error, named_as, names_files, place
 from secftp.api.ranges import SHORT_BYTES, Range, read_many, read_ranges
 from secftp.api.reader import RemoteReader
+from secftp.api.text_files import TextWriter, text_reader, text_writer
 from secftp.api.writer import RemoteWriter
 from secftp.errors import FileError, UsageError
 from secftp.session import Unconfirmed
@@ -18,6 +19,7 @@ from secftp.storage import WriteOptions
 from secftp.transport.file_data import unwatched
 
 if TYPE_CHECKING:
+    import io
     from collections.abc import Callable, Iterable
 
     from _typeshed import ReadableBuffer
@@ -308,34 +310,98 @@ class FileOperations(CopyOperations):
     def open(self, path: RemotePath, mode: Literal["rb"] = "rb") -> RemoteReader: ...
     @overload
     def open(self, path: RemotePath, mode: Literal["wb", "xb"], *, permissions: int | None = None) -> RemoteWriter: ...
+    @overload
+    def open(
+        self,
+        path: RemotePath,
+        mode: Literal["r", "rt"],
+        *,
+        encoding: str | None = None,
+        errors: str | None = None,
+        newline: str | None = None,
+    ) -> io.TextIOWrapper: ...
+    @overload
+    def open(
+        self,
+        path: RemotePath,
+        mode: Literal["w", "wt", "x", "xt"],
+        *,
+        permissions: int | None = None,
+        encoding: str | None = None,
+        errors: str | None = None,
+        newline: str | None = None,
+    ) -> TextWriter: ...
     @names_files("path")
     def open(
-        self, path: RemotePath, mode: Literal["rb", "wb", "xb"] = "rb", *, permissions: int | None = None
-    ) -> RemoteReader | RemoteWriter:
-        """Open a file in binary mode and return a file object.
+        self,
+        path: RemotePath,
+        mode: str = "rb",
+        *,
+        permissions: int | None = None,
+        encoding: str | None = None,
+        errors: str | None = None,
+        newline: str | None = None,
+    ) -> RemoteReader | RemoteWriter | io.TextIOWrapper:
+        r"""Open a file and return a file object, as the built-in `open`, except that binary mode is the default.
 
-        `mode`: `"rb"` to read (a seekable `RemoteReader`), `"wb"` to write, `"xb"` to write a new file (a sequential
-        `RemoteWriter`; the file appears when it is closed without an error). `permissions`: the permission bits of the
-        new file, as far as the server's configuration allows them; None for those of the file that is replaced.
+        A file that is written appears under its name when it is closed without an error: whole, and verified by the
+        server. It does not appear if a `with` block ends with an exception, or if it is never closed.
 
-        Raises `NotFound` for the file or for the directory of a new one, `IsADirectory`, `Forbidden`, `AlreadyExists`
-        for `"xb"`, and `UsageError` for another mode.
+        Args:
+            path (str, bytes or os.PathLike): The file.
+            mode (str, default 'rb'): `"rb"` to read, `"wb"` to write, `"xb"` to write a new file; `"r"`, `"w"` and
+                `"x"`, or `"rt"`, `"wt"` and `"xt"`, for text.
+            permissions (int or None, default None): The permission bits of the new file, as far as the server's
+                configuration allows them; None for those of the file that is replaced.
+            encoding (str or None, default None): The encoding of text; None for UTF-8, whatever the locale is.
+            errors (str or None, default None): How errors of the encoding are handled, as in the built-in `open`; None
+                for `"strict"`.
+            newline (str or None, default None): How line ends are translated, as in the built-in `open`; None for
+                each to be read as a newline, and for newlines to be written as those of this system.
 
-        >>> with client.open("backup/a.bin") as file:
-        ...     file.seek(-2, 2)
-        ...     file.read()
-        4
-        b'ef'
+        Returns:
+            RemoteReader, RemoteWriter or io.TextIOWrapper: A seekable `RemoteReader`, or a sequential `RemoteWriter`;
+                for text an `io.TextIOWrapper` around it.
+
+        Raises:
+            NotFound: The file, or the directory of a new one, does not exist.
+            IsADirectory: It is a directory.
+            AlreadyExists: It exists, and the mode is `"xb"` or `"x"`, or the key may not overwrite.
+            Forbidden: The server does not allow it.
+            UsageError: There is no such mode, or one of binary files is given an encoding.
+
+        Example:
+            >>> with client.open("backup/a.bin") as file:
+            ...     file.seek(-2, 2)
+            ...     file.read()
+            4
+            b'ef'
+            >>> with client.open("backup/names.txt", "w") as file:
+            ...     print("one line", file=file)
+            >>> with client.open("backup/names.txt", "r") as file:
+            ...     file.readlines()
+            ['one line\n']
         """
         wanted = file_path(path, self._base)
-        if mode == "rb":
-            return RemoteReader(self._pool, wanted, path_text(path))
-        if mode not in ("wb", "xb"):
-            raise UsageError(
-                "The mode must be 'rb', 'wb' or 'xb'.",
-                hint="For text: io.TextIOWrapper(client.open(path, 'rb'), encoding='utf-8').",
-            )
-        return RemoteWriter(self._pool, wanted, path_text(path), WriteOptions(mode == "wb", permissions))
+        kind, is_text = _kind_of(mode)
+        if not is_text and not (encoding is None and errors is None and newline is None):
+            raise UsageError("A file in binary mode has no encoding, errors or newline.", hint="Leave out the b.")
+        if kind == "r":
+            reader = RemoteReader(self._pool, wanted, path_text(path))
+            return text_reader(reader, mode, encoding, errors, newline) if is_text else reader
+        writer = RemoteWriter(self._pool, wanted, path_text(path), WriteOptions(kind == "w", permissions))
+        return text_writer(writer, mode, encoding, errors, newline) if is_text else writer
+
+
+def _kind_of(mode: str) -> tuple[str, bool]:
+    """Return `r`, `w` or `x`, and whether it is a text mode."""
+    kinds, others = set(mode) & set("rwx"), set(mode) - set("rwx")
+    if len(kinds) != 1 or len(set(mode)) != len(mode) or others not in ({"b"}, {"t"}, set()):
+        raise UsageError(
+            "The mode must be 'r', 'w' or 'x', and 'b' for a binary file.",
+            hint="A file can't be appended to or changed in place: write the whole file.",
+        )
+    return kinds.pop(), "b" not in others
 
 
 def _checked_range(offset: int, length: int | None) -> tuple[int, int | None]:

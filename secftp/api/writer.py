@@ -30,7 +30,9 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
     from secftp.api.pool import Pool
+    from secftp.protocol import Info
     from secftp.session import Session, Transferred
+    from secftp.session.requested import Requested
     from secftp.storage import Path, WriteOptions
 
     class _RawWriter(io.RawIOBase, BinaryIO):  # as typeshed declares io.BufferedWriter
@@ -82,6 +84,7 @@ class RemoteWriter(_RawWriter):
         self._opened_during = sys.exc_info()[1]
         self._abandoned = False  # by a wrapper that is being finalized, and still flushes and closes
         self._gathered = bytearray()
+        self._has_gap = False  # whether a write was interrupted, so that bytes are missing
         self._written = 0
         self._place = Place(name, path)
         self._host = pool.endpoint
@@ -133,7 +136,8 @@ class RemoteWriter(_RawWriter):
                 self._hand_over(upload)
         else:
             self._hand_over(upload)
-            self._add(upload, bytes(part))  # no copy if it is bytes; else one, since the owner may change it any time
+            # No copy if it is bytes; else one, since the owner may change it any time.
+            self._add(upload, part)
         self._written += len(part)
         return len(part)
 
@@ -207,15 +211,24 @@ class RemoteWriter(_RawWriter):
 
     def _hand_over(self, upload: UploadThread) -> None:
         if self._gathered:
-            data, self._gathered = bytes(self._gathered), bytearray()
+            data, self._gathered = self._gathered, bytearray()
             self._add(upload, data)
 
-    def _add(self, upload: UploadThread, data: bytes) -> None:
-        with named_as([self._place]):
-            upload.add(data)
+    def _add(self, upload: UploadThread, data: ReadableBuffer) -> None:
+        try:
+            with named_as([self._place]):
+                upload.add(bytes(data))
+        except BaseException:
+            self._has_gap = True
+            raise
+
+    def _require_no_gap(self, upload: UploadThread) -> None:
+        if self._has_gap:
+            raise upload.outcome("An earlier write was interrupted, so the file was not written.")
 
     def _commit(self, upload: UploadThread) -> None:
         try:
+            self._require_no_gap(upload)
             self._hand_over(upload)
             with named_as([self._place]):
                 upload.finish()
@@ -261,7 +274,7 @@ class UploadThread:
         """Append bytes, waiting while much is queued; raises what ended the upload."""
         self._require_same_process()
         if not self._source.add(data):
-            raise self._outcome()
+            raise self.outcome()
 
     def finish(self) -> Transferred:
         """Complete the file and wait until the server has stored it. Raises what failed."""
@@ -269,8 +282,12 @@ class UploadThread:
         self._source.complete()
         self._thread.join()
         if self._done is None:
-            raise self._outcome()
+            raise self.outcome()
         return self._done
+
+    def outcome(self, sentence: str = "The file was aborted.") -> BaseException:
+        """Return what ended the upload; a `UsageError` with a sentence if nothing of the upload did."""
+        return self._failure or UsageError(sentence)
 
     def give_up(self) -> None:
         """Give up the file without waiting. Idempotent."""
@@ -299,9 +316,6 @@ class UploadThread:
             finally:
                 self._source.close()
 
-    def _outcome(self) -> BaseException:
-        return self._failure or UsageError("The file was aborted.")
-
     def _is_alive(self) -> bool:
         """Whether the thread still runs.
 
@@ -319,19 +333,28 @@ class UploadThread:
 
 
 def require_writable(session: Session, path: Path, *, overwrite: bool) -> None:
-    """Raise early what a write to this path would raise at its end; the write itself decides."""
+    """Raise early what a write to this path would raise at its end; the write itself decides. One round trip."""
+    asked = session.begin_stat(path)
+    parent = session.begin_stat(path[:-1]) if len(path) > 1 else None
     try:
-        kind = session.stat(path).kind
+        kind = asked.result().kind
     except Forbidden:
         return  # the write may be allowed all the same
     except NotFound:
-        if len(path) > 1:
-            try:
-                session.stat(path[:-1])
-            except NotFound:
-                raise no_parent(path) from None
+        if parent is not None:
+            _require_directory(parent, path)
         return
+    finally:
+        if parent is not None:
+            parent.settle()
     if kind is not Kind.FILE:
         raise exception_for(ErrorCode.IS_DIRECTORY, path)
     if not overwrite:
         raise remote_failure(AlreadyExists, path, "it exists already.")
+
+
+def _require_directory(parent: Requested[Info], path: Path) -> None:
+    try:
+        parent.result()
+    except NotFound:
+        raise no_parent(path) from None

@@ -68,6 +68,10 @@ class Requested(Generic[_Kind]):
                 raise
         return self._reply.unwrap(self._kind, self._path, self._to)
 
+    def settle(self) -> None:
+        """Wait for the reply, whatever it is."""
+        self._pipeline.wait_for(self._reply)
+
     def cancel(self) -> None:
         """Ask the server, with the next request, not to answer; the reply is thrown away."""
         if not self._reply.complete:

@@ -58,7 +58,7 @@ def public_functions():
 
 
 # Not described in this form yet.
-LATER = {"Client.open"}
+LATER: set[str] = set()
 
 
 def is_property(name):

@@ -19,10 +19,10 @@ __all__ = ["fs", "root", "server"]
 
 # Over the engine, the session and the client of the command line and of `secftp.connect`.
 OURS = {
-    "cat_file", "checksum", "copy", "cp_file", "created", "du", "exists", "expand_path", "find", "fsid", "get",
-    "get_file", "glob", "head", "info", "isdir", "isfile", "ls", "makedirs", "mkdir", "modified", "mv", "open", "pipe",
-    "pipe_file", "put", "put_file", "rm", "rm_file", "rmdir", "sign", "sizes", "tail", "to_dict", "touch", "ukey",
-    "unstrip_protocol", "walk",
+    "cat", "cat_file", "cat_ranges", "checksum", "copy", "cp_file", "created", "du", "exists", "expand_path", "find",
+    "fsid", "get", "get_file", "glob", "head", "info", "isdir", "isfile", "ls", "makedirs", "mkdir", "modified",
+    "mv", "open", "pipe", "pipe_file", "put", "put_file", "rm", "rm_file", "rmdir", "sign", "sizes", "tail",
+    "to_dict", "touch", "ukey", "unstrip_protocol", "walk",
 }  # fmt: skip
 # fsspec's own, which call those above and keep their promises: aliases, and compositions.
 COMPOSED = {
@@ -34,7 +34,7 @@ MACHINERY = {
     "clear_instance_cache", "current", "end_transaction", "from_dict", "from_json", "invalidate_cache",
     "start_transaction", "transaction",
 }  # fmt: skip
-EITHER = {"cat", "cat_ranges", "read_block"}
+EITHER = {"read_block"}
 REFUSED = {
     "created": lambda fs: fs.created("/"),
     "sign": lambda fs: fs.sign("/"),
