@@ -11,7 +11,8 @@ import pytest
 
 import secftp
 import secftp.aio
-from secftp.errors import ConnectionLost, NotFound, ServerUnreachable, TransferTimeout, UsageError
+from secftp.aio.driver import run as drive
+from secftp.errors import ConnectionLost, NotFound, SecftpError, ServerUnreachable, TransferTimeout, UsageError
 from tests.aio.loops import connecting, run, turns
 from tests.support.programs import root, served
 from tests.support.serving import HOST, KEY, WRONG_KEY
@@ -186,6 +187,35 @@ def test_a_connection_with_an_outstanding_answer_is_not_used_again(run, served, 
                     await asyncio.wait([task])
                     other = str((number + 1) % 8)
                     assert await client.read_bytes(other) == other.encode()
+
+    run(main())
+
+
+def test_a_call_that_has_a_connection_does_not_wait_for_another(run, served):
+    def use(pool):
+        with pool.connection() as one, pool.connection() as other:
+            assert one is not other
+            assert other.session.stat(()).size == 0
+        with pool.session(long=True), pool.session(long=True):
+            pass
+
+    async def main():
+        async with connecting(served, connections=1) as client:
+            await asyncio.gather(*(drive(use, client._pool) for _ in range(3)))
+            await client.stat("")
+
+    run(main())
+
+
+def test_a_turn_is_given_back_when_connecting_fails(run, served):
+    async def main():
+        async with connecting(served, connections=1) as client:
+            served.server.stop()
+            for _ in range(3):
+                with pytest.raises(SecftpError):
+                    await client.listdir()
+            served.server.start()
+            assert await client.listdir() == []
 
     run(main())
 

@@ -10,7 +10,9 @@ import warnings
 import pytest
 
 from secftp.aio.driver import wait
+from secftp.aio.upload import Upload
 from secftp.errors import AlreadyExists, ConnectionLost, IsADirectory, NotFound, UsageError
+from secftp.storage import WriteOptions
 from tests.aio.loops import connecting, run, turns
 from tests.support.programs import root, served
 from tests.support.serving import until
@@ -261,6 +263,18 @@ def test_a_write_that_is_cancelled_gives_up_the_file(run, served, root):
 
     run(main())
     assert gone(served) == []
+
+
+def test_an_upload_that_is_broken_off_before_it_begins_gives_its_connection_back(run, served, root):
+    async def main():
+        async with connecting(served) as client:
+            upload = Upload(client._pool, (b"file",), WriteOptions())
+            await upload.begin()
+            await upload.break_off()
+            assert not client._pool._used
+            assert await client.listdir() == []
+
+    run(main())
 
 
 def test_a_close_that_is_cancelled_leaves_the_old_file_or_the_new_one(run, served, root):

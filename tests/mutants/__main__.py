@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tests.mutants import (
     admission,
+    asyncio_client,
     client_side,
     compression,
     copies,
@@ -60,6 +61,7 @@ MUTANTS: list[Mutant] = [
     *reload.MUTANTS,
     *repeats.MUTANTS,
     *admission.MUTANTS,
+    *asyncio_client.MUTANTS,
     *importing.MUTANTS,
     *reasons.MUTANTS,
     *client_side.MUTANTS,
