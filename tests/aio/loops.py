@@ -37,7 +37,7 @@ def run(request):
 
 
 async def limited(coroutine):
-    async with asyncio.timeout(DEADLINE * 3):
+    async with asyncio.timeout(DEADLINE * 2):
         return await coroutine
 
 

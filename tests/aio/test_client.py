@@ -185,6 +185,7 @@ def test_a_connection_with_an_outstanding_answer_is_not_used_again(run, served, 
                     await turns(steps)
                     task.cancel()
                     await asyncio.wait([task])
+                    assert all(connection.is_settled() for connection in client._pool._free)
                     other = str((number + 1) % 8)
                     assert await client.read_bytes(other) == other.encode()
 

@@ -306,6 +306,9 @@ def test_files_are_open_at_once_in_any_number_and_requests_go_on(run, served, ro
             for number, file in enumerate(files):
                 await file.write(b"%d" % number)
             assert await client.listdir() == []
+            await client.write_bytes("long", b"x")
+            await client.checksum("long")
+            await client.remove("long")
             await asyncio.gather(*(file.close() for file in files))
             assert await client.read_many([f"{number}" for number in range(8)]) == [b"%d" % n for n in range(8)]
 
