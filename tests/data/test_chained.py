@@ -13,6 +13,11 @@ import pytest
 from tests.data.tables import table
 from tests.support.serving import listing
 
+# pyarrow does not close the files of a cache, and a block cache does not close its own.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:unclosed file <_io.Buffered", "ignore:Exception ignored in. <_io.FileIO name=.*cache"
+)
+
 CACHES = ["simplecache", "filecache", "blockcache"]
 
 
@@ -76,8 +81,6 @@ def test_a_cache(remote, tmp_path, cache):
     assert sorted(filesystem.ls(remote.path, detail=False)) == [f"{remote.path}/file"]
 
 
-# pyarrow does not close the files of a cache.
-@pytest.mark.filterwarnings("ignore:.*unclosed file <_io.BufferedReader", "ignore:Exception ignored in")
 @pytest.mark.parametrize("cache", CACHES)
 def test_a_cache_of_a_table(remote, tmp_path, cache):
     table(2000).to_parquet(remote.of("t.parquet"), storage_options=remote.options)
