@@ -19,8 +19,9 @@ from secftp.fsspec.connection import refuse
 from secftp.fsspec.deferred import DeferredCall
 from secftp.fsspec.looking import Looking
 from secftp.fsspec.rules import Sources, is_one, pairs_of, targets_of
+from secftp.fsspec.trees import ask_status
 from secftp.fsspec.writing import Writing
-from secftp.protocol import MakeDirectory, Ok
+from secftp.protocol import Kind, MakeDirectory, Ok, Remove
 from secftp.session import new_token
 from secftp.session.requested import Requested
 
@@ -68,11 +69,23 @@ class Changing(Looking):
         if maxdepth is not None and recursive:
             self._remove_levels(self.expand_path(path, recursive=True, maxdepth=maxdepth))
             return
-        for name in _tops(self.expand_path(path)) if recursive else self.expand_path(path):
-            if recursive and self.client.is_dir(name):
+        names = self.expand_path(path)
+        directories = self._directories(names) if recursive else set()
+        for name in _tops(names):
+            if name in directories:
                 self.client.rmtree(name)
-            else:
-                self.client.remove(name)
+        files = [name for name in names if not any(name == top or paths.is_in(name, top) for top in directories)]
+        raise_first(remove_files(self._pool, [self._path(name) for name in files]), "removed")
+
+    def _directories(self, names: list[str]) -> set[str]:
+        """Return which of the names are directories; raises `NotFound`."""
+        found = set()
+        for name, status in zip(names, ask_status(self._pool, [self._path(name) for name in names]), strict=True):
+            if isinstance(status, FileError):
+                raise status
+            if status.is_dir():
+                found.add(name)
+        return found
 
     def _remove_levels(self, names: list[str]) -> None:
         for name in reversed(names):  # what is in a directory comes before it
@@ -212,10 +225,7 @@ class CopyingAtServer(Writing):
         failures += [problem for problem in outcomes if problem is not None and not _is_of_directory(problem)]
         if on_error == "ignore":
             failures = [problem for problem in failures if not isinstance(problem, NotFound) or problem.of_target]
-        if failures:
-            if len(failures) > 1:
-                failures[0].add_note(f"{len(failures) - 1} more could not be copied.")
-            raise failures[0]
+        raise_first(failures, "copied")
 
 
 def _is_of_directory(problem: FileError | None) -> bool:
@@ -250,6 +260,32 @@ def _copy_once(pool: Pool, files: Sequence[tuple[Path, Path]]) -> list[FileError
         )
 
     return pool.change(copy, long=True) if files else []
+
+
+def remove_files(pool: Pool, files: Sequence[Path]) -> list[FileError | None]:
+    """Remove files, many requests under way at once; returns for each what failed, None if nothing."""
+    tokens = [new_token() for _ in files]
+
+    def remove(session: Session, again: bool) -> list[FileError | None]:
+        pipeline = session.pipeline
+        requests = (
+            Remove(id=pipeline.next_id(), path=path, kind=Kind.FILE, token=token)
+            for path, token in zip(files, tokens, strict=True)
+        )
+        outcomes = _outcomes(session, (Requested(pipeline, request, Ok, request.path) for request in requests))
+        # It is gone, which was wanted: a server that was restarted meanwhile does not remember the token.
+        return [None if again and isinstance(problem, NotFound) else problem for problem in outcomes]
+
+    return pool.change(remove, long=True) if files else []
+
+
+def raise_first(outcomes: Iterable[FileError | None], done: str) -> None:
+    """Raise the first failure if there is one, with a note of how many more there are."""
+    failures = [problem for problem in outcomes if problem is not None]
+    if failures:
+        if len(failures) > 1:
+            failures[0].add_note(f"{len(failures) - 1} more could not be {done}.")
+        raise failures[0]
 
 
 def make_directories(pool: Pool, directories: Sequence[Path]) -> list[FileError | None]:

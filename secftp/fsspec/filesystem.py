@@ -25,12 +25,22 @@ from secftp.fsspec.copying import Copying
 class SecftpFileSystem(Copying, CopyingAtServer, Changing):
     """The file system of a server for fsspec; paths begin with a slash, at the served directory.
 
-    `host`, `port`: of the server. `username`: the name of a key. `key`, `key_file`, `anonymous`, `cipher`, `timeout`,
-    `congestion`: as for `secftp.connect`, which the first request calls; prefer `key_file`, since a key that is given
-    as a text or an object stays in this process. `auto_mkdir`: create missing directories above what is written.
+    A file appears when its writer is closed, as for `RemoteWriter`, and in a transaction of fsspec when that ends. The
+    first request connects, and raises what `connect` does. Exactly one of `key`, `key_file` and `anonymous=True` is
+    required. In fsspec's configuration all options may be texts.
 
-    A file appears when its writer is closed, as for `secftp.RemoteWriter`, and in a transaction of fsspec when that
-    ends.
+    Args:
+        host (str): The server.
+        port (int or str, default 8888): Its port.
+        username (str, default ''): The name of a key.
+        key (str, Key or None, default None): The key, as a text or a `Key`. It stays in this process: a file system
+            that is unpickled in another one raises `UsageError`. Prefer `key_file`.
+        key_file (str, bytes or os.PathLike or None, default None): The path of a key file as `secftp keygen` writes it.
+        anonymous (bool or str, default False): Use no key, for servers that accept anonymous clients.
+        cipher (str, default 'aes256'): `aes256`, `aes128`, or `none`, which authenticates without encrypting.
+        timeout (float or str, default 60.0): The limit in seconds for connecting and for the server's silence.
+        congestion (str or None, default None): The congestion control of what this program sends (Linux).
+        auto_mkdir (bool or str, default True): Create missing directories above what is written.
     """
 
 

@@ -219,6 +219,7 @@ def test_round_trips_do_not_grow_with_the_tree(monkeypatch, root):
         "sizes": (lambda fs, top: fs.sizes([f"{top}/{number}/file" for number in range(3)]), 1),
         "exists": (lambda fs, top: fs.exists(top), 1),
         "ls": (lambda fs, top: fs.ls(top), 1),
+        "removal of files": (lambda fs, top: fs.rm(fs.find(top)), 2),
         "removal": (lambda fs, top: fs.rm(top, recursive=True), 4),
     }
     counted = {name: (turns(name, 3), turns(name, 30), most) for name, (_, most) in acts.items()}
