@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import json
 import os
 import threading
 import weakref
@@ -181,6 +182,10 @@ class Connected(AbstractFileSystem, metaclass=KeyedInstances):  # type: ignore[m
             **options,
             **names,
         }
+
+    def to_json(self, *, include_password: bool = True) -> str:
+        """Return what `to_dict` does as a text."""
+        return json.dumps(self.to_dict(include_password=include_password))
 
 
 @atexit.register

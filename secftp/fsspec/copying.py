@@ -64,7 +64,7 @@ class Copying(Writing):
         self, lpath: Any, rpath: Any, callback: Callback = DEFAULT_CALLBACK, mode: str = "overwrite", **options: Any
     ) -> None:
         """Copy a local file to a path; of a directory, only create it. `mode="create"`: the path must be new."""
-        pair = upload_pair(local_name(lpath).rstrip("/"), self._path(rpath))
+        pair = upload_pair(local_name(lpath).rstrip("/"), self._strip_protocol(rpath))
         self._put_pairs([pair], callback, mode=mode, options=options, is_one_file=True)
 
     def put(
@@ -94,7 +94,7 @@ class Copying(Writing):
                 self._put_one(one, rpath, recursive=recursive, callback=callback, options=options)
                 return
             found = self._local_pairs(lpath, rpath, recursive=recursive, maxdepth=maxdepth)
-        pairs = [upload_pair(source, self._path(target)) for source, target in found]
+        pairs = [upload_pair(source, target) for source, target in found]
         self._put_pairs(pairs, callback, mode=mode, options=options)
 
     def _local_pairs(self, lpath: Any, rpath: Any, *, recursive: bool, maxdepth: int | None) -> list[tuple[str, str]]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from fsspec.implementations.local import LocalFileSystem, make_path_posix
 from fsspec.utils import other_paths
 
+from secftp.api.arguments import directory_path, file_path
 from secftp.errors import NotFound, Side, UsageError
 from secftp.fsspec import names as paths
 from secftp.storage.tree import LocalFile
@@ -89,9 +90,11 @@ def expand_local(path: Any, *, recursive: bool, maxdepth: int | None) -> Sources
     return Sources(names, one, one and given[0].endswith("/"), one and has_magic(given[0]))
 
 
-def upload_pair(source: str, target: Path) -> UploadPair:
-    """Return a local file or directory with its path at the server."""
-    return UploadPair(target, None if os.path.isdir(source) else LocalFile(source), source)
+def upload_pair(source: str, target: str) -> UploadPair:
+    """Return a local file or directory with its path at the server; raises `NameRefused`, `IsADirectory` for `/`."""
+    if os.path.isdir(source):
+        return UploadPair(directory_path(target), None, source)
+    return UploadPair(file_path(target), LocalFile(source), source)
 
 
 def below(directory: str, name: str) -> Path | str:
@@ -99,6 +102,6 @@ def below(directory: str, name: str) -> Path | str:
     top = directory.rstrip("/") or "/"
     if name.rstrip("/") == top:
         return top
-    if not paths.is_in(name, top):
+    if not paths.is_in(name, top) or ".." in name[len(top) :].split("/"):
         raise UsageError("A source would be copied to a name outside of the target directory.")
     return tuple(part for part in os.fsencode(name[len(top) :]).split(b"/") if part)

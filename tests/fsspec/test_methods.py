@@ -22,12 +22,12 @@ OURS = {
     "cat", "cat_file", "cat_ranges", "checksum", "copy", "cp_file", "created", "du", "exists", "expand_path", "find",
     "fsid", "get", "get_file", "glob", "head", "info", "isdir", "isfile", "ls", "makedirs", "mkdir", "modified",
     "mv", "open", "pipe", "pipe_file", "put", "put_file", "rm", "rm_file", "rmdir", "sign", "sizes", "tail",
-    "to_dict", "touch", "ukey", "unstrip_protocol", "walk",
+    "to_dict", "to_json", "touch", "ukey", "unstrip_protocol", "walk",
 }  # fmt: skip
 # fsspec's own, which call those above and keep their promises: aliases, and compositions.
 COMPOSED = {
     "cp", "delete", "disk_usage", "download", "get_mapper", "lexists", "listdir", "makedir", "mkdirs", "move",
-    "read_bytes", "read_text", "rename", "size", "stat", "to_json", "tree", "upload", "write_bytes", "write_text",
+    "read_bytes", "read_text", "rename", "size", "stat", "tree", "upload", "write_bytes", "write_text",
 }  # fmt: skip
 # Of the class or of an instance, not of files.
 MACHINERY = {
