@@ -12,6 +12,7 @@ import pytest
 
 import secftp
 from secftp.errors import NotFound
+from secftp.storage import LocalStore, WriteOptions
 from tests.aio.loops import connecting, run
 from tests.support.programs import root, served
 from tests.support.serving import KEY
@@ -197,3 +198,25 @@ def test_a_copy_does_not_hold_up_other_requests(run, served, root, tree):
 
     assert run(main()) > 10
     assert contents(root / "0/tree") == contents(root / "2/tree") == contents(tree)
+
+
+def test_what_was_sent_in_parts_is_continued_behind_the_first_of_them_and_no_thread_is_waited_for(
+    run, served, root, tmp_path, monkeypatch
+):
+    data = os.urandom(3 * MIB)
+    (tmp_path / "name").write_bytes(data)
+    store = LocalStore(root)
+    with store.open_upload((b"name",), b"t" * 16, WriteOptions(size=len(data), keep=True)) as upload:
+        for at, end in ((0, MIB), (2 * MIB, len(data))):
+            upload.writev_at([memoryview(data)[at:end]], at)
+            upload.add(at, end)
+        upload.keep()
+    store.close()
+    monkeypatch.setattr("secftp.transfer.ordered_digest.OrderedDigest.__init__", pytest.fail)
+
+    async def main():
+        async with connecting(served) as client:
+            return await client.put(tmp_path / "name", "name", resume=True)
+
+    assert run(main()).bytes == 2 * MIB
+    assert (root / "name").read_bytes() == data

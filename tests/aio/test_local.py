@@ -195,8 +195,6 @@ def test_what_is_mapped_is_one_job_and_what_is_iterated_is_few(run):
 
 
 def test_few_items_are_taken_ahead_of_what_is_slow_and_exceptions_come_after_the_items_before_them(run, monkeypatch):
-    monkeypatch.setattr(local, "_AHEAD_SECONDS", 0)
-
     def failing():
         yield 1
         yield 2
@@ -220,6 +218,7 @@ def test_few_items_are_taken_ahead_of_what_is_slow_and_exceptions_come_after_the
             assert [next(some), next(some)] == [1, 2]
             with pytest.raises(ZeroDivisionError):
                 next(some)
+            monkeypatch.setattr(local, "_AHEAD_SECONDS", 0)
             items = waits.iterate(counting())
             assert next(items) == 0
             assert taken == [0]

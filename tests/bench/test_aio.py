@@ -8,7 +8,8 @@ import pytest
 
 import secftp
 from bench.aio import copies
-from bench.aio.loops import LOOPS, runner
+from bench.aio.loops import runner
+from tests.aio.loops import LOOPS
 
 
 @pytest.mark.parametrize("loop", LOOPS)
