@@ -10,9 +10,8 @@ from secftp.aio.operations import AsyncOperations
 from secftp.aio.reader import CHUNK_BYTES, AsyncReader
 from secftp.aio.upload import Upload
 from secftp.aio.writer import AsyncWriter
-from secftp.api.arguments import file_path, path_text
+from secftp.api.arguments import file_path, path_text, write_options
 from secftp.errors import UsageError
-from secftp.storage import WriteOptions
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
     from secftp.api.arguments import RemotePath
+    from secftp.storage import WriteOptions
 
 
 class AsyncFiles(AsyncOperations):
@@ -59,7 +59,7 @@ class AsyncFiles(AsyncOperations):
             return Opening(lambda: self._open_reader(path))
         if mode not in ("wb", "xb"):
             raise UsageError("The mode must be 'rb', 'wb' or 'xb'.", hint="Decode what you read: data.decode().")
-        return Opening(lambda: self._open_writer(path, WriteOptions(mode == "wb", permissions)))
+        return Opening(lambda: self._open_writer(path, write_options(mode == "wb", permissions)))
 
     async def stream(self, path: RemotePath, *, offset: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
         """Yield the contents of a file in chunks, as for the body of an HTTP response. Reads ahead.

@@ -15,10 +15,12 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, AnyStr, Final, Literal, TypeAlias
 
+from secftp.api.values import require_bool, require_permissions, require_text
 from secftp.crypto import Mode, Password, Suite
 from secftp.errors import IsADirectory, NameRefused, Side, UsageError
 from secftp.keys import Key, read_key_file
 from secftp.protocol import Algorithm, check_path
+from secftp.storage import WriteOptions
 from secftp.transport import Credentials
 
 if TYPE_CHECKING:
@@ -153,7 +155,7 @@ def key_for(key: object) -> Key:
 def suite_for(cipher: str) -> Suite:
     """Return the cipher suite of that name; raises `UsageError` for any other."""
     try:
-        return _SUITES[cipher]
+        return _SUITES[require_text("cipher", cipher)]
     except KeyError:
         raise UsageError("The cipher must be none, aes128 or aes256.") from None
 
@@ -161,16 +163,14 @@ def suite_for(cipher: str) -> Suite:
 def algorithm_for(name: str) -> Algorithm:
     """Return the digest algorithm of that name; raises `UsageError` for any other."""
     try:
-        return Algorithm(name)
+        return Algorithm(require_text("checksum", name))
     except ValueError:
         raise UsageError(f"The checksum must be one of {', '.join(Algorithm)}.") from None
 
 
-def require_bool(name: str, value: object) -> bool:
-    """Return `value`, which must be a bool: the text "false" of a configuration file would count as true.
-
-    Raises `UsageError`.
-    """
-    if not isinstance(value, bool):
-        raise UsageError(f"{name} must be True or False, not {type(value).__name__}.")
-    return value
+def write_options(overwrite: bool, permissions: int | None) -> WriteOptions:  # noqa: FBT001 - as `WriteOptions`
+    """Return how a file is written; raises `UsageError`."""
+    return WriteOptions(
+        require_bool("overwrite", overwrite),
+        None if permissions is None else require_permissions("permissions", permissions),
+    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Final, Self
 
 from secftp.api.arguments import credentials_for, directory_path, is_directory_name, local_path, path_list
@@ -10,7 +9,7 @@ from secftp.api.copying import CallbackListener, DownloadOptions, UploadOptions,
 from secftp.api.files import FileOperations
 from secftp.api.naming import names_files, place
 from secftp.api.pool import Pool
-from secftp.errors import UsageError
+from secftp.api.values import MAX_TIMEOUT, require_number, require_text
 from secftp.transfer import Download, RemoteLocation, Upload
 from secftp.transport import require_congestion
 from secftp.url import Url, format_url, parse_url
@@ -88,10 +87,9 @@ def connect(
 def check_connection(url: str, timeout: float, congestion: str | None) -> Url:
     """Check what `connect` is given, and return the parts of the URL. Raises `UsageError`."""
     location = parse_url(url)
-    if not 0 < timeout < math.inf:
-        raise UsageError("The timeout must be a positive number of seconds.")
+    require_number("timeout", timeout, MAX_TIMEOUT, unit="seconds")
     if congestion is not None:
-        require_congestion(congestion)
+        require_congestion(require_text("congestion", congestion))
     return location
 
 

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeAlias, TypedDict, T
 
 from secftp.api.arguments import algorithm_for
 from secftp.api.naming import name_error
-from secftp.errors import ConnectionLost, ExitCode, FileError, Side, TransferTimeout, UsageError
+from secftp.api.values import require_bool, require_callable, require_int, require_number
+from secftp.errors import ConnectionLost, ExitCode, FileError, Side, TransferTimeout
 from secftp.session.retry import Retries
 from secftp.text import path_text
 from secftp.transfer import CopyOptions, ProgressListener
@@ -82,14 +83,16 @@ def copy_options(given: UploadOptions | DownloadOptions, kind: type) -> CopyOpti
     for name in ("include", "exclude"):
         if name in values:
             values[name] = _patterns(name, values[name])
+    for name, value in values.items():
+        if isinstance(CopyOptions._field_defaults[name], bool):
+            require_bool(name, value)
+    if (rate := values.get("limit_rate")) is not None:
+        require_number("limit_rate", rate, unit="bytes a second")
+    for name, most in (("streams", MAX_STREAMS), ("compress_level", MAX_LEVEL)):
+        if (number := values.get(name)) is not None:
+            values[name] = require_int(name, number, 1, most, shown=f"from 1 to {most}, or None")
     options = CopyOptions(**values)
     algorithm_for(options.checksum)
-    if options.limit_rate is not None and options.limit_rate <= 0:
-        raise UsageError("limit_rate must be a positive number of bytes a second.")
-    if options.streams is not None and not (type(options.streams) is int and 1 <= options.streams <= MAX_STREAMS):
-        raise UsageError(f"streams must be None or a number from 1 to {MAX_STREAMS}.")
-    if options.compress_level is not None and not 1 <= options.compress_level <= MAX_LEVEL:
-        raise UsageError(f"compress_level must be None or a number from 1 to {MAX_LEVEL}.")
     if options.level is not None:
         require_compression()
     return options
@@ -140,7 +143,7 @@ def _description(option: inspect.Parameter) -> str:
 
 
 def _patterns(name: str, patterns: Iterable[Pattern]) -> tuple[bytes, ...]:
-    if isinstance(patterns, str | bytes):
+    if isinstance(patterns, str | bytes) or not hasattr(patterns, "__iter__"):
         raise TypeError(f"{name} must be a list of patterns")
     return tuple(map(os.fsencode, patterns))
 
@@ -209,6 +212,8 @@ class CallbackListener(ProgressListener):
     ) -> None:
         self.failures: list[tuple[str, FileError]] = []
         self.done = 0  # grows with each byte that is moved and each file that is complete
+        for name, callback in (("on_progress", on_progress), ("on_error", on_error), ("on_skip", on_skip)):
+            require_callable(name, callback)
         self._on_progress = on_progress
         self._on_error = on_error
         self._on_skip = on_skip
@@ -285,6 +290,7 @@ def run(pool: Pool, copy: Upload | Download | RemoteCopy, listener: CallbackList
 
     Raises what ends the whole copy, the failure of a copy of one file, and else `CopyIncomplete`.
     """
+    retries = require_int("retries", retries, 0)
     copy.open_stream = pool.stream if pool.has_streams else None
     persistence = Retries(retries, progress=lambda: listener.done, possible=lambda: not pool.closed, sleep=pool.pause)
     summary = persistence.run(lambda: _run_once(pool, copy, listener))

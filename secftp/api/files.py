@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, TypeAlias, overload
 
-from secftp.api.arguments import file_path, path_text
+from secftp.api.arguments import file_path, path_text, write_options
 from secftp.api.copies import CopyOperations
 from secftp.api.memory import MemorySink, MemorySource
 from secftp.api.naming import name_error, named_as, names_files, place
 from secftp.api.ranges import SHORT_BYTES, Range, read_many, read_ranges
 from secftp.api.reader import RemoteReader
 from secftp.api.text_files import TextWriter, text_reader, text_writer
+from secftp.api.values import require_callable, require_size, require_text
 from secftp.api.writer import RemoteWriter
 from secftp.errors import FileError, UsageError
 from secftp.session import Unconfirmed
 from secftp.session.retry import has_arrived
-from secftp.storage import WriteOptions
 from secftp.transport.file_data import unwatched
 
 if TYPE_CHECKING:
@@ -64,6 +64,7 @@ class FileOperations(CopyOperations):
             b'bcd'
         """
         wanted = file_path(path, self._base)
+        offset, length = _checked_range(offset, length)
         report = _progress(on_progress)
 
         def read(connection: PooledConnection) -> bytes:
@@ -230,7 +231,7 @@ class FileOperations(CopyOperations):
             6
         """
         wanted = file_path(path, self._base)
-        view, options = memoryview(data).cast("B"), WriteOptions(overwrite, permissions)
+        view, options = memoryview(data).cast("B"), write_options(overwrite, permissions)
         report = _progress(on_progress)
 
         sent: Unconfirmed | None = None
@@ -389,12 +390,13 @@ class FileOperations(CopyOperations):
         if kind == "r":
             reader = RemoteReader(self._pool, wanted, path_text(path))
             return text_reader(reader, mode, encoding, errors, newline) if is_text else reader
-        writer = RemoteWriter(self._pool, wanted, path_text(path), WriteOptions(kind == "w", permissions))
+        writer = RemoteWriter(self._pool, wanted, path_text(path), write_options(kind == "w", permissions))
         return text_writer(writer, mode, encoding, errors, newline) if is_text else writer
 
 
 def _kind_of(mode: str) -> tuple[str, bool]:
     """Return `r`, `w` or `x`, and whether it is a text mode."""
+    require_text("mode", mode)
     kinds, others = set(mode) & set("rwx"), set(mode) - set("rwx")
     if len(kinds) != 1 or len(set(mode)) != len(mode) or others not in ({"b"}, {"t"}, set()):
         raise UsageError(
@@ -405,9 +407,7 @@ def _kind_of(mode: str) -> tuple[str, bool]:
 
 
 def _checked_range(offset: int, length: int | None) -> tuple[int, int | None]:
-    if offset < 0 or (length is not None and length < 0):
-        raise UsageError("The offset and the length of a range can't be negative.")
-    return offset, length
+    return require_size("offset", offset), None if length is None else require_size("length", length)
 
 
 def _put_in_place(
@@ -427,6 +427,7 @@ def _put_in_place(
 
 def _progress(on_progress: OnBytes | None) -> Progress:
     """Return a callback of the program, which may return anything, as one of the transfer."""
+    require_callable("on_progress", on_progress)
     if on_progress is None:
         return unwatched
 

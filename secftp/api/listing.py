@@ -8,6 +8,7 @@ from secftp.api.arguments import algorithm_for, directory_path, file_path, path_
 from secftp.api.entries import Listing, stat_of
 from secftp.api.globbing import glob
 from secftp.api.naming import names_files
+from secftp.api.values import require_size
 from secftp.api.walking import walk
 from secftp.errors import NotADirectory, NotFound
 from secftp.session.listings import MemoryBudget
@@ -139,6 +140,8 @@ class ListingOperations:
             True
         """
         wanted, kind = file_path(path, self._base), algorithm_for(algorithm)
+        offset = require_size("offset", offset)
+        length = None if length is None else require_size("length", length)
         found = self._pool.ask(
             lambda connection: connection.session.checksum(wanted, algorithm=kind, offset=offset, length=length),
             long=True,

@@ -8,7 +8,8 @@ import os
 import threading
 from typing import TYPE_CHECKING, Final, Self
 
-from secftp.api.arguments import key_for, require_bool, suite_for
+from secftp.api.arguments import key_for, suite_for
+from secftp.api.values import require_bool, require_callable, require_int, require_permissions, require_text
 from secftp.errors import NotADirectory, NotFound, Side, UsageError
 from secftp.keys import generate_key, read_key_file, refuse_beneath
 from secftp.server.access import Access
@@ -19,7 +20,7 @@ from secftp.server.server import DEFAULT_MAX_CLIENTS, FileServer, open_listener
 from secftp.storage import LocalStore
 from secftp.text import show_local
 from secftp.transport import require_congestion
-from secftp.url import Url, format_url
+from secftp.url import PORT_MAX, Url, format_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -93,9 +94,14 @@ class Server:
     ) -> None:
         self._root = os.fsdecode(root)
         if congestion is not None:
-            require_congestion(congestion)
+            require_congestion(require_text("congestion", congestion))
+        if isinstance(ciphers, str) or not hasattr(ciphers, "__iter__"):
+            raise UsageError("ciphers must be a list of ciphers.")
         require_bool("anonymous", anonymous)
         require_bool("anonymous_write", anonymous_write)
+        require_bool("read_only", read_only)
+        require_bool("overwrite", overwrite)
+        require_callable("log", log)
         self._key = self._choose_key(key, key_file, optional=anonymous or anonymous_write)
         self._access = Access(
             None if self._key is None else key_for(self._key),
@@ -106,10 +112,10 @@ class Server:
             overwrite=overwrite,
         )
         self._is_written = not read_only and (self._key is not None or anonymous_write)
-        self._host = host
-        self._port = port
-        self._mode_mask = mode_mask
-        self._max_clients = max_clients
+        self._host = require_text("host", host)
+        self._port = require_int("port", port, 0, PORT_MAX, shown=f"from 0 to {PORT_MAX}")
+        self._mode_mask = require_permissions("mode_mask", mode_mask)
+        self._max_clients = require_int("max_clients", max_clients, 1)
         self._congestion = congestion
         self._log = _Forwarded(log)
         self._running: tuple[FileServer, threading.Thread] | None = None

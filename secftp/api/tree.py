@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from secftp.api.arguments import directory_path, file_path, path_text
 from secftp.api.listing import ListingOperations
 from secftp.api.naming import names_files
+from secftp.api.values import MAX_SIZE, require_int, require_permissions
 from secftp.errors import AlreadyExists, ConnectionLost, FileError, NotEmpty, NotFound, Side
 from secftp.protocol import Kind
 from secftp.session import new_token
@@ -209,8 +210,8 @@ class NameOperations(ListingOperations):
             >>> oct(client.stat("backup/a.bin").mode)
             '0o600'
         """
-        wanted = directory_path(path, self._base)
-        return self._pool.change(lambda session, _again: session.set_attributes(wanted, mode=mode).mode)
+        wanted, bits = directory_path(path, self._base), require_permissions("mode", mode)
+        return self._pool.change(lambda session, _again: session.set_attributes(wanted, mode=bits).mode)
 
     @names_files("path")
     def utime(self, path: RemotePath, *, ns: int) -> bool:
@@ -234,7 +235,8 @@ class NameOperations(ListingOperations):
             1700000000.0
         """
         wanted = directory_path(path, self._base)
-        return self._pool.change(lambda session, _again: session.set_attributes(wanted, mtime_ns=ns).time)
+        time = require_int("ns", ns, -MAX_SIZE - 1, MAX_SIZE, shown="of nanoseconds since 1970")
+        return self._pool.change(lambda session, _again: session.set_attributes(wanted, mtime_ns=time).time)
 
     # --- implementation -----------------------------------------------------------------------------------------------
 

@@ -14,7 +14,8 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
-from secftp.api.arguments import encode_path, require_bool
+from secftp.api.arguments import encode_path
+from secftp.api.values import require_bool
 from secftp.errors import UsageError
 from secftp.url import SCHEME, Url, format_url, is_url, parse_url
 

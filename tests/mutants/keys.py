@@ -20,7 +20,7 @@ MUTANTS: list[Mutant] = [
     mutant("empty-key-file-name-is-anonymous", CHOICE, "    if options.key_file is not None:\n", "    if options.key_file:\n", ANONYMOUS),
     mutant("unprotected-without-a-word", "secftp/client/positional.py", "    if obtain is None and not connection.anonymous:\n", "    if obtain is None and connection.anonymous is None:\n", ANONYMOUS),
     mutant("unprotected-and-quiet", "secftp/client/terminal.py", "        if not self.json:\n            self._write(\n", "        if not self.json and not self.quiet:\n            self._write(\n", ANONYMOUS),
-    mutant("anonymous-by-any-word", CREDENTIALS, "    if not isinstance(value, bool):\n        raise UsageError(f\"{name} must be True or False, not {type(value).__name__}.\")\n    return value\n", "    return bool(value)\n", ANONYMOUS),
+    mutant("anonymous-by-any-word", "secftp/api/values.py", "    if not isinstance(value, bool):\n        raise UsageError(f\"{name} must be True or False, not {type(value).__name__}.\")\n    return value\n", "    return bool(value)\n", ANONYMOUS),
     mutant("anonymous-beside-a-key", CREDENTIALS, "    if given > 1:\n", "    if given > 2:\n", ANONYMOUS, "tests/api/test_errors.py"),
     mutant("empty-key-is-none-given", CREDENTIALS, "    given = (key is not None) + ", "    given = bool(key) + ", ANONYMOUS, "tests/api/test_errors.py"),
     mutant("blank-key", TEXT, "    if text and not _has_surrogate(text) and is_blank(text):\n", "    if text and not _has_surrogate(text) and text is None:\n", ANONYMOUS, GIVEN),
