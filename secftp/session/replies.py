@@ -233,6 +233,13 @@ class FileReply:
             if is_data:
                 self._refuse()
 
+    def drop(self, problem: FileError) -> None:
+        """Throw away what is still to come: neither the sink nor the digest is used any more. Cancels nothing."""
+        if not self.complete:
+            self.problem = problem
+            self.is_refused = True
+            self._file = None
+
     def _refuse(self) -> None:
         self.is_refused = True
         self._stop()

@@ -131,8 +131,7 @@ class FirstRead(ReadRequest):
         self._advance(file, position)
         if done < (total or 0) and (self.part is None or file.queue.stopped):
             # Another stream has what follows, or nobody wants it.
-            self._reading.problem = remote_failure(FileError, file.name, "the rest is not needed.")
-            self.leave(file)
+            self.leave(file)  # and the request is cancelled
         elif file.has_company:
             self._stop()
         self.transfer.limit.spend(self.transfer.pipeline.channel.sent_of(moved))
@@ -151,9 +150,13 @@ class FirstRead(ReadRequest):
             self._cancel()
 
     def leave(self, file: FileInParts) -> None:
-        """Leave the rest to others. The digest goes on where this has stopped. Idempotent."""
+        """Leave the rest to others. The digest goes on where this has stopped. Idempotent.
+
+        More of the reply may still come: it must not go into the digest, which is not this stream's any more.
+        """
         if not self.is_over:
             self.is_over = True
+            self._reading.drop(remote_failure(FileError, file.name, "the rest is not needed."))
             self._give_back()
             file.begin_hashing(self._digest, self._offset + self._received)
 

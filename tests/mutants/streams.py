@@ -31,6 +31,7 @@ MUTANTS: list[Mutant] = [
     # --- downloads in parts ---
     mutant("parts-of-any-version", "secftp/transfer/part_streams.py", "            version=file.version,\n            additional", "            version=b\"\",\n            additional", GET),
     mutant("part-of-another-version-is-written", "secftp/transfer/file_in_parts.py", "        if file.version != mine.version:\n", "        if False:\n", GET),
+    mutant("digest-goes-on-after-it-was-handed-over", "secftp/transfer/download_parts.py", '            self._reading.drop(remote_failure(FileError, file.name, "the rest is not needed."))\n', "", f"{GET}::test_what_comes_after_the_first_request_has_left_the_rest_to_others_does_not_count"),
     mutant("digest-of-the-whole-is-not-compared", "secftp/transfer/download_parts.py", "        if hmac.compare_digest(file.digest, file.expected or b\"\"):\n", "        if file.digest:\n", GET),
     mutant("file-with-a-part-missing-is-committed", "secftp/transfer/download_parts.py", "            if file.queue.complete:\n", "            if file.queue.is_taken:\n", GET),
     mutant("lost-stream-keeps-its-part", "secftp/transfer/part_streams.py", "        for reply in self._replies:\n            reply.give_back()\n", "", GET),

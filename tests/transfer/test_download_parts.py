@@ -18,6 +18,7 @@ from secftp.server.requests import read
 from secftp.session.pipeline import Pipeline
 from secftp.session.retry import Retries
 from secftp.transfer import CopyOptions, Download, RemoteLocation, file_in_parts, part_streams, parts, streams
+from secftp.transfer.download_parts import DownloadParts
 from secftp.transfer.progress import ProgressListener
 from secftp.transport import Channel
 from tests.support.copying import OLD, Recorder, make
@@ -134,10 +135,33 @@ def test_several_files_of_all_sizes(server, here, number):
     sizes = (0, 1, 2 * MIB - 1, 2 * MIB, 3 * MIB + 1, 9 * MIB, 100, 5 * MIB)
     files = {b"f%d" % place: DATA[place : place + size] for place, size in enumerate(sizes)}
     make(os.path.join(server.root, "tree"), files)
-    summary = run(server, download(server, here, number, names=(b"tree",)))
+    told = Recorder()
+    summary = run(server, download(server, here, number, told, names=(b"tree",)))
+    assert told.of("failed") == []
     assert (summary.files, summary.bytes) == (len(sizes), sum(sizes))
     for name, data in files.items():
         assert (here / "tree" / os.fsdecode(name)).read_bytes() == data
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_what_comes_after_the_first_request_has_left_the_rest_to_others_does_not_count(big, here, number, monkeypatch):
+    """It leaves when others have completed the file, too, although its own reply is still coming."""
+    check, left = DownloadParts._check_files, []
+
+    def leave_early(parts):
+        for file, first in tuple(parts._reads.items()):
+            if not left and 0 < first._received < SIZE // 2:
+                first.leave(file)
+                left.append(first._received)
+        check(parts)
+
+    monkeypatch.setattr(DownloadParts, "_check_files", leave_early)
+    told = Recorder()
+    summary = run(big, download(big, here, number, told))
+    assert left
+    assert told.of("failed") == []
+    assert (summary.files, summary.digest) == (1, digest_of(DATA))
+    assert is_right(here)
 
 
 def test_the_target_may_be_a_name_or_a_device(big, here):
