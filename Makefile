@@ -17,7 +17,7 @@ SECONDS := 10
 # Two concurrent set-ups would build in the same directory.
 .NOTPARALLEL:
 .PHONY: help demo test test-data test-line test-pythons check check-python check-c sanitize fuzz mutants faults soak release-check
-.PHONY: bench bench-core bench-handshakes bench-load bench-clients bench-line bench-aio report peers docs build clean
+.PHONY: bench bench-core bench-handshakes bench-load bench-clients bench-line bench-aio bench-fsspec report peers docs build clean
 .PHONY: setup setup-test setup-check setup-fuzz setup-prove setup-bench setup-report setup-docs
 
 help: ## show this list
@@ -87,6 +87,9 @@ bench-line: setup-bench ## over an emulated line of 100 ms, compared with scp, r
 
 bench-aio: setup-bench ## the asyncio client, compared with the blocking one and with asyncssh
 	@$(PYTHON_IN_VENV) -m bench.aio $(ARGS)
+
+bench-fsspec: setup-bench ## what a program does through fsspec, over an emulated line of 50 ms and on loopback
+	@$(PYTHON_IN_VENV) -m bench.fsspec $(ARGS)
 
 report: setup-report ## measure this machine; table and plots in build/report/; some minutes
 	@$(PYTHON_IN_VENV) -m bench.report $(ARGS)

@@ -34,6 +34,7 @@ GOALS = [
     "bench-clients",
     "bench-line",
     "bench-aio",
+    "bench-fsspec",
     "report",
     "peers",
     "docs",

@@ -56,6 +56,34 @@ class Gate:
 # --- shared -----------------------------------------------------------------------------------------------------------
 
 
+def test_answers_that_nobody_wants_are_awaited_before_a_connection_is_used_again(remote, root):
+    (root / "file").write_bytes(bytes(24 << 20))
+    file = remote.open("file")
+    while file._reader._stream is None:
+        file.read(300_000)
+    connection = file._reader._stream._connection
+    connection.wind_down = lambda: False  # nothing has come yet
+    file.close()
+    with remote._pool.connection(long=True) as taken:
+        assert taken is connection
+        assert taken.is_settled()
+        assert not taken.winding_down
+        del connection.wind_down
+
+
+def test_a_connection_that_is_lost_meanwhile_is_replaced(served, root):
+    (root / "file").write_bytes(bytes(24 << 20))
+    file = served.remote.open("file")
+    while file._reader._stream is None:
+        file.read(300_000)
+    connection = file._reader._stream._connection
+    connection.wind_down = lambda: False
+    file.close()
+    connection.interrupt()
+    assert served.remote.exists("file")
+    assert connections(served) == 2
+
+
 def test_one_connection_is_enough_for_one_thread(served, root):
     for number in range(20):
         served.remote.write_bytes(f"{number}", b"%d" % number)

@@ -14,12 +14,12 @@ import tracemalloc
 import zipfile
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import secftp
 from secftp.api import file_parts, raw_reader, read_ahead, read_ahead_limit
-from secftp.protocol import Bye, Cancel, End, Error, ErrorCode, File, Info, Kind, SessionLimits, Welcome
+from secftp.protocol import Abort, Bye, Cancel, End, Error, ErrorCode, File, Info, Kind, SessionLimits, Welcome
 from tests.support.forking import in_a_fork
 from tests.support.programs import at_once, remote, root, served, serving_programs
 from tests.support.serving import DEADLINE, HOST, KEY, digest_of, fake_server
@@ -122,23 +122,15 @@ CALLS = st.one_of(
 )
 
 
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory):
-    directory = tmp_path_factory.mktemp("shared")
-    for name, data in FILES.items():
-        (directory / name).write_bytes(data)
-    with serving_programs(directory) as found:
-        yield found.remote
-
-
 FILES = {"random": DATA[:300_000], "lines": LINES, "small": b"one\ntwo", "tail": DATA[: 2 * BUFFER + 1], "empty": b""}
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sampled_from(sorted(FILES)), st.lists(CALLS, max_size=30))
-def test_whatever_is_called_it_does_what_a_file_in_memory_does(shared, name, calls):
+def test_whatever_is_called_it_does_what_a_file_in_memory_does(remote, root, name, calls):
+    (root / name).write_bytes(FILES[name])
     near = io.BytesIO(FILES[name])
-    with pytest.MonkeyPatch.context() as patch, shared.open(name) as file:
+    with pytest.MonkeyPatch.context() as patch, remote.open(name) as file:
         for constant, value in LITTLE.items():
             patch.setattr(raw_reader, constant, value)
         for call, size in calls:
@@ -696,6 +688,28 @@ def test_without_another_connection_windows_are_fetched_one_by_one(served, large
         file._reader._no_stream_before = time.monotonic() + DEADLINE
         assert b"".join(iter(lambda: file.read(500_000), b"")) == large
     assert connections(served) == 1
+
+
+def test_a_part_that_a_stopping_server_cuts_off_is_a_lost_connection():
+    """The refusal is an InterruptedError, after which `io.BufferedReader` would try again."""
+    limits = SessionLimits(requests=64, keepalive=15, idle=60)
+
+    def play(wire):
+        wire.send(Welcome(version=1, software="fake", capabilities=("stat", "ranges"), limits=limits))
+        wire.send(File(id=wire.receive().id, size=10, mtime_ns=1, mode=0o644))
+        wire.send(Abort(code=ErrorCode.STOPPING, text="stopping"))
+        while wire.receive() is not None:
+            pass
+
+    info = Info(id=1, kind=Kind.FILE, size=10, mtime_ns=1, mode=0o644)
+    with (
+        fake_server(play) as port,
+        secftp.connect(f"secftp://{HOST}:{port}", KEY, timeout=DEADLINE) as client,
+        client._pool.connection(long=True) as connection,
+    ):
+        part = file_parts.PartRequest(connection.session, file_parts.OpenFile((b"f",), info), 0, 10)
+        with pytest.raises(secftp.ConnectionLost, match="stopping"):
+            part.result()
 
 
 def test_a_server_that_starts_again_is_read_on_from(served, large):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import os
 import pickle
@@ -242,6 +243,7 @@ def test_a_cache_on_disk_gets_one_version(fs, tree, tmp_path):
         file.seek(1_000_000)
         with pytest.raises(secftp.FileChanged):
             file.read(1_000_000)
+    gc.collect()  # a traceback holds the file of the cache
 
 
 def test_a_zip_file_at_the_server(server, tree):
