@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from sphinx.application import Sphinx
 
-MODULES = ("secftp", "secftp.aio")
+MODULES = ("secftp", "secftp.aio", "secftp.fsspec.filesystem")
 # What stands before and after a name in code that is still only the name.
 CALL = re.compile(r"(.+?)(?:\(.*\))?", re.DOTALL)
 

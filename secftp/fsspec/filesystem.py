@@ -30,7 +30,7 @@ class SecftpFileSystem(Copying, CopyingAtServer, Changing):
     required. In fsspec's configuration all options may be texts.
 
     Args:
-        host (str): The server.
+        host (str, default ''): The server; one is required.
         port (int or str, default 8888): Its port.
         username (str, default ''): The name of a key.
         key (str, Key or None, default None): The key, as a text or a `Key`. It stays in this process: a file system
@@ -41,6 +41,17 @@ class SecftpFileSystem(Copying, CopyingAtServer, Changing):
         timeout (float or str, default 60.0): The limit in seconds for connecting and for the server's silence.
         congestion (str or None, default None): The congestion control of what this program sends (Linux).
         auto_mkdir (bool or str, default True): Create missing directories above what is written.
+        **options: Those of fsspec for every file system, such as `skip_instance_cache`.
+
+    Raises:
+        UsageError: An option is invalid (a ValueError).
+
+    Example:
+        >>> import fsspec
+        >>> fs = fsspec.filesystem("secftp", host="127.0.0.1", port=server.port, key=server.key)
+        >>> fs.cat("backup/a.bin")
+        b'abcdef'
+        >>> fs.close()
     """
 
 

@@ -57,10 +57,6 @@ def public_functions():
                     yield f"{name}.{member}", found, found.__doc__
 
 
-# Not described in this form yet.
-LATER: set[str] = set()
-
-
 def is_property(name):
     kind, _, member = name.partition(".")
     return bool(member) and isinstance(inspect.getattr_static(getattr(secftp, kind), member), property)
@@ -127,7 +123,7 @@ def test_every_exception_that_is_named_exists(name):
         assert issubclass(kind, BaseException)
 
 
-@pytest.mark.parametrize("name", sorted(set(FUNCTIONS) - LATER))
+@pytest.mark.parametrize("name", FUNCTIONS)
 def test_every_result_is_described(name):
     function, doc = FUNCTIONS[name]
     found = sections(doc)
@@ -148,6 +144,19 @@ def test_every_attribute_is_described(name):
     for item in items:
         annotation = str(kind.__annotations__[item[1]]).replace("AnyStr", "str | bytes").replace("_Digest", "bytes")
         assert item[2] == words(annotation)
+
+
+def test_the_parameters_of_the_file_system_are_described():
+    pytest.importorskip("fsspec")
+    from secftp.fsspec.filesystem import SecftpFileSystem
+
+    described = sections(inspect.cleandoc(SecftpFileSystem.__doc__))["Args"]
+    parameters = list(inspect.signature(SecftpFileSystem.__init__).parameters.values())[1:]
+    assert [item.split()[0].rstrip(":").lstrip("*") for item in described] == [each.name for each in parameters]
+    for item, each in zip(described[:-1], parameters[:-1], strict=True):
+        found = ITEM.fullmatch(item)
+        assert each.default is each.empty or ast.literal_eval(found[3]) == each.default
+        assert found[2] == words(each.annotation.replace(" | HeldKey", ""))
 
 
 # --- the options of a copy --------------------------------------------------------------------------------------------

@@ -14,7 +14,13 @@ import secftp.api
 from tests.support.serving import KEY
 
 MODULES = [f"secftp.api.{module.name}" for module in pkgutil.iter_modules(secftp.api.__path__)]
-MODULES += ["secftp.errors", "secftp.keys.key", "secftp.keys.text", "secftp.transfer.progress"]
+MODULES += [
+    "secftp.errors",
+    "secftp.fsspec.filesystem",
+    "secftp.keys.key",
+    "secftp.keys.text",
+    "secftp.transfer.progress",
+]
 OPTIONAL = {"fsspec", "greenlet", "upath"}  # libraries that a module of the API may need
 OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
