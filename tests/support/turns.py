@@ -119,7 +119,6 @@ def _server_stream(line):
         def wait_to_send(self, timeout, *, or_receive):
             with line.change():
                 line.server_is_behind = True
-                line.server_waits, line.up_taken = True, line.up_sent  # it waits until the client has taken that
             try:
                 return super().wait_to_send(timeout, or_receive=or_receive)
             finally:
