@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import contextlib
 import io
+import sys
+import warnings
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
@@ -75,6 +77,7 @@ class DeferredFile(io.RawIOBase):
         self._writer: RemoteWriter | None = None  # once it has grown beyond `spill`
         self._made: list[str] = []  # directories that were created for that
         self._given_up = False
+        self._opened_during = sys.exc_info()[1]
 
     def writable(self) -> bool:
         """Return True."""
@@ -118,7 +121,7 @@ class DeferredFile(io.RawIOBase):
                 hint="Write it in a with block.",
             )
         if self._writer is not None:
-            self._writer.close()
+            self._writer.__exit__(None, None, None)  # whatever exception is being handled where a transaction ends
         else:
             data, self._data = bytes(self._data), bytearray()
             write_value(self.client, self.name, data, overwrite=self._overwrite, parents=self.parents)
@@ -135,10 +138,25 @@ class DeferredFile(io.RawIOBase):
                 self.client.rmdir(directory)
         self._made.clear()
 
+    def close(self) -> None:
+        """Complete the contents; they are given up if an exception is being handled, as by `RemoteWriter`."""
+        if not self.closed and sys.exc_info()[1] not in {None, self._opened_during}:
+            self._give_up("was closed while an exception was being handled", RuntimeWarning)
+        super().close()
+
     def __exit__(self, kind: type[BaseException] | None, *_more: object) -> None:
         if kind is not None:
             self.discard()
         self.close()
+
+    def _dealloc_warn(self, _forgotten: object) -> None:
+        """Give up the file: `io.TextIOWrapper` and `io.BufferedWriter` call this in their finalizers, and close it."""
+        self._give_up("was never closed", ResourceWarning)
+
+    def _give_up(self, why: str, kind: type[Warning]) -> None:
+        if not self._given_up:
+            self.discard()
+            warnings.warn(f"{escape(self.name)!r} {why}; it was not written.", kind, stacklevel=3)
 
     def _begin_upload(self) -> None:
         if self.parents:

@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import pickle
+import signal
 import subprocess
 import sys
 
@@ -15,6 +16,7 @@ import pytest
 import secftp
 from secftp.errors import NameRefused, UsageError
 from tests.fsspec.serving import KEY, fs, opened, root, server
+from tests.support.serving import DEADLINE
 
 fsspec = pytest.importorskip("fsspec")
 
@@ -198,6 +200,7 @@ def test_a_forked_process_opens_its_own_connections(fs, root):
     with fs._connecting, fs._lock:  # as a thread of the parent may
         child = os.fork()
         if not child:
+            signal.alarm(int(DEADLINE))  # rather than hang
             try:
                 os._exit(0 if fs.cat("/file") == b"1" else 1)
             finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import time
 
@@ -136,6 +137,53 @@ def test_a_file_that_was_not_closed_is_not_committed_with_others(fs, root):
     for file in files:
         file.close()
     assert listing(root) == []
+
+
+@pytest.mark.parametrize("size", [1, BIG])
+def test_a_file_that_was_forgotten_is_not_committed(fs, root, size):
+    with fs.transaction:
+        held = [fs.open("/x", "w")]
+        held[0].write("x" * size)
+        with pytest.warns(ResourceWarning, match="never closed"):  # noqa: PT031
+            held.clear()
+            gc.collect()
+        fs.pipe_file("/y", b"")
+    assert listing(root) == ["y"]
+
+
+def divide():
+    return 1 / 0
+
+
+def test_what_is_closed_because_of_an_exception_is_not_committed(fs, root):
+    def fail():
+        file = fs.open("/x", "wb")
+        try:
+            file.write(b"half")
+            divide()
+        except ZeroDivisionError:
+            file.close()
+
+    with fs.transaction:
+        with pytest.warns(RuntimeWarning, match="not written"):
+            fail()
+        try:
+            divide()
+        except ZeroDivisionError:
+            with fs.open("/y", "wb") as file:
+                file.write(b"whole")
+    assert listing(root) == ["y"]
+
+
+def test_it_may_end_where_an_exception_is_handled(fs, root):
+    fs.start_transaction()
+    fs.pipe_file("/small", b"")
+    fs.pipe_file("/large", bytes(BIG))
+    try:
+        divide()
+    except ZeroDivisionError:
+        fs.end_transaction()
+    assert listing(root) == ["large", "small"]
 
 
 def test_a_file_of_here_that_changes_is_an_error(fs, root, here, monkeypatch):
