@@ -17,6 +17,17 @@ It needs the library greenlet: `pip install 'secftp[aio]'`. The public names are
 from secftp.aio.client import AsyncClient, connect
 from secftp.aio.interface import AsyncIteration, AsyncListing, Opening
 from secftp.aio.reader import AsyncReader
+from secftp.aio.text_files import AsyncTextReader, AsyncTextWriter
 from secftp.aio.writer import AsyncWriter
 
-__all__ = ["AsyncClient", "AsyncIteration", "AsyncListing", "AsyncReader", "AsyncWriter", "Opening", "connect"]
+__all__ = [
+    "AsyncClient",
+    "AsyncIteration",
+    "AsyncListing",
+    "AsyncReader",
+    "AsyncTextReader",
+    "AsyncTextWriter",
+    "AsyncWriter",
+    "Opening",
+    "connect",
+]

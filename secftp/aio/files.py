@@ -8,9 +8,11 @@ from secftp.aio import driver
 from secftp.aio.interface import Opening
 from secftp.aio.operations import AsyncOperations
 from secftp.aio.reader import CHUNK_BYTES, AsyncReader
+from secftp.aio.text_files import AsyncTextReader, AsyncTextWriter, TextEncoding
 from secftp.aio.upload import Upload
 from secftp.aio.writer import AsyncWriter
 from secftp.api.arguments import file_path, path_text, write_options
+from secftp.api.files import kind_of, require_no_encoding
 from secftp.errors import UsageError
 
 if TYPE_CHECKING:
@@ -31,35 +33,78 @@ class AsyncFiles(AsyncOperations):
     def open(
         self, path: RemotePath, mode: Literal["wb", "xb"], *, permissions: int | None = None
     ) -> Opening[AsyncWriter]: ...
+    @overload
     def open(
-        self, path: RemotePath, mode: Literal["rb", "wb", "xb"] = "rb", *, permissions: int | None = None
-    ) -> Opening[AsyncReader] | Opening[AsyncWriter]:
-        """Open a file in binary mode, with `await` or with `async with`, which closes it.
+        self,
+        path: RemotePath,
+        mode: Literal["r", "rt"],
+        *,
+        encoding: str | None = None,
+        errors: str | None = None,
+        newline: str | None = None,
+    ) -> Opening[AsyncTextReader]: ...
+    @overload
+    def open(
+        self,
+        path: RemotePath,
+        mode: Literal["w", "wt", "x", "xt"],
+        *,
+        permissions: int | None = None,
+        encoding: str | None = None,
+        errors: str | None = None,
+        newline: str | None = None,
+    ) -> Opening[AsyncTextWriter]: ...
+    def open(
+        self,
+        path: RemotePath,
+        mode: str = "rb",
+        *,
+        permissions: int | None = None,
+        encoding: str | None = None,
+        errors: str | None = None,
+        newline: str | None = None,
+    ) -> Opening[AsyncReader] | Opening[AsyncWriter] | Opening[AsyncTextReader] | Opening[AsyncTextWriter]:
+        """Open a file, with `await` or with `async with`, which closes it.
 
         A file that is open for writing has a connection of its own, and appears when it is closed without an error. One
         that is open for reading takes connections as it reads.
 
         Args:
             path (str, bytes or os.PathLike): The file.
-            mode (str, default 'rb'): `"rb"` to read, `"wb"` to write, `"xb"` to write a new file.
+            mode (str, default 'rb'): `"rb"` to read, `"wb"` to write, `"xb"` to write a new file; `"r"`, `"w"` and
+                `"x"`, or `"rt"`, `"wt"` and `"xt"`, for text.
             permissions (int or None, default None): The permission bits of the new file, as far as the server's
                 configuration allows them; None for those of the file that is replaced.
+            encoding (str or None, default None): The encoding of text; None for UTF-8, whatever the locale is.
+            errors (str or None, default None): How errors of the encoding are handled, as in the built-in `open`; None
+                for `"strict"`.
+            newline (str or None, default None): How line ends are translated, as in the built-in `open`; None for
+                each to be read as a newline, and for newlines to be written as those of this system.
 
         Returns:
-            Opening: To be awaited, or entered by `async with`, for an `AsyncReader` or an `AsyncWriter`.
+            Opening: To be awaited, or entered by `async with`, for an `AsyncReader`, `AsyncWriter`, `AsyncTextReader`
+            or `AsyncTextWriter`.
 
         Raises:
-            UsageError: The mode is another one; raised at once, all others when it is awaited.
+            UsageError: There is no such mode, or one of binary files is given an encoding; raised at once, all others
+                when it is awaited.
             NotFound: The file, or the directory of a new one, does not exist.
             IsADirectory: It is a directory.
-            AlreadyExists: It exists, and the mode is `"xb"`, or the key may not overwrite.
+            AlreadyExists: It exists, and the mode is `"xb"` or `"x"`, or the key may not overwrite.
             Forbidden: The server does not allow it.
         """
-        if mode == "rb":
+        kind, is_text = kind_of(mode)
+        if not is_text:
+            require_no_encoding(encoding, errors, newline)
+        if kind == "r":
+            if is_text:
+                return Opening(lambda: self._open_text(path, mode, encoding, errors, newline))
             return Opening(lambda: self._open_reader(path))
-        if mode not in ("wb", "xb"):
-            raise UsageError("The mode must be 'rb', 'wb' or 'xb'.", hint="Decode what you read: data.decode().")
-        return Opening(lambda: self._open_writer(path, write_options(mode == "wb", permissions)))
+        options = write_options(kind == "w", permissions)
+        if is_text:
+            text = TextEncoding(encoding, errors, newline)
+            return Opening(lambda: self._open_text_writer(path, mode, options, text))
+        return Opening(lambda: self._open_writer(path, options))
 
     async def stream(self, path: RemotePath, *, offset: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
         """Yield the contents of a file in chunks, as for the body of an HTTP response. Reads ahead.
@@ -128,8 +173,21 @@ class AsyncFiles(AsyncOperations):
     async def _open_reader(self, path: RemotePath) -> AsyncReader:
         return AsyncReader(await driver.run(self._client.open, path))
 
+    async def _open_text(self, path: RemotePath, mode: str, *text: str | None) -> AsyncTextReader:
+        encoding, errors, newline = text
+        opened = await driver.run(self._client.open, path, "r", encoding=encoding, errors=errors, newline=newline)
+        return AsyncTextReader(opened, mode)
+
     async def _open_writer(self, path: RemotePath, options: WriteOptions) -> AsyncWriter:
+        return AsyncWriter(await self._upload(path, options), path_text(path), "wb" if options.overwrite else "xb")
+
+    async def _open_text_writer(
+        self, path: RemotePath, mode: str, options: WriteOptions, text: TextEncoding
+    ) -> AsyncTextWriter:
+        return AsyncTextWriter(await self._upload(path, options), path_text(path), mode, text)
+
+    async def _upload(self, path: RemotePath, options: WriteOptions) -> Upload:
         self._pool.require_open()
         upload = Upload(self._pool, file_path(path, self._client._base), options)  # noqa: SLF001 - it is ours
         await upload.begin()
-        return AsyncWriter(upload, path_text(path), "wb" if options.overwrite else "xb")
+        return upload

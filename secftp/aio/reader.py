@@ -75,15 +75,15 @@ class AsyncReader:
 
         `offset` in bytes, from the start (`whence` 0), the position (1) or the end (2). Raises `UsageError`.
         """
-        return await self._run(self._require_open().seek, offset, whence)
+        return await self.run(self._require_open().seek, offset, whence)
 
     async def read(self, size: int | None = -1, /) -> bytes:
         """Return the next `size` bytes, fewer only at the end of the file; all that are left for -1 and None."""
-        return await self._run(self._require_open().read, size)
+        return await self.run(self._require_open().read, size)
 
     async def read1(self, size: int = -1, /) -> bytes:
         """Return up to `size` bytes with one request at most, and with none if some are buffered."""
-        return await self._run(self._require_open().read1, size)
+        return await self.run(self._require_open().read1, size)
 
     async def readall(self) -> bytes:
         """Return all that is left."""
@@ -91,15 +91,15 @@ class AsyncReader:
 
     async def readinto(self, buffer: WriteableBuffer, /) -> int:
         """Read into `buffer` and return the number of bytes, less than its size only at the end of the file."""
-        return await self._run(self._require_open().readinto, buffer)
+        return await self.run(self._require_open().readinto, buffer)
 
     async def readline(self, size: int | None = -1, /) -> bytes:
         """Return the next line with its line end, at most `size` bytes."""
-        return await self._run(self._require_open().readline, size)
+        return await self.run(self._require_open().readline, size)
 
     async def peek(self, size: int = 0, /) -> bytes:
         """Return some bytes without moving the position; none only at the end of the file."""
-        return await self._run(self._require_open().peek, size)
+        return await self.run(self._require_open().peek, size)
 
     async def close(self) -> None:
         """Close the file. Idempotent."""
@@ -134,7 +134,8 @@ class AsyncReader:
 
     # --- implementation -----------------------------------------------------------------------------------------------
 
-    async def _run(self, method: Callable[..., _Result], *args: Any) -> _Result:
+    async def run(self, method: Callable[..., _Result], *args: Any) -> _Result:
+        """Return what a method returns that reads the file, for one task at a time."""
         with self._alone():
             await self._pace()
             return await driver.run(method, *args)

@@ -384,9 +384,9 @@ class FileOperations(CopyOperations):
             ['one line\n']
         """
         wanted = file_path(path, self._base)
-        kind, is_text = _kind_of(mode)
-        if not is_text and not (encoding is None and errors is None and newline is None):
-            raise UsageError("A file in binary mode has no encoding, errors or newline.", hint="Leave out the b.")
+        kind, is_text = kind_of(mode)
+        if not is_text:
+            require_no_encoding(encoding, errors, newline)
         if kind == "r":
             reader = RemoteReader(self._pool, wanted, path_text(path))
             return text_reader(reader, mode, encoding, errors, newline) if is_text else reader
@@ -394,7 +394,13 @@ class FileOperations(CopyOperations):
         return text_writer(writer, mode, encoding, errors, newline) if is_text else writer
 
 
-def _kind_of(mode: str) -> tuple[str, bool]:
+def require_no_encoding(*given: str | None) -> None:
+    """Raise `UsageError` if an encoding, errors or newline was given."""
+    if any(each is not None for each in given):
+        raise UsageError("A file in binary mode has no encoding, errors or newline.", hint="Leave out the b.")
+
+
+def kind_of(mode: str) -> tuple[str, bool]:
     """Return `r`, `w` or `x`, and whether it is a text mode."""
     require_text("mode", mode)
     kinds, others = set(mode) & set("rwx"), set(mode) - set("rwx")

@@ -117,7 +117,7 @@ def test_one_task_reads_a_file_at_a_time(run, served, root):
     async def main():
         async with connecting(served) as client, client.open("file") as file:
             gate = asyncio.Event()
-            first = asyncio.create_task(file._run(lambda: wait(gate.wait())))
+            first = asyncio.create_task(file.run(lambda: wait(gate.wait())))
             await turns()
             with pytest.raises(UsageError, match="Another task"):
                 await file.read(MIB)
@@ -326,6 +326,74 @@ def test_what_fails_at_the_server_is_raised_by_write_or_close(run, served, root)
             assert await client.read_bytes("file") == b"second"
 
     run(main())
+
+
+# --- text -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("encoding", [None, "latin-1", "utf-16"])
+@pytest.mark.parametrize("newline", [None, "", "\r\n"])
+def test_text_is_as_the_built_in_open_has_it(run, served, root, tmp_path, encoding, newline):
+    lines = ["first\n", "zweite Zeile: ä\n", "\r\n", "last"]
+    options = {"encoding": encoding or "utf-8", "newline": newline}
+
+    async def main():
+        async with connecting(served) as client:
+            async with client.open("file", "w", encoding=encoding, newline=newline) as file:
+                assert (file.mode, file.encoding) == ("w", encoding or "utf-8")
+                assert await file.write(lines[0]) == len(lines[0])
+                await file.writelines(lines[1:])
+                with pytest.raises(TypeError, match="str"):
+                    await file.write(b"bytes")
+            async with client.open("file", "rt", encoding=encoding, newline=newline) as file:
+                assert (file.name, file.mode, file.closed) == ("file", "rt", False)
+                found = [line async for line in file]
+                await file.seek(0)
+                assert await file.readline() == found[0]
+                position = await file.tell()
+                assert await file.read() == "".join(found[1:])
+                await file.seek(position)
+                assert await file.read(3) == "".join(found[1:])[:3]
+            assert file.closed
+            return found
+
+    with open(tmp_path / "local", "w", **options) as file:
+        file.writelines(lines)
+    with open(tmp_path / "local", **options) as file:
+        expected = list(file)
+    assert run(main()) == expected
+    assert (root / "file").read_bytes() == (tmp_path / "local").read_bytes()
+
+
+def test_text_modes_keep_the_promise_of_the_binary_ones(run, served, root):
+    async def main():
+        async with connecting(served) as client:
+            with pytest.raises(KeyError):
+                async with client.open("file", "w") as file:
+                    await file.write("text" * MIB)
+                    raise KeyError
+            with pytest.raises(UnicodeEncodeError):
+                async with client.open("file", "x", encoding="ascii") as file:
+                    await file.write("text")
+                    await file.write("ä")
+            for options in ({"encoding": "no-such"}, {"errors": "no-such"}):
+                with pytest.raises(LookupError):
+                    client.open("file", "w", **options)
+            with pytest.raises(ValueError, match="newline"):
+                client.open("file", "w", newline="x")
+            with pytest.raises(UsageError, match="binary"):
+                client.open("file", "wb", encoding="utf-8")
+            (root / "odd").write_bytes(b"\xff")
+            async with client.open("odd", "r") as file:
+                with pytest.raises(UnicodeDecodeError):
+                    await file.read()
+            with pytest.warns(ResourceWarning, match="never closed"):
+                file = await client.open("odd", "r")
+                del file
+                gc.collect()
+
+    run(main())
+    assert gone(served) == ["odd"]
 
 
 # --- streams ----------------------------------------------------------------------------------------------------------
