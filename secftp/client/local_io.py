@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from secftp.client.terminal import STANDARD_OUTPUT
 from secftp.errors import FileError, Side, UsageError
 from secftp.storage import PipeSink, PipeSource, Sink, Source, WriteOptions, create_local_sink, open_local_source
-from secftp.storage.store import SinkWrapper, SourceWrapper
+from secftp.storage.wrappers import SinkWrapper, SourceWrapper
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -21,7 +21,7 @@ from secftp.protocol import Algorithm, remote_failure
 from secftp.session import Unconfirmed
 from secftp.session.retry import Retries, confirm
 from secftp.storage import Sink, WriteOptions, new_digest
-from secftp.storage.store import SinkWrapper, SourceWrapper
+from secftp.storage.wrappers import SinkWrapper, SourceWrapper
 from secftp.transfer import Summary
 from secftp.transfer.rate_limit import RateLimit
 from secftp.transport import DataCount

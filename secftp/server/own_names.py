@@ -20,7 +20,7 @@ from secftp import safe_path
 from secftp.errors import NameRefused
 from secftp.storage import SmallFiles, Store, WriteOptions
 from secftp.storage.attributes import DEFAULT_OPTIONS, KEPT_OPTIONS
-from secftp.storage.store import SmallFilesWrapper, StoreWrapper
+from secftp.storage.wrappers import SmallFilesWrapper, StoreWrapper
 
 if TYPE_CHECKING:
     from secftp.storage import Path, ResumedSink, Sink

@@ -22,7 +22,7 @@ from secftp.storage.local import LocalStore
 from secftp.storage.resumed_sink import ResumedFileSink
 from secftp.storage.sink import FileSink
 from secftp.storage.small import LocalSmallFiles
-from secftp.storage.store import SinkWrapper, SmallFilesWrapper, StoreWrapper, UploadSinkWrapper
+from secftp.storage.wrappers import SinkWrapper, SmallFilesWrapper, StoreWrapper, UploadSinkWrapper
 from secftp.text import format_size
 
 if TYPE_CHECKING:

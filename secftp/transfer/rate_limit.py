@@ -11,7 +11,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Final
 
-from secftp.storage.store import SourceWrapper
+from secftp.storage.wrappers import SourceWrapper
 from secftp.token_bucket import TokenBucket
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import pytest
 from secftp.client import comparison
 from secftp.errors import ExitCode
 from secftp.session import listings, operations
-from secftp.storage.store import SourceWrapper
+from secftp.storage.wrappers import SourceWrapper
 from tests.support.serving import digest_of
 
 ODD = [b"bad\xff", b"new\nline", b"carriage\rreturn", b"back\\slash", b"\x1b[2J", b"x" * 255, b" two  blanks "]
