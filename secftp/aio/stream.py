@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from secftp.transport.stream import WaitingSource
 
 # Received at once: what arrives is opened and hashed before the loop runs again, 5 ms at most on a slow machine.
-RECEIVE_BYTES: Final = 512 << 10
+RECEIVE_BYTES: Final = 1 << 20
 
 
 class AsyncStream(Stream):

@@ -48,9 +48,11 @@ if TYPE_CHECKING:
 
     from secftp.session import Session
     from secftp.storage import Path
+    from secftp.storage.source import FileSource
     from secftp.transfer.local_tree import LocalFiles, SourceRoot
     from secftp.transfer.options import CopyOptions, RemoteLocation
     from secftp.transfer.progress import ProgressListener
+    from secftp.transfer.read_ahead import SmallFilesAhead
     from secftp.transfer.upload_requests import Refusals
     from secftp.transport.compression import SmallFileCompressor
 
@@ -96,6 +98,7 @@ class Upload(Transfer[LocalEntry]):
         self._to_compare: Refusals = []
         self._packer: SmallFileCompressor | None = None  # of this session
         self._large: LargeFiles | None = None  # over this session
+        self._files_ahead: SmallFilesAhead | None = None  # in this session, where that pays
 
     def begin_early(self, session: Session) -> None:  # noqa: ARG002 - the pipeline is that of the session
         """Send the source at once if it is one small file, over the first session."""
@@ -118,6 +121,7 @@ class Upload(Transfer[LocalEntry]):
         self._packer = self._new_packer(session)
         self._large = LargeFiles(self, session, self._token)
         self._preflight = Preflight(session, self.options)
+        self._files_ahead = None if self.waits.may_block else self._read_ahead()
         if not self.counters.wants_plan:
             self.ahead = _ASKED_AHEAD if self._preflight.needed else 1
         for entry in self._queue:
@@ -211,7 +215,7 @@ class Upload(Transfer[LocalEntry]):
         if entry.directory is not None and entry.directory.session != self._session:
             self._require_directory(entry.directory)
         try:
-            content = self.waits.call(self._files_of(entry).open, entry.path, self.small_limit)
+            content = self._open_file(entry)
         except FileError as problem:
             self.counters.failed(entry, problem)
             return
@@ -221,6 +225,17 @@ class Upload(Transfer[LocalEntry]):
         self.counters.resize(entry, content.info.size or 0)
         assert self._large is not None
         self._large.send(entry, content)
+
+    def _read_ahead(self) -> SmallFilesAhead:
+        from secftp.transfer.read_ahead import SmallFilesAhead  # only where it is used
+
+        return SmallFilesAhead(self.waits, self._queue)
+
+    def _open_file(self, entry: LocalEntry) -> SmallContent | FileSource:
+        files = self._files_of(entry)
+        if self._files_ahead is None:
+            return self.waits.call(files.open, entry.path, self.small_limit)
+        return self._files_ahead.open(files, entry, self.small_limit)
 
     def _files_of(self, entry: LocalEntry) -> LocalFiles:
         """Return the files of an entry's source; those of one source at a time are held open."""
@@ -410,7 +425,7 @@ class Upload(Transfer[LocalEntry]):
 
     def end(self) -> None:
         """Close the directories of the source."""
-        self._large = None
+        self._large = self._files_ahead = None
         if self._open is not None:
             self._open.close()
             self._open = None

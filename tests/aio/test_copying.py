@@ -220,3 +220,41 @@ def test_what_was_sent_in_parts_is_continued_behind_the_first_of_them_and_no_thr
 
     assert run(main()).bytes == 2 * MIB
     assert (root / "name").read_bytes() == data
+
+
+def test_small_files_are_read_many_at_once_and_what_changes_meanwhile_is_no_fault(run, served, root, tmp_path):
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    for number in range(200):
+        (tree / f"{number:03}").write_bytes(b"%d" % number)
+    (tree / "050").write_bytes(bytes(40_000))  # no small one
+    jobs = []
+
+    def count_jobs(waits):
+        call = waits.call
+
+        def counted(function, *args, **kwargs):
+            jobs.append(function)
+            return call(function, *args, **kwargs)
+
+        waits.call = counted
+
+    def change(progress):
+        if progress.files == 1:
+            for number in range(190, 200):
+                (tree / f"{number:03}").write_bytes(bytes(50_000))
+            (tree / "180").unlink(missing_ok=True)
+
+    async def main():
+        async with connecting(served) as client:
+            count_jobs(client._pool.waits)
+            failed = []
+            summary = await client.put(tree, "", on_progress=change, on_error=lambda name, _: failed.append(name))
+            del client._pool.waits.call
+            return summary, failed
+
+    summary, failed = run(main())
+    assert len(jobs) < 60
+    assert summary.files + len(failed) == 200
+    for path in (root / "tree").iterdir():
+        assert path.read_bytes() in (b"%d" % int(path.name), bytes(40_000), bytes(50_000))
