@@ -66,7 +66,7 @@ def parse_url(text: str) -> Url:
     if ":" in userinfo:
         raise UsageError(
             "A URL contains the name of a key, never the key itself.",
-            hint="Give the key with --key-file FILE or in SECFTP_KEY.",
+            hint="Give the key with --key-file FILE or in SECFTP_KEY, in Python with key= or key_file=.",
         )
     if at and not userinfo:
         raise _bad_url("The key name before '@' is empty.")

@@ -188,6 +188,7 @@ class AsyncFiles(AsyncOperations):
 
     async def _upload(self, path: RemotePath, options: WriteOptions) -> Upload:
         self._pool.require_open()
-        upload = Upload(self._pool, file_path(path, self._client._base), options)  # noqa: SLF001 - it is ours
+        wire = file_path(path, self._client._base)  # noqa: SLF001 - it is ours
+        upload = Upload(self._pool, wire, options, path_text(path))
         await upload.begin()
         return upload

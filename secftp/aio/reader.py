@@ -48,6 +48,7 @@ class AsyncReader:
         self.name = reader.name
         self.mode = reader.mode
         self.size: Final = reader.size
+        self._endpoint = reader._endpoint  # noqa: SLF001 - of this package
 
     @property
     def closed(self) -> bool:
@@ -130,7 +131,8 @@ class AsyncReader:
             warnings.warn(f"{self.name!r} was never closed.", ResourceWarning, stacklevel=2, source=self)
 
     def __repr__(self) -> str:
-        return f"<secftp.aio.AsyncReader {self.name!r}{' closed' if self.closed else ''}>"
+        state = "closed" if self.closed else f"{self.size} bytes"
+        return f"<secftp.aio.AsyncReader {self.name!r} at {self._endpoint}, {state}>"
 
     # --- implementation -----------------------------------------------------------------------------------------------
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from secftp.aio import driver
 from secftp.aio.source import LoopSource
+from secftp.api.naming import Place, name_error, named_as
 from secftp.api.writer import GIVE_UP_SECONDS, require_writable
-from secftp.errors import UsageError
+from secftp.errors import FileError, UsageError
 from secftp.session import Unconfirmed
 
 if TYPE_CHECKING:
@@ -26,17 +27,25 @@ _TASK_NAME: Final = "secftp-upload"
 class Upload:
     """A file that is being sent. Nothing here refers to the file object, which may be forgotten.
 
+    `name`: the path as the program gave it.
+
     Invariant: the file appears at the server only after `finish`.
     """
 
-    def __init__(self, pool: AsyncPool, path: Path, options: WriteOptions) -> None:
+    def __init__(self, pool: AsyncPool, path: Path, options: WriteOptions, name: str | bytes) -> None:
         self._pool = pool
         self._path = path
+        self._place = Place(name, path)
         self._options = options
         self._source = LoopSource()
         self._task: asyncio.Task[None] | None = None
         self._done: Transferred | None = None
         self._failure: BaseException | None = None
+
+    @property
+    def endpoint(self) -> str:
+        """The host and the port of the server."""
+        return self._pool.endpoint
 
     async def begin(self) -> None:
         """Begin to send. Raises what connecting raises, and the `FileError` of a name that can't be written."""
@@ -109,7 +118,8 @@ class Upload:
 
     def _begin(self) -> None:
         pool, path = self._pool, self._path
-        pool.ask(lambda used: require_writable(used.session, path, overwrite=self._options.overwrite))
+        with named_as([self._place]):
+            pool.ask(lambda used: require_writable(used.session, path, overwrite=self._options.overwrite))
         with contextlib.ExitStack() as undo:
             connection = undo.enter_context(pool.connection(held=True))
             keep = undo.pop_all()
@@ -137,7 +147,7 @@ class Upload:
         failure = self._failure
         if failure is None or isinstance(failure, asyncio.CancelledError):
             return UsageError("The file was aborted.")
-        return failure
+        return name_error(failure, [self._place]) if isinstance(failure, FileError) else failure
 
 
 async def _driven(function: Callable[..., None], *args: Any) -> None:

@@ -48,6 +48,7 @@ class AsyncWriter:
         self._upload: Upload | None = upload
         self.name = name
         self.mode = mode
+        self._endpoint = upload.endpoint
         self._opened_during = sys.exc_info()[1]
         self._gathered = bytearray()
         self._written = 0
@@ -155,7 +156,8 @@ class AsyncWriter:
             )
 
     def __repr__(self) -> str:
-        return f"<secftp.aio.AsyncWriter {self.name!r}{' closed' if self.closed else ''}>"
+        state = "closed" if self.closed else self.mode
+        return f"<secftp.aio.AsyncWriter {self.name!r} at {self._endpoint}, {state}>"
 
     # --- implementation -----------------------------------------------------------------------------------------------
 

@@ -64,7 +64,10 @@ def normalise(text: str) -> str:
     if _has_surrogate(text):
         raise KeyFormatError("The key is not valid UTF-8 text.", hint="Give it in UTF-8, or use a generated key.")
     if text.startswith(SECRET_PREFIX):
-        raise KeyFormatError("These are the contents of a key file, not a key.", hint="Pass the file with --key-file.")
+        raise KeyFormatError(
+            "These are the contents of a key file, not a key.",
+            hint="Give the file: --key-file FILE, or key_file= in Python.",
+        )
     symbols = _generated(text)
     if symbols is None:
         return unicodedata.normalize("NFC", text)

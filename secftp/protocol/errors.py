@@ -69,7 +69,7 @@ MISSING_RIGHT: Final = {right: Reason(f"may_not_{right}") for right in Right}
 _REASONS: dict[tuple[ErrorCode, Reason], tuple[str, str]] = {
     (ErrorCode.NOT_FOUND, Reason.NO_PARENT): (
         "its parent directory does not exist",
-        "Create it first, with secftp mkdir -p.",
+        "Create it first: secftp mkdir -p, or mkdir(parents=True) in Python.",
     ),
     (ErrorCode.NOT_DIRECTORY, Reason.NO_PARENT): (
         "a part of its path is not a directory",
@@ -223,7 +223,7 @@ def no_parent(path: Sequence[bytes], subject: Subject | None = None) -> errors.N
         errors.NotFound,
         path if subject is None else subject,
         f"no such directory on the server: {show_path(path[:-1])}.",
-        hint="Create it first, with secftp mkdir -p.",
+        hint="Create it first: secftp mkdir -p, or mkdir(parents=True) in Python.",
         reason=Reason.NO_PARENT,
     )
 

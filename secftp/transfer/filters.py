@@ -63,7 +63,7 @@ class _Patterns:
         for pattern in patterns:
             bare = pattern.rstrip(_SLASH)
             if not bare:
-                raise UsageError("A pattern is empty.", hint="For example --exclude '*.o'.")
+                raise UsageError("A pattern is empty.", hint="For example *.o or cache/.")
             (paths if _SLASH in bare else names).append(_regex(bare.removeprefix(_SLASH)))
         self.empty = not names and not paths
         self._name = _alternatives(names)
@@ -120,5 +120,5 @@ def _character_class(pattern: bytes, position: int) -> tuple[bytes, int]:
     try:
         re.compile(expression)
     except re.error:
-        raise UsageError("A pattern contains an invalid range.", hint="For example --exclude '[a-z]*'.") from None
+        raise UsageError("A pattern contains an invalid range.", hint="For example [a-z]*.") from None
     return expression, end + 1

@@ -182,7 +182,8 @@ class _HandshakeReader:
         now = time.monotonic()
         if now >= self._deadline:
             raise TransferTimeout(
-                "The server did not finish the handshake in time.", hint="Try again later, or raise --timeout."
+                "The server did not finish the handshake in time.",
+                hint="Try again later, or raise the timeout (--timeout on the command line).",
             )
         if self._wanted is not None:
             require_wanted(self._wanted)

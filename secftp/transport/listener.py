@@ -212,9 +212,7 @@ def _targets(hosts: list[str]) -> list[tuple[int, str]]:
         try:
             found = resolve(host, None, flags=socket.AI_PASSIVE)
         except (OSError, UnicodeError):
-            raise UsageError(
-                f"The host {host!r} can't be found.", hint="Give an address of this machine to --host."
-            ) from None
+            raise UsageError(f"The host {host!r} can't be found.", hint="Give an address of this machine.") from None
         targets.update({(address.family, address.text): None for address in found})
     return list(targets)
 

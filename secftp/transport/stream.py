@@ -40,14 +40,16 @@ def lost(problem: OSError | None = None) -> ConnectionLost:
 def silent(timeout: float) -> TransferTimeout:
     """Return the exception for a peer that sends nothing."""
     return TransferTimeout(
-        f"Timeout: nothing was received for {timeout:.0f} seconds.", hint="Try again, or raise --timeout."
+        f"Timeout: nothing was received for {timeout:.0f} seconds.",
+        hint="Try again, or raise the timeout (--timeout on the command line).",
     )
 
 
 def stuck(timeout: float) -> TransferTimeout:
     """Return the exception for a peer that takes nothing."""
     return TransferTimeout(
-        f"Timeout: the peer accepted no data for {timeout:.0f} seconds.", hint="Try again, or raise --timeout."
+        f"Timeout: the peer accepted no data for {timeout:.0f} seconds.",
+        hint="Try again, or raise the timeout (--timeout on the command line).",
     )
 
 

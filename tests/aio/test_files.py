@@ -268,7 +268,7 @@ def test_a_write_that_is_cancelled_gives_up_the_file(run, served, root):
 def test_an_upload_that_is_broken_off_before_it_begins_gives_its_connection_back(run, served, root):
     async def main():
         async with connecting(served) as client:
-            upload = Upload(client._pool, (b"file",), WriteOptions())
+            upload = Upload(client._pool, (b"file",), WriteOptions(), "file")
             await upload.begin()
             await upload.break_off()
             assert not client._pool._used

@@ -60,6 +60,9 @@ def test_open_files(remote, root, served):
         file.write(b"123")
         assert repr(file) == f"<secftp.RemoteWriter 'file' at {place}, wb, 3 bytes written>"
     assert repr(file) == f"<secftp.RemoteWriter 'file' at {place}, wb, closed>"
+    with remote.open("file") as file:
+        assert repr(file) == f"<secftp.RemoteReader 'file' at {place}, 3 bytes>"
+    assert repr(file) == f"<secftp.RemoteReader 'file' at {place}, closed>"
 
 
 def test_copies(tmp_path, remote):
