@@ -94,7 +94,7 @@ def lock(directory: Path) -> int:
 
 
 def remove_leftovers(place: Path) -> None:
-    """Remove the directories of runs that were killed: those of this user that nobody has locked."""
+    """Remove the directories of runs that were killed: those of this user that no process has locked."""
     for path in place.glob(f"{PREFIX}*"):
         with contextlib.suppress(OSError):
             status = path.lstat()

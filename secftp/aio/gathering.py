@@ -74,7 +74,7 @@ class Gathering(Generic[_Answer]):
             try:
                 self._ask(partial(self._serve_some, taken, found))
             except SecftpError:
-                if not taken:  # there is no connection: nobody has to wait for another attempt
+                if not taken:  # there is no connection: no other attempt has to be waited for
                     taken = self._take()
             finally:
                 _answer(taken, found)

@@ -130,7 +130,7 @@ class LoopWaits(Waits):
 
     @staticmethod
     def _abandon(job: _Job) -> None:
-        """Wait for the end of a job whose result nobody gets, and close that."""
+        """Wait for the end of a job whose result is not taken, and close that."""
         try:
             while not job.is_over:
                 with contextlib.suppress(asyncio.CancelledError):

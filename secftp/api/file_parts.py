@@ -137,7 +137,7 @@ class PartRequest:
 
 
 class _PartSink(MemorySink):
-    """A sink in memory that throws away what nobody wants any more."""
+    """A sink in memory that throws away what is not wanted any more."""
 
     __slots__ = ("is_wanted",)
 

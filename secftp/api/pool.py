@@ -55,7 +55,7 @@ class PooledConnection:
         self.last_used = self.taken = time.monotonic()
         self.reused = False  # whether it was used before, and may have been lost meanwhile
         self.long = False
-        self.winding_down = False  # whether what is unanswered was cancelled, and nobody waits for it
+        self.winding_down = False  # whether what is unanswered was cancelled, and is not waited for
         self._channel = channel
 
     def is_fresh(self) -> bool:
@@ -76,7 +76,7 @@ class PooledConnection:
         return not len(self._channel.pending) and not self._channel.receiving_file
 
     def settle(self) -> bool:
-        """Wait for answers that nobody wants, if any are to come; return False if the connection is lost."""
+        """Wait for answers that are not wanted, if any are to come; return False if the connection is lost."""
         try:
             if self.winding_down:
                 self.session.pipeline.settle()
@@ -86,7 +86,7 @@ class PooledConnection:
         return True
 
     def wind_down(self) -> bool:
-        """Throw away what has come of answers that nobody wants; return whether every request is answered now."""
+        """Throw away what has come of answers that are not wanted; return whether every request is answered now."""
         while not self.is_settled() and self.session.pipeline.step_at_once():
             pass
         self.winding_down = not self.is_settled()
@@ -303,7 +303,7 @@ class Pool:
         return connection if self._settle(connection) else self._take(long=long, accepted=accepted, held=held)
 
     def _settle(self, connection: PooledConnection) -> bool:
-        """Wait for answers that nobody wants; return whether the connection can be used then."""
+        """Wait for answers that are not wanted; return whether the connection can be used then."""
         is_usable = False
         try:
             is_usable = connection.settle()

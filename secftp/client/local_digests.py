@@ -33,7 +33,7 @@ class LocalDigest(NamedTuple):
 class LocalDigests:
     """Computes checksums of the files that `open_source` opens, called in the thread. A context manager.
 
-    There are never more of them than were added and not taken, so whoever adds bounds the memory.
+    There are never more of them than were added and not taken, so the caller of `add` bounds the memory.
     """
 
     def __init__(self, open_source: Callable[[Path], Source], algorithm: Algorithm) -> None:

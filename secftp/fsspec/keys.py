@@ -1,7 +1,7 @@
 """Keys among the options of a file system for fsspec, which keeps all options, tokenizes and pickles them.
 
 fsspec tells instances apart by an MD5 digest of the text of their options, and pickles the options to other processes.
-The text of a key must be in neither: whoever sees such a digest could try guesses against it, which the handshake does
+The text of a key must be in neither: a reader of such a digest could try guesses against it, which the handshake does
 not allow. So the metaclass replaces each key by a `HeldKey`, whose text is a random handle.
 
 Invariant: equal keys of a process have the same handle, and different ones never have; the handle says nothing about

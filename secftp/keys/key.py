@@ -38,7 +38,7 @@ class Key:
         >>> key = secftp.Key.from_text("5ZKQ0-2J7WD-VH1GM-T83XE-B4N6R-4Z")
         >>> key
         <secftp.Key generated>
-        >>> key.generated, secftp.Key.from_text("a key that somebody thought of")
+        >>> key.generated, secftp.Key.from_text("a key that a user thought of")
         (True, <secftp.Key>)
     """
 

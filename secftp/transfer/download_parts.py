@@ -130,7 +130,7 @@ class FirstRead(ReadRequest):
         position = self._offset + done
         self._advance(file, position)
         if done < (total or 0) and (self.part is None or file.queue.stopped):
-            # Another stream has what follows, or nobody wants it.
+            # Another stream has what follows, or it is not wanted.
             self.leave(file)  # and the request is cancelled
         elif file.has_company:
             self._stop()

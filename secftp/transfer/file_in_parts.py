@@ -85,7 +85,7 @@ class FileInParts:
 
     @property
     def needs_sum(self) -> bool:
-        """Whether nobody has asked the server for the digest of the whole."""
+        """Whether the server has not been asked for the digest of the whole."""
         return not self._sum_is_asked and self.expected is None and not self.queue.stopped
 
     def claim_sum(self) -> bool:
@@ -214,7 +214,7 @@ class PartReply:
             return
         end = queue.reach(part, part.at + done)
         if done < (total or 0) and (queue.stopped or part.at + done >= end):
-            # Another stream has the rest, or nobody wants it: the server is told to stop.
+            # Another stream has the rest, or it is not wanted: the server is told to stop.
             self._reply.problem = remote_failure(FileError, self._file.name, "the rest is not needed.")
             self.give_back()
             self._file.hash_more()

@@ -58,7 +58,7 @@ class OrderedDigest:
     def wait(self, is_over: Callable[[], bool] = lambda: False) -> bytes | None:
         """Return the digest of the whole file as soon as it is known; None after `stop`, or when `is_over` says so.
 
-        Whoever makes `is_over` true calls `wake`. Raises what reading the file raised.
+        A thread that makes `is_over` true calls `wake`. Raises what reading the file raised.
         """
         with self._changed:
             self._changed.wait_for(lambda: self._result is not None or self._problem or self._is_stopped or is_over())

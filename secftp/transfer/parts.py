@@ -24,7 +24,7 @@ MAX_PART: Final = 16 * 2**20
 # The smallest part at the end of a file. Less is faster to wait for than to ask for.
 LEAST_REST: Final = 4 * _UNIT
 _PARTS_PER_STREAM: Final = 4
-# Without progress for this time, the rest of a part is anybody's: its connection hangs. In seconds.
+# Without progress for this time, any stream may take the rest of a part: its connection hangs. In seconds.
 STALLED_SECONDS: Final = 3.0
 
 

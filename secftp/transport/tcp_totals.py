@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 class TcpTotals:
     """Counts the connections that it was told of, each until it is closed. Thread-safe.
 
-    `after`: for how many seconds from now on the kernel is not asked, as nobody wants to know: a small file is over by
+    `after`: for how many seconds from now on the kernel is not asked, as it is of no use: a small file is over by
     then. `streams`: how many connections there were at one time, at most.
     """
 

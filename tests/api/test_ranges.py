@@ -129,7 +129,7 @@ def test_a_failure_ends_what_is_under_way_and_the_connection_is_used_again(serve
     assert served.remote.exists("large")
     assert sum("Client connected" in line for line in served.lines) == 1
     sent = sum("File sent" in line for line in served.lines)
-    assert sent < 2, "what nobody wants is not sent to its end"
+    assert sent < 2, "what is not wanted is not sent to its end"
 
 
 @pytest.mark.parametrize("count", [100, 1000])

@@ -29,7 +29,7 @@ URL = "secftp://host/"
 
 @pytest.fixture(autouse=True)
 def nothing_begun(monkeypatch):
-    """Each test is a process of its own, whose dumps nobody forbids."""
+    """Each test is a process of its own, whose dumps are not forbidden."""
     monkeypatch.setattr(key_ahead._Begun, "guess", None)
     monkeypatch.setattr("secftp.system.forbid_dumps", lambda: None)
 

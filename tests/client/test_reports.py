@@ -392,7 +392,7 @@ def test_events_are_the_documented_ones(capfd, monkeypatch):
     assert rate >= 0
     assert left >= 0
     assert "Waiting for the server" in events[9].pop("message")
-    unknown = dict.fromkeys(("streams", "round_trip", "retransmits", "congestion"))  # nobody counts the connections
+    unknown = dict.fromkeys(("streams", "round_trip", "retransmits", "congestion"))  # the connections are not counted
     name = {"name": "na\\xffme", "name_base64": base64.b64encode(b"na\xffme").decode()}
     assert events == [
         {"event": "planned", "files": 2, "bytes": 10},

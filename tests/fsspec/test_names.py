@@ -125,7 +125,7 @@ def test_equal_options_are_one_instance_and_different_keys_never(server):
 
 
 def test_a_key_is_in_nothing_that_is_kept(server):
-    text = "a key that nobody must see"
+    text = "a key that must not be seen"
     fs = opened(server, key=text)
     token_of_text = fsspec.utils.tokenize(SecftpFileSystem, os.getpid(), host="127.0.0.1", key=text)
     for kept in (pickle.dumps(fs), repr(fs), repr(fs.storage_options), str(vars(fs)), fs._fs_token, hash(fs)):

@@ -30,7 +30,7 @@ def cases() -> Iterator[HandshakeCase]:
         name = f"hello-point-{bad.name}"
         yield play(name, bad.about, client(), server(), flights=1, failure=Failure.POINT, hello=attack)
     share = p256.encode(p256.affine(p256.multiply(W, p256.M)))
-    about = "pA = w·M, so that pA - w·M is the identity and K is known to everybody."
+    about = "pA = w·M, so that pA - w·M is the identity and K is public."
     attack = put(SHARE, share)
     yield play("hello-identity", about, client(), server(), flights=1, failure=Failure.IDENTITY, hello=attack)
     about = "The hello ends one byte early."

@@ -62,10 +62,10 @@ def _fields() -> Iterator[HandshakeCase]:
         about = f"The version is {value}."
         yield refused(f"version-{value}", about, Failure.VERSION, put_with_key(6, bytes([value])))
     for value in (3, 255):
-        about = f"The suite is {value}, which nobody asked for."
+        about = f"The suite is {value}, which was not asked for."
         yield refused(f"suite-{value}", about, Failure.SUITE, put_with_key(8, bytes([value])))
     for value in (2, 255):
-        about = f"The mode is {value}, which nobody asked for."
+        about = f"The mode is {value}, which was not asked for."
         yield refused(f"mode-{value}", about, Failure.MODE, put_with_key(9, bytes([value])))
     for position in (10, 11):
         about = f"Byte {position} is reserved and not zero."

@@ -113,7 +113,7 @@ class Uploads:
         return fresh
 
     def leave(self, session: int, partials: dict[tuple[bytes, ...], bytes | Kept], *, but: bytes | None = None) -> None:
-        """A session ends, or sends a part of another upload: what nobody works on any more is kept or forgotten."""
+        """A session ends, or sends a part of another upload: what no session works on any more is kept or forgotten."""
         for upload in list(self.known.values()):
             if session not in upload.sessions or upload.id == but:
                 continue

@@ -41,5 +41,5 @@ MUTANTS: list[Mutant] = [
     # --- requests that share messages
     mutant("aio-questions-lost-with-a-connection", "secftp/aio/gathering.py", "        if not taken:\n            taken += self._take()\n", "        taken[:] = self._take()\n", GATHERING),
     mutant("aio-failure-of-one-is-that-of-all", "secftp/aio/gathering.py", "found[number] if number < len(found) else None", "found[0] if found else None", GATHERING),
-    mutant("aio-those-who-wait-are-forgotten", "secftp/aio/gathering.py", "                if not taken:  # there is no connection: nobody has to wait for another attempt\n                    taken = self._take()\n", "                break\n", GATHERING),
+    mutant("aio-those-who-wait-are-forgotten", "secftp/aio/gathering.py", "                if not taken:  # there is no connection: no other attempt has to be waited for\n                    taken = self._take()\n", "                break\n", GATHERING),
 ]  # fmt: skip

@@ -25,7 +25,7 @@ MUTANTS: list[Mutant] = [
     mutant("part-that-must-not-shrink-is-split", "secftp/transfer/parts.py", "if part.can_shrink and (part.rest >=", "if (part.rest >=", PARTS),
     mutant("split-part-keeps-its-end", "secftp/transfer/parts.py", "        part.end = middle\n", "", PARTS),
     mutant("part-given-back-is-lost", "secftp/transfer/parts.py", "            self._todo.add(middle, part.end)\n", "", PARTS),
-    mutant("part-given-back-wakes-nobody", "secftp/transfer/parts.py", "            self._todo.add(middle, part.end)\n            self._changed.notify_all()\n", "            self._todo.add(middle, part.end)\n", PARTS),
+    mutant("part-given-back-wakes-no-stream", "secftp/transfer/parts.py", "            self._todo.add(middle, part.end)\n            self._changed.notify_all()\n", "            self._todo.add(middle, part.end)\n", PARTS),
     mutant("part-that-hangs-is-never-taken-over", "secftp/transfer/parts.py", " or (part.rest and part.moved < late))", ")", PARTS),
     mutant("part-without-the-end-of-its-reply-is-never-done", "secftp/transfer/parts.py", "            if part.can_shrink and not part.rest and part.moved < late:\n                self._release(part)  # all of it has come, but for the end of the reply\n", "            pass\n", PARTS),
     # --- downloads in parts ---

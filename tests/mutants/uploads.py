@@ -12,7 +12,7 @@ MUTANTS: list[Mutant] = [
     # --- who joins ---
     mutant("upload-of-another-key-joined", "secftp/server/requests/uploads.py", "        key = _digest(self._owner, request.upload, *self._root)\n", "        key = _digest(request.upload, *self._root)\n", f"{_UPLOADS}::test_under_another_key_it_is_another_upload"),
     mutant("upload-in-another-directory-joined", "secftp/server/requests/uploads.py", "request.upload, *self._root)", "request.upload)", f"{_UPLOADS}::test_in_another_directory_of_the_same_key_it_is_another_upload"),
-    mutant("upload-of-anybody-continued", "secftp/server/requests/uploads.py", "        return _digest(\n            self._owner,\n", "        return _digest(\n", f"{_UPLOADS}::test_a_kept_upload_of_another_key_is_not_continued"),
+    mutant("upload-of-any-client-continued", "secftp/server/requests/uploads.py", "        return _digest(\n            self._owner,\n", "        return _digest(\n", f"{_UPLOADS}::test_a_kept_upload_of_another_key_is_not_continued"),
     mutant("parts-of-two-files-mixed", "secftp/server/requests/uploads.py", "                    _require(entry.upload.tag == tag)\n", "                    pass\n", f"{_UPLOADS}::test_every_part_has_the_same_fields"),
     mutant("answer-of-another-file-repeated", "secftp/server/requests/uploads.py", "                    _require(found.tag == tag)\n", "", f"{_UPLOADS}::test_every_part_has_the_same_fields"),
     mutant("part-without-the-right-to-write", "secftp/server/requests/parts.py", "        context.require(Right.WRITE)\n", "", f"{_UPLOADS}::test_a_client_without_the_right_to_write_sends_no_part"),

@@ -191,7 +191,7 @@ def test_the_number_of_undecided_sessions_is_bounded(tmp_path, monkeypatch):
 
 
 def test_places_of_another_key_are_not_given(tmp_path):
-    """Ending a stream of somebody else would not help, so it is not ended."""
+    """Ending a stream of another key would not help, so it is not ended."""
     named = {"b": NamedKey(SECOND_KEY.password(), ALL)}
     limits = ServerLimits(max_clients_per_key=1)
     with (

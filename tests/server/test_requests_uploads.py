@@ -198,7 +198,7 @@ def test_every_part_has_the_same_fields(tmp_path, changed):
 
 
 def test_under_another_key_it_is_another_upload(tmp_path):
-    """The id tells nobody else that there is an upload, and lets nobody else write into it."""
+    """The id tells no other client that there is an upload, and lets no other client write into it."""
     named = {"other": NamedKey(SECOND_KEY.password(), Rights(read=True, write=True, overwrite=True))}
     with (
         serving(tmp_path, named=named, anonymous=True, anonymous_write=True) as server,
@@ -271,7 +271,7 @@ def test_what_comes_into_being_meanwhile_is_not_replaced_without_the_right(tmp_p
 
 
 def test_a_kept_upload_of_another_key_is_not_continued(tmp_path):
-    """Its id says nothing to anybody else, after a restart of the server, too."""
+    """Its id says nothing to other clients, after a restart of the server, too."""
     named = {"other": NamedKey(SECOND_KEY.password(), Rights(read=True, write=True, overwrite=True))}
     with serving(tmp_path, named=named) as server:
         interrupted(server, ((0, 5),), upload=ID)
@@ -441,7 +441,7 @@ def test_two_sessions_complete_it_at_once_and_one_of_them_commits(tmp_path, monk
     def finish(self, check):
         commits.append(1)
         with contextlib.suppress(threading.BrokenBarrierError):
-            both.wait(0.5)  # broken: nobody else may be here
+            both.wait(0.5)  # broken: no other thread may be here
         return real(self, check)
 
     monkeypatch.setattr(prefix_digest_module.PrefixDigest, "finish", finish)

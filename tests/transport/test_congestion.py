@@ -50,7 +50,7 @@ def name_of(sock: socket.socket) -> str:
 
 
 def another() -> str:
-    """One that may be set by anybody, and is not the system's."""
+    """One that any user may set, and is not the system's."""
     others = [name for name in ALLOWED if name != system_default()]
     if not others:
         pytest.skip("the system has no second congestion control")
@@ -424,7 +424,7 @@ def test_sockets_of_systemd_get_it_too(tmp_path, name):
                 assert name_of(listener) == system_default()
                 return
             next(line for line in process.stdout if "Serving" in line)
-            assert name_of(listener) == given, "it is one socket, whoever holds it"
+            assert name_of(listener) == given, "it is one socket, in whatever process"
             with session(listener.getsockname()[1], None) as client:
                 put(client, b"name", b"contents")
                 assert get(client, b"name") == b"contents"

@@ -78,7 +78,7 @@ def _options(request: Copy, source: Source, *, overwrite: bool) -> WriteOptions:
 
 
 def _refuse_same(context: RequestContext, request: Copy) -> None:
-    """Raise `Forbidden` if both names are of one file. Nothing would be lost by the copy, but nobody means that."""
+    """Raise `Forbidden` if both names are of one file. Nothing would be lost by the copy, but it can't be meant."""
     try:
         is_same = context.store.identity(request.to) == context.store.identity(request.path)
     except FileError:

@@ -129,7 +129,7 @@ def _check_prefix(context: RequestContext, request: Write, sink: UploadSink, pre
         hash_part(sink.readv, digest, at, end - at, check=lambda _: context.check())
     if not hmac.compare_digest(digest.digest(), prefix):
         if not context.rights.read:
-            sink.take_over()  # and discard it: as in `write`, nobody may guess a second time
+            sink.take_over()  # and discard it: as in `write`, a client may not guess a second time
         raise ChecksumMismatch("The partial file has other bytes.")
 
 

@@ -1,8 +1,8 @@
 """Uploads in parts of a server: which are under way, how the latest ones ended, and which session belongs to which.
 
-An upload is found by its id, under the same key and in the same directory; to everybody else it does not exist. It ends
-when it is complete, when it fails, or when the last session that belongs to it has left. Invariants: an upload has one
-file, and as many uploads are under way as there are sessions, at most; the number of remembered endings is bounded.
+An upload is found by its id, under the same key and in the same directory; to all other clients it does not exist. It
+ends when it is complete, when it fails, or when the last session that belongs to it has left. Invariants: an upload has
+one file, and as many uploads are under way as there are sessions, at most; the number of remembered endings is bounded.
 """
 
 from __future__ import annotations
