@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from secftp.api.naming import name_error
 from secftp.errors import FileError, IsADirectory, NotEmpty, NotFound
-from secftp.fsspec import names as paths
+from secftp.fsspec import paths
 from secftp.fsspec.connection import refuse
 from secftp.fsspec.deferred import DeferredCall
 from secftp.fsspec.looking import Looking

@@ -14,9 +14,9 @@ from fsspec import AbstractFileSystem
 from secftp.api.arguments import directory_path
 from secftp.api.client import DEFAULT_TIMEOUT, Client, connect
 from secftp.errors import UsageError
-from secftp.fsspec import names as paths
+from secftp.fsspec import paths
 from secftp.fsspec.keys import HeldKey, KeyedInstances
-from secftp.fsspec.names import number_of, truth_of
+from secftp.fsspec.paths import number_of, truth_of
 from secftp.url import DEFAULT_PORT, Url, format_url, is_url
 
 if TYPE_CHECKING:

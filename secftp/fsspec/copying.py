@@ -17,7 +17,7 @@ from fsspec.utils import isfilelike
 from secftp.api.copying import CopyIncomplete, UploadOptions, copy_options, run
 from secftp.api.naming import name_error
 from secftp.errors import FileError, NotFound, Side
-from secftp.fsspec import names as paths
+from secftp.fsspec import paths
 from secftp.fsspec.progress import FsspecListener, feed_file
 from secftp.fsspec.rules import (
     Sources,

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 from fsspec.transaction import Transaction
 
 from secftp.errors import FileError, UsageError
-from secftp.fsspec import names as paths
+from secftp.fsspec import paths
 from secftp.fsspec.values import missing_directories, open_writer, write_value, write_values
 from secftp.text import escape
 

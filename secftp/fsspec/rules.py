@@ -15,7 +15,7 @@ from fsspec.utils import other_paths
 
 from secftp.api.arguments import directory_path, file_path
 from secftp.errors import NotFound, Side, UsageError
-from secftp.fsspec import names as paths
+from secftp.fsspec import paths
 from secftp.storage.tree import LocalFile
 from secftp.transfer.upload_pairs import UploadPair
 

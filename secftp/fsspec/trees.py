@@ -19,7 +19,7 @@ from secftp.api.arguments import directory_path
 from secftp.api.entries import RemoteEntry, stat_of
 from secftp.api.naming import name_error
 from secftp.errors import FileError, NotADirectory, NotFound
-from secftp.fsspec import names as paths
+from secftp.fsspec import paths
 from secftp.fsspec.connection import name_of
 from secftp.protocol import problem_of
 from secftp.session.listings import MemoryBudget

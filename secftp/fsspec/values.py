@@ -13,7 +13,7 @@ from secftp.api.copying import CallbackListener, CopyIncomplete, run
 from secftp.api.memory import MemorySource
 from secftp.api.naming import name_error
 from secftp.errors import FileError, NotFound
-from secftp.fsspec import names as paths
+from secftp.fsspec import paths
 from secftp.storage.tree import LocalFile, SmallContent
 from secftp.transfer import CopyOptions
 from secftp.transfer.upload_pairs import PairsUpload, UploadPair

@@ -50,10 +50,10 @@ MUTANTS: list[Mutant] = [
     mutant("missing-target-ignored", "secftp/fsspec/changing.py", "if not isinstance(problem, NotFound) or problem.of_target]\n        raise_first", "if not isinstance(problem, NotFound)]\n        raise_first", f"{_CHANGING}::test_a_missing_directory_is_not_a_source_that_is_gone"),
     mutant("move-with-a-depth", "secftp/fsspec/changing.py", "        if maxdepth is not None:\n            refuse(", "        if maxdepth == 0:\n            refuse(", f"{_METHODS}::test_what_is_refused_says_why"),
     # --- names, options, connections ---
-    mutant("url-of-another-server", "secftp/fsspec/names.py", "    if of is not None:\n        _require_server(server, of)\n", "    if of is not None:\n", f"{_FS}::test_a_url_of_another_server_is_refused"),
-    mutant("path-of-a-url-forgets-the-server", "secftp/fsspec/names.py", "    found = PathOfUrl(stripped)\n    found.server = server\n    return found\n", "    return stripped\n", f"{_FS}::test_a_url_of_another_server_is_refused"),
-    mutant("url-of-another-key", "secftp/fsspec/names.py", " or url.name not in (\"\", of.name)", "", f"{_FS}::test_a_url_of_another_server_is_refused"),
-    mutant("any-text-is-true", "secftp/fsspec/names.py", "        return _TRUTHS[value.strip().lower()]\n", "        return bool(value)\n", f"{_FS}::test_options_may_be_texts_as_in_a_configuration"),
-    mutant("escapes-stay-in-urls", "secftp/fsspec/names.py", "_AMBIGUOUS.sub(lambda found: quote(found[0], safe=\"\"), path[1:])", "path[1:]", f"{_FS}::test_names"),
+    mutant("url-of-another-server", "secftp/fsspec/paths.py", "    if of is not None:\n        _require_server(server, of)\n", "    if of is not None:\n", f"{_FS}::test_a_url_of_another_server_is_refused"),
+    mutant("path-of-a-url-forgets-the-server", "secftp/fsspec/paths.py", "    found = PathOfUrl(stripped)\n    found.server = server\n    return found\n", "    return stripped\n", f"{_FS}::test_a_url_of_another_server_is_refused"),
+    mutant("url-of-another-key", "secftp/fsspec/paths.py", " or url.name not in (\"\", of.name)", "", f"{_FS}::test_a_url_of_another_server_is_refused"),
+    mutant("any-text-is-true", "secftp/fsspec/paths.py", "        return _TRUTHS[value.strip().lower()]\n", "        return bool(value)\n", f"{_FS}::test_options_may_be_texts_as_in_a_configuration"),
+    mutant("escapes-stay-in-urls", "secftp/fsspec/paths.py", "_AMBIGUOUS.sub(lambda found: quote(found[0], safe=\"\"), path[1:])", "path[1:]", f"{_FS}::test_names"),
     mutant("connections-outlive-the-program", "secftp/fsspec/connection.py", "                    _connected[id(self)] = self\n", "", f"{_FS}::test_a_file_system_that_is_not_closed_warns_of_nothing"),
 ]  # fmt: skip
