@@ -74,8 +74,8 @@ class Gathering(Generic[_Answer]):
             try:
                 self._ask(partial(self._serve_some, taken, found))
             except SecftpError:
-                if not taken:  # there is no connection: no other attempt has to be waited for
-                    taken = self._take()
+                if not taken:
+                    return  # there is no connection, so the last task leaves the rest to those who asked
             finally:
                 _answer(taken, found)
 

@@ -77,6 +77,7 @@ class LoopSource(Source):
     def readv(self, buffers: Sequence[memoryview], _offset: int) -> int:
         """Read into buffers what was added; raises `Cancelled` if the file was given up."""
         self.check_unchanged()
+        assert self.is_ready, "nothing is there, which would look like the end"
         count = 0
         for buffer in buffers:
             filled = self._fill(buffer)

@@ -107,10 +107,10 @@ class AsyncStream(Stream):
         self._read()
         source.wake = functools.partial(self._wake, 0)
         try:
-            ready = self._wait(None)
+            self._wait(None)
         finally:
             source.wake = None
-        return ready == 0
+        return source.is_ready  # for nothing else: what is read then would look like the end
 
     def _wait(self, seconds: float | None) -> int | None:
         """Return what the wait was ended with, None after so many seconds."""

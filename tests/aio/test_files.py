@@ -11,7 +11,7 @@ import pytest
 
 from secftp.aio.driver import wait
 from secftp.aio.upload import Upload
-from secftp.errors import AlreadyExists, ConnectionLost, IsADirectory, NotFound, UsageError
+from secftp.errors import AlreadyExists, Cancelled, ConnectionLost, IsADirectory, NotFound, UsageError
 from secftp.storage import WriteOptions
 from tests.aio.loops import connecting, run, turns
 from tests.support.programs import root, served
@@ -290,6 +290,7 @@ def test_a_close_that_is_cancelled_leaves_the_old_file_or_the_new_one(run, serve
                 await turns(steps)
                 task.cancel()
                 await asyncio.wait([task])
+                assert all(task.done() for task in client._pool._tasks)
                 contents = await client.read_bytes("file")
                 assert contents in (b"old", b"new" * 100_000)
                 seen.add(contents)
@@ -468,16 +469,38 @@ def test_a_program_that_pauses_within_a_file_keeps_its_connection(run, served, r
     async def main():
         async with connecting(served) as client, client.open("file", "wb") as file:
             await file.write(bytes(MIB))
-            connection = next(iter(client._pool._used))
-            while True:
-                before = connection._channel.last_sent
-                await asyncio.sleep(0.01)
-                if before != connection._channel.last_sent:
-                    break
+            connection, source = next(iter(client._pool._used)), file._upload._source
+            while source.is_ready or source.wake is None:
+                await asyncio.sleep(0)
+            before = connection._channel.last_sent
+            while connection._channel.last_sent == before:
+                await asyncio.sleep(0.001)
 
     with warnings.catch_warnings():
         run(main())
     assert (root / "file").stat().st_size == MIB
+
+
+def test_a_connection_that_is_lost_while_the_program_pauses_is_noticed(run, served, root):
+    async def main():
+        async with connecting(served) as client:
+            file = await client.open("file", "wb")
+            await file.write(bytes(MIB))
+            source, stream = file._upload._source, next(iter(client._pool._used))._channel._stream
+            while source.is_ready or source.wake is None:
+                await asyncio.sleep(0)
+            stream._stop_reading()  # as after a message that was not waited for
+            source.wake()  # for nothing: there is no more yet, and no end
+            await turns(10)
+            assert client._pool._tasks
+            served.server.stop(abort=True)
+            while client._pool._tasks:
+                await asyncio.sleep(0.001)
+            with pytest.raises((ConnectionLost, Cancelled)):
+                await file.write(bytes(MIB))
+            await file.abort()
+
+    run(main())
 
 
 def test_a_server_that_refuses_in_the_middle_ends_a_write_that_waits(run, served, root):

@@ -110,6 +110,28 @@ def test_a_server_that_is_started_again_is_found_again_by_all(run, served, root)
     run(main())
 
 
+def test_questions_that_met_a_dead_connection_are_asked_again(run, served, root, monkeypatch):
+    """As behind a gateway that forgot the connection: nothing shows that it is gone, until something is sent."""
+    for number in range(60):
+        (root / f"{number}").write_bytes(b"%d" % number)
+    monkeypatch.setattr("secftp.aio.pool.LoopConnection.is_fresh", lambda _: True)
+
+    async def main():
+        async with connecting(served, connections=1) as client:
+            for _ in range(3):
+                found = await asyncio.gather(*(client.read_bytes(f"{number}") for number in range(60)))
+                assert found == [b"%d" % number for number in range(60)]
+                served.server.stop()
+                served.server.start()
+                client._pool._short._value = 0  # as if another request had the turn: all of these are gathered
+                tasks = [asyncio.create_task(client.read_bytes(f"{number}")) for number in range(60)]
+                await turns()
+                client._pool._short.release()
+                assert await asyncio.gather(*tasks) == [b"%d" % number for number in range(60)]
+
+    run(main())
+
+
 def test_a_server_that_is_gone_is_an_error_for_each(run, served, root):
     async def main():
         async with connecting(served) as client:

@@ -25,6 +25,7 @@ MUTANTS: list[Mutant] = [
     # --- waits
     mutant("aio-silence-without-an-end", "secftp/aio/stream.py", "            waiter.set_exception(TimeoutError())\n", "            pass\n", CLIENT),
     mutant("aio-no-keepalive", "secftp/aio/stream.py", "                channel.ping()\n", "                pass\n", FILES),
+    mutant("aio-nothing-yet-looks-like-the-end", "secftp/aio/stream.py", "        return source.is_ready  # for nothing else: what is read then would look like the end\n", "        return True\n", FILES),
     mutant("aio-peer-unheard-while-the-program-pauses", "secftp/aio/stream.py", "    def _wait_beside(self, source: LoopSource) -> bool:\n        self._read()\n", "    def _wait_beside(self, source: LoopSource) -> bool:\n", FILES),
     mutant("aio-loop-waits-for-a-greenlet", "secftp/aio/driver.py", "    if resumed is not None and time.monotonic() - resumed > PACE_SECONDS:\n", "    if resumed is None:\n", DRIVER),
     # --- cancellation
@@ -41,5 +42,5 @@ MUTANTS: list[Mutant] = [
     # --- requests that share messages
     mutant("aio-questions-lost-with-a-connection", "secftp/aio/gathering.py", "        if not taken:\n            taken += self._take()\n", "        taken[:] = self._take()\n", GATHERING),
     mutant("aio-failure-of-one-is-that-of-all", "secftp/aio/gathering.py", "found[number] if number < len(found) else None", "found[0] if found else None", GATHERING),
-    mutant("aio-those-who-wait-are-forgotten", "secftp/aio/gathering.py", "                if not taken:  # there is no connection: no other attempt has to be waited for\n                    taken = self._take()\n", "                break\n", GATHERING),
+    mutant("aio-those-who-wait-are-forgotten", "secftp/aio/gathering.py", "                _answer(self._waiting, ())\n", "", GATHERING),
 ]  # fmt: skip
