@@ -127,6 +127,17 @@ class Jobs:
 
         return run
 
+    def planned_columns(self) -> Callable[[], object]:
+        """Read them with fsspec's `open_parquet_file`, which asks for all parts at once."""
+        from fsspec.parquet import open_parquet_file
+        from pyarrow import parquet
+
+        def run() -> Any:
+            with open_parquet_file("/table", fs=self._fs, columns=list(COLUMNS), engine="pyarrow") as file:
+                return parquet.read_table(file, columns=list(COLUMNS))
+
+        return run
+
     def write(self) -> Callable[[], object]:
         """Write a large file by 1 MiB."""
         data = random.Random(4).randbytes(MIB)

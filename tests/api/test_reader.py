@@ -475,6 +475,34 @@ def test_another_version_with_the_same_size_and_time_is_recognized(root, remote,
             assert b"x" not in b"".join(read_everywhere(file))
 
 
+def test_parts_that_were_requested_before_the_version_was_known_are_of_one():
+    """A server can't refuse them then."""
+    limits = SessionLimits(requests=64, keepalive=15, idle=60)
+
+    def play(wire):
+        wire.send(Welcome(version=1, software="fake", capabilities=("stat", "ranges", "versions"), limits=limits))
+        for version in (b"1", b"1", b"2"):
+            asked = wire.receive()
+            assert asked.version == b""
+            wire.send(File(id=asked.id, size=10, mtime_ns=1, mode=0o644, version=version, total=30))
+            wire.send_data(bytes(10))
+            wire.send(End(size=10, digest=digest_of(bytes(10))))
+        while wire.receive() is not None:
+            pass
+
+    info = Info(id=1, kind=Kind.FILE, size=30, mtime_ns=1, mode=0o644)
+    with (
+        fake_server(play) as port,
+        secftp.connect(f"secftp://{HOST}:{port}", KEY, timeout=DEADLINE) as client,
+        client._pool.connection(long=True) as connection,
+    ):
+        file = file_parts.OpenFile((b"f",), info)
+        first, second, third = [file_parts.PartRequest(connection.session, file, offset, 10) for offset in (0, 10, 20)]
+        assert first.result() == second.result() == bytes(10)
+        with pytest.raises(secftp.FileChanged):
+            third.result()
+
+
 def test_a_server_that_was_restarted_may_have_another_version(served, root, monkeypatch):
     """It can't tell whether a file is the same as before."""
     (root / "file").write_bytes(DATA)

@@ -25,7 +25,7 @@ MUTANTS: list[Mutant] = [
     mutant("ranges-one-after-the-other", RANGES, "            self._submit(request, reply)\n            if self._stop", "            self._submit(request, reply)\n            self._pipeline.wait_for(reply)\n            if self._stop", OF_RANGES),
     mutant("failure-leaves-the-rest-coming", RANGES, "            if not reply.complete:\n                self._pipeline.cancel_later(number)\n", "            pass\n", OF_RANGES),
     # --- a file that is open for reading ---
-    mutant("parts-of-two-versions", PARTS, "if version != self.version or file.mtime_ns", "if file.mtime_ns", f"{OF_READER}::test_another_version_with_the_same_size_and_time_is_recognized", f"{OF_READER}::test_a_server_that_was_restarted_may_have_another_version"),
+    mutant("parts-of-two-versions", PARTS, "if version != self.version or file.mtime_ns", "if file.mtime_ns", f"{OF_READER}::test_parts_that_were_requested_before_the_version_was_known_are_of_one"),
     mutant("part-larger-than-asked-for", PARTS, " or file.size != length or not is_same_size", " or not is_same_size", f"{OF_READER}::test_a_server_that_sends_more_than_was_asked_for_is_not_believed"),
     mutant("read-after-a-lost-position", RAW, "        if self._is_position_lost:\n", "        if False:\n", f"{OF_READER}::test_after_a_line_that_failed_nothing_is_read_until_the_position_is_set"),
     mutant("failed-read-skips-bytes", READER, "            return super().read(size)\n        except BaseException:\n            self._return_to(position)\n            raise\n", "            return super().read(size)\n        except BaseException:\n            self._reader.seek(self._reader.tell())\n            raise\n", OF_READER),
