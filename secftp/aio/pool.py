@@ -182,26 +182,32 @@ class AsyncPool(Pool):
             if turn is not None:
                 turn.release()
             if connection is not None:
-                connection.close(politely=False)
+                self._drop(connection)
             raise
         connection.owner, connection.turn = owner, turn
         connection.long, connection.taken = long, time.monotonic()
-        self._used.add(connection)
         return connection
 
     @staticmethod
     def _take_turn(turn: asyncio.Semaphore) -> None:
         driver.wait(turn.acquire())
 
+    def _drop(self, connection: LoopConnection) -> None:
+        self._used.discard(connection)
+        connection.close(politely=False)
+
+    # A connection counts as used as soon as anything waits for it, so that `close` ends that wait.
+
     def _find_free(self) -> LoopConnection | None:
         while self._free:
             connection = self._free.pop()  # the one used last is the most likely to be alive
+            self._used.add(connection)
             is_fresh = False
             try:
                 is_fresh = connection.is_fresh() and connection.settle()
             finally:
                 if not is_fresh:
-                    connection.close(politely=False)
+                    self._drop(connection)
             if is_fresh:
                 connection.reused = True
                 return connection
@@ -217,11 +223,12 @@ class AsyncPool(Pool):
                 network=self._network,
             )
         )
+        self._used.add(connection)
         try:
             if accepted:
                 connection.session.can("stat")  # waits for WELCOME, with which the server has accepted the client
         except BaseException:
-            connection.close(politely=False)
+            self._drop(connection)
             raise
         return connection
 

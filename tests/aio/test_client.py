@@ -271,7 +271,7 @@ async def _connected(served):
 
 
 def test_a_forked_process_gets_an_error_and_leaves_the_connection_alone(run, served, root):
-    (root / "file").write_bytes(b"x")
+    (root / "file").write_bytes(bytes(5 << 20))  # which is surely waited for
 
     async def main():
         async with connecting(served) as client:
@@ -289,7 +289,7 @@ def test_a_forked_process_gets_an_error_and_leaves_the_connection_alone(run, ser
             assert os.read(reading, 1000) == b"refused"
             os.close(reading)
             await asyncio.to_thread(os.waitpid, child, 0)
-            assert await client.read_bytes("file") == b"x"
+            assert await client.read_bytes("file") == bytes(5 << 20)
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # of fork, in a process with threads
