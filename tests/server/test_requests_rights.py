@@ -32,7 +32,7 @@ from secftp.protocol import (
 )
 from secftp.server.access import Rights
 from secftp.storage import LocalStore
-from tests.support.requests_at import served
+from tests.support.requests_at import ALL, served
 from tests.support.serving import digest_of, listing
 
 NEW, OLD = b"new", b"old"
@@ -116,3 +116,26 @@ def test_every_request_under_every_set_of_rights(tmp_path, case):
             told = [result for _, result in server.results[:-1]]
             assert told == [got if isinstance(got, ErrorCode) else "ok"], rights
     assert len(seen) >= 2, "a matrix in which nothing differs shows nothing"
+
+
+@pytest.mark.parametrize("keyed", [True, False])
+@pytest.mark.parametrize(
+    ("request_", "lacking", "meaning"),
+    [
+        (Read(id=1, path=(b"there",)), "read", "permission denied"),
+        (Remove(id=1, path=(b"there",)), "delete", "permission denied"),
+        (Write(id=1, path=(b"new",), size=0), "write", "permission denied"),
+        (Write(id=1, path=(b"new",), size=0), "write delete", "the server is read-only"),
+        (List(id=1), "list", "permission denied"),
+    ],
+)
+def test_the_log_names_the_right_that_is_missing(tmp_path, request_, lacking, meaning, keyed):
+    """A client without a key is not told which; the operator is."""
+    right, *_ = lacking.split()
+    rights = ALL._replace(keyed=keyed, **dict.fromkeys(lacking.split(), False))
+    with served(tmp_path, rights=rights) as server:
+        wire = server.wire()
+        wire.send(request_)
+        assert (wire.receive().reason is None) != keyed
+        verb = "remove" if right == "delete" and keyed else right
+        server.log.wait_for(f"Refused: {meaning}: {'this key' if keyed else 'anonymous clients'} may not {verb}")

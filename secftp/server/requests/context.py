@@ -96,7 +96,9 @@ class RequestContext:
         for right in rights:
             if not getattr(self.rights, right):
                 reading = right not in _CHANGING or self.rights.write or self.rights.delete
-                raise RequestRefused(ErrorCode.FORBIDDEN if reading else ErrorCode.READ_ONLY, self._missing(right))
+                code = ErrorCode.FORBIDDEN if reading else ErrorCode.READ_ONLY
+                told = "" if self.rights.keyed else f"anonymous clients may not {right}"
+                raise RequestRefused(code, self._missing(right), told=told)
 
     def _missing(self, right: Right) -> Reason | None:
         """Return the reason for a right that the key lacks; None for a client without a key."""

@@ -11,10 +11,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 from secftp.errors import FileError, ProtocolError
-from secftp.protocol import Copy, Rename, Request, text_for
+from secftp.protocol import Copy, Rename, Request
 from secftp.server.log_format import Operation
 from secftp.server.requests.context import Outcome, RequestContext
-from secftp.server.requests.refusals import code_of, error_for
+from secftp.server.requests.refusals import code_of, error_for, log_line_for
 from secftp.text import format_size
 from secftp.transport.file_data import discard_file
 
@@ -57,7 +57,7 @@ def serve(context: RequestContext, request: Received) -> None:
 def _refuse(context: RequestContext, request: int, problem: FileError) -> Outcome:
     code = code_of(problem)
     context.channel.send(error_for(request, problem))
-    context.log.line(f"Refused: {text_for(code)}")
+    context.log.line(log_line_for(problem))
     # After an error before the end of a WRITE, the rest of the file is still arriving.
     if context.channel.receiving_file:
         context.channel.flush()
