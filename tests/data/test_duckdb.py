@@ -6,7 +6,7 @@ import duckdb
 import pytest
 
 from tests.data.tables import table
-from tests.support.serving import listing
+from tests.support.serving import listing, until
 
 
 @pytest.fixture
@@ -83,4 +83,4 @@ def test_a_query_that_fails_leaves_no_file(remote, database, location):
             f"COPY (SELECT CASE WHEN i = 400000 THEN 'x' ELSE '1' END::INTEGER FROM range(500000) t(i))"
             f" TO '{location}/t.parquet'"
         )
-    assert listing(remote.root) == []
+    until(lambda: listing(remote.root) == [], "nothing is left")

@@ -16,7 +16,7 @@ import zarr
 
 import secftp
 from tests.data.tables import table
-from tests.support.serving import HOST, listing
+from tests.support.serving import HOST, listing, until
 
 ROWS = 60_000
 
@@ -186,5 +186,5 @@ def test_a_server_that_goes_while_it_is_written(ending):
     frame = pandas.DataFrame({"x": [*range(200_000), Stops(), *range(200_000)]}, dtype=object)
     with pytest.raises(ConnectionError):
         frame.to_csv(f"{server.url}/t.csv", storage_options=options)
-    assert listing(directory) == ["t.csv"]
+    until(lambda: listing(directory) == ["t.csv"], "nothing else is left")
     assert (directory / "t.csv").read_text() == "what was there"

@@ -11,7 +11,7 @@ import pandas
 import pytest
 
 import secftp
-from tests.support.serving import environment, listing
+from tests.support.serving import environment, listing, until
 
 READ = """
 import sys
@@ -114,7 +114,7 @@ def test_lists_of_files_fail_as_one(remote):
 
     with pytest.warns(RuntimeWarning, match="it was not written"), pytest.raises(RuntimeError, match="interrupted"):
         fails()
-    assert listing(remote.root) == []
+    until(lambda: listing(remote.root) == [], "nothing is left")
 
 
 def test_a_mapper(remote):

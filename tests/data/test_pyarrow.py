@@ -10,7 +10,7 @@ import pyarrow.parquet
 import pytest
 
 from tests.data.tables import table
-from tests.support.serving import listing
+from tests.support.serving import listing, until
 
 
 @pytest.fixture
@@ -125,4 +125,4 @@ def test_a_writer_that_fails_leaves_nothing(remote, written):
 
     with pytest.raises(RuntimeError, match="interrupted"):
         fails()
-    assert listing(remote.root) == []
+    until(lambda: listing(remote.root) == [], "nothing is left")
