@@ -17,9 +17,10 @@ nothing; the text of a key is in no token, pickle or JSON.
 
 from __future__ import annotations
 
-from secftp.fsspec.changing import Changing, CopyingAtServer
+from secftp.fsspec.changing import Changing
 from secftp.fsspec.connection import Unsupported
 from secftp.fsspec.copying import Copying
+from secftp.fsspec.server_copies import CopyingAtServer
 
 
 class SecftpFileSystem(Copying, CopyingAtServer, Changing):

@@ -156,6 +156,24 @@ def test_copies_keep_times_and_make_directories(fs, tree):
     assert (tree / "n/m/copy").stat().st_mtime_ns == 10**18
 
 
+def test_copies_of_trees_keep_the_times_of_directories(fs, tree):
+    os.utime(tree / "a" / "sub", ns=(1, 10**18))
+    (tree / "a" / "sub").chmod(0o750)
+    for target, found in (("/n/m", "n/m"), ("/n/m", "n/m/a"), ("/k/", "k/a")):
+        fs.copy("/a", target, recursive=True)
+        assert (tree / found / "sub" / "y").read_bytes() == b"a/sub/y"
+        assert (tree / found / "sub").stat().st_mtime_ns == 10**18
+        assert (tree / found / "sub").stat().st_mode & 0o777 == 0o750
+    fs.copy("/a/", "/b", recursive=True)
+    assert listing(tree / "b") == ["sub", "sub/y", "x"]
+    fs.copy("/a/", "/", recursive=True)
+    assert (tree / "sub" / "y").exists()
+    fs.copy("/file", "/f/g", recursive=True)
+    assert (tree / "f" / "g").read_bytes() == b"file"
+    with pytest.raises(PermissionError):
+        fs.copy("/a", "/a/sub/in", recursive=True)
+
+
 def test_directories_are_copied_only_with_recursive(fs, tree):
     before = listing(tree)
     fs.copy("/a", "/new")
@@ -208,7 +226,7 @@ def test_round_trips_do_not_grow_with_the_tree(monkeypatch, root):
             return after - before
 
     acts = {
-        "copy of a tree": (lambda fs, top: fs.copy(top, f"{top}.copy", recursive=True), 5),
+        "copy of a tree": (lambda fs, top: fs.copy(top, f"{top}.copy", recursive=True), 6),
         "find": (lambda fs, top: fs.find(top), 1),
         "walk": (lambda fs, top: list(fs.walk(top)), 1),
         "du": (lambda fs, top: fs.du(top), 1),
