@@ -151,6 +151,8 @@ class RawReader(io.RawIOBase):
         count = min(wanted, len(self._window) - at)
         view[:count] = memoryview(self._window)[at : at + count]
         self._position += count
+        if self._position >= self.size and len(self._window) > MIN_PART:
+            self._window = b""  # a file that was read to its end takes no memory
         return count
 
     def readall(self) -> bytes:
@@ -235,7 +237,7 @@ class RawReader(io.RawIOBase):
 
     def _fetch(self, wanted: int, ahead: int) -> tuple[int, bytes]:
         """Return an offset and what was fetched there, which includes the byte at the position."""
-        length = min(wanted + ahead, self._left())
+        length = min(min(wanted, MAX_AHEAD) + ahead, self._left())  # of a larger read, the rest follows as this comes
         if self._stream is None and length > (MAX_SINGLE if ahead else MAX_PART):
             self._begin_stream()
         part = min(max(ahead // 4, MIN_PART), MAX_PART) if ahead else MAX_PART

@@ -414,6 +414,21 @@ def test_a_file_takes_no_more_memory_than_a_part(served, root):
     assert peak < 3 * raw_reader.MAX_PART
 
 
+def test_a_large_read_takes_no_more_memory_than_what_it_fills(served, root):
+    (root / "large").write_bytes(DATA * 20)
+    buffer = bytearray(60 << 20)
+    with served.remote.open("large") as file:
+        file.seek(1)
+        tracemalloc.start()
+        try:
+            assert file.readinto(buffer) == len(buffer) - 1
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert peak < 4 * raw_reader.MAX_PART
+    assert buffer[:-1] == (DATA * 20)[1:]
+
+
 def test_a_file_whose_size_the_system_does_not_tell():
     with serving_programs("/proc/sys/kernel") as found, found.remote.open("ostype") as file:
         assert file.read(3) == b"Lin"
