@@ -33,7 +33,7 @@ _Parameters = ParamSpec("_Parameters")
 _Result = TypeVar("_Result")
 
 # A greenlet that does not wait lets the loop run after so long. Between two calls of `pace` it takes some more.
-PACE_SECONDS: Final = 0.002
+PACE_SECONDS: Final = 0.001
 # Awaits that a greenlet may still begin while it is unwound without a loop, before it is given up as a bug.
 _LAST_WAITS: Final = 100
 
@@ -104,7 +104,7 @@ def pace() -> None:
 
 
 class Pace:
-    """Awaited between two steps: lets the loop run if that was not done for some milliseconds."""
+    """Awaited between two steps: lets the loop run if that was not done for a millisecond."""
 
     __slots__ = ("_last",)
 
