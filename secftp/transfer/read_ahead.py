@@ -74,6 +74,6 @@ class _Opened:
                 content.close()
 
     def close(self) -> None:
-        """Close the file: nobody wants it."""
+        """Close the file, which is not wanted any more."""
         if not isinstance(self.content, SmallContent):
             self.content.close()
