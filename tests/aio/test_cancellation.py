@@ -113,6 +113,7 @@ class GetTree:
 
 @case
 class GetTreeOfSmallFiles(GetTree):
+    least = 3
     before: ClassVar = {"there": {f"tree/{n}": b"%d" % n for n in range(60)}, "here": {}}
 
     def check(self, there, here):

@@ -258,3 +258,55 @@ def test_small_files_are_read_many_at_once_and_what_changes_meanwhile_is_no_faul
     assert summary.files + len(failed) == 200
     for path in (root / "tree").iterdir():
         assert path.read_bytes() in (b"%d" % int(path.name), bytes(40_000), bytes(50_000))
+
+
+@pytest.mark.parametrize("way", ["put", "get"])
+def test_a_copy_goes_on_after_lost_connections_and_the_loop_runs_in_its_pauses(
+    run, served, root, tree, tmp_path, monkeypatch, way
+):
+    monkeypatch.setattr("secftp.session.retry.FIRST_PAUSE", 0.05)
+    monkeypatch.setattr("time.sleep", pytest.fail)
+    (root / "there").mkdir()
+
+    async def main():
+        async with connecting(served) as client:
+            lost = []
+
+            def lose(progress):
+                if progress.bytes > len(lost) * MIB and len(lost) < 3:
+                    lost.append(progress.bytes)
+                    for connection in client._pool._used:
+                        connection.interrupt()
+
+            if way == "put":
+                summary = await client.put(tree, "there", retries=5, on_progress=lose)
+            else:
+                await client.put(tree, "there")
+                summary = await client.get("there/tree", tmp_path / "back", retries=5, on_progress=lose)
+            return len(lost), summary
+
+    lost, summary = run(main())
+    assert lost == 3
+    assert (summary.files, summary.failed) == (303, 0)
+    assert contents(tmp_path / "back" if way == "get" else root / "there/tree") == contents(tree)
+
+
+def test_a_rate_limit_pauses_the_copy_and_not_the_loop(run, served, root, tmp_path, monkeypatch):
+    monkeypatch.setattr("time.sleep", pytest.fail)
+    (tmp_path / "name").write_bytes(bytes(300_000))
+
+    async def main():
+        async with connecting(served) as client:
+            for copy in (
+                client.put(tmp_path / "name", "name", limit_rate=MIB),
+                client.get("name", tmp_path / "back", limit_rate=MIB),
+            ):
+                copying = asyncio.create_task(copy)
+                turns = 0
+                while not copying.done():
+                    turns += 1
+                    await asyncio.sleep(0.001)
+                assert copying.result().files == 1
+                assert turns > 10
+
+    run(main())
