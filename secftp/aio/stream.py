@@ -42,6 +42,8 @@ class AsyncStream(Stream):
     def _prepare_waits(self) -> None:
         self._waiter: asyncio.Future[int] | None = None
         self._view: memoryview | None = None  # of the greenlet that waits to receive
+        self._came = 0  # bytes that were received into it
+        self._unread = b""  # what was received for a wait that was cancelled in that moment
         self._is_reading = False  # whether the loop watches for what arrives
         self._is_closed = False
         self._deadline = 0.0
@@ -55,14 +57,25 @@ class AsyncStream(Stream):
         view = view[:RECEIVE_BYTES]
         count = self.try_receive(view)
         if count is None:
-            self._view = view
+            self._view, self._came = view, 0
             try:
                 self._read()
                 count = self._wait(timeout)
+            except BaseException:
+                self._unread = bytes(view[: self._came])
+                raise
             finally:
                 self._view = None
             if count is None:
                 raise silent(timeout)
+        return count
+
+    def try_receive(self, view: memoryview) -> int | None:
+        """Receive what is there, without waiting, as `Stream.try_receive`."""
+        if not self._unread:
+            return super().try_receive(view)
+        count = min(len(view), len(self._unread))
+        view[:count], self._unread = self._unread[:count], self._unread[count:]
         return count
 
     def try_send(self, view: memoryview) -> int:
@@ -148,6 +161,7 @@ class AsyncStream(Stream):
             except OSError as problem:
                 waiter.set_exception(lost(problem))
             else:
+                self._came = count
                 waiter.set_result(count)
 
     def _limit(self, seconds: float) -> None:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final, Self
 
 from secftp.api.memory import GrowingSource
 from secftp.api.naming import Place, named_as
-from secftp.errors import AlreadyExists, Forbidden, NotFound, UsageError
+from secftp.errors import AlreadyExists, FileError, Forbidden, NotFound, UsageError
 from secftp.protocol import ErrorCode, Kind, exception_for, no_parent, remote_failure
 from secftp.session import Unconfirmed
 
@@ -336,21 +336,29 @@ def require_writable(session: Session, path: Path, *, overwrite: bool) -> None:
     """Raise early what a write to this path would raise at its end; the write itself decides. One round trip."""
     asked = session.begin_stat(path)
     parent = session.begin_stat(path[:-1]) if len(path) > 1 else None
+    kind: Kind | None = None
     try:
         kind = asked.result().kind
     except Forbidden:
-        return  # the write may be allowed all the same
+        pass  # the write may be allowed all the same
     except NotFound:
         if parent is not None:
             _require_directory(parent, path)
+    except FileError:
+        _settle(parent)
+        raise
+    _settle(parent)  # and not after an interruption, which ends the session
+    if kind is None:
         return
-    finally:
-        if parent is not None:
-            parent.settle()
     if kind is not Kind.FILE:
         raise exception_for(ErrorCode.IS_DIRECTORY, path)
     if not overwrite:
         raise remote_failure(AlreadyExists, path, "it exists already.")
+
+
+def _settle(asked: Requested[Info] | None) -> None:
+    if asked is not None:
+        asked.settle()
 
 
 def _require_directory(parent: Requested[Info], path: Path) -> None:

@@ -19,5 +19,6 @@ MUTANTS: list[Mutant] = [
     # Either of the two is enough: nothing is asked about parts, and none are sent.
     Mutant("loop-waits-for-the-threads-of-parts", (("secftp/transfer/upload_files.py", "transfer.waits.may_block and session.can(Capability.UPLOADS)", "session.can(Capability.UPLOADS)"), ("secftp/transfer/preflight.py", "self._about_partials and waits.may_block and session", "self._about_partials and session")), (COPYING,)),
     mutant("small-files-read-one-by-one", "secftp/transfer/read_ahead.py", "            if each is not entry and each.there is None:\n                chosen.append(each)\n", "", COPYING),
+    mutant("bytes-of-a-cancelled-wait-are-lost", "secftp/aio/stream.py", "                self._unread = bytes(view[: self._came])\n", "", "tests/aio/test_stream.py"),
     mutant("listing-packed-without-a-pause", "secftp/transfer/remote_tree.py", "                waits.pace()  # to pack them takes its time\n", "", PROCESSOR),
 ]  # fmt: skip
