@@ -101,7 +101,7 @@ def test_a_gibibyte_through_pipes_both_ways_in_little_memory(tmp_path, gibibyte)
             counter.kill()
             counter.wait()
         served_with = largest_so_far(server.pid)
-        assert server.log.text.count(f"checksum: {checksum}") == 2
+        server.log.wait_for(f"checksum: {checksum}", 2)
     (root / "name").unlink()
     assert listing(root) == []
     used = {"write": written_with, "read": read_with, "server": served_with}
