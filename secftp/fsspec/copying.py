@@ -210,7 +210,8 @@ class Copying(Writing):
         infos = self._described(known)
         if one and (not recursive or maxdepth is not None):
             infos = {name: info for name, info in infos.items() if info is None or info.kind is not Kind.DIRECTORY}
-        sources = Sources(sorted(infos), one, slash, one and has_magic(self._strip_protocol(rpath)))
+        top = self._strip_protocol(rpath) if one else ""
+        sources = Sources(sorted(infos), one, slash, one and has_magic(top), top)
         if not is_one(lpath):
             names = pairs_of(sources.names, map(local_name, lpath))
             pairs = [DownloadPair(self._path(old), new, infos[old]) for old, new in names]

@@ -42,13 +42,15 @@ def local_name(path: Any) -> str:
 class Sources(NamedTuple):
     """Sources as they were given, and what they stand for. `names`: sorted, of patterns and with `recursive` expanded.
 
-    `is_one`: they were given as one path; `slash`: which ends in a slash; `magic`: which is a pattern.
+    `is_one`: they were given as one path; `slash`: which ends in a slash; `magic`: which is a pattern. `top`: this path
+    without its last slash.
     """
 
     names: list[str]
     is_one: bool
     slash: bool
     magic: bool
+    top: str
 
 
 def targets_of(sources: Sources, target: str, *, is_directory: Callable[[], bool]) -> list[str]:
@@ -63,6 +65,10 @@ def targets_of(sources: Sources, target: str, *, is_directory: Callable[[], bool
         into = len(sources.names) == 1
     elif sources.is_one and not sources.slash:
         into = target.endswith("/") or is_directory()
+    if sources.is_one and not sources.magic:
+        base = paths.join(target, sources.top.rpartition("/")[2]) if into else target
+        rest = [name[len(sources.top.rstrip("/")) :].strip("/") for name in sources.names]
+        return [paths.join(base.rstrip("/"), each) if each else base.rstrip("/") or "/" for each in rest]
     return list(other_paths(sources.names, target, exists=into, flatten=not sources.is_one))
 
 
@@ -87,7 +93,8 @@ def expand_local(path: Any, *, recursive: bool, maxdepth: int | None) -> Sources
             raise NotFound("Nothing matches the local path.", filename=shown, side=Side.LOCAL) from None
     if one and (not recursive or maxdepth is not None):
         names = [name for name in names if not os.path.isdir(name)]
-    return Sources(names, one, one and given[0].endswith("/"), one and has_magic(given[0]))
+    top = given[0].rstrip("/") if one else ""
+    return Sources(names, one, one and given[0].endswith("/"), one and has_magic(top) and names != [top], top)
 
 
 def upload_pair(source: str, target: str) -> UploadPair:

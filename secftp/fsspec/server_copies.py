@@ -62,7 +62,8 @@ class CopyingAtServer(Writing):
         if one and not whole:
             known = {name: entry for name, entry in known.items() if entry is None or entry["type"] != "directory"}
         slash = one and paths.has_trailing_slash(path1)
-        sources = Sources(sorted(known), one, slash, one and has_magic(self._strip_protocol(path1)))
+        top = self._strip_protocol(path1) if one else ""
+        sources = Sources(sorted(known), one, slash, one and has_magic(top), top)
         if is_one(path2):
             target = self._strip_protocol(path2)
             shown = target + "/" if paths.has_trailing_slash(path2) and target != "/" else target

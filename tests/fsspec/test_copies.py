@@ -110,6 +110,25 @@ def test_directories_without_recursive_are_left(fs, root, here):
     assert listing(root / "sub") == []
 
 
+def test_levels_of_a_directory_keep_their_places(fs, root, here):
+    """Whatever is alone in a directory: fsspec's own rule takes what all names have in common for the directory."""
+    for name in ("b.csv", "sub/c.csv"):
+        (here / name).unlink()
+    for source, target, maxdepth, found in (
+        ("", "/1", 1, ["a"]),
+        ("/", "/2", 1, ["a"]),
+        ("/sub", "/3", 2, ["deep", "deep/d"]),
+        ("/sub", "/3/", 2, ["deep", "deep/d", "sub", "sub/deep", "sub/deep/d"]),
+    ):
+        fs.put(f"{here}{source}", target, recursive=True, maxdepth=maxdepth)
+        assert listing(root / target.strip("/")) == found
+    fs.get("/1/", f"{here}/x", recursive=True, maxdepth=1)
+    fs.get("/3/deep", f"{here}/x", recursive=True, maxdepth=1)
+    fs.copy("/1/", "/4", recursive=True, maxdepth=1)
+    assert listing(here / "x") == ["a", "deep", "deep/d"]
+    assert listing(root / "4") == ["a"]
+
+
 def test_symlinks_here_are_followed(fs, root, here):
     (here / "link").symlink_to("a")
     (here / "sub" / "up").symlink_to("..")  # a loop
