@@ -167,6 +167,10 @@ class ConnectionThread:
         log_slot_limit(self._log, limit)
         self._log.line("Refused: busy.")
         self._log.handshake("busy")
+        self._send_away(channel)
+
+    def _send_away(self, channel: Channel) -> None:
+        """Tell the client, encrypted, to come again later."""
         with contextlib.suppress(SecftpError, OSError):
             channel.send(welcome(channel.timeout))
             channel.send(Bye(code=ErrorCode.LIMIT, text=text_for(ErrorCode.LIMIT)))
@@ -196,7 +200,12 @@ class ConnectionThread:
             decide=self._decide,
         )
         self._session, self._channel = session, channel
-        shared.keepalive.add(channel)
+        try:
+            shared.keepalive.add(channel)
+        except (RuntimeError, MemoryError):  # the first one needs a thread
+            self._log.limit("threads", "No thread could be started for a client: it was rejected.")
+            self._send_away(channel)
+            return
         try:
             self._session.run()
         except ConnectionLost as problem:

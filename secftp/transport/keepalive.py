@@ -31,14 +31,14 @@ class Keepalive:
         self._running: tuple[threading.Thread, threading.Event] | None = None
 
     def add(self, channel: Pingable) -> None:
-        """Send keepalives on this channel from now on."""
+        """Send keepalives on this channel from now on. Raises RuntimeError if no thread can be started for that."""
         with self._lock:
-            self._channels.add(channel)
             if self._running is None:
                 stop = threading.Event()
                 thread = threading.Thread(target=self._run, args=(stop,), name="secftp-keepalive", daemon=True)
+                thread.start()  # which can fail; the next channel tries again then
                 self._running = thread, stop
-                thread.start()
+            self._channels.add(channel)
 
     def remove(self, channel: Pingable) -> None:
         """Send no more on this channel. Ends the thread with the last one."""

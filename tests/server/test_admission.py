@@ -670,6 +670,24 @@ def test_without_a_thread_a_client_is_sent_away_and_the_others_go_on(tmp_path, m
         assert len(lines(server, "No thread could be started for a client: it was rejected.")) == 1
 
 
+def test_without_a_thread_for_keepalives_a_client_is_sent_away_and_the_next_gets_one(tmp_path, monkeypatch):
+    start = threading.Thread.start
+
+    def fail(thread):
+        if thread.name == "secftp-keepalive":
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    with serving(tmp_path) as server:
+        with monkeypatch.context() as patched:
+            patched.setattr(threading.Thread, "start", fail)
+            with pytest.raises(ServerBusy), server.session() as other:
+                other.stat((b"name",))
+        works(server)
+        assert len(lines(server, "No thread could be started for a client: it was rejected.")) == 1
+        assert not lines(server, "Internal error: RuntimeError")
+
+
 @pytest.mark.parametrize("place", ["IncomingHandshake.advance", "IncomingHandshake.challenge", "Listener.watch"])
 @pytest.mark.parametrize("failure", [MemoryError, OSError, CoreError("Failed.")], ids=["memory", "system", "core"])
 def test_what_fails_for_one_client_ends_that_one_alone(tmp_path, monkeypatch, place, failure):

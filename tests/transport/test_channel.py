@@ -528,6 +528,24 @@ def test_the_keepalive_thread_serves_all_and_ends_with_the_last(monkeypatch):
     assert set(threading.enumerate()) == before
 
 
+def test_a_keepalive_thread_that_can_not_be_started_is_tried_again(monkeypatch):
+    monkeypatch.setattr(keepalive, "CHECK_SECONDS", 0.001)
+    start, refused, care = threading.Thread.start, Pinged(OSError("gone")), Keepalive()
+
+    def fail(_thread):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", fail)
+    with pytest.raises(RuntimeError):
+        care.add(refused)
+    monkeypatch.setattr(threading.Thread, "start", start)
+    other = Pinged(OSError("gone"))
+    care.add(other)
+    assert other.often.wait(SECONDS)
+    care.remove(other)
+    assert not refused.times
+
+
 # --- full buffers ---------------------------------------------------------------------------------------------------
 
 
