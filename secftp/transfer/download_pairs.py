@@ -54,7 +54,10 @@ class OneDownload(Download):
     def _plan(self, session: Session) -> DownloadTarget:
         assert self._asked is not None  # `begin_early` has asked
         (source,) = stat_sources(session, self._sources, self._asked)
-        if source.info is not None and (not source.is_directory or self._recursive):
+        if source.info is None:  # before anything is said of the target
+            self._early = None  # its reply is an ERROR
+            raise source.problem or failure(NotADirectory, "Not a directory", source.path)
+        if not source.is_directory or self._recursive:
             _make_above(self._target_name)
         if source.is_directory and not self._recursive:
             return self._use(_NOWHERE)

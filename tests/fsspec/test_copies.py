@@ -464,3 +464,10 @@ def test_no_round_trip_for_a_file(monkeypatch, root, here, size):
         ),
     }
     assert {name: pair for name, pair in counted.items() if pair[1] > pair[0]} == {}
+
+
+def test_a_missing_source_is_blamed_and_not_a_missing_target(fs, here):
+    with pytest.raises(secftp.NotFound) as caught:
+        fs.get("/missing", f"{here}/x/y/z")
+    assert str(caught.value).startswith("missing: ")
+    assert not (here / "x").exists()
