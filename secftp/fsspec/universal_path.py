@@ -18,6 +18,7 @@ import fsspec
 from upath import UPath
 
 from secftp.api.arguments import encode_path
+from secftp.fsspec.keys import hold_key
 from secftp.url import DEFAULT_PORT, Url, format_url
 
 if TYPE_CHECKING:
@@ -31,10 +32,21 @@ class SecftpPath(UPath):  # type: ignore[misc]  # upath need not be installed fo
     """A path at a server, with the methods of `pathlib.Path`.
 
     Its text is the URL, so that a program that takes URLs takes it, too. The options that the URL can't name (a key
-    file, for example) are in `storage_options`.
+    file, for example) are in `storage_options`; a key is there without its text, and so it is in a pickle.
     """
 
     __slots__ = ()
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        if options.get("key") is not None:
+            options["key"] = hold_key(options["key"])  # which paths keep, compare and pickle
+        super().__init__(*args, **options)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        make, (kind, args, options) = super().__reduce__()
+        if self._relative_base is None and "::" in args[0] and options.get("host"):
+            args = (str(self),)  # the name would be taken for a chain of URLs
+        return make, (kind, args, options)
 
     def __str__(self) -> str:
         options = self._chain.current.storage_options
@@ -42,7 +54,9 @@ class SecftpPath(UPath):  # type: ignore[misc]  # upath need not be installed fo
             return str(super().__str__())
         path = tuple(part for part in encode_path(self._chain.active_path).split(b"/") if part)
         port = int(options.get("port", DEFAULT_PORT))
-        return format_url(Url(options["host"], port, options.get("username", ""), path, not path))
+        top = format_url(Url(options["host"], port, options.get("username", ""), (), trailing_slash=True))
+        name = format_url(Url("host", DEFAULT_PORT, "", path, not path)).partition("host/")[2]
+        return top + name.replace("::", "%3A%3A")  # which separates the URLs of a chain in fsspec
 
     def replace(self, target: Any) -> Self:
         """Rename this file or directory as `rename` does, which replaces a file atomically, and return the new path."""

@@ -62,6 +62,7 @@ def test_nothing_else_need_be_imported(directory):
         "secftp://joe@host:99/a%20b/c%25d",
         "secftp://[2001:db8:0:0:0:0:0:7]:8889/x",
         "secftp://joe%40x@host/%FF",
+        "secftp://host/a%3A%3Ab:c",
         "secftp:///no/host",
     ],
 )
@@ -70,6 +71,18 @@ def test_the_text_is_the_url(url):
     assert str(path) == path.as_uri() == url
     assert upath.UPath(str(path)) == path
     assert pickle.loads(pickle.dumps(path)) == path
+
+
+KEY = "a key for these tests"
+
+
+def test_a_key_is_in_no_pickle():
+    path = upath.UPath("secftp://host/a", key=KEY)
+    for each in (path, path / "b", path.parent, upath.UPath("/a", protocol="secftp", host="host", key=KEY)):
+        assert KEY.encode() not in pickle.dumps(each)
+        assert KEY not in repr(each.storage_options)
+        assert pickle.loads(pickle.dumps(each)) == each
+    assert path == upath.UPath("secftp://host/a", key=KEY) != upath.UPath("secftp://host/a", key=KEY + "x")
 
 
 def test_parts_of_names():
