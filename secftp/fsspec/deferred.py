@@ -256,9 +256,13 @@ class Compressed(io.RawIOBase):
 
     def _give_up(self) -> None:
         file = self._output.detach_file()
+        if file is None:
+            return
+        with contextlib.suppress(Exception):  # else the finalizer of an archive complains that a file in it is open
+            self._compressed.close()
         if isinstance(file, DeferredFile):
             file.discard()
-        elif file is not None:
+        else:
             file.abort()
 
 
