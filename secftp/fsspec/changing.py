@@ -5,7 +5,6 @@ They happen at once, within a transaction, too: only contents wait for its end.
 
 from __future__ import annotations
 
-from glob import has_magic
 from typing import TYPE_CHECKING, Any
 
 from secftp.errors import FileError, IsADirectory, NotEmpty, NotFound
@@ -13,6 +12,7 @@ from secftp.fsspec import paths
 from secftp.fsspec.connection import refuse
 from secftp.fsspec.looking import Looking
 from secftp.fsspec.requests import raise_first, remove_files
+from secftp.fsspec.rules import is_pattern
 from secftp.fsspec.trees import ask_status
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class Changing(Looking):
         target = self._strip_protocol(path2)
         is_one = isinstance(path1, str | bytes) or hasattr(path1, "__fspath__")
         sources = self.expand_path(path1)
-        if is_one and not has_magic(sources[0]) and sources == [self._strip_protocol(path1)]:
+        if is_one and not is_pattern(self._strip_protocol(path1), sources):
             into = paths.has_trailing_slash(path2) or (target != sources[0] and self.client.is_dir(target))
         else:
             into = True

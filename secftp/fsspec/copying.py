@@ -24,6 +24,7 @@ from secftp.fsspec.rules import (
     below,
     expand_local,
     is_one,
+    is_pattern,
     local_name,
     pairs_of,
     targets_of,
@@ -211,7 +212,7 @@ class Copying(Writing):
         if one and (not recursive or maxdepth is not None):
             infos = {name: info for name, info in infos.items() if info is None or info.kind is not Kind.DIRECTORY}
         top = self._strip_protocol(rpath) if one else ""
-        sources = Sources(sorted(infos), one, slash, one and has_magic(top), top)
+        sources = Sources(sorted(infos), one, slash, one and is_pattern(top, known), top)
         if not is_one(lpath):
             names = pairs_of(sources.names, map(local_name, lpath))
             pairs = [DownloadPair(self._path(old), new, infos[old]) for old, new in names]

@@ -14,11 +14,13 @@ from secftp.errors import UsageError
 from secftp.fsspec.trees import description
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from secftp.fsspec.connection import Connected
 
 BLOCK_BYTES: Final = 4 << 20  # of caches around a file, if no size is given
 MAX_BUFFER: Final = 16 << 20
-_Version = tuple[int, int]
+_Version = tuple[int, int, bytes]  # size, time, and what the server calls it, empty if that is not known
 
 
 class FsspecReader(RemoteReader):
@@ -110,7 +112,7 @@ class FsspecReader(RemoteReader):
         if getattr(cache, "multi_fetcher", None) is not None:
             cache.multi_fetcher = self._reader.fetch_ranges
         self._cache = cache
-        self._reader.use_cache(cache._fetch)  # noqa: SLF001 - the interface of fsspec's caches
+        self._reader.use_cache(_fetch_of(cache))
 
     def readuntil(self, char: bytes = b"\n", blocks: int | None = None) -> bytes:
         """Return the bytes up to and with the next `char`, or up to the end; `blocks`: how many are read at once."""
@@ -128,8 +130,9 @@ class FsspecReader(RemoteReader):
         return b"".join(parts)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        found = self._reader.info
-        return _reopen, (self.fs, self.path, self._given, self.tell(), (found.size, found.mtime_ns), self.kwargs)
+        found, file = self._reader.info, self._reader._file  # noqa: SLF001 - what the server told of it
+        version = found.size, found.mtime_ns, file.version
+        return _reopen, (self.fs, self.path, self._given, self.tell(), version, self.kwargs)
 
     def __reduce_ex__(self, _protocol: Any) -> tuple[Any, ...]:  # `io.BufferedReader` has one that refuses
         return self.__reduce__()
@@ -147,13 +150,36 @@ def _block_bytes(given: int | str | None) -> int | None:
     return given
 
 
+def _fetch_of(cache: Any) -> Callable[[int, int], bytes]:
+    """Return what reads through a cache.
+
+    A cache of blocks in a file marks those that it lacks as present before it fetches them, and its marks outlive the
+    program: after a fetch that failed, zeros would be read there for ever.
+    """
+    fetch: Callable[[int, int], bytes] = cache._fetch  # noqa: SLF001 - the interface of fsspec's caches
+    present = getattr(cache, "blocks", None)
+    if not isinstance(present, set):
+        return fetch
+
+    def fetch_or_unmark(start: int, end: int) -> bytes:
+        missing = set(range(start // cache.blocksize, end // cache.blocksize + 1)) - present
+        try:
+            return fetch(start, end)
+        except BaseException:
+            present.difference_update(missing)
+            raise
+
+    return fetch_or_unmark
+
+
 def _reopen(
     fs: Connected, path: str, block: int | None, position: int, version: _Version, options: dict[str, Any]
 ) -> FsspecReader:
     file = FsspecReader(fs, path, block, **options)
     found = file._reader.info  # noqa: SLF001
-    if (found.size, found.mtime_ns) != version:
+    if (found.size, found.mtime_ns) != version[:2]:
         file.close()
         raise file._reader.changed()  # noqa: SLF001
+    file._reader._file.version = version[2]  # noqa: SLF001 - which the server compares when a part is read
     file.seek(position)
     return file

@@ -20,7 +20,7 @@ from secftp.storage.tree import LocalFile
 from secftp.transfer.upload_pairs import UploadPair
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
     from secftp.storage import Path
 
@@ -28,6 +28,11 @@ if TYPE_CHECKING:
 def is_one(path: Any) -> bool:
     """Whether a path is one, and not a list of paths."""
     return isinstance(path, str | bytes | os.PathLike)
+
+
+def is_pattern(name: str, found: Collection[str]) -> bool:
+    """Whether a stripped name is a pattern, of which `found` are the matches, and not the name of one file with `*`."""
+    return has_magic(name) and not (len(found) == 1 and name in found)
 
 
 def local_name(path: Any) -> str:

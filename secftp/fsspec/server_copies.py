@@ -13,7 +13,7 @@ from secftp.errors import FileError, IsADirectory, NotFound
 from secftp.fsspec import paths
 from secftp.fsspec.deferred import DeferredCall
 from secftp.fsspec.requests import copy_files, make_directories, raise_first
-from secftp.fsspec.rules import Sources, is_one, pairs_of, targets_of
+from secftp.fsspec.rules import Sources, is_one, is_pattern, pairs_of, targets_of
 from secftp.fsspec.trees import ask_status
 from secftp.fsspec.writing import Writing
 
@@ -63,7 +63,7 @@ class CopyingAtServer(Writing):
             known = {name: entry for name, entry in known.items() if entry is None or entry["type"] != "directory"}
         slash = one and paths.has_trailing_slash(path1)
         top = self._strip_protocol(path1) if one else ""
-        sources = Sources(sorted(known), one, slash, one and has_magic(top), top)
+        sources = Sources(sorted(known), one, slash, one and is_pattern(top, known), top)
         if is_one(path2):
             target = self._strip_protocol(path2)
             shown = target + "/" if paths.has_trailing_slash(path2) and target != "/" else target

@@ -53,6 +53,16 @@ def test_what_is_moved_is_where_it_should_be(fs, tree, name):
     assert after == before - replaced
 
 
+@pytest.mark.parametrize("name", ["s*r", "q?", "[z]", "["])
+def test_a_name_with_the_signs_of_a_pattern_is_a_name_where_it_matches_nothing_else(fs, root, tmp_path, name):
+    fs.pipe(f"/d/{name}", b"1")
+    fs.cp(f"/d/{name}", f"/copy/{name}")
+    fs.mv(f"/d/{name}", f"/moved/{name}")
+    fs.get(f"/copy/{name}", f"{tmp_path}/here/{name}")
+    fs.put(f"{tmp_path}/here/{name}", f"/put/{name}")
+    assert fs.find("/") == [f"/copy/{name}", f"/moved/{name}", f"/put/{name}"]
+
+
 def test_moves_that_fail_name_the_file(fs, tree):
     (tree / "full" / "file").mkdir(parents=True)
     for source, target, kind, name in (

@@ -246,6 +246,35 @@ def test_a_cache_on_disk_gets_one_version(fs, tree, tmp_path):
     gc.collect()  # a traceback holds the file of the cache
 
 
+class Flaky:
+    """Fetches ranges of a reader, and fails once."""
+
+    def __init__(self, reader):
+        self.fetch = reader.fetch_ranges
+        self.fails = True
+
+    def __call__(self, ranges):
+        if self.fails:
+            self.fails = False
+            raise secftp.ConnectionLost("The connection broke off.")
+        return self.fetch(ranges)
+
+
+@LEAVES_FILES_OPEN
+def test_a_cache_on_disk_keeps_nothing_that_was_not_fetched(fs, tree, tmp_path):
+    cached = fsspec.filesystem("blockcache", fs=fs, cache_storage=str(tmp_path / "cache"), skip_instance_cache=True)
+    with cached.open("/large", block_size=100_000) as file:
+        assert file.read(10) == DATA[:10]
+        file.cache.multi_fetcher = Flaky(file._reader)
+        file.seek(50_000)
+        with pytest.raises(secftp.ConnectionLost):
+            file.read(500_000)
+    again = fsspec.filesystem("blockcache", fs=fs, cache_storage=str(tmp_path / "cache"), skip_instance_cache=True)
+    with again.open("/large", block_size=100_000) as file:
+        assert file.cache.blocks == {0, 1}
+        assert file.read() == DATA
+
+
 def test_a_zip_file_at_the_server(server, tree):
     with zipfile.ZipFile(tree / "it.zip", "w") as archive:
         archive.writestr("inside", DATA[:50_000])
@@ -270,6 +299,19 @@ def test_it_is_pickled_without_a_key_and_opened_again(fs, tree):
     pickle.loads(pickle.dumps(fs)).close()
     with pytest.raises(TypeError):
         pickle.dumps(fs.client.open("/d/a"))
+
+
+def test_a_pickle_is_of_one_version_also_if_size_and_time_are_kept(fs, tree):
+    with fs.open("/large") as file:
+        file.read(10)
+        dumped = pickle.dumps(file)
+        (tree / "new").write_bytes(DATA[::-1])
+        status = (tree / "large").stat()
+        os.utime(tree / "new", ns=(status.st_atime_ns, status.st_mtime_ns))
+        (tree / "new").rename(tree / "large")
+    with pickle.loads(dumped) as again, pytest.raises(secftp.FileChanged):
+        again.read(10)
+    again.fs.close()
 
 
 def test_text_and_lines(fs, tree):

@@ -9,6 +9,7 @@ _NAMES = "tests/fsspec/test_names.py"
 _LOOKING = "tests/fsspec/test_looking.py"
 _COPIES = "tests/fsspec/test_copies.py"
 _TRANSACTIONS = "tests/fsspec/test_transactions.py"
+_READING = "tests/fsspec/test_reading.py"
 _CHANGING = "tests/fsspec/test_changing.py"
 _FS = "tests/fsspec/test_fs.py"
 
@@ -26,6 +27,10 @@ MUTANTS: list[Mutant] = [
     mutant("two-keys-are-one", "secftp/fsspec/keys.py", "        return b\"object %d\" % id(key)", "        return b\"object\"", f"{_NAMES}::test_equal_options_are_one_instance_and_different_keys_never"),
     mutant("key-in-json", "secftp/fsspec/connection.py", "for name, value in self.storage_options.items() if name != \"key\"}", "for name, value in self.storage_options.items()}", f"{_NAMES}::test_json_has_no_key"),
     mutant("lock-of-the-parent-kept", "secftp/fsspec/connection.py", "            self._make_locks()  # a thread of the parent may have held them during the fork\n", "            pass\n", f"{_NAMES}::test_a_forked_process_opens_its_own_connections"),
+    mutant("key-in-pickles-of-paths", "secftp/fsspec/universal_path.py", "            options[\"key\"] = hold_key(options[\"key\"])  # which", "            pass  # which", "tests/fsspec/test_universal_path.py::test_a_key_is_in_no_pickle"),
+    # --- versions, and what caches keep ---
+    mutant("failed-fetch-stays-marked", "secftp/fsspec/file.py", "            present.difference_update(missing)\n", "", f"{_READING}::test_a_cache_on_disk_keeps_nothing_that_was_not_fetched"),
+    mutant("pickle-of-another-version", "secftp/fsspec/file.py", "    file._reader._file.version = version[2]", "    version[2]", f"{_READING}::test_a_pickle_is_of_one_version_also_if_size_and_time_are_kept"),
     # --- transactions ---
     mutant("pipe-past-the-transaction", "secftp/fsspec/writing.py", "        if not self._intrans:\n            write_value", "        if True:\n            write_value", f"{_TRANSACTIONS}::test_nothing_is_left_of_what_failed"),
     mutant("values-past-the-transaction", "secftp/fsspec/writing.py", "        if len(values) > 1 and not self._intrans and", "        if len(values) > 1 and", f"{_TRANSACTIONS}::test_nothing_is_left_of_what_failed"),
