@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, TypeAlias, overload
 
-from secftp.api.arguments import file_path, path_text, write_options
+from secftp.api.arguments import file_path, path_list, path_text, write_options
 from secftp.api.copies import CopyOperations
 from secftp.api.memory import MemorySink, MemorySource
 from secftp.api.naming import name_error, named_as, names_files, place
@@ -167,7 +167,7 @@ class FileOperations(CopyOperations):
             >>> client.read_many(["backup/a.bin", "backup/a.bin"])
             [b'abcdef', b'abcdef']
         """
-        given = list(paths)
+        given = path_list(paths)  # a path alone is no iterable of its letters
         with named_as(place(path, self._base) for path in given):
             wanted, places, results = self._located(given, on_error)
             found = read_many(self._pool, wanted, stop=on_error == "raise")

@@ -153,7 +153,7 @@ def test_files_small_and_large_come_in_their_order(remote, root):
     names = ["large", "0003", b"empty", "0019", "large"]
     assert remote.read_many(names) == [DATA, contents[3], b"", contents[19], DATA]
     assert remote.read_many([]) == []
-    assert remote.read_many(["large"]) == [DATA]
+    assert remote.read_many(["large"]) == remote.read_many("large") == [DATA]
 
 
 def test_failures_of_whole_files(remote, root):
