@@ -12,7 +12,7 @@ from secftp.fsspec import paths
 from secftp.fsspec.connection import refuse
 from secftp.fsspec.looking import Looking
 from secftp.fsspec.requests import raise_first, remove_files
-from secftp.fsspec.rules import is_pattern
+from secftp.fsspec.rules import is_pattern, pairs_of
 from secftp.fsspec.trees import ask_status
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ class Changing(Looking):
     def _moves(self, path1: Any, path2: Any) -> Iterable[tuple[str, str]]:
         """Yield which name each source gets."""
         if isinstance(path1, list | tuple) and isinstance(path2, list | tuple):
-            return zip(self._strip_protocol(path1), self._strip_protocol(path2), strict=True)
+            return pairs_of(self._strip_protocol(path1), self._strip_protocol(path2))
         target = self._strip_protocol(path2)
         is_one = isinstance(path1, str | bytes) or hasattr(path1, "__fspath__")
         sources = self.expand_path(path1)

@@ -63,6 +63,13 @@ def test_a_name_with_the_signs_of_a_pattern_is_a_name_where_it_matches_nothing_e
     assert fs.find("/") == [f"/copy/{name}", f"/moved/{name}", f"/put/{name}"]
 
 
+def test_lists_of_different_lengths_move_nothing(fs, tree):
+    before = listing(tree)
+    with pytest.raises(secftp.UsageError):
+        fs.mv(["/file"], ["/new", "/newer"])
+    assert listing(tree) == before
+
+
 def test_moves_that_fail_name_the_file(fs, tree):
     (tree / "full" / "file").mkdir(parents=True)
     for source, target, kind, name in (
