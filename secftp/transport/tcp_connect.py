@@ -98,7 +98,9 @@ def resolve(
     that can't be.
     """
     try:  # an address needs no name server, and no thread
-        return _look_up(host, port, flags | socket.AI_NUMERICHOST)
+        # Python would encode a text as an international name, and import the tables for that even if it is plain ASCII.
+        name = host.encode() if host.isascii() else host
+        return _look_up(name, port, flags | socket.AI_NUMERICHOST)
     except (OSError, UnicodeError):
         pass
     lookup = _Lookup(host, port, flags, new_event())
@@ -106,10 +108,8 @@ def resolve(
     return lookup.result(seconds, wanted)
 
 
-def _look_up(host: str, port: int | None, flags: int) -> list[Address]:
-    # Python encodes a text as an international name, and imports the tables for that even if it is plain ASCII.
-    name = host.encode() if host.isascii() else host
-    found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM, flags=flags)
+def _look_up(host: str | bytes, port: int | None, flags: int) -> list[Address]:
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=flags)
     return list(dict.fromkeys(Address(family, kind, protocol, place) for family, kind, protocol, _, place in found))
 
 
