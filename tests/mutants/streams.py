@@ -31,12 +31,12 @@ MUTANTS: list[Mutant] = [
     # --- downloads in parts ---
     mutant("parts-of-any-version", "secftp/transfer/part_streams.py", "            version=file.version,\n            additional", "            version=b\"\",\n            additional", GET),
     mutant("part-of-another-version-is-written", "secftp/transfer/file_in_parts.py", "        if file.version != mine.version:\n", "        if False:\n", GET),
-    mutant("digest-goes-on-after-it-was-handed-over", "secftp/transfer/download_parts.py", '            self._reading.drop(remote_failure(FileError, file.name, "the rest is not needed."))\n', "", f"{GET}::test_what_comes_after_the_first_request_has_left_the_rest_to_others_does_not_count"),
+    mutant("digest-goes-on-after-it-was-handed-over", "secftp/transfer/first_read.py", '            self._reading.drop(remote_failure(FileError, file.name, "the rest is not needed."))\n', "", f"{GET}::test_what_comes_after_the_first_request_has_left_the_rest_to_others_does_not_count"),
     mutant("digest-of-the-whole-is-not-compared", "secftp/transfer/download_parts.py", "        if hmac.compare_digest(file.digest, file.expected or b\"\"):\n", "        if file.digest:\n", GET),
     mutant("file-with-a-part-missing-is-committed", "secftp/transfer/download_parts.py", "            if file.queue.complete:\n", "            if file.queue.is_taken:\n", GET),
     mutant("lost-stream-keeps-its-part", "secftp/transfer/part_streams.py", "        for reply in self._replies:\n            reply.give_back()\n", "", GET),
     mutant("lost-stream-keeps-the-question-for-the-digest", "secftp/transfer/file_in_parts.py", "            self._file.drop_sum()\n\n    def _refused", "            pass\n\n    def _refused", GET),
-    mutant("what-came-behind-a-gap-is-kept", "secftp/transfer/download_parts.py", "            sink.keep_first(file.queue.prefix)\n", "            sink.keep_first(file.queue.transferred)\n", GET),
+    mutant("what-came-behind-a-gap-is-kept", "secftp/transfer/first_read.py", "            sink.keep_first(file.queue.prefix)\n", "            sink.keep_first(file.queue.transferred)\n", GET),
     mutant("loss-of-the-first-stream-ends-the-file", "secftp/transfer/download_parts.py", "        if not self._reads or not self.transfer.streams.promising:\n            raise lost\n", "        raise lost\n", GET),
     mutant("lost-question-for-the-digest-is-nobodys", "secftp/transfer/part_streams.py", "if any(file.queue.has_work() or file.needs_sum for", "if any(file.queue.has_work() for", GET),
     mutant("bytes-given-back-that-never-came", "secftp/transfer/file_in_parts.py", "self._file.queue.give_back(self._part, kept=self._part.position - self._part.at)", "self._file.queue.give_back(self._part, kept=self._part.end - self._part.at)", GET),
@@ -50,5 +50,5 @@ MUTANTS: list[Mutant] = [
     mutant("closed-streams-are-not-interrupted", "secftp/transfer/streams.py", "            for stream in streams:\n                stream.interrupt()\n", "", STREAMS),
     mutant("unwanted-connection-is-awaited", "secftp/transport/tcp_connect.py", "    if wanted is not None and not wanted():\n", "    if False:\n", UNWANTED),
     mutant("full-disk-seen-by-a-stream-keeps-parts", "secftp/transfer/file_in_parts.py", "answered = None if self._reply.is_refused else received", "answered = received", f"{GET}::test_a_full_disk_leaves_nothing_whichever_thread_meets_it"),
-    mutant("full-disk-seen-by-the-copy-is-left-to-others", "secftp/transfer/download_parts.py", "elif self._reading.is_refused:", "elif False:", f"{GET}::test_a_full_disk_leaves_nothing_whichever_thread_meets_it"),
+    mutant("full-disk-seen-by-the-copy-is-left-to-others", "secftp/transfer/first_read.py", "elif self._reading.is_refused:", "elif False:", f"{GET}::test_a_full_disk_leaves_nothing_whichever_thread_meets_it"),
 ]  # fmt: skip
