@@ -1,55 +1,36 @@
 """Upload of files and directories of this machine to a server.
 
 No request waits for the reply to an earlier one: a server carries them out in order. So a directory is requested before
-the files in it, its permissions and time are set after the last of them, and all of that is under way at once. Small
-files are packed into one request until that is full.
+the files in it, its permissions and time are set after the last of them (see `upload_directories`), and all of that is
+under way at once. Small files are packed into one request until that is full.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from secftp.errors import FileError, NotFound, Reason, Side
-from secftp.protocol import (
-    Capability,
-    ErrorCode,
-    MakeDirectory,
-    NewFile,
-    Right,
-    SetAttributes,
-    WriteMany,
-    clause_for,
-)
+from secftp.protocol import Capability, ErrorCode, NewFile, Right, WriteMany, clause_for
 from secftp.protocol.limits import MAX_BULK
 from secftp.session import new_token
 from secftp.storage.tree import EntryKind, SmallContent
 from secftp.transfer import local_tree
-from secftp.transfer.engine import EXISTS, SAME, Transfer
-from secftp.transfer.local_tree import LocalEntry
+from secftp.transfer.engine import EXISTS, SAME
 from secftp.transfer.preflight import Preflight
 from secftp.transfer.targets import require_right, upload_roots
+from secftp.transfer.upload_directories import DirectoryUpload
 from secftp.transfer.upload_files import LargeFiles, open_streams_early
 from secftp.transfer.upload_first import first_file, send_first
 from secftp.transfer.upload_large import compare_refused
-from secftp.transfer.upload_requests import (
-    AttributesRequest,
-    UploadBatch,
-    UploadRequest,
-    WriteManyRequest,
-    failure_of,
-    message_bytes,
-    set_mode,
-)
+from secftp.transfer.upload_requests import UploadBatch, WriteManyRequest, failure_of, message_bytes, set_mode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from secftp.session import Session
-    from secftp.storage import Path
     from secftp.storage.source import FileSource
-    from secftp.transfer.local_tree import LocalFiles, SourceRoot
+    from secftp.transfer.local_tree import LocalEntry, LocalFiles, SourceRoot
     from secftp.transfer.options import CopyOptions, RemoteLocation
     from secftp.transfer.progress import ProgressListener
     from secftp.transfer.read_ahead import SmallFilesAhead
@@ -60,12 +41,10 @@ _COPIED: Final = (EntryKind.FILE, EntryKind.DIRECTORY, EntryKind.LEFT)
 _ASKED_AHEAD: Final = 960  # entries that the preflight asks about before they are sent
 # What is not confirmed is remembered: else empty files would be by the hundred thousand.
 _REQUESTS_UNDER_WAY: Final = 128
-_OPEN_DIRECTORIES: Final = 256  # that may wait until the batch has left, before the server closes the first of them
 _FLUSH_BYTES: Final = 4 * MAX_BULK
-_OWNER: Final = 0o700  # permissions of a directory that is being filled
 
 
-class Upload(Transfer[LocalEntry]):
+class Upload(DirectoryUpload):
     """A copy of `sources`, names of this machine, to `target` at the server.
 
     `make_parents`: create the directories above the target if they are missing.
@@ -89,15 +68,10 @@ class Upload(Transfer[LocalEntry]):
         self._token = new_token()
         self._entries: Iterator[LocalEntry] | None = None  # None before the first session
         self._may_have_arrived = False  # whether the first file was sent over a session that was lost
-        self._session = 0  # its number
         self._open: LocalFiles | None = None
-        self._failed_directories: set[Path] = set()
-        self._closing: deque[LocalEntry] = deque()  # directories whose attributes are set after the batch
-        self._requested_directories = 0  # since the last batch
         self._unflushed_bytes = 0
         self._to_compare: Refusals = []
         self._packer: SmallFileCompressor | None = None  # of this session
-        self._large: LargeFiles | None = None  # over this session
         self._files_ahead: SmallFilesAhead | None = None  # in this session, where that pays
 
     def begin_early(self, session: Session) -> None:  # noqa: ARG002 - the pipeline is that of the session
@@ -300,70 +274,6 @@ class Upload(Transfer[LocalEntry]):
         while self._closing:
             self._set_attributes(self._closing.popleft())
 
-    # --- directories --------------------------------------------------------------------------------------------------
-
-    def _make_directory(self, entry: LocalEntry) -> None:
-        """Request a directory, unless one above it failed; one that exists is made writable while it is filled."""
-        entry.session = self._session
-        if self._is_lost(entry):
-            return
-        self._requested_directories += 1
-        if self._requested_directories >= _OPEN_DIRECTORIES:
-            self.send_batch()
-        info = entry.info if self.options.preserve and not entry.existed else None
-        try:
-            request = MakeDirectory(
-                id=self.pipeline.next_id(),
-                path=entry.remote,
-                parents=True,
-                mode=None if info is None else info.mode | _OWNER,
-                fill=True,
-            )
-        except FileError as problem:
-            self.counters.failed(entry, problem.locate(Side.REMOTE))  # a bad name
-            self._failed_directories.add(entry.remote)
-            return
-        if info is not None:
-            entry.count_unpreserved(self.counters, info.mode, info.mtime_ns)
-        pending = UploadRequest(self, entry)
-        self.track(pending, entry)
-        self.pipeline.submit(request, pending)
-
-    def _require_directory(self, entry: LocalEntry) -> None:
-        """Request a directory over this session, too, and those above it: the server has closed them since."""
-        if entry.session == self._session or not (entry.path or entry.root.copies_top):
-            return
-        if entry.directory is not None:
-            self._require_directory(entry.directory)
-        self._make_directory(entry)
-
-    def _close_directory(self, entry: LocalEntry) -> None:
-        """Set a directory's permissions and time, once the batch has been sent."""
-        if self._large is not None:
-            self._large.finish()
-        self._closing.append(entry)
-        self.current = None
-        if not self.batch.items or len(self._closing) >= _OPEN_DIRECTORIES:
-            self.send_batch()
-
-    def _set_attributes(self, entry: LocalEntry) -> None:
-        info, directory = entry.info, entry.directory
-        if info is None or (directory is not None and directory.existed) or self._is_lost(entry):
-            return
-        request = SetAttributes(
-            id=self.pipeline.next_id(), path=entry.remote, mode=info.mode & 0o777, mtime_ns=info.mtime_ns
-        )
-        pending = AttributesRequest(self, entry)
-        self.track(pending)
-        self.pipeline.submit(request, pending)
-
-    def _is_lost(self, entry: LocalEntry) -> bool:
-        """Whether a directory that it is in, or it itself, could not be created."""
-        if not self._failed_directories:
-            return False
-        path = entry.remote
-        return any(path[:depth] in self._failed_directories for depth in range(len(path) + 1))
-
     # --- outcomes -----------------------------------------------------------------------------------------------------
 
     def refused(self, entry: LocalEntry, code: ErrorCode, reason: str | None = None) -> None:
@@ -381,13 +291,6 @@ class Upload(Transfer[LocalEntry]):
         else:
             self.counters.failed(entry, failure_of(entry, code, reason))
 
-    def start_again(self, entry: LocalEntry, note: str) -> None:
-        """Send a file from its beginning; its directory gets its time once more."""
-        super().start_again(entry, note)
-        directory = entry.directory
-        if directory is not None and self.options.preserve:
-            self.requeue(LocalEntry(EntryKind.LEFT, entry.root, directory.path, directory.info, None, directory))
-
     def settled(self) -> None:
         """Compare files that were refused and may have arrived."""
         if self._large is not None:
@@ -404,11 +307,9 @@ class Upload(Transfer[LocalEntry]):
         return [*entries, *(self._large.give_up() if self._large is not None else ())]
 
     def take_unfinished(self) -> list[LocalEntry]:
-        """Give up the session; the directories that are to be closed come last."""
-        entries = [*super().take_unfinished(), *self._closing]
-        self._closing.clear()
-        self._unflushed_bytes = self._requested_directories = 0
-        return entries
+        """Give up the session; what was not flushed does not count any more."""
+        self._unflushed_bytes = 0
+        return super().take_unfinished()
 
     def is_complete(self) -> bool:
         """Whether nothing is left to do: additional streams may have completed the last file."""
