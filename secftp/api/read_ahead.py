@@ -98,14 +98,16 @@ class ReadAhead:
         return not self._parts
 
     def finish(self) -> None:
-        """Cancel what was requested, and give back the connection."""
+        """Cancel what was requested, and give back the connection, even if that is interrupted."""
         connection = self._connection
-        with contextlib.suppress(SecftpError, OSError):
-            for part in self._parts:
-                part.cancel()
-            if connection is not None:
-                connection.winding_down = True
-        self.abandon()
+        try:
+            with contextlib.suppress(SecftpError, OSError):
+                for part in self._parts:
+                    part.cancel()
+                if connection is not None:
+                    connection.winding_down = True
+        finally:
+            self.abandon()
 
     def abandon(self) -> None:
         """Give back the connection, which is closed if anything is requested. Sends nothing; idempotent."""

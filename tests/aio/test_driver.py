@@ -6,7 +6,6 @@ import asyncio
 import contextvars
 import subprocess
 import sys
-import time
 import traceback
 
 import pytest
@@ -15,7 +14,6 @@ from secftp.aio import driver
 from secftp.aio.driver import run as drive
 from secftp.aio.driver import wait
 from tests.aio.loops import run, turns
-from tests.support.serving import DEADLINE
 
 __all__ = ["run"]
 
@@ -210,21 +208,32 @@ def test_wait_outside_of_the_driver_is_an_error(run):
     run(main())
 
 
-def test_a_greenlet_that_computes_for_long_lets_the_loop_run(run):
-    ticks = 0
+class Clock:
+    """A clock that goes on only when it is told to."""
+
+    def __init__(self):
+        self.now = 0.0
+
+    def monotonic(self):
+        return self.now
+
+
+def test_a_greenlet_that_computes_for_long_lets_the_loop_run(run, monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(driver, "time", clock)
 
     def compute():
-        end = time.monotonic() + DEADLINE
-        while ticks < 6 and time.monotonic() < end:
-            driver.pace()
+        for _ in range(30):
+            clock.now += 0.4 * driver.PACE_SECONDS
+            driver.pace()  # every third time it is late
 
     async def main():
-        nonlocal ticks
+        ticks = 0
         task = asyncio.create_task(drive(compute))
         while not task.done():
             ticks += 1
             await asyncio.sleep(0)
-        assert ticks >= 6
+        assert ticks == 30 // 3 + 1
 
     driver.pace()  # outside of a greenlet, it does nothing
     run(main())
