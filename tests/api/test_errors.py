@@ -197,7 +197,7 @@ def test_a_key_from_a_file(tmp_path, monkeypatch):
 
 def test_misuse_is_a_value_error(remote):
     for call in (
-        lambda: remote.open("x", "r"),
+        lambda: remote.open("x", "r+"),
         lambda: remote.open("x", "w+b"),
         lambda: remote.checksum("x", "crc32"),
         lambda: remote.read_bytes("a\0b"),

@@ -11,7 +11,7 @@ import pytest
 import secftp
 from secftp.errors import ExitCode
 from tests.support.command_line import SECRET, SECRET_KEY, place, run
-from tests.support.serving import DEADLINE, environment, server_command, serving
+from tests.support.serving import DEADLINE, HOST, environment, server_command, serving
 
 # What a verb needs beside the server's URL, which stands for each "//".
 VERBS = {
@@ -163,9 +163,23 @@ def test_from_python(server, monkeypatch, arguments):
     assert isinstance(caught.value, secftp.UsageError | secftp.KeyFormatError)
     fsspec = pytest.importorskip("fsspec")
     fsspec.register_implementation("secftp", "secftp.api.filesystem.SecftpFileSystem", clobber=True)
+    if arguments == {"anonymous": "true"}:
+        return  # fsspec's configuration has nothing but texts: see the next test
     with pytest.raises(secftp.SecftpError):
         fsspec.open(f"{server.url}new", "wb", cipher="none", **arguments).open()
     untouched(server)
+
+
+def test_from_the_configuration_of_fsspec(server):
+    fs_module = pytest.importorskip("secftp.fsspec.filesystem")
+    options = {"host": HOST, "port": str(server.port), "cipher": "none", "skip_instance_cache": True}
+    for not_said in ("false", "", "0", "none", "tru"):
+        with pytest.raises(secftp.SecftpError):
+            fs_module.SecftpFileSystem(anonymous=not_said, **options).cat_file("name")
+    untouched(server)
+    fs = fs_module.SecftpFileSystem(anonymous="true", **options)
+    assert fs.cat_file("name") == b"contents"
+    fs.close()
 
 
 def test_an_anonymous_session_from_python(server):

@@ -89,7 +89,7 @@ def test_connections_that_hang_hold_up_neither_others_nor_close(monkeypatch):
 
 
 def test_a_file_system_is_closed_while_it_connects(tmp_path, monkeypatch):
-    fs_module = pytest.importorskip("secftp.api.filesystem")
+    fs_module = pytest.importorskip("secftp.fsspec.filesystem")
     with silent() as port:
         fs = fs_module.SecftpFileSystem(HOST, port, key="a key", timeout=1.5, skip_instance_cache=True)
         caller = Caller(lambda: fs.client)
@@ -109,7 +109,7 @@ def test_a_file_system_is_closed_while_it_connects(tmp_path, monkeypatch):
             made.append(secftp.connect(*arguments, **options))
             return made[0]
 
-        monkeypatch.setattr(fs_module, "connect", late)
+        monkeypatch.setattr("secftp.fsspec.connection.connect", late)
         caller = Caller(lambda: fs.client)
         assert begun.wait(DEADLINE)
         fs.close()
