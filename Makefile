@@ -5,8 +5,9 @@ PYTHON_IN_VENV := .venv/bin/python
 ARGS :=
 # A hanging test is aborted with its stack; by a thread, because some tests use SIGALRM themselves.
 HANGS := --timeout=300 --timeout-method=thread
-# Worker processes of pytest-xdist; make test WORKERS=0 runs the suite in one process, in order.
-WORKERS := logical
+# Worker processes of pytest-xdist: one more than there are processors, since many tests wait for processes and timeouts.
+# make test WORKERS=0 runs the suite in one process, in order.
+WORKERS := $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 # Benchmarks are run once here, without measuring.
 SHARED := --numprocesses=$(WORKERS) --dist=worksteal --benchmark-disable
 # The environment of make test-data, one for each PYTHON: the libraries are large, and the suite has to pass without them.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import threading
@@ -67,6 +68,12 @@ def pytest_collection_modifyitems(config, items):
         for item in items:
             if _LINE_TESTS in item.path.parents:
                 item.add_marker(pytest.mark.skip(reason="over an emulated line; runs with make test-line"))
+
+
+def pytest_collection_finish():
+    """Leave the collected tests out of garbage collections: many tests collect, and each would look at all of them."""
+    gc.collect()
+    gc.freeze()
 
 
 def _open_descriptors():
