@@ -44,6 +44,8 @@ from secftp.session.listings import MemoryBudget, NameSequence, PackedNames, Sor
 from secftp.transfer.remote_tree import RemoteDirectory
 from tests.support.serving import DEADLINE, HOST, Wire, environment
 
+pytestmark = pytest.mark.exhaustive
+
 MOST_MIB = 64
 TEXT = "correct horse battery staple"
 WELCOME = Welcome(

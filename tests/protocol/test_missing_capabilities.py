@@ -13,6 +13,8 @@ from secftp.client.__main__ import main
 from tests.model.server import ALL, Directory, File, Server
 from tests.protocol.test_model_peers import HELLO, LARGE, SECRET, W, url
 
+pytestmark = pytest.mark.exhaustive
+
 TEXT = b"".join(b"line %d\n" % number for number in range(8000))
 
 VERBS = {

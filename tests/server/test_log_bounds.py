@@ -36,6 +36,8 @@ from secftp.storage import LocalStore
 from secftp.transport import Peer, listen
 from tests.support.serving import DEADLINE, HOST, KEY, Lines, Running, digest_of
 
+pytestmark = pytest.mark.exhaustive
+
 MIB = 1 << 20
 PEER = Peer("192.0.2.7", 4711)
 LONG = (b"\xff" * 255,) * 15

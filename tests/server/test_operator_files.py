@@ -16,6 +16,8 @@ from secftp.server.parser import file_options
 from secftp.system import Mount
 from tests.support.serving import DEADLINE, HOST, environment, server_command, server_process, until
 
+pytestmark = pytest.mark.exhaustive
+
 BENEATH = "is below the served directory"
 # What the file of each option holds, and the exit code of a refusal.
 FILES = {
