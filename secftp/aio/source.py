@@ -7,7 +7,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING
 
-from secftp.api.memory import MAX_QUEUED
+from secftp.api.memory import MAX_QUEUED, take_queued
 from secftp.errors import Cancelled
 from secftp.protocol import Kind
 from secftp.storage import FileInfo, Source
@@ -78,12 +78,7 @@ class LoopSource(Source):
         """Read into buffers what was added; raises `Cancelled` if the file was given up."""
         self.check_unchanged()
         assert self.is_ready, "nothing is there, which would look like the end"
-        count = 0
-        for buffer in buffers:
-            filled = self._fill(buffer)
-            count += filled
-            if filled < len(buffer):
-                break
+        count = take_queued(self._queue, buffers)
         self._queued -= count
         if self._queued < MAX_QUEUED:
             self._room.set()
@@ -99,18 +94,6 @@ class LoopSource(Source):
         self._over = True
         self._queue.clear()
         self._room.set()
-
-    def _fill(self, buffer: memoryview) -> int:
-        filled = 0
-        while self._queue and filled < len(buffer):
-            part = self._queue.popleft()
-            room = len(buffer) - filled
-            if len(part) > room:
-                self._queue.appendleft(part[room:])
-                part = part[:room]
-            buffer[filled : filled + len(part)] = part
-            filled += len(part)
-        return filled
 
     def _notify(self) -> None:
         if self.wake is not None:

@@ -174,12 +174,7 @@ class GrowingSource(Source):
             self._changed.wait_for(lambda: self._queue or self._whole or self._given_up)
             if self._given_up:
                 raise Cancelled("The file was aborted before it was complete.")
-            count = 0
-            for buffer in buffers:
-                filled = self._fill(buffer)
-                count += filled
-                if filled < len(buffer):
-                    break
+            count = take_queued(self._queue, buffers)
             self._queued -= count
             if not self._queue and not self._whole and self._is_readable:
                 os.read(self._wait_fd, 1)
@@ -203,24 +198,31 @@ class GrowingSource(Source):
             os.close(self._wait_fd)
             os.close(self._wake_fd)
 
-    def _fill(self, buffer: memoryview) -> int:
-        filled = 0
-        while self._queue and filled < len(buffer):
-            part = self._queue.popleft()
-            room = len(buffer) - filled
-            if len(part) > room:
-                self._queue.appendleft(part[room:])
-                part = part[:room]
-            buffer[filled : filled + len(part)] = part
-            filled += len(part)
-        return filled
-
     def _wake(self) -> None:
         """Make the pipe readable unless it is."""
         self._changed.notify_all()
         if not self._broken and not self._is_readable:
             os.write(self._wake_fd, b"\0")
             self._is_readable = True
+
+
+def take_queued(queue: deque[memoryview], buffers: Sequence[memoryview]) -> int:
+    """Move bytes from the front of a queue into buffers, in order; return how many."""
+    count = 0
+    for buffer in buffers:
+        filled = 0
+        while queue and filled < len(buffer):
+            part = queue.popleft()
+            room = len(buffer) - filled
+            if len(part) > room:
+                queue.appendleft(part[room:])
+                part = part[:room]
+            buffer[filled : filled + len(part)] = part
+            filled += len(part)
+        count += filled
+        if filled < len(buffer):
+            break
+    return count
 
 
 def _copy(data: memoryview, buffers: Sequence[memoryview]) -> int:
