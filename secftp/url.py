@@ -1,5 +1,7 @@
 """Parsing and formatting of secftp URLs: `secftp://[name@]host[:port]/path`, and the shorter `host:port`.
 
+What a word of a command line names, a local file or one at a server, is decided here as well: `is_remote`.
+
 Purely textual; nothing is resolved. `?` and `#` are ordinary characters of a name (there are no queries), repeated
 slashes count as one, and `%2F` is refused. Invariants: no error message repeats any of the text, since it could be a
 key given in the wrong position; no URL yields a path that could be read as a different one.
@@ -8,9 +10,12 @@ key given in the wrong position; no URL yields a path that could be read as a di
 from __future__ import annotations
 
 import re
-from typing import Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from secftp.errors import NameRefused, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 SCHEME: Final = "secftp://"
 DEFAULT_PORT: Final = 8888
@@ -53,6 +58,29 @@ def is_url(text: str) -> bool:
     return text[: len(SCHEME)].lower() == SCHEME
 
 
+def is_remote(text: str) -> bool:
+    """Return whether `text` names a file at a server: a URL or, by the rule of scp, a host before its first colon."""
+    return is_url(text) or split_remote(text) is not None
+
+
+def split_remote(text: str) -> tuple[str, str] | None:
+    """Return what is before and after the colon of `[name@]host:path`; None if `text` is the name of a local file.
+
+    It is one if it has no colon, begins with it, or has a slash before it. Colons in brackets do not count.
+    """
+    in_brackets = text.startswith("[")
+    for place, character in enumerate(text):
+        if character == "/":
+            return None
+        if character == "@" and text.startswith("[", place + 1):
+            in_brackets = True
+        elif character == "]":
+            in_brackets = False
+        elif character == ":" and not in_brackets:
+            return (text[:place], text[place + 1 :]) if place else None
+    return None
+
+
 def parse_url(text: str) -> Url:
     """Parse a URL and percent-decode its path to bytes. Bytes that are not UTF-8 are surrogate escapes in `text`.
 
@@ -71,10 +99,20 @@ def parse_url(text: str) -> Url:
     if at and not userinfo:
         raise _bad_url("The key name before '@' is empty.")
     host, port = _parse_address(address)
-    parts = tuple(_decode(part) for part in _bytes(path).split(b"/") if part)
-    for part in parts:
+    parts = [_decode(part) for part in _bytes(path).split(b"/") if part]
+    return _url(host, port, _parse_name(userinfo), parts, trailing_slash=path.endswith("/"))
+
+
+def url_of(host: str, port: int, name: str, parts: Iterable[str], *, trailing_slash: bool) -> Url:
+    """Return a URL with the path of these names, which are not decoded. Raises `NameRefused` as `parse_url` does."""
+    return _url(host, port, name, map(_bytes, parts), trailing_slash=trailing_slash)
+
+
+def _url(host: str, port: int, name: str, parts: Iterable[bytes], *, trailing_slash: bool) -> Url:
+    path = tuple(parts)
+    for part in path:
         _check_component(part)
-    return Url(host, port, _parse_name(userinfo), parts, not parts or path.endswith("/"))
+    return Url(host, port, name, path, not path or trailing_slash)
 
 
 def format_url(url: Url) -> str:
@@ -94,6 +132,13 @@ def parse_endpoint(text: str) -> Endpoint:
     if not colon or not host or (at and not name):
         raise _bad_endpoint("The server must be given as HOST:PORT.")
     return Endpoint(_parse_host(host), _parse_port(port), name)
+
+
+def parse_host(text: str) -> str:
+    """Parse a host name, an IPv4 address or `[IPv6]`. The `UsageError` does not repeat the text."""
+    if not text:
+        raise _bad_endpoint("The host is empty.")
+    return _parse_host(text)
 
 
 def _parse_address(address: str) -> tuple[str, int]:

@@ -25,6 +25,7 @@ LAYERS = {
     "secftp.command_line": set(),
     "secftp.json_lines": {"secftp.text"},
     "secftp.url": set(),
+    "secftp.hosts": {"secftp.url"},
     "secftp.system": set(),
     "secftp.token_bucket": set(),
     "secftp.intervals": set(),

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from secftp.errors import NameRefused, SecftpError, UsageError
-from secftp.url import DEFAULT_PORT, Endpoint, Url, format_url, is_url, parse_url
+from secftp.url import DEFAULT_PORT, Endpoint, Url, format_url, is_remote, is_url, parse_url, split_remote
 
 SECRET = "hunter2-and-more"
 
@@ -89,6 +89,36 @@ def test_a_url_is_told_from_a_name():
     assert [is_url(text) for text in ("secftp://h/a", "SECFTP://", "./secftp://h/a", "h:80", "")] == [
         True, True, False, False, False,
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("host:path", ("host", "path")),
+        ("host:", ("host", "")),
+        ("host:/a/b:c", ("host", "/a/b:c")),
+        ("joe@host:a@b:c", ("joe@host", "a@b:c")),
+        ("[::1]:a/b", ("[::1]", "a/b")),
+        ("joe@[fe80::1%eth0]:a", ("joe@[fe80::1%eth0]", "a")),
+        ("C:x", ("C", "x")),
+        ("http://host/a", ("http", "//host/a")),
+        ("12:30.txt", ("12", "30.txt")),
+        ("a]b:c", ("a]b", "c")),
+        ("", None),
+        ("name", None),
+        (":a", None),
+        ("./host:path", None),
+        ("a/host:path", None),
+        ("[::1]", None),
+        ("[::1", None),
+        ("[a/b]:c", None),
+    ],
+)
+def test_a_word_is_remote_by_the_rule_of_scp(text, word):
+    """A colon, in no brackets, and no slash before it."""
+    assert split_remote(text) == word
+    assert is_remote(text) == (word is not None)
+    assert is_remote(f"secftp://{text}")
 
 
 def test_the_server_of_a_url():

@@ -1,7 +1,8 @@
 """The argument parser of the commands, and the options that several of them share.
 
-Parsing examines the text alone: no machine, no file, no network, and no module of the layers below, so that help and
-usage errors do not load the core. Named tuples and not dataclasses, since `secftp` starts anew for each small file.
+Parsing examines the text, and whether a file has a name like `host:path`: no machine, no network, and no module of the
+layers below, so that help and usage errors do not load the core. Named tuples and not dataclasses, since `secftp`
+starts anew for each small file.
 
 A key may be given on the command line, and if another argument is missing, it moves to that one's position. So no
 message repeats an argument; messages name only options that exist.
@@ -10,13 +11,14 @@ message repeats an argument; messages name only options that exist.
 from __future__ import annotations
 
 import argparse
+import os
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
 
 from secftp.client.terminal import print_output
 from secftp.command_line import StrictParser, add_option, shown_options
 from secftp.errors import UsageError
 from secftp.text import from_locale, parse_seconds
-from secftp.url import is_url, parse_url
+from secftp.url import is_remote, is_url, parse_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from secftp.url import Endpoint, Url
 
 HELP_COLUMNS: Final = 80
-URL_HELP: Final = "secftp://[name@]host[:port]/path"
+URL_HELP: Final = "secftp://[name@]host[:port]/path, or host:path"
 CIPHERS: Final = ("none", "aes128", "aes256")
 CHECKSUMS: Final = ("xxh128", "sha256", "blake3", "md5")
 DEFAULT_CIPHER: Final = "aes256"
@@ -186,15 +188,26 @@ def take_connection(values: dict[str, Any], texts: Sequence[str]) -> tuple[Conne
 
     Raises `UsageError` also for URLs of different servers, `NameRefused` as `parse_url` does.
     """
-    urls = tuple(parse_url(from_locale(text)) for text in texts)
+    urls = tuple(map(_remote, texts))
     if len({url.endpoint for url in urls}) > 1:
-        raise UsageError("The URLs do not all name the same server and key.", hint="Use one command for each.")
+        local = "" if all(map(is_url, texts)) else " A local file whose name has a colon is written ./NAME."
+        raise UsageError("The URLs do not all name the same server and key.", hint=f"Use one command for each.{local}")
     cipher, key_file, anonymous = values.pop("cipher"), values.pop("key_file"), values.pop("anonymous")
     one_of(CIPHERS, cipher, "--cipher", USE_DEFAULT)
     if key_file is not None and anonymous:
         raise UsageError("--key-file and --anonymous are mutually exclusive.", hint="Leave one of them out.")
     endpoint = named(urls[0].endpoint, values.pop("name"))
     return ConnectionOptions(endpoint, cipher, key_file, anonymous, seconds(values.pop("timeout"))), urls
+
+
+def _remote(text: str) -> Url:
+    """Return what a word means that names a file at a server."""
+    text = from_locale(text)
+    if is_url(text):
+        return parse_url(text)
+    from secftp.hosts.words import parse_remote
+
+    return parse_remote(text)
 
 
 def parse_urls(parser: CommandParser, arguments: list[str]) -> dict[str, Any]:
@@ -205,9 +218,18 @@ def parse_urls(parser: CommandParser, arguments: list[str]) -> dict[str, Any]:
 
 
 def local_name(text: str, command: str) -> str:
-    """Return the name of a local file. Raises `UsageError` for a URL and for an empty name."""
+    """Return the name of a local file. Raises `UsageError` for an empty name, for a URL, and for a word like one.
+
+    A file whose name is like `host:path` may exist; then that is meant, as the position says.
+    """
+    within = "To copy within a server, use secftp cp. " if command == "put" else ""
+    order = f"{within}See secftp {command} --help for the order."
     if is_url(text):
-        raise UsageError("Expected a local file, not a URL.", hint=f"See secftp {command} --help for the order.")
+        raise UsageError("Expected a local file, not a URL.", hint=order)
+    if is_remote(text) and not os.path.lexists(text):
+        raise UsageError(
+            "Expected a local file, not host:path.", hint=f"A file with such a name is written ./NAME. {order}"
+        )
     if not text:
         raise UsageError("The name of the local file is empty.", hint="Use . for the current directory.")
     return text

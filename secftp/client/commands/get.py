@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from secftp.client.copy_options import EVENTS, STREAM, TARGETS, CopySettings, add_copy_options, take_copy_options
 from secftp.client.options import CommandParser, local_name, take_connection
 from secftp.errors import UsageError
-from secftp.url import is_url
+from secftp.url import is_remote, is_url
 
 if TYPE_CHECKING:
     from secftp.client.terminal import Terminal
@@ -49,13 +49,21 @@ def parse(arguments: list[str]) -> GetOptions:
     values = parser().parse(arguments)
     operands: list[str] = values.pop("operands")
     target = os.curdir
-    if not is_url(operands[-1]) and len(operands) > 1:
+    if len(operands) > 1 and (not is_remote(operands[-1]) or _is_local_target(operands[-1])):
         target = local_name(operands.pop(), "get")
     connection, urls = take_connection(values, operands)
     if target == STREAM and len(urls) > 1:
         raise UsageError("Only one file can go to standard output.", hint="Name one file, or a directory for all.")
     settings = take_copy_options(values, connection, is_stream=target == STREAM, overwrites=target != STREAM)
     return GetOptions(urls, target, settings)
+
+
+def _is_local_target(text: str) -> bool:
+    """Return whether the last word, which may be a target or a source, is a target although it looks like `host:path`.
+
+    It is if a file has that name: that is what it would be without the other meaning.
+    """
+    return not is_url(text) and os.path.lexists(text)
 
 
 def run(options: GetOptions, terminal: Terminal) -> None:
