@@ -370,8 +370,17 @@ class InputOutputError(FileError):
     _errno = errno.EIO
 
 
-class Cancelled(FileError, InterruptedError):
-    """The transfer was cancelled by the side that requested it, or by a server that stops."""
+class Cancelled(FileError):
+    """The transfer was cancelled by the side that requested it, or by a server that stops.
+
+    Not an `InterruptedError`: files of `io` take that for a signal, and repeat the call for ever.
+    """
 
     exit_code = ExitCode.SERVER_FAILED
-    _errno = errno.EINTR
+    _errno = errno.ECANCELED
+
+
+class ServerStopping(Cancelled, ConnectionAbortedError):
+    """The server cancelled the transfer since it is stopping."""
+
+    _errno = errno.ECONNABORTED

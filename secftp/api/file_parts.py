@@ -101,7 +101,7 @@ class PartRequest:
                 raise
         if isinstance(reply.problem, FileChanged):
             raise self._file.changed()
-        if isinstance(reply.problem, Cancelled):  # an InterruptedError, after which `io.BufferedReader` tries again
+        if isinstance(reply.problem, Cancelled):
             raise ConnectionLost("The server is stopping and ended the session.", hint="Try again later.")
         if reply.problem is not None:
             raise reply.problem

@@ -50,7 +50,7 @@ _MEANINGS: dict[ErrorCode, _CodeMeaning] = {
         errors.FileError, "the server does not support this", "It may be too old, or lack an optional package."
     ),
     ErrorCode.CANCELLED: _CodeMeaning(errors.Cancelled, "the transfer was cancelled"),
-    ErrorCode.STOPPING: _CodeMeaning(errors.Cancelled, "the server is stopping", "Try again later."),
+    ErrorCode.STOPPING: _CodeMeaning(errors.ServerStopping, "the server is stopping", "Try again later."),
     ErrorCode.LIMIT: _CodeMeaning(errors.NoSpace, "a limit of the server was reached"),
     ErrorCode.NOT_EMPTY: _CodeMeaning(errors.NotEmpty, "the directory is not empty"),
 }

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import io
 import pickle
 import socket
 
@@ -10,7 +12,7 @@ import pytest
 
 import secftp
 from secftp.keys import write_key_file
-from secftp.protocol import Error, ErrorCode, SessionLimits, Stat, Welcome
+from secftp.protocol import Error, ErrorCode, SessionLimits, Stat, Welcome, exception_for
 from secftp.transfer import Summary
 from tests.support.programs import remote, root, served
 from tests.support.serving import DEADLINE, HOST, KEY, WRONG_KEY, fake_server
@@ -32,11 +34,41 @@ EXPECTED = {
     ErrorCode.IO_ERROR: (secftp.InputOutputError, OSError),
     ErrorCode.READ_ONLY: (secftp.Forbidden, PermissionError),
     ErrorCode.UNSUPPORTED: (secftp.FileError, OSError),
-    ErrorCode.CANCELLED: (secftp.Cancelled, InterruptedError),
-    ErrorCode.STOPPING: (secftp.Cancelled, InterruptedError),
+    ErrorCode.CANCELLED: (secftp.Cancelled, OSError),
+    ErrorCode.STOPPING: (secftp.ServerStopping, ConnectionError),
     ErrorCode.LIMIT: (secftp.NoSpace, OSError),
     ErrorCode.NOT_EMPTY: (secftp.NotEmpty, OSError),
 }
+
+
+def test_no_failure_looks_like_an_interruption_by_a_signal():
+    """Files of `io` repeat a call that raises EINTR, and take EAGAIN for a write of a part: for ever, or with a gap."""
+    for code in ErrorCode:
+        problem = exception_for(code, "notes.txt")
+        assert not isinstance(problem, (InterruptedError, BlockingIOError)), code
+        assert problem.errno not in (errno.EINTR, errno.EAGAIN), code
+
+
+@pytest.mark.parametrize("code", [ErrorCode.STOPPING, ErrorCode.CANCELLED])
+def test_a_text_file_raises_a_cancellation_once(code):
+    calls = []
+
+    class Refusing(io.RawIOBase):
+        def writable(self):
+            return True
+
+        def write(self, data):
+            calls.append(len(data))
+            if len(calls) > 1:
+                raise AssertionError("The write was repeated.")
+            raise exception_for(code, "notes.txt")
+
+    text = io.TextIOWrapper(io.BufferedWriter(Refusing()), write_through=True)
+    with pytest.raises(secftp.Cancelled):
+        text.write("x" * 100_000)
+    assert len(calls) == 1
+    with contextlib.suppress(AssertionError):
+        text.detach().detach()
 
 
 def test_the_number_of_the_system_is_there_for_those_who_look_at_it():
@@ -51,7 +83,8 @@ def test_the_number_of_the_system_is_there_for_those_who_look_at_it():
         (secftp.NoSpace, errno.ENOSPC),
         (secftp.TooLarge, errno.EFBIG),
         (secftp.InputOutputError, errno.EIO),
-        (secftp.Cancelled, errno.EINTR),
+        (secftp.Cancelled, errno.ECANCELED),
+        (secftp.ServerStopping, errno.ECONNABORTED),
         (secftp.FileError, None),
     ]:
         problem = pickle.loads(pickle.dumps(kind("A sentence.")))

@@ -734,7 +734,7 @@ def test_without_another_connection_windows_are_fetched_one_by_one(served, large
 
 
 def test_a_part_that_a_stopping_server_cuts_off_is_a_lost_connection():
-    """The refusal is an InterruptedError, after which `io.BufferedReader` would try again."""
+    """So a reader connects again, as after any other loss; the server may be back by then."""
     limits = SessionLimits(requests=64, keepalive=15, idle=60)
 
     def play(wire):

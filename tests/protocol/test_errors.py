@@ -20,12 +20,12 @@ PLAIN = {
     ErrorCode.CHECKSUM: errors.ChecksumMismatch,
     ErrorCode.IO_ERROR: errors.InputOutputError,
     ErrorCode.CANCELLED: errors.Cancelled,
+    ErrorCode.STOPPING: errors.ServerStopping,
     ErrorCode.NOT_EMPTY: errors.NotEmpty,
 }
 SHARED = {
     ErrorCode.READ_ONLY: errors.Forbidden,
     ErrorCode.UNSUPPORTED: errors.FileError,
-    ErrorCode.STOPPING: errors.Cancelled,
     ErrorCode.LIMIT: errors.NoSpace,
 }
 

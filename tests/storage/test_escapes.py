@@ -464,11 +464,14 @@ def test_an_attacker_racing_for_the_last_name_never_has_its_symlink_followed(wor
     before = snapshot(outside)
     committed = refused = 0
     with LocalStore(root) as store, attacker(root, "target=evil"):
-        deadline = time.monotonic() + 2
+        deadline = time.monotonic() + 20
         while time.monotonic() < deadline and not (committed > 50 and refused > 50):
-            # A commit between the check and the rename replaces the symlink itself, so the attacker makes it anew.
+            # A commit between the check and the rename replaces the symlink itself, so the attacker makes it anew. If
+            # that hits the file, both are symlinks, and no commit succeeds: so the file is made anew as well.
             (root / "link").symlink_to(outside / "secret")
             os.rename(root / "link", root / "evil")
+            (root / "file").write_bytes(b"inside")
+            os.rename(root / "file", root / "target")
             for number in range(20):
                 try:
                     if number % 2:
