@@ -73,6 +73,7 @@ LAYERS = {
         "secftp.waits",
     },
 }
+LAYERS["secftp.sync"] = {*LAYERS["secftp.transfer"], "secftp.transfer"}
 # The entries see everything but each other and what is for other people's programs.
 LAYERS |= {entry: set(LAYERS) for entry in ENTRIES}
 # That stands beside them, and has the engine of secftpd in one place.

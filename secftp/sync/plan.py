@@ -1,0 +1,273 @@
+"""The plan of a sync: what is to be done at the target, decided from the two trees alone.
+
+No file is read and nothing is asked, so a plan can be shown, compared and tested as it is. Its order is the order of
+the run: directories, renames, new files, replaced files, attributes, and last of all deletions, files before the
+directories that they are in.
+
+Invariants: without `Rules.delete` nothing is deleted; a directory is never replaced by a file or a file by a directory;
+what is excluded, and what is neither a file nor a directory, stays on both sides, and so do the directories around it.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+
+import msgspec
+
+from secftp.storage.attributes import same_time
+from secftp.sync.tree import Entry, EntryKind, Tree
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from secftp.storage import Path
+
+    # Whether a file of the target has the contents of the source's.
+    Same: TypeAlias = Callable[[Path, Entry, Entry], bool]
+
+PERMISSIONS: Final = 0o777
+
+
+class Act(enum.StrEnum):
+    """What is done about a path at the target. The words are those of `--json`."""
+
+    MAKE_DIRECTORY = "mkdir"
+    RENAME = "rename"
+    COPY = "copy"
+    REPLACE = "replace"
+    SET_ATTRIBUTES = "attributes"
+    DELETE = "delete"
+    REMOVE_DIRECTORY = "rmdir"
+    SKIP = "skip"
+
+
+class Reason(enum.StrEnum):
+    """Why a path is skipped; the first words are those of `--json`, `clause` is for people."""
+
+    NEWER = "newer"
+    KIND = "kind"
+    CASE = "case"
+    KEPT = "kept"
+    OTHER = "other"
+
+    @property
+    def clause(self) -> str:
+        """The reason as a clause."""
+        return _CLAUSES[self]
+
+    @property
+    def is_conflict(self) -> bool:
+        """Whether the target is not what the source is, so that the sync has failed in part."""
+        return self in (Reason.KIND, Reason.CASE, Reason.OTHER)
+
+
+_CLAUSES = {
+    Reason.NEWER: "it is newer at the target",
+    Reason.KIND: "a file on one side, a directory on the other",
+    Reason.CASE: "another name differs only by case, which the target does not distinguish",
+    Reason.KEPT: "the directory stays, because it contains names that are excluded or no regular files",
+    Reason.OTHER: "the target has something of this name that is neither a file nor a directory, or is excluded",
+}
+
+
+class Action(msgspec.Struct, frozen=True, gc=False):
+    """One step. `path` is relative to the tops of both sides.
+
+    `entry`: what the source has, of a deletion what the target has. `there`: what the target has, None for nothing.
+    `origin`: of a rename, the path that the file has at the target until then, where `there` is its entry.
+    """
+
+    act: Act
+    path: Path
+    entry: Entry
+    there: Entry | None = None
+    origin: Path | None = None
+    reason: Reason | None = None
+
+
+class Rules(NamedTuple):
+    """What is decided how.
+
+    `delete`: what only the target has is deleted. `force`: newer files are replaced by older ones. `folds`: the target
+    does not distinguish upper and lower case. `sets_attributes`: permissions and times are made the source's.
+    """
+
+    delete: bool = False
+    force: bool = False
+    folds: bool = False
+    sets_attributes: bool = True
+
+
+DEFAULT_RULES: Final = Rules()
+
+
+class Plan(msgspec.Struct):
+    """The steps in the order of the run, and what else the comparison has found.
+
+    `same`: files that need not be copied. `only_there`: files of the target that the source lacks, and that stay
+    because deletions were not asked for. `target_files`: all files of the target, before the sync.
+    """
+
+    actions: list[Action]
+    same: int = 0
+    only_there: int = 0
+    source_files: int = 0
+    target_files: int = 0
+
+    def of(self, *acts: Act) -> Iterator[Action]:
+        """Yield the steps of these kinds, in order."""
+        return (action for action in self.actions if action.act in acts)
+
+    @property
+    def deletions(self) -> int:
+        """How many files are deleted."""
+        return sum(1 for _ in self.of(Act.DELETE))
+
+
+def same_size_and_time(_path: Path, source: Entry, target: Entry) -> bool:
+    """Return whether two files have the same size and time, which is taken for the same contents."""
+    return source.size == target.size and same_time(source.mtime_ns, target.mtime_ns)
+
+
+def make(source: Tree, target: Tree, rules: Rules = DEFAULT_RULES, same: Same = same_size_and_time) -> Plan:
+    """Return the plan that makes the target what the source is.
+
+    `same` decides whether a file of both sides has the same contents. It is asked once for each, in order.
+    """
+    maker = _Maker(source, target, rules, same)
+    maker.merge(())
+    phases = maker.phases
+    actions = [action for act in Act if act is not Act.SKIP for action in phases[act]]
+    actions += phases[Act.SKIP]
+    return Plan(actions, maker.same_files, maker.only_there, source.files, target.files)
+
+
+class _Maker:
+    """The comparison of two trees, directory by directory."""
+
+    def __init__(self, source: Tree, target: Tree, rules: Rules, same: Same) -> None:
+        self.phases: dict[Act, list[Action]] = {act: [] for act in Act}
+        self.same_files = 0
+        self.only_there = 0
+        self._source = source
+        self._target = target
+        self._rules = rules
+        self._same = same
+
+    def merge(self, directory: Path) -> None:
+        """Compare a directory that both sides have, or only the source."""
+        here, there = self._source.entries(directory), self._target.entries(directory)
+        found = _Names(there, folds=self._rules.folds)
+        for name, entry in sorted(here.items()):
+            path = (*directory, name)
+            if found.is_taken(name):
+                self._skip(path, entry, Reason.CASE)
+            else:
+                self._compare(path, entry, found.take(name))
+        for name in found.left():
+            if self._rules.delete:
+                self._delete((*directory, name), there[name])
+            else:
+                self._count_left((*directory, name), there[name])
+
+    def _compare(self, path: Path, entry: Entry, there: Entry | None) -> None:
+        if entry.kind not in (EntryKind.FILE, EntryKind.DIRECTORY):
+            return  # neither copied nor a reason to delete what the target has
+        if there is None:
+            act = Act.COPY if entry.kind is EntryKind.FILE else Act.MAKE_DIRECTORY
+            self._add(Action(act, path, entry))
+        elif there.kind in (EntryKind.OTHER, EntryKind.EXCLUDED):
+            self._skip(path, entry, Reason.OTHER, there)
+            return
+        elif there.kind is not entry.kind:
+            self._skip(path, entry, Reason.KIND, there)
+            return
+        elif entry.kind is EntryKind.FILE:
+            self._compare_files(path, entry, there)
+        elif self._differ(entry, there):
+            self._add(Action(Act.SET_ATTRIBUTES, path, entry, there))
+        if entry.kind is EntryKind.DIRECTORY:
+            self.merge(path)
+
+    def _compare_files(self, path: Path, entry: Entry, there: Entry) -> None:
+        if self._same(path, entry, there):
+            self.same_files += 1
+            if self._differ(entry, there):
+                self._add(Action(Act.SET_ATTRIBUTES, path, entry, there))
+        elif self._is_newer(there, entry) and not self._rules.force:
+            self._skip(path, entry, Reason.NEWER, there)
+        else:
+            self._add(Action(Act.REPLACE, path, entry, there))
+
+    def _is_newer(self, there: Entry, entry: Entry) -> bool:
+        return there.mtime_ns > entry.mtime_ns and not same_time(there.mtime_ns, entry.mtime_ns)
+
+    def _differ(self, entry: Entry, there: Entry) -> bool:
+        """Return whether permissions or times are not the same."""
+        if not self._rules.sets_attributes:
+            return False
+        return bool((entry.mode ^ there.mode) & PERMISSIONS) or not same_time(entry.mtime_ns, there.mtime_ns)
+
+    # --- what the source lacks ----------------------------------------------------------------------------------------
+
+    def _delete(self, path: Path, there: Entry) -> bool:
+        """Delete what only the target has; return whether nothing of it stays."""
+        if there.kind is EntryKind.FILE:
+            self._add(Action(Act.DELETE, path, there, there))
+            return True
+        if there.kind is not EntryKind.DIRECTORY:
+            return False
+        is_gone = True
+        for name, entry in sorted(self._target.entries(path).items()):
+            is_gone = self._delete((*path, name), entry) and is_gone
+        if is_gone:
+            self._add(Action(Act.REMOVE_DIRECTORY, path, there, there))
+        else:
+            self._skip(path, there, Reason.KEPT, there)
+        return is_gone
+
+    def _count_left(self, path: Path, there: Entry) -> None:
+        if there.kind is EntryKind.FILE:
+            self.only_there += 1
+        elif there.kind is EntryKind.DIRECTORY:
+            for name, entry in self._target.entries(path).items():
+                self._count_left((*path, name), entry)
+
+    def _skip(self, path: Path, entry: Entry, reason: Reason, there: Entry | None = None) -> None:
+        self._add(Action(Act.SKIP, path, entry, there, None, reason))
+
+    def _add(self, action: Action) -> None:
+        self.phases[action.act].append(action)
+
+
+class _Names:
+    """The names of a directory of the target, each of which one name of the source takes.
+
+    `folds`: names that differ only by case are the same.
+    """
+
+    def __init__(self, entries: Mapping[bytes, Entry], *, folds: bool) -> None:
+        self._entries = entries
+        self._key: Callable[[bytes], bytes | str] = _folded if folds else bytes
+        self._left = {self._key(name): name for name in entries}
+        self._taken: set[bytes | str] = set()
+
+    def is_taken(self, name: bytes) -> bool:
+        """Return whether another name of the source has taken the same name."""
+        return self._key(name) in self._taken
+
+    def take(self, name: bytes) -> Entry | None:
+        """Return what the target has of this name, which is not left from then on."""
+        key = self._key(name)
+        self._taken.add(key)
+        known = self._left.pop(key, None)
+        return None if known is None else self._entries[known]
+
+    def left(self) -> list[bytes]:
+        """Return the names that no name of the source has taken, in order."""
+        return sorted(self._left.values())
+
+
+def _folded(name: bytes) -> str:
+    return name.decode("utf-8", "surrogateescape").casefold()
