@@ -55,6 +55,7 @@ class DownloadOptions(TypedDict, total=False):
     exclude: Iterable[Pattern]
     overwrite: bool
     update: bool
+    force: bool
     resume: bool
     preserve: bool
     dry_run: bool

@@ -169,9 +169,13 @@ def remark_on_line(
 
 
 def _to_resume(settings: CopySettings, report: Report) -> list[str]:
-    """Return the options that resume; --update skips complete files, which requires that times are preserved."""
-    has_several = report.files != 1 and settings.copy.preserve
-    return [flag(name) for name in ("resume", "update")[: 1 + has_several]]
+    """Return the options that resume; --update skips complete files, which requires that times are preserved.
+
+    With --force it replaces everything else, as the copy does unless it was begun with --update.
+    """
+    if report.files == 1 or not settings.copy.preserve:
+        return [flag("resume")]
+    return [flag(name) for name in ("resume", "update", "force") if name != "force" or not settings.copy.update]
 
 
 def resume_command(arguments: Sequence[str], wanted: Sequence[str]) -> str:

@@ -22,9 +22,9 @@ PERMISSIONS: Final = 0o777
 _NEW_FILE: Final = 0o666
 _NO_MODES: Final = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
 _LATEST = 2**63 - 1  # nanoseconds: the year 2262
-# Resolutions of modification times in nanoseconds: most file systems, NTFS, some network ones, old ones, FAT.
-_RESOLUTIONS: Final = (1, 100, 1_000, 1_000_000, 1_000_000_000, 2_000_000_000)
-_TICK = 2_000_000_000  # nanoseconds: the coarsest timestamps are those of FAT
+# Resolutions of modification times in nanoseconds: most file systems, NTFS, network ones (two), exFAT, old ones, FAT.
+RESOLUTIONS: Final = (1, 100, 1_000, 1_000_000, 10_000_000, 1_000_000_000, 2_000_000_000)
+COARSEST: Final = RESOLUTIONS[-1]
 
 
 class FileInfo(NamedTuple):
@@ -61,18 +61,26 @@ def is_clamped(mtime_ns: int) -> bool:
     return not -_LATEST < mtime_ns < _LATEST
 
 
-def same_time(one: int, other: int) -> bool:
-    """Return whether two times are equal, or one is the other at a file system's coarser resolution."""
+def same_time(one: int, other: int, of_one: int = COARSEST, of_other: int = COARSEST) -> bool:
+    """Return whether two times are equal, or one is the other at a file system's coarser resolution.
+
+    `of_one`, `of_other`: the coarsest resolution that the file system of each may have.
+    """
     if one == other:
         return True
-    if abs(one - other) >= _RESOLUTIONS[-1]:
+    if abs(one - other) >= COARSEST:
         return False
-    return any(one // step == other // step and not (one % step and other % step) for step in _RESOLUTIONS)
+    return _truncates(one, other, of_one) or _truncates(other, one, of_other)
+
+
+def _truncates(one: int, other: int, coarsest: int) -> bool:
+    """Return whether a file system of a resolution up to the coarsest one keeps the one time for the other."""
+    return any(one == other - other % step for step in RESOLUTIONS if step <= coarsest)
 
 
 def keeps_time(requested: int | None, found: int) -> bool:
     """Return whether a file system stores the requested time, but for the precision of its timestamps."""
-    return requested is None or abs(requested - found) < _TICK
+    return requested is None or abs(requested - found) < COARSEST
 
 
 class Kept(NamedTuple):

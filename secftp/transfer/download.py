@@ -7,6 +7,7 @@ is on its way.
 
 from __future__ import annotations
 
+import os
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -15,7 +16,6 @@ import msgspec
 from secftp.errors import FileError, IsADirectory
 from secftp.protocol import Capability, ErrorCode, Kind, Read, ReadMany, Right, exception_for
 from secftp.storage import LocalStore, new_digest
-from secftp.storage.attributes import same_time
 from secftp.storage.errors import failure
 from secftp.storage.resumed_sink import ResumedFileSink
 from secftp.transfer.destinations import OWNER, Destination, LocalDirectories, PathDestination, StoreDestination
@@ -26,7 +26,16 @@ from secftp.transfer.download_requests import (
     ReadRequest,
     write_options,
 )
-from secftp.transfer.engine import CHANGED, EXISTS, MODE_DIFFERS, MODE_SET, SAME, Transfer, duplicate_name, hash_prefix
+from secftp.transfer.engine import (
+    CHANGED,
+    EXISTS,
+    MODE_DIFFERS,
+    MODE_SET,
+    SAME,
+    Transfer,
+    duplicate_name,
+    hash_prefix,
+)
 from secftp.transfer.options import KEEP_BYTES
 from secftp.transfer.progress import Places
 from secftp.transfer.remote_tree import RemoteDirectory, RemoteFile, RemoteTree
@@ -221,11 +230,13 @@ class Download(Transfer[RemoteFile]):
             raise failure(IsADirectory, "Is a directory", item.local)
         if not options.overwrite:
             return EXISTS
-        if not options.update or there.size != item.size or not same_time(there.mtime_ns, item.mtime_ns):
+        if not options.update:
             return ""
-        if options.preserve and (there.mode ^ item.mode) & 0o777:
+        above = os.path.dirname(item.local_name) if item.local_name is not None else item.local[:-1]
+        reason = self.reason_to_keep(item, there, item.remote[:-1], above)
+        if reason == SAME and options.preserve and (there.mode ^ item.mode) & 0o777:
             return self._set_mode(item, destination)
-        return SAME
+        return reason
 
     def _set_mode(self, item: RemoteFile, destination: Destination | None) -> str:
         """Set the permissions of a file that is the same otherwise; returns why it is skipped."""

@@ -26,14 +26,16 @@ from secftp.transport import DataCount
 from secftp.waits import DIRECT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Hashable, Sequence
 
-    from secftp.protocol import Message
+    from secftp.protocol import Info, Message
     from secftp.session import Session
     from secftp.session.pipeline import Pipeline
     from secftp.session.replies import SingleReply
-    from secftp.storage import Digest, ResumedSink, Source
+    from secftp.storage import Digest, FileInfo, ResumedSink, Source
+    from secftp.transfer.remote_tree import RemoteFile
     from secftp.transfer.streams import OpenStream, StreamPool
+    from secftp.transfer.times import TimeComparison
     from secftp.transport import Received
     from secftp.waits import Waits
 
@@ -46,6 +48,7 @@ EXISTS: Final = "it already exists"
 SAME: Final = "it has the same size and time"
 MODE_DIFFERS: Final = "it has the same size and time, and other permissions"
 MODE_SET: Final = "it has the same size and time; its permissions were set"
+NEWER: Final = "the target is newer"
 CHANGED: Final = "it has changed since its transfer was interrupted, so it starts again"
 
 _HASHED_BYTES: Final = 8 * 2**20  # of a file, at once
@@ -110,6 +113,7 @@ class Transfer(abc.ABC, Generic[Item]):
     open_stream: OpenStream | None = None
     waits: Waits = DIRECT
     _streams: StreamPool | None = None
+    _times: TimeComparison | None = None
     digest_of: Callable[[bytes | memoryview], bytes]
 
     def __init__(self, options: CopyOptions | None, listener: ProgressListener | None) -> None:
@@ -321,6 +325,22 @@ class Transfer(abc.ABC, Generic[Item]):
         self.batch = type(self.batch)()
         self.current = self._fatal = None
         return items
+
+    def reason_to_keep(
+        self, source: FileInfo | RemoteFile, target: FileInfo | Info, above_source: Hashable, above_target: Hashable
+    ) -> str:
+        """Return why an update leaves a file alone that is there; empty if it does not.
+
+        `above_source`, `above_target`: keys of the directories that they are in, see `TimeComparison`.
+        """
+        if self._times is None:
+            from secftp.transfer.times import TimeComparison  # only where it is used
+
+            self._times = TimeComparison()
+        order = self._times.order(source.mtime_ns, target.mtime_ns, above_source, above_target)
+        if order < 0:
+            return "" if self.options.force else NEWER
+        return SAME if not order and source.size == target.size else ""
 
     # --- outcomes -----------------------------------------------------------------------------------------------------
 

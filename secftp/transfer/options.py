@@ -85,7 +85,12 @@ class CopyOptions(NamedTuple):
         CommandLineOption(("-n", "--no-overwrite"), "skip files that already exist", aliases=("--no-clobber",)),
     ] = True
     update: Annotated[
-        bool, CommandLineOption(("-u", "--update"), "skip files with the same size and modification time")
+        bool,
+        CommandLineOption(("-u", "--update"), "skip files with the same size and modification time, and newer ones"),
+    ] = False
+    force: Annotated[
+        bool,
+        CommandLineOption(("-f", "--force"), "{with --update|with `update`}, replace files that are newer, too"),
     ] = False
     resume: Annotated[bool, CommandLineOption(("--resume",), "resume partial files, after verifying their digest")] = (
         False

@@ -5,23 +5,29 @@ The requests are under way while earlier files are sent, so no file waits for a 
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Final
 
 from secftp.errors import FileError, Reason
 from secftp.protocol import Capability, Error, ErrorCode, Info, Kind, Right, Stat, exception_for
 from secftp.session.replies import SingleReply
-from secftp.storage.attributes import same_time
 from secftp.storage.tree import EntryKind
 from secftp.transfer.engine import EXISTS, MODE_DIFFERS, SAME
 from secftp.transfer.options import KEEP_BYTES
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+    from typing import TypeAlias
+
     from secftp.protocol import Message
     from secftp.session import Session
     from secftp.session.pipeline import Pipeline
+    from secftp.storage import FileInfo
     from secftp.transfer.engine import Transfer
     from secftp.transfer.local_tree import LocalEntry, LocalFiles
     from secftp.transfer.options import CopyOptions
+
+    ReasonToKeep: TypeAlias = Callable[[FileInfo, Info, Hashable, Hashable], str]
 
 # Why STAT is refused although the session may write there.
 _MAY_NOT_LOOK: Final = frozenset({None, Reason.MAY_NOT_LIST, Reason.MAY_NOT_READ})
@@ -30,10 +36,11 @@ _MAY_NOT_LOOK: Final = frozenset({None, Reason.MAY_NOT_LIST, Reason.MAY_NOT_READ
 class Preflight:
     """The questions to one session's server, and what follows from the replies, once they are here.
 
-    `needed`: whether the options need any.
+    `reason_to_keep`: that of the transfer. `needed`: whether the options need any.
     """
 
-    def __init__(self, session: Session, options: CopyOptions) -> None:
+    def __init__(self, session: Session, options: CopyOptions, reason_to_keep: ReasonToKeep) -> None:
+        self._reason_to_keep = reason_to_keep
         can_look = options.dry_run and session.can(Capability.STAT)
         self._options = options
         self._waits = waits = session.pipeline.waits
@@ -67,16 +74,12 @@ class Preflight:
             return ""
         if not self._options.overwrite:
             return EXISTS
-        if (
-            self._options.update
-            and info is not None
-            and there.kind is Kind.FILE
-            and there.size == info.size
-            and same_time(there.mtime_ns, info.mtime_ns)
-            and (info.size or self._waits.call(_is_empty, files, entry))
-        ):
-            return SAME
-        return ""
+        if not self._options.update or info is None or there.kind is not Kind.FILE:
+            return ""
+        reason = self._reason_to_keep(info, there, _above(entry), entry.remote[:-1])
+        if reason == SAME and not info.size and not self._waits.call(_is_empty, files, entry):
+            return ""
+        return reason
 
     def has_other_mode(self, entry: LocalEntry) -> bool:
         """Whether a file that is the same at the server has other permissions than it should get."""
@@ -133,6 +136,11 @@ class Preflight:
         if isinstance(there, Error) and there.code is not ErrorCode.NOT_FOUND and there.reason not in _MAY_NOT_LOOK:
             return exception_for(there.code, entry.name, there.reason)
         return None
+
+
+def _above(entry: LocalEntry) -> LocalEntry | str:
+    """Return what tells the local directory of a file from others."""
+    return entry.directory or os.path.dirname(entry.root.source)
 
 
 def _stat(entry: LocalEntry, pipeline: Pipeline, *, partial: bool = False, parts: bool = False) -> SingleReply | None:

@@ -142,6 +142,7 @@ def test_what_is_there_already(copy, way):
     source, target = copy.ends(way)
     fill(source, {"top/a": b"new", "top/b": b"new"})
     fill(target, {"top/a": b"old"})
+    os.utime(target / "top" / "a", (0, 0))
     result = copy(way, "top", "--no-clobber").succeed()
     assert "1 skipped: it already exists" in result.errors
     assert tree(target / "top") == {b"a": b"old", b"b": b"new"}
@@ -462,7 +463,7 @@ def test_ctrl_c_tells_how_to_go_on_and_that_goes_on(secftp, here, root, way):
         screen.hang_up()
     secftp.server.done(1)
     words = shown[2].replace("--limit 1M", "")
-    assert f"{way} --resume --update " in words
+    assert f"{way} --resume --update --force " in words
     script = f"{words} --progress json"
     path = os.path.dirname(os.path.abspath(subprocess.sys.executable))
     done = subprocess.run(

@@ -35,6 +35,7 @@ from tests.mutants import (
     server_ends,
     store,
     streams,
+    times,
     upload_parts,
     uploads,
     wire,
@@ -70,6 +71,7 @@ MUTANTS: list[Mutant] = [
     *server_ends.MUTANTS,
     *store.MUTANTS,
     *streams.MUTANTS,
+    *times.MUTANTS,
     *upload_parts.MUTANTS,
     *uploads.MUTANTS,
 ]

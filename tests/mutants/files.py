@@ -91,7 +91,7 @@ MUTANTS = [
     mutant("bounded-permissions-go-unsaid", "secftp/storage/change.py", "return Kept(is_time, granted == mode & PERMISSIONS)", "return Kept(is_time)", KEPT),
     mutant("bounded-permissions-of-small-files-go-unsaid", "secftp/storage/small.py", "set_mode(fd, mode) and (asked is None or mode == asked & PERMISSIONS)", "set_mode(fd, mode)", KEPT),
     mutant("bounded-permissions-of-files-go-unsaid", "secftp/storage/attributes.py", "asked.mode is None or not (asked.mode ^ found.mode) & PERMISSIONS", "True", KEPT),
-    mutant("clamped-times-go-unsaid", "secftp/storage/attributes.py", "return requested is None or abs(requested - found) < _TICK", "return True", KEPT),
+    mutant("clamped-times-go-unsaid", "secftp/storage/attributes.py", "return requested is None or abs(requested - found) < COARSEST", "return True", KEPT),
     # --- unknown is not nothing ---
     mutant("unseen-is-left-out", "secftp/storage/scan.py", "        return _Seen(name, None, is_directory=False, problem=problem)\n", "        return None\n", UNSEEN),
     mutant("unseen-without-a-reason", "secftp/storage/scan.py", "yield ScanEntry((*below, seen.name), seen.info, seen.problem)", "yield ScanEntry((*below, seen.name), seen.info)", UNSEEN),
@@ -108,7 +108,7 @@ MUTANTS = [
     mutant("small-unsized-is-empty", "secftp/storage/source.py", "if not data or len(data) < size:", "if len(data) < size:", UNSIZED),
     mutant("unsized-without-a-bound", "secftp/storage/source.py", "            if len(data) > MAX_UNSIZED:\n", "            if len(data) < 0:\n", UNSIZED),
     mutant("verify-trusts-a-size-of-nothing", "secftp/client/comparison.py", "        return other > _PAGE and self._is_empty(path)\n", "        return True\n", UNSIZED),
-    mutant("update-trusts-a-size-of-nothing", "secftp/transfer/preflight.py", "            and (info.size or self._waits.call(_is_empty, files, entry))\n", "", UNSIZED),
+    mutant("update-trusts-a-size-of-nothing", "secftp/transfer/preflight.py", "        if reason == SAME and not info.size and not self._waits.call(_is_empty, files, entry):\n", "        if False:\n", UNSIZED),
     # --- who may do what ---
     mutant("anonymous-without-leave", "secftp/server/access.py", "return self._anonymous or Status.MODE", "return self._anonymous or self._grants[\"\"]", ACCESS, SESSION),
     mutant("cipher-that-is-not-allowed", "secftp/server/access.py", "if hello.suite not in self._suites:", "if hello.suite < 0:", ACCESS, SESSION),
