@@ -59,7 +59,7 @@ TYPE_CHECKING = False  # as of typing, which takes longer to import than all els
 if TYPE_CHECKING:
     from secftp.api.client import Client, connect
     from secftp.api.copying import CopyIncomplete, CopyProgress
-    from secftp.api.entries import Listing, RemoteEntry, RemoteStat
+    from secftp.api.entries import Listing, RemoteEntry, RemoteSpace, RemoteStat
     from secftp.api.reader import RemoteReader
     from secftp.api.server import Server
     from secftp.api.writer import RemoteWriter
@@ -78,6 +78,7 @@ _WHERE = {
     "Listing": "secftp.api.entries",
     "RemoteEntry": "secftp.api.entries",
     "RemoteReader": "secftp.api.reader",
+    "RemoteSpace": "secftp.api.entries",
     "RemoteStat": "secftp.api.entries",
     "RemoteWriter": "secftp.api.writer",
     "Server": "secftp.api.server",
@@ -117,6 +118,7 @@ __all__ = [
     "Reason",
     "RemoteEntry",
     "RemoteReader",
+    "RemoteSpace",
     "RemoteStat",
     "RemoteWriter",
     "SecftpError",

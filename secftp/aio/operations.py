@@ -40,6 +40,7 @@ class AsyncOperations:
     exists = coroutine_of(Client.exists)
     is_file = coroutine_of(Client.is_file)
     is_dir = coroutine_of(Client.is_dir)
+    space = coroutine_of(Client.space)
     checksum = coroutine_of(Client.checksum)
     mkdir = coroutine_of(Client.mkdir)
     rename = coroutine_of(Client.rename)

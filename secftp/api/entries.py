@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from secftp.api.pool import Pool
-    from secftp.protocol import Info, Listed
+    from secftp.protocol import Capacity, Info, Listed
     from secftp.storage import Path
 
 NANOSECONDS: Final = 1_000_000_000
@@ -106,6 +106,40 @@ class RemoteStat:
     def st_mode(self) -> int:
         """Permission bits and file type, as in `os.stat_result`, for `stat.S_ISDIR` and `stat.filemode`."""
         return self.mode | (stat.S_IFDIR if self.is_dir() else stat.S_IFREG)
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteSpace:
+    """Space of a file system at the server, similar to what `shutil.disk_usage` returns.
+
+    A number that is None is not known, is not limited, or is not told to a key without the rights to read and to list.
+
+    Attributes:
+        total (int or None): The size of the file system in bytes.
+        used (int or None): The bytes of it that are in use.
+        free (int or None): The bytes of it that are free, including what only the superuser may use.
+        available (int or None): The bytes that this key can still write, at most; 0 if it may not write.
+        kept (int or None): The bytes that the operator keeps free; None for no such limit.
+        largest (int or None): The size in bytes of the largest file that the server accepts; None for no such limit.
+        files (int or None): The number of files (inodes) that the file system can have; None for no limit.
+        files_available (int or None): The number of files that this key can still make; 0 if it may not write.
+        read_only (bool): Whether the key may not write, or the file system is mounted read-only.
+
+    Example:
+        >>> space = client.space("backup")
+        >>> space.total == space.used + space.free
+        True
+    """
+
+    total: int | None
+    used: int | None
+    free: int | None
+    available: int | None
+    kept: int | None
+    largest: int | None
+    files: int | None
+    files_available: int | None
+    read_only: bool
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -308,6 +342,21 @@ class Listing(Generic[AnyStr]):
         if problem is not None:
             problem.filename, problem.is_named = path, True
         return RemoteEntry(path, None if listed.kind is None else stat_of(listed), problem)
+
+
+def space_of(told: Capacity) -> RemoteSpace:
+    """Return the space that a message tells."""
+    return RemoteSpace(
+        total=told.total,
+        used=told.used,
+        free=told.free,
+        available=told.available,
+        kept=told.kept,
+        largest=told.largest,
+        files=told.files,
+        files_available=told.files_available,
+        read_only=told.read_only,
+    )
 
 
 def stat_of(info: Info | Listed) -> RemoteStat:

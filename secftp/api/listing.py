@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeAlias, overload
 
 from secftp.api.arguments import algorithm_for, directory_path, file_path, path_text
-from secftp.api.entries import Listing, stat_of
+from secftp.api.entries import Listing, space_of, stat_of
 from secftp.api.globbing import glob
 from secftp.api.naming import names_files
 from secftp.api.values import require_size
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from secftp.api.arguments import RemotePath
-    from secftp.api.entries import RemoteStat
+    from secftp.api.entries import RemoteSpace, RemoteStat
     from secftp.api.pool import Pool
     from secftp.errors import FileError
     from secftp.storage import Path
@@ -112,6 +112,32 @@ class ListingOperations:
         """
         found = self._status(path)
         return found is not None and found.is_dir()
+
+    @names_files("path")
+    def space(self, path: RemotePath = "") -> RemoteSpace:
+        """Return the size of the file system that a path is in, and how much of it is left, as `shutil.disk_usage`.
+
+        `available` is what this key can still write: it is less than what is free where the operator keeps some space
+        free. Other clients write to the same file system, so a file that fits now may not fit any more when it comes.
+
+        Args:
+            path (str, bytes or os.PathLike, default ''): A file or directory; '' is the directory of the URL.
+
+        Returns:
+            RemoteSpace: Sizes in bytes; None for what is not known.
+
+        Raises:
+            NotFound: The path does not exist.
+            Forbidden: The key may neither read, nor list, nor write.
+            FileError: The server does not tell, because it is an older version.
+
+        Example:
+            >>> space = client.space()
+            >>> space.available > 1_000_000
+            True
+        """
+        wanted = directory_path(path, self._base)
+        return space_of(self._pool.ask(lambda connection: connection.session.space(wanted)))
 
     @names_files("path")
     def checksum(

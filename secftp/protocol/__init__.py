@@ -40,6 +40,7 @@ from secftp.protocol.message import (
     Right,
 )
 from secftp.protocol.replies import (
+    Capacity,
     Entries,
     Error,
     File,
@@ -66,6 +67,7 @@ from secftp.protocol.requests import (
     Rename,
     Request,
     SetAttributes,
+    Space,
     Stat,
     Sum,
     Write,
@@ -80,6 +82,7 @@ __all__ = [
     "Bye",
     "Cancel",
     "Capability",
+    "Capacity",
     "CompressedData",
     "Copy",
     "Data",
@@ -114,6 +117,7 @@ __all__ = [
     "SessionLimits",
     "SetAttributes",
     "SmallFile",
+    "Space",
     "Stat",
     "State",
     "Sum",

@@ -53,6 +53,7 @@ class Capability(enum.StrEnum):
     VERSIONS = "versions"
     ZSTD = "zstd"
     COPY = "copy"
+    SPACE = "space"
 
 
 class Right(enum.StrEnum):

@@ -165,6 +165,31 @@ class Info(Response, frozen=True, kw_only=True):
             raise UsageError("A part is within its file.")
 
 
+@message(0x27, "CAPACITY", TO_CLIENT)
+class Capacity(Response, frozen=True, kw_only=True):
+    """CAPACITY: the answer to SPACE, in bytes and in files (inodes); None: not known, not limited, or not to be told.
+
+    `total` and `free` are of the file system; `available` is what this session can still write there, 0 with
+    `read_only`; `kept` is what the operator keeps free. `largest`: the largest file that may be written.
+    """
+
+    total: Size | None = None
+    free: Size | None = None
+    available: Size | None = None
+    kept: Size | None = None
+    largest: Size | None = None
+    files: Size | None = None
+    files_available: Size | None = None
+    read_only: bool = False
+
+    @property
+    def used(self) -> int | None:
+        """The bytes in use; None if that is not known, also because the server contradicts itself."""
+        if self.total is None or self.free is None or self.free > self.total:
+            return None
+        return self.total - self.free
+
+
 @message(0x23, "ENTRIES", TO_CLIENT, longest=MAX_BULK, parts={"entries": Listed})
 class Entries(Response, frozen=True, kw_only=True):
     """ENTRIES: a part of a listing; the one that is `last` completes the answer."""

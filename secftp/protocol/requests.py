@@ -34,7 +34,7 @@ from secftp.protocol.limits import (
     check_paths,
 )
 from secftp.protocol.message import TO_SERVER, Algorithm, Capability, Kind, Message, message
-from secftp.protocol.replies import Entries, Error, File, Files, Info, Ok, Results
+from secftp.protocol.replies import Capacity, Entries, Error, File, Files, Info, Ok, Results
 
 
 class Request(Message, frozen=True, kw_only=True):
@@ -327,6 +327,11 @@ class Copy(FileRequest, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         check_path(self.path)
         check_path(self.to)
+
+
+@message(0x1C, "SPACE", TO_SERVER, answers=(Capacity, Error), capability=Capability.SPACE)
+class Space(DirectoryRequest, frozen=True, kw_only=True):
+    """SPACE: how much the file system holds that this name is in, and how much of it this session can still use."""
 
 
 @message(0x0F, "CANCEL", TO_SERVER)

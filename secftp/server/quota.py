@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from secftp.server.options import ServerLimits
     from secftp.storage import FreeSpace, Path, Sink, SmallFiles
     from secftp.storage.attributes import Kept
+    from secftp.storage.directories import Space
     from secftp.storage.store import Source, UploadSink
     from secftp.storage.upload import FileUpload
 
@@ -88,6 +89,17 @@ class Quota:
         with self._lock:
             self._ahead[device] = left
 
+    def bounded(self, space: Space) -> Space:
+        """Return the part of a file system that clients may fill."""
+        available, files_available = space.available, space.files_available
+        if available is not None:
+            available = max(0, available - (self._min_free or 0))
+        if files_available is not None:
+            files_available = max(0, files_available - (self._min_free_files or 0))
+        return space._replace(
+            available=available, files_available=files_available, kept=self._min_free, largest=self._max_file_size
+        )
+
     def _check_bytes(self, space: FreeSpace, size: int) -> None:
         if self._min_free is None:
             return
@@ -116,6 +128,9 @@ class BoundedStore(StoreWrapper[LocalStore]):
             if not self._inner.discard_partial(path):
                 raise
         return self._quota.check_space(look, size)
+
+    def space(self, path: Path) -> Space:
+        return self._quota.bounded(self._inner.space(path))
 
     def create_sink(self, path: Path, options: WriteOptions = DEFAULT_OPTIONS) -> Sink:
         size = options.size or 0

@@ -41,10 +41,12 @@ _MISSING: Final[dict[str, str]] = {
     Capability.MANY: "transfer several files in one message",
     Capability.VERSIONS: "tell versions of files",
     Capability.COPY: "copy files",
+    Capability.SPACE: "tell how much space it has",
 }
 
 _INSTEAD: Final[dict[str, str]] = {
     Capability.COPY: "Get the file and put it back, or use a newer version of the server.",
+    Capability.SPACE: "Use a newer version of the server.",
 }
 
 

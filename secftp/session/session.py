@@ -14,6 +14,7 @@ from secftp.errors import ChecksumMismatch, ConnectionLost, FileError, NotFound,
 from secftp.protocol import (
     Algorithm,
     Bye,
+    Capacity,
     Copy,
     Info,
     List,
@@ -25,6 +26,7 @@ from secftp.protocol import (
     Rename,
     Request,
     SetAttributes,
+    Space,
     Stat,
     Sum,
     Write,
@@ -253,6 +255,14 @@ class Session:
     def begin_stat(self, path: Path) -> Requested[Info]:
         """Request what `stat` returns, without waiting for it."""
         return Requested(self.pipeline, Stat(id=self.pipeline.next_id(), path=path), Info, path)
+
+    def space(self, path: Path = ()) -> Capacity:
+        """Return how much room there is in the file system that `path` is in, or would be made in."""
+        return self.begin_space(path).result()
+
+    def begin_space(self, path: Path = ()) -> Requested[Capacity]:
+        """Request what `space` returns, without waiting for it."""
+        return Requested(self.pipeline, Space(id=self.pipeline.next_id(), path=path), Capacity, path)
 
     def list(self, path: Path, *, recursive: bool = False) -> Iterator[Listed]:
         """Yield the entries of a directory as they arrive, with `recursive` those of all directories below it, too.

@@ -8,6 +8,7 @@ a symlink is not told from a name that does not exist.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
@@ -17,6 +18,8 @@ from secftp.errors import FileError, NotADirectory, NotFound, Reason
 from secftp.storage.errors import close_quietly, failure, not_followed, not_regular, translate, translated
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from secftp.storage.names import Path
 
 StrOrBytesPath: TypeAlias = "str | bytes | os.PathLike[str] | os.PathLike[bytes]"
@@ -153,6 +156,37 @@ class FreeSpace(NamedTuple):
     device: int = 0
 
 
+class Space(NamedTuple):
+    """Size of a file system, in bytes and in files (inodes); None where it does not count them.
+
+    `free` includes what only the superuser may use; `available` is for this user, 0 where it is mounted `read_only`.
+    `kept` and `largest` are limits of a store: bytes that stay free, and the largest file that may be written.
+    """
+
+    total: int | None = None
+    free: int | None = None
+    available: int | None = None
+    files: int | None = None
+    files_available: int | None = None
+    read_only: bool = False
+    kept: int | None = None
+    largest: int | None = None
+
+
+def space_at(fd: int) -> Space:
+    """Return the size of the file system of an open file; raises OSError."""
+    status = os.fstatvfs(fd)
+    read_only = bool(status.f_flag & os.ST_RDONLY)
+    space = Space(read_only=read_only)
+    if status.f_blocks:
+        unit = status.f_frsize
+        available = 0 if read_only else status.f_bavail * unit
+        space = space._replace(total=status.f_blocks * unit, free=status.f_bfree * unit, available=available)
+    if status.f_files:
+        space = space._replace(files=status.f_files, files_available=0 if read_only else status.f_favail)
+    return space
+
+
 def free_space_at(fd: int) -> FreeSpace:
     """Return the free space of the file system of an open file; raises OSError."""
     status = os.fstatvfs(fd)
@@ -168,17 +202,30 @@ def free_space_for(root: int, path: Path) -> FreeSpace:
     Where directories of the path are missing, or can't be entered, the nearest one above counts; the call that acts on
     the path reports what is wrong with it.
     """
+    with _nearest_directory(root, path, len(path) - 1) as directory:
+        return free_space_at(directory)
+
+
+def space_for(root: int, path: Path) -> Space:
+    """Return the size of the file system of `path` beneath `root`, or of the nearest directory above that exists."""
+    with _nearest_directory(root, path, len(path)) as directory:
+        return space_at(directory)
+
+
+@contextlib.contextmanager
+def _nearest_directory(root: int, path: Path, depth: int) -> Generator[int, None, None]:
+    """A block in which the last of the first `depth` directories of `path` is open that can be opened."""
     with translated(path or "."):
         directory = os.dup(root)
         try:
-            for depth in range(1, len(path)):
+            for number in range(1, depth + 1):
                 above = directory
                 try:
-                    directory = open_below(above, path, depth)
+                    directory = open_below(above, path, number)
                 except FileError:
                     break
                 close_quietly(above)
-            return free_space_at(directory)
+            yield directory
         finally:
             close_quietly(directory)
 

@@ -30,12 +30,14 @@ from secftp.storage.attributes import (
 )
 from secftp.storage.directories import (
     FreeSpace,
+    Space,
     entry_status,
     free_space_for,
     open_directory,
     open_parent,
     open_parent_of_new,
     open_root,
+    space_for,
 )
 from secftp.storage.errors import close_quietly, of_target, translated
 from secftp.storage.names import check, check_directory
@@ -146,6 +148,10 @@ class LocalStore(Store):
                 if info.kind is Kind.DIRECTORY or status.st_blocks
                 else info._replace(size=_measure(directory, path))
             )
+
+    def space(self, path: Path) -> Space:
+        check_directory(path)
+        return space_for(self._root, path)
 
     def scan(self, path: Path, *, recursive: bool = False) -> Iterator[ScanEntry]:
         check_directory(path)

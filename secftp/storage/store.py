@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from secftp.intervals import Intervals
     from secftp.protocol import Kind
     from secftp.storage.attributes import FileInfo, Identity, Kept
+    from secftp.storage.directories import Space
     from secftp.storage.names import DirectoryPath, Path
     from secftp.storage.upload_map import KeptParts
 
@@ -262,6 +263,13 @@ class Store(Closing, Protocol):
         """Return what is known of a file or directory; raises as `open_source` does.
 
         With `partial`: of the partial of the name; its `mode` is meaningless.
+        """
+        ...
+
+    def space(self, path: DirectoryPath) -> Space:
+        """Return the size of the file system of `path`, or of the nearest directory above it that exists.
+
+        Raises `NameRefused`, `InputOutputError`.
         """
         ...
 

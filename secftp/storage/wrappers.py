@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from secftp.intervals import Intervals
     from secftp.protocol import Kind
     from secftp.storage.attributes import FileInfo, Identity, Kept
+    from secftp.storage.directories import Space
     from secftp.storage.names import DirectoryPath, Path
     from secftp.storage.store import ResumedSink, ScanEntry
     from secftp.storage.upload_map import KeptParts
@@ -145,6 +146,9 @@ class StoreWrapper(Store, Generic[_Store]):
 
     def stat(self, path: DirectoryPath, *, partial: bool = False) -> FileInfo:
         return self._inner.stat(path, partial=partial)
+
+    def space(self, path: DirectoryPath) -> Space:
+        return self._inner.space(path)
 
     def scan(self, path: DirectoryPath, *, recursive: bool = False) -> Iterator[ScanEntry]:
         return self._inner.scan(path, recursive=recursive)

@@ -135,7 +135,7 @@ def test_every_result_is_described(name):
     assert ("Args" in found) == (len(set(signature.parameters) - {"self", "cls"}) > 0)
 
 
-@pytest.mark.parametrize("name", ["RemoteStat", "RemoteEntry", "CopyProgress", "Summary"])
+@pytest.mark.parametrize("name", ["RemoteStat", "RemoteSpace", "RemoteEntry", "CopyProgress", "Summary"])
 def test_every_attribute_is_described(name):
     kind = getattr(secftp, name)
     items = [ITEM.fullmatch(item) for item in sections(inspect.cleandoc(kind.__doc__))["Attributes"]]

@@ -25,6 +25,7 @@ __all__ = ["remote", "root", "served"]
 # What makes each method fail with a FileError, for the path that is given; every method that takes a path is here.
 FAIL_AT_MISSING = {
     "stat": lambda client, path: client.stat(path),
+    "space": lambda client, path: client.space(path),
     "checksum": lambda client, path: client.checksum(path),
     "scandir": lambda client, path: client.scandir(path),
     "listdir": lambda client, path: client.listdir(path),

@@ -41,6 +41,7 @@ from secftp.protocol import (
     SessionLimits,
     SetAttributes,
     SmallFile,
+    Space,
     Stat,
     Sum,
     Welcome,
@@ -117,6 +118,7 @@ def request(number: int, which: int, argument: bytes):
         lambda: ReadMany(id=number, paths=(path, (b"small",), path)),
         lambda: WriteMany(id=number, files=(NewFile(path, body, digest_of(body)), NewFile((b"z",), body, bytes(16)))),
         lambda: Stat(id=number, path=path, partial=True, parts=True),
+        lambda: Space(id=number, path=path),
         lambda: Copy(
             id=number,
             path=path,
@@ -234,7 +236,7 @@ class ServerTarget:
 
 # --- the client -------------------------------------------------------------------------------------------------------
 
-CAPABILITIES = ("ranges", "stat", "list", "change", "sum", "resume", "many", "versions", "zstd")
+CAPABILITIES = ("ranges", "stat", "list", "change", "sum", "resume", "many", "versions", "zstd", "space")
 WELCOME = Welcome(
     version=1, software="fuzz", capabilities=CAPABILITIES, limits=SessionLimits(requests=64, keepalive=15, idle=60)
 )
@@ -280,6 +282,7 @@ class ClientTarget:
         calls = (
             lambda s: [escaped.path for escaped in s.list((), recursive=True)],
             lambda s: s.stat((b"a",)),
+            lambda s: s.space((b"a",)),
             lambda s: s.read((b"a",), MemorySink()),
             lambda s: s.write((b"a",), MemorySource(b"some bytes")),
             lambda s: s.checksum((b"a",)),

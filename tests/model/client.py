@@ -114,6 +114,10 @@ class Client:
         insist((ok.size, ok.digest) == (len(data), whole), "OK is about what was sent")
         return ok
 
+    def space(self, path: Path = ()) -> Message:
+        self.ask("SPACE", path=path)
+        return self.answer("CAPACITY")
+
     def stat(self, path: Path, **fields: Any) -> Message:
         self.ask("STAT", path=path, **fields)
         return self.answer("INFO")

@@ -293,6 +293,7 @@ TYPES = (
         65536,
     ),
     Type(0x1B, "COPY", (UP,), rows(*NAMED, ("to", path), ("overwrite", boolean, True), MODE, MTIME, TOKEN)),
+    Type(0x1C, "SPACE", (UP,), rows(*DIRECTORY)),
     Type(
         0x20,
         "OK",
@@ -341,6 +342,22 @@ TYPES = (
             ("times_changed", integer(0, 1024), 0),
             ("modes_changed", integer(0, 1024), 0),
             REASONS,
+        ),
+    ),
+    Type(
+        0x27,
+        "CAPACITY",
+        (DOWN,),
+        rows(
+            REQUEST,
+            ("total", or_nil(size), None),
+            ("free", or_nil(size), None),
+            ("available", or_nil(size), None),
+            ("kept", or_nil(size), None),
+            ("largest", or_nil(size), None),
+            ("files", or_nil(size), None),
+            ("files_available", or_nil(size), None),
+            ("read_only", boolean, False),
         ),
     ),
 )

@@ -10,7 +10,20 @@ from tests.model.messages import DOWN, UP, insist
 if TYPE_CHECKING:
     from tests.model.messages import Message
 
-SIMPLE = ["STAT", "LIST", "REMOVE", "RENAME", "MKDIR", "SUM", "SETATTR", "READMANY", "WRITEMANY", "COPY", "READ"]
+SIMPLE = [
+    "STAT",
+    "LIST",
+    "REMOVE",
+    "RENAME",
+    "MKDIR",
+    "SUM",
+    "SETATTR",
+    "READMANY",
+    "WRITEMANY",
+    "COPY",
+    "SPACE",
+    "READ",
+]
 STATES = {
     (UP, "IDLE"): {
         "PING": "IDLE",
@@ -30,7 +43,7 @@ STATES = {
     (UP, "CLOSED"): {},
     (DOWN, "START"): {"WELCOME": "IDLE"},
     (DOWN, "IDLE"): {
-        **dict.fromkeys(["PING", "OK", "ERROR", "INFO", "ENTRIES", "FILES", "RESULTS"], "IDLE"),
+        **dict.fromkeys(["PING", "OK", "ERROR", "INFO", "ENTRIES", "FILES", "RESULTS", "CAPACITY"], "IDLE"),
         "FILE": "READING",
         "BYE": "CLOSED",
     },
@@ -43,6 +56,7 @@ ANSWERS = {
     "LIST": "ENTRIES",
     "READMANY": "FILES",
     "WRITEMANY": "RESULTS",
+    "SPACE": "CAPACITY",
     **dict.fromkeys(["WRITE", "REMOVE", "RENAME", "MKDIR", "SUM", "SETATTR", "COPY"], "OK"),
 }
 REPLIES = {*ANSWERS.values(), "ERROR"}

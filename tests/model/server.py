@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from tests.model.messages import Message
 
 Path = tuple[bytes, ...]
-ALL = ("ranges", "stat", "list", "change", "sum", "resume", "many", "versions", "uploads", "zstd", "copy")
+ALL = ("ranges", "stat", "list", "change", "sum", "resume", "many", "versions", "uploads", "zstd", "copy", "space")
 DEADLINE = 20.0
 # The capability that a type needs, and those that fields need (with the values that need none), section 9.
 TYPES = {
@@ -41,6 +41,7 @@ TYPES = {
     "SUM": "sum",
     "READMANY": "many",
     "WRITEMANY": "many",
+    "SPACE": "space",
     **dict.fromkeys(("REMOVE", "RENAME", "MKDIR", "SETATTR"), "change"),
 }
 FIELDS: dict[tuple[str, str], tuple[str, tuple[object, ...]]] = {
@@ -466,6 +467,14 @@ class Session:
             yield "INFO", told
         else:
             yield "INFO", info(self.tree.get(asked.path))
+
+    def space(self, asked: Message) -> Replies:
+        """A disk of a million bytes, of which those of the files are used."""
+        if asked.path:
+            self.tree.get(asked.path)
+        used = sum(len(node.data) for node in self.tree.nodes.values() if isinstance(node, File))
+        free = max(0, 1_000_000 - used)
+        yield "CAPACITY", {"total": 1_000_000, "free": free, "available": free, "largest": 500_000}
 
     def list(self, asked: Message) -> Replies:
         """Two entries a message, so that every listing comes in parts."""

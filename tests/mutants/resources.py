@@ -55,7 +55,7 @@ MUTANTS = [
     mutant("cancels-read-again-at-each-look", "secftp/transport/incoming.py", "        if request in self._cancelled:\n", "        [decode(*frame, self._direction) for frame in self._frames if frame.type == _CANCEL]\n        if request in self._cancelled:\n", CHANNEL),
     mutant("cancels-kept-for-good", "secftp/transport/incoming.py", "            self._cancels.popleft()\n            return\n", "            return\n", CHANNEL),
     # --- what is left of a disk ---
-    mutant("room-of-the-root-alone", "secftp/storage/directories.py", "            for depth in range(1, len(path)):\n", "            for depth in range(0):\n", DISKS),
+    mutant("room-of-the-root-alone", "secftp/storage/directories.py", "            for number in range(1, depth + 1):\n", "            for number in range(0):\n", DISKS),
     mutant("room-of-small-files-not-looked-at", "secftp/server/quota.py", "        self._bounded.check_space(path, len(data), lambda: self._inner.free_space(path))\n", "", DISKS),
     mutant("directories-on-the-way-count-for-one", "secftp/server/quota.py", "files=self._missing(path) if parents else 1)", "files=1)", DISKS),
     mutant("room-not-looked-at-while-a-file-grows", "secftp/server/quota.py", "            self._quota.check_growth(self._device, self._inner.free_space, count)\n", "", DISKS),

@@ -20,6 +20,7 @@ from secftp.protocol import (
     Remove,
     Rename,
     SetAttributes,
+    Space,
     Stat,
     Sum,
     Write,
@@ -188,6 +189,13 @@ BOUNDS = [
     (0x24, 0, DOWN, {**FILE, "kind": "file"}, "mtime_ns", [-(2**63), 2**63 - 1], [2**63]),
     (0x24, 0, DOWN, {**FILE, "kind": "file"}, "mode", [0, 0o7777], [-1, 0o10000]),
     (0x24, 0, DOWN, {**FILE, "kind": "file"}, "kind", [kind.value for kind in Kind], ["link", "", None]),
+    *(
+        (0x27, 0, DOWN, {"id": 1}, field, [None, *SIZES[0]], SIZES[1])
+        for field in ("total", "free", "available", "kept", "largest", "files", "files_available")
+    ),
+    (0x27, 0, DOWN, {"id": 1}, "read_only", *FLAGS),
+    (0x27, 0, DOWN, {"id": 1}, "id", [1, 2**32 - 1], [0, 2**32]),
+    (0x1C, 0, UP, {"id": 1}, "id", [1, 2**32 - 1], [0, 2**32]),
     (0x24, 0, DOWN, INFO, "total", [None, 0, 2**63 - 1], [-1, 2**63]),
     (0x24, 0, DOWN, {**INFO, "parts": [[3, 7]]}, "total", [None, 10, 2**63 - 1], [0, 9]),
     (
@@ -336,7 +344,7 @@ def test_fields_that_do_not_go_together(number, fields):
         {0x10: Read, 0x11: Write}[number](id=1, path=(b"a",), **fields)
 
 
-DIRECTORIES = {0x12: Stat, 0x13: List, 0x18: SetAttributes}  # the served directory itself is a path there
+DIRECTORIES = {0x12: Stat, 0x13: List, 0x18: SetAttributes, 0x1C: Space}  # the served directory itself is a path there
 FILES = {0x10: Read, 0x11: Write, 0x14: Remove, 0x16: MakeDirectory, 0x17: Sum}
 
 

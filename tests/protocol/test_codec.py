@@ -16,6 +16,7 @@ from secftp.protocol import (
     Algorithm,
     Bye,
     Cancel,
+    Capacity,
     CompressedData,
     Copy,
     Data,
@@ -43,6 +44,7 @@ from secftp.protocol import (
     SessionLimits,
     SetAttributes,
     SmallFile,
+    Space,
     Stat,
     Sum,
     Welcome,
@@ -223,6 +225,19 @@ EXAMPLES = [
         0,
         b"\x87\xa2id\x03\xa4path\x91\xc4\x01a\xa2to\x92\xc4\x01b\xc4\x01c\xa9overwrite\xc2\xa4mode\xcd\x01\xc0"
         b"\xa8mtime_ns\xff\xa5token\xc4\x10" + TOKEN,
+    ),
+    (Space(id=7), UP, 0x1C, 0, b"\x81\xa2id\x07"),
+    (Space(id=7, path=(b"a",)), UP, 0x1C, 0, b"\x82\xa2id\x07\xa4path\x91\xc4\x01a"),
+    (Capacity(id=7), DOWN, 0x27, 0, b"\x81\xa2id\x07"),
+    (
+        Capacity(id=7, total=9, free=8, available=0, kept=2, largest=1, files=300, files_available=6, read_only=True),
+        DOWN,
+        0x27,
+        0,
+        (
+            b"\x89\xa2id\x07\xa5total\x09\xa4free\x08\xa9available\x00\xa4kept\x02\xa7largest\x01"
+            b"\xa5files\xcd\x01\x2c\xaffiles_available\x06\xa9read_only\xc3"
+        ),
     ),
     (
         MakeDirectory(id=3, path=(b"a",), parents=True, mode=0o700),
@@ -424,7 +439,7 @@ def test_a_type_goes_one_way_only():
 
 def test_unknown_and_reserved_types_are_refused():
     unknown = set(range(256)) - set(MESSAGE_TYPES)
-    assert {0x00, 0x08, 0x0E, 0x1C, 0x1F, 0x27, 0x80, 0xFF} <= unknown
+    assert {0x00, 0x08, 0x0E, 0x1D, 0x1F, 0x28, 0x80, 0xFF} <= unknown
     for number in unknown:
         for direction in Direction:
             for payload in (b"", b"\x80", b"\x82\xa2id\x01\xa4path\x91\xc4\x01a"):

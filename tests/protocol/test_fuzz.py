@@ -14,6 +14,7 @@ from secftp.protocol import (
     MESSAGE_TYPES,
     Abort,
     Cancel,
+    Capacity,
     CompressedData,
     Copy,
     Data,
@@ -38,6 +39,7 @@ from secftp.protocol import (
     RequestQueue,
     Results,
     SmallFile,
+    Space,
     Stat,
     State,
     Sum,
@@ -175,6 +177,7 @@ ASKED = {
     Read: {File, Error},
     Write: {Ok, Error},
     Stat: {Info, Error},
+    Space: {Capacity, Error},
     List: {Entries, Error},
     Rename: {Ok, Error},
     Copy: {Ok, Error},
@@ -186,6 +189,7 @@ ASKED = {
 UPWARD = (
     st.builds(Read, id=IDS, path=st.just(PATH), compress=st.sampled_from([None, 1]))
     | st.builds(Stat, id=IDS, path=st.just(PATH))
+    | st.builds(Space, id=IDS, path=st.just(PATH))
     | st.builds(Write, id=IDS, path=st.just(PATH), size=st.none() | SMALL)
     | st.builds(List, id=IDS)
     | st.builds(Rename, id=IDS, path=st.just(PATH), to=st.just(PATH))
@@ -203,6 +207,7 @@ DOWNWARD = (
     | st.builds(Entries, id=IDS, entries=st.sampled_from([(), (Listed(PATH, None),)]), last=st.booleans())
     | st.builds(Files, id=IDS, files=st.lists(st.just(SmallFile(None)), min_size=1, max_size=3).map(tuple))
     | st.builds(Results, id=IDS, codes=st.lists(st.none(), min_size=1, max_size=3).map(tuple))
+    | st.builds(Capacity, id=IDS, free=st.none() | SMALL)
     | st.builds(Info, id=IDS, kind=st.just(Kind.FILE), size=SMALL, mtime_ns=st.just(0), mode=st.just(0))
 )
 EITHER = (

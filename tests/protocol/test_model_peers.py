@@ -76,6 +76,9 @@ def test_client_reads_and_writes(served, directory, suite):
         assert client.read((directory, b"a"), offset=4990, length=20)[1] == DATA[4990:5000]
         assert client.read((directory, b"a"), offset=5000)[1] == b""
         assert client.read((directory, b"empty"))[1] == b""
+        space = client.space((directory, b"a"))
+        assert 0 < space.available <= space.free < space.total
+        assert not space.read_only
         info = client.stat((directory, b"a"))
         assert (info.kind, info.size, info.mtime_ns, info.mode) == ("file", 5000, T, 0o600)
     assert (served.directory / "a").read_bytes() == DATA[:5000]

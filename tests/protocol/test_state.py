@@ -10,6 +10,7 @@ from secftp.protocol import (
     Abort,
     Bye,
     Cancel,
+    Capacity,
     CompressedData,
     Copy,
     Data,
@@ -38,6 +39,7 @@ from secftp.protocol import (
     SessionLimits,
     SetAttributes,
     SmallFile,
+    Space,
     Stat,
     State,
     Sum,
@@ -164,6 +166,7 @@ SAMPLES = {
     0x19: read_many(9),
     0x1A: write_many(9),
     0x1B: Copy(id=9, path=PATH, to=PATH),
+    0x1C: Space(id=9),
     0x20: Ok(id=2),
     0x21: error(2),
     0x22: file(2),
@@ -171,6 +174,7 @@ SAMPLES = {
     0x24: info(2),
     0x25: files(2, 1),
     0x26: results(2),
+    0x27: Capacity(id=2),
 }
 ASKS = {
     0x20: Write(id=2, path=PATH),
@@ -179,6 +183,7 @@ ASKS = {
     0x24: Stat(id=2, path=PATH),
     0x25: read_many(2),
     0x26: write_many(2),
+    0x27: Space(id=2),
 }
 
 # The whole table of docs/PROTOCOL.md: what is legal, and where it leads. Everything else closes the connection.
@@ -189,7 +194,7 @@ LEGAL = {
         0x0F: State.IDLE,
         0x10: State.IDLE,
         0x11: State.WRITING,
-        **dict.fromkeys(range(0x12, 0x1C), State.IDLE),
+        **dict.fromkeys(range(0x12, 0x1D), State.IDLE),
     },
     (UP, State.WRITING): {
         0x02: State.WRITING,
@@ -208,7 +213,7 @@ LEGAL = {
         0x20: State.IDLE,
         0x21: State.IDLE,
         0x22: State.READING,
-        **dict.fromkeys(range(0x23, 0x27), State.IDLE),
+        **dict.fromkeys(range(0x23, 0x28), State.IDLE),
     },
     (DOWN, State.READING): {
         0x02: State.READING,
@@ -279,7 +284,7 @@ def test_every_state_type_and_direction(record_property):
                 with pytest.raises(ProtocolError):
                     receiver.accept_data(1)
     assert set(SAMPLES) == set(MESSAGE_TYPES)
-    assert (cells, legal) == (9 * 256, 36)
+    assert (cells, legal) == (9 * 256, 38)
     what = f"[messages] state x type x direction: {cells} cells, {legal} legal, {cells - legal} refused"
     record_property(COUNTS, what)
 
@@ -303,6 +308,7 @@ ASKED = {
     "SETATTR": lambda number: SetAttributes(id=number),
     "READMANY": read_many,
     "WRITEMANY": write_many,
+    "SPACE": lambda number: Space(id=number),
     "COPY": lambda number: Copy(id=number, path=PATH, to=PATH),
 }
 
@@ -398,7 +404,7 @@ def test_replies_come_in_order(reply):
     Session().up(Read(id=1, path=PATH), Read(id=2, path=PATH)).refuses_down(reply)
 
 
-@pytest.mark.parametrize("reply", [file(1), error(1), info(1), Ok(id=1), part(1), files(1), results(1)])
+@pytest.mark.parametrize("reply", [file(1), error(1), info(1), Ok(id=1), part(1), files(1), results(1), Capacity(id=1)])
 def test_a_reply_without_a_request(reply):
     Session().refuses_down(reply)
 
@@ -410,12 +416,14 @@ def test_a_request_is_answered_once(reply):
 
 def reply_of_each_kind(number: int):
     whole = Ok(id=number, size=0, digest=DIGEST)
-    return (file(number), error(number), info(number), whole, part(number), files(number), results(number))
+    several = (part(number), files(number), results(number))
+    return (file(number), error(number), info(number), whole, *several, Capacity(id=number))
 
 
 @pytest.mark.parametrize("asked", ASKED)
 def test_a_reply_is_of_the_kind_that_was_asked(asked):
-    answers = {"READ": File, "STAT": Info, "LIST": Entries, "READMANY": Files, "WRITEMANY": Results}
+    several = {"LIST": Entries, "READMANY": Files, "WRITEMANY": Results}
+    answers = {"READ": File, "STAT": Info, "SPACE": Capacity, **several}
     good = {answers.get(asked, Ok), Error}
     for reply in reply_of_each_kind(1):
         session = Session().up(ASKED[asked](1))

@@ -7,6 +7,7 @@ import itertools
 import pytest
 
 from secftp.protocol import (
+    Capacity,
     Copy,
     End,
     Entries,
@@ -25,6 +26,7 @@ from secftp.protocol import (
     Rename,
     Results,
     SetAttributes,
+    Space,
     Stat,
     Sum,
     Write,
@@ -51,6 +53,7 @@ CASES = {
     "STAT": (Stat(id=1, path=(b"there",)), "list|read", Info),
     "STAT of the root": (Stat(id=1), "list|read", Info),
     "STAT of a partial": (Stat(id=1, path=(b"there",), partial=True), "list|read|write", ErrorCode.NOT_FOUND),
+    "SPACE": (Space(id=1), "list|read|write", Capacity),
     "WRITE": (Write(id=1, path=(b"fresh",), size=3), "write", Ok),
     "WRITE over": (Write(id=1, path=(b"there",), size=3), "write overwrite", Ok),
     "WRITEMANY": (WriteMany(id=1, files=(_new_file(b"fresh"),)), "write", Results),

@@ -19,6 +19,7 @@ from secftp.protocol import (
     Ok,
     Read,
     ReadMany,
+    Space,
     Stat,
     Sum,
     Write,
@@ -133,6 +134,7 @@ ASKED = {
     "MKDIR": MakeDirectory(id=1, path=(b"folder",)),
     "COPY": Copy(id=1, path=(b"file",), to=(b"copy",)),
     "STAT": Stat(id=1),
+    "SPACE": Space(id=1),
 }
 
 

@@ -204,7 +204,7 @@ def test_frames_from_elsewhere(seams, tell, suite):
 # --- state x type, at the client --------------------------------------------------------------------------------------
 
 WELCOME = ANSWERS[0]
-EVERYTHING = ("ranges", "stat", "list", "change", "sum", "resume", "many", "versions", "copy")
+EVERYTHING = ("ranges", "stat", "list", "change", "sum", "resume", "many", "versions", "copy", "space")
 SAMPLES = {int(number): (flags, bytes(payload)) for number, flags, payload in map(encode, [*ANSWERS, *REQUESTS])}
 SAMPLES |= {
     0x02: (0, b""),
@@ -214,6 +214,7 @@ SAMPLES |= {
     0x23: (0, b"\x82\xa2id\x01\xa4last\xc3"),
     0x25: (0, b"\x82\xa2id\x01\xa5files\x91\x91\xc0"),
     0x26: (0, b"\x82\xa2id\x01\xa5codes\x91\xc0"),
+    0x27: (0, b"\x81\xa2id\x01"),
 }
 SAMPLES[0x24] = (0, SAMPLES[0x24][1].replace(b"\xa2id\x02", b"\xa2id\x01"))
 PATH = (b"name",)
@@ -221,6 +222,7 @@ PATH = (b"name",)
 WAITING = {
     "READ": (lambda session: session.read(PATH, MemorySink()), {0x21, 0x22}),
     "STAT": (lambda session: session.stat(PATH), {0x21, 0x24}),
+    "SPACE": (lambda session: session.space(PATH), {0x21, 0x27}),
     "LIST": (lambda session: list(session.list(PATH)), {0x21, 0x23}),
     "REMOVE": (lambda session: session.remove(PATH), {0x20, 0x21}),
     "RENAME": (lambda session: session.rename(PATH, PATH), {0x20, 0x21}),

@@ -43,6 +43,7 @@ from secftp.protocol import (
     Rename,
     SessionLimits,
     SetAttributes,
+    Space,
     Stat,
     Sum,
     Welcome,
@@ -93,6 +94,7 @@ LACKING = {
     "remove": lambda client: client.remove((b"name",)),
     "rename": lambda client: client.rename((b"name",), (b"other",)),
     "folder": lambda client: client.make_directory((b"name",)),
+    "space": lambda client: client.space((b"name",)),
     "copy": lambda client: client.copy((b"name",), (b"other",)),
     "attributes": lambda client: client.set_attributes((b"name",), mode=0o600),
     "checksum": lambda client: client.checksum((b"name",)),
@@ -135,6 +137,7 @@ EARLY = {
     "attributes": SetAttributes,
     "checksum": Sum,
     "copy": Copy,
+    "space": Space,
 }
 
 
