@@ -156,6 +156,16 @@ def shorten(text: str, limit: int) -> str:
     return "".join((*head, _ELLIPSIS, *tail))
 
 
+def width(text: str) -> int:
+    """Return how many columns of a terminal an escaped text takes."""
+    return len(text) if text.isascii() else sum(map(_columns, text))
+
+
+def show_digest(algorithm: str, digest: bytes) -> str:
+    """Return a checksum as people read it, with the name of its algorithm: `xxh128:0011...`."""
+    return f"{algorithm}:{digest.hex()}"
+
+
 def parse_size(text: str) -> int | None:
     """Parse a size, at both ends: `500`, `20k` (20,000), `1.5M`, `20KiB` (20,480), `1GiB`. Returns bytes.
 

@@ -122,6 +122,7 @@ ONLY = {
 # Who may open anything by name: beside storage, keys their own files, the server its log, system /proc, the client the
 # terminal, and both programs the null device. What a user's transfer names is opened in storage alone.
 OPENERS = {"secftp.storage", "secftp.keys.files", "secftp.keys.create", "secftp.server.log_output", "secftp.system"}
+OPENERS |= {"secftp.client.run_log"}
 DEVICES = {
     "secftp.client.key": {"TERMINAL"},
     "secftp.client.terminal": {"os.devnull"},

@@ -49,9 +49,12 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt as stop:
         code = _stopped(stop, terminal or _new_terminal())
     if interruptions is not None:
+        interruptions.end()
+    if terminal is not None:
+        terminal.log_result(code)
+    if interruptions is not None:
         from secftp.client.leave import leave
 
-        interruptions.end()
         leave(code)
         gc.freeze()  # Python's last collection would look at everything once more, just before the system frees it
     return int(code)

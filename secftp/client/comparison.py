@@ -23,13 +23,13 @@ from secftp.session.list_ahead import ListingsAhead, depth_first
 from secftp.session.listings import MemoryBudget, PackedNames, SortedNames
 from secftp.session.operations import checksums
 from secftp.storage import LocalStore, open_local_source
-from secftp.text import count_files, format_size, path_text, show_local, show_path
+from secftp.text import count_files, format_size, path_text, show_digest, show_local, show_path
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
     from secftp.client.failures import Failures
-    from secftp.client.progress_bar import Bar
+    from secftp.client.request_progress import RequestProgress
     from secftp.session import Session
     from secftp.storage import Path, Source
     from secftp.url import Url
@@ -85,18 +85,19 @@ class Comparison:
     """One comparison and its results; `found`: how many names were compared, equal or not."""
 
     def __init__(
-        self, session: Session, url: Url, local: LocalSide, checksum: str, failures: Failures, bar: Bar
+        self, session: Session, url: Url, local: LocalSide, checksum: str, failures: Failures, progress: RequestProgress
     ) -> None:
         self.differences = 0
         self._same = 0
         self._bytes = 0
+        self._digest: bytes | None = None  # of the only file
         self._url = url
         self._algorithm = Algorithm(checksum)
         self._session = session
         self._local = local
         self._failures = failures
         self._budget = MemoryBudget()
-        self._bar = bar
+        self._progress = progress
         self._digests = LocalDigests(local.open, self._algorithm)
         self._listings = ListingsAhead(session.pipeline)
 
@@ -160,7 +161,8 @@ class Comparison:
 
     def conclusion(self, failures: int) -> str:
         """Return the results as a line."""
-        same = f"{count_files(self._same)} the same ({format_size(self._bytes)})"
+        how = "" if self._digest is None else f", {show_digest(self._algorithm, self._digest)}"
+        same = f"{count_files(self._same)} the same ({format_size(self._bytes)}{how})"
         if not self.differences and not failures:
             return f"No difference: {same}."
         return f"{self.differences} {'difference' if self.differences == 1 else 'differences'}, {same}."
@@ -269,15 +271,20 @@ class Comparison:
                 raise outcome
             if digest == outcome:
                 self._same += 1
+                self._digest = None if path else digest
                 self._bytes += size
-                self._bar(self._bytes, None)
+                self._show(self._bytes)
+                self._progress.now(path)
             else:
                 self._print("differs", path)
 
     def _watch(self, read: int) -> None:
         """Show how much has been compared; `read`: of the file that is being hashed, which is waited for."""
         self._session.pipeline.flush()
-        self._bar(self._bytes + read, None)
+        self._show(self._bytes + read)
+
+    def _show(self, nbytes: int) -> None:
+        self._progress.show(self._same, nbytes)
 
     # --- output -------------------------------------------------------------------------------------------------------
 
@@ -290,7 +297,7 @@ class Comparison:
 
     def _print_line(self, text: str) -> None:
         self.differences += 1
-        self._bar.clear()
+        self._progress.clear()
         print_output(f"{text}\n")
 
     def _name(self, path: Path) -> str:

@@ -6,13 +6,11 @@ import os
 from typing import Any, Final, NamedTuple
 
 from secftp.client.options import (
-    USE_DEFAULT,
     CommandParser,
     ConnectionOptions,
     add_congestion_option,
     add_connection_options,
     checked_checksum,
-    one_of,
 )
 from secftp.command_line import add_option
 from secftp.errors import UsageError
@@ -20,7 +18,6 @@ from secftp.text import parse_size
 from secftp.transfer.options import COMMAND_LINE, MAX_LEVEL, MAX_STREAMS, CopyOptions
 
 STREAM: Final = "-"
-PROGRESS: Final = ("auto", "json", "none")
 MAX_RETRIES: Final = 1_000_000
 _DEFAULTS: Final = CopyOptions()._asdict()
 # What requires files that have names.
@@ -61,7 +58,10 @@ congestion control.
 
 
 class CopySettings(NamedTuple):
-    """What `get` and `put` have in common. `retries`: new connections after a loss; `progress`: one of `PROGRESS`."""
+    """What `get` and `put` have in common.
+
+    `retries`: new connections after a loss; `progress`: one of `options.PROGRESS`.
+    """
 
     connection: ConnectionOptions
     copy: CopyOptions
@@ -91,9 +91,7 @@ def add_copy_options(parser: CommandParser) -> None:
 def add_run_options(parser: CommandParser, retries: str) -> None:
     """Add the options of everything that a report is made of; `retries`: what --retries does."""
     parser.add_argument("--retries", metavar="N", default="0", help=retries)
-    parser.add_argument(
-        "--progress", metavar="KIND", default=PROGRESS[0], help="auto (the default; a bar on a terminal), json or none"
-    )
+    parser.keeps_progress = True
 
 
 def take_copy_options(
@@ -115,9 +113,8 @@ def take_copy_options(
 
 def take_settings(values: dict[str, Any], connection: ConnectionOptions, copy: CopyOptions) -> CopySettings:
     """Return the settings with the values of `add_run_options`, -q, and -v where there is that. Raises `UsageError`."""
-    progress = one_of(PROGRESS, values["progress"], "--progress", USE_DEFAULT)
     retries, is_verbose = _retries(values["retries"]), values.get("verbose", False)
-    return CopySettings(connection, copy, retries, progress, values["quiet"], is_verbose)
+    return CopySettings(connection, copy, retries, values["progress"], values["quiet"], is_verbose)
 
 
 def flag(name: str) -> str:

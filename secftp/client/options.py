@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 HELP_COLUMNS: Final = 80
 URL_HELP: Final = "secftp://[name@]host[:port]/path, or host:path"
+PROGRESS: Final = ("auto", "json", "none")
 CIPHERS: Final = ("none", "aes128", "aes256")
 CHECKSUMS: Final = ("xxh128", "sha256", "blake3", "md5")
 DEFAULT_CIPHER: Final = "aes256"
@@ -40,13 +41,17 @@ VALUED: Final = frozenset(
     (
         "-i", "--input", "-o", "--output", "--checksum", "--file", "--key-file", "--name", "--timeout", "--cipher",
         "--include", "--exclude", "--limit-rate", "--limit", "--bwlimit", "--bandwidth", "--retries", "--progress",
-        "--congestion", "--streams", "--compress-level",
+        "--congestion", "--streams", "--compress-level", "--log",
     )
 )  # fmt: skip
 
 
 class CommandParser(StrictParser):
-    """The parser of one command; `usage` is its usage line without the program and the command."""
+    """The parser of one command; `usage` is its usage line without the program and the command.
+
+    It has the options that every command has, and takes their values, which `commands.run` uses, out of the others;
+    `keeps_progress`: except that of --progress.
+    """
 
     def __init__(self, command: str, *, usage: str, description: str, epilog: str) -> None:
         super().__init__(
@@ -57,6 +62,22 @@ class CommandParser(StrictParser):
             allow_abbrev=False,
             formatter_class=_formatter,
         )
+        self.keeps_progress = False
+        reports = self.add_argument_group("reports")
+        reports.add_argument(
+            "--progress",
+            metavar="KIND",
+            default=PROGRESS[0],
+            help="auto (the default; a bar on a terminal), json or none",
+        )
+        reports.add_argument("--log", metavar="FILE", help="append a line with the result to FILE, as for cron jobs")
+
+    def parse(self, arguments: list[str]) -> dict[str, Any]:
+        """Return the values by destination, without those of the options that every command has."""
+        values = super().parse(arguments)
+        progress = one_of(PROGRESS, values.pop("progress"), "--progress", USE_DEFAULT)
+        values.pop("log")
+        return values | {"progress": progress} if self.keeps_progress else values
 
     def print_help(self, _file: object = None) -> None:
         """Print the help to standard output; a failure is reported like any other."""

@@ -58,13 +58,13 @@ class Bar:
             return
         self._due = now + INTERVAL_SECONDS
         self._update_rate(now, done)
-        if _in_foreground():
-            self._draw(render(done, total, self._rate, _columns()))
+        if is_in_foreground():
+            self._draw(render(done, total, self._rate, terminal_columns()))
 
     def clear(self) -> None:
         """Erase the line."""
         if self._shown:
-            self._write("\r" + " " * min(self._shown, _columns() - 1) + "\r")
+            self._write("\r" + " " * min(self._shown, terminal_columns() - 1) + "\r")
             self._shown = 0
 
     def __enter__(self) -> Self:
@@ -87,7 +87,7 @@ class Bar:
         self._reported = (now, done)
 
     def _draw(self, line: str) -> None:
-        rest = max(0, min(self._shown, _columns() - 1) - len(line))
+        rest = max(0, min(self._shown, terminal_columns() - 1) - len(line))
         self._shown = len(line)  # before it is written: Ctrl-C may interrupt the write
         self._write(f"\r{line}{' ' * rest}")
 
@@ -130,9 +130,9 @@ class CopyBar(Bar):
         counts = self._counts
         if counts.moved_bytes > 0:  # before the first answer the rate is unknown, not 0
             self._update_rate(now, counts.moved_bytes)
-        if not _in_foreground():
+        if not is_in_foreground():
             return
-        columns = _columns()
+        columns = terminal_columns()
         whole = render_whole(counts, self._rate, columns)
         if self._may_use_two_lines and (counts.files is None or counts.files > 1) and counts.name:
             self._draw_two(render_file(counts, columns), whole)
@@ -187,6 +187,21 @@ def render_whole(counts: CopyCounts, rate: float, columns: int) -> str:
     return render(counts.done_bytes, counts.bytes, rate, columns, files)
 
 
+def render_counts(number: int, done: str, nbytes: int | None, seconds: float, name: str, columns: int) -> str:
+    """Return the line for what was counted in so many seconds, `done` being the verb; with the name if it fits."""
+    room = max(columns - 1, 0)
+    rate = number / seconds if seconds > 0 else 0.0
+    each = f"  {round(rate)} a second" if rate >= 1 else ""
+    amount = f"{number} {done}"
+    size = "" if nbytes is None else f"  {format_size(nbytes)}"
+    lines = [f"{amount}{size}{each}  {format_duration(seconds)}", f"{amount}{size}{each}", f"{amount}{size}", amount]
+    line = next((line for line in lines if len(line) <= room), "")
+    left = room - len(line) - 2
+    if not line or not name or left < _SHORTEST_NAME:
+        return line
+    return f"{line}  {shorten(escape_unencodable(escape(name), getattr(sys.stderr, 'encoding', None)), left)}"
+
+
 def render_file(counts: CopyCounts, columns: int) -> str:
     """Return the line for the current file: its name and, if it is large, its percentage."""
     room = max(columns - 1, 0)
@@ -201,7 +216,8 @@ def render_file(counts: CopyCounts, columns: int) -> str:
     return shorten(name, room - len(text)) + text if room >= _SHORTEST_NAME else ""
 
 
-def _columns() -> int:
+def terminal_columns() -> int:
+    """Return the width of the terminal."""
     try:
         # A terminal whose size was never set reports 0.
         return os.get_terminal_size(STANDARD_ERROR).columns or USUAL_COLUMNS
@@ -209,7 +225,7 @@ def _columns() -> int:
         return USUAL_COLUMNS
 
 
-def _in_foreground() -> bool:
+def is_in_foreground() -> bool:
     """Return whether this process may write to its terminal now; a background job would disturb another's output."""
     try:
         return os.tcgetpgrp(STANDARD_ERROR) == os.getpgrp()

@@ -10,6 +10,8 @@ from secftp.transfer import ProgressListener, Summary
 
 if TYPE_CHECKING:
     from secftp.errors import FileError
+    from secftp.json_lines import Value
+    from secftp.transfer import CopyOptions
     from secftp.transport.tcp_totals import TcpTotals
 
 
@@ -35,6 +37,7 @@ class CopyReport(ProgressListener):
         self.reasons: dict[str, int] = {}
         self.summary = Summary()
         self.connections: TcpTotals | None = None
+        self._is_over = False
 
     def started(self, name: bytes, size: int, /) -> None:
         """Note the current file."""
@@ -65,6 +68,7 @@ class CopyReport(ProgressListener):
     def ended(self, summary: Summary, /) -> None:
         """Keep the summary."""
         self.summary = summary
+        self._is_over = True
 
     def name_failure(self, name: bytes, error: FileError) -> FileError:
         """Return the error with the whole name in its message; where it was raised, only a part may be known."""
@@ -73,6 +77,23 @@ class CopyReport(ProgressListener):
         if known is None or not f"/{known}".endswith(f"/{whole}"):
             error.message = f"{show_path(name)}: {error.message}"
         return error
+
+    def counts(self, options: CopyOptions) -> dict[str, Value]:
+        """Return what the log says of the copy, whole or interrupted."""
+        if not self._is_over:
+            return {"files": self.done_files, "bytes": self.done_bytes}
+        done = self.summary
+        checksum = None if done.digest is None else done.digest.hex()
+        return {
+            "files": done.files,
+            "bytes": done.bytes,
+            "skipped": done.skipped or None,
+            "left_out": done.left_out or None,
+            "failed": done.failed,
+            "dry_run": "yes" if options.dry_run else None,
+            "checksum": checksum,
+            "algorithm": options.checksum,
+        }
 
     def not_preserved(self) -> list[str]:
         """Return a sentence for each kind of metadata that could not be preserved."""

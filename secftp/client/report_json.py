@@ -84,6 +84,7 @@ class JsonReport(CopyReport):
     def failed(self, name: bytes, error: FileError, /) -> None:
         """Write the event."""
         self._failures.add(self.name_failure(name, error))
+        self._terminal.failure = self._terminal.failure or str(error)
         self._write("failed", name, message=str(error), exit_code=int(error.exit_code))
 
     def retrying(self, problem: SecftpError, pause: float, attempt: int, attempts: int) -> None:
@@ -111,8 +112,8 @@ class JsonReport(CopyReport):
     def conclude(self) -> None:
         """Write the summary, and raise as `Failures.conclude` does."""
         done = self.summary
-        self._write(
-            "ended",
+        self._terminal.counts = self.counts(self._options)
+        self._terminal.ended(
             files=done.files,
             bytes=done.bytes,
             skipped=done.skipped,
@@ -124,7 +125,7 @@ class JsonReport(CopyReport):
             seconds=round(done.seconds, 3),
             checksum=_hex(done.digest),
             algorithm=self._options.checksum,
-            connections=True,
+            **self._connections(),
             compression="zstd" if done.compression else None,
             saved_bytes=done.saved_bytes,
             ratio=None if self.ratio is None else round(self.ratio, 3),
@@ -133,7 +134,8 @@ class JsonReport(CopyReport):
         self._failures.conclude()
 
     def give_up(self) -> None:
-        """Do nothing: the exception that ends the copy becomes an event of its own."""
+        """Keep the counts; the exception that ends the copy becomes an event of its own."""
+        self._terminal.counts = self.counts(self._options)
 
 
 def _hex(digest: bytes | None) -> str | None:

@@ -11,7 +11,7 @@ from secftp.client.failures import Failures
 from secftp.client.progress_bar import CopyBar
 from secftp.client.report import CopyReport
 from secftp.client.terminal import print_output
-from secftp.text import count_files, escape, format_duration, format_rate, format_size, show_path
+from secftp.text import count_files, escape, format_duration, format_rate, format_size, show_digest, show_path
 
 if TYPE_CHECKING:
     from secftp.client.terminal import Terminal
@@ -63,6 +63,7 @@ class TextReport(CopyReport):
     def conclude(self) -> None:
         """Write the summary, and raise as `Failures.conclude` does."""
         self._print_names()
+        self._terminal.counts = self.counts(self._options)
         self._failures.done = self.is_partial
         if self.is_partial:
             self._failures.report_first()
@@ -76,6 +77,7 @@ class TextReport(CopyReport):
 
     def give_up(self) -> None:
         """Write what the exception that ends the copy does not say."""
+        self._terminal.counts = self.counts(self._options)
         self._failures.report_first()
 
     def conclusion(self) -> str:
@@ -91,7 +93,7 @@ class TextReport(CopyReport):
         if done.saved_bytes and self.ratio is not None:
             words.append(f", compressed to {format_size(done.bytes - done.saved_bytes)} ({self.ratio:.1f}:1)")
         if done.digest is not None:
-            words.append(f", {self._options.checksum} {done.digest.hex()}")
+            words.append(f", {show_digest(self._options.checksum, done.digest)}")
         words += [f"; {number} skipped: {escape(reason)}" for reason, number in self.reasons.items()]
         if done.left_out:
             words.append(f"; {done.left_out} left out")

@@ -12,9 +12,10 @@ import contextlib
 import errno
 import os
 import sys
+import time
 from typing import TYPE_CHECKING, Final
 
-from secftp.client.failures import hint_for
+from secftp.client.failures import PartialFailure, hint_for
 from secftp.client.progress_bar import Bar
 from secftp.errors import (
     ExitCode,
@@ -23,12 +24,15 @@ from secftp.errors import (
     Side,
     UsageError,
 )
-from secftp.text import escape, format_duration, show_local
+from secftp.text import escape, format_duration, show_digest, show_local
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import TracebackType
 
+    from secftp.client.failures import Failures
+    from secftp.client.request_progress import RequestProgress
+    from secftp.client.run_log import RunLog
     from secftp.json_lines import Value
     from secftp.url import Endpoint
 
@@ -40,18 +44,25 @@ _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 class Terminal:
     """Standard error, as text or as JSON Lines. `quiet`: errors only.
 
-    `json`: standard error is read by a program. `arguments`: the command line, to be repeated in a resume command.
-    `status`, `resume`: for an interruption: what is complete, and the command that resumes. `bar`: is erased before
-    anything else is written.
+    `json`: standard error is read by a program. `shows`: the value of --progress. `arguments`: the command line, to be
+    repeated in a resume command. `status`, `resume`: for an interruption: what is complete, and the command that
+    resumes. `bar`: is erased before anything else is written. `counts`: the results of the command, for the event
+    `ended` and for the `log`; `failure`: the first failure, as a sentence, or what ended the command.
     """
 
     def __init__(self, *, quiet: bool = False) -> None:
         self.quiet = quiet
         self.json = False
+        self.shows = "auto"
+        self.log: RunLog | None = None
+        self.counts: dict[str, Value] = {}
+        self.failure = ""
+        self._began = time.monotonic()
+        self._has_ended = False
         self.arguments: list[str] = []
         self.status = ""
         self.resume = ""
-        self.bar: Bar | None = None
+        self.bar: Bar | RequestProgress | None = None
 
     def print(self, text: str) -> None:
         """Write to standard output; raises as `print_output` does."""
@@ -89,9 +100,10 @@ class Terminal:
         """Say that the session is open and the file is being sent."""
         self.say("Sending file...")
 
-    def confirmed(self, digest: bytes) -> None:
-        """Say that the file is complete and verified."""
-        self.say(f"File confirmed, checksum: {digest.hex()}")
+    def confirmed(self, algorithm: str, digest: bytes, size: int) -> None:
+        """Say that the file is complete and verified, in the words of the original system."""
+        self.counts = {"files": 1, "bytes": size, "checksum": digest.hex(), "algorithm": algorithm}
+        self.say(f"File confirmed, checksum: {show_digest(algorithm, digest)}")
 
     def key_file_made(self, path: str) -> None:
         """Say where the new key is."""
@@ -124,12 +136,28 @@ class Terminal:
     @property
     def shows_bars(self) -> bool:
         """Return whether a progress bar would be visible."""
-        return not self.quiet and not self.json and os.isatty(STANDARD_ERROR)
+        return not self.quiet and not self.json and self.shows == "auto" and os.isatty(STANDARD_ERROR)
+
+    @property
+    def has_events(self) -> bool:
+        """Return whether --progress json was given."""
+        return self.shows == "json"
 
     def progress(self, *, wanted: bool) -> Bar:
-        """Return a bar for a transfer; it stays hidden unless it is wanted and would be visible."""
-        self.bar = Bar(self.draw, hidden=not wanted or not self.shows_bars)
+        """Return a bar for a transfer; it stays hidden unless it is wanted and would be visible, or writes events."""
+        if self.has_events:
+            from secftp.client.request_progress import EventBar
+
+            self.bar = EventBar(self)
+        else:
+            self.bar = Bar(self.draw, hidden=not wanted or not self.shows_bars)
         return self.bar
+
+    def counting(self, done: str, unit: str, failures: Failures) -> RequestProgress:
+        """Return the progress of a command that counts what it has `done`, as `removed`, in a `unit`, as `entries`."""
+        from secftp.client.request_progress import RequestProgress
+
+        return RequestProgress(self, done, unit, failures)
 
     def draw(self, text: str) -> None:
         """Write as it is, for a bar."""
@@ -145,11 +173,14 @@ class Terminal:
 
     def complain(self, problem: SecftpError) -> None:
         """Report the error that ends the command, with its hint, even with --quiet."""
+        first = self.failure if isinstance(problem, PartialFailure) else ""
         self._end(str(problem), problem.hint or hint_for(problem), problem.exit_code)
+        self.failure = first or self.failure
 
     def failed(self, problem: SecftpError) -> None:
         """Report one failure among others, in a line."""
         message = _guarded(str(problem))
+        self.failure = self.failure or message
         if self.json:
             self.event({"event": "failed", "message": message, "exit_code": int(problem.exit_code)})
         else:
@@ -161,6 +192,7 @@ class Terminal:
 
     def stopped(self, reason: str, code: int) -> None:
         """Report a signal that ended the command, and how to resume if that is possible."""
+        self.failure = f"{reason}."
         if self.json:
             self.event(
                 {
@@ -184,6 +216,23 @@ class Terminal:
             ExitCode.FAILED,
         )
 
+    def ended(self, **fields: Value) -> None:
+        """Write the event about the end of a command, once, if events were asked for, with the counts or `fields`."""
+        if (self.has_events or fields) and not self._has_ended:
+            seconds = round(time.monotonic() - self._began, 3)
+            known: dict[str, Value] = fields or {**self.counts, "seconds": seconds}
+            self.event({"event": "ended", **known})
+        self._has_ended = True
+
+    def log_result(self, code: int) -> None:
+        """Append the result of the command to its log, if it has one; a log that can't be written is reported."""
+        if self.log is None:
+            return
+        try:
+            self.log.write(code, self.counts, self.failure if code else "")
+        except SecftpError as problem:
+            self.failed(problem)
+
     def event(self, fields: dict[str, Value]) -> None:
         """Write an object as a line."""
         from secftp.json_lines import line
@@ -196,6 +245,7 @@ class Terminal:
             self._write(text + "\n")
 
     def _end(self, sentence: str, hint: str, code: int) -> None:
+        self.failure = _guarded(sentence)
         if self.json:
             fields: dict[str, Value] = {"event": "error", "message": _guarded(sentence), "hint": _guarded(hint)}
             self.event(fields | {"exit_code": int(code)})

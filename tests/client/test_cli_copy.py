@@ -88,7 +88,7 @@ def test_a_file(copy, way, size):
     assert tree(target) == {b"name": PATTERN[:size]}
     digest = digest_of(PATTERN[:size]).hex()
     done = "Sent" if way == "put" else "Fetched"
-    assert re.fullmatch(rf"{done} 1 file, \S+ k?M?B(?: in .*)?, xxh128 {digest}\.\n", result.errors)
+    assert re.fullmatch(rf"{done} 1 file, \S+ k?M?B(?: in .*)?, xxh128:{digest}\.\n", result.errors)
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -192,7 +192,7 @@ def test_every_checksum(copy, way, kind):
     source, _ = copy.ends(way)
     fill(source, {"name": b"contents"})
     result = copy(way, "name", "--checksum", kind).succeed()
-    assert f"{kind} {digest_of(b'contents', kind).hex()}." in result.errors
+    assert f"{kind}:{digest_of(b'contents', kind).hex()}." in result.errors
 
 
 # --- how it ends ------------------------------------------------------------------------------------------------------
@@ -359,7 +359,7 @@ def test_standard_output_goes_on_behind_what_is_out(secftp, here, root):
     with cutting(secftp.server.port, 4_000_000, 1_500_000) as proxy:
         result = secftp("get", "--retries", "2", f"secftp://{HOST}:{proxy.port}/name", "-")
     result.succeed(PATTERN)
-    assert f"xxh128 {digest_of(PATTERN).hex()}" in result.errors
+    assert f"xxh128:{digest_of(PATTERN).hex()}" in result.errors
 
 
 @pytest.mark.usefixtures("quickly")
@@ -386,7 +386,7 @@ def options(client):
 def test_through_pipes(secftp, here, root):
     with started(here, "put", *options(secftp), "-", url_of(secftp, "name"), keyed=False, **PIPES) as process:
         result = ended(process, PATTERN).succeed()
-    assert f"xxh128 {digest_of(PATTERN).hex()}." in result.errors
+    assert f"xxh128:{digest_of(PATTERN).hex()}." in result.errors
     assert tree(root) == {b"name": PATTERN}
     secftp("get", "//name", "-").succeed(PATTERN)
 

@@ -90,12 +90,12 @@ def test_a_gibibyte_through_pipes_both_ways_in_little_memory(tmp_path, gibibyte)
     with server_process(tmp_path, "0", "--host", HOST, "--root", root, "--anonymous-write") as server:
         common = ["name", f"{HOST}:{server.port}", "aes128", "--no-key"]
         errors, written_with = transfer(tmp_path, ["write", *common], stdin=gibibyte)
-        assert errors.endswith(f"File confirmed, checksum: {checksum}\n")
+        assert errors.endswith(f"File confirmed, checksum: xxh128:{checksum}\n")
         assert (root / "name").stat().st_size == SIZE
         counter = subprocess.Popen(["wc", "-c"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         try:
             errors, read_with = transfer(tmp_path, ["read", *common], stdin=subprocess.DEVNULL, stdout=counter.stdin)
-            assert errors.endswith(f"File confirmed, checksum: {checksum}\n")
+            assert errors.endswith(f"File confirmed, checksum: xxh128:{checksum}\n")
             assert int(counter.communicate(timeout=DEADLINE)[0]) == SIZE
         finally:
             counter.kill()

@@ -34,13 +34,13 @@ def test_through_pipes_there_and_back(home, root, cipher, size):
         result = run(home, "write", "name", place(server), cipher, stdin=data)
         result.succeed()
         assert result.errors == (
-            beginning(server, "write", cipher) + f"Sending file...\nFile confirmed, checksum: {checksum}\n"
+            beginning(server, "write", cipher) + f"Sending file...\nFile confirmed, checksum: xxh128:{checksum}\n"
         )
         assert (root / "name").read_bytes() == data
         result = run(home, "read", "name", place(server), cipher)
         result.succeed(data)
         assert result.errors == (
-            beginning(server, "read", cipher) + f"Receiving file...\nFile confirmed, checksum: {checksum}\n"
+            beginning(server, "read", cipher) + f"Receiving file...\nFile confirmed, checksum: xxh128:{checksum}\n"
         )
     assert listing(root) == ["name"]
 
@@ -161,7 +161,7 @@ def test_every_checksum(home, root, kind):
             run(home, "read", "name", place(server), "aes128", "--checksum", kind),
         ):
             assert result.code == ExitCode.OK, (result.errors, server.log.text)
-            assert result.errors.endswith(f"File confirmed, checksum: {digest_of(PATTERN, kind).hex()}\n")
+            assert result.errors.endswith(f"File confirmed, checksum: {kind}:{digest_of(PATTERN, kind).hex()}\n")
 
 
 def test_directories_odd_names_and_a_leading_slash(home, root):

@@ -55,8 +55,8 @@ def clock():
 @pytest.fixture
 def screen(monkeypatch):
     screen = Screen()
-    monkeypatch.setattr(progress_bar, "_columns", lambda: screen.columns)
-    monkeypatch.setattr(progress_bar, "_in_foreground", lambda: True)
+    monkeypatch.setattr(progress_bar, "terminal_columns", lambda: screen.columns)
+    monkeypatch.setattr(progress_bar, "is_in_foreground", lambda: True)
     return screen
 
 
@@ -161,7 +161,7 @@ def test_hidden_it_never_draws(screen, clock):
 
 
 def test_in_the_background_it_never_draws(screen, clock, monkeypatch):
-    monkeypatch.setattr(progress_bar, "_in_foreground", lambda: False)
+    monkeypatch.setattr(progress_bar, "is_in_foreground", lambda: False)
     with Bar(screen.write, clock=clock) as bar:
         clock.now += 1
         bar(1, 2)

@@ -92,8 +92,8 @@ class Clock:
 def bar(monkeypatch):
     """A bar with its screen, clock and counts."""
     screen, clock, counts = Screen(), Clock(), CopyReport()
-    monkeypatch.setattr(progress_bar, "_columns", lambda: screen.columns)
-    monkeypatch.setattr(progress_bar, "_in_foreground", lambda: True)
+    monkeypatch.setattr(progress_bar, "terminal_columns", lambda: screen.columns)
+    monkeypatch.setattr(progress_bar, "is_in_foreground", lambda: True)
     monkeypatch.setenv("TERM", "xterm")
     bar = CopyBar(screen.write, counts, clock=clock)
     bar_and_all = bar, screen, clock, counts
@@ -231,7 +231,7 @@ def conclusion(summary, *options, reasons=()):
 def test_the_line_at_the_end():
     digest = bytes(range(16))
     assert conclusion(Summary(files=1, bytes=5, seconds=0.01, digest=digest)) == (
-        "Sent 1 file, 5 B, xxh128 000102030405060708090a0b0c0d0e0f."
+        "Sent 1 file, 5 B, xxh128:000102030405060708090a0b0c0d0e0f."
     )
     assert conclusion(Summary(files=20, bytes=3 * GB, seconds=6.0)) == "Sent 20 files, 3.0 GB in 6.0 s (500.0 MB/s)."
     assert conclusion(Summary(skipped=2), reasons=["it exists already"] * 2) == (

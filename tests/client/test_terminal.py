@@ -34,7 +34,7 @@ def test_the_words_of_a_transfer_are_the_originals(capfd):
     terminal.starting("read", Endpoint("::1", 80, ""), "a\x1bb", "aes128", keyed=True)
     terminal.receiving()
     terminal.sending()
-    terminal.confirmed(bytes(range(16)))
+    terminal.confirmed("xxh128", bytes(range(16)), 5)
     out, err = capfd.readouterr()
     assert out == ""
     assert err.splitlines() == [
@@ -47,7 +47,7 @@ def test_the_words_of_a_transfer_are_the_originals(capfd):
         "  key: (hidden)",
         "Receiving file...",
         "Sending file...",
-        "File confirmed, checksum: 000102030405060708090a0b0c0d0e0f",
+        "File confirmed, checksum: xxh128:000102030405060708090a0b0c0d0e0f",
     ]
 
 
@@ -62,7 +62,7 @@ def test_quiet_leaves_errors_alone(capfd):
     terminal.key_is_visible()
     terminal.key_file_made("x")
     terminal.receiving()
-    terminal.confirmed(b"")
+    terminal.confirmed("md5", b"", 0)
     assert capfd.readouterr().err == ""
     terminal.complain(SecftpError("It failed.", hint="Try again."))
     assert capfd.readouterr().err == "secftp: It failed.\n  hint: Try again.\n"

@@ -70,9 +70,17 @@ def load(name: str) -> Command:
 
 
 def run(arguments: list[str], terminal: Terminal) -> int:
-    """Execute a command line and return the exit code; raises what the command raises, and `UsageError`."""
-    terminal.json = wants_json(arguments)  # a usage error precedes the options
+    """Execute a command line and return the exit code; raises what the command raises, and `UsageError`.
+
+    A usage error is reported as the options want it, too, so these are looked for before the line is parsed.
+    """
+    terminal.json, terminal.shows = wants_json(arguments), value_of(arguments, "--progress") or "auto"
     place = find_command(arguments)
+    log = value_of(arguments, "--log")
+    if log is not None:
+        from secftp.client.run_log import RunLog
+
+        terminal.log = RunLog(log, "" if place is None or arguments[place] not in COMMANDS else arguments[place])
     before = arguments if place is None else arguments[:place]
     if "-h" in before or "--help" in before:
         terminal.print(HELP.rstrip("\n"))
@@ -84,23 +92,36 @@ def run(arguments: list[str], terminal: Terminal) -> int:
         command = _find(arguments[place])
         terminal.arguments = arguments
         options = command.parse(arguments[:place] + arguments[place + 1 :])
+        if terminal.log is not None:
+            terminal.log.names(options)
         if arguments[place] not in LOCAL:
             _import_msgspec()
-        return command.run(options, terminal) or 0
+        code = command.run(options, terminal) or 0
+        terminal.ended()
+        return code
     return 0
 
 
 def wants_json(arguments: list[str]) -> bool:
     """Return whether a command line, valid or not, has `--json`, or `json` as the last value of --progress."""
-    if "--" in arguments:
-        arguments = arguments[: arguments.index("--")]
-    kind = ""
-    for place, argument in enumerate(arguments):
-        if argument == "--progress":
-            kind = "".join(arguments[place + 1 : place + 2])
-        elif argument.startswith("--progress="):
-            kind = argument.partition("=")[2]
-    return kind == "json" or "--json" in arguments
+    return value_of(arguments, "--progress") == "json" or "--json" in _before_operands(arguments)
+
+
+def value_of(arguments: list[str], option: str) -> str | None:
+    """Return the last value of `--option VALUE` or `--option=VALUE` in a command line, valid or not; None if none."""
+    found = None
+    words = _before_operands(arguments)
+    for place, word in enumerate(words):
+        if word == option:
+            following = words[place + 1 : place + 2]
+            found = None if not following or following[0].startswith("-") else following[0]
+        elif word.startswith(f"{option}="):
+            found = word[len(option) + 1 :]
+    return found
+
+
+def _before_operands(arguments: list[str]) -> list[str]:
+    return arguments[: arguments.index("--")] if "--" in arguments else arguments
 
 
 def find_command(arguments: list[str]) -> int | None:

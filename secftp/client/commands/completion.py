@@ -9,8 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from secftp.client.commands import COMMANDS, load
-from secftp.client.copy_options import PROGRESS
-from secftp.client.options import CHECKSUMS, CIPHERS, CommandParser, one_of
+from secftp.client.options import CHECKSUMS, CIPHERS, PROGRESS, CommandParser, one_of
 from secftp.command_line import shown_options
 
 if TYPE_CHECKING:

@@ -55,5 +55,5 @@ def run(options: PositionalOptions, terminal: Terminal) -> None:
         with terminal.progress(wanted=not is_terminal(options, 1)) as progress:
             received = session.read(path, sink, algorithm=Algorithm(options.checksum), progress=progress)
         hint = line_hint_for(session, began, received.size, sends=False)
-    terminal.confirmed(received.digest)
+    terminal.confirmed(options.checksum, received.digest, received.size)
     terminal.hint(hint)

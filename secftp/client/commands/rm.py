@@ -13,6 +13,7 @@ from secftp.client.options import CommandParser, ConnectionOptions, add_connecti
 from secftp.errors import FileError, IsADirectory, NotFound, UsageError
 
 if TYPE_CHECKING:
+    from secftp.client.request_progress import RequestProgress
     from secftp.client.terminal import Terminal
     from secftp.session import Session
     from secftp.session.requested import RequestedListing
@@ -62,10 +63,11 @@ def run(options: RemoveOptions, terminal: Terminal) -> None:
     with (
         Failures(terminal.failed, len(options.urls)) as failures,
         ChangingSessions(options.connection, options.urls, terminal, quiet=options.quiet) as sessions,
+        terminal.counting("removed", "entries", failures) as progress,
     ):
         for url in options.urls:
             try:
-                sessions.change(partial(_remove_once, url, options, failures, new_token()))
+                sessions.change(partial(_remove_once, url, options, failures, progress, new_token()))
             except NotFound as problem:
                 if not options.force:
                     failures.add(problem)
@@ -77,20 +79,23 @@ def _remove_once(
     url: Url,
     options: RemoveOptions,
     failures: Failures,
+    progress: RequestProgress,
     token: bytes,
     session: Session,
     repeated: bool,  # noqa: FBT001 - as `ChangingSessions.change` passes it
 ) -> None:
     """Remove it. If the request is repeated, what is not found was removed before the answer was lost."""
     try:
-        _remove(session, url, options, failures, token)
+        _remove(session, url, options, failures, progress, token)
     except NotFound:
         if not repeated:
             raise
         failures.done = True
 
 
-def _remove(session: Session, url: Url, options: RemoveOptions, failures: Failures, token: bytes) -> None:
+def _remove(
+    session: Session, url: Url, options: RemoveOptions, failures: Failures, progress: RequestProgress, token: bytes
+) -> None:
     from secftp.client.connect import stat_and_list, stat_url
     from secftp.protocol import Kind, remote_failure
 
@@ -100,6 +105,7 @@ def _remove(session: Session, url: Url, options: RemoveOptions, failures: Failur
         except IsADirectory:
             raise remote_failure(IsADirectory, url.path, "it is a directory.", hint=_USE_R) from None
         failures.done = True
+        progress.add()
     elif not options.recursive:
         stat_url(session, url)  # which has to be a directory
         raise remote_failure(IsADirectory, url.path, "it is a directory.", hint=_USE_R)
@@ -109,11 +115,14 @@ def _remove(session: Session, url: Url, options: RemoveOptions, failures: Failur
             listing.drop()
             session.remove(url.path, kind=Kind.FILE, token=token)
             failures.done = True
+            progress.add()
         else:
-            _remove_tree(session, url.path, listing, failures)
+            _remove_tree(session, url.path, listing, failures, progress)
 
 
-def _remove_tree(session: Session, top: Path, listing: RequestedListing, failures: Failures) -> None:
+def _remove_tree(
+    session: Session, top: Path, listing: RequestedListing, failures: Failures, progress: RequestProgress
+) -> None:
     from secftp.protocol import Capability
     from secftp.session.operations import list_tree, remove_tree
 
@@ -121,5 +130,6 @@ def _remove_tree(session: Session, top: Path, listing: RequestedListing, failure
     for problem in remove_tree(session, top, list_tree(session, top, failures.add, listing=listing)):
         if problem is None:
             failures.done = True
+            progress.add()
         else:
             failures.add(problem)

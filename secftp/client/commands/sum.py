@@ -24,7 +24,7 @@ from secftp.client.options import (
 )
 from secftp.client.terminal import STANDARD_OUTPUT, print_bytes, print_output
 from secftp.errors import FileError, IsADirectory
-from secftp.text import show_path
+from secftp.text import show_digest, show_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from secftp.url import Url
 
 DEFAULT_CHECKSUM: Final = "sha256"
+# Whose lines say by themselves what they are: they are those of sha256sum and md5sum.
+_OF_COREUTILS: Final = ("sha256", "md5")
 _ESCAPES: Final = ((b"\\", rb"\\"), (b"\n", rb"\n"), (b"\r", rb"\r"))
 
 
@@ -81,13 +83,18 @@ def run(options: SumOptions, terminal: Terminal) -> None:
     with (
         Failures(terminal.failed, len(options.urls)) as failures,
         open_session(options.connection, options.urls, terminal, quiet=options.quiet) as session,
+        terminal.counting("summed", "files", failures) as progress,
     ):
         for name, outcome in _sums(session, options.urls, Algorithm(options.checksum), failures):
             if isinstance(outcome, FileError):
                 failures.add(outcome)
             else:
-                _print_line(outcome, name, on_terminal=on_terminal)
+                if on_terminal:
+                    progress.clear()
+                _print_line(outcome, name, options.checksum, on_terminal=on_terminal)
                 failures.done = True
+                progress.now(name)
+                progress.add()
 
 
 def _sums(
@@ -126,9 +133,10 @@ def _sums_below(
     yield from checksums(session, names, algorithm)
 
 
-def _print_line(digest: bytes, name: bytes, *, on_terminal: bool) -> None:
+def _print_line(digest: bytes, name: bytes, checksum: str, *, on_terminal: bool) -> None:
     if on_terminal:
-        print_output(f"{digest.hex()}  {show_path(name)}\n")
+        shown = digest.hex() if checksum in _OF_COREUTILS else show_digest(checksum, digest)
+        print_output(f"{shown}  {show_path(name)}\n")
         return
     escaped = name
     for character, escape in _ESCAPES:

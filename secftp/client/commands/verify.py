@@ -69,10 +69,11 @@ def run(options: VerifyOptions, terminal: Terminal) -> int:
         open_local(options.local) as local,
         Failures(terminal.failed) as failures,
         open_session(options.connection, [options.url], terminal, quiet=options.quiet) as session,
-        terminal.progress(wanted=True) as bar,
+        terminal.counting("compared", "files", failures) as progress,
     ):
-        comparison = Comparison(session, options.url, local, options.checksum, failures, bar)
+        comparison = Comparison(session, options.url, local, options.checksum, failures, progress)
         comparison.run()
         failures.done = comparison.found > 0
+        terminal.counts = {"differences": comparison.differences}
         terminal.say(comparison.conclusion(failures.count))
     return ExitCode.FAILED if comparison.differences else ExitCode.OK

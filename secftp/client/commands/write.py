@@ -52,7 +52,7 @@ def run(options: PositionalOptions, terminal: Terminal) -> None:
         from secftp.session.retry import confirm
 
         sent = confirm(server.run, path, lost)
-    terminal.confirmed(sent.digest)
+    terminal.confirmed(options.checksum, sent.digest, sent.size)
     terminal.hint(hint)
 
 
