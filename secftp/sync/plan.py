@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 import msgspec
 
-from secftp.storage.attributes import same_time
+from secftp.storage.attributes import COARSEST, same_time
+from secftp.sync.times import resolution_of
 from secftp.sync.tree import Entry, EntryKind, Tree
 
 if TYPE_CHECKING:
@@ -125,15 +126,11 @@ class Plan(msgspec.Struct):
         return sum(1 for _ in self.of(Act.DELETE))
 
 
-def same_size_and_time(_path: Path, source: Entry, target: Entry) -> bool:
-    """Return whether two files have the same size and time, which is taken for the same contents."""
-    return source.size == target.size and same_time(source.mtime_ns, target.mtime_ns)
-
-
-def make(source: Tree, target: Tree, rules: Rules = DEFAULT_RULES, same: Same = same_size_and_time) -> Plan:
+def make(source: Tree, target: Tree, rules: Rules = DEFAULT_RULES, same: Same | None = None) -> Plan:
     """Return the plan that makes the target what the source is.
 
-    `same` decides whether a file of both sides has the same contents. It is asked once for each, in order.
+    `same` decides whether a file of both sides has the same contents. It is asked once for each, in order. None: files
+    of the same size and time are taken for the same.
     """
     maker = _Maker(source, target, rules, same)
     maker.merge(())
@@ -146,7 +143,7 @@ def make(source: Tree, target: Tree, rules: Rules = DEFAULT_RULES, same: Same = 
 class _Maker:
     """The comparison of two trees, directory by directory."""
 
-    def __init__(self, source: Tree, target: Tree, rules: Rules, same: Same) -> None:
+    def __init__(self, source: Tree, target: Tree, rules: Rules, same: Same | None) -> None:
         self.phases: dict[Act, list[Action]] = {act: [] for act in Act}
         self.same_files = 0
         self.only_there = 0
@@ -154,12 +151,15 @@ class _Maker:
         self._target = target
         self._rules = rules
         self._same = same
+        self._resolutions = (COARSEST, COARSEST)  # of both sides, in the directory that is compared
 
     def merge(self, directory: Path) -> None:
         """Compare a directory that both sides have, or only the source."""
         here, there = self._source.entries(directory), self._target.entries(directory)
         found = _Names(there, folds=self._rules.folds)
+        resolutions = (resolution_of(here.values()), resolution_of(there.values()))
         for name, entry in sorted(here.items()):
+            self._resolutions = resolutions
             path = (*directory, name)
             if found.is_taken(name):
                 self._skip(path, entry, Reason.CASE)
@@ -191,7 +191,7 @@ class _Maker:
             self.merge(path)
 
     def _compare_files(self, path: Path, entry: Entry, there: Entry) -> None:
-        if self._same(path, entry, there):
+        if self._is_same(path, entry, there):
             self.same_files += 1
             if self._differ(entry, there):
                 self._add(Action(Act.SET_ATTRIBUTES, path, entry, there))
@@ -200,14 +200,22 @@ class _Maker:
         else:
             self._add(Action(Act.REPLACE, path, entry, there))
 
+    def _is_same(self, path: Path, entry: Entry, there: Entry) -> bool:
+        if self._same is not None:
+            return self._same(path, entry, there)
+        return entry.size == there.size and self._same_time(entry, there)
+
     def _is_newer(self, there: Entry, entry: Entry) -> bool:
-        return there.mtime_ns > entry.mtime_ns and not same_time(there.mtime_ns, entry.mtime_ns)
+        return there.mtime_ns > entry.mtime_ns and not self._same_time(entry, there)
+
+    def _same_time(self, entry: Entry, there: Entry) -> bool:
+        return same_time(entry.mtime_ns, there.mtime_ns, *self._resolutions)
 
     def _differ(self, entry: Entry, there: Entry) -> bool:
         """Return whether permissions or times are not the same."""
         if not self._rules.sets_attributes:
             return False
-        return bool((entry.mode ^ there.mode) & PERMISSIONS) or not same_time(entry.mtime_ns, there.mtime_ns)
+        return bool((entry.mode ^ there.mode) & PERMISSIONS) or not self._same_time(entry, there)
 
     # --- what the source lacks ----------------------------------------------------------------------------------------
 

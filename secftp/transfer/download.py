@@ -7,7 +7,6 @@ is on its way.
 
 from __future__ import annotations
 
-import os
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -232,8 +231,7 @@ class Download(Transfer[RemoteFile]):
             return EXISTS
         if not options.update:
             return ""
-        above = os.path.dirname(item.local_name) if item.local_name is not None else item.local[:-1]
-        reason = self.reason_to_keep(item, there, item.remote[:-1], above)
+        reason = self.reason_to_keep(item, there)
         if reason == SAME and options.preserve and (there.mode ^ item.mode) & 0o777:
             return self._set_mode(item, destination)
         return reason

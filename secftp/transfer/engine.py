@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, ClassVar, Final, Generic, TypeVar
 from secftp.errors import AlreadyExists, ConnectionLost, FileChanged, FileError, SecftpError, Side, TransferTimeout
 from secftp.protocol import Algorithm, Capability, ErrorCode, exception_for
 from secftp.protocol.limits import MAX_SMALL
+from secftp.storage.attributes import same_time
 from secftp.storage.digest import digester, hash_part
 from secftp.text import path_text, show_path
 from secftp.transfer.filters import Filters
@@ -26,7 +27,7 @@ from secftp.transport import DataCount
 from secftp.waits import DIRECT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Sequence
+    from collections.abc import Callable, Sequence
 
     from secftp.protocol import Info, Message
     from secftp.session import Session
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from secftp.storage import Digest, FileInfo, ResumedSink, Source
     from secftp.transfer.remote_tree import RemoteFile
     from secftp.transfer.streams import OpenStream, StreamPool
-    from secftp.transfer.times import TimeComparison
     from secftp.transport import Received
     from secftp.waits import Waits
 
@@ -113,7 +113,6 @@ class Transfer(abc.ABC, Generic[Item]):
     open_stream: OpenStream | None = None
     waits: Waits = DIRECT
     _streams: StreamPool | None = None
-    _times: TimeComparison | None = None
     digest_of: Callable[[bytes | memoryview], bytes]
 
     def __init__(self, options: CopyOptions | None, listener: ProgressListener | None) -> None:
@@ -326,21 +325,11 @@ class Transfer(abc.ABC, Generic[Item]):
         self.current = self._fatal = None
         return items
 
-    def reason_to_keep(
-        self, source: FileInfo | RemoteFile, target: FileInfo | Info, above_source: Hashable, above_target: Hashable
-    ) -> str:
-        """Return why an update leaves a file alone that is there; empty if it does not.
-
-        `above_source`, `above_target`: keys of the directories that they are in, see `TimeComparison`.
-        """
-        if self._times is None:
-            from secftp.transfer.times import TimeComparison  # only where it is used
-
-            self._times = TimeComparison()
-        order = self._times.order(source.mtime_ns, target.mtime_ns, above_source, above_target)
-        if order < 0:
-            return "" if self.options.force else NEWER
-        return SAME if not order and source.size == target.size else ""
+    def reason_to_keep(self, source: FileInfo | RemoteFile, target: FileInfo | Info) -> str:
+        """Return why an update leaves a file alone that is there; empty if it does not."""
+        if same_time(source.mtime_ns, target.mtime_ns):
+            return SAME if source.size == target.size else ""
+        return NEWER if target.mtime_ns > source.mtime_ns and not self.options.force else ""
 
     # --- outcomes -----------------------------------------------------------------------------------------------------
 

@@ -5,7 +5,6 @@ The requests are under way while earlier files are sent, so no file waits for a 
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Final
 
 from secftp.errors import FileError, Reason
@@ -16,7 +15,7 @@ from secftp.transfer.engine import EXISTS, MODE_DIFFERS, SAME
 from secftp.transfer.options import KEEP_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Callable
     from typing import TypeAlias
 
     from secftp.protocol import Message
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
     from secftp.transfer.local_tree import LocalEntry, LocalFiles
     from secftp.transfer.options import CopyOptions
 
-    ReasonToKeep: TypeAlias = Callable[[FileInfo, Info, Hashable, Hashable], str]
+    ReasonToKeep: TypeAlias = Callable[[FileInfo, Info], str]
 
 # Why STAT is refused although the session may write there.
 _MAY_NOT_LOOK: Final = frozenset({None, Reason.MAY_NOT_LIST, Reason.MAY_NOT_READ})
@@ -76,7 +75,7 @@ class Preflight:
             return EXISTS
         if not self._options.update or info is None or there.kind is not Kind.FILE:
             return ""
-        reason = self._reason_to_keep(info, there, _above(entry), entry.remote[:-1])
+        reason = self._reason_to_keep(info, there)
         if reason == SAME and not info.size and not self._waits.call(_is_empty, files, entry):
             return ""
         return reason
@@ -136,11 +135,6 @@ class Preflight:
         if isinstance(there, Error) and there.code is not ErrorCode.NOT_FOUND and there.reason not in _MAY_NOT_LOOK:
             return exception_for(there.code, entry.name, there.reason)
         return None
-
-
-def _above(entry: LocalEntry) -> LocalEntry | str:
-    """Return what tells the local directory of a file from others."""
-    return entry.directory or os.path.dirname(entry.root.source)
 
 
 def _stat(entry: LocalEntry, pipeline: Pipeline, *, partial: bool = False, parts: bool = False) -> SingleReply | None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from tests.mutants.mutant import Mutant, mutant
 
-TIMES = "tests/transfer/test_times.py"
+UPDATE = "tests/transfer/test_update.py"
+TIMES = "tests/sync/test_times.py"
 
 MUTANTS: list[Mutant] = [
-    mutant("update-replaces-what-is-newer", "secftp/transfer/engine.py", '            return "" if self.options.force else NEWER\n', '            return ""\n', TIMES),
-    mutant("exact-times-compared-coarsely", "secftp/transfer/times.py", "        if mtime_ns % step:\n", "        if False:\n", TIMES),
-    mutant("evidence-of-times-forgotten", "secftp/transfer/times.py", "self._resolutions.pop(directory, COARSEST)", "COARSEST", TIMES),
-    mutant("evidence-of-times-without-bound", "secftp/transfer/times.py", "        if len(self._resolutions) >= self._most:\n", "        if False:\n", TIMES),
+    mutant("update-replaces-what-is-newer", "secftp/transfer/engine.py", "NEWER if target.mtime_ns > source.mtime_ns and not self.options.force else", "NEWER if False else", UPDATE),
+    mutant("newer-only-if-it-is-as-long", "secftp/transfer/engine.py", "NEWER if target.mtime_ns > source.mtime_ns", "NEWER if target.size == source.size and target.mtime_ns > source.mtime_ns", UPDATE),
+    mutant("sync-replaces-what-is-newer", "secftp/sync/plan.py", "        elif self._is_newer(there, entry) and not self._rules.force:\n", "        elif False:\n", TIMES),
+    mutant("exact-times-compared-coarsely", "secftp/sync/times.py", "        if entry.mtime_ns % step and entry.kind is EntryKind.FILE:\n", "        if False:\n", TIMES),
+    mutant("mount-point-as-evidence", "secftp/sync/times.py", " and entry.kind is EntryKind.FILE:", ":", TIMES),
+    mutant("evidence-of-another-directory", "secftp/sync/plan.py", "            self._resolutions = resolutions\n", "            self._resolutions = min(self._resolutions, resolutions)\n", TIMES),
     mutant("resolution-of-the-other-side", "secftp/storage/attributes.py", "_truncates(one, other, of_one) or", "_truncates(one, other, of_other) or", TIMES),
     mutant("resumed-copy-spares-what-is-newer", "secftp/client/copying.py", '("resume", "update", "force") if name != "force" or not settings.copy.update]', '("resume", "update")]', "tests/client/test_cli_copy.py"),
 ]  # fmt: skip
