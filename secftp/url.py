@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 from secftp.errors import NameRefused, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 SCHEME: Final = "secftp://"
 DEFAULT_PORT: Final = 8888
@@ -26,6 +26,8 @@ Path: TypeAlias = tuple[bytes, ...]
 _NEVER_IN_HOSTS: Final = frozenset("/:@[]\\% ")
 _IPV6_SIGNS: Final = frozenset("0123456789ABCDEFabcdef:.")
 _ESCAPE: Final = rb"%([0-9A-Fa-f]{2})?"
+_ESCAPES: Final = r"(?:%[0-9A-Fa-f]{2})+"
+_WILDCARD: Final = r"[*?[]"
 # RFC 3986's unreserved characters, and those of the rest that neither a shell nor a path segment minds.
 _PLAIN: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+,=:@")
 
@@ -39,13 +41,18 @@ class Endpoint(NamedTuple):
 
 
 class Url(NamedTuple):
-    """A path at a server. `path` is `()` for the served directory, for which `trailing_slash` is always true."""
+    """A path at a server. `path` is `()` for the served directory, for which `trailing_slash` is always true.
+
+    `pattern`: the path as a pattern of `secftp.session.patterns`, None if it has no wildcard. One that was written with
+    a percent sign (`%2A`) is none.
+    """
 
     host: str
     port: int
     name: str
     path: Path
     trailing_slash: bool
+    pattern: str | None = None
 
     @property
     def endpoint(self) -> Endpoint:
@@ -100,12 +107,23 @@ def parse_url(text: str) -> Url:
         raise _bad_url("The key name before '@' is empty.")
     host, port = _parse_address(address)
     parts = [_decode(part) for part in _bytes(path).split(b"/") if part]
-    return _url(host, port, _parse_name(userinfo), parts, trailing_slash=path.endswith("/"))
+    found = _url(host, port, _parse_name(userinfo), parts, trailing_slash=path.endswith("/"))
+    return found._replace(pattern=_pattern(path)) if re.search(_WILDCARD, path) else found
 
 
-def url_of(host: str, port: int, name: str, parts: Iterable[str], *, trailing_slash: bool) -> Url:
+def url_of(host: str, port: int, name: str, parts: Sequence[str], *, trailing_slash: bool) -> Url:
     """Return a URL with the path of these names, which are not decoded. Raises `NameRefused` as `parse_url` does."""
-    return _url(host, port, name, map(_bytes, parts), trailing_slash=trailing_slash)
+    text = "/".join(parts)
+    found = _url(host, port, name, map(_bytes, parts), trailing_slash=trailing_slash)
+    return found._replace(pattern=text + "/" * trailing_slash) if re.search(_WILDCARD, text) else found
+
+
+def below(base: Url, url: Url) -> Url:
+    """Return `url` with the path of `base` before its own."""
+    path = base.path + url.path
+    if url.pattern is None:
+        return url._replace(path=path)
+    return url._replace(path=path, pattern="/".join((*map(quote_pattern, map(_text, base.path)), url.pattern)))
 
 
 def _url(host: str, port: int, name: str, parts: Iterable[bytes], *, trailing_slash: bool) -> Url:
@@ -194,6 +212,21 @@ def _check_component(part: bytes) -> None:
         raise NameRefused(
             "A file name must not contain a slash or a NUL byte.", hint="Look for %2F and %00 in the URL."
         )
+
+
+def quote_pattern(part: str) -> str:
+    """Return the pattern that matches only this name."""
+    return re.sub(_WILDCARD, r"[\g<0>]", part)
+
+
+def _pattern(path: str) -> str:
+    """Return the path of a URL as a pattern."""
+    decoded = re.sub(_ESCAPES, lambda escapes: quote_pattern(_text(_decode(_bytes(escapes[0])))), path)
+    return "/".join(filter(None, decoded.split("/"))) + "/" * path.endswith("/")
+
+
+def _text(name: bytes) -> str:
+    return name.decode("utf-8", "surrogateescape")
 
 
 def _bytes(text: str) -> bytes:

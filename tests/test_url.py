@@ -9,7 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from secftp.errors import NameRefused, SecftpError, UsageError
-from secftp.url import DEFAULT_PORT, Endpoint, Url, format_url, is_remote, is_url, parse_url, split_remote
+from secftp.url import (
+    DEFAULT_PORT,
+    Endpoint,
+    Url,
+    format_url,
+    is_remote,
+    is_url,
+    parse_url,
+    quote_pattern,
+    split_remote,
+)
 
 SECRET = "hunter2-and-more"
 
@@ -39,7 +49,7 @@ def url(*path, host="host", port=DEFAULT_PORT, name="", slash=False):
         ("secftp://joe@work@host/a", url(b"a", name="joe@work")),
         ("secftp://j%C3%B6%40%3a%2f@host", url(name="jö@:/")),
         ("secftp://host/joe@home:8888", url(b"joe@home:8888")),
-        ("secftp://host/what?.txt#2", url(b"what?.txt#2")),
+        ("secftp://host/what%3F.txt#2", url(b"what?.txt#2")),
         ("secftp://host/a%20b%ff%0a%25", url(b"a b\xff\n%")),
         ("secftp://host/\u00fc\udcff", url("\u00fc".encode() + b"\xff")),
         ("secftp://host/.../-", url(b"...", b"-")),
@@ -48,6 +58,29 @@ def url(*path, host="host", port=DEFAULT_PORT, name="", slash=False):
 def test_a_url(text, parts):
     assert parse_url(text) == parts
     assert parse_url(format_url(parts)) == parts
+
+
+@pytest.mark.parametrize(
+    ("text", "pattern"),
+    [
+        ("secftp://[::1]/a", None),
+        ("secftp://[::1]/*", "*"),
+        ("secftp://host/what?.txt#2", "what?.txt#2"),
+        ("secftp://host//a//[ab]/", "a/[ab]/"),
+        ("secftp://host/%2A/%61*", "[*]/a*"),
+        ("secftp://host/%5Ba%5D%20%3f/**", "[[]a] [?]/**"),
+        ("secftp://host/%5B%5D%2A", None),
+        ("secftp://host/%ff*", "\udcff*"),
+        ("secftp://host/%c3%bc*\u00fc", "\u00fc*\u00fc"),
+    ],
+)
+def test_wildcards_in_a_url(text, pattern):
+    """The path is that of the same URL taken literally, and so is the URL that is made of it."""
+    found = parse_url(text)
+    assert found.pattern == pattern
+    literal = parse_url(format_url(found))
+    assert (literal.path, literal.pattern) == (found.path, None)
+    assert pattern is None or all(quote_pattern(part.decode("utf-8", "surrogateescape")) for part in found.path)
 
 
 @pytest.mark.parametrize(

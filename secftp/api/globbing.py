@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, AnyStr, Final, NamedTuple, TypeAlias
 from secftp.api.arguments import decode_name, directory_path, encode_path, join_names, join_path
 from secftp.api.entries import AHEAD_BYTES, AHEAD_ENTRIES, Listing
 from secftp.api.naming import Place, name_error, named_as
-from secftp.api.patterns import Pattern
 from secftp.errors import FileError, NotADirectory, NotFound
 from secftp.protocol import Kind, problem_of
 from secftp.session.list_ahead import AHEAD, ListingsAhead
 from secftp.session.listings import BoundedIterator, MemoryBudget
+from secftp.session.patterns import Pattern
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from secftp.client.report_json import JsonReport
     from secftp.client.report_text import TextReport
     from secftp.client.terminal import Terminal
+    from secftp.session import Session
     from secftp.transfer import Download, Upload
-    from secftp.transfer.remote_copy import RemoteCopy
     from secftp.url import Url
 
     Report: TypeAlias = TextReport | JsonReport
@@ -68,31 +68,58 @@ def make_report(settings: CopySettings, terminal: Terminal, done: str, operands:
 
 
 def run_copy(
-    settings: CopySettings, copy: Download | Upload, report: Report, terminal: Terminal, *, sends: bool
+    settings: CopySettings,
+    copy: Download | Upload,
+    report: Report,
+    terminal: Terminal,
+    *,
+    sends: bool,
+    run: Callable[[Session], object] | None = None,
 ) -> None:
     """Run the copy to its end or to an error that concerns the whole; an interruption gets a resume command.
 
-    `sends`: it is from here.
+    `sends`: it is from here. `run`: what runs over each session, if that is not `copy.run` alone.
     """
     connector = Connector.choose(settings.connection, terminal.waiting)
     count_connections(settings, connector, report)
     copy.open_stream = connector.open_stream
     with _reported(settings, report, terminal, connector, lambda: _to_resume(settings, report)):
-        _retries(settings, report).run(lambda: connector.run(copy.run))
+        _retries(settings, report).run(lambda: connector.run(run or copy.run))
     try:
         report.conclude()
     finally:
         remark_on_line(settings, report, terminal, sends=sends, asked=settings.copy.streams)
 
 
-def run_remote_copy(settings: CopySettings, copy: RemoteCopy, report: Report, terminal: Terminal) -> None:
-    """Run a copy within a server, likewise. An answer that is lost is asked for again at once, as of any change."""
+def after_patterns(
+    sources: Sequence[Url],
+    use_sources: Callable[[list[RemoteLocation]], None],
+    report: Report,
+    run: Callable[[Session], object],
+) -> Callable[[Session], object]:
+    """Return `run`, preceded by the search for what matches patterns among the sources, if there are some."""
+    if all(url.pattern is None for url in sources):
+        return run
+    from secftp.client.globs import expanded_first
+
+    def use(urls: list[Url]) -> None:
+        report.set_operands(len(urls))
+        use_sources([location(url) for url in urls])
+
+    return expanded_first(sources, use, run)
+
+
+def run_remote_copy(
+    settings: CopySettings, run: Callable[[Session], object], report: Report, terminal: Terminal
+) -> None:
+    """Run a copy within a server, likewise. An answer that is lost is asked for again at once, as of any change.
+
+    `run`: what runs over each session.
+    """
     connector = Connector.choose(settings.connection, terminal.waiting)
     count_connections(settings, connector, report)
     with _reported(settings, report, terminal, connector, list):
-        _retries(settings, report).run(
-            lambda: change_once(connector.open, lambda session, _repeated: copy.run(session))
-        )
+        _retries(settings, report).run(lambda: change_once(connector.open, lambda session, _repeated: run(session)))
     report.conclude()
 
 

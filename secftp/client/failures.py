@@ -110,15 +110,15 @@ class Failures:
     """Collects failures, name by name, in a `with` block whose end decides how the command ends.
 
     It raises nothing if there was none, the failure itself if that was all that was asked for, and else
-    `PartialFailure`. `report` reports one among several. `operands`: how many names were given. `done`: whether
-    anything succeeded.
+    `PartialFailure`. `report` reports one among several. `operands`: how many names were given, or match a pattern.
+    `done`: whether anything succeeded.
     """
 
     def __init__(self, report: Callable[[FileError], None], operands: int = 1) -> None:
         self.count = 0
         self.done = False
         self._report = report
-        self._operands = operands
+        self.operands = operands
         self._first: FileError | None = None
 
     @contextlib.contextmanager
@@ -156,7 +156,7 @@ class Failures:
 
     def conclude(self) -> None:
         """Raise what the failures amount to."""
-        if self._operands > 1 or self.done:
+        if self.operands > 1 or self.done:
             self.report_first()
         first, self._first = self._first, None
         if first is not None:

@@ -9,6 +9,7 @@ from secftp.text import count_files, format_size, path_text, show_path
 from secftp.transfer import ProgressListener, Summary
 
 if TYPE_CHECKING:
+    from secftp.client.failures import Failures
     from secftp.errors import FileError
     from secftp.json_lines import Value
     from secftp.transfer import CopyOptions
@@ -25,6 +26,7 @@ class CopyReport(ProgressListener):
     """
 
     def __init__(self) -> None:
+        self._failures: Failures
         self.files: int | None = None
         self.bytes = 0
         self.done_files = 0
@@ -38,6 +40,10 @@ class CopyReport(ProgressListener):
         self.summary = Summary()
         self.connections: TcpTotals | None = None
         self._is_over = False
+
+    def set_operands(self, operands: int) -> None:
+        """Note how many names are copied, once it is known what patterns match."""
+        self._failures.operands = operands
 
     def started(self, name: bytes, size: int, /) -> None:
         """Note the current file."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from secftp.client.connect import Connector
 from secftp.client.copying import count_connections, make_report, remark_on_line
+from secftp.client.globs import expand_one
 from secftp.client.local_io import STANDARD_INPUT, STREAM, open_input, open_output
 from secftp.client.terminal import STANDARD_OUTPUT
 from secftp.errors import ChecksumMismatch, FileChanged, IsADirectory
@@ -53,6 +54,8 @@ def get_stream(url: Url, settings: CopySettings, terminal: Terminal) -> None:
         )
 
         def work(session: Session) -> Transferred:
+            nonlocal url
+            url = expand_one(session, url)
             with _compressed(session, settings, summary, data):
                 sink.sent_of = session.pipeline.channel.sent_of
                 return _read_rest(session, url.path, sink, algorithm, report)
@@ -60,7 +63,7 @@ def get_stream(url: Url, settings: CopySettings, terminal: Terminal) -> None:
         connector = Connector.choose(settings.connection, terminal.waiting)
         count_connections(settings, connector, report)
         retries = Retries(settings.retries, progress=lambda: sink.done, on_retry=report.retrying)
-        _conclude(url, report, summary, data, lambda: retries.run(lambda: connector.run(work)))
+        _conclude(lambda: url, report, summary, data, lambda: retries.run(lambda: connector.run(work)))
         remark_on_line(settings, report, terminal, sends=False)
 
 
@@ -102,7 +105,7 @@ def put_stream(url: Url, settings: CopySettings, terminal: Terminal) -> None:
                 confirming = Retries(settings.retries, progress=lambda: 0, on_retry=report.retrying)
                 return confirm(lambda ask: confirming.run(lambda: connector.run(ask)), url.path, lost)
 
-        _conclude(url, report, summary, data, copy)
+        _conclude(lambda: url, report, summary, data, copy)
         remark_on_line(settings, report, terminal, sends=True)
 
 
@@ -123,13 +126,16 @@ def _compressed(
     return compressed(session, settings.copy.level, summary, data)
 
 
-def _conclude(url: Url, report: Report, summary: Summary, data: DataCount, copy: Callable[[], Transferred]) -> None:
+def _conclude(
+    url: Callable[[], Url], report: Report, summary: Summary, data: DataCount, copy: Callable[[], Transferred]
+) -> None:
+    """Run the copy and report its end; `url` returns its name at the server, known then if it was a pattern."""
     try:
         moved = copy()
     except BaseException:
         report.give_up()
         raise
-    report.finished(url.path[-1], report.moved_bytes, moved.digest)
+    report.finished(url().path[-1], report.moved_bytes, moved.digest)
     summary.bytes, summary.digest = report.moved_bytes, moved.digest
     summary.seconds = time.monotonic() - report.began
     summary.saved_bytes = data.saved_of(summary.bytes)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from secftp.errors import UsageError
-from secftp.url import DEFAULT_PORT, SCHEME, Url, is_url, parse_host, parse_url, split_remote, url_of
+from secftp.url import DEFAULT_PORT, SCHEME, Url, below, is_url, parse_host, parse_url, split_remote, url_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,7 +43,7 @@ def parse_remote(text: str, find: Callable[[str], Url | None] = lambda _host: No
     parts = [part for part in path.split("/") if part not in ("", ".")]
     is_directory = not parts or path.endswith(("/", "/."))
     found = url_of(base.host, base.port, name or base.name, parts, trailing_slash=is_directory)
-    return found if path.startswith("/") else found._replace(path=base.path + found.path)
+    return found if path.startswith("/") else below(base, found)
 
 
 def _checked_host(host: str, path: str) -> str:

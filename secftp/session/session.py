@@ -50,7 +50,7 @@ from secftp.transport import connect
 from secftp.transport.file_data import Progress, unwatched
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator
     from types import TracebackType
 
     from secftp.protocol import End, File, Kind, Listed, Welcome
@@ -264,7 +264,7 @@ class Session:
         """Request what `space` returns, without waiting for it."""
         return Requested(self.pipeline, Space(id=self.pipeline.next_id(), path=path), Capacity, path)
 
-    def list(self, path: Path, *, recursive: bool = False) -> Iterator[Listed]:
+    def list(self, path: Path, *, recursive: bool = False) -> Generator[Listed, None, None]:
         """Yield the entries of a directory as they arrive, with `recursive` those of all directories below it, too.
 
         The request leaves with the first `next`, which also raises what is wrong with the directory itself. A caller

@@ -93,6 +93,10 @@ class CopyLikeCp:
         self._parent: Requested[Info] | None = None
         self._is_file = False  # what the target is
 
+    def use_sources(self, sources: Sequence[RemoteLocation]) -> None:
+        """Copy these sources instead; to be called before `ask`."""
+        self._sources = sources
+
     def guess(self) -> tuple[Path, Path] | None:
         """Return what is nearly always meant: a target with a slash at its end is a directory, any other a new name.
 

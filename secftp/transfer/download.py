@@ -90,6 +90,10 @@ class Download(Transfer[RemoteFile]):
         self._parts: DownloadParts | None = None  # in this session, from the first large file on
         self.batch: DownloadBatch = DownloadBatch()
 
+    def use_sources(self, sources: Sequence[RemoteLocation]) -> None:
+        """Copy these sources instead; to be called before `run`."""
+        self._sources = sources
+
     def begin_early(self, session: Session) -> None:
         """Ask what the sources are, and for the only one that may be a file, before anything is known of either."""
         if self._target is None:

@@ -41,7 +41,7 @@ def shown():
     found = []
     for page in PAGES:
         text = page.read_text()
-        for match in re.finditer(r"^```(\w*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
+        for match in re.finditer(r"^```([^\n]*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
             if match[1] in ("console", "sh", "shell", ""):
                 found += [(page.name, call) for call in commands(match[2])]
     return found

@@ -44,7 +44,7 @@ def url(*path, host="host", port=DEFAULT_PORT, name="", slash=False):
     ],
 )
 def test_a_word(text, parts):
-    assert parse_remote(text) == parts
+    assert parse_remote(text)._replace(pattern=None) == parts
     assert parse_url(format_url(parts)) == parts
 
 
@@ -144,3 +144,13 @@ def test_the_position_decides_what_a_word_is(tmp_path, monkeypatch):
     (tmp_path / "host:a").touch()
     assert parse_put(["host:a", "host:b"]).sources == ("host:a",)
     assert parse_get(["host:b", "host:a"]).target == "host:a"
+
+
+def test_wildcards_in_a_word():
+    """The path of a word is literal but for them; that of the host is literal altogether."""
+    base = Url("host", 8888, "", (b"a*b", b"c"), True)
+    assert parse_remote("host:x/*.txt").pattern == "x/*.txt"
+    assert parse_remote("host:%2A").pattern is None
+    assert parse_remote("nas:x/*/", lambda _name: base).pattern == "a[*]b/c/x/*/"
+    assert parse_remote("nas:/x*", lambda _name: base).pattern == "x*"
+    assert parse_remote("nas:x", lambda _name: base)[3:] == ((b"a*b", b"c", b"x"), False, None)

@@ -68,6 +68,10 @@ VERBS = {
     "sum URL/file": (("sum", "//small"), 3),
     "sum URL/directory": (("sum", "//dir"), 5),
     "verify FILE URL": (("verify", "{here}/small", "//small"), 3),
+    # Whether the pattern is the name of a file is asked together with the listing.
+    "get URL/*ll": (("get", "//s*ll", "{here}/got"), 4),
+    "ls URL/*/*": (("ls", "//t*/a"), 5),
+    "sum URL/*": (("sum", "//t*/*"), 5),
     "verify DIRECTORY URL": (("verify", "{here}/tree", "//tree"), 4),
 }
 

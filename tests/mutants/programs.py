@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.mutants.mutant import Mutant, mutant
 
 GLOB = "tests/api/test_glob.py"
+GLOBS = "tests/client/test_globs.py"
 NAMES = "tests/api/test_error_names.py"
 
 MUTANTS: list[Mutant] = [
@@ -12,8 +13,14 @@ MUTANTS: list[Mutant] = [
     mutant("glob-ends-where-a-listing-breaks-off", "secftp/api/globbing.py", "                yield from listing\n            except FileError as problem:\n                self._fail(problem)\n", "                yield from listing\n            except FileError:\n                return\n", GLOB),
     mutant("glob-leaves-out-large-directories", "secftp/api/globbing.py", "                yield from self._stream(seen.large, below)\n", "                pass\n", GLOB),
     mutant("glob-keeps-any-number-of-directories", "secftp/api/globbing.py", "            for place in below:\n                budget.take(_cost(place), 1)\n", "            for place in below:\n                budget.give(_cost(place), 1)\n", GLOB),
-    mutant("glob-matches-hidden-names", "secftp/api/patterns.py", '        if not self._may_be_hidden and name.startswith("."):\n            return False\n', "", GLOB),
-    mutant("glob-leads-upwards", "secftp/api/patterns.py", "            check_path((self.literal,))\n", "            pass\n", GLOB),
+    mutant("glob-matches-hidden-names", "secftp/session/patterns.py", '        if not self._may_be_hidden and name.startswith("."):\n            return False\n', "", GLOB),
+    mutant("glob-leads-upwards", "secftp/session/patterns.py", "            check_path((self.literal,))\n", "            pass\n", GLOB),
+    mutant("word-of-a-command-without-a-match-is-a-name", "secftp/client/glob_search.py", "            if not matches and not missing_ok:\n                raise _no_match(search.text)\n", "            if not matches and not missing_ok:\n                found.append(url)\n", GLOBS),
+    mutant("word-of-a-command-matches-though-it-exists", "secftp/client/glob_search.py", "            if exists or search is None:\n", "            if search is None:\n", GLOBS),
+    mutant("word-of-a-command-matches-the-directory-itself", "secftp/client/glob_search.py", "below, matches, _ = pattern.next_states(states, _text(entry.path[-1]))", "below, matches, _ = (lambda f: (f[0], f[1] or f[2], f[2]))(pattern.next_states(states, _text(entry.path[-1])))", GLOBS),
+    mutant("word-of-a-command-matches-hidden-names", "secftp/client/glob_search.py", "Pattern(text, include_hidden=False)", "Pattern(text, include_hidden=True)", GLOBS),
+    mutant("word-of-a-command-takes-a-failure-for-nothing", "secftp/client/glob_search.py", "    if problem is not None and not isinstance(problem, NotFound):\n", "    if problem is not None and isinstance(problem, NotFound):\n", GLOBS),
+    mutant("escaped-star-is-a-wildcard", "secftp/url.py", "lambda escapes: quote_pattern(_text(_decode(_bytes(escapes[0]))))", "lambda escapes: _text(_decode(_bytes(escapes[0])))", GLOBS),
     mutant("error-names-a-file-like-another", "secftp/api/naming.py", '    if top and not wire.startswith(f"{top}/"):\n        return None\n', "", NAMES),
     mutant("error-names-what-was-sent", "secftp/api/naming.py", "    if error.is_named or error.side is Side.LOCAL:\n", "    if error.is_named or error.side is not Side.LOCAL:\n", NAMES),
     mutant("hint-shown-twice", "secftp/errors.py", "            notes.remove(_note(self._hint))\n", "            pass\n", NAMES),

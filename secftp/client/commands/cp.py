@@ -73,4 +73,6 @@ def run(options: CopyWithinOptions, terminal: Terminal) -> None:
     report = copying.make_report(settings, terminal, "Copied", len(options.sources))
     sources = [copying.location(url) for url in options.sources]
     plan = CopyLikeCp(sources, copying.location(options.target), recursive=options.recursive)
-    copying.run_remote_copy(settings, RemoteCopy(plan, settings.copy, report), report, terminal)
+    copy = RemoteCopy(plan, settings.copy, report)
+    run = copying.after_patterns(options.sources, plan.use_sources, report, copy.run)
+    copying.run_remote_copy(settings, run, report, terminal)

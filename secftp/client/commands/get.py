@@ -83,4 +83,6 @@ def run(options: GetOptions, terminal: Terminal) -> None:
         settings, terminal, "Would fetch" if settings.copy.dry_run else "Fetched", len(options.sources)
     )
     sources = list(map(copying.location, options.sources))
-    copying.run_copy(settings, Download(sources, options.target, settings.copy, report), report, terminal, sends=False)
+    download = Download(sources, options.target, settings.copy, report)
+    run = copying.after_patterns(options.sources, download.use_sources, report, download.run)
+    copying.run_copy(settings, download, report, terminal, sends=False, run=run)

@@ -57,6 +57,7 @@ def parse(arguments: list[str]) -> ListOptions:
 def run(options: ListOptions, terminal: Terminal) -> None:
     """List each URL: a directory's entries, or a file itself. Raises what the session and printing raise."""
     from secftp.client.connect import open_session
+    from secftp.client.globs import expand
     from secftp.client.listing import print_listing
 
     terminal.json = options.json
@@ -64,8 +65,10 @@ def run(options: ListOptions, terminal: Terminal) -> None:
         Failures(terminal.failed, len(options.urls)) as failures,
         open_session(options.connection, options.urls, terminal, quiet=options.quiet) as session,
     ):
-        has_heads = len(options.urls) > 1 and not options.json
-        for number, url in enumerate(options.urls):
+        urls = expand(session, options.urls)
+        failures.operands = len(urls)
+        has_heads = len(urls) > 1 and not options.json
+        for number, url in enumerate(urls):
             with failures.collected():
                 head = ("\n" if number else "") if has_heads else None
                 print_listing(

@@ -66,6 +66,7 @@ def parse(arguments: list[str]) -> MoveOptions:
 def run(options: MoveOptions, terminal: Terminal) -> None:
     """Rename the file or directory of each URL. Raises what the session raises."""
     from secftp.client.connect import ChangingSessions
+    from secftp.client.globs import expand
     from secftp.protocol import check_path, remote_failure
     from secftp.session import new_token
 
@@ -74,6 +75,9 @@ def run(options: MoveOptions, terminal: Terminal) -> None:
         Failures(terminal.failed, len(options.sources)) as failures,
         ChangingSessions(options.connection, urls, terminal, quiet=options.quiet) as sessions,
     ):
+        sources = sessions.change(lambda session, _repeated: expand(session, options.sources, whole=True))
+        options = options._replace(sources=tuple(sources))
+        failures.operands = len(sources)
         if _is_moved_at_once(sessions, options):
             failures.done = True
             return

@@ -58,6 +58,7 @@ def parse(arguments: list[str]) -> RemoveOptions:
 def run(options: RemoveOptions, terminal: Terminal) -> None:
     """Remove the file or directory of each URL. Raises what the session raises."""
     from secftp.client.connect import ChangingSessions
+    from secftp.client.globs import expand
     from secftp.session import new_token
 
     with (
@@ -65,7 +66,11 @@ def run(options: RemoveOptions, terminal: Terminal) -> None:
         ChangingSessions(options.connection, options.urls, terminal, quiet=options.quiet) as sessions,
         terminal.counting("removed", "entries", failures) as progress,
     ):
-        for url in options.urls:
+        urls = sessions.change(
+            lambda session, _repeated: expand(session, options.urls, whole=options.recursive, missing_ok=options.force)
+        )
+        failures.operands = len(urls)
+        for url in urls:
             try:
                 sessions.change(partial(_remove_once, url, options, failures, progress, new_token()))
             except NotFound as problem:

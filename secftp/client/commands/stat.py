@@ -46,6 +46,7 @@ def parse(arguments: list[str]) -> StatOptions:
 def run(options: StatOptions, terminal: Terminal) -> None:
     """Show the status of each URL. Raises what the session and printing raise."""
     from secftp.client.connect import open_session
+    from secftp.client.globs import expand
     from secftp.client.listing import print_status
 
     terminal.json = options.json
@@ -53,7 +54,9 @@ def run(options: StatOptions, terminal: Terminal) -> None:
         Failures(terminal.failed, len(options.urls)) as failures,
         open_session(options.connection, options.urls, terminal, quiet=options.quiet) as session,
     ):
-        for url in options.urls:
+        urls = expand(session, options.urls)
+        failures.operands = len(urls)
+        for url in urls:
             with failures.collected():
                 print_status(session, url, as_json=options.json)
                 failures.done = True

@@ -77,6 +77,7 @@ def parse(arguments: list[str]) -> SumOptions:
 def run(options: SumOptions, terminal: Terminal) -> None:
     """Print a line for each file of the URLs. Raises what the session and printing raise."""
     from secftp.client.connect import open_session
+    from secftp.client.globs import expand
     from secftp.protocol import Algorithm
 
     on_terminal = sys.stdout is not None and os.isatty(STANDARD_OUTPUT)
@@ -85,7 +86,9 @@ def run(options: SumOptions, terminal: Terminal) -> None:
         open_session(options.connection, options.urls, terminal, quiet=options.quiet) as session,
         terminal.counting("summed", "files", failures) as progress,
     ):
-        for name, outcome in _sums(session, options.urls, Algorithm(options.checksum), failures):
+        urls = tuple(expand(session, options.urls, whole=True))
+        failures.operands = len(urls)
+        for name, outcome in _sums(session, urls, Algorithm(options.checksum), failures):
             if isinstance(outcome, FileError):
                 failures.add(outcome)
             else:

@@ -64,6 +64,7 @@ def run(options: VerifyOptions, terminal: Terminal) -> int:
     """Compare, print the differences, return the exit code. Raises what the session, storage and printing raise."""
     from secftp.client.comparison import Comparison, open_local
     from secftp.client.connect import open_session
+    from secftp.client.globs import expand_one
 
     with (
         open_local(options.local) as local,
@@ -71,7 +72,8 @@ def run(options: VerifyOptions, terminal: Terminal) -> int:
         open_session(options.connection, [options.url], terminal, quiet=options.quiet) as session,
         terminal.counting("compared", "files", failures) as progress,
     ):
-        comparison = Comparison(session, options.url, local, options.checksum, failures, progress)
+        url = expand_one(session, options.url)
+        comparison = Comparison(session, url, local, options.checksum, failures, progress)
         comparison.run()
         failures.done = comparison.found > 0
         terminal.counts = {"differences": comparison.differences}

@@ -1,4 +1,4 @@
-"""Patterns of `Client.glob`, by the rules of Python's `glob` module. No requests, no files."""
+"""Patterns of paths at a server, by the rules of Python's `glob` module. No requests, no files."""
 
 from __future__ import annotations
 
