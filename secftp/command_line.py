@@ -27,6 +27,12 @@ _DISGUISE: Final = "\0"
 _NEGATIVE_NUMBER: Final = r"(?a:-\d+|-\d*\.\d+)"
 
 
+class Configured(str):
+    """The value of an option that a file of the user has, and not the command line."""
+
+    __slots__ = ()
+
+
 class StrictParser(argparse.ArgumentParser, abc.ABC):
     """A parser with its own rules for hyphens. Subclasses define `surplus` and `error`."""
 

@@ -88,9 +88,10 @@ def split_remote(text: str) -> tuple[str, str] | None:
     return None
 
 
-def parse_url(text: str) -> Url:
+def parse_url(text: str, *, default_port: int = DEFAULT_PORT) -> Url:
     """Parse a URL and percent-decode its path to bytes. Bytes that are not UTF-8 are surrogate escapes in `text`.
 
+    `default_port` is the port of a URL without one.
     Raises `UsageError` for anything that is not such a URL, `NameRefused` for a path with `.`, `..`, an escaped slash
     or NUL. The limits on a path's length are checked where it is sent.
     """
@@ -105,7 +106,7 @@ def parse_url(text: str) -> Url:
         )
     if at and not userinfo:
         raise _bad_url("The key name before '@' is empty.")
-    host, port = _parse_address(address)
+    host, port = _parse_address(address, default_port)
     parts = [_decode(part) for part in _bytes(path).split(b"/") if part]
     found = _url(host, port, _parse_name(userinfo), parts, trailing_slash=path.endswith("/"))
     return found._replace(pattern=_pattern(path)) if re.search(_WILDCARD, path) else found
@@ -159,7 +160,7 @@ def parse_host(text: str) -> str:
     return _parse_host(text)
 
 
-def _parse_address(address: str) -> tuple[str, int]:
+def _parse_address(address: str, default_port: int) -> tuple[str, int]:
     """Parse the `host`, `host:port`, `[IPv6]` or `[IPv6]:port` of a URL."""
     host, colon, port = address.rpartition(":")
     if not colon or address.endswith("]"):
@@ -167,7 +168,7 @@ def _parse_address(address: str) -> tuple[str, int]:
     if not host:
         raise _bad_url("The URL has no host.")
     try:
-        return _parse_host(host), _parse_port(port) if port else DEFAULT_PORT
+        return _parse_host(host), _parse_port(port) if port else default_port
     except UsageError as problem:
         raise _bad_url(str(problem)) from None
 

@@ -33,8 +33,12 @@ def pytest_configure():
     """Give the processes that tests start the default disposition of every signal, and block none.
 
     Under nohup, or in the background of a script, this process is started with some signals ignored, and children
-    inherit that. A signal with a handler is at its default in a child. Here it stays ignored, as was wished.
+    inherit that. A signal with a handler is at its default in a child. Here it stays ignored, as was wished. The keys
+    and hosts of the user who runs the tests do not count.
     """
+    for name in ("SECFTP_KEY", "SECFTP_KEY_FILE", "SECFTP_CONFIG"):
+        os.environ.pop(name, None)
+    os.environ["XDG_CONFIG_HOME"] = os.path.join(os.sep, "nonexistent")
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     for number in signal.valid_signals() - _IGNORED_BY_PYTHON:
         if signal.getsignal(number) is signal.SIG_IGN:

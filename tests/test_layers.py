@@ -25,7 +25,7 @@ LAYERS = {
     "secftp.command_line": set(),
     "secftp.json_lines": {"secftp.text"},
     "secftp.url": set(),
-    "secftp.hosts": {"secftp.url"},
+    "secftp.hosts": {"secftp.keys", "secftp.text", "secftp.url"},
     "secftp.system": set(),
     "secftp.token_bucket": set(),
     "secftp.intervals": set(),
@@ -117,13 +117,19 @@ ONLY = {
     "backports": ("secftp.transport.compression",),
     "compression": ("secftp.transport.compression",),
     "zstandard": (),
-    "subprocess": (),
+    "subprocess": ("secftp.hosts.key_command",),
+    "keyring": ("secftp.hosts.system_keyring",),
 }
-# Who may open anything by name: beside storage, keys their own files, the server its log, system /proc, the client the
-# terminal, and both programs the null device. What a user's transfer names is opened in storage alone.
-OPENERS = {"secftp.storage", "secftp.keys.files", "secftp.keys.create", "secftp.server.log_output", "secftp.system"}
-OPENERS |= {"secftp.client.run_log"}
+# Who may open anything by name: beside storage, keys their own files, hosts the user's file, the server its log, system
+# /proc, the client the
+# terminal and its log, and both programs the null device. What a user's transfer names is opened in storage
+# alone.
+OPENERS = {
+    "secftp.storage", "secftp.keys.files", "secftp.keys.create", "secftp.hosts.trusted",
+    "secftp.server.log_output", "secftp.system", "secftp.client.run_log",
+}  # fmt: skip
 DEVICES = {
+    "secftp.hosts.key_command": {"_TERMINAL"},
     "secftp.client.key": {"TERMINAL"},
     "secftp.client.terminal": {"os.devnull"},
     "secftp.client.__main__": {"os.devnull"},

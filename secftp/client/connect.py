@@ -81,6 +81,7 @@ class Connector:
             endpoint.port,
             credentials,
             timeout=options.timeout,
+            connect_timeout=options.connect_timeout,
             on_wait=on_wait,
             congestion=options.congestion,
             wanted=wanted,

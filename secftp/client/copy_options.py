@@ -12,7 +12,7 @@ from secftp.client.options import (
     add_connection_options,
     checked_checksum,
 )
-from secftp.command_line import add_option
+from secftp.command_line import Configured, add_option
 from secftp.errors import UsageError
 from secftp.text import parse_size
 from secftp.transfer.options import COMMAND_LINE, MAX_LEVEL, MAX_STREAMS, CopyOptions
@@ -90,7 +90,7 @@ def add_copy_options(parser: CommandParser) -> None:
 
 def add_run_options(parser: CommandParser, retries: str) -> None:
     """Add the options of everything that a report is made of; `retries`: what --retries does."""
-    parser.add_argument("--retries", metavar="N", default="0", help=retries)
+    parser.add_argument("--retries", metavar="N", help=retries)
     parser.keeps_progress = True
 
 
@@ -104,7 +104,9 @@ def take_copy_options(
     given = {name: values[name] for name in COMMAND_LINE if values[name] not in (None, False, [])}
     refused = _NOT_FOR_STREAMS if overwrites else ("overwrite", *_NOT_FOR_STREAMS)
     for name in refused if is_stream else ():
-        if name in given:
+        if isinstance(given.get(name), Configured):
+            del given[name]  # it is for the files that have names
+        elif name in given:
             raise UsageError(f"{flag(name)} can't be used with -.", hint="Leave it out.")
     connection = connection._replace(congestion=values["congestion"])
     copy = CopyOptions(**{name: _value(name, text) for name, text in given.items()})
@@ -169,7 +171,9 @@ def _value(name: str, given: Any) -> Any:
     return parse[name](given)
 
 
-def _retries(text: str) -> int:
+def _retries(text: str | None) -> int:
+    if text is None:
+        return 0
     if not (text.isascii() and text.isdigit() and len(text) <= len(str(MAX_RETRIES)) and int(text) <= MAX_RETRIES):
         raise UsageError(f"--retries must be a number from 0 to {MAX_RETRIES}.", hint="For example --retries 10.")
     return int(text)

@@ -1,7 +1,8 @@
 """Choice of the key: which one a session uses, and where it comes from.
 
-In this order: the command line ([key], --key-file or --anonymous, at most one of them), SECFTP_KEY, and for a cipher
-that encrypts a prompt on the terminal. A session is anonymous only with --anonymous; the one exception are `read` and
+In this order: the command line ([key], --key-file, --key-fd, --key-command or --anonymous, at most one of them), the
+environment (SECFTP_KEY, SECFTP_KEY_FILE), the user's file of hosts, and for a cipher that encrypts a prompt on the
+terminal. A session is anonymous only with --anonymous; the one exception are `read` and
 `write` with the cipher none, which meant that in the original system and print a warning. Invariants: a key that is
 missing or unusable never leads to an anonymous session, a prompt never consumes a byte of standard input, which is
 data, and no message contains a key.
@@ -17,12 +18,14 @@ from secftp.errors import KeyFormatError, UsageError
 from secftp.text import ESCAPING, escape, from_locale
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from secftp.client.options import ConnectionOptions
+    from secftp.hosts.config import KeySource
     from secftp.keys import Key
 
 VARIABLE: Final = "SECFTP_KEY"
+FILE_VARIABLE: Final = "SECFTP_KEY_FILE"
 TERMINAL: Final = "/dev/tty"
 # A terminal delivers lines of at most 4096 bytes; this is for those that deliver more.
 MAX_LINE_BYTES: Final = 65536
@@ -31,16 +34,13 @@ MAX_LINE_BYTES: Final = 65536
 def choose_key(options: ConnectionOptions, *, none_is_anonymous: bool = False) -> Callable[[], Key] | None:
     """Return a function that obtains the key, possibly with a prompt; None for an anonymous session.
 
-    `none_is_anonymous`: the cipher none without a key needs no --anonymous. SECFTP_KEY is removed from the environment
-    in any case, as no child process needs it. Raises `UsageError` for a key name without a key, `KeyFormatError` for
-    the cipher none without either. The function raises `KeyFormatError` for an unusable key.
+    `none_is_anonymous`: the cipher none without a key needs no --anonymous. The variables are removed from the
+    environment in any case, as no child process needs them. Raises `UsageError` for a key name without a key,
+    `KeyFormatError` for the cipher none without either. The function raises `KeyFormatError` for an unusable key.
     """
-    variable = os.environ.pop(VARIABLE, None)
-    if options.key_file is not None:
-        return _from_file(options.key_file)
-    text = options.key if options.key is not None else variable
-    if text is not None and not options.anonymous:
-        return _from_text(from_locale(text))
+    obtain = find_key(options)
+    if obtain is not None:
+        return obtain
     if options.cipher != "none" and not options.anonymous:
         return lambda: ask(f"Key for {escape(options.endpoint.host)}:{options.endpoint.port}: ")
     if not none_is_anonymous and not options.anonymous:
@@ -55,11 +55,62 @@ def choose_key(options: ConnectionOptions, *, none_is_anonymous: bool = False) -
     return None
 
 
+def find_key(options: ConnectionOptions) -> Callable[[], Key] | None:
+    """Return a function that obtains the key, which raises `KeyFormatError`; None if none is given anywhere.
+
+    The variables are removed from the environment.
+    """
+    text, file = os.environ.pop(VARIABLE, None), os.environ.pop(FILE_VARIABLE, None)
+    given = _from_command_line(options)
+    if given is not None or options.anonymous:
+        return given
+    if text is not None:
+        return _from_text(from_locale(text))
+    if file is not None:
+        return _from_file(file)
+    return None if options.configured_key is None else _from_config(options.configured_key)
+
+
+def _from_command_line(options: ConnectionOptions) -> Callable[[], Key] | None:
+    if options.key_file is not None:
+        return _from_file(options.key_file)
+    if options.key_fd is not None:
+        return _from_descriptor(options.key_fd)
+    if options.key_command is not None:
+        return _from_command(options.key_command)
+    return None if options.key is None else _from_text(from_locale(options.key))
+
+
 def _from_file(path: str) -> Callable[[], Key]:
     def obtain() -> Key:
         from secftp.keys import read_key_file
 
-        return take(Source(file=path)) or read_key_file(path)
+        return take(Source(file=path)) or read_key_file(path, pipe=True)
+
+    return obtain
+
+
+def _from_descriptor(descriptor: int) -> Callable[[], Key]:
+    def obtain() -> Key:
+        from secftp.keys import read_key_descriptor
+
+        return read_key_descriptor(descriptor)
+
+    return obtain
+
+
+def _from_command(arguments: Sequence[str]) -> Callable[[], Key]:
+    def obtain() -> Key:
+        from secftp.hosts.key_command import read_key_command
+
+        return read_key_command(arguments, "The key command")
+
+    return obtain
+
+
+def _from_config(source: KeySource) -> Callable[[], Key]:
+    def obtain() -> Key:
+        return (take(Source(file=source.file)) if source.file is not None else None) or source.read()
 
     return obtain
 

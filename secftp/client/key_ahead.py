@@ -5,11 +5,17 @@ called first of all: it guesses from the words of the command line which key the
 thread stretch it. `take` is called with what the parsed options say: it returns that key if the guess was right, and
 None if it was wrong or if anything has failed. Then the key is obtained without this module, and fails without it.
 
+If the command line and the environment have no key, the user's file of hosts may: then that is read first, and kept for
+the command (`take_config`). A pipe is not read here, and no command is run: either may be possible only once.
+
 Invariants: nothing is reported, asked or sent here, and a guess never decides which key is used. No module is imported
-that importing `secftp` has not imported, except those of the keys and of the core.
+that importing `secftp` has not imported, except those of the keys and of the core, and those that read the file.
 """
 
 from __future__ import annotations
+
+import os
+import stat
 
 from secftp.text import from_locale
 
@@ -18,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Final
 
+    from secftp.hosts.config import Config
     from secftp.keys import Key
 
 _URL: Final = "secftp://"
@@ -25,6 +32,7 @@ _POSITIONAL: Final = ("read", "write")  # the commands that take a server withou
 _KEY_PLACE: Final = 4
 _KEY_FILE: Final = "--key-file"
 _KEYLESS: Final = frozenset({"-h", "--help", "--version", "--anonymous", "--no-key"})
+_READ_ONCE: Final = ("--key-fd", "--key-command")
 
 
 class Source:
@@ -39,10 +47,17 @@ class Source:
         return (self.file, self.text) == (other.file, other.text)
 
 
+_CONFIGURED: Final = Source()
+
+
 class _Begun:
-    """The only guess of this process, as a program has one command line: a source, and the key from it."""
+    """The only guess of this process, as a program has one command line: a source, and the key from it.
+
+    `config` is the file of hosts, if that was read for it.
+    """
 
     guess: tuple[Source, Key] | None = None
+    config: Config | None = None
 
 
 def begin(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
@@ -50,12 +65,14 @@ def begin(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
 
     Core dumps are forbidden before the key is there. Raises nothing.
     """
-    source = guess(arguments, environment.get("SECFTP_KEY"))
-    if source is None:
-        return
-    from secftp import system
-
     try:
+        source = _find(arguments, environment.get("SECFTP_KEY"), environment.get("SECFTP_KEY_FILE"))
+        if source is _CONFIGURED:
+            source = _from_config(arguments, environment)
+        if source is None:
+            return
+        from secftp import system
+
         system.forbid_dumps()
         key = _obtain(source)
     except Exception:  # noqa: BLE001 - what fails is done again, and reported, when the key is needed
@@ -70,13 +87,27 @@ def take(source: Source) -> Key | None:
     return begun[1] if begun is not None and begun[0].is_same(source) else None
 
 
-def guess(arguments: Sequence[str], variable: str | None) -> Source | None:
-    """Return which key a command line probably uses; None if it needs none, or is not one that connects.
+def take_config() -> Config | None:
+    """Return the file of hosts, if `begin` has read it; it is forgotten here."""
+    config, _Begun.config = _Begun.config, None
+    return config
 
-    `variable` is SECFTP_KEY, if that is set.
+
+def guess(arguments: Sequence[str], variable: str | None, variable_file: str | None = None) -> Source | None:
+    """Return which key a command line probably uses; None if it has and needs none, or is not one that connects.
+
+    `variable` is SECFTP_KEY and `variable_file` SECFTP_KEY_FILE, if that is set.
     """
+    source = _find(arguments, variable, variable_file)
+    return None if source is _CONFIGURED else source
+
+
+def _find(arguments: Sequence[str], variable: str | None, variable_file: str | None) -> Source | None:
+    """Return what `guess` does, or `_CONFIGURED` for the key that the file of hosts may have."""
     words = list(arguments[: arguments.index("--")] if "--" in arguments else arguments)
     if not _KEYLESS.isdisjoint(words) or not _connects(arguments):
+        return None
+    if any(word.partition("=")[0] in _READ_ONCE for word in words):
         return None
     file = _value(words, _KEY_FILE)
     if file is not None:
@@ -84,12 +115,36 @@ def guess(arguments: Sequence[str], variable: str | None) -> Source | None:
     text = _key_argument(words)
     if text is None:
         text = variable
-    return None if text is None else Source(text=from_locale(text))
+    if text is not None:
+        return Source(text=from_locale(text))
+    return _CONFIGURED if variable_file is None else Source(file=variable_file)
 
 
 def _connects(arguments: Sequence[str]) -> bool:
     is_positional = len(arguments) >= _KEY_PLACE and arguments[0] in _POSITIONAL
-    return is_positional or any(word[: len(_URL)].lower() == _URL for word in arguments)
+    return is_positional or any(map(_is_remote, arguments))
+
+
+def _is_remote(word: str) -> bool:
+    """Return whether a word is a URL, or like `host:path`."""
+    return word[: len(_URL)].lower() == _URL or (":" in word.partition("/")[0] and not word.startswith("-"))
+
+
+def _from_config(arguments: Sequence[str], environment: Mapping[str, str]) -> Source | None:
+    """Return the key file that the file of hosts has for the first word that names a server."""
+    from secftp.hosts import existing_config
+
+    path = existing_config(environment)
+    if path is None:
+        return None
+    from secftp.hosts.config import read_config
+    from secftp.hosts.words import host_of
+
+    config = _Begun.config = read_config(path)
+    words = (from_locale(word) for word in arguments if _is_remote(word))
+    host = next((host for word in words if (host := config.hosts.get(host_of(word))) is not None), None)
+    key = config.default_key if host is None else host.key
+    return None if key is None or key.file is None else Source(file=key.file)
 
 
 def _value(words: Sequence[str], option: str) -> str | None:
@@ -115,4 +170,8 @@ def _obtain(source: Source) -> Key:
     from secftp.crypto import Password  # noqa: F401 - here and not in the thread, where it would wait for Python's lock
     from secftp.keys import Key, read_key_file
 
-    return read_key_file(source.file) if source.file is not None else Key.from_text(source.text or "")
+    if source.file is None:
+        return Key.from_text(source.text or "")
+    if not stat.S_ISREG(os.stat(source.file).st_mode):
+        raise ValueError  # even to open a pipe may lose what is in it
+    return read_key_file(source.file)

@@ -23,6 +23,7 @@ from secftp.url import is_remote, is_url, parse_url
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from secftp.hosts.config import Config, Host, KeySource
     from secftp.url import Endpoint, Url
 
 HELP_COLUMNS: Final = 80
@@ -34,6 +35,7 @@ DEFAULT_CIPHER: Final = "aes256"
 DEFAULT_TIMEOUT: Final = "60"
 # A transfer that is shorter gets no hint about its line, and its connections are not asked about it.
 SLOW_SECONDS: Final = 10.0
+_DESCRIPTOR_DIGITS: Final = 7
 USE_DEFAULT: Final = "Leave it out to use the default."
 
 # All options of all commands that take a value: the search for the command must not take a value for it.
@@ -41,7 +43,7 @@ VALUED: Final = frozenset(
     (
         "-i", "--input", "-o", "--output", "--checksum", "--file", "--key-file", "--name", "--timeout", "--cipher",
         "--include", "--exclude", "--limit-rate", "--limit", "--bwlimit", "--bandwidth", "--retries", "--progress",
-        "--congestion", "--streams", "--compress-level", "--log",
+        "--congestion", "--streams", "--compress-level", "--log", "--key-fd", "--key-command", "--connect-timeout",
     )
 )  # fmt: skip
 
@@ -130,7 +132,9 @@ def _formatter(prog: str) -> argparse.HelpFormatter:
 class ConnectionOptions(NamedTuple):
     """The server, how to talk to it, and where the key comes from.
 
-    `key` is one that was given on the command line. `congestion` is the name of a congestion control.
+    `key` is one that was given on the command line, as `key_file`, `key_fd` and `key_command`, at most one of them;
+    `configured_key` is where the user's file of hosts says that the key is. `congestion` is the name of a congestion
+    control. `connect_timeout`: in seconds, until there is a connection; None: `timeout`.
     """
 
     endpoint: Endpoint
@@ -140,6 +144,10 @@ class ConnectionOptions(NamedTuple):
     timeout: float
     key: str | None = None
     congestion: str | None = None
+    key_fd: int | None = None
+    key_command: tuple[str, ...] | None = None
+    configured_key: KeySource | None = None
+    connect_timeout: float | None = None
 
     def __repr__(self) -> str:
         return "<connection options>"  # without the key
@@ -148,7 +156,14 @@ class ConnectionOptions(NamedTuple):
 def add_key_options(parser: CommandParser) -> None:
     """Add the options about the key, and how long to wait."""
     parser.add_argument(
-        "--key-file", metavar="FILE", help="read the key from FILE (default: from SECFTP_KEY, else prompt for it)"
+        "--key-file",
+        metavar="FILE",
+        help="read the key from FILE, which may be a pipe (default: from SECFTP_KEY, SECFTP_KEY_FILE, or the file of "
+        "hosts; else prompt for it)",
+    )
+    parser.add_argument("--key-fd", metavar="N", help="read the key from the open descriptor N, for example a pipe")
+    parser.add_argument(
+        "--key-command", metavar="COMMAND", help="run COMMAND, which prints the key; quoted as in a shell, without one"
     )
     add_option(
         parser,
@@ -162,8 +177,12 @@ def add_key_options(parser: CommandParser) -> None:
     parser.add_argument(
         "--timeout",
         metavar="SECONDS",
-        default=DEFAULT_TIMEOUT,
         help="give up when the server is silent for this long (default: 60)",
+    )
+    parser.add_argument(
+        "--connect-timeout",
+        metavar="SECONDS",
+        help="give up when there is no connection after this long (default: as --timeout)",
     )
 
 
@@ -172,7 +191,6 @@ def add_connection_options(parser: CommandParser) -> None:
     parser.add_argument(
         "--cipher",
         metavar="CIPHER",
-        default=DEFAULT_CIPHER,
         help="aes256 (the default), aes128, or none (no encryption)",
     )
     add_key_options(parser)
@@ -207,18 +225,108 @@ def add_urls(parser: CommandParser, metavar: str = "URL") -> None:
 def take_connection(values: dict[str, Any], texts: Sequence[str]) -> tuple[ConnectionOptions, tuple[Url, ...]]:
     """Return the connection to the server of the URLs, and the URLs; removes what it uses from `values`.
 
-    Raises `UsageError` also for URLs of different servers, `NameRefused` as `parse_url` does.
+    What the user's file of hosts has for the server is put into `values` where an option was not given. Raises
+    `UsageError` also for URLs of different servers and for an invalid file, `NameRefused` as `parse_url` does.
     """
-    urls = tuple(map(_remote, texts))
+    config = load_config()
+    host = None
+    if config is not None:
+        from secftp.client.configured import resolve
+
+        urls, host = resolve(config, texts, values["name"], anonymous=values["anonymous"])
+    else:
+        urls = tuple(map(_remote, texts))
     if len({url.endpoint for url in urls}) > 1:
         local = "" if all(map(is_url, texts)) else " A local file whose name has a colon is written ./NAME."
         raise UsageError("The URLs do not all name the same server and key.", hint=f"Use one command for each.{local}")
-    cipher, key_file, anonymous = values.pop("cipher"), values.pop("key_file"), values.pop("anonymous")
-    one_of(CIPHERS, cipher, "--cipher", USE_DEFAULT)
-    if key_file is not None and anonymous:
-        raise UsageError("--key-file and --anonymous are mutually exclusive.", hint="Leave one of them out.")
-    endpoint = named(urls[0].endpoint, values.pop("name"))
-    return ConnectionOptions(endpoint, cipher, key_file, anonymous, seconds(values.pop("timeout"))), urls
+    return take_connection_to(urls[0].endpoint, values, config, host), urls
+
+
+def take_connection_to(
+    endpoint: Endpoint, values: dict[str, Any], config: Config | None, host: Host | None
+) -> ConnectionOptions:
+    """Return the connection to a server; removes what it uses from `values`, and puts in what the file of hosts has.
+
+    `host` is the entry of the server. Raises `UsageError`.
+    """
+    configured_key = None
+    if config is not None:
+        from secftp.client.configured import fill
+
+        configured_key = fill(values, config, host)
+    key = values.pop("key", None)
+    key_file, key_fd, key_command = values.pop("key_file"), values.pop("key_fd"), values.pop("key_command")
+    anonymous, cipher = values.pop("anonymous"), values.pop("cipher")
+    given = {
+        "A key argument": key is not None,
+        "--key-file": key_file is not None,
+        "--key-fd": key_fd is not None,
+        "--key-command": key_command is not None,
+        "--anonymous": anonymous,
+    }
+    if sum(given.values()) > 1:
+        raise _exclusive([option for option, is_given in given.items() if is_given])
+    timeout, connect_timeout = values.pop("timeout"), values.pop("connect_timeout")
+    return ConnectionOptions(
+        named(endpoint, values.pop("name")),
+        DEFAULT_CIPHER if cipher is None else one_of(CIPHERS, cipher, "--cipher", USE_DEFAULT),
+        key_file,
+        anonymous,
+        seconds(DEFAULT_TIMEOUT if timeout is None else timeout),
+        key,
+        key_fd=None if key_fd is None else _descriptor(key_fd),
+        key_command=None if key_command is None else _command(key_command),
+        configured_key=configured_key,
+        connect_timeout=None if connect_timeout is None else seconds(connect_timeout, "--connect-timeout"),
+    )
+
+
+def load_config() -> Config | None:
+    """Return the user's file of hosts; None if there is none. Raises `UsageError` if it can't be used."""
+    from secftp.hosts import existing_config
+
+    path = existing_config(os.environ)
+    if path is None:
+        return None
+    from secftp.client.key_ahead import take_config
+
+    config = take_config()
+    if config is None or config.path != path:
+        from secftp.hosts.config import read_config
+
+        config = read_config(path)
+    return config
+
+
+def _exclusive(options: list[str]) -> UsageError:
+    safest = " A key file is the safest: no other user of this machine can see the key."
+    hint = safest.strip() if options[0] == "A key argument" else "Leave one of them out."
+    return UsageError(f"{', '.join(options[:-1])} and {options[-1]} are mutually exclusive.", hint=hint)
+
+
+def _descriptor(text: str) -> int:
+    """Return the value of --key-fd. Raises `UsageError`."""
+    if not (text.isascii() and text.isdigit() and len(text) <= _DESCRIPTOR_DIGITS):
+        raise UsageError(
+            "--key-fd must be the number of an open descriptor.", hint="For example --key-fd 3 3< FILE, in a shell."
+        )
+    return int(text)
+
+
+def _command(text: str) -> tuple[str, ...]:
+    """Return the words of --key-command, quoted as for a shell. Raises `UsageError`."""
+    import shlex
+
+    try:
+        words = tuple(shlex.split(text))
+    except ValueError:
+        words = ()
+    if not words:
+        raise UsageError(
+            "--key-command must be a program with its arguments, quoted as in a shell.",
+            hint="For example --key-command 'pass show nas'. No shell runs it.",
+        )
+    return words
 
 
 def _remote(text: str) -> Url:
@@ -278,11 +386,11 @@ def checked_checksum(value: str) -> str:
     return one_of(CHECKSUMS, value, "--checksum", USE_DEFAULT)
 
 
-def seconds(text: str) -> float:
-    """Return the value of --timeout: more than 0, and what the system can wait. Raises `UsageError`."""
+def seconds(text: str, option: str = "--timeout") -> float:
+    """Return the value of an option: more than 0, and what the system can wait. Raises `UsageError`."""
     number = parse_seconds(text)
     if number is None:
         raise UsageError(
-            "--timeout must be a number of seconds greater than 0, at most 2000000.", hint="For example --timeout 10."
+            f"{option} must be a number of seconds greater than 0, at most 2000000.", hint=f"For example {option} 10."
         )
     return number

@@ -14,22 +14,21 @@ from secftp.client.options import (
     CIPHERS,
     SLOW_SECONDS,
     CommandParser,
-    ConnectionOptions,
     add_checksum_option,
     add_congestion_option,
     add_key_options,
     add_no_overwrite_option,
     checked_checksum,
-    named,
+    load_config,
     one_of,
-    seconds,
+    take_connection_to,
 )
-from secftp.errors import UsageError
 from secftp.text import from_locale
 from secftp.url import parse_endpoint
 
 if TYPE_CHECKING:
     from secftp.client.connect import Connector
+    from secftp.client.options import ConnectionOptions
     from secftp.client.terminal import Terminal
     from secftp.session import Session
     from secftp.storage import Path
@@ -71,18 +70,17 @@ def make_parser(
 
 def take_options(values: dict[str, Any]) -> PositionalOptions:
     """Return the options; raises `UsageError`."""
-    endpoint = named(parse_endpoint(from_locale(values["endpoint"])), values["name"])
-    timeout = seconds(values["timeout"])
     # An invalid cipher is not repeated: it is the key if the cipher was forgotten.
-    cipher = one_of(CIPHERS, values["cipher"], "The cipher", f"The order is {_POSITIONALS}.")
+    one_of(CIPHERS, values["cipher"], "The cipher", f"The order is {_POSITIONALS}.")
     checksum = checked_checksum(values["checksum"])
-    key, key_file, anonymous = values["key"], values["key_file"], values["anonymous"]
-    if sum((key is not None, key_file is not None, anonymous)) > 1:
-        raise UsageError(
-            "A key argument, --key-file and --anonymous are mutually exclusive.",
-            hint="A key file is the safest: no other user of this machine can see the key.",
-        )
-    connection = ConnectionOptions(endpoint, cipher, key_file, anonymous, timeout, key, values["congestion"])
+    config, host, place = load_config(), None, from_locale(values["endpoint"])
+    if config is None:
+        endpoint = parse_endpoint(place)
+    else:
+        from secftp.client.configured import resolve_endpoint
+
+        endpoint, host = resolve_endpoint(config, place, values["name"], anonymous=values["anonymous"])
+    connection = take_connection_to(endpoint, values, config, host)._replace(congestion=values["congestion"])
     return PositionalOptions(
         values["filename"], connection, values["local"], not values["no_overwrite"], values["quiet"], checksum
     )

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _LOCAL: Final = "A local file with such a name is written ./NAME."
 _HOME: Final = "~"
+_NO_PORT: Final = 0
 
 
 def parse_remote(text: str, find: Callable[[str], Url | None] = lambda _host: None) -> Url:
@@ -27,7 +28,7 @@ def parse_remote(text: str, find: Callable[[str], Url | None] = lambda _host: No
     """
     word = None if is_url(text) else split_remote(text)
     if word is None:
-        return parse_url(text)
+        return _parse_url(text, find)
     head, path = word
     name, at, host = head.rpartition("@")
     if at and not name:
@@ -44,6 +45,23 @@ def parse_remote(text: str, find: Callable[[str], Url | None] = lambda _host: No
     is_directory = not parts or path.endswith(("/", "/."))
     found = url_of(base.host, base.port, name or base.name, parts, trailing_slash=is_directory)
     return found if path.startswith("/") else below(base, found)
+
+
+def host_of(text: str) -> str:
+    """Return the host in a URL or a `host:path` word as it stands there; empty if there is none. Raises nothing."""
+    if is_url(text):
+        address = text[len(SCHEME) :].partition("/")[0].rpartition("@")[2]
+        return address.partition(":")[0]
+    return (split_remote(text) or ("", ""))[0].rpartition("@")[2]
+
+
+def _parse_url(text: str, find: Callable[[str], Url | None]) -> Url:
+    """Return what a URL means, whose host may be one of the user's. Port, name and path of the URL itself count."""
+    url = parse_url(text, default_port=_NO_PORT)
+    known = find(url.host)
+    if known is None:
+        return url._replace(port=url.port or DEFAULT_PORT)
+    return url._replace(host=known.host, port=url.port or known.port, name=url.name or known.name)
 
 
 def _checked_host(host: str, path: str) -> str:

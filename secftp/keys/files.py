@@ -30,6 +30,7 @@ MAX_TEXT_BYTES = 65536
 MAX_FILE_BYTES = 1 << 20
 _SECRET_BYTES = 32
 _FRAME_BYTES = 5  # a byte order mark and CR LF
+MAX_KEY_BYTES = MAX_TEXT_BYTES + _FRAME_BYTES + 1  # of a source; one that has as many is too long
 _SAVE_AS_UTF8: Final = "Save it as UTF-8 text; in PowerShell: Set-Content -Encoding utf8."
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 # A systemd credential: the rights of others are in an access control list, of which the group's bits are the mask.
@@ -38,18 +39,19 @@ _CREDENTIAL = stat.S_IWGRP | stat.S_IRWXO
 _READ_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 
-def read_key_file(path: StrPath, *, credential: bool = False) -> Key:
+def read_key_file(path: StrPath, *, credential: bool = False, pipe: bool = False) -> Key:
     """Return the key in a file: a text of 1 to 65,536 bytes of UTF-8, or the generator's line `secftp-key-1 BASE64`.
 
     Raises `KeyFormatError` if the file can't be read, is not a regular file, is owned by neither the user nor root, may
     be read or written by others (mode & 077), is empty, blank, too long, not UTF-8, or mistyped. The group may read a
     file of root if it is the group of this process, which is not root's. A symlink is followed (mounted secrets are
     symlinks): the checks are made on the open file, so an attacker gains nothing by it. `credential`: the file is a
-    systemd credential, which the group may be allowed to read.
+    systemd credential, which the group may be allowed to read. `pipe`: the file may be a FIFO, as that of a shell's
+    `<(COMMAND)`; it is read once, to its end.
     """
-    limit = MAX_TEXT_BYTES + _FRAME_BYTES + 1
-    data = _read(path, f"The key file {show_local(path)}", limit, _CREDENTIAL if credential else _OTHERS)
-    return _key_of(data, f"The key file {show_local(path)}")
+    subject = f"The key file {show_local(path)}"
+    data = _read(path, subject, MAX_KEY_BYTES, _CREDENTIAL if credential else _OTHERS, pipe=pipe)
+    return key_of(data, subject)
 
 
 def read_key_descriptor(descriptor: int) -> Key:
@@ -61,11 +63,11 @@ def read_key_descriptor(descriptor: int) -> Key:
     data = b""
     try:
         with open(descriptor, "rb", buffering=0) as file:
-            while chunk := file.read(MAX_TEXT_BYTES + _FRAME_BYTES + 1 - len(data)):
+            while chunk := file.read(MAX_KEY_BYTES - len(data)):
                 data += chunk
     except OSError as error:
         raise KeyFormatError(f"{subject} can't be read: {reason_of(error)}.") from error
-    return _key_of(data, subject)
+    return key_of(data, subject)
 
 
 def read_trusted(path: StrPath, subject: str, *, private: bool = True) -> bytes:
@@ -98,7 +100,11 @@ class _Failure:
         self.hint = hint
 
 
-def _key_of(data: bytes, subject: str) -> Key:
+def key_of(data: bytes, subject: str) -> Key:
+    """Return the key that the contents of a key file are; `data` has at most `MAX_KEY_BYTES`.
+
+    Raises `KeyFormatError` as `read_key_file` does; `subject` begins its sentences.
+    """
     line = data.removeprefix(codecs.BOM_UTF8).removesuffix(b"\n").removesuffix(b"\r")
     if len(line) > MAX_TEXT_BYTES:
         raise KeyFormatError(f"{subject} is longer than 64 KiB.", hint="Is it the right file?")
@@ -144,33 +150,52 @@ def refuse_beneath(path: StrPath, root: StrPath, what: str = "key file") -> None
         )
 
 
-def _read(path: StrPath, subject: str, limit: int, forbidden: int) -> bytes:
+def _read(path: StrPath, subject: str, limit: int, forbidden: int, *, pipe: bool = False) -> bytes:
     """Return up to `limit` bytes of a file; `forbidden` are the permissions that it must not have."""
     try:
         descriptor = _open(path, subject)
         # No file object: for a directory, its constructor would fail and leave the descriptor open.
         try:
-            _check_private(path, subject, os.fstat(descriptor), forbidden)
-            data = b""
-            while chunk := os.read(descriptor, limit - len(data)):
-                data += chunk
-            return data
+            status = os.fstat(descriptor)
+            _check_private(path, subject, status, forbidden, pipe=pipe)
+            if stat.S_ISFIFO(status.st_mode):
+                return _read_pipe(path, subject, status, limit)
+            return _read_all(descriptor, limit)
         finally:
             os.close(descriptor)
     except OSError as error:
         raise KeyFormatError(f"{subject} can't be read: {reason_of(error)}.") from error
 
 
-def _open(path: StrPath, subject: str) -> int:
+def _read_all(descriptor: int, limit: int) -> bytes:
+    data = b""
+    while chunk := os.read(descriptor, limit - len(data)):
+        data += chunk
+    return data
+
+
+def _read_pipe(path: StrPath, subject: str, checked: os.stat_result, limit: int) -> bytes:
+    """Read a FIFO that is open already, so that its writer loses nothing; here it is waited for."""
+    descriptor = _open(path, subject, _READ_FLAGS & ~os.O_NONBLOCK)
     try:
-        return os.open(path, _READ_FLAGS)
+        if not os.path.samestat(os.fstat(descriptor), checked):
+            raise KeyFormatError(f"{subject} was replaced while it was read.", hint="Try again.")
+        return _read_all(descriptor, limit)
+    finally:
+        os.close(descriptor)
+
+
+def _open(path: StrPath, subject: str, flags: int = _READ_FLAGS) -> int:
+    try:
+        return os.open(path, flags)
     except ValueError:  # a NUL, or what the locale can't encode
         raise KeyFormatError(f"{subject} can't be read: no file has such a name.") from None
 
 
-def _check_private(path: StrPath, subject: str, status: os.stat_result, forbidden: int) -> None:
-    if not stat.S_ISREG(status.st_mode):
-        raise KeyFormatError(f"{subject} is not a regular file.")
+def _check_private(path: StrPath, subject: str, status: os.stat_result, forbidden: int, *, pipe: bool = False) -> None:
+    if not stat.S_ISREG(status.st_mode) and not (pipe and stat.S_ISFIFO(status.st_mode)):
+        hint = "A pipe can be given by its descriptor: --key-fd N." if stat.S_ISFIFO(status.st_mode) else ""
+        raise KeyFormatError(f"{subject} is not a regular file.", hint=hint)
     if status.st_uid not in (os.geteuid(), 0):
         raise KeyFormatError(f"{subject} belongs to another user.", hint="Copy it, and use the copy.")
     # The usual case of a service: a file in /etc that root owns and the service's own group may read (mode 640).

@@ -88,13 +88,23 @@ class Session:
         credentials: Credentials,
         *,
         timeout: float,
+        connect_timeout: float | None = None,
         on_wait: Callable[[], None] | None = None,
         congestion: str | None = None,
         wanted: Callable[[], bool] | None = None,
     ) -> Session:
         """Connect and perform the handshake, as `secftp.transport.connect`."""
         return cls(
-            connect(host, port, credentials, timeout=timeout, on_wait=on_wait, congestion=congestion, wanted=wanted)
+            connect(
+                host,
+                port,
+                credentials,
+                timeout=timeout,
+                connect_timeout=connect_timeout,
+                on_wait=on_wait,
+                congestion=congestion,
+                wanted=wanted,
+            )
         )
 
     @property

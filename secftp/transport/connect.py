@@ -59,6 +59,7 @@ def connect(
     credentials: Credentials,
     *,
     timeout: float,
+    connect_timeout: float | None = None,
     on_wait: Callable[[], None] | None = None,
     congestion: str | None = None,
     wanted: Callable[[], bool] | None = None,
@@ -67,7 +68,8 @@ def connect(
     """Connect to a server and perform the handshake. CLIENT_FINISH leaves with the first message.
 
     `timeout` is in seconds, once for the connection and once for the whole handshake: a server may delay its answer
-    after wrong keys from this address, and one that is being restarted answers when it is up again. `on_wait` is called
+    after wrong keys from this address, and one that is being restarted answers when it is up again. `connect_timeout`
+    is for the connection in place of `timeout`. `on_wait` is called
     once if no answer has come after 2 s. `congestion` names a congestion control for what is sent, see
     `secftp.transport.congestion`; None leaves the system's. `wanted` is asked ten times a second, in this thread:
     once it returns False, the attempt ends with `ConnectionLost`. `network` does all the waiting.
@@ -77,7 +79,7 @@ def connect(
     """
     # Made before the connection: under attack, a server drops the connections first that have not sent a hello yet.
     handshake = ClientHandshake(credentials.password, credentials.suite, credentials.mode, credentials.name)
-    deadline = time.monotonic() + timeout
+    deadline = time.monotonic() + (timeout if connect_timeout is None else connect_timeout)
     stream = network.new_stream(_connect_any(host, port, deadline, congestion, wanted, network))
     try:
         established = _shake_hands(stream, handshake, timeout, on_wait, wanted)

@@ -9,7 +9,7 @@ import pytest
 from secftp.client.__main__ import main
 from secftp.client.commands import COMMANDS, HELP, find_command, load
 from secftp.client.copy_options import MAX_RETRIES, parse_rate
-from secftp.client.options import HELP_COLUMNS
+from secftp.client.options import HELP_COLUMNS, ConnectionOptions
 from secftp.command_line import shown_options
 from secftp.errors import NameRefused, UsageError
 from secftp.transfer import CopyOptions
@@ -45,7 +45,7 @@ def refused(parse, *arguments, words=""):
 
 def test_what_is_left_out():
     options = parse_ls([U])
-    assert options.connection == (HERE, "aes256", None, False, 60.0, None, None)
+    assert options.connection == ConnectionOptions(HERE, "aes256", None, anonymous=False, timeout=60.0)
     assert options.urls == (Url("host", 8888, "", (b"a", b"b"), False),)
     assert (options.quiet, options.json, options.long, options.recursive) == (False,) * 4
 
@@ -54,7 +54,9 @@ def test_what_is_given():
     options = parse_stat(
         ["--cipher", "none", "--key-file=k", "--timeout", "5", "-q", "secftp://joe@[::1]:99/x", "--json"]
     )
-    assert options.connection == (Endpoint("::1", 99, "joe"), "none", "k", False, 5.0, None, None)
+    assert options.connection == ConnectionOptions(
+        Endpoint("::1", 99, "joe"), "none", "k", anonymous=False, timeout=5.0
+    )
     assert (options.quiet, options.json) == (True, True)
 
 

@@ -16,7 +16,7 @@ GIVEN = "tests/keys/test_given.py"
 
 MUTANTS: list[Mutant] = [
     mutant("none-without-a-key-is-anonymous", CHOICE, "    if not none_is_anonymous and not options.anonymous:\n", "    if not none_is_anonymous and options.anonymous is None:\n", ANONYMOUS),
-    mutant("empty-variable-is-anonymous", CHOICE, "    if text is not None and not options.anonymous:\n", "    if text and not options.anonymous:\n", ANONYMOUS),
+    mutant("empty-variable-is-anonymous", CHOICE, "    if text is not None:\n        return _from_text", "    if text:\n        return _from_text", ANONYMOUS),
     mutant("empty-key-file-name-is-anonymous", CHOICE, "    if options.key_file is not None:\n", "    if options.key_file:\n", ANONYMOUS),
     mutant("unprotected-without-a-word", "secftp/client/positional.py", "    if obtain is None and not connection.anonymous:\n", "    if obtain is None and connection.anonymous is None:\n", ANONYMOUS),
     mutant("unprotected-and-quiet", "secftp/client/terminal.py", "        if not self.json:\n            self._write(\n", "        if not self.json and not self.quiet:\n            self._write(\n", ANONYMOUS),

@@ -81,7 +81,7 @@ MUTANTS = [
     mutant("key-file-of-its-own-that-the-group-reads", FILES, "for_the_group = status.st_uid == 0 != os.geteuid() and", "for_the_group = 0 != os.geteuid() and", KEY_FILES),
     mutant("key-file-that-the-group-writes", FILES, "forbidden & ~stat.S_IRGRP if", "forbidden & ~stat.S_IRWXG if", KEY_FILES),
     mutant("key-file-of-another-user", FILES, "if status.st_uid not in (os.geteuid(), 0):", "if status.st_uid == -1:", KEY_FILES),
-    mutant("key-from-a-device", FILES, "if not stat.S_ISREG(status.st_mode):", "if stat.S_ISSOCK(status.st_mode):", KEY_FILES),
+    mutant("key-from-a-device", FILES, "if not stat.S_ISREG(status.st_mode) and not (pipe", "if stat.S_ISSOCK(status.st_mode) and not (pipe", KEY_FILES),
     mutant("key-file-replaced", "secftp/keys/create.py", "os.link(temporary, path)", "os.replace(temporary, path); open(temporary, 'x').close()", KEY_FILES),
     mutant("key-file-of-blanks", FILES, "    if is_blank(text):\n", "    if text is None:\n", KEY_FILES),
     mutant("damaged-key-file", FILES, "len(secret) != _SECRET_BYTES or binascii.b2a_base64(secret, newline=False) != encoded", "len(secret) != _SECRET_BYTES", KEY_FILES),

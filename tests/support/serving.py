@@ -454,7 +454,8 @@ def environment(home, **changes):
     """
     if (under_test := os.environ.get("PYTHONPATH")) and "PYTHONPATH" in changes:
         changes["PYTHONPATH"] = os.pathsep.join((changes["PYTHONPATH"], under_test))
-    inherited = {name: value for name, value in os.environ.items() if name not in ("SECFTP_KEY", "XDG_STATE_HOME")}
+    own = ("SECFTP_KEY", "SECFTP_KEY_FILE", "SECFTP_CONFIG", "XDG_STATE_HOME", "XDG_CONFIG_HOME")
+    inherited = {name: value for name, value in os.environ.items() if name not in own}
     return {**inherited, "HOME": os.fspath(home), "XDG_STATE_HOME": os.path.join(home, "state"), **changes}
 
 
