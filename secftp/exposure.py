@@ -119,6 +119,11 @@ def is_beneath(path: str, directory: str) -> bool:
 
 def lookups(path: StrPath) -> Iterator[str]:
     """Yield each directory in which a name is looked up on the way to `path`, as a path without symlinks."""
+    return map(os.path.dirname, steps(path))
+
+
+def steps(path: StrPath) -> Iterator[str]:
+    """Yield each name that is looked up on the way to `path`, as a path without symlinks before the name itself."""
     text = os.fsdecode(path)
     place = "/" if text.startswith("/") else os.getcwd()
     names = text.split("/")[::-1]
@@ -130,8 +135,8 @@ def lookups(path: StrPath) -> Iterator[str]:
         if name == "..":
             place = os.path.dirname(place)
             continue
-        yield place
         below = os.path.join(place, name)
+        yield below
         target = _symlink(below)
         if target is None or symlinks == _SYMLINKS_MAX:
             place = below

@@ -71,8 +71,8 @@ class Grant(NamedTuple):
 class Access:
     """The keys and rules of a server. Without keys and without `anonymous`, no client is admitted.
 
-    `key` is for clients that give no name; `named` are the others. `read_only` and `overwrite=False` bound the rights
-    of all keys.
+    `key` is for clients that give no name, with `rights` or all; `named` are the others. `read_only` and
+    `overwrite=False` bound the rights of all keys.
     """
 
     def __init__(
@@ -85,6 +85,7 @@ class Access:
         read_only: bool = False,
         overwrite: bool = True,
         named: Mapping[str, NamedKey] | None = None,
+        rights: Rights | None = None,
     ) -> None:
         self._read_only = read_only
         self._overwrite = overwrite
@@ -100,7 +101,7 @@ class Access:
             for name, one in named.items()
         }
         if key is not None:
-            rights = self._bounded(all_rights)
+            rights = self._bounded(rights or all_rights)
             self._grants[""] = Grant(key.password(), Mode.KEYED, rights, contested=contested)
         # For unknown names: the same steps in the same time, and no way to succeed.
         self._unknown_name = Grant(Password.random(), Mode.KEYED, NO_RIGHTS)

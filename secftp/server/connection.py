@@ -207,7 +207,7 @@ class ConnectionThread:
             self._send_away(channel)
             return
         try:
-            self._session.run()
+            self._log.bye = self._session.run()
         except ConnectionLost as problem:
             # `stop_when_idle` ends the wait for a request as if the client had closed.
             if not stopping() or self._session.busy:

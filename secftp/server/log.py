@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from typing import TextIO
 
     from secftp.json_lines import Value
+    from secftp.protocol import Bye
     from secftp.transport import Peer
     from secftp.transport.tcp_info import TcpInfo
 
@@ -177,12 +178,16 @@ class FileLine(str):
 
 
 class SessionLog:
-    """Log of one client. `proved` is set once it is authenticated (or anonymous), `key` to the name of its key."""
+    """Log of one client. `proved` is set once it is authenticated (or anonymous), `key` to the name of its key.
+
+    `bye`: the client's BYE, once it has come.
+    """
 
     def __init__(self, log: Log, number: int, peer: Peer) -> None:
         self.proved = False
         self.key = ""
         self.cipher = ""
+        self.bye: Bye | None = None
         self._log = log
         self._number = number
         self._host = peer.host

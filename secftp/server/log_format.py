@@ -32,7 +32,9 @@ class Operation(NamedTuple):
     `name` is the message name in lower case (each file of a WRITEMANY is a `write`), `result` is `ok` or an error code,
     `nbytes` the bytes that were transferred or copied, `to` the new path of a rename or copy. `moved`: a whole file was
     transferred. `saved`: the bytes that compression has saved.
-    `at`: where the part of an upload begins; `whole`: the digest of the file that this part has completed.
+    `at`: where the part of a file begins; `whole`: the digest of the file that this part of an upload has completed.
+    `version`: that of the file that a part of was read; `held`: how many bytes before it the client has, verified. Both
+    are for this process alone.
     """
 
     name: str
@@ -46,6 +48,8 @@ class Operation(NamedTuple):
     saved: int = 0
     at: int | None = None
     whole: bytes | None = None
+    version: bytes | None = None
+    held: int = 0
 
 
 # --- connections ------------------------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Final
 
 from secftp import safe_path
 from secftp.errors import KeyFormatError, NotFound, SecftpError, UsageError
-from secftp.exposure import Exposure, lookups
+from secftp.exposure import Exposure, lookups, steps
 from secftp.keys import refuse_beneath
 from secftp.server.own_names import is_module
 from secftp.text import escape, show_local
@@ -119,10 +119,33 @@ class CodePaths:
                 raise
             raise NotFound(f"The directory {show_local(directory)} can't be examined: {_reason(error)}.") from error
 
+    def refuse_new(self, directory: str) -> bool:
+        """Do the same for clients that only make new names in `directory`, and change nothing that is there.
+
+        Then a path that code is loaded from is safe beneath it, unless one of its names is missing in the directory.
+        """
+        try:
+            exposure = Exposure(directory)
+            for path in _code():
+                for below in steps(path):
+                    if exposure.is_root(os.path.dirname(below)) and not os.path.lexists(below):
+                        raise _refusal(
+                            directory, f"code of this server is loaded from {show_local(_without_mark(path))}"
+                        )
+            return self._judge_place(directory, exposure)
+        except OSError as error:
+            if isinstance(error, SecftpError):
+                raise
+            raise NotFound(f"The directory {show_local(directory)} can't be examined: {_reason(error)}.") from error
+
     def _judge(self, directory: str, exposure: Exposure) -> bool:
         for above, path in self._lookups.items():
             if exposure.includes(above):
                 raise _refusal(directory, f"code of this server is loaded from {show_local(_without_mark(path))}")
+        return self._judge_place(directory, exposure)
+
+    def _judge_place(self, directory: str, exposure: Exposure) -> bool:
+        """Judge the directory itself: it must not be, or become, a package."""
         real = os.path.realpath(directory)
         for entry in self._entries:
             module, is_top = _below(entry, real)

@@ -36,6 +36,7 @@ ABORT_SECONDS: Final = 1.0
 # For all threads to notice that their connections were cut.
 JOIN_SECONDS: Final = 5.0
 DEFAULT_MAX_CLIENTS: Final = 256
+_POLL_SECONDS: Final = 0.02
 
 
 class FileServer:
@@ -66,6 +67,7 @@ class FileServer:
         self._grace = grace
         self._on_reload = on_reload
         self._reload_requested = SignalFlag()
+        self._draining = SignalFlag()
         self._access_lock = threading.Lock()  # from the choice of a session's store to its entry in the registry
         self._listener: Listener | None = None
 
@@ -92,10 +94,12 @@ class FileServer:
         admission.close()
         listener.close()
         on_stop()
+        while self._draining.is_set() and self._shared.registry.all() and not self._shared.stopping.is_set():
+            time.sleep(_POLL_SECONDS)
         self._shut_down()
 
     def _accept_connections(self, admission: Admission) -> None:
-        while not self._shared.stopping.is_set():
+        while not self._shared.stopping.is_set() and not self._draining.is_set():
             # Before the wait: a signal that came before there was a listener has woken nothing.
             if self._reload_requested.is_set():
                 self._reload_requested.clear()
@@ -109,6 +113,16 @@ class FileServer:
             self._shared.aborting.set()
         self._shared.stopping.set()
         self._wake()
+
+    def drain(self) -> None:
+        """Accept no more clients; `serve` returns when those that are there have ended themselves, or after `stop`."""
+        self._draining.set()
+        self._wake()
+
+    @property
+    def is_transferring(self) -> bool:
+        """Whether a client transfers something now, or has a request under way."""
+        return any(connection.is_transferring or connection.is_busy for connection in self._shared.registry.all())
 
     def reload(self) -> None:
         """Have `on_reload` called; for signal handlers."""
@@ -180,7 +194,7 @@ class FileServer:
         """Wait until the last connection is gone, but no longer than this."""
         deadline = time.monotonic() + seconds
         while self._shared.registry.all() and time.monotonic() < deadline and not unless():
-            time.sleep(0.02)
+            time.sleep(_POLL_SECONDS)
 
 
 def open_listener(hosts: list[str], port: int) -> Listener:

@@ -66,15 +66,15 @@ class ServerSession:
         self._decide = decide
         self._additional: bool | None = None  # what the session is; None before its first request
 
-    def run(self) -> None:
-        """Serve until the end. Raises `SecftpError` for every end but BYE and a stop of the server."""
+    def run(self) -> Bye | None:
+        """Serve until the end; return the client's BYE, None if the server stops. Raises `SecftpError` otherwise."""
         try:
-            self._run()
+            return self._run()
         finally:
             self._context.uploads.close()
             self._context.writable.close()
 
-    def _run(self) -> None:
+    def _run(self) -> Bye | None:
         hello = welcome(
             self._channel.timeout, self._context.rights, compression=self._compression, streams=self._streams
         )
@@ -86,7 +86,7 @@ class ServerSession:
                 self._channel.flush()
             message = self._channel.receive()
             if isinstance(message, Bye):
-                return
+                return message
             if isinstance(message, Cancel):
                 continue  # the request has been answered already
             additional = isinstance(message, Read | Write) and message.additional
@@ -94,7 +94,8 @@ class ServerSession:
                 self._additional = additional
                 self._decide(additional)
                 if self._stopping():
-                    return
+                    return None
             self.busy = True
             serve(self._context, message)
             self.busy = False
+        return None

@@ -16,6 +16,7 @@ from secftp.protocol import (
     Bye,
     Capacity,
     Copy,
+    ErrorCode,
     Info,
     List,
     MakeDirectory,
@@ -74,10 +75,13 @@ class Session:
 
     Every call raises the `FileError` with which the server refuses it, after which the session can still be used, and
     what the channel raises, which ends the session. Paths are relative to the served directory, which is `()`.
+
+    `has_failed`: BYE says that something failed that was asked for; a server that waits for a whole delivery goes on.
     """
 
     def __init__(self, channel: Channel) -> None:
         self.pipeline = Pipeline(channel)
+        self.has_failed = False
         self._channel = channel
 
     @classmethod
@@ -358,7 +362,7 @@ class Session:
 
     def close(self) -> None:
         """Say BYE and close."""
-        self._channel.close(Bye())
+        self._channel.close(Bye(code=ErrorCode.CANCELLED) if self.has_failed else Bye())
 
     def __enter__(self) -> Self:
         return self
@@ -367,6 +371,7 @@ class Session:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         if kind is None or issubclass(kind, FileError):
+            self.has_failed = self.has_failed or kind is not None
             self._say_bye()
         else:
             self._channel.close()

@@ -163,6 +163,7 @@ class Transfer(abc.ABC, Generic[Item]):
             self._close_streams()
             del self.pipeline
             self.end()
+            session.has_failed = session.has_failed or bool(self.summary.failed)
             self.summary.seconds += time.monotonic() - began
             self.summary.saved_bytes = self.data.saved_of(self.summary.bytes)
             self.counters.listener.ended(self.summary)

@@ -41,8 +41,9 @@ _CHANGING: Final = frozenset({Right.WRITE, Right.OVERWRITE, Right.DELETE})
 class Outcome(NamedTuple):
     """Result of a request: `code` is None on success, `nbytes` the bytes of files that were transferred or hashed.
 
-    `moved`: the transfer has completed a file. `at`: the place of a part of an upload; `whole`: the digest of the whole
-    file that it has completed.
+    `moved`: the transfer has completed a file. `at`: the place of a part of a file; `whole`: the digest of the whole
+    file that a part of an upload has completed. `version`: that of the file that a part of was read, see `versions`;
+    `held`: how many bytes before that part the client has, verified.
     """
 
     nbytes: int = 0
@@ -51,6 +52,8 @@ class Outcome(NamedTuple):
     moved: bool = False
     at: int | None = None
     whole: bytes | None = None
+    version: bytes | None = None
+    held: int = 0
 
 
 class RequestContext:

@@ -11,7 +11,7 @@ from secftp.server.log import FileLine
 from secftp.server.requests.context import Outcome, ProgressLog, begin_digest, has_prefix, name_of
 from secftp.server.requests.refusals import code_of
 from secftp.server.requests.serve import handles
-from secftp.server.requests.versions import require_version
+from secftp.server.requests.versions import require_version, version_of
 from secftp.storage.digest import hash_part
 from secftp.storage.source import with_size
 from secftp.text import format_size
@@ -57,14 +57,22 @@ def read(context: RequestContext, request: Read) -> Outcome:
                 compress=None if request.compress is None else min(request.compress, SERVER_LEVEL),
             )
         except SendInterrupted:
-            return _abort(context, context.abort_code if context.aborting() else ErrorCode.CANCELLED, done)
+            code = context.abort_code if context.aborting() else ErrorCode.CANCELLED
+            return _located(_abort(context, code, done), request, source)
         except FileError as problem:
             return _abort(context, code_of(problem), done)
     moved = _is_whole(source, request, size)
     sent = f"File sent, checksum: {end.digest.hex()}"
     context.log.line(FileLine(sent, name_of(request.path)) if moved else sent)
     context.log.line("Finished sending file.")
-    return Outcome(end.size, end.digest, moved=moved)
+    outcome = Outcome(end.size, end.digest, moved=moved)
+    return outcome if moved else _located(outcome, request, source)
+
+
+def _located(outcome: Outcome, request: Read, source: Source) -> Outcome:
+    """Add which part of which version of the file was sent; `source` may be closed."""
+    held = request.offset if request.prefix is not None else 0
+    return outcome._replace(at=request.offset, version=version_of(source), held=held)
 
 
 def _opening(request: Read, source: Source, size: int, version: bytes | None) -> File:

@@ -76,6 +76,8 @@ def _operation(request: Any, outcome: Outcome, seconds: float, saved: int) -> Op
         moved=outcome.moved,
         at=outcome.at,
         whole=outcome.whole,
+        version=outcome.version,
+        held=outcome.held,
         to=request.to if isinstance(request, Rename | Copy) else None,
         saved=saved,
     )
