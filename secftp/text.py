@@ -52,6 +52,7 @@ _FACTORS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12} | {
     f"{unit}i": 1 << 10 * power for power, unit in enumerate("kmgt", 1)
 }
 _SECONDS_MAX = 2_000_000  # poll takes milliseconds as an int of 32 bits
+_DURATIONS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _SIZE_STEP = 1000
 _SIZE_UNITS = ("B", "kB", "MB", "GB", "TB", "PB", "EB")
 
@@ -195,6 +196,15 @@ def parse_seconds(text: str) -> float | None:
         is_number = re.fullmatch(_SECONDS, text) is not None
     seconds = float(text) if is_number else 0.0
     return seconds if 0 < seconds <= _SECONDS_MAX else None
+
+
+def parse_duration(text: str) -> float | None:
+    """Return the seconds of a time with a unit: `90`, `90s`, `10m`, `1.5h`, `2d`; as `parse_seconds` otherwise."""
+    factor = _DURATIONS.get(text[-1:].lower())
+    if factor is None:
+        return parse_seconds(text)
+    seconds = parse_seconds(text[:-1])
+    return None if seconds is None or seconds * factor > _SECONDS_MAX else seconds * factor
 
 
 def format_size(size: int) -> str:

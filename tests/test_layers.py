@@ -99,6 +99,12 @@ LAYERS["secftp.aio"] = {*LAYERS["secftp.api"], "secftp.api", "secftp.waits"}
 LAYERS["secftp.fsspec"] = {*LAYERS["secftp.api"], "secftp.api"}
 LAYERS["secftp.api.filesystem"] = {"secftp.fsspec"}  # another name of it
 LAYERS["secftp.api.server"] = {*LAYERS["secftp.api"], "secftp.api", "secftp.server"}
+# A server for one delivery, which two commands of the client start, and nothing else in it.
+LAYERS["secftp.sharing"] = {*LAYERS["secftp.api"], "secftp.server", "secftp.system", "secftp.intervals"}
+LAYERS |= {
+    f"secftp.client.commands.{verb}": {*LAYERS["secftp.client"], "secftp.client", "secftp.sharing"}
+    for verb in ("share", "receive")
+}
 # The package itself sees everything but the entries: `python -m` would warn if it saw them.
 LAYERS[PACKAGE.name] = set(LAYERS) - set(ENTRIES)
 

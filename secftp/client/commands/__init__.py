@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from secftp.client.terminal import Terminal
 
 COMMANDS: Final = (
-    "get", "put", "ls", "stat", "rm", "cp", "mv", "mkdir", "sum", "verify", "read", "write", "keygen", "completion",
+    "get", "put", "ls", "stat", "rm", "cp", "mv", "mkdir", "sum", "verify", "read", "write", "share", "receive",
+    "keygen", "completion",
 )  # fmt: skip
 HELP: Final = """\
 usage: secftp COMMAND [options] ...      (for details: secftp COMMAND --help)
@@ -28,11 +29,11 @@ usage: secftp COMMAND [options] ...      (for details: secftp COMMAND --help)
   get URL... [TARGET]   download files and directories; - is standard output
   put FILE... URL       upload files and directories; - is standard input
   ls, stat, sum URL...  list directories, show file status, print checksums
-  rm, mkdir URL...      remove files (-r: and directories), create directories
-  cp, mv URL... URL     copy on the server; rename, or move into a directory
+  rm, mkdir, cp, mv     remove (-r: directories, too), create, copy, rename
   verify LOCAL URL      compare a file or a directory, and list differences
   read, write           NAME HOST:PORT CIPHER [KEY]: one file, through a pipe
   keygen, completion    generate a key; a script for bash, zsh or fish
+  share, receive        give or take files once: a server that ends by itself
 
 A URL is secftp://[name@]host[:port]/path; the default port is 8888, the cipher
 aes256. The key is read from --key-file, from SECFTP_KEY or from a prompt.
