@@ -63,7 +63,7 @@ MUTANTS: list[Mutant] = [
     mutant("configuration-beneath-the-root", "secftp/server/parser.py", '"--config", metavar=FILE', '"--config", metavar="NAME"', REACHED),
     mutant("trusted-files-at-the-start", "secftp/server/path_checks.py", "        if (path := getattr(options, name)) is not None:\n", "        if (path := getattr(options, name)) is not None and name != \"config\":\n", REACHED),
     mutant("trusted-files-of-a-configuration", "secftp/server/path_checks.py", "    for name in file_options():\n", "    for name in file_options() if options.config is None else ():\n", f"{TRUSTED}::test_a_hard_link_is_the_file_itself", REACHED),
-    mutant("trusted-symlink-in-the-middle", "secftp/exposure.py", "        yield place\n        below = os.path.join(place, name)\n", "        below = os.path.join(place, name)\n        if len(names) == 0:\n            yield place\n", REACHED),
+    mutant("trusted-symlink-in-the-middle", "secftp/exposure.py", "        below = os.path.join(place, name)\n        yield below\n", "        below = os.path.join(place, name)\n        if len(names) == 0:\n            yield below\n", REACHED),
     mutant("trusted-dots-by-name", "secftp/exposure.py", "    names = text.split(\"/\")[::-1]\n    symlinks = 0\n", "    names = os.path.normpath(text).split(\"/\")[::-1]\n    symlinks = 0\n", REACHED),
     mutant("trusted-hard-link", "secftp/exposure.py", "status.st_nlink > 1 and self._links_to(status)", "False", f"{TRUSTED}::test_a_hard_link_is_the_file_itself"),
     mutant("trusted-hard-link-at-the-top-alone", "secftp/exposure.py", "                        waiting.append(entry.path)\n", "                        pass\n", f"{TRUSTED}::test_a_hard_link_is_the_file_itself"),
