@@ -113,6 +113,12 @@ class Access:
                 Password.anonymous(), Mode.ANONYMOUS, self._bounded(rights), contested=bool(self._grants)
             )
 
+    @property
+    def keys(self) -> tuple[bool, int]:
+        """Whether there is a key for clients that give no name, and the number of named keys."""
+        has_default = "" in self._grants
+        return has_default, len(self._grants) - has_default
+
     def decide(self, hello: HelloReceived) -> Grant | Status:
         """Return what a client gets if it proves its key after this hello, or the status that refuses it."""
         if hello.suite not in self._suites:

@@ -65,6 +65,7 @@ class Keyring:
         self._own: Key | None = None  # the generated or remembered key, once it was needed
         self._source = ""
         self._loaded = False
+        self.is_shown = False  # whether the server's own key is in a line of the log
 
     def load(self, options: ServerOptions | None = None) -> Access:
         """Read all keys and return the access that they grant; `options` replace the former ones.
@@ -206,6 +207,7 @@ class Keyring:
         if sys.stdout is not None and sys.stdout.isatty() and self._options.log_file is None:
             text = generate_key()
             self._log.line(f"Key: {text}")
+            self.is_shown = True
             return Key.from_text(text)
         remembered = load_or_create(self._options.root)
         self._log.line(f"Key: in the file {show_local(remembered.path)}")

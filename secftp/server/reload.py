@@ -13,6 +13,7 @@ import threading
 from typing import TYPE_CHECKING, Final
 
 from secftp.errors import SecftpError
+from secftp.server.banner import who_gets_in
 from secftp.server.log import LogLevel
 from secftp.server.log_output import open_log
 from secftp.server.path_checks import check_operator_files
@@ -20,6 +21,7 @@ from secftp.server.path_checks import check_operator_files
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from secftp.server.access import Access
     from secftp.server.keyring import Keyring
     from secftp.server.log import Log
     from secftp.server.options import ServerOptions
@@ -59,6 +61,7 @@ class Reloader:
         self._read_options = read_options
         self._thread: threading.Thread | None = None
         self._once_more = False
+        self._told = ""  # who gets in
         self._lock = threading.Lock()
 
     def __call__(self) -> None:
@@ -68,6 +71,13 @@ class Reloader:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="secftp-reload", daemon=True)
                 self._thread.start()
+
+    def tell(self, access: Access, options: ServerOptions) -> None:
+        """Log who gets in, if that is not what was logged last."""
+        sentence = who_gets_in(options, access, is_shown=self._keyring.is_shown)
+        if sentence != self._told:
+            self._told = sentence
+            self._log.line(sentence)
 
     def wait(self) -> None:
         """Wait for a running reload, at most 5 s: a hanging file system must not delay the shutdown."""
@@ -138,6 +148,7 @@ class Reloader:
         self._keyring.retire(server.stores_in_use())
         for line in self._keyring.sources():
             self._log.line(line)
+        self.tell(access, options)
         return True
 
     def _report_changes(self, options: ServerOptions, effective: ServerOptions) -> None:

@@ -102,6 +102,7 @@ def run(
         if keyring.writes_where_modules_are:
             log.line(_UNSAFE_START, LogLevel.WARNING)
         _announce(listener, options, log)
+        reloader.tell(access, options)
         notify("READY=1", f"STATUS=Listening on port {listener.port}")
         server.serve(listener, on_stop=lambda: notify("STOPPING=1", "STATUS=Waiting for transfers to end"))
         for number in (*_STOP, signal.SIGHUP):

@@ -55,8 +55,9 @@ def test_a_reload_puts_the_rules_of_the_configuration_in_force_and_says_so(home,
         )
         server.signal(signal.SIGHUP)
         server.log.wait_for(r"Changed, but a restart is required: .*\.$")
-        assert reload_lines(server, before)[-4:] == [
+        assert reload_lines(server, before)[-5:] == [
             "The keys were reloaded.",
+            "Clients need the key (hidden). They may only read.",
             "The configuration was reloaded.",
             "In effect for new sessions: ciphers, read-only.",
             "Changed, but a restart is required: grace, max-clients.",

@@ -437,6 +437,7 @@ def test_the_log_of_a_write_and_a_read_is_in_the_words_of_the_original(home, roo
     beginning = [
         r"Listening @ 127\.0\.0\.1 on port \d+",
         f"Serving the directory {re.escape(str(root))}",
+        r"ANYONE may read and write\.",
         r"Client connected: 127\.0\.0\.1",
         "Cipher: aes256",
         "IV: [0-9a-f]{32}",
