@@ -32,6 +32,7 @@ class ExitCode(enum.IntEnum):
     BROKEN_PIPE = 14
     SERVER_FAILED = 15
     INSTALLATION = 16
+    TOO_MANY_DELETIONS = 17
     HUNG_UP = 129
     INTERRUPTED = 130
     TERMINATED = 143

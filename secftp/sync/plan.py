@@ -1,7 +1,7 @@
 """The plan of a sync: what is to be done at the target, decided from the two trees alone.
 
 No file is read and nothing is asked, so a plan can be shown, compared and tested as it is. Its order is the order of
-the run: directories, renames, new files, replaced files, attributes, and last of all deletions, files before the
+the run: directories, new files, replaced files, renames, attributes, and last of all deletions, files before the
 directories that they are in.
 
 Invariants: without `Rules.delete` nothing is deleted; a directory is never replaced by a file or a file by a directory;
@@ -20,12 +20,12 @@ from secftp.sync.times import resolution_of
 from secftp.sync.tree import Entry, EntryKind, Tree
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator
 
     from secftp.storage import Path
 
-    # Whether a file of the target has the contents of the source's.
-    Same: TypeAlias = Callable[[Path, Entry, Entry], bool]
+    # Whether a file of the target has the contents of the source's; None if that is not known.
+    Same: TypeAlias = Callable[[Path, Entry, Entry], bool | None]
 
 PERMISSIONS: Final = 0o777
 
@@ -34,9 +34,9 @@ class Act(enum.StrEnum):
     """What is done about a path at the target. The words are those of `--json`."""
 
     MAKE_DIRECTORY = "mkdir"
-    RENAME = "rename"
     COPY = "copy"
     REPLACE = "replace"
+    RENAME = "rename"
     SET_ATTRIBUTES = "attributes"
     DELETE = "delete"
     REMOVE_DIRECTORY = "rmdir"
@@ -51,6 +51,7 @@ class Reason(enum.StrEnum):
     CASE = "case"
     KEPT = "kept"
     OTHER = "other"
+    UNKNOWN = "unknown"
 
     @property
     def clause(self) -> str:
@@ -59,7 +60,7 @@ class Reason(enum.StrEnum):
 
     @property
     def is_conflict(self) -> bool:
-        """Whether the target is not what the source is, so that the sync has failed in part."""
+        """Whether the target is not what the source is and can't be made so: the sync has failed in part."""
         return self in (Reason.KIND, Reason.CASE, Reason.OTHER)
 
 
@@ -68,6 +69,7 @@ _CLAUSES = {
     Reason.KIND: "a file on one side, a directory on the other",
     Reason.CASE: "another name differs only by case, which the target does not distinguish",
     Reason.KEPT: "the directory stays, because it contains names that are excluded or no regular files",
+    Reason.UNKNOWN: "its contents could not be compared",
     Reason.OTHER: "the target has something of this name that is neither a file nor a directory, or is excluded",
 }
 
@@ -92,14 +94,17 @@ class Rules(NamedTuple):
 
     `delete`: what only the target has is deleted. `force`: newer files are replaced by older ones. `folds`: the target
     does not distinguish upper and lower case. `sets_attributes`: permissions and times are made the source's.
+    `bare_directories`: directories without files are made, too.
     """
 
     delete: bool = False
     force: bool = False
     folds: bool = False
     sets_attributes: bool = True
+    bare_directories: bool = True
 
 
+_COPIED: Final = (EntryKind.FILE, EntryKind.DIRECTORY)
 DEFAULT_RULES: Final = Rules()
 
 
@@ -107,7 +112,8 @@ class Plan(msgspec.Struct):
     """The steps in the order of the run, and what else the comparison has found.
 
     `same`: files that need not be copied. `only_there`: files of the target that the source lacks, and that stay
-    because deletions were not asked for. `target_files`: all files of the target, before the sync.
+    because deletions were not asked for. `target_files`: all files of the target, before the sync. `expired`: the
+    directories of the trash that are removed.
     """
 
     actions: list[Action]
@@ -115,6 +121,7 @@ class Plan(msgspec.Struct):
     only_there: int = 0
     source_files: int = 0
     target_files: int = 0
+    expired: list[Path] = []
 
     def of(self, *acts: Act) -> Iterator[Action]:
         """Yield the steps of these kinds, in order."""
@@ -133,7 +140,7 @@ def make(source: Tree, target: Tree, rules: Rules = DEFAULT_RULES, same: Same | 
     of the same size and time are taken for the same.
     """
     maker = _Maker(source, target, rules, same)
-    maker.merge(())
+    maker.merge((), ())
     phases = maker.phases
     actions = [action for act in Act if act is not Act.SKIP for action in phases[act]]
     actions += phases[Act.SKIP]
@@ -153,45 +160,63 @@ class _Maker:
         self._same = same
         self._resolutions = (COARSEST, COARSEST)  # of both sides, in the directory that is compared
 
-    def merge(self, directory: Path) -> None:
-        """Compare a directory that both sides have, or only the source."""
-        here, there = self._source.entries(directory), self._target.entries(directory)
-        found = _Names(there, folds=self._rules.folds)
+    def merge(self, directory: Path, twin: Path) -> None:
+        """Compare a directory of the source with its twin at the target, which may be missing.
+
+        Their paths are the same, unless the target has the names in another case.
+        """
+        here, there = self._source.entries(directory), self._target.entries(twin)
+        names = _Names(there, folds=self._rules.folds)
         resolutions = (resolution_of(here.values()), resolution_of(there.values()))
         for name, entry in sorted(here.items()):
             self._resolutions = resolutions
             path = (*directory, name)
-            if found.is_taken(name):
+            if names.is_taken(name):
                 self._skip(path, entry, Reason.CASE)
+                continue
+            known = names.take(name)
+            if entry.kind not in _COPIED:
+                pass  # neither copied nor a reason to delete what the target has
+            elif known is None:
+                self._make(path, (*twin, name), entry)
             else:
-                self._compare(path, entry, found.take(name))
-        for name in found.left():
+                self._compare(path, (*twin, known), entry, there[known])
+        for name in names.left():
             if self._rules.delete:
-                self._delete((*directory, name), there[name])
+                self._delete((*twin, name), there[name])
             else:
-                self._count_left((*directory, name), there[name])
+                self._count_left((*twin, name), there[name])
 
-    def _compare(self, path: Path, entry: Entry, there: Entry | None) -> None:
-        if entry.kind not in (EntryKind.FILE, EntryKind.DIRECTORY):
-            return  # neither copied nor a reason to delete what the target has
-        if there is None:
-            act = Act.COPY if entry.kind is EntryKind.FILE else Act.MAKE_DIRECTORY
-            self._add(Action(act, path, entry))
-        elif there.kind in (EntryKind.OTHER, EntryKind.EXCLUDED):
+    def _compare(self, path: Path, twin: Path, entry: Entry, there: Entry) -> None:
+        """Compare what both sides have."""
+        if there.kind not in _COPIED:
             self._skip(path, entry, Reason.OTHER, there)
-            return
         elif there.kind is not entry.kind:
             self._skip(path, entry, Reason.KIND, there)
-            return
         elif entry.kind is EntryKind.FILE:
             self._compare_files(path, entry, there)
-        elif self._differ(entry, there):
-            self._add(Action(Act.SET_ATTRIBUTES, path, entry, there))
-        if entry.kind is EntryKind.DIRECTORY:
-            self.merge(path)
+        else:
+            if self._differ(entry, there):
+                self._add(Action(Act.SET_ATTRIBUTES, path, entry, there))
+            self.merge(path, twin)
+
+    def _make(self, path: Path, twin: Path, entry: Entry) -> None:
+        """Make what the target lacks, with all that is in it."""
+        if entry.kind is EntryKind.FILE:
+            self._add(Action(Act.COPY, path, entry))
+            return
+        directories, files = self.phases[Act.MAKE_DIRECTORY], self.phases[Act.COPY]
+        before = len(directories), len(files)
+        directories.append(Action(Act.MAKE_DIRECTORY, path, entry))
+        self.merge(path, twin)
+        if not self._rules.bare_directories and len(files) == before[1]:
+            del directories[before[0] :]
 
     def _compare_files(self, path: Path, entry: Entry, there: Entry) -> None:
-        if self._is_same(path, entry, there):
+        is_same = self._is_same(path, entry, there)
+        if is_same is None:
+            self._skip(path, entry, Reason.UNKNOWN, there)
+        elif is_same:
             self.same_files += 1
             if self._differ(entry, there):
                 self._add(Action(Act.SET_ATTRIBUTES, path, entry, there))
@@ -200,7 +225,7 @@ class _Maker:
         else:
             self._add(Action(Act.REPLACE, path, entry, there))
 
-    def _is_same(self, path: Path, entry: Entry, there: Entry) -> bool:
+    def _is_same(self, path: Path, entry: Entry, there: Entry) -> bool | None:
         if self._same is not None:
             return self._same(path, entry, there)
         return entry.size == there.size and self._same_time(entry, there)
@@ -255,9 +280,8 @@ class _Names:
     `folds`: names that differ only by case are the same.
     """
 
-    def __init__(self, entries: Mapping[bytes, Entry], *, folds: bool) -> None:
-        self._entries = entries
-        self._key: Callable[[bytes], bytes | str] = _folded if folds else bytes
+    def __init__(self, entries: Iterable[bytes], *, folds: bool) -> None:
+        self._key: Callable[[bytes], bytes | str] = folded if folds else bytes
         self._left = {self._key(name): name for name in entries}
         self._taken: set[bytes | str] = set()
 
@@ -265,17 +289,17 @@ class _Names:
         """Return whether another name of the source has taken the same name."""
         return self._key(name) in self._taken
 
-    def take(self, name: bytes) -> Entry | None:
-        """Return what the target has of this name, which is not left from then on."""
+    def take(self, name: bytes) -> bytes | None:
+        """Return the target's name for this one, which is not left from then on; None if it has none."""
         key = self._key(name)
         self._taken.add(key)
-        known = self._left.pop(key, None)
-        return None if known is None else self._entries[known]
+        return self._left.pop(key, None)
 
     def left(self) -> list[bytes]:
         """Return the names that no name of the source has taken, in order."""
         return sorted(self._left.values())
 
 
-def _folded(name: bytes) -> str:
+def folded(name: bytes) -> str:
+    """Return what names that differ only by case have in common."""
     return name.decode("utf-8", "surrogateescape").casefold()

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from secftp.storage import Path
 
+# In the top directory of a target: what syncs have deleted. It is no part of a tree, on either side.
+TRASH: Final = b".trash-secftp"
 MAX_ENTRIES: Final = 3_000_000  # of one side
 _COMPRESSED: Final = 1024  # bytes of a directory from which on compression saves more than it costs
 
@@ -52,13 +54,14 @@ class Tree:
     """The entries of one side by their paths relative to the top, which is `()` and no entry itself.
 
     `files` and `nbytes` count the files and their bytes. `problems` counts what could not be listed or examined; a tree
-    with any is incomplete.
+    with any is incomplete. `top`: the directory itself, None if that is not known.
     """
 
     def __init__(self) -> None:
         self.files = 0
         self.nbytes = 0
         self.problems = 0
+        self.top: Entry | None = None
         self._count = 0
         self._open: dict[Path, dict[bytes, Entry]] = {}
         self._packed: dict[Path, bytes] = {}

@@ -142,6 +142,7 @@ class ReadManyRequest(PendingRequest[RemoteFile]):
         try:
             if not hmac.compare_digest(self.transfer.digest_of(data), file.digest):
                 raise checksum_mismatch(item.name)
+            item.check(len(data), file.mtime_ns)
             asked = WriteOptions(options.overwrite)
             if options.preserve:
                 asked = WriteOptions(options.overwrite, file.mode, file.mtime_ns)
@@ -254,6 +255,7 @@ class ReadRequest(PendingRequest[RemoteFile]):
         """Return the sink: FILE says that what the partial file holds is right, and what follows."""
         self._file = file
         item, counters = self._item, self.transfer.counters
+        item.check(self._offset + file.size, file.mtime_ns)
         counters.resize(item, self._offset + file.size)
         counters.begun(item, self._offset)
         if self._resumed is None:

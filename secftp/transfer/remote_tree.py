@@ -161,6 +161,9 @@ class RemoteFile(TransferItem):
         """Its path below the target."""
         return (*self.directory.local, self.last)
 
+    def check(self, size: int, mtime_ns: int, /) -> None:
+        """Raise a `FileError` if a file of this size and time is not the one that is wanted."""
+
     @property
     def places(self) -> Places:
         """Its paths at the server and on this machine."""

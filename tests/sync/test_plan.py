@@ -116,6 +116,10 @@ class TestCase:
         assert steps({"a": file(time=5)}, {"A": file(time=5)}, self.FOLDS) == []
         assert steps({"a": file(2, 5)}, {"A": file(1, 5)}, self.FOLDS) == ["replace a"]
 
+    def test_a_directory_of_another_case_is_the_same_directory(self):
+        source, target = {"d/a": file(), "d/e": file()}, {"D/A": file(), "D/b": file(), "D/c/x": file()}
+        assert steps(source, target, self.FOLDS) == ["copy d/e", "delete D/b", "delete D/c/x", "rmdir D/c"]
+
     def test_names_that_are_not_utf_8(self):
         plan = make(Tree.of({(b"\xff",): file()}), Tree.of({(b"\xff",): file()}), self.FOLDS)
         assert plan.actions == []
@@ -125,6 +129,14 @@ class TestCase:
 def test_a_comparison_of_contents_decides():
     source, target = {"a": file(3, 5), "b": file(3, 5)}, {"a": file(3, 5), "b": file(3, 8)}
     assert steps(source, target, same=lambda path, _here, _there: path == (b"b",)) == ["replace a", "attributes b"]
+
+
+def test_directories_without_files_are_made_only_if_that_is_wanted():
+    source = {"a/b/c": file(), "a/e": folder(), "f/g": folder(), "h": file()}
+    wanted = ["mkdir a", "mkdir a/b", "mkdir a/e", "mkdir f", "mkdir f/g", "copy a/b/c", "copy h"]
+    assert steps(source, {}) == wanted
+    wanted = ["mkdir a", "mkdir a/b", "copy a/b/c", "copy h"]
+    assert steps(source, {}, Rules(bare_directories=False)) == wanted
 
 
 def test_counts():
