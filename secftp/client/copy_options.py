@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from secftp.client.options import (
     CommandParser,
@@ -16,6 +16,9 @@ from secftp.command_line import Configured, add_option
 from secftp.errors import UsageError
 from secftp.text import parse_size
 from secftp.transfer.options import COMMAND_LINE, MAX_LEVEL, MAX_STREAMS, CopyOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 STREAM: Final = "-"
 MAX_RETRIES: Final = 1_000_000
@@ -73,7 +76,17 @@ class CopySettings(NamedTuple):
 
 def add_copy_options(parser: CommandParser) -> None:
     """Add an option for each field of `CopyOptions`, and those about connections and progress."""
-    for name, option in COMMAND_LINE.items():
+    add_fields(parser, COMMAND_LINE)
+    add_run_options(parser, "reconnect up to N times if the connection is lost, and resume")
+    add_congestion_option(parser)
+    parser.add_argument("-v", "--verbose", action="store_true", help="say what the connections were like, at the end")
+    add_connection_options(parser)
+
+
+def add_fields(parser: CommandParser, names: Iterable[str]) -> None:
+    """Add the options of some fields of `CopyOptions`."""
+    for name in names:
+        option = COMMAND_LINE[name]
         settings: dict[str, Any] = {"dest": name, "help": option.help}
         if option.metavar is None:
             settings["action"] = "store_true"
@@ -82,10 +95,6 @@ def add_copy_options(parser: CommandParser) -> None:
         if isinstance(_DEFAULTS[name], tuple):
             settings |= {"action": "append", "default": []}
         add_option(parser, *option.flags, aliases=option.aliases, **settings)
-    add_run_options(parser, "reconnect up to N times if the connection is lost, and resume")
-    add_congestion_option(parser)
-    parser.add_argument("-v", "--verbose", action="store_true", help="say what the connections were like, at the end")
-    add_connection_options(parser)
 
 
 def add_run_options(parser: CommandParser, retries: str) -> None:
@@ -109,8 +118,13 @@ def take_copy_options(
         elif name in given:
             raise UsageError(f"{flag(name)} can't be used with -.", hint="Leave it out.")
     connection = connection._replace(congestion=values["congestion"])
-    copy = CopyOptions(**{name: _value(name, text) for name, text in given.items()})
-    return take_settings(values, connection, copy)
+    return take_settings(values, connection, copy_options(values, COMMAND_LINE))
+
+
+def copy_options(values: dict[str, Any], names: Iterable[str]) -> CopyOptions:
+    """Return the options of copies, from the values of some fields. Raises `UsageError`."""
+    given = {name: values[name] for name in names if values[name] not in (None, False, [])}
+    return CopyOptions(**{name: _value(name, text) for name, text in given.items()})
 
 
 def take_settings(values: dict[str, Any], connection: ConnectionOptions, copy: CopyOptions) -> CopySettings:

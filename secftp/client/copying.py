@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from secftp.client.report_text import TextReport
     from secftp.client.terminal import Terminal
     from secftp.session import Session
+    from secftp.sync.run import Sync
     from secftp.transfer import Download, Upload
     from secftp.url import Url
 
@@ -41,7 +42,7 @@ def prepare(settings: CopySettings, urls: Iterable[Url], terminal: Terminal) -> 
 
     Raises `NameRefused`, `check_congestion`'s error, and `InstallationError` for compression without its library.
     """
-    terminal.quiet, terminal.json = settings.quiet, settings.progress == "json"
+    terminal.quiet, terminal.json = settings.quiet, terminal.json or settings.progress == "json"
     check_congestion(settings.connection)
     check_paths(urls)
     if settings.copy.level is not None:
@@ -69,21 +70,23 @@ def make_report(settings: CopySettings, terminal: Terminal, done: str, operands:
 
 def run_copy(
     settings: CopySettings,
-    copy: Download | Upload,
+    copy: Download | Upload | Sync,
     report: Report,
     terminal: Terminal,
     *,
     sends: bool,
     run: Callable[[Session], object] | None = None,
+    to_resume: list[str] | None = None,
 ) -> None:
     """Run the copy to its end or to an error that concerns the whole; an interruption gets a resume command.
 
-    `sends`: it is from here. `run`: what runs over each session, if that is not `copy.run` alone.
+    `sends`: it is from here. `run`: what runs over each session, if that is not `copy.run` alone. `to_resume`: the
+    options with which another run goes on, None for those of get and put.
     """
     connector = Connector.choose(settings.connection, terminal.waiting)
     count_connections(settings, connector, report)
     copy.open_stream = connector.open_stream
-    with _reported(settings, report, terminal, connector, lambda: _to_resume(settings, report)):
+    with _reported(settings, report, terminal, connector, lambda: to_resume or _to_resume(settings, report)):
         _retries(settings, report).run(lambda: connector.run(run or copy.run))
     try:
         report.conclude()

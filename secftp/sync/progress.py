@@ -241,6 +241,17 @@ class Outcome(ProgressListener):
         copied = [action.entry.size for action in plan.of(Act.COPY, Act.REPLACE)]
         self._listener.planned(len(copied), sum(copied))
 
+    def rehearse(self, plan: Plan) -> None:
+        """Count what the plan would do, as done."""
+        summary = self.summary
+        for action in plan.of(Act.COPY, Act.REPLACE):
+            summary.files += 1
+            summary.bytes += action.entry.size
+        summary.renamed = sum(1 for _ in plan.of(Act.RENAME))
+        summary.attributes = sum(1 for _ in plan.of(Act.SET_ATTRIBUTES))
+        summary.deleted = plan.deletions
+        summary.removed_directories = sum(1 for _ in plan.of(Act.REMOVE_DIRECTORY))
+
     def conclude(self) -> None:
         """Tell that the run is over."""
         self._listener.ended(self.summary)

@@ -111,7 +111,10 @@ class Sync:
             with session.pipeline.keepalive():
                 if self.plan is None:
                     self.plan = self._make_plan(session)
-                    self._steps.extend(() if self._options.copy.dry_run else self._steps_of(self.plan))
+                    if self._options.copy.dry_run:
+                        self._outcome.rehearse(self.plan)
+                    else:
+                        self._steps.extend(self._steps_of(self.plan))
                 while self._steps:
                     self._steps[0](session)
                     self._steps.popleft()

@@ -253,10 +253,10 @@ def test_every_module_of_the_commands_is_one():
 
 # Names that options had, or have in other programs, by those that the help shows; with the value that follows.
 ALIASES = [
-    ("--anonymous", "--no-key", None, COMMANDS[:12]),
+    ("--anonymous", "--no-key", None, COMMANDS[:13]),
     ("--no-overwrite", "--no-clobber", None, ("get", "put", "cp", "mv", "write")),
     ("--no-overwrite", "-n", None, ("get", "put", "cp", "mv", "write")),
-    ("--limit-rate", "--limit", "5", ("get", "put")),
+    ("--limit-rate", "--limit", "5", ("get", "put", "sync")),
     ("--limit-rate", "--bwlimit", "5", ("get", "put")),
     ("--limit-rate", "--bandwidth", "5", ("get", "put")),
     ("--follow-symlinks", "--follow", None, ("get", "put")),
@@ -266,6 +266,7 @@ OPERANDS = {
     "cp": ["secftp://host/a", "secftp://host/b"],
     "put": ["a", "secftp://host/b"],
     "verify": ["a", "secftp://host/b"],
+    "sync": ["a", "secftp://host/b"],
     "read": ["a", "host:1", "none"],
     "write": ["a", "host:1", "none"],
 }

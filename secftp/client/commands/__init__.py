@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from secftp.client.terminal import Terminal
 
 COMMANDS: Final = (
-    "get", "put", "ls", "stat", "rm", "cp", "mv", "mkdir", "sum", "verify", "read", "write", "share", "receive",
+    "get", "put", "ls", "stat", "rm", "cp", "mv", "mkdir", "sum", "verify", "sync", "read", "write", "share", "receive",
     "keygen", "completion",
 )  # fmt: skip
 HELP: Final = """\
@@ -30,7 +30,7 @@ usage: secftp COMMAND [options] ...      (for details: secftp COMMAND --help)
   put FILE... URL       upload files and directories; - is standard input
   ls, stat, sum URL...  list directories, show file status, print checksums
   rm, mkdir, cp, mv     remove (-r: directories, too), create, copy, rename
-  verify LOCAL URL      compare a file or a directory, and list differences
+  verify, sync SRC DST  compare here and there; make DST what SRC is
   read, write           NAME HOST:PORT CIPHER [KEY]: one file, through a pipe
   keygen, completion    generate a key; a script for bash, zsh or fish
   share, receive        give or take files once: a server that ends by itself
@@ -46,7 +46,7 @@ aes256. The key is read from --key-file, from SECFTP_KEY or from a prompt.
 Exit codes: 0 success, 1 failure or differences, 2 usage, 3 unreachable, 4 key,
 5 timeout, 6 not found, 7 refused, 8 already exists, 9 no space, 10 checksum,
 11 connection lost, 12 protocol, 13 local file, 14 broken pipe, 15 server
-error, 16 installation, 128 and above: ended by a signal (130: Ctrl-C).
+error, 16 installation, 17 too many deletions, 128 and above: by a signal.
 """
 LOCAL: Final = ("keygen", "completion")  # without a server
 _LISTED: Final = f"The commands are {', '.join(COMMANDS)}."
