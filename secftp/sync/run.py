@@ -9,13 +9,14 @@ from __future__ import annotations
 import time
 from collections import deque
 from datetime import UTC, datetime
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from secftp.errors import FileError, Forbidden, NotFound
 from secftp.protocol import Algorithm, Right, remote_failure
 from secftp.protocol.errors import MISSING_RIGHT
-from secftp.sync import guards
+from secftp.sync import guards, renames
 from secftp.sync import plan as plans
 from secftp.sync.case import folds
 from secftp.sync.changes import Changes
@@ -91,6 +92,7 @@ class Sync:
         self._is_part = is_part
         self._now = now
         self._digests: Digests | None = None
+        self._renames: renames.RenameDigests | None = None
         self._target = Tree()
         self._may_delete = False
         self._steps: deque[Callable[[Session], None]] = deque()
@@ -140,6 +142,8 @@ class Sync:
             plan = self._compare_contents(session, source, target, rules, found)
         else:
             plan = plans.make(source, target, rules)
+        if rules.delete:
+            plan = self._find_renames(session, plan)
         self._target = target
         if options.delete and not found.problems and not direction.is_missing:
             names = direction.target(session).list_trash()
@@ -160,6 +164,20 @@ class Sync:
         return plans.make(
             source, target, rules._replace(delete=rules.delete and not found.problems), self._digests.same
         )
+
+    def _find_renames(self, session: Session, plan: Plan) -> Plan:
+        """Return the plan with renames at the target for files that it deletes and copies anew."""
+        direction = self._direction
+        asked = renames.candidates(plan)
+        if not asked.source or not renames.is_possible(session, sends=direction.sends):
+            return plan
+        if self._renames is None:
+            algorithm = Algorithm(self._options.copy.checksum)
+            self._renames = renames.RenameDigests(
+                direction.open_local, direction.remote, algorithm, sends=direction.sends
+            )
+        self._renames.ask(session, asked)
+        return renames.find(plan, self._renames)
 
     def _check(self, session: Session, plan: Plan, found: Gathered) -> None:
         """Raise what forbids the whole."""
@@ -194,18 +212,21 @@ class Sync:
         yield from self._copies(plan.of(Act.MAKE_DIRECTORY, Act.COPY), overwrite=False)
         yield from self._copies(plan.of(Act.REPLACE), overwrite=True)
         yield self._decide
-        target = self._direction.target
-        renames = Changes(plan.of(Act.RENAME), self._outcome)
-        yield lambda session: self._delete(lambda: renames.run(target(session)))
-        attributes = Changes(filter(is_file, plan.of(Act.SET_ATTRIBUTES)), self._outcome)
-        yield lambda session: attributes.run(target(session))
+        renamed = {action.path for action in plan.of(Act.RENAME)}
+        files = [action for action in plan.of(Act.SET_ATTRIBUTES) if is_file(action)]
+        moves = [*plan.of(Act.RENAME), *(action for action in files if action.path in renamed)]
+        for act in (Act.RENAME, Act.SET_ATTRIBUTES):
+            changes = Changes([action for action in moves if action.act is act], self._outcome)
+            yield partial(self._change, changes, deletes=True)
+        others = Changes([action for action in files if action.path not in renamed], self._outcome)
+        yield partial(self._change, others, deletes=False)
         trash = Trash(self._now(), self._mode_of) if self._options.trash else None
         deletions = Changes(plan.of(Act.DELETE, Act.REMOVE_DIRECTORY), self._outcome, trash)
-        yield lambda session: self._delete(lambda: deletions.run(target(session)))
+        yield partial(self._change, deletions, deletes=True)
         directories = deque(self._touched(plan))
-        yield lambda session: self._set_directories(target(session), directories)
+        yield lambda session: self._set_directories(self._direction.target(session), directories)
         old = deque(plan.expired)
-        yield lambda session: self._delete(lambda: self._empty_trash(target(session), old))
+        yield partial(self._empty_trash, old)
 
     def _copies(self, found: Iterable[Action], *, overwrite: bool) -> Iterator[Callable[[Session], None]]:
         actions = list(found)
@@ -233,9 +254,9 @@ class Sync:
         if not self._may_delete and any(self.plan.of(*_DELETIONS)):
             self._outcome.not_deleted(self.plan.deletions)
 
-    def _delete(self, work: Callable[[], None]) -> None:
-        if self._may_delete:
-            work()
+    def _change(self, changes: Changes, session: Session, *, deletes: bool) -> None:
+        if self._may_delete or not deletes:
+            changes.run(self._direction.target(session))
 
     def _mode_of(self, path: Path) -> int:
         """Return the permissions of a directory of the target, as it was listed."""
@@ -281,8 +302,9 @@ class Sync:
                     self._outcome.unset(path, problem)
                 left.popleft()
 
-    def _empty_trash(self, target: Target, old: deque[Path]) -> None:
-        while old:
+    def _empty_trash(self, old: deque[Path], session: Session) -> None:
+        while old and self._may_delete:
+            target = self._direction.target(session)
             for problem in target.remove_tree(old[0]):
                 if not isinstance(problem, NotFound):
                     self._outcome.failed_at(old[0], problem)
