@@ -61,6 +61,7 @@ class DownloadOptions(TypedDict, total=False):
     dry_run: bool
     limit_rate: int | None
     checksum: str
+    sparse: bool
     streams: int | None
     compress: bool
     compress_level: int | None

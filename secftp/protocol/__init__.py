@@ -33,11 +33,14 @@ from secftp.protocol.message import (
     Direction,
     End,
     ErrorCode,
+    Hole,
     Kind,
     Message,
     MessageType,
     Ping,
     Right,
+    are_zeros,
+    zeros,
 )
 from secftp.protocol.replies import (
     Capacity,
@@ -93,6 +96,7 @@ __all__ = [
     "ErrorCode",
     "File",
     "Files",
+    "Hole",
     "Info",
     "Kind",
     "List",
@@ -124,6 +128,7 @@ __all__ = [
     "Welcome",
     "Write",
     "WriteMany",
+    "are_zeros",
     "check_directory_path",
     "check_path",
     "clause_for",
@@ -137,4 +142,5 @@ __all__ = [
     "reason_for",
     "remote_failure",
     "text_for",
+    "zeros",
 ]

@@ -36,6 +36,9 @@ from secftp.protocol.message import (
 _PING: Final = Ping()
 _ENCODER: Final = msgspec.msgpack.Encoder()
 _FIELDS: Final = msgspec.msgpack.Decoder(dict[str, msgspec.Raw])
+_FIXMAP: Final = 0x80
+_FIXMAP_COUNT: Final = 0x0F
+_MAP_16: Final = 0xDE
 _CLEAR_SIZE_BYTES: Final = 4  # at the beginning of a ZDATA
 
 # What decoding untrusted bytes can raise: msgspec's errors and bad UTF-8 are ValueErrors. RecursionError comes at a
@@ -53,7 +56,10 @@ def encode(message: Message) -> tuple[int, int, Buffer]:
     if decoder is None:
         return form.number, form.flags, _encode_bare(message)
     try:
-        payload: Buffer = _ENCODER.encode(message)
+        payload = _ENCODER.encode(message)
+        if payload[0] == _MAP_16 and payload[1] == 0 and payload[2] <= _FIXMAP_COUNT:
+            # msgspec chooses the head of a map by how many fields a structure has, not by how many it encodes.
+            payload = bytes((_FIXMAP | payload[2],)) + payload[3:]
         decoder.decode(payload)
     except (TypeError, OverflowError, *_MALFORMED) as error:
         raise UsageError(f"A field of {form.name} is outside the bounds of the protocol.") from error
@@ -206,7 +212,6 @@ _SIZED: Final = {
 # First byte to (width of the count, values for each counted element): arrays, and maps with a key and a value each.
 _COUNTED: Final = {0xDC: (2, 1), 0xDD: (4, 1), 0xDE: (2, 2), 0xDF: (4, 2)}
 _FIXARRAY: Final = 0x90
-_FIXMAP_COUNT: Final = 0x0F
 
 
 def nested_deeper_than(levels: int, value: memoryview) -> bool:

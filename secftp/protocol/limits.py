@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 MAX_DATA = 65536  # bytes of a file in one frame, which is what its payload can hold
 MAX_CLEAR = 2**20  # bytes of a file in one compressed message, before compression
 MAX_RATIO = 1024  # of these to the bytes that they are compressed to
+MAX_HOLE = 2**26  # bytes of zeros in one message: what a receiver hashes at once
+HOLE_DRAIN = 1024  # of a refused file: as so many bytes counts a hole, of which nothing travels
 MAX_BULK = 65536  # bytes of the payload of a message about many files
 MAX_CONTROL = 16384  # bytes of any other payload
 MAX_NESTING = 16  # levels of a value that no structure describes
@@ -57,6 +59,7 @@ MAX_VERSION = 32  # bytes
 Id = Annotated[int, Meta(ge=1, le=MAX_ID)]
 Level = Annotated[int, Meta(ge=1, le=MAX_LEVEL)]
 Size = Annotated[int, Meta(ge=0, le=MAX_SIZE)]
+HoleSize = Annotated[int, Meta(ge=1, le=MAX_HOLE)]
 Time = Annotated[int, Meta(ge=-MAX_SIZE - 1, le=MAX_SIZE)]
 Mode = Annotated[int, Meta(ge=0, le=MAX_MODE)]
 Seconds = Annotated[int, Meta(ge=1, le=MAX_SECONDS)]

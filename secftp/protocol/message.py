@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, TypeAlias, T
 import msgspec
 
 # msgspec resolves a structure's annotations when it makes a decoder for the class, so these are needed at run time.
-from secftp.protocol.limits import MAX_CONTROL, Digest, Size, Text
+from secftp.protocol.limits import MAX_CONTROL, Digest, HoleSize, Size, Text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 Buffer: TypeAlias = bytes | bytearray | memoryview
 
@@ -54,6 +54,7 @@ class Capability(enum.StrEnum):
     ZSTD = "zstd"
     COPY = "copy"
     SPACE = "space"
+    HOLES = "holes"
 
 
 class Right(enum.StrEnum):
@@ -266,3 +267,27 @@ class CompressedData(Message, frozen=True):
 
     clear_size: int
     frame: Buffer
+
+
+@message(0x08, "HOLE", BOTH, capability=Capability.HOLES)
+class Hole(Message, frozen=True, kw_only=True):
+    """HOLE: the next `size` bytes of a file are zeros, which are not sent."""
+
+    size: HoleSize
+
+
+# What a HOLE stands for. Whatever views this block is known to be zeros without being looked at: a file leaves a hole
+# there, and all others write or hash it as any data. It is a page of the system's until it is read.
+_ZEROS: Final = bytes(2**20)
+
+
+def zeros(size: int) -> list[memoryview]:
+    """Return buffers of `size` zeros in all, which take no memory: each views the same block."""
+    whole, rest = divmod(size, len(_ZEROS))
+    view = memoryview(_ZEROS)
+    return [view] * whole + [view[:rest]] * bool(rest)
+
+
+def are_zeros(buffers: Sequence[memoryview]) -> bool:
+    """Whether buffers are known to be zeros, because they are those of `zeros`, or parts of them; false for none."""
+    return bool(buffers) and all(buffer.obj is _ZEROS for buffer in buffers)

@@ -104,7 +104,8 @@ class Error(Response, frozen=True, kw_only=True):
 class File(Response, frozen=True, kw_only=True):
     """FILE: opens the answer to a READ. `size` is the number of bytes that follow, not the size of the whole file.
 
-    `version` and `total` in answer to a READ with a version: which one the file is, and the size of all of it.
+    `version` and `total` in answer to a READ with a version: which one the file is, and the size of all of it. `holes`
+    in answer to a READ with holes: about how many bytes of the whole file are in holes, which need no space.
     """
 
     size: Size
@@ -112,6 +113,7 @@ class File(Response, frozen=True, kw_only=True):
     mode: Mode
     version: Version | None = None
     total: Size | None = None
+    holes: Size = 0
 
 
 # gc=False, here and below: these occur by the million and can't be part of a reference cycle.

@@ -83,7 +83,7 @@ class Read(FileRequest, frozen=True, kw_only=True):
     `prefix` is the digest of the client's first `offset` bytes: the rest is sent only if the server's are the same, and
     the digest in END is of the whole file. `version`: send only this version of the file; empty to be told which one it
     is. `additional`: this session is an additional stream of a parallel transfer. `compress`: the server may send
-    ZDATA, compressed at this level.
+    ZDATA, compressed at this level. `holes`: it may send HOLE.
     """
 
     offset: Size = 0
@@ -93,6 +93,7 @@ class Read(FileRequest, frozen=True, kw_only=True):
     version: AskedVersion | None = None
     additional: bool = False
     compress: Level | None = None
+    holes: bool = False
 
     def __post_init__(self) -> None:
         check_path(self.path)
@@ -119,6 +120,7 @@ class Write(FileRequest, frozen=True, kw_only=True):
     With `upload`, `at` and `total` the data is one part of a file of `total` bytes: `size` bytes from `at` on. All
     parts with one `upload` make one file. Then `prefix` is of all bytes that the server has, which the upload takes
     over. `additional`: this session is an additional stream of a client, the first to be ended when there are too many.
+    `holes`: about how many bytes of the file (of a part: of the whole file) are in holes, which need no space.
     """
 
     size: Size | None = None
@@ -134,6 +136,7 @@ class Write(FileRequest, frozen=True, kw_only=True):
     at: Size | None = None
     total: Size | None = None
     additional: bool = False
+    holes: Size = 0
 
     def __post_init__(self) -> None:
         check_path(self.path)

@@ -22,7 +22,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from secftp.errors import ConnectionLost, ProtocolError
-from secftp.protocol.limits import MAX_DATA, MAX_DRAIN, MAX_SIZE, MIN_REQUESTS, PING_BURST, PING_RATE
+from secftp.protocol.limits import HOLE_DRAIN, MAX_DATA, MAX_DRAIN, MAX_SIZE, MIN_REQUESTS, PING_BURST, PING_RATE
 from secftp.protocol.message import (
     MESSAGE_TYPES,
     Abort,
@@ -32,6 +32,7 @@ from secftp.protocol.message import (
     Data,
     Direction,
     End,
+    Hole,
     Ping,
 )
 from secftp.protocol.replies import Entries, Error, File, Files, Ok, Response, Results, Welcome
@@ -73,6 +74,7 @@ TRANSITIONS: Final[dict[Direction, dict[State, dict[type[Message], State]]]] = {
             Cancel: State.WRITING,
             Data: State.WRITING,
             CompressedData: State.WRITING,
+            Hole: State.WRITING,
             End: State.IDLE,
             Abort: State.IDLE,
         },
@@ -90,6 +92,7 @@ TRANSITIONS: Final[dict[Direction, dict[State, dict[type[Message], State]]]] = {
             Ping: State.READING,
             Data: State.READING,
             CompressedData: State.READING,
+            Hole: State.READING,
             End: State.IDLE,
             Abort: State.IDLE,
         },
@@ -104,31 +107,51 @@ INITIAL: Final = {Direction.TO_SERVER: State.IDLE, Direction.TO_CLIENT: State.ST
 class FileProgress:
     """A file in transfer: `total` bytes so far, at most `limit`, exactly `announced` unless that is None.
 
-    `is_part`: it is a part of an upload. `may_be_compressed`: its receiver wants ZDATA, if the server supports that.
+    `is_part`: it is a part of an upload. `may_be_compressed`, `may_have_holes`: its receiver wants ZDATA, or HOLE, if
+    the server supports that.
     """
 
-    __slots__ = ("announced", "is_part", "limit", "may_be_compressed", "total", "whole")
+    __slots__ = (
+        "announced", "is_part", "is_refused", "limit", "may_be_compressed", "may_have_holes", "total", "whole",
+    )  # fmt: skip
 
-    def __init__(self, announced: int | None, *, is_part: bool = False, may_be_compressed: bool = True) -> None:
+    def __init__(
+        self,
+        announced: int | None,
+        *,
+        is_part: bool = False,
+        may_be_compressed: bool = True,
+        may_have_holes: bool = True,
+    ) -> None:
         self.announced = announced
         self.is_part = is_part
+        self.is_refused = False
         self.may_be_compressed = may_be_compressed
+        self.may_have_holes = may_have_holes
         self.limit = MAX_SIZE if announced is None else announced
         self.total = 0
         self.whole = False  # its END has been seen
 
     def refuse(self) -> None:
         """Bound what may still arrive: the sender learns of the refusal only after the bytes that are in transit."""
+        self.is_refused = True
         self.limit = min(self.limit, self.total + MAX_DRAIN)
+
+    def skip(self, size: int) -> None:
+        """Count a hole of so many bytes, which are not in transit: in a refused file it counts as a few."""
+        self.total += size
+        if self.is_refused:
+            most = MAX_SIZE if self.announced is None else self.announced
+            self.limit = min(most, self.limit + max(0, size - HOLE_DRAIN))
 
 
 class Unanswered:
     """A request without its complete answer: its id, its type, the file that follows a WRITE, the small files left.
 
-    `compress`: whether the answer to a READ may be compressed.
+    `compress`, `holes`: whether the answer to a READ may be compressed, or have holes.
     """
 
-    __slots__ = ("compress", "file", "files", "id", "kind")
+    __slots__ = ("compress", "file", "files", "holes", "id", "kind")
 
     def __init__(self, request: Request) -> None:
         self.id = request.id
@@ -137,6 +160,7 @@ class Unanswered:
         if isinstance(request, Write):
             self.file = FileProgress(request.size, is_part=request.upload is not None)
         self.compress = isinstance(request, Read) and request.compress is not None
+        self.holes = isinstance(request, Read) and request.holes
         self.files = request.small_files()
 
     def take(self, reply: Response) -> bool:
@@ -168,14 +192,16 @@ class RequestQueue:
     """Queue of the unanswered requests, which the two `Receiver`s of a session share.
 
     `limit` is how many there may be: what every server grants, until WELCOME sets it. `compression`: whether WELCOME
-    named the capability. One thread may follow each direction: requests enter on one side and leave on the other.
+    named that capability, `holes` that for holes. One thread may follow each direction: requests enter on one side and
+    leave on the other.
     """
 
-    __slots__ = ("_queue", "compression", "limit")
+    __slots__ = ("_queue", "compression", "holes", "limit")
 
     def __init__(self) -> None:
         self.limit = MIN_REQUESTS
         self.compression = False
+        self.holes = False
         self._queue: deque[Unanswered] = deque()
 
     def __len__(self) -> int:
@@ -288,8 +314,8 @@ class Receiver:
                     raise ProtocolError("PING came too often.")
             case Data(payload):
                 self.accept_data(len(payload))
-            case CompressedData(clear_size):
-                self._check_compressed(clear_size)
+            case CompressedData() | Hole():
+                self._check_sparse_data(message)
             case Request():
                 self._check_request(message)
             case Cancel():
@@ -301,16 +327,22 @@ class Receiver:
             case Welcome():
                 self._pending.limit = message.limits.requests
                 self._pending.compression = Capability.ZSTD in message.capabilities
+                self._pending.holes = Capability.HOLES in message.capabilities
 
-    def _check_compressed(self, clear_size: int) -> None:
-        """Count a ZDATA of so many bytes of a file, before they are decompressed."""
-        file = self._file
-        assert file is not None  # the table lets ZDATA pass only during a file
-        if not (file.may_be_compressed and self._pending.compression):
-            raise ProtocolError("ZDATA is not allowed for this file.")
-        file.total += clear_size
+    def _check_sparse_data(self, message: CompressedData | Hole) -> None:
+        """Count bytes of a file that are not sent as they are, before they are decompressed, written or hashed."""
+        file, pending = self._file, self._pending
+        assert file is not None  # the table lets them pass only during a file
+        if isinstance(message, CompressedData):
+            is_allowed = file.may_be_compressed and pending.compression
+            file.total += message.clear_size
+        else:
+            is_allowed = file.may_have_holes and pending.holes
+            file.skip(message.size)
+        if not is_allowed:
+            raise ProtocolError(f"{message.TYPE.name} is not allowed for this file.")
         if file.total > file.limit:
-            raise ProtocolError("ZDATA is more than was announced.")
+            raise ProtocolError(f"{message.TYPE.name} is more than was announced.")
 
     def _check_request(self, request: Request) -> None:
         if request.id <= self._last_id:
@@ -330,7 +362,7 @@ class Receiver:
         complete = request.take(reply)
         if isinstance(reply, File):
             self._file = FileProgress(
-                reply.size, may_be_compressed=request.compress
+                reply.size, may_be_compressed=request.compress, may_have_holes=request.holes
             )  # END or ABORT of this file completes the answer
         elif complete:
             self._pending.pop()

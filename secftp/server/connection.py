@@ -111,9 +111,9 @@ class ConnectionThread:
 
     @property
     def moved(self) -> int:
-        """The bytes that were transferred; of compressed files' data, those of the files: that is what progress is."""
-        channel = self._channel
-        return self.stream.moved + (0 if channel is None else channel.data.saved)
+        """The bytes that were transferred; of what is compressed or a hole, those of the file: the progress."""
+        data = None if self._channel is None else self._channel.data
+        return self.stream.moved + (0 if data is None else data.saved + data.holes)
 
     @property
     def is_busy(self) -> bool:

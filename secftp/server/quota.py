@@ -16,6 +16,7 @@ import threading
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from secftp.errors import FileError, NoSpace, Reason, TooLarge
+from secftp.protocol import are_zeros
 from secftp.storage import ResumedSink, WriteOptions
 from secftp.storage.attributes import DEFAULT_OPTIONS, KEPT_OPTIONS
 from secftp.storage.local import LocalStore
@@ -135,13 +136,13 @@ class BoundedStore(StoreWrapper[LocalStore]):
     def create_sink(self, path: Path, options: WriteOptions = DEFAULT_OPTIONS) -> Sink:
         size = options.size or 0
         self._quota.check_size(size)
-        device = self.check_space(path, size, lambda: self._inner.free_space(path))
+        device = self.check_space(path, max(0, size - options.holes), lambda: self._inner.free_space(path))
         return BoundedSink(self._inner.create_sink(path, options), self._quota, 0, device)
 
     def resume_sink(self, path: Path, offset: int, options: WriteOptions = KEPT_OPTIONS) -> ResumedSink:
         size = options.size or 0
         self._quota.check_size(offset + size)
-        device = self._quota.check_space(lambda: self._inner.free_space(path), size)
+        device = self._quota.check_space(lambda: self._inner.free_space(path), max(0, size - options.holes))
         return BoundedResumedSink(self._inner.resume_sink(path, offset, options), self._quota, offset, device)
 
     def open_upload(self, path: Path, tag: bytes, options: WriteOptions, *, adopt: bool = False) -> UploadSink:
@@ -149,9 +150,11 @@ class BoundedStore(StoreWrapper[LocalStore]):
         self._quota.check_size(size)
         kept = self._kept_bytes(path, tag, options, adopt=adopt)
         if kept:
-            device = self._quota.check_space(lambda: self._inner.free_space(path), max(0, size - kept))
+            missing = max(0, size - options.holes - kept)
+            device = self._quota.check_space(lambda: self._inner.free_space(path), missing)
         else:
-            device = self.check_space(path, size, lambda: self._inner.free_space(path))
+            missing = max(0, size - options.holes)
+            device = self.check_space(path, missing, lambda: self._inner.free_space(path))
         return BoundedUpload(self._inner.open_upload(path, tag, options, adopt=adopt), self._quota, device)
 
     def _kept_bytes(self, path: Path, tag: bytes, options: WriteOptions, *, adopt: bool) -> int:
@@ -193,7 +196,7 @@ class BoundedSink(SinkWrapper[_AnyFileSink]):
         self._device = device
 
     def writev(self, buffers: Sequence[memoryview]) -> None:
-        self._grow(sum(map(len, buffers)))
+        self._grow(sum(map(len, buffers)), is_hole=are_zeros(buffers))
         self._inner.writev(buffers)
 
     def append_from(self, source: Source, offset: int, count: int) -> int:
@@ -203,12 +206,13 @@ class BoundedSink(SinkWrapper[_AnyFileSink]):
         self._size = before + done
         return done
 
-    def _grow(self, count: int) -> None:
-        """Count so many bytes more; a file that is too large is ended."""
+    def _grow(self, count: int, *, is_hole: bool = False) -> None:
+        """Count so many bytes more; a file that is too large is ended. A hole has a size, and takes no space."""
         self._size += count
         try:
             self._quota.check_size(self._size)
-            self._quota.check_growth(self._device, self._inner.free_space, count)
+            if not is_hole:
+                self._quota.check_growth(self._device, self._inner.free_space, count)
         except BaseException:
             self._inner.abort()
             raise
@@ -231,7 +235,8 @@ class BoundedUpload(UploadSinkWrapper):
         self._device = device
 
     def writev_at(self, buffers: Sequence[memoryview], at: int) -> None:
-        self._quota.check_growth(self._device, self._file.free_space, sum(map(len, buffers)))
+        if not are_zeros(buffers):
+            self._quota.check_growth(self._device, self._file.free_space, sum(map(len, buffers)))
         self._inner.writev_at(buffers, at)
 
 

@@ -48,7 +48,8 @@ OnReply: TypeAlias = "Callable[[Received], bool]"
 # many bytes of requests, which those buffers surely hold, may be sent meanwhile.
 _BULKY: Final = (Read, ReadMany, List)
 _BEHIND_BULKY_BYTES: Final = 4 * MAX_BULK
-# A file of no more bytes does not wait for WELCOME to be compressed: that would take longer than to send it.
+# A file of no more bytes does not wait for WELCOME to be compressed, or sent without its holes: that would take longer
+# than to send it.
 _UNCOMPRESSED_BYTES: Final = 2**18
 
 
@@ -232,7 +233,8 @@ class Pipeline:
         """
         while self._bulky:
             self.step()
-        if self.compress is not None and (request.size is None or request.size > _UNCOMPRESSED_BYTES):
+        may_wait = request.size is None or request.size > _UNCOMPRESSED_BYTES
+        if may_wait and (self.compress is not None or source.is_sparse):
             self.await_welcome()  # which tells whether the server supports it
         self.submit(request, reply)
 

@@ -42,6 +42,7 @@ _MISSING: Final[dict[str, str]] = {
     Capability.VERSIONS: "tell versions of files",
     Capability.COPY: "copy files",
     Capability.SPACE: "tell how much space it has",
+    Capability.HOLES: "take files without their holes",
 }
 
 _INSTEAD: Final[dict[str, str]] = {

@@ -167,6 +167,7 @@ class Session:
             prefix=None if prefix is None else prefix.digest(),
             algorithm=algorithm,
             compress=self.pipeline.compress,
+            holes=True,
         )
         require_for(self.pipeline, request, path)
 

@@ -20,7 +20,8 @@ UPLOAD_ID_BYTES = TOKEN_BYTES
 class PartedFile(NamedTuple):
     """What the parts of one upload have in common: `upload`, its random id; the file's `total` size; and its options.
 
-    `token`: with it SUM finds the file after it is complete. `keep`: the server may keep an incomplete one.
+    `token`: with it SUM finds the file after it is complete. `keep`: the server may keep an incomplete one. `holes`:
+    about how many of its bytes are in holes.
     """
 
     path: Path
@@ -32,6 +33,7 @@ class PartedFile(NamedTuple):
     mtime_ns: int | None = None
     keep: bool = False
     token: bytes | None = None
+    holes: int = 0
 
     def part(self, number: int, at: int, size: int, *, prefix: bytes | None = None, additional: bool = False) -> Write:
         """Return the request, with the id `number`, for `size` bytes from `at` on; raises `NameRefused`.
@@ -54,4 +56,5 @@ class PartedFile(NamedTuple):
             at=at,
             total=self.total,
             additional=additional,
+            holes=self.holes,
         )

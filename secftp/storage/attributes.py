@@ -83,6 +83,17 @@ def keeps_time(requested: int | None, found: int) -> bool:
     return requested is None or abs(requested - found) < COARSEST
 
 
+# A shorter hole counts as data: to send it takes longer than to send its zeros.
+LEAST_HOLE: Final = 1 << 15
+
+
+class Extent(NamedTuple):
+    """A part of a file up to `end`: a hole, which reads as zeros and has no blocks, or data."""
+
+    is_hole: bool
+    end: int
+
+
 class Kept(NamedTuple):
     """Whether a file or directory has the time, and the permissions (of 0o777), that were requested."""
 
@@ -101,6 +112,8 @@ class WriteOptions(NamedTuple):
     its modification time in nanoseconds since 1970, None for now. `size`: the expected number of bytes, or those that
     are still to come where a partial is resumed; a file that can't fit is refused at once, but nothing is reserved.
     `keep`: whether `Sink.keep` may leave the partial of the name; a partial of an earlier transfer is then discarded.
+    `holes`: about how many of the bytes of `size` are holes, which need no space. `sparse`: leave holes also where
+    blocks of zeros are written.
 
     A tuple, because one is made for each of thousands of small files.
     """
@@ -110,6 +123,8 @@ class WriteOptions(NamedTuple):
     mtime_ns: int | None = None
     size: int | None = None
     keep: bool = False
+    holes: int = 0
+    sparse: bool = False
 
 
 def kept_attributes(asked: WriteOptions, found: FileInfo) -> Kept:

@@ -5,6 +5,8 @@ blocks between files copies none. Everywhere else the bytes are read and written
 size the system does not report, under an old kernel, and wherever it fails, since a read or a write tells which of both
 files is at fault.
 
+Holes of the source are holes of the copy.
+
 Invariants: the caller gets a word between two steps, however large the file is; the sink gets the bytes of one version
 of the source, or `FileChanged` is raised.
 """
@@ -14,6 +16,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Final
 
+from secftp.protocol import zeros
+from secftp.protocol.limits import MAX_HOLE
 from secftp.storage.errors import changed, of_target
 
 if TYPE_CHECKING:
@@ -37,16 +41,26 @@ def copy_bytes(source: Source, sink: Sink, subject: Path | str, *, check: Callab
     done = 0
     by_system = True
     piece: memoryview | None = None
+    end = 0 if source.is_sparse else size  # of the data that are copied
     while done < size:
+        if done == end:
+            is_hole, end = source.extent_at(done, size)
+            if is_hole:
+                end = min(end, done + MAX_HOLE)
+                with of_target():
+                    sink.writev(zeros(end - done))
+                done = end
+                check(done)
+                continue
         count = 0
         if by_system:
             with of_target():
-                count = sink.append_from(source, done, min(STEP_BYTES, size - done))
+                count = sink.append_from(source, done, min(STEP_BYTES, end - done))
             by_system = count > 0
         if not by_system:
             if piece is None:
                 piece = memoryview(bytearray(min(_PIECE_BYTES, size - done)))
-            count = source.readv([piece[: size - done]], done)
+            count = source.readv([piece[: end - done]], done)
             if not count:
                 raise changed(subject)
             with of_target():

@@ -27,10 +27,10 @@ class WriterEnded(FileError):
 
 
 class PartWriter:
-    """Writes to a sink, which is used for nothing else until `end`. Its methods are for any thread."""
+    """Writes a file of `total` bytes to a sink, which is used for nothing else until `end`. For any thread."""
 
-    def __init__(self, sink: FileSink) -> None:
-        sink.begin_parts()
+    def __init__(self, sink: FileSink, total: int) -> None:
+        sink.begin_parts(total)
         self._sink = sink
         self._changed = threading.Condition()
         self._users = 0

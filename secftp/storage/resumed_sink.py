@@ -91,8 +91,9 @@ class ResumedFileSink(FileSink, ResumedSink):
         self._cut()
         super().writev(buffers)
 
-    def begin_parts(self) -> None:
+    def begin_parts(self, total: int) -> None:
         self._cut()
+        super().begin_parts(total)
 
     def commit(self) -> FileInfo:
         self._cut()

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from secftp import system
 from secftp.errors import AlreadyExists, InputOutputError, NoSpace, UsageError
+from secftp.protocol import are_zeros, zeros
 from secftp.storage.attributes import (
     DEFAULT_OPTIONS,
     PERMISSIONS,
@@ -68,7 +69,8 @@ class FileSink(Sink):
     """
 
     __slots__ = (
-        "_before", "_directory", "_fd", "_mask", "_name", "_options", "_size", "_subject", "_temporary", "_whole",
+        "_before", "_directory", "_ends_in_hole", "_extent", "_fd", "_mask", "_name", "_options", "_size", "_subject",
+        "_temporary", "_whole",
     )  # fmt: skip
 
     def __init__(
@@ -87,6 +89,8 @@ class FileSink(Sink):
         self._options = options
         self._size = 0  # of whole batches; a part of one may follow
         self._whole = True
+        self._ends_in_hole = False  # the file is shorter than `_size` by that
+        self._extent = 0  # of a file that is written in parts, all of them
         self._fd = -1
         self._temporary: bytes | None = None  # the name to remove or rename
         self._before: Identity | None = None  # of the file that had the name at the beginning
@@ -123,13 +127,33 @@ class FileSink(Sink):
         self._whole = False  # a part of the batch may be in the file, which can then not be committed
         try:
             with translated(self._subject):
-                self._size += transfer_all(self._write, buffers)
+                self._append(buffers)
         except BaseException as error:
             # After an interrupt (Ctrl-C) the file may be kept; a failure must leave nothing.
             if isinstance(error, Exception) or not self._options.keep:
                 self.abort()
             raise
         self._whole = True
+
+    def _append(self, buffers: Sequence[memoryview]) -> None:
+        """Write the next bytes; zeros that come from a hole, or have to become one, are left out."""
+        if are_zeros(buffers):
+            self._size += sum(map(len, buffers))
+            self._ends_in_hole = True
+        elif self._options.sparse:
+            from secftp.storage.holes import split_zeros
+
+            for run in split_zeros(buffers, self._size):
+                if are_zeros(run):
+                    self._append(run)
+                else:
+                    self._append_data(run)
+        else:
+            self._append_data(buffers)
+
+    def _append_data(self, buffers: Sequence[memoryview]) -> None:
+        self._size += transfer_all(self._write, buffers)
+        self._ends_in_hole = False
 
     def _write(self, buffers: Sequence[memoryview], done: int) -> int:
         return self._write_at(buffers, self._size + done)
@@ -149,11 +173,14 @@ class FileSink(Sink):
             return 0
         done = copy_range(source.descriptor, self._fd, offset, self._size, count)
         self._size += done
+        if done:
+            self._ends_in_hole = False
         return done
 
-    def begin_parts(self) -> None:
-        """Prepare for `writev_at`, which does not go with `writev`."""
+    def begin_parts(self, total: int) -> None:
+        """Prepare for `writev_at`, which does not go with `writev`: all parts are within `total` bytes."""
         self._require_open()
+        self._extent = total
 
     def writev_at(self, buffers: Sequence[memoryview], at: int) -> None:
         """Write all of `buffers` at an offset. For several threads, which must be done before anything else is called.
@@ -162,7 +189,35 @@ class FileSink(Sink):
         """
         self._require_open()
         with translated(self._subject):
-            transfer_all(lambda rest, done: self._write_at(rest, at + done), buffers)
+            if are_zeros(buffers):
+                self._leave_hole(at, sum(map(len, buffers)))
+            elif self._options.sparse:
+                self._write_sparse(buffers, at)
+            else:
+                self._write_data_at(buffers, at)
+
+    def _write_data_at(self, buffers: Sequence[memoryview], at: int) -> None:
+        transfer_all(lambda rest, done: self._write_at(rest, at + done), buffers)
+
+    def _write_sparse(self, buffers: Sequence[memoryview], at: int) -> None:
+        from secftp.storage.holes import split_zeros
+
+        for run in split_zeros(buffers, at):
+            size = sum(map(len, run))
+            if are_zeros(run):
+                self._leave_hole(at, size)
+            else:
+                self._write_data_at(run, at)
+            at += size
+
+    def _leave_hole(self, at: int, size: int) -> None:
+        """Leave a hole in a file that is written in parts, or zeros if an earlier attempt has left other bytes."""
+        from secftp.storage.holes import has_data
+
+        if os.fstat(self._fd).st_size < self._extent:
+            os.ftruncate(self._fd, self._extent)  # no thread writes beyond that, so nothing is ever cut off
+        if has_data(self._fd, at, at + size):
+            self._write_data_at(zeros(size), at)
 
     def read_part(self, buffers: Sequence[memoryview], offset: int) -> int:
         """Read what was written, as `Source.readv` does; for several threads, likewise."""
@@ -190,6 +245,7 @@ class FileSink(Sink):
         fd = self._fd
         try:
             with translated(self._subject):
+                self._end_hole()
                 replaced = self._look_at_target() if self._options.overwrite else None
                 set_mode(fd, file_mode(self._options.mode, replaced, self._mask))
                 if self._options.mtime_ns is not None:
@@ -206,6 +262,12 @@ class FileSink(Sink):
             self.close()
         return info
 
+    def _end_hole(self) -> None:
+        """Give the file its size if nothing was written behind its last hole; raises OSError."""
+        if self._ends_in_hole:
+            os.ftruncate(self._fd, self._size)
+            self._ends_in_hole = False
+
     def abort(self) -> None:
         """Remove the unfinished file; idempotent."""
         self.close()
@@ -214,7 +276,7 @@ class FileSink(Sink):
         """Keep whole batches only."""
         try:
             if self._options.keep and self._temporary is not None and self._size:
-                if not self._whole:
+                if not self._whole or self._ends_in_hole:
                     os.ftruncate(self._fd, self._size)
                 self._leave(self._temporary)
         except OSError:
@@ -310,7 +372,8 @@ class FileSink(Sink):
 
     def _missing_bytes(self) -> int | None:
         """Return how many bytes are still to be written, None if that is not known."""
-        return self._options.size
+        size = self._options.size
+        return None if size is None else size - self._options.holes
 
     def _replaces_older(self, lacking: int) -> bool:
         """Return whether the lacking bytes are those of an older partial of the name, which is then discarded."""

@@ -17,20 +17,21 @@ import os
 from typing import TYPE_CHECKING, Final, Protocol
 
 from secftp.errors import TooLarge
-from secftp.storage.attributes import FileInfo, file_info, mtime_of
+from secftp.storage.attributes import LEAST_HOLE, FileInfo, file_info, mtime_of
 from secftp.storage.errors import changed, close_quietly, failure, require_regular, translated
 from secftp.storage.store import Source
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from secftp.storage.attributes import FileInfo
+    from secftp.storage.attributes import Extent, FileInfo
     from secftp.storage.names import Path
 
 IOV_MAX = os.sysconf("SC_IOV_MAX")
 OPEN_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 MAX_UNSIZED: Final = 16 << 20  # bytes of a file of unknown size that are read into memory where its size is needed
 _PIECE: Final = 1 << 16
+_BLOCK_UNIT: Final = 512  # bytes: st_blocks is in these, whatever the file system
 
 
 class _Step(Protocol):
@@ -111,6 +112,22 @@ class FileSource(Source):
         if self._size is None:
             return None
         return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+    @property
+    def is_sparse(self) -> bool:
+        """Whether it occupies less of the disk than it has bytes: it has holes then, or is compressed there."""
+        return self.hole_bytes >= LEAST_HOLE
+
+    def extent_at(self, offset: int, end: int) -> Extent:
+        """Ask the system."""
+        from secftp.storage.holes import extent_at  # only where there are any
+
+        return extent_at(self._fd, offset, end)
+
+    @property
+    def hole_bytes(self) -> int:
+        """The bytes for which the file system has no blocks; 0 if the size is not known."""
+        return max(0, (self._size or 0) - self._status.st_blocks * _BLOCK_UNIT)
 
     def readv(self, buffers: Sequence[memoryview], offset: int) -> int:
         """Read with one preadv for a batch, repeated if that was short of both the buffers and the end."""

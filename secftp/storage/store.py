@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from secftp.storage.attributes import DEFAULT_OPTIONS, KEPT_OPTIONS, WriteOptions
+from secftp.storage.attributes import DEFAULT_OPTIONS, KEPT_OPTIONS, Extent, WriteOptions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -80,6 +80,20 @@ class Source(Closing, Protocol):
         They are those that the system has for it, and tell more than a peer may know.
         """
         return None
+
+    @property
+    def is_sparse(self) -> bool:
+        """Whether the file may have holes worth looking for, as far as is known without a look."""
+        return False
+
+    @property
+    def hole_bytes(self) -> int:
+        """About how many of the bytes of the file are in holes, which need no space."""
+        return 0
+
+    def extent_at(self, offset: int, end: int) -> Extent:  # noqa: ARG002 - for those that have holes
+        """Return what begins at `offset`: a hole, which reads as zeros, or data, and where that ends, at most `end`."""
+        return Extent(False, end)
 
     def readv(self, buffers: Sequence[memoryview], offset: int) -> int:
         """Fill `buffers` (contiguous views of bytes) in order, from `offset`; return the number of bytes, 0 at the end.

@@ -58,6 +58,7 @@ class FileUpload(FileSink, UploadSink):
         self._inode = 0  # of a partial
         self._ranges = Intervals()
         super().__init__(directory, name, subject, options, mask=mask)
+        self._extent = self._total
 
     @property
     def ranges(self) -> Intervals:
@@ -66,7 +67,7 @@ class FileUpload(FileSink, UploadSink):
     # --- the beginning ----------------------------------------------------------------------------------------------
 
     def _missing_bytes(self) -> int:
-        return max(0, self._total - self._kept_bytes())
+        return max(0, self._total - self._options.holes - self._kept_bytes())
 
     def _replaces_older(self, lacking: int) -> bool:
         return not self._kept_bytes() and super()._replaces_older(lacking)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from secftp.intervals import Intervals
     from secftp.protocol import Kind
-    from secftp.storage.attributes import FileInfo, Identity, Kept
+    from secftp.storage.attributes import Extent, FileInfo, Identity, Kept
     from secftp.storage.directories import Space
     from secftp.storage.names import DirectoryPath, Path
     from secftp.storage.store import ResumedSink, ScanEntry
@@ -48,6 +48,17 @@ class SourceWrapper(Source):
     @property
     def stamp(self) -> tuple[int, ...] | None:
         return self._inner.stamp
+
+    @property
+    def is_sparse(self) -> bool:
+        return self._inner.is_sparse
+
+    @property
+    def hole_bytes(self) -> int:
+        return self._inner.hole_bytes
+
+    def extent_at(self, offset: int, end: int) -> Extent:
+        return self._inner.extent_at(offset, end)
 
     def readv(self, buffers: Sequence[memoryview], offset: int) -> int:
         return self._inner.readv(buffers, offset)

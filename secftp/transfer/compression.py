@@ -29,4 +29,4 @@ def compressed(session: Session, level: int, summary: Summary, data: DataCount) 
         pipeline.compress = None  # the session may be used for other requests
         summary.compression = pipeline.channel.may_compress
         moved = pipeline.channel.data.since(before)
-        data.add(moved.nbytes, moved.saved)
+        data.add(moved.nbytes, moved.saved, moved.holes)

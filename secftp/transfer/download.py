@@ -307,6 +307,7 @@ class Download(Transfer[RemoteFile]):
                 prefix=digest.digest() if offset else None,
                 algorithm=self.algorithm,
                 compress=pipeline.compress,
+                holes=True,
             )
         except FileError as problem:
             if resumed is not None:
@@ -358,7 +359,10 @@ class Download(Transfer[RemoteFile]):
         except FileError:
             return 0, None  # it is being written, or is gone; what is wrong with the name itself shows when it is made
         try:
-            size = self.waits.call(sink.stop_at_hole) if isinstance(sink, ResumedFileSink) else kept.size
+            size = kept.size
+            # What an earlier session of this copy has left is whole up to its end, whatever holes the file has.
+            if item.resume is None and isinstance(sink, ResumedFileSink):
+                size = self.waits.call(sink.stop_at_hole)
             if size:
                 hash_prefix(sink, digest, size, self.waits)
                 return size, sink

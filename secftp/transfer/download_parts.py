@@ -86,7 +86,7 @@ class DownloadParts:
             file.version,
             file.total,
             transfer.algorithm,
-            PartWriter(sink),
+            PartWriter(sink, file.total),
             streams=streams,
             offset=offset,
             on_change=self._scheduler.changed,

@@ -161,14 +161,18 @@ class ReadManyRequest(PendingRequest[RemoteFile]):
         transfer.complete(item, file.digest)
 
 
-def write_options(options: CopyOptions, item: RemoteFile, size: int, mode: int, mtime_ns: int) -> WriteOptions:
-    """Return the options of a sink that takes `size` bytes of a file."""
+def write_options(
+    options: CopyOptions, item: RemoteFile, size: int, mode: int, mtime_ns: int, *, holes: int = 0
+) -> WriteOptions:
+    """Return the options of a sink that takes `size` bytes of a file, about `holes` of which are in holes."""
     return WriteOptions(
         overwrite=options.overwrite,
         mode=mode if options.preserve else None,
         mtime_ns=mtime_ns if options.preserve else None,
         size=size,
         keep=item.size >= KEEP_BYTES,
+        holes=holes,
+        sparse=options.sparse,
     )
 
 
@@ -184,7 +188,9 @@ class EarlyRead:
         self.taker: PendingRequest[RemoteFile] | None = None
         self._pipeline = pipeline
         self._number = pipeline.next_id()
-        request = Read(id=self._number, path=path, algorithm=algorithm, version=version, compress=pipeline.compress)
+        request = Read(
+            id=self._number, path=path, algorithm=algorithm, version=version, compress=pipeline.compress, holes=True
+        )
         pipeline.submit(request, self)
 
     def __call__(self, received: Received) -> bool:
@@ -259,7 +265,7 @@ class ReadRequest(PendingRequest[RemoteFile]):
         counters.resize(item, self._offset + file.size)
         counters.begun(item, self._offset)
         if self._resumed is None:
-            options = write_options(self.transfer.options, item, file.size, file.mode, file.mtime_ns)
+            options = write_options(self.transfer.options, item, file.size, file.mode, file.mtime_ns, holes=file.holes)
             self._sink = self.transfer.waits.call(self._destination.create, options)
             return self._sink
         if file.mtime_ns != item.mtime_ns:

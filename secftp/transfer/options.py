@@ -140,6 +140,13 @@ class CopyOptions(NamedTuple):
             "N",
         ),
     ] = None
+    sparse: Annotated[
+        bool,
+        CommandLineOption(
+            ("--sparse",),
+            "make holes of all runs of zeros, not only of those that are holes at the source",
+        ),
+    ] = False
     compress: Annotated[
         bool,
         CommandLineOption(

@@ -142,6 +142,7 @@ class PartStream:
             version=file.version,
             additional=self._additional,
             compress=self._pipeline.compress,
+            holes=True,
         )
         self._pipeline.submit(request, reply)
 

@@ -60,6 +60,10 @@ class LargeFiles:
         """Send a file unless it has arrived already, and close the source when that is over. Does not wait for that."""
         with contextlib.ExitStack() as opened:
             opened.enter_context(source)
+            if self._transfer.options.sparse:
+                from secftp.storage.zeros import ZerosAsHoles  # only where it is wanted
+
+                source = ZerosAsHoles(source)
             streams = self._streams_for(entry, source.info.size)
             if streams and self._in_parts().has_completed(entry, source):
                 return

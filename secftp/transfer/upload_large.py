@@ -43,7 +43,9 @@ def send_large(
     try:
         if offset:
             hash_prefix(source, digest, offset, transfer.waits)
-        request = _write_request(transfer, entry, info, digest, offset, token=token, can_resume=can_resume)
+        request = _write_request(
+            transfer, entry, info, digest, offset, token=token, can_resume=can_resume, holes=source.hole_bytes
+        )
     except FileError as problem:
         transfer.counters.failed(entry, problem.locate(Side.REMOTE))
         return
@@ -84,6 +86,7 @@ def _write_request(
     *,
     token: bytes,
     can_resume: bool,
+    holes: int,
 ) -> Write:
     size, preserve = info.size, transfer.options.preserve
     return Write(
@@ -98,6 +101,7 @@ def _write_request(
         prefix=digest.digest() if offset else None,
         keep=can_resume and size is not None and size >= KEEP_BYTES,
         token=token,
+        holes=holes,
     )
 
 

@@ -191,6 +191,7 @@ class PartedFiles:
             mtime_ns=info.mtime_ns if preserve else None,
             keep=self._can_resume and info.size >= KEEP_BYTES,
             token=self._token,
+            holes=source.hole_bytes,
         )
         return PartedUpload(file, source, whole, transfer.limit, streams=streams, done=done, prefix=prefix)
 

@@ -243,14 +243,19 @@ class Channel:
         return self.pending.compression
 
     @property
+    def may_send_holes(self) -> bool:
+        """Likewise, for HOLE."""
+        return self.pending.holes
+
+    @property
     def data(self) -> DataCount:
         """The files' data so far, in both directions."""
         sent, received = self._data, self._incoming.data
-        return DataCount(sent.nbytes + received.nbytes, sent.saved + received.saved)
+        return DataCount(sent.nbytes + received.nbytes, sent.saved + received.saved, sent.holes + received.holes)
 
-    def count_data(self, nbytes: int, saved: int) -> None:
-        """Count files' data that do not pass as DATA or ZDATA, or were compressed."""
-        self._data.add(nbytes, saved)
+    def count_data(self, nbytes: int, saved: int, holes: int = 0) -> None:
+        """Count files' data that do not pass as DATA or ZDATA, or were compressed or left out."""
+        self._data.add(nbytes, saved, holes)
 
     def take_saved(self) -> int:
         """Return the bytes that compression has saved since the last call of this or of `sent_of`."""
@@ -258,7 +263,8 @@ class Channel:
 
     def sent_of(self, nbytes: int) -> int:
         """Return how many bytes were sent for so many of the files' data since the last call."""
-        return nbytes - self._take_data().saved_of(nbytes)
+        data = self._take_data()
+        return nbytes - data.share_of(nbytes, data.saved + data.holes)
 
     def _take_data(self) -> DataCount:
         before, self._data_before = self._data_before, self.data

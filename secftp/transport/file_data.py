@@ -13,7 +13,8 @@ import hmac
 from typing import TYPE_CHECKING, Final, Protocol
 
 from secftp.errors import ChecksumMismatch, FileChanged, ProtocolError, Side
-from secftp.protocol import Abort, Cancel, End, remote_failure
+from secftp.protocol import Abort, Cancel, End, Hole, remote_failure, zeros
+from secftp.protocol.limits import MAX_HOLE
 from secftp.transport import DataRun
 from secftp.waits import DIRECT
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from secftp.storage import Digest, Path, Source
     from secftp.storage.store import Writer
     from secftp.transport import Channel, Received
+    from secftp.transport.channel import Fill
     from secftp.waits import Waits
 
 # More than any batch: a source of unknown length is asked for whatever there is room for.
@@ -60,13 +62,14 @@ def send_file(
     progress: Progress = unwatched,
     whole: Callable[[], bytes | None] = lambda: None,
     compress: int | None = None,
+    holes: bool = True,
     waits: Waits = DIRECT,
 ) -> End:
     """Send `length` bytes of a source from `offset` on, all of it if None; then END, which is returned.
 
     `whole` is called before END, for the digest of the whole file if what is sent is a part of it. `compress`: the
-    level at which the data may be compressed, if the server supports that; None: not at all. `waits`: for the source.
-    What is queued last leaves with the caller's `flush`.
+    level at which the data may be compressed, if the server supports that; None: not at all. `holes`: send the holes of
+    the source as such, likewise. `waits`: for the source. What is queued last leaves with the caller's `flush`.
 
     Raises `FileChanged` if the source is not what it was, `SendInterrupted` when `interrupted()` returns true, and what
     the source and the channel raise. After an exception the file has no end yet: the caller has to send ABORT.
@@ -90,6 +93,8 @@ def send_file(
 
         # What has no stamp comes through a pipe.
         send = CompressedSender(channel, compress, None if source.stamp is None else sample).send
+    if holes and length is not None and source.is_sparse and channel.may_send_holes:
+        send = _HoleSender(channel, source, digest, offset, length, send, waits).send
     while length is None or done < length:
         _wait_for(source, channel, interrupted)
         if interrupted():
@@ -105,6 +110,49 @@ def send_file(
     end = End(size=done, digest=digest.digest(), whole=whole())
     channel.send(end)
     return end
+
+
+class _HoleSender:
+    """Sends `length` bytes of a source from `offset` on: its data by `send`, its holes as such."""
+
+    def __init__(
+        self,
+        channel: Channel,
+        source: Source,
+        digest: Digest,
+        offset: int,
+        length: int,
+        send: Callable[[Fill, int], int],
+        waits: Waits,
+    ) -> None:
+        self._channel = channel
+        self._source = source
+        self._digest = digest
+        self._position = offset
+        self._end = offset + length
+        self._send = send
+        self._waits = waits
+        self._data_end = offset  # of what is known to be data
+
+    def send(self, fill: Fill, limit: int) -> int:
+        """Send up to `limit` bytes as `Channel.send_data` does. Returns how many, 0 at the end of the file."""
+        if self._position == self._data_end:
+            is_hole, end = self._waits.call(self._source.extent_at, self._position, self._end)
+            if is_hole:
+                self._data_end = min(end, self._position + MAX_HOLE)
+                return self._advance(self._waits.call(self._send_hole, self._data_end - self._position))
+            self._data_end = end
+        return self._advance(self._send(fill, min(limit, self._data_end - self._position)))
+
+    def _advance(self, count: int) -> int:
+        self._position += count
+        return count
+
+    def _send_hole(self, size: int) -> int:
+        _hash(self._digest, zeros(size), size)
+        self._channel.send(Hole(size=size))
+        self._channel.count_data(size, 0, size)
+        return size
 
 
 def _hash(digest: Digest, slots: list[memoryview], count: int) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from secftp.crypto import Frame
 from secftp.errors import AuthenticationError, ProtocolError
-from secftp.protocol import Bye, Cancel, CompressedData, Data, Direction, Message, Ping, decode
+from secftp.protocol import Bye, Cancel, CompressedData, Data, Direction, Hole, Message, Ping, decode, zeros
 
 if TYPE_CHECKING:
     from secftp.crypto import Inbox
@@ -23,12 +23,16 @@ _WAITING_MAX: Final = 4096
 _PING: Final = Ping.TYPE.number
 _DATA: Final = Data.TYPE.number
 _COMPRESSED: Final = CompressedData.TYPE.number
+_HOLE: Final = Hole.TYPE.number
 _BYE: Final = Bye.TYPE.number
 _CANCEL: Final = Cancel.TYPE.number
 
 
 class DataRun(NamedTuple):
-    """Consecutive DATA frames, or one ZDATA decompressed. The buffers are valid until the channel is asked for more."""
+    """Consecutive DATA frames, one ZDATA decompressed, or the zeros of one HOLE.
+
+    The buffers are valid until the channel is asked for more.
+    """
 
     buffers: list[memoryview]
     size: int
@@ -38,26 +42,32 @@ Received: TypeAlias = Message | DataRun
 
 
 class DataCount:
-    """Bytes of files that were transferred, and how many fewer were sent for them because of compression."""
+    """Bytes of files that were transferred, how many fewer were sent because of compression, and those in holes."""
 
-    __slots__ = ("nbytes", "saved")
+    __slots__ = ("holes", "nbytes", "saved")
 
-    def __init__(self, nbytes: int = 0, saved: int = 0) -> None:
+    def __init__(self, nbytes: int = 0, saved: int = 0, holes: int = 0) -> None:
         self.nbytes = nbytes
         self.saved = saved
+        self.holes = holes
 
-    def add(self, nbytes: int, saved: int) -> None:
-        """Add so many bytes, for which `saved` fewer were sent."""
+    def add(self, nbytes: int, saved: int, holes: int = 0) -> None:
+        """Add so many bytes, for which `saved` fewer were sent; `holes` of them were not sent at all."""
         self.nbytes += nbytes
         self.saved += saved
+        self.holes += holes
 
     def since(self, before: DataCount) -> DataCount:
         """Return what was added since an earlier count."""
-        return DataCount(self.nbytes - before.nbytes, self.saved - before.saved)
+        return DataCount(self.nbytes - before.nbytes, self.saved - before.saved, self.holes - before.holes)
 
     def saved_of(self, nbytes: int) -> int:
         """Return how many of these bytes were saved, if they are as all others: some are transferred twice."""
-        return round(nbytes * self.saved / self.nbytes) if self.nbytes else 0
+        return self.share_of(nbytes, self.saved)
+
+    def share_of(self, nbytes: int, part: int) -> int:
+        """Return how many of these bytes belong to a part of all, if they are as all others."""
+        return round(nbytes * part / self.nbytes) if self.nbytes else 0
 
 
 class IncomingMessages:
@@ -138,6 +148,9 @@ class IncomingMessages:
             if kind == _COMPRESSED:
                 assert isinstance(message, CompressedData)
                 return self._decompressed(message)
+            if kind == _HOLE:
+                assert isinstance(message, Hole)
+                return self._hole(message.size)
             if kind != _PING:
                 return message
         return None
@@ -197,6 +210,10 @@ class IncomingMessages:
             raise
         self.data.add(len(clear), len(clear) - len(frame))
         return DataRun([memoryview(clear)], len(clear))
+
+    def _hole(self, size: int) -> DataRun:
+        self.data.add(size, 0, size)
+        return DataRun(zeros(size), size)
 
     def _data_run(self) -> DataRun:
         frames, buffers, size = self._frames, [], 0

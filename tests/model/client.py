@@ -98,6 +98,7 @@ class Client:
         before: bytes = b"",
         algorithm: str = "xxh128",
         compressed: bool = False,
+        sparse: bool = False,
         **fields: Any,
     ) -> Message:
         """OK. `before` is the part of the file that the server is to have already."""
@@ -106,6 +107,8 @@ class Client:
         self.ask("WRITE", path=path, algorithm=algorithm, **{"size": len(data), **fields})
         if compressed:
             self.wire.send_compressed(data)
+        elif sparse:
+            self.wire.send_sparse(data)
         else:
             self.wire.send_file(data)
         whole = digest(algorithm, before + data)

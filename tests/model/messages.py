@@ -244,6 +244,7 @@ _WRITE = rows(
     ("at", or_nil(size), None),
     ("total", or_nil(size), None),
     ("additional", boolean, False),
+    ("holes", size, 0),
 )
 _FOUND = rows(REQUEST, ("size", size), ("mtime_ns", time), ("mode", mode))
 
@@ -255,6 +256,7 @@ TYPES = (
     Type(0x05, "ABORT", (UP, DOWN), rows(("code", code), ("text", short_text, ""))),
     Type(0x06, "BYE", (UP, DOWN), rows(("code", or_nil(code), None), ("text", short_text, ""))),
     Type(0x07, "ZDATA", (UP, DOWN)),
+    Type(0x08, "HOLE", (UP, DOWN), rows(("size", integer(1, 2**26)))),
     Type(0x0F, "CANCEL", (UP,), rows(REQUEST)),
     Type(
         0x10,
@@ -268,6 +270,7 @@ TYPES = (
             ASKED_VERSION,
             ("additional", boolean, False),
             ("compress", or_nil(level), None),
+            ("holes", boolean, False),
         ),
     ),
     Type(0x11, "WRITE", (UP,), _WRITE),
@@ -320,7 +323,7 @@ TYPES = (
             ("target", boolean, False),
         ),
     ),
-    Type(0x22, "FILE", (DOWN,), (*_FOUND, *rows(VERSION, ("total", or_nil(size), None)))),
+    Type(0x22, "FILE", (DOWN,), (*_FOUND, *rows(VERSION, ("total", or_nil(size), None), ("holes", size, 0)))),
     Type(
         0x23, "ENTRIES", (DOWN,), rows(REQUEST, ("entries", array(ENTRY, 0, 4096), ()), ("last", boolean, False)), 65536
     ),

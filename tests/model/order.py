@@ -37,6 +37,7 @@ STATES = {
         "CANCEL": "WRITING",
         "DATA": "WRITING",
         "ZDATA": "WRITING",
+        "HOLE": "WRITING",
         "END": "IDLE",
         "ABORT": "IDLE",
     },
@@ -47,7 +48,10 @@ STATES = {
         "FILE": "READING",
         "BYE": "CLOSED",
     },
-    (DOWN, "READING"): {"PING": "READING", "DATA": "READING", "ZDATA": "READING", "END": "IDLE", "ABORT": "IDLE"},
+    (DOWN, "READING"): {
+        **dict.fromkeys(["PING", "DATA", "ZDATA", "HOLE"], "READING"),
+        **dict.fromkeys(["END", "ABORT"], "IDLE"),
+    },
     (DOWN, "CLOSED"): {},
 }
 ANSWERS = {
@@ -73,6 +77,8 @@ class Running:
     most: int = 2**63 - 1
     part: bool = False
     wants_zstd: bool = True
+    wants_holes: bool = True
+    refused: bool = False
 
 
 @dataclass
@@ -94,6 +100,7 @@ class Order:
     cancels: int = 0
     limit: int = 16
     zstd: bool = False
+    holes: bool = False
 
     def take(self, way: str, message: Message) -> None:
         """The next message of one direction. Raises `Broken` if the specification does not permit it here."""
@@ -111,11 +118,18 @@ class Order:
         elif message.name == "ZDATA":
             insist(self.zstd and self.running[way].wants_zstd, "ZDATA only where it is wanted")
             self._data(self.running[way], message.clear_size)
+        elif message.name == "HOLE":
+            file = self.running[way]
+            insist(self.holes and file.wants_holes, "HOLE only where it is wanted")
+            if file.refused:  # its zeros do not travel
+                file.most += max(0, message.size - 1024)
+            self._data(file, message.size)
         elif message.name in ("END", "ABORT"):
             self._end(way, message)
         elif message.name == "WELCOME":
             self.limit = message.limits["requests"]
             self.zstd = "zstd" in message.capabilities
+            self.holes = "holes" in message.capabilities
         self.state[way] = row[message.name]
 
     def _request(self, message: Message) -> None:
@@ -138,7 +152,8 @@ class Order:
             insist(first.message.name != "SUM" or None not in (message.size, message.digest), "a SUM's size and digest")
             insist(first.message.name != "COPY" or message.size is not None, "a COPY's size")
         elif message.name == "FILE":
-            self.running[DOWN] = Running(message.size, wants_zstd=first.message.compress is not None)
+            wanted = first.message
+            self.running[DOWN] = Running(message.size, wants_zstd=wanted.compress is not None, wants_holes=wanted.holes)
             whole = False
         elif message.name == "ENTRIES":
             whole = message.last
@@ -150,6 +165,7 @@ class Order:
             insist(len(message.codes) == len(first.message.files), "a code for each file")
         elif first.file is not None:
             first.file.most = first.file.total + DRAIN
+            first.file.refused = True
         if whole:
             self.asked.pop(0)
 

@@ -32,7 +32,21 @@ if TYPE_CHECKING:
     from tests.model.messages import Message
 
 Path = tuple[bytes, ...]
-ALL = ("ranges", "stat", "list", "change", "sum", "resume", "many", "versions", "uploads", "zstd", "copy", "space")
+ALL = (
+    "ranges",
+    "stat",
+    "list",
+    "change",
+    "sum",
+    "resume",
+    "many",
+    "versions",
+    "uploads",
+    "zstd",
+    "copy",
+    "space",
+    "holes",
+)
 DEADLINE = 20.0
 # The capability that a type needs, and those that fields need (with the values that need none), section 9.
 TYPES = {
@@ -145,6 +159,7 @@ class Server:
         self.lies: set[str] = set()  # names of messages in which a digest is off by one bit
         self.unsupported = False  # whether a request that needs a missing capability is answered, or the session closed
         self.moved = 0  # bytes of all DATA and ZDATA, both ways
+        self.skipped = 0  # bytes of all HOLE, both ways
         self.cut_after: int | None = None  # end the next connection after so many DATA and ZDATA
         self.parts: list[tuple[int, int]] = []  # that have arrived, as (at, size)
         self.additional = 0  # sessions that said that they are additional streams
@@ -293,7 +308,7 @@ class Session:
                 falsify(fields)
             if self.server.lose(name, fields):
                 raise Ended(orderly=False)
-            about = {} if name in ("DATA", "ZDATA", "END") else {"id": message.id}
+            about = {} if name in ("DATA", "ZDATA", "HOLE", "END") else {"id": message.id}
             self.wire.send(name, payload, **about, **fields)
             if name in ("DATA", "ZDATA"):
                 self.passed(payload)
@@ -327,6 +342,9 @@ class Session:
             if compressed and start % 12_000 < 8000:
                 frame = zstd.compress(piece, asked.compress)
                 yield "ZDATA", {"payload": frame, "clear_size": len(piece)}
+            elif asked.holes and "holes" in self.server.capabilities and not any(piece):
+                self.server.skipped += len(piece)
+                yield "HOLE", {"size": len(piece)}
             else:
                 yield "DATA", {"payload": piece}
         yield "END", {"size": len(data), "digest": digest(asked.algorithm, before + data)}
@@ -439,8 +457,11 @@ class Session:
         """The file that follows; what has come is kept if it breaks off and the client wishes it."""
         data = bytearray()
         try:
-            while (message := self.wire.receive()).name in ("DATA", "ZDATA", "CANCEL"):
-                if message.name == "ZDATA":
+            while (message := self.wire.receive()).name in ("DATA", "ZDATA", "HOLE", "CANCEL"):
+                if message.name == "HOLE":
+                    data += bytes(message.size)
+                    self.server.skipped += message.size
+                elif message.name == "ZDATA":
                     data += zstd.decompress(message.payload, message.clear_size)
                 else:
                     data += message.payload

@@ -101,6 +101,8 @@ class Wire:
                 data += message.payload
             elif message.name == "ZDATA":
                 data += zstd.decompress(message.payload, message.clear_size)
+            elif message.name == "HOLE":
+                data += bytes(message.size)
             elif message.name != "CANCEL":
                 return bytes(data), message
 
@@ -116,6 +118,15 @@ class Wire:
                 self.send_file(piece)
             else:
                 self.send("ZDATA", zstd.compress(piece, 1 + number % 19), clear_size=len(piece))
+
+    def send_sparse(self, data: bytes, pieces: int = 4096) -> None:
+        """As `send_file`, but pieces of zeros are holes."""
+        for start in range(0, len(data), pieces):
+            piece = data[start : start + pieces]
+            if any(piece):
+                self.send_file(piece)
+            else:
+                self.send("HOLE", size=len(piece))
 
     def drain(self) -> None:
         """Read and throw away until the peer closes."""

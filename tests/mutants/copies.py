@@ -20,7 +20,7 @@ MUTANTS: list[Mutant] = [
     mutant("copy-is-not-stopped", "secftp/storage/copy.py", "        done += count\n        check(done)\n", "        done += count\n", COPY),
     mutant("copy-of-a-changed-file", "secftp/storage/copy.py", "    source.check_unchanged()\n    return done\n", "    return done\n", COPY),
     mutant("copy-step-from-the-beginning", "secftp/storage/copy.py", "sink.append_from(source, done, min(", "sink.append_from(source, 0, min(", f"{COPY}::test_many_steps"),
-    mutant("copy-starts-again-where-the-system-stops", "secftp/storage/copy.py", "            count = source.readv([piece[: size - done]], done)\n", "            count = source.readv([piece[: size - done]], 0)\n", f"{COPY}::test_where_the_system_stops_the_bytes_are_read"),
+    mutant("copy-starts-again-where-the-system-stops", "secftp/storage/copy.py", "            count = source.readv([piece[: end - done]], done)\n", "            count = source.readv([piece[: end - done]], 0)\n", f"{COPY}::test_where_the_system_stops_the_bytes_are_read"),
     mutant("copy-beyond-the-quota", "secftp/server/quota.py", "        before = self._size\n        self._grow(count)\n", "        before = self._size\n", COPY),
     mutant("copy-as-large-as-its-steps", "secftp/server/quota.py", "        self._size = before + done\n", "", f"{COPY}::test_what_grows_counts_as_it_is_copied"),
     mutant("copy-under-any-name", "secftp/server/own_names.py", "    def create_sink(self, path: Path, options: WriteOptions = DEFAULT_OPTIONS) -> Sink:\n        check(path)\n", "    def create_sink(self, path: Path, options: WriteOptions = DEFAULT_OPTIONS) -> Sink:\n", COPY),

@@ -58,7 +58,7 @@ MUTANTS = [
     mutant("room-of-the-root-alone", "secftp/storage/directories.py", "            for number in range(1, depth + 1):\n", "            for number in range(0):\n", DISKS),
     mutant("room-of-small-files-not-looked-at", "secftp/server/quota.py", "        self._bounded.check_space(path, len(data), lambda: self._inner.free_space(path))\n", "", DISKS),
     mutant("directories-on-the-way-count-for-one", "secftp/server/quota.py", "files=self._missing(path) if parents else 1)", "files=1)", DISKS),
-    mutant("room-not-looked-at-while-a-file-grows", "secftp/server/quota.py", "            self._quota.check_growth(self._device, self._inner.free_space, count)\n", "", DISKS),
+    mutant("room-not-looked-at-while-a-file-grows", "secftp/server/quota.py", "            if not is_hole:\n                self._quota.check_growth(self._device, self._inner.free_space, count)\n", "", DISKS),
     mutant("each-session-has-the-room-to-itself", "secftp/server/quota.py", "                self._ahead[device] = left\n", "                self._ahead[device] = left + size\n", DISKS),
     mutant("little-room-looked-at-seldom", "secftp/server/quota.py", "min(LOOK_BYTES, space.nbytes - size - self._min_free)", "LOOK_BYTES", DISKS),
     # --- token bucket ---

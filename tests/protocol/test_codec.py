@@ -27,6 +27,7 @@ from secftp.protocol import (
     ErrorCode,
     File,
     Files,
+    Hole,
     Info,
     Kind,
     List,
@@ -50,8 +51,10 @@ from secftp.protocol import (
     Welcome,
     Write,
     WriteMany,
+    are_zeros,
     decode,
     encode,
+    zeros,
 )
 from secftp.protocol.limits import (
     MAX_BULK,
@@ -95,6 +98,8 @@ EXAMPLES = [
     (Data(b"abc"), DOWN, 0x03, 0, b"abc"),
     (CompressedData(1000, RUN), UP, 0x07, 0, b"\0\0\x03\xe8" + RUN),
     (CompressedData(1000, RUN), DOWN, 0x07, 0, b"\0\0\x03\xe8" + RUN),
+    (Hole(size=2**26), UP, 0x08, 0, b"\x81\xa4size\xce\x04\0\0\0"),
+    (Hole(size=1), DOWN, 0x08, 0, b"\x81\xa4size\x01"),
     (End(size=3, digest=DIGEST), UP, 0x04, 1, b"\x82\xa4size\x03\xa6digest\xc4\x10" + DIGEST),
     (End(size=3, digest=DIGEST), DOWN, 0x04, 1, b"\x82\xa4size\x03\xa6digest\xc4\x10" + DIGEST),
     (
@@ -137,6 +142,27 @@ EXAMPLES = [
         0x10,
         0,
         b"\x83\xa2id\x01\xa4path\x91\xc4\x01a\xa8compress\x13",
+    ),
+    (
+        Read(id=1, path=(b"a",), holes=True),
+        UP,
+        0x10,
+        0,
+        b"\x83\xa2id\x01\xa4path\x91\xc4\x01a\xa5holes\xc3",
+    ),
+    (
+        Write(id=1, path=(b"a",), size=9, holes=8),
+        UP,
+        0x11,
+        0,
+        b"\x84\xa2id\x01\xa4path\x91\xc4\x01a\xa4size\x09\xa5holes\x08",
+    ),
+    (
+        File(id=1, size=9, mtime_ns=0, mode=0, holes=8),
+        DOWN,
+        0x22,
+        0,
+        b"\x85\xa2id\x01\xa4size\x09\xa8mtime_ns\x00\xa4mode\x00\xa5holes\x08",
     ),
     (Write(id=2, path=(b"a",)), UP, 0x11, 0, b"\x82\xa2id\x02\xa4path\x91\xc4\x01a"),
     (
@@ -439,7 +465,7 @@ def test_a_type_goes_one_way_only():
 
 def test_unknown_and_reserved_types_are_refused():
     unknown = set(range(256)) - set(MESSAGE_TYPES)
-    assert {0x00, 0x08, 0x0E, 0x1D, 0x1F, 0x28, 0x80, 0xFF} <= unknown
+    assert {0x00, 0x09, 0x0E, 0x1D, 0x1F, 0x28, 0x80, 0xFF} <= unknown
     for number in unknown:
         for direction in Direction:
             for payload in (b"", b"\x80", b"\x82\xa2id\x01\xa4path\x91\xc4\x01a"):
@@ -776,6 +802,29 @@ def test_what_is_compressed_is_bounded(clear_size, nbytes, good):
 @pytest.mark.parametrize("size", range(5))
 def test_compressed_data_has_a_head_and_a_frame(size):
     refused(0x07, 0, (1).to_bytes(4)[:size], UP)
+
+
+@pytest.mark.parametrize(("size", "good"), [(0, False), (1, True), (2**26, True), (2**26 + 1, False), (-1, False)])
+def test_a_hole_is_bounded(size, good):
+    payload = msgspec.msgpack.encode({"size": size})
+    for direction in Direction:
+        if good:
+            assert decode(0x08, 0, payload, direction) == Hole(size=size)
+        else:
+            assert "HOLE" in refused(0x08, 0, payload, direction)
+            with pytest.raises(UsageError):
+                encode(Hole(size=size))
+
+
+def test_zeros_are_known_by_what_they_view():
+    for size in (0, 1, 2**20, 2**20 + 1, 2**26):
+        buffers = zeros(size)
+        assert sum(map(len, buffers)) == size
+        assert are_zeros(buffers) == (size > 0)
+        assert all(buffer.readonly and not any(buffer[:: 2**16]) for buffer in buffers)
+    parts = [buffer[3:9] for buffer in zeros(100)]
+    assert are_zeros(parts)
+    assert not are_zeros([*parts, memoryview(bytes(6))])
 
 
 def test_compressed_data_is_not_copied():

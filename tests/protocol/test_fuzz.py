@@ -25,6 +25,7 @@ from secftp.protocol import (
     ErrorCode,
     File,
     Files,
+    Hole,
     Info,
     Kind,
     List,
@@ -187,7 +188,7 @@ ASKED = {
 }
 
 UPWARD = (
-    st.builds(Read, id=IDS, path=st.just(PATH), compress=st.sampled_from([None, 1]))
+    st.builds(Read, id=IDS, path=st.just(PATH), compress=st.sampled_from([None, 1]), holes=st.booleans())
     | st.builds(Stat, id=IDS, path=st.just(PATH))
     | st.builds(Space, id=IDS, path=st.just(PATH))
     | st.builds(Write, id=IDS, path=st.just(PATH), size=st.none() | SMALL)
@@ -213,6 +214,7 @@ DOWNWARD = (
 EITHER = (
     st.builds(Data, st.binary(min_size=1, max_size=2))
     | st.builds(CompressedData, st.integers(1, 3), st.just(b"frame"))
+    | st.builds(Hole, size=st.integers(1, 3))
     | st.builds(End, size=SMALL, digest=st.just(DIGEST))
     | st.just(Abort(code=ErrorCode.CHANGED))
     | st.just(Ping())
@@ -220,7 +222,7 @@ EITHER = (
 STEPS = st.tuples(st.just(Direction.TO_SERVER), UPWARD | EITHER) | st.tuples(
     st.just(Direction.TO_CLIENT), DOWNWARD | EITHER
 )
-GREETING = msgspec.structs.replace(EXAMPLES[0][0], capabilities=("zstd",))
+GREETING = msgspec.structs.replace(EXAMPLES[0][0], capabilities=("zstd", "holes"))
 
 
 class Model:
@@ -242,6 +244,8 @@ class Model:
                 opened[1] += len(message.payload)
             elif isinstance(message, CompressedData):
                 opened[1] += message.clear_size
+            elif isinstance(message, Hole):
+                opened[1] += message.size
             elif isinstance(message, End | Abort):
                 opened = None
         return opened
@@ -288,6 +292,9 @@ class Model:
             case CompressedData(size):
                 fits = opened is not None and (opened[0] is None or opened[1] + size <= opened[0])
                 return fits and (direction is Direction.TO_SERVER or self.unanswered_read().compress is not None)
+            case Hole(size=size):
+                fits = opened is not None and (opened[0] is None or opened[1] + size <= opened[0])
+                return fits and (direction is Direction.TO_SERVER or self.unanswered_read().holes)
             case End(size=size):
                 return opened is not None and size == opened[1] and opened[0] in (None, size)
             case Abort():

@@ -123,6 +123,32 @@ def test_client_sends_and_takes_compressed_data(served, directory):
     assert (served.directory / "a").read_bytes() == (served.directory / "b").read_bytes() == text
 
 
+def test_client_sends_and_takes_holes(served, directory):
+    """The server leaves them out of what it stores, and of what it sends; the sums are of the whole file."""
+    mixed = b"x" * 5000 + bytes(1 << 17) + LARGE[:70_000] + bytes(1 << 18) + b"y" + bytes(100_000)
+    with connected(served.port) as client:
+        client.finish()
+        assert "holes" in client.welcomed["capabilities"]
+        client.write((directory, b"a"), mixed, sparse=True)
+        client.write((directory, b"b"), mixed, sparse=True, size=None, algorithm="sha256")
+        client.write((directory, b"z"), bytes(1 << 20), sparse=True, holes=1 << 20)
+        client.write((directory, b"c"), mixed[90_000:], before=b"", sparse=True)
+        before = client.wire.received
+        file, data = client.read((directory, b"z"), holes=True)
+        assert (data, file.size, file.holes) == (bytes(1 << 20), 1 << 20, 1 << 20)
+        assert client.wire.received - before == 3, "FILE, HOLE, END"
+        assert client.read((directory, b"z"))[1] == bytes(1 << 20)
+        for name, whole in {b"a": mixed, b"b": mixed, b"c": mixed[90_000:]}.items():
+            assert client.read((directory, name), holes=True)[1] == whole
+            assert client.read((directory, name), holes=True, compress=3)[1] == whole
+        assert client.read((directory, b"a"), holes=True, offset=6000, length=150_000)[1] == mixed[6000:156_000]
+        assert client.read((directory, b"a"), before=mixed[:100_000], holes=True)[1] == mixed[100_000:]
+    for name in "abz":
+        status = (served.directory / name).stat()
+        assert status.st_blocks * 512 < status.st_size - 90_000
+    assert (served.directory / "a").read_bytes() == (served.directory / "b").read_bytes() == mixed
+
+
 def test_client_and_compressed_small_files(served, directory):
     text = b"".join(b"line %d\n" % number for number in range(3000))
     files = [((directory, b"%d" % number), (text + LARGE)[number * 1000 :][: number * 200]) for number in range(30)]
@@ -531,6 +557,27 @@ def test_server_of_compressed_data(home, capabilities):
         result.succeed()
         assert ("Note: The server has no compression" in result.errors) == (capabilities is not None)
         assert ("compressed to" in result.errors) == (way < len(text) * 0.9) == (capabilities is None)
+
+
+@pytest.mark.parametrize("capabilities", [None, ("ranges", "stat", "list", "change", "sum", "many", "resume", "zstd")])
+def test_server_of_sparse_files(home, capabilities):
+    """Holes are not sent, in either direction; to and from a server that does not know them, their zeros are."""
+    (home / "a").write_bytes(LARGE[:100_000])
+    with (home / "a").open("r+b") as file:
+        file.seek(10 << 20)
+        file.write(b"end")
+        file.truncate(12 << 20)
+    data = (home / "a").read_bytes()
+    with Server(W, **({} if capabilities is None else {"capabilities": capabilities})) as server:
+        run(home, "put", "--cipher=none", "a", url(server)).succeed()
+        assert server.tree.nodes[b"a",].data == data
+        sent, server.moved = server.moved, 0
+        assert (server.skipped > 11 << 20, sent < 1 << 20) == ((True, True) if capabilities is None else (False, False))
+        server.skipped = 0
+        run(home, "get", "--cipher=none", url(server, "a"), "back").succeed()
+        assert (server.skipped > 11 << 20) == (capabilities is None)
+    assert (home / "back").read_bytes() == data
+    assert ((home / "back").stat().st_blocks * 512 < 1 << 20) == (capabilities is None)
 
 
 def test_server_lists_and_changes(home):

@@ -21,6 +21,7 @@ from secftp.protocol import (
     ErrorCode,
     File,
     Files,
+    Hole,
     Info,
     Kind,
     List,
@@ -57,7 +58,7 @@ DIGEST = bytes(16)
 BIG = 65536
 
 
-def welcome(requests: int = 64, capabilities: tuple[str, ...] = ("zstd",)) -> Welcome:
+def welcome(requests: int = 64, capabilities: tuple[str, ...] = ("zstd", "holes")) -> Welcome:
     limits = SessionLimits(requests=requests, keepalive=15, idle=60)
     return Welcome(version=1, software="s", capabilities=capabilities, limits=limits)
 
@@ -153,6 +154,7 @@ SAMPLES = {
     0x05: ABORT,
     0x06: Bye(),
     0x07: CompressedData(1, b"x"),
+    0x08: Hole(size=1),
     0x0F: Cancel(id=1),
     0x10: Read(id=9, path=PATH),
     0x11: Write(id=9, path=PATH),
@@ -202,6 +204,7 @@ LEGAL = {
         0x04: State.IDLE,
         0x05: State.IDLE,
         0x07: State.WRITING,
+        0x08: State.WRITING,
         0x0F: State.WRITING,
     },
     (UP, State.CLOSED): {},
@@ -221,6 +224,7 @@ LEGAL = {
         0x04: State.IDLE,
         0x05: State.IDLE,
         0x07: State.READING,
+        0x08: State.READING,
     },
     (DOWN, State.CLOSED): {},
     (DOWN, State.FAILED): {},
@@ -238,7 +242,7 @@ def reach(direction: Direction, state: State, number: int) -> Receiver:
         receiver, messages = session.to_server, steps[state]
     else:
         if state is State.READING:
-            session.up(Read(id=1, path=PATH, compress=1))
+            session.up(Read(id=1, path=PATH, compress=1, holes=True))
         session.up(*asks)
         steps = {
             State.START: [],
@@ -284,7 +288,7 @@ def test_every_state_type_and_direction(record_property):
                 with pytest.raises(ProtocolError):
                     receiver.accept_data(1)
     assert set(SAMPLES) == set(MESSAGE_TYPES)
-    assert (cells, legal) == (9 * 256, 38)
+    assert (cells, legal) == (9 * 256, 40)
     what = f"[messages] state x type x direction: {cells} cells, {legal} legal, {cells - legal} refused"
     record_property(COUNTS, what)
 
@@ -357,6 +361,53 @@ def test_compressed_data_may_follow_as_soon_as_welcome_has_come():
     session = Session(welcomed=False).up(Write(id=1, path=PATH), Data(b"abc"))
     session.down(welcome()).up(compressed(5), end(8)).down(Ok(id=1))
     Session(welcomed=False).up(Write(id=1, path=PATH), Data(b"abc")).refuses_up(compressed(5))
+
+
+# --- holes ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_hole_counts_as_its_zeros():
+    """In both directions, mixed with data, and to the last byte."""
+    for size in (2**26 + 3, None):
+        session = Session().up(Write(id=1, path=PATH, size=size), Data(b"abc"), Hole(size=2**26), end(2**26 + 3))
+        session.down(Ok(id=1))
+    read = Read(id=1, path=PATH, holes=True)
+    Session().up(read).down(file(1, 2**26 + 3), Hole(size=2**26), Data(b"abc"), end(2**26 + 3))
+    Session().up(read).down(file(1, 2**26), Hole(size=2**26)).refuses_down(Data(b"a"))
+    Session().up(read).down(file(1, 2**26 - 1)).refuses_down(Hole(size=2**26))
+    Session().up(Write(id=1, path=PATH, size=7), Hole(size=6)).refuses_up(end(6))
+    Session().up(Write(id=1, path=PATH, size=7), Hole(size=7)).refuses_up(end(6))
+    Session().up(Write(id=1, path=PATH, size=7), Data(b"x")).refuses_up(Hole(size=7))
+
+
+def test_a_hole_in_what_is_thrown_away_counts_as_what_travels():
+    """A hole may be larger than all that is thrown away of data, but there can't be any number of them."""
+    session = Session().up(Write(id=1, path=PATH)).down(error(1))
+    for _ in range(8):
+        session.up(Hole(size=2**26))
+    for _ in range(256 * 1024 - 8):
+        session.up(Hole(size=1024))
+    session.refuses_up(Hole(size=1))
+    session = Session().up(Write(id=1, path=PATH, size=2**30)).down(error(1))
+    for _ in range(16):
+        session.up(Hole(size=2**26))
+    session.refuses_up(Hole(size=1))
+    session = Session().up(Write(id=1, path=PATH)).down(error(1)).up(Hole(size=2**26))
+    for _ in range(2**12 - 1):
+        session.up(Data(bytes(BIG)))
+    session.refuses_up(Data(bytes(BIG)))
+
+
+def test_a_hole_comes_only_where_it_is_wanted():
+    Session().up(Read(id=1, path=PATH)).down(file(1)).refuses_down(Hole(size=3))
+    later = Session().up(Read(id=1, path=PATH), Read(id=2, path=PATH, holes=True))
+    later.down(file(1), Data(b"abc"), end(3), file(2), Hole(size=3), end(3))
+    for names in ((), ("many", "hole", "zstd")):
+        session = Session(welcomed=False).down(welcome(capabilities=names))
+        session.up(Write(id=1, path=PATH), Data(b"x")).refuses_up(Hole(size=1))
+        session = Session(welcomed=False).down(welcome(capabilities=names))
+        session.up(Read(id=1, path=PATH, holes=True)).down(file(1)).refuses_down(Hole(size=3))
+    Session(welcomed=False).up(Write(id=1, path=PATH), Data(b"abc")).refuses_up(Hole(size=5))
 
 
 # --- ids and replies ------------------------------------------------------------------------------------------------

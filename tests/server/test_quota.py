@@ -10,6 +10,7 @@ import types
 import pytest
 
 from secftp.errors import NoSpace, NotADirectory, NotFound, TooLarge
+from secftp.protocol import zeros
 from secftp.server.options import ServerLimits
 from secftp.server.quota import LOOK_BYTES, BoundedStore, Quota
 from secftp.storage import FreeSpace, LocalStore, WriteOptions
@@ -84,6 +85,20 @@ def test_a_size_at_the_limit_is_written_and_one_byte_more_is_not(tmp_path):
                 small.write((b"too large",), memoryview(b"four!"))
     assert listing(tmp_path) == ["exact", "small"]
     assert set(told) == {"max_file_size"}
+
+
+def test_a_hole_has_a_size_and_takes_no_space(tmp_path):
+    with bounded(tmp_path, FreeSpace(2000, None), min_free=1000, max_file_size=1 << 30) as (store, told):
+        with store.create_sink((b"name",), WriteOptions(size=1 << 30, holes=(1 << 30) - 100)) as sink:
+            sink.writev(zeros((1 << 30) - 100))
+            sink.writev([memoryview(bytes(100))])
+            with pytest.raises(TooLarge):
+                sink.writev(zeros(1))
+        with store.open_upload((b"name",), bytes(16), WriteOptions(size=1 << 30, holes=1 << 30)) as upload:
+            upload.writev_at(zeros(1 << 30), 0)
+        with pytest.raises(NoSpace):
+            store.create_sink((b"name",), WriteOptions(size=1 << 30, holes=(1 << 30) - 1001))
+    assert told == ["max_file_size", "min_free"]
 
 
 def test_a_file_that_goes_on_counts_from_its_beginning(tmp_path):

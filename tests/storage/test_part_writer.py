@@ -29,7 +29,7 @@ def store(tmp_path):
 
 def test_threads_write_one_file(store, tmp_path):
     sink = store.create_sink(NAME, KEPT)
-    writer = PartWriter(sink)
+    writer = PartWriter(sink, 1 << 20)
 
     def write(at):
         part = writer.part(at)
@@ -55,7 +55,7 @@ def test_threads_write_one_file(store, tmp_path):
 @pytest.mark.parametrize("size", [1, 4000, 10_000])
 def test_only_the_first_bytes_are_kept(store, tmp_path, size):
     sink = store.create_sink(NAME, KEPT)
-    writer = PartWriter(sink)
+    writer = PartWriter(sink, 1 << 20)
     writer.write([memoryview(DATA[:10_000])], 0)
     writer.write([memoryview(DATA[50_000:60_000])], 50_000)
     writer.end()
@@ -63,7 +63,7 @@ def test_only_the_first_bytes_are_kept(store, tmp_path, size):
     (partial,) = listing(tmp_path)
     assert (tmp_path / partial).read_bytes() == DATA[:size]
     resumed = store.resume_sink(NAME, size, KEPT)
-    writer = PartWriter(resumed)
+    writer = PartWriter(resumed, 1 << 20)
     writer.write([memoryview(DATA[500_000:])], 500_000)
     writer.write([memoryview(DATA[size:500_000])], size)
     writer.end()
@@ -73,7 +73,7 @@ def test_only_the_first_bytes_are_kept(store, tmp_path, size):
 
 def test_nothing_is_kept_of_a_file_that_lacks_its_beginning(store, tmp_path):
     sink = store.create_sink(NAME, KEPT)
-    writer = PartWriter(sink)
+    writer = PartWriter(sink, 1 << 20)
     writer.write([memoryview(DATA[:100])], 100)
     writer.end()
     sink.keep_first(0)
@@ -83,7 +83,7 @@ def test_nothing_is_kept_of_a_file_that_lacks_its_beginning(store, tmp_path):
 def test_the_end_waits_for_threads_that_write(store, monkeypatch):
     """The descriptor that they use is not closed, nor another file's, before they are done."""
     sink = store.create_sink(NAME, KEPT)
-    writer = PartWriter(sink)
+    writer = PartWriter(sink, 1 << 20)
     begun, may_go_on, ended = threading.Event(), threading.Event(), threading.Event()
     real = os.pwritev
 
@@ -113,7 +113,7 @@ def test_the_end_waits_for_threads_that_write(store, monkeypatch):
 
 def test_after_the_end_nothing_is_written_or_read(store):
     sink = store.create_sink(NAME, KEPT)
-    writer = PartWriter(sink)
+    writer = PartWriter(sink, 1 << 20)
     part = writer.part(0)
     writer.end()
     writer.end()
@@ -126,7 +126,7 @@ def test_after_the_end_nothing_is_written_or_read(store):
 
 def test_a_failure_leaves_the_sink_to_its_owner(store, tmp_path, monkeypatch):
     sink = store.create_sink(NAME, KEPT)
-    writer = PartWriter(sink)
+    writer = PartWriter(sink, 1 << 20)
 
     def full(*_):
         raise OSError(28, os.strerror(28))
@@ -144,7 +144,7 @@ def test_a_failure_leaves_the_sink_to_its_owner(store, tmp_path, monkeypatch):
 
 def test_a_part_has_no_name(store):
     sink = store.create_sink(NAME, KEPT)
-    part = PartWriter(sink).part(0)
+    part = PartWriter(sink, 1 << 20).part(0)
     with pytest.raises(UsageError):
         part.commit()
     part.abort()
@@ -155,7 +155,7 @@ def test_a_part_has_no_name(store):
 @pytest.mark.parametrize("parts", [[(0, 300_000), (500_000, 600_000)], [(0, 65_536), (131_072, 1_000_000)]])
 def test_a_partial_of_a_killed_writer_is_continued_at_its_first_hole(store, tmp_path, parts):
     sink = store.create_sink(NAME, KEPT)
-    writer = PartWriter(sink)
+    writer = PartWriter(sink, 1 << 20)
     for at, end in parts:
         writer.write([memoryview(DATA[at:end])], at)
     os.rename(tmp_path / listing(tmp_path)[0], tmp_path / "kept")

@@ -169,6 +169,8 @@ class MemorySource:
 
     wait_descriptor = None
     stamp = None
+    is_sparse = False
+    hole_bytes = 0
 
     def __init__(self, data, *, announced=True, chunk=None, failure=None, fails_at=0):
         self.info = FileInfo(Kind.FILE, len(data) if announced else None, 1_700_000_000_000_000_000, 0o644)

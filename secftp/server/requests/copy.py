@@ -74,7 +74,7 @@ def _options(request: Copy, source: Source, *, overwrite: bool) -> WriteOptions:
     info = source.info
     mode = info.mode if request.mode is None else request.mode
     mtime_ns = info.mtime_ns if request.mtime_ns is None else request.mtime_ns
-    return WriteOptions(overwrite, mode, mtime_ns, info.size)
+    return WriteOptions(overwrite, mode, mtime_ns, info.size, holes=source.hole_bytes)
 
 
 def _refuse_same(context: RequestContext, request: Copy) -> None:

@@ -55,6 +55,7 @@ def read(context: RequestContext, request: Read) -> Outcome:
                 interrupted=lambda: context.aborting() or context.channel.cancelled(request.id),
                 progress=progress,
                 compress=None if request.compress is None else min(request.compress, SERVER_LEVEL),
+                holes=request.holes,
             )
         except SendInterrupted:
             code = context.abort_code if context.aborting() else ErrorCode.CANCELLED
@@ -79,7 +80,15 @@ def _opening(request: Read, source: Source, size: int, version: bytes | None) ->
     """Return FILE, with the version and the size of the whole file if a version was asked for and there is one."""
     info = source.info
     total = None if version is None else info.size
-    return File(id=request.id, size=size, mtime_ns=info.mtime_ns, mode=info.mode, version=version, total=total)
+    return File(
+        id=request.id,
+        size=size,
+        mtime_ns=info.mtime_ns,
+        mode=info.mode,
+        version=version,
+        total=total,
+        holes=source.hole_bytes if request.holes else 0,
+    )
 
 
 @handles(Sum)

@@ -67,7 +67,7 @@ def _receive(context: RequestContext, request: Write) -> tuple[End, Kept]:
     refuse_existing(context, request)
     digest = begin_digest(request.algorithm)
     overwrite = request.overwrite and context.rights.overwrite
-    options = WriteOptions(overwrite, request.mode, request.mtime_ns, request.size, request.keep)
+    options = WriteOptions(overwrite, request.mode, request.mtime_ns, request.size, request.keep, request.holes)
     with _sink(context, request, options, digest) as sink:
         context.log.line("Processing...")
         report = ProgressLog(context.log)
