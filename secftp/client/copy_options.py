@@ -32,6 +32,18 @@ anything else is the new name; a slash at its end stands for a directory, which
 is created if it is missing. A URL is secftp://[name@]host[:port]/path, the
 default port is 8888; %20 is a space, and so on for any byte.
 """
+PATTERNS: Final = """\
+Patterns of --include and --exclude, which have to be quoted for the shell:
+  *.o, .git          a name, at any depth
+  cache/             a directory, at any depth
+  /build, docs/*.md  a path from the source on; src/build in a copy of src
+  **/build, docs/**  any number of directories, also none; everything in one
+  ?  [a-z]  [!a-z]   one byte: any, one of these, none of these; not a slash
+  \\*                 the character itself
+What is excluded is skipped, a directory with everything in it. If something is
+included, only such files are copied, with the directories that they are in; a
+slash at the end includes all files in such directories. --exclude goes first.
+"""
 EVENTS: Final = """\
 With --progress json each line on standard error is an object with an event:
   planned      files, bytes: the totals

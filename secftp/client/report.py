@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from secftp.text import count_files, format_size, path_text, show_path
 from secftp.transfer import ProgressListener, Summary
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from secftp.json_lines import Value
     from secftp.transfer import CopyOptions
     from secftp.transport.tcp_totals import TcpTotals
+
+UNMATCHED: Final = "no name matches this pattern"
 
 
 class CopyReport(ProgressListener):
@@ -100,6 +102,10 @@ class CopyReport(ProgressListener):
             "checksum": checksum,
             "algorithm": options.checksum,
         }
+
+    def unmatched_patterns(self) -> list[str]:
+        """Return a sentence for each pattern that matched nothing."""
+        return [f"{show_path(pattern)}: {UNMATCHED}." for pattern in self.summary.unmatched]
 
     def not_preserved(self) -> list[str]:
         """Return a sentence for each kind of metadata that could not be preserved."""

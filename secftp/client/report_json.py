@@ -9,7 +9,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from secftp.client.failures import Failures
-from secftp.client.report import CopyReport
+from secftp.client.report import UNMATCHED, CopyReport
 from secftp.json_lines import name_fields
 
 if TYPE_CHECKING:
@@ -112,6 +112,8 @@ class JsonReport(CopyReport):
     def conclude(self) -> None:
         """Write the summary, and raise as `Failures.conclude` does."""
         done = self.summary
+        for pattern in done.unmatched:
+            self._write("note", pattern.encode("utf-8", "surrogateescape"), text=UNMATCHED)
         self._terminal.counts = self.counts(self._options)
         self._terminal.ended(
             files=done.files,

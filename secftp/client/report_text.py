@@ -69,7 +69,7 @@ class TextReport(CopyReport):
             self._failures.report_first()
         if self.is_partial or not self._failures.count:
             self._terminal.say(self.conclusion())
-        for sentence in self.not_preserved():
+        for sentence in (*self.unmatched_patterns(), *self.not_preserved()):
             self._terminal.note(sentence)
         if self._options.level is not None and not self.summary.compression and self.summary.files:
             self._terminal.note("The server has no compression, so nothing was compressed.")

@@ -154,6 +154,8 @@ class Transfer(abc.ABC, Generic[Item]):
             if self._streams is not None:
                 self._streams.finish()
                 self._streams.check()
+            if not self.summary.failed:
+                self.summary.unmatched = tuple(map(path_text, self.filters.unmatched))
         except BaseException as problem:
             self._queue.extendleft(reversed(self.take_unfinished()))
             if not isinstance(problem, _LOSSES) or not self.is_complete():

@@ -1,16 +1,19 @@
-"""Include and exclude patterns, a small subset of those of rsync.
+"""Include and exclude patterns, a small subset of those of rsync and gitignore.
 
 A pattern without a slash is matched against a name, at any depth: `*.o`, `.git`. One with a slash before its end is
-matched against the whole path below the source: `/build`, `docs/*.html`; a leading slash makes no difference. A
-trailing slash restricts it to directories: `cache/`.
+matched against a whole path, which begins in the source or with the name of the source: of a copy of `src`,
+`/build`, `src/build` and `/src/build` mean what is in `src/build`. A leading slash has no other meaning, and is for
+single names. A trailing slash restricts a pattern to directories: `cache/`.
 
-`*` matches any bytes but a slash, `**` any bytes, `?` one byte but a slash, `[a-z]` one byte of a range, and `[!a-z]`
-one that is not in it; a backslash quotes the next byte. Names are bytes: `?` matches a whole character of UTF-8 only
-if that is ASCII.
+`*` matches any bytes but a slash, `?` one byte but a slash, `[a-z]` one byte of a range, and `[!a-z]` one that is not
+in it; a backslash quotes the next byte. `**/` matches any number of directories, also none, `/**` everything below, and
+`**` beside anything else any bytes. Names are bytes: `?` matches a whole character of UTF-8 only if that is ASCII. A
+dot at the beginning of a name is like any other byte.
 
 A file or directory that matches an `exclude` pattern is skipped, a directory with everything in it. If there are
-`include` patterns for files, a file must also match one of them; directories are entered all the same. The sources are
-subject to the patterns without a slash, like any other name.
+`include` patterns, a file must also match one of them, or be in a directory that matches one with a trailing slash;
+other directories are entered all the same, and made if a file in them is copied. Exclude patterns go first. The
+sources are subject to the patterns, too, as files and directories with their own names.
 """
 
 from __future__ import annotations
@@ -28,51 +31,119 @@ if TYPE_CHECKING:
     Match = Callable[[bytes], object]
 
 _SLASH = b"/"
+_SPECIAL = frozenset(b"*?[\\")
+_NAMED_CLASS = rb"\[:\w*:\]"
 
 
 class Filters:
-    """The patterns of one copy. Raises `UsageError` for an invalid pattern."""
+    """The patterns of one copy. Raises `UsageError` for an invalid pattern.
+
+    `name_sources`: whether a pattern may begin with the name of a source. `includes`: whether directories are made only
+    for the files that are copied into them.
+    """
 
     def __init__(self, include: Iterable[bytes] = (), exclude: Iterable[bytes] = ()) -> None:
         included, excluded = list(include), list(exclude)
-        files = [pattern for pattern in excluded if not pattern.endswith(_SLASH)]
-        self._included = _Patterns(pattern for pattern in included if not pattern.endswith(_SLASH))
-        self._excluded_files = _Patterns(files)
-        self._excluded_directories = _Patterns(excluded)
-        self._all_files = not included and not files
+        self._all = [*map(_Pattern, excluded), *map(_Pattern, included)]
+        excludes, includes = self._all[: len(excluded)], self._all[len(excluded) :]
+        self._included_files = _Patterns(pattern for pattern in includes if not pattern.is_directory)
+        self._included_directories = _Patterns(pattern for pattern in includes if pattern.is_directory)
+        self._excluded_files = _Patterns(pattern for pattern in excludes if not pattern.is_directory)
+        self._excluded_directories = _Patterns(excludes)
+        self.includes = bool(included)
+        self.name_sources = any(pattern.first for pattern in self._all)
+        self._all_files = not included and self._excluded_files.empty
 
-    def wants_file(self, path: Path) -> bool:
-        """Whether a file is copied; `path` is below its source, or the name of the file that is the source."""
+    @property
+    def unmatched(self) -> list[bytes]:
+        """The patterns that have matched nothing so far, as they were given."""
+        return [pattern.given for pattern in self._all if not pattern.is_seen]
+
+    def wants_file(self, path: Path, source: bytes = b"") -> bool:
+        """Whether a file is copied.
+
+        `path` is below its source, `source` the name of that; or `path` is the name of the file that is the source.
+        """
         if self._all_files:
             return True
-        if self._excluded_files.match(path):
-            return False
-        return self._included.empty or self._included.match(path)
+        is_included = not self.includes or self._is_included(path, source)
+        return not self._excluded_files.match(path, source) and is_included
 
-    def wants_directory(self, path: Path) -> bool:
-        """Whether a directory is entered; `path` as for a file."""
-        return self._excluded_directories.empty or not self._excluded_directories.match(path)
+    def wants_directory(self, path: Path, source: bytes = b"") -> bool:
+        """Whether a directory is entered; `path` and `source` as for a file."""
+        return self._excluded_directories.empty or not self._excluded_directories.match(path, source)
+
+    def _is_included(self, path: Path, source: bytes) -> bool:
+        if self._included_files.match(path, source):
+            return True
+        if self._included_directories.empty:
+            return False
+        if source and self._included_directories.match((source,), b""):
+            return True
+        return any(self._included_directories.match(path[:depth], source) for depth in range(1, len(path)))
+
+
+class _Pattern:
+    """One pattern. `is_seen`: whether it has matched. `first`: the first name of its path, empty with wildcards."""
+
+    __slots__ = ("first", "given", "is_directory", "is_path", "is_seen", "regex")
+
+    def __init__(self, given: bytes) -> None:
+        bare = given.rstrip(_SLASH)
+        if not bare:
+            raise UsageError("A pattern is empty.", hint="For example *.o or cache/.")
+        self.given = given
+        self.is_directory = bare != given
+        self.is_path = _SLASH in bare
+        bare = bare.removeprefix(_SLASH)
+        first, slash, _ = bare.partition(_SLASH)
+        self.first = first if slash and not _SPECIAL.intersection(first) else b""
+        self.regex = _regex(bare)
+        self.is_seen = False
 
 
 class _Patterns:
     """Patterns, one of which has to match."""
 
-    def __init__(self, patterns: Iterable[bytes]) -> None:
-        names: list[bytes] = []
-        paths: list[bytes] = []
-        for pattern in patterns:
-            bare = pattern.rstrip(_SLASH)
-            if not bare:
-                raise UsageError("A pattern is empty.", hint="For example *.o or cache/.")
-            (paths if _SLASH in bare else names).append(_regex(bare.removeprefix(_SLASH)))
-        self.empty = not names and not paths
-        self._name = _alternatives(names)
-        self._path = _alternatives(paths)
+    def __init__(self, patterns: Iterable[_Pattern]) -> None:
+        given = list(patterns)
+        self.empty = not given
+        self._name = _Alternatives(pattern for pattern in given if not pattern.is_path)
+        self._path = _Alternatives(pattern for pattern in given if pattern.is_path)
+        self._in_source = {
+            name: _Alternatives(pattern for pattern in given if pattern.first == name)
+            for name in {pattern.first for pattern in given if pattern.first}
+        }
 
-    def match(self, path: Path) -> bool:
-        if self._name is not None and self._name(path[-1]):
-            return True
-        return self._path is not None and bool(self._path(_SLASH.join(path)))
+    def match(self, path: Path, source: bytes) -> bool:
+        if self.empty:
+            return False
+        # All are tried, since each pattern that matches has to be seen.
+        matches = self._name.match(path[-1])
+        if not self._path.empty:
+            joined = _SLASH.join(path)
+            matches |= self._path.match(joined)
+            if source in self._in_source:
+                matches |= self._in_source[source].match(b"%b/%b" % (source, joined))
+        return matches
+
+
+class _Alternatives:
+    """The regular expressions of patterns as one; notes which patterns match."""
+
+    def __init__(self, patterns: Iterable[_Pattern]) -> None:
+        self._unseen = list(patterns)
+        self.empty = not self._unseen
+        self._fullmatch = _alternatives([pattern.regex for pattern in self._unseen])
+
+    def match(self, text: bytes) -> bool:
+        if self._fullmatch is None or not self._fullmatch(text):
+            return False
+        if self._unseen:
+            for pattern in self._unseen:
+                pattern.is_seen = pattern.is_seen or re.fullmatch(pattern.regex, text, re.DOTALL) is not None
+            self._unseen = [pattern for pattern in self._unseen if not pattern.is_seen]
+        return True
 
 
 def _alternatives(regexes: list[bytes]) -> Match | None:
@@ -94,10 +165,7 @@ def _part(pattern: bytes, position: int) -> tuple[bytes, int]:
     """Return the expression for the part at `position`, and where the next part begins."""
     character = pattern[position : position + 1]
     if character == b"*":
-        end = position + 1
-        while pattern[end : end + 1] == b"*":
-            end += 1
-        return (b".*" if end - position > 1 else b"[^/]*"), end
+        return _stars(pattern, position)
     if character == b"?":
         return b"[^/]", position + 1
     if character == b"[":
@@ -105,6 +173,18 @@ def _part(pattern: bytes, position: int) -> tuple[bytes, int]:
     if character == b"\\" and position + 1 < len(pattern):
         return re.escape(pattern[position + 1 : position + 2]), position + 2
     return re.escape(character), position + 1
+
+
+def _stars(pattern: bytes, position: int) -> tuple[bytes, int]:
+    """Return the expression for one star or more."""
+    end = position + 1
+    while pattern[end : end + 1] == b"*":
+        end += 1
+    if end - position == 1:
+        return b"[^/]*", end
+    if pattern[end : end + 1] == _SLASH and pattern[:position][-1:] in (b"", _SLASH):
+        return b"(?:.*/)?", end + 1
+    return b".*", end
 
 
 def _character_class(pattern: bytes, position: int) -> tuple[bytes, int]:
@@ -115,6 +195,8 @@ def _character_class(pattern: bytes, position: int) -> tuple[bytes, int]:
     end = pattern.find(b"]", begin + 1)  # one right at the beginning is a member
     if end < 0:
         return re.escape(b"["), position + 1
+    if re.search(_NAMED_CLASS, pattern[begin : end + 1]):
+        raise UsageError("Named classes of characters are not supported.", hint="For example [0-9] for [[:digit:]].")
     members = re.sub(rb"([\\\]\[^&~|])", rb"\\\1", pattern[begin:end])
     expression = b"[^/%b]" % members if negated else b"(?!/)[%b]" % members
     try:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import stat
+from functools import partial
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from secftp.errors import FileError
@@ -172,14 +173,25 @@ def _walk_root(root: SourceRoot, filters: Filters, *, follow_symlinks: bool, wit
 
 def _walk_tree(root: SourceRoot, tree: LocalTree, filters: Filters, *, with_info: bool) -> Iterator[LocalEntry]:
     directory: LocalEntry | None = None
-    for kind, path, info, problem in tree.walk(filters.wants_directory, with_info=with_info):
+    waiting: list[LocalEntry] = []  # directories that are made for a file in them, if there are any
+    source = os.path.basename(os.fsencode(root.source).rstrip(b"/")) if filters.name_sources else b""
+    for kind, path, info, problem in tree.walk(partial(filters.wants_directory, source=source), with_info=with_info):
         if kind is EntryKind.FILE:
-            if filters.wants_file(path):
+            if filters.wants_file(path, source):
+                yield from waiting
+                waiting.clear()
                 yield LocalEntry(kind, root, path, info, None, directory)
         elif kind is EntryKind.DIRECTORY:
             directory = LocalEntry(kind, root, path, info, None, directory)
-            yield directory
-        else:
+            if filters.includes:
+                waiting.append(directory)
+            else:
+                yield directory
+        elif kind is EntryKind.LEFT and directory is not None:
+            if waiting:
+                waiting.pop()
+            else:
+                yield LocalEntry(kind, root, path, info, problem, directory)
+            directory = directory.directory
+        elif kind is EntryKind.PROBLEM or filters.wants_file(path, source):
             yield LocalEntry(kind, root, path, info, problem, directory)
-            if kind is EntryKind.LEFT and directory is not None:
-                directory = directory.directory

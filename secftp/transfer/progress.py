@@ -40,6 +40,7 @@ class Summary(msgspec.Struct, repr_omit_defaults=True):
         compression (bool): Whether files could be compressed; False, too, if that was asked for and the server does not
             support it.
         saved_bytes (int): How many fewer than `bytes` were sent because of compression.
+        unmatched (tuple of str): The patterns of `include` and `exclude` that matched nothing, if nothing failed.
     """
 
     files: int = 0
@@ -54,6 +55,7 @@ class Summary(msgspec.Struct, repr_omit_defaults=True):
     modes: int = 0
     compression: bool = False
     saved_bytes: int = 0
+    unmatched: tuple[str, ...] = ()
 
 
 class Places(NamedTuple):

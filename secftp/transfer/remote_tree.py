@@ -45,10 +45,11 @@ class RemoteDirectory:
 
     `name`: for the listener. `below`: the path below its source, for the filters. `incomplete` counts what is missing
     until the directory is complete. `sets_attributes`: whether it then gets the server's permissions and time.
+    `is_open`: whether there is a directory for it, None before that was tried.
     """
 
     __slots__ = (
-        "_entries", "below", "budget", "incomplete", "local", "mode", "mtime_ns", "name", "parent", "remote",
+        "_entries", "below", "budget", "incomplete", "is_open", "local", "mode", "mtime_ns", "name", "parent", "remote",
         "sets_attributes",
     )  # fmt: skip
 
@@ -71,6 +72,7 @@ class RemoteDirectory:
         self.mtime_ns = 0
         self.sets_attributes = False
         self.incomplete = 0
+        self.is_open: bool | None = None
         self.keep_in(budget or MemoryBudget(MOST_BYTES))  # the same for all directories of a tree
 
     def keep_in(self, budget: MemoryBudget) -> None:
@@ -82,6 +84,14 @@ class RemoteDirectory:
     def places(self) -> Places:
         """Its paths at the server and on this machine."""
         return Places(self.remote, None, self.local)
+
+    @property
+    def source(self) -> bytes:
+        """The name of the source that it is in, empty for the served directory."""
+        top = self
+        while top.parent is not None:
+            top = top.parent
+        return top.remote[-1] if top.remote else b""
 
     def child(self, listed: Listed) -> RemoteDirectory:
         """Return a directory in it."""
@@ -174,7 +184,7 @@ class RemoteTree:
     """What is left of the sources of a download.
 
     `opened` is called for each directory found, and returns whether it is to be listed; `closed` when everything in it
-    is complete.
+    is complete. If there are patterns for what is included, both only for directories of files that are.
     """
 
     def __init__(
@@ -234,7 +244,8 @@ class RemoteTree:
             directory.incomplete -= 1
             if directory.incomplete:
                 return
-            self._closed(directory)
+            if directory.is_open:
+                self._closed(directory)
             directory = directory.parent
 
     def _take_next(self, pipeline: Pipeline) -> RemoteFile | bool:
@@ -260,14 +271,15 @@ class RemoteTree:
     def _take(self, directory: RemoteDirectory, entry: Listed, pipeline: Pipeline) -> RemoteFile | bool:
         last = entry.path[0]
         below = (*directory.below, last)
+        source = directory.source if self._filters.name_sources else b""
         if entry.kind is None:
             name = directory.name_of(last)
             places = Places((*directory.remote, last), None, (*directory.local, last))
             self._counters.problem(name, exception_for(entry.code or ErrorCode.IO_ERROR, name), places)
         elif entry.kind is Kind.DIRECTORY:
-            if self._filters.wants_directory(below):
+            if self._filters.wants_directory(below, source):
                 self._open(directory.child(entry), pipeline)
-        elif self._filters.wants_file(below):
+        elif self._filters.wants_file(below, source) and self._is_open(directory):
             directory.incomplete += 1
             return RemoteFile(directory, last, entry.size, entry.mtime_ns, entry.mode)
         return True
@@ -275,13 +287,21 @@ class RemoteTree:
     # --- listings -----------------------------------------------------------------------------------------------------
 
     def _open(self, directory: RemoteDirectory, pipeline: Pipeline) -> None:
-        if not self._opened(directory):
+        if not self._filters.includes and not self._is_open(directory):
             return
         directory.incomplete = 1
         if directory.parent is not None:
             directory.parent.incomplete += 1
         self._requested[directory] = None
         self._request(directory, pipeline)
+
+    def _is_open(self, directory: RemoteDirectory) -> bool:
+        """Return whether there is a directory for it; makes it, and those that it is in, the first time."""
+        if directory.is_open is None:
+            directory.is_open = (directory.parent is None or self._is_open(directory.parent)) and self._opened(
+                directory
+            )
+        return directory.is_open
 
     def _request(self, directory: RemoteDirectory, pipeline: Pipeline) -> None:
         try:

@@ -38,6 +38,7 @@ WORDS = {
     "Iterable[tuple[RemotePath, int, int | None]]": "iterable of tuple",
     "Iterable[Cipher]": "iterable of str",
     "Iterable[Pattern]": "iterable of str or bytes",
+    "tuple[str, ...]": "tuple of str",
 }
 
 

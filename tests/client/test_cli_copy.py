@@ -630,3 +630,17 @@ def test_ctrl_c_while_it_waits_to_try_again(here, tmp_path):
         result = ended(process)
     assert result.code == ExitCode.INTERRUPTED
     assert result.errors.startswith("secftp: Interrupted. Nothing is complete yet.\n  hint: To go on: ")
+
+
+def test_a_pattern_that_matched_nothing_is_told_at_the_end(secftp, tmp_path):
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "a.c").write_text("1")
+    result = secftp("put", "--exclude", "*.oo", "--exclude", "x/\n", tmp_path / "src", "//")
+    assert (result.code, result.output) == (0, b"")
+    assert "Note: *.oo: no name matches this pattern.\n" in result.errors
+    assert "Note: x/\\n: no name matches this pattern.\n" in result.errors
+    result = secftp("put", "--progress", "json", "--exclude", "*.oo", tmp_path / "src", "//")
+    events = [json.loads(line) for line in result.errors.splitlines()]
+    assert {"event": "note", "name": "*.oo", "text": "no name matches this pattern"} in events
+    assert "*.c" not in secftp("put", "--include", "*.c", tmp_path / "src", "//").errors
+    assert "*.oo" not in secftp("put", "--exclude", "*.oo", tmp_path / "src", tmp_path / "nope", "//").errors

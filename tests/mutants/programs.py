@@ -5,6 +5,8 @@ from __future__ import annotations
 from tests.mutants.mutant import Mutant, mutant
 
 GLOB = "tests/api/test_glob.py"
+FILTERS = "tests/transfer/test_filters.py"
+SELECTED = "tests/transfer/test_selected.py"
 GLOBS = "tests/client/test_globs.py"
 NAMES = "tests/api/test_error_names.py"
 
@@ -20,6 +22,13 @@ MUTANTS: list[Mutant] = [
     mutant("word-of-a-command-matches-the-directory-itself", "secftp/client/glob_search.py", "below, matches, _ = pattern.next_states(states, _text(entry.path[-1]))", "below, matches, _ = (lambda f: (f[0], f[1] or f[2], f[2]))(pattern.next_states(states, _text(entry.path[-1])))", GLOBS),
     mutant("word-of-a-command-matches-hidden-names", "secftp/client/glob_search.py", "Pattern(text, include_hidden=False)", "Pattern(text, include_hidden=True)", GLOBS),
     mutant("word-of-a-command-takes-a-failure-for-nothing", "secftp/client/glob_search.py", "    if problem is not None and not isinstance(problem, NotFound):\n", "    if problem is not None and isinstance(problem, NotFound):\n", GLOBS),
+    mutant("pattern-at-any-depth-but-the-top", "secftp/transfer/filters.py", '        return b"(?:.*/)?", end + 1\n', '        return b".*/", end + 1\n', FILTERS),
+    mutant("pattern-anchored-nowhere", "secftp/transfer/filters.py", "            matches |= self._path.match(joined)\n", "            matches |= self._path.match(joined) or self._path.match(path[-1])\n", FILTERS),
+    mutant("pattern-in-another-source", "secftp/transfer/filters.py", "            if source in self._in_source:\n                matches |= self._in_source[source]", "            for source in self._in_source:\n                matches |= self._in_source[source]", FILTERS),
+    mutant("included-though-it-is-excluded", "secftp/transfer/filters.py", "        return not self._excluded_files.match(path, source) and is_included\n", "        return not self._excluded_files.match(path, source) or (self.includes and is_included)\n", FILTERS),
+    mutant("include-makes-empty-directories-here", "secftp/transfer/remote_tree.py", "        if not self._filters.includes and not self._is_open(directory):\n", "        if not self._is_open(directory):\n", SELECTED),
+    mutant("include-makes-empty-directories-there", "secftp/transfer/local_tree.py", "            if filters.includes:\n", "            if filters.includes and path:\n", SELECTED),
+    mutant("pattern-that-matched-is-told", "secftp/transfer/filters.py", "        # All are tried, since each pattern that matches has to be seen.\n        matches = self._name.match(path[-1])\n        if not self._path.empty:\n", "        matches = self._name.match(path[-1])\n        if not matches and not self._path.empty:\n", FILTERS),
     mutant("escaped-star-is-a-wildcard", "secftp/url.py", "lambda escapes: quote_pattern(_text(_decode(_bytes(escapes[0]))))", "lambda escapes: _text(_decode(_bytes(escapes[0])))", GLOBS),
     mutant("error-names-a-file-like-another", "secftp/api/naming.py", '    if top and not wire.startswith(f"{top}/"):\n        return None\n', "", NAMES),
     mutant("error-names-what-was-sent", "secftp/api/naming.py", "    if error.is_named or error.side is Side.LOCAL:\n", "    if error.is_named or error.side is not Side.LOCAL:\n", NAMES),

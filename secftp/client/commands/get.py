@@ -5,7 +5,15 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
-from secftp.client.copy_options import EVENTS, STREAM, TARGETS, CopySettings, add_copy_options, take_copy_options
+from secftp.client.copy_options import (
+    EVENTS,
+    PATTERNS,
+    STREAM,
+    TARGETS,
+    CopySettings,
+    add_copy_options,
+    take_copy_options,
+)
 from secftp.client.options import CommandParser, local_name, take_connection
 from secftp.errors import UsageError
 from secftp.url import is_remote, is_url
@@ -29,7 +37,7 @@ def parser() -> CommandParser:
         "get",
         usage="[options] URL... [TARGET]",
         description="Download files and directories. The default TARGET is the current directory.",
-        epilog=f"{TARGETS}\n"
+        epilog=f"{TARGETS}\n{PATTERNS}\n"
         "examples:\n"
         "  secftp get secftp://host/notes.txt\n"
         "  secftp get secftp://host/backup/data secftp://host/plan.pdf copies/\n"

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from secftp.client.copy_options import EVENTS, STREAM, TARGETS, CopySettings, add_copy_options, take_copy_options
+from secftp.client.copy_options import (
+    EVENTS,
+    PATTERNS,
+    STREAM,
+    TARGETS,
+    CopySettings,
+    add_copy_options,
+    take_copy_options,
+)
 from secftp.client.options import CommandParser, local_name, take_connection
 from secftp.errors import UsageError
 
@@ -27,7 +35,7 @@ def parser() -> CommandParser:
         "put",
         usage="[options] FILE... URL",
         description="Upload files and directories to a server.",
-        epilog=f"{TARGETS}\n"
+        epilog=f"{TARGETS}\n{PATTERNS}\n"
         "examples:\n"
         "  secftp put notes.txt secftp://host/\n"
         "  secftp put --key-file KEY src docs secftp://joe@host:9000/backup/\n"
