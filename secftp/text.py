@@ -267,9 +267,11 @@ def _escape_code(character: str) -> str:
 
 
 def _columns(sign: str) -> int:
-    if len(sign) == 1 and unicodedata.east_asian_width(sign) in "WF":
-        return 2
-    return len(sign)
+    if len(sign) > 1 or sign.isascii():
+        return len(sign)
+    if unicodedata.category(sign) in ("Mn", "Me"):  # drawn over the character before
+        return 0
+    return 2 if unicodedata.east_asian_width(sign) in "WF" else 1
 
 
 def _fitting(signs: list[str], room: int) -> list[str]:

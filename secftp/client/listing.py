@@ -6,158 +6,223 @@ text every name is escaped, whether or not standard output is a terminal; JSON i
 
 from __future__ import annotations
 
+import contextlib
 import itertools
-import stat
 import time
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
-from secftp.client.connect import stat_and_list, stat_url
+from secftp.client.connect import checked_kind, stat_and_list, stat_url
+from secftp.client.listing_text import Look, Row, block
+from secftp.client.sorting import BY_NAME, KEYS, UNSORTED, ordered
 from secftp.client.terminal import print_output
 from secftp.protocol import Kind, problem_of
-from secftp.session.listings import BUDGET_BYTES
+from secftp.session.list_ahead import ListingsAhead, depth_first
+from secftp.session.listings import BUDGET_BYTES, BoundedIterator, MemoryBudget, PackedNames
 from secftp.storage.attributes import is_clamped
-from secftp.text import show_path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Generator, Iterable, Iterator, Sequence
 
     from secftp.client.failures import Failures
-    from secftp.errors import FileError
-    from secftp.protocol import ErrorCode, Info
+    from secftp.protocol import Info, Listed
     from secftp.session import Session
-    from secftp.session.requested import RequestedListing
     from secftp.storage import Path
     from secftp.url import Url
 
 SORTED_ENTRIES: Final = 100_000
-_ROW_BYTES: Final = 400  # that a row takes beside its names
 _BLOCK: Final = 500  # lines that are printed at once
+_COLUMN_BLOCK: Final = 20_000  # names that are laid out together
 _NANOSECONDS: Final = 10**9
 _LAST_YEAR: Final = 9999
 
 
-class Row(NamedTuple):
-    """One name and its status; `size` in bytes.
+class Progress(Protocol):
+    """What counts what was listed; `clear`: before something is printed."""
 
-    `code` says why a directory's contents are missing, possibly in a second row for the directory, or why nothing is
-    known of the name; in both of these rows `kind` is None. `problem` is the exception, also if there is no code.
+    def add(self, number: int = 1, nbytes: int | None = None) -> None:
+        """Count."""
+
+    def clear(self) -> None:
+        """Erase the line."""
+
+
+class ListStyle(NamedTuple):
+    """What of a listing is printed, in which order, and how.
+
+    `hidden`: also names that begin with a dot. `grouped`: a tree is printed directory by directory, each with a head;
+    else as one list of paths. `directories`: themselves, and not what is in them.
     """
 
-    path: Path
-    kind: Kind | None
-    size: int
-    mtime_ns: int
-    mode: int
-    code: ErrorCode | None = None
-    problem: FileError | None = None
+    as_json: bool = False
+    look: Look = Look()
+    hidden: bool = True
+    order: str = BY_NAME
+    reverse: bool = False
+    recursive: bool = False
+    grouped: bool = False
+    directories: bool = False
+
+    def sort(self, rows: list[Row]) -> list[Row]:
+        """Return the rows of operands in order."""
+        if self.order == UNSORTED or self.as_json:
+            return rows
+        return sorted(rows, key=KEYS[self.order], reverse=self.reverse)
 
 
-def print_listing(
-    session: Session,
-    url: Url,
-    failures: Failures,
-    *,
-    as_json: bool,
-    long: bool,
-    recursive: bool,
-    head: str | None,
-) -> None:
-    """Print the listing of a directory, or a file itself; `head` precedes a line with the directory's name."""
-    info, listing = stat_and_list(session, url, recursive=recursive)
-    if info.kind is not Kind.DIRECTORY:
-        listing.drop()
-        row = _row_of(url, info)
-        print_output(json_line(row) if as_json else _line(row, long=long, width=len(str(row.size))))
-        failures.done = True
-        return
-    if head is not None:
-        print_output(f"{head}{show_path(url.path)}:\n")
-    first, rest = _sorted_beginning(_rows(listing, url, failures))
-    width = max((len(str(row.size)) for row in first), default=1)
-    for block in _blocks(itertools.chain(first, rest)):
-        if as_json:
-            lines = [json_line(row) for row in block]
+class ListingOutput:
+    """Prints the listings of a session, one after the other. `progress` counts the entries."""
+
+    def __init__(self, session: Session, style: ListStyle, failures: Failures, progress: Progress) -> None:
+        self._session = session
+        self._style = style
+        self._failures = failures
+        self._progress = progress
+        self._has_printed = False
+        self._room = 1  # for sizes
+
+    def print(self, urls: Sequence[Url]) -> None:
+        """Print the files among the operands first, then the directories, each with a head if there are several."""
+        if self._style.directories:
+            self._print_rows(self._statuses(urls))
+        elif len(urls) > 1 and not self._style.as_json:
+            self._print_several(urls)
         else:
-            lines = [_line(row, long=long, width=width) for row in block if row.kind is not None]
-        print_output("".join(lines))
-        failures.done = failures.done or any(row.kind is not None for row in block)
-        for row in block:
-            if row.problem is not None:
-                failures.add(row.problem)
+            for url in urls:
+                with self._failures.collected():
+                    self._print_one(url)
+
+    # --- operands -----------------------------------------------------------------------------------------------------
+
+    def _print_one(self, url: Url) -> None:
+        session, style = self._session, self._style
+        info, listing = stat_and_list(session, url, recursive=style.recursive and not style.grouped)
+        if info.kind is not Kind.DIRECTORY:
+            listing.drop()
+            self._print_rows([_row_of(url.path, info)])
+        elif style.recursive and style.grouped:
+            ahead = ListingsAhead(session.pipeline)
+            ahead.adopt(listing)
+            self._print_tree(url.path, ahead)
+        else:
+            self._print_entries(url.path, listing.entries())
+
+    def _print_several(self, urls: Sequence[Url]) -> None:
+        session, style = self._session, self._style
+        found = self._statuses(urls)
+        self._print_rows([row for row in found if row.kind is not Kind.DIRECTORY])
+        directories = style.sort([row for row in found if row.kind is Kind.DIRECTORY])
+        coming = iter(directories)
+        with contextlib.closing(ListingsAhead(session.pipeline, whole_tree=False)) as ahead:
+            for row in directories:
+                if style.recursive and style.grouped:
+                    self._print_tree(row.path, ListingsAhead(session.pipeline))
+                elif style.recursive:
+                    self._print_directory(row.path, session.list(row.path, recursive=True))
+                else:
+                    while ahead.has_room(soon=True) and (following := next(coming, None)) is not None:
+                        ahead.request(following.path)
+                    self._print_directory(row.path, ahead.take(row.path))
+
+    def _statuses(self, urls: Iterable[Url]) -> list[Row]:
+        """Return what is known of the operands, requested together, without those that fail."""
+        asked, found = [], []
+        for url in urls:
+            with self._failures.collected():
+                asked.append((url, self._session.begin_stat(url.path)))
+        for url, requested in asked:
+            with self._failures.collected():
+                found.append(_row_of(url.path, checked_kind(url, requested.result())))
+        return found
+
+    def _print_rows(self, rows: list[Row]) -> None:
+        """Print operands themselves."""
+        if rows:
+            rows = self._style.sort(rows)
+            self._print_known(rows)
+            self._has_printed = True
+
+    # --- directories --------------------------------------------------------------------------------------------------
+
+    def _print_tree(self, top: Path, ahead: ListingsAhead) -> None:
+        budget = MemoryBudget()
+
+        def enter(path: Path) -> Generator[None, None, Iterator[Path]]:
+            below = PackedNames(budget)
+            self._print_directory(path, ahead.take(path), below)
+            yield
+            return ((*path, name) for name in below)
+
+        with contextlib.closing(ahead):
+            for _ in depth_first(top, enter, ahead):
+                pass
+
+    def _print_directory(self, path: Path, entries: Iterator[Listed], below: PackedNames | None = None) -> None:
+        """Print a directory with a head, unless it can't be listed."""
+        with self._failures.collected():
+            first = list(itertools.islice(entries, 1))
+            self._progress.clear()
+            print_output(("\n" if self._has_printed else "") + f"{self._style.look.path(path)}:\n")
+            self._has_printed = True
+            self._print_entries(path, itertools.chain(first, entries), below)
+
+    def _print_entries(self, path: Path, entries: Iterator[Listed], below: PackedNames | None = None) -> None:
+        """Print the entries of a directory, or of a tree, as they arrive; adds the names of directories to `below`.
+
+        A listing that ends early is a failure after the entries before it.
+        """
+        style = self._style
+        if not style.hidden:
+            entries = filter(_is_visible, entries)
+        entries = ordered(self._collected(entries), style.order, SORTED_ENTRIES, reverse=style.reverse)
+        for rows in self._blocks(path, entries):
+            self._print_known(rows)
+            for row in rows:
+                if row.problem is not None:
+                    self._failures.add(row.problem)
+                elif below is not None and row.kind is Kind.DIRECTORY:
+                    below.add(row.path[-1])
+
+    def _collected(self, entries: Iterator[Listed]) -> Iterator[Listed]:
+        with self._failures.collected():
+            yield from entries
+
+    def _blocks(self, path: Path, entries: Iterator[Listed]) -> Iterator[list[Row]]:
+        look, is_text = self._style.look, not self._style.as_json
+        aligned = SORTED_ENTRIES if is_text and look.long else _COLUMN_BLOCK if is_text and look.columns else _BLOCK
+        while rows := [_row_below(path, each) for each in BoundedIterator(entries, aligned, BUDGET_BYTES // 4)]:
+            yield rows
+
+    # --- lines --------------------------------------------------------------------------------------------------------
+
+    def _print_known(self, rows: list[Row]) -> None:
+        """Print the rows; as text only those that are known."""
+        look, known = self._style.look, [row for row in rows if row.kind is not None]
+        self._room = max(self._room, look.room(known))
+        lines = map(json_line, rows) if self._style.as_json else look.lines(known, self._room)
+        self._progress.clear()
+        while some := "".join(itertools.islice(lines, _BLOCK)):
+            print_output(some)
+        self._failures.done = self._failures.done or bool(known)
+        self._progress.add(len(rows))
+
+
+def _is_visible(entry: Listed) -> bool:
+    return not any(name.startswith(b".") for name in entry.path)
 
 
 def print_status(session: Session, url: Url, *, as_json: bool) -> None:
     """Print the status of a file or a directory."""
-    row = _row_of(url, stat_url(session, url))
-    print_output(json_line(row) if as_json else _block(row))
+    row = _row_of(url.path, stat_url(session, url))
+    print_output(json_line(row) if as_json else block(row))
 
 
-def _rows(listing: RequestedListing, url: Url, failures: Failures) -> Iterator[Row]:
-    """Yield the entries as they arrive; a listing that ends early is a failure after those before it."""
-    with failures.collected():
-        for listed in listing.entries():
-            problem = problem_of(listed, (*url.path, *listed.path))
-            yield Row(listed.path, listed.kind, listed.size, listed.mtime_ns, listed.mode, listed.code, problem)
+def _row_below(path: Path, listed: Listed) -> Row:
+    problem = problem_of(listed, (*path, *listed.path))
+    return Row(listed.path, listed.kind, listed.size, listed.mtime_ns, listed.mode, listed.code, problem)
 
 
-def _row_of(url: Url, info: Info) -> Row:
-    return Row(url.path, info.kind, info.size, info.mtime_ns, info.mode)
-
-
-def _sorted_beginning(rows: Iterator[Row]) -> tuple[list[Row], Iterator[Row]]:
-    """Return the rows that fit into memory, sorted if there are no others, and an iterator over the others."""
-    first: list[Row] = []
-    room = BUDGET_BYTES // 2  # a row with its line
-    for row in rows:
-        first.append(row)
-        room -= _ROW_BYTES + 100 * len(row.path) + sum(map(len, row.path))
-        if len(first) >= SORTED_ENTRIES or room <= 0:
-            break
-    more = next(rows, None)
-    if more is None:
-        first.sort(key=lambda row: row.path)
-        return first, iter(())
-    return first, itertools.chain([more], rows)
-
-
-def _blocks(rows: Iterable[Row]) -> Iterator[list[Row]]:
-    rows = iter(rows)
-    while block := list(itertools.islice(rows, _BLOCK)):
-        yield block
-
-
-# --- text -----------------------------------------------------------------------------------------------------------
-
-
-def _line(row: Row, *, long: bool, width: int) -> str:
-    name = show_path(row.path) + ("/" if row.kind is Kind.DIRECTORY and row.path else "")
-    if not long:
-        return f"{name}\n"
-    return f"{_permissions(row)} {row.size:>{width}} {_time(row.mtime_ns)} {name}\n"
-
-
-def _block(row: Row) -> str:
-    return (
-        f"{show_path(row.path)}\n"
-        f"  kind: {row.kind}\n"
-        f"  size: {row.size} bytes\n"
-        f"  modified: {_time(row.mtime_ns, '%Y-%m-%d %H:%M:%S %z')}\n"
-        f"  permissions: {_permissions(row)} ({row.mode:04o})\n"
-    )
-
-
-def _permissions(row: Row) -> str:
-    return stat.filemode((stat.S_IFDIR if row.kind is Kind.DIRECTORY else stat.S_IFREG) | row.mode)
-
-
-def _time(mtime_ns: int, form: str = "%Y-%m-%d %H:%M") -> str:
-    """Return the local time, or the seconds since 1970 if the calendar has no such year."""
-    if is_clamped(mtime_ns):
-        return "after 2262" if mtime_ns > 0 else "before 1677"
-    try:
-        return time.strftime(form, time.localtime(mtime_ns // _NANOSECONDS))
-    except (OverflowError, ValueError, OSError):
-        return str(mtime_ns // _NANOSECONDS)
+def _row_of(path: Path, info: Info) -> Row:
+    return Row(path, info.kind, info.size, info.mtime_ns, info.mode)
 
 
 # --- JSON -----------------------------------------------------------------------------------------------------------

@@ -53,10 +53,10 @@ class CommandParser(StrictParser):
     """The parser of one command; `usage` is its usage line without the program and the command.
 
     It has the options that every command has, and takes their values, which `commands.run` uses, out of the others;
-    `keeps_progress`: except that of --progress.
+    `keeps_progress`: except that of --progress. `short_help`: whether -h is --help.
     """
 
-    def __init__(self, command: str, *, usage: str, description: str, epilog: str) -> None:
+    def __init__(self, command: str, *, usage: str, description: str, epilog: str, short_help: bool = True) -> None:
         super().__init__(
             prog=f"secftp {command}",
             usage=f"secftp {command} {usage}",  # argparse would compute it anew for each intermixed parse
@@ -64,7 +64,10 @@ class CommandParser(StrictParser):
             epilog=epilog,
             allow_abbrev=False,
             formatter_class=_formatter,
+            add_help=short_help,
         )
+        if not short_help:
+            self.add_argument("--help", action="help", help="show this help message and exit")
         self.keeps_progress = False
         reports = self.add_argument_group("reports")
         reports.add_argument(
@@ -216,6 +219,14 @@ def add_checksum_option(parser: CommandParser, default: str) -> None:
 def add_no_overwrite_option(parser: CommandParser, text: str) -> None:
     """Add --no-overwrite."""
     add_option(parser, "-n", "--no-overwrite", aliases=["--no-clobber"], action="store_true", help=text)
+
+
+def add_size_options(parser: CommandParser) -> None:
+    """Add the choice of units for sizes: `base` is 1024, 1000 or None."""
+    parser.add_argument(
+        "-h", "--human-readable", dest="base", action="store_const", const=1024, help="sizes as 1.2K, 34M, 5G (of 1024)"
+    )
+    parser.add_argument("--si", dest="base", action="store_const", const=1000, help="the same with units of 1000")
 
 
 def add_urls(parser: CommandParser, metavar: str = "URL") -> None:

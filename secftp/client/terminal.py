@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 STANDARD_OUTPUT: Final = 1
 STANDARD_ERROR: Final = 2
+_OUTPUT_CLOSED: Final = "Standard output was closed by its reader."
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
@@ -187,8 +188,13 @@ class Terminal:
             self._write(f"secftp: {message}\n")
 
     def output_closed(self) -> None:
-        """Report that standard output has no reader any more."""
-        self._end("Standard output was closed by its reader.", "", ExitCode.BROKEN_PIPE)
+        """Note that standard output has no reader any more: `| head` is no failure to complain about, as in coreutils.
+
+        The exit code tells it; with --progress json an event, and the log.
+        """
+        self.failure = _OUTPUT_CLOSED
+        if self.has_events:
+            self._end(_OUTPUT_CLOSED, "", ExitCode.BROKEN_PIPE)
 
     def stopped(self, reason: str, code: int) -> None:
         """Report a signal that ended the command, and how to resume if that is possible."""

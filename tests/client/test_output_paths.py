@@ -182,9 +182,10 @@ def test_what_a_client_shows(nasty_server, sums_are_shown, capfdbinary, tell):
 
 # What the bar sends to a terminal beside its text: back to the line's beginning, up, and erase.
 DRAWING = re.compile(r"\r|\x1b\[[AK]")
+COLOUR = re.compile(r"\x1b\[01;34m([^\x1b\n]*)\x1b\[0m")  # that of a directory, around its name
 
 
-@pytest.mark.parametrize("verb", ["get", "put", "ls"])
+@pytest.mark.parametrize("verb", ["get", "put", "ls", "ls -l", "ls -R"])
 def test_what_a_client_draws_on_a_terminal(nasty_server, verb, tmp_path):
     """As a process with a terminal, where names may stand beside a bar."""
     if verb == "put":
@@ -194,7 +195,9 @@ def test_what_a_client_draws_on_a_terminal(nasty_server, verb, tmp_path):
     words = {
         "get": ["get", url(nasty_server, b"d"), url(nasty_server, b"none\x9b"), "copy/"],
         "put": ["put", "folder", "none\x1b[2J\u202e", url(nasty_server, b"e") + "/"],
-        "ls": ["ls", "-l", url(nasty_server, b"d"), url(nasty_server, b"none\x9b")],
+        "ls": ["ls", url(nasty_server, b"d"), url(nasty_server, b"none\x9b")],
+        "ls -l": ["ls", "-l", url(nasty_server, b"d"), url(nasty_server, b"none\x9b")],
+        "ls -R": ["ls", "-R", url(nasty_server), url(nasty_server, b"none\x9b")],
     }[verb]
     with terminal() as (slave, screen):
         with started(tmp_path, *words, stdout=slave, stderr=slave, stdin=slave) as process:
@@ -202,6 +205,7 @@ def test_what_a_client_draws_on_a_terminal(nasty_server, verb, tmp_path):
         screen.hang_up()
         screen.wait_for("none")
     shown = DRAWING.sub("", screen.text.replace("\r\n", "\n"))
+    shown = COLOUR.sub(r"\1", shown) if verb.startswith("ls") else shown
     check(shown.encode("utf-8", "surrogateescape"), verb)
     assert "evil" not in shown
 

@@ -233,7 +233,8 @@ def test_no_clobber_is_fine_for_a_stream_that_gets_a_name():
 
 
 def test_letters_of_the_other_verbs():
-    assert parse_ls(["-lR", U])[-2:] == (True, True)
+    listed = parse_ls(["-lR", U])
+    assert (listed.long, listed.recursive) == (True, True)
     assert parse_rm(["-rf", U])[-2:] == (True, True)
     assert parse_mkdir(["-p", U]).parents
     assert parse_sum([U]).checksum == "sha256"
