@@ -122,9 +122,14 @@ class AuthenticationError(SecftpError, PermissionError):
 
 
 class HandshakeRefused(SecftpError, ConnectionError):
-    """The server refused the handshake (version, cipher, mode, busy). This answer is not authenticated."""
+    """The server refused the handshake (version, cipher, mode, busy). This answer is not authenticated.
+
+    Attributes:
+        status (int or None): The reason, as docs/PROTOCOL.md numbers it in 5.1.
+    """
 
     exit_code = ExitCode.REFUSED
+    status: int | None = None
 
 
 class ServerBusy(HandshakeRefused):

@@ -124,13 +124,14 @@ ONLY = {
     "compression": ("secftp.transport.compression",),
     "zstandard": (),
     "subprocess": ("secftp.hosts.key_command",),
+    "tomlkit": ("secftp.hosts.edit",),
     "keyring": ("secftp.hosts.system_keyring",),
 }
 # Who may open anything by name: beside storage, keys their own files, hosts the user's file, the server its log, system
 # /proc, the client the terminal and its log, and both programs the null device. What a user's transfer names is opened
 # in storage alone.
 OPENERS = {
-    "secftp.storage", "secftp.keys.files", "secftp.keys.create", "secftp.hosts.trusted",
+    "secftp.storage", "secftp.keys.files", "secftp.keys.create", "secftp.hosts.trusted", "secftp.hosts.edit",
     "secftp.server.log_output", "secftp.system", "secftp.client.run_log",
 }  # fmt: skip
 DEVICES = {

@@ -65,9 +65,13 @@ class Connector:
 
     def open(self) -> Session:
         """Connect and perform the handshake. Raises what `Session.open` and obtaining the key raise."""
+        return self._open(self.credentials(), self._on_wait)
+
+    def credentials(self) -> Credentials:
+        """Return what the handshake takes; the key is obtained by the first call, and raises what that raises."""
         if self._credentials is None:
             self._credentials = self._make_credentials()
-        return self._open(self._credentials, self._on_wait)
+        return self._credentials
 
     def _open(
         self,

@@ -44,7 +44,7 @@ VALUED: Final = frozenset(
         "-i", "--input", "-o", "--output", "--checksum", "--file", "--key-file", "--name", "--timeout", "--cipher",
         "--include", "--exclude", "--limit-rate", "--limit", "--bwlimit", "--bandwidth", "--retries", "--progress",
         "--congestion", "--streams", "--compress-level", "--log", "--key-fd", "--key-command", "--connect-timeout",
-        "--times", "--for", "--port", "--host", "--max-delete", "--trash-days",
+        "--times", "--for", "--port", "--host", "--max-delete", "--trash-days", "--count", "--keyring",
     )
 )  # fmt: skip
 
@@ -287,7 +287,7 @@ def take_connection_to(
         seconds(DEFAULT_TIMEOUT if timeout is None else timeout),
         key,
         key_fd=None if key_fd is None else _descriptor(key_fd),
-        key_command=None if key_command is None else _command(key_command),
+        key_command=None if key_command is None else split_command(key_command),
         configured_key=configured_key,
         connect_timeout=None if connect_timeout is None else seconds(connect_timeout, "--connect-timeout"),
     )
@@ -325,7 +325,7 @@ def _descriptor(text: str) -> int:
     return int(text)
 
 
-def _command(text: str) -> tuple[str, ...]:
+def split_command(text: str) -> tuple[str, ...]:
     """Return the words of --key-command, quoted as for a shell. Raises `UsageError`."""
     import shlex
 

@@ -67,6 +67,26 @@ def create_private(path: StrPath, data: bytes) -> None:
         raise KeyFormatError(f"The key file {show_local(path)} can't be created: {reason_of(error)}.") from error
 
 
+def replace_private(path: StrPath, data: bytes) -> None:
+    """Create a file of mode 0600 with `data` in place of the one that has its name, if any. Raises `OSError`.
+
+    It appears as a whole. A symlink stays one: the file that it leads to is replaced.
+    """
+    path = os.path.realpath(path)
+    directory = os.path.dirname(path)
+    sweep(directory)
+    descriptor, temporary = create_unfinished(directory)
+    try:
+        _fill(os.dup(descriptor), data)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+    finally:
+        os.close(descriptor)
+    _sync_directory(directory)
+
+
 def _fill(descriptor: int, data: bytes) -> None:
     with open(descriptor, "wb") as file:
         # An unusual umask can clear bits of the owner.

@@ -262,7 +262,9 @@ def _refusal(status: int) -> HandshakeRefused:
     except (ValueError, KeyError):
         message, hint = "The server refused the handshake, for a reason unknown to this release.", "Update secftp."
     kind = ServerBusy if status == Status.BUSY else HandshakeRefused
-    return kind(message, hint=hint)
+    refusal = kind(message, hint=hint)
+    refusal.status = status
+    return refusal
 
 
 def _not_secftp() -> ProtocolError:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 # A server answers within a round trip, unless it delays its answers or is being restarted. Then `on_wait` is called.
 NOTICE_SECONDS: Final = 2.0
+_LINK_LOCAL: Final = tuple(f"[fe{digit}" for digit in "89ab")  # fe80::/10
 
 
 class Network:
@@ -108,9 +109,10 @@ def _connect_any(
         ) from None
     except (OSError, UnicodeError) as problem:
         reason = problem.strerror if isinstance(problem, OSError) and problem.strerror else "no such name"
-        raise ServerUnreachable(
-            f"The host {host!r} can't be found: {reason}.", hint="Check the host's name, or use its address."
-        ) from None
+        hint = "Check the host's name, or use its address."
+        if ":" in host and "%" in host:
+            hint = "Check the address, and the network interface after the '%': ip link"
+        raise ServerUnreachable(f"The host {host!r} can't be found: {reason}.", hint=hint) from None
     try:
         return connect_first(addresses, deadline, congestion, wanted, new_poller=network.new_poller)
     except AllFailed as problem:
@@ -128,7 +130,10 @@ def _unreachable(place: str, failures: list[Failed]) -> SecftpError:
         )
     reasons = {reason for _, reason in failures if reason is not None}
     why = reasons.pop() if len(reasons) == 1 else "; ".join(each)
-    return ServerUnreachable(f"{place} can't be reached: {why}.", hint="Check that a server runs there: secftpd PORT.")
+    hint = "Check that a server runs there: secftpd PORT."
+    if place.lower().startswith(_LINK_LOCAL) and "%" not in place:
+        hint = "A link-local address needs its network interface, for example [fe80::1%eth0]."
+    return ServerUnreachable(f"{place} can't be reached: {why}.", hint=hint)
 
 
 def _shake_hands(

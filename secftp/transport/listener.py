@@ -14,7 +14,7 @@ import selectors
 import signal
 import socket
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from secftp.errors import UsageError
 from secftp.transport.bandwidth import Bandwidth, MeteredStream
@@ -186,13 +186,13 @@ def listen(hosts: list[str], port: int) -> Listener:
     """
     sockets: list[socket.socket] = []
     try:
-        for family, address in _targets(hosts):
+        for family, place in _targets(hosts):
             sock = socket.socket(family, socket.SOCK_STREAM)
             sockets.append(sock)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if family == socket.AF_INET6:
                 sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            sock.bind((address, port))
+            sock.bind((place[0], port, *place[2:]))  # of IPv6 with the zone
             port = sock.getsockname()[1]
             sock.listen(BACKLOG)
             sock.setblocking(False)
@@ -203,17 +203,17 @@ def listen(hosts: list[str], port: int) -> Listener:
     return Listener(sockets)
 
 
-def _targets(hosts: list[str]) -> list[tuple[int, str]]:
+def _targets(hosts: list[str]) -> list[tuple[int, tuple[Any, ...]]]:
     """Return families and addresses to bind, each once, without IPv6 where the machine has none."""
     if not hosts:
-        return [(socket.AF_INET, "0.0.0.0"), *([(socket.AF_INET6, "::")] if _has_ipv6() else [])]  # noqa: S104
-    targets: dict[tuple[int, str], None] = {}
+        return [(socket.AF_INET, ("0.0.0.0", 0)), *([(socket.AF_INET6, ("::", 0))] if _has_ipv6() else [])]  # noqa: S104
+    targets: dict[tuple[int, tuple[Any, ...]], None] = {}
     for host in hosts:
         try:
             found = resolve(host, None, flags=socket.AI_PASSIVE)
         except (OSError, UnicodeError):
             raise UsageError(f"The host {host!r} can't be found.", hint="Give an address of this machine.") from None
-        targets.update({(address.family, address.text): None for address in found})
+        targets.update({(address.family, address.place): None for address in found})
     return list(targets)
 
 

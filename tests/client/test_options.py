@@ -9,7 +9,7 @@ import pytest
 
 from secftp.client import commands
 from secftp.client.__main__ import main
-from secftp.client.commands import COMMANDS, load
+from secftp.client.commands import COMMANDS, LOCAL, load
 from secftp.client.commands.keygen import parse as parse_keygen
 from secftp.client.commands.read import parse as parse_read
 from secftp.client.commands.write import parse as parse_write
@@ -253,7 +253,7 @@ def test_every_module_of_the_commands_is_one():
 
 # Names that options had, or have in other programs, by those that the help shows; with the value that follows.
 ALIASES = [
-    ("--anonymous", "--no-key", None, COMMANDS[:13]),
+    ("--anonymous", "--no-key", None, tuple(verb for verb in COMMANDS if verb not in (*LOCAL, "share", "receive"))),
     ("--no-overwrite", "--no-clobber", None, ("get", "put", "cp", "mv", "write")),
     ("--no-overwrite", "-n", None, ("get", "put", "cp", "mv", "write")),
     ("--limit-rate", "--limit", "5", ("get", "put", "sync")),
@@ -262,6 +262,7 @@ ALIASES = [
     ("--follow-symlinks", "--follow", None, ("get", "put")),
 ]
 OPERANDS = {
+    "host": ["test", "nas"],
     "mv": ["secftp://host/a", "secftp://host/b"],
     "cp": ["secftp://host/a", "secftp://host/b"],
     "put": ["a", "secftp://host/b"],

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 COMMANDS: Final = (
     "get", "put", "ls", "stat", "rm", "cp", "mv", "mkdir", "sum", "verify", "sync", "read", "write", "share", "receive",
-    "keygen", "completion",
+    "ping", "host", "keygen", "completion",
 )  # fmt: skip
 HELP: Final = """\
 usage: secftp COMMAND [options] ...      (for details: secftp COMMAND --help)
@@ -32,7 +32,7 @@ usage: secftp COMMAND [options] ...      (for details: secftp COMMAND --help)
   rm, mkdir, cp, mv     remove (-r: directories, too), create, copy, rename
   verify, sync SRC DST  compare here and there; make DST what SRC is
   read, write           NAME HOST:PORT CIPHER [KEY]: one file, through a pipe
-  keygen, completion    generate a key; a script for bash, zsh or fish
+  keygen, host, ping    generate a key; name a server; ask it (and: completion)
   share, receive        give or take files once: a server that ends by itself
 
 A URL is secftp://[name@]host[:port]/path; the default port is 8888, the cipher
