@@ -82,6 +82,7 @@ LAYERS["secftp.api"] = {
     for layer in (
         "crypto",
         "exposure",
+        "hosts",
         "keys",
         "protocol",
         "session",

@@ -12,8 +12,8 @@ from secftp.aio.files import AsyncFiles
 from secftp.aio.interface import Opening
 from secftp.aio.local import LoopWaits
 from secftp.aio.pool import DEFAULT_CONNECTIONS, AsyncPool
-from secftp.api.arguments import credentials_for
-from secftp.api.client import DEFAULT_TIMEOUT, Client, check_connection
+from secftp.api.choice import DEFAULT_CIPHER, DEFAULT_TIMEOUT, choose
+from secftp.api.client import Client
 from secftp.errors import UsageError
 
 if TYPE_CHECKING:
@@ -30,9 +30,11 @@ def connect(
     *,
     key_file: LocalPath | None = None,
     anonymous: bool = False,
-    cipher: Cipher = "aes256",
+    cipher: Cipher = DEFAULT_CIPHER,
     timeout: float = DEFAULT_TIMEOUT,
+    connect_timeout: float | None = None,
     congestion: str | None = None,
+    config: bool = False,
     connections: int = DEFAULT_CONNECTIONS,
 ) -> Opening[AsyncClient]:
     """Connect to a server, for `await` and `async with`, which both give an `AsyncClient`.
@@ -45,7 +47,9 @@ def connect(
         cipher (str, default 'aes256'): The cipher.
         timeout (float, default 60.0): The limit in seconds for connecting and for the server's silence. For a limit on
             a whole operation there is `asyncio.timeout`.
+        connect_timeout (float or None, default None): The limit in seconds for connecting, in place of `timeout`.
         congestion (str or None, default None): The name of a congestion control.
+        config (bool, default False): Read the user's file of hosts.
         connections (int, default 4): How many short requests run at once, and how many copies; further ones wait for
             their turn. A file that is open for writing has a connection of its own.
 
@@ -59,22 +63,33 @@ def connect(
         raise UsageError("connections must be a positive number.")
 
     async def begin() -> AsyncClient:
-        location = check_connection(url, timeout, congestion)
         waits = LoopWaits(asyncio.get_running_loop())
         try:
-            pool = await driver.run(open_pool, location, waits)
+            pool, location = await driver.run(open_pool, waits)
         except BaseException:
             waits.close()
             raise
         return AsyncClient(Client(pool, location), pool)
 
-    def open_pool(location: Url, waits: LoopWaits) -> AsyncPool:
-        credentials = waits.call(credentials_for, key, key_file, anonymous=anonymous, cipher=cipher, name=location.name)
+    def open_pool(waits: LoopWaits) -> tuple[AsyncPool, Url]:
+        choice = waits.call(
+            choose,
+            url,
+            anonymous=anonymous,
+            cipher=cipher,
+            timeout=timeout,
+            connect_timeout=connect_timeout,
+            congestion=congestion,
+            config=config,
+        )
+        credentials = waits.call(choice.credentials, key, key_file, anonymous=anonymous)
+        location = choice.location
         pool = AsyncPool(
             location.host,
             location.port,
             credentials,
-            timeout=timeout,
+            timeout=choice.timeout,
+            connect_timeout=choice.connect_timeout,
             congestion=congestion,
             connections=connections,
             waits=waits,
@@ -85,7 +100,7 @@ def connect(
         except BaseException:
             pool.abandon()
             raise
-        return pool
+        return pool, location
 
     return Opening(begin)
 

@@ -56,6 +56,7 @@ class AsyncPool(Pool):
         credentials: Credentials,
         *,
         timeout: float,
+        connect_timeout: float | None = None,
         congestion: str | None = None,
         connections: int = DEFAULT_CONNECTIONS,
         waits: LoopWaits,
@@ -64,7 +65,9 @@ class AsyncPool(Pool):
         self.loop = asyncio.get_running_loop()
         self.waits = waits
         self._network = LoopNetwork(self.loop, waits)
-        super().__init__(host, port, credentials, timeout=timeout, congestion=congestion)
+        super().__init__(
+            host, port, credentials, timeout=timeout, connect_timeout=connect_timeout, congestion=congestion
+        )
 
     def _reset(self) -> None:
         super()._reset()
@@ -219,6 +222,7 @@ class AsyncPool(Pool):
                 *self._address,
                 self._credentials,
                 timeout=self._timeout,
+                connect_timeout=self._connect_timeout,
                 congestion=self._congestion,
                 network=self._network,
             )

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Self
 
-from secftp.api.arguments import credentials_for, directory_path, is_directory_name, local_path, path_list
+from secftp.api.arguments import directory_path, is_directory_name, local_path, path_list
+from secftp.api.choice import DEFAULT_CIPHER, DEFAULT_TIMEOUT, choose
 from secftp.api.copying import CallbackListener, DownloadOptions, UploadOptions, copy_options, run, shows_options
 from secftp.api.files import FileOperations
 from secftp.api.naming import names_files, place
 from secftp.api.pool import Pool
-from secftp.api.values import MAX_TIMEOUT, require_number, require_text
 from secftp.transfer import Download, RemoteLocation, Upload
-from secftp.transport import require_congestion
-from secftp.url import Url, format_url, parse_url
+from secftp.url import format_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,8 +22,7 @@ if TYPE_CHECKING:
     from secftp.api.copying import OnError, OnProgress, OnSkip
     from secftp.keys import Key
     from secftp.transfer import Summary
-
-DEFAULT_TIMEOUT: Final = 60.0
+    from secftp.url import Url
 
 
 def connect(
@@ -33,17 +31,21 @@ def connect(
     *,
     key_file: LocalPath | None = None,
     anonymous: bool = False,
-    cipher: Cipher = "aes256",
+    cipher: Cipher = DEFAULT_CIPHER,
     timeout: float = DEFAULT_TIMEOUT,
+    connect_timeout: float | None = None,
     congestion: str | None = None,
+    config: bool = False,
 ) -> Client:
     """Connect to a server and return a `Client`.
 
-    Exactly one of `key`, `key_file` and `anonymous=True` is required. No environment variables are read.
+    Exactly one of `key`, `key_file` and `anonymous=True` is required, unless `config=True` gives a key. No environment
+    variables are read, except those that name the file of hosts (`SECFTP_CONFIG`, `XDG_CONFIG_HOME`, `HOME`).
 
     Args:
         url (str): `secftp://[name@]host[:port]/path`. The port is 8888 by default, the name is that of a key, and
-            relative paths start at the directory `path`.
+            relative paths start at the directory `path`. With `config=True` also `host:path`, or the name of a host
+            alone.
         key (str, Key or None, default None): The key, as a text or a `Key`.
         key_file (str, bytes or os.PathLike or None, default None): The path of a key file as `secftp keygen` writes it;
             `~` is the home directory.
@@ -53,9 +55,12 @@ def connect(
         timeout (float, default 60.0): The limit in seconds for connecting, for the handshake (which a server may delay
             after wrong keys), and for the server's silence afterwards; a busy server sends a keepalive every 15
             seconds.
+        connect_timeout (float or None, default None): The limit in seconds for connecting, in place of `timeout`.
         congestion (str or None, default None): The congestion control (Linux: `reno`, `cubic`, `bbr`, ...) of what this
             program sends; None leaves the system's. What is read is sent by the server, whose own choice counts
             (`secftpd --congestion`).
+        config (bool, default False): Read the user's file of hosts, as the command line does: for the URL of a host,
+            and for its key, cipher and time limits where no argument gives them. It may name a command that is run.
 
     Returns:
         Client: A client that is connected.
@@ -76,21 +81,28 @@ def connect(
         ...     client.exists("backup")
         True
     """
-    location = check_connection(url, timeout, congestion)
-    credentials = credentials_for(key, key_file, anonymous=anonymous, cipher=cipher, name=location.name)
-    pool = Pool(location.host, location.port, credentials, timeout=timeout, congestion=congestion)
+    choice = choose(
+        url,
+        anonymous=anonymous,
+        cipher=cipher,
+        timeout=timeout,
+        connect_timeout=connect_timeout,
+        congestion=congestion,
+        config=config,
+    )
+    credentials = choice.credentials(key, key_file, anonymous=anonymous)
+    location = choice.location
+    pool = Pool(
+        location.host,
+        location.port,
+        credentials,
+        timeout=choice.timeout,
+        connect_timeout=choice.connect_timeout,
+        congestion=congestion,
+    )
     with pool.session():
         pass  # so that a failure is raised here and not by a later request
     return Client(pool, location)
-
-
-def check_connection(url: str, timeout: float, congestion: str | None) -> Url:
-    """Check what `connect` is given, and return the parts of the URL. Raises `UsageError`."""
-    location = parse_url(url)
-    require_number("timeout", timeout, MAX_TIMEOUT, unit="seconds")
-    if congestion is not None:
-        require_congestion(require_text("congestion", congestion))
-    return location
 
 
 class Client(FileOperations):

@@ -110,20 +110,28 @@ class PooledConnection:
 class Pool:
     """The connections of one client.
 
-    `timeout`: the limit in seconds for connecting and for each wait of a session. `congestion`: of each connection;
-    None leaves the system's.
+    `timeout`: the limit in seconds for connecting and for each wait of a session; `connect_timeout`: for connecting, if
+    that is another one. `congestion`: of each connection; None leaves the system's.
     """
 
     waits: Waits = DIRECT
     has_streams = True  # whether a copy may use several connections
 
     def __init__(
-        self, host: str, port: int, credentials: Credentials, *, timeout: float, congestion: str | None = None
+        self,
+        host: str,
+        port: int,
+        credentials: Credentials,
+        *,
+        timeout: float,
+        connect_timeout: float | None = None,
+        congestion: str | None = None,
     ) -> None:
         self._address: Final = host, port
         self.closed = False
         self._credentials = credentials
         self._timeout = timeout
+        self._connect_timeout = connect_timeout
         self._congestion = congestion
         self._reset()
 
@@ -371,6 +379,7 @@ class Pool:
                 *self._address,
                 self._credentials,
                 timeout=self._timeout,
+                connect_timeout=self._connect_timeout,
                 congestion=self._congestion,
                 wanted=wanted,
             )

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 from fsspec import AbstractFileSystem
 
 from secftp.api.arguments import directory_path
-from secftp.api.client import DEFAULT_TIMEOUT, Client, connect
+from secftp.api.choice import DEFAULT_CIPHER, DEFAULT_TIMEOUT
+from secftp.api.client import Client, connect
 from secftp.errors import UsageError
 from secftp.fsspec import paths
 from secftp.fsspec.keys import HeldKey, KeyedInstances
@@ -68,9 +69,11 @@ class Connected(AbstractFileSystem, metaclass=KeyedInstances):  # type: ignore[m
         key: str | Key | HeldKey | None = None,
         key_file: LocalPath | None = None,
         anonymous: bool | str = False,
-        cipher: Cipher = "aes256",
+        cipher: Cipher = DEFAULT_CIPHER,
         timeout: float | str = DEFAULT_TIMEOUT,
+        connect_timeout: float | str | None = None,
         congestion: str | None = None,
+        config: bool | str = False,
         auto_mkdir: bool | str = True,
         **options: Any,
     ) -> None:
@@ -85,7 +88,9 @@ class Connected(AbstractFileSystem, metaclass=KeyedInstances):  # type: ignore[m
             "anonymous": truth_of("anonymous", anonymous),
             "cipher": cipher,
             "timeout": number_of("timeout", timeout),
+            "connect_timeout": None if connect_timeout is None else number_of("connect_timeout", connect_timeout),
             "congestion": congestion,
+            "config": truth_of("config", config),
         }
         self._client: Client | None = None
         self._closes = 0

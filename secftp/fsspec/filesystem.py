@@ -40,7 +40,10 @@ class SecftpFileSystem(Copying, CopyingAtServer, Changing):
         anonymous (bool or str, default False): Use no key, for servers that accept anonymous clients.
         cipher (str, default 'aes256'): `aes256`, `aes128`, or `none`, which authenticates without encrypting.
         timeout (float or str, default 60.0): The limit in seconds for connecting and for the server's silence.
+        connect_timeout (float, str or None, default None): The limit in seconds for connecting, in place of `timeout`.
         congestion (str or None, default None): The congestion control of what this program sends (Linux).
+        config (bool or str, default False): Read the user's file of hosts, for the host's address, key, cipher and time
+            limits. Of the URL in the file, the path does not count.
         auto_mkdir (bool or str, default True): Create missing directories above what is written.
         **options: Those of fsspec for every file system, such as `skip_instance_cache`.
 

@@ -54,6 +54,11 @@ CALLS = {
         lambda client, value: secftp.connect(client.url, key=client.key, timeout=value),
         [*NO_NUMBER, None, 0, -1, 2_000_001, 1e12],
     ),
+    "connect connect_timeout": (
+        lambda client, value: secftp.connect(client.url, key=client.key, connect_timeout=value),
+        [*NO_NUMBER, 0, -1, 2_000_001, 1e12],
+    ),
+    "connect config": (lambda client, value: secftp.connect(client.url, key=client.key, config=value), NO_BOOL),
     "connect congestion": (lambda client, value: secftp.connect(client.url, congestion=value), NO_TEXT),
     "connect cipher": (lambda client, value: secftp.connect(client.url, client.key, cipher=value), [*NO_TEXT, None]),
     **{

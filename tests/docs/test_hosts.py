@@ -7,7 +7,7 @@ from pathlib import Path
 
 from secftp.hosts.config import parse_config
 from tests.support.command_line import run
-from tests.support.pages import blocks
+from tests.support.pages import blocks, run_as_program
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "hosts.md"
 
@@ -29,6 +29,9 @@ def test_the_commands_of_the_page_do_what_it_says(secftp, home, tmp_path):
         else:
             assert line.replace("/home/me", str(home)) in done.errors
     assert (home / "1.jpg").read_bytes() == b"picture"
+    assert run(home, "rm", "-q", "-r", "nas:photos", keyed=False).code == 0
+    run_as_program(PAGE, home, home=home)
+    assert (tmp_path / "root" / "backup" / "photos" / "1.jpg").read_bytes() == b"picture"
     assert done.output.decode() == f"nas  {secftp.url('backup')}  key-file={home / 'nas.key'}\n"
 
 
