@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Self, TypeVar
 from secftp import system
 from secftp.client.key import choose_key
 from secftp.crypto import Mode, Password, Suite
-from secftp.errors import ConnectionLost, FileError, NotADirectory, SecftpError
+from secftp.errors import (
+    ConnectionLost,
+    FileError,
+    KeyFormatError,
+    NotADirectory,
+    SecftpError,
+    ServerUnreachable,
+    TransferTimeout,
+)
 from secftp.protocol import Kind, check_path, remote_failure
 from secftp.session import Session
 from secftp.storage import load_digests
@@ -30,6 +38,19 @@ if TYPE_CHECKING:
     from secftp.url import Url
 
 _T = TypeVar("_T")
+
+
+@contextlib.contextmanager
+def suggesting(options: ConnectionOptions) -> Iterator[None]:
+    """Add to the hint of a failure that the host may be one of the user's file, mistyped."""
+    try:
+        yield
+    except (KeyFormatError, ServerUnreachable, TransferTimeout) as problem:
+        from secftp.client.options import closest
+
+        if similar := closest(options.endpoint.host, options.other_hosts):
+            problem.hint = f"Did you mean {similar}, which is in the file of hosts? {problem.hint}"
+        raise
 
 
 class Connector:
@@ -70,7 +91,8 @@ class Connector:
     def credentials(self) -> Credentials:
         """Return what the handshake takes; the key is obtained by the first call, and raises what that raises."""
         if self._credentials is None:
-            self._credentials = self._make_credentials()
+            with suggesting(self._options):
+                self._credentials = self._make_credentials()
         return self._credentials
 
     def _open(
@@ -80,16 +102,17 @@ class Connector:
         wanted: Callable[[], bool] | None = None,
     ) -> Session:
         options, endpoint = self._options, self._options.endpoint
-        session = Session.open(
-            endpoint.host,
-            endpoint.port,
-            credentials,
-            timeout=options.timeout,
-            connect_timeout=options.connect_timeout,
-            on_wait=on_wait,
-            congestion=options.congestion,
-            wanted=wanted,
-        )
+        with suggesting(options):
+            session = Session.open(
+                endpoint.host,
+                endpoint.port,
+                credentials,
+                timeout=options.timeout,
+                connect_timeout=options.connect_timeout,
+                on_wait=on_wait,
+                congestion=options.congestion,
+                wanted=wanted,
+            )
         if self.totals is not None:
             self.totals.watch(session.pipeline.channel)
         return session

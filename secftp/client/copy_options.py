@@ -122,12 +122,11 @@ def take_copy_options(
 
     `is_stream`: the copy is from or to a standard stream. `overwrites`: its target may exist already.
     """
-    given = {name: values[name] for name in COMMAND_LINE if values[name] not in (None, False, [])}
     refused = _NOT_FOR_STREAMS if overwrites else ("overwrite", *_NOT_FOR_STREAMS)
     for name in refused if is_stream else ():
-        if isinstance(given.get(name), Configured):
-            del given[name]  # it is for the files that have names
-        elif name in given:
+        if isinstance(values[name], Configured):
+            values[name] = None  # it is for the files that have names
+        elif values[name] not in (None, False, []):
             raise UsageError(f"{flag(name)} can't be used with -.", hint="Leave it out.")
     connection = connection._replace(congestion=values["congestion"])
     return take_settings(values, connection, copy_options(values, COMMAND_LINE))

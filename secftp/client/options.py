@@ -138,7 +138,8 @@ class ConnectionOptions(NamedTuple):
 
     `key` is one that was given on the command line, as `key_file`, `key_fd` and `key_command`, at most one of them;
     `configured_key` is where the user's file of hosts says that the key is. `congestion` is the name of a congestion
-    control. `connect_timeout`: in seconds, until there is a connection; None: `timeout`.
+    control. `connect_timeout`: in seconds, until there is a connection; None: `timeout`. `other_hosts`: the names in
+    the file of hosts, if none of them was given; the server's may be one of them, mistyped.
     """
 
     endpoint: Endpoint
@@ -152,6 +153,7 @@ class ConnectionOptions(NamedTuple):
     key_command: tuple[str, ...] | None = None
     configured_key: KeySource | None = None
     connect_timeout: float | None = None
+    other_hosts: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return "<connection options>"  # without the key
@@ -290,6 +292,7 @@ def take_connection_to(
         key_command=None if key_command is None else split_command(key_command),
         configured_key=configured_key,
         connect_timeout=None if connect_timeout is None else seconds(connect_timeout, "--connect-timeout"),
+        other_hosts=tuple(config.hosts) if config is not None and host is None else (),
     )
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import sys
 
 import pytest
 
 from secftp.client import key_ahead
+from secftp.client.__main__ import main
 from secftp.client.commands.cp import parse as parse_cp
 from secftp.client.commands.get import parse as parse_get
 from secftp.client.commands.ls import parse as parse_ls
@@ -14,6 +16,7 @@ from secftp.client.commands.put import parse as parse_put
 from secftp.client.commands.read import parse as parse_read
 from secftp.client.key import choose_key, find_key
 from secftp.errors import KeyFormatError, UsageError
+from secftp.transport.connect import Network
 from secftp.url import Endpoint, Url
 from tests.support.recorded_password import material, recorded
 
@@ -174,6 +177,27 @@ def test_a_file_that_others_may_write_is_not_used(configure):
     configure(CONFIG).chmod(0o666)
     with pytest.raises(UsageError, match="can be written by other users"):
         parse_ls(["secftp://third/"])
+
+
+def test_a_name_that_is_nearly_one_of_the_file_is_told(configure, capfd, monkeypatch):
+    configure(CONFIG)
+
+    def not_found(*_, **__):
+        raise OSError(-2, "Name or service not known")
+
+    monkeypatch.setattr(sys.modules[Network.__module__], "resolve", not_found)
+    for words, code in (
+        (["ls", "nsa:"], 4),
+        (["ls", "secftp://nsa/"], 4),
+        (["ls", "--anonymous", "nsa:"], 3),
+        (["ping", "nsa:"], 3),
+        (["read", "f", "nsa:1", "aes128"], 4),
+        (["read", "f", "nsa:1", "aes128", "--anonymous"], 3),
+    ):
+        assert main(words) == code
+        assert "Did you mean nas, which is in the file of hosts?" in capfd.readouterr().err
+    assert main(["ls", "--anonymous", "secftp://example.org/"]) == 3
+    assert "Did you mean" not in capfd.readouterr().err
 
 
 # --- the key ----------------------------------------------------------------------------------------------------------

@@ -68,7 +68,7 @@ def _count(text: str) -> int:
 
 def run(options: PingOptions, terminal: Terminal) -> None:
     """Ask the server, and print what it has answered. Raises what connecting and printing raise."""
-    from secftp.client.connect import Connector
+    from secftp.client.connect import Connector, suggesting
     from secftp.client.key import find_key
     from secftp.client.probe import probe
     from secftp.client.terminal import print_output
@@ -80,7 +80,8 @@ def run(options: PingOptions, terminal: Terminal) -> None:
     if obtain is None:
         credentials = credentials._replace(name="")
     wanted = obtain is not None or options.connection.anonymous
-    answer = probe(options.connection, credentials, options.trips, on_wait=terminal.waiting, keyed=wanted)
+    with suggesting(options.connection):
+        answer = probe(options.connection, credentials, options.trips, on_wait=terminal.waiting, keyed=wanted)
     if options.json:
         from secftp.json_lines import line
 
