@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _LINUX_SET_DUMPABLE = 4  # PR_SET_DUMPABLE, linux/prctl.h
 _LINUX_NOREPLACE = 1  # RENAME_NOREPLACE, linux/fs.h
 _DARWIN_EXCL = 4  # RENAME_EXCL, sys/stdio.h
+_DESCRIPTORS = "/proc/self/fdinfo"  # proc_pid_fdinfo(5)
 
 
 class Mount:
@@ -115,6 +116,23 @@ def forbid_dumps() -> None:
     if prctl(_LINUX_SET_DUMPABLE, 0, 0, 0, 0) != 0:
         code = ctypes.get_errno()
         raise OSError(code, os.strerror(code))
+
+
+def watched_directories() -> int | None:
+    """Return how many directories this process watches for changes; None where the system does not tell."""
+    try:
+        counts = [_watches_of(f"{_DESCRIPTORS}/{name}") for name in os.listdir(_DESCRIPTORS)]
+    except OSError:
+        return None
+    return sum(counts) or None
+
+
+def _watches_of(path: str) -> int:
+    try:
+        with open(path, "rb") as info:
+            return sum(line.startswith(b"inotify wd:") for line in info)
+    except OSError:
+        return 0  # it has been closed
 
 
 def rename_noreplace(old: bytes, new: bytes, *, directory: int, to: int | None = None) -> None:

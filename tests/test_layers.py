@@ -73,7 +73,7 @@ LAYERS = {
         "secftp.waits",
     },
 }
-LAYERS["secftp.sync"] = {*LAYERS["secftp.transfer"], "secftp.transfer"}
+LAYERS["secftp.sync"] = {*LAYERS["secftp.transfer"], "secftp.transfer", "secftp.system"}
 # The entries see everything but each other and what is for other people's programs.
 LAYERS |= {entry: set(LAYERS) for entry in ENTRIES}
 # That stands beside them, and has the engine of secftpd in one place.
@@ -127,6 +127,7 @@ ONLY = {
     "subprocess": ("secftp.hosts.key_command",),
     "tomlkit": ("secftp.hosts.edit",),
     "keyring": ("secftp.hosts.system_keyring",),
+    "watchfiles": ("secftp.sync.local_changes",),
 }
 # Who may open anything by name: beside storage, keys their own files, hosts the user's file, the server its log, system
 # /proc, the client the terminal and its log, and both programs the null device. What a user's transfer names is opened

@@ -87,7 +87,7 @@ class JsonReport(CopyReport):
         self._terminal.failure = self._terminal.failure or str(error)
         self._write("failed", name, message=str(error), exit_code=int(error.exit_code))
 
-    def retrying(self, problem: SecftpError, pause: float, attempt: int, attempts: int) -> None:
+    def retrying(self, problem: SecftpError, pause: float, attempt: int, attempts: int | None) -> None:
         """Write that there will be another connection."""
         self._write("retrying", message=str(problem), attempt=attempt, attempts=attempts, pause=round(pause, 1))
 

@@ -49,7 +49,7 @@ class TextReport(CopyReport):
         """Write the failure, or keep it for the end if it may stay the only one."""
         self._failures.add(self.name_failure(name, error))
 
-    def retrying(self, problem: SecftpError, pause: float, attempt: int, attempts: int) -> None:
+    def retrying(self, problem: SecftpError, pause: float, attempt: int, attempts: int | None) -> None:
         """Write that there will be another connection."""
         self._terminal.retrying(problem, pause, attempt, attempts)
 

@@ -119,9 +119,10 @@ class Terminal:
         if text:
             self.say(f"  hint: {text}")
 
-    def retrying(self, problem: SecftpError, pause: float, attempt: int, attempts: int) -> None:
-        """Say that there will be another connection."""
-        self.say(f"{_guarded(str(problem))} Retrying in {format_duration(pause)} ({attempt} of {attempts}).")
+    def retrying(self, problem: SecftpError, pause: float, attempt: int, attempts: int | None) -> None:
+        """Say that there will be another connection; `attempts` None: until one succeeds."""
+        limit = "until it succeeds" if attempts is None else f"{attempt} of {attempts}"
+        self.say(f"{_guarded(str(problem))} Retrying in {format_duration(pause)} ({limit}).")
 
     def waiting(self) -> None:
         """Say that the server has not answered the handshake yet, and why that may be."""

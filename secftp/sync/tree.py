@@ -59,6 +59,7 @@ class Tree:
 
     def __init__(self) -> None:
         self.files = 0
+        self.directories = 0
         self.nbytes = 0
         self.problems = 0
         self.top: Entry | None = None
@@ -84,6 +85,8 @@ class Tree:
         if entry.kind is EntryKind.FILE:
             self.files += 1
             self.nbytes += entry.size
+        elif entry.kind is EntryKind.DIRECTORY:
+            self.directories += 1
         self._open.setdefault(path[:-1], {})[path[-1]] = entry
 
     def pack(self, directory: Path) -> None:

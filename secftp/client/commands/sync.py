@@ -50,6 +50,7 @@ class SyncCommand(NamedTuple):
     trash_days: int
     max_delete: tuple[int, bool] | None
     json: bool
+    watch: bool
 
 
 def parser() -> CommandParser:
@@ -93,6 +94,9 @@ def parser() -> CommandParser:
     parser.add_argument(
         "--trash-days", metavar="N", help=f"empty the trash of what is older than N days (default: {DEFAULT_DAYS})"
     )
+    parser.add_argument(
+        "--watch", action="store_true", help="go on with what changes in SRC, until Ctrl-C; SRC has to be here"
+    )
     add_fields(parser, _FIELDS)
     for flags in (("-r", "--recursive"), ("-a", "--archive"), ("-p",), ("-t",), ("-u", "--update")):
         parser.add_argument(*flags, action="store_true", dest="is_default", help=argparse.SUPPRESS)
@@ -122,6 +126,8 @@ def parse(arguments: list[str]) -> SyncCommand:
     settings = take_settings(values, connection._replace(congestion=values["congestion"]), copy)
     if not values["delete"]:
         _refuse(values)
+    if values["watch"]:
+        _check_watch(sends=sends, dry_run=values["dry_run"])
     return SyncCommand(
         local,
         url,
@@ -133,6 +139,7 @@ def parse(arguments: list[str]) -> SyncCommand:
         _days(values["trash_days"]),
         _limit(values["max_delete"]),
         values["json"],
+        values["watch"],
     )
 
 
@@ -170,6 +177,17 @@ def _refuse(values: dict[str, Any]) -> None:
             raise UsageError(f"{flag} is about deletions, which need --delete.", hint="Add --delete, or leave it out.")
 
 
+def _check_watch(*, sends: bool, dry_run: bool) -> None:
+    """Raise `UsageError` for what can't be watched."""
+    if not sends:
+        raise UsageError(
+            "--watch needs a source on this machine: a server does not tell what changes.",
+            hint="Run it where SRC is, or repeat the sync, for example with a timer.",
+        )
+    if dry_run:
+        raise UsageError("--watch can't be used with --dry-run.", hint="Leave one of them out.")
+
+
 def _days(text: str | None) -> int:
     if text is None:
         return DEFAULT_DAYS
@@ -195,8 +213,9 @@ def _is_number(text: str) -> bool:
 
 
 def run(options: SyncCommand, terminal: Terminal) -> None:
-    """Sync. Raises what `Sync.run` and `choose_key` raise, and `PartialFailure`."""
+    """Sync. Raises what `Sync.run` and `choose_key` raise, and `PartialFailure`; see `Watch.run` for --watch."""
     from secftp.client import copying
+    from secftp.client.connect import Connector
     from secftp.client.sync_report import BarSync, JsonSync, PlanOutput, TextSync
     from secftp.sync.directions import Pulling, Pushing
     from secftp.sync.guards import MaxDelete
@@ -206,11 +225,16 @@ def run(options: SyncCommand, terminal: Terminal) -> None:
     settings = options.settings
     copying.prepare(settings, [options.url], terminal)
     copy = settings.copy
-    kind = BarSync if settings.progress == "auto" and terminal.shows_bars else TextSync
-    report = JsonSync(terminal, copy) if settings.progress == "json" else kind(terminal, copy, "Copied")
-    if options.json or copy.dry_run or settings.verbose:
-        report.output = PlanOutput(terminal, as_json=options.json)
-    report.as_json = options.json
+    filters = Filters(copy.include, copy.exclude)
+
+    def new_report() -> TextSync | JsonSync:
+        kind = BarSync if settings.progress == "auto" and terminal.shows_bars else TextSync
+        report = JsonSync(terminal, copy) if settings.progress == "json" else kind(terminal, copy, "Copied")
+        if options.json or copy.dry_run or settings.verbose:
+            report.output = PlanOutput(terminal, as_json=options.json)
+        report.as_json = options.json
+        return report
+
     how = SyncOptions(
         copy,
         delete=options.delete,
@@ -220,6 +244,12 @@ def run(options: SyncCommand, terminal: Terminal) -> None:
         trash_days=options.trash_days,
         max_delete=None if options.max_delete is None else MaxDelete(*options.max_delete),
     )
+    if options.watch:
+        from secftp.client.watching import Watch, Watched
+
+        connector = Connector.choose(settings.connection, terminal.waiting)
+        Watch(Watched(options.local, options.url.path, filters, how, new_report), connector, terminal).run()
+    report = new_report()
     with contextlib.closing((Pushing if options.sends else Pulling)(options.local, options.url.path)) as direction:
-        sync = Sync(direction, Filters(copy.include, copy.exclude), how, report)
+        sync = Sync(direction, filters, how, report)
         copying.run_copy(settings, sync, report, terminal, sends=options.sends, to_resume=["--resume"])
