@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _REFUSED_SECONDS: Final = 10.0  # between two lines about wrong keys
 _NAMES: Final = 5  # of what was received, in a line
-_LINES_BESIDE: Final = 4  # of the terminal, that stay visible above and below a QR code: the command, the key, the end
+_LINES_BESIDE: Final = 3  # of the terminal, that stay visible above and below a QR code: the command, the key, the end
 _USUAL_LINES: Final = 24
 
 
@@ -91,12 +91,12 @@ class HandoverView:
         terminal.say(f"{self._end_of_waiting()} Ctrl-C ends it.")
         if len(addresses) > 1:
             terminal.say(f"Other addresses of this machine: {', '.join(addresses[1:])}")
-        terminal.say("The other person types:")
-        terminal.print(command)
         if self._words is None:
-            terminal.say("and needs the key (hidden).")
+            terminal.say("The other person types this line, and needs the key (hidden):")
+            terminal.print(command)
         else:
-            terminal.say("and this key, in lower case with one space between two words:")
+            terminal.say("The other person types this line, and then the key below it, in lower case:")
+            terminal.print(command)
             terminal.draw(f"{self._words}\n")
         if self._settings.draws and not terminal.json:
             self._show_picture("\n".join([command, *([] if self._words is None else [self._words])]), draw)
@@ -204,7 +204,7 @@ class HandoverView:
         """Note what an interruption and a log are to say."""
         self._terminal.counts = {"complete": delivered, "files": self._files, "bytes": self._bytes}
         what = "delivery is complete" if delivered == 1 else "deliveries are complete"
-        self._terminal.status = f"{delivered or 'No'} {what}." if delivered else "No delivery is complete."
+        self._terminal.status = f"{delivered} {what}." if delivered else "No delivery is complete."
 
     def conclude(self, delivered: int) -> None:
         """Show the end. Raises `TransferTimeout` if the time was over before enough deliveries were complete."""

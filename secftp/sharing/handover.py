@@ -180,8 +180,8 @@ class Handover:
 def hand_over(store: Store, key: Key, settings: Settings, view: View, what: str, *, takes: bool) -> None:
     """Run a server to its end; `what` is a sentence about it. Raises what `Handover` and `View.conclude` raise."""
     with Handover(store, key, takes=takes, hosts=settings.hosts, port=settings.port) as handover:
-        view.announce(what, handover.addresses, handover.port, draw)
         view.status(0)
+        view.announce(what, handover.addresses, handover.port, draw)
         handover.wait(view, times=settings.times, seconds=settings.seconds)
     view.conclude(handover.delivered)
 
