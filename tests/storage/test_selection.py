@@ -79,6 +79,8 @@ def test_each_operand_stands_at_the_root_under_its_last_name(selection):
         ((b"two",), NotFound),
         ((b"plan.txt", b"secret"), NotADirectory),
         ((b"plan.txt", b"x", b"y"), NotADirectory),
+        ((b"photos", b"other"), NotFound),
+        ((b"photos", b"photos"), NotFound),
         ((b"photos", b"out"), NotFound),
         ((b"photos", b"up", b"other"), NotFound),
         ((b"photos", b".."), NameRefused),

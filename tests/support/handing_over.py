@@ -19,6 +19,10 @@ class Settings(NamedTuple):
     port: int = 0
 
 
+class Abandoned(Exception):
+    """The test has failed: the server ends as at an interruption."""
+
+
 class Recorded:
     """What a handover has shown; the `View` of one."""
 
@@ -28,6 +32,7 @@ class Recorded:
         self.failure = None
         self.delivered = None
         self.counts = None
+        self.is_abandoned = False
         self._changed = threading.Condition()
         self._over = False
 
@@ -46,6 +51,8 @@ class Recorded:
 
     def tick(self, counts):
         self.counts = counts
+        if self.is_abandoned:
+            raise Abandoned
 
     def conclude(self, delivered):
         self.delivered = delivered
@@ -96,6 +103,9 @@ def handing_over(store, *, takes, key=KEY, **settings):
         with view._changed:
             view._changed.wait_for(lambda: view.port or view._over, DEADLINE)
         yield view
+    except BaseException:
+        view.is_abandoned = True
+        raise
     finally:
         thread.join(DEADLINE)
         assert not thread.is_alive(), f"it does not end: {view.events}"
