@@ -18,9 +18,10 @@ from secftp.text import parse_size
 from secftp.transfer.options import COMMAND_LINE, MAX_LEVEL, MAX_STREAMS, CopyOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 STREAM: Final = "-"
+WITHOUT_T: Final = "Without -T the sources are copied into the directory."
 MAX_RETRIES: Final = 1_000_000
 _DEFAULTS: Final = CopyOptions()._asdict()
 # What requires files that have names.
@@ -107,6 +108,24 @@ def add_fields(parser: CommandParser, names: Iterable[str]) -> None:
         if isinstance(_DEFAULTS[name], tuple):
             settings |= {"action": "append", "default": []}
         add_option(parser, *option.flags, aliases=option.aliases, **settings)
+
+
+def add_exact_option(parser: CommandParser) -> None:
+    """Add -T, which is about the target and not about copying."""
+    add_option(
+        parser,
+        "-T",
+        "--no-target-directory",
+        dest="is_exact",
+        action="store_true",
+        help="copy the one source to the name of the target, even if that is a directory already",
+    )
+
+
+def require_one_source(sources: Sequence[object]) -> None:
+    """Raise `UsageError` unless there is one source, which -T wants."""
+    if len(sources) > 1:
+        raise UsageError("With -T there is one source, which gets the name of the target.", hint=WITHOUT_T)
 
 
 def add_run_options(parser: CommandParser, retries: str) -> None:

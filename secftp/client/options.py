@@ -44,7 +44,8 @@ VALUED: Final = frozenset(
         "-i", "--input", "-o", "--output", "--checksum", "--file", "--key-file", "--name", "--timeout", "--cipher",
         "--include", "--exclude", "--limit-rate", "--limit", "--bwlimit", "--bandwidth", "--retries", "--progress",
         "--congestion", "--streams", "--compress-level", "--log", "--key-fd", "--key-command", "--connect-timeout",
-        "--times", "--for", "--port", "--host", "--max-delete", "--trash-days", "--count", "--keyring",
+        "--times", "--for", "--port", "--host", "--max-delete", "--trash-days", "--count", "--keyring", "--files-from",
+        "--color",
     )
 )  # fmt: skip
 

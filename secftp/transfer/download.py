@@ -67,7 +67,12 @@ _FOR_PARTS: Final = (Capability.VERSIONS, Capability.RANGES, Capability.SUM)
 
 
 class Download(Transfer[RemoteFile]):
-    """A copy of `sources` at the server to `target`, a name of this machine."""
+    """A copy of `sources` at the server to `target`, a name of this machine.
+
+    `is_exact`: the one source gets that name, even if it is a directory already.
+    """
+
+    is_exact = False
 
     _tree: RemoteTree  # from the first session on
 
@@ -110,11 +115,14 @@ class Download(Transfer[RemoteFile]):
         if options.dry_run or options.update or options.resume or not options.overwrite:
             return None
         try:
-            self.waits.call(download_target, self._target_name, [RemoteSource(path, None)])
+            self.waits.call(self._decide, [RemoteSource(path, None)])
         except FileError:
             return None  # it is reported when the server has said what the source is
         may_be_parted = self.open_stream is not None and options.streams != 1
         return EarlyRead(self.pipeline, path, self.algorithm, b"" if may_be_parted else None)
+
+    def _decide(self, sources: Sequence[RemoteSource]) -> DownloadTarget:
+        return download_target(self._target_name, sources, is_exact=self.is_exact)
 
     def begin(self, session: Session) -> None:
         """Decide where the sources go, over the first session; open the target directory."""
@@ -139,7 +147,7 @@ class Download(Transfer[RemoteFile]):
         sources = stat_sources(session, self._sources, self._asked)
         if sources[0].info is None or sources[0].is_directory:
             self._early = None  # its reply is an ERROR
-        target = self.waits.call(download_target, self._target_name, sources)
+        target = self.waits.call(self._decide, sources)
         if target.is_directory and not target.existed and not self.options.dry_run:
             mode = OWNER | (sources[0].info.mode if sources[0].info else 0)
             self.waits.call(create_target, target.name, None if target.takes_names else mode)
@@ -400,7 +408,7 @@ def _tops(
         elif is_directory and (not name or filters.wants_directory((name,))):
             directory = RemoteDirectory(path, (name,) if name and target.takes_names else (), name)
             directory.mode, directory.mtime_ns = info.mode, info.mtime_ns
-            directory.sets_attributes = bool(directory.local) or not target.existed
+            directory.sets_attributes = bool(directory.local) or not target.existed or target.is_exact
             if name:
                 taken.add(name)
             yield directory

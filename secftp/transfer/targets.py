@@ -10,7 +10,17 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from secftp.errors import FileError, Forbidden, NameRefused, NotADirectory, NotFound, Reason, Side, UsageError
+from secftp.errors import (
+    FileError,
+    Forbidden,
+    IsADirectory,
+    NameRefused,
+    NotADirectory,
+    NotFound,
+    Reason,
+    Side,
+    UsageError,
+)
 from secftp.protocol import Capability, Info, Kind, Right, no_parent, remote_failure
 from secftp.protocol.errors import MISSING_RIGHT
 from secftp.storage import make_local_directory, stat_local
@@ -27,6 +37,9 @@ if TYPE_CHECKING:
 
 _CONTENTS: Final = (b"", b".", b"..")
 _NAME_A_DIRECTORY: Final = "Name a directory as the target."
+_LEAVE_OUT: Final = "Without -T it is copied into the directory."
+_IN_THE_WAY: Final = "it is a directory, so a file can't get its name."
+_FILE_WITH_A_SLASH: Final = "a file can't get a name with a slash at its end."
 ADD_A_SLASH: Final = "With a trailing slash it is created."
 
 
@@ -45,13 +58,18 @@ def require_right(session: Session, right: Right, path: Path) -> None:
 # --- uploads ----------------------------------------------------------------------------------------------------------
 
 
-def upload_roots(session: Session, sources: Sequence[str], target: RemoteLocation) -> tuple[list[SourceRoot], bool]:
+def upload_roots(
+    session: Session, sources: Sequence[str], target: RemoteLocation, *, is_exact: bool = False
+) -> tuple[list[SourceRoot], bool]:
     """Return the sources with their paths at the server, and whether the target directory has to be created first.
 
-    Raises `NotADirectory` and `NotFound` for a target that can't be used.
+    `is_exact`: the one source gets the name of the target. Raises `NotADirectory`, `IsADirectory` and `NotFound` for a
+    target that can't be used.
     """
     if not sources:
         raise UsageError("There is nothing to upload.")
+    if is_exact:
+        return _exact_root(session, sources, target), False
     needs_directory = target.trailing_slash or len(sources) > 1
     # Asked together, although the second question matters only if there is nothing: a round trip costs more.
     has_parent = len(target.path) > 1 and not needs_directory and session.can(Capability.STAT)
@@ -81,6 +99,32 @@ def upload_roots(session: Session, sources: Sequence[str], target: RemoteLocatio
         path = (*target.path, name) if name and is_directory else target.path
         roots.append(SourceRoot(source, path, name, copies_top=bool(name) or not is_directory))
     return roots, kind is None and needs_directory
+
+
+def _exact_root(session: Session, sources: Sequence[str], target: RemoteLocation) -> list[SourceRoot]:
+    """Return the one source with the target as its path."""
+    require_one(sources)
+    (source,) = sources
+    name = last_name(source)
+    kind, parent = _ask_kinds(session, target, target.path[:-1] if len(target.path) > 1 else None)
+    if kind is None and isinstance(parent, NotFound):
+        raise no_parent(target.path) from None
+    is_directory = session.pipeline.waits.call(os.path.isdir, source)
+    if is_directory and kind is Kind.FILE:
+        raise remote_failure(
+            NotADirectory, target.path, "it is a file, so a directory can't get its name.", hint="Choose another name."
+        )
+    if not is_directory and kind is Kind.DIRECTORY:
+        raise remote_failure(IsADirectory, target.path, _IN_THE_WAY, hint=_LEAVE_OUT)
+    if not is_directory and target.trailing_slash:
+        raise remote_failure(NotADirectory, target.path, _FILE_WITH_A_SLASH, hint=_LEAVE_OUT)
+    return [SourceRoot(source, target.path, name, copies_top=bool(target.path))]
+
+
+def require_one(sources: Sequence[object]) -> None:
+    """Raise `UsageError` unless there is one source, for a copy whose target is exactly the name of it."""
+    if len(sources) > 1:
+        raise UsageError("With -T there is one source, which gets the name of the target.", hint=_LEAVE_OUT)
 
 
 def last_name(source: str) -> bytes:
@@ -140,13 +184,15 @@ class RemoteSource(NamedTuple):
 class DownloadTarget(NamedTuple):
     """The target of a download: a directory that takes the sources (or becomes the one source), or a file's name.
 
-    `existed`: it was there before. `takes_names`: the sources keep their names in it.
+    `existed`: it was there before. `takes_names`: the sources keep their names in it. `is_exact`: the one source gets
+    this name, with its attributes, whatever is there.
     """
 
     name: str
     is_directory: bool
     existed: bool
     takes_names: bool
+    is_exact: bool = False
 
 
 def ask_sources(session: Session, sources: Sequence[RemoteLocation]) -> list[Requested[Info]]:
@@ -174,9 +220,15 @@ def _remote_source(source: RemoteLocation, answer: Requested[Info]) -> RemoteSou
     return RemoteSource(source.path, info)
 
 
-def download_target(name: str, sources: Sequence[RemoteSource]) -> DownloadTarget:
-    """Decide how the target is to be used. Raises `NotADirectory` and `NotFound` if it can't be."""
+def download_target(name: str, sources: Sequence[RemoteSource], *, is_exact: bool = False) -> DownloadTarget:
+    """Decide how the target is to be used. Raises `NotADirectory`, `IsADirectory` and `NotFound` if it can't be.
+
+    `is_exact`: the one source gets its name.
+    """
     kind = _local_kind(name)
+    if is_exact:
+        require_one(sources)
+        return _exact_target(name, kind, is_directory=sources[0].is_directory)
     several, as_directory = len(sources) > 1, name.endswith("/")
     if kind is Kind.DIRECTORY:
         return DownloadTarget(name, is_directory=True, existed=True, takes_names=True)
@@ -191,6 +243,19 @@ def download_target(name: str, sources: Sequence[RemoteSource]) -> DownloadTarge
     return DownloadTarget(
         name, is_directory=takes_names or sources[0].is_directory, existed=kind is not None, takes_names=takes_names
     )
+
+
+def _exact_target(name: str, kind: Kind | None, *, is_directory: bool) -> DownloadTarget:
+    if is_directory and kind is Kind.FILE:
+        raise failure(NotADirectory, "Not a directory", name, hint="Choose another name.")
+    if not is_directory and kind is Kind.DIRECTORY:
+        raise failure(IsADirectory, "Is a directory", name, hint=_LEAVE_OUT)
+    if not is_directory and name.endswith("/"):
+        raise failure(NotADirectory, "Not a directory", name, hint=_LEAVE_OUT)
+    parent = os.path.dirname(name.rstrip("/"))
+    if kind is None and parent and not os.path.isdir(parent):
+        raise failure(NotFound, "No such directory", parent, reason=Reason.NO_PARENT)
+    return DownloadTarget(name, is_directory, existed=kind is not None, takes_names=False, is_exact=True)
 
 
 def create_target(name: str, mode: int | None) -> None:

@@ -47,9 +47,11 @@ _FLUSH_BYTES: Final = 4 * MAX_BULK
 class Upload(DirectoryUpload):
     """A copy of `sources`, names of this machine, to `target` at the server.
 
-    `make_parents`: create the directories above the target if they are missing.
+    `make_parents`: create the directories above the target if they are missing. `is_exact`: the one source gets the
+    name of the target, even if that is a directory already.
     """
 
+    is_exact = False
     fatal_codes = frozenset({ErrorCode.READ_ONLY})
     make_parents = False
     _preflight: Preflight
@@ -77,6 +79,8 @@ class Upload(DirectoryUpload):
     def begin_early(self, session: Session) -> None:  # noqa: ARG002 - the pipeline is that of the session
         """Send the source at once if it is one small file, over the first session."""
         if self._entries is not None or self._may_have_arrived or len(self._sources) != 1:
+            return
+        if self.is_exact and (self._target.trailing_slash or not self._target.path):
             return
         entry = first_file(self, self._sources[0], self._target)
         if entry is None:
@@ -123,12 +127,12 @@ class Upload(DirectoryUpload):
 
     def _roots(self, session: Session) -> tuple[list[SourceRoot], bool]:
         try:
-            return upload_roots(session, self._sources, self._target)
+            return upload_roots(session, self._sources, self._target, is_exact=self.is_exact)
         except NotFound as problem:
             if not self.make_parents or problem.reason is not Reason.NO_PARENT:
                 raise
         session.make_directory(self._target.path[:-1], parents=True)
-        return upload_roots(session, self._sources, self._target)
+        return upload_roots(session, self._sources, self._target, is_exact=self.is_exact)
 
     def discover(self) -> LocalEntry | None:
         """Return the next entry of the walk through the sources."""

@@ -12,8 +12,11 @@ from secftp.client.copy_options import (
     TARGETS,
     CopySettings,
     add_copy_options,
+    add_exact_option,
+    require_one_source,
     take_copy_options,
 )
+from secftp.client.name_list import NameList, add_list_options, take_list
 from secftp.client.options import CommandParser, local_name, take_connection
 from secftp.errors import UsageError
 from secftp.url import is_remote, is_url
@@ -29,6 +32,8 @@ class GetOptions(NamedTuple):
     sources: tuple[Url, ...]
     target: str
     settings: CopySettings
+    is_exact: bool = False
+    names: NameList | None = None
 
 
 def parser() -> CommandParser:
@@ -48,6 +53,8 @@ def parser() -> CommandParser:
     parser.add_argument(
         "operands", nargs="+", metavar="URL... [TARGET]", help="what to download; a local name, or - at the end"
     )
+    add_exact_option(parser)
+    add_list_options(parser)
     add_copy_options(parser)
     return parser
 
@@ -63,7 +70,12 @@ def parse(arguments: list[str]) -> GetOptions:
     if target == STREAM and len(urls) > 1:
         raise UsageError("Only one file can go to standard output.", hint="Name one file, or a directory for all.")
     settings = take_copy_options(values, connection, is_stream=target == STREAM, overwrites=target != STREAM)
-    return GetOptions(urls, target, settings)
+    names = take_list(values, urls)
+    if names is not None and target == STREAM:
+        raise UsageError("With --files-from the target is a directory.", hint="For example --files-from LIST URL .")
+    if values["is_exact"]:
+        require_one_source(urls)
+    return GetOptions(urls, target, settings, values["is_exact"], names)
 
 
 def _is_local_target(text: str) -> bool:
@@ -90,7 +102,16 @@ def run(options: GetOptions, terminal: Terminal) -> None:
     report = copying.make_report(
         settings, terminal, "Would fetch" if settings.copy.dry_run else "Fetched", len(options.sources)
     )
+    if options.names is not None:
+        from secftp.client.name_list import read_names
+        from secftp.transfer.listed import ListedDownload
+
+        names = read_names(options.names)
+        listed = ListedDownload(options.sources[0].path, names, options.target, settings.copy, report)
+        copying.run_copy(settings, listed, report, terminal, sends=False)
+        return
     sources = list(map(copying.location, options.sources))
     download = Download(sources, options.target, settings.copy, report)
+    download.is_exact = options.is_exact
     run = copying.after_patterns(options.sources, download.use_sources, report, download.run)
     copying.run_copy(settings, download, report, terminal, sends=False, run=run)

@@ -11,8 +11,11 @@ from secftp.client.copy_options import (
     TARGETS,
     CopySettings,
     add_copy_options,
+    add_exact_option,
+    require_one_source,
     take_copy_options,
 )
+from secftp.client.name_list import NameList, add_list_options, take_list
 from secftp.client.options import CommandParser, local_name, take_connection
 from secftp.errors import UsageError
 
@@ -27,6 +30,8 @@ class PutOptions(NamedTuple):
     sources: tuple[str, ...]
     target: Url
     settings: CopySettings
+    is_exact: bool = False
+    names: NameList | None = None
 
 
 def parser() -> CommandParser:
@@ -46,6 +51,8 @@ def parser() -> CommandParser:
     parser.add_argument(
         "operands", nargs="+", metavar="FILE... URL", help="what to upload, - for standard input; the target"
     )
+    add_exact_option(parser)
+    add_list_options(parser)
     add_copy_options(parser)
     return parser
 
@@ -64,7 +71,13 @@ def parse(arguments: list[str]) -> PutOptions:
             "Standard input is uploaded as one file, which needs a name.",
             hint="For example secftp put - secftp://host/file.",
         )
-    return PutOptions(sources, target, take_copy_options(values, connection, is_stream=is_stream))
+    names = take_list(values, sources)
+    if names is not None and is_stream:
+        raise UsageError("With --files-from the source is a directory.", hint="For example --files-from - . URL")
+    if values["is_exact"]:
+        require_one_source(sources)
+    settings = take_copy_options(values, connection, is_stream=is_stream)
+    return PutOptions(sources, target, settings, values["is_exact"], names)
 
 
 def run(options: PutOptions, terminal: Terminal) -> None:
@@ -84,4 +97,13 @@ def run(options: PutOptions, terminal: Terminal) -> None:
         settings, terminal, "Would send" if settings.copy.dry_run else "Sent", len(options.sources)
     )
     target = copying.location(options.target)
-    copying.run_copy(settings, Upload(options.sources, target, settings.copy, report), report, terminal, sends=True)
+    if options.names is None:
+        upload = Upload(options.sources, target, settings.copy, report)
+        upload.is_exact = options.is_exact
+    else:
+        from secftp.client.name_list import read_names
+        from secftp.transfer.listed import ListedUpload
+
+        names = read_names(options.names)
+        upload = ListedUpload(options.sources[0], names, target.path, settings.copy, report)
+    copying.run_copy(settings, upload, report, terminal, sends=True)
