@@ -144,6 +144,16 @@ def format_url(url: Url) -> str:
     return f"{SCHEME}{name}{'@' if name else ''}{host}{port}/{path}{slash}"
 
 
+def encode_name(name: bytes) -> str:
+    """Return a name as the path of a URL has it."""
+    return _encode(name)
+
+
+def decode_path(text: str) -> bytes:
+    """Return what a part of the path of a URL stands for. Raises `UsageError` for an escape that is none."""
+    return _decode(_bytes(text))
+
+
 def parse_endpoint(text: str) -> Endpoint:
     """Parse `[name@]host:port` or `[name@][IPv6]:port`. The `UsageError` does not repeat the text."""
     name, at, address = text.rpartition("@")

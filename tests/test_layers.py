@@ -76,6 +76,8 @@ LAYERS = {
 LAYERS["secftp.sync"] = {*LAYERS["secftp.transfer"], "secftp.transfer", "secftp.system"}
 # The entries see everything but each other and what is for other people's programs.
 LAYERS |= {entry: set(LAYERS) for entry in ENTRIES}
+# The words that complete a command line of secftpd.
+LAYERS["secftp.client.commands.completion"] = {*LAYERS["secftp.client"], *ENTRIES}
 # That stands beside them, and has the engine of secftpd in one place.
 LAYERS["secftp.api"] = {
     f"secftp.{layer}"
@@ -135,6 +137,7 @@ ONLY = {
 OPENERS = {
     "secftp.storage", "secftp.keys.files", "secftp.keys.create", "secftp.hosts.trusted", "secftp.hosts.edit",
     "secftp.server.log_output", "secftp.system", "secftp.client.run_log",
+    "secftp.client.completion.cache",
 }  # fmt: skip
 DEVICES = {
     "secftp.hosts.key_command": {"_TERMINAL"},

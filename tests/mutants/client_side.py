@@ -6,6 +6,8 @@ from tests.mutants.mutant import Mutant, mutant
 
 LEAVE = "secftp/client/leave.py"
 LEAVING = "tests/client/test_leave.py"
+LOG = "tests/client/test_run_log.py"
+COMPLETING = "tests/client/test_completion_remote.py"
 
 MUTANTS: list[Mutant] = [
     mutant("terminal-obeys-the-server", "secftp/client/terminal.py", '    return "\\\\".join(map(escape, sentence.split("\\\\")))\n', "    return sentence\n", "tests/client/test_terminal.py::test_what_is_said_is_escaped_once"),
@@ -44,4 +46,13 @@ MUTANTS: list[Mutant] = [
     mutant("local-digest-of-another-file", "secftp/client/comparison.py", "                if not isinstance(outcome, FileError):\n                    raise\n", "                raise\n", "tests/client/test_local_digests.py"),
     mutant("listings-ahead-without-bound", "secftp/session/list_ahead.py", "        if self._nbytes > KEPT_BYTES:\n", "        if False:\n", "tests/session/test_operations.py::test_directories_are_listed_ahead_and_no_more_of_them_are_kept_than_there_is_room_for"),
     mutant("moved-beside-the-directory", "secftp/client/commands/mv.py", "to = (*target.path, url.path[-1]) if target.trailing_slash else target.path\n    try:", "to = target.path\n    try:", "tests/integration/test_round_trips.py", "tests/client/test_url_commands.py"),
+    mutant("word-of-the-command-line-in-the-log", "secftp/client/commands/__init__.py", '"" if place is None or arguments[place] not in COMMANDS else arguments[place]', '"" if place is None else arguments[place]', f"{LOG}::test_a_key_is_never_in_it"),
+    mutant("operands-in-the-log", "secftp/client/run_log.py", "            found = list(_positional(options))\n", "            found = list(_positional(options))\n            self._command += str(tuple(getattr(options, 'connection', ())))\n", f"{LOG}::test_a_key_is_never_in_it"),
+    mutant("log-opened-behind-the-transfer", "secftp/client/run_log.py", "        os.close(self._open())\n", "", f"{LOG}::test_what_can_not_be_opened_is_told_before_anything_is_done"),
+    mutant("log-written-over", "secftp/client/run_log.py", "os.O_WRONLY | os.O_APPEND | ", "os.O_WRONLY | ", LOG),
+    mutant("log-obeyed-by-a-terminal", "secftp/client/terminal.py", "        self.failure = _guarded(sentence)\n", "        self.failure = sentence\n", f"{LOG}::test_a_failure_has_its_sentence"),
+    mutant("completion-asks", "secftp/client/completion/remote.py", "    if not is_silent(connection):\n        return []\n", "", f"{COMPLETING}::test_nothing_that_asks_is_used"),
+    mutant("completion-runs-a-key-command", "secftp/client/completion/remote.py", "        return file is not None and stat.S_ISREG(os.stat(file).st_mode)\n", "        return file is None or stat.S_ISREG(os.stat(file).st_mode)\n", f"{COMPLETING}::test_nothing_that_asks_is_used"),
+    mutant("completion-unquoted", "secftp/client/completion/quoting.py", "0123456789_-./,+@%^:=", "0123456789_-./,+@%^:=$", f"{COMPLETING}::test_what_is_quoted_is_read_as_the_same_by_bash"),
+    mutant("completion-kept-where-others-write", "secftp/client/completion/cache.py", "stat.S_ISDIR(status.st_mode) and not status.st_mode & _OF_OTHERS", "stat.S_ISDIR(status.st_mode)", f"{COMPLETING}::test_a_directory_that_others_may_write_is_not_used"),
 ]  # fmt: skip
