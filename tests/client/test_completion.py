@@ -8,7 +8,8 @@ import subprocess
 import pytest
 
 from secftp.client.__main__ import main
-from secftp.client.commands import COMMANDS, completion
+from secftp.client.commands import COMMANDS
+from secftp.client.completion import described, scripts
 from secftp.client.options import CHECKSUMS, CIPHERS
 
 DEADLINE = 20
@@ -44,7 +45,7 @@ def test_the_shell_understands_it(shell, capfd, tmp_path):
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_all_verbs_and_options_are_in_it(shell, capfd):
     text = script(shell, capfd)
-    for command in completion.describe_commands():
+    for command in described.describe_commands():
         assert command.name in text
         for option in command.options:
             for name in option.names:
@@ -110,8 +111,8 @@ def test_shells(complete):
 
 
 def test_words_of_a_help_text_are_quoted():
-    command = completion.DescribedCommand(
-        "x", "it's $(touch x) `y`", (completion.DescribedOption(("-a",), None, "it's \\ $(z)"),)
+    command = described.DescribedCommand(
+        "x", "it's $(touch x) `y`", (described.DescribedOption(("-a",), None, "it's \\ $(z)"),)
     )
-    assert "'it'\\''s $(touch x) `y`'".replace("'it", "'x:it", 1) in completion.zsh([command])
-    assert "'it\\'s $(touch x) `y`'" in completion.fish([command])
+    assert "'it'\\''s $(touch x) `y`'".replace("'it", "'x:it", 1) in scripts.zsh([command])
+    assert "'it\\'s $(touch x) `y`'" in scripts.fish([command])

@@ -16,7 +16,8 @@ from secftp.client import run_log
 from secftp.client.__main__ import main
 from secftp.client.commands import COMMANDS
 from secftp.client.run_log import RunLog
-from secftp.errors import ExitCode
+from secftp.client.terminal import Terminal
+from secftp.errors import ExitCode, SecftpError
 from tests.support.command_line import SECRET, SECRET_KEY, ended, place, started
 from tests.support.serving import serving, until
 
@@ -85,6 +86,15 @@ def test_a_failure_has_its_sentence(secftp, log):
     line = log.read_text()
     assert line.count("\n") == 1
     assert re.search(r' exit=6 .*error="no\\"thing\\n: no such file or directory\."$', line.strip()), line
+
+
+def test_what_a_terminal_would_obey_is_escaped(log, capfd):
+    terminal = Terminal()
+    terminal.log = RunLog(str(log), "get")
+    terminal.complain(SecftpError('A\n"b" \x1b[2J'))
+    terminal.log_result(1)
+    assert log.read_text().endswith(' error="A\\n\\"b\\" \\x1b[2J"\n')
+    capfd.readouterr()
 
 
 def test_of_several_failures_the_first_is_told(secftp, root, log):

@@ -50,7 +50,7 @@ MUTANTS: list[Mutant] = [
     mutant("operands-in-the-log", "secftp/client/run_log.py", "            found = list(_positional(options))\n", "            found = list(_positional(options))\n            self._command += str(tuple(getattr(options, 'connection', ())))\n", f"{LOG}::test_a_key_is_never_in_it"),
     mutant("log-opened-behind-the-transfer", "secftp/client/run_log.py", "        os.close(self._open())\n", "", f"{LOG}::test_what_can_not_be_opened_is_told_before_anything_is_done"),
     mutant("log-written-over", "secftp/client/run_log.py", "os.O_WRONLY | os.O_APPEND | ", "os.O_WRONLY | ", LOG),
-    mutant("log-obeyed-by-a-terminal", "secftp/client/terminal.py", "        self.failure = _guarded(sentence)\n", "        self.failure = sentence\n", f"{LOG}::test_a_failure_has_its_sentence"),
+    mutant("run-log-obeyed-by-a-terminal", "secftp/client/terminal.py", "        self.failure = _guarded(sentence)\n", "        self.failure = sentence\n", f"{LOG}::test_what_a_terminal_would_obey_is_escaped"),
     mutant("completion-asks", "secftp/client/completion/remote.py", "    if not is_silent(connection):\n        return []\n", "", f"{COMPLETING}::test_nothing_that_asks_is_used"),
     mutant("completion-runs-a-key-command", "secftp/client/completion/remote.py", "        return file is not None and stat.S_ISREG(os.stat(file).st_mode)\n", "        return file is None or stat.S_ISREG(os.stat(file).st_mode)\n", f"{COMPLETING}::test_nothing_that_asks_is_used"),
     mutant("completion-unquoted", "secftp/client/completion/quoting.py", "0123456789_-./,+@%^:=", "0123456789_-./,+@%^:=$", f"{COMPLETING}::test_what_is_quoted_is_read_as_the_same_by_bash"),
