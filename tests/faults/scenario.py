@@ -56,13 +56,17 @@ class Place:
 
 @dataclass(frozen=True)
 class Scenario:
-    """`targets` maps each file that is to appear (below the base) to what it may hold before, and will after."""
+    """`targets` maps each file (below the base) to what it may hold before, and will after; None if it is not there.
+
+    `kept`: contents that are always somewhere below the base, under whatever name.
+    """
 
     name: str
     prepare: Callable[[Place], None]
     command: Callable[[Place, int], list[str]]
-    targets: dict[str, tuple[bytes | None, bytes]]
+    targets: dict[str, tuple[bytes | None, bytes | None]]
     prepare_online: Callable[[Place, int], None] | None = None
+    kept: tuple[bytes, ...] = ()
 
     def lay_out(self, place: Place) -> None:
         place.clear()
@@ -79,6 +83,9 @@ class Scenario:
                 if found != old:
                     size = "absent" if found is None else f"{len(found)} bytes of something else"
                     wrong.append(f"{name} is {size}")
+        if self.kept:
+            there = {path.read_bytes() for path in place.base.rglob("*") if path.is_file()}
+            wrong += [f"nothing holds {content[:20]!r} any more" for content in self.kept if content not in there]
         return wrong, all_new
 
     def leftovers(self, place: Place) -> list[str]:
@@ -180,6 +187,38 @@ def _copied_tree(place: Place) -> None:
     (place.served / "copy" / "one").write_bytes(OLD)
 
 
+GONE = {"gone": b"gone" * 50, "old/gone": b"gone, too" * 50}
+MOVED = b"moved" * 60
+
+
+def _synced(source: Path, target: Path) -> None:
+    """A source with new, changed and renamed files, and a target with what the source does not have."""
+    for top, files in (
+        (
+            source,
+            {"one": b"1" * 10, "two": b"2" * 50, "deep/three": NEW, "deep/large": LARGE[:100_000], "moved": MOVED},
+        ),
+        (target, {"two": OLD, "was": MOVED, **GONE}),
+    ):
+        for name, data in files.items():
+            path = top / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+            os.utime(path, (1e9, 1e9 + (top == source)))
+
+
+def _sync_targets(target: str) -> dict[str, tuple[bytes | None, bytes | None]]:
+    return {
+        f"{target}/one": (None, b"1" * 10),
+        f"{target}/two": (OLD, b"2" * 50),
+        f"{target}/deep/three": (None, NEW),
+        f"{target}/deep/large": (None, LARGE[:100_000]),
+        f"{target}/moved": (None, MOVED),
+        f"{target}/was": (MOVED, None),
+        **{f"{target}/{name}": (data, None) for name, data in GONE.items()},
+    }
+
+
 SCENARIOS = [
     Scenario(
         "small write",
@@ -250,5 +289,19 @@ SCENARIOS = [
             place, "get", "--streams", "3", "--resume", _url(port, "huge"), str(place.local / "target")
         ),
         {"local/target": (OLD, HUGE)},
+    ),
+    Scenario(
+        "sync",
+        lambda place: _synced(place.local / "src", place.served / "dst"),
+        lambda place, port: _client(place, "sync", "--delete", f"{place.local}/src/", _url(port, "dst")),
+        _sync_targets("served/dst"),
+        kept=(MOVED, *GONE.values()),
+    ),
+    Scenario(
+        "sync to here",
+        lambda place: _synced(place.served / "src", place.local / "dst"),
+        lambda place, port: _client(place, "sync", "--delete", _url(port, "src/"), f"{place.local}/dst"),
+        _sync_targets("local/dst"),
+        kept=(MOVED, *GONE.values()),
     ),
 ]
