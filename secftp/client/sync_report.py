@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from secftp.client.failures import PartialFailure
+from secftp.client.report import UNMATCHED
 from secftp.client.report_json import JsonReport
 from secftp.client.report_text import BarReport, TextReport
 from secftp.client.terminal import print_output
@@ -15,7 +16,7 @@ from secftp.json_lines import line, name_fields
 from secftp.sync.plan import Act
 from secftp.sync.progress import SyncListener, SyncSummary, name_of
 from secftp.sync.tree import EntryKind
-from secftp.text import count_files, format_duration, format_rate, format_size, show_path
+from secftp.text import count_files, format_duration, format_rate, format_size, path_text, show_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from secftp.json_lines import Value
     from secftp.sync.plan import Action, Plan
     from secftp.transfer import CopyOptions
+    from secftp.transfer.filters import Filters
 
 _BLOCK: Final = 500  # lines of a plan that are printed at once
 _NOTABLE_SECONDS: Final = 0.1  # the rate of a shorter copy means nothing
@@ -135,6 +137,7 @@ class TextSync(TextReport, SyncListener):
 
     output: PlanOutput | None = None
     as_json = False
+    filters: Filters | None = None
 
     def made(self, plan: Plan, /) -> None:
         """Print the plan, and tell of conflicts."""
@@ -164,7 +167,8 @@ class TextSync(TextReport, SyncListener):
         self._terminal.counts = self.counts(self._options)
         self._failures.report_first()
         self._terminal.say(self.conclusion())
-        for sentence in self.not_preserved():
+        _note_unmatched(done, self.filters)
+        for sentence in (*self.unmatched_patterns(), *self.not_preserved()):
             self._terminal.note(sentence)
         if self.as_json:
             print_output(line({"action": "summary", **results(done), "seconds": round(done.seconds, 3)}))
@@ -196,6 +200,11 @@ class TextSync(TextReport, SyncListener):
         return f"{'; '.join(words)}."
 
 
+def _note_unmatched(done: SyncSummary, filters: Filters | None) -> None:
+    if filters is not None and not done.failed:
+        done.unmatched = tuple(map(path_text, filters.unmatched))
+
+
 def _copied(verb: str, files: int, nbytes: int) -> str:
     return f"{verb} {count_files(files)}, {format_size(nbytes)}" if files else f"{verb} nothing"
 
@@ -216,6 +225,7 @@ class JsonSync(JsonReport, SyncListener):
 
     output: PlanOutput | None = None
     as_json = False
+    filters: Filters | None = None
 
     def made(self, plan: Plan, /) -> None:
         """Print the plan."""
@@ -247,6 +257,9 @@ class JsonSync(JsonReport, SyncListener):
         done = self.summary
         assert isinstance(done, SyncSummary)
         self._terminal.counts = self.counts(self._options)
+        _note_unmatched(done, self.filters)
+        for pattern in done.unmatched:
+            self.note(pattern.encode("utf-8", "surrogateescape"), UNMATCHED)
         self._terminal.ended(**results(done), seconds=round(done.seconds, 3), **self._connections())
         if self.as_json:
             print_output(line({"action": "summary", **results(done), "seconds": round(done.seconds, 3)}))

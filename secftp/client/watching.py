@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from secftp.client.terminal import Terminal
     from secftp.errors import SecftpError
     from secftp.storage import Path
+    from secftp.sync.listing import Selection
     from secftp.sync.progress import SyncSummary
     from secftp.sync.run import SyncOptions
-    from secftp.transfer.filters import Filters
 
 _WHOLE: Final[frozenset[Path]] = frozenset({()})
 _FOREVER: Final = 2**62  # retries
@@ -66,7 +66,7 @@ class Watched(NamedTuple):
 
     local: str
     remote: Path
-    filters: Filters
+    filters: Selection
     options: SyncOptions
     new_report: Callable[[], TextSync | JsonSync]
 

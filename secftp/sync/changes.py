@@ -1,7 +1,7 @@
 """Changes of a target that are no copies: renames, attributes and deletions, each checked before it is made.
 
-A window of them is under way at a time: first all are looked at, then those that are still what the plan has seen are
-changed. Over another connection, what was not answered is requested once more with the same token.
+A window of them is under way at a time (on this machine one by one): first all are looked at, then those that are still
+what the plan has seen are changed. Over another connection, what was not answered is requested again with its token.
 
 Invariant: what has changed since the plan is left alone and told.
 """
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from secftp.sync.trash import Trash
     from secftp.sync.tree import Entry
 
-WINDOW: Final = 256  # changes that are requested before the first reply is waited for
 CHANGED: Final = "it has changed since the plan was made, left alone"
 GONE: Final = "it is gone since the plan was made"
 NOT_EMPTY: Final = "the directory is not empty, left alone"
@@ -65,7 +64,7 @@ class Changes:
         if self._left and self._trash is not None:
             self._trash.open(target)
         while self._left:
-            self._run_window(target, list(islice(self._left, WINDOW)))
+            self._run_window(target, list(islice(self._left, target.window)))
 
     def _run_window(self, target: Target, window: list[Action]) -> None:
         looks = [None if _is_unchecked(action) else target.stat(action.origin or action.path) for action in window]

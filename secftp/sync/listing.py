@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from secftp.session import Session
     from secftp.storage import FileInfo, Path
+    from secftp.transfer.filters import Filters
 
 _PERMISSIONS: Final = 0o777
 _OTHER: Final = Entry(EntryKind.OTHER)
@@ -44,6 +45,22 @@ class Selection(Protocol):
     def wants_directory(self, path: Path) -> bool:
         """Whether a directory is, and what is in it."""
         ...
+
+
+class FilteredSelection(Selection):
+    """What patterns select; `name`: that of the source, with which a pattern may begin."""
+
+    def __init__(self, filters: Filters, name: bytes) -> None:
+        self._filters = filters
+        self._name = name
+
+    def wants_file(self, path: Path) -> bool:
+        """Whether the patterns select a file."""
+        return self._filters.wants_file(path, self._name)
+
+    def wants_directory(self, path: Path) -> bool:
+        """Whether the patterns do not exclude a directory."""
+        return self._filters.wants_directory(path, self._name)
 
 
 class Listener(Protocol):

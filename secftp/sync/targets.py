@@ -39,7 +39,12 @@ class Outcome(Protocol[_T_co]):
 
 
 class Target(Protocol):
-    """The directory that is made what the source is. Changes with a `token` may be requested again."""
+    """The directory that is made what the source is. Changes with a `token` may be requested again.
+
+    `window`: how many changes are looked at before the first of them is made.
+    """
+
+    window: int
 
     def stat(self, path: Path) -> Outcome[Entry]:
         """Look at a file or directory."""
@@ -75,6 +80,8 @@ class Target(Protocol):
 
 class RemoteTarget(Target):
     """A directory at the server, over one session."""
+
+    window = 256
 
     def __init__(self, session: Session, top: Path) -> None:
         self._session = session
@@ -160,6 +167,8 @@ def _entry(info: Info | FileInfo) -> Entry:
 
 class LocalTarget(Target):
     """A directory of this machine. Everything is done at once."""
+
+    window = 1
 
     def __init__(self, store: LocalStore) -> None:
         self._store = store

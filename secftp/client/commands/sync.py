@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from secftp.url import Url
 
 _FIELDS: Final = (
-    "include", "exclude", "force", "resume", "follow_symlinks", "limit_rate", "streams", "compress", "compress_level",
+    "include", "exclude", "resume", "follow_symlinks", "limit_rate", "streams", "compress", "compress_level",
+    "sparse",
 )  # fmt: skip
 _FOR_DELETIONS: Final = {"max_delete": "--max-delete", "trash_days": "--trash-days", "no_trash": "--no-trash"}
 DEFAULT_DAYS: Final = 30
@@ -37,12 +38,13 @@ _CONTENTS: Final = ("", ".", "..")
 class SyncCommand(NamedTuple):
     """What to sync: `local` is the directory here, `url` the one at the server; `sends`: the source is here.
 
-    `max_delete`: a number, and whether it is a percentage; None for the default.
+    `name`: that of the source. `max_delete`: a number, and whether it is a percentage; None for the default.
     """
 
     local: str
     url: Url
     sends: bool
+    name: bytes
     settings: CopySettings
     delete: bool
     contents: bool
@@ -62,10 +64,11 @@ def parser() -> CommandParser:
         epilog="SRC/ with a slash at its end stands for its contents, SRC for the directory\n"
         "itself, which is made in DST: as rsync does. Files are the same if their size\n"
         "and time are; a newer file in DST is never replaced without --force.\n\n"
-        "Nothing is deleted without --delete, after a failure, or if SRC has no files;\n"
-        "what is excluded stays. What is deleted is moved to DST/.trash-secftp/TIME/,\n"
-        "where it can be taken from. More than 100 deletions that are also more than\n"
-        "25 % of the files in DST need --max-delete, else the exit code is 17.\n\n"
+        "Nothing is deleted without --delete, nor after a failure; what is excluded\n"
+        "stays. What is deleted is moved to DST/.trash-secftp/TIME/, where it can be\n"
+        "taken from. With --delete the exit code is 17, and nothing is changed, if SRC\n"
+        "has no files, or if that would be more than 100 files which are also more than\n"
+        "25 % of those in DST; --max-delete allows more, or fewer.\n\n"
         "A dry run prints the plan, and so does -v; with --json each line is an object:\n"
         "action (mkdir, copy, replace, rename, attributes, delete, rmdir, empty, skip),\n"
         "path; size, mtime_ns, from, reason (newer, kind, case, other, kept, unknown);\n"
@@ -81,11 +84,13 @@ def parser() -> CommandParser:
     parser.add_argument("--delete", action="store_true", help="delete what SRC does not have")
     parser.add_argument("-n", "--dry-run", action="store_true", help="print the plan, and change nothing")
     parser.add_argument("--json", action="store_true", help="print the plan, one JSON object per line")
-    parser.add_argument("-c", dest="contents", action="store_true", help="compare contents, not size and time")
+    parser.add_argument(
+        "-c", dest="contents", action="store_true", help="compare contents by checksums, not size and time"
+    )
     parser.add_argument(
         "--checksum",
         metavar="KIND",
-        help=f"as -c, by checksums of this KIND: {', '.join(CHECKSUMS)}; without one, of the first",
+        help=f"the same, by KIND: {', '.join(CHECKSUMS)}; KIND may be left out",
     )
     parser.add_argument(
         "--max-delete", metavar="N", help="delete up to N files, or N%% of those in DST; if there are more, none"
@@ -97,7 +102,9 @@ def parser() -> CommandParser:
     parser.add_argument(
         "--watch", action="store_true", help="go on with what changes in SRC, until Ctrl-C; SRC has to be here"
     )
+    parser.add_argument("-f", "--force", action="store_true", help="replace files in DST that are newer, too")
     add_fields(parser, _FIELDS)
+    parser.add_argument("-P", dest="resume", action="store_true", help=argparse.SUPPRESS)
     for flags in (("-r", "--recursive"), ("-a", "--archive"), ("-p",), ("-t",), ("-u", "--update")):
         parser.add_argument(*flags, action="store_true", dest="is_default", help=argparse.SUPPRESS)
     add_run_options(parser, "reconnect up to N times if the connection is lost, and go on")
@@ -122,7 +129,7 @@ def parse(arguments: list[str]) -> SyncCommand:
     elif name:
         local = os.path.join(local, name)
     checksum = checked_checksum(values["checksum"] or CHECKSUMS[0])
-    copy = copy_options(values, _FIELDS)._replace(dry_run=values["dry_run"], checksum=checksum)
+    copy = copy_options(values, _FIELDS)._replace(dry_run=values["dry_run"], checksum=checksum, force=values["force"])
     settings = take_settings(values, connection._replace(congestion=values["congestion"]), copy)
     if not values["delete"]:
         _refuse(values)
@@ -132,6 +139,7 @@ def parse(arguments: list[str]) -> SyncCommand:
         local,
         url,
         sends,
+        os.fsencode(os.path.basename(source.rstrip("/"))) if sends else b"".join(url.path[-1:]),
         settings,
         values["delete"],
         values["contents"] or values["checksum"] is not None,
@@ -219,6 +227,7 @@ def run(options: SyncCommand, terminal: Terminal) -> None:
     from secftp.client.sync_report import BarSync, JsonSync, PlanOutput, TextSync
     from secftp.sync.directions import Pulling, Pushing
     from secftp.sync.guards import MaxDelete
+    from secftp.sync.listing import FilteredSelection
     from secftp.sync.run import Sync, SyncOptions
     from secftp.transfer.filters import Filters
 
@@ -226,6 +235,7 @@ def run(options: SyncCommand, terminal: Terminal) -> None:
     copying.prepare(settings, [options.url], terminal)
     copy = settings.copy
     filters = Filters(copy.include, copy.exclude)
+    selection = FilteredSelection(filters, options.name)
 
     def new_report() -> TextSync | JsonSync:
         kind = BarSync if settings.progress == "auto" and terminal.shows_bars else TextSync
@@ -248,8 +258,9 @@ def run(options: SyncCommand, terminal: Terminal) -> None:
         from secftp.client.watching import Watch, Watched
 
         connector = Connector.choose(settings.connection, terminal.waiting)
-        Watch(Watched(options.local, options.url.path, filters, how, new_report), connector, terminal).run()
+        Watch(Watched(options.local, options.url.path, selection, how, new_report), connector, terminal).run()
     report = new_report()
+    report.filters = filters
     with contextlib.closing((Pushing if options.sends else Pulling)(options.local, options.url.path)) as direction:
-        sync = Sync(direction, filters, how, report)
+        sync = Sync(direction, selection, how, report)
         copying.run_copy(settings, sync, report, terminal, sends=options.sends, to_resume=["--resume"])
