@@ -79,6 +79,11 @@ class HandoverView:
         self._moved = 0
         self._files = self._bytes = 0  # of complete deliveries
 
+    @property
+    def needs_every_file(self) -> bool:
+        """Return whether each file is shown."""
+        return self._terminal.json
+
     # --- the beginning ------------------------------------------------------------------------------------------------
 
     def announce(self, what: str, addresses: Sequence[str], port: int, draw: Callable[..., str | None]) -> None:

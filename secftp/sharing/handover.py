@@ -83,6 +83,10 @@ class View(Protocol):
     def tick(self, counts: Counts, /) -> None:
         """Show the progress; called about ten times a second."""
 
+    @property
+    def needs_every_file(self) -> bool:
+        """Whether each event `file` has to be shown; else some are left out when there are many."""
+
 
 class Handover:
     """A server of `store` for clients with `key`, on these addresses (all if there are none) and this port (0: free).
@@ -91,9 +95,20 @@ class Handover:
     listen.
     """
 
-    def __init__(self, store: Store, key: Key, *, takes: bool, hosts: list[str], port: int) -> None:
+    def __init__(
+        self,
+        store: Store,
+        key: Key,
+        *,
+        takes: bool,
+        hosts: list[str],
+        port: int,
+        needs_every_file: bool = False,
+    ) -> None:
         self.counts = Counts()
         self.delivered = 0
+        self._needs_every_file = needs_every_file
+        self._failure: Exception | None = None
         self._events: queue.Queue[Event] = queue.Queue(EVENTS)
         self._closed = threading.Event()
         self._store = CountingStore(store, self.counts)
@@ -116,10 +131,18 @@ class Handover:
             self._undo = undo.pop_all()
 
     def _serve(self) -> None:
-        self._server.serve(self._listener)
+        try:
+            self._server.serve(self._listener)
+        except Exception as problem:  # noqa: BLE001 - it is raised in the thread that waits
+            self._failure = problem
 
     def _tell(self, event: Event) -> None:
-        """Pass an event to the thread that waits; a session waits while there are too many, until the end."""
+        """Pass an event to the thread that waits; a session waits while there are too many, until the end.
+
+        Files leave room for other events: where the terminal is stopped (Ctrl-S), a download goes on.
+        """
+        if event.kind == "file" and not self._needs_every_file and self._events.qsize() >= EVENTS // 2:
+            return
         while not self._closed.is_set():
             with contextlib.suppress(queue.Full):
                 self._events.put(event, timeout=_TICK_SECONDS)
@@ -142,6 +165,8 @@ class Handover:
                 self._server.stop()
         for event in self._left():
             self._take(event, view)
+        if self._failure is not None:
+            raise self._failure
 
     def _step(self, view: View) -> None:
         """Take an event, or wait for one for a moment."""
@@ -177,9 +202,23 @@ class Handover:
         self._undo.close()
 
 
-def hand_over(store: Store, key: Key, settings: Settings, view: View, what: str, *, takes: bool) -> None:
-    """Run a server to its end; `what` is a sentence about it. Raises what `Handover` and `View.conclude` raise."""
-    with Handover(store, key, takes=takes, hosts=settings.hosts, port=settings.port) as handover:
+def hand_over(
+    store: Store, key: Key, settings: Settings, view: View, what: str, *, takes: bool, totals: tuple[int, int] | None
+) -> None:
+    """Run a server to its end. Raises what `Handover` and `View.conclude` raise.
+
+    `what`: a sentence about it. `totals`: the number of files and of their bytes, for the progress.
+    """
+    with Handover(
+        store,
+        key,
+        takes=takes,
+        hosts=settings.hosts,
+        port=settings.port,
+        needs_every_file=view.needs_every_file,
+    ) as handover:
+        if totals is not None:
+            handover.counts.files, handover.counts.bytes = totals
         view.status(0)
         view.announce(what, handover.addresses, handover.port, draw)
         handover.wait(view, times=settings.times, seconds=settings.seconds)

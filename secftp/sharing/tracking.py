@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from secftp.errors import FileError
 from secftp.intervals import Intervals
 from secftp.protocol import Kind
-from secftp.text import format_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,11 +42,6 @@ class Event(NamedTuple):
     path: Path = ()
     files: int = 0
     nbytes: int = 0
-
-    @property
-    def amount(self) -> str:
-        """The number of files and bytes, for a sentence."""
-        return f"{self.files} {'file' if self.files == 1 else 'files'}, {format_size(self.nbytes)}"
 
 
 class Parts:

@@ -29,7 +29,7 @@ from secftp.sharing.handover import Handover
 from secftp.sharing.inbox import open_inbox
 from secftp.storage.names import partial_name
 from secftp.storage.selection import SelectionStore
-from tests.support.handing_over import receiving, sharing
+from tests.support.handing_over import Recorded, receiving, sharing
 from tests.support.serving import DEADLINE, HOST, KEY, WRONG_KEY, Hostile, credentials, get, listing, put, until
 
 LARGE = 6 << 20  # enough for several streams
@@ -326,6 +326,39 @@ def test_a_tree_with_a_file_that_can_not_be_read_is_never_complete(here, key):
     with sharing(*shared(here), key=key, seconds=3) as server:
         assert secftp(here, "get", server.port, "//", here / "target") == 1
     assert server.delivered == 0
+
+
+def test_a_server_that_fails_is_an_error_and_not_the_end_of_the_time(here, monkeypatch):
+    from secftp.server.server import FileServer
+
+    def fail(*_):
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr(FileServer, "serve", fail)
+    with pytest.raises(RuntimeError, match="broken"), sharing(*shared(here)) as server:
+        until(lambda: server.is_over, "it has ended")
+
+
+def test_a_view_that_is_held_up_does_not_hold_up_a_download(here, key, monkeypatch):
+    """Only some of the files are shown then, and the end is."""
+    for number in range(100):
+        (here / "shared" / "photos" / str(number)).touch()
+    monkeypatch.setattr("secftp.sharing.handover.EVENTS", 20)
+    may_go_on, shown = threading.Event(), []
+
+    class Stopped(Recorded):
+        needs_every_file = False
+
+        def show(self, event):
+            may_go_on.wait(DEADLINE)
+            shown.append(event.kind)
+
+    with sharing(*shared(here), key=key, view=Stopped()) as server:
+        assert secftp(here, "get", server.port, "//", here / "target") == 0
+        assert len(shown) < 20
+        may_go_on.set()
+    assert server.delivered == 1
+    assert shown.count("file") < 103
 
 
 def test_an_address_that_is_not_of_this_machine(here):

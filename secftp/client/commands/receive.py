@@ -65,4 +65,4 @@ def run(options: ReceiveOptions, terminal: Terminal) -> None:
     view = HandoverView(terminal, settings, takes=True, words=words)
     store = open_inbox(options.directory)
     what = f"Receiving into {show_local(os.path.realpath(options.directory))}."
-    hand_over(store, key, settings, view, what, takes=True)
+    hand_over(store, key, settings, view, what, takes=True, totals=None)

@@ -69,15 +69,18 @@ def run(options: ShareOptions, terminal: Terminal) -> None:
     view = HandoverView(terminal, settings, takes=False, words=words)
     store = SelectionStore(options.files)
     try:
-        what = _describe(store)
+        totals = _count(store)
     except BaseException:
         store.close()
         raise
-    hand_over(store, key, settings, view, what, takes=False)
+    names = [show_path(name) for name in store.names]
+    more = f" and {len(names) - _NAMES} more" if len(names) > _NAMES else ""
+    what = f"Sharing {', '.join(names[:_NAMES])}{more}: {count_files(totals[0])}, {format_size(totals[1])}."
+    hand_over(store, key, settings, view, what, takes=False, totals=totals)
 
 
-def _describe(store: SelectionStore) -> str:
-    """Return a sentence about what is shared. Raises `NotFound` if there is no file in it."""
+def _count(store: SelectionStore) -> tuple[int, int]:
+    """Return the number of files and of their bytes. Raises `NotFound` if there is no file."""
     files = nbytes = 0
     for entry in store.scan((), recursive=True):
         if entry.info is not None and entry.info.size is not None:
@@ -85,6 +88,4 @@ def _describe(store: SelectionStore) -> str:
             nbytes += entry.info.size
     if not files:
         raise NotFound("There is no file in what is to be shared.", hint="Name a file.", side=Side.LOCAL)
-    names = [show_path(name) for name in store.names]
-    more = f" and {len(names) - _NAMES} more" if len(names) > _NAMES else ""
-    return f"Sharing {', '.join(names[:_NAMES])}{more}: {count_files(files)}, {format_size(nbytes)}."
+    return files, nbytes
