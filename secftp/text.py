@@ -162,6 +162,31 @@ def width(text: str) -> int:
     return len(text) if text.isascii() else sum(map(_columns, text))
 
 
+def fold(text: str, columns: int) -> str:
+    """Break the lines of an escaped text at blanks, so that they fit into a terminal of that width.
+
+    What continues a line is indented by two columns more. A word that is longer than a line stays whole.
+    """
+    if len(text) < columns and text.isascii():
+        return text
+    return "\n".join(_fold_line(line, columns) for line in text.split("\n"))
+
+
+def _fold_line(line: str, columns: int) -> str:
+    if width(line) <= columns:
+        return line
+    body = line.lstrip(" ")
+    indent = line[: len(line) - len(body)]
+    folded, current = [], indent
+    for word in body.split(" "):
+        if current.strip() and width(current) + 1 + width(word) > columns:
+            folded.append(current)
+            current = f"{indent}  {word}"
+        else:
+            current = f"{current} {word}" if current.strip() else current + word
+    return "\n".join([*folded, current])
+
+
 def show_digest(algorithm: str, digest: bytes) -> str:
     """Return a checksum as people read it, with the name of its algorithm: `xxh128:0011...`."""
     return f"{algorithm}:{digest.hex()}"

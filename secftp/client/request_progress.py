@@ -77,13 +77,13 @@ class RequestProgress:
         self._began = clock()
         self._name: bytes | tuple[bytes, ...] = b""
         self._shown = 0
-        self._may_draw = True
+        self._may_draw = False  # the key may have to be asked for first
         self._lock = threading.RLock()
         self._over = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def now(self, name: bytes | tuple[bytes, ...]) -> None:
-        """Note what the command is at: a name, or a path."""
+    def now(self, name: bytes | tuple[bytes, ...] = b"") -> None:
+        """Note what the command is at: a name, or a path; from the first call on, the line may be drawn."""
         self._name = name
         self._may_draw = True
 

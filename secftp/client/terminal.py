@@ -16,7 +16,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from secftp.client.failures import PartialFailure, hint_for
-from secftp.client.progress_bar import Bar
+from secftp.client.progress_bar import Bar, terminal_columns
 from secftp.errors import (
     ExitCode,
     InputOutputError,
@@ -24,7 +24,7 @@ from secftp.errors import (
     Side,
     UsageError,
 )
-from secftp.text import escape, format_duration, show_digest, show_local
+from secftp.text import escape, fold, format_duration, show_digest, show_local
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 STANDARD_OUTPUT: Final = 1
 STANDARD_ERROR: Final = 2
 _OUTPUT_CLOSED: Final = "Standard output was closed by its reader."
+_TO_GO_ON: Final = "To go on: "  # before a command
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
@@ -89,8 +90,10 @@ class Terminal:
         """Warn, even with --quiet, that the session has no protection although no option asked for that."""
         if not self.json:
             self._write(
-                "Warning: no key was given, so this session is neither authenticated nor encrypted; "
-                "--anonymous suppresses this warning.\n"
+                _fitting(
+                    "Warning: no key was given, so this session is neither authenticated nor encrypted; "
+                    "--anonymous suppresses this warning.\n"
+                )
             )
 
     def receiving(self) -> None:
@@ -186,7 +189,7 @@ class Terminal:
         if self.json:
             self.event({"event": "failed", "message": message, "exit_code": int(problem.exit_code)})
         else:
-            self._write(f"secftp: {message}\n")
+            self._write(_fitting(f"secftp: {message}\n"))
 
     def output_closed(self) -> None:
         """Note that standard output has no reader any more: `| head` is no failure to complain about, as in coreutils.
@@ -211,7 +214,7 @@ class Terminal:
                 }
             )
             return
-        self._write(f"secftp: {reason}.{' ' if self.status else ''}{self.status}\n")
+        self._write(_fitting(f"secftp: {reason}.{' ' if self.status else ''}{self.status}\n"))
         if self.resume:
             self._write(f"  hint: To go on: {_guarded(self.resume)}\n")
 
@@ -249,7 +252,7 @@ class Terminal:
     def say(self, text: str) -> None:
         """Write a line, unless --quiet or JSON was asked for."""
         if not self.quiet and not self.json:
-            self._write(text + "\n")
+            self._write(_fitting(text + "\n"))
 
     def _end(self, sentence: str, hint: str, code: int) -> None:
         self.failure = _guarded(sentence)
@@ -257,7 +260,10 @@ class Terminal:
             fields: dict[str, Value] = {"event": "error", "message": _guarded(sentence), "hint": _guarded(hint)}
             self.event(fields | {"exit_code": int(code)})
         else:
-            self._write(f"secftp: {_guarded(sentence)}\n" + (f"  hint: {_guarded(hint)}\n" if hint else ""))
+            text, found, command = _guarded(hint).partition(_TO_GO_ON)
+            shown = f"secftp: {_guarded(sentence)}\n" + (f"  hint: {text}{found}\n" if hint else "")
+            # A command is to be pasted, so it stays a line.
+            self._write(_fitting(shown).removesuffix("\n") + command + "\n")
 
     def clear(self) -> None:
         """Erase the bar, if there is one, before something else is written."""
@@ -301,6 +307,11 @@ def _output_errors() -> Iterator[None]:
         reason = (error.strerror or type(error).__name__).lower()
         hint = "Free some space on this machine's disk." if error.errno in _FULL else ""
         raise InputOutputError(f"Standard output can't be written: {reason}.", hint=hint, side=Side.LOCAL) from None
+
+
+def _fitting(text: str) -> str:
+    """Return the text with lines that fit into the terminal, if standard error is one."""
+    return fold(text, terminal_columns()) if os.isatty(STANDARD_ERROR) else text
 
 
 def discard(descriptor: int) -> None:

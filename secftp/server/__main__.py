@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from secftp import system
 from secftp.errors import ExitCode, InstallationError, NotFound, SecftpError, UsageError
-from secftp.text import fit_streams, show_local
+from secftp.text import fit_streams, fold, show_local
 
 if TYPE_CHECKING:
     from secftp.server.options import ServerOptions
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 # By default Python switches threads every 5 ms; a session that waits for the interpreter transfers nothing meanwhile.
 SWITCH_SECONDS: Final = 0.0005
+_STANDARD_ERROR: Final = 2
+_USUAL_COLUMNS: Final = 80
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -48,9 +50,10 @@ def _open_standard_descriptors() -> None:
 
 
 def _complain(problem: SecftpError) -> None:
-    print(f"secftpd: {problem}", file=sys.stderr)
-    if problem.hint:
-        print(f"  hint: {problem.hint}", file=sys.stderr)
+    text = f"secftpd: {problem}" + (f"\n  hint: {problem.hint}" if problem.hint else "")
+    with contextlib.suppress(OSError):  # if it is no terminal
+        text = fold(text, os.get_terminal_size(_STANDARD_ERROR).columns or _USUAL_COLUMNS)
+    print(text, file=sys.stderr)
 
 
 def _run(arguments: list[str]) -> int:

@@ -29,16 +29,17 @@ _OCTAL: Final = re.compile(r"[0-7]{1,4}", re.ASCII)
 SEE_HELP: Final = "See secftpd --help."
 EPILOGUE: Final = """\
 examples:
-  secftpd 8888                                   serve this directory with a new key
-  secftpd 8888 --root /srv/files --key-file key  with the key in a file
+  secftpd 8888                        serve this directory with a new key
+  secftpd 8888 --root /srv/files --key-file key
   secftpd 0 --root /srv/files --host 127.0.0.1 --read-only
   secftpd --config /etc/secftp/server.toml --check-config
-  python -P -m secftp.server 8888                the same without the installed command
+  python -P -m secftp.server 8888     the same without the installed command
 
-sizes: 500, 20k (20,000), 20KiB (20,480), 1.5M, 1GiB, ...; rates are sizes per second.
+sizes: 500, 20k (20,000), 20KiB (20,480), 1.5M, 1GiB, ...; rates are sizes per
+second.
 
 exit codes:
-  0 stopped in order   1 failed   2 wrong usage or an address that can't be used
+  0 stopped in order   1 failed   2 wrong usage or an unusable address
   4 a bad key or key file   6 no such directory   16 a broken installation
 """
 

@@ -10,6 +10,7 @@ import subprocess
 import pytest
 
 from secftp.client import comparison
+from secftp.client.commands import sum as sum_module
 from secftp.errors import ExitCode
 from secftp.session import listings, operations
 from secftp.storage.wrappers import SourceWrapper
@@ -72,6 +73,33 @@ def test_sha256sum_takes_them_whatever_the_names(secftp, root):
     assert subprocess.run(command, input=printed.output, cwd=root, check=False, timeout=20).returncode == 0
     (root / "tree" / "many" / "7").write_bytes(b"8")
     assert subprocess.run(command, input=printed.output, cwd=root, check=False, timeout=20).returncode == 1
+
+
+@pytest.mark.parametrize("kind", ["sha256", "md5"])
+def test_lines_are_those_of_the_program_of_that_name(secftp, root, kind):
+    program = shutil.which(f"{kind}sum")
+    if program is None:
+        pytest.skip(f"there is no {kind}sum")
+    names = [name for name in ODD if b"\r" not in name]  # escaped by newer ones only
+    fill(root, {b"tree/" + name: name for name in names} | {"-rf": b"1", "*": b"2"})
+    paths = [b"tree/" + name for name in names]
+    expected = subprocess.run([program, "--", *paths], cwd=root, capture_output=True, check=True, timeout=20).stdout
+    printed = secftp("sum", "--checksum", kind, "//tree")
+    assert sorted(printed.output.splitlines()) == sorted(expected.splitlines())
+    single = subprocess.run([program, "--", "-rf", "*"], cwd=root, capture_output=True, check=True, timeout=20).stdout
+    assert secftp("sum", "--checksum", kind, "//-rf", "//%2A").output == single
+    secftp("get", "-q", "//tree", root.parent)
+    command = [program, "--check", "--strict", "--quiet"]
+    assert subprocess.run(command, input=printed.output, cwd=root.parent, check=False, timeout=20).returncode == 0
+
+
+@pytest.mark.parametrize("kind", ["xxh128", "sha256", "blake3", "md5"])
+def test_on_a_terminal_the_algorithm_is_named_unless_the_line_says_it(secftp, root, kind, monkeypatch):
+    fill(root, {"file\n": b"contents"})
+    digest = digest_of(b"contents", kind).hex()
+    monkeypatch.setattr(sum_module.os, "isatty", lambda descriptor: descriptor == 1)
+    named = digest if kind in ("sha256", "md5") else f"{kind}:{digest}"
+    assert secftp("sum", "--checksum", kind, "//file%0A").output == f"{named}  file\\n\n".encode()
 
 
 def test_what_can_not_be_summed(secftp, root):

@@ -42,6 +42,9 @@ def test_what_was_counted_is_drawn(shown):
     progress, clock, screen, _ = shown
     clock.now += 4.0
     progress.tick()
+    assert screen.line == "", "the key may just be typed"
+    progress.now()
+    progress.tick()
     assert screen.line == "0 removed  4.0 s"
     for _ in range(100):
         progress.now((b"tree", b"na\x1bme"))
@@ -54,6 +57,7 @@ def test_what_was_counted_is_drawn(shown):
 
 def test_after_it_was_erased_it_waits_for_the_command(shown):
     progress, _, screen, _ = shown
+    progress.now()
     progress.tick()
     progress.clear()
     writes = screen.writes

@@ -28,9 +28,11 @@ def parser() -> CommandParser:
     parser = CommandParser(
         "completion",
         usage=f"[options] {'|'.join(SHELLS)}",
-        description="Print a script that lets a shell complete commands, options, and names at servers. "
-        "These are asked for if the key is in a file or in SECFTP_KEY; nothing prompts for it.",
-        epilog="examples:\n"
+        description="Print a script that lets a shell complete commands, options and remote names.",
+        epilog="Remote names are asked for where the key needs no question, that is in a file or\n"
+        "in SECFTP_KEY: never by a prompt, by a key command or in a keyring. A listing is\n"
+        "kept for ten seconds. Hosts of the user's file are completed, too.\n\n"
+        "examples:\n"
         '  eval "$(secftp completion bash)"      (in ~/.bashrc)\n'
         '  eval "$(secftp completion zsh)"       (in ~/.zshrc, after compinit)\n'
         "  secftp completion fish > ~/.config/fish/completions/secftp.fish\n"

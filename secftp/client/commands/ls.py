@@ -123,9 +123,10 @@ def run(options: ListOptions, terminal: Terminal) -> None:
 
     with (
         Failures(terminal.failed, len(options.urls)) as failures,
-        terminal.counting("listed", "entries", failures) as progress,
         open_session(options.connection, options.urls, terminal, quiet=options.quiet) as session,
+        terminal.counting("listed", "entries", failures) as progress,
     ):
+        progress.now()
         urls = expand(session, options.urls)
         failures.operands = len(urls)
         ListingOutput(session, _style(options), failures, progress).print(urls)

@@ -90,6 +90,7 @@ def _remove_once(
     repeated: bool,  # noqa: FBT001 - as `ChangingSessions.change` passes it
 ) -> None:
     """Remove it. If the request is repeated, what is not found was removed before the answer was lost."""
+    progress.now()
     try:
         _remove(session, url, options, failures, progress, token)
     except NotFound:

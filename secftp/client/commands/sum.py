@@ -56,7 +56,9 @@ def parser() -> CommandParser:
         usage="[options] URL...",
         description="Print checksums that the server computes, in the format of sha256sum.",
         epilog="A directory stands for all files in it. Names begin with the last part of the\n"
-        "URL, so that sha256sum -c finds the files that secftp get has downloaded.\n\n"
+        "URL, so that sha256sum -c finds the files that secftp get has downloaded. The\n"
+        "lines of other kinds are those of md5sum, b3sum and xxh128sum; on a terminal the\n"
+        "last two begin with blake3: or xxh128:.\n\n"
         "examples:\n"
         "  secftp sum secftp://host/data.tar\n"
         "  secftp sum secftp://host/backup/data | sha256sum -c\n",
@@ -86,6 +88,7 @@ def run(options: SumOptions, terminal: Terminal) -> None:
         open_session(options.connection, options.urls, terminal, quiet=options.quiet) as session,
         terminal.counting("summed", "files", failures) as progress,
     ):
+        progress.now()
         urls = tuple(expand(session, options.urls, whole=True))
         failures.operands = len(urls)
         for name, outcome in _sums(session, urls, Algorithm(options.checksum), failures):

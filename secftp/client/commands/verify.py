@@ -73,6 +73,7 @@ def run(options: VerifyOptions, terminal: Terminal) -> int:
         terminal.counting("compared", "files", failures) as progress,
     ):
         url = expand_one(session, options.url)
+        progress.now()
         comparison = Comparison(session, url, local, options.checksum, failures, progress)
         comparison.run()
         failures.done = comparison.found > 0
