@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 HELP_COLUMNS: Final = 80
 URL_HELP: Final = "secftp://[name@]host[:port]/path, or host:path"
 PROGRESS: Final = ("auto", "json", "none")
+WHEN: Final = ("auto", "always", "never")  # of --color
 CIPHERS: Final = ("none", "aes128", "aes256")
 CHECKSUMS: Final = ("xxh128", "sha256", "blake3", "md5")
 DEFAULT_CIPHER: Final = "aes256"
@@ -45,7 +46,7 @@ VALUED: Final = frozenset(
         "--include", "--exclude", "--limit-rate", "--limit", "--bwlimit", "--bandwidth", "--retries", "--progress",
         "--congestion", "--streams", "--compress-level", "--log", "--key-fd", "--key-command", "--connect-timeout",
         "--times", "--for", "--port", "--host", "--max-delete", "--trash-days", "--count", "--keyring", "--files-from",
-        "--color",
+        "--max-depth",
     )
 )  # fmt: skip
 

@@ -43,6 +43,7 @@ from tests.mutants import (
     times,
     upload_parts,
     uploads,
+    usage,
     wire,
 )
 from tests.mutants.worker import SECONDS, SUITE_SECONDS, Broken, Unchanged, Worker, noticed
@@ -84,6 +85,7 @@ MUTANTS: list[Mutant] = [
     *times.MUTANTS,
     *upload_parts.MUTANTS,
     *uploads.MUTANTS,
+    *usage.MUTANTS,
 ]
 LEAST = 400
 

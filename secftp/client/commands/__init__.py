@@ -20,17 +20,17 @@ if TYPE_CHECKING:
     from secftp.client.terminal import Terminal
 
 COMMANDS: Final = (
-    "get", "put", "ls", "stat", "rm", "cp", "mv", "mkdir", "sum", "verify", "sync", "read", "write", "share", "receive",
-    "ping", "host", "keygen", "completion",
+    "get", "put", "ls", "stat", "cat", "rm", "cp", "mv", "mkdir", "du", "df", "sum", "verify", "sync", "read",
+    "write", "share", "receive", "ping", "host", "keygen", "completion",
 )  # fmt: skip
 HELP: Final = """\
 usage: secftp COMMAND [options] ...      (for details: secftp COMMAND --help)
 
   get URL... [TARGET]   download files and directories; - is standard output
   put FILE... URL       upload files and directories; - is standard input
-  ls, stat, sum URL...  list directories, show file status, print checksums
+  ls, stat, cat, du, df list; show status, contents, sizes and free space
   rm, mkdir, cp, mv     remove (-r: directories, too), create, copy, rename
-  verify, sync SRC DST  compare here and there; make DST what SRC is
+  sum, verify, sync     checksums; compare here and there; make DST as SRC is
   read, write           NAME HOST:PORT CIPHER [KEY]: one file, through a pipe
   keygen, host, ping    generate a key; name a server; ask it (and: completion)
   share, receive        give or take files once: a server that ends by itself
@@ -48,6 +48,7 @@ Exit codes: 0 success, 1 failure or differences, 2 usage, 3 unreachable, 4 key,
 11 connection lost, 12 protocol, 13 local file, 14 broken pipe, 15 server
 error, 16 installation, 17 too many deletions, 128 and above: by a signal.
 """
+NUMBERED: Final = frozenset({"-d"})  # options with a number for one command (du), and no value for another (ls)
 LOCAL: Final = ("keygen", "completion")  # without a server
 _LISTED: Final = f"The commands are {', '.join(COMMANDS)}."
 
@@ -136,8 +137,13 @@ def find_command(arguments: list[str]) -> int | None:
         elif argument == "-" or not argument.startswith("-"):
             return place
         else:
-            is_value = _takes_next(argument)
+            following = "".join(arguments[place + 1 : place + 2])
+            is_value = _takes_next(argument) or (_may_take_number(argument) and following.isdigit())
     return None
+
+
+def _may_take_number(option: str) -> bool:
+    return not option.startswith("--") and f"-{option[-1]}" in NUMBERED
 
 
 def _takes_next(option: str) -> bool:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from secftp.client.failures import Failures
 from secftp.client.options import (
     USE_DEFAULT,
+    WHEN,
     CommandParser,
     ConnectionOptions,
     add_connection_options,
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from secftp.url import Url
 
 _COLOR: Final = "--color"
-_WHEN: Final = ("auto", "always", "never")
 _ORDERS: Final = (
     ("-t", "time", "sort by time, newest first"),
     ("-S", "size", "sort by size, largest first"),
@@ -99,7 +99,11 @@ def parser() -> CommandParser:
     parser.add_argument("-1", dest="one", action="store_true", help="one name on each line, also on a terminal")
     parser.add_argument("-C", dest="columns", action="store_true", help="columns, also if it is not a terminal")
     parser.add_argument(
-        _COLOR, metavar="WHEN", default=_WHEN[0], help="auto (the default), always (also --color alone) or never"
+        _COLOR,
+        nargs="?",
+        metavar="WHEN",
+        default=WHEN[0],
+        help="auto (the default), always (as --color alone), never",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object per line")
     add_connection_options(parser)
@@ -111,7 +115,7 @@ def parse(arguments: list[str]) -> ListOptions:
     end = arguments.index("--") if "--" in arguments else len(arguments)
     words = [f"{_COLOR}=always" if word == _COLOR else word for word in arguments[:end]]
     options = ListOptions(**parse_urls(parser(), words + arguments[end:]))
-    one_of(_WHEN, options.color, _COLOR, USE_DEFAULT)
+    one_of(WHEN, options.color, _COLOR, USE_DEFAULT)
     return options
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from secftp.client.completion.remote import FILE_COMMANDS, REMOTE_COMMANDS
-from secftp.client.options import CHECKSUMS, CIPHERS, PROGRESS
+from secftp.client.options import CHECKSUMS, CIPHERS, PROGRESS, WHEN
 
 if TYPE_CHECKING:
     from secftp.client.completion.described import DescribedCommand, DescribedOption
 
 SHELLS: Final = ("bash", "zsh", "fish")
 # The values of options. Of others a value is a number or a name that only the user knows.
-_WORDS: Final = {"--cipher": CIPHERS, "--checksum": CHECKSUMS, "--progress": PROGRESS}
+_WORDS: Final = {"--cipher": CIPHERS, "--checksum": CHECKSUMS, "--progress": PROGRESS, "--color": WHEN}
 _OPERANDS: Final = {"completion": SHELLS, "host": ("add", "list", "test", "remove")}
 _FILE: Final = "FILE"
 _DIRECTORY: Final = "DIR"
