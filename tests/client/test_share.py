@@ -211,7 +211,7 @@ def test_the_time_is_over(here, verb, capfd):
 )
 def test_what_can_not_be_done_is_said_in_a_sentence(here, monkeypatch, capfd, code, words, arguments):
     monkeypatch.chdir(here)
-    assert main(arguments) == code
+    assert main([arguments[0], *([] if "--for" in arguments else ["--for", "1"]), *arguments[1:]]) == code
     out, err = capfd.readouterr()
     assert out == ""
     assert words in err

@@ -277,6 +277,15 @@ def test_what_compression_has_saved_is_there_if_it_has():
     assert (compressed["bytes"], compressed["saved_bytes"]) == (1000, 600)
 
 
+def test_a_part_of_a_file_says_where_it_begins_and_a_version_stays_here():
+    stream = io.StringIO()
+    done = Operation("read", (b"a",), "cancelled", 0.0, 1000, at=500, version=b"secret", held=500)
+    Log(stream, json=True).session(1, PEER).operations([done])
+    (event,) = _events(stream)
+    assert (event["at"], event["bytes"]) == (500, 1000)
+    assert not {"version", "held"} & set(event)
+
+
 @pytest.mark.parametrize("hostile", [bytes(range(256)), "\u202e\u2028\u200b\ud800".encode("utf-8", "surrogatepass")])
 def test_no_path_breaks_out_of_its_object(hostile):
     stream = io.StringIO()

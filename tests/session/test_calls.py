@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import socket
 import stat
@@ -197,6 +198,25 @@ def test_a_listing_may_be_left_and_mixed_with_other_calls(tmp_path):
         assert get(client, b"file") == b"contents"
         assert client.pipeline.unanswered == 0
     assert len(listing(tmp_path)) == 1000
+
+
+@pytest.mark.parametrize("failing", [False, True])
+def test_bye_says_whether_something_has_failed(failing):
+    heard = []
+
+    def play(wire):
+        wire.send(welcome("stat"))
+        heard.append(wire.receive())
+        wire.send(Error(id=1, code=ErrorCode.NOT_FOUND))
+        heard.append(wire.receive())
+
+    with fake_server(play) as port, contextlib.suppress(NotFound), session(port) as client:
+        try:
+            client.stat((b"name",))
+        except NotFound:
+            if failing:
+                raise
+    assert heard[1] == (Bye(code=ErrorCode.CANCELLED) if failing else Bye())
 
 
 def test_a_listing_that_is_left_is_cancelled():
