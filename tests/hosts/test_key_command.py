@@ -55,6 +55,21 @@ def test_a_command_gets_no_input_and_no_key(monkeypatch, recorded):
     assert material(read(code)) == ("text", b"line= key= file= other=seen")
 
 
+def test_standard_input_is_left_to_the_data(recorded):
+    reading, writing = os.pipe()
+    os.write(writing, b"data\n")
+    os.close(writing)
+    before = os.dup(0)
+    try:
+        os.dup2(reading, 0)
+        assert material(read('read line; echo "line=$line"')) == ("text", b"line=")
+        assert os.read(0, 100) == b"data\n"
+    finally:
+        os.dup2(before, 0)
+        os.close(before)
+        os.close(reading)
+
+
 def test_what_a_command_complains_about_is_seen(capfd):
     refused("echo locked >&2; exit 3", "exit status 3")
     assert capfd.readouterr() == ("", "locked\n")
