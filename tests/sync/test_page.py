@@ -64,7 +64,7 @@ def test_the_table_of_slashes(secftp, tmp_path, monkeypatch, capfdbinary):
     write(tmp_path / "root" / "photos" / "a.jpg", "a")
     for number, (source, target, place) in enumerate(rows):
         top = tmp_path / "root" if "://" in target else tmp_path
-        words = [word.replace("secftp://host/", secftp.url()) for word in (source, target)]
+        words = [word.replace("secftp://host/", secftp.url()).removeprefix("~/") for word in (source, target)]
         monkeypatch.setenv("SECFTP_KEY_FILE", str(tmp_path / "key"))
         assert main(["sync", *words]) == 0, capfdbinary.readouterr()
         assert (top / place).read_text() == "a"

@@ -43,7 +43,7 @@ def both(filled):  # noqa: F811
 
 
 def unreadable(path):
-    """Make a file that can't be read, whoever reads it: its directory is too deep for the protocol."""
+    """Make a file that can't be read, for everybody: its directory is too deep for the protocol."""
     top = path
     for _ in range(70):
         top = top / "d"
