@@ -45,6 +45,7 @@ from tests.mutants import (
     upload_parts,
     uploads,
     usage,
+    watching,
     wire,
 )
 from tests.mutants.worker import SECONDS, SUITE_SECONDS, Broken, Unchanged, Worker, noticed
@@ -88,6 +89,7 @@ MUTANTS: list[Mutant] = [
     *upload_parts.MUTANTS,
     *uploads.MUTANTS,
     *usage.MUTANTS,
+    *watching.MUTANTS,
 ]
 LEAST = 400
 

@@ -6,6 +6,7 @@ import contextlib
 import os
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -124,6 +125,26 @@ def test_a_watch_that_can_not_be_had_is_a_problem_and_a_change_of_everything(
     with watching(top, changes) as local:
         assert clause in local.problem
         assert changes.take() == {()}
+
+
+def test_it_has_begun_when_there_is_a_watch(top, changes, monkeypatch):
+    """What changes from then on is told: a listing that is made before the watch could miss it."""
+    has_watch = threading.Event()
+
+    def watch(*_, stop_event, **__):
+        has_watch.wait()
+        yield set()
+        stop_event.wait()
+
+    monkeypatch.setattr(local_changes.load(), "watch", watch)
+    local = LocalChanges(str(top), changes)
+    starting = threading.Thread(target=local.start)
+    starting.start()
+    starting.join(0.2)
+    assert starting.is_alive(), "it does not wait for the watch"
+    has_watch.set()
+    starting.join()
+    local.close()
 
 
 def test_a_burst_of_changes_is_one_of_everything(top, changes, monkeypatch):

@@ -73,11 +73,13 @@ def parser() -> CommandParser:
         "action (mkdir, copy, replace, rename, attributes, delete, rmdir, empty, skip),\n"
         "path; size, mtime_ns, from, reason (newer, kind, case, other, kept, unknown);\n"
         "the last one is the summary. --progress json writes the events of get and put,\n"
-        "and deleted (trash), renamed (from), changed (text), not_deleted (files).\n\n"
+        "and deleted (trash), renamed (from), changed (text), not_deleted (files);\n"
+        "--watch adds pass (a summary of each) and watch (text).\n\n"
         "examples:\n"
         "  secftp sync photos/ secftp://host/photos/\n"
         "  secftp sync --delete --dry-run site/ secftp://host/www/\n"
-        "  secftp sync --delete --exclude '*.tmp' secftp://host/data/ data/\n",
+        "  secftp sync --delete --exclude '*.tmp' secftp://host/data/ data/\n"
+        "  secftp sync --watch site/ secftp://host/www/\n",
     )
     parser.add_argument("source", metavar="SRC", help="the source: a directory here, or a URL")
     parser.add_argument("target", metavar="DST", help="the target: a URL, or a directory here")
