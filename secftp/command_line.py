@@ -14,7 +14,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 _Value = TypeVar("_Value")
 
@@ -82,6 +82,13 @@ def shown_options(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
     for action in parser._actions:  # noqa: SLF001 - argparse has no public list of them
         if action.option_strings and action.help != argparse.SUPPRESS:
             yield action
+
+
+def closest(word: str, known: Iterable[str]) -> str:
+    """Return the one of the `known` words that resembles `word` most; empty if none does."""
+    from difflib import get_close_matches
+
+    return next(iter(get_close_matches(word, list(known), n=1)), "")
 
 
 def operand(kind: Callable[[str], _Value]) -> Callable[[str], _Value]:

@@ -46,7 +46,7 @@ def suggesting(options: ConnectionOptions) -> Iterator[None]:
     try:
         yield
     except (KeyFormatError, ServerUnreachable, TransferTimeout) as problem:
-        from secftp.client.options import closest
+        from secftp.command_line import closest
 
         if similar := closest(options.endpoint.host, options.other_hosts):
             problem.hint = f"Did you mean {similar}, which is in the file of hosts? {problem.hint}"

@@ -90,6 +90,8 @@ class CopySettings(NamedTuple):
 def add_copy_options(parser: CommandParser) -> None:
     """Add an option for each field of `CopyOptions`, and those about connections and progress."""
     add_fields(parser, COMMAND_LINE)
+    add_usual(parser, "-a", "-r", "-p", aliases=("--archive", "--recursive", "--perms", "--human-readable"))
+    parser.without_port = "Pp"
     add_run_options(parser, "reconnect up to N times if the connection is lost, and resume")
     add_congestion_option(parser)
     parser.add_argument("-v", "--verbose", action="store_true", help="say what the connections were like, at the end")
@@ -126,6 +128,12 @@ def require_one_source(sources: Sequence[object]) -> None:
     """Raise `UsageError` unless there is one source, which -T wants."""
     if len(sources) > 1:
         raise UsageError("With -T there is one source, which gets the name of the target.", hint=WITHOUT_T)
+
+
+def add_usual(parser: CommandParser, *flags: str, aliases: tuple[str, ...] = ()) -> None:
+    """Add options of cp and rsync that ask for what is done anyway; their values are of no use."""
+    text = "as in cp and rsync; directories, permissions and times are copied anyway"
+    add_option(parser, *flags, aliases=aliases, dest="usual", action="store_true", help=text)
 
 
 def add_run_options(parser: CommandParser, retries: str) -> None:

@@ -43,7 +43,7 @@ def replace(session: Session, urls: Sequence[Url], *, whole: bool, missing_ok: b
     asked = [None if url.pattern is None else session.begin_stat(url.path) for url in urls]
     with contextlib.closing(ListingsAhead(session.pipeline, whole_tree=False)) as ahead:
         searches = [None if url.pattern is None else _Search(session, ahead, url.pattern) for url in urls]
-        literal = [request is None or _exists(request) for request in asked]
+        literal = [request is None or _exists(url, request) for url, request in zip(urls, asked, strict=True)]
         found = []
         for url, search, exists in zip(urls, searches, literal, strict=True):
             if exists or search is None:
@@ -56,15 +56,14 @@ def replace(session: Session, urls: Sequence[Url], *, whole: bool, missing_ok: b
     return found
 
 
-def _exists(request: Requested[Info]) -> bool:
+def _exists(url: Url, request: Requested[Info]) -> bool:
     """Return whether there is such a name, or whether the server does not say: then the command itself finds out."""
     try:
-        request.result()
+        return request.result().kind is Kind.DIRECTORY or not url.trailing_slash
     except (NotFound, NotADirectory):
         return False
     except FileError:
         return True
-    return True
 
 
 def _no_match(pattern: str) -> FileError:

@@ -31,7 +31,7 @@ _URL: Final = "secftp://"
 _POSITIONAL: Final = ("read", "write")  # the commands that take a server without a scheme, and a key after the cipher
 _KEY_PLACE: Final = 4
 _KEY_FILE: Final = "--key-file"
-_KEYLESS: Final = frozenset({"-h", "--help", "--version", "--anonymous", "--no-key"})
+_KEYLESS: Final = frozenset({"-h", "--help", "-V", "--version", "--anonymous", "--no-key"})
 _READ_ONCE: Final = ("--key-fd", "--key-command")
 
 

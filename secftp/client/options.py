@@ -15,13 +15,13 @@ import os
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
 
 from secftp.client.terminal import print_output
-from secftp.command_line import StrictParser, add_option, shown_options
+from secftp.command_line import StrictParser, add_option, closest, shown_options
 from secftp.errors import UsageError
 from secftp.text import from_locale, parse_seconds
 from secftp.url import is_remote, is_url, parse_url
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from secftp.hosts.config import Config, Host, KeySource
     from secftp.url import Endpoint, Url
@@ -71,6 +71,7 @@ class CommandParser(StrictParser):
         if not short_help:
             self.add_argument("--help", action="help", help="show this help message and exit")
         self.keeps_progress = False
+        self.without_port = ""  # options without a value that have one elsewhere: a port
         reports = self.add_argument_group("reports")
         reports.add_argument(
             "--progress",
@@ -82,9 +83,11 @@ class CommandParser(StrictParser):
 
     def parse(self, arguments: list[str]) -> dict[str, Any]:
         """Return the values by destination, without those of the options that every command has."""
+        self._refuse_foreign(arguments)
         values = super().parse(arguments)
         progress = one_of(PROGRESS, values.pop("progress"), "--progress", USE_DEFAULT)
         values.pop("log")
+        values.pop("usual", None)  # options that ask for what is done anyway
         return values | {"progress": progress} if self.keeps_progress else values
 
     def print_help(self, _file: object = None) -> None:
@@ -109,6 +112,13 @@ class CommandParser(StrictParser):
         options = [argument for argument in arguments if argument.startswith("-")]
         if not options:
             raise UsageError("Too many arguments.", hint=f"Quote arguments that contain spaces. {self._see_help()}")
+        verb = self.prog.rpartition(" ")[2]
+        from secftp.client.foreign import help_for
+
+        unknown = self._unknown(options[0])
+        hints = [help_for(verb, option) for option in unknown]
+        if all(hints):  # else it may be a key, of which nothing is repeated
+            raise UsageError(f"secftp {verb} has no option {unknown[0].partition('=')[0]}.", hint=hints[0])
         known = [flag for action in shown_options(self) for flag in action.option_strings]
         similar = closest(options[0].partition("=")[0], known)
         if similar:
@@ -118,15 +128,34 @@ class CommandParser(StrictParser):
             hint=f"Put a name or a key that begins with a hyphen after all options and --. {self._see_help()}",
         )
 
+    def _unknown(self, argument: str) -> list[str]:
+        """Return the options of a group `-xyz` that do not exist, or the argument itself."""
+        if argument.startswith("--"):
+            return [argument]
+        letters = (f"-{letter}" for letter in argument[1:])
+        return [letter for letter in letters if letter not in self._option_string_actions] or [argument]
+
+    def _refuse_foreign(self, arguments: list[str]) -> None:
+        """Raise for options of others that argparse would take for something else: `-4`, and `-P 2222` as of scp."""
+        words = arguments[: arguments.index("--")] if "--" in arguments else arguments
+        for word, following in zip(words, [*words[1:], ""], strict=False):
+            if word[:1] != "-" or word[:2] == "--":
+                continue
+            if len(word) == 2 and word[1].isdigit() and word not in self._option_string_actions:  # noqa: PLR2004
+                self.surplus([word])
+            bare = word.rstrip("0123456789")
+            if bare[-1] in self.without_port and (bare != word or _is_number(following)):
+                raise UsageError(
+                    "The port of a server belongs in the URL.",
+                    hint="For example secftp://host:2222/path; a file with a number as its name is written ./2222.",
+                )
+
     def _see_help(self) -> str:
         return f"See {self.prog} --help."
 
 
-def closest(word: str, known: Iterable[str]) -> str:
-    """Return the one of the `known` words that resembles `word` most; empty if none does."""
-    from difflib import get_close_matches
-
-    return next(iter(get_close_matches(word, list(known), n=1)), "")
+def _is_number(word: str) -> bool:
+    return word.isascii() and word.isdigit()
 
 
 def _formatter(prog: str) -> argparse.HelpFormatter:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import functools
 import re
-from typing import Final, NoReturn
+from typing import Any, Final, NoReturn
 
 from secftp._version import __version__
-from secftp.command_line import StrictParser, add_option, operand
+from secftp.command_line import StrictParser, add_option, closest, operand, shown_options
 from secftp.errors import UsageError
 from secftp.protocol.limits import MAX_STREAMS
 from secftp.server.options import ServerLimits
@@ -58,9 +58,17 @@ class ServerParser(StrictParser):
             sentence = f"{message[:1].upper()}{message[1:]}."
         raise UsageError(sentence, hint=SEE_HELP)
 
+    def parse(self, arguments: list[str]) -> dict[str, Any]:
+        """Return the values as `StrictParser.parse`; `help` and `version` alone are what the options are."""
+        return super().parse([f"--{arguments[0]}"] if arguments in (["help"], ["version"]) else arguments)
+
     def surplus(self, arguments: list[str]) -> NoReturn:
         """Raise `UsageError` for unknown options and excess arguments."""
-        if any(argument.startswith("-") for argument in arguments):
+        options = [argument for argument in arguments if argument.startswith("-")]
+        if options:
+            known = [flag for action in shown_options(self) for flag in action.option_strings]
+            if similar := closest(options[0].partition("=")[0], known):
+                raise UsageError("Unknown option.", hint=f"Did you mean {similar}? {SEE_HELP}")
             hint = f"A key that begins with a hyphen goes after all options and --. {SEE_HELP}"
             raise UsageError("Unknown option.", hint=hint)
         raise UsageError("Too many arguments.", hint=SEE_HELP)
@@ -82,7 +90,7 @@ def make_parser(*, only_given: bool = False) -> ServerParser:
         help="TCP port; 0 picks a free one and prints it (omit it with inherited sockets)",
     )
     parser.add_argument("key", nargs="?", help="the key (visible to other local users: prefer --key-file)")
-    parser.add_argument("--version", action="version", version=f"secftp {__version__}")
+    parser.add_argument("-V", "--version", action="version", version=f"secftp {__version__}")
     for add in (_authentication, _files, _sessions, _handshakes, _logging, _operation):
         add(parser)
     if only_given:

@@ -82,7 +82,9 @@ class CopyOptions(NamedTuple):
     ] = ()
     overwrite: Annotated[
         bool,
-        CommandLineOption(("-n", "--no-overwrite"), "skip files that already exist", aliases=("--no-clobber",)),
+        CommandLineOption(
+            ("-n", "--no-overwrite"), "skip files that already exist", aliases=("--no-clobber", "--ignore-existing")
+        ),
     ] = True
     update: Annotated[
         bool,
@@ -92,13 +94,18 @@ class CopyOptions(NamedTuple):
         bool,
         CommandLineOption(("-f", "--force"), "{with --update|with `update`}, replace files that are newer, too"),
     ] = False
-    resume: Annotated[bool, CommandLineOption(("--resume",), "resume partial files, after verifying their digest")] = (
-        False
-    )
+    resume: Annotated[
+        bool,
+        CommandLineOption(
+            ("-P", "--resume"), "resume partial files, after verifying their digest", aliases=("--partial",)
+        ),
+    ] = False
     follow_symlinks: Annotated[
         bool,
         CommandLineOption(
-            ("--follow-symlinks",), "copy the targets of symlinks instead of skipping them", aliases=("--follow",)
+            ("-L", "--follow-symlinks"),
+            "copy the targets of symlinks instead of skipping them",
+            aliases=("--follow", "--copy-links", "--dereference"),
         ),
     ] = False
     preserve: Annotated[

@@ -52,6 +52,7 @@ MATCHES = {
     # These exist as they were written.
     "x[1].txt": ["x[1].txt"],
     "*": ["*"],
+    "*/": ["deep/", "logs/"],
     "what?": ["what?"],
     # What was written with a percent sign is no wildcard.
     "x%5B1%5D.txt": ["x[1].txt"],

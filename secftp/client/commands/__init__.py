@@ -12,7 +12,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 from secftp._version import __version__
-from secftp.client.options import VALUED, closest
+from secftp.client.options import VALUED
+from secftp.command_line import closest
 from secftp.errors import InstallationError, UsageError
 
 if TYPE_CHECKING:
@@ -84,9 +85,10 @@ def run(arguments: list[str], terminal: Terminal) -> int:
 
         terminal.log = RunLog(log, "" if place is None or arguments[place] not in COMMANDS else arguments[place])
     before = arguments if place is None else arguments[:place]
-    if "-h" in before or "--help" in before:
-        terminal.print(HELP.rstrip("\n"))
-    elif "--version" in before:
+    word = "" if place is None else arguments[place]
+    if "-h" in before or "--help" in before or word == "help":
+        _print_help(terminal, arguments[place + 1 :] if place is not None and word == "help" else [])
+    elif "--version" in before or "-V" in before or word == "version":
         _print_version(terminal)
     elif place is None:
         raise UsageError("No command was given.", hint=f"{_LISTED} See secftp --help.")
@@ -157,10 +159,27 @@ def _takes_next(option: str) -> bool:
 def _find(word: str) -> Command:
     if word in COMMANDS:
         return load(word)
-    similar = closest(word, COMMANDS)
+    from secftp.client.neighbours import verb_for
+
     # The word is not repeated: it may be a key in the wrong position.
+    if hint := verb_for(word.lower(), COMMANDS):
+        raise UsageError("Unknown command.", hint=f"{hint} See secftp --help.")
+    similar = closest(word, (*COMMANDS, "help", "version"))
     hint = f"Did you mean {similar}? See secftp --help." if similar else f"{_LISTED} See secftp --help."
     raise UsageError("Unknown command.", hint=hint)
+
+
+def _print_help(terminal: Terminal, arguments: list[str]) -> None:
+    """Print the help about all commands, or about the one that is named."""
+    verbs = [argument for argument in arguments if not argument.startswith("-")]
+    if not verbs:
+        terminal.print(HELP.rstrip("\n"))
+    elif len(verbs) > 1:
+        raise UsageError("Too many arguments.", hint="For example secftp help get.")
+    elif verbs[0] in ("help", "version"):
+        terminal.print(HELP.rstrip("\n"))
+    else:
+        _find(verbs[0]).parser().print_help()
 
 
 def _import_msgspec() -> None:

@@ -12,6 +12,7 @@ from secftp.client.options import (
     add_urls,
     parse_urls,
 )
+from secftp.command_line import add_option
 from secftp.errors import UsageError
 from secftp.transfer.options import CopyOptions
 
@@ -45,7 +46,25 @@ def parser() -> CommandParser:
         "The events of --progress json are those of get and put.\n",
     )
     add_urls(parser, metavar="URL... URL")
-    parser.add_argument("-r", "--recursive", action="store_true", help="copy directories and their contents, too")
+    add_option(
+        parser,
+        "-r",
+        "-a",
+        "--recursive",
+        aliases=("-R", "--archive"),
+        action="store_true",
+        help="copy directories and their contents, too",
+    )
+    add_option(
+        parser,
+        "-p",
+        "-f",
+        aliases=("--preserve", "--force"),
+        dest="usual",
+        action="store_true",
+        help="as in cp: permissions and times are preserved, and files replaced, anyway",
+    )
+    parser.without_port = "p"
     add_no_overwrite_option(parser, "skip files that already exist")
     add_run_options(parser, "reconnect up to N times if the connection is lost, and go on")
     add_connection_options(parser)

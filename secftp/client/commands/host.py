@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from secftp.client.options import CommandParser, add_connection_options, closest, split_command
+from secftp.client.options import CommandParser, add_connection_options, split_command
+from secftp.command_line import closest
 from secftp.errors import NotFound, UsageError
 from secftp.text import from_locale
 

@@ -14,6 +14,7 @@ from secftp.client.options import (
     add_urls,
     parse_urls,
 )
+from secftp.command_line import add_option
 from secftp.errors import AlreadyExists, FileError, NotADirectory, NotFound, UsageError
 
 if TYPE_CHECKING:
@@ -48,6 +49,14 @@ def parser() -> CommandParser:
     )
     add_urls(parser, metavar="URL... URL")
     add_no_overwrite_option(parser, "fail if the new name exists")
+    add_option(
+        parser,
+        "-f",
+        aliases=("--force",),
+        dest="usual",
+        action="store_true",
+        help="as in mv: files are replaced anyway",
+    )
     add_connection_options(parser)
     return parser
 

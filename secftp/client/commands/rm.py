@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from secftp.client.failures import Failures
 from secftp.client.options import CommandParser, ConnectionOptions, add_connection_options, add_urls, parse_urls
+from secftp.command_line import add_option
 from secftp.errors import FileError, IsADirectory, NotFound, UsageError
 
 if TYPE_CHECKING:
@@ -41,7 +42,14 @@ def parser() -> CommandParser:
         epilog="examples:\n  secftp rm secftp://host/notes.txt\n  secftp rm -r secftp://host/backup/2019\n",
     )
     add_urls(parser)
-    parser.add_argument("-r", "--recursive", action="store_true", help="remove directories and their contents, too")
+    add_option(
+        parser,
+        "-r",
+        "--recursive",
+        aliases=("-R",),
+        action="store_true",
+        help="remove directories and their contents, too",
+    )
     parser.add_argument("-f", "--force", action="store_true", help="ignore files that do not exist")
     add_connection_options(parser)
     return parser
