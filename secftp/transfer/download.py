@@ -34,6 +34,7 @@ from secftp.transfer.engine import (
     Transfer,
     duplicate_name,
     hash_prefix,
+    reason_to_keep,
 )
 from secftp.transfer.options import KEEP_BYTES
 from secftp.transfer.progress import Places
@@ -243,7 +244,7 @@ class Download(Transfer[RemoteFile]):
             return EXISTS
         if not options.update:
             return ""
-        reason = self.reason_to_keep(item, there)
+        reason = reason_to_keep(options, item, there)
         if reason == SAME and options.preserve and (there.mode ^ item.mode) & 0o777:
             return self._set_mode(item, destination)
         return reason

@@ -328,12 +328,6 @@ class Transfer(abc.ABC, Generic[Item]):
         self.current = self._fatal = None
         return items
 
-    def reason_to_keep(self, source: FileInfo | RemoteFile, target: FileInfo | Info) -> str:
-        """Return why an update leaves a file alone that is there; empty if it does not."""
-        if same_time(source.mtime_ns, target.mtime_ns):
-            return SAME if source.size == target.size else ""
-        return NEWER if target.mtime_ns > source.mtime_ns and not self.options.force else ""
-
     # --- outcomes -----------------------------------------------------------------------------------------------------
 
     def complete(self, item: Item, digest: bytes | None) -> None:
@@ -387,6 +381,13 @@ def hash_prefix(readable: Source | ResumedSink, digest: Digest, size: int, waits
         if waits.call(hash_part, readable.readv, digest, done, part) < part:
             raise FileChanged("The file was truncated while it was being read.", hint="Try again.", side=Side.LOCAL)
         done += part
+
+
+def reason_to_keep(options: CopyOptions, source: FileInfo | RemoteFile, target: FileInfo | Info) -> str:
+    """Return why an update leaves a file alone that is there; empty if it does not."""
+    if same_time(source.mtime_ns, target.mtime_ns):
+        return SAME if source.size == target.size else ""
+    return NEWER if target.mtime_ns > source.mtime_ns and not options.force else ""
 
 
 def duplicate_name(name: bytes) -> AlreadyExists:

@@ -11,22 +11,16 @@ from secftp.errors import FileError, Reason
 from secftp.protocol import Capability, Error, ErrorCode, Info, Kind, Right, Stat, exception_for
 from secftp.session.replies import SingleReply
 from secftp.storage.tree import EntryKind
-from secftp.transfer.engine import EXISTS, MODE_DIFFERS, SAME
+from secftp.transfer.engine import EXISTS, MODE_DIFFERS, SAME, reason_to_keep
 from secftp.transfer.options import KEEP_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import TypeAlias
-
     from secftp.protocol import Message
     from secftp.session import Session
     from secftp.session.pipeline import Pipeline
-    from secftp.storage import FileInfo
     from secftp.transfer.engine import Transfer
     from secftp.transfer.local_tree import LocalEntry, LocalFiles
     from secftp.transfer.options import CopyOptions
-
-    ReasonToKeep: TypeAlias = Callable[[FileInfo, Info], str]
 
 # Why STAT is refused although the session may write there.
 _MAY_NOT_LOOK: Final = frozenset({None, Reason.MAY_NOT_LIST, Reason.MAY_NOT_READ})
@@ -35,11 +29,10 @@ _MAY_NOT_LOOK: Final = frozenset({None, Reason.MAY_NOT_LIST, Reason.MAY_NOT_READ
 class Preflight:
     """The questions to one session's server, and what follows from the replies, once they are here.
 
-    `reason_to_keep`: that of the transfer. `needed`: whether the options need any.
+    `needed`: whether the options need any.
     """
 
-    def __init__(self, session: Session, options: CopyOptions, reason_to_keep: ReasonToKeep) -> None:
-        self._reason_to_keep = reason_to_keep
+    def __init__(self, session: Session, options: CopyOptions) -> None:
         can_look = options.dry_run and session.can(Capability.STAT)
         self._options = options
         self._waits = waits = session.pipeline.waits
@@ -75,7 +68,7 @@ class Preflight:
             return EXISTS
         if not self._options.update or info is None or there.kind is not Kind.FILE:
             return ""
-        reason = self._reason_to_keep(info, there)
+        reason = reason_to_keep(self._options, info, there)
         if reason == SAME and not info.size and not self._waits.call(_is_empty, files, entry):
             return ""
         return reason

@@ -98,7 +98,7 @@ class Upload(DirectoryUpload):
         self._session += 1
         self._packer = self._new_packer(session)
         self._large = LargeFiles(self, session, self._token)
-        self._preflight = Preflight(session, self.options, self.reason_to_keep)
+        self._preflight = Preflight(session, self.options)
         self._files_ahead = None if self.waits.may_block else self._read_ahead()
         if not self.counters.wants_plan:
             self.ahead = _ASKED_AHEAD if self._preflight.needed else 1

@@ -8,7 +8,7 @@ UPDATE = "tests/transfer/test_update.py"
 TIMES = "tests/sync/test_times.py"
 
 MUTANTS: list[Mutant] = [
-    mutant("update-replaces-what-is-newer", "secftp/transfer/engine.py", "NEWER if target.mtime_ns > source.mtime_ns and not self.options.force else", "NEWER if False else", UPDATE),
+    mutant("update-replaces-what-is-newer", "secftp/transfer/engine.py", "NEWER if target.mtime_ns > source.mtime_ns and not options.force else", "NEWER if False else", UPDATE),
     mutant("newer-only-if-it-is-as-long", "secftp/transfer/engine.py", "NEWER if target.mtime_ns > source.mtime_ns", "NEWER if target.size == source.size and target.mtime_ns > source.mtime_ns", UPDATE),
     mutant("sync-replaces-what-is-newer", "secftp/sync/plan.py", "        elif self._is_newer(there, entry) and not self._rules.force:\n", "        elif False:\n", TIMES),
     mutant("exact-times-compared-coarsely", "secftp/sync/times.py", "        if entry.mtime_ns % step and entry.kind is EntryKind.FILE:\n", "        if False:\n", TIMES),
