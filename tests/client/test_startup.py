@@ -20,9 +20,15 @@ NEVER_FOR_A_FILE = {
     "secftp.transport.compression", "secftp.transport.compressed_data", "compression", "backports",
     *(f"secftp.client.commands.{command}" for command in COMMANDS if command != "read"),
 }  # fmt: skip
+# What only a file of hosts needs, and a key that a command prints.
+NEVER_FOR_A_URL = {
+    "keyring", "subprocess", "tomlkit", "tomllib", "secftp.client.configured", "secftp.hosts.config",
+    "secftp.hosts.edit", "secftp.hosts.key_command", "secftp.hosts.trusted", "secftp.hosts.words",
+}  # fmt: skip
 # Tables of locales, of international names, of Python's own grammar.
-NEVER_FOR_A_TRANSFER = {"ast", "base64", "encodings.idna", "inspect", "locale", "random", "secrets", "stringprep"} | {
-    "secftp.exposure", "secftp.keys.create", "secftp.transport.congestion", "tokenize",
+NEVER_FOR_A_TRANSFER = NEVER_FOR_A_URL | {
+    "ast", "base64", "encodings.idna", "inspect", "locale", "random", "secrets", "stringprep", "tokenize",
+    "secftp.exposure", "secftp.keys.create", "secftp.transport.congestion",
 }  # fmt: skip
 # All of secftp that is imported before the key is being stretched, and what others must not be. The rest is imported
 # meanwhile, so whatever is added here makes every transfer with the text of a key slower.
@@ -75,11 +81,11 @@ sys.exit(main())
 """
 
 
-def loaded(home, *arguments, ask=_ASK):
+def loaded(home, *arguments, ask=_ASK, key=SECRET):
     """The exit code of a command, and the modules that it loaded."""
     done = subprocess.run(
         [sys.executable, "-c", ask, *arguments],
-        env=environment(home, SECFTP_KEY=SECRET),
+        env=environment(home, **({} if key is None else {"SECFTP_KEY": key})),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -132,6 +138,24 @@ def test_the_key_is_stretched_before_anything_else_is_imported(tmp_path, source)
         code, modules = loaded(tmp_path, "ls", *given, url, ask=_ASK_BEFORE_THE_KEY)
     assert (code, modules & BEHIND_THE_KEY) == (0, set())
     assert {module for module in modules if module.startswith("secftp.")} == BEFORE_THE_KEY
+
+
+def test_with_a_file_of_hosts_its_key_is_stretched_before_the_rest_is_imported(tmp_path):
+    """And nothing that only edits the file or runs commands is imported."""
+    (tmp_path / "root").mkdir()
+    (tmp_path / ".config" / "secftp").mkdir(parents=True)
+    file, key = tmp_path / ".config" / "secftp" / "config.toml", tmp_path / ".config" / "secftp" / "nas.key"
+    with serving(tmp_path / "root", key=SECRET_KEY) as server:
+        file.write_text(f'[hosts.nas]\nurl = "secftp://{place(server)}"\nkey-file = "nas.key"\n')
+        key.write_text(SECRET)
+        for path in (file, key):
+            path.chmod(0o600)
+        code, modules = loaded(tmp_path, "ls", "nas:", ask=_ASK_BEFORE_THE_KEY, key=None)
+        behind = {"argparse", "msgspec", "socket", "secftp.client.options", "secftp.session"}
+        assert (code, modules & behind) == (0, set())
+        code, modules = loaded(tmp_path, "ls", "nas:", key=None)
+    never = {"keyring", "subprocess", "tomlkit", "secftp.hosts.edit", "secftp.hosts.key_command"}
+    assert (code, modules & never) == (0, set())
 
 
 def test_msgspec_finds_typing_extensions_again_after_the_client_has_loaded_it(tmp_path):

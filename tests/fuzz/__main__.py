@@ -30,6 +30,8 @@ PYTHON = [
     "py-conversation",
     "py-path",
     "py-url",
+    "py-remote",
+    "py-hosts",
     "py-keyfile",
     "py-keytext",
     "py-map",

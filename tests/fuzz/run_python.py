@@ -20,6 +20,8 @@ TARGETS = {
     "py-conversation": lambda: targets.conversation,
     "py-path": lambda: targets.path,
     "py-url": lambda: targets.url,
+    "py-remote": lambda: targets.remote,
+    "py-hosts": lambda: targets.hosts,
     "py-keyfile": lambda: targets.keyfile,
     "py-keytext": lambda: targets.keytext,
     "py-map": lambda: targets.part_map,

@@ -148,6 +148,28 @@ def texts() -> None:
         b"secftp://h/\xff\xfe%zz",
         "secftp://ü@host/ä//b/".encode(),
     )
+    keep(
+        "py-remote",
+        b"nas:a/b",
+        b"joe@[fe80::1%eth0]:./a/",
+        b"nas:../x",
+        b"C:x",
+        b"host:9000/x",
+        b"secftp://nas/a%20b",
+        b"./a:b",
+        b"nas:~",
+        b"http://h",
+        "ü:\xff".encode(),
+    )
+    keep(
+        "py-hosts",
+        b'[hosts.nas]\nurl = "secftp://nas/a"\nkey-command = ["a", "b"]\n[default]\nstreams = 4\n',
+        b'hosts = {nas = {url = "secftp://h", timeout = 1.5, limit-rate = "2M", key-file = "~/k"}}',
+        b'[hosts.nas]\nurl = "secftp://h/"\ncipher = "none"\nretries = 3\nname = "joe"\nkeyring = "me"\n',
+        b'[hosts.nas]\nurl = "x"\nkey = "k"\nciper = 1\n',
+        b"\xef\xbb\xbf[hosts]\n",
+        b"[[hosts]]\n[x.y]\n",
+    )
     generated = b"0M9XT-2AB7C-34DEF-56GHJ-78KMN-4R"
     keys = (b"correct horse", generated, generated.replace(b"-", b"").lower(), "schlüssel".encode(), b" \t ", b"\xff")
     given = (

@@ -12,6 +12,8 @@ import tempfile
 
 from secftp.crypto import Mode, Password, Suite
 from secftp.errors import AuthenticationError, HandshakeRefused, KeyFormatError, NameRefused, ProtocolError, UsageError
+from secftp.hosts.config import parse_config
+from secftp.hosts.words import parse_remote
 from secftp.keys import read_key_file
 from secftp.keys.text import bare, normalise
 from secftp.protocol import Direction, Receiver, RequestQueue, check_directory_path, check_path, decode, encode
@@ -20,7 +22,7 @@ from secftp.storage import names
 from secftp.storage.upload_map import decode_map, encode_map
 from secftp.text import escape
 from secftp.transport import compression
-from secftp.url import format_url, parse_endpoint, parse_url
+from secftp.url import SCHEME, Url, format_url, is_remote, parse_endpoint, parse_url, split_remote
 from tests.model import zstd
 from tests.model.messages import Broken
 
@@ -200,6 +202,38 @@ def url(data: bytes) -> None:
     again = format_url(found_url)
     assert again.isascii() or not found_url.host.isascii()
     assert parse_url(again) == found_url
+
+
+BASE = Url("nas.example", 9000, "me", (b"backup",), trailing_slash=False)
+
+
+def remote(data: bytes) -> None:
+    """A word of a command line that names a file at a server, with a host of the user's file or without."""
+    text = data.decode("utf-8", "surrogateescape")
+    for find in ({}.get, {"nas": BASE}.get):
+        try:
+            found = parse_remote(text, find)
+        except (UsageError, NameRefused) as problem:
+            assert len(text) <= len(SCHEME) or text not in str(problem)
+            continue
+        assert is_remote(text)
+        assert found.host.isprintable()
+        assert 1 <= found.port <= 65535
+        assert all(name not in (b"", b".", b"..") and not set(name) & set(b"/\0") for name in found.path)
+        assert found.trailing_slash or found.path
+
+
+def hosts(data: bytes) -> None:
+    """A file of hosts with these bytes: entries that a command line can have, or a sentence."""
+    try:
+        config = parse_config(data, "/home/me/config.toml")
+    except UsageError as problem:
+        assert f"{problem} {problem.hint}".isprintable()
+        return
+    for name, host in config.hosts.items():
+        assert split_remote(f"{name}:x") == (name, "x")
+        assert all(isinstance(value, str) for value in host.options.values())
+        assert host.key is None or [host.key.file, host.key.command, host.key.keyring].count(None) == 2
 
 
 _DIRECTORY = tempfile.TemporaryDirectory(prefix="secftp-fuzz-")
