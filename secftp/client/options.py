@@ -30,6 +30,11 @@ HELP_COLUMNS: Final = 80
 URL_HELP: Final = "secftp://[name@]host[:port]/path, or host:path"
 PROGRESS: Final = ("auto", "json", "none")
 WHEN: Final = ("auto", "always", "never")  # of --color
+# Of commands that make many requests; the copies have more events.
+REQUEST_EVENTS: Final = """\
+With --progress json each line on standard error is an object with an event:
+progress (at most twice a second), failed, and at the end ended or error.
+"""
 CIPHERS: Final = ("none", "aes128", "aes256")
 CHECKSUMS: Final = ("xxh128", "sha256", "blake3", "md5")
 DEFAULT_CIPHER: Final = "aes256"

@@ -39,7 +39,9 @@ if TYPE_CHECKING:
 STANDARD_OUTPUT: Final = 1
 STANDARD_ERROR: Final = 2
 _OUTPUT_CLOSED: Final = "Standard output was closed by its reader."
-_TO_GO_ON: Final = "To go on: "  # before a command
+# Before a command that is to be pasted.
+_COMMAND: Final = "  secftp "
+_TO_GO_ON: Final = "To go on: "
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
@@ -310,8 +312,11 @@ def _output_errors() -> Iterator[None]:
 
 
 def _fitting(text: str) -> str:
-    """Return the text with lines that fit into the terminal, if standard error is one."""
-    return fold(text, terminal_columns()) if os.isatty(STANDARD_ERROR) else text
+    """Return the text with lines that fit into the terminal, if standard error is one; a command stays a line."""
+    if not os.isatty(STANDARD_ERROR):
+        return text
+    columns = terminal_columns()
+    return "\n".join(line if line.startswith(_COMMAND) else fold(line, columns) for line in text.split("\n"))
 
 
 def discard(descriptor: int) -> None:

@@ -51,10 +51,11 @@ def test_the_picture_has_every_layer():
 def test_imports_point_downwards_in_the_picture():
     """But for `api.server`, which embeds the server, and `api.filesystem`, another name of a module of `fsspec`.
 
-    And but for two commands of the client, which start a server.
+    And but for commands of the client: two start a server, and one describes its options.
     """
     layers = layer_of()
-    entries = ("client", "server", "api.server", "api.filesystem", "client.commands.share", "client.commands.receive")
+    commands = (f"client.commands.{command}" for command in ("share", "receive", "completion"))
+    entries = ("client", "server", "api.server", "api.filesystem", *commands)
     anything = {f"{PACKAGE.name}.{entry}" for entry in entries} | {PACKAGE.name}
     found = [
         (layer, imported)

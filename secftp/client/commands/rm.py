@@ -9,7 +9,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from secftp.client.failures import Failures
-from secftp.client.options import CommandParser, ConnectionOptions, add_connection_options, add_urls, parse_urls
+from secftp.client.options import (
+    REQUEST_EVENTS,
+    CommandParser,
+    ConnectionOptions,
+    add_connection_options,
+    add_urls,
+    parse_urls,
+)
 from secftp.command_line import add_option
 from secftp.errors import FileError, IsADirectory, NotFound, UsageError
 
@@ -39,7 +46,10 @@ def parser() -> CommandParser:
         "rm",
         usage="[options] URL...",
         description="Remove files on a server; this can't be undone.",
-        epilog="examples:\n  secftp rm secftp://host/notes.txt\n  secftp rm -r secftp://host/backup/2019\n",
+        epilog="examples:\n"
+        "  secftp rm secftp://host/notes.txt\n"
+        "  secftp rm -r secftp://host/backup/2019\n"
+        f"\n{REQUEST_EVENTS}",
     )
     add_urls(parser)
     add_option(

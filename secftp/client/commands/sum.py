@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from secftp.client.failures import Failures
 from secftp.client.options import (
+    REQUEST_EVENTS,
     CommandParser,
     ConnectionOptions,
     add_checksum_option,
@@ -61,7 +62,8 @@ def parser() -> CommandParser:
         "last two begin with blake3: or xxh128:.\n\n"
         "examples:\n"
         "  secftp sum secftp://host/data.tar\n"
-        "  secftp sum secftp://host/backup/data | sha256sum -c\n",
+        "  secftp sum secftp://host/backup/data | sha256sum -c\n"
+        f"\n{REQUEST_EVENTS}",
     )
     add_urls(parser)
     add_checksum_option(parser, DEFAULT_CHECKSUM)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from secftp.client.failures import Failures
 from secftp.client.options import (
     CHECKSUMS,
+    REQUEST_EVENTS,
     URL_HELP,
     CommandParser,
     ConnectionOptions,
@@ -43,7 +44,8 @@ def parser() -> CommandParser:
         "Contents are compared by checksums, which each side computes for itself.\n\n"
         "examples:\n"
         "  secftp verify data.tar secftp://host/data.tar\n"
-        "  secftp verify data secftp://host/backup/data && rm -r data\n",
+        "  secftp verify data secftp://host/backup/data && rm -r data\n"
+        f"\n{REQUEST_EVENTS}",
     )
     parser.add_argument("local", metavar="LOCAL", help="a local file or directory")
     parser.add_argument("url", metavar="URL", help=URL_HELP)

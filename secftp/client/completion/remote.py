@@ -52,7 +52,7 @@ def complete(words: Sequence[str], last: str) -> Completion:
         if split_remote(last) is None and not is_url(last):
             return Completion(_hosts(last), of_hosts=True)
         return Completion(_names(words, last))
-    except Exception:  # noqa: BLE001 - nobody would see it: the user has pressed Tab, and nothing happens
+    except Exception:  # noqa: BLE001 - a message would be mixed with the line that the user types
         return Completion([])
 
 
@@ -163,7 +163,7 @@ def _ask(connection: ConnectionOptions, url: Url) -> list[bytes]:
             if entry.kind is not None:
                 names.append(entry.path[0] + (b"/" if entry.kind is Kind.DIRECTORY else b""))
             if len(names) >= MAX_NAMES:
-                os._exit(0)  # nobody reads a list of so many
+                os._exit(0)  # a list of so many is of no use
     return names
 
 
