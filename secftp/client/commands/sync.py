@@ -106,7 +106,6 @@ def parser() -> CommandParser:
     )
     parser.add_argument("-f", "--force", action="store_true", help="replace files in DST that are newer, too")
     add_fields(parser, _FIELDS)
-    parser.add_argument("-P", dest="resume", action="store_true", help=argparse.SUPPRESS)
     for flags in (("-r", "--recursive"), ("-a", "--archive"), ("-p",), ("-t",), ("-u", "--update")):
         parser.add_argument(*flags, action="store_true", dest="is_default", help=argparse.SUPPRESS)
     add_run_options(parser, "reconnect up to N times if the connection is lost, and go on")
