@@ -17,13 +17,16 @@ if TYPE_CHECKING:
 
 
 def open_inbox(directory: str) -> Store:
-    """Return the store. Raises what `LocalStore` raises, and `Forbidden` for a directory that can't be written to.
+    """Return the store; from the top of the directory, leftovers of killed programs are removed.
 
-    Raises `UsageError` if this program would run what a client makes in it, see `CodePaths.refuse_new`.
+    Raises what `LocalStore` raises, `Forbidden` for a directory that can't be written to, and `UsageError` if this
+    program would run what a client makes in it, see `CodePaths.refuse_new`.
     """
-    store: Store = InboxStore(LocalStore(directory))
+    local = LocalStore(directory)
+    store: Store = InboxStore(local)
     try:
         _require_writable(directory)
+        local.sweep_leftovers()
         return OwnNamesStore(store) if CodePaths().refuse_new(directory) else store
     except BaseException:
         store.close()

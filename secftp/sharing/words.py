@@ -6,10 +6,12 @@ package finds; a list that is too short, or has a word twice, makes no key.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 from typing import TYPE_CHECKING, Final
 
+from secftp import system
 from secftp.errors import InstallationError, KeyFormatError
 from secftp.keys import Key, read_key_file, refuse_beneath
 
@@ -47,6 +49,8 @@ def load_words() -> list[str]:
 
 def choose_key(key_file: str | None) -> tuple[Key, str | None]:
     """Return the key in a file, or a new one with its words. Raises `InstallationError`, and as `read_key_file`."""
+    with contextlib.suppress(OSError, ImportError):
+        system.forbid_dumps()  # they would hold the key
     if key_file is not None:
         return read_key_file(key_file), None
     words = generate_words()

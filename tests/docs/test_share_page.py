@@ -46,7 +46,8 @@ def pattern(line, *, home):
         return WORDS.pattern.strip("^$").removesuffix("\\r?$")
     text = ADDRESS.sub("ADDRESS", line).replace("/home/you", str(home))
     text = _VARIES.sub("NUMBER", text)
-    return re.escape(text).replace("ADDRESS", rf"{re.escape(HOST)}:\d+").replace("NUMBER", r"[\d.]+(?: [\w/]+)?")
+    words = re.escape(text).replace(r"\ ", r"\s+")  # a terminal breaks longer lines, of longer names
+    return words.replace("ADDRESS", rf"{re.escape(HOST)}:\d+").replace("NUMBER", r"[\d.]+(?: [\w/]+)?")
 
 
 def seen(screen, lines, home):

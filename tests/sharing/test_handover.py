@@ -328,6 +328,14 @@ def test_a_tree_with_a_file_that_can_not_be_read_is_never_complete(here, key):
     assert server.delivered == 0
 
 
+def test_what_a_killed_one_has_left_is_removed_by_the_next(here, key):
+    """A temporary file; a partial is kept for a week, as everywhere."""
+    (here / "target" / (b".secftp-tmp-" + b"0" * 32).decode()).touch()
+    with receiving(here / "target", key=key, seconds=0.2) as server:
+        until(lambda: server.is_over, "the time is over")
+    assert listing(here / "target") == []
+
+
 def test_a_server_that_fails_is_an_error_and_not_the_end_of_the_time(here, monkeypatch):
     from secftp.server.server import FileServer
 
