@@ -31,7 +31,8 @@ _URL: Final = "secftp://"
 _POSITIONAL: Final = ("read", "write")  # the commands that take a server without a scheme, and a key after the cipher
 _KEY_PLACE: Final = 4
 _KEY_FILE: Final = "--key-file"
-_KEYLESS: Final = frozenset({"-h", "--help", "-V", "--version", "--anonymous", "--no-key"})
+_KEYLESS: Final = frozenset({"--help", "-V", "--version", "--anonymous", "--no-key"})
+_SIZED: Final = frozenset({"ls", "du", "df"})  # where -h is no help
 _READ_ONCE: Final = ("--key-fd", "--key-command")
 
 
@@ -106,6 +107,8 @@ def _find(arguments: Sequence[str], variable: str | None, variable_file: str | N
     """Return what `guess` does, or `_CONFIGURED` for the key that the file of hosts may have."""
     words = list(arguments[: arguments.index("--")] if "--" in arguments else arguments)
     if not _KEYLESS.isdisjoint(words) or not _connects(arguments):
+        return None
+    if "-h" in words and _SIZED.isdisjoint(words):
         return None
     if any(word.partition("=")[0] in _READ_ONCE for word in words):
         return None

@@ -81,15 +81,17 @@ class ListingOutput:
         self._room = 1  # for sizes
 
     def print(self, urls: Sequence[Url]) -> None:
-        """Print the files among the operands first, then the directories, each with a head if there are several."""
+        """Print the files among the operands first, then the directories, each with a head if there are several.
+
+        As JSON they are printed in their order.
+        """
         if self._style.directories:
             self._print_rows(self._statuses(urls))
-        elif len(urls) > 1 and not self._style.as_json:
+        elif len(urls) > 1:
             self._print_several(urls)
         else:
-            for url in urls:
-                with self._failures.collected():
-                    self._print_one(url)
+            with self._failures.collected():
+                self._print_one(urls[0])
 
     # --- operands -----------------------------------------------------------------------------------------------------
 
@@ -109,12 +111,15 @@ class ListingOutput:
     def _print_several(self, urls: Sequence[Url]) -> None:
         session, style = self._session, self._style
         found = self._statuses(urls)
-        self._print_rows([row for row in found if row.kind is not Kind.DIRECTORY])
-        directories = style.sort([row for row in found if row.kind is Kind.DIRECTORY])
-        coming = iter(directories)
+        if not style.as_json:  # there each operand is in its place
+            self._print_rows([row for row in found if row.kind is not Kind.DIRECTORY])
+            found = style.sort([row for row in found if row.kind is Kind.DIRECTORY])
+        coming = (row for row in found if row.kind is Kind.DIRECTORY)
         with contextlib.closing(ListingsAhead(session.pipeline, whole_tree=False)) as ahead:
-            for row in directories:
-                if style.recursive and style.grouped:
+            for row in found:
+                if row.kind is not Kind.DIRECTORY:
+                    self._print_rows([row])
+                elif style.recursive and style.grouped:
                     self._print_tree(row.path, ListingsAhead(session.pipeline))
                 elif style.recursive:
                     self._print_directory(row.path, session.list(row.path, recursive=True))
@@ -160,9 +165,10 @@ class ListingOutput:
         """Print a directory with a head, unless it can't be listed."""
         with self._failures.collected():
             first = list(itertools.islice(entries, 1))
-            self._progress.clear()
-            print_output(("\n" if self._has_printed else "") + f"{self._style.look.path(path)}:\n")
-            self._has_printed = True
+            if not self._style.as_json:
+                self._progress.clear()
+                print_output(("\n" if self._has_printed else "") + f"{self._style.look.path(path)}:\n")
+                self._has_printed = True
             self._print_entries(path, itertools.chain(first, entries), below)
 
     def _print_entries(self, path: Path, entries: Iterator[Listed], below: PackedNames | None = None) -> None:

@@ -65,7 +65,7 @@ def _beginning(entries: Iterator[Listed], most: int) -> tuple[list[Listed], Iter
 
 
 def _all_sorted(entries: Iterator[Listed], key: Key, *, reverse: bool) -> Iterator[Listed]:
-    budget = MemoryBudget(BUDGET_BYTES // 2)
+    budget = MemoryBudget(BUDGET_BYTES)
     runs: list[Packed[Listed]] = []
     while run := list(itertools.islice(entries, RUN_ENTRIES)):
         run.sort(key=key, reverse=reverse)

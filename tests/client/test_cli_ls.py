@@ -140,6 +140,14 @@ def test_files_precede_directories_and_each_directory_has_a_head(secftp, root):
     secftp("ls", "-U", "//b", "//a").succeed(b"b:\nx\n\na:\ny\n")
 
 
+def test_objects_of_several_are_in_the_order_of_the_operands(secftp, root):
+    fill(root, "b/x", "b/c/", "a/y", "z", "m")
+    for options in ([], ["-R"], ["-RC"]):
+        found = secftp("ls", "--json", *options, "//b", "//z", "//none", "//a", "//m")
+        assert found.code == ExitCode.FAILED
+        assert [json.loads(line)["path"] for line in found.output.splitlines()] == ["c", "x", "z", "y", "m"]
+
+
 def test_wildcards(secftp, root):
     fill(root, "a/x", "ab", "c")
     secftp("ls", "//a*").succeed(b"ab\n\na:\nx\n")

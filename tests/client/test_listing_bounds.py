@@ -87,10 +87,12 @@ KEEPING = {
     "get": "main('get', URL + '/top', 'target')",
     "cp": "main('cp', '-r', URL + '/top', URL + '/target')",
     "walk": "[None for _ in remote().walk('top')]",
+    "ls -t": "main('ls', '-t', URL + '/top')",
 }
 # It is used as it comes, so it ends when the server breaks off.
 STREAMING = {
     "ls": "main('ls', '-R', URL + '/top')",
+    "ls -C": "main('ls', '-C', '--color', URL + '/top')",
     "scandir": "[None for _ in remote().scandir('top', recursive=True)]",
     "rmtree": "remote().rmtree('top')",
 }
@@ -224,6 +226,15 @@ def test_a_listing_that_is_used_as_it_comes_takes_little(tmp_path, action, kind)
     ]
     assert outcome.most > 2, "what was measured is not it"
     assert outcome.most <= MOST_MIB
+
+
+@needs_proc
+def test_files_without_end_are_added_up_and_not_kept(tmp_path):
+    parts = itertools.islice(itertools.cycle(long_names(Kind.FILE)), 700)
+    outcome = client(tmp_path, "main('du', URL + '/top')", played(lambda: parts))
+    assert outcome.code == str(int(ExitCode.CONNECTION_LOST))
+    assert outcome.output == b""
+    assert outcome.most <= MOST_MIB // 2
 
 
 # --- honest listings --------------------------------------------------------------------------------------------------

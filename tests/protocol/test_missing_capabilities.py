@@ -20,6 +20,11 @@ TEXT = b"".join(b"line %d\n" % number for number in range(8000))
 VERBS = {
     "ls": lambda s: ["ls", url(s, "d")],
     "ls -R": lambda s: ["ls", "-R", url(s)],
+    "ls of several": lambda s: ["ls", url(s, "d"), url(s, "text")],
+    "ls -d": lambda s: ["ls", "-d", url(s, "d")],
+    "du": lambda s: ["du", url(s)],
+    "df": lambda s: ["df", url(s), url(s, "d")],
+    "cat": lambda s: ["cat", url(s, "text"), url(s, "large")],
     "stat": lambda s: ["stat", url(s, "large")],
     "sum": lambda s: ["sum", url(s, "large"), url(s, "text")],
     "rm": lambda s: ["rm", url(s, "text")],

@@ -158,6 +158,6 @@ def _style(options: ListOptions) -> ListStyle:
         order=options.order,
         reverse=options.reverse,
         recursive=options.recursive,
-        grouped=is_terminal or options.columns,
+        grouped=(is_terminal or options.columns) and not options.json,
         directories=options.directories,
     )
