@@ -18,7 +18,7 @@ MUTANTS: list[Mutant] = [
     mutant("a-share-that-is-reached-is-refused", "secftp/sync/guards.py", "deletions * 100 <= MOST_PERCENT * files", "deletions * 100 < MOST_PERCENT * files", COMMAND),
     mutant("max-delete-is-one-too-many", "secftp/sync/guards.py", " else deletions <= self.number", " else deletions <= self.number + 1", COMMAND),
     mutant("max-delete-in-percent-is-a-number", "secftp/sync/guards.py", "deletions * 100 <= self.number * target_files if self.is_percent else deletions", "deletions", COMMAND),
-    mutant("guards-after-the-run", "secftp/sync/run.py", "        self._check(session, plan, found)\n", "        self._steps.append(lambda session: self._check(session, plan, found))\n", COMMAND),
+    mutant("guards-are-left-out", "secftp/sync/run.py", "        self._check(session, plan, found)\n", "", COMMAND),
     mutant("delete-without-the-right", "secftp/sync/run.py", " and not session.may(Right.DELETE):", " and False:", SAFETY),
     # After failures.
     mutant("deletes-after-a-listing-error", "secftp/sync/run.py", "            delete=options.delete and not found.problems,\n", "            delete=options.delete,\n", SAFETY),

@@ -181,7 +181,7 @@ class TestContents:
 
         filled().succeed()
         write(filled.target / "extra")
-        os.utime(filled.target / "a", ns=(NEW, NEW))
+        os.utime(filled.target / "a", ns=(OLD - 9 * S, OLD - 9 * S))
         before = attributes(filled.target)
         monkeypatch.setattr(Digests, "_digest", fail)
         result = filled("-c", "--delete")

@@ -21,6 +21,7 @@ STAGES = {
     "removing a directory": ("remove: dst/gone", "Removed"),
     "attributes of a directory": ("set attributes: dst/sub", "Attributes set"),
     "attributes of a file": ("set attributes: dst/mode", "Attributes set"),
+    "attributes of a renamed file": ("set attributes: dst/new name", "Attributes set"),
     "copying": ("write filename: dst/big", "File confirmed"),
 }
 
@@ -36,7 +37,7 @@ def place(tmp_path, monkeypatch):
     write(source / "new name", "what was renamed")
     write(target / "changed", "older")
     write(target / "mode", "mode", OLD, 0o644)
-    write(target / "old name", "what was renamed")
+    write(target / "old name", "what was renamed", OLD - 9 * 10**9)
     for name in "abc":
         write(target / "gone" / name, f"gone {name}")
     write_key_file(tmp_path / "key")

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import pytest
 
 from secftp.errors import ExitCode, InputOutputError, Side
+from secftp.storage.small import LocalSmallFiles
 from secftp.storage.tree import LocalTree
 from secftp.sync import trash as trashes
 from secftp.sync.progress import Outcome
@@ -43,7 +44,7 @@ def both(filled):  # noqa: F811
 
 
 def unreadable(path):
-    """Make a file that can't be read, for everybody: its directory is too deep for the protocol."""
+    """Make a directory that can't be listed, by any user: it is too deep for the protocol."""
     top = path
     for _ in range(70):
         top = top / "d"
@@ -67,27 +68,35 @@ def test_nothing_is_deleted_if_the_target_can_not_be_listed(both):
     assert (both.target / "extra" / "x").exists()
 
 
-def test_nothing_is_deleted_if_a_copy_fails(both, monkeypatch):
-    write(both.source / "new" / "a", "new a")
-    write(both.source / "new" / "b", "new b")
-    write(both.target / "new" / "b" / "in the way")
+def let_copies_fail(both, monkeypatch):
+    def fail(_files, path, *_):
+        raise InputOutputError("It failed.", filename=path[-1].decode(), side=Side.LOCAL)
+
     if both.pushes:
-
-        def fail(_tree, path, _limit):
-            raise InputOutputError("It failed.", filename=path[-1].decode(), side=Side.LOCAL)
-
         monkeypatch.setattr(LocalTree, "open", fail)
     else:
-        from secftp.storage.small import LocalSmallFiles
-
-        def fail(_files, path, _data, _options):
-            raise InputOutputError("It failed.", filename=path[-1].decode(), side=Side.LOCAL)
-
         monkeypatch.setattr(LocalSmallFiles, "write", fail)
+
+
+def test_nothing_is_deleted_if_a_copy_fails(both, monkeypatch):
+    write(both.source / "new" / "a", "new a")
+    let_copies_fail(both, monkeypatch)
     result = both("--delete")
     assert result.code == ExitCode.FAILED
     assert "Nothing was deleted because of the failures; 1 file would have been." in result.errors
     assert (both.target / "extra" / "x").exists()
+
+
+def test_nothing_is_renamed_if_a_copy_fails(both, monkeypatch):
+    os.rename(both.source / "a", both.source / "z")
+    write(both.source / "new", "new")
+    let_copies_fail(both, monkeypatch)
+    result = both("--delete")
+    assert result.code == ExitCode.FAILED
+    assert "Nothing was deleted because of the failures" in result.errors
+    assert (both.target / "a").read_text() == "a"
+    assert not (both.target / "z").exists()
+    assert "changed meanwhile" not in result.errors
 
 
 def test_a_dry_run_says_that_nothing_would_be_deleted(both):
@@ -334,6 +343,16 @@ class TestTrash:
         assert both("-v", "--delete").succeed().output == b""
         assert self.places(both) == before
         assert (both.source / ".trash-secftp" / "20200101T000000Z" / "mine").exists()
+
+    def test_it_counts_on_neither_side(self, sync):  # noqa: F811
+        for number in range(400):
+            write(sync.target / ".trash-secftp" / "20200101T000000Z" / f"{number}")
+        write(sync.source / ".trash-secftp" / "20200101T000000Z" / "x")
+        sync("--delete").expect(ExitCode.TOO_MANY_DELETIONS, "The source has no files")
+        write(sync.source / "new", "new")
+        for number in range(101):
+            write(sync.target / f"{number}")
+        sync("--delete").expect(ExitCode.TOO_MANY_DELETIONS, "101 files of 101 at the target")
 
     def test_no_trash_deletes_at_once(self, both):
         result = both("--delete", "--no-trash").succeed()
