@@ -52,6 +52,7 @@ class OptionSource:
         self._arguments = arguments
         # Both variables are removed from the environment when they are used, but count at later readings, too.
         self._has_variable = "SECFTP_KEY" in os.environ
+        self._key_file = os.environ.pop("SECFTP_KEY_FILE", None)
         self._inherits_sockets = "LISTEN_FDS" in os.environ
 
     def read(self) -> ServerOptions:
@@ -62,7 +63,11 @@ class OptionSource:
             configured = find_given(read_config(path))
         _check_keys(given)
         _check_keys(configured)
-        if self._has_variable or any(name in given for name in _DEFAULT_KEYS):
+        is_given = self._has_variable or any(name in given for name in _DEFAULT_KEYS)
+        if not is_given and self._key_file is not None:
+            given["key_file"] = self._key_file
+            is_given = True
+        if is_given:
             configured = {name: value for name, value in configured.items() if name not in _DEFAULT_KEYS}
         values = {**vars(make_parser().parse_args([])), **configured, **given}
         if values["port"] is None and not self._inherits_sockets:

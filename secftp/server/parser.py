@@ -108,7 +108,9 @@ def file_options() -> tuple[str, ...]:
 
 def _authentication(parser: ServerParser) -> None:
     group = parser.add_argument_group("authentication")
-    group.add_argument("--key-file", metavar=FILE, help="read the key from a file (or set SECFTP_KEY)")
+    group.add_argument(
+        "--key-file", metavar=FILE, help="read the key from a file (or set SECFTP_KEY_FILE, or SECFTP_KEY to the key)"
+    )
     group.add_argument("--key-fd", type=_number, metavar="N", help="read the key from an open file descriptor")
     group.add_argument("--keys", metavar=FILE, help="named keys with directories and rights; reloaded on SIGHUP")
     add_option(group, "--anonymous", aliases=("--no-key",), action="store_true", help="let clients without a key read")

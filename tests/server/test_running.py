@@ -540,6 +540,19 @@ def test_the_command_line_and_the_environment_come_before_the_configuration(home
     monkeypatch.setenv("SECFTP_KEY", "sesame")
     assert parse(["--config", str(config)]).key_file is None
     assert parse(["--config", str(config), "--key-file", "x"]).key_file == "x"
+    monkeypatch.setenv("SECFTP_KEY_FILE", "of the environment")
+    assert parse(["--config", str(config)]).key_file is None
+    monkeypatch.delenv("SECFTP_KEY")
+    for arguments, file in (
+        (["--config", str(config)], "of the environment"),
+        (["2"], "of the environment"),
+        (["--config", str(config), "--key-file", "x"], "x"),
+        (["2", "sesame"], None),
+        (["2", "--key-fd", "5"], None),
+    ):
+        monkeypatch.setenv("SECFTP_KEY_FILE", "of the environment")
+        assert parse(arguments).key_file == file
+        assert "SECFTP_KEY_FILE" not in os.environ
 
 
 BROKEN_CONFIGS = {
