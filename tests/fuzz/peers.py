@@ -118,7 +118,6 @@ def request(number: int, which: int, argument: bytes):
         lambda: ReadMany(id=number, paths=(path, (b"small",), path)),
         lambda: WriteMany(id=number, files=(NewFile(path, body, digest_of(body)), NewFile((b"z",), body, bytes(16)))),
         lambda: Stat(id=number, path=path, partial=True, parts=True),
-        lambda: Space(id=number, path=path),
         lambda: Copy(
             id=number,
             path=path,
@@ -146,6 +145,7 @@ def request(number: int, which: int, argument: bytes):
             total=len(argument),
             additional=True,
         ),
+        lambda: Space(id=number, path=path),
     )
     return makers[which % len(makers)]()
 
@@ -282,11 +282,11 @@ class ClientTarget:
         calls = (
             lambda s: [escaped.path for escaped in s.list((), recursive=True)],
             lambda s: s.stat((b"a",)),
-            lambda s: s.space((b"a",)),
             lambda s: s.read((b"a",), MemorySink()),
             lambda s: s.write((b"a",), MemorySource(b"some bytes")),
             lambda s: s.checksum((b"a",)),
             lambda s: s.remove((b"a",)),
+            lambda s: s.space((b"a",)),
         )
         first = data[0] if data else 0
         try:
