@@ -228,7 +228,7 @@ def test_words_need_their_list(here, monkeypatch, capfd):
 
 def test_an_inbox_is_no_place_where_this_program_looks_for_modules(here, monkeypatch, capfd):
     monkeypatch.syspath_prepend(str(here / "target"))
-    arguments = local("receive", "--key-file", str(here / "key"), str(here / "target"))
+    arguments = local("receive", "--for", "1", "--key-file", str(here / "key"), str(here / "target"))
     assert main(list(arguments)) == ExitCode.USAGE
     assert "they could make this machine run their code" in capfd.readouterr().err
 

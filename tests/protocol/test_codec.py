@@ -112,6 +112,7 @@ EXAMPLES = [
     (Abort(code=ErrorCode.CHANGED, text="no"), UP, 0x05, 0, b"\x82\xa4code\xa7changed\xa4text\xa2no"),
     (Abort(code=ErrorCode.CHANGED), DOWN, 0x05, 0, b"\x82\xa4code\xa7changed\xa4text\xa0"),
     (Bye(), UP, 0x06, 1, b"\x80"),
+    (Bye(code=ErrorCode.CANCELLED), UP, 0x06, 1, b"\x81\xa4code\xa9cancelled"),
     (Bye(code=ErrorCode.STOPPING), DOWN, 0x06, 1, b"\x81\xa4code\xa8stopping"),
     (Cancel(id=7), UP, 0x0F, 0, b"\x81\xa2id\x07"),
     (Read(id=1, path=(b"a", b"b")), UP, 0x10, 0, b"\x82\xa2id\x01\xa4path\x92\xc4\x01a\xc4\x01b"),
