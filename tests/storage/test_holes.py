@@ -17,7 +17,7 @@ from secftp.protocol import are_zeros, zeros
 from secftp.storage import LocalStore, WriteOptions
 from secftp.storage.attributes import KEPT_OPTIONS, LEAST_HOLE, Extent
 from secftp.storage.copy import copy_bytes
-from secftp.storage.holes import BLOCK, extent_at, has_data, split_zeros
+from secftp.storage.holes import BLOCK, extent_at, has_data, is_zero, split_zeros
 from secftp.storage.part_writer import PartWriter
 from secftp.storage.partial import partial_name
 from secftp.storage.source import FileSource
@@ -230,3 +230,12 @@ def test_a_source_of_unknown_size_is_not_looked_at():
     with FileSource(os.open("/proc/version", os.O_RDONLY), "version") as source:
         assert not source.is_sparse
         assert not ZerosAsHoles(source).is_sparse
+
+
+@pytest.mark.parametrize("at", [0, 1, BLOCK // 2, BLOCK // 2 + 1, BLOCK - 2, BLOCK - 1])
+def test_one_byte_makes_a_block_data(at):
+    block = bytearray(BLOCK)
+    assert is_zero(memoryview(block))
+    block[at] = 1
+    assert not is_zero(memoryview(block))
+    assert not is_zero(memoryview(block)[: at + 1])

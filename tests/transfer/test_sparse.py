@@ -8,11 +8,12 @@ import random
 import pytest
 
 from secftp.errors import ConnectionLost
-from secftp.protocol import Capability
+from secftp.protocol import Capability, Hole, Write
 from secftp.server import session as server_session
+from secftp.storage.user import open_local_source
 from secftp.transfer import CopyOptions, Download, RemoteLocation, Upload
 from tests.support.copying import Recorder, run_broken
-from tests.support.serving import listing
+from tests.support.serving import listing, until
 
 MIB = 2**20
 NOISE = random.Random(3).randbytes(MIB)
@@ -151,3 +152,21 @@ def test_a_copy_at_the_server(server, root):
         client.copy((b"f",), (b"g",))
     assert (root / "g").read_bytes() == (root / "f").read_bytes()
     assert occupied(root / "g") < 2 * MIB
+
+
+def test_holes_of_the_first_file_of_a_session_wait_for_its_welcome(server, root, here):
+    make_sparse(here / "f")
+    with server.session() as client, open_local_source(os.fspath(here / "f")) as source:
+        client.write((b"f",), source)
+        assert client.pipeline.channel.data.holes > SIZE - 2 * MIB
+    assert (root / "f").read_bytes() == (here / "f").read_bytes()
+
+
+def test_a_hole_is_progress_for_a_server_that_wants_some(server, root):
+    """Although few bytes come: the least rate is about what is transferred."""
+    with server.hostile() as wire:
+        wire.welcome()
+        wire.send(Write(id=1, path=(b"f",), size=MIB + 1), Hole(size=MIB))
+        (connection,) = server.server._shared.registry.all()
+        until(lambda: connection.moved >= MIB, "all of it is taken in")
+        assert connection.stream.moved < MIB / 16
