@@ -191,6 +191,7 @@ class Reason(enum.StrEnum):
     BUSY = "busy"
     EXECUTED = "executed"
     BEING_WRITTEN = "being_written"
+    BACKUP = "backup"  # something that is no file has the name of the backup
     NAME_TOO_LONG = "name_too_long"
     NAME_ENCODING = "name_encoding"
     RESERVED_NAME = "reserved_name"

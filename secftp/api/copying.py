@@ -19,7 +19,7 @@ from secftp.errors import ConnectionLost, ExitCode, FileError, Side, TransferTim
 from secftp.session.retry import Retries
 from secftp.text import path_text
 from secftp.transfer import CopyOptions, ProgressListener
-from secftp.transfer.options import COMMAND_LINE, MAX_LEVEL, MAX_STREAMS
+from secftp.transfer.options import COMMAND_LINE, MAX_LEVEL, MAX_STREAMS, check_backup
 from secftp.transport.compression import require as require_compression
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ class DownloadOptions(TypedDict, total=False):
     dry_run: bool
     limit_rate: int | None
     checksum: str
+    backup: str | None
     sparse: bool
     streams: int | None
     compress: bool
@@ -93,11 +94,20 @@ def copy_options(given: UploadOptions | DownloadOptions, kind: type) -> CopyOpti
     for name, most in (("streams", MAX_STREAMS), ("compress_level", MAX_LEVEL)):
         if (number := values.get(name)) is not None:
             values[name] = require_int(name, number, 1, most, shown=f"from 1 to {most}, or None")
+    _check_backup(values.get("backup"))
     options = CopyOptions(**values)
     algorithm_for(options.checksum)
     if options.level is not None:
         require_compression()
     return options
+
+
+def _check_backup(suffix: object) -> None:
+    if suffix is None:
+        return
+    if not isinstance(suffix, str):
+        raise TypeError("backup must be a str, or None")
+    check_backup(suffix)
 
 
 def shows_options(kind: type) -> Callable[[Callable[_Parameters, _Result]], Callable[_Parameters, _Result]]:

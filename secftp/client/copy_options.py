@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from argparse import SUPPRESS
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from secftp.client.options import (
@@ -15,7 +16,7 @@ from secftp.client.options import (
 from secftp.command_line import Configured, add_option
 from secftp.errors import UsageError
 from secftp.text import parse_size
-from secftp.transfer.options import COMMAND_LINE, MAX_LEVEL, MAX_STREAMS, CopyOptions
+from secftp.transfer.options import COMMAND_LINE, MAX_LEVEL, MAX_STREAMS, CommandLineOption, CopyOptions, check_backup
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -102,6 +103,9 @@ def add_fields(parser: CommandParser, names: Iterable[str]) -> None:
     """Add the options of some fields of `CopyOptions`."""
     for name in names:
         option = COMMAND_LINE[name]
+        if option.bare is not None:
+            _add_bare_option(parser, name, option)
+            continue
         settings: dict[str, Any] = {"dest": name, "help": option.help}
         if option.metavar is None:
             settings["action"] = "store_true"
@@ -110,6 +114,21 @@ def add_fields(parser: CommandParser, names: Iterable[str]) -> None:
         if isinstance(_DEFAULTS[name], tuple):
             settings |= {"action": "append", "default": []}
         add_option(parser, *option.flags, aliases=option.aliases, **settings)
+
+
+def _add_bare_option(parser: CommandParser, name: str, option: CommandLineOption) -> None:
+    """Add an option whose value is left out or follows an equals sign: never is the next word taken for it."""
+    add_option(parser, *option.flags, dest=name, action="store_const", const=option.bare, help=option.help)
+    parser.add_argument(f"{option.flags[-1]}-suffix", dest=name, metavar="SUFFIX", help=SUPPRESS)
+
+
+def with_suffixes(arguments: list[str]) -> list[str]:
+    """Return the words of a command line, with --backup=SUFFIX as the option of `_add_bare_option` that has a value."""
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    return [
+        word.replace("=", "-suffix=", 1) if word.startswith("--backup=") and number < end else word
+        for number, word in enumerate(arguments)
+    ]
 
 
 def add_exact_option(parser: CommandParser) -> None:
@@ -149,7 +168,7 @@ def take_copy_options(
 
     `is_stream`: the copy is from or to a standard stream. `overwrites`: its target may exist already.
     """
-    refused = _NOT_FOR_STREAMS if overwrites else ("overwrite", *_NOT_FOR_STREAMS)
+    refused = _NOT_FOR_STREAMS if overwrites else ("overwrite", "backup", "sparse", *_NOT_FOR_STREAMS)
     for name in refused if is_stream else ():
         if isinstance(values[name], Configured):
             values[name] = None  # it is for the files that have names
@@ -215,6 +234,7 @@ def _value(name: str, given: Any) -> Any:
     if isinstance(default, tuple):
         return tuple(map(os.fsencode, given))
     parse = {
+        "backup": check_backup,
         "limit_rate": parse_rate,
         "checksum": checked_checksum,
         "streams": parse_streams,

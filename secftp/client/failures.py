@@ -78,6 +78,7 @@ _LOCAL_REASONS: Final[Mapping[Reason, str]] = {
     Reason.BUSY: "It may be a mount point; choose another name.",
     Reason.EXECUTED: "Try again when the program has ended.",
     Reason.BEING_WRITTEN: "Try again when that has ended.",
+    Reason.BACKUP: "Choose another suffix: --backup=SUFFIX.",
     Reason.NAME_TOO_LONG: "Choose a shorter name.",
     Reason.NAME_ENCODING: "Choose another name, or another file system.",
     Reason.RESERVED_NAME: "Names that begin with .secftp- are reserved for partial files.",

@@ -51,7 +51,7 @@ VALUED: Final = frozenset(
         "--include", "--exclude", "--limit-rate", "--limit", "--bwlimit", "--bandwidth", "--retries", "--progress",
         "--congestion", "--streams", "--compress-level", "--log", "--key-fd", "--key-command", "--connect-timeout",
         "--times", "--for", "--port", "--host", "--max-delete", "--trash-days", "--count", "--keyring", "--files-from",
-        "--max-depth",
+        "--max-depth", "--backup-suffix",
     )
 )  # fmt: skip
 

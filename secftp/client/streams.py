@@ -85,7 +85,7 @@ def put_stream(url: Url, settings: CopySettings, terminal: Terminal) -> None:
                     return session.write(
                         url.path,
                         source,
-                        WriteOptions(overwrite=settings.copy.overwrite),
+                        WriteOptions(settings.copy.overwrite, backup=settings.copy.backup_suffix),
                         algorithm=Algorithm(settings.copy.checksum),
                     )
             except Unconfirmed:

@@ -75,6 +75,7 @@ from secftp.protocol.requests import (
     Sum,
     Write,
     WriteMany,
+    backup_path,
 )
 from secftp.protocol.state import Receiver, RequestQueue, State
 
@@ -129,6 +130,7 @@ __all__ = [
     "Write",
     "WriteMany",
     "are_zeros",
+    "backup_path",
     "check_directory_path",
     "check_path",
     "clause_for",

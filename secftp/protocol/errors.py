@@ -106,6 +106,10 @@ _REASONS: dict[tuple[ErrorCode, Reason], tuple[str, str]] = {
     (ErrorCode.FORBIDDEN, Reason.BUSY): ("the server's operating system is using it", "It may be a mount point."),
     (ErrorCode.FORBIDDEN, Reason.EXECUTED): ("it is a program that is running", "Try again when it has ended."),
     (ErrorCode.FORBIDDEN, Reason.BEING_WRITTEN): ("it is being written", "Try again later."),
+    (ErrorCode.FORBIDDEN, Reason.BACKUP): (
+        "what has the name of its backup is not a file",
+        "Choose another suffix: --backup=SUFFIX.",
+    ),
     (ErrorCode.BAD_NAME, Reason.NAME_TOO_LONG): (
         "its name is too long for the server's file system",
         "Choose a shorter name.",

@@ -50,6 +50,7 @@ MAX_ENTRIES = 4096  # entries of a listing in one message
 MAX_MANY = 1024  # small files in one message
 MAX_SMALL = 32768  # bytes of a file that shares a message with others
 MAX_PARTS = 1024  # ranges of a file in one message
+MAX_SUFFIX = 64  # bytes that are added to a name for that of a backup
 MAX_STREAMS = 16  # sessions of one client for one transfer
 MAX_DRAIN = 256 * 2**20  # bytes of a refused file that may still arrive: more than any network path holds
 
@@ -71,6 +72,7 @@ Software = Annotated[str, Meta(max_length=MAX_SOFTWARE)]
 Token = Annotated[bytes, Meta(min_length=TOKEN_BYTES, max_length=TOKEN_BYTES)]
 Version = Annotated[bytes, Meta(min_length=1, max_length=MAX_VERSION)]
 AskedVersion = Annotated[bytes, Meta(max_length=MAX_VERSION)]
+Suffix = Annotated[bytes, Meta(min_length=1, max_length=MAX_SUFFIX)]
 Digest = Annotated[bytes, Meta(min_length=MIN_DIGEST, max_length=MAX_DIGEST)]
 Word = Annotated[str, Meta(min_length=1, max_length=MAX_CAPABILITY)]
 Words = Annotated[tuple[Word, ...], Meta(max_length=MAX_CAPABILITIES)]

@@ -55,6 +55,7 @@ class Capability(enum.StrEnum):
     COPY = "copy"
     SPACE = "space"
     HOLES = "holes"
+    BACKUP = "backup"
 
 
 class Right(enum.StrEnum):

@@ -26,6 +26,7 @@ from secftp.protocol.limits import (
     Size,
     SmallData,
     SmallSizes,
+    Suffix,
     Time,
     Token,
     Version,
@@ -35,6 +36,11 @@ from secftp.protocol.limits import (
 )
 from secftp.protocol.message import TO_SERVER, Algorithm, Capability, Kind, Message, message
 from secftp.protocol.replies import Capacity, Entries, Error, File, Files, Info, Ok, Results
+
+
+def backup_path(path: Path, suffix: bytes) -> Path:
+    """Return the path of the backup of a file."""
+    return (*path[:-1], path[-1] + suffix)
 
 
 class Request(Message, frozen=True, kw_only=True):
@@ -121,6 +127,7 @@ class Write(FileRequest, frozen=True, kw_only=True):
     parts with one `upload` make one file. Then `prefix` is of all bytes that the server has, which the upload takes
     over. `additional`: this session is an additional stream of a client, the first to be ended when there are too many.
     `holes`: about how many bytes of the file (of a part: of the whole file) are in holes, which need no space.
+    `backup`: a file that is replaced keeps its name with this suffix.
     """
 
     size: Size | None = None
@@ -137,9 +144,12 @@ class Write(FileRequest, frozen=True, kw_only=True):
     total: Size | None = None
     additional: bool = False
     holes: Size = 0
+    backup: Suffix | None = None
 
     def __post_init__(self) -> None:
         check_path(self.path)
+        if self.backup is not None:
+            check_path(backup_path(self.path, self.backup))
         if self.upload is None:
             if self.at is not None or self.total is not None:
                 raise UsageError("A part belongs to an upload.")
@@ -151,7 +161,9 @@ class Write(FileRequest, frozen=True, kw_only=True):
             raise UsageError("A part has no offset, and is within its file.")
 
     def needs(self) -> Capability | None:
-        """Return UPLOADS for a part, RESUME if a partial is to be continued or kept, otherwise None."""
+        """Return BACKUP for that, UPLOADS for a part, RESUME for a partial to be continued or kept, otherwise None."""
+        if self.backup is not None:
+            return Capability.BACKUP
         if self.upload is not None:
             return Capability.UPLOADS
         return Capability.RESUME if self.keep or self.prefix is not None else None
@@ -296,7 +308,8 @@ class NewFile(msgspec.Struct, frozen=True, array_like=True, gc=False):  # as in 
 class WriteMany(Request, frozen=True, kw_only=True):
     """WRITEMANY: write these small files. `token`: as in WRITE, for each of them.
 
-    `clear_sizes`: for each file, in order, the size before compression, None if it is not compressed.
+    `clear_sizes`: for each file, in order, the size before compression, None if it is not compressed. `backup`: as in
+    WRITE, for each of them.
     """
 
     files: Annotated[tuple[NewFile, ...], msgspec.Meta(min_length=1, max_length=MAX_MANY)]
@@ -304,10 +317,18 @@ class WriteMany(Request, frozen=True, kw_only=True):
     overwrite: bool = True
     token: Token | None = None
     clear_sizes: SmallSizes = ()
+    backup: Suffix | None = None
 
     def __post_init__(self) -> None:
         if len(self.clear_sizes) > len(self.files):
             raise UsageError("There are more sizes than files.")
+        if self.backup is not None:
+            for file in self.files:
+                check_path(backup_path(file.path, self.backup))
+
+    def needs(self) -> Capability | None:
+        """Return BACKUP for that, otherwise MANY."""
+        return self.TYPE.capability if self.backup is None else Capability.BACKUP
 
     def small_files(self) -> int:
         """Return the number of files."""

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 from secftp import safe_path
 from secftp.errors import NameRefused
+from secftp.protocol import backup_path
 from secftp.storage import SmallFiles, Store, WriteOptions
 from secftp.storage.attributes import DEFAULT_OPTIONS, KEPT_OPTIONS
 from secftp.storage.wrappers import SmallFilesWrapper, StoreWrapper
@@ -87,20 +88,27 @@ def check(path: Path) -> None:
         raise NameRefused("Python searches this directory for modules of the server, and could load this file as one.")
 
 
+def _checked(path: Path, options: WriteOptions) -> WriteOptions:
+    """Return the options; raise `NameRefused` if the backup of the file would have such a name."""
+    if options.backup is not None and path:
+        check(backup_path(path, options.backup))
+    return options
+
+
 class OwnNamesStore(StoreWrapper[Store]):
     """The store `inner`, in which nothing is made under such a name."""
 
     def create_sink(self, path: Path, options: WriteOptions = DEFAULT_OPTIONS) -> Sink:
         check(path)
-        return self._inner.create_sink(path, options)
+        return self._inner.create_sink(path, _checked(path, options))
 
     def resume_sink(self, path: Path, offset: int, options: WriteOptions = KEPT_OPTIONS) -> ResumedSink:
         check(path)
-        return self._inner.resume_sink(path, offset, options)
+        return self._inner.resume_sink(path, offset, _checked(path, options))
 
     def open_upload(self, path: Path, tag: bytes, options: WriteOptions, *, adopt: bool = False) -> UploadSink:
         check(path)
-        return self._inner.open_upload(path, tag, options, adopt=adopt)
+        return self._inner.open_upload(path, tag, _checked(path, options), adopt=adopt)
 
     def rename(self, path: Path, to: Path, *, overwrite: bool = False) -> None:
         check(to)
@@ -119,4 +127,4 @@ class _OwnNamesSmallFiles(SmallFilesWrapper[SmallFiles]):
 
     def write(self, path: Path, data: memoryview, options: WriteOptions = DEFAULT_OPTIONS) -> Kept:
         check(path)
-        return self._inner.write(path, data, options)
+        return self._inner.write(path, data, _checked(path, options))

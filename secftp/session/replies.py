@@ -43,6 +43,7 @@ _MISSING: Final[dict[str, str]] = {
     Capability.COPY: "copy files",
     Capability.SPACE: "tell how much space it has",
     Capability.HOLES: "take files without their holes",
+    Capability.BACKUP: "keep backups of what is replaced",
 }
 
 _INSTEAD: Final[dict[str, str]] = {

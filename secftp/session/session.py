@@ -221,6 +221,7 @@ class Session:
             offset=offset,
             prefix=None if prefix is None else prefix.digest(),
             keep=options.keep,
+            backup=options.backup,
             token=new_token() if prefix is None else None,  # the arrival of a rest alone is never asked for
         )
         require_for(self.pipeline, request, path)

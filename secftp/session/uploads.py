@@ -21,7 +21,7 @@ class PartedFile(NamedTuple):
     """What the parts of one upload have in common: `upload`, its random id; the file's `total` size; and its options.
 
     `token`: with it SUM finds the file after it is complete. `keep`: the server may keep an incomplete one. `holes`:
-    about how many of its bytes are in holes.
+    about how many of its bytes are in holes. `backup`: what is replaced keeps its name with this suffix.
     """
 
     path: Path
@@ -34,6 +34,7 @@ class PartedFile(NamedTuple):
     keep: bool = False
     token: bytes | None = None
     holes: int = 0
+    backup: bytes | None = None
 
     def part(self, number: int, at: int, size: int, *, prefix: bytes | None = None, additional: bool = False) -> Write:
         """Return the request, with the id `number`, for `size` bytes from `at` on; raises `NameRefused`.
@@ -57,4 +58,5 @@ class PartedFile(NamedTuple):
             total=self.total,
             additional=additional,
             holes=self.holes,
+            backup=self.backup,
         )

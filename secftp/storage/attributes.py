@@ -113,7 +113,7 @@ class WriteOptions(NamedTuple):
     are still to come where a partial is resumed; a file that can't fit is refused at once, but nothing is reserved.
     `keep`: whether `Sink.keep` may leave the partial of the name; a partial of an earlier transfer is then discarded.
     `holes`: about how many of the bytes of `size` are holes, which need no space. `sparse`: leave holes also where
-    blocks of zeros are written.
+    blocks of zeros are written. `backup`: the file that is replaced keeps its name with this suffix, see `backup`.
 
     A tuple, because one is made for each of thousands of small files.
     """
@@ -125,6 +125,7 @@ class WriteOptions(NamedTuple):
     keep: bool = False
     holes: int = 0
     sparse: bool = False
+    backup: bytes | None = None
 
 
 def kept_attributes(asked: WriteOptions, found: FileInfo) -> Kept:

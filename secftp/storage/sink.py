@@ -255,6 +255,8 @@ class FileSink(Sink):
                 os.close(os.dup(fd))
                 info = file_info(os.fstat(fd))
                 is_own = is_partial(self._temporary or b"")
+                if replaced is not None and self._options.backup is not None:
+                    self._keep_backup(self._options.backup)
                 self._publish()
                 if not is_own:
                     discard_partial(self._directory, self._name)  # of an earlier transfer
@@ -267,6 +269,11 @@ class FileSink(Sink):
         if self._ends_in_hole:
             os.ftruncate(self._fd, self._size)
             self._ends_in_hole = False
+
+    def _keep_backup(self, suffix: bytes) -> None:
+        from secftp.storage.backup import keep_backup  # only where it is wanted
+
+        keep_backup(self._directory, self._name, suffix, self._fd, self._subject)
 
     def abort(self) -> None:
         """Remove the unfinished file; idempotent."""

@@ -104,6 +104,8 @@ class LocalSmallFiles(SmallFiles):
             replaced = _status_of_replaced(path, directory)
             if replaced is not None and not options.overwrite:
                 raise failure(AlreadyExists, "Already exists", path)
+            if replaced is not None and options.backup is not None:
+                return self._write_through_sink(path, data, options)
             granted = file_mode(options.mode, replaced, self._mask)
             if (is_kept := self._write_or_make_room(path[-1], directory, data, options, granted)) is not None:
                 if self._partials is None or self._partials:

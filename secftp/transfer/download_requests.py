@@ -143,9 +143,9 @@ class ReadManyRequest(PendingRequest[RemoteFile]):
             if not hmac.compare_digest(self.transfer.digest_of(data), file.digest):
                 raise checksum_mismatch(item.name)
             item.check(len(data), file.mtime_ns)
-            asked = WriteOptions(options.overwrite)
+            asked = WriteOptions(options.overwrite, backup=options.backup_suffix)
             if options.preserve:
-                asked = WriteOptions(options.overwrite, file.mode, file.mtime_ns)
+                asked = asked._replace(mode=file.mode, mtime_ns=file.mtime_ns)
             return len(data), self._small_files.write(item.local, memoryview(data), asked)
         except FileError as problem:
             return problem
@@ -173,6 +173,7 @@ def write_options(
         keep=item.size >= KEEP_BYTES,
         holes=holes,
         sparse=options.sparse,
+        backup=options.backup_suffix,
     )
 
 

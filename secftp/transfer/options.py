@@ -3,7 +3,10 @@
 Importing this module loads neither the protocol nor the core, so a command line can be parsed without them.
 """
 
+import os
 from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
+
+from secftp.errors import UsageError
 
 if TYPE_CHECKING:
     from secftp.storage import Path
@@ -13,6 +16,9 @@ KEEP_BYTES: Final = 2**20
 # Sessions that one copy may use.
 MAX_STREAMS: Final = 16
 
+
+# Bytes of a suffix of backups.
+MAX_SUFFIX: Final = 64
 
 # Of compression: the default is that of zstd, and faster than any line on which compression pays.
 DEFAULT_LEVEL: Final = 3
@@ -30,14 +36,16 @@ class CommandLineOption(NamedTuple):
     """How the command line spells an option, and what it does; in the annotation of each field of `CopyOptions`.
 
     An option without a `metavar` takes no value: given, it inverts the field's default. A field that is a tuple takes a
-    value each time the option is given. `aliases` work and are not shown in `--help`. In `does`, `{one|other}` is `one`
-    for a command line and `other` for a program, whose values are no texts.
+    value each time the option is given. `aliases` work and are not shown in `--help`. `bare`: the value of an option
+    without a metavar, in place of that; another one may follow an equals sign. In `does`, `{one|other}` is `one` for a
+    command line and `other` for a program, whose values are no texts.
     """
 
     flags: tuple[str, ...]
     does: str
     metavar: str | None = None
     aliases: tuple[str, ...] = ()
+    bare: str | None = None
 
     @property
     def help(self) -> str:
@@ -147,6 +155,15 @@ class CopyOptions(NamedTuple):
             "N",
         ),
     ] = None
+    backup: Annotated[
+        str | None,
+        CommandLineOption(
+            ("-b", "--backup"),
+            "keep {what is replaced as NAME~; --backup=SUFFIX: with another suffix|each file that is replaced, under "
+            "its name with this suffix; None for no backups}",
+            bare="~",
+        ),
+    ] = None
     sparse: Annotated[
         bool,
         CommandLineOption(
@@ -172,11 +189,25 @@ class CopyOptions(NamedTuple):
     ] = None
 
     @property
+    def backup_suffix(self) -> bytes | None:
+        """What is added to the name of a file that is replaced; None: no backups are kept."""
+        return None if self.backup is None else os.fsencode(self.backup)
+
+    @property
     def level(self) -> int | None:
         """The level at which files are compressed; None if they are not."""
         if self.compress_level is not None:
             return self.compress_level
         return DEFAULT_LEVEL if self.compress else None
+
+
+def check_backup(suffix: str) -> str:
+    """Return the suffix of backups. Raises `UsageError` for one that no name can have."""
+    if not suffix or "/" in suffix or "\0" in suffix or len(os.fsencode(suffix)) > MAX_SUFFIX:
+        raise UsageError(
+            f"The suffix of backups has 1 to {MAX_SUFFIX} bytes, and no slash.", hint="For example --backup=.bak"
+        )
+    return suffix
 
 
 # Annotations of this module are objects and no texts, so that an option is declared in one place and read without the

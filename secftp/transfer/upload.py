@@ -95,6 +95,8 @@ class Upload(DirectoryUpload):
         """Decide where the sources go, over the first session; ask about what is still to be sent."""
         if self._entries is None:
             self._entries = self._plan(session)
+        if self.options.backup is not None:
+            session.require(Capability.BACKUP, self._target.path)
         self._session += 1
         self._packer = self._new_packer(session)
         self._large = LargeFiles(self, session, self._token)
@@ -261,6 +263,7 @@ class Upload(DirectoryUpload):
                 overwrite=self.options.overwrite,
                 token=self._token,
                 clear_sizes=batch.clear_sizes,
+                backup=self.options.backup_suffix,
             )
             can_compare = self._large is not None and self._large.can_compare
             pending = WriteManyRequest(self, batch.items, self._to_compare if can_compare else None)

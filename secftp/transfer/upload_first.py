@@ -43,6 +43,8 @@ def first_file(transfer: Transfer[LocalEntry], source: str, target: RemoteLocati
     options = transfer.options
     if options.dry_run or options.update or options.resume or transfer.limit.rate is not None:
         return None  # these ask what is there; a limit paces what is sent
+    if options.backup is not None:
+        return None  # a server that keeps none would replace the file
     try:
         status = transfer.waits.call(os.stat, source)
         name = last_name(source)

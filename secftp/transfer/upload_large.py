@@ -102,6 +102,7 @@ def _write_request(
         keep=can_resume and size is not None and size >= KEEP_BYTES,
         token=token,
         holes=holes,
+        backup=transfer.options.backup_suffix,
     )
 
 

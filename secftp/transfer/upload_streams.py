@@ -192,6 +192,7 @@ class PartedFiles:
             keep=self._can_resume and info.size >= KEEP_BYTES,
             token=self._token,
             holes=source.hole_bytes,
+            backup=transfer.options.backup_suffix,
         )
         return PartedUpload(file, source, whole, transfer.limit, streams=streams, done=done, prefix=prefix)
 

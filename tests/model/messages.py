@@ -245,6 +245,7 @@ _WRITE = rows(
     ("total", or_nil(size), None),
     ("additional", boolean, False),
     ("holes", size, 0),
+    ("backup", or_nil(binary(1, 64)), None),
 )
 _FOUND = rows(REQUEST, ("size", size), ("mtime_ns", time), ("mode", mode))
 
@@ -292,7 +293,15 @@ TYPES = (
         0x1A,
         "WRITEMANY",
         (UP,),
-        rows(REQUEST, ("files", array(NEW_FILE, 1, 1024)), ALGORITHM, ("overwrite", boolean, True), TOKEN, CLEAR_SIZES),
+        rows(
+            REQUEST,
+            ("files", array(NEW_FILE, 1, 1024)),
+            ALGORITHM,
+            ("overwrite", boolean, True),
+            TOKEN,
+            CLEAR_SIZES,
+            ("backup", or_nil(binary(1, 64)), None),
+        ),
         65536,
     ),
     Type(0x1B, "COPY", (UP,), rows(*NAMED, ("to", path), ("overwrite", boolean, True), MODE, MTIME, TOKEN)),
@@ -428,6 +437,9 @@ def _together(message: Message) -> None:
         _part(message)
     if message.name in ("WRITEMANY", "FILES"):
         insist(len(message.clear_sizes) <= len(message.files), "no more sizes than files")
+    if message.name in ("WRITE", "WRITEMANY") and message.backup is not None:
+        for named in [message.path] if message.name == "WRITE" else [file["path"] for file in message.files]:
+            path([*named[:-1], named[-1] + message.backup])
     if message.name == "STAT" and message.parts:
         insist(message.partial, "parts of a partial")
     if message.name == "INFO":

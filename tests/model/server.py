@@ -46,6 +46,7 @@ ALL = (
     "copy",
     "space",
     "holes",
+    "backup",
 )
 DEADLINE = 20.0
 # The capability that a type needs, and those that fields need (with the values that need none), section 9.
@@ -70,6 +71,8 @@ FIELDS: dict[tuple[str, str], tuple[str, tuple[object, ...]]] = {
     ("STAT", "parts"): ("uploads", (False,)),
     ("SUM", "version"): ("versions", (None, b"")),
     ("WRITEMANY", "clear_sizes"): ("zstd", (None, ())),
+    ("WRITE", "backup"): ("backup", (None,)),
+    ("WRITEMANY", "backup"): ("backup", (None,)),
 }
 
 
@@ -130,7 +133,16 @@ class Tree:
     def below(self, path: Path) -> list[Path]:
         return [each for each in self.nodes if each[: len(path)] == path and each != path]
 
-    def put(self, path: Path, data: bytes, *, overwrite: bool, mode: int | None, mtime_ns: int | None) -> None:
+    def put(
+        self,
+        path: Path,
+        data: bytes,
+        *,
+        overwrite: bool,
+        mode: int | None,
+        mtime_ns: int | None,
+        backup: bytes | None = None,
+    ) -> None:
         self.directory(path[:-1])
         old = self.nodes.get(path)
         if isinstance(old, Directory):
@@ -138,6 +150,12 @@ class Tree:
         if old is not None and not overwrite:
             raise No("exists")
         granted = mode & 0o777 if mode is not None else old.mode if old else 0o644
+        if backup is not None and old is not None and old.data != data:
+            kept = (*path[:-1], path[-1] + backup)
+            if isinstance(self.nodes.get(kept), Directory):
+                raise No("forbidden")
+            self.nodes[kept] = old
+            self.partials.pop(kept, None)
         self.nodes[path] = File(data, 10**18 if mtime_ns is None else mtime_ns, granted)
         self.partials.pop(path, None)
 
@@ -378,7 +396,12 @@ class Session:
             raise No("checksum")
         with self.server._lock:
             self.tree.put(
-                asked.path, before + data, overwrite=asked.overwrite, mode=asked.mode, mtime_ns=asked.mtime_ns
+                asked.path,
+                before + data,
+                overwrite=asked.overwrite,
+                mode=asked.mode,
+                mtime_ns=asked.mtime_ns,
+                backup=asked.backup,
             )
         yield "OK", {"size": len(data), "digest": whole}
 
@@ -443,7 +466,12 @@ class Session:
             if digest(asked.algorithm, bytes(upload.kept.data)) != upload.whole:
                 upload.ended = "checksum"
                 raise No("checksum")
-            wishes = {"overwrite": asked.overwrite, "mode": asked.mode, "mtime_ns": asked.mtime_ns}
+            wishes = {
+                "overwrite": asked.overwrite,
+                "mode": asked.mode,
+                "mtime_ns": asked.mtime_ns,
+                "backup": asked.backup,
+            }
             try:
                 self.tree.put(asked.path, bytes(upload.kept.data), **wishes)
             except No as no:
@@ -586,6 +614,7 @@ class Session:
         codes: list[str | None] = []
         for file in zstd.decompress_files(asked, wanted="zstd" in self.server.capabilities):
             wishes = {"overwrite": asked.overwrite, "mode": file["mode"], "mtime_ns": file["mtime_ns"]}
+            wishes["backup"] = asked.backup
             good = digest(asked.algorithm, file["data"]) == file["digest"]
             codes.append(None if good else "checksum")
             if good:

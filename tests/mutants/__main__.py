@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from tests.mutants import (
     admission,
     asyncio_client,
+    backups,
     client_side,
     compression,
     copies,
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
 MUTANTS: list[Mutant] = [
     *core.MUTANTS,
     *wire.MUTANTS,
+    *backups.MUTANTS,
     *compression.MUTANTS,
     *holes.MUTANTS,
     *copies.MUTANTS,

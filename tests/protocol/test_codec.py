@@ -9,7 +9,7 @@ import msgspec
 import msgspec.inspect
 import pytest
 
-from secftp.errors import ProtocolError, UsageError
+from secftp.errors import NameRefused, ProtocolError, UsageError
 from secftp.protocol import (
     MESSAGE_TYPES,
     Abort,
@@ -52,6 +52,7 @@ from secftp.protocol import (
     Write,
     WriteMany,
     are_zeros,
+    backup_path,
     decode,
     encode,
     zeros,
@@ -164,6 +165,13 @@ EXAMPLES = [
         0x22,
         0,
         b"\x85\xa2id\x01\xa4size\x09\xa8mtime_ns\x00\xa4mode\x00\xa5holes\x08",
+    ),
+    (
+        Write(id=1, path=(b"a",), backup=b"~"),
+        UP,
+        0x11,
+        0,
+        b"\x83\xa2id\x01\xa4path\x91\xc4\x01a\xa6backup\xc4\x01~",
     ),
     (Write(id=2, path=(b"a",)), UP, 0x11, 0, b"\x82\xa2id\x02\xa4path\x91\xc4\x01a"),
     (
@@ -803,6 +811,28 @@ def test_what_is_compressed_is_bounded(clear_size, nbytes, good):
 @pytest.mark.parametrize("size", range(5))
 def test_compressed_data_has_a_head_and_a_frame(size):
     refused(0x07, 0, (1).to_bytes(4)[:size], UP)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "good"),
+    [(b"~", True), (b"x" * 64, True), (b"", False), (b"x" * 65, False), (b"/", False), (b"a/b", False), (b"\0", False)],
+)
+def test_the_name_of_a_backup_is_a_name(suffix, good):
+    """Of one file, and of each of many; and no longer than a name may be."""
+    encoder = msgspec.msgpack.Encoder()
+    one = encoder.encode({"id": 1, "path": [b"a"], "backup": suffix})
+    many = encoder.encode({"id": 1, "files": [[[b"a"], b"", DIGEST]], "backup": suffix})
+    if good:
+        assert decode(0x11, 0, one, UP).backup == suffix
+        assert decode(0x1A, 0, many, UP).backup == suffix
+    else:
+        assert "WRITE" in refused(0x11, 0, one, UP)
+        assert "WRITEMANY" in refused(0x1A, 0, many, UP)
+    assert backup_path((b"d", b"a"), b"~") == (b"d", b"a~")
+    with pytest.raises(NameRefused):
+        Write(id=1, path=(b"x" * 255,), backup=b"~")
+    for name in (b".", b"x" * 250):
+        refused(0x11, 0, encoder.encode({"id": 1, "path": [name], "backup": b"." * 6}), UP)
 
 
 @pytest.mark.parametrize(("size", "good"), [(0, False), (1, True), (2**26, True), (2**26 + 1, False), (-1, False)])

@@ -15,6 +15,7 @@ from secftp.client.copy_options import (
     add_exact_option,
     require_one_source,
     take_copy_options,
+    with_suffixes,
 )
 from secftp.client.name_list import NameList, add_list_options, take_list
 from secftp.client.options import CommandParser, local_name, take_connection
@@ -61,7 +62,7 @@ def parser() -> CommandParser:
 
 def parse(arguments: list[str]) -> GetOptions:
     """Return the options; raises `UsageError`, and `NameRefused` for an invalid path."""
-    values = parser().parse(arguments)
+    values = parser().parse(with_suffixes(arguments))
     operands: list[str] = values.pop("operands")
     target = os.curdir
     if len(operands) > 1 and (not is_remote(operands[-1]) or _is_local_target(operands[-1])):

@@ -14,6 +14,7 @@ from secftp.client.copy_options import (
     add_exact_option,
     require_one_source,
     take_copy_options,
+    with_suffixes,
 )
 from secftp.client.name_list import NameList, add_list_options, take_list
 from secftp.client.options import CommandParser, local_name, take_connection
@@ -59,7 +60,7 @@ def parser() -> CommandParser:
 
 def parse(arguments: list[str]) -> PutOptions:
     """Return the options; raises `UsageError`, and `NameRefused` for an invalid path."""
-    values = parser().parse(arguments)
+    values = parser().parse(with_suffixes(arguments))
     operands: list[str] = values.pop("operands")
     if len(operands) == 1:
         raise UsageError("Required arguments are missing: FILE or URL.", hint="See secftp put --help.")

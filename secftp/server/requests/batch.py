@@ -123,7 +123,7 @@ def _write_all(context: RequestContext, request: WriteMany, record: _Record) -> 
                 context.check()
                 if not hmac.compare_digest(digest_of(data), file.digest):
                     raise ChecksumMismatch("What arrived is not what was sent.")
-                options = WriteOptions(overwrite, file.mode, file.mtime_ns)
+                options = WriteOptions(overwrite, file.mode, file.mtime_ns, backup=request.backup)
                 kept.append(small.write(file.path, memoryview(data), options))
                 context.note_created(file.path)
                 if not overwrite:  # else the client may send it again

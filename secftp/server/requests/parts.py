@@ -111,7 +111,9 @@ def _start(context: RequestContext, request: Write, upload: Upload) -> None:
     assert request.total is not None
     refuse_existing(context, request)
     overwrite = request.overwrite and context.rights.overwrite
-    options = WriteOptions(overwrite, request.mode, request.mtime_ns, request.total, request.keep, request.holes)
+    options = WriteOptions(
+        overwrite, request.mode, request.mtime_ns, request.total, request.keep, request.holes, backup=request.backup
+    )
     adopt = request.prefix is not None
     with contextlib.ExitStack() as undo:
         sink = undo.enter_context(context.store.open_upload(request.path, upload.tag, options, adopt=adopt))

@@ -169,6 +169,7 @@ class SessionUploads:
             request.mode,
             request.mtime_ns,
             request.keep,
+            *(() if request.backup is None else (request.backup,)),
         )
 
     def close(self) -> None:

@@ -67,7 +67,9 @@ def _receive(context: RequestContext, request: Write) -> tuple[End, Kept]:
     refuse_existing(context, request)
     digest = begin_digest(request.algorithm)
     overwrite = request.overwrite and context.rights.overwrite
-    options = WriteOptions(overwrite, request.mode, request.mtime_ns, request.size, request.keep, request.holes)
+    options = WriteOptions(
+        overwrite, request.mode, request.mtime_ns, request.size, request.keep, request.holes, backup=request.backup
+    )
     with _sink(context, request, options, digest) as sink:
         context.log.line("Processing...")
         report = ProgressLog(context.log)
