@@ -16,7 +16,7 @@ from fnmatch import fnmatchcase
 from typing import NamedTuple
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as some
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
@@ -170,13 +170,17 @@ def carried_out(plan, source, target):
 SIDES = some.sampled_from(["here", "there"])
 OPTIONS = some.builds(
     Options,
-    delete=some.booleans(),
+    delete=some.sampled_from([False, True, True]),
     checksum=some.booleans(),
     force=some.booleans(),
     exclude=some.sampled_from(["", "", "*.o", "e", "d"]),
     trash=some.booleans(),
     max_delete=some.sampled_from(["", "", "", "0", "1", "0%", "100%"]),
 )
+
+
+FILES = some.tuples(some.sampled_from(CONTENTS), some.sampled_from(TIMES), some.sampled_from(MODES))
+SIDE_FILES = some.none() | FILES
 
 
 class TwoTrees(RuleBasedStateMachine):
@@ -203,11 +207,13 @@ class TwoTrees(RuleBasedStateMachine):
         above = [top.joinpath(*name.split("/")[:depth]) for depth in range(1, name.count("/") + 1)]
         return not any(os.path.isfile(path) for path in above)
 
-    @initialize(tree=some.dictionaries(some.sampled_from(NAMES), some.sampled_from(CONTENTS), max_size=6))
+    @initialize(tree=some.dictionaries(some.sampled_from(NAMES), some.tuples(SIDE_FILES, SIDE_FILES), min_size=3))
     def begin(self, tree):
-        for name, contents in tree.items():
-            for side in self.tops:
-                self.write(side, name, contents, TIMES[0], MODES[0])
+        """Files on one side, on the other, or on both, the same or not."""
+        for name, files in tree.items():
+            for side, file in zip(self.tops, files, strict=True):
+                if file is not None:
+                    self.write(side, name, *file)
 
     @rule(
         side=SIDES,
@@ -265,7 +271,7 @@ class TwoTrees(RuleBasedStateMachine):
 
     # --- syncs ---
 
-    def run(self, pushes, options, *more):
+    def run(self, options, *more, pushes):
         """Run a sync with its plan; return the exit code, the steps, the summary."""
         here = f"{self.tops['here']}/"
         words = (here, self.url) if pushes else (self.url, here)
@@ -280,18 +286,26 @@ class TwoTrees(RuleBasedStateMachine):
         steps = [line for line in lines if line["action"] != "summary"]
         return code, steps, lines[-1] if len(steps) < len(lines) else {}
 
-    @rule(pushes=some.booleans(), options=OPTIONS)
-    def sync(self, pushes, options):
+    # Two rules, so that syncs are a part of nearly every run.
+    @rule(options=OPTIONS)
+    def push(self, options):
+        self.sync(options, pushes=True)
+
+    @rule(options=OPTIONS)
+    def pull(self, options):
+        self.sync(options, pushes=False)
+
+    def sync(self, options, *, pushes):
         sides = ("here", "there") if pushes else ("there", "here")
         source, target = (look(self.tops[side]) for side in sides)
         trash = look(self.tops[sides[1]], trash=True)
         model = expected(source, target, options)
 
-        dry_code, planned, _ = self.run(pushes, options, "--dry-run")
+        dry_code, planned, _ = self.run(options, "--dry-run", pushes=pushes)
         assert (look(self.tops[sides[0]]), look(self.tops[sides[1]])) == (source, target), "a dry run changes nothing"
         assert look(self.tops[sides[1]], trash=True) == trash
 
-        code, steps, summary = self.run(pushes, options)
+        code, steps, summary = self.run(options, pushes=pushes)
         after, trash_after = look(self.tops[sides[1]]), look(self.tops[sides[1]], trash=True)
         assert look(self.tops[sides[0]]) == source, "a sync never changes its source"
         assert (code, steps) == (dry_code, planned), "a run does what its dry run says"
@@ -317,7 +331,7 @@ class TwoTrees(RuleBasedStateMachine):
         self.check_nothing_is_lost(target, after, trash, trash_after, steps, options, model)
         self.check_summary(summary, steps)
 
-        code, steps, _ = self.run(pushes, options)
+        code, steps, _ = self.run(options, pushes=pushes)
         left = [step for step in steps if step["action"] != "skip"]
         assert not left, "another sync has nothing to do"
         assert look(self.tops[sides[1]]) == after
@@ -374,6 +388,10 @@ def test_syncs_of_two_trees(place, port):
     run_state_machine_as_test(
         functools.partial(TwoTrees, place, port),
         settings=settings(
-            max_examples=25, stateful_step_count=12, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=20,
+            stateful_step_count=20,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+            phases=(Phase.explicit, Phase.reuse, Phase.generate),  # with Phase.shrink a failure takes five minutes
         ),
     )

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
+from secftp.session import Session
 from secftp.sync import renames
 from secftp.sync.plan import Act, Reason, Rules, make
 from secftp.sync.tree import Entry, EntryKind, Tree
+from tests.support.serving import listing
 
 OLD, NEW = 1_600_000_000_000_000_123, 1_700_000_000_000_000_456
 
@@ -181,3 +185,82 @@ def test_a_plan_with_renames_makes_the_same_target(source, target):
     moved = {action.origin for action in plan.of(Act.RENAME)}
     assert len(moved) == len(list(plan.of(Act.RENAME)))
     assert not moved & {action.path for action in plan.of(Act.DELETE)}
+
+
+# --- with a server ----------------------------------------------------------------------------------------------------
+
+MANY = 30
+
+
+@pytest.fixture(params=["push", "pull"])
+def both(request, secftp, tmp_path):
+    """A source and a target with a directory that was renamed at the source; call it to sync."""
+    here, there = tmp_path / "here", tmp_path / "root" / "t"
+    source, target = (here, there) if request.param == "push" else (there, here)
+    for number in range(MANY):
+        for top, name in ((source, "new"), (target, "old")):
+            path = top / name / "deep" / str(number)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(f"contents of {number:>8}")
+            os.utime(path, ns=(OLD, OLD if top is source else NEW))
+
+    class Both:
+        log = secftp.server.log
+
+        def __call__(self, *words):
+            tops = (f"{here}/", "//t/") if request.param == "push" else ("//t/", f"{here}/")
+            return secftp("sync", *words, *tops)
+
+    Both.source, Both.target, Both.pushes = source, target, request.param == "push"
+    return Both()
+
+
+def test_files_of_a_renamed_directory_are_not_transferred(both):
+    result = both("--delete").succeed()
+    assert f"Copied nothing; renamed {MANY} files" in result.errors
+    assert listing(both.target / "new") == listing(both.source / "new")
+    assert not (both.target / "old").exists()
+    for number in range(MANY):
+        path = both.target / "new" / "deep" / str(number)
+        assert path.read_text() == f"contents of {number:>8}"
+        assert os.stat(path).st_mtime_ns == OLD, "it gets the time of the source"
+    sent = [line for line in both.log.text.splitlines() if "to write" in line or "to read" in line]
+    assert sent == []
+    assert "Copied nothing; 30 the same" in both("--delete").succeed().errors
+
+
+@pytest.mark.parametrize("lacks", ["sum", "read"])
+def test_without_digests_files_are_copied(both, monkeypatch, lacks):
+    """An older server, and a key that may not read."""
+    if lacks == "read" and not both.pushes:
+        pytest.skip("what may not be read can't be the source")
+    can, may = Session.can, Session.may
+    monkeypatch.setattr(Session, "can", lambda session, name: name != lacks and can(session, name))
+    monkeypatch.setattr(Session, "may", lambda session, name: name != lacks and may(session, name))
+    result = both("--delete").succeed()
+    assert f"Copied {MANY} files" in result.errors
+    assert "renamed" not in result.errors
+    assert listing(both.target / "new") == listing(both.source / "new")
+
+
+def test_digests_are_requested_all_at_once(both, monkeypatch):
+    """They cost a few round trips, however many there are: the pipeline is waited for once all are under way."""
+    asked = []
+    real = renames.checksums
+
+    def checksums(session, files, algorithm):
+        submit = session.pipeline.submit
+
+        def count(request, handler):
+            asked.append("request")
+            submit(request, handler)
+
+        monkeypatch.setattr(session.pipeline, "submit", count)
+        for found in real(session, files, algorithm):
+            asked.append("reply")
+            yield found
+
+    monkeypatch.setattr(renames, "checksums", checksums)
+    both("--delete").succeed()
+    assert asked[:MANY].count("request") > MANY // 2
+    assert asked.count("reply") == MANY
