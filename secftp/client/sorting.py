@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import re
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -26,11 +27,21 @@ if TYPE_CHECKING:
 BY_NAME: Final = "name"
 BY_TIME: Final = "time"
 BY_SIZE: Final = "size"
+BY_VERSION: Final = "version"  # names, with the numbers in them compared as numbers
 UNSORTED: Final = "none"
+_NUMBER: Final = re.compile(rb"([0-9]+)")
+
+
+def _by_version(entry: Any) -> tuple[Any, ...]:
+    parts = [_NUMBER.split(name) for name in entry.path]
+    return [[int(part) if place % 2 else part for place, part in enumerate(name)] for name in parts], entry.path
+
+
 KEYS: Final[dict[str, Key]] = {
     BY_NAME: attrgetter("path"),
     BY_TIME: lambda entry: (-entry.mtime_ns, entry.path),
     BY_SIZE: lambda entry: (-entry.size, entry.path),
+    BY_VERSION: _by_version,
 }
 RUN_ENTRIES: Final = 8192  # that are sorted at once
 _BLOCK: Final = 64  # of them that are packed together: one block of each run is unpacked while they are merged

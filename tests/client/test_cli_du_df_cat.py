@@ -114,7 +114,8 @@ def test_a_file_counts_with_each_name(secftp, root):
     make(root, a=100)
     os.link(root / "a", root / "b")
     (root / "c").symlink_to("a")
-    secftp("du", "-b", "//").succeed(b"200\t/\n")
+    for usual in ([], ["-l"], ["--apparent-size"]):
+        secftp("du", "-b", *usual, "//").succeed(b"200\t/\n")
 
 
 def test_wildcards(secftp, root):
@@ -229,6 +230,7 @@ def disk(monkeypatch):
 
 def test_a_disk(secftp, root, disk):
     secftp("df", "//").succeed(b"1K-blocks Used Avail Use% Path\n     4000 2400  1200  67% /\n")
+    assert secftp("df", "-k", "//").output == secftp("df", "-hk", "//").output == secftp("df", "//").output
     secftp("df", "-h", "//").succeed(b"Size Used Avail Use% Path\n4.0M 2.4M  1.2M  67% /\n")
     secftp("df", "--si", "//").succeed(b"Size Used Avail Use% Path\n4.1M 2.5M  1.3M  67% /\n")
     (root / "d").mkdir()

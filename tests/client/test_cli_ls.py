@@ -62,6 +62,14 @@ def test_orders(secftp, root):
     assert [row["path"] for row in rows] == list("cdab")
 
 
+def test_numbers_in_names(secftp, root):
+    fill(root, "img9", "img10", "img1.5", "a", "img", "10", "9", "img010")
+    secftp("ls", "-v", "//").succeed(b"9\n10\na\nimg\nimg1.5\nimg9\nimg010\nimg10\n")
+    fill(root, ".hidden")
+    assert b".hidden" in secftp("ls", "-f", "//").output
+    assert secftp("ls", "-pF", "//").output == secftp("ls", "//").output
+
+
 def test_names_are_compared_by_their_bytes(secftp, root):
     fill(root, "b", "B", "a", "é", "10", "9")
     secftp("ls", "//").succeed("10\n9\nB\na\nb\né\n".encode())

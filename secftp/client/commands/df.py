@@ -59,6 +59,9 @@ def parser() -> CommandParser:
     )
     add_urls(parser)
     add_size_options(parser)
+    parser.add_argument(
+        "-k", dest="base", action="store_const", const=None, help="in units of 1024 bytes (the default)"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object per line")
     add_connection_options(parser)
     return parser

@@ -75,6 +75,14 @@ def parser() -> CommandParser:
     parser.add_argument("-s", "--summarize", action="store_true", help="print the sum of each URL only, as -d 0")
     parser.add_argument("-d", "--max-depth", metavar="N", help="print directories up to N levels below the URL")
     parser.add_argument("-a", "--all", dest="files", action="store_true", help="print files, too")
+    parser.add_argument(
+        "-l",
+        "--count-links",
+        "--apparent-size",
+        dest="links",
+        action="store_true",
+        help="as it is always done, see below",
+    )
     parser.add_argument("-c", "--total", action="store_true", help="print the sum of all URLs at the end")
     add_size_options(parser)
     for short, name, size, text in _UNITS:
@@ -90,6 +98,7 @@ def parse(arguments: list[str]) -> UsageOptions:
     """Return the options; raises `UsageError`."""
     values = parse_urls(parser(), arguments)
     depth = _depth(values)
+    del values["links"]
     return UsageOptions(depth=depth, **values)
 
 

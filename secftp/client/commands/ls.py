@@ -28,6 +28,7 @@ _COLOR: Final = "--color"
 _ORDERS: Final = (
     ("-t", "time", "sort by time, newest first"),
     ("-S", "size", "sort by size, largest first"),
+    ("-v", "version", "sort by the numbers in names"),
     ("-U", "none", "not sorted"),
 )
 
@@ -94,8 +95,12 @@ def parser() -> CommandParser:
     )
     for option, order, text in _ORDERS:
         parser.add_argument(option, dest="order", action="store_const", const=order, default="name", help=text)
+    parser.add_argument("-f", dest="raw", action="store_true", help="as -a and -U")
     parser.add_argument("-r", "--reverse", action="store_true", help="reverse the order")
     add_size_options(parser)
+    parser.add_argument(
+        "-F", "-p", "--classify", action="store_true", help="mark directories with a slash, which is always done"
+    )
     parser.add_argument("-1", dest="one", action="store_true", help="one name on each line, also on a terminal")
     parser.add_argument("-C", dest="columns", action="store_true", help="columns, also if it is not a terminal")
     parser.add_argument(
@@ -114,9 +119,12 @@ def parse(arguments: list[str]) -> ListOptions:
     """Return the options; raises `UsageError`."""
     end = arguments.index("--") if "--" in arguments else len(arguments)
     words = [f"{_COLOR}=always" if word == _COLOR else word for word in arguments[:end]]
-    options = ListOptions(**parse_urls(parser(), words + arguments[end:]))
-    one_of(WHEN, options.color, _COLOR, USE_DEFAULT)
-    return options
+    values = parse_urls(parser(), words + arguments[end:])
+    del values["classify"]
+    if values.pop("raw"):
+        values |= {"hidden": True, "order": "none"}
+    one_of(WHEN, values["color"], _COLOR, USE_DEFAULT)
+    return ListOptions(**values)
 
 
 def run(options: ListOptions, terminal: Terminal) -> None:
