@@ -169,7 +169,7 @@ class RemoteListing:
         self._selection = selection
         self._listener = listener
         self._tree = Tree()
-        self._ahead = ListingsAhead(session.pipeline, whole_tree=False)
+        self._ahead = ListingsAhead(session.pipeline)
         self._asked = session.begin_stat(top)
         self._ahead.adopt(session.begin_list(top))
 
@@ -214,6 +214,7 @@ class RemoteListing:
                     self._tree.add(path, Entry(EntryKind.FILE, found.size, found.mtime_ns, found.mode & _PERMISSIONS))
                 else:
                     self._tree.add(path, _EXCLUDED)
+                    self._ahead.discard((*self._top, *path))  # it was requested in case that it is wanted
         except FileError as problem:
             if not directory:
                 raise

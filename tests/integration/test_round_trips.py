@@ -73,6 +73,11 @@ VERBS = {
     "mv URL URL/directory/": (("mv", "//small", "//dir/"), 3),
     "sum URL/file": (("sum", "//small"), 3),
     "sum URL/directory": (("sum", "//dir"), 5),
+    # The listing; in the first case nothing is to be done, in the others MKDIR, files and times; moves to the trash.
+    "sync DIRECTORY/ URL, the same": (("sync", "{here}/tree/", "//tree"), 3),
+    "sync DIRECTORY/ URL/new": (("sync", "{here}/tree/", "//new"), 6),
+    "sync URL/ DIRECTORY": (("sync", "//deep/", "{here}/got"), 7),
+    "sync --delete DIRECTORY/ URL": (("sync", "--delete", "--max-delete=100%", "{here}/dir/", "//tree"), 9),
     "verify FILE URL": (("verify", "{here}/small", "//small"), 3),
     # Whether the pattern is the name of a file is asked together with the listing.
     "get URL/*ll": (("get", "//s*ll", "{here}/got"), 4),

@@ -35,6 +35,8 @@ VERBS = {
     "cp into": lambda s: ["cp", url(s, "text"), url(s, "d")],
     "cp -r": lambda s: ["cp", "-r", url(s, "d"), url(s, "e")],
     "mv": lambda s: ["mv", url(s, "text"), url(s, "other")],
+    "sync": lambda s: ["sync", "--delete", "tree/", url(s, "d")],
+    "sync to here": lambda s: ["sync", "--delete", url(s, "d") + "/", "tree"],
     "verify": lambda s: ["verify", "tree", url(s, "d")],
     "put": lambda s: ["put", "large", url(s)],
     "put to a name": lambda s: ["put", "small", url(s, "name")],
