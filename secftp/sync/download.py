@@ -111,6 +111,8 @@ class SyncDownload(Download):
         """Return why a file here is left as it is: it is not the one that was to be replaced."""
         assert isinstance(item, PlannedFile)
         known = item.target
+        if known is None and item.size <= self.small_limit:
+            return ""  # nothing is replaced, whatever there is by now
         try:
             found = self.waits.call(self._store.stat, item.local)
         except NotFound as problem:

@@ -212,7 +212,9 @@ class Outcome(ProgressListener):
         """Tell, once, that permissions and a time could not be set; what is copied is there."""
         self._unset += 1
         if self._unset == 1:
-            self._listener.note(name_of(path), f"its permissions and time could not be set: {str(error).removesuffix('.')}")
+            self._listener.note(
+                name_of(path), f"its permissions and time could not be set: {str(error).removesuffix('.')}"
+            )
 
     def not_deleted(self, number: int) -> None:
         """Tell that nothing is deleted."""

@@ -235,7 +235,7 @@ USAGE = [
     (("--no-trash", "a", "//b"), "--no-trash is about deletions"),
     (("--delete", "--max-delete", "101%", "a", "//b"), "--max-delete must be a number of files"),
     (("--delete", "--max-delete", "x", "a", "//b"), "--max-delete must be a number of files"),
-    (("--delete", "--trash-days", "-1", "a", "//b"), "--trash-days must be a number of days."),
+    (("--delete", "--trash-days=-1", "a", "//b"), "--trash-days must be a number of days."),
     (("--delete", "--trash-days", "x", "a", "//b"), "--trash-days must be a number of days."),
     (("--checksum=crc", "a", "//b"), "--checksum must be"),
 ]

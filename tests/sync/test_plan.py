@@ -1,7 +1,10 @@
 """The plan of a sync: what is done, in which order, and what is left alone."""
 
+import tracemalloc
+
 import pytest
 
+from secftp.protocol.limits import MAX_COMPONENTS
 from secftp.sync import tree as trees
 from secftp.sync.plan import DEFAULT_RULES, Act, Reason, Rules, make
 from secftp.sync.tree import Entry, EntryKind, Tree
@@ -139,6 +142,13 @@ def test_directories_without_files_are_made_only_if_that_is_wanted():
     assert steps(source, {}, Rules(bare_directories=False)) == wanted
 
 
+def test_a_tree_as_deep_as_paths_can_be():
+    """A path of the protocol has at most 64 components, and no deeper directory is listed."""
+    deep = "/".join(["d"] * (MAX_COMPONENTS - 1))
+    assert len(steps({f"{deep}/a": file()}, {})) == MAX_COMPONENTS
+    assert len(steps({}, {f"{deep}/a": file()}, DELETE)) == MAX_COMPONENTS
+
+
 def test_counts():
     plan = make(tree({"a": file(), "b": file()}), tree({"a": file(), "c": file(), "d/e": file()}))
     assert (plan.same, plan.only_there, plan.source_files, plan.target_files, plan.deletions) == (1, 2, 2, 3, 0)
@@ -165,6 +175,23 @@ class TestTree:
         assert found.get((b"d", b"7")) == file(7, 7)
         assert (found.get(()), found.get((b"d", b"no"))) == (None, None)
         assert (len(found), found.files, found.nbytes) == (302, 300, sum(range(300)))
+
+    @pytest.mark.parametrize(("in_each", "most"), [(10, 80), (1000, 30)])
+    def test_an_entry_takes_little_memory(self, in_each, most):
+        """As docs/how-to/sync.md says."""
+        tracemalloc.start()
+        try:
+            found = Tree()
+            for directory in range(10_000 // in_each):
+                top = (b"directory %d" % directory,)
+                found.add(top, folder(directory))
+                for number in range(in_each):
+                    found.add((*top, b"IMG_%06d.jpg" % number), file(number * 7919, 1_700_000_000 + number * 31))
+                found.pack(top)
+            found.pack(())
+            assert tracemalloc.get_traced_memory()[0] / len(found) < most
+        finally:
+            tracemalloc.stop()
 
     def test_the_number_of_entries_is_bounded(self, monkeypatch):
         monkeypatch.setattr(trees, "MAX_ENTRIES", 2)
