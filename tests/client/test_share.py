@@ -192,7 +192,7 @@ def test_the_time_is_over(here, verb, capfd):
     [
         (2, "--for must be a time above 0.", ["share", "--for", "soon", "plan.txt"]),
         (2, "--for must be a time above 0.", ["share", "--for", "0", "plan.txt"]),
-        (2, "--times must be a number", ["share", "--times", "-1", "plan.txt"]),
+        (2, "--times must be a number", ["share", "--times=-1", "plan.txt"]),
         (2, "--times must be a number", ["share", "--times", "1.5", "plan.txt"]),
         (2, "--port must be a number from 0 to 65535.", ["receive", "--port", "65536"]),
         (2, "Required arguments are missing", ["share"]),
