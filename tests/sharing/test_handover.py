@@ -190,8 +190,9 @@ def test_several_downloads(here, key):
     assert server.delivered == 2
 
 
-def test_another_reader_finishes_and_no_new_one_is_let_in(here, key):
+def test_another_reader_finishes_and_no_new_one_is_let_in(here, key, monkeypatch):
     """Also one that needs further requests for that."""
+    monkeypatch.setattr("secftp.sharing.handover.IDLE_SECONDS", 2 * DEADLINE)
     with sharing(*shared(here), key=key) as server, server.session(key) as slow:
         assert get(slow, b"plan.txt")
         assert secftp(here, "get", server.port, "//", here / "target") == 0
