@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import stat
+import sys
 import time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -15,7 +16,7 @@ from secftp.client.columns import in_columns
 from secftp.client.sizes import human_size
 from secftp.protocol import Kind
 from secftp.storage.attributes import is_clamped
-from secftp.text import path_text, show_path
+from secftp.text import escape_unencodable, path_text, show_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -93,12 +94,13 @@ class Look(NamedTuple):
 
     def path(self, path: Path) -> str:
         """Return a path as it is printed."""
-        return quoted_path(path) if self.quoted else show_path(path)
+        encoding = getattr(sys.stdout, "encoding", None)
+        return quoted_path(path, encoding) if self.quoted else escape_unencodable(show_path(path), encoding)
 
 
-def quoted_path(path: Path) -> str:
-    """Return a path escaped, and quoted for a shell if it has to be."""
-    text, escaped = path_text(path), show_path(path)
+def quoted_path(path: Path, encoding: str | None = None) -> str:
+    """Return a path escaped, and quoted for a shell if it has to be. `encoding`: of the terminal, None for UTF-8."""
+    text, escaped = path_text(path), escape_unencodable(show_path(path), encoding)
     if escaped != text:
         return "$'" + escaped.replace("'", r"\'") + "'"
     if not _QUOTED.search(text):

@@ -78,6 +78,8 @@ def test_names_are_looked_at_and_changed(run, served, root):
             await client.rmdir("a/b")
             with pytest.raises(NotEmpty):
                 await client.rmdir("a")
+            space = await client.space("a")
+            assert 0 < space.available <= space.total
             await client.copy("a/text", "a/copy")
             assert await client.read_bytes("a/copy") == b"1"
             await client.remove("a/copy")

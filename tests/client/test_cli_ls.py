@@ -298,6 +298,12 @@ def test_names_are_quoted_for_a_shell(name, shown):
     assert quoted_path((name,)) == shown
 
 
+def test_what_the_terminal_can_not_show_is_escaped_and_counted():
+    """As everything that is printed; columns have to know before."""
+    assert quoted_path(("é".encode(),), "ascii") == r"$'\u00e9'"
+    assert quoted_path(("é".encode(),), "latin-1") == "é"
+
+
 def test_a_shell_reads_what_is_shown(tmp_path):
     import subprocess
 
