@@ -65,6 +65,10 @@ class Direction(abc.ABC):
         """Make the target's directory, and those above it that are missing."""
 
     @abc.abstractmethod
+    def sweep(self, target: Tree) -> None:
+        """Remove what killed writers have left in the target, as far as that is not done by a server."""
+
+    @abc.abstractmethod
     def target(self, session: Session) -> Target:
         """Return the target, which exists, over this session."""
 
@@ -114,6 +118,9 @@ class Pushing(Direction):
     def make_top(self, session: Session) -> None:
         """Make it at the server."""
         session.make_directory(self.remote, parents=True)
+
+    def sweep(self, target: Tree) -> None:
+        """Leave it to the server."""
 
     def target(self, session: Session) -> Target:
         """Return the directory at the server."""
@@ -173,6 +180,11 @@ class Pulling(Direction):
     def make_top(self, session: Session) -> None:  # noqa: ARG002 - it is here
         """Make it here."""
         create_target(self.local, None)
+
+    def sweep(self, target: Tree) -> None:
+        """Remove unfinished files whose writers are gone."""
+        for directory in target.with_reserved:
+            self._store.sweep_leftovers(directory)
 
     def target(self, session: Session) -> Target:  # noqa: ARG002 - it is here
         """Return the directory here."""

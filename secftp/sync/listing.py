@@ -138,6 +138,8 @@ class _LocalListing:
             self._tree.add(path, _file(info))
         else:
             self._tree.add(path, _OTHER)
+            if kind is WalkKind.RESERVED:
+                self._tree.with_reserved.add(path[:-1])
             self._listener.left_out(path, _LEFT_OUT[kind])
 
     def _unlisted(self, path: Path, problem: FileError) -> None:

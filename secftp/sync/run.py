@@ -209,6 +209,7 @@ class Sync:
     def _steps_of(self, plan: Plan) -> Iterator[Callable[[Session], None]]:
         if self._direction.is_missing:
             yield self._direction.make_top
+        yield lambda _session: self._direction.sweep(self._target)
         yield from self._copies(plan.of(Act.MAKE_DIRECTORY, Act.COPY), overwrite=False)
         yield from self._copies(plan.of(Act.REPLACE), overwrite=True)
         yield self._decide

@@ -55,6 +55,7 @@ class Tree:
 
     `files` and `nbytes` count the files and their bytes. `problems` counts what could not be listed or examined; a tree
     with any is incomplete. `top`: the directory itself, None if that is not known.
+    `with_reserved`: the directories that contain names reserved by secftp, such as what a killed writer has left.
     """
 
     def __init__(self) -> None:
@@ -63,6 +64,7 @@ class Tree:
         self.nbytes = 0
         self.problems = 0
         self.top: Entry | None = None
+        self.with_reserved: set[Path] = set()
         self._count = 0
         self._open: dict[Path, dict[bytes, Entry]] = {}
         self._packed: dict[Path, bytes] = {}

@@ -293,6 +293,18 @@ def test_a_symlink_at_the_target_is_not_followed(both):
     assert os.listdir(outside) == []
 
 
+def test_what_a_killed_sync_has_left_is_removed_by_the_next(secftp, tmp_path):
+    write(tmp_path / "root" / "d" / "sub" / "a")
+    here = tmp_path / "here"
+    secftp("sync", "//d/", here).succeed()
+    for directory in (here, here / "sub"):
+        (directory / (".secftp-tmp-" + 32 * "0")).write_bytes(b"unfinished")
+    assert secftp("sync", "--dry-run", "//d/", here).code == ExitCode.OK
+    assert len(tree(here)) == 4
+    secftp("sync", "//d/", here).succeed()
+    assert tree(here) == {"sub": None, "sub/a": "text"}
+
+
 # --- the trash --------------------------------------------------------------------------------------------------------
 
 
