@@ -45,8 +45,9 @@ MUTANTS: list[Mutant] = [
     mutant("enters-what-is-excluded", "secftp/sync/listing.py", "        if self._selection.wants_directory(path):\n            return True\n", "        return True\n", SAFETY),
     mutant("removes-directories-around-what-is-excluded", "secftp/sync/plan.py", "        if is_gone:\n", "        if True:\n", PLAN),
     mutant("deletes-below-a-file", "secftp/sync/plan.py", "        elif there.kind is not entry.kind:\n            self._skip(path, entry, Reason.KIND, there)\n", "        elif there.kind is not entry.kind:\n            self._delete(twin, there)\n", PLAN),
-    mutant("deletes-what-is-a-symlink-at-the-source", "secftp/sync/listing.py", "            self._tree.add(path, _OTHER)\n            self._listener.left_out", "            self._listener.left_out", SAFETY),
+    mutant("deletes-what-is-a-symlink-at-the-source", "secftp/sync/listing.py", "            self._tree.add(path, _OTHER)\n            if kind is WalkKind.RESERVED:\n", "            if kind is WalkKind.RESERVED:\n", SAFETY),
     mutant("another-case-is-deleted", "secftp/sync/plan.py", "folded if folds else bytes", "bytes", PLAN),
+    mutant("leftovers-here-stay", "secftp/sync/directions.py", "            self._store.sweep_leftovers(directory)\n", "            pass\n", SAFETY),
     # The trash.
     mutant("trash-is-synced-from-here", "secftp/sync/listing.py", "        if path == (TRASH,):\n            return False\n", "", SAFETY),
     mutant("trash-is-synced-from-the-server", "secftp/sync/listing.py", "                if path == (TRASH,):\n                    continue\n", "", SAFETY),
