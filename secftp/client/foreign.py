@@ -20,8 +20,9 @@ REMOTE: Final = (*_CHANGES, *LISTS, "cat", "sum", "verify", "ping")
 _PORT: Final = "The port belongs in the URL: secftp://host:2222/path."
 _NEVER_ASKS: Final = "secftp never asks."
 _SHELL: Final = "The connection is secftp's own, not one of ssh: there is no remote shell to choose or configure."
-_OWNER: Final = "Owner and group are those of the receiving side; permissions and times are preserved by default."
 _TAR: Final = "To keep them, send an archive: tar c DIRECTORY | secftp put - URL."
+_OWNER: Final = f"Owner and group are those of the receiving side. {_TAR}"
+_LINKS: Final = f"Symlinks are left out, or with -L copied as what they lead to. {_TAR}"
 _NO_LINKS: Final = "A server follows no symlinks, and its listings have none."
 _AS_THEY_ARE: Final = "Files are written as they are; to number lines or show characters, use | cat -n, | cat -A."
 _QUIET: Final = "It prints what fails, and is silent otherwise."
@@ -48,7 +49,6 @@ _SHORT: Final[tuple[tuple[str, tuple[str, ...], str], ...]] = (
     ("-R", ("get", "put"), "Directories are copied with everything in them, by their last name."),
     ("-R", ("sync",), "Directories are copied with everything in them; there is nothing to add."),
     ("-R", ("stat", "sum", "verify", "mv", "du"), "A directory stands for everything in it."),
-    ("-S", COPIES, "Sparse files are the option --sparse; a jump host of ssh does not apply."),
     ("-S", ("cp",), "The server copies by itself, and chooses how."),
     ("-T", ("df",), "A server does not tell of which type its file systems are."),
     ("-T", WITHIN, "Without a slash at its end, a target that does not exist is the new name."),
@@ -58,6 +58,7 @@ _SHORT: Final[tuple[tuple[str, tuple[str, ...], str], ...]] = (
     ("-a", ("mv", "rm", "stat", "sum", "verify"), "A directory stands for everything in it, hidden names included."),
     ("-b", ("cat",), _AS_THEY_ARE),
     ("-b", WITHIN, "To keep what is there, use --no-overwrite, or give another name."),
+    ("-b", ("sync",), "What --delete removes is kept in .trash-secftp; secftp put --backup keeps what it replaces."),
     ("-c", ("get", "put"), "The cipher is --cipher; secftp verify and secftp sync --checksum compare by checksums."),
     ("-c", ("sum",), "To compare with local files, use secftp verify, or pipe the output into sha256sum -c."),
     ("-c", ("stat",), "For programs there is --json."),
@@ -77,7 +78,7 @@ _SHORT: Final[tuple[tuple[str, tuple[str, ...], str], ...]] = (
     ("-i", ("ls", "stat", "du", "mkdir", "sum", "verify", "cat"), "A file with a key is --key-file."),
     ("-j", COPIES, "The number of connections is --streams."),
     ("-k", ("ls", "stat"), "Sizes are in bytes, or with -h in units."),
-    ("-l", COPIES, "A limit is --limit-rate RATE. Symlinks are left out, or with -L copied as what they lead to."),
+    ("-l", COPIES, f"A limit is --limit-rate RATE. {_LINKS}"),
     ("-l", ("cp",), "A server makes no links."),
     ("-m", ("mkdir",), "The server chooses the permissions; those of a directory that is put are preserved."),
     ("-m", COPIES, "With --include, no empty directories are made."),
@@ -129,7 +130,7 @@ _LONG: Final[Mapping[str, str]] = {
     "--inplace": "Files appear whole, by a rename; partial files are kept for --resume.",
     "--interactive": _NEVER_ASKS,
     "--itemize-changes": "Use --dry-run, or --progress json.",
-    "--links": "Symlinks are left out, or with -L copied as what they lead to.",
+    "--links": _LINKS,
     "--max-size": "Files can't be chosen by their size.",
     "--min-size": "Files can't be chosen by their size.",
     "--mkpath": "A slash at the end of the target creates it, with the directories above it.",
@@ -142,6 +143,7 @@ _LONG: Final[Mapping[str, str]] = {
     "--password": "A key is never on the command line: use --key-file, or SECFTP_KEY.",
     "--password-file": "A file with the key is --key-file.",
     "--port": _PORT,
+    "--preserve-links": _LINKS,
     "--preserve": "Permissions and times are preserved by default.",
     "--proxy": "There are no proxies; forward a port instead.",
     "--prune-empty-dirs": "With --include, no empty directories are made.",

@@ -167,7 +167,7 @@ class CopyOptions(NamedTuple):
     sparse: Annotated[
         bool,
         CommandLineOption(
-            ("--sparse",),
+            ("-S", "--sparse"),
             "make holes of all runs of zeros, not only of those that are holes at the source",
         ),
     ] = False

@@ -70,6 +70,14 @@ def test_a_file_that_is_written_twice_is_not_its_own_backup(there, small, data):
     assert (there / "name~").read_bytes() == data
 
 
+def test_a_backup_that_a_killed_writer_has_made_already_is_made_again(there):
+    (there / "name~").unlink()
+    os.link(there / "name", there / "name~")
+    write(there, b"new")
+    assert contents(there) == {"name": b"new", "name~": b"old"}
+    assert (there / "name~").stat().st_nlink == 1, "no third name is left"
+
+
 def test_nothing_is_kept_of_nothing_and_of_what_is_not_replaced(tmp_path):
     write(tmp_path, b"new")
     assert contents(tmp_path) == {"name": b"new"}
