@@ -133,10 +133,14 @@ def raise_failures(done: SyncSummary) -> None:
 
 
 class TextSync(TextReport, SyncListener):
-    """A report as text. `output`: prints the plan, None if that was not asked for."""
+    """A report as text. `output`: prints the plan, None if that was not asked for.
+
+    `for_later`: the names that have changed meanwhile, if another pass will deal with them; None: there is none.
+    """
 
     output: PlanOutput | None = None
     as_json = False
+    for_later: set[bytes] | None = None
     filters: Filters | None = None
 
     def made(self, plan: Plan, /) -> None:
@@ -149,8 +153,11 @@ class TextSync(TextReport, SyncListener):
                 self._terminal.note(f"{show_path(action.path)}: {action.reason.clause}; left alone.")
 
     def changed(self, name: bytes, text: str, /) -> None:
-        """Write what was left alone."""
-        self._terminal.note(f"{show_path(name)}: {text}.")
+        """Write what was left alone, or keep it for another pass."""
+        if self.for_later is None:
+            self._terminal.note(f"{show_path(name)}: {text}.")
+        else:
+            self.for_later.add(name)
 
     def not_deleted(self, number: int, /) -> None:
         """Write that nothing is deleted."""
@@ -225,6 +232,7 @@ class JsonSync(JsonReport, SyncListener):
 
     output: PlanOutput | None = None
     as_json = False
+    for_later: set[bytes] | None = None
     filters: Filters | None = None
 
     def made(self, plan: Plan, /) -> None:
@@ -243,6 +251,8 @@ class JsonSync(JsonReport, SyncListener):
     def changed(self, name: bytes, text: str, /) -> None:
         """Write the event."""
         self._write("changed", name, text=text)
+        if self.for_later is not None:
+            self.for_later.add(name)
 
     def not_deleted(self, number: int, /) -> None:
         """Write the event."""

@@ -20,7 +20,7 @@ from secftp.sync.directions import Pushing
 from secftp.sync.guards import TooManyDeletions
 from secftp.sync.local_changes import LocalChanges, load
 from secftp.sync.run import Sync
-from secftp.sync.watch import Changes, Part
+from secftp.sync.watch import MOST_PATHS, Changes, Part
 from secftp.text import count_files, format_duration, format_size
 
 if TYPE_CHECKING:
@@ -86,6 +86,9 @@ class Watch:
         self._trouble: str | None = None  # why there are scans, empty if there are none; None before it was told
         self._due = 0.0  # the time of the next full pass
         self._failures = 0  # passes in a row
+        self._again: frozenset[Path] = frozenset()  # what has changed during a pass, perhaps at the target
+        self._again_at = float("inf")  # the time at which that is looked at
+        self._agains = 0  # passes in a row
         self._is_blocked = False  # whether nothing is deleted before the next full pass
         self._counts = dict.fromkeys(("passes", *_ADDED), 0)
 
@@ -115,6 +118,8 @@ class Watch:
     def _turn(self) -> None:
         """Make the pass that is due, if one is, and wait for changes."""
         paths = self._changes.take()
+        if monotonic() >= self._again_at:
+            paths, self._again, self._again_at = paths | self._again, frozenset(), float("inf")
         if monotonic() >= self._due:
             paths = _WHOLE
             if self._local is None or self._local.problem:
@@ -125,7 +130,11 @@ class Watch:
         if paths:
             self._pass(_WHOLE if () in paths else paths)
         pauses = self._pauses
-        self._changes.wait(pauses.quiet, pauses.longest, min(self._due, monotonic() + pauses.check))
+        self._changes.wait(pauses.quiet, pauses.longest, self._until())
+
+    def _until(self) -> float:
+        """Return the time at which the wait for changes ends."""
+        return min(self._due, self._again_at, monotonic() + self._pauses.check)
 
     # --- the watch ----------------------------------------------------------------------------------------------------
 
@@ -171,11 +180,18 @@ class Watch:
                 raise
             self._terminal.failed(problem)
         self._failures = 0 if is_done else self._failures + 1
-        now, pauses = monotonic(), self._pauses
+        now = monotonic()
         if not is_part:
             self._due = now + self._next_full(directories)
         if not is_done:
-            self._due = min(self._due, now + min(pauses.scan * 2.0 ** min(self._failures - 1, 10), pauses.full))
+            self._due = min(self._due, now + self._pause(self._failures))
+        self._agains = self._agains + 1 if self._again else 0
+        if self._again:
+            self._again_at = now + self._pause(self._agains)
+
+    def _pause(self, number: int) -> float:
+        """Return the pause before something is tried again for that time, twice as long each time."""
+        return min(self._pauses.scan * 2.0 ** min(number - 1, 10), self._pauses.full)
 
     def _guarded_pass(self, changed: frozenset[Path], *, is_part: bool) -> tuple[int, bool]:
         """Return how many directories the source has, and whether nothing is left to do.
@@ -197,6 +213,7 @@ class Watch:
 
     def _sync(self, changed: frozenset[Path], *, is_part: bool, may_delete: bool) -> tuple[int, bool]:
         watched, report = self._watched, self._watched.new_report()
+        report.for_later = set()
         selection = Part(watched.filters, changed) if is_part else watched.filters
         options = watched.options if may_delete else watched.options._replace(delete=False)
         with contextlib.closing(Pushing(watched.local, watched.remote)) as direction:
@@ -212,6 +229,9 @@ class Watch:
             except BaseException:
                 report.give_up()
                 raise
+            self._again |= {tuple(name.split(b"/")) for name in report.for_later}
+            if len(self._again) > MOST_PATHS:
+                self._again = _WHOLE
             return direction.source.directories, self._conclude(report, sync.summary)
 
     def _conclude(self, report: TextSync | JsonSync, done: SyncSummary) -> bool:
@@ -226,7 +246,7 @@ class Watch:
             with contextlib.suppress(PartialFailure):  # each failure has been told
                 report.conclude()
         self._terminal.clear()
-        return not (done.failed or done.changed)
+        return not done.failed
 
 
 def _tell_rarely(report: TextSync | JsonSync, problem: SecftpError, pause: float, attempt: int) -> None:

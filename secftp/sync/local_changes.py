@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from secftp.sync.watch import Changes
 
 _STEP: Final = 200  # milliseconds in which changes are gathered
-_LONGEST: Final = 1000
+_LONGEST: Final = 400  # less than the pause of a pass, else it would take changes that go on for quiet
 _WAKES: Final = 1000  # without changes
 # Linux keeps 16384 changes of all directories until they are read, and drops those beyond.
 _BURST: Final = 4096

@@ -332,6 +332,37 @@ def test_what_failed_is_tried_again_in_a_while(watch, clock):
     assert (watch.target / "a").read_text() == "1"
 
 
+def test_what_changes_during_a_pass_is_counted_and_left_to_another_one(watch, top, clock, monkeypatch):
+    """Here or at the server, of which nothing is told: after a while, and then after twice as long."""
+    real = Sync._make_plan
+
+    def make(sync, session):
+        plan = real(sync, session)
+        if not watch.target.exists():
+            (watch.target / "d").mkdir(parents=True)
+            (watch.target / "d" / "b").write_text("another")
+            os.utime(watch.target / "d" / "b", (0, 0))
+        return plan
+
+    monkeypatch.setattr(Sync, "_make_plan", make)
+
+    def first():
+        assert (watch.target / "d" / "b").read_text() == "another"
+        clock[0] += 59
+        return True
+
+    def second():
+        assert watch.passes == ["full"]
+        clock[0] += 2
+        return True
+
+    result = watch(first, second)
+    assert watch.passes == ["full", "part"]
+    assert (watch.target / "d" / "b").read_text() == "22"
+    assert "1 changed meanwhile" in result.errors
+    assert "Note: " not in result.errors
+
+
 # --- output -----------------------------------------------------------------------------------------------------------
 
 

@@ -34,8 +34,8 @@ MUTANTS: list[Mutant] = [
     mutant("no-full-pass-each-hour", LOOP, "            self._due = now + self._next_full(directories)\n", "            self._due = now + 2 * self._next_full(directories)\n", PASSES),
     mutant("failed-pass-is-never-repeated", LOOP, "        if not is_done:\n", "        if False:\n", PASSES),
     mutant("lost-connection-told-without-end", LOOP, "    if not attempt & (attempt - 1):\n", "    if True:\n", PASSES),
+    mutant("change-during-a-pass-is-forgotten", LOOP, "            self._again_at = now + self._pause(self._agains)\n", "            pass\n", PASSES),
     # --- of syncs, which the model of two trees detects ---
     mutant("sync-removes-instead-of-the-trash", "secftp/sync/changes.py", "        if action.act is Act.DELETE and self._trash is not None:\n", "        if False:\n", MODEL),
-    mutant("renamed-files-are-also-trash", "secftp/sync/renames.py", " | {(Act.DELETE, action.origin) for action in renamed}", " | set()", MODEL),
-    mutant("sync-compares-sizes-alone", "secftp/sync/plan.py", "        return entry.size == there.size and self._same_time(entry, there)\n", "        return entry.size == there.size\n", MODEL),
+    mutant("sync-compares-sizes-alone", "secftp/sync/plan.py", "        return entry.size == there.size and self._same_time(entry, there)\n", "        return entry.size == there.size\n", "tests/sync/test_times.py"),
 ]  # fmt: skip
