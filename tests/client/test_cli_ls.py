@@ -21,10 +21,12 @@ from secftp.client.sorting import ordered
 from secftp.errors import ExitCode, TooLarge, UsageError
 from secftp.protocol import Kind, Listed
 from secftp.text import width
+from tests.client.test_cli_du_df_cat import against, sick
 from tests.client.test_cli_names import fill
 from tests.support.command_line import client_and_server, place, run, started, terminal
 from tests.support.serving import DEADLINE
 
+__all__ = ["against"]
 T = 1_700_000_000
 
 
@@ -180,6 +182,15 @@ def test_a_directory_that_can_not_be_entered_has_no_head(secftp, root):
         os.chmod(root / "closed", 0o700)
     assert (found.code, found.output) == (ExitCode.FAILED, b"/:\nclosed/  open/\n\nopen:\ny\n")
     assert "closed" in found.errors
+
+
+def test_what_can_not_be_listed_is_told_and_has_no_head(against):
+    found = against(sick, "ls", "-RC", "//")
+    whole = b"/:\nbad/  f  good/\n\nbad:\nclosed/  open/  y\n\nbad/open:\nz\n\ngood:\nx\n"
+    assert (found.code, found.output) == (ExitCode.FAILED, whole)
+    assert "bad/closed: permission denied" in found.errors
+    found = against(sick, "ls", "-C", "//bad/closed", "//good")
+    assert (found.code, found.output) == (ExitCode.FAILED, b"good:\nx\n")
 
 
 def test_blocks_of_a_long_listing_are_all_printed(secftp, root, monkeypatch):
