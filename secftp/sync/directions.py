@@ -98,7 +98,7 @@ class Pushing(Direction):
 
     def list(self, session: Session, selection: Selection, listener: Listener, *, follow: bool) -> Tree:
         """List this machine while the server's first reply is under way."""
-        listing = RemoteListing(session, self.remote, selection, listener)
+        listing = RemoteListing(session, self.remote, selection, listener, hint=_USE_DIRECTORY)
         try:
             with session.pipeline.keepalive():
                 self.source = list_local(self.local, selection, listener, below=self.remote, follow=follow)
@@ -159,7 +159,7 @@ class Pulling(Direction):
 
     def list(self, session: Session, selection: Selection, listener: Listener, *, follow: bool) -> Tree:  # noqa: ARG002
         """List this machine while the server's first reply is under way."""
-        listing = RemoteListing(session, self.remote, selection, listener)
+        listing = RemoteListing(session, self.remote, selection, listener, hint=_USE_COPIES)
         try:
             with session.pipeline.keepalive():
                 target = list_local(self.local, selection, _OfTarget(listener))

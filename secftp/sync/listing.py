@@ -163,10 +163,14 @@ def _directory(info: FileInfo) -> Entry:
 
 
 class RemoteListing:
-    """The listing of a directory at the server. Its first request leaves at once; `tree` waits for all of it."""
+    """The listing of a directory at the server. Its first request leaves at once; `tree` waits for all of it.
 
-    def __init__(self, session: Session, top: Path, selection: Selection, listener: Listener) -> None:
+    `hint`: what to do if it is a file.
+    """
+
+    def __init__(self, session: Session, top: Path, selection: Selection, listener: Listener, *, hint: str) -> None:
         self._session = session
+        self._hint = hint
         self._top = top
         self._selection = selection
         self._listener = listener
@@ -182,8 +186,7 @@ class RemoteListing:
             self._session.require(Capability.LIST, self._top)
             info = self._asked.result()
             if info.kind is not Kind.DIRECTORY:
-                hint = "A single file is copied with get and put."
-                raise remote_failure(NotADirectory, self._top, "it is not a directory.", hint=hint)
+                raise remote_failure(NotADirectory, self._top, "it is not a directory.", hint=self._hint)
             self._tree.top = Entry(EntryKind.DIRECTORY, 0, info.mtime_ns, info.mode & _PERMISSIONS)
             deque(depth_first(top, self._enter, self), maxlen=0)
         return self._tree

@@ -279,7 +279,8 @@ class TestRefusals:
     def test_a_target_that_is_a_file(self, filled):
         filled.target.rmdir()
         write(filled.target)
-        filled().expect(ExitCode.NOT_FOUND if filled.pushes else ExitCode.LOCAL_FILE, "ot a directory")
+        code = ExitCode.NOT_FOUND if filled.pushes else ExitCode.LOCAL_FILE
+        assert "Name a directory as the target." in filled().expect(code, "ot a directory").errors
         assert filled.target.read_text() == "text"
 
     @pytest.mark.parametrize("content", ["nothing", "directories", "excluded", "symlinks"])
