@@ -76,7 +76,8 @@ class RequestProgress:
         self._clock = clock
         self._began = clock()
         self._name: bytes | tuple[bytes, ...] = b""
-        self._shown = 0
+        self._shown = 0  # columns
+        self._line = ""
         self._may_draw = False  # the key may have to be asked for first
         self._lock = threading.RLock()
         self._over = threading.Event()
@@ -123,8 +124,10 @@ class RequestProgress:
                 line = render_counts(
                     self.number, self._done, self.bytes, seconds, name, progress_bar.terminal_columns()
                 )
+                if self._shown and line == self._line:
+                    return
                 rest = max(0, min(self._shown, progress_bar.terminal_columns() - 1) - width(line))
-                self._shown = width(line)
+                self._shown, self._line = width(line), line
                 self._terminal.draw(f"\r{line}{' ' * rest}")
 
     def __enter__(self) -> Self:
