@@ -247,7 +247,12 @@ def format_size(size: int) -> str:
 
 def count_files(number: int) -> str:
     """Format a number of files: `1 file`, `2 files`."""
-    return f"{number} {'file' if number == 1 else 'files'}"
+    return counted(number, "file")
+
+
+def counted(number: int, singular: str, plural: str | None = None) -> str:
+    """Format a number of things: `1 file`, `2 files`; the default `plural` is the singular with an s."""
+    return f"{number} {singular if number == 1 else plural or f'{singular}s'}"
 
 
 def format_rate(bytes_per_second: float) -> str:

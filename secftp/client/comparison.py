@@ -14,6 +14,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
 from secftp.client.connect import checked_kind, stat_and_list
+from secftp.client.left_out import OTHERS, Others
 from secftp.client.local_digests import LocalDigests
 from secftp.client.local_io import local_errors
 from secftp.client.terminal import print_output
@@ -99,7 +100,8 @@ class Comparison:
         self._budget = MemoryBudget()
         self._progress = progress
         self._digests = LocalDigests(local.open, self._algorithm)
-        self._listings = ListingsAhead(session.pipeline)
+        self._listings = ListingsAhead(session.pipeline, others=True)
+        self.others = Others()  # on either side
 
     def run(self) -> None:
         """Compare everything. Raises errors about the two ends themselves."""
@@ -110,7 +112,7 @@ class Comparison:
                 self._run_file()
 
     def _run_directory(self) -> None:
-        info, listing = stat_and_list(self._session, self._url)
+        info, listing = stat_and_list(self._session, self._url, others=True)
         if info.kind is not Kind.DIRECTORY:
             listing.drop()
             self._print_kinds((), _DIRECTORY, info.size)
@@ -237,7 +239,10 @@ class Comparison:
         store = self._local.store
         assert store is not None  # only directories are listed
         with local_errors():
-            for entry in store.scan(directory):
+            for entry in store.scan(directory, others=True):
+                if entry.info is not None and entry.info.kind in OTHERS:
+                    self.others.add((*directory, *entry.path), entry.info.kind)
+                    continue
                 if entry.problem is None and entry.info is not None:
                     size = _DIRECTORY if entry.info.kind is Kind.DIRECTORY else entry.info.size or 0
                 else:
@@ -249,6 +254,10 @@ class Comparison:
     def _list_there(self, directory: Path, found: SortedNames) -> None:
         """Add the names of a directory at the server, with their sizes."""
         for entry in self._listings.take((*self._url.path, *directory)):
+            if entry.kind in OTHERS:
+                assert entry.kind is not None  # it is one of them
+                self.others.add((*directory, *entry.path), entry.kind)
+                continue
             if (problem := problem_of(entry, (*self._url.path, *directory, *entry.path))) is not None:
                 self._failures.add(problem)
                 size = _UNKNOWN

@@ -207,9 +207,11 @@ def stat_url(session: Session, url: Url) -> Info:
     return checked_kind(url, session.stat(url.path))
 
 
-def stat_and_list(session: Session, url: Url, *, recursive: bool = False) -> tuple[Info, RequestedListing]:
+def stat_and_list(
+    session: Session, url: Url, *, recursive: bool = False, others: bool = False
+) -> tuple[Info, RequestedListing]:
     """Return what `stat_url` does, and the listing of the URL, requested together: of a directory, else of no use."""
-    asked, listing = session.begin_stat(url.path), session.begin_list(url.path, recursive=recursive)
+    asked, listing = session.begin_stat(url.path), session.begin_list(url.path, recursive=recursive, others=others)
     try:
         return checked_kind(url, asked.result()), listing
     except BaseException:

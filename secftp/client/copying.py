@@ -65,7 +65,7 @@ def make_report(settings: CopySettings, terminal: Terminal, done: str, operands:
     from secftp.client.report_text import BarReport, TextReport
 
     kind = BarReport if settings.progress == "auto" and terminal.shows_bars else TextReport
-    return kind(terminal, settings.copy, done, operands)
+    return kind(terminal, settings.copy, done, operands, verbose=settings.verbose)
 
 
 def run_copy(

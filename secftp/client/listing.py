@@ -12,6 +12,7 @@ import time
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from secftp.client.connect import checked_kind, stat_and_list, stat_url
+from secftp.client.left_out import OTHERS, Others
 from secftp.client.listing_text import Look, Row, block
 from secftp.client.sorting import BY_NAME, KEYS, UNSORTED, ordered
 from secftp.client.terminal import print_output
@@ -78,6 +79,7 @@ class ListingOutput:
         self._failures = failures
         self._progress = progress
         self._has_printed = False
+        self.others = Others()
         self._room = 1  # for sizes
 
     def print(self, urls: Sequence[Url]) -> None:
@@ -97,12 +99,12 @@ class ListingOutput:
 
     def _print_one(self, url: Url) -> None:
         session, style = self._session, self._style
-        info, listing = stat_and_list(session, url, recursive=style.recursive and not style.grouped)
+        info, listing = stat_and_list(session, url, recursive=style.recursive and not style.grouped, others=True)
         if info.kind is not Kind.DIRECTORY:
             listing.drop()
             self._print_rows([_row_of(url.path, info)])
         elif style.recursive and style.grouped:
-            ahead = ListingsAhead(session.pipeline)
+            ahead = ListingsAhead(session.pipeline, others=True)
             ahead.adopt(listing)
             self._print_tree(url.path, ahead)
         else:
@@ -115,14 +117,14 @@ class ListingOutput:
             self._print_rows([row for row in found if row.kind is not Kind.DIRECTORY])
             found = style.sort([row for row in found if row.kind is Kind.DIRECTORY])
         coming = (row for row in found if row.kind is Kind.DIRECTORY)
-        with contextlib.closing(ListingsAhead(session.pipeline, whole_tree=False)) as ahead:
+        with contextlib.closing(ListingsAhead(session.pipeline, whole_tree=False, others=True)) as ahead:
             for row in found:
                 if row.kind is not Kind.DIRECTORY:
                     self._print_rows([row])
                 elif style.recursive and style.grouped:
-                    self._print_tree(row.path, ListingsAhead(session.pipeline))
+                    self._print_tree(row.path, ListingsAhead(session.pipeline, others=True))
                 elif style.recursive:
-                    self._print_directory(row.path, session.list(row.path, recursive=True))
+                    self._print_directory(row.path, session.list(row.path, recursive=True, others=True))
                 else:
                     while ahead.has_room(soon=True) and (following := next(coming, None)) is not None:
                         ahead.request(following.path)
@@ -179,7 +181,7 @@ class ListingOutput:
         style = self._style
         if not style.hidden:
             entries = filter(_is_visible, entries)
-        entries = ordered(self._collected(entries), style.order, SORTED_ENTRIES, reverse=style.reverse)
+        entries = ordered(self._collected(path, entries), style.order, SORTED_ENTRIES, reverse=style.reverse)
         for rows in self._blocks(path, entries):
             self._print_known(rows)
             for row in rows:
@@ -188,9 +190,15 @@ class ListingOutput:
                 elif below is not None and row.kind is Kind.DIRECTORY:
                     below.add(row.path[-1])
 
-    def _collected(self, entries: Iterator[Listed]) -> Iterator[Listed]:
+    def _collected(self, path: Path, entries: Iterator[Listed]) -> Iterator[Listed]:
+        """Yield the entries but for symlinks and special files, which are counted."""
         with self._failures.collected():
-            yield from entries
+            for entry in entries:
+                if entry.kind in OTHERS:
+                    assert entry.kind is not None  # it is one of them
+                    self.others.add((*path, *entry.path), entry.kind)
+                else:
+                    yield entry
 
     def _blocks(self, path: Path, entries: Iterator[Listed]) -> Iterator[list[Row]]:
         look, is_text = self._style.look, not self._style.as_json

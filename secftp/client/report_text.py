@@ -8,16 +8,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from secftp.client.failures import Failures
+from secftp.client.left_out import Others
 from secftp.client.progress_bar import CopyBar
 from secftp.client.report import CopyReport
 from secftp.client.terminal import print_output
 from secftp.text import count_files, escape, format_duration, format_rate, format_size, show_digest, show_path
+from secftp.transfer.remote_tree import LEFT_OUT
 
 if TYPE_CHECKING:
     from secftp.client.terminal import Terminal
     from secftp.errors import FileError, SecftpError
     from secftp.transfer import CopyOptions
 
+_LEFT_OUT: Final = {text: kind for kind, text in LEFT_OUT.items()}
 _BLOCK: Final = 500  # names of a dry run that are printed at once
 _NOTABLE_SECONDS: Final = 0.1  # the rate of a shorter copy means nothing
 
@@ -25,13 +28,16 @@ _NOTABLE_SECONDS: Final = 0.1  # the rate of a shorter copy means nothing
 class TextReport(CopyReport):
     """A listener that writes lines. `done` begins the last one: "Fetched", "Sent"."""
 
-    def __init__(self, terminal: Terminal, options: CopyOptions, done: str, operands: int = 1) -> None:
+    def __init__(
+        self, terminal: Terminal, options: CopyOptions, done: str, operands: int = 1, *, verbose: bool = False
+    ) -> None:
         super().__init__()
         self._terminal = terminal
         self._options = options
         self._verb = done
         self._failures = Failures(terminal.failed, operands)
         self._names: list[str] = []
+        self._others = Others(keep_all=verbose)
 
     def finished(self, name: bytes, size: int, digest: bytes | None, /) -> None:
         """Count; the name is the output of a dry run."""
@@ -42,7 +48,10 @@ class TextReport(CopyReport):
                 self._print_names()
 
     def note(self, name: bytes, text: str, /) -> None:
-        """Write the note."""
+        """Write the note; symlinks and special files are told at the end, all together."""
+        if (kind := _LEFT_OUT.get(text)) is not None:
+            self._others.add(name, kind)
+            return
         self._terminal.note(f"{show_path(name)}: {text}.")
 
     def failed(self, name: bytes, error: FileError, /) -> None:
@@ -69,6 +78,8 @@ class TextReport(CopyReport):
             self._failures.report_first()
         if self.is_partial or not self._failures.count:
             self._terminal.say(self.conclusion())
+        if sentence := self._others.sentence("left out"):
+            self._terminal.note(sentence)
         for sentence in (*self.unmatched_patterns(), *self.not_preserved()):
             self._terminal.note(sentence)
         if self._options.level is not None and not self.summary.compression and self.summary.files:
@@ -105,8 +116,10 @@ class TextReport(CopyReport):
 class BarReport(TextReport):
     """A text report with a progress bar."""
 
-    def __init__(self, terminal: Terminal, options: CopyOptions, done: str, operands: int = 1) -> None:
-        super().__init__(terminal, options, done, operands)
+    def __init__(
+        self, terminal: Terminal, options: CopyOptions, done: str, operands: int = 1, *, verbose: bool = False
+    ) -> None:
+        super().__init__(terminal, options, done, operands, verbose=verbose)
         terminal.bar = self._bar = CopyBar(terminal.draw, self)
 
     def planned(self, files: int, nbytes: int, /) -> None:

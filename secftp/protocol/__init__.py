@@ -24,6 +24,7 @@ from secftp.protocol.errors import (
 from secftp.protocol.limits import check_directory_path, check_path
 from secftp.protocol.message import (
     MESSAGE_TYPES,
+    OTHER_KINDS,
     Abort,
     Algorithm,
     Bye,
@@ -81,6 +82,7 @@ from secftp.protocol.state import Receiver, RequestQueue, State
 
 __all__ = [
     "MESSAGE_TYPES",
+    "OTHER_KINDS",
     "Abort",
     "Algorithm",
     "Bye",

@@ -56,6 +56,7 @@ class Capability(enum.StrEnum):
     SPACE = "space"
     HOLES = "holes"
     BACKUP = "backup"
+    OTHERS = "others"
 
 
 class Right(enum.StrEnum):
@@ -102,11 +103,17 @@ class Algorithm(enum.StrEnum):
 class Kind(enum.StrEnum):
     """The kind of a directory entry: a regular file or a directory, which the wire and JSON call a folder.
 
-    All others (symlinks, devices, FIFOs) do not exist for a client.
+    All others (symlinks; devices, FIFOs, sockets) do not exist for a client, except in a listing that asks for them.
     """
 
     FILE = "file"
     DIRECTORY = "folder"
+    SYMLINK = "symlink"
+    SPECIAL = "special"
+
+
+# What a listing tells of only if it is asked, and what can only be removed.
+OTHER_KINDS: Final = frozenset({Kind.SYMLINK, Kind.SPECIAL})
 
 
 class LazyDecoder:

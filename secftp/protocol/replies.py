@@ -36,7 +36,7 @@ from secftp.protocol.limits import (
     Words,
     check_path,
 )
-from secftp.protocol.message import TO_CLIENT, ErrorCode, Kind, Message, message
+from secftp.protocol.message import OTHER_KINDS, TO_CLIENT, ErrorCode, Kind, Message, message
 
 
 class SessionLimits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -158,6 +158,8 @@ class Info(Response, frozen=True, kw_only=True):
     parts: Annotated[tuple[Part, ...], msgspec.Meta(max_length=MAX_PARTS)] = ()
 
     def __post_init__(self) -> None:
+        if self.kind in OTHER_KINDS:
+            raise UsageError("What has attributes is a file or a directory.")
         end = -1
         for part in self.parts:
             if part.at <= end:

@@ -34,7 +34,7 @@ from secftp.protocol.limits import (
     check_path,
     check_paths,
 )
-from secftp.protocol.message import TO_SERVER, Algorithm, Capability, Kind, Message, message
+from secftp.protocol.message import OTHER_KINDS, TO_SERVER, Algorithm, Capability, Kind, Message, message
 from secftp.protocol.replies import Capacity, Entries, Error, File, Files, Info, Ok, Results
 
 
@@ -193,14 +193,18 @@ class Stat(DirectoryRequest, frozen=True, kw_only=True):
 
 @message(0x13, "LIST", TO_SERVER, answers=(Entries, Error), capability=Capability.LIST)
 class List(DirectoryRequest, frozen=True, kw_only=True):
-    """LIST: the entries of a directory, and with `recursive` those of all directories beneath it."""
+    """LIST: the entries of a directory, and with `recursive` those of all directories beneath it.
+
+    `others`: also symlinks and special files.
+    """
 
     recursive: bool = False
+    others: bool = False
 
 
 @message(0x14, "REMOVE", TO_SERVER, answers=(Ok, Error), capability=Capability.CHANGE)
 class Remove(FileRequest, frozen=True, kw_only=True):
-    """REMOVE: remove a file or an empty directory; with `kind` only if it is of that kind.
+    """REMOVE: remove a file or an empty directory; with `kind` only if it is of that kind, which may be one of others.
 
     `tree`: the directory that it is in will be removed, too, and is made writable if its owner may not write to it.
     """
@@ -208,6 +212,10 @@ class Remove(FileRequest, frozen=True, kw_only=True):
     kind: Kind | None = None
     tree: bool = False
     token: Token | None = None
+
+    def needs(self) -> Capability | None:
+        """Return OTHERS for a symlink or a special file, otherwise CHANGE."""
+        return Capability.OTHERS if self.kind in OTHER_KINDS else self.TYPE.capability
 
 
 @message(0x15, "RENAME", TO_SERVER, answers=(Ok, Error), capability=Capability.CHANGE)

@@ -35,11 +35,13 @@ _Asked_contra = TypeVar("_Asked_contra", contravariant=True)
 class ListingsAhead:
     """The listings of directories at a server. Not for two threads.
 
-    `whole_tree`: request the directories in listings that have come, too, as long as there is room.
+    `whole_tree`: request the directories in listings that have come, too, as long as there is room. `others`: with
+    symlinks and special files.
     """
 
-    def __init__(self, pipeline: Pipeline, *, whole_tree: bool = True) -> None:
+    def __init__(self, pipeline: Pipeline, *, whole_tree: bool = True, others: bool = False) -> None:
         self._pipeline = pipeline
+        self._others = others
         self._whole_tree = whole_tree
         self._waiting: dict[Path, _Waiting] = {}
         self._parents: dict[Path, _Waiting] = {}  # those with directories that were not requested yet, in order
@@ -100,7 +102,9 @@ class ListingsAhead:
             self.discard(path)
 
     def _request(self, path: Path, reply: ListingReply) -> RequestedListing:
-        return RequestedListing(self._pipeline, List(id=self._pipeline.next_id(), path=path), reply)
+        return RequestedListing(
+            self._pipeline, List(id=self._pipeline.next_id(), path=path, others=self._others), reply
+        )
 
     def _request_below(self) -> None:
         """Request the directories in listings that have come and are not used yet."""

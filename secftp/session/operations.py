@@ -15,7 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
 from secftp.errors import FileError
-from secftp.protocol import Capability, Error, Kind, Ok, Remove, Sum, exception_for, problem_of
+from secftp.protocol import OTHER_KINDS, Capability, Error, Kind, Ok, Remove, Sum, exception_for, problem_of
 from secftp.session.list_ahead import ListingsAhead, depth_first
 from secftp.session.listings import MemoryBudget, PackedNames, SortedNames
 from secftp.session.replies import SingleReply, unexpected_reply
@@ -44,17 +44,21 @@ def list_tree(
     *,
     ordered: bool = False,
     listing: RequestedListing | None = None,
+    others: Callable[[Path, Kind], None] | None = None,
 ) -> Iterator[tuple[Path, Kind]]:
     """Yield the path and the kind of everything below a directory; a directory comes before what is in it.
 
     The files of a directory come first, then its subdirectories; with `ordered` both sorted by name. `failed` is called
     with whatever can't be listed, with `TooLarge` if the names do not fit into memory. `listing` is that of `top`, if
     it was requested already.
+
+    `others` is called for each symlink and each special file, which are yielded with the files then. A server that does
+    not know of this lists none.
     """
-    ahead = ListingsAhead(session.pipeline)
+    ahead = ListingsAhead(session.pipeline, others=others is not None)
     if listing is not None:
         ahead.adopt(listing)
-    enter = partial(_list_directory, ahead, failed, MemoryBudget(), top, ordered=ordered)
+    enter = partial(_list_directory, ahead, failed, MemoryBudget(), top, ordered=ordered, others=others)
     with contextlib.closing(ahead):
         yield from depth_first(top, enter, ahead)
 
@@ -67,23 +71,29 @@ def _list_directory(
     path: Path,
     *,
     ordered: bool,
+    others: Callable[[Path, Kind], None] | None,
 ) -> Generator[tuple[Path, Kind], None, Iterator[Path]]:
     if path != top:
         yield path, Kind.DIRECTORY
     kind: type[PackedNames | SortedNames] = SortedNames if ordered else PackedNames
-    files, directories = kind(budget), kind(budget)
+    found = {each: kind(budget) for each in Kind}
     try:
         for entry in ahead.take(path):
             if (problem := problem_of(entry, (*path, *entry.path))) is not None:
                 failed(problem)
             else:
-                (directories if entry.kind is Kind.DIRECTORY else files).add(entry.path[0])
+                assert entry.kind is not None  # it is known what it is
+                if others is not None and entry.kind in OTHER_KINDS:
+                    others((*path, entry.path[0]), entry.kind)
+                found[entry.kind].add(entry.path[0])
     except FileError as problem:
         failed(problem)
+    directories = found.pop(Kind.DIRECTORY)
     if isinstance(directories, SortedNames):
         directories.sort()  # which packs them for the time that they wait
-    for name in _names(files):
-        yield (*path, name), Kind.FILE
+    for what, names in found.items():
+        for name in _names(names):
+            yield (*path, name), what
     return ((*path, name) for name in _names(directories))
 
 

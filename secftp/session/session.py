@@ -280,17 +280,18 @@ class Session:
         """Request what `space` returns, without waiting for it."""
         return Requested(self.pipeline, Space(id=self.pipeline.next_id(), path=path), Capacity, path)
 
-    def list(self, path: Path, *, recursive: bool = False) -> Generator[Listed, None, None]:
+    def list(self, path: Path, *, recursive: bool = False, others: bool = False) -> Generator[Listed, None, None]:
         """Yield the entries of a directory as they arrive, with `recursive` those of all directories below it, too.
 
         The request leaves with the first `next`, which also raises what is wrong with the directory itself. A caller
         that closes the generator early cancels the listing, with the next request.
         """
-        yield from self.begin_list(path, recursive=recursive).entries()
+        yield from self.begin_list(path, recursive=recursive, others=others).entries()
 
-    def begin_list(self, path: Path, *, recursive: bool = False) -> RequestedListing:
+    def begin_list(self, path: Path, *, recursive: bool = False, others: bool = False) -> RequestedListing:
         """Request what `list` yields, now. The listing has to be used or dropped."""
-        return RequestedListing(self.pipeline, List(id=self.pipeline.next_id(), path=path, recursive=recursive))
+        request = List(id=self.pipeline.next_id(), path=path, recursive=recursive, others=others)
+        return RequestedListing(self.pipeline, request)
 
     def checksum(
         self, path: Path, *, algorithm: Algorithm = Algorithm.XXH128, offset: int = 0, length: int | None = None

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from secftp import system
 from secftp.errors import AlreadyExists, Forbidden, IsADirectory, NotADirectory, NotEmpty, NotFound, Reason
-from secftp.protocol import Kind
+from secftp.protocol import OTHER_KINDS, Kind
 from secftp.storage.attributes import (
     PERMISSIONS,
     Kept,
@@ -62,6 +62,9 @@ _NO_NOREPLACE = frozenset({errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPN
 
 def remove(directory: int, path: Path, kind: Kind | None) -> None:
     """Remove the last name of `path` in `directory`, see `Store.remove`."""
+    if kind in OTHER_KINDS:
+        _remove_other(directory, path, kind)
+        return
     try:
         is_directory = stat.S_ISDIR(entry_status(directory, path).st_mode)
     except NotFound:
@@ -85,6 +88,17 @@ def remove(directory: int, path: Path, kind: Kind | None) -> None:
             _remove_unfinished(directory, path)
             os.rmdir(path[-1], dir_fd=directory)
         discard_partial(directory, path[-1])
+
+
+def _remove_other(directory: int, path: Path, kind: Kind | None) -> None:
+    """Remove a symlink or a special file itself; raises `NotFound` unless it is one of that kind."""
+    with translated(path):
+        mode = os.stat(path[-1], dir_fd=directory, follow_symlinks=False).st_mode
+        is_link = stat.S_ISLNK(mode)
+        is_other = is_link or not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+        if not is_other or is_link != (kind is Kind.SYMLINK):
+            raise not_found(path)
+        os.unlink(path[-1], dir_fd=directory)
 
 
 def _remove_unfinished(directory: int, path: Path) -> None:

@@ -153,9 +153,9 @@ class LocalStore(Store):
         check_directory(path)
         return space_for(self._root, path)
 
-    def scan(self, path: Path, *, recursive: bool = False) -> Iterator[ScanEntry]:
+    def scan(self, path: Path, *, recursive: bool = False, others: bool = False) -> Iterator[ScanEntry]:
         check_directory(path)
-        return scan(self._root, path, recursive=recursive)
+        return scan(self._root, path, recursive=recursive, others=others)
 
     def remove(self, path: Path, *, kind: Kind | None = None) -> None:
         with self._parent_of(path) as directory:

@@ -7,7 +7,7 @@ levels keep their descriptors; a level above them is opened again by its path, a
 there.
 
 Invariants: no symlink is followed, no tree determines how many descriptors or how much memory are used, no entry is
-left out silently, and a listing tells of no symlink and no unfinished file.
+left out silently, and a listing tells of no unfinished file, and of symlinks and special files only if it is to.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ import stat
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from secftp.errors import FileError, NameRefused, NotFound, Reason
+from secftp.protocol import Kind
 from secftp.protocol.limits import MAX_COMPONENTS, MAX_PATH
-from secftp.storage.attributes import FileInfo, file_info
+from secftp.storage.attributes import FileInfo, file_info, mtime_of
 from secftp.storage.directories import LIST_FLAGS, open_below, open_directory
 from secftp.storage.errors import close_quietly, failure, translate, translated
 from secftp.storage.names import RESERVED_TEXT, Path
@@ -201,12 +202,12 @@ class TreeWalk(Closing):
             level.close()
 
 
-def scan(root: int, path: Path, *, recursive: bool) -> Generator[ScanEntry, None, None]:
+def scan(root: int, path: Path, *, recursive: bool, others: bool = False) -> Generator[ScanEntry, None, None]:
     """List `path` below the directory that is open as `root`, see `Store.scan`; `path` has been checked."""
     top = len(path)
     with TreeWalk(root, path, most=QUEUED_NAMES) as walk:
         while (level := walk.current) is not None:
-            yield from _entries(level, top, enqueue=recursive)
+            yield from _entries(level, top, enqueue=recursive, others=others)
             name = level.dequeue()
             if name is not None:
                 yield _enter(walk, level, name, top)
@@ -218,14 +219,14 @@ def scan(root: int, path: Path, *, recursive: bool) -> Generator[ScanEntry, None
                 yield ScanEntry(level.path[top:], file_info(level.status), level.problem)
 
 
-def _entries(level: Level, top: int, *, enqueue: bool) -> Iterator[ScanEntry]:
+def _entries(level: Level, top: int, *, enqueue: bool, others: bool) -> Iterator[ScanEntry]:
     """Yield the entries of a directory, or the next part of them; with `enqueue` directories are queued instead."""
     path = level.path
     below = path[top:]
     room = MAX_PATH - sum(map(len, path)) - len(path) - 1  # for a name
     with contextlib.closing(level.entries()) as entries:
         for entry in entries:
-            seen = _look_at(entry, path)
+            seen = _look_at(entry, path, others=others)
             if seen is None:
                 continue
             if len(seen.name) > room:
@@ -268,7 +269,7 @@ class _Seen(NamedTuple):
     problem: FileError | None = None
 
 
-def _look_at(entry: os.DirEntry[str], directory: Path) -> _Seen | None:
+def _look_at(entry: os.DirEntry[str], directory: Path, *, others: bool) -> _Seen | None:
     """Return what is told of an entry of this directory; None for nothing."""
     if entry.name.startswith(RESERVED_TEXT):
         return None
@@ -277,15 +278,21 @@ def _look_at(entry: os.DirEntry[str], directory: Path) -> _Seen | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        return _by_listing_alone(entry, translate(error, (*directory, os.fsencode(entry.name))))
+        return _by_listing_alone(entry, translate(error, (*directory, os.fsencode(entry.name))), others=others)
     if stat.S_ISREG(status.st_mode):
         return _Seen(os.fsencode(entry.name), file_info(status), is_directory=False)
     if stat.S_ISDIR(status.st_mode):
         return _Seen(os.fsencode(entry.name), file_info(status), is_directory=True)
-    return None
+    return _Seen(os.fsencode(entry.name), _other_info(status), is_directory=False) if others else None
 
 
-def _by_listing_alone(entry: os.DirEntry[str], problem: FileError) -> _Seen | None:
+def _other_info(status: os.stat_result) -> FileInfo:
+    """Return what is told of a symlink or a special file."""
+    kind = Kind.SYMLINK if stat.S_ISLNK(status.st_mode) else Kind.SPECIAL
+    return FileInfo(kind, 0, mtime_of(status), stat.S_IMODE(status.st_mode))
+
+
+def _by_listing_alone(entry: os.DirEntry[str], problem: FileError, *, others: bool) -> _Seen | None:
     """Return what is told of an entry of a directory that may be listed but not entered.
 
     Many file systems tell the kind of an entry in the listing. Where they don't, it may be a file, and is told of.
@@ -296,4 +303,6 @@ def _by_listing_alone(entry: os.DirEntry[str], problem: FileError) -> _Seen | No
         is_file = entry.is_file(follow_symlinks=False)
     except OSError:
         return _Seen(name, None, is_directory=False, problem=problem)
-    return _Seen(name, None, is_directory=is_directory, problem=problem) if is_directory or is_file else None
+    if not (is_directory or is_file or others):
+        return None
+    return _Seen(name, None, is_directory=is_directory, problem=problem)

@@ -125,17 +125,19 @@ class SelectionStore(Store):
         store, inner = self._find(path)
         return store.stat(inner)
 
-    def scan(self, path: DirectoryPath, *, recursive: bool = False) -> Iterator[ScanEntry]:
+    def scan(self, path: DirectoryPath, *, recursive: bool = False, others: bool = False) -> Iterator[ScanEntry]:
         check_directory(path)
-        return self._scan_root(recursive=recursive) if not path else self._scan_below(path, recursive=recursive)
+        if not path:
+            return self._scan_root(recursive=recursive, others=others)
+        return self._scan_below(path, recursive=recursive, others=others)
 
-    def _scan_below(self, path: Path, *, recursive: bool) -> Iterator[ScanEntry]:
+    def _scan_below(self, path: Path, *, recursive: bool, others: bool) -> Iterator[ScanEntry]:
         store, inner = self._find(path)
         if inner and self._operands[path[0]].path:
             raise failure(NotADirectory, "Not a directory", path)
-        yield from store.scan(inner, recursive=recursive)
+        yield from store.scan(inner, recursive=recursive, others=others)
 
-    def _scan_root(self, *, recursive: bool) -> Iterator[ScanEntry]:
+    def _scan_root(self, *, recursive: bool, others: bool) -> Iterator[ScanEntry]:
         for name, operand in self._operands.items():
             try:
                 info = operand.store.stat(operand.path)
@@ -146,7 +148,7 @@ class SelectionStore(Store):
                 continue
             yield ScanEntry((name,), info)
             if recursive and not operand.path:
-                yield from _scan_tree(name, info, operand.store)
+                yield from _scan_tree(name, info, operand.store, others=others)
 
     def identity_of_root(self) -> Identity:
         return -1, id(self)
@@ -245,10 +247,10 @@ def _last_name(name: str, real: str) -> str:
     return last
 
 
-def _scan_tree(name: bytes, info: FileInfo, store: LocalStore) -> Iterator[ScanEntry]:
+def _scan_tree(name: bytes, info: FileInfo, store: LocalStore, *, others: bool) -> Iterator[ScanEntry]:
     """List a directory of the selection; what is too deep or too long with its name before it is a problem of it."""
     has_lost = False
-    for found in store.scan((), recursive=True):
+    for found in store.scan((), recursive=True, others=others):
         path = (name, *found.path)
         try:
             check_path(path)

@@ -287,11 +287,13 @@ class Store(Closing, Protocol):
         """
         ...
 
-    def scan(self, path: DirectoryPath, *, recursive: bool = False) -> Iterator[ScanEntry]:
+    def scan(self, path: DirectoryPath, *, recursive: bool = False, others: bool = False) -> Iterator[ScanEntry]:
         """List a directory, with `recursive` depth first and a directory before its contents.
 
         A lazy generator in the order of the file system, which closes what it has opened when it is closed. Only files
-        and directories are listed. The first step raises what is wrong with the directory itself, a later one if
+        and directories are listed, with `others` also symlinks and special files.
+
+        The first step raises what is wrong with the directory itself, a later one if
         reading it fails; what is wrong with one below is a `problem`, at its entry, or at a second entry of the same
         directory where it shows only while that is read.
         """
@@ -300,8 +302,9 @@ class Store(Closing, Protocol):
     def remove(self, path: Path, *, kind: Kind | None = None) -> None:
         """Remove a file, or a directory that holds nothing but unfinished files without writers.
 
-        With `kind`, only what is of that kind. The partial of the name is removed with it, also where there is nothing
-        else of the name. Raises `NotFound`, `IsADirectory`, `NotADirectory`, `NotEmpty`, `Forbidden`, `NameRefused`.
+        With `kind`, only what is of that kind: symlinks and special files are removed only as such, themselves. The
+        partial of the name is removed with it, also where there is nothing else of the name. Raises `NotFound`,
+        `IsADirectory`, `NotADirectory`, `NotEmpty`, `Forbidden`, `NameRefused`.
         """
         ...
 

@@ -161,8 +161,8 @@ class StoreWrapper(Store, Generic[_Store]):
     def space(self, path: DirectoryPath) -> Space:
         return self._inner.space(path)
 
-    def scan(self, path: DirectoryPath, *, recursive: bool = False) -> Iterator[ScanEntry]:
-        return self._inner.scan(path, recursive=recursive)
+    def scan(self, path: DirectoryPath, *, recursive: bool = False, others: bool = False) -> Iterator[ScanEntry]:
+        return self._inner.scan(path, recursive=recursive, others=others)
 
     def remove(self, path: Path, *, kind: Kind | None = None) -> None:
         self._inner.remove(path, kind=kind)

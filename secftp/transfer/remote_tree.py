@@ -37,6 +37,7 @@ _LITTLE_BYTES: Final = MOST_BYTES // 8
 # Doubled by each listing of less than `_FEW_ENTRIES`, since those gather few files for a request.
 _LISTINGS_AHEAD_NEAR: Final = 2
 _FEW_ENTRIES: Final = 128
+LEFT_OUT: Final = {Kind.SYMLINK: "a symlink, left out", Kind.SPECIAL: "not a regular file, left out"}
 _NEAR_SECONDS: Final = 0.005
 
 
@@ -279,7 +280,11 @@ class RemoteTree:
         elif entry.kind is Kind.DIRECTORY:
             if self._filters.wants_directory(below, source):
                 self._open(directory.child(entry), pipeline)
-        elif self._filters.wants_file(below, source) and self._is_open(directory):
+        elif not self._filters.wants_file(below, source):
+            pass
+        elif entry.kind in LEFT_OUT:
+            self._counters.left_out(directory.name_of(last), LEFT_OUT[entry.kind])
+        elif self._is_open(directory):
             directory.incomplete += 1
             return RemoteFile(directory, last, entry.size, entry.mtime_ns, entry.mode)
         return True
@@ -305,7 +310,7 @@ class RemoteTree:
 
     def _request(self, directory: RemoteDirectory, pipeline: Pipeline) -> None:
         try:
-            request = List(id=pipeline.next_id(), path=directory.remote)
+            request = List(id=pipeline.next_id(), path=directory.remote, others=True)
         except FileError as problem:
             self._unlisted(directory, problem.locate(Side.REMOTE))
             return

@@ -129,6 +129,7 @@ asked_version = binary(0, 32)
 level = integer(1, 19)
 code = one_of(*CODES)
 kind = one_of(*KINDS)
+any_kind = one_of(*KINDS, "symlink", "special")
 algorithm = one_of("xxh128", "sha256", "blake3", "md5")
 data = binary(0, 32768)
 short_text = text(0, 200)
@@ -208,7 +209,7 @@ REASONS = ("reasons", array(or_nil(reason), 0, 1024), ())
 NEW_FILE = structure(("path", path), ("data", data), ("digest", digest), MODE, MTIME)
 ENTRY = structure(
     ("path", path),
-    ("kind", or_nil(kind)),
+    ("kind", or_nil(any_kind)),
     ("size", size, 0),
     ("mtime_ns", time, 0),
     ("mode", mode, 0),
@@ -276,8 +277,8 @@ TYPES = (
     ),
     Type(0x11, "WRITE", (UP,), _WRITE),
     Type(0x12, "STAT", (UP,), rows(*DIRECTORY, ("partial", boolean, False), ("parts", boolean, False))),
-    Type(0x13, "LIST", (UP,), rows(*DIRECTORY, ("recursive", boolean, False))),
-    Type(0x14, "REMOVE", (UP,), rows(*NAMED, ("kind", or_nil(kind), None), ("tree", boolean, False), TOKEN)),
+    Type(0x13, "LIST", (UP,), rows(*DIRECTORY, ("recursive", boolean, False), ("others", boolean, False))),
+    Type(0x14, "REMOVE", (UP,), rows(*NAMED, ("kind", or_nil(any_kind), None), ("tree", boolean, False), TOKEN)),
     Type(0x15, "RENAME", (UP,), rows(*NAMED, ("to", path), ("overwrite", boolean, False), TOKEN)),
     Type(0x16, "MKDIR", (UP,), rows(*NAMED, ("parents", boolean, False), MODE, ("fill", boolean, False), TOKEN)),
     Type(0x17, "SUM", (UP,), rows(*NAMED, *PART, ALGORITHM, TOKEN, VERSION)),

@@ -540,6 +540,8 @@ class Session:
 
     def remove(self, asked: Message) -> Replies:
         found = self.tree.get(asked.path)
+        if asked.kind in ("symlink", "special"):
+            raise No("not_found")
         if asked.kind == "file" and isinstance(found, Directory):
             raise No("is_folder")
         if asked.kind == "folder" and isinstance(found, File):

@@ -7,6 +7,7 @@ from tests.mutants.mutant import Mutant, mutant
 GLOB = "tests/api/test_glob.py"
 FILTERS = "tests/transfer/test_filters.py"
 SELECTED = "tests/transfer/test_selected.py"
+OTHERS = "tests/client/test_other_kinds.py"
 GLOBS = "tests/client/test_globs.py"
 NAMES = "tests/api/test_error_names.py"
 
@@ -29,6 +30,10 @@ MUTANTS: list[Mutant] = [
     mutant("include-makes-empty-directories-here", "secftp/transfer/remote_tree.py", "        if not self._filters.includes and not self._is_open(directory):\n", "        if not self._is_open(directory):\n", SELECTED),
     mutant("include-makes-empty-directories-there", "secftp/transfer/local_tree.py", "            if filters.includes:\n", "            if filters.includes and path:\n", SELECTED),
     mutant("pattern-that-matched-is-told", "secftp/transfer/filters.py", "        # All are tried, since each pattern that matches has to be seen.\n        matches = self._name.match(path[-1])\n        if not self._path.empty:\n", "        matches = self._name.match(path[-1])\n        if not matches and not self._path.empty:\n", FILTERS),
+    mutant("link-removed-as-whatever-it-is", "secftp/storage/change.py", "        if not is_other or is_link != (kind is Kind.SYMLINK):\n            raise not_found(path)\n", "        if not is_other:\n            raise not_found(path)\n", OTHERS),
+    mutant("file-removed-as-a-link", "secftp/storage/change.py", "        if not is_other or is_link != (kind is Kind.SYMLINK):\n", "        if is_other and is_link != (kind is Kind.SYMLINK):\n", OTHERS),
+    mutant("tree-of-a-link-removed", "secftp/storage/scan.py", "    kind = Kind.SYMLINK if stat.S_ISLNK(status.st_mode) else Kind.SPECIAL\n", "    kind = Kind.DIRECTORY if stat.S_ISLNK(status.st_mode) else Kind.SPECIAL\n", OTHERS),
+    mutant("links-listed-unasked", "secftp/storage/scan.py", "is_directory=False) if others else None\n", "is_directory=False)\n", OTHERS),
     mutant("escaped-star-is-a-wildcard", "secftp/url.py", "lambda escapes: quote_pattern(_text(_decode(_bytes(escapes[0]))))", "lambda escapes: _text(_decode(_bytes(escapes[0])))", GLOBS),
     mutant("error-names-a-file-like-another", "secftp/api/naming.py", '    if top and not wire.startswith(f"{top}/"):\n        return None\n', "", NAMES),
     mutant("error-names-what-was-sent", "secftp/api/naming.py", "    if error.is_named or error.side is Side.LOCAL:\n", "    if error.is_named or error.side is not Side.LOCAL:\n", NAMES),

@@ -43,7 +43,7 @@ DIGESTS = ([None, bytes(16), bytes(32)], [bytes(15), bytes(33), b"", "x" * 16])
 SIZES = ([0, 2**63 - 1], [-1, 2**63, 2**64 - 1, 0.0, "0"])
 MODES = ([None, 0, 0o7777], [-1, 0o10000])
 TIMES = ([None, -(2**63), 2**63 - 1], [2**63, 1.5])
-KINDS = ([None, "file", "folder"], ["link", "", "FILE", 0])
+KINDS = ([None, *(kind.value for kind in Kind)], ["link", "", "FILE", 0])
 TOKENS = ([None, bytes(16)], [bytes(15), bytes(17), b"", "x" * 16])
 FLAGS = ([True, False], [0, 1, None, "true"])
 CLEAR_SIZES = (
@@ -188,7 +188,7 @@ BOUNDS = [
     (0x24, 0, DOWN, {**FILE, "kind": "file"}, "size", [0, 2**63 - 1], [-1, 2**63]),
     (0x24, 0, DOWN, {**FILE, "kind": "file"}, "mtime_ns", [-(2**63), 2**63 - 1], [2**63]),
     (0x24, 0, DOWN, {**FILE, "kind": "file"}, "mode", [0, 0o7777], [-1, 0o10000]),
-    (0x24, 0, DOWN, {**FILE, "kind": "file"}, "kind", [kind.value for kind in Kind], ["link", "", None]),
+    (0x24, 0, DOWN, {**FILE, "kind": "file"}, "kind", ["file", "folder"], ["symlink", "special", ""]),
     *(
         (0x27, 0, DOWN, {"id": 1}, field, [None, *SIZES[0]], SIZES[1])
         for field in ("total", "free", "available", "kept", "largest", "files", "files_available")

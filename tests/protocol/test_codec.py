@@ -231,6 +231,7 @@ EXAMPLES = [
         b"\x83\xa2id\x03\xa4path\x91\xc4\x01a\xa7partial\xc3",
     ),
     (List(id=3), UP, 0x13, 0, b"\x81\xa2id\x03"),
+    (List(id=3, others=True), UP, 0x13, 0, b"\x82\xa2id\x03\xa6others\xc3"),
     (
         List(id=3, path=(b"a",), recursive=True),
         UP,

@@ -141,7 +141,10 @@ def run(options: ListOptions, terminal: Terminal) -> None:
         progress.now()
         urls = expand(session, options.urls)
         failures.operands = len(urls)
-        ListingOutput(session, _style(options), failures, progress).print(urls)
+        output = ListingOutput(session, _style(options), failures, progress)
+        output.print(urls)
+    if sentence := output.others.sentence("left out"):
+        terminal.note(sentence)
 
 
 def _style(options: ListOptions) -> ListStyle:

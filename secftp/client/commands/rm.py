@@ -21,6 +21,7 @@ from secftp.command_line import add_option
 from secftp.errors import FileError, IsADirectory, NotFound, UsageError
 
 if TYPE_CHECKING:
+    from secftp.client.left_out import Others
     from secftp.client.request_progress import RequestProgress
     from secftp.client.terminal import Terminal
     from secftp.session import Session
@@ -77,8 +78,10 @@ def run(options: RemoveOptions, terminal: Terminal) -> None:
     """Remove the file or directory of each URL. Raises what the session raises."""
     from secftp.client.connect import ChangingSessions
     from secftp.client.globs import expand
+    from secftp.client.left_out import Others
     from secftp.session import new_token
 
+    others = Others()
     with (
         Failures(terminal.failed, len(options.urls)) as failures,
         ChangingSessions(options.connection, options.urls, terminal, quiet=options.quiet) as sessions,
@@ -90,12 +93,14 @@ def run(options: RemoveOptions, terminal: Terminal) -> None:
         failures.operands = len(urls)
         for url in urls:
             try:
-                sessions.change(partial(_remove_once, url, options, failures, progress, new_token()))
+                sessions.change(partial(_remove_once, url, options, failures, progress, others, new_token()))
             except NotFound as problem:
                 if not options.force:
                     failures.add(problem)
             except FileError as problem:
                 failures.add(problem)
+        if sentence := others.sentence("removed, not followed"):
+            terminal.note(sentence)
 
 
 def _remove_once(
@@ -103,6 +108,7 @@ def _remove_once(
     options: RemoveOptions,
     failures: Failures,
     progress: RequestProgress,
+    others: Others,
     token: bytes,
     session: Session,
     repeated: bool,  # noqa: FBT001 - as `ChangingSessions.change` passes it
@@ -110,7 +116,7 @@ def _remove_once(
     """Remove it. If the request is repeated, what is not found was removed before the answer was lost."""
     progress.now()
     try:
-        _remove(session, url, options, failures, progress, token)
+        _remove(session, url, options, failures, progress, others, token)
     except NotFound:
         if not repeated:
             raise
@@ -118,7 +124,13 @@ def _remove_once(
 
 
 def _remove(
-    session: Session, url: Url, options: RemoveOptions, failures: Failures, progress: RequestProgress, token: bytes
+    session: Session,
+    url: Url,
+    options: RemoveOptions,
+    failures: Failures,
+    progress: RequestProgress,
+    others: Others,
+    token: bytes,
 ) -> None:
     from secftp.client.connect import stat_and_list, stat_url
     from secftp.protocol import Kind, remote_failure
@@ -126,6 +138,8 @@ def _remove(
     if not options.recursive and not url.trailing_slash:
         try:
             session.remove(url.path, kind=Kind.FILE, token=token)
+        except NotFound:
+            _remove_link(session, url.path)
         except IsADirectory:
             raise remote_failure(IsADirectory, url.path, "it is a directory.", hint=_USE_R) from None
         failures.done = True
@@ -134,24 +148,48 @@ def _remove(
         stat_url(session, url)  # which has to be a directory
         raise remote_failure(IsADirectory, url.path, "it is a directory.", hint=_USE_R)
     else:
-        info, listing = stat_and_list(session, url)
+        try:
+            info, listing = stat_and_list(session, url, others=True)
+        except NotFound:
+            if url.trailing_slash:
+                raise
+            _remove_link(session, url.path)
+            failures.done = True
+            progress.add()
+            return
         if info.kind is Kind.FILE:
             listing.drop()
             session.remove(url.path, kind=Kind.FILE, token=token)
             failures.done = True
             progress.add()
         else:
-            _remove_tree(session, url.path, listing, failures, progress)
+            _remove_tree(session, url.path, listing, failures, progress, others)
+
+
+def _remove_link(session: Session, path: Path) -> None:
+    """Remove a symlink itself, which does not exist for other requests. Raises `NotFound` if there is none."""
+    from secftp.protocol import Capability, Kind, remote_failure
+    from secftp.session import new_token
+
+    if not session.can(Capability.OTHERS):
+        raise remote_failure(NotFound, path, "no such file or directory.")
+    session.remove(path, kind=Kind.SYMLINK, token=new_token())
 
 
 def _remove_tree(
-    session: Session, top: Path, listing: RequestedListing, failures: Failures, progress: RequestProgress
+    session: Session,
+    top: Path,
+    listing: RequestedListing,
+    failures: Failures,
+    progress: RequestProgress,
+    others: Others,
 ) -> None:
     from secftp.protocol import Capability
     from secftp.session.operations import list_tree, remove_tree
 
     session.require(Capability.LIST, top)
-    for problem in remove_tree(session, top, list_tree(session, top, failures.add, listing=listing)):
+    found = list_tree(session, top, failures.add, listing=listing, others=others.add)
+    for problem in remove_tree(session, top, found):
         if problem is None:
             failures.done = True
             progress.add()

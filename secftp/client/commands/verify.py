@@ -81,4 +81,6 @@ def run(options: VerifyOptions, terminal: Terminal) -> int:
         failures.done = comparison.found > 0
         terminal.counts = {"differences": comparison.differences}
         terminal.say(comparison.conclusion(failures.count))
+        if sentence := comparison.others.sentence("left out, here or on the server"):
+            terminal.note(sentence)
     return ExitCode.FAILED if comparison.differences else ExitCode.OK

@@ -16,7 +16,7 @@ from secftp.server.requests.refusals import code_of
 from secftp.server.requests.serve import handles
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterator
 
     from secftp.server.requests.context import RequestContext
     from secftp.storage.store import ScanEntry
@@ -62,7 +62,7 @@ def list_directory(context: RequestContext, request: List) -> Outcome:
     context.require(Right.LIST)
     context.check(request.id)
     entries: list[Listed] = []
-    scanned = cast("Generator[ScanEntry]", context.store.scan(request.path, recursive=request.recursive))
+    scanned = cast("Generator[ScanEntry]", _scan(context, request))
     with contextlib.closing(scanned):
         try:
             count = _send_parts(context, request, scanned, entries)
@@ -73,6 +73,10 @@ def list_directory(context: RequestContext, request: List) -> Outcome:
     context.channel.send(Entries(id=request.id, entries=tuple(entries), last=True))
     context.log.line(f"Listing sent, entries: {count}")
     return Outcome()
+
+
+def _scan(context: RequestContext, request: List) -> Iterator[ScanEntry]:
+    return context.store.scan(request.path, recursive=request.recursive, others=request.others)
 
 
 def _send_parts(context: RequestContext, request: List, scanned: Generator[ScanEntry], entries: list[Listed]) -> int:
