@@ -30,7 +30,6 @@ MUTANTS: list[Mutant] = [
     mutant("part-that-deletes-too-much-is-given-up", LOOP, "            self._pass(_WHOLE)  # in which they are less, of all files of the target\n", "", PASSES),
     mutant("refused-deletions-are-tried-again", LOOP, "            self._is_blocked = True\n", "", PASSES),
     mutant("refused-deletions-stop-everything", LOOP, "            return self._sync(changed, is_part=False, may_delete=False)\n", "            return 0, True\n", PASSES),
-    mutant("deletes-though-it-was-refused", LOOP, "self._sync(changed, is_part=False, may_delete=False)", "self._sync(changed, is_part=True, may_delete=True)", PASSES),
     mutant("no-full-pass-each-hour", LOOP, "            self._due = now + self._next_full(directories)\n", "            self._due = now + 2 * self._next_full(directories)\n", PASSES),
     mutant("failed-pass-is-never-repeated", LOOP, "        if not is_done:\n", "        if False:\n", PASSES),
     mutant("lost-connection-told-without-end", LOOP, "    if not attempt & (attempt - 1):\n", "    if True:\n", PASSES),
