@@ -30,6 +30,7 @@ def parser() -> CommandParser:
         "one complete delivery.",
         epilog="examples:\n"
         "  secftp receive\n"
+        "  secftp receive --times 2 inbox\n"
         "  secftp receive --for 10m ~/Downloads\n"
         "\nOnly new names are made: what is in DIR is neither replaced nor changed, nor can\n"
         "it be read, and hidden names are refused. A delivery is complete when a client\n"
