@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from secftp.aio import driver
 from secftp.errors import UsageError
+from secftp.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -131,7 +132,7 @@ class AsyncReader:
             warnings.warn(f"{self.name!r} was never closed.", ResourceWarning, stacklevel=2, source=self)
 
     def __repr__(self) -> str:
-        state = "closed" if self.closed else f"{self.size} bytes"
+        state = "closed" if self.closed else counted(self.size, "byte")
         return f"<secftp.aio.AsyncReader {self.name!r} at {self._endpoint}, {state}>"
 
     # --- implementation -----------------------------------------------------------------------------------------------

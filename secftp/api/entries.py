@@ -14,6 +14,7 @@ from secftp.api.naming import Place, name_error
 from secftp.errors import ConnectionLost, FileError, InputOutputError, Side
 from secftp.protocol import Kind, problem_of
 from secftp.session.listings import BoundedIterator
+from secftp.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -165,7 +166,13 @@ class RemoteEntry(Generic[AnyStr]):
     problem: FileError | None = field(default=None, compare=False)
 
     def __repr__(self) -> str:
-        kind = "directory" if self.is_dir() else f"file, {self.size} bytes" if self.info is not None else "unknown"
+        kind = (
+            "directory"
+            if self.is_dir()
+            else f"file, {counted(self.size, 'byte')}"
+            if self.info is not None
+            else "unknown"
+        )
         problem = "" if self.problem is None else f": {self.problem}"
         return f"<secftp.RemoteEntry {self.path!r} {kind}{problem}>"
 

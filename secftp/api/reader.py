@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from secftp.api.raw_reader import BUFFER_BYTES, RawReader
 from secftp.errors import UsageError
+from secftp.text import counted
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -177,7 +178,7 @@ class RemoteReader(io.BufferedReader):
             raise
 
     def __repr__(self) -> str:
-        state = "closed" if self.closed else f"{self.size} bytes"
+        state = "closed" if self.closed else counted(self.size, "byte")
         return f"<secftp.RemoteReader {self.name!r} at {self._endpoint}, {state}>"
 
     def _return_to(self, position: int) -> None:

@@ -23,6 +23,7 @@ from secftp.api.naming import Place, named_as
 from secftp.errors import AlreadyExists, FileError, Forbidden, NotFound, UsageError
 from secftp.protocol import ErrorCode, Kind, exception_for, no_parent, remote_failure
 from secftp.session import Unconfirmed
+from secftp.text import counted
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -204,7 +205,7 @@ class RemoteWriter(_RawWriter):
             warnings.warn(text, ResourceWarning, stacklevel=stacklevel, source=forgotten)
 
     def __repr__(self) -> str:
-        state = "closed" if self.closed else f"{self._written} bytes written"
+        state = "closed" if self.closed else f"{counted(self._written, 'byte')} written"
         return f"<secftp.RemoteWriter {self.name!r} at {self._host}, {self.mode}, {state}>"
 
     # --- the upload ---------------------------------------------------------------------------------------------------

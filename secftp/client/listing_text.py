@@ -16,7 +16,7 @@ from secftp.client.columns import in_columns
 from secftp.client.sizes import human_size
 from secftp.protocol import Kind
 from secftp.storage.attributes import is_clamped
-from secftp.text import escape_unencodable, path_text, show_path
+from secftp.text import counted, escape_unencodable, path_text, show_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -119,7 +119,7 @@ def block(row: Row) -> str:
     return (
         f"{show_path(row.path)}\n"
         f"  kind: {row.kind}\n"
-        f"  size: {row.size} bytes\n"
+        f"  size: {counted(row.size, 'byte')}\n"
         f"  modified: {when(row.mtime_ns, '%Y-%m-%d %H:%M:%S %z')}\n"
         f"  permissions: {permissions(row)} ({row.mode:04o})\n"
     )

@@ -15,7 +15,7 @@ from secftp.server.requests.idempotency import CompletedChanges, CompletedCopies
 from secftp.server.requests.uploads import SessionUploads, Uploads
 from secftp.server.session import ServerSession, welcome
 from secftp.server.session_limits import SlotClaim, SlotLimit, log_slot_limit
-from secftp.text import format_rate
+from secftp.text import counted, format_rate
 from secftp.transport import Channel, Keepalive
 
 if TYPE_CHECKING:
@@ -214,7 +214,9 @@ class ConnectionThread:
                 self._log.line(str(problem))
                 return
         except TransferTimeout as problem:
-            self._log.limit("idle", f"Idle timeout: nothing came from a client for {channel.timeout:.0f} seconds.")
+            self._log.limit(
+                "idle", f"Idle timeout: nothing came from a client for {counted(round(channel.timeout), 'second')}."
+            )
             self._log.line(f"Session ended: {problem}")
             return
         except SecftpError as problem:

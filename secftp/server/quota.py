@@ -24,7 +24,7 @@ from secftp.storage.resumed_sink import ResumedFileSink
 from secftp.storage.sink import FileSink
 from secftp.storage.small import LocalSmallFiles
 from secftp.storage.wrappers import SinkWrapper, SmallFilesWrapper, StoreWrapper, UploadSinkWrapper
-from secftp.text import format_size
+from secftp.text import counted, format_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -68,7 +68,9 @@ class Quota:
         space = look()
         self._check_bytes(space, size)
         if self._min_free_files is not None and space.files is not None and space.files - files < self._min_free_files:
-            self._tell("min_free_files", f"The disk has room for {space.files} files: nothing more is written.")
+            self._tell(
+                "min_free_files", f"The disk has room for {counted(space.files, 'file')}: nothing more is written."
+            )
             raise NoSpace("The server keeps the rest of its disk free.", reason=Reason.KEPT_FREE)
         if self._min_free is not None and space.nbytes is not None:
             with self._lock:

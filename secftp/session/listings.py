@@ -21,6 +21,7 @@ import msgspec
 
 from secftp.errors import Side, TooLarge
 from secftp.protocol import Listed
+from secftp.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -299,4 +300,4 @@ class NameSequence(Sequence[AnyStr]):
             yield from map(self._made, _names(zlib.decompress(block)))
 
     def __repr__(self) -> str:
-        return f"<{len(self)} names>"
+        return f"<{counted(len(self), 'name')}>"

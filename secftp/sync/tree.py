@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from secftp.errors import TooLarge
+from secftp.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -126,7 +127,7 @@ class Tree:
         return self._count
 
     def __repr__(self) -> str:
-        return f"<tree of {self._count} entries>"
+        return f"<tree of {counted(self._count, 'entry', 'entries')}>"
 
 
 _ZLIB: Final = zlib.compress(b"")[:1]  # no map of msgpack begins with this byte

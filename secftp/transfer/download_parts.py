@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from secftp.errors import ConnectionLost, TransferTimeout
 from secftp.storage.part_writer import PartWriter
 from secftp.storage.sink import FileSink
+from secftp.text import counted
 from secftp.transfer.file_in_parts import FileInParts
 from secftp.transfer.first_read import FirstRead
 from secftp.transfer.part_streams import PartScheduler, PartStream
@@ -164,7 +165,9 @@ class DownloadParts:
                 break
         silence = time.monotonic() - self._last_received
         if self._pipeline.unanswered and silence > self._pipeline.channel.timeout:
-            raise TransferTimeout(f"Timeout: nothing was received for {silence:.0f} seconds.", hint="Try again.")
+            raise TransferTimeout(
+                f"Timeout: nothing was received for {counted(round(silence), 'second')}.", hint="Try again."
+            )
 
     def _wait(self, poller: select.poll) -> None:
         self._is_waiting = True

@@ -17,6 +17,7 @@ import socket
 from typing import TYPE_CHECKING, Final, Protocol
 
 from secftp.errors import ConnectionLost, TransferTimeout, UsageError
+from secftp.text import counted
 from secftp.transport.keepalive import Keepalive
 from secftp.waits import DIRECT
 
@@ -40,7 +41,7 @@ def lost(problem: OSError | None = None) -> ConnectionLost:
 def silent(timeout: float) -> TransferTimeout:
     """Return the exception for a peer that sends nothing."""
     return TransferTimeout(
-        f"Timeout: nothing was received for {timeout:.0f} seconds.",
+        f"Timeout: nothing was received for {counted(round(timeout), 'second')}.",
         hint="Try again, or raise the timeout (--timeout on the command line).",
     )
 
@@ -48,7 +49,7 @@ def silent(timeout: float) -> TransferTimeout:
 def stuck(timeout: float) -> TransferTimeout:
     """Return the exception for a peer that takes nothing."""
     return TransferTimeout(
-        f"Timeout: the peer accepted no data for {timeout:.0f} seconds.",
+        f"Timeout: the peer accepted no data for {counted(round(timeout), 'second')}.",
         hint="Try again, or raise the timeout (--timeout on the command line).",
     )
 

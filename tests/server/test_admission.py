@@ -516,7 +516,7 @@ def test_silence_ends_a_session(tmp_path):
         wire.welcome()
         assert wire.receive() is None
         server.done(1)
-        assert len(lines(server, "Idle timeout: nothing came from a client for 1 seconds.")) == 1
+        assert len(lines(server, "Idle timeout: nothing came from a client for 1 second.")) == 1
 
 
 def test_a_client_is_told_how_long_it_may_be_silent(tmp_path):

@@ -120,6 +120,9 @@ def test_which_patterns_have_matched_nothing():
     globs.wants_file((b"old", b"name"))
     globs.wants_directory((b"y",), b"x")
     assert globs.unmatched == [b"*.o", b"*.h"]
+    globs = Filters(exclude=[b"x/b.c", b"*.c"])
+    globs.wants_file((b"x", b"b.c"))
+    assert globs.unmatched == []
 
 
 # --- an independent oracle: name by name, with the fnmatch of Python --------------------------------------------------
