@@ -83,6 +83,7 @@ SOURCES = {
 }
 # rm takes a directory away only with -r, and cp copies one only with that.
 DIFFERENT = {(verb, source): REFUSED for verb in ("rm", "cp") for source in ("dir", "dir/")}
+DIFFERENT |= {(verb, link): FINE for verb in ("rm", "rm -r") for link in ("to-file", "to-dir", "dangling")}  # itself
 
 
 @pytest.mark.parametrize("source", SOURCES)
