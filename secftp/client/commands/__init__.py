@@ -25,24 +25,28 @@ COMMANDS: Final = (
     "write", "share", "receive", "ping", "host", "keygen", "completion",
 )  # fmt: skip
 HELP: Final = """\
-usage: secftp COMMAND [options] ...      (for details: secftp COMMAND --help)
+usage: secftp COMMAND [options] ...        (for details: secftp help COMMAND)
 
   get URL... [TARGET]   download files and directories; - is standard output
   put FILE... URL       upload files and directories; - is standard input
-  ls, stat, cat, du, df list; show status, contents, sizes and free space
-  rm, mkdir, cp, mv     remove (-r: directories, too), create, copy, rename
-  sum, verify, sync     checksums; compare here and there; make DST as SRC is
+  sync SRC DST          make the directory DST what SRC is; one of them is here
+  verify LOCAL URL      compare a file or a directory, and list differences
+  ls, stat, cat, sum    list; show status, contents and checksums
+  du, df                show the sizes of directories, and the free space
+  rm, mv, cp, mkdir     remove (-r: directories), rename, copy, create
+  share, receive        give or take files once, with a key of six words
+  host, ping            name a server and its key; check whether it answers
+  keygen, completion    generate a key; a script for bash, zsh or fish
   read, write           NAME HOST:PORT CIPHER [KEY]: one file, through a pipe
-  keygen, host, ping    generate a key; name a server; ask it (and: completion)
-  share, receive        give or take files once: a server that ends by itself
 
-A URL is secftp://[name@]host[:port]/path; the default port is 8888, the cipher
-aes256. The key is read from --key-file, from SECFTP_KEY or from a prompt.
+A URL is secftp://[name@]host[:port]/path, or host:path as with scp; the
+default port is 8888, the cipher aes256. A host and its key are named with
+`secftp host`; else the key comes from --key-file, SECFTP_KEY or a prompt.
 
   secftp put notes.txt photos secftp://host/backup/
   secftp get --resume --retries 9 secftp://host/backup/huge.img .
+  secftp sync --delete --dry-run photos/ nas:photos/
   pg_dump shop | secftp put - secftp://host/shop.sql
-  secftp write notes.txt host:8888 aes128 < notes.txt
 
 Exit codes: 0 success, 1 failure or differences, 2 usage, 3 unreachable, 4 key,
 5 timeout, 6 not found, 7 refused, 8 already exists, 9 no space, 10 checksum,
