@@ -29,23 +29,20 @@ usage: secftp COMMAND [options] ...        (for details: secftp help COMMAND)
 
   get URL... [TARGET]   download files and directories; - is standard output
   put FILE... URL       upload files and directories; - is standard input
-  sync SRC DST          make the directory DST what SRC is; one of them is here
-  verify LOCAL URL      compare a file or a directory, and list differences
+  sync, verify SRC DST  make DST what SRC is; compare a local one with a URL
   ls, stat, cat, sum    list; show status, contents and checksums
-  du, df                show the sizes of directories, and the free space
   rm, mv, cp, mkdir     remove (-r: directories), rename, copy, create
+  du, df, ping          sizes of directories; free space; is the server there?
   share, receive        give or take files once, with a key of six words
-  host, ping            name a server and its key; check whether it answers
-  keygen, completion    generate a key; a script for bash, zsh or fish
+  host, keygen          name servers and keys; make a key (and: completion)
   read, write           NAME HOST:PORT CIPHER [KEY]: one file, through a pipe
 
-A URL is secftp://[name@]host[:port]/path, or host:path as with scp; the
-default port is 8888, the cipher aes256. A host and its key are named with
-`secftp host`; else the key comes from --key-file, SECFTP_KEY or a prompt.
+A URL is secftp://[name@]host[:port]/path, or host:path as with scp. The key is
+that of the host (secftp host), of --key-file, of SECFTP_KEY, or prompted for.
 
   secftp put notes.txt photos secftp://host/backup/
   secftp get --resume --retries 9 secftp://host/backup/huge.img .
-  secftp sync --delete --dry-run photos/ nas:photos/
+  secftp sync --delete --dry-run photos/ secftp://host/photos/
   pg_dump shop | secftp put - secftp://host/shop.sql
 
 Exit codes: 0 success, 1 failure or differences, 2 usage, 3 unreachable, 4 key,
