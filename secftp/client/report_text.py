@@ -13,7 +13,7 @@ from secftp.client.progress_bar import CopyBar
 from secftp.client.report import CopyReport
 from secftp.client.terminal import print_output
 from secftp.text import count_files, escape, format_duration, format_rate, format_size, show_digest, show_path
-from secftp.transfer.remote_tree import LEFT_OUT
+from secftp.transfer.progress import LEFT_OUT
 
 if TYPE_CHECKING:
     from secftp.client.terminal import Terminal

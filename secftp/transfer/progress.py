@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 import msgspec
 
+from secftp.protocol import Kind
 from secftp.storage.attributes import ALL_KEPT, Kept, is_clamped
 from secftp.storage.errors import detailed
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 _Digest: TypeAlias = bytes  # a field of that name hides the type
 _PERMISSIONS: Final = 0o777
+# Here and not with the listings of a server: an upload, which reports them too, needs none of those.
+LEFT_OUT: Final = {Kind.SYMLINK: "a symlink, left out", Kind.SPECIAL: "not a regular file, left out"}
 
 
 class Summary(msgspec.Struct, repr_omit_defaults=True):

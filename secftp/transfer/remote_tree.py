@@ -16,7 +16,7 @@ from secftp.errors import ConnectionLost, FileError, ProtocolError, Side
 from secftp.protocol import Entries, Error, ErrorCode, Kind, List, exception_for
 from secftp.session import unexpected_reply
 from secftp.session.listings import BLOCK, MemoryBudget, PackedEntries, entry_cost
-from secftp.transfer.progress import Places, TransferItem
+from secftp.transfer.progress import LEFT_OUT, Places, TransferItem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -37,7 +37,6 @@ _LITTLE_BYTES: Final = MOST_BYTES // 8
 # Doubled by each listing of less than `_FEW_ENTRIES`, since those gather few files for a request.
 _LISTINGS_AHEAD_NEAR: Final = 2
 _FEW_ENTRIES: Final = 128
-LEFT_OUT: Final = {Kind.SYMLINK: "a symlink, left out", Kind.SPECIAL: "not a regular file, left out"}
 _NEAR_SECONDS: Final = 0.005
 
 

@@ -30,6 +30,8 @@ NEVER_FOR_A_TRANSFER = NEVER_FOR_A_URL | {
     "ast", "base64", "encodings.idna", "inspect", "locale", "random", "secrets", "stringprep", "tokenize",
     "secftp.exposure", "secftp.keys.create", "secftp.transport.congestion",
 }  # fmt: skip
+# What lists the directories of a server.
+NEVER_FOR_AN_UPLOAD = {"bisect", "heapq", "zlib", "secftp.session.listings", "secftp.transfer.remote_tree"}
 # All of secftp that is imported before the key is being stretched, and what others must not be. The rest is imported
 # meanwhile, so whatever is added here makes every transfer with the text of a key slower.
 BEFORE_THE_KEY = {
@@ -124,6 +126,8 @@ def test_a_small_file_loads_nothing_that_it_does_not_need(tmp_path):
             },
         ) == (0, set())
         assert "secftp.transfer" in modules
+        code, modules = loaded(tmp_path, "put", "-q", f"{tmp_path}/copy", f"secftp://{place(server)}/")
+        assert (code, modules & (NEVER_FOR_AN_UPLOAD | NEVER_FOR_A_TRANSFER | SERVERS)) == (0, set())
 
 
 @pytest.mark.parametrize("source", ["variable", "file"])
