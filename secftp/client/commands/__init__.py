@@ -29,12 +29,11 @@ usage: secftp COMMAND [options] ...        (for details: secftp help COMMAND)
 
   get URL... [TARGET]   download files and directories; - is standard output
   put FILE... URL       upload files and directories; - is standard input
-  sync, verify SRC DST  make DST what SRC is; compare a local one with a URL
-  ls, stat, cat, sum    list; show status, contents and checksums
+  sync, verify, sum     make DST what SRC is; compare with a URL; checksums
+  ls, stat, cat, du, df list; show status, contents, sizes and free space
   rm, mv, cp, mkdir     remove (-r: directories), rename, copy, create
-  du, df, ping          sizes of directories; free space; is the server there?
   share, receive        give or take files once, with a key of six words
-  host, keygen          name servers and keys; make a key (and: completion)
+  host, ping, keygen    name a server; check it; make a key (and: completion)
   read, write           NAME HOST:PORT CIPHER [KEY]: one file, through a pipe
 
 A URL is secftp://[name@]host[:port]/path, or host:path as with scp. The key is
