@@ -152,6 +152,10 @@ class TextSync(TextReport, SyncListener):
             if action.reason.is_conflict:
                 self._terminal.note(f"{show_path(action.path)}: {action.reason.clause}; left alone.")
 
+    def note(self, name: bytes, text: str, /) -> None:
+        """Write the note: a sync tells of symlinks and special files with a count already."""
+        self._terminal.note(f"{show_path(name)}: {text}.")
+
     def changed(self, name: bytes, text: str, /) -> None:
         """Write what was left alone, or keep it for another pass."""
         if self.for_later is None:

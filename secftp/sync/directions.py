@@ -98,7 +98,7 @@ class Pushing(Direction):
 
     def list(self, session: Session, selection: Selection, listener: Listener, *, follow: bool) -> Tree:
         """List this machine while the server's first reply is under way."""
-        listing = RemoteListing(session, self.remote, selection, listener, hint=_USE_DIRECTORY)
+        listing = RemoteListing(session, self.remote, selection, _OfTarget(listener), hint=_USE_DIRECTORY)
         try:
             with session.pipeline.keepalive():
                 self.source = list_local(self.local, selection, listener, below=self.remote, follow=follow)

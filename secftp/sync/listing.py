@@ -11,7 +11,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Final, Protocol
 
 from secftp.errors import FileError, NotADirectory, ProtocolError, Side
-from secftp.protocol import Capability, Kind, problem_of, remote_failure
+from secftp.protocol import OTHER_KINDS, Capability, Kind, problem_of, remote_failure
 from secftp.protocol.limits import MAX_COMPONENTS, MAX_PATH
 from secftp.session.list_ahead import ListingsAhead, depth_first
 from secftp.storage.tree import EntryKind as WalkKind
@@ -28,9 +28,11 @@ if TYPE_CHECKING:
 _PERMISSIONS: Final = 0o777
 _OTHER: Final = Entry(EntryKind.OTHER)
 _EXCLUDED: Final = Entry(EntryKind.EXCLUDED)
+_SYMLINK: Final = "a symlink, left out"
+_SPECIAL: Final = "not a regular file, left out"
 _LEFT_OUT: Final = {
-    WalkKind.SYMLINK: "a symlink, left out",
-    WalkKind.SPECIAL: "not a regular file, left out",
+    WalkKind.SYMLINK: _SYMLINK,
+    WalkKind.SPECIAL: _SPECIAL,
     WalkKind.RESERVED: "a name reserved by secftp, left out",
 }
 
@@ -175,9 +177,9 @@ class RemoteListing:
         self._selection = selection
         self._listener = listener
         self._tree = Tree()
-        self._ahead = ListingsAhead(session.pipeline)
+        self._ahead = ListingsAhead(session.pipeline, others=True)
         self._asked = session.begin_stat(top)
-        self._ahead.adopt(session.begin_list(top))
+        self._ahead.adopt(session.begin_list(top, others=True))
 
     def tree(self) -> Tree:
         """Return the tree. Raises what is wrong with the directory itself."""
@@ -217,6 +219,9 @@ class RemoteListing:
                     below.append(found.path[0])
                 elif found.kind is Kind.FILE and self._selection.wants_file(path):
                     self._tree.add(path, Entry(EntryKind.FILE, found.size, found.mtime_ns, found.mode & _PERMISSIONS))
+                elif found.kind in OTHER_KINDS and self._selection.wants_file(path):
+                    self._tree.add(path, _OTHER)
+                    self._listener.left_out(path, _SYMLINK if found.kind is Kind.SYMLINK else _SPECIAL)
                 else:
                     self._tree.add(path, _EXCLUDED)
                     self._ahead.discard((*self._top, *path))  # it was requested in case that it is wanted
