@@ -219,6 +219,7 @@ class Sync:
         for act in (Act.RENAME, Act.SET_ATTRIBUTES):
             changes = Changes([action for action in moves if action.act is act], self._outcome)
             yield partial(self._change, changes, deletes=True)
+        yield self._decide_again
         others = Changes([action for action in files if action.path not in renamed], self._outcome)
         yield partial(self._change, others, deletes=False)
         trash = Trash(self._now(), self._mode_of) if self._options.trash else None
@@ -254,6 +255,14 @@ class Sync:
         self._may_delete = not self._outcome.errors
         if not self._may_delete and any(self.plan.of(*_DELETIONS)):
             self._outcome.not_deleted(self.plan.deletions)
+
+    def _decide_again(self, _session: Session) -> None:
+        """Delete nothing if a rename has failed: the target may lack a file that the source has."""
+        assert self.plan is not None
+        if self._may_delete and self._outcome.errors:
+            self._may_delete = False
+            if any(self.plan.of(Act.DELETE, Act.REMOVE_DIRECTORY)):
+                self._outcome.not_deleted(self.plan.deletions)
 
     def _change(self, changes: Changes, session: Session, *, deletes: bool) -> None:
         if self._may_delete or not deletes:

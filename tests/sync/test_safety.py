@@ -99,6 +99,19 @@ def test_nothing_is_renamed_if_a_copy_fails(both, monkeypatch):
     assert "changed meanwhile" not in result.errors
 
 
+def test_nothing_is_deleted_if_a_rename_fails(both, between):
+    os.rename(both.source / "a", both.source / "z")
+    between(lambda: write(both.target / "z", "has appeared"))
+    result = both("--delete")
+    assert result.code == ExitCode.FAILED
+    assert "Nothing was deleted because of the failures; 1 file would have been." in result.errors
+    assert {name: tree(both.target)[name] for name in ("a", "z", "extra/x")} == {
+        "a": "a",
+        "z": "has appeared",
+        "extra/x": "extra",
+    }
+
+
 def test_a_dry_run_says_that_nothing_would_be_deleted(both):
     unreadable(both.source / "deep")
     result = both("--delete", "--dry-run")
