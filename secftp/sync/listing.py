@@ -1,7 +1,8 @@
 """Listings of both sides of a sync: complete trees, of a directory of this machine and of one at the server.
 
 What can't be listed or examined is told and counted in the tree, which is incomplete then. The trash of earlier syncs
-is not listed. Invariant: no symlink is followed unless the caller asks for it, on this machine only.
+is not listed; in a directory below, which is the target of other syncs, it counts as excluded. Invariant: no symlink is
+followed unless the caller asks for it, on this machine only.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from secftp.sync.tree import TRASH, Entry, EntryKind, Tree
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
+    from secftp.protocol import Listed
     from secftp.session import Session
     from secftp.storage import FileInfo, Path
     from secftp.transfer.filters import Filters
@@ -112,7 +114,7 @@ class _LocalListing:
         """Return whether a directory is entered; one that is excluded is noted."""
         if path == (TRASH,):
             return False
-        if self._selection.wants_directory(path):
+        if path[-1] != TRASH and self._selection.wants_directory(path):
             return True
         self._tree.add(path, _EXCLUDED)
         return False
@@ -133,7 +135,7 @@ class _LocalListing:
                 self._tree.add(path, _directory(info))
             else:
                 self._tree.top = _directory(info)
-        elif not self._selection.wants_file(path):
+        elif path[-1] == TRASH or not self._selection.wants_file(path):
             self._tree.add(path, _EXCLUDED)
         elif kind is WalkKind.FILE:
             assert info is not None
@@ -210,21 +212,8 @@ class RemoteListing:
                 if len(found.path) != 1:
                     raise ProtocolError("A listing contains an entry of another directory.")
                 path = (*directory, found.path[0])
-                if path == (TRASH,):
-                    continue
-                if (problem := problem_of(found, (*self._top, *path))) is not None:
-                    self._unlisted(path, problem)
-                elif found.kind is Kind.DIRECTORY and self._selection.wants_directory(path):
-                    self._tree.add(path, Entry(EntryKind.DIRECTORY, 0, found.mtime_ns, found.mode & _PERMISSIONS))
+                if path != (TRASH,) and self._take(path, found):
                     below.append(found.path[0])
-                elif found.kind is Kind.FILE and self._selection.wants_file(path):
-                    self._tree.add(path, Entry(EntryKind.FILE, found.size, found.mtime_ns, found.mode & _PERMISSIONS))
-                elif found.kind in OTHER_KINDS and self._selection.wants_file(path):
-                    self._tree.add(path, _OTHER)
-                    self._listener.left_out(path, _SYMLINK if found.kind is Kind.SYMLINK else _SPECIAL)
-                else:
-                    self._tree.add(path, _EXCLUDED)
-                    self._ahead.discard((*self._top, *path))  # it was requested in case that it is wanted
         except FileError as problem:
             if not directory:
                 raise
@@ -232,6 +221,29 @@ class RemoteListing:
             self._listener.unlisted(directory, problem)
         self._tree.pack(directory)
         return ((*directory, name) for name in below)
+
+    def _take(self, path: Path, found: Listed) -> bool:
+        """Add an entry; return whether it is a directory that is entered."""
+        selection = self._selection
+        if path[-1] == TRASH:
+            self._exclude(path)
+        elif (problem := problem_of(found, (*self._top, *path))) is not None:
+            self._unlisted(path, problem)
+        elif found.kind is Kind.DIRECTORY and selection.wants_directory(path):
+            self._tree.add(path, Entry(EntryKind.DIRECTORY, 0, found.mtime_ns, found.mode & _PERMISSIONS))
+            return True
+        elif found.kind is Kind.FILE and selection.wants_file(path):
+            self._tree.add(path, Entry(EntryKind.FILE, found.size, found.mtime_ns, found.mode & _PERMISSIONS))
+        elif found.kind in OTHER_KINDS and selection.wants_file(path):
+            self._tree.add(path, _OTHER)
+            self._listener.left_out(path, _SYMLINK if found.kind is Kind.SYMLINK else _SPECIAL)
+        else:
+            self._exclude(path)
+        return False
+
+    def _exclude(self, path: Path) -> None:
+        self._tree.add(path, _EXCLUDED)
+        self._ahead.discard((*self._top, *path))  # it was requested in case that it is wanted
 
     def _unlisted(self, path: Path, problem: FileError) -> None:
         self._tree.problems += 1

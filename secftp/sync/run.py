@@ -13,7 +13,7 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from secftp.errors import FileError, Forbidden, NotFound
+from secftp.errors import FileError, Forbidden, NotADirectory, NotFound
 from secftp.protocol import Algorithm, Right, remote_failure
 from secftp.protocol.errors import MISSING_RIGHT
 from secftp.sync import guards, renames
@@ -146,12 +146,21 @@ class Sync:
             plan = self._find_renames(session, plan)
         self._target = target
         if options.delete and not found.problems and not direction.is_missing:
-            names = direction.target(session).list_trash()
+            names = self._list_trash(session)
             plan.expired = [(TRASH, name) for name in expired(names, self._now(), options.trash_days)]
         found.tell(self._outcome)
         self._outcome.planned_sync(plan)
         self._check(session, plan, found)
         return plan
+
+    def _list_trash(self, session: Session) -> list[bytes]:
+        try:
+            return self._direction.target(session).list_trash()
+        except NotADirectory as problem:
+            if self._options.trash:
+                problem.hint = f"Rename {TRASH.decode()} in the target, or use --no-trash."
+                raise
+            return []
 
     def _compare_contents(self, session: Session, source: Tree, target: Tree, rules: Rules, found: Gathered) -> Plan:
         candidates: list[Path] = []

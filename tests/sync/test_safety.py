@@ -375,6 +375,17 @@ class TestTrash:
         assert self.places(both) == before
         assert (both.source / ".trash-secftp" / "20200101T000000Z" / "mine").exists()
 
+    def test_that_of_a_directory_below_stays(self, both):
+        for side in (both.source / "sub", both.target / "sub", both.target / "gone"):
+            write(side / ".trash-secftp" / "20200101T000000Z" / side.parent.name)
+        write(both.source / "file" / ".trash-secftp", "a file")
+        both("--delete").succeed()
+        found = tree(both.target)
+        assert [name for name in found if "20200101T000000Z/" in name] == [
+            f"{name}/.trash-secftp/20200101T000000Z/{both.target.name}" for name in ("gone", "sub")
+        ]
+        assert "file/.trash-secftp" not in found
+
     def test_it_counts_on_neither_side(self, sync):  # noqa: F811
         for number in range(400):
             write(sync.target / ".trash-secftp" / "20200101T000000Z" / f"{number}")
@@ -418,6 +429,15 @@ class TestTrash:
         result = both("--delete")
         assert result.code != 0
         assert (both.target / "extra").exists()
+
+    def test_a_file_of_its_name_is_in_the_way(self, both):
+        write(both.target / ".trash-secftp", "a file")
+        result = both("--delete")
+        assert "Rename .trash-secftp in the target, or use --no-trash." in result.errors
+        assert (both.target / "extra" / "x").exists()
+        both("--delete", "--no-trash").succeed()
+        assert not (both.target / "extra").exists()
+        assert (both.target / ".trash-secftp").read_text() == "a file"
 
 
 # --- rights -----------------------------------------------------------------------------------------------------------
