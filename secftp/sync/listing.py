@@ -1,7 +1,7 @@
 """Listings of both sides of a sync: complete trees, of a directory of this machine and of one at the server.
 
-What can't be listed or examined is told and counted in the tree, which is incomplete then. The trash of earlier syncs
-is not listed; in a directory below, which is the target of other syncs, it counts as excluded. Invariant: no symlink is
+What can't be listed or examined is told and counted in the tree, which is incomplete then. The trash of earlier
+syncs counts as excluded, also in a directory below, which may be the target of other syncs. Invariant: no symlink is
 followed unless the caller asks for it, on this machine only.
 """
 
@@ -112,9 +112,7 @@ class _LocalListing:
 
     def wants(self, path: Path) -> bool:
         """Return whether a directory is entered; one that is excluded is noted."""
-        if path == (TRASH,):
-            return False
-        if path[-1] != TRASH and self._selection.wants_directory(path):
+        if path[-1:] != (TRASH,) and self._selection.wants_directory(path):
             return True
         self._tree.add(path, _EXCLUDED)
         return False
@@ -127,8 +125,6 @@ class _LocalListing:
         elif kind is WalkKind.PROBLEM:
             assert problem is not None
             self._unlisted(path, problem)
-        elif path == (TRASH,):
-            pass
         elif kind is WalkKind.DIRECTORY:
             assert info is not None
             if path:
@@ -212,7 +208,7 @@ class RemoteListing:
                 if len(found.path) != 1:
                     raise ProtocolError("A listing contains an entry of another directory.")
                 path = (*directory, found.path[0])
-                if path != (TRASH,) and self._take(path, found):
+                if self._take(path, found):
                     below.append(found.path[0])
         except FileError as problem:
             if not directory:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from secftp.storage import Path
 
-# In the top directory of a target: what syncs have deleted. It is no part of a tree, on either side.
+# In the top directory of a target: what syncs have deleted. It counts as excluded, on either side.
 TRASH: Final = b".trash-secftp"
 MAX_ENTRIES: Final = 3_000_000  # of one side
 _COMPRESSED: Final = 1024  # bytes of a directory from which on compression saves more than it costs
