@@ -45,12 +45,17 @@ def extent_at(fd: int, offset: int, end: int) -> Extent:
     return Extent(False, position)
 
 
-def has_data(fd: int, at: int, end: int) -> bool:
-    """Return whether a range of an open file may hold anything but a hole."""
-    try:
-        return _next_data(fd, at, end) < end
-    except (OSError, AttributeError):
-        return True
+def data_in(fd: int, at: int, end: int) -> Iterator[tuple[int, int]]:
+    """Yield the ranges between `at` and `end` of an open file that may hold anything but a hole."""
+    position = at
+    while position < end:
+        try:
+            begin = _next_data(fd, position, end)
+            position = end if begin == end else min(os.lseek(fd, begin, os.SEEK_HOLE), end)
+        except (OSError, AttributeError):
+            begin, position = position, end
+        if begin < position:
+            yield begin, position
 
 
 def _next_data(fd: int, offset: int, end: int) -> int:

@@ -212,12 +212,13 @@ class FileSink(Sink):
 
     def _leave_hole(self, at: int, size: int) -> None:
         """Leave a hole in a file that is written in parts, or zeros if an earlier attempt has left other bytes."""
-        from secftp.storage.holes import has_data
+        from secftp.storage.holes import data_in
 
         if os.fstat(self._fd).st_size < self._extent:
             os.ftruncate(self._fd, self._extent)  # no thread writes beyond that, so nothing is ever cut off
-        if has_data(self._fd, at, at + size):
-            self._write_data_at(zeros(size), at)
+        # No more than that: a hole is cheap to send, and must not cost the disk its size.
+        for begin, end in data_in(self._fd, at, at + size):
+            self._write_data_at(zeros(end - begin), begin)
 
     def read_part(self, buffers: Sequence[memoryview], offset: int) -> int:
         """Read what was written, as `Source.readv` does; for several threads, likewise."""

@@ -29,7 +29,7 @@ MUTANTS: list[Mutant] = [
     mutant("hole-sent-before-the-capability-is-known", "secftp/session/pipeline.py", " or source.is_sparse)", ")", COPIES),
     mutant("hole-taken-for-slow", "secftp/server/connection.py", "data.saved + data.holes)", "data.saved)", COPIES),
     # --- what is a hole ---
-    mutant("unknown-taken-for-a-hole", HOLES, "    except (OSError, AttributeError):\n        return True\n", "    except (OSError, AttributeError):\n        return False\n", FILES),
+    mutant("unknown-taken-for-a-hole", HOLES, "            begin, position = position, end\n", "            begin = position = end\n", FILES),
     mutant("file-without-holes-searched", HOLES, "  # a system without SEEK_HOLE\n        return Extent(False, end)", "\n        return Extent(True, end)", FILES),
     mutant("end-taken-for-data", HOLES, "        if error.errno == errno.ENXIO:", "        if error.errno == errno.EPERM:", FILES, COPIES),
     mutant("block-judged-by-three-bytes", HOLES, "    return bytes(block) == (_ZERO_BLOCK if size == BLOCK else _ZERO_BLOCK[:size])\n", "    return True\n", FILES),
@@ -38,7 +38,8 @@ MUTANTS: list[Mutant] = [
     mutant("last-hole-lost", SINK, "                self._end_hole()\n", "", FILES),
     mutant("last-hole-of-a-partial-lost", SINK, " or self._ends_in_hole:\n                    os.ftruncate", ":\n                    os.ftruncate", FILES),
     mutant("data-after-a-hole-cut-off", SINK, "        self._size += transfer_all(self._write, buffers)\n        self._ends_in_hole = False\n", "        transfer_all(self._write, buffers)\n", FILES),
-    mutant("hole-over-other-bytes", SINK, "        if has_data(self._fd, at, at + size):\n", "        if size < 0:\n", FILES),
+    mutant("hole-over-other-bytes", SINK, "            self._write_data_at(zeros(end - begin), begin)\n", "            pass\n", FILES),
+    mutant("hole-over-one-byte-takes-its-size", SINK, "            self._write_data_at(zeros(end - begin), begin)\n", "            self._write_data_at(zeros(size), at)\n", FILES),
     mutant("hole-cuts-off-what-follows", SINK, "        if os.fstat(self._fd).st_size < self._extent:\n            os.ftruncate(self._fd, self._extent)", "        if os.fstat(self._fd).st_size < self._extent:\n            os.ftruncate(self._fd, at + size)", FILES),
     mutant("zeros-written-although-unwanted", SINK, "        elif self._options.sparse:\n            from secftp.storage.holes import split_zeros\n", "        elif self._size < 0:\n            from secftp.storage.holes import split_zeros\n", COPIES),
     mutant("copy-fills-holes", "secftp/storage/copy.py", "end = 0 if source.is_sparse else size", "end = size", FILES, COPIES),

@@ -17,7 +17,7 @@ from secftp.protocol import are_zeros, zeros
 from secftp.storage import LocalStore, WriteOptions
 from secftp.storage.attributes import KEPT_OPTIONS, LEAST_HOLE, Extent
 from secftp.storage.copy import copy_bytes
-from secftp.storage.holes import BLOCK, extent_at, has_data, is_zero, split_zeros
+from secftp.storage.holes import BLOCK, data_in, extent_at, is_zero, split_zeros
 from secftp.storage.part_writer import PartWriter
 from secftp.storage.partial import partial_name
 from secftp.storage.source import FileSource
@@ -141,11 +141,11 @@ def test_what_is_not_known_counts_as_data(tmp_path, monkeypatch):
     with open_local_source(str(tmp_path / "file")) as source:
         fd = source.descriptor
         assert extent_at(fd, 0, 1 << 20) == Extent(True, 1 << 20)
-        assert not has_data(fd, 0, 1 << 20)
+        assert not [*data_in(fd, 0, 1 << 20)]
         monkeypatch.delattr(os, "SEEK_HOLE")
         monkeypatch.delattr(os, "SEEK_DATA")
         assert extent_at(fd, 0, 1 << 20) == Extent(False, 1 << 20)
-        assert has_data(fd, 0, 1 << 20)
+        assert [*data_in(fd, 0, 1 << 20)] == [(0, 1 << 20)]
 
 
 def test_a_file_that_shrank_is_no_hole(tmp_path):
@@ -191,6 +191,18 @@ def test_parts_leave_holes_and_cover_what_was_there(tmp_path):
     rest = bytes((1 << 20) - 4096) + b"y" * 4096 + bytes((3 << 20) - 4096)
     assert data == bytes(4 << 20) + b"x" * 4096 + rest
     assert blocks(tmp_path / "name") < 6 << 20
+
+
+def test_a_hole_over_a_few_bytes_takes_no_more_than_they_do(tmp_path):
+    total = 64 << 20
+    with LocalStore(tmp_path) as store, store.open_upload(NAME, bytes(16), WriteOptions(size=total)) as upload:
+        for at in (1, 9 << 20):
+            upload.writev_at([memoryview(b"x" * 10)], at)
+        upload.writev_at(zeros(total - 5), 5)
+        upload.add(0, total)
+        upload.commit()
+    assert (tmp_path / "name").read_bytes().rstrip(b"\0") == b"\0xxxx"
+    assert blocks(tmp_path / "name") <= 1 << 17
 
 
 def test_threads_that_extend_a_file_cut_nothing_off(tmp_path):
