@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 import tempfile
 
 import pytest
 
+from secftp.session.listings import BLOCK
+from secftp.waits import Waits
 from tests.aio.loops import connecting
 from tests.aio.processor import measured_callbacks
 from tests.support.programs import root, served
@@ -95,3 +98,14 @@ def test_a_directory_of_thousands_of_files(spent, root, tmp_path):
         await client.get("many", tmp_path, dry_run=True, on_progress=lambda _: None)
 
     assert is_short(lambda: spent(act), 10)
+
+
+def test_a_listing_is_packed_with_pauses(served, root, tmp_path, monkeypatch):
+    """Counted, since a fast machine packs a whole message within the bound."""
+    (root / "many").mkdir()
+    for number in range(4 * BLOCK):
+        (root / "many" / str(number)).touch()
+    paces = []
+    monkeypatch.setattr(Waits, "pace", lambda _: paces.append(sys._getframe(1).f_globals["__name__"]))
+    served.remote.get("many", tmp_path, dry_run=True)
+    assert paces.count("secftp.transfer.remote_tree") >= 4

@@ -20,5 +20,5 @@ MUTANTS: list[Mutant] = [
     Mutant("loop-waits-for-the-threads-of-parts", (("secftp/transfer/upload_files.py", "transfer.waits.may_block and session.can(Capability.UPLOADS)", "session.can(Capability.UPLOADS)"), ("secftp/transfer/preflight.py", "self._about_partials and waits.may_block and session", "self._about_partials and session")), (COPYING,)),
     mutant("small-files-read-one-by-one", "secftp/transfer/read_ahead.py", "            if each is not entry and each.there is None:\n                chosen.append(each)\n", "", COPYING),
     mutant("bytes-of-a-cancelled-wait-are-lost", "secftp/aio/stream.py", "                self._unread = bytes(view[: self._came])\n", "", "tests/aio/test_stream.py"),
-    mutant("listing-packed-without-a-pause", "secftp/transfer/remote_tree.py", "                waits.pace()  # to pack them takes its time\n", "", PROCESSOR),
+    mutant("listing-packed-without-a-pause", "secftp/transfer/remote_tree.py", "                waits.pace()  # to pack them takes its time\n", "", f"{PROCESSOR}::test_a_listing_is_packed_with_pauses"),
 ]  # fmt: skip
