@@ -42,6 +42,7 @@ DEFAULT_TIMEOUT: Final = "60"
 # A transfer that is shorter gets no hint about its line, and its connections are not asked about it.
 SLOW_SECONDS: Final = 10.0
 _DESCRIPTOR_DIGITS: Final = 7
+_OUTPUTS: Final = (1, 2)  # descriptors
 USE_DEFAULT: Final = "Leave it out to use the default."
 
 # All options of all commands that take a value: the search for the command must not take a value for it.
@@ -360,6 +361,10 @@ def _descriptor(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= _DESCRIPTOR_DIGITS):
         raise UsageError(
             "--key-fd must be the number of an open descriptor.", hint="For example --key-fd 3 3< FILE, in a shell."
+        )
+    if int(text) in _OUTPUTS:
+        raise UsageError(
+            "--key-fd can't be standard output or standard error.", hint="For example --key-fd 3 3< FILE, in a shell."
         )
     return int(text)
 

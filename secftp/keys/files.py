@@ -36,6 +36,7 @@ _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 # A systemd credential: the rights of others are in an access control list, of which the group's bits are the mask.
 _CREDENTIAL = stat.S_IWGRP | stat.S_IRWXO
 # O_NONBLOCK: opening a FIFO must not block before it is known to be one.
+_STANDARD_ERROR = 2
 _READ_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 
@@ -57,17 +58,32 @@ def read_key_file(path: StrPath, *, credential: bool = False, pipe: bool = False
 def read_key_descriptor(descriptor: int) -> Key:
     """Return the key that an open descriptor delivers, a pipe for example, in the format of a key file; closes it.
 
-    Raises `KeyFormatError` as `read_key_file` does.
+    A standard one does not become free by that, but fails from then on. Raises `KeyFormatError`, as `read_key_file`.
     """
     subject = f"The key of descriptor {descriptor}"
-    data = b""
     try:
-        with open(descriptor, "rb", buffering=0) as file:
-            while chunk := file.read(MAX_KEY_BYTES - len(data)):
-                data += chunk
+        try:
+            data = _read_all(descriptor, MAX_KEY_BYTES)
+        finally:
+            _give_up(descriptor)
     except OSError as error:
         raise KeyFormatError(f"{subject} can't be read: {reason_of(error)}.") from error
     return key_of(data, subject)
+
+
+def _give_up(descriptor: int) -> None:
+    """Close a descriptor; raises OSError.
+
+    The number of a standard one would be given to the next connection, of which the rest of the program would read, and
+    into which it would print. To read from the null device, or to write to it, would lose data without a word.
+    """
+    if descriptor > _STANDARD_ERROR:
+        os.close(descriptor)
+        return
+    null = os.open(os.devnull, (os.O_RDONLY if descriptor else os.O_WRONLY) | os.O_CLOEXEC)
+    if null != descriptor:
+        os.dup2(null, descriptor)
+        os.close(null)
 
 
 def read_trusted(path: StrPath, subject: str, *, private: bool = True) -> bytes:

@@ -280,6 +280,12 @@ def test_a_descriptor_is_a_number(text):
         parse_ls([f"--key-fd={text}", "secftp://nas/"])
 
 
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_key_does_not_come_from_an_output(number):
+    with pytest.raises(UsageError, match="can't be standard output or standard error"):
+        parse_ls(["--key-fd", str(number), "secftp://nas/"])
+
+
 @pytest.mark.parametrize("text", ["", "  ", "'pass", "a \\"])
 def test_a_command_is_a_list_of_words(text):
     with pytest.raises(UsageError, match="--key-command must be"):

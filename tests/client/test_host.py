@@ -52,6 +52,16 @@ def test_an_entry_is_added_changed_listed_and_removed(own, call, tmp_path, monke
     assert call("-q", "host", "add", "nas", "secftp://nas") == (0, "", "")
 
 
+def test_a_list_shows_no_characters_that_a_terminal_obeys(own, call):
+    strange = "a\n\x1b]0;title\a\u202e"
+    for field in ("--name", "--keyring", "--key-file"):
+        assert call("host", "add", f"nas{field[2:]}", "secftp://nas", field, strange)[0] == 0
+    code, out, err = call("host", "list")
+    assert (code, len(out.splitlines()), err) == (0, 3, "")
+    assert out.replace("\n", "").isprintable()
+    assert out.count(r"a\n\x1b]0;title\x07\u202e") == 3
+
+
 def test_a_source_of_the_key_takes_the_place_of_another(own, call):
     call("host", "add", "nas", "secftp://nas", "--key-command", "pass show 'my nas'")
     assert 'key-command = ["pass", "show", "my nas"]' in own.read_text()

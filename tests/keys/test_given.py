@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -160,3 +162,28 @@ def test_a_configuration_behind_a_mark(tmp_path):
     path.write_bytes(f'{MARK}port = 1\r\nroot = "."\r\n'.encode())
     path.chmod(0o600)
     assert read_config(str(path))[0] == "1"
+
+
+@pytest.mark.parametrize("descriptor", [0, 1, 2])
+def test_the_number_of_a_standard_descriptor_is_not_given_to_a_connection(descriptor):
+    """And it fails: neither would an empty standard input be stored, nor an output get lost."""
+    script = (
+        "import os, socket, sys\n"
+        "from secftp.keys import read_key_descriptor\n"
+        "number, kept = int(sys.argv[1]), os.dup(2)\n"
+        "reading, writing = os.pipe()\n"
+        "os.write(writing, b'a key of some words')\n"
+        "os.close(writing)\n"
+        "os.dup2(reading, number)\n"
+        "os.close(reading)\n"
+        "read_key_descriptor(number)\n"
+        "free = socket.socket().fileno() > 2\n"
+        "try:\n"
+        "    os.write(number, b'x') if number else os.read(number, 1)\n"
+        "    fails = False\n"
+        "except OSError:\n"
+        "    fails = True\n"
+        "os.write(kept, f'{free} {fails}'.encode())\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script, str(descriptor)], capture_output=True, timeout=60, check=True)
+    assert done.stderr == b"True True"

@@ -31,6 +31,8 @@ MUTANTS: list[Mutant] = [
     mutant("thread-swallows-the-failure", "secftp/keys/key.py", "                self._password = self._stretch()\n                self._material = b\"\"\n", "                try:\n                    self._password = self._stretch()\n                finally:\n                    self._material = b\"\"\n", f"{KEY}::test_what_fails_in_the_thread_is_raised_by_the_caller"),
     mutant("mark-in-the-key", TEXT, ".removeprefix(BYTE_ORDER_MARK).removesuffix", ".removesuffix", GIVEN),
     mutant("key-file-in-utf-16", FILES, "    if \"\\0\" in text:\n", "    if \"\\0\" in \"\":\n", GIVEN),
+    mutant("connection-as-standard-input", FILES, "    if descriptor > _STANDARD_ERROR:\n", "    if descriptor >= 0:\n", GIVEN),
+    mutant("key-s-input-reads-as-empty", FILES, "(os.O_RDONLY if descriptor else os.O_WRONLY) | os.O_CLOEXEC", "os.O_RDWR | os.O_CLOEXEC", GIVEN),
     mutant("key-by-the-locale", "secftp/text.py", "        return os.fsencode(text).decode(\"utf-8\", \"surrogateescape\")\n", "        return str(text)\n", "tests/client/test_output_locales.py::test_sums_are_bytes"),
     mutant("server-with-an-empty-variable", "secftp/server/keyring.py", "options.key_file is None and self._environment is not None:", "options.key_file is None and self._environment:", ANONYMOUS),
 ]  # fmt: skip

@@ -174,6 +174,7 @@ def _test(options: HostOptions, hosts: dict[str, Host], terminal: Terminal) -> N
 
 
 def _list(options: HostOptions, hosts: dict[str, Host], terminal: Terminal) -> None:
+    from secftp.text import escape
     from secftp.url import format_url
 
     if options.json:
@@ -185,7 +186,7 @@ def _list(options: HostOptions, hosts: dict[str, Host], terminal: Terminal) -> N
     urls = {name: format_url(host.url) for name, host in hosts.items()}
     columns = max(map(len, urls), default=0), max(map(len, urls.values()), default=0)
     for name, host in hosts.items():
-        more = [_key_words(host), *(f"{option}={value}" for option, value in host.options.items())]
+        more = [_key_words(host), *(f"{option}={escape(value)}" for option, value in host.options.items())]
         row = f"{name:{columns[0]}}  {urls[name]:{columns[1]}}  {' '.join(filter(None, more))}"
         terminal.print(row.rstrip())
     if not hosts:
