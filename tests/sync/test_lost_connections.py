@@ -23,6 +23,8 @@ STAGES = {
     "attributes of a file": ("set attributes: dst/mode", "Attributes set"),
     "attributes of a renamed file": ("set attributes: dst/new name", "Attributes set"),
     "copying": ("write filename: dst/big", "File confirmed"),
+    "replacing a large file": ("write filename: dst/replaced", "File confirmed"),
+    "replacing a small file": ("write filename: dst/changed", "File confirmed"),
 }
 
 
@@ -32,9 +34,11 @@ def place(tmp_path, monkeypatch):
     source, target = tmp_path / "src", tmp_path / "root" / "dst"
     write(source / "sub" / "new", "new")
     write(source / "big", "b" * 50_000)
+    write(source / "replaced", "r" * 50_000, NEW)
     write(source / "changed", "changed", NEW)
     write(source / "mode", "mode", OLD, 0o600)
     write(source / "new name", "what was renamed")
+    write(target / "replaced", "older")
     write(target / "changed", "older")
     write(target / "mode", "mode", OLD, 0o644)
     write(target / "old name", "what was renamed", OLD - 9 * 10**9)
