@@ -196,7 +196,8 @@ class Sync:
         if not self._options.delete:
             return
         if found.problems:
-            self._outcome.not_deleted(plan.only_there)
+            if plan.only_there:
+                self._outcome.not_deleted(plan.only_there)
             return
         guards.check(
             plan,

@@ -60,6 +60,14 @@ def test_nothing_is_deleted_if_the_source_can_not_be_listed(both):
     assert not (both.target / ".trash-secftp").exists()
 
 
+def test_where_nothing_was_to_be_deleted_that_is_not_told(both):
+    unreadable(both.source / "deep")
+    shutil.rmtree(both.target / "extra")
+    result = both("--delete")
+    assert result.code == ExitCode.FAILED
+    assert "Nothing was deleted" not in result.errors
+
+
 def test_nothing_is_deleted_if_the_target_can_not_be_listed(both):
     unreadable(both.target / "deep")
     result = both("--delete")
