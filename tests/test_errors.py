@@ -20,6 +20,7 @@ KINDS = {kind.__name__ for kind in vars(errors).values() if isinstance(kind, typ
 # Where a failure may be of either side, or of none.
 WITHOUT_A_SIDE = {
     ("transfer/engine.py", "AlreadyExists"),  # two sources of one name
+    ("client/commands/host.py", "NotFound"),  # an entry of the file of hosts
     ("api/memory.py", "Cancelled"),  # bytes in memory that a program gave up
 }
 

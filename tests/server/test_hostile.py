@@ -15,6 +15,7 @@ from secftp.protocol import (
     Abort,
     Bye,
     Cancel,
+    Capacity,
     Copy,
     End,
     Entries,
@@ -106,7 +107,7 @@ SAMPLES = {
 }
 # docs/PROTOCOL.md 10.1, client to server; what is not named closes the connection.
 ALLOWED = {
-    "IDLE": {0x02, 0x06, 0x0F, *range(0x10, 0x1C)},
+    "IDLE": {0x02, 0x06, 0x0F, *range(0x10, 0x1D)},
     "WRITING": {0x02, 0x0F, 0x03, 0x04, 0x05},
     "CLOSED": set(),
 }
@@ -122,6 +123,7 @@ ANSWERS = {
     0x19: Files,
     0x1A: Results,
     0x1B: Ok,
+    0x1C: Capacity,
 }
 
 

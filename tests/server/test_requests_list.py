@@ -26,7 +26,7 @@ class Scan(LocalStore):
         self.taken = 0
         self.closed = False
 
-    def scan(self, path, *, recursive=False):
+    def scan(self, path, *, recursive=False, others=False):
         try:
             for entry in self.found:
                 if isinstance(entry, Exception):

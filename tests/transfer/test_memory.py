@@ -63,6 +63,7 @@ class Client:
     """A session over such a pipeline."""
 
     round_trip = None  # not known, as that of a server far away
+    has_failed = False
 
     def __init__(self, answer, delay=0):
         self.pipeline = Answering(answer, delay)

@@ -409,9 +409,9 @@ def test_streams_are_opened_while_the_server_looks_at_the_target(model, source, 
     copy, opened = upload_of(model, source, streams=3, **options), []
     real = upload.upload_roots
 
-    def upload_roots(*arguments):
+    def upload_roots(*arguments, **options):
         opened.append(copy.streams.alive)
-        return real(*arguments)
+        return real(*arguments, **options)
 
     monkeypatch.setattr(upload, "upload_roots", upload_roots)
     run(model, copy)
