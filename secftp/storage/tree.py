@@ -16,7 +16,7 @@ import os
 import stat
 from typing import TYPE_CHECKING, NamedTuple
 
-from secftp.errors import FileError, NameRefused, Reason
+from secftp.errors import FileError, NameRefused, NotADirectory, Reason
 from secftp.protocol.limits import MAX_COMPONENTS, MAX_PATH
 from secftp.storage.attributes import FileInfo, file_info, mtime_of
 from secftp.storage.directories import BELOW_FLAGS, DIRECTORY_FLAGS, LIST_FLAGS
@@ -189,6 +189,35 @@ class LocalTree(Closing):
             entry.stat()  # raises for a dangling symlink
             return EntryKind.SPECIAL
         return EntryKind.RESERVED if entry.name.startswith(RESERVED_TEXT) else kind
+
+    # --- single names -------------------------------------------------------------------------------------------------
+
+    def look(self, path: Path) -> TreeEntry:
+        """Return the entry of one name below the top, with its `info`; what can't be examined is a PROBLEM.
+
+        It is a SYMLINK if one is in the path, too, and symlinks are not to be followed. What is neither that nor a
+        directory is a FILE, and opening it fails if it is none.
+        """
+        try:
+            status = os.stat(path[-1], dir_fd=self._go_to(path[:-1]), follow_symlinks=self._follow)
+        except NotADirectory as problem:
+            if self._leads_through_symlink(path):
+                return TreeEntry(EntryKind.SYMLINK, path)
+            return TreeEntry(EntryKind.PROBLEM, path, None, problem)
+        except FileError as problem:
+            return TreeEntry(EntryKind.PROBLEM, path, None, problem)
+        except OSError as problem:
+            return TreeEntry(EntryKind.PROBLEM, path, None, translate(problem, path))
+        if stat.S_ISLNK(status.st_mode):
+            return TreeEntry(EntryKind.SYMLINK, path)
+        kind = EntryKind.DIRECTORY if stat.S_ISDIR(status.st_mode) else EntryKind.FILE
+        return TreeEntry(kind, path, file_info(status))
+
+    def _leads_through_symlink(self, path: Path) -> bool:
+        """Return whether a directory of a path, which could not be entered, is a symlink and may not be one."""
+        top = os.fsencode(self._top)
+        above = (os.path.join(top, *path[:depth]) for depth in range(1, len(path)))
+        return not self._follow and any(map(os.path.islink, above))
 
     # --- the files ----------------------------------------------------------------------------------------------------
 

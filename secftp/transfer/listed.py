@@ -2,18 +2,20 @@
 
 Directories above a file are created where they are missing. A directory that is named itself is created, and what is in
 it is not copied: a list, as `find` makes it, names that as well. What is missing is a failure; the rest is copied.
+
+As in a copy of the whole directory, no symlink below it is followed unless that is wanted: neither one that the list
+names nor one in the middle of a name. So who may write into it can't have other files of this machine sent.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
-import stat
 from typing import TYPE_CHECKING
 
-from secftp.errors import FileError, NotADirectory
-from secftp.storage.attributes import file_info
+from secftp.errors import NotADirectory
 from secftp.storage.errors import failure, translated
-from secftp.storage.tree import EntryKind
+from secftp.storage.tree import EntryKind, LocalTree
 from secftp.transfer.download_pairs import DownloadPair, PairsDownload
 from secftp.transfer.local_tree import LocalEntry, SourceRoot
 from secftp.transfer.targets import DownloadTarget
@@ -53,29 +55,23 @@ class ListedUpload(PairsUpload):
 
     def _walk(self) -> Iterator[LocalEntry]:
         made: set[Path] = {()}
-        for name in dict.fromkeys(self._names):
-            if not self.filters.wants_file(name):
-                continue
-            entry = self._entry(name)
-            above = entry.remote[:-1]
-            if entry.kind is not EntryKind.PROBLEM and above not in made:
-                yield ParentEntry(above)
-                made.update(above[:depth] for depth in range(1, len(above) + 1))
-            if entry.kind is EntryKind.DIRECTORY:
-                made.add(entry.remote)
-            yield entry
-
-    def _entry(self, name: Path) -> LocalEntry:
-        source = os.path.join(self._source, os.fsdecode(b"/".join(name)))
-        root = SourceRoot(source, (*self._below, *name), b"/".join(name))
-        try:
-            with translated(source):
-                status = os.stat(source)
-        except FileError as problem:
-            return LocalEntry(EntryKind.PROBLEM, root, (), None, problem)
-        if stat.S_ISDIR(status.st_mode):
-            return LocalEntry(EntryKind.DIRECTORY, root, ())
-        return LocalEntry(EntryKind.FILE, root, (), file_info(status))
+        follow = self.options.follow_symlinks
+        root = SourceRoot(self._source, self._below, b"")
+        root.files = LocalTree(self._source, follow=follow)
+        # One of its own to look at names, ahead of the other, which keeps open what is read.
+        with contextlib.closing(LocalTree(self._source, follow=follow)) as tree:
+            for name in dict.fromkeys(self._names):
+                if not self.filters.wants_file(name):
+                    continue
+                kind, _, info, problem = tree.look(name)
+                entry = LocalEntry(kind, root, name, info, problem)
+                above = entry.remote[:-1]
+                if kind in (EntryKind.FILE, EntryKind.DIRECTORY) and above not in made:
+                    yield ParentEntry(above)
+                    made.update(above[:depth] for depth in range(1, len(above) + 1))
+                if kind is EntryKind.DIRECTORY:
+                    made.add(entry.remote)
+                yield entry
 
     def process(self, entry: LocalEntry) -> None:
         """Send a file, or request a directory; in a dry run, nothing."""

@@ -72,6 +72,19 @@ def test_directories_are_created_and_what_is_in_them_is_not_copied(secftp, both,
     assert sorted(os.listdir(there)) == ["a", "e", "other"]
 
 
+def test_symlinks_are_followed_only_if_that_is_wanted(secftp, both):
+    """Who may write into the source must not have other files of this machine sent."""
+    make(both / "here" / "outside", {b"secret": b"s"})
+    (both / "here" / "src" / "link").symlink_to("../outside")
+    (both / "here" / "src" / "a" / "file").symlink_to("../../outside/secret")
+    names = b"link/secret\na/file\nlink\ny\nlink/nothing\n"
+    result, there = copy(secftp, both, "put", names)
+    assert (result.code, contents(there)) == (0, {b"y": b"3"})
+    assert "4 symlinks were left out: link/secret, a/file, link, 1 more." in result.errors
+    result, there = copy(secftp, both, "put", names, "-L")
+    assert (result.code, contents(there)) == (1, {b"y": b"3", b"link/secret": b"s", b"a/file": b"s"})
+
+
 def test_what_is_missing_is_told_and_the_rest_is_copied(secftp, both, way):
     result, there = copy(secftp, both, way, b"nothing\ny\na/nothing\ny/below\n")
     assert result.code == 1

@@ -38,6 +38,7 @@ MUTANTS: list[Mutant] = [
     # --- lists of names ---
     mutant("list-that-leads-out", "secftp/client/name_list.py", "        if b\"..\" in path or (", "        if (", LISTS),
     mutant("list-with-comments-among-nul-bytes", "secftp/client/name_list.py", "        texts = data.split(b\"\\0\")\n", "        texts = [text for text in data.split(b\"\\0\") if not text.startswith(_COMMENTS)]\n", LISTS),
-    mutant("listed-directory-entered", "secftp/transfer/listed.py", "            return LocalEntry(EntryKind.DIRECTORY, root, ())\n", "            return LocalEntry(EntryKind.PROBLEM, root, (), None, FileError(\"a directory\"))\n", LISTS),
+    mutant("listed-directory-entered", "secftp/storage/tree.py", "        kind = EntryKind.DIRECTORY if stat.S_ISDIR(status.st_mode) else EntryKind.FILE\n", "        kind = EntryKind.FILE\n", LISTS),
+    mutant("list-through-a-link", "secftp/transfer/listed.py", "        root.files = LocalTree(self._source, follow=follow)\n        # One of its own to look at names, ahead of the other, which keeps open what is read.\n        with contextlib.closing(LocalTree(self._source, follow=follow)) as tree:\n", "        root.files = LocalTree(self._source, follow=True)\n        with contextlib.closing(LocalTree(self._source, follow=True)) as tree:\n", LISTS),
     mutant("list-made-in-a-dry-run", "secftp/transfer/listed.py", "        if not self.options.dry_run:\n            super()._make(local)\n", "        super()._make(local)\n", LISTS),
 ]  # fmt: skip
