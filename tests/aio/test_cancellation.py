@@ -305,7 +305,7 @@ class RemoveTree:
 # --- the test ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("when", [SELDOM, OFTEN])
+@pytest.mark.parametrize("when", [SELDOM, pytest.param(OFTEN, marks=pytest.mark.exhaustive)])
 @pytest.mark.parametrize("how", HOW)
 @pytest.mark.parametrize("name", CASES)
 def test_whatever_is_cancelled_at_whatever_step_leaves_nothing_half_done(

@@ -22,6 +22,8 @@ from tests.support.serving import KEY
 
 __all__ = ["remote", "root", "served"]
 
+pytestmark = pytest.mark.exhaustive
+
 # What makes each method fail with a FileError, for the path that is given; every method that takes a path is here.
 FAIL_AT_MISSING = {
     "stat": lambda client, path: client.stat(path),

@@ -13,6 +13,8 @@ from secftp.errors import ExitCode
 from tests.support.command_line import SECRET, SECRET_KEY, place, run
 from tests.support.serving import DEADLINE, HOST, environment, server_command, serving
 
+pytestmark = pytest.mark.exhaustive
+
 # What a verb needs beside the server's URL, which stands for each "//".
 VERBS = {
     "get": ("get", "-q", "//name", "copy"),

@@ -13,6 +13,8 @@ fsspec = pytest.importorskip("fsspec")
 
 __all__ = ["fs", "root", "server"]
 
+pytestmark = pytest.mark.exhaustive
+
 FILES = [
     "top",
     "a/one.csv",

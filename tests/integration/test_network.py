@@ -33,6 +33,8 @@ from tests.support.serving import (
     session,
 )
 
+pytestmark = pytest.mark.exhaustive
+
 OLD, NEW = b"the old file", b"the new file, a longer one"
 BIG = random.Random(8).randbytes(300_000)
 # Connections that are cut before they have proved the key count as guesses: here they are none.

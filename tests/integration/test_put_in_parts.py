@@ -35,6 +35,8 @@ from tests.support.serving import (
 )
 from tests.support.uploading import Uploader
 
+pytestmark = pytest.mark.exhaustive
+
 MIB = 2**20
 SIZE = 4 * MIB + 4321
 DATA = random.Random(4).randbytes(SIZE)

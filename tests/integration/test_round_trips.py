@@ -15,6 +15,8 @@ from tests.support.command_line import client_and_server
 from tests.support.serving import HOST, KEY, serving
 from tests.support.turns import counted_turns
 
+pytestmark = pytest.mark.exhaustive
+
 # A verb with its arguments, `//` stands for the server's URL, and how many round trips it takes.
 VERBS = {
     "put FILE URL/": (("put", "{here}/small", "//"), 3),

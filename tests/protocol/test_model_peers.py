@@ -22,6 +22,8 @@ from tests.model.server import Directory, File, Server
 from tests.support.command_line import SECRET, run
 from tests.support.serving import DEADLINE, HOST, listing, server_process, until
 
+pytestmark = pytest.mark.exhaustive
+
 W = schedule.scalar(schedule.key_bytes(SECRET))
 DATA = random.Random(6).randbytes(20_000)
 LARGE = random.Random(7).randbytes((1 << 20) + 20_000)  # large enough to be resumed

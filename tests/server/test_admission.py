@@ -30,6 +30,8 @@ from secftp.server.fairness import source_address
 from secftp.server.options import ServerLimits
 from tests.support.serving import DEADLINE, HOST, KEY, WRONG_KEY, credentials, get, put, serving, session, until
 
+pytestmark = pytest.mark.exhaustive
+
 MIB = 1 << 20
 GENERATED = Key.from_secret(generate_secret())
 OTHER_KEY = Key.from_secret(bytes(31) + b"\x09")

@@ -64,6 +64,8 @@ from tests.support.serving import (
     until,
 )
 
+pytestmark = pytest.mark.exhaustive
+
 DATA = 0x03
 SOME = b"some"
 SAMPLES = {

@@ -37,6 +37,8 @@ from tests.support.serving import MemorySink, digest_of
 
 __all__ = ["seams"]
 
+pytestmark = pytest.mark.exhaustive
+
 HELLO = b"hello, world"
 DIGEST = digest_of(HELLO)
 # What a client says, and what is there after so many of these.

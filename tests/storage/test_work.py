@@ -16,6 +16,8 @@ from secftp.storage.names import partial_name, temporary_name
 from secftp.storage.sweep import LARGE_MAX, LARGE_SECONDS, SMALL_ENTRIES, RateLimitedSweep
 from tests.support.serving import put, serving
 
+pytestmark = pytest.mark.exhaustive
+
 MANY = 6000
 
 

@@ -24,6 +24,8 @@ from secftp.client.__main__ import main
 from secftp.keys import read_key_file, write_key_file
 from tests.support.serving import HOST, serving
 
+pytestmark = pytest.mark.exhaustive
+
 TRASH = ".trash-secftp"
 DIRECTORY = "directory"
 # Apart by more than any file system's resolution, and exact.

@@ -25,6 +25,8 @@ from tests.support.copying import OLD, Recorder, make
 from tests.support.proxy import Way, relaying
 from tests.support.serving import digest_of, listing, serving, session
 
+pytestmark = pytest.mark.exhaustive
+
 MIB = 2**20
 SIZE = 20 * MIB + 12345
 DATA = random.Random(11).randbytes(SIZE)

@@ -27,6 +27,8 @@ from tests.support.copying import OLD, Recorder, make
 from tests.support.serving import DEADLINE, digest_of
 from tests.support.serving import session as session_at
 
+pytestmark = pytest.mark.exhaustive
+
 W = 7  # the scalar of tests.support.serving.KEY
 MIB = 2**20
 SIZE = 3 * MIB + 12_345

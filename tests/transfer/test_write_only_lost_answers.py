@@ -21,6 +21,8 @@ from tests.support.losing import losing
 from tests.support.serving import HOST, MemorySource, serving, session
 from tests.transfer.test_lost_answers import Losing, confirmed
 
+pytestmark = pytest.mark.exhaustive
+
 DATA = os.urandom(300_000)
 FILES = {b"small": b"1", b"empty": b"", b"middle": os.urandom(30_000), b"large": os.urandom(3 << 20), b"d/a": b"2"}
 KEYS = {
