@@ -146,14 +146,14 @@ class Sync:
             plan = self._find_renames(session, plan)
         self._target = target
         if options.delete and not found.problems and not direction.is_missing:
-            names = self._list_trash(session)
-            plan.expired = [(TRASH, name) for name in expired(names, self._now(), options.trash_days)]
+            there = self._list_trash(session)
+            plan.expired = [(TRASH, name) for name in expired(there, self._now(), options.trash_days)]
         found.tell(self._outcome)
         self._outcome.planned_sync(plan)
         self._check(session, plan, found)
         return plan
 
-    def _list_trash(self, session: Session) -> list[bytes]:
+    def _list_trash(self, session: Session) -> list[tuple[bytes, int]]:
         try:
             return self._direction.target(session).list_trash()
         except NotADirectory as problem:

@@ -66,8 +66,8 @@ class Target(Protocol):
         """Set permissions and time of a file or directory."""
         ...
 
-    def list_trash(self) -> list[bytes]:
-        """Return the names of the directories in the trash."""
+    def list_trash(self) -> list[tuple[bytes, int]]:
+        """Return the directories in the trash: names, and times in nanoseconds since 1970."""
         ...
 
     def remove_tree(self, path: Path) -> list[FileError]:
@@ -115,12 +115,12 @@ class RemoteTarget(Target):
 
         return _Asked(ask, lambda ok: Kept(not ok.time_changed, not ok.mode_changed))
 
-    def list_trash(self) -> list[bytes]:
+    def list_trash(self) -> list[tuple[bytes, int]]:
         try:
             entries = list(self._session.list(self._whole((TRASH,))))
         except NotFound:
             return []
-        return [entry.path[0] for entry in entries if entry.kind is Kind.DIRECTORY]
+        return [(entry.path[0], entry.mtime_ns) for entry in entries if entry.kind is Kind.DIRECTORY]
 
     def remove_tree(self, path: Path) -> list[FileError]:
         whole, problems = self._whole(path), list[FileError]()
@@ -195,12 +195,16 @@ class LocalTarget(Target):
     def set_attributes(self, path: Path, mode: int, mtime_ns: int) -> Outcome[Kept]:
         return _Done(lambda: self._store.set_attributes(path, mode=mode, mtime_ns=mtime_ns))
 
-    def list_trash(self) -> list[bytes]:
+    def list_trash(self) -> list[tuple[bytes, int]]:
         try:
             entries = list(self._store.scan((TRASH,)))
         except NotFound:
             return []
-        return [entry.path[0] for entry in entries if entry.info is not None and entry.info.kind is Kind.DIRECTORY]
+        return [
+            (entry.path[0], entry.info.mtime_ns)
+            for entry in entries
+            if entry.info is not None and entry.info.kind is Kind.DIRECTORY
+        ]
 
     def remove_tree(self, path: Path) -> list[FileError]:
         found, problems = [(path, Kind.DIRECTORY)], list[FileError]()

@@ -1,7 +1,7 @@
 """The trash of a sync: a directory for each sync that deletes, named by its time in UTC, at the top of the target.
 
 Files are moved there by rename, under their paths. Invariants: nothing in it is replaced; it is emptied of nothing but
-directories whose names are such times, and only if these are long past.
+directories whose names are such times, and only if these and their modification times are long past.
 """
 
 from __future__ import annotations
@@ -98,15 +98,20 @@ class Trash:
         self._made.difference_update(path for path, _ in requested)
 
 
-def expired(names: list[bytes], now: datetime, days: int) -> Iterator[bytes]:
-    """Yield those of the names that are times of the trash, more than so many days ago."""
-    for name in names:
+def expired(there: list[tuple[bytes, int]], now: datetime, days: int) -> Iterator[bytes]:
+    """Yield the names of what is in the trash, with its modification time, since more than so many days.
+
+    Both have to be so old: the name is of the clock of that sync, which may have been years slow.
+    """
+    age = timedelta(days=days)
+    oldest = now.timestamp() - age.total_seconds()
+    for name, mtime_ns in there:
         match = _NAME.fullmatch(name)
-        if match is None:
+        if match is None or mtime_ns / 1e9 >= oldest:
             continue
         try:
             then = datetime.strptime(match[1].decode(), _FORMAT).replace(tzinfo=UTC)
         except ValueError:
             continue  # the 99th of a month
-        if now - then > timedelta(days=days):
+        if now - then > age:
             yield name

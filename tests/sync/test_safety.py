@@ -415,6 +415,7 @@ class TestTrash:
         old, new, named = "20200101T000000Z", datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ"), "20200101T000000Z.kept"
         for name in (old, f"{old}-7", new, named, "20201399T000000Z", "photos"):
             write(trash / name / "deep" / "x")
+            os.utime(trash / name, ns=(OLD, OLD))
         write(trash / "20200102T000000Z", "a file")
         both().succeed()
         assert len(self.places(both)) == 7
@@ -427,8 +428,16 @@ class TestTrash:
     def test_its_age_is_counted_in_days(self):
         now = datetime(2026, 3, 31, tzinfo=UTC)
         names = [b"20260301T000000Z", b"20260228T235959Z", b"20270101T000000Z", b"x"]
-        assert list(trashes.expired(names, now, 30)) == [b"20260228T235959Z"]
-        assert list(trashes.expired(names, now, 10_000)) == []
+        there = [(name, OLD) for name in names]
+        assert list(trashes.expired(there, now, 30)) == [b"20260228T235959Z"]
+        assert list(trashes.expired(there, now, 10_000)) == []
+        assert list(trashes.expired(there, now, 999_999_999)) == []
+
+    def test_a_clock_that_was_slow_makes_nothing_old(self, both):
+        trash = both.target / ".trash-secftp" / "19700101T000107Z"
+        write(trash / "extra", "deleted yesterday")
+        both("--delete").succeed()
+        assert (trash / "extra").exists()
 
     def test_what_it_can_not_take_is_told(self, both):
         shutil.rmtree(both.target / "extra")
