@@ -12,8 +12,6 @@ import sys
 import time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from secftp.client.columns import in_columns
-from secftp.client.sizes import human_size
 from secftp.protocol import Kind
 from secftp.storage.attributes import is_clamped
 from secftp.text import counted, escape_unencodable, path_text, show_path
@@ -69,6 +67,8 @@ class Look(NamedTuple):
         elif self.columns is None:
             yield from (f"{self.painted(row)}\n" for row in rows)
         else:
+            from secftp.client.columns import in_columns  # only where it is used: start-up is part of speed
+
             names = list(map(self.name, rows))
             shown = names if self.colours is None else list(map(self.painted, rows))
             yield from (f"{line}\n" for line in in_columns(names, shown, self.columns))
@@ -79,7 +79,11 @@ class Look(NamedTuple):
 
     def size(self, size: int) -> str:
         """Return a size as it is printed."""
-        return str(size) if self.base is None else human_size(size, self.base)
+        if self.base is None:
+            return str(size)
+        from secftp.client.sizes import human_size  # likewise
+
+        return human_size(size, self.base)
 
     def name(self, row: Row) -> str:
         """Return the name as it is printed; that of a directory ends with a slash."""

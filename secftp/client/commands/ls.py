@@ -20,6 +20,8 @@ from secftp.client.options import (
 from secftp.client.terminal import STANDARD_OUTPUT
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from secftp.client.listing import ListStyle
     from secftp.client.terminal import Terminal
     from secftp.url import Url
@@ -130,7 +132,6 @@ def parse(arguments: list[str]) -> ListOptions:
 def run(options: ListOptions, terminal: Terminal) -> None:
     """List each URL: a directory's entries, or a file itself. Raises what the session and printing raise."""
     from secftp.client.connect import open_session
-    from secftp.client.globs import expand
     from secftp.client.listing import ListingOutput
 
     with (
@@ -139,7 +140,11 @@ def run(options: ListOptions, terminal: Terminal) -> None:
         terminal.counting("listed", "entries", failures) as progress,
     ):
         progress.now()
-        urls = expand(session, options.urls)
+        urls: Sequence[Url] = options.urls
+        if any(url.pattern is not None for url in urls):
+            from secftp.client.globs import expand  # only where it is used: start-up is part of speed
+
+            urls = expand(session, urls)
         failures.operands = len(urls)
         output = ListingOutput(session, _style(options), failures, progress)
         output.print(urls)
@@ -148,20 +153,20 @@ def run(options: ListOptions, terminal: Terminal) -> None:
 
 
 def _style(options: ListOptions) -> ListStyle:
-    from secftp.client.colours import choose
-    from secftp.client.columns import terminal_columns
     from secftp.client.listing import ListStyle
     from secftp.client.listing_text import Look
 
     is_terminal = os.isatty(STANDARD_OUTPUT)
     in_columns = (is_terminal or options.columns) and not (options.one or options.long)
-    look = Look(
-        long=options.long,
-        columns=terminal_columns(STANDARD_OUTPUT, os.environ) if in_columns else None,
-        base=options.base,
-        quoted=is_terminal,
-        colours=choose(options.color, os.environ, is_terminal=is_terminal),
-    )
+    look = Look(long=options.long, base=options.base, quoted=is_terminal)
+    if in_columns:
+        from secftp.client.columns import terminal_columns
+
+        look = look._replace(columns=terminal_columns(STANDARD_OUTPUT, os.environ))
+    if is_terminal or options.color == "always":
+        from secftp.client.colours import choose
+
+        look = look._replace(colours=choose(options.color, os.environ, is_terminal=is_terminal))
     return ListStyle(
         as_json=options.json,
         look=look,
