@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from secftp.storage import Path
 
 _NANOSECONDS: Final = 10**9
-_QUOTED: Final = re.compile(r"[\s!\"$&'()*;<>?\[\]^`|{}]|^[#~]|^$")
+_QUOTED: Final = re.compile(r"[\s!\"$&'()*;<>?\[\]^`|{}]|^[#~=]|^$")
 
 _IN_DOUBLE_QUOTES: Final = frozenset('"$`!')  # what a shell interprets there
 

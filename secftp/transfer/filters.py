@@ -19,12 +19,13 @@ sources are subject to the patterns, too, as files and directories with their ow
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from secftp.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from secftp.storage import Path
 
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 _SLASH = b"/"
 _SPECIAL = frozenset(b"*?[\\")
 _NAMED_CLASS = rb"\[:\w*:\]"
+_STAR = b"[^/]*"
+_ANY = b".*"
 
 
 class Filters:
@@ -158,7 +161,23 @@ def _regex(pattern: bytes) -> bytes:
     while position < len(pattern):
         part, position = _part(pattern, position)
         parts.append(part)
-    return b"".join(parts)
+    return b"".join(_without_retries(parts))
+
+
+def _without_retries(parts: list[bytes]) -> Iterator[bytes]:
+    """Yield the parts with each star and what follows it as an atomic group, if another star follows in the same name.
+
+    The first place where that matches is as good as any other, as the next star matches everything in between. To try
+    all places for each star takes hours for a long name, which a server can choose.
+    """
+    stars = [place for place, part in enumerate(parts) if part in (_STAR, _ANY)]
+    ends = {place: end for place, end in pairwise(stars) if parts[place] == _STAR and _SLASH not in parts[place:end]}
+    group_end = None
+    for place, part in enumerate(parts):
+        if place == group_end:
+            yield b")"
+        group_end = ends.get(place, group_end)
+        yield b"(?>[^/]*?" if place in ends else part
 
 
 def _part(pattern: bytes, position: int) -> tuple[bytes, int]:
@@ -181,10 +200,10 @@ def _stars(pattern: bytes, position: int) -> tuple[bytes, int]:
     while pattern[end : end + 1] == b"*":
         end += 1
     if end - position == 1:
-        return b"[^/]*", end
+        return _STAR, end
     if pattern[end : end + 1] == _SLASH and pattern[:position][-1:] in (b"", _SLASH):
         return b"(?:.*/)?", end + 1
-    return b".*", end
+    return _ANY, end
 
 
 def _character_class(pattern: bytes, position: int) -> tuple[bytes, int]:

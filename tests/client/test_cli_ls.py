@@ -301,7 +301,7 @@ def test_columns_and_lines(secftp, root):
         (b"plain-name_1.txt", "plain-name_1.txt"), (b"a b", "'a b'"), (b"it's", '"it\'s"'), (b"$x", "'$x'"),
         (b"it's $x", r"$'it\'s $x'"), (b"new\nline", r"$'new\nline'"), (b"\x1b[2J", r"$'\x1b[2J'"),
         (b"\xff\xfe", r"$'\xff\xfe'"), (b"back\\slash", r"$'back\\slash'"), ("é日".encode(), "é日"), (b"#a", "'#a'"),
-        (b"a#", "a#"), (b"~", "'~'"), (b"*", "'*'"), ("a\u202eb".encode(), r"$'a\u202eb'"),
+        (b"a#", "a#"), (b"~", "'~'"), (b"=x", "'=x'"), (b"*", "'*'"), ("a\u202eb".encode(), r"$'a\u202eb'"),
         (b"a=b,c+d@e%", "a=b,c+d@e%"),
     ],
 )  # fmt: skip

@@ -42,6 +42,9 @@ def split(path):
         (b"*", [b"a\nb", b"\xff", b"x/y"], []),
         (b"\xff*", [b"\xffx"], [b"x"]),
         (b"a.b", [b"a.b"], [b"axb"]),
+        (b"*a*b", [b"ab", b"aab", b"xaxbxb"], [b"ba", b"aba"]),
+        (b"x/*a*b/*c", [b"x/aab/cc"], [b"x/a/b/c", b"x/ab/c/d"]),
+        (b"x/*a**b", [b"x/ab", b"x/aa/b", b"x/a/y/ab"], [b"x/y/ab", b"x/a"]),
     ],
 )
 def test_an_excluded_pattern_matches_what_it_says(pattern, matching, others):
@@ -125,6 +128,14 @@ def test_which_patterns_have_matched_nothing():
     assert globs.unmatched == []
 
 
+@pytest.mark.parametrize("pattern", [b"*a*a*a*a*a*a*a*b", b"x/*a*?*[ab]*a*[!b]*a*b", b"**/*a*a*a*a*a*a*a*b/**"])
+def test_a_long_name_does_not_take_for_ever(pattern):
+    """As it would if all places were tried for each star; and a server chooses the names."""
+    globs = Filters(exclude=[pattern])
+    assert globs.wants_file((b"x", b"a" * 255))
+    assert globs.wants_file((b"a" * 255,))
+
+
 # --- an independent oracle: name by name, with the fnmatch of Python --------------------------------------------------
 
 
@@ -148,12 +159,16 @@ def matches(pattern, path, source, *, is_directory):
     return names_match(names, path) or (names[0] == source and names_match(names, (source, *path)))
 
 
-PARTS = st.sampled_from([b"a", b"b", b"ab", b"*", b"?", b"a*", b"[ab]", b"[!a]", b"**", b"a?"])
+PARTS = st.sampled_from(
+    [b"a", b"b", b"ab", b"*", b"?", b"a*", b"[ab]", b"[!a]", b"**", b"a?", b"*a*b", b"*b*", b"*[ab]*a?", b"*?b*[!a]*a"]
+)
 PATTERNS = st.builds(
     lambda lead, parts, tail: lead + b"/".join(parts) + tail,
     st.sampled_from([b"", b"/"]), st.lists(PARTS, min_size=1, max_size=3), st.sampled_from([b"", b"/"]),
 )  # fmt: skip
-PATHS = st.lists(st.sampled_from([b"a", b"b", b"ab", b"ba", b".a", b"\xff"]), min_size=1, max_size=4).map(tuple)
+PATHS = st.lists(
+    st.sampled_from([b"a", b"b", b"ab", b"ba", b".a", b"\xff", b"aabab", b"abba", b"bbaab"]), min_size=1, max_size=4
+).map(tuple)
 
 
 @given(st.lists(PATTERNS, max_size=3), st.lists(PATTERNS, max_size=3), PATHS, st.sampled_from([b"", b"a", b"ab"]))
