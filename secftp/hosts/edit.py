@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from secftp.errors import FileError, InstallationError, Side, UsageError
 from secftp.hosts.config import HOSTS, check_name, parse_config
-from secftp.hosts.trusted import read_own
+from secftp.hosts.trusted import read_own, require_own_directory
 from secftp.keys.create import replace_private
 from secftp.keys.files import reason_of
 from secftp.text import show_local
@@ -97,7 +97,7 @@ def _edit(path: str, change: Callable[[Table, Callable[[bool], Table]], bool]) -
     tomlkit = _import_tomlkit()
     try:
         with _alone(path):
-            data = read_own(path) if os.path.lexists(path) else b""
+            data = _read(path)
             parse_config(data, path)
             text = data.decode().removeprefix("\ufeff")
             before = tomllib.loads(text)
@@ -122,6 +122,14 @@ def _edit(path: str, change: Callable[[Table, Callable[[bool], Table]], bool]) -
         ) from None
 
 
+def _read(path: str) -> bytes:
+    """Return what is in the file, nothing if it is missing: it must not be made where it is not read afterwards."""
+    if os.path.lexists(path):
+        return read_own(path)
+    require_own_directory(os.path.dirname(os.path.abspath(path)))
+    return b""
+
+
 def _changed_text(tomlkit: Any, text: str, change: Callable[[Table, Callable[[bool], Table]], bool]) -> str | None:
     """Return the text after a change; None if tomlkit can't make it, as in an inline table, or makes no TOML."""
     try:
@@ -138,7 +146,7 @@ def _changed_text(tomlkit: Any, text: str, change: Callable[[Table, Callable[[bo
 def _alone(path: str) -> Iterator[None]:
     """Let no other process change the file meanwhile; creates its directory."""
     directory = os.path.dirname(os.path.realpath(path))
-    os.makedirs(directory, mode=_PRIVATE, exist_ok=True)
+    _make_directory(directory)
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         with contextlib.suppress(OSError):  # a file system without locks
@@ -146,6 +154,17 @@ def _alone(path: str) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def _make_directory(path: str) -> None:
+    """Create a directory and those above it that are missing, for the user alone: otherwise the file is not trusted.
+
+    Source: XDG Base Directory Specification. With the usual umask of a group for each user, others might be in it.
+    """
+    if not os.path.isdir(path):
+        _make_directory(os.path.dirname(path))
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(path, _PRIVATE)
 
 
 def _import_tomlkit() -> Any:

@@ -48,6 +48,11 @@ def read_own(path: str) -> bytes:
         raise UsageError(f"The file {show_local(path)} can't be read: no file has such a name.") from None
 
 
+def require_own_directory(path: str) -> None:
+    """Raise `UsageError` if another user could replace a file in a directory, and OSError if that can't be told."""
+    _resolve(path)
+
+
 def unreadable(path: str, problem: OSError) -> UsageError:
     """Return the error for a file that can't be read."""
     hint = "Is SECFTP_CONFIG right?" if isinstance(problem, FileNotFoundError) else ""

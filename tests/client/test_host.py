@@ -52,6 +52,15 @@ def test_an_entry_is_added_changed_listed_and_removed(own, call, tmp_path, monke
     assert call("-q", "host", "add", "nas", "secftp://nas") == (0, "", "")
 
 
+def test_no_file_is_made_where_others_could_replace_it(own, call):
+    own.parent.mkdir(parents=True, exist_ok=True)
+    own.parent.chmod(0o777)
+    code, out, err = call("host", "add", "nas", "secftp://nas")
+    assert (code, out) == (2, "")
+    assert "can be written by other users" in err
+    assert os.listdir(own.parent) == []
+
+
 def test_a_list_shows_no_characters_that_a_terminal_obeys(own, call):
     strange = "a\n\x1b]0;title\a\u202e"
     for field in ("--name", "--keyring", "--key-file"):

@@ -46,6 +46,7 @@ def test_the_first_entry_makes_a_private_file(path):
     assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
     assert stat.S_IMODE(os.stat(os.path.dirname(path)).st_mode) == 0o700
     assert os.listdir(os.path.dirname(path)) == ["config.toml"]
+    assert list(read_config(path).hosts) == ["nas"], "the directories above are the user's alone, too"
 
 
 def test_again_is_no_change(path):
