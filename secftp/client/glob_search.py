@@ -4,7 +4,8 @@ A pattern with `**` takes one listing of the tree below its part without wildcar
 directory that it leads through; those of a level are requested together, and the first one together with the question
 whether the pattern is the name of a file.
 
-Invariant: a directory that can't be listed is never taken for an empty one.
+Invariants: a directory that can't be listed is never taken for an empty one; whatever a server lists, the last name of
+a match is one that the pattern matches, since a file that is fetched gets it.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import contextlib
 from itertools import groupby
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from secftp.errors import FileError, NotADirectory, NotFound, Side
+from secftp.errors import FileError, NotADirectory, NotFound, ProtocolError, Side
 from secftp.protocol import Kind, problem_of
 from secftp.session.list_ahead import AHEAD, ListingsAhead
 from secftp.session.listings import MemoryBudget
@@ -160,6 +161,8 @@ class _Search:
             for path in some:
                 with contextlib.suppress(NotFound, NotADirectory):
                     for entry in self._ahead.take(path):
+                        if len(entry.path) != 1:  # its last name would not have been compared with the pattern
+                            raise ProtocolError("A listing contains an entry of another directory.")
                         yield path, entry
 
     def _existing(self, paths: list[Path]) -> Iterator[_Match]:

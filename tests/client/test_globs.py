@@ -10,7 +10,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from secftp.client.globs import expand, expand_one
-from secftp.errors import InputOutputError, NotFound
+from secftp.errors import InputOutputError, NotFound, ProtocolError
+from secftp.protocol import Kind
+from secftp.storage.attributes import FileInfo
+from secftp.storage.local import LocalStore
+from secftp.storage.store import ScanEntry
 from secftp.url import parse_url
 from tests.storage.test_scan import BreakingScandir
 
@@ -93,6 +97,15 @@ def test_a_pattern_at_the_end_does_not_match_the_directory_itself(session):
 def test_a_directory_that_cant_be_listed_is_not_taken_for_an_empty_one(session, pattern, monkeypatch):
     monkeypatch.setattr(os, "scandir", BreakingScandir("feb.log"))
     with pytest.raises(InputOutputError, match=r"^logs/2025: "):
+        names(session, pattern)
+
+
+@pytest.mark.parametrize("pattern", ["*.txt", "*/a*", "*.txt/"])
+def test_a_server_gets_no_name_in_that_the_pattern_does_not_match(session, monkeypatch, pattern):
+    """`get 'host:*.txt' ~` must not make a .profile."""
+    found = ScanEntry((b"a.txt", b".profile"), FileInfo(Kind.DIRECTORY if "/" in pattern else Kind.FILE, 0, 0, 0o755))
+    monkeypatch.setattr(LocalStore, "scan", lambda *_, **__: (each for each in [found]))
+    with pytest.raises(ProtocolError, match="an entry of another directory"):
         names(session, pattern)
 
 

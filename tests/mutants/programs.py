@@ -22,6 +22,7 @@ MUTANTS: list[Mutant] = [
     mutant("word-of-a-command-matches-though-it-exists", "secftp/client/glob_search.py", "            if exists or search is None:\n", "            if search is None:\n", GLOBS),
     mutant("word-of-a-command-matches-the-directory-itself", "secftp/client/glob_search.py", "below, matches, _ = pattern.next_states(states, _text(entry.path[-1]))", "below, matches, _ = (lambda f: (f[0], f[1] or f[2], f[2]))(pattern.next_states(states, _text(entry.path[-1])))", GLOBS),
     mutant("word-of-a-command-matches-hidden-names", "secftp/client/glob_search.py", "Pattern(text, include_hidden=False)", "Pattern(text, include_hidden=True)", GLOBS),
+    mutant("word-of-a-command-matches-the-directory-above", "secftp/client/glob_search.py", "                        if len(entry.path) != 1:", "                        if not entry.path:", GLOBS),
     mutant("word-of-a-command-takes-a-failure-for-nothing", "secftp/client/glob_search.py", "    if problem is not None and not isinstance(problem, NotFound):\n", "    if problem is not None and isinstance(problem, NotFound):\n", GLOBS),
     mutant("pattern-at-any-depth-but-the-top", "secftp/transfer/filters.py", '        return b"(?:.*/)?", end + 1\n', '        return b".*/", end + 1\n', FILTERS),
     mutant("pattern-anchored-nowhere", "secftp/transfer/filters.py", "            matches |= self._path.match(joined)\n", "            matches |= self._path.match(joined) or self._path.match(path[-1])\n", FILTERS),
