@@ -305,6 +305,10 @@ class Channel:
         """
         return self.tcp_info().round_trip
 
+    def peer_has_left(self) -> bool:
+        """Whether the peer has closed its side or is gone, even if not all that it has sent is received yet."""
+        return self._stream.peer_has_left()
+
     def fileno(self) -> int:
         """The connection's descriptor, to be polled together with others."""
         return self._stream.fileno()

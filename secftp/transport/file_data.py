@@ -13,9 +13,10 @@ import hmac
 from typing import TYPE_CHECKING, Final, Protocol
 
 from secftp.errors import ChecksumMismatch, FileChanged, ProtocolError, Side
-from secftp.protocol import Abort, Cancel, End, Hole, remote_failure, zeros
+from secftp.protocol import Abort, Cancel, End, Hole, are_zeros, remote_failure, zeros
 from secftp.protocol.limits import MAX_HOLE
 from secftp.transport import DataRun
+from secftp.transport.stream import lost
 from secftp.waits import DIRECT
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from secftp.transport.channel import Fill
     from secftp.waits import Waits
 
+# Bytes of holes that are taken in for a peer that has left: what waits in a socket may stand for hours of hashing.
+_MOST_LEFT_BEHIND: Final = 1 << 30
 # More than any batch: a source of unknown length is asked for whatever there is room for.
 _UNBOUNDED: Final = 1 << 62
 
@@ -228,10 +231,15 @@ def receive_file(
 ) -> End:
     """Receive a file to its END, which is returned. Raises what `IncomingFile.take` and the channel raise."""
     file = IncomingFile(sink, digest, subject=subject)
+    left_behind = 0
     while file.end is None:
         received = channel.receive()
         if isinstance(received, Cancel):
             continue  # it is about a read, and a read that came before this file is over
+        if isinstance(received, DataRun) and are_zeros(received.buffers) and channel.peer_has_left():
+            left_behind += received.size
+            if left_behind > _MOST_LEFT_BEHIND:
+                raise lost()
         file.take(received)
         if isinstance(received, DataRun):
             progress(file.size, total)

@@ -124,6 +124,12 @@ class Stream:
         except OSError:
             return True
 
+    def peer_has_left(self) -> bool:
+        """Whether the peer has closed its side or is gone, even if not all that it has sent is received yet."""
+        poller = select.poll()
+        poller.register(self._sock, getattr(select, "POLLRDHUP", 0))
+        return bool(poller.poll(0))
+
     def try_send(self, view: memoryview) -> int:
         """Send what fits, without waiting. Returns how many bytes."""
         self.require_here()

@@ -28,6 +28,7 @@ MUTANTS: list[Mutant] = [
     mutant("hole-not-hashed", "secftp/transport/file_data.py", "        _hash(self._digest, zeros(size), size)\n", "", COPIES),
     mutant("hole-sent-before-the-capability-is-known", "secftp/session/pipeline.py", " or source.is_sparse)", ")", COPIES),
     mutant("hole-taken-for-slow", "secftp/server/connection.py", "data.saved + data.holes)", "data.saved)", COPIES),
+    mutant("hole-hashed-for-who-has-left", "secftp/transport/file_data.py", " and channel.peer_has_left():", " and False:", COPIES),
     # --- what is a hole ---
     mutant("unknown-taken-for-a-hole", HOLES, "            begin, position = position, end\n", "            begin = position = end\n", FILES),
     mutant("file-without-holes-searched", HOLES, "  # a system without SEEK_HOLE\n        return Extent(False, end)", "\n        return Extent(True, end)", FILES),

@@ -170,3 +170,17 @@ def test_a_hole_is_progress_for_a_server_that_wants_some(server, root):
         (connection,) = server.server._shared.registry.all()
         until(lambda: connection.moved >= MIB, "all of it is taken in")
         assert connection.stream.moved < MIB / 16
+
+
+def test_nothing_is_hashed_for_a_client_that_has_left(server, root):
+    """A few bytes that wait in the socket can stand for hours of work."""
+    with server.hostile() as wire:
+        wire.welcome()
+        wire.send(Write(id=1, path=(b"f",), size=2**62, holes=2**62))
+        for _ in range(50):
+            wire.send(*[Hole(size=2**26)] * 100)
+        registry = server.server._shared.registry
+        (connection,) = registry.all()
+    until(lambda: not registry.all(), "the session ends")
+    assert connection.moved < 5000 * 2**26 / 2
+    assert listing(root) == []
