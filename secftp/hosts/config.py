@@ -49,6 +49,9 @@ class KeySource(NamedTuple):
     command: tuple[str, ...] | None = None
     keyring: str | None = None
 
+    def __repr__(self) -> str:
+        return f"<{self.subject}>"  # without the arguments of a command, which may be secret
+
     def read(self) -> Key:
         """Return the key; a command is run for it. Raises `KeyFormatError`, and `InstallationError`."""
         if self.file is not None:

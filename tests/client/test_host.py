@@ -9,6 +9,7 @@ import pytest
 
 from secftp.client.commands.host import parse
 from secftp.errors import UsageError
+from secftp.hosts.config import read_config
 from tests.support.command_line import main
 
 
@@ -50,6 +51,16 @@ def test_an_entry_is_added_changed_listed_and_removed(own, call, tmp_path, monke
     assert call("host", "list", "--json") == (0, "", "")
     assert call("host", "list") == (0, "", "There are no hosts yet. Add one: secftp host add NAME URL\n")
     assert call("-q", "host", "add", "nas", "secftp://nas") == (0, "", "")
+
+
+def test_arguments_of_a_key_command_are_in_no_repr(own, call):
+    words = ["add", "nas", "secftp://nas", "--key-command", "show sesame"]
+    assert "sesame" not in repr(parse(words))
+    assert "sesame" not in repr(parse(["test", *words[1:2], *words[3:]]))
+    assert call("host", *words)[0] == 0
+    assert "sesame" in own.read_text()
+    assert "sesame" not in repr(read_config(str(own)))
+    assert "sesame" not in "".join(call("host", "list")[1:]) + "".join(call("host", "list", "--json")[1:])
 
 
 def test_no_file_is_made_where_others_could_replace_it(own, call):

@@ -44,6 +44,9 @@ class HostOptions(NamedTuple):
     json: bool
     quiet: bool
 
+    def __repr__(self) -> str:
+        return "<host options>"  # without the arguments of a key command, which may be secret
+
 
 def parser() -> CommandParser:
     """Return the parser of the command line."""
