@@ -58,6 +58,7 @@ class Changes:
         self._listener = listener
         self._trash = trash
         self._tokens: dict[Path, bytes] = {}  # of changes that were requested and not answered
+        self._not_empty: set[Path] = set()  # the directories above what stays, which has been told
 
     def run(self, target: Target) -> None:
         """Make them; after a `ConnectionLost` it may be called again with another target."""
@@ -118,21 +119,31 @@ class Changes:
 
     def _conclude(self, action: Action, clause: str | None, outcome: Outcome[object] | None) -> None:
         if outcome is None:
+            if clause != GONE:
+                self._stays(action.path)
             self._listener.changed(action.path, clause or CHANGED)
             return
         try:
             outcome.result()
         except NotEmpty:
-            self._listener.changed(action.path, NOT_EMPTY)
+            if action.path not in self._not_empty:
+                self._stays(action.path)
+                self._listener.changed(action.path, NOT_EMPTY)
         except FileError as problem:
             if isinstance(problem, NotFound) and not problem.of_target:
                 self._listener.changed(action.path, GONE)
-            elif action.act is Act.SET_ATTRIBUTES:
+                return
+            self._stays(action.path)
+            if action.act is Act.SET_ATTRIBUTES:
                 self._listener.unset(action.path, problem)
             else:
                 self._listener.failed_at(action.path, problem)
         else:
             self._listener.done(action, self._trash)
+
+    def _stays(self, path: Path) -> None:
+        """Take note that something is still there, so that the directories above it are not told, too."""
+        self._not_empty.update(path[:depth] for depth in range(1, len(path)))
 
 
 def _is_unchecked(action: Action) -> bool:

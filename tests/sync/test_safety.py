@@ -215,6 +215,15 @@ def test_what_has_changed_is_not_deleted(both, between):
     assert "extra/gone: it is gone since the plan was made." in result.errors
 
 
+def test_directories_around_what_has_changed_are_not_told(both, between):
+    write(both.target / "extra" / "in" / "it" / "y", "y")
+    between(lambda: write(both.target / "extra" / "in" / "it" / "y", "changed"))
+    result = both("--delete")
+    assert "extra/in/it/y: it has changed since the plan was made, left alone." in result.errors
+    assert "not empty" not in result.errors
+    assert (both.target / "extra" / "in" / "it" / "y").exists()
+
+
 def test_a_changed_file_does_not_get_other_attributes(both, between):
     (both.source / "a").chmod(0o640)
     between(lambda: write(both.target / "a", "theirs", OLD, 0o644))
