@@ -334,6 +334,16 @@ def test_bash_never_asks(bash, place):
     assert time.monotonic() - started < 60
 
 
+def test_what_is_typed_is_in_no_argument(bash, place):
+    """It may be a key, and other users of the machine see the arguments of programs."""
+    program = place.directory / "bin" / "secftp"
+    program.write_text(program.read_text().replace("\n", f'\necho "$@" >>{place.directory}/arguments\n', 1))
+    assert bash.result("secftp ls 3<<<sesame nas:ba\ton\t") == [b"ls", b"nas:backup/one.txt"]
+    told = (place.directory / "arguments").read_text()
+    assert "--remote bash" in told
+    assert "sesame" not in told
+
+
 def test_bash_completes_secftpd(bash):
     assert bash.result("secftpd --read\t--log-for\tj\t--root \t") == [
         b"--read-only",

@@ -36,6 +36,8 @@ FILE_COMMANDS: Final = frozenset(("get", "put", "verify", "sync"))
 _VALUED: Final = ("--key-file", "--name", "--cipher")
 _FLAGS: Final = ("--anonymous", "--no-key")
 _NEVER: Final = ("--key-fd", "--key-command")
+# The variable with the line from bash. It may hold a key (`--key-fd 3 3<<<KEY`), and other users see arguments.
+LINE: Final = "SECFTP_COMPLETION_LINE"
 
 
 class Completion(NamedTuple):
@@ -173,10 +175,10 @@ def _ask(connection: ConnectionOptions, url: Url) -> list[bytes]:
 def answer(shell: str, arguments: Sequence[str]) -> bytes:
     """Return what the script of a shell reads: for bash options of `compopt` first, then words, each with a NUL.
 
-    `arguments`: for bash the line before the cursor, and what of it is replaced; for the others the last word, and the
-    words before it.
+    `arguments`: for bash what is replaced of the line before the cursor, which is in a variable; for the others the
+    last word, and the words before it.
     """
-    words = _for_bash(*arguments) if shell == "bash" else _for_others(shell, *arguments)
+    words = _for_bash(os.environ.pop(LINE, ""), *arguments) if shell == "bash" else _for_others(shell, *arguments)
     return b"".join(word.encode("utf-8", "surrogateescape") + b"\0" for word in words)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from secftp.client.completion.remote import FILE_COMMANDS, REMOTE_COMMANDS
+from secftp.client.completion.remote import FILE_COMMANDS, LINE, REMOTE_COMMANDS
 from secftp.client.options import CHECKSUMS, CIPHERS, PROGRESS, WHEN
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ _secftp_remote() {{
   [[ $line == *:* || -e {_CONFIG} ]] || return
   while IFS= read -r -d '' word; do
     if ((count++)); then COMPREPLY+=("$word"); else options=$word; fi
-  done < <("${{1/#\\~\\//$HOME/}}" completion --remote bash -- "$line" "$2" </dev/null 2>/dev/null)
+  done < <({LINE}=$line "${{1/#\\~\\//$HOME/}}" completion --remote bash -- "$2" </dev/null 2>/dev/null)
   if [[ $options == hosts ]]; then
     options=nospace
     if [[ -n $3 ]]; then
