@@ -145,7 +145,8 @@ class Sync:
         if rules.delete:
             plan = self._find_renames(session, plan)
         self._target = target
-        if options.delete and not found.problems and not direction.is_missing:
+        may_empty = not direction.sends or session.may(Right.DELETE)
+        if options.delete and may_empty and not found.problems and not direction.is_missing:
             there = self._list_trash(session)
             plan.expired = [(TRASH, name) for name in expired(there, self._now(), options.trash_days)]
         found.tell(self._outcome)

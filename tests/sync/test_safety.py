@@ -481,3 +481,8 @@ def test_a_key_that_may_not_delete_gets_a_sentence(tmp_path, capfdbinary):
         )
         assert tree(tmp_path / "root" / "dst") == {"b": "b"}
         assert "1 only at the target" in secftp("sync", source, "//dst").succeed().errors
+        write(tmp_path / "src" / "b", "b")
+        old = write(tmp_path / "root" / "dst" / ".trash-secftp" / "20200101T000000Z" / "x").parent
+        os.utime(old, ns=(OLD, OLD))
+        secftp("sync", "--delete", source, "//dst").succeed()
+        assert old.exists()
