@@ -220,7 +220,7 @@ class _Maker:
             self.same_files += 1
             if self._differ(entry, there):
                 self._add(Action(Act.SET_ATTRIBUTES, path, entry, there))
-        elif self._is_newer(there, entry) and not self._rules.force:
+        elif there.mtime_ns > entry.mtime_ns and not self._rules.force:
             self._skip(path, entry, Reason.NEWER, there)
         else:
             self._add(Action(Act.REPLACE, path, entry, there))
@@ -229,9 +229,6 @@ class _Maker:
         if self._same is not None:
             return self._same(path, entry, there)
         return entry.size == there.size and self._same_time(entry, there)
-
-    def _is_newer(self, there: Entry, entry: Entry) -> bool:
-        return there.mtime_ns > entry.mtime_ns and not self._same_time(entry, there)
 
     def _same_time(self, entry: Entry, there: Entry) -> bool:
         return same_time(entry.mtime_ns, there.mtime_ns, *self._resolutions)

@@ -385,8 +385,8 @@ def hash_prefix(readable: Source | ResumedSink, digest: Digest, size: int, waits
 
 def reason_to_keep(options: CopyOptions, source: FileInfo | RemoteFile, target: FileInfo | Info) -> str:
     """Return why an update leaves a file alone that is there; empty if it does not."""
-    if same_time(source.mtime_ns, target.mtime_ns):
-        return SAME if source.size == target.size else ""
+    if source.size == target.size and same_time(source.mtime_ns, target.mtime_ns):
+        return SAME
     return NEWER if target.mtime_ns > source.mtime_ns and not options.force else ""
 
 

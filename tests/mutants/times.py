@@ -10,7 +10,9 @@ TIMES = "tests/sync/test_times.py"
 MUTANTS: list[Mutant] = [
     mutant("update-replaces-what-is-newer", "secftp/transfer/engine.py", "NEWER if target.mtime_ns > source.mtime_ns and not options.force else", "NEWER if False else", UPDATE),
     mutant("newer-only-if-it-is-as-long", "secftp/transfer/engine.py", "NEWER if target.mtime_ns > source.mtime_ns", "NEWER if target.size == source.size and target.mtime_ns > source.mtime_ns", UPDATE),
-    mutant("sync-replaces-what-is-newer", "secftp/sync/plan.py", "        elif self._is_newer(there, entry) and not self._rules.force:\n", "        elif False:\n", TIMES),
+    mutant("update-replaces-what-is-a-little-newer", "secftp/transfer/engine.py", "source.size == target.size and same_time(source.mtime_ns, target.mtime_ns):\n        return SAME", "same_time(source.mtime_ns, target.mtime_ns):\n        return SAME if source.size == target.size else ''", UPDATE),
+    mutant("sync-replaces-what-is-a-little-newer", "secftp/sync/plan.py", "        elif there.mtime_ns > entry.mtime_ns and not", "        elif there.mtime_ns > entry.mtime_ns and not self._same_time(entry, there) and not", TIMES),
+    mutant("sync-replaces-what-is-newer", "secftp/sync/plan.py", "        elif there.mtime_ns > entry.mtime_ns and not self._rules.force:\n", "        elif False:\n", TIMES),
     mutant("exact-times-compared-coarsely", "secftp/sync/times.py", "        if entry.mtime_ns % step and entry.kind is EntryKind.FILE:\n", "        if False:\n", TIMES),
     mutant("mount-point-as-evidence", "secftp/sync/times.py", " and entry.kind is EntryKind.FILE:", ":", TIMES),
     mutant("evidence-of-another-directory", "secftp/sync/plan.py", "            self._resolutions = resolutions\n", "            self._resolutions = min(self._resolutions, resolutions)\n", TIMES),

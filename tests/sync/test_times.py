@@ -53,6 +53,15 @@ def test_a_time_that_no_coarse_file_system_keeps_proves_that_its_neighbours_are_
     assert acts(tree(5 * S, EXACT), tree(half, EXACT)) == [(Act.SKIP, Reason.NEWER)]
 
 
+def test_files_of_other_sizes_are_no_copies_so_the_later_one_is_newer():
+    """Although a file system with even seconds would truncate the one time to the other."""
+    source, target = (
+        Tree.of({(b"f",): Entry(EntryKind.FILE, size, time)}) for size, time in ((3, 4 * S), (4, 5 * S + 300_000_000))
+    )
+    assert acts(source, target) == [(Act.SKIP, Reason.NEWER)]
+    assert acts(target, source) == [(Act.REPLACE, None)]
+
+
 def test_a_directory_proves_nothing_of_another_one():
     here, there = dict(tree(EXACT).items()), dict(tree(EXACT).items())
     here |= dict(tree(5 * S + 500_000_000, directory=(b"d",)).items())

@@ -47,6 +47,15 @@ def test_update_never_replaces_a_newer_file(way, text):
     assert os.stat(way.target / "f").st_mtime_ns == OLD
 
 
+def test_update_keeps_a_file_of_another_size_that_is_newer_by_less_than_a_resolution(way):
+    """Files of different sizes are no copies of each other, so nothing was truncated."""
+    second = OLD - OLD % 2_000_000_000
+    write(way.source / "f", "source", second)
+    write(way.target / "f", "a longer text", second + 1_300_000_000)
+    assert SKIPPED in way("-u").succeed().errors
+    assert (way.target / "f").read_text() == "a longer text"
+
+
 def test_update_replaces_older_files_and_those_of_another_size(way):
     write(way.source / "older", "source", NEW)
     write(way.target / "older", "target", OLD)
