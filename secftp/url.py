@@ -135,7 +135,10 @@ def _url(host: str, port: int, name: str, parts: Iterable[bytes], *, trailing_sl
 
 
 def format_url(url: Url) -> str:
-    """The inverse of `parse_url`; ASCII except for a non-ASCII host, the port only if it is not 8888."""
+    """The inverse of `parse_url`; ASCII except for a non-ASCII host, the port only if it is not 8888.
+
+    What it returns stands for the path alone, never for a pattern.
+    """
     name = _encode(url.name.encode()).replace(":", "%3A").replace("@", "%40")
     host = f"[{url.host.replace('%', '%25', 1)}]" if ":" in url.host else url.host
     port = "" if url.port == DEFAULT_PORT else f":{url.port}"

@@ -201,7 +201,7 @@ def url(data: bytes) -> None:
     assert all(name not in (b"", b".", b"..") and not set(name) & set(b"/\0") for name in found_url.path)
     again = format_url(found_url)
     assert again.isascii() or not found_url.host.isascii()
-    assert parse_url(again) == found_url
+    assert parse_url(again) == found_url._replace(pattern=None)  # wildcards are percent-encoded
 
 
 BASE = Url("nas.example", 9000, "me", (b"backup",), trailing_slash=False)
