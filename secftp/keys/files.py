@@ -202,6 +202,8 @@ def _read_pipe(path: StrPath, subject: str, checked: os.stat_result, limit: int)
 
 
 def _open(path: StrPath, subject: str, flags: int = _READ_FLAGS) -> int:
+    if not os.fspath(path):
+        raise KeyFormatError("The name of the key file is empty.", hint="Look for a shell variable that is not set.")
     try:
         return os.open(path, flags)
     except ValueError:  # a NUL, or what the locale can't encode

@@ -187,3 +187,9 @@ def test_the_number_of_a_standard_descriptor_is_not_given_to_a_connection(descri
     )
     done = subprocess.run([sys.executable, "-c", script, str(descriptor)], capture_output=True, timeout=60, check=True)
     assert done.stderr == b"True True"
+
+
+def test_the_empty_name_of_a_file_is_told(tmp_path):
+    with pytest.raises(KeyFormatError, match="The name of the key file is empty") as raised:
+        read_key_file("")
+    assert "variable" in raised.value.hint
