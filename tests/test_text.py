@@ -26,6 +26,7 @@ from secftp.text import (
     parse_seconds,
     parse_size,
     shorten,
+    width,
 )
 
 DANGEROUS = {
@@ -168,7 +169,7 @@ def test_shorten_keeps_both_ends(text, limit, shown):
 def test_shorten_keeps_to_the_limit_and_never_cuts_an_escape(name, limit):
     shown = escape(name)
     short = shorten(shown, limit)
-    assert len(short) <= limit
+    assert width(short) <= limit
     if short == shown:
         return
     head, _, tail = short.partition("...")

@@ -38,6 +38,7 @@ def read_key_command(arguments: Sequence[str], subject: str, *, seconds: float =
     64 KiB, or takes longer; it is killed then, with its process group.
     """
     environment = {name: value for name, value in os.environ.items() if name not in _SECRETS}
+    deadline = time.monotonic() + seconds
     try:
         process = subprocess.Popen(  # noqa: S603 - the user's own command, without a shell
             list(arguments), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env=environment, process_group=0
@@ -49,7 +50,7 @@ def read_key_command(arguments: Sequence[str], subject: str, *, seconds: float =
         ) from None
     try:
         with _in_foreground(process.pid):
-            data = _receive(process, subject, time.monotonic() + seconds, seconds)
+            data = _receive(process, subject, deadline, seconds)
         _check_status(process.returncode, subject)
     except BaseException:
         _kill(process)

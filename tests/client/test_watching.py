@@ -15,8 +15,9 @@ import pytest
 from secftp.client import watching
 from secftp.client.connect import Connector
 from secftp.client.watching import PAUSES, Pauses
-from secftp.errors import ConnectionLost, ExitCode
+from secftp.errors import ConnectionLost, ExitCode, InputOutputError
 from secftp.session.retry import Retries
+from secftp.storage.small import LocalSmallFiles
 from secftp.sync import local_changes
 from secftp.sync.run import Sync
 from secftp.sync.watch import Changes
@@ -313,12 +314,16 @@ def test_a_lost_connection_is_retried_until_it_is_back(watch, top, monkeypatch):
     assert result.errors.count("until it succeeds") == 5, "told at the 1st, 2nd, 4th, 8th and 16th attempt"
 
 
-def test_what_failed_is_tried_again_in_a_while(watch, clock):
-    watch.target.mkdir()
-    os.symlink("elsewhere", watch.target / "a")  # never followed, never replaced
+def test_what_failed_is_tried_again_in_a_while(watch, clock, monkeypatch):
+    real = LocalSmallFiles.write
+
+    def write(*_):
+        raise InputOutputError("The disk is broken.")
+
+    monkeypatch.setattr(LocalSmallFiles, "write", write)
 
     def first():
-        (watch.target / "a").unlink()
+        monkeypatch.setattr(LocalSmallFiles, "write", real)
         clock[0] += 59
         return True
 
