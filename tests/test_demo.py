@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from secftp.client.terminal import Terminal
+
 PATH = Path(__file__).resolve().parent.parent / "tools" / "demo.py"
 
 
@@ -37,3 +39,8 @@ def test_the_ciphers_take_turns_after_one_that_is_not_counted(demo, monkeypatch)
     trips = demo.rounds_of(None, "", None, None)
     assert tried == ["none", *3 * ("none", "aes128", "aes256")]
     assert [trip.write_seconds for trip in trips["none"]] == [2.0, 5.0, 8.0]
+
+
+def test_the_checksum_that_a_client_confirms_is_found(demo, capsys):
+    Terminal().confirmed("xxh128", bytes(range(16)), 3)
+    assert demo.CHECKSUM.findall(capsys.readouterr().err) == [bytes(range(16)).hex()]

@@ -39,7 +39,7 @@ START_SECONDS = 30
 TRANSFER_SECONDS = 300
 STOP_SECONDS = 20
 LISTENING = re.compile(r"^!! \d\d:\d\d:\d\d: Listening @ (\S+) on port (\d+)")
-CHECKSUM = re.compile(r"checksum: ([0-9a-f]+)")
+CHECKSUM = re.compile(r"checksum: xxh128:([0-9a-f]+)")
 ROW = "{:<12}  {:>9}  {:<6}  {:>10}  {:>9}  {}"
 # The user's keys and settings must not affect the demo.
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("SECFTP_")}
