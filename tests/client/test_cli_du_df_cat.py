@@ -41,18 +41,6 @@ KIB = 1024
 
 
 @pytest.fixture
-def secftp(tmp_path, capfdbinary):
-    with client_and_server(tmp_path, capfdbinary) as client:
-        yield client
-
-
-@pytest.fixture
-def root(tmp_path):
-    (tmp_path / "root").mkdir(exist_ok=True)
-    return tmp_path / "root"
-
-
-@pytest.fixture
 def against(tmp_path, capfdbinary):
     """Run a command against a server that plays a session after its WELCOME."""
     write_key_file(tmp_path / "key")

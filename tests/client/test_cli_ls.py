@@ -23,23 +23,11 @@ from secftp.protocol import Kind, Listed
 from secftp.text import width
 from tests.client.test_cli_du_df_cat import against, sick
 from tests.client.test_cli_names import fill
-from tests.support.command_line import client_and_server, place, run, started, terminal
+from tests.support.command_line import place, run, started, terminal
 from tests.support.serving import DEADLINE
 
 __all__ = ["against"]
 T = 1_700_000_000
-
-
-@pytest.fixture
-def secftp(tmp_path, capfdbinary):
-    with client_and_server(tmp_path, capfdbinary) as client:
-        yield client
-
-
-@pytest.fixture
-def root(tmp_path):
-    (tmp_path / "root").mkdir(exist_ok=True)
-    return tmp_path / "root"
 
 
 def make(root, **files):

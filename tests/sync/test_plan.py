@@ -17,7 +17,7 @@ def file(size=1, time=0, mode=0o644):
     return Entry(EntryKind.FILE, size, time * SECOND, mode)
 
 
-def folder(time=0, mode=0o755):
+def directory_entry(time=0, mode=0o755):
     return Entry(EntryKind.DIRECTORY, 0, time * SECOND, mode)
 
 
@@ -31,7 +31,7 @@ def tree(entries):
     for text, entry in entries.items():
         path = tuple(part.encode() for part in text.strip("/").split("/"))
         for depth in range(1, len(path)):
-            found.setdefault(path[:depth], folder())
+            found.setdefault(path[:depth], directory_entry())
         found[path] = entry
     return Tree.of(found)
 
@@ -54,9 +54,9 @@ FILES = [
     ("newer there, another size", {"a": file(2, 4)}, {"a": file(1, 7)}, ["skip a newer"]),
     ("other permissions", {"a": file(mode=0o600)}, {"a": file()}, ["attributes a"]),
     ("only special bits differ", {"a": file(mode=0o4755)}, {"a": file(mode=0o755)}, []),
-    ("a directory", {"a": folder()}, {}, ["mkdir a"]),
+    ("a directory", {"a": directory_entry()}, {}, ["mkdir a"]),
     ("in a directory", {"a/b/c": file()}, {}, ["mkdir a", "mkdir a/b", "copy a/b/c"]),
-    ("a directory's time", {"a": folder(9)}, {"a": folder(3)}, ["attributes a"]),
+    ("a directory's time", {"a": directory_entry(9)}, {"a": directory_entry(3)}, ["attributes a"]),
     ("a file where a directory is", {"a": file()}, {"a/b": file()}, ["skip a kind"]),
     ("a directory where a file is", {"a/b": file()}, {"a": file()}, ["skip a kind"]),
     ("a file where something else is", {"a": file()}, {"a": OTHER}, ["skip a other"]),
@@ -85,7 +85,7 @@ DELETIONS = [
         {"b/c/d": file(), "b/e": file()},
         ["delete b/c/d", "delete b/e", "rmdir b/c", "rmdir b"],
     ),
-    ("an empty directory", {}, {"b": folder()}, ["rmdir b"]),
+    ("an empty directory", {}, {"b": directory_entry()}, ["rmdir b"]),
     ("excluded", {}, {"b": EXCLUDED}, []),
     ("excluded in a directory", {}, {"b/c": EXCLUDED, "b/d": file()}, ["delete b/d", "skip b kept"]),
     ("deeper", {}, {"b/c/d": OTHER, "b/e/f": file()}, ["delete b/e/f", "rmdir b/e", "skip b/c kept", "skip b kept"]),
@@ -135,7 +135,7 @@ def test_a_comparison_of_contents_decides():
 
 
 def test_directories_without_files_are_made_only_if_that_is_wanted():
-    source = {"a/b/c": file(), "a/e": folder(), "f/g": folder(), "h": file()}
+    source = {"a/b/c": file(), "a/e": directory_entry(), "f/g": directory_entry(), "h": file()}
     wanted = ["mkdir a", "mkdir a/b", "mkdir a/e", "mkdir f", "mkdir f/g", "copy a/b/c", "copy h"]
     assert steps(source, {}) == wanted
     wanted = ["mkdir a", "mkdir a/b", "copy a/b/c", "copy h"]
@@ -167,7 +167,7 @@ class TestTree:
 
     def test_packed_entries_are_the_same(self):
         known = {(b"d", b"%d" % number): file(number, number) for number in range(300)}
-        found = Tree.of(known | {(b"d",): folder(), (b"x",): EXCLUDED})
+        found = Tree.of(known | {(b"d",): directory_entry(), (b"x",): EXCLUDED})
         before = dict(found.items())
         for directory in ((), (b"d",), (b"nothing",)):
             found.pack(directory)
@@ -184,7 +184,7 @@ class TestTree:
             found = Tree()
             for directory in range(10_000 // in_each):
                 top = (b"directory %d" % directory,)
-                found.add(top, folder(directory))
+                found.add(top, directory_entry(directory))
                 for number in range(in_each):
                     found.add((*top, b"IMG_%06d.jpg" % number), file(number * 7919, 1_700_000_000 + number * 31))
                 found.pack(top)
