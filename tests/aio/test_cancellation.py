@@ -355,12 +355,15 @@ def give_way():
 
 
 async def found_when_quiet(there):
-    """Return the files once the server has given up what was broken off: it may still write small files, one by one."""
+    """Return the files once the server has given up what was broken off.
+
+    It may still write small files, one by one, and remove a partial that was found just now.
+    """
     deadline = time.monotonic() + DEADLINE
     while True:
         try:
             return found(there)
-        except AssertionError:
+        except (AssertionError, FileNotFoundError):
             assert time.monotonic() < deadline
             await asyncio.sleep(0.002)
 
