@@ -12,12 +12,14 @@ WORKERS := $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 SHARED := --numprocesses=$(WORKERS) --dist=worksteal --benchmark-disable
 # The environment of make test-data, one for each PYTHON: the libraries are large, and the suite has to pass without them.
 DATA_VENV := build/data/$(subst /,_,$(or $(PYTHON),default))
+# Likewise of make test-machines.
+MACHINES_VENV := build/machines/$(subst /,_,$(or $(PYTHON),default))
 # Per target of make fuzz.
 SECONDS := 10
 
 # Two concurrent set-ups would build in the same directory.
 .NOTPARALLEL:
-.PHONY: help demo test test-data test-line test-pythons check check-python check-c sanitize fuzz mutants faults soak release-check
+.PHONY: help demo test test-data test-machines test-line test-pythons check check-python check-c sanitize fuzz mutants faults soak release-check
 .PHONY: bench bench-core bench-handshakes bench-load bench-clients bench-line bench-aio bench-fsspec report peers docs build clean
 .PHONY: setup setup-test setup-check setup-fuzz setup-prove setup-bench setup-report setup-docs
 
@@ -33,6 +35,10 @@ test: setup-test ## set up, then run the whole test suite (ARGS="..." is passed 
 test-data: ## pandas, pyarrow, polars, dask, duckdb, zarr, xarray and others on secftp:// URLs (ARGS="...", PYTHON=...)
 	@tools/setup.sh --venv $(DATA_VENV) data
 	@$(DATA_VENV)/bin/python -m pytest $(HANGS) tests/data $(ARGS)
+
+test-machines: ## object stores, several servers, HAProxy, Redis: real ones, as processes (ARGS="...", PYTHON=...)
+	@tools/setup.sh --tool haproxy --tool redis-server --venv $(MACHINES_VENV) machines
+	@$(MACHINES_VENV)/bin/python -m pytest $(HANGS) tests/machines $(ARGS)
 
 test-line: setup-test ## transfers over an emulated line with delay and loss; needs root (ARGS="...")
 	@$(PYTHON_IN_VENV) -m tests.line $(ARGS)

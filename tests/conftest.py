@@ -19,8 +19,9 @@ from tests.support.fixtures import secftp as secftp
 from tests.support.fixtures import server as server
 from tests.support.fixtures import store as store
 
-# Needs the libraries of the extra `data`, which the suite's environment does not have: make test-data names it.
-collect_ignore = ["data"]
+# They need the libraries of the extras `data` and `machines`, which the suite's environment does not have:
+# make test-data and make test-machines name them.
+collect_ignore = ["data", "machines"]
 
 _FD_DIRECTORY = "/proc/self/fd" if os.path.isdir("/proc/self/fd") else "/dev/fd"
 _LINE_TESTS = Path(__file__).parent / "line"

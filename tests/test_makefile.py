@@ -18,6 +18,7 @@ GOALS = [
     "demo",
     "test",
     "test-data",
+    "test-machines",
     "test-line",
     "test-pythons",
     "check",

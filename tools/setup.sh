@@ -4,7 +4,7 @@
 #
 # Finds Python 3.11 or newer, a C compiler, and the headers of Python and OpenSSL; installs what is missing with apt-get
 # where possible, otherwise prints one line that says what to install. Then runs `pip install -e .[EXTRA,...]`. A stamp
-# file in .venv records the sources it was built from. A --tool is a further command that is required (valgrind, strace)
+# file in .venv records the sources it was built from. A --tool is a further command that is required (valgrind, haproxy)
 # and is installed in the same way. --venv is another environment than .venv, for what that one should not have. Changes
 # nothing outside the checkout except through apt-get.
 # Environment: PYTHON (the interpreter to use), CC, OPENSSL_DIR.
@@ -241,9 +241,10 @@ install() {
     printf '%s\n%s\n' "$(fingerprint)" "$extras" >"$STAMP"
 }
 
+# Servers are in directories that are not in every user's PATH.
 lacking_tools() {
     local tool
-    for tool in "$@"; do have "$tool" || echo "$tool"; done
+    for tool in "$@"; do PATH=$PATH:/usr/sbin:/sbin have "$tool" || echo "$tool"; done
 }
 
 require_tools() {
