@@ -14,7 +14,7 @@ _SETTINGS = """\
 global
     log stdout format raw local0
     stats socket {directory}/admin.sock mode 600 level admin expose-fd listeners
-    hard-stop-after 60s
+    hard-stop-after {hard_stop}
 defaults
     mode tcp
     log global
@@ -43,6 +43,7 @@ class HAProxy:
         server: options of each server, "check inter 200ms send-proxy-v2" for example.
         balance: the algorithm.
         timeout: of connections that are silent.
+        hard_stop: how long connections outlive a reload.
         backend: further lines of the section.
     """
 
@@ -55,11 +56,13 @@ class HAProxy:
         server="check inter 200ms fall 1 rise 1",
         balance="roundrobin",
         timeout="1m",
+        hard_stop="1m",
         backend=(),
     ):
         self._directory = directory
         self._options = {
             "balance": balance,
+            "hard_stop": hard_stop,
             "timeout": timeout,
             "backend": "\n".join(f"    {line}" for line in backend),
         }

@@ -45,12 +45,12 @@ class Process:
         self.name = name
         self.popen = popen
         self.pid = popen.pid
-        self._output = output
+        self.output = output
 
     @property
     def text(self):
         """What it has printed so far, both streams."""
-        return self._output.read_text("utf-8", "backslashreplace")
+        return self.output.read_text("utf-8", "backslashreplace")
 
     @property
     def runs(self):
@@ -122,8 +122,10 @@ class Processes:
         self._stack.close()
 
     def sections(self):
-        """What each process has printed, for the report of a test that failed."""
+        """What each process has printed that still runs or has failed, for the report of a test that failed."""
         for process in self.started:
+            if process.popen.poll() == 0:
+                continue
             state = "runs" if process.runs else f"ended with {process.popen.returncode}"
             yield f"output of {process.name} (process {process.pid}, {state})", process.text[-_SHOWN:]
 
