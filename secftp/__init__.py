@@ -52,6 +52,7 @@ from secftp.errors import (
     Side,
     TooLarge,
     TransferTimeout,
+    Unsupported,
     UsageError,
 )
 
@@ -130,6 +131,7 @@ __all__ = [
     "Summary",
     "TooLarge",
     "TransferTimeout",
+    "Unsupported",
     "UsageError",
     "__version__",
     "connect",

@@ -199,6 +199,8 @@ class Reason(enum.StrEnum):
     DISK_QUOTA = "disk_quota"
     KEPT_FREE = "kept_free"  # the server keeps the rest of its disk free
     FILE_SYSTEM_LIMIT = "file_system_limit"
+    COPY_LIMIT = "copy_limit"  # the store copies, or writes without replacing, only smaller files
+    NO_CONDITION = "no_condition"  # the store can't write only if there is no such file
     MAY_NOT_READ = "may_not_read"  # these five: rights of the key, or of anonymous clients
     MAY_NOT_LIST = "may_not_list"
     MAY_NOT_WRITE = "may_not_write"
@@ -368,6 +370,12 @@ class ChecksumMismatch(FileError):
     exit_code = ExitCode.CHECKSUM
     _local_exit_code = ExitCode.CHECKSUM
     _errno = errno.EBADMSG
+
+
+class Unsupported(FileError):
+    """The server does not support this: it lacks a capability or an algorithm, or its storage can't do it."""
+
+    _errno = errno.ENOTSUP
 
 
 class InputOutputError(FileError):

@@ -47,7 +47,7 @@ _MEANINGS: dict[ErrorCode, _CodeMeaning] = {
     ),
     ErrorCode.READ_ONLY: _CodeMeaning(errors.Forbidden, "the server is read-only"),
     ErrorCode.UNSUPPORTED: _CodeMeaning(
-        errors.FileError, "the server does not support this", "It may be too old, or lack an optional package."
+        errors.Unsupported, "the server does not support this", "It may be too old, or lack an optional package."
     ),
     ErrorCode.CANCELLED: _CodeMeaning(errors.Cancelled, "the transfer was cancelled"),
     ErrorCode.STOPPING: _CodeMeaning(errors.ServerStopping, "the server is stopping", "Try again later."),
@@ -150,6 +150,18 @@ _REASONS: dict[tuple[ErrorCode, Reason], tuple[str, str]] = {
     (ErrorCode.TOO_LARGE, Reason.FILE_SYSTEM_LIMIT): (
         "it exceeds the maximum file size of the server's file system",
         "Send it in parts, or choose another place.",
+    ),
+    (ErrorCode.TOO_LARGE, Reason.COPY_LIMIT): (
+        "the server's storage can't copy a file of this size, or write it without replacing",
+        "Send it with overwriting allowed.",
+    ),
+    (ErrorCode.UNSUPPORTED, Reason.DIRECTORY): (
+        "the server's storage can't rename a directory",
+        "Copy it, and remove it when that is done.",
+    ),
+    (ErrorCode.UNSUPPORTED, Reason.NO_CONDITION): (
+        "the server's storage can't write a file only if there is none of its name",
+        "Send it with overwriting allowed.",
     ),
     (ErrorCode.NOT_EMPTY, Reason.BEING_WRITTEN): ("a file in it is being written", "Try again later."),
     **{

@@ -10,11 +10,14 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from typing import Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from secftp import system
 from secftp.protocol import Kind
 from secftp.storage.directories import LIST_FLAGS, OWNER
+
+if TYPE_CHECKING:
+    from secftp.protocol import Algorithm
 
 Identity: TypeAlias = tuple[int, int]  # device and inode: one file or directory, while it exists
 
@@ -114,6 +117,7 @@ class WriteOptions(NamedTuple):
     `keep`: whether `Sink.keep` may leave the partial of the name; a partial of an earlier transfer is then discarded.
     `holes`: about how many of the bytes of `size` are holes, which need no space. `sparse`: leave holes also where
     blocks of zeros are written. `backup`: the file that is replaced keeps its name with this suffix, see `backup`.
+    `digest`: algorithm and digest of the whole file where it is written at once, for stores that keep digests.
 
     A tuple, because one is made for each of thousands of small files.
     """
@@ -126,6 +130,7 @@ class WriteOptions(NamedTuple):
     holes: int = 0
     sparse: bool = False
     backup: bytes | None = None
+    digest: tuple[Algorithm, bytes] | None = None
 
 
 def kept_attributes(asked: WriteOptions, found: FileInfo) -> Kept:

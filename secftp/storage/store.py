@@ -12,16 +12,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from secftp.errors import FileError
 from secftp.storage.attributes import DEFAULT_OPTIONS, KEPT_OPTIONS, Extent, WriteOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from types import TracebackType
     from typing import Self
 
-    from secftp.errors import FileError
     from secftp.intervals import Intervals
-    from secftp.protocol import Kind
+    from secftp.protocol import Algorithm, Capability, Kind
     from secftp.storage.attributes import FileInfo, Identity, Kept
     from secftp.storage.directories import Space
     from secftp.storage.names import DirectoryPath, Path
@@ -95,6 +95,13 @@ class Source(Closing, Protocol):
         """Return what begins at `offset`: a hole, which reads as zeros, or data, and where that ends, at most `end`."""
         return Extent(False, end)
 
+    def stored_digest(self, algorithm: Algorithm) -> bytes | None:  # noqa: ARG002 - for those that have one
+        """Return the digest of the whole file that the store has for this version; None if it has none by `algorithm`.
+
+        It was computed by a server when the file was written, and agreed with the writer's.
+        """
+        return None
+
     def readv(self, buffers: Sequence[memoryview], offset: int) -> int:
         """Fill `buffers` (contiguous views of bytes) in order, from `offset`; return the number of bytes, 0 at the end.
 
@@ -140,6 +147,13 @@ class Sink(Closing, Protocol):
         Nothing was appended then, and all has to be read and written. Raises what `writev` does.
         """
         return 0
+
+    def note_digest(self, algorithm: Algorithm, digest: bytes) -> None:  # noqa: ARG002 - for those that keep them
+        """Take the digest of all that was written, which agrees with the writer's; called before `commit`, if at all.
+
+        A store that keeps no digests ignores it.
+        """
+        return
 
     def commit(self) -> FileInfo:
         """Give the whole file its name atomically; raises `AlreadyExists` if it may not replace what has the name."""
@@ -230,6 +244,31 @@ class SmallFiles(Closing, Protocol):
         """
         ...
 
+    def read_each(self, paths: Iterable[Path], limit: int) -> Iterator[tuple[FileInfo, bytes] | FileError]:
+        """Yield for each path, in order, what `read` returns, or the `FileError` that it raises.
+
+        Lazy: a store may read some files ahead, within a bound on their number and bytes; it stops when it is closed.
+        """
+        for path in paths:
+            try:
+                found: tuple[FileInfo, bytes] | FileError = self.read(path, limit)
+            except FileError as problem:
+                found = problem
+            yield found
+
+    def write_each(self, files: Iterable[tuple[Path, memoryview, WriteOptions]]) -> Iterator[Kept | FileError]:
+        """Yield for each file, in order, what `write` returns, or the `FileError` that it raises.
+
+        Lazy: a store may take some files ahead of the results, within a bound. Two files of one path are written in
+        their order. What was taken is finished when it is closed.
+        """
+        for path, data, options in files:
+            try:
+                kept: Kept | FileError = self.write(path, data, options)
+            except FileError as problem:
+                kept = problem
+            yield kept
+
     def close(self) -> None:
         """Release what stays open between two files; idempotent."""
         ...
@@ -239,6 +278,11 @@ class Store(Closing, Protocol):
     """A tree of files. Names are tuples of bytes, see `names.check`; they are not decoded, normalised or folded."""
 
     __slots__ = ()
+
+    @property
+    def lacks(self) -> frozenset[Capability]:
+        """The capabilities that need what this store does not have; a server does not announce them for it."""
+        return frozenset()
 
     def open_source(self, path: Path) -> Source:
         """Open a file for reading; raises `NotFound`, `IsADirectory`, `NotADirectory`, `Forbidden`, `NameRefused`."""
@@ -316,6 +360,23 @@ class Store(Closing, Protocol):
         `Forbidden`, `NameRefused`.
         """
         ...
+
+    def copy(
+        self,
+        path: Path,  # noqa: ARG002 - these: for those that can
+        to: Path,  # noqa: ARG002
+        options: WriteOptions,  # noqa: ARG002
+        check: Callable[[int], None],  # noqa: ARG002
+        /,
+    ) -> FileInfo | None:
+        """Copy a file within the store, without its bytes passing through this process.
+
+        Returns what the copy has; None if the store can't do that, and nothing was done: the bytes have to be read and
+        written. The copy has the source's mode and time where `options` has none. `check(done)` is called before it,
+        and now and then with the number of bytes that are done, and ends the copy by raising. Raises what
+        `open_source` does, and, `of_target`, what `create_sink` and the commit of its sink do.
+        """
+        return None
 
     def make_directory(self, path: Path, *, parents: bool = False, mode: int | None = None) -> bool:
         """Make a directory; return whether it was made.

@@ -14,10 +14,11 @@ from secftp.storage.attributes import DEFAULT_OPTIONS, KEPT_OPTIONS, WriteOption
 from secftp.storage.store import Sink, SmallFiles, Source, Store, UploadSink
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from secftp.errors import FileError
     from secftp.intervals import Intervals
-    from secftp.protocol import Kind
+    from secftp.protocol import Algorithm, Capability, Kind
     from secftp.storage.attributes import Extent, FileInfo, Identity, Kept
     from secftp.storage.directories import Space
     from secftp.storage.names import DirectoryPath, Path
@@ -60,6 +61,9 @@ class SourceWrapper(Source):
     def extent_at(self, offset: int, end: int) -> Extent:
         return self._inner.extent_at(offset, end)
 
+    def stored_digest(self, algorithm: Algorithm) -> bytes | None:
+        return self._inner.stored_digest(algorithm)
+
     def readv(self, buffers: Sequence[memoryview], offset: int) -> int:
         return self._inner.readv(buffers, offset)
 
@@ -83,6 +87,9 @@ class SinkWrapper(Sink, Generic[_Sink]):
 
     def append_from(self, source: Source, offset: int, count: int) -> int:
         return self._inner.append_from(source, offset, count)
+
+    def note_digest(self, algorithm: Algorithm, digest: bytes) -> None:
+        self._inner.note_digest(algorithm, digest)
 
     def commit(self) -> FileInfo:
         return self._inner.commit()
@@ -137,6 +144,10 @@ class StoreWrapper(Store, Generic[_Store]):
     def __init__(self, inner: _Store) -> None:
         self._inner = inner
 
+    @property
+    def lacks(self) -> frozenset[Capability]:
+        return self._inner.lacks
+
     def open_source(self, path: Path) -> Source:
         return self._inner.open_source(path)
 
@@ -169,6 +180,12 @@ class StoreWrapper(Store, Generic[_Store]):
 
     def rename(self, path: Path, to: Path, *, overwrite: bool = False) -> None:
         self._inner.rename(path, to, overwrite=overwrite)
+
+    def copy(self, path: Path, to: Path, options: WriteOptions, check: Callable[[int], None], /) -> FileInfo | None:
+        """Have `_inner` copy, unless a subclass changes what is read or written and does not override this, too."""
+        if _is_changed(self, StoreWrapper, "create_sink") or _is_changed(self, StoreWrapper, "open_source"):
+            return None
+        return self._inner.copy(path, to, options, check)
 
     def make_directory(self, path: Path, *, parents: bool = False, mode: int | None = None) -> bool:
         return self._inner.make_directory(path, parents=parents, mode=mode)
@@ -209,5 +226,22 @@ class SmallFilesWrapper(SmallFiles, Generic[_SmallFiles]):
     def write(self, path: Path, data: memoryview, options: WriteOptions = DEFAULT_OPTIONS) -> Kept:
         return self._inner.write(path, data, options)
 
+    def read_each(self, paths: Iterable[Path], limit: int) -> Iterator[tuple[FileInfo, bytes] | FileError]:
+        """Pass it on, unless a subclass changes `read` and does not override this, too."""
+        if _is_changed(self, SmallFilesWrapper, "read"):
+            return super().read_each(paths, limit)
+        return self._inner.read_each(paths, limit)
+
+    def write_each(self, files: Iterable[tuple[Path, memoryview, WriteOptions]]) -> Iterator[Kept | FileError]:
+        """Pass it on, unless a subclass changes `write` and does not override this, too."""
+        if _is_changed(self, SmallFilesWrapper, "write"):
+            return super().write_each(files)
+        return self._inner.write_each(files)
+
     def close(self) -> None:
         self._inner.close()
+
+
+def _is_changed(wrapper: object, base: type, method: str) -> bool:
+    """Return whether a subclass of a wrapper overrides a method: what is passed on must not get past that."""
+    return getattr(type(wrapper), method) is not getattr(base, method)

@@ -22,10 +22,10 @@ PLAIN = {
     ErrorCode.CANCELLED: errors.Cancelled,
     ErrorCode.STOPPING: errors.ServerStopping,
     ErrorCode.NOT_EMPTY: errors.NotEmpty,
+    ErrorCode.UNSUPPORTED: errors.Unsupported,
 }
 SHARED = {
     ErrorCode.READ_ONLY: errors.Forbidden,
-    ErrorCode.UNSUPPORTED: errors.FileError,
     ErrorCode.LIMIT: errors.NoSpace,
 }
 
