@@ -62,6 +62,7 @@ LAYERS = {
         "secftp.waits",
     },
     "secftp.transfer": {
+        "secftp.json_lines",
         "secftp.intervals",
         "secftp.transport",
         "secftp.transport.file_data",

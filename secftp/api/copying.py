@@ -12,19 +12,28 @@ import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeAlias, TypedDict, TypeVar
 
-from secftp.api.arguments import algorithm_for
+from secftp.api.arguments import algorithm_for, local_path
 from secftp.api.naming import name_error
 from secftp.api.values import require_bool, require_callable, require_int, require_number
 from secftp.errors import ConnectionLost, ExitCode, FileError, Side, TransferTimeout
 from secftp.session.retry import Retries
 from secftp.text import path_text
 from secftp.transfer import CopyOptions, ProgressListener
-from secftp.transfer.options import COMMAND_LINE, MAX_LEVEL, MAX_STREAMS, check_backup
+from secftp.transfer.options import (
+    COMMAND_LINE,
+    MAX_LEVEL,
+    MAX_STREAMS,
+    Shard,
+    check_backup,
+    check_results,
+    check_shard,
+)
 from secftp.transport.compression import require as require_compression
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from secftp.api.arguments import LocalPath
     from secftp.api.naming import Place
     from secftp.api.pool import Pool
     from secftp.transfer import Download, Summary, Upload
@@ -40,7 +49,10 @@ _Parameters = ParamSpec("_Parameters")
 _Result = TypeVar("_Result")
 
 _OPTIONS: Final = "**options:"  # in a docstring: replaced by the options
-_TYPE_NAMES: Final = {"Iterable[Pattern]": "iterable of str or bytes"}
+_TYPE_NAMES: Final = {
+    "Iterable[Pattern]": "iterable of str or bytes",
+    "LocalPath | None": "str, bytes or os.PathLike or None",
+}
 MAX_FAILURES: Final = 1000  # that are kept one by one: a tree has any number of files
 
 
@@ -66,6 +78,8 @@ class DownloadOptions(TypedDict, total=False):
     streams: int | None
     compress: bool
     compress_level: int | None
+    shard: tuple[int, int] | None
+    results: LocalPath | None
 
 
 class UploadOptions(DownloadOptions, total=False):
@@ -94,7 +108,7 @@ def copy_options(given: UploadOptions | DownloadOptions, kind: type) -> CopyOpti
     for name, most in (("streams", MAX_STREAMS), ("compress_level", MAX_LEVEL)):
         if (number := values.get(name)) is not None:
             values[name] = require_int(name, number, 1, most, shown=f"from 1 to {most}, or None")
-    _check_backup(values.get("backup"))
+    values |= {name: convert(values[name]) for name, convert in _CONVERTED.items() if values.get(name) is not None}
     options = CopyOptions(**values)
     algorithm_for(options.checksum)
     if options.level is not None:
@@ -102,12 +116,27 @@ def copy_options(given: UploadOptions | DownloadOptions, kind: type) -> CopyOpti
     return options
 
 
-def _check_backup(suffix: object) -> None:
-    if suffix is None:
-        return
+def _backup(suffix: object) -> str:
     if not isinstance(suffix, str):
         raise TypeError("backup must be a str, or None")
-    check_backup(suffix)
+    return check_backup(suffix)
+
+
+def _shard(given: object) -> Shard:
+    if not isinstance(given, tuple) or len(given) != 2:  # noqa: PLR2004
+        raise TypeError("shard must be a tuple of two int, as in (1, 8), or None")
+    return check_shard(*(require_int("shard", number, 0) for number in given))
+
+
+def _results(given: LocalPath) -> str:
+    return check_results(local_path(given))
+
+
+_CONVERTED: Final[dict[str, Callable[[Any], object]]] = {
+    "backup": _backup,
+    "shard": _shard,
+    "results": _results,
+}
 
 
 def shows_options(kind: type) -> Callable[[Callable[_Parameters, _Result]], Callable[_Parameters, _Result]]:

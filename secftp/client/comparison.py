@@ -10,6 +10,8 @@ from __future__ import annotations
 import contextlib
 import heapq
 import itertools
+import time
+from collections import deque
 from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
@@ -25,14 +27,16 @@ from secftp.session.listings import MemoryBudget, PackedNames, SortedNames
 from secftp.session.operations import checksums
 from secftp.storage import LocalStore, open_local_source
 from secftp.text import count_files, format_size, path_text, show_digest, show_local, show_path
+from secftp.transfer.targets import last_name
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
     from secftp.client.failures import Failures
     from secftp.client.request_progress import RequestProgress
     from secftp.session import Session
     from secftp.storage import Path, Source
+    from secftp.transfer.results import Results
     from secftp.url import Url
 
 _DIRECTORY: Final = -1  # in place of a size
@@ -83,7 +87,13 @@ def open_local(name: str) -> Iterator[LocalSide]:
 
 
 class Comparison:
-    """One comparison and its results; `found`: how many names were compared, equal or not."""
+    """One comparison and its results; `found`: how many names were compared, equal or not.
+
+    `is_in_shard`: which files are compared; a directory that only one side has is a difference in every shard.
+    `results` receives a line for each.
+    """
+
+    results: Results | None = None
 
     def __init__(
         self, session: Session, url: Url, local: LocalSide, checksum: str, failures: Failures, progress: RequestProgress
@@ -102,6 +112,8 @@ class Comparison:
         self._digests = LocalDigests(local.open, self._algorithm)
         self._listings = ListingsAhead(session.pipeline, others=True)
         self.others = Others()  # on either side
+        self.is_in_shard: Callable[[Path], bool] | None = None
+        self._began: deque[float] = deque()  # when each file that is being hashed was taken up
 
     def run(self) -> None:
         """Compare everything. Raises errors about the two ends themselves."""
@@ -126,6 +138,8 @@ class Comparison:
     def _run_file(self) -> None:
         """Compare one file; its checksum is requested together with its size, and is of no use if that differs."""
         session, url, here = self._session, self._url, self._local.size
+        if not self._is_wanted((last_name(self._local.name),)):
+            return
         asked = session.begin_stat(url.path)
         requested = session.begin_checksum(url.path, self._algorithm) if url.path else None
         info = checked_kind(url, asked.result())
@@ -133,9 +147,9 @@ class Comparison:
             self._print_kinds((), here, _DIRECTORY)
         elif self._differ_by_size((), here, info.size):
             requested.cancel()
-            self._print("differs", ())
+            self._print("differs", (), here)
         else:
-            self._digests.add(())
+            self._hash(())
             try:
                 outcome: bytes | FileError = requested.result().digest or b""
             except FileError as problem:
@@ -145,8 +159,12 @@ class Comparison:
     def _hashed(self, paths: Iterator[Path]) -> Iterator[Path]:
         """Yield the paths, with their files being hashed here from then on."""
         for path in paths:
-            self._digests.add(path)
+            self._hash(path)
             yield path
+
+    def _hash(self, path: Path) -> None:
+        self._began.append(time.monotonic())
+        self._digests.add(path)
 
     def has_room(self, *, soon: bool) -> bool:
         """Whether another directory may be requested before its turn."""
@@ -174,7 +192,7 @@ class Comparison:
     def _enter(self, directory: Path) -> Generator[Path, None, Iterator[Path]]:
         """Yield the files of a directory that both sides have; return its subdirectories that both have."""
         below: Iterator[bytes] = iter(())
-        with self._failures.collected() if directory else contextlib.nullcontext():
+        with self._collected(directory) if directory else contextlib.nullcontext():
             below = iter((yield from self._common_files(directory)))
         return ((*directory, name) for name in below)
 
@@ -187,7 +205,7 @@ class Comparison:
         try:
             self._list_there(directory, there)
             self._list_here(directory, here)
-            for name, mine, other in _joined(here, there):
+            for name, mine, other in self._wanted(directory, _joined(here, there)):
                 path = (*directory, name)
                 if other == _DIRECTORY != mine:
                     self._listings.discard((*self._url.path, *path))  # it was requested in case that it is here, too
@@ -202,7 +220,7 @@ class Comparison:
                 elif mine < 0:
                     both.add(name)
                 elif self._differ_by_size(path, mine, other):
-                    self._print("differs", path)
+                    self._print("differs", path, mine)
                 else:
                     yield path
         except BaseException:
@@ -241,12 +259,14 @@ class Comparison:
         with local_errors():
             for entry in store.scan(directory, others=True):
                 if entry.info is not None and entry.info.kind in OTHERS:
+                    if not self._is_wanted((*directory, *entry.path)):
+                        continue
                     self.others.add((*directory, *entry.path), entry.info.kind)
                     continue
                 if entry.problem is None and entry.info is not None:
                     size = _DIRECTORY if entry.info.kind is Kind.DIRECTORY else entry.info.size or 0
                 else:
-                    self._failures.add(entry.problem or _unknown((*directory, *entry.path)))
+                    self._fail((*directory, *entry.path), entry.problem or _unknown((*directory, *entry.path)))
                     size = _UNKNOWN
                 found.add(entry.path[0], size)
         found.sort()
@@ -256,21 +276,51 @@ class Comparison:
         for entry in self._listings.take((*self._url.path, *directory)):
             if entry.kind in OTHERS:
                 assert entry.kind is not None  # it is one of them
+                if not self._is_wanted((*directory, *entry.path)):
+                    continue
                 self.others.add((*directory, *entry.path), entry.kind)
                 continue
             if (problem := problem_of(entry, (*self._url.path, *directory, *entry.path))) is not None:
-                self._failures.add(problem)
+                self._fail((*directory, *entry.path), problem)
                 size = _UNKNOWN
             else:
                 size = _DIRECTORY if entry.kind is Kind.DIRECTORY else entry.size
             found.add(entry.path[0], size)
         found.sort()
 
+    # --- which of them are wanted -------------------------------------------------------------------------------------
+
+    def _is_wanted(self, path: Path) -> bool:
+        """Return whether a file is in the shard."""
+        return self.is_in_shard is None or self.is_in_shard(path)
+
+    def _wanted(self, directory: Path, names: Iterator[tuple[bytes, int, int]]) -> Iterator[tuple[bytes, int, int]]:
+        """Yield the names without files of other shards, and without the file that the results are written to."""
+        for name, mine, other in names:
+            path = (*directory, name)
+            is_results = self.results is not None and mine >= 0 and self.results.lines.is_at(self._local.name, path)
+            if _DIRECTORY in (mine, other) or (self._is_wanted(path) and not is_results):
+                yield name, mine, other
+
+    @contextlib.contextmanager
+    def _collected(self, path: Path) -> Iterator[None]:
+        """A block whose `FileError` is a failure of one name."""
+        try:
+            yield
+        except FileError as problem:
+            self._fail(path, problem)
+
+    def _fail(self, path: Path, problem: FileError) -> None:
+        if self.results is not None:
+            self.results.failed(path, problem)
+        self._failures.add(problem)
+
     # --- the comparison -----------------------------------------------------------------------------------------------
 
     def _compare(self, path: Path, outcome: bytes | FileError) -> None:
         """Compare the oldest file that is being hashed here with its checksum at the server, or count what is wrong."""
-        with self._failures.collected():
+        began = self._began.popleft()
+        with self._collected(path or (last_name(self._local.name),)):
             try:
                 digest, size = self._digests.take(self._watch)
             except FileError:
@@ -284,8 +334,10 @@ class Comparison:
                 self._bytes += size
                 self._show(self._bytes)
                 self._progress.now(path)
+                if self.results is not None:
+                    self.results.write(path or (last_name(self._local.name),), "verified", size, digest, began)
             else:
-                self._print("differs", path)
+                self._print("differs", path, size, began)
 
     def _watch(self, read: int) -> None:
         """Show how much has been compared; `read`: of the file that is being hashed, which is waited for."""
@@ -297,10 +349,12 @@ class Comparison:
 
     # --- output -------------------------------------------------------------------------------------------------------
 
-    def _print(self, what: str, path: Path, size: int = 0) -> None:
+    def _print(self, what: str, path: Path, size: int = 0, began: float | None = None) -> None:
+        self._record(what.replace(" ", "_"), path, size, began)
         self._print_line(f"{what}: {self._name(path)}{'/' if size < 0 else ''}")
 
     def _print_kinds(self, path: Path, here: int, there: int) -> None:
+        self._record("kind_differs", path, _DIRECTORY)
         kinds = ("a directory here, a file there", "a file here, a directory there")
         self._print_line(f"kind differs: {self._name(path)} ({kinds[here > there]})")
 
@@ -308,6 +362,10 @@ class Comparison:
         self.differences += 1
         self._progress.clear()
         print_output(f"{text}\n")
+
+    def _record(self, result: str, path: Path, size: int, began: float | None = None) -> None:
+        if self.results is not None:
+            self.results.write(path or (last_name(self._local.name),), result, None if size < 0 else size, None, began)
 
     def _name(self, path: Path) -> str:
         return show_path(path) if path else show_local(self._local.name)

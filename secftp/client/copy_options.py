@@ -16,7 +16,18 @@ from secftp.client.options import (
 from secftp.command_line import Configured, add_option
 from secftp.errors import UsageError
 from secftp.text import parse_size
-from secftp.transfer.options import COMMAND_LINE, MAX_LEVEL, MAX_STREAMS, CommandLineOption, CopyOptions, check_backup
+from secftp.transfer.options import (
+    COMMAND_LINE,
+    MAX_LEVEL,
+    MAX_SHARDS,
+    MAX_STREAMS,
+    CommandLineOption,
+    CopyOptions,
+    Shard,
+    check_backup,
+    check_results,
+    check_shard,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -26,7 +37,7 @@ WITHOUT_T: Final = "Without -T the sources are copied into the directory."
 MAX_RETRIES: Final = 1_000_000
 _DEFAULTS: Final = CopyOptions()._asdict()
 # What requires files that have names.
-_NOT_FOR_STREAMS: Final = ("update", "resume", "dry_run", "include", "exclude", "streams")
+_NOT_FOR_STREAMS: Final = ("update", "resume", "dry_run", "include", "exclude", "streams", "shard", "results")
 
 TARGETS: Final = """\
 The last argument is used as cp does: an existing directory receives the files,
@@ -226,6 +237,14 @@ def parse_level(text: str) -> int:
     return int(text)
 
 
+def parse_shard(text: str) -> Shard:
+    """Return the shard `I/N`. Raises `UsageError`."""
+    number, _, of = text.partition("/")
+    digits = len(str(MAX_SHARDS))
+    are_numbers = all(part.isascii() and part.isdigit() and len(part) <= digits for part in (number, of))
+    return check_shard(int(number), int(of)) if are_numbers else check_shard(0, 0)
+
+
 def _value(name: str, given: Any) -> Any:
     """Return the value of a field whose option was given."""
     default = _DEFAULTS[name]
@@ -239,6 +258,8 @@ def _value(name: str, given: Any) -> Any:
         "checksum": checked_checksum,
         "streams": parse_streams,
         "compress_level": parse_level,
+        "shard": parse_shard,
+        "results": check_results,
     }
     return parse[name](given)
 

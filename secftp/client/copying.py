@@ -45,6 +45,10 @@ def prepare(settings: CopySettings, urls: Iterable[Url], terminal: Terminal) -> 
     terminal.quiet, terminal.json = settings.quiet, terminal.json or settings.progress == "json"
     check_congestion(settings.connection)
     check_paths(urls)
+    if settings.copy.results is not None:
+        from secftp.transfer.results import Results
+
+        Results(settings.copy.results, settings.copy.checksum).close()  # before there is a connection
     if settings.copy.level is not None:
         from secftp.transport.compression import require
 

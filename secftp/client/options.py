@@ -52,7 +52,7 @@ VALUED: Final = frozenset(
         "--include", "--exclude", "--limit-rate", "--limit", "--bwlimit", "--bandwidth", "--retries", "--progress",
         "--congestion", "--streams", "--compress-level", "--log", "--key-fd", "--key-command", "--connect-timeout",
         "--times", "--for", "--port", "--host", "--max-delete", "--trash-days", "--count", "--keyring", "--files-from",
-        "--max-depth", "--backup-suffix",
+        "--max-depth", "--backup-suffix", "--shard", "--results",
     )
 )  # fmt: skip
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import stat
 from glob import has_magic
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from fsspec.callbacks import DEFAULT_CALLBACK
 from fsspec.utils import isfilelike
@@ -37,18 +37,21 @@ from secftp.protocol import Info, Kind
 from secftp.storage.tree import LocalFile
 from secftp.transfer import RemoteLocation, Upload
 from secftp.transfer.download_pairs import DownloadPair, OneDownload, PairsDownload
+from secftp.transfer.shards import membership
 from secftp.transfer.upload_pairs import PairsUpload, UploadPair
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from fsspec.callbacks import Callback
 
+    from secftp.storage import Path
     from secftp.transfer import CopyOptions, Download
 
 # ruff: noqa: FBT001, FBT002 - the signatures are those of fsspec
 
 _READ_BYTES: Final = 1 << 20
+_Pair = TypeVar("_Pair")
 _OPTIONS: Final = frozenset(UploadOptions.__annotations__)
 
 
@@ -56,7 +59,8 @@ class Copying(Writing):
     """The part of the file system that copies to and from this machine.
 
     The keywords of `Client.put` and `Client.get` (`compress`, `streams`, `resume`, `retries`, ...) are options of all
-    these methods; symlinks on this machine are followed.
+    these methods; symlinks on this machine are followed. With `shard`, files of a list or of a pattern are in the shard
+    that their paths at the server say, else those of a directory in that of their paths in it.
     """
 
     # --- to the server ------------------------------------------------------------------------------------------------
@@ -136,6 +140,7 @@ class Copying(Writing):
         options: dict[str, Any],
         is_one_file: bool = False,
     ) -> None:
+        pairs = _of_shard(pairs, options, lambda pair: None if pair.files is None else pair.target)
         if self._intrans:
             for pair in pairs:
                 self._put_later(pair, overwrite=mode != "create")
@@ -267,6 +272,7 @@ class Copying(Writing):
         options: dict[str, Any],
         is_one_file: bool = False,
     ) -> None:
+        pairs = _of_shard(pairs, options, lambda pair: pair.remote)
         if not pairs:
             return
         locals_of = {pair.remote: pair.local for pair in pairs}
@@ -305,6 +311,16 @@ def _copy_options(given: dict[str, Any]) -> CopyOptions:
     """Return the options of the engine among the keywords of a call; fsspec's callers give others, too."""
     known: Any = {name: value for name, value in given.items() if name in _OPTIONS}
     return copy_options(known, UploadOptions)
+
+
+def _of_shard(pairs: Sequence[_Pair], options: dict[str, Any], path_of: Callable[[_Pair], Path | None]) -> list[_Pair]:
+    """Return the pairs that are in the shard, if there is one, by their paths at the server; None is in every shard."""
+    shard = _copy_options({"shard": options.get("shard")}).shard
+    if shard is None:
+        return list(pairs)
+    is_in_shard = membership(shard)
+    paths_of = ((pair, path_of(pair)) for pair in pairs)
+    return [pair for pair, path in paths_of if path is None or is_in_shard(path)]
 
 
 def _info_of(entry: dict[str, Any] | None) -> Info | None:

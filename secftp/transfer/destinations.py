@@ -149,7 +149,7 @@ class LocalDirectories:
             else:
                 self._waits.call(self._create, store, directory)
         except FileError as problem:
-            self._counters.problem(directory.name, problem, directory.places)
+            self._counters.problem(directory.name, problem, directory.places, directory.below or (b".",))
             return False
         return True
 

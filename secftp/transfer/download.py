@@ -7,12 +7,13 @@ is on its way.
 
 from __future__ import annotations
 
+import os
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from secftp.errors import FileError, IsADirectory
+from secftp.errors import AlreadyExists, FileError, IsADirectory
 from secftp.protocol import Capability, ErrorCode, Kind, Read, ReadMany, Right, exception_for
 from secftp.storage import LocalStore, new_digest
 from secftp.storage.errors import failure
@@ -46,6 +47,7 @@ from secftp.transfer.targets import (
     download_target,
     require_right,
     stat_sources,
+    target_missing,
 )
 
 if TYPE_CHECKING:
@@ -63,6 +65,7 @@ if TYPE_CHECKING:
 
 _FILES_UNDER_WAY: Final = 2048
 _REQUESTS_UNDER_WAY: Final = 256
+_OTHER_RESULTS: Final = "Choose another file for the results, outside of the target."
 # What a server has to understand for files to be fetched in parts.
 _FOR_PARTS: Final = (Capability.VERSIONS, Capability.RANGES, Capability.SUM)
 
@@ -149,6 +152,9 @@ class Download(Transfer[RemoteFile]):
         if sources[0].info is None or sources[0].is_directory:
             self._early = None  # its reply is an ERROR
         target = self.waits.call(self._decide, sources)
+        is_new = target.is_directory and not (target.existed or target.takes_names or target.is_exact)
+        if is_new and self.options.shard is not None and sources[0].path:
+            raise target_missing()
         if target.is_directory and not target.existed and not self.options.dry_run:
             mode = OWNER | (sources[0].info.mode if sources[0].info else 0)
             self.waits.call(create_target, target.name, None if target.takes_names else mode)
@@ -172,6 +178,7 @@ class Download(Transfer[RemoteFile]):
     def process(self, item: RemoteFile) -> None:
         """Request a file, or skip it; waits while too much is under way."""
         try:
+            self._require_other_file(item)
             reason = self._reason_to_skip(item)
         except FileError as problem:
             self.fail(item, problem)
@@ -248,6 +255,15 @@ class Download(Transfer[RemoteFile]):
         if reason == SAME and options.preserve and (there.mode ^ item.mode) & 0o777:
             return self._set_mode(item, destination)
         return reason
+
+    def _require_other_file(self, item: RemoteFile) -> None:
+        """Raise for a file that would replace the one that the results are written to."""
+        if self.counters.results is None:
+            return
+        top, path = (item.local_name, ()) if item.local_name is not None else (self._target_name, item.local)
+        if self.is_results(top, path):
+            name = os.path.join(top, *map(os.fsdecode, path))
+            raise failure(AlreadyExists, "The results are written to this file", name, hint=_OTHER_RESULTS)
 
     def _set_mode(self, item: RemoteFile, destination: Destination | None) -> str:
         """Set the permissions of a file that is the same otherwise; returns why it is skipped."""

@@ -148,13 +148,14 @@ class PairsDownload(Download):
                     yield self._file(pair, source.info)
             except FileError as problem:
                 self._refuse_early()
-                self.counters.problem(_name(pair.remote), problem)
+                below = pair.local if isinstance(pair.local, tuple) else pair.remote
+                self.counters.problem(_name(pair.remote), problem, None, below)
 
     def _file(self, pair: DownloadPair, info: Info) -> RemoteFile:
         local, above, last = pair.local, pair.remote[:-1], pair.remote[-1]
         if isinstance(local, tuple) and local[-1] == last:
             self._make(local[:-1])
-            directory = RemoteDirectory(above, local[:-1], _name(above))
+            directory = RemoteDirectory(above, local[:-1], _name(above), below=local[:-1])
             return RemoteFile(directory, last, info.size, info.mtime_ns, info.mode)
         name = os.path.join(self._target_name, *map(os.fsdecode, local)) if isinstance(local, tuple) else local
         if _is_directory(name):

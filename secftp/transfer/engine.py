@@ -27,13 +27,13 @@ from secftp.transport import DataCount
 from secftp.waits import DIRECT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from secftp.protocol import Info, Message
     from secftp.session import Session
     from secftp.session.pipeline import Pipeline
     from secftp.session.replies import SingleReply
-    from secftp.storage import Digest, FileInfo, ResumedSink, Source
+    from secftp.storage import Digest, FileInfo, Path, ResumedSink, Source
     from secftp.transfer.remote_tree import RemoteFile
     from secftp.transfer.streams import OpenStream, StreamPool
     from secftp.transport import Received
@@ -49,8 +49,10 @@ SAME: Final = "it has the same size and time"
 MODE_DIFFERS: Final = "it has the same size and time, and other permissions"
 MODE_SET: Final = "it has the same size and time; its permissions were set"
 NEWER: Final = "the target is newer"
+OWN_FILE: Final = "the results file, left out"
 CHANGED: Final = "it has changed since its transfer was interrupted, so it starts again"
 
+_UNCHANGED: Final = frozenset({SAME, MODE_DIFFERS, MODE_SET})
 _HASHED_BYTES: Final = 8 * 2**20  # of a file, at once
 _LOSSES: Final = (ConnectionLost, TransferTimeout)
 
@@ -120,7 +122,7 @@ class Transfer(abc.ABC, Generic[Item]):
         self.options = options or CopyOptions()
         self.algorithm = Algorithm(self.options.checksum)
         self.counters = Counters(self.summary, listener or ProgressListener())
-        self.filters = Filters(self.options.include, self.options.exclude)
+        self.filters = Filters(self.options.include, self.options.exclude, self.options.shard)
         self.limit = RateLimit(self.options.limit_rate)
         self.data = DataCount()  # that was transferred compressed, or could have been
         self.current: Item | None = None
@@ -146,7 +148,7 @@ class Transfer(abc.ABC, Generic[Item]):
         self.limit.sleep = self.waits.sleep
         try:
             self.digest_of = digester(self.algorithm)
-            with session.pipeline.keepalive(), self._compressed(session):
+            with session.pipeline.keepalive(), self._compressed(session), self._recorded():
                 self.begin_early(session)
                 self.small_limit = MAX_SMALL if session.can(Capability.MANY) else -1
                 self.begin(session)
@@ -208,10 +210,36 @@ class Transfer(abc.ABC, Generic[Item]):
 
         return compressed(session, self.options.level, self.summary, self.data)
 
+    @contextlib.contextmanager
+    def _recorded(self) -> Iterator[None]:
+        """A block in which the results of the files are written, if that is wanted."""
+        if self.options.results is None:
+            yield
+            return
+        from secftp.transfer.results import Results
+
+        copied = "would_copy" if self.options.dry_run else "copied"
+        results = self.waits.call(Results, self.options.results, self.algorithm, copied)
+        self.counters.results = results
+        try:
+            yield
+        finally:
+            self.counters.results = None
+            results.close()
+
+    def is_results(self, top: str, path: Path = ()) -> bool:
+        """Whether the file with this path below a local name is the one that the results are written to."""
+        results = self.counters.results
+        if results is None or not results.lines.has_name(top, path):
+            return False
+        return self.waits.call(results.lines.is_at, top, path)
+
     def _run_queue(self) -> None:
         while True:
             while (item := self._next()) is not None:
                 self.current = item
+                if self.counters.results is not None:
+                    item.began = time.monotonic()
                 self.process(item)
                 self.current = None
                 self._check()
@@ -337,7 +365,7 @@ class Transfer(abc.ABC, Generic[Item]):
 
     def skip(self, item: Item, reason: str) -> None:
         """Leave a file as it is."""
-        self.counters.skipped(item, reason)
+        self.counters.skipped(item, reason, unchanged=reason in _UNCHANGED)
         self.done(item)
 
     def fail(self, item: Item, problem: FileError) -> None:

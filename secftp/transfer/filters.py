@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from secftp.storage import Path
+    from secftp.transfer.options import Shard
 
     Match = Callable[[bytes], object]
 
@@ -39,13 +40,15 @@ _ANY = b".*"
 
 
 class Filters:
-    """The patterns of one copy. Raises `UsageError` for an invalid pattern.
+    """The patterns of one copy, and its shard. Raises `UsageError` for an invalid pattern.
 
     `name_sources`: whether a pattern may begin with the name of a source. `includes`: whether directories are made only
     for the files that are copied into them.
     """
 
-    def __init__(self, include: Iterable[bytes] = (), exclude: Iterable[bytes] = ()) -> None:
+    def __init__(
+        self, include: Iterable[bytes] = (), exclude: Iterable[bytes] = (), shard: Shard | None = None
+    ) -> None:
         included, excluded = list(include), list(exclude)
         self._all = [*map(_Pattern, excluded), *map(_Pattern, included)]
         excludes, includes = self._all[: len(excluded)], self._all[len(excluded) :]
@@ -55,7 +58,12 @@ class Filters:
         self._excluded_directories = _Patterns(excludes)
         self.includes = bool(included)
         self.name_sources = any(pattern.first for pattern in self._all)
-        self._all_files = not included and self._excluded_files.empty
+        self._all_files = not included and self._excluded_files.empty and shard is None
+        self._is_in_shard: Callable[[Path], bool] | None = None
+        if shard is not None:
+            from secftp.transfer.shards import membership  # only where it is used
+
+            self._is_in_shard = membership(shard)
 
     @property
     def unmatched(self) -> list[bytes]:
@@ -69,12 +77,17 @@ class Filters:
         """
         if self._all_files:
             return True
-        is_included = not self.includes or self._is_included(path, source)
-        return not self._excluded_files.match(path, source) and is_included
+        if not self._matches(path, source):  # first, as patterns note what they match
+            return False
+        return self._is_in_shard is None or self._is_in_shard(path)
 
     def wants_directory(self, path: Path, source: bytes = b"") -> bool:
         """Whether a directory is entered; `path` and `source` as for a file."""
         return self._excluded_directories.empty or not self._excluded_directories.match(path, source)
+
+    def _matches(self, path: Path, source: bytes) -> bool:
+        is_included = not self.includes or self._is_included(path, source)
+        return not self._excluded_files.match(path, source) and is_included
 
     def _is_included(self, path: Path, source: bytes) -> bool:
         if self._included_files.match(path, source):

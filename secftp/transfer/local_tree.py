@@ -113,6 +113,16 @@ class LocalEntry(TransferItem):
         """Its paths at the server and on this machine."""
         return Places(self.remote, self.root.source, self.path)
 
+    @property
+    def below(self) -> Path:
+        """Its path in its source; of a file that is the source, its name."""
+        return self.path or (self.root.name or b".",)
+
+    @property
+    def known_size(self) -> int | None:
+        """Its size as far as it is known."""
+        return self.info.size if self.size is None and self.info is not None else self.size
+
     def count_unpreserved(self, counters: Counters, mode: int, mtime_ns: int) -> None:
         """Count, once, what can't be preserved of a file or directory that is sent with this mode and time."""
         if not self.is_noted:
@@ -126,9 +136,9 @@ def count_uncopied(entry: LocalEntry, counters: Counters, *, follow_symlinks: bo
         assert entry.problem is not None
         counters.failed(entry, entry.problem)
     elif entry.kind is EntryKind.SYMLINK and follow_symlinks:
-        counters.left_out(entry.name, "a symlink to a directory that contains it, left out")
+        counters.left_out(entry.name, "a symlink to a directory that contains it, left out", entry.below)
     else:
-        counters.left_out(entry.name, _LEFT_OUT[entry.kind])
+        counters.left_out(entry.name, _LEFT_OUT[entry.kind], entry.below)
 
 
 def walk(

@@ -16,6 +16,8 @@ KEEP_BYTES: Final = 2**20
 # Sessions that one copy may use.
 MAX_STREAMS: Final = 16
 
+# Shards of one copy: far more than there are jobs at one time, and a number that a mistyped one exceeds.
+MAX_SHARDS: Final = 1_000_000
 
 # Bytes of a suffix of backups.
 MAX_SUFFIX: Final = 64
@@ -30,6 +32,13 @@ class RemoteLocation(NamedTuple):
 
     path: "Path"
     trailing_slash: bool = False
+
+
+class Shard(NamedTuple):
+    """One of `of` shards of a copy, numbered from 1; which files it has is in `secftp.transfer.shards`."""
+
+    number: int
+    of: int
 
 
 class CommandLineOption(NamedTuple):
@@ -73,7 +82,8 @@ class CopyOptions(NamedTuple):
     `include`, `exclude`: patterns as in `secftp.transfer.filters`. `follow_symlinks` is for uploads: a server never
     follows symlinks. `limit_rate`: bytes of file data a second, as they are sent,
     None for no limit. `checksum`: the name of the
-    algorithm of the digests. `streams`: sessions for one large file, None for automatic choice.
+    algorithm of the digests. `streams`: sessions for one large file, None for automatic choice. `results`: a file, to
+    which what became of each file is appended as in `secftp.transfer.results`.
     """
 
     include: Annotated[
@@ -187,6 +197,23 @@ class CopyOptions(NamedTuple):
             "LEVEL",
         ),
     ] = None
+    shard: Annotated[
+        Shard | None,
+        CommandLineOption(
+            ("--shard",),
+            "copy only {shard I of N: the shards 1/N to N/N have each file once|the files of shard `i` of `n`, given "
+            "as `(i, n)`; the shards `(1, n)` to `(n, n)` together have each file once}",
+            "I/N",
+        ),
+    ] = None
+    results: Annotated[
+        str | None,
+        CommandLineOption(
+            ("--results",),
+            "append {a line of JSON for each file to FILE|to this file a line of JSON for each file of the copy}",
+            "FILE",
+        ),
+    ] = None
 
     @property
     def backup_suffix(self) -> bytes | None:
@@ -208,6 +235,22 @@ def check_backup(suffix: str) -> str:
             f"The suffix of backups has 1 to {MAX_SUFFIX} bytes, and no slash.", hint="For example --backup=.bak"
         )
     return suffix
+
+
+def check_shard(number: int, of: int) -> Shard:
+    """Return the shard. Raises `UsageError` unless it is one of 1 to `MAX_SHARDS` shards."""
+    if not 1 <= number <= of <= MAX_SHARDS:
+        raise UsageError(
+            f"A shard is I/N, with I from 1 to N, and N up to {MAX_SHARDS}.", hint="For example --shard 1/8."
+        )
+    return Shard(number, of)
+
+
+def check_results(path: str) -> str:
+    """Return the name of a file for results. Raises `UsageError` for one that no file has, and for `-`."""
+    if path in ("", "-") or "\0" in path:
+        raise UsageError("--results requires the name of a file.", hint="For example --results copy.jsonl.")
+    return path
 
 
 # Annotations of this module are objects and no texts, so that an option is declared in one place and read without the

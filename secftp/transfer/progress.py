@@ -19,6 +19,7 @@ from secftp.storage.errors import detailed
 if TYPE_CHECKING:
     from secftp.errors import FileError
     from secftp.storage import Path
+    from secftp.transfer.results import Results
 
 _Digest: TypeAlias = bytes  # a field of that name hides the type
 _PERMISSIONS: Final = 0o777
@@ -115,16 +116,18 @@ class TransferItem:
 
     `size`: what the plan counts it with, None if it is not in the plan. `resumed_from`: how many bytes its partial file
     held when its transfer began, None before that. `reported`: the position that the listener has been told. `resume`:
-    whether to look for a partial file, None for what the options say.
+    whether to look for a partial file, None for what the options say. `began`: when it was taken up, by the monotonic
+    clock, if results are written.
     """
 
-    __slots__ = ("reported", "resume", "resumed_from", "size")
+    __slots__ = ("began", "reported", "resume", "resumed_from", "size")
 
     def __init__(self, size: int | None = None) -> None:
         self.size = size
         self.resume: bool | None = None
         self.resumed_from: int | None = None
         self.reported = 0
+        self.began: float | None = None
 
     @property
     def name(self) -> bytes:
@@ -141,9 +144,21 @@ class TransferItem:
         """Its paths at the server and on this machine."""
         raise NotImplementedError
 
+    @property
+    def below(self) -> Path:
+        """Its path in its source; of a file that is the source, its name. Its shard follows from it."""
+        raise NotImplementedError
+
+    @property
+    def known_size(self) -> int | None:
+        """Its size as far as it is known."""
+        return self.size
+
 
 class Counters:
-    """Counts into `summary` and tells `listener`."""
+    """Counts into `summary`, tells `listener`, and writes `results` if there are any."""
+
+    results: Results | None = None
 
     def __init__(self, summary: Summary, listener: ProgressListener) -> None:
         self.summary = summary
@@ -210,21 +225,33 @@ class Counters:
         summary.files += 1
         summary.bytes += size - (item.resumed_from or 0)
         summary.digest = digest if summary.files == 1 else None
+        if self.results is not None:
+            self.results.write(item.below, self.results.copied, size, digest, item.began)
         self.listener.finished(item.name, size, digest)
 
-    def skipped(self, item: TransferItem, reason: str) -> None:
-        """A file is left as it is, because of the options."""
+    def skipped(self, item: TransferItem, reason: str, *, unchanged: bool = False) -> None:
+        """A file is left as it is, because of the options. `unchanged`: since the target is the same."""
         self.summary.skipped += 1
+        if self.results is not None:
+            result = "unchanged" if unchanged else "skipped"
+            self.results.write(item.below, result, item.known_size, None, item.began, reason=reason)
         self.listener.skipped(item.name, reason)
         self.drop(item)
 
     def failed(self, item: TransferItem, error: FileError) -> None:
         """A file or a directory could not be copied."""
-        self.problem(item.name, error, item.places)
+        if self.results is not None:
+            self.results.failed(item.below, detailed(error), item.known_size, item.began)
+        self._tell_problem(item.name, error, item.places)
         self.drop(item)
 
-    def problem(self, name: bytes, error: FileError, places: Places | None = None) -> None:
-        """Something could not be copied that is not in the plan."""
+    def problem(self, name: bytes, error: FileError, places: Places | None = None, below: Path | None = None) -> None:
+        """Something could not be copied that is not in the plan. `below`: its path in its source, else its name."""
+        if self.results is not None:
+            self.results.failed((name,) if below is None else below, detailed(error))
+        self._tell_problem(name, error, places)
+
+    def _tell_problem(self, name: bytes, error: FileError, places: Places | None) -> None:
         self.summary.failed += 1
         problem = detailed(error)
         if places is not None:
@@ -233,9 +260,11 @@ class Counters:
 
     # --- what is not preserved ----------------------------------------------------------------------------------------
 
-    def left_out(self, name: bytes, text: str) -> None:
+    def left_out(self, name: bytes, text: str, below: Path) -> None:
         """Something is neither a file nor a directory, or has a name that is reserved."""
         self.summary.left_out += 1
+        if self.results is not None:
+            self.results.write(below, "left_out", reason=text)
         self.listener.note(name, text)
 
     def copied(self, mode: int, mtime_ns: int, kept: Kept = ALL_KEPT) -> None:

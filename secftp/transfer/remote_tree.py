@@ -179,6 +179,11 @@ class RemoteFile(TransferItem):
         """Its paths at the server and on this machine."""
         return Places(self.remote, self.local_name, () if self.local_name is not None else self.local)
 
+    @property
+    def below(self) -> Path:
+        """Its path in its source; of a file that is the source, its name."""
+        return (*self.directory.below, self.last)
+
 
 class RemoteTree:
     """What is left of the sources of a download.
@@ -275,14 +280,14 @@ class RemoteTree:
         if entry.kind is None:
             name = directory.name_of(last)
             places = Places((*directory.remote, last), None, (*directory.local, last))
-            self._counters.problem(name, exception_for(entry.code or ErrorCode.IO_ERROR, name), places)
+            self._counters.problem(name, exception_for(entry.code or ErrorCode.IO_ERROR, name), places, below)
         elif entry.kind is Kind.DIRECTORY:
             if self._filters.wants_directory(below, source):
                 self._open(directory.child(entry), pipeline)
         elif not self._filters.wants_file(below, source):
             pass
         elif entry.kind in LEFT_OUT:
-            self._counters.left_out(directory.name_of(last), LEFT_OUT[entry.kind])
+            self._counters.left_out(directory.name_of(last), LEFT_OUT[entry.kind], below)
         elif self._is_open(directory):
             directory.incomplete += 1
             return RemoteFile(directory, last, entry.size, entry.mtime_ns, entry.mode)
@@ -340,6 +345,6 @@ class RemoteTree:
     def _unlisted(
         self, directory: RemoteDirectory, problem: FileError, entries: Iterator[Listed] | None = None
     ) -> None:
-        self._counters.problem(directory.name or b"/", problem, directory.places)
+        self._counters.problem(directory.name or b"/", problem, directory.places, directory.below or (b".",))
         del self._requested[directory]
         self._listed.append((directory, entries or iter(())))

@@ -11,6 +11,7 @@ import os
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from secftp.errors import (
+    AlreadyExists,
     FileError,
     Forbidden,
     IsADirectory,
@@ -165,6 +166,17 @@ def _ask_kinds(session: Session, target: RemoteLocation, parent: Path | None) ->
     return kind, None
 
 
+def target_missing() -> UsageError:
+    """Return the failure of a shard of a directory whose target is a name that does not exist.
+
+    The first shard would create that for what is in the directory, and the next one would copy into it, by its name.
+    """
+    return UsageError(
+        "A shard of a directory needs a target that exists, or one that is the same for every shard.",
+        hint="Add a slash to the target, which is then created, or use -T to give the directory its name.",
+    )
+
+
 # --- downloads --------------------------------------------------------------------------------------------------------
 
 
@@ -264,7 +276,11 @@ def create_target(name: str, mode: int | None) -> None:
     if parent:
         with translated(parent):
             os.makedirs(parent, exist_ok=True)
-    make_local_directory(name, mode=mode)
+    try:
+        make_local_directory(name, mode=mode)
+    except AlreadyExists:
+        if not os.path.isdir(name):  # another copy into it, of another shard, has begun at the same time
+            raise
 
 
 def _local_kind(name: str) -> Kind | None:

@@ -8,6 +8,7 @@ under way at once. Small files are packed into one request until that is full.
 from __future__ import annotations
 
 import itertools
+import os
 from typing import TYPE_CHECKING, Final
 
 from secftp.errors import FileError, NotFound, Reason, Side
@@ -16,9 +17,9 @@ from secftp.protocol.limits import MAX_BULK
 from secftp.session import new_token
 from secftp.storage.tree import EntryKind, SmallContent
 from secftp.transfer import local_tree
-from secftp.transfer.engine import EXISTS, SAME
+from secftp.transfer.engine import EXISTS, OWN_FILE, SAME
 from secftp.transfer.preflight import Preflight
-from secftp.transfer.targets import require_right, upload_roots
+from secftp.transfer.targets import require_right, target_missing, upload_roots
 from secftp.transfer.upload_directories import DirectoryUpload
 from secftp.transfer.upload_files import LargeFiles, open_streams_early
 from secftp.transfer.upload_first import first_file, send_first
@@ -129,12 +130,20 @@ class Upload(DirectoryUpload):
 
     def _roots(self, session: Session) -> tuple[list[SourceRoot], bool]:
         try:
-            return upload_roots(session, self._sources, self._target, is_exact=self.is_exact)
+            return self._roots_below(session)
         except NotFound as problem:
             if not self.make_parents or problem.reason is not Reason.NO_PARENT:
                 raise
         session.make_directory(self._target.path[:-1], parents=True)
-        return upload_roots(session, self._sources, self._target, is_exact=self.is_exact)
+        return self._roots_below(session)
+
+    def _roots_below(self, session: Session) -> tuple[list[SourceRoot], bool]:
+        roots, is_missing = upload_roots(session, self._sources, self._target, is_exact=self.is_exact)
+        if self.options.shard is not None and not self.is_exact and session.can(Capability.STAT):
+            (root, *_), target = roots, self._target.path
+            if root.name and root.target == target and self.waits.call(os.path.isdir, root.source):
+                raise target_missing()
+        return roots, is_missing
 
     def discover(self) -> LocalEntry | None:
         """Return the next entry of the walk through the sources."""
@@ -157,6 +166,9 @@ class Upload(DirectoryUpload):
             local_tree.count_uncopied(entry, self.counters, follow_symlinks=self.options.follow_symlinks)
         elif kind is not EntryKind.FILE and not (entry.path or entry.root.copies_top):
             return
+        elif kind is EntryKind.FILE and self.is_results(entry.root.source, entry.path):
+            self.counters.left_out(entry.name, OWN_FILE, entry.below)
+            self.counters.drop(entry)
         elif self.options.dry_run:
             self._rehearse(entry)
         elif kind is EntryKind.FILE:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hmac
 import os
 import stat
+import time
 from typing import TYPE_CHECKING, Final
 
 from secftp.errors import FileError
@@ -52,10 +53,12 @@ def first_file(transfer: Transfer[LocalEntry], source: str, target: RemoteLocati
         return None
     if not stat.S_ISREG(status.st_mode) or status.st_size > MOST_BYTES or not name:
         return None
-    if not transfer.filters.wants_file((name,)):
+    if not transfer.filters.wants_file((name,)) or transfer.is_results(source):
         return None
     path = (*target.path, name) if target.trailing_slash or not target.path else target.path
-    return LocalEntry(EntryKind.FILE, SourceRoot(source, path, name), ())
+    entry = LocalEntry(EntryKind.FILE, SourceRoot(source, path, name), ())
+    entry.began = time.monotonic()
+    return entry
 
 
 def send_first(transfer: Transfer[LocalEntry], entry: LocalEntry, token: bytes) -> bool:

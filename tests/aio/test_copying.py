@@ -310,3 +310,18 @@ def test_a_rate_limit_pauses_the_copy_and_not_the_loop(run, served, root, tmp_pa
                 assert turns > 10
 
     run(main())
+
+
+def test_shards_and_results(run, served, root, tree, tmp_path):
+    results = tmp_path / "results"
+
+    async def main():
+        async with connecting(served) as client:
+            return await asyncio.gather(
+                *(client.put(tree, "to/", shard=(number, 3), results=results) for number in (1, 2, 3))
+            )
+
+    summaries = run(main())
+    assert sum(summary.files for summary in summaries) == 303
+    assert len(results.read_text().splitlines()) == 303 + sum(summary.left_out for summary in summaries)
+    assert contents(root / "to" / "tree") == contents(tree)

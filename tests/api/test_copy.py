@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import os
 import pydoc
 import threading
@@ -345,3 +346,44 @@ def test_a_server_without_the_right_to_write(tmp_path, here):
             found.remote.put(here / "data" / "a")
         with pytest.raises(secftp.FileError):
             found.remote.put(here / "data")
+
+
+# --- shards and results -----------------------------------------------------------------------------------------------
+
+
+def test_shards_and_results(remote, root, here):
+    for number in range(30):
+        (here / "data" / f"{number}").write_bytes(b"%d" % number)
+    summaries = [remote.put(here / "data", "to/", shard=(i, 3), results=here / "sent") for i in (1, 2, 3)]
+    assert sum(summary.files for summary in summaries) == 32
+    assert max(summary.files for summary in summaries) < 32
+    found = [json.loads(line) for line in (here / "sent").read_text().splitlines()]
+    assert {line["path"] for line in found} == {"a", "sub/b", *map(str, range(30))}
+    assert [line["result"] for line in found] == ["copied"] * 32
+    again = [remote.get("to/data", f"{here}/back/", shard=(i, 2), results=f"{here}/got", update=True) for i in (1, 2)]
+    assert sum(summary.files for summary in again) == 32
+    assert listing(here / "back" / "data") == listing(root / "to" / "data")
+
+
+@pytest.mark.parametrize("shard", ["1/2", 1, (1,), (1, 2, 3), [1, 2]])
+def test_shards_of_another_type(remote, here, shard):
+    with pytest.raises(TypeError, match="shard must be a tuple"):
+        remote.put(here / "data", shard=shard)
+
+
+@pytest.mark.parametrize("shard", [(0, 1), (2, 1), (1, 0), (1, True), (1.0, 2), ("1", 2), (-1, 2), (1, 10**7)])
+def test_shards_that_are_none(remote, here, shard):
+    with pytest.raises(secftp.UsageError):
+        remote.get("data", here, shard=shard)
+
+
+def test_results_that_can_not_be_written(remote, root, here):
+    with pytest.raises(secftp.UsageError):
+        remote.put(here / "data", results="-")
+    with pytest.raises(FileNotFoundError):
+        remote.put(here / "data", results=here / "missing" / "file")
+    with pytest.raises(TypeError):
+        remote.put(here / "data", results=3)
+    with pytest.raises(secftp.NoSpace):
+        remote.put(here / "data", results="/dev/full")
+    assert remote.put(here / "data").files == 2, "the client can still be used"

@@ -83,7 +83,7 @@ def test_commands(complete):
 def test_options_of_the_command(complete):
     assert "--recursive" in complete("rm", "-")
     assert "--recursive" not in complete("mkdir", "-")
-    assert complete("put", "--res") == ["--resume"]
+    assert complete("put", "--resum") == ["--resume"]
     assert complete("-q", "put", "--dr") == ["--dry-run"]
     assert complete("put", "file", "--ret") == ["--retries"]
 

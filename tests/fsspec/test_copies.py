@@ -471,3 +471,33 @@ def test_a_missing_source_is_blamed_and_not_a_missing_target(fs, here):
         fs.get("/missing", f"{here}/x/y/z")
     assert str(caught.value).startswith("missing: ")
     assert not (here / "x").exists()
+
+
+# --- shards -----------------------------------------------------------------------------------------------------------
+
+
+def test_shards_have_each_file_once(fs, root, here):
+    """Of a tree, of a pattern, of lists and of a file by itself; in a transaction, too."""
+    files = ["a", "b.csv", "sub/c.csv", "sub/deep/d"]
+    for shard in ((1, 2), (2, 2)):
+        fs.put(f"{here}/", "/tree", recursive=True, shard=shard)
+    assert listing(root / "tree") == listing(here)
+    arrived = []
+    for shard in ((1, 3), (2, 3), (3, 3)):
+        fs.put([f"{here}/{name}" for name in files], [f"/lists/{name}" for name in files], shard=shard)
+        fs.put_file(f"{here}/a", "/alone", shard=shard)
+        with fs.transaction:
+            fs.put_file(f"{here}/a", "/later", shard=shard)
+        arrived.append(fs.find("/lists"))
+    assert (root / "alone").read_bytes() == (root / "later").read_bytes() == b"a"
+    fetched = []
+    for number in (1, 2, 3):
+        fs.get("/tree/", f"{here}/back", recursive=True, shard=(number, 3), results=f"{here}/results")
+        fs.get("/tree/**/*.csv", f"{here}/globs", shard=(number, 3))
+        before = set(os.listdir(here))
+        fs.get_file("/tree/a", f"{here}/one", shard=(number, 3))
+        fetched += set(os.listdir(here)) - before
+    assert fetched == ["one"]
+    assert len((here / "results").read_text().splitlines()) == 4
+    assert sum(len(names) for _, _, names in os.walk(here / "back")) == 4
+    assert arrived[0] != arrived[2] == sorted(f"/lists/{name}" for name in files)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, NamedTuple
 
+from secftp.client.copy_options import parse_shard
 from secftp.client.failures import Failures
 from secftp.client.options import (
     CHECKSUMS,
@@ -18,9 +20,11 @@ from secftp.client.options import (
     take_connection,
 )
 from secftp.errors import ExitCode
+from secftp.transfer.options import Shard, check_results
 
 if TYPE_CHECKING:
     from secftp.client.terminal import Terminal
+    from secftp.transfer.results import Results
     from secftp.url import Url
 
 
@@ -32,6 +36,8 @@ class VerifyOptions(NamedTuple):
     url: Url
     quiet: bool
     checksum: str
+    shard: Shard | None = None
+    results: str | None = None
 
 
 def parser() -> CommandParser:
@@ -50,6 +56,10 @@ def parser() -> CommandParser:
     parser.add_argument("local", metavar="LOCAL", help="a local file or directory")
     parser.add_argument("url", metavar="URL", help=URL_HELP)
     add_checksum_option(parser, CHECKSUMS[0])
+    parser.add_argument(
+        "--shard", metavar="I/N", help="compare only shard I of N: the shards 1/N to N/N have each file once"
+    )
+    parser.add_argument("--results", metavar="FILE", help="append a line of JSON for each file to FILE")
     add_connection_options(parser)
     return parser
 
@@ -59,7 +69,15 @@ def parse(arguments: list[str]) -> VerifyOptions:
     values = parser().parse(arguments)
     connection, (url,) = take_connection(values, [values["url"]])
     local = local_name(values["local"], "verify")
-    return VerifyOptions(connection, local, url, values["quiet"], checked_checksum(values["checksum"]))
+    return VerifyOptions(
+        connection,
+        local,
+        url,
+        values["quiet"],
+        checked_checksum(values["checksum"]),
+        None if values["shard"] is None else parse_shard(values["shard"]),
+        None if values["results"] is None else check_results(values["results"]),
+    )
 
 
 def run(options: VerifyOptions, terminal: Terminal) -> int:
@@ -69,6 +87,7 @@ def run(options: VerifyOptions, terminal: Terminal) -> int:
     from secftp.client.globs import expand_one
 
     with (
+        _results(options) as results,
         open_local(options.local) as local,
         Failures(terminal.failed) as failures,
         open_session(options.connection, [options.url], terminal, quiet=options.quiet) as session,
@@ -77,6 +96,12 @@ def run(options: VerifyOptions, terminal: Terminal) -> int:
         url = expand_one(session, options.url)
         progress.now()
         comparison = Comparison(session, url, local, options.checksum, failures, progress)
+        if results is not None:
+            comparison.results = results
+        if options.shard is not None:
+            from secftp.transfer.shards import membership
+
+            comparison.is_in_shard = membership(options.shard)
         comparison.run()
         failures.done = comparison.found > 0
         terminal.counts = {"differences": comparison.differences}
@@ -84,3 +109,12 @@ def run(options: VerifyOptions, terminal: Terminal) -> int:
         if sentence := comparison.others.sentence("left out, here or on the server"):
             terminal.note(sentence)
     return ExitCode.FAILED if comparison.differences else ExitCode.OK
+
+
+def _results(options: VerifyOptions) -> contextlib.AbstractContextManager[Results | None]:
+    """Return a context manager with the file of results, if there is to be one. Raises `FileError`."""
+    if options.results is None:
+        return contextlib.nullcontext()
+    from secftp.transfer.results import Results
+
+    return contextlib.closing(Results(options.results, options.checksum))
