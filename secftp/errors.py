@@ -201,6 +201,7 @@ class Reason(enum.StrEnum):
     FILE_SYSTEM_LIMIT = "file_system_limit"
     COPY_LIMIT = "copy_limit"  # the store copies, or writes without replacing, only smaller files
     NO_CONDITION = "no_condition"  # the store can't write only if there is no such file
+    UNCONFIRMED = "unconfirmed"  # the store has not answered, and may have stored it
     MAY_NOT_READ = "may_not_read"  # these five: rights of the key, or of anonymous clients
     MAY_NOT_LIST = "may_not_list"
     MAY_NOT_WRITE = "may_not_write"

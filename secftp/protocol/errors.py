@@ -163,6 +163,10 @@ _REASONS: dict[tuple[ErrorCode, Reason], tuple[str, str]] = {
         "the server's storage can't write a file only if there is none of its name",
         "Send it with overwriting allowed.",
     ),
+    (ErrorCode.IO_ERROR, Reason.UNCONFIRMED): (
+        "the server's storage has not confirmed it, and may have stored it",
+        "Look for it there, or send it again.",
+    ),
     (ErrorCode.NOT_EMPTY, Reason.BEING_WRITTEN): ("a file in it is being written", "Try again later."),
     **{
         (code, reason): (

@@ -16,7 +16,7 @@ from secftp.errors import FileError
 from secftp.storage.attributes import DEFAULT_OPTIONS, KEPT_OPTIONS, Extent, WriteOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
     from types import TracebackType
     from typing import Self
 
@@ -82,6 +82,11 @@ class Source(Closing, Protocol):
         return None
 
     @property
+    def is_stamp_shared(self) -> bool:
+        """Whether other processes and machines have the same stamp for the version, which tells a reader nothing."""
+        return False
+
+    @property
     def is_sparse(self) -> bool:
         """Whether the file may have holes worth looking for, as far as is known without a look."""
         return False
@@ -101,6 +106,10 @@ class Source(Closing, Protocol):
         It was computed by a server when the file was written, and agreed with the writer's.
         """
         return None
+
+    def expect(self, offset: int, length: int) -> None:  # noqa: ARG002 - for those that read ahead
+        """Take note that `readv` will be called for this range, in order; a store that is far away reads it ahead."""
+        return
 
     def readv(self, buffers: Sequence[memoryview], offset: int) -> int:
         """Fill `buffers` (contiguous views of bytes) in order, from `offset`; return the number of bytes, 0 at the end.
@@ -244,7 +253,7 @@ class SmallFiles(Closing, Protocol):
         """
         ...
 
-    def read_each(self, paths: Iterable[Path], limit: int) -> Iterator[tuple[FileInfo, bytes] | FileError]:
+    def read_each(self, paths: Iterable[Path], limit: int) -> Generator[tuple[FileInfo, bytes] | FileError, None, None]:
         """Yield for each path, in order, what `read` returns, or the `FileError` that it raises.
 
         Lazy: a store may read some files ahead, within a bound on their number and bytes; it stops when it is closed.
@@ -256,11 +265,13 @@ class SmallFiles(Closing, Protocol):
                 found = problem
             yield found
 
-    def write_each(self, files: Iterable[tuple[Path, memoryview, WriteOptions]]) -> Iterator[Kept | FileError]:
+    def write_each(
+        self, files: Iterable[tuple[Path, memoryview, WriteOptions]]
+    ) -> Generator[Kept | FileError, None, None]:
         """Yield for each file, in order, what `write` returns, or the `FileError` that it raises.
 
         Lazy: a store may take some files ahead of the results, within a bound. Two files of one path are written in
-        their order. What was taken is finished when it is closed.
+        their order. When it is closed, what was begun is finished, and the rest of what was taken is not written.
         """
         for path, data, options in files:
             try:

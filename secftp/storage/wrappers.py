@@ -14,7 +14,7 @@ from secftp.storage.attributes import DEFAULT_OPTIONS, KEPT_OPTIONS, WriteOption
 from secftp.storage.store import Sink, SmallFiles, Source, Store, UploadSink
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
     from secftp.errors import FileError
     from secftp.intervals import Intervals
@@ -51,6 +51,10 @@ class SourceWrapper(Source):
         return self._inner.stamp
 
     @property
+    def is_stamp_shared(self) -> bool:
+        return self._inner.is_stamp_shared
+
+    @property
     def is_sparse(self) -> bool:
         return self._inner.is_sparse
 
@@ -63,6 +67,9 @@ class SourceWrapper(Source):
 
     def stored_digest(self, algorithm: Algorithm) -> bytes | None:
         return self._inner.stored_digest(algorithm)
+
+    def expect(self, offset: int, length: int) -> None:
+        self._inner.expect(offset, length)
 
     def readv(self, buffers: Sequence[memoryview], offset: int) -> int:
         return self._inner.readv(buffers, offset)
@@ -226,13 +233,15 @@ class SmallFilesWrapper(SmallFiles, Generic[_SmallFiles]):
     def write(self, path: Path, data: memoryview, options: WriteOptions = DEFAULT_OPTIONS) -> Kept:
         return self._inner.write(path, data, options)
 
-    def read_each(self, paths: Iterable[Path], limit: int) -> Iterator[tuple[FileInfo, bytes] | FileError]:
+    def read_each(self, paths: Iterable[Path], limit: int) -> Generator[tuple[FileInfo, bytes] | FileError, None, None]:
         """Pass it on, unless a subclass changes `read` and does not override this, too."""
         if _is_changed(self, SmallFilesWrapper, "read"):
             return super().read_each(paths, limit)
         return self._inner.read_each(paths, limit)
 
-    def write_each(self, files: Iterable[tuple[Path, memoryview, WriteOptions]]) -> Iterator[Kept | FileError]:
+    def write_each(
+        self, files: Iterable[tuple[Path, memoryview, WriteOptions]]
+    ) -> Generator[Kept | FileError, None, None]:
         """Pass it on, unless a subclass changes `write` and does not override this, too."""
         if _is_changed(self, SmallFilesWrapper, "write"):
             return super().write_each(files)

@@ -124,7 +124,7 @@ MUTANTS = [
     mutant("attributes-told-to-who-may-not-look", "secftp/server/requests/change.py", "    if not may_look or not context.store.has", "    if not context.store.has", WRITTEN),
     mutant("attributes-of-what-was-there", "secftp/storage/change.py", "                raise\n            return False\n", "                raise\n            return True\n", WRITTEN, MODES),
     mutant("attributes-of-what-took-the-name", "secftp/storage/change.py", "if only is not None and only != _identity(fd):", "if only == (0, 0):", WRITTEN),
-    mutant("made-without-having-been", "secftp/server/requests/batch.py", "                context.note_created(file.path)\n                if not overwrite:  # else the client may send it again\n                    context.confirmed.note(request.token, file.path, request.algorithm, file.digest)\n            except FileError as problem:\n", "            except FileError as problem:\n                context.note_created(file.path)\n", WRITTEN),
+    mutant("made-without-having-been", "secftp/server/requests/batch.py", "        self.results.append(result)\n", "        self.results.append(result)\n        self._context.note_created(file.path)\n", WRITTEN),
     mutant("written-without-a-bound", "secftp/server/requests/session_files.py", "    if len(names) >= most:\n", "    if len(names) < 0:\n", WRITTEN),
     mutant("remove-without-the-right", "secftp/server/requests/change.py", "    context.require(Right.DELETE)\n", "", RIGHTS),
     mutant("rename-overwrites-without-the-right", "secftp/server/requests/change.py", "with context.replacing(wanted=request.overwrite) as overwrite:", "overwrite = request.overwrite\n    with context.replacing(wanted=True):", RIGHTS, "tests/server/test_requests_change.py"),

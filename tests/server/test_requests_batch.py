@@ -23,6 +23,7 @@ from secftp.protocol import (
 )
 from secftp.protocol.limits import MAX_SMALL
 from secftp.storage import LocalStore
+from secftp.storage.store import SmallFiles
 from tests.support.channels import Many
 from tests.support.requests_at import served
 from tests.support.serving import digest_of, listing, serving
@@ -175,7 +176,7 @@ def test_an_algorithm_that_the_server_lacks_writes_nothing(tmp_path, monkeypatch
     assert server.results == [("write", "unsupported")] * 2 + [("read", "unsupported")]
 
 
-class _Stopping:
+class _Stopping(SmallFiles):
     """The store's way with small files, with something that happens after so many of them."""
 
     def __init__(self, small, after, action):

@@ -8,6 +8,7 @@ Invariants: a file that fails does not affect the others; no file is written bef
 
 from __future__ import annotations
 
+import contextlib
 import hmac
 import time
 from typing import TYPE_CHECKING, Final, TypeAlias
@@ -24,7 +25,7 @@ from secftp.storage import WriteOptions
 from secftp.transport.compression import SERVER_LEVEL, SmallFileCompressor, decompress_small
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from secftp.errors import Reason
     from secftp.server.requests.context import RequestContext
@@ -112,28 +113,83 @@ def _write_all(context: RequestContext, request: WriteMany, record: _Record) -> 
     """Write the files; return their results, and the attributes of the written ones. Raises only before the first."""
     context.require(Right.WRITE)
     context.check()
-    digest_of = begin_digester(request.algorithm)
-    overwrite = request.overwrite and context.rights.overwrite
-    results: list[_Result] = []
-    kept: list[Kept] = []
-    with context.store.small_files() as small:
-        for file, data in zip(request.files, _contents(context, request), strict=True):
-            result = _DONE
+    batch = _Batch(context, request, record)
+    with context.store.small_files() as small, contextlib.closing(small.write_each(batch.verified())) as outcomes:
+        for outcome in outcomes:
+            if batch.refused:
+                batch.note_refused()
+            if isinstance(outcome, FileError):
+                batch.note_failure(outcome)
+            else:
+                batch.note_written(outcome)
+    batch.note_refused()
+    return batch.results, batch.kept
+
+
+class _Batch:
+    """The files of a WRITEMANY, and what has become of them, in the order of the request.
+
+    A store may be given some files ahead of their results.
+    """
+
+    __slots__ = (
+        "_algorithm", "_context", "_digest_of", "_files", "_overwrite", "_record", "_request", "_sizes", "kept",
+        "refused", "results",
+    )  # fmt: skip
+
+    def __init__(self, context: RequestContext, request: WriteMany, record: _Record) -> None:
+        self.results: list[_Result] = []
+        self.kept: list[Kept] = []
+        self.refused: dict[int, FileError] = {}  # why a file was not given to the store, by its number
+        self._context = context
+        self._request = request
+        self._record = record
+        self._files = request.files
+        self._algorithm = request.algorithm
+        self._digest_of = begin_digester(request.algorithm)
+        self._overwrite = request.overwrite and context.rights.overwrite
+        self._sizes: list[int] = []  # of the files that were looked at
+
+    def verified(self) -> Iterator[tuple[Path, memoryview, WriteOptions]]:
+        """Yield the files that are to be written: those whose digest agrees."""
+        overwrite, algorithm, backup = self._overwrite, self._algorithm, self._request.backup
+        check, digest_of, sizes = self._context.check, self._digest_of, self._sizes
+        for file, data in zip(self._files, _contents(self._context, self._request), strict=True):
+            sizes.append(len(data))
             try:
-                context.check()
+                check()
                 if not hmac.compare_digest(digest_of(data), file.digest):
                     raise ChecksumMismatch("What arrived is not what was sent.")
-                options = WriteOptions(overwrite, file.mode, file.mtime_ns, backup=request.backup)
-                kept.append(small.write(file.path, memoryview(data), options))
-                context.note_created(file.path)
-                if not overwrite:  # else the client may send it again
-                    context.confirmed.note(request.token, file.path, request.algorithm, file.digest)
             except FileError as problem:
-                context.explain_existing(problem, wanted=request.overwrite)
-                result = error_fields(problem)
-            results.append(result)
-            record.add(file.path, result[0], len(data), file.digest, len(data) - len(file.data))
-    return results, kept
+                self.refused[len(sizes) - 1] = problem
+                continue
+            digest = algorithm, file.digest
+            options = WriteOptions(overwrite, file.mode, file.mtime_ns, None, False, 0, False, backup, digest)
+            yield file.path, memoryview(data), options
+
+    def note_refused(self) -> None:
+        """Note the results of the next files as far as they were not given to the store."""
+        while (problem := self.refused.pop(len(self.results), None)) is not None:
+            self.note_failure(problem)
+
+    def note_failure(self, problem: FileError) -> None:
+        """Note the failure of the next file."""
+        self._context.explain_existing(problem, wanted=self._request.overwrite)
+        number, result = len(self.results), error_fields(problem)
+        file = self._files[number]
+        self.results.append(result)
+        self._record.add(file.path, result[0], self._sizes[number], file.digest)
+
+    def note_written(self, kept: Kept) -> None:
+        """Note that the next file was written."""
+        number = len(self.results)
+        file, size = self._files[number], self._sizes[number]
+        self.results.append(_DONE)
+        self.kept.append(kept)
+        self._context.note_created(file.path)
+        if not self._overwrite:  # else the client may send it again
+            self._context.confirmed.note(self._request.token, file.path, self._algorithm, file.digest)
+        self._record.add(file.path, None, size, file.digest, size - len(file.data))
 
 
 def _contents(context: RequestContext, request: WriteMany) -> Iterable[bytes]:
@@ -184,17 +240,17 @@ def _read_all(context: RequestContext, request: ReadMany, record: _Record, files
     if request.compress is not None and context.channel.may_compress:
         packer = SmallFileCompressor(min(request.compress, SERVER_LEVEL))
     room = _ROOM_BYTES
-    with context.store.small_files() as small:
+    with context.store.small_files() as small, contextlib.closing(small.read_each(request.paths, MAX_SMALL)) as each:
         for number, path in enumerate(request.paths):
             if number % _CHECK_FILES == 0:
                 context.check(request.id)
             reason, size, clear_size = None, 0, None
-            try:
-                info, data = small.read(path, MAX_SMALL)
-            except FileError as problem:
-                code, reason = error_fields(problem)
+            found = next(each)
+            if isinstance(found, FileError):
+                code, reason = error_fields(found)
                 file = SmallFile(code)
             else:
+                info, data = found
                 size, digest = len(data), digest_of(data)
                 if packer is not None:
                     data, clear_size = packer.compress(data)

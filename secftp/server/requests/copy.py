@@ -20,9 +20,11 @@ from secftp.storage.source import with_size
 from secftp.text import format_size
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from secftp.server.requests.context import RequestContext
     from secftp.storage import Source
-    from secftp.storage.attributes import Kept
+    from secftp.storage.attributes import FileInfo, Kept
 
 
 @handles(Copy)
@@ -52,7 +54,6 @@ def _copy(context: RequestContext, request: Copy, *, overwrite: bool) -> tuple[i
         options = _options(request, source, overwrite=overwrite)
         with of_target():
             _refuse_same(context, request)
-            sink = context.store.create_sink(request.to, options)
         size = options.size or 0
         report = ProgressLog(context.log)
         if size > STEP_BYTES:
@@ -62,11 +63,24 @@ def _copy(context: RequestContext, request: Copy, *, overwrite: bool) -> tuple[i
             context.check(request.id)
             report(done, size)
 
-        with sink:
-            copy_bytes(source, sink, request.path, check=check)
-            with of_target():
-                info = sink.commit()
+        info = context.store.copy(request.path, request.to, options, check)
+        if info is not None:
+            return info.size or 0, kept_attributes(options, info)
+        info = _copy_bytes(context, request, source, options, check)
     return size, kept_attributes(options, info)
+
+
+def _copy_bytes(
+    context: RequestContext, request: Copy, source: Source, options: WriteOptions, check: Callable[[int], None]
+) -> FileInfo:
+    """Copy what the store can't copy by itself; return what the copy has."""
+    with of_target():
+        sink = context.store.create_sink(request.to, options)
+    source.expect(0, options.size or 0)
+    with sink:
+        copy_bytes(source, sink, request.path, check=check)
+        with of_target():
+            return sink.commit()
 
 
 def _options(request: Copy, source: Source, *, overwrite: bool) -> WriteOptions:

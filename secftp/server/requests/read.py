@@ -35,6 +35,7 @@ def read(context: RequestContext, request: Read) -> Outcome:
         if request.prefix is not None:
             _check_prefix(context, request, source, digest, request.prefix)
         size = _part(source, request)
+        source.expect(request.offset, size)
         context.log.line(f"Processing... {format_size(size)}")
         context.channel.send(_opening(request, source, size, version))
         reporter = ProgressLog(context.log)
@@ -102,26 +103,34 @@ def checksum(context: RequestContext, request: Sum) -> Outcome:
     if confirmed is None:
         context.require(Right.READ)
     context.check(request.id)
-    digest = begin_digest(request.algorithm)
+    begin_digest(request.algorithm)  # an algorithm that is not installed is refused in any case
     with with_size(context.store.open_source(request.path), request.path) as source:
         require_version(source, request.version)
         size = _part(source, request)
-        reporter = ProgressLog(context.log)
-
-        def check(done: int) -> None:
-            context.check(request.id)
-            reporter(done, size)
-
-        if hash_part(source.readv, digest, request.offset, size, check=check) < size:
-            raise FileChanged("It became shorter while it was being read.")
-        source.check_unchanged()
-    result = digest.digest()
+        stored = source.stored_digest(request.algorithm) if size == source.info.size else None
+        result = _computed(context, request, source, size) if stored is None else stored
     own = _is_own(context, request, confirmed, result)
     if not own:
         context.require(Right.READ)
     context.channel.send(Ok(id=request.id, size=size, digest=result, own=own))
-    context.log.line(f"Checksum: {result.hex()}")
-    return Outcome(size, result)
+    context.log.line(f"Checksum{'' if stored is None else ', stored with the file'}: {result.hex()}")
+    return Outcome(size if stored is None else 0, result)
+
+
+def _computed(context: RequestContext, request: Sum, source: Source, size: int) -> bytes:
+    """Return the digest of what the request is about, which is read for it."""
+    digest = begin_digest(request.algorithm)
+    reporter = ProgressLog(context.log)
+
+    def check(done: int) -> None:
+        context.check(request.id)
+        reporter(done, size)
+
+    source.expect(request.offset, size)
+    if hash_part(source.readv, digest, request.offset, size, check=check) < size:
+        raise FileChanged("It became shorter while it was being read.")
+    source.check_unchanged()
+    return digest.digest()
 
 
 def _confirmed(context: RequestContext, request: Sum) -> bytes | None:
@@ -152,6 +161,7 @@ def _is_whole(source: Source, request: Read, size: int) -> bool:
 
 def _check_prefix(context: RequestContext, request: Read, source: Source, digest: Digest, prefix: bytes) -> None:
     """Hash the bytes that the client has already, and raise if its digest differs."""
+    source.expect(0, request.offset)
     if not has_prefix(source.readv, digest, request.offset, prefix, check=lambda _: context.check(request.id)):
         raise ChecksumMismatch("The client has other bytes at the beginning of the file.")
 

@@ -2,7 +2,8 @@
 
 A version is a keyed hash of what the file system says of the file: device, inode, size and times. The key is random and
 that of the process, so a version discloses nothing, and means nothing to another process. A change within one tick of
-the file system's clock that leaves the size as it was has the same version.
+the file system's clock that leaves the size as it was has the same version. What an object store says of an object is
+the same at each server of it, and so are its versions: parts of a file may come from several of them.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from secftp.storage import Source
 
 _KEY: Final = os.urandom(32)
+_SHARED_KEY: Final = b"secftp version of an object"  # no secret: it separates these hashes from all others
 _BYTES: Final = 16
 
 
@@ -27,7 +29,8 @@ def version_of(source: Source) -> bytes | None:
     if stamp is None:
         return None
     data = b"".join(number.to_bytes(16, signed=True) for number in stamp)
-    return hashlib.blake2b(data, digest_size=_BYTES, key=_KEY).digest()
+    key = _SHARED_KEY if source.is_stamp_shared else _KEY
+    return hashlib.blake2b(data, digest_size=_BYTES, key=key).digest()
 
 
 def require_version(source: Source, asked: bytes | None) -> bytes | None:

@@ -82,6 +82,7 @@ def _receive(context: RequestContext, request: Write) -> tuple[End, Kept]:
             end = receive_file(
                 context.channel, sink, digest, total=request.size, subject=request.path, progress=progress
             )
+        sink.note_digest(request.algorithm, end.digest)
         info = sink.commit()
     context.note_created(request.path)
     context.confirmed.note(request.token, request.path, request.algorithm, end.digest)

@@ -31,6 +31,7 @@ from secftp.storage.errors import failure, of_target
 from secftp.storage.objects import changes
 from secftp.storage.objects.bucket import ObjectInfo
 from secftp.storage.objects.changes import directory_marker
+from secftp.storage.objects.files import Files, ObjectSmallFiles
 from secftp.storage.objects.info import Times, directory_info, file_info
 from secftp.storage.objects.keys import Keys
 from secftp.storage.objects.listing import scan
@@ -73,6 +74,7 @@ class ObjectStore(Store):
         self._keys = Keys(prefix, bucket.prefix_bytes)
         self._times = times
         self._mode_mask = mode_mask
+        self._files = Files(bucket, self._keys, times, mode_mask, self._conditions)
 
     @property
     def lacks(self) -> frozenset[Capability]:
@@ -99,13 +101,13 @@ class ObjectStore(Store):
         self._bucket.has_below(self._keys.below(()), ())
 
     def open_source(self, path: Path) -> Source:
-        raise failure(Unsupported, "Not yet", path)
+        return self._files.open_source(path)
 
-    def create_sink(self, path: Path, options: WriteOptions = DEFAULT_OPTIONS) -> Sink:  # noqa: ARG002
-        raise failure(Unsupported, "Not yet", path)
+    def create_sink(self, path: Path, options: WriteOptions = DEFAULT_OPTIONS) -> Sink:
+        return self._files.create_sink(path, options)
 
     def small_files(self) -> SmallFiles:
-        raise Unsupported("Not yet")
+        return ObjectSmallFiles(self._files)
 
     def resume_sink(self, path: Path, offset: int, options: WriteOptions = KEPT_OPTIONS) -> ResumedSink:  # noqa: ARG002
         raise _unsupported("An object store keeps no partial files", path)
