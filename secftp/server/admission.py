@@ -3,15 +3,19 @@
 A client has no thread, no session buffers and no session slot before it has proved a key, so clients that send nothing
 or guess keys do not keep out those with a key. A connection is in one of three states:
 
-    silent      no hello yet. Most clients send it at once and are never in this state.
+    silent      no hello yet, or no PROXY header. Most clients send it at once and are never in this state.
     waiting     the hello is here and its answer is delayed (`server.hello_queue`)
     challenged  the challenge was sent
 
 The size of each state is bounded. Where one is full, a connection of a crowded network is closed, never the new one: a
 silent one if these fill half of the room, else a challenged one. Time spent waiting does not count as handshake time.
 
+A connection from a listed proxy (`server.proxies`) begins with a header that names the client. From then on it is that
+client's, for limits, delays and log; until then it counts for no address. A proxy that only looks whether the server is
+there leaves no line.
+
 Invariants: the loop never waits for a single client; an error of one client never ends it; no step takes longer with
-more connections.
+more connections; only a listed proxy says which address a client has.
 """
 
 from __future__ import annotations
@@ -23,10 +27,12 @@ from typing import TYPE_CHECKING
 from secftp.crypto import Mode
 from secftp.errors import AuthenticationError, ConnectionLost, ProtocolError, SecftpError
 from secftp.protocol.handshake import Established, HelloReceived, Status
-from secftp.server.fairness import EvictionPool, source_address
+from secftp.server.fairness import EvictionPool
 from secftp.server.hello_queue import HelloQueue, Timers
+from secftp.server.pending import PendingConnection
+from secftp.server.proxies import Proxies
 from secftp.server.session_limits import log_slot_limit
-from secftp.transport import IncomingHandshake
+from secftp.transport import IncomingProxyHeader
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,39 +40,10 @@ if TYPE_CHECKING:
     from secftp.protocol.handshake import Unacceptable
     from secftp.server.access import Access, Grant
     from secftp.server.fairness import SourceAddress
-    from secftp.server.log import Log, SessionLog
+    from secftp.server.log import Log
     from secftp.server.options import ServerLimits
     from secftp.server.session_limits import SlotLimit
-    from secftp.server.throttle import Charge
     from secftp.transport import Listener, MeteredStream, Peer
-
-
-class PendingConnection:
-    """A connection before its session. `now` is the time of its arrival, in seconds of a monotonic clock."""
-
-    __slots__ = ("_source", "_stream", "arrived", "charge", "deadline", "grant", "hello", "incoming", "log", "trusted")
-
-    def __init__(self, stream: MeteredStream, source: SourceAddress, log: SessionLog, now: float) -> None:
-        self._stream = stream
-        self._source = source
-        self.incoming = IncomingHandshake(stream)
-        self.log = log
-        self.arrived = now
-        self.deadline = 0.0  # of the handshake; while its hello waits, the seconds that are left
-        self.trusted = False  # whether a key was proved from its source recently
-        self.hello: HelloReceived | None = None
-        self.grant: Grant | None = None  # what it was challenged for
-        self.charge: Charge | None = None  # what that has cost
-
-    @property
-    def stream(self) -> MeteredStream:
-        """The TCP connection."""
-        return self._stream
-
-    @property
-    def source(self) -> SourceAddress:
-        """The address that it comes from."""
-        return self._source
 
 
 class Admission:
@@ -74,7 +51,8 @@ class Admission:
 
     `admit` takes over a client that has proved its key, without blocking; it returns False, and does nothing, if that
     key opens nothing any more. `access` is called at each challenge and proof, so that the keys of that moment count.
-    `limit_for` returns the limit that refuses a client a session, as far as it may be told before the proof.
+    `limit_for` returns the limit that refuses a client a session, as far as it may be told before the proof. `proxies`
+    are those that have to name their clients.
     """
 
     def __init__(
@@ -86,11 +64,13 @@ class Admission:
         access: Callable[[], Access],
         limit_for: Callable[[SourceAddress, Grant], SlotLimit | None],
         admit: Callable[[PendingConnection, Established], bool],
+        proxies: Proxies | None = None,
     ) -> None:
         self._listener = listener
         self._limits = limits
         self._log = log
         self._access, self._limit_for, self._admit = access, limit_for, admit
+        self._proxies = proxies or Proxies()
         self._watched: dict[int, PendingConnection] = {}  # by descriptor: silent and challenged ones
         self._silent: EvictionPool[PendingConnection] = EvictionPool(oldest_first=True)
         self._challenged: EvictionPool[PendingConnection] = EvictionPool(oldest_first=True)
@@ -127,13 +107,38 @@ class Admission:
     def _accept(self, stream: MeteredStream, peer: Peer) -> None:
         self._number += 1
         log = self._log.session(self._number, peer)
-        log.line(f"Client connected: {peer.host}")
-        log.event("connected")
         now = time.monotonic()
-        pending = PendingConnection(stream, source_address(peer.host), log, now)
-        pending.trusted = self._queue.is_trusted(pending.source, now)
+        header = IncomingProxyHeader(stream) if self._proxies.has(peer.host) else None
+        pending = PendingConnection(stream, peer, log, now, header)
         pending.deadline = now + self._limits.handshake_seconds
+        if header is not None:
+            log.quiet = True
+            self._guarded(pending, self._read_header)
+            return
+        self._log_arrival(pending)
+        pending.trusted = self._queue.is_trusted(pending.source, now)
         self._guarded(pending, self._read_hello)
+
+    def _log_arrival(self, pending: PendingConnection) -> None:
+        """Log a connection as that of a client."""
+        pending.log.quiet = False
+        pending.log.line(f"Client connected: {pending.peer.host}")
+        pending.log.event("connected")
+
+    def _read_header(self, pending: PendingConnection) -> None:
+        """Read the PROXY header. When it is complete, the connection is like any other of the client that it names."""
+        assert pending.header is not None  # the caller has looked
+        found = pending.header.advance()
+        if found is None:
+            if not self._is_watched(pending):
+                self._watch(pending, self._silent)
+            return
+        self._unwatch(pending)
+        pending.on_header(found)
+        if not pending.log.quiet:
+            self._log_arrival(pending)
+        pending.trusted = self._queue.is_trusted(pending.source, time.monotonic())
+        self._read_hello(pending)
 
     def _read_hello(self, pending: PendingConnection) -> None:
         """Read the hello, which most clients have sent by now; else the connection is a silent one."""
@@ -163,9 +168,12 @@ class Admission:
         state.add(pending)
         self._deadlines.set(pending, pending.deadline)
 
+    def _is_watched(self, pending: PendingConnection) -> bool:
+        return self._watched.get(pending.stream.fileno()) is pending
+
     def _unwatch(self, pending: PendingConnection) -> None:
         """Remove a connection from its state; idempotent."""
-        if self._watched.get(pending.stream.fileno()) is not pending:
+        if not self._is_watched(pending):
             return
         del self._watched[pending.stream.fileno()]
         self._listener.unwatch(pending.stream)
@@ -185,6 +193,9 @@ class Admission:
 
     def _advance(self, pending: PendingConnection) -> None:
         """Read from a watched connection."""
+        if pending.header is not None:
+            self._read_header(pending)
+            return
         event = pending.incoming.advance()
         if isinstance(event, Established):
             self._on_proof(pending, event)
@@ -204,15 +215,28 @@ class Admission:
             pending.log.line(
                 "The client disconnected at the challenge: a wrong key?" if challenged else "The client disconnected."
             )
-            self._drop(pending, "wrong_key" if challenged else "left")
+            self._drop(pending, "wrong_key" if challenged else "probe" if pending.log.quiet else "left")
         except ProtocolError as problem:
-            pending.log.line(f"Refused: {problem}")
-            self._drop(pending, "protocol")
+            self._on_violation(pending, problem)
         except Exception as problem:  # noqa: BLE001 - an error of one connection must never end the server
+            pending.log.quiet = False
             pending.log.line(f"Internal error: {type(problem).__name__}")
             self._drop(pending, "internal")
 
+    def _on_violation(self, pending: PendingConnection, problem: ProtocolError) -> None:
+        """Close a connection that has sent neither a hello nor, if there has to be one, a PROXY header."""
+        if pending.header is not None:
+            pending.log.limit("proxy_header", f"A connection from a listed proxy is refused: {problem}")
+            self._drop(pending, "proxy_header")
+            return
+        if pending.log.quiet:  # a proxy that has named no client
+            self._log_arrival(pending)
+        pending.log.line(f"Refused: {problem}")
+        self._drop(pending, "protocol")
+
     def _on_hello(self, pending: PendingConnection, event: HelloReceived | Unacceptable) -> None:
+        if pending.log.quiet:  # the proxy has named no client
+            self._log_arrival(pending)
         if not isinstance(event, HelloReceived):
             self._refuse(pending, event.status)
             return

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
     from secftp.protocol.handshake import Established
     from secftp.server.access import Access, Grant
-    from secftp.server.admission import PendingConnection
     from secftp.server.log import Log
     from secftp.server.options import ServerLimits
+    from secftp.server.pending import PendingConnection
     from secftp.server.registry import ConnectionRegistry
     from secftp.storage import Store
     from secftp.transport import MeteredStream

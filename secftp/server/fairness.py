@@ -45,6 +45,10 @@ class SourceAddress(NamedTuple):
         """The /48 of an IPv6 address, all of which a single customer of a provider may have; None for IPv4."""
         return next((network for network in self.networks if network[:2] == (6, _SITE_BITS)), None)
 
+    def apart(self) -> SourceAddress:
+        """Return the same networks under numbers of their own: nothing that counts for them counts for these."""
+        return SourceAddress(tuple((-version, prefix, number) for version, prefix, number in self.networks))
+
 
 def source_address(host: str) -> SourceAddress:
     """Parse an IP address as the system writes it, with or without a zone (`fe80::1%eth0`). Raises `ValueError`."""

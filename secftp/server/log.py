@@ -180,11 +180,13 @@ class FileLine(str):
 class SessionLog:
     """Log of one client. `proved` is set once it is authenticated (or anonymous), `key` to the name of its key.
 
-    `bye`: the client's BYE, once it has come.
+    `bye`: the client's BYE, once it has come. `quiet` is set while it may be no client, but a proxy that looks whether
+    the server is there: lines and events are for debugging then.
     """
 
     def __init__(self, log: Log, number: int, peer: Peer) -> None:
         self.proved = False
+        self.quiet = False
         self.key = ""
         self.cipher = ""
         self.bye: Bye | None = None
@@ -196,6 +198,10 @@ class SessionLog:
         self._budgets: tuple[ByteBudget, ...] = ()  # once it is authenticated
         self._left_out = 0
 
+    def of(self, peer: Peer) -> SessionLog:
+        """Return the log of the same session under another address: that of the client, whom a proxy has named."""
+        return SessionLog(self._log, self._number, peer)
+
     def line(self, text: str, level: LogLevel = LogLevel.INFO) -> None:
         """Write one line."""
         self.lines((text,), level)
@@ -203,21 +209,24 @@ class SessionLog:
     def lines(self, texts: Iterable[str], level: LogLevel = LogLevel.INFO) -> None:
         """Write several lines at once."""
         level = self._level_of(level)
+        if not self._log.is_enabled(level):
+            return
         if not self.proved:
             suffixed = [bounded(text) + self._suffix for text in texts]
             if self._log.spend(len(suffixed)):
                 self._log.lines(suffixed, level)
-        elif self._log.is_enabled(level):
+        else:
             self._put("".join(self._passing(texts, level)))
 
     def event(self, name: str, **fields: Value) -> None:
         """Write a JSON event of this client."""
-        if not self._log.json:
+        level = LogLevel.DEBUG if self.quiet else LogLevel.INFO
+        if not self._log.json or not self._log.is_enabled(level):
             return
         if self.proved:
             self._event(name, fields)
         elif self._log.spend(1):
-            self._log.event(name, self._fields() | fields)
+            self._log.event(name, self._fields() | fields, level)
 
     def handshake(self, result: str) -> None:
         """Record the end of the handshake: `ok`, or the reason of its failure."""
@@ -319,7 +328,7 @@ class SessionLog:
 
     def _level_of(self, level: LogLevel) -> LogLevel:
         """With JSON, lines are for debugging only: events have the same information."""
-        return LogLevel.DEBUG if self._log.json else level
+        return LogLevel.DEBUG if self._log.json or self.quiet else level
 
     def _fields(self) -> dict[str, Value]:
         return {"session": self._number, "peer": self._peer, "name": self.key}

@@ -5,9 +5,12 @@ from __future__ import annotations
 import dataclasses
 import resource
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from secftp.transport import IDLE_SECONDS
+
+if TYPE_CHECKING:
+    from secftp.server.proxies import ProxyNetwork
 
 # Descriptors of a process beside its clients', and of a session beside its connection (directories, files, listings).
 OWN_DESCRIPTORS: Final = 48
@@ -71,6 +74,7 @@ class ServerOptions:
     keys: str | None
     root: str
     hosts: list[str]
+    proxy_from: list[ProxyNetwork]
     compression: bool
     congestion: str | None
     ciphers: tuple[str, ...]

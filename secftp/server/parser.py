@@ -5,14 +5,18 @@ from __future__ import annotations
 import argparse
 import functools
 import re
-from typing import Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from secftp._version import __version__
 from secftp.command_line import StrictParser, add_option, closest, operand, shown_options
 from secftp.errors import UsageError
 from secftp.protocol.limits import MAX_STREAMS
 from secftp.server.options import ServerLimits
+from secftp.server.proxies import parse_network
 from secftp.text import parse_seconds, parse_size
+
+if TYPE_CHECKING:
+    from secftp.server.proxies import ProxyNetwork
 
 FILE: Final = "FILE"
 CIPHERS: Final = ("none", "aes128", "aes256")
@@ -136,6 +140,14 @@ def _files(parser: ServerParser) -> None:
 def _sessions(parser: ServerParser) -> None:
     group = parser.add_argument_group("network and sessions")
     group.add_argument("--host", action="append", default=[], help="listen on this address only (may be repeated)")
+    group.add_argument(
+        "--proxy-from",
+        action="append",
+        default=[],
+        type=_network,
+        metavar="CIDR",
+        help="require a PROXY header from these addresses, of a load balancer (may be repeated)",
+    )
     group.add_argument(
         "--max-clients",
         type=_count,
@@ -267,6 +279,15 @@ def _mode(text: str) -> int:
     if not _OCTAL.fullmatch(text) or int(text, 8) > MODES:
         raise argparse.ArgumentTypeError("an octal number from 0 to 777 is required, such as 750")
     return int(text, 8)
+
+
+def _network(text: str) -> ProxyNetwork:
+    try:
+        return parse_network(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            "an address or a network is required, such as 192.0.2.10 or 10.0.0.0/24 (bits behind the prefix are zero)"
+        ) from None
 
 
 def _size(text: str) -> int:

@@ -21,6 +21,7 @@ from secftp.server.log import Log, LogLevel
 from secftp.server.log_output import open_log
 from secftp.server.own_names import OwnNamesStore
 from secftp.server.path_checks import CodePaths, check_operator_files
+from secftp.server.proxies import Proxies
 from secftp.server.quota import BoundedStore, Quota
 from secftp.server.reload import Reloader
 from secftp.server.server import FileServer
@@ -39,6 +40,10 @@ if TYPE_CHECKING:
 _UNSAFE_START: Final = (
     "Python also searches this directory for modules: clients can't create names in it that begin with secftp, or are "
     "those of modules that Python loads first. Prefer secftpd, or python -P -m secftp.server."
+)
+_ANY_PROXY: Final = (
+    "Every address may say which address a client has (proxy-from with the prefix 0): only a firewall makes the limits "
+    "by address work."
 )
 _STOP: Final = (signal.SIGINT, signal.SIGTERM)
 
@@ -89,6 +94,7 @@ def run(
             grace=options.grace,
             compression=options.compression,
             on_reload=reloader,
+            proxies=Proxies(options.proxy_from),
         )
         reloader.server = server
         stack.callback(reloader.wait)
@@ -191,6 +197,10 @@ def drop_privileges(name: str) -> None:
 def _announce(listener: Listener, options: ServerOptions, log: Log) -> None:
     for address in reachable_addresses(listener.bound):
         log.line(f"Listening @ {address} on port {listener.port}")
+    if options.proxy_from:
+        log.line(f"PROXY headers are required from {', '.join(map(str, options.proxy_from))}")
+    if any(network.prefixlen == 0 for network in options.proxy_from):
+        log.line(_ANY_PROXY, LogLevel.WARNING)
     log.line(f"Serving the directory {show_local(os.path.realpath(options.root))}")
 
 

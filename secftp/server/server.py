@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 
     from secftp.protocol.handshake import Established
     from secftp.server.access import Access
-    from secftp.server.admission import PendingConnection
     from secftp.server.log import Log
+    from secftp.server.pending import PendingConnection
+    from secftp.server.proxies import Proxies
     from secftp.storage import Store
     from secftp.transport import Listener
 
@@ -44,7 +45,7 @@ class FileServer:
 
     `max_clients` replaces the number in `limits`. `grace` is how many seconds a transfer may go on after `stop`.
     `on_reload` is called in the accept loop after `reload`. `compression`: whether clients may have files compressed,
-    if its library is installed.
+    if its library is installed. `proxies`: those whose connections begin with a PROXY header.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class FileServer:
         grace: float = GRACE_SECONDS,
         compression: bool = True,
         on_reload: Callable[[], None] | None = None,
+        proxies: Proxies | None = None,
     ) -> None:
         limits = limits or ServerLimits()
         self._limits = limits
@@ -66,6 +68,7 @@ class FileServer:
         self._shared = SharedState(store, access, log, limits, registry, compression and is_installed())
         self._grace = grace
         self._on_reload = on_reload
+        self._proxies = proxies
         self._reload_requested = SignalFlag()
         self._draining = SignalFlag()
         self._access_lock = threading.Lock()  # from the choice of a session's store to its entry in the registry
@@ -85,6 +88,7 @@ class FileServer:
             access=lambda: shared.access,
             limit_for=shared.registry.limit_for,
             admit=self._admit,
+            proxies=self._proxies,
         )
         if self._limits.limit_rate is not None:
             listener.bandwidth = Bandwidth(self._limits.limit_rate, self._on_bandwidth_wait)

@@ -11,7 +11,7 @@ from secftp.transport.stream import Stream
 
 TYPE_CHECKING = False  # as of typing, which a client need not load for this
 if TYPE_CHECKING:
-    from secftp.transport.accept import IncomingHandshake
+    from secftp.transport.accept import IncomingHandshake, IncomingProxyHeader
     from secftp.transport.bandwidth import Bandwidth, MeteredStream
     from secftp.transport.congestion import require_congestion
     from secftp.transport.listener import Listener, Peer, listen
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 # The modules of what only a server needs, and of what few clients do.
 _SERVER = {
     "IncomingHandshake": "accept",
+    "IncomingProxyHeader": "accept",
     "Listener": "listener",
     "Bandwidth": "bandwidth",
     "MeteredStream": "bandwidth",
@@ -42,6 +43,7 @@ __all__ = [
     "DataCount",
     "DataRun",
     "IncomingHandshake",
+    "IncomingProxyHeader",
     "Keepalive",
     "Listener",
     "MeteredStream",

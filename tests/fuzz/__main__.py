@@ -25,6 +25,7 @@ CRASHES = WORK / "fuzz" / "crashes"
 PYTHON = [
     "py-hello",
     "py-reply",
+    "py-proxy",
     "py-message",
     "py-compressed",
     "py-conversation",

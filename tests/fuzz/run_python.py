@@ -15,6 +15,7 @@ with atheris.instrument_imports(include=["secftp"], enable_loader_override=False
 TARGETS = {
     "py-hello": lambda: targets.hello,
     "py-reply": lambda: targets.reply,
+    "py-proxy": lambda: targets.proxy,
     "py-message": lambda: targets.message,
     "py-compressed": lambda: targets.compressed,
     "py-conversation": lambda: targets.conversation,

@@ -50,6 +50,13 @@ def handshakes() -> None:
         keep("py-reply", b"\1\0SECFTP\1" + bytes([status]) + bytes(4))
 
 
+def proxies() -> None:
+    """PROXY headers: those of the tests, and what follows one."""
+    from tests.protocol.test_proxy_header import BAD, GOOD
+
+    keep("py-proxy", *(header for header, _ in GOOD), *BAD, GOOD[0][0] + b"SECFTP\1")
+
+
 def frames() -> None:
     """Plaintexts with their padding, as frames.c reads them: good ones, and ones that break a rule each."""
     plain = {
@@ -201,6 +208,7 @@ def maps() -> None:
 
 if __name__ == "__main__":
     handshakes()
+    proxies()
     frames()
     messages()
     compressed()

@@ -7,6 +7,7 @@ implementation of docs/PROTOCOL.md. Returned names and texts are checked as `sec
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 import os
 import tempfile
 
@@ -18,11 +19,13 @@ from secftp.keys import read_key_file
 from secftp.keys.text import bare, normalise
 from secftp.protocol import Direction, Receiver, RequestQueue, check_directory_path, check_path, decode, encode
 from secftp.protocol.handshake import ClientHandshake, Established, HelloReceived, ServerHandshake, Unacceptable
+from secftp.protocol.proxy_header import MAX_PROXY_HEADER, parse_proxy_header
 from secftp.storage import names
 from secftp.storage.upload_map import decode_map, encode_map
 from secftp.text import escape
 from secftp.transport import compression
 from secftp.url import SCHEME, Url, format_url, is_remote, parse_endpoint, parse_url, split_remote
+from tests.model import proxy as proxy_model
 from tests.model import zstd
 from tests.model.messages import Broken
 
@@ -96,6 +99,31 @@ def reply(data: bytes) -> None:
             return
         assert not isinstance(event, Established)
     assert taken < 141
+
+
+def proxy(data: bytes) -> None:
+    """What a load balancer sends: for the whole and for each beginning of it, what the model says."""
+    for size in (*range(min(len(data), 20)), len(data) // 2, len(data)):
+        received = data[:size]
+        expected: proxy_model.Header | str
+        try:
+            expected = proxy_model.read(received)
+        except proxy_model.Incomplete:
+            expected = "incomplete"
+            assert size < MAX_PROXY_HEADER
+        except proxy_model.Broken:
+            expected = "broken"
+        try:
+            header = parse_proxy_header(received)
+        except ProtocolError as problem:
+            assert str(problem).isprintable()
+            assert expected == "broken", "a good header was refused"
+            continue
+        if header is None:
+            assert expected == "incomplete"
+            continue
+        client = header.client and (ipaddress.ip_address(header.client[0]).packed, header.client[1])
+        assert (header.size, client) == expected
 
 
 def message(data: bytes) -> None:

@@ -69,7 +69,7 @@ class HAProxy:
         self._server = server
         self.file = directory / "haproxy.cfg"
         self.socket = directory / "admin.sock"
-        # The port is ours before HAProxy starts, and stays so across reloads: nobody else can take it.
+        # The port is ours before HAProxy starts, and stays so across reloads: no other process can take it.
         with socket.create_server((HOST, 0)) as listener:
             self.port = listener.getsockname()[1]
             descriptor = listener.fileno()

@@ -110,7 +110,7 @@ class Served:
 
     @property
     def port(self):
-        return int(self.process.wait_for(r"Listening @ \S+ on port (\d+)$")[1])
+        return int(self.process.wait_for(r"Listening @ \S+ on port (\d+)(?:$|\")")[1])
 
     @property
     def url(self):

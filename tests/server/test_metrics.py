@@ -17,12 +17,12 @@ from tests.support.serving import HOST, WRONG_KEY, get, put, server_process, ses
 
 RULES = Path(__file__).resolve().parents[2] / "contrib" / "prometheus" / "secftp.rules.yml"
 RESULTS = {"ok", "wrong_key", "left", "timeout", "protocol", "internal", "busy"}
-RESULTS |= {"version", "suite", "mode", "stopping", "revoked"}
+RESULTS |= {"version", "suite", "mode", "stopping", "revoked", "proxy_header", "probe"}
 LIMITS = {
     *("pending", "source", "waiting", "handshake", "guesses", "all_guesses", "clients", "threads", "descriptors"),
     *("clients_per_source", "clients_per_key", "anonymous", "streams"),
     *("idle", "min_rate", "bandwidth", "max_file_size", "min_free", "min_free_files", "min_free_unknown"),
-    *("log", "session_log"),
+    *("log", "session_log", "proxy_header"),
 }
 
 

@@ -23,6 +23,7 @@ def test_the_least_that_can_be_said():
         "keys": None,
         "root": ".",
         "hosts": [],
+        "proxy_from": [],
         "compression": True,
         "congestion": None,
         "ciphers": CIPHERS,
@@ -110,6 +111,38 @@ def test_what_is_a_mode_mask(text, mask):
 def test_what_is_no_mode_mask(text):
     with pytest.raises(UsageError, match=r"an octal number from 0 to 777 is required"):
         parse(["1", f"--mode-mask={text}"])
+
+
+@pytest.mark.parametrize(
+    ("given", "networks"),
+    [
+        (["--proxy-from", "192.0.2.7"], ["192.0.2.7/32"]),
+        (["--proxy-from=10.0.0.0/24", "--proxy-from", "2001:db8::/64"], ["10.0.0.0/24", "2001:db8::/64"]),
+        (["--proxy-from", "::ffff:10.0.0.0/104"], ["10.0.0.0/8"]),
+        (["--proxy-from", "0.0.0.0/0"], ["0.0.0.0/0"]),
+    ],
+    ids=str,
+)
+def test_which_proxies_may_be_listed(given, networks):
+    assert [str(network) for network in parse(["1", *given]).proxy_from] == networks
+
+
+@pytest.mark.parametrize("text", ["", "proxy.example", "10.0.0.1/24", "10.0.0.0/24,::1", "10.1", "::1%lo"])
+def test_what_is_no_proxy(text):
+    with pytest.raises(UsageError, match=r"an address or a network is required, such as 192\.0\.2\.10 or") as caught:
+        parse(["1", f"--proxy-from={text}"])
+    assert not text or text not in str(caught.value)
+
+
+def test_proxies_in_a_configuration_and_others_on_the_command_line(tmp_path):
+    config = tmp_path / "server.toml"
+    config.write_text('port = 1\nproxy-from = ["10.0.0.0/24", "::1"]\n')
+    assert [str(network) for network in parse(["--config", str(config)]).proxy_from] == ["10.0.0.0/24", "::1/128"]
+    options = parse(["--config", str(config), "--proxy-from", "192.0.2.7"])
+    assert [str(network) for network in options.proxy_from] == ["192.0.2.7/32"]
+    config.write_text('port = 1\nproxy-from = "10.0.0.1/24"\n')
+    with pytest.raises(UsageError, match=r"server\.toml.*proxy-from: an address or a network is required"):
+        parse(["--config", str(config)])
 
 
 # Each limit with what may stand on a command line, and what that means.

@@ -24,6 +24,7 @@ from secftp.protocol import Direction, Kind, decode, encode
 from secftp.protocol.handshake import ClientHandshake, ServerHandshake
 from secftp.server.access import Access
 from secftp.server.log import Log
+from secftp.server.proxies import Proxies, parse_network
 from secftp.server.server import FileServer
 from secftp.session import Session
 from secftp.storage import FileInfo, LocalStore, WriteOptions, new_digest
@@ -129,13 +130,31 @@ class Running:
 
 
 @contextlib.contextmanager
-def serving(root, *, key=KEY, store=None, max_clients=None, limits=None, host=HOST, compression=True, **rules):
-    """A server in a thread on a free loopback port; `rules` go to `Access`."""
+def serving(
+    root,
+    *,
+    key=KEY,
+    store=None,
+    max_clients=None,
+    limits=None,
+    host=HOST,
+    compression=True,
+    proxies=(),
+    log_options=None,
+    **rules,
+):
+    """A server in a thread on a free loopback port; `rules` go to `Access`, `proxies` are networks as texts."""
     root = os.fspath(root)
     log = Lines()
     with contextlib.closing(store or LocalStore(root)) as files:
         server = FileServer(
-            files, Access(key, **rules), Log(log), max_clients=max_clients, limits=limits, compression=compression
+            files,
+            Access(key, **rules),
+            Log(log, **(log_options or {})),
+            max_clients=max_clients,
+            limits=limits,
+            compression=compression,
+            proxies=Proxies(map(parse_network, proxies)),
         )
         listener = listen([host], 0)
         thread = threading.Thread(target=server.serve, args=(listener,), name="server under test")
