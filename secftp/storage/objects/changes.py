@@ -100,6 +100,8 @@ def _remove_directory(bucket: Bucket, keys: Keys, path: Path, kind: Kind | None)
             if not rest:
                 has_been_made = True  # by a console: an object whose key ends with a slash
             elif not _is_ours(rest):
+                if kind is Kind.FILE:
+                    raise failure(IsADirectory, "Is a directory", path)
                 raise failure(NotEmpty, "Directory not empty", path)
             else:
                 ours.append(Key(one.key, path))
