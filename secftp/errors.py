@@ -250,6 +250,7 @@ class FileError(SecftpError, OSError):
     side: Side | None = None
 
     of_target = False  # whether it concerns the new name of a rename or copy
+    told = ""  # what only the log of this machine says: escaped, and it may tell where a store is
     is_named = False  # whether `filename` is the name that a program gave to the Python interface
 
     def __init__(

@@ -43,7 +43,7 @@ def log_line_for(problem: FileError) -> str:
     """Return the line of the log about a refused request: the code's meaning, and what is known beyond that."""
     code, reason = error_fields(problem)
     meaning = text_for(code)
-    more = problem.told if isinstance(problem, RequestRefused) and problem.told else clause_for(code, reason)
+    more = problem.told or clause_for(code, reason)
     return f"Refused: {more}" if more.startswith(meaning) else f"Refused: {meaning}: {more}"
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -42,9 +43,11 @@ NATIVE: Final = "native"  # ways of a copy on condition: as the store has it
 HEADER: Final = "header"  # by If-None-Match, which Amazon S3 has had since 2025
 MULTIPART: Final = "multipart"  # by an upload of one part that is copied: without the metadata, and up to 5 GiB
 _S3_COPIES: Final = {HEADER: "header-with-status:If-None-Match:*:412", MULTIPART: "multipart"}
+_SAME_SCHEMES: Final = {"s3a": "s3", "azure": "az"}
 _S3_MAX_COPY: Final = 5 << 30
 PAGE: Final = 1000  # objects of a page, the most that S3 returns
 _TOLD: Final = 300  # characters of a message of the store
+_QUERY: Final = re.compile(r"\?\S+")
 _SECOND: Final = 10**9
 _RETRIES: Final = 3
 _RETRY_SECONDS: Final = 30
@@ -73,6 +76,10 @@ class ObjectInfo(NamedTuple):
     etag: str | None
     modified_ns: int
     metadata: Mapping[str, str] | None = None
+
+
+class UnservableName(InputOutputError):
+    """A listing that has a key which is no path: with an empty name, `.`, `..` or control characters in it."""
 
 
 class Page(NamedTuple):
@@ -139,7 +146,8 @@ def _from_environment() -> dict[str, Any]:
 class Bucket:
     """The objects of `store`, which is one of obstore's, at `url`. For any number of threads.
 
-    `copying`: the same store, set up for each way in which it may be able to copy on condition; None if it always is.
+    `place`: that URL in one spelling, with a slash at its end. `copying`: the same store, set up for each way in which
+    it may be able to copy on condition; None if it always is.
     """
 
     def __init__(self, store: Any, url: str = "memory://", copying: Mapping[str, Any] | None = None) -> None:
@@ -147,6 +155,8 @@ class Bucket:
         self._store = store
         self._copying = {NATIVE: store} if copying is None else copying
         self.url = url.rstrip("/")
+        scheme, _, place = self.url.partition("://")
+        self.place = f"{_SAME_SCHEMES.get(scheme.lower(), scheme.lower())}://{place}/"
         self._translated = _Translator(self._library)
 
     @property
@@ -297,7 +307,7 @@ class _Translator:
             (errors.PreconditionError, FileChanged, "Changed while it was being read", None),
             (errors.PermissionDeniedError, Forbidden, "Permission denied by the object store", Reason.PERMISSION),
             (errors.UnauthenticatedError, Forbidden, "Permission denied by the object store", Reason.PERMISSION),
-            (errors.InvalidPathError, InputOutputError, "Contains an object with a name that can't be served", None),
+            (errors.InvalidPathError, UnservableName, "Contains an object with a name that can't be served", None),
             (errors.NotSupportedError, Unsupported, "Not supported by the object store", None),
         )
 
@@ -312,7 +322,9 @@ class _Translator:
         except self._base as error:
             if is_version and isinstance(error, FileNotFoundError):
                 raise failure(FileChanged, "Removed while it was being read", path) from error
-            raise self._translate(error, path, is_listing=is_listing) from error
+            problem = self._translate(error, path, is_listing=is_listing)
+            problem.told = _first_line(error)
+            raise problem from error
 
     def _translate(self, error: Exception, path: DirectoryPath, *, is_listing: bool) -> FileError:
         for kind, meaning, words, reason in self._kinds:
@@ -323,11 +335,6 @@ class _Translator:
         return failure(InputOutputError, "The object store reported an error", path)
 
 
-def told_by_store(problem: BaseException) -> str:
-    """Return what the store said about a failure, for the operator's eyes alone: escaped, cut; empty if nothing."""
-    cause = problem.__cause__
-    return "" if cause is None else _first_line(cause)
-
-
 def _first_line(error: BaseException) -> str:
-    return escape(str(error).partition("\n")[0][:_TOLD])
+    """Return what the store says, for the operator alone: escaped, cut, and without queries, which may have keys."""
+    return escape(_QUERY.sub("?...", str(error).partition("\n")[0])[:_TOLD])

@@ -123,7 +123,7 @@ class ObjectStore(Store):
         raise _unsupported("An object store has no size", path)
 
     def identity_of_root(self) -> Identity:
-        return _number(self._bucket.url), _number(self._keys.below(()))
+        return self._identity(self._keys.below(()))
 
     def identity(self, path: Path) -> Identity:
         """Return numbers that differ between two versions of a file."""
@@ -132,8 +132,11 @@ class ObjectStore(Store):
             found = self._bucket.info(key)
         except NotFound:
             directory_marker(self._bucket, self._keys, path)
-            return _number(self._bucket.url), _number(f"{key.text}/")
-        return _number(self._bucket.url), _number(f"{key.text}\0{found.etag}\0{found.modified_ns}")
+            return self._identity(f"{key.text}/")
+        return self._identity(key.text, f"{found.etag} {found.modified_ns}")
+
+    def _identity(self, key: str, version: str = "") -> Identity:
+        return _number(self._bucket.place + key), _number(version)
 
     def stat(self, path: DirectoryPath, *, partial: bool = False) -> FileInfo:
         if partial:

@@ -9,21 +9,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from secftp.errors import FileError, NameRefused, NotADirectory, NotFound, Reason
+from secftp.errors import FileError, InputOutputError, NameRefused, NotADirectory, NotFound, Reason
 from secftp.protocol.limits import MAX_COMPONENT, MAX_COMPONENTS
 from secftp.storage.directories import not_found
 from secftp.storage.errors import failure
-from secftp.storage.objects.bucket import PAGE, ObjectInfo
+from secftp.storage.objects.bucket import PAGE, ObjectInfo, UnservableName
 from secftp.storage.objects.keys import Key, is_reserved
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
 
     from secftp.storage.names import DirectoryPath, Path
-    from secftp.storage.objects.bucket import Bucket
+    from secftp.storage.objects.bucket import Bucket, Page
     from secftp.storage.objects.keys import Keys
 
 _SEPARATOR: Final = "/"
+_SLASH: Final = b"/"
+_UNSERVABLE: Final = "Contains an object with a name that can't be served"
 _LAST_SIGN: Final = "\U0010ffff"
 # How often the listing of one level is begun anew behind a subdirectory, before the store is asked for all of the level
 # at once: that is one request for a thousand entries, and needs memory for all of them.
@@ -89,8 +91,28 @@ class Walk:
 
     def _objects(self) -> Iterator[ObjectInfo]:
         if not self._recursive:
-            return _one_level(self._bucket, self._prefix, self._top.path)
-        return (one for page in self._bucket.list(self._prefix, self._top.path) for one in page.objects)
+            yield from _one_level(self._bucket, self._prefix, self._top.path)
+            return
+        begun = b""
+        try:
+            for page in self._bucket.list(self._prefix, self._top.path):
+                yield from page.objects
+                begun = _end_of(page, begun)
+        except UnservableName:
+            yield from self._level_by_level(self._prefix, begun)
+
+    def _level_by_level(self, prefix: str, begun: bytes) -> Iterator[ObjectInfo]:
+        """Yield the objects behind the key `begun`; what can't be listed is a problem of its own directory alone."""
+        for one in _whole_level(self._bucket, prefix, self._top.path, begun):
+            yield one  # a directory has been entered, or is to be skipped, when this goes on
+            if not one.key.endswith(_SEPARATOR) or (self._skipped and one.key.startswith(self._skipped)):
+                continue
+            depth = len(self._levels)
+            try:
+                yield from self._level_by_level(one.key, begun)
+            except UnservableName:
+                level = self._levels[depth - 1]
+                level.problem = failure(InputOutputError, _UNSERVABLE, level.path)
 
     def _raise_missing(self) -> None:
         path = self._top.path
@@ -105,9 +127,10 @@ class Walk:
 
         Consoles make a directory by an object whose key ends with a slash, which a listing has without it.
         """
-        if one.key in self._files:
-            return ()  # the file was told of, and what follows tells of the directory
-        if following.startswith(one.key + _SEPARATOR):
+        inside = one.key + _SEPARATOR
+        if one.key in self._files:  # the file was told of, and this is the directory
+            return () if following.startswith(inside) else self._object(one._replace(key=inside))
+        if following.startswith(inside):
             try:
                 self._bucket.info(Key(one.key, self._top.path))
             except NotFound:
@@ -130,7 +153,7 @@ class Walk:
             yield from self._enter(parents[:1])
             return
         yield from self._enter(parents)
-        if self._skipped or is_reserved(name):
+        if self._skipped or not name or is_reserved(name):
             return
         path = self._path_of(name)
         if path is not None:
@@ -189,24 +212,42 @@ def _one_level(bucket: Bucket, prefix: str, path: DirectoryPath) -> Iterator[Obj
     passed over by listing from behind it.
     """
     offset: str | None = None
-    for _ in range(1 + _JUMPS if bucket.has_sorted_listings else 0):
-        last = ""
-        for page in bucket.list(prefix, path, offset=offset):
-            yield from page.objects
-            last = page.objects[-1].key if len(page.objects) >= PAGE else ""
-            if _SEPARATOR in last[len(prefix) :]:
-                break
-        else:
-            return
-        offset = prefix + last[len(prefix) :].partition(_SEPARATOR)[0] + _SEPARATOR + _LAST_SIGN
-    yield from _whole_level(bucket, prefix, path, offset or "")
+    begun = b""
+    try:
+        for _ in range(1 + _JUMPS if bucket.has_sorted_listings else 0):
+            for page in bucket.list(prefix, path, offset=offset):
+                yield from page.objects
+                begun = _end_of(page, begun)
+                name, separator, _ = page.objects[-1].key[len(prefix) :].partition(_SEPARATOR)
+                if separator and len(page.objects) >= PAGE:
+                    break
+            else:
+                return
+            offset = prefix + name + _SEPARATOR + _LAST_SIGN
+    except UnservableName:
+        pass  # it may be in a subdirectory, of which nothing but its name is of interest
+    yield from _whole_level(bucket, prefix, path, begun)
 
 
-def _whole_level(bucket: Bucket, prefix: str, path: DirectoryPath, offset: str) -> Iterator[ObjectInfo]:
-    """Yield the same of the keys behind `offset`, as the store has it: the whole level is in memory."""
+def _end_of(page: Page, begun: bytes) -> bytes:
+    """Return the last key of a page that follows the key `begun`.
+
+    One that is listed before its predecessor has a slash at its end, which a listing leaves out.
+    """
+    for one in page.objects:
+        key = one.key.encode()
+        begun = key if key >= begun else key + _SLASH
+    return begun
+
+
+def _whole_level(bucket: Bucket, prefix: str, path: DirectoryPath, begun: bytes) -> Iterator[ObjectInfo]:
+    """Yield the objects of one level behind the key `begun`, and for each directory a key that ends with a slash.
+
+    The store is asked for the level as such, which is then in memory as a whole.
+    """
     page = bucket.list_directory(prefix, path)
     inside = (ObjectInfo(f"{text}{_SEPARATOR}", 1, None, 0) for text in page.prefixes)
-    begun = offset.encode()
-    found = [(key, one) for one in (*page.objects, *inside) if (key := one.key.encode()) > begun]
-    for _, one in sorted(found, key=lambda pair: pair[0]):
-        yield one
+    found = [(one.key.encode(), one) for one in (*page.objects, *inside)]
+    for key, one in sorted(found, key=lambda pair: pair[0]):
+        if key > begun or (begun.startswith(key) and key.endswith(_SLASH)):
+            yield one
