@@ -1,4 +1,4 @@
-"""Buckets in memory, and fixtures of them. Whoever uses obstore within a test's process imports this module.
+"""Buckets in memory, and fixtures of them. A test that uses obstore within its process imports this module.
 
 obstore's threads and their descriptors stay from its first request on: that is made here, before any test.
 """

@@ -1,7 +1,7 @@
 """Metadata that an object has beside its bytes: what a file system has for a file, and its digest.
 
 The names are valid for S3, Google and Azure alike: letters only, in lower case. Objects that other programs have
-written have none of it. Invariant: what can't be decoded counts as absent, whoever wrote it.
+written have none of it. Invariant: what can't be decoded counts as absent, by any program.
 """
 
 from __future__ import annotations

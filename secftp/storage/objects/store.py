@@ -207,7 +207,7 @@ class ObjectStore(Store):
         return is_mode and (mtime_ns is None or mtime_ns == info.mtime_ns)
 
     def make_writable(self, path: Path) -> int | None:  # noqa: ARG002
-        """Nothing to do: the permissions of a directory are kept for those who copy it, and bind nobody here."""
+        """Nothing to do: permissions of a directory are kept for copies of it, and deny nothing here."""
         return None
 
     def restore_mode(self, path: Path, mode: int) -> None:
