@@ -190,6 +190,7 @@ class ConnectionThread:
             OwnConfirmedFiles(shared.confirmed_files, self.store, self._owner()),
             SessionUploads(shared.uploads, self.store, self._owner()),
             shared.completed_copies,
+            self._ended.set,
         )
         self._context = context
         session = ServerSession(

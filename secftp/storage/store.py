@@ -315,6 +315,7 @@ class Store(Closing, Protocol):
         """Begin or continue a file of `options.size` bytes that is sent in parts; raises as `create_sink` does.
 
         A partial that was kept with the same tag of 16 bytes and the same size is continued, any other is discarded.
+        Raises `UploadElsewhere` of `storage.upload` if another process is receiving that upload.
         With `adopt` the partial is continued whatever its tag; raises `NotFound` if there is none, `Forbidden` if it
         has a writer, `ChecksumMismatch` if it is longer than the file.
         """

@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, Final
 
-from secftp.errors import ChecksumMismatch, FileError, Forbidden, NotFound
+from secftp.errors import ChecksumMismatch, FileError, Forbidden, NotFound, Reason
 from secftp.intervals import Intervals
 from secftp.storage.attributes import PERMISSIONS
 from secftp.storage.errors import close_quietly, failure, translated
@@ -31,10 +32,20 @@ if TYPE_CHECKING:
     from secftp.storage.names import Path
 
 
+# A new partial is locked, and then gets its map: so long another process that meets it waits for the map.
+_MAP_SECONDS: Final = 0.01
+_MAP_ATTEMPTS: Final = 10
+
+
+class UploadElsewhere(Forbidden):
+    """Another process, a server of the same directory, is receiving this very upload."""
+
+
 class FileUpload(FileSink, UploadSink):
     """A regular file of `options.size` bytes, which is written in parts; arguments as those of `FileSink`.
 
-    `tag` tells whether a kept partial is this upload's; with `adopt` any partial is continued.
+    `tag` tells whether a kept partial is this upload's; with `adopt` any partial is continued. Raises `UploadElsewhere`
+    if the partial is this upload's, and another process has it.
     """
 
     __slots__ = ("_adopt", "_adopted", "_inode", "_ranges", "_tag", "_total")
@@ -93,6 +104,8 @@ class FileUpload(FileSink, UploadSink):
             if is_partial(self._temporary or b""):
                 self._inode = os.fstat(self._fd).st_ino
                 self._record()
+            elif self._options.keep:
+                self._require_other_writer()
 
     def _open_kept(self) -> PartMap | None:
         """Lock and open the partial, and take its parts from its map; return the map."""
@@ -101,6 +114,19 @@ class FileUpload(FileSink, UploadSink):
         found = read_map(self._directory, self._adopted, status)
         self._ranges = Intervals([(0, status.st_size)]) if found is None else found.ranges
         return found
+
+    def _require_other_writer(self) -> None:
+        """Raise `UploadElsewhere` if the writer of the partial, of which there is one, has this upload."""
+        for _ in range(_MAP_ATTEMPTS):
+            try:
+                kept = kept_parts(self._directory, self._subject, self._name)
+            except FileError:
+                return
+            if kept.tag is not None:
+                if self._is_own(kept.tag, kept.total):
+                    raise _elsewhere(self._subject)
+                return
+            time.sleep(_MAP_SECONDS)
 
     def _continues_own(self) -> bool:
         """Continue the partial if it was left by this upload; return whether it was."""
@@ -171,3 +197,7 @@ class FileUpload(FileSink, UploadSink):
             with contextlib.suppress(OSError):
                 remove_map(self._directory, self._temporary)
         super().close()
+
+
+def _elsewhere(subject: Path | str) -> FileError:
+    return failure(UploadElsewhere, "Being written by another server", subject, reason=Reason.BEING_WRITTEN)

@@ -20,6 +20,11 @@ MUTANTS: list[Mutant] = [
     mutant("adopted-without-its-bytes", "secftp/server/requests/parts.py", "    if not hmac.compare_digest(digest.digest(), prefix):\n", "    if len(prefix) < 8:\n", f"{_UPLOADS}::test_other_bytes_are_not_taken_over"),
     mutant("bytes-of-a-kept-upload-guessed", "secftp/server/requests/parts.py", "        if not context.rights.read:\n", "        if False:\n", f"{_UPLOADS}::test_other_bytes_are_not_taken_over"),
     mutant("question-begins-an-upload", "secftp/server/requests/parts.py", "start if begins else None", "start", f"{_UPLOADS}::test_a_question_about_nothing_leaves_nothing"),
+    # --- two servers of one directory ---
+    mutant("upload-begun-at-two-servers", "secftp/storage/upload.py", "                if self._is_own(kept.tag, kept.total):\n", "                if False:\n", f"{_STORAGE}::test_an_upload_that_another_store_is_receiving_is_not_begun_a_second_time"),
+    mutant("any-writer-taken-for-the-upload", "secftp/storage/upload.py", "                if self._is_own(kept.tag, kept.total):\n", "                if True:\n", f"{_STORAGE}::test_another_upload_of_that_name_is_begun_beside_it"),
+    mutant("stream-stays-at-the-wrong-server", "secftp/server/requests/parts.py", "                context.end_stream()\n", "                pass\n", f"{_UPLOADS}::test_an_additional_stream_at_another_server_leaves"),
+    mutant("copy-does-not-wait-for-the-other-server", "secftp/server/requests/parts.py", "_RELEASE_SECONDS: Final = 2.0\n", "_RELEASE_SECONDS: Final = -1.0\n", f"{_UPLOADS}::test_a_copy_that_goes_on_at_another_server_waits_until_the_first_has_noticed"),
     # --- what counts as arrived ---
     mutant("arrived-bytes-written-again", "secftp/server/requests/upload.py", "                    part.skip(first, last)\n", "                    pass\n", f"{_UPLOADS}::test_bytes_that_have_arrived_are_not_written_again"),
     mutant("bytes-written-after-they-arrived", "secftp/server/requests/upload.py", "                        other.skip(part.at, part.end)\n", "                        pass\n", f"{_UPLOADS}::test_two_parts_in_the_same_place_at_once"),

@@ -6,6 +6,8 @@ import contextlib
 import os
 import random
 import threading
+import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -28,12 +30,13 @@ from secftp.protocol import (
 )
 from secftp.server.access import NamedKey, Rights
 from secftp.server.options import ServerLimits
+from secftp.server.requests import parts as parts_module
 from secftp.server.requests import prefix_digest as prefix_digest_module
 from secftp.server.requests import upload as upload_module
 from secftp.server.requests import uploads as uploads_module
 from secftp.storage import LocalStore, WriteOptions
 from secftp.storage.names import map_of, partial_name
-from tests.support.serving import KEY, MemorySource, digest_of, get, listing, put, serving, until
+from tests.support.serving import DEADLINE, KEY, MemorySource, digest_of, get, listing, put, serving, until
 from tests.support.uploading import ID, NAME, OTHER_ID, WHOLE, Uploader
 
 PARTIAL = partial_name(b"f").decode()
@@ -897,3 +900,68 @@ def test_any_order_of_parts_against_a_model(tmp_path, seed):
         assert found[1].send(0, 40, whole=True).complete
         assert (tmp_path / "f").read_bytes() == whole
         assert listing(tmp_path) == ["f"]
+
+
+# --- two servers of one directory -------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def two_servers(root):
+    """An uploader at each of two servers, and the first server."""
+    with serving(root) as one, serving(root) as other, uploaders(one, 1) as (here,), uploaders(other, 1) as (there,):
+        yield here, there, one
+
+
+def test_an_additional_stream_at_another_server_leaves(tmp_path):
+    with two_servers(tmp_path) as (here, there, _):
+        arrived(here.send(0, 5), 5)
+        refused(there.send(5, 12, whole=True, additional=True), ErrorCode.LIMIT)
+        assert there.wire.receive().code is ErrorCode.LIMIT  # of BYE
+        assert listing(tmp_path) == [MAP, PARTIAL]
+        arrived(here.send(5, 12, whole=True), 7, complete=True)
+        assert (tmp_path / "f").read_bytes() == WHOLE
+
+
+def test_an_additional_stream_at_another_server_leaves_an_upload_that_was_taken_over(tmp_path):
+    with serving(tmp_path) as first, uploaders(first, 1) as (one,):
+        arrived(one.send(0, 5), 5)
+        left_behind(first, one, 1)
+    prefix = digest_of(WHOLE[:5])
+    with two_servers(tmp_path) as (here, there, _):
+        arrived(here.send(12, 12, upload=OTHER_ID, prefix=prefix), 0)
+        answer = there.send(5, 12, whole=True, upload=OTHER_ID, prefix=prefix, additional=True)
+        refused(answer, ErrorCode.LIMIT)
+        arrived(here.send(5, 12, whole=True, upload=OTHER_ID, prefix=prefix), 7, complete=True)
+
+
+def test_a_copy_that_goes_on_at_another_server_waits_until_the_first_has_noticed(tmp_path, monkeypatch):
+    waits = threading.Event()
+    clock = SimpleNamespace(monotonic=time.monotonic, sleep=lambda _: waits.set())
+    monkeypatch.setattr(parts_module, "time", clock)
+    with two_servers(tmp_path) as (here, there, one):
+        arrived(here.send(0, 5), 5)
+        there.begin(5, 12)
+        assert waits.wait(DEADLINE)
+        left_behind(one, here, 1)
+        there.end(5, 12, whole=True)
+        arrived(there.wire.receive(), 7, complete=True)
+        assert listing(tmp_path) == ["f"]
+
+
+def test_a_copy_at_another_server_is_sent_whole_if_the_first_does_not_let_go(tmp_path, monkeypatch):
+    monkeypatch.setattr(parts_module, "_RELEASE_SECONDS", 0.1)
+    with two_servers(tmp_path) as (here, there, _):
+        arrived(here.send(0, 5), 5)
+        refused(there.send(5, 12, whole=True), ErrorCode.LIMIT)
+        arrived(there.send(0, 12, whole=True, upload=OTHER_ID), 12, complete=True)
+        assert (tmp_path / "f").read_bytes() == WHOLE
+
+
+def test_what_an_additional_stream_may_not_read_is_no_matter_of_servers(tmp_path):
+    """Only a file that is being written makes a stream leave."""
+    with serving(tmp_path) as server, uploaders(server, 2) as (one, other):
+        (tmp_path / "f").mkdir()
+        assert one.send(0, 5, additional=True).code is not ErrorCode.LIMIT
+        (tmp_path / "f").rmdir()
+        arrived(one.send(0, 12, whole=True, upload=OTHER_ID, additional=True), 12, complete=True)
+        assert other.ask().complete is False

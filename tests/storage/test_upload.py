@@ -18,12 +18,14 @@ from secftp.errors import (
     InputOutputError,
     NoSpace,
     NotFound,
+    Reason,
     UsageError,
 )
 from secftp.intervals import Intervals
-from secftp.storage import WriteOptions, sweep
+from secftp.storage import LocalStore, WriteOptions, sweep
 from secftp.storage import upload as upload_module
 from secftp.storage.names import is_map, is_temporary, map_of, partial_name, partial_of
+from secftp.storage.upload import UploadElsewhere
 from secftp.storage.upload_map import PartMap, decode_map, encode_map
 from tests.storage.test_partial import contents, views
 
@@ -475,3 +477,52 @@ def test_a_full_disk_leaves_the_file_open_for_its_owner_to_discard(tmp_path, sto
         monkeypatch.undo()
         upload.writev_at(views(b"x"), 0)
     assert names(tmp_path) == set()
+
+
+# --- another process has it -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("parts", [[], [(0, 5)]])
+def test_an_upload_that_another_store_is_receiving_is_not_begun_a_second_time(tmp_path, parts):
+    with LocalStore(tmp_path) as one, LocalStore(tmp_path) as two:
+        with one.open_upload(NAME, TAG, KEEP) as first:
+            for at, end in parts:
+                first.writev_at(views(WHOLE[at:end]), at)
+                first.add(at, end)
+            before = names(tmp_path)
+            with pytest.raises(UploadElsewhere) as caught:
+                two.open_upload(NAME, TAG, KEEP)
+            assert caught.value.reason is Reason.BEING_WRITTEN
+            assert names(tmp_path) == before
+            first.keep()
+        if parts:
+            with two.open_upload(NAME, TAG, KEEP) as second:
+                assert list(second.ranges) == parts
+
+
+@pytest.mark.parametrize(("tag", "size"), [(OTHER, SIZE), (TAG, SIZE + 1)])
+def test_another_upload_of_that_name_is_begun_beside_it(tmp_path, tag, size):
+    with LocalStore(tmp_path) as one, LocalStore(tmp_path) as two, one.open_upload(NAME, TAG, KEEP):
+        with two.open_upload(NAME, tag, WriteOptions(size=size, keep=True)):
+            assert any(is_temporary(name) for name in names(tmp_path))
+        assert names(tmp_path) == {PARTIAL, MAP}
+
+
+def test_a_partial_whose_map_is_about_to_come(tmp_path, monkeypatch):
+    """The other process has just created it."""
+    with LocalStore(tmp_path) as one, LocalStore(tmp_path) as two:
+        first = one.open_upload(NAME, TAG, KEEP)
+        there = tmp_path / os.fsdecode(MAP)
+        aside = tmp_path / "aside"
+        there.rename(aside)
+        monkeypatch.setattr(upload_module.time, "sleep", lambda _: aside.exists() and aside.rename(there))
+        with first, pytest.raises(UploadElsewhere):
+            two.open_upload(NAME, TAG, KEEP)
+
+
+def test_a_partial_that_gets_no_map_is_that_of_another_writer(tmp_path, monkeypatch):
+    waits = []
+    monkeypatch.setattr(upload_module.time, "sleep", waits.append)
+    with LocalStore(tmp_path) as store, store.create_sink(NAME, KEEP), store.open_upload(NAME, TAG, KEEP):
+        assert any(is_temporary(name) for name in names(tmp_path))
+    assert sum(waits) <= 0.2

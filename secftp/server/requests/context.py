@@ -61,12 +61,13 @@ class RequestContext:
 
     `aborting()` returns whether running requests are to be aborted, with `abort_code`. `completed` are the changes that
     all sessions of the server have carried out, `copies` the copies that they have made, `confirmed` the files that
-    sessions of the same key have written, `uploads` the upload in parts that this session belongs to.
+    sessions of the same key have written, `uploads` the upload in parts that this session belongs to. `end_stream` ends
+    the session, which is an additional stream, after its current request.
     """
 
     __slots__ = (
-        "abort_code", "aborting", "channel", "completed", "confirmed", "copies", "created", "log", "rights", "store",
-        "uploads", "writable",
+        "abort_code", "aborting", "channel", "completed", "confirmed", "copies", "created", "end_stream", "log",
+        "rights", "store", "uploads", "writable",
     )  # fmt: skip
 
     def __init__(
@@ -80,6 +81,7 @@ class RequestContext:
         confirmed: OwnConfirmedFiles | None = None,
         uploads: SessionUploads | None = None,
         copies: CompletedCopies | None = None,
+        end_stream: Callable[[], None] = lambda: None,
     ) -> None:
         self.channel = channel
         self.store = store
@@ -91,6 +93,7 @@ class RequestContext:
         self.confirmed = confirmed or OwnConfirmedFiles(ConfirmedFiles(), store, "")
         self.uploads = uploads or SessionUploads(Uploads(), store, "")
         self.copies = copies or CompletedCopies()
+        self.end_stream = end_stream
         self.writable = WritableDirectories(store)
         self.created = CreatedPaths(store)
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import hmac
-from typing import TYPE_CHECKING, NamedTuple
+import time
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-import secftp.storage.upload  # noqa: F401 - no peer determines when a module is searched for
-from secftp.errors import ChecksumMismatch, FileError
+from secftp.errors import ChecksumMismatch, FileError, Forbidden, Reason
 from secftp.protocol import ErrorCode, Ok, Right
 from secftp.server.log import FileLine
 from secftp.server.requests.context import NOT_KEPT, Outcome, ProgressLog, begin_digest, name_of, refuse_existing
@@ -19,6 +19,7 @@ from secftp.server.requests.refusals import RequestRefused
 from secftp.server.requests.upload import Ending, Upload
 from secftp.storage.attributes import WriteOptions, kept_attributes
 from secftp.storage.digest import hash_part
+from secftp.storage.upload import UploadElsewhere
 from secftp.transport.file_data import Aborted, receive_file
 
 if TYPE_CHECKING:
@@ -30,6 +31,12 @@ if TYPE_CHECKING:
     from secftp.storage import Digest
     from secftp.storage.attributes import Kept
     from secftp.storage.store import UploadSink, Writer
+
+
+# How long the session of a copy waits for another server to let go of an upload: that server may not have noticed yet
+# that the client has left.
+_RELEASE_SECONDS: Final = 2.0
+_RELEASE_PAUSE: Final = 0.05
 
 
 class _Discarded:
@@ -116,12 +123,35 @@ def _start(context: RequestContext, request: Write, upload: Upload) -> None:
     )
     adopt = request.prefix is not None
     with contextlib.ExitStack() as undo:
-        sink = undo.enter_context(context.store.open_upload(request.path, upload.tag, options, adopt=adopt))
+        sink = undo.enter_context(_open(context, request, upload.tag, options, adopt=adopt))
         if request.prefix is not None:
             _check_prefix(context, request, sink, request.prefix)
             sink.take_over()
         upload.start(sink, request.total, begin_digest(request.algorithm))
         undo.pop_all()
+
+
+def _open(context: RequestContext, request: Write, tag: bytes, options: WriteOptions, *, adopt: bool) -> UploadSink:
+    """Open the file of an upload. Raises `RequestRefused` if another server of this directory is receiving the upload.
+
+    Two servers can't put one file together. So an additional stream that has come to the wrong one leaves, which the
+    client is prepared for; the copy itself waits for the other server to let go, and is then sent whole.
+    """
+    deadline = time.monotonic() + _RELEASE_SECONDS
+    while True:
+        try:
+            return context.store.open_upload(request.path, tag, options, adopt=adopt)
+        except Forbidden as problem:
+            if problem.reason is not Reason.BEING_WRITTEN:
+                raise
+            if request.additional:
+                context.end_stream()
+            elif not isinstance(problem, UploadElsewhere):
+                raise
+            if request.additional or time.monotonic() > deadline:
+                raise RequestRefused(ErrorCode.LIMIT, told="another server is receiving this upload") from None
+        context.check()
+        time.sleep(_RELEASE_PAUSE)
 
 
 def _check_prefix(context: RequestContext, request: Write, sink: UploadSink, prefix: bytes) -> None:
