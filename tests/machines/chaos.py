@@ -244,6 +244,6 @@ class Chaos:
             elif told != command.files.get(name):
                 yield f"{what}: {name} was confirmed with a digest that it never had"
         if skipped and not command.may_skip:
-            yield f"{what}: skipped {sorted(skipped)}, which nobody else has written"
+            yield f"{what}: skipped {sorted(skipped)}, which no other client writes"
         if missing := command.files.keys() - confirmed.keys() - skipped:
             yield f"{what}: nothing was said of {sorted(missing)[:5]} and {len(missing)} in all"

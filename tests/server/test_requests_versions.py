@@ -152,3 +152,57 @@ def test_another_process_has_other_versions(tmp_path, monkeypatch):
 def test_the_key_is_random():
     assert len(versions._KEY) == 32
     assert len(set(versions._KEY)) > 8
+
+
+# --- several servers --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def another_process(monkeypatch):
+    """Call it to be one: it has another random key, and no secret yet."""
+
+    def begin():
+        monkeypatch.setattr(versions, "_KEY", os.urandom(32))
+        monkeypatch.setattr(versions, "_common_key", None)
+
+    begin()
+    return begin
+
+
+def version_at(root):
+    with LocalStore(root) as store, store.open_source(NAME) as source:
+        return version_of(source)
+
+
+def test_servers_with_a_secret_in_common_agree_on_versions(tmp_path, another_process):
+    (tmp_path / "name").write_bytes(DATA)
+    alone = version_at(tmp_path)
+    versions.share_key(b"k" * 32)
+    together = version_at(tmp_path)
+    another_process()
+    assert version_at(tmp_path) not in (alone, together)
+    versions.share_key(b"other".ljust(32))
+    assert version_at(tmp_path) != together
+    versions.share_key(b"k" * 32)
+    assert version_at(tmp_path) == together
+    rewrite(tmp_path / "name")
+    assert version_at(tmp_path) != together
+
+
+class OnAnotherMachine:
+    """A source whose device has another number, and its inode perhaps, too."""
+
+    is_stamp_shared = False
+
+    def __init__(self, source, *, inode=0):
+        device, number, *rest = source.stamp
+        self.stamp = (device + 1, number + inode, *rest)
+
+
+def test_the_number_of_a_device_counts_for_a_single_server_alone(tmp_path, another_process):
+    (tmp_path / "name").write_bytes(DATA)
+    with LocalStore(tmp_path) as store, store.open_source(NAME) as source:
+        assert version_of(OnAnotherMachine(source)) != version_of(source)
+        versions.share_key(b"k" * 32)
+        assert version_of(OnAnotherMachine(source)) == version_of(source)
+        assert version_of(OnAnotherMachine(source, inode=1)) != version_of(source)
