@@ -1,0 +1,42 @@
+"""Mutants of object stores: confirmations before the store's, versions that mix, files that are replaced unasked."""
+
+from __future__ import annotations
+
+from tests.mutants.mutant import Mutant, mutant
+
+SINK = "tests/storage/objects/test_sink.py"
+SOURCE = "tests/storage/objects/test_source.py"
+SMALL = "tests/storage/objects/test_small.py"
+SESSION = "tests/storage/objects/test_session.py"
+AT_SINK = "secftp/storage/objects/sink.py"
+AT_SOURCE = "secftp/storage/objects/source.py"
+AT_BUCKET = "secftp/storage/objects/bucket.py"
+AT_PARTS = "secftp/storage/objects/parts.py"
+
+MUTANTS: list[Mutant] = [
+    # --- what is confirmed ---
+    mutant("confirmed-before-the-store", AT_SINK, "            self._confirmed(self._key, upload.finish)\n", "            self._upload = upload\n", SINK),
+    mutant("failed-request-taken-for-done", AT_SINK, "            if not self._is_there(key, problem):\n                raise\n", "            self._is_there(key, problem)\n", SINK),
+    mutant("answer-of-a-store-not-asked-for", AT_SINK, "            if not self._is_there(key, problem):\n                raise\n", "            raise\n", SINK),
+    mutant("anothers-object-taken-for-ours", AT_SINK, "decode(found.metadata or {}).upload == self._id and found.size == self._size", "found.size == self._size", SINK),
+    mutant("unknown-taken-for-not-there", AT_SINK, "                raise unconfirmed(self._subject) from problem\n", "                return False\n", SINK),
+    mutant("digest-agreed-after-the-commit", "secftp/server/requests/write.py", "        sink.note_digest(request.algorithm, end.digest)\n        info = sink.commit()\n", "        info = sink.commit()\n        sink.note_digest(request.algorithm, end.digest)\n", SESSION),
+    # --- what is replaced ---
+    mutant("create-turned-into-overwrite", AT_SINK, "not self._options.overwrite\n        self._confirmed", "False\n        self._confirmed", SINK),
+    mutant("parts-that-may-not-replace-at-the-name", AT_SINK, "return self._key if self._options.overwrite else reserved", "return self._key if True else reserved", SINK),
+    mutant("copy-without-its-condition", AT_SINK, "create=self._writes.copy)", "create=None)", SINK),
+    mutant("bucket-puts-without-the-condition", AT_BUCKET, 'mode = "create" if create else "overwrite"', 'mode = "overwrite"', SINK),
+    mutant("conditions-not-required", AT_SINK, "        if not self._writes.put:\n            raise no_condition(self._subject)\n", "", SINK),
+    mutant("directory-replaced-by-an-object", "secftp/storage/objects/targets.py", "        if self._bucket.has_below(self._keys.below(path), path):\n", "        if False:\n", SINK),
+    mutant("files-of-a-path-out-of-order", "secftp/storage/objects/files.py", "                file.before.result()\n", "                pass\n", SMALL),
+    # --- what is left ---
+    mutant("parts-not-given-up", AT_PARTS, "            self._is_given_up = True\n", "            self._is_last = True\n", SINK),
+    mutant("reserved-object-left", AT_SINK, "                    self._bucket.delete(self._upload_key)\n", "                    pass\n", SINK),
+    mutant("parts-without-a-bound", AT_PARTS, "            self._changed.wait_for(lambda: self._part is None or self._is_over)\n", "", SINK),
+    # --- versions, and what is known of them ---
+    mutant("read-without-if-match", AT_SOURCE, "etag=self._found.etag)", "etag=None)", SOURCE),
+    mutant("short-answer-taken", AT_SOURCE, "        if len(data) != end - start:", "        if False:", SOURCE),
+    mutant("digest-of-another-size", "secftp/storage/objects/digests.py", " or known.size != found.size", "", SOURCE),
+    mutant("digest-by-another-algorithm", "secftp/storage/objects/digests.py", "known.digest[0] is not algorithm or ", "", SOURCE),
+    mutant("sum-of-a-part-answered-with-that-of-the-whole", "secftp/server/requests/read.py", " if size == source.info.size else None", "", SESSION),
+]  # fmt: skip
