@@ -25,8 +25,7 @@ class Traits(NamedTuple):
     `one_name`: a file and a directory never have the same name. `keeps_mode`: a file that is replaced, and for which no
     permissions are requested, keeps those that it had. `new_mode`: the permissions of a new file under the umask 022.
     `copies_metadata`: a large file that may not replace another one gets the requested time and permissions.
-    `sets_attributes`: those of a file can be changed later. `keeps_parents`: a directory that was made as the parent of
-    another one, or of a file, is there when that is removed.
+    `sets_attributes`: those of a file can be changed later.
     """
 
     parents: bool
@@ -39,7 +38,6 @@ class Traits(NamedTuple):
     new_mode: int = 0o644
     copies_metadata: bool = True
     sets_attributes: bool = True
-    keeps_parents: bool = True
 
 
 LOCAL = Traits(
@@ -60,7 +58,6 @@ OBJECTS = Traits(
     one_name=False,
     keeps_mode=True,
     sets_attributes=False,
-    keeps_parents=False,
 )
 
 

@@ -1,8 +1,7 @@
-"""Changes of names in a bucket: directories made, files and directories removed, files renamed and copied.
+"""Files and directories in a bucket: found, made, and removed.
 
-A store has no such operation on more than one object, and none that moves one. Invariants: an object is deleted only
-after the store has confirmed its copy; a directory is removed only while nothing that a listing shows is in it; where
-nothing may be replaced, the store decides.
+A store has no operation on more than one object. Invariant: a directory is removed only while nothing that a listing
+shows is in it.
 """
 
 from __future__ import annotations
@@ -12,19 +11,16 @@ from typing import TYPE_CHECKING, Final
 
 from secftp.errors import (
     AlreadyExists,
-    Forbidden,
-    InputOutputError,
     IsADirectory,
     NotADirectory,
     NotEmpty,
     NotFound,
     Reason,
-    TooLarge,
     Unsupported,
 )
 from secftp.protocol import OTHER_KINDS, Kind
 from secftp.storage.directories import not_found
-from secftp.storage.errors import failure, of_target
+from secftp.storage.errors import failure
 from secftp.storage.names import is_map, is_partial, is_temporary
 from secftp.storage.objects.concurrency import each
 from secftp.storage.objects.keys import MARKER, Key, reserved
@@ -122,99 +118,38 @@ def _is_ours(rest: str) -> bool:
 
 
 def make_directory(
-    bucket: Bucket, keys: Keys, path: Path, metadata: Metadata, *, exist_ok: bool, conditions: Conditions
+    bucket: Bucket, keys: Keys, path: Path, metadata: Metadata, *, parents: bool, conditions: Conditions
 ) -> bool:
-    """Make the marker of a directory; return whether it was made. Raises `AlreadyExists`, unless it is `exist_ok`."""
-    key, marker = keys.of(path), keys.marker(path)
-    looks: list[Callable[[], bool]] = [lambda: _exists(bucket, key), lambda: is_directory(bucket, keys, path)]
-    is_file, is_there = each(operator.call, looks)
+    """Make the marker of a directory, with `parents` also those above it; return whether it was made.
+
+    Raises `AlreadyExists`, for a directory only without `parents`.
+    """
+    looks: list[Callable[[], bool]] = [
+        lambda: exists(bucket, keys.of(path)),
+        lambda: is_directory(bucket, keys, path),
+        lambda: not parents or len(path) == 1 or exists(bucket, keys.marker(path[:-1])),
+    ]
+    is_file, is_there, has_parent = each(operator.call, looks)
     if is_file:
         raise failure(AlreadyExists, "Already exists", path, reason=Reason.FILE)
     if not is_there:
+        if not has_parent:  # else the directory above would go with this one
+            make_directory(bucket, keys, path[:-1], metadata, parents=True, conditions=conditions)
         try:
-            bucket.put(marker, b"", metadata.encoded(), create=conditions.find().put)
+            bucket.put(keys.marker(path), b"", metadata.encoded(), create=conditions.find().put)
         except AlreadyExists:  # another session has made it
             pass
         else:
             return True
-    if not exist_ok:
+    if not parents:
         raise failure(AlreadyExists, "Already exists", path, reason=Reason.DIRECTORY)
     return False
 
 
-def _exists(bucket: Bucket, key: Key) -> bool:
+def exists(bucket: Bucket, key: Key) -> bool:
+    """Return whether there is an object of this key."""
     try:
         bucket.info(key)
     except NotFound:
         return False
     return True
-
-
-def rename(bucket: Bucket, keys: Keys, path: Path, to: Path, *, overwrite: bool, conditions: Conditions) -> None:
-    """Copy a file and delete it under its old name, see `Store.rename`; raises `Unsupported` for a directory."""
-    with of_target():
-        new = keys.of(to)
-    key = keys.of(path)
-    try:
-        source = find_file(bucket, keys, path)
-    except IsADirectory:
-        if to[: len(path)] == path != to:
-            raise failure(
-                Forbidden, "A directory can't be moved into itself", path, reason=Reason.INTO_ITSELF
-            ) from None
-        raise failure(Unsupported, "An object store can't rename a directory", path, reason=Reason.DIRECTORY) from None
-    if key.text == new.text and overwrite:
-        return
-    copy_object(bucket, keys, source, key, new, overwrite=overwrite, conditions=conditions)
-    bucket.delete(key)
-
-
-def copy_object(
-    bucket: Bucket, keys: Keys, source: ObjectInfo, key: Key, to: Key, *, overwrite: bool, conditions: Conditions
-) -> None:
-    """Have the store copy an object, with its metadata where it can.
-
-    Raises, `of_target`, `AlreadyExists`, `IsADirectory`, and `Unsupported` where the store has no such condition;
-    `TooLarge` where it copies only smaller ones. If the answer of the store was lost, it is asked whether the copy is
-    there.
-    """
-    if bucket.max_copy is not None and source.size > bucket.max_copy:
-        raise failure(TooLarge, "Too large to be copied by the object store", key.path, reason=Reason.COPY_LIMIT)
-    with of_target():
-        if not overwrite and _exists(bucket, to):
-            raise failure(AlreadyExists, "Already exists", to.path)
-        if is_directory(bucket, keys, to.path):
-            kind = IsADirectory if overwrite else AlreadyExists
-            raise failure(kind, "A directory has this name", to.path, reason=Reason.DIRECTORY)
-        way = None if overwrite else conditions.find().copy
-        if way is None and not overwrite:
-            raise no_condition(to.path)
-    try:
-        bucket.copy(key, to, create=way)
-    except AlreadyExists as problem:
-        problem.of_target = True
-        raise
-    except InputOutputError:
-        if not _is_copy(bucket, to, source):
-            raise
-
-
-def no_condition(path: Path) -> Unsupported:
-    """Return the exception for a file that may replace nothing, which the store can't promise."""
-    return failure(
-        Unsupported,
-        "The object store can't write a file only if there is none of its name",
-        path,
-        reason=Reason.NO_CONDITION,
-    )
-
-
-def _is_copy(bucket: Bucket, to: Key, source: ObjectInfo) -> bool:
-    """Return whether an object is a copy of another, as far as the store tells; raises if it can't be asked."""
-    try:
-        found = bucket.info(to)
-    except NotFound:
-        return False
-    upload = decode(source.metadata or {}).upload
-    is_same = found.etag == source.etag or (upload is not None and decode(found.metadata or {}).upload == upload)
-    return is_same and found.size == source.size

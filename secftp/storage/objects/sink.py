@@ -24,7 +24,7 @@ from secftp.protocol import Kind
 from secftp.storage.attributes import FileInfo, WriteOptions
 from secftp.storage.errors import failure
 from secftp.storage.objects.bucket import MULTIPART
-from secftp.storage.objects.changes import no_condition
+from secftp.storage.objects.copies import no_condition, unconfirmed
 from secftp.storage.objects.digests import keep_digest
 from secftp.storage.objects.info import FILE_MODE
 from secftp.storage.objects.keys import reserved
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from secftp.protocol import Algorithm
-    from secftp.storage.names import Path
     from secftp.storage.objects.bucket import Bucket, ConditionalWrites
     from secftp.storage.objects.keys import Key
 
@@ -245,13 +244,3 @@ class ObjectSink(Sink):
     def _require_open(self) -> None:
         if not self._is_open:
             raise UsageError(f"The sink is closed: {show_path(self._subject)}")
-
-
-def unconfirmed(subject: Path) -> InputOutputError:
-    """Return the exception for a file of which it is not known whether the store has it."""
-    return failure(
-        InputOutputError,
-        "Not confirmed by the object store, which may have stored it",
-        subject,
-        reason=Reason.UNCONFIRMED,
-    )

@@ -28,7 +28,7 @@ from secftp.storage.attributes import (
 )
 from secftp.storage.directories import not_found
 from secftp.storage.errors import failure, of_target
-from secftp.storage.objects import changes
+from secftp.storage.objects import changes, copies
 from secftp.storage.objects.bucket import ObjectInfo
 from secftp.storage.objects.changes import directory_marker
 from secftp.storage.objects.files import Files, ObjectSmallFiles
@@ -156,7 +156,7 @@ class ObjectStore(Store):
 
     def rename(self, path: Path, to: Path, *, overwrite: bool = False) -> None:
         """Not atomic: a copy, and then a deletion. Raises `Unsupported` for a directory."""
-        changes.rename(self._bucket, self._keys, path, to, overwrite=overwrite, conditions=self._conditions)
+        copies.rename(self._bucket, self._keys, path, to, overwrite=overwrite, conditions=self._conditions)
 
     def copy(self, path: Path, to: Path, options: WriteOptions, check: Callable[[int], None], /) -> FileInfo | None:
         with of_target():
@@ -167,7 +167,7 @@ class ObjectStore(Store):
             return None  # the store copies the metadata as they are
         check(0)
         key = self._keys.of(path)
-        changes.copy_object(
+        copies.copy_object(
             self._bucket, self._keys, source, key, new, overwrite=options.overwrite, conditions=self._conditions
         )
         return info if options.overwrite else file_info(self._bucket.info(new), self._times)
@@ -176,7 +176,7 @@ class ObjectStore(Store):
         """Make a directory, whose parent need not exist."""
         metadata = Metadata(time.time_ns(), directory_mode(mode, self._mode_mask))
         return changes.make_directory(
-            self._bucket, self._keys, path, metadata, exist_ok=parents, conditions=self._conditions
+            self._bucket, self._keys, path, metadata, parents=parents, conditions=self._conditions
         )
 
     def set_attributes(

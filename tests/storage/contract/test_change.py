@@ -44,9 +44,8 @@ def test_an_empty_directory_is_removed_and_a_full_one_is_not(backing, store, kin
     with pytest.raises(NotEmpty, match=r"^Directory not empty: a$"):
         store.remove((b"a",), kind=kind)
     store.remove((b"a", b"b"), kind=kind)
-    assert names(store) == (["a"] if backing.traits.keeps_parents else [])
-    if backing.traits.keeps_parents:
-        store.remove((b"a",), kind=kind)
+    assert names(store) == ["a"]
+    store.remove((b"a",), kind=kind)
     assert names(store) == []
     with pytest.raises(NotFound):
         store.remove((b"a",), kind=kind)

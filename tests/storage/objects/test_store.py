@@ -6,6 +6,7 @@ import pytest
 
 from secftp.errors import (
     AlreadyExists,
+    FileChanged,
     Forbidden,
     InputOutputError,
     IsADirectory,
@@ -19,7 +20,7 @@ from secftp.errors import (
 )
 from secftp.protocol import Capability, Kind
 from secftp.storage.attributes import FileInfo, Kept, WriteOptions
-from secftp.storage.objects.bucket import Bucket
+from secftp.storage.objects.bucket import Bucket, ConditionalWrites
 from secftp.storage.objects.info import Times
 from secftp.storage.objects.keys import Key
 from secftp.storage.objects.probe import Conditions
@@ -203,6 +204,23 @@ class TestMaking:
         assert objects.make_directory((b"x", b"y"))
         assert objects.stat((b"x",)).kind is Kind.DIRECTORY
 
+    def test_with_its_parents_it_leaves_them_when_it_is_removed(self, objects, put, keys_of):
+        put("x/file")
+        assert objects.make_directory((b"x", b"y", b"z"), parents=True)
+        assert [key for key in keys_of() if key.endswith("directory")] == [
+            f"{above}/.secftp-directory" for above in ("x/y", "x/y/z")
+        ]
+        put("x/file")
+        objects.remove((b"x", b"file"))
+        objects.remove((b"x", b"y", b"z"))
+        assert objects.stat((b"x", b"y")).kind is Kind.DIRECTORY
+
+    def test_its_parent_is_no_file(self, objects, put):
+        put("x")
+        with pytest.raises(AlreadyExists) as raised:
+            objects.make_directory((b"x", b"y"), parents=True)
+        assert raised.value.reason is Reason.FILE
+
     def test_its_permissions_are_within_the_mask(self, bucket):
         objects = ObjectStore(bucket, mode_mask=0o700)
         objects.make_directory(D, mode=0o755)
@@ -253,6 +271,35 @@ class TestRenaming:
         with pytest.raises(AlreadyExists):
             objects.rename(A, D)
         assert keys_of() == ["a", "d/x"]
+
+
+class Replacing(Bucket):
+    """A bucket in which another session replaces a file while it is copied, or removes it if `new` is None."""
+
+    new: bytes | None = b"new"
+
+    def copy(self, key, to, *, create=None):
+        super().copy(key, to, create=create)
+        if self.new is None:
+            self.delete(key)
+        else:
+            self.put(key, self.new, {})
+
+
+class TestRacing:
+    def test_what_was_not_copied_is_not_deleted(self, bucket, put):
+        put("a", b"old")
+        with pytest.raises(FileChanged):
+            ObjectStore(Replacing(bucket._store), conditions=Conditions(bucket)).rename(A, B)
+        assert bytes(bucket.get_whole(Key("a", A), 9)[1]) == b"new"
+        assert bytes(bucket.get_whole(Key("b", B), 9)[1]) == b"old"
+
+    def test_a_file_that_another_session_has_removed_meanwhile(self, bucket, put, keys_of):
+        put("a", b"old")
+        replacing = Replacing(bucket._store)
+        replacing.new = None
+        ObjectStore(replacing, conditions=Conditions(bucket)).rename(A, B)
+        assert keys_of() == ["b"]
 
 
 class Lossy(Bucket):
@@ -327,6 +374,66 @@ class TestCopying:
         with pytest.raises(InputOutputError):
             objects.rename(A, B, overwrite=True)
         assert keys_of() == ["a", "b"]
+
+    def test_where_the_store_can_not_be_asked_it_is_not_known(self, bucket, put, keys_of):
+        class Away(Lossy):
+            done = False
+
+            def info(self, key):
+                if key.text == "b" and self.asked:
+                    raise InputOutputError("The object store reported an error")
+                return super().info(key)
+
+            asked = False
+
+            def copy(self, key, to, *, create=None):
+                self.asked = True
+                super().copy(key, to, create=create)
+
+        put("a")
+        with pytest.raises(InputOutputError) as raised:
+            ObjectStore(Away(bucket._store), conditions=Conditions(bucket)).rename(A, B)
+        assert raised.value.reason is Reason.UNCONFIRMED
+        assert keys_of() == ["a"]
+
+    def test_what_may_be_another_file_is_not_taken_for_the_copy(self, bucket, put, keys_of):
+        put("a", b"1", upload=UPLOAD)
+        put("b", b"2")
+        lossy = Lossy(bucket._store)
+        lossy.done = False
+        with pytest.raises(InputOutputError) as raised:
+            ObjectStore(lossy, conditions=Conditions(bucket)).rename(A, B, overwrite=True)
+        assert raised.value.reason is Reason.UNCONFIRMED
+        assert keys_of() == ["a", "b"]
+
+    def test_where_a_copy_would_lose_the_metadata_a_small_file_passes_through(self, bucket, put):
+        class PartsAlone(Bucket):
+            def copy(self, key, to, *, create=None):
+                assert create is None
+                super().copy(key, to)
+
+        put("a", b"1", mtime="5", mode="600")
+        parts = PartsAlone(bucket._store, copying={"multipart": bucket._store})
+        conditions = Conditions(parts)
+        conditions._found = ConditionalWrites(True, "multipart")
+        objects = ObjectStore(parts, conditions=conditions)
+        objects.rename(A, B)
+        assert objects.stat(B) == FileInfo(Kind.FILE, 1, 5, 0o600)
+        put("a")
+        with pytest.raises(AlreadyExists) as raised:
+            objects.rename(A, B)
+        assert raised.value.of_target
+
+    def test_where_there_is_no_condition_nothing_is_copied_that_may_not_replace(self, bucket, put, keys_of):
+        put("a")
+        conditions = Conditions(bucket)
+        conditions._found = ConditionalWrites(True, None)
+        objects = ObjectStore(bucket, conditions=conditions)
+        with pytest.raises(Unsupported) as raised:
+            objects.rename(A, B)
+        assert raised.value.reason is Reason.NO_CONDITION
+        assert keys_of() == ["a"]
+        objects.rename(A, B, overwrite=True)
 
     def test_more_than_the_store_copies(self, bucket, put, monkeypatch):
         put("a", b"123")

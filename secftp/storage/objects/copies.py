@@ -1,0 +1,144 @@
+"""Files of a bucket that are copied and renamed within it.
+
+A store copies an object with what belongs to it, and moves none: a renamed file is a copy, and then a deletion.
+Invariants: where nothing may be replaced, the store decides; an object is deleted only after the store has confirmed
+its copy, and only if it is the one that was copied; a lost answer is asked for.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from secftp.errors import (
+    AlreadyExists,
+    FileChanged,
+    FileError,
+    Forbidden,
+    InputOutputError,
+    IsADirectory,
+    NotFound,
+    Reason,
+    TooLarge,
+    Unsupported,
+)
+from secftp.storage.errors import failure, of_target
+from secftp.storage.objects.bucket import MULTIPART
+from secftp.storage.objects.changes import exists, find_file, is_directory
+from secftp.storage.objects.metadata import decode
+
+if TYPE_CHECKING:
+    from secftp.storage.names import Path
+    from secftp.storage.objects.bucket import Bucket, ObjectInfo
+    from secftp.storage.objects.keys import Key, Keys
+    from secftp.storage.objects.probe import Conditions
+
+# Bytes of an object that is copied by way of this machine where the store could not copy its metadata.
+_PASSED_ON: Final = 8 << 20
+
+
+def rename(bucket: Bucket, keys: Keys, path: Path, to: Path, *, overwrite: bool, conditions: Conditions) -> None:
+    """Copy a file and delete it under its old name, see `Store.rename`.
+
+    Raises `Unsupported` for a directory, `FileChanged` if the file was replaced before it was deleted: then it is under
+    both names, each a version of its own.
+    """
+    with of_target():
+        new = keys.of(to)
+    key = keys.of(path)
+    try:
+        source = find_file(bucket, keys, path)
+    except IsADirectory:
+        if to[: len(path)] == path != to:
+            raise failure(
+                Forbidden, "A directory can't be moved into itself", path, reason=Reason.INTO_ITSELF
+            ) from None
+        raise failure(Unsupported, "An object store can't rename a directory", path, reason=Reason.DIRECTORY) from None
+    if key.text == new.text and overwrite:
+        return
+    copy_object(bucket, keys, source, key, new, overwrite=overwrite, conditions=conditions)
+    try:
+        found = bucket.info(key)
+    except NotFound:
+        return  # another session has renamed or removed it, too
+    if (found.etag, found.modified_ns) != (source.etag, source.modified_ns):
+        raise failure(FileChanged, "Replaced while it was being renamed", path)
+    bucket.delete(key)
+
+
+def copy_object(
+    bucket: Bucket, keys: Keys, source: ObjectInfo, key: Key, to: Key, *, overwrite: bool, conditions: Conditions
+) -> None:
+    """Copy an object, with its metadata unless it is large and the store can't.
+
+    Raises, `of_target`, `AlreadyExists`, `IsADirectory`, and `Unsupported` where the store has no such condition;
+    `TooLarge` where it copies only smaller ones; a failure with the reason `UNCONFIRMED` if the store can't be asked
+    whether it has made the copy.
+    """
+    if bucket.max_copy is not None and source.size > bucket.max_copy:
+        raise failure(TooLarge, "Too large to be copied by the object store", key.path, reason=Reason.COPY_LIMIT)
+    with of_target():
+        if not overwrite and exists(bucket, to):
+            raise failure(AlreadyExists, "Already exists", to.path)
+        if is_directory(bucket, keys, to.path):
+            kind = IsADirectory if overwrite else AlreadyExists
+            raise failure(kind, "A directory has this name", to.path, reason=Reason.DIRECTORY)
+        way = None if overwrite else conditions.find().copy
+        if way is None and not overwrite:
+            raise no_condition(to.path)
+    try:
+        if way == MULTIPART and source.size <= _PASSED_ON and conditions.find().put:
+            _pass_on(bucket, key, to)
+        else:
+            bucket.copy(key, to, create=way)
+    except AlreadyExists as problem:
+        problem.of_target = True
+        raise
+    except InputOutputError as problem:
+        if not _is_copy(bucket, to, source, problem):
+            raise
+
+
+def _pass_on(bucket: Bucket, key: Key, to: Key) -> None:
+    """Read an object and write it under another key, on condition that there is none."""
+    found, data = bucket.get_whole(key, _PASSED_ON)
+    with of_target():
+        bucket.put(to, data, found.metadata or {}, create=True)
+
+
+def _is_copy(bucket: Bucket, to: Key, source: ObjectInfo, problem: InputOutputError) -> bool:
+    """Return whether there is a copy of an object after a failure, False if there is nothing.
+
+    Raises an error that says that it is not known, where it isn't.
+    """
+    try:
+        found = bucket.info(to)
+    except NotFound:
+        return False
+    except FileError:
+        raise unconfirmed(to.path) from problem
+    upload = decode(source.metadata or {}).upload
+    if found.size != source.size:
+        return False
+    if found.etag == source.etag or (upload is not None and decode(found.metadata or {}).upload == upload):
+        return True
+    raise unconfirmed(to.path) from problem
+
+
+def no_condition(path: Path) -> Unsupported:
+    """Return the exception for a file that may replace nothing, which the store can't promise."""
+    return failure(
+        Unsupported,
+        "The object store can't write a file only if there is none of its name",
+        path,
+        reason=Reason.NO_CONDITION,
+    )
+
+
+def unconfirmed(path: Path) -> InputOutputError:
+    """Return the exception for a file of which it is not known whether the store has it."""
+    return failure(
+        InputOutputError,
+        "Not confirmed by the object store, which may have stored it",
+        path,
+        reason=Reason.UNCONFIRMED,
+    )
