@@ -6,7 +6,7 @@ import contextlib
 import logging
 import os
 import threading
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final, Literal, Self
 
 from secftp.api.arguments import key_for, suite_for
 from secftp.api.values import require_bool, require_callable, require_int, require_permissions, require_text
@@ -15,9 +15,13 @@ from secftp.keys import generate_key, read_key_file, refuse_beneath
 from secftp.server.access import Access
 from secftp.server.log import Log, LogLevel
 from secftp.server.log_format import printable
+from secftp.server.parser import OBJECT_TIMES
 from secftp.server.path_checks import CodePaths
+from secftp.server.roots import open_reachable, prepare_for_writing
 from secftp.server.server import DEFAULT_MAX_CLIENTS, FileServer, open_listener
 from secftp.storage import LocalStore
+from secftp.storage.objects import is_object_url
+from secftp.storage.objects.urls import check_url
 from secftp.text import show_local
 from secftp.transport import require_congestion
 from secftp.url import PORT_MAX, Url, format_url
@@ -28,6 +32,8 @@ if TYPE_CHECKING:
 
     from secftp.api.arguments import Cipher, LocalPath
     from secftp.keys import Key
+    from secftp.server.roots import Root
+    from secftp.storage import Store
 
 _LOGGER: Final = logging.getLogger("secftp.server")
 _LOGGER.addHandler(logging.NullHandler())  # without a handler, warnings would go to standard error
@@ -43,7 +49,8 @@ class Server:
     appear. By default only this machine can connect.
 
     Args:
-        root (str, bytes or os.PathLike): The directory to serve.
+        root (str, bytes or os.PathLike): The directory to serve; or, as a str, the URL of one in an object store
+            (`s3://bucket/prefix`, `gs://...`, `az://...`), with credentials from the environment.
         key (str, Key or None, default None): The key of the clients, as a text or a `Key`. Without `key` and `key_file`
             a new one is generated (see the attribute `key`), unless the server is anonymous.
         key_file (str, bytes or os.PathLike or None, default None): The path of a file with the key; `~` is the home
@@ -55,6 +62,8 @@ class Server:
         read_only (bool, default False): No client may write.
         overwrite (bool, default True): If false, no client may replace, rename over or remove anything.
         mode_mask (int, default 0o777): The permission bits that clients may set.
+        object_times (str, default 'own'): In an object store: 'own' for each file's own time, with a request for each
+            file of a listing, or 'stored' for the time at which the store got it.
         max_clients (int, default 256): The limit of sessions at once.
         ciphers (iterable of str, default ('none', 'aes128', 'aes256')): The ciphers that clients may use.
         congestion (str or None, default None): The congestion control (Linux) of what clients read; None leaves the
@@ -87,12 +96,19 @@ class Server:
         read_only: bool = False,
         overwrite: bool = True,
         mode_mask: int = 0o777,
+        object_times: Literal["own", "stored"] = "own",
         max_clients: int = DEFAULT_MAX_CLIENTS,
         ciphers: Iterable[Cipher] = _ALL_CIPHERS,
         congestion: str | None = None,
         log: Callable[[str], object] | None = None,
     ) -> None:
         self._root = os.fsdecode(root)
+        self._directory = None if is_object_url(self._root) else self._root
+        if self._directory is None:
+            check_url(self._root)
+        if object_times not in OBJECT_TIMES:
+            raise UsageError("object_times must be 'own' or 'stored'.")
+        self._object_times = object_times
         if congestion is not None:
             require_congestion(require_text("congestion", congestion))
         if isinstance(ciphers, str) or not hasattr(ciphers, "__iter__"):
@@ -112,6 +128,7 @@ class Server:
             overwrite=overwrite,
         )
         self._is_written = not read_only and (self._key is not None or anonymous_write)
+        self._replaces = overwrite
         self._host = require_text("host", host)
         self._port = require_int("port", port, 0, PORT_MAX, shown=f"from 0 to {PORT_MAX}")
         self._mode_mask = require_permissions("mode_mask", mode_mask)
@@ -159,10 +176,14 @@ class Server:
             Server: The server itself.
 
         Raises:
-            NotFound: The directory does not exist.
+            NotFound: The directory, or the bucket, does not exist.
             NotADirectory: The path is that of a file.
+            Forbidden: There are no credentials for the object store, or it refuses them.
+            ServerUnreachable: The object store can't be reached.
+            InstallationError: The library for object stores is missing.
             UsageError: The server is running, the host or the port can't be listened on, or clients may write to a
-                directory from which this program loads code (an entry of `sys.path`, the program itself).
+                directory from which this program loads code (an entry of `sys.path`, the program itself); or nothing
+                may be replaced, and the object store can't ensure that.
         """
         with self._lock:
             if self._running is not None:
@@ -223,11 +244,25 @@ class Server:
             if key is not None:
                 raise UsageError("Only one of key and key_file can be given.")
             name = os.path.expanduser(os.fsdecode(key_file))
-            refuse_beneath(name, self._root)
+            if self._directory is not None:
+                refuse_beneath(name, self._directory)
             return read_key_file(name)
         return generate_key() if key is None and not optional else key
 
-    def _open_store(self) -> LocalStore:
+    def _open_store(self) -> Store:
+        with contextlib.ExitStack() as undo:
+            store = undo.enter_context(contextlib.closing(self._open_root()))
+            if self._is_written:
+                prepare_for_writing(store, replaces=self._replaces, tell=self._tell)
+            undo.pop_all()
+            return store
+
+    def _tell(self, text: str) -> None:
+        self._log.line(f"In the served directory, {text}", LogLevel.WARNING)
+
+    def _open_root(self) -> Root:
+        if self._directory is None:
+            return open_reachable(self._root, times=self._object_times, mode_mask=self._mode_mask)
         if not os.path.isdir(self._root):
             shown = show_local(self._root)
             if os.path.lexists(self._root):
@@ -235,7 +270,7 @@ class Server:
             raise NotFound(f"There is no directory {shown}.", filename=self._root, side=Side.LOCAL)
         if self._is_written:
             CodePaths().refuse(self._root)
-        return LocalStore(self._root, sweep=True, mode_mask=self._mode_mask)
+        return LocalStore(self._root, sweep=True, try_locks=self._is_written, mode_mask=self._mode_mask)
 
 
 class _Forwarded(Log):

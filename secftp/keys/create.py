@@ -180,15 +180,16 @@ def state_directory() -> str:
     return os.path.join(base, "secftp")
 
 
-def load_or_create(root: StrPath) -> RememberedKey:
-    """Return the remembered key, which the first call creates; `root` is the served directory.
+def load_or_create(root: StrPath | None) -> RememberedKey:
+    """Return the remembered key, which the first call creates; `root` is the served directory, if it is one.
 
     Many servers may start at once: the first file that is complete wins, and all use that one. Raises `KeyFormatError`
     if the file would be beneath `root`, can't be created, or is unsafe (see `read_key_file`).
     """
     directory = state_directory()
     path = os.path.join(directory, _REMEMBERED_NAME)
-    refuse_beneath(path, root)
+    if root is not None:
+        refuse_beneath(path, root)
     if os.path.lexists(path):
         return RememberedKey(read_key_file(path), path, created=False)
     try:

@@ -1,4 +1,6 @@
-"""Files of named keys: for each name its key, a directory of its own beneath the served one, and its rights.
+"""Files of named keys: for each name its key, its rights, and a directory of its own.
+
+That is beneath the served one, or has a URL in an object store.
 
     [backup]
     key-file = "backup.key"         # beside this file; or key = "..." in it
@@ -6,7 +8,7 @@
 
     [scans]
     key-file = "scans.key"
-    folder = "incoming/scans"
+    folder = "incoming/scans"         # or "s3://bucket/scans", in an object store
     rights = "drop-box"
 
 Such a file must be as private as a key file, and is understood as a whole or not at all: an unknown word in it might
@@ -16,6 +18,7 @@ have been meant to take a right away. Invariant: no key and no line of the file 
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -36,19 +39,22 @@ PRESETS: Final = {
     "full": frozenset(Right),
 }
 _RIGHTS: Final = tuple(Right)
+_is_url: Final = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE | re.ASCII).match
 _FIELDS: Final = frozenset({"key", "key-file", "folder", "rights"})
 
 
 class KeyEntry(NamedTuple):
     """One named key, and its key file if it has one.
 
-    `folder` is the path of its directory relative to the served one, name by name; () is that itself.
+    `folder` is the path of its directory relative to the served one, name by name; () is that itself. `url` is that of
+    a directory elsewhere; `folder` is () then. It is not checked here.
     """
 
     key: Key
     folder: tuple[bytes, ...]
     rights: frozenset[Right]
     key_file: str | None = None
+    url: str | None = None
 
 
 def read_keys(path: StrPath) -> dict[str, KeyEntry]:
@@ -97,8 +103,10 @@ def _entry(entry: _TomlEntry, name: str, value: object) -> KeyEntry:
         # The word may be a key whose name was forgotten.
         raise entry.fail(f"it has {len(unknown)} unknown fields", hint=f"Known fields: {', '.join(sorted(_FIELDS))}.")
     key, key_file = _key(entry, value)
-    folder, rights = _folder(entry, value.get("folder", ".")), _rights(entry, value.get("rights"))
-    return KeyEntry(key, folder, rights, key_file)
+    place, rights = value.get("folder", "."), _rights(entry, value.get("rights"))
+    if isinstance(place, str) and _is_url(place):
+        return KeyEntry(key, (), rights, key_file, place)
+    return KeyEntry(key, _folder(entry, place), rights, key_file)
 
 
 def _key(entry: _TomlEntry, fields: dict[str, object]) -> tuple[Key, str | None]:

@@ -14,8 +14,8 @@ import sys
 from typing import TYPE_CHECKING, Final
 
 from secftp import system
-from secftp.errors import ExitCode, InstallationError, NotFound, SecftpError, UsageError
-from secftp.text import fit_streams, fold, show_local
+from secftp.errors import ExitCode, InstallationError, SecftpError, UsageError
+from secftp.text import fit_streams, fold
 
 if TYPE_CHECKING:
     from secftp.server.options import ServerOptions
@@ -62,6 +62,7 @@ def _run(arguments: list[str]) -> int:
     source = OptionSource(arguments)
     options = source.read()
     try:
+        from secftp.server.roots import check_root
         from secftp.server.run import check, run
     except InstallationError:
         raise
@@ -74,7 +75,7 @@ def _run(arguments: list[str]) -> int:
 
         require_congestion(options.congestion)
     _prepare_process()
-    _require_directory(options.root)
+    check_root(options)
     if options.key is not None:
         print(
             "secftpd: A key on the command line is visible to other local users; use --key-file.",
@@ -99,15 +100,6 @@ def _prepare_process() -> None:
         _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # every connection is a descriptor
     sys.setswitchinterval(SWITCH_SECONDS)
-
-
-def _require_directory(root: str) -> None:
-    if not os.path.isdir(root):
-        there = os.path.exists(root)
-        raise NotFound(
-            f"{show_local(root)} is not a directory." if there else f"There is no directory {show_local(root)}.",
-            hint="Give the directory to serve with --root DIR.",
-        )
 
 
 def _listen(options: ServerOptions) -> Listener:

@@ -3,7 +3,7 @@
 The configuration is a TOML file with the names of the options, validated by the same rules:
 
     port = 8888
-    root = "/srv/files"
+    root = "/srv/files"          # or "s3://bucket/prefix"
     keys = "keys.toml"           # relative paths start at the directory of the configuration
     host = ["192.0.2.1", "::1"]
     max-clients = 100
@@ -24,6 +24,7 @@ from secftp.errors import KeyFormatError, UsageError
 from secftp.keys import read_text
 from secftp.server.options import ServerLimits, ServerOptions
 from secftp.server.parser import SEE_HELP, file_options, make_parser
+from secftp.storage.objects import is_object_url
 from secftp.text import escape, show_local, to_locale
 
 if TYPE_CHECKING:
@@ -155,7 +156,7 @@ def _arguments(subject: str, directory: str, name: str, action: argparse.Action,
         # TOML reads 0o640 as the number 416, whose digits are other permissions.
         raise UsageError(f"{subject}: {name} must be a string.", hint='For example mode-mask = "0750".')
     text = _text(subject, name, value)
-    is_path = action.dest == "root" or action.dest in file_options()
+    is_path = (action.dest == "root" and not is_object_url(text)) or action.dest in file_options()
     return [f"{flag}={os.path.join(directory, text) if is_path else text}"]
 
 

@@ -12,7 +12,7 @@ import sys
 from typing import TYPE_CHECKING, Final
 
 from secftp.crypto import Suite
-from secftp.errors import FileError, KeyFormatError
+from secftp.errors import FileError, InstallationError, KeyFormatError, SecftpError
 from secftp.keys import (
     Key,
     generate_key,
@@ -23,15 +23,20 @@ from secftp.keys import (
 )
 from secftp.protocol import Right
 from secftp.server.access import Access, NamedKey, Rights
-from secftp.server.path_checks import CodePaths, check_descriptor, check_operator_files
+from secftp.server.log import LogLevel
+from secftp.server.path_checks import CodePaths, check_descriptor, check_file, check_operator_files
+from secftp.server.roots import credential_files, open_bucket, prepare_for_writing, shown_url
 from secftp.text import escape, from_locale, show_local, show_path
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
+    from secftp.keys.named import KeyEntry
     from secftp.server.log import Log
     from secftp.server.options import ServerOptions
-    from secftp.storage import LocalStore, Store
+    from secftp.server.roots import Root
+    from secftp.storage import Store
 
 VARIABLE: Final = "SECFTP_KEY"
 CREDENTIAL: Final = "secftp.key"
@@ -47,8 +52,8 @@ class Keyring:
         self,
         options: ServerOptions,
         log: Log,
-        root: LocalStore,
-        bounded: Callable[[LocalStore], Store],
+        root: Root,
+        bounded: Callable[[Store], Store],
         code: CodePaths | None = None,
     ) -> None:
         self._options = options
@@ -58,7 +63,7 @@ class Keyring:
         self._code = code or CodePaths()
         self._stores: list[Store] = []
         self._retired: list[Store] = []
-        self._written: set[str] = set()  # the directories that the current keys may write to
+        self._told: set[str] = set()  # what was logged about stores
         self.writes_where_modules_are = False
         self._environment = os.environ.pop(VARIABLE, None)  # child processes do not need it
         self._given: Key | None = None  # the default key, if it did not come from a file
@@ -91,10 +96,12 @@ class Keyring:
         check_operator_files(options)
         with contextlib.ExitStack() as undo:
             stores: list[Store] = []
-            self._written = set()
-            named = self._named(stores, undo)
+            entries = self._entries()
+            named = self._named(entries, stores, undo)
             default = self._default()
-            self._refuse_code(writes_root=default is not None or options.anonymous_write)
+            writes_root = default is not None or options.anonymous_write
+            self._refuse_code(entries, writes_root=writes_root)
+            self._prepare_root(entries, writes_root=writes_root)
             access = Access(
                 default,
                 suites=frozenset(Suite[name.upper()] for name in options.ciphers),
@@ -121,43 +128,87 @@ class Keyring:
         for store in (*self._stores, *self._retired):
             store.close()
 
-    def _named(self, stores: list[Store], undo: contextlib.ExitStack) -> dict[str, NamedKey]:
-        path = self._options.keys
+    def _entries(self) -> dict[str, KeyEntry]:
+        """Read the named keys, and check the files that they bring into use."""
+        path, directory = self._options.keys, self._options.directory
         if path is None:
             return {}
         from secftp.keys.named import read_keys
 
-        found: dict[str, NamedKey] = {}
-        for name, entry in read_keys(path).items():
+        entries = read_keys(path)
+        for entry in entries.values():
             if entry.key_file is not None:
-                refuse_beneath(entry.key_file, self._options.root)
-            if Right.WRITE in entry.rights:
-                self._written.add(os.path.join(self._options.root, *map(os.fsdecode, entry.folder)))
+                self._refuse_beneath(entry.key_file)
+        if any(entry.url is not None for entry in entries.values()):
+            for credentials in credential_files():
+                check_file(credentials, directory, "file of credentials")
+        return entries
+
+    def _named(
+        self, entries: Mapping[str, KeyEntry], stores: list[Store], undo: contextlib.ExitStack
+    ) -> dict[str, NamedKey]:
+        found: dict[str, NamedKey] = {}
+        for name, entry in entries.items():
             store: Store | None = None
-            if entry.folder:
-                store = undo.enter_context(contextlib.closing(self._store(name, entry.folder)))
+            if entry.folder or entry.url is not None:
+                store = undo.enter_context(contextlib.closing(self._bounded(self._store(name, entry))))
                 stores.append(store)
             rights = Rights(**{right: right in entry.rights for right in Right})
             found[name] = NamedKey(entry.key.password(), rights, store, entry.key.generated)
         return found
 
-    def _refuse_code(self, *, writes_root: bool) -> None:
+    def _refuse_code(self, entries: Mapping[str, KeyEntry], *, writes_root: bool) -> None:
         """Raise `UsageError` if clients may write where code of this process is loaded from."""
-        if self._options.read_only:
+        directory = self._options.directory
+        if self._options.read_only or directory is None:
             return
-        written = self._written | ({self._options.root} if writes_root else set())
-        found = [self._code.refuse(directory) for directory in sorted(written)]  # all of them, also after a match
+        written = {directory} if writes_root else set()
+        for entry in entries.values():
+            if Right.WRITE in entry.rights and entry.url is None:
+                written.add(os.path.join(directory, *map(os.fsdecode, entry.folder)))
+        found = [self._code.refuse(one) for one in sorted(written)]  # all of them, also after a match
         self.writes_where_modules_are = any(found)
 
-    def _store(self, name: str, directory: tuple[bytes, ...]) -> Store:
+    def _prepare_root(self, entries: Mapping[str, KeyEntry], *, writes_root: bool) -> None:
+        """Have the root ready if a client may write to it."""
+        rights = [entry.rights for entry in entries.values() if not entry.folder and entry.url is None]
+        rights += [frozenset(Right)] * writes_root
+        what = "In the served directory" if self._options.directory is not None else ""
+        self._prepare(self._root, [each for each in rights if Right.WRITE in each], what)
+
+    def _prepare(self, store: Root, writers: Sequence[AbstractSet[Right]], what: str) -> None:
+        if not writers or self._options.read_only:
+            return
+        replaces = not self._options.no_overwrite and all(Right.OVERWRITE in rights for rights in writers)
+        prepare_for_writing(store, replaces=replaces, tell=lambda text: self._tell_once(f"{what}, {text}"))
+
+    def _tell_once(self, line: str) -> None:
+        if line not in self._told:
+            self._told.add(line)
+            self._log.line(line, LogLevel.WARNING)
+
+    def _store(self, name: str, entry: KeyEntry) -> Root:
+        """Open the directory of a key, and have it ready for what the key may do."""
+        shown = show_path(entry.folder) if entry.url is None else shown_url(entry.url)
         try:
-            return self._bounded(self._root.beneath(directory))
-        except FileError as problem:
-            shown = show_path(directory)
+            store: Root = (
+                self._root.beneath(entry.folder) if entry.url is None else open_bucket(entry.url, self._options)
+            )
+            try:
+                writers = [entry.rights] if Right.WRITE in entry.rights else []
+                self._prepare(store, writers, f"In the directory {shown} of the key {escape(name)}")
+            except BaseException:
+                store.close()
+                raise
+        except InstallationError:
+            raise
+        except SecftpError as problem:
+            hint = "It must be below the served directory, and its path must not contain symlinks."
             raise KeyFormatError(
-                f"The directory {shown} of the key {escape(name)} can't be used: {problem}.",
-                hint="It must be below the served directory, and its path must not contain symlinks.",
+                f"The directory {shown} of the key {escape(name)} can't be used: {str(problem).removesuffix('.')}.",
+                hint=hint if entry.url is None and isinstance(problem, FileError) else problem.hint,
             ) from None
+        return store
 
     def _default(self) -> Key | None:
         """Return the key for clients that give no name; only files are read again at a reload.
@@ -170,11 +221,11 @@ class Keyring:
             return self._given
         options, self._source = self._options, ""
         if options.key_file is not None:
-            refuse_beneath(options.key_file, options.root)
+            self._refuse_beneath(options.key_file)
             return read_key_file(options.key_file)
         if (credential := _credential()) is not None:
             self._source = "it is a credential, which systemd copies when the service starts"
-            refuse_beneath(credential, options.root)
+            self._refuse_beneath(credential)
             return read_key_file(credential, credential=True)
         if options.keys is not None or options.anonymous or options.anonymous_write:
             return None
@@ -187,6 +238,11 @@ class Keyring:
         self._source = "it is the server's own"
         return self._own
 
+    def _refuse_beneath(self, path: str) -> None:
+        """Raise `KeyFormatError` for a key file that clients can reach."""
+        if self._options.directory is not None:
+            refuse_beneath(path, self._options.directory)
+
     def _take_given(self) -> Key | None:
         """Return the default key if the options or the environment contain the key itself."""
         options = self._options
@@ -195,7 +251,7 @@ class Keyring:
             return Key.from_text(from_locale(options.key))
         if options.key_fd is not None:
             self._source = f"it came from descriptor {options.key_fd}"
-            check_descriptor(options.key_fd, options.root)
+            check_descriptor(options.key_fd, options.directory)
             return read_key_descriptor(options.key_fd)
         if options.key_file is None and self._environment is not None:
             self._source = f"it came from {VARIABLE}"
@@ -209,7 +265,7 @@ class Keyring:
             self._log.line(f"Key: {text}")
             self.is_shown = True
             return Key.from_text(text)
-        remembered = load_or_create(self._options.root)
+        remembered = load_or_create(self._options.directory)
         self._log.line(f"Key: in the file {show_local(remembered.path)}")
         return remembered.key
 

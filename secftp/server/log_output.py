@@ -116,7 +116,7 @@ def _pieces(text: str) -> Iterator[list[str]]:
         yield [piece]
 
 
-def open_log(path: str, root: str) -> TextIO:
+def open_log(path: str, root: str | None) -> TextIO:
     """Open the log file for appending. Raises `UsageError` if it is not a regular file, or can be reached in `root`."""
     check_file(path, root, "log file", is_key=False)
     shown = show_local(path)

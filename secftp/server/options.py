@@ -7,6 +7,7 @@ import resource
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from secftp.storage.objects import is_object_url
 from secftp.transport import IDLE_SECONDS
 
 if TYPE_CHECKING:
@@ -72,7 +73,8 @@ class ServerOptions:
     key_file: str | None
     key_fd: int | None
     keys: str | None
-    root: str
+    root: str  # a path, or the URL of a directory in an object store
+    object_times: str  # of files in an object store: "own" or "stored"
     hosts: list[str]
     proxy_from: list[ProxyNetwork]
     compression: bool
@@ -92,3 +94,8 @@ class ServerOptions:
     metrics: tuple[str, int] | None
     config: str | None
     check_config: bool
+
+    @property
+    def directory(self) -> str | None:
+        """The directory of this machine that is served; None if that is in an object store."""
+        return None if is_object_url(self.root) else self.root

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 FILE: Final = "FILE"
 CIPHERS: Final = ("none", "aes128", "aes256")
+OBJECT_TIMES: Final = ("own", "stored")
 PORT_MAX: Final = 65535
 DIGITS_MAX: Final = 9
 DEFAULTS: Final = ServerLimits()
@@ -36,6 +37,7 @@ examples:
   secftpd 8888                        serve this directory with a new key
   secftpd 8888 --root /srv/files --key-file key
   secftpd 0 --root /srv/files --host 127.0.0.1 --read-only
+  secftpd 8888 --root s3://bucket/prefix --key-file key
   secftpd --config /etc/secftp/server.toml --check-config
   python -P -m secftp.server 8888     the same without the installed command
 
@@ -124,7 +126,12 @@ def _authentication(parser: ServerParser) -> None:
 
 def _files(parser: ServerParser) -> None:
     group = parser.add_argument_group("served files")
-    group.add_argument("--root", default=".", metavar="DIR", help="directory to serve (default: the current one)")
+    group.add_argument(
+        "--root",
+        default=".",
+        metavar="DIR",
+        help="directory to serve (default: the current one), or s3://BUCKET/PREFIX, gs://... or az://...",
+    )
     group.add_argument("--read-only", action="store_true", help="refuse all writes")
     add_option(
         group, "--no-overwrite", aliases=("--no-clobber",), action="store_true", help="never replace or remove files"
@@ -135,6 +142,12 @@ def _files(parser: ServerParser) -> None:
     group.add_argument("--max-file-size", type=_size, metavar="SIZE", help="refuse larger files (default: none)")
     group.add_argument("--min-free", type=_size, metavar="SIZE", help="refuse writes with less free disk space")
     group.add_argument("--min-free-files", type=_count, metavar="N", help="refuse writes with fewer free inodes")
+    group.add_argument(
+        "--object-times",
+        choices=OBJECT_TIMES,
+        default=OBJECT_TIMES[0],
+        help="in an object store: each file's own time, with a request for each in a listing, or that of the store",
+    )
 
 
 def _sessions(parser: ServerParser) -> None:

@@ -60,11 +60,13 @@ def check_operator_files(options: ServerOptions) -> None:
 
     for name in file_options():
         if (path := getattr(options, name)) is not None:
-            check_file(path, options.root, _WHAT.get(name, name), is_key=name in _KEYS)
+            check_file(path, options.directory, _WHAT.get(name, name), is_key=name in _KEYS)
 
 
-def check_file(path: str, root: str, what: str, *, is_key: bool = True) -> None:
-    """Raise likewise for one file; `what` names its kind."""
+def check_file(path: str, root: str | None, what: str, *, is_key: bool = True) -> None:
+    """Raise likewise for one file; `what` names its kind. None of this machine is in an object store (`root` None)."""
+    if root is None:
+        return
     try:
         refuse_beneath(path, root, what)
     except KeyFormatError as problem:
@@ -73,7 +75,7 @@ def check_file(path: str, root: str, what: str, *, is_key: bool = True) -> None:
         raise UsageError(problem.message, hint=problem.hint) from None
 
 
-def check_descriptor(descriptor: int, root: str) -> None:
+def check_descriptor(descriptor: int, root: str | None) -> None:
     """Raise likewise for a key file that was opened for this process. Call it before the descriptor is read."""
     if (path := _path_of(descriptor)) is not None:
         check_file(path, root, _WHAT["key_file"])

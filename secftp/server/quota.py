@@ -4,7 +4,7 @@ It sees everything that writes: whole files, resumed ones, batches of small ones
 on the file system that a file is written to, before the file is created and while it grows: rarely while there is
 plenty, and before each write once there is little. Invariants: no file over the limit is begun, or grows beyond it, in
 any way; and concurrent sessions never take together of what has to stay free because each checked before the others
-wrote.
+wrote. `size_quota` is for other stores.
 """
 
 # ruff: noqa: D102 - methods without a docstring are those of the interfaces in `storage.store`

@@ -125,7 +125,7 @@ class Reloader:
         if path is None:
             return None
         try:
-            before = self._log.reopen(open_log(path, self._options.root))
+            before = self._log.reopen(open_log(path, self._options.directory))
         except SecftpError as problem:
             opened = self._reopen_log(current) if path != current else current
             self._log.line(f"The log file was not changed: {problem}", LogLevel.ERROR)

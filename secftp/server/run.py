@@ -22,18 +22,21 @@ from secftp.server.log_output import open_log
 from secftp.server.own_names import OwnNamesStore
 from secftp.server.path_checks import CodePaths, check_operator_files
 from secftp.server.proxies import Proxies
-from secftp.server.quota import BoundedStore, Quota
+from secftp.server.quota import Quota
 from secftp.server.reload import Reloader
+from secftp.server.roots import open_root
 from secftp.server.server import FileServer
+from secftp.server.size_quota import bounded
 from secftp.storage import ALGORITHMS, LocalStore, load_digests
 from secftp.system import has_controlling_terminal
-from secftp.text import show_local
+from secftp.text import escape, show_local
 from secftp.transport import notify
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from secftp.server.options import ServerOptions
+    from secftp.server.roots import Root
     from secftp.storage import Store
     from secftp.transport import Listener
 
@@ -58,7 +61,7 @@ def check(options: ServerOptions) -> None:
         drop_privileges(options.user)
     with contextlib.ExitStack() as stack:
         log = _open_log(options, stack)
-        root = stack.enter_context(contextlib.closing(LocalStore(options.root)))
+        root = stack.enter_context(contextlib.closing(open_root(options)))
         stack.enter_context(contextlib.closing(Keyring(options, log, root, lambda store: store))).load()
 
 
@@ -78,16 +81,14 @@ def run(
         drop_privileges(options.user)
     with contextlib.ExitStack() as stack:
         log = _open_log(options, stack)
-        root = stack.enter_context(
-            contextlib.closing(LocalStore(options.root, sweep=True, mode_mask=options.mode_mask))
-        )
-        bounded = _store_wrapper(options, log)
-        keyring = stack.enter_context(contextlib.closing(Keyring(options, log, root, bounded, code)))
+        root = stack.enter_context(contextlib.closing(open_root(options, sweep=True)))
+        wrapped = _store_wrapper(options, log)
+        keyring = stack.enter_context(contextlib.closing(Keyring(options, log, root, wrapped, code)))
         access = keyring.load()
         reloader = Reloader(options, log, keyring, read_options)
         limits = options.limits.within_descriptors()
         server = FileServer(
-            bounded(root),
+            wrapped(root),
             access,
             log,
             limits=limits,
@@ -107,7 +108,7 @@ def run(
             log.line("Running as root: use an unprivileged user (--user NAME).", LogLevel.WARNING)
         if keyring.writes_where_modules_are:
             log.line(_UNSAFE_START, LogLevel.WARNING)
-        _announce(listener, options, log)
+        _announce(listener, options, root, log)
         reloader.tell(access, options)
         notify("READY=1", f"STATUS=Listening on port {listener.port}")
         server.serve(listener, on_stop=lambda: notify("STOPPING=1", "STATUS=Waiting for transfers to end"))
@@ -145,7 +146,7 @@ def _open_log(options: ServerOptions, stack: contextlib.ExitStack) -> Log:
     level = LogLevel[options.log_level.upper()]
     log = Log(level=level, json=options.log_format == "json", counter=counter)
     if options.log_file is not None:
-        log.reopen(open_log(options.log_file, options.root))
+        log.reopen(open_log(options.log_file, options.directory))
         stack.callback(_close_log, log)
     if where is not None:
         log.line(where)
@@ -158,19 +159,21 @@ def _close_log(log: Log) -> None:
         stream.close()
 
 
-def _store_wrapper(options: ServerOptions, log: Log) -> Callable[[LocalStore], Store]:
+def _store_wrapper(options: ServerOptions, log: Log) -> Callable[[Store], Store]:
     """Return the function that wraps a directory's store for sessions: with quotas, if there are any."""
     limits = options.limits
     if limits.max_file_size is None and limits.min_free is None and limits.min_free_files is None:
         return lambda store: _without_own_names(store, store)
     quota = Quota(limits, log.limit)
-    return lambda store: _without_own_names(store, BoundedStore(store, quota))
+    return lambda store: _without_own_names(store, bounded(store, quota))
 
 
-def _without_own_names(local: LocalStore, seen: Store) -> Store:
+def _without_own_names(store: Store, seen: Store) -> Store:
     """Wrap a store so that names of our modules can't be created where `python -m` has searched for modules."""
     directory = module_directory()
-    return OwnNamesStore(seen) if directory is not None and local.is_same_directory(directory) else seen
+    if directory is None or not isinstance(store, LocalStore) or not store.is_same_directory(directory):
+        return seen
+    return OwnNamesStore(seen)
 
 
 def drop_privileges(name: str) -> None:
@@ -194,14 +197,17 @@ def drop_privileges(name: str) -> None:
     os.environ.pop("XDG_STATE_HOME", None)
 
 
-def _announce(listener: Listener, options: ServerOptions, log: Log) -> None:
+def _announce(listener: Listener, options: ServerOptions, root: Root, log: Log) -> None:
     for address in reachable_addresses(listener.bound):
         log.line(f"Listening @ {address} on port {listener.port}")
     if options.proxy_from:
         log.line(f"PROXY headers are required from {', '.join(map(str, options.proxy_from))}")
     if any(network.prefixlen == 0 for network in options.proxy_from):
         log.line(_ANY_PROXY, LogLevel.WARNING)
-    log.line(f"Serving the directory {show_local(os.path.realpath(options.root))}")
+    if isinstance(root, LocalStore):
+        log.line(f"Serving the directory {show_local(os.path.realpath(options.root))}")
+    else:
+        log.line(f"Serving the object store {escape(root.url)}")
 
 
 def reachable_addresses(bound: list[str]) -> list[str]:

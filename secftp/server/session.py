@@ -21,21 +21,28 @@ if TYPE_CHECKING:
 
 REQUESTS_MAX: Final = 1024
 # ZSTD is announced if the server has the library and allows it.
-_CAPABILITIES: Final = tuple(each for each in Capability if each is not Capability.ZSTD)
+_LIBRARY: Final = frozenset({Capability.ZSTD})
 _FLUSH_SECONDS: Final = 0.01
 
 
 def welcome(
-    idle: float = IDLE_SECONDS, rights: Rights | None = None, *, compression: bool = False, streams: int = 1
+    idle: float = IDLE_SECONDS,
+    rights: Rights | None = None,
+    *,
+    compression: bool = False,
+    streams: int = 1,
+    lacks: frozenset[Capability] = frozenset(),
 ) -> Welcome:
     """Return the first message to an authenticated client; `idle` is the idle timeout in seconds.
 
     `compression`: whether files may be transferred compressed. `streams`: how many sessions a transfer may have.
+    `lacks`: what the store of the session can't do.
     """
+    missing = lacks if compression else lacks | _LIBRARY
     return Welcome(
         version=1,
         software=f"secftp {__version__}",
-        capabilities=(*_CAPABILITIES, Capability.ZSTD) if compression else _CAPABILITIES,
+        capabilities=tuple(each for each in Capability if each not in missing),
         limits=SessionLimits(requests=REQUESTS_MAX, keepalive=int(KEEPALIVE_SECONDS), idle=int(idle), streams=streams),
         rights=None if rights is None else rights.names(),
     )
@@ -76,7 +83,11 @@ class ServerSession:
 
     def _run(self) -> Bye | None:
         hello = welcome(
-            self._channel.timeout, self._context.rights, compression=self._compression, streams=self._streams
+            self._channel.timeout,
+            self._context.rights,
+            compression=self._compression,
+            streams=self._streams,
+            lacks=self._context.lacks,
         )
         self._channel.send(hello)
         while not self._stopping():

@@ -48,7 +48,10 @@ _MISSING: Final[dict[str, str]] = {
 
 _INSTEAD: Final[dict[str, str]] = {
     Capability.COPY: "Get the file and put it back, or use a newer version of the server.",
-    Capability.SPACE: "Use a newer version of the server.",
+    **dict.fromkeys(
+        (Capability.RESUME, Capability.UPLOADS, Capability.HOLES, Capability.BACKUP, Capability.SPACE),
+        "Use a newer version of the server. One whose files are in an object store can't do this.",
+    ),
 }
 
 

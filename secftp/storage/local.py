@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from secftp import system
 from secftp.errors import FileError, TooLarge
-from secftp.protocol import Kind
+from secftp.protocol import Capability, Kind
 from secftp.storage import change, directories
 from secftp.storage.attributes import (
     DEFAULT_OPTIONS,
@@ -61,6 +61,10 @@ if TYPE_CHECKING:
     from secftp.storage.upload_map import KeptParts
 
 
+# What is done with unfinished files that may have another writer.
+_LOCKED: Final = frozenset({Capability.RESUME, Capability.UPLOADS})
+
+
 class _OpenRoot:
     """An open directory, to be taken over by a store."""
 
@@ -75,24 +79,48 @@ class _OpenRoot:
 class LocalStore(Store):
     """The directory `root`, whose own path may lead through symlinks.
 
-    `sweep`: remove leftovers of killed writers in it, in the background. `mode_mask`: the permissions that requests may
-    set, see `attributes`. A symlink in it counts as missing where a file is looked for, and as no regular file
-    (`Forbidden`) where it would be replaced. Raises `NotFound`, `NotADirectory`, `Forbidden`, with a hint, if the
-    directory can't be used.
+    `sweep`: remove leftovers of killed writers in it, in the background. `try_locks`: call the method of that name
+    first, and don't sweep where locks don't work. `mode_mask`: the permissions that requests may set, see `attributes`.
+    A symlink in it counts as missing where a file is looked for, and as no regular file (`Forbidden`) where it would be
+    replaced. Raises `NotFound`, `NotADirectory`, `Forbidden`, with a hint, if the directory can't be used.
     """
 
-    def __init__(self, root: StrOrBytesPath | _OpenRoot, *, sweep: bool = False, mode_mask: int = PERMISSIONS) -> None:
+    def __init__(
+        self,
+        root: StrOrBytesPath | _OpenRoot,
+        *,
+        sweep: bool = False,
+        mode_mask: int = PERMISSIONS,
+        try_locks: bool = False,
+    ) -> None:
         system.process_umask()  # read before there are threads
         self._mode_mask = mode_mask
+        self._has_locks: bool | None = None  # None: not tried
         self._crowded = CrowdedDirectory()
         self._sweeper: Sweeper | None = None
         self._root = root.take() if isinstance(root, _OpenRoot) else open_root(root)
         try:
-            if sweep:
+            if (not try_locks or self.try_locks()) and sweep:
                 self._sweeper = Sweeper(self._root)
         except BaseException:
             self.close()
             raise
+
+    @property
+    def lacks(self) -> frozenset[Capability]:
+        """What rests on locks, if these don't work."""
+        return _LOCKED if self._has_locks is False else frozenset()
+
+    def try_locks(self) -> bool:
+        """Return whether locks of files work here; if not, nothing is to be resumed from now on, see `lacks`.
+
+        Only the first call tries it, by a file that it makes and removes.
+        """
+        if self._has_locks is None:
+            from secftp.storage.locks import has_locks  # for servers alone
+
+            self._has_locks = has_locks(self._root)
+        return self._has_locks
 
     def open_source(self, path: Path) -> FileSource:
         """Raises `Forbidden` also for special files, `NotFound` for symlinks."""

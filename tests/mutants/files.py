@@ -54,7 +54,7 @@ MUTANTS = [
     mutant("mode-mask-ignored-by-attributes", "secftp/storage/change.py", "else granted_mode(mode, mask)\n", "else granted_mode(mode, PERMISSIONS)\n", MODES),
     mutant("mode-mask-ignored-for-small-files", "secftp/storage/local.py", "LocalSmallFiles(self, self._root, self._mode_mask, self._crowded)", "LocalSmallFiles(self, self._root)", MODES),
     mutant("mode-mask-ignored-beneath", "secftp/storage/local.py", '(*path, b"."))), mode_mask=self._mode_mask)', '(*path, b"."))))', MODES),
-    mutant("mode-mask-not-passed-on", "secftp/server/run.py", "sweep=True, mode_mask=options.mode_mask", "sweep=True", "tests/server/test_running.py::test_the_mask_bounds_the_permissions_that_clients_set"),
+    mutant("mode-mask-not-passed-on", "secftp/server/roots.py", "try_locks=writes, mode_mask=options.mode_mask", "try_locks=writes", "tests/server/test_running.py::test_the_mask_bounds_the_permissions_that_clients_set"),
     mutant("mode-mask-of-a-number", "secftp/server/config.py", 'if action.dest == "mode_mask" and not isinstance(value, str):', 'if name == "mode-mask" and isinstance(value, bool):', "tests/server/test_running.py::test_a_configuration_that_can_not_be_right_is_one_sentence"),
     mutant("umask-ignored", "secftp/storage/attributes.py", "return _NEW_FILE & ~system.process_umask() & mask", "return _NEW_FILE & mask", SINK, SMALL),
     mutant("small-file-readable-before-it-is-whole", "secftp/storage/small.py", "CREATE_FLAGS, PRIVATE, dir_fd", "CREATE_FLAGS, mode, dir_fd", SMALL),
@@ -82,7 +82,7 @@ MUTANTS = [
     mutant("digest-of-many-not-compared-by-the-client", "secftp/transfer/download_requests.py", "if not hmac.compare_digest(self.transfer.digest_of(data), file.digest):", "if not file.digest:", COPY_HOSTILE),
     mutant("resumed-over-other-bytes", "secftp/server/requests/context.py", "return count == length and hmac.compare_digest(digest.digest(), prefix)", "return count == length", RESUME),
     mutant("read-on-from-other-bytes", "secftp/server/requests/read.py", "        raise ChecksumMismatch(\"The client has other bytes at the beginning of the file.\")\n", "        pass\n", RESUME),
-    mutant("bad-bytes-kept", "secftp/server/requests/write.py", "if request.keep and given_up.code not in NOT_KEPT:", "if request.keep:", RESUME),
+    mutant("bad-bytes-kept", "secftp/server/requests/write.py", "if wanted and given_up.code not in NOT_KEPT:", "if wanted:", RESUME),
     # --- what is kept, and what is not said ---
     mutant("setuid-by-update", "secftp/storage/user.py", "os.chmod(fd if target is None else target, mode & PERMISSIONS)", "os.chmod(fd if target is None else target, mode)", KEPT),
     mutant("update-leaves-permissions", "secftp/transfer/preflight.py", "return bool((there.mode ^ info.mode) & 0o777)", "return False", KEPT),

@@ -23,7 +23,7 @@ MUTANTS: list[Mutant] = [
     mutant("hole-that-does-not-count", MACHINE, "        self.total += size\n        if self.is_refused", "        if self.is_refused", STATE),
     mutant("hole-thrown-away-for-nothing", MACHINE, "max(0, size - HOLE_DRAIN)", "size", STATE),
     mutant("hole-thrown-away-as-if-it-travelled", MACHINE, "        if self.is_refused:\n            most", "        if self.total < 0:\n            most", STATE),
-    mutant("holes-sent-although-unasked", "secftp/server/requests/read.py", "                holes=request.holes,\n", "", PEERS),
+    mutant("holes-sent-although-unasked", "secftp/server/requests/read.py", "                holes=holes,\n", "", PEERS),
     mutant("holes-sent-to-any-server", "secftp/transport/file_data.py", " and channel.may_send_holes:", ":", COPIES),
     mutant("hole-not-hashed", "secftp/transport/file_data.py", "        _hash(self._digest, zeros(size), size)\n", "", COPIES),
     mutant("hole-sent-before-the-capability-is-known", "secftp/session/pipeline.py", " or source.is_sparse)", ")", COPIES),

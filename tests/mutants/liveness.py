@@ -25,7 +25,7 @@ MUTANTS: list[Mutant] = [
     mutant("file-sent-against-a-listing", "secftp/session/pipeline.py", "        while self._bulky:\n            self.step()\n", "", PIPELINE),
     mutant("requests-without-end-behind-a-file", "secftp/session/pipeline.py", "self._nbytes > _BEHIND_BULKY_BYTES", "self._nbytes < 0", PIPELINE),
     mutant("drop-box-guessed-at-for-ever", "secftp/server/requests/write.py", "            sink.writev([])\n", "            pass\n", RESUME),
-    mutant("key-of-a-name-beneath-the-root", "secftp/server/keyring.py", "                refuse_beneath(entry.key_file, self._options.root)\n", "                pass\n", RUNNING),
+    mutant("key-of-a-name-beneath-the-root", "secftp/server/keyring.py", "                self._refuse_beneath(entry.key_file)\n", "                pass\n", RUNNING),
     mutant("one-failure-ends-sighup", "secftp/server/reload.py", "            except Exception as problem:  # noqa: BLE001 - the thread", "            except SecftpError as problem:  # noqa: BLE001 - the thread", RUNNING),
     mutant("write-that-takes-nothing", "secftp/storage/small.py", "            if not count:\n                raise OSError(errno.EIO, os.strerror(errno.EIO))\n", "", STORAGE),
     mutant("time-beyond-the-wire", "secftp/storage/attributes.py", "    if -_LATEST <= mtime_ns <= _LATEST:\n", "    if True:\n", STORAGE),

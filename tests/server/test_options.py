@@ -22,6 +22,7 @@ def test_the_least_that_can_be_said():
         "key_fd": None,
         "keys": None,
         "root": ".",
+        "object_times": "own",
         "hosts": [],
         "proxy_from": [],
         "compression": True,

@@ -18,6 +18,7 @@ from secftp.protocol import ErrorCode, Files, ReadMany, Results, Right, SmallFil
 from secftp.protocol.limits import MAX_BULK, MAX_CONTROL, MAX_SMALL
 from secftp.server.log import FileLine
 from secftp.server.log_format import Operation
+from secftp.server.requests.capabilities import refuse_lacking
 from secftp.server.requests.context import begin_digester, name_of
 from secftp.server.requests.refusals import code_of, error_fields, error_for
 from secftp.server.requests.serve import handles
@@ -112,6 +113,7 @@ def write_many(context: RequestContext, request: WriteMany) -> None:
 def _write_all(context: RequestContext, request: WriteMany, record: _Record) -> tuple[list[_Result], list[Kept]]:
     """Write the files; return their results, and the attributes of the written ones. Raises only before the first."""
     context.require(Right.WRITE)
+    refuse_lacking(request, context.lacks)
     context.check()
     batch = _Batch(context, request, record)
     with context.store.small_files() as small, contextlib.closing(small.write_each(batch.verified())) as outcomes:
@@ -235,6 +237,7 @@ def read_many(context: RequestContext, request: ReadMany) -> None:
 def _read_all(context: RequestContext, request: ReadMany, record: _Record, files: list[_Read]) -> None:
     """Read and send the files; those that were read and not sent yet are in `files`."""
     context.require(Right.READ)
+    refuse_lacking(request, context.lacks)
     digest_of = begin_digester(request.algorithm)
     packer = None
     if request.compress is not None and context.channel.may_compress:

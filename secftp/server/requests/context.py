@@ -12,7 +12,7 @@ import time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from secftp.errors import AlreadyExists, FileError, InstallationError, Reason
-from secftp.protocol import ErrorCode, Right
+from secftp.protocol import Capability, ErrorCode, Right
 from secftp.protocol.errors import MISSING_RIGHT
 from secftp.server.log_format import shortened
 from secftp.server.requests.idempotency import CompletedChanges, CompletedCopies, ConfirmedFiles, OwnConfirmedFiles
@@ -62,12 +62,13 @@ class RequestContext:
     `aborting()` returns whether running requests are to be aborted, with `abort_code`. `completed` are the changes that
     all sessions of the server have carried out, `copies` the copies that they have made, `confirmed` the files that
     sessions of the same key have written, `uploads` the upload in parts that this session belongs to. `end_stream` ends
-    the session, which is an additional stream, after its current request.
+    the session, which is an additional stream, after its current request. `lacks` are the capabilities that the store
+    does not have.
     """
 
     __slots__ = (
-        "abort_code", "aborting", "channel", "completed", "confirmed", "copies", "created", "end_stream", "log",
-        "rights", "store", "uploads", "writable",
+        "abort_code", "aborting", "channel", "completed", "confirmed", "copies", "created", "end_stream", "lacks",
+        "log", "rights", "store", "uploads", "writable",
     )  # fmt: skip
 
     def __init__(
@@ -85,6 +86,7 @@ class RequestContext:
     ) -> None:
         self.channel = channel
         self.store = store
+        self.lacks = store.lacks
         self.rights = rights
         self.log = log
         self.aborting = aborting
@@ -96,6 +98,10 @@ class RequestContext:
         self.end_stream = end_stream
         self.writable = WritableDirectories(store)
         self.created = CreatedPaths(store)
+
+    def keeps(self, request: Write) -> bool:
+        """Return whether what has arrived of an interrupted file is kept: the client wants that, and the store can."""
+        return request.keep and Capability.RESUME not in self.lacks
 
     def require(self, *rights: Right) -> None:
         """Raise `RequestRefused` if this client lacks one of these rights."""

@@ -6,7 +6,7 @@ import hmac
 from typing import TYPE_CHECKING
 
 from secftp.errors import ChecksumMismatch, FileChanged, FileError
-from secftp.protocol import Abort, ErrorCode, File, Ok, Read, Right, Sum, text_for
+from secftp.protocol import Abort, Capability, ErrorCode, File, Ok, Read, Right, Sum, text_for
 from secftp.server.log import FileLine
 from secftp.server.requests.context import Outcome, ProgressLog, begin_digest, has_prefix, name_of
 from secftp.server.requests.refusals import code_of
@@ -40,6 +40,7 @@ def read(context: RequestContext, request: Read) -> Outcome:
         context.channel.send(_opening(request, source, size, version))
         reporter = ProgressLog(context.log)
         done = 0
+        holes = request.holes and Capability.HOLES not in context.lacks
 
         def progress(moved: int, total: int | None, /) -> None:
             nonlocal done
@@ -56,7 +57,7 @@ def read(context: RequestContext, request: Read) -> Outcome:
                 interrupted=lambda: context.aborting() or context.channel.cancelled(request.id),
                 progress=progress,
                 compress=None if request.compress is None else min(request.compress, SERVER_LEVEL),
-                holes=request.holes,
+                holes=holes,
             )
         except SendInterrupted:
             code = context.abort_code if context.aborting() else ErrorCode.CANCELLED

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 from secftp.errors import FileError, ProtocolError
 from secftp.protocol import Copy, Rename, Request
 from secftp.server.log_format import Operation
+from secftp.server.requests.capabilities import refuse_lacking
 from secftp.server.requests.context import Outcome, RequestContext
 from secftp.server.requests.refusals import code_of, error_for, log_line_for
 from secftp.text import format_size
@@ -44,6 +45,8 @@ def serve(context: RequestContext, request: Received) -> None:
         raise ProtocolError("An unexpected message was received.")
     began = time.monotonic()
     try:
+        if not request.small_files():  # a batch has several names, and its handler checks it
+            refuse_lacking(request, context.lacks)
         outcome = handler(context, request)
     except FileError as problem:
         outcome = _refuse(context, request.id, problem)

@@ -67,8 +67,9 @@ def _receive(context: RequestContext, request: Write) -> tuple[End, Kept]:
     refuse_existing(context, request)
     digest = begin_digest(request.algorithm)
     overwrite = request.overwrite and context.rights.overwrite
+    keep = context.keeps(request)
     options = WriteOptions(
-        overwrite, request.mode, request.mtime_ns, request.size, request.keep, request.holes, backup=request.backup
+        overwrite, request.mode, request.mtime_ns, request.size, keep, request.holes, backup=request.backup
     )
     with _sink(context, request, options, digest) as sink:
         context.log.line("Processing...")
@@ -78,7 +79,7 @@ def _receive(context: RequestContext, request: Write) -> tuple[End, Kept]:
             context.check()
             report(done, total)
 
-        with _kept(request, sink):
+        with _kept(sink, wanted=keep):
             end = receive_file(
                 context.channel, sink, digest, total=request.size, subject=request.path, progress=progress
             )
@@ -97,7 +98,7 @@ def _sink(context: RequestContext, request: Write, options: WriteOptions, digest
             yield sink
         return
     with context.store.resume_sink(request.path, request.offset, options) as resumed:
-        with _kept(request, resumed):
+        with _kept(resumed, wanted=request.keep):
             _check_prefix(context, request, resumed, digest, request.prefix)
         yield resumed
 
@@ -113,15 +114,15 @@ def _check_prefix(context: RequestContext, request: Write, sink: ResumedSink, di
 
 
 @contextlib.contextmanager
-def _kept(request: Write, sink: Sink) -> Iterator[None]:
+def _kept(sink: Sink, *, wanted: bool) -> Iterator[None]:
     """Keep the received bytes of a file that is interrupted in this block, if the client wants to resume it later."""
     try:
         yield
     except (ConnectionLost, TransferTimeout, RequestInterrupted):
-        if request.keep:
+        if wanted:
             sink.keep()
         raise
     except Aborted as given_up:
-        if request.keep and given_up.code not in NOT_KEPT:
+        if wanted and given_up.code not in NOT_KEPT:
             sink.keep()
         raise

@@ -29,6 +29,7 @@ from secftp.errors import (
     UsageError,
 )
 from secftp.storage.errors import failure
+from secftp.storage.objects.credentials import credential_provider
 from secftp.storage.objects.urls import check_url
 from secftp.text import escape
 
@@ -104,6 +105,8 @@ def open_bucket(url: str, **config: Any) -> Bucket:
     """Open the bucket of a URL, see `open_objects`. `config`: what obstore takes beside the environment."""
     check_url(url)
     library = load()
+    if (provider := credential_provider(url)) is not None:
+        config = {"credential_provider": provider, **config}
     options = {"timeout": _TIMEOUT, "connect_timeout": _CONNECT_TIMEOUT} | _from_environment()
     retries = {"max_retries": _RETRIES, "retry_timeout": timedelta(seconds=_RETRY_SECONDS)}
 

@@ -37,6 +37,7 @@ from secftp.storage.objects.keys import Keys
 from secftp.storage.objects.listing import scan
 from secftp.storage.objects.metadata import Metadata, decode
 from secftp.storage.objects.probe import Conditions
+from secftp.storage.objects.reachable import check_reachable
 from secftp.storage.store import Store
 
 if TYPE_CHECKING:
@@ -97,8 +98,11 @@ class ObjectStore(Store):
         return self._conditions.find()
 
     def check(self) -> None:
-        """Ask the store for one thing, so that what is wrong with bucket or credentials shows; raises `FileError`."""
-        self._bucket.has_below(self._keys.below(()), ())
+        """Ask the store for one thing, so that what is wrong with bucket or credentials shows.
+
+        Raises a `SecftpError` for the operator, see `reachable.check_reachable`.
+        """
+        check_reachable(self._bucket, self._keys.below(()), self.url)
 
     def open_source(self, path: Path) -> Source:
         return self._files.open_source(path)
