@@ -147,7 +147,7 @@ def test_each_capability_counts_by_itself_where_a_request_uses_several(tmp_path,
 REQUESTS = {
     "versions": [Read(id=1, path=(b"f",), version=b"x"), Sum(id=2, path=(b"f",), version=b"x")],
     "ranges": [Read(id=1, path=(b"f",), offset=1), Read(id=2, path=(b"f",), length=1)],
-    "others": [List(id=1, others=True), Remove(id=2, path=(b"f",), kind=Kind.SYMLINK)],
+    "others": [Remove(id=1, path=(b"f",), kind=Kind.SYMLINK)],
     "change": [Rename(id=1, path=(b"f",), to=(b"g",)), Remove(id=2, path=(b"f",))],
     "many": [ReadMany(id=1, paths=((b"f",),)), WriteMany(id=2, files=(NewFile((b"f",), DATA, DIGEST),))],
     "sum": [Sum(id=1, path=(b"f",))],
@@ -188,6 +188,16 @@ def test_a_file_is_not_kept_where_nothing_can_be_resumed_although_the_client_wan
             wire.send(End(size=len(DATA), digest=DIGEST))
             assert isinstance(wire.receive(), Ok)
     assert (tmp_path / "f").read_bytes() == DATA
+
+
+def test_a_listing_with_others_is_one_without_them(tmp_path):
+    """A client asks for them before it knows, and a server that lacks them ignores that (section 9, LIST)."""
+    (tmp_path / "f").write_bytes(DATA)
+    (tmp_path / "link").symlink_to("f")
+    with lacking(tmp_path, {"others"}) as server, server.hostile() as wire:
+        wire.welcome()
+        wire.send(List(id=1, others=True))
+        assert [entry.path for entry in wire.receive().entries] == [(b"f",)]
 
 
 def test_holes_are_sent_as_zeros_and_not_taken(tmp_path):

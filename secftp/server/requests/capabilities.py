@@ -2,14 +2,14 @@
 
 WELCOME has not named them, so a client that uses one all the same is answered `unsupported` (docs/PROTOCOL.md, section
 9, WELCOME). What a client may send before WELCOME and a server may ignore is ignored: `keep` of WRITE, `compress` and
-`holes` of READ. Invariant: nothing of a refused request is carried out.
+`holes` of READ, `others` of LIST. Invariant: nothing of a refused request is carried out.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from secftp.protocol import Capability, ErrorCode, List, Read, Remove, Request, Stat, Sum, Write, WriteMany
+from secftp.protocol import Capability, ErrorCode, Read, Remove, Request, Stat, Sum, Write, WriteMany
 from secftp.protocol.message import OTHER_KINDS
 from secftp.server.requests.refusals import RequestRefused
 
@@ -35,7 +35,6 @@ _BY_FIELD: Final[dict[type[Request], tuple[tuple[Capability, Callable[[Any], boo
         (Capability.UPLOADS, lambda stat: stat.parts),
     ),
     Sum: ((Capability.VERSIONS, lambda asked: asked.version is not None),),
-    List: ((Capability.OTHERS, lambda listing: listing.others),),
     Remove: ((Capability.OTHERS, lambda remove: remove.kind in OTHER_KINDS),),
 }
 

@@ -9,7 +9,7 @@ import contextlib
 from typing import TYPE_CHECKING, Final, cast
 
 from secftp.errors import FileError, NameRefused, TooLarge
-from secftp.protocol import Entries, Info, List, Listed, Part, Right, Stat
+from secftp.protocol import Capability, Entries, Info, List, Listed, Part, Right, Stat
 from secftp.protocol.limits import MAX_BULK, MAX_ENTRIES
 from secftp.server.requests.context import Outcome, name_of
 from secftp.server.requests.refusals import code_of
@@ -76,7 +76,8 @@ def list_directory(context: RequestContext, request: List) -> Outcome:
 
 
 def _scan(context: RequestContext, request: List) -> Iterator[ScanEntry]:
-    return context.store.scan(request.path, recursive=request.recursive, others=request.others)
+    others = request.others and Capability.OTHERS not in context.lacks
+    return context.store.scan(request.path, recursive=request.recursive, others=others)
 
 
 def _send_parts(context: RequestContext, request: List, scanned: Generator[ScanEntry], entries: list[Listed]) -> int:
