@@ -124,12 +124,22 @@ class HAProxy:
                 answer += chunk
         return answer.decode()
 
-    def states(self):
-        """The state of each server: UP, DOWN."""
+    def _statistics(self):
         lines = self.command("show stat").lstrip("# ").splitlines()
         names = lines[0].split(",")
         rows = [dict(zip(names, line.split(","), strict=False)) for line in lines[1:] if line]
-        return {row["svname"]: row["status"] for row in rows if row["svname"] not in ("FRONTEND", "BACKEND")}
+        return {row["svname"]: row for row in rows}
+
+    def _of_servers(self, field):
+        return {name: row[field] for name, row in self._statistics().items() if name not in ("FRONTEND", "BACKEND")}
+
+    def states(self):
+        """The state of each server: UP, DOWN."""
+        return self._of_servers("status")
+
+    def received(self):
+        """The bytes that have come from clients; of the running worker."""
+        return int(self._statistics()["FRONTEND"]["bin"])
 
     def wait_until_up(self, *names):
         """Wait until these servers, or all, pass their checks."""
