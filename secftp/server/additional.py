@@ -49,12 +49,26 @@ class AdditionalStreams(Generic[_T]):
         stream = self.find(connection.claim, proved=True)
         if stream is None:
             return False
+        self.lend(stream, connection)
+        self._slots.add(connection.claim)
+        return True
+
+    def lend(self, stream: _T, connection: _T) -> None:
+        """Take the slot of a stream for a connection, which has none or is not to have one more."""
         del self._streams[stream]
         self._slots.remove(stream.claim)
         self._without_slot.add(stream)
         self._lenders[connection] = stream
-        self._slots.add(connection.claim)
-        return True
+
+    def newest(self) -> list[_T]:
+        """Return the streams that could give their slot, the newest first; none if too many have done so."""
+        if len(self._lenders) >= UNDECIDED_MAX:
+            return []
+        return list(itertools.islice(reversed(self._streams), _EXAMINED))
+
+    def lender_of(self, connection: _T) -> _T | None:
+        """Return the stream whose slot an undecided connection has; None if it has its own."""
+        return self._lenders.get(connection)
 
     def decide(self, connection: _T, *, additional: bool) -> _T | None:
         """Note what a session calls itself in a request; return the one that has to end, which may be itself."""

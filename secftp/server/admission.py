@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from secftp.server.log import Log
     from secftp.server.options import ServerLimits
     from secftp.server.session_limits import SlotLimit
+    from secftp.server.shared import SharedGuesses
     from secftp.transport import Listener, MeteredStream, Peer
 
 
@@ -52,7 +53,7 @@ class Admission:
     `admit` takes over a client that has proved its key, without blocking; it returns False, and does nothing, if that
     key opens nothing any more. `access` is called at each challenge and proof, so that the keys of that moment count.
     `limit_for` returns the limit that refuses a client a session, as far as it may be told before the proof. `proxies`
-    are those that have to name their clients.
+    are those that have to name their clients. `others`: the guesses at all servers that count together.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class Admission:
         limit_for: Callable[[SourceAddress, Grant], SlotLimit | None],
         admit: Callable[[PendingConnection, Established], bool],
         proxies: Proxies | None = None,
+        others: SharedGuesses | None = None,
     ) -> None:
         self._listener = listener
         self._limits = limits
@@ -75,7 +77,7 @@ class Admission:
         self._silent: EvictionPool[PendingConnection] = EvictionPool(oldest_first=True)
         self._challenged: EvictionPool[PendingConnection] = EvictionPool(oldest_first=True)
         self._deadlines: Timers[PendingConnection] = Timers()  # of the watched ones
-        self._queue: HelloQueue[PendingConnection] = HelloQueue(limits, time.monotonic())
+        self._queue: HelloQueue[PendingConnection] = HelloQueue(limits, time.monotonic(), others=others)
         self._undelayed: list[PendingConnection] = []  # by nothing but the budget for challenges
         self._number = 0
         self._exhausted = 0
@@ -290,7 +292,12 @@ class Admission:
         if pending.stream.has_ended():  # the answer would be charged to others, and not read
             raise ConnectionLost("The client disconnected before it was answered.")
         if (grant := self._grant_for(pending, pending.hello)) is not None:
-            self._challenge(pending, grant, charged=grant.mode is not Mode.ANONYMOUS)
+            charged = grant.mode is not Mode.ANONYMOUS
+            if charged and self._queue.must_wait(pending, now := time.monotonic()):
+                pending.deadline -= now
+                pending.log.limit("guesses", "Too many wrong keys, also at other servers: the answer is delayed.")
+                return
+            self._challenge(pending, grant, charged=charged)
 
     def _challenge(self, pending: PendingConnection, grant: Grant, *, charged: bool) -> None:
         pending.log.line("Sending challenge...")

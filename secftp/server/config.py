@@ -54,6 +54,7 @@ class OptionSource:
         # Both variables are removed from the environment when they are used, but count at later readings, too.
         self._has_variable = "SECFTP_KEY" in os.environ
         self._key_file = os.environ.pop("SECFTP_KEY_FILE", None)
+        self._shared_password = os.environ.pop("SECFTP_SHARED_PASSWORD", None)
         self._inherits_sockets = "LISTEN_FDS" in os.environ
 
     def read(self) -> ServerOptions:
@@ -74,6 +75,8 @@ class OptionSource:
         if values["port"] is None and not self._inherits_sockets:
             raise UsageError("The port is missing.", hint=SEE_HELP)
         values["hosts"] = values.pop("host")
+        values["shared_password"] = self._shared_password
+        _check_shared(values)
         limits = ServerLimits(**{name: values.pop(name) for name in list(values) if name in _LIMITS})
         return ServerOptions(**values, limits=limits)
 
@@ -82,6 +85,18 @@ def find_given(arguments: list[str]) -> dict[str, Any]:
     """Return the options that the arguments set, without defaults."""
     values = make_parser(only_given=True).parse(arguments)
     return {name: value for name, value in values.items() if name not in ("port", "key") or value is not None}
+
+
+def _check_shared(values: dict[str, Any]) -> None:
+    if values["shared_password_file"] is None:
+        return
+    if values["shared"] is None:
+        raise UsageError("A password of a shared Redis was given, and no Redis.", hint="Name it: --shared URL.")
+    if values["shared_password"] is not None:
+        raise UsageError(
+            "The password of the shared Redis was given twice.",
+            hint="Give --shared-password-file or SECFTP_SHARED_PASSWORD.",
+        )
 
 
 def _check_keys(values: dict[str, Any]) -> None:

@@ -140,6 +140,7 @@ class ConnectionThread:
         self._log.limit(name, text)
 
     def _run(self) -> None:
+        self._shared.registry.count_everywhere(self)
         counter = self._shared.log.counter
         if counter is not None and self.refused_by is None:
             counter.session(1)
@@ -187,7 +188,7 @@ class ConnectionThread:
             self._log,
             lambda: shared.aborting.is_set() or self._ended.is_set(),
             shared.completed_changes,
-            OwnConfirmedFiles(shared.confirmed_files, self.store, self._owner()),
+            OwnConfirmedFiles(shared.confirmed_files, self.store, self._owner(), may_read=self._grant.rights.read),
             SessionUploads(shared.uploads, self.store, self._owner()),
             shared.completed_copies,
             self._ended.set,

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from secftp.server.fairness import SourceAddress
     from secftp.server.options import ServerLimits
+    from secftp.server.shared import SharedGuesses
+    from secftp.server.shared.guesses import Receipt
 
 _K = TypeVar("_K", bound="Hashable")
 # Entries of cleared timers that may stay in the heap before they are removed.
@@ -77,11 +79,21 @@ _T = TypeVar("_T", bound=WaitingHello)
 class HelloQueue(Generic[_T]):
     """Decides when each hello is answered. Not thread-safe; times are seconds of one monotonic clock.
 
-    `choose(n)` returns a random number below n.
+    `choose(n)` returns a random number below n. `others`: the guesses at all servers that count together.
     """
 
-    def __init__(self, limits: ServerLimits, now: float, choose: Callable[[int], int] | None = None) -> None:
+    def __init__(
+        self,
+        limits: ServerLimits,
+        now: float,
+        choose: Callable[[int], int] | None = None,
+        others: SharedGuesses | None = None,
+    ) -> None:
         self._limits = limits
+        self._others = others
+        self._receipts: dict[_T, Receipt] = {}  # of challenged ones, for all servers
+        self._came: dict[_T, float] = {}  # when each waiting hello came, if others are asked
+        self._held = {True: now, False: now}  # until then no others are asked for a challenge, by `trusted`
         self._limiter = GuessLimiter(limits, now)
         self._waiting: EvictionPool[_T] = EvictionPool(oldest_first=False, choose=choose)
         self._timers: Timers[_T] = Timers()  # the end of a hello's delay; after that, the end of its wait for a turn
@@ -114,15 +126,42 @@ class HelloQueue(Generic[_T]):
         hello.trusted = self._limiter.is_trusted(hello.source, now)
         due = self._limiter.schedule(hello.source, self._waiting.count(hello.source), now)
         self._waiting.add(hello)
+        if self._others is not None:
+            self._came[hello] = now
         if due <= now:
             self._become_due(hello, now)
         else:
             self._timers.set(hello, due)
         return due
 
+    def must_wait(self, hello: _T, now: float) -> bool:
+        """Charge for a challenge at all servers together; put the hello back if that has to wait, and return True.
+
+        Called for a hello that was taken, before its challenge is sent.
+        """
+        if self._others is None:
+            return False
+        came = self._came.get(hello, now)
+        answer = self._others.charge(hello.source, now - came, now, trusted=hello.trusted)
+        if answer.receipt is not None:
+            self._receipts[hello] = answer.receipt
+        if not answer.seconds:
+            self._came.pop(hello, None)
+            return False
+        self._waiting.add(hello)
+        self._came[hello] = came
+        if answer.for_all:
+            self._held[hello.trusted] = now + answer.seconds
+            self._become_due(hello, now)
+        else:
+            self._timers.set(hello, now + answer.seconds)
+        return True
+
     def remove(self, hello: _T) -> None:
-        """Remove a hello if it is in the queue."""
+        """Remove a hello if it is in the queue, and forget what it has cost: its charge stays."""
         self._waiting.discard(hello)
+        self._receipts.pop(hello, None)
+        self._came.pop(hello, None)
         self._timers.clear(hello)
         if hello in self._is_due:
             self._is_due.remove(hello)
@@ -143,7 +182,7 @@ class HelloQueue(Generic[_T]):
         """Remove and return the next hello to be answered now; None if there is none."""
         for trusted in (True, False):
             queue = self._due[trusted]
-            if len(queue) and self._limiter.due(now, trusted=trusted) <= now:
+            if len(queue) and self._due_at(now, trusted=trusted) <= now:
                 hello = queue.take()
                 self._is_due.remove(hello)
                 self._waiting.discard(hello)
@@ -153,10 +192,14 @@ class HelloQueue(Generic[_T]):
 
     def next_time(self, now: float) -> float | None:
         """Return the time of the next call of `expire` or `take` that does something; None if nothing waits."""
-        times = [self._limiter.due(now, trusted=trusted) for trusted, queue in self._due.items() if len(queue)]
+        times = [self._due_at(now, trusted=trusted) for trusted, queue in self._due.items() if len(queue)]
         if (timer := self._timers.next()) is not None:
             times.append(timer)
         return min(times, default=None)
+
+    def _due_at(self, now: float, *, trusted: bool) -> float:
+        due = self._limiter.due(now, trusted=trusted)
+        return due if self._others is None else max(due, self._held[trusted])
 
     def charge(self, hello: _T, now: float) -> None:
         """Charge for a challenge, which tells the client whether its key is right."""
@@ -167,6 +210,8 @@ class HelloQueue(Generic[_T]):
         self._limiter.trust(hello.source, now)
         if hello.charge is not None:
             self._limiter.refund(hello.source, hello.charge, now)
+        if self._others is not None and (receipt := self._receipts.pop(hello, None)) is not None:
+            self._others.refund(receipt)
         for waiting in self._waiting.of(hello.source):
             if waiting in self._is_due:
                 self._due[waiting.trusted].remove(waiting)

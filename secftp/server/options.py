@@ -12,6 +12,7 @@ from secftp.transport import IDLE_SECONDS
 
 if TYPE_CHECKING:
     from secftp.server.proxies import ProxyNetwork
+    from secftp.server.shared.url import SharedUrl
 
 # Descriptors of a process beside its clients', and of a session beside its connection (directories, files, listings).
 OWN_DESCRIPTORS: Final = 48
@@ -92,6 +93,9 @@ class ServerOptions:
     log_file: str | None
     log_level: str
     metrics: tuple[str, int] | None
+    shared: SharedUrl | None
+    shared_password: str | None = dataclasses.field(repr=False)
+    shared_password_file: str | None
     config: str | None
     check_config: bool
 

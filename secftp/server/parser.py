@@ -17,6 +17,7 @@ from secftp.text import parse_seconds, parse_size
 
 if TYPE_CHECKING:
     from secftp.server.proxies import ProxyNetwork
+    from secftp.server.shared.url import SharedUrl
 
 FILE: Final = "FILE"
 CIPHERS: Final = ("none", "aes128", "aes256")
@@ -97,7 +98,7 @@ def make_parser(*, only_given: bool = False) -> ServerParser:
     )
     parser.add_argument("key", nargs="?", help="the key (visible to other local users: prefer --key-file)")
     parser.add_argument("-V", "--version", action="version", version=f"secftp {__version__}")
-    for add in (_authentication, _files, _sessions, _handshakes, _logging, _operation):
+    for add in (_authentication, _files, _sessions, _handshakes, _sharing, _logging, _operation):
         add(parser)
     if only_given:
         for action in parser._actions:  # noqa: SLF001 - argparse has no other way to find out what was given
@@ -223,6 +224,16 @@ def _handshakes(parser: ServerParser) -> None:
         )  # fmt: skip
 
 
+def _sharing(parser: ServerParser) -> None:
+    group = parser.add_argument_group("several servers")
+    group.add_argument(
+        "--shared", type=_shared_url, metavar="URL", help="count wrong keys and sessions with others in this Redis"
+    )
+    group.add_argument(
+        "--shared-password-file", metavar=FILE, help="read its password from a file (or set SECFTP_SHARED_PASSWORD)"
+    )
+
+
 def _logging(parser: ServerParser) -> None:
     group = parser.add_argument_group("logging and metrics")
     group.add_argument("--log-format", choices=("text", "json"), default="text", help="text (default) or json")
@@ -301,6 +312,12 @@ def _network(text: str) -> ProxyNetwork:
         raise argparse.ArgumentTypeError(
             "an address or a network is required, such as 192.0.2.10 or 10.0.0.0/24 (bits behind the prefix are zero)"
         ) from None
+
+
+def _shared_url(text: str) -> SharedUrl:
+    from secftp.server.shared.url import parse_shared_url
+
+    return parse_shared_url(text)
 
 
 def _size(text: str) -> int:

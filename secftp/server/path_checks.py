@@ -33,8 +33,14 @@ if TYPE_CHECKING:
 
     from secftp.server.options import ServerOptions
 
-_WHAT: Final = {"config": "configuration", "keys": "keys file", "key_file": "key file", "log_file": "log file"}
-_KEYS: Final = frozenset({"keys", "key_file"})
+_WHAT: Final = {
+    "config": "configuration",
+    "keys": "keys file",
+    "key_file": "key file",
+    "log_file": "log file",
+    "shared_password_file": "password file",
+}
+_KEYS: Final = frozenset({"keys", "key_file", "shared_password_file"})
 _DESCRIPTOR: Final = "/proc/self/fd/{}"
 # Directories and files from which the dynamic linker and libcrypto load code into this process
 # (ld.so(8), dyld(1), openssl-env(7)). An empty directory in such a list is the working directory.

@@ -14,7 +14,8 @@ import signal
 from typing import TYPE_CHECKING, Final
 
 from secftp import system
-from secftp.errors import ExitCode, UsageError
+from secftp.errors import ExitCode, KeyFormatError, UsageError
+from secftp.keys import read_text
 from secftp.safe_path import module_directory
 from secftp.server.keyring import Keyring
 from secftp.server.log import Log, LogLevel
@@ -35,8 +36,9 @@ from secftp.transport import notify
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from secftp.server.options import ServerOptions
+    from secftp.server.options import ServerLimits, ServerOptions
     from secftp.server.roots import Root
+    from secftp.server.shared import Sharing
     from secftp.storage import Store
     from secftp.transport import Listener
 
@@ -63,6 +65,7 @@ def check(options: ServerOptions) -> None:
         log = _open_log(options, stack)
         root = stack.enter_context(contextlib.closing(open_root(options)))
         stack.enter_context(contextlib.closing(Keyring(options, log, root, lambda store: store))).load()
+        _share(options, options.limits, log, stack)
 
 
 def run(
@@ -87,6 +90,7 @@ def run(
         access = keyring.load()
         reloader = Reloader(options, log, keyring, read_options)
         limits = options.limits.within_descriptors()
+        sharing = _share(options, limits, log, stack)
         server = FileServer(
             wrapped(root),
             access,
@@ -96,6 +100,7 @@ def run(
             compression=options.compression,
             on_reload=reloader,
             proxies=Proxies(options.proxy_from),
+            sharing=sharing,
         )
         reloader.server = server
         stack.callback(reloader.wait)
@@ -117,6 +122,27 @@ def run(
             signal.signal(number, signal.SIG_IGN)
         log.line("Stopped.")
         return ExitCode.HUNG_UP if terminal.is_closed else ExitCode.OK
+
+
+def _share(options: ServerOptions, limits: ServerLimits, log: Log, stack: contextlib.ExitStack) -> Sharing | None:
+    """Connect to the Redis that servers share, if there is one. Raises `SecftpError` if that refuses the password."""
+    if options.shared is None:
+        return None
+    from secftp.server.shared import Sharing
+
+    password = options.shared_password
+    if options.shared_password_file is not None:
+        password = read_password(options.shared_password_file)
+    return stack.enter_context(Sharing(options.shared, password, limits, log))
+
+
+def read_password(path: str) -> str:
+    """Return the password in a file, its first line. Raises `KeyFormatError` as `read_trusted` does."""
+    subject = f"The password file {show_local(path)}"
+    password = read_text(path, subject).removesuffix("\n").removesuffix("\r")
+    if not password or "\n" in password:
+        raise KeyFormatError(f"{subject} has no password, or several lines.", hint="It is one line.")
+    return password
 
 
 class _Terminal:

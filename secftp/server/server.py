@@ -16,6 +16,7 @@ from secftp.server.admission import Admission
 from secftp.server.connection import LINGER_SECONDS, ConnectionThread, MinRateMonitor, SharedState, SignalFlag
 from secftp.server.options import ServerLimits
 from secftp.server.registry import ConnectionRegistry
+from secftp.server.requests.idempotency import CompletedChanges, CompletedCopies, ConfirmedFiles
 from secftp.server.session_limits import SlotLimit, log_slot_limit
 from secftp.transport import Bandwidth, listen
 from secftp.transport.compression import is_installed
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from secftp.server.log import Log
     from secftp.server.pending import PendingConnection
     from secftp.server.proxies import Proxies
+    from secftp.server.shared import Sharing
     from secftp.storage import Store
     from secftp.transport import Listener
 
@@ -45,7 +47,8 @@ class FileServer:
 
     `max_clients` replaces the number in `limits`. `grace` is how many seconds a transfer may go on after `stop`.
     `on_reload` is called in the accept loop after `reload`. `compression`: whether clients may have files compressed,
-    if its library is installed. `proxies`: those whose connections begin with a PROXY header.
+    if its library is installed. `proxies`: those whose connections begin with a PROXY header. `sharing`: what this
+    server shares with others, which its caller ends.
     """
 
     def __init__(
@@ -60,12 +63,20 @@ class FileServer:
         compression: bool = True,
         on_reload: Callable[[], None] | None = None,
         proxies: Proxies | None = None,
+        sharing: Sharing | None = None,
     ) -> None:
         limits = limits or ServerLimits()
         self._limits = limits
-        registry: ConnectionRegistry[ConnectionThread] = ConnectionRegistry(limits, max_clients or limits.max_clients)
+        self._others = None if sharing is None else sharing.guesses
+        registry: ConnectionRegistry[ConnectionThread] = ConnectionRegistry(
+            limits, max_clients or limits.max_clients, None if sharing is None else sharing.slots
+        )
         # Now, not when a client asks for it: no peer determines when a module is searched for.
         self._shared = SharedState(store, access, log, limits, registry, compression and is_installed())
+        if sharing is not None:
+            self._shared.completed_changes = CompletedChanges(sharing.changes)
+            self._shared.completed_copies = CompletedCopies(sharing.copies)
+            self._shared.confirmed_files = ConfirmedFiles(sharing.files)
         self._grace = grace
         self._on_reload = on_reload
         self._proxies = proxies
@@ -89,6 +100,7 @@ class FileServer:
             limit_for=shared.registry.limit_for,
             admit=self._admit,
             proxies=self._proxies,
+            others=self._others,
         )
         if self._limits.limit_rate is not None:
             listener.bandwidth = Bandwidth(self._limits.limit_rate, self._on_bandwidth_wait)

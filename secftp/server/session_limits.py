@@ -58,6 +58,15 @@ def log_slot_limit(log: SessionLog, limit: SlotLimit) -> None:
     log.limit(*_LOG_LINES[limit])
 
 
+class Condition(NamedTuple):
+    """A count that must not be full: below `bound`, or below `times` as many sessions as are free."""
+
+    limit: SlotLimit
+    what: Hashable
+    bound: int | None = None
+    times: int = 0
+
+
 class SlotClaim(NamedTuple):
     """The source and the grant that a session counts for."""
 
@@ -68,6 +77,12 @@ class SlotClaim(NamedTuple):
     def key(self) -> str | None:
         """The name of the key; None for an anonymous client."""
         return None if self.grant.mode is Mode.ANONYMOUS else self.grant.name
+
+    @property
+    def counted(self) -> list[Hashable]:
+        """What it counts for: all, its key, its address and networks, and each of these under its key."""
+        shared = [(network, self.key) for network in _sites(self.source)]
+        return [_ALL, ("key", self.key), self.source.address, *_wider(self.source), *shared]
 
 
 class SlotCounter:
@@ -101,6 +116,24 @@ class SlotCounter:
             return None
         return SlotLimit.ANONYMOUS if claim.key is None else SlotLimit.KEY
 
+    def conditions_for(self, claim: SlotClaim) -> list[Condition]:
+        """Return what `limit_for` examines after the proof, in the same order, for counts that are kept elsewhere."""
+        source, limits = claim.source, self._limits
+        found = [Condition(SlotLimit.ALL, _ALL, self._max)]
+        if limits.max_clients_per_source is not None:
+            found.append(Condition(SlotLimit.SOURCE, source.address, limits.max_clients_per_source))
+        if self._max >= SHARED_FROM:
+            found += [Condition(SlotLimit.SOURCE, network, times=NETWORK_SHARE) for network in _wider(source)]
+            if limits.max_clients_per_source is None:
+                found += [Condition(SlotLimit.SOURCE, (network, claim.key), times=1) for network in _sites(source)]
+        limit = SlotLimit.ANONYMOUS if claim.key is None else SlotLimit.KEY
+        configured = limits.max_anonymous if claim.key is None else limits.max_clients_per_key
+        if configured is None and claim.grant.contested:
+            found.append(Condition(limit, ("key", claim.key), times=1))
+        else:
+            found.append(Condition(limit, ("key", claim.key), self._max if configured is None else configured))
+        return found
+
     def streams_for(self, grant: Grant) -> int:
         """Return how many sessions a client with this grant may use for one transfer: at most half of all it may have.
 
@@ -114,11 +147,11 @@ class SlotCounter:
 
     def add(self, claim: SlotClaim) -> None:
         """Count one session more."""
-        self._counts.update(_counted(claim))
+        self._counts.update(claim.counted)
 
     def remove(self, claim: SlotClaim) -> None:
         """Count one session less."""
-        for what in _counted(claim):
+        for what in claim.counted:
             self._counts[what] -= 1
             if not self._counts[what]:
                 del self._counts[what]
@@ -145,11 +178,6 @@ def _sites(source: SourceAddress) -> list[Network]:
 def _wider(source: SourceAddress) -> tuple[Network, ...]:
     """The networks above an address, without those that are too wide to mean anything: /24 and /16, or /56 and /32."""
     return source.networks[2:-1] if source.site is None else source.networks[1:-1]
-
-
-def _counted(claim: SlotClaim) -> list[Hashable]:
-    shared = [(network, claim.key) for network in _sites(claim.source)]
-    return [_ALL, ("key", claim.key), claim.source.address, *_wider(claim.source), *shared]
 
 
 class Registered(Protocol):

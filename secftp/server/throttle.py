@@ -38,6 +38,12 @@ class Charge(NamedTuple):
     counted: bool
 
 
+def count_max(limits: ServerLimits) -> int:
+    """Return the highest count of a source: a higher one would change no delay, and take longer to be forgiven."""
+    doublings = math.ceil(math.log2(max(limits.guess_delay / FIRST_DELAY_SECONDS, 1.0)))
+    return limits.free_guesses + 1 + doublings
+
+
 class _Debt:
     """The guesses of one source: their number, the time up to which they were forgiven, and its last hello."""
 
@@ -58,9 +64,7 @@ class GuessLimiter:
         self._trusted: OrderedDict[Network, float] = OrderedDict()  # when each source last proved a key
         self._budget = TokenBucket(limits.guess_rate, limits.guess_burst, now)
         self._trusted_budget = TokenBucket(limits.guess_rate, limits.guess_burst, now)
-        # A higher count would change no delay, and take longer to be forgiven.
-        doublings = math.ceil(math.log2(max(limits.guess_delay / FIRST_DELAY_SECONDS, 1.0)))
-        self._count_max = limits.free_guesses + 1 + doublings
+        self._count_max = count_max(limits)
 
     def count(self, source: SourceAddress, now: float) -> int:
         """Return the guesses of a source that are neither refunded nor forgiven, up to those that change the delay."""

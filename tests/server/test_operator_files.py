@@ -25,8 +25,17 @@ FILES = {
     "keys": b'[me]\nkey = "correct horse"\nrights = "full"\n',
     "key_file": b"correct horse battery\n",
     "log_file": b"",
+    "shared_password_file": b"correct horse battery\n",
 }
-CODES = {"config": ExitCode.USAGE, "log_file": ExitCode.USAGE, "keys": ExitCode.KEY, "key_file": ExitCode.KEY}
+CODES = {
+    "config": ExitCode.USAGE,
+    "log_file": ExitCode.USAGE,
+    "keys": ExitCode.KEY,
+    "key_file": ExitCode.KEY,
+    "shared_password_file": ExitCode.KEY,
+}
+# What else an option needs; there is no Redis at this port, and a server begins without it.
+NEEDED = {"shared_password_file": ["--shared", "redis://127.0.0.1:1"]}
 
 
 @pytest.fixture
@@ -65,11 +74,12 @@ def start(place, *arguments, prefix=(), root="root", **changes):
 
 def given(place, name, path, *, where):
     """The arguments that name the file, on the command line, in a configuration or in the file of keys."""
+    needed = NEEDED.get(name, [])
     if where == "command line":
-        return [option(name), path]
+        return [*needed, option(name), path]
     if where == "configuration":
         write(place / "conf" / "outer.toml", f'{option(name)[2:]} = "{path}"\n'.encode())
-        return ["--config", place / "conf" / "outer.toml"]
+        return [*needed, "--config", place / "conf" / "outer.toml"]
     write(place / "conf" / "outer-keys.toml", f'[other]\nkey-file = "{path}"\nrights = "full"\n'.encode())
     return ["--keys", place / "conf" / "outer-keys.toml"]
 
@@ -251,10 +261,11 @@ def test_no_bind_mount_hides_a_file(place, name):
         write(place / file, FILES[name])
         if target.endswith("target"):
             write(place / target, b"")
-        code, errors = start(place, option(name), place / path, prefix=bound(place, source, target))
+        arguments = [*NEEDED.get(name, []), option(name), place / path]
+        code, errors = start(place, *arguments, prefix=bound(place, source, target))
         assert (code, BENEATH in errors) == (CODES[name], True), (how, errors)
         if file == path:  # with another mount nothing of it is beneath the root
-            code, errors = start(place, option(name), place / path, prefix=bound(place, "other", "root/empty"))
+            code, errors = start(place, *arguments, prefix=bound(place, "other", "root/empty"))
             assert code == 0, (how, errors)
         for made in (file, "root/target", "bound/target"):
             (place / made).unlink(missing_ok=True)

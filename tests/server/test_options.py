@@ -40,6 +40,9 @@ def test_the_least_that_can_be_said():
         "log_file": None,
         "log_level": "info",
         "metrics": None,
+        "shared": None,
+        "shared_password": None,
+        "shared_password_file": None,
         "config": None,
         "check_config": False,
     }

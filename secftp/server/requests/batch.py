@@ -96,6 +96,7 @@ def write_many(context: RequestContext, request: WriteMany) -> None:
             record.add(file.path, code, 0, b"")
     else:
         codes, reasons = tuple(code for code, _ in results), _fitting(results)
+        context.confirmed.flush()
         times_changed, modes_changed = (sum(not one[which] for one in kept) for which in (0, 1))
         context.channel.send(
             Results(

@@ -9,6 +9,9 @@ A client that may write but not read can't compare a file with what it sent. The
 file it has confirmed, and answers SUM with that token by the digest of what is there now, for the same key and name, as
 long as it is the same file with the same bytes.
 
+Where several servers serve the same files, a request may be repeated at another one. They share these tokens (`others`,
+a table in Redis), which are asked for where a server does not know one itself.
+
 Invariants: a client without the right to read learns nothing of files that it did not send; a file that was removed or
 replaced does not count; the number of remembered changes and files is bounded.
 """
@@ -19,6 +22,7 @@ import contextlib
 import hashlib
 import hmac
 import threading
+import time
 from typing import TYPE_CHECKING, Final
 
 from secftp.errors import FileError
@@ -27,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from secftp.protocol import Algorithm
+    from secftp.server.shared import SharedTable
     from secftp.storage import Path, Store
 
 MOST_TOKENS: Final = 4096
@@ -40,7 +45,8 @@ _KEY_BYTES: Final = 16
 class CompletedChanges:
     """Tokens of the changes that succeeded last, in all sessions of a server. Thread-safe."""
 
-    def __init__(self) -> None:
+    def __init__(self, others: SharedTable | None = None) -> None:
+        self._others = others
         self._lock = threading.Lock()
         self._tokens: dict[bytes, None] = {}  # the oldest first
 
@@ -52,17 +58,24 @@ class CompletedChanges:
             if len(self._tokens) >= MOST_TOKENS:
                 del self._tokens[next(iter(self._tokens))]
             self._tokens[token] = None
+        if self._others is not None:
+            self._others.put([(token, b"1")])
 
     def contains(self, token: bytes | None) -> bool:
         """Return whether the change with this token was carried out."""
+        if token is None:
+            return False
         with self._lock:
-            return token in self._tokens
+            if token in self._tokens:
+                return True
+        return self._others is not None and self._others.get(token) is not None
 
 
 class CompletedCopies:
     """Tokens and sizes of the copies that succeeded last, in all sessions of a server. Thread-safe."""
 
-    def __init__(self) -> None:
+    def __init__(self, others: SharedTable | None = None) -> None:
+        self._others = others
         self._changed = threading.Condition()
         self._sizes: dict[bytes, int] = {}  # the oldest first
         self._running: set[bytes] = set()
@@ -75,24 +88,40 @@ class CompletedCopies:
             if len(self._sizes) >= MOST_TOKENS:
                 del self._sizes[next(iter(self._sizes))]
             self._sizes[token] = size
+        if self._others is not None:
+            self._others.put([(token, b"%d" % size)])
 
     def find(self, token: bytes | None) -> int | None:
         """Return the size of the copy that was made with this token; None if there is none."""
         if token is None:
             return None
         with self._changed:
-            return self._sizes.get(token)
+            size = self._sizes.get(token)
+        if size is None and self._others is not None:
+            found = self._others.get(token) or b""
+            return int(found) if found.isdigit() else None
+        return size
 
     @contextlib.contextmanager
     def only_one(self, token: bytes | None, check: Callable[[], None]) -> Iterator[None]:
-        """A block in which this is the only copy with its token. `check` is called while another one is waited for."""
+        """A block in which this is the only copy with its token. `check` is called while another one is waited for.
+
+        Another server is waited for as long as it gives signs of life.
+        """
         if token is None:
             yield
             return
         while not self._enter(token):
             check()
         try:
-            yield
+            while self._others is not None and not self._others.claim(token):
+                check()
+                time.sleep(CHECK_SECONDS)
+            try:
+                yield
+            finally:
+                if self._others is not None:
+                    self._others.give_up(token)
         finally:
             with self._changed:
                 self._running.discard(token)
@@ -110,7 +139,8 @@ class CompletedCopies:
 class ConfirmedFiles:
     """Files that were confirmed last, in all sessions of a server, as digests of them. Thread-safe."""
 
-    def __init__(self) -> None:
+    def __init__(self, others: SharedTable | None = None) -> None:
+        self.others = others
         self._lock = threading.Lock()
         self._files: dict[bytes, bytes] = {}  # the oldest first
 
@@ -129,19 +159,38 @@ class ConfirmedFiles:
 
 
 class OwnConfirmedFiles:
-    """The confirmed files of one `owner` (a key, or all anonymous clients) in `store`."""
+    """The confirmed files of one `owner` (a key, or all anonymous clients) in `store`, for one session.
 
-    def __init__(self, files: ConfirmedFiles, store: Store, owner: str) -> None:
+    `may_read`: whether the owner can compare files itself.
+    """
+
+    def __init__(self, files: ConfirmedFiles, store: Store, owner: str, *, may_read: bool = False) -> None:
         self._files = files
+        self._may_read = may_read
+        self._to_tell: list[tuple[bytes, bytes]] = []
         self._store = store
         self._owner = owner.encode()
 
-    def note(self, token: bytes | None, path: Path, algorithm: Algorithm, digest: bytes) -> None:
-        """Remember a file that was committed just now, with this digest."""
+    def note(
+        self, token: bytes | None, path: Path, algorithm: Algorithm, digest: bytes, *, may_replace: bool = False
+    ) -> None:
+        """Remember a file that was committed just now, with this digest.
+
+        `may_replace`: the client may send it again. If it may also read, other servers need not know the file.
+        """
         if token is None:
             return
         with contextlib.suppress(FileError):  # it was removed again
-            self._files.put(self._key(token, path), self._state(path, algorithm) + digest)
+            key, file = self._key(token, path), self._state(path, algorithm) + digest
+            self._files.put(key, file)
+            if self._files.others is not None and not (may_replace and self._may_read):
+                self._to_tell.append((key, file))
+
+    def flush(self) -> None:
+        """Tell other servers, before the client is answered: it may repeat its request at one of them."""
+        if self._files.others is not None and self._to_tell:
+            told, self._to_tell = self._to_tell, []
+            self._files.others.put(told)
 
     def find(self, token: bytes | None, path: Path, algorithm: Algorithm) -> bytes | None:
         """Return the confirmed digest of the file under a path; None if it is not known to be the confirmed file.
@@ -150,7 +199,10 @@ class OwnConfirmedFiles:
         """
         if token is None:
             return None
-        file = self._files.get(self._key(token, path))
+        key = self._key(token, path)
+        file = self._files.get(key)
+        if file is None and self._files.others is not None:
+            file = self._files.others.get(key)
         if file is None:
             return None
         try:
@@ -167,5 +219,7 @@ class OwnConfirmedFiles:
     def _state(self, path: Path, algorithm: Algorithm) -> bytes:
         """Return a digest that differs for another file of this name, even one with the same inode number."""
         info = self._store.stat(path)
-        state = f"{algorithm} {self._store.identity(path)} {info.size} {info.mtime_ns}"
+        # The number of the device is that of a mount, and differs between machines that share a file system.
+        identity = self._store.identity(path) if self._files.others is None else self._store.identity(path)[1]
+        state = f"{algorithm} {identity} {info.size} {info.mtime_ns}"
         return hashlib.blake2b(state.encode(), digest_size=_KEY_BYTES).digest()

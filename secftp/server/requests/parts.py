@@ -225,7 +225,9 @@ def _commit(context: RequestContext, request: Write, upload: Upload, whole: byte
     """Give the file its name; return which of the requested attributes it has."""
     info = upload.sink.commit()
     context.note_created(request.path)
-    context.confirmed.note(request.token, request.path, request.algorithm, whole)
+    may_replace = request.overwrite and context.rights.overwrite
+    context.confirmed.note(request.token, request.path, request.algorithm, whole, may_replace=may_replace)
+    context.confirmed.flush()
     return kept_attributes(WriteOptions(mode=request.mode, mtime_ns=request.mtime_ns), info)
 
 

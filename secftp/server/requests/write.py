@@ -48,6 +48,7 @@ def write(context: RequestContext, request: Write) -> Outcome:
             end, kept = _receive(context, request)
     except Aborted:
         raise RequestRefused(ErrorCode.CANCELLED) from None
+    context.confirmed.flush()
     context.channel.send(
         Ok(
             id=request.id,
@@ -86,7 +87,7 @@ def _receive(context: RequestContext, request: Write) -> tuple[End, Kept]:
         sink.note_digest(request.algorithm, end.digest)
         info = sink.commit()
     context.note_created(request.path)
-    context.confirmed.note(request.token, request.path, request.algorithm, end.digest)
+    context.confirmed.note(request.token, request.path, request.algorithm, end.digest, may_replace=overwrite)
     return end, kept_attributes(options, info)
 
 

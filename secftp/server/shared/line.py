@@ -1,0 +1,109 @@
+"""One connection to Redis, with a timeout. The only importer of redis.
+
+Sentences about failures are our own, by the kind of the failure: those of the library may contain what was sent.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
+
+import redis
+
+from secftp.errors import SecftpError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from secftp.server.shared.url import SharedUrl
+
+# For an answer. The accept loop waits for one: that long once, and then Redis counts as lost.
+SECONDS: Final = 0.1
+CONNECT_SECONDS: Final = 1.0
+_REFUSED: Final = ("NOAUTH", "WRONGPASS", "NOPERM")
+
+Value: TypeAlias = str | bytes | int | float
+
+
+class Script(NamedTuple):
+    """A Lua script and the hash by which Redis knows it."""
+
+    text: str
+    sha1: str
+
+
+class LineError(SecftpError):
+    """Redis is of no use now. `is_refusal`: it refuses the user, the password or a right."""
+
+    def __init__(self, message: str, *, is_refusal: bool = False) -> None:
+        super().__init__(message)
+        self.is_refusal = is_refusal
+
+
+class Line:
+    """A connection. Not thread-safe; of no use after an error."""
+
+    def __init__(self, url: SharedUrl, password: str | None, *, seconds: float = SECONDS) -> None:
+        """Connect, and log in. Raises `LineError`."""
+        common: dict[str, Any] = {
+            "db": url.database,
+            "username": url.user,
+            "password": password,
+            "socket_connect_timeout": CONNECT_SECONDS,
+            "socket_timeout": seconds,
+            "protocol": 2,
+            "lib_name": None,
+            "lib_version": None,
+            "driver_info": None,
+        }
+        if url.path is not None:
+            self._connection: Any = redis.UnixDomainSocketConnection(path=url.path, **common)
+        elif url.tls:
+            self._connection = redis.SSLConnection(host=url.host, port=url.port, **common)
+        else:
+            self._connection = redis.Connection(host=url.host, port=url.port, **common)
+        self._is_open = True
+        try:
+            self._connection.connect()
+        except Exception as problem:  # noqa: BLE001 - also what the library does not translate: names, TLS
+            self.close()
+            raise _failure(problem) from None
+
+    def run(self, script: Script, keys: Sequence[str], values: Sequence[Value]) -> Any:
+        """Return what a script answers: strings are bytes. Raises `LineError`."""
+        if not self._is_open:  # the library would connect again, which takes time
+            raise LineError("the connection is closed")
+        arguments = (len(keys), *keys, *values)
+        try:
+            try:
+                return self._ask("EVALSHA", script.sha1, *arguments)
+            except redis.exceptions.NoScriptError:
+                return self._ask("EVAL", script.text, *arguments)
+        except Exception as problem:  # noqa: BLE001 - whatever it is, the connection is of no use
+            self.close()
+            raise _failure(problem) from None
+
+    def _ask(self, *command: Value) -> Any:
+        self._connection.send_command(*command, check_health=False)
+        return self._connection.read_response(disconnect_on_error=False)
+
+    def close(self) -> None:
+        """Close the connection; idempotent."""
+        self._is_open = False
+        self._connection.disconnect()
+
+
+def _failure(problem: Exception) -> LineError:
+    errors = redis.exceptions
+    text = str(problem)
+    if isinstance(problem, errors.AuthenticationError | errors.NoPermissionError) or text.startswith(_REFUSED):
+        return LineError("it refuses the user, the password, or a command", is_refusal=True)
+    for kinds, sentence in (
+        ((errors.TimeoutError, TimeoutError), "it does not answer in time"),
+        ((errors.OutOfMemoryError,), "it has no memory left"),
+        ((errors.ReadOnlyError,), "it is a read-only replica"),
+        ((errors.BusyLoadingError,), "it is still loading its data"),
+        ((errors.ConnectionError, OSError), "it can't be reached"),
+    ):
+        if isinstance(problem, kinds):
+            return LineError(sentence)
+    return LineError(f"it does not work as expected ({type(problem).__name__})")
