@@ -134,6 +134,7 @@ ONLY = {
     "obstore": ("secftp.storage.objects.bucket", "secftp.storage.objects.credentials"),
     "boto3": (),
     "botocore": ("secftp.storage.objects.credentials",),
+    "redis": ("secftp.server.shared.line",),
 }
 # Who may open anything by name: beside storage, keys their own files, hosts the user's file, the server its log, system
 # /proc, the client the terminal and its log, and both programs the null device. What a user's transfer names is opened

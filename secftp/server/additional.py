@@ -62,9 +62,8 @@ class AdditionalStreams(Generic[_T]):
 
     def newest(self) -> list[_T]:
         """Return the streams that could give their slot, the newest first; none if too many have done so."""
-        if len(self._lenders) >= UNDECIDED_MAX:
-            return []
-        return list(itertools.islice(reversed(self._streams), _EXAMINED))
+        has_room = len(self._lenders) < UNDECIDED_MAX
+        return list(itertools.islice(reversed(self._streams), _EXAMINED if has_room else 0))
 
     def lender_of(self, connection: _T) -> _T | None:
         """Return the stream whose slot an undecided connection has; None if it has its own."""

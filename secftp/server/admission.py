@@ -295,7 +295,9 @@ class Admission:
             charged = grant.mode is not Mode.ANONYMOUS
             if charged and self._queue.must_wait(pending, now := time.monotonic()):
                 pending.deadline -= now
-                pending.log.limit("guesses", "Too many wrong keys, also at other servers: the answer is delayed.")
+                pending.log.limit(
+                    "shared_guesses", "Too many wrong keys at all servers together: the answer is delayed."
+                )
                 return
             self._challenge(pending, grant, charged=charged)
 

@@ -317,7 +317,10 @@ def _network(text: str) -> ProxyNetwork:
 def _shared_url(text: str) -> SharedUrl:
     from secftp.server.shared.url import parse_shared_url
 
-    return parse_shared_url(text)
+    try:
+        return parse_shared_url(text)
+    except ValueError as problem:
+        raise argparse.ArgumentTypeError(str(problem)) from None
 
 
 def _size(text: str) -> int:

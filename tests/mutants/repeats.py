@@ -52,7 +52,7 @@ MUTANTS: list[Mutant] = [
     mutant("tokens-without-a-bound", "secftp/server/requests/idempotency.py", "            if len(self._tokens) >= MOST_TOKENS:\n", "            if len(self._tokens) < 0:\n", CHANGES),
     mutant("no-token-is-a-token", "secftp/server/requests/idempotency.py", "        if token is None:\n            return\n        with self._lock:\n            if len(self._tokens)", "        with self._lock:\n            if len(self._tokens)", CHANGES),
     mutant("token-of-another-key-confirms", "secftp/server/requests/idempotency.py", "self._owner.hex().encode(), *path", "*path", WRITTEN),
-    mutant("another-file-under-the-name-is-confirmed", "secftp/server/requests/idempotency.py", "{algorithm} {self._store.identity(path)} {info.size} {info.mtime_ns}", "{algorithm} {info.size} {info.mtime_ns}", WRITTEN),
+    mutant("another-file-under-the-name-is-confirmed", "secftp/server/requests/idempotency.py", "{algorithm} {identity} {info.size} {info.mtime_ns}", "{algorithm} {info.size} {info.mtime_ns}", WRITTEN),
     mutant("other-bytes-are-confirmed", "secftp/server/requests/read.py", "    if confirmed is None or not hmac.compare_digest(confirmed, found):\n", "    if confirmed is None:\n", WRITTEN),
     mutant("digest-told-of-what-was-changed", "secftp/server/requests/read.py", "    if not own:\n        context.require(Right.READ)\n", "", WRITTEN),
     mutant("sum-of-anything-without-the-right", "secftp/server/requests/read.py", "    if confirmed is None:\n        context.require(Right.READ)\n", "", WRITTEN),

@@ -22,7 +22,7 @@ LIMITS = {
     *("pending", "source", "waiting", "handshake", "guesses", "all_guesses", "clients", "threads", "descriptors"),
     *("clients_per_source", "clients_per_key", "anonymous", "streams"),
     *("idle", "min_rate", "bandwidth", "max_file_size", "min_free", "min_free_files", "min_free_unknown"),
-    *("log", "session_log", "proxy_header"),
+    *("log", "session_log", "proxy_header", "shared_guesses"),
 }
 
 

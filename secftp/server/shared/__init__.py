@@ -1,8 +1,8 @@
 """State that several servers share in Redis: guesses, sessions, and the requests that were carried out.
 
 Each server enforces its own limits as it would alone. What it is told beyond that can make a client wait or come again,
-and answer a repeated request; it lets no client in. So without Redis each server goes on alone, and whoever can write
-to Redis can at most slow clients down, or have requests taken for repetitions.
+and answer a repeated request; it lets no client in. So without Redis each server goes on alone, and an attacker who
+can write to Redis can at most hold clients up, or have requests taken for repetitions.
 
     url          where Redis is
     line         one connection, the only importer of redis

@@ -91,7 +91,7 @@ class SharedGuesses:
         kind = int(found[0])
         if not kind:
             return Answer(receipt=Receipt(bytes(found[1]), keys[1], keys[int(found[2]) - 1], found[3] == 1))
-        # Whatever Redis says, nobody waits longer than this server would make them wait by itself.
+        # Whatever Redis says, no wait is longer than one that this server would impose by itself.
         seconds = max(_LEAST_SECONDS, float(found[1]))
         if kind == 1:
             return Answer(self._in_turn(source, min(seconds, self._limits.guess_delay), now))

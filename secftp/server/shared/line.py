@@ -32,7 +32,7 @@ class Script(NamedTuple):
 
 
 class LineError(SecftpError):
-    """Redis is of no use now. `is_refusal`: it refuses the user, the password or a right."""
+    """Redis is of no use now. `is_refusal`: it refuses the user, the password or the database."""
 
     def __init__(self, message: str, *, is_refusal: bool = False) -> None:
         super().__init__(message)
@@ -97,6 +97,8 @@ def _failure(problem: Exception) -> LineError:
     text = str(problem)
     if isinstance(problem, errors.AuthenticationError | errors.NoPermissionError) or text.startswith(_REFUSED):
         return LineError("it refuses the user, the password, or a command", is_refusal=True)
+    if "DB index" in text:
+        return LineError("it has no such database", is_refusal=True)
     for kinds, sentence in (
         ((errors.TimeoutError, TimeoutError), "it does not answer in time"),
         ((errors.OutOfMemoryError,), "it has no memory left"),

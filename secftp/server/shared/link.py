@@ -75,7 +75,7 @@ class Link:
         return self._up
 
     def start(self) -> None:
-        """Connect for the first time, and start the thread. Raises `UsageError` if the password is refused."""
+        """Connect for the first time, and start the thread. Raises `UsageError` if that is refused."""
         from secftp.server.shared.line import LineError
 
         try:
@@ -83,8 +83,8 @@ class Link:
         except LineError as problem:
             if problem.is_refusal:
                 raise UsageError(
-                    f"The Redis of --shared, {self._url}, refuses the user, the password, or a command.",
-                    hint="Name the file with its password: --shared-password-file FILE.",
+                    f"The Redis of --shared, {self._url}, can't be used: {problem}.",
+                    hint="Its password is in --shared-password-file FILE, or in SECFTP_SHARED_PASSWORD.",
                 ) from None
             self._tell_loss(problem)
         else:

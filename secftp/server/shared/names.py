@@ -1,7 +1,7 @@
 """Names in Redis: hashes of addresses, key names and tokens, keyed by the password that all servers have.
 
 So a copy of the database alone, or what another of its users sees, shows how many there are and not which. Without a
-password it is a plain hash, and whoever has the password can try addresses: there are only 2^32 of IPv4.
+password it is a plain hash, and an attacker who has the password can try addresses: there are only 2^32 of IPv4.
 """
 
 from __future__ import annotations
@@ -28,6 +28,10 @@ class Names:
     def key(self, kind: str, value: object = "") -> str:
         """Return the name of an entry of a kind."""
         return f"{PREFIX}{kind}:{self.of(kind, value)}"
+
+    def secret(self, kind: str) -> bytes:
+        """Return 32 bytes that all servers with the password have, for a purpose."""
+        return hashlib.blake2b(kind.encode(), digest_size=32, key=self._key).digest()
 
     def _of(self, kind: str, value: object) -> str:
         """Return the hash of a value, which differs for each kind."""

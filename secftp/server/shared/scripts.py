@@ -176,15 +176,16 @@ return 0
 """,
 )
 
-# Values after the first three: fields and counts of all sessions of this server, which replace what is there.
+# Values after the first three: fields and counts of all sessions of this server, which replace what is there. The first
+# command is one that fails where no memory is left: so that is noticed here.
 SYNCHRONIZE: Final = _script(
     _NOW,
+    "redis.call('ZADD', KEYS[1], text(now), ARGV[1])",
     _SERVERS,
     """
 redis.call('DEL', prefix .. me)
 for i = 4, #ARGV, 2 do redis.call('HSET', prefix .. me, ARGV[i], ARGV[i + 1]) end
 redis.call('PEXPIRE', prefix .. me, math.ceil(1000 * life))
-redis.call('ZADD', servers, text(now), me)
 redis.call('PEXPIRE', servers, math.ceil(10000 * life))
 return 0
 """,
