@@ -80,7 +80,7 @@ sys.exit(main())
 
 @contextlib.contextmanager
 def secftp(
-    root: Path, key: Path, log: Path, *more: str, address: str = LOOPBACK, inside: Sequence[str] = ()
+    root: Path | str, key: Path, log: Path, *more: str, address: str = LOOPBACK, inside: Sequence[str] = ()
 ) -> Iterator[Secftp]:
     """Run a secftp server for a directory; `more` are further command-line options.
 
