@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Final
 from secftp._version import __version__
 from secftp.protocol import Bye, Cancel, Capability, Read, SessionLimits, Welcome, Write
 from secftp.server.requests import RequestContext, serve
+from secftp.server.requests.ahead import is_question, serve_run
 from secftp.transport import IDLE_SECONDS, KEEPALIVE_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from secftp.server.access import Rights
+    from secftp.transport import Received
 
 REQUESTS_MAX: Final = 1024
 # ZSTD is announced if the server has the library and allows it.
@@ -90,12 +92,13 @@ class ServerSession:
             lacks=self._context.lacks,
         )
         self._channel.send(hello)
+        held: Received | None = None  # what came behind a run of questions
         while not self._stopping():
             # Answers are collected while more requests wait, and sent when none do; but not for longer than this, so
             # that a client that sends one file after the other soon learns of a failure.
             if time.monotonic() - self._channel.last_sent > _FLUSH_SECONDS:
                 self._channel.flush()
-            message = self._channel.receive()
+            message, held = held or self._channel.receive(), None
             if isinstance(message, Bye):
                 return message
             if isinstance(message, Cancel):
@@ -107,6 +110,9 @@ class ServerSession:
                 if self._stopping():
                     return None
             self.busy = True
-            serve(self._context, message)
+            if is_question(self._context, message):
+                held = serve_run(self._context, message, self._stopping)
+            else:
+                serve(self._context, message)
             self.busy = False
         return None

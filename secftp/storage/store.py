@@ -295,6 +295,14 @@ class Store(Closing, Protocol):
         """The capabilities that need what this store does not have; a server does not announce them for it."""
         return frozenset()
 
+    @property
+    def at_once(self) -> int:
+        """How many questions are worth being put to it at one time, each in a thread: more than one if it is remote.
+
+        Then `stat` and `open_source` are for any number of threads.
+        """
+        return 1
+
     def open_source(self, path: Path) -> Source:
         """Open a file for reading; raises `NotFound`, `IsADirectory`, `NotADirectory`, `Forbidden`, `NameRefused`."""
         ...

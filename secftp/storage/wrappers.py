@@ -155,6 +155,10 @@ class StoreWrapper(Store, Generic[_Store]):
     def lacks(self) -> frozenset[Capability]:
         return self._inner.lacks
 
+    @property
+    def at_once(self) -> int:
+        return self._inner.at_once
+
     def open_source(self, path: Path) -> Source:
         return self._inner.open_source(path)
 

@@ -1,4 +1,4 @@
-"""Mutants of shards, and of results file by file."""
+"""Mutants of shards, of results file by file, and of questions that are put to a remote store at once."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ APPENDED = "tests/storage/test_appended.py"
 COMMANDS = "tests/client/test_cli_shards.py"
 
 LINES = "secftp/storage/appended.py"
+QUESTIONS = "tests/server/test_questions_ahead.py"
+AHEAD = "secftp/server/requests/ahead.py"
 COMPARISON = "secftp/client/comparison.py"
 
 MUTANTS: list[Mutant] = [
@@ -41,4 +43,11 @@ MUTANTS: list[Mutant] = [
     mutant("lines-after-a-missing-one", LINES, "        if self._failure is not None:\n            raise self._failure\n", "", APPENDED),
     mutant("results-others-may-read", LINES, "_MODE: Final = 0o600", "_MODE: Final = 0o644", APPENDED),
     mutant("verify-without-a-full-disk", COMPARISON, "                    self.results.write(path or (last_name(self._local.name),), \"verified\", size, digest, began)\n", "                    pass\n", COMMANDS),
+    # --- questions ---
+    mutant("request-behind-questions-lost", AHEAD, "                self.other = message\n", "", QUESTIONS),
+    mutant("questions-one-after-the-other", AHEAD, "context.store.at_once)) as prepared", "1)) as prepared", QUESTIONS),
+    mutant("file-of-a-question-stays-open", AHEAD, "                found.source.close()\n", "                pass\n", QUESTIONS),
+    mutant("files-of-a-lost-client-stay-open", AHEAD, "        for found in self._opened:\n", "        for found in ():\n", QUESTIONS),
+    mutant("file-opened-for-a-client-that-may-not-read", AHEAD, "            if not context.rights.read:\n", "            if False:\n", QUESTIONS),
+    mutant("question-of-another-is-answered", AHEAD, "            if isinstance(question, Stat):\n                return _Prepared(question, look(context, question))\n", "            if isinstance(question, Stat):\n                return _Prepared(question, look(context, self._first))\n", QUESTIONS),
 ]  # fmt: skip

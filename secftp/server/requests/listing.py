@@ -6,7 +6,7 @@ A listing has no bound: it is read and sent a message at a time, as fast as the 
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 from secftp.errors import FileError, NameRefused, TooLarge
 from secftp.protocol import Capability, Entries, Info, List, Listed, Part, Right, Stat
@@ -16,10 +16,12 @@ from secftp.server.requests.refusals import code_of
 from secftp.server.requests.serve import handles
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
     from secftp.server.requests.context import RequestContext
+    from secftp.storage import FileInfo
     from secftp.storage.store import ScanEntry
+    from secftp.storage.upload_map import KeptParts
 
 _ENVELOPE_BYTES: Final = 64  # of ENTRIES around its entries, at most
 _ENTRY_BYTES: Final = 44  # of an entry around its names, at most
@@ -28,15 +30,32 @@ _NAME_BYTES: Final = 2  # of a name around its bytes
 _CHECK_ENTRIES: Final = 256
 
 
+class Looked(NamedTuple):
+    """What a store has said of a file."""
+
+    info: FileInfo
+    kept: KeptParts | None = None
+
+
 @handles(Stat)
 def stat(context: RequestContext, request: Stat) -> Outcome:
     """Answer STAT with INFO."""
-    context.log.line(f"Client requesting metadata: {name_of(request.path)}")
+    return answer_stat(context, request, lambda: look(context, request))
+
+
+def look(context: RequestContext, request: Stat) -> Looked:
+    """Ask the store, if the client may."""
     # The right to read includes metadata, and the right to write that of a partial file.
     if not context.rights.read and not (request.partial and context.rights.write):
         context.require(Right.LIST)
     kept = context.store.kept_parts(request.path) if request.parts else None
-    info = context.store.stat(request.path, partial=request.partial) if kept is None else kept.info
+    return Looked(context.store.stat(request.path, partial=request.partial) if kept is None else kept.info, kept)
+
+
+def answer_stat(context: RequestContext, request: Stat, find: Callable[[], Looked]) -> Outcome:
+    """Answer STAT with what `find` returns."""
+    context.log.line(f"Client requesting metadata: {name_of(request.path)}")
+    info, kept = find()
     if info.size is None:
         raise TooLarge("The system does not report its size, and it is too large to be counted.")
     total, ranges = (None, ()) if kept is None else (kept.total, kept.ranges)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from secftp.errors import ChecksumMismatch, FileChanged, FileError
 from secftp.protocol import Abort, Capability, ErrorCode, File, Ok, Read, Right, Sum, text_for
@@ -19,6 +19,8 @@ from secftp.transport.compression import SERVER_LEVEL
 from secftp.transport.file_data import SendInterrupted, send_file
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from secftp.server.requests.context import RequestContext
     from secftp.storage import Digest, Source
 
@@ -93,22 +95,46 @@ def _opening(request: Read, source: Source, size: int, version: bytes | None) ->
     )
 
 
+class Summed(NamedTuple):
+    """A file that was opened for SUM. `stored`: its digest, if the store has one and the whole file is asked about."""
+
+    source: Source
+    size: int
+    stored: bytes | None
+
+
 @handles(Sum)
 def checksum(context: RequestContext, request: Sum) -> Outcome:
     """Answer SUM with OK and the digest; meanwhile the keepalive thread keeps the connection open.
 
     A client that may not read gets the digest of a file that it has sent itself, as long as the file is unchanged.
     """
+    return answer_sum(context, request, lambda: open_summed(context, request))
+
+
+def open_summed(context: RequestContext, request: Sum) -> Summed:
+    """Open the file; the caller, who closes it, has to know that the client may read it."""
+    source = with_size(context.store.open_source(request.path), request.path)
+    try:
+        require_version(source, request.version)
+        size = _part(source, request)
+        stored = source.stored_digest(request.algorithm) if size == source.info.size else None
+    except BaseException:
+        source.close()
+        raise
+    return Summed(source, size, stored)
+
+
+def answer_sum(context: RequestContext, request: Sum, find: Callable[[], Summed]) -> Outcome:
+    """Answer SUM about the file that `find` returns, and close that."""
     context.log.line(f"Client requesting checksum: {name_of(request.path)}")
     confirmed = _confirmed(context, request)
     if confirmed is None:
         context.require(Right.READ)
     context.check(request.id)
     begin_digest(request.algorithm)  # an algorithm that is not installed is refused in any case
-    with with_size(context.store.open_source(request.path), request.path) as source:
-        require_version(source, request.version)
-        size = _part(source, request)
-        stored = source.stored_digest(request.algorithm) if size == source.info.size else None
+    source, size, stored = find()
+    with source:
         result = _computed(context, request, source, size) if stored is None else stored
     own = _is_own(context, request, confirmed, result)
     if not own:

@@ -38,9 +38,12 @@ def handles(request: type[_Request]) -> Callable[[_Handler[_Request]], _Handler[
     return declare
 
 
-def serve(context: RequestContext, request: Received) -> None:
-    """Answer one request. Raises `ProtocolError` for any other message, and what else ends the session."""
-    handler = _HANDLERS.get(type(request))
+def serve(context: RequestContext, request: Received, handler: _Handler[Any] | None = None) -> None:
+    """Answer one request. Raises `ProtocolError` for any other message, and what else ends the session.
+
+    `handler`: in place of the declared one.
+    """
+    handler = handler or _HANDLERS.get(type(request))
     if handler is None or not isinstance(request, Request):
         raise ProtocolError("An unexpected message was received.")
     began = time.monotonic()

@@ -31,6 +31,7 @@ from secftp.storage.errors import failure, of_target
 from secftp.storage.objects import changes, copies
 from secftp.storage.objects.bucket import ObjectInfo
 from secftp.storage.objects.changes import directory_marker
+from secftp.storage.objects.concurrency import AT_ONCE
 from secftp.storage.objects.files import Files, ObjectSmallFiles
 from secftp.storage.objects.info import Times, directory_info, file_info
 from secftp.storage.objects.keys import Keys
@@ -80,6 +81,10 @@ class ObjectStore(Store):
     @property
     def lacks(self) -> frozenset[Capability]:
         return LACKS
+
+    @property
+    def at_once(self) -> int:
+        return AT_ONCE
 
     @property
     def url(self) -> str:
