@@ -12,7 +12,7 @@ import sys
 from typing import TYPE_CHECKING, Final
 
 from secftp.crypto import Suite
-from secftp.errors import FileError, InstallationError, KeyFormatError, SecftpError
+from secftp.errors import InstallationError, KeyFormatError, SecftpError
 from secftp.keys import (
     Key,
     generate_key,
@@ -203,11 +203,14 @@ class Keyring:
         except InstallationError:
             raise
         except SecftpError as problem:
-            hint = "It must be below the served directory, and its path must not contain symlinks."
-            raise KeyFormatError(
-                f"The directory {shown} of the key {escape(name)} can't be used: {str(problem).removesuffix('.')}.",
-                hint=hint if entry.url is None and isinstance(problem, FileError) else problem.hint,
-            ) from None
+            told = str(problem).removesuffix(".")
+            if entry.url is None and self._options.directory is not None:
+                raise KeyFormatError(
+                    f"The directory {shown} of the key {escape(name)} can't be used: {told}.",
+                    hint="It must be below the served directory, and its path must not contain symlinks.",
+                ) from None
+            told = f"The directory of the key {escape(name)}: {told[:1].lower()}{told[1:]}."
+            raise KeyFormatError(told, hint=problem.hint) from None
         return store
 
     def _default(self) -> Key | None:

@@ -48,6 +48,7 @@ second.
 exit codes:
   0 stopped in order   1 failed   2 wrong usage or an unusable address
   4 a bad key or key file   6 no such directory   16 a broken installation
+  an object store: 3 it can't be reached   6 no such bucket   7 it refuses
 """
 
 

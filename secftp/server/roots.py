@@ -83,7 +83,7 @@ def open_root(options: ServerOptions, *, sweep: bool = False) -> Root:
 def open_bucket(url: str, options: ServerOptions) -> ObjectStore:
     """Open a directory in an object store, and find out whether it can be reached. Raises as `open_root`."""
     if not is_object_url(url):
-        raise UsageError("A directory has a URL, but that of no object store.", hint=f"Give {_SCHEMES}.")
+        raise UsageError(f"{shown_url(url)} is no URL of an object store.", hint=f"Give {_SCHEMES}.")
     return open_reachable(url, times=options.object_times, mode_mask=options.mode_mask)
 
 

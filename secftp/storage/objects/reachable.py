@@ -88,4 +88,4 @@ def told_about(problem: BaseException) -> str:
 def said_by_store(told: str) -> str:
     """Return the first line of what a store or its client said: escaped, cut, and without queries of addresses."""
     line = _query.sub("", told.partition("\n")[0])
-    return f"It said: {escape(line[:_TOLD])}"
+    return f"The client of the store said: {escape(line[:_TOLD])}"

@@ -41,3 +41,5 @@ def check_url(url: str) -> None:
         )
     if not place or (separator and not user):
         raise UsageError("The URL of an object store names a bucket.", hint=_SHAPE)
+    if any(name in ("", ".", "..") for name in rest.rstrip("/").split("/")):
+        raise UsageError("The prefix in the URL of an object store has an empty name, `.` or `..` in it.", hint=_SHAPE)
