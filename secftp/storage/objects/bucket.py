@@ -48,7 +48,8 @@ _SAME_SCHEMES: Final = {"s3a": "s3", "azure": "az"}
 _S3_MAX_COPY: Final = 5 << 30
 PAGE: Final = 1000  # objects of a page, the most that S3 returns
 _TOLD: Final = 300  # characters of a message of the store
-_QUERY: Final = re.compile(r"\?\S+")
+_QUERY: Final = re.compile(r"\?[^\s'\"]*")
+_CODE: Final = re.compile(r"<Code>(\w{1,64})</Code>", re.ASCII)
 _SECOND: Final = 10**9
 _RETRIES: Final = 3
 _RETRY_SECONDS: Final = 30
@@ -121,7 +122,7 @@ def open_bucket(url: str, **config: Any) -> Bucket:
     except (library.exceptions.BaseError, ValueError) as error:
         raise UsageError(
             "The object store can't be opened with the options that the environment has.",
-            hint=_first_line(error),
+            hint=_said_by_store(error),
         ) from None
 
 
@@ -326,7 +327,7 @@ class _Translator:
             if is_version and isinstance(error, FileNotFoundError):
                 raise failure(FileChanged, "Removed while it was being read", path) from error
             problem = self._translate(error, path, is_listing=is_listing)
-            problem.told = _first_line(error)
+            problem.told = _said_by_store(error)
             raise problem from error
 
     def _translate(self, error: Exception, path: DirectoryPath, *, is_listing: bool) -> FileError:
@@ -338,6 +339,12 @@ class _Translator:
         return failure(InputOutputError, "The object store reported an error", path)
 
 
-def _first_line(error: BaseException) -> str:
-    """Return what the store says, for the operator alone: escaped, cut, and without queries, which may have keys."""
-    return escape(_QUERY.sub("?...", str(error).partition("\n")[0])[:_TOLD])
+def _said_by_store(error: BaseException) -> str:
+    """Return what the store, or its client, said, for the operator alone.
+
+    Escaped and cut; without queries of addresses, which may be signatures, and of an answer its code alone.
+    """
+    text = str(error)
+    line = _QUERY.sub("", text.partition("\n")[0].partition("<?xml")[0].rstrip(": "))[:_TOLD]
+    code = _CODE.search(text)
+    return escape(line if code is None else f"{line} ({code[1]})")

@@ -104,15 +104,16 @@ class Walk:
     def _level_by_level(self, prefix: str, begun: bytes) -> Iterator[ObjectInfo]:
         """Yield the objects behind the key `begun`; what can't be listed is a problem of its own directory alone."""
         for one in _whole_level(self._bucket, prefix, self._top.path, begun):
-            yield one  # a directory has been entered, or is to be skipped, when this goes on
+            if not begun.startswith(one.key.encode()):
+                yield one  # a directory has been entered, or is to be skipped, when this goes on
             if not one.key.endswith(_SEPARATOR) or (self._skipped and one.key.startswith(self._skipped)):
                 continue
-            depth = len(self._levels)
             try:
                 yield from self._level_by_level(one.key, begun)
             except UnservableName:
-                level = self._levels[depth - 1]
-                level.problem = failure(InputOutputError, _UNSERVABLE, level.path)
+                yield one  # so that it has been entered also if it was begun before, unless it is to be skipped
+                for level in self._levels[one.key[len(self._prefix) :].count(_SEPARATOR) - 1 :][:1]:
+                    level.problem = failure(InputOutputError, _UNSERVABLE, level.path)
 
     def _raise_missing(self) -> None:
         path = self._top.path
@@ -149,6 +150,8 @@ class Walk:
         while self._files and not key.startswith(self._files[-1]):
             self._files.pop()
         *parents, name = key[len(self._prefix) :].split(_SEPARATOR)
+        if not name and [level.name for level in self._levels[: len(parents)]] == parents:
+            return  # a directory that the pass is in
         if not self._recursive and parents:
             yield from self._enter(parents[:1])
             return
@@ -247,7 +250,7 @@ def _whole_level(bucket: Bucket, prefix: str, path: DirectoryPath, begun: bytes)
     """
     page = bucket.list_directory(prefix, path)
     inside = (ObjectInfo(f"{text}{_SEPARATOR}", 1, None, 0) for text in page.prefixes)
-    found = [(one.key.encode(), one) for one in (*page.objects, *inside)]
+    found = [(one.key.encode(), one) for one in (*page.objects, *inside) if len(one.key) > len(prefix)]
     for key, one in sorted(found, key=lambda pair: pair[0]):
         if key > begun or (begun.startswith(key) and key.endswith(_SLASH)):
             yield one

@@ -493,7 +493,7 @@ class TestAttributes:
 def test_the_store_is_asked_once_at_the_start(bucket):
     class Failing(Bucket):
         def list(self, prefix, path, *, offset=None):
-            raise InputOutputError("The object store reported an error")
+            raise InputOutputError("The object store reported an error") from OSError("It is away")
 
     ObjectStore(bucket).check()
     with pytest.raises(InputOutputError):

@@ -104,6 +104,8 @@ def test_a_key_that_is_no_path_costs_no_more_than_its_directory(keys, invalid, p
     for entry in whole:
         if not is_in_broken(entry[0]):
             assert entry in found
+    once = [name for name, problem in found if problem is None]
+    assert len(once) == len(set(once))
     told = {name for name, problem in found if problem in (InputOutputError, NotADirectory)}
     for name in broken:
         above = [f"{'/'.join(name.split('/')[:depth])}/" for depth in range(1, name.count("/") + 2)]
