@@ -60,15 +60,15 @@ class LocalEntry(TransferItem):
     put into a batch. `is_noted`: what can't be preserved of it has been counted. `may_have_arrived`: it was sent, and
     the connection was lost before the reply. `there`, `partial`: replies about the file and its partial file at the
     server, if they were asked for. `upload`: the upload in parts that an earlier session has begun. `is_whole`: it is
-    not to be sent in parts.
+    not to be sent in parts. `is_refused`: its name was taken when it had been sent once more.
 
     Of a directory: `session` is the number of the session that created it, 0 for none: it is requested again over each
     session that puts something into it. `existed`: it was there before, and keeps its permissions and time.
     """
 
     __slots__ = (
-        "digest", "directory", "existed", "info", "is_noted", "is_whole", "kind", "may_have_arrived", "partial", "path",
-        "problem", "root", "session", "there", "upload",
+        "digest", "directory", "existed", "info", "is_noted", "is_refused", "is_whole", "kind", "may_have_arrived",
+        "partial", "path", "problem", "root", "session", "there", "upload",
     )  # fmt: skip
 
     def __init__(
@@ -89,6 +89,7 @@ class LocalEntry(TransferItem):
         self.directory = directory
         self.digest = b""
         self.is_noted = False
+        self.is_refused = False
         self.may_have_arrived = False
         self.there: SingleReply | None = None
         self.partial: SingleReply | None = None

@@ -11,7 +11,7 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
-from secftp.protocol import Capability, Info
+from secftp.protocol import Capability, ErrorCode, Info
 from secftp.transfer.upload_large import has_arrived, send_large
 
 if TYPE_CHECKING:
@@ -69,6 +69,9 @@ class LargeFiles:
                 return
             may_be_there = entry.may_have_arrived and self.can_compare
             if may_be_there and has_arrived(self._transfer, entry, source, self._token):
+                return
+            if entry.is_refused:
+                self._transfer.refused(entry, ErrorCode.EXISTS)
                 return
             if streams:
                 self._in_parts().send(entry, source, streams, opened)

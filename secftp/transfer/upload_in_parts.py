@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from secftp.intervals import Intervals
 from secftp.protocol import Error, ErrorCode, Info, Stat
 from secftp.session.replies import SingleReply
-from secftp.transfer.upload_requests import NOT_RESUMED, why_not_resumed
+from secftp.transfer.upload_requests import NOT_RESUMED, compares_again, why_not_resumed
 from secftp.transfer.upload_sender import PartSender, send_parts_of
 
 if TYPE_CHECKING:
@@ -150,7 +150,8 @@ class SentFile:
             transfer.requeue(entry)
         else:
             transfer.counters.reached(entry, 0)
-            transfer.refused(entry, code, refusal.reason)
+            if not compares_again(transfer, entry, code):
+                transfer.refused(entry, code, refusal.reason)
 
     def report(self) -> None:
         """Report progress; let other streams begin as soon as the server is ready for them."""

@@ -269,5 +269,17 @@ class WriteRequest(UploadRequest):
         transfer.counters.reached(entry, 0)
         if self.problem is not None:
             transfer.counters.failed(entry, self.problem)
-        else:
+        elif not compares_again(transfer, entry, code):
             transfer.refused(entry, code, reason)
+
+
+def compares_again(transfer: Transfer[LocalEntry], entry: LocalEntry, code: ErrorCode) -> bool:
+    """Have a large file whose name was taken compared with what is there, once, if it may have arrived before.
+
+    A server may store a file when its client has lost the connection already, and is sending the file to another one.
+    """
+    if code is not ErrorCode.EXISTS or not entry.may_have_arrived or entry.is_refused:
+        return False
+    entry.is_refused = True
+    transfer.requeue(entry)
+    return True

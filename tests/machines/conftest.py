@@ -146,14 +146,15 @@ def serve(processes, tmp_path, key_file):
 
 
 @pytest.fixture(autouse=True)
-def _nothing_leaks():
+def _nothing_leaks(lasting_processes):
     """Fail the test if it leaves processes, or threads of ours.
 
     Replaces the rule for the rest of the tests: clients of other libraries keep connections and threads.
     """
 
     def children():
-        return {child.pid for child in psutil.Process().children(recursive=True)}
+        lasting = {process.pid for process in lasting_processes.started}
+        return {child.pid for child in psutil.Process().children()} - lasting
 
     before = children()
     yield

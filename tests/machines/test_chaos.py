@@ -11,7 +11,7 @@ import time
 import pytest
 
 from tests.machines.chaos import Chaos, Command, Watcher, Worker
-from tests.machines.contents import DirectoryContents, make_file, make_tree
+from tests.machines.contents import BucketContents, DirectoryContents, make_file, make_tree
 from tests.support.counts import COUNTS
 from tests.support.serving import HOST
 
@@ -30,7 +30,7 @@ class Fleet:
         self._start = start
         self.servers = [start(0), start(0)]
         self.ports = [server.port for server in self.servers]
-        self.balancer = haproxy(self.ports, hard_stop="1s")
+        self.balancer = haproxy(self.ports, server="check inter 200ms fall 1 rise 1 send-proxy-v2", hard_stop="1s")
         self.balancer.wait_until_up()
         self.url = f"secftp://{HOST}:{self.balancer.port}"
 
@@ -49,9 +49,14 @@ def directory(tmp_path):
 
 
 @pytest.fixture
+def in_bucket(bucket):
+    return f"{bucket.url}", BucketContents(bucket), bucket.env
+
+
+@pytest.fixture
 def fleet(request, serve, redis, haproxy):
     root, contents, env = request.getfixturevalue(request.param)
-    options = ["--guess-rate", "1000000", "--free-guesses", "100000"]
+    options = ["--proxy-from", HOST]
     return Fleet(contents, lambda port: serve(root, *options, env=env, port=port), redis, haproxy)
 
 
@@ -141,7 +146,7 @@ def disasters(chaos, fleet, counts, seconds_between):
     fleet.balancer.reload()
 
 
-@pytest.mark.parametrize("fleet", ["directory"], indirect=True)
+@pytest.mark.parametrize("fleet", ["directory", "in_bucket"], indirect=True)
 def test_every_transfer_ends_whole(fleet, seeded, processes, tmp_path, home, key_file, record_property):
     tree, large = seeded
     url = fleet.url

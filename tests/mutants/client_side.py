@@ -10,6 +10,7 @@ LOG = "tests/client/test_run_log.py"
 COMPLETING = "tests/client/test_completion_remote.py"
 
 MUTANTS: list[Mutant] = [
+    mutant("own-file-that-came-late-is-skipped", "secftp/transfer/upload_requests.py", "    entry.is_refused = True\n    transfer.requeue(entry)\n    return True\n", "    return False\n", "tests/transfer/test_lost_answers.py::test_a_file_that_is_stored_late_by_the_server_before"),
     mutant("terminal-obeys-the-server", "secftp/client/terminal.py", '    return "\\\\".join(map(escape, sentence.split("\\\\")))\n', "    return sentence\n", "tests/client/test_terminal.py::test_what_is_said_is_escaped_once"),
     mutant("words-of-a-mistake-shown", "secftp/client/terminal.py", "({type(problem).__name__} {_origin(problem)})", "({problem} {_origin(problem)})", "tests/client/test_terminal.py::test_a_mistake_of_ours_is_told_without_its_words"),
     mutant("file-obeyed-by-a-terminal", "secftp/client/local_io.py", "_refuse_controls(hint) if name is None and os.isatty(STANDARD_OUTPUT) else None", "None", "tests/client/test_cli_read_write.py::test_what_a_terminal_would_obey_does_not_go_to_it_unasked"),

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import stat
+from pathlib import Path
 
 import pytest
 
-from secftp.errors import ConnectionLost, ExitCode
+from secftp.errors import ConnectionLost, ExitCode, NoSpace
+from secftp.storage import LocalStore
+from secftp.storage.attributes import DEFAULT_OPTIONS
 from secftp.transfer import CopyOptions, RemoteLocation, Upload
 from tests.support.command_line import SECRET_KEY, run
 from tests.support.copying import Recorder, contents, make
@@ -164,6 +167,46 @@ def test_the_same_file_of_another_user_is_skipped_the_first_time(tmp_path):
     with serving(tmp_path / "root") as server, session(server.port) as client:
         summary = Upload([str(tmp_path / "name")], ROOT, CopyOptions(overwrite=False)).run(client)
     assert (summary.files, summary.skipped) == (0, 1)
+
+
+class LateStore(LocalStore):
+    """A store that refuses a first file; before the second one gets its name, another server has stored one there."""
+
+    def __init__(self, root, data, mtime_ns):
+        super().__init__(root)
+        self._late = Path(root) / "name", data, mtime_ns
+        self.began = 0
+
+    def create_sink(self, path, options=DEFAULT_OPTIONS):
+        self.began += 1
+        if self.began == 1:
+            raise NoSpace("no space left for: name")
+        if self.began == 2:
+            name, data, mtime_ns = self._late
+            # Seen neither when the client asks nor when the request begins, but when the file is complete.
+            sink = super().create_sink(path, options)
+            name.write_bytes(data)
+            os.utime(name, ns=(mtime_ns, mtime_ns))
+            return sink
+        return super().create_sink(path, options)
+
+
+@pytest.mark.parametrize("is_ours", [True, False])
+def test_a_file_that_is_stored_late_by_the_server_before(tmp_path, is_ours):
+    """The client is sending it once more by then. If it is another's file, it is compared no second time."""
+    source, root = tmp_path / "name", tmp_path / "root"
+    source.write_bytes(LARGE)
+    root.mkdir()
+    late = LARGE if is_ours else LARGE[::-1]
+    told = Losing()
+    store = LateStore(root, late, source.stat().st_mtime_ns)
+    with serving(root, store=store) as server:
+        copy = Upload([str(source)], ROOT, CopyOptions(overwrite=False), told)
+        summary = put_twice(server, copy, told, lambda: "Refused" in server.log.text)
+    assert (summary.files, summary.skipped, summary.failed) == (is_ours, not is_ours, 0)
+    assert (root / "name").read_bytes() == late
+    assert store.began == 2
+    assert len(told.of("finished")) == is_ours
 
 
 @pytest.mark.parametrize("words", [["-n"], [], ["--retries", "2"]], ids=["new only", "any", "with retries"])

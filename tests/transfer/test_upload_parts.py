@@ -519,6 +519,34 @@ def test_a_file_that_appears_meanwhile_is_not_replaced(model, source):
     assert arrived(model) == b"other"
 
 
+@pytest.mark.parametrize("data", [DATA, DATA[::-1]], ids=["ours", "another's"])
+def test_a_file_that_is_stored_late_by_the_server_before(model, source, data):
+    """The client is sending it once more by then. If it is another's file, it is compared no second time."""
+
+    def lose(name, fields):
+        if name == "OK" and fields.get("complete"):
+            model.uploads.restart()
+            model.lose = lambda _name, _fields: False
+            del model.tree.nodes[b"f",]  # the next server does not see it yet
+            return True
+        return False
+
+    def appear(_asked):
+        model.tree.nodes.setdefault((b"f",), File(data, mtime_ns=source.stat().st_mtime_ns))
+
+    model.lose = lose
+    told = Recorder()
+    copy = upload_of(model, source, told, open_stream=_none, streams=2, overwrite=False)
+    with pytest.raises(ConnectionLost):
+        run(model, copy)
+    model.on_part = appear
+    summary = run(model, copy)
+    is_ours = data == DATA
+    assert (summary.files, summary.skipped, summary.failed) == (is_ours, not is_ours, 0)
+    assert arrived(model) == data
+    assert len(told.of("finished")) == is_ours
+
+
 def test_read_only_keys_end_the_copy(model, source):
     model.refuse_part = "read_only"
     with pytest.raises(Forbidden):
