@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 REQUESTS_MAX: Final = 1024
 # ZSTD is announced if the server has the library and allows it.
-_LIBRARY: Final = frozenset({Capability.ZSTD})
+_CAPABILITIES: Final = tuple(each for each in Capability if each is not Capability.ZSTD)
 _FLUSH_SECONDS: Final = 0.01
 
 
@@ -40,11 +40,11 @@ def welcome(
     `compression`: whether files may be transferred compressed. `streams`: how many sessions a transfer may have.
     `lacks`: what the store of the session can't do.
     """
-    missing = lacks if compression else lacks | _LIBRARY
+    capabilities = (*_CAPABILITIES, Capability.ZSTD) if compression else _CAPABILITIES
     return Welcome(
         version=1,
         software=f"secftp {__version__}",
-        capabilities=tuple(each for each in Capability if each not in missing),
+        capabilities=tuple(each for each in capabilities if each not in lacks),
         limits=SessionLimits(requests=REQUESTS_MAX, keepalive=int(KEEPALIVE_SECONDS), idle=int(idle), streams=streams),
         rights=None if rights is None else rights.names(),
     )

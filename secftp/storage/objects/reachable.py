@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from secftp.storage.objects.bucket import Bucket
 
 _code_in: Final = re.compile(r"<Code>(\w{1,64})</Code>", re.ASCII).search
-_query: Final = re.compile(r"\?[^\s'\"]*")
+_query: Final = re.compile(r"(https?://[^\s?'\"]*)\?[^\s'\"]*")
 _TOLD: Final = 200  # characters of what the store, or its client, said
 _NO_BUCKET: Final = frozenset({"NoSuchBucket", "ContainerNotFound"})
 _REFUSED: Final = frozenset(
@@ -87,5 +87,7 @@ def told_about(problem: BaseException) -> str:
 
 def said_by_store(told: str) -> str:
     """Return the first line of what a store or its client said: escaped, cut, and without queries of addresses."""
-    line = _query.sub("", told.partition("\n")[0])
-    return f"The client of the store said: {escape(line[:_TOLD])}"
+    line = _query.sub(r"\1", told.partition("\n")[0].partition("<?xml")[0])
+    found = _code_in(told)
+    code = "" if found is None else f" ({found[1]})"
+    return f"The client of the store said: {escape(line[:_TOLD].rstrip(' :'))}{code}"
