@@ -14,7 +14,7 @@ import pytest
 import secftp.aio
 from tests.aio.loops import connecting, run
 from tests.support.programs import root, served
-from tests.support.serving import DEADLINE, environment
+from tests.support.serving import DEADLINE, environment, sizes, until
 
 __all__ = ["root", "run", "served"]
 
@@ -131,8 +131,14 @@ def test_a_program_that_is_interrupted_ends_and_leaves_nothing(own_server, tmp_p
     code, printed, said = program(server, key_file, tmp_path, body)
     assert (code, printed) == (0, "interrupted\n"), said
     assert "Traceback" not in said
-    left = [path for path in (*top.rglob("*"), *here.rglob("*")) if path.is_file() and path.name.startswith(".secftp")]
-    assert all(path.name.startswith(".secftp-part-") for path in left)
+
+    def unfinished():
+        """What is kept for the next attempt is none of it."""
+        names = [os.path.basename(name) for place in (top, here) for name in sizes(place)]
+        return [name for name in names if name.startswith(".secftp") and not name.startswith(".secftp-part-")]
+
+    # The server notices the end of the program after the program has ended.
+    until(lambda: not unfinished(), "what the server has not finished is gone")
     assert not (top / "new").exists()
 
 

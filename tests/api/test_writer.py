@@ -20,7 +20,7 @@ import secftp
 from secftp.api import writer
 from secftp.protocol import Error, ErrorCode, SessionLimits, Stat, Welcome
 from tests.support.programs import at_once, remote, root, served, serving_programs
-from tests.support.serving import DEADLINE, HOST, KEY, FullStore, fake_server, until
+from tests.support.serving import DEADLINE, HOST, KEY, FullStore, fake_server, sizes, until
 
 __all__ = ["remote", "root", "served"]
 
@@ -108,9 +108,9 @@ def test_a_writer_sends_between_writes(remote, root):
     file = remote.open("file", "wb")
     file.write(BIG)
     file.flush()
-    (unfinished,) = until(lambda: [path for path in root.iterdir() if path.stat().st_size == len(BIG)], "all was sent")
+    (unfinished,) = until(lambda: [name for name, size in sizes(root).items() if size == len(BIG)], "all was sent")
     file.close()
-    assert not unfinished.exists()
+    assert not (root / unfinished).exists()
 
 
 # --- out of order -----------------------------------------------------------------------------------------------------

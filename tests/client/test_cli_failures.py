@@ -31,7 +31,7 @@ from secftp.protocol import (
     Write,
 )
 from tests.support.command_line import SECRET, SECRET_KEY, ended, place, run, started
-from tests.support.serving import DEADLINE, HOST, FullStore, fake_server, listing, server_process, serving, until
+from tests.support.serving import DEADLINE, HOST, FullStore, fake_server, listing, server_process, serving, sizes, until
 
 PATTERN = random.Random(4).randbytes(4 << 20)
 PIPES = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
@@ -420,7 +420,7 @@ def test_a_signal_in_the_middle_leaves_no_file_at_either_end(home, root, verb, n
                 client.stdin.flush()
                 until(lambda: len(listing(root)) == 2, "the server writes")
             else:
-                until(lambda: [os.stat(home / one).st_size for one in listing(home)] > [1 << 20], "the client writes")
+                until(lambda: any(size > 1 << 20 for size in sizes(home).values()), "the client writes")
             client.send_signal(number)
             assert client.wait(DEADLINE) == code
             assert "Traceback" not in client.stderr.read().decode()

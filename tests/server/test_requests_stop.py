@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 
 from secftp.protocol import (
@@ -28,7 +26,7 @@ from secftp.protocol import (
     encode,
 )
 from secftp.storage import new_digest
-from tests.support.serving import MemorySource, digest_of, listing, put, serving, until
+from tests.support.serving import MemorySource, digest_of, listing, put, serving, sizes, until
 
 DATA = bytes(range(256)) * 8192  # 2 MiB
 NAME = (b"name",)
@@ -106,7 +104,7 @@ def test_a_file_that_was_to_be_kept_is_kept_however_it_ends(tmp_path, how):
         wire.frame(*encode(Write(id=1, path=NAME, keep=True)))
         wire.send_data(DATA)
         server.log.wait_for("Processing")
-        until(lambda: any(os.path.getsize(tmp_path / name) for name in listing(tmp_path)), "some of it is written")
+        until(lambda: any(sizes(tmp_path).values()), "some of it is written")
         if how == "stop":
             server.server.stop()
             server.server.stop()

@@ -12,6 +12,7 @@ import re
 import select
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import threading
@@ -61,6 +62,17 @@ def listing(root):
         for directory, directories, files in os.walk(root)
         for name in (*directories, *files)
     )
+
+
+def sizes(root):
+    """The size of every file beneath a directory in which others work: of one that goes meanwhile there is none."""
+    found = {}
+    for name in listing(root):
+        with contextlib.suppress(FileNotFoundError):
+            status = os.stat(os.path.join(root, name))
+            if stat.S_ISREG(status.st_mode):
+                found[name] = status.st_size
+    return found
 
 
 class Lines:
