@@ -22,6 +22,7 @@ SECONDS := 10
 .PHONY: help demo test test-data test-machines test-line test-pythons check check-python check-c sanitize fuzz mutants faults soak release-check
 .PHONY: bench bench-core bench-handshakes bench-load bench-clients bench-line bench-aio bench-fsspec report peers docs build clean
 .PHONY: setup setup-test setup-check setup-fuzz setup-prove setup-bench setup-report setup-docs
+.PHONY: setup-data setup-machines
 
 help: ## show this list
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{ printf "%-24s%s\n", $$1, $$2 }'
@@ -32,12 +33,10 @@ demo: setup ## set up, transfer files in both directions with every cipher, and 
 test: setup-test ## set up, then run the whole test suite (ARGS="..." is passed to pytest)
 	@$(PYTHON_IN_VENV) -m pytest $(HANGS) $(SHARED) $(ARGS)
 
-test-data: ## pandas, pyarrow, polars, dask, duckdb, zarr, xarray and others on secftp:// URLs (ARGS="...", PYTHON=...)
-	@tools/setup.sh --venv $(DATA_VENV) data
+test-data: setup-data ## pandas, pyarrow, polars, dask, duckdb, zarr, xarray and others on secftp:// URLs (ARGS="...", PYTHON=...)
 	@$(DATA_VENV)/bin/python -m pytest $(HANGS) tests/data $(ARGS)
 
-test-machines: ## object stores, several servers, HAProxy, Redis: real ones, as processes (ARGS="...", PYTHON=...)
-	@tools/setup.sh --tool haproxy --tool redis-server --venv $(MACHINES_VENV) machines
+test-machines: setup-machines ## object stores, several servers, HAProxy, Redis: real ones, as processes (ARGS="...", PYTHON=...)
 	@$(MACHINES_VENV)/bin/python -m pytest $(HANGS) tests/machines $(ARGS)
 
 test-line: setup-test ## transfers over an emulated line with delay and loss; needs root (ARGS="...")
@@ -132,6 +131,12 @@ setup-prove:
 
 setup-fuzz:
 	@tools/setup.sh test prove
+
+setup-data:
+	@tools/setup.sh --venv $(DATA_VENV) data
+
+setup-machines:
+	@tools/setup.sh --tool haproxy --tool redis-server --venv $(MACHINES_VENV) machines
 
 setup-bench:
 	@tools/setup.sh bench

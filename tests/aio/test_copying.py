@@ -68,6 +68,7 @@ def test_a_tree_there_and_back_is_the_same(run, served, root, tree, tmp_path):
     assert (back.files, back.bytes, back.failed) == (303, there.bytes, 0)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     "options",
     [

@@ -68,6 +68,7 @@ def test_a_large_file(spent, tmp_path, checksum):
     assert (tmp_path / "back").read_bytes() == (tmp_path / "file").read_bytes()
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("options", [{}, {"compress_level": 19}, {"update": True}])
 def test_a_tree_of_thousands_of_files(spent, tmp_path, options):
     for number in range(FILES):

@@ -20,6 +20,8 @@ from tests.transfer.test_unreadable_entries import sick
 
 __all__ = ["remote", "root", "served", "sick"]
 
+pytestmark = pytest.mark.exhaustive
+
 NAMES = ["a", "b.csv", "ab", ".hidden", "[x]", "A", "ü", "data", "x y", "c.CSV", "b\\c", "-", "~", "new\nline"]
 PARTS = ["*", "?", "*.csv", "**", "[ab]*", "[!a]*", ".*", "a", "data", "*.[cC]*", "??", "ü", "[[]x]", "a**", "nothing"]
 PATTERNS = 400

@@ -219,6 +219,7 @@ def test_a_listing_ends_with_its_client(served, root, few_ahead):
     assert list(entries) == []
 
 
+@pytest.mark.exhaustive
 def test_twenty_five_thousand_entries(remote, root):
     """More than are taken at once."""
     (root / "many").mkdir()

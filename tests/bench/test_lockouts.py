@@ -12,7 +12,10 @@ from bench.attacks import Repeated
 from secftp.crypto import Mode, Password, Suite
 from secftp.transport import Credentials
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has all of 127.0.0.0/8 as its own")
+pytestmark = [
+    pytest.mark.exhaustive,
+    pytest.mark.skipif(sys.platform != "linux", reason="only Linux has all of 127.0.0.0/8 as its own"),
+]
 
 
 def test_a_scenario_is_played_and_told():

@@ -576,6 +576,7 @@ def deadline(process, seconds=6 * DEADLINE):
         timer.join()
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("way", WAYS)
 def test_a_server_that_is_killed_and_started_again(here, tmp_path, way):
     """The client waits for it, and goes on with what it had."""

@@ -17,6 +17,8 @@ from secftp.errors import ExitCode
 from secftp.storage import new_digest
 from tests.support.serving import DEADLINE, HOST, client_command, environment, listing, server_process
 
+pytestmark = pytest.mark.exhaustive
+
 SIZE = 1 << 30
 LIMIT = 64 << 20
 LINE = b"x" * 30 + bytes(range(0x30, 0x76))  # 100 bytes, and a newline: 101

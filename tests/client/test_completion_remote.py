@@ -23,6 +23,8 @@ from secftp.client.completion.quoting import quote, split_line
 from secftp.keys import read_key_file, write_key_file
 from tests.support.serving import serving
 
+pytestmark = pytest.mark.exhaustive
+
 BASH, ZSH, FISH = (shutil.which(shell) for shell in ("bash", "zsh", "fish"))
 NAMES = [
     "plain", "two words", "it's", 'a"b', "a$HOME", "a`id`", "$(touch pwned)", "back\\slash", "new\nline", "tab\there",

@@ -99,6 +99,7 @@ def test_listings_name_every_name_exactly(place):
     assert {row["path"] for row in rows if "path_base64" not in row} == {name for name in NAMES if name != "n\udcff"}
 
 
+@pytest.mark.exhaustive
 def test_sums_are_bytes(place):
     expected = set()
     for name in map(os.fsencode, NAMES):
@@ -108,6 +109,7 @@ def test_sums_are_bytes(place):
     assert set(place("sum", "//d").output.splitlines()) == expected
 
 
+@pytest.mark.exhaustive
 def test_copies_there_and_back(place):
     place("get", "//d", "c" + NEW)
     assert sorted(os.listdir(os.fsencode(place.home / ("c" + NEW)))) == sorted(map(os.fsencode, NAMES))
@@ -122,6 +124,7 @@ def test_copies_there_and_back(place):
     assert unescaped(one.rstrip(b"\n"), place.encoding) == f"differs: c{NEW}/{NEW}".encode()
 
 
+@pytest.mark.exhaustive
 def test_one_file_and_changes(place):
     place("write", NEW, place.at, "aes128", stdin=b"bytes")
     place("write", "x" + NEW, place.at, "none", "-i", "missing" + NEW, code=13)
@@ -163,6 +166,7 @@ def test_errors(place):
             assert json.loads(done.errors.splitlines()[-1])["exit_code"] == code
 
 
+@pytest.mark.exhaustive
 def test_help_and_scripts(place):
     for verb in (
         "get",
@@ -186,6 +190,7 @@ def test_help_and_scripts(place):
     assert place("--version").output.startswith(b"secftp")
 
 
+@pytest.mark.exhaustive
 def test_what_a_server_says_of_its_start(place):
     home = place.home
     (home / "config.toml").write_text(f'root = "{NEW}"\nport = 0\nhost = "127.0.0.1"\n')
@@ -212,6 +217,7 @@ def test_what_a_server_says_of_its_start(place):
     start("--config", "config.toml", "--check-config", code=4)  # SECFTP_KEY is empty
 
 
+@pytest.mark.exhaustive
 def test_named_keys_and_configurations_with_such_names(place, tmp_path):
     place("keygen", "--file", "k" + NEW)
     served = tmp_path / ("s" + NEW)
@@ -243,6 +249,7 @@ def _port(log, server):
     return int(until(found, "the log's first line")[1])
 
 
+@pytest.mark.exhaustive
 def test_bars_and_prompts(place):
     (place.home / NEW).mkdir()
     for number in range(3):
@@ -358,6 +365,7 @@ def test_usage_errors_for_people(tmp_path, words):
     assert run(tmp_path, *words).expect(2)
 
 
+@pytest.mark.exhaustive
 def test_several_failures_for_programs(place):
     done = place("ls", "--json", f"//{NEW}", "//d", "//none", code=1)
     events = [json.loads(line) for line in done.errors.splitlines()]

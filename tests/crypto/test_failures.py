@@ -17,6 +17,8 @@ from tests.seamed.product import C2S, STORY, W, contents, flipped, seams, tell
 
 __all__ = ["seams", "tell"]
 
+pytestmark = pytest.mark.exhaustive
+
 suites = pytest.mark.parametrize("suite", Suite, ids=lambda suite: suite.name)
 
 

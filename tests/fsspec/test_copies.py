@@ -13,6 +13,8 @@ from tests.fsspec.serving import KEY, fs, opened, root, server
 from tests.support.serving import listing
 from tests.support.turns import counted_turns
 
+pytestmark = pytest.mark.exhaustive
+
 fsspec = pytest.importorskip("fsspec")
 
 from fsspec.callbacks import Callback  # noqa: E402 - of an optional library

@@ -17,6 +17,8 @@ from secftp.errors import ExitCode
 from secftp.server.access import Access
 from tests.support.command_line import client_and_server
 
+pytestmark = pytest.mark.exhaustive
+
 FINE, FAILED, MISSING, REFUSED, EXISTS, LOCAL = (
     ExitCode.OK, ExitCode.FAILED, ExitCode.NOT_FOUND, ExitCode.REFUSED, ExitCode.EXISTS, ExitCode.LOCAL_FILE,
 )  # fmt: skip

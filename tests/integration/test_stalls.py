@@ -32,6 +32,8 @@ from tests.support.serving import DEADLINE, HOST, Lines, credentials, serving, s
 
 __all__ = ["root", "served"]
 
+pytestmark = pytest.mark.exhaustive
+
 
 @contextlib.contextmanager
 def silent():

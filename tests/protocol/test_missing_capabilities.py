@@ -7,11 +7,13 @@ has to know what was missing (docs/PROTOCOL.md, section 10.2).
 
 from __future__ import annotations
 
+import base64
+
 import pytest
 
 from secftp.client.__main__ import main
 from tests.model.server import ALL, Directory, File, Server
-from tests.protocol.test_model_peers import HELLO, LARGE, SECRET, W, url
+from tests.protocol.test_model_peers import HELLO, LARGE, W, url
 
 pytestmark = pytest.mark.exhaustive
 
@@ -65,6 +67,9 @@ def here(monkeypatch, tmp_path):
     for name, data in {"large": LARGE, "small": HELLO, "text": TEXT, "tree/a": HELLO, "tree/b/c": HELLO}.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(data)
+    (tmp_path / "key").write_bytes(b"secftp-key-1 " + base64.b64encode(W.to_bytes(32, "big")) + b"\n")  # not stretched
+    (tmp_path / "key").chmod(0o600)
+    monkeypatch.delenv("SECFTP_KEY", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -72,7 +77,7 @@ def here(monkeypatch, tmp_path):
 
 @pytest.mark.parametrize("unsupported", [False, True], ids=["closes", "unsupported"])
 @pytest.mark.parametrize("verb", VERBS)
-def test_what_a_server_lacks_is_told_in_a_sentence(here, monkeypatch, capfd, verb, unsupported):
+def test_what_a_server_lacks_is_told_in_a_sentence(here, capfd, verb, unsupported):
     for missing in [*((each,) for each in ALL), ALL]:
         had = tuple(each for each in ALL if each not in missing)
         if "uploads" in had and not {"stat", "sum", "resume"} <= set(had):
@@ -82,8 +87,7 @@ def test_what_a_server_lacks_is_told_in_a_sentence(here, monkeypatch, capfd, ver
             server.tree.nodes |= {(b"large",): File(LARGE), (b"text",): File(TEXT), (b"d",): Directory()}
             server.tree.nodes |= {(b"d", b"a"): File(HELLO), (b"d", b"b"): Directory(), (b"d", b"b", b"c"): File(HELLO)}
             server.tree.partials[b"kept",] = LARGE[: 1 << 19]
-            monkeypatch.setenv("SECFTP_KEY", SECRET)  # which the client takes out of its environment
-            code = main([*VERBS[verb](server), "--cipher", "none"])
+            code = main([*VERBS[verb](server), "--cipher", "none", "--key-file", "key"])
         _, errors = capfd.readouterr()
         assert "Traceback" not in errors, (missing, errors)
         told = "the server can't" in errors or "the server does not support this" in errors

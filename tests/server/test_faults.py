@@ -241,6 +241,7 @@ def test_a_server_that_vanishes_while_it_is_written_to_is_a_lost_connection(plac
         put(client, b"name", PATTERN * 8, announced=False)
 
 
+@pytest.mark.exhaustive
 def test_a_server_that_is_killed_in_the_middle_of_both(tmp_path):
     """A real process, a real SIGKILL; what it left behind is swept by the next one."""
     root, home = tmp_path / "root", tmp_path / "home"
@@ -423,6 +424,7 @@ def test_a_pipe_is_sent_as_it_comes(tmp_path):
     assert sent == [End(size=11, digest=digest_of(b"onetwothree"))]
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("verb", ["read", "write"])
 def test_a_server_that_falls_silent_is_a_timeout_and_not_two(verb):
     gone = threading.Event()
@@ -506,6 +508,7 @@ def test_a_source_that_fails_here_is_what_is_raised(tmp_path, failure):
 # --- many clients -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.exhaustive
 def test_thirty_two_clients_at_once(tmp_path):
     """Each writes and reads its own file and reads one that all read; every suite, every direction at the same time."""
     (tmp_path / "shared").write_bytes(PATTERN)

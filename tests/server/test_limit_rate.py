@@ -11,6 +11,8 @@ from secftp.server.options import ServerLimits
 from secftp.transport.bandwidth import AHEAD_SECONDS, SLICES_PER_SECOND, Bandwidth, Bucket, MeteredStream
 from tests.support.serving import put, serving, until
 
+pytestmark = pytest.mark.exhaustive
+
 RATE = 40_000
 
 

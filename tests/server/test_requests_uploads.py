@@ -39,6 +39,8 @@ from secftp.storage.names import map_of, partial_name
 from tests.support.serving import DEADLINE, KEY, MemorySource, digest_of, get, listing, put, serving, until
 from tests.support.uploading import ID, NAME, OTHER_ID, WHOLE, Uploader
 
+pytestmark = pytest.mark.exhaustive
+
 PARTIAL = partial_name(b"f").decode()
 MAP = map_of(partial_name(b"f")).decode()
 DATA = random.Random(3).randbytes(3 * 2**20 + 4321)

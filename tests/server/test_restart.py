@@ -9,10 +9,13 @@ import threading
 import time
 
 import psutil
+import pytest
 
 from secftp.protocol import End, Ok, Ping, Write, encode
 from tests.server.test_running import _started, activated
 from tests.support.serving import DEADLINE, HOST, Hostile, client_command, digest_of, environment, put, session, until
+
+pytestmark = pytest.mark.exhaustive
 
 DRAIN_SECONDS = 20.0
 

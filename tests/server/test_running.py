@@ -391,6 +391,7 @@ def test_a_log_file_that_is_none(home, root, kind):
     assert not (home / "elsewhere").exists()
 
 
+@pytest.mark.exhaustive
 def test_a_log_without_a_reader_delays_neither_clients_nor_the_end(home, root):
     """Like `secftpd 8888 | less`, or a terminal that was stopped."""
     reader, writer = os.pipe()
@@ -772,6 +773,7 @@ def test_sockets_for_another_process_are_none(home, root):
     assert (code, "The port is missing." in errors) == (ExitCode.USAGE, True)
 
 
+@pytest.mark.exhaustive
 def test_a_restart_loses_no_client(home, root):
     """The socket stays open all the time: transfers of the old one end in peace, who comes meanwhile gets the new."""
     arguments = ["--root", root, "--anonymous-write", "--grace", "60"]
@@ -828,6 +830,7 @@ def test_a_service_manager_that_is_gone_is_no_trouble(home, root, tmp_path):
         assert server.wait() == ExitCode.OK
 
 
+@pytest.mark.exhaustive
 def test_grace_is_how_long_a_transfer_may_take_to_its_end(home, root):
     with serve(home, root, "--anonymous-write", "--grace", "0.1") as server, Hostile(server.port, None) as wire:
         wire.welcome()

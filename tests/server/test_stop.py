@@ -95,6 +95,7 @@ def test_a_client_in_its_handshake_is_not_waited_for(home, root):
         assert sock.recv(1) == b""
 
 
+@pytest.mark.exhaustive
 def test_a_write_under_way_gets_time_to_complete(home, root):
     with serve(home, root) as server, Hostile(server.port, None) as wire:
         wire.welcome()
@@ -114,6 +115,7 @@ def test_a_write_under_way_gets_time_to_complete(home, root):
     assert listing(root) == ["name"]
 
 
+@pytest.mark.exhaustive
 def test_a_read_under_way_gets_time_to_complete_and_what_follows_it_is_not_begun(home, root):
     data = os.urandom(MIB) * 24
     (root / "name").write_bytes(data)
@@ -129,6 +131,7 @@ def test_a_read_under_way_gets_time_to_complete_and_what_follows_it_is_not_begun
         assert server.wait() == ExitCode.OK
 
 
+@pytest.mark.exhaustive
 def test_what_can_not_complete_is_cut_and_leaves_no_half_file(home, root):
     """One writer that sends no more and one reader that takes no more: a few seconds for both, and no longer."""
     (root / "old").write_bytes(b"old")
@@ -173,6 +176,7 @@ def test_a_second_signal_breaks_off_what_is_under_way(home, root):
         assert time.monotonic() - began < 4
 
 
+@pytest.mark.exhaustive
 def test_a_second_signal_does_not_wait_for_a_writer_that_sends_nothing(home, root):
     with serve(home, root) as server, Hostile(server.port, None) as writer:
         writer.welcome()

@@ -17,6 +17,8 @@ from secftp.storage.partial import partial_name
 from secftp.storage.user import create_local_sink
 from tests.support.serving import listing
 
+pytestmark = pytest.mark.exhaustive
+
 NAME = (b"name",)
 OPTIONS = WriteOptions(backup=b"~")
 OLD_TIME = 1_000_000_000_000_000_000

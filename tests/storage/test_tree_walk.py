@@ -20,6 +20,8 @@ from secftp.storage import scan as scan_module
 from secftp.storage.names import temporary_name
 from tests.support.serving import serving
 
+pytestmark = pytest.mark.exhaustive
+
 MOST_BYTES = 8 << 20
 MOST_DESCRIPTORS = 16
 

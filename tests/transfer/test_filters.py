@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from secftp.errors import UsageError
 from secftp.transfer.filters import Filters
 
+pytestmark = pytest.mark.exhaustive
+
 
 def split(path):
     return tuple(path.split(b"/"))

@@ -15,6 +15,8 @@ from tests.support.copying import ODD_NAMES, OLD, Recorder, contents, look, make
 from tests.support.losing import losing
 from tests.support.serving import listing, serving, session
 
+pytestmark = pytest.mark.exhaustive
+
 TREE = {
     b"file": b"1",
     b"a/b/c/deep": b"22",

@@ -11,6 +11,8 @@ from secftp.transfer import CopyOptions, Download, RemoteLocation, Upload
 from tests.support.copying import OLD, Recorder, contents, look, make, run_broken
 from tests.support.serving import listing, serving
 
+pytestmark = pytest.mark.exhaustive
+
 SIZE = 6_000_000
 RESUME = CopyOptions(resume=True)
 

@@ -15,6 +15,8 @@ from secftp.transfer import CopyOptions, Download, RemoteLocation, Upload
 from tests.support.copying import Recorder, run_broken
 from tests.support.serving import listing, until
 
+pytestmark = pytest.mark.exhaustive
+
 MIB = 2**20
 NOISE = random.Random(3).randbytes(MIB)
 SIZE = 40 * MIB + 12_345
