@@ -36,6 +36,7 @@ GOALS = [
     "bench-line",
     "bench-aio",
     "bench-fsspec",
+    "bench-objects",
     "report",
     "peers",
     "docs",

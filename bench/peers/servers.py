@@ -69,7 +69,7 @@ def path_of(program: str) -> str:
     return find(program) or program
 
 
-_WATCHED = """
+WATCHED = """
 import sys
 from secftp import system
 system.forbid_dumps = lambda: None
@@ -87,7 +87,7 @@ def secftp(
     Its memory and descriptors can be inspected by this process, which secftpd itself does not allow.
     """
     where = ["0", "--host", address, "--root", str(root), "--key-file", str(key)]
-    command = [*inside, sys.executable, "-P", "-c", _WATCHED, *where, *more]
+    command = [*inside, sys.executable, "-P", "-c", WATCHED, *where, *more]
     with serving(command, log, lambda said: bool(LISTENING.search(said))) as server:
         found = LISTENING.search(server.log())
         assert found is not None
