@@ -44,10 +44,9 @@ MUTANTS: list[Mutant] = [
     mutant("results-others-may-read", LINES, "_MODE: Final = 0o600", "_MODE: Final = 0o644", APPENDED),
     mutant("verify-without-a-full-disk", COMPARISON, "                    self.results.write(path or (last_name(self._local.name),), \"verified\", size, digest, began)\n", "                    pass\n", COMMANDS),
     # --- questions ---
-    mutant("request-behind-questions-lost", AHEAD, "                self.other = message\n", "", QUESTIONS),
-    mutant("questions-one-after-the-other", AHEAD, "context.store.at_once)) as prepared", "1)) as prepared", QUESTIONS),
+    mutant("request-behind-questions-lost", AHEAD, "                self.other = message\n", "                return\n", QUESTIONS),
+    mutant("questions-one-after-the-other", AHEAD, "len(self.waiting) < self._context.store.at_once and", "not self.waiting and", QUESTIONS),
     mutant("file-of-a-question-stays-open", AHEAD, "                found.source.close()\n", "                pass\n", QUESTIONS),
     mutant("files-of-a-lost-client-stay-open", AHEAD, "        for found in self._opened:\n", "        for found in ():\n", QUESTIONS),
     mutant("file-opened-for-a-client-that-may-not-read", AHEAD, "            if not context.rights.read:\n", "            if False:\n", QUESTIONS),
-    mutant("question-of-another-is-answered", AHEAD, "            if isinstance(question, Stat):\n                return _Prepared(question, look(context, question))\n", "            if isinstance(question, Stat):\n                return _Prepared(question, look(context, self._first))\n", QUESTIONS),
 ]  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 
 import pytest
@@ -14,7 +15,7 @@ from secftp.storage.wrappers import SourceWrapper, StoreWrapper
 from secftp.transfer import Upload
 from secftp.transfer.options import CopyOptions, RemoteLocation
 from tests.support.copying import Recorder, make
-from tests.support.serving import DEADLINE, digest_of, serving
+from tests.support.serving import DEADLINE, digest_of, serving, until
 
 AT_ONCE = 16
 DROP_BOX = Rights(read=False, write=True, overwrite=False, list=False, delete=False)
@@ -28,6 +29,7 @@ class Remote(StoreWrapper):
         super().__init__(LocalStore(root))
         self.barrier = threading.Barrier(together, timeout=DEADLINE)
         self.opened, self.open = [], set()
+        self.gate = None
 
     @property
     def at_once(self):
@@ -44,6 +46,8 @@ class Remote(StoreWrapper):
         source.store = self
         self.opened.append(path)
         self.open.add(source)
+        if self.gate is not None:
+            self.gate.wait(DEADLINE)
         return source
 
 
@@ -125,9 +129,24 @@ def test_an_update_of_a_tree(root, make_remote, tmp_path):
     assert (summary.files, summary.skipped) == (1, len(FILES) - 1)
 
 
-def test_a_client_that_leaves_in_the_middle(root, make_remote):
+def test_a_client_that_is_lost_in_the_middle(root, make_remote):
     """What was opened for it is closed."""
-    with serving(root, store=(store := make_remote(together=1))) as server, server.session() as client:
+    store = make_remote(together=1)
+    store.gate = threading.Event()
+    with serving(root, store=store) as server, contextlib.suppress(OSError), server.session() as client:
+        client.stat(())  # the session is there
+        for name in FILES:
+            client.begin_checksum((name,), Algorithm.XXH128)
+        client.pipeline.flush()
+        until(lambda: store.opened, "a file is being opened")
+        client.interrupt()
+        store.gate.set()
+    assert not store.open
+
+
+def test_a_client_that_leaves_in_the_middle(root, make_remote):
+    store = make_remote(together=1)
+    with serving(root, store=store) as server, server.session() as client:
         for name in FILES:
             client.begin_checksum((name,), Algorithm.XXH128)
         client.pipeline.flush()

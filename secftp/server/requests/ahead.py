@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections import deque
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from secftp.errors import FileError
@@ -22,7 +23,8 @@ from secftp.server.requests.read import Summed, answer_sum, open_summed
 from secftp.server.requests.serve import serve
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
+    from concurrent.futures import Future
 
     from secftp.server.requests.context import Outcome, RequestContext
     from secftp.transport import Received
@@ -37,19 +39,15 @@ def is_question(context: RequestContext, message: Received) -> bool:
 
 
 def serve_run(context: RequestContext, first: Received, stopping: Callable[[], bool]) -> Received | None:
-    """Serve a question and those behind it that are here already; return the message that ended the run, if any."""
+    """Serve a question and those that come behind it meanwhile; return the message that ended the run, if any."""
     assert isinstance(first, Stat | Sum)
-    from secftp.storage.objects.concurrency import each  # with its threads, only where a store is remote
-
-    run = _Run(context, first, stopping)
-    try:
-        with contextlib.closing(each(run.prepare, run.questions(), context.store.at_once)) as prepared:
-            for each_prepared in prepared:
-                run.serve(each_prepared)
-                if time.monotonic() - context.channel.last_sent > _FLUSH_SECONDS:
-                    context.channel.flush()
-    finally:
-        run.close()
+    with contextlib.closing(_Run(context, stopping)) as run:
+        run.ask(first)
+        while run.waiting:
+            run.take_more()
+            run.serve_next()
+            if time.monotonic() - context.channel.last_sent > _FLUSH_SECONDS:
+                context.channel.flush()
     return run.other
 
 
@@ -79,24 +77,32 @@ class _Prepared(NamedTuple):
 
 
 class _Run:
-    """The questions of one run. `other`: the message behind them that is none."""
+    """The questions of one run. `waiting`: those without an answer. `other`: the message behind them that is none."""
 
-    def __init__(self, context: RequestContext, first: _Question, stopping: Callable[[], bool]) -> None:
+    def __init__(self, context: RequestContext, stopping: Callable[[], bool]) -> None:
+        from concurrent.futures import ThreadPoolExecutor  # only where a store is remote
+
         self._context = context
-        self._first = first
         self._stopping = stopping
+        self._threads = ThreadPoolExecutor(context.store.at_once, thread_name_prefix="secftp-questions")
         self._opened: list[Summed] = []
+        self.waiting: deque[Future[_Prepared]] = deque()
         self.other: Received | None = None
 
-    def questions(self) -> Iterator[_Question]:
-        """Yield the questions that can be had without waiting."""
-        yield self._first
-        while not self._stopping():
+    def ask(self, question: _Question) -> None:
+        """Begin to find out what is to be answered."""
+        self.waiting.append(self._threads.submit(self.prepare, question))
+
+    def take_more(self) -> None:
+        """Take the questions that have come, up to the first message that is none."""
+        while self.other is None and len(self.waiting) < self._context.store.at_once and not self._stopping():
             message = self._context.channel.receive_at_once()
-            if not isinstance(message, Stat | Sum):
-                self.other = message
+            if message is None:
                 return
-            yield message
+            if isinstance(message, Stat | Sum):
+                self.ask(message)
+            else:
+                self.other = message
 
     def prepare(self, question: _Question) -> _Prepared:
         """Ask the store about one file; in a thread of its own."""
@@ -112,8 +118,9 @@ class _Run:
         self._opened.append(found)
         return _Prepared(question, found)
 
-    def serve(self, prepared: _Prepared) -> None:
-        """Answer a question with what was found."""
+    def serve_next(self) -> None:
+        """Answer the oldest question with what was found."""
+        prepared = self.waiting.popleft().result()
         found = prepared.found
         try:
             if found is None:
@@ -126,6 +133,7 @@ class _Run:
                 found.source.close()
 
     def close(self) -> None:
-        """Close what no answer has closed."""
+        """Close what no answer has closed, once nothing is being opened any more."""
+        self._threads.shutdown(cancel_futures=True)
         for found in self._opened:
             found.source.close()
