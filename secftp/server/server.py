@@ -17,6 +17,7 @@ from secftp.server.connection import LINGER_SECONDS, ConnectionThread, MinRateMo
 from secftp.server.options import ServerLimits
 from secftp.server.registry import ConnectionRegistry
 from secftp.server.requests.idempotency import CompletedChanges, CompletedCopies, ConfirmedFiles
+from secftp.server.requests.versions import share_key
 from secftp.server.session_limits import SlotLimit, log_slot_limit
 from secftp.transport import Bandwidth, listen
 from secftp.transport.compression import is_installed
@@ -77,6 +78,7 @@ class FileServer:
             self._shared.completed_changes = CompletedChanges(sharing.changes)
             self._shared.completed_copies = CompletedCopies(sharing.copies)
             self._shared.confirmed_files = ConfirmedFiles(sharing.files)
+            share_key(sharing.version_key)
         self._grace = grace
         self._on_reload = on_reload
         self._proxies = proxies

@@ -124,15 +124,19 @@ def _paced(transfer: Transfer[LocalEntry], progress: Progress) -> Progress:
 
 
 def has_arrived(transfer: Transfer[LocalEntry], entry: LocalEntry, source: Source, token: bytes) -> bool:
-    """Whether a file that was sent before is at the server as it is here; then it counts as complete."""
+    """Whether a file that was sent before is at the server as it is here; then it counts as complete.
+
+    Where it is not to be replaced, its bytes alone decide: there are stores that can't keep the time of a new file.
+    """
     size = source.info.size
     if size is None:
         return False
+    needs_time = transfer.options.preserve and transfer.options.overwrite and not entry.is_refused
     answer = SingleReply()
     transfer.pipeline.submit(Stat(id=transfer.pipeline.next_id(), path=entry.remote), answer)
     there = transfer.await_reply(answer)
     may_look = not (isinstance(there, Error) and there.code is ErrorCode.FORBIDDEN)
-    if may_look and not _looks_like(there, source, preserve=transfer.options.preserve):
+    if may_look and not _looks_like(there, source, needs_time=needs_time):
         return False
     answer, digest = SingleReply(), new_digest(transfer.algorithm)
     transfer.pipeline.submit(_sum_of(transfer, entry, token), answer)
@@ -149,6 +153,8 @@ def has_arrived(transfer: Transfer[LocalEntry], entry: LocalEntry, source: Sourc
     if not isinstance(found, Ok) or not hmac.compare_digest(found.digest or b"", digest.digest()):
         return False
     transfer.counters.reached(entry, size)
+    if transfer.options.preserve and isinstance(there, Info):
+        transfer.counters.changed(times=not same_time(there.mtime_ns, source.info.mtime_ns), modes=False)
     transfer.complete(entry, digest.digest())
     return True
 
@@ -168,8 +174,8 @@ def _sum_of(transfer: Transfer[LocalEntry], entry: LocalEntry, token: bytes) -> 
     return Sum(id=transfer.pipeline.next_id(), path=entry.remote, algorithm=transfer.algorithm, token=token)
 
 
-def _looks_like(there: Message | None, source: Source, *, preserve: bool) -> bool:
-    """Whether a file at the server has the size of one here and, if that is preserved, the time."""
+def _looks_like(there: Message | None, source: Source, *, needs_time: bool) -> bool:
+    """Whether a file at the server has the size of one here and, if that is needed, the time."""
     if not isinstance(there, Info) or there.kind is not Kind.FILE or there.size != source.info.size:
         return False
-    return not preserve or same_time(there.mtime_ns, source.info.mtime_ns)
+    return not needs_time or same_time(there.mtime_ns, source.info.mtime_ns)

@@ -56,7 +56,7 @@ def in_bucket(bucket):
 @pytest.fixture
 def fleet(request, serve, redis, haproxy):
     root, contents, env = request.getfixturevalue(request.param)
-    options = ["--proxy-from", HOST]
+    options = ["--proxy-from", HOST, "--shared", redis.url, "--shared-password-file", redis.password_file]
     return Fleet(contents, lambda port: serve(root, *options, env=env, port=port), redis, haproxy)
 
 

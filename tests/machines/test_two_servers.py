@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 import secftp
-from secftp.errors import AlreadyExists
+from secftp.errors import AlreadyExists, FileChanged
 from tests.machines.contents import DirectoryContents, digest, make_file
 from tests.support.serving import DEADLINE, HOST, environment, until
 
@@ -171,6 +171,30 @@ def test_parts_of_a_download_come_from_two_servers(two, root, haproxy, client, t
     assert fetched.wait() == 0
     assert events(fetched, "note") == []
     assert digest((tmp_path / "copy").read_bytes()) == found
+
+
+def test_a_reader_goes_on_at_the_other_server(serve, root, haproxy, redis, key_file):
+    """The servers share a secret, by which they agree on the version of a file; Redis itself is not asked for that."""
+    shared = ["--shared", redis.url, "--shared-password-file", redis.password_file]
+    found = make_file(root / "large", 6 * MIB, "read")
+    servers = [serve(root, *shared) for _ in range(2)]
+    redis.kill()
+    balancer = haproxy([server.port for server in servers])
+    balancer.wait_until_up()
+    url = f"secftp://{HOST}:{balancer.port}"
+    with (
+        secftp.connect(url, key_file=key_file, timeout=DEADLINE) as remote,
+        remote.open("large", "rb") as file,
+    ):
+        data = file.read(MIB)
+        (busy,) = [server for server in servers if "Client requesting filename: large" in server.log]
+        busy.kill()
+        data += file.read()
+        assert digest(data) == found
+        (root / "large").write_bytes(b"another version")
+        file.seek(0)
+        with pytest.raises(FileChanged):
+            file.read()
 
 
 def test_a_server_that_stops_is_found_out_by_its_check(two, haproxy, key_file):

@@ -191,15 +191,19 @@ class LateStore(LocalStore):
         return super().create_sink(path, options)
 
 
+@pytest.mark.parametrize("keeps_time", [True, False])
 @pytest.mark.parametrize("is_ours", [True, False])
-def test_a_file_that_is_stored_late_by_the_server_before(tmp_path, is_ours):
-    """The client is sending it once more by then. If it is another's file, it is compared no second time."""
+def test_a_file_that_is_stored_late_by_the_server_before(tmp_path, is_ours, keeps_time):
+    """The client is sending it once more by then. If it is another's file, it is compared no second time.
+
+    A store that copies objects may lose the time of the file: that does not make it another's.
+    """
     source, root = tmp_path / "name", tmp_path / "root"
     source.write_bytes(LARGE)
     root.mkdir()
     late = LARGE if is_ours else LARGE[::-1]
     told = Losing()
-    store = LateStore(root, late, source.stat().st_mtime_ns)
+    store = LateStore(root, late, source.stat().st_mtime_ns if keeps_time else 0)
     with serving(root, store=store) as server:
         copy = Upload([str(source)], ROOT, CopyOptions(overwrite=False), told)
         summary = put_twice(server, copy, told, lambda: "Refused" in server.log.text)
@@ -207,6 +211,7 @@ def test_a_file_that_is_stored_late_by_the_server_before(tmp_path, is_ours):
     assert (root / "name").read_bytes() == late
     assert store.began == 2
     assert len(told.of("finished")) == is_ours
+    assert summary.times == (is_ours and not keeps_time)
 
 
 @pytest.mark.parametrize("words", [["-n"], [], ["--retries", "2"]], ids=["new only", "any", "with retries"])

@@ -67,6 +67,7 @@ class Sharing:
         self.changes = SharedTable(self.link, names, "changes", MOST_CHANGES)
         self.copies = SharedTable(self.link, names, "copies", MOST_COPIES)
         self.files = SharedTable(self.link, names, "files", MOST_FILES)
+        self.version_key = names.secret("versions")  # for `server.requests.versions`; it needs no Redis
         self.link.on_beat = [self.slots.synchronize, self.guesses.settle, self.copies.renew]
         self.link.on_hurry = [self.guesses.settle]
 
