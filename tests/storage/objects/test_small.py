@@ -126,6 +126,29 @@ def test_files_of_one_path_are_written_in_their_order(bucket, small, overwrite):
         assert bucket.content("d/f") == b"0"
 
 
+def test_a_file_waits_for_the_one_of_its_path_before_it(bucket, small):
+    """Also if that one takes longer than all others."""
+    others, second = threading.Event(), threading.Event()
+
+    def slow(key, act):
+        if key.text == "g":
+            others.set()
+        elif bucket.count("put") == 1:
+            assert others.wait(30)
+            second.wait(0.3)  # where it does not wait for this one, it is over by then
+        else:
+            act()
+            second.set()
+            return None
+        return act()
+
+    bucket.faults["put"] = slow
+    names = [b"f", b"f", b"g"]
+    files = [((name,), memoryview(b"%d" % number), OPTIONS) for number, name in enumerate(names)]
+    assert list(small.write_each(files)) == [ALL_KEPT] * 3
+    assert bucket.content("f") == b"1"
+
+
 def test_a_lost_answer_is_asked_for(bucket, small):
     def lose(key, act):
         act()

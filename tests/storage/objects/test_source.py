@@ -10,9 +10,10 @@ import pytest
 from secftp.errors import FileChanged, InputOutputError, IsADirectory, NotFound
 from secftp.protocol import Algorithm, Kind
 from secftp.server.requests import versions
-from secftp.storage.attributes import WriteOptions
+from secftp.storage.attributes import FileInfo, WriteOptions
 from secftp.storage.objects import digests, source
 from secftp.storage.objects.bucket import Bucket
+from secftp.storage.objects.keys import Key
 from tests.storage.objects.faults import FaultyBucket, files_of, lost
 from tests.support.serving import digest_of
 
@@ -150,6 +151,17 @@ def test_versions_never_mix(bucket, change, is_expected):
             reader.expect(100, len(DATA))
         with pytest.raises(FileChanged):
             read_all(reader, 100)
+
+
+def test_without_etags_a_file_that_became_shorter_is_noticed(bucket):
+    found = bucket.info(Key("f", (b"f",)))._replace(etag=None)
+    info = FileInfo(Kind.FILE, found.size, 0, 0o644)
+    with source.ObjectSource(bucket, Key("f", (b"f",)), found, info) as reader:
+        assert reader.stamp is None
+        bucket.write("f", DATA[: 500 * KIB])
+        reader.expect(0, len(DATA))
+        with pytest.raises(FileChanged):
+            read_all(reader)
 
 
 def test_a_failing_store_is_an_error_where_it_fails(bucket):
