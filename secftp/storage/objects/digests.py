@@ -1,4 +1,4 @@
-"""Digests of files that were written to an object store, kept beside the bytes so that nobody has to read them again.
+"""Digests of files in an object store, kept when these were written, so that they need not be read for them.
 
 A file that is written with one request has its digest in its metadata. That of a file in parts is not known yet when
 its metadata are set: it is in the metadata of an empty object, whose name is the id of the upload, which is in the

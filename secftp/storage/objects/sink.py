@@ -19,17 +19,19 @@ import secrets
 import time
 from typing import TYPE_CHECKING, Final
 
-from secftp.errors import FileError, InputOutputError, NotFound, Reason, TooLarge, UsageError
+from secftp.errors import AlreadyExists, FileError, InputOutputError, NotFound, Reason, TooLarge, UsageError
 from secftp.protocol import Kind
 from secftp.storage.attributes import FileInfo, WriteOptions
 from secftp.storage.errors import failure
 from secftp.storage.objects.bucket import MULTIPART
+from secftp.storage.objects.concurrency import each
 from secftp.storage.objects.copies import no_condition, unconfirmed
 from secftp.storage.objects.digests import keep_digest
 from secftp.storage.objects.info import FILE_MODE
 from secftp.storage.objects.keys import reserved
 from secftp.storage.objects.metadata import Metadata, decode
 from secftp.storage.objects.parts import MAX_PARTS, Parts, PartUpload, parts_for, too_many_parts
+from secftp.storage.objects.source import AT_ONCE, blocks_of
 from secftp.storage.store import Sink
 from secftp.text import show_path
 
@@ -187,7 +189,7 @@ class ObjectSink(Sink):
         else:
             try:
                 self._confirmed(self._upload_key, upload.finish)
-                self._confirmed(self._key, self._copy_to_name)
+                self._copy_to_name()
             finally:
                 with contextlib.suppress(FileError):  # the sweep at the next start removes it
                     self._bucket.delete(self._upload_key)
@@ -197,7 +199,41 @@ class ObjectSink(Sink):
         return self._info(has_metadata=has_metadata)
 
     def _copy_to_name(self) -> None:
-        self._bucket.copy(self._upload_key, self._key, create=self._writes.copy)
+        """Copy the whole file to its name if there is none; a lost answer is asked for."""
+        try:
+            self._bucket.copy(self._upload_key, self._key, create=self._writes.copy)
+        except FileError as problem:
+            if self._writes.copy != MULTIPART:
+                if not self._is_there(self._key, problem):
+                    raise
+            elif not self._is_copied(problem):
+                raise
+            elif isinstance(problem, AlreadyExists):
+                # The own copy, made by a request that was repeated, or another writer's of the same bytes.
+                raise unconfirmed(self._subject) from problem
+
+    def _is_copied(self, problem: FileError) -> bool:
+        """Return whether a copy without metadata, by which it could be told, is under the name: it has the bytes.
+
+        It was made after its source, by the clock of the store. Raises if the store can't be asked.
+        """
+        try:
+            source, found = self._bucket.info(self._upload_key), self._bucket.info(self._key)
+            if found.size != source.size or found.modified_ns < source.modified_ns:
+                return False
+
+            def is_same(part: tuple[int, int]) -> bool:
+                copied = self._bucket.get(self._key, *part, etag=found.etag)
+                return copied == self._bucket.get(self._upload_key, *part, etag=source.etag)
+
+            with contextlib.closing(each(is_same, blocks_of(0, self._size), AT_ONCE)) as results:
+                return all(results)
+        except NotFound:
+            return False
+        except FileError:
+            if isinstance(problem, (InputOutputError, NotFound)):
+                raise unconfirmed(self._subject) from problem
+            return False
 
     def _confirmed(self, key: Key, request: Callable[[], object]) -> None:
         """Make a request that gives `key` the bytes of this sink; if it fails, ask whether it was carried out.

@@ -120,7 +120,7 @@ class ObjectSource(Source):
         self.close()
         self._at, self._end = offset, end
         if offset < end:
-            self._blocks = each(self._fetch, _blocks_of(offset, end), AT_ONCE)
+            self._blocks = each(self._fetch, blocks_of(offset, end), AT_ONCE)
 
     def _fetch(self, part: tuple[int, int]) -> memoryview:
         start, end = part
@@ -141,7 +141,7 @@ class ObjectSource(Source):
             blocks.close()
 
 
-def _blocks_of(offset: int, end: int) -> Iterator[tuple[int, int]]:
+def blocks_of(offset: int, end: int) -> Iterator[tuple[int, int]]:
     """Cut a range into blocks that get larger."""
     size = _FIRST_BLOCK
     while offset < end:

@@ -285,23 +285,79 @@ def test_what_is_too_large_for_a_copy_is_refused_at_once():
     assert bucket.listing() == []
 
 
-def test_a_copy_that_loses_the_metadata_is_told_so():
-    bucket = Poor(copy="native")
-    bucket.can = ConditionalWrites(True, MULTIPART)
-    files = files_of(bucket)
+def losing(bucket, *, before=lambda to: None, after=lambda to: None):
+    """Copies without the metadata, on condition that there is none of the name."""
 
     def copy(key, to, *, create=None):
         assert create == MULTIPART
+        before(to)
+        if to.text in bucket.listing():
+            raise failure(AlreadyExists, "Already exists", to.path)
         bucket.write(to.text, bucket.content(key.text))
+        after(to)
 
+    bucket.can = ConditionalWrites(True, MULTIPART)
     bucket.copy = copy
-    with files.create_sink((b"f",), ONLY_NEW._replace(mode=0o600, mtime_ns=5)) as begun:
-        begun.writev([memoryview(DATA)])
-        begun.note_digest(Algorithm.XXH128, digest_of(DATA))
-        info = begun.commit()
+    return bucket
+
+
+def fail(key):
+    raise lost(key)
+
+
+def test_a_copy_that_loses_the_metadata_is_told_so():
+    bucket = losing(Poor())
+    info = write(bucket, DATA, ONLY_NEW._replace(mode=0o600, mtime_ns=5))
     assert info.mode == 0o644
     assert info.mtime_ns > 10**18
     assert bucket.listing() == ["f"]
+
+
+def test_such_a_copy_whose_answer_was_lost_is_known_by_its_bytes():
+    bucket = losing(Poor(), after=fail)
+    assert write(bucket, DATA, ONLY_NEW).size == len(DATA)
+    assert bucket.listing() == ["f"]
+
+
+def test_one_that_was_not_made_is_a_failure():
+    bucket = losing(Poor(), before=fail)
+    with pytest.raises(InputOutputError) as raised:
+        write(bucket, DATA, ONLY_NEW)
+    assert raised.value.reason is None
+    assert bucket.listing() == []
+
+
+@pytest.mark.parametrize("data", [bytes(len(DATA)), DATA[:-1]])
+def test_another_writers_file_is_not_taken_for_it(data):
+    def replace(key):
+        bucket.write(key.text, data)
+        raise lost(key)
+
+    bucket = losing(Poor(), before=replace)
+    with pytest.raises(InputOutputError):
+        write(bucket, DATA, ONLY_NEW)
+    assert bucket.content("f") == data
+
+    bucket = losing(Poor(), before=lambda key: bucket.write(key.text, data))
+    with pytest.raises(AlreadyExists):
+        write(bucket, DATA, ONLY_NEW)
+
+
+def test_a_file_with_the_same_bytes_may_be_it_or_another_writers():
+    bucket = losing(Poor(), before=lambda key: bucket.write(key.text, DATA))
+    with pytest.raises(InputOutputError, match="may have stored it") as raised:
+        write(bucket, DATA, ONLY_NEW)
+    assert raised.value.reason is Reason.UNCONFIRMED
+
+
+def test_such_a_copy_that_can_not_be_asked_for_may_be_there():
+    def lose(key):
+        bucket.faults["info"] = not_carried_out
+        raise lost(key)
+
+    bucket = losing(Poor(), after=lose)
+    with pytest.raises(InputOutputError, match="may have stored it"):
+        write(bucket, DATA, ONLY_NEW._replace(mode=0o600))
 
 
 def test_no_backups(bucket):
