@@ -68,22 +68,27 @@ def test_a_tree_there_and_back_is_the_same(run, served, root, tree, tmp_path):
     assert (back.files, back.bytes, back.failed) == (303, there.bytes, 0)
 
 
+OPTIONS = [
+    {"update": True},
+    {"overwrite": False},
+    {"dry_run": True},
+    {"preserve": False},
+    {"resume": True},
+    {"checksum": "sha256"},
+    {"include": ["large"]},
+    {"streams": 4},
+    {"limit_rate": 500 * MIB},
+    {"follow_symlinks": True},
+    {"compress": True},
+]
+
+
 @pytest.mark.exhaustive
 @pytest.mark.parametrize(
-    "options",
-    [
-        {"update": True},
-        {"overwrite": False},
-        {"dry_run": True},
-        {"preserve": False},
-        {"resume": True},
-        {"checksum": "sha256"},
-        {"include": ["large"]},
-        {"streams": 4},
-        {"limit_rate": 500 * MIB},
-        {"follow_symlinks": True},
-        {"compress": True},
-    ],
+    ("run", "options"),
+    # On the other loop those that use more of it.
+    [*(("asyncio", options) for options in OPTIONS), ("uvloop", {"streams": 4}), ("uvloop", {"compress": True})],
+    indirect=["run"],
 )
 def test_every_option_does_what_it_does_for_the_blocking_client(run, served, root, tree, tmp_path, options):
     (root / "blocking").mkdir()
