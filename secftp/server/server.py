@@ -78,7 +78,8 @@ class FileServer:
             self._shared.completed_changes = CompletedChanges(sharing.changes)
             self._shared.completed_copies = CompletedCopies(sharing.copies)
             self._shared.confirmed_files = ConfirmedFiles(sharing.files)
-            share_key(sharing.version_key)
+            if sharing.version_key is not None:
+                share_key(sharing.version_key)
         self._grace = grace
         self._on_reload = on_reload
         self._proxies = proxies

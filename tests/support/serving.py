@@ -153,6 +153,7 @@ def serving(
     compression=True,
     proxies=(),
     log_options=None,
+    sharing=None,
     **rules,
 ):
     """A server in a thread on a free loopback port; `rules` go to `Access`, `proxies` are networks as texts."""
@@ -167,6 +168,7 @@ def serving(
             limits=limits,
             compression=compression,
             proxies=Proxies(map(parse_network, proxies)),
+            sharing=sharing,
         )
         listener = listen([host], 0)
         thread = threading.Thread(target=server.serve, args=(listener,), name="server under test")

@@ -67,7 +67,8 @@ class Sharing:
         self.changes = SharedTable(self.link, names, "changes", MOST_CHANGES)
         self.copies = SharedTable(self.link, names, "copies", MOST_COPIES)
         self.files = SharedTable(self.link, names, "files", MOST_FILES)
-        self.version_key = names.secret("versions")  # for `server.requests.versions`; it needs no Redis
+        # For `server.requests.versions`; it needs no Redis. Without a password it would be no secret.
+        self.version_key = None if password is None else names.secret("versions")
         self.link.on_beat = [self.slots.synchronize, self.guesses.settle, self.copies.renew]
         self.link.on_hurry = [self.guesses.settle]
 

@@ -53,7 +53,6 @@ class SharedGuesses:
         self._link = link
         self._names = names
         self._limits = limits
-        self._fresh = secrets.token_hex(8)
         self._refunds: deque[Receipt] = deque(maxlen=MOST_REFUNDS)
         self._gates: OrderedDict[object, float] = OrderedDict()  # when the next hello of a source may ask again
         self._values = (
@@ -78,7 +77,9 @@ class SharedGuesses:
             self._names.key("budget", _COMMON),
             self._names.key("budget", _TRUSTED),
         )
-        found = self._link.call(CHARGE, keys, (self._fresh, waited, int(trusted), *self._values), accepting=True)
+        found = self._link.call(
+            CHARGE, keys, (secrets.token_hex(8), waited, int(trusted), *self._values), accepting=True
+        )
         if found is None:
             return Answer()
         try:
@@ -90,7 +91,9 @@ class SharedGuesses:
     def _answer(self, found: list[Any], keys: tuple[str, ...], source: SourceAddress, now: float) -> Answer:
         kind = int(found[0])
         if not kind:
-            return Answer(receipt=Receipt(bytes(found[1]), keys[1], keys[int(found[2]) - 1], found[3] == 1))
+            if not isinstance(found[1], bytes):
+                raise TypeError
+            return Answer(receipt=Receipt(found[1], keys[1], keys[int(found[2]) - 1], found[3] == 1))
         # Whatever Redis says, no wait is longer than one that this server would impose by itself.
         seconds = max(_LEAST_SECONDS, float(found[1]))
         if kind == 1:

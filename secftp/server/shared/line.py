@@ -51,9 +51,6 @@ class Line:
             "socket_connect_timeout": CONNECT_SECONDS,
             "socket_timeout": seconds,
             "protocol": 2,
-            "lib_name": None,
-            "lib_version": None,
-            "driver_info": None,
         }
         if url.path is not None:
             self._connection: Any = redis.UnixDomainSocketConnection(path=url.path, **common)

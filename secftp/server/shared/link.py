@@ -32,7 +32,7 @@ LIFE_BEATS: Final = 3.5
 RETRY_SECONDS: Final = 1.0
 JOIN_SECONDS: Final = 3.0
 # What an answer may raise that is not of the form that our scripts give.
-MISUNDERSTOOD: Final = (TypeError, ValueError, IndexError, AttributeError)
+MISUNDERSTOOD: Final = (TypeError, ValueError, LookupError, ArithmeticError, AttributeError)
 
 
 class Link:
