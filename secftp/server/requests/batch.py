@@ -26,7 +26,7 @@ from secftp.storage import WriteOptions
 from secftp.transport.compression import SERVER_LEVEL, SmallFileCompressor, decompress_small
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from secftp.errors import Reason
     from secftp.server.requests.context import RequestContext
@@ -86,72 +86,59 @@ class _Record:
 @handles(WriteMany)
 def write_many(context: RequestContext, request: WriteMany) -> None:
     """Answer WRITEMANY with RESULTS; with ERROR only if no file may be written at all."""
-    record = _Record("write", "Client requested to write filename: ", "File confirmed, checksum: ")
+    batch = WrittenBatch(context, request)
     try:
-        results, kept = _write_all(context, request, record)
+        batch.begin()
     except FileError as problem:
-        code = code_of(problem)
-        context.channel.send(error_for(request.id, problem))
-        for file in request.files:
-            record.add(file.path, code, 0, b"")
-    else:
-        codes, reasons = tuple(code for code, _ in results), _fitting(results)
-        context.confirmed.flush()
-        times_changed, modes_changed = (sum(not one[which] for one in kept) for which in (0, 1))
-        context.channel.send(
-            Results(
-                id=request.id,
-                codes=codes,
-                times_changed=times_changed,
-                modes_changed=modes_changed,
-                reasons=reasons,
-            )
-        )
+        batch.refuse(problem)
+        return
+    try:
+        with context.store.small_files() as small, contextlib.closing(small.write_each(batch.verified())) as outcomes:
+            for outcome in outcomes:
+                batch.note(outcome)
+        batch.finish()
     finally:
-        record.write_log(context)
+        batch.write_log()
 
 
-def _write_all(context: RequestContext, request: WriteMany, record: _Record) -> tuple[list[_Result], list[Kept]]:
-    """Write the files; return their results, and the attributes of the written ones. Raises only before the first."""
-    context.require(Right.WRITE)
-    refuse_lacking(request, context.lacks)
-    context.check()
-    batch = _Batch(context, request, record)
-    with context.store.small_files() as small, contextlib.closing(small.write_each(batch.verified())) as outcomes:
-        for outcome in outcomes:
-            if batch.refused:
-                batch.note_refused()
-            if isinstance(outcome, FileError):
-                batch.note_failure(outcome)
-            else:
-                batch.note_written(outcome)
-    batch.note_refused()
-    return batch.results, batch.kept
-
-
-class _Batch:
+class WrittenBatch:
     """The files of a WRITEMANY, and what has become of them, in the order of the request.
 
     A store may be given some files ahead of their results.
     """
 
     __slots__ = (
-        "_algorithm", "_context", "_digest_of", "_files", "_overwrite", "_record", "_request", "_sizes", "kept",
-        "refused", "results",
+        "_algorithm", "_context", "_digest_of", "_files", "_kept", "_overwrite", "_record", "_refused", "_request",
+        "_results", "_sizes",
     )  # fmt: skip
 
-    def __init__(self, context: RequestContext, request: WriteMany, record: _Record) -> None:
-        self.results: list[_Result] = []
-        self.kept: list[Kept] = []
-        self.refused: dict[int, FileError] = {}  # why a file was not given to the store, by its number
+    def __init__(self, context: RequestContext, request: WriteMany) -> None:
+        self._results: list[_Result] = []
+        self._kept: list[Kept] = []
+        self._refused: dict[int, FileError] = {}  # why a file was not given to the store, by its number
         self._context = context
         self._request = request
-        self._record = record
+        self._record = _Record("write", "Client requested to write filename: ", "File confirmed, checksum: ")
         self._files = request.files
         self._algorithm = request.algorithm
-        self._digest_of = begin_digester(request.algorithm)
+        self._digest_of: Callable[[bytes], bytes] = bytes  # see `begin`
         self._overwrite = request.overwrite and context.rights.overwrite
         self._sizes: list[int] = []  # of the files that were looked at
+
+    def begin(self) -> None:
+        """Raise `FileError` if no file may be written at all."""
+        self._context.require(Right.WRITE)
+        refuse_lacking(self._request, self._context.lacks)
+        self._context.check()
+        self._digest_of = begin_digester(self._request.algorithm)
+
+    def refuse(self, problem: FileError) -> None:
+        """Answer with ERROR."""
+        code = code_of(problem)
+        self._context.channel.send(error_for(self._request.id, problem))
+        for file in self._files:
+            self._record.add(file.path, code, 0, b"")
+        self.write_log()
 
     def verified(self) -> Iterator[tuple[Path, memoryview, WriteOptions]]:
         """Yield the files that are to be written: those whose digest agrees."""
@@ -164,35 +151,63 @@ class _Batch:
                 if not hmac.compare_digest(digest_of(data), file.digest):
                     raise ChecksumMismatch("What arrived is not what was sent.")
             except FileError as problem:
-                self.refused[len(sizes) - 1] = problem
+                self._refused[len(sizes) - 1] = problem
                 continue
             digest = algorithm, file.digest
             options = WriteOptions(overwrite, file.mode, file.mtime_ns, None, False, 0, False, backup, digest)
             yield file.path, memoryview(data), options
 
-    def note_refused(self) -> None:
-        """Note the results of the next files as far as they were not given to the store."""
-        while (problem := self.refused.pop(len(self.results), None)) is not None:
-            self.note_failure(problem)
-
-    def note_failure(self, problem: FileError) -> None:
-        """Note the failure of the next file."""
-        self._context.explain_existing(problem, wanted=self._request.overwrite)
-        number, result = len(self.results), error_fields(problem)
-        file = self._files[number]
-        self.results.append(result)
-        self._record.add(file.path, result[0], self._sizes[number], file.digest)
-
-    def note_written(self, kept: Kept) -> None:
-        """Note that the next file was written."""
-        number = len(self.results)
+    def note(self, outcome: Kept | FileError) -> None:
+        """Note what has become of the next file that was given to the store."""
+        if self._refused:
+            self._note_refused()
+        if isinstance(outcome, FileError):
+            self._note_failure(outcome)
+            return
+        number = len(self._results)
         file, size = self._files[number], self._sizes[number]
-        self.results.append(_DONE)
-        self.kept.append(kept)
+        self._results.append(_DONE)
+        self._kept.append(outcome)
         self._context.note_created(file.path)
         if not self._overwrite:  # else the client may send it again
             self._context.confirmed.note(self._request.token, file.path, self._algorithm, file.digest)
         self._record.add(file.path, None, size, file.digest, size - len(file.data))
+
+    def _note_refused(self) -> None:
+        """Note the results of the next files as far as they were not given to the store."""
+        while (problem := self._refused.pop(len(self._results), None)) is not None:
+            self._note_failure(problem)
+
+    def _note_failure(self, problem: FileError) -> None:
+        self._context.explain_existing(problem, wanted=self._request.overwrite)
+        number, result = len(self._results), error_fields(problem)
+        file = self._files[number]
+        self._results.append(result)
+        self._record.add(file.path, result[0], self._sizes[number], file.digest)
+
+    def finish(self) -> bool:
+        """Answer with RESULTS if all files have one; return whether they do."""
+        self._note_refused()
+        results = self._results
+        if len(results) < len(self._files):
+            return False
+        codes, reasons = tuple(code for code, _ in results), _fitting(results)
+        self._context.confirmed.flush()
+        times_changed, modes_changed = (sum(not one[which] for one in self._kept) for which in (0, 1))
+        self._context.channel.send(
+            Results(
+                id=self._request.id,
+                codes=codes,
+                times_changed=times_changed,
+                modes_changed=modes_changed,
+                reasons=reasons,
+            )
+        )
+        return True
+
+    def write_log(self) -> None:
+        """Write what was done to the log."""
+        self._record.write_log(self._context)
 
 
 def _contents(context: RequestContext, request: WriteMany) -> Iterable[bytes]:

@@ -8,6 +8,7 @@ listing says so.
 
 from __future__ import annotations
 
+import itertools
 import threading
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
@@ -37,6 +38,7 @@ class Targets:
         self._keys = keys
         self._files = _Memory(self._is_file)
         self._directories = _Memory(self._directories_in)
+        self._turns = itertools.count()
 
     def check(self, path: Path, *, look: bool) -> ObjectInfo | None:
         """Return the object of this name if `look`, None if there is none; the requests run at the same time.
@@ -51,9 +53,17 @@ class Targets:
         return last
 
     def check_one(self, path: Path) -> None:
-        """Do as `check` for one of many files, whose requests run beside those of the others."""
-        for depth in range(1, len(path)):
-            self._require_no_file(path, depth)
+        """Do as `check` for one of many files, whose requests run beside those of the others.
+
+        Each thread begins with another one of the questions, so that those about a new directory are asked at once.
+        """
+        looks = [self._requirement(path, depth) for depth in range(1, len(path))]
+        looks.append(lambda: self._require_free(path))
+        first = next(self._turns) % len(looks)
+        for look in looks[first:] + looks[:first]:
+            look()
+
+    def _require_free(self, path: Path) -> None:
         found = self._directories.find(path[:-1])
         if found is None:
             self._require_no_directory(path)

@@ -21,10 +21,12 @@ from secftp.protocol import (
     Read,
     ReadMany,
     Results,
+    Stat,
     Sum,
     Write,
     WriteMany,
 )
+from secftp.server.access import Rights
 from secftp.storage.objects import parts, source
 from secftp.storage.objects.store import ObjectStore
 from secftp.transport import keepalive
@@ -209,6 +211,85 @@ def test_many_small_files(at, bucket):
     wire.send(Sum(id=3, path=(b"d", b"7")))
     assert wire.receive().digest == digest_of(b"7")
     assert bucket.count("get") == 0
+
+
+def batch_of(number, names, **more):
+    return WriteMany(id=number, files=tuple(NewFile((b"d", name), name, digest_of(name)) for name in names), **more)
+
+
+def names_of(number, count=10):
+    return [b"%d-%d" % (number, one) for one in range(count)]
+
+
+def test_files_of_messages_that_have_come_are_written_at_once_and_answered_in_order(at, bucket):
+    """Ten files a message: forty requests at once are those of four messages and more."""
+    together, begun = threading.Barrier(40), []
+
+    def wait(key, act):
+        begun.append(key)
+        if 10 < len(begun) <= 50:  # the first message may be served before the others have come
+            together.wait(DEADLINE)
+        return act()
+
+    bucket.faults["put"] = wait
+    wire = at.wire()
+    wire.send(*(batch_of(number, names_of(number)) for number in range(1, 31)), Stat(id=31, path=(b"d", b"1-1")))
+    for number in range(1, 31):
+        assert wire.receive() == Results(id=number, codes=(None,) * 10)
+    assert wire.receive().id == 31
+    assert len(bucket.listing()) == 300
+    assert at.results == [("write", "ok")] * 300 + [("stat", "ok")]
+    assert 40 <= bucket.most <= 64
+
+
+def test_a_message_is_refused_as_if_it_were_alone(at, bucket):
+    wire = at.wire()
+    bad = NewFile((b"d", b"bad"), b"1", digest_of(b"2"))
+    wire.send(
+        batch_of(1, names_of(1)),
+        WriteMany(id=2, files=(bad,) * 5),
+        batch_of(3, names_of(3), backup=b"~"),  # needs a capability that a bucket lacks
+        batch_of(4, names_of(4), algorithm=Algorithm.SHA256),  # with digests of another one
+        WriteMany(id=5, files=(bad,)),
+        batch_of(6, names_of(6)),
+    )
+    assert wire.receive() == Results(id=1, codes=(None,) * 10)
+    assert wire.receive() == Results(id=2, codes=(ErrorCode.CHECKSUM,) * 5)
+    assert (answer := wire.receive()).id == 3
+    assert answer.code is ErrorCode.UNSUPPORTED
+    assert wire.receive() == Results(id=4, codes=(ErrorCode.CHECKSUM,) * 10)
+    assert wire.receive() == Results(id=5, codes=(ErrorCode.CHECKSUM,))
+    assert wire.receive() == Results(id=6, codes=(None,) * 10)
+    assert len(bucket.listing()) == 20
+
+
+def test_without_the_right_nothing_is_written(bucket, tmp_path):
+    with served(tmp_path, store=ObjectStore(bucket), rights=Rights(read=True, write=False, overwrite=False)) as at:
+        wire = at.wire()
+        wire.send(batch_of(1, names_of(1)), batch_of(2, names_of(2)))
+        assert [wire.receive().code for _ in range(2)] == [ErrorCode.FORBIDDEN] * 2
+    assert bucket.listing() == []
+    assert at.results == [("write", "forbidden")] * 20
+
+
+def test_a_client_that_goes_leaves_whole_files_and_nothing_under_way(at, bucket):
+    wire = at.wire()
+    wire.send(*(batch_of(number, names_of(number)) for number in range(1, 31)))
+    wire.reset()
+    assert at.over.wait(DEADLINE)
+    assert bucket.running == 0
+    done = [operation for operation in at.log.done if operation.result == "ok"]
+    assert {"/".join(name.decode() for name in one.path) for one in done} <= set(bucket.listing())
+
+
+def test_messages_whose_files_are_all_refused_are_answered_all_the_same(at, bucket):
+    bad = NewFile((b"d", b"bad"), b"1", digest_of(b"2"))
+    wire = at.wire()
+    for number in range(1, 201):
+        wire.send(WriteMany(id=number, files=(bad,)))
+    for number in range(1, 201):
+        assert wire.receive() == Results(id=number, codes=(ErrorCode.CHECKSUM,))
+    assert bucket.listing() == []
 
 
 def test_a_batch_names_each_failure(at, bucket):
