@@ -86,9 +86,10 @@ class Worker:
 
 
 class Watcher:
-    """Looks at a store all the time: as another program, and through the servers."""
+    """Looks at a store all the time, with pauses: as another program, and through the servers."""
 
-    def __init__(self, contents, url, key_file):
+    def __init__(self, contents, url, key_file, pause):
+        self._pause = pause
         self.violations = []
         self.counts = Counter()
         self._allowed = {}  # the digests that a file may have, by its name in the store
@@ -112,7 +113,7 @@ class Watcher:
             except Exception as problem:  # noqa: BLE001 - the test fails with it
                 self.violations.append(f"{look.__name__}: {type(problem).__name__}: {problem}")
                 return
-            self._over.wait(0.05)
+            self._over.wait(self._pause)
 
     def _look_at_store(self):
         for name, version in self._contents.versions().items():
@@ -133,7 +134,7 @@ class Watcher:
             with connect(self._url, key_file=self._key_file, timeout=10) as remote:
                 while not self._over.is_set():
                     self._look_once(remote)
-                    self._over.wait(0.1)
+                    self._over.wait(self._pause)
         except (ConnectionLost, ServerBusy, ServerUnreachable, TransferTimeout):
             self.counts["losses while looking"] += 1
 

@@ -22,10 +22,15 @@ SECONDS = 100  # for all of it; it takes a tenth of that
 
 
 class Fleet:
-    """Two servers on one store, a balancer in front of them, and a Redis that they share."""
+    """Two servers on one store, a balancer in front of them, and a Redis that they share.
 
-    def __init__(self, contents, start, redis, haproxy):
+    `small_files`: in each tree. `pause`: in seconds, between two looks at all files.
+    """
+
+    def __init__(self, contents, start, redis, haproxy, *, small_files, pause):
         self.contents = contents
+        self.small_files = small_files
+        self.pause = pause
         self.redis = redis
         self._start = start
         self.servers = [start(0), start(0)]
@@ -57,7 +62,9 @@ def in_bucket(bucket):
 def fleet(request, serve, redis, haproxy):
     root, contents, env = request.getfixturevalue(request.param)
     options = ["--proxy-from", HOST, "--shared", redis.url, "--shared-password-file", redis.password_file]
-    return Fleet(contents, lambda port: serve(root, *options, env=env, port=port), redis, haproxy)
+    # moto answers some hundred requests a second, and each file is some of them.
+    size = {"small_files": 30, "pause": 0.3} if env else {"small_files": 120, "pause": 0.05}
+    return Fleet(contents, lambda port: serve(root, *options, env=env, port=port), redis, haproxy, **size)
 
 
 @pytest.fixture
@@ -66,7 +73,7 @@ def seeded(fleet, tmp_path, key_file):
     import secftp
 
     local = tmp_path / "seed"
-    tree = make_tree(local / "tree", 60, "seed", large=[2 * MIB])
+    tree = make_tree(local / "tree", fleet.small_files // 2, "seed", large=[2 * MIB])
     large = make_file(local / "large", LARGE, "seed large")
     with secftp.connect(fleet.url, key_file=key_file) as remote:
         remote.put([local / "tree", local / "large"], "seed/")
@@ -84,9 +91,9 @@ def large_put(tmp_path, url, number, *options):
     return puts(source, url, f"put-{number}", files, "--limit-rate", RATE, *options)
 
 
-def tree_put(tmp_path, url, number, *options):
-    source = tmp_path / "local" / f"tree-{number}"
-    files = make_tree(source, 120, number, large=[3 * MIB, 5 * MIB])
+def tree_put(tmp_path, fleet, number, *options):
+    source, url = tmp_path / "local" / f"tree-{number}", fleet.url
+    files = make_tree(source, fleet.small_files, number, large=[3 * MIB, 5 * MIB])
     files = {f"{source.name}/{name}": found for name, found in files.items()}
     return puts(source, url, f"put-{number}", files, "--limit-rate", RATE, *options)
 
@@ -155,7 +162,7 @@ def test_every_transfer_ends_whole(fleet, seeded, processes, tmp_path, home, key
     def over():
         return struck
 
-    watcher = Watcher(fleet.contents, url, key_file)
+    watcher = Watcher(fleet.contents, url, key_file, fleet.pause)
     for name, found in tree.items():
         watcher.allow(f"seed/tree/{name}", found)
     watcher.allow("seed/large", large)
@@ -168,10 +175,10 @@ def test_every_transfer_ends_whole(fleet, seeded, processes, tmp_path, home, key
         large_put(tmp_path, url, 4, "--no-overwrite"),
         large_put(tmp_path, url, 5, "--no-overwrite", "--streams", "2"),
         large_put(tmp_path, url, 6, "-z"),
-        tree_put(tmp_path, url, 7),
-        tree_put(tmp_path, url, 8, "--no-overwrite"),
-        tree_put(tmp_path, url, 9, "--update"),
-        tree_put(tmp_path, url, 10, "--streams", "2"),
+        tree_put(tmp_path, fleet, 7),
+        tree_put(tmp_path, fleet, 8, "--no-overwrite"),
+        tree_put(tmp_path, fleet, 9, "--update"),
+        tree_put(tmp_path, fleet, 10, "--streams", "2"),
         fetch(tmp_path, url, 11, "large", {"large": large}, "--limit-rate", RATE),
         fetch(tmp_path, url, 12, "large", {"large": large}, "--limit-rate", RATE, "--streams", "3"),
         fetch(tmp_path, url, 13, "tree", fetched, "--limit-rate", "500K"),
