@@ -137,6 +137,10 @@ class HAProxy:
         """The state of each server: UP, DOWN."""
         return self._of_servers("status")
 
+    def connections(self):
+        """How many clients are connected; of the running worker."""
+        return int(self._statistics()["FRONTEND"]["scur"])
+
     def received(self):
         """The bytes that have come from clients; of the running worker."""
         return int(self._statistics()["FRONTEND"]["bin"])

@@ -145,6 +145,17 @@ def serve(processes, tmp_path, key_file):
     return start
 
 
+@pytest.fixture
+def client(processes, home, key_file):
+    """Start the command line: `client(verb, *arguments)`; a process."""
+
+    def start(verb, *arguments):
+        command = [sys.executable, "-P", "-m", "secftp.client", verb, "--progress", "json", "--key-file", key_file]
+        return processes.start(f"secftp-{verb}", *command, *arguments, env=environment(home))
+
+    return start
+
+
 @pytest.fixture(autouse=True)
 def _nothing_leaks(lasting_processes):
     """Fail the test if it leaves processes, or threads of ours.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -13,35 +12,17 @@ import pytest
 import secftp
 from secftp.errors import AlreadyExists, FileChanged
 from tests.machines.contents import DirectoryContents, digest, make_file
-from tests.support.serving import DEADLINE, HOST, environment, until
+from tests.support.serving import DEADLINE, HOST, until
 
 MIB = 2**20
 WEEKS = 30 * 24 * 3600  # seconds
-SMALL_RATE = "1MiB"
-
-
-@pytest.fixture
-def root(tmp_path):
-    directory = tmp_path / "root"
-    directory.mkdir()
-    return directory
+SMALL_RATE = "2MiB"
 
 
 @pytest.fixture
 def two(serve, root):
     """Two servers of `root`."""
     return serve(root), serve(root)
-
-
-@pytest.fixture
-def client(processes, home, key_file):
-    """Start the command line: `client(verb, *arguments)`; a process."""
-
-    def start(verb, *arguments):
-        command = [sys.executable, "-P", "-m", "secftp.client", verb, "--progress", "json", "--key-file", key_file]
-        return processes.start(f"secftp-{verb}", *command, *arguments, env=environment(home))
-
-    return start
 
 
 def events(process, event):
@@ -205,3 +186,29 @@ def test_a_server_that_stops_is_found_out_by_its_check(two, haproxy, key_file):
     for _ in range(3):
         with secftp.connect(f"secftp://{HOST}:{balancer.port}", key_file=key_file, timeout=DEADLINE) as remote:
             assert remote.listdir() == []
+
+
+def test_a_connection_that_the_balancer_has_cut_is_opened_again(two, haproxy, key_file):
+    """A client that keeps its connection for later does not fail when it is used again."""
+    balancer = haproxy([server.port for server in two], timeout="1s")
+    balancer.wait_until_up()
+    with secftp.connect(f"secftp://{HOST}:{balancer.port}", key_file=key_file, timeout=DEADLINE) as remote:
+        remote.write_bytes("a", b"1", overwrite=False)
+        until(lambda: not balancer.connections(), "the balancer has ended it")
+        remote.write_bytes("b", b"2", overwrite=False)
+        until(lambda: not balancer.connections(), "the balancer has ended it")
+        assert sorted(remote.listdir()) == ["a", "b"]
+
+
+def test_a_reload_of_the_balancer_is_not_noticed(two, root, haproxy, client, tmp_path):
+    """Connections stay at the old worker until they end."""
+    balancer = haproxy([server.port for server in two])
+    balancer.wait_until_up()
+    source = tmp_path / "large"
+    found = make_file(source, 5 * MIB, "reload")
+    sent = client("put", "--limit-rate", SMALL_RATE, source, f"secftp://{HOST}:{balancer.port}/")
+    under_way(sent)
+    balancer.reload([two[0].port])
+    assert sent.wait() == 0
+    assert digest((root / "large").read_bytes()) == found
+    assert events(sent, "retrying") == []
