@@ -34,7 +34,15 @@ _REFUSED: Final = frozenset(
 )
 _REGION: Final = frozenset({"AuthorizationHeaderMalformed", "PermanentRedirect"})
 # Where the clients of the stores ask for the credentials of a machine.
-_METADATA: Final = ("169.254.169.254", "169.254.170.2", "metadata.google.internal")
+_METADATA: Final = (
+    "169.254.169.254",
+    "169.254.170.2",
+    "metadata.google.internal",
+    "/latest/api/token",
+    "/latest/meta-data/",
+    "/computeMetadata/",
+    "/metadata/identity/",
+)
 _CREDENTIALS_ARE: Final = (
     "Credentials are taken from the environment (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, "
     "GOOGLE_APPLICATION_CREDENTIALS, AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY) or from the role of the "
