@@ -133,14 +133,16 @@ def test_a_client_that_is_lost_in_the_middle(root, make_remote):
     """What was opened for it is closed."""
     store = make_remote(together=1)
     store.gate = threading.Event()
-    with serving(root, store=store) as server, contextlib.suppress(OSError), server.session() as client:
-        client.stat(())  # the session is there
-        for name in FILES:
-            client.begin_checksum((name,), Algorithm.XXH128)
-        client.pipeline.flush()
-        until(lambda: store.opened, "a file is being opened")
-        client.interrupt()
-        store.gate.set()
+    with serving(root, store=store) as server:
+        with contextlib.suppress(OSError), server.session() as client:
+            client.stat(())  # the session is there
+            for name in FILES:
+                client.begin_checksum((name,), Algorithm.XXH128)
+            client.pipeline.flush()
+            until(lambda: store.opened, "a file is being opened")
+            client.interrupt()
+            store.gate.set()
+        server.done(1)
     assert not store.open
 
 
