@@ -20,7 +20,7 @@ SECONDS := 10
 # Two concurrent set-ups would build in the same directory.
 .NOTPARALLEL:
 .PHONY: help demo test test-data test-machines test-line test-pythons check check-python check-c sanitize fuzz mutants faults soak release-check
-.PHONY: bench bench-core bench-handshakes bench-load bench-clients bench-line bench-aio bench-fsspec bench-objects report peers docs build clean
+.PHONY: bench bench-core bench-handshakes bench-load bench-clients bench-line bench-aio bench-fsspec bench-objects bench-million report peers docs build clean
 .PHONY: setup setup-test setup-check setup-fuzz setup-prove setup-bench setup-report setup-docs
 .PHONY: setup-data setup-machines
 
@@ -99,6 +99,9 @@ bench-fsspec: setup-bench ## what a program does through fsspec, over an emulate
 
 bench-objects: setup-bench ## one server and two of an object store that answers after 50 ms (ARGS="--latency 0.1")
 	@$(PYTHON_IN_VENV) -m bench.objects $(ARGS)
+
+bench-million: setup-bench ## listings and updates of many files, and memory at both ends (ARGS="--files 1000000 --store 0")
+	@$(PYTHON_IN_VENV) -m bench.million $(ARGS)
 
 report: setup-report ## measure this machine; table and plots in build/report/; some minutes
 	@$(PYTHON_IN_VENV) -m bench.report $(ARGS)

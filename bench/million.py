@@ -3,7 +3,8 @@
 Whole processes over loopback: listings, sums, and copies and comparisons of a tree that is the same at both ends. For
 each the time, the processor time of the client, and the most memory that the client and the server had, of which the
 server's is that of this step alone. The second layout has all files in one directory, which is what asks for most
-memory. With `--root URL` the server serves an object store, into which the tree is put first.
+memory. With `--store SECONDS` the server serves an object store that answers after so long, into which the tree is put
+first; what is listed in seconds then depends on whose times files have (`-- --object-times stored`).
 
 `--in DIRECTORY` says where the trees are made; they take one inode for each file, as the server's tree is made of hard
 links. All is removed at the end.
@@ -22,6 +23,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from bench.objects.store import LatentStore, object_server
 from bench.peers import servers
 from bench.peers.failure import BenchError
 from bench.peers.machine import facts
@@ -29,7 +31,7 @@ from bench.peers.process import ENVIRONMENT
 from secftp.keys import write_key_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 EACH = 1000  # files of a directory, in the layout of many
 LAYOUTS = ("many", "one")
@@ -44,6 +46,7 @@ class Step(NamedTuple):
 
 
 UPDATE = ("put", "-T", "--update")
+FIRST = Step("put", ("put", "-T", "{here}", "{url}"))
 STEPS = (
     Step("ls -R", ("ls", "-R", "{url}")),
     Step("ls -R -U --json", ("ls", "-R", "-U", "--json", "{url}")),
@@ -111,25 +114,55 @@ def trees(place: Path | None, files: int, layout: str, *, both: bool) -> Iterato
         yield own, here, root
 
 
-def measure(files: int, layout: str, place: Path | None, url: str | None, chosen: list[str], more: list[str]) -> None:
+class Choice(NamedTuple):
+    """What is measured. `latency`: of the object store, None for a directory. `more`: options of the server."""
+
+    files: int
+    place: Path | None
+    latency: float | None
+    words: list[str]
+    more: list[str]
+
+    def wants(self, step: Step) -> bool:
+        """Whether a step is measured."""
+        return step.name == "put" or not self.words or any(word in step.name for word in self.words)
+
+
+@contextlib.contextmanager
+def server(choice: Choice, root: Path, own: Path) -> Iterator[tuple[servers.Secftp, Callable[[], int | None]]]:
+    """A server, and a function that tells how many requests its store has got so far."""
+    if choice.latency is None:
+        with servers.secftp(root, own / "key", own / "log", *choice.more) as served:
+            yield served, lambda: None
+        return
+    with (
+        LatentStore(choice.latency) as store,
+        object_server(store, own / "key", own / "log", *choice.more) as served,
+    ):
+        yield served, store.requests
+
+
+def measure(choice: Choice, layout: str) -> None:
     """Measure all steps with one layout, and print them."""
-    with trees(place, files, layout, both=url is None) as (own, here, root):
+    is_local, files = choice.latency is None, choice.files
+    with trees(choice.place, files, layout, both=is_local) as (own, here, root):
         write_key_file(own / "key")
         print(f"\n{files:,} files, {'in one directory' if layout == 'one' else f'{EACH} a directory'}:", flush=True)
-        print(f"  {'':<36}{'seconds':>9}{'files/s':>10}{'CPU s':>8}{'client MiB':>12}{'server MiB':>12}")
-        with servers.secftp(root if url is None else url, own / "key", own / "log", *more) as served:
+        print(
+            f"  {'':<24}{'seconds':>9}{'files/s':>10}{'CPU s':>8}{'client MiB':>12}{'server MiB':>12}{'requests':>11}"
+        )
+        with server(choice, root, own) as (served, requests):
             values = {"url": f"secftp://{served.place}/tree", "here": str(here), "results": str(own / "results")}
-            steps = STEPS if url is None else (Step("put", ("put", "-T", "{here}", "{url}")), *STEPS)
-            for step in steps:
-                if chosen and not any(word in step.name for word in chosen):
-                    continue
+            for step in filter(choice.wants, STEPS if is_local else (FIRST, *STEPS)):
                 reset_peak(served.server.pid)
+                before = requests()
                 words = [word.format(**values) for word in step.words]
                 seconds, cpu, mine = run([words[0], "-q", "--key-file", str(own / "key"), *words[1:]])
-                rate = files / seconds
+                after = requests()
+                asked = "" if before is None or after is None else f"{after - before:,}"
                 print(
-                    f"  {step.name:<36}{seconds:>9.1f}{rate:>10,.0f}{cpu:>8.1f}{mine:>12.1f}"
-                    f"{peak(served.server.pid):>12.1f}",
+                    f"  {step.name:<24}{seconds:>9.1f}{files / seconds:>10,.0f}{cpu:>8.1f}{mine:>12.1f}"
+                    f"{peak(served.server.pid):>12.1f}{asked:>11}",
                     flush=True,
                 )
 
@@ -140,14 +173,14 @@ def main() -> None:
     parser.add_argument("--files", type=int, default=100_000)
     parser.add_argument("--layout", choices=LAYOUTS, action="append", help="all by default")
     parser.add_argument("--in", dest="place", type=Path, help="where the trees are made")
-    parser.add_argument("--root", metavar="URL", help="an object store for the server")
+    parser.add_argument("--store", metavar="SECONDS", type=float, help="an object store that answers after so long")
     parser.add_argument("--step", action="append", default=[], help="only steps with this word")
     parser.add_argument("server", nargs="*", help="options of the server")
     options = parser.parse_args()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     print(", ".join(f"{name} {value}" for name, value in facts().items()))
     for layout in options.layout or LAYOUTS:
-        measure(options.files, layout, options.place, options.root, options.step, options.server)
+        measure(Choice(options.files, options.place, options.store, options.step, options.server), layout)
 
 
 if __name__ == "__main__":

@@ -74,9 +74,9 @@ class LatentStore:
 
 
 @contextlib.contextmanager
-def object_server(store: LatentStore, key: Path, log: Path) -> Iterator[Secftp]:
-    """Run a secftp server of the object store."""
-    where = ["0", "--host", LOOPBACK, "--root", ROOT, "--key-file", str(key)]
+def object_server(store: LatentStore, key: Path, log: Path, *more: str) -> Iterator[Secftp]:
+    """Run a secftp server of the object store; `more` are further options."""
+    where = ["0", "--host", LOOPBACK, "--root", ROOT, "--key-file", str(key), *more]
     command = ["env", *store.variables, sys.executable, "-P", "-c", WATCHED, *where]
     with serving(command, log, lambda said: bool(LISTENING.search(said))) as server:
         found = LISTENING.search(server.log())
