@@ -3,8 +3,8 @@
 Whole processes over loopback: listings, sums, and copies and comparisons of a tree that is the same at both ends. For
 each the time, the processor time of the client, and the most memory that the client and the server had, of which the
 server's is that of this step alone. The second layout has all files in one directory, which is what asks for most
-memory. With `--store SECONDS` the server serves an object store that answers after so long, into which the tree is put
-first; what is listed in seconds then depends on whose times files have (`-- --object-times stored`).
+memory. With `--store SECONDS` the server serves an object store in memory that answers after so long, and begins with
+the tree; what is listed in seconds then depends on whose times files have (`-- --object-times stored`).
 
 `--in DIRECTORY` says where the trees are made; they take one inode for each file, as the server's tree is made of hard
 links. All is removed at the end.
@@ -46,7 +46,6 @@ class Step(NamedTuple):
 
 
 UPDATE = ("put", "-T", "--update")
-FIRST = Step("put", ("put", "-T", "{here}", "{url}"))
 STEPS = (
     Step("ls -R", ("ls", "-R", "{url}")),
     Step("ls -R -U --json", ("ls", "-R", "-U", "--json", "{url}")),
@@ -125,18 +124,20 @@ class Choice(NamedTuple):
 
     def wants(self, step: Step) -> bool:
         """Whether a step is measured."""
-        return step.name == "put" or not self.words or any(word in step.name for word in self.words)
+        return not self.words or any(word in step.name for word in self.words)
 
 
 @contextlib.contextmanager
-def server(choice: Choice, root: Path, own: Path) -> Iterator[tuple[servers.Secftp, Callable[[], int | None]]]:
+def server(
+    choice: Choice, here: Path, root: Path, own: Path
+) -> Iterator[tuple[servers.Secftp, Callable[[], int | None]]]:
     """A server, and a function that tells how many requests its store has got so far."""
     if choice.latency is None:
         with servers.secftp(root, own / "key", own / "log", *choice.more) as served:
             yield served, lambda: None
         return
     with (
-        LatentStore(choice.latency) as store,
+        LatentStore(choice.latency, here) as store,
         object_server(store, own / "key", own / "log", *choice.more) as served,
     ):
         yield served, store.requests
@@ -151,9 +152,9 @@ def measure(choice: Choice, layout: str) -> None:
         print(
             f"  {'':<24}{'seconds':>9}{'files/s':>10}{'CPU s':>8}{'client MiB':>12}{'server MiB':>12}{'requests':>11}"
         )
-        with server(choice, root, own) as (served, requests):
+        with server(choice, here, root, own) as (served, requests):
             values = {"url": f"secftp://{served.place}/tree", "here": str(here), "results": str(own / "results")}
-            for step in filter(choice.wants, STEPS if is_local else (FIRST, *STEPS)):
+            for step in filter(choice.wants, STEPS):
                 reset_peak(served.server.pid)
                 before = requests()
                 words = [word.format(**values) for word in step.words]

@@ -7,6 +7,7 @@ exists.
 from __future__ import annotations
 
 import itertools
+import os
 import time
 import xml.etree.ElementTree as ET
 from bisect import bisect_left, bisect_right, insort
@@ -14,6 +15,8 @@ from email.utils import formatdate
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
 from xml.sax.saxutils import escape
+
+from secftp.storage.objects.metadata import Metadata
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,6 +80,20 @@ class FakeObjects:
         self.uploads: dict[str, Upload] = {}
         self._names: list[str] = []  # sorted
         self._numbers = itertools.count(1)
+
+    def fill(self, top: str, prefix: str) -> None:
+        """Put the files below a directory, with their times and permissions as metadata, below a name."""
+        for directory, _, names in os.walk(top):
+            above = os.path.normpath(os.path.join(prefix, os.path.relpath(directory, top)))
+            for name in names:
+                path = os.path.join(directory, name)
+                with open(path, "rb") as file:
+                    status, body = os.fstat(file.fileno()), file.read()
+                attributes = Metadata(mtime_ns=status.st_mtime_ns, mode=status.st_mode & 0o777).encoded()
+                metadata = {_META + word: value for word, value in attributes.items()}
+                number = next(self._numbers)
+                self.objects[f"{above}/{name}"] = Object(body, metadata, f'"{number:032x}"', time.time())
+        self._names = sorted(self.objects)
 
     def answer(self, asked: Asked) -> Answer:
         """Carry a request out; raises `Failure`."""

@@ -87,11 +87,11 @@ def _head(answer: Answer) -> bytes:
     return "\r\n".join([*lines, "", ""]).encode("latin-1")
 
 
-async def run(port: int, latency: float) -> None:
+async def run(port: int, latency: float, objects: FakeObjects) -> None:
     """Serve on a port of the loopback interface until the standard input ends; 0 is any free port."""
     with socket.create_server((_HOST, port), backlog=1024) as listener:
         listener.setblocking(False)
-        server = Server(FakeObjects(), latency)
+        server = Server(objects, latency)
         accepting = asyncio.create_task(server.accept(listener))
         print(listener.getsockname()[1], flush=True)
         while line := await asyncio.to_thread(sys.stdin.readline):
@@ -105,8 +105,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.objects.fake_store", description=__doc__.split("\n\n")[0])
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--latency", type=float, default=0.05, help="seconds (default: 0.05)")
+    parser.add_argument("--fill", metavar="DIRECTORY", help="begin with the files of this directory")
+    parser.add_argument("--below", metavar="NAME", default="bench/files/tree", help="below this name")
     options = parser.parse_args()
-    asyncio.run(run(options.port, options.latency))
+    objects = FakeObjects()
+    if options.fill is not None:
+        objects.fill(options.fill, options.below)
+    asyncio.run(run(options.port, options.latency, objects))
 
 
 if __name__ == "__main__":

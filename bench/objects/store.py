@@ -23,10 +23,11 @@ ROOT = "s3://bench/files"
 
 
 class LatentStore:
-    """A process of `bench.objects.fake_store`, which ends with the block."""
+    """A process of `bench.objects.fake_store`, which ends with the block. `fill`: begin with the files below this."""
 
-    def __init__(self, latency: float) -> None:
+    def __init__(self, latency: float, fill: Path | None = None) -> None:
         command = [sys.executable, "-m", "bench.objects.fake_store", "--latency", str(latency)]
+        command += [] if fill is None else ["--fill", str(fill)]
         self._process = subprocess.Popen(
             command, env=ENVIRONMENT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
