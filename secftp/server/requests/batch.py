@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from secftp.errors import Reason
     from secftp.server.requests.context import RequestContext
     from secftp.storage import Path
-    from secftp.storage.attributes import Kept
+    from secftp.storage.attributes import FileInfo, Kept
 
 _ROOM_BYTES: Final = MAX_BULK - 64  # for the files of one FILES; the rest is its envelope
 _FILE_BYTES: Final = 64  # of a file around its bytes, at most
@@ -236,10 +236,16 @@ def _fitting(results: list[_Result]) -> tuple[Reason | None, ...]:
 @handles(ReadMany)
 def read_many(context: RequestContext, request: ReadMany) -> None:
     """Answer READMANY with one or more FILES; with ERROR in place of files that are not sent any more."""
+    with context.store.small_files() as small, contextlib.closing(small.read_each(request.paths, MAX_SMALL)) as each:
+        send_many(context, request, each)
+
+
+def send_many(context: RequestContext, request: ReadMany, each: Iterator[tuple[FileInfo, bytes] | FileError]) -> None:
+    """Answer READMANY with the files that `each` yields; it may have more, and is not asked without the right."""
     record = _Record("read", "Client requesting filename: ", "File sent, checksum: ")
     files: list[_Read] = []
     try:
-        _read_all(context, request, record, files)
+        _send_all(context, request, record, files, each)
     except FileError as problem:
         _send_files(context, request, files)
         code = code_of(problem)
@@ -250,7 +256,13 @@ def read_many(context: RequestContext, request: ReadMany) -> None:
         record.write_log(context)
 
 
-def _read_all(context: RequestContext, request: ReadMany, record: _Record, files: list[_Read]) -> None:
+def _send_all(
+    context: RequestContext,
+    request: ReadMany,
+    record: _Record,
+    files: list[_Read],
+    each: Iterator[tuple[FileInfo, bytes] | FileError],
+) -> None:
     """Read and send the files; those that were read and not sent yet are in `files`."""
     context.require(Right.READ)
     refuse_lacking(request, context.lacks)
@@ -259,29 +271,28 @@ def _read_all(context: RequestContext, request: ReadMany, record: _Record, files
     if request.compress is not None and context.channel.may_compress:
         packer = SmallFileCompressor(min(request.compress, SERVER_LEVEL))
     room = _ROOM_BYTES
-    with context.store.small_files() as small, contextlib.closing(small.read_each(request.paths, MAX_SMALL)) as each:
-        for number, path in enumerate(request.paths):
-            if number % _CHECK_FILES == 0:
-                context.check(request.id)
-            reason, size, clear_size = None, 0, None
-            found = next(each)
-            if isinstance(found, FileError):
-                code, reason = error_fields(found)
-                file = SmallFile(code)
-            else:
-                info, data = found
-                size, digest = len(data), digest_of(data)
-                if packer is not None:
-                    data, clear_size = packer.compress(data)
-                file = SmallFile(None, data, digest, info.mtime_ns, info.mode)
-            nbytes = _FILE_BYTES + len(file.data)
-            if nbytes > room:
-                _send_files(context, request, files)
-                context.check(request.id)
-                room = _ROOM_BYTES
-            files.append((file, reason, clear_size))
-            room -= nbytes
-            record.add(path, file.code, size, file.digest, size - len(file.data))
+    for number, path in enumerate(request.paths):
+        if number % _CHECK_FILES == 0:
+            context.check(request.id)
+        reason, size, clear_size = None, 0, None
+        found = next(each)
+        if isinstance(found, FileError):
+            code, reason = error_fields(found)
+            file = SmallFile(code)
+        else:
+            info, data = found
+            size, digest = len(data), digest_of(data)
+            if packer is not None:
+                data, clear_size = packer.compress(data)
+            file = SmallFile(None, data, digest, info.mtime_ns, info.mode)
+        nbytes = _FILE_BYTES + len(file.data)
+        if nbytes > room:
+            _send_files(context, request, files)
+            context.check(request.id)
+            room = _ROOM_BYTES
+        files.append((file, reason, clear_size))
+        room -= nbytes
+        record.add(path, file.code, size, file.digest, size - len(file.data))
     _send_files(context, request, files)
 
 

@@ -242,6 +242,55 @@ def test_files_of_messages_that_have_come_are_written_at_once_and_answered_in_or
     assert 40 <= bucket.most <= 64
 
 
+def test_files_of_messages_that_have_come_are_read_at_once_and_answered_in_order(at, bucket):
+    for number in range(1, 31):
+        for name in names_of(number):
+            bucket.write(f"d/{name.decode()}", name)
+    together, begun = threading.Barrier(40), []
+
+    def wait(key, act):
+        begun.append(key)
+        if 10 < len(begun) <= 50:
+            together.wait(DEADLINE)
+        return act()
+
+    bucket.faults["get_whole"] = wait
+    wire = at.wire()
+    asked = [ReadMany(id=number, paths=tuple((b"d", name) for name in names_of(number))) for number in range(1, 31)]
+    wire.send(*asked, Stat(id=31, path=(b"d", b"1-1")))
+    for number in range(1, 31):
+        answer = wire.receive()
+        assert answer.id == number
+        assert [file.data for file in answer.files] == names_of(number)
+    assert wire.receive().id == 31
+    assert 40 <= bucket.most <= 64
+    assert at.results == [("read", "ok")] * 300 + [("stat", "ok")]
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_server_in_a_hurry_ends_what_it_reads(at, bucket, count):
+    bucket.write("d/1", b"1")
+    begun, go = threading.Event(), threading.Event()
+
+    def hold(key, act):
+        begun.set()
+        assert go.wait(DEADLINE)
+        return act()
+
+    bucket.faults["get_whole"] = hold
+    wire = at.wire()
+    wire.send(*(ReadMany(id=number, paths=((b"d", b"1"),) * 100) for number in range(1, count + 1)))
+    assert begun.wait(DEADLINE)
+    at.aborting.set()
+    go.set()
+    for number in range(1, count + 1):
+        answer = wire.receive()
+        while not isinstance(answer, Error):
+            assert answer.id == number
+            answer = wire.receive()
+        assert (answer.id, answer.code) == (number, ErrorCode.STOPPING)
+
+
 def test_a_message_is_refused_as_if_it_were_alone(at, bucket):
     wire = at.wire()
     bad = NewFile((b"d", b"bad"), b"1", digest_of(b"2"))

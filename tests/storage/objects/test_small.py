@@ -129,20 +129,16 @@ def test_files_of_one_path_are_written_in_their_order(bucket, small, overwrite):
 def test_a_file_waits_for_the_one_of_its_path_before_it(bucket, small):
     """Also if that one takes longer than all others."""
     others, second = threading.Event(), threading.Event()
+    inner = bucket.put
 
-    def slow(key, act):
-        if key.text == "g":
-            others.set()
-        elif bucket.count("put") == 1:
+    def put(key, data, metadata, *, create=False):
+        if bytes(data) == b"0":
             assert others.wait(30)
-            second.wait(0.3)  # where it does not wait for this one, it is over by then
-        else:
-            act()
-            second.set()
-            return None
-        return act()
+            second.wait(0.5)  # where it does not wait for this one, it is over by then
+        inner(key, data, metadata, create=create)
+        {b"0": threading.Event(), b"1": second, b"2": others}[bytes(data)].set()
 
-    bucket.faults["put"] = slow
+    bucket.put = put
     names = [b"f", b"f", b"g"]
     files = [((name,), memoryview(b"%d" % number), OPTIONS) for number, name in enumerate(names)]
     assert list(small.write_each(files)) == [ALL_KEPT] * 3
