@@ -51,9 +51,8 @@ if TYPE_CHECKING:
     from secftp.storage.store import ResumedSink, ScanEntry, Sink, SmallFiles, Source, UploadSink
     from secftp.storage.upload_map import KeptParts
 
-LACKS: Final = frozenset(
-    {Capability.RESUME, Capability.UPLOADS, Capability.HOLES, Capability.BACKUP, Capability.SPACE, Capability.OTHERS}
-)
+# A bucket has no symlinks and no special files: a listing that is to have them has all that there are.
+LACKS: Final = frozenset({Capability.RESUME, Capability.UPLOADS, Capability.HOLES, Capability.BACKUP, Capability.SPACE})
 
 
 class ObjectStore(Store):

@@ -51,6 +51,10 @@ def test_a_key_and_the_marker_of_a_directory_fit_into_a_key_whatever_is_in_front
         room = 1024 - taken - len(keys.marker(path).text.encode())
         longest = (*path, b"m" * (min(room, 255) - 1))
         assert taken + len(keys.marker(longest).text.encode()) <= 1024
+    with pytest.raises(NameRefused):
+        Keys((), 1024 - 50).of((b"n" * 40,))
+    for taken in (0, 100):
+        keys = Keys((), taken)
         with pytest.raises(NameRefused):
             keys.of((*path, b"m" * 255, b"m" * 255))
 
