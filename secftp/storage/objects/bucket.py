@@ -264,7 +264,13 @@ class Bucket:
         return any(page.objects for page in self.list(prefix, path))
 
     def delete(self, key: Key) -> None:
-        """Delete an object; a missing one is no error."""
+        """Delete an object; a missing one is no error, and a lost answer makes it be repeated."""
+        try:
+            self._delete(key)
+        except InputOutputError:
+            self._delete(key)
+
+    def _delete(self, key: Key) -> None:
         with self._translated(key.path), contextlib.suppress(FileNotFoundError):
             self._library.delete(self._store, key.text)
 

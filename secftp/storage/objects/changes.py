@@ -6,11 +6,14 @@ shows is in it.
 
 from __future__ import annotations
 
+import contextlib
 import operator
+import secrets
 from typing import TYPE_CHECKING, Final
 
 from secftp.errors import (
     AlreadyExists,
+    InputOutputError,
     IsADirectory,
     NotADirectory,
     NotEmpty,
@@ -126,24 +129,36 @@ def make_directory(
     """
     looks: list[Callable[[], bool]] = [
         lambda: exists(bucket, keys.of(path)),
-        lambda: is_directory(bucket, keys, path),
+        lambda: exists(bucket, keys.marker(path)),
+        lambda: bucket.has_below(keys.below(path), path),
         lambda: not parents or len(path) == 1 or exists(bucket, keys.marker(path[:-1])),
     ]
-    is_file, is_there, has_parent = each(operator.call, looks)
+    is_file, has_marker, has_files, has_parent = each(operator.call, looks)
     if is_file:
         raise failure(AlreadyExists, "Already exists", path, reason=Reason.FILE)
-    if not is_there:
+    if not has_marker and not has_files:
         if not has_parent:  # else the directory above would go with this one
             make_directory(bucket, keys, path[:-1], metadata, parents=True, conditions=conditions)
-        try:
-            bucket.put(keys.marker(path), b"", metadata.encoded(), create=conditions.find().put)
-        except AlreadyExists:  # another session has made it
-            pass
-        else:
+        if _make_marker(bucket, keys.marker(path), metadata, create=conditions.find().put):
             return True
     if not parents:
         raise failure(AlreadyExists, "Already exists", path, reason=Reason.DIRECTORY)
     return False
+
+
+def _make_marker(bucket: Bucket, marker: Key, metadata: Metadata, *, create: bool) -> bool:
+    """Write a marker; return False if another session has. If the answer is lost, the store is asked."""
+    ours = metadata._replace(upload=secrets.token_hex(16))
+    try:
+        bucket.put(marker, b"", ours.encoded(), create=create)
+    except (AlreadyExists, InputOutputError) as problem:  # a request that obstore repeats finds its own object
+        with contextlib.suppress(NotFound):
+            if decode(bucket.info(marker).metadata or {}).upload == ours.upload:
+                return True
+        if isinstance(problem, InputOutputError):
+            raise
+        return False
+    return True
 
 
 def exists(bucket: Bucket, key: Key) -> bool:

@@ -7,6 +7,7 @@ its copy, and only if it is the one that was copied; a lost answer is asked for.
 
 from __future__ import annotations
 
+import secrets
 from typing import TYPE_CHECKING, Final
 
 from secftp.errors import (
@@ -24,7 +25,7 @@ from secftp.errors import (
 from secftp.storage.errors import failure, of_target
 from secftp.storage.objects.bucket import MULTIPART
 from secftp.storage.objects.changes import exists, find_file, is_directory
-from secftp.storage.objects.metadata import decode
+from secftp.storage.objects.metadata import UPLOAD, decode
 
 if TYPE_CHECKING:
     from secftp.storage.names import Path
@@ -67,8 +68,8 @@ def rename(bucket: Bucket, keys: Keys, path: Path, to: Path, *, overwrite: bool,
 
 def copy_object(
     bucket: Bucket, keys: Keys, source: ObjectInfo, key: Key, to: Key, *, overwrite: bool, conditions: Conditions
-) -> None:
-    """Copy an object, with its metadata unless it is large and the store can't.
+) -> bool:
+    """Copy an object; return whether the copy has its metadata: a large one has not where the store can't copy them.
 
     Raises, `of_target`, `AlreadyExists`, `IsADirectory`, and `Unsupported` where the store has no such condition;
     `TooLarge` where it copies only smaller ones; a failure with the reason `UNCONFIRMED` if the store can't be asked
@@ -85,27 +86,42 @@ def copy_object(
         way = None if overwrite else conditions.find().copy
         if way is None and not overwrite:
             raise no_condition(to.path)
+    if way == MULTIPART and source.size <= _PASSED_ON and conditions.find().put:
+        _pass_on(bucket, key, to)
+        return True
     try:
-        if way == MULTIPART and source.size <= _PASSED_ON and conditions.find().put:
-            _pass_on(bucket, key, to)
-        else:
-            bucket.copy(key, to, create=way)
+        bucket.copy(key, to, create=way)
     except AlreadyExists as problem:
+        # There was nothing before. So it is another session's file, or the own copy, whose request obstore repeated.
         problem.of_target = True
+        if _is_copy(bucket, to, source, problem):
+            raise unconfirmed(to.path) from problem
         raise
     except InputOutputError as problem:
         if not _is_copy(bucket, to, source, problem):
             raise
+    return way != MULTIPART
 
 
 def _pass_on(bucket: Bucket, key: Key, to: Key) -> None:
     """Read an object and write it under another key, on condition that there is none."""
     found, data = bucket.get_whole(key, _PASSED_ON)
+    upload = secrets.token_hex(16)  # by which the own object is known
     with of_target():
-        bucket.put(to, data, found.metadata or {}, create=True)
+        try:
+            bucket.put(to, data, {**(found.metadata or {}), UPLOAD: upload}, create=True)
+        except (AlreadyExists, InputOutputError) as problem:
+            try:
+                if decode(bucket.info(to).metadata or {}).upload == upload:
+                    return
+            except NotFound:
+                raise problem from None
+            except FileError:
+                raise unconfirmed(to.path) from problem
+            raise
 
 
-def _is_copy(bucket: Bucket, to: Key, source: ObjectInfo, problem: InputOutputError) -> bool:
+def _is_copy(bucket: Bucket, to: Key, source: ObjectInfo, problem: FileError) -> bool:
     """Return whether there is a copy of an object after a failure, False if there is nothing.
 
     Raises an error that says that it is not known, where it isn't.
@@ -116,12 +132,16 @@ def _is_copy(bucket: Bucket, to: Key, source: ObjectInfo, problem: InputOutputEr
         return False
     except FileError:
         raise unconfirmed(to.path) from problem
-    upload = decode(source.metadata or {}).upload
+    upload, copied = decode(source.metadata or {}).upload, decode(found.metadata or {}).upload
     if found.size != source.size:
         return False
-    if found.etag == source.etag or (upload is not None and decode(found.metadata or {}).upload == upload):
+    if upload is not None and copied is not None:
+        return upload == copied
+    if found.etag == source.etag:
         return True
-    raise unconfirmed(to.path) from problem
+    if upload is None and isinstance(problem, AlreadyExists):
+        return False
+    raise unconfirmed(to.path) from problem  # it may be a copy without metadata
 
 
 def no_condition(path: Path) -> Unsupported:

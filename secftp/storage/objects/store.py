@@ -31,9 +31,9 @@ from secftp.storage.errors import failure, of_target
 from secftp.storage.objects import changes, copies
 from secftp.storage.objects.bucket import ObjectInfo
 from secftp.storage.objects.changes import directory_marker
-from secftp.storage.objects.concurrency import AT_ONCE
+from secftp.storage.objects.concurrency import AT_ONCE, each
 from secftp.storage.objects.files import Files, ObjectSmallFiles
-from secftp.storage.objects.info import Times, directory_info, file_info
+from secftp.storage.objects.info import FILE_MODE, Times, directory_info, file_info
 from secftp.storage.objects.keys import Keys
 from secftp.storage.objects.listing import scan
 from secftp.storage.objects.metadata import Metadata, decode
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from secftp.storage.directories import Space
     from secftp.storage.names import DirectoryPath, Path
     from secftp.storage.objects.bucket import Bucket, ConditionalWrites
+    from secftp.storage.objects.keys import Key
     from secftp.storage.store import ResumedSink, ScanEntry, Sink, SmallFiles, Source, UploadSink
     from secftp.storage.upload_map import KeptParts
 
@@ -135,13 +136,11 @@ class ObjectStore(Store):
 
     def identity(self, path: Path) -> Identity:
         """Return numbers that differ between two versions of a file."""
-        key = self._keys.of(path)
-        try:
-            found = self._bucket.info(key)
-        except NotFound:
-            directory_marker(self._bucket, self._keys, path)
-            return self._identity(f"{key.text}/")
-        return self._identity(key.text, f"{found.etag} {found.modified_ns}")
+        return self._identity_of(path, self._look(path)[0])
+
+    def _identity_of(self, path: Path, found: ObjectInfo | None) -> Identity:
+        key = self._keys.of(path).text
+        return self._identity(f"{key}/") if found is None else self._identity(key, f"{found.etag} {found.modified_ns}")
 
     def _identity(self, key: str, version: str = "") -> Identity:
         return _number(self._bucket.place + key), _number(version)
@@ -175,10 +174,10 @@ class ObjectStore(Store):
             return None  # the store copies the metadata as they are
         check(0)
         key = self._keys.of(path)
-        copies.copy_object(
+        has_metadata = copies.copy_object(
             self._bucket, self._keys, source, key, new, overwrite=options.overwrite, conditions=self._conditions
         )
-        return info if options.overwrite else file_info(self._bucket.info(new), self._times)
+        return info if has_metadata else FileInfo(Kind.FILE, source.size, time.time_ns(), FILE_MODE)
 
     def make_directory(self, path: Path, *, parents: bool = False, mode: int | None = None) -> bool:
         """Make a directory, whose parent need not exist."""
@@ -191,15 +190,35 @@ class ObjectStore(Store):
         self, path: DirectoryPath, *, mode: int | None = None, mtime_ns: int | None = None, only: Identity | None = None
     ) -> Kept:
         """Set those of a directory; the metadata of a file can't be changed, and what it has is returned."""
-        if only is not None and path and only != self.identity(path):
+        file, marker = self._look(path)
+        if only is not None and path and only != self._identity_of(path, file):
             raise failure(Forbidden, "Not the expected file", path)
-        found = self.stat(path)
-        if found.kind is Kind.DIRECTORY and not (mode is None and mtime_ns is None):
-            found = self._set_directory(path, mode, mtime_ns)
+        if file is not None:
+            found = file_info(file, self._times)
+        elif mode is None and mtime_ns is None:
+            found = directory_info(marker, self._times)
+        else:
+            found = self._set_directory(path, marker, mode, mtime_ns)
         return kept_attributes(WriteOptions(mode=mode, mtime_ns=mtime_ns), found)
 
-    def _set_directory(self, path: DirectoryPath, mode: int | None, mtime_ns: int | None) -> FileInfo:
-        marker = changes.directory_marker(self._bucket, self._keys, path)
+    def _look(self, path: DirectoryPath) -> tuple[ObjectInfo | None, ObjectInfo | None]:
+        """Return the object of a file, or the marker of a directory, if that has one; raises `NotFound` for neither."""
+        keys = [self._keys.of(path), self._keys.marker(path)] if path else [self._keys.marker(path)]
+        *files, marker = each(self._find, keys)
+        file = files[0] if files else None
+        if file is None and marker is None and path and not self._bucket.has_below(self._keys.below(path), path):
+            raise not_found(path)
+        return file, marker
+
+    def _find(self, key: Key) -> ObjectInfo | None:
+        try:
+            return self._bucket.info(key)
+        except NotFound:
+            return None
+
+    def _set_directory(
+        self, path: DirectoryPath, marker: ObjectInfo | None, mode: int | None, mtime_ns: int | None
+    ) -> FileInfo:
         before = decode({} if marker is None else marker.metadata or {})
         after = Metadata(
             before.mtime_ns if mtime_ns is None else mtime_ns,

@@ -97,11 +97,19 @@ def test_a_deletion_may_be_repeated(bucket):
     bucket.delete(A)
 
 
-class Raising:
-    """A store whose every call raises `error`."""
+def test_a_deletion_whose_answer_was_lost_is_repeated(bucket, monkeypatch):
+    bucket.put(A, b"1", {})
+    delete, calls = obstore.delete, []
 
-    def __init__(self, error):
-        self.error = error
+    def lossy(store, key):
+        delete(store, key)
+        calls.append(key)
+        if len(calls) == 1:
+            raise exceptions.GenericError("The answer was cut")
+
+    monkeypatch.setattr(obstore, "delete", lossy)
+    bucket.delete(A)
+    assert calls == ["a", "a"]
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from secftp.errors import (
 )
 from secftp.protocol import Capability, Kind
 from secftp.storage.attributes import FileInfo, Kept, WriteOptions
+from secftp.storage.objects import copies
 from secftp.storage.objects.bucket import Bucket, ConditionalWrites
 from secftp.storage.objects.info import Times
 from secftp.storage.objects.keys import Key
@@ -302,6 +303,86 @@ class TestRacing:
         assert keys_of() == ["b"]
 
 
+class Repeating(Bucket):
+    """A bucket whose client repeats conditional requests, since their answers are lost: they find their own object.
+
+    `error`: what is raised in place of that, if anything.
+    """
+
+    error = None
+
+    def put(self, key, data, metadata, *, create=False):
+        etag = super().put(key, data, metadata, create=create)
+        if self.error is not None:
+            raise self.error
+        return super().put(key, data, metadata, create=True) if create else etag
+
+    def copy(self, key, to, *, create=None):
+        super().copy(key, to, create=create)
+        if create is not None:
+            super().copy(key, to, create=create)
+
+
+class TestRepeated:
+    def test_a_marker_is_known_as_the_own_one(self, bucket):
+        repeating = Repeating(bucket._store)
+        assert ObjectStore(repeating, conditions=Conditions(bucket)).make_directory(D)
+        repeating.error = InputOutputError("x")
+        assert ObjectStore(repeating, conditions=Conditions(bucket)).make_directory(B)
+
+    def test_a_marker_that_was_not_made_is_a_failure(self, bucket):
+        class Failing(Bucket):
+            def put(self, key, data, metadata, *, create=False):
+                raise InputOutputError("x")
+
+        with pytest.raises(InputOutputError):
+            ObjectStore(Failing(bucket._store), conditions=Conditions(bucket)).make_directory(D)
+
+    def test_a_marker_of_another_session_is_not_the_own_one(self, bucket, put):
+        class Racing(Bucket):
+            def put(self, key, data, metadata, *, create=False):
+                super().put(key, data, {"secftpupload": UPLOAD})
+                return super().put(key, data, metadata, create=create)
+
+        racing = ObjectStore(Racing(bucket._store), conditions=Conditions(bucket))
+        with pytest.raises(AlreadyExists):
+            racing.make_directory(D)
+        assert not racing.make_directory(B, parents=True)
+
+    def test_a_copy_that_may_be_anothers_is_not_confirmed(self, bucket, put, keys_of):
+        put("a", upload=UPLOAD)
+        repeating = ObjectStore(Repeating(bucket._store), conditions=Conditions(bucket))
+        with pytest.raises(InputOutputError) as raised:
+            repeating.rename(A, B)
+        assert raised.value.reason is Reason.UNCONFIRMED
+        assert keys_of() == ["a", "b"]
+
+    @pytest.mark.parametrize("error", [None, InputOutputError("x")])
+    def test_a_file_that_was_passed_on_is_known_as_the_own_one(self, bucket, put, keys_of, error):
+        put("a", b"1", mtime="5", upload=UPLOAD)
+        repeating = Repeating(bucket._store, copying={"multipart": bucket._store})
+        repeating.error = error
+        conditions = Conditions(bucket)
+        conditions._found = ConditionalWrites(True, "multipart")
+        objects = ObjectStore(repeating, conditions=conditions)
+        info = objects.copy(A, B, WriteOptions(overwrite=False), nothing)
+        assert info == objects.stat(B) == FileInfo(Kind.FILE, 1, 5, 0o644)
+        put("b")
+        with pytest.raises(AlreadyExists):
+            objects.rename(A, B)
+
+
+def test_a_copy_without_metadata_says_so(bucket, put, monkeypatch):
+    put("a", b"1", mtime="5", mode="600")
+    monkeypatch.setattr(copies, "_PASSED_ON", 0)
+    parts = Bucket(bucket._store, copying={"multipart": bucket._store})
+    conditions = Conditions(bucket)
+    conditions._found = ConditionalWrites(True, "multipart")
+    info = ObjectStore(parts, conditions=conditions).copy(A, B, WriteOptions(overwrite=False), nothing)
+    assert info.mode == 0o644
+    assert info.mtime_ns > 10**18
+
+
 class Lossy(Bucket):
     """A bucket whose answers to copies are lost: `done` tells whether they were carried out."""
 
@@ -396,14 +477,17 @@ class TestCopying:
         assert raised.value.reason is Reason.UNCONFIRMED
         assert keys_of() == ["a"]
 
-    def test_what_may_be_another_file_is_not_taken_for_the_copy(self, bucket, put, keys_of):
+    @pytest.mark.parametrize(
+        ("upload", "reason"), [("f" * 32, None), ("", Reason.UNCONFIRMED)], ids=["another", "unknown"]
+    )
+    def test_what_may_be_another_file_is_not_taken_for_the_copy(self, bucket, put, keys_of, upload, reason):
         put("a", b"1", upload=UPLOAD)
-        put("b", b"2")
+        put("b", b"2", upload=upload)
         lossy = Lossy(bucket._store)
         lossy.done = False
         with pytest.raises(InputOutputError) as raised:
             ObjectStore(lossy, conditions=Conditions(bucket)).rename(A, B, overwrite=True)
-        assert raised.value.reason is Reason.UNCONFIRMED
+        assert raised.value.reason is reason
         assert keys_of() == ["a", "b"]
 
     def test_where_a_copy_would_lose_the_metadata_a_small_file_passes_through(self, bucket, put):
