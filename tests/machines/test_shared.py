@@ -116,6 +116,9 @@ def test_a_proof_at_one_server_is_taken_back_for_all(share, redis):
         server.guesses.refund(receipt)
     with redis.client() as client:
         until(lambda: not client.keys("secftp:debt:*"), "all is taken back")
+        until(lambda: not one.guesses._refunds and not other.guesses._refunds, "by both")
+        (budget,) = client.keys("secftp:budget:*")
+        assert float(client.hget(budget, "tokens")) == ServerLimits().guess_burst
     assert len(charges(one, other, number=100)) >= 11
 
 
@@ -275,6 +278,42 @@ def test_a_server_that_is_killed_frees_its_slots(redis, serve, tmp_path):
         assert client.zcard("secftp:servers") == 0, "one that is stopped takes its sessions along"
 
 
+def test_a_server_that_gives_no_sign_of_life_is_forgotten_and_one_that_ends_at_once(share, redis):
+    one, conditions, first = share(), SlotCounter(ServerLimits(), 1), claim()
+    with contextlib.ExitStack() as ending, redis.client() as client:
+        other = ending.enter_context(Sharing(parse_shared_url(redis.url), redis.password, ServerLimits(), Log(Lines())))
+        assert other.slots.take(first.counted, conditions.conditions_for(first)) is None
+        assert one.slots.take(first.counted, conditions.conditions_for(first)) is not None
+        assert client.zcard("secftp:servers") == 2
+        ending.close()
+        assert one.slots.take(first.counted, conditions.conditions_for(first)) is None
+        assert client.zcard("secftp:servers") == 1
+        client.hset("secftp:sessions:gone", one.slots._names.of("slot", "all"), 7)
+        client.zadd("secftp:servers", {"gone": time.time() - 60})
+        until(lambda: client.zcard("secftp:servers") == 1, "the one that is gone is forgotten")
+        assert not client.exists("secftp:sessions:gone")
+
+
+def test_what_one_server_does_is_waited_for_until_it_ends_or_dies(share, redis):
+    one, other = share(), share()
+    assert one.copies.claim(b"a")
+    assert one.copies.claim(b"a")
+    assert not other.copies.claim(b"a")
+    assert other.copies.claim(b"b")
+    one.copies.give_up(b"a")
+    assert other.copies.claim(b"a")
+    one.copies.give_up(b"a")
+    assert not one.copies.claim(b"a"), "only its holder gives it up"
+    with redis.client() as client:
+        lives = [client.pttl(key) for key in client.keys("secftp:copies-claim:*")]
+        assert all(0 < life <= 1000 * one.link.life for life in lives)
+        assert len(lives) == 2
+    beats = []
+    other.link.on_beat.append(lambda _run: beats.append(1))
+    until(lambda: len(beats) > 5, "it has given signs of life for longer than that")
+    assert not one.copies.claim(b"a")
+
+
 def _refused(port, key):
     try:
         with session(port, key) as made:
@@ -332,6 +371,9 @@ def test_a_redis_in_trouble_holds_up_no_client_and_comes_back(share, redis, tmp_
             client.execute_command("ACL", "SETUSER", "default", "-eval", "-evalsha")
         works(server)
         sharing.lines.wait_for(LOST)
+        attempts, connect = [], sharing.link._open
+        sharing.link._open = lambda: attempts.append(1) or connect()
+        until(lambda: len(attempts) > 1, "it has tried again")
         began = time.thread_time()
         for _ in range(5):
             works(server)
