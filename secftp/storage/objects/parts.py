@@ -1,6 +1,6 @@
 """A multipart upload under way: the thread in which the store takes parts, and the hand-over of each part to it.
 
-The store pulls parts out of an iterator, several at once. Whoever fills them is another thread, which waits until a
+The store pulls parts out of an iterator, several at once. Another thread fills them, and waits until a
 part has been taken before it fills the next one. So there are at most `at_once` parts in flight, one that waits for
 its turn in the iterator, and one that is being filled: `at_once + 2` in memory.
 

@@ -149,7 +149,7 @@ def test_a_file_in_the_way_of_a_path(backing, store):
 
 
 def test_nothing_is_read_of_what_is_stored_beside_files(backing, store):
-    """A partial, a marker and the like are no files, whoever asks for them."""
+    """A partial, a marker and the like are files for no caller."""
     from secftp.errors import NameRefused
 
     put(store, content(PART + 1))
