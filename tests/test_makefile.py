@@ -37,6 +37,7 @@ GOALS = [
     "bench-aio",
     "bench-fsspec",
     "bench-objects",
+    "bench-million",
     "report",
     "peers",
     "docs",

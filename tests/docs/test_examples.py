@@ -18,6 +18,7 @@ TOP = Path(__file__).resolve().parents[2]
 PAGES = sorted([TOP / "README.md", *(TOP / "docs").rglob("*.md")])
 KEY = "a key for the examples"
 
+_OF_JOBS = re.compile(r"\$\w+(?=/)|(?<=/)\$\w+")  # variables with the number of a job, and of the jobs
 _SEPARATORS = {"|", "&&", ";", ">", "<", "&", "2>", "||"}
 
 
@@ -34,7 +35,7 @@ def commands(text):
             if call[:2] == ["python", "-m"] and call[2:3] in (["secftp.client"], ["secftp.server"]):
                 call = ["secftp" if call[2] == "secftp.client" else "secftpd", *call[3:]]
             if call and call[0] in ("secftp", "secftpd") and not line.startswith("!!"):
-                yield call
+                yield [_OF_JOBS.sub("1", word) for word in call]
 
 
 def shown():
