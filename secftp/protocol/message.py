@@ -11,6 +11,7 @@ no value outside the enumerations and limits of these fields gets past the decod
 from __future__ import annotations
 
 import enum
+import threading
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, TypeAlias, TypeVar
 
@@ -116,11 +117,15 @@ class Kind(enum.StrEnum):
 OTHER_KINDS: Final = frozenset({Kind.SYMLINK, Kind.SPECIAL})
 
 
+_MAKING: Final = threading.RLock()  # reentrant, as a handler of a signal may interrupt it
+
+
 class LazyDecoder:
     """A decoder of MessagePack that is made when it is used for the first time.
 
     To make one takes longer than to use it, and a session uses few of them. `decode` is that of msgspec's decoder, and
-    raises what that raises. Two threads may both make it.
+    raises what that raises. Decoders are made by one thread at a time: what msgspec notes of a structure is there for
+    all threads before it is complete, and one that uses it then ends the process.
     """
 
     __slots__ = ("_make", "decode")
@@ -130,7 +135,9 @@ class LazyDecoder:
         self.decode: Callable[[Buffer | msgspec.Raw], Any] = self._decode_first
 
     def _decode_first(self, data: Buffer | msgspec.Raw) -> Any:
-        self.decode = self._make().decode
+        with _MAKING:
+            if self.decode == self._decode_first:
+                self.decode = self._make().decode
         return self.decode(data)
 
 

@@ -20,6 +20,7 @@ FILES = "secftp/keys/files.py"
 KEYS = "secftp/keys/text.py"
 
 MUTANTS = [
+    mutant("decoders-made-by-two-threads", "secftp/protocol/message.py", "        with _MAKING:\n", "        if True:\n", "tests/protocol/test_decoders.py"),
     # --- the handshake ---
     Mutant(
         "bytes-before-the-finish",
