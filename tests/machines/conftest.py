@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 
@@ -10,6 +11,7 @@ import pytest
 
 from secftp.keys import write_key_file
 from tests.machines.balancer import HAProxy
+from tests.machines.other_stores import GoogleStore, Ministack
 from tests.machines.processes import Processes
 from tests.machines.redis_server import Redis
 from tests.machines.stores import Moto
@@ -63,6 +65,21 @@ def moto(lasting_processes):
 def bucket(moto):
     """An empty bucket: `.url`, `.env`, `.client`, `.keys()`, `.get(key)` and others."""
     return moto.new_bucket()
+
+
+@pytest.fixture(scope="session")
+def ministack(lasting_processes, tmp_path_factory):
+    """Another S3 server, with the same attributes as `moto`."""
+    found = Ministack(lasting_processes, tmp_path_factory.mktemp("ministack"))
+    yield found
+    found.close()
+
+
+@pytest.fixture(scope="session")
+def google(moto):
+    """The XML API of Google Cloud Storage in front of moto: `.url`, `.env`."""
+    with contextlib.closing(GoogleStore(int(moto.url.rpartition(":")[2]))) as found:
+        yield found
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""The tests of `tests.storage.contract` at servers of object stores."""
