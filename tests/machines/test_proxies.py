@@ -18,7 +18,7 @@ from tests.machines.processes import program
 from tests.support.serving import DEADLINE, HOST, WRONG_KEY, credentials
 
 GUIDE = (Path(__file__).resolve().parents[2] / "docs" / "operators.md").read_text()
-(CONFIGURATION,) = re.findall(r"```haproxy\n(.*?)```", GUIDE, re.DOTALL)
+(CONFIGURATION,) = re.findall(r"```text\n(#.*?)```", GUIDE, re.DOTALL)
 CHECKS = 4
 
 
