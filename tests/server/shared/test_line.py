@@ -111,6 +111,7 @@ def test_a_script_that_is_not_there_is_sent(connected):
 
 def test_silence_is_waited_for_no_longer_than_that(connected):
     _, line = connected(to_script(None), seconds=0.05)
+    assert line._connection._sock.gettimeout() == 0.05
     with pytest.raises(LineError, match="it does not answer in time"):
         line.run(SCRIPT, [], [])
 
