@@ -203,6 +203,7 @@ def test_every_transfer_ends_whole(fleet, seeded, processes, tmp_path, home, key
     counts["seconds of the longest"] = longest(chaos)
     line = f"[chaos] {', '.join(f'{name}: {count}' for name, count in counts.items())}"
     record_property(COUNTS, line)
+    assert all(server.process.runs for server in fleet.servers), "a server has ended by itself"
     assert wrong == [], line
     assert watcher.violations == [], line
     for what in ("server killed", "Redis killed", "HAProxy reloaded"):

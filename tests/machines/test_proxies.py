@@ -102,10 +102,9 @@ def test_health_checks_leave_no_line(serve, haproxy, root, check):
     texts, events = serve(root, *listed), serve(root, *listed, "--log-format", "json", "--log-level", "info")
     talkative = serve(root, *listed, "--log-level", "debug")
     port = talkative.port
-    before = (
-        texts.process.wait_for(r"Serving the directory .*\n") and texts.port and texts.log,
-        events.port and events.log,
-    )
+    for server in (texts, events):
+        server.process.wait_for(r"Clients need the key.*\n")  # the last line of the start
+    before = texts.log, events.log
     balancer = haproxy([texts.port, events.port, port], server=f"check inter 20ms fall 1 rise 1 {check}")
     balancer.wait_until_up()
     if check:  # else it resets the connection before the server can accept it
