@@ -28,7 +28,7 @@ from secftp.server.log import Log
 from secftp.server.proxies import Proxies, parse_network
 from secftp.server.server import FileServer
 from secftp.session import Session
-from secftp.storage import FileInfo, LocalStore, WriteOptions, new_digest
+from secftp.storage import FileInfo, LocalStore, Sink, WriteOptions, new_digest
 from secftp.transport import Credentials, listen
 
 DEADLINE = 20.0  # seconds after which a test that waits has failed; far more than anything here takes
@@ -292,7 +292,7 @@ class FullStore(LocalStore):
         return _FullSink(sink, self._room)
 
 
-class _FullSink:
+class _FullSink(Sink):
     def __init__(self, sink, room):
         self._sink = sink
         self._room = room
