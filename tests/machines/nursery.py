@@ -15,7 +15,7 @@ import sys
 
 
 class Nursery:
-    """The process, for tests; `start` returns the id of a new server, whose end nobody has to wait for."""
+    """The process, for tests; `start` returns the id of a new server, whose end is not to be waited for."""
 
     def __init__(self, processes, directory, env):
         self._directory = directory
