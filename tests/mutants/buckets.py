@@ -71,7 +71,7 @@ MUTANTS: list[Mutant] = [
     mutant("attributes-of-another-version", "secftp/storage/objects/store.py", "        if only is not None and path and only != self._identity_of(path, file):", "        if False:", STORE),
     # --- what a store can do ---
     mutant("ignored-conditions-trusted", AT_PROBE, "    bucket.put(key, content, {})\n    return False\n", "    bucket.put(key, content, {})\n    return True\n", BUCKET),
-    mutant("copy-that-changes-it-trusted", AT_PROBE, "        return bytes(bucket.get_whole(key, len(content))[1]) == content\n", "        return True\n", BUCKET),
+    mutant("copy-that-changes-it-trusted", AT_PROBE, "        if _content(bucket, key) == content:\n", "        if True:\n", BUCKET),
     mutant("objects-of-the-trial-left", AT_PROBE, "                bucket.delete(key)\n", "                pass\n", BUCKET),
     # --- what is told ---
     mutant("signatures-in-the-log", AT_BUCKET, '_QUERY.sub("", text', "str.strip(text", BUCKET),

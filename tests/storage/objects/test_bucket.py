@@ -244,6 +244,26 @@ class TestProbe:
         assert probe(Ignoring(bucket._store, ignored, ("header", "multipart"))) == found
         assert keys_of() == []
 
+    def test_a_store_that_refuses_and_writes_all_the_same_is_not_trusted(self, bucket):
+        class Lying(Bucket):
+            def put(self, key, data, metadata, *, create=False):
+                etag = super().put(key, data, metadata)
+                if create:
+                    raise AlreadyExists("Already exists")
+                return etag
+
+        assert not probe(Lying(bucket._store)).put
+
+        class LyingCopies(Bucket):
+            def copy(self, key, to, *, create=None):
+                try:
+                    super().copy(key, to, create=create)
+                except AlreadyExists:
+                    super().copy(key, to)
+                    raise
+
+        assert probe(LyingCopies(bucket._store)) == ConditionalWrites(True, None)
+
     def test_it_is_made_once_and_again_after_a_failure(self, bucket):
         calls = []
 

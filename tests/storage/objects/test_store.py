@@ -372,6 +372,21 @@ class TestRepeated:
             objects.rename(A, B)
 
 
+def test_a_file_that_is_passed_on_replaces_none_that_has_come_meanwhile(bucket, put):
+    class Racing(Bucket):
+        def get_whole(self, key, limit):
+            found = super().get_whole(key, limit)
+            self.put(Key("b", B), b"other", {})
+            return found
+
+    put("a")
+    conditions = Conditions(bucket)
+    conditions._found = ConditionalWrites(True, "multipart")
+    with pytest.raises(AlreadyExists):
+        ObjectStore(Racing(bucket._store), conditions=conditions).rename(A, B)
+    assert bytes(bucket.get_whole(Key("b", B), 9)[1]) == b"other"
+
+
 def test_a_copy_without_metadata_says_so(bucket, put, monkeypatch):
     put("a", b"1", mtime="5", mode="600")
     monkeypatch.setattr(copies, "_PASSED_ON", 0)
