@@ -191,7 +191,7 @@ class ObjectSink(Sink):
                 self._confirmed(self._upload_key, upload.finish)
                 self._copy_to_name()
             finally:
-                with contextlib.suppress(FileError):  # the sweep at the next start removes it
+                with contextlib.suppress(FileError):  # else a lifecycle rule removes it, see operators.md
                     self._bucket.delete(self._upload_key)
             has_metadata = self._writes.copy != MULTIPART
         if has_metadata and self._digest is not None:
