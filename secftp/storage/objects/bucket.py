@@ -47,6 +47,7 @@ _S3_COPIES: Final = {HEADER: "header-with-status:If-None-Match:*:412", MULTIPART
 _SAME_SCHEMES: Final = {"s3a": "s3", "azure": "az"}
 _S3_MAX_COPY: Final = 5 << 30
 PAGE: Final = 1000  # objects of a page, the most that S3 returns
+_AZURE: Final = "AzureStore"
 _TOLD: Final = 300  # characters of a message of the store
 _QUERY: Final = re.compile(r"\?[^\s'\"]*")
 _CODE: Final = re.compile(r"<Code>(\w{1,64})</Code>", re.ASCII)
@@ -78,6 +79,10 @@ class ObjectInfo(NamedTuple):
     etag: str | None
     modified_ns: int
     metadata: Mapping[str, str] | None = None
+
+    def is_version(self, other: ObjectInfo) -> bool:
+        """Return whether both are of the same version, as far as the store tells versions apart."""
+        return (self.etag, self.modified_ns) == (other.etag, other.modified_ns)
 
 
 class UnservableName(InputOutputError):
@@ -180,9 +185,14 @@ class Bucket:
         return _S3_MAX_COPY if MULTIPART in self._copying else None
 
     @property
+    def copies_later(self) -> bool:
+        """Whether a copy may still be empty when the store has accepted it: Azure may copy after its answer."""
+        return type(self._store).__name__ == _AZURE
+
+    @property
     def has_sorted_listings(self) -> bool:
         """Whether a listing that begins behind a key costs what it returns; Azure reads all that is before it."""
-        return type(self._store).__name__ != "AzureStore"
+        return type(self._store).__name__ != _AZURE
 
     def info(self, key: Key) -> ObjectInfo:
         """Return what is known of an object, with its metadata; raises `NotFound`."""
@@ -263,12 +273,23 @@ class Bucket:
         """Return whether there is an object whose key begins with `prefix`, as for `list`."""
         return any(page.objects for page in self.list(prefix, path))
 
-    def delete(self, key: Key) -> None:
-        """Delete an object; a missing one is no error, and a lost answer makes it be repeated."""
+    def delete(self, key: Key, *, only: ObjectInfo | None = None) -> None:
+        """Delete an object; a missing one is no error, and a lost answer makes it be repeated.
+
+        With `only`, not if another version is there by then: the first request was carried out, and another writer's
+        object has been confirmed since. (A store has no condition for a deletion.)
+        """
         try:
             self._delete(key)
         except InputOutputError:
-            self._delete(key)
+            if only is None or self._is_there(key, only):
+                self._delete(key)
+
+    def _is_there(self, key: Key, version: ObjectInfo) -> bool:
+        try:
+            return self.info(key).is_version(version)
+        except NotFound:
+            return False
 
     def _delete(self, key: Key) -> None:
         with self._translated(key.path), contextlib.suppress(FileNotFoundError):

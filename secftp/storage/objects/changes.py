@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from secftp.errors import (
     AlreadyExists,
+    FileError,
     InputOutputError,
     IsADirectory,
     NotADirectory,
@@ -28,6 +29,7 @@ from secftp.storage.names import is_map, is_partial, is_temporary
 from secftp.storage.objects.concurrency import each
 from secftp.storage.objects.keys import MARKER, Key, reserved
 from secftp.storage.objects.metadata import decode
+from secftp.storage.objects.targets import Targets
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -82,10 +84,11 @@ def remove(bucket: Bucket, keys: Keys, path: Path, kind: Kind | None) -> None:
         return
     if kind is Kind.DIRECTORY:
         raise failure(NotADirectory, "Not a directory", path)
-    bucket.delete(key)
+    bucket.delete(key, only=found)
     upload = decode(found.metadata or {}).upload
     if upload is not None:
-        bucket.delete(reserved(DIGESTS, upload, path))  # a copy of the file is hashed again when it is asked for
+        with contextlib.suppress(FileError):  # the file is removed; nothing finds a digest that is left
+            bucket.delete(reserved(DIGESTS, upload, path))  # a copy of the file is hashed again when it is asked for
 
 
 def _remove_directory(bucket: Bucket, keys: Keys, path: Path, kind: Kind | None) -> None:
@@ -125,15 +128,16 @@ def make_directory(
 ) -> bool:
     """Make the marker of a directory, with `parents` also those above it; return whether it was made.
 
-    Raises `AlreadyExists`, for a directory only without `parents`.
+    Raises `AlreadyExists`, for a directory only without `parents`; `NotADirectory` if a file is above it.
     """
-    looks: list[Callable[[], bool]] = [
+    looks: list[Callable[[], bool | None]] = [
         lambda: exists(bucket, keys.of(path)),
         lambda: exists(bucket, keys.marker(path)),
         lambda: bucket.has_below(keys.below(path), path),
         lambda: not parents or len(path) == 1 or exists(bucket, keys.marker(path[:-1])),
+        *(() if parents else Targets(bucket, keys).looks_above(path)),
     ]
-    is_file, has_marker, has_files, has_parent = each(operator.call, looks)
+    is_file, has_marker, has_files, has_parent, *_ = each(operator.call, looks)
     if is_file:
         raise failure(AlreadyExists, "Already exists", path, reason=Reason.FILE)
     if not has_marker and not has_files:

@@ -8,6 +8,7 @@ its copy, and only if it is the one that was copied; a lost answer is asked for.
 from __future__ import annotations
 
 import secrets
+import time
 from typing import TYPE_CHECKING, Final
 
 from secftp.errors import (
@@ -24,8 +25,9 @@ from secftp.errors import (
 )
 from secftp.storage.errors import failure, of_target
 from secftp.storage.objects.bucket import MULTIPART
-from secftp.storage.objects.changes import exists, find_file, is_directory
+from secftp.storage.objects.changes import find_file
 from secftp.storage.objects.metadata import UPLOAD, decode
+from secftp.storage.objects.targets import Targets
 
 if TYPE_CHECKING:
     from secftp.storage.names import Path
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
 
 # Bytes of an object that is copied by way of this machine where the store could not copy its metadata.
 _PASSED_ON: Final = 8 << 20
+COPY_SECONDS: Final = 300.0  # that a copy may take after the store has accepted it
+_LOOK_SECONDS: Final = 0.2
 
 
 def rename(bucket: Bucket, keys: Keys, path: Path, to: Path, *, overwrite: bool, conditions: Conditions) -> None:
@@ -61,9 +65,9 @@ def rename(bucket: Bucket, keys: Keys, path: Path, to: Path, *, overwrite: bool,
         found = bucket.info(key)
     except NotFound:
         return  # another session has renamed or removed it, too
-    if (found.etag, found.modified_ns) != (source.etag, source.modified_ns):
+    if not found.is_version(source):
         raise failure(FileChanged, "Replaced while it was being renamed", path)
-    bucket.delete(key)
+    bucket.delete(key, only=source)
 
 
 def copy_object(
@@ -71,18 +75,14 @@ def copy_object(
 ) -> bool:
     """Copy an object; return whether the copy has its metadata: a large one has not where the store can't copy them.
 
-    Raises, `of_target`, `AlreadyExists`, `IsADirectory`, and `Unsupported` where the store has no such condition;
-    `TooLarge` where it copies only smaller ones; a failure with the reason `UNCONFIRMED` if the store can't be asked
-    whether it has made the copy.
+    Raises, `of_target`, `AlreadyExists`, `IsADirectory`, `NotADirectory`, and `Unsupported` where the store has no such
+    condition; `TooLarge` where it copies only smaller ones; a failure with the reason `UNCONFIRMED` if the store can't
+    be asked whether it has made the copy.
     """
     if bucket.max_copy is not None and source.size > bucket.max_copy:
         raise failure(TooLarge, "Too large to be copied by the object store", key.path, reason=Reason.COPY_LIMIT)
     with of_target():
-        if not overwrite and exists(bucket, to):
-            raise failure(AlreadyExists, "Already exists", to.path)
-        if is_directory(bucket, keys, to.path):
-            kind = IsADirectory if overwrite else AlreadyExists
-            raise failure(kind, "A directory has this name", to.path, reason=Reason.DIRECTORY)
+        _check_name(bucket, keys, to, overwrite=overwrite)
         way = None if overwrite else conditions.find().copy
         if way is None and not overwrite:
             raise no_condition(to.path)
@@ -100,7 +100,38 @@ def copy_object(
     except InputOutputError as problem:
         if not _is_copy(bucket, to, source, problem):
             raise
+    if bucket.copies_later:
+        wait_for_copy(bucket, to, source.size)
     return way != MULTIPART
+
+
+def _check_name(bucket: Bucket, keys: Keys, to: Key, *, overwrite: bool) -> None:
+    """Raise if a file can't get a name: a bucket would take it beside, or below, what is there."""
+    try:
+        found = Targets(bucket, keys).check(to.path, look=not overwrite)
+    except IsADirectory:
+        kind = IsADirectory if overwrite else AlreadyExists
+        raise failure(kind, "A directory has this name", to.path, reason=Reason.DIRECTORY) from None
+    if found is not None and not overwrite:
+        raise failure(AlreadyExists, "Already exists", to.path)
+
+
+def wait_for_copy(bucket: Bucket, to: Key, size: int) -> None:
+    """Return when a copy that the store has accepted is whole; raise `UNCONFIRMED` if it is not soon.
+
+    Until then its source has to stay. A copy that is still being made is empty.
+    """
+    until = time.monotonic() + COPY_SECONDS
+    with of_target():
+        while True:
+            try:
+                if bucket.info(to).size == size:
+                    return
+            except FileError as problem:
+                raise unconfirmed(to.path) from problem
+            if time.monotonic() > until:
+                raise unconfirmed(to.path)
+            time.sleep(_LOOK_SECONDS)
 
 
 def _pass_on(bucket: Bucket, key: Key, to: Key) -> None:

@@ -10,11 +10,12 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
-from secftp.errors import FileError, NotFound
+from secftp.errors import FileError, InputOutputError, NotFound
+from secftp.storage.errors import failure
 from secftp.storage.objects.concurrency import each
 from secftp.storage.objects.info import Times, directory_info, file_info
 from secftp.storage.objects.keys import Key
-from secftp.storage.objects.walk import Found, Walk
+from secftp.storage.objects.walk import UNSERVABLE, Found, Walk
 from secftp.storage.store import ScanEntry
 
 if TYPE_CHECKING:
@@ -68,8 +69,10 @@ class _Look:
             try:
                 info = self._bucket.info(Key(found.object.key, found.path))
             except NotFound:
-                if found.object.size or not self._bucket.has_below(self._keys.below(found.path), found.path):
+                if not self._bucket.has_below(self._keys.below(found.path), found.path):
                     return None
+                if found.object.size:  # its key ends with a slash, so that no path names it
+                    raise failure(InputOutputError, UNSERVABLE, found.path) from None
                 return ScanEntry(below, directory_info(None, self._times))  # made by a console, see `Walk`
             if self._times is Times.STORED:
                 return ScanEntry(below, file_info(found.object, self._times))

@@ -25,7 +25,7 @@ from secftp.storage.attributes import FileInfo, WriteOptions
 from secftp.storage.errors import failure
 from secftp.storage.objects.bucket import MULTIPART
 from secftp.storage.objects.concurrency import each
-from secftp.storage.objects.copies import no_condition, unconfirmed
+from secftp.storage.objects.copies import no_condition, unconfirmed, wait_for_copy
 from secftp.storage.objects.digests import keep_digest
 from secftp.storage.objects.info import FILE_MODE
 from secftp.storage.objects.keys import reserved
@@ -187,12 +187,17 @@ class ObjectSink(Sink):
             self._confirmed(self._key, upload.finish)
             has_metadata = True
         else:
+            is_being_copied = False
             try:
                 self._confirmed(self._upload_key, upload.finish)
                 self._copy_to_name()
+            except FileError as problem:
+                is_being_copied = self._bucket.copies_later and problem.reason is Reason.UNCONFIRMED
+                raise
             finally:
-                with contextlib.suppress(FileError):  # else a lifecycle rule removes it, see operators.md
-                    self._bucket.delete(self._upload_key)
+                if not is_being_copied:  # else the copy would fail
+                    with contextlib.suppress(FileError):  # else a lifecycle rule removes it, see operators.md
+                        self._bucket.delete(self._upload_key)
             has_metadata = self._writes.copy != MULTIPART
         if has_metadata and self._digest is not None:
             keep_digest(self._bucket, self._id, self._size, self._digest, self._subject)
@@ -202,6 +207,8 @@ class ObjectSink(Sink):
         """Copy the whole file to its name if there is none; a lost answer is asked for."""
         try:
             self._bucket.copy(self._upload_key, self._key, create=self._writes.copy)
+            if self._bucket.copies_later:
+                wait_for_copy(self._bucket, self._key, self._size)
         except FileError as problem:
             if self._writes.copy != MULTIPART:
                 if not self._is_there(self._key, problem):

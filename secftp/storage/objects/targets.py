@@ -46,18 +46,22 @@ class Targets:
         Raises `IsADirectory`, `NotADirectory`, and what the store raises.
         """
         requests: list[Callable[[], ObjectInfo | None]] = [lambda: self._require_no_directory(path)]
-        requests += [self._requirement(path, depth) for depth in range(1, len(path))]
+        requests += self.looks_above(path)
         if look:
             requests.append(lambda: find(self._bucket, self._keys, path))
         *_, last = each(lambda request: request(), requests, _AT_ONCE)
         return last
+
+    def looks_above(self, path: Path) -> list[Callable[[], None]]:
+        """Return the questions whether a file has the name of a directory above; each raises `NotADirectory`."""
+        return [self._requirement(path, depth) for depth in range(1, len(path))]
 
     def check_one(self, path: Path) -> None:
         """Do as `check` for one of many files, whose requests run beside those of the others.
 
         Each thread begins with another one of the questions, so that those about a new directory are asked at once.
         """
-        looks = [self._requirement(path, depth) for depth in range(1, len(path))]
+        looks = self.looks_above(path)
         looks.append(lambda: self._require_free(path))
         first = next(self._turns) % len(looks)
         for look in looks[first:] + looks[:first]:

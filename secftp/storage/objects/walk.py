@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _SEPARATOR: Final = "/"
 _SLASH: Final = b"/"
-_UNSERVABLE: Final = "Contains an object with a name that can't be served"
+UNSERVABLE: Final = "Contains an object with a name that can't be served"
 _LAST_SIGN: Final = "\U0010ffff"
 # How often the listing of one level is begun anew behind a subdirectory, before the store is asked for all of the level
 # at once: that is one request for a thousand entries, and needs memory for all of them.
@@ -113,7 +113,7 @@ class Walk:
             except UnservableName:
                 yield one  # so that it has been entered also if it was begun before, unless it is to be skipped
                 for level in self._levels[one.key[len(self._prefix) :].count(_SEPARATOR) - 1 :][:1]:
-                    level.problem = failure(InputOutputError, _UNSERVABLE, level.path)
+                    level.problem = failure(InputOutputError, UNSERVABLE, level.path)
 
     def _raise_missing(self) -> None:
         path = self._top.path
@@ -142,7 +142,9 @@ class Walk:
         """Yield an object, behind the directories that begin with it."""
         key = one.key
         if len(key) <= len(self._prefix):
-            return  # the directory itself, as a console has made it
+            if one.size:  # else it is the directory itself, as a console has made it
+                self._top.problem = failure(InputOutputError, UNSERVABLE, self._top.path)
+            return
         if self._skipped:
             if key.startswith(self._skipped):
                 return

@@ -15,6 +15,7 @@ from secftp.errors import (
     NotFound,
 )
 from secftp.protocol import Kind
+from secftp.storage.attributes import WriteOptions
 from tests.storage.contract.test_sink import PART, T, content, put
 
 NAME = (b"f",)
@@ -247,7 +248,27 @@ def test_a_file_is_in_the_way_of_a_directory(backing, store, parents):
     if backing.traits.one_name:
         with pytest.raises(NotADirectory, match=r"^Not a directory: f$"):
             store.make_directory((*NAME, b"new"), parents=parents)
+    for below in ((*NAME, b"new"), (*NAME, b"new", b"deep")):
+        with pytest.raises((NotADirectory, AlreadyExists)):
+            store.make_directory(below, parents=parents)
+    assert names(store) == ["f"]
     assert backing.files() == {NAME: b"x"}
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize("below", [(b"new",), (b"new", b"deep")])
+def test_a_file_is_in_the_way_of_what_is_renamed_or_copied_below_it(backing, store, overwrite, below):
+    backing.write(NAME)
+    backing.write((b"other",), b"other")
+    with pytest.raises(NotADirectory):
+        store.rename((b"other",), (*NAME, *below), overwrite=overwrite)
+    with pytest.raises(NotADirectory), store.create_sink((*NAME, *below), WriteOptions(overwrite=overwrite)):
+        pass
+    if "objects" in type(store).__module__:
+        with pytest.raises(NotADirectory):
+            store.copy((b"other",), (*NAME, *below), WriteOptions(overwrite=overwrite), lambda _: None)
+    assert backing.files() == {NAME: b"x", (b"other",): b"other"}
+    assert names(store) == ["f", "other"]
 
 
 def test_many_that_make_the_same_directories_agree(backing, store):

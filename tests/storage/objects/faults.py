@@ -72,8 +72,8 @@ class FaultyBucket(Bucket):
     def copy(self, key, to, *, create=None):
         return self._request("copy", to, lambda: Bucket.copy(self, key, to, create=create))
 
-    def delete(self, key):
-        return self._request("delete", key, lambda: Bucket.delete(self, key))
+    def delete(self, key, *, only=None):
+        return self._request("delete", key, lambda: Bucket.delete(self, key, only=only))
 
     def list(self, prefix, path, *, offset=None):
         pages = self._request("list", prefix, lambda: Bucket.list(self, prefix, path, offset=offset))

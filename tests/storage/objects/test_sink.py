@@ -21,7 +21,7 @@ from secftp.errors import (
 from secftp.protocol import Algorithm
 from secftp.storage.attributes import WriteOptions
 from secftp.storage.errors import failure
-from secftp.storage.objects import parts, sink
+from secftp.storage.objects import copies, parts, sink
 from secftp.storage.objects.bucket import MULTIPART, ConditionalWrites
 from tests.storage.objects.faults import FaultyBucket, files_of, lost
 from tests.support.serving import digest_of
@@ -461,3 +461,32 @@ def test_what_the_store_raises_is_raised_where_the_part_is_handed_over(bucket, p
     with pytest.raises(type(problem)):
         begun.writev([memoryview(DATA)])
     assert isinstance(problem, FileError) or bucket.listing() == []
+
+
+@pytest.mark.parametrize("is_made", [True, False])
+def test_a_copy_that_is_made_later_is_waited_for_and_its_source_stays_until_then(monkeypatch, is_made):
+    class Later(FaultyBucket):
+        copies_later = True
+
+    def accept(key, act):
+        act()
+        whole = bucket.content("f"), bucket.metadata("f")
+        bucket.write("f", b"", whole[1])
+        if is_made:
+            bucket.faults["info"] = lambda _key, look: (bucket.write("f", *whole), look())[1]
+        del bucket.faults["copy"]
+
+    monkeypatch.setattr(copies, "_LOOK_SECONDS", 0.001)
+    monkeypatch.setattr(copies, "COPY_SECONDS", 0.01)
+    bucket = Later()
+    bucket.faults["copy"] = accept
+    if is_made:
+        assert write(bucket, DATA, ONLY_NEW).size == len(DATA)
+        assert bucket.content("f") == DATA
+        assert not [key for key in bucket.listing() if key.startswith(".secftp-tmp")]
+        return
+    with pytest.raises(InputOutputError) as raised:
+        write(bucket, DATA, ONLY_NEW)
+    assert raised.value.reason is Reason.UNCONFIRMED
+    (source,) = [key for key in bucket.listing() if key.startswith(".secftp-tmp")]
+    assert bucket.content(source) == DATA

@@ -303,6 +303,104 @@ class TestRacing:
         assert keys_of() == ["b"]
 
 
+class LosingDeletions(Bucket):
+    """A bucket that loses the answer to its first deletion of a file, after which another session writes `new`."""
+
+    new: bytes | None = b"new"
+
+    def _delete(self, key):
+        if not self.lost and not key.text.startswith(".secftp-"):
+            self.lost = True
+            if self.done:
+                super()._delete(key)
+            if self.new is not None:
+                self.put(key, self.new, {})
+            raise InputOutputError("The object store reported an error")
+        super()._delete(key)
+
+    lost, done = False, True
+
+
+class TestLostDeletions:
+    @pytest.mark.parametrize("change", ["remove", "rename"])
+    def test_what_another_session_has_written_since_is_kept(self, bucket, put, change):
+        put("a", b"old", upload=UPLOAD)
+        objects = ObjectStore(LosingDeletions(bucket._store), conditions=Conditions(bucket))
+        if change == "remove":
+            objects.remove(A)
+        else:
+            objects.rename(A, B)
+            assert bytes(bucket.get_whole(Key("b", B), 9)[1]) == b"old"
+        assert bytes(bucket.get_whole(Key("a", A), 9)[1]) == b"new"
+
+    @pytest.mark.parametrize("done", [False, True])
+    def test_it_is_repeated_where_the_file_is_still_there(self, bucket, put, keys_of, done):
+        put("a", b"old", upload=UPLOAD)
+        losing = LosingDeletions(bucket._store)
+        losing.new, losing.done = None, done
+        ObjectStore(losing, conditions=Conditions(bucket)).remove(A)
+        assert keys_of() == []
+
+    def test_a_digest_that_can_not_be_removed_is_no_failure_of_the_file(self, bucket, put, keys_of):
+        class Failing(Bucket):
+            def _delete(self, key):
+                if key.text.startswith(".secftp-digest/"):
+                    raise Forbidden("x")
+                super()._delete(key)
+
+        put("a", b"old", upload=UPLOAD)
+        ObjectStore(Failing(bucket._store)).remove(A)
+        assert keys_of() == []
+
+
+class CopyingLater(Bucket):
+    """A store that copies after it has accepted that, as Azure may: until then there is an empty object.
+
+    `looks`: how often it is looked at before the copy is made; None: it is never made.
+    """
+
+    copies_later = True
+    looks: int | None = 3
+
+    def copy(self, key, to, *, create=None):
+        super().copy(key, to, create=create)
+        self.copied = super().get_whole(to, 1 << 20)
+        self.put(to, b"", self.copied[0].metadata)
+        self.to = to
+
+    def info(self, key):
+        if key == getattr(self, "to", None) and self.looks is not None:
+            self.looks -= 1
+            if self.looks == 0:
+                self.put(key, self.copied[1], self.copied[0].metadata)
+        return super().info(key)
+
+
+class TestCopiesThatAreMadeLater:
+    @pytest.fixture(autouse=True)
+    def soon(self, monkeypatch):
+        monkeypatch.setattr(copies, "_LOOK_SECONDS", 0.001)
+
+    def test_they_are_confirmed_when_they_are_whole(self, bucket, put):
+        put("a", b"whole", upload=UPLOAD)
+        later = ObjectStore(CopyingLater(bucket._store), conditions=Conditions(bucket))
+        later.rename(A, B)
+        assert bytes(bucket.get_whole(Key("b", B), 9)[1]) == b"whole"
+
+    @pytest.mark.parametrize("overwrite", [False, True])
+    def test_the_source_stays_until_then(self, bucket, put, keys_of, monkeypatch, overwrite):
+        monkeypatch.setattr(copies, "COPY_SECONDS", 0.01)
+        put("a", b"whole", upload=UPLOAD)
+        slow = CopyingLater(bucket._store)
+        slow.looks = None
+        later = ObjectStore(slow, conditions=Conditions(bucket))
+        with pytest.raises(InputOutputError) as raised:
+            later.rename(A, B, overwrite=overwrite)
+        assert raised.value.reason is Reason.UNCONFIRMED
+        assert raised.value.of_target
+        assert keys_of() == ["a", "b"]
+
+
 class Repeating(Bucket):
     """A bucket whose client repeats conditional requests, since their answers are lost: they find their own object.
 

@@ -207,3 +207,17 @@ def test_an_object_that_has_gone_since_it_was_listed_is_left_out_and_one_that_ca
     assert shown(listed(Losing({"a": 1, "failing": 1, "gone": 1, "z": 1}))) == [
         ("a", None), ("failing", FileError), ("z", None),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("recursive", [False, True])
+def test_an_object_with_bytes_whose_key_ends_with_a_slash_is_told(recursive):
+    bucket = KeyedBucket({"a": 1, "d/odd/": 5, "d/with/": 5, "d/with/x": 1, "d/x": 1, "e/": 0})
+    assert shown(listed(bucket, (b"d",), recursive=recursive)) == [
+        ("odd", InputOutputError), ("with", InputOutputError), ("with/", NotADirectory), ("x", None),
+    ]  # fmt: skip
+    found = scan(bucket, Keys(), (b"d", b"with"), Times.OWN, recursive=recursive)
+    assert next(found).path == (b"x",)
+    with pytest.raises(InputOutputError, match="can't be served"):
+        next(found)
+    with pytest.raises(InputOutputError, match="can't be served"):
+        listed(bucket, (b"d", b"odd"), recursive=recursive)
