@@ -41,6 +41,8 @@ MUTANTS: list[Mutant] = [
     mutant("read-without-if-match", AT_SOURCE, "etag=self._found.etag)", "etag=None)", SOURCE),
     mutant("short-answer-taken", AT_SOURCE, "        if len(data) != end - start:", "        if False:", SOURCE),
     mutant("digest-of-another-size", "secftp/storage/objects/digests.py", " or known.size != found.size", "", SOURCE),
+    mutant("digest-of-what-was-stored-later", "secftp/storage/objects/digests.py", " <= modified_ns <= ended + CLOCKS_NS", " <= modified_ns", SOURCE),
+    mutant("digest-of-what-was-stored-before", "secftp/storage/objects/digests.py", "began - CLOCKS_NS <= modified_ns <= ended", "modified_ns <= ended", SOURCE),
     mutant("digest-by-another-algorithm", "secftp/storage/objects/digests.py", "known.digest[0] is not algorithm or ", "", SOURCE),
     mutant("sum-of-a-part-answered-with-that-of-the-whole", "secftp/server/requests/read.py", " if size == source.info.size else None", "", SESSION),
 ]  # fmt: skip

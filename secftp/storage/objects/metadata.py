@@ -19,6 +19,7 @@ MODE: Final = "secftpmode"  # permissions, octal
 DIGEST: Final = "secftpdigest"  # algorithm:hexadecimal digits
 SIZE: Final = "secftpsize"  # bytes, decimal: the rest is about an object of this size alone
 UPLOAD: Final = "secftpupload"  # 32 hexadecimal digits: which upload has written it
+STORED: Final = "secftpstored"  # nanoseconds since 1970, decimal: when it was written, by the clock of the server
 _LATEST: Final = 2**63 - 1
 _NUMBER: Final = re.compile(r"-?[0-9]{1,19}", re.ASCII)
 _OCTAL: Final = re.compile(r"[0-7]{1,4}", re.ASCII)
@@ -34,6 +35,7 @@ class Metadata(NamedTuple):
     digest: tuple[Algorithm, bytes] | None = None
     size: int | None = None
     upload: str | None = None
+    stored_ns: int | None = None
 
     def encoded(self) -> dict[str, str]:
         """Return it as the store keeps it."""
@@ -43,6 +45,7 @@ class Metadata(NamedTuple):
             DIGEST: None if self.digest is None else f"{self.digest[0]}:{self.digest[1].hex()}",
             SIZE: None if self.size is None else str(self.size),
             UPLOAD: self.upload,
+            STORED: None if self.stored_ns is None else str(self.stored_ns),
         }
         return {name: value for name, value in found.items() if value is not None}
 
@@ -55,6 +58,7 @@ def decode(found: Mapping[str, str]) -> Metadata:
         _digest(found.get(DIGEST)),
         _number(found.get(SIZE)),
         text if (text := found.get(UPLOAD)) is not None and _UPLOAD.fullmatch(text) else None,
+        _number(found.get(STORED)),
     )
 
 

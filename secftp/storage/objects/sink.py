@@ -158,7 +158,7 @@ class ObjectSink(Sink):
         return self._key if self._options.overwrite else reserved(TEMPORARY, self._id, self._subject)
 
     def _metadata(self, size: int | None, digest: tuple[Algorithm, bytes] | None = None) -> dict[str, str]:
-        return Metadata(self._options.mtime_ns, self._mode, digest, size, self._id).encoded()
+        return Metadata(self._options.mtime_ns, self._mode, digest, size, self._id, time.time_ns()).encoded()
 
     def note_digest(self, algorithm: Algorithm, digest: bytes) -> None:
         self._digest = algorithm, digest

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections import deque
 
 import pytest
@@ -64,6 +65,7 @@ def test_a_file_of_up_to_a_part_is_one_put_with_all_that_is_known(bucket, size, 
     assert bucket.listing() == ["f"]
     metadata = bucket.metadata("f")
     assert len(metadata.pop("secftpupload")) == 32
+    assert abs(int(metadata.pop("secftpstored")) - time.time_ns()) < 60 * 10**9
     assert metadata == {
         "secftpmtime": "1234567890123456789",
         "secftpmode": "640",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 
 import pytest
 
@@ -223,6 +224,10 @@ def stored(data, size=None, name="xxh128", digest=None):
     }
 
 
+def now(seconds=0):
+    return {"secftpstored": str(time.time_ns() + round(seconds * 1e9))}
+
+
 def digest_at(bucket, name=b"f", algorithm=Algorithm.XXH128):
     with opened(bucket, name) as reader:
         return reader.stored_digest(algorithm)
@@ -230,7 +235,7 @@ def digest_at(bucket, name=b"f", algorithm=Algorithm.XXH128):
 
 def test_the_stored_digest_is_that_of_the_metadata(bucket):
     assert digest_at(bucket) is None
-    bucket.write("f", DATA, stored(DATA))
+    bucket.write("f", DATA, stored(DATA) | now())
     assert digest_at(bucket) == digest_of(DATA)
     assert digest_at(bucket, algorithm=Algorithm.SHA256) is None
     assert bucket.ranges == []
@@ -249,17 +254,35 @@ def test_the_stored_digest_is_that_of_the_metadata(bucket):
     ],
 )
 def test_a_digest_that_does_not_fit_is_none(bucket, metadata):
-    bucket.write("f", DATA, metadata)
+    bucket.write("f", DATA, metadata | now())
     assert digest_at(bucket) is None
+
+
+@pytest.mark.parametrize(("seconds", "counts"), [(-100, True), (100, True), (-140, False), (140, False), (None, False)])
+def test_a_digest_is_not_of_what_was_stored_at_another_time(bucket, seconds, counts):
+    """Another program has written the object anew, with as many bytes, and has kept its metadata."""
+    bucket.write("f", DATA, stored(DATA) | ({} if seconds is None else now(seconds)))
+    assert digest_at(bucket) == (digest_of(DATA) if counts else None)
+
+
+@pytest.mark.parametrize(("began", "ended", "counts"), [(-900, 0, True), (0, 900, True), (-900, -800, False)])
+def test_that_of_a_long_upload_counts_if_the_store_has_got_it_meanwhile(bucket, monkeypatch, began, ended, counts):
+    upload = "0123456789abcdef" * 2
+    bucket.write("f", DATA, {"secftpupload": upload} | now(began))
+    with monkeypatch.context() as patch:
+        at = time.time_ns() + ended * 10**9
+        patch.setattr(digests.time, "time_ns", lambda: at)
+        digests.keep_digest(bucket, upload, len(DATA), (Algorithm.XXH128, digest_of(DATA)), (b"f",))
+    assert digest_at(bucket) == (digest_of(DATA) if counts else None)
 
 
 def test_that_of_a_file_in_parts_is_found_by_its_upload(bucket):
     upload = "0123456789abcdef" * 2
-    bucket.write("f", DATA, {"secftpupload": upload})
+    bucket.write("f", DATA, {"secftpupload": upload} | now())
     assert digest_at(bucket) is None
     digests.keep_digest(bucket, upload, len(DATA), (Algorithm.XXH128, digest_of(DATA)), (b"f",))
     assert digest_at(bucket) == digest_of(DATA)
-    bucket.write("g", DATA + b"1", {"secftpupload": upload})
+    bucket.write("g", DATA + b"1", {"secftpupload": upload} | now())
     assert digest_at(bucket, b"g") is None, "of another size"
     bucket.faults["info"] = lost_digest
     assert digest_at(bucket) is None
