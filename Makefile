@@ -8,8 +8,9 @@ HANGS := --timeout=300 --timeout-method=thread
 # Worker processes of pytest-xdist: one more than there are processors, since many tests wait for processes and timeouts.
 # make test WORKERS=0 runs the suite in one process, in order.
 WORKERS := $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
+PARALLEL := --numprocesses=$(WORKERS) --dist=worksteal
 # Benchmarks are run once here, without measuring.
-SHARED := --numprocesses=$(WORKERS) --dist=worksteal --benchmark-disable
+SHARED := $(PARALLEL) --benchmark-disable
 # The environment of make test-data, one for each PYTHON: the libraries are large, and the suite has to pass without them.
 DATA_VENV := build/data/$(subst /,_,$(or $(PYTHON),default))
 # Likewise of make test-machines.
@@ -37,7 +38,7 @@ test-data: setup-data ## pandas, pyarrow, polars, dask, duckdb, zarr, xarray and
 	@$(DATA_VENV)/bin/python -m pytest $(HANGS) tests/data $(ARGS)
 
 test-machines: setup-machines ## object stores, several servers, HAProxy, Redis: real ones, as processes (ARGS="...", PYTHON=...)
-	@$(MACHINES_VENV)/bin/python -m pytest $(HANGS) tests/machines $(ARGS)
+	@$(MACHINES_VENV)/bin/python -m pytest $(HANGS) $(PARALLEL) tests/machines $(ARGS)
 
 test-line: setup-test ## transfers over an emulated line with delay and loss; needs root (ARGS="...")
 	@$(PYTHON_IN_VENV) -m tests.line $(ARGS)

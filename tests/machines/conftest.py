@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
 
 import psutil
@@ -12,37 +11,27 @@ import pytest
 from secftp.keys import write_key_file
 from tests.machines.balancer import HAProxy
 from tests.machines.other_stores import GoogleStore, Ministack
-from tests.machines.processes import Processes
+from tests.machines.processes import every_scope, opened_processes
 from tests.machines.redis_server import Redis
+from tests.machines.servers import start_server
 from tests.machines.stores import Moto
-from tests.support.serving import HOST, environment, until
-
-_everything = []  # the `Processes` of each scope that is open, for the report of a test that fails
+from tests.support.serving import environment, until
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item, call):
     report = yield
     if report.failed:
-        for processes in _everything:
+        for processes in every_scope:
             report.sections.extend(processes.sections())
     return report
-
-
-def _processes(directory):
-    found = Processes(directory)
-    _everything.append(found)
-    try:
-        yield found
-    finally:
-        found.close()
-        _everything.remove(found)
 
 
 @pytest.fixture(scope="session")
 def lasting_processes(tmp_path_factory):
     """Processes that stay until the last test."""
-    yield from _processes(tmp_path_factory.mktemp("lasting"))
+    with opened_processes(tmp_path_factory.mktemp("lasting")) as found:
+        yield found
 
 
 @pytest.fixture
@@ -50,7 +39,8 @@ def processes(tmp_path):
     """Processes of one test."""
     directory = tmp_path / "processes"
     directory.mkdir()
-    yield from _processes(directory)
+    with opened_processes(directory) as found:
+        yield found
 
 
 @pytest.fixture(scope="session")
@@ -112,52 +102,14 @@ def key_file(tmp_path_factory):
     return path
 
 
-class Served:
-    """A running secftpd: its port, key and process."""
-
-    def __init__(self, process, key_file):
-        self.process = process
-        self.pid = process.pid
-        self.key_file = key_file
-
-    @property
-    def log(self):
-        """What it has printed."""
-        return self.process.text
-
-    @property
-    def port(self):
-        return int(self.process.wait_for(r"Listening @ \S+ on port (\d+)(?:$|\")")[1])
-
-    @property
-    def url(self):
-        return f"secftp://{HOST}:{self.port}"
-
-    def kill(self):
-        """Kill -9."""
-        self.process.kill()
-
-    def end(self):
-        return self.process.end()
-
-
 @pytest.fixture
 def serve(processes, tmp_path, key_file):
     """Start a secftpd: `serve(root, *options, env=None, port=0)`, where root is a directory or the URL of a bucket."""
     home = tmp_path / "server-home"
     home.mkdir()
 
-    def start(root, *options, env=None, port=0, prefix=(), key_file=key_file):
-        """`prefix` is a command that starts the server (strace, for example)."""
-        process = processes.start(
-            "secftpd",
-            *prefix,
-            *(sys.executable, "-P", "-m", "secftp.server", str(port), "--host", HOST),
-            *("--key-file", key_file, "--root", os.fspath(root)),
-            *options,
-            env=environment(home, **(env or {})),
-        )
-        return Served(process, key_file)
+    def start(root, *options, key_file=key_file, **more):
+        return start_server(processes, home, key_file, root, *options, **more)
 
     return start
 

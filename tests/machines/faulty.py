@@ -19,6 +19,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _GRACE = 10.0  # seconds for threads to end
+# The names of the requests that change what a store has.
+CHANGES = frozenset(
+    {
+        *("PutObject", "CopyObject", "DeleteObject", "DeleteObjects"),
+        *("CreateMultipartUpload", "UploadPart", "UploadPartCopy", "CompleteMultipartUpload", "AbortMultipartUpload"),
+    }
+)
 
 
 class Request(NamedTuple):

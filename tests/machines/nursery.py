@@ -67,7 +67,9 @@ def run():
         started.append(child)
         os.write(answers, b"%d\n" % child)
     for child in started:
-        with contextlib.suppress(ProcessLookupError):
+        # One that is dead is waited for by the system, and its number may be another process's by now.
+        with contextlib.suppress(ChildProcessError, ProcessLookupError):
+            os.waitpid(child, os.WNOHANG)
             os.kill(child, signal.SIGKILL)
 
 

@@ -64,4 +64,5 @@ def http_backing(bucket, prefix):
     # At S3 the only conditional copy of these emulators is one by parts.
     keeps = bucket.url.startswith("gs://")
     found.traits = found.traits._replace(copies_metadata=keeps)
+    found.page = bucket.page
     return found

@@ -30,6 +30,8 @@ _ATTEMPTS = 5  # another process may have taken the port in the meantime
 class Ministack(Moto):
     """MiniStack's S3; everything is in its memory."""
 
+    page = 1_000
+
     def __init__(self, processes, directory):
         for attempt in range(_ATTEMPTS):
             port = free_port()

@@ -130,6 +130,21 @@ class Processes:
             yield f"output of {process.name} (process {process.pid}, {state})", process.text[-_SHOWN:]
 
 
+every_scope = []  # the `Processes` that are open, for the report of a test that fails
+
+
+@contextlib.contextmanager
+def opened_processes(directory):
+    """Processes of a scope; what they print goes to files in the directory, and is shown when a test fails."""
+    found = Processes(directory)
+    every_scope.append(found)
+    try:
+        yield found
+    finally:
+        found.close()
+        every_scope.remove(found)
+
+
 def _ends_with_parent():
     """A command that starts another one so that it is killed when its parent dies; none where the system has none."""
     setpriv = shutil.which("setpriv")

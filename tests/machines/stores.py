@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import sys
 
 import boto3
@@ -15,10 +16,17 @@ _numbers = itertools.count(1)
 
 
 class Moto:
-    """moto's server: everything is in its memory, and gone with the process."""
+    """moto's server: everything is in its memory, and gone with the process.
+
+    The pages of its listings are short (`page`), so that it doesn't take thousands of requests to have two.
+    """
+
+    page = 100
 
     def __init__(self, processes):
-        self.process = processes.start("moto", sys.executable, "-P", "-m", "moto.server", "-H", HOST, "-p", "0")
+        command = (sys.executable, "-P", "-m", "moto.server", "-H", HOST, "-p", "0")
+        env = {**os.environ, "MOTO_S3_DEFAULT_MAX_KEYS": str(self.page)}
+        self.process = processes.start("moto", *command, env=env)
         self.url = self.process.wait_for(r"Running on (http://\S+:\d+)", seconds=60)[1]
         # Without retries and pools of connections that would be there after a test.
         self.client = boto3.client(
@@ -65,6 +73,7 @@ class Bucket:
         self.name = name
         self.url = f"s3://{name}"
         self.env = store.env
+        self.page = store.page
         self.client = store.client
 
     def keys(self, prefix=""):
@@ -79,6 +88,13 @@ class Bucket:
     def put(self, key, data, **options):
         """Put an object, as another program would."""
         return self.client.put_object(Bucket=self.name, Key=key, Body=data, **options)
+
+    def delete(self, keys):
+        """Delete up to 1,000 objects, as another program would."""
+        if keys:
+            wanted = {"Objects": [{"Key": key} for key in keys], "Quiet": True}
+            done = self.client.delete_objects(Bucket=self.name, Delete=wanted)
+            assert "Errors" not in done, done
 
     def head(self, key):
         """What is known of an object without its contents: the fields of HeadObject."""

@@ -1,7 +1,8 @@
 """kill -9 of a server at every request that an operation makes of the object store, before and after it is carried out.
 
 Afterwards each object is the old one or the new one, whole; what was confirmed is there; and at another server the same
-request succeeds.
+request succeeds. By default a server is killed in every state that the store is in: before the first request that
+changes something, and after each of these. With --run-slow it is killed before and after those that only read, too.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import pytest
 from secftp.errors import SecftpError
 from secftp.keys import read_key_file
 from secftp.protocol import Algorithm, NewFile, Results, WriteMany
-from tests.machines.faulty import Fault, FaultyStore
+from tests.machines.faulty import CHANGES, Fault, FaultyStore
 from tests.machines.nursery import Nursery
 from tests.machines.stores import environment_of
 from tests.machines.test_store_faults import BATCH, LARGE, OLD, SMALL, Place
@@ -117,8 +118,14 @@ def whole(before, after, found):
     )
 
 
+def moments(made):
+    """When a server is killed by default: each request by its number, and whether it is carried out."""
+    changes = [number for number, request in enumerate(made) if request in CHANGES]
+    return [(changes[0] if changes else 0, False), *((number, True) for number in changes)]
+
+
 @pytest.mark.parametrize("name", OPERATIONS)
-def test_a_server_killed_at_each_request(place, name, record_property):
+def test_a_server_killed_at_each_request(place, name, record_property, request):
     before, run, after = OPERATIONS[name]
     place.start()
     place.set_up(before)
@@ -127,26 +134,26 @@ def test_a_server_killed_at_each_request(place, name, record_property):
         run(client)
     made = [request.name for request in place.faulty.reset()]
     kills = left = 0
-    for number in range(len(made)):
-        for carried_out in (False, True):
-            what = f"{name}, killed {'after' if carried_out else 'before'} {made[number]} ({number + 1})"
-            place.start()
-            place.set_up(before)
-            fault = Fault("cut", carried_out=carried_out, act=place.kill)
-            confirmed = False
-            with contextlib.suppress(SecftpError), place.session() as client:
-                place.faulty.reset(lambda request, n=number, fault=fault: fault if request.number == n else None)
-                run(client)
-                confirmed = True
-            until(lambda: place.pid is None, f"reached: {what}", 5)
-            place.faulty.reset()
-            kills += 1
-            found = place.files()
-            left += bool(place.leftovers())
-            assert whole(before, after, found), what
-            assert not confirmed or found == after, what
-            place.start()
-            _again(place, name, found)
+    every = [(number, carried_out) for number in range(len(made)) for carried_out in (False, True)]
+    for number, carried_out in every if request.config.getoption("--run-slow") else moments(made):
+        what = f"{name}, killed {'after' if carried_out else 'before'} {made[number]} ({number + 1})"
+        place.start()
+        place.set_up(before)
+        fault = Fault("cut", carried_out=carried_out, act=place.kill)
+        confirmed = False
+        with contextlib.suppress(SecftpError), place.session() as client:
+            place.faulty.reset(lambda request, n=number, fault=fault: fault if request.number == n else None)
+            run(client)
+            confirmed = True
+        until(lambda: place.pid is None, f"reached: {what}", 5)
+        place.faulty.reset()
+        kills += 1
+        found = place.files()
+        left += bool(place.leftovers())
+        assert whole(before, after, found), what
+        assert not confirmed or found == after, what
+        place.start()
+        _again(place, name, found)
     record_property(COUNTS, f"{name}: server killed {kills} times, {left} times unfinished uploads or copies left")
 
 
@@ -165,29 +172,30 @@ def _again(place, name, found):
             assert place.files() == after
 
 
-def test_a_server_killed_during_a_batch(place, record_property):
+def test_a_server_killed_during_a_batch(place, record_property, request):
     kills = told = there = 0
-    for number in (0, 20, 39):
-        for carried_out in (False, True):
-            place.start()
-            place.set_up({(b"many", b"00"): OLD})
-            fault = Fault("cut", carried_out=carried_out, act=place.kill)
-            confirmed = set()
-            with contextlib.suppress(SecftpError, OSError), place.hostile() as client:
-                client.welcome()
-                place.faulty.reset(lambda request, n=number, fault=fault: fault if request.number == n else None)
-                confirmed = _batch(client)
-            until(lambda: place.pid is None, "the server is killed", 5)
-            place.faulty.reset()
-            kills += 1
-            found = place.files()
-            told += len(confirmed)
-            there += len(found)
-            assert all(found[path] == BATCH[path] for path in confirmed)
-            assert all(data in (OLD, BATCH.get(path)) for path, data in found.items())
-            place.start()
-            with place.hostile() as client:
-                client.welcome()
-                assert _batch(client) == set(BATCH)
-            assert place.files() == BATCH
+    every = [(number, carried_out) for number in (0, 20, 39) for carried_out in (False, True)]
+    some = [(0, False), (20, True), (39, True)]
+    for number, carried_out in every if request.config.getoption("--run-slow") else some:
+        place.start()
+        place.set_up({(b"many", b"00"): OLD})
+        fault = Fault("cut", carried_out=carried_out, act=place.kill)
+        confirmed = set()
+        with contextlib.suppress(SecftpError, OSError), place.hostile() as client:
+            client.welcome()
+            place.faulty.reset(lambda request, n=number, fault=fault: fault if request.number == n else None)
+            confirmed = _batch(client)
+        until(lambda: place.pid is None, "the server is killed", 5)
+        place.faulty.reset()
+        kills += 1
+        found = place.files()
+        told += len(confirmed)
+        there += len(found)
+        assert all(found[path] == BATCH[path] for path in confirmed)
+        assert all(data in (OLD, BATCH.get(path)) for path, data in found.items())
+        place.start()
+        with place.hostile() as client:
+            client.welcome()
+            assert _batch(client) == set(BATCH)
+        assert place.files() == BATCH
     record_property(COUNTS, f"batch: server killed {kills} times, {told} files confirmed, {there} there")

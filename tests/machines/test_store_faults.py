@@ -3,6 +3,8 @@
 Whatever goes wrong: an object is the old one or the new one, whole; what the client was told is there, is there; what
 is there is never reported as a failure, unless the store could not be asked, and then the message says so; what is read
 or listed is complete, or an error; and without the fault the same request succeeds.
+
+With --run-slow every kind of fault is tried at every request of every operation; `numbers` says what is by default.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ import pytest
 
 from secftp.errors import FileError, InputOutputError, SecftpError
 from secftp.protocol import Algorithm, Files, NewFile, ReadMany, Results, WriteMany
-from tests.machines.faulty import Fault, FaultyStore
+from tests.machines.faulty import CHANGES, Fault, FaultyStore
 from tests.machines.object_backing import opened, quick_retries
 from tests.storage.contract.test_sink import PART, content
 from tests.support.counts import COUNTS
@@ -46,9 +48,8 @@ class Place:
         return "/".join(["p", *(name.decode() for name in path)])
 
     def set_up(self, files):
-        """Have exactly these files; nothing of this goes through the proxy."""
-        for key in self.bucket.keys(""):
-            self.bucket.client.delete_object(Bucket=self.bucket.name, Key=key)
+        """Have exactly these files, as another program writes them; nothing of this goes through the proxy."""
+        self.bucket.delete(self.bucket.keys(""))
         for key, upload in self.bucket.uploads():
             self.bucket.client.abort_multipart_upload(Bucket=self.bucket.name, Key=key, UploadId=upload)
         for path, data in files.items():
@@ -185,12 +186,29 @@ CASES = [
 ]
 
 
+def numbers(made, name, kind, *, lasting):
+    """The requests at which a fault is tried by default, by their numbers: each of an operation with one kind at least.
+
+    The kinds take turns, so that an operation has all of them, and the answer to each request that changes something is
+    lost. A loss that lasts begins with the last of these, and an error that lasts with the first request.
+    """
+    changes = [number for number, request in enumerate(made) if request in CHANGES]
+    if lasting:
+        return {changes[-1] if changes else 0} if kind == "cut after" else {0}
+    kinds = [found for found in KINDS if "large" not in name or found in _LARGE_KINDS]
+    turn, size = kinds.index(kind), len(kinds)
+    found = set(range(turn, len(made), size)) or {turn % len(made)}
+    return found | set(changes) if kind == "cut after" else found
+
+
 @pytest.mark.parametrize(("name", "kind", "lasting"), CASES)
-def test_a_fault_at_each_request(place, name, kind, lasting, record_property):
+def test_a_fault_at_each_request(place, name, kind, lasting, record_property, request):
     before, run, after = OPERATIONS[name]
     fault, failed, left = KINDS[kind], 0, 0
     made = requests_of(name, place)
-    for number in range(len(made)):
+    is_whole = request.config.getoption("--run-slow")
+    chosen = range(len(made)) if is_whole else sorted(numbers(made, name, kind, lasting=lasting))
+    for number in chosen:
         what = f"{name}, {kind} at {made[number]} ({number + 1} of {len(made)})"
         place.set_up(before)
         place.faulty.reset(
@@ -219,8 +237,8 @@ def test_a_fault_at_each_request(place, name, kind, lasting, record_property):
             assert place.files() == after, what
     record_property(
         COUNTS,
-        f"{name}, {kind}, {'lasting' if lasting else 'once'}: {len(made)} requests, {failed} told as failures,"
-        f" {left} uploads or copies left",
+        f"{name}, {kind}, {'lasting' if lasting else 'once'}: at {len(chosen)} of {len(made)} requests,"
+        f" {failed} told as failures, {left} uploads or copies left",
     )
 
 
@@ -237,13 +255,18 @@ def _write_batch(place, plan=lambda _request: None):
     return results.codes, len(place.faulty.reset())
 
 
-def test_a_batch_with_faults_from_any_request_on(place, record_property):
-    """Each of 40 files of one message has its own result; what is told as written is there."""
+def test_a_batch_with_faults_from_any_request_on(place, record_property, request):
+    """Each of 40 files of one message has its own result; what is told as written is there.
+
+    By default each kind of fault begins early or late, and with --run-slow at any of four requests.
+    """
     codes, total = _write_batch(place)
     assert not any(codes)
     written = refused = 0
-    for kind in ("cut after", "500 before", "forbidden"):
-        for number in (0, total // 2, total - 10, total - 1):
+    late = total - 10
+    chosen = {"cut after": (total // 2,), "500 before": (late,), "forbidden": (0, total - 1)}
+    for kind, some in chosen.items():
+        for number in (0, total // 2, late, total - 1) if request.config.getoption("--run-slow") else some:
             codes, _ = _write_batch(
                 place, lambda request, n=number, fault=KINDS[kind]: fault if request.number >= n else None
             )

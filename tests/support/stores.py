@@ -65,6 +65,7 @@ class LocalBacking:
     """A local directory, `root`."""
 
     traits = LOCAL
+    page = 1_000  # as in an object store
 
     def __init__(self, root):
         self.root = root
@@ -119,10 +120,12 @@ class LocalBacking:
 class ObjectBacking:
     """A prefix of a bucket. `raw`: the store of obstore for that prefix; `opened()` makes a store of secftp for it.
 
-    `unfinished()` returns the multipart uploads that are neither completed nor aborted.
+    `unfinished()` returns the multipart uploads that are neither completed nor aborted. `page`: so many entries are in
+    an answer to a listing.
     """
 
     traits = OBJECTS
+    page = 1_000
 
     def __init__(self, raw, opened, unfinished=lambda: ()):
         self.raw = raw
