@@ -11,6 +11,7 @@ import contextlib
 import os
 import resource
 import sys
+import threading
 from typing import TYPE_CHECKING, Final
 
 from secftp import system
@@ -34,12 +35,15 @@ def main(arguments: list[str] | None = None) -> int:
     _open_standard_descriptors()
     fit_streams()
     try:
-        return _run(sys.argv[1:] if arguments is None else arguments)
+        code = _run(sys.argv[1:] if arguments is None else arguments)
     except SecftpError as problem:
         _complain(problem)
-        return int(problem.exit_code)
+        code = int(problem.exit_code)
     except KeyboardInterrupt:
-        return int(ExitCode.INTERRUPTED)
+        code = int(ExitCode.INTERRUPTED)
+    if arguments is None:
+        _leave_hanging_threads(code)
+    return code
 
 
 def _open_standard_descriptors() -> None:
@@ -47,6 +51,18 @@ def _open_standard_descriptors() -> None:
     for stream in (sys.__stdin__, sys.__stdout__, sys.__stderr__):
         if stream is None:
             os.open(os.devnull, os.O_RDWR)
+
+
+def _leave_hanging_threads(code: int) -> None:
+    """End the process if a thread still hangs, in a request to a store or in a file system.
+
+    Its library may be in compiled code, which must not return into an interpreter that ends.
+    """
+    if any(thread.daemon for thread in threading.enumerate()):
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError, ValueError):
+                stream.flush()
+        os._exit(code)
 
 
 def _complain(problem: SecftpError) -> None:

@@ -93,6 +93,7 @@ class HelloQueue(Generic[_T]):
         self._others = others
         self._receipts: dict[_T, Receipt] = {}  # of challenged ones, for all servers
         self._came: dict[_T, float] = {}  # when each waiting hello came, if others are asked
+        self._ends: dict[_T, float] = {}  # of their wait for a turn, if others are asked, again and again
         self._held = {True: now, False: now}  # until then no others are asked for a challenge, by `trusted`
         self._limiter = GuessLimiter(limits, now)
         self._waiting: EvictionPool[_T] = EvictionPool(oldest_first=False, choose=choose)
@@ -147,6 +148,7 @@ class HelloQueue(Generic[_T]):
             self._receipts[hello] = answer.receipt
         if not answer.seconds:
             self._came.pop(hello, None)
+            self._ends.pop(hello, None)
             return False
         self._waiting.add(hello)
         self._came[hello] = came
@@ -162,6 +164,7 @@ class HelloQueue(Generic[_T]):
         self._waiting.discard(hello)
         self._receipts.pop(hello, None)
         self._came.pop(hello, None)
+        self._ends.pop(hello, None)
         self._timers.clear(hello)
         if hello in self._is_due:
             self._is_due.remove(hello)
@@ -221,4 +224,7 @@ class HelloQueue(Generic[_T]):
     def _become_due(self, hello: _T, now: float) -> None:
         self._is_due.add(hello)
         self._due[hello.trusted].add(hello)
-        self._timers.set(hello, now + self._limits.waiting_seconds)
+        end = now + self._limits.waiting_seconds
+        if self._others is not None:
+            end = self._ends.setdefault(hello, end)
+        self._timers.set(hello, end)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -11,6 +12,8 @@ import pytest
 import secftp
 from secftp.errors import ExitCode
 from secftp.keys import write_key_file
+from tests.machines.faulty import Fault, FaultyStore
+from tests.machines.stores import environment_of
 from tests.support.serving import DEADLINE, HOST, environment, server_command, until
 
 OLD = 1_577_934_245_678_901_234  # 2020, with nanoseconds
@@ -102,6 +105,21 @@ def test_a_profile_of_aws_is_read_by_boto3(serve, bucket, tmp_path):
     assert served.end() == 0
     assert "hidden-secret" not in served.log
     assert bucket.get("a") == b"1"
+
+
+def test_a_store_that_hangs_does_not_keep_the_server_from_ending(serve, moto, client):
+    bucket = moto.new_bucket()
+    with contextlib.closing(FaultyStore(int(moto.url.rpartition(":")[2]))) as faulty:
+        served = serve(f"{bucket.url}/p", "--grace", "1", env=environment_of(faulty.url))
+        with connected(served) as first:
+            first.write_bytes("name", b"1")
+        faulty.plan = lambda _request: Fault("stall")
+        begun = len(faulty.requests)
+        waiting = [client("stat", f"{served.url}/name"), client("ls", f"{served.url}/")]
+        until(lambda: len(faulty.requests) >= begun + len(waiting), "the store is asked")
+        assert served.end() == 0
+        assert "Stopped." in served.log
+        assert [process.wait() for process in waiting] == [ExitCode.CONNECTION_LOST] * 2
 
 
 def test_a_reload_gives_a_key_another_bucket(serve, moto, tmp_path, key_file):

@@ -48,6 +48,10 @@ MUTANTS: list[Mutant] = [
     mutant("empty-file-taken-for-a-directory", AT_WALK, "                self._bucket.info(Key(one.key, self._top.path))\n", "                raise NotFound\n", WALK),
     mutant("missing-directory-is-empty", AT_WALK, "        if not is_there:\n            self._raise_missing()\n", "", WALK),
     mutant("entries-that-can-not-be-asked-left-out", AT_LISTING, "            return ScanEntry(below, None if found.object else directory_info(None, self._times), problem)\n", "            return None\n", WALK),
+    mutant("threads-of-a-store-without-a-bound", "secftp/storage/objects/concurrency.py", "            if has >= self.free:", "            if False:", EACH),
+    mutant("threads-of-a-store-taken-by-the-first", "secftp/storage/objects/concurrency.py", "            if has >= self.free:", "            if not self.free:", EACH),
+    mutant("threads-of-a-store-never-free-again", "secftp/storage/objects/concurrency.py", "            _budget.give_back()\n        else:", "            pass\n        else:", EACH),
+    mutant("requests-that-keep-the-process", "secftp/storage/objects/concurrency.py", "name=self._name, daemon=True)", "name=self._name)", EACH),
     mutant("requests-of-a-listing-one-by-one", "secftp/storage/objects/concurrency.py", "            if len(waiting) == at_once:", "            if waiting:", EACH),
     mutant("requests-of-a-listing-without-a-bound", "secftp/storage/objects/concurrency.py", "            if len(waiting) == at_once:", "            if False:", EACH),
     # --- changes ---

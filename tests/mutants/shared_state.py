@@ -12,6 +12,10 @@ URL = "tests/server/shared/test_url.py"
 _PACKAGE = "secftp/server/shared"
 
 MUTANTS: list[Mutant] = [
+    mutant("redis-may-trickle", "secftp/server/shared/line.py", "        self._sock.settimeout(seconds)\n\n    def _count", "        self._sock.settimeout(0.1)\n\n    def _count", LINE),
+    mutant("redis-may-trickle-from-request-to-request", "secftp/server/shared/line.py", "        self._socket.begin(self._seconds)\n", "", LINE),
+    mutant("redis-may-answer-without-end", "secftp/server/shared/line.py", "        if self._bytes > MOST_BYTES:", "        if False:", LINE),
+    mutant("hellos-wait-for-other-servers-for-ever", "secftp/server/hello_queue.py", "            end = self._ends.setdefault(hello, end)\n", "            pass\n", GUESSES),
     # --- guesses ---
     mutant("redis-lets-clients-wait-for-ever", f"{_PACKAGE}/guesses.py", "min(seconds, self._limits.guess_delay)", "seconds", GUESSES),
     mutant("redis-lets-all-wait-for-ever", f"{_PACKAGE}/guesses.py", "min(seconds, 1 / self._limits.guess_rate)", "seconds", GUESSES),

@@ -24,9 +24,9 @@ from secftp.server.requests.serve import serve
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from concurrent.futures import Future
 
     from secftp.server.requests.context import Outcome, RequestContext
+    from secftp.storage.objects.concurrency import Call
     from secftp.transport import Received
 
 _Question: TypeAlias = Stat | Sum
@@ -80,13 +80,13 @@ class _Run:
     """The questions of one run. `waiting`: those without an answer. `other`: the message behind them that is none."""
 
     def __init__(self, context: RequestContext, stopping: Callable[[], bool]) -> None:
-        from concurrent.futures import ThreadPoolExecutor  # only where a store is remote
+        from secftp.storage.objects.concurrency import Threads  # only where a store is remote
 
         self._context = context
         self._stopping = stopping
-        self._threads = ThreadPoolExecutor(context.store.at_once, thread_name_prefix="secftp-questions")
+        self._threads = Threads(context.store.at_once, "secftp-questions")
         self._opened: list[Summed] = []
-        self.waiting: deque[Future[_Prepared]] = deque()
+        self.waiting: deque[Call[_Prepared]] = deque()
         self.other: Received | None = None
 
     def ask(self, question: _Question) -> None:
@@ -134,6 +134,6 @@ class _Run:
 
     def close(self) -> None:
         """Close what no answer has closed, once nothing is being opened any more."""
-        self._threads.shutdown(cancel_futures=True)
+        self._threads.close()
         for found in self._opened:
             found.source.close()

@@ -1,10 +1,13 @@
 """One connection to Redis, with a timeout. The only importer of redis.
 
 Sentences about failures are our own, by the kind of the failure: those of the library may contain what was sent.
+Invariants: an answer is waited for no longer than its time in all, however slowly it comes, and has at most
+`MOST_BYTES`. The library bounds each read alone, so that a byte now and then would hold up the accept loop for ever.
 """
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 import redis
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
 # For an answer. The accept loop waits for one: that long once, and then Redis counts as lost.
 SECONDS: Final = 0.1
 CONNECT_SECONDS: Final = 1.0
+# Of an answer: the longest of our scripts' is below 200.
+MOST_BYTES: Final = 4096
 _REFUSED: Final = ("NOAUTH", "WRONGPASS", "NOPERM")
 
 Value: TypeAlias = str | bytes | int | float
@@ -29,6 +34,48 @@ class Script(NamedTuple):
 
     text: str
     sha1: str
+
+
+class _Bounded:
+    """The socket `sock` with one deadline, and one number of bytes, for all that is received up to the next `begin`."""
+
+    def __init__(self, sock: Any, seconds: float) -> None:
+        self._sock = sock
+        self.begin(seconds)
+
+    def begin(self, seconds: float) -> None:
+        """Begin a request, whose answer has to arrive within so many seconds."""
+        self._until = time.monotonic() + seconds
+        self._bytes = 0
+        self._sock.settimeout(seconds)
+
+    def recv(self, *arguments: Any) -> Any:
+        """Receive as a socket does; raises `TimeoutError` and `InvalidResponse` beyond the bounds."""
+        self._wait()
+        found = self._sock.recv(*arguments)
+        self._count(len(found))
+        return found
+
+    def recv_into(self, *arguments: Any) -> Any:
+        """Likewise, for the parser of the library hiredis."""
+        self._wait()
+        count = self._sock.recv_into(*arguments)
+        self._count(count)
+        return count
+
+    def _wait(self) -> None:
+        seconds = self._until - time.monotonic()
+        if seconds <= 0:
+            raise TimeoutError
+        self._sock.settimeout(seconds)
+
+    def _count(self, received: int) -> None:
+        self._bytes += received
+        if self._bytes > MOST_BYTES:
+            raise redis.exceptions.InvalidResponse
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sock, name)
 
 
 class LineError(SecftpError):
@@ -58,7 +105,16 @@ class Line:
             self._connection = redis.SSLConnection(host=url.host, port=url.port, **common)
         else:
             self._connection = redis.Connection(host=url.host, port=url.port, **common)
+        self._seconds = seconds
+        self._socket: _Bounded | None = None
         self._is_open = True
+        connect = self._connection._connect  # noqa: SLF001 - the one place in the library that makes a socket
+
+        def connect_bounded() -> _Bounded:
+            self._socket = _Bounded(connect(), CONNECT_SECONDS)
+            return self._socket
+
+        self._connection._connect = connect_bounded  # noqa: SLF001
         try:
             self._connection.connect()
         except Exception as problem:  # noqa: BLE001 - also what the library does not translate: names, TLS
@@ -80,6 +136,8 @@ class Line:
             raise _failure(problem) from None
 
     def _ask(self, *command: Value) -> Any:
+        assert self._socket is not None  # it is connected
+        self._socket.begin(self._seconds)
         self._connection.send_command(*command, check_health=False)
         return self._connection.read_response(disconnect_on_error=False)
 

@@ -81,6 +81,23 @@ def test_a_hello_that_has_to_wait_is_asked_for_again():
     assert waited == pytest.approx(2.0), "it has waited since it came"
 
 
+@pytest.mark.parametrize("answer", [[2, b"0.05"], [1, b"5"]])
+def test_a_hello_that_is_never_its_turn_is_not_kept_for_ever(answer):
+    """Other servers may use up what all have together again and again."""
+    world, hello = World(answer), Candidate("192.0.2.1")
+    world.queue.add(hello, 0.0)
+    now, expired = 0.0, []
+    while not expired and now < 10 * LIMITS.waiting_seconds:
+        expired = world.queue.expire(now)
+        if (taken := world.queue.take(now)) is not None:
+            assert world.queue.must_wait(taken, now)
+        now += 0.5
+    assert expired == [hello]
+    assert LIMITS.waiting_seconds <= now <= LIMITS.waiting_seconds + LIMITS.guess_delay + 1
+    assert hello not in world.queue
+    assert not world.queue._ends
+
+
 def test_hellos_of_one_source_ask_one_after_the_other():
     world = World([1, b"0.001"])
     hellos = [Candidate("192.0.2.1") for _ in range(10)]
@@ -224,3 +241,4 @@ def test_what_is_remembered_is_bounded():
             queue.remove(taken)
     assert not queue._receipts
     assert not queue._came
+    assert not queue._ends

@@ -9,7 +9,8 @@ import threading
 
 import pytest
 
-from secftp.server.shared.line import Line, LineError, Script
+from secftp.server.shared import line as line_module
+from secftp.server.shared.line import Line, LineError, Script, _Bounded
 from secftp.server.shared.names import Names
 from secftp.server.shared.scripts import CHARGE
 from secftp.server.shared.url import SharedUrl
@@ -111,8 +112,63 @@ def test_a_script_that_is_not_there_is_sent(connected):
 
 def test_silence_is_waited_for_no_longer_than_that(connected):
     _, line = connected(to_script(None), seconds=0.05)
-    assert line._connection._sock.gettimeout() == 0.05
+    assert line._seconds == 0.05
     with pytest.raises(LineError, match="it does not answer in time"):
+        line.run(SCRIPT, [], [])
+
+
+class Slow:
+    """A socket from which one byte comes every 0.03 s, by a clock of its own."""
+
+    def __init__(self):
+        self.now = 0.0
+        self.timeout = None
+
+    def settimeout(self, seconds):
+        self.timeout = seconds
+
+    def _pass(self):
+        self.now += min(0.03, self.timeout)
+        if self.timeout < 0.03:
+            raise TimeoutError
+
+    def recv(self, _size):
+        self._pass()
+        return b"x"
+
+    def recv_into(self, _buffer):
+        self._pass()
+        return 1
+
+
+@pytest.mark.parametrize("receive", [lambda sock: sock.recv(9), lambda sock: bytes(sock.recv_into(bytearray(9)))])
+def test_an_answer_that_trickles_is_waited_for_no_longer(monkeypatch, receive):
+    slow = Slow()
+    monkeypatch.setattr(line_module.time, "monotonic", lambda: slow.now)
+    sock = _Bounded(slow, 9.0)
+    for _ in range(2):
+        began = slow.now
+        sock.begin(0.1)
+        received = 0
+        with contextlib.suppress(TimeoutError):
+            while received < 100:
+                received += len(receive(sock))
+        assert received == 3
+        assert slow.now - began == pytest.approx(0.1)
+
+
+def test_each_request_has_its_own_time(connected, monkeypatch):
+    _, line = connected(to_script(b":7"))
+    began = []
+    monkeypatch.setattr(_Bounded, "begin", lambda sock, seconds: began.append((sock, seconds)))
+    assert [line.run(SCRIPT, [], []) for _ in range(3)] == [7, 7, 7]
+    assert began == [(line._connection._sock, 5.0)] * 3
+
+
+@pytest.mark.parametrize("reply", [b"$100000000\r\n" + b"x" * 100_000, b"*1\r\n" * 2000 + b":0"])
+def test_an_answer_without_end_is_not_kept(connected, reply):
+    _, line = connected(to_script(reply))
+    with pytest.raises(LineError, match=r"it does not work as expected \((InvalidResponse|RecursionError)\)"):
         line.run(SCRIPT, [], [])
 
 

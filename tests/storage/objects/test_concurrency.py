@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
+import subprocess
+import sys
 import threading
+import weakref
 
 import pytest
 
-from secftp.storage.objects.concurrency import each
+from secftp.storage.objects import concurrency
+from secftp.storage.objects.concurrency import Threads, each
 
 
 class Counter:
@@ -98,3 +104,72 @@ def test_closing_waits_for_what_runs_and_begins_nothing_more():
     assert counter.running == 0
     assert counter.begun <= begun + 4
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("secftp-objects")]
+
+
+def test_a_set_of_threads_leaves_as_many_as_it_has(monkeypatch):
+    budget = concurrency._Budget(8)
+    monkeypatch.setattr(concurrency, "_budget", budget)
+    first, second = (Counter(wanted=99) for _ in range(2))
+    with contextlib.closing(Threads(64)) as one, contextlib.closing(Threads(64)) as other:
+        calls = [one.submit(first, number) for number in range(64)]
+        assert budget.free == 4
+        calls += [other.submit(second, number) for number in range(64)]
+        assert budget.free == 2
+        first.gate.set()
+        second.gate.set()
+        assert [call.result() for call in calls] == [*range(64), *range(64)]
+        assert first.most <= 5  # with the thread that takes the results
+        assert second.most <= 3
+    assert budget.free == 8
+
+
+@pytest.mark.parametrize("free", [0, 1])
+def test_calls_are_made_also_without_threads_of_their_own(monkeypatch, free):
+    monkeypatch.setattr(concurrency, "_budget", concurrency._Budget(free))
+    assert list(each(lambda item: list(each(str, range(item), 4)), range(10), 3)) == [
+        [str(number) for number in range(item)] for item in range(10)
+    ]
+
+
+def test_a_system_without_threads_is_no_failure(monkeypatch):
+    budget = concurrency._Budget(8)
+    monkeypatch.setattr(concurrency, "_budget", budget)
+
+    def refuse(self):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    assert list(each(str, range(10), 3)) == [str(number) for number in range(10)]
+    assert budget.free == 8
+
+
+def test_a_failure_is_in_no_cycle():
+    def fail(item):
+        raise KeyError(item)
+
+    gc.collect()
+    gc.disable()
+    try:
+        with contextlib.closing(Threads(2)) as threads:
+            call = threads.submit(fail, 1)
+            with pytest.raises(KeyError) as caught:
+                call.result()
+        gone = weakref.ref(call._future)
+        del caught, call
+        assert gone() is None
+    finally:
+        gc.enable()
+
+
+def test_a_call_that_hangs_does_not_keep_the_process():
+    program = """if True:
+        import threading
+        from secftp.storage.objects.concurrency import Threads
+        begun = threading.Event()
+        def hang(item):
+            begun.set()
+            threading.Event().wait(600)
+        Threads(1).submit(hang, 0)
+        assert begun.wait(30)
+    """
+    assert subprocess.run([sys.executable, "-c", program], timeout=60, check=False).returncode == 0
