@@ -52,6 +52,7 @@ _TOLD: Final = 300  # characters of a message of the store
 _QUERY: Final = re.compile(r"\?[^\s'\"]*")
 _CODE: Final = re.compile(r"<Code>(\w{1,64})</Code>", re.ASCII)
 _SECOND: Final = 10**9
+_LATEST: Final = 2**63 - 1  # nanoseconds since 1970
 _RETRIES: Final = 3
 _RETRY_SECONDS: Final = 30
 _TIMEOUT: Final = "60s"  # of one request with its body: a part of 8 MiB at 140 kB/s
@@ -318,6 +319,7 @@ def _object_info(meta: Any, attributes: Any) -> ObjectInfo:
     modified = meta["last_modified"]
     metadata = None if attributes is None else {name.lower(): str(value) for name, value in attributes.items()}
     modified_ns = int(modified.timestamp()) * _SECOND + modified.microsecond * 1000
+    modified_ns = max(-_LATEST, min(modified_ns, _LATEST))  # a store may say anything, a message has 64 bits for it
     return ObjectInfo(meta["path"], meta["size"], meta["e_tag"], modified_ns, metadata)
 
 
@@ -372,6 +374,6 @@ def _said_by_store(error: BaseException) -> str:
     Escaped and cut; without queries of addresses, which may be signatures, and of an answer its code alone.
     """
     text = str(error)
-    line = _QUERY.sub("", text.partition("\n")[0].partition("<?xml")[0].rstrip(": "))[:_TOLD]
+    line = _QUERY.sub("", text.partition("\n")[0].partition("<")[0].rstrip(": "))[:_TOLD]
     code = _CODE.search(text)
     return escape(line if code is None else f"{line} ({code[1]})")

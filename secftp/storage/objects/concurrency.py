@@ -2,7 +2,7 @@
 
 A request takes 50 to 200 ms, so a thousand files one after the other take minutes. The threads of all sessions together
 are bounded: a session gets at most as many as are free, so that one with thousands of requests leaves some to others.
-Where there is none, whoever waits for a result makes the request itself.
+Where there is none, the caller that waits for a result makes the request.
 
 Invariants: no more calls are begun ahead of their results than the bound allows; when the iterator is closed, nothing
 of it runs any more; a request that hangs does not keep the process from ending.

@@ -95,7 +95,7 @@ def told_about(problem: BaseException) -> str:
 
 def said_by_store(told: str) -> str:
     """Return the first line of what a store or its client said: escaped, cut, and without queries of addresses."""
-    line = _query.sub(r"\1", told.partition("\n")[0].partition("<?xml")[0])
+    line = _query.sub(r"\1", told.partition("\n")[0].partition("<")[0])
     found = _code_in(told)
     code = "" if found is None else f" ({found[1]})"
     return f"The client of the store said: {escape(line[:_TOLD].rstrip(' :'))}{code}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import sys
 
 import obstore
@@ -23,6 +24,7 @@ from secftp.errors import (
 )
 from secftp.protocol import ErrorCode
 from secftp.server.requests.refusals import error_for, log_line_for
+from secftp.storage.objects import bucket as bucket_module
 from secftp.storage.objects import open_objects
 from secftp.storage.objects.bucket import Bucket, ConditionalWrites, UnservableName, open_bucket
 from secftp.storage.objects.keys import Key
@@ -294,3 +296,15 @@ class TestProbe:
         with pytest.raises(Forbidden):
             probe(Failing(bucket._store))
         assert keys_of() == []
+
+
+@pytest.mark.parametrize("year", [1, 9999])
+def test_a_time_is_one_that_a_message_can_have(year):
+    when = dt.datetime(year, 12, 31, tzinfo=dt.UTC)
+    found = bucket_module._object_info({"path": "a", "size": 1, "e_tag": None, "last_modified": when}, None)
+    assert abs(found.modified_ns) == 2**63 - 1
+
+
+def test_of_an_answer_of_the_store_only_the_code_is_said():
+    said = bucket_module._said_by_store(Exception("GET http://h/k?sig=x failed: <Error><Code>Oops</Code><K>hidden</K>"))
+    assert said == "GET http://h/k failed (Oops)"

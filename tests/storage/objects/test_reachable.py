@@ -36,6 +36,10 @@ def answered(status, code):
     )
 
 
+def answered_without_prolog(status, code):
+    return answered(status, code).replace('<?xml version="1.0"?>\n', "")
+
+
 def asked(address):
     return f"Generic S3 error: Error performing PUT http://{address}/latest/api/token in 1s - HTTP error: error sending"
 
@@ -56,6 +60,8 @@ SAID = {
         "can't be reached",
     ),
     answered("500 Internal", "InternalError"): (InputOutputError, ""),
+    answered_without_prolog("500 Internal", "InternalError"): (InputOutputError, ""),
+    answered_without_prolog("403 Forbidden", "AccessDenied"): (Forbidden, r"refuses .* \(AccessDenied\)"),
 }
 
 
