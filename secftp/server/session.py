@@ -14,6 +14,7 @@ from secftp.protocol import Bye, Cancel, Capability, Read, SessionLimits, Welcom
 from secftp.server.requests import RequestContext, serve
 from secftp.server.requests.ahead import is_question, serve_run
 from secftp.server.requests.batches_ahead import is_batch, serve_batches
+from secftp.server.requests.writes_ahead import is_write, serve_writes
 from secftp.transport import IDLE_SECONDS, KEEPALIVE_SECONDS
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ class ServerSession:
             lacks=self._context.lacks,
         )
         self._channel.send(hello)
-        held: Received | None = None  # what came behind a run of questions or batches
+        held: Received | None = None  # what came behind a run of requests
         while not self._stopping():
             # Answers are collected while more requests wait, and sent when none do; but not for longer than this, so
             # that a client that sends one file after the other soon learns of a failure.
@@ -115,6 +116,8 @@ class ServerSession:
                 held = serve_run(self._context, message, self._stopping)
             elif is_batch(self._context, message):
                 held = serve_batches(self._context, message, self._stopping)
+            elif is_write(self._context, message):
+                held = serve_writes(self._context, message, self._stopping)
             else:
                 serve(self._context, message)
             self.busy = False

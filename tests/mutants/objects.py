@@ -31,7 +31,8 @@ MUTANTS: list[Mutant] = [
     mutant("conditions-not-required", AT_SINK, "        if not self._writes.put:\n            raise no_condition(self._subject)\n", "", SINK),
     mutant("directory-replaced-by-an-object", "secftp/storage/objects/targets.py", "        if self._bucket.has_below(self._keys.below(path), path):\n", "        if False:\n", SINK),
     mutant("files-of-a-path-out-of-order", "secftp/storage/objects/files.py", "                file.before.result()\n", "                pass\n", SMALL),
-    mutant("batches-answered-out-of-order", "secftp/server/requests/batches_ahead.py", "                if self._waiting:\n                    self.other = message  # refused when those before it are answered\n                else:\n                    batch.refuse(problem)\n", "                batch.refuse(problem)\n", SESSION),
+    mutant("batches-answered-out-of-order", "secftp/server/requests/writes_ahead.py", "            self._problem = problem\n", "            self._problem = problem\n            self._batch.refuse(problem)\n", SESSION),
+    mutant("message-behind-writes-lost", "secftp/server/requests/writes_ahead.py", "                self.other = message\n", "                return\n", SESSION),
     mutant("message-behind-batches-lost", "secftp/server/requests/batches_ahead.py", "        self.other = message\n        return None\n", "        return None\n", SESSION),
     # --- what is left ---
     mutant("parts-not-given-up", AT_PARTS, "            self._is_given_up = True\n", "            self._is_last = True\n", SINK),

@@ -14,8 +14,10 @@ from secftp.server.requests.serve import handles
 from secftp.storage.attributes import ALL_KEPT
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from secftp.server.requests.context import RequestContext
-    from secftp.storage.attributes import Kept
+    from secftp.storage.attributes import Identity, Kept
 
 
 @handles(Remove)
@@ -52,11 +54,20 @@ def rename(context: RequestContext, request: Rename) -> Outcome:
 @handles(MakeDirectory)
 def make_directory(context: RequestContext, request: MakeDirectory) -> Outcome:
     """Create a directory."""
+    return answer_make_directory(
+        context,
+        request,
+        lambda: context.store.make_directory(request.path, parents=request.parents, mode=request.mode),
+    )
+
+
+def answer_make_directory(context: RequestContext, request: MakeDirectory, make: Callable[[], bool]) -> Outcome:
+    """Answer MKDIR; `make` creates the directory, or has done so, and returns whether it was missing."""
     context.log.line(f"Client requested to make directory: {name_of(request.path)}")
     context.require(Right.WRITE)
     if context.completed.contains(request.token):
         return _done(context, request.id, "Directory already made.")
-    if context.store.make_directory(request.path, parents=request.parents, mode=request.mode):
+    if make():
         context.note_created(request.path, is_directory=True)
     if request.fill and context.rights.overwrite:
         context.writable.begin(request.path)
@@ -71,6 +82,17 @@ def set_attributes(context: RequestContext, request: SetAttributes) -> Outcome:
     Attributes that are set already may be requested again (a tree is sent again, an answer was lost), but only by a
     client that may read or list them.
     """
+    return answer_set_attributes(
+        context,
+        request,
+        lambda own: context.store.set_attributes(request.path, mode=request.mode, mtime_ns=request.mtime_ns, only=own),
+    )
+
+
+def answer_set_attributes(
+    context: RequestContext, request: SetAttributes, set_them: Callable[[Identity | None], Kept]
+) -> Outcome:
+    """Answer SETATTR; `set_them` sets the attributes, of this file alone if there is one, or has done so."""
     context.log.line(f"Client requested to set attributes: {name_of(request.path)}")
     context.require(Right.WRITE)
     own = None
@@ -79,7 +101,7 @@ def set_attributes(context: RequestContext, request: SetAttributes) -> Outcome:
         if own is None:
             _require_already_set(context, request)
             return _done(context, request.id, "Attributes already set.")
-    kept = context.store.set_attributes(request.path, mode=request.mode, mtime_ns=request.mtime_ns, only=own)
+    kept = set_them(own)
     if request.mode is not None:
         context.writable.end(request.path)
     return _done(context, request.id, "Attributes set.", kept)
