@@ -8,6 +8,9 @@ SINK = "tests/storage/objects/test_sink.py"
 SOURCE = "tests/storage/objects/test_source.py"
 SMALL = "tests/storage/objects/test_small.py"
 SESSION = "tests/storage/objects/test_session.py"
+TREE = "tests/storage/objects/test_tree_session.py"
+AT_WRITES = "secftp/server/requests/writes_ahead.py"
+AT_NAMES = "secftp/server/requests/names_ahead.py"
 AT_SINK = "secftp/storage/objects/sink.py"
 AT_SOURCE = "secftp/storage/objects/source.py"
 AT_BUCKET = "secftp/storage/objects/bucket.py"
@@ -31,9 +34,24 @@ MUTANTS: list[Mutant] = [
     mutant("conditions-not-required", AT_SINK, "        if not self._writes.put:\n            raise no_condition(self._subject)\n", "", SINK),
     mutant("directory-replaced-by-an-object", "secftp/storage/objects/targets.py", "        if self._bucket.has_below(self._keys.below(path), path):\n", "        if False:\n", SINK),
     mutant("files-of-a-path-out-of-order", "secftp/storage/objects/files.py", "                file.before.result()\n", "                pass\n", SMALL),
-    mutant("batches-answered-out-of-order", "secftp/server/requests/writes_ahead.py", "            self._problem = problem\n", "            self._problem = problem\n            self._batch.refuse(problem)\n", SESSION),
-    mutant("message-behind-writes-lost", "secftp/server/requests/writes_ahead.py", "                self.other = message\n", "                return\n", SESSION),
+    mutant("batches-answered-out-of-order", AT_WRITES, "            self._problem = problem\n", "            self._problem = problem\n            self._batch.refuse(problem)\n", SESSION),
+    mutant("message-behind-writes-lost", AT_WRITES, "                self.other = message\n", "                return\n", SESSION),
     mutant("message-behind-batches-lost", "secftp/server/requests/batches_ahead.py", "        self.other = message\n        return None\n", "        return None\n", SESSION),
+    # --- trees that are written at once ---
+    mutant("file-before-its-directory", AT_WRITES, "change.number < batch.number and not change.is_done and change.is_about(path)", "False", TREE),
+    mutant("file-behind-a-change-that-is-not-begun", AT_WRITES, "                if change.outcome is None:\n                    return False\n", "                if change.outcome is None:\n                    return True\n", TREE),
+    mutant("change-before-those-it-depends-on", AT_WRITES, "before = [one for one in self.waiting if one.is_about(place)]", "before: list[_Change | _Batch] = []", TREE),
+    mutant("change-before-the-changes-it-depends-on", AT_WRITES, "        wait(earlier)\n", "        pass\n", TREE),
+    mutant("change-before-the-files-it-depends-on", AT_WRITES, "else one.is_done for one in self.before", "else True for one in self.before", TREE),
+    mutant("files-above-a-directory-not-waited-for", AT_WRITES, "        if any(path[:depth] in self._paths for depth in range(1, len(path) + 1)):\n            return True\n", "", TREE),
+    mutant("files-beneath-a-directory-not-waited-for", AT_WRITES, "return any(directory[: len(path)] == path for directory in self._directories)", "return False", TREE),
+    mutant("parents-of-a-directory-not-waited-for", AT_NAMES, "return path if path[:-1] in self._made else path[:1]", "return path", TREE),
+    mutant("new-names-not-known", AT_NAMES, "if path in self._with_files or self._made.get(path, number) < number:", "if False:", TREE),
+    mutant("new-files-above-not-known", AT_NAMES, "return any(path[:depth] in self._files for depth in range(1, len(path)))", "return False", TREE),
+    mutant("change-ahead-without-the-right-to-overwrite", AT_WRITES, "may_change = context.rights.write and context.rights.overwrite", "may_change = context.rights.write", TREE),
+    mutant("change-ahead-without-the-right-to-write", AT_WRITES, "may_change = context.rights.write and context.rights.overwrite", "may_change = context.rights.overwrite", TREE),
+    mutant("directory-made-again", AT_WRITES, "message.token is not None or not message.parents", "not message.parents", TREE),
+    mutant("changes-left-under-way", AT_WRITES, "self._threads.shutdown(cancel_futures=True)", "self._threads.shutdown(wait=False)", TREE),
     # --- what is left ---
     mutant("parts-not-given-up", AT_PARTS, "            self._is_given_up = True\n", "            self._is_last = True\n", SINK),
     mutant("reserved-object-left", AT_SINK, "                    self._bucket.delete(self._upload_key)\n", "                    pass\n", SINK),

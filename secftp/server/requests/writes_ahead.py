@@ -53,9 +53,8 @@ def is_write(context: RequestContext, message: Received) -> bool:
         return False
     if isinstance(message, WriteMany):
         return True
-    if not isinstance(message, MakeDirectory | SetAttributes) or not (
-        context.rights.write and context.rights.overwrite
-    ):
+    may_change = context.rights.write and context.rights.overwrite
+    if not may_change or not isinstance(message, MakeDirectory | SetAttributes):
         return False
     if isinstance(message, MakeDirectory) and (message.token is not None or not message.parents):
         return False
@@ -244,6 +243,7 @@ class _Run:
                 for outcome in outcomes:
                     self._note(outcome)
             self._settle()
+            self._take_more()
 
     def _files(self) -> Iterator[_File]:
         """Yield the files of the batches, up to one that has to wait until those before it are done."""
