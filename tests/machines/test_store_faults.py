@@ -220,10 +220,11 @@ def test_a_fault_at_each_request(place, name, kind, lasting, record_property, re
         # The id of an upload is lost with the answer: what was begun so is for the bucket's lifecycle rule.
         is_orphan = seen[number].name == "CreateMultipartUpload" and "before" not in kind
         found = place.files()
-        left += len(place.leftovers())
+        unfinished = place.leftovers()
+        left += len(unfinished)
         if problem is None:
             assert found == after, what
-            assert not place.leftovers() or lasting or is_orphan, what
+            assert not unfinished or lasting or is_orphan, what
         else:
             failed += 1
             assert isinstance(problem, FileError), (what, problem)

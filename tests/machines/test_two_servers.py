@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -39,11 +41,22 @@ def under_way(process, sent=MIB):
     until(lambda: any(each["bytes"] > sent for each in events(process, "progress")), "some of it has been sent")
 
 
+@contextlib.contextmanager
+def paused(process):
+    """Have a client that is under way send nothing meanwhile, so that it is not over before something else happens."""
+    under_way(process)
+    process.signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        process.signal(signal.SIGCONT)
+
+
 @pytest.mark.parametrize("streams", ["1", "3"])
 def test_a_file_is_resumed_at_the_other_server(two, root, client, tmp_path, streams):
     first, second = two
     source = tmp_path / "large"
-    found = make_file(source, 8 * MIB, "resumed")
+    found = make_file(source, 12 * MIB, "resumed")
     sent = client("put", "--streams", streams, "--limit-rate", "3MiB", source, f"{first.url}/")
     under_way(sent, 4 * MIB)  # more than a part of each stream
     first.kill()
@@ -63,10 +76,10 @@ def test_a_file_that_is_being_written_at_the_other_server_is_not_resumed(two, ro
     source = tmp_path / "large"
     found = make_file(source, 6 * MIB, "not resumed")
     slow = client("put", "--limit-rate", SMALL_RATE, source, f"{first.url}/")
-    under_way(slow)
-    again = client("put", "--resume", source, f"{second.url}/")
-    assert again.wait() == 0
-    assert slow.runs
+    with paused(slow):
+        again = client("put", "--resume", source, f"{second.url}/")
+        assert again.wait() == 0
+        assert slow.runs
     assert len(events(again, "note")) == 1
     assert "it is being written" in second.log
     assert digest((root / "large").read_bytes()) == found
@@ -83,19 +96,19 @@ def test_a_sweep_leaves_what_the_other_server_is_writing(serve, root, client, tm
     make_file(other, 6 * MIB, "leaves one")
     abandoned = root / ".secftp-part-0123456789abcdef0123456789abcdef"
     slow = client("put", "--limit-rate", SMALL_RATE, source, f"{first.url}/")
-    under_way(slow)
-    (partial,) = partials(root)
-    abandoned.write_bytes(b"of a server that was killed a month ago")
-    for path in (root / partial, abandoned):
-        old = path.stat().st_mtime - WEEKS
-        os.utime(path, (old, old))
-    second = serve(root)  # sweeps the directory as it starts
-    until(lambda: not abandoned.exists(), "the second server has swept")
-    cut = client("put", "--limit-rate", SMALL_RATE, other, f"{second.url}/")
-    under_way(cut)
-    cut.kill()  # leaves a partial, and has the second server sweep again
-    until(lambda: len(partials(root)) == 2 and "Done." in second.log, "the client was noticed")
-    assert (root / partial).exists()
+    with paused(slow):
+        (partial,) = partials(root)
+        abandoned.write_bytes(b"of a server that was killed a month ago")
+        for path in (root / partial, abandoned):
+            old = path.stat().st_mtime - WEEKS
+            os.utime(path, (old, old))
+        second = serve(root)  # sweeps the directory as it starts
+        until(lambda: not abandoned.exists(), "the second server has swept")
+        cut = client("put", "--limit-rate", SMALL_RATE, other, f"{second.url}/")
+        under_way(cut)
+        cut.kill()  # leaves a partial, and has the second server sweep again
+        until(lambda: len(partials(root)) == 2 and "Done." in second.log, "the client was noticed")
+        assert (root / partial).exists()
     assert slow.wait() == 0
     assert digest((root / "large").read_bytes()) == found
     assert len(partials(root)) == 1
@@ -223,8 +236,8 @@ def test_a_reload_of_the_balancer_is_not_noticed(two, root, haproxy, client, tmp
     source = tmp_path / "large"
     found = make_file(source, 5 * MIB, "reload")
     sent = client("put", "--limit-rate", SMALL_RATE, source, f"secftp://{HOST}:{balancer.port}/")
-    under_way(sent)
-    balancer.reload([two[0].port])
+    with paused(sent):
+        balancer.reload([two[0].port])
     assert sent.wait() == 0
     assert digest((root / "large").read_bytes()) == found
     assert events(sent, "retrying") == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import subprocess
 import sys
 import sysconfig
@@ -68,8 +69,11 @@ def test_two_servers_that_write_one_name_at_once(serve, root, client, tmp_path, 
         found[make_file(source, 3 * MIB, number)] = number
         server = serve(root, env=without_locks)
         clients.append(client("put", "--limit-rate", "2MiB", "--streams", "2", source, f"{server.url}/"))
-    until(lambda: len(DirectoryContents(root).leftovers()) == 2, "both are being written")
+        until(lambda: len(DirectoryContents(root).leftovers()) == len(clients), "each is being written")
+        clients[-1].signal(signal.SIGSTOP)  # until both are
     capabilities(serve(root, env=without_locks))
+    for each in clients:
+        each.signal(signal.SIGCONT)
     assert [each.wait() for each in clients] == [0, 0]
     assert digest((root / "name").read_bytes()) in found
     assert DirectoryContents(root).leftovers() == []
