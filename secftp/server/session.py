@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Final
 from secftp._version import __version__
 from secftp.protocol import Bye, Cancel, Capability, Read, SessionLimits, Welcome, Write
 from secftp.server.requests import RequestContext, serve
-from secftp.server.requests.ahead import is_question, serve_run
+from secftp.server.requests.ahead import is_question, serve_questions
 from secftp.server.requests.batches_ahead import is_batch, serve_batches
+from secftp.server.requests.listings_ahead import is_listing, serve_listings
 from secftp.server.requests.writes_ahead import is_write, serve_writes
 from secftp.transport import IDLE_SECONDS, KEEPALIVE_SECONDS
 
@@ -27,6 +28,13 @@ REQUESTS_MAX: Final = 1024
 # ZSTD is announced if the server has the library and allows it.
 _CAPABILITIES: Final = tuple(each for each in Capability if each is not Capability.ZSTD)
 _FLUSH_SECONDS: Final = 0.01
+# Which requests of a remote store are served together with those behind them, and how.
+_RUNS: Final = (
+    (is_question, serve_questions),
+    (is_listing, serve_listings),
+    (is_batch, serve_batches),
+    (is_write, serve_writes),
+)
 
 
 def welcome(
@@ -70,6 +78,7 @@ class ServerSession:
     ) -> None:
         self.busy = False  # whether a request is being served; read by the thread that stops the server
         self._channel = context.channel
+        self._is_remote = context.store.at_once > 1
         self._context = context
         self._stopping = stopping
         self._compression = compression
@@ -112,13 +121,15 @@ class ServerSession:
                 if self._stopping():
                     return None
             self.busy = True
-            if is_question(self._context, message):
-                held = serve_run(self._context, message, self._stopping)
-            elif is_batch(self._context, message):
-                held = serve_batches(self._context, message, self._stopping)
-            elif is_write(self._context, message):
-                held = serve_writes(self._context, message, self._stopping)
-            else:
-                serve(self._context, message)
+            held = self._serve(message)
             self.busy = False
+        return None
+
+    def _serve(self, message: Received) -> Received | None:
+        """Serve a request, over a remote store with those behind it; return what came behind these, if anything."""
+        if self._is_remote:
+            for is_served_so, serve_run in _RUNS:
+                if is_served_so(self._context, message):
+                    return serve_run(self._context, message, self._stopping)
+        serve(self._context, message)
         return None

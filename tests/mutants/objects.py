@@ -9,6 +9,8 @@ SOURCE = "tests/storage/objects/test_source.py"
 SMALL = "tests/storage/objects/test_small.py"
 SESSION = "tests/storage/objects/test_session.py"
 TREE = "tests/storage/objects/test_tree_session.py"
+LISTINGS = "tests/storage/objects/test_listings_together.py"
+AT_LISTINGS = "secftp/server/requests/listings_ahead.py"
 AT_WRITES = "secftp/server/requests/writes_ahead.py"
 AT_NAMES = "secftp/server/requests/names_ahead.py"
 AT_SINK = "secftp/storage/objects/sink.py"
@@ -41,7 +43,7 @@ MUTANTS: list[Mutant] = [
     mutant("file-before-its-directory", AT_WRITES, "change.number < batch.number and not change.is_done and change.is_about(path)", "False", TREE),
     mutant("file-behind-a-change-that-is-not-begun", AT_WRITES, "                if change.outcome is None:\n                    return False\n", "                if change.outcome is None:\n                    return True\n", TREE),
     mutant("change-before-those-it-depends-on", AT_WRITES, "before = [one for one in self.waiting if one.is_about(place)]", "before: list[_Change | _Batch] = []", TREE),
-    mutant("change-before-the-changes-it-depends-on", AT_WRITES, "        wait(earlier)\n", "        pass\n", TREE),
+    mutant("change-before-the-changes-it-depends-on", AT_WRITES, "        for one in earlier:\n            one.wait()\n", "", TREE),
     mutant("change-before-the-files-it-depends-on", AT_WRITES, "else one.is_done for one in self.before", "else True for one in self.before", TREE),
     mutant("files-above-a-directory-not-waited-for", AT_WRITES, "        if any(path[:depth] in self._paths for depth in range(1, len(path) + 1)):\n            return True\n", "", TREE),
     mutant("files-beneath-a-directory-not-waited-for", AT_WRITES, "return any(directory[: len(path)] == path for directory in self._directories)", "return False", TREE),
@@ -51,7 +53,12 @@ MUTANTS: list[Mutant] = [
     mutant("change-ahead-without-the-right-to-overwrite", AT_WRITES, "may_change = context.rights.write and context.rights.overwrite", "may_change = context.rights.write", TREE),
     mutant("change-ahead-without-the-right-to-write", AT_WRITES, "may_change = context.rights.write and context.rights.overwrite", "may_change = context.rights.overwrite", TREE),
     mutant("directory-made-again", AT_WRITES, "message.token is not None or not message.parents", "not message.parents", TREE),
-    mutant("changes-left-under-way", AT_WRITES, "self._threads.shutdown(cancel_futures=True)", "self._threads.shutdown(wait=False)", TREE),
+    mutant("changes-left-under-way", AT_WRITES, "        self._threads.close()\n", "", TREE),
+    mutant("failed-listing-taken-for-short", AT_LISTINGS, "            raise self._problem\n", "            return\n", LISTINGS),
+    mutant("listing-ends-where-it-was-read-ahead", AT_LISTINGS, "            yield from self._scanned\n", "            return\n", LISTINGS),
+    mutant("cancelled-listing-is-sent", AT_LISTINGS, "_refuse_cancelled if is_cancelled else begun.answer", "begun.answer", LISTINGS),
+    mutant("listing-ahead-without-the-right", AT_LISTINGS, " and context.rights.list\n", "\n", LISTINGS),
+    mutant("listings-left-under-way", AT_LISTINGS, "        self._threads.close()\n", "", LISTINGS),
     # --- what is left ---
     mutant("parts-not-given-up", AT_PARTS, "            self._is_given_up = True\n", "            self._is_last = True\n", SINK),
     mutant("reserved-object-left", AT_SINK, "                    self._bucket.delete(self._upload_key)\n", "                    pass\n", SINK),

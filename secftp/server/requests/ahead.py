@@ -38,7 +38,7 @@ def is_question(context: RequestContext, message: Received) -> bool:
     return context.store.at_once > 1 and isinstance(message, Stat | Sum)
 
 
-def serve_run(context: RequestContext, first: Received, stopping: Callable[[], bool]) -> Received | None:
+def serve_questions(context: RequestContext, first: Received, stopping: Callable[[], bool]) -> Received | None:
     """Serve a question and those that come behind it meanwhile; return the message that ended the run, if any."""
     assert isinstance(first, Stat | Sum)
     with contextlib.closing(_Run(context, stopping)) as run:

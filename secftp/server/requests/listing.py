@@ -16,7 +16,7 @@ from secftp.server.requests.refusals import code_of
 from secftp.server.requests.serve import handles
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Callable, Generator
 
     from secftp.server.requests.context import RequestContext
     from secftp.storage import FileInfo
@@ -77,12 +77,18 @@ def answer_stat(context: RequestContext, request: Stat, find: Callable[[], Looke
 @handles(List)
 def list_directory(context: RequestContext, request: List) -> Outcome:
     """Answer LIST with ENTRIES; an error after the first of them is an ERROR behind them."""
+    return answer_list(context, request, lambda: scan(context, request))
+
+
+def answer_list(
+    context: RequestContext, request: List, begin: Callable[[], Generator[ScanEntry, None, None]]
+) -> Outcome:
+    """Answer LIST with the entries that `begin` returns, which are closed behind the last."""
     context.log.line(f"Client requesting listing: {name_of(request.path)}")
     context.require(Right.LIST)
     context.check(request.id)
     entries: list[Listed] = []
-    scanned = cast("Generator[ScanEntry]", _scan(context, request))
-    with contextlib.closing(scanned):
+    with contextlib.closing(begin()) as scanned:
         try:
             count = _send_parts(context, request, scanned, entries)
         except FileError:
@@ -94,12 +100,16 @@ def list_directory(context: RequestContext, request: List) -> Outcome:
     return Outcome()
 
 
-def _scan(context: RequestContext, request: List) -> Iterator[ScanEntry]:
+def scan(context: RequestContext, request: List) -> Generator[ScanEntry, None, None]:
+    """Begin to list what the request asks for."""
     others = request.others and Capability.OTHERS not in context.lacks
-    return context.store.scan(request.path, recursive=request.recursive, others=others)
+    scanned = context.store.scan(request.path, recursive=request.recursive, others=others)
+    return cast("Generator[ScanEntry, None, None]", scanned)
 
 
-def _send_parts(context: RequestContext, request: List, scanned: Generator[ScanEntry], entries: list[Listed]) -> int:
+def _send_parts(
+    context: RequestContext, request: List, scanned: Generator[ScanEntry, None, None], entries: list[Listed]
+) -> int:
     """Send full messages, and return the number of entries; those of the last message stay in `entries`."""
     room = MAX_BULK - _ENVELOPE_BYTES
     count = 0

@@ -14,7 +14,6 @@ from __future__ import annotations
 import contextlib
 import time
 from collections import deque
-from concurrent.futures import Future, wait
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from secftp.errors import FileError
@@ -27,12 +26,12 @@ from secftp.server.requests.serve import serve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from concurrent.futures import ThreadPoolExecutor
 
     from secftp.server.requests.context import Outcome, RequestContext
-    from secftp.storage import Path, SmallFiles, WriteOptions
+    from secftp.storage import Path, SmallFiles, Store, WriteOptions
     from secftp.storage.attributes import Kept
     from secftp.storage.names import DirectoryPath
+    from secftp.storage.objects.concurrency import Call, Threads
     from secftp.transport import Received
 
 _Directory: TypeAlias = MakeDirectory | SetAttributes
@@ -86,7 +85,7 @@ class _Change:
         self.number = number
         self.place = place
         self.before = before
-        self.outcome: Future[Any] | None = None
+        self.outcome: Call[Any] | None = None
 
     def is_about(self, path: DirectoryPath) -> bool:
         """Whether the path is the place, above or beneath it."""
@@ -95,22 +94,23 @@ class _Change:
     @property
     def is_done(self) -> bool:
         """Whether it can be answered."""
-        return self.outcome is not None and self.outcome.done()
+        return self.outcome is not None and self.outcome.is_done
 
     @property
     def may_begin(self) -> bool:
         """Whether all that it waits for is done, or is a change that was begun."""
         return all(one.outcome is not None if isinstance(one, _Change) else one.is_done for one in self.before)
 
-    def begin(self, context: RequestContext, threads: ThreadPoolExecutor) -> None:
+    def begin(self, context: RequestContext, threads: Threads) -> None:
         """Carry it out in a thread, behind the changes that it waits for."""
         earlier = [one.outcome for one in self.before if isinstance(one, _Change) and one.outcome is not None]
         self.before.clear()
-        self.outcome = threads.submit(self._carry_out, context, earlier)
+        self.outcome = threads.submit(lambda store: self._carry_out(store, earlier), context.store)
 
-    def _carry_out(self, context: RequestContext, earlier: list[Future[Any]]) -> Any:
-        wait(earlier)
-        request, store = self.request, context.store
+    def _carry_out(self, store: Store, earlier: list[Call[Any]]) -> Any:
+        for one in earlier:
+            one.wait()
+        request = self.request
         if isinstance(request, MakeDirectory):
             return store.make_directory(request.path, parents=request.parents, mode=request.mode)
         return store.set_attributes(request.path, mode=request.mode, mtime_ns=request.mtime_ns)
@@ -181,12 +181,12 @@ class _Run:
     """The requests of one run. `waiting`: those without an answer. `other`: the message behind them that is none."""
 
     def __init__(self, context: RequestContext, stopping: Callable[[], bool]) -> None:
-        from concurrent.futures import ThreadPoolExecutor  # only where a store is remote
+        from secftp.storage.objects.concurrency import Threads  # only where a store is remote
 
         self._context = context
         self._stopping = stopping
         self._until = time.monotonic() + _SECONDS
-        self._threads = ThreadPoolExecutor(_DIRECTORIES_AT_ONCE, thread_name_prefix="secftp-directories")
+        self._threads = Threads(_DIRECTORIES_AT_ONCE, "secftp-directories")
         self._count = 0
         self._changes: list[_Change] = []  # those of `waiting`
         self._batches: deque[_Batch] = deque()  # with files that the store has not been given
@@ -278,10 +278,10 @@ class _Run:
         self._has_changed_names = self._names.has_changed(path, batch.number)
         return not self._has_changed_names
 
-    def _wait_for(self, outcome: Future[Any]) -> None:
+    def _wait_for(self, outcome: Call[Any]) -> None:
         self._answer()
         self._context.channel.flush()
-        wait([outcome])
+        outcome.wait()
 
     def _note(self, outcome: Kept | FileError) -> None:
         """Note what has become of the oldest file, and answer the requests that are done."""
@@ -316,7 +316,7 @@ class _Run:
 
     def close(self) -> None:
         """End what runs, and log what was done of batches that were not answered."""
-        self._threads.shutdown(cancel_futures=True)
+        self._threads.close()
         for one in self.waiting:
             if isinstance(one, _Batch):
                 one.write_log()

@@ -13,7 +13,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections import deque
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 if TYPE_CHECKING:
@@ -69,6 +69,17 @@ class Call(Generic[_Result]):
             return future.result()
         finally:
             del self, future  # or an exception would be in a cycle with the future that holds it
+
+    @property
+    def is_done(self) -> bool:
+        """Whether `result` need not wait."""
+        return self._future.done()
+
+    def wait(self) -> None:
+        """Wait until it is done, as `result` does."""
+        if self._threads.take_back(self):
+            _make(self._run, self._future)
+        wait([self._future])
 
     def make(self) -> None:
         """Make the call; never raises."""
