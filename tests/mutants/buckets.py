@@ -29,6 +29,9 @@ MUTANTS: list[Mutant] = [
     mutant("keys-without-room-for-a-marker", AT_KEYS, " - len(MARKER) - 1  # so", "  # so", NAMES),
     mutant("keys-that-forget-the-prefix-of-the-url", AT_KEYS, "        self._room = MAX_KEY - taken", "        self._room = MAX_KEY", NAMES),
     mutant("bucket-url-with-a-password", AT_URLS, '    if separator and (scheme.lower() not in _CONTAINER_AT_HOST or ":" in user):', "    if False:", NAMES),
+    mutant("bucket-url-whose-dots-are-escaped", AT_URLS, "    names = unquote(rest).removesuffix", "    names = rest.removesuffix", NAMES),
+    mutant("bucket-url-with-control-characters", AT_URLS, "    if not url.isprintable() or not unquote(rest).isprintable():", "    if False:", NAMES),
+    mutant("bucket-url-in-reserved-names", AT_URLS, "    if any(name.startswith(RESERVED_TEXT) for name in names):", "    if False:", NAMES),
     mutant("bucket-url-with-a-query", AT_URLS, '    if "?" in rest or "#" in rest:', "    if False:", NAMES),
     # --- listings ---
     mutant("broken-listing-ends", AT_BUCKET, "            raise problem from error\n", "            if not is_listing:\n                raise problem from error\n", BUCKET),

@@ -22,6 +22,7 @@ _EPOCH: Final = """
 local function epoch(key, fresh)
   local found = redis.call('GET', key)
   if not found then redis.call('SET', key, fresh); found = fresh end
+  redis.call('EXPIRE', key, 604800)
   return found
 end
 """

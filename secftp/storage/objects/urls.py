@@ -20,10 +20,16 @@ def is_object_url(text: str) -> bool:
 
 
 def check_url(url: str) -> None:
-    """Raise `UsageError` for a URL with user information, a query, a fragment, or no bucket.
+    """Raise `UsageError` for a URL with user information, a query, a fragment, a port, or no bucket.
 
-    The message does not show the URL: what it has too much may be a credential.
+    Also for one whose prefix another parser would understand as that of another directory: with `..`, plain or as
+    `%2e%2e`, or with control characters, which it leaves out; and for one in a reserved name. The message does not show
+    the URL: what it has too much may be a credential.
     """
+    from urllib.parse import unquote
+
+    from secftp.storage.names import RESERVED_TEXT
+
     scheme, _, rest = url.partition("://")
     if not is_object_url(url):
         raise UsageError(f"{escape(scheme[:20])}:// is no object store.", hint=_SHAPE)
@@ -41,5 +47,14 @@ def check_url(url: str) -> None:
         )
     if not place or (separator and not user):
         raise UsageError("The URL of an object store names a bucket.", hint=_SHAPE)
-    if any(name in ("", ".", "..") for name in rest.rstrip("/").split("/")):
+    if ":" in place:
+        raise UsageError(
+            "The URL of an object store has no port.", hint="The address of a store is AWS_ENDPOINT_URL, for example."
+        )
+    if not url.isprintable() or not unquote(rest).isprintable():
+        raise UsageError("The URL of an object store has a control character in it.", hint=_SHAPE)
+    names = unquote(rest).removesuffix("/").split("/")
+    if any(name.startswith(RESERVED_TEXT) for name in names):
+        raise UsageError(f"Names that begin with {RESERVED_TEXT} are those of secftp itself.", hint=_SHAPE)
+    if any(name in ("", ".", "..") for name in names):
         raise UsageError("The prefix in the URL of an object store has an empty name, `.` or `..` in it.", hint=_SHAPE)
