@@ -58,6 +58,7 @@ MUTANTS: list[Mutant] = [
     mutant("listing-ends-where-it-was-read-ahead", AT_LISTINGS, "            yield from self._scanned\n", "            return\n", LISTINGS),
     mutant("cancelled-listing-is-sent", AT_LISTINGS, "_refuse_cancelled if is_cancelled else begun.answer", "begun.answer", LISTINGS),
     mutant("listing-ahead-without-the-right", AT_LISTINGS, " and context.rights.list\n", "\n", LISTINGS),
+    mutant("listing-closed-while-it-is-read", AT_LISTINGS, "        begun.reading.give_up()  # it may run still, if it was refused or cancelled\n", "", LISTINGS),
     mutant("listings-left-under-way", AT_LISTINGS, "        self._threads.close()\n", "", LISTINGS),
     # --- what is left ---
     mutant("parts-not-given-up", AT_PARTS, "            self._is_given_up = True\n", "            self._is_last = True\n", SINK),

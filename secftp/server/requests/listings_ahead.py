@@ -122,6 +122,7 @@ class _Run:
         is_cancelled = isinstance(other, Cancel) and other.id == begun.request.id
         serve(self._context, begun.request, _refuse_cancelled if is_cancelled else begun.answer)
         self.waiting.popleft()
+        begun.reading.give_up()  # it may run still, if it was refused or cancelled
         begun.close()
 
     def close(self) -> None:

@@ -81,6 +81,11 @@ class Call(Generic[_Result]):
             _make(self._run, self._future)
         wait([self._future])
 
+    def give_up(self) -> None:
+        """Never make it; if it runs, wait for its end."""
+        if not self._threads.take_back(self):
+            wait([self._future])
+
     def make(self) -> None:
         """Make the call; never raises."""
         _make(self._run, self._future)

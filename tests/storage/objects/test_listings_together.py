@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import threading
+import time
+from types import SimpleNamespace
 
 import pytest
 
 from secftp.protocol import Cancel, Entries, Error, ErrorCode, List, Stat
 from secftp.server.access import Rights
+from secftp.server.requests.listings_ahead import is_listing
 from secftp.storage.objects.store import ObjectStore
 from tests.storage.objects.faults import FaultyBucket
 from tests.support.requests_at import served
@@ -116,6 +119,19 @@ def test_without_the_right_nothing_is_read(bucket, tmp_path):
         wire.send(*listings("d1", "d2"))
         assert [wire.receive().code for _ in range(2)] == [ErrorCode.FORBIDDEN] * 2
     assert bucket.requests == []
+    some = List(id=1, path=(b"d1",))
+    for may_list in (True, False):
+        context = SimpleNamespace(store=ObjectStore(bucket), rights=SimpleNamespace(list=may_list))
+        assert is_listing(context, some) == may_list
+
+
+def test_a_listing_is_cancelled_while_it_is_read(at, bucket):
+    wire = at.wire()
+    asked = [*listings("d1", "d2"), Cancel(id=2)]
+    send_together(bucket, wire, asked, lambda prefix, act: (time.sleep(0.3), act())[1])
+    assert [type(wire.receive()) for _ in range(2)] == [Entries, Error]
+    wire.send(Stat(id=3, path=(b"d1", b"f1")))
+    assert wire.receive().id == 3
 
 
 def test_a_client_that_goes_leaves_nothing_under_way(at, bucket):
