@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from types import SimpleNamespace
 
 import pytest
@@ -126,12 +125,21 @@ def test_without_the_right_nothing_is_read(bucket, tmp_path):
 
 
 def test_a_listing_is_cancelled_while_it_is_read(at, bucket):
+    reading, go_on = threading.Event(), threading.Event()
+
+    def wait(prefix, act):
+        if prefix == "d3/":
+            reading.set()
+            go_on.wait(0.5)  # nobody sets it: the request takes this long
+        else:
+            assert reading.wait(DEADLINE)
+        return act()
+
     wire = at.wire()
-    asked = [*listings("d1", "d2"), Cancel(id=2)]
-    send_together(bucket, wire, asked, lambda prefix, act: (time.sleep(0.3), act())[1])
-    assert [type(wire.receive()) for _ in range(2)] == [Entries, Error]
-    wire.send(Stat(id=3, path=(b"d1", b"f1")))
-    assert wire.receive().id == 3
+    send_together(bucket, wire, [*listings("d1", "d2", "d3"), Cancel(id=3)], wait)
+    assert [type(wire.receive()) for _ in range(3)] == [Entries, Entries, Error]
+    wire.send(Stat(id=4, path=(b"d1", b"f1")))
+    assert wire.receive().id == 4
 
 
 def test_a_client_that_goes_leaves_nothing_under_way(at, bucket):
