@@ -78,8 +78,9 @@ class Call(Generic[_Result]):
     def wait(self) -> None:
         """Wait until it is done, as `result` does."""
         if self._threads.take_back(self):
-            _make(self._run, self._future)
+            self.make()
         wait([self._future])
+        del self  # likewise
 
     def give_up(self) -> None:
         """Never make it; if it runs, wait for its end."""
@@ -88,7 +89,10 @@ class Call(Generic[_Result]):
 
     def make(self) -> None:
         """Make the call; never raises."""
-        _make(self._run, self._future)
+        run, future = self._run, self._future
+        del self
+        _make(run, future)
+        del run, future  # as in `result`: the exception holds this frame
 
 
 def _make(run: Callable[[], _Result], future: Future[_Result]) -> None:

@@ -7,6 +7,7 @@ import gc
 import subprocess
 import sys
 import threading
+import time
 import weakref
 
 import pytest
@@ -143,15 +144,20 @@ def test_a_system_without_threads_is_no_failure(monkeypatch):
     assert budget.free == 8
 
 
-def test_a_failure_is_in_no_cycle():
+@pytest.mark.parametrize("by_thread", [True, False])
+def test_a_failure_is_in_no_cycle(monkeypatch, by_thread):
     def fail(item):
         raise KeyError(item)
+
+    monkeypatch.setattr(concurrency, "_budget", concurrency._Budget(int(by_thread)))
 
     gc.collect()
     gc.disable()
     try:
         with contextlib.closing(Threads(2)) as threads:
             call = threads.submit(fail, 1)
+            while by_thread and not call.is_done:
+                time.sleep(0.001)
             with pytest.raises(KeyError) as caught:
                 call.result()
         gone = weakref.ref(call._future)
