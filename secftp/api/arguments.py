@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 RemotePath: TypeAlias = "str | bytes | os.PathLike[str] | os.PathLike[bytes]"
 LocalPath: TypeAlias = "str | bytes | os.PathLike[str] | os.PathLike[bytes]"
 Cipher: TypeAlias = Literal["none", "aes128", "aes256"]
+ObjectTimes: TypeAlias = Literal["own", "stored"]
 
 _SUITES: Final = {"none": Suite.NONE, "aes128": Suite.AES128, "aes256": Suite.AES256}
 

@@ -6,7 +6,7 @@ import contextlib
 import logging
 import os
 import threading
-from typing import TYPE_CHECKING, Final, Literal, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from secftp.api.arguments import key_for, suite_for
 from secftp.api.values import require_bool, require_callable, require_int, require_permissions, require_text
@@ -15,7 +15,7 @@ from secftp.keys import generate_key, read_key_file, refuse_beneath
 from secftp.server.access import Access
 from secftp.server.log import Log, LogLevel
 from secftp.server.log_format import printable
-from secftp.server.parser import OBJECT_TIMES
+from secftp.server.options import OBJECT_TIMES
 from secftp.server.path_checks import CodePaths
 from secftp.server.roots import open_reachable, prepare_for_writing
 from secftp.server.server import DEFAULT_MAX_CLIENTS, FileServer, open_listener
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from types import TracebackType
 
-    from secftp.api.arguments import Cipher, LocalPath
+    from secftp.api.arguments import Cipher, LocalPath, ObjectTimes
     from secftp.keys import Key
     from secftp.server.roots import Root
     from secftp.storage import Store
@@ -96,7 +96,7 @@ class Server:
         read_only: bool = False,
         overwrite: bool = True,
         mode_mask: int = 0o777,
-        object_times: Literal["own", "stored"] = "own",
+        object_times: ObjectTimes = "own",
         max_clients: int = DEFAULT_MAX_CLIENTS,
         ciphers: Iterable[Cipher] = _ALL_CIPHERS,
         congestion: str | None = None,

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 OWN_DESCRIPTORS: Final = 48
 SESSION_DESCRIPTORS: Final = 6
 LEAST: Final = 16
+OBJECT_TIMES: Final = ("own", "stored")
 
 
 @dataclass(frozen=True, kw_only=True)

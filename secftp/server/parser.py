@@ -11,7 +11,7 @@ from secftp._version import __version__
 from secftp.command_line import StrictParser, add_option, closest, operand, shown_options
 from secftp.errors import UsageError
 from secftp.protocol.limits import MAX_STREAMS
-from secftp.server.options import ServerLimits
+from secftp.server.options import OBJECT_TIMES, ServerLimits
 from secftp.server.proxies import parse_network
 from secftp.text import parse_seconds, parse_size
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 FILE: Final = "FILE"
 CIPHERS: Final = ("none", "aes128", "aes256")
-OBJECT_TIMES: Final = ("own", "stored")
 PORT_MAX: Final = 65535
 DIGITS_MAX: Final = 9
 DEFAULTS: Final = ServerLimits()

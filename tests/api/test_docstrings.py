@@ -26,6 +26,7 @@ WORDS = {
     "RemotePath | Iterable[RemotePath]": "str, bytes, os.PathLike or iterable of them",
     "LocalPath | Iterable[LocalPath]": "str, bytes, os.PathLike or iterable of them",
     "Cipher": "str",
+    "ObjectTimes": "str",
     "ReadableBuffer": "bytes-like object",
     "WriteableBuffer": "writable bytes-like object",
     "OnProgress": "callable",

@@ -127,7 +127,7 @@ MUTANTS = [
     mutant("made-without-having-been", "secftp/server/requests/batch.py", "        self._results.append(result)\n", "        self._results.append(result)\n        self._context.note_created(file.path)\n", WRITTEN),
     mutant("written-without-a-bound", "secftp/server/requests/session_files.py", "    if len(names) >= most:\n", "    if len(names) < 0:\n", WRITTEN),
     mutant("remove-without-the-right", "secftp/server/requests/change.py", "    context.require(Right.DELETE)\n", "", RIGHTS),
-    mutant("rename-overwrites-without-the-right", "secftp/server/requests/change.py", "with context.replacing(wanted=request.overwrite) as overwrite:", "overwrite = request.overwrite\n    with context.replacing(wanted=True):", RIGHTS, "tests/server/test_requests_change.py"),
+    mutant("rename-overwrites-without-the-right", "secftp/server/requests/change.py", "with context.replacing(wanted=request.overwrite) as overwrite:", "overwrite = request.overwrite\n        with context.replacing(wanted=True):", RIGHTS, "tests/server/test_requests_change.py"),
     # --- the channel ---
     mutant("end-of-stream-is-an-end", "secftp/transport/incoming.py", "        self._state.end_of_stream()\n        return Bye()\n", "        return Bye()\n", CHANNEL, TRUNCATION),
 ]  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import threading
 
 import pytest
 
@@ -16,11 +17,24 @@ from secftp.errors import (
     NotEmpty,
     NotFound,
 )
-from secftp.protocol import Algorithm, Cancel, Error, ErrorCode, Kind, Ok, Ping, Stat, Sum
+from secftp.protocol import (
+    Algorithm,
+    Cancel,
+    Error,
+    ErrorCode,
+    Kind,
+    MakeDirectory,
+    Ok,
+    Ping,
+    Remove,
+    Rename,
+    Stat,
+    Sum,
+)
 from secftp.storage import LocalStore
 from secftp.transport import keepalive
 from tests.support.requests_at import served
-from tests.support.serving import digest_of, listing, serving
+from tests.support.serving import DEADLINE, digest_of, listing, serving
 
 DATA = bytes(range(256)) * 20_000  # more than one chunk
 
@@ -91,6 +105,45 @@ def test_what_is_refused_changes_nothing_and_the_session_goes_on(tmp_path):
 
 
 # --- SUM --------------------------------------------------------------------------------------------------------------
+
+
+REPEATED = {
+    "remove": lambda number: Remove(id=number, path=(b"old",), token=b"t" * 16),
+    "rename": lambda number: Rename(id=number, path=(b"old",), to=(b"new",), token=b"t" * 16),
+    "make_directory": lambda number: MakeDirectory(id=number, path=(b"new",), token=b"t" * 16),
+}
+
+
+@pytest.mark.parametrize("name", REPEATED)
+def test_one_that_is_repeated_while_it_runs_waits_for_the_first(tmp_path, monkeypatch, name):
+    """The store has done it, and the server has not noted that yet: else the second would find it done by others."""
+    (tmp_path / "old").write_bytes(b"data")
+    done, go_on = threading.Event(), threading.Event()
+    carry_out = getattr(LocalStore, name)
+
+    def slowly(*args, **options):
+        if done.is_set():
+            return carry_out(*args, **options)
+        result = carry_out(*args, **options)
+        done.set()
+        assert go_on.wait(DEADLINE)
+        return result
+
+    monkeypatch.setattr(LocalStore, name, slowly)
+    with serving(tmp_path) as server, server.hostile() as dead, server.hostile() as wire:
+        dead.welcome()
+        wire.welcome()
+        dead.send(REPEATED[name](1))
+        assert done.wait(DEADLINE)
+        wire.send(REPEATED[name](1), REPEATED[name](2))
+        server.log.wait_for("requested to", 2)
+        wire.send(Cancel(id=1))
+        assert wire.receive().code is ErrorCode.CANCELLED, "the one that waits can be cancelled"
+        server.log.wait_for("requested to", 3)
+        go_on.set()
+        assert wire.receive() == Ok(id=2)
+        assert dead.receive() == Ok(id=1)
+    assert listing(tmp_path) == {"remove": [], "rename": ["new"], "make_directory": ["new", "old"]}[name]
 
 
 @pytest.mark.parametrize("algorithm", list(Algorithm))

@@ -17,6 +17,7 @@ from secftp.server.log import Log, SessionLog
 from secftp.server.requests import RequestContext
 from secftp.server.session import ServerSession
 from secftp.session import Session
+from secftp.storage import Store
 from secftp.transport import Channel, Keepalive, Peer
 from secftp.waits import DIRECT
 from tests.seamed.product import Sealed
@@ -138,7 +139,7 @@ def to_client(seams, suite: Suite, recording: bytes, use) -> Played:
     return _play(seams, channel, lambda: use(session))
 
 
-class MemoryStore:
+class MemoryStore(Store):
     """As much of a store as a recorded session asks for; `files` is all that is there."""
 
     def __init__(self, **files: bytes) -> None:

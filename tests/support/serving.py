@@ -238,7 +238,7 @@ class MemorySource:
         self.close()
 
 
-class MemorySink:
+class MemorySink(Sink):
     """A sink that keeps what came; `data` is None until it was committed."""
 
     def __init__(self):

@@ -1,6 +1,7 @@
 """REMOVE, RENAME, MKDIR and SETATTR: each is one call of the store, answered by OK.
 
-Rights are checked before the store is called, so that a refusal reveals nothing of what exists.
+Rights are checked before the store is called, so that a refusal reveals nothing of what exists. A request that a client
+repeats over a new connection may arrive while the first one is still carried out: it waits for that.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from secftp.storage.attributes import ALL_KEPT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
     from secftp.server.requests.context import RequestContext
     from secftp.storage.attributes import Identity, Kept
@@ -25,15 +27,16 @@ def remove(context: RequestContext, request: Remove) -> Outcome:
     """Remove a file or an empty directory."""
     context.log.line(f"Client requested to remove: {name_of(request.path)}")
     context.require(Right.DELETE)
-    if context.completed.contains(request.token):
-        return _done(context, request.id, "Already removed.")
-    try:
-        context.store.remove(request.path, kind=request.kind)
-    except Forbidden:
-        if not request.tree or len(request.path) < 2 or not context.writable.begin(request.path[:-1]):  # noqa: PLR2004
-            raise
-        context.store.remove(request.path, kind=request.kind)
-    context.completed.note(request.token)
+    with _once(context, request):
+        if context.completed.contains(request.token):
+            return _done(context, request.id, "Already removed.")
+        try:
+            context.store.remove(request.path, kind=request.kind)
+        except Forbidden:
+            if not request.tree or len(request.path) < 2 or not context.writable.begin(request.path[:-1]):  # noqa: PLR2004
+                raise
+            context.store.remove(request.path, kind=request.kind)
+        context.completed.note(request.token)
     context.writable.end(request.path)
     return _done(context, request.id, "Removed.")
 
@@ -43,11 +46,12 @@ def rename(context: RequestContext, request: Rename) -> Outcome:
     """Rename a file or directory: it removes one name and creates the other, and needs the rights for both."""
     context.log.line(f"Client requested to rename: {name_of(request.path)} to: {name_of(request.to)}")
     context.require(Right.WRITE, Right.DELETE)
-    if context.completed.contains(request.token):
-        return _done(context, request.id, "Already renamed.")
-    with context.replacing(wanted=request.overwrite) as overwrite:
-        context.store.rename(request.path, request.to, overwrite=overwrite)
-    context.completed.note(request.token)
+    with _once(context, request):
+        if context.completed.contains(request.token):
+            return _done(context, request.id, "Already renamed.")
+        with context.replacing(wanted=request.overwrite) as overwrite:
+            context.store.rename(request.path, request.to, overwrite=overwrite)
+        context.completed.note(request.token)
     return _done(context, request.id, "Renamed.")
 
 
@@ -65,13 +69,14 @@ def answer_make_directory(context: RequestContext, request: MakeDirectory, make:
     """Answer MKDIR; `make` creates the directory, or has done so, and returns whether it was missing."""
     context.log.line(f"Client requested to make directory: {name_of(request.path)}")
     context.require(Right.WRITE)
-    if context.completed.contains(request.token):
-        return _done(context, request.id, "Directory already made.")
-    if make():
-        context.note_created(request.path, is_directory=True)
-    if request.fill and context.rights.overwrite:
-        context.writable.begin(request.path)
-    context.completed.note(request.token)
+    with _once(context, request):
+        if context.completed.contains(request.token):
+            return _done(context, request.id, "Directory already made.")
+        if make():
+            context.note_created(request.path, is_directory=True)
+        if request.fill and context.rights.overwrite:
+            context.writable.begin(request.path)
+        context.completed.note(request.token)
     return _done(context, request.id, "Directory made.")
 
 
@@ -112,6 +117,11 @@ def _require_already_set(context: RequestContext, request: SetAttributes) -> Non
     may_look = context.rights.read or context.rights.list
     if not may_look or not context.store.has_attributes(request.path, mode=request.mode, mtime_ns=request.mtime_ns):
         context.require(Right.OVERWRITE)
+
+
+def _once(context: RequestContext, request: Remove | Rename | MakeDirectory) -> AbstractContextManager[None]:
+    """A block in which no other session carries out the same request, which a client has repeated there."""
+    return context.completed.only_one(request.token, lambda: context.check(request.id))
 
 
 def _done(context: RequestContext, request: int, line: str, kept: Kept = ALL_KEPT) -> Outcome:

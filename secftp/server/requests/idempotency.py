@@ -3,7 +3,8 @@
 A client that repeats a change over a new connection sends the same token: REMOVE, RENAME and MKDIR are then not carried
 out twice, and not confused with the same change by another client.
 
-A copy of a large file takes so long that it may still be running when it is repeated: the repetition waits for its end.
+A request may still be running when it is repeated, as a copy of a large file is for long: the repetition waits for its
+end. Else it would find that what it is to rename is gone.
 
 A client that may write but not read can't compare a file with what it sent. The server remembers under the token which
 file it has confirmed, and answers SUM with that token by the digest of what is there now, for the same key and name, as
@@ -37,74 +38,22 @@ if TYPE_CHECKING:
 MOST_TOKENS: Final = 4096
 # All files of one copy that may be unconfirmed at a time (128 messages of 256 files), about 170 bytes each.
 MOST_CONFIRMED: Final = 32768
-# Between two looks for a CANCEL of a copy that waits for another one with its token.
+# Between two looks for a CANCEL of a request that waits for another one with its token.
 CHECK_SECONDS: Final = 0.1
 _KEY_BYTES: Final = 16
 
 
-class CompletedChanges:
-    """Tokens of the changes that succeeded last, in all sessions of a server. Thread-safe."""
-
-    def __init__(self, others: SharedTable | None = None) -> None:
-        self._others = others
-        self._lock = threading.Lock()
-        self._tokens: dict[bytes, None] = {}  # the oldest first
-
-    def note(self, token: bytes | None) -> None:
-        """Remember the token of a change that was carried out."""
-        if token is None:
-            return
-        with self._lock:
-            if len(self._tokens) >= MOST_TOKENS:
-                del self._tokens[next(iter(self._tokens))]
-            self._tokens[token] = None
-        if self._others is not None:
-            self._others.put([(token, b"1")])
-
-    def contains(self, token: bytes | None) -> bool:
-        """Return whether the change with this token was carried out."""
-        if token is None:
-            return False
-        with self._lock:
-            if token in self._tokens:
-                return True
-        return self._others is not None and self._others.get(token) is not None
-
-
-class CompletedCopies:
-    """Tokens and sizes of the copies that succeeded last, in all sessions of a server. Thread-safe."""
+class _RunningRequests:
+    """Tokens of requests that are being carried out, here and at `others`. Thread-safe."""
 
     def __init__(self, others: SharedTable | None = None) -> None:
         self._others = others
         self._changed = threading.Condition()
-        self._sizes: dict[bytes, int] = {}  # the oldest first
         self._running: set[bytes] = set()
-
-    def note(self, token: bytes | None, size: int) -> None:
-        """Remember the token of a copy that was made, and its size in bytes."""
-        if token is None:
-            return
-        with self._changed:
-            if len(self._sizes) >= MOST_TOKENS:
-                del self._sizes[next(iter(self._sizes))]
-            self._sizes[token] = size
-        if self._others is not None:
-            self._others.put([(token, b"%d" % size)])
-
-    def find(self, token: bytes | None) -> int | None:
-        """Return the size of the copy that was made with this token; None if there is none."""
-        if token is None:
-            return None
-        with self._changed:
-            size = self._sizes.get(token)
-        if size is None and self._others is not None:
-            found = self._others.get(token) or b""
-            return int(found) if found.isdigit() else None
-        return size
 
     @contextlib.contextmanager
     def only_one(self, token: bytes | None, check: Callable[[], None]) -> Iterator[None]:
-        """A block in which this is the only copy with its token. `check` is called while another one is waited for.
+        """A block in which this is the only request with its token. `check` is called while another one is waited for.
 
         Another server is waited for as long as it gives signs of life.
         """
@@ -134,6 +83,64 @@ class CompletedCopies:
                 return False
             self._running.add(token)
             return True
+
+
+class CompletedChanges(_RunningRequests):
+    """Tokens of the changes that succeeded last, in all sessions of a server. Thread-safe."""
+
+    def __init__(self, others: SharedTable | None = None) -> None:
+        super().__init__(others)
+        self._tokens: dict[bytes, None] = {}  # the oldest first
+
+    def note(self, token: bytes | None) -> None:
+        """Remember the token of a change that was carried out."""
+        if token is None:
+            return
+        with self._changed:
+            if len(self._tokens) >= MOST_TOKENS:
+                del self._tokens[next(iter(self._tokens))]
+            self._tokens[token] = None
+        if self._others is not None:
+            self._others.put([(token, b"1")])
+
+    def contains(self, token: bytes | None) -> bool:
+        """Return whether the change with this token was carried out."""
+        if token is None:
+            return False
+        with self._changed:
+            if token in self._tokens:
+                return True
+        return self._others is not None and self._others.get(token) is not None
+
+
+class CompletedCopies(_RunningRequests):
+    """Tokens and sizes of the copies that succeeded last, in all sessions of a server. Thread-safe."""
+
+    def __init__(self, others: SharedTable | None = None) -> None:
+        super().__init__(others)
+        self._sizes: dict[bytes, int] = {}  # the oldest first
+
+    def note(self, token: bytes | None, size: int) -> None:
+        """Remember the token of a copy that was made, and its size in bytes."""
+        if token is None:
+            return
+        with self._changed:
+            if len(self._sizes) >= MOST_TOKENS:
+                del self._sizes[next(iter(self._sizes))]
+            self._sizes[token] = size
+        if self._others is not None:
+            self._others.put([(token, b"%d" % size)])
+
+    def find(self, token: bytes | None) -> int | None:
+        """Return the size of the copy that was made with this token; None if there is none."""
+        if token is None:
+            return None
+        with self._changed:
+            size = self._sizes.get(token)
+        if size is None and self._others is not None:
+            found = self._others.get(token) or b""
+            return int(found) if found.isdigit() else None
+        return size
 
 
 class ConfirmedFiles:
