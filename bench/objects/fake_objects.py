@@ -95,6 +95,12 @@ class FakeObjects:
                 self.objects[f"{above}/{name}"] = Object(body, metadata, f'"{number:032x}"', time.time())
         self._names = sorted(self.objects)
 
+    def forget(self) -> None:
+        """Be empty."""
+        self.objects.clear()
+        self.uploads.clear()
+        self._names.clear()
+
     def answer(self, asked: Asked) -> Answer:
         """Carry a request out; raises `Failure`."""
         match asked.method:

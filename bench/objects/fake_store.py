@@ -1,6 +1,7 @@
 """An object store with the API of S3, in memory, that answers each request after a set time.
 
-`python -m bench.objects.fake_store --latency 0.05` prints its port. It forgets everything when its standard input ends.
+`python -m bench.objects.fake_store --latency 0.05` prints its port. It forgets everything at a line "forget"
+of its standard input, and with the end of that.
 """
 
 from __future__ import annotations
@@ -97,6 +98,9 @@ async def run(port: int, latency: float, objects: FakeObjects) -> None:
         while line := await asyncio.to_thread(sys.stdin.readline):
             if line.strip() == "counts":
                 print(" ".join(f"{method}={count}" for method, count in sorted(server.counts.items())), flush=True)
+            elif line.strip() == "forget":
+                objects.forget()
+                print("forgotten", flush=True)
         accepting.cancel()
 
 

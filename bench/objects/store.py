@@ -42,10 +42,17 @@ class LatentStore:
 
     def requests(self) -> int:
         """Return how many requests there were so far."""
+        return sum(int(word.partition("=")[2]) for word in self._asked("counts").split())
+
+    def forget(self) -> None:
+        """Have it forget all objects."""
+        self._asked("forget")
+
+    def _asked(self, word: str) -> str:
         assert self._process.stdin is not None
-        self._process.stdin.write("counts\n")
+        self._process.stdin.write(f"{word}\n")
         self._process.stdin.flush()
-        return sum(int(word.partition("=")[2]) for word in self._line().split())
+        return self._line()
 
     @property
     def variables(self) -> list[str]:

@@ -102,6 +102,13 @@ def test_listings_have_pages_and_prefixes(opened):
     assert opened[0].requests() > 1_050
 
 
+def test_it_forgets_all(opened):
+    store = opened[1]()
+    obstore.put(store, "a", b"1")
+    opened[0].forget()
+    assert keys(store) == []
+
+
 def test_the_program_lists_its_jobs():
     told = subprocess.run(
         [sys.executable, "-m", "bench.objects", "--help"], capture_output=True, text=True, check=True, timeout=60
