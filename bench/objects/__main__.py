@@ -91,10 +91,10 @@ def jobs(setting: Setting) -> dict[str, list[list[str]]]:
     return {
         "put large": [client(setting, n, "put", large, f"@/large-{n}") for n in each],
         "get large": [client(setting, n, "get", f"@/large-{n}", f"{target}/large-{n}") for n in each],
-        "put tree": [client(setting, n, "put", "-r", tree, f"@/tree-{n}") for n in each],
-        "put tree again, --update": [client(setting, n, "put", "-r", "--update", tree, f"@/tree-{n}") for n in each],
+        "put tree": [client(setting, n, "put", "-T", tree, f"@/tree-{n}") for n in each],
+        "put tree again, --update": [client(setting, n, "put", "-T", "--update", tree, f"@/tree-{n}") for n in each],
         "list tree": [client(setting, n, "ls", "-R", f"@/tree-{n}") for n in each],
-        "get tree": [client(setting, n, "get", "-r", f"@/tree-{n}", f"{target}/tree-{n}") for n in each],
+        "get tree": [client(setting, n, "get", "-T", f"@/tree-{n}", f"{target}/tree-{n}") for n in each],
     }
 
 
