@@ -85,10 +85,12 @@ def remove(bucket: Bucket, keys: Keys, path: Path, kind: Kind | None) -> None:
     if kind is Kind.DIRECTORY:
         raise failure(NotADirectory, "Not a directory", path)
     bucket.delete(key, only=found)
-    upload = decode(found.metadata or {}).upload
-    if upload is not None:
+    known = decode(found.metadata or {})
+    if known.upload is not None and known.digest is None:  # else it has its digest itself
         with contextlib.suppress(FileError):  # the file is removed; nothing finds a digest that is left
-            bucket.delete(reserved(DIGESTS, upload, path))  # a copy of the file is hashed again when it is asked for
+            bucket.delete(
+                reserved(DIGESTS, known.upload, path)
+            )  # a copy of the file is hashed again when it is asked for
 
 
 def _remove_directory(bucket: Bucket, keys: Keys, path: Path, kind: Kind | None) -> None:

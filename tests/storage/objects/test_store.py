@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import pytest
 
 from secftp.errors import (
@@ -18,12 +20,13 @@ from secftp.errors import (
     TooLarge,
     Unsupported,
 )
-from secftp.protocol import Capability, Kind
+from secftp.protocol import Algorithm, Capability, Kind
 from secftp.storage.attributes import FileInfo, Kept, WriteOptions
 from secftp.storage.objects import copies
 from secftp.storage.objects.bucket import Bucket, ConditionalWrites
 from secftp.storage.objects.info import Times
 from secftp.storage.objects.keys import Key
+from secftp.storage.objects.metadata import Metadata
 from secftp.storage.objects.probe import Conditions
 from secftp.storage.objects.store import ObjectStore
 
@@ -147,6 +150,20 @@ class TestRemoving:
         put("b")
         objects.remove(A, kind=Kind.FILE)
         assert keys_of() == ["b"]
+
+    def test_a_file_that_has_its_digest_itself_takes_one_deletion(self, bucket):
+        class Counting(Bucket):
+            deleted: ClassVar = []
+
+            def _delete(self, key):
+                self.deleted.append(key.text)
+                super()._delete(key)
+
+        counting = Counting(bucket._store)
+        digest = Algorithm.XXH128, bytes(16)
+        bucket.put(Key("a", A), b"", Metadata(digest=digest, size=0, upload=UPLOAD).encoded())
+        ObjectStore(counting).remove(A)
+        assert counting.deleted == ["a"]
 
     def test_what_is_missing_is_told(self, objects):
         for kind in (None, *Kind):
