@@ -339,6 +339,7 @@ def test_a_redis_that_is_killed_in_the_middle(share, redis, tmp_path):
         works(server)
         before.stat(())
         sharing.lines.wait_for(LOST)
+        until(lambda: len(server.server._shared.registry.all()) == 1, "the slot of the session that has ended is free")
         with opened(server), opened(server), pytest.raises(SecftpError), opened(server):
             pytest.fail("a session beyond the server's own limit")
         server.done(4)
