@@ -130,7 +130,7 @@ def test_a_listing_is_cancelled_while_it_is_read(at, bucket):
     def wait(prefix, act):
         if prefix == "d3/":
             reading.set()
-            go_on.wait(0.5)  # nobody sets it: the request takes this long
+            go_on.wait(0.5)  # it is never set: the request takes this long
         else:
             assert reading.wait(DEADLINE)
         return act()
