@@ -22,7 +22,7 @@ from secftp.server.shared import Sharing, parse_shared_url
 from tests.server.shared.test_sessions import claim
 from tests.support.serving import HOST, KEY, WRONG_KEY, Hostile, Lines, digest_of, serving, session, until
 
-FAST = 0.5  # seconds between two signs of life
+FAST = 0.5  # seconds between two heartbeats
 HERE = source_address("192.0.2.1")
 BACK = "is back: limits are shared"
 LOST = "This server counts for itself until it is back"
@@ -310,7 +310,7 @@ def test_what_one_server_does_is_waited_for_until_it_ends_or_dies(share, redis):
         assert len(lives) == 2
     beats = []
     other.link.on_beat.append(lambda _run: beats.append(1))
-    until(lambda: len(beats) > 5, "it has given signs of life for longer than that")
+    until(lambda: len(beats) > 5, "it has sent heartbeats for longer than that")
     assert not one.copies.claim(b"a")
 
 

@@ -16,7 +16,7 @@ MUTANTS: list[Mutant] = [
     # --- what counts for whom ---
     mutant("limits-count-for-the-proxy", "secftp/server/pending.py", "        self._source = source_address(self.peer.host)\n        self.incoming", "        self.incoming", PROXIES),
     mutant("the-log-has-the-proxy", "secftp/server/pending.py", "            self.log = self.log.of(self.peer)\n", "            self.log.quiet = False\n", PROXIES),
-    mutant("what-names-nobody-yet-counts-for-the-proxy", "secftp/server/pending.py", "source_address(peer.host).apart()", "source_address(peer.host)", PROXIES),
+    mutant("what-names-no-client-yet-counts-for-the-proxy", "secftp/server/pending.py", "source_address(peer.host).apart()", "source_address(peer.host)", PROXIES),
     mutant("without-a-header-no-deadline", "secftp/server/admission.py", "        self._deadlines.set(pending, pending.deadline)\n", "        if pending.header is None:\n            self._deadlines.set(pending, pending.deadline)\n", PROXIES),
     mutant("without-a-header-no-bound", "secftp/server/admission.py", "        if len(self._watched) >= self._limits.max_pending:\n", "        if pending.header is None and len(self._watched) >= self._limits.max_pending:\n", PROXIES),
     # --- what it says ---

@@ -138,7 +138,7 @@ def test_header_and_hello_may_arrive_byte_by_byte(tmp_path, prefix):
 @pytest.mark.parametrize(
     "prefix", [head for head, client in GOOD if client is None], ids=lambda value: repr(value)[:60]
 )
-def test_where_the_header_names_nobody_the_address_is_that_of_the_proxy(tmp_path, prefix):
+def test_where_the_header_names_no_client_the_address_is_that_of_the_proxy(tmp_path, prefix):
     with serving(tmp_path, proxies=LISTED) as server:
         with Proxied(server.port, prefix) as client:
             client.welcome()
@@ -355,7 +355,7 @@ def test_at_level_debug_a_health_check_is_in_the_log(tmp_path):
         assert {event["level"] for event in found} == {"debug"}
 
 
-def test_a_proxy_that_speaks_after_naming_nobody_is_a_client_in_the_log(tmp_path):
+def test_a_proxy_that_speaks_after_naming_no_client_is_a_client_in_the_log(tmp_path):
     with serving(tmp_path, proxies=LISTED) as server, connection(server.port) as sock:
         sock.sendall(LOCAL + b"GET / HTTP/1.1\r\n\r\n")
         closed(sock)

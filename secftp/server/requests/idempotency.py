@@ -55,7 +55,7 @@ class _RunningRequests:
     def only_one(self, token: bytes | None, check: Callable[[], None]) -> Iterator[None]:
         """A block in which this is the only request with its token. `check` is called while another one is waited for.
 
-        Another server is waited for as long as it gives signs of life.
+        Another server is waited for as long as it sends heartbeats.
         """
         if token is None:
             yield

@@ -47,7 +47,7 @@ class Sharing:
     """What a server shares with others, while it is entered: a context manager.
 
     Entering connects. Raises `UsageError` if Redis refuses the password; if it can't be reached, the server begins
-    alone. `heartbeat`: seconds between two signs of life, after three of which without one its sessions are not counted
+    alone. `heartbeat`: seconds between two heartbeats, after three of which without one its sessions are not counted
     any more.
     """
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     Tell: TypeAlias = Callable[[Callable[..., Any]], None]
 
 HEARTBEAT_SECONDS: Final = 3.0
-# Signs of life that may be missing before a server counts as gone.
+# Heartbeats that may be missing before a server counts as gone.
 LIFE_BEATS: Final = 3.5
 # Between attempts to connect again.
 RETRY_SECONDS: Final = 1.0
@@ -38,7 +38,7 @@ MISUNDERSTOOD: Final = (TypeError, ValueError, LookupError, ArithmeticError, Att
 class Link:
     """Two connections: one for the accept loop, which waits for no other thread, and one for all others. Thread-safe.
 
-    `on_beat`: called by the thread at each sign of life, and before Redis counts as there, with what runs a script;
+    `on_beat`: called by the thread at each heartbeat, and before Redis counts as there, with what runs a script;
     `on_hurry`: likewise, soon after `hurry`. Each raises `LineError`. `connect`: opens a connection.
     """
 
@@ -66,7 +66,7 @@ class Link:
         self._told = False  # that it is lost
         self._over = threading.Event()
         self._due = threading.Event()
-        self._beat_at = 0.0  # when the next sign of life, or the next attempt to connect, is due
+        self._beat_at = 0.0  # when the next heartbeat, or the next attempt to connect, is due
         self._thread = threading.Thread(target=self._run, name="secftp-shared", daemon=True)
 
     @property
@@ -196,7 +196,7 @@ class Link:
             self._log.line(f"Redis @ {self._url} is back: limits are shared with other servers again.")
 
     def _beat(self) -> None:
-        """Give a sign of life over both connections. Raises `LineError`."""
+        """Send a heartbeat over both connections. Raises `LineError`."""
         from secftp.server.shared.scripts import NOTHING
 
         self._beat_at = time.monotonic() + self._heartbeat

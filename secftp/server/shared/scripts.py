@@ -109,7 +109,7 @@ return 1
 """,
 )
 
-# The sessions of each server are a hash of counts. `servers` has the last sign of life of each.
+# The sessions of each server are a hash of counts. `servers` has the last heartbeat of each.
 _SERVERS: Final = """
 local servers, me, prefix, life = KEYS[1], ARGV[1], ARGV[2], tonumber(ARGV[3])
 for _, gone in ipairs(redis.call('ZRANGEBYSCORE', servers, '-inf', text(now - life))) do

@@ -1,7 +1,7 @@
 """Sessions that count for all servers.
 
 A session is counted here by its own thread, after this server has found a slot for it: so the accept loop never waits
-for that. Each server has its counts in Redis for as long as it gives signs of life, and writes all of them at each one.
+for that. Each server has its counts in Redis for as long as it sends heartbeats, and writes all of them at each one.
 """
 
 from __future__ import annotations

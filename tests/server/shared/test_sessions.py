@@ -90,7 +90,7 @@ class World:
         return self.answers.pop(0) if script is TAKE and self.answers else 0
 
     def told(self):
-        """All counts, as the next sign of life says."""
+        """All counts, as the next heartbeat says."""
         self.link.step()
         values = [values for script, _, values in self.redis.calls if script is SYNCHRONIZE][-1][3:]
         return dict(zip(values[::2], values[1::2], strict=True))
