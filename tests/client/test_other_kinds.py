@@ -97,7 +97,7 @@ def test_an_older_server_says_what_is_in_the_way(linked, monkeypatch, root):
     from secftp.server.requests import listing
 
     monkeypatch.setattr(
-        listing, "_scan", lambda context, request: context.store.scan(request.path, recursive=request.recursive)
+        listing, "scan", lambda context, request: context.store.scan(request.path, recursive=request.recursive)
     )
     result = linked("rm", "-r", "//d")
     assert (result.code, "the directory is not empty" in result.errors) == (1, True)
