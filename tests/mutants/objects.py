@@ -24,7 +24,7 @@ MUTANTS: list[Mutant] = [
     mutant("failed-request-taken-for-done", AT_SINK, "            if not self._is_there(key, problem):\n                raise\n", "            self._is_there(key, problem)\n", SINK),
     mutant("answer-of-a-store-not-asked-for", AT_SINK, "            if not self._is_there(key, problem):\n                raise\n", "            raise\n", SINK),
     mutant("anothers-object-taken-for-ours", AT_SINK, "decode(found.metadata or {}).upload == self._id and found.size == self._size", "found.size == self._size", SINK),
-    mutant("unknown-taken-for-not-there", AT_SINK, "                raise unconfirmed(self._subject) from problem\n            return False\n        return decode", "                return False\n            return False\n        return decode", SINK),
+    mutant("unknown-taken-for-not-there", AT_SINK, "            self._require_answer(problem)\n            return False\n        return decode", "            return False\n        return decode", SINK),
     mutant("copy-of-other-bytes-taken-for-ours", AT_SINK, "                return all(results)\n", "                return bool([*results])\n", SINK),
     mutant("copy-of-another-writer-confirmed", AT_SINK, "            elif isinstance(problem, AlreadyExists):\n", "            elif False:\n", SINK),
     mutant("digest-agreed-after-the-commit", "secftp/server/requests/write.py", "        sink.note_digest(request.algorithm, end.digest)\n        info = sink.commit()\n", "        info = sink.commit()\n        sink.note_digest(request.algorithm, end.digest)\n", SESSION),

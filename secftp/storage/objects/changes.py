@@ -88,9 +88,8 @@ def remove(bucket: Bucket, keys: Keys, path: Path, kind: Kind | None) -> None:
     known = decode(found.metadata or {})
     if known.upload is not None and known.digest is None:  # else it has its digest itself
         with contextlib.suppress(FileError):  # the file is removed; nothing finds a digest that is left
-            bucket.delete(
-                reserved(DIGESTS, known.upload, path)
-            )  # a copy of the file is hashed again when it is asked for
+            # A copy of the file is hashed again when it is asked for.
+            bucket.delete(reserved(DIGESTS, known.upload, path))
 
 
 def _remove_directory(bucket: Bucket, keys: Keys, path: Path, kind: Kind | None) -> None:

@@ -238,8 +238,7 @@ class ObjectSink(Sink):
         except NotFound:
             return False
         except FileError:
-            if isinstance(problem, (InputOutputError, NotFound)):
-                raise unconfirmed(self._subject) from problem
+            self._require_answer(problem)
             return False
 
     def _confirmed(self, key: Key, request: Callable[[], object]) -> None:
@@ -261,10 +260,14 @@ class ObjectSink(Sink):
         except NotFound:
             return False
         except FileError:
-            if isinstance(problem, (InputOutputError, NotFound)):
-                raise unconfirmed(self._subject) from problem
+            self._require_answer(problem)
             return False
         return decode(found.metadata or {}).upload == self._id and found.size == self._size
+
+    def _require_answer(self, problem: FileError) -> None:
+        """Raise, where the store can't be asked, if `problem` does not tell whether the request was carried out."""
+        if isinstance(problem, (InputOutputError, NotFound)):
+            raise unconfirmed(self._subject) from problem
 
     def _info(self, *, has_metadata: bool) -> FileInfo:
         """Return what the store shows of the file from now on."""
